@@ -1,0 +1,1 @@
+"""Where convnets look: dense alignment, keypoints, probes and pose, as pure functions in JAX."""

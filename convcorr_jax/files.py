@@ -1,0 +1,164 @@
+"""Reading photographs and writing results: the package's border with the file system.
+
+Reading refuses what it cannot read faithfully, in one sentence. Writing goes to a temporary name beside
+the target and is renamed at the end, so that a crash or a full disk leaves nothing half-written.
+"""
+
+import contextlib
+import json
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as PillowImage
+from PIL import ImageOps, UnidentifiedImageError
+
+from convcorr_jax.errors import InputError
+from convcorr_jax.shapes import Image
+
+# A decoded photograph takes three bytes a pixel and is copied a few times on its way; 64 megapixels is
+# beyond today's cameras and still under a gigabyte.
+MAX_PIXELS = 64_000_000
+# Smaller than this there is nothing to align: AlexNet's first filter alone is 11 pixels wide.
+MIN_SIDE = 16
+
+
+def read_image(path: str | Path) -> Image:
+    """Read a photograph as 8-bit RGB, upright as its camera meant it.
+
+    Grey images are repeated over the channels; transparent pixels are laid over white; of an animation
+    the first frame is taken; an EXIF rotation is applied.
+
+    Raises:
+        InputError: the file is missing, empty, cut short, not an image, CMYK, deeper than 8 bits a
+            channel, under 16 pixels a side or over 64 megapixels.
+    """
+    path = Path(path)
+    check_file(path, "image")
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of large files; the limit below speaks more plainly.
+            warnings.simplefilter("ignore", PillowImage.DecompressionBombWarning)
+            with PillowImage.open(path) as opened:
+                _check_readable(path, opened)
+                opened.load()
+                upright = ImageOps.exif_transpose(opened)
+    except PillowImage.DecompressionBombError as error:
+        raise InputError(_too_large(path)) from error
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path} is not an image that can be read (JPEG or PNG is expected)") from error
+    except InputError:
+        raise
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise InputError(f"{path} is damaged or cut short: {error}") from error
+    return _as_rgb(upright)
+
+
+def _check_readable(path: Path, opened: PillowImage.Image) -> None:
+    width, height = opened.size
+    if width * height > MAX_PIXELS:
+        raise InputError(_too_large(path, f" ({width} x {height})"))
+    if min(width, height) < MIN_SIDE:
+        raise InputError(f"{path} is {width} x {height} pixels; at least {MIN_SIDE} a side are needed")
+    if opened.mode in ("CMYK", "YCCK", "LAB", "HSV"):
+        raise InputError(f"{path} is a {opened.mode} image; convert it to RGB or grey first")
+    raw_modes = " ".join(str(tile[3]) for tile in opened.tile)
+    if opened.mode.startswith(("I", "F")) or ";16" in raw_modes or ";32" in raw_modes:
+        raise InputError(f"{path} has more than 8 bits a channel; convert it to 8 bits first")
+
+
+def _too_large(path: Path, size: str = "") -> str:
+    return f"{path} is too large{size}: at most {MAX_PIXELS // 1_000_000} megapixels are read"
+
+
+def _as_rgb(image: PillowImage.Image) -> Image:
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        image = PillowImage.alpha_composite(PillowImage.new("RGBA", layer.size, "white"), layer)
+    return np.asarray(image.convert("RGB"))
+
+
+def check_file(path: Path, kind: str) -> None:
+    """Refuse a path that is not a readable, non-empty file.
+
+    Raises:
+        InputError: as said; ``kind`` names in its sentence what the file should have been.
+    """
+    if not path.exists():
+        raise InputError(f"{path} does not exist; an {kind} file is expected" if kind[0] in "aeiou"
+                         else f"{path} does not exist; a {kind} file is expected")
+    if not path.is_file():
+        raise InputError(f"{path} is not a file")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path} may not be read: permission denied")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty")
+
+
+@contextlib.contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; on success rename it to ``path``, else remove it.
+
+    Raises:
+        InputError: the folder does not exist and cannot be made, or cannot be written.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; a file name is expected")
+    make_folder(path.parent)
+    # mkstemp keeps the file private; the umask decides, as for any other file.
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise InputError(f"{path.parent} cannot be written: {error.strerror}") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def make_folder(folder: str | Path) -> Path:
+    """Make a folder that can be written, with its parents, unless it is there already.
+
+    Raises:
+        InputError: it cannot be made or written.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"folder {folder} cannot be made: {error.strerror}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"folder {folder} cannot be written: permission denied")
+    return folder
+
+
+def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
+    """Write a mapping as indented JSON; NaN and infinity are refused, since JSON has neither."""
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_image(path: str | Path, image: Image) -> None:
+    """Write an RGB image in the format that the file name's ending names."""
+    with written_whole(path) as temporary:
+        PillowImage.fromarray(image).save(temporary)
+
+
+def write_arrays(path: str | Path, **arrays: np.ndarray) -> None:
+    """Write named arrays as one compressed ``.npz``."""
+    with written_whole(path) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]

@@ -1,0 +1,68 @@
+"""Image operations on host arrays that say where every point went.
+
+Each returns the new image and the `coords.Transform` from old points to new ones, so image and points
+cannot part company. Resampling is Pillow's (anti-aliased, half-pixel centres).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from convcorr_jax import coords
+from convcorr_jax.errors import InputError
+from convcorr_jax.shapes import Image
+
+
+class Resampled(NamedTuple):
+    """An image in a new frame, and the map of points from the old frame to the new one."""
+
+    image: Image
+    transform: coords.Transform
+
+
+def resize(image: Image, size: Sequence[int]) -> Resampled:
+    """The whole image at ``size`` (height, width); the aspect ratio is not kept."""
+    return crop_and_resize(image, coords.whole_image(image.shape[:2]), size)
+
+
+def resize_longest_side(image: Image, longest_px: int) -> Resampled:
+    """The whole image with its longer side at ``longest_px``, the aspect ratio kept to a pixel."""
+    height, width = image.shape[:2]
+    scale = longest_px / max(height, width)
+    return resize(image, (max(1, round(height * scale)), max(1, round(width * scale))))
+
+
+def crop_and_resize(image: Image, box: coords.Box, size: Sequence[int]) -> Resampled:
+    """The part of the image inside ``box`` at ``size`` (height, width), by anti-aliased bicubics.
+
+    Where the box reaches beyond the image, the border pixels are repeated.
+
+    Raises:
+        InputError: the box has no area, or does not meet the image.
+    """
+    transform = coords.box_to_size(box, size)
+    height, width = image.shape[:2]
+    border = coords.whole_image((height, width))
+    if box.x0 >= border.x1 or box.y0 >= border.y1 or box.x1 <= border.x0 or box.y1 <= border.y0:
+        raise InputError(f"box {tuple(box)} lies outside the image of {width} x {height} pixels")
+    # Pillow counts from the left edge of the first pixel, which is our -0.5.
+    left, top, right, bottom = (edge + 0.5 for edge in box)
+    before = np.ceil(np.maximum([-top, -left], 0.0)).astype(int)
+    after = np.ceil(np.maximum([bottom - height, right - width], 0.0)).astype(int)
+    if before.any() or after.any():
+        padding = [(int(before[0]), int(after[0])), (int(before[1]), int(after[1])), (0, 0)]
+        image = np.pad(image, padding, mode="edge")
+        top, bottom, left, right = top + before[0], bottom + before[0], left + before[1], right + before[1]
+    resampled = PillowImage.fromarray(image).resize(
+        (int(size[1]), int(size[0])),
+        resample=PillowImage.Resampling.BICUBIC,
+        box=(float(left), float(top), float(right), float(bottom)),
+    )
+    return Resampled(np.asarray(resampled), transform)
+
+
+def flip(image: Image) -> Image:
+    """The image mirrored left to right; `coords.flip_points` moves its points."""
+    return image[:, ::-1]
