@@ -5,6 +5,7 @@ the target and is renamed at the end, so that a crash or a full disk leaves noth
 """
 
 import contextlib
+import io
 import json
 import os
 import tempfile
@@ -39,40 +40,53 @@ def read_image(path: str | Path) -> Image:
     """
     path = Path(path)
     check_file(path, "image")
+    return _decode(path, name=str(path))
+
+
+def decode_image(encoded: bytes, *, name: str) -> Image:
+    """Decode the bytes of an image file, by the same rules as `read_image`.
+
+    Raises:
+        InputError: as `read_image`; ``name`` stands in its sentence for the path.
+    """
+    return _decode(io.BytesIO(encoded), name=name)
+
+
+def _decode(source: Path | io.BytesIO, *, name: str) -> Image:
     try:
         with warnings.catch_warnings():
             # Pillow warns of large files; the limit below speaks more plainly.
             warnings.simplefilter("ignore", PillowImage.DecompressionBombWarning)
-            with PillowImage.open(path) as opened:
-                _check_readable(path, opened)
+            with PillowImage.open(source) as opened:
+                _check_readable(name, opened)
                 opened.load()
                 upright = ImageOps.exif_transpose(opened)
     except PillowImage.DecompressionBombError as error:
-        raise InputError(_too_large(path)) from error
+        raise InputError(_too_large(name)) from error
     except UnidentifiedImageError as error:
-        raise InputError(f"{path} is not an image that can be read (JPEG or PNG is expected)") from error
+        raise InputError(f"{name} is not an image that can be read (JPEG or PNG is expected)") from error
     except InputError:
         raise
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is damaged or cut short: {error}") from error
+        raise InputError(f"{name} is damaged or cut short: {error}") from error
     return _as_rgb(upright)
 
 
-def _check_readable(path: Path, opened: PillowImage.Image) -> None:
+def _check_readable(name: str, opened: PillowImage.Image) -> None:
     width, height = opened.size
     if width * height > MAX_PIXELS:
-        raise InputError(_too_large(path, f" ({width} x {height})"))
+        raise InputError(_too_large(name, f" ({width} x {height})"))
     if min(width, height) < MIN_SIDE:
-        raise InputError(f"{path} is {width} x {height} pixels; at least {MIN_SIDE} a side are needed")
+        raise InputError(f"{name} is {width} x {height} pixels; at least {MIN_SIDE} a side are needed")
     if opened.mode in ("CMYK", "YCCK", "LAB", "HSV"):
-        raise InputError(f"{path} is a {opened.mode} image; convert it to RGB or grey first")
+        raise InputError(f"{name} is a {opened.mode} image; convert it to RGB or grey first")
     raw_modes = " ".join(str(tile[3]) for tile in opened.tile)
     if opened.mode.startswith(("I", "F")) or ";16" in raw_modes or ";32" in raw_modes:
-        raise InputError(f"{path} has more than 8 bits a channel; convert it to 8 bits first")
+        raise InputError(f"{name} has more than 8 bits a channel; convert it to 8 bits first")
 
 
-def _too_large(path: Path, size: str = "") -> str:
-    return f"{path} is too large{size}: at most {MAX_PIXELS // 1_000_000} megapixels are read"
+def _too_large(name: str, size: str = "") -> str:
+    return f"{name} is too large{size}: at most {MAX_PIXELS // 1_000_000} megapixels are read"
 
 
 def _as_rgb(image: PillowImage.Image) -> Image:
