@@ -1,0 +1,179 @@
+"""One annotated object in one image, and the pairs of objects that a protocol fixes.
+
+Every data set becomes a sequence of `Record`, whatever its own format; scripts and metrics read
+nothing else. Coordinates are those of `convcorr_jax.coords`: readers convert official 1-based
+points and boxes once, on reading. Whether "left" is the subject's own or the viewer's is the data
+set's choice; its reader says which.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from convcorr_jax import coords, files
+from convcorr_jax.errors import InputError
+from convcorr_jax.shapes import Image
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """An image, one annotated object in it, and where both came from.
+
+    Attributes:
+        image: The photograph: a path, the bytes of an image file, or decoded 8-bit RGB.
+        size: Height and width of the image, known without decoding it.
+        category: The object's class.
+        source_id: What the data set calls this object; unique within it.
+        split: The split it belongs to, such as ``"train"``.
+        names: One name a keypoint.
+        points: Keypoints (x, y) in pixels of the image, both NaN where the keypoint is absent.
+        visible: Whether the keypoint can be seen. A hidden one may still have a position.
+        left_right_pairs: Indices of keypoints that exchange names when the image is mirrored.
+        box: The object's box.
+        normalizer_px: The length by which the data set's own metric divides errors.
+        label_map: The label of every pixel: 0 is background, k is ``label_names[k - 1]``, 255 is
+            to be ignored.
+        label_names: One name a label, background excluded.
+
+    Raises:
+        InputError: the parts do not fit together (lengths, image and label map against ``size``, a
+            point with one coordinate or infinite, a visible point without position, a box without
+            area, pairs that are out of range or overlap, an unnamed label).
+    """
+
+    image: Path | bytes | Image = field(repr=False)
+    size: coords.Size
+    category: str
+    source_id: str
+    split: str
+    names: tuple[str, ...] = field(repr=False)
+    points: Float[np.ndarray, "n 2"] = field(repr=False)
+    visible: Bool[np.ndarray, " n"] = field(repr=False)
+    left_right_pairs: tuple[tuple[int, int], ...] = field(default=(), repr=False)
+    box: coords.Box | None = None
+    normalizer_px: float | None = None
+    label_map: UInt8[np.ndarray, "height width"] | None = field(default=None, repr=False)
+    label_names: tuple[str, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        try:
+            self._check()
+        except InputError as error:
+            raise InputError(f"record {self.source_id!r}: {error}") from error
+
+    def _check(self) -> None:
+        if min(self.size) < 1:
+            raise InputError(f"the size {tuple(self.size)} must be positive (height, width)")
+        if isinstance(self.image, np.ndarray):
+            _check_image_shape(self.image, self.size)
+        _check_points(self.points, self.visible, self.names)
+        _check_pairs(self.left_right_pairs, len(self.names))
+        if self.box is not None:
+            coords.check_box(self.box)
+        if self.normalizer_px is not None and not 0 < self.normalizer_px < float("inf"):
+            raise InputError(f"the normalizer {self.normalizer_px} must be positive and finite")
+        if self.label_map is not None:
+            _check_labels(self.label_map, self.label_names, self.size)
+
+
+# In a label map: belongs to no class, and is left out of every score (PASCAL VOC's object borders).
+IGNORED_LABEL = 255
+
+
+def load_image(record: Record) -> Image:
+    """The record's photograph as 8-bit RGB ``[height, width, 3]``.
+
+    Raises:
+        InputError: it cannot be read (see `files.read_image`), or its size is not the record's.
+    """
+    if isinstance(record.image, np.ndarray):
+        return record.image
+    if isinstance(record.image, bytes):
+        name = f"the image of record {record.source_id!r}"
+        image = files.decode_image(record.image, name=name)
+    else:
+        name = str(record.image)
+        image = files.read_image(record.image)
+    try:
+        _check_image_shape(image, record.size)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+    return image
+
+
+class Pair(NamedTuple):
+    """Keypoints of one record are carried to another; both are indices into `PairSet.records`."""
+
+    subset: str
+    source: int
+    target: int
+
+
+@dataclass(frozen=True, eq=False)
+class PairSet:
+    """The pairs that a protocol fixes, such as the 900 of PF-WILLOW; its order is kept.
+
+    Raises:
+        InputError: a pair points at no record, or source and target name different keypoints.
+    """
+
+    records: tuple[Record, ...]
+    pairs: tuple[Pair, ...]
+
+    def __post_init__(self) -> None:
+        count = len(self.records)
+        for pair in self.pairs:
+            if not (0 <= pair.source < count and 0 <= pair.target < count):
+                raise InputError(f"{pair} points outside the {count} records")
+            if self.records[pair.source].names != self.records[pair.target].names:
+                raise InputError(f"{pair} joins records whose keypoints have different names")
+
+
+def _check_image_shape(image: np.ndarray, size: coords.Size) -> None:
+    if image.shape != (*size, 3) or image.dtype != np.uint8:
+        raise InputError(
+            f"the image is {image.dtype} of shape {image.shape}; 8-bit RGB of shape "
+            f"{(*size, 3)} is expected"
+        )
+
+
+def _check_points(points: np.ndarray, visible: np.ndarray, names: tuple[str, ...]) -> None:
+    if points.shape != (len(names), 2) or visible.shape != (len(names),):
+        raise InputError(
+            f"points {points.shape} and visible {visible.shape} must hold one row for each of the "
+            f"{len(names)} names"
+        )
+    if points.dtype != np.float64 or visible.dtype != np.bool_:
+        raise InputError(
+            f"points are {points.dtype} and visible is {visible.dtype}; float64 and bool are "
+            "expected"
+        )
+    if len(set(names)) != len(names):
+        raise InputError("two keypoints have the same name")
+    absent = np.isnan(points)
+    if np.isinf(points).any() or (absent[:, 0] != absent[:, 1]).any():
+        raise InputError("each point must be finite, or NaN in both coordinates where it is absent")
+    if (visible & absent[:, 0]).any():
+        raise InputError("a visible point has no position")
+
+
+def _check_pairs(pairs: tuple[tuple[int, int], ...], count: int) -> None:
+    members = [index for pair in pairs for index in pair]
+    if any(not 0 <= index < count for index in members) or len(set(members)) != len(members):
+        raise InputError(
+            f"left_right_pairs {pairs} must hold distinct indices of the {count} keypoints"
+        )
+
+
+def _check_labels(label_map: np.ndarray, names: tuple[str, ...], size: coords.Size) -> None:
+    if label_map.shape != tuple(size) or label_map.dtype != np.uint8:
+        raise InputError(
+            f"the label map is {label_map.dtype} of shape {label_map.shape}; uint8 of shape "
+            f"{tuple(size)} is expected"
+        )
+    unnamed = set(np.unique(label_map).tolist()) - {*range(len(names) + 1), IGNORED_LABEL}
+    if unnamed:
+        raise InputError(f"labels {sorted(unnamed)} have no name among {names}")

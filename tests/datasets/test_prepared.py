@@ -1,0 +1,349 @@
+"""The readers of prepared folders, on tiny folders written here and on the real ones where
+present."""
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image as PillowImage
+
+from convcorr_jax import coords
+from convcorr_jax.datasets import face_landmarks, lspet, pf_willow, roots
+from convcorr_jax.datasets.records import Pair, load_image
+from convcorr_jax.errors import InputError
+
+WIDTH, HEIGHT = 40, 32
+
+
+def write_image(path: Path, size: tuple[int, int] = (WIDTH, HEIGHT)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PillowImage.new("RGB", size, "red").save(path)
+
+
+def pf_willow_annotations() -> dict[str, Any]:
+    def image(number: int) -> dict[str, Any]:
+        return {
+            "id": number,
+            "file": f"images/{number}.png",
+            "category": "winebottle",
+            "source": f"winebottle(M)/{number}.png",
+            "width": WIDTH,
+            "height": HEIGHT,
+            "keypoints": [[3.5 + number, 1.0], [11.5, 1.0], [7.0, 30.0]],
+            "visible": [1, 0, 1],
+            "bbox": [3.5 + number, 1.0, 11.5, 30.0],
+        }
+
+    return {
+        "images": [image(7), image(3)],
+        "keypoint_names_inferred": {"winebottle": ["top_right", "top_left", "bottom"]},
+        "left_right_swap": {"winebottle": [1, 0, 2]},
+        "pairs": [["winebottle(M)", 3, 7], ["winebottle(M)", 7, 3]],
+    }
+
+
+def write_pf_willow(folder: Path) -> Path:
+    for number in (3, 7):
+        write_image(folder / f"images/{number}.png")
+    path = folder / "annotations.json"
+    path.write_text(json.dumps(pf_willow_annotations()))
+    return path
+
+
+def face_arrays() -> dict[str, np.ndarray]:
+    landmarks = np.random.default_rng(0).uniform(2, 30, (2, 68, 2)).astype(np.float32)
+    landmarks[:, 36], landmarks[:, 45] = (5, 10), (25, 10)
+    return {
+        "files": np.array(["images/train/a.png", "images/test/b.png"]),
+        "landmarks": landmarks,
+        "split": np.array(["train", "test"]),
+        "crop_size": np.array([WIDTH, WIDTH], np.int32),
+    }
+
+
+def write_faces(folder: Path) -> Path:
+    arrays = face_arrays()
+    for name in arrays["files"]:
+        write_image(folder / name, (WIDTH, WIDTH))
+    path = folder / "annotations.npz"
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+    return path
+
+
+def people_arrays() -> dict[str, np.ndarray]:
+    joints = np.random.default_rng(1).uniform(2, 30, (2, 14, 2)).astype(np.float32)
+    visible = np.ones((2, 14), bool)
+    visible[1, 4] = False
+    joints[1, 4] = 0
+    return {
+        "image": np.array(["a.png", "b.png"]),
+        "split": np.array(["train", "test"]),
+        "joints": joints,
+        "visible": visible,
+        "size_wh": np.array([[WIDTH, HEIGHT]] * 2, np.int32),
+        "torso": np.array([12.5, 8.0], np.float32),
+    }
+
+
+def write_people(folder: Path) -> Path:
+    arrays = people_arrays()
+    for name in arrays["image"]:
+        write_image(folder / "images" / name)
+    path = folder / "annotations.npz"
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+    return path
+
+
+READERS = [
+    pytest.param(write_pf_willow, pf_willow.read, id="pf_willow"),
+    pytest.param(write_faces, face_landmarks.read, id="face_landmarks"),
+    pytest.param(write_people, lspet.read, id="lspet"),
+]
+
+
+def test_pf_willow_reads_back_what_was_written(tmp_path: Path):
+    write_pf_willow(tmp_path)
+    records, pairs = (found := pf_willow.read(tmp_path)).records, found.pairs
+    # Pairs name images by id; here ids are not positions.
+    assert pairs == (Pair("winebottle(M)", 1, 0), Pair("winebottle(M)", 0, 1))
+    assert [record.source_id for record in records] == [
+        "winebottle(M)/7.png",
+        "winebottle(M)/3.png",
+    ]
+    first = records[0]
+    assert (first.category, first.split, first.size) == ("winebottle", "test", (HEIGHT, WIDTH))
+    np.testing.assert_array_equal(first.points, [[10.5, 1], [11.5, 1], [7, 30]])
+    assert first.visible.tolist() == [True, False, True]
+    assert first.left_right_pairs == ((0, 1),)
+    assert first.box == (10.5, 1, 11.5, 30)
+    assert first.normalizer_px == 29
+    assert load_image(first).shape == (HEIGHT, WIDTH, 3)
+
+
+def test_faces_read_back_what_was_written(tmp_path: Path):
+    write_faces(tmp_path)
+    train, test = face_landmarks.read(tmp_path)
+    assert (train.split, test.split) == ("train", "test")
+    landmarks = face_arrays()["landmarks"][1]
+    np.testing.assert_array_equal(test.points, landmarks)
+    assert test.normalizer_px == 20
+    assert test.box is not None
+    np.testing.assert_array_equal(
+        np.array(test.box), [*landmarks.min(axis=0), *landmarks.max(axis=0)]
+    )
+    assert load_image(test).shape == (WIDTH, WIDTH, 3)
+
+
+def test_mirroring_a_face_exchanges_its_sides():
+    swapped = list(face_landmarks.NAMES)
+    for left, right in face_landmarks.LEFT_RIGHT_PAIRS:
+        swapped[left], swapped[right] = swapped[right], swapped[left]
+    for before, after in zip(face_landmarks.NAMES, swapped, strict=True):
+        side, opposite = before.split("_")[0], after.split("_")[0]
+        assert (side, opposite) not in {("left", "left"), ("right", "right")}
+    # Points on the mid-line keep their names: chin, nose bridge and tip, and the middles of the
+    # lips.
+    fixed = [index for index, name in enumerate(face_landmarks.NAMES) if swapped[index] == name]
+    assert fixed == [8, 27, 28, 29, 30, 33, 51, 57, 62, 66]
+
+
+def test_pupil_distance_is_between_the_means_of_the_eyes():
+    points = np.zeros((68, 2))
+    points[36:42] = [3.0, 0.0]
+    points[36] += [0.0, 6.0]
+    points[42:48] = [3.0, 5.0]
+    assert face_landmarks.pupil_distance(points) == pytest.approx(4.0)
+
+
+def test_people_read_back_what_was_written(tmp_path: Path):
+    write_people(tmp_path)
+    first, second = lspet.read(tmp_path)
+    np.testing.assert_array_equal(first.points, people_arrays()["joints"][0])
+    assert np.isnan(second.points[4]).all()
+    assert not second.visible[4]
+    assert second.visible.sum() == 13
+    assert first.normalizer_px == 12.5
+    assert first.size == (HEIGHT, WIDTH)
+    mirrored = coords.flip_points(
+        first.points, width=WIDTH, left_right_pairs=first.left_right_pairs
+    )
+    left, right = (lspet.NAMES.index(name) for name in ("l_wrist", "r_wrist"))
+    np.testing.assert_allclose(
+        mirrored[left], [WIDTH - 1 - first.points[right, 0], first.points[right, 1]]
+    )
+
+
+@pytest.mark.parametrize(("write", "read"), READERS)
+def test_missing_pieces_are_refused_by_name(write: Callable, read: Callable, tmp_path: Path):
+    with pytest.raises(InputError, match=r"annotations\..* does not exist"):
+        read(tmp_path)
+    path = write(tmp_path)
+    victim = next((tmp_path / "images").rglob("*.png"))
+    victim.unlink()
+    with pytest.raises(InputError, match=f"{victim.name} does not exist"):
+        read(tmp_path)
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match=f"{path.name} is empty"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(("write", "read"), READERS)
+@settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_damaged_annotations_give_records_or_the_projects_error(
+    write: Callable, read: Callable, tmp_path: Path, data: st.DataObject
+):
+    path = write(tmp_path)
+    content = bytearray(path.read_bytes())
+    at = data.draw(st.integers(0, len(content) - 1))
+    content[at] = data.draw(st.integers(0, 255))
+    del content[data.draw(st.integers(at, 2 * len(content))) :]
+    path.write_bytes(bytes(content))
+    # Anything else than the project's error fails the test; that it may be harmless is why it is
+    # optional.
+    with contextlib.suppress(InputError):
+        read(tmp_path)
+
+
+PF_WILLOW_CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "no pairs": lambda a: a.pop("pairs"),
+    "no names": lambda a: a["keypoint_names_inferred"].clear(),
+    "unknown id": lambda a: a["pairs"].append(["winebottle(M)", 3, 8]),
+    "same id": lambda a: a["images"][0].update(id=3),
+    "absolute path": lambda a: a["images"][0].update(file="/etc/passwd"),
+    "escaping path": lambda a: a["images"][0].update(file="../annotations.json"),
+    "infinite point": lambda a: a["images"][0]["keypoints"].__setitem__(0, [float("inf"), 0.0]),
+    "ragged points": lambda a: a["images"][0]["keypoints"].__setitem__(0, [1.0]),
+    "text for a number": lambda a: a["images"][0].update(width="wide"),
+    "box without area": lambda a: a["images"][0].update(bbox=[5, 5, 5, 9]),
+    "images no list": lambda a: a.update(images=3),
+}
+
+
+@pytest.mark.parametrize("change", PF_WILLOW_CHANGES.values(), ids=PF_WILLOW_CHANGES.keys())
+def test_pf_willow_of_another_layout_is_refused(
+    change: Callable[[dict[str, Any]], object], tmp_path: Path
+):
+    path = write_pf_willow(tmp_path)
+    annotations = pf_willow_annotations()
+    change(annotations)
+    path.write_text(json.dumps(annotations))
+    with pytest.raises(InputError, match=r"annotations\.json"):
+        pf_willow.read(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[1, 2", "[]", "3", '"text"', "[" * 100_000], ids=range(5))
+def test_pf_willow_that_is_no_annotation_is_refused(text: str, tmp_path: Path):
+    path = write_pf_willow(tmp_path)
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"annotations\.json"):
+        pf_willow.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"landmarks": None}, "no array 'landmarks'"),
+        ({"landmarks": np.zeros((2, 51, 2), np.float32)}, "'landmarks' is float32 of shape"),
+        ({"landmarks": np.zeros((2, 68, 2), np.float32)}, "area"),
+        ({"split": np.array(["train"])}, "'split'"),
+        ({"crop_size": np.array(["a", "b"])}, "'crop_size'"),
+        ({"files": np.array(["/etc/passwd", "x"])}, "inside the folder"),
+        ({"files": np.array(["../x", "x"])}, "inside the folder"),
+        ({"files": np.array([{"a": 1}, {}], dtype=object)}, "plain arrays"),
+    ],
+)
+def test_faces_of_another_layout_are_refused(change: dict, sentence: str, tmp_path: Path):
+    path = write_faces(tmp_path)
+    arrays = {key: value for key, value in (face_arrays() | change).items() if value is not None}
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=f"annotations.npz.*{sentence}"):
+        face_landmarks.read(tmp_path)
+
+
+def test_a_face_whose_eyes_coincide_is_refused(tmp_path: Path):
+    path = write_faces(tmp_path)
+    arrays = face_arrays()
+    arrays["landmarks"][1, 36] = arrays["landmarks"][1, 45]
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"b\.png.*normalizer"):
+        face_landmarks.read(tmp_path)
+
+
+def test_an_array_file_that_is_no_archive_is_refused(tmp_path: Path):
+    path = write_faces(tmp_path)
+    with path.open("wb") as stream:
+        np.save(stream, np.zeros(3))
+    with pytest.raises(InputError, match=r"no \.npz of plain arrays"):
+        face_landmarks.read(tmp_path)
+
+
+def test_a_person_without_joints_or_torso_is_refused(tmp_path: Path):
+    path = write_people(tmp_path)
+    arrays = people_arrays()
+    np.savez(path, **(arrays | {"visible": np.zeros((2, 14), bool)}))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="at least one present point"):
+        lspet.read(tmp_path)
+    np.savez(path, **(arrays | {"torso": np.full(2, np.nan, np.float32)}))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="normalizer"):
+        lspet.read(tmp_path)
+
+
+def prepared(name: str) -> Path:
+    try:
+        return roots.find(name)
+    except InputError:
+        pytest.skip(f"the prepared data set {name} is not here")
+
+
+def test_the_real_pf_willow_has_its_official_pairs():
+    found = pf_willow.read(prepared("pf_willow"))
+    subsets = {pair.subset for pair in found.pairs}
+    assert (len(found.records), len(found.pairs), len(subsets)) == (70, 900, 10)
+    assert len({record.source_id for record in found.records}) == 70
+    for record in found.records:
+        assert record.visible.all()
+        # The official box is the extent of the points; the folder keeps three decimals.
+        np.testing.assert_allclose(np.array(record.box), coords.tight_box(record.points), atol=2e-3)
+    for record in found.records[::10]:
+        load_image(record)
+
+
+@pytest.mark.parametrize(("name", "train", "test"), [("lfpw68", 805, 224), ("helen68", 870, 330)])
+def test_the_real_faces_have_their_official_splits(name: str, train: int, test: int):
+    folder = prepared(name)
+    faces = face_landmarks.read(folder)
+    splits = [face.split for face in faces]
+    assert (splits.count("train"), splits.count("test")) == (train, test)
+    with np.load(folder / "annotations.npz") as stored:
+        outer, pupil = stored["iod_outer"], stored["iod_pupil"]
+    # The folder's own distances were computed apart from this reader, in float32.
+    np.testing.assert_allclose(np.array([f.normalizer_px for f in faces], float), outer, rtol=1e-5)
+    np.testing.assert_allclose(
+        [face_landmarks.pupil_distance(face.points) for face in faces], pupil, rtol=1e-5
+    )
+    # "Left" is the viewer's in nearly every picture (a face may be turned far, not upside down).
+    left_first = [face.points[0, 0] < face.points[16, 0] for face in faces]
+    assert np.mean(left_first) > 0.99
+    for face in faces[::200]:
+        load_image(face)
+
+
+def test_the_real_people_have_their_joints():
+    people = lspet.read(prepared("lspet"))
+    splits = [person.split for person in people]
+    assert (splits.count("train"), splits.count("test")) == (4000, 800)
+    assert min(person.visible.sum() for person in people) >= 13
+    for person in people[::800]:
+        load_image(person)

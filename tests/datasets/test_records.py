@@ -1,0 +1,107 @@
+import dataclasses
+import io
+from pathlib import Path
+
+import jaxtyping
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from convcorr_jax import coords
+from convcorr_jax.datasets.records import IGNORED_LABEL, Pair, PairSet, Record, load_image
+from convcorr_jax.errors import InputError
+
+SIZE = coords.Size(20, 30)
+
+
+@pytest.fixture
+def image(rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def record(image: np.ndarray) -> Record:
+    return Record(
+        image=image,
+        size=SIZE,
+        category="cat",
+        source_id="cat 1",
+        split="train",
+        names=("left ear", "right ear", "tail"),
+        points=np.array([[1.0, 2.0], [5.0, 2.0], [np.nan, np.nan]]),
+        visible=np.array([True, False, False]),
+        left_right_pairs=((0, 1),),
+        box=coords.Box(0.0, 0.0, 10.0, 10.0),
+        label_map=np.full(SIZE, IGNORED_LABEL, np.uint8),
+        label_names=("head",),
+    )
+
+
+def png(image: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    PillowImage.fromarray(image).save(stream, "png")
+    return stream.getvalue()
+
+
+def test_an_image_is_the_same_from_memory_bytes_and_file(
+    record: Record, image: np.ndarray, tmp_path: Path
+):
+    path = tmp_path / "image.png"
+    path.write_bytes(png(image))
+    for source in (image, png(image), path):
+        loaded = load_image(dataclasses.replace(record, image=source))
+        np.testing.assert_array_equal(loaded, image)
+
+
+def test_an_image_of_another_size_than_the_records_is_refused(record: Record, image: np.ndarray):
+    cut = dataclasses.replace(record, image=png(image[:-1]))
+    with pytest.raises(InputError, match=r"cat 1.*\(19, 30, 3\).*\(20, 30, 3\) is expected"):
+        load_image(cut)
+
+
+def test_damaged_bytes_are_refused_by_the_records_name(record: Record, image: np.ndarray):
+    with pytest.raises(InputError, match="'cat 1' is not an image"):
+        load_image(dataclasses.replace(record, image=b"nothing of the kind"))
+    with pytest.raises(InputError, match="'cat 1' is damaged"):
+        load_image(dataclasses.replace(record, image=png(image)[:-100]))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"size": coords.Size(0, 30)}, "size"),
+        ({"size": coords.Size(30, 20)}, "shape"),
+        ({"image": np.zeros((20, 30), np.uint8)}, "8-bit RGB"),
+        ({"image": np.zeros((20, 30, 3), np.float32)}, "8-bit RGB"),
+        ({"points": np.zeros((2, 2))}, "one row for each of the 3 names"),
+        ({"points": np.zeros((3, 2), np.float32)}, "float64"),
+        ({"points": np.array([[0, 0], [0, 0], [np.nan, 0]])}, "NaN in both"),
+        ({"points": np.array([[0, 0], [0, 0], [np.inf, 0]])}, "finite"),
+        ({"visible": np.array([True, False, True])}, "no position"),
+        ({"visible": np.array([1, 0, 0])}, "bool"),
+        ({"names": ("ear", "ear", "tail")}, "same name"),
+        ({"left_right_pairs": ((0, 3),)}, "distinct indices"),
+        ({"left_right_pairs": ((0, 1), (1, 2))}, "distinct indices"),
+        ({"box": coords.Box(0.0, 0.0, 0.0, 10.0)}, "area"),
+        ({"normalizer_px": 0.0}, "positive"),
+        ({"normalizer_px": float("nan")}, "positive"),
+        ({"label_map": np.zeros((5, 5), np.uint8)}, "label map"),
+        ({"label_map": np.full(SIZE, 2, np.uint8)}, "no name"),
+    ],
+)
+def test_parts_that_do_not_fit_together_are_refused(
+    record: Record, change: dict, sentence: str, monkeypatch: pytest.MonkeyPatch
+):
+    # The tests' type checker would speak first; users run without it.
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(InputError, match=f"record 'cat 1': .*{sentence}"):
+        dataclasses.replace(record, **change)
+
+
+def test_pairs_must_point_at_records_with_the_same_keypoints(record: Record):
+    other = dataclasses.replace(record, names=("left ear", "right ear", "nose"))
+    assert PairSet((record, record), (Pair("s", 0, 1),)).pairs[0].target == 1
+    with pytest.raises(InputError, match="outside the 2 records"):
+        PairSet((record, record), (Pair("s", 0, 2),))
+    with pytest.raises(InputError, match="different names"):
+        PairSet((record, other), (Pair("s", 0, 1),))
