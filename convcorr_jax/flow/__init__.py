@@ -1,1 +1,13 @@
-""
+"""Dense flow between two grids of features: distance transforms, belief propagation, warping."""
+
+from convcorr_jax.flow.belief_propagation import MinSum as MinSum
+from convcorr_jax.flow.belief_propagation import SoftMinSum as SoftMinSum
+from convcorr_jax.flow.belief_propagation import min_sum as min_sum
+from convcorr_jax.flow.belief_propagation import soft_min_sum as soft_min_sum
+from convcorr_jax.flow.distance_transform import DistanceTransform as DistanceTransform
+from convcorr_jax.flow.distance_transform import distance_transform as distance_transform
+from convcorr_jax.flow.labelling import Energy as Energy
+from convcorr_jax.flow.warping import sample as sample
+from convcorr_jax.flow.warping import sample_flow as sample_flow
+from convcorr_jax.flow.warping import upsample_flow as upsample_flow
+from convcorr_jax.flow.warping import warp as warp

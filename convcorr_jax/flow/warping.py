@@ -1,0 +1,133 @@
+"""Reading images and flows between their samples.
+
+Points are (x, y) with sample centres at integers, in the frame of the array that is read. A point outside the
+outermost samples reads the nearest point on them (so does SciPy's spline); an absent point (NaN) reads NaN.
+"""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float
+
+from convcorr_jax import coords
+
+
+@jax.jit
+def sample(image: Float[Array, "h w c"], points: Float[Array, "*n 2"]) -> Float[Array, "*n c"]:
+    """Read an image at points, by the bicubic spline through its pixels.
+
+    ``s(x, y) = sum_ij c_ij B(x - j) B(y - i)`` with cubic B-splines B, the third derivative continuous across the
+    last-but-one samples ("not a knot"): SciPy's ``RectBivariateSpline(kx=3, ky=3, s=0)``.
+    """
+    height, width, channels = image.shape
+    coefficients = jnp.moveaxis(_spline_coefficients(image), 0, 1)
+    coefficients = jnp.moveaxis(_spline_coefficients(coefficients), 0, 1)
+    flat = points.reshape(-1, 2)
+    first_column, column_weights = _taps(flat[:, 0], width)
+    first_row, row_weights = _taps(flat[:, 1], height)
+    taps = jnp.arange(4)
+    rows = (first_row[:, None] + taps)[:, :, None]
+    columns = (first_column[:, None] + taps)[:, None, :]
+    values = jnp.einsum("nijc,ni,nj->nc", coefficients[rows, columns], row_weights, column_weights)
+    return values.reshape(*points.shape[:-1], channels)
+
+
+def warp(image: Float[Array, "h_t w_t c"], flow_px: Float[Array, "h w 2"]) -> Float[Array, "h w c"]:
+    """Pull an image back along a flow: ``out(p) = image(p + flow_px(p))``, by the spline of `sample`.
+
+    ``flow_px`` is in pixels (x, y) and leads from each pixel of the result to where its colour is found.
+    """
+    return sample(image, jnp.asarray(coords.cell_grid(flow_px.shape[:2]), flow_px.dtype) + flow_px)
+
+
+@jax.jit
+def sample_flow(flow: Float[Array, "h w 2"], points: Float[Array, "n 2"]) -> Float[Array, "n 2"]:
+    """Displacements at points given in cells of the flow's own grid, bilinear between the cells."""
+    height, width = flow.shape[:2]
+    rows = _hat_weights(points[:, 1], height)
+    columns = _hat_weights(points[:, 0], width)
+    return jnp.einsum("nh,nw,hwd->nd", rows, columns, flow)
+
+
+def upsample_flow(
+    flow: Float[Array, "h w 2"],
+    source_to_px: coords.Transform,
+    target_to_px: coords.Transform,
+    size: Sequence[int],
+) -> Float[Array, "height width 2"]:
+    """A flow between cells as a dense flow between pixels.
+
+    A pixel p of the source image, ``size`` (height, width), lies at cell ``c = source_to_px^-1(p)``; it goes to the
+    pixel ``target_to_px(c + w(c))``. Displacements w are bilinear between the cells, because a spline
+    rings where a flow of whole cells jumps, and constant beyond the outermost ones.
+    """
+    height, width = size
+    pixels = jnp.asarray(coords.cell_grid((height, width)), flow.dtype)
+    at = coords.apply(coords.invert(source_to_px), pixels)
+    rows = _hat_weights(at[:, 0, 1], flow.shape[0])
+    columns = _hat_weights(at[0, :, 0], flow.shape[1])
+    displacement = jnp.einsum("yh,xw,hwd->yxd", rows, columns, flow)
+    return coords.apply(target_to_px, at + displacement) - pixels
+
+
+def _hat_weights(positions, length):
+    """Linear interpolation along one axis as a matrix, ``[n, length]``."""
+    inside = jnp.clip(positions, 0, length - 1)
+    return jnp.maximum(0, 1 - jnp.abs(inside[:, None] - jnp.arange(length)[None]))
+
+
+def _spline_coefficients(samples: Float[Array, "n *rest"]) -> Float[Array, "m *rest"]:
+    """B-spline coefficients of the not-a-knot cubic through samples along the first axis, two more than those.
+
+    With moments M (second derivatives at the samples) and second differences d, smoothness says
+    ``M[i-1] + 4 M[i] + M[i+1] = 6 d[i]``, and the ends say ``M[1] = d[1]``, ``M[n-2] = d[n-2]``. The coefficients
+    are ``samples - M / 6``.
+    """
+    count = samples.shape[0]
+    moments = jnp.zeros_like(samples)
+    if count >= 3:
+        difference = samples[:-2] - 2 * samples[1:-1] + samples[2:]
+        inner = _inner_moments(difference)
+        before, after = (
+            (inner[0], inner[-1])
+            if count == 3
+            else (2 * inner[0] - inner[1], 2 * inner[-1] - inner[-2])
+        )
+        moments = jnp.concatenate([before[None], inner, after[None]])
+    inside = samples - moments / 6
+    # The moment at a sample is the second difference of the coefficients there, at the ends too.
+    second, last_but_one = (inside[1], inside[-2]) if count > 1 else (inside[0], inside[0])
+    before = 2 * inside[0] - second + moments[0]
+    after = 2 * inside[-1] - last_but_one + moments[-1]
+    return jnp.concatenate([before[None], inside, after[None]])
+
+
+def _inner_moments(difference):
+    count = difference.shape[0]
+    ones = np.ones(count)
+    ones[[0, -1]] = 0
+    diagonal = np.where(ones == 0, 1.0, 4.0)
+    right = difference * jnp.asarray(np.where(ones == 0, 1.0, 6.0), difference.dtype).reshape(
+        -1, *[1] * (difference.ndim - 1)
+    )
+    off, diagonal = (jnp.asarray(part, difference.dtype) for part in (ones, diagonal))
+    return lax.linalg.tridiagonal_solve(off, diagonal, off, right.reshape(count, -1)).reshape(
+        difference.shape
+    )
+
+
+def _taps(positions, length):
+    """The first of four coefficients that reach a position, and the cubic B-spline's weight of each."""
+    inside = jnp.clip(positions, 0, length - 1)
+    cell = jnp.clip(jnp.floor(inside), 0, max(length - 2, 0))
+    t = inside - cell
+    weights = (
+        jnp.stack(
+            [(1 - t) ** 3, 4 - 6 * t**2 + 3 * t**3, 1 + 3 * t + 3 * t**2 - 3 * t**3, t**3], -1
+        )
+        / 6
+    )
+    return cell.astype(jnp.int32), weights
