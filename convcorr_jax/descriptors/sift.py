@@ -1,0 +1,295 @@
+"""Upright SIFT: gradient orientations counted in a 4 x 4 array of bins, at every centre asked for.
+
+Geometry. ``radius_px`` is half the side of the 4 x 4 array. A bin is therefore ``radius_px / 2``
+wide, and the bin centres lie at -1.5, -0.5, 0.5 and 1.5 bins from the descriptor's centre; as the
+bins overlap by bilinear interpolation, gradients count up to 2.5 bins (1.25 radii) away along each
+axis. VLFeat's dense SIFT of ``size`` s has ``radius_px = 2 * s``, a SIFT keypoint of scale s has
+``radius_px = 6 * s``. Centres and radii need not be whole numbers.
+
+Histogram. Let u be the offset of a pixel from the centre in bins, m the length of its gradient and
+a the gradient's angle from x towards y (clockwise on the screen). Orientation t of the bin in
+column i and row j is the sum over pixels of
+
+    m * exp(-(u_x^2 + u_y^2) / 8) * tri(u_x - x_i) * tri(u_y - y_j) * tri(8 a / (2 pi) - t)
+
+with ``tri(z) = max(0, 1 - |z|)``, in the last factor on the circle of 8 orientations. The Gaussian
+window of two bins is exact; VLFeat's ``fast`` option, a flat window, is not taken.
+
+Order of elements (VLFeat's): ``t + 8 * (i + 4 * j)``, so that a descriptor reshapes to
+``[row, column, orientation]``.
+
+Normalisation: to unit length, clipped at 0.2, to unit length again. A descriptor of low contrast is
+zero: one whose histogram sums to less than ``contrast_threshold`` times ``(3 bins + 1 pixel)^2``,
+with grey values in 0..1 and the threshold 0.005 of VLFeat's ``vl_phow``.
+
+Borders: gradients are central differences, one-sided at the border, as in VLFeat. Bins that reach
+beyond the image count what is inside (VLFeat's grid keeps the centres of all bins inside).
+
+Source: Lowe, Distinctive image features from scale-invariant keypoints, IJCV 2004, section 6;
+Vedaldi and Fulkerson, VLFeat, 2008.
+"""
+
+import math
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Num
+
+from convcorr_jax import coords
+from convcorr_jax.descriptors.window_sums import window_sums, windows
+from convcorr_jax.errors import InputError
+from convcorr_jax.shapes import Descriptors, Points
+
+BINS = 4
+ORIENTATIONS = 8
+LENGTH = BINS * BINS * ORIENTATIONS
+CLIP = 0.2
+# Lowe's window: a Gaussian of half the width of the array of bins.
+WINDOW_BINS = BINS / 2
+# The outermost bin's centre is 1.5 bins out, and its triangle is one bin wide to either side.
+REACH_BINS = (BINS + 1) / 2
+CONTRAST_THRESHOLD = 0.005
+# A bin is three times as wide as the scale that its gradients are measured at, and a photograph is
+# taken to be blurred by half a pixel already.
+MAGNIFICATION = 3.0
+CAMERA_BLUR_PX = 0.5
+# Luma of ITU-R BT.601, which MATLAB (VLFeat's host), OpenCV and Pillow call grey.
+LUMA = (0.299, 0.587, 0.114)
+# Makes 0 / 0 a 0 with a finite gradient; histograms of enough contrast have squares above 1e-5.
+TINY = 1e-20
+# Given centres go in batches: it bounds their working memory to 32 kB a column of the image.
+CENTERS_AT_ONCE = 256
+
+GreyOrRGB = (
+    Num[Array, "height width"]
+    | Num[np.ndarray, "height width"]
+    | Num[Array, "height width 3"]
+    | Num[np.ndarray, "height width 3"]
+)
+
+
+@partial(jax.jit, static_argnames=("radius_px", "smoothing_sigma_px", "contrast_threshold"))
+def sift(
+    image: GreyOrRGB,
+    centers: Points,
+    *,
+    radius_px: float,
+    smoothing_sigma_px: float | None = None,
+    contrast_threshold: float = CONTRAST_THRESHOLD,
+) -> Float[Array, "n 128"]:
+    """SIFT descriptors of one image at any centres; the module's text defines them.
+
+    Each centre costs a pass over the whole image, whatever the radius; on a regular grid
+    `dense_sift` is much faster. The descriptor at an absent centre (NaN) is NaN.
+
+    >>> ramp = jnp.broadcast_to(jnp.linspace(0, 1, 40), (40, 40))
+    >>> descriptor = sift(ramp, jnp.array([[20.0, 20.0]]), radius_px=8.0)[0]
+    >>> int(descriptor.reshape(4, 4, 8).sum((0, 1)).argmax())  # every gradient points along x
+    0
+
+    Args:
+        image: grey in floating point, 0..1, or 8-bit RGB, of which the luma (BT.601) is taken.
+        centers: points (x, y) in the image's pixel frame.
+        radius_px: half the side of the 4 x 4 bins.
+        smoothing_sigma_px: the Gaussian blur that comes first; 0 for none. By default
+            ``sqrt((bin / 3)^2 - 0.25)``, with which VLFeat's dense SIFT equals its keypoints'.
+        contrast_threshold: below it a descriptor is zero.
+
+    Raises:
+        InputError: the image is of another kind or under 2 x 2 pixels, the radius is not positive,
+            or the blur or the threshold is negative.
+    """
+    bin_px = _bin_width(radius_px)
+    _check_contrast_threshold(contrast_threshold)
+    maps = _orientation_maps(_smoothed(_grey(image), bin_px, smoothing_sigma_px))
+    height, width, _ = maps.shape
+    columns, rows = jnp.arange(width, dtype=maps.dtype), jnp.arange(height, dtype=maps.dtype)
+
+    def histogram(center: Float[Array, "2"]) -> Float[Array, "128"]:
+        x_weights = _bin_weights(columns - center[0], bin_px=bin_px)
+        y_weights = _bin_weights(rows - center[1], bin_px=bin_px)
+        exactly = jax.lax.Precision.HIGHEST
+        by_row = jnp.einsum("jy,yxt->jxt", y_weights, maps, precision=exactly)
+        return jnp.einsum("ix,jxt->jit", x_weights, by_row, precision=exactly).reshape(LENGTH)
+
+    centers = jnp.asarray(centers, maps.dtype)
+    histograms = jax.lax.map(histogram, centers, batch_size=CENTERS_AT_ONCE)
+    return _normalized(histograms, bin_px, contrast_threshold)
+
+
+@partial(
+    jax.jit,
+    static_argnames=(
+        "radius_px",
+        "stride_px",
+        "first_center_px",
+        "size",
+        "smoothing_sigma_px",
+        "contrast_threshold",
+    ),
+)
+def dense_sift(
+    image: GreyOrRGB,
+    *,
+    radius_px: float,
+    stride_px: float | tuple[float, float] = 1.0,
+    first_center_px: float | tuple[float, float] = 0.0,
+    size: tuple[int, int] | None = None,
+    smoothing_sigma_px: float | None = None,
+    contrast_threshold: float = CONTRAST_THRESHOLD,
+) -> Descriptors:
+    """SIFT descriptors of one image on a regular grid; the module's text defines them.
+
+    The cell in column c and row r is centred on the pixel that ``coords.grid(stride_px,
+    first_center_px)`` gives for (c, r): ``x = first_center_px + stride_px * c``, and y likewise.
+    The result is that of `sift` at these centres, with the sum over pixels taken along one axis
+    after the other.
+
+    >>> dense_sift(jnp.zeros((40, 60)), radius_px=8.0, stride_px=4.0, first_center_px=2.0).shape
+    (10, 15, 128)
+
+    Args:
+        image: as in `sift`.
+        radius_px: as in `sift`.
+        stride_px: from one centre to the next; one number, or one for x and one for y.
+        first_center_px: the centre of the first cell; likewise.
+        size: rows and columns of the grid; by default as many as have their centres on the image.
+        smoothing_sigma_px: as in `sift`.
+        contrast_threshold: as in `sift`.
+
+    Raises:
+        InputError: as in `sift`, or a stride is not positive, or the grid has no cell.
+    """
+    bin_px = _bin_width(radius_px)
+    _check_contrast_threshold(contrast_threshold)
+    maps = _orientation_maps(_smoothed(_grey(image), bin_px, smoothing_sigma_px))
+    height, width, _ = maps.shape
+    x_centers, y_centers = _grid_centers(height, width, stride_px, first_center_px, size)
+    weigh = partial(_bin_weights, bin_px=bin_px)
+    reach = REACH_BINS * bin_px
+
+    def normalized_rows(sums: Float[Array, "n 4 m 4 8"]) -> Float[Array, "n m 128"]:
+        histograms = sums.transpose(0, 2, 1, 3, 4)
+        histograms = histograms.reshape(*histograms.shape[:2], LENGTH)
+        return _normalized(histograms, bin_px, contrast_threshold)
+
+    by_row = window_sums(
+        maps.transpose(1, 0, 2), windows(x_centers, width, reach=reach), weigh
+    ).transpose(2, 0, 1, 3)
+    return window_sums(by_row, windows(y_centers, height, reach=reach), weigh, normalized_rows)
+
+
+def _bin_width(radius_px: float) -> float:
+    if not (radius_px > 0 and math.isfinite(radius_px)):
+        raise InputError(f"radius_px is {radius_px}; a positive number of pixels is expected")
+    return 2 * radius_px / BINS
+
+
+def _check_contrast_threshold(contrast_threshold: float) -> None:
+    if not contrast_threshold >= 0:
+        raise InputError(
+            f"contrast_threshold is {contrast_threshold}; zero or a positive number is expected"
+        )
+
+
+def _grid_centers(
+    height: int,
+    width: int,
+    stride_px: float | tuple[float, float],
+    first_center_px: float | tuple[float, float],
+    size: tuple[int, int] | None,
+) -> tuple[Float[np.ndarray, " columns"], Float[np.ndarray, " rows"]]:
+    to_pixels = coords.grid(stride_px, first_center_px)
+    if not (np.isfinite(to_pixels.scale).all() and (to_pixels.scale > 0).all()):
+        raise InputError(f"stride_px is {stride_px}; a positive number of pixels is expected")
+    if size is None:
+        last_cell = coords.apply(coords.invert(to_pixels), np.array([width - 1.0, height - 1.0]))
+        columns, rows = (int(cell) + 1 for cell in np.floor(last_cell))
+    else:
+        rows, columns = size
+    if rows < 1 or columns < 1:
+        raise InputError(f"the grid has {rows} rows and {columns} columns; one is the least")
+    x_cells = np.stack([np.arange(columns), np.zeros(columns)], axis=-1)
+    y_cells = np.stack([np.zeros(rows), np.arange(rows)], axis=-1)
+    return coords.apply(to_pixels, x_cells)[:, 0], coords.apply(to_pixels, y_cells)[:, 1]
+
+
+def _grey(image: GreyOrRGB) -> Float[Array, "h w"]:
+    image = jnp.asarray(image)
+    if min(image.shape[:2]) < 2:
+        raise InputError(f"image has shape {image.shape}; at least 2 x 2 pixels are expected")
+    if image.ndim == 2 and jnp.issubdtype(image.dtype, jnp.floating):
+        return image
+    if image.ndim == 3 and image.dtype == jnp.uint8:
+        red, green, blue = jnp.moveaxis(image / 255, -1, 0)
+        return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+    raise InputError(
+        f"image is {image.dtype} of shape {image.shape}; floating-point grey [height, width] or "
+        "8-bit RGB [height, width, 3] is expected"
+    )
+
+
+def _smoothed(
+    grey: Float[Array, "h w"], bin_px: float, sigma_px: float | None
+) -> Float[Array, "h w"]:
+    if sigma_px is None:
+        sigma_px = math.sqrt(max(0.0, (bin_px / MAGNIFICATION) ** 2 - CAMERA_BLUR_PX**2))
+    if not (sigma_px >= 0 and math.isfinite(sigma_px)):
+        raise InputError(f"smoothing_sigma_px is {sigma_px}; zero or a positive number is expected")
+    if sigma_px == 0:
+        return grey
+    # VLFeat cuts the Gaussian there too; what is left out weighs less than 1e-4.
+    reach_px = math.ceil(4 * sigma_px)
+
+    def weigh(offsets: Float[Array, "n length"]) -> Float[Array, "n length"]:
+        weights = jnp.exp(-0.5 * (offsets / sigma_px) ** 2) * (jnp.abs(offsets) <= reach_px)
+        return weights / weights.sum(-1, keepdims=True)
+
+    def smoothed_down(image: Float[Array, "h w"]) -> Float[Array, "h w"]:
+        padded = jnp.pad(image, ((reach_px, reach_px), (0, 0)), mode="edge")
+        centers = np.arange(image.shape[0]) + float(reach_px)
+        planned = windows(centers, padded.shape[0], reach=float(reach_px))
+        return window_sums(padded, planned, weigh)
+
+    return smoothed_down(smoothed_down(grey).T).T
+
+
+def _orientation_maps(grey: Float[Array, "h w"]) -> Float[Array, "h w 8"]:
+    """The gradient's length, shared by the two orientations on either side of its angle."""
+    gradient_y, gradient_x = jnp.gradient(grey)
+    # Neither length nor angle can be differentiated at zero, so flat pixels are led around both.
+    flat = (gradient_x == 0) & (gradient_y == 0)
+    gradient_x = jnp.where(flat, 1, gradient_x)
+    length = jnp.where(flat, 0, jnp.sqrt(gradient_x**2 + gradient_y**2))
+    position = jnp.arctan2(gradient_y, gradient_x) * (ORIENTATIONS / (2 * math.pi))
+    ahead = position[..., None] - jnp.arange(ORIENTATIONS, dtype=grey.dtype)[None, None]
+    half_turn = ORIENTATIONS / 2
+    distance = jnp.abs((ahead + half_turn) % ORIENTATIONS - half_turn)
+    return length[..., None] * jnp.maximum(0, 1 - distance)
+
+
+def _bin_weights(
+    offsets: Float[Array, "*shape length"], *, bin_px: float
+) -> Float[Array, "*shape 4 length"]:
+    """What pixels at these offsets from a centre give to each of the four bins along one axis."""
+    steps = offsets / bin_px
+    window = jnp.exp(-0.5 * (steps / WINDOW_BINS) ** 2)
+    bin_centers = [k - (BINS - 1) / 2 for k in range(BINS)]
+    return jnp.stack(
+        [window * jnp.maximum(0, 1 - jnp.abs(steps - center)) for center in bin_centers], axis=-2
+    )
+
+
+def _normalized(
+    histograms: Float[Array, "*shape 128"], bin_px: float, contrast_threshold: float
+) -> Float[Array, "*shape 128"]:
+    mean_gradient = histograms.sum(-1, keepdims=True) / ((BINS - 1) * bin_px + 1) ** 2
+    descriptors = _unit(jnp.minimum(_unit(histograms), CLIP))
+    # Asked this way round, a NaN stays a NaN.
+    return jnp.where(mean_gradient < contrast_threshold, 0, descriptors)
+
+
+def _unit(vectors: Float[Array, "*shape 128"]) -> Float[Array, "*shape 128"]:
+    return vectors * jax.lax.rsqrt((vectors**2).sum(-1, keepdims=True) + TINY)
