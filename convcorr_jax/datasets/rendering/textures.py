@@ -1,0 +1,109 @@
+"""Patterns that cloth, coats and paint are made of: square tiles of values in [0, 1] that repeat.
+
+Some are drawn, some are cut from photographs of surfaces. A value blends between a paint's two
+colours.
+"""
+
+import enum
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image as PillowImage
+from scipy import ndimage
+
+from convcorr_jax.datasets.photographs import surfaces
+
+TILE = 128
+"""Pixels along the side of a tile, a power of two."""
+
+
+class Pattern(enum.IntEnum):
+    """Which tile; the value is its place in `atlas`."""
+
+    PLAIN = 0
+    STRIPES = 1
+    BANDS = 2
+    CHECKS = 3
+    PLAID = 4
+    DOTS = 5
+    ZIGZAG = 6
+    BLOTCHES = 7
+    HAIR = 8
+    SPECKLE = 9
+    BRICK = 10
+    GRASS = 11
+    GRAVEL = 12
+
+
+CLOTH = (
+    *(Pattern.PLAIN, Pattern.STRIPES, Pattern.BANDS, Pattern.CHECKS, Pattern.PLAID),
+    *(Pattern.DOTS, Pattern.ZIGZAG, Pattern.BLOTCHES, Pattern.SPECKLE),
+)
+"""Patterns that clothes are made of."""
+
+
+@lru_cache(maxsize=1)
+def atlas() -> Float[np.ndarray, "patterns side side"]:
+    """All tiles, in the order of `Pattern`; read-only."""
+    rng = np.random.default_rng(0)
+    steps = np.arange(TILE) / TILE
+    across, down = np.meshgrid(steps, steps)
+    grain = _noise(rng, 0.6)
+    stripes = _square_wave(4 * across)
+    bands = _square_wave(2 * down) * 0.8 + 0.2 * _square_wave(2 * down + 0.3)
+    checks = np.abs(_square_wave(3 * across) - _square_wave(3 * down))
+    plaid = (_square_wave(2 * across) + _square_wave(2 * down)) / 2
+    threads = np.maximum(np.cos(8 * np.pi * across), np.cos(8 * np.pi * down)) > 0.96
+    ripples = np.minimum(np.cos(6 * np.pi * across), np.cos(6 * np.pi * down))
+    zigzag = _square_wave(4 * down + np.abs((4 * across) % 2 - 1))
+    hair = ndimage.gaussian_filter(rng.standard_normal((TILE, TILE)), (9, 0.8), mode="wrap")
+    tiles = {
+        Pattern.PLAIN: np.zeros((TILE, TILE)),
+        Pattern.STRIPES: stripes,
+        Pattern.BANDS: bands,
+        Pattern.CHECKS: checks,
+        Pattern.PLAID: np.maximum(plaid, threads),
+        Pattern.DOTS: (ripples > 0.2).astype(float),
+        Pattern.ZIGZAG: zigzag,
+        Pattern.BLOTCHES: _contrast(_noise(rng, 8.0), 12),
+        Pattern.HAIR: _normalized(hair),
+        Pattern.SPECKLE: _contrast(_noise(rng, 1.5), 4),
+    }
+    for pattern, surface in zip(
+        (Pattern.BRICK, Pattern.GRASS, Pattern.GRAVEL), surfaces(), strict=True
+    ):
+        tiles[pattern] = _photographic(surface.image)
+    stack = np.stack([tiles[pattern] for pattern in Pattern])
+    # Nothing real is quite even.
+    stack = np.clip(stack + 0.25 * (grain - 0.5), 0.0, 1.0).astype(np.float32)
+    stack.flags.writeable = False
+    return stack
+
+
+def _square_wave(phase: np.ndarray) -> np.ndarray:
+    """One or nought in turn, two steps a period, with soft edges."""
+    return np.clip(0.5 + 3 * np.sin(2 * np.pi * phase), 0.0, 1.0)
+
+
+def _noise(rng: np.random.Generator, sigma_px: float) -> np.ndarray:
+    return _normalized(
+        ndimage.gaussian_filter(rng.standard_normal((TILE, TILE)), sigma_px, mode="wrap")
+    )
+
+
+def _normalized(values: np.ndarray) -> np.ndarray:
+    """Mean a half, and four standard deviations over the whole range."""
+    return np.clip(0.5 + (values - values.mean()) / (4 * values.std()), 0.0, 1.0)
+
+
+def _contrast(values: np.ndarray, steepness: float) -> np.ndarray:
+    return np.clip(0.5 + steepness * (values - 0.5), 0.0, 1.0)
+
+
+def _photographic(image: np.ndarray) -> np.ndarray:
+    """A quarter of the surface, mirrored so that its borders meet."""
+    half = PillowImage.fromarray(image[:256, :256, 0]).resize((TILE // 2, TILE // 2))
+    quarter = _normalized(np.asarray(half, dtype=np.float64))
+    top = np.concatenate([quarter, quarter[:, ::-1]], axis=1)
+    return np.concatenate([top, top[::-1]], axis=0)
