@@ -1,8 +1,9 @@
 """Data sets as NumPy records: readers of prepared folders, and two that are made in code.
 
 `records` is what all of them return; `roots` finds prepared folders, which `pf_willow`,
-`face_landmarks` and `lspet` read. `synthetic` renders categories and `warped_photographs` makes pairs
-with exact flow, both from `photographs` that other packages install. This room knows no model.
+`face_landmarks` and `lspet` read. `synthetic` renders categories and `warped_photographs` makes
+pairs with exact flow, both from `photographs` that other packages install. This room knows no
+model.
 """
 
 from convcorr_jax.datasets import face_landmarks as face_landmarks

@@ -31,7 +31,7 @@ from convcorr_jax.shapes import Image
 class WarpedPair(NamedTuple):
     """Two records of one photograph, and where every pixel of the source lies in the target.
 
-    The records' keypoints correspond, and their boxes hold the foreground.
+    The records' keypoints correspond, and their boxes hold what both show of the foreground.
     """
 
     source: Record
@@ -102,18 +102,24 @@ def warped_pair(
     visible = opacity >= 0.5
     if not visible.any():
         raise InputError(f"{warp} moves the whole foreground out of the picture")
-    corners = _corners(source, visible)
-    columns, rows = corners.T
+    rows, columns = _corners(source, visible)
+    pixels = pixel_grid(size)
     return WarpedPair(
-        source=_record(relight(source, rng, Light()), corners, visible, photograph.name, "source"),
-        target=_record(
-            relight(target, rng, Light()),
-            position[rows, columns],
-            foreground(pixel_grid(size)) >= 0.5,
-            photograph.name,
-            "target",
+        source=_record(
+            f"{photograph.name} source",
+            image=relight(source, rng, Light()),
+            points=pixels[rows, columns],
+            box=coords.tight_box(pixels[visible]),
+            foreground=visible,
         ),
-        flow_px=position - pixel_grid(size),
+        target=_record(
+            f"{photograph.name} target",
+            image=relight(target, rng, Light()),
+            points=position[rows, columns],
+            box=coords.tight_box(position[visible]),
+            foreground=foreground(pixels) >= 0.5,
+        ),
+        flow_px=position - pixels,
         visible=visible,
     )
 
@@ -152,8 +158,8 @@ def least_area(position: Float[np.ndarray, "height width 2"]) -> float:
 
 
 def sample_bilinear(
-    image: Image, position: Float[np.ndarray, "height width 2"]
-) -> Float[np.ndarray, "height width 3"]:
+    image: Image, position: Float[np.ndarray, "rows columns 2"]
+) -> Float[np.ndarray, "rows columns 3"]:
     """The image's colours at fractional positions (x, y); the border is repeated beyond it."""
     rows_and_columns = np.moveaxis(position[..., ::-1], -1, 0)
     channels = [
@@ -190,7 +196,7 @@ def _foreground(
 
 
 def _corners(image: Image, visible: np.ndarray) -> np.ndarray:
-    """Pixels (x, y) that look like corners, well spread over the visible part, best first."""
+    """Rows and columns of pixels that look like corners, well spread, best first."""
     response = corner_shi_tomasi(image.mean(axis=-1) / 255.0, sigma=1.5)
     # The cut-out's outline has corners of its own, which the target does not show.
     well_inside = ndimage.binary_erosion(visible, iterations=5)
@@ -201,28 +207,23 @@ def _corners(image: Image, visible: np.ndarray) -> np.ndarray:
         threshold_rel=0.02,
         exclude_border=False,
     )
-    return peaks[:, ::-1]
+    return peaks.T
 
 
 def _record(
-    image: Image, points: np.ndarray, foreground: np.ndarray, photograph: str, side: str
+    source_id: str, *, image: Image, points: np.ndarray, box: coords.Box, foreground: np.ndarray
 ) -> Record:
-    rows, columns = np.nonzero(foreground)
     return Record(
         image=image,
         size=coords.Size(*foreground.shape),
         category="photograph",
-        source_id=f"{photograph} {side}",
+        source_id=source_id,
         split="test",
         names=tuple(f"corner {index}" for index in range(len(points))),
-        points=points.astype(np.float64),
+        points=points,
         visible=np.ones(len(points), dtype=bool),
-        box=coords.Box(
-            float(columns.min()) - 0.5,
-            float(rows.min()) - 0.5,
-            float(columns.max()) + 0.5,
-            float(rows.max()) + 0.5,
-        ),
+        box=box,
+        normalizer_px=max(box.width, box.height),
         label_map=foreground.astype(np.uint8),
         label_names=("foreground",),
     )

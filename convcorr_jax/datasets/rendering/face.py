@@ -10,7 +10,15 @@ from typing import NamedTuple
 import numpy as np
 
 from convcorr_jax.datasets.rendering import palette
-from convcorr_jax.datasets.rendering.solids import Figure, Landmark, Paint, Vector, rotation, vector
+from convcorr_jax.datasets.rendering.solids import (
+    Figure,
+    Landmark,
+    Number,
+    Paint,
+    Vector,
+    rotation,
+    vector,
+)
 from convcorr_jax.datasets.rendering.textures import Pattern
 
 _SIDES = (("l", 1.0), ("r", -1.0))
@@ -92,7 +100,7 @@ def draw(rng: np.random.Generator) -> Figure:
 
 
 def _draw_shape(rng: np.random.Generator) -> _Shape:
-    def near(value: float, spread: float) -> float:
+    def near(value: Number, spread: Number) -> float:
         return value + spread * rng.normal()
 
     return _Shape(
@@ -207,7 +215,7 @@ def _add_hair(figure: Figure, looks: _Looks, rng: np.random.Generator) -> None:
 def _add_eye(figure: Figure, shape: _Shape, looks: _Looks, side: str, sign: float) -> None:
     x, y, width, height = shape.eye_x, shape.eye_y, shape.eye_width, shape.eye_open
 
-    def lid(where: float, up: float) -> tuple[float, float]:
+    def lid(where: Number, up: Number) -> tuple[float, float]:
         """A place on the lid, from the inner (-1) to the outer corner (1)."""
         return sign * (x + where * width), y - 0.02 * where + up * height * (1 - where**2)
 
@@ -310,7 +318,7 @@ def _add_mouth(figure: Figure, shape: _Shape, looks: _Looks) -> None:
     y, width, gap = shape.mouth_y, shape.mouth_width, shape.mouth_open
     full = 0.075
 
-    def lip(where: float, down: float) -> tuple[float, float]:
+    def lip(where: Number, down: Number) -> tuple[float, float]:
         """A place along the mouth, from the right (-1) to the left corner (1)."""
         return where * width, y - shape.smile * where**2 + down * (1 - where**2)
 

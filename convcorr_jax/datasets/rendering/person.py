@@ -9,7 +9,15 @@ from typing import NamedTuple
 import numpy as np
 
 from convcorr_jax.datasets.rendering import palette
-from convcorr_jax.datasets.rendering.solids import Figure, Landmark, Paint, Vector, rotation, vector
+from convcorr_jax.datasets.rendering.solids import (
+    Figure,
+    Landmark,
+    Number,
+    Paint,
+    Vector,
+    rotation,
+    vector,
+)
 
 NAMES = (
     *("r_ankle", "r_knee", "r_hip", "l_hip", "l_knee", "l_ankle"),
@@ -146,7 +154,7 @@ def _add_head(
     turned = spine @ rotation("y", rng.normal(0, 25)) @ rotation("x", rng.normal(5, 15))
     size = build.head
 
-    def at(x: float, y: float, z: float) -> Vector:
+    def at(x: Number, y: Number, z: Number) -> Vector:
         """A place in the head's frame, whose unit is the head's half width."""
         return neck + turned @ (size * vector(x, y - 1.1, z))
 
@@ -249,7 +257,7 @@ def _add_leg(
     figure.landmarks[f"{side}_ankle"] = Landmark(ankle, (f"{side}_shin", f"{side}_foot"))
 
 
-def _swing(sign: float, outwards_degrees: float, forwards_degrees: float) -> Vector:
+def _swing(sign: float, outwards_degrees: Number, forwards_degrees: Number) -> Vector:
     """The direction of a limb that hangs down, is lifted to its own side, then swung forwards."""
     lifted = np.array(
         [sign * np.sin(np.radians(outwards_degrees)), np.cos(np.radians(outwards_degrees)), 0.0]
@@ -257,7 +265,7 @@ def _swing(sign: float, outwards_degrees: float, forwards_degrees: float) -> Vec
     return rotation("x", forwards_degrees) @ lifted
 
 
-def _bent(direction: Vector, towards: Vector, angle_degrees: float) -> Vector:
+def _bent(direction: Vector, towards: Vector, angle_degrees: Number) -> Vector:
     """The unit direction, bent by an angle towards another."""
     square = towards - (towards @ direction) * direction
     length = np.linalg.norm(square)

@@ -6,7 +6,15 @@ Left and right are the animal's own. One unit is about the length of its trunk.
 import numpy as np
 
 from convcorr_jax.datasets.rendering import palette
-from convcorr_jax.datasets.rendering.solids import Figure, Landmark, Paint, Vector, rotation, vector
+from convcorr_jax.datasets.rendering.solids import (
+    Figure,
+    Landmark,
+    Number,
+    Paint,
+    Vector,
+    rotation,
+    vector,
+)
 from convcorr_jax.datasets.rendering.textures import Pattern
 
 NAMES = (
@@ -99,7 +107,7 @@ def _add_head(
     size = rng.uniform(0.085, 0.12)
     muzzle = rng.uniform(1.6, 3.0)
 
-    def at(x: float, y: float, z: float) -> Vector:
+    def at(x: Number, y: Number, z: Number) -> Vector:
         return poll + turned @ (size * vector(x, y, z))
 
     mane = palette.hair(rng)

@@ -20,6 +20,8 @@ Vector = Float[np.ndarray, "3"]
 Rotation = Float[np.ndarray, "3 3"]
 """A matrix that turns vectors."""
 
+Number = float | int
+
 Color = tuple[float, float, float]
 """Red, green, blue in [0, 1]."""
 
@@ -138,12 +140,12 @@ _EDGE_ON = 0.04
 _MOST_SQUEEZED = 0.35
 
 
-def vector(x: float, y: float, z: float) -> Vector:
+def vector(x: Number, y: Number, z: Number) -> Vector:
     """A position or direction from its three coordinates."""
     return np.array([x, y, z], dtype=np.float64)
 
 
-def rotation(axis: Literal["x", "y", "z"], angle_degrees: float) -> Rotation:
+def rotation(axis: Literal["x", "y", "z"], angle_degrees: Number) -> Rotation:
     """The matrix that turns about one axis of the frame.
 
     A turn about y by a positive angle brings the front towards the left of the picture, about x

@@ -66,9 +66,9 @@ def atlas() -> Float[np.ndarray, "patterns side side"]:
         Pattern.PLAID: np.maximum(plaid, threads),
         Pattern.DOTS: (ripples > 0.2).astype(float),
         Pattern.ZIGZAG: zigzag,
-        Pattern.BLOTCHES: _contrast(_noise(rng, 8.0), 12),
+        Pattern.BLOTCHES: _contrast(_noise(rng, 8.0), 12.0),
         Pattern.HAIR: _normalized(hair),
-        Pattern.SPECKLE: _contrast(_noise(rng, 1.5), 4),
+        Pattern.SPECKLE: _contrast(_noise(rng, 1.5), 4.0),
     }
     for pattern, surface in zip(
         (Pattern.BRICK, Pattern.GRASS, Pattern.GRAVEL), surfaces(), strict=True
