@@ -21,6 +21,7 @@ Rotation = Float[np.ndarray, "3 3"]
 """A matrix that turns vectors."""
 
 Number = float | int
+"""A coordinate or an angle; figures are full of round ones."""
 
 Color = tuple[float, float, float]
 """Red, green, blue in [0, 1]."""
@@ -57,8 +58,7 @@ class Sheet(NamedTuple):
     """Outward; a sheet that turns its back is not drawn. None: it is seen from both sides."""
     nearer: float = 0.0
     attached_to: Vector | None = None
-    """Painted as if it lay at this place: what is stuck on a surface comes after the whole
-    surface."""
+    """Painted as if it lay at this place: what sticks to a surface must come after all of it."""
 
 
 class Landmark(NamedTuple):
