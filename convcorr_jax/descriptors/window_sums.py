@@ -1,9 +1,8 @@
 """Weighted sums of an array around many centres on its first axis, each over the rows it reaches.
 
-The matrix of all weights ``[centres, rows]`` is a band of zeros but for a diagonal. Neighbouring
-centres are taken in blocks: a block is one dense product of its weights with the rows it can reach,
-so the work grows with the reach and not with the length of the axis, and what a block yields is
-still in the cache when it is passed on.
+The matrix of all weights ``[centres, rows]`` is zero but for a diagonal band. Neighbouring centres
+are taken in blocks: a block is one dense product of its weights with the rows that it can reach. So
+the work grows with the reach and not with the length of the axis.
 """
 
 import math
@@ -15,9 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-# Blocks span at least about this many rows: below it, starting a block costs more than computing
-# it.
-MIN_BLOCK_ROWS = 40
+# Blocks span at least about this many rows: below it, a product is too small to be worth starting.
+MIN_BLOCK_ROWS = 16
+# Sums are finished in groups of about this many numbers: few enough to be still in the cache.
+GROUP_NUMBERS = 500_000
 
 Weigh = Callable[[Float[Array, "centers length"]], Float[Array, "centers ... length"]]
 """From the offsets of rows (row minus centre) to their weights; axes between become the sums'."""
@@ -38,20 +38,15 @@ def windows(centers: Float[np.ndarray, " n"], size: int, *, reach: float) -> Win
     ``reach`` is the largest offset whose weight is not zero. Centres may lie anywhere, also between
     rows and outside the axis; rows outside the axis count as zero.
     """
-    count = len(centers)
-    stride = centers[1] - centers[0] if count > 1 else 1.0
+    stride = centers[1] - centers[0] if len(centers) > 1 else 1.0
     # Blocks as wide as they reach spend half of the product on zeros; narrower ones copy more rows.
-    wanted = min(count, max(1, round(max(MIN_BLOCK_ROWS, 2 * reach) / stride)))
-    # Near the wanted size, take the one that needs the least filling up: cutting that off is a
-    # copy.
-    per_block = min(range(-(-2 * wanted // 3), 3 * wanted // 2 + 1), key=lambda k: -count % k)
-    filled = np.concatenate([centers, np.repeat(centers[-1:], -count % per_block)])
-    blocks = filled.reshape(-1, per_block)
+    per_block = _share(len(centers), wanted=max(MIN_BLOCK_ROWS, 2 * reach) / stride)
+    blocks = _filled_up(centers, per_block)
     # Two rows more than the span, for a start that is rounded down and an end that is rounded up.
     length = min(size, math.ceil((per_block - 1) * stride + 2 * reach) + 2)
     starts = np.clip(np.floor(blocks[:, 0] - reach).astype(int), 0, size - length)
     rows = starts[:, None] + np.arange(length)
-    return Windows(starts, rows[:, None, :] - blocks[:, :, None], count)
+    return Windows(starts, rows[:, None, :] - blocks[:, :, None], len(centers))
 
 
 def window_sums(
@@ -62,17 +57,40 @@ def window_sums(
 ) -> Array:
     """Weighted sums, as ``[n, axes of the weights, other axes of the array]``.
 
-    ``finish`` is applied to the sums of each block, while they are at hand, and may reshape all but
+    ``finish`` is applied to the sums of each group of centres, while they are at hand; it must keep
     their first axis.
     """
     length = windows.offsets.shape[-1]
 
-    def one_block(block: tuple[Array, Array]) -> Array:
-        start, offsets = block
+    def block_sums(block: tuple[Array, Array]) -> Array:
+        start, weights = block
         rows = jax.lax.dynamic_slice_in_dim(array, start, length)
-        sums = jnp.tensordot(weigh(offsets), rows, axes=1, precision=jax.lax.Precision.HIGHEST)
-        return finish(sums)
+        return jnp.tensordot(weights, rows, axes=1, precision=jax.lax.Precision.HIGHEST)
 
-    offsets = jnp.asarray(windows.offsets, array.dtype)
-    per_block = jax.lax.map(one_block, (jnp.asarray(windows.starts), offsets))
-    return per_block.reshape(-1, *per_block.shape[2:])[: windows.count]
+    def group_sums(group: tuple[Array, Array]) -> Array:
+        sums = jax.lax.map(block_sums, group)
+        return finish(sums.reshape(-1, *sums.shape[2:]))
+
+    weights = jax.vmap(weigh)(jnp.asarray(windows.offsets, array.dtype))
+    numbers_per_block = math.prod(weights.shape[1:-1]) * math.prod(array.shape[1:])
+    blocks = np.arange(len(windows.starts))
+    grouped = _filled_up(blocks, _share(len(blocks), wanted=GROUP_NUMBERS / numbers_per_block))
+    groups = jax.lax.map(group_sums, (jnp.asarray(windows.starts[grouped]), weights[grouped]))
+    return groups.reshape(-1, *groups.shape[2:])[: windows.count]
+
+
+def _share(count: int, *, wanted: float) -> int:
+    """Into shares of which size, near the wanted one, to divide so that the last lacks the least.
+
+    What it lacks is computed for nothing, and cutting it off the result is a copy.
+    """
+    near = min(count, max(1, round(wanted)))
+    return min(range(-(-2 * near // 3), 3 * near // 2 + 1), key=lambda size: -count % size)
+
+
+def _filled_up(items: np.ndarray, share: int) -> np.ndarray:
+    """Shares of the items, the last one filled up with repetitions of the last item."""
+    missing = -len(items) % share
+    return np.concatenate([items, items[-1:].repeat(missing, axis=0)]).reshape(
+        -1, share, *items.shape[1:]
+    )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from convcorr_jax.descriptors import dense_sift, sift
+from convcorr_jax.descriptors import dense_sift, sift_at
 from convcorr_jax.errors import InputError
 from tests.reference import sift as reference
 
@@ -50,7 +50,7 @@ def test_equals_the_slow_reference(
     described = dict(
         radius_px=radius_px, smoothing_sigma_px=smoothing_sigma_px, contrast_threshold=0.005
     )
-    ours = sift(PHOTOGRAPHS[name], jnp.asarray(centers), **described)
+    ours = sift_at(PHOTOGRAPHS[name], jnp.asarray(centers), **described)
     expected = reference.sift(grey_of(PHOTOGRAPHS[name]), centers, **described)
     # Entries are about 0.1; single precision loses 1e-6 of them, and where a gradient is nearly
     # zero its angle loses more.
@@ -75,7 +75,7 @@ def test_equals_opencv(name: str) -> None:
     assert len(kept) == len(centers)
     turned = theirs.reshape(-1, 4, 4, 8)[..., -np.arange(8) % 8].reshape(-1, 128)
 
-    ours = sift(
+    ours = sift_at(
         PHOTOGRAPHS[name],
         jnp.asarray(centers),
         radius_px=radius_px,
@@ -102,7 +102,7 @@ def test_the_grid_equals_its_centres_one_by_one(
     columns, rows = np.meshgrid(np.arange(23), np.arange(17))
     strides = np.broadcast_to(stride_px, 2)
     centers = np.stack([columns, rows], axis=-1) * strides + first
-    single = sift(grey, jnp.asarray(centers.reshape(-1, 2)), radius_px=radius_px)
+    single = sift_at(grey, jnp.asarray(centers.reshape(-1, 2)), radius_px=radius_px)
     # The same sums in another order.
     np.testing.assert_allclose(dense.reshape(-1, 128), single, atol=2e-6)
 
@@ -124,7 +124,7 @@ def test_orientations_turn_from_x_to_y(orientation: int) -> None:
     angle = orientation * np.pi / 4
     x, y = np.meshgrid(np.arange(33.0), np.arange(33.0))
     ramp = jnp.asarray((x * np.cos(angle) + y * np.sin(angle)) / 64, jnp.float32)
-    descriptor = sift(ramp, jnp.array([[16.0, 16.0]]), radius_px=8.0, smoothing_sigma_px=0.0)[0]
+    descriptor = sift_at(ramp, jnp.array([[16.0, 16.0]]), radius_px=8.0, smoothing_sigma_px=0.0)[0]
     by_orientation = np.asarray(descriptor).reshape(16, 8).sum(0)
     # A pure direction votes for its own orientation alone; 1e-3 for its rounded angle.
     np.testing.assert_allclose(np.delete(by_orientation, orientation), 0, atol=1e-3)
@@ -135,7 +135,7 @@ def test_bins_go_row_by_row() -> None:
     # One bright pixel three quarters of a radius right of the centre and a quarter above it: the
     # middle of column 3, row 1.
     image = jnp.zeros((65, 65)).at[32 - 4, 32 + 12].set(1.0)
-    descriptor = sift(
+    descriptor = sift_at(
         image,
         jnp.array([[32.0, 32.0]]),
         radius_px=16.0,
@@ -148,8 +148,8 @@ def test_bins_go_row_by_row() -> None:
 
 def test_a_mirrored_image_permutes_the_elements(grey: np.ndarray) -> None:
     center, mirrored = jnp.array([[40.0, 50.0]]), jnp.array([[111.0 - 40.0, 50.0]])
-    descriptor = sift(grey, center, radius_px=12.0).reshape(4, 4, 8)
-    other = sift(grey[:, ::-1], mirrored, radius_px=12.0).reshape(4, 4, 8)
+    descriptor = sift_at(grey, center, radius_px=12.0).reshape(4, 4, 8)
+    other = sift_at(grey[:, ::-1], mirrored, radius_px=12.0).reshape(4, 4, 8)
     # Columns change sides, and an angle a becomes pi - a.
     expected = descriptor[:, ::-1][..., (4 - np.arange(8)) % 8]
     np.testing.assert_allclose(other, expected, atol=1e-5)
@@ -166,7 +166,7 @@ def test_is_unit_length_and_blind_to_light(grey: np.ndarray) -> None:
 def test_a_bin_is_clipped_before_the_last_normalisation() -> None:
     # A ramp fills 16 of 128 elements, each about 1/4: all are clipped to 0.2, and come out equal.
     ramp = jnp.broadcast_to(jnp.linspace(0, 1, 65), (65, 65))
-    descriptor = sift(ramp, jnp.array([[32.0, 32.0]]), radius_px=8.0, smoothing_sigma_px=0.0)[0]
+    descriptor = sift_at(ramp, jnp.array([[32.0, 32.0]]), radius_px=8.0, smoothing_sigma_px=0.0)[0]
     inner = np.asarray(descriptor).reshape(4, 4, 8)[1:3, 1:3, 0]
     np.testing.assert_allclose(inner, inner[0, 0], rtol=1e-6)
     unclipped = reference._histogram(
@@ -190,7 +190,7 @@ def test_low_contrast_is_zero() -> None:
     )
 
     def describe(threshold: float) -> jax.Array:
-        return sift(
+        return sift_at(
             ramp,
             jnp.array([[32.0, 32.0]]),
             radius_px=8.0,
@@ -200,21 +200,29 @@ def test_low_contrast_is_zero() -> None:
 
     assert (describe(1.01 * mass) == 0).all()
     np.testing.assert_allclose(jnp.linalg.norm(describe(0.99 * mass)), 1, rtol=1e-5)
-    assert (sift(jnp.full((30, 30), 0.5), jnp.array([[15.0, 15.0]]), radius_px=8.0) == 0).all()
+    assert (sift_at(jnp.full((30, 30), 0.5), jnp.array([[15.0, 15.0]]), radius_px=8.0) == 0).all()
 
 
 def test_rgb_is_turned_to_luma() -> None:
     photograph, center = PHOTOGRAPHS["coffee"], jnp.array([[50.0, 40.0]])
-    from_rgb = sift(photograph, center, radius_px=10.0)
+    from_rgb = sift_at(photograph, center, radius_px=10.0)
     np.testing.assert_allclose(
-        from_rgb, sift(grey_of(photograph), center, radius_px=10.0), atol=1e-5
+        from_rgb, sift_at(grey_of(photograph), center, radius_px=10.0), atol=1e-5
     )
 
 
 def test_an_absent_centre_has_an_absent_descriptor(grey: np.ndarray) -> None:
-    descriptors = sift(grey, jnp.array([[jnp.nan, jnp.nan], [50.0, 40.0]]), radius_px=10.0)
+    descriptors = sift_at(grey, jnp.array([[jnp.nan, jnp.nan], [50.0, 40.0]]), radius_px=10.0)
     assert jnp.isnan(descriptors[0]).all()
     assert jnp.isfinite(descriptors[1]).all()
+
+
+def test_the_default_blur_is_a_sixth_of_a_bin(grey: np.ndarray) -> None:
+    center = jnp.array([[50.0, 40.0]])
+    by_default = sift_at(grey, center, radius_px=12.0)
+    np.testing.assert_array_equal(
+        by_default, sift_at(grey, center, radius_px=12.0, smoothing_sigma_px=1.0)
+    )
 
 
 # Transformations.
@@ -258,8 +266,8 @@ def test_gradient_is_finite_on_a_flat_image() -> None:
 
 @pytest.mark.parametrize(
     "described",
-    [dense_sift, partial(sift, centers=np.array([[30.0, 40.0]]))],
-    ids=["dense_sift", "sift"],
+    [dense_sift, partial(sift_at, centers=np.array([[30.0, 40.0]]))],
+    ids=["dense_sift", "sift_at"],
 )
 def test_compiles_once(grey: np.ndarray, described: Any) -> None:
     compiled = getattr(described, "func", described)
@@ -293,7 +301,7 @@ def test_bad_options_are_refused(grey: np.ndarray, options: dict, sentence: str)
 @pytest.mark.parametrize("image", [np.zeros((30, 30), np.uint8), np.zeros((30, 30, 3), np.float32)])
 def test_images_of_another_kind_are_refused(image: np.ndarray) -> None:
     with pytest.raises(InputError, match=f"image is {image.dtype}"):
-        sift(image, jnp.array([[3.0, 4.0]]), radius_px=8.0)
+        sift_at(image, jnp.array([[3.0, 4.0]]), radius_px=8.0)
 
 
 def test_an_image_of_one_row_is_refused() -> None:
