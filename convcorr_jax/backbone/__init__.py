@@ -1,1 +1,13 @@
-""
+"""The convolutional networks: layer tables as data, one forward pass, receptive fields, and weights."""
+
+from convcorr_jax.backbone.forward import activations as activations
+from convcorr_jax.backbone.forward import preprocess as preprocess
+from convcorr_jax.backbone.networks import NETWORKS as NETWORKS
+from convcorr_jax.backbone.networks import Filters as Filters
+from convcorr_jax.backbone.networks import Network as Network
+from convcorr_jax.backbone.networks import Params as Params
+from convcorr_jax.backbone.networks import find_network as find_network
+from convcorr_jax.backbone.receptive_field import ReceptiveField as ReceptiveField
+from convcorr_jax.backbone.receptive_field import cell_centers as cell_centers
+from convcorr_jax.backbone.receptive_field import grid_size as grid_size
+from convcorr_jax.backbone.receptive_field import receptive_field as receptive_field
