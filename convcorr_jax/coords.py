@@ -139,6 +139,16 @@ def tight_box(points: np.ndarray) -> Box:
     return Box(*present.min(axis=0).tolist(), *present.max(axis=0).tolist())
 
 
+def grow(box: Box, margin: float) -> Box:
+    """The box with ``margin`` times its width added left and right, and likewise above and below.
+
+    >>> grow(Box(0.0, 0.0, 10.0, 20.0), 0.1)
+    Box(x0=-1.0, y0=-2.0, x1=11.0, y1=22.0)
+    """
+    across, down = margin * box.width, margin * box.height
+    return Box(box.x0 - across, box.y0 - down, box.x1 + across, box.y1 + down)
+
+
 def check_box(box: Box) -> None:
     """Refuse a box that is not finite or has no area.
 

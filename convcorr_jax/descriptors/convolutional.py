@@ -5,23 +5,57 @@ input) is read at the grid's cell centres by bilinear interpolation between its 
 centres, so that all parts of a descriptor speak of the same pixel. Each map's columns are centred (by
 default), brought to unit length, and concatenated; the result has unit length again.
 
-Differs from the paper: Long et al. 2014 use conv4 alone at one size, neither centred nor (as far as they
-say) normalised; that is ``layers=("conv4",), center=False``. Centring on the image's own mean column takes
-away what all its cells share, which says nothing of where a cell matches.
+Differs from the paper: Long et al. 2014 use conv4 alone at one size, not centred and, as far as they say,
+not normalised; `PAPER_RECIPE` is that at unit length. Centring on the image's own mean column takes away
+what all its cells share, which says nothing of where a cell matches.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 from convcorr_jax import coords
-from convcorr_jax.backbone import Network, activations, cell_centers, grid_size, preprocess
+from convcorr_jax.backbone import Network, Params, activations, cell_centers, grid_size, preprocess
+from convcorr_jax.errors import InputError
 
 # Keeps the length of an all-zero column (a patch of constant colour) from dividing by zero.
 _LEAST_LENGTH = 1e-6
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Whose columns make up a descriptor.
+
+    Attributes:
+        layers: of the network; the last names the grid.
+        sizes_px: sides of the square inputs; the largest names the grid.
+        center: whether each map's mean column is subtracted before it is brought to unit length.
+    """
+
+    layers: tuple[str, ...]
+    sizes_px: tuple[int, ...]
+    center: bool = True
+
+
+RECIPES: Mapping[str, Recipe] = MappingProxyType(
+    {
+        "caffenet": Recipe(("conv3", "conv4", "conv5"), (227, 340)),
+        "bvlc_alexnet": Recipe(("conv3", "conv4", "conv5"), (227, 340)),
+        "alexnet": Recipe(("conv3", "conv4", "conv5"), (227, 340)),
+        "vgg16": Recipe(("conv4_3", "conv5_1", "conv5_3"), (224, 336)),
+    }
+)
+"""What aligns best with each network's features, by `eval.flow_validation`."""
+
+PAPER_RECIPE = Recipe(("conv4",), (227,), center=False)
+"""What Long et al. 2014 align with, brought to unit length."""
 
 
 class Grid(NamedTuple):
@@ -31,51 +65,56 @@ class Grid(NamedTuple):
     to_input_px: coords.Transform
 
 
-def descriptor_grid(network: Network, layers: Sequence[str], sizes_px: Sequence[int]) -> Grid:
-    """The grid on which `convolutional_descriptors` answers, from the layer tables alone.
+def descriptor_grid(network: Network, recipe: Recipe) -> Grid:
+    """The grid on which `convolutional_descriptors` answers, from the layer table alone.
 
     Raises:
         InputError: the network has no such layer, or the largest size is too small for it.
     """
-    largest = max(sizes_px)
-    size = grid_size(network, layers[-1], (largest, largest))
-    return Grid(coords.Size(*size), cell_centers(network, layers[-1]))
+    largest = max(recipe.sizes_px)
+    size = grid_size(network, recipe.layers[-1], (largest, largest))
+    return Grid(size, cell_centers(network, recipe.layers[-1]))
 
 
+@functools.partial(jax.jit, static_argnames=("network", "recipe"))
 def convolutional_descriptors(
-    params: Mapping[str, Any],
-    pyramid: Sequence[Float[Array, "batch height width 3"]],
+    params: Params,
+    pyramid: Sequence[Num[Array, "batch height width 3"] | Num[np.ndarray, "batch height width 3"]],
     *,
     network: Network,
-    layers: Sequence[str],
-    center: bool = True,
+    recipe: Recipe,
 ) -> Float[Array, "batch h w d"]:
-    """Descriptors of a batch of square images given at one or several sizes.
+    """Descriptors of a batch of square images, each given at all of the recipe's sizes.
 
     Args:
         params: the network's weights.
-        pyramid: the same RGB images, 0 to 255, once for each size; each level square.
+        pyramid: the same RGB images, 0 to 255, once for each of ``recipe.sizes_px``, in that order.
         network: the layer table.
-        layers: whose columns make up the descriptor; the last names the grid.
-        center: whether each map's mean column is subtracted before normalisation.
+        recipe: whose columns make up a descriptor.
 
     Returns:
         Unit-length descriptors; cell (x, y) lies at ``descriptor_grid(...).to_input_px`` of the largest
-        level.
+        input.
+
+    Raises:
+        InputError: the pyramid's sizes are not the recipe's, or as `descriptor_grid`.
     """
-    sizes = [level.shape[1] for level in pyramid]
-    grid = descriptor_grid(network, layers, sizes)
-    largest = (max(sizes), max(sizes))
-    parts = []
-    for level, side in zip(pyramid, sizes, strict=True):
-        maps = activations(
-            params, preprocess(level, network=network), network=network, layers=layers
+    sides = tuple(level.shape[1:3] for level in pyramid)
+    if sides != tuple((side, side) for side in recipe.sizes_px):
+        raise InputError(
+            f"the pyramid has sizes {sides}; squares of {recipe.sizes_px} are expected"
         )
-        to_level = coords.compose(coords.resize(largest, (side, side)), grid.to_input_px)
-        for layer in layers:
+    grid = descriptor_grid(network, recipe)
+    largest = max(sides)
+    parts = []
+    for level, side in zip(pyramid, sides, strict=True):
+        inputs = preprocess(level, network=network)
+        maps = activations(params, inputs, network=network, layers=recipe.layers)
+        to_level = coords.compose(coords.resize(largest, side), grid.to_input_px)
+        for layer in recipe.layers:
             to_cells = coords.compose(coords.invert(cell_centers(network, layer)), to_level)
             columns = _read_at(maps[layer], grid.size, to_cells)
-            if center:
+            if recipe.center:
                 columns = columns - columns.mean(axis=(1, 2), keepdims=True)
             parts.append(unit_length(columns))
     return jnp.concatenate(parts, axis=-1) / np.sqrt(len(parts), dtype=np.float32)

@@ -1,5 +1,9 @@
 """Dense flow between two grids of features: distance transforms, belief propagation, warping."""
 
+from convcorr_jax.flow.alignment import Alignment as Alignment
+from convcorr_jax.flow.alignment import align as align
+from convcorr_jax.flow.alignment import check_descriptors as check_descriptors
+from convcorr_jax.flow.alignment import data_cost as data_cost
 from convcorr_jax.flow.belief_propagation import MinSum as MinSum
 from convcorr_jax.flow.belief_propagation import SoftMinSum as SoftMinSum
 from convcorr_jax.flow.belief_propagation import min_sum as min_sum

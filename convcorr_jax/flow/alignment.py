@@ -1,0 +1,164 @@
+"""Alignment of two grids of descriptors: data cost, belief propagation, sub-cell flow, confidence.
+
+With unit-length source descriptors f_s(p), target descriptors f_t(t) and displacement w(p) the energy is
+
+    E(w) = sum_p cost(p, p + w(p)) + smoothness * sum_(p,q) |w(p) - w(q)|^2      (4-neighbours)
+
+and the cost is one of
+
+- *distance*, the paper's: ``|f_s(p) - f_t(t)|``, between 0 and 2 for unit-length descriptors;
+- *mutual*: ``-T log P(t | p) - T log P(p | t)``, with P a softmax of ``<f_s(p), f_t(t)> / T`` over the
+  target cells and over the source cells. A cell that looks like everything costs as much as one that looks
+  like nothing, and a match is cheap only when it is preferred in both directions.
+
+``smoothness`` is in units of the cost per squared cell of difference between neighbours' displacements.
+
+The paper (Long, Zhang and Darrell 2014, section 3) gives 3e-3 without saying how features are scaled or w
+is measured; our defaults come from `eval.flow_validation`, which says on what they were chosen.
+"""
+
+import functools
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from convcorr_jax.errors import InputError
+from convcorr_jax.flow.belief_propagation import Schedule, min_sum
+from convcorr_jax.flow.labelling import Energy
+
+Cost = Literal["mutual", "distance"]
+
+# Chosen by `eval.flow_validation` for the mutual cost of convolutional descriptors.
+SMOOTHNESS = 0.15
+TEMPERATURE = 0.05
+
+
+class Alignment(NamedTuple):
+    """Where every source cell goes, how surely, and how that was found."""
+
+    flow: Float[Array, "h_s w_s 2"]
+    """Displacement (x, y) in cells, refined below the cell."""
+    confidence: Float[Array, "h_s w_s"]
+    """Belief in the chosen cell, between 0 and 1: its share of ``exp(-min_marginal / temperature)``."""
+    labels: Int[Array, "h_s w_s 2"]
+    """Target cell (x, y) of every source cell, before refinement."""
+    energy: Energy
+    """Data and smoothness (deformation) energy of ``labels``."""
+    trace: Energy
+    """The same after every round; NaN after the last."""
+    rounds: Int[Array, ""]
+    converged: Bool[Array, ""]
+
+
+@functools.partial(jax.jit, static_argnames=("cost", "schedule", "max_rounds"))
+def align(
+    source: Float[Array, "h_s w_s d"],
+    target: Float[Array, "h_t w_t d"],
+    *,
+    cost: Cost = "mutual",
+    smoothness: float | Float[Array, ""] = SMOOTHNESS,
+    temperature: float | Float[Array, ""] = TEMPERATURE,
+    schedule: Schedule = "sweeps",
+    max_rounds: int = 10,
+) -> Alignment:
+    """Align a source grid of unit-length descriptors with a target grid.
+
+    Works under vmap (a batch of pairs) and jit; for gradients use `data_cost` with `soft_min_sum`.
+
+    Args:
+        source: descriptors whose cells ask where they go.
+        target: descriptors among whose cells they choose.
+        cost: the data cost of the module's text.
+        smoothness: cost of one cell of squared difference between neighbours' displacements.
+        temperature: T of the mutual cost, in units of cosine; also sharpens ``confidence``.
+        schedule: order of message passing, see `min_sum`.
+        max_rounds: of message passing; it stops earlier when messages come to rest.
+    """
+    solved = min_sum(
+        data_cost(source, target, cost=cost, temperature=temperature),
+        smoothness=smoothness,
+        schedule=schedule,
+        max_rounds=max_rounds,
+    )
+    share = jnp.exp(-solved.min_marginals / temperature)
+    return Alignment(
+        flow=solved.flow + subcell_offset(solved.min_marginals, solved.labels),
+        confidence=_at(share, solved.labels) / share.sum(axis=(2, 3)),
+        labels=solved.labels,
+        energy=solved.energy,
+        trace=solved.trace,
+        rounds=solved.rounds,
+        converged=solved.converged,
+    )
+
+
+def data_cost(
+    source: Float[Array, "h_s w_s d"],
+    target: Float[Array, "h_t w_t d"],
+    *,
+    cost: Cost = "mutual",
+    temperature: float | Float[Array, ""] = TEMPERATURE,
+) -> Float[Array, "h_s w_s h_t w_t"]:
+    """What it costs to match each source cell with each target cell, by the module's formulas.
+
+    ``"distance"`` holds for descriptors of any length; ``"mutual"`` expects unit length. Differentiable.
+    """
+    flat_source = source.reshape(-1, source.shape[-1])
+    flat_target = target.reshape(-1, target.shape[-1])
+    similarity = flat_source @ flat_target.T
+    if cost == "distance":
+        lengths = (flat_source**2).sum(axis=1)[:, None] + (flat_target**2).sum(axis=1)[None, :]
+        # The floor keeps the root's gradient finite where two descriptors are equal.
+        costs = jnp.sqrt(jnp.maximum(lengths - 2 * similarity, 1e-12))
+    else:
+        scaled = similarity / temperature
+        to_target = jax.nn.log_softmax(scaled, axis=1)
+        to_source = jax.nn.log_softmax(scaled, axis=0)
+        costs = -temperature * (to_target + to_source)
+    return costs.reshape(*source.shape[:2], *target.shape[:2])
+
+
+def subcell_offset(
+    min_marginals: Float[Array, "h_s w_s h_t w_t"], labels: Int[Array, "h_s w_s 2"]
+) -> Float[Array, "h_s w_s 2"]:
+    """How far (x, y) the minimum of a parabola through three neighbouring labels lies from each label.
+
+    With costs a, b, c at -1, 0, +1 the offset is ``(a - c) / (2 (a - 2 b + c))``, within half a cell; 0 at
+    the border of the target grid and where b is not a minimum along that axis.
+    """
+    height, width = min_marginals.shape[2:]
+    center = _at(min_marginals, labels)
+    offsets = []
+    for step, length in ((jnp.array([1, 0]), width), (jnp.array([0, 1]), height)):
+        before = _at(min_marginals, labels - step[None, None])
+        after = _at(min_marginals, labels + step[None, None])
+        place = (labels * step[None, None]).sum(axis=-1)
+        curvature = before - 2 * center + after
+        lowest = (before >= center) & (after >= center) & (curvature > 0)
+        inside = (place > 0) & (place < length - 1) & lowest
+        offset = (before - after) / (2 * jnp.where(inside, curvature, 1))
+        offsets.append(jnp.where(inside, jnp.clip(offset, -0.5, 0.5), 0))
+    return jnp.stack(offsets, axis=-1)
+
+
+def _at(volume, labels):
+    """The entry of ``[h_s, w_s, h_t, w_t]`` at each source cell's label; labels are clamped to the grid."""
+    height, width = volume.shape[2:]
+    column = jnp.clip(labels[..., 0], 0, width - 1)
+    row = jnp.clip(labels[..., 1], 0, height - 1)
+    flat = volume.reshape(*volume.shape[:2], -1)
+    return jnp.take_along_axis(flat, (row * width + column)[..., None], axis=2)[..., 0]
+
+
+def check_descriptors(descriptors: np.ndarray | Array, *, name: str) -> None:
+    """Refuse descriptors that would poison every message.
+
+    Raises:
+        InputError: a value is NaN or infinite.
+    """
+    finite = np.isfinite(np.asarray(descriptors)).all()
+    if not finite:
+        raise InputError(f"the {name} descriptors hold NaN or infinite values")

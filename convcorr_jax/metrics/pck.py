@@ -1,0 +1,137 @@
+"""PCK, the percentage of correct keypoints, with the protocol that makes it one number.
+
+A prediction is correct when ``|prediction - truth| <= alpha * normalizer``. Published figures for the
+same predictions differ by five to ten points over what is left unsaid there: which length normalises,
+in which frame distances are taken, ``<=`` or ``<``, what is averaged first, which keypoints count. A
+`Protocol` says all of it and belongs beside every figure.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from convcorr_jax.errors import InputError
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Everything that a PCK figure depends on besides the predictions.
+
+    Attributes:
+        name: What the protocol is called in results and reports.
+        normalizer: The length that alpha multiplies, in words.
+        frame: The coordinate frame in which distances are taken, in words.
+        strict: Whether a prediction exactly at the threshold is wrong (``<``) or right (``<=``).
+        average: What is averaged, from the inside out. ``"image"``: keypoints of an image, then images,
+            then groups. ``"keypoint"``: images of a keypoint type, then types of a group, then groups.
+        counted: Which keypoints count, in words.
+    """
+
+    name: str
+    normalizer: str
+    frame: str
+    strict: bool
+    average: Literal["image", "keypoint"]
+    counted: str
+
+
+PF_WILLOW = Protocol(
+    name="PF-WILLOW (Ham et al. 2016)",
+    normalizer="the longer side of the target's box, the tight extent of its ten keypoints",
+    frame="pixels of the target photograph as released",
+    strict=False,
+    average="image",
+    counted="all ten keypoints of every pair",
+)
+"""Mean over the keypoints of a pair, then the pairs of a subset, then the ten subsets."""
+
+LONG_2014 = Protocol(
+    name="keypoint transfer (Long et al. 2014, section 3)",
+    normalizer="the longer side of the target's bounding box",
+    frame="pixels of the target photograph",
+    strict=True,
+    average="keypoint",
+    counted="keypoints visible in the target for which a prediction exists",
+)
+"""Mean over the images of a keypoint type, then the types of a category, then the categories.
+
+The paper leaves open whether a keypoint that no neighbour shows counts as wrong; here it does not count.
+"""
+
+
+class Pck(NamedTuple):
+    """PCK of every group at every alpha, and their mean."""
+
+    alphas: tuple[float, ...]
+    groups: tuple[Hashable, ...]
+    per_group: Float[np.ndarray, "groups alphas"]
+    mean: Float[np.ndarray, " alphas"]
+
+
+def correct(
+    predicted: Float[np.ndarray, "*n 2"],
+    truth: Float[np.ndarray, "*n 2"],
+    normalizer: Float[np.ndarray, "*n"],
+    *,
+    alpha: float,
+    strict: bool = False,
+) -> Bool[np.ndarray, "*n"]:
+    """Whether each prediction lies within ``alpha * normalizer`` of the truth; a NaN prediction is wrong.
+
+    >>> truth = np.zeros((2, 2))
+    >>> correct(np.array([[3.0, 4.0], [6.0, 0.0]]), truth, np.full(2, 50.0), alpha=0.1)
+    array([ True, False])
+    """
+    distance = np.linalg.norm(predicted - truth, axis=-1)
+    limit = alpha * normalizer
+    return distance < limit if strict else distance <= limit
+
+
+def pck(
+    predicted: Float[np.ndarray, "images n 2"],
+    truth: Float[np.ndarray, "images n 2"],
+    counted: Bool[np.ndarray, "images n"],
+    normalizer: Float[np.ndarray, " images"],
+    groups: Sequence[Hashable],
+    *,
+    alphas: Sequence[float],
+    protocol: Protocol,
+) -> Pck:
+    """PCK per group and overall, averaged in the protocol's order.
+
+    Args:
+        predicted: predicted points, in the protocol's frame; NaN is wrong.
+        truth: annotated points in the same frame.
+        counted: which of them count; the truth must be present there.
+        normalizer: the length of each image by which errors are divided.
+        groups: the group (subset, category) of each image. Within a group column k is one keypoint type.
+        alphas: thresholds, as fractions of the normalizer.
+        protocol: the rules.
+
+    Raises:
+        InputError: a normalizer is not positive, a counted truth is absent, or no image of a group has
+            a keypoint that counts.
+    """
+    if not (normalizer > 0).all():
+        raise InputError("every normalizer of a PCK must be a positive length")
+    if np.isnan(truth[counted]).any():
+        raise InputError("a keypoint counts in the PCK but its true position is absent (NaN)")
+    names = tuple(dict.fromkeys(groups))
+    member = np.array([[group == name for group in groups] for name in names])
+    per_group = np.empty((len(names), len(alphas)))
+    wide = np.broadcast_to(normalizer[:, None], counted.shape)
+    # "image" averages along each image's row first, "keypoint" along each type's column.
+    inner = 1 if protocol.average == "image" else 0
+    for column, alpha in enumerate(alphas):
+        right = correct(predicted, truth, wide, alpha=alpha, strict=protocol.strict)
+        for row, name in enumerate(names):
+            counts = counted[member[row]]
+            if not counts.any():
+                raise InputError(f"group {name!r} has no keypoint that counts")
+            share = np.where(counts, right[member[row]], 0).sum(axis=inner)
+            total = counts.sum(axis=inner)
+            per_group[row, column] = (share[total > 0] / total[total > 0]).mean()
+    return Pck(tuple(alphas), names, per_group, per_group.mean(axis=0))
