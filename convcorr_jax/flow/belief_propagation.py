@@ -25,7 +25,8 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from convcorr_jax.flow import labelling
-from convcorr_jax.flow.distance_transform import min_plus, penalty_matrix, soft_min_plus
+from convcorr_jax.flow.distance_transform import penalty_matrix
+from convcorr_jax.flow.min_plus import min_plus, soft_min_plus
 from convcorr_jax.flow.labelling import Energy
 from convcorr_jax.flow.messages import Schedule, wire
 

@@ -1,17 +1,18 @@
 """Generalised distance transforms: the lower envelope of one cone or parabola per sample.
 
-A sampled function f and a penalty rho give ``D(q) = min_p f(p) + rho(q - p - shift)``, where p and q run
-over the same grid. The squared penalty is ``weight * d^2``, the absolute one ``weight * |d|``. Over several
-axes the penalty is the sum of one term an axis, so one axis is transformed after the other. Axes that are
-not named are batch.
+A sampled function f and a penalty rho give ``D(q) = min_p f(p) + rho(q - p - shift)``, p and q running over
+the same grid. The squared penalty is ``weight * d^2``, the absolute one ``weight * |d|``. Over several axes the
+penalty is the sum of one term an axis, so that one axis is transformed after the other. Axes that are not
+named are batch. A sample that is NaN or infinite counts as absent.
 
 Source: P. F. Felzenszwalb and D. P. Huttenlocher, "Distance transforms of sampled functions", Theory of
-Computing 8 (2012).
+Computing 8 (2012). Differs from the paper: a short line is compared with every sample of it, a long one
+by blocks (`_monotone`), because both vectorise where the paper's stack of parabolas does not.
 """
 
 import functools
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -19,11 +20,19 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-Penalty = Literal["squared", "absolute"]
+from convcorr_jax.errors import InputError
+from convcorr_jax.flow.min_plus import (
+    argmin_plus_once,
+    min_plus_once,
+    soft_min_plus,
+    unfused,
+)
 
-# Candidates that the dense form unrolls into one fused loop. With fewer, XLA on CPU fuses the slicing of
-# the block into the loop, which then no longer vectorises.
-BLOCK = 16
+Penalty = Literal["squared", "absolute"]
+PerAxis = float | Sequence[float] | Float[Array, ""] | Float[Array, " axes"]
+
+# The longest line that is faster compared with every sample than by blocks.
+LONGEST_DENSE_LINE = 192
 
 
 class DistanceTransform(NamedTuple):
@@ -31,37 +40,77 @@ class DistanceTransform(NamedTuple):
 
     values: Float[Array, "*shape"]
     argmin: Int[Array, "*shape axes"]
-    """Index of the nearest sample along each transformed axis, in the order of ``axes``."""
+    """Index of that sample along each transformed axis, in the order of ``axes``."""
 
 
 @functools.partial(jax.jit, static_argnames=("axes", "penalty"))
 def distance_transform(
     costs: Float[Array, "*shape"],
     *,
-    weight: float | Float[Array, ""] = 1.0,
+    weight: PerAxis = 1.0,
     axes: int | tuple[int, ...] = -1,
     penalty: Penalty = "squared",
-    shift: float | Sequence[float] | Float[Array, ""] | Float[Array, " axes"] = 0.0,
+    shift: PerAxis | None = None,
+    truncation: float | Float[Array, ""] | None = None,
 ) -> DistanceTransform:
-    """The lower envelope of ``costs``: each sample's cost plus a penalty on the way to it.
+    """The least, over all samples, of a sample's cost plus a penalty on the way from it.
 
-    ``D(q) = min_p f(p) + sum_a rho(q_a - p_a - shift_a)`` with ``rho(d) = weight * d^2``
-    ("squared") or ``weight * |d|`` ("absolute").
+    ``D(q) = min_p f(p) + min(sum_a rho_a(q_a - p_a - shift_a), truncation)`` over the axes a.
 
-    >>> costs = jnp.array([0.0, 9.0, 9.0, 9.0, 1.0])
-    >>> transform = distance_transform(costs)
+    >>> transform = distance_transform(jnp.array([0.0, 9.0, 9.0, 9.0, 1.0]))
     >>> transform.values.tolist(), transform.argmin[:, 0].tolist()
     ([0.0, 1.0, 4.0, 2.0, 1.0], [0, 0, 0, 4, 4])
+
+    A binary Euclidean distance transform takes 0 on the object and infinity off it, and the root of the
+    result. Gradients flow to the sample that attains the minimum, and to ``weight``, ``shift`` and
+    ``truncation``.
+
+    Args:
+        costs: f, sampled at the integers.
+        weight: factor of the penalty, not negative; one, or one an axis.
+        axes: the axes to transform.
+        penalty: "squared" or "absolute".
+        shift: how far from its sample each penalty has its minimum; one, or one an axis.
+        truncation: the most that the penalty, summed over the axes, can cost.
+
+    Raises:
+        InputError: an unknown penalty; an axis named twice or not there.
     """
-    named = (axes,) if isinstance(axes, int) else tuple(axes)
-    named = tuple(axis % costs.ndim for axis in named)
-    shifts = jnp.broadcast_to(jnp.asarray(shift, costs.dtype), (len(named),))
-    weight = jnp.asarray(weight, costs.dtype)
+    named = _checked(axes, penalty, costs.ndim)
+    weights, shifts = _per_axis(weight, shift, named, costs.dtype)
     values, chosen = costs, []
-    for axis, axis_shift in zip(named, shifts, strict=True):
-        values, argmin = _pass(values, weight, axis_shift, axis, penalty)
+    for axis, axis_weight, axis_shift in zip(named, weights, shifts, strict=True):
+        values, argmin = _transform_axis(values, axis_weight, axis_shift, axis, penalty)
         chosen = [jnp.take_along_axis(earlier, argmin, axis) for earlier in chosen] + [argmin]
-    return DistanceTransform(values, jnp.stack(chosen, axis=-1))
+    transform = DistanceTransform(values, jnp.stack(chosen, axis=-1))
+    return transform if truncation is None else _truncated(transform, costs, named, truncation)
+
+
+@functools.partial(jax.jit, static_argnames=("axes", "penalty"))
+def soft_distance_transform(
+    costs: Float[Array, "*shape"],
+    *,
+    temperature: float | Float[Array, ""],
+    weight: PerAxis = 1.0,
+    axes: int | tuple[int, ...] = -1,
+    penalty: Penalty = "squared",
+    shift: PerAxis | None = None,
+) -> Float[Array, "*shape"]:
+    """`distance_transform` with a soft minimum, so that every sample has a gradient.
+
+    ``D(q) = -T log sum_p exp(-(f(p) + sum_a rho_a(q_a - p_a - shift_a)) / T)``, with T the temperature. It compares
+    every pair of places on a line, and needs one finite sample on each.
+
+    Raises:
+        InputError: an unknown penalty; an axis named twice or not there.
+    """
+    named = _checked(axes, penalty, costs.ndim)
+    weights, shifts = _per_axis(weight, shift, named, costs.dtype)
+    matrices = [
+        penalty_matrix(costs.shape[axis], axis_weight, 0.0 if axis_shift is None else axis_shift, penalty)
+        for axis, axis_weight, axis_shift in zip(named, weights, shifts, strict=True)
+    ]
+    return soft_min_plus(costs, matrices, axes=named, temperature=temperature)
 
 
 def penalty_matrix(
@@ -71,118 +120,157 @@ def penalty_matrix(
     penalty: Penalty = "squared",
 ) -> Float[Array, "length length"]:
     """``rho(q - p - shift)`` as a matrix ``[p, q]``."""
-    positions = jnp.arange(length, dtype=weight.dtype)
-    return weight * _unit_penalty(positions[None, :] - positions[:, None] - shift, penalty)
+    places = jnp.arange(length, dtype=weight.dtype)
+    return weight * _unit_penalty(places[None, :] - places[:, None] - shift, penalty)
 
 
 def _unit_penalty(displacement, penalty):
     return displacement**2 if penalty == "squared" else jnp.abs(displacement)
 
 
+def _checked(axes, penalty, ndim):
+    if penalty not in get_args(Penalty):
+        raise InputError(f"penalty {penalty!r} is unknown; one of {get_args(Penalty)} is expected")
+    named = (axes,) if isinstance(axes, int) else tuple(axes)
+    if any(not -ndim <= axis < ndim for axis in named):
+        raise InputError(f"axes {named} must lie within the {ndim} axes of the costs")
+    named = tuple(axis % ndim for axis in named)
+    if len(set(named)) < len(named):
+        raise InputError(f"axes {named} name the same axis twice")
+    return named
+
+
+def _per_axis(weight, shift, named, dtype):
+    weights = jnp.broadcast_to(jnp.asarray(weight, dtype), (len(named),))
+    if shift is None:
+        return weights, (None,) * len(named)
+    return weights, jnp.broadcast_to(jnp.asarray(shift, dtype), (len(named),))
+
+
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4))
-def _pass(costs, weight, shift, axis, penalty):
-    matrix = penalty_matrix(costs.shape[axis], weight, shift, penalty)
-    return min_plus(costs, (matrix,), axes=(axis,)), _argmin_plus(costs, matrix, axis)
+def _transform_axis(costs, weight, shift, axis, penalty):
+    length = costs.shape[axis]
+    if penalty == "absolute":
+        return _two_scans(costs, weight, shift, axis)
+    offset = 0.0 if shift is None else shift
+    if length > LONGEST_DENSE_LINE:
+        lines = jnp.moveaxis(costs, axis, -1)
+        found = _monotone(lines.reshape(-1, length), weight, offset)
+        values, argmin = (jnp.moveaxis(part.reshape(lines.shape), -1, axis) for part in found)
+        return values, argmin
+    matrix = penalty_matrix(length, weight, offset)
+    values = unfused([functools.partial(min_plus_once, matrix=matrix, axis=axis)], costs)
+    # Unfused lest the compiler round a candidate here otherwise than it did there.
+    first = functools.partial(argmin_plus_once, product=values, matrix=matrix, axis=axis)
+    return values, unfused([lambda _: first(costs)], jnp.zeros(costs.shape, jnp.int32))
 
 
-@_pass.defjvp
-def _pass_jvp(axis, penalty, primals, tangents):
+@_transform_axis.defjvp
+def _transform_axis_jvp(axis, penalty, primals, tangents):
     costs, weight, shift = primals
-    values, argmin = _pass(costs, weight, shift, axis, penalty)
-    positions = lax.broadcasted_iota(costs.dtype, costs.shape, axis)
-    moved, slope = jax.jvp(
-        lambda d: _unit_penalty(d, penalty), (positions - argmin - shift,), (jnp.ones_like(costs),)
+    values, argmin = _transform_axis(costs, weight, shift, axis, penalty)
+    places = lax.broadcasted_iota(costs.dtype, costs.shape, axis)
+    displacement = places - argmin - (0.0 if shift is None else shift)
+    way, slope = jax.jvp(
+        lambda d: _unit_penalty(d, penalty), (displacement,), (jnp.ones_like(displacement),)
     )
-    from_costs = jnp.take_along_axis(tangents[0], argmin, axis)
-    tangent = from_costs + tangents[1] * moved - tangents[2] * weight * slope
+    tangent = jnp.take_along_axis(tangents[0], argmin, axis) + tangents[1] * way
+    if shift is not None:
+        tangent -= tangents[2] * weight * slope
     return (values, argmin), (tangent, np.zeros(argmin.shape, jax.dtypes.float0))
 
 
-def min_plus(
-    costs: Float[Array, "*shape"],
-    matrices: Sequence[Float[Array, "*lead length length"]],
-    *,
-    axes: Sequence[int],
-) -> Float[Array, "*shape"]:
-    """Min-plus products along several axes, one after the other.
+def _two_scans(costs, weight, shift, axis):
+    """The absolute penalty: a cheaper neighbour is passed on along the line, there and back."""
+    lines = jnp.moveaxis(costs, axis, 0)
+    length = lines.shape[0]
+    lines = jnp.where(jnp.isnan(lines), jnp.inf, lines)
+    places = lax.broadcasted_iota(jnp.int32, lines.shape, 0)
 
-    Along one axis, ``out[q] = min_p costs[p] + matrix[p, q]``. Leading axes of a matrix go with the leading
-    axes of ``costs``.
+    def step(nearest, here):
+        passed_on = nearest[0] + weight
+        nearer = passed_on < here[0]
+        nearest = (
+            jnp.where(nearer, passed_on, here[0]),
+            jnp.where(nearer, nearest[1], here[1]),
+        )
+        return nearest, nearest
+
+    nobody = (jnp.full(lines.shape[1:], jnp.inf, lines.dtype), jnp.zeros(lines.shape[1:], jnp.int32))
+    _, forward = lax.scan(step, nobody, (lines, places))
+    _, (values, argmin) = lax.scan(step, nobody, forward, reverse=True)
+    if shift is not None:
+        # Between two places, or beyond the last, the least cost is that of a place next to it plus the way from there.
+        at = jnp.arange(length, dtype=lines.dtype) - shift
+        below, above = (jnp.clip(f(at), 0, length - 1).astype(jnp.int32) for f in (jnp.floor, jnp.ceil))
+        along = (length,) + (1,) * (lines.ndim - 1)
+        from_below = values[below] + (weight * jnp.abs(at - below)).reshape(along)
+        from_above = values[above] + (weight * jnp.abs(at - above)).reshape(along)
+        argmin = jnp.where(from_above < from_below, argmin[above], argmin[below])
+        values = jnp.minimum(from_below, from_above)
+    return jnp.moveaxis(values, 0, axis), jnp.moveaxis(argmin, 0, axis)
+
+
+def _monotone(lines, weight, shift):
+    """The squared penalty over long lines ``[lines, n]`` in about ``n^1.5`` steps a line.
+
+    Because the penalty is convex, the sample that attains D(q) never moves back as q moves on. So first the
+    transform is computed at every s-th place only. Between two such places the nearest sample
+    lies between theirs, hence in few blocks of s samples: in all, at most 2 n / s pairs of a block of places and
+    a block of samples have to be compared, and along a line these form a staircase.
     """
-    passes = [
-        functools.partial(_min_plus_once, matrix=matrix, axis=axis)
-        for matrix, axis in zip(matrices, axes, strict=True)
-    ]
-    # XLA would fuse one pass into the next and compute the first anew for every candidate of the second;
-    # it does not look across the trips of a loop. (A single pass gets an idle second trip.)
-    if len(passes) == 1:
-        passes.append(lambda costs: costs)
-    return lax.fori_loop(0, len(passes), lambda i, out: lax.switch(i, passes, out), costs)
+    count, length = lines.shape
+    side = 2 ** max(4, round(np.log2(length) / 2))
+    blocks = -(-length // side)
+    padding = blocks * side - length
+    costs = jnp.pad(lines, ((0, 0), (0, padding)), constant_values=jnp.inf)
+    samples = costs.reshape(count, blocks, side)
+
+    places = jnp.arange(blocks * side, dtype=lines.dtype)
+    sparse = weight * (places[None, ::side] - places[:, None] - shift) ** 2
+    coarse = min_plus_once(costs, matrix=sparse, axis=1)
+    nearest = argmin_plus_once(costs, coarse, matrix=sparse, axis=1)
+    last_sample = jnp.concatenate([nearest[:, 1:], jnp.full((count, 1), length - 1)], axis=1)
+    # Rounding may break the order by a hair.
+    last_block = lax.cummax(last_sample, axis=1) // side
+
+    # Step k of the staircase is on the first block of places that is not done before k; a block is done
+    # when it has met its last block of samples. Each step moves on by one in one of the two.
+    done = jnp.arange(blocks) + last_block
+    steps = jnp.arange(2 * blocks - 1)
+    place_block = jnp.minimum((done[:, :, None] < steps).sum(axis=1), blocks - 1)
+    sample_block = jnp.clip(steps - place_block, 0, blocks - 1)
+
+    candidates = jnp.take_along_axis(samples, sample_block[:, :, None], axis=1)
+    apart = ((place_block - sample_block) * side).astype(lines.dtype)[:, :, None] - shift
+    within = jnp.arange(side, dtype=lines.dtype)
+    least = jnp.full(candidates.shape, jnp.inf, lines.dtype)
+    at = jnp.zeros(candidates.shape, jnp.int32)
+    for p in range(side):
+        cost = candidates[:, :, p : p + 1] + weight * (apart + (within - p)) ** 2
+        at = jnp.where(cost < least, p, at)
+        least = jnp.where(cost < least, cost, least)
+
+    line = jnp.arange(count)[:, None]
+    values = jnp.full(samples.shape, jnp.inf, lines.dtype).at[line, place_block].min(least)
+    attains = least <= jnp.take_along_axis(values, place_block[:, :, None], axis=1)
+    at = jnp.where(attains, at + sample_block[:, :, None] * side, length - 1)
+    argmin = jnp.full(samples.shape, length - 1, jnp.int32).at[line, place_block].min(at)
+    return tuple(part.reshape(count, -1)[:, :length] for part in (values, argmin))
 
 
-def soft_min_plus(
-    costs: Float[Array, "*shape"],
-    matrices: Sequence[Float[Array, "*lead length length"]],
-    *,
-    axes: Sequence[int],
-    temperature: float | Float[Array, ""],
-) -> Float[Array, "*shape"]:
-    """`min_plus` with a soft minimum, ``out[q] = -T log sum_p exp(-(costs[p] + matrix[p, q]) / T)``.
-
-    It falls short of the minimum by at most ``T log(length)`` an axis, and every candidate has a gradient.
-    """
-    for matrix, axis in zip(matrices, axes, strict=True):
-        costs = _soft_min_plus_once(costs, matrix, temperature, axis)
-    return costs
-
-
-# Recomputing the candidates on the way back costs less than keeping all of them, ``length`` times the costs.
-@functools.partial(jax.checkpoint, static_argnums=(3,))
-def _soft_min_plus_once(costs, matrix, temperature, axis):
-    least = lax.stop_gradient(min_plus(costs, (matrix,), axes=(axis,)))
-    lead = matrix.shape[:-2]
-    shape = [*lead, *[1] * (costs.ndim + 1 - len(lead))]
-    shape[axis], shape[axis + 1] = matrix.shape[-2:]
-    excess = jnp.expand_dims(costs, axis + 1) + matrix.reshape(shape) - jnp.expand_dims(least, axis)
-    return least - temperature * jnp.log(jnp.exp(-excess / temperature).sum(axis))
-
-
-def _min_plus_once(costs, *, matrix, axis):
-    length = costs.shape[axis]
-    blocks = max(1, length // BLOCK)
-    size = -(-length // blocks)
-
-    def fold(costs, matrix, best):
-        for p in range(costs.shape[axis]):
-            candidate = lax.slice_in_dim(costs, p, p + 1, axis=axis) + _row(
-                matrix, p, axis, costs.ndim
-            )
-            best = candidate if best is None else jnp.minimum(best, candidate)
-        return best
-
-    def block(i, best):
-        # The last block is moved up against the end; counting a candidate twice does no harm.
-        part = lax.dynamic_slice_in_dim(costs, i * size, size, axis)
-        rows = lax.dynamic_slice_in_dim(matrix, i * size, size, matrix.ndim - 2)
-        return fold(part, rows, best)
-
-    if blocks == 1:
-        return fold(costs, matrix, None)
-    return lax.fori_loop(0, blocks, block, jnp.full(costs.shape, jnp.inf, costs.dtype))
-
-
-def _row(matrix, p, axis, ndim):
-    lead = matrix.shape[:-2]
-    shape = [*lead, *[1] * (ndim - len(lead))]
-    shape[axis] = matrix.shape[-1]
-    return matrix[..., p, :].reshape(shape)
-
-
-def _argmin_plus(costs, matrix, axis):
-    best = jnp.full(costs.shape, jnp.inf, costs.dtype)
-    at = jnp.zeros(costs.shape, jnp.int32)
-    for p in range(costs.shape[axis]):
-        candidate = lax.slice_in_dim(costs, p, p + 1, axis=axis) + _row(matrix, p, axis, costs.ndim)
-        at = jnp.where(candidate < best, p, at)
-        best = jnp.minimum(candidate, best)
-    return at
+def _truncated(transform, costs, named, truncation):
+    """Where the way costs more than it can, the least sample anywhere serves at the full penalty."""
+    line = jnp.moveaxis(costs, named, range(-len(named), 0))
+    sizes = line.shape[-len(named) :]
+    line = line.reshape(*line.shape[: -len(named)], -1)
+    at = jnp.argmin(jnp.where(jnp.isnan(line), jnp.inf, line), axis=-1, keepdims=True)
+    most = jnp.take_along_axis(line, at, axis=-1)[..., 0] + truncation
+    most = jnp.expand_dims(most, sorted(named))
+    least_at = jnp.stack(jnp.unravel_index(at[..., 0], sizes), axis=-1)
+    least_at = jnp.expand_dims(least_at, sorted(named))
+    cut = most < transform.values
+    return DistanceTransform(
+        jnp.where(cut, most, transform.values),
+        jnp.where(cut[..., None], least_at, transform.argmin),
+    )
