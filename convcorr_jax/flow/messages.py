@@ -101,7 +101,7 @@ def _sweep_columns(said, transform, directions):
 def _checkerboard(data, transform):
     height, width = data.shape[-2:]
     first, second = _pack(data, 0), _pack(data, 1)
-    sent = jnp.asarray(_has_sender(height, width), data.dtype)
+    sent = jnp.asarray(has_sender(height, width), data.dtype)
     to_first, to_second = (_pack(sent, colour)[:, None, None] for colour in (0, 1))
 
     def one_round(messages):
@@ -155,6 +155,6 @@ def _odd_rows(grid):
     return (np.arange(height) % 2 == 1).reshape((1,) * (grid.ndim - 2) + (height, 1))
 
 
-def _has_sender(height, width):
+def has_sender(height, width):
     rows, columns = np.mgrid[:height, :width]
     return np.stack([columns > 0, columns < width - 1, rows > 0, rows < height - 1])
