@@ -74,11 +74,12 @@ def activations(
         if name not in params:
             have = ", ".join(params) or "none"
             raise InputError(
-                f"these weights of {network.name} have no {name}, which {', '.join(layers)} needs; "
-                f"they have {have}"
+                f"these weights of {network.name} end before {name}, which is needed for "
+                f"{', '.join(layers)}; they have {have}"
             )
     filters = {name: params[name] for name in needed}
-    return _activations(filters, inputs, network=network, layers=tuple(layers))
+    found = _activations(filters, inputs, network=network, layers=tuple(layers))
+    return {layer: found[layer] for layer in layers}
 
 
 @partial(jax.jit, static_argnames=("network", "layers"))

@@ -1,0 +1,84 @@
+"""Where the official weights are published, under what terms, and how to tell that a copy is right.
+
+Addresses, checksums and licences as their publishers state them: Caffe's in the ``readme.md`` of
+``models/bvlc_reference_caffenet`` and ``models/bvlc_alexnet`` in the repository BVLC/caffe; torchvision's in
+its model pages. Of a SHA-256 torchvision publishes the first eight digits, in the file's name; the rest is
+as other projects recorded it from the same files.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+from convcorr_jax.errors import InputError
+
+
+class OfficialFile(NamedTuple):
+    """One published file of weights."""
+
+    url: str
+    algorithm: Literal["sha1", "sha256"]
+    checksum: str
+    megabytes: int
+    licence: str
+
+    @property
+    def file_name(self) -> str:
+        """The last part of the address."""
+        return self.url.rpartition("/")[2]
+
+
+_CAFFE_LICENCE = "unrestricted use, by its publisher"
+_TORCHVISION_LICENCE = (
+    "none stated for the weights; terms of ImageNet, its training data, may apply"
+)
+
+OFFICIAL: Mapping[str, OfficialFile] = MappingProxyType(
+    {
+        "caffenet": OfficialFile(
+            url="http://dl.caffe.berkeleyvision.org/bvlc_reference_caffenet.caffemodel",
+            algorithm="sha1",
+            checksum="4c8d77deb20ea792f84eb5e6d0a11ca0a8660a46",
+            megabytes=244,
+            licence=_CAFFE_LICENCE,
+        ),
+        "bvlc_alexnet": OfficialFile(
+            url="http://dl.caffe.berkeleyvision.org/bvlc_alexnet.caffemodel",
+            algorithm="sha1",
+            checksum="9116a64c0fbe4459d18f4bb6b56d647b63920377",
+            megabytes=244,
+            licence=_CAFFE_LICENCE,
+        ),
+        "alexnet": OfficialFile(
+            url="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+            algorithm="sha256",
+            checksum="7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+            megabytes=244,
+            licence=_TORCHVISION_LICENCE,
+        ),
+        "vgg16": OfficialFile(
+            url="https://download.pytorch.org/models/vgg16-397923af.pth",
+            algorithm="sha256",
+            checksum="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+            megabytes=553,
+            licence=_TORCHVISION_LICENCE,
+        ),
+    }
+)
+"""The official file of every network in `networks.NETWORKS`."""
+
+
+def verify(path: Path, *, algorithm: str, checksum: str, source: str) -> None:
+    """Compare a file with its published checksum; ``source`` is what the error calls it.
+
+    Raises:
+        InputError: they differ.
+    """
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, algorithm).hexdigest()
+    if found != checksum:
+        raise InputError(
+            f"{source} is not the published file: its {algorithm} is {found}; {checksum} is expected"
+        )

@@ -1,0 +1,72 @@
+"""Fetching official weights: to a temporary file, compared with the checksum, and only then in place."""
+
+import contextlib
+import http.client
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from convcorr_jax.backbone.networks import find_network
+from convcorr_jax.backbone.weights.catalogue import OFFICIAL, OfficialFile, verify
+from convcorr_jax.backbone.weights.loading import folder
+from convcorr_jax.errors import InputError
+from convcorr_jax.files import written_whole
+
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes received so far, and with their total if the server says it."""
+
+# A server that is silent for this long is taken for gone.
+_TIMEOUT_SECONDS = 30.0
+_BLOCK_BYTES = 1 << 20
+
+
+def fetch(network_name: str, *, progress: Progress | None = None) -> Path:
+    """Download a network's official weights into `folder`, unless they are there already.
+
+    A wrong copy is replaced. An interrupted download leaves nothing behind; call again to start afresh.
+
+    Raises:
+        InputError: there is no such network, the download failed or was cut short, it is not the published
+            file, or the folder cannot be written.
+    """
+    find_network(network_name)
+    official = OFFICIAL[network_name]
+    path = folder() / official.file_name
+    if path.is_file():
+        with contextlib.suppress(InputError):
+            _verify(path, official, source=str(path))
+            return path
+    download(official, path, progress=progress)
+    return path
+
+
+def download(official: OfficialFile, path: Path, *, progress: Progress | None = None) -> None:
+    """Download one file to ``path``, checked and whole or not at all.
+
+    Raises:
+        InputError: as `fetch` says.
+    """
+    with written_whole(path) as temporary:
+        try:
+            _receive(official.url, temporary, progress)
+        except (OSError, http.client.HTTPException) as error:
+            raise InputError(f"{official.url} cannot be downloaded: {error}") from error
+        _verify(temporary, official, source=official.url)
+
+
+def _verify(path: Path, official: OfficialFile, *, source: str) -> None:
+    verify(path, algorithm=official.algorithm, checksum=official.checksum, source=source)
+
+
+def _receive(url: str, path: Path, progress: Progress | None) -> None:
+    with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response, path.open("wb") as file:
+        length = response.headers.get("Content-Length")
+        total = int(length) if length else None
+        received = 0
+        while block := response.read(_BLOCK_BYTES):
+            file.write(block)
+            received += len(block)
+            if progress is not None:
+                progress(received, total)
+    if total is not None and received < total:
+        raise InputError(f"{url} was cut short: {received} of {total} bytes came")

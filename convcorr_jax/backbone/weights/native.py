@@ -1,0 +1,43 @@
+"""Our own format: an ``.npz`` with ``<layer>_w`` [outputs, inputs, height, width] and ``<layer>_b`` [outputs].
+
+A text ``network`` may stand beside them and is then checked; `save` writes it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from convcorr_jax import files
+from convcorr_jax.backbone.networks import Network, Params, filter_shapes
+from convcorr_jax.backbone.weights.layout import Stored
+from convcorr_jax.errors import InputError
+
+
+def save(path: str | Path, params: Params, *, network: Network) -> None:
+    """Write a network's filters so that `load` reads them back bit for bit.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    arrays = {"network": np.array(network.name)}
+    for name, filters in params.items():
+        arrays[f"{name}_w"] = np.asarray(filters.kernel).transpose(3, 2, 0, 1)
+        arrays[f"{name}_b"] = np.asarray(filters.bias)
+    files.write_arrays(path, **arrays)
+
+
+def read(path: Path, network: Network) -> dict[str, Stored]:
+    """Kernel and bias of each of the network's convolutions that the file holds.
+
+    Raises:
+        InputError: the file says that it is another network's.
+        Exception: the file is damaged; zipfile and NumPy raise almost anything.
+    """
+    with np.load(path, allow_pickle=False) as arrays:
+        if "network" in arrays and str(arrays["network"]) != network.name:
+            raise InputError(f"{path} holds weights of {arrays['network']}, not of {network.name}")
+        return {
+            name: Stored(arrays[f"{name}_w"], arrays[f"{name}_b"])
+            for name in filter_shapes(network)
+            if f"{name}_w" in arrays
+        }

@@ -1,0 +1,221 @@
+import cv2
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+from convcorr_jax.backbone import NETWORKS, activations, find_network, forward, preprocess
+from convcorr_jax.backbone.networks import Conv, Network, Params
+from convcorr_jax.backbone.weights.layout import Stored, assemble
+from convcorr_jax.errors import InputError
+from tests.reference import caffe_model, torch_alexnet
+
+# Relative to the layer's largest activation. Different orders of summing thousands of float32 products, and
+# the few digits that minimal filtering gives away, stay below 1e-5 for every layer measured.
+TOLERANCE = 2e-5
+
+
+def narrow(network: Network, *, divide_by: int = 1, fc: int = 64) -> Network:
+    """The same geometry with fewer channels, so that tests are quick."""
+    layers = tuple(
+        layer._replace(channels=fc if layer.name.startswith("fc") else layer.channels // divide_by)
+        if isinstance(layer, Conv)
+        else layer
+        for layer in network.layers
+    )
+    return network._replace(layers=layers)
+
+
+def random_params(network: Network, rng: np.random.Generator) -> Params:
+    weights = caffe_model.random_weights(network, rng)
+    return assemble({n: Stored(*w) for n, w in weights.items()}, network, source="test")
+
+
+def assert_layer_close(found, expected, name: str) -> None:
+    np.testing.assert_allclose(
+        found, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max(), err_msg=name
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "side"),
+    # 227 is the published size; at 231 all three of Caffe's poolings reach over the border.
+    [("caffenet", 227), ("bvlc_alexnet", 227), ("caffenet", 231), ("vgg16", 64)],
+)
+def test_every_layer_agrees_with_opencv(name, side, rng, tmp_path):
+    network = narrow(NETWORKS[name], divide_by=2)
+    if side != network.image_side:
+        without_fc = tuple(x for x in network.layers if not x.name.startswith("fc"))
+        network = network._replace(layers=without_fc)
+    weights = caffe_model.random_weights(network, rng)
+    (tmp_path / "net.prototxt").write_text(caffe_model.prototxt(network, side=side))
+    (tmp_path / "net.caffemodel").write_bytes(caffe_model.caffemodel(network, weights))
+    engine = cv2.dnn.readNetFromCaffe(
+        str(tmp_path / "net.prototxt"), str(tmp_path / "net.caffemodel")
+    )
+    engine.enableFusion(False)
+    inputs = rng.standard_normal((2, side, side, 3), dtype=np.float32) * 50
+    engine.setInput(np.ascontiguousarray(inputs.transpose(0, 3, 1, 2)))
+    ends = [f"{x.name}_relu" if isinstance(x, Conv) else x.name for x in network.layers]
+    expected = engine.forward(ends)
+
+    params = assemble({n: Stored(*w) for n, w in weights.items()}, network, source="test")
+    found = activations(params, jnp.asarray(inputs), network=network, layers=network.layer_names)
+    for layer, theirs in zip(network.layer_names, expected, strict=True):
+        theirs = theirs.reshape(*theirs.shape[:2], *theirs.shape[2:] or (1, 1)).transpose(
+            0, 2, 3, 1
+        )
+        assert_layer_close(found[layer], theirs, layer)
+
+
+def test_alexnet_and_its_gradient_agree_with_torch(rng):
+    torch.manual_seed(0)
+    twin = torch_alexnet.AlexNet(fc=64).eval()
+    network = narrow(NETWORKS["alexnet"])
+    linear = {m: p.detach().numpy() for m, p in twin.named_parameters()}
+    modules = ["features.0", "features.3", "features.6", "features.8", "features.10"]
+    modules += ["classifier.1", "classifier.4"]
+    names = [x.name for x in network.layers if isinstance(x, Conv)]
+    stored = {
+        name: Stored(linear[f"{module}.weight"], linear[f"{module}.bias"])
+        for name, module in zip(names, modules, strict=True)
+    }
+    images = rng.integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
+    inputs = preprocess(images, network=network)
+    params = assemble(stored, network, source="twin")
+    their_inputs = torch.from_numpy(np.array(inputs)).permute(0, 3, 1, 2).requires_grad_()
+    expected = twin.layers(their_inputs)
+    found = activations(params, inputs, network=network, layers=list(expected))
+    for layer, theirs in expected.items():
+        theirs = theirs.detach().reshape(*theirs.shape[:2], *(theirs.shape[2:] or (1, 1)))
+        assert_layer_close(found[layer], theirs.permute(0, 2, 3, 1).numpy(), layer)
+
+    def energy(x):
+        return jnp.sum(activations(params, x, network=network, layers=("conv4",))["conv4"] ** 2)
+
+    torch.sum(expected["conv4"] ** 2).backward()
+    assert their_inputs.grad is not None
+    theirs = their_inputs.grad.permute(0, 2, 3, 1).numpy()
+    assert_layer_close(jax.grad(energy)(inputs), theirs, "gradient")
+
+
+def test_every_block_of_vgg16_agrees_with_torch(rng):
+    torch.manual_seed(0)
+    features = torch_alexnet.vgg16_features()
+    network = NETWORKS["vgg16"]
+    names = [x.name for x in network.layers if isinstance(x, Conv) and x.name.startswith("conv")]
+    tensors = [p.detach().numpy() for p in features.parameters()]
+    stored = {
+        name: Stored(kernel, bias)
+        for name, kernel, bias in zip(names, tensors[::2], tensors[1::2], strict=True)
+    }
+    params = assemble(stored, network, source="twin")
+    # An odd height and width, which floor pooling cuts.
+    inputs = rng.standard_normal((1, 67, 93, 3), dtype=np.float32)
+    with torch.no_grad():
+        expected = features(torch.from_numpy(inputs).permute(0, 3, 1, 2))
+    found = activations(params, jnp.asarray(inputs), network=network, layers=("pool5", "conv5"))
+    assert_layer_close(found["pool5"], expected.permute(0, 2, 3, 1).numpy(), "pool5")
+
+
+def test_preprocessing_is_the_networks_own():
+    image = np.zeros((1, 1, 2, 3), np.uint8)
+    image[0, 0, 1] = (255, 0, 0)  # red
+    caffe = preprocess(image, network=NETWORKS["caffenet"])
+    np.testing.assert_allclose(caffe[0, 0, 0], [-104.007, -116.669, -122.679], rtol=1e-6)
+    np.testing.assert_allclose(caffe[0, 0, 1], [-104.007, -116.669, 255 - 122.679], rtol=1e-6)
+    ours = preprocess(image.astype(np.float32), network=NETWORKS["alexnet"])
+    np.testing.assert_allclose(
+        ours[0, 0, 1], [(1 - 0.485) / 0.229, -0.456 / 0.224, -0.406 / 0.225], rtol=1e-6
+    )
+
+
+def test_a_layer_does_not_depend_on_which_others_are_asked_for(rng):
+    network = narrow(NETWORKS["caffenet"], divide_by=4)
+    params = random_params(network, rng)
+    inputs = jnp.asarray(rng.standard_normal((1, 131, 163, 3), dtype=np.float32))
+    together = activations(params, inputs, network=network, layers=("pool1", "conv4", "conv5"))
+    assert list(together) == ["pool1", "conv4", "conv5"]
+    alone = activations(params, inputs, network=network, layers=("conv4",))["conv4"]
+    # The compiler may fuse differently.
+    np.testing.assert_allclose(together["conv4"], alone, rtol=1e-4, atol=1e-4)
+
+
+def test_a_block_name_is_its_last_convolution(rng):
+    network = narrow(NETWORKS["vgg16"], divide_by=8)
+    params = random_params(network, rng)
+    inputs = jnp.asarray(rng.standard_normal((1, 32, 32, 3), dtype=np.float32))
+    found = activations(params, inputs, network=network, layers=("conv2", "conv2_2", "conv2_1"))
+    np.testing.assert_array_equal(found["conv2"], found["conv2_2"])
+    assert not np.array_equal(found["conv2"], found["conv2_1"])
+
+
+def test_a_large_batch_in_uneven_chunks_equals_its_images_alone(rng, monkeypatch):
+    network = narrow(NETWORKS["caffenet"], divide_by=4)
+    params = random_params(network, rng)
+    inputs = jnp.asarray(rng.standard_normal((7, 99, 99, 3), dtype=np.float32))
+    alone = [
+        activations(params, inputs[i : i + 1], network=network, layers=("norm1", "conv4"))
+        for i in range(7)
+    ]
+    largest = 23 * 23 * 24 * 4  # conv1
+    monkeypatch.setattr(forward, "_BYTES_AT_ONCE", 3.5 * largest)
+    together = activations(params, inputs, network=network, layers=("norm1", "conv4"))
+    for name in ("norm1", "conv4"):
+        expected = np.concatenate([found[name] for found in alone])
+        assert_layer_close(together[name], expected, name)
+
+
+def test_on_other_devices_the_plain_convolution_gives_the_same(rng, monkeypatch):
+    network = narrow(NETWORKS["bvlc_alexnet"], divide_by=4)
+    params = random_params(network, rng)
+    inputs = jnp.asarray(rng.standard_normal((1, 99, 131, 3), dtype=np.float32))
+    here = activations(params, inputs, network=network, layers=("conv5",))["conv5"]
+    monkeypatch.setattr(forward, "_on_cpu", lambda: False)
+    plain = forward._walk(params, inputs, network=network, layers=("conv5",))["conv5"]
+    assert_layer_close(here, plain, "conv5")
+
+
+def test_it_vmaps_and_compiles_once(rng, monkeypatch):
+    network = narrow(NETWORKS["alexnet"], divide_by=8)
+    params = random_params(network, rng)
+    inputs = jnp.asarray(rng.standard_normal((2, 1, 79, 79, 3), dtype=np.float32))
+    traces, walk = [], forward._walk
+    monkeypatch.setattr(forward, "_walk", lambda *a, **k: traces.append(1) or walk(*a, **k))
+
+    def run(x):
+        return activations(params, x, network=network, layers=("conv3",))["conv3"]
+
+    alone = run(inputs[1])
+    np.testing.assert_array_equal(
+        alone, activations(params, inputs[1], network=network, layers=["conv3"])["conv3"]
+    )
+    assert len(traces) == 1
+    np.testing.assert_allclose(jax.vmap(run)(inputs)[1], alone, rtol=1e-4, atol=1e-4)
+
+
+def test_unknown_names_are_refused_with_the_valid_ones():
+    with pytest.raises(InputError, match="no network 'resnet'; there are caffenet, bvlc_alexnet"):
+        find_network("resnet")
+    network = narrow(NETWORKS["vgg16"], divide_by=8)
+    inputs = jnp.zeros((1, 32, 32, 3))
+    for layer in ("conv9", "", "norm1", "conv"):
+        with pytest.raises(InputError, match=r"has no layer '.*'; it has conv1_1, conv1_2, pool1"):
+            activations({}, inputs, network=network, layers=(layer,))
+
+
+def test_missing_filters_are_refused_by_name(rng):
+    network = narrow(NETWORKS["alexnet"], divide_by=8)
+    params = {k: v for k, v in random_params(network, rng).items() if k != "fc6"}
+    with pytest.raises(InputError, match=r"end before fc6.*they have conv1, conv2"):
+        activations(params, jnp.zeros((1, 224, 224, 3)), network=network, layers=("fc7",))
+
+
+@pytest.mark.parametrize(("side", "layer"), [(10, "conv1"), (60, "fc6")])
+def test_too_small_images_are_refused(side, layer):
+    network = NETWORKS["caffenet"]
+    with pytest.raises(
+        InputError, match=f"{side} x {side} pixels is too small for {layer} of caffenet"
+    ):
+        activations({}, jnp.zeros((1, side, side, 3)), network=network, layers=(layer,))

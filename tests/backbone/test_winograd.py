@@ -1,0 +1,37 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from convcorr_jax.backbone import winograd
+
+
+@pytest.mark.parametrize(("outputs", "taps"), [(1, 3), (2, 3), (5, 3), (6, 3), (3, 5), (4, 5)])
+def test_the_transforms_filter_exactly(outputs, taps, rng):
+    signal, filter_taps = rng.standard_normal(outputs + taps - 1), rng.standard_normal(taps)
+    a, g, b = winograd.transforms(outputs, taps)
+    expected = np.correlate(signal, filter_taps, mode="valid")
+    np.testing.assert_allclose(a @ ((g @ filter_taps) * (b @ signal)), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(("taps", "padding"), [(3, 1), (3, 0), (5, 2)])
+@pytest.mark.parametrize("width", [5, 13, 28])
+def test_it_equals_the_plain_convolution(taps, padding, width, rng):
+    images = jnp.asarray(rng.standard_normal((2, 9, width, 16), dtype=np.float32))
+    kernel = jnp.asarray(rng.standard_normal((taps, taps, 16, 8), dtype=np.float32))
+    plain = jax.lax.conv_general_dilated(
+        images,
+        kernel,
+        (1, 1),
+        [(padding, padding)] * 2,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+    found = winograd.correlate(images, kernel, padding=padding)
+    np.testing.assert_allclose(found, plain, atol=1e-5 * np.abs(plain).max())
+
+
+def test_the_cheapest_tile_is_cheapest():
+    for taps, most in ((3, 6), (5, 4)):
+        for width in range(1, 60):
+            cost = {m: -(-width // m) * (m + taps - 1) for m in range(1, most + 1)}
+            assert cost[winograd.cheapest_tile(width, taps)] == min(cost.values())
