@@ -6,7 +6,7 @@ centres, so that all parts of a descriptor speak of the same pixel. Each map's c
 default), brought to unit length, and concatenated; the result has unit length again.
 
 Differs from the paper: Long et al. 2014 use conv4 alone at one size, not centred and, as far as they say,
-not normalised; `PAPER_RECIPE` is that at unit length. Centring on the image's own mean column takes away
+not normalised; `PAPER_RECIPES` has that at unit length. Centring on the image's own mean column takes away
 what all its cells share, which says nothing of where a cell matches.
 """
 
@@ -54,8 +54,15 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
 )
 """What aligns best with each network's features, by `eval.flow_validation`."""
 
-PAPER_RECIPE = Recipe(("conv4",), (227,), center=False)
-"""What Long et al. 2014 align with, brought to unit length."""
+PAPER_RECIPES: Mapping[str, Recipe] = MappingProxyType(
+    {
+        "caffenet": Recipe(("conv4",), (227,), center=False),
+        "bvlc_alexnet": Recipe(("conv4",), (227,), center=False),
+        "alexnet": Recipe(("conv4",), (227,), center=False),
+        "vgg16": Recipe(("conv5_1",), (224,), center=False),
+    }
+)
+"""What Long et al. 2014 align with, at unit length; of VGG16, the layer with conv4's stride of 16."""
 
 
 class Grid(NamedTuple):

@@ -1,0 +1,53 @@
+"""Table 1 of Long et al. 2014: size and stride of CaffeNet's receptive fields, from its layer table.
+
+    python -m eval.receptive_fields
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from convcorr_jax import files
+from convcorr_jax.backbone import NETWORKS, receptive_field
+from convcorr_jax.runlog import write_run
+from eval.scripts import run
+
+PUBLISHED = {
+    "conv1": (11, 4),
+    "conv2": (51, 8),
+    "conv3": (99, 16),
+    "conv4": (131, 16),
+    "conv5": (163, 16),
+    "pool5": (195, 32),
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Where to write."""
+
+    out: Path = Path("runs/receptive_fields")
+    data_root: Path | None = None
+    """Not needed here; accepted as by every script."""
+
+
+def main(config: Config) -> Path:
+    """Compute every layer's field and write ``result.json``; returns its path."""
+    started = time.perf_counter()
+    out = files.make_folder(config.out)
+    layers = {}
+    for layer, (size, stride) in PUBLISHED.items():
+        field = receptive_field(NETWORKS["caffenet"], layer)
+        layers[layer] = {
+            "size_px": field.size_px,
+            "stride_px": field.stride_px,
+            "first_center_px": field.first_center_px,
+            "published": {"size_px": size, "stride_px": stride},
+        }
+    files.write_json(out / "result.json", {"network": "caffenet", "layers": layers})
+    write_run(out, config, seconds=time.perf_counter() - started)
+    return out / "result.json"
+
+
+if __name__ == "__main__":
+    run(Config, main, __doc__)
