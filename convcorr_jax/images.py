@@ -40,13 +40,11 @@ def crop_and_resize(image: Image, box: coords.Box, size: Sequence[int]) -> Resam
     Where the box reaches beyond the image, the border pixels are repeated.
 
     Raises:
-        InputError: the box has no area, or does not meet the image.
+        InputError: as `check_meets`.
     """
-    transform = coords.box_to_size(box, size)
     height, width = image.shape[:2]
-    border = coords.whole_image((height, width))
-    if box.x0 >= border.x1 or box.y0 >= border.y1 or box.x1 <= border.x0 or box.y1 <= border.y0:
-        raise InputError(f"box {tuple(box)} lies outside the image of {width} x {height} pixels")
+    check_meets(box, (height, width))
+    transform = coords.box_to_size(box, size)
     # Pillow counts from the left edge of the first pixel, which is our -0.5.
     left, top, right, bottom = (edge + 0.5 for edge in box)
     before = np.ceil(np.maximum([-top, -left], 0.0)).astype(int)
@@ -54,13 +52,34 @@ def crop_and_resize(image: Image, box: coords.Box, size: Sequence[int]) -> Resam
     if before.any() or after.any():
         padding = [(int(before[0]), int(after[0])), (int(before[1]), int(after[1])), (0, 0)]
         image = np.pad(image, padding, mode="edge")
-        top, bottom, left, right = top + before[0], bottom + before[0], left + before[1], right + before[1]
+        top, bottom = top + before[0], bottom + before[0]
+        left, right = left + before[1], right + before[1]
     resampled = PillowImage.fromarray(image).resize(
         (int(size[1]), int(size[0])),
         resample=PillowImage.Resampling.BICUBIC,
         box=(float(left), float(top), float(right), float(bottom)),
     )
     return Resampled(np.asarray(resampled), transform)
+
+
+def check_meets(box: coords.Box, size: Sequence[int]) -> None:
+    """Refuse a box of which an image of ``size`` (height, width) shows nothing, or next to nothing.
+
+    Raises:
+        InputError: the box is not finite, has no area, lies outside the image, or reaches beyond it by more
+            than the image's own width or height.
+    """
+    coords.check_box(box)
+    height, width = size
+    border = coords.whole_image(size)
+    if box.x0 >= border.x1 or box.y0 >= border.y1 or box.x1 <= border.x0 or box.y1 <= border.y0:
+        raise InputError(f"box {tuple(box)} lies outside the image of {width} x {height} pixels")
+    across = max(border.x0 - box.x0, box.x1 - border.x1)
+    down = max(border.y0 - box.y0, box.y1 - border.y1)
+    if across > width or down > height:
+        raise InputError(
+            f"box {tuple(box)} is far larger than the image of {width} x {height} pixels"
+        )
 
 
 def flip(image: Image) -> Image:

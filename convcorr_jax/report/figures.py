@@ -1,0 +1,319 @@
+"""Pictures of correspondences: flows in colour, matches of two photographs, points on photographs, grids.
+
+Every function is pure: arrays in, an 8-bit RGB array or a matplotlib `Figure` out; `pixels` turns the second
+into the first. Points are (x, y) in pixels of the photograph that they are drawn on. Figures are composed in
+pixels, 100 to the inch, and photographs are shrunk to their panels, so that files stay light.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.colors import hsv_to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from convcorr_jax import coords, images
+from convcorr_jax.shapes import Image
+
+_DPI = 100
+_MARGIN, _GAP, _TITLE, _KEY = 14, 16, 20, 84
+_INK = "#222222"
+# A grey that no direction has.
+_UNKNOWN_FLOW = 0.8
+# More names than this cover the photograph that they are to explain.
+_MOST_NAMES = 30
+
+
+def flow_colors(flow: Float[np.ndarray, "h w 2"], *, longest: float) -> Image:
+    """A flow in colours: hue is direction, saturation is ``length / longest``; no motion is white.
+
+    To the right is red, down yellow-green, left cyan, up violet: `flow_wheel` shows them all. Displacements
+    longer than ``longest`` have its colour; unknown ones (NaN) are grey.
+
+    >>> flow_colors(np.array([[[0.0, 0.0], [2.0, 0.0]]]), longest=2.0).tolist()
+    [[[255, 255, 255], [255, 0, 0]]]
+    """
+    length = np.hypot(flow[..., 0], flow[..., 1])
+    hue = np.arctan2(flow[..., 1], flow[..., 0]) / (2 * np.pi) % 1.0
+    known = np.isfinite(length)
+    saturation = np.where(known, np.minimum(length / longest, 1.0), 0.0)
+    hsv = np.stack([np.where(known, hue, 0.0), saturation, np.where(known, 1.0, _UNKNOWN_FLOW)], -1)
+    return np.round(255 * hsv_to_rgb(hsv)).astype(np.uint8)
+
+
+def flow_wheel(side_px: int) -> Image:
+    """The key to `flow_colors`: each point of a disc has the colour of the displacement from its middle."""
+    middle = (side_px - 1) / 2
+    flow = (coords.cell_grid((side_px, side_px)).astype(np.float64) - middle) / (side_px / 2)
+    colors = flow_colors(flow, longest=1.0)
+    colors[np.hypot(flow[..., 0], flow[..., 1]) > 1] = 255
+    return colors
+
+
+def position_colors(
+    points: Float[np.ndarray, "n 2"], size: Sequence[int]
+) -> Float[np.ndarray, "n 3"]:
+    """A colour for every place in a photograph of ``size`` (height, width), as RGB between 0 and 1.
+
+    Hue runs from left to right; towards the bottom colours darken. Points that lie close are coloured alike.
+    """
+    height, width = size
+    across = np.clip((points[:, 0] + 0.5) / width, 0, 1)
+    down = np.clip((points[:, 1] + 0.5) / height, 0, 1)
+    return hsv_to_rgb(np.stack([0.85 * across, 0.95 - 0.15 * down, 1.0 - 0.4 * down], axis=-1))
+
+
+def name_colors(count: int) -> Float[np.ndarray, "count 3"]:
+    """Colours that keep the points of a list apart, as RGB between 0 and 1."""
+    # Steps of the golden ratio keep every next hue far from the last ones.
+    hue = (np.arange(count) * 0.618034 + 0.02) % 1.0
+    return hsv_to_rgb(np.stack([hue, np.full(count, 0.9), np.full(count, 1.0)], axis=-1))
+
+
+def match_figure(
+    a: Image,
+    b: Image,
+    *,
+    matches_a: Float[np.ndarray, "m 2"],
+    matches_b: Float[np.ndarray, "m 2"],
+    a_onto_b: Image,
+    flow: Float[np.ndarray, "h w 2"],
+    longest: float,
+    titles: tuple[str, str, str, str],
+    key: str,
+    caption: str = "",
+    boxes: tuple[coords.Box | None, coords.Box | None] = (None, None),
+    points_a: Float[np.ndarray, "n 2"] | None = None,
+    points_b: Float[np.ndarray, "n 2"] | None = None,
+    names: Sequence[str] = (),
+    panel_px: int = 480,
+) -> Figure:
+    """Two photographs with lines between matches; below a, its flow in colour; below b, a warped onto it.
+
+    Args:
+        a: the left photograph.
+        b: the right photograph.
+        matches_a: ends of the lines in a, coloured by their place in it.
+        matches_b: their ends in b.
+        a_onto_b: a as it looks laid onto b; as large as b.
+        flow: displacement of every pixel of a, NaN where there is none; as large as a.
+        longest: length of the displacements at the rim of the colour wheel.
+        titles: above a, b, the flow, and the warped photograph.
+        key: what stands beside the colour wheel.
+        caption: what stands below that.
+        boxes: outlined in a and in b.
+        points_a: points of a that were carried over to b; given, they stand out and the lines step back.
+        points_b: their places in b.
+        names: of those points.
+        panel_px: the longer side of each photograph in the picture.
+    """
+    size_a, size_b = (_fitted(image.shape[:2], panel_px) for image in (a, b))
+    row_px = max(size_a.height, size_b.height)
+    left_b = _MARGIN + size_a.width + _GAP
+    width = left_b + size_b.width + _MARGIN
+    tops = (_MARGIN + _TITLE, _MARGIN + row_px + _GAP + 2 * _TITLE)
+    figure = _figure(width, tops[1] + row_px + _GAP + _KEY)
+    axes_a = _panel(figure, a, (_MARGIN, tops[0]), size_a, titles[0])
+    axes_b = _panel(figure, b, (left_b, tops[0]), size_b, titles[1])
+    _panel(figure, flow_colors(flow, longest=longest), (_MARGIN, tops[1]), size_a, titles[2])
+    _panel(figure, a_onto_b, (left_b, tops[1]), size_b, titles[3])
+    for axes, box in zip((axes_a, axes_b), boxes, strict=True):
+        if box is not None:
+            _outline(axes, box)
+    with_points = points_a is not None and points_b is not None
+    colors = position_colors(matches_a, a.shape[:2])
+    _lines(figure, (axes_a, axes_b), (matches_a, matches_b), colors, faint=with_points)
+    if points_a is not None and points_b is not None:
+        colors = name_colors(len(points_a))
+        _lines(figure, (axes_a, axes_b), (points_a, points_b), colors)
+        for axes, points in ((axes_a, points_a), (axes_b, points_b)):
+            _points(axes, points, names, colors)
+    _legend(figure, tops[1] + row_px + _GAP, key, caption)
+    return figure
+
+
+def points_overlay(
+    photograph: Image,
+    points: Float[np.ndarray, "n 2"],
+    *,
+    names: Sequence[str] = (),
+    colors: Float[np.ndarray, "n 3"] | None = None,
+    longest_px: int = 320,
+) -> Image:
+    """A photograph, its longer side at ``longest_px``, with points on it; absent points (NaN) are left out.
+
+    Args:
+        photograph: 8-bit RGB.
+        points: in its pixels.
+        names: written beside the points; none by default.
+        colors: of the points, RGB between 0 and 1; `name_colors` by default.
+        longest_px: the longer side of the result.
+    """
+    size = _fitted(photograph.shape[:2], longest_px)
+    figure = _figure(size.width, size.height)
+    axes = _panel(figure, photograph, (0, 0), size, "")
+    _points(axes, points, names, name_colors(len(points)) if colors is None else colors)
+    return pixels(figure)
+
+
+def image_grid(
+    rows: Sequence[Sequence[Image | None]],
+    *,
+    row_labels: Sequence[str] = (),
+    column_labels: Sequence[str] = (),
+    cell_px: int = 160,
+) -> Figure:
+    """Images in rows, as in Figure 3 of Long et al. 2014: a target, then what its neighbours make of it.
+
+    Args:
+        rows: images of any size, None for an empty place; rows may differ in length.
+        row_labels: one a row, written above it.
+        column_labels: one a column, written above the first row.
+        cell_px: the longer side of each image in the picture.
+    """
+    columns = max((len(row) for row in rows), default=0)
+    gap = 6
+    above = _TITLE if column_labels else 0
+    between = _TITLE if row_labels else gap
+    sizes = [
+        [None if image is None else _fitted(image.shape[:2], cell_px) for image in row]
+        for row in rows
+    ]
+    heights = [max((size.height for size in row if size is not None), default=0) for row in sizes]
+    width = 2 * gap + columns * (cell_px + gap) - gap
+    figure = _figure(width, 2 * gap + above + sum(heights) + between * len(rows))
+    for column, label in enumerate(column_labels):
+        middle = gap + column * (cell_px + gap) + cell_px / 2
+        _text(figure, (middle, gap + above / 2), label, horizontalalignment="center")
+    top = gap + above
+    for i, row in enumerate(rows):
+        if row_labels:
+            _text(figure, (gap, top + between / 2), row_labels[i])
+        top += between
+        for column, (image, size) in enumerate(zip(row, sizes[i], strict=True)):
+            if image is not None and size is not None:
+                left = gap + column * (cell_px + gap) + (cell_px - size.width) // 2
+                _panel(figure, image, (left, top), size, "")
+        top += heights[i]
+    return figure
+
+
+def pixels(figure: Figure) -> Image:
+    """A figure as an image."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _fitted(size: Sequence[int], longest_px: int) -> coords.Size:
+    scale = longest_px / max(size)
+    # A long, thin photograph still gets a strip that can be seen.
+    return coords.Size(*(max(8, round(side * scale)) for side in size))
+
+
+def _figure(width: int, height: int) -> Figure:
+    return Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor="white")
+
+
+def _panel(
+    figure: Figure, image: Image, left_top: tuple[int, int], size: coords.Size, title: str
+) -> Axes:
+    """An image at a place of the figure; the axes then speak in the image's own pixels."""
+    left, top = left_top
+    width, height = _extent(figure)
+    axes = figure.add_axes(
+        (left / width, 1 - (top + size.height) / height, size.width / width, size.height / height)
+    )
+    edges = coords.whole_image(image.shape[:2])
+    # Resampled here, pixel for pixel, because matplotlib would resample only when it draws.
+    axes.imshow(
+        images.resize(image, size).image,
+        extent=(edges.x0, edges.x1, edges.y1, edges.y0),
+        aspect="auto",
+        interpolation="nearest",
+    )
+    axes.set_axis_off()
+    axes.autoscale(False)
+    if title:
+        _text(figure, (left, top - _TITLE / 2), title)
+    return axes
+
+
+def _lines(
+    figure: Figure,
+    axes: tuple[Axes, Axes],
+    ends: tuple[np.ndarray, np.ndarray],
+    colors: np.ndarray,
+    *,
+    faint: bool = False,
+) -> None:
+    """Lines across two panels, with a dot at either end."""
+    to_figure = figure.transFigure.inverted()
+    start, end = (
+        to_figure.transform(one.transData.transform(points))
+        for one, points in zip(axes, ends, strict=True)
+    )
+    opacity = 0.3 if faint else 0.9
+    segments = list(np.stack([start, end], axis=1))
+    lines = LineCollection(
+        segments, colors=colors, linewidths=1.1, alpha=opacity, transform=figure.transFigure
+    )
+    # Above the panels, which are drawn in the order of their zorder too.
+    lines.set_zorder(10)
+    figure.add_artist(lines)
+    for one, points in zip(axes, ends, strict=True):
+        one.scatter(*points.T, s=14, c=colors, edgecolors="white", linewidths=0.5, alpha=opacity)
+
+
+def _points(axes: Axes, points: np.ndarray, names: Sequence[str], colors: np.ndarray) -> None:
+    axes.scatter(*points.T, s=34, c=colors, edgecolors="black", linewidths=0.8, zorder=20)
+    if len(names) > _MOST_NAMES:
+        return
+    for point, name in zip(points, names, strict=False):
+        if np.isfinite(point).all():
+            label = axes.annotate(
+                name, point, (4, 3), textcoords="offset points", fontsize=7, color=_INK, zorder=21
+            )
+            label.set_path_effects([patheffects.withStroke(linewidth=2, foreground="white")])
+
+
+def _outline(axes: Axes, box: coords.Box) -> None:
+    corner = (box.x0, box.y0)
+    for color, line in (("white", 2.5), ("black", 1.0)):
+        axes.add_patch(
+            Rectangle(corner, box.width, box.height, fill=False, edgecolor=color, linewidth=line)
+        )
+
+
+def _legend(figure: Figure, top: int, key: str, caption: str) -> None:
+    """The colour wheel with its key, and the caption."""
+    side = _KEY - _MARGIN
+    _panel(figure, flow_wheel(3 * side), (_MARGIN, top), coords.Size(side, side), "")
+    middle = top + side / 2
+    _text(figure, (_MARGIN + side + _GAP, middle - (10 if caption else 0)), key)
+    _text(figure, (_MARGIN + side + _GAP, middle + 10), caption, alpha=0.7)
+
+
+def _text(figure: Figure, at: tuple[float, float], text: str, **style: Any) -> None:
+    width, height = _extent(figure)
+    figure.text(
+        at[0] / width,
+        1 - at[1] / height,
+        text,
+        fontsize=9,
+        color=_INK,
+        verticalalignment="center",
+        # File names are shown as they are: a dollar sign does not begin a formula.
+        parse_math=False,
+        **style,
+    )
+
+
+def _extent(figure: Figure) -> tuple[float, float]:
+    return figure.get_figwidth() * _DPI, figure.get_figheight() * _DPI
