@@ -15,7 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from convcorr_jax import files
-from convcorr_jax.backbone import find_network
 from convcorr_jax.backbone.weights import load
 from convcorr_jax.datasets.photographs import photographs
 from convcorr_jax.datasets.warped_photographs import warped_pair
@@ -55,8 +54,8 @@ def main(config: Config) -> Path:
     """Align every pair by every method and write ``result.json``; returns its path."""
     started = time.perf_counter()
     out = files.make_folder(config.out)
-    network = find_network(config.network)
     weights = load(config.network, config.weights)
+    network = weights.network
     chosen = [(index, seed) for seed in range(config.seeds) for index in range(len(photographs()))]
     warped = [
         warped_pair(index, seed=seed)
@@ -67,8 +66,8 @@ def main(config: Config) -> Path:
     keypoints = transfer.keypoints_of(records)
     predictions, errors = {}, {}
     recipes = RECIPES[network.name], PAPER_RECIPES[network.name]
-    for method in methods_for(*recipes, smoothness=None):
-        described = describe(records, method, network, weights, boxed=False)
+    for method in methods_for(*recipes, boxed=False):
+        described = describe(records, method, weights, boxed=False)
         flows = align_pairs(described, pairs, method)
         predictions[method.name] = transfer.carried(keypoints.points, pairs, described, flows.flow)
         errors[method.name] = _endpoint_error(warped, described.to_px, flows.flow)
@@ -91,7 +90,13 @@ def main(config: Config) -> Path:
                     zip(
                         map(str, ALPHAS),
                         pck(
-                            predicted, truth, counted, longest, groups, alphas=ALPHAS, protocol=CORNERS
+                            predicted,
+                            truth,
+                            counted,
+                            longest,
+                            groups,
+                            alphas=ALPHAS,
+                            protocol=CORNERS,
                         ).mean.tolist(),
                         strict=True,
                     )

@@ -15,26 +15,28 @@ no alignment. A method whose predictions lie in ``--out`` already, under the sam
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import tyro
 
-from convcorr_jax import files
-from convcorr_jax.backbone import find_network
-from convcorr_jax.backbone.weights import load
+from convcorr_jax import coords, files
+from convcorr_jax.backbone.weights import Weights, load
+from convcorr_jax.datasets.records import Record
 from convcorr_jax.descriptors.convolutional import PAPER_RECIPES, RECIPES, Recipe
 from convcorr_jax.errors import InputError
+from convcorr_jax.keypoints.transfer import VOTERS
 from convcorr_jax.metrics.pck import LONG_2014, PF_WILLOW, Pck, Protocol, pck
 from convcorr_jax.runlog import plain, write_run
 from eval import records as data
 from eval import transfer
 from eval.methods import Method, align_pairs, describe, methods_for
+from eval.pictures import Voters, examples, warped_neighbors
 from eval.scripts import run
 
-ALPHAS = {"PF-WILLOW": (0.05, 0.1, 0.2), "neighbors": (0.1, 0.05, 0.025)}
+TIMINGS = ("seconds_per_pair", "describe_seconds_per_image", "converged_share")
 
 
 @dataclass(frozen=True)
@@ -63,88 +65,127 @@ class Config:
 
 
 def main(config: Config) -> Path:
-    """Run every method, score it, and write ``result.json``; returns its path."""
+    """Run every method, score it, and write ``result.json`` and pictures; returns its path."""
     started = time.perf_counter()
     out = files.make_folder(config.out)
-    network = find_network(config.network)
-    recipe = RECIPES[network.name]
-    recipe = Recipe(config.layers or recipe.layers, config.sizes_px or recipe.sizes_px, recipe.center)
-    methods = methods_for(recipe, PAPER_RECIPES[network.name], smoothness=config.smoothness)
     weights = load(config.network, config.weights)
+    network = weights.network
+    recipe = RECIPES[network.name]
+    recipe = Recipe(
+        config.layers or recipe.layers, config.sizes_px or recipe.sizes_px, recipe.center
+    )
     boxed = config.protocol != "image"
-    if config.protocol == "neighbors":
-        records = _neighbor_records(config)
-        near = transfer.neighborhoods(records, network, weights)
-        pairs, subsets = near.pairs, ()
-    else:
-        fixed = data.read_pairs(config.dataset, config.data_root)
-        records, near = fixed.records, None
-        pairs = np.array([(pair.source, pair.target) for pair in fixed.pairs])
-        subsets = tuple(pair.subset for pair in fixed.pairs)
-    keypoints = transfer.keypoints_of(records)
-
-    predictions, seconds = {}, {}
-    for method in methods:
-        settings = json.dumps([plain(config), plain(method), str(weights.source)])
-        kept = _kept(out / f"{method.name}.npz", settings)
-        if kept is None:
-            began = time.perf_counter()
-            described = describe(records, method, network, weights, boxed=boxed)
-            described_at = time.perf_counter()
-            flows = align_pairs(described, pairs, method)
-            aligned_at = time.perf_counter()
-            candidates = transfer.carried(keypoints.points, pairs, described, flows.flow)
-            kept = {
-                "predicted": candidates if near is None else transfer.voted(near, candidates, flows),
-                "describe_seconds_per_image": np.float64((described_at - began) / len(records)),
-                "seconds_per_pair": np.float64((aligned_at - described_at) / len(pairs)),
-                "converged": np.float64(flows.converged),
-                "copied": transfer.copied(keypoints.points, pairs, described),
-            }
-            files.write_arrays(out / f"{method.name}.npz", **kept, settings=np.array(settings))
-        predictions[method.name] = kept["predicted"]
-        seconds[method.name] = {
-            key: float(kept[key])
-            for key in ("seconds_per_pair", "describe_seconds_per_image", "converged")
-        }
-        copies = kept["copied"]
-    predictions["copy"] = copies if near is None else transfer.voted(near, copies, None)
-
-    targets = pairs[:, 1] if near is None else near.targets
-    protocol, alphas = (PF_WILLOW, ALPHAS["PF-WILLOW"]) if near is None else (LONG_2014, ALPHAS["neighbors"])
-    groups = subsets or tuple(records[target].category for target in targets)
-    scores = {
-        name: _score(predicted, records, keypoints, targets, groups, protocol, alphas)
-        for name, predicted in predictions.items()
+    methods = methods_for(
+        recipe, PAPER_RECIPES[network.name], boxed=boxed, smoothness=config.smoothness
+    )
+    task = _task(config, weights)
+    outcomes = {
+        method.name: _outcome(task, method, config, weights, boxed=boxed) for method in methods
     }
-    result = {
+    # Every method's grid copies alike; the last one's is at hand.
+    predictions = {name: outcome["predicted"] for name, outcome in outcomes.items()}
+    predictions["copy"] = outcomes[methods[-1].name]["copied"]
+    scores = {name: _score(predicted, task) for name, predicted in predictions.items()}
+
+    result: dict[str, Any] = {
         "dataset": config.dataset,
-        "protocol": {"transfer": config.protocol, **plain(protocol)},
+        "protocol": {"transfer": config.protocol, **plain(task.protocol)},
         "network": network.name,
-        "weights": str(weights.source),
-        "retrieval_layer": None if near is None else near.layer,
-        "pairs": len(pairs),
-        "targets": len(targets),
+        "weights": weights.source,
+        "retrieval_layer": None if task.near is None else task.near.layer,
+        "pairs": len(task.pairs),
+        "targets": len(task.targets),
         "methods": {
             name: {
-                "pck": dict(zip(map(str, alphas), score.mean.tolist(), strict=True)),
-                "per_category": _per_category(score, records, groups, targets),
-                "settings": plain(next((one for one in methods if one.name == name), None)),
-                **seconds.get(name, {}),
+                "pck": dict(zip(map(str, score.alphas), score.mean.tolist(), strict=True)),
+                "per_category": _per_category(score, task),
             }
             for name, score in scores.items()
         },
-        "seconds_per_pair": seconds["conv4_flow"]["seconds_per_pair"],
     }
+    for method in methods:
+        timing = {key: float(outcomes[method.name][key]) for key in TIMINGS}
+        result["methods"][method.name] |= {**timing, "settings": plain(method)}
+    result["seconds_per_pair"] = result["methods"]["conv4_flow"]["seconds_per_pair"]
+    _draw(task, methods, outcomes, predictions, weights, out)
     files.write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 
 
-def _neighbor_records(config: Config):
+class Task(NamedTuple):
+    """What is to be carried where, and how it is scored."""
+
+    records: tuple[Record, ...]
+    keypoints: transfer.Keypoints
+    pairs: np.ndarray
+    """Indices (source, target) of records."""
+    targets: np.ndarray
+    """Index of the record of every prediction."""
+    groups: tuple[str, ...]
+    """Of every prediction, as the protocol averages them."""
+    near: transfer.Neighborhoods | None
+    """Neighbours that vote; None where the pairs are fixed."""
+    protocol: Protocol
+    alphas: tuple[float, ...]
+
+
+def _task(config: Config, weights: Weights) -> Task:
+    if config.protocol != "neighbors":
+        fixed = data.read_pairs(config.dataset, config.data_root)
+        pairs = np.array([(pair.source, pair.target) for pair in fixed.pairs])
+        groups = tuple(pair.subset for pair in fixed.pairs)
+        keypoints = transfer.keypoints_of(fixed.records)
+        return Task(
+            fixed.records, keypoints, pairs, pairs[:, 1], groups, None, PF_WILLOW, (0.05, 0.1, 0.2)
+        )
     if config.dataset == data.RENDERED:
-        return data.rendered_records(train=config.rendered_train, test=config.rendered_test)
-    return data.read_records(config.dataset, config.data_root)
+        records = data.rendered_records(train=config.rendered_train, test=config.rendered_test)
+    else:
+        records = data.read_records(config.dataset, config.data_root)
+    near = transfer.neighborhoods(records, weights)
+    groups = tuple(records[target].category for target in near.targets)
+    keypoints = transfer.keypoints_of(records)
+    alphas = (0.1, 0.05, 0.025)
+    return Task(records, keypoints, near.pairs, near.targets, groups, near, LONG_2014, alphas)
+
+
+def _outcome(
+    task: Task, method: Method, config: Config, weights: Weights, *, boxed: bool
+) -> dict[str, np.ndarray]:
+    """Predictions and timings of one method: an earlier run's where its settings were the same."""
+    path = config.out / f"{method.name}.npz"
+    settings = json.dumps([plain(config), plain(method), weights.source])
+    kept = _kept(path, settings)
+    if kept is not None:
+        return kept
+    began = time.perf_counter()
+    described = describe(task.records, method, weights, boxed=boxed)
+    described_at = time.perf_counter()
+    flows = align_pairs(described, task.pairs, method)
+    aligned_at = time.perf_counter()
+    points = task.keypoints.points
+    candidates = transfer.carried(points, task.pairs, described, flows.flow)
+    copied = transfer.copied(points, task.pairs, described)
+    outcome = {
+        "describe_seconds_per_image": np.float64((described_at - began) / len(task.records)),
+        "seconds_per_pair": np.float64((aligned_at - described_at) / len(task.pairs)),
+        "converged_share": np.float64(flows.converged),
+        "predicted": candidates,
+        "copied": copied,
+    }
+    if task.near is not None:
+        votes = transfer.voted(task.near, candidates, flows)
+        ranked = candidates.reshape(*votes.order.shape, *candidates.shape[1:])
+        best = votes.order[:, :VOTERS]
+        outcome |= {
+            "predicted": votes.predicted,
+            "copied": transfer.voted(task.near, copied, None).predicted,
+            "voters": np.take_along_axis(task.near.neighbors, best, axis=1),
+            "voters_points": np.take_along_axis(ranked, best[:, :, None, None], axis=1),
+        }
+    files.write_arrays(path, **outcome, settings=np.array(settings))
+    return outcome
 
 
 def _kept(path: Path, settings: str) -> dict[str, np.ndarray] | None:
@@ -155,34 +196,75 @@ def _kept(path: Path, settings: str) -> dict[str, np.ndarray] | None:
         with np.load(path) as arrays:
             kept = dict(arrays)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is damaged ({error}); remove it to run its method again") from error
+        raise InputError(
+            f"{path} is damaged ({error}); remove it to run its method again"
+        ) from error
     return kept if str(kept.pop("settings", "")) == settings else None
 
 
-def _score(predicted, records, keypoints, targets, groups, protocol: Protocol, alphas) -> Pck:
-    truth = keypoints.points[targets]
-    counted = keypoints.visible[targets]
-    if protocol.average == "keypoint":
+def _score(predicted: np.ndarray, task: Task) -> Pck:
+    counted = task.keypoints.visible[task.targets]
+    if task.near is not None:
         # Of a keypoint type that no neighbour shows there is no prediction to judge.
         counted = counted & ~np.isnan(predicted).any(axis=-1)
-    boxes = [records[target].box for target in targets]
-    longer = np.array([max(box.width, box.height) for box in boxes])
-    return pck(predicted, truth, counted, longer, groups, alphas=alphas, protocol=protocol)
+    return pck(
+        predicted,
+        task.keypoints.points[task.targets],
+        counted,
+        longer_sides([task.records[target] for target in task.targets]),
+        task.groups,
+        alphas=task.alphas,
+        protocol=task.protocol,
+    )
 
 
-def _per_category(score: Pck, records, groups, targets) -> dict[str, dict[str, float]]:
+def longer_sides(records: Sequence[Record]) -> np.ndarray:
+    """The longer side of every record's box; of the whole image where it has none."""
+    boxes = [record.box or coords.whole_image(record.size) for record in records]
+    return np.array([max(box.width, box.height) for box in boxes])
+
+
+def _per_category(score: Pck, task: Task) -> dict[str, dict[str, float]]:
     """The mean over a category's groups at every alpha."""
-    category = {group: records[target].category for group, target in zip(groups, targets, strict=True)}
-    return {
-        name: {
-            str(alpha): float(
-                np.mean([row[k] for group, row in zip(score.groups, score.per_group, strict=True)
-                         if category[group] == name])
-            )
-            for k, alpha in enumerate(score.alphas)
-        }
-        for name in dict.fromkeys(category.values())
+    category = {
+        group: task.records[target].category
+        for group, target in zip(task.groups, task.targets, strict=True)
     }
+    of_group = np.array([category[group] for group in score.groups])
+    return {
+        name: dict(
+            zip(
+                map(str, score.alphas),
+                score.per_group[of_group == name].mean(axis=0).tolist(),
+                strict=True,
+            )
+        )
+        for name in dict.fromkeys(of_group.tolist())
+    }
+
+
+def _draw(task: Task, methods, outcomes, predictions, weights: Weights, out: Path) -> None:
+    """One example of every category, and Figure 3 where neighbours vote."""
+    category = [task.records[target].category for target in task.targets]
+    chosen = [category.index(name) for name in dict.fromkeys(category)]
+    if task.near is None:
+        picture = examples(task.records, task.pairs, predictions, chosen)
+        files.write_image(out / "examples.jpg", picture)
+        return
+    voters = {
+        method: [
+            Voters(
+                int(task.targets[row]),
+                outcomes[method.name]["voters"][row],
+                outcomes[method.name]["voters_points"][row],
+            )
+            for row in chosen
+        ]
+        for method in methods
+        if method.name in ("conv4_flow", "sift_flow")
+    }
+    picture = warped_neighbors(task.records, voters, weights)
+    files.write_image(out / "figure_3.jpg", picture)
 
 
 if __name__ == "__main__":

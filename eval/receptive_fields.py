@@ -1,6 +1,6 @@
 """Table 1 of Long et al. 2014: size and stride of CaffeNet's receptive fields, from its layer table.
 
-    python -m eval.receptive_fields
+python -m eval.receptive_fields
 """
 
 import time

@@ -12,7 +12,9 @@ from convcorr_jax.errors import InputError
 Config = TypeVar("Config")
 
 
-def run(config_class: type[Config], main: Callable[[Config], Path], description: str | None) -> None:
+def run(
+    config_class: type[Config], main: Callable[[Config], Path], description: str | None
+) -> None:
     """Parse the command line, run, say where the result is; exit 2 with a sentence on bad input."""
     config = tyro.cli(config_class, description=description)
     try:

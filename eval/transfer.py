@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from convcorr_jax import coords
-from convcorr_jax.backbone import Network, activations, preprocess
+from convcorr_jax.backbone import activations, preprocess
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets.records import Record, load_image
 from convcorr_jax.descriptors.views import view
@@ -92,7 +92,7 @@ class Neighborhoods(NamedTuple):
         return np.stack([self.neighbors.reshape(-1), targets], axis=1)
 
 
-def neighborhoods(records: Sequence[Record], network: Network, weights: Weights) -> Neighborhoods:
+def neighborhoods(records: Sequence[Record], weights: Weights) -> Neighborhoods:
     """The 25 nearest training records of the same category for every test record, by cosine.
 
     Compared are the fc7 activations of the boxes, as in the paper, or pool5's, flattened, when the
@@ -102,7 +102,7 @@ def neighborhoods(records: Sequence[Record], network: Network, weights: Weights)
         InputError: a category has no test record, or fewer than 25 training records.
     """
     layer = "fc7" if "fc7" in weights.layers else "pool5"
-    features = _global_features(records, network, weights, layer)
+    features = _global_features(records, weights, layer)
     category = np.array([record.category for record in records])
     split = np.array([record.split for record in records])
     targets, neighbors = [], []
@@ -120,7 +120,8 @@ def neighborhoods(records: Sequence[Record], network: Network, weights: Weights)
     return Neighborhoods(np.concatenate(targets), np.concatenate(neighbors), layer)
 
 
-def _global_features(records, network, weights, layer):
+def _global_features(records, weights, layer):
+    network = weights.network
     rows = []
     starts = range(0, len(records), _BATCH)
     for start in progress(starts, what=f"retrieval: {layer}", total=len(starts)):
@@ -135,9 +136,17 @@ def _global_features(records, network, weights, layer):
     return np.concatenate(rows)
 
 
+class Votes(NamedTuple):
+    """A prediction for every target, and who made it."""
+
+    predicted: Float[np.ndarray, "targets n 2"]
+    order: Int[np.ndarray, "targets neighbors"]
+    """Places in `Neighborhoods.neighbors`, the best voter first."""
+
+
 def voted(
     near: Neighborhoods, candidates: Float[np.ndarray, "pairs n 2"], flows: Flows | None
-) -> Float[np.ndarray, "targets n 2"]:
+) -> Votes:
     """One prediction a target: the median of five neighbours' points.
 
     With flows, of the five that deform least; without, of the five nearest.
@@ -145,8 +154,8 @@ def voted(
     shape = near.neighbors.shape
     by_target = candidates.reshape(*shape, *candidates.shape[1:])
     if flows is None:
-        orders = np.broadcast_to(np.arange(shape[1]), shape)
+        order = np.tile(np.arange(shape[1]), (shape[0], 1))
     else:
-        orders = np.argsort(flows.deformation.reshape(shape), axis=1, kind="stable")
-    return np.stack([vote(one, order) for one, order in zip(by_target, orders, strict=True)])
-
+        order = np.argsort(flows.deformation.reshape(shape), axis=1, kind="stable")
+    predicted = [vote(one, ranks) for one, ranks in zip(by_target, order, strict=True)]
+    return Votes(np.stack(predicted), order)
