@@ -106,7 +106,7 @@ def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
                 _show_accuracy,
             ),
             _transfer(
-                out, "rendered", "neighbors", rendered_train=50, rendered_test=8, sizes_px=(227,)
+                out, "rendered", "neighbors", rendered_train=150, rendered_test=8, sizes_px=(227,)
             ),
         )
     found = [

@@ -86,7 +86,7 @@ def descriptor_grid(network: Network, recipe: Recipe) -> Grid:
 @functools.partial(jax.jit, static_argnames=("network", "recipe"))
 def convolutional_descriptors(
     params: Params,
-    pyramid: Sequence[Num[Array, "batch height width 3"] | Num[np.ndarray, "batch height width 3"]],
+    pyramid: Sequence[Num[Array, "batch _ _ 3"] | Num[np.ndarray, "batch _ _ 3"]],
     *,
     network: Network,
     recipe: Recipe,

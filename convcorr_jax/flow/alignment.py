@@ -132,10 +132,11 @@ def subcell_offset(
     height, width = min_marginals.shape[2:]
     center = _at(min_marginals, labels)
     offsets = []
-    for step, length in ((jnp.array([1, 0]), width), (jnp.array([0, 1]), height)):
-        before = _at(min_marginals, labels - step[None, None])
-        after = _at(min_marginals, labels + step[None, None])
-        place = (labels * step[None, None]).sum(axis=-1)
+    for axis, length in ((0, width), (1, height)):
+        step = jnp.zeros((1, 1, 2), labels.dtype).at[..., axis].set(1)
+        before = _at(min_marginals, labels - step)
+        after = _at(min_marginals, labels + step)
+        place = labels[..., axis]
         curvature = before - 2 * center + after
         lowest = (before >= center) & (after >= center) & (curvature > 0)
         inside = (place > 0) & (place < length - 1) & lowest

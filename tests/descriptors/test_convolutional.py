@@ -1,0 +1,108 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from skimage import data
+
+from convcorr_jax import coords, images
+from convcorr_jax.backbone import NETWORKS, activations, cell_centers, preprocess
+from convcorr_jax.backbone.networks import Filters, filter_shapes
+from convcorr_jax.descriptors.convolutional import (
+    PAPER_RECIPES,
+    RECIPES,
+    Recipe,
+    convolutional_descriptors,
+    descriptor_grid,
+    unit_length,
+)
+from convcorr_jax.errors import InputError
+
+ALEXNET = NETWORKS["alexnet"]
+
+
+@pytest.fixture(scope="module")
+def params():
+    rng = np.random.default_rng(7)
+    shapes = {name: shape for name, shape in filter_shapes(ALEXNET).items() if "conv" in name}
+    return {
+        name: Filters(
+            jnp.asarray(rng.normal(0, np.sqrt(2 / np.prod(shape[:3])), shape), jnp.float32),
+            jnp.asarray(rng.normal(0, 0.1, shape[-1]), jnp.float32),
+        )
+        for name, shape in shapes.items()
+    }
+
+
+def levels(*sides):
+    return [images.resize(data.chelsea(), (side, side)).image[None] for side in sides]
+
+
+def test_one_layer_uncentred_is_the_layer_at_unit_length(params):
+    (level,) = levels(131)
+    recipe = Recipe(("conv3",), (131,), center=False)
+    found = convolutional_descriptors(params, [level], network=ALEXNET, recipe=recipe)
+    inputs = preprocess(level, network=ALEXNET)
+    raw = np.asarray(activations(params, inputs, network=ALEXNET, layers=["conv3"])["conv3"])
+    expected = raw / np.linalg.norm(raw, axis=-1, keepdims=True)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_every_recipe_gives_unit_columns_on_its_grid(params):
+    recipe = Recipe(("conv3", "conv4", "conv5"), (99, 163))
+    found = convolutional_descriptors(params, levels(99, 163), network=ALEXNET, recipe=recipe)
+    grid = descriptor_grid(ALEXNET, recipe)
+    assert found.shape == (1, *grid.size, 2 * (384 + 256 + 256))
+    np.testing.assert_allclose(np.linalg.norm(found, axis=-1), 1, atol=1e-4)
+
+
+def test_other_maps_are_read_at_the_same_pixels(params):
+    """A finer layer beside a coarse one equals SciPy's linear interpolation at the coarse cells."""
+    from scipy.interpolate import RegularGridInterpolator
+
+    recipe = Recipe(("conv2", "conv3"), (131,), center=False)
+    (level,) = levels(131)
+    found = np.asarray(convolutional_descriptors(params, [level], network=ALEXNET, recipe=recipe))[
+        0, :, :, :192
+    ]
+    inputs = preprocess(level, network=ALEXNET)
+    fine = np.asarray(activations(params, inputs, network=ALEXNET, layers=["conv2"])["conv2"])[0]
+    pixels = coords.apply(
+        cell_centers(ALEXNET, "conv3"), coords.cell_grid(found.shape[:2]).astype(float)
+    )
+    at = coords.apply(coords.invert(cell_centers(ALEXNET, "conv2")), pixels)
+    at = np.clip(at, 0, fine.shape[0] - 1)
+    axes = (np.arange(fine.shape[0]), np.arange(fine.shape[1]))
+    columns = RegularGridInterpolator(axes, fine)(at[..., ::-1])
+    columns /= np.linalg.norm(columns, axis=-1, keepdims=True)
+    np.testing.assert_allclose(found * np.sqrt(2), columns, atol=1e-4)
+
+
+def test_the_mean_column_is_taken_away(params):
+    recipe = Recipe(("conv3",), (131,))
+    found = convolutional_descriptors(params, levels(131), network=ALEXNET, recipe=recipe)
+    raw = convolutional_descriptors(
+        params, levels(131), network=ALEXNET, recipe=recipe.__class__(("conv3",), (131,), False)
+    )
+    assert np.abs(np.asarray(found).mean()) < np.abs(np.asarray(raw).mean())
+    cosine = np.einsum("yxc,vuc->yxvu", found[0], found[0])
+    assert cosine.min() < 0 <= np.einsum("yxc,vuc->yxvu", raw[0], raw[0]).min()
+
+
+def test_refuses_a_pyramid_of_other_sizes(params):
+    with pytest.raises(InputError, match="squares of"):
+        convolutional_descriptors(
+            params, levels(99), network=ALEXNET, recipe=Recipe(("conv3",), (131,))
+        )
+
+
+def test_every_network_has_recipes_that_fit_it():
+    assert set(RECIPES) == set(PAPER_RECIPES) == set(NETWORKS)
+    for recipes in (RECIPES, PAPER_RECIPES):
+        for name, recipe in recipes.items():
+            assert min(descriptor_grid(NETWORKS[name], recipe).size) >= 12
+
+
+def test_a_column_of_zeros_stays_zero_with_a_finite_gradient():
+    zeros = jnp.zeros((2, 3))
+    np.testing.assert_array_equal(unit_length(zeros), zeros)
+    assert np.isfinite(jax.grad(lambda x: unit_length(x).sum())(zeros)).all()

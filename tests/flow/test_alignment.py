@@ -1,0 +1,94 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import log_softmax
+
+from convcorr_jax.errors import InputError
+from convcorr_jax.flow.alignment import align, check_descriptors, data_cost, subcell_offset
+
+
+def unit(rng, *shape):
+    descriptors = rng.normal(size=shape).astype(np.float32)
+    return descriptors / np.linalg.norm(descriptors, axis=-1, keepdims=True)
+
+
+def test_distance_cost_is_the_euclidean_distance(rng):
+    source, target = (rng.normal(size=(3, 4, 6)).astype(np.float32) for _ in range(2))
+    expected = np.linalg.norm(source[:, :, None, None] - target[None, None], axis=-1)
+    found = data_cost(jnp.asarray(source), jnp.asarray(target), cost="distance")
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_mutual_cost_is_two_log_softmaxes(rng):
+    source, target = unit(rng, 3, 4, 6), unit(rng, 5, 2, 6)
+    similarity = source.reshape(12, 6).astype(float) @ target.reshape(10, 6).T / 0.1
+    expected = -0.1 * (log_softmax(similarity, axis=1) + log_softmax(similarity, axis=0))
+    found = data_cost(jnp.asarray(source), jnp.asarray(target), temperature=0.1)
+    np.testing.assert_allclose(found, expected.reshape(3, 4, 5, 2), atol=1e-5)
+
+
+@pytest.mark.parametrize("cost", ["mutual", "distance"])
+def test_a_shifted_grid_gives_the_shift(rng, cost):
+    whole = unit(rng, 10, 11, 32)
+    source, target = jnp.asarray(whole[2:9, 1:9]), jnp.asarray(whole[1:8, 3:11])
+    found = align(source, target, cost=cost, smoothness=0.05)
+    # Source cell (x, y) shows whole's (x + 1, y + 2), which the target shows at (x - 2, y + 1).
+    matched = np.asarray(found.labels)[:6, 2:]
+    rows, columns = np.mgrid[1:7, 0:6]
+    np.testing.assert_array_equal(matched, np.stack([columns, rows], axis=-1))
+    assert np.abs(np.asarray(found.flow)[:6, 2:] - [-2, 1]).max() <= 0.5
+    assert float(found.confidence[3, 4]) > 0.9
+
+
+def test_confidence_is_a_share(rng):
+    found = align(jnp.asarray(unit(rng, 5, 6, 8)), jnp.asarray(unit(rng, 4, 7, 8)))
+    assert found.flow.shape == (5, 6, 2)
+    assert (np.asarray(found.confidence) > 0).all()
+    assert (np.asarray(found.confidence) <= 1 + 1e-6).all()
+
+
+def test_subcell_offset_finds_the_vertex_of_a_parabola():
+    places = np.arange(7.0)
+    vertex = np.array([3.3, 2.8])
+    volume = (places[None, :] - vertex[0]) ** 2 + 2 * (places[:, None] - vertex[1]) ** 2
+    offset = subcell_offset(jnp.asarray(volume[None, None]), jnp.array([[[3, 3]]]))
+    np.testing.assert_allclose(offset[0, 0], vertex - 3, atol=1e-5)
+
+
+def test_subcell_offset_is_zero_at_the_border_and_off_a_minimum():
+    slope = jnp.broadcast_to(jnp.arange(5.0), (1, 1, 4, 5))
+    for label in ([0, 1], [4, 1], [2, 1]):
+        np.testing.assert_array_equal(
+            subcell_offset(slope, jnp.array([[label]])), np.zeros((1, 1, 2))
+        )
+
+
+def test_a_batch_equals_its_members(rng):
+    sources, targets = (jnp.asarray(unit(rng, 3, 4, 5, 8)) for _ in range(2))
+    together = jax.vmap(align)(sources, targets)
+    for k in range(3):
+        alone = align(sources[k], targets[k])
+        np.testing.assert_array_equal(together.labels[k], alone.labels)
+        np.testing.assert_allclose(together.flow[k], alone.flow, atol=1e-5)
+
+
+def test_data_cost_has_finite_gradients_even_between_equal_descriptors(rng):
+    source = jnp.asarray(unit(rng, 3, 3, 4))
+    for cost in ("mutual", "distance"):
+        gradient = jax.grad(lambda s, cost=cost: data_cost(s, source, cost=cost).sum())(source)
+        assert np.isfinite(gradient).all()
+
+
+def test_compiles_once(rng):
+    before = align._cache_size()
+    for smoothness in (0.1, 0.2):
+        align(
+            jnp.asarray(unit(rng, 3, 5, 4)), jnp.asarray(unit(rng, 3, 5, 4)), smoothness=smoothness
+        )
+    assert align._cache_size() == before + 1
+
+
+def test_refuses_descriptors_that_are_not_finite():
+    with pytest.raises(InputError, match="source descriptors hold NaN"):
+        check_descriptors(np.array([[[np.nan]]]), name="source")

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from convcorr_jax import coords
+from convcorr_jax.keypoints.transfer import carry_points, vote
+
+
+def test_a_constant_flow_moves_points_by_strides(rng):
+    source_to_px, target_to_px = coords.grid(16, 15), coords.grid((8, 4), (3, 5))
+    flow = np.broadcast_to(np.array([2.0, -1.0], np.float32), (6, 7, 2))
+    points = np.concatenate([rng.uniform(15, 90, (5, 2)), [[np.nan, np.nan]]])
+    carried = carry_points(points, flow, source_to_px=source_to_px, target_to_px=target_to_px)
+    cells = (points[:5] - 15) / 16 + [2, -1]
+    # The flow is read in single precision.
+    np.testing.assert_allclose(carried[:5], cells * [8, 4] + [3, 5], atol=1e-4)
+    assert np.isnan(carried[5]).all()
+
+
+def test_a_point_halfway_between_cells_moves_by_their_mean():
+    flow = np.zeros((2, 2, 2), np.float32)
+    flow[0, 1] = [4, 2]
+    here = coords.grid(1, 0)
+    carried = carry_points(np.array([[0.5, 0.0]]), flow, source_to_px=here, target_to_px=here)
+    np.testing.assert_allclose(carried, [[2.5, 1.0]], atol=1e-6)
+
+
+def test_votes_are_medians_of_the_first_that_are_present(rng):
+    candidates = rng.normal(size=(9, 4, 2))
+    candidates[rng.random((9, 4)) < 0.3] = np.nan
+    order = rng.permutation(9)
+    found = vote(candidates, order, voters=3)
+    for keypoint in range(4):
+        present = [
+            candidates[i, keypoint] for i in order if not np.isnan(candidates[i, keypoint, 0])
+        ]
+        np.testing.assert_allclose(found[keypoint], np.median(present[:3], axis=0))
+
+
+def test_a_keypoint_that_nobody_has_stays_absent():
+    candidates = np.full((3, 1, 2), np.nan)
+    assert np.isnan(vote(candidates, np.arange(3))).all()
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0]])
+def test_one_voter_is_the_first_in_order(order):
+    candidates = np.arange(6.0).reshape(3, 1, 2)
+    np.testing.assert_array_equal(vote(candidates, np.array(order), voters=1), candidates[order[0]])

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from convcorr_jax.errors import InputError
+from convcorr_jax.metrics.pck import LONG_2014, PF_WILLOW, Protocol, correct, pck
+
+
+def by_hand(predicted, truth, counted, normalizer, groups, *, alpha, protocol: Protocol) -> float:
+    """PCK by loops, in the words of the protocol."""
+    group_means = []
+    for group in dict.fromkeys(groups):
+        members = [i for i, name in enumerate(groups) if name == group]
+        cells = {
+            (i, k): _right(predicted[i, k] - truth[i, k], alpha * normalizer[i], protocol.strict)
+            for i in members
+            for k in range(truth.shape[1])
+            if counted[i, k]
+        }
+        axis = 0 if protocol.average == "image" else 1
+        lines = {}
+        for place, right in cells.items():
+            lines.setdefault(place[axis], []).append(right)
+        group_means.append(np.mean([np.mean(line) for line in lines.values()]))
+    return float(np.mean(group_means))
+
+
+def _right(difference, limit, strict) -> float:
+    distance = float(np.hypot(*difference))
+    return float(distance < limit if strict else distance <= limit)
+
+
+@pytest.mark.parametrize("protocol", [PF_WILLOW, LONG_2014], ids=lambda one: one.average)
+def test_agrees_with_loops(rng, protocol):
+    truth = rng.uniform(0, 100, (12, 5, 2))
+    predicted = truth + rng.normal(0, 8, truth.shape)
+    counted = rng.random((12, 5)) < 0.7
+    counted[:, 0] = True
+    truth[~counted] = np.nan
+    normalizer = rng.uniform(50, 150, 12)
+    groups = ["a"] * 3 + ["b"] * 4 + ["c"] * 5
+    found = pck(
+        predicted, truth, counted, normalizer, groups, alphas=(0.05, 0.1), protocol=protocol
+    )
+    for column, alpha in enumerate((0.05, 0.1)):
+        expected = by_hand(
+            predicted, truth, counted, normalizer, groups, alpha=alpha, protocol=protocol
+        )
+        assert found.mean[column] == pytest.approx(expected, abs=1e-12)
+    assert found.groups == ("a", "b", "c")
+
+
+def test_the_order_of_averaging_matters():
+    """Two images, two keypoint types: image first gives (1 + 0.5) / 2, type first (1 + 0) / 2."""
+    truth = np.zeros((2, 2, 2))
+    predicted = np.array([[[0, 0], [0, 0]], [[0, 0], [99, 0]]], float)
+    counted = np.array([[True, False], [True, True]])
+    arguments = (predicted, truth, counted, np.full(2, 10.0), ["g", "g"])
+    by_image = pck(*arguments, alphas=(0.1,), protocol=PF_WILLOW)
+    by_type = pck(*arguments, alphas=(0.1,), protocol=LONG_2014)
+    assert by_image.mean == pytest.approx([0.75])
+    assert by_type.mean == pytest.approx([0.5])
+
+
+def test_a_point_on_the_threshold_is_what_the_protocol_says():
+    on_it = (np.array([[3.0, 4.0]]), np.zeros((1, 2)), np.full(1, 50.0))
+    assert correct(*on_it, alpha=0.1, strict=False).all()
+    assert not correct(*on_it, alpha=0.1, strict=True).any()
+
+
+def test_a_prediction_that_is_not_there_is_wrong():
+    absent = np.full((1, 2), np.nan)
+    assert not correct(absent, np.zeros((1, 2)), np.ones(1), alpha=1e9).any()
+
+
+def test_refuses_what_cannot_be_scored():
+    points, counted = np.zeros((1, 1, 2)), np.ones((1, 1), bool)
+    options = {"alphas": (0.1,), "protocol": PF_WILLOW}
+    with pytest.raises(InputError, match="positive length"):
+        pck(points, points, counted, np.zeros(1), ["g"], **options)
+    with pytest.raises(InputError, match="absent"):
+        pck(points, points * np.nan, counted, np.ones(1), ["g"], **options)
+    with pytest.raises(InputError, match="no keypoint that counts"):
+        pck(points, points, ~counted, np.ones(1), ["g"], **options)
