@@ -64,7 +64,9 @@ def _decode(source: Path | io.BytesIO, *, name: str) -> Image:
     except PillowImage.DecompressionBombError as error:
         raise InputError(_too_large(name)) from error
     except UnidentifiedImageError as error:
-        raise InputError(f"{name} is not an image that can be read (JPEG or PNG is expected)") from error
+        raise InputError(
+            f"{name} is not an image that can be read (JPEG or PNG is expected)"
+        ) from error
     except InputError:
         raise
     except (OSError, SyntaxError, ValueError, EOFError) as error:
@@ -77,10 +79,12 @@ def _check_readable(name: str, opened: PillowImage.Image) -> None:
     if width * height > MAX_PIXELS:
         raise InputError(_too_large(name, f" ({width} x {height})"))
     if min(width, height) < MIN_SIDE:
-        raise InputError(f"{name} is {width} x {height} pixels; at least {MIN_SIDE} a side are needed")
+        raise InputError(
+            f"{name} is {width} x {height} pixels; at least {MIN_SIDE} a side are needed"
+        )
     if opened.mode in ("CMYK", "YCCK", "LAB", "HSV"):
         raise InputError(f"{name} is a {opened.mode} image; convert it to RGB or grey first")
-    raw_modes = " ".join(str(tile[3]) for tile in opened.tile)
+    raw_modes = " ".join(str(tile[3]) for tile in getattr(opened, "tile", ()))
     if opened.mode.startswith(("I", "F")) or ";16" in raw_modes or ";32" in raw_modes:
         raise InputError(f"{name} has more than 8 bits a channel; convert it to 8 bits first")
 
@@ -102,15 +106,38 @@ def check_file(path: Path, kind: str) -> None:
     Raises:
         InputError: as said; ``kind`` names in its sentence what the file should have been.
     """
-    if not path.exists():
-        raise InputError(f"{path} does not exist; an {kind} file is expected" if kind[0] in "aeiou"
-                         else f"{path} does not exist; a {kind} file is expected")
+    try:
+        there = path.exists()
+    except OSError as error:
+        raise InputError(f"{path} may not be read: {error.strerror}") from error
+    if not there:
+        article = "an" if kind[0] in "aeiou" else "a"
+        raise InputError(f"{path} does not exist; {article} {kind} file is expected")
     if not path.is_file():
         raise InputError(f"{path} is not a file")
     if not os.access(path, os.R_OK):
         raise InputError(f"{path} may not be read: permission denied")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty")
+
+
+def check_writable(path: str | Path) -> None:
+    """Refuse a path at which no file could be written, before work is done for it; leaves no trace.
+
+    Raises:
+        InputError: it is a folder, or its folder is not there and cannot be made, or cannot be written.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; a file name is expected")
+        nearest = next(folder for folder in path.absolute().parents if folder.exists())
+        if not nearest.is_dir():
+            raise InputError(f"{path} cannot be written: {nearest} is not a folder")
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager
@@ -126,7 +153,9 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     make_folder(path.parent)
     # mkstemp keeps the file private; the umask decides, as for any other file.
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent
+        )
     except OSError as error:
         raise InputError(f"{path.parent} cannot be written: {error.strerror}") from error
     os.close(handle)

@@ -78,7 +78,7 @@ def check_meets(box: coords.Box, size: Sequence[int]) -> None:
     down = max(border.y0 - box.y0, box.y1 - border.y1)
     if across > width or down > height:
         raise InputError(
-            f"box {tuple(box)} is far larger than the image of {width} x {height} pixels"
+            f"box {tuple(box)} reaches beyond the image of {width} x {height} pixels by more than its size"
         )
 
 

@@ -7,7 +7,9 @@ Source: Long, Zhang and Darrell 2014, section 3.
 Differs from the paper: it aligns one way; here the way back tells which matches to trust.
 """
 
+import functools
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import jax
@@ -92,7 +94,7 @@ def align_photographs(
     recipe: Recipe | None = None,
     box_a: coords.Box | None = None,
     box_b: coords.Box | None = None,
-    smoothness: float = SMOOTHNESS,
+    smoothness: float | None = None,
 ) -> PhotographAlignment:
     """Align two photographs, each whole or in a box.
 
@@ -104,7 +106,7 @@ def align_photographs(
         recipe: what describes a cell; the network's entry of `RECIPES` by default.
         box_a: the object in a, in pixels of a. `BOX_MARGIN` is added around it.
         box_b: the object in b, in pixels of b, likewise.
-        smoothness: see `convcorr_jax.flow.alignment`.
+        smoothness: see `convcorr_jax.flow.alignment`, whose default it has.
 
     Raises:
         InputError: a box has no area or does not meet its photograph; the network has no such layer or the
@@ -112,6 +114,7 @@ def align_photographs(
             not finite; the weights make descriptors that are not finite.
     """
     recipe = RECIPES[network.name] if recipe is None else recipe
+    smoothness = SMOOTHNESS if smoothness is None else smoothness
     if not (np.isfinite(smoothness) and smoothness >= 0):
         raise InputError(f"smoothness is {smoothness}; a finite number of at least 0 is expected")
     grid = descriptor_grid(network, recipe)
@@ -126,7 +129,12 @@ def align_photographs(
         for photograph, shown in ((a, shown_a), (b, shown_b))
     )
     pyramid = [np.stack(level) for level in zip(view_a.pyramid, view_b.pyramid, strict=True)]
-    described = convolutional_descriptors(params, pyramid, network=network, recipe=recipe)
+    describe = functools.partial(convolutional_descriptors, network=network, recipe=recipe)
+    shape = jax.eval_shape(describe, params, pyramid)
+    with ThreadPoolExecutor(1) as beside:
+        # A first call spends nearly all its time compiling two programs; they are compiled side by side.
+        beside.submit(lambda: _align_both_ways.lower(shape, smoothness).compile())
+        described = describe(params, pyramid)
     check_descriptors(described, name="photographs'")
     return PhotographAlignment(
         *jax.device_get(_align_both_ways(described, smoothness)),
@@ -164,6 +172,20 @@ def spread_matches(
         rank[np.linalg.norm(cells - chosen[-1], axis=-1) < spacing_cells] = -np.inf
     points = np.array(chosen).reshape(-1, 2)
     return carry_to_b(coords.apply(alignment.a_to_px, points), alignment)
+
+
+def dense_flow(
+    alignment: PhotographAlignment, size: Sequence[int]
+) -> Float[np.ndarray, "height width 2"]:
+    """Displacement (x, y) of every pixel of a, of ``size`` (height, width), in pixels of a.
+
+    It is measured within what was aligned: a's box and b's are laid over each other first, so that a
+    difference in their place, size and shape is no flow. Beyond the outermost cells it is constant.
+    """
+    cells = coords.apply(
+        coords.invert(alignment.a_to_px), coords.cell_grid(size).astype(np.float64)
+    )
+    return _read(np.asarray(alignment.forward.flow), cells) * alignment.a_to_px.scale
 
 
 def dense_places(

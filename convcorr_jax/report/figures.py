@@ -16,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.patches import Rectangle
 
 from convcorr_jax import coords, images
@@ -28,6 +29,7 @@ _INK = "#222222"
 _UNKNOWN_FLOW = 0.8
 # More names than this cover the photograph that they are to explain.
 _MOST_NAMES = 30
+_NO_POINTS = np.zeros((0, 2))
 
 
 def flow_colors(flow: Float[np.ndarray, "h w 2"], *, longest: float) -> Image:
@@ -89,8 +91,8 @@ def match_figure(
     key: str,
     caption: str = "",
     boxes: tuple[coords.Box | None, coords.Box | None] = (None, None),
-    points_a: Float[np.ndarray, "n 2"] | None = None,
-    points_b: Float[np.ndarray, "n 2"] | None = None,
+    points_a: Float[np.ndarray, "n 2"] = _NO_POINTS,
+    points_b: Float[np.ndarray, "n 2"] = _NO_POINTS,
     names: Sequence[str] = (),
     panel_px: int = 480,
 ) -> Figure:
@@ -126,14 +128,13 @@ def match_figure(
     for axes, box in zip((axes_a, axes_b), boxes, strict=True):
         if box is not None:
             _outline(axes, box)
-    with_points = points_a is not None and points_b is not None
     colors = position_colors(matches_a, a.shape[:2])
-    _lines(figure, (axes_a, axes_b), (matches_a, matches_b), colors, faint=with_points)
-    if points_a is not None and points_b is not None:
-        colors = name_colors(len(points_a))
-        _lines(figure, (axes_a, axes_b), (points_a, points_b), colors)
-        for axes, points in ((axes_a, points_a), (axes_b, points_b)):
-            _points(axes, points, names, colors)
+    faint = len(points_a) > 0
+    _lines(figure, (axes_a, axes_b), (matches_a, matches_b), colors, faint=faint)
+    colors = name_colors(len(points_a))
+    _lines(figure, (axes_a, axes_b), (points_a, points_b), colors)
+    for axes, points in ((axes_a, points_a), (axes_b, points_b)):
+        _points(axes, points, names, colors)
     _legend(figure, tops[1] + row_px + _GAP, key, caption)
     return figure
 
@@ -278,7 +279,14 @@ def _points(axes: Axes, points: np.ndarray, names: Sequence[str], colors: np.nda
     for point, name in zip(points, names, strict=False):
         if np.isfinite(point).all():
             label = axes.annotate(
-                name, point, (4, 3), textcoords="offset points", fontsize=7, color=_INK, zorder=21
+                _drawable(name),
+                point,
+                (4, 3),
+                textcoords="offset points",
+                fontsize=7,
+                color=_INK,
+                parse_math=False,
+                zorder=21,
             )
             label.set_path_effects([patheffects.withStroke(linewidth=2, foreground="white")])
 
@@ -305,7 +313,7 @@ def _text(figure: Figure, at: tuple[float, float], text: str, **style: Any) -> N
     figure.text(
         at[0] / width,
         1 - at[1] / height,
-        text,
+        _drawable(text),
         fontsize=9,
         color=_INK,
         verticalalignment="center",
@@ -313,6 +321,12 @@ def _text(figure: Figure, at: tuple[float, float], text: str, **style: Any) -> N
         parse_math=False,
         **style,
     )
+
+
+def _drawable(text: str) -> str:
+    """The text with a box for each character that matplotlib's own typeface lacks."""
+    typeface = get_font(findfont("DejaVu Sans"))
+    return "".join(c if typeface.get_char_index(ord(c)) else "\u25a1" for c in text)
 
 
 def _extent(figure: Figure) -> tuple[float, float]:

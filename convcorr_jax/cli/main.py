@@ -1,0 +1,51 @@
+"""``convcorr``: which commands there are, and how each of them ends."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+from tyro.conf import subcommand
+
+from convcorr_jax.cli.align import Align
+from convcorr_jax.cli.parsing import parse
+from convcorr_jax.cli.weights import Check, Fetch, List
+from convcorr_jax.errors import InputError
+
+_WeightsCommand = (
+    Annotated[List, subcommand("list")]
+    | Annotated[Fetch, subcommand("fetch")]
+    | Annotated[Check, subcommand("check")]
+)
+_Command = (
+    Annotated[Align, subcommand("align")]
+    | Annotated[
+        _WeightsCommand,
+        subcommand("weights", description="List, fetch and check the networks' trained weights."),
+    ]
+)
+
+# As a shell reports a program that was interrupted, or whose reader went away.
+_INTERRUPTED, _NO_READER = 130, 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that ``argv`` (``sys.argv`` by default) names; returns the exit status.
+
+    0 when it is done; 2 with one sentence on the error stream when the input is wrong; 130 when
+    interrupted.
+    """
+    try:
+        command = parse(_Command, argv, prog="convcorr", description="Where convnets look.")
+        command.run()
+        sys.stdout.flush()
+    except InputError as error:
+        sys.stderr.write(f"convcorr: {' '.join(str(error).split())}\n")
+        return 2
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Nothing more can be said there; Python would try again when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _NO_READER
+    return 0

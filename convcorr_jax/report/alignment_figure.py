@@ -1,0 +1,109 @@
+"""The picture of an alignment: `match_figure`, filled in from a `PhotographAlignment`."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float
+from matplotlib.figure import Figure
+
+from convcorr_jax import coords, images
+from convcorr_jax.photographs import (
+    Matches,
+    PhotographAlignment,
+    dense_flow,
+    in_frames,
+    warp_onto_b,
+)
+from convcorr_jax.report.figures import match_figure
+from convcorr_jax.shapes import Image
+
+# Longer side of each photograph in the picture: of four such panels a PNG stays under 1.5 MB.
+_PANEL_PX = 480
+_LONGEST_NAME = 24
+
+
+def alignment_figure(
+    a: Image,
+    b: Image,
+    alignment: PhotographAlignment,
+    matches: Matches,
+    *,
+    names: tuple[str, str] = ("a", "b"),
+    caption: str = "",
+    carried: Matches | None = None,
+    point_names: Sequence[str] = (),
+) -> Figure:
+    """Two photographs and how they were aligned.
+
+    Args:
+        a: the photograph that was matched.
+        b: the photograph in which its matches were sought.
+        alignment: of the two, by `align_photographs`.
+        matches: those to draw as lines, such as `spread_matches` chooses.
+        names: of the photographs.
+        caption: the last line of the picture.
+        carried: points of a to show with their places in b.
+        point_names: of those points.
+    """
+    small_a, small_b = (
+        images.resize_longest_side(image, min(_PANEL_PX, max(image.shape[:2]))) for image in (a, b)
+    )
+    to_small = (small_a.transform, small_b.transform)
+    small = in_frames(alignment, *to_small)
+    size_a, size_b = small_a.image.shape[:2], small_b.image.shape[:2]
+    outside_a, outside_b = ~_inside(small.shown_a, size_a), ~_inside(small.shown_b, size_b)
+    flow = dense_flow(small, size_a)
+    longest_px = _longest_px(flow[~outside_a] / small_a.transform.scale)
+    flow[outside_a] = np.nan
+    laid = warp_onto_b(small_a.image, small, size_b)
+    # What was not aligned steps back.
+    laid[outside_b] = 255 - (255 - laid[outside_b]) // 5
+    name_a, name_b = (_short(name) for name in names)
+    lines, points = (_in_frames(found, *to_small) for found in (matches, carried or _NONE))
+    return match_figure(
+        small_a.image,
+        small_b.image,
+        matches_a=lines.a_px,
+        matches_b=lines.b_px,
+        a_onto_b=laid,
+        flow=flow,
+        longest=longest_px * float(small_a.transform.scale.mean()),
+        titles=(name_a, name_b, f"flow of {name_a}", f"{name_a} laid onto {name_b}"),
+        key=f"Colour: where a pixel of {name_a} moves; at the rim by {longest_px:g} pixels or more.",
+        caption=caption,
+        boxes=(
+            small.shown_a if outside_a.any() else None,
+            small.shown_b if outside_b.any() else None,
+        ),
+        points_a=points.a_px,
+        points_b=points.b_px,
+        names=point_names,
+        panel_px=_PANEL_PX,
+    )
+
+
+_NONE = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
+
+
+def _in_frames(matches: Matches, a_frame: coords.Transform, b_frame: coords.Transform) -> Matches:
+    return matches._replace(
+        a_px=coords.apply(a_frame, matches.a_px), b_px=coords.apply(b_frame, matches.b_px)
+    )
+
+
+def _short(name: str) -> str:
+    """A name of which two, and a few words, fit above a panel."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[:14]}…{name[-9:]}"
+
+
+def _inside(box: coords.Box, size: Sequence[int]) -> Bool[np.ndarray, "height width"]:
+    x, y = np.moveaxis(coords.cell_grid(size), -1, 0)
+    return (x >= box.x0) & (x <= box.x1) & (y >= box.y0) & (y <= box.y1)
+
+
+def _longest_px(flow: Float[np.ndarray, "n 2"]) -> float:
+    """The length at the rim of the colour wheel: nearly the longest, rounded up to two digits."""
+    length = max(float(np.quantile(np.hypot(*flow.T), 0.99)), 1.0)
+    unit = 10.0 ** (math.floor(math.log10(length)) - 1)
+    return math.ceil(length / unit) * unit
