@@ -148,7 +148,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         InputError: the folder does not exist and cannot be made, or cannot be written.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"{path} is a folder; a file name is expected")
     make_folder(path.parent)
     # mkstemp keeps the file private; the umask decides, as for any other file.

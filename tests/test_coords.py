@@ -1,0 +1,168 @@
+"""The coordinate convention: laws of transforms, and a bright pixel that goes where its point goes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convcorr_jax import coords, images
+from convcorr_jax.errors import InputError
+
+scales = st.floats(0.05, 20.0) | st.floats(-20.0, -0.05)
+shifts = st.floats(-1e3, 1e3)
+pairs = st.tuples(scales, scales), st.tuples(shifts, shifts)
+transforms = st.builds(
+    lambda scale, shift: coords.Transform(np.array(scale), np.array(shift)), *pairs
+)
+places = st.lists(st.tuples(shifts, shifts), min_size=1, max_size=5).map(np.array)
+boxes = st.builds(
+    lambda x0, y0, width, height: coords.Box(x0, y0, x0 + width, y0 + height),
+    shifts,
+    shifts,
+    st.floats(0.1, 1e3),
+    st.floats(0.1, 1e3),
+)
+sizes = st.tuples(st.integers(1, 500), st.integers(1, 500))
+
+# Coordinates reach 1e3 * 20 * 20; double precision leaves about ten digits of that after three maps.
+CLOSE = {"rtol": 1e-9, "atol": 1e-6}
+
+
+@given(transforms, places)
+def test_inverting_undoes(transform, points):
+    there = coords.apply(transform, points)
+    np.testing.assert_allclose(coords.apply(coords.invert(transform), there), points, **CLOSE)
+
+
+@given(transforms, transforms, places)
+def test_composing_applies_the_inner_one_first(outer, inner, points):
+    composed = coords.apply(coords.compose(outer, inner), points)
+    np.testing.assert_allclose(composed, coords.apply(outer, coords.apply(inner, points)), **CLOSE)
+
+
+@given(transforms, transforms, transforms, places)
+def test_composing_is_associative(a, b, c, points):
+    left = coords.compose(coords.compose(a, b), c)
+    right = coords.compose(a, coords.compose(b, c))
+    np.testing.assert_allclose(coords.apply(left, points), coords.apply(right, points), **CLOSE)
+
+
+@given(transforms, transforms)
+def test_the_inverse_of_a_composition_is_the_reverse_composition(outer, inner):
+    found = coords.invert(coords.compose(outer, inner))
+    expected = coords.compose(coords.invert(inner), coords.invert(outer))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-4)
+
+
+@given(boxes, sizes)
+def test_a_box_fills_the_size_edge_to_edge(box, size):
+    corners = np.array([[box.x0, box.y0], [box.x1, box.y1]])
+    whole = coords.whole_image(size)
+    np.testing.assert_allclose(
+        coords.apply(coords.box_to_size(box, size), corners),
+        [[whole.x0, whole.y0], [whole.x1, whole.y1]],
+        **CLOSE,
+    )
+
+
+@given(sizes, sizes, sizes)
+def test_resizing_twice_is_resizing_once(first, second, third):
+    twice = coords.compose(coords.resize(second, third), coords.resize(first, second))
+    for one, other in zip(twice, coords.resize(first, third), strict=True):
+        np.testing.assert_allclose(one, other, **CLOSE)
+
+
+def test_resizing_keeps_the_middle_and_is_about_pixel_centers():
+    # The middle of five pixels is 2; of ten, 4.5. The first centre of ten lies at -0.25 of the five.
+    points = np.array([[2.0, 2.0], [0.0, 4.0]])
+    doubled = coords.apply(coords.resize((5, 5), (10, 10)), points)
+    np.testing.assert_allclose(doubled, [[4.5, 4.5], [0.5, 8.5]])
+
+
+def test_a_crop_counts_from_the_edge_of_its_box():
+    # A box whose edges are those of pixels (columns 3 and on, rows 2 and on) has pixel (3, 2) as its first.
+    crop = coords.crop(coords.Box(2.5, 1.5, 9.5, 9.5))
+    np.testing.assert_array_equal(coords.apply(crop, np.array([[3.0, 2.0]])), [[0.0, 0.0]])
+
+
+@given(boxes, st.floats(0.0, 2.0))
+def test_growing_keeps_the_middle_and_scales_the_sides(box, margin):
+    grown = coords.grow(box, margin)
+    assert grown.x0 + grown.x1 == pytest.approx(box.x0 + box.x1, abs=1e-6)
+    assert grown.y0 + grown.y1 == pytest.approx(box.y0 + box.y1, abs=1e-6)
+    assert grown.width == pytest.approx((1 + 2 * margin) * box.width)
+    assert grown.height == pytest.approx((1 + 2 * margin) * box.height)
+
+
+def test_grid_cells_lie_a_stride_apart():
+    cells = coords.apply(coords.grid((16, 8), (17, 9)), coords.cell_grid((2, 3)))
+    assert cells[0, 0].tolist() == [17, 9]
+    assert cells[1, 2].tolist() == [17 + 2 * 16, 9 + 8]
+
+
+def test_absent_points_stay_absent():
+    moved = coords.apply(coords.resize((4, 4), (8, 8)), np.array([[np.nan, np.nan], [1.0, 1.0]]))
+    assert np.isnan(moved[0]).all()
+    assert not np.isnan(moved[1]).any()
+
+
+def test_it_works_under_jit_and_vmap_as_on_the_host(rng):
+    transform = coords.Transform(
+        np.array([2.0, 3.0], np.float32), np.array([1.0, -1.0], np.float32)
+    )
+    points = rng.standard_normal((4, 5, 2)).astype(np.float32)
+    expected = coords.apply(transform, points)
+    on_device = jax.tree.map(jnp.asarray, transform)
+    np.testing.assert_allclose(
+        jax.jit(coords.apply)(on_device, jnp.asarray(points)), expected, rtol=1e-6
+    )
+    batched = jax.vmap(coords.apply, in_axes=(None, 0))(on_device, jnp.asarray(points))
+    np.testing.assert_allclose(batched, expected, rtol=1e-6)
+    back = jax.jit(coords.invert)(on_device)
+    np.testing.assert_allclose(
+        jax.jit(coords.compose)(on_device, back).scale, np.ones(2), rtol=1e-6
+    )
+
+
+def test_the_tight_box_ignores_absent_points():
+    points = np.array([[4.0, 7.0], [np.nan, np.nan], [1.0, 9.0]])
+    assert coords.tight_box(points) == coords.Box(1.0, 7.0, 4.0, 9.0)
+    with pytest.raises(InputError, match="at least one present point"):
+        coords.tight_box(points[1:2])
+
+
+@pytest.mark.parametrize(
+    ("box", "sentence"),
+    [
+        ((0.0, 0.0, 0.0, 5.0), "has no area"),
+        ((0.0, 5.0, 5.0, 5.0), "has no area"),
+        ((9.0, 0.0, 5.0, 5.0), "has no area"),
+        ((0.0, np.nan, 5.0, 5.0), "four finite numbers"),
+        ((0.0, 0.0, np.inf, 5.0), "four finite numbers"),
+    ],
+)
+def test_boxes_without_area_are_refused(box, sentence):
+    with pytest.raises(InputError, match=sentence):
+        coords.box_to_size(coords.Box(*box), (4, 4))
+
+
+@given(places, st.integers(1, 500))
+def test_mirroring_twice_is_nothing(points, width):
+    pairs = ((0, len(points) - 1),) if len(points) > 1 else ()
+    once = coords.flip_points(points, width=width, left_right_pairs=pairs)
+    np.testing.assert_allclose(
+        coords.flip_points(once, width=width, left_right_pairs=pairs), points, atol=1e-9
+    )
+
+
+def test_mirroring_moves_a_bright_pixel_with_its_point_and_swaps_left_and_right(rng):
+    image = np.zeros((6, 9, 3), np.uint8)
+    points = np.array([[2.0, 1.0], [7.0, 4.0], [4.0, 3.0]])
+    for value, (x, y) in enumerate(points.astype(int), 1):
+        image[y, x] = value
+    flipped = coords.flip_points(points, width=9, left_right_pairs=((0, 1),))
+    values = images.flip(image)[flipped[:, 1].astype(int), flipped[:, 0].astype(int), 0]
+    assert values.tolist() == [2, 1, 3]
