@@ -1,0 +1,166 @@
+"""``python -m eval.benchmark``; the package's text says what it measures and how."""
+
+import os
+import platform
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+import eval.benchmark
+from convcorr_jax import files
+from convcorr_jax.errors import InputError
+from convcorr_jax.runlog import progress, write_run
+from eval.benchmark.cases import (
+    belief_propagation,
+    distance_transform,
+    features,
+    nearest_neighbors,
+    sift,
+)
+from eval.benchmark.comparison import QUIET_CORES, Case, compare
+from eval.benchmark.peer import Peer, PeerError
+from eval.benchmark.timing import cores, processor
+from eval.scripts import run
+
+CASES = {
+    "features": features.CASE,
+    "belief_propagation": belief_propagation.CASE,
+    "distance_transform": distance_transform.CASE,
+    "sift": sift.CASE,
+    "nearest_neighbors": nearest_neighbors.CASE,
+}
+CaseName = Literal[
+    "features", "belief_propagation", "distance_transform", "sift", "nearest_neighbors"
+]
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is compared, with whom, and for how long."""
+
+    cases: tuple[CaseName, ...] = tuple(CASES)  # type: ignore[assignment]
+    peers_python: Path = Path(".venv-peers/bin/python")
+    """The Python in whose environment the peers are installed."""
+    seconds: float = 10.0
+    """About how long each comparison's timed runs may take; there are at least 3."""
+    out: Path = Path("runs/benchmark")
+    data_root: Path | None = None
+    """Not needed here; accepted as by every script."""
+
+
+def main(config: Config) -> Path:
+    """Run the cases, print their table and write ``result.json``; returns its path.
+
+    Raises:
+        InputError: there is no Python for the peers.
+    """
+    started = time.perf_counter()
+    if not config.peers_python.is_file():
+        raise InputError(
+            f"there is no Python for the peers at {config.peers_python}; make it as the text of "
+            "eval/benchmark/__init__.py says, or name another with --peers-python"
+        )
+    out = files.make_folder(config.out)
+    before = os.getloadavg()
+    cases = {
+        name: run_case(CASES[name], config.peers_python, seconds=config.seconds)
+        for name in progress(config.cases, what="comparing", total=len(config.cases))
+    }
+    result = {
+        "processor": processor(),
+        "cores": cores(),
+        "system": platform.platform(),
+        "jax": jax.__version__,
+        "load_average": {"before": before, "after": os.getloadavg()},
+        "quiet": before[0] <= QUIET_CORES,
+        "cases": cases,
+    }
+    Console().print(table(result))
+    files.write_json(out / "result.json", result)
+    write_run(out, config, seconds=time.perf_counter() - started)
+    return out / "result.json"
+
+
+def run_case(case: Case, python: Path, *, seconds: float) -> dict[str, Any]:
+    """All comparisons of a case; where it cannot be run or breaks off, ``skipped`` says why."""
+    record: dict[str, Any] = {"peer": case.peer, "versions": {}, "comparisons": []}
+    try:
+        with Peer(python, case.worker) as peer:
+            record["versions"] = peer.versions
+            for comparison in case.comparisons():
+                record["comparisons"].append(compare(comparison, peer, seconds=seconds))
+    except PeerError as error:
+        record["skipped"] = f"{case.peer}: {error}"
+    except InputError as error:
+        record["skipped"] = f"ours: {error}"
+    return record
+
+
+def table(result: dict[str, Any]) -> Table:
+    """What was found, a row a comparison; no times where the quality is not equal."""
+    shown = Table(title=_title(result), caption=_caption(result))
+    for heading in ("case", "peer", "quality"):
+        shown.add_column(heading)
+    for heading in ("ours, ms", "peer, ms", "peer / ours", "wanted"):
+        shown.add_column(heading, justify="right")
+    for name, case in result["cases"].items():
+        shown.add_section()
+        for found in case["comparisons"]:
+            label = escape(f"{name}: {found['name']}")
+            quality = _figures(found["quality"]["figures"])
+            if "ratio" not in found:
+                shown.add_row(label, case["peer"], f"[red]NOT EQUAL[/red]: {quality}")
+                continue
+            ratio, times = found["ratio"], (found["ours"], found["peer"])
+            low, high = ratio["quartiles"]
+            mark = "green" if ratio["of_medians"] >= 1 else "red"
+            shown.add_row(
+                label,
+                case["peer"],
+                quality,
+                *(f"{side['median_ms']:.3g} a {found['unit']}" for side in times),
+                f"[{mark}]{ratio['of_medians']:.3g}[/{mark}] ({low:.3g} to {high:.3g})"
+                + ("" if found["quiet"] else " *"),
+                _wanted(found),
+            )
+        if "skipped" in case:
+            shown.add_row(name, case["peer"], escape(f"skipped: {case['skipped']}"))
+    return shown
+
+
+def _wanted(found: dict[str, Any]) -> str:
+    wanted, met = found["wanted"], found["met"]
+    parts = [f"{wanted['ratio']:g}x: {'yes' if met['ratio'] else 'no'}"]
+    if wanted["ms"] is not None:
+        parts.append(f"{wanted['ms']:g} ms: {'yes' if met['ms'] else 'no'}")
+    return ", ".join(parts)
+
+
+def _figures(figures: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.5g}" for name, value in figures.items())
+
+
+def _title(result: dict[str, Any]) -> str:
+    return f"Medians on {result['cores']} cores of {result['processor']}, JAX {result['jax']}"
+
+
+def _caption(result: dict[str, Any]) -> str:
+    load = result["load_average"]
+    return (
+        f"Load average {load['before'][0]:.1f} before and {load['after'][0]:.1f} after. In brackets the "
+        f"quartiles of neighbouring runs. * Others took more than {QUIET_CORES:g} cores meanwhile: "
+        "trust neither the times nor small differences."
+    )
+
+
+if __name__ == "__main__":
+    # The peers compute on the processor.
+    jax.config.update("jax_platforms", "cpu")
+    sys.exit(run(Config, main, eval.benchmark.__doc__))

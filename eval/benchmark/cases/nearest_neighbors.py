@@ -1,0 +1,66 @@
+"""Exact nearest neighbours by cosine: 729 queries (a grid of 27 x 27) among 100,000 vectors of 256 numbers.
+
+The vectors have unit length, so that faiss finds by inner product what we find by cosine; its index is filled
+beforehand, while ours takes the database as it is, in every call.
+
+Quality: the same indices, except where the similarities in double precision are equal within 1e-6.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from convcorr_jax.retrieval import nearest_neighbors
+from eval.benchmark.comparison import Arrays, Case, Comparison, Quality
+
+QUERIES, ROWS, LENGTH = 729, 100_000, 256
+NEIGHBORS = (1, 5, 10)
+TIE = 1e-6
+
+
+def comparisons() -> Iterator[Comparison]:
+    """Random directions: the hardest database, for its similarities lie close together."""
+    rng = np.random.default_rng(0)
+    queries, database = (_directions(rng, count) for count in (QUERIES, ROWS))
+    for k in NEIGHBORS:
+        yield Comparison(
+            name=f"{QUERIES} among {ROWS} x {LENGTH}, k = {k}",
+            unit="search",
+            inputs={"queries": queries, "database": database, "k": np.array(k)},
+            ours=_search(queries, database, k),
+            check=_same_neighbors(queries, database),
+            wanted_ratio=1.0,
+        )
+
+
+def _directions(rng, count):
+    vectors = rng.standard_normal((count, LENGTH), dtype=np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def _search(queries, database, k):
+    return lambda: {"indices": nearest_neighbors(queries, database, k=k).indices}
+
+
+def _same_neighbors(queries, database):
+    def check(ours: Arrays, peer: Arrays) -> Quality:
+        query, place = np.nonzero(ours["indices"] != peer["indices"])
+        similarities = [
+            np.einsum(
+                "nd,nd->n",
+                queries[query].astype(np.float64),
+                database[found["indices"][query, place]].astype(np.float64),
+            )
+            for found in (ours, peer)
+        ]
+        apart = np.abs(similarities[0] - similarities[1])
+        return Quality(
+            bool((apart <= TIE).all()),
+            f"the same indices, but for similarities equal within {TIE:g}",
+            {"ties": float(len(query)), "largest gap of a tie": float(apart.max(initial=0.0))},
+        )
+
+    return check
+
+
+CASE = Case("faiss-cpu", "eval.benchmark.workers.faiss_search", comparisons)
