@@ -28,7 +28,7 @@ def sample(image: Float[Array, "h w c"], points: Float[Array, "*n 2"]) -> Float[
     flat = points.reshape(-1, 2)
     first_column, column_weights = _taps(flat[:, 0], width)
     first_row, row_weights = _taps(flat[:, 1], height)
-    taps = jnp.arange(4)
+    taps = jnp.arange(4)[None]
     rows = (first_row[:, None] + taps)[:, :, None]
     columns = (first_column[:, None] + taps)[:, None, :]
     values = jnp.einsum("nijc,ni,nj->nc", coefficients[rows, columns], row_weights, column_weights)
