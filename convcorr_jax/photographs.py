@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, UInt8
 from scipy import ndimage
 
 from convcorr_jax import coords, images
@@ -86,8 +86,8 @@ class Matches(NamedTuple):
 
 
 def align_photographs(
-    a: Image,
-    b: Image,
+    a: UInt8[np.ndarray, "height_a width_a 3"],
+    b: UInt8[np.ndarray, "height_b width_b 3"],
     params: Params,
     *,
     network: Network,
@@ -200,7 +200,9 @@ def dense_places(
     )
 
 
-def warp_onto_b(a: Image, alignment: PhotographAlignment, size: Sequence[int]) -> Image:
+def warp_onto_b(
+    a: UInt8[np.ndarray, "height_a width_a 3"], alignment: PhotographAlignment, size: Sequence[int]
+) -> UInt8[np.ndarray, "height_b width_b 3"]:
     """Photograph a as it looks when it is laid onto b, whose ``size`` is (height, width).
 
     Each pixel of b takes the colour of its place in a (`dense_places`), by the cubic spline through a.
@@ -234,7 +236,7 @@ def _shown(photograph: Image, box: coords.Box | None) -> coords.Box:
 
 
 @jax.jit
-def _align_both_ways(described: Float[Array, "2 h w d"], smoothness: float):
+def _align_both_ways(described: Float[Array, "2 h w d"], smoothness: float | Float[Array, ""]):
     # One pair at a time: its messages stay in the cache, and one program serves both.
     both = lax.map(lambda pair: align(*pair, smoothness=smoothness), (described, described[::-1]))
     forward = jax.tree.map(lambda part: part[0], both)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from matplotlib.figure import Figure
 
 from convcorr_jax import coords, images
@@ -16,7 +16,6 @@ from convcorr_jax.photographs import (
     warp_onto_b,
 )
 from convcorr_jax.report.figures import match_figure
-from convcorr_jax.shapes import Image
 
 # Longer side of each photograph in the picture: of four such panels a PNG stays under 1.5 MB.
 _PANEL_PX = 480
@@ -24,8 +23,8 @@ _LONGEST_NAME = 24
 
 
 def alignment_figure(
-    a: Image,
-    b: Image,
+    a: UInt8[np.ndarray, "height_a width_a 3"],
+    b: UInt8[np.ndarray, "height_b width_b 3"],
     alignment: PhotographAlignment,
     matches: Matches,
     *,

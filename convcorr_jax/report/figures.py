@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -79,13 +79,13 @@ def name_colors(count: int) -> Float[np.ndarray, "count 3"]:
 
 
 def match_figure(
-    a: Image,
-    b: Image,
+    a: UInt8[np.ndarray, "height_a width_a 3"],
+    b: UInt8[np.ndarray, "height_b width_b 3"],
     *,
     matches_a: Float[np.ndarray, "m 2"],
     matches_b: Float[np.ndarray, "m 2"],
-    a_onto_b: Image,
-    flow: Float[np.ndarray, "h w 2"],
+    a_onto_b: UInt8[np.ndarray, "height_b width_b 3"],
+    flow: Float[np.ndarray, "height_a width_a 2"],
     longest: float,
     titles: tuple[str, str, str, str],
     key: str,
@@ -146,7 +146,7 @@ def points_overlay(
     names: Sequence[str] = (),
     colors: Float[np.ndarray, "n 3"] | None = None,
     longest_px: int = 320,
-) -> Image:
+) -> UInt8[np.ndarray, "h w 3"]:
     """A photograph, its longer side at ``longest_px``, with points on it; absent points (NaN) are left out.
 
     Args:
@@ -164,7 +164,7 @@ def points_overlay(
 
 
 def image_grid(
-    rows: Sequence[Sequence[Image | None]],
+    rows: Sequence[Sequence[UInt8[np.ndarray, "_ _ 3"] | None]],
     *,
     row_labels: Sequence[str] = (),
     column_labels: Sequence[str] = (),

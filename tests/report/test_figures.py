@@ -1,0 +1,177 @@
+"""Figures show what they are given: colours of flows, panels, points and lines where they belong."""
+
+import colorsys
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import skimage.data
+from matplotlib.figure import Figure
+
+from convcorr_jax import coords
+from convcorr_jax.report import figures
+
+RED, GREEN, BLUE = (np.full((60, 90, 3), c, np.uint8) for c in np.eye(3) * 255)
+
+
+def is_color(image, color, tolerance=2):
+    return np.abs(image.astype(int) - color).max(axis=-1) <= tolerance
+
+
+def test_hue_is_direction_and_saturation_is_length(rng):
+    flow = rng.standard_normal((5, 6, 2))
+    found = figures.flow_colors(flow, longest=2.0)
+    for (dx, dy), color in zip(flow.reshape(-1, 2), found.reshape(-1, 3), strict=True):
+        turn = np.arctan2(dy, dx) / (2 * np.pi)
+        expected = colorsys.hsv_to_rgb(turn % 1, min(np.hypot(dx, dy) / 2, 1), 1)
+        np.testing.assert_allclose(color, np.array(expected) * 255, atol=0.51)
+
+
+def test_what_is_too_long_is_saturated_and_what_is_unknown_is_grey():
+    flow = np.array([[[3.0, 0.0], [300.0, 0.0], [np.nan, 0.0], [0.0, np.nan]]])
+    found = figures.flow_colors(flow, longest=3.0)[0]
+    assert found.tolist() == [[255, 0, 0], [255, 0, 0], [204] * 3, [204] * 3]
+
+
+def test_the_wheel_is_the_key():
+    wheel = figures.flow_wheel(101)
+    assert wheel[50, 50].tolist() == [255] * 3
+    assert wheel[0, 0].tolist() == [255] * 3
+    for x, y, flow in ((99, 50, (1, 0)), (50, 99, (0, 1)), (1, 50, (-1, 0)), (50, 1, (0, -1))):
+        expected = figures.flow_colors(np.array([[flow]], float), longest=1.0)[0, 0]
+        np.testing.assert_allclose(wheel[y, x].astype(int), expected, atol=8)
+
+
+def test_places_and_names_have_colours_of_their_own():
+    corners = np.array([[0.0, 0.0], [99.0, 0.0], [0.0, 79.0], [99.0, 79.0], [50.0, 40.0]])
+    for colors in (figures.position_colors(corners, (80, 100)), figures.name_colors(14)):
+        assert colors.min() >= 0
+        assert colors.max() <= 1
+        gaps = np.abs(colors[:, None] - colors[None]).max(axis=-1) + np.eye(len(colors))
+        assert gaps.min() > 0.1
+    # A point that lies outside has the colour of the border.
+    outside = figures.position_colors(np.array([[-50.0, 200.0]]), (80, 100))
+    np.testing.assert_allclose(
+        outside, figures.position_colors(np.array([[-0.5, 79.5]]), (80, 100))
+    )
+
+
+def match_figure(a, b, **options):
+    defaults = {
+        "matches_a": np.zeros((0, 2)),
+        "matches_b": np.zeros((0, 2)),
+        "a_onto_b": b,
+        "flow": np.zeros((*a.shape[:2], 2)),
+        "longest": 1.0,
+        "titles": ("", "", "", ""),
+        "key": "",
+        "panel_px": 90,
+    }
+    return figures.match_figure(a, b, **defaults | options)
+
+
+def test_every_panel_is_shown_whole_at_its_place():
+    flow = np.zeros((60, 90, 2))
+    flow[:, 45:] = [1.0, 0.0]
+    found = figures.pixels(match_figure(GREEN, BLUE, a_onto_b=RED // 3, flow=flow))
+    # Panels as large as the images: every pixel of theirs is one of the figure's.
+    assert is_color(found, [0, 255, 0]).sum() == 60 * 90
+    assert is_color(found, [0, 0, 255]).sum() >= 60 * 90
+    assert is_color(found, [85, 0, 0]).sum() == 60 * 90
+    assert is_color(found, [255, 0, 0]).sum() >= 60 * 45
+    rows, columns = np.nonzero(is_color(found, [0, 255, 0]))
+    right = np.nonzero(is_color(found, [0, 0, 255]).sum(axis=0) >= 60)[0]
+    assert columns.max() < right.min()
+    below = np.nonzero(is_color(found, [85, 0, 0]).sum(axis=1) >= 90)[0]
+    assert below.min() > rows.max()
+
+
+def test_a_line_leads_from_each_match_to_its_place():
+    grey = np.full((60, 90, 3), 128, np.uint8)
+    ends = np.array([[20.0, 30.0]])
+    found = figures.pixels(match_figure(grey, grey, matches_a=ends, matches_b=ends + [40.0, 0.0]))
+    panel = is_color(found, [128] * 3)
+    top, left = (int(np.nonzero(panel)[axis].min()) for axis in (0, 1))
+    gap = np.nonzero(~panel[top] & (np.arange(panel.shape[1]) > left))[0]
+    between = found[:, gap[4] : gap[10]].astype(int)
+    colored = np.nonzero((between.max(axis=-1) - between.min(axis=-1)).max(axis=1) > 100)[0]
+    # The line is horizontal, at row 30 of both panels, and about a pixel wide.
+    assert abs(colored.mean() - (top + 30)) <= 1
+
+
+def test_carried_points_stand_out_and_boxes_are_outlined():
+    plain = figures.pixels(match_figure(GREEN, BLUE))
+    options = {"points_a": np.array([[20.0, 30.0]]), "points_b": np.array([[70.0, 10.0]])}
+    pointed = figures.pixels(match_figure(GREEN, BLUE, **options, names=("nose",)))
+    boxed = figures.pixels(match_figure(GREEN, BLUE, boxes=(coords.Box(10, 10, 40, 40), None)))
+    assert plain.shape == pointed.shape == boxed.shape
+    assert is_color(pointed, figures.name_colors(1)[0] * 255, 12).sum() > 20
+    assert is_color(boxed, [0, 0, 0]).sum() > is_color(plain, [0, 0, 0]).sum() + 60
+
+
+def test_points_lie_on_the_pixels_that_they_name():
+    photograph = np.full((40, 80, 3), 128, np.uint8)
+    points = np.array([[10.0, 30.0], [np.nan, np.nan], [70.0, 8.0]])
+    colors = np.array([[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]])
+    found = figures.points_overlay(photograph, points, colors=colors, longest_px=320)
+    assert found.shape == (160, 320, 3)
+    for point, color in ((points[0], [255, 0, 0]), (points[2], [0, 0, 255])):
+        rows, columns = np.nonzero(is_color(found, color, 40))
+        expected = coords.apply(coords.resize((40, 80), (160, 320)), point[None])[0]
+        np.testing.assert_allclose([columns.mean(), rows.mean()], expected, atol=0.6)
+    assert not is_color(found, [0, 255, 0], 40).any()
+
+
+def test_names_are_written_unless_they_would_cover_the_photograph():
+    photograph = np.full((40, 80, 3), 128, np.uint8)
+    points = np.stack([np.linspace(5, 60, 40), np.full(40, 20.0)], axis=-1)
+    few, many = points[:3], points
+    for shown, differs in ((few, True), (many, False)):
+        bare = figures.points_overlay(photograph, shown)
+        named = figures.points_overlay(photograph, shown, names=["nose"] * len(shown))
+        assert (bare != named).any() == differs
+
+
+def test_a_grid_has_its_images_in_rows_and_leaves_gaps_empty():
+    rows = [[RED, None, BLUE], [GREEN[:, :30]]]
+    labels = {"row_labels": ("first", "second"), "column_labels": ("a", "b", "c")}
+    found = figures.pixels(figures.image_grid(rows, **labels, cell_px=90))
+    places = [np.nonzero(is_color(found, color)) for color in np.eye(3) * 255]
+    assert [len(place[0]) for place in places] == [60 * 90, 45 * 90, 60 * 90]
+    (red_y, red_x), (green_y, green_x), (blue_y, blue_x) = places
+    assert red_y.min() == blue_y.min()
+    assert blue_x.min() - red_x.min() >= 180
+    assert green_y.min() > red_y.max()
+    assert abs(green_x.mean() - red_x.mean()) <= 1
+    assert figures.pixels(figures.image_grid([[RED]], cell_px=90)).shape[0] < found.shape[0] / 2
+
+
+def test_any_text_can_be_drawn():
+    titles = ("a$b$c.jpg", "猫.jpg", "\udc80.jpg", "line\nbreak")
+    photograph = np.full((40, 80, 3), 128, np.uint8)
+    # Warnings are errors here: a formula that is none, or a missing glyph, would be one.
+    figures.pixels(match_figure(photograph, photograph, titles=titles, key="$", caption="$"))
+    figures.points_overlay(photograph, np.array([[3.0, 4.0]]), names=["猫 $x"])
+
+
+@pytest.mark.parametrize("shape", [(16, 1600), (1600, 16), (17, 17)])
+def test_odd_shapes_are_drawn(shape):
+    image = np.zeros((*shape, 3), np.uint8)
+    assert isinstance(match_figure(image, image, panel_px=300), Figure)
+    assert max(figures.points_overlay(image, np.zeros((0, 2))).shape) == 320
+
+
+def test_a_picture_of_photographs_is_light():
+    cat, coffee = skimage.data.chelsea(), skimage.data.coffee()
+    figure = match_figure(cat, coffee, a_onto_b=coffee, panel_px=480)
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png")
+    assert stream.tell() < 1.5e6
+
+
+def test_the_interactive_part_of_matplotlib_stays_out():
+    code = "import sys, convcorr_jax.report.figures; print('matplotlib.pyplot' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
