@@ -36,6 +36,8 @@ CASES = {
     "sift": sift.CASE,
     "nearest_neighbors": nearest_neighbors.CASE,
 }
+# Of the table where the output is not a terminal, or a narrow one.
+WIDTH = 130
 CaseName = Literal[
     "features", "belief_propagation", "distance_transform", "sift", "nearest_neighbors"
 ]
@@ -62,7 +64,7 @@ def main(config: Config) -> Path:
         InputError: there is no Python for the peers.
     """
     started = time.perf_counter()
-    if not config.peers_python.is_file():
+    if not (config.peers_python.is_file() and os.access(config.peers_python, os.X_OK)):
         raise InputError(
             f"there is no Python for the peers at {config.peers_python}; make it as the text of "
             "eval/benchmark/__init__.py says, or name another with --peers-python"
@@ -82,7 +84,9 @@ def main(config: Config) -> Path:
         "quiet": before[0] <= QUIET_CORES,
         "cases": cases,
     }
-    Console().print(table(result))
+    console = Console()
+    console.width = max(console.width, WIDTH)
+    console.print(table(result))
     files.write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
@@ -106,32 +110,28 @@ def run_case(case: Case, python: Path, *, seconds: float) -> dict[str, Any]:
 def table(result: dict[str, Any]) -> Table:
     """What was found, a row a comparison; no times where the quality is not equal."""
     shown = Table(title=_title(result), caption=_caption(result))
-    for heading in ("case", "peer", "quality"):
-        shown.add_column(heading)
-    for heading in ("ours, ms", "peer, ms", "peer / ours", "wanted"):
+    shown.add_column("case, and its quality")
+    for heading in ("ours, ms", "peer, ms", "peer / ours", "quartiles", "of minima", "wanted"):
         shown.add_column(heading, justify="right")
     for name, case in result["cases"].items():
         shown.add_section()
         for found in case["comparisons"]:
-            label = escape(f"{name}: {found['name']}")
-            quality = _figures(found["quality"]["figures"])
+            label = f"{name}: {found['name']}; {case['peer']}\n  {_figures(found['quality'])}"
             if "ratio" not in found:
-                shown.add_row(label, case["peer"], f"[red]NOT EQUAL[/red]: {quality}")
+                shown.add_row(escape(f"{label}: not equal, hence no times"), style="red")
                 continue
             ratio, times = found["ratio"], (found["ours"], found["peer"])
-            low, high = ratio["quartiles"]
             mark = "green" if ratio["of_medians"] >= 1 else "red"
             shown.add_row(
-                label,
-                case["peer"],
-                quality,
-                *(f"{side['median_ms']:.3g} a {found['unit']}" for side in times),
-                f"[{mark}]{ratio['of_medians']:.3g}[/{mark}] ({low:.3g} to {high:.3g})"
-                + ("" if found["quiet"] else " *"),
+                escape(label),
+                *(f"{side['median_ms']:.3g}\na {found['unit']}" for side in times),
+                f"[{mark}]{ratio['of_medians']:.3g}[/{mark}]" + ("" if found["quiet"] else " *"),
+                " to ".join(f"{quartile:.3g}" for quartile in ratio["quartiles"]),
+                f"{ratio['of_minima']:.3g}",
                 _wanted(found),
             )
         if "skipped" in case:
-            shown.add_row(name, case["peer"], escape(f"skipped: {case['skipped']}"))
+            shown.add_row(escape(f"{name}: skipped; {case['skipped']}"))
     return shown
 
 
@@ -140,11 +140,11 @@ def _wanted(found: dict[str, Any]) -> str:
     parts = [f"{wanted['ratio']:g}x: {'yes' if met['ratio'] else 'no'}"]
     if wanted["ms"] is not None:
         parts.append(f"{wanted['ms']:g} ms: {'yes' if met['ms'] else 'no'}")
-    return ", ".join(parts)
+    return "\n".join(parts)
 
 
-def _figures(figures: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.5g}" for name, value in figures.items())
+def _figures(quality: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value:.5g}" for name, value in quality["figures"].items())
 
 
 def _title(result: dict[str, Any]) -> str:
@@ -154,9 +154,9 @@ def _title(result: dict[str, Any]) -> str:
 def _caption(result: dict[str, Any]) -> str:
     load = result["load_average"]
     return (
-        f"Load average {load['before'][0]:.1f} before and {load['after'][0]:.1f} after. In brackets the "
-        f"quartiles of neighbouring runs. * Others took more than {QUIET_CORES:g} cores meanwhile: "
-        "trust neither the times nor small differences."
+        f"Load average {load['before'][0]:.1f} before, {load['after'][0]:.1f} after. Quartiles are of "
+        f"neighbouring runs. * Others took more than {QUIET_CORES:g} cores meanwhile, which slows "
+        "libraries that wait for all their threads more than others: measure again when it is quiet."
     )
 
 

@@ -16,6 +16,7 @@ from convcorr_jax import images
 from convcorr_jax.backbone.weights import load
 from convcorr_jax.coords import Size
 from convcorr_jax.datasets.photographs import photographs
+from convcorr_jax.datasets.records import load_image
 from convcorr_jax.datasets.warped_photographs import warped_pair
 from convcorr_jax.descriptors.convolutional import PAPER_RECIPES, convolutional_descriptors
 from convcorr_jax.flow import data_cost, min_sum
@@ -83,7 +84,7 @@ def photograph_costs(count: int) -> np.ndarray:
     pairs = [warped_pair(i % available, seed=i // available) for i in range(count)]
     squares = np.stack(
         [
-            images.resize(record.image, Size(side, side)).image
+            images.resize(load_image(record), Size(side, side)).image
             for pair in pairs
             for record in (pair.source, pair.target)
         ]

@@ -11,7 +11,8 @@ import numpy as np
 from eval.benchmark.workers.serving import Arrays, Task, serve
 
 # PGMax 0.6.1 asks for this name, which JAX has given up.
-jax.lib.xla_bridge = types.SimpleNamespace(get_backend=jax.extend.backend.get_backend)
+shim = types.SimpleNamespace(get_backend=jax.extend.backend.get_backend)
+setattr(jax.lib, "xla_bridge", shim)  # noqa: B010
 
 from pgmax import fgraph, fgroup, infer, vgroup  # noqa: E402  # pyrefly: ignore[missing-import]
 
