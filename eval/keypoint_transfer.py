@@ -15,6 +15,7 @@ no alignment. A method whose predictions lie in ``--out`` already, under the sam
 
 import json
 import time
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,9 +194,9 @@ def _kept(path: Path, settings: str) -> dict[str, np.ndarray] | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path) as arrays:
+        with path.open("rb") as stream, np.load(stream) as arrays:
             kept = dict(arrays)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{path} is damaged ({error}); remove it to run its method again"
         ) from error

@@ -1,5 +1,6 @@
 """The records that ``--dataset`` names: rendered here, or read from a prepared folder."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,9 @@ def read_records(dataset: str, data_root: Path | None) -> tuple[Record, ...]:
     if not annotations.is_file():
         raise InputError(f"{folder} has no annotations.npz, so it is no folder of faces or people")
     try:
-        with np.load(annotations) as arrays:
+        with annotations.open("rb") as stream, np.load(stream) as arrays:
             keys = set(arrays.files)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{annotations} is damaged: {error}") from error
     if "landmarks" in keys:
         return face_landmarks.read(folder)

@@ -105,12 +105,12 @@ def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
                 flow_accuracy.Config(seeds=2, out=out / "warped_photographs"),
                 _show_accuracy,
             ),
-            _transfer(
+            transfer_experiment(
                 out, "rendered", "neighbors", rendered_train=150, rendered_test=8, sizes_px=(227,)
             ),
         )
     found = [
-        _transfer(out, dataset, protocol, data_root=data_root)
+        transfer_experiment(out, dataset, protocol, data_root=data_root)
         for dataset, protocol in (
             ("pf_willow", "box"),
             ("pf_willow", "image"),
@@ -124,8 +124,11 @@ def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
     return (fields, *found)
 
 
-def _transfer(out: Path, dataset: str, protocol, **options) -> Experiment:
-    name = f"{dataset}_{protocol}"
+def transfer_experiment(
+    out: Path, dataset: str, protocol: str, *, name: str | None = None, **options: Any
+) -> Experiment:
+    """`eval.keypoint_transfer` with these settings, in a subfolder of its own."""
+    name = name or f"{dataset}_{protocol}"
     config = keypoint_transfer.Config(dataset=dataset, protocol=protocol, out=out / name, **options)
     return Experiment(name, keypoint_transfer.main, config, _show_transfer)
 

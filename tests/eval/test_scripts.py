@@ -1,0 +1,179 @@
+"""Every script end to end on something tiny, with the real weights that the `weights` extra brings."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convcorr_jax import files
+from convcorr_jax.datasets import synthetic
+from convcorr_jax.datasets.records import load_image
+from convcorr_jax.errors import InputError
+from eval import flow_accuracy, keypoint_transfer, receptive_fields, reproduce
+
+METHODS = {"conv4_flow", "paper_energy", "sift_flow", "copy"}
+
+
+def result_of(path):
+    assert (path.parent / "run.json").is_file()
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def willow(tmp_path_factory):
+    """Four rendered cars in the layout of PF-WILLOW, two subsets of two."""
+    folder = tmp_path_factory.mktemp("willow")
+    names = [f"part {k}" for k in range(10)]
+    entries = []
+    for index in range(4):
+        record = synthetic.render("car", seed=5, index=index, size=(96, 128))
+        Image.fromarray(load_image(record)).save(folder / f"{index}.png")
+        points = record.points[:10]
+        entries.append(
+            {
+                "id": 10 + index,
+                "file": f"{index}.png",
+                "category": "car",
+                "source": f"car/{index}",
+                "width": 128,
+                "height": 96,
+                "keypoints": points.tolist(),
+                "visible": [1] * 10,
+                "bbox": [*points.min(axis=0).tolist(), *points.max(axis=0).tolist()],
+            }
+        )
+    annotations = {
+        "images": entries,
+        "pairs": [["car(A)", 10, 11], ["car(A)", 11, 10], ["car(B)", 12, 13], ["car(B)", 13, 12]],
+        "keypoint_names_inferred": {"car": names},
+        "left_right_swap": {"car": None},
+    }
+    (folder / "annotations.json").write_text(json.dumps(annotations), encoding="utf-8")
+    return folder
+
+
+def test_receptive_fields_are_the_papers(tmp_path):
+    result = result_of(receptive_fields.main(receptive_fields.Config(out=tmp_path)))
+    for field in result["layers"].values():
+        assert {key: field[key] for key in field["published"]} == field["published"]
+
+
+@pytest.mark.parametrize("protocol", ["box", "image"])
+def test_fixed_pairs(tmp_path, willow, protocol):
+    config = keypoint_transfer.Config(
+        dataset=str(willow), protocol=protocol, sizes_px=(131,), out=tmp_path
+    )
+    result = result_of(keypoint_transfer.main(config))
+    assert set(result["methods"]) == METHODS
+    assert result["pairs"] == 4
+    for score in result["methods"].values():
+        assert list(score["pck"]) == ["0.05", "0.1", "0.2"]
+        assert 0 <= score["pck"]["0.05"] <= score["pck"]["0.1"] <= score["pck"]["0.2"] <= 1
+        assert score["per_category"]["car"] == pytest.approx(score["pck"])
+    assert result["methods"]["conv4_flow"]["seconds_per_pair"] > 0
+    assert files.read_image(tmp_path / "examples.jpg").shape[1] > 300
+
+
+def test_a_finished_method_is_not_run_again(tmp_path, willow, monkeypatch):
+    config = keypoint_transfer.Config(
+        dataset=str(willow), protocol="box", sizes_px=(131,), out=tmp_path
+    )
+    first = result_of(keypoint_transfer.main(config))
+    # As after a kill: the last method and the result are not there yet.
+    (tmp_path / "result.json").unlink()
+    (tmp_path / "sift_flow.npz").unlink()
+    ran = []
+    describe = keypoint_transfer.describe
+
+    def watched(records, method, *arguments, **options):
+        ran.append(method.name)
+        return describe(records, method, *arguments, **options)
+
+    monkeypatch.setattr(keypoint_transfer, "describe", watched)
+    second = result_of(keypoint_transfer.main(config))
+    assert ran == ["sift_flow"]
+    for name in METHODS:
+        assert second["methods"][name]["pck"] == first["methods"][name]["pck"]
+    other = keypoint_transfer.Config(
+        dataset=str(willow), protocol="box", sizes_px=(131,), smoothness=0.5, out=tmp_path
+    )
+    keypoint_transfer.main(other)
+    assert "conv4_flow" in ran[1:]
+
+
+def test_neighbours_vote(tmp_path):
+    config = keypoint_transfer.Config(
+        rendered_train=25, rendered_test=1, sizes_px=(131,), out=tmp_path
+    )
+    result = result_of(keypoint_transfer.main(config))
+    assert result["retrieval_layer"] == "pool5"
+    assert result["pairs"] == 25 * len(synthetic.CATEGORIES)
+    assert set(result["methods"]["copy"]["per_category"]) == set(synthetic.CATEGORIES)
+    assert list(result["methods"]["copy"]["pck"]) == ["0.1", "0.05", "0.025"]
+    assert files.read_image(tmp_path / "figure_3.jpg").shape[0] > 500
+
+
+def test_flow_beats_no_flow_on_warped_photographs(tmp_path):
+    result = result_of(flow_accuracy.main(flow_accuracy.Config(seeds=1, out=tmp_path)))
+    methods = result["methods"]
+    assert set(methods) == METHODS
+    assert methods["conv4_flow"]["endpoint_error_px"] < 0.7 * methods["copy"]["endpoint_error_px"]
+    assert methods["conv4_flow"]["pck"]["0.05"] > methods["copy"]["pck"]["0.05"] + 0.2
+
+
+def test_the_page_shows_what_the_scripts_found(tmp_path, willow, monkeypatch, capsys):
+    cars = reproduce.transfer_experiment(tmp_path, str(willow), "box", name="cars", sizes_px=(131,))
+    few = (reproduce.experiments(tmp_path, None)[0], cars)
+    monkeypatch.setattr(reproduce, "experiments", lambda out, data_root: few)
+    page = reproduce.main(reproduce.Config(out=tmp_path)).read_text(encoding="utf-8")
+    results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert set(results) == {"receptive_fields", "cars"}
+    figure = results["cars"]["methods"]["conv4_flow"]["pck"]["0.1"]
+    assert f"{figure:.3f}" in page
+    assert f"{figure:.3f}" in capsys.readouterr().out
+    assert 'src="cars/examples.jpg"' in page
+    # A second run finds everything done.
+    again = [experiment._replace(main=pytest.fail) for experiment in few]
+    monkeypatch.setattr(reproduce, "experiments", lambda out, data_root: again)
+    reproduce.main(reproduce.Config(out=tmp_path))
+
+
+def test_reproduce_refuses_a_folder_without_data(tmp_path):
+    with pytest.raises(InputError, match="pf_willow"):
+        reproduce.experiments(tmp_path, tmp_path)
+
+
+def test_scripts_exit_with_a_sentence(tmp_path):
+    arguments = ["--dataset", "no_such_set", "--protocol", "box", "--out", str(tmp_path / "out")]
+    found = subprocess.run(
+        [sys.executable, "-m", "eval.keypoint_transfer", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 2
+    assert "no_such_set" in found.stderr
+    assert "Traceback" not in found.stderr
+    assert len(found.stderr.strip().splitlines()) == 1
+
+
+def test_a_damaged_earlier_result_is_named(tmp_path, willow):
+    (tmp_path / "conv4_flow.npz").write_bytes(b"PK\x03\x04 cut short")
+    config = keypoint_transfer.Config(
+        dataset=str(willow), protocol="box", sizes_px=(131,), out=tmp_path
+    )
+    with pytest.raises(InputError, match=r"conv4_flow\.npz is damaged"):
+        keypoint_transfer.main(config)
+
+
+def test_padding_keeps_categories_apart():
+    from eval.transfer import keypoints_of
+
+    records = [synthetic.render(name, seed=0, index=0, size=(64, 64)) for name in ("car", "face")]
+    found = keypoints_of(records)
+    assert found.points.shape == (2, 33, 2)
+    assert np.isnan(found.points[0, 14:]).all()
+    assert not found.visible[0, 14:].any()

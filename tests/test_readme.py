@@ -1,0 +1,64 @@
+"""The README's commands: Python is run, `convcorr` is run on photographs, scripts and targets are parsed."""
+
+import importlib
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+import tyro
+from PIL import Image
+from skimage import data
+
+from convcorr_jax import cli
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL)
+
+
+COMMANDS = [line for block in blocks("sh") for line in block.splitlines() if line]
+
+
+def commands(first: str) -> list[list[str]]:
+    return [shlex.split(line) for line in COMMANDS if shlex.split(line)[0] == first]
+
+
+def test_every_command_is_of_a_kind_that_is_tested():
+    kinds = {shlex.split(line)[0] for line in COMMANDS}
+    assert kinds == {"pip", "convcorr", "make", "python", "DATA=../shared/data"}
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_python_runs(block):
+    exec(compile(block, "README.md", "exec"), {})
+
+
+@pytest.mark.parametrize("command", commands("convcorr"), ids=" ".join)
+def test_convcorr_runs(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(data.chelsea()).save("cat1.jpg")
+    Image.fromarray(data.chelsea()[20:280, 60:400]).save("cat2.jpg")
+    assert cli.main(command[1:]) == 0
+    assert capsys.readouterr().out
+    for name in re.findall(r"--out (\S+)", " ".join(command)):
+        assert (tmp_path / name).stat().st_size > 0
+
+
+@pytest.mark.parametrize("command", commands("python"), ids=" ".join)
+def test_script_options_exist(command):
+    assert command[1] == "-m"
+    module = importlib.import_module(command[2])
+    tyro.cli(module.Config, args=command[3:])
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if "make " in line])
+def test_make_targets_exist(line):
+    target = line.split()[-1]
+    arguments = ["make", "--dry-run", "--directory", str(ROOT), target]
+    found = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
