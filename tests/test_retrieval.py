@@ -1,0 +1,237 @@
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.neighbors import NearestNeighbors
+
+from convcorr_jax import retrieval
+from convcorr_jax.errors import InputError
+from convcorr_jax.retrieval import nearest_neighbors
+
+
+def vectors(rng: np.random.Generator, count: int, length: int = 24) -> np.ndarray:
+    return rng.normal(size=(count, length)).astype(np.float32)
+
+
+def brute_force(queries: np.ndarray, database: np.ndarray) -> np.ndarray:
+    """All cosine similarities, in double precision."""
+    queries, database = (array.astype(np.float64) for array in (queries, database))
+    lengths = np.linalg.norm(queries, axis=1)[:, None] * np.linalg.norm(database, axis=1)
+    return queries @ database.T / np.maximum(lengths, 1e-300)
+
+
+def sorted_by(similarities: np.ndarray, k: int) -> np.ndarray:
+    return np.argsort(-similarities, axis=1, kind="stable")[:, :k]
+
+
+# Against oracles. Random similarities differ by far more than single precision rounds (1e-7).
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "k", "block_size"),
+    [
+        (7, 1000, 1, 128),
+        (50, 1000, 5, 64),
+        (50, 1000, 10, 300),
+        (50, 1024, 10, 256),
+        (3, 100, 100, 64),
+        (3, 5, 5, 2048),
+        (1, 1, 1, 1),
+        (1100, 300, 3, 128),
+    ],
+)
+def test_equals_brute_force(
+    rng: np.random.Generator, m: int, n: int, k: int, block_size: int
+) -> None:
+    queries, database = vectors(rng, m), vectors(rng, n)
+    found = nearest_neighbors(queries, database, k=k, block_size=block_size)
+    similarities = brute_force(queries, database)
+    expected = sorted_by(similarities, k)
+    np.testing.assert_array_equal(found.indices, expected)
+    np.testing.assert_allclose(
+        found.similarities, np.take_along_axis(similarities, expected, axis=1), atol=1e-6
+    )
+
+
+def test_equals_scikit_learn(rng: np.random.Generator) -> None:
+    queries, database = vectors(rng, 40), vectors(rng, 700)
+    found = nearest_neighbors(queries, database, k=8, block_size=256)
+    oracle = NearestNeighbors(n_neighbors=8, metric="cosine", algorithm="brute").fit(database)
+    distances, indices = oracle.kneighbors(queries)
+    np.testing.assert_array_equal(found.indices, indices)
+    np.testing.assert_allclose(1 - found.similarities, distances, atol=1e-6)
+
+
+# Ties.
+
+
+@pytest.mark.parametrize("block_size", [64, 192, 2048])
+def test_equals_go_by_index(rng: np.random.Generator, block_size: int) -> None:
+    # Copies of twenty vectors in lengths that differ by powers of two, which round alike.
+    originals = vectors(rng, 20)
+    copied = rng.integers(0, 20, 700)
+    database = originals[copied] * 2.0 ** rng.integers(-3, 4, (700, 1)).astype(np.float32)
+    queries = vectors(rng, 30)
+    found = nearest_neighbors(queries, database, k=150, block_size=block_size)
+    expected = sorted_by(brute_force(queries, originals)[:, copied], 150)
+    np.testing.assert_array_equal(found.indices, expected)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    hot=st.lists(st.integers(0, 3), min_size=1, max_size=250),
+    query=st.lists(st.integers(-2, 2), min_size=4, max_size=4),
+    most=st.sampled_from([1, 40]),
+    block_size=st.sampled_from([1, 100, 512]),
+)
+def test_any_ties_go_by_index(hot: list[int], query: list[int], most: int, block_size: int) -> None:
+    # The similarity of a query to a unit vector is one of its own coordinates, without rounding.
+    k = min(most, len(hot))
+    database = np.eye(4, dtype=np.float32)[hot]
+    queries = np.array([query], np.float32)
+    found = nearest_neighbors(queries, database, k=k, block_size=block_size)
+    np.testing.assert_array_equal(found.indices, sorted_by(queries[:, hot], k))
+
+
+def test_zero_vectors_are_similar_to_nothing(rng: np.random.Generator) -> None:
+    database = vectors(rng, 200)
+    database[[5, 70]] = 0
+    found = nearest_neighbors(database[[5, 6]], database, k=200, block_size=64)
+    np.testing.assert_array_equal(found.indices[0], np.arange(200))
+    np.testing.assert_array_equal(found.similarities[0], 0)
+    places = np.isin(found.indices[1], [5, 70])
+    np.testing.assert_array_equal(found.similarities[1][places], 0)
+    assert (found.similarities[1] < 0).any()
+
+
+# Exclusion.
+
+
+def test_nothing_is_its_own_neighbour(rng: np.random.Generator) -> None:
+    database = vectors(rng, 300)
+    found = nearest_neighbors(
+        database, database, k=4, block_size=128, exclude_same=(np.arange(300), np.arange(300))
+    )
+    similarities = brute_force(database, database)
+    np.fill_diagonal(similarities, -np.inf)
+    np.testing.assert_array_equal(found.indices, sorted_by(similarities, 4))
+
+
+def test_equal_labels_are_no_neighbours(rng: np.random.Generator) -> None:
+    queries, database = vectors(rng, 20), vectors(rng, 300)
+    # Labels that only 64 bits can tell apart.
+    of_queries, of_database = (rng.integers(0, 3, count) + 2**40 for count in (20, 300))
+    k = 150
+    found = nearest_neighbors(
+        queries, database, k=k, block_size=64, exclude_same=(of_queries, of_database)
+    )
+    similarities = brute_force(queries, database)
+    similarities[of_queries[:, None] == of_database] = -np.inf
+    np.testing.assert_array_equal(found.indices, sorted_by(similarities, k))
+
+
+# Where the database lives.
+
+
+def test_reads_a_memory_map_block_by_block(rng: np.random.Generator, tmp_path: Path) -> None:
+    class Watched(np.memmap):
+        read: list[slice] = []  # noqa: RUF012
+
+        def __getitem__(self, key):  # type: ignore[override]
+            Watched.read.append(key)
+            return np.asarray(super().__getitem__(key))
+
+    database = vectors(rng, 500)
+    database.tofile(tmp_path / "database")
+    mapped = Watched(tmp_path / "database", np.float32, "r", shape=database.shape)
+    queries = vectors(rng, 9)
+    found = nearest_neighbors(queries, mapped, k=3, block_size=128)
+    np.testing.assert_array_equal(found.indices, sorted_by(brute_force(queries, database), 3))
+    assert Watched.read == [slice(start, start + 128) for start in (0, 128, 256, 384)]
+
+
+@pytest.mark.parametrize("kind", ["float64", "float16", "columns first", "jax"])
+def test_takes_any_floating_array(rng: np.random.Generator, kind: str) -> None:
+    # Halves are exact in every precision.
+    database = np.round(vectors(rng, 300) * 8) / 2
+    queries = vectors(rng, 9)
+    given_as = {
+        "float64": database.astype(np.float64),
+        "float16": database.astype(np.float16),
+        "columns first": np.asfortranarray(database),
+        "jax": jnp.asarray(database),
+    }[kind]
+    expected = nearest_neighbors(queries, database, k=5, block_size=128)
+    found = nearest_neighbors(queries, given_as, k=5, block_size=128)
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_array_equal(found.similarities, expected.similarities)
+
+
+def test_compiles_once_and_once_more_for_the_rest(rng: np.random.Generator) -> None:
+    queries = vectors(rng, 11)
+    compiled: Any = retrieval._absorbed
+    before = compiled._cache_size()
+    for n in (640, 1280, 700, 710):
+        nearest_neighbors(queries, vectors(rng, n), k=2, block_size=128)
+    assert compiled._cache_size() == before + 2
+
+
+# Bad input.
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+@pytest.mark.parametrize("row", [0, 130, 299])
+def test_database_rows_that_are_not_finite_are_refused(
+    rng: np.random.Generator, row: int, value: float
+) -> None:
+    database = vectors(rng, 300)
+    database[row, 3] = value
+    with pytest.raises(InputError, match=f"database row {row} holds NaN, infinity or"):
+        nearest_neighbors(vectors(rng, 5), database, k=2, block_size=64)
+
+
+def test_double_precision_that_overflows_is_refused(rng: np.random.Generator) -> None:
+    database = vectors(rng, 100).astype(np.float64)
+    database[77, 3] = 1e300
+    with pytest.raises(InputError, match="database row 77"):
+        nearest_neighbors(vectors(rng, 5), database, k=2)
+
+
+def test_queries_that_are_not_finite_are_refused(rng: np.random.Generator) -> None:
+    queries = vectors(rng, 5)
+    queries[3, 0] = np.nan
+    with pytest.raises(InputError, match="query 3 holds NaN"):
+        nearest_neighbors(queries, vectors(rng, 100), k=2)
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "options", "sentence"),
+    [
+        (0, 10, dict(k=1), "there are no queries"),
+        (2, 10, dict(k=0), "k is 0"),
+        (2, 10, dict(k=11), "k is 11, but the database has only 10 rows"),
+        (2, 0, dict(k=1), "the database has only 0 rows"),
+        (2, 10, dict(k=1, block_size=0), "block_size is 0"),
+        (2, 10, dict(k=1, exclude_same=(np.arange(2), np.arange(9))), "has 2 and 9 labels"),
+        (
+            2,
+            10,
+            dict(k=6, exclude_same=(np.array([7, 1]), np.arange(10) // 5)),
+            "query 1 has only 5 database rows of another label; k is 6",
+        ),
+    ],
+)
+def test_bad_options_are_refused(
+    rng: np.random.Generator, m: int, n: int, options: dict, sentence: str
+) -> None:
+    with pytest.raises(InputError, match=sentence):
+        nearest_neighbors(vectors(rng, m), vectors(rng, n), **options)
+
+
+def test_vectors_of_different_lengths_are_refused(rng: np.random.Generator) -> None:
+    with pytest.raises(InputError, match="24 numbers each and database rows 25"):
+        nearest_neighbors(vectors(rng, 2), vectors(rng, 9, 25), k=1)
