@@ -26,10 +26,13 @@ from eval.benchmark.cases import (
 )
 from eval.benchmark.comparison import QUIET_CORES, Case, compare
 from eval.benchmark.peer import Peer, PeerError
-from eval.benchmark.timing import cores, processor
+from eval.benchmark.timing import commit, cores, processor
 from eval.scripts import run
 
-CASES = {
+CaseName = Literal[
+    "features", "belief_propagation", "distance_transform", "sift", "nearest_neighbors"
+]
+CASES: dict[CaseName, Case] = {
     "features": features.CASE,
     "belief_propagation": belief_propagation.CASE,
     "distance_transform": distance_transform.CASE,
@@ -38,16 +41,13 @@ CASES = {
 }
 # Of the table where the output is not a terminal, or a narrow one.
 WIDTH = 130
-CaseName = Literal[
-    "features", "belief_propagation", "distance_transform", "sift", "nearest_neighbors"
-]
 
 
 @dataclass(frozen=True)
 class Config:
     """What is compared, with whom, and for how long."""
 
-    cases: tuple[CaseName, ...] = tuple(CASES)  # type: ignore[assignment]
+    cases: tuple[CaseName, ...] = tuple(CASES)
     peers_python: Path = Path(".venv-peers/bin/python")
     """The Python in whose environment the peers are installed."""
     seconds: float = 10.0
@@ -80,6 +80,7 @@ def main(config: Config) -> Path:
         "cores": cores(),
         "system": platform.platform(),
         "jax": jax.__version__,
+        "commit": commit(),
         "load_average": {"before": before, "after": os.getloadavg()},
         "quiet": before[0] <= QUIET_CORES,
         "cases": cases,
@@ -155,8 +156,9 @@ def _caption(result: dict[str, Any]) -> str:
     load = result["load_average"]
     return (
         f"Load average {load['before'][0]:.1f} before, {load['after'][0]:.1f} after. Quartiles are of "
-        f"neighbouring runs. * Others took more than {QUIET_CORES:g} cores meanwhile, which slows "
-        "libraries that wait for all their threads more than others: measure again when it is quiet."
+        f"neighbouring runs. * Others took more than {QUIET_CORES:g} cores meanwhile, or it is not "
+        "known; libraries that wait for all their threads suffer more than others: measure again when "
+        "it is quiet."
     )
 
 

@@ -1,6 +1,7 @@
 """Timed runs: samples, what they come to, and what other programs took of the processors meanwhile."""
 
 import os
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -71,3 +72,14 @@ def processor() -> str:
     lines = listing.read_text().splitlines() if listing.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else "unknown"
+
+
+def commit() -> str:
+    """The commit at work, marked when files have been changed since; "unknown" outside a repository."""
+    described = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent,
+    )
+    return described.stdout.strip() or "unknown"
