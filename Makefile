@@ -1,13 +1,14 @@
 # make reproduce   the experiment on the embedded default, or on the data sets under DATA=folder
 # make test        every test
 # make check       linter, formatter, type checker
+# make benchmark   speed beside the peers', who get an environment of their own
 # Each makes .venv and installs the pinned packages when they are not there yet.
 
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PINS := pyproject.toml constraints.txt
 
-.PHONY: reproduce test check clean
+.PHONY: reproduce test check benchmark clean
 .DELETE_ON_ERROR:
 
 reproduce: .venv/run.stamp
@@ -19,7 +20,17 @@ test: .venv/test.stamp
 check: .venv/test.stamp
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/pyrefly check
+	.venv/bin/pyrefly check --python-interpreter-path .venv/bin/python
+
+benchmark: .venv/test.stamp .venv-peers/stamp
+	.venv/bin/python -m eval.benchmark --out out/benchmark
+
+.venv-peers/stamp: eval/benchmark/peers.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@# PGMax's own list of requirements pulls in tensorflow and jupyter.
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps pgmax==0.6.1
+	@touch $@
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("convcorr_jax needs Python 3.11 or newer; say PYTHON=/path/to/python3.11")'
@@ -36,4 +47,4 @@ check: .venv/test.stamp
 	@touch $@
 
 clean:
-	rm -rf .venv out
+	rm -rf .venv .venv-peers out

@@ -71,13 +71,14 @@ def main(config: Config) -> Path:
         flows = align_pairs(described, pairs, method)
         predictions[method.name] = transfer.carried(keypoints.points, pairs, described, flows.flow)
         errors[method.name] = _endpoint_error(warped, described.to_px, flows.flow)
-    predictions["copy"] = transfer.copied(keypoints.points, pairs, described)
-    errors["copy"] = _endpoint_error(warped, described.to_px, np.zeros_like(flows.flow))
+        # The same for every method, whatever its grid.
+        predictions["copy"] = transfer.copied(keypoints.points, pairs, described)
+        errors["copy"] = _endpoint_error(warped, described.to_px, np.zeros_like(flows.flow))
 
     truth = keypoints.points[pairs[:, 1]]
     longest = np.array([float(max(pair.target.size)) for pair in warped])
     groups = [pair.target.source_id for pair in warped]
-    counted = ~np.isnan(truth).any(axis=-1)
+    counted = keypoints.visible[pairs[:, 1]]
     result = {
         "pairs": len(pairs),
         "network": network.name,

@@ -10,21 +10,23 @@ of each category at the smoothness that the other three choose: what an honest c
 """
 
 import dataclasses
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from convcorr_jax import files
-from convcorr_jax.backbone.weights import load
+from convcorr_jax.backbone.weights import Weights, load
 from convcorr_jax.datasets import roots
 from convcorr_jax.descriptors.convolutional import PAPER_RECIPES, RECIPES
 from convcorr_jax.metrics.pck import PF_WILLOW, pck
-from convcorr_jax.runlog import write_run
+from convcorr_jax.runlog import plain, write_run
 from eval import records as data
 from eval import transfer
-from eval.methods import align_pairs, describe, methods_for
+from eval.methods import Method, align_pairs, describe, methods_for
 from eval.scripts import run
 
 ALPHA = 0.05
@@ -39,11 +41,11 @@ class Config:
     smoothness: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4)
     network: str = "alexnet"
     weights: Path | None = None
-    rendered_test: int = 10
+    rendered_test: int = 5
     """Validation instances of every rendered category."""
-    faces: int = 60
+    faces: int = 20
     """Validation photographs of ``lfpw68``."""
-    pairs: int = 300
+    pairs: int = 150
     """Pairs of PF-WILLOW for the choice that leaves a category out, evenly drawn."""
     out: Path = Path("runs/flow_validation")
     data_root: Path | None = None
@@ -69,30 +71,44 @@ def main(config: Config) -> Path:
         pairs = np.array([(pair.source, pair.target) for pair in fixed.pairs[::every]])
         willow = (fixed.records, pairs)
 
-    result = {"alpha": ALPHA, "smoothness": list(config.smoothness), "methods": {}}
     recipes = RECIPES[config.network], PAPER_RECIPES[config.network]
+    result = {"alpha": ALPHA, "smoothness": list(config.smoothness), "methods": {}}
     for method in methods_for(*recipes, boxed=True):
-        result["methods"][method.name] = {}
-        for framing, boxed in (("box", True), ("image", False)):
-            rows = {
-                name: _scores(method, config.smoothness, records, pairs, boxed, weights)
-                for name, (records, pairs) in sets.items()
-            }
-            means = {
-                name: [float(np.mean(list(row.values()))) for row in one]
-                for name, one in rows.items()
-            }
-            found = {
-                "validation": means,
-                "chosen": config.smoothness[int(np.argmax(np.mean(list(means.values()), axis=0)))],
-            }
-            if willow is not None:
-                rows = _scores(method, config.smoothness, *willow, boxed, weights)
-                found["leave_one_category_out"] = _leave_one_out(rows, config.smoothness)
-            result["methods"][method.name][framing] = found
+        settings = {"config": plain(config), "method": plain(method), "weights": weights.source}
+        path = out / f"{method.name}.json"
+        found = _earlier(path, settings)
+        if found is None:
+            found = _validate(method, config.smoothness, sets, willow, weights)
+            files.write_json(path, {"settings": settings, "found": found})
+        result["methods"][method.name] = found
     files.write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
+
+
+def _earlier(path: Path, settings: dict[str, Any]) -> Any:
+    """What an earlier run found for a method under these settings."""
+    if not path.is_file():
+        return None
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    return kept["found"] if kept["settings"] == settings else None
+
+
+def _validate(method: Method, grid, sets, willow, weights: Weights) -> dict[str, Any]:
+    """Scores of every smoothness, and which is best, by box and by whole image."""
+    result = {}
+    for framing, boxed in (("box", True), ("image", False)):
+        means = {}
+        for name, (records, pairs) in sets.items():
+            rows = _scores(method, grid, records, pairs, boxed, weights)
+            means[name] = [float(np.mean(list(row.values()))) for row in rows]
+        best = int(np.argmax(np.mean(list(means.values()), axis=0)))
+        result[framing] = {"validation": means, "chosen": grid[best]}
+        if willow is not None:
+            records, pairs = willow
+            rows = _scores(method, grid, records, pairs, boxed, weights)
+            result[framing]["leave_one_category_out"] = _leave_one_out(rows, grid)
+    return result
 
 
 def _present(name: str, data_root: Path | None) -> bool:

@@ -37,6 +37,7 @@ from eval.methods import Method, align_pairs, describe, methods_for
 from eval.pictures import Voters, examples, warped_neighbors
 from eval.scripts import run
 
+Transfer = Literal["neighbors", "box", "image"]
 TIMINGS = ("seconds_per_pair", "describe_seconds_per_image", "converged_share")
 
 
@@ -46,7 +47,7 @@ class Config:
 
     dataset: str = data.RENDERED
     """``rendered``, or the name or path of a prepared folder."""
-    protocol: Literal["neighbors", "box", "image"] = "neighbors"
+    protocol: Transfer = "neighbors"
     """Neighbours that vote, or the fixed pairs of PF-WILLOW by box or by whole image."""
     network: str = "alexnet"
     weights: Path | None = None
@@ -153,7 +154,7 @@ def _task(config: Config, weights: Weights) -> Task:
 
 def _outcome(
     task: Task, method: Method, config: Config, weights: Weights, *, boxed: bool
-) -> dict[str, np.ndarray]:
+) -> dict[str, Any]:
     """Predictions and timings of one method: an earlier run's where its settings were the same."""
     path = config.out / f"{method.name}.npz"
     settings = json.dumps([plain(config), plain(method), weights.source])
@@ -168,7 +169,7 @@ def _outcome(
     points = task.keypoints.points
     candidates = transfer.carried(points, task.pairs, described, flows.flow)
     copied = transfer.copied(points, task.pairs, described)
-    outcome = {
+    outcome: dict[str, Any] = {
         "describe_seconds_per_image": np.float64((described_at - began) / len(task.records)),
         "seconds_per_pair": np.float64((aligned_at - described_at) / len(task.pairs)),
         "converged_share": np.float64(flows.converged),
@@ -189,7 +190,7 @@ def _outcome(
     return outcome
 
 
-def _kept(path: Path, settings: str) -> dict[str, np.ndarray] | None:
+def _kept(path: Path, settings: str) -> dict[str, Any] | None:
     """An earlier run's predictions, if it had the same settings."""
     if not path.is_file():
         return None
@@ -231,7 +232,7 @@ def _per_category(score: Pck, task: Task) -> dict[str, dict[str, float]]:
         group: task.records[target].category
         for group, target in zip(task.groups, task.targets, strict=True)
     }
-    of_group = np.array([category[group] for group in score.groups])
+    of_group = np.array([category[str(group)] for group in score.groups])
     return {
         name: dict(
             zip(

@@ -36,6 +36,11 @@ PUBLISHED_TRANSFER = {
     "sift_flow": {"0.1": 0.247, "0.05": 0.109, "0.025": 0.0355},
     "copy": {"0.1": 0.199, "0.05": 0.078, "0.025": 0.0235},
 }
+PREPARED: tuple[tuple[str, keypoint_transfer.Transfer], ...] = (
+    ("pf_willow", "box"),
+    ("pf_willow", "image"),
+    ("lfpw68", "neighbors"),
+)
 METHOD_NAMES = {
     "conv4_flow": "conv4 flow (ours)",
     "paper_energy": "conv4 flow, the paper's energy",
@@ -111,11 +116,7 @@ def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
         )
     found = [
         transfer_experiment(out, dataset, protocol, data_root=data_root)
-        for dataset, protocol in (
-            ("pf_willow", "box"),
-            ("pf_willow", "image"),
-            ("lfpw68", "neighbors"),
-        )
+        for dataset, protocol in PREPARED
         if (data_root / dataset).is_dir()
     ]
     if not found:
@@ -125,7 +126,12 @@ def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
 
 
 def transfer_experiment(
-    out: Path, dataset: str, protocol: str, *, name: str | None = None, **options: Any
+    out: Path,
+    dataset: str,
+    protocol: keypoint_transfer.Transfer,
+    *,
+    name: str | None = None,
+    **options: Any,
 ) -> Experiment:
     """`eval.keypoint_transfer` with these settings, in a subfolder of its own."""
     name = name or f"{dataset}_{protocol}"

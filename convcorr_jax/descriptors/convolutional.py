@@ -14,7 +14,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -144,7 +144,7 @@ def _read_at(maps, size: coords.Size, to_cells: coords.Transform):
     return jnp.einsum("yh,xw,bhwc->byxc", rows, columns, maps)
 
 
-def _hat_weights(count: int, length: int, scale: float, shift: float) -> np.ndarray:
+def _hat_weights(count: int, length: int, scale: Any, shift: Any) -> np.ndarray:
     positions = np.clip(np.arange(count) * scale + shift, 0, length - 1)
     weights = 1 - np.abs(positions[:, None] - np.arange(length)[None])
     # Rounding in the composed transforms must not turn an identity into an interpolation.
