@@ -1,6 +1,5 @@
 """The border with the file system: what is read faithfully, what is refused, and nothing half-written."""
 
-import io
 import json
 import os
 
@@ -100,7 +99,7 @@ def test_what_cannot_be_read_faithfully_is_refused(tmp_path, name):
 def test_bytes_follow_the_rules_of_files():
     content = encoded(PillowImage.fromarray(PHOTOGRAPH), "PNG")
     np.testing.assert_array_equal(files.decode_image(content, name="a tar member"), PHOTOGRAPH)
-    with pytest.raises(InputError, match="^a tar member is damaged or cut short"):
+    with pytest.raises(InputError, match=r"^a tar member is damaged or cut short"):
         files.decode_image(content[:900], name="a tar member")
 
 
@@ -170,7 +169,7 @@ def test_places_where_nothing_can_be_written_are_refused(tmp_path, check):
 @pytest.mark.parametrize("check", [files.check_writable, lambda path: files.write_json(path, {})])
 def test_folders_that_refuse_even_the_superuser_are_refused(check):
     for path in ("/proc/a.json", "/proc/new/a.json"):
-        with pytest.raises(InputError, match="cannot be (written|made)"):
+        with pytest.raises(InputError, match=r"cannot be (written|made)"):
             check(path)
 
 

@@ -1,4 +1,4 @@
-"""Two photographs in, correspondences out: known shifts come back, and everything says the same in its own frame."""
+"""Two photographs in, correspondences out: known shifts come back, and every frame says the same."""
 
 import jax
 import jax.numpy as jnp

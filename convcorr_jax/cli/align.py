@@ -261,13 +261,12 @@ def _summary(
     outputs: _Outputs,
     seconds: float,
 ) -> str:
-    forward = alignment.forward
-    rest = "" if forward.converged else ", not yet at rest"
+    data, deformation = alignment.forward.energy
+    rest = "" if alignment.forward.converged else ", not yet at rest"
     lines = [
         _caption(settings, alignment),
-        f"Energy {forward.energy.total:.1f} (data {forward.energy.data:.1f}, "
-        f"deformation {forward.energy.smoothness:.1f}) after {forward.rounds} rounds{rest}; "
-        f"{seconds:.1f} seconds.",
+        f"Energy {data + deformation:.1f} (data {data:.1f}, deformation {deformation:.1f}) "
+        f"after {alignment.forward.rounds} rounds{rest}; {seconds:.1f} seconds.",
         *(str(path) for path in outputs if path is not None),
     ]
     return "\n".join(lines) + "\n"

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,9 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from convcorr_jax.errors import InputError
 
-_INDENTED = 9 * " "
+_COLOR = re.compile(r"\x1b\[[\d;]*m")
+_FRAME = re.compile("[│╭╮╰╯]")
+_INDENTED = 10 * " "
 
 
 def parse(
@@ -37,17 +40,18 @@ def parse(
         raise
 
 
-def _sentence(box: str) -> str:
-    """What a framed message of tyro says, up to its first rule; below it stand hints and options."""
-    words: list[str] = []
-    for line in box.splitlines()[1:]:
-        text = line.strip("│|")
-        if text.strip() and not text.strip(" ─-"):
-            break
-        # What is indented is the help of a missing option, whose name stands above it.
-        if not text.startswith(_INDENTED):
-            words += text.split()
-    return " ".join(words).rstrip(".") + " (see --help)"
+def _sentence(framed: str) -> str:
+    """What a framed message of tyro says between its title and its first rule; hints stand below that.
+
+    On a terminal it is coloured, and where there is no UTF-8 its frame is blank.
+    """
+    lines = _FRAME.sub(" ", _COLOR.sub("", framed)).splitlines()[1:]
+    is_rule = [bool(line.strip()) and not line.strip(" ─-") for line in lines]
+    first = 1 if is_rule and is_rule[0] else 0
+    last = is_rule.index(True, first) if True in is_rule[first:] else len(lines)
+    # What is indented further is the help of a missing option, whose name stands above it.
+    told = [line for line in lines[first:last] if not line.startswith(_INDENTED)]
+    return " ".join(" ".join(told).split()).rstrip(".") + " (see --help)"
 
 
 def numbers(*names: str) -> PrimitiveConstructorSpec[Any]:

@@ -69,7 +69,7 @@ def alignment_figure(
         flow=flow,
         longest=longest_px * float(small_a.transform.scale.mean()),
         titles=(name_a, name_b, f"flow of {name_a}", f"{name_a} laid onto {name_b}"),
-        key=f"Colour: where a pixel of {name_a} moves; at the rim by {longest_px:g} pixels or more.",
+        key=f"Colour: where a pixel of {name_a} moves; at the rim by {longest_px:g} px or more.",
         caption=caption,
         boxes=(
             small.shown_a if outside_a.any() else None,

@@ -24,7 +24,9 @@ from convcorr_jax.shapes import Image
 
 _DPI = 100
 _MARGIN, _GAP, _TITLE, _KEY = 14, 16, 20, 84
-_INK = "#222222"
+_INK, _FRAME = "#222222", "#cccccc"
+# Colours and widths that show on any photograph.
+_BLACK_ON_WHITE = (("white", 2.5), ("black", 1.0))
 # A grey that no direction has.
 _UNKNOWN_FLOW = 0.8
 # More names than this cover the photograph that they are to explain.
@@ -123,7 +125,10 @@ def match_figure(
     figure = _figure(width, tops[1] + row_px + _GAP + _KEY)
     axes_a = _panel(figure, a, (_MARGIN, tops[0]), size_a, titles[0])
     axes_b = _panel(figure, b, (left_b, tops[0]), size_b, titles[1])
-    _panel(figure, flow_colors(flow, longest=longest), (_MARGIN, tops[1]), size_a, titles[2])
+    colors = flow_colors(flow, longest=longest)
+    axes_flow = _panel(figure, colors, (_MARGIN, tops[1]), size_a, titles[2])
+    # Where nothing moves the flow is as white as the page.
+    _outline(axes_flow, coords.whole_image(a.shape[:2]), ((_FRAME, 1.0),))
     _panel(figure, a_onto_b, (left_b, tops[1]), size_b, titles[3])
     for axes, box in zip((axes_a, axes_b), boxes, strict=True):
         if box is not None:
@@ -291,9 +296,11 @@ def _points(axes: Axes, points: np.ndarray, names: Sequence[str], colors: np.nda
             label.set_path_effects([patheffects.withStroke(linewidth=2, foreground="white")])
 
 
-def _outline(axes: Axes, box: coords.Box) -> None:
+def _outline(
+    axes: Axes, box: coords.Box, strokes: Sequence[tuple[str, float]] = _BLACK_ON_WHITE
+) -> None:
     corner = (box.x0, box.y0)
-    for color, line in (("white", 2.5), ("black", 1.0)):
+    for color, line in strokes:
         axes.add_patch(
             Rectangle(corner, box.width, box.height, fill=False, edgecolor=color, linewidth=line)
         )

