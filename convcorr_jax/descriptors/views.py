@@ -14,6 +14,10 @@ from convcorr_jax import coords, images
 from convcorr_jax.errors import InputError
 from convcorr_jax.shapes import Image
 
+# What a box is given on each side, in fractions of its width and height: an object's extremities lie on
+# its box's edges, and are recognised by what surrounds them. Chosen by `eval.flow_validation`.
+BOX_MARGIN = 0.15
+
 
 class View(NamedTuple):
     """The same part of one photograph at each of several sizes."""
