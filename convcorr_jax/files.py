@@ -201,7 +201,7 @@ def write_image(path: str | Path, image: Image) -> None:
         PillowImage.fromarray(image).save(temporary)
 
 
-def write_arrays(path: str | Path, **arrays: np.ndarray) -> None:
+def write_arrays(path: str | Path, **arrays: np.ndarray | np.generic) -> None:
     """Write named arrays as one compressed ``.npz``."""
     with written_whole(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]

@@ -32,7 +32,7 @@ from convcorr_jax.flow.labelling import Energy
 Cost = Literal["mutual", "distance"]
 
 # Chosen by `eval.flow_validation` for the mutual cost of convolutional descriptors.
-SMOOTHNESS = 0.15
+SMOOTHNESS = 0.1
 TEMPERATURE = 0.05
 
 
