@@ -123,7 +123,7 @@ def test_nothing_is_its_own_neighbour(rng: np.random.Generator) -> None:
 def test_equal_labels_are_no_neighbours(rng: np.random.Generator) -> None:
     queries, database = vectors(rng, 20), vectors(rng, 300)
     # Labels that only 64 bits can tell apart.
-    of_queries, of_database = (rng.integers(0, 3, count) + 2**40 for count in (20, 300))
+    of_queries, of_database = (rng.integers(0, 3, count) * 2**32 for count in (20, 300))
     k = 150
     found = nearest_neighbors(
         queries, database, k=k, block_size=64, exclude_same=(of_queries, of_database)
