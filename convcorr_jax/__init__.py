@@ -1,1 +1,33 @@
-"""Where convnets look: dense alignment, keypoints, probes and pose, as pure functions in JAX."""
+"""Where convnets look: dense alignment, keypoints, probes and pose, as pure functions in JAX.
+
+Import a room's functions from the room: ``from convcorr_jax.flow import align``. What takes photographs from
+end to end can be had from here.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from convcorr_jax.photographs import Matches as Matches
+    from convcorr_jax.photographs import PhotographAlignment as PhotographAlignment
+    from convcorr_jax.photographs import align_photographs as align_photographs
+    from convcorr_jax.photographs import carry_to_b as carry_to_b
+    from convcorr_jax.photographs import spread_matches as spread_matches
+    from convcorr_jax.photographs import warp_onto_b as warp_onto_b
+
+_FROM_PHOTOGRAPHS = (
+    "Matches",
+    "PhotographAlignment",
+    "align_photographs",
+    "carry_to_b",
+    "spread_matches",
+    "warp_onto_b",
+)
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: the command line's help need not wait for JAX."""
+    if name not in _FROM_PHOTOGRAPHS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from convcorr_jax import photographs
+
+    return getattr(photographs, name)

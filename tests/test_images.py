@@ -97,7 +97,7 @@ def test_a_ramp_stays_a_ramp(name):
 )
 def test_it_agrees_with_the_textbook(corner, extent, size):
     image = skimage.data.chelsea()[100:120, 150:176]
-    box = coords.Box(*corner, corner[0] + extent[0], corner[1] + extent[1])
+    box = coords.Box(corner[0], corner[1], corner[0] + extent[0], corner[1] + extent[1])
     if not (box.x1 > -0.5 and box.y1 > -0.5):
         return
     found = images.crop_and_resize(image, box, size).image

@@ -57,7 +57,7 @@ def test_points_without_a_name_have_their_number(tmp_path):
         ("x,y\n1,\n", "y in row 1 of .* is ''"),
         ("x,y\n1,2\n".encode("utf-16"), "is not a CSV file in UTF-8"),
         (b"x,y\n1,2\0\n", "y in row 1 of|is not a CSV file"),
-        (b"x,y\n\"1,2\n" + b"9" * 200_000, "is not a CSV file in UTF-8: field larger"),
+        (b'x,y\n"1,2\n' + b"9" * 200_000, "is not a CSV file in UTF-8: field larger"),
     ],
 )
 def test_other_files_are_refused(tmp_path, content, sentence):

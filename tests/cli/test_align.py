@@ -313,7 +313,7 @@ def test_bad_options_are_refused(folder, request, name):
 def nan_weights():
     from convcorr_jax.backbone.networks import filter_shapes
 
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for name, (height, width, inputs, outputs) in filter_shapes(NETWORKS["alexnet"]).items():
         if name.startswith("conv"):
             arrays[f"{name}_w"] = np.zeros((outputs, inputs, height, width), np.float32)

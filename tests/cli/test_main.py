@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import re
 import subprocess
 import sys
@@ -69,23 +70,15 @@ def test_wrong_commands_are_one_sentence(argv, sentence):
     assert_refused(run(*argv), sentence)
 
 
-class Terminal(io.StringIO):
-    """A standard output as tyro asks for it before it colours and frames what it says."""
-
-    def __init__(self, *, encoding, is_terminal):
-        super().__init__()
-        self._encoding, self._is_terminal = encoding, is_terminal
-
-    @property
-    def encoding(self):
-        return self._encoding
+class Terminal(io.TextIOWrapper):
+    """A standard output for which tyro colours what it says, and frames it if the encoding allows."""
 
     def isatty(self):
-        return self._is_terminal
+        return True
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
-@pytest.mark.parametrize("is_terminal", [True, False])
+@pytest.mark.parametrize("kind", [Terminal, io.TextIOWrapper])
 @pytest.mark.parametrize(
     ("argv", "sentence"),
     [
@@ -94,9 +87,9 @@ class Terminal(io.StringIO):
         (["weights"], "Expected one of {list, fetch, check} (see --help)"),
     ],
 )
-def test_sentences_are_plain_on_every_terminal(monkeypatch, encoding, is_terminal, argv, sentence):
+def test_sentences_are_plain_on_every_terminal(monkeypatch, encoding, kind, argv, sentence):
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(sys, "stdout", Terminal(encoding=encoding, is_terminal=is_terminal))
+    monkeypatch.setattr(sys, "stdout", kind(io.BytesIO(), encoding))
     with contextlib.redirect_stderr(io.StringIO()) as said:
         assert main(argv) == 2
     assert said.getvalue() == f"convcorr: {sentence}\n"
@@ -120,12 +113,13 @@ def test_a_sentence_stays_one_line(monkeypatch):
 
 def test_a_reader_that_goes_away_is_no_error():
     command = f"{sys.executable} -m convcorr_jax weights list"
-    with subprocess.Popen(
-        command.split(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
-    ) as process:
-        process.stdout.close()
-        assert process.stderr.read() == b""
-    assert process.returncode == 141
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    done = subprocess.run(
+        command.split(), stdout=write_end, stderr=subprocess.PIPE, env=environment()
+    )
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_the_list_says_of_every_network_where_it_is(tmp_path, monkeypatch):

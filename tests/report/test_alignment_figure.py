@@ -1,5 +1,6 @@
 """The picture of an alignment shows where things went, and lets what was not aligned step back."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -15,12 +16,14 @@ NONE = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
 def still(shown_a, shown_b, flow=(0.0, 0.0)):
     """An alignment of 10 x 10 cells over each box, moved alike everywhere."""
     scores = np.full((10, 10), 0.9, np.float32)
-    energy = Energy(np.float32(0), np.float32(0))
+    zero = jnp.float32(0)
+    energy = Energy(zero, zero)
 
     def way(cells):
-        moved = np.tile(np.array(cells, np.float32), (10, 10, 1))
-        labels = np.zeros((10, 10, 2), np.int32)
-        return Alignment(moved, scores, labels, energy, energy, np.int32(1), np.bool_(True))
+        moved = jnp.tile(jnp.array(cells, jnp.float32), (10, 10, 1))
+        labels = jnp.zeros((10, 10, 2), jnp.int32)
+        sure = jnp.asarray(scores)
+        return Alignment(moved, sure, labels, energy, energy, jnp.int32(1), jnp.bool_(True))
 
     a_to_px, b_to_px = (
         coords.invert(coords.box_to_size(box, (10, 10))) for box in (shown_a, shown_b)

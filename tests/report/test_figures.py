@@ -4,6 +4,7 @@ import colorsys
 import io
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ def test_places_and_names_have_colours_of_their_own():
 
 
 def match_figure(a, b, **options):
-    defaults = {
+    defaults: dict[str, Any] = {
         "matches_a": np.zeros((0, 2)),
         "matches_b": np.zeros((0, 2)),
         "a_onto_b": b,
