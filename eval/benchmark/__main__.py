@@ -112,7 +112,8 @@ def table(result: dict[str, Any]) -> Table:
     """What was found, a row a comparison; no times where the quality is not equal."""
     shown = Table(title=_title(result), caption=_caption(result))
     shown.add_column("case, and its quality")
-    for heading in ("ours, ms", "peer, ms", "peer / ours", "quartiles", "of minima", "wanted"):
+    ratios = ("peer / ours", "quartiles", "of minima", "of CPU")
+    for heading in ("ours, ms", "peer, ms", *ratios, "wanted"):
         shown.add_column(heading, justify="right")
     for name, case in result["cases"].items():
         shown.add_section()
@@ -129,6 +130,7 @@ def table(result: dict[str, Any]) -> Table:
                 f"[{mark}]{ratio['of_medians']:.3g}[/{mark}]" + ("" if found["quiet"] else " *"),
                 " to ".join(f"{quartile:.3g}" for quartile in ratio["quartiles"]),
                 f"{ratio['of_minima']:.3g}",
+                f"{ratio['of_cpu_medians']:.3g}",
                 _wanted(found),
             )
         if "skipped" in case:
@@ -156,7 +158,7 @@ def _caption(result: dict[str, Any]) -> str:
     load = result["load_average"]
     return (
         f"Load average {load['before'][0]:.1f} before, {load['after'][0]:.1f} after. Quartiles are of "
-        f"neighbouring runs. * Others took more than {QUIET_CORES:g} cores meanwhile, or it is not "
+        f"neighbouring runs; CPU is processor time over all threads. * Others took more than {QUIET_CORES:g} cores meanwhile, or it is not "
         "known; libraries that wait for all their threads suffer more than others: measure again when "
         "it is quiet."
     )
