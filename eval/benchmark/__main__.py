@@ -158,9 +158,9 @@ def _caption(result: dict[str, Any]) -> str:
     load = result["load_average"]
     return (
         f"Load average {load['before'][0]:.1f} before, {load['after'][0]:.1f} after. Quartiles are of "
-        f"neighbouring runs; CPU is processor time over all threads. * Others took more than {QUIET_CORES:g} cores meanwhile, or it is not "
-        "known; libraries that wait for all their threads suffer more than others: measure again when "
-        "it is quiet."
+        "neighbouring runs; CPU is processor time over all threads. * Others took more than "
+        f"{QUIET_CORES:g} cores meanwhile, or it is not known; libraries that wait for all their "
+        "threads suffer more than others: measure again when it is quiet."
     )
 
 
