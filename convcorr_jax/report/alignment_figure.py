@@ -53,7 +53,9 @@ def alignment_figure(
     size_a, size_b = small_a.image.shape[:2], small_b.image.shape[:2]
     outside_a, outside_b = ~_inside(small.shown_a, size_a), ~_inside(small.shown_b, size_b)
     flow = dense_flow(small, size_a)
-    longest_px = _longest_px(flow[~outside_a] / small_a.transform.scale)
+    longest_px = _longest_px(
+        flow[~outside_a] / small_a.transform.scale, least=float(alignment.a_to_px.scale.min()) / 2
+    )
     flow[outside_a] = np.nan
     laid = warp_onto_b(small_a.image, small, size_b)
     # What was not aligned steps back.
@@ -101,8 +103,11 @@ def _inside(box: coords.Box, size: Sequence[int]) -> Bool[np.ndarray, "height wi
     return (x >= box.x0) & (x <= box.x1) & (y >= box.y0) & (y <= box.y1)
 
 
-def _longest_px(flow: Float[np.ndarray, "n 2"]) -> float:
-    """The length at the rim of the colour wheel: nearly the longest, rounded up to two digits."""
-    length = max(float(np.quantile(np.hypot(*flow.T), 0.99)), 1.0)
+def _longest_px(flow: Float[np.ndarray, "n 2"], *, least: float) -> float:
+    """The length at the rim of the colour wheel: nearly the longest, rounded up to two digits.
+
+    It is half a cell at least, so that what wavers below a cell stays pale.
+    """
+    length = max(float(np.quantile(np.hypot(*flow.T), 0.99)), least)
     unit = 10.0 ** (math.floor(math.log10(length)) - 1)
     return math.ceil(length / unit) * unit

@@ -77,6 +77,15 @@ def test_the_wheel_measures_in_pixels_of_the_photograph_not_of_the_picture():
     )
 
 
+def test_what_wavers_below_a_cell_stays_pale():
+    a = np.zeros((480, 480, 3), np.uint8)
+    whole = coords.whole_image(a.shape[:2])
+    figure = alignment_figure(a, a, still(whole, whole, (0.05, 0.0)), NONE)
+    # A twentieth of a cell, where half a cell would be red.
+    assert any("at the rim by 24 px" in text.get_text() for text in figure.texts)
+    assert shares(figure, ([255, 229, 229],))[0] >= 0.97 * 480 * 480
+
+
 def test_long_names_are_cut_in_their_middle():
     a = np.zeros((100, 100, 3), np.uint8)
     whole = coords.whole_image(a.shape[:2])
