@@ -56,7 +56,7 @@ class Method:
 _SMOOTHNESS = {
     "conv4_flow": {"box": 0.1, "image": 0.05},
     "paper_energy": {"box": 0.1, "image": 0.05},
-    "sift_flow": {"box": 0.3, "image": 0.2},
+    "sift_flow": {"box": 0.4, "image": 0.2},
 }
 
 
