@@ -7,7 +7,7 @@ named are batch. A sample that is NaN or infinite counts as absent.
 
 Source: P. F. Felzenszwalb and D. P. Huttenlocher, "Distance transforms of sampled functions", Theory of
 Computing 8 (2012). Differs from the paper: a short line is compared with every sample of it, a long one
-by blocks (`_monotone`), because both vectorise where the paper's stack of parabolas does not.
+by blocks (`_by_blocks`), because both vectorise where the paper's stack of parabolas does not.
 """
 
 import functools
@@ -29,10 +29,11 @@ from convcorr_jax.flow.min_plus import (
 )
 
 Penalty = Literal["squared", "absolute"]
-PerAxis = float | Sequence[float] | Float[Array, ""] | Float[Array, " axes"]
+Scalar = float | Float[Array, ""]
+PerAxis = Scalar | Sequence[Scalar] | Float[Array, " axes"]
 
-# The longest line that is faster compared with every sample than by blocks.
-LONGEST_DENSE_LINE = 192
+# The longest line that is faster when every place is compared with every sample (measured on two CPU cores).
+LONGEST_DENSE_LINE = {"squared": 192, "absolute": 64}
 
 
 class DistanceTransform(NamedTuple):
@@ -50,7 +51,7 @@ def distance_transform(
     weight: PerAxis = 1.0,
     axes: int | tuple[int, ...] = -1,
     penalty: Penalty = "squared",
-    shift: PerAxis | None = None,
+    shift: PerAxis = 0.0,
     truncation: float | Float[Array, ""] | None = None,
 ) -> DistanceTransform:
     """The least, over all samples, of a sample's cost plus a penalty on the way from it.
@@ -94,12 +95,12 @@ def soft_distance_transform(
     weight: PerAxis = 1.0,
     axes: int | tuple[int, ...] = -1,
     penalty: Penalty = "squared",
-    shift: PerAxis | None = None,
+    shift: PerAxis = 0.0,
 ) -> Float[Array, "*shape"]:
     """`distance_transform` with a soft minimum, so that every sample has a gradient.
 
-    ``D(q) = -T log sum_p exp(-(f(p) + sum_a rho_a(q_a - p_a - shift_a)) / T)``, with T the temperature. It compares
-    every pair of places on a line, and needs one finite sample on each.
+    ``D(q) = -T log sum_p exp(-(f(p) + sum_a rho_a(q_a - p_a - shift_a)) / T)``, with T the temperature. Every
+    place is compared with every sample of its line, however long.
 
     Raises:
         InputError: an unknown penalty; an axis named twice or not there.
@@ -107,7 +108,7 @@ def soft_distance_transform(
     named = _checked(axes, penalty, costs.ndim)
     weights, shifts = _per_axis(weight, shift, named, costs.dtype)
     matrices = [
-        penalty_matrix(costs.shape[axis], axis_weight, 0.0 if axis_shift is None else axis_shift, penalty)
+        penalty_matrix(costs.shape[axis], axis_weight, axis_shift, penalty)
         for axis, axis_weight, axis_shift in zip(named, weights, shifts, strict=True)
     ]
     return soft_min_plus(costs, matrices, axes=named, temperature=temperature)
@@ -142,23 +143,20 @@ def _checked(axes, penalty, ndim):
 
 def _per_axis(weight, shift, named, dtype):
     weights = jnp.broadcast_to(jnp.asarray(weight, dtype), (len(named),))
-    if shift is None:
-        return weights, (None,) * len(named)
-    return weights, jnp.broadcast_to(jnp.asarray(shift, dtype), (len(named),))
+    shifts = jnp.broadcast_to(jnp.asarray(shift, dtype), (len(named),))
+    return weights, shifts
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4))
 def _transform_axis(costs, weight, shift, axis, penalty):
     length = costs.shape[axis]
-    if penalty == "absolute":
-        return _two_scans(costs, weight, shift, axis)
-    offset = 0.0 if shift is None else shift
-    if length > LONGEST_DENSE_LINE:
+    if length > LONGEST_DENSE_LINE[penalty]:
         lines = jnp.moveaxis(costs, axis, -1)
-        found = _monotone(lines.reshape(-1, length), weight, offset)
+        transform_lines = _by_blocks if penalty == "squared" else _by_scans
+        found = transform_lines(lines.reshape(-1, length), weight, shift)
         values, argmin = (jnp.moveaxis(part.reshape(lines.shape), -1, axis) for part in found)
         return values, argmin
-    matrix = penalty_matrix(length, weight, offset)
+    matrix = penalty_matrix(length, weight, shift, penalty)
     values = unfused([functools.partial(min_plus_once, matrix=matrix, axis=axis)], costs)
     # Unfused lest the compiler round a candidate here otherwise than it did there.
     first = functools.partial(argmin_plus_once, product=values, matrix=matrix, axis=axis)
@@ -170,54 +168,66 @@ def _transform_axis_jvp(axis, penalty, primals, tangents):
     costs, weight, shift = primals
     values, argmin = _transform_axis(costs, weight, shift, axis, penalty)
     places = lax.broadcasted_iota(costs.dtype, costs.shape, axis)
-    displacement = places - argmin - (0.0 if shift is None else shift)
+    displacement = places - argmin - shift
     way, slope = jax.jvp(
         lambda d: _unit_penalty(d, penalty), (displacement,), (jnp.ones_like(displacement),)
     )
-    tangent = jnp.take_along_axis(tangents[0], argmin, axis) + tangents[1] * way
-    if shift is not None:
-        tangent -= tangents[2] * weight * slope
+    from_costs = jnp.take_along_axis(tangents[0], argmin, axis)
+    tangent = from_costs + tangents[1] * way - tangents[2] * weight * slope
     return (values, argmin), (tangent, np.zeros(argmin.shape, jax.dtypes.float0))
 
 
-def _two_scans(costs, weight, shift, axis):
-    """The absolute penalty: a cheaper neighbour is passed on along the line, there and back."""
-    lines = jnp.moveaxis(costs, axis, 0)
-    length = lines.shape[0]
-    lines = jnp.where(jnp.isnan(lines), jnp.inf, lines)
-    places = lax.broadcasted_iota(jnp.int32, lines.shape, 0)
+def _by_scans(lines, weight, shift):
+    """The absolute penalty over lines ``[lines, n]``: the cheapest sample so far is carried there and back."""
+    length = lines.shape[1]
+    places = jnp.arange(length, dtype=lines.dtype)
+    samples = jnp.where(jnp.isnan(lines), jnp.inf, lines).T
 
-    def step(nearest, here):
-        passed_on = nearest[0] + weight
-        nearer = passed_on < here[0]
-        nearest = (
-            jnp.where(nearer, passed_on, here[0]),
-            jnp.where(nearer, nearest[1], here[1]),
+    def cost_from(sample, place):
+        cost, at = sample
+        return cost + weight * jnp.abs(place - at)
+
+    def step(best, current):
+        place, best_here = current
+        # Its cost is counted from the sample itself: from place to place rounding would add up.
+        better = cost_from(best, place) < cost_from(best_here, place)
+        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), best, best_here)
+        return best, best
+
+    nobody = (
+        jnp.full(lines.shape[0], jnp.inf, lines.dtype),
+        jnp.zeros(lines.shape[0], lines.dtype),
+    )
+    _, before = lax.scan(step, nobody, (places, (samples, places)))
+    _, (cost, at) = lax.scan(step, nobody, (places, before), reverse=True)
+
+    def here():
+        return cost_from((cost, at), places[:, None]), at
+
+    def between_places():
+        # The way to a point between two places, or beyond the last, leads over a place next to it.
+        asked = places - shift
+        below, above = (
+            jnp.clip(f(asked), 0, length - 1).astype(jnp.int32) for f in (jnp.floor, jnp.ceil)
         )
-        return nearest, nearest
+        from_below = cost_from((cost[below], at[below]), asked[:, None])
+        from_above = cost_from((cost[above], at[above]), asked[:, None])
+        return (
+            jnp.minimum(from_below, from_above),
+            jnp.where(from_above < from_below, at[above], at[below]),
+        )
 
-    nobody = (jnp.full(lines.shape[1:], jnp.inf, lines.dtype), jnp.zeros(lines.shape[1:], jnp.int32))
-    _, forward = lax.scan(step, nobody, (lines, places))
-    _, (values, argmin) = lax.scan(step, nobody, forward, reverse=True)
-    if shift is not None:
-        # Between two places, or beyond the last, the least cost is that of a place next to it plus the way from there.
-        at = jnp.arange(length, dtype=lines.dtype) - shift
-        below, above = (jnp.clip(f(at), 0, length - 1).astype(jnp.int32) for f in (jnp.floor, jnp.ceil))
-        along = (length,) + (1,) * (lines.ndim - 1)
-        from_below = values[below] + (weight * jnp.abs(at - below)).reshape(along)
-        from_above = values[above] + (weight * jnp.abs(at - above)).reshape(along)
-        argmin = jnp.where(from_above < from_below, argmin[above], argmin[below])
-        values = jnp.minimum(from_below, from_above)
-    return jnp.moveaxis(values, 0, axis), jnp.moveaxis(argmin, 0, axis)
+    values, argmin = lax.cond(shift == 0, here, between_places)
+    return values.T, argmin.astype(jnp.int32).T
 
 
-def _monotone(lines, weight, shift):
-    """The squared penalty over long lines ``[lines, n]`` in about ``n^1.5`` steps a line.
+def _by_blocks(lines, weight, shift):
+    """The squared penalty over long lines ``[lines, n]`` in about ``n^1.5`` comparisons a line.
 
     Because the penalty is convex, the sample that attains D(q) never moves back as q moves on. So first the
-    transform is computed at every s-th place only. Between two such places the nearest sample
-    lies between theirs, hence in few blocks of s samples: in all, at most 2 n / s pairs of a block of places and
-    a block of samples have to be compared, and along a line these form a staircase.
+    transform is computed at every s-th place only, s about the root of n. Between two such places the nearest
+    sample lies between theirs, hence in few blocks of s samples: in all, at most 2 n / s pairs of a block of
+    places and a block of samples have to be compared, and these form a staircase.
     """
     count, length = lines.shape
     side = 2 ** max(4, round(np.log2(length) / 2))
@@ -236,14 +246,14 @@ def _monotone(lines, weight, shift):
 
     # Step k of the staircase is on the first block of places that is not done before k; a block is done
     # when it has met its last block of samples. Each step moves on by one in one of the two.
-    done = jnp.arange(blocks) + last_block
-    steps = jnp.arange(2 * blocks - 1)
-    place_block = jnp.minimum((done[:, :, None] < steps).sum(axis=1), blocks - 1)
+    done = jnp.arange(blocks)[None] + last_block
+    steps = jnp.arange(2 * blocks - 1)[None]
+    place_block = jnp.minimum((done[:, :, None] < steps[None]).sum(axis=1), blocks - 1)
     sample_block = jnp.clip(steps - place_block, 0, blocks - 1)
 
     candidates = jnp.take_along_axis(samples, sample_block[:, :, None], axis=1)
     apart = ((place_block - sample_block) * side).astype(lines.dtype)[:, :, None] - shift
-    within = jnp.arange(side, dtype=lines.dtype)
+    within = jnp.arange(side, dtype=lines.dtype)[None, None]
     least = jnp.full(candidates.shape, jnp.inf, lines.dtype)
     at = jnp.zeros(candidates.shape, jnp.int32)
     for p in range(side):

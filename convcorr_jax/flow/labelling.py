@@ -1,7 +1,6 @@
 """Labellings of a grid: their energy, and the descent that ends every search for a good one.
 
-Arrays are laid out as in `convcorr_jax.flow.messages`: data costs and beliefs ``[h_t, w_t, h_s, w_s]``. A labelling
-is a pair of integer arrays ``[h_s, w_s]``, the column x and the row y of the target cell of each source cell.
+Arrays are laid out as in `convcorr_jax.flow.messages`: data costs and beliefs are ``[h_t, w_t, h_s, w_s]``.
 """
 
 from typing import NamedTuple
@@ -58,27 +57,29 @@ def descend(
 
     The two colours of the checkerboard take turns, so that the energy never rises.
     """
-    height, width = data.shape[2:]
+    label_height, label_width, height, width = data.shape
     rows, columns = jnp.mgrid[:height, :width]
-    colour = (rows + columns) % 2
+    even = (rows + columns) % 2 == 0
+    y = jnp.arange(label_height, dtype=data.dtype).reshape(-1, 1, 1, 1)
+    x = jnp.arange(label_width, dtype=data.dtype).reshape(1, -1, 1, 1)
+
+    # sum_q |t - a_q|^2 over the neighbours q, which would have p at a_q = t_q + p - q. Multiplied out,
+    # with what does not depend on t left away, it needs of the neighbours only their sum.
     neighbours = _from_neighbours(jnp.ones((height, width), data.dtype))
-    y, x = (
-        axis.astype(data.dtype)[:, :, None, None]
-        for axis in jnp.mgrid[: data.shape[0], : data.shape[1]]
-    )
-    # sum_q |t - a_q|^2 over the neighbours q, where a_q = t_q + p - q, without the part that t does not touch.
-    own = data + smoothness * neighbours * (x**2 + y**2)
+    own = data + smoothness * neighbours[None, None] * (x**2 + y**2)
 
     def turn(labels, whose):
-        u, v = ((part).astype(data.dtype) for part in (labels.x - columns, labels.y - rows))
-        drawn_x = _from_neighbours(u) + neighbours * columns
-        drawn_y = _from_neighbours(v) + neighbours * rows
+        flow = ((labels.x - columns, columns), (labels.y - rows, rows))
+        drawn_x, drawn_y = (
+            (_from_neighbours(part.astype(data.dtype)) + neighbours * place)[None, None]
+            for part, place in flow
+        )
         best = decode(own - 2 * smoothness * (x * drawn_x + y * drawn_y))
-        return Labelling(*(jnp.where(whose, a, b) for a, b in zip(best, labels, strict=True)))
+        return jax.tree.map(lambda new, old: jnp.where(whose, new, old), best, labels)
 
     def sweep(state):
         _, before, count = state
-        after = turn(turn(before, colour == 0), colour == 1)
+        after = turn(turn(before, even), ~even)
         return before, after, count + 1
 
     def moving(state):

@@ -11,11 +11,10 @@ It takes ``[k, h_t, w_t, pixels, ...]`` and a slice that says which k of the fou
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 Schedule = Literal["parallel", "checkerboard", "sweeps"]
 Transform = Callable[[Array, slice], Array]
@@ -113,7 +112,7 @@ def _checkerboard(data, transform):
     return Wiring(
         start=lambda messages: (_pack(messages, 0), _pack(messages, 1)),
         round=one_round,
-        finish=lambda messages: _unpack(*messages, width),
+        finish=lambda messages: _unpack(messages[0], messages[1], width),
         belief=lambda messages: _unpack(
             _belief(first, messages[0]), _belief(second, messages[1]), width
         ),
@@ -155,6 +154,7 @@ def _odd_rows(grid):
     return (np.arange(height) % 2 == 1).reshape((1,) * (grid.ndim - 2) + (height, 1))
 
 
-def has_sender(height, width):
+def has_sender(height: int, width: int) -> Bool[np.ndarray, "4 height width"]:
+    """Whether there is a neighbour from whom a message can arrive travelling right, left, down, up."""
     rows, columns = np.mgrid[:height, :width]
     return np.stack([columns > 0, columns < width - 1, rows > 0, rows < height - 1])

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 # Candidates unrolled into one fused loop. With fewer, XLA on CPU fuses the slicing of the block into
 # that loop, which then no longer vectorises (eight times slower at 8 than at 16); with more, it spills.
@@ -117,7 +117,9 @@ def soft_min_plus(
 # To compute the candidates again on the way back costs less than to keep them all.
 @functools.partial(jax.checkpoint, static_argnums=(3,))
 def _soft_min_plus_once(costs, matrix, temperature, axis):
+    costs = jnp.where(jnp.isnan(costs), jnp.inf, costs)
     least = lax.stop_gradient(min_plus(costs, (matrix,), axes=(axis,)))
+    least = jnp.where(jnp.isinf(least), 0, least)
     lead = matrix.shape[:-2]
     shape = [*lead, *[1] * (costs.ndim + 1 - len(lead))]
     shape[axis], shape[axis + 1] = matrix.shape[-2:]

@@ -26,7 +26,8 @@ def coarsen(data: Float[Array, "h_t w_t h w"]) -> Float[Array, "h_t w_t h_half w
     """Data costs of the blocks: the sum of their cells' costs (a block at the border may have fewer)."""
     height, width = data.shape[-2:]
     padded = jnp.pad(data, ((0, 0), (0, 0), (0, height % 2), (0, width % 2)))
-    return sum(_shifted(padded[..., row::2, column::2], row, column) for row, column in OFFSETS)
+    cells = [_shifted(padded[..., row::2, column::2], row, column) for row, column in OFFSETS]
+    return cells[0] + cells[1] + cells[2] + cells[3]
 
 
 def refine(
@@ -34,10 +35,11 @@ def refine(
 ) -> Float[Array, "4 h_t w_t h w"]:
     """Messages for the cells of a grid of ``size``: each hears what its block has heard."""
     height, width = size
-    half_height, half_width = messages.shape[-2:]
-    fine = jnp.zeros((*messages.shape[:-2], 2 * half_height, 2 * half_width), messages.dtype)
-    for row, column in OFFSETS:
-        fine = fine.at[..., row::2, column::2].set(_shifted(messages, -row, -column))
+    cells = jnp.stack([_shifted(messages, -row, -column) for row, column in OFFSETS])
+    cells = cells.reshape(2, 2, *messages.shape)
+    # [row in block, column in block, ..., block row, block column] to [..., row, column]
+    cells = jnp.moveaxis(cells, (0, 1), (-3, -1))
+    fine = cells.reshape(*messages.shape[:-2], 2 * messages.shape[-2], 2 * messages.shape[-1])
     return fine[..., :height, :width] * has_sender(height, width)[:, None, None].astype(fine.dtype)
 
 

@@ -4,7 +4,7 @@ Points are (x, y) with sample centres at integers, in the frame of the array tha
 outermost samples reads the nearest point on them (so does SciPy's spline); an absent point (NaN) reads NaN.
 """
 
-from collections.abc import Sequence
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +19,9 @@ from convcorr_jax import coords
 def sample(image: Float[Array, "h w c"], points: Float[Array, "*n 2"]) -> Float[Array, "*n c"]:
     """Read an image at points, by the bicubic spline through its pixels.
 
-    ``s(x, y) = sum_ij c_ij B(x - j) B(y - i)`` with cubic B-splines B, the third derivative continuous across the
-    last-but-one samples ("not a knot"): SciPy's ``RectBivariateSpline(kx=3, ky=3, s=0)``.
+    ``s(x, y) = sum_ij c_ij B(x - j) B(y - i)`` with cubic B-splines B, its third derivatives continuous across
+    the last pixels but one ("not a knot"): the paper's interpolation, SciPy's ``RectBivariateSpline(kx=3,
+    ky=3, s=0)``. Along a side of 3, 2 or 1 pixels it is the parabola, the line or the constant.
     """
     height, width, channels = image.shape
     coefficients = jnp.moveaxis(_spline_coefficients(image), 0, 1)
@@ -35,6 +36,7 @@ def sample(image: Float[Array, "h w c"], points: Float[Array, "*n 2"]) -> Float[
     return values.reshape(*points.shape[:-1], channels)
 
 
+@jax.jit
 def warp(image: Float[Array, "h_t w_t c"], flow_px: Float[Array, "h w 2"]) -> Float[Array, "h w c"]:
     """Pull an image back along a flow: ``out(p) = image(p + flow_px(p))``, by the spline of `sample`.
 
@@ -52,17 +54,18 @@ def sample_flow(flow: Float[Array, "h w 2"], points: Float[Array, "n 2"]) -> Flo
     return jnp.einsum("nh,nw,hwd->nd", rows, columns, flow)
 
 
+@functools.partial(jax.jit, static_argnames="size")
 def upsample_flow(
     flow: Float[Array, "h w 2"],
     source_to_px: coords.Transform,
     target_to_px: coords.Transform,
-    size: Sequence[int],
+    size: tuple[int, int],
 ) -> Float[Array, "height width 2"]:
     """A flow between cells as a dense flow between pixels.
 
-    A pixel p of the source image, ``size`` (height, width), lies at cell ``c = source_to_px^-1(p)``; it goes to the
-    pixel ``target_to_px(c + w(c))``. Displacements w are bilinear between the cells, because a spline
-    rings where a flow of whole cells jumps, and constant beyond the outermost ones.
+    A pixel p of the source image, ``size`` (height, width), lies at the cell ``c = source_to_px^-1(p)`` and
+    goes to the pixel ``target_to_px(c + w(c))``. The displacement w is bilinear between cells, because a
+    spline would ring where a flow of whole cells jumps, and constant beyond the outermost ones.
     """
     height, width = size
     pixels = jnp.asarray(coords.cell_grid((height, width)), flow.dtype)
@@ -79,12 +82,12 @@ def _hat_weights(positions, length):
     return jnp.maximum(0, 1 - jnp.abs(inside[:, None] - jnp.arange(length)[None]))
 
 
-def _spline_coefficients(samples: Float[Array, "n *rest"]) -> Float[Array, "m *rest"]:
+def _spline_coefficients(samples: Float[Array, "n ..."]) -> Float[Array, "m ..."]:
     """B-spline coefficients of the not-a-knot cubic through samples along the first axis, two more than those.
 
     With moments M (second derivatives at the samples) and second differences d, smoothness says
-    ``M[i-1] + 4 M[i] + M[i+1] = 6 d[i]``, and the ends say ``M[1] = d[1]``, ``M[n-2] = d[n-2]``. The coefficients
-    are ``samples - M / 6``.
+    ``M[i-1] + 4 M[i] + M[i+1] = 6 d[i]``, and the ends say ``M[1] = d[1]``, ``M[n-2] = d[n-2]``. The
+    coefficients are ``samples - M / 6``.
     """
     count = samples.shape[0]
     moments = jnp.zeros_like(samples)

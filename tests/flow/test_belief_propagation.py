@@ -1,0 +1,259 @@
+import itertools
+from functools import partial
+from typing import Any, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.test_util import check_grads
+
+from convcorr_jax.errors import InputError
+from convcorr_jax.flow import min_sum, soft_min_sum
+from convcorr_jax.flow.messages import Schedule
+from tests.reference import grid_matching as reference
+
+SCHEDULES = get_args(Schedule)
+
+# Energies here are sums of a few hundred single-precision terms of about 1.
+TOLERANCE = 1e-4
+
+
+def random_costs(rng, *shape: int) -> np.ndarray:
+    return rng.uniform(0, 1, shape).astype(np.float32)
+
+
+def descriptor_costs(rng, size, *, shift, noise, length=24) -> np.ndarray:
+    """Distances between random unit descriptors and the same ones displaced by ``shift`` (x, y) with noise."""
+    source = rng.normal(size=(*size, length))
+    target = np.roll(source, shift[::-1], axis=(0, 1)) + noise * rng.normal(size=source.shape)
+    source, target = (f / np.linalg.norm(f, axis=-1, keepdims=True) for f in (source, target))
+    squared = 2 - 2 * np.einsum("ijd,kld->ijkl", source, target)
+    return np.sqrt(np.maximum(squared, 0)).astype(np.float32)
+
+
+def energy_of(costs, labels, smoothness) -> float:
+    return sum(reference.energy(costs, np.asarray(labels), smoothness=smoothness))
+
+
+# Exact where it can be.
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("size", [(1, 5), (4, 1)])
+def test_is_exact_on_a_chain(rng, schedule, size) -> None:
+    solve = partial(min_sum, schedule=schedule, coarse_levels=0, tolerance=1e-6)
+    for smoothness in (0.0, 0.05, 1.0):
+        costs = random_costs(rng, *size, 2, 3)
+        least, marginals = reference.min_marginals(costs, smoothness=smoothness)
+        found = solve(costs, smoothness=smoothness)
+        assert found.converged
+        np.testing.assert_allclose(found.energy.total, least, atol=TOLERANCE)
+        np.testing.assert_allclose(found.min_marginals, marginals - least, atol=TOLERANCE)
+
+
+def test_one_cell_takes_its_cheapest_label() -> None:
+    found = min_sum(jnp.array([3.0, 2.0, 1.0, 4.0]).reshape(1, 1, 1, 4), smoothness=1.0)
+    assert found.labels.tolist() == [[[2, 0]]]
+    assert found.converged
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_finds_the_least_of_all_labellings_of_a_small_grid(rng, schedule) -> None:
+    solve = partial(min_sum, schedule=schedule, coarse_levels=0)
+    for smoothness in (0.02, 0.1, 0.5):
+        # 3 x 3 cells with 4 labels: all 262,144 labellings. There are loops, so that exactness is no
+        # theorem here, but on problems this small it holds for these seeds.
+        costs = random_costs(rng, 3, 3, 2, 2)
+        least, _ = reference.min_marginals(costs, smoothness=smoothness)
+        found = solve(costs, smoothness=smoothness)
+        np.testing.assert_allclose(found.energy.total, least, atol=TOLERANCE)
+
+
+# Tests on this grid name the schedule and nothing else, and so share one program a schedule.
+GRID = (6, 7)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_a_shifted_image_gives_the_shift(rng, schedule) -> None:
+    shift = (2, -1)
+    costs = descriptor_costs(rng, GRID, shift=shift, noise=0.3)
+    found = min_sum(costs, smoothness=0.1, schedule=schedule)
+    rows, columns = np.mgrid[: GRID[0], : GRID[1]]
+    # What is shifted out of the target wraps around; the cells at that border follow neither.
+    stays = (columns + shift[0] < GRID[1]) & (rows + shift[1] >= 0)
+    assert found.converged
+    np.testing.assert_array_equal(np.asarray(found.flow)[stays], [shift] * stays.sum())
+    np.testing.assert_array_equal(found.flow, found.labels - np.stack([columns, rows], axis=-1))
+
+
+def test_indifferent_costs_give_a_constant_flow() -> None:
+    found = min_sum(jnp.full((*GRID, *GRID), 0.5), smoothness=0.1, schedule="checkerboard")
+    assert found.energy.smoothness == 0.0
+    np.testing.assert_allclose(found.energy.data, 21.0)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_is_never_worse_than_iterated_conditional_modes(rng, schedule) -> None:
+    for smoothness in (0.003, 0.03, 0.3):
+        costs = random_costs(rng, *GRID, *GRID)
+        labels = reference.iterated_conditional_modes(costs, smoothness=smoothness)
+        theirs = energy_of(costs, labels, smoothness)
+        ours = min_sum(costs, smoothness=smoothness, schedule=schedule)
+        assert ours.energy.total <= theirs + TOLERANCE
+
+
+def test_no_cell_alone_can_do_better(rng) -> None:
+    costs = random_costs(rng, *GRID, *GRID)
+    labels = np.asarray(min_sum(costs, smoothness=0.1, schedule="checkerboard").labels)
+    least = energy_of(costs, labels, 0.1)
+    for y, x in ((0, 0), (2, 6), (3, 3), (5, 1)):
+        for label in itertools.product(range(GRID[1]), range(GRID[0])):
+            other = labels.copy()
+            other[y, x] = label
+            assert energy_of(costs, other, 0.1) >= least - TOLERANCE
+
+
+def test_schedules_agree_where_the_answer_is_clear(rng) -> None:
+    costs = descriptor_costs(rng, GRID, shift=(1, 1), noise=0.5)
+    first, *others = (min_sum(costs, smoothness=0.05, schedule=schedule) for schedule in SCHEDULES)
+    others.append(
+        min_sum(costs, smoothness=0.05, schedule="parallel", coarse_levels=0, damping=0.2)
+    )
+    for other in others:
+        assert other.converged
+        np.testing.assert_array_equal(other.labels, first.labels)
+
+
+def test_coarser_grids_spare_rounds(rng) -> None:
+    costs = descriptor_costs(rng, (10, 10), shift=(2, 3), noise=1.0)
+    solve = partial(min_sum, costs, smoothness=0.3, schedule="parallel")
+    alone, helped = solve(coarse_levels=0), solve(coarse_levels=2)
+    assert helped.energy.total <= alone.energy.total + TOLERANCE
+    # After one round of messages the labels are already good; without coarser grids they are not.
+    assert helped.trace.total[0] < 1.05 * helped.energy.total
+    assert alone.trace.total[0] > 1.5 * helped.energy.total
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_a_mirrored_problem_has_the_mirrored_answer(rng, schedule) -> None:
+    costs = descriptor_costs(rng, GRID, shift=(1, 0), noise=0.5)
+    found = min_sum(costs, smoothness=0.1, schedule=schedule)
+    for axis, signs in ((0, (1, -1)), (1, (-1, 1))):
+        mirrored = min_sum(np.flip(costs, (axis, axis + 2)), smoothness=0.1, schedule=schedule)
+        np.testing.assert_array_equal(
+            np.flip(mirrored.flow, axis), found.flow * jnp.array([[signs]])
+        )
+
+
+# What is reported.
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_energies_are_those_of_the_labels(rng, schedule) -> None:
+    costs = random_costs(rng, *GRID, *GRID)
+    found = min_sum(costs, smoothness=0.02, schedule=schedule)
+    data, rough = reference.energy(costs, np.asarray(found.labels), smoothness=0.02)
+    np.testing.assert_allclose(found.energy.data, data, rtol=1e-5)
+    np.testing.assert_allclose(found.energy.smoothness, rough, rtol=1e-5)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_the_trace_ends_with_the_rounds_and_never_beats_the_answer(rng, schedule) -> None:
+    costs = descriptor_costs(rng, GRID, shift=(1, 1), noise=1.0)
+    found = min_sum(costs, smoothness=0.02, schedule=schedule)
+    rounds = int(found.rounds)
+    assert found.converged
+    assert 0 < rounds < 30
+    for term in found.trace:
+        assert np.isfinite(term[:rounds]).all()
+        assert np.isnan(term[rounds:]).all()
+    assert found.energy.total <= np.nanmin(found.trace.total) + TOLERANCE
+    # The last decoding is each cell's own choice from the min-marginals.
+    choice = np.asarray(found.min_marginals).reshape(*GRID, -1).argmin(axis=2)
+    last = energy_of(costs, np.stack([choice % GRID[1], choice // GRID[1]], axis=-1), 0.02)
+    np.testing.assert_allclose(found.trace.total[rounds - 1], last, rtol=1e-5)
+
+
+# The soft form.
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_soft_marginals_of_a_chain_are_exact(rng, schedule) -> None:
+    costs = random_costs(rng, 1, 4, 2, 2)
+    soft = soft_min_sum(costs, smoothness=0.1, temperature=0.3, rounds=4, schedule=schedule)
+    expected = reference.log_partition_marginals(costs, smoothness=0.1, temperature=0.3)
+    np.testing.assert_allclose(soft.marginals, expected, atol=1e-5)
+    rows, columns = np.mgrid[:2, :2]
+    cells = np.stack([np.arange(4), np.zeros(4)], axis=-1)[None]
+    x, y = (np.einsum("hwij,ij->hw", expected, axis) for axis in (columns, rows))
+    np.testing.assert_allclose(soft.flow, np.stack([x, y], axis=-1) - cells, atol=1e-5)
+
+
+def test_the_cold_limit_is_the_hard_form(rng) -> None:
+    costs = descriptor_costs(rng, GRID, shift=(1, 0), noise=0.5)
+    hard = min_sum(costs, smoothness=0.1, schedule="checkerboard")
+    soft = soft_min_sum(costs, smoothness=0.1, temperature=1e-3, rounds=10)
+    np.testing.assert_allclose(soft.flow, hard.flow, atol=1e-3)
+
+
+def test_gradients_equal_finite_differences(rng) -> None:
+    costs = random_costs(rng, 2, 3, 3, 4)
+    readout = rng.normal(size=(2, 3, 2)).astype(np.float32)
+
+    def read(costs, smoothness, temperature):
+        soft = soft_min_sum(costs, smoothness=smoothness, temperature=temperature, rounds=3)
+        return (soft.flow * readout).sum()
+
+    # Single precision leaves three digits of a difference over a step of 2e-3.
+    arguments = (costs, np.float32(0.1), np.float32(0.2))
+    check_grads(read, arguments, order=1, modes=["rev"], eps=2e-3, atol=2e-2, rtol=2e-2)
+
+
+# Batches and compilation.
+
+
+def test_a_batch_is_as_one_by_one(rng) -> None:
+    batch = np.stack([descriptor_costs(rng, GRID, shift=(1, 0), noise=n) for n in (0.1, 1.0, 3.0)])
+    solve = partial(min_sum, smoothness=0.1, schedule="checkerboard")
+    together = jax.vmap(solve)(batch)
+    for i, costs in enumerate(batch):
+        alone = solve(costs)
+        np.testing.assert_array_equal(together.labels[i], alone.labels)
+        assert together.rounds[i] == alone.rounds
+        np.testing.assert_allclose(together.trace.total[i], alone.trace.total, rtol=1e-5)
+        np.testing.assert_allclose(together.min_marginals[i], alone.min_marginals, atol=1e-5)
+
+
+def test_a_batch_of_the_soft_form_is_as_one_by_one(rng) -> None:
+    batch = np.stack([descriptor_costs(rng, GRID, shift=(1, 0), noise=n) for n in (0.1, 3.0)])
+    solve = partial(soft_min_sum, smoothness=0.1, temperature=0.1, rounds=10)
+    together = jax.vmap(solve)(batch)
+    for i, costs in enumerate(batch):
+        np.testing.assert_allclose(together.flow[i], solve(costs).flow, atol=1e-4)
+
+
+def test_says_when_it_was_cut_short_and_compiles_once_for_all_weights(rng) -> None:
+    solve = partial(min_sum, schedule="parallel", coarse_levels=0, max_rounds=2)
+    costs = random_costs(rng, 3, 4, 4, 3)
+    hurried = solve(costs, smoothness=0.3, tolerance=1e-4, damping=0.1)
+    assert not hurried.converged
+    assert hurried.rounds == 2
+    assert np.isfinite(hurried.trace.total).all()
+    compiled: Any = min_sum
+    before = compiled._cache_size()
+    content = solve(costs[::-1], smoothness=0.2, tolerance=10.0, damping=0.5)
+    assert content.converged
+    assert content.rounds == 1
+    assert compiled._cache_size() == before
+
+
+# Bad input.
+
+
+def test_refuses_what_it_cannot_do() -> None:
+    costs = jnp.zeros((2, 2, 2, 2))
+    with pytest.raises(InputError, match="max_rounds"):
+        min_sum(costs, smoothness=0.1, max_rounds=0)
+    with pytest.raises(InputError, match="coarse_levels"):
+        min_sum(costs, smoothness=0.1, coarse_levels=-1)
