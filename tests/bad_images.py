@@ -54,9 +54,21 @@ def _tiff(values: np.ndarray) -> bytes:
 BAD_IMAGES: Mapping[str, tuple[str, Callable[[], bytes], str]] = {
     "empty": ("a.jpg", lambda: b"", "is empty"),
     "text": ("a.jpg", lambda: b"not an image at all", "is not an image that can be read"),
-    "truncated JPEG": ("a.jpg", lambda: encoded(_photograph(), "JPEG")[:4000], "damaged or cut short"),
-    "truncated PNG": ("a.png", lambda: encoded(_photograph(), "PNG")[:9000], "damaged or cut short"),
-    "only a header": ("a.png", lambda: encoded(_photograph(), "PNG")[:40], "damaged or cut short|not an"),
+    "truncated JPEG": (
+        "a.jpg",
+        lambda: encoded(_photograph(), "JPEG")[:4000],
+        "damaged or cut short",
+    ),
+    "truncated PNG": (
+        "a.png",
+        lambda: encoded(_photograph(), "PNG")[:9000],
+        "damaged or cut short",
+    ),
+    "only a header": (
+        "a.png",
+        lambda: encoded(_photograph(), "PNG")[:40],
+        "damaged or cut short|not an",
+    ),
     "CMYK": ("a.jpg", lambda: encoded(_photograph().convert("CMYK"), "JPEG"), "is a CMYK image"),
     "16-bit grey PNG": ("a.png", lambda: _deep(_GREY, 1), "more than 8 bits a channel"),
     "16-bit RGB PNG": ("a.png", lambda: _deep(_RGB, 3), "more than 8 bits a channel"),

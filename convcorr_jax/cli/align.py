@@ -33,7 +33,10 @@ _BoxOption = tuple[float, float, float, float] | None
 
 @dataclass(frozen=True)
 class Align:
-    """Align two photographs: one picture with lines between matches, a laid onto b, and the flow in colour."""
+    """Align two photographs: one picture with lines between matches, a laid onto b, and the flow in colour.
+
+    Most of the time goes into compiling; where JAX_COMPILATION_CACHE_DIR names a folder, that is done once.
+    """
 
     a: Annotated[Positional[Path], arg(metavar="A.jpg")]
     """The photograph that is matched."""

@@ -21,6 +21,7 @@ from convcorr_jax import coords, files
 from convcorr_jax.backbone import NETWORKS
 from convcorr_jax.backbone.weights import find
 from convcorr_jax.cli import main
+from convcorr_jax.descriptors.convolutional import RECIPES
 from convcorr_jax.point_files import read_points
 from tests.bad_images import BAD_IMAGES, write_bad_image
 
@@ -118,7 +119,7 @@ def test_it_writes_the_picture_the_arrays_and_the_points(written):
 def test_progress_is_for_terminals_and_the_summary_for_everyone(written):
     assert written.ended.err == ""
     assert re.search(
-        r"alexnet conv3 \+ conv4 \+ conv5, smoothness 0.2; \d+ % of 400 cells", written.ended.out
+        r"alexnet [\w +]+conv5, smoothness 0.2; \d+ % of 400 cells agree", written.ended.out
     )
     assert re.search(
         r"Energy [\d.]+ \(data [\d.]+, deformation [\d.]+\) after \d+ rounds.*; [\d.]+ seconds",
@@ -161,7 +162,7 @@ def test_the_arrays_agree_with_one_another(written):
     assert settings["box_a"] == [20, 10, 380, 260]
     assert settings["box_b"] is None
     assert settings["smoothness"] == 0.2
-    assert settings["layers"] == ["conv3", "conv4", "conv5"]
+    assert settings["layers"] == list(RECIPES["alexnet"].layers)
 
 
 @needs_weights
