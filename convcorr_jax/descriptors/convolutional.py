@@ -46,13 +46,13 @@ class Recipe:
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
-        "caffenet": Recipe(("conv2", "conv3", "conv4", "conv5"), (227, 340)),
-        "bvlc_alexnet": Recipe(("conv2", "conv3", "conv4", "conv5"), (227, 340)),
-        "alexnet": Recipe(("conv2", "conv3", "conv4", "conv5"), (227, 340)),
+        "caffenet": Recipe(("conv3", "conv4", "conv5"), (227, 340)),
+        "bvlc_alexnet": Recipe(("conv3", "conv4", "conv5"), (227, 340)),
+        "alexnet": Recipe(("conv3", "conv4", "conv5"), (227, 340)),
         "vgg16": Recipe(("conv4_3", "conv5_1", "conv5_3"), (224, 336)),
     }
 )
-"""What aligned best of the layers and sizes tried, on every third pair of PF-WILLOW."""
+"""What aligned best of the layers and sizes tried on PF-WILLOW."""
 
 PAPER_RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {

@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-from convcorr_jax.backbone import NETWORKS, activations, find_network, forward, preprocess
+from convcorr_jax.backbone import (
+    NETWORKS,
+    activations,
+    convolution,
+    find_network,
+    forward,
+    preprocess,
+)
 from convcorr_jax.backbone.networks import Conv, Network, Params
 from convcorr_jax.backbone.weights.layout import Stored, assemble
 from convcorr_jax.errors import InputError
@@ -159,7 +166,7 @@ def test_on_other_devices_the_plain_convolution_gives_the_same(rng, monkeypatch)
     params = random_params(network, rng)
     inputs = jnp.asarray(rng.standard_normal((1, 99, 131, 3), dtype=np.float32))
     here = activations(params, inputs, network=network, layers=("conv5",))["conv5"]
-    monkeypatch.setattr(forward, "_on_cpu", lambda: False)
+    monkeypatch.setattr(convolution, "on_cpu", lambda: False)
     plain = forward._walk(params, inputs, network=network, layers=("conv5",))["conv5"]
     assert_layer_close(here, plain, "conv5")
 

@@ -9,6 +9,7 @@ from convcorr_jax.backbone import (
     Filters,
     activations,
     cell_centers,
+    convolution,
     forward,
     grid_size,
     receptive_field,
@@ -73,7 +74,7 @@ def positive_network(name: str, side: int):
 )
 def test_a_cell_responds_to_the_pixels_of_its_field_and_no_others(name, layer, monkeypatch):
     # Plain convolution, whose zeros are exact.
-    monkeypatch.setattr(forward, "_on_cpu", lambda: False)
+    monkeypatch.setattr(convolution, "on_cpu", lambda: False)
     side = 227
     network, params = positive_network(name, side)
     field = receptive_field(network, layer)
