@@ -40,7 +40,7 @@ from convcorr_jax.flow.alignment import (
 from convcorr_jax.flow.warping import sample_flow
 from convcorr_jax.shapes import Image
 
-# Messages take a dozen arrays of cells² numbers: at 64 x 64 cells under a gigabyte.
+# Messages are arrays of cells² numbers: at 64 x 64 cells a run takes 1.8 GB and minutes on two cores.
 MAX_CELLS = 64 * 64
 # A match is mutual when the way there and back ends within one cell of where it began.
 MUTUAL_CELLS = 1.0
