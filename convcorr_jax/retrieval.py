@@ -4,7 +4,7 @@ The similarity of a query q and a database row d is ``q . d / (|q| |d|)`` in sin
 vector of length zero has similarity 0 with everything. Neighbours come in the order of falling
 similarity, equals in the order of rising index, as a stable sort of all similarities would put them.
 
-How. The similarities of one block are a matrix product. The greatest of every 64 is found at once;
+How. The similarities of one block are a matrix product. The greatest of every 32 is found at once;
 from these maxima the block's best row is drawn, then the next, for all queries together, for as long
 as a draw improves on some query's k best so far. After the first blocks few draws do, and selection
 costs little beside the product. (`jax.lax.top_k` of every block costs as much as the product, on a
@@ -26,7 +26,7 @@ from convcorr_jax.errors import InputError
 BLOCK_SIZE = 2048
 QUERIES_AT_ONCE = 1024
 # Rows that share a maximum. A draw searches the maxima of a block, then the rows of one group.
-GROUP = 64
+GROUP = 32
 
 
 class Neighbors(NamedTuple):

@@ -3,9 +3,8 @@
 Everything is float32 and ``[batch, height, width, channel]``. The functions are pure and differentiable, and
 work for images of any size that leaves at least one cell; `receptive_field` says where each cell looks.
 
-On a CPU the batch is taken a few images at a time, so that activations stay in the cache and memory does not
-grow with the batch, and 3x3 and 5x5 filters are applied by `winograd`. Elsewhere the whole batch goes through
-`jax.lax.conv_general_dilated`, in the precision that ``jax.default_matmul_precision`` asks for.
+On a CPU the batch goes through a few images at a time, so that activations stay in the cache and memory
+does not grow with the batch. On a GPU, products are as precise as ``jax.default_matmul_precision`` says.
 """
 
 import math
@@ -17,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
-from convcorr_jax.backbone import winograd
+from convcorr_jax.backbone.convolution import correlate, on_cpu
 from convcorr_jax.backbone.networks import (
     Conv,
     Filters,
@@ -32,9 +31,6 @@ from convcorr_jax.errors import InputError
 # The largest activation of the images that go through together. Measured on 2 cores with 32 MB of shared
 # cache: fewer images make the products too small, more of them wait for memory.
 _BYTES_AT_ONCE = 16e6
-
-# With fewer input channels (an image has three), the additions cost more than the multiplications saved.
-_WINOGRAD_MIN_CHANNELS = 16
 
 
 def preprocess(
@@ -89,7 +85,7 @@ def _activations(
     walk = partial(_walk, params, network=network, layers=layers)
     count = inputs.shape[0]
     chunks = math.ceil(count / _images_at_once(network, layers, inputs.shape[1:3]))
-    if chunks <= 1 or not _on_cpu():
+    if chunks <= 1 or not on_cpu():
         return walk(inputs)
     images = math.ceil(count / chunks)  # even chunks: at most one image a chunk is padding
     padded = jnp.pad(inputs, ((0, chunks * images - count), (0, 0), (0, 0), (0, 0)))
@@ -117,7 +113,7 @@ def _walk(
 def _convolve(inputs: jax.Array, filters: Filters, layer: Conv) -> jax.Array:
     # Groups are split by hand: a grouped convolution is three times slower on a CPU.
     outputs = [
-        _correlate(group, kernel, layer)
+        correlate(group, kernel, stride=layer.stride, padding=layer.padding)
         for group, kernel in zip(
             jnp.split(inputs, layer.groups, axis=-1),
             jnp.split(filters.kernel, layer.groups, axis=-1),
@@ -125,21 +121,6 @@ def _convolve(inputs: jax.Array, filters: Filters, layer: Conv) -> jax.Array:
         )
     ]
     return jax.nn.relu(jnp.concatenate(outputs, axis=-1) + filters.bias[None, None, None, :])
-
-
-def _correlate(inputs: jax.Array, kernel: jax.Array, layer: Conv) -> jax.Array:
-    by_winograd = (
-        layer.window in (3, 5) and layer.stride == 1 and inputs.shape[-1] >= _WINOGRAD_MIN_CHANNELS
-    )
-    if by_winograd and _on_cpu():
-        return winograd.correlate(inputs, kernel, padding=layer.padding)
-    return jax.lax.conv_general_dilated(
-        inputs,
-        kernel,
-        window_strides=(layer.stride, layer.stride),
-        padding=[(layer.padding, layer.padding)] * 2,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
 
 
 def _max_pool(inputs: jax.Array, layer: MaxPool) -> jax.Array:
@@ -181,7 +162,3 @@ def _images_at_once(network: Network, layers: Sequence[str], image_size: Sequenc
         default=1,
     )
     return max(1, int(_BYTES_AT_ONCE // largest))
-
-
-def _on_cpu() -> bool:
-    return jax.default_backend() == "cpu"
