@@ -4,7 +4,8 @@ Geometry. ``radius_px`` is half the side of the 4 x 4 array. A bin is therefore 
 wide, and the bin centres lie at -1.5, -0.5, 0.5 and 1.5 bins from the descriptor's centre; as the
 bins overlap by bilinear interpolation, gradients count up to 2.5 bins (1.25 radii) away along each
 axis. VLFeat's dense SIFT of ``size`` s has ``radius_px = 2 * s``, a SIFT keypoint of scale s has
-``radius_px = 6 * s``. Centres and radii need not be whole numbers.
+``radius_px = 6 * s``; Long et al. 2014 align images with ``radius_px = 20``. Centres and radii need
+not be whole numbers.
 
 Histogram. Let u be the offset of a pixel from the centre in bins, m the length of its gradient and
 a the gradient's angle from x towards y (clockwise on the screen). Orientation t of the bin in
@@ -40,7 +41,7 @@ from jaxtyping import Array, Float, Num
 from convcorr_jax import coords
 from convcorr_jax.descriptors.window_sums import window_sums, windows
 from convcorr_jax.errors import InputError
-from convcorr_jax.shapes import Descriptors, Points
+from convcorr_jax.shapes import Descriptors
 
 BINS = 4
 ORIENTATIONS = 8
@@ -84,7 +85,7 @@ GreyOrRGB = (
 @partial(jax.jit, static_argnames=("radius_px", "smoothing_sigma_px", "contrast_threshold"))
 def sift_at(
     image: GreyOrRGB,
-    centers: Points,
+    centers: Float[Array, "n 2"] | Float[np.ndarray, "n 2"],
     *,
     radius_px: float,
     smoothing_sigma_px: float | None = None,
@@ -187,7 +188,7 @@ def dense_sift(
         histograms = histograms.reshape(*histograms.shape[:2], LENGTH)
         return _normalized(histograms, bin_px, contrast_threshold)
 
-    # The axis that is summed over next leads, so that neighbours in memory are summed alike.
+    # Images lie on their side while columns are summed: the axis that is summed over comes first.
     x, y = jnp.gradient(grey.T)
     by_column = window_sums(_orientation_maps(x, y), windows(x_centers, width, reach=reach), weigh)
     return window_sums(
@@ -235,17 +236,18 @@ def _grid_centers(
 
 def _grey(image: GreyOrRGB) -> Float[Array, "h w"]:
     image = jnp.asarray(image)
+    is_grey = image.ndim == 2 and jnp.issubdtype(image.dtype, jnp.floating)
+    if not is_grey and not (image.ndim == 3 and image.dtype == jnp.uint8):
+        raise InputError(
+            f"image is {image.dtype} of shape {image.shape}; floating-point grey [height, width] "
+            "or 8-bit RGB [height, width, 3] is expected"
+        )
     if min(image.shape[:2]) < 2:
         raise InputError(f"image has shape {image.shape}; at least 2 x 2 pixels are expected")
-    if image.ndim == 2 and jnp.issubdtype(image.dtype, jnp.floating):
-        return image
-    if image.ndim == 3 and image.dtype == jnp.uint8:
-        red, green, blue = jnp.moveaxis(image / 255, -1, 0)
-        return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
-    raise InputError(
-        f"image is {image.dtype} of shape {image.shape}; floating-point grey [height, width] or "
-        "8-bit RGB [height, width, 3] is expected"
-    )
+    if is_grey:
+        return image.astype(jnp.promote_types(image.dtype, jnp.float32))
+    red, green, blue = jnp.moveaxis(image / 255, -1, 0)
+    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 
 
 def _smoothed(
