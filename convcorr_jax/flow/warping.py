@@ -14,6 +14,9 @@ from jaxtyping import Array, Float
 
 from convcorr_jax import coords
 
+# Accelerators may else round the factors of a product to ten bits: a pixel in a thousand.
+EXACT = lax.Precision.HIGHEST
+
 
 @jax.jit
 def sample(image: Float[Array, "h w c"], points: Float[Array, "*n 2"]) -> Float[Array, "*n c"]:
@@ -32,7 +35,9 @@ def sample(image: Float[Array, "h w c"], points: Float[Array, "*n 2"]) -> Float[
     taps = jnp.arange(4)[None]
     rows = (first_row[:, None] + taps)[:, :, None]
     columns = (first_column[:, None] + taps)[:, None, :]
-    values = jnp.einsum("nijc,ni,nj->nc", coefficients[rows, columns], row_weights, column_weights)
+    values = jnp.einsum(
+        "nijc,ni,nj->nc", coefficients[rows, columns], row_weights, column_weights, precision=EXACT
+    )
     return values.reshape(*points.shape[:-1], channels)
 
 
@@ -51,7 +56,7 @@ def sample_flow(flow: Float[Array, "h w 2"], points: Float[Array, "n 2"]) -> Flo
     height, width = flow.shape[:2]
     rows = _hat_weights(points[:, 1], height)
     columns = _hat_weights(points[:, 0], width)
-    return jnp.einsum("nh,nw,hwd->nd", rows, columns, flow)
+    return jnp.einsum("nh,nw,hwd->nd", rows, columns, flow, precision=EXACT)
 
 
 @functools.partial(jax.jit, static_argnames="size")
@@ -72,7 +77,7 @@ def upsample_flow(
     at = coords.apply(coords.invert(source_to_px), pixels)
     rows = _hat_weights(at[:, 0, 1], flow.shape[0])
     columns = _hat_weights(at[0, :, 0], flow.shape[1])
-    displacement = jnp.einsum("yh,xw,hwd->yxd", rows, columns, flow)
+    displacement = jnp.einsum("yh,xw,hwd->yxd", rows, columns, flow, precision=EXACT)
     return coords.apply(target_to_px, at + displacement) - pixels
 
 
@@ -109,17 +114,15 @@ def _spline_coefficients(samples: Float[Array, "n ..."]) -> Float[Array, "m ..."
 
 
 def _inner_moments(difference):
+    """The moments at all samples but the first and last, from the second differences there."""
     count = difference.shape[0]
-    ones = np.ones(count)
-    ones[[0, -1]] = 0
-    diagonal = np.where(ones == 0, 1.0, 4.0)
-    right = difference * jnp.asarray(np.where(ones == 0, 1.0, 6.0), difference.dtype).reshape(
-        -1, *[1] * (difference.ndim - 1)
+    end = np.isin(np.arange(count), [0, count - 1])
+    off, diagonal, factor = (
+        jnp.asarray(np.where(end, at_end, inside), difference.dtype)
+        for at_end, inside in ((0, 1), (1, 4), (1, 6))
     )
-    off, diagonal = (jnp.asarray(part, difference.dtype) for part in (ones, diagonal))
-    return lax.linalg.tridiagonal_solve(off, diagonal, off, right.reshape(count, -1)).reshape(
-        difference.shape
-    )
+    right = factor[:, None] * difference.reshape(count, -1)
+    return lax.linalg.tridiagonal_solve(off, diagonal, off, right).reshape(difference.shape)
 
 
 def _taps(positions, length):
@@ -127,10 +130,5 @@ def _taps(positions, length):
     inside = jnp.clip(positions, 0, length - 1)
     cell = jnp.clip(jnp.floor(inside), 0, max(length - 2, 0))
     t = inside - cell
-    weights = (
-        jnp.stack(
-            [(1 - t) ** 3, 4 - 6 * t**2 + 3 * t**3, 1 + 3 * t + 3 * t**2 - 3 * t**3, t**3], -1
-        )
-        / 6
-    )
-    return cell.astype(jnp.int32), weights
+    weights = [(1 - t) ** 3, 4 - 6 * t**2 + 3 * t**3, 1 + 3 * t + 3 * t**2 - 3 * t**3, t**3]
+    return cell.astype(jnp.int32), jnp.stack(weights, axis=-1) / 6

@@ -45,6 +45,18 @@ def test_absent_samples_count_as_infinite(rng) -> None:
     np.testing.assert_array_equal(jitted(min_plus, axes=(0,))(absent, (matrix,)), expected)
 
 
+def test_absent_samples_weigh_nothing_in_the_soft_product(rng) -> None:
+    costs = rng.normal(size=6).astype(np.float32)
+    matrix = rng.normal(size=(6, 6)).astype(np.float32)
+    present = [1, 2, 4, 5]
+    expected = -0.5 * np.log(np.exp(-(costs[:, None] + matrix)[present] / 0.5).sum(axis=0))
+    costs[[0, 3]] = np.nan, np.inf
+    soft = jitted(soft_min_plus, axes=(0,), temperature=0.5)
+    # The logarithm of a sum of exponentials, in single precision.
+    np.testing.assert_allclose(soft(costs, (matrix,)), expected, atol=1e-5)
+    assert np.isposinf(soft(np.full(6, np.inf, np.float32), (matrix,))).all()
+
+
 def test_the_soft_product_holds_where_exponentials_alone_would_vanish(rng) -> None:
     costs = np.array([0.0, 500.0, 900.0], np.float32)
     matrix = np.full((3, 3), 1000.0, np.float32)
