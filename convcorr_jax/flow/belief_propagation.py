@@ -82,9 +82,9 @@ def min_sum(
 ) -> MinSum:
     """Minimise the energy of the module's text by min-sum belief propagation.
 
-    Exact on a single row or column of cells once the messages rest. Both the best labelling met on the way and
-    the cheapest label of each cell by itself descend in the end (`convcorr_jax.flow.labelling.descend`), and the
-    lower of the two is returned: the energy is never above that of iterated conditional modes.
+    Exact on a single row or column of cells once the messages rest. Both the best labelling met on the way
+    and the cheapest label of each cell by itself descend in the end (`convcorr_jax.flow.labelling.descend`),
+    and the lower of the two is returned: the energy is never above that of iterated conditional modes.
 
     >>> costs = 1 - jnp.eye(12).reshape(3, 4, 3, 4)  # every cell matches its namesake,
     >>> shifted = jnp.roll(costs, 1, axis=3)  # or rather the cell to the right of that
