@@ -7,6 +7,7 @@ the work grows with the reach and not with the length of the axis.
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -16,8 +17,11 @@ from jaxtyping import Array, Float, Int
 
 # Blocks span at least about this many rows: below it, a product is too small to be worth starting.
 MIN_BLOCK_ROWS = 16
-# Sums are finished in groups of about this many numbers: few enough to be still in the cache.
-GROUP_NUMBERS = 500_000
+# Sums are finished in groups of about this many numbers: few enough to be still in the cache, and
+# enough for XLA on a CPU to reduce them with vector instructions, which begins at 2^19.
+GROUP_NUMBERS = 2**20
+# The blocks of a group are written out one by one in the program, which should stay short.
+MOST_BLOCKS_IN_GROUP = 16
 
 Weigh = Callable[[Float[Array, "centers length"]], Float[Array, "centers ... length"]]
 """From the offsets of rows (row minus centre) to their weights; axes between become the sums'."""
@@ -53,7 +57,7 @@ def window_sums(
     array: Float[Array, "size ..."],
     windows: Windows,
     weigh: Weigh,
-    finish: Callable[[Array], Array] = lambda sums: sums,
+    finish: Callable[[Array], Array] | None = None,
 ) -> Array:
     """Weighted sums, as ``[n, axes of the weights, other axes of the array]``.
 
@@ -61,20 +65,22 @@ def window_sums(
     their first axis.
     """
     length = windows.offsets.shape[-1]
-
-    def block_sums(block: tuple[Array, Array]) -> Array:
-        start, weights = block
-        rows = jax.lax.dynamic_slice_in_dim(array, start, length)
-        return jnp.tensordot(weights, rows, axes=1, precision=jax.lax.Precision.HIGHEST)
+    product = partial(jnp.tensordot, axes=1, precision=jax.lax.Precision.HIGHEST)
 
     def group_sums(group: tuple[Array, Array]) -> Array:
-        sums = jax.lax.map(block_sums, group)
-        return finish(sums.reshape(-1, *sums.shape[2:]))
+        starts, weights = group
+        rows = [jax.lax.dynamic_slice_in_dim(array, start, length) for start in starts]
+        sums = jax.vmap(product)(weights, jnp.stack(rows))
+        sums = sums.reshape(-1, *sums.shape[2:])
+        return sums if finish is None else finish(sums)
 
     weights = jax.vmap(weigh)(jnp.asarray(windows.offsets, array.dtype))
     numbers_per_block = math.prod(weights.shape[1:-1]) * math.prod(array.shape[1:])
     blocks = np.arange(len(windows.starts))
-    grouped = _filled_up(blocks, _share(len(blocks), wanted=GROUP_NUMBERS / numbers_per_block))
+    # With nothing to finish, blocks are best taken one at a time: the loop over them makes XLA
+    # compute the array once, and not again in each of the overlapping windows.
+    wanted = 1 if finish is None else min(GROUP_NUMBERS / numbers_per_block, MOST_BLOCKS_IN_GROUP)
+    grouped = _filled_up(blocks, _share(len(blocks), wanted=wanted))
     groups = jax.lax.map(group_sums, (jnp.asarray(windows.starts[grouped]), weights[grouped]))
     return groups.reshape(-1, *groups.shape[2:])[: windows.count]
 
