@@ -1,29 +1,30 @@
 """How every script starts and ends: options from its `Config`, one sentence on bad input."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-import tyro
-
+from convcorr_jax.cli.parsing import parse
 from convcorr_jax.errors import InputError
 
 Config = TypeVar("Config")
 
 
 def run(
-    config_class: type[Config], main: Callable[[Config], Path], description: str | None
+    config_class: type[Config],
+    main: Callable[[Config], Path],
+    description: str | None,
+    argv: Sequence[str] | None = None,
 ) -> None:
-    """Parse the command line, run, say where the result is; exit 2 with a sentence on bad input."""
-    config = tyro.cli(config_class, description=description)
+    """Parse ``argv`` (``sys.argv`` by default), run, say where the result is.
+
+    Raises:
+        SystemExit: with status 2, after one sentence on the error stream, when the input is wrong.
+    """
     try:
-        result = main(config)
+        result = main(parse(config_class, argv, description=description))
     except InputError as error:
-        sys.exit(_refuse(error))
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
     sys.stdout.write(f"{result}\n")
-
-
-def _refuse(error: InputError) -> int:
-    sys.stderr.write(f"{error}\n")
-    return 2

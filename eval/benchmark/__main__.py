@@ -2,7 +2,6 @@
 
 import os
 import platform
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,4 +166,4 @@ def _caption(result: dict[str, Any]) -> str:
 if __name__ == "__main__":
     # The peers compute on the processor.
     jax.config.update("jax_platforms", "cpu")
-    sys.exit(run(Config, main, eval.benchmark.__doc__))
+    run(Config, main, eval.benchmark.__doc__)

@@ -13,6 +13,7 @@ from convcorr_jax.datasets import synthetic
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from eval import flow_accuracy, keypoint_transfer, receptive_fields, reproduce
+from eval.scripts import run
 
 METHODS = {"conv4_flow", "paper_energy", "sift_flow", "copy"}
 
@@ -158,6 +159,16 @@ def test_scripts_exit_with_a_sentence(tmp_path):
     assert "no_such_set" in found.stderr
     assert "Traceback" not in found.stderr
     assert len(found.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("argv", [["--no-such-option"], ["--seeds", "many"]])
+def test_scripts_refuse_options_in_one_sentence(argv, capsys):
+    with pytest.raises(SystemExit) as leaving:
+        run(flow_accuracy.Config, flow_accuracy.main, "accuracy", argv)
+    assert leaving.value.code == 2
+    said = capsys.readouterr().err
+    assert argv[0] in said
+    assert len(said.strip().splitlines()) == 1
 
 
 def test_a_damaged_earlier_result_is_named(tmp_path, willow):
