@@ -38,14 +38,14 @@ NEAREST = 3
 class Config:
     """The grid, and how much to run it on."""
 
-    smoothness: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4)
+    smoothness: tuple[float, ...] = (0.05, 0.07, 0.1, 0.14, 0.2, 0.28, 0.4)
     network: str = "alexnet"
     weights: Path | None = None
     rendered_test: int = 5
     """Validation instances of every rendered category."""
     faces: int = 20
     """Validation photographs of ``lfpw68``."""
-    pairs: int = 150
+    pairs: int = 300
     """Pairs of PF-WILLOW for the choice that leaves a category out, evenly drawn."""
     out: Path = Path("runs/flow_validation")
     data_root: Path | None = None

