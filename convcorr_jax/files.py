@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image as PillowImage
 from PIL import ImageOps, UnidentifiedImageError
 
+from convcorr_jax.coords import Size
 from convcorr_jax.errors import InputError
 from convcorr_jax.shapes import Image
 
@@ -28,11 +30,11 @@ MAX_PIXELS = 64_000_000
 MIN_SIDE = 16
 
 
-def read_image(path: str | Path) -> Image:
+def read_image(path: str | Path, *, upright: bool = True) -> Image:
     """Read a photograph as 8-bit RGB, upright as its camera meant it.
 
     Grey images are repeated over the channels; transparent pixels are laid over white; of an animation
-    the first frame is taken; an EXIF rotation is applied.
+    the first frame is taken; an EXIF rotation is applied unless ``upright`` is false.
 
     Raises:
         InputError: the file is missing, empty, cut short, not an image, CMYK, deeper than 8 bits a
@@ -40,27 +42,73 @@ def read_image(path: str | Path) -> Image:
     """
     path = Path(path)
     check_file(path, "image")
-    return _decode(path, name=str(path))
+    return _decode(path, name=str(path), upright=upright)
 
 
-def decode_image(encoded: bytes, *, name: str) -> Image:
+def decode_image(encoded: bytes, *, name: str, upright: bool = True) -> Image:
     """Decode the bytes of an image file, by the same rules as `read_image`.
 
     Raises:
         InputError: as `read_image`; ``name`` stands in its sentence for the path.
     """
-    return _decode(io.BytesIO(encoded), name=name)
+    return _decode(io.BytesIO(encoded), name=name, upright=upright)
 
 
-def _decode(source: Path | io.BytesIO, *, name: str) -> Image:
+def read_labels(path: str | Path) -> UInt8[np.ndarray, "height width"]:
+    """Read an image whose grey levels or palette indices are labels, as PASCAL VOC keeps its masks.
+
+    Raises:
+        InputError: as `read_image`, or the image is neither grey nor of a palette.
+    """
+    path = Path(path)
+    check_file(path, "image")
+    return _decode_labels(path, name=str(path))
+
+
+def decode_labels(encoded: bytes, *, name: str) -> UInt8[np.ndarray, "height width"]:
+    """Decode the bytes of an image of labels, by the same rules as `read_labels`."""
+    return _decode_labels(io.BytesIO(encoded), name=name)
+
+
+def image_size(path: str | Path) -> Size:
+    """Height and width of an image as it is stored, from the head of its file.
+
+    Raises:
+        InputError: the file is missing, empty or not an image, or `read_image` would refuse its format.
+    """
+    path = Path(path)
+    check_file(path, "image")
+    with _opened(path, name=str(path)) as opened:
+        width, height = opened.size
+    return Size(height, width)
+
+
+def _decode(source: Path | io.BytesIO, *, name: str, upright: bool) -> Image:
+    with _opened(source, name=name) as opened:
+        opened.load()
+        return _as_rgb(ImageOps.exif_transpose(opened) if upright else opened)
+
+
+def _decode_labels(source: Path | io.BytesIO, *, name: str) -> UInt8[np.ndarray, "height width"]:
+    with _opened(source, name=name) as opened:
+        if opened.mode not in ("L", "P"):
+            raise InputError(
+                f"{name} is a {opened.mode} image; labels are grey levels or palette indices"
+            )
+        opened.load()
+        return np.array(opened, np.uint8)
+
+
+@contextlib.contextmanager
+def _opened(source: Path | io.BytesIO, *, name: str) -> Iterator[PillowImage.Image]:
+    """The image file, its head checked; damage met while it is open is said in one sentence."""
     try:
         with warnings.catch_warnings():
             # Pillow warns of large files; the limit below speaks more plainly.
             warnings.simplefilter("ignore", PillowImage.DecompressionBombWarning)
             with PillowImage.open(source) as opened:
                 _check_readable(name, opened)
-                opened.load()
-                upright = ImageOps.exif_transpose(opened)
+                yield opened
     except PillowImage.DecompressionBombError as error:
         raise InputError(_too_large(name)) from error
     except UnidentifiedImageError as error:
@@ -71,7 +119,6 @@ def _decode(source: Path | io.BytesIO, *, name: str) -> Image:
         raise
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise InputError(f"{name} is damaged or cut short: {error}") from error
-    return _as_rgb(upright)
 
 
 def _check_readable(name: str, opened: PillowImage.Image) -> None:

@@ -80,6 +80,21 @@ def test_photographs_are_turned_upright(tmp_path, orientation):
     exif[0x0112] = orientation
     found = saved(tmp_path, stored, exif=exif)
     np.testing.assert_array_equal(found, ORIENTATIONS[orientation](PHOTOGRAPH))
+    (path,) = tmp_path.iterdir()
+    np.testing.assert_array_equal(files.read_image(path, upright=False), PHOTOGRAPH)
+    assert files.image_size(path) == PHOTOGRAPH.shape[:2]
+
+
+def test_labels_are_palette_indices_or_grey_levels(tmp_path):
+    labels = np.arange(20 * 24, dtype=np.uint8).reshape(20, 24) % 21
+    labels[0] = 255
+    palette = PillowImage.fromarray(labels, mode="P")
+    palette.putpalette([channel for index in range(256) for channel in (255 - index, index, 7)])
+    for image in (palette, PillowImage.fromarray(labels)):
+        image.save(tmp_path / "labels.png")
+        np.testing.assert_array_equal(files.read_labels(tmp_path / "labels.png"), labels)
+    with pytest.raises(InputError, match="is a RGB image; labels are grey levels"):
+        files.decode_labels(encoded(palette.convert("RGB"), "PNG"), name="a mask")
 
 
 def test_of_an_animation_the_first_frame_is_taken(tmp_path):

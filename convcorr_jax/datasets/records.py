@@ -6,6 +6,7 @@ points and boxes once, on reading. Whether "left" is the subject's own or the vi
 set's choice; its reader says which.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -32,16 +33,21 @@ class Record:
         points: Keypoints (x, y) in pixels of the image, both NaN where the keypoint is absent.
         visible: Whether the keypoint can be seen. A hidden one may still have a position.
         left_right_pairs: Indices of keypoints that exchange names when the image is mirrored.
+        part_sets: Indices of the keypoints of named parts, such as ``"left_eye"``; they may overlap.
         box: The object's box.
+        other_boxes: Further annotated boxes by name, such as ``"torso"`` or ``"head"``.
         normalizer_px: The length by which the data set's own metric divides errors.
+        attributes: Numbers said of the object by name, such as ``"smiling"`` or ``"scale"``.
         label_map: The label of every pixel: 0 is background, k is ``label_names[k - 1]``, 255 is
-            to be ignored.
+            to be ignored. A path or the bytes of an image file whose pixels (or palette indices)
+            are the labels, or the decoded map; see `load_label_map`.
         label_names: One name a label, background excluded.
 
     Raises:
         InputError: the parts do not fit together (lengths, image and label map against ``size``, a
             point with one coordinate or infinite, a visible point without position, a box without
-            area, pairs that are out of range or overlap, an unnamed label).
+            area, pairs or parts that are out of range, pairs that overlap, an attribute that is not
+            finite, an unnamed label).
     """
 
     image: Path | bytes | Image = field(repr=False)
@@ -53,9 +59,14 @@ class Record:
     points: Float[np.ndarray, "n 2"] = field(repr=False)
     visible: Bool[np.ndarray, " n"] = field(repr=False)
     left_right_pairs: tuple[tuple[int, int], ...] = field(default=(), repr=False)
+    part_sets: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)
     box: coords.Box | None = None
+    other_boxes: Mapping[str, coords.Box] = field(default_factory=dict, repr=False)
     normalizer_px: float | None = None
-    label_map: UInt8[np.ndarray, "height width"] | None = field(default=None, repr=False)
+    attributes: Mapping[str, float] = field(default_factory=dict, repr=False)
+    label_map: Path | bytes | UInt8[np.ndarray, "height width"] | None = field(
+        default=None, repr=False
+    )
     label_names: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
@@ -71,11 +82,18 @@ class Record:
             _check_image_shape(self.image, self.size)
         _check_points(self.points, self.visible, self.names)
         _check_pairs(self.left_right_pairs, len(self.names))
-        if self.box is not None:
-            coords.check_box(self.box)
+        for part, members in self.part_sets.items():
+            if any(not 0 <= index < len(self.names) for index in members):
+                raise InputError(f"part {part!r} names keypoints beyond the {len(self.names)}")
+        for box in (self.box, *self.other_boxes.values()):
+            if box is not None:
+                coords.check_box(box)
+        for name, value in self.attributes.items():
+            if not np.isfinite(value):
+                raise InputError(f"attribute {name!r} is {value}; a finite number is expected")
         if self.normalizer_px is not None and not 0 < self.normalizer_px < float("inf"):
             raise InputError(f"the normalizer {self.normalizer_px} must be positive and finite")
-        if self.label_map is not None:
+        if isinstance(self.label_map, np.ndarray):
             _check_labels(self.label_map, self.label_names, self.size)
 
 
@@ -84,7 +102,9 @@ IGNORED_LABEL = 255
 
 
 def load_image(record: Record) -> Image:
-    """The record's photograph as 8-bit RGB ``[height, width, 3]``.
+    """The record's photograph as 8-bit RGB ``[height, width, 3]``, in the frame of its annotation.
+
+    That is the frame of the stored pixels: annotators' tools passed over a camera's EXIF rotation.
 
     Raises:
         InputError: it cannot be read (see `files.read_image`), or its size is not the record's.
@@ -93,15 +113,37 @@ def load_image(record: Record) -> Image:
         return record.image
     if isinstance(record.image, bytes):
         name = f"the image of record {record.source_id!r}"
-        image = files.decode_image(record.image, name=name)
+        image = files.decode_image(record.image, name=name, upright=False)
     else:
         name = str(record.image)
-        image = files.read_image(record.image)
+        image = files.read_image(record.image, upright=False)
     try:
         _check_image_shape(image, record.size)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
     return image
+
+
+def load_label_map(record: Record) -> UInt8[np.ndarray, "height width"] | None:
+    """The record's label map, decoded; None where it has none.
+
+    Raises:
+        InputError: it cannot be read (see `files.read_labels`), has another size than the image, or
+            holds a label without a name.
+    """
+    if record.label_map is None or isinstance(record.label_map, np.ndarray):
+        return record.label_map
+    if isinstance(record.label_map, bytes):
+        name = f"the label map of record {record.source_id!r}"
+        label_map = files.decode_labels(record.label_map, name=name)
+    else:
+        name = str(record.label_map)
+        label_map = files.read_labels(record.label_map)
+    try:
+        _check_labels(label_map, record.label_names, record.size)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+    return label_map
 
 
 class Pair(NamedTuple):

@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import re
 from pathlib import Path
 
 import jaxtyping
@@ -8,7 +9,14 @@ import pytest
 from PIL import Image as PillowImage
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.records import IGNORED_LABEL, Pair, PairSet, Record, load_image
+from convcorr_jax.datasets.records import (
+    IGNORED_LABEL,
+    Pair,
+    PairSet,
+    Record,
+    load_image,
+    load_label_map,
+)
 from convcorr_jax.errors import InputError
 
 SIZE = coords.Size(20, 30)
@@ -53,6 +61,25 @@ def test_an_image_is_the_same_from_memory_bytes_and_file(
         np.testing.assert_array_equal(loaded, image)
 
 
+def test_a_label_map_is_the_same_from_memory_bytes_and_file(record: Record, tmp_path: Path):
+    path = tmp_path / "labels.png"
+    path.write_bytes(png(record.label_map))
+    for source in (record.label_map, png(record.label_map), path):
+        loaded = load_label_map(dataclasses.replace(record, label_map=source))
+        np.testing.assert_array_equal(loaded, record.label_map)
+    assert load_label_map(dataclasses.replace(record, label_map=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [(np.full((21, 30), 1), "(21, 30)"), (np.full(SIZE, 2), "have no name")],
+)
+def test_a_label_map_that_does_not_fit_is_refused_when_loaded(record, labels, sentence):
+    wrong = dataclasses.replace(record, label_map=png(labels.astype(np.uint8)))
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        load_label_map(wrong)
+
+
 def test_an_image_of_another_size_than_the_records_is_refused(record: Record, image: np.ndarray):
     cut = dataclasses.replace(record, image=png(image[:-1]))
     with pytest.raises(InputError, match=r"cat 1.*\(19, 30, 3\).*\(20, 30, 3\) is expected"):
@@ -85,6 +112,9 @@ def test_damaged_bytes_are_refused_by_the_records_name(record: Record, image: np
         ({"box": coords.Box(0.0, 0.0, 0.0, 10.0)}, "area"),
         ({"normalizer_px": 0.0}, "positive"),
         ({"normalizer_px": float("nan")}, "positive"),
+        ({"part_sets": {"ears": (0, 3)}}, "part 'ears' names keypoints beyond"),
+        ({"other_boxes": {"torso": coords.Box(1.0, 1.0, 1.0, 4.0)}}, "box"),
+        ({"attributes": {"scale": float("inf")}}, "attribute 'scale'"),
         ({"label_map": np.zeros((5, 5), np.uint8)}, "label map"),
         ({"label_map": np.full(SIZE, 2, np.uint8)}, "no name"),
     ],
