@@ -97,6 +97,15 @@ class Record:
             _check_labels(self.label_map, self.label_names, self.size)
 
 
+class Absent(NamedTuple):
+    """An annotation that makes no record, such as one whose image is not there."""
+
+    source_id: str
+    """What the data set calls it."""
+    reason: str
+    """Why it was passed over, as half a sentence."""
+
+
 # In a label map: belongs to no class, and is left out of every score (PASCAL VOC's object borders).
 IGNORED_LABEL = 255
 
