@@ -78,7 +78,16 @@ def image_size(path: str | Path) -> Size:
     """
     path = Path(path)
     check_file(path, "image")
-    with _opened(path, name=str(path)) as opened:
+    return _size(path, name=str(path))
+
+
+def encoded_image_size(encoded: bytes, *, name: str) -> Size:
+    """Height and width of an image from the bytes of its file, by the same rules as `image_size`."""
+    return _size(io.BytesIO(encoded), name=name)
+
+
+def _size(source: Path | io.BytesIO, *, name: str) -> Size:
+    with _opened(source, name=name) as opened:
         width, height = opened.size
     return Size(height, width)
 

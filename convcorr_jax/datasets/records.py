@@ -55,9 +55,11 @@ class Record:
     category: str
     source_id: str
     split: str
-    names: tuple[str, ...] = field(repr=False)
-    points: Float[np.ndarray, "n 2"] = field(repr=False)
-    visible: Bool[np.ndarray, " n"] = field(repr=False)
+    names: tuple[str, ...] = field(default=(), repr=False)
+    points: Float[np.ndarray, "n 2"] = field(default_factory=lambda: np.zeros((0, 2)), repr=False)
+    visible: Bool[np.ndarray, " n"] = field(
+        default_factory=lambda: np.zeros(0, np.bool_), repr=False
+    )
     left_right_pairs: tuple[tuple[int, int], ...] = field(default=(), repr=False)
     part_sets: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)
     box: coords.Box | None = None
