@@ -11,6 +11,7 @@ costs little beside the product. (`jax.lax.top_k` of every block costs as much a
 CPU.)
 """
 
+import functools
 import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -24,6 +25,8 @@ from convcorr_jax.errors import InputError
 
 # Rows of a block: enough for a product at full speed, few enough for its result to stay in the cache.
 BLOCK_SIZE = 2048
+# Blocks that are read from a database on the host, and compared, in one call.
+BLOCKS_AT_ONCE = 8
 QUERIES_AT_ONCE = 1024
 # Rows that share a maximum. A draw searches the maxima of a block, then the rows of one group.
 GROUP = 32
@@ -72,9 +75,10 @@ def nearest_neighbors(
 ) -> Neighbors:
     """The k database rows of greatest cosine similarity to every query, exactly.
 
-    Runs on the host, one block after the other, and cannot be traced by `jax.jit`. The database may
-    be a NumPy memory map; it is read once, in order. Beside queries, database and result this takes
-    about ``4 * block_size * (2 * min(m, 1024) + 4 * d)`` bytes, however large the database.
+    Cannot be traced by `jax.jit`. The database may be a NumPy memory map, which is read once, in
+    order; one on the device is searched where it lies, which is faster. Beside queries, database and
+    result this takes about ``4 * block_size * (2 * min(m, 1024) + 20 * d)`` bytes, however large the
+    database.
 
     >>> database = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]])
     >>> nearest_neighbors(np.array([[0.0, 1.0]]), database, k=2).indices
@@ -110,15 +114,19 @@ def nearest_neighbors(
 
     size = -(-min(block_size, len(database)) // GROUP) * GROUP
     before = None
-    for start, rows in _blocks(database, size):
-        labels = None if row_labels is None else _padded(row_labels[start : start + size], size)
-        filled = len(database) - start if start + size > len(database) else None
+    for run in _runs(database, size):
+        labels = None
+        if row_labels is not None:
+            labels = _padded(row_labels[run.start : run.start + len(run.rows)], len(run.rows))
+        vectors = _Vectors(run.rows, labels)
         for i, chunk in enumerate(chunks):
-            best[i], finite = _absorbed(best[i], chunk, _Vectors(rows, labels), start, filled)
-        # While this block is computed the next is read, once the block before is done with.
+            best[i], finite = _absorbed(
+                best[i], chunk, vectors, run.start, run.blocks, run.filled, size=size
+            )
+        # While this run is computed the next is read, once the run before is done with.
         if before is not None:
             _finish(*before)
-        before = (start, rows, finite, tuple(best))
+        before = (run, finite, tuple(best))
     if before is not None:
         _finish(*before)
     return Neighbors(
@@ -127,37 +135,49 @@ def nearest_neighbors(
     )
 
 
-def _finish(
-    start: int, rows: Float[Array, "n d"], finite: Bool[Array, ""], best: tuple[_Best, ...]
-) -> None:
+class _Run(NamedTuple):
+    """Consecutive blocks of the database, compared in one call."""
+
+    start: int
+    """The database's row that comes first."""
+    rows: Float[Array, "n d"]
+    blocks: int
+    """How many blocks of the rows are the run's; others hold anything."""
+    filled: int | None
+    """In a single block that is not full: how many of its rows are the database's."""
+
+
+def _finish(run: _Run, finite: Bool[Array, ""], best: tuple[_Best, ...]) -> None:
     jax.block_until_ready(best)
     if not finite:
-        _check_finite("database row", start, _unit_rows(rows)[1])
+        _check_finite("database row", run.start, _unit_rows(run.rows)[1])
 
 
-def _blocks(
-    database: Float[Array, "n d"] | Float[np.ndarray, "n d"], size: int
-) -> Iterator[tuple[int, Float[Array, "size d"]]]:
-    """Where each block of the database begins, and its rows, filled up with zeros to ``size``.
+def _runs(database: Float[Array, "n d"] | Float[np.ndarray, "n d"], size: int) -> Iterator[_Run]:
+    """The database's full blocks, and a block filled up with zeros for what is left.
 
-    A block may be overwritten when the next but one is asked for.
+    A run's rows may be overwritten when the next but one is asked for.
     """
-    starts = range(0, len(database), size)
+    whole = len(database) // size
     if isinstance(database, jax.Array):
-        for start in starts:
-            # Indexing with a range would be compiled anew for every start.
-            rows = jax.lax.dynamic_slice_in_dim(database, start, min(size, len(database) - start))
-            yield start, _padded(rows, size)
-        return
-    # Fresh memory for every block would cost several times what copying into old memory does.
-    buffers = itertools.cycle([_aligned_buffer(size, database.shape[1]) for _ in range(2)])
-    for start, buffer in zip(starts, buffers, strict=False):
-        rows = database[start : start + size]
-        # What is too large for single precision becomes infinite, and is refused as such.
+        if whole:
+            yield _Run(0, database, whole, None)
+    else:
+        # Fresh memory for every run would cost several times what copying into old memory does.
+        shape = BLOCKS_AT_ONCE * size, database.shape[1]
+        buffers = itertools.cycle([_aligned_buffer(*shape) for _ in range(2)])
+        for first, buffer in zip(range(0, whole, BLOCKS_AT_ONCE), buffers, strict=False):
+            blocks = min(BLOCKS_AT_ONCE, whole - first)
+            start = first * size
+            # What is too large for single precision becomes infinite, and is refused as such.
+            with np.errstate(over="ignore"):
+                buffer[: blocks * size] = database[start : start + blocks * size]
+            yield _Run(start, jax.device_put(buffer), blocks, None)
+    left = len(database) - whole * size
+    if left:
         with np.errstate(over="ignore"):
-            buffer[: len(rows)] = rows
-        buffer[len(rows) :] = 0
-        yield start, jax.device_put(buffer)
+            rows = jnp.asarray(database[whole * size :], jnp.float32)
+        yield _Run(whole * size, _padded(rows, size), 1, left)
 
 
 def _aligned_buffer(rows: int, columns: int) -> Float32[np.ndarray, "rows columns"]:
@@ -190,26 +210,40 @@ def _none_yet(m: int, k: int) -> _Best:
     return _Best(jnp.full((m, k), -jnp.inf, jnp.float32), jnp.zeros((m, k), jnp.int32))
 
 
-@jax.jit
+@functools.partial(jax.jit, static_argnames=("size",))
 def _absorbed(
     best: _Best,
     queries: _Vectors,
-    block: _Vectors,
+    run: _Vectors,
     start: int | Int[Array, ""],
+    blocks: int | Int[Array, ""],
     filled: int | Int[Array, ""] | None,
+    *,
+    size: int,
 ) -> tuple[_Best, Bool[Array, ""]]:
-    """The k best after the block that begins at ``start``, and whether all its rows are finite.
+    """The k best after the run that begins at ``start``, and whether all its rows are finite."""
 
-    The queries have unit length. ``filled`` is given when only so many rows are the database's.
-    """
-    m, size = len(queries.rows), len(block.rows)
-    rows, finite = _unit_rows(block.rows)
-    similarities = jnp.matmul(queries.rows, rows.T, precision=jax.lax.Precision.HIGHEST)
-    if filled is not None:
-        similarities = jnp.where(jnp.arange(size)[None] < filled, similarities, -jnp.inf)
-    if queries.labels is not None and block.labels is not None:
-        same = queries.labels[:, None] == block.labels[None]
-        similarities = jnp.where(same, -jnp.inf, similarities)
+    def absorb(block: Int[Array, ""], state: tuple[_Best, Bool[Array, ""]]):
+        best, finite = state
+        first = block * size
+        rows, labels = jax.tree.map(
+            lambda array: jax.lax.dynamic_slice_in_dim(array, first, size), run
+        )
+        rows, finite_rows = _unit_rows(rows)
+        similarities = jnp.matmul(queries.rows, rows.T, precision=jax.lax.Precision.HIGHEST)
+        if filled is not None:
+            similarities = jnp.where(jnp.arange(size)[None] < filled, similarities, -jnp.inf)
+        if queries.labels is not None and labels is not None:
+            same = queries.labels[:, None] == labels[None]
+            similarities = jnp.where(same, -jnp.inf, similarities)
+        return _with_best_of(best, similarities, start + first), finite & finite_rows.all()
+
+    return jax.lax.fori_loop(0, blocks, absorb, (best, jnp.bool_(True)))
+
+
+def _with_best_of(best: _Best, similarities: Float32[Array, "m n"], start: Int[Array, ""]) -> _Best:
+    """The k best after the similarities of a block that begins at ``start``."""
+    m, size = similarities.shape
     groups = similarities.reshape(m, size // GROUP, GROUP)
 
     def improves(state: tuple[_Left, _Best]) -> Bool[Array, ""]:
@@ -229,8 +263,7 @@ def _absorbed(
         maxima,
         maxima.max(1, keepdims=True),
     )
-    _, best = jax.lax.while_loop(improves, draw_once, (everything, best))
-    return best, finite.all()
+    return jax.lax.while_loop(improves, draw_once, (everything, best))[1]
 
 
 def _draw(left: _Left, groups: Float32[Array, "m groups members"]) -> _Left:

@@ -136,7 +136,7 @@ def test_equal_labels_are_no_neighbours(rng: np.random.Generator) -> None:
 # Where the database lives.
 
 
-def test_reads_a_memory_map_block_by_block(rng: np.random.Generator, tmp_path: Path) -> None:
+def test_reads_a_memory_map_once_and_in_order(rng: np.random.Generator, tmp_path: Path) -> None:
     class Watched(np.memmap):
         read: list[slice] = []  # noqa: RUF012
 
@@ -144,13 +144,18 @@ def test_reads_a_memory_map_block_by_block(rng: np.random.Generator, tmp_path: P
             Watched.read.append(key)
             return np.asarray(super().__getitem__(key))
 
-    database = vectors(rng, 500)
+    at_once = retrieval.BLOCKS_AT_ONCE * 32
+    database = vectors(rng, 2 * at_once + 70)
     database.tofile(tmp_path / "database")
     mapped = Watched(tmp_path / "database", np.float32, "r", shape=database.shape)
     queries = vectors(rng, 20)
-    found = nearest_neighbors(queries, mapped, k=5, block_size=128)
+    found = nearest_neighbors(queries, mapped, k=5, block_size=32)
     np.testing.assert_array_equal(found.indices, sorted_by(brute_force(queries, database), 5))
-    assert Watched.read == [slice(start, start + 128) for start in (0, 128, 256, 384)]
+    starts = [0, at_once, 2 * at_once, 2 * at_once + 64]
+    assert [(one.start, one.stop) for one in Watched.read] == [
+        *itertools.pairwise(starts),
+        (starts[-1], None),
+    ]
 
 
 @pytest.mark.parametrize("kind", ["float64", "float16", "columns first", "jax"])

@@ -1,4 +1,4 @@
-"""One comparison: the same inputs to ours and to a peer, equal quality first, then alternating runs."""
+"""One comparison: the same inputs to ours and to a peer, equal quality first, then alternating warm runs."""
 
 import math
 import os
@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from eval.benchmark.peer import Peer
-from eval.benchmark.timing import machine_busy_seconds, ratio, summary, timed
+from eval.benchmark.timing import Sample, machine_busy_seconds, ratio, summary, timed
 
 MIN_RUNS, MAX_RUNS = 3, 25
 # More of the processors than this in other hands, and the comparison is marked as not quiet.
 QUIET_CORES = 0.5
+# A run this short starts slowly after a pause: caches and processors have cooled. Such are timed when warm.
+_SHORT_S = 0.5
 # Threads of a finished parallel region may spin a while for the next one; the other side waits for that.
 _PAUSE_S = 0.05
 
@@ -78,17 +80,27 @@ def compare(comparison: Comparison, peer: Peer, *, seconds: float) -> dict[str, 
         return record
     del found, ours_arrays
 
-    warm = timed(comparison.ours)[1].wall + peer.run().wall
-    runs = int(np.clip(math.ceil(seconds / (warm + 2 * _PAUSE_S)), MIN_RUNS, MAX_RUNS))
+    def run_ours() -> Sample:
+        return timed(comparison.ours)[1]
+
+    sides = [
+        (run, 2 if length < _SHORT_S else 1, length)
+        for run, length in ((run_ours, run_ours().wall), (peer.run, peer.run().wall))
+    ]
+    round_s = sum(_PAUSE_S + times * length for _, times, length in sides)
+    runs = int(np.clip(math.ceil(seconds / round_s), MIN_RUNS, MAX_RUNS))
     load, busy, wall = os.getloadavg()[0], machine_busy_seconds(), time.perf_counter()
     own = time.process_time()
     ours, theirs = [], []
+    peers_cpu = 0.0
     for _ in range(runs):
-        time.sleep(_PAUSE_S)
-        ours.append(timed(comparison.ours)[1])
-        time.sleep(_PAUSE_S)
-        theirs.append(peer.run())
-    own = time.process_time() - own + sum(sample.cpu for sample in theirs)
+        for samples, (run, times, _length) in zip((ours, theirs), sides, strict=True):
+            time.sleep(_PAUSE_S)
+            taken = [run() for _ in range(times)]
+            samples.append(taken[-1])
+            if samples is theirs:
+                peers_cpu += sum(sample.cpu for sample in taken)
+    own = time.process_time() - own + peers_cpu
     now = machine_busy_seconds()
     others = None
     if busy is not None and now is not None:
