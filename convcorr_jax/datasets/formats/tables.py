@@ -1,0 +1,59 @@
+"""Comma-separated tables with a heading, line by line."""
+
+import csv
+import math
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from convcorr_jax import files
+from convcorr_jax.errors import InputError
+
+
+class Line(NamedTuple):
+    """The fields of a line, and where it stands."""
+
+    path: Path
+    number: int
+    fields: list[str]
+
+    def numbers(self, texts: Collection[str]) -> list[float]:
+        """Finite numbers.
+
+        Raises:
+            InputError: a text is something else.
+        """
+        try:
+            values = [float(text) for text in texts]
+        except ValueError as error:
+            raise self.refusal(str(error)) from error
+        if not all(map(math.isfinite, values)):
+            raise self.refusal("a number is not finite")
+        return values
+
+    def refusal(self, why: str) -> InputError:
+        """The error to raise where the line cannot be read; it names the place."""
+        return InputError(f"{self.path}, line {self.number}: {why}")
+
+
+def read(path: Path, *, widths: Collection[int]) -> Iterator[Line]:
+    """The lines below the heading, each with one of the numbers of fields that are allowed.
+
+    Raises:
+        InputError: the file is missing, empty or no UTF-8 text, or a line has another number of fields.
+    """
+    files.check_file(path, "comma-separated")
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        rows = csv.reader(stream)
+        try:
+            next(rows, None)
+            for fields in filter(None, rows):
+                line = Line(path, rows.line_num, fields)
+                if len(fields) not in widths:
+                    expected = " or ".join(map(str, widths))
+                    raise line.refusal(f"{len(fields)} fields, where {expected} are expected")
+                yield line
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path} is no UTF-8 text: {error}") from error
+        except csv.Error as error:
+            raise InputError(f"{path} is no comma-separated text: {error}") from error

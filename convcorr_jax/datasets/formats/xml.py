@@ -1,0 +1,129 @@
+"""Reading annotation XML with nothing taken on trust.
+
+Annotations need no document type, so a file that declares one is refused before it is read any further:
+that leaves neither entities that expand without end nor references to other files.
+"""
+
+import math
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import NamedTuple
+
+import defusedxml.ElementTree
+from defusedxml.common import DefusedXmlException
+
+from convcorr_jax import files
+from convcorr_jax.errors import InputError
+
+# The largest annotation of an image takes some kilobytes.
+MAX_BYTES = 16 * 2**20
+
+
+class Node(NamedTuple):
+    """An element and the file that it stands in, which every refusal names."""
+
+    path: Path
+    element: ElementTree.Element
+
+    def children(self, tag: str) -> tuple["Node", ...]:
+        """The direct children of this name, in their order."""
+        return tuple(Node(self.path, element) for element in self.element.findall(tag))
+
+    def child(self, tag: str) -> "Node | None":
+        """The direct child of this name; None where there is none.
+
+        Raises:
+            InputError: there are several.
+        """
+        found = self.children(tag)
+        if len(found) > 1:
+            raise InputError(f"{self.path}: <{self.element.tag}> has {len(found)} <{tag}>, not one")
+        return found[0] if found else None
+
+    def part(self, tag: str) -> "Node":
+        """The one direct child of this name.
+
+        Raises:
+            InputError: there is none, or several.
+        """
+        node = self.child(tag)
+        if node is None:
+            raise InputError(f"{self.path}: <{self.element.tag}> has no <{tag}>")
+        return node
+
+    def text(self, tag: str) -> str:
+        """The text of the child of this name, without the space around it.
+
+        Raises:
+            InputError: there is no such child, or several, or it is empty.
+        """
+        text = (self.part(tag).element.text or "").strip()
+        if not text:
+            raise InputError(f"{self.path}: <{tag}> of <{self.element.tag}> is empty")
+        return text
+
+    def number(self, tag: str) -> float:
+        """The finite number that the child of this name holds.
+
+        Raises:
+            InputError: as `text`, or it is no finite number.
+        """
+        return self._finite(self.text(tag), f"<{tag}>")
+
+    def attribute(self, name: str) -> str:
+        """An attribute's text.
+
+        Raises:
+            InputError: the element has no such attribute.
+        """
+        text = self.element.get(name)
+        if text is None:
+            raise InputError(f"{self.path}: a <{self.element.tag}> has no attribute {name!r}")
+        return text
+
+    def numeric_attribute(self, name: str) -> float:
+        """The finite number that an attribute holds.
+
+        Raises:
+            InputError: as `attribute`, or it is no finite number.
+        """
+        return self._finite(self.attribute(name), f"attribute {name!r}")
+
+    def _finite(self, text: str, what: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise InputError(
+                f"{self.path}: {what} of a <{self.element.tag}> is {text!r}; a number is expected"
+            )
+        return value
+
+
+def read(path: Path, *, root: str) -> Node:
+    """The root element of an XML file.
+
+    Raises:
+        InputError: the file is missing or empty, over 16 MB, not well-formed, of an encoding other than
+            it says, declares a document type or entities, or its root has another name than ``root``.
+    """
+    files.check_file(path, "annotation")
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError(f"{path} is over {MAX_BYTES // 2**20} MB; no annotation is that large")
+        element = defusedxml.ElementTree.fromstring(path.read_bytes(), forbid_dtd=True)
+    except DefusedXmlException as error:
+        raise InputError(
+            f"{path} declares a document type or entities, which no annotation needs; it is not read"
+        ) from error
+    except OSError as error:
+        raise InputError(f"{path} may not be read: {error.strerror}") from error
+    # An unknown encoding is a LookupError, one that Expat cannot map a ValueError.
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is damaged, cut short or no XML: {error}") from error
+    if element.tag != root:
+        raise InputError(f"{path} is a <{element.tag}> file; <{root}> is expected")
+    return Node(path, element)

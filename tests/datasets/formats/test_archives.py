@@ -1,0 +1,206 @@
+"""Archives come out whole or not at all, and nothing of them lands outside the folder."""
+
+import contextlib
+import io
+import shutil
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from convcorr_jax.datasets.formats import archives
+from convcorr_jax.errors import InputError
+
+FILES = {"set/a.txt": b"first", "set/deep/b.bin": bytes(range(256)) * 40, "set/Zoé.txt": b"x"}
+
+
+def write_tar(path: Path, contents: dict[str, bytes], *, compression: str = "") -> Path:
+    with tarfile.open(path, f"w:{compression}") as archive:
+        folder = tarfile.TarInfo("set/empty")
+        folder.type = tarfile.DIRTYPE
+        archive.addfile(folder)
+        for name, content in contents.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def write_zip(path: Path, contents: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("set/empty/", b"")
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return path
+
+
+WRITERS: dict[str, Callable[[Path, dict[str, bytes]], Path]] = {
+    "zip": write_zip,
+    "tar": write_tar,
+    "tar.gz": lambda path, contents: write_tar(path, contents, compression="gz"),
+    "tar.xz": lambda path, contents: write_tar(path, contents, compression="xz"),
+}
+written_as = pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+
+
+def left_in(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+@written_as
+def test_every_file_comes_out(write: Callable, tmp_path: Path):
+    archive = write(tmp_path / "archive", FILES)
+    unpacked = archives.unpack(archive, tmp_path / "new" / "unpacked")
+    assert unpacked == tmp_path / "new" / "unpacked"
+    assert {name: (unpacked / name).read_bytes() for name in left_in(unpacked)} == FILES
+    assert left_in(tmp_path / "new") == {f"unpacked/{name}" for name in FILES}
+
+
+ESCAPES = [
+    "/etc/passwd",
+    "../outside.txt",
+    "set/../../outside.txt",
+    "C:\\outside.txt",
+    "set\\x.txt",
+]
+
+
+@written_as
+@pytest.mark.parametrize("name", ESCAPES)
+def test_members_that_leave_the_folder_are_refused(name: str, write: Callable, tmp_path: Path):
+    archive = write(tmp_path / "archive", FILES | {name: b"out"})
+    with pytest.raises(InputError, match=r"archive: member .* nothing is unpacked"):
+        archives.unpack(archive, tmp_path / "set")
+    assert left_in(tmp_path) == {"archive"}
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE]
+)
+def test_links_and_devices_in_a_tar_are_refused(kind: bytes, tmp_path: Path):
+    with tarfile.open(tmp_path / "archive", "w") as archive:
+        info = tarfile.TarInfo("set/link")
+        info.type, info.linkname = kind, "/etc"
+        archive.addfile(info)
+    with pytest.raises(InputError, match="'set/link' is a link or a device"):
+        archives.unpack(tmp_path / "archive", tmp_path / "set")
+    assert left_in(tmp_path) == {"archive"}
+
+
+def test_links_in_a_zip_are_refused(tmp_path: Path):
+    with zipfile.ZipFile(tmp_path / "archive", "w") as archive:
+        info = zipfile.ZipInfo("set/link")
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(info, "/etc")
+    with pytest.raises(InputError, match="'set/link' is a link or a device"):
+        archives.unpack(tmp_path / "archive", tmp_path / "set")
+
+
+@written_as
+def test_too_large_in_total_is_refused(
+    write: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    archive = write(tmp_path / "archive", FILES)
+    total = sum(map(len, FILES.values()))
+    with pytest.raises(InputError, match="unpacks to more than 10,245 bytes; it is not unpacked"):
+        archives.unpack(archive, tmp_path / "set", max_bytes=total - 1)
+    assert left_in(tmp_path) == {"archive"}
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=total - 1))
+    with pytest.raises(InputError, match="more than the 10,245 bytes free"):
+        archives.unpack(archive, tmp_path / "set")
+    assert left_in(tmp_path) == {"archive"}
+    monkeypatch.undo()
+    archives.unpack(archive, tmp_path / "set", max_bytes=total)
+
+
+@written_as
+def test_an_archive_that_is_cut_short_is_refused(write: Callable, tmp_path: Path):
+    content = write(tmp_path / "archive", FILES).read_bytes()
+    # The end of a compressed or padded tar holds nothing of its files; without it they are still whole.
+    essential = len(content.rstrip(b"\0")) - 50
+    for length in range(1, essential, essential // 12):
+        (tmp_path / "archive").write_bytes(content[:length])
+        with pytest.raises(InputError, match=r"archive.*(cut short|only the beginning)"):
+            archives.unpack(tmp_path / "archive", tmp_path / "set")
+    assert left_in(tmp_path) == {"archive"}
+
+
+def test_a_tar_that_ends_between_members_is_cut_short(tmp_path: Path):
+    content = write_tar(tmp_path / "archive", FILES).read_bytes()
+    # The first block is the empty folder's, the next two are the first file's.
+    (tmp_path / "archive").write_bytes(content[: 3 * tarfile.BLOCKSIZE])
+    with pytest.raises(InputError, match="its end is missing"):
+        archives.unpack(tmp_path / "archive", tmp_path / "set")
+
+
+def test_a_member_whose_bytes_changed_is_named(tmp_path: Path):
+    archive = tmp_path / "archive"
+    with zipfile.ZipFile(archive, "w") as stored:
+        stored.writestr("set/a.txt", b"first")
+    archive.write_bytes(archive.read_bytes().replace(b"first", b"worst"))
+    with pytest.raises(InputError, match=r"'set/a\.txt' is damaged"):
+        archives.unpack(archive, tmp_path / "set")
+    assert left_in(tmp_path) == {"archive"}
+
+
+def test_what_is_there_is_not_touched(tmp_path: Path):
+    archive = write_zip(tmp_path / "archive", FILES)
+    (tmp_path / "set").mkdir()
+    with pytest.raises(InputError, match="is there already"):
+        archives.unpack(archive, tmp_path / "set")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="is there already"):
+        archives.unpack(archive, tmp_path / "link")
+
+
+def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path: Path):
+    archive = write_zip(tmp_path / "archive", {"a": b"x", "a/b": b"y"})
+    with pytest.raises(InputError, match="cannot be written"):
+        archives.unpack(archive, tmp_path / "set")
+    assert left_in(tmp_path) == {"archive"}
+
+
+def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    archive = write_zip(tmp_path / "archive", FILES)
+    monkeypatch.setattr(archives, "_write", full)
+    with pytest.raises(InputError, match="set cannot be written: No space left"):
+        archives.unpack(archive, tmp_path / "set")
+    assert left_in(tmp_path) == {"archive"}
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 and no more", b"\x1f\x8b\x08"])
+def test_other_files_are_refused(content: bytes, tmp_path: Path):
+    (tmp_path / "archive").write_bytes(content)
+    with pytest.raises(InputError, match="archive is"):
+        archives.unpack(tmp_path / "archive", tmp_path / "set")
+
+
+@written_as
+@settings(
+    max_examples=50,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_damage_gives_files_or_the_projects_error(
+    write: Callable, tmp_path: Path, data: st.DataObject
+):
+    content = bytearray(write(tmp_path / "archive", FILES).read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    (tmp_path / "archive").write_bytes(bytes(content))
+    unpacked = tmp_path / "set"
+    with contextlib.suppress(InputError):
+        archives.unpack(tmp_path / "archive", unpacked)
+        shutil.rmtree(unpacked)
+    assert left_in(tmp_path) == {"archive"}
