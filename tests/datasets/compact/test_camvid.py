@@ -1,0 +1,114 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image as PillowImage
+
+from convcorr_jax.coords import Size
+from convcorr_jax.datasets import roots
+from convcorr_jax.datasets.compact import camvid
+from convcorr_jax.datasets.records import IGNORED_LABEL, load_label_map
+from convcorr_jax.errors import InputError
+
+META = {
+    "classes": ["sky", "road"],
+    "ignore_index": 255,
+    "splits": {"train": ["b", "a"], "test": ["c"]},
+}
+MASK = np.repeat(np.array([[0, 1, 255, 1]], np.uint8), 5, axis=1).repeat(16, axis=0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    for stem in "abc":
+        PillowImage.new("RGB", (20, 16), "red").save(tmp_path / "images" / f"{stem}.jpg")
+        mask = PillowImage.fromarray(MASK)
+        mask.putpalette(list(range(256)) * 3)
+        mask.save(tmp_path / "masks" / f"{stem}.png")
+    (tmp_path / "meta.json").write_text(json.dumps(META))
+    return tmp_path
+
+
+def test_frames_come_with_their_labels(folder: Path):
+    records = list(camvid.read(folder))
+    assert [(one.source_id, one.split) for one in records] == [
+        ("b", "train"),
+        ("a", "train"),
+        ("c", "test"),
+    ]
+    assert records[0].size == Size(16, 20)
+    assert records[0].label_names == ("sky", "road")
+    labels = load_label_map(records[0])
+    assert labels is not None
+    expected = np.select([MASK == 0, MASK == 1], [1, 2], IGNORED_LABEL)
+    np.testing.assert_array_equal(labels, expected)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda folder: (folder / "meta.json").unlink(), "does not exist; a CamVid meta data"),
+        (lambda folder: (folder / "meta.json").write_text("[1"), "not laid out as CamVid"),
+        (lambda folder: (folder / "masks/a.png").unlink(), r"a\.png does not exist"),
+        (
+            lambda folder: shutil.copy(folder / "images/a.jpg", folder / "masks/a.png"),
+            "a RGB image",
+        ),
+    ],
+)
+def test_what_is_damaged_is_named(folder: Path, damage, sentence: str):
+    damage(folder)
+    with pytest.raises(InputError, match=sentence):
+        list(camvid.read(folder))
+
+
+def test_stems_that_leave_the_folder_are_refused(folder: Path):
+    (folder / "meta.json").write_text(json.dumps(META | {"splits": {"train": ["../images/a"]}}))
+    with pytest.raises(InputError, match="must be a path inside the folder"):
+        list(camvid.read(folder))
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["classes", "ignore_index", "splits", "train"]), inner
+            )
+        ),
+        max_leaves=8,
+    )
+)
+def test_any_meta_data_is_read_or_refused(folder: Path, meta):
+    (folder / "meta.json").write_text(json.dumps(meta))
+    try:
+        records = list(camvid.read(folder))
+    except InputError:
+        return
+    assert all(one.category == "street" for one in records)
+
+
+def test_the_compact_copy_is_whole():
+    try:
+        found = roots.find("camvid")
+    except InputError as absent:
+        pytest.skip(str(absent))
+    splits = [one.split for one in camvid.read(found)]
+    assert {split: splits.count(split) for split in set(splits)} == {
+        "train": 367,
+        "val": 101,
+        "test": 233,
+    }
