@@ -1,0 +1,182 @@
+"""LFPW: 1432 faces with 29 points of which the pictures are links (`read`), or with 68 (`read_68`).
+
+The folder of the 29-point release holds ``kbvt_lfpw_v1_train.csv`` and ``kbvt_lfpw_v1_test.csv``, officially
+1132 and 300 faces. They are separated by tabs and open with the names of the columns: ``imgurl``,
+``worker``, then ``<point>_x``, ``<point>_y``, ``<point>_t`` for 35 points, of which the 29 without the ears
+are the set's. A face has a row for each of three workers and one of worker "average", which is read.
+
+Type ``_t`` is 0 for visible, 1 obscured by hair or glasses, 2 hidden because of the viewing angle, 3
+because the picture is cropped; the average's is a median. Only type 0 counts as visible; the others
+keep the positions that the workers gave. No official text gives the frame of the points. They were
+set in a web page, so they are taken as 0-based, as they stand.
+
+The release has links in place of pictures, and most are dead. Whoever has pictures keeps them in ``train``
+and ``test``. The k-th face of a split is looked for as
+
+1. ``train000001.png`` or ``.jpg``: the split, and k from 1 in six digits, as common download scripts
+   number the rows of worker "average";
+2. the file name in its link, unless several links of the split end in the same.
+
+Faces without picture are `Absent`, and so are those with a visible point outside it: a page that
+answers with some other picture. 300-W's ``image_0001.png`` counts in another way than the rows and is not
+looked for.
+
+The metric's length of the 29 points is the distance of the pupils.
+
+Source: Belhumeur, Jacobs, Kriegman, Kumar, "Localizing Parts of Faces Using a Consensus of Exemplars",
+CVPR 2011.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from convcorr_jax import coords
+from convcorr_jax.datasets.formats import names, pictures, text
+from convcorr_jax.datasets.official import faces, three_hundred_w
+from convcorr_jax.datasets.records import Absent, Record
+from convcorr_jax.errors import InputError
+
+NAMES = (
+    *("left_eyebrow_out", "right_eyebrow_out", "left_eyebrow_in", "right_eyebrow_in"),
+    *("left_eyebrow_center_top", "left_eyebrow_center_bottom"),
+    *("right_eyebrow_center_top", "right_eyebrow_center_bottom"),
+    *("left_eye_out", "right_eye_out", "left_eye_in", "right_eye_in"),
+    *("left_eye_center_top", "left_eye_center_bottom"),
+    *("right_eye_center_top", "right_eye_center_bottom"),
+    *("left_eye_pupil", "right_eye_pupil"),
+    *("left_nose_out", "right_nose_out", "nose_center_top", "nose_center_bottom"),
+    *("left_mouth_out", "right_mouth_out"),
+    *("mouth_center_top_lip_top", "mouth_center_top_lip_bottom"),
+    *("mouth_center_bottom_lip_top", "mouth_center_bottom_lip_bottom"),
+    "chin",
+)
+"""The 29 points by the names of their columns, in their order."""
+
+_PARTS = {
+    **{"left_brow": "left_eyebrow", "right_brow": "right_eyebrow"},
+    **{"left_eye": "left_eye_", "right_eye": "right_eye_"},
+    **{"nose": "nose", "lips": "mouth", "chin": "chin"},
+}
+
+MARKUP = faces.Markup(
+    names=NAMES,
+    left_right_pairs=tuple(
+        (index, NAMES.index(name.replace("left", "right")))
+        for index, name in enumerate(NAMES)
+        if name.startswith("left")
+    ),
+    part_sets={
+        part: tuple(index for index, name in enumerate(NAMES) if word in name)
+        for part, word in _PARTS.items()
+    },
+    eyes=((NAMES.index("left_eye_pupil"),), (NAMES.index("right_eye_pupil"),)),
+)
+"""The 29 points."""
+
+
+class Row(NamedTuple):
+    """A face: a row of worker "average"."""
+
+    url: str
+    points: Float[np.ndarray, "29 2"]
+    visible: Bool[np.ndarray, "29"]
+
+
+def read(source: Path) -> Iterator[Record | Absent]:
+    """The faces with 29 points, training first, in the order of their rows.
+
+    Raises:
+        InputError: a table is missing or damaged, or neither has a folder of pictures.
+    """
+    tables = {split: read_rows(source / f"kbvt_lfpw_v1_{split}.csv") for split in ("train", "test")}
+    if not any((source / split).is_dir() for split in tables):
+        raise InputError(
+            f"{source} has neither folder train nor test; the pictures of LFPW's links are "
+            "expected there, as train/train000001.jpg or by the file names of their links"
+        )
+    return (face for split, rows in tables.items() for face in _faces(source / split, rows))
+
+
+def read_68(source: Path) -> Iterator[Record | Absent]:
+    """The 1035 faces with the 68 points of 300-W, of ``trainset`` and ``testset``.
+
+    Raises:
+        InputError: as `three_hundred_w.read_halves`.
+    """
+    return three_hundred_w.read_halves(source, "lfpw")
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of worker "average" of a table.
+
+    Raises:
+        InputError: the file is missing or no text, lacks a column, or a row has too few fields or
+            something that is no number.
+    """
+    header, *rows = [line.split("\t") for line in text.lines(path, kind="LFPW table") if line] or [
+        []
+    ]
+    wanted = [f"{name}_{axis}" for name in NAMES for axis in "xyt"]
+    missing = [column for column in ("imgurl", "worker", *wanted) if column not in header]
+    if missing:
+        raise InputError(
+            f"{path} has no column {missing[0]!r}; a table of LFPW's release is expected"
+        )
+    columns = [header.index(column) for column in wanted]
+    url, worker = header.index("imgurl"), header.index("worker")
+    found = []
+    for number, fields in enumerate(rows, start=1):
+        where = f"{path}, row {number}"
+        if len(fields) != len(header):
+            raise InputError(f"{where} has {len(fields)} fields; {len(header)} are expected")
+        if fields[worker] == "average":
+            values = text.numbers([fields[column] for column in columns], where=where)
+            points, kinds = np.split(values.reshape(-1, 3), [2], axis=1)
+            visible = (kinds[:, 0] == 0) & ~np.isnan(points).any(axis=1)
+            found.append(Row(fields[url], points, visible))
+    return found
+
+
+def _faces(folder: Path, rows: Sequence[Row]) -> Iterator[Record | Absent]:
+    stems = [_stem(row.url) for row in rows]
+    uses = Counter(stems)
+    for number, (row, stem) in enumerate(zip(rows, stems, strict=True), start=1):
+        source_id = f"{folder.name}{number:06d}"
+        image = pictures.find(folder, source_id)
+        if image is None and stem and uses[stem] == 1:
+            image = pictures.find(folder, stem)
+        if image is None:
+            yield Absent(source_id, f"the picture of {row.url} is not in the folder {folder.name}")
+            continue
+        face = faces.record(
+            image,
+            MARKUP,
+            row.points,
+            visible=row.visible,
+            source_id=source_id,
+            split=folder.name,
+        )
+        if isinstance(face, Record) and not _holds(face.size, row.points[row.visible]):
+            yield Absent(source_id, f"a visible point is outside {image.name}, another picture")
+        else:
+            yield face
+
+
+def _stem(url: str) -> str:
+    """The file name in a link, without ending; nothing where there is none that can be used."""
+    try:
+        name = PurePosixPath(unquote(urlsplit(url).path)).stem
+        return names.plain(name, named_in=Path(url))
+    except ValueError:
+        return ""
+
+
+def _holds(size: coords.Size, points: Float[np.ndarray, "n 2"]) -> bool:
+    x0, y0, x1, y1 = coords.whole_image(size)
+    return bool(((points >= (x0, y0)) & (points <= (x1, y1))).all())

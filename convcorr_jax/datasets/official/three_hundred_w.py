@@ -1,0 +1,118 @@
+"""300-W: faces of five collections with 68 points, a picture and a ``.pts`` file side by side.
+
+The folder holds what the official archives unpack to, all or some of:
+
+=====================  ====================================  ==========================
+folder                 split here                            official number of faces
+=====================  ====================================  ==========================
+``afw``                train                                 337
+``helen/trainset``     train                                 2000
+``lfpw/trainset``      train                                 811
+``helen/testset``      common                                330
+``lfpw/testset``       common                                224
+``ibug``               challenging                           135
+``300W/01_Indoor``     indoor                                300
+``300W/02_Outdoor``    outdoor                               300
+=====================  ====================================  ==========================
+
+"Common" and "challenging" are the names that papers gave the public test faces; indoor and outdoor are
+the challenge's own. Pictures are JPEG or PNG. The files are 1-based; `formats.pts` converts. The
+metric's length is the distance of the outer eye corners, as the challenge has it. Its boxes of a face
+detector (``.mat``) are not read.
+
+Source: Sagonas, Tzimiropoulos, Zafeiriou, Pantic, "300 Faces in-the-Wild Challenge", ICCV-W 2013.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from convcorr_jax.datasets import face_landmarks
+from convcorr_jax.datasets.face_landmarks import LEFT_OUTER_EYE_CORNER, RIGHT_OUTER_EYE_CORNER
+from convcorr_jax.datasets.formats import pictures, pts
+from convcorr_jax.datasets.official import faces
+from convcorr_jax.datasets.records import Absent, Record
+from convcorr_jax.errors import InputError
+
+SUBSETS = {
+    "afw": "train",
+    "helen/trainset": "train",
+    "lfpw/trainset": "train",
+    "helen/testset": "common",
+    "lfpw/testset": "common",
+    "ibug": "challenging",
+    "300W/01_Indoor": "indoor",
+    "300W/02_Outdoor": "outdoor",
+}
+"""The split of every folder."""
+
+
+def _points(*groups: str) -> tuple[int, ...]:
+    names = enumerate(face_landmarks.NAMES)
+    return tuple(index for index, name in names if name.rsplit("_", 1)[0] in groups)
+
+
+MARKUP = faces.Markup(
+    names=face_landmarks.NAMES,
+    left_right_pairs=face_landmarks.LEFT_RIGHT_PAIRS,
+    part_sets={
+        "jaw": _points("jaw"),
+        "left_brow": _points("left_brow"),
+        "right_brow": _points("right_brow"),
+        "nose": _points("nose_bridge", "nostril"),
+        "left_eye": _points("left_eye"),
+        "right_eye": _points("right_eye"),
+        "lips": _points("outer_lip", "inner_lip"),
+        # The second set that the challenge evaluates: all but the jaw.
+        "inner_51": tuple(range(17, 68)),
+    },
+    eyes=((LEFT_OUTER_EYE_CORNER,), (RIGHT_OUTER_EYE_CORNER,)),
+)
+"""The 68 points."""
+
+
+def read(source: Path) -> Iterator[Record | Absent]:
+    """The faces of all folders that are there, in the order of the table, each by file name.
+
+    Raises:
+        InputError: none of the folders is there, one holds no ``.pts``, or such a file is damaged.
+    """
+    found = [folder for folder in SUBSETS if (source / folder).is_dir()]
+    if not found:
+        raise InputError(
+            f"{source} holds no part of 300-W; at least one of the folders {', '.join(SUBSETS)} is "
+            "expected there"
+        )
+    return _faces(source, {folder: SUBSETS[folder] for folder in found})
+
+
+def read_halves(source: Path, name: str) -> Iterator[Record | Absent]:
+    """The faces of one collection, train before test; ``source`` is its folder or holds it as ``name``.
+
+    Raises:
+        InputError: ``trainset`` or ``testset`` is not there or holds no ``.pts``, or such a file is
+            damaged.
+    """
+    folder = source / name if (source / name).is_dir() else source
+    for half in ("trainset", "testset"):
+        if not (folder / half).is_dir():
+            raise InputError(f"{folder} has no folder {half} of pictures and .pts files")
+    return _faces(folder, {"trainset": "train", "testset": "test"})
+
+
+def _faces(source: Path, splits: dict[str, str]) -> Iterator[Record | Absent]:
+    listed = []
+    for folder, split in splits.items():
+        # Archives made on a Mac have a hidden "._" twin of every file.
+        paths = [path for path in (source / folder).glob("*.pts") if not path.name.startswith(".")]
+        if not paths:
+            raise InputError(f"{source / folder} holds no .pts files")
+        listed += [(path, f"{folder}/{path.stem}", split) for path in sorted(paths)]
+    return (_face(*face) for face in listed)
+
+
+def _face(path: Path, source_id: str, split: str) -> Record | Absent:
+    points = pts.read(path, count=len(MARKUP.names))
+    image = pictures.find(path.parent, path.stem)
+    if image is None:
+        return Absent(source_id, f"no {path.stem}.png or .jpg is beside its .pts")
+    return faces.record(image, MARKUP, points, source_id=source_id, split=split)
