@@ -1,0 +1,61 @@
+"""PASCAL VOC 2012 segmentation: pictures whose pixels are labelled with 20 classes.
+
+The folder is what the archive ``VOCtrainval_11-May-2012.tar`` unpacks to, ``VOCdevkit/VOC2012``:
+``ImageSets/Segmentation/{train,val}.txt`` list the pictures of ``JPEGImages`` whose palette images in
+``SegmentationClass`` hold 0 for background, k for the k-th class, and 255 for the borders of objects and
+for what is too hard to label, which no score counts. Officially 1464 pictures for training and 1449 for
+validation; the labels of the test pictures are not public.
+
+A record is a whole picture, which may show several classes: its category is "scene", and it has neither
+box nor keypoints.
+
+Source: Everingham, Eslami, Van Gool, Williams, Winn, Zisserman, "The PASCAL Visual Object Classes
+Challenge: A Retrospective", IJCV 2015.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from convcorr_jax import files
+from convcorr_jax.datasets.formats import voc
+from convcorr_jax.datasets.records import Absent, Record
+from convcorr_jax.errors import InputError
+
+
+def read(source: Path) -> Iterator[Record | Absent]:
+    """The pictures of both splits, training first, in the order of their lists.
+
+    Raises:
+        InputError: the tree is not that of the release, a list is missing or names a picture twice, or
+            picture and label map are not images of one size.
+    """
+    release = voc.find_release(source, (2012,))
+    splits = voc.read_splits(release / "ImageSets" / "Segmentation")
+    return (_record(release, name, split) for name, split in splits.items())
+
+
+def _record(release: Path, name: str, split: str) -> Record | Absent:
+    image = release / "JPEGImages" / f"{name}.jpg"
+    label_map = release / "SegmentationClass" / f"{name}.png"
+    for path in (image, label_map):
+        if not path.is_file():
+            return Absent(name, f"{path.parent.name}/{path.name} is not there")
+    size = files.image_size(image)
+    if files.image_size(label_map) != size:
+        raise InputError(
+            f"{label_map} has another size than its picture, {size.width}x{size.height}"
+        )
+    return Record(
+        image=image,
+        size=size,
+        category="scene",
+        source_id=name,
+        split=split,
+        names=(),
+        points=np.zeros((0, 2)),
+        visible=np.zeros(0, bool),
+        label_map=label_map,
+        label_names=voc.CLASSES,
+    )

@@ -1,0 +1,188 @@
+"""SPair-71k on a tiny tree in its official format."""
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from convcorr_jax import coords
+from convcorr_jax.datasets.official import spair
+from convcorr_jax.datasets.records import Absent, Record
+from convcorr_jax.errors import InputError
+from tests import voc_tree
+
+PICTURES = {
+    "cat/2008_000001": {"0": [5, 7], "3": [9, 11]},
+    "cat/2008_000002": {"0": [6, 8], "4": [9, 12]},
+    "cow/2008_000001": {"29": [1, 2]},
+    "cow/2008_000009": {"0": [1, 2]},
+}
+LISTS = {
+    "trn": ["000001-2008_000001-2008_000002:cat", "000002-2008_000002-2008_000001:cat"],
+    "val": ["000003-2008_000001-2008_000001:cow"],
+    "test": ["000004-2008_000001-2008_000001:cow"],
+}
+
+
+def annotation(picture: str) -> dict[str, Any]:
+    return {
+        "filename": f"{picture.split('/')[1]}.jpg",
+        "image_width": voc_tree.WIDTH,
+        "image_height": voc_tree.HEIGHT,
+        "image_depth": 3,
+        "category": picture.split("/")[0],
+        "pose": "Left",
+        "truncated": 0,
+        "occluded": 1,
+        "difficult": 0,
+        "bndbox": [3, 5, 40, 25],
+        "kps": {str(number): None for number in range(30)} | PICTURES[picture],
+        "azimuth_id": 7,
+    }
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    root = tmp_path / "SPair-71k"
+    for picture in PICTURES:
+        voc_tree.write_picture(root / "JPEGImages" / f"{picture}.jpg")
+        path = root / "ImageAnnotation" / f"{picture}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(annotation(picture)))
+    (root / "ImageAnnotation" / "cat" / "._2008_000001.json").write_bytes(b"hidden")
+    for split, lines in LISTS.items():
+        voc_tree.write_list(root / "Layout" / "large" / f"{split}.txt", lines)
+    return tmp_path
+
+
+def test_pictures_are_read(tree: Path):
+    records = list(spair.read(tree))
+    assert records[3] == Absent("cow/2008_000009", "it is in no pair of Layout/large")
+    found = [(record.source_id, record.split) for record in records[:3]]
+    assert found == [
+        ("cat/2008_000001", "train"),
+        ("cat/2008_000002", "train"),
+        ("cow/2008_000001", "test"),
+    ]
+    cat = records[0]
+    assert isinstance(cat, Record)
+    assert (cat.category, cat.size) == ("cat", coords.Size(voc_tree.HEIGHT, voc_tree.WIDTH))
+    assert (cat.names[0], cat.names[29], len(cat.names)) == ("0", "29", 30)
+    expected = np.full((30, 2), np.nan)
+    expected[[0, 3]] = [[5, 7], [9, 11]]
+    np.testing.assert_array_equal(cat.points, expected)
+    np.testing.assert_array_equal(np.flatnonzero(cat.visible), [0, 3])
+    # VOC's last column is 40 of 40, so the box ends at the picture's edge.
+    assert cat.box == coords.Box(1.5, 3.5, 39.5, 24.5)
+    assert cat.normalizer_px == 37
+    assert cat.attributes == {"truncated": 0, "occluded": 1, "difficult": 0, "azimuth_id": 7}
+
+
+def test_pairs_are_read(tree: Path):
+    found = spair.read_pairs(tree / "SPair-71k", split="train")
+    assert [record.source_id for record in found.records] == ["cat/2008_000001", "cat/2008_000002"]
+    assert found.pairs == (("cat", 0, 1), ("cat", 1, 0))
+    both = found.records[0].visible & found.records[1].visible
+    assert np.flatnonzero(both).tolist() == [0]
+    assert spair.read_pairs(tree).pairs == (("cow", 0, 0),)
+
+
+def test_what_is_not_there_is_named(tree: Path):
+    (tree / "SPair-71k" / "JPEGImages" / "cat" / "2008_000002.jpg").unlink()
+    reason = "JPEGImages/cat/2008_000002.jpg is not there"
+    assert list(spair.read(tree))[1] == Absent("cat/2008_000002", reason)
+    with pytest.raises(InputError, match=f"names cat/2008_000002: {reason}"):
+        spair.read_pairs(tree, split="train")
+
+
+def test_a_picture_of_another_size_is_named(tree: Path):
+    path = tree / "SPair-71k" / "JPEGImages" / "cat" / "2008_000001.jpg"
+    voc_tree.write_picture(path, width=41)
+    reason = "2008_000001.jpg is not of the size in its annotation"
+    assert next(spair.read(tree)) == Absent("cat/2008_000001", reason)
+
+
+def test_another_tree_is_refused(tree: Path):
+    with pytest.raises(InputError, match="ImageAnnotation, JPEGImages and Layout are expected"):
+        spair.read(tree / "elsewhere")
+    with pytest.raises(InputError, match="split 'trn' is not known; train, val, test are"):
+        spair.read_pairs(tree, split="trn")
+    (tree / "SPair-71k" / "Layout" / "large" / "val.txt").unlink()
+    with pytest.raises(InputError, match=r"large/val\.txt does not exist"):
+        spair.read(tree)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "000001-2008_1-2008_2",
+        "2008_1-2008_2:cat",
+        "1-../a-b:cat",
+        "1-a-b:..",
+        "1-a-b:c/d",
+        "1-a-:c",
+    ],
+)
+def test_other_lists_are_refused(line: str, tree: Path):
+    voc_tree.write_list(tree / "SPair-71k" / "Layout" / "large" / "test.txt", [line])
+    with pytest.raises(InputError, match=r"test\.txt: .* is no "):
+        spair.read_pairs(tree)
+
+
+CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "no box": lambda stored: stored.pop("bndbox"),
+    "half a box": lambda stored: stored.update(bndbox=[1, 2, 3]),
+    "box backwards": lambda stored: stored.update(bndbox=[9, 9, 1, 1]),
+    "no keypoints": lambda stored: stored.pop("kps"),
+    "keypoints no mapping": lambda stored: stored.update(kps=[[1, 2]]),
+    "unknown keypoint": lambda stored: stored["kps"].update({"30": [1, 2]}),
+    "half a keypoint": lambda stored: stored["kps"].update({"1": [1]}),
+    "infinite keypoint": lambda stored: stored["kps"].update({"1": [1, float("inf")]}),
+    "text for a number": lambda stored: stored.update(image_width="wide"),
+    "infinite size": lambda stored: stored.update(image_width=float("inf")),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_other_annotations_are_refused(change: Callable[[dict[str, Any]], object], tree: Path):
+    stored = annotation("cat/2008_000001")
+    change(stored)
+    path = tree / "SPair-71k" / "ImageAnnotation" / "cat" / "2008_000001.json"
+    path.write_text(json.dumps(stored))
+    with pytest.raises(InputError, match=r"2008_000001\.json"):
+        list(spair.read(tree))
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "3", "[" * 100_000, '{"kps": ' * 20_000])
+def test_what_is_no_annotation_is_refused(text: str, tmp_path: Path):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(InputError, match=r"a\.json is "):
+        spair.read_annotation(tmp_path / "a.json")
+
+
+@settings(
+    max_examples=80,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_damage_gives_records_or_the_projects_error(tree: Path, data: st.DataObject):
+    written = {
+        "ImageAnnotation/cat/2008_000001.json": json.dumps(annotation("cat/2008_000001")),
+        "Layout/large/trn.txt": LISTS["trn"][0],
+    }
+    damaged = data.draw(st.sampled_from(list(written)))
+    for name, text in written.items():
+        content = bytearray(text.encode())
+        for _ in range(data.draw(st.integers(1, 4)) if name == damaged else 0):
+            content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+        (tree / "SPair-71k" / name).write_bytes(bytes(content))
+    with contextlib.suppress(InputError):
+        list(spair.read(tree))
