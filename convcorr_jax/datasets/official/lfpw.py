@@ -2,10 +2,10 @@
 
 The folder of the 29-point release holds ``kbvt_lfpw_v1_train.csv`` and ``kbvt_lfpw_v1_test.csv``, officially
 1132 and 300 faces. They are separated by tabs and open with the names of the columns: ``imgurl``,
-``worker``, then ``<point>_x``, ``<point>_y``, ``<point>_t`` for 35 points, of which the 29 without the ears
-are the set's. A face has a row for each of three workers and one of worker "average", which is read.
+``worker``, then ``<point>_x``, ``<point>_y`` and the point's type for 35 points, of which the 29 without the
+ears are the set's. A face has a row for each of three workers and one of worker "average", which is read.
 
-Type ``_t`` is 0 for visible, 1 obscured by hair or glasses, 2 hidden because of the viewing angle, 3
+The type is 0 for visible, 1 obscured by hair or glasses, 2 hidden because of the viewing angle, 3
 because the picture is cropped; the average's is a median. Only type 0 counts as visible; the others
 keep the positions that the workers gave. No official text gives the frame of the points. They were
 set in a web page, so they are taken as 0-based, as they stand.
@@ -119,28 +119,37 @@ def read_rows(path: Path) -> list[Row]:
         InputError: the file is missing or no text, lacks a column, or a row has too few fields or
             something that is no number.
     """
-    header, *rows = [line.split("\t") for line in text.lines(path, kind="LFPW table") if line] or [
-        []
-    ]
-    wanted = [f"{name}_{axis}" for name in NAMES for axis in "xyt"]
-    missing = [column for column in ("imgurl", "worker", *wanted) if column not in header]
-    if missing:
-        raise InputError(
-            f"{path} has no column {missing[0]!r}; a table of LFPW's release is expected"
-        )
-    columns = [header.index(column) for column in wanted]
-    url, worker = header.index("imgurl"), header.index("worker")
+    lines = [line for line in text.lines(path, kind="LFPW table") if line]
+    header = lines[0].split("\t") if lines else []
+    columns = _columns(path, header)
     found = []
-    for number, fields in enumerate(rows, start=1):
+    for number, line in enumerate(lines[1:], start=1):
         where = f"{path}, row {number}"
+        fields = line.split("\t")
         if len(fields) != len(header):
             raise InputError(f"{where} has {len(fields)} fields; {len(header)} are expected")
-        if fields[worker] == "average":
+        if fields[1] == "average":
             values = text.numbers([fields[column] for column in columns], where=where)
             points, kinds = np.split(values.reshape(-1, 3), [2], axis=1)
             visible = (kinds[:, 0] == 0) & ~np.isnan(points).any(axis=1)
-            found.append(Row(fields[url], points, visible))
+            found.append(Row(fields[0], points, visible))
     return found
+
+
+def _columns(path: Path, header: list[str]) -> list[int]:
+    """Where x, y and type of the 29 points are; the type's column is told by its place alone."""
+    columns: list[int] = []
+    for name in NAMES:
+        x = header.index(f"{name}_x") if f"{name}_x" in header else len(header)
+        if header[:2] != ["imgurl", "worker"] or header[x + 1 : x + 2] != [f"{name}_y"]:
+            raise InputError(
+                f"{path}: imgurl, worker, and three columns a point are expected in the first line; "
+                f"{name}_x or {name}_y is not in its place"
+            )
+        columns += (x, x + 1, x + 2)
+    if max(columns) >= len(header):
+        raise InputError(f"{path}: the first line is cut short")
+    return columns
 
 
 def _faces(folder: Path, rows: Sequence[Row]) -> Iterator[Record | Absent]:

@@ -147,10 +147,13 @@ def test_missing_pieces_are_refused_by_name(tmp_path: Path):
 def test_other_tables_are_refused(tmp_path: Path):
     path = tmp_path / "kbvt_lfpw_v1_train.csv"
     path.write_text(HEADER.replace("\t", ","))
-    with pytest.raises(InputError, match="no column 'imgurl'"):
+    with pytest.raises(InputError, match="imgurl, worker, and three columns"):
         lfpw.read_rows(path)
-    path.write_text(HEADER.replace("chin_t", "chin_type"))
-    with pytest.raises(InputError, match="no column 'chin_t'"):
+    path.write_text(HEADER.replace("chin_y", "chin"))
+    with pytest.raises(InputError, match="chin_x or chin_y is not in its place"):
+        lfpw.read_rows(path)
+    path.write_text(HEADER.removesuffix("\tchin_t"))
+    with pytest.raises(InputError, match="the first line is cut short"):
         lfpw.read_rows(path)
     path.write_text("\n".join([HEADER, row("a")[:-3]]))
     with pytest.raises(InputError, match=r"row 1 has 106 fields; 107 are expected"):
