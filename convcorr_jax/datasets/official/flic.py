@@ -1,0 +1,155 @@
+"""FLIC: 5003 upper bodies in frames of 30 films, 11 joints each (3987 train, 1016 test).
+
+The release is a folder ``FLIC`` of ``examples.mat`` and ``images``. A frame may show several people,
+each an example of its own: the record's id is ``<frame>#<place of the example in the file, from 0>``.
+
+- Of the 29 columns of ``coords`` these 11 joints are annotated; the median of five annotators,
+  never absent, and at times outside the frame. All count as visible: hidden ones are not marked.
+- "Left" is the person's own. The published PCK is `observer_centric`; of the 5003 people 247 (48 of
+  the test) are seen from behind and change, which is worth about 5 points. Records keep the
+  person's own sides and say ``seen_from_behind``, 0 or 1, among their attributes.
+- Joints and torso boxes are taken as 1-based: the release's own demonstration plots them on the
+  frames in MATLAB, whose first pixel is 1. No text says so.
+- The torso box is the poselet detector's, not the annotators'. There is no box of the person.
+- The metric's length is the torso's diagonal, left shoulder to right hip.
+
+Source: Sapp, Taskar, "MODEC: Multimodal Decomposable Models for Human Pose Estimation", CVPR 2013.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from convcorr_jax import coords, files
+from convcorr_jax.datasets import roots
+from convcorr_jax.datasets.formats import mat
+from convcorr_jax.datasets.records import Absent, Record
+from convcorr_jax.errors import InputError
+
+# The joints and their columns in ``coords``, as the release's ``lookupPart`` counts them, from 0.
+_COLUMNS = {
+    **{"l_shoulder": 0, "l_elbow": 1, "l_wrist": 2, "r_shoulder": 3, "r_elbow": 4, "r_wrist": 5},
+    **{"l_hip": 6, "r_hip": 9, "l_eye": 12, "r_eye": 13, "nose": 16},
+}
+NAMES = tuple(_COLUMNS)
+"""The 11 joints."""
+
+LEFT_RIGHT_PAIRS = ((0, 3), (1, 4), (2, 5), (6, 7), (8, 9))
+"""Joints that exchange places when a person is mirrored."""
+
+PART_SETS = {"l_arm": (0, 1, 2), "r_arm": (3, 4, 5), "torso": (0, 3, 6, 7), "face": (8, 9, 10)}
+"""The joints of the parts that the release draws."""
+
+_SPLITS = {(1, 0): "train", (0, 1): "test"}
+
+
+class Examples(NamedTuple):
+    """The examples of a file, in its order; coordinates are 0-based."""
+
+    frames: tuple[str, ...]
+    """File names in ``images``."""
+    sizes: Int[np.ndarray, "n 2"]
+    """Height and width of the frame."""
+    points: Float[np.ndarray, "n 11 2"]
+    torso_boxes: Float[np.ndarray, "n 4"]
+    """Left, top, right, bottom."""
+    splits: tuple[str, ...]
+
+
+def read(source: Path) -> Iterator[Record | Absent]:
+    """The people of ``examples.mat``, in its order, of both splits.
+
+    Raises:
+        InputError: ``examples.mat`` is missing, damaged or of another layout.
+    """
+    folder = next(
+        (at for at in (source, source / "FLIC") if (at / "examples.mat").exists()), source
+    )
+    examples = read_examples(folder / "examples.mat")
+    return (_record(folder / "images", examples, index) for index in range(len(examples.frames)))
+
+
+def read_examples(path: Path) -> Examples:
+    """The annotations alone.
+
+    Raises:
+        InputError: the file is missing, damaged or of another layout.
+    """
+    found = mat.read(path).structs("examples")
+    if not found:
+        raise InputError(f"{path} has no examples")
+    columns = list(_COLUMNS.values())
+    points = [_shaped(example, "coords", (2, 29))[:, columns].T for example in found]
+    boxes = [_shaped(example, "torsobox", (1, 4))[0] for example in found]
+    return Examples(
+        frames=tuple(example.text("filepath") for example in found),
+        sizes=np.array([_shaped(each, "imgdims", (1, 3))[0, :2] for each in found]).astype(int),
+        points=np.array(points, np.float64) - 1,
+        torso_boxes=np.array(boxes, np.float64) - 1,
+        splits=tuple(_split(example) for example in found),
+    )
+
+
+def observer_centric(points: Float[np.ndarray, "*batch 11 2"]) -> Float[np.ndarray, "*batch 11 2"]:
+    """The joints with the sides of people seen from behind exchanged, as the published PCK has them.
+
+    Every left joint is then the one that would be left if the person faced the camera.
+    """
+    mirrored = list(range(len(NAMES)))
+    for left, right in LEFT_RIGHT_PAIRS:
+        mirrored[left], mirrored[right] = right, left
+    behind = seen_from_behind(points)[..., None, None]
+    return np.where(behind, points[..., mirrored, :], points)
+
+
+def seen_from_behind(points: Float[np.ndarray, "*batch 11 2"]) -> Bool[np.ndarray, "*batch"]:
+    """Whether shoulder, elbow and wrist of the person's left all lie left of those of the right."""
+    x = points[..., 0]
+    left, right = PART_SETS["l_arm"], PART_SETS["r_arm"]
+    return np.asarray((x[..., left] < x[..., right]).all(axis=-1))
+
+
+def _shaped(example: mat.Group, field: str, shape: tuple[int, ...]) -> np.ndarray:
+    found = example.array(field)
+    if found.shape != shape:
+        raise InputError(f"{example.where}.{field} is {found.shape}; {shape} is expected")
+    return found
+
+
+def _split(example: mat.Group) -> str:
+    # The larger FLIC-full also has examples that belong to neither.
+    return _SPLITS.get((int(example.number("istrain")), int(example.number("istest"))), "unused")
+
+
+def _record(images: Path, examples: Examples, index: int) -> Record | Absent:
+    frame = examples.frames[index]
+    source_id = f"{frame}#{index}"
+    points = examples.points[index]
+    torso = points[NAMES.index("l_shoulder")] - points[NAMES.index("r_hip")]
+    try:
+        path = roots.member(images, frame)
+        size = coords.Size(*examples.sizes[index].tolist())
+        if (actual := files.image_size(path)) != size:
+            return Absent(
+                source_id, f"the frame is {tuple(actual)} and was annotated at {tuple(size)}"
+            )
+        return Record(
+            image=path,
+            size=size,
+            category="person",
+            source_id=source_id,
+            split=examples.splits[index],
+            names=NAMES,
+            points=points,
+            visible=~np.isnan(points[:, 0]),
+            left_right_pairs=LEFT_RIGHT_PAIRS,
+            part_sets=PART_SETS,
+            other_boxes={"torso": coords.Box(*examples.torso_boxes[index].tolist())},
+            normalizer_px=None if np.isnan(torso).any() else float(np.linalg.norm(torso)),
+            attributes={"seen_from_behind": float(seen_from_behind(points))},
+        )
+    except InputError as error:
+        return Absent(source_id, str(error))

@@ -1,0 +1,136 @@
+"""Leeds Sports Pose and its extension: 2000 and 10,000 people, 14 joints each.
+
+Each release is a folder of ``joints.mat`` and ``images``. The two files of joints differ in the order
+of their axes and say opposite things with their third value; their shape tells them apart:
+
+==========  ============  ==============================  ========  =====================
+release     ``joints``    third value                     picture   split
+==========  ============  ==============================  ========  =====================
+LSP         (3, 14, n)    1 is hidden, 0 is seen          im0001    first 1000 train,
+                                                                    others test
+LSPET       (14, 3, n)    1 is seen, 0 is not annotated   im00001   all train
+==========  ============  ==============================  ========  =====================
+
+- A hidden joint of LSP has a position. One that LSPET does not annotate has a meaningless one, and is
+  NaN here.
+- "Left" is the person's own. (An observer-centric ``joints.mat`` of LSP, made by others, cannot be
+  told from the official one.)
+- LSP comes in two sizes. The original photographs are annotated from 1: the scaled joints, exactly
+  ``scale * (original - corner)`` with whole corners, were cut at corners of 1 where the person is near
+  the edge, in 177 pictures at the left and in 293 at the top. So the scaled joints count from 0, and
+  LSPET's, made by the same authors in the same way, are taken to do so too (they reach down to 0).
+- There are no boxes. The metric's length is the torso's diagonal, left shoulder to right hip, or the
+  other one where that is not annotated.
+
+Source: Johnson, Everingham, "Clustered Pose and Nonlinear Appearance Models for Human Pose Estimation",
+BMVC 2010, and "Learning Effective Human Pose Estimation from Inaccurate Annotation", CVPR 2011.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from convcorr_jax import files
+from convcorr_jax.datasets import roots
+from convcorr_jax.datasets.formats import mat
+from convcorr_jax.datasets.lspet import LEFT_RIGHT_PAIRS, NAMES
+from convcorr_jax.datasets.records import Absent, Record
+from convcorr_jax.errors import InputError
+
+# People of the scaled LSP are some 150 pixels long, and no joint of theirs is beyond 195; of the
+# original photographs, the smallest has one beyond 300.
+_SCALED_REACH = 256
+
+_TRAIN_COUNT = 1000
+
+
+class People(NamedTuple):
+    """The people of a file, in its order; coordinates are 0-based."""
+
+    release: str
+    """"lsp" or "lspet"."""
+    images: tuple[str, ...]
+    """File names in ``images``."""
+    points: Float[np.ndarray, "n 14 2"]
+    visible: Bool[np.ndarray, "n 14"]
+    splits: tuple[str, ...]
+
+
+def read(source: Path) -> Iterator[Record | Absent]:
+    """The people of ``joints.mat`` of either release, in its order.
+
+    Raises:
+        InputError: ``joints.mat`` is missing, damaged or of another layout.
+    """
+    people = read_joints(source / "joints.mat")
+    return (_record(source / "images", people, index) for index in range(len(people.images)))
+
+
+def read_joints(path: Path) -> People:
+    """The annotations alone.
+
+    Raises:
+        InputError: the file is missing, damaged or of another layout.
+    """
+    joints = mat.read(path).array("joints").astype(np.float64)
+    extended = joints.shape[:2] == (14, 3)
+    if joints.ndim != 3 or not (extended or joints.shape[:2] == (3, 14)):
+        raise InputError(
+            f"{path}: joints is {joints.shape}; (3, 14, n) of LSP or (14, 3, n) of LSPET is expected"
+        )
+    # To people, joints, values.
+    joints = joints.transpose(2, 0, 1) if extended else joints.transpose(2, 1, 0)
+    points, flags = joints[..., :2], joints[..., 2]
+    if not np.isin(flags, (0, 1)).all() or not np.isfinite(points).all():
+        raise InputError(f"{path}: joints must be finite, and their third value 0 or 1")
+    numbers = range(1, len(joints) + 1)
+    if extended:
+        visible = flags == 1
+        return People(
+            "lspet",
+            tuple(f"im{number:05}.jpg" for number in numbers),
+            np.where(visible[..., None], points, np.nan),
+            visible,
+            ("train",) * len(joints),
+        )
+    first = 0 if points.max(initial=0) < _SCALED_REACH else 1
+    return People(
+        "lsp",
+        tuple(f"im{number:04}.jpg" for number in numbers),
+        points - first,
+        flags == 0,
+        tuple("train" if number <= _TRAIN_COUNT else "test" for number in numbers),
+    )
+
+
+def torso_diagonal(points: Float[np.ndarray, "14 2"]) -> float | None:
+    """Left shoulder to right hip, else right shoulder to left hip; None where neither is annotated."""
+    for shoulder, hip in (("l_shoulder", "r_hip"), ("r_shoulder", "l_hip")):
+        length = float(np.linalg.norm(points[NAMES.index(shoulder)] - points[NAMES.index(hip)]))
+        if length > 0:
+            return length
+    return None
+
+
+def _record(images: Path, people: People, index: int) -> Record | Absent:
+    image = people.images[index]
+    points = people.points[index]
+    try:
+        path = roots.member(images, image)
+        return Record(
+            image=path,
+            size=files.image_size(path),
+            category="person",
+            source_id=image,
+            split=people.splits[index],
+            names=NAMES,
+            points=points,
+            visible=people.visible[index],
+            left_right_pairs=LEFT_RIGHT_PAIRS,
+            normalizer_px=torso_diagonal(points),
+        )
+    except InputError as error:
+        return Absent(image, str(error))
