@@ -1,0 +1,179 @@
+"""MPII Human Pose: 24,987 video frames with over 40,000 people, 16 joints each.
+
+The release is ``mpii_human_pose_v1_u12_1.mat`` (the struct ``RELEASE``) and the folder ``images``. Where
+that file is not there, the flat forms of `mpii_flat` are read: ``train.h5`` and its like, else JSON.
+
+- "Left" is the person's own. A joint that nobody annotated is absent; the others may be marked as
+  hidden. The two joints of the head, made from its box, carry no mark and count as seen.
+- The test set has neither joints nor head boxes: its people have a rough centre and a scale, as
+  attributes: ``center_x``, ``center_y``, and ``scale``, the person's height in units of 200 pixels.
+- Coordinates are 1-based: among the joints of 20,000 training people 22 coordinates are 1 and none is 0,
+  and the authors said so when asked (microsoft/human-pose-estimation.pytorch, issue 110).
+- ``separated`` is 1 for people who stand apart from others: the official single-person setting.
+- The metric's length (PCKh) is 0.6 times the diagonal of the head's box. People have no box.
+- The official splits are train and test. The usual validation set is that of Tompson et al., 2958
+  people of the training set: where their ``detections.mat`` lies in the tree these are "valid".
+
+A record's id is ``<frame>#<place among the frame's people, from 0>``. A frame without people is
+`Absent`, as is a person whose annotation is damaged.
+
+Source: Andriluka, Pishchulin, Gehler, Schiele, "2D Human Pose Estimation: New Benchmark and State of
+the Art Analysis", CVPR 2014; Tompson, Goroshin, Jain, LeCun, Bregler, "Efficient Object Localization
+Using Convolutional Networks", CVPR 2015.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Set
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from convcorr_jax import coords
+from convcorr_jax.datasets.formats import mat
+from convcorr_jax.datasets.official import mpii_flat, mpii_people
+from convcorr_jax.datasets.official.mpii_people import Person
+from convcorr_jax.datasets.records import Absent, Record
+from convcorr_jax.errors import InputError
+
+RELEASE_FILE = "mpii_human_pose_v1_u12_1.mat"
+VALIDATION_FILE = "detections.mat"
+
+# PCKh's share of the head box's diagonal: the box is larger than the head.
+_HEAD_SHARE = 0.6
+
+
+class Place(NamedTuple):
+    """A person of the release: the frame's place in ``annolist``, and the person's in it; from 0."""
+
+    frame: int
+    person: int
+
+
+def read(source: Path) -> Iterator[Record | Absent]:
+    """The people of the release, or of the flat files, in their order.
+
+    Raises:
+        InputError: there are no annotations or no ``images`` in the tree, they are damaged or of
+            another layout, or a person occurs twice.
+    """
+    images = _found(source, "images")
+    if images is None:
+        raise InputError(f"{source} has no folder 'images' of MPII's frames")
+    return _records(images, _people(source))
+
+
+def _people(source: Path) -> Iterable[Person | Absent]:
+    if (release := _found(source, RELEASE_FILE)) is not None:
+        validation = _found(source, VALIDATION_FILE)
+        return read_release(release, validation=read_validation(validation) if validation else ())
+    for names, read_flat in mpii_flat.FORMS:
+        paths = {split: path for split, name in names.items() if (path := _found(source, name))}
+        if paths:
+            return read_flat(paths)
+    raise InputError(
+        f"{source} has no annotations of MPII: {RELEASE_FILE} is expected, or train.h5, valid.h5 and "
+        "test.h5 (or .json) of pose networks"
+    )
+
+
+def _found(source: Path, name: str) -> Path | None:
+    """The file or folder of this name in the tree, at most two folders down; the first by path."""
+    for pattern in (name, f"*/{name}", f"*/*/{name}"):
+        if paths := sorted(source.glob(pattern)):
+            return paths[0]
+    return None
+
+
+def _records(images: Path, people: Iterable[Person | Absent]) -> Iterator[Record | Absent]:
+    seen: set[str] = set()
+    for person in people:
+        made = person if isinstance(person, Absent) else mpii_people.record(images, person)
+        if made.source_id in seen:
+            raise InputError(f"{images.parent}: the annotations have {made.source_id} twice")
+        seen.add(made.source_id)
+        yield made
+
+
+def read_release(
+    path: Path, *, validation: Set[Place] | tuple[()] = ()
+) -> Iterator[Person | Absent]:
+    """The people of ``RELEASE``, those of ``validation`` in the split "valid".
+
+    Raises:
+        InputError: the file is missing, damaged or of another layout.
+    """
+    release = mat.read(path).only_struct("RELEASE")
+    frames = release.structs("annolist")
+    training = release.array("img_train").ravel()
+    separated = release.cells("single_person")
+    if not len(frames) == len(training) == len(separated):
+        raise InputError(f"{path}: annolist, img_train and single_person are of different lengths")
+    for index, frame in enumerate(frames):
+        name = frame.only_struct("image").text("name")
+        alone = {number - 1 for number in separated.array(index).ravel().tolist()}
+        people = frame.structs("annorect") if frame.has("annorect") else ()
+        if not people:
+            yield Absent(name, "nobody is annotated in it")
+        for place, annotated in enumerate(people):
+            chosen = Place(index, place) in validation
+            split = ("valid" if chosen else "train") if training[index] else "test"
+            try:
+                person = read_person(annotated, frame=name, place=place, split=split)
+            except InputError as error:
+                yield Absent(f"{name}#{place}", str(error))
+            else:
+                attributes = {**person.attributes, "separated": float(place in alone)}
+                yield person._replace(attributes=attributes)
+
+
+def read_validation(path: Path) -> frozenset[Place]:
+    """The validation people of Tompson et al., from their ``detections.mat``.
+
+    Raises:
+        InputError: the file is missing, damaged or of another layout.
+    """
+    found = mat.read(path)
+    columns = (found.array("RELEASE_img_index"), found.array("RELEASE_person_index"))
+    if columns[0].size != columns[1].size:
+        raise InputError(f"{path}: RELEASE_img_index and RELEASE_person_index differ in length")
+    pairs = zip(*(column.ravel().tolist() for column in columns), strict=True)
+    return frozenset(Place(frame - 1, person - 1) for frame, person in pairs)
+
+
+def read_person(annotated: mat.Group, *, frame: str, place: int, split: str) -> Person:
+    """A person of an ``annorect``.
+
+    Raises:
+        InputError: a number is none, or a joint has no valid id or occurs twice.
+    """
+    points = np.full((len(mpii_people.NAMES), 2), np.nan)
+    visible = np.zeros(len(mpii_people.NAMES), bool)
+    for joints in annotated.structs("annopoints") if annotated.has("annopoints") else ():
+        for joint in joints.structs("point"):
+            number = joint.number("id")
+            if number not in range(len(points)) or not np.isnan(points[int(number), 0]):
+                raise InputError(
+                    f"{joint.where} has the id {number}; 0 to 15 once each are expected"
+                )
+            points[int(number)] = joint.number("x") - 1, joint.number("y") - 1
+            visible[int(number)] = joint.number_if_any("is_visible") != 0
+    attributes = {}
+    if annotated.has("objpos"):
+        center = annotated.only_struct("objpos")
+        attributes |= {f"center_{axis}": center.number(axis) - 1 for axis in "xy"}
+    if (scale := annotated.number_if_any("scale")) is not None:
+        attributes["scale"] = scale
+    edges = [annotated.number_if_any(edge) for edge in ("x1", "y1", "x2", "y2")]
+    known = [edge - 1 for edge in edges if edge is not None]
+    head = coords.Box(*known) if len(known) == len(edges) else None
+    return Person(
+        frame=frame,
+        place=place,
+        split=split,
+        points=points,
+        visible=visible,
+        head_box=head,
+        head_size=_HEAD_SHARE * math.hypot(head.width, head.height) if head else None,
+        attributes=attributes,
+    )

@@ -1,0 +1,158 @@
+"""MPII's annotations in the two flat forms that pose networks are trained from.
+
+`read_h5` is for ``train.h5``, ``valid.h5`` and ``test.h5`` of the hourglass networks (Newell, Yang, Deng,
+ECCV 2016): joints cut to whole pixels, (0, 0) where absent; the length of PCKh without the head's box;
+centres moved down by 15 and scales enlarged by 1.25 for cropping, both undone here. Their later
+``annot.h5`` is laid out in another way and not read.
+
+`read_json` is for ``train.json``, ``valid.json`` and ``test.json`` of HRNet (``mpii_train.json`` and so on in
+mmpose): a list of people with ``image``, ``center``, ``scale`` and, except in the test set, ``joints`` and
+``joints_vis``, which is 0 for absent joints and 1 for all others, hidden ones too. They lack the
+head's size, and number nobody: people are numbered here as they come.
+
+Coordinates are 1-based, as the release's.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from convcorr_jax import files
+from convcorr_jax.datasets.official.mpii_people import NAMES, Person
+from convcorr_jax.errors import InputError
+
+# What the hourglass's preparation did to centre and scale.
+_ENLARGED = 1.25
+_LOWERED = 15.0
+
+# The arrays of an .h5, and the shape of a person's share.
+_SHARES = {
+    **{"imgname": (), "person": (), "part": (16, 2), "visible": (16,)},
+    **{"center": (2,), "scale": (), "normalize": ()},
+}
+# The head of an .h5 may promise arrays of any size; the training set's largest takes 6 MB.
+_MAX_BYTES = 2**28
+
+
+def read_h5(paths: Mapping[str, Path]) -> tuple[Person, ...]:
+    """The people of the files of each split, in their order.
+
+    Raises:
+        InputError: a file is missing, damaged or of another layout.
+    """
+    return tuple(person for split, path in paths.items() for person in _h5_people(path, split))
+
+
+def read_json(paths: Mapping[str, Path]) -> tuple[Person, ...]:
+    """The people of the files of each split, in their order.
+
+    Raises:
+        InputError: a file is missing, damaged or of another layout.
+    """
+    places: Counter[str] = Counter()
+    return tuple(
+        person for split, path in paths.items() for person in _json_people(path, split, places)
+    )
+
+
+FORMS = (
+    ({split: f"{split}.h5" for split in ("train", "valid", "test")}, read_h5),
+    ({split: f"{split}.json" for split in ("train", "valid", "test")}, read_json),
+    ({"train": "mpii_train.json", "valid": "mpii_val.json", "test": "mpii_test.json"}, read_json),
+)
+"""File names by split, and how to read them, in the order of preference."""
+
+
+def _h5_people(path: Path, split: str) -> list[Person]:
+    files.check_file(path, "HDF5")
+    try:
+        with h5py.File(path, "r") as stored:
+            columns = {name: _column(stored.get(name), name) for name in _SHARES}
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, MemoryError) as error:
+        raise InputError(f"{path} is damaged, or not laid out as MPII's .h5: {error}") from error
+    if len({len(column) for column in columns.values()}) != 1:
+        raise InputError(f"{path}: its arrays are of different lengths")
+    joints = columns["part"].astype(np.float64)
+    absent = (joints == 0).all(axis=-1)
+    points = np.where(absent[..., None], np.nan, joints - 1)
+    visible = (columns["visible"] > 0) & ~absent
+    scale = columns["scale"] / _ENLARGED
+    center_x, center_y = columns["center"].T - 1
+    center_y = center_y - _LOWERED * scale
+    return [
+        Person(
+            frame=columns["imgname"][index].decode("utf-8", "replace"),
+            place=int(columns["person"][index]),
+            split=split,
+            points=points[index],
+            visible=visible[index],
+            head_box=None,
+            head_size=float(columns["normalize"][index]),
+            attributes={
+                "center_x": float(center_x[index]),
+                "center_y": float(center_y[index]),
+                "scale": float(scale[index]),
+            },
+        )
+        for index in range(len(points))
+    ]
+
+
+def _column(stored: Any, name: str) -> np.ndarray:
+    kinds = "S" if name == "imgname" else "fiu"
+    share = _SHARES[name]
+    if (
+        not isinstance(stored, h5py.Dataset)
+        or stored.dtype.kind not in kinds
+        or stored.ndim != 1 + len(share)
+        or stored.shape[1:] != share
+        or stored.nbytes > _MAX_BYTES
+    ):
+        raise ValueError(f"{name} must be an array of people times {share}")
+    column = stored[()]
+    if name != "imgname" and not np.isfinite(column).all():
+        raise ValueError(f"{name} must be finite")
+    return column
+
+
+def _json_people(path: Path, split: str, places: Counter[str]) -> list[Person]:
+    files.check_file(path, "JSON")
+    people = []
+    try:
+        for entry in json.loads(path.read_text(encoding="utf-8")):
+            frame = str(entry["image"])
+            people.append(_json_person(entry, frame, places[frame], split))
+            places[frame] += 1
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise InputError(
+            f"{path} is damaged, or not laid out as MPII's JSON ({type(error).__name__}: {error})"
+        ) from error
+    return people
+
+
+def _json_person(entry: dict[str, Any], frame: str, place: int, split: str) -> Person:
+    count = len(NAMES)
+    joints = np.array(entry.get("joints", np.zeros((count, 2))), np.float64)
+    known = np.array(entry.get("joints_vis", np.zeros(count)), np.float64) > 0
+    center_x, center_y = (float(value) for value in entry["center"])
+    attributes = {"scale": float(entry["scale"])}
+    # The networks' code takes this for a person without centre.
+    if center_x != -1:
+        attributes |= {"center_x": center_x - 1, "center_y": center_y - 1}
+    if joints.shape != (count, 2) or known.shape != (count,):
+        raise ValueError(f"a person has joints {joints.shape} and joints_vis {known.shape}")
+    return Person(
+        frame=frame,
+        place=place,
+        split=split,
+        points=np.where(known[:, None], joints - 1, np.nan),
+        visible=known,
+        head_box=None,
+        head_size=None,
+        attributes=attributes,
+    )
