@@ -149,7 +149,7 @@ def test_other_lists_are_refused(line: str, sentence: str, tmp_path: Path):
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(data=st.data(), file=st.sampled_from([imagenet.GROUND_TRUTH, "val.txt"]))
+@given(data=st.data(), file=st.sampled_from([imagenet.GROUND_TRUTH, "val.txt", "meta.mat"]))
 def test_damage_gives_records_or_the_projects_error(tmp_path: Path, data: st.DataObject, file: str):
     write_image(tmp_path / FIRST)
     write_kit(tmp_path)
