@@ -1,0 +1,169 @@
+"""PF-WILLOW as its authors release it: ten folders of pictures, ten keypoints each, and 900 pairs.
+
+The release is the folder ``PF-dataset-WILLOW`` (earlier ``PF-dataset``): in each of the ten `SUBSETS`
+ten pictures ``.png``, and beside each its ``.mat`` with ``pts_coord``, x and y of the keypoints in
+MATLAB's frame, whose first pixel is 1. Thirty photographs are in two subsets of their class, as two files
+and two records here. The official pairs are all ordered pairs inside a subset, 90 each; the list
+``test_pairs_pf.csv``, which other projects evaluate on, has the same in an order of its own, which is
+kept where the list is there.
+
+The box is the extent of the keypoints, and the metric's length its longer side, as in the authors'
+evaluation; loaders that pad keypoints with -1 before they take the extent have published scores that are
+ten points too high. The release names no keypoints but A to J; that those of the bottles come in pairs of
+left and right (the viewer's) is read off the pictures. All other objects were mirrored to face right.
+
+Source: Ham, Cho, Schmid, Ponce, "Proposal Flow", CVPR 2016; https://github.com/bsham/ProposalFlow.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from convcorr_jax import coords, files
+from convcorr_jax.datasets.formats import mat, names, tables
+from convcorr_jax.datasets.records import Absent, Pair, PairSet, Record
+from convcorr_jax.errors import InputError
+
+SUBSETS = (
+    *("car(G)", "car(M)", "car(S)", "duck(S)", "motorbike(G)", "motorbike(M)", "motorbike(S)"),
+    *("winebottle(M)", "winebottle(wC)", "winebottle(woC)"),
+)
+"""The official subsets: a class, and how its pictures were chosen."""
+
+NAMES = tuple(f"part_{letter}" for letter in "ABCDEFGHIJ")
+_LEFT_RIGHT_PAIRS = {"winebottle": ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9))}
+_PAIR_LIST = "test_pairs_pf.csv"
+
+
+class ListedPair(NamedTuple):
+    """A line of the pair list: two pictures as subset/name, and their keypoints, 0-based."""
+
+    source: str
+    target: str
+    source_points: Float[np.ndarray, "10 2"]
+    target_points: Float[np.ndarray, "10 2"]
+
+
+def read(source: Path) -> Iterator[Record | Absent]:
+    """The pictures of every subset, 100 in all; each is of split "test", as the benchmark is.
+
+    Raises:
+        InputError: a subset's folder is not there, or a ``.mat`` or an image is damaged.
+    """
+    root = _root(source)
+    return (_record(root, subset, stem) for subset in SUBSETS for stem in _stems(root / subset))
+
+
+def read_pairs(source: Path) -> PairSet:
+    """The 900 official pairs.
+
+    Raises:
+        InputError: as `read`; a picture or its keypoints are missing, or the list names a picture that
+            is none of the release's.
+    """
+    root = _root(source)
+    records = []
+    for record in read(root):
+        if isinstance(record, Absent):
+            raise InputError(f"{root}: {record.source_id} makes no record: {record.reason}")
+        records.append(record)
+    position = {record.source_id: index for index, record in enumerate(records)}
+    pairs = []
+    for first, second in _official_pairs(root, position):
+        if not {first, second} <= position.keys():
+            raise InputError(
+                f"{root / _PAIR_LIST} names {first} and {second}, and not both are there"
+            )
+        pairs.append(Pair(first.split("/")[0], position[first], position[second]))
+    return PairSet(tuple(records), tuple(pairs))
+
+
+def read_pair_list(path: Path) -> tuple[ListedPair, ...]:
+    """The pairs of ``test_pairs_pf.csv``: two paths, then ten x, ten y, and the same of the target.
+
+    Raises:
+        InputError: the file is missing, empty or no text, or a line has no 42 fields of that kind.
+    """
+    pairs = []
+    for line in tables.read(path, widths=(2 + 4 * len(NAMES),)):
+        coordinates = np.array(line.numbers(line.fields[2:])).reshape(2, 2, len(NAMES))
+        source_points, target_points = coordinates.transpose(0, 2, 1) - 1
+        first, second = (_listed_picture(line, field) for field in line.fields[:2])
+        pairs.append(ListedPair(first, second, source_points, target_points))
+    return tuple(pairs)
+
+
+def _root(source: Path) -> Path:
+    for root in (source, source / "PF-dataset-WILLOW", source / "PF-dataset"):
+        if (root / SUBSETS[0]).is_dir():
+            break
+    else:
+        raise InputError(
+            f"{source} holds no PF-WILLOW; the folders {', '.join(SUBSETS)} are expected"
+        )
+    if absent := [subset for subset in SUBSETS if not (root / subset).is_dir()]:
+        raise InputError(f"{root} has no folder {absent[0]}; was PF-WILLOW unpacked to its end?")
+    return root
+
+
+def _stems(folder: Path) -> list[str]:
+    # Not those of hidden files, which some systems leave in archives.
+    stems = {path.stem for ending in ("png", "mat") for path in folder.glob(f"[!.]*.{ending}")}
+    return sorted(stems)
+
+
+def _listed_picture(line: tables.Line, path: str) -> str:
+    picture = PurePosixPath(path)
+    parts = (picture.parent.name, picture.stem)
+    return "/".join(names.plain(part, named_in=line.path) for part in parts)
+
+
+def _official_pairs(root: Path, pictures: Iterable[str]) -> Iterable[tuple[str, str]]:
+    if (root / _PAIR_LIST).exists():
+        return [pair[:2] for pair in read_pair_list(root / _PAIR_LIST)]
+    subsets = itertools.groupby(pictures, key=lambda picture: picture.split("/")[0])
+    return itertools.chain.from_iterable(
+        itertools.permutations(list(members), 2) for _, members in subsets
+    )
+
+
+def _record(root: Path, subset: str, stem: str) -> Record | Absent:
+    source_id = f"{subset}/{stem}"
+    image, annotation = root / f"{source_id}.png", root / f"{source_id}.mat"
+    for path in (image, annotation):
+        if not path.is_file():
+            return Absent(source_id, f"{path.name} is not there")
+    points = read_keypoints(annotation)
+    box = coords.tight_box(points)
+    category = subset.split("(")[0]
+    return Record(
+        image=image,
+        size=files.image_size(image),
+        category=category,
+        source_id=source_id,
+        split="test",
+        names=NAMES,
+        points=points,
+        visible=np.ones(len(NAMES), bool),
+        left_right_pairs=_LEFT_RIGHT_PAIRS.get(category, ()),
+        box=box,
+        normalizer_px=max(box.width, box.height),
+    )
+
+
+def read_keypoints(path: Path) -> Float[np.ndarray, "10 2"]:
+    """The keypoints of a picture's ``.mat``, 0-based.
+
+    Raises:
+        InputError: the file is missing or damaged, or has no ``pts_coord`` of two rows and ten columns.
+    """
+    coordinates = mat.read(path).array("pts_coord")
+    if coordinates.shape != (2, len(NAMES)) or not np.isfinite(coordinates).all():
+        raise InputError(
+            f"{path}: pts_coord is {coordinates.shape}; 2 rows of 10 numbers are expected"
+        )
+    return coordinates.T.astype(np.float64) - 1
