@@ -132,7 +132,7 @@ def _check(
 def _check_name(archive: Path, name: str) -> None:
     parts = PurePosixPath(name).parts
     absolute = name.startswith("/") or re.match(r"[A-Za-z]:[\\/]", name)
-    if absolute or ".." in parts or "\\" in name or not name.isprintable():
+    if not name or absolute or ".." in parts or "\\" in name or not name.isprintable():
         raise InputError(
             f"{archive}: member {name!r} would be written outside the folder, or has no plain name; "
             "nothing is unpacked"

@@ -93,6 +93,15 @@ def test_links_and_devices_in_a_tar_are_refused(kind: bytes, tmp_path: Path):
     assert left_in(tmp_path) == {"archive"}
 
 
+def test_a_member_without_a_name_is_refused(tmp_path: Path):
+    archive = tmp_path / "archive"
+    with zipfile.ZipFile(archive, "w") as stored:
+        stored.writestr("a", b"x")
+        stored.filelist[0].filename = ""
+    with pytest.raises(InputError, match="member '' would be written outside"):
+        archives.unpack(archive, tmp_path / "set")
+
+
 def test_links_in_a_zip_are_refused(tmp_path: Path):
     with zipfile.ZipFile(tmp_path / "archive", "w") as archive:
         info = zipfile.ZipInfo("set/link")
