@@ -66,7 +66,7 @@ def read(source: Path) -> Iterator[Record | Absent]:
     """The annotated objects, class by class in the order of their pictures' names.
 
     Raises:
-        InputError: the tree is not that of the release, or a ``.mat`` or an image is damaged.
+        InputError: the tree is not that of the release, or a ``.mat`` is damaged.
     """
     root = _root(source)
     return (
@@ -218,16 +218,19 @@ def _record(root: Path, category: str, picture: str, split: str) -> Record | Abs
     points, box = read_annotation(annotation)
     if np.isnan(points).all():
         return Absent(source_id, "it has no keypoint")
-    size = files.image_size(image)
-    return Record(
-        image=image,
-        size=size,
-        category=category,
-        source_id=source_id,
-        split=split,
-        names=NAMES,
-        points=points,
-        visible=~np.isnan(points[:, 0]),
-        box=box,
-        normalizer_px=float(max(size)),
-    )
+    try:
+        size = files.image_size(image)
+        return Record(
+            image=image,
+            size=size,
+            category=category,
+            source_id=source_id,
+            split=split,
+            names=NAMES,
+            points=points,
+            visible=~np.isnan(points[:, 0]),
+            box=box,
+            normalizer_px=float(max(size)),
+        )
+    except InputError as error:
+        return Absent(source_id, str(error))

@@ -52,7 +52,7 @@ def read(source: Path) -> Iterator[Record | Absent]:
     """The pictures of every subset, 100 in all; each is of split "test", as the benchmark is.
 
     Raises:
-        InputError: a subset's folder is not there, or a ``.mat`` or an image is damaged.
+        InputError: a subset's folder is not there, or a ``.mat`` is damaged.
     """
     root = _root(source)
     return (_record(root, subset, stem) for subset in SUBSETS for stem in _stems(root / subset))
@@ -140,19 +140,22 @@ def _record(root: Path, subset: str, stem: str) -> Record | Absent:
     points = read_keypoints(annotation)
     box = coords.tight_box(points)
     category = subset.split("(")[0]
-    return Record(
-        image=image,
-        size=files.image_size(image),
-        category=category,
-        source_id=source_id,
-        split="test",
-        names=NAMES,
-        points=points,
-        visible=np.ones(len(NAMES), bool),
-        left_right_pairs=_LEFT_RIGHT_PAIRS.get(category, ()),
-        box=box,
-        normalizer_px=max(box.width, box.height),
-    )
+    try:
+        return Record(
+            image=image,
+            size=files.image_size(image),
+            category=category,
+            source_id=source_id,
+            split="test",
+            names=NAMES,
+            points=points,
+            visible=np.ones(len(NAMES), bool),
+            left_right_pairs=_LEFT_RIGHT_PAIRS.get(category, ()),
+            box=box,
+            normalizer_px=max(box.width, box.height),
+        )
+    except InputError as error:
+        return Absent(source_id, str(error))
 
 
 def read_keypoints(path: Path) -> Float[np.ndarray, "10 2"]:

@@ -64,7 +64,7 @@ def read(source: Path) -> Iterator[Record | Absent]:
     """The pictures, class by class in the order of their names.
 
     Raises:
-        InputError: the tree is not that of the release, or an annotation or an image is damaged.
+        InputError: the tree is not that of the release, or an annotation is damaged.
     """
     root = _root(source)
     splits = {
@@ -178,10 +178,10 @@ def _record(root: Path, picture: str, split: str) -> Record | Absent:
         if not needed.is_file():
             return Absent(picture, f"{needed.relative_to(root)} is not there")
     annotation = read_annotation(path)
-    size = files.image_size(image)
-    if annotation.size != size:
-        return Absent(picture, f"{image.name} is not of the size in its annotation")
     try:
+        size = files.image_size(image)
+        if annotation.size != size:
+            return Absent(picture, f"{image.name} is not of the size in its annotation")
         return Record(
             image=image,
             size=size,
@@ -196,4 +196,4 @@ def _record(root: Path, picture: str, split: str) -> Record | Absent:
             attributes=annotation.flags,
         )
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        return Absent(picture, str(error))

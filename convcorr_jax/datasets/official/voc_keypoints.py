@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from convcorr_jax import coords, files
 from convcorr_jax.datasets.formats import voc, xml
@@ -122,37 +123,51 @@ def _record(release: Path, splits: Mapping[str, str], path: Path) -> Record | Ab
     image = release / "JPEGImages" / f"{picture}.jpg"
     if not image.is_file():
         return Absent(source_id, f"JPEGImages/{image.name} is not there")
-    size = files.image_size(image)
-    objects: tuple[voc.Object, ...] = ()
-    if (described := release / "Annotations" / f"{picture}.xml").is_file():
-        described_size, objects = voc.read_annotation(described)
-        if described_size != size:
-            return Absent(source_id, f"{image.name} is not of the size in VOC's annotation")
-    matched = _matched(annotation, objects)
+    described = release / "Annotations" / f"{picture}.xml"
+    official = voc.read_annotation(described) if described.is_file() else None
+    matched = None if official is None else _matched(annotation, official.objects)
     box = annotation.bounds if matched is None else matched.box
     if box is None:
         return Absent(source_id, "it has no bounds and is no object of VOC's annotation")
-    names = NAMES[category]
-    given = {keypoint.name: keypoint for keypoint in annotation.keypoints}
-    if strange := sorted(given.keys() - set(names)):
-        return Absent(source_id, f"{strange[0]!r} is no keypoint of a {category}")
-    if not given or len(given) != len(annotation.keypoints):
-        return Absent(source_id, "it has no keypoint" if not given else "it has a keypoint twice")
-    points = [given[name][1:3] if name in given else (np.nan, np.nan) for name in names]
-    return Record(
-        image=image,
-        size=size,
-        category=category,
-        source_id=source_id,
-        split=splits[picture],
-        names=names,
-        points=np.array(points),
-        visible=np.array([name in given and given[name].visible for name in names]),
-        left_right_pairs=LEFT_RIGHT_PAIRS[category],
-        box=box,
-        normalizer_px=max(box.width, box.height),
-        attributes={} if matched is None else matched.flags,
-    )
+    try:
+        size = files.image_size(image)
+        if official is not None and official.size != size:
+            return Absent(source_id, f"{image.name} is not of the size in VOC's annotation")
+        points, visible = _by_name(annotation)
+        return Record(
+            image=image,
+            size=size,
+            category=category,
+            source_id=source_id,
+            split=splits[picture],
+            names=NAMES[category],
+            points=points,
+            visible=visible,
+            left_right_pairs=LEFT_RIGHT_PAIRS[category],
+            box=box,
+            normalizer_px=max(box.width, box.height),
+            attributes={} if matched is None else matched.flags,
+        )
+    except InputError as error:
+        return Absent(source_id, str(error))
+
+
+def _by_name(
+    annotation: Annotation,
+) -> tuple[Float[np.ndarray, "n 2"], Bool[np.ndarray, " n"]]:
+    """Positions of all keypoints of the class, and which of them can be seen."""
+    names = NAMES[annotation.category]
+    points, visible = np.full((len(names), 2), np.nan), np.zeros(len(names), bool)
+    if not annotation.keypoints:
+        raise InputError("it has no keypoint")
+    for keypoint in annotation.keypoints:
+        if keypoint.name not in names:
+            raise InputError(f"{keypoint.name!r} is no keypoint of a {annotation.category}")
+        index = names.index(keypoint.name)
+        if not np.isnan(points[index, 0]):
+            raise InputError(f"it has {keypoint.name} twice")
+        points[index], visible[index] = (keypoint.x, keypoint.y), keypoint.visible
+    return points, visible
 
 
 def _matched(annotation: Annotation, objects: Sequence[voc.Object]) -> voc.Object | None:

@@ -28,8 +28,7 @@ def read(source: Path) -> Iterator[Record | Absent]:
     """The pictures of both splits, training first, in the order of their lists.
 
     Raises:
-        InputError: the tree is not that of the release, a list is missing or names a picture twice, or
-            picture and label map are not images of one size.
+        InputError: the tree is not that of the release, or a list is missing or names a picture twice.
     """
     release = voc.find_release(source, (2012,))
     splits = voc.read_splits(release / "ImageSets" / "Segmentation")
@@ -42,20 +41,21 @@ def _record(release: Path, name: str, split: str) -> Record | Absent:
     for path in (image, label_map):
         if not path.is_file():
             return Absent(name, f"{path.parent.name}/{path.name} is not there")
-    size = files.image_size(image)
-    if files.image_size(label_map) != size:
-        raise InputError(
-            f"{label_map} has another size than its picture, {size.width}x{size.height}"
+    try:
+        size = files.image_size(image)
+        if files.image_size(label_map) != size:
+            return Absent(name, f"{label_map.name} has another size than its picture")
+        return Record(
+            image=image,
+            size=size,
+            category="scene",
+            source_id=name,
+            split=split,
+            names=(),
+            points=np.zeros((0, 2)),
+            visible=np.zeros(0, bool),
+            label_map=label_map,
+            label_names=voc.CLASSES,
         )
-    return Record(
-        image=image,
-        size=size,
-        category="scene",
-        source_id=name,
-        split=split,
-        names=(),
-        points=np.zeros((0, 2)),
-        visible=np.zeros(0, bool),
-        label_map=label_map,
-        label_names=voc.CLASSES,
-    )
+    except InputError as error:
+        return Absent(name, str(error))

@@ -126,6 +126,13 @@ def test_what_is_not_there_is_named(missing: str, tree: Path):
     assert len(absent) == ("JPEGImages" in missing)
 
 
+def test_a_damaged_picture_makes_no_record(tree: Path):
+    (tree / ROOT / "JPEGImages" / "2008_000002.jpg").write_bytes(b"no image")
+    absent = [record for record in pf_pascal.read(tree) if isinstance(record, Absent)]
+    assert [record.source_id for record in absent] == ["car/2008_000002"]
+    assert "2008_000002.jpg is not an image" in absent[0].reason
+
+
 def test_an_object_without_keypoints_makes_no_record(tree: Path):
     path = tree / ROOT / "Annotations" / "bus" / "2008_000001.mat"
     mat_files.write(path, {"kps": np.full((3, 2), np.nan), "bbox": np.array([1.0, 2, 3, 4])})

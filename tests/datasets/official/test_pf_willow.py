@@ -135,6 +135,17 @@ def test_what_is_not_there_is_named(ending: str, tree: Path):
         pf_willow.read_pairs(tree)
 
 
+def test_what_makes_no_record_is_named(tree: Path):
+    replace(tree / ROOT / "car(M)" / "b_2.png", b"no image")
+    path = tree / ROOT / "duck(S)" / "a_1.mat"
+    path.unlink()
+    mat_files.write(path, {"pts_coord": np.ones((2, 10))})
+    absent = [record for record in pf_willow.read(tree) if isinstance(record, Absent)]
+    assert [record.source_id for record in absent] == ["car(M)/b_2", "duck(S)/a_1"]
+    assert "b_2.png is not an image" in absent[0].reason
+    assert "has no area" in absent[1].reason
+
+
 def test_another_tree_is_refused(tree: Path):
     with pytest.raises(InputError, match=r"holds no PF-WILLOW; the folders car\(G\), car\(M\)"):
         pf_willow.read(tree / "elsewhere")

@@ -113,7 +113,7 @@ ABSENT = {
     "another class": ([("<category>car", "<category>bus")], "it is of a bus in 2008_000001"),
     "no box": ([('xmin="11.00"', ""), ("<voc_id>2<", "<voc_id>9<")], "it has no bounds"),
     "unknown keypoint": ([("R_TailLight", "Wing")], "'Wing' is no keypoint of a car"),
-    "keypoint twice": ([("R_TailLight", "L_HeadLight")], "it has a keypoint twice"),
+    "keypoint twice": ([("R_TailLight", "L_HeadLight")], "it has L_HeadLight twice"),
     "no keypoint": ([("<keypoint ", "<hint ")], "it has no keypoint"),
 }
 
@@ -129,11 +129,14 @@ def test_annotations_that_make_no_record_are_named(
     assert reason in absent.reason
 
 
-def test_pictures_that_are_elsewhere_are_named(tree: Path):
+def test_pictures_that_are_elsewhere_or_damaged_are_named(tree: Path):
     release = tree / "VOCdevkit" / "VOC2011"
     voc_tree.write_picture(release / "JPEGImages" / "2008_000001.jpg", width=41)
     reasons = [absent.reason for absent in voc_keypoints.read(tree)]
     assert reasons == ["2008_000001.jpg is not of the size in VOC's annotation"] * 2
+    (release / "JPEGImages" / "2008_000001.jpg").write_bytes(b"no image")
+    for absent in voc_keypoints.read(tree):
+        assert "2008_000001.jpg is not an image" in absent.reason
     (release / "JPEGImages" / "2008_000001.jpg").unlink()
     reasons = [absent.reason for absent in voc_keypoints.read(tree)]
     assert reasons == ["JPEGImages/2008_000001.jpg is not there"] * 2

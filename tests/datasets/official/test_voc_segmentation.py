@@ -8,7 +8,7 @@ import pytest
 from convcorr_jax import coords
 from convcorr_jax.datasets.formats import voc
 from convcorr_jax.datasets.official import voc_segmentation
-from convcorr_jax.datasets.records import Absent, load_image, load_label_map
+from convcorr_jax.datasets.records import Absent, Record, load_image, load_label_map
 from convcorr_jax.errors import InputError
 from tests import voc_tree
 
@@ -56,11 +56,15 @@ def test_what_is_not_there_is_named(missing: str, tree: Path):
     assert list(voc_segmentation.read(tree))[1] == absent
 
 
-def test_a_label_map_of_another_size_is_refused(tree: Path):
-    path = tree / "VOCdevkit" / "VOC2012" / "SegmentationClass" / "2007_000033.png"
-    voc_tree.write_labels(path, LABELS.T.copy())
-    with pytest.raises(InputError, match=r"2007_000033\.png has another size than its picture"):
-        list(voc_segmentation.read(tree))
+def test_pictures_and_label_maps_that_do_not_fit_are_named(tree: Path):
+    release = tree / "VOCdevkit" / "VOC2012"
+    voc_tree.write_labels(release / "SegmentationClass" / "2007_000033.png", LABELS.T.copy())
+    (release / "JPEGImages" / "2007_000032.jpg").write_bytes(b"no image")
+    absent = {record.source_id: record for record in voc_segmentation.read(tree)}
+    assert "2007_000032.jpg is not an image" in absent["2007_000032"].reason
+    reason = "2007_000033.png has another size than its picture"
+    assert absent["2007_000033"] == Absent("2007_000033", reason)
+    assert isinstance(absent["2007_000039"], Record)
 
 
 def test_another_tree_is_refused(tree: Path, tmp_path: Path):
