@@ -1,0 +1,162 @@
+"""Records of what TFDS's own builders prepared, from folders written with their own features."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from array_record.python.array_record_module import ArrayRecordWriter
+from PIL import Image as PillowImage
+
+from convcorr_jax import coords
+from convcorr_jax.datasets.official import flic
+from convcorr_jax.datasets.prepared import foreign, is_prepared
+from convcorr_jax.errors import InputError
+
+
+def picture(width: int, height: int) -> bytes:
+    stream = io.BytesIO()
+    PillowImage.new("RGB", (width, height), "green").save(stream, format="JPEG")
+    return stream.getvalue()
+
+
+def write(folder: Path, name: str, splits: Mapping[str, Sequence[Mapping[str, Any]]]) -> Path:
+    """What the builder of this name would have prepared from these examples."""
+    builder = tfds.builder(name, data_dir=folder, file_format="array_record")
+    place = Path(builder.data_dir)
+    place.mkdir(parents=True)
+    infos = []
+    for split, examples in splits.items():
+        path = place / f"{builder.name}-{split}.array_record-00000-of-00001"
+        writer = ArrayRecordWriter(str(path), "group_size:1")
+        for example in examples:
+            writer.write(builder.info.features.serialize_example(example))
+        writer.close()
+        infos.append(tfds.core.SplitInfo(split, [len(examples)], path.stat().st_size))
+    builder.info.set_splits(tfds.core.splits.SplitDict(infos))
+    builder.info.write_to_directory(place)
+    return place
+
+
+def voc_object(
+    label: str, corners: tuple[int, int, int, int], *, difficult: bool
+) -> dict[str, Any]:
+    """As TFDS keeps it: 1-based corners x0 y0 x1 y1 over the size of a picture of 100 x 60."""
+    x0, y0, x1, y1 = corners
+    return {
+        "label": label,
+        "bbox": tfds.features.BBox(ymin=y0 / 60, xmin=x0 / 100, ymax=y1 / 60, xmax=x1 / 100),
+        "pose": "left",
+        "is_truncated": True,
+        "is_difficult": difficult,
+    }
+
+
+def test_voc_gives_a_record_an_object(tmp_path: Path):
+    objects = [
+        voc_object("dog", (1, 1, 100, 60), difficult=False),
+        voc_object("cat", (33, 7, 34, 59), difficult=True),
+    ]
+
+    def example(name: str, objects: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "image": io.BytesIO(picture(100, 60)),
+            "image/filename": name,
+            "objects": objects,
+            "labels": ["dog"],
+            "labels_no_difficult": [],
+        }
+
+    splits = {"test": [example("9.jpg", [])], "train": [example("000012.jpg", objects)]}
+    dog, cat = foreign.read(write(tmp_path, "voc/2007", splits))
+    assert (dog.category, dog.source_id, dog.split, dog.size) == (
+        "dog",
+        "000012#0",
+        "train",
+        (60, 100),
+    )
+    assert dog.box == coords.whole_image((60, 100))
+    assert (cat.category, cat.box) == ("cat", (31.5, 5.5, 33.5, 58.5))
+    assert cat.attributes == {"difficult": 1, "truncated": 1}
+    assert cat.image == picture(100, 60)
+
+
+def test_lfw_gives_whole_pictures(tmp_path: Path):
+    examples = [
+        {"label": "Ana_Guevara", "image": io.BytesIO(picture(250, 250))},
+        {"label": "Zico", "image": io.BytesIO(picture(250, 250))},
+    ]
+    first, second = foreign.read(write(tmp_path, "lfw", {"train": examples}))
+    assert (first.category, first.source_id, first.size) == ("Ana_Guevara", "train/0", (250, 250))
+    assert (second.category, second.names) == ("Zico", ())
+
+
+def test_imagenet_gives_wordnet_ids(tmp_path: Path):
+    image = picture(32, 48)
+    splits = {
+        "validation": [
+            {"image": image, "label": "n01443537", "file_name": "ILSVRC2012_val_00000236.JPEG"}
+        ],
+        "test": [{"image": image, "label": -1, "file_name": "ILSVRC2012_test_00000001.JPEG"}],
+    }
+    test, validation = sorted(
+        foreign.read(write(tmp_path, "imagenet2012", splits)), key=lambda record: record.split
+    )
+    assert (validation.category, validation.source_id, validation.size) == (
+        *("n01443537", "ILSVRC2012_val_00000236"),
+        (48, 32),
+    )
+    assert test.category == "unknown"
+
+
+def test_flic_gives_the_joints_of_the_release(tmp_path: Path):
+    positions = np.full((2, 29), np.nan)
+    # The columns of the 11 joints, as `flic` says of the release; the x of each is its column.
+    columns = [0, 1, 2, 3, 4, 5, 6, 9, 12, 13, 16]
+    positions[0, columns] = np.array(columns) + 100.25
+    positions[1, columns] = 200
+    example = {
+        "image": io.BytesIO(picture(720, 480)),
+        "poselet_hit_idx": [1],
+        "moviename": "bad-boys",
+        "xcoords": positions[0],
+        "ycoords": positions[1],
+        "currframe": 12.0,
+        "torsobox": tfds.features.BBox(
+            ymin=100 / 480, xmin=50 / 720, ymax=300 / 480, xmax=150 / 720
+        ),
+    }
+    (person,) = foreign.read(write(tmp_path, "flic/small", {"train": [example]}))
+    assert person.names == flic.NAMES
+    np.testing.assert_array_equal(person.points[:, 0], np.array(columns) + 99.25)
+    np.testing.assert_array_equal(person.points[:, 1], 199)
+    assert person.other_boxes == {"torso": (49, 99, 149, 299)}
+    assert person.normalizer_px == 9
+    assert person.attributes == {"seen_from_behind": 1}
+
+
+def test_a_damaged_picture_is_refused(tmp_path: Path):
+    folder = write(tmp_path, "lfw", {"train": [{"label": "a", "image": io.BytesIO(b"no picture")}]})
+    with pytest.raises(InputError, match="example 0 of train"):
+        list(foreign.read(folder))
+
+
+def test_what_is_not_of_these_builders_is_refused(tmp_path: Path):
+    assert not foreign.is_prepared(tmp_path)
+    with pytest.raises(InputError, match="not what TFDS prepares of voc, lfw, flic, imagenet2012"):
+        foreign.read(tmp_path)
+    folder = write(tmp_path, "mnist", {"train": []})
+    assert not foreign.is_prepared(folder)
+    assert not is_prepared(folder)
+
+
+def test_another_file_format_is_refused(tmp_path: Path):
+    folder = write(tmp_path, "lfw", {"train": []})
+    info = folder / "dataset_info.json"
+    info.write_text(info.read_text().replace("array_record", "tfrecord"))
+    assert foreign.is_prepared(folder)
+    with pytest.raises(InputError, match="array_record"):
+        foreign.read(folder)

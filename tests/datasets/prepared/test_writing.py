@@ -1,0 +1,277 @@
+"""Writing prepared folders: whole or not at all, and the same bytes whatever happens on the way."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convcorr_jax.datasets.prepared import Prepared, is_prepared, planning, prepare, read
+from convcorr_jax.datasets.records import Absent, Record
+from convcorr_jax.errors import InputError
+from tests import picture_set
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "RECORDS_PER_SHARD", 4)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return picture_set.write_pictures(tmp_path / "source")
+
+
+def prepare_pictures(
+    source: Path, folder: Path, *, progress: Callable[[int, int], None] | None = None
+) -> Prepared:
+    return prepare(
+        partial(picture_set.read, source),
+        folder,
+        name="pictures",
+        description="Noise.",
+        processes=1,
+        progress=progress,
+    )
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_what_is_written_is_counted_and_read_back(source: Path, tmp_path: Path):
+    steps = []
+    folder = tmp_path / "out" / "1.0.0"
+    done = prepare_pictures(source, folder, progress=lambda *step: steps.append(step))
+    assert done == Prepared(
+        folder, {"train": 12, "test": 2}, (Absent("lost", "its picture is not there"),), 0
+    )
+    assert steps == [(0, 14), (4, 14), (8, 14), (10, 14), (14, 14)]
+    assert is_prepared(folder)
+    assert os.listdir(folder.parent) == ["1.0.0"]
+    listed = [one for one in picture_set.read(source) if isinstance(one, Record)]
+    wanted = {record.source_id: record.image for record in listed}
+    got = {record.source_id: record.image for record in read(folder)}
+    assert got == {name: path.read_bytes() for name, path in wanted.items()}
+    assert [r.source_id for r in read(folder, "test")] == ["picture 4", "picture 9"]
+
+
+def test_a_finished_folder_is_left_alone(source: Path, tmp_path: Path):
+    prepare_pictures(source, tmp_path / "out")
+    times = [path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()]
+    again = prepare_pictures(source, tmp_path / "out")
+    assert (again.resumed, again.counts) == (14, {"train": 12, "test": 2})
+    assert [path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()] == times
+
+
+KILLED = """
+import multiprocessing, os, signal, sys
+from functools import partial
+from pathlib import Path
+from convcorr_jax.datasets.prepared import planning, prepare
+from tests import picture_set
+
+if __name__ == "__main__":
+    planning.RECORDS_PER_SHARD = 4
+
+    def die(done, total):
+        if done:
+            print(*[child.pid for child in multiprocessing.active_children()], flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    source, folder = map(Path, sys.argv[1:])
+    prepare(partial(picture_set.read, source), folder, name="pictures", description="Noise.",
+            processes=2, progress=die)
+"""
+
+
+def test_a_killed_run_is_taken_up_with_the_same_bytes(source: Path, tmp_path: Path):
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        [sys.executable, str(script), str(source), str(tmp_path / "out")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    workers = [int(pid) for pid in ended.stdout.split()]
+    assert len(workers) == 2
+    assert not (tmp_path / "out").exists()
+    deadline = time.monotonic() + 10
+    while any(is_running(pid) for pid in workers):
+        assert time.monotonic() < deadline, "a writing process outlived the run that started it"
+        time.sleep(0.05)
+    done = prepare_pictures(source, tmp_path / "out")
+    assert done.resumed >= 4
+    prepare_pictures(source, tmp_path / "undisturbed")
+    assert content(tmp_path / "out") == content(tmp_path / "undisturbed")
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def interrupt(source: Path, folder: Path) -> Path:
+    """A run that stops after its first shard, and the folder in which it left that."""
+
+    def stop(done: int, total: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare_pictures(source, folder, progress=stop)
+    assert not folder.exists()
+    return folder.parent / f".{folder.name}.partial"
+
+
+def test_leavings_of_a_kill_are_neither_kept_nor_trusted(source: Path, tmp_path: Path):
+    partial_folder = interrupt(source, tmp_path / "out")
+    (partial_folder / ".pictures-train.x1y2.array_record-00001-of-00003").write_bytes(b"half")
+    whole = next(partial_folder.glob("pictures-train.*"))
+    # A crash of the machine may lose the end of a file that was renamed already.
+    whole.write_bytes(whole.read_bytes()[:-100])
+    assert prepare_pictures(source, tmp_path / "out").resumed == 0
+    prepare_pictures(source, tmp_path / "undisturbed")
+    assert content(tmp_path / "out") == content(tmp_path / "undisturbed")
+
+
+def test_shards_of_a_source_that_has_changed_are_written_anew(source: Path, tmp_path: Path):
+    interrupt(source, tmp_path / "out")
+    (source / "00.png").write_bytes((source / "01.png").read_bytes())
+    assert prepare_pictures(source, tmp_path / "out").resumed == 0
+    prepare_pictures(source, tmp_path / "undisturbed")
+    assert content(tmp_path / "out") == content(tmp_path / "undisturbed")
+
+
+def test_a_finished_folder_of_a_source_that_has_changed_is_refused(source: Path, tmp_path: Path):
+    prepare_pictures(source, tmp_path / "out")
+    before = content(tmp_path / "out")
+    # Same size, other pixels: the time of change gives it away.
+    picture = source / "03.png"
+    stat = picture.stat()
+    os.utime(picture, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+    with pytest.raises(InputError, match="another state of the source"):
+        prepare_pictures(source, tmp_path / "out")
+    assert content(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: np.copyto(record.points, 5.0),
+        lambda record: object.__setattr__(record, "category", "dog"),
+        lambda record: object.__setattr__(record, "attributes", {"tame": 1.0}),
+        lambda record: object.__setattr__(record, "split", "train"),
+    ],
+    ids=["points", "category", "attributes", "split"],
+)
+def test_a_source_that_changes_while_it_is_read_is_noticed(
+    source: Path, tmp_path: Path, change: Callable[[Record], None]
+):
+    calls = []
+
+    def listing() -> list[Record | Absent]:
+        calls.append(1)
+        listed = list(picture_set.read(source))
+        if len(calls) == 2:
+            change(next(one for one in listed if isinstance(one, Record) and one.split == "test"))
+        return listed
+
+    with pytest.raises(InputError, match="changed while it was read"):
+        prepare(listing, tmp_path / "out", name="pictures", description="Noise.", processes=1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_is_said_and_leaves_nothing_in_the_final_place(source: Path, tmp_path: Path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        # A file may not grow beyond a shard's first kilobyte, which fails as a full disk does.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
+        with pytest.raises(InputError, match=r"00000-of-00003 cannot be written: .*too large"):
+            prepare_pictures(source, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert sorted(os.listdir(tmp_path)) == [".out.partial", "source"]
+    assert os.listdir(tmp_path / ".out.partial") == ["prepared.json"]
+    assert prepare_pictures(source, tmp_path / "out").resumed == 0
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="there is no /proc here")
+def test_a_place_that_cannot_be_written_is_refused(source: Path):
+    with pytest.raises(InputError, match=r"/proc/\.out\.partial cannot be (made|written)"):
+        prepare_pictures(source, Path("/proc/out"))
+
+
+def test_a_folder_that_holds_something_else_is_refused(source: Path, tmp_path: Path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").touch()
+    with pytest.raises(InputError, match="holds something else"):
+        prepare_pictures(source, tmp_path / "out")
+    (tmp_path / "out" / "mine.txt").unlink()
+    assert prepare_pictures(source, tmp_path / "out").resumed == 0
+
+
+@pytest.mark.parametrize(
+    ("listed", "sentence"),
+    [
+        ([("a", "train"), ("a", "test")], "two annotations have the same id 'a'"),
+        ([("a", "../x")], "the split '../x' cannot be written"),
+        ([("a", "all"), ("b", "train")], 'beside a split "all"'),
+        ([], "no record to write"),
+    ],
+    ids=["same id", "split", "all", "none"],
+)
+def test_records_that_cannot_be_kept_apart_are_refused(
+    listed: list[tuple[str, str]], sentence: str, tmp_path: Path
+):
+    pixels = np.zeros((*picture_set.SIZE, 3), np.uint8)
+
+    def records() -> list[Record]:
+        return [picture_set.plain_record(pixels, name, split=split) for name, split in listed]
+
+    with pytest.raises(InputError, match=sentence):
+        prepare(records, tmp_path / "out", name="pictures", description="Black.")
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_annotation_that_makes_no_record_may_not_share_an_id(source: Path, tmp_path: Path):
+    with pytest.raises(InputError, match="same id 'picture 1'"):
+        prepare(
+            lambda: [*picture_set.read(source), Absent("picture 1", "it is blurred")],
+            tmp_path / "out",
+            name="pictures",
+            description="Noise.",
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "sentence"),
+    [("a-b", "1.0.0", "name 'a-b'"), ("a/../b", "1.0.0", "name"), ("a", "1.0", "version '1.0'")],
+)
+def test_names_that_tfds_would_not_read_back_are_refused(
+    name: str, version: str, sentence: str, source: Path, tmp_path: Path
+):
+    with pytest.raises(InputError, match=sentence):
+        prepare(
+            partial(picture_set.read, source),
+            tmp_path / "out",
+            name=name,
+            version=version,
+            description="Noise.",
+        )

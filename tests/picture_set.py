@@ -1,0 +1,69 @@
+"""A data set of tiny pictures on disk, and records that use every field, for the tests of prepared sets."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from convcorr_jax import coords
+from convcorr_jax.datasets.records import Absent, Record
+
+SIZE = coords.Size(18, 20)
+COUNT = 14
+
+
+def write_pictures(folder: Path) -> Path:
+    """Pictures of noise, 20 x 18 pixels."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(7)
+    for number in range(COUNT):
+        pixels = rng.integers(0, 256, (*SIZE, 3), np.uint8)
+        PillowImage.fromarray(pixels).save(folder / f"{number:02d}.png")
+    return folder
+
+
+def read(folder: Path) -> Iterator[Record | Absent]:
+    """A record a picture, 12 for training and 2 for testing, and an annotation without picture."""
+    yield Absent("lost", "its picture is not there")
+    for number, path in enumerate(sorted(folder.glob("*.png"))):
+        yield plain_record(path, f"picture {number}", split="test" if number % 5 == 4 else "train")
+
+
+def plain_record(image: Path | bytes | np.ndarray, source_id: str, *, split: str) -> Record:
+    """One keypoint, two numbers that single precision does not hold, and no optional field."""
+    return Record(
+        image=image,
+        size=SIZE,
+        category="cat",
+        source_id=source_id,
+        split=split,
+        names=("nose",),
+        points=np.array([[0.1, 1 / 3]]),
+        visible=np.array([True]),
+    )
+
+
+def full_record(image: Path | bytes | np.ndarray, label_map: bytes | np.ndarray) -> Record:
+    """Every field filled, names beyond ASCII, an absent and a hidden point, a part without points."""
+    return Record(
+        image=image,
+        size=SIZE,
+        category="Kätzchen",
+        source_id="写真/1",
+        split="train",
+        names=("links", "右", "nose"),
+        points=np.array([[0.1, 1e-9], [np.nan, np.nan], [17.3, 1 / 3]]),
+        visible=np.array([True, False, False]),
+        left_right_pairs=((1, 0),),
+        part_sets={"eyes": (1, 0), "none": (), "face": (0, 1, 2)},
+        box=coords.Box(-0.5, 0.1, 7 / 3, 17.5),
+        other_boxes={
+            "head": coords.Box(1.1, 2.2, 3.3, 4.4),
+            "torso": coords.Box(0.0, 0.0, 1.0, 2.0),
+        },
+        normalizer_px=np.pi,
+        attributes={"scale": 0.1, "smiling": -1.0},
+        label_map=label_map,
+        label_names=("cat", "sofa"),
+    )
