@@ -20,11 +20,10 @@ import numpy as np
 
 from convcorr_jax import files
 from convcorr_jax.backbone.weights import Weights, load
-from convcorr_jax.datasets import roots
+from convcorr_jax.datasets import opening, roots, synthetic
 from convcorr_jax.descriptors.convolutional import PAPER_RECIPES, RECIPES
 from convcorr_jax.metrics.pck import PF_WILLOW, pck
 from convcorr_jax.runlog import plain, write_run
-from eval import records as data
 from eval import transfer
 from eval.methods import Method, align_pairs, describe, methods_for
 from eval.scripts import run
@@ -58,7 +57,7 @@ def main(config: Config) -> Path:
     weights = load(config.network, config.weights)
     sets = {
         "rendered": _neighbors(
-            data.rendered_records(train=60, test=config.rendered_test, seed=VALIDATION_SEED),
+            synthetic.every_category(train=60, test=config.rendered_test, seed=VALIDATION_SEED),
             weights,
         )
     }
@@ -66,7 +65,7 @@ def main(config: Config) -> Path:
         sets["lfpw68 train"] = _neighbors(_faces(config), weights)
     willow = None
     if _present("pf_willow", config.data_root):
-        fixed = data.read_pairs("pf_willow", config.data_root)
+        fixed = opening.read_pairs("pf_willow", config.data_root)
         every = max(1, len(fixed.pairs) // config.pairs)
         pairs = np.array([(pair.source, pair.target) for pair in fixed.pairs[::every]])
         willow = (fixed.records, pairs)
@@ -117,7 +116,9 @@ def _present(name: str, data_root: Path | None) -> bool:
 
 def _faces(config: Config):
     """Training photographs: even ones play the test split, as many as asked for."""
-    train = [one for one in data.read_records("lfpw68", config.data_root) if one.split == "train"]
+    train = [
+        one for one in opening.read_records("lfpw68", config.data_root) if one.split == "train"
+    ]
     even = [dataclasses.replace(one, split="test") for one in train[: 2 * config.faces : 2]]
     return (*train[1::2], *even)
 

@@ -25,19 +25,20 @@ import numpy as np
 
 from convcorr_jax import coords, files
 from convcorr_jax.backbone.weights import Weights, load
+from convcorr_jax.datasets import opening, synthetic
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.descriptors.convolutional import PAPER_RECIPES, RECIPES, Recipe
 from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints.transfer import VOTERS
 from convcorr_jax.metrics.pck import LONG_2014, PF_WILLOW, Pck, Protocol, pck
 from convcorr_jax.runlog import plain, write_run
-from eval import records as data
 from eval import transfer
 from eval.methods import Method, align_pairs, describe, methods_for
 from eval.pictures import Voters, examples, warped_neighbors
 from eval.scripts import run
 
 Transfer = Literal["neighbors", "box", "image"]
+RENDERED = "rendered"
 TIMINGS = ("seconds_per_pair", "describe_seconds_per_image", "converged_share")
 
 
@@ -45,8 +46,8 @@ TIMINGS = ("seconds_per_pair", "describe_seconds_per_image", "converged_share")
 class Config:
     """What to run on what."""
 
-    dataset: str = data.RENDERED
-    """``rendered``, or the name or path of a prepared folder."""
+    dataset: str = RENDERED
+    """``rendered``, or the name or path of a data set's folder."""
     protocol: Transfer = "neighbors"
     """Neighbours that vote, or the fixed pairs of PF-WILLOW by box or by whole image."""
     network: str = "alexnet"
@@ -134,17 +135,17 @@ class Task(NamedTuple):
 
 def _task(config: Config, weights: Weights) -> Task:
     if config.protocol != "neighbors":
-        fixed = data.read_pairs(config.dataset, config.data_root)
+        fixed = opening.read_pairs(config.dataset, config.data_root)
         pairs = np.array([(pair.source, pair.target) for pair in fixed.pairs])
         groups = tuple(pair.subset for pair in fixed.pairs)
         keypoints = transfer.keypoints_of(fixed.records)
         return Task(
             fixed.records, keypoints, pairs, pairs[:, 1], groups, None, PF_WILLOW, (0.05, 0.1, 0.2)
         )
-    if config.dataset == data.RENDERED:
-        records = data.rendered_records(train=config.rendered_train, test=config.rendered_test)
+    if config.dataset == RENDERED:
+        records = synthetic.every_category(train=config.rendered_train, test=config.rendered_test)
     else:
-        records = data.read_records(config.dataset, config.data_root)
+        records = opening.read_records(config.dataset, config.data_root)
     near = transfer.neighborhoods(records, weights)
     groups = tuple(records[target].category for target in near.targets)
     keypoints = transfer.keypoints_of(records)

@@ -74,6 +74,17 @@ def instances(
         index += 1
 
 
+def every_category(*, train: int, test: int, seed: int = 0) -> tuple[Record, ...]:
+    """So many training and test instances of every category."""
+    counts = {"train": train, "test": test}
+    return tuple(
+        record
+        for category in CATEGORIES
+        for split, count in counts.items()
+        for record in instances(category, split=split, count=count, seed=seed)
+    )
+
+
 def render(category: str, *, seed: int, index: int, size: Sequence[int] = (256, 256)) -> Record:
     """Instance ``index`` of a category, as an image of ``size`` (height, width).
 

@@ -45,7 +45,7 @@ def test_help_imports_nothing_heavy():
 
 
 def test_help_names_the_commands_and_the_networks():
-    assert {"align", "weights"} <= set(re.findall(r"\w+", helped()))
+    assert {"align", "weights", "datasets"} <= set(re.findall(r"\w+", helped()))
     assert {"list", "fetch", "check"} <= set(re.findall(r"\w+", helped("weights")))
     for command in (["align"], ["weights", "fetch"], ["weights", "check"]):
         assert set(NETWORKS) <= set(re.findall(r"\w+", helped(*command)))
@@ -54,7 +54,7 @@ def test_help_names_the_commands_and_the_networks():
 @pytest.mark.parametrize(
     ("argv", "sentence"),
     [
-        ([], "Expected one of {align, weights}"),
+        ([], "Expected one of {align, weights, datasets}"),
         (["weights"], "Expected one of {list, fetch, check}"),
         (["alin"], "Unrecognized options: alin"),
         (["weights", "drop"], "Unrecognized options: drop"),

@@ -1,9 +1,8 @@
 """Faces of LFW with MTFL's labels and five landmarks, from a compact folder.
 
-The folder holds ``annotations.npz`` (`_ARRAYS`) and crops of the faces. Attributes have MTFL's
-values: gender 1 male, 2 female; smile 1 smiling, 2 not; glasses 1 wearing, 2 not; head_pose 1 left
-profile, 2 left, 3 frontal, 4 right, 5 right profile. "Left" is the viewer's. The metric's length is
-the distance of the eyes. MTFL's part has no official split; the folder's is by person.
+The folder holds ``annotations.npz`` (`_ARRAYS`) and crops of the faces. What the attributes' values
+mean, and whose left is left, `convcorr_jax.datasets.official.mtfl` says. The metric's length is the
+distance of the eyes. MTFL's part has no official split; the folder's is by person.
 
 Source: Zhang, Luo, Loy, Tang, "Facial Landmark Detection by Deep Multi-task Learning", ECCV 2014.
 """
@@ -16,6 +15,7 @@ import numpy as np
 from convcorr_jax import coords
 from convcorr_jax.datasets import arrays, roots
 from convcorr_jax.datasets.arrays import Expected
+from convcorr_jax.datasets.official.mtfl import MARKUP
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 
@@ -27,12 +27,6 @@ _ARRAYS = {
     "suggested_split": Expected(np.str_, ("n",)),
     "crop_size": Expected(np.integer, ("n",)),
 }
-
-NAMES = ("left_eye", "right_eye", "nose", "left_mouth_corner", "right_mouth_corner")
-"""The five landmarks of MTFL, in its order."""
-
-LEFT_RIGHT_PAIRS = ((0, 1), (3, 4))
-"""Landmarks that exchange places when a face is mirrored."""
 
 
 def read(folder: Path) -> Iterator[Record]:
@@ -60,10 +54,11 @@ def read(folder: Path) -> Iterator[Record]:
                 category="face",
                 source_id=file,
                 split=split,
-                names=NAMES,
+                names=MARKUP.names,
                 points=points,
                 visible=~np.isnan(points[:, 0]),
-                left_right_pairs=LEFT_RIGHT_PAIRS,
+                left_right_pairs=MARKUP.left_right_pairs,
+                part_sets=MARKUP.part_sets,
                 box=coords.tight_box(points),
                 normalizer_px=float(np.linalg.norm(points[0] - points[1])),
                 attributes=dict(zip(names, map(float, attributes), strict=True)),

@@ -36,9 +36,18 @@ from jaxtyping import Bool, Float
 from convcorr_jax import files
 from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.formats import mat
-from convcorr_jax.datasets.lspet import LEFT_RIGHT_PAIRS, NAMES
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
+
+NAMES = (
+    *("r_ankle", "r_knee", "r_hip", "l_hip", "l_knee", "l_ankle"),
+    *("r_wrist", "r_elbow", "r_shoulder", "l_shoulder", "l_elbow", "l_wrist"),
+    *("neck", "head_top"),
+)
+"""The 14 joints of LSP, in its order."""
+
+LEFT_RIGHT_PAIRS = ((5, 0), (4, 1), (3, 2), (11, 6), (10, 7), (9, 8))
+"""Joints that exchange places when a person is mirrored."""
 
 # People of the scaled LSP are some 150 pixels long, and no joint of theirs is beyond 195; of the
 # original photographs, the smallest has one beyond 300.

@@ -21,15 +21,14 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax.datasets.compact import lfw_attributes
 from convcorr_jax.datasets.formats import names, text
 from convcorr_jax.datasets.official import faces
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 
 MARKUP = faces.Markup(
-    names=lfw_attributes.NAMES,
-    left_right_pairs=lfw_attributes.LEFT_RIGHT_PAIRS,
+    names=("left_eye", "right_eye", "nose", "left_mouth_corner", "right_mouth_corner"),
+    left_right_pairs=((0, 1), (3, 4)),
     part_sets={"eyes": (0, 1), "nose": (2,), "lips": (3, 4)},
     eyes=((0,), (1,)),
 )

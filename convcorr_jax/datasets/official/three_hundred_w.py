@@ -26,8 +26,9 @@ Source: Sagonas, Tzimiropoulos, Zafeiriou, Pantic, "300 Faces in-the-Wild Challe
 from collections.abc import Iterator
 from pathlib import Path
 
-from convcorr_jax.datasets import face_landmarks
-from convcorr_jax.datasets.face_landmarks import LEFT_OUTER_EYE_CORNER, RIGHT_OUTER_EYE_CORNER
+import numpy as np
+from jaxtyping import Float
+
 from convcorr_jax.datasets.formats import pictures, pts
 from convcorr_jax.datasets.official import faces
 from convcorr_jax.datasets.records import Absent, Record
@@ -46,14 +47,45 @@ SUBSETS = {
 """The split of every folder."""
 
 
+# The mark-up's groups, in order, with the names of their members from left to right or top to
+# bottom.
+_GROUPS = {
+    "jaw": 17,
+    "left_brow": 5,
+    "right_brow": 5,
+    "nose_bridge": 4,
+    "nostril": 5,
+    "left_eye": 6,
+    "right_eye": 6,
+    "outer_lip": 12,
+    "inner_lip": 8,
+}
+NAMES = tuple(f"{group}_{index}" for group, count in _GROUPS.items() for index in range(count))
+"""The 68 landmarks: the group, and the index in it."""
+
+LEFT_RIGHT_PAIRS = (
+    *((index, 16 - index) for index in range(8)),
+    *((index, 43 - index) for index in range(17, 22)),
+    *((31, 35), (32, 34)),
+    *((36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46)),
+    *((48, 54), (49, 53), (50, 52), (55, 59), (56, 58)),
+    *((60, 64), (61, 63), (65, 67)),
+)
+"""Landmarks that exchange places when a face is mirrored."""
+
+LEFT_EYE = slice(36, 42)
+RIGHT_EYE = slice(42, 48)
+LEFT_OUTER_EYE_CORNER, RIGHT_OUTER_EYE_CORNER = 36, 45
+
+
 def _points(*groups: str) -> tuple[int, ...]:
-    names = enumerate(face_landmarks.NAMES)
+    names = enumerate(NAMES)
     return tuple(index for index, name in names if name.rsplit("_", 1)[0] in groups)
 
 
 MARKUP = faces.Markup(
-    names=face_landmarks.NAMES,
-    left_right_pairs=face_landmarks.LEFT_RIGHT_PAIRS,
+    names=NAMES,
+    left_right_pairs=LEFT_RIGHT_PAIRS,
     part_sets={
         "jaw": _points("jaw"),
         "left_brow": _points("left_brow"),
@@ -116,3 +148,8 @@ def _face(path: Path, source_id: str, split: str) -> Record | Absent:
     if image is None:
         return Absent(source_id, f"no {path.stem}.png or .jpg is beside its .pts")
     return faces.record(image, MARKUP, points, source_id=source_id, split=split)
+
+
+def pupil_distance(points: Float[np.ndarray, "68 2"]) -> float:
+    """Distance between the eye centres, each the mean of its six landmarks ("inter-pupil")."""
+    return float(np.linalg.norm(points[LEFT_EYE].mean(axis=0) - points[RIGHT_EYE].mean(axis=0)))

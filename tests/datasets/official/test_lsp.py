@@ -12,7 +12,7 @@ from mat_files import write
 from PIL import Image as PillowImage
 
 from convcorr_jax.datasets import roots
-from convcorr_jax.datasets.lspet import NAMES
+from convcorr_jax.datasets.official.lsp import NAMES
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError

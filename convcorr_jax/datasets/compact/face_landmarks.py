@@ -1,4 +1,4 @@
-"""Faces with the 68 landmarks of 300-W, from prepared folders of LFPW, Helen and their like.
+"""Faces with the 68 landmarks of 300-W, from compact folders of LFPW, Helen and their like.
 
 The folder holds ``annotations.npz`` (`_ARRAYS`) and crops of the faces. Landmarks there are 0-based
 already. The box is the landmarks' extent; the metric's length is the distance of the outer eye
@@ -11,11 +11,15 @@ Source: Sagonas, Tzimiropoulos, Zafeiriou, Pantic, "300 Faces in-the-Wild Challe
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 
 from convcorr_jax import coords
 from convcorr_jax.datasets import arrays, roots
 from convcorr_jax.datasets.arrays import Expected
+from convcorr_jax.datasets.official.three_hundred_w import (
+    LEFT_OUTER_EYE_CORNER,
+    MARKUP,
+    RIGHT_OUTER_EYE_CORNER,
+)
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 
@@ -26,39 +30,9 @@ _ARRAYS = {
     "crop_size": Expected(np.integer, ("n",)),
 }
 
-# The mark-up's groups, in order, with the names of their members from left to right or top to
-# bottom.
-_GROUPS = {
-    "jaw": 17,
-    "left_brow": 5,
-    "right_brow": 5,
-    "nose_bridge": 4,
-    "nostril": 5,
-    "left_eye": 6,
-    "right_eye": 6,
-    "outer_lip": 12,
-    "inner_lip": 8,
-}
-NAMES = tuple(f"{group}_{index}" for group, count in _GROUPS.items() for index in range(count))
-"""The 68 landmarks: the group, and the index in it."""
-
-LEFT_RIGHT_PAIRS = (
-    *((index, 16 - index) for index in range(8)),
-    *((index, 43 - index) for index in range(17, 22)),
-    *((31, 35), (32, 34)),
-    *((36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46)),
-    *((48, 54), (49, 53), (50, 52), (55, 59), (56, 58)),
-    *((60, 64), (61, 63), (65, 67)),
-)
-"""Landmarks that exchange places when a face is mirrored."""
-
-LEFT_EYE = slice(36, 42)
-RIGHT_EYE = slice(42, 48)
-LEFT_OUTER_EYE_CORNER, RIGHT_OUTER_EYE_CORNER = 36, 45
-
 
 def read(folder: str | Path) -> tuple[Record, ...]:
-    """The faces of a prepared folder, in its order, of all splits.
+    """The faces of a compact folder, in its order, of all splits.
 
     Raises:
         InputError: ``annotations.npz`` is missing, cut short or of another layout, an image is
@@ -80,11 +54,6 @@ def read(folder: str | Path) -> tuple[Record, ...]:
         raise InputError(f"{path}: {error}") from error
 
 
-def pupil_distance(points: Float[np.ndarray, "68 2"]) -> float:
-    """Distance between the eye centres, each the mean of its six landmarks ("inter-pupil")."""
-    return float(np.linalg.norm(points[LEFT_EYE].mean(axis=0) - points[RIGHT_EYE].mean(axis=0)))
-
-
 def _record(folder: Path, file: str, points: np.ndarray, split: str, side: int) -> Record:
     corners = points[LEFT_OUTER_EYE_CORNER] - points[RIGHT_OUTER_EYE_CORNER]
     return Record(
@@ -93,10 +62,11 @@ def _record(folder: Path, file: str, points: np.ndarray, split: str, side: int) 
         category="face",
         source_id=file,
         split=split,
-        names=NAMES,
+        names=MARKUP.names,
         points=points,
         visible=~np.isnan(points[:, 0]),
-        left_right_pairs=LEFT_RIGHT_PAIRS,
+        left_right_pairs=MARKUP.left_right_pairs,
+        part_sets=MARKUP.part_sets,
         box=coords.tight_box(points),
         normalizer_px=float(np.linalg.norm(corners)),
     )

@@ -1,4 +1,4 @@
-"""The readers of prepared folders, on tiny folders written here and on the real ones where
+"""The readers of compact folders, on tiny folders written here and on the real ones where
 present."""
 
 import contextlib
@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
 from convcorr_jax import coords
-from convcorr_jax.datasets import face_landmarks, lspet, pf_willow, roots
+from convcorr_jax.datasets import roots
+from convcorr_jax.datasets.compact import face_landmarks, lspet, pf_willow
+from convcorr_jax.datasets.official.three_hundred_w import MARKUP, pupil_distance
 from convcorr_jax.datasets.records import Pair, load_image
 from convcorr_jax.errors import InputError
 
@@ -101,7 +103,7 @@ def write_people(folder: Path) -> Path:
 
 
 READERS = [
-    pytest.param(write_pf_willow, pf_willow.read, id="pf_willow"),
+    pytest.param(write_pf_willow, pf_willow.read_pairs, id="pf_willow"),
     pytest.param(write_faces, face_landmarks.read, id="face_landmarks"),
     pytest.param(write_people, lspet.read, id="lspet"),
 ]
@@ -109,7 +111,7 @@ READERS = [
 
 def test_pf_willow_reads_back_what_was_written(tmp_path: Path):
     write_pf_willow(tmp_path)
-    records, pairs = (found := pf_willow.read(tmp_path)).records, found.pairs
+    records, pairs = (found := pf_willow.read_pairs(tmp_path)).records, found.pairs
     # Pairs name images by id; here ids are not positions.
     assert pairs == (Pair("winebottle(M)", 1, 0), Pair("winebottle(M)", 0, 1))
     assert [record.source_id for record in records] == [
@@ -141,15 +143,15 @@ def test_faces_read_back_what_was_written(tmp_path: Path):
 
 
 def test_mirroring_a_face_exchanges_its_sides():
-    swapped = list(face_landmarks.NAMES)
-    for left, right in face_landmarks.LEFT_RIGHT_PAIRS:
+    swapped = list(MARKUP.names)
+    for left, right in MARKUP.left_right_pairs:
         swapped[left], swapped[right] = swapped[right], swapped[left]
-    for before, after in zip(face_landmarks.NAMES, swapped, strict=True):
+    for before, after in zip(MARKUP.names, swapped, strict=True):
         side, opposite = before.split("_")[0], after.split("_")[0]
         assert (side, opposite) not in {("left", "left"), ("right", "right")}
     # Points on the mid-line keep their names: chin, nose bridge and tip, and the middles of the
     # lips.
-    fixed = [index for index, name in enumerate(face_landmarks.NAMES) if swapped[index] == name]
+    fixed = [index for index, name in enumerate(MARKUP.names) if swapped[index] == name]
     assert fixed == [8, 27, 28, 29, 30, 33, 51, 57, 62, 66]
 
 
@@ -158,7 +160,7 @@ def test_pupil_distance_is_between_the_means_of_the_eyes():
     points[36:42] = [3.0, 0.0]
     points[36] += [0.0, 6.0]
     points[42:48] = [3.0, 5.0]
-    assert face_landmarks.pupil_distance(points) == pytest.approx(4.0)
+    assert pupil_distance(points) == pytest.approx(4.0)
 
 
 def test_people_read_back_what_was_written(tmp_path: Path):
@@ -240,7 +242,7 @@ def test_pf_willow_of_another_layout_is_refused(
     change(annotations)
     path.write_text(json.dumps(annotations))
     with pytest.raises(InputError, match=r"annotations\.json"):
-        pf_willow.read(tmp_path)
+        pf_willow.read_pairs(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["[1, 2", "[]", "3", '"text"', "[" * 100_000], ids=range(5))
@@ -248,7 +250,7 @@ def test_pf_willow_that_is_no_annotation_is_refused(text: str, tmp_path: Path):
     path = write_pf_willow(tmp_path)
     path.write_text(text)
     with pytest.raises(InputError, match=r"annotations\.json"):
-        pf_willow.read(tmp_path)
+        pf_willow.read_pairs(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -308,7 +310,7 @@ def prepared(name: str) -> Path:
 
 
 def test_the_real_pf_willow_has_its_official_pairs():
-    found = pf_willow.read(prepared("pf_willow"))
+    found = pf_willow.read_pairs(prepared("pf_willow"))
     subsets = {pair.subset for pair in found.pairs}
     assert (len(found.records), len(found.pairs), len(subsets)) == (70, 900, 10)
     assert len({record.source_id for record in found.records}) == 70
@@ -330,9 +332,7 @@ def test_the_real_faces_have_their_official_splits(name: str, train: int, test: 
         outer, pupil = stored["iod_outer"], stored["iod_pupil"]
     # The folder's own distances were computed apart from this reader, in float32.
     np.testing.assert_allclose(np.array([f.normalizer_px for f in faces], float), outer, rtol=1e-5)
-    np.testing.assert_allclose(
-        [face_landmarks.pupil_distance(face.points) for face in faces], pupil, rtol=1e-5
-    )
+    np.testing.assert_allclose([pupil_distance(face.points) for face in faces], pupil, rtol=1e-5)
     # "Left" is the viewer's in nearly every picture (a face may be turned far, not upside down).
     left_first = [face.points[0, 0] < face.points[16, 0] for face in faces]
     assert np.mean(left_first) > 0.99

@@ -1,6 +1,6 @@
 """PF-WILLOW: 100 images in ten subsets, ten keypoints each, and the 900 official pairs.
 
-The prepared folder holds ``annotations.json`` and the images. In it, ``images`` lists the 70
+The compact folder holds ``annotations.json`` and the images. In it, ``images`` lists the 70
 distinct photographs (id, file, category, width, height, keypoints, visible, bbox), ``pairs`` the
 ordered pairs ``[subset, source id, target id]``, ``keypoint_names_inferred`` a list of names a
 category (the release itself has only part_A ... part_J), and ``left_right_swap`` the mirror map of
@@ -23,8 +23,17 @@ from convcorr_jax.datasets.records import Pair, PairSet, Record
 from convcorr_jax.errors import InputError
 
 
-def read(folder: str | Path) -> PairSet:
-    """The records and pairs of a prepared folder; all are of split "test", as the benchmark is.
+def read(folder: str | Path) -> tuple[Record, ...]:
+    """The records of a compact folder, without its pairs.
+
+    Raises:
+        InputError: as `read_pairs`.
+    """
+    return read_pairs(folder).records
+
+
+def read_pairs(folder: str | Path) -> PairSet:
+    """The records and pairs of a compact folder; all are of split "test", as the benchmark is.
 
     Raises:
         InputError: ``annotations.json`` is missing, cut short or of another layout, or an image is

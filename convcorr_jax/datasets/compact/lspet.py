@@ -1,9 +1,9 @@
-"""People of the Leeds Sports Pose Extended set, 14 joints each, from a prepared folder.
+"""People of the Leeds Sports Pose Extended set, 14 joints each, from a compact folder.
 
 The folder holds ``annotations.npz`` (`_ARRAYS`) and an ``images`` folder of crops. Joints that are
 not visible have no position in the source and are NaN here. The box is the extent of the visible
 joints; the metric's length is the torso diagonal (left shoulder to right hip, else the other).
-"Left" is the person's own. The split is the prepared folder's: LSPET has no official one.
+"Left" is the person's own. The split is the compact folder's: LSPET has no official one.
 
 Source: Johnson, Everingham, "Learning Effective Human Pose Estimation from Inaccurate Annotation",
 CVPR 2011.
@@ -16,6 +16,7 @@ import numpy as np
 from convcorr_jax import coords
 from convcorr_jax.datasets import arrays, roots
 from convcorr_jax.datasets.arrays import Expected
+from convcorr_jax.datasets.official.lsp import LEFT_RIGHT_PAIRS, NAMES
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 
@@ -28,19 +29,9 @@ _ARRAYS = {
     "torso": Expected(np.floating, ("n",)),
 }
 
-NAMES = (
-    *("r_ankle", "r_knee", "r_hip", "l_hip", "l_knee", "l_ankle"),
-    *("r_wrist", "r_elbow", "r_shoulder", "l_shoulder", "l_elbow", "l_wrist"),
-    *("neck", "head_top"),
-)
-"""The 14 joints of LSP, in its order."""
-
-LEFT_RIGHT_PAIRS = ((5, 0), (4, 1), (3, 2), (11, 6), (10, 7), (9, 8))
-"""Joints that exchange places when a person is mirrored."""
-
 
 def read(folder: str | Path) -> tuple[Record, ...]:
-    """The people of a prepared folder, in its order, of both splits.
+    """The people of a compact folder, in its order, of both splits.
 
     Raises:
         InputError: ``annotations.npz`` is missing, cut short or of another layout, an image is
