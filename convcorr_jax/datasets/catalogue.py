@@ -1,0 +1,261 @@
+"""The data sets of the three papers and of the field's comparisons: what each is and how it is read.
+
+Counts are the official ones, of records: annotated objects, or whole pictures where the set annotates
+none. Where no official text gives a count, there is none here, and nothing is compared.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+from convcorr_jax.datasets.official import (
+    flic,
+    helen,
+    imagenet,
+    lfpw,
+    lfw,
+    lsp,
+    mpii,
+    mtfl,
+    pf_pascal,
+    pf_willow,
+    spair,
+    three_hundred_w,
+    voc_keypoints,
+    voc_segmentation,
+)
+from convcorr_jax.datasets.records import Absent, PairSet, Record
+
+Read = Callable[[Path], Iterator[Record | Absent]]
+
+
+class Archive(NamedTuple):
+    """An official archive by its file name, and the SHA-256 that is known of it."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One data set.
+
+    Attributes:
+        name: what it is called here.
+        title: what it holds, in a line.
+        homepage: where it is officially obtained.
+        licence: what its terms say, or that none are stated.
+        layout: what lies where in its folder.
+        read: its records, from a folder of that layout.
+        read_pairs: the pairs that its protocol fixes, where it has such.
+        megabytes: about how much is downloaded, where that is known.
+        counts: official number of records by split.
+        archives: official archives whose checksums are known.
+    """
+
+    name: str
+    title: str
+    homepage: str
+    licence: str
+    layout: str
+    read: Read
+    read_pairs: Callable[[Path], PairSet] | None = None
+    megabytes: int | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    archives: tuple[Archive, ...] = ()
+
+
+_FLICKR = "photographs from Flickr under their owners' terms; research use"
+_NONE_STATED = "none stated; its authors ask to be cited"
+_IBUG = "annotations for research only, no commercial products; photographs of private persons"
+
+_ALL = (
+    DataSet(
+        name="voc2011_keypoints",
+        title="PASCAL VOC 2011 with Berkeley's keypoints: 20 classes, 6 to 23 keypoints",
+        homepage="http://www.cs.berkeley.edu/~lbourdev/poselets/voc2011_keypoints_Feb2012.tgz",
+        licence=_FLICKR,
+        layout="VOCdevkit/VOC2011 (or VOC2012) and annotations/<class>/<picture>_<n>.xml",
+        read=voc_keypoints.read,
+        megabytes=1700,
+    ),
+    DataSet(
+        name="voc2012_segmentation",
+        title="PASCAL VOC 2012 segmentation: 20 classes and background",
+        homepage="http://host.robots.ox.ac.uk/pascal/VOC/voc2012/",
+        licence=_FLICKR,
+        layout="VOCdevkit/VOC2012 with ImageSets/Segmentation, JPEGImages and SegmentationClass",
+        read=voc_segmentation.read,
+        megabytes=1907,
+        counts={"train": 1464, "val": 1449},
+        archives=(
+            Archive(
+                "VOCtrainval_11-May-2012.tar",
+                "e14f763270cf193d0b5f74b169f44157a4b0c6efa708f4dd0ff78ee691763bcb",
+            ),
+        ),
+    ),
+    DataSet(
+        name="helen",
+        title="Helen: faces with 194 landmarks along contours",
+        homepage="http://www.ifp.illinois.edu/~vuongle2/helen/",
+        licence=_FLICKR,
+        layout="annotation/<n>.txt, trainnames.txt, testnames.txt and the pictures in folders beside",
+        read=helen.read,
+        counts={"train": 2000, "test": 330},
+    ),
+    DataSet(
+        name="helen68",
+        title="Helen with the 68 landmarks of 300-W",
+        homepage="https://ibug.doc.ic.ac.uk/resources/facial-point-annotations/",
+        licence=_IBUG,
+        layout="trainset and testset of <picture>.jpg and <picture>.pts",
+        read=helen.read_68,
+        counts={"train": 2000, "test": 330},
+    ),
+    DataSet(
+        name="lfpw",
+        title="LFPW: faces with 29 landmarks; the release has links in place of pictures",
+        homepage="https://neerajkumar.org/databases/lfpw/",
+        licence="none stated; photographs found on the web",
+        layout="kbvt_lfpw_v1_train.csv, kbvt_lfpw_v1_test.csv, and the pictures in train and test",
+        read=lfpw.read,
+        counts={"train": 1132, "test": 300},
+    ),
+    DataSet(
+        name="lfpw68",
+        title="LFPW with the 68 landmarks of 300-W",
+        homepage="https://ibug.doc.ic.ac.uk/resources/facial-point-annotations/",
+        licence=_IBUG,
+        layout="trainset and testset of <picture>.png and <picture>.pts",
+        read=lfpw.read_68,
+        counts={"train": 811, "test": 224},
+    ),
+    DataSet(
+        name="three_hundred_w",
+        title="300-W: faces of AFW, Helen, LFPW, IBUG and the challenge with 68 landmarks",
+        homepage="https://ibug.doc.ic.ac.uk/resources/300-W/",
+        licence=_IBUG,
+        layout="any of afw, helen, lfpw, ibug and 300W, with pictures and .pts files side by side",
+        read=three_hundred_w.read,
+        counts={
+            "train": 3148,
+            "common": 554,
+            "challenging": 135,
+            "indoor": 300,
+            "outdoor": 300,
+        },
+    ),
+    DataSet(
+        name="lfw",
+        title="LFW: public figures with 73 attributes by classifiers",
+        homepage="http://vis-www.cs.umass.edu/lfw/",
+        licence="none stated; news photographs of named persons, research use",
+        layout="lfw_attributes.txt and lfw/<Person_Name>/<Person_Name>_<nnnn>.jpg",
+        read=lfw.read,
+        megabytes=172,
+        counts={"all": 13143},
+        archives=(
+            Archive("lfw.tgz", "055f7d9c632d7370e6fb4afc7468d40f970c34a80d4c6f50ffec63f5a8d536c0"),
+        ),
+    ),
+    DataSet(
+        name="mtfl",
+        title="MTFL: faces with 5 landmarks, gender, smile, glasses and head pose",
+        homepage="http://mmlab.ie.cuhk.edu.hk/projects/TCDCN.html",
+        licence=_NONE_STATED,
+        layout="training.txt, testing.txt and the folders lfw_5590, net_7876 and AFLW",
+        read=mtfl.read,
+        counts={"train": 10000, "test": 2995},
+    ),
+    DataSet(
+        name="imagenet_validation",
+        title="ImageNet's validation set of ILSVRC 2012: 1000 classes",
+        homepage="https://www.image-net.org/download.php",
+        licence="non-commercial research and education, after registration",
+        layout="<wnid>/<picture>.JPEG; or the pictures with the development kit, or with val.txt",
+        read=imagenet.read,
+        megabytes=6432,
+        counts={"val": 50000},
+        archives=(
+            Archive(
+                "ILSVRC2012_img_val.tar",
+                "c7e06a6c0baccf06d8dbeb6577d71efff84673a5dbdd50633ab44f8ea0456ae0",
+            ),
+        ),
+    ),
+    DataSet(
+        name="flic",
+        title="FLIC: upper bodies in film frames, 11 joints",
+        homepage="https://bensapp.github.io/flic-dataset.html",
+        licence="none stated; frames of films",
+        layout="examples.mat and images",
+        read=flic.read,
+        megabytes=286,
+        counts={"train": 3987, "test": 1016},
+        archives=(
+            Archive("FLIC.zip", "778a4847f068592af40e959381c153838e4f68bb1d798e3824a9d88e5b881955"),
+        ),
+    ),
+    DataSet(
+        name="mpii",
+        title="MPII Human Pose: people in video frames, 16 joints",
+        homepage="http://human-pose.mpi-inf.mpg.de/",
+        licence="annotations under the Simplified BSD licence; frames for research",
+        layout="mpii_human_pose_v1_u12_1.mat (or its .h5 or .json forms) and images",
+        read=mpii.read,
+        megabytes=12900,
+    ),
+    DataSet(
+        name="lsp",
+        title="Leeds Sports Pose: 2000 people, 14 joints",
+        homepage="https://sam.johnson.io/research/lsp.html",
+        licence=_NONE_STATED,
+        layout="joints.mat and images/im0001.jpg ...",
+        read=lsp.read,
+        counts={"train": 1000, "test": 1000},
+    ),
+    DataSet(
+        name="lspet",
+        title="Leeds Sports Pose Extended: 10,000 people, 14 joints, inaccurate",
+        homepage="https://sam.johnson.io/research/lspet.html",
+        licence=_NONE_STATED,
+        layout="joints.mat and images/im00001.jpg ...",
+        read=lsp.read,
+        counts={"train": 10000},
+    ),
+    DataSet(
+        name="pf_willow",
+        title="PF-WILLOW: 100 objects of 4 classes, 10 keypoints, 900 pairs",
+        homepage="https://www.di.ens.fr/willow/research/proposalflow/",
+        licence=_NONE_STATED,
+        layout="ten folders, such as car(G), of <picture>.png and <picture>.mat",
+        read=pf_willow.read,
+        read_pairs=pf_willow.read_pairs,
+        counts={"test": 100},
+    ),
+    DataSet(
+        name="pf_pascal",
+        title="PF-PASCAL: pairs of PASCAL VOC objects with keypoints in common",
+        homepage="https://www.di.ens.fr/willow/research/proposalflow/",
+        licence=_NONE_STATED,
+        layout="JPEGImages, Annotations/<class>/<picture>.mat, and lists <split>_pairs_pf_pascal.csv",
+        read=pf_pascal.read,
+        read_pairs=pf_pascal.read_pairs,
+    ),
+    DataSet(
+        name="spair71k",
+        title="SPair-71k: 1800 pictures of 18 classes, 70958 pairs",
+        homepage="https://cvlab.postech.ac.kr/research/SPair-71k/",
+        licence=_NONE_STATED,
+        layout="SPair-71k with JPEGImages, ImageAnnotation, PairAnnotation and Layout",
+        read=spair.read,
+        read_pairs=spair.read_pairs,
+        megabytes=227,
+    ),
+)
+
+DATASETS: Mapping[str, DataSet] = MappingProxyType({one.name: one for one in _ALL})
+"""Every data set by its name."""

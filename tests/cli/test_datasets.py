@@ -1,0 +1,126 @@
+"""``convcorr datasets`` on a tiny LSP in its official format."""
+
+import shutil
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from leeds_tree import write_lsp
+
+from convcorr_jax import files
+from convcorr_jax.datasets.catalogue import DATASETS
+from convcorr_jax.datasets.opening import read_records
+from tests.cli.test_align import assert_refused, run
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    return write_lsp(tmp_path / "lsp")
+
+
+def prepare(source: Path, out: Path, *options: str):
+    return run("datasets", "prepare", "lsp", "--source", source, "--out", out, *options)
+
+
+def test_list_says_of_every_data_set_where_it_is(release: Path):
+    ended = run("datasets", "list", "--data-root", release.parent)
+    assert ended.status == 0
+    for name, dataset in DATASETS.items():
+        assert f"{name}: {dataset.title}\n  from {dataset.homepage}" in ended.out
+    assert ended.out.count("  here: no\n") == len(DATASETS) - 1
+    assert f"  here: {release}\n" in ended.out
+
+
+def test_prepared_records_are_those_of_the_release(release: Path, tmp_path: Path):
+    (release / "images/im0003.jpg").unlink()
+    ended = prepare(release, tmp_path / "out", "--processes", "1")
+    assert ended.status == 0, ended.err
+    folder = tmp_path / "out/lsp/1.0.0"
+    assert ended.out.splitlines() == [
+        "train: 3 records (officially 1000)",
+        "test: 0 records (officially 1000)",
+        "1 annotations make no record:",
+        f"  im0003.jpg: {release}/images/im0003.jpg does not exist; an image file is expected",
+        str(folder),
+    ]
+    assert ended.err == ""
+    for name in ("lsp", folder):
+        found = read_records(name, tmp_path / "out")
+        expected = read_records(release)
+        assert [one.source_id for one in found] == [one.source_id for one in expected]
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one.points, other.points)
+            assert isinstance(one.image, bytes)
+            assert isinstance(other.image, Path)
+            assert one.image == other.image.read_bytes()
+    assert prepare(release, tmp_path / "out").out == ended.out
+
+
+def test_an_archive_is_a_source_too(release: Path, tmp_path: Path):
+    with tarfile.open(tmp_path / "lsp_dataset.tar.gz", "w:gz") as archive:
+        archive.add(release, "lsp_dataset")
+    shutil.rmtree(release)
+    ended = prepare(tmp_path / "lsp_dataset.tar.gz", tmp_path / "out", "--processes", "1")
+    assert ended.status == 0, ended.err
+    assert "train: 4 records" in ended.out
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["lsp"]
+
+
+def test_an_official_archive_with_another_checksum_is_refused(tmp_path: Path):
+    with tarfile.open(tmp_path / "FLIC.zip", "w"):
+        pass
+    source, out = tmp_path / "FLIC.zip", tmp_path / "out"
+    ended = run("datasets", "prepare", "flic", "--source", source, "--out", out)
+    assert_refused(ended, r"FLIC\.zip has the SHA-256 \w{64}, and officially 778a")
+    assert not out.exists()
+
+
+def test_check_tells_what_would_change_a_score(release: Path, tmp_path: Path):
+    page = tmp_path / "page.html"
+    ended = run("datasets", "check", release, "--html", page)
+    assert ended.status == 1
+    assert "changes scores: official counts" in ended.out
+    assert "official counts" in page.read_text()
+    clean = release.rename(tmp_path / "people")
+    shutil.copy(clean / "images/im0001.jpg", clean / "images/im0002.jpg")
+    ended = run("datasets", "prepare", "lsp", "--source", clean, "--out", tmp_path / "out")
+    ended = run("datasets", "check", tmp_path / "out/lsp/1.0.0")
+    assert "im0001.jpg" in ended.out
+    assert "im0002.jpg" in ended.out
+
+
+def test_show_draws_the_records(release: Path, tmp_path: Path):
+    sheet = tmp_path / "sheet.png"
+    ended = run("datasets", "show", release, "--n", "3", "--out", sheet)
+    assert ended.status == 0, ended.err
+    assert ended.out == f"{sheet}\n"
+    assert files.read_image(sheet).std() > 10
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        (["prepare", "lps", "--source", ".", "--out", "o"], "no data set 'lps'; there are voc2011"),
+        (["prepare", "lsp", "--source", "none", "--out", "o"], r"none\b.*joints\.mat"),
+        (["prepare", "lsp", "--source", "words.txt", "--out", "o"], r"words\.txt is n"),
+        (["prepare", "flic", "--source", ".", "--out", "o"], r"examples\.mat"),
+        (["check", "none"], "'none' was not found"),
+        (["check", "."], "laid out as no data set that is known"),
+        (["show", ".", "--out", "s.png", "--n", "0"], "--n is 0"),
+        (["show", "none", "--out", "s.png"], "'none' was not found"),
+    ],
+)
+def test_wrong_commands_are_one_sentence(argv, sentence, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("words.txt").write_text("no archive")
+    assert_refused(run("datasets", *argv), sentence)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["words.txt"]
+
+
+def test_a_picture_that_is_cut_short_is_found(release: Path):
+    path = release / "images/im0002.jpg"
+    path.write_bytes(path.read_bytes()[:300])
+    ended = run("datasets", "check", release)
+    assert ended.status == 1
+    assert "im0002.jpg" in ended.out
