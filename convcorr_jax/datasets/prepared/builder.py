@@ -31,8 +31,12 @@ class PreparedBuilder(FileReaderBuilder, skip_registration=True):
     VERSION = tfds.core.Version("1.0.0")
     dataset: ClassVar[DataSet]
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**{"file_format": metadata.FILE_FORMAT} | options)
+    def __init__(self, *, file_format: str = metadata.FILE_FORMAT, **options: Any) -> None:
+        if file_format != metadata.FILE_FORMAT:
+            raise InputError(
+                f"file_format {file_format!r} is not written; {metadata.FILE_FORMAT!r} is"
+            )
+        super().__init__(file_format=file_format, **options)
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
@@ -44,7 +48,7 @@ class PreparedBuilder(FileReaderBuilder, skip_registration=True):
         )
 
     def download_and_prepare(  # type: ignore[override]  # TFDS wraps its own
-        self, *, download_config: tfds.download.DownloadConfig | None = None, **_: Any
+        self, *, download_config: tfds.download.DownloadConfig | None = None
     ) -> None:
         """Prepare the release that lies in the ``manual_dir`` of the configuration.
 

@@ -1,6 +1,8 @@
 """The files by which TFDS knows a prepared folder: ``features.json`` and ``dataset_info.json``."""
 
-from collections.abc import Mapping
+import itertools
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,7 +10,6 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.dataset_info import DatasetIdentity
 from tensorflow_datasets.core.naming import is_valid_dataset_and_class_name
 
-from convcorr_jax.datasets.prepared import planning
 from convcorr_jax.datasets.prepared.features import FEATURES
 from convcorr_jax.datasets.prepared.planning import Shard
 from convcorr_jax.errors import InputError
@@ -40,15 +41,18 @@ def check(about: About) -> None:
         raise InputError(f'version {about.version!r} must be three numbers such as "1.0.0"')
 
 
-def shard_path(folder: Path, name: str, shard: Shard, counts: Mapping[str, int]) -> Path:
-    """Where TFDS expects a shard of a data set of this name and these records a split."""
-    of_split = planning.shards_of({shard.split: counts[shard.split]})
-    place = f"{shard.index:05d}-of-{len(of_split):05d}"
-    return folder / f"{name}-{shard.split}.{FILE_FORMAT}-{place}"
+def shard_paths(folder: Path, name: str, shards: Sequence[Shard]) -> dict[Shard, Path]:
+    """Where TFDS expects the shards of a data set of this name."""
+    counts = Counter(shard.split for shard in shards)
+    return {
+        shard: folder / f"{name}-{shard.split}.{FILE_FORMAT}-"
+        f"{shard.index:05d}-of-{counts[shard.split]:05d}"
+        for shard in shards
+    }
 
 
-def write(folder: Path, about: About, counts: Mapping[str, int]) -> None:
-    """Describe the whole shards that lie in a folder.
+def write(folder: Path, about: About, shards: Sequence[Shard]) -> None:
+    """Describe the shards that lie in a folder.
 
     Raises:
         OSError: the folder cannot be written.
@@ -65,11 +69,12 @@ def write(folder: Path, about: About, counts: Mapping[str, int]) -> None:
         disable_shuffling=True,
     )
     info.set_file_format(FILE_FORMAT)
+    paths = shard_paths(folder, about.name, shards)
     splits = []
-    for split, count in counts.items():
-        shards = planning.shards_of({split: count})
-        size = sum(shard_path(folder, about.name, each, counts).stat().st_size for each in shards)
-        splits.append(tfds.core.SplitInfo(split, [each.count for each in shards], size))
+    for split, of_split in itertools.groupby(paths, key=lambda shard: shard.split):
+        members = list(of_split)
+        size = sum(paths[shard].stat().st_size for shard in members)
+        splits.append(tfds.core.SplitInfo(split, [shard.count for shard in members], size))
     info.set_splits(tfds.core.splits.SplitDict(splits))
     info.write_to_directory(folder)
 

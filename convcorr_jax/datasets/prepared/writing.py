@@ -18,7 +18,7 @@ from typing import NamedTuple
 from convcorr_jax import files
 from convcorr_jax.datasets.prepared import metadata, planning, shards
 from convcorr_jax.datasets.prepared.metadata import About
-from convcorr_jax.datasets.prepared.planning import Plan, Records
+from convcorr_jax.datasets.prepared.planning import Records, Shard
 from convcorr_jax.datasets.records import Absent
 from convcorr_jax.errors import InputError
 
@@ -78,25 +78,24 @@ def prepare(
     metadata.check(about)
     plan = planning.make_plan(records)
     total = sum(plan.counts.values())
+    report = progress or (lambda _done, _total: None)
+    said = {"name": name, "version": version, "source": plan.fingerprint, "absent": plan.absent}
     if is_prepared(folder):
-        if _fingerprint(folder) != plan.fingerprint:
+        if not _is_same(folder, said):
             raise InputError(
-                f"{folder} was prepared from another state of the source; remove it to prepare it anew"
+                f"{folder} was prepared from another state of the source, or under another name; "
+                "remove it to prepare it anew"
             )
+        report(total, total)
         return Prepared(folder, plan.counts, plan.absent, resumed=total)
     _check_free(folder)
     partial = folder.parent / f".{folder.name}.partial"
-    _open_partial(partial, plan)
-    paths = {
-        shard: metadata.shard_path(partial, name, shard, plan.counts)
-        for shard in planning.shards_of(plan.counts)
-    }
-    missing = {shard for shard, path in paths.items() if not shards.is_whole(path, shard.count)}
+    paths = metadata.shard_paths(partial, name, plan.shards)
+    missing = _open_partial(partial, said, paths)
     to_write = sum(shard.count for shard in missing)
     done = resumed = total - to_write
     if processes is None:
         processes = min(os.cpu_count() or 1, math.ceil(to_write / _RECORDS_WORTH_A_PROCESS))
-    report = progress or (lambda _done, _total: None)
     report(done, total)
     tasks = (
         (paths[shard], filling)
@@ -107,7 +106,7 @@ def prepare(
         done += written
         report(done, total)
     try:
-        metadata.write(partial, about, plan.counts)
+        metadata.write(partial, about, plan.shards)
         os.replace(partial, folder)
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror or error}") from error
@@ -128,24 +127,30 @@ def _check_free(folder: Path) -> None:
         raise InputError(f"{folder} holds something else; a new or empty folder is expected")
 
 
-def _open_partial(partial: Path, plan: Plan) -> None:
-    """Leave in the folder the whole shards of this very plan, and nothing else."""
+def _open_partial(
+    partial: Path, said: Mapping[str, object], paths: Mapping[Shard, Path]
+) -> frozenset[Shard]:
+    """Leave in the folder the whole shards of this very plan and nothing else; give those missing."""
     try:
-        if partial.exists() and _fingerprint(partial) != plan.fingerprint:
+        if partial.exists() and not _is_same(partial, said):
             shutil.rmtree(partial)
         files.make_folder(partial)
-        # A killed run leaves the temporary files of the shards that it was writing.
-        for path in partial.glob(".*"):
+        missing = frozenset(
+            shard for shard, path in paths.items() if not shards.is_whole(path, shard.count)
+        )
+        whole = {path for shard, path in paths.items() if shard not in missing}
+        for path in set(partial.iterdir()) - whole:
             path.unlink()
     except OSError as error:
         raise InputError(f"{partial} cannot be written: {error.strerror}") from error
-    said = {"fingerprint": plan.fingerprint, "counts": plan.counts, "absent": plan.absent}
     files.write_json(partial / PLAN_FILE, said)
+    return missing
 
 
-def _fingerprint(folder: Path) -> str | None:
-    """What the folder says it was made from; None where it says nothing."""
+def _is_same(folder: Path, said: Mapping[str, object]) -> bool:
+    """Whether a folder says that it was made, or begun, from the same source under the same name."""
     try:
-        return json.loads((folder / PLAN_FILE).read_text(encoding="utf-8"))["fingerprint"]
+        found = json.loads((folder / PLAN_FILE).read_text(encoding="utf-8"))
+        return all(found[key] == said[key] for key in ("name", "version", "source"))
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return False

@@ -55,7 +55,7 @@ def test_what_is_written_is_counted_and_read_back(source: Path, tmp_path: Path):
     assert done == Prepared(
         folder, {"train": 12, "test": 2}, (Absent("lost", "its picture is not there"),), 0
     )
-    assert steps == [(0, 14), (4, 14), (8, 14), (10, 14), (14, 14)]
+    assert steps == [(0, 14), (4, 14), (8, 14), (12, 14), (14, 14)]
     assert is_prepared(folder)
     assert os.listdir(folder.parent) == ["1.0.0"]
     listed = [one for one in picture_set.read(source) if isinstance(one, Record)]
@@ -142,6 +142,7 @@ def interrupt(source: Path, folder: Path) -> Path:
 
 def test_leavings_of_a_kill_are_neither_kept_nor_trusted(source: Path, tmp_path: Path):
     partial_folder = interrupt(source, tmp_path / "out")
+    (partial_folder / "features.json").write_text("{")
     (partial_folder / ".pictures-train.x1y2.array_record-00001-of-00003").write_bytes(b"half")
     whole = next(partial_folder.glob("pictures-train.*"))
     # A crash of the machine may lose the end of a file that was renamed already.
@@ -168,6 +169,10 @@ def test_a_finished_folder_of_a_source_that_has_changed_is_refused(source: Path,
     os.utime(picture, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
     with pytest.raises(InputError, match="another state of the source"):
         prepare_pictures(source, tmp_path / "out")
+    os.utime(picture, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert prepare_pictures(source, tmp_path / "out").resumed == 14
+    with pytest.raises(InputError, match="under another name"):
+        prepare(partial(picture_set.read, source), tmp_path / "out", name="x", description="Noise.")
     assert content(tmp_path / "out") == before
 
 
