@@ -6,10 +6,10 @@ pixels, 100 to the inch, and photographs are shrunk to their panels, so that fil
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -18,19 +18,27 @@ from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import Bbox
 
 from convcorr_jax import coords, images
 from convcorr_jax.shapes import Image
 
 _DPI = 100
-_MARGIN, _GAP, _TITLE, _KEY = 14, 16, 20, 84
+_MARGIN, _GAP, _TITLE, _LINE, _KEY = 14, 16, 20, 17, 84
 _INK, _FRAME = "#222222", "#bbbbbb"
 # Colours and widths that show on any photograph.
 _BLACK_ON_WHITE = (("white", 2.5), ("black", 1.0))
 # A grey that no direction has.
 _UNKNOWN_FLOW = 0.8
-# More names than this cover the photograph that they are to explain.
+# More names than this, and larger dots of so many points, cover the photograph that they are to explain.
 _MOST_NAMES = 30
+# Where a name may stand beside its point: offset in points of type, and the side that faces the point.
+_NAME_PLACES = (
+    ((4, 3), "left", "bottom"),
+    ((-4, 3), "right", "bottom"),
+    ((4, -3), "left", "top"),
+    ((-4, -3), "right", "top"),
+)
 _NO_POINTS = np.zeros((0, 2))
 
 
@@ -150,6 +158,8 @@ def points_overlay(
     *,
     names: Sequence[str] = (),
     colors: Float[np.ndarray, "n 3"] | None = None,
+    hollow: Bool[np.ndarray, " n"] | None = None,
+    boxes: Sequence[coords.Box] = (),
     longest_px: int = 320,
 ) -> UInt8[np.ndarray, "h w 3"]:
     """A photograph, its longer side at ``longest_px``, with points on it; absent points (NaN) are left out.
@@ -157,14 +167,18 @@ def points_overlay(
     Args:
         photograph: 8-bit RGB.
         points: in its pixels.
-        names: written beside the points; none by default.
+        names: written beside the points, where they cover no other; none by default.
         colors: of the points, RGB between 0 and 1; `name_colors` by default.
+        hollow: points drawn as rings; none by default.
+        boxes: outlined, in its pixels.
         longest_px: the longer side of the result.
     """
     size = _fitted(photograph.shape[:2], longest_px)
     figure = _figure(size.width, size.height)
     axes = _panel(figure, photograph, (0, 0), size, "")
-    _points(axes, points, names, name_colors(len(points)) if colors is None else colors)
+    for box in boxes:
+        _outline(axes, box)
+    _points(axes, points, names, name_colors(len(points)) if colors is None else colors, hollow)
     return pixels(figure)
 
 
@@ -173,6 +187,7 @@ def image_grid(
     *,
     row_labels: Sequence[str] = (),
     column_labels: Sequence[str] = (),
+    captions: Sequence[Sequence[Sequence[str]]] = (),
     cell_px: int = 160,
 ) -> Figure:
     """Images in rows, as in Figure 3 of Long et al. 2014: a target, then what its neighbours make of it.
@@ -181,19 +196,21 @@ def image_grid(
         rows: images of any size, None for an empty place; rows may differ in length.
         row_labels: one a row, written above it.
         column_labels: one a column, written above the first row.
+        captions: the lines written below each image, in rows too.
         cell_px: the longer side of each image in the picture.
     """
     columns = max((len(row) for row in rows), default=0)
     gap = 6
     above = _TITLE if column_labels else 0
     between = _TITLE if row_labels else gap
+    below = _LINE * max((len(lines) for row in captions for lines in row), default=0)
     sizes = [
         [None if image is None else _fitted(image.shape[:2], cell_px) for image in row]
         for row in rows
     ]
     heights = [max((size.height for size in row if size is not None), default=0) for row in sizes]
     width = 2 * gap + columns * (cell_px + gap) - gap
-    figure = _figure(width, 2 * gap + above + sum(heights) + between * len(rows))
+    figure = _figure(width, 2 * gap + above + sum(heights) + (between + below) * len(rows))
     for column, label in enumerate(column_labels):
         middle = gap + column * (cell_px + gap) + cell_px / 2
         _text(figure, (middle, gap + above / 2), label, horizontalalignment="center")
@@ -203,10 +220,13 @@ def image_grid(
             _text(figure, (gap, top + between / 2), row_labels[i])
         top += between
         for column, (image, size) in enumerate(zip(row, sizes[i], strict=True)):
-            if image is not None and size is not None:
-                left = gap + column * (cell_px + gap) + (cell_px - size.width) // 2
-                _panel(figure, image, (left, top), size, "")
-        top += heights[i]
+            if image is None or size is None:
+                continue
+            cell = gap + column * (cell_px + gap)
+            _panel(figure, image, (cell + (cell_px - size.width) // 2, top), size, "")
+            for number, line in enumerate(captions[i][column] if captions else ()):
+                _text(figure, (cell, top + size.height + (number + 0.6) * _LINE), line)
+        top += heights[i] + below
     return figure
 
 
@@ -277,23 +297,67 @@ def _lines(
         one.scatter(*points.T, s=14, c=colors, edgecolors="white", linewidths=0.5, alpha=opacity)
 
 
-def _points(axes: Axes, points: np.ndarray, names: Sequence[str], colors: np.ndarray) -> None:
-    axes.scatter(*points.T, s=34, c=colors, edgecolors="black", linewidths=0.8, zorder=20)
-    if len(names) > _MOST_NAMES:
+def _points(
+    axes: Axes,
+    points: np.ndarray,
+    names: Sequence[str],
+    colors: np.ndarray,
+    hollow: np.ndarray | None = None,
+) -> None:
+    few = len(points) <= _MOST_NAMES
+    size = 34 if few else 10
+    rings = np.zeros(len(points), bool) if hollow is None else hollow
+    filled = points[~rings].T
+    rim = 0.8 if few else 0.4
+    axes.scatter(*filled, s=size, c=colors[~rings], edgecolors="black", linewidths=rim, zorder=20)
+    # A ring keeps its colour between two dark lines, and what it surrounds.
+    for color, line in (("black", 2.8), (list(colors[rings]), 1.5)):
+        axes.scatter(
+            *points[rings].T,
+            s=1.3 * size,
+            facecolors="none",
+            edgecolors=color,
+            linewidths=line if few else line / 2,
+            zorder=20,
+        )
+    if few:
+        _names(axes, points, names)
+
+
+def _names(axes: Axes, points: np.ndarray, names: Sequence[str]) -> None:
+    """Each name at the first of its places where it covers no dot and no other name, if there is one."""
+    if not names:
         return
-    for point, name in zip(points, names, strict=False):
-        if np.isfinite(point).all():
-            label = axes.annotate(
-                _drawable(name),
-                point,
-                (4, 3),
-                textcoords="offset points",
-                fontsize=7,
-                color=_INK,
-                parse_math=False,
-                zorder=21,
-            )
-            label.set_path_effects([patheffects.withStroke(linewidth=2, foreground="white")])
+    renderer = FigureCanvasAgg(cast("Figure", axes.figure)).get_renderer()
+    panel = axes.get_window_extent(renderer)
+    shown = [
+        (point, name)
+        for point, name in zip(points, names, strict=False)
+        if np.isfinite(point).all()
+    ]
+    dots = [Bbox([at - 4, at + 4]) for at in map(axes.transData.transform, (p for p, _ in shown))]
+    written: list[Bbox] = []
+    for i, (point, name) in enumerate(shown):
+        label = axes.annotate(
+            _drawable(name),
+            point,
+            (0, 0),
+            textcoords="offset points",
+            fontsize=7,
+            color=_INK,
+            parse_math=False,
+            zorder=21,
+        )
+        label.set_path_effects([patheffects.withStroke(linewidth=2, foreground="white")])
+        for offset, horizontal, vertical in _NAME_PLACES:
+            label.set(position=offset, horizontalalignment=horizontal, verticalalignment=vertical)
+            extent = label.get_window_extent(renderer)
+            inside = panel.x0 <= extent.x0 and extent.x1 <= panel.x1
+            if inside and not extent.count_overlaps([*dots[:i], *dots[i + 1 :], *written]):
+                written.append(extent)
+                break
+        else:
+            label.remove()
 
 
 def _outline(

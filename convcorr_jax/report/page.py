@@ -16,9 +16,10 @@ class Table(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A picture beside the page."""
+    """A picture, beside the page or in it."""
 
     file_name: str
+    """Relative to the page, or the picture itself as a ``data:`` address."""
     caption: str
 
 

@@ -138,6 +138,57 @@ def test_names_are_written_unless_they_would_cover_the_photograph():
         assert (bare != named).any() == differs
 
 
+def test_names_are_left_out_where_they_would_cover_each_other():
+    photograph = np.full((80, 80, 3), 128, np.uint8)
+
+    def ink(points, names):
+        shown = figures.points_overlay(photograph, points, names=names).astype(int)
+        return int((shown - figures.points_overlay(photograph, points) < -60).sum())
+
+    apart = np.stack([np.full(4, 20.0), np.linspace(10, 70, 4)], axis=-1)
+    one = ink(apart[:1], ["shoulder"])
+    assert ink(apart, ["shoulder"] * 4) == pytest.approx(4 * one, rel=0.2)
+    # Around one place there is room for four names at most.
+    together = np.full((12, 2), 40.0) + 0.1 * np.arange(12)[:, None]
+    assert ink(together, ["shoulder"] * 12) < 4.5 * one
+    # In a corner a name turns inwards, and an absent point has none.
+    corner = np.array([[78.0, 2.0], [np.nan, np.nan]])
+    assert ink(corner, ["shoulder", "hip"]) == pytest.approx(one, rel=0.4)
+
+
+def test_hollow_points_show_what_they_surround_and_boxes_are_outlined():
+    photograph = np.full((40, 80, 3), 128, np.uint8)
+    points, red = np.array([[20.0, 20.0], [60.0, 20.0]]), np.array([[1.0, 0, 0], [1.0, 0, 0]])
+    hollow = np.array([True, False])
+    found = figures.points_overlay(photograph, points, colors=red, hollow=hollow)
+    middles = np.rint(coords.apply(coords.resize((40, 80), (160, 320)), points)).astype(int)
+    colors = [found[y, x].tolist() for x, y in middles]
+    assert colors == [[128, 128, 128], [255, 0, 0]]
+    assert is_color(found[:, :160], [255, 0, 0], 60).sum() > 8
+    box = coords.Box(10.0, 5.0, 70.0, 35.0)
+    boxed = figures.points_overlay(photograph, points, colors=red, hollow=hollow, boxes=[box])
+    rows, columns = np.nonzero((boxed != found).any(axis=-1))
+    edges = coords.apply(coords.resize((40, 80), (160, 320)), np.array([[10.0, 5], [70, 35]]))
+    np.testing.assert_allclose([columns.min(), rows.min()], edges[0], atol=3)
+    np.testing.assert_allclose([columns.max(), rows.max()], edges[1], atol=3)
+
+
+def test_captions_stand_below_their_images():
+    rows = [[RED, GREEN], [BLUE]]
+    bare = figures.pixels(figures.image_grid(rows, cell_px=90))
+    captions = [[("one",), ("two", "lines")], [()]]
+    found = figures.pixels(figures.image_grid(rows, captions=captions, cell_px=90))
+    assert found.shape[0] > bare.shape[0]
+    ink = (found < 100).all(axis=-1)
+    left, right = ink[:, :100].sum(), ink[:, 100:].sum()
+    assert 0 < left < right
+    red_bottom = np.nonzero(is_color(found, [255, 0, 0]))[0].max()
+    blue_top = np.nonzero(is_color(found, [0, 0, 255]))[0].min()
+    written = np.nonzero(ink.any(axis=1))[0]
+    assert red_bottom < written.min()
+    assert written.max() < blue_top
+
+
 def test_a_grid_has_its_images_in_rows_and_leaves_gaps_empty():
     rows = [[RED, None, BLUE], [GREEN[:, :30]]]
     labels = {"row_labels": ("first", "second"), "column_labels": ("a", "b", "c")}

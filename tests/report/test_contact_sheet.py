@@ -1,0 +1,110 @@
+"""A sheet shows every record, its points in the colours of their sides, and its label map beside it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from convcorr_jax import coords
+from convcorr_jax.datasets.records import Record
+from convcorr_jax.datasets.synthetic import render
+from convcorr_jax.report.contact_sheet import annotated, contact_sheet
+
+LEFT, RIGHT, NEITHER = ([0, 158, 255], [255, 128, 0], [255, 255, 255])
+
+
+@pytest.fixture(scope="module")
+def face() -> Record:
+    return render("face", seed=2, index=1, size=(64, 64))
+
+
+def grey(face: Record, **changes) -> Record:
+    plain = np.full((64, 64, 3), 90, np.uint8)
+    return replace(face, image=plain, label_map=None, box=None, **changes)
+
+
+def shows(image: np.ndarray, color: list[int], tolerance: int = 12) -> int:
+    return int((np.abs(image.astype(int) - color).max(axis=-1) <= tolerance).sum())
+
+
+def three_points(face: Record, names: tuple[str, str, str], **changes) -> Record:
+    points = np.array([[10.0, 20.0], [50.0, 20.0], [30.0, 50.0]])
+    pairs = changes.pop("left_right_pairs", ((0, 1),))
+    visible = changes.pop("visible", np.ones(3, bool))
+    return grey(
+        face, names=names, points=points, visible=visible, left_right_pairs=pairs, **changes
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "left"),
+    [
+        (("l_eye", "r_eye", "chin"), 0),
+        (("r_eye", "l_eye", "chin"), 1),
+        (("lower_lip_right", "lower_lip_left", "chin"), 1),
+        (("L_Eye", "R_Eye", "Chin"), 0),
+        (("jaw_0", "jaw_16", "jaw_8"), 0),
+    ],
+)
+def test_sides_have_their_colours_whatever_the_order_of_the_pair(
+    names: tuple[str, str, str], left: int, face: Record
+):
+    record = three_points(face, names)
+    found = annotated(record, longest_px=320)
+    at = np.rint(coords.apply(coords.resize((64, 64), (320, 320)), record.points)).astype(int)
+    colors = [found[y, x].tolist() for x, y in at]
+    expected = [LEFT, RIGHT] if left == 0 else [RIGHT, LEFT]
+    np.testing.assert_allclose(colors, [*expected, NEITHER], atol=3)
+
+
+def test_hidden_points_are_rings_and_absent_ones_are_not_drawn(face: Record):
+    record = three_points(face, ("l", "r", "top"), visible=np.array([True, False, True]))
+    found = annotated(record, longest_px=320)
+    x, y = np.rint(coords.apply(coords.resize((64, 64), (320, 320)), record.points[1:2])[0]).astype(
+        int
+    )
+    assert found[y, x].tolist() == [90, 90, 90]
+    assert shows(found[y - 8 : y + 9, x - 8 : x + 9], RIGHT, 40) > 8
+    points = np.where(np.arange(3)[:, None] == 1, np.nan, record.points)
+    gone = annotated(replace(record, points=points), longest_px=320)
+    assert shows(gone, RIGHT, 40) == 0
+
+
+def test_boxes_are_outlined(face: Record):
+    record = three_points(face, ("l", "r", "top"))
+    bare = annotated(record, longest_px=320)
+    boxed = annotated(replace(record, box=coords.Box(5.0, 5.0, 60.0, 60.0)), longest_px=320)
+    both = annotated(
+        replace(
+            record,
+            box=coords.Box(5.0, 5.0, 60.0, 60.0),
+            other_boxes={"head": coords.Box(20.0, 20.0, 40.0, 40.0)},
+        ),
+        longest_px=320,
+    )
+    white = [shows(image, [255, 255, 255]) for image in (bare, boxed, both)]
+    assert white[0] < white[1] < white[2]
+
+
+def test_a_label_map_stands_beside_its_photograph(face: Record):
+    without = contact_sheet([replace(face, label_map=None)] * 2, columns=2, cell_px=160)
+    with_labels = contact_sheet([face], columns=2, cell_px=160)
+    assert with_labels.shape == without.shape
+    # One record takes two places.
+    assert contact_sheet([face], columns=1, cell_px=160).shape[0] > 1.8 * with_labels.shape[0]
+    ignored = replace(face, label_map=np.full((64, 64), 255, np.uint8))
+    assert shows(contact_sheet([ignored], columns=2, cell_px=160)[:, 180:], [255, 255, 255], 200)
+
+
+def test_rows_fill_in_reading_order_and_long_names_stay_in_their_cells(face: Record):
+    plain = grey(
+        face, names=(), points=np.zeros((0, 2)), visible=np.zeros(0, bool), left_right_pairs=()
+    )
+    sheets = [
+        contact_sheet([replace(plain, source_id=name)] * 3, columns=2, cell_px=160)
+        for name in ("a", "b" * 500)
+    ]
+    assert sheets[0].shape == sheets[1].shape
+    # Text never reaches the next cell, nor the border.
+    assert (sheets[1][:, -4:] == 255).all()
+    assert (sheets[1][-80:, 180:] == 255).all()
