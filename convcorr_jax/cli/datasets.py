@@ -197,7 +197,10 @@ def _unpacked(source: Path, out: Path, dataset: "DataSet") -> Iterator[Path]:
                 raise InputError(
                     f"{source} has the SHA-256 {digest}, and officially {archive.sha256}"
                 )
-    folder = unpack(source, out / f".{dataset.name}.unpacked")
+    folder = out / f".{dataset.name}.unpacked"
+    # What a run that was killed has left.
+    shutil.rmtree(folder, ignore_errors=True)
+    unpack(source, folder)
     try:
         yield _innermost(folder, dataset)
     finally:
