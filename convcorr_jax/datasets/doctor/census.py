@@ -20,7 +20,7 @@ def repeated_ids(records: Sequence[Record]) -> Iterator[Finding]:
     times = Counter(record.source_id for record in records)
     cases = [Case((name,), f"{count} times") for name, count in times.items() if count > 1]
     if cases:
-        sentence = f"{counted(len(cases), 'source id')} occur more than once."
+        sentence = f"Several records share {counted(len(cases), 'source id')}."
         yield Finding("repeated ids", CHANGES_SCORES, sentence, tuple(cases))
 
 
@@ -29,7 +29,9 @@ def wrong_counts(records: Sequence[Record], official: Mapping[str, int]) -> Iter
     here = Counter(record.split for record in records)
     for split, expected in official.items():
         if here[split] != expected:
-            sentence = f"Split {split!r} has {here[split]:,} records; officially {expected:,}."
+            sentence = (
+                f"Split {split!r} has {counted(here[split], 'record')}; officially {expected:,}."
+            )
             yield Finding("official counts", CHANGES_SCORES, sentence)
 
 

@@ -61,7 +61,7 @@ def shared_by_splits(records: Sequence[Record], glimpses: Glimpses) -> Iterator[
         if len(_splits(group)) > 1
     ]
     if cases:
-        sentence = f"{counted(len(cases), 'image file')} are in more than one split."
+        sentence = f"Objects of more than one split are in {counted(len(cases), 'image file')}."
         yield Finding("images in two splits", CHANGES_SCORES, sentence, tuple(cases))
 
 

@@ -24,7 +24,7 @@ class Finding(NamedTuple):
     severity: Severity
     sentence: str
     cases: tuple[Case, ...] = ()
-    """The clearest first."""
+    """The clearest first, where something measures it."""
 
     @property
     def source_ids(self) -> tuple[str, ...]:

@@ -50,5 +50,5 @@ def normalizers(records: Sequence[Record]) -> Iterator[Finding]:
                 note = f"{ratio:.3g} times the box's longer side; {usual:.3g} is usual"
                 unusual.append(Case((record.source_id,), note))
     if unusual:
-        sentence = f"{counted(len(unusual), 'record')} have a normalizer that does not fit the box."
+        sentence = f"The normalizer does not fit the box in {counted(len(unusual), 'record')}."
         yield Finding("normalizers", WORTH_A_LOOK, sentence, tuple(unusual))

@@ -34,8 +34,9 @@ def image(records: Sequence[Record]) -> Iterator[Finding]:
             if outside.any():
                 cases.append(_case(record, beyond, outside))
         if cases:
-            kind = "visible" if visible else "hidden"
-            sentence = f"{counted(len(cases), 'record')} have {kind} keypoints outside the image."
+            kind = "Visible" if visible else "Hidden"
+            where = counted(len(cases), "record")
+            sentence = f"{kind} keypoints lie outside the image in {where}."
             yield Finding("points outside the image", severity, sentence, tuple(cases))
 
 
@@ -55,10 +56,10 @@ def box(records: Sequence[Record]) -> Iterator[Finding]:
             chosen = most if outside.sum() > record.visible.sum() / 2 else some
             chosen.append(_case(record, beyond, outside))
     if most:
-        sentence = f"{counted(len(most), 'record')} have most visible keypoints outside the box."
+        sentence = f"Most visible keypoints lie outside the box in {counted(len(most), 'record')}."
         yield Finding("points outside the box", CHANGES_SCORES, sentence, tuple(most))
     if some:
-        sentence = f"{counted(len(some), 'record')} have some visible keypoints outside the box."
+        sentence = f"Some visible keypoints lie outside the box in {counted(len(some), 'record')}."
         yield Finding("points outside the box", WORTH_A_LOOK, sentence, tuple(some))
 
 

@@ -69,11 +69,12 @@ def swaps(records: Sequence[Record]) -> Iterator[Finding]:
             pairs += _exchanged_pairs([members[row] for row in others], across[others].real)
         yield from _opposite_conventions(usual, members[0].category)
     if figures:
-        sentence = f"{counted(len(figures), 'record')} have left and right exchanged."
+        sentence = f"Left and right are exchanged in {counted(len(figures), 'record')}."
         yield Finding("left/right swaps", CHANGES_SCORES, sentence, tuple(figures))
     if pairs:
-        sentence = f"{counted(len(pairs), 'record')} have a pair that the others say is exchanged."
-        yield Finding("left/right swaps", WORTH_A_LOOK, sentence, tuple(pairs))
+        sentence = f"By the other pairs, one pair is exchanged in {counted(len(pairs), 'record')}."
+        ranked = sorted(pairs, key=lambda pair: -pair[0])
+        yield Finding("left/right swaps", WORTH_A_LOOK, sentence, tuple(case for _, case in ranked))
 
 
 def _alike(records: Sequence[Record]) -> list[list[Record]]:
@@ -121,8 +122,8 @@ def _deviations(count: int) -> float:
 
 def _exchanged_pairs(
     records: Sequence[Record], across: Float[np.ndarray, "rows pairs"]
-) -> list[Case]:
-    """One case a record: its pair that is farthest from what the others say."""
+) -> list[tuple[float, Case]]:
+    """One case a record, and how far its pair is off: the one farthest from what the others say."""
     worst = np.zeros(len(across))
     pair_of = np.zeros(len(across), int)
     for pair in range(across.shape[1]):
@@ -130,11 +131,11 @@ def _exchanged_pairs(
         pair_of[off > worst] = pair
         worst = np.maximum(worst, off)
     cases = []
-    for row in np.argsort(-worst)[: np.count_nonzero(worst)].tolist():
+    for row in np.flatnonzero(worst).tolist():
         record = records[row]
         first, second = (record.names[i] for i in record.left_right_pairs[pair_of[row]])
         note = f"{first} and {second}, {worst[row]:.1f} standard deviations off"
-        cases.append(Case((record.source_id,), note))
+        cases.append((float(worst[row]), Case((record.source_id,), note)))
     return cases
 
 

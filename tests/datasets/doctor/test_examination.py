@@ -8,9 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from convcorr_jax import coords
 from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.compact import face_landmarks, lspet, pf_willow
-from convcorr_jax.datasets.doctor import CHANGES_SCORES, changes_scores, duplicates, examine
+from convcorr_jax.datasets.doctor import (
+    CHANGES_SCORES,
+    changes_scores,
+    duplicates,
+    examine,
+    sides,
+)
 from convcorr_jax.datasets.doctor.glimpses import look
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
@@ -108,6 +115,22 @@ def test_the_real_people_have_hardly_a_false_duplicate():
     """Near duplicates were taken out of this set; an eighth of it is enough for a test."""
     records = lspet.read(prepared("lspet"))[::8]
     assert sum(len(finding.cases) for finding in duplicates.near(*look(records))) == 0
+
+
+@pytest.mark.parametrize("name", ["lfpw68", "helen68"])
+def test_exchanged_sides_of_real_faces_are_found_and_no_others(name: str, rng: np.random.Generator):
+    records = list(face_landmarks.read(prepared(name)))
+    assert list(sides.swaps(records)) == []
+    chosen = rng.choice(len(records), 20, replace=False)
+    for index in chosen.tolist():
+        record = records[index]
+        points = coords.flip_points(
+            record.points, width=1, left_right_pairs=record.left_right_pairs
+        ) * [-1, 1]
+        records[index] = replace(record, points=points)
+    (finding,) = sides.swaps(records)
+    assert set(finding.source_ids) == {records[index].source_id for index in chosen.tolist()}
+    assert finding.severity == CHANGES_SCORES
 
 
 def test_the_real_pf_willow_is_in_order():
