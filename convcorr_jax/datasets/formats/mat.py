@@ -73,7 +73,7 @@ class Group:
 
     def __init__(self, where: str, parts: Mapping[str, _Part] | Mapping[int, _Part]) -> None:
         self.where = where
-        self._parts: dict[str | int, _Part] = {**parts}
+        self._parts: dict[str | int, _Part] = dict(parts.items())
 
     def __getitem__(self, key: str | int) -> Value:
         return _value(self._parts[key], self._place(key))
@@ -364,4 +364,8 @@ def _text(part: _Part, head: _Head, where: str) -> str:
     except UnicodeDecodeError as error:
         raise _damage(where) from error
     rows = head.shape[0]
-    return text if rows <= 1 else "\n".join(text[row::rows] for row in range(rows))
+    if rows <= 1 or not text:
+        return text
+    if len(text) != math.prod(head.shape):
+        raise _damage(where)
+    return "\n".join(text[row::rows] for row in range(rows))

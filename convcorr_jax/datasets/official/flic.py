@@ -43,6 +43,8 @@ LEFT_RIGHT_PAIRS = ((0, 3), (1, 4), (2, 5), (6, 7), (8, 9))
 PART_SETS = {"l_arm": (0, 1, 2), "r_arm": (3, 4, 5), "torso": (0, 3, 6, 7), "face": (8, 9, 10)}
 """The joints of the parts that the release draws."""
 
+# No picture has so many pixels a side.
+_FARTHEST = 1e6
 _SPLITS = {(1, 0): "train", (0, 1): "test"}
 
 
@@ -82,11 +84,14 @@ def read_examples(path: Path) -> Examples:
     if not found:
         raise InputError(f"{path} has no examples")
     columns = list(_COLUMNS.values())
+    sizes = np.array([_shaped(example, "imgdims", (1, 3))[0, :2] for example in found], np.float64)
+    if not (sizes >= 1).all():
+        raise InputError(f"{path}: imgdims must be positive")
     points = [_shaped(example, "coords", (2, 29))[:, columns].T for example in found]
     boxes = [_shaped(example, "torsobox", (1, 4))[0] for example in found]
     return Examples(
         frames=tuple(example.text("filepath") for example in found),
-        sizes=np.array([_shaped(each, "imgdims", (1, 3))[0, :2] for each in found]).astype(int),
+        sizes=sizes.astype(int),
         points=np.array(points, np.float64) - 1,
         torso_boxes=np.array(boxes, np.float64) - 1,
         splits=tuple(_split(example) for example in found),
@@ -116,6 +121,9 @@ def _shaped(example: mat.Group, field: str, shape: tuple[int, ...]) -> np.ndarra
     found = example.array(field)
     if found.shape != shape:
         raise InputError(f"{example.where}.{field} is {found.shape}; {shape} is expected")
+    # Joints that are not annotated are NaN.
+    if (np.abs(found) > _FARTHEST).any():
+        raise InputError(f"{example.where}.{field} leads further than any picture")
     return found
 
 

@@ -15,10 +15,11 @@ LSPET       (14, 3, n)    1 is seen, 0 is not annotated   im00001   all train
   NaN here.
 - "Left" is the person's own. (An observer-centric ``joints.mat`` of LSP, made by others, cannot be
   told from the official one.)
-- LSP comes in two sizes. The original photographs are annotated from 1: the scaled joints, exactly
-  ``scale * (original - corner)`` with whole corners, were cut at corners of 1 where the person is near
-  the edge, in 177 pictures at the left and in 293 at the top. So the scaled joints count from 0, and
-  LSPET's, made by the same authors in the same way, are taken to do so too (they reach down to 0).
+- LSP comes in two sizes, told apart by their largest coordinate. The original photographs are annotated
+  from 1: the scaled joints are exactly ``scale * (original - corner)`` with whole corners, and where a
+  person is near the edge the corner is 1, in 177 pictures at the left and in 293 at the top. So the
+  scaled joints count from 0. LSPET's are taken to do so too, without such a proof: they reach down to
+  0.0.
 - There are no boxes. The metric's length is the torso's diagonal, left shoulder to right hip, or the
   other one where that is not annotated.
 
@@ -49,9 +50,11 @@ NAMES = (
 LEFT_RIGHT_PAIRS = ((5, 0), (4, 1), (3, 2), (11, 6), (10, 7), (9, 8))
 """Joints that exchange places when a person is mirrored."""
 
-# People of the scaled LSP are some 150 pixels long, and no joint of theirs is beyond 195; of the
-# original photographs, the smallest has one beyond 300.
+# People of the scaled LSP are some 150 pixels long, and none of their coordinates is beyond 195; in the
+# original photographs they go up to 1024.
 _SCALED_REACH = 256
+# No picture has so many pixels a side.
+_FARTHEST = 1e6
 
 _TRAIN_COUNT = 1000
 
@@ -93,8 +96,8 @@ def read_joints(path: Path) -> People:
     # To people, joints, values.
     joints = joints.transpose(2, 0, 1) if extended else joints.transpose(2, 1, 0)
     points, flags = joints[..., :2], joints[..., 2]
-    if not np.isin(flags, (0, 1)).all() or not np.isfinite(points).all():
-        raise InputError(f"{path}: joints must be finite, and their third value 0 or 1")
+    if not np.isin(flags, (0, 1)).all() or not (np.abs(points) < _FARTHEST).all():
+        raise InputError(f"{path}: joints must have finite places, and a third value of 0 or 1")
     numbers = range(1, len(joints) + 1)
     if extended:
         visible = flags == 1

@@ -37,6 +37,8 @@ _SHARES = {
 }
 # The head of an .h5 may promise arrays of any size; the training set's largest takes 6 MB.
 _MAX_BYTES = 2**28
+# No picture has so many pixels a side.
+_FARTHEST = 1e6
 
 
 def read_h5(paths: Mapping[str, Path]) -> tuple[Person, ...]:
@@ -115,8 +117,8 @@ def _column(stored: Any, name: str) -> np.ndarray:
     ):
         raise ValueError(f"{name} must be an array of people times {share}")
     column = stored[()]
-    if name != "imgname" and not np.isfinite(column).all():
-        raise ValueError(f"{name} must be finite")
+    if name != "imgname" and not (np.abs(column) < _FARTHEST).all():
+        raise ValueError(f"{name} must be finite, and within {_FARTHEST:.0f} pixels")
     return column
 
 

@@ -101,6 +101,10 @@ def test_characters_of_two_bytes_are_in_the_files_order(tmp_path: Path, order: s
     assert parsed(tmp_path / "a.mat", matrix(4, (1, 2), stored, order=order), order) == "žλ"
 
 
+def test_rows_without_characters_are_no_text(tmp_path: Path):
+    assert parsed(tmp_path / "a.mat", matrix(4, (2**30, 0), element(16, b""))) == ""
+
+
 def deep_cells(depth: int) -> bytes:
     """Cells in cells, which SciPy reads by recursion."""
     head = matrix(1, (1, 1))[8:]
@@ -137,6 +141,7 @@ HOSTILE = {
     "large fractions in small": matrix(7, (1, 1), NUMBER),
     "numbers of no type": matrix(6, (1, 1), element(99, bytes(8))),
     "characters of no type": matrix(4, (1, 1), element(9, bytes(8))),
+    "more rows than characters": matrix(4, (2**30, 1), element(16, b"ab")),
     "half a character": matrix(4, (1, 1), element(4, b"a")),
     "no class": matrix(99, (1, 1), NUMBER),
 }

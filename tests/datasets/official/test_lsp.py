@@ -12,8 +12,8 @@ from mat_files import write
 from PIL import Image as PillowImage
 
 from convcorr_jax.datasets import roots
-from convcorr_jax.datasets.official.lsp import NAMES
 from convcorr_jax.datasets.official import lsp
+from convcorr_jax.datasets.official.lsp import NAMES
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 
@@ -115,8 +115,8 @@ def test_people_without_their_picture_are_named(tmp_path: Path):
     [
         (np.zeros((2, 14, 5)), r"joints is \(2, 14, 5\); \(3, 14, n\) of LSP"),
         (np.zeros((3, 14)), r"joints is \(3, 14\)"),
-        (np.full((3, 14, 2), 0.5), "third value 0 or 1"),
-        (np.full((3, 14, 2), np.nan), "must be finite"),
+        (np.full((3, 14, 2), 0.5), "a third value of 0 or 1"),
+        (np.full((3, 14, 2), np.nan), "must have finite places"),
         ("joints", "numbers are expected"),
     ],
 )

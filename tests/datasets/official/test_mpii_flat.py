@@ -130,6 +130,7 @@ def test_a_tree_of_flat_files_is_read(tmp_path: Path):
         ({"part": np.zeros((2, 14, 2))}, "part must be"),
         ({"imgname": np.zeros((2, 16))}, "imgname must be"),
         ({"scale": np.array([1.0, np.nan])}, "scale must be finite"),
+        ({"scale": np.array([1.0, 1e300])}, "scale must be finite"),
         ({"scale": np.ones(3)}, "different lengths"),
     ],
 )
