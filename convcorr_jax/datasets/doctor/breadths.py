@@ -14,6 +14,8 @@ from convcorr_jax.datasets.records import Record
 
 # The median figure settles within a few.
 _ROUNDS = 5
+# The correlation of a figure with the median one; a body that is bent double has no upright.
+_LEAST_ALIKE = 0.5
 # A keypoint that fewer figures have, by their share, does not help to align them.
 _LEAST_SHARE = 0.25
 
@@ -44,15 +46,17 @@ def _factors(points: Complex[np.ndarray, "records n"]) -> Complex[np.ndarray, " 
     if not len(points):
         return factors
     figures = _centred(points, present)
-    sizes = np.sqrt((np.abs(figures) ** 2).sum(axis=1) / present.sum(axis=1))
-    found = np.where(sizes > 0, sizes, np.nan).astype(complex)
+    energy = (np.abs(figures) ** 2).sum(axis=1)
+    found = np.sqrt(energy / present.sum(axis=1)).astype(complex)
     for _ in range(_ROUNDS):
-        usual = median(np.where(present, figures / found[:, None], np.nan))
+        scaled = figures / np.where(energy > 0, found, np.nan)[:, None]
+        usual = median(np.where(present, scaled, np.nan))
         usual /= max(float(np.linalg.norm(usual)), np.finfo(float).tiny)
         placed = _centred(np.broadcast_to(usual, points.shape), present)
         power = (np.abs(placed) ** 2).sum(axis=1)
-        found = (placed.conj() * figures).sum(axis=1) / np.where(power > 0, power, np.nan)
-        found[found == 0] = np.nan
+        product = (placed.conj() * figures).sum(axis=1)
+        alike = np.abs(product) > _LEAST_ALIKE * np.sqrt(power * energy)
+        found = product / np.where(alike, power, np.nan)
     factors[enough] = found
     return factors
 
