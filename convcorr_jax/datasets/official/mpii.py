@@ -65,8 +65,8 @@ def read(source: Path) -> Iterator[Record | Absent]:
 
 def _people(source: Path) -> Iterable[Person | Absent]:
     if (release := _found(source, RELEASE_FILE)) is not None:
-        validation = _found(source, VALIDATION_FILE)
-        return read_release(release, validation=read_validation(validation) if validation else ())
+        chosen = _found(source, VALIDATION_FILE)
+        return read_release(release, validation=read_validation(chosen) if chosen else frozenset())
     for names, read_flat in mpii_flat.FORMS:
         paths = {split: path for split, name in names.items() if (path := _found(source, name))}
         if paths:
@@ -95,9 +95,7 @@ def _records(images: Path, people: Iterable[Person | Absent]) -> Iterator[Record
         yield made
 
 
-def read_release(
-    path: Path, *, validation: Set[Place] | tuple[()] = ()
-) -> Iterator[Person | Absent]:
+def read_release(path: Path, *, validation: Set[Place] = frozenset()) -> Iterator[Person | Absent]:
     """The people of ``RELEASE``, those of ``validation`` in the split "valid".
 
     Raises:

@@ -127,7 +127,8 @@ def _json_people(path: Path, split: str, places: Counter[str]) -> list[Person]:
     people = []
     try:
         for entry in json.loads(path.read_text(encoding="utf-8")):
-            frame = str(entry["image"])
+            # JSON can spell half a character, which no file name and no report can hold.
+            frame = str(entry["image"]).encode(errors="replace").decode()
             people.append(_json_person(entry, frame, places[frame], split))
             places[frame] += 1
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mat_files import cells, structs, write
 
 from convcorr_jax.datasets import roots
-from convcorr_jax.datasets.formats import mat
+from convcorr_jax.datasets.formats import mat, mat_bytes
 from convcorr_jax.errors import InputError
 
 PEOPLE = structs(
@@ -186,7 +186,7 @@ def test_a_file_that_inflates_without_end_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     path = write(tmp_path / "a.mat", {"v": np.zeros(1000)})
-    monkeypatch.setattr(mat, "MAX_INFLATED_BYTES", 500)
+    monkeypatch.setattr(mat_bytes, "MAX_INFLATED_BYTES", 500)
     with pytest.raises(InputError, match="inflates to more than 500 bytes"):
         mat.read(path)
 

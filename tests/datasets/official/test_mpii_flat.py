@@ -123,6 +123,11 @@ def test_a_tree_of_flat_files_is_read(tmp_path: Path):
     assert [record.source_id for record in mpii.read(tmp_path)] == ["a.jpg#2", "a.jpg#0"]
 
 
+def test_names_that_cannot_be_written_are_spelt_anew(tmp_path: Path):
+    (person,) = mpii_flat.read_json({"test": write_json(tmp_path / "a", entry(image="\ud800.jpg"))})
+    assert person.frame == "?.jpg"
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
