@@ -31,22 +31,26 @@ Example = Mapping[str, Any]
 
 
 def is_prepared(folder: Path) -> bool:
-    """Whether one of the builders that `read` knows prepared this folder."""
-    return metadata.is_there(folder) and tfds.builder_from_directory(folder).name in _READERS
+    """Whether one of the builders that `read` knows prepared this folder.
+
+    Raises:
+        InputError: the description of the folder is damaged.
+    """
+    return metadata.is_there(folder) and _builder(folder).name in _READERS
 
 
 def read(folder: Path) -> Iterator[Record]:
     """The records of a folder such as ``voc/2012/5.0.0``, lazily, split after split.
 
     Raises:
-        InputError: the folder was prepared by none of the builders, or in another format.
+        InputError: the folder was prepared by none of the builders or in another format, or is damaged.
     """
     if not is_prepared(folder):
         raise InputError(
             f"{folder} is not what TFDS prepares of {', '.join(_READERS)}; a folder with "
             "dataset_info.json and features.json is expected"
         )
-    builder: Any = tfds.builder_from_directory(folder)
+    builder = _builder(folder)
     try:
         sources = builder.as_data_source(decoders={"image": tfds.decode.SkipDecoding()})
     except NotImplementedError as error:
@@ -54,7 +58,16 @@ def read(folder: Path) -> Iterator[Record]:
             f"{folder} is in the {builder.info.file_format} format; prepare it with "
             'file_format="array_record"'
         ) from error
+    except metadata.DAMAGE as error:
+        raise InputError(f"{folder} is damaged: {error}") from error
     return _records(folder, builder, sources)
+
+
+def _builder(folder: Path) -> Any:
+    try:
+        return tfds.builder_from_directory(folder)
+    except metadata.DAMAGE as error:
+        raise InputError(f"{folder} is damaged: {error}") from error
 
 
 def _records(folder: Path, builder: Any, sources: Mapping[str, Any]) -> Iterator[Record]:
@@ -63,7 +76,7 @@ def _records(folder: Path, builder: Any, sources: Mapping[str, Any]) -> Iterator
         for place in range(len(source)):
             try:
                 yield from reader(source[place], builder.info.features, split, f"{split}/{place}")
-            except (RuntimeError, ValueError, LookupError, TypeError, OSError) as error:
+            except metadata.DAMAGE as error:
                 raise InputError(f"{folder}: example {place} of {split}: {error}") from error
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import tensorflow_datasets as tfds
-from tensorflow_datasets.core.dataset_info import DatasetIdentity
+from google.protobuf import json_format, message
+from tensorflow_datasets.core.dataset_info import DatasetIdentity, read_proto_from_builder_dir
 from tensorflow_datasets.core.naming import is_valid_dataset_and_class_name
 
 from convcorr_jax.datasets.prepared.features import FEATURES
@@ -15,6 +16,12 @@ from convcorr_jax.datasets.prepared.planning import Shard
 from convcorr_jax.errors import InputError
 
 FILE_FORMAT = "array_record"
+
+DAMAGE = (
+    *(OSError, EOFError, RuntimeError, AssertionError, ValueError, TypeError, LookupError),
+    *(AttributeError, ImportError, json_format.Error, message.Error),
+)
+"""What TFDS raises on files that are cut short, changed, or something else altogether."""
 
 
 class About(NamedTuple):
@@ -77,6 +84,24 @@ def write(folder: Path, about: About, shards: Sequence[Shard]) -> None:
         splits.append(tfds.core.SplitInfo(split, [shard.count for shard in members], size))
     info.set_splits(tfds.core.splits.SplitDict(splits))
     info.write_to_directory(folder)
+
+
+def read(folder: Path) -> tfds.core.DatasetInfo:
+    """What `write` has written.
+
+    The features are ours whatever ``features.json`` says: it names classes, which TFDS would import.
+
+    Raises:
+        InputError: the description is damaged.
+    """
+    try:
+        proto = read_proto_from_builder_dir(folder)
+        identity = DatasetIdentity.from_proto(proto, str(folder))
+        info = tfds.core.DatasetInfo(builder=identity, features=FEATURES)
+        info.read_from_directory(folder)
+    except DAMAGE as error:
+        raise InputError(f"{folder / 'dataset_info.json'} is damaged: {error}") from error
+    return info
 
 
 def is_there(folder: Path) -> bool:

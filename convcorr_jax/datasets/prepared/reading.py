@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, SupportsIndex, overload
+from typing import SupportsIndex, overload
 
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.data_sources.array_record import ArrayRecordDataSource
 
-from convcorr_jax.datasets.prepared import features, writing
+from convcorr_jax.datasets.prepared import features, metadata, writing
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 
 
-class PreparedRecords(Sequence[Record]):
+# Not Sequence[Record], of which a run-time type checker would read an element to look at it.
+class PreparedRecords(Sequence):
     """The records of a prepared folder; each is read when it is asked for, from any thread."""
 
     def __init__(self, folder: Path, source: Sequence) -> None:
@@ -38,10 +40,9 @@ class PreparedRecords(Sequence[Record]):
 
     def _read(self, position: int) -> Record:
         try:
-            example = self._source[position]
-        except (RuntimeError, ValueError, OSError) as error:
+            return features.from_example(self._source[position])
+        except metadata.DAMAGE as error:
             raise InputError(f"{self._folder}: record {position} is damaged: {error}") from error
-        return features.from_example(example)
 
 
 def read(folder: Path, split: str | None = None) -> PreparedRecords:
@@ -53,20 +54,21 @@ def read(folder: Path, split: str | None = None) -> PreparedRecords:
             default all of them, one after another.
 
     Raises:
-        InputError: the folder holds nothing prepared, or not this split.
+        InputError: the folder holds nothing prepared, something damaged, or not this split.
     """
     if not writing.is_prepared(folder):
         raise InputError(
             f"{folder} holds no prepared data set; dataset_info.json is expected there"
         )
-    builder: Any = tfds.builder_from_directory(folder)
-    splits = list(builder.info.splits)
+    info = metadata.read(folder)
+    splits = list(info.splits)
     try:
-        source = builder.as_data_source(
-            "+".join(splits) if split is None else split,
+        source = ArrayRecordDataSource(
+            info,
+            split=tfds.Split("+".join(splits) if split is None else split),
             decoders={"image": tfds.decode.SkipDecoding()},
         )
-    except (ValueError, KeyError, NotImplementedError) as error:
+    except metadata.DAMAGE as error:
         raise InputError(
             f"{folder} has no split {split!r}; {', '.join(splits)} are there"
         ) from error

@@ -152,5 +152,5 @@ def _is_same(folder: Path, said: Mapping[str, object]) -> bool:
     try:
         found = json.loads((folder / PLAN_FILE).read_text(encoding="utf-8"))
         return all(found[key] == said[key] for key in ("name", "version", "source"))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False

@@ -38,6 +38,8 @@ def test_a_builder_says_what_it_wants(tmp_path: Path):
     made = builder.builder_class(PICTURES)(data_dir=tmp_path)
     with pytest.raises(InputError, match=r"manual_dir=.*the pictures"):
         made.download_and_prepare()
+    with pytest.raises(InputError, match="file_format 'tfrecord' is not written"):
+        builder.builder_class(PICTURES)(data_dir=tmp_path, file_format="tfrecord")
 
 
 @pytest.mark.parametrize("name", DATASETS)

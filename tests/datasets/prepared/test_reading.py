@@ -1,5 +1,6 @@
 """Reading prepared folders, here and with TFDS alone."""
 
+import contextlib
 import threading
 from functools import partial
 from pathlib import Path
@@ -7,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from convcorr_jax.datasets.prepared import batches, planning, prepare, read
-from convcorr_jax.datasets.prepared.reading import PreparedRecords
 from convcorr_jax.datasets.records import Record, load_image
 from convcorr_jax.errors import InputError
 from tests import picture_set
@@ -65,20 +67,18 @@ def test_a_folder_or_split_that_is_not_there_is_refused(folder: Path, tmp_path: 
 
 
 def test_damage_is_said(folder: Path):
-    def records():
-        # `read` itself hands them over through the run-time type checker, which looks at one.
-        source = tfds.builder_from_directory(folder).as_data_source("train")
-        return PreparedRecords(folder, source)
-
     first = next(folder.glob("*-train.*-00000-*"))
     content = bytearray(first.read_bytes())
     content[200:1200] = bytes(1000)
     first.write_bytes(content)
     with pytest.raises(InputError, match="record 0 is damaged"):
-        records()[0]
+        read(folder)[0]
     first.unlink()
     with pytest.raises(InputError, match=r"record 1 is damaged: .*No such file"):
-        records()[1]
+        read(folder)[1]
+    (folder / "dataset_info.json").write_text("{")
+    with pytest.raises(InputError, match=r"dataset_info\.json is damaged"):
+        read(folder)
 
 
 def test_batches_keep_the_order_and_load_ahead(folder: Path):
@@ -114,3 +114,28 @@ def test_errors_of_loading_come_out_of_the_batches(folder: Path):
         next(batches(read(folder), load, size=3))
     with pytest.raises(InputError, match="at least 1"):
         batches([], load, size=0)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_damaged_files_give_records_or_the_projects_error(folder: Path, data: st.DataObject):
+    names = sorted(path.name for path in folder.iterdir())
+    path = folder / data.draw(st.sampled_from(names))
+    whole = path.read_bytes()
+    content = bytearray(whole)
+    at = data.draw(st.integers(0, len(content) - 1))
+    content[at] = data.draw(st.integers(0, 255))
+    del content[data.draw(st.integers(at, 2 * len(content))) :]
+    path.write_bytes(content)
+    try:
+        # Anything else than the project's error fails the test; that the damage may be harmless is
+        # why it is optional.
+        with contextlib.suppress(InputError):
+            list(read(folder))
+    finally:
+        path.write_bytes(whole)
