@@ -13,7 +13,8 @@ from convcorr_jax.datasets.records import Record, load_image
 from convcorr_jax.descriptors.convolutional import descriptor_grid
 from convcorr_jax.flow.warping import upsample_flow, warp
 from convcorr_jax.keypoints.transfer import VOTERS
-from convcorr_jax.report.figures import image_grid, name_colors, pixels, points_overlay
+from convcorr_jax.report.colors import name_colors
+from convcorr_jax.report.figures import image_grid, pixels, points_overlay
 from convcorr_jax.shapes import Image
 from eval.methods import Method, align_pairs, describe, record_view
 

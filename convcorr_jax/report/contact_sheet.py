@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from convcorr_jax.datasets.records import IGNORED_LABEL, Record, load_image, load_label_map
-from convcorr_jax.report.figures import image_grid, name_colors, pixels, points_overlay
+from convcorr_jax.report.colors import name_colors
+from convcorr_jax.report.figures import image_grid, pixels, points_overlay
 from convcorr_jax.shapes import Image
 
 # Blue for left and orange for right: told apart by every kind of colour vision.

@@ -1,6 +1,5 @@
-"""Figures show what they are given: colours of flows, panels, points and lines where they belong."""
+"""Figures show what they are given: panels, points and lines where they belong."""
 
-import colorsys
 import io
 import subprocess
 import sys
@@ -13,50 +12,13 @@ from matplotlib.figure import Figure
 
 from convcorr_jax import coords
 from convcorr_jax.report import figures
+from convcorr_jax.report.colors import name_colors
 
 RED, GREEN, BLUE = (np.full((60, 90, 3), c, np.uint8) for c in np.eye(3) * 255)
 
 
 def is_color(image, color, tolerance=2):
     return np.abs(image.astype(int) - color).max(axis=-1) <= tolerance
-
-
-def test_hue_is_direction_and_saturation_is_length(rng):
-    flow = rng.standard_normal((5, 6, 2))
-    found = figures.flow_colors(flow, longest=2.0)
-    for (dx, dy), color in zip(flow.reshape(-1, 2), found.reshape(-1, 3), strict=True):
-        turn = np.arctan2(dy, dx) / (2 * np.pi)
-        expected = colorsys.hsv_to_rgb(turn % 1, min(np.hypot(dx, dy) / 2, 1), 1)
-        np.testing.assert_allclose(color, np.array(expected) * 255, atol=0.51)
-
-
-def test_what_is_too_long_is_saturated_and_what_is_unknown_is_grey():
-    flow = np.array([[[3.0, 0.0], [300.0, 0.0], [np.nan, 0.0], [0.0, np.nan]]])
-    found = figures.flow_colors(flow, longest=3.0)[0]
-    assert found.tolist() == [[255, 0, 0], [255, 0, 0], [204] * 3, [204] * 3]
-
-
-def test_the_wheel_is_the_key():
-    wheel = figures.flow_wheel(101)
-    assert wheel[50, 50].tolist() == [255] * 3
-    assert wheel[0, 0].tolist() == [255] * 3
-    for x, y, flow in ((99, 50, (1, 0)), (50, 99, (0, 1)), (1, 50, (-1, 0)), (50, 1, (0, -1))):
-        expected = figures.flow_colors(np.array([[flow]], float), longest=1.0)[0, 0]
-        np.testing.assert_allclose(wheel[y, x].astype(int), expected, atol=8)
-
-
-def test_places_and_names_have_colours_of_their_own():
-    corners = np.array([[0.0, 0.0], [99.0, 0.0], [0.0, 79.0], [99.0, 79.0], [50.0, 40.0]])
-    for colors in (figures.position_colors(corners, (80, 100)), figures.name_colors(14)):
-        assert colors.min() >= 0
-        assert colors.max() <= 1
-        gaps = np.abs(colors[:, None] - colors[None]).max(axis=-1) + np.eye(len(colors))
-        assert gaps.min() > 0.1
-    # A point that lies outside has the colour of the border.
-    outside = figures.position_colors(np.array([[-50.0, 200.0]]), (80, 100))
-    np.testing.assert_allclose(
-        outside, figures.position_colors(np.array([[-0.5, 79.5]]), (80, 100))
-    )
 
 
 def match_figure(a, b, **options):
@@ -111,7 +73,7 @@ def test_carried_points_stand_out_and_boxes_are_outlined():
     pointed = figures.pixels(match_figure(GREEN, BLUE, **options, names=("nose",)))
     boxed = figures.pixels(match_figure(GREEN, BLUE, boxes=(coords.Box(10, 10, 40, 40), None)))
     assert plain.shape == pointed.shape == boxed.shape
-    assert is_color(pointed, figures.name_colors(1)[0] * 255, 12).sum() > 20
+    assert is_color(pointed, name_colors(1)[0] * 255, 12).sum() > 20
     assert is_color(boxed, [0, 0, 0]).sum() > is_color(plain, [0, 0, 0]).sum() + 60
 
 

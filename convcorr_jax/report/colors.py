@@ -1,0 +1,59 @@
+"""Colours that tell displacements, places and names apart."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.colors import hsv_to_rgb
+
+from convcorr_jax import coords
+from convcorr_jax.shapes import Image
+
+# A grey that no direction has.
+_UNKNOWN_FLOW = 0.8
+
+
+def flow_colors(flow: Float[np.ndarray, "h w 2"], *, longest: float) -> Image:
+    """A flow in colours: hue is direction, saturation is ``length / longest``; no motion is white.
+
+    To the right is red, down yellow-green, left cyan, up violet: `flow_wheel` shows them all. Displacements
+    longer than ``longest`` have its colour; unknown ones (NaN) are grey.
+
+    >>> flow_colors(np.array([[[0.0, 0.0], [2.0, 0.0]]]), longest=2.0).tolist()
+    [[[255, 255, 255], [255, 0, 0]]]
+    """
+    length = np.hypot(flow[..., 0], flow[..., 1])
+    hue = np.arctan2(flow[..., 1], flow[..., 0]) / (2 * np.pi) % 1.0
+    known = np.isfinite(length)
+    saturation = np.where(known, np.minimum(length / longest, 1.0), 0.0)
+    hsv = np.stack([np.where(known, hue, 0.0), saturation, np.where(known, 1.0, _UNKNOWN_FLOW)], -1)
+    return np.round(255 * hsv_to_rgb(hsv)).astype(np.uint8)
+
+
+def flow_wheel(side_px: int) -> Image:
+    """The key to `flow_colors`: each point of a disc has the colour of the displacement from its middle."""
+    middle = (side_px - 1) / 2
+    flow = (coords.cell_grid((side_px, side_px)).astype(np.float64) - middle) / (side_px / 2)
+    colors = flow_colors(flow, longest=1.0)
+    colors[np.hypot(flow[..., 0], flow[..., 1]) > 1] = 255
+    return colors
+
+
+def position_colors(
+    points: Float[np.ndarray, "n 2"], size: Sequence[int]
+) -> Float[np.ndarray, "n 3"]:
+    """A colour for every place in a photograph of ``size`` (height, width), as RGB between 0 and 1.
+
+    Hue runs from left to right; towards the bottom colours darken. Points that lie close are coloured alike.
+    """
+    height, width = size
+    across = np.clip((points[:, 0] + 0.5) / width, 0, 1)
+    down = np.clip((points[:, 1] + 0.5) / height, 0, 1)
+    return hsv_to_rgb(np.stack([0.85 * across, 0.95 - 0.15 * down, 1.0 - 0.4 * down], axis=-1))
+
+
+def name_colors(count: int) -> Float[np.ndarray, "count 3"]:
+    """Colours that keep the points of a list apart, as RGB between 0 and 1."""
+    # Steps of the golden ratio keep every next hue far from the last ones.
+    hue = (np.arange(count) * 0.618034 + 0.02) % 1.0
+    return hsv_to_rgb(np.stack([hue, np.full(count, 0.9), np.full(count, 1.0)], axis=-1))
