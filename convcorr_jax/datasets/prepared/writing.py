@@ -70,12 +70,14 @@ def prepare(
         progress: Called with the number of records that are written and that of all.
 
     Raises:
-        InputError: two annotations have the same id; there is no record, or one cannot be read; the
-            folder holds something else, was prepared from another state of the source or cannot be
-            written, or the disk is full.
+        InputError: an option is out of range; two annotations have the same id; there is no record,
+            or one cannot be read; the folder holds something else, was prepared from another state
+            of the source or cannot be written, or the disk is full.
     """
     about = About(name, version, description, homepage, citation)
     metadata.check(about)
+    if processes is not None and processes < 1:
+        raise InputError(f"{processes} processes write nothing; at least 1 is expected")
     plan = planning.make_plan(records)
     total = sum(plan.counts.values())
     report = progress or (lambda _done, _total: None)
@@ -94,15 +96,15 @@ def prepare(
     missing = _open_partial(partial, said, paths)
     to_write = sum(shard.count for shard in missing)
     done = resumed = total - to_write
-    if processes is None:
-        processes = min(os.cpu_count() or 1, math.ceil(to_write / _RECORDS_WORTH_A_PROCESS))
+    worth = math.ceil(to_write / _RECORDS_WORTH_A_PROCESS)
+    default = max(1, min(os.cpu_count() or 1, worth))
     report(done, total)
     tasks = (
         (paths[shard], filling)
         for shard, filling in planning.filled_shards(records, plan)
         if shard in missing
     )
-    for written in shards.write_shards(tasks, processes=processes):
+    for written in shards.write_shards(tasks, processes=processes or default):
         done += written
         report(done, total)
     try:

@@ -127,11 +127,11 @@ def is_running(pid: int) -> bool:
     return state != "Z"
 
 
-def interrupt(source: Path, folder: Path) -> Path:
-    """A run that stops after its first shard, and the folder in which it left that."""
+def interrupt(source: Path, folder: Path, *, after: int = 1) -> Path:
+    """A run that stops after so many records, and the folder in which it left their shards."""
 
     def stop(done: int, total: int) -> None:
-        if done:
+        if done >= after:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -150,6 +150,21 @@ def test_leavings_of_a_kill_are_neither_kept_nor_trusted(source: Path, tmp_path:
     assert prepare_pictures(source, tmp_path / "out").resumed == 0
     prepare_pictures(source, tmp_path / "undisturbed")
     assert content(tmp_path / "out") == content(tmp_path / "undisturbed")
+
+
+@pytest.mark.parametrize("processes", [None, 1])
+def test_a_run_that_only_lacks_its_metadata_is_finished(
+    source: Path, tmp_path: Path, processes: int | None
+):
+    interrupt(source, tmp_path / "out", after=14)
+    records = partial(picture_set.read, source)
+    done = prepare(
+        records, tmp_path / "out", name="pictures", description="Noise.", processes=processes
+    )
+    assert done.resumed == 14
+    assert len(read(tmp_path / "out")) == 14
+    with pytest.raises(InputError, match="0 processes write nothing"):
+        prepare(records, tmp_path / "new", name="pictures", description="Noise.", processes=0)
 
 
 def test_shards_of_a_source_that_has_changed_are_written_anew(source: Path, tmp_path: Path):
