@@ -152,6 +152,9 @@ def numbers(part: Part, head: Head, where: str) -> np.ndarray:
     if head.flags & LOGICAL:
         wanted = np.dtype(bool)
     found = np.frombuffer(part.data, stored, count, start)
+    if stored.kind == "f":
+        # NaN may come as one of the kind that makes NumPy warn wherever it is used.
+        found = np.where(np.isnan(found), stored.type(np.nan), found)
     return found.astype(wanted).reshape(head.shape, order="F")
 
 

@@ -1,4 +1,4 @@
-"""MPII Human Pose: 24,987 video frames with over 40,000 people, 16 joints each.
+"""MPII Human Pose: some 25,000 video frames with over 40,000 people, 16 joints each.
 
 The release is ``mpii_human_pose_v1_u12_1.mat`` (the struct ``RELEASE``) and the folder ``images``. Where
 that file is not there, the flat forms of `mpii_flat` are read: ``train.h5`` and its like, else JSON.
@@ -7,8 +7,8 @@ that file is not there, the flat forms of `mpii_flat` are read: ``train.h5`` and
   hidden. The two joints of the head, made from its box, carry no mark and count as seen.
 - The test set has neither joints nor head boxes: its people have a rough centre and a scale, as
   attributes: ``center_x``, ``center_y``, and ``scale``, the person's height in units of 200 pixels.
-- Coordinates are 1-based: among the joints of 20,000 training people 22 coordinates are 1 and none is 0,
-  and the authors said so when asked (microsoft/human-pose-estimation.pytorch, issue 110).
+- Coordinates are 1-based: among the joints of 19,919 training people 22 coordinates are 1 and none is 0,
+  and HRNet's authors had it confirmed by MPII's (microsoft/human-pose-estimation.pytorch, issue 110).
 - ``separated`` is 1 for people who stand apart from others: the official single-person setting.
 - The metric's length (PCKh) is 0.6 times the diagonal of the head's box. People have no box.
 - The official splits are train and test. The usual validation set is that of Tompson et al., 2958

@@ -101,6 +101,13 @@ def test_characters_of_two_bytes_are_in_the_files_order(tmp_path: Path, order: s
     assert parsed(tmp_path / "a.mat", matrix(4, (1, 2), stored, order=order), order) == "žλ"
 
 
+def test_signalling_nan_comes_as_an_ordinary_one(tmp_path: Path):
+    stored = element(7, struct.pack("<If", 0x7F800001, 2.5))
+    value = parsed(tmp_path / "a.mat", matrix(6, (1, 2), stored))
+    # Warnings fail a test.
+    np.testing.assert_array_equal(np.asarray(value) + 1, [[np.nan, 3.5]])
+
+
 def test_rows_without_characters_are_no_text(tmp_path: Path):
     assert parsed(tmp_path / "a.mat", matrix(4, (2**30, 0), element(16, b""))) == ""
 
