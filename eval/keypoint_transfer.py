@@ -119,7 +119,7 @@ def main(config: Config) -> Path:
 class Task(NamedTuple):
     """What is to be carried where, and how it is scored."""
 
-    records: tuple[Record, ...]
+    records: Sequence[Record]
     keypoints: transfer.Keypoints
     pairs: np.ndarray
     """Indices (source, target) of records."""

@@ -1,15 +1,17 @@
 """The records of a data set's folder, given by name or by path, whatever its layout.
 
-A folder may be what ``convcorr datasets prepare`` wrote (the folder itself, or a version in it), a
-compact copy, or the official release of a catalogued data set under its catalogue name.
+A folder may be what ``convcorr datasets prepare`` or a builder of TFDS wrote (the folder itself, or a
+version in it), a compact copy, or the official release of a catalogued data set under its catalogue
+name.
 """
 
+import re
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from convcorr_jax.datasets import prepared, roots
+from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.catalogue import DATASETS, DataSet
 from convcorr_jax.datasets.compact import (
     camvid,
@@ -21,6 +23,8 @@ from convcorr_jax.datasets.compact import (
 )
 from convcorr_jax.datasets.records import Absent, PairSet, Record
 from convcorr_jax.errors import InputError
+
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
 class _Layout(NamedTuple):
@@ -45,8 +49,20 @@ def _has_file(name: str) -> Callable[[Path], bool]:
     return lambda folder: (folder / name).is_file()
 
 
+def _read_tfds(folder: Path) -> Sequence[Record]:
+    # TFDS is an extra, and takes a second to import.
+    from convcorr_jax.datasets import prepared
+    from convcorr_jax.datasets.prepared import foreign
+
+    if prepared.is_prepared(folder):
+        return prepared.read(folder)
+    return tuple(foreign.read(folder))
+
+
+_is_of_tfds = _has_file("dataset_info.json")
+
 _LAYOUTS = (
-    _Layout(prepared.is_prepared, prepared.read),
+    _Layout(_is_of_tfds, _read_tfds),
     _Layout(_has_arrays("landmarks", "attributes"), lfw_attributes.read),
     _Layout(_has_arrays("landmarks"), face_landmarks.read),
     _Layout(_has_arrays("joints"), lspet.read),
@@ -79,15 +95,18 @@ def read_folder(folder: Path, *, dataset: DataSet | None = None) -> Iterable[Rec
     )
 
 
-def read_records(name_or_path: str | Path, data_root: Path | None = None) -> tuple[Record, ...]:
+def read_records(name_or_path: str | Path, data_root: Path | None = None) -> Sequence[Record]:
     """All records of a data set that is found by name under the data root, or by path.
 
-    Annotations that make no record are passed over; ``convcorr datasets check`` lists them.
+    Those of a prepared folder are read from it whenever they are asked for. Annotations that make no
+    record are passed over; ``convcorr datasets check`` lists them.
 
     Raises:
         InputError: it is not there, or as `read_folder`.
     """
     folder = roots.find(name_or_path, data_root)
+    if _is_of_tfds(version := _latest_version(folder)):
+        return _read_tfds(version)
     found = read_folder(folder, dataset=DATASETS.get(folder.name))
     return tuple(one for one in found if isinstance(one, Record))
 
@@ -113,7 +132,11 @@ def read_pairs(name_or_path: str | Path, data_root: Path | None = None) -> PairS
 
 def _latest_version(folder: Path) -> Path:
     """The prepared version in a folder, as TFDS lays versions out; the folder itself if there is none."""
-    versions = [path for path in folder.glob("[0-9]*.[0-9]*.[0-9]*") if prepared.is_prepared(path)]
+    versions = [
+        path
+        for path in folder.glob("*.*.*")
+        if _VERSION.fullmatch(path.name) is not None and _is_of_tfds(path)
+    ]
     return max(versions, key=_version_number, default=folder)
 
 

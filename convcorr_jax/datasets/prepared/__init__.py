@@ -6,8 +6,15 @@ TensorFlow; `read` gives the records back exactly, and `batches` loads them ahea
 builders prepared. Needs the extra ``datasets``.
 """
 
-from convcorr_jax.datasets.prepared.loading import batches as batches
-from convcorr_jax.datasets.prepared.reading import read as read
-from convcorr_jax.datasets.prepared.writing import Prepared as Prepared
-from convcorr_jax.datasets.prepared.writing import is_prepared as is_prepared
-from convcorr_jax.datasets.prepared.writing import prepare as prepare
+from convcorr_jax.errors import InputError
+
+try:
+    from convcorr_jax.datasets.prepared.loading import batches as batches
+    from convcorr_jax.datasets.prepared.reading import read as read
+    from convcorr_jax.datasets.prepared.writing import Prepared as Prepared
+    from convcorr_jax.datasets.prepared.writing import is_prepared as is_prepared
+    from convcorr_jax.datasets.prepared.writing import prepare as prepare
+except ModuleNotFoundError as missing:
+    raise InputError(
+        f"prepared data sets need {missing.name}; pip install 'convcorr_jax[datasets]' brings it"
+    ) from missing
