@@ -59,7 +59,9 @@ def _read_tfds(folder: Path) -> Sequence[Record]:
     return tuple(foreign.read(folder))
 
 
-_is_of_tfds = _has_file("dataset_info.json")
+def _is_of_tfds(folder: Path) -> bool:
+    return (folder / "dataset_info.json").is_file()
+
 
 _LAYOUTS = (
     _Layout(_is_of_tfds, _read_tfds),
