@@ -2,10 +2,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from genuine import genuine
 from PIL import Image as PillowImage
 
 from convcorr_jax.coords import Size
-from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.compact import lfw_attributes
 from convcorr_jax.errors import InputError
 
@@ -60,11 +60,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, changed, sentence: str):
 
 
 def test_the_compact_copy_is_whole():
-    try:
-        found = roots.find("lfw_attributes")
-    except InputError as absent:
-        pytest.skip(str(absent))
-    records = list(lfw_attributes.read(found))
+    records = list(lfw_attributes.read(genuine("lfw_attributes")))
     assert len(records) == 4151
     assert sum(one.split == "test" for one in records) == 811
     # The nose of a face that looks left lies left of the middle of its eyes.

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from genuine import genuine
 
 from convcorr_jax import coords
-from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.compact import face_landmarks, lspet, pf_willow
 from convcorr_jax.datasets.doctor import (
     CHANGES_SCORES,
@@ -20,7 +20,6 @@ from convcorr_jax.datasets.doctor import (
 )
 from convcorr_jax.datasets.doctor.glimpses import look
 from convcorr_jax.datasets.records import Absent, Record
-from convcorr_jax.errors import InputError
 
 
 class ReadOnce(Sequence[Record]):
@@ -81,13 +80,6 @@ def test_what_changes_scores_comes_first(faces: tuple[Record, ...]):
     assert not changes_scores(found[3:])
 
 
-def prepared(name: str) -> Path:
-    try:
-        return roots.find(name)
-    except InputError:
-        pytest.skip(f"the prepared data set {name} is not here")
-
-
 def listed_pairs(folder: Path) -> Iterator[frozenset[str]]:
     listed = json.loads((folder / "near_duplicates.json").read_text(encoding="utf-8"))
     return (frozenset(pair[:2]) for pair in listed["pairs"])
@@ -95,7 +87,7 @@ def listed_pairs(folder: Path) -> Iterator[frozenset[str]]:
 
 @pytest.mark.parametrize(("name", "listed"), [("lfpw68", 67), ("helen68", 8)])
 def test_the_known_duplicates_of_the_real_faces_are_found(name: str, listed: int):
-    folder = prepared(name)
+    folder = genuine(name)
     known = set(listed_pairs(folder))
     assert len(known) == listed
     listed_names = set().union(*known)
@@ -113,13 +105,13 @@ def test_the_known_duplicates_of_the_real_faces_are_found(name: str, listed: int
 
 def test_the_real_people_have_hardly_a_false_duplicate():
     """Near duplicates were taken out of this set; an eighth of it is enough for a test."""
-    records = lspet.read(prepared("lspet"))[::8]
+    records = lspet.read(genuine("lspet"))[::8]
     assert sum(len(finding.cases) for finding in duplicates.near(*look(records))) == 0
 
 
 @pytest.mark.parametrize("name", ["lfpw68", "helen68"])
 def test_exchanged_sides_of_real_faces_are_found_and_no_others(name: str, rng: np.random.Generator):
-    records = list(face_landmarks.read(prepared(name)))
+    records = list(face_landmarks.read(genuine(name)))
     assert list(sides.swaps(records)) == []
     chosen = rng.choice(len(records), 20, replace=False)
     for index in chosen.tolist():
@@ -134,4 +126,4 @@ def test_exchanged_sides_of_real_faces_are_found_and_no_others(name: str, rng: n
 
 
 def test_the_real_pf_willow_is_in_order():
-    assert not changes_scores(examine(pf_willow.read(prepared("pf_willow"))))
+    assert not changes_scores(examine(pf_willow.read(genuine("pf_willow"))))
