@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import FUZZ
+from genuine import genuine
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
 from convcorr_jax.coords import Size
-from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.compact import camvid
 from convcorr_jax.datasets.records import IGNORED_LABEL, load_label_map
 from convcorr_jax.errors import InputError
@@ -74,12 +75,7 @@ def test_stems_that_leave_the_folder_are_refused(folder: Path):
         list(camvid.read(folder))
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@FUZZ
 @given(
     st.recursive(
         st.none() | st.integers() | st.text(max_size=5),
@@ -102,11 +98,7 @@ def test_any_meta_data_is_read_or_refused(folder: Path, meta):
 
 
 def test_the_compact_copy_is_whole():
-    try:
-        found = roots.find("camvid")
-    except InputError as absent:
-        pytest.skip(str(absent))
-    splits = [one.split for one in camvid.read(found)]
+    splits = [one.split for one in camvid.read(genuine("camvid"))]
     assert {split: splits.count(split) for split in set(splits)} == {
         "train": 367,
         "val": 101,

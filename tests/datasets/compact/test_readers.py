@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import FUZZ, damaged, mistyped
+from genuine import genuine
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
 from convcorr_jax import coords
-from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.compact import face_landmarks, lspet, pf_willow
 from convcorr_jax.datasets.official.three_hundred_w import MARKUP, pupil_distance
 from convcorr_jax.datasets.records import Pair, load_image
@@ -196,24 +197,14 @@ def test_missing_pieces_are_refused_by_name(write: Callable, read: Callable, tmp
 
 
 @pytest.mark.parametrize(("write", "read"), READERS)
-@settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@FUZZ
 @given(data=st.data())
 def test_damaged_annotations_give_records_or_the_projects_error(
     write: Callable, read: Callable, tmp_path: Path, data: st.DataObject
 ):
     path = write(tmp_path)
-    content = bytearray(path.read_bytes())
-    at = data.draw(st.integers(0, len(content) - 1))
-    content[at] = data.draw(st.integers(0, 255))
-    del content[data.draw(st.integers(at, 2 * len(content))) :]
-    path.write_bytes(bytes(content))
-    # Anything else than the project's error fails the test; that it may be harmless is why it is
-    # optional.
+    damage = mistyped if path.suffix == ".json" else damaged
+    path.write_bytes(damage(data, path.read_bytes()))
     with contextlib.suppress(InputError):
         read(tmp_path)
 
@@ -302,15 +293,8 @@ def test_a_person_without_joints_or_torso_is_refused(tmp_path: Path):
         lspet.read(tmp_path)
 
 
-def prepared(name: str) -> Path:
-    try:
-        return roots.find(name)
-    except InputError:
-        pytest.skip(f"the prepared data set {name} is not here")
-
-
 def test_the_real_pf_willow_has_its_official_pairs():
-    found = pf_willow.read_pairs(prepared("pf_willow"))
+    found = pf_willow.read_pairs(genuine("pf_willow"))
     subsets = {pair.subset for pair in found.pairs}
     assert (len(found.records), len(found.pairs), len(subsets)) == (70, 900, 10)
     assert len({record.source_id for record in found.records}) == 70
@@ -324,7 +308,7 @@ def test_the_real_pf_willow_has_its_official_pairs():
 
 @pytest.mark.parametrize(("name", "train", "test"), [("lfpw68", 805, 224), ("helen68", 870, 330)])
 def test_the_real_faces_have_their_official_splits(name: str, train: int, test: int):
-    folder = prepared(name)
+    folder = genuine(name)
     faces = face_landmarks.read(folder)
     splits = [face.split for face in faces]
     assert (splits.count("train"), splits.count("test")) == (train, test)
@@ -341,7 +325,7 @@ def test_the_real_faces_have_their_official_splits(name: str, train: int, test: 
 
 
 def test_the_real_people_have_their_joints():
-    people = lspet.read(prepared("lspet"))
+    people = lspet.read(genuine("lspet"))
     splits = [person.split for person in people]
     assert (splits.count("train"), splits.count("test")) == (4000, 800)
     assert min(person.visible.sum() for person in people) >= 13

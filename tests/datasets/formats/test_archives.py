@@ -11,7 +11,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import FUZZ, damaged
+from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax.datasets.formats import archives
@@ -194,22 +195,15 @@ def test_other_files_are_refused(content: bytes, tmp_path: Path):
 
 
 @written_as
-@settings(
-    max_examples=50,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@FUZZ
 @given(data=st.data())
 def test_damage_gives_files_or_the_projects_error(
     write: Callable, tmp_path: Path, data: st.DataObject
 ):
-    content = bytearray(write(tmp_path / "archive", FILES).read_bytes())
-    for _ in range(data.draw(st.integers(1, 3))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    (tmp_path / "archive").write_bytes(bytes(content))
+    path = write(tmp_path / "archive", FILES)
+    path.write_bytes(damaged(data, path.read_bytes()))
     unpacked = tmp_path / "set"
     with contextlib.suppress(InputError):
-        archives.unpack(tmp_path / "archive", unpacked)
+        archives.unpack(path, unpacked)
         shutil.rmtree(unpacked)
     assert left_in(tmp_path) == {"archive"}

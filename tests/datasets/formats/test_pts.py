@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import FUZZ
+from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax.datasets.formats import pts, text
@@ -83,12 +84,7 @@ def test_a_file_too_large_for_an_annotation_is_refused(
         pts.read(write(tmp_path, OFFICIAL), count=3)
 
 
-@settings(
-    max_examples=100,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@FUZZ
 @given(
     start=st.integers(0, len(OFFICIAL)),
     stop=st.integers(0, len(OFFICIAL)),

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from fuzzing import FUZZ
+from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax.datasets.formats import xml
@@ -115,7 +116,7 @@ def test_deep_nesting_is_read_or_refused(tmp_path: Path):
     assert len(xml.read(tmp_path / "a.xml", root="a").children("a")) == 1
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@FUZZ
 @given(content=st.one_of(st.binary(max_size=60), st.text(max_size=60).map(str.encode)))
 def test_any_bytes_give_an_element_or_the_projects_error(
     content: bytes, tmp_path_factory: pytest.TempPathFactory

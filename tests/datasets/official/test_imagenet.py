@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
-from hypothesis import HealthCheck, given, settings
+from fuzzing import FUZZ, mistyped
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
@@ -143,12 +144,7 @@ def test_other_lists_are_refused(line: str, sentence: str, tmp_path: Path):
         imagenet.read_list(path)
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@FUZZ
 @given(data=st.data(), file=st.sampled_from([imagenet.GROUND_TRUTH, "val.txt", "meta.mat"]))
 def test_damage_gives_records_or_the_projects_error(tmp_path: Path, data: st.DataObject, file: str):
     write_image(tmp_path / FIRST)
@@ -156,9 +152,6 @@ def test_damage_gives_records_or_the_projects_error(tmp_path: Path, data: st.Dat
     (tmp_path / "val.txt").write_text(f"{FIRST} 65\n{SECOND} 970\n")
     if file == "val.txt":
         (tmp_path / imagenet.GROUND_TRUTH).unlink()
-    content = bytearray((tmp_path / file).read_bytes())
-    at = data.draw(st.integers(0, len(content) - 1))
-    content[at : at + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=6))
-    (tmp_path / file).write_bytes(bytes(content))
+    (tmp_path / file).write_bytes(mistyped(data, (tmp_path / file).read_bytes()))
     with contextlib.suppress(InputError):
         list(imagenet.read(tmp_path))

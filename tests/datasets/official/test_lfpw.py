@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import FUZZ, mistyped
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
@@ -163,23 +164,13 @@ def test_other_tables_are_refused(tmp_path: Path):
         lfpw.read_rows(path)
 
 
-@settings(
-    max_examples=80,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@FUZZ
 @given(data=st.data())
 def test_damage_gives_records_or_the_projects_error(tmp_path: Path, data: st.DataObject):
     write_tables(tmp_path, [row("http://example.org/a.jpg")] * 2, [])
     if not (tmp_path / "train").is_dir():
         write_image(tmp_path / "train" / "train000001.jpg")
     path = tmp_path / "kbvt_lfpw_v1_train.csv"
-    content = bytearray(path.read_bytes())
-    at = data.draw(st.integers(0, len(content) - 1))
-    content[at : at + data.draw(st.integers(0, 4))] = data.draw(
-        st.binary(max_size=6) | st.sampled_from([b"nan", b"1e308", b"\t", b"\n"])
-    )
-    path.write_bytes(bytes(content))
+    path.write_bytes(mistyped(data, path.read_bytes()))
     with contextlib.suppress(InputError):
         list(lfpw.read(tmp_path))

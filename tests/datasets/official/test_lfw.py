@@ -4,7 +4,8 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import FUZZ, mistyped
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
@@ -83,20 +84,10 @@ def test_other_attributes_are_refused(content: str, sentence: str, tmp_path: Pat
         list(lfw.read_attributes(path))
 
 
-@settings(
-    max_examples=80,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@FUZZ
 @given(data=st.data())
 def test_damage_gives_records_or_the_projects_error(tmp_path: Path, data: st.DataObject):
     write_tree(tmp_path)
-    content = bytearray((HEADER + ROWS).encode())
-    at = data.draw(st.integers(0, len(content) - 1))
-    content[at : at + data.draw(st.integers(0, 4))] = data.draw(
-        st.binary(max_size=6) | st.sampled_from([b"nan", b"1e308", b"\t", b"\n#"])
-    )
-    (tmp_path / "lfw_attributes.txt").write_bytes(bytes(content))
+    (tmp_path / "lfw_attributes.txt").write_bytes(mistyped(data, (HEADER + ROWS).encode()))
     with contextlib.suppress(InputError):
         list(lfw.read(tmp_path))

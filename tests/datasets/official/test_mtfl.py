@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import FUZZ, mistyped
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
@@ -72,20 +73,10 @@ def test_other_lists_are_refused(old: str, new: str, sentence: str, tmp_path: Pa
         mtfl.read_list(path)
 
 
-@settings(
-    max_examples=80,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@FUZZ
 @given(data=st.data())
 def test_damage_gives_records_or_the_projects_error(tmp_path: Path, data: st.DataObject):
     write_tree(tmp_path)
-    content = bytearray(TRAINING.encode())
-    at = data.draw(st.integers(0, len(content) - 1))
-    content[at : at + data.draw(st.integers(0, 4))] = data.draw(
-        st.binary(max_size=6) | st.sampled_from([b"nan", b"1e308", b" ", b"\n"])
-    )
-    (tmp_path / "training.txt").write_bytes(bytes(content))
+    (tmp_path / "training.txt").write_bytes(mistyped(data, TRAINING.encode()))
     with contextlib.suppress(InputError):
         list(mtfl.read(tmp_path))

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import FUZZ, damaged, mistyped
+from genuine import genuine
+from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax import coords
-from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.formats import voc
 from convcorr_jax.datasets.official import pf_pascal
 from convcorr_jax.datasets.records import Absent, Record
@@ -186,46 +187,28 @@ def test_other_annotations_are_refused(change: dict, sentence: str, tmp_path: Pa
         pf_pascal.read_annotation(path)
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@FUZZ
 @given(data=st.data())
 def test_damage_gives_pairs_or_the_projects_error(tree: Path, data: st.DataObject):
-    content = bytearray((HEADING + LINE).encode())
-    for _ in range(data.draw(st.integers(1, 3))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    (tree / ROOT / "test_pairs_pf_pascal.csv").write_bytes(bytes(content))
+    (tree / ROOT / "test_pairs_pf_pascal.csv").write_bytes(
+        mistyped(data, (HEADING + LINE).encode())
+    )
     with contextlib.suppress(InputError):
         pf_pascal.read_pairs(tree)
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@FUZZ
 @given(data=st.data())
 def test_damaged_annotations_give_points_or_the_projects_error(tmp_path: Path, data: st.DataObject):
     variables = {"kps": np.ones((4, 2)), "bbox": np.array([1.0, 2, 3, 4])}
     path = mat_files.write(tmp_path / "a.mat", variables, compressed=False)
-    content = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(1, 3))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    path.write_bytes(bytes(content))
+    path.write_bytes(damaged(data, path.read_bytes()))
     with contextlib.suppress(InputError):
         pf_pascal.read_annotation(path)
 
 
 def test_the_genuine_list_has_its_299_pairs():
-    try:
-        folder = roots.find("pf_pascal_pairs")
-    except InputError:
-        pytest.skip("the sample pf_pascal_pairs is not here")
-    pairs = pf_pascal.read_pair_list(folder / "test_pairs.csv")
+    pairs = pf_pascal.read_pair_list(genuine("pf_pascal_pairs") / "test_pairs.csv")
     assert len(pairs) == 299
     assert len({name for pair in pairs for name in (pair.source, pair.target)}) == 506
     classes = Counter(pair.category for pair in pairs)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import FUZZ, mistyped
+from genuine import genuine
+from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax import coords
-from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.official import pf_willow
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
@@ -171,29 +172,18 @@ def test_other_keypoints_are_refused(variables: dict, tree: Path):
         list(pf_willow.read(tree))
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@FUZZ
 @given(data=st.data())
 def test_damage_gives_pairs_or_the_projects_error(tmp_path: Path, data: st.DataObject):
     lines = listed_line("duck(S)", "b_2", "a_1") + listed_line("car(G)", "c_3", "a_1")
-    content = bytearray(b"heading\n" + lines.encode())
-    for _ in range(data.draw(st.integers(1, 3))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    replace(tmp_path / "list.csv", bytes(content))
+    replace(tmp_path / "list.csv", mistyped(data, b"heading\n" + lines.encode()))
     with contextlib.suppress(InputError):
         pf_willow.read_pair_list(tmp_path / "list.csv")
 
 
 def test_the_genuine_annotations_in_their_official_form(tmp_path: Path):
     """The whole set, turned back from a compact copy into the tree that it was made of."""
-    try:
-        folder = roots.find("pf_willow")
-    except InputError:
-        pytest.skip("the prepared data set pf_willow is not here")
+    folder = genuine("pf_willow")
     stored = json.loads((folder / "annotations.json").read_text())
     source_ids = {}
     for subset, members in stored["subsets"].items():

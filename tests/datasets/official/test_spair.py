@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import FUZZ, mistyped
+from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax import coords
@@ -167,23 +168,16 @@ def test_what_is_no_annotation_is_refused(text: str, tmp_path: Path):
         spair.read_annotation(tmp_path / "a.json")
 
 
-@settings(
-    max_examples=80,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@FUZZ
 @given(data=st.data())
 def test_damage_gives_records_or_the_projects_error(tree: Path, data: st.DataObject):
     written = {
         "ImageAnnotation/cat/2008_000001.json": json.dumps(annotation("cat/2008_000001")),
         "Layout/large/trn.txt": LISTS["trn"][0],
     }
-    damaged = data.draw(st.sampled_from(list(written)))
+    changed = data.draw(st.sampled_from(list(written)))
     for name, text in written.items():
-        content = bytearray(text.encode())
-        for _ in range(data.draw(st.integers(1, 4)) if name == damaged else 0):
-            content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-        (tree / "SPair-71k" / name).write_bytes(bytes(content))
+        content = mistyped(data, text.encode()) if name == changed else text.encode()
+        (tree / "SPair-71k" / name).write_bytes(content)
     with contextlib.suppress(InputError):
         list(spair.read(tree))

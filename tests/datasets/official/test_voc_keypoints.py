@@ -6,16 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import FUZZ, mistyped
+from genuine import genuine
+from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax import coords
-from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.official import voc_keypoint_names, voc_keypoints
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 from tests import voc_tree
 
+SAMPLE = "voc2011_keypoints_format"
 CAR = """<?xml version="1.0" encoding="utf-8"?>
 <annotation><image>2008_000001</image><voc_id>2</voc_id><category>car</category>
 <visible_bounds height="14.00" width="19.00" xmin="11.00" ymin="5.00"/>
@@ -169,31 +171,16 @@ def test_damaged_files_are_refused(old: str, new: str, sentence: str, tree: Path
         list(voc_keypoints.read(tree))
 
 
-@settings(
-    max_examples=80,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@FUZZ
 @given(data=st.data())
 def test_damage_gives_records_or_the_projects_error(tree: Path, data: st.DataObject):
-    content = bytearray(CAR.encode())
-    for _ in range(data.draw(st.integers(1, 4))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 127))
-    (tree / "annotations" / "car" / "2008_000001_2.xml").write_bytes(bytes(content))
+    (tree / "annotations" / "car" / "2008_000001_2.xml").write_bytes(mistyped(data, CAR.encode()))
     with contextlib.suppress(InputError):
         list(voc_keypoints.read(tree))
 
 
-def genuine() -> Path:
-    try:
-        return roots.find("voc2011_keypoints_format")
-    except InputError:
-        pytest.skip("the sample voc2011_keypoints_format is not here")
-
-
 def test_names_and_pairs_are_the_published_ones():
-    published = json.loads((genuine() / "keypoint_names.json").read_text())
+    published = json.loads((genuine(SAMPLE) / "keypoint_names.json").read_text())
     names, pairs = voc_keypoint_names.NAMES, voc_keypoint_names.LEFT_RIGHT_PAIRS
     assert list(names) == list(published)
     assert sum(map(len, names.values())) == 244
@@ -216,7 +203,7 @@ GENUINE = {
 
 @pytest.mark.parametrize("name", GENUINE)
 def test_genuine_files_are_read(name: str):
-    path = genuine() / "annotations" / f"{name}.xml"
+    path = genuine(SAMPLE) / "annotations" / f"{name}.xml"
     annotation = voc_keypoints.read_annotation(path)
     category, number = name.split("/")[0], int(name[-1])
     assert f"{annotation.category}/{annotation.image}" == name[:-2]
@@ -233,7 +220,7 @@ def test_genuine_files_are_read(name: str):
 
 
 def test_a_genuine_box_is_vocs():
-    path = genuine() / "annotations" / "aeroplane" / "2007_000032_1.xml"
+    path = genuine(SAMPLE) / "annotations" / "aeroplane" / "2007_000032_1.xml"
     annotation = voc_keypoints.read_annotation(path)
     # VOC has this aeroplane at 104, 78, 375, 183.
     assert annotation.bounds == coords.Box(102.5, 76.5, 374.5, 182.5)
@@ -242,7 +229,7 @@ def test_a_genuine_box_is_vocs():
 
 def test_genuine_files_make_records_in_a_tree(tmp_path: Path):
     """The five genuine files with stand-ins for their pictures."""
-    (tmp_path / "annotations").symlink_to(genuine() / "annotations")
+    (tmp_path / "annotations").symlink_to(genuine(SAMPLE) / "annotations")
     release = tmp_path / "VOCdevkit" / "VOC2012"
     pictures = sorted({name.split("/")[1][:-2] for name in GENUINE})
     voc_tree.write_list(release / "ImageSets" / "Main" / "train.txt", pictures[:2])

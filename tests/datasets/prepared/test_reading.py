@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from hypothesis import HealthCheck, given, settings
+from fuzzing import FUZZ, damaged
+from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax.datasets.prepared import batches, planning, prepare, read
@@ -116,25 +117,14 @@ def test_errors_of_loading_come_out_of_the_batches(folder: Path):
         batches([], load, size=0)
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@FUZZ
 @given(data=st.data())
 def test_damaged_files_give_records_or_the_projects_error(folder: Path, data: st.DataObject):
     names = sorted(path.name for path in folder.iterdir())
     path = folder / data.draw(st.sampled_from(names))
     whole = path.read_bytes()
-    content = bytearray(whole)
-    at = data.draw(st.integers(0, len(content) - 1))
-    content[at] = data.draw(st.integers(0, 255))
-    del content[data.draw(st.integers(at, 2 * len(content))) :]
-    path.write_bytes(content)
+    path.write_bytes(damaged(data, whole))
     try:
-        # Anything else than the project's error fails the test; that the damage may be harmless is
-        # why it is optional.
         with contextlib.suppress(InputError):
             list(read(folder))
     finally:
