@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import scipy.io
 import scipy.sparse
-from hypothesis import HealthCheck, given, settings
+from fuzzing import FUZZ, damaged
+from genuine import genuine
+from hypothesis import given
 from hypothesis import strategies as st
 from mat_files import cells, structs, write
 
-from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.formats import mat, mat_bytes
 from convcorr_jax.errors import InputError
 
@@ -235,24 +236,15 @@ def visit(value: mat.Value) -> None:
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-@settings(
-    max_examples=100,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@FUZZ
 @given(data=st.data())
 def test_damaged_files_give_values_or_the_projects_error(
     tmp_path: Path, compressed: bool, data: st.DataObject
 ):
     stream = io.BytesIO()
     scipy.io.savemat(stream, VARIABLES, do_compression=compressed)
-    content = bytearray(stream.getvalue())
-    for _ in range(data.draw(st.integers(1, 4))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    del content[data.draw(st.integers(0, 2 * len(content))) :]
     path = tmp_path / "a.mat"
-    path.write_bytes(bytes(content))
+    path.write_bytes(damaged(data, stream.getvalue()))
     with contextlib.suppress(InputError):
         visit(mat.read(path))
 
@@ -262,8 +254,6 @@ def test_damaged_files_give_values_or_the_projects_error(
     [("lspet_joints.mat", "joints"), ("flic_joints_test_oc_10.mat", "joints")],
 )
 def test_genuine_arrays_are_as_scipy_reads_them(name: str, variable: str):
-    path = roots.root() / "pose_annotations" / name
-    if not path.is_file():
-        pytest.skip(f"the prepared annotations {path.name} are not here")
+    path = genuine(f"pose_annotations/{name}")
     expected = scipy.io.loadmat(path)[variable]
     np.testing.assert_array_equal(mat.read(path).array(variable), expected)

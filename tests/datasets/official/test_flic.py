@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.io
-from hypothesis import HealthCheck, given, settings
+from fuzzing import FUZZ, damaged
+from genuine import genuine
+from hypothesis import given
 from hypothesis import strategies as st
 from mat_files import structs, write
 from PIL import Image as PillowImage
 
-from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.official import flic
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
@@ -161,30 +162,15 @@ def test_a_tree_that_is_not_flic_is_refused(tmp_path: Path):
         flic.read(tmp_path)
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@FUZZ
 @given(data=st.data())
 def test_damaged_examples_give_records_or_the_projects_error(tmp_path: Path, data: st.DataObject):
     path = write(
         tmp_path / "examples.mat", {"examples": structs(example("a.jpg"))}, compressed=False
     )
-    content = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(1, 3))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    path.write_bytes(bytes(content))
+    path.write_bytes(damaged(data, path.read_bytes()))
     with contextlib.suppress(InputError):
         list(flic.read(tmp_path))
-
-
-def genuine(name: str) -> Path:
-    path = roots.root() / name
-    if not path.exists():
-        pytest.skip(f"the prepared {name} is not here")
-    return path
 
 
 @pytest.fixture(scope="module", name="genuine_examples")

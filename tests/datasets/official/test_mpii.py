@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import FUZZ, damaged
+from genuine import genuine
+from hypothesis import given
 from hypothesis import strategies as st
 from mat_files import EMPTY, cells, structs, write
 from PIL import Image as PillowImage
 
-from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.formats import mat
 from convcorr_jax.datasets.official import mpii, mpii_flat
 from convcorr_jax.datasets.official.mpii_people import LEFT_RIGHT_PAIRS, NAMES
@@ -180,28 +181,13 @@ def test_a_tree_that_is_not_mpii_is_refused(tmp_path: Path):
         mpii.read(tmp_path)
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@FUZZ
 @given(data=st.data())
 def test_a_damaged_release_gives_people_or_the_projects_error(tmp_path: Path, data: st.DataObject):
     path = write(tmp_path / mpii.RELEASE_FILE, {"RELEASE": structs(RELEASE)}, compressed=False)
-    content = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(1, 3))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    path.write_bytes(bytes(content))
+    path.write_bytes(damaged(data, path.read_bytes()))
     with contextlib.suppress(InputError):
         list(mpii.read_release(path))
-
-
-def genuine(name: str) -> Path:
-    path = roots.root() / name
-    if not path.exists():
-        pytest.skip(f"the prepared {name} is not here")
-    return path
 
 
 def test_the_genuine_validation_people_agree_between_forms():

@@ -9,11 +9,12 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import FUZZ, damaged, mistyped
+from genuine import genuine
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
-from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.official import mpii, mpii_flat
 from convcorr_jax.datasets.official.mpii_people import NAMES
 from convcorr_jax.datasets.records import Record
@@ -179,41 +180,28 @@ def test_json_of_another_layout_is_refused(tmp_path: Path, content: str):
 
 
 @pytest.mark.parametrize(
-    ("write", "read_flat"),
+    ("write", "damage", "read_flat"),
     [
-        (write_h5, mpii_flat.read_h5),
-        (lambda path: write_json(path, entry(), entry()), mpii_flat.read_json),
+        (write_h5, damaged, mpii_flat.read_h5),
+        (lambda path: write_json(path, entry(), entry()), mistyped, mpii_flat.read_json),
     ],
     ids=["h5", "json"],
 )
-@settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@FUZZ
 @given(data=st.data())
 def test_damaged_flat_files_give_people_or_the_projects_error(
-    tmp_path: Path, write: Callable, read_flat: Callable, data: st.DataObject
+    tmp_path: Path, write: Callable, damage: Callable, read_flat: Callable, data: st.DataObject
 ):
     path = write(tmp_path / "valid")
-    content = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(1, 3))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    del content[data.draw(st.integers(0, 2 * len(content))) :]
-    path.write_bytes(bytes(content))
+    path.write_bytes(damage(data, path.read_bytes()))
     with contextlib.suppress(InputError):
         read_flat({"valid": path})
 
 
 def test_the_genuine_json_sample_agrees_with_the_h5():
-    folder = roots.root()
-    names = ("pose_samples/mpii/test_mpii.json", "pose_annotations/mpii_valid_hourglass.h5")
-    for name in names:
-        if not (folder / name).is_file():
-            pytest.skip(f"the prepared {name} is not here")
-    sample = mpii_flat.read_json({"valid": folder / names[0]})
-    flat = {person.frame: person for person in mpii_flat.read_h5({"valid": folder / names[1]})}
+    sample = mpii_flat.read_json({"valid": genuine("pose_samples/mpii/test_mpii.json")})
+    h5 = mpii_flat.read_h5({"valid": genuine("pose_annotations/mpii_valid_hourglass.h5")})
+    flat = {person.frame: person for person in h5}
     assert len(sample) == 5
     for person in sample:
         other = flat[person.frame]
