@@ -18,9 +18,9 @@ PACKAGE = ROOT / "convcorr_jax"
 FLOORS = (
     {"errors", "shapes", "coords", "images", "files", "point_files"},
     {"backbone", "metrics", "datasets"},
-    {"descriptors", "retrieval"},
+    {"descriptors", "retrieval", "linear"},
     {"flow"},
-    {"keypoints", "photographs"},
+    {"keypoints", "patches", "photographs"},
     {"report", "runlog"},
     {"cli"},
     {"__main__"},
