@@ -5,8 +5,9 @@
 
 Every cell's tile becomes the mean of its 1 or 5 nearest neighbours' in the patch database of a layer, from
 other photographs. ``uniform`` draws tiles from all of the first layer's receptive field, of the photograph
-itself. ``result.json`` has each one's mean ``color`` error (grey levels) and ``gradient`` error (a plain
-picture has 1). The database is made once; a run that was killed goes on with it.
+itself. ``result.json`` has each one's mean `Scores`: colour error (grey levels), gradient error (a plain
+picture has 1), and the correlation of detail finer than the first layer's receptive field, of which
+``uniform`` can know nothing. The database is made once; a run that was killed goes on with it.
 """
 
 import time
@@ -22,7 +23,13 @@ from convcorr_jax.backbone.weights import Weights, load
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.patches.database import Plan
-from convcorr_jax.patches.reconstruction import covered, errors, from_tiles, uniform_tiles
+from convcorr_jax.patches.reconstruction import (
+    Scores,
+    covered,
+    from_tiles,
+    scores,
+    uniform_tiles,
+)
 from convcorr_jax.patches.views import columns, mean_windows, view
 from convcorr_jax.report.figures import image_grid, pixels
 from convcorr_jax.retrieval import nearest_neighbors
@@ -98,10 +105,11 @@ def main(config: Config) -> Path:
     queries = _queries(patches, config)
     rebuilt = {layer: _rebuilt(layer, queries, patches, weights, config) for layer in config.layers}
     rebuilt[UNIFORM] = _uniform(queries, weights, config)
+    detail_px = receptive_field(weights.network, config.layers[0]).size_px
     found = {
         name: np.array(
             [
-                [errors(picture, original) for picture in pictures]
+                [scores(picture, original, side_px=detail_px) for picture in pictures]
                 for original, pictures in zip(one.originals, one.pictures, strict=True)
             ]
         )
@@ -115,9 +123,9 @@ def main(config: Config) -> Path:
         **patches.facts,
         "search_seconds": {layer: round(rebuilt[layer].seconds, 2) for layer in config.layers},
         "rebuilt": [patches.records[query.number].source_id for query in queries],
-        "errors": {
+        "scores": {
             name: {
-                str(k): dict(zip(("color", "gradient"), mean.tolist(), strict=True))
+                str(k): Scores(*mean.tolist())._asdict()
                 for k, mean in zip(config.neighbors, of_method.mean(axis=0), strict=True)
             }
             for name, of_method in found.items()
@@ -218,8 +226,8 @@ def _figure(
             neighbors = "1 neighbour" if k == 1 else f"{k} neighbours"
             labels.append(f"{patches.records[query.number].source_id}, {neighbors}")
             told = [
-                [f"colour {color:.1f}, gradient {gradient:.2f}"]
-                for color, gradient in (of_method[i, j] for of_method in found.values())
+                [f"colour {color:.1f}, gradient {gradient:.2f}", f"detail {detail:.2f}"]
+                for color, gradient, detail in (of_method[i, j] for of_method in found.values())
             ]
             captions.append([[""], *told])
     head = ("original", *config.layers, "uniform rf")

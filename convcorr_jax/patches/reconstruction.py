@@ -2,7 +2,7 @@
 
 Each cell of a layer stands for the square around its centre whose side is the layer's stride; these tiles
 meet and do not overlap. A tile is replaced by the mean of its neighbours' tiles (`views.mean_windows`).
-What lies beyond the outermost tiles is left out of picture and errors.
+What lies beyond the outermost tiles is left out of picture and scores.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Num, UInt8
+from scipy import ndimage
 
 from convcorr_jax import coords
 from convcorr_jax.backbone import ReceptiveField
@@ -21,14 +22,17 @@ from convcorr_jax.shapes import Image
 _LUMA = (0.299, 0.587, 0.114)
 
 
-class Errors(NamedTuple):
-    """How far a picture is from the original."""
+class Scores(NamedTuple):
+    """How far a picture is from the original, and how like it."""
 
-    color: float
+    color_error: float
     """Mean absolute difference of the channels, in grey levels of 255."""
-    gradient: float
+    gradient_error: float
     """Mean length of the difference of the grey levels' gradients, over the original's mean length of
     gradient: a plain picture has 1."""
+    detail_correlation: float
+    """Pearson's correlation of the grey levels after each pixel's mean over a square around it is taken
+    away. A picture that says only what such squares hold, and not where in them, has 0 on average."""
 
 
 def from_tiles(
@@ -83,16 +87,34 @@ def uniform_tiles(
     return np.stack([tiles[:k].mean(axis=0) for k in ks])
 
 
-def errors(picture: Num[np.ndarray, "h w 3"], original: Num[np.ndarray, "h w 3"]) -> Errors:
-    """Colour and gradient error of a picture; its values run from 0 to 255, as the original's.
+def scores(
+    picture: Num[np.ndarray, "h w 3"], original: Num[np.ndarray, "h w 3"], *, side_px: int
+) -> Scores:
+    """Compare a picture with the original; the values of both run from 0 to 255.
+
+    Args:
+        picture: what was rebuilt.
+        original: what it was rebuilt from.
+        side_px: of the square that tells detail from what surrounds it, a receptive field's say.
 
     Raises:
-        InputError: the original is plain, so that a gradient error has no scale.
+        InputError: the original is plain, so that it has no gradient and no detail.
     """
     shown, true = (image.astype(np.float64) for image in (picture, original))
-    gradients = [np.stack(np.gradient(image @ np.array(_LUMA)), -1) for image in (shown, true)]
-    scale = np.linalg.norm(gradients[1], axis=-1).mean()
+    shown_grey, true_grey = (image @ np.array(_LUMA) for image in (shown, true))
+    shown_gradient, true_gradient = (np.stack(np.gradient(g)) for g in (shown_grey, true_grey))
+    scale = np.linalg.norm(true_gradient, axis=0).mean()
     if scale == 0:
         raise InputError("the original is plain; an image with contrast is expected")
-    difference = np.linalg.norm(gradients[0] - gradients[1], axis=-1).mean()
-    return Errors(float(np.abs(shown - true).mean()), float(difference / scale))
+    difference = np.linalg.norm(shown_gradient - true_gradient, axis=0).mean()
+    details = [
+        grey - ndimage.uniform_filter(grey, side_px, mode="nearest")
+        for grey in (shown_grey, true_grey)
+    ]
+    a, b = (detail - detail.mean() for detail in details)
+    lengths = np.sqrt((a**2).sum() * (b**2).sum())
+    return Scores(
+        float(np.abs(shown - true).mean()),
+        float(difference / scale),
+        float((a * b).sum() / lengths) if lengths > 0 else 0.0,
+    )

@@ -3,6 +3,7 @@
 A patch is named by its `Origins`: photograph, view (the longer side in pixels, mirrored or not) and cell.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -75,13 +76,14 @@ def view(
     return images.flip(resized) if flipped else resized
 
 
+@functools.partial(jax.jit, static_argnames=("network", "layers"))
 def columns(
-    views: UInt8[np.ndarray, "b _ _ 3"],
+    views: UInt8[Array, "b _ _ 3"] | UInt8[np.ndarray, "b _ _ 3"],
     params: Params,
     *,
     network: Network,
-    layers: Sequence[str],
-) -> dict[str, Float[Array, "b h w d"]]:
+    layers: tuple[str, ...],
+) -> dict[str, Float[Array, "b _ _ _"]]:
     """Every named layer's column at every cell of its grid, at unit length; one of zeros stays so.
 
     Raises:

@@ -51,13 +51,13 @@ def result_of(path):
 def test_photographs_are_rebuilt_from_others(config):
     result = result_of(patch_reconstruction.main(config))
     assert result["patches"] == {"conv3": 120}
-    assert set(result["errors"]) == {"conv3", "uniform"}
-    for by_k in result["errors"].values():
+    assert set(result["scores"]) == {"conv3", "uniform"}
+    for by_k in result["scores"].values():
         assert list(by_k) == ["1", "5"]
         # A photograph that could find itself would be rebuilt without error.
-        assert by_k["1"]["color"] > 5
+        assert by_k["1"]["color_error"] > 5
         # The mean of five is smoother than one.
-        assert by_k["5"]["gradient"] < by_k["1"]["gradient"]
+        assert by_k["5"]["gradient_error"] < by_k["1"]["gradient_error"]
     assert len(result["rebuilt"]) == 2
     assert files.read_image(config.out / "figure_1.jpg").shape[1] > 600
 
@@ -78,7 +78,9 @@ def test_a_photograph_is_rebuilt_from_its_twin(tmp_path):
     )
     result = result_of(patch_reconstruction.main(config))
     assert result["rebuilt"] == ["n00000000_2"]
-    assert result["errors"]["conv3"]["1"] == {"color": 0, "gradient": 0}
+    assert result["scores"]["conv3"]["1"] == pytest.approx(
+        {"color_error": 0, "gradient_error": 0, "detail_correlation": 1}
+    )
 
 
 def test_receptive_fields_are_averaged(config, four, database, tmp_path):
@@ -111,7 +113,7 @@ def test_a_damaged_database_is_refused_and_rebuilt(config):
     with pytest.raises(InputError, match=r"conv3\.float16 is damaged: rows 0 to 119"):
         patch_reconstruction.main(config)
     again = result_of(patch_reconstruction.main(dataclasses.replace(config, rebuild=True)))
-    assert again["errors"] == first["errors"]
+    assert again["scores"] == first["scores"]
 
 
 def test_no_example_is_refused(config):

@@ -87,17 +87,19 @@ def test_rows_are_the_columns_of_their_origins(folder, weights, records):
         assert set(found.origins.flipped.tolist()) == {0, 1}
         for patch in range(0, 300, 23):
             number, longest, flipped, row, column = origins[patch]
-            shown = view(records[number].image, longest_px=longest, flipped=bool(flipped))
-            inputs = preprocess(shown[None], network=ALEXNET)
-            maps = activations(weights.params, inputs, network=ALEXNET, layers=(layer,))[layer]
-            expected = np.asarray(maps)[0, row, column]
+            views = [
+                view(records[number].image, longest_px=longest, flipped=f) for f in (False, True)
+            ]
+            inputs = preprocess(np.stack(views), network=ALEXNET)
+            maps = activations(weights.params, inputs, network=ALEXNET, layers=PLAN.layers)
+            expected = np.asarray(maps[layer])[flipped, row, column]
             expected = expected / np.linalg.norm(expected)
             # Half precision keeps eleven bits.
             np.testing.assert_allclose(found.features[patch], expected, rtol=1e-3, atol=1e-6)
 
 
 def test_all_cells_are_taken_if_they_are_few(tmp_path, weights, records):
-    build(tmp_path, records[:1], weights, plan=Plan(("conv2",), (64,), 10**6))
+    build(tmp_path, records[:1], weights, plan=Plan(PLAN.layers, (64,), 10**6))
     # Twice 7 x 7 cells: the view is 64 x 64, its lesser side being 51 otherwise.
     assert len(read(tmp_path, "conv2").features) == 2 * 7 * 7
 

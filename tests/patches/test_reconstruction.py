@@ -4,7 +4,7 @@ import pytest
 from convcorr_jax import coords
 from convcorr_jax.backbone import ReceptiveField
 from convcorr_jax.errors import InputError
-from convcorr_jax.patches.reconstruction import covered, errors, from_tiles, uniform_tiles
+from convcorr_jax.patches.reconstruction import covered, from_tiles, scores, uniform_tiles
 
 FIELD = ReceptiveField(size_px=99, stride_px=16, first_center_px=15.0)
 
@@ -60,24 +60,31 @@ def test_uniform_tiles_are_seeded(rng):
     assert (first != other).any()
 
 
-def test_errors_equal_plain_sums(rng):
+def grey_of(image):
+    return image @ np.array([0.299, 0.587, 0.114])
+
+
+def test_scores_equal_plain_sums(rng):
     a, b = (rng.integers(0, 256, (12, 9, 3)).astype(np.uint8) for _ in range(2))
-    found = errors(a, b)
+    found = scores(a, b, side_px=3)
     total = sum(abs(int(p) - int(q)) for p, q in zip(a.flat, b.flat, strict=True))
-    assert found.color == pytest.approx(total / a.size)
+    assert found.color_error == pytest.approx(total / a.size)
+    gradients = [np.stack(np.gradient(grey_of(image))) for image in (a, b)]
+    length = np.hypot(*(gradients[0] - gradients[1])).mean() / np.hypot(*gradients[1]).mean()
+    assert found.gradient_error == pytest.approx(length)
+    details = []
+    for image in (a, b):
+        grey = grey_of(image)
+        padded = np.pad(grey, 1, mode="edge")
+        means = [padded[y : y + 3, x : x + 3].mean() for y, x in np.ndindex(12, 9)]
+        details.append(grey.ravel() - means)
+    assert found.detail_correlation == pytest.approx(np.corrcoef(*details)[0, 1])
 
-    def gradient(image):
-        grey = image @ np.array([0.299, 0.587, 0.114])
-        return np.stack([*np.gradient(grey)])
 
-    length = np.hypot(*(gradient(a) - gradient(b))).mean() / np.hypot(*gradient(b)).mean()
-    assert found.gradient == pytest.approx(length)
-
-
-def test_a_plain_picture_has_gradient_error_one(rng):
+def test_scores_know_the_best_and_the_plainest(rng):
     original = rng.integers(0, 256, (20, 20, 3), np.uint8)
-    assert errors(original, original) == (0, 0)
+    assert scores(original, original, side_px=5) == pytest.approx((0, 0, 1))
     plain = np.full((20, 20, 3), 99.0)
-    assert errors(plain, original).gradient == pytest.approx(1)
+    assert scores(plain, original, side_px=5)[1:] == pytest.approx((1, 0))
     with pytest.raises(InputError, match="the original is plain"):
-        errors(original, plain)
+        scores(original, plain, side_px=5)
