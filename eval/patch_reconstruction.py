@@ -7,7 +7,7 @@ Every cell's tile becomes the mean of its 1 or 5 nearest neighbours' in the patc
 other photographs. ``uniform`` draws tiles from all of the first layer's receptive field, of the photograph
 itself. ``result.json`` has each one's mean `Scores`: colour error (grey levels), gradient error (a plain
 picture has 1), and the correlation of detail finer than the first layer's receptive field, of which
-``uniform`` can know nothing. The database is made once; a run that was killed goes on with it.
+``uniform`` knows next to nothing. The database is made once; a run that was killed goes on with it.
 """
 
 import time

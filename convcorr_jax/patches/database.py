@@ -34,7 +34,7 @@ from convcorr_jax.patches.views import Origins, all_origins, columns, view
 # Lost at most when a build is killed; each costs a sync of the disk.
 PHOTOGRAPHS_PER_CHUNK = 10
 _MANIFEST = "manifest.json"
-_REBUILD = "build it again with rebuild"
+_REBUILD = "rebuild it (--rebuild)"
 _BYTES_AT_ONCE = 2**24
 
 

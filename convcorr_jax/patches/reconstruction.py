@@ -32,7 +32,7 @@ class Scores(NamedTuple):
     gradient: a plain picture has 1."""
     detail_correlation: float
     """Pearson's correlation of the grey levels after each pixel's mean over a square around it is taken
-    away. A picture that says only what such squares hold, and not where in them, has 0 on average."""
+    away. A picture that says only what such squares hold, and not where in them, has next to 0."""
 
 
 def from_tiles(
