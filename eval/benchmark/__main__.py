@@ -20,6 +20,7 @@ from eval.benchmark.cases import (
     belief_propagation,
     distance_transform,
     features,
+    linear_svm,
     nearest_neighbors,
     sift,
 )
@@ -29,7 +30,12 @@ from eval.benchmark.timing import commit, cores, processor
 from eval.scripts import run
 
 CaseName = Literal[
-    "features", "belief_propagation", "distance_transform", "sift", "nearest_neighbors"
+    "features",
+    "belief_propagation",
+    "distance_transform",
+    "sift",
+    "nearest_neighbors",
+    "linear_svm",
 ]
 CASES: dict[CaseName, Case] = {
     "features": features.CASE,
@@ -37,6 +43,7 @@ CASES: dict[CaseName, Case] = {
     "distance_transform": distance_transform.CASE,
     "sift": sift.CASE,
     "nearest_neighbors": nearest_neighbors.CASE,
+    "linear_svm": linear_svm.CASE,
 }
 # Of the table where the output is not a terminal, or a narrow one.
 WIDTH = 130

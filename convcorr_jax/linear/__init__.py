@@ -1,0 +1,1 @@
+"""Linear models over feature vectors: solvers and folds; nothing about images."""
