@@ -93,7 +93,6 @@ def _read_voc(example: Example, features: Any, split: str, place: str) -> Iterat
             category=names[objects["label"][index]],
             source_id=f"{picture}#{index}",
             split=split,
-            **_no_points(),
             box=voc.box(*(round(edge, _DECIMALS) for edge in corners)),
             attributes={
                 "difficult": float(objects["is_difficult"][index]),
@@ -104,8 +103,7 @@ def _read_voc(example: Example, features: Any, split: str, place: str) -> Iterat
 
 def _read_lfw(example: Example, features: Any, split: str, place: str) -> Iterator[Record]:
     del features
-    size = _stored_size(example["image"])
-    yield _whole_picture(example, size, example["label"].decode(), place, split)
+    yield _whole_picture(example, example["label"].decode(), place, split)
 
 
 def _read_imagenet(example: Example, features: Any, split: str, place: str) -> Iterator[Record]:
@@ -113,7 +111,7 @@ def _read_imagenet(example: Example, features: Any, split: str, place: str) -> I
     # The test pictures have no label that is known: TFDS gives them -1.
     category = features["label"].names[label] if label >= 0 else "unknown"
     name = Path(example["file_name"].decode()).stem
-    yield _whole_picture(example, _stored_size(example["image"]), category, name, split)
+    yield _whole_picture(example, category, name, split)
 
 
 def _read_flic(example: Example, features: Any, split: str, place: str) -> Iterator[Record]:
@@ -150,21 +148,14 @@ _READERS: dict[str, Callable[[Example, Any, str, str], Iterator[Record]]] = {
 }
 
 
-def _whole_picture(
-    example: Example, size: coords.Size, category: str, source_id: str, split: str
-) -> Record:
+def _whole_picture(example: Example, category: str, source_id: str, split: str) -> Record:
     return Record(
         image=example["image"],
-        size=size,
+        size=_stored_size(example["image"]),
         category=category,
         source_id=source_id,
         split=split,
-        **_no_points(),
     )
-
-
-def _no_points() -> dict[str, Any]:
-    return {"names": (), "points": np.zeros((0, 2)), "visible": np.zeros(0, bool)}
 
 
 def _stored_size(encoded: bytes) -> coords.Size:
