@@ -22,7 +22,6 @@ from convcorr_jax.backbone import grid_size, receptive_field
 from convcorr_jax.backbone.weights import Weights, load
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
-from convcorr_jax.patches.database import Plan
 from convcorr_jax.patches.reconstruction import (
     Scores,
     covered,
@@ -35,39 +34,22 @@ from convcorr_jax.report.figures import image_grid, pixels
 from convcorr_jax.retrieval import nearest_neighbors
 from convcorr_jax.runlog import progress, write_run
 from convcorr_jax.shapes import Image
-from eval.patches import LAYERS, PHOTOGRAPHS, Patches, database_folder, patches_of
+from eval.patches import DatabaseConfig, Patches, patches_of
 from eval.scripts import run
 
 UNIFORM = "uniform"
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(DatabaseConfig):
     """What to rebuild from what."""
 
-    dataset: str = PHOTOGRAPHS
-    """``photographs``, or the name or path of a data set's folder."""
-    network: str = "alexnet"
-    weights: Path | None = None
-    """File of weights; by default those that are installed or fetched."""
-    layers: tuple[str, ...] = LAYERS
-    longest_px: tuple[int, ...] = Plan.longest_px
-    """Longer sides at which the database sees every photograph, plain and mirrored."""
-    patches: int = Plan.patches
-    """Of every layer; all there are, if they are fewer."""
     neighbors: tuple[int, ...] = (1, 5)
     examples: int = 6
     """Photographs to rebuild, evenly spread over the data set."""
     query_px: int = 448
     """The longer side of what is rebuilt."""
-    database: Path | None = None
-    """The patch database's folder; by default one named after the data set in runs/patch_database."""
-    rebuild: bool = False
-    """Make the database anew."""
-    seed: int = 0
     out: Path = Path("runs/patch_reconstruction")
-    data_root: Path | None = None
-    """Folder of prepared data sets; by default the environment's CONVCORR_DATA."""
 
 
 class Query(NamedTuple):
@@ -94,14 +76,7 @@ def main(config: Config) -> Path:
         raise InputError(f"examples is {config.examples}; at least 1 photograph is expected")
     out = files.make_folder(config.out)
     weights = load(config.network, config.weights)
-    patches = patches_of(
-        config.dataset,
-        config.data_root,
-        weights,
-        folder=config.database or database_folder(config.dataset),
-        plan=Plan(config.layers, config.longest_px, config.patches, config.seed),
-        rebuild=config.rebuild,
-    )
+    patches = patches_of(config, weights)
     queries = _queries(patches, config)
     rebuilt = {layer: _rebuilt(layer, queries, patches, weights, config) for layer in config.layers}
     rebuilt[UNIFORM] = _uniform(queries, weights, config)

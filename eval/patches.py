@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,29 @@ from convcorr_jax.runlog import progress
 
 PHOTOGRAPHS = "photographs"
 LAYERS = ("conv3", "conv4", "conv5")
+
+
+@dataclass(frozen=True)
+class DatabaseConfig:
+    """Options of the scripts that search a patch database: which, and what it is made of."""
+
+    dataset: str = PHOTOGRAPHS
+    """``photographs``, or the name or path of a data set's folder."""
+    network: str = "alexnet"
+    weights: Path | None = None
+    """File of weights; by default those that are installed or fetched."""
+    layers: tuple[str, ...] = LAYERS
+    longest_px: tuple[int, ...] = Plan.longest_px
+    """Longer sides at which the database sees every photograph, plain and mirrored."""
+    patches: int = Plan.patches
+    """Of every layer; all there are, if they are fewer."""
+    database: Path | None = None
+    """The patch database's folder; by default one named after the data set in runs/patch_database."""
+    rebuild: bool = False
+    """Make the database anew."""
+    seed: int = 0
+    data_root: Path | None = None
+    """Folder of prepared data sets; by default the environment's CONVCORR_DATA."""
 
 
 class Patches(NamedTuple):
@@ -40,31 +64,24 @@ class Patches(NamedTuple):
         }
 
 
-def patches_of(
-    dataset: str,
-    data_root: Path | None,
-    weights: Weights,
-    *,
-    folder: Path,
-    plan: Plan,
-    rebuild: bool,
-) -> Patches:
+def patches_of(config: DatabaseConfig, weights: Weights) -> Patches:
     """The databases of a data set's photographs, made now or by an earlier run.
 
     Raises:
         InputError: as `opening.read_records`, `database.build` and `database.read`.
     """
-    records = _records(dataset, data_root)
+    records = _records(config.dataset, config.data_root)
+    folder = config.database or _database_folder(config.dataset)
     began = time.perf_counter()
     database.build(
         folder,
         records,
         weights,
-        plan=plan,
-        rebuild=rebuild,
+        plan=Plan(config.layers, config.longest_px, config.patches, config.seed),
+        rebuild=config.rebuild,
         watch=lambda chunks: progress(chunks, what="patches", total=len(chunks)),
     )
-    layers = {layer: database.read(folder, layer) for layer in plan.layers}
+    layers = {layer: database.read(folder, layer) for layer in config.layers}
     return Patches(records, layers, time.perf_counter() - began)
 
 
@@ -83,6 +100,6 @@ def _records(dataset: str, data_root: Path | None) -> Sequence[Record]:
     )
 
 
-def database_folder(dataset: str) -> Path:
+def _database_folder(dataset: str) -> Path:
     """Where the patch database of a data set lies, unless it is said."""
     return Path("runs/patch_database") / Path(dataset).name

@@ -19,42 +19,25 @@ from convcorr_jax.backbone import receptive_field
 from convcorr_jax.backbone.weights import Weights, load
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
-from convcorr_jax.patches.database import PatchDatabase, Plan
+from convcorr_jax.patches.database import PatchDatabase
 from convcorr_jax.patches.receptive_field_average import expand_contrast, middle_share
 from convcorr_jax.patches.views import mean_windows
 from convcorr_jax.report.figures import image_grid, pixels
 from convcorr_jax.retrieval import nearest_neighbors
 from convcorr_jax.runlog import progress, write_run
 from convcorr_jax.shapes import Image
-from eval.patches import LAYERS, PHOTOGRAPHS, Patches, database_folder, patches_of
+from eval.patches import DatabaseConfig, Patches, patches_of
 from eval.scripts import run
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(DatabaseConfig):
     """Whose neighbours to average."""
 
-    dataset: str = PHOTOGRAPHS
-    """``photographs``, or the name or path of a data set's folder."""
-    network: str = "alexnet"
-    weights: Path | None = None
-    """File of weights; by default those that are installed or fetched."""
-    layers: tuple[str, ...] = LAYERS
-    longest_px: tuple[int, ...] = Plan.longest_px
-    """Longer sides at which the database sees every photograph, plain and mirrored."""
-    patches: int = Plan.patches
-    """Of every layer; all there are, if they are fewer."""
     neighbors: tuple[int, ...] = (5, 50, 500)
     seeds: int = 8
     """Random patches of as many photographs; where layers share a grid, they share seeds."""
-    database: Path | None = None
-    """The patch database's folder; by default one named after the data set in runs/patch_database."""
-    rebuild: bool = False
-    """Make the database anew."""
-    seed: int = 0
     out: Path = Path("runs/receptive_field_average")
-    data_root: Path | None = None
-    """Folder of prepared data sets; by default the environment's CONVCORR_DATA."""
 
 
 def main(config: Config) -> Path:
@@ -62,14 +45,7 @@ def main(config: Config) -> Path:
     started = time.perf_counter()
     out = files.make_folder(config.out)
     weights = load(config.network, config.weights)
-    patches = patches_of(
-        config.dataset,
-        config.data_root,
-        weights,
-        folder=config.database or database_folder(config.dataset),
-        plan=Plan(config.layers, config.longest_px, config.patches, config.seed),
-        rebuild=config.rebuild,
-    )
+    patches = patches_of(config, weights)
     if not 1 <= config.seeds <= len(patches.records):
         raise InputError(
             f"seeds is {config.seeds}; 1 to {len(patches.records)} are expected, one a photograph"

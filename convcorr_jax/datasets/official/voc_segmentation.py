@@ -16,8 +16,6 @@ Challenge: A Retrospective", IJCV 2015.
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from convcorr_jax import files
 from convcorr_jax.datasets.formats import voc
 from convcorr_jax.datasets.records import Absent, Record
@@ -51,9 +49,6 @@ def _record(release: Path, name: str, split: str) -> Record | Absent:
             category="scene",
             source_id=name,
             split=split,
-            names=(),
-            points=np.zeros((0, 2)),
-            visible=np.zeros(0, bool),
             label_map=label_map,
             label_names=voc.CLASSES,
         )
