@@ -20,6 +20,7 @@ from convcorr_jax.backbone.convolution import correlate, on_cpu
 from convcorr_jax.backbone.networks import (
     Conv,
     Filters,
+    Layer,
     LocalResponseNorm,
     MaxPool,
     Network,
@@ -100,15 +101,22 @@ def _walk(
     wanted = {name: network.position(name) for name in layers}
     found, current = {}, inputs
     for i, layer in enumerate(network.layers[: max(wanted.values(), default=-1) + 1]):
-        match layer:
-            case Conv():
-                current = _convolve(current, params[layer.name], layer)
-            case MaxPool():
-                current = _max_pool(current, layer)
-            case LocalResponseNorm():
-                current = _normalise(current, layer)
+        current = apply_layer(params, current, layer=layer)
         found |= {name: current for name, index in wanted.items() if index == i}
     return found
+
+
+def apply_layer(
+    params: Params, inputs: Float[Array, "b h w c"], *, layer: Layer
+) -> Float[Array, "b h2 w2 c2"]:
+    """One step of the walk: what a layer makes of the activations before it."""
+    match layer:
+        case Conv():
+            return _convolve(inputs, params[layer.name], layer)
+        case MaxPool():
+            return _max_pool(inputs, layer)
+        case LocalResponseNorm():
+            return _normalise(inputs, layer)
 
 
 def _convolve(inputs: jax.Array, filters: Filters, layer: Conv) -> jax.Array:

@@ -1,0 +1,339 @@
+"""Keypoint classification: Table 3, Figures 4 and 5 of Long et al. 2014.
+
+    python -m eval.keypoint_classification                          (the rendered categories)
+    python -m eval.keypoint_classification --dataset faces          (fifteen points of LFPW and Helen)
+    python -m eval.keypoint_classification --dataset lspet
+    python -m eval.keypoint_classification --dataset pf_willow      (no split: each object in turn is tested)
+
+``result.json`` has ``accuracy`` by feature, the mean over categories; ``curve``, the same in cross-validation
+on the training split at every cost (Figure 5); and ``figure_4``, how near to a keypoint its classifier
+responds most. What the pictures show, the layer and the radius that do best, is chosen by cross-validation,
+like the cost; the test split is only scored. Features and classifiers that lie in ``--out`` already, under
+the same settings, are not computed again.
+
+A keypoint type that no training photograph shows is not scored, and named in ``left_out``; a visible keypoint
+outside its photograph is passed over, and counted in ``outside``.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from convcorr_jax import coords, files
+from convcorr_jax.backbone.weights import Weights, load
+from convcorr_jax.errors import InputError
+from convcorr_jax.keypoints import classification, response_histogram
+from convcorr_jax.keypoints.classification import UNKNOWN, Classified, Samples
+from convcorr_jax.linear.svm import Loss
+from convcorr_jax.report import plots
+from convcorr_jax.report.figures import pixels
+from convcorr_jax.runlog import progress, write_run
+from eval import keypoint_features
+from eval.categories import RENDERED, Category, read_categories
+from eval.keypoint_features import Keypoints, Settings, keypoints_of, sift_name
+from eval.scripts import run
+from eval.stages import stage
+
+LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5")
+RADII_PX = (10, 20, 40, 80, 160)
+# Types of keypoints in Figure 4; the paper shows two.
+_SHARP_TYPES = 2
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to classify, by which features."""
+
+    dataset: str = RENDERED
+    """``rendered``, ``faces``, or the name or path of a data set's folder."""
+    network: str = "alexnet"
+    weights: Path | None = None
+    """File of weights; by default those that are installed or fetched."""
+    layers: tuple[str, ...] = LAYERS
+    radii_px: tuple[int, ...] = RADII_PX
+    """Of SIFT."""
+    side_px: int = keypoint_features.VOC_SIDE_PX
+    """Longer side to which photographs are resized."""
+    interpolate: bool = False
+    """Beyond the paper: read layers between the nearest columns."""
+    costs: tuple[float, ...] = classification.COSTS
+    """Of the SVM, in rising order."""
+    loss: Loss = "squared_hinge"
+    keypoints: tuple[str, ...] = ()
+    """Of the first category, for Figure 4; by default the two best in cross-validation."""
+    windows: int = 200
+    """Test keypoints of each of these, at most; 0 for no Figure 4."""
+    rendered_train: int = 100
+    """Training instances of every rendered category."""
+    rendered_test: int = 25
+    out: Path = Path("runs/keypoint_classification")
+    data_root: Path | None = None
+    """Folder of prepared data sets; by default the environment's CONVCORR_DATA."""
+
+
+class Task(NamedTuple):
+    """A category, its samples, and what came of every feature."""
+
+    category: Category
+    keypoints: Keypoints
+    outcomes: Mapping[str, Classified]
+
+    def accuracy(self, feature: str) -> float:
+        """On the test split."""
+        return classification.accuracy(self.keypoints.labels, self.outcomes[feature].predicted)
+
+    def confusion(self, feature: str) -> np.ndarray:
+        """True types in rows."""
+        return classification.confusion(
+            self.keypoints.labels,
+            self.outcomes[feature].predicted,
+            types=len(self.category.names),
+        )
+
+    @property
+    def left_out(self) -> list[str]:
+        """Types of which a tested sample could not be scored."""
+        predicted = next(iter(self.outcomes.values())).predicted
+        unscored = (self.keypoints.folds >= 0) & (predicted == UNKNOWN)
+        return [self.category.names[k] for k in np.unique(self.keypoints.labels[unscored])]
+
+
+def main(config: Config) -> Path:
+    """Classify by every feature, and write ``result.json`` and pictures; returns its path."""
+    started = time.perf_counter()
+    _check(config)
+    out = files.make_folder(config.out)
+    weights = load(config.network, config.weights)
+    settings = Settings(config.side_px, config.layers, config.radii_px, config.interpolate)
+    categories = read_categories(
+        config.dataset,
+        config.data_root,
+        rendered_train=config.rendered_train,
+        rendered_test=config.rendered_test,
+    )
+    tasks = [_task(category, weights, settings, config) for category in categories]
+    curve = {
+        name: np.mean([task.outcomes[name].curve for task in tasks], axis=0)
+        for name in settings.names
+    }
+    best = {
+        "convnet": max(config.layers, key=lambda name: curve[name].max()),
+        "sift": max(map(sift_name, config.radii_px), key=lambda name: curve[name].max()),
+    }
+    result: dict[str, Any] = {
+        "dataset": config.dataset,
+        "network": weights.network.name,
+        "weights": weights.source,
+        "accuracy": {
+            name: float(np.mean([task.accuracy(name) for task in tasks])) for name in settings.names
+        },
+        "best_in_cross_validation": best,
+        "per_category": {
+            task.category.name: _report(task, settings, tuple(best.values())) for task in tasks
+        },
+        "curve": {
+            "costs": list(config.costs),
+            "accuracy": {name: values.tolist() for name, values in curve.items()},
+        },
+        "left_out": {task.category.name: task.left_out for task in tasks if task.left_out},
+    }
+    _draw(tasks, best, curve, config)
+    if config.windows:
+        result["figure_4"] = _figure_4(tasks[0], best, weights, config)
+    files.write_json(out / "result.json", result)
+    write_run(out, config, seconds=time.perf_counter() - started)
+    return out / "result.json"
+
+
+def _check(config: Config) -> None:
+    for name, values in {"layers": config.layers, "radii_px": config.radii_px}.items():
+        if not values or len(set(values)) < len(values):
+            raise InputError(f"{name} is {values}; at least one is expected, none of them twice")
+    costs = np.asarray(config.costs, float)
+    if (
+        not len(costs)
+        or not (np.isfinite(costs) & (costs > 0)).all()
+        or (np.diff(costs) <= 0).any()
+    ):
+        raise InputError(f"costs is {config.costs}; positive numbers in rising order are expected")
+    if config.side_px < 1 or config.windows < 0:
+        raise InputError(
+            f"side_px is {config.side_px} and windows {config.windows}; at least 1 and 0 are expected"
+        )
+
+
+def _task(category: Category, weights: Weights, settings: Settings, config: Config) -> Task:
+    keypoints = keypoints_of(category)
+    described = keypoint_features.features(
+        category, keypoints, weights, settings, config.out / "features"
+    )
+    outcomes = {}
+    for name in progress(settings.names, what=f"{category.name}: classifying"):
+        samples = Samples(described[name].astype(np.float32), *keypoints[:3])
+        path = config.out / "classifiers" / f"{category.name}_{name}.npz"
+        outcomes[name] = _classified(samples, category, path, weights, settings, config)
+    return Task(category, keypoints, outcomes)
+
+
+def _classified(
+    samples: Samples,
+    category: Category,
+    path: Path,
+    weights: Weights,
+    settings: Settings,
+    config: Config,
+) -> Classified:
+    def compute() -> dict[str, np.ndarray]:
+        try:
+            found = classification.classify(
+                samples, types=len(category.names), costs=config.costs, loss=config.loss
+            )
+        except InputError as error:
+            raise InputError(f"category {category.name!r}: {error}") from error
+        return found._asdict()
+
+    identity = {
+        "features": [settings.side_px, settings.interpolate, weights.source],
+        "costs": config.costs,
+        "loss": config.loss,
+        "records": [one.source_id for one in category.records],
+    }
+    return Classified(**stage(path, identity, compute))
+
+
+def _report(task: Task, settings: Settings, best: Sequence[str]) -> dict[str, Any]:
+    """What a result says of a category."""
+    tested = task.keypoints.folds >= 0
+    return {
+        "keypoints": list(task.category.names),
+        "train_samples": int((~tested).sum()),
+        "test_samples": int(tested.sum()),
+        "outside": task.keypoints.outside,
+        "accuracy": {name: task.accuracy(name) for name in settings.names},
+        # Without a split, every fold chooses its own.
+        "cost": {name: float(np.median(task.outcomes[name].costs)) for name in settings.names},
+        "converged": {name: bool(task.outcomes[name].converged) for name in settings.names},
+        "confusion": {name: task.confusion(name).tolist() for name in best},
+    }
+
+
+def _draw(
+    tasks: Sequence[Task], best: Mapping[str, str], curve: Mapping[str, np.ndarray], config: Config
+) -> None:
+    """Figure 5, and the confusions of every category."""
+    picture = plots.curves(
+        config.costs,
+        {name: values.tolist() for name, values in curve.items()},
+        x_label="C",
+        y_label="accuracy in cross-validation",
+        dashed=tuple(map(sift_name, config.radii_px)),
+    )
+    files.write_image(config.out / "figure_5.png", pixels(picture))
+    for task in tasks:
+        tables = {
+            f"{name}: {100 * task.accuracy(name):.1f} %": task.confusion(name)
+            for name in best.values()
+        }
+        picture = plots.confusions(tables, names=task.category.names)
+        files.write_image(config.out / f"confusion_{task.category.name}.png", pixels(picture))
+
+
+def _figure_4(
+    task: Task, best: Mapping[str, str], weights: Weights, config: Config
+) -> dict[str, Any]:
+    """The histograms of some types of keypoints, by the best layer and SIFT; their figures."""
+    counts: dict[str, dict[str, np.ndarray]] = {name: {} for name in best.values()}
+    figures: dict[str, dict[str, Any]] = {name: {} for name in best.values()}
+    for label in _sharp_types(task, best["convnet"], config):
+        keypoint = task.category.names[label]
+        # Those that could be scored; all features agree on which.
+        scored = task.outcomes[best["sift"]].predicted != UNKNOWN
+        chosen = np.flatnonzero(scored & (task.keypoints.labels == label))
+        chosen = np.random.default_rng(0).permutation(chosen)[: config.windows]
+        if not len(chosen):
+            raise InputError(f"no test photograph shows the keypoint {keypoint!r}")
+        responses = _responses(task, best, np.sort(chosen), weights, config)
+        for name, windows in responses.items():
+            found = response_histogram.peaks(windows)
+            counts[name][keypoint] = response_histogram.histogram(found)
+            figures[name][keypoint] = {"windows": len(windows), **_sharpness(found)}
+    captions = {
+        name: {keypoint: _caption(one) for keypoint, one in by_keypoint.items()}
+        for name, by_keypoint in figures.items()
+    }
+    picture = pixels(plots.place_histograms(counts, captions=captions))
+    files.write_image(config.out / "figure_4.png", picture)
+    return {
+        "category": task.category.name,
+        "responses": figures,
+        "chance": response_histogram.chance()._asdict(),
+    }
+
+
+def _sharpness(found: response_histogram.Peaks) -> dict[str, float | None]:
+    """The figures of a histogram, as JSON holds them."""
+    figures = response_histogram.sharpness(found)._asdict()
+    return {name: value if np.isfinite(value) else None for name, value in figures.items()}
+
+
+def _caption(figures: Mapping[str, Any]) -> str:
+    if figures["near_share"] is None:
+        return "no maximum off the border"
+    near = f"{100 * figures['near_share']:.0f} % within {response_histogram.NEAR_PX:.0f} px"
+    return f"{near}, mean {figures['mean_distance_px']:.1f} px"
+
+
+def _sharp_types(task: Task, layer: str, config: Config) -> list[int]:
+    """The types that Figure 4 shows."""
+    names = task.category.names
+    unknown = sorted(set(config.keypoints) - set(names))
+    if unknown:
+        raise InputError(
+            f"category {task.category.name!r} has no keypoints {unknown}; it has {', '.join(names)}"
+        )
+    if config.keypoints:
+        return [names.index(name) for name in config.keypoints]
+    recognised = task.outcomes[layer].recognised
+    return np.argsort(-recognised, kind="stable")[:_SHARP_TYPES].tolist()
+
+
+def _responses(
+    task: Task,
+    best: Mapping[str, str],
+    chosen: np.ndarray,
+    weights: Weights,
+    config: Config,
+) -> dict[str, np.ndarray]:
+    """Responses of each sample's own classifier in the window around it."""
+    radius = dict(zip(map(sift_name, config.radii_px), config.radii_px, strict=True))[best["sift"]]
+    found: dict[str, list[np.ndarray]] = {name: [] for name in best.values()}
+    folds = np.unique(task.keypoints.folds[task.keypoints.folds >= 0])
+    for sample in progress(chosen, what="figure 4", total=len(chosen)):
+        record = int(task.keypoints.photographs[sample])
+        label = int(task.keypoints.labels[sample])
+        view = keypoint_features.shown(task.category, record, config.side_px)
+        point = coords.apply(view.transform, task.category.points[record, label])
+        columns = {
+            best["convnet"]: response_histogram.conv_window(
+                weights.params,
+                view.image,
+                point,
+                network=weights.network,
+                layer=best["convnet"],
+            ),
+            best["sift"]: response_histogram.sift_window(view.image, point, radius_px=radius),
+        }
+        fold = int(np.searchsorted(folds, task.keypoints.folds[sample]))
+        for name, window in columns.items():
+            found[name].append(
+                task.outcomes[name].decisions(np.asarray(window), fold=fold, label=label)
+            )
+    return {name: np.stack(windows) for name, windows in found.items()}
+
+
+if __name__ == "__main__":
+    run(Config, main, __doc__)
