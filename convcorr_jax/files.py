@@ -244,6 +244,25 @@ def make_folder(folder: str | Path) -> Path:
     return folder
 
 
+def write_at(path: Path, start: int, content: bytes) -> None:
+    """Write at a place of a file, cut off what lies behind, and wait until the disk has it.
+
+    For files that grow and whose good part is told elsewhere; one that is not there is made.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    try:
+        with path.open("r+b" if path.exists() else "w+b") as stream:
+            stream.seek(start)
+            stream.write(content)
+            stream.truncate()
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
 def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
     """Write a mapping as indented JSON; NaN and infinity are refused, since JSON has neither."""
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"

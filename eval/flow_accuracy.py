@@ -16,6 +16,7 @@ import numpy as np
 
 from convcorr_jax import files
 from convcorr_jax.backbone.weights import load
+from convcorr_jax.cli.scripts import run
 from convcorr_jax.datasets.photographs import photographs
 from convcorr_jax.datasets.warped_photographs import warped_pair
 from convcorr_jax.descriptors.convolutional import PAPER_RECIPES, RECIPES
@@ -24,7 +25,6 @@ from convcorr_jax.metrics.pck import Protocol, pck
 from convcorr_jax.runlog import plain, progress, write_run
 from eval import transfer
 from eval.methods import align_pairs, describe, methods_for
-from eval.scripts import run
 
 ALPHAS = (0.025, 0.05, 0.1)
 CORNERS = Protocol(

@@ -20,13 +20,13 @@ import numpy as np
 
 from convcorr_jax import files
 from convcorr_jax.backbone.weights import Weights, load
+from convcorr_jax.cli.scripts import run
 from convcorr_jax.datasets import opening, roots, synthetic
 from convcorr_jax.descriptors.convolutional import PAPER_RECIPES, RECIPES
 from convcorr_jax.metrics.pck import PF_WILLOW, pck
 from convcorr_jax.runlog import plain, write_run
 from eval import transfer
 from eval.methods import Method, align_pairs, describe, methods_for
-from eval.scripts import run
 
 ALPHA = 0.05
 VALIDATION_SEED = 1

@@ -33,10 +33,10 @@ from convcorr_jax.report import plots
 from convcorr_jax.report.figures import pixels
 from convcorr_jax.runlog import progress, write_run
 from eval import keypoint_features
-from eval.categories import RENDERED, Category, read_categories
+from convcorr_jax.datasets.categories import RENDERED, Category, read_categories
 from eval.keypoint_features import Keypoints, Settings, keypoints_of, sift_name
-from eval.scripts import run
-from eval.stages import stage
+from convcorr_jax.cli.scripts import run
+from convcorr_jax.stages import stage
 
 LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 RADII_PX = (10, 20, 40, 80, 160)

@@ -19,8 +19,8 @@ from convcorr_jax.datasets.records import load_image
 from convcorr_jax.descriptors.at_points import canvas, columns_at, sift_at_points
 from convcorr_jax.images import Resampled
 from convcorr_jax.runlog import plain, progress
-from eval.categories import Category
-from eval.stages import stage
+from convcorr_jax.datasets.categories import Category
+from convcorr_jax.stages import stage
 
 VOC_SIDE_PX = 500
 # Photographs a compiled call, and a part that is kept: a minute's work.

@@ -25,6 +25,7 @@ import numpy as np
 
 from convcorr_jax import coords, files
 from convcorr_jax.backbone.weights import Weights, load
+from convcorr_jax.cli.scripts import run
 from convcorr_jax.datasets import opening, synthetic
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.descriptors.convolutional import PAPER_RECIPES, RECIPES, Recipe
@@ -35,7 +36,6 @@ from convcorr_jax.runlog import plain, write_run
 from eval import transfer
 from eval.methods import Method, align_pairs, describe, methods_for
 from eval.pictures import Voters, examples, warped_neighbors
-from eval.scripts import run
 
 Transfer = Literal["neighbors", "box", "image"]
 RENDERED = "rendered"

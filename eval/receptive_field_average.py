@@ -17,6 +17,7 @@ import numpy as np
 from convcorr_jax import files
 from convcorr_jax.backbone import receptive_field
 from convcorr_jax.backbone.weights import Weights, load
+from convcorr_jax.cli.scripts import run
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.patches.database import PatchDatabase
@@ -27,7 +28,6 @@ from convcorr_jax.retrieval import nearest_neighbors
 from convcorr_jax.runlog import progress, write_run
 from convcorr_jax.shapes import Image
 from eval.patches import DatabaseConfig, Patches, patches_of
-from eval.scripts import run
 
 
 @dataclass(frozen=True)

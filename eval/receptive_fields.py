@@ -9,8 +9,8 @@ from pathlib import Path
 
 from convcorr_jax import files
 from convcorr_jax.backbone import NETWORKS, receptive_field
+from convcorr_jax.cli.scripts import run
 from convcorr_jax.runlog import write_run
-from eval.scripts import run
 
 PUBLISHED = {
     "conv1": (11, 4),

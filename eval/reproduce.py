@@ -22,11 +22,11 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from convcorr_jax import files
+from convcorr_jax.cli.scripts import run
 from convcorr_jax.datasets import roots
 from convcorr_jax.report.page import Picture, Section, Table, cell_text, render_page
 from convcorr_jax.runlog import plain, write_run
 from eval import flow_accuracy, keypoint_transfer, receptive_fields
-from eval.scripts import run
 
 TITLE = "convcorr_jax: where convnets look"
 

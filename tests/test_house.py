@@ -21,13 +21,13 @@ FLOORS = (
     {"descriptors", "retrieval", "linear"},
     {"flow"},
     {"keypoints", "patches", "photographs"},
-    {"report", "runlog"},
+    {"report", "runlog", "stages"},
     {"cli"},
     {"__main__"},
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Only these open files: readers, writers, the command line.
-OPENS_FILES = {"files", "point_files", "datasets", "backbone", "cli", "runlog", "report"}
+OPENS_FILES = {"files", "point_files", "datasets", "backbone", "cli", "runlog", "report", "stages"}
 MODULES = [
     info.name
     for info in pkgutil.walk_packages(convcorr_jax.__path__, "convcorr_jax.")

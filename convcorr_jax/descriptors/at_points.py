@@ -19,6 +19,9 @@ from convcorr_jax.descriptors.convolutional import unit_length
 from convcorr_jax.descriptors.sift import sift_at
 from convcorr_jax.shapes import Image
 
+LEAST_CONTRAST = 0.0
+"""No descriptor is put out: at large radii, in enlarged photographs, every gradient is small."""
+
 Photographs = UInt8[np.ndarray, "b h w 3"] | UInt8[Array, "b h w 3"]
 Points = Float[np.ndarray, "b n 2"] | Float[Array, "b n 2"]
 
@@ -84,13 +87,12 @@ def sift_at_points(
         InputError: as `sift_at`.
     """
     pairs = jnp.asarray(photographs), jnp.asarray(points, jnp.float32)
-    return {
-        radius: lax.map(
-            lambda pair, radius=radius: sift_at(*pair, radius_px=radius, contrast_threshold=0.0),
-            pairs,
-        )
-        for radius in radii_px
-    }
+
+    def of_radius(radius: float):
+        describe = partial(sift_at, radius_px=radius, contrast_threshold=LEAST_CONTRAST)
+        return lax.map(lambda pair: describe(*pair), pairs)
+
+    return {radius: of_radius(radius) for radius in radii_px}
 
 
 def _nearest(columns: Float[Array, "h w c"], cells: Float[Array, "n 2"]) -> Float[Array, "n c"]:

@@ -106,7 +106,7 @@ def classify(
         predicted[known] = decisions.argmax(-1)
         curves.append(curve)
         kinds = training.labels[:, None] == np.arange(types)
-        by_type.append(right @ kinds / np.maximum(kinds.sum(axis=0), 1))
+        by_type.append(right.astype(float) @ kinds / np.maximum(kinds.sum(axis=0), 1))
         chosen.append(cost)
         machines.append(machine)
     curve = np.mean(curves, axis=0)

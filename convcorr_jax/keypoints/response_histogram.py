@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt8
 from convcorr_jax import coords
 from convcorr_jax.backbone import Network, Params, preprocess, receptive_field
 from convcorr_jax.backbone.single_pixel import single_pixel_activations
+from convcorr_jax.descriptors.at_points import LEAST_CONTRAST
 from convcorr_jax.descriptors.convolutional import unit_length
 from convcorr_jax.descriptors.sift import REACH_BINS, dense_sift
 from convcorr_jax.shapes import Image
@@ -73,7 +74,11 @@ def sift_window(
     crop = _crop(photograph, point, before=reach, side=2 * reach + 1)
     side = 2 * REACH_PX + 1
     return dense_sift(
-        crop, radius_px=radius_px, first_center_px=float(reach - REACH_PX), size=(side, side)
+        crop,
+        radius_px=radius_px,
+        first_center_px=float(reach - REACH_PX),
+        size=(side, side),
+        contrast_threshold=LEAST_CONTRAST,
     )
 
 

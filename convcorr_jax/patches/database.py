@@ -13,7 +13,6 @@ This is the one module of its room that touches the disk.
 import contextlib
 import hashlib
 import json
-import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -128,7 +127,7 @@ def build(
             rows = np.concatenate([one[layer] for one in described]).tobytes()
             done = sum(written[layer][0] for written in manifest.chunks)
             row_bytes = 2 * manifest.lengths[layer]
-            _append(folder / f"{layer}.float16", done * row_bytes, rows)
+            files.write_at(folder / f"{layer}.float16", done * row_bytes, rows)
             entry[layer] = [len(rows) // row_bytes, zlib.crc32(rows)]
         manifest.chunks.append(entry)
         files.write_json(path, manifest._asdict())
@@ -161,15 +160,10 @@ def _settings(records: Sequence[Record], weights: Weights, plan: Plan) -> dict[s
         raise InputError("a patch database needs at least one photograph")
     if not plan.layers or not plan.longest_px or plan.patches < 1:
         raise InputError("a patch database needs at least one layer, one view and one patch")
-    filters = hashlib.blake2b(digest_size=16)
-    for name, one in weights.params.items():
-        filters.update(name.encode())
-        filters.update(np.asarray(one.kernel).tobytes())
-        filters.update(np.asarray(one.bias).tobytes())
     photographs = json.dumps([[one.source_id, *one.size] for one in records])
     return {
         "network": weights.network.name,
-        "weights": filters.hexdigest(),
+        "weights": weights.fingerprint,
         "photographs": hashlib.blake2b(photographs.encode(), digest_size=16).hexdigest(),
         "layers": list(plan.layers),
         "longest_px": list(plan.longest_px),
@@ -246,19 +240,6 @@ def _features(
             chosen = np.asarray(found[layer])[here.flipped, here.row, here.column]
             parts[layer].append(chosen.astype("<f2"))
     return {layer: np.concatenate(some) for layer, some in parts.items()}
-
-
-def _append(path: Path, start: int, content: bytes) -> None:
-    """Write at a place of a file and cut off what a killed build left behind it."""
-    try:
-        with path.open("r+b") as stream:
-            stream.seek(start)
-            stream.write(content)
-            stream.truncate()
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def _read_manifest(folder: Path) -> _Manifest:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 import eval.benchmark
 from convcorr_jax import files
+from convcorr_jax.cli.scripts import run
 from convcorr_jax.errors import InputError
 from convcorr_jax.runlog import progress, write_run
 from eval.benchmark.cases import (
@@ -27,7 +28,6 @@ from eval.benchmark.cases import (
 from eval.benchmark.comparison import QUIET_CORES, Case, compare
 from eval.benchmark.peer import Peer, PeerError
 from eval.benchmark.timing import commit, cores, processor
-from eval.scripts import run
 
 CaseName = Literal[
     "features",

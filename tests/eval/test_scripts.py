@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from convcorr_jax import files
+from convcorr_jax.cli.scripts import run
 from convcorr_jax.datasets import synthetic
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from eval import flow_accuracy, keypoint_transfer, receptive_fields, reproduce
-from eval.scripts import run
 
 METHODS = {"conv4_flow", "paper_energy", "sift_flow", "copy"}
 

@@ -1,10 +1,13 @@
 """From a network's name to its trained filters, wherever they are, or to a sentence that says what to do."""
 
+import hashlib
 import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from convcorr_jax.backbone.networks import Network, Params, find_network
 from convcorr_jax.backbone.weights import caffe, lpips, native, torchvision
@@ -21,6 +24,16 @@ class Weights(NamedTuple):
     network: Network
     source: str
     layers: tuple[str, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same filters only, whatever file they came from."""
+        digest = hashlib.blake2b(digest_size=16)
+        for name, one in self.params.items():
+            digest.update(name.encode())
+            digest.update(np.asarray(one.kernel).tobytes())
+            digest.update(np.asarray(one.bias).tobytes())
+        return digest.hexdigest()
 
 
 def load(network_name: str, path: str | Path | None = None) -> Weights:
