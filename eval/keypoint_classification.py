@@ -115,6 +115,7 @@ def main(config: Config) -> Path:
         rendered_train=config.rendered_train,
         rendered_test=config.rendered_test,
     )
+    _check_keypoints(config.keypoints, categories[0])
     tasks = [_task(category, weights, settings, config) for category in categories]
     curve = {
         name: np.mean([task.outcomes[name].curve for task in tasks], axis=0)
@@ -163,6 +164,14 @@ def _check(config: Config) -> None:
     if config.side_px < 1 or config.windows < 0:
         raise InputError(
             f"side_px is {config.side_px} and windows {config.windows}; at least 1 and 0 are expected"
+        )
+
+
+def _check_keypoints(chosen: Sequence[str], category: Category) -> None:
+    unknown = sorted(set(chosen) - set(category.names))
+    if unknown:
+        raise InputError(
+            f"category {category.name!r} has no keypoints {unknown}; it has {', '.join(category.names)}"
         )
 
 
@@ -289,14 +298,8 @@ def _caption(figures: Mapping[str, Any]) -> str:
 
 def _sharp_types(task: Task, layer: str, config: Config) -> list[int]:
     """The types that Figure 4 shows."""
-    names = task.category.names
-    unknown = sorted(set(config.keypoints) - set(names))
-    if unknown:
-        raise InputError(
-            f"category {task.category.name!r} has no keypoints {unknown}; it has {', '.join(names)}"
-        )
     if config.keypoints:
-        return [names.index(name) for name in config.keypoints]
+        return [task.category.names.index(name) for name in config.keypoints]
     recognised = task.outcomes[layer].recognised
     return np.argsort(-recognised, kind="stable")[:_SHARP_TYPES].tolist()
 

@@ -1,0 +1,110 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from skimage import data
+
+from convcorr_jax import coords
+from convcorr_jax.backbone import activations, cell_centers, preprocess
+from convcorr_jax.backbone.weights import load
+from convcorr_jax.descriptors.at_points import canvas, columns_at, sift_at_points
+from convcorr_jax.descriptors.sift import sift_at
+
+LAYERS = ("conv1", "conv3")
+
+
+@pytest.fixture(scope="module")
+def weights():
+    return load("alexnet")
+
+
+@pytest.fixture
+def photographs():
+    return np.stack([canvas(image, side_px=112).image for image in (data.coffee(), data.chelsea())])
+
+
+def unit(columns):
+    return columns / np.linalg.norm(columns, axis=-1, keepdims=True)
+
+
+@pytest.mark.parametrize(("height", "width"), [(60, 80), (90, 40)])
+def test_a_bright_pixel_is_found_on_the_canvas(height, width):
+    photograph = np.zeros((height, width, 3), np.uint8)
+    photograph[30, 20] = 255
+    shown = canvas(photograph, side_px=320)
+    assert shown.image.shape == (320, 320, 3)
+    seen = shown.image[..., 0].astype(float)
+    rows, columns = np.mgrid[:320, :320]
+    spot = np.array([(columns * seen).sum(), (rows * seen).sum()]) / seen.sum()
+    np.testing.assert_allclose(
+        spot, coords.apply(shown.transform, np.array([20.0, 30.0])), atol=0.1
+    )
+
+
+def test_beyond_the_photograph_its_border_is_repeated():
+    shown = canvas(data.coffee(), side_px=60).image
+    assert (shown[40:] == shown[39]).all()
+
+
+def test_the_nearest_column_is_taken(weights, photographs, rng):
+    points = rng.uniform(-8, 120, (2, 30, 2))
+    found = columns_at(weights.params, photographs, points, network=weights.network, layers=LAYERS)
+    maps = activations(
+        weights.params,
+        preprocess(photographs, network=weights.network),
+        network=weights.network,
+        layers=LAYERS,
+    )
+    for layer in LAYERS:
+        size = maps[layer].shape[1:3]
+        centers = coords.apply(cell_centers(weights.network, layer), coords.cell_grid(size))
+        for image in range(2):
+            distances = np.linalg.norm(centers[None] - points[image][:, None, None], axis=-1)
+            nearest = distances.reshape(30, -1).argmin(axis=1)
+            columns = np.asarray(maps[layer][image]).reshape(-1, found[layer].shape[-1])
+            np.testing.assert_allclose(found[layer][image], unit(columns[nearest]), atol=1e-5)
+
+
+def test_between_centres_columns_are_interpolated(weights, photographs):
+    to_px = cell_centers(weights.network, "conv3")
+    cells = np.array([[2.0, 3.0], [3.0, 3.0], [2.25, 3.0], [9.0, 9.0]])
+    points = np.stack([coords.apply(to_px, cells)] * 2)
+    find = dict(network=weights.network, layers=("conv3",))
+    nearest, between = (
+        np.asarray(
+            columns_at(weights.params, photographs, points, interpolate=way, **find)["conv3"]
+        )
+        for way in (False, True)
+    )
+    np.testing.assert_allclose(between[:, [0, 1, 3]], nearest[:, [0, 1, 3]], atol=1e-5)
+    maps = activations(weights.params, preprocess(photographs, network=weights.network), **find)[
+        "conv3"
+    ]
+    mixed = 0.75 * maps[:, 3, 2] + 0.25 * maps[:, 3, 3]
+    np.testing.assert_allclose(between[:, 2], unit(np.asarray(mixed)), atol=1e-5)
+
+
+def test_sift_of_every_radius(photographs):
+    points = np.array([[[30.0, 40.5]], [[60.0, 20.0]]])
+    found = sift_at_points(photographs, points, radii_px=(8, 16))
+    for radius, descriptors in found.items():
+        for image in range(2):
+            expected = sift_at(jnp.asarray(photographs[image]), points[image], radius_px=radius)
+            np.testing.assert_allclose(descriptors[image], expected, atol=1e-5)
+
+
+def test_sift_of_low_contrast_is_not_put_out():
+    faint = np.broadcast_to((100 + np.arange(64) // 16)[None, :, None], (64, 64, 3))
+    points = np.full((1, 1, 2), 31.0)
+    found = sift_at_points(faint[None].astype(np.uint8), points, radii_px=(16,))[16]
+    assert np.linalg.norm(found) == pytest.approx(1, abs=1e-5)
+
+
+def test_an_absent_point_has_no_descriptor(weights, photographs):
+    points = np.array([[[np.nan, np.nan], [50.0, 50.0]]] * 2)
+    columns = columns_at(
+        weights.params, photographs, points, network=weights.network, layers=("conv1",)
+    )["conv1"]
+    sift = sift_at_points(photographs, points, radii_px=(8,))[8]
+    for found in (columns, sift):
+        assert np.isnan(found[:, 0]).all()
+        assert np.isfinite(found[:, 1]).all()

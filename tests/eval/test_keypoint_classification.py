@@ -1,0 +1,148 @@
+"""Keypoint classification end to end on a few rendered people, with the real weights of the `weights` extra."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convcorr_jax import files
+from convcorr_jax.datasets import synthetic
+from convcorr_jax.datasets.records import load_image
+from eval import keypoint_classification, keypoint_features
+from convcorr_jax.cli.scripts import run
+
+SIDE = 128
+TRAIN, TEST = 6, 3
+# One layer, one radius, and small photographs.
+SMALL = dict(layers=("conv2",), radii_px=(20,), side_px=SIDE, costs=(0.1, 1.0), windows=3)
+
+
+def write(folder, change=None):
+    """People in the layout of LSPET's compact folder."""
+    joints, visible = [], []
+    (folder / "images").mkdir(parents=True)
+    for index in range(TRAIN + TEST):
+        record = synthetic.render("person", seed=1, index=index, size=(SIDE, SIDE))
+        Image.fromarray(load_image(record)).save(folder / "images" / f"{index}.png")
+        joints.append(record.points)
+        visible.append(np.ones(14, bool))
+    arrays = {
+        "image": np.array([f"{index}.png" for index in range(TRAIN + TEST)]),
+        "split": np.array(["train"] * TRAIN + ["test"] * TEST),
+        "joints": np.stack(joints),
+        "visible": np.stack(visible),
+        "size_wh": np.full((TRAIN + TEST, 2), SIDE),
+        "torso": np.full(TRAIN + TEST, 40.0),
+    }
+    if change is not None:
+        change(arrays)
+    np.savez(folder / "annotations.npz", **arrays)
+    return str(folder)
+
+
+def spoil(arrays):
+    """Hides a joint from all who train, and moves another out of its photograph."""
+    arrays["visible"][:TRAIN, 3] = False
+    arrays["joints"][0, 5] = [SIDE + 4, 20]
+
+
+@pytest.fixture
+def config(tmp_path):
+    return keypoint_classification.Config(
+        dataset=write(tmp_path / "people", spoil), out=tmp_path / "out", **SMALL
+    )
+
+
+def result_of(config):
+    path = keypoint_classification.main(config)
+    assert (path.parent / "run.json").is_file()
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def said_by(dataset, out, capsys, **options):
+    """What the script says when it is run on a data set that it refuses."""
+    options = SMALL | options
+    argv = ["--dataset", dataset, "--out", str(out)]
+    for name, value in options.items():
+        values = value if isinstance(value, tuple) else (value,)
+        argv += [f"--{name.replace('_', '-')}", *map(str, values)]
+    with pytest.raises(SystemExit) as leaving:
+        run(keypoint_classification.Config, keypoint_classification.main, "classify", argv)
+    assert leaving.value.code == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    return said[-1]
+
+
+def test_keypoints_are_classified(config, monkeypatch):
+    result = result_of(config)
+    assert set(result["accuracy"]) == {"sift_20", "conv2"}
+    # One in fourteen is chance.
+    assert all(0.1 < share <= 1 for share in result["accuracy"].values())
+    person = result["per_category"]["person"]
+    assert person["train_samples"] == TRAIN * 13 - 1
+    assert person["test_samples"] == TEST * 14
+    assert person["outside"] == 1
+    assert result["left_out"] == {"person": ["l_hip"]}
+    assert person["accuracy"] == result["accuracy"]
+    table = np.array(person["confusion"]["conv2"])
+    assert table.sum(axis=1).tolist() == [0 if k == 3 else TEST for k in range(14)]
+    assert np.trace(table) / table.sum() == pytest.approx(result["accuracy"]["conv2"])
+    curve = result["curve"]
+    assert curve["costs"] == [0.1, 1.0]
+    for name, cost in person["cost"].items():
+        assert cost == curve["costs"][int(np.argmax(curve["accuracy"][name]))]
+    figure = result["figure_4"]
+    assert set(figure["responses"]) == {"sift_20", "conv2"}
+    for by_keypoint in figure["responses"].values():
+        assert len(by_keypoint) == 2
+        assert all(one["windows"] == TEST for one in by_keypoint.values())
+    for name in ("figure_4.png", "figure_5.png", "confusion_person.png"):
+        assert min(files.read_image(config.out / name).shape[:2]) > 300
+
+    # As after a kill: features and one classifier are there already.
+    (config.out / "result.json").unlink()
+    (config.out / "classifiers" / "person_conv2.npz").unlink()
+    monkeypatch.setattr(keypoint_features, "columns_at", pytest.fail)
+    assert result_of(config) == result
+    # Other settings want other features.
+    monkeypatch.undo()
+    other = result_of(dataclasses.replace(config, interpolate=True, windows=0))
+    assert other["accuracy"]["sift_20"] == result["accuracy"]["sift_20"]
+    assert other["curve"]["accuracy"]["conv2"] != result["curve"]["accuracy"]["conv2"]
+    assert "figure_4" not in other
+
+
+def test_one_training_photograph_is_refused(tmp_path, capsys):
+    def change(arrays):
+        arrays["split"][1:] = "test"
+
+    said = said_by(write(tmp_path / "people", change), tmp_path / "out", capsys)
+    assert "'person': 1 photograph is there to train on; at least 2 are expected" in said
+
+
+def test_keypoints_that_nobody_knows_are_refused(config, capsys):
+    said = said_by(config.dataset, config.out, capsys, keypoints=("tail",))
+    assert "'person' has no keypoints ['tail']; it has r_ankle" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (dict(costs=(1.0, 0.1)), "in rising order"),
+        (dict(layers=("conv2", "conv2")), "none of them twice"),
+        (dict(layers=("conv9",)), "no layer 'conv9'"),
+        (dict(side_px=0), "side_px is 0"),
+        (dict(radii_px=(0,)), "radius_px is 0"),
+    ],
+)
+def test_options_out_of_range_are_refused(config, capsys, options, sentence):
+    assert sentence in said_by(config.dataset, config.out, capsys, **options)
+
+
+def test_a_damaged_part_is_named(config, capsys):
+    (config.out / "features").mkdir(parents=True)
+    (config.out / "features" / "person_00000.npz").write_bytes(b"PK\x03\x04 cut short")
+    said = said_by(config.dataset, config.out, capsys)
+    assert "person_00000.npz is damaged" in said
