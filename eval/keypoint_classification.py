@@ -25,6 +25,8 @@ import numpy as np
 
 from convcorr_jax import coords, files
 from convcorr_jax.backbone.weights import Weights, load
+from convcorr_jax.cli.scripts import run
+from convcorr_jax.datasets.categories import RENDERED, Category, read_categories
 from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints import classification, response_histogram
 from convcorr_jax.keypoints.classification import UNKNOWN, Classified, Samples
@@ -32,11 +34,9 @@ from convcorr_jax.linear.svm import Loss
 from convcorr_jax.report import plots
 from convcorr_jax.report.figures import pixels
 from convcorr_jax.runlog import progress, write_run
-from eval import keypoint_features
-from convcorr_jax.datasets.categories import RENDERED, Category, read_categories
-from eval.keypoint_features import Keypoints, Settings, keypoints_of, sift_name
-from convcorr_jax.cli.scripts import run
 from convcorr_jax.stages import stage
+from eval import keypoint_features
+from eval.keypoint_features import Keypoints, Settings, keypoints_of, sift_name
 
 LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 RADII_PX = (10, 20, 40, 80, 160)

@@ -15,11 +15,11 @@ from jaxtyping import Float, Int
 
 from convcorr_jax import coords
 from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.datasets.categories import Category
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.descriptors.at_points import canvas, columns_at, sift_at_points
 from convcorr_jax.images import Resampled
 from convcorr_jax.runlog import plain, progress
-from convcorr_jax.datasets.categories import Category
 from convcorr_jax.stages import stage
 
 VOC_SIDE_PX = 500

@@ -97,6 +97,7 @@ def classify(
     for number in numbers:
         tested = samples.folds == number
         training = Samples(*(part[~tested] for part in samples))
+        _check_training(training)
         right = _cross_validated(training, types=types, costs=costs, folds=folds, loss=loss)
         curve = right.mean(axis=1)
         cost = costs[int(curve.argmax())]
@@ -136,6 +137,15 @@ def confusion(
     return np.bincount(pairs, minlength=types**2).reshape(types, types)
 
 
+def _check_training(samples: Samples) -> None:
+    photographs, kinds = (len(np.unique(one)) for one in (samples.photographs, samples.labels))
+    if min(photographs, kinds) < 2:
+        raise InputError(
+            f"there are {photographs} photographs to train on, which show {kinds} types of keypoints; "
+            "at least 2 of each are expected"
+        )
+
+
 class _Machine(NamedTuple):
     weights: Float[np.ndarray, "types d"]
     bias: Float[np.ndarray, " types"]
@@ -146,12 +156,7 @@ def _cross_validated(
     samples: Samples, *, types: int, costs: Sequence[float], folds: int, loss: svm.Loss
 ) -> Bool[np.ndarray, "costs n"]:
     """Which samples are right at every cost, when their photograph is held out."""
-    count = len(np.unique(samples.photographs))
-    if count < 2:
-        raise InputError(
-            f"{count} photograph is there to train on; at least 2 are expected, to choose the cost"
-        )
-    k = min(folds, count)
+    k = min(folds, len(np.unique(samples.photographs)))
     found = svm.cross_validate(
         jnp.asarray(samples.features),
         svm.one_vs_all(jnp.asarray(samples.labels), classes=types),
@@ -165,11 +170,6 @@ def _cross_validated(
 
 
 def _fit(samples: Samples, *, types: int, cost: float, loss: svm.Loss) -> _Machine:
-    present = np.isin(np.arange(types), samples.labels)
-    if present.sum() < 2:
-        raise InputError(
-            f"{present.sum()} keypoint type is visible in training photographs; at least 2 are expected"
-        )
     found = svm.fit(
         jnp.asarray(samples.features),
         svm.one_vs_all(jnp.asarray(samples.labels), classes=types),
@@ -177,5 +177,6 @@ def _fit(samples: Samples, *, types: int, cost: float, loss: svm.Loss) -> _Machi
         loss=loss,
         tolerance=TOLERANCE,
     )
+    present = np.isin(np.arange(types), samples.labels)
     bias = np.where(present, found.bias, -np.inf)
     return _Machine(np.asarray(found.weights), bias, bool(found.converged.all()))

@@ -36,7 +36,7 @@ def random_params(rng: np.random.Generator) -> Params:
     return assemble({n: Stored(*w) for n, w in weights.items()}, NETWORK, source="test")
 
 
-@pytest.mark.parametrize("layer", ["conv1", "norm1", "pool2", "conv3"])
+@pytest.mark.parametrize("layer", ["norm1", "conv3"])
 def test_each_pixel_has_what_the_shifted_image_would_give_at_the_stride(layer, rng):
     params = random_params(rng)
     field = receptive_field(NETWORK, layer)

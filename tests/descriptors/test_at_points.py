@@ -9,7 +9,8 @@ from convcorr_jax.backbone.weights import load
 from convcorr_jax.descriptors.at_points import canvas, columns_at, sift_at_points
 from convcorr_jax.descriptors.sift import sift_at
 
-LAYERS = ("conv1", "conv3")
+LAYERS = ("conv1", "conv2")
+POINTS = 30
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def test_beyond_the_photograph_its_border_is_repeated():
 
 
 def test_the_nearest_column_is_taken(weights, photographs, rng):
-    points = rng.uniform(-8, 120, (2, 30, 2))
+    points = rng.uniform(-8, 120, (2, POINTS, 2))
     found = columns_at(weights.params, photographs, points, network=weights.network, layers=LAYERS)
     maps = activations(
         weights.params,
@@ -59,28 +60,30 @@ def test_the_nearest_column_is_taken(weights, photographs, rng):
         centers = coords.apply(cell_centers(weights.network, layer), coords.cell_grid(size))
         for image in range(2):
             distances = np.linalg.norm(centers[None] - points[image][:, None, None], axis=-1)
-            nearest = distances.reshape(30, -1).argmin(axis=1)
+            nearest = distances.reshape(POINTS, -1).argmin(axis=1)
             columns = np.asarray(maps[layer][image]).reshape(-1, found[layer].shape[-1])
             np.testing.assert_allclose(found[layer][image], unit(columns[nearest]), atol=1e-5)
 
 
 def test_between_centres_columns_are_interpolated(weights, photographs):
-    to_px = cell_centers(weights.network, "conv3")
-    cells = np.array([[2.0, 3.0], [3.0, 3.0], [2.25, 3.0], [9.0, 9.0]])
-    points = np.stack([coords.apply(to_px, cells)] * 2)
-    find = dict(network=weights.network, layers=("conv3",))
+    to_px = cell_centers(weights.network, "conv2")
+    cells = np.tile([[2.0, 3.0], [3.0, 3.0], [2.25, 3.0], [30.0, 30.0], [3.0, 2.5]], (2, 6, 1))
+    points = coords.apply(to_px, cells)
+    find = dict(network=weights.network, layers=LAYERS)
     nearest, between = (
         np.asarray(
-            columns_at(weights.params, photographs, points, interpolate=way, **find)["conv3"]
+            columns_at(weights.params, photographs, points, interpolate=way, **find)["conv2"]
         )
         for way in (False, True)
     )
-    np.testing.assert_allclose(between[:, [0, 1, 3]], nearest[:, [0, 1, 3]], atol=1e-5)
-    maps = activations(weights.params, preprocess(photographs, network=weights.network), **find)[
-        "conv3"
-    ]
-    mixed = 0.75 * maps[:, 3, 2] + 0.25 * maps[:, 3, 3]
-    np.testing.assert_allclose(between[:, 2], unit(np.asarray(mixed)), atol=1e-5)
+    on_centers = [0, 1, 3]
+    np.testing.assert_allclose(between[:, on_centers], nearest[:, on_centers], atol=1e-5)
+    inputs = preprocess(photographs, network=weights.network)
+    maps = np.asarray(activations(weights.params, inputs, **find)["conv2"])
+    across = 0.75 * maps[:, 3, 2] + 0.25 * maps[:, 3, 3]
+    down = 0.5 * maps[:, 2, 3] + 0.5 * maps[:, 3, 3]
+    np.testing.assert_allclose(between[:, 2], unit(across), atol=1e-5)
+    np.testing.assert_allclose(between[:, 4], unit(down), atol=1e-5)
 
 
 def test_sift_of_every_radius(photographs):
@@ -100,11 +103,14 @@ def test_sift_of_low_contrast_is_not_put_out():
 
 
 def test_an_absent_point_has_no_descriptor(weights, photographs):
-    points = np.array([[[np.nan, np.nan], [50.0, 50.0]]] * 2)
+    points = np.full((2, POINTS, 2), 50.0)
+    points[:, 0] = np.nan
     columns = columns_at(
-        weights.params, photographs, points, network=weights.network, layers=("conv1",)
-    )["conv1"]
-    sift = sift_at_points(photographs, points, radii_px=(8,))[8]
-    for found in (columns, sift):
+        weights.params, photographs, points, network=weights.network, layers=LAYERS
+    )
+    sift = sift_at_points(photographs, points[:, :1], radii_px=(8, 16))
+    for found in columns.values():
         assert np.isnan(found[:, 0]).all()
-        assert np.isfinite(found[:, 1]).all()
+        assert np.isfinite(found[:, 1:]).all()
+    for found in sift.values():
+        assert np.isnan(found).all()

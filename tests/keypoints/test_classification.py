@@ -116,14 +116,14 @@ def test_accuracy_and_confusion_count_what_has_a_prediction():
 
 def test_one_training_photograph_is_refused(rng):
     samples = drawn(rng, photographs=3, tested=2)
-    with pytest.raises(InputError, match="1 photograph is there to train on; at least 2"):
+    with pytest.raises(InputError, match="there are 1 photographs to train on, which show 4"):
         classify(samples, types=TYPES)
 
 
 def test_one_type_is_refused(rng):
     samples = drawn(rng)
     samples = without(samples, (samples.folds < 0) & (samples.labels != 1))
-    with pytest.raises(InputError, match="1 keypoint type is visible in training"):
+    with pytest.raises(InputError, match="20 photographs to train on, which show 1 types"):
         classify(samples, types=TYPES)
 
 

@@ -23,7 +23,9 @@ def test_responses_of_a_layer_are_those_of_shifted_photographs():
         from_first = np.array([301 + x, 199 + y]) - field.first_center_px
         column, row = (from_first // field.stride_px).astype(int)
         right, down = (from_first % field.stride_px).astype(int)
-        shifted = preprocess(photograph[None, down:, right:], network=weights.network)
+        shifted = preprocess(
+            photograph[None, down : down + 380, right : right + 580], network=weights.network
+        )
         maps = activations(weights.params, shifted, network=weights.network, layers=["conv2"])
         expected = maps["conv2"][0, row, column]
         expected /= jnp.linalg.norm(expected)
