@@ -16,7 +16,7 @@ from eval import keypoint_classification, keypoint_features
 SIDE = 128
 TRAIN, TEST = 6, 3
 # One layer, one radius, and small photographs.
-SMALL = dict(layers=("conv2",), radii_px=(20,), side_px=SIDE, costs=(0.1, 1.0), windows=3)
+SMALL = dict(layers=("conv1",), radii_px=(20,), side_px=SIDE, costs=(0.1, 1.0), windows=3)
 
 
 def write(folder, change=None):
@@ -77,22 +77,22 @@ def said_by(dataset, out, capsys, **options):
 
 def test_keypoints_are_classified(config, monkeypatch):
     result = result_of(config)
-    assert set(result["accuracy"]) == {"sift_20", "conv2"}
+    assert set(result["accuracy"]) == {"sift_20", "conv1"}
     person = result["per_category"]["person"]
     assert person["train_samples"] == TRAIN * 13 - 1
     assert person["test_samples"] == TEST * 14
     assert person["outside"] == 1
     assert result["left_out"] == {"person": ["l_hip"]}
     assert person["accuracy"] == result["accuracy"]
-    table = np.array(person["confusion"]["conv2"])
+    table = np.array(person["confusion"]["conv1"])
     assert table.sum(axis=1).tolist() == [0 if k == 3 else TEST for k in range(14)]
-    assert np.trace(table) / table.sum() == pytest.approx(result["accuracy"]["conv2"])
+    assert np.trace(table) / table.sum() == pytest.approx(result["accuracy"]["conv1"])
     curve = result["curve"]
     assert curve["costs"] == [0.1, 1.0]
     for name, cost in person["cost"].items():
         assert cost == curve["costs"][int(np.argmax(curve["accuracy"][name]))]
     figure = result["figure_4"]
-    assert set(figure["responses"]) == {"sift_20", "conv2"}
+    assert set(figure["responses"]) == {"sift_20", "conv1"}
     for by_keypoint in figure["responses"].values():
         assert len(by_keypoint) == 2
         assert all(one["windows"] == TEST for one in by_keypoint.values())
@@ -101,14 +101,14 @@ def test_keypoints_are_classified(config, monkeypatch):
 
     # As after a kill: features and one classifier are there already.
     (config.out / "result.json").unlink()
-    (config.out / "classifiers" / "person_conv2.npz").unlink()
+    (config.out / "classifiers" / "person_conv1.npz").unlink()
     monkeypatch.setattr(keypoint_features, "columns_at", pytest.fail)
     assert result_of(config) == result
     # Other settings want other features.
     monkeypatch.undo()
     other = result_of(dataclasses.replace(config, interpolate=True, windows=0))
     assert other["accuracy"]["sift_20"] == result["accuracy"]["sift_20"]
-    assert other["curve"]["accuracy"]["conv2"] != result["curve"]["accuracy"]["conv2"]
+    assert other["curve"]["accuracy"]["conv1"] != result["curve"]["accuracy"]["conv1"]
     assert "figure_4" not in other
 
 
@@ -129,7 +129,7 @@ def test_keypoints_that_nobody_knows_are_refused(config, capsys):
     ("options", "sentence"),
     [
         (dict(costs=(1.0, 0.1)), "in rising order"),
-        (dict(layers=("conv2", "conv2")), "none of them twice"),
+        (dict(layers=("conv1", "conv1")), "none of them twice"),
         (dict(layers=("conv9",)), "no layer 'conv9'"),
         (dict(side_px=0), "side_px is 0"),
         (dict(radii_px=(0,)), "radius_px is 0"),
