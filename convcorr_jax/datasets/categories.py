@@ -67,6 +67,11 @@ class Category:
     folds: Int[np.ndarray, " records"]
 
     @property
+    def tested_folds(self) -> tuple[int, ...]:
+        """The folds that have their turn."""
+        return tuple(np.unique(self.folds[self.folds >= 0]).tolist())
+
+    @property
     def boxes(self) -> tuple[coords.Box, ...]:
         """Of every record; the whole image where it has none."""
         return tuple(one.box or coords.whole_image(one.size) for one in self.records)
