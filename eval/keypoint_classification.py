@@ -23,12 +23,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from convcorr_jax import coords, files
+from convcorr_jax import files
 from convcorr_jax.backbone.weights import Weights, load
 from convcorr_jax.cli.scripts import run
 from convcorr_jax.datasets.categories import RENDERED, Category, read_categories
 from convcorr_jax.errors import InputError
-from convcorr_jax.keypoints import classification, response_histogram
+from convcorr_jax.keypoints import classification
 from convcorr_jax.keypoints.classification import UNKNOWN, Classified, Samples
 from convcorr_jax.linear.svm import Loss
 from convcorr_jax.report import plots
@@ -37,11 +37,10 @@ from convcorr_jax.runlog import progress, write_run
 from convcorr_jax.stages import stage
 from eval import keypoint_features
 from eval.keypoint_features import Keypoints, Settings, keypoints_of, sift_name
+from eval.keypoint_responses import Contender, figure_4
 
 LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 RADII_PX = (10, 20, 40, 80, 160)
-# Types of keypoints in Figure 4; the paper shows two.
-_SHARP_TYPES = 2
 
 
 @dataclass(frozen=True)
@@ -254,88 +253,22 @@ def _draw(
 def _figure_4(
     task: Task, best: Mapping[str, str], weights: Weights, config: Config
 ) -> dict[str, Any]:
-    """The histograms of some types of keypoints, by the best layer and SIFT; their figures."""
-    counts: dict[str, dict[str, np.ndarray]] = {name: {} for name in best.values()}
-    figures: dict[str, dict[str, Any]] = {name: {} for name in best.values()}
-    for label in _sharp_types(task, best["convnet"], config):
-        keypoint = task.category.names[label]
-        # Those that could be scored; all features agree on which.
-        scored = task.outcomes[best["sift"]].predicted != UNKNOWN
-        chosen = np.flatnonzero(scored & (task.keypoints.labels == label))
-        chosen = np.random.default_rng(0).permutation(chosen)[: config.windows]
-        if not len(chosen):
-            raise InputError(f"no test photograph shows the keypoint {keypoint!r}")
-        responses = _responses(task, best, np.sort(chosen), weights, config)
-        for name, windows in responses.items():
-            found = response_histogram.peaks(windows)
-            counts[name][keypoint] = response_histogram.histogram(found)
-            figures[name][keypoint] = {"windows": len(windows), **_sharpness(found)}
-    captions = {
-        name: {keypoint: _caption(one) for keypoint, one in by_keypoint.items()}
-        for name, by_keypoint in figures.items()
-    }
-    picture = pixels(plots.place_histograms(counts, captions=captions))
-    files.write_image(config.out / "figure_4.png", picture)
-    return {
-        "category": task.category.name,
-        "responses": figures,
-        "chance": response_histogram.chance()._asdict(),
-    }
-
-
-def _sharpness(found: response_histogram.Peaks) -> dict[str, float | None]:
-    """The figures of a histogram, as JSON holds them."""
-    figures = response_histogram.sharpness(found)._asdict()
-    return {name: value if np.isfinite(value) else None for name, value in figures.items()}
-
-
-def _caption(figures: Mapping[str, Any]) -> str:
-    if figures["near_share"] is None:
-        return "no maximum off the border"
-    near = f"{100 * figures['near_share']:.0f} % within {response_histogram.NEAR_PX:.0f} px"
-    return f"{near}, mean {figures['mean_distance_px']:.1f} px"
-
-
-def _sharp_types(task: Task, layer: str, config: Config) -> list[int]:
-    """The types that Figure 4 shows."""
-    if config.keypoints:
-        return [task.category.names.index(name) for name in config.keypoints]
-    recognised = task.outcomes[layer].recognised
-    return np.argsort(-recognised, kind="stable")[:_SHARP_TYPES].tolist()
-
-
-def _responses(
-    task: Task,
-    best: Mapping[str, str],
-    chosen: np.ndarray,
-    weights: Weights,
-    config: Config,
-) -> dict[str, np.ndarray]:
-    """Responses of each sample's own classifier in the window around it."""
-    radius = dict(zip(map(sift_name, config.radii_px), config.radii_px, strict=True))[best["sift"]]
-    found: dict[str, list[np.ndarray]] = {name: [] for name in best.values()}
-    folds = np.unique(task.keypoints.folds[task.keypoints.folds >= 0])
-    for sample in progress(chosen, what="figure 4", total=len(chosen)):
-        record = int(task.keypoints.photographs[sample])
-        label = int(task.keypoints.labels[sample])
-        view = keypoint_features.shown(task.category, record, config.side_px)
-        point = coords.apply(view.transform, task.category.points[record, label])
-        columns = {
-            best["convnet"]: response_histogram.conv_window(
-                weights.params,
-                view.image,
-                point,
-                network=weights.network,
-                layer=best["convnet"],
-            ),
-            best["sift"]: response_histogram.sift_window(view.image, point, radius_px=radius),
-        }
-        fold = int(np.searchsorted(folds, task.keypoints.folds[sample]))
-        for name, window in columns.items():
-            found[name].append(
-                task.outcomes[name].decisions(np.asarray(window), fold=fold, label=label)
-            )
-    return {name: np.stack(windows) for name, windows in found.items()}
+    """Draws Figure 4; its figures."""
+    radii = dict(zip(map(sift_name, config.radii_px), config.radii_px, strict=True))
+    convnet, sift = (Contender(name, task.outcomes[name]) for name in best.values())
+    found = figure_4(
+        task.category,
+        task.keypoints,
+        convnet,
+        sift,
+        weights,
+        radius_px=radii[sift.name],
+        names=config.keypoints,
+        windows=config.windows,
+        side_px=config.side_px,
+    )
+    files.write_image(config.out / "figure_4.png", found.picture)
+    return found.facts
 
 
 if __name__ == "__main__":
