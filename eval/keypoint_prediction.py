@@ -6,9 +6,9 @@
     python -m eval.keypoint_prediction --dataset path/to/a/folder
 
 Four methods: detectors of ``conv5`` columns and of dense ``sift``, and each with the ``_prior`` of the nearest
-training object. ``result.json`` has ``pck`` of each at 0.05, 0.1 and 0.2 of the longer side of the box, as means
-over categories. Detectors train as in `train.keypoint_detectors`; what an earlier run finished under the same
-settings is not done again.
+training object. ``result.json`` has ``pck`` of each at 0.05, 0.1 and 0.2 of the longer side of the box, as
+means over categories. Detectors train as in `train.keypoint_detectors`; what an earlier run finished under the
+same settings is not done again.
 """
 
 import time
@@ -32,7 +32,6 @@ from convcorr_jax.report.colors import name_colors
 from convcorr_jax.report.figures import image_grid, pixels, points_overlay
 from convcorr_jax.runlog import plain, progress, write_run
 from convcorr_jax.shapes import Image
-from convcorr_jax.stages import stage
 from train.keypoint_detectors import POSITIVES, Training, categories_of, cells_of, trained
 
 ALPHAS = (0.05, 0.1, 0.2)
@@ -146,8 +145,8 @@ def _outcome(category: Category, cells: Cells, weights: Weights, config: Config)
                 **{one: {"positive": one, "eta": found.etas[one]} for one in POSITIVES},
             }
             for name, options in ways.items():
-                points = decide(model, evidence, refine=config.refine, **options)[: len(some)]
-                predicted[name][np.ix_(some, keypoints)] = points
+                found_points = decide(model, evidence, refine=config.refine, **options).points
+                predicted[name][some[:, None], keypoints] = found_points[: len(some)]
         facts.append(found.facts)
     return Outcome(predicted, facts)
 

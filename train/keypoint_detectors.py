@@ -339,7 +339,7 @@ def _curve(
             positive=positive,
         )
         found = pck(
-            detection.peaks(ranked, cells.centers) * scale,
+            detection.peaks(ranked, cells.centers).points * scale,
             held_out.points * scale,
             ~np.isnan(held_out.points[..., 0]),
             np.ones(len(held_out.points)),

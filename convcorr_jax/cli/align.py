@@ -12,23 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from tyro.conf import Positional, arg
 
-from convcorr_jax.cli.parsing import numbers
+from convcorr_jax.cli.outputs import check_outputs
+from convcorr_jax.cli.parsing import BoxOption, as_box, numbers
 from convcorr_jax.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
-    from convcorr_jax import coords
     from convcorr_jax.backbone.weights import Weights
     from convcorr_jax.descriptors.convolutional import Recipe
     from convcorr_jax.photographs import Matches, PhotographAlignment
     from convcorr_jax.point_files import NamedPoints
     from convcorr_jax.shapes import Image
-
-_PICTURES = (".png", ".jpg", ".jpeg", ".pdf")
-
-_BoxOption = tuple[float, float, float, float] | None
 
 
 @dataclass(frozen=True)
@@ -56,13 +52,13 @@ class Align:
     y down, 0 0 the centre of the first pixel. Their places in b are drawn, and written beside the picture as
     a .csv with the header name,x,y,confidence."""
     box_a: Annotated[
-        _BoxOption,
+        BoxOption,
         numbers("X0", "Y0", "X1", "Y1"),
         arg(aliases=["--box"], help_behavior_hint="(default: all of it)"),
     ] = None
     """The object in a: its left, upper, right and lower edge, in the same pixels. A margin is added."""
     box_b: Annotated[
-        _BoxOption,
+        BoxOption,
         numbers("X0", "Y0", "X1", "Y1"),
         arg(help_behavior_hint="(default: all of it)"),
     ] = None
@@ -107,8 +103,8 @@ class Align:
                 weights.params,
                 network=weights.network,
                 recipe=recipe,
-                box_a=_box(self.box_a),
-                box_b=_box(self.box_b),
+                box_a=as_box(self.box_a),
+                box_b=as_box(self.box_b),
                 smoothness=self.smoothness,
             )
             matches = spread_matches(alignment)
@@ -131,21 +127,16 @@ class Align:
 
     def _outputs(self) -> "_Outputs":
         """Where to write, once it is sure that this can be done and overwrites nothing that is read."""
-        from convcorr_jax import files
-
-        if self.out.suffix.lower() not in _PICTURES:
-            raise InputError(f"--out {self.out} must end in one of {', '.join(_PICTURES)}")
         outputs = _Outputs(
             picture=self.out,
             arrays=self.out.with_suffix(".npz"),
             points=None if self.points is None else self.out.with_suffix(".csv"),
         )
-        read = [path for path in (self.a, self.b, self.points, self.weights) if path is not None]
-        for path in filter(None, outputs):
-            for other in read:
-                if path.exists() and other.exists() and path.samefile(other):
-                    raise InputError(f"--out {self.out} would overwrite {other}, which is read")
-            files.check_writable(path)
+        check_outputs(
+            outputs.picture,
+            (outputs.arrays, outputs.points),
+            read=(self.a, self.b, self.points, self.weights),
+        )
         return outputs
 
     def _points(self, a: "Image") -> "NamedPoints | None":
@@ -210,12 +201,6 @@ class _Outputs(NamedTuple):
     picture: Path
     arrays: Path
     points: Path | None
-
-
-def _box(option: _BoxOption) -> "coords.Box | None":
-    from convcorr_jax import coords
-
-    return None if option is None else coords.Box(*option)
 
 
 def _arrays(

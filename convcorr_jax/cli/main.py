@@ -9,6 +9,7 @@ from tyro.conf import subcommand
 
 from convcorr_jax.cli import datasets
 from convcorr_jax.cli.align import Align
+from convcorr_jax.cli.keypoints import Keypoints
 from convcorr_jax.cli.parsing import parse
 from convcorr_jax.cli.weights import Check, Fetch, List
 from convcorr_jax.errors import InputError
@@ -26,6 +27,7 @@ _DatasetsCommand = (
 )
 _Command = (
     Annotated[Align, subcommand("align")]
+    | Annotated[Keypoints, subcommand("keypoints")]
     | Annotated[
         _WeightsCommand,
         subcommand("weights", description="List, fetch and check the networks' trained weights."),

@@ -4,12 +4,18 @@ import contextlib
 import io
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
 from convcorr_jax.errors import InputError
+
+if TYPE_CHECKING:
+    from convcorr_jax import coords
+
+BoxOption = tuple[float, float, float, float] | None
+"""A box as it is given: x0 y0 x1 y1, or not at all."""
 
 _COLOR = re.compile(r"\x1b\[[\d;]*m")
 _FRAME = re.compile("[│╭╮╰╯]")
@@ -75,3 +81,10 @@ def numbers(*names: str) -> PrimitiveConstructorSpec[Any]:
         is_instance=is_instance,
         str_from_instance=texts_of,
     )
+
+
+def as_box(option: BoxOption) -> "coords.Box | None":
+    """The box that was given."""
+    from convcorr_jax import coords
+
+    return None if option is None else coords.Box(*option)

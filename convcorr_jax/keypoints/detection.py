@@ -15,7 +15,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int8, Num
+from jaxtyping import Array, Bool, Float, Int, Int8, Num
 
 from convcorr_jax.linear import svm
 from convcorr_jax.linear.svm import LinearSVM
@@ -44,6 +44,14 @@ class Mined(NamedTuple):
     pool: Bool[np.ndarray, "images h w"]
     violators: int
     """Candidates outside the earlier pool that violate the margin of a keypoint; some of them joined it."""
+
+
+class Peaks(NamedTuple):
+    """Where keypoints are decided to be."""
+
+    points: Float[np.ndarray, "b n 2"]
+    candidates: Int[np.ndarray, "b n"]
+    """Number of the best candidate, row by row."""
 
 
 @jax.jit
@@ -156,53 +164,44 @@ def mine(
 
 
 def peaks(
-    score: Float[np.ndarray, "*b h w n"],
+    score: Float[np.ndarray, "b h w n"],
     centers: Float[np.ndarray, "h w 2"],
     *,
     refine: bool = False,
-) -> Float[np.ndarray, "*b n 2"]:
-    """The place of the best candidate for every keypoint; NaN where its scores are.
+) -> Peaks:
+    """The best candidate for every keypoint.
 
     Args:
-        score: of every candidate; greater is better.
+        score: of every candidate, no NaN; greater is better.
         centers: (x, y) of the candidates, on a regular grid.
         refine: move to the top of the parabola through the best candidate and its two neighbours, on each
             axis for itself, by at most half a cell. At the grid's edge nothing moves.
     """
-    *batch, h, w, n = score.shape
-    flat = score.reshape(-1, h * w, n)
-    best = np.where(np.isnan(flat), -np.inf, flat).argmax(axis=1)
-    found = centers.reshape(-1, 2)[best]
-    if refine:
-        stride = centers[1, 1] - centers[0, 0]
-        found = found + stride * _parabola_tops(flat.reshape(-1, h, w, n), best)
-    unknown = np.isnan(flat).all(axis=1, keepdims=True).reshape(-1, n, 1)
-    return np.where(unknown, np.nan, found).reshape(*batch, n, 2)
+    b, h, w, n = score.shape
+    best = score.reshape(b, h * w, n).argmax(axis=1)
+    points = centers.reshape(-1, 2)[best]
+    if refine and min(h, w) > 1:
+        points = points + (centers[1, 1] - centers[0, 0]) * _parabola_tops(score, best)
+    return Peaks(points, best)
 
 
 def _parabola_tops(score, best):
     """Offset (x, y) in cells of each parabola's top from its middle sample."""
     image, keypoint = np.indices(best.shape)
     row, column = np.divmod(best, score.shape[2])
+    # Beyond the grid there is nothing, and the bend is not finite.
+    padded = np.pad(score, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-np.inf)
     middle = score[image, row, column, keypoint]
 
-    def along(rows: int, columns: int):
-        def at(step: int):
-            r, c = row + step * rows, column + step * columns
-            r, c = r.clip(0, score.shape[1] - 1), c.clip(0, score.shape[2] - 1)
-            return score[image, r, c, keypoint]
-
-        before, after = at(-1), at(1)
-        edge = (
-            (row * rows + column * columns == 0)
-            | ((row * rows == score.shape[1] - 1) & bool(rows))
-            | ((column * columns == score.shape[2] - 1) & bool(columns))
-        )
+    def top(before, after):
         bend = before - 2 * middle + after
-        bent = ~edge & (bend < 0)
-        return np.where(bent, (before - after) / np.where(bent, 2 * bend, 1), 0)
+        bent = np.isfinite(bend) & (bend < 0)
+        return np.where(bent, before - after, 0) / np.where(bent, 2 * bend, 1)
 
-    return np.stack([along(0, 1), along(1, 0)], axis=-1)
+    across = (padded[image, row + 1, column + step, keypoint] for step in (0, 2))
+    down = (padded[image, row + step, column + 1, keypoint] for step in (0, 2))
+    with np.errstate(invalid="ignore"):
+        return np.stack([top(*across), top(*down)], axis=-1)
 
 
 def _windows(maps, places, window: int):

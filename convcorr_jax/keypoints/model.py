@@ -78,6 +78,15 @@ class Evidence(NamedTuple):
     """Pixels of each margined square to pixels of its photograph."""
 
 
+class Decision(NamedTuple):
+    """Where the keypoints of boxes are, and how sure that is."""
+
+    points: Float[np.ndarray, "b n 2"]
+    """(x, y) in pixels of each box's photograph."""
+    confidence: Float[np.ndarray, "b n"]
+    """The calibrated probability that the chosen candidate shows the keypoint, whatever the prior says."""
+
+
 def pool5(
     photographs: Sequence[Image], boxes: Sequence[coords.Box], *, weights: Weights
 ) -> Float[np.ndarray, "b e"]:
@@ -135,8 +144,8 @@ def decide(
     eta: float | None = None,
     positive: Positive | None = None,
     refine: bool = False,
-) -> Float[np.ndarray, "b n 2"]:
-    """The best candidate of every keypoint, in pixels of each box's photograph.
+) -> Decision:
+    """The best candidate of every keypoint.
 
     Args:
         model: the detectors'.
@@ -154,11 +163,19 @@ def decide(
         positive=positive or model.positive,
     )
     found = peaks(ranked, model.cells.centers, refine=refine)
-    return np.stack(
-        [
-            coords.apply(to_photograph_px, points)
-            for to_photograph_px, points in zip(evidence.to_photograph_px, found, strict=True)
-        ]
+    log_probability = prior.log_scores(evidence.scores, model.calibration, positive="calibrated")
+    flat = log_probability.reshape(len(ranked), -1, len(model.names))
+    chosen = np.take_along_axis(flat, found.candidates[:, None], axis=1)[:, 0]
+    return Decision(
+        np.stack(
+            [
+                coords.apply(to_photograph_px, points)
+                for to_photograph_px, points in zip(
+                    evidence.to_photograph_px, found.points, strict=True
+                )
+            ]
+        ),
+        np.exp(chosen),
     )
 
 

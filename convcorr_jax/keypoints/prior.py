@@ -24,6 +24,9 @@ SIGMA_PX = 22.0
 # How many neighbours are asked for a keypoint that the nearest does not have.
 NEIGHBORS = 25
 
+# A useless detector's probability may fall with its score; its candidates still keep their order.
+LEAST_SLOPE = 1e-6
+
 Positive = Literal["calibrated", "exponential", "shifted"]
 
 
@@ -52,7 +55,7 @@ def calibrate(
         is_example = labels[..., k][counts] == 1
         if is_example.any() and not is_example.all():
             curve = LogisticRegression(C=np.inf).fit(scores[..., k][counts][:, None], is_example)
-            slope[k], offset[k] = curve.coef_[0, 0], curve.intercept_[0]
+            slope[k], offset[k] = max(curve.coef_[0, 0], LEAST_SLOPE), curve.intercept_[0]
     return Calibration(slope, offset)
 
 

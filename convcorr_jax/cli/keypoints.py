@@ -1,0 +1,67 @@
+"""``convcorr keypoints``: a photograph and a trained model in, a picture and a table of points out."""
+
+import contextlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from convcorr_jax.cli.outputs import check_outputs
+from convcorr_jax.cli.parsing import BoxOption, as_box, numbers
+
+_LONGEST_PX = 800
+
+
+@dataclass(frozen=True)
+class Keypoints:
+    """Predict the keypoints of an object: its photograph with the points drawn, and their places as a table."""
+
+    photograph: Annotated[Positional[Path], arg(metavar="PHOTO.jpg")]
+    """The photograph."""
+    model: Annotated[Path, arg(metavar="MODEL.npz")]
+    """What train.keypoint_detectors wrote: the .npz, with its .json beside it."""
+    box: Annotated[
+        BoxOption,
+        numbers("X0", "Y0", "X1", "Y1"),
+        arg(help_behavior_hint="(default: all of it)"),
+    ] = None
+    """The object: its left, upper, right and lower edge in pixels, 0 0 the centre of the first pixel."""
+    out: Path = Path("keypoints.png")
+    """The picture: .png, .jpg or .pdf. Beside it, under the same name, a .csv with the header
+    name,x,y,confidence; the confidence is the probability that the best cell shows the keypoint."""
+    refine: bool = False
+    """Place points between cells, at the top of a parabola through the best cell and its neighbours."""
+    weights: Annotated[
+        Path | None,
+        arg(metavar="PATH", help_behavior_hint="(default: see `convcorr weights list`)"),
+    ] = None
+    """The weights of the model's network: .caffemodel, torch's .pth, or .npz."""
+
+    def run(self) -> None:
+        """Read, predict, draw, write; say on the standard output where the results are."""
+        table = self.out.with_suffix(".csv")
+        check_outputs(self.out, (table,), read=(self.photograph, self.model, self.weights))
+        from convcorr_jax import coords, files
+        from convcorr_jax.backbone.weights import load
+        from convcorr_jax.keypoints.model import decide, load_model, look
+        from convcorr_jax.point_files import write_points
+        from convcorr_jax.report.figures import points_overlay
+
+        photograph = files.read_image(self.photograph)
+        model = load_model(self.model)
+        box = as_box(self.box) or coords.whole_image(photograph.shape[:2])
+        weights = load(model.network, self.weights)
+        found = decide(model, look(model, [photograph], [box], weights=weights), refine=self.refine)
+        picture = points_overlay(
+            photograph, found.points[0], names=model.names, boxes=[box], longest_px=_LONGEST_PX
+        )
+        with contextlib.ExitStack() as stack:
+            drawn = stack.enter_context(files.written_whole(self.out))
+            written = stack.enter_context(files.written_whole(table))
+            files.write_image(drawn, picture)
+            write_points(written, model.names, found.points[0], found.confidence[0])
+        sys.stdout.write(
+            f"{len(model.names)} keypoints of a {model.category}.\n{self.out}\n{table}\n"
+        )
