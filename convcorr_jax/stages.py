@@ -13,7 +13,9 @@ from convcorr_jax.errors import InputError
 
 
 def stage(
-    path: Path, settings: Mapping[str, Any], compute: Callable[[], Mapping[str, np.ndarray]]
+    path: Path,
+    settings: Mapping[str, Any],
+    compute: Callable[[], Mapping[str, np.ndarray | np.generic]],
 ) -> dict[str, np.ndarray]:
     """What an earlier run computed under the same settings, or what is computed, and kept, now.
 
@@ -31,6 +33,6 @@ def stage(
             ) from error
         if str(kept.pop("settings", "")) == said:
             return kept
-    computed = dict(compute())
+    computed = {name: np.asarray(value) for name, value in compute().items()}
     files.write_arrays(path, **computed, settings=np.array(said))
     return computed

@@ -27,12 +27,13 @@ from convcorr_jax.datasets.categories import Category
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.keypoints.candidates import Cells, ConvCells
 from convcorr_jax.keypoints.model import decide, look
+from convcorr_jax.keypoints.prior import POSITIVES
 from convcorr_jax.metrics.pck import LONG_2014, Pck, pck
 from convcorr_jax.report.colors import name_colors
 from convcorr_jax.report.figures import image_grid, pixels, points_overlay
 from convcorr_jax.runlog import plain, progress, write_run
 from convcorr_jax.shapes import Image
-from train.keypoint_detectors import POSITIVES, Training, categories_of, cells_of, trained
+from train.keypoint_detectors import Training, categories_of, cells_of, trained
 
 ALPHAS = (0.05, 0.1, 0.2)
 # Boxes that are predicted in one call.

@@ -15,7 +15,7 @@ each third of the images is predicted by detectors that the other two trained.
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int8
@@ -29,14 +29,13 @@ from convcorr_jax.keypoints import detection, prior
 from convcorr_jax.keypoints.candidates import BOX_PX, Cells, ConvCells, SiftCells, Square
 from convcorr_jax.keypoints.detection import Detectors
 from convcorr_jax.keypoints.model import KeypointModel, save
-from convcorr_jax.keypoints.prior import Calibration, Positive
+from convcorr_jax.keypoints.prior import POSITIVES, Calibration, Positive
 from convcorr_jax.metrics.pck import LONG_2014, pck
 from convcorr_jax.runlog import write_run
 from convcorr_jax.stages import stage
 from train.keypoint_examples import Examples, read_examples
 
 ETAS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
-POSITIVES: tuple[Positive, ...] = get_args(Positive)
 # At which the prior's weight is chosen; the paper's.
 ALPHA = 0.1
 

@@ -1,5 +1,6 @@
 """Reading the named arrays of an ``.npz`` file with nothing taken on trust."""
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ _DAMAGE = (
     MemoryError,
     zipfile.BadZipFile,
     zlib.error,
+    SyntaxError,
+    tokenize.TokenError,
 )
 
 

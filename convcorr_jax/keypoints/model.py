@@ -8,7 +8,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float16
@@ -22,7 +22,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints import prior
 from convcorr_jax.keypoints.candidates import Cells, ConvCells, SiftCells, Square
 from convcorr_jax.keypoints.detection import Detectors, peaks, scores
-from convcorr_jax.keypoints.prior import Calibration, Positive
+from convcorr_jax.keypoints.prior import POSITIVES, Calibration, Positive
 from convcorr_jax.shapes import Image
 
 PRIOR_LAYER = "pool5"
@@ -229,14 +229,21 @@ def load_model(path: Path) -> KeypointModel:
     try:
         found = json.loads(told.read_text(encoding="utf-8"))
         network, square = find_network(found["network"]), Square(**found["square"])
-        model = KeypointModel(
+        layers, names, eta = found["layers"], tuple(map(str, found["names"])), float(found["eta"])
+        cells = SiftCells(square) if layers is None else ConvCells(network, tuple(layers), square)
+        fits = (
+            len(names) == len(arrays["bias"])
+            and cells.window == arrays["weights"].shape[1]
+            and cells.centers.size > 0
+            and found["positive"] in POSITIVES
+            and 0 <= eta <= 1
+        )
+        if not fits:
+            raise ValueError("names, cells or the prior do not fit its arrays")
+        return KeypointModel(
             category=str(found["category"]),
-            names=tuple(map(str, found["names"])),
-            cells=(
-                SiftCells(square)
-                if found["layers"] is None
-                else ConvCells(network, tuple(found["layers"]), square)
-            ),
+            names=names,
+            cells=cells,
             network=network.name,
             fingerprint=str(found["fingerprint"]),
             detectors=Detectors(arrays["weights"], arrays["bias"]),
@@ -244,20 +251,10 @@ def load_model(path: Path) -> KeypointModel:
             features=arrays["features"],
             points=arrays["points"],
             positive=found["positive"],
-            eta=float(found["eta"]),
+            eta=eta,
         )
-        fits = (
-            len(model.names) == len(arrays["bias"])
-            and model.cells.window == arrays["weights"].shape[1]
-            and model.cells.centers.size > 0
-            and model.positive in get_args(Positive)
-            and 0 <= model.eta <= 1
-        )
-        if not fits:
-            raise ValueError("names, cells or the prior do not fit its arrays")
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{told} is damaged, or is no keypoint model: {error}") from error
-    return model
 
 
 def _with_ending(path: Path, ending: str) -> Path:

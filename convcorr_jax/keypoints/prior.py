@@ -12,7 +12,7 @@ is an example, with a and b of each keypoint fitted to scores of images that did
 Source: Long, Zhang and Darrell 2014, section 5.
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from jaxtyping import Float, Int8
@@ -28,6 +28,7 @@ NEIGHBORS = 25
 LEAST_SLOPE = 1e-6
 
 Positive = Literal["calibrated", "exponential", "shifted"]
+POSITIVES: tuple[Positive, ...] = get_args(Positive)
 
 
 class Calibration(NamedTuple):

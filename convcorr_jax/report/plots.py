@@ -58,9 +58,9 @@ def confusions(
         tables: by title, side by side.
         names: of the types.
     """
-    side = max(3.2, 0.36 * len(names))
+    side = min(max(3.2, 0.36 * len(names)), 9.0)
     figure = Figure(
-        figsize=(len(tables) * (side + 1.6), side + 2.3), dpi=_DPI, layout="constrained"
+        figsize=(len(tables) * (side + 1.6), side + 3.0), dpi=_DPI, layout="constrained"
     )
     panels = np.atleast_1d(figure.subplots(1, len(tables), sharey=True))
     for axes, (title, counts) in zip(panels, tables.items(), strict=True):

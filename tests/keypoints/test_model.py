@@ -1,0 +1,176 @@
+"""A keypoint model: what it decides, and that it is the same after it was saved."""
+
+import contextlib
+import dataclasses
+import json
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import skimage.data
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convcorr_jax import coords
+from convcorr_jax.backbone import NETWORKS
+from convcorr_jax.backbone.networks import Conv, Filters, filter_shapes
+from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.errors import InputError
+from convcorr_jax.keypoints.candidates import ConvCells, SiftCells, Square
+from convcorr_jax.keypoints.detection import Detectors
+from convcorr_jax.keypoints.model import (
+    Evidence,
+    KeypointModel,
+    decide,
+    load_model,
+    look,
+    pool5,
+    save,
+)
+from convcorr_jax.keypoints.prior import Calibration
+from tests.fuzzing import FUZZ, damaged, mistyped
+
+NETWORK = NETWORKS["alexnet"]
+CAT = skimage.data.chelsea()
+BOXES = [coords.Box(100.0, 20.0, 300.0, 240.0), coords.Box(-0.5, -0.5, 450.5, 299.5)]
+
+
+@pytest.fixture(scope="module")
+def weights():
+    """Random filters of AlexNet's convolutions."""
+    rng = np.random.default_rng(0)
+    convolutions = [one.name for one in NETWORK.layers if isinstance(one, Conv)][:5]
+    shapes = filter_shapes(NETWORK)
+    params = {
+        name: Filters(
+            jnp.asarray(rng.normal(size=shapes[name]) / 30, jnp.float32),
+            jnp.zeros(shapes[name][-1]),
+        )
+        for name in convolutions
+    }
+    return Weights(params, NETWORK, "random", tuple(convolutions))
+
+
+@pytest.fixture(params=["conv", "sift"])
+def model(request, rng, weights):
+    square = Square(box_px=100)
+    conv = request.param == "conv"
+    cells = ConvCells(NETWORK, ("pool1",), square) if conv else SiftCells(square)
+    side, length = (3, 64) if conv else (1, 128)
+    return KeypointModel(
+        category="cat",
+        names=("nose", "ear"),
+        cells=cells,
+        network=NETWORK.name,
+        fingerprint=weights.fingerprint,
+        detectors=Detectors(
+            rng.normal(size=(2, side, side, length)).astype(np.float32),
+            rng.normal(size=2).astype(np.float32),
+        ),
+        calibration=Calibration(np.array([1.0, 2.0]), np.array([0.0, -1.0])),
+        features=rng.random((3, 9216)).astype(np.float16),
+        points=rng.uniform(20, 110, (3, 2, 2)),
+        positive="calibrated",
+        eta=0.1,
+    )
+
+
+def test_boxes_are_compared_by_their_own_content(weights):
+    found = pool5([CAT, CAT, CAT], [BOXES[0], BOXES[1], BOXES[0]], weights=weights)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(found[0], found[2], atol=1e-6)
+    assert found[0] @ found[1] < 0.999
+
+
+def test_decisions_lie_in_the_box_of_their_photograph(model, weights):
+    evidence = look(model, [CAT, CAT], BOXES, weights=weights)
+    assert evidence.scores.shape == (2, *model.cells.centers.shape[:2], 2)
+    for refine in (False, True):
+        found = decide(model, evidence, refine=refine)
+        for points, box in zip(found.points, BOXES, strict=True):
+            assert (points >= [box.x0, box.y0]).all()
+            assert (points <= [box.x1, box.y1]).all()
+        assert (0 < found.confidence).all()
+        assert (found.confidence < 1).all()
+
+
+def test_a_decision_is_the_best_candidate_in_the_photograph(model):
+    h, w = model.cells.centers.shape[:2]
+    scores = np.full((1, h, w, 2), -1.0)
+    scores[0, 2, 4, 0] = scores[0, 5, 1, 1] = 1
+    to_photograph_px = coords.grid((2.0, 3.0), (-7.0, 5.0))
+    evidence = Evidence(scores, np.full((1, 2, 2), np.nan), (to_photograph_px,))
+    found = decide(model, evidence)
+    expected = model.cells.centers[[2, 5], [4, 1]] * [2.0, 3.0] + [-7.0, 5.0]
+    np.testing.assert_allclose(found.points[0], expected)
+    np.testing.assert_allclose(found.confidence[0], [1 / (1 + np.exp(-1)), 1 / (1 + np.exp(-1))])
+    # With all weight on the prior, points go where the neighbours have them.
+    corner = model.cells.centers[0, 0]
+    near = evidence._replace(neighbor_points=np.broadcast_to(corner, (1, 2, 2)))
+    pulled = decide(model, near, eta=1.0)
+    np.testing.assert_allclose(pulled.points[0], np.tile(corner * [2.0, 3.0] + [-7.0, 5.0], (2, 1)))
+
+
+def test_a_saved_model_decides_alike(model, weights, tmp_path):
+    save(tmp_path / "cat", model, training={"images": 3})
+    for name in ("cat", "cat.npz", "cat.json"):
+        read = load_model(tmp_path / name)
+        assert (read.names, read.cells, read.eta, read.positive) == (
+            model.names,
+            model.cells,
+            model.eta,
+            model.positive,
+        )
+        before, after = (
+            decide(one, look(one, [CAT], BOXES[:1], weights=weights)) for one in (model, read)
+        )
+        np.testing.assert_array_equal(before.points, after.points)
+    assert json.loads((tmp_path / "cat.json").read_text())["training"] == {"images": 3}
+
+
+def test_other_weights_are_refused(model, weights):
+    filters = weights.params["conv5"]
+    other = weights._replace(
+        params={**weights.params, "conv5": filters._replace(bias=filters.bias + 1)}
+    )
+    with pytest.raises(InputError, match="'cat' was trained with alexnet and other weights"):
+        look(model, [CAT], BOXES[:1], weights=other)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"eta": 2}, "do not fit"),
+        ({"names": ["nose"]}, "do not fit"),
+        ({"positive": "squared"}, "do not fit"),
+        ({"network": "lenet"}, "no network 'lenet'"),
+        ({"layers": 3}, "is no keypoint model"),
+    ],
+)
+def test_a_changed_model_is_refused(change, said, model, tmp_path):
+    save(tmp_path / "cat", model, training={})
+    told = json.loads((tmp_path / "cat.json").read_text())
+    (tmp_path / "cat.json").write_text(json.dumps(told | change))
+    with pytest.raises(InputError, match=said):
+        load_model(tmp_path / "cat")
+
+
+def test_missing_files_are_named(model, tmp_path):
+    with pytest.raises(InputError, match=r"cat.json does not exist"):
+        load_model(tmp_path / "cat.npz")
+    save(tmp_path / "cat", model, training={})
+    (tmp_path / "cat.npz").unlink()
+    with pytest.raises(InputError, match=r"cat.npz does not exist"):
+        load_model(tmp_path / "cat.json")
+
+
+@FUZZ
+@given(data=st.data())
+def test_damaged_models_are_read_or_refused(data, tmp_path, model):
+    small = dataclasses.replace(model, features=model.features[:, :4])
+    save(tmp_path / "cat", small, training={})
+    ending = data.draw(st.sampled_from([".npz", ".json"]))
+    path = tmp_path / f"cat{ending}"
+    path.write_bytes((damaged if ending == ".npz" else mistyped)(data, path.read_bytes()))
+    with contextlib.suppress(InputError):
+        load_model(tmp_path / "cat")
