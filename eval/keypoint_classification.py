@@ -208,7 +208,7 @@ def _classified(
         "features": [settings.side_px, settings.interpolate, weights.source],
         "costs": config.costs,
         "loss": config.loss,
-        "records": [one.source_id for one in category.records],
+        **keypoint_features.fingerprint(category),
     }
     return Classified(**stage(path, identity, compute))
 

@@ -13,9 +13,7 @@ single layer and distance cost; ``sift_flow``, SIFT of radius 20 at the cells of
 no alignment. A method whose predictions lie in ``--out`` already, under the same settings, is not run again.
 """
 
-import json
 import time
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +27,10 @@ from convcorr_jax.cli.scripts import run
 from convcorr_jax.datasets import opening, synthetic
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.descriptors.convolutional import PAPER_RECIPES, RECIPES, Recipe
-from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints.transfer import VOTERS
 from convcorr_jax.metrics.pck import LONG_2014, PF_WILLOW, Pck, Protocol, pck
 from convcorr_jax.runlog import plain, write_run
+from convcorr_jax.stages import stage
 from eval import transfer
 from eval.methods import Method, align_pairs, describe, methods_for
 from eval.pictures import Voters, examples, warped_neighbors
@@ -158,10 +156,11 @@ def _outcome(
 ) -> dict[str, Any]:
     """Predictions and timings of one method: an earlier run's where its settings were the same."""
     path = config.out / f"{method.name}.npz"
-    settings = json.dumps([plain(config), plain(method), weights.source])
-    kept = _kept(path, settings)
-    if kept is not None:
-        return kept
+    settings = {"config": plain(config), "method": plain(method), "weights": weights.source}
+    return stage(path, settings, lambda: _run(task, method, weights, boxed=boxed))
+
+
+def _run(task: Task, method: Method, weights: Weights, *, boxed: bool) -> dict[str, Any]:
     began = time.perf_counter()
     described = describe(task.records, method, weights, boxed=boxed)
     described_at = time.perf_counter()
@@ -187,22 +186,7 @@ def _outcome(
             "voters": np.take_along_axis(task.near.neighbors, best, axis=1),
             "voters_points": np.take_along_axis(ranked, best[:, :, None, None], axis=1),
         }
-    files.write_arrays(path, **outcome, settings=np.array(settings))
     return outcome
-
-
-def _kept(path: Path, settings: str) -> dict[str, Any] | None:
-    """An earlier run's predictions, if it had the same settings."""
-    if not path.is_file():
-        return None
-    try:
-        with path.open("rb") as stream, np.load(stream) as arrays:
-            kept = dict(arrays)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{path} is damaged ({error}); remove it to run its method again"
-        ) from error
-    return kept if str(kept.pop("settings", "")) == settings else None
 
 
 def _score(predicted: np.ndarray, task: Task) -> Pck:
