@@ -72,7 +72,7 @@ def confusions(
             axes.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
             axes.set_yticks(range(len(names)), names, fontsize=8)
         if len(names) <= _MOST_WRITTEN:
-            for row, column in np.argwhere(shares >= 0.005):
+            for row, column in np.argwhere(shares > 0.005):
                 axes.text(
                     column,
                     row,

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from convcorr_jax.report import plots
+from convcorr_jax.report.figures import pixels
+
+
+def texts(axes):
+    return [one.get_text() for one in axes.texts]
+
+
+def test_curves_are_drawn_and_marked_where_they_are_highest():
+    ys = {"conv4": [0.2, 0.6, 0.5], "sift_20": [0.5, 0.4, 0.3]}
+    figure = plots.curves((0.1, 1.0, 10.0), ys, x_label="C", y_label="share", dashed=("sift_20",))
+    (axes,) = figure.axes
+    assert axes.get_xscale() == "log"
+    drawn = {line.get_label(): line for line in axes.lines[::2]}
+    marks = [tuple(line.get_xydata()[0]) for line in axes.lines[1::2]]
+    assert {name: line.get_linestyle() for name, line in drawn.items()} == {
+        "conv4": "-",
+        "sift_20": "--",
+    }
+    for name, line in drawn.items():
+        np.testing.assert_array_equal(line.get_ydata(), ys[name])
+    assert marks == [(1.0, 0.6), (0.1, 0.5)]
+
+
+def test_confusions_are_shares_of_their_rows():
+    counts = np.array([[3, 1, 0], [0, 0, 0], [2, 0, 398]])
+    figure = plots.confusions({"a": counts, "b": counts}, names=("eye", "ear", "nose"))
+    for axes, title in zip(figure.axes, ("a", "b"), strict=True):
+        assert axes.get_title() == title
+        # What would be written as 0 is not; a type without samples has an empty row.
+        assert texts(axes) == ["75", "25", "100"]
+        np.testing.assert_allclose(axes.images[0].get_array()[1], 0)
+    assert [one.get_text() for one in figure.axes[0].get_yticklabels()] == ["eye", "ear", "nose"]
+
+
+@pytest.mark.parametrize("types", [2, 21, 60])
+def test_confusions_of_any_number_of_types(types):
+    picture = pixels(
+        plots.confusions(
+            {"a": np.eye(types, dtype=int)}, names=[f"point {k}" for k in range(types)]
+        )
+    )
+    assert max(picture.shape) < 1300
+    # The margins are white: nothing is cut off.
+    for edge in (picture[0], picture[-1], picture[:, -1]):
+        assert (edge == 255).all()
+
+
+def test_a_place_is_drawn_where_it_lies():
+    counts = np.zeros((21, 21), int)
+    counts[10 + 4, 10 - 7] = 5
+    figure = plots.place_histograms(
+        {"conv4": {"nose": counts}, "sift_20": {"nose": counts}},
+        captions={"conv4": {"nose": "sharp"}, "sift_20": {"nose": "blunt"}},
+    )
+    assert [axes.get_title() for axes in figure.axes] == ["nose, conv4", "nose, sift_20"]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["sharp", "blunt"]
+    axes = figure.axes[0]
+    picture = pixels(figure)
+    height = picture.shape[0]
+    x, y = axes.transData.transform((-7, 4))
+    assert picture[round(height - y), round(x)].max() < 30
+    x, y = axes.transData.transform((7, -4))
+    assert picture[round(height - y), round(x)].min() == 255
