@@ -51,6 +51,10 @@ def columns_at(
 
     Beyond the outermost centres that is an outermost column. Zeros, where no unit fires, stay zeros.
 
+    Unit length is a choice: in cross-validation on parts of the training splits of faces and people, columns
+    classified keypoints about as well when all were scaled by one number (of a hundred, 1.1 more at
+    best and 1.7 fewer at worst); raw, each layer would need costs of its own.
+
     Args:
         params: the network's weights.
         photographs: 8-bit RGB.
