@@ -222,7 +222,7 @@ def _report(task: Task, settings: Settings, best: Sequence[str]) -> dict[str, An
         "test_samples": int(tested.sum()),
         "outside": task.keypoints.outside,
         "accuracy": {name: task.accuracy(name) for name in settings.names},
-        # Without a split, every fold chooses its own.
+        # Without a split every fold chooses its own; this is their median.
         "cost": {name: float(np.median(task.outcomes[name].costs)) for name in settings.names},
         "converged": {name: bool(task.outcomes[name].converged) for name in settings.names},
         "confusion": {name: task.confusion(name).tolist() for name in best},
