@@ -9,6 +9,7 @@ import pytest
 
 from convcorr_jax.errors import InputError
 from eval.benchmark import __main__ as benchmark
+from eval.benchmark import search_memory
 from eval.benchmark.cases import (
     belief_propagation,
     distance_transform,
@@ -216,10 +217,22 @@ def test_sift_must_be_that_of_the_definition(monkeypatch, rng):
     assert not comparison.check(noise, noise).equal
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux counts")
+def test_memory_of_a_search_is_told_for_both_ways_to_store(tmp_path):
+    path = search_memory.main(search_memory.Config(rows=3000, length=8, out=tmp_path))
+    result = json.loads(path.read_text())
+    for kind, width in (("float16", 2), ("float32", 4)):
+        found = result[kind]
+        assert found["database_mb"] == pytest.approx(3000 * 8 * width / 2**20)
+        assert 0 <= found["peak_mb"] - found["before_mb"] < 300
+        beyond = found["peak_mb"] - found["before_mb"] - found["database_mb"]
+        assert found["beyond_database_mb"] == pytest.approx(beyond)
+    assert not list(tmp_path.glob("*.bin"))
+
+
 def test_neighbours_may_differ_in_ties_only(monkeypatch):
     monkeypatch.setattr(nearest_neighbors, "QUERIES", 5)
-    monkeypatch.setattr(nearest_neighbors, "ROWS", 70)
-    monkeypatch.setattr(nearest_neighbors, "NEIGHBORS", (3,))
+    monkeypatch.setattr(nearest_neighbors, "SEARCHES", ((70, 256, 3),))
     comparison, ours = first_run(nearest_neighbors)
     queries, database = comparison.inputs["queries"], comparison.inputs["database"]
     brute = np.argsort(-(queries @ database.T), axis=1)[:, :4]

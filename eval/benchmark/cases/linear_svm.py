@@ -2,7 +2,8 @@
 
 The classes overlap, and the vectors have unit length. Both sides regularise the bias as liblinear does (``-B
 1``), at cost 1, and have the features beforehand in the form they take: liblinear as its own list of sparse
-rows, we as an array on the device. liblinear has a thread a core. For the squared hinge it is given its
+rows, we as an array on the device. liblinear has a thread or one a core, whichever
+is faster. For the squared hinge it is given its
 primal solver (``-s 2``), the only fast one there; for the hinge the dual one (``-s 3``), all it has. The peer
 stops by its own default tolerance. We stop at ours for the squared hinge, and at ten times ours for the
 hinge, where the peer's objective is about a thousandth above the least.

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours by cosine: 729 queries (a grid of 27 x 27) among 100,000 vectors of 256 numbers.
+"""Exact nearest neighbours by cosine: 729 queries (a grid of 27 x 27) among 100,000 and a million vectors.
 
 The vectors have unit length, so that faiss finds by inner product what we find by cosine. Both have the
 database beforehand: faiss in its index, we as an array on the device.
@@ -14,18 +14,24 @@ import numpy as np
 from convcorr_jax.retrieval import nearest_neighbors
 from eval.benchmark.comparison import Arrays, Case, Comparison, Quality
 
-QUERIES, ROWS, LENGTH = 729, 100_000, 256
-NEIGHBORS = (1, 5, 10)
+QUERIES = 729
+# Rows, numbers in each, neighbours; the last is a layer of the patch database.
+SEARCHES = (
+    (100_000, 256, 1),
+    (100_000, 256, 5),
+    (100_000, 256, 10),
+    (1_000_000, 384, 5),
+)
 TIE = 1e-6
 
 
 def comparisons() -> Iterator[Comparison]:
     """Random directions: the hardest database, for its similarities lie close together."""
-    rng = np.random.default_rng(0)
-    queries, database = (_directions(rng, count) for count in (QUERIES, ROWS))
-    for k in NEIGHBORS:
+    for rows, length, k in SEARCHES:
+        rng = np.random.default_rng(0)
+        queries, database = (directions(rng, count, length) for count in (QUERIES, rows))
         yield Comparison(
-            name=f"{QUERIES} among {ROWS} x {LENGTH}, k = {k}",
+            name=f"{QUERIES} among {rows} x {length}, k = {k}",
             unit="search",
             inputs={"queries": queries, "database": database, "k": np.array(k)},
             ours=_search(queries, database, k),
@@ -34,8 +40,9 @@ def comparisons() -> Iterator[Comparison]:
         )
 
 
-def _directions(rng, count):
-    vectors = rng.standard_normal((count, LENGTH), dtype=np.float32)
+def directions(rng: np.random.Generator, count: int, length: int) -> np.ndarray:
+    """Random vectors of unit length."""
+    vectors = rng.standard_normal((count, length), dtype=np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
