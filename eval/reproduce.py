@@ -24,29 +24,26 @@ from rich.table import Table as Grid
 from convcorr_jax import files
 from convcorr_jax.cli.scripts import run
 from convcorr_jax.datasets import roots
-from convcorr_jax.report.page import Picture, Section, Table, cell_text, render_page
+from convcorr_jax.report.page import Section, cell_text, render_page
 from convcorr_jax.runlog import plain, write_run
-from eval import flow_accuracy, keypoint_transfer, receptive_fields
+from eval import (
+    flow_accuracy,
+    keypoint_classification,
+    keypoint_prediction,
+    keypoint_transfer,
+    patch_reconstruction,
+    receptive_field_average,
+    receptive_fields,
+    sections,
+)
 
 TITLE = "convcorr_jax: where convnets look"
 
-# Long et al. 2014, Table 2: PASCAL VOC 2011, CaffeNet conv4, mean over 20 categories.
-PUBLISHED_TRANSFER = {
-    "conv4_flow": {"0.1": 0.249, "0.05": 0.118, "0.025": 0.0408},
-    "sift_flow": {"0.1": 0.247, "0.05": 0.109, "0.025": 0.0355},
-    "copy": {"0.1": 0.199, "0.05": 0.078, "0.025": 0.0235},
-}
 PREPARED: tuple[tuple[str, keypoint_transfer.Transfer], ...] = (
     ("pf_willow", "box"),
     ("pf_willow", "image"),
     ("lfpw68", "neighbors"),
 )
-METHOD_NAMES = {
-    "conv4_flow": "conv4 flow (ours)",
-    "paper_energy": "conv4 flow, the paper's energy",
-    "sift_flow": "SIFT flow",
-    "copy": "copying, no flow",
-}
 
 
 @dataclass(frozen=True)
@@ -72,17 +69,17 @@ def main(config: Config) -> Path:
     started = time.perf_counter()
     out = files.make_folder(config.out)
     console = Console(stderr=True)
-    sections, results = [], {}
+    shown, results = [], {}
     chosen = experiments(out, config.data_root)
     for number, experiment in enumerate(chosen, start=1):
         console.rule(f"{number} of {len(chosen)}: {experiment.name}")
         result = _result(experiment)
         results[experiment.name] = result
         section = experiment.show(experiment.name, result)
-        sections.append(section)
+        shown.append(section)
         _print(section)
     files.write_json(out / "results.json", results)
-    page = render_page(TITLE, sections, facts=_facts(config, time.perf_counter() - started))
+    page = render_page(TITLE, shown, facts=_facts(config, time.perf_counter() - started))
     with files.written_whole(out / "index.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
     write_run(out, config, seconds=time.perf_counter() - started)
@@ -99,7 +96,7 @@ def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
         "receptive_fields",
         receptive_fields.main,
         receptive_fields.Config(out=out / "receptive_fields"),
-        _show_receptive_fields,
+        sections.receptive_fields,
     )
     if data_root is None:
         return (
@@ -108,21 +105,88 @@ def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
                 "warped_photographs",
                 flow_accuracy.main,
                 flow_accuracy.Config(seeds=2, out=out / "warped_photographs"),
-                _show_accuracy,
+                sections.accuracy,
             ),
             transfer_experiment(
                 out, "rendered", "neighbors", rendered_train=150, rendered_test=8, sizes_px=(227,)
             ),
+            Experiment(
+                "keypoint_classification",
+                keypoint_classification.main,
+                keypoint_classification.Config(
+                    rendered_train=40,
+                    rendered_test=20,
+                    windows=40,
+                    out=out / "keypoint_classification",
+                ),
+                sections.classification,
+            ),
+            Experiment(
+                "keypoint_prediction",
+                keypoint_prediction.main,
+                keypoint_prediction.Config(
+                    images=30, rounds=1, folds=2, rendered_train=60, out=out / "keypoint_prediction"
+                ),
+                sections.prediction,
+            ),
+            *_figures_1_and_2(out, patch_database=out / "patch_database"),
         )
     found = [
         transfer_experiment(out, dataset, protocol, data_root=data_root)
         for dataset, protocol in PREPARED
         if (data_root / dataset).is_dir()
     ]
+    for dataset in ("lfpw68", "lspet"):
+        if (data_root / dataset).is_dir():
+            shared: dict[str, Any] = {"dataset": dataset, "data_root": data_root}
+            classify, predict = f"{dataset}_classification", f"{dataset}_prediction"
+            found += [
+                Experiment(
+                    classify,
+                    keypoint_classification.main,
+                    keypoint_classification.Config(out=out / classify, **shared),
+                    sections.classification,
+                ),
+                Experiment(
+                    predict,
+                    keypoint_prediction.main,
+                    keypoint_prediction.Config(out=out / predict, **shared),
+                    sections.prediction,
+                ),
+            ]
+    if (data_root / "imagenet_sample").is_dir():
+        found += _figures_1_and_2(
+            out,
+            dataset="imagenet_sample",
+            data_root=data_root,
+            patch_database=out / "patch_database",
+        )
     if not found:
         # Says where it looked, in the words of every other script.
         roots.find("pf_willow", data_root)
     return (fields, *found)
+
+
+def _figures_1_and_2(out: Path, *, patch_database: Path, **options: Any) -> list[Experiment]:
+    """Both figures from one patch database."""
+    return [
+        Experiment(
+            "patch_reconstruction",
+            patch_reconstruction.main,
+            patch_reconstruction.Config(
+                database=patch_database, out=out / "patch_reconstruction", **options
+            ),
+            sections.reconstruction,
+        ),
+        Experiment(
+            "receptive_field_average",
+            receptive_field_average.main,
+            receptive_field_average.Config(
+                database=patch_database, out=out / "receptive_field_average", **options
+            ),
+            sections.receptive_field_average,
+        ),
+    ]
 
 
 def transfer_experiment(
@@ -136,7 +200,7 @@ def transfer_experiment(
     """`eval.keypoint_transfer` with these settings, in a subfolder of its own."""
     name = name or f"{dataset}_{protocol}"
     config = keypoint_transfer.Config(dataset=dataset, protocol=protocol, out=out / name, **options)
-    return Experiment(name, keypoint_transfer.main, config, _show_transfer)
+    return Experiment(name, keypoint_transfer.main, config, sections.transfer)
 
 
 def _result(experiment: Experiment) -> dict[str, Any]:
@@ -153,99 +217,6 @@ def _settings(folder: Path) -> Any:
         return json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]
     except (OSError, ValueError, KeyError):
         return None
-
-
-def _show_receptive_fields(name: str, result: dict[str, Any]) -> Section:
-    rows = tuple(
-        (
-            layer,
-            float(field["size_px"]),
-            float(field["published"]["size_px"]),
-            float(field["stride_px"]),
-            float(field["published"]["stride_px"]),
-        )
-        for layer, field in result["layers"].items()
-    )
-    columns = ("layer", "size, ours", "size, paper", "stride, ours", "stride, paper")
-    table = Table(
-        "Long et al. 2014, Table 1: receptive fields of CaffeNet, in pixels", columns, rows
-    )
-    return Section("Receptive fields", "Computed from the layer table alone.", (table,))
-
-
-def _show_accuracy(name: str, result: dict[str, Any]) -> Section:
-    alphas = tuple(result["methods"]["copy"]["pck"])
-    rows = tuple(
-        (
-            METHOD_NAMES[method],
-            score["endpoint_error_px"],
-            *(score["pck"][alpha] for alpha in alphas),
-        )
-        for method, score in result["methods"].items()
-    )
-    table = Table(
-        "Flow with exact ground truth",
-        ("method", "endpoint error, px", *(f"PCK {alpha}" for alpha in alphas)),
-        rows,
-        note=_rules(result["protocol"]),
-    )
-    text = (
-        f"{result['pairs']} pairs of real photographs and thin-plate warps of them, under other light and "
-        f"before other backgrounds; {result['network']} with {result['weights']}."
-    )
-    return Section("Warped photographs", text, (table,))
-
-
-def _show_transfer(name: str, result: dict[str, Any]) -> Section:
-    methods = result["methods"]
-    alphas = tuple(methods["copy"]["pck"])
-    voting = result["protocol"]["transfer"] == "neighbors"
-    published = PUBLISHED_TRANSFER if voting else {}
-    columns = ["method", *(f"PCK {alpha}" for alpha in alphas)]
-    if voting:
-        columns += [f"paper, PCK {alpha}" for alpha in alphas]
-    rows = []
-    for method, score in methods.items():
-        row: list[str | float | None] = [METHOD_NAMES[method], *score["pck"].values()]
-        if voting:
-            row += [published.get(method, {}).get(alpha) for alpha in alphas]
-        rows.append(tuple(row))
-    note = _rules(result["protocol"])
-    if voting:
-        note += " The paper's figures are for PASCAL VOC 2011: compare the order, not the level."
-    mean = Table("Keypoint transfer, mean", tuple(columns), tuple(rows), note=note)
-    categories = tuple(methods["copy"]["per_category"])
-    middle = alphas[0] if voting else alphas[1]
-    by_category = Table(
-        f"PCK {middle} of every category",
-        ("method", *categories),
-        tuple(
-            (METHOD_NAMES[method], *(score["per_category"][one][middle] for one in categories))
-            for method, score in methods.items()
-        ),
-    )
-    text = f"{result['pairs']} alignments; {result['network']} with {result['weights']}"
-    if voting:
-        text += f"; neighbours by cosine of {result['retrieval_layer']}"
-    picture = (
-        Picture(
-            f"{name}/figure_3.jpg", "Five neighbours warped onto each target, with their keypoints."
-        )
-        if voting
-        else Picture(f"{name}/examples.jpg", "One pair of every category, by every method.")
-    )
-    title = (
-        f"Keypoint transfer on {Path(result['dataset']).name} ({result['protocol']['transfer']})"
-    )
-    return Section(title, f"{text}.", (mean, by_category), (picture,))
-
-
-def _rules(protocol: dict[str, Any]) -> str:
-    sign = "<" if protocol["strict"] else "<="
-    return (
-        f"Protocol: {protocol['name']}; error {sign} alpha x {protocol['normalizer']}, in "
-        f"{protocol['frame']}; averaged by {protocol['average']} first; counted: {protocol['counted']}."
-    )
 
 
 def _facts(config: Config, seconds: float) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import tyro
+from keypoint_models import write_model
 from leeds_tree import write_lsp
 from PIL import Image
 from skimage import data
@@ -44,7 +45,9 @@ def test_convcorr_runs(command, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Image.fromarray(data.chelsea()).save("cat1.jpg")
     Image.fromarray(data.chelsea()[20:280, 60:400]).save("cat2.jpg")
+    Image.fromarray(data.astronaut()[:256, 80:336]).save("face.jpg")
     write_lsp(tmp_path / "lsp_dataset")
+    write_model(tmp_path / "runs" / "detectors" / "face")
     if "data/lsp" in command:
         prepare = "datasets prepare lsp --source lsp_dataset --out data --processes 1"
         assert cli.main(prepare.split()) == 0

@@ -51,7 +51,7 @@ class Training:
     """File of weights; by default those that are installed or fetched."""
     layers: tuple[str, ...] = ("conv5",)
     """Whose columns describe; the last names the grid."""
-    images: int = 400
+    images: int = 300
     """Objects of a category from which its detectors learn, at most."""
     rounds: int = 2
     """Of mining, at most; mining ends before when there are no new violators."""

@@ -1,0 +1,248 @@
+"""How each experiment's result is shown on the page of `eval.reproduce`: ours beside the published numbers."""
+
+from pathlib import Path
+from typing import Any
+
+from convcorr_jax.report.page import Picture, Section, Table
+
+# Long et al. 2014, Table 2: PASCAL VOC 2011, CaffeNet conv4, mean over 20 categories.
+PUBLISHED_TRANSFER = {
+    "conv4_flow": {"0.1": 0.249, "0.05": 0.118, "0.025": 0.0408},
+    "sift_flow": {"0.1": 0.247, "0.05": 0.109, "0.025": 0.0355},
+    "copy": {"0.1": 0.199, "0.05": 0.078, "0.025": 0.0235},
+}
+# Tables 3 (accuracy) and 4 (PCK at 0.1), likewise.
+PUBLISHED_CLASSIFICATION = {
+    "sift_10": 0.45,
+    "sift_20": 0.50,
+    "sift_40": 0.51,
+    "sift_80": 0.48,
+    "sift_160": 0.44,
+    "conv1": 0.20,
+    "conv2": 0.47,
+    "conv3": 0.54,
+    "conv4": 0.56,
+    "conv5": 0.54,
+}
+PUBLISHED_PREDICTION = {"sift": 0.157, "sift_prior": 0.284, "conv5": 0.333, "conv5_prior": 0.425}
+OTHER_DATA = "The paper's figures are for PASCAL VOC 2011: compare the order, not the level."
+METHOD_NAMES = {
+    "conv4_flow": "conv4 flow (ours)",
+    "paper_energy": "conv4 flow, the paper's energy",
+    "sift_flow": "SIFT flow",
+    "copy": "copying, no flow",
+}
+
+
+def receptive_fields(name: str, result: dict[str, Any]) -> Section:
+    """Table 1 of Long et al. 2014."""
+    rows = tuple(
+        (
+            layer,
+            float(field["size_px"]),
+            float(field["published"]["size_px"]),
+            float(field["stride_px"]),
+            float(field["published"]["stride_px"]),
+        )
+        for layer, field in result["layers"].items()
+    )
+    columns = ("layer", "size, ours", "size, paper", "stride, ours", "stride, paper")
+    table = Table(
+        "Long et al. 2014, Table 1: receptive fields of CaffeNet, in pixels", columns, rows
+    )
+    return Section("Receptive fields", "Computed from the layer table alone.", (table,))
+
+
+def accuracy(name: str, result: dict[str, Any]) -> Section:
+    """Flow between photographs and their own warps."""
+    alphas = tuple(result["methods"]["copy"]["pck"])
+    rows = tuple(
+        (
+            METHOD_NAMES[method],
+            score["endpoint_error_px"],
+            *(score["pck"][alpha] for alpha in alphas),
+        )
+        for method, score in result["methods"].items()
+    )
+    table = Table(
+        "Flow with exact ground truth",
+        ("method", "endpoint error, px", *(f"PCK {alpha}" for alpha in alphas)),
+        rows,
+        note=_rules(result["protocol"]),
+    )
+    text = (
+        f"{result['pairs']} pairs of real photographs and thin-plate warps of them, under other light and "
+        f"before other backgrounds; {result['network']} with {result['weights']}."
+    )
+    return Section("Warped photographs", text, (table,))
+
+
+def transfer(name: str, result: dict[str, Any]) -> Section:
+    """Table 2 of Long et al. 2014, or fixed pairs."""
+    methods = result["methods"]
+    alphas = tuple(methods["copy"]["pck"])
+    voting = result["protocol"]["transfer"] == "neighbors"
+    published = PUBLISHED_TRANSFER if voting else {}
+    columns = ["method", *(f"PCK {alpha}" for alpha in alphas)]
+    if voting:
+        columns += [f"paper, PCK {alpha}" for alpha in alphas]
+    rows = []
+    for method, score in methods.items():
+        row: list[str | float | None] = [METHOD_NAMES[method], *score["pck"].values()]
+        if voting:
+            row += [published.get(method, {}).get(alpha) for alpha in alphas]
+        rows.append(tuple(row))
+    note = _rules(result["protocol"])
+    if voting:
+        note += f" {OTHER_DATA}"
+    mean = Table("Keypoint transfer, mean", tuple(columns), tuple(rows), note=note)
+    categories = tuple(methods["copy"]["per_category"])
+    middle = alphas[0] if voting else alphas[1]
+    by_category = Table(
+        f"PCK {middle} of every category",
+        ("method", *categories),
+        tuple(
+            (METHOD_NAMES[method], *(score["per_category"][one][middle] for one in categories))
+            for method, score in methods.items()
+        ),
+    )
+    text = f"{result['pairs']} alignments; {result['network']} with {result['weights']}"
+    if voting:
+        text += f"; neighbours by cosine of {result['retrieval_layer']}"
+    picture = (
+        Picture(
+            f"{name}/figure_3.jpg", "Five neighbours warped onto each target, with their keypoints."
+        )
+        if voting
+        else Picture(f"{name}/examples.jpg", "One pair of every category, by every method.")
+    )
+    title = f"Keypoint transfer on {_title(result)} ({result['protocol']['transfer']})"
+    return Section(title, f"{text}.", (mean, by_category), (picture,))
+
+
+def classification(name: str, result: dict[str, Any]) -> Section:
+    """Table 3 of Long et al. 2014, its Figures 4 and 5."""
+    categories = tuple(result["per_category"])
+    rows = tuple(
+        (
+            feature,
+            value,
+            PUBLISHED_CLASSIFICATION.get(feature),
+            *(result["per_category"][one]["accuracy"][feature] for one in categories),
+        )
+        for feature, value in result["accuracy"].items()
+    )
+    table = Table(
+        "Long et al. 2014, Table 3: accuracy of keypoint classification",
+        ("feature", "mean, ours", "mean, paper", *categories),
+        rows,
+        note=f"A support vector machine a keypoint; its cost is chosen by cross-validation. {OTHER_DATA}",
+    )
+    text = (
+        f"Which keypoint is it? {result['network']} with {result['weights']}, and SIFT by radius."
+    )
+    pictures = (
+        Picture(f"{name}/figure_5.png", "Accuracy in cross-validation against the cost."),
+        Picture(f"{name}/figure_4.png", "Where classifiers respond most about a keypoint."),
+        *(
+            Picture(f"{name}/confusion_{one}.png", "True types in rows, predicted ones in columns.")
+            for one in categories
+        ),
+    )
+    return Section(f"Keypoint classification on {_title(result)}", text, (table,), pictures)
+
+
+def prediction(name: str, result: dict[str, Any]) -> Section:
+    """Table 4 of Long et al. 2014 and its Figure 6."""
+    alphas = tuple(next(iter(result["pck"].values())))
+    categories = tuple(result["objects"])
+    mean = Table(
+        "Long et al. 2014, Table 4: keypoint prediction, mean",
+        ("method", *(f"PCK {alpha}" for alpha in alphas), "paper, PCK 0.1"),
+        tuple(
+            (method, *values.values(), PUBLISHED_PREDICTION.get(method))
+            for method, values in result["pck"].items()
+        ),
+        note=f"{_rules(result['protocol'])} {OTHER_DATA}",
+    )
+    by_category = Table(
+        "PCK 0.1 of every category",
+        ("method", *categories),
+        tuple(
+            (method, *(values[one]["0.1"] for one in categories))
+            for method, values in result["per_category"].items()
+        ),
+    )
+    ways = next(iter(result["positive_scores"].values()))
+    positive = Table(
+        "PCK 0.1 by how a score becomes positive",
+        ("method", *ways),
+        tuple(
+            (method, *(values["0.1"] for values in one.values()))
+            for method, one in result["positive_scores"].items()
+        ),
+    )
+    picture = Picture(
+        f"{name}/figure_6.jpg", "The truth, and what detectors with the prior predict."
+    )
+    text = f"Where are its keypoints? {result['network']} with {result['weights']}, and dense SIFT."
+    return Section(
+        f"Keypoint prediction on {_title(result)}", text, (mean, by_category, positive), (picture,)
+    )
+
+
+def reconstruction(name: str, result: dict[str, Any]) -> Section:
+    """Figure 1 of Long et al. 2014."""
+    rows = tuple(
+        (method, f"{k}", *values.values())
+        for method, by_count in result["scores"].items()
+        for k, values in by_count.items()
+    )
+    first = next(iter(next(iter(result["scores"].values())).values()))
+    table = Table(
+        "Photographs rebuilt from their neighbours' patches",
+        ("features", "neighbours", *(one.replace("_", " ") for one in first)),
+        rows,
+        note="uniform: patches from anywhere in the first layer's receptive field, of the photograph itself.",
+    )
+    picture = Picture(f"{name}/figure_1.jpg", "Photographs, and what each layer makes of them.")
+    return Section("Patch reconstruction", _patches(result), (table,), (picture,))
+
+
+def receptive_field_average(name: str, result: dict[str, Any]) -> Section:
+    """Figure 2 of Long et al. 2014."""
+    counts = tuple(next(iter(result["middle_share"].values())))
+    rows = tuple(
+        (layer, *values.values(), *result["random"][layer].values())
+        for layer, values in result["middle_share"].items()
+    )
+    table = Table(
+        "Share of the detail of mean receptive fields in their middle ninth",
+        ("layer", *(f"{k} neighbours" for k in counts), *(f"{k} at random" for k in counts)),
+        rows,
+        note="Detail spread evenly would have 0.111.",
+    )
+    picture = Picture(
+        f"{name}/figure_2.jpg", "Means of the receptive fields of nearest neighbours."
+    )
+    return Section("Average receptive fields", _patches(result), (table,), (picture,))
+
+
+def _patches(result: dict[str, Any]) -> str:
+    counts = ", ".join(f"{count} of {layer}" for layer, count in result["patches"].items())
+    return (
+        f"Patches of {result['photographs']} photographs: {counts}; {result['network']} with "
+        f"{result['weights']}."
+    )
+
+
+def _title(result: dict[str, Any]) -> str:
+    return Path(result["dataset"]).name
+
+
+def _rules(protocol: dict[str, Any]) -> str:
+    sign = "<" if protocol["strict"] else "<="
+    return (
+        f"Protocol: {protocol['name']}; error {sign} alpha x {protocol['normalizer']}, in "
+        f"{protocol['frame']}; averaged by {protocol['average']} first; counted: {protocol['counted']}."
+    )
