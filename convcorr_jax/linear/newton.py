@@ -10,8 +10,8 @@ squared hinge; with ``top = 1`` it is the hinge's Moreau envelope about s, the i
 multipliers (`convcorr_jax.linear.svm`).
 
 A step solves the Newton equations by conjugate gradients, all lanes in the same matrix products, then
-searches the line exactly. Rows come in the coordinates where their second moment is diagonal; that
-diagonal, scaled by how much of the loss is quadratic, preconditions every lane.
+searches the line exactly. The rows' second moment, as far as their `Spectrum` tells it, scaled by how much
+of the loss is quadratic, preconditions every lane.
 """
 
 from typing import NamedTuple
@@ -19,6 +19,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
+
+from convcorr_jax.linear.rows import Point, Spectrum, back_product, product
 
 # The Newton equations are solved until the residual has fallen to this fraction, or for so many products: a
 # closer solution saves no step that is worth its price.
@@ -34,9 +36,8 @@ FURTHEST_BIAS = 4.0
 class Lanes(NamedTuple):
     """What the lanes minimise, apart from s and k."""
 
-    rows: Float[Array, "n r"]
-    moments: Float[Array, " r"]
-    """Mean square of each column; the columns are orthogonal."""
+    rows: Float[Array, "n d"]
+    spectrum: Spectrum
     signs: Float[Array, "lanes n"]
     caps: Float[Array, "lanes n"]
     top: float
@@ -44,50 +45,38 @@ class Lanes(NamedTuple):
     """1 where there is a bias b, 0 where b stays 0."""
 
 
-class Point(NamedTuple):
-    """A classifier a lane, or a step between two."""
+class State(NamedTuple):
+    """Where the lanes are."""
 
-    weights: Float[Array, "lanes r"]
-    bias: Float[Array, " lanes"]
-
-
-def product(weights: Float[Array, "lanes r"], rows: Float[Array, "n r"]) -> Float[Array, "lanes n"]:
-    """``weights . rows`` for every lane and row."""
-    return jnp.einsum("lr,nr->ln", weights, rows, precision=lax.Precision.HIGHEST)
-
-
-def back_product(
-    values: Float[Array, "lanes n"], rows: Float[Array, "n r"]
-) -> Float[Array, "lanes r"]:
-    """The sum of the rows times their values, for every lane."""
-    return jnp.einsum("ln,nr->lr", values, rows, precision=lax.Precision.HIGHEST)
+    point: Point
+    residuals: Float[Array, "lanes n"]
+    """``1 - y (w . x + b)`` there."""
 
 
 def step(
     lanes: Lanes,
-    point: Point,
+    state: State,
     *,
     shares: Float[Array, "lanes n"],
     stiffness: Float[Array, " lanes"],
-    residuals: Float[Array, "lanes n"],
     slope: Point,
     moving: Bool[Array, " lanes"],
-) -> Point:
-    """The point after one Newton step of the lanes that are moving.
+) -> State:
+    """Where the lanes that are moving get by one Newton step.
 
     Args:
         lanes: the problem.
-        point: where the lanes are.
+        state: where the lanes are.
         shares: s of the module's text.
         stiffness: k of the module's text.
-        residuals: ``1 - y (w . x + b)`` at the point.
-        slope: the gradient at the point.
+        slope: the gradient there.
         moving: the other lanes stay.
     """
+    point, residuals = state
     slope = Point(jnp.where(moving[:, None], slope.weights, 0), jnp.where(moving, slope.bias, 0))
     curvature = _curvature(lanes, shares, stiffness, residuals)
-    way = _direction(lanes, slope, curvature)
-    change = lanes.signs * (product(way.weights, lanes.rows) + way.bias[:, None])
+    way, change = _direction(lanes, slope, curvature)
+    change = lanes.signs * change
 
     along = (point.weights * way.weights).sum(1)
     square = (way.weights**2).sum(1)
@@ -103,7 +92,7 @@ def step(
 
     first = (slope.weights * way.weights).sum(1) + slope.bias * way.bias
     length = _root(slope_at, FLATNESS * jnp.abs(first))
-    return Point(point.weights + length[:, None] * way.weights, point.bias + length * way.bias)
+    return State(_plus(point, length, way), residuals - length[:, None] * change)
 
 
 def _curvature(lanes, shares, stiffness, residuals):
@@ -115,6 +104,8 @@ def _curvature(lanes, shares, stiffness, residuals):
 class _Search(NamedTuple):
     steps: Int[Array, ""]
     way: Point
+    change: Float[Array, "lanes n"]
+    """``w . x + b`` of the way."""
     rest: Point
     """What the way leaves of the equations' right side."""
     heading: Point
@@ -122,45 +113,56 @@ class _Search(NamedTuple):
     """Of the rest, squared, in the preconditioner's norm."""
 
 
-def _direction(lanes: Lanes, slope: Point, curvature: Float[Array, "lanes n"]) -> Point:
-    """Solves the Newton equations by preconditioned conjugate gradients."""
+def _direction(
+    lanes: Lanes, slope: Point, curvature: Float[Array, "lanes n"]
+) -> tuple[Point, Float[Array, "lanes n"]]:
+    """Solves the Newton equations by preconditioned conjugate gradients: the way, and its ``w . x + b``."""
     total = curvature.sum(1)
     damping = jnp.abs(slope.bias) / FURTHEST_BIAS
     tiny = jnp.finfo(total.dtype).tiny
+    axes, moments, floor = lanes.spectrum
+    flat = 1 / (1 + total * floor)
+    on_axes = 1 / (1 + total[:, None] * moments[None]) - flat[:, None]
 
     def conditioned(rest: Point) -> Point:
+        seen = on_axes * product(rest.weights, axes.T)
         return Point(
-            rest.weights / (1 + total[:, None] * lanes.moments[None]),
+            flat[:, None] * rest.weights + back_product(seen, axes.T),
             rest.bias / jnp.maximum(total + damping, tiny),
         )
 
-    def bend(way: Point) -> Point:
-        bent = curvature * (product(way.weights, lanes.rows) + way.bias[:, None])
-        return Point(
-            way.weights + back_product(bent, lanes.rows),
-            lanes.bias * (bent.sum(1) + damping * way.bias),
-        )
-
     def advance(search: _Search) -> _Search:
-        bent = bend(search.heading)
-        length = _ratio(search.size * (search.size > enough), _dot(search.heading, bent))
+        heading = search.heading
+        change = product(heading.weights, lanes.rows) + heading.bias[:, None]
+        pull = curvature * change
+        bent = Point(
+            heading.weights + back_product(pull, lanes.rows),
+            lanes.bias * (pull.sum(1) + damping * heading.bias),
+        )
+        length = _ratio(search.size * (search.size > enough), _dot(heading, bent))
         rest = _plus(search.rest, -length, bent)
         steep = conditioned(rest)
         size = _dot(rest, steep)
-        heading = _plus(steep, _ratio(size, search.size), search.heading)
-        way = _plus(search.way, length, search.heading)
-        return _Search(search.steps + 1, way, rest, heading, size)
+        return _Search(
+            search.steps + 1,
+            _plus(search.way, length, heading),
+            search.change + length[:, None] * change,
+            rest,
+            _plus(steep, _ratio(size, search.size), heading),
+            size,
+        )
 
     rest = Point(-slope.weights, -slope.bias)
     steep = conditioned(rest)
     size = _dot(rest, steep)
     enough = FORCING**2 * size
     nowhere = Point(jnp.zeros_like(slope.weights), jnp.zeros_like(slope.bias))
-    return lax.while_loop(
+    found = lax.while_loop(
         lambda search: (search.steps < CONJUGATE_STEPS) & (search.size > enough).any(),
         advance,
-        _Search(jnp.int32(0), nowhere, rest, steep, size),
-    ).way
+        _Search(jnp.int32(0), nowhere, jnp.zeros_like(curvature), rest, steep, size),
+    )
+    return found.way, found.change
 
 
 def _root(slope_at, flat):
