@@ -2,11 +2,10 @@
 
 The classes overlap, and the vectors have unit length. Both sides regularise the bias as liblinear does (``-B
 1``), at cost 1, and have the features beforehand in the form they take: liblinear as its own list of sparse
-rows, we as an array on the device. liblinear has a thread or one a core, whichever
-is faster. For the squared hinge it is given its
-primal solver (``-s 2``), the only fast one there; for the hinge the dual one (``-s 3``), all it has. The peer
-stops by its own default tolerance. We stop at ours for the squared hinge, and at ten times ours for the
-hinge, where the peer's objective is about a thousandth above the least.
+rows, we as an array on the device. liblinear has a thread or one a core, whichever is faster. For the squared
+hinge it is given its primal solver (``-s 2``), the only fast one there; for the hinge the dual one (``-s 3``),
+all it has. The peer stops by its own default tolerance. We stop at ours for the squared hinge, and at thirty
+times ours for the hinge, where the peer's objective is about a thousandth above the least.
 
 Quality: the sum of the classes' objectives, computed from both sides' weights in double precision, is above
 the peer's by 1e-4 of it at most.
@@ -25,7 +24,7 @@ SAMPLES, LENGTH, CLASSES = 8000, 256, 20
 NOISE = 6.0
 MARGIN = 1e-4
 SOLVERS: dict[svm.Loss, int] = {"squared_hinge": 2, "hinge": 3}
-TOLERANCES: dict[svm.Loss, float] = {"squared_hinge": 1e-4, "hinge": 1e-3}
+TOLERANCES: dict[svm.Loss, float] = {"squared_hinge": 1e-4, "hinge": 3e-3}
 
 
 def comparisons() -> Iterator[Comparison]:
