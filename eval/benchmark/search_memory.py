@@ -24,10 +24,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from convcorr_jax import files
+from convcorr_jax.cli.scripts import run
 from convcorr_jax.retrieval import nearest_neighbors
 from convcorr_jax.runlog import write_run
 from eval.benchmark.cases.nearest_neighbors import QUERIES, directions
-from eval.scripts import run
 
 NEIGHBORS = 5
 ROWS_AT_ONCE = 100_000

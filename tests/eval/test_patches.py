@@ -10,7 +10,8 @@ from PIL import Image
 from convcorr_jax import files, images
 from convcorr_jax.datasets.photographs import photographs
 from convcorr_jax.errors import InputError
-from eval import patch_reconstruction, receptive_field_average
+from eval import patch_reconstruction, receptive_field_average, sections
+from tests.shown import assert_shown
 
 # One size of view, and three tenths of its cells.
 SMALL = dict(layers=("conv3",), longest_px=(128,), patches=120)
@@ -59,6 +60,7 @@ def test_photographs_are_rebuilt_from_others(config):
         # The mean of five is smoother than one.
         assert by_k["5"]["gradient_error"] < by_k["1"]["gradient_error"]
     assert len(result["rebuilt"]) == 2
+    assert len(assert_shown(sections.reconstruction, result, config.out).tables[0].rows) == 4
     assert files.read_image(config.out / "figure_1.jpg").shape[1] > 600
 
 
@@ -96,6 +98,7 @@ def test_receptive_fields_are_averaged(config, four, database, tmp_path):
             assert list(shares[layer]) == ["2", "20"]
             assert all(0 < share < 1 for share in shares[layer].values())
     assert files.read_image(tmp_path / "figure_2.jpg").shape[0] > 500
+    assert_shown(sections.receptive_field_average, result, tmp_path)
     with pytest.raises(InputError, match="seeds is 5; 1 to 4 are expected"):
         receptive_field_average.main(
             receptive_field_average.Config(
