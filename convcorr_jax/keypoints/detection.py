@@ -24,7 +24,8 @@ from convcorr_jax.linear.svm import LinearSVM
 OTHERS = 0.5
 # Counterexamples that a round adds, of every image and for every keypoint.
 ADDED = 2
-# The pool is filled up to a multiple of this, with rows that do not count, so that rounds share a program.
+# The pool is filled up to one of a few sizes, with rows that do not count, so that rounds share a program: to
+# a multiple of the greatest power of two that is an eighth to a quarter of it, and of this.
 ROWS_STEP = 4096
 # Images whose candidates are scored in one call.
 IMAGES_AT_ONCE = 16
@@ -123,17 +124,18 @@ def fit(
     window = maps.shape[1] - labels.shape[1] + 1
     places = np.nonzero(pool)
     count = len(places[0])
-    missing = -count % ROWS_STEP
-    rows = np.zeros((count + missing, window * window * maps.shape[-1]), np.float32)
-    rows[:count] = _windows(maps, places, window)
-    counts = np.pad(labels[places], ((0, missing), (0, 0)))
-    positive = jnp.asarray(counts == 1)
+    missing = -count % max(ROWS_STEP, 2 ** (count.bit_length() - 3))
+    windows = np.zeros((count + missing, window * window * maps.shape[-1]), np.float32)
+    windows[:count] = _windows(maps, places, window)
+    rows = jnp.asarray(windows)
+    counted = np.pad(labels[places], ((0, missing), (0, 0)))
+    positive, weights = jnp.asarray(counted == 1), jnp.asarray(counted != 0, jnp.float32)
     found = svm.fit(
-        jnp.asarray(rows),
+        rows,
         positive,
         cost=cost,
-        sample_weights=jnp.asarray(counts != 0, jnp.float32),
-        start=None if start is None else _as_machine(start, len(rows)),
+        sample_weights=weights,
+        start=None if start is None else _as_machine(start, rows, positive, cost * weights),
         tolerance=TOLERANCE,
     )
     return Detectors(
@@ -211,15 +213,23 @@ def _windows(maps, places, window: int):
     return np.concatenate(parts, axis=1)
 
 
-def _as_machine(detectors: Detectors, rows: int) -> LinearSVM:
+def _as_machine(
+    detectors: Detectors,
+    rows: Float[Array, "m e"],
+    positive: Bool[Array, "m n"],
+    caps: Float[Array, "m n"],
+) -> LinearSVM:
+    """Earlier detectors as a start; the dual is what the squared hinge makes of their margins."""
     n = len(detectors.bias)
     unknown = jnp.zeros(n)
-    return LinearSVM(
+    machine = LinearSVM(
         jnp.asarray(detectors.weights).reshape(n, -1),
         jnp.asarray(detectors.bias),
         objective=unknown,
         gap=unknown,
         iterations=jnp.zeros(n, jnp.int32),
         converged=jnp.zeros(n, bool),
-        dual=jnp.zeros((n, rows)),
+        dual=jnp.zeros((n, len(rows))),
     )
+    margins = jnp.where(positive, 1, -1) * machine.decisions(rows)
+    return machine._replace(dual=(2 * caps * jnp.maximum(1 - margins, 0)).T)
