@@ -88,7 +88,9 @@ def main(config: Config) -> Path:
     cells = cells_of(config, weights)[1 if config.sift else 0]
     result = {}
     for category in categories_of(config):
-        found = trained(category, cells, weights, config, out / "kept")
+        # Without an official split nothing is kept back.
+        fold = 0 if (category.folds < 0).any() else None
+        found = trained(category, cells, weights, config, out / "kept", fold=fold)
         save(out / category.name, found.model, training=found.facts)
         result[category.name] = found.facts
     files.write_json(out / "result.json", result)
@@ -106,8 +108,13 @@ def categories_of(options: Training) -> tuple[Category, ...]:
     """The data set's categories.
 
     Raises:
-        InputError: as `read_categories`, or a category has fewer than two training objects.
+        InputError: as `read_categories`, or an option is out of its range, or a category has fewer than two
+            training objects.
     """
+    least = {"images": 2, "rounds": 0, "folds": 2, "box_px": 1}
+    for name, smallest in least.items():
+        if getattr(options, name) < smallest:
+            raise InputError(f"{name} is {getattr(options, name)}; at least {smallest} is expected")
     found = read_categories(
         options.dataset,
         options.data_root,
@@ -139,7 +146,7 @@ def trained(
     options: Training,
     folder: Path,
     *,
-    fold: int = 0,
+    fold: int | None,
 ) -> Trained:
     """The model for one of a category's folds, from the objects outside it.
 
@@ -149,7 +156,7 @@ def trained(
         weights: the network's.
         options: of the training.
         folder: where descriptors and rounds are kept; what an earlier run left there is used.
-        fold: the one that is tested.
+        fold: the one that is tested; None if none is.
 
     Raises:
         InputError: no keypoint can be seen in the training objects, or no cell misses one; or as
@@ -157,7 +164,8 @@ def trained(
     """
     folder = files.make_folder(folder / category.name)
     examples = read_examples(category, cells, weights, images=options.images, folder=folder)
-    outside = category.folds[examples.objects] != fold
+    folds = category.folds[examples.objects]
+    outside = np.ones(len(folds), bool) if fold is None else folds != fold
     known = np.flatnonzero((outside[:, None] & ~np.isnan(examples.points[..., 0])).any(axis=0))
     if not len(known):
         raise InputError(f"category {category.name!r} shows no keypoint in its training objects")
@@ -182,10 +190,9 @@ def trained(
             "keypoints": known.tolist(),
         },
     )
-    detectors, rounds = mining.run(folder / f"{examples.name}_fold_{fold}")
-    held_out = _held_out(
-        examples, outside, learning, mining, options.folds, folder / f"{examples.name}_fold_{fold}"
-    )
+    kept = folder / f"{examples.name}_{'all' if fold is None else f'fold_{fold}'}"
+    detectors, rounds = mining.run(kept)
+    held_out = _held_out(examples, outside, learning, mining, options.folds, kept)
     calibration = prior.calibrate(held_out.scores, labels)
     curves = {positive: _curve(held_out, calibration, cells, positive) for positive in POSITIVES}
     etas = {positive: ETAS[int(np.argmax(curve))] for positive, curve in curves.items()}

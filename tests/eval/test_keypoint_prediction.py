@@ -179,6 +179,13 @@ def test_a_box_too_small_for_its_cells_is_refused(training, tmp_path, capsys):
     assert "every cell sees every keypoint" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("option", "said"), [("--images", 2), ("--folds", 2), ("--box-px", 1)])
+def test_options_out_of_range_are_refused(option, said, training, tmp_path, capsys):
+    options = ("--dataset", training.dataset, "--out", str(tmp_path / "out"), option, str(said - 1))
+    assert refusal(keypoint_detectors, keypoint_detectors.Config, *options) == 2
+    assert f"is {said - 1}; at least {said} is expected" in capsys.readouterr().err
+
+
 def test_folds_of_single_objects_train_without_them(tmp_path, monkeypatch):
     """Without a split every object is predicted by detectors that never saw it."""
 
@@ -201,3 +208,10 @@ def test_folds_of_single_objects_train_without_them(tmp_path, monkeypatch):
     result = read(keypoint_prediction.main(config))
     assert seen == [[j for j in range(3) if j != i] for i in range(3)] * 2
     assert result["objects"] == {"person": 3}
+
+    seen.clear()
+    training = keypoint_detectors.Config(
+        dataset=people, out=tmp_path / "trained", **(SMALL | {"rounds": 0})
+    )
+    assert read(keypoint_detectors.main(training))["person"]["objects"] == 3
+    assert seen == [[0, 1, 2]]
