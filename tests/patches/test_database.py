@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from convcorr_jax import coords
+from convcorr_jax import coords, files
 from convcorr_jax.backbone import NETWORKS, activations, preprocess
 from convcorr_jax.backbone.networks import Filters, filter_shapes
 from convcorr_jax.backbone.weights import Weights
@@ -121,16 +121,16 @@ def test_a_killed_build_goes_on(tmp_path, whole, weights, records, monkeypatch, 
     def two_chunks_then_killed(chunks):
         yield chunks[0]
         if killed_in != "manifest.json":
-            append = database._append
+            append = files.write_at
 
             def die(path, start, content):
                 append(path, start, content[: len(content) // 2])
                 if path.name == killed_in:
                     raise KeyboardInterrupt
 
-            monkeypatch.setattr(database, "_append", die)
+            monkeypatch.setattr(files, "write_at", die)
         else:
-            monkeypatch.setattr(database.files, "write_json", lambda *_: _die())
+            monkeypatch.setattr(files, "write_json", lambda *_: _die())
         yield chunks[1]
 
     def _die():
