@@ -25,7 +25,7 @@ from convcorr_jax.backbone.weights import Weights, load
 from convcorr_jax.cli.scripts import run
 from convcorr_jax.datasets.categories import Category
 from convcorr_jax.datasets.records import load_image
-from convcorr_jax.keypoints.candidates import Cells, ConvCells
+from convcorr_jax.keypoints.candidates import Cells
 from convcorr_jax.keypoints.model import decide, look
 from convcorr_jax.keypoints.prior import POSITIVES
 from convcorr_jax.metrics.pck import LONG_2014, Pck, pck
@@ -67,7 +67,7 @@ def main(config: Config) -> Path:
     out = files.make_folder(config.out)
     weights = load(config.network, config.weights)
     categories = categories_of(config)
-    descriptions = {_name(cells): cells for cells in cells_of(config, weights)}
+    descriptions = {cells.name: cells for cells in cells_of(config, weights)}
     outcomes = {
         name: {one.name: _outcome(one, cells, weights, config) for one in categories}
         for name, cells in descriptions.items()
@@ -113,10 +113,6 @@ def main(config: Config) -> Path:
     return out / "result.json"
 
 
-def _name(cells: Cells) -> str:
-    return "+".join(cells.layers) if isinstance(cells, ConvCells) else "sift"
-
-
 def _outcome(category: Category, cells: Cells, weights: Weights, config: Config) -> Outcome:
     tested = np.flatnonzero(category.folds >= 0)
     blank = np.full((len(tested), len(category.names), 2), np.nan)
@@ -129,7 +125,7 @@ def _outcome(category: Category, cells: Cells, weights: Weights, config: Config)
         places = np.flatnonzero(category.folds[tested] == fold)
         starts = range(0, len(places), BATCH)
         for start in progress(
-            starts, what=f"{category.name}: predicting by {_name(cells)}", total=len(starts)
+            starts, what=f"{category.name}: predicting by {cells.name}", total=len(starts)
         ):
             some = places[start : start + BATCH]
             # The last batch is filled up, so that one compiled program serves all.

@@ -190,7 +190,7 @@ def trained(
             "keypoints": known.tolist(),
         },
     )
-    kept = folder / f"{examples.name}_{'all' if fold is None else f'fold_{fold}'}"
+    kept = folder / f"{cells.name}_{'all' if fold is None else f'fold_{fold}'}"
     detectors, rounds = mining.run(kept)
     held_out = _held_out(examples, outside, learning, mining, options.folds, kept)
     calibration = prior.calibrate(held_out.scores, labels)

@@ -16,7 +16,7 @@ from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets.categories import Category
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
-from convcorr_jax.keypoints.candidates import Cells, ConvCells
+from convcorr_jax.keypoints.candidates import Cells
 from convcorr_jax.keypoints.model import pool5
 from convcorr_jax.runlog import progress
 
@@ -27,8 +27,6 @@ BATCH = 8
 class Examples(NamedTuple):
     """The objects of a category that may train."""
 
-    name: str
-    """Of the descriptors: the layers, or sift."""
     settings: dict[str, Any]
     """All that decides the descriptors."""
     objects: Int[np.ndarray, " objects"]
@@ -82,7 +80,6 @@ def read_examples(
         photographs = [load_image(category.records[objects[i]]) for i in some]
         return pool5(photographs, [boxes[i] for i in some], weights=weights).astype(np.float16)
 
-    name = "+".join(cells.layers) if isinstance(cells, ConvCells) else "sift"
     ids = json.dumps([[one.source_id, one.split, one.box] for one in category.records])
     settings = {
         "category": category.name,
@@ -93,9 +90,8 @@ def read_examples(
         "margin": cells.square.margin,
     }
     features, _ = _kept(folder / "pool5", neighbors, range(len(objects)), settings)
-    maps, seconds = _kept(folder / name, squares, spread.tolist(), settings)
+    maps, seconds = _kept(folder / cells.name, squares, spread.tolist(), settings)
     return Examples(
-        name,
         settings,
         objects,
         np.stack([coords.apply(frame, those) for frame, those in zip(frames, points, strict=True)]),

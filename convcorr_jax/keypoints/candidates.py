@@ -95,6 +95,11 @@ class ConvCells:
     square: Square = Square()
 
     @property
+    def name(self) -> str:
+        """Of the description: its layers."""
+        return "+".join(self.layers)
+
+    @property
     def window(self) -> int:
         """Side, in cells, of what a candidate takes of the grid."""
         return WINDOW
@@ -165,6 +170,11 @@ class SiftCells:
     """
 
     square: Square = Square()
+
+    @property
+    def name(self) -> str:
+        """Of the description."""
+        return "sift"
 
     @property
     def window(self) -> int:
