@@ -208,7 +208,7 @@ def _classified(
         "features": [settings.side_px, settings.interpolate, weights.source],
         "costs": config.costs,
         "loss": config.loss,
-        **keypoint_features.fingerprint(category),
+        **category.fingerprint,
     }
     return Classified(**stage(path, identity, compute))
 

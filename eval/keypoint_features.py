@@ -5,11 +5,10 @@ photograph is resized to that, and radii and fields of its pixels mean what they
 the data sets here are crops of 200 to 300 pixels.) It stands on a square canvas, which makes all of one size.
 """
 
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -82,15 +81,6 @@ def keypoints_of(category: Category) -> Keypoints:
     return Keypoints(labels, photographs, category.folds[photographs], outside)
 
 
-def fingerprint(category: Category) -> dict[str, Any]:
-    """What tells a category's annotation from any other, for `stage`."""
-    annotation = (category.points, category.visible, category.folds)
-    return {
-        "records": zlib.crc32("\n".join(one.source_id for one in category.records).encode()),
-        "annotation": [zlib.crc32(np.ascontiguousarray(part).tobytes()) for part in annotation],
-    }
-
-
 def shown(category: Category, number: int, side_px: int) -> Resampled:
     """A record's photograph on its canvas."""
     return canvas(load_image(category.records[number]), side_px=side_px)
@@ -114,8 +104,8 @@ def features(
         numbers = range(start, min(start + _PART, count))
         identity = {
             "settings": plain(settings),
-            "weights": weights.source,
-            **fingerprint(category),
+            "weights": weights.fingerprint,
+            **category.fingerprint,
         }
         parts.append(
             stage(

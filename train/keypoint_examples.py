@@ -1,6 +1,5 @@
 """What keypoint detectors learn from: descriptors of boxes, kept on disk, and where the keypoints are."""
 
-import hashlib
 import json
 import math
 import time
@@ -80,10 +79,9 @@ def read_examples(
         photographs = [load_image(category.records[objects[i]]) for i in some]
         return pool5(photographs, [boxes[i] for i in some], weights=weights).astype(np.float16)
 
-    ids = json.dumps([[one.source_id, one.split, one.box] for one in category.records])
     settings = {
         "category": category.name,
-        "records": hashlib.blake2b(ids.encode(), digest_size=16).hexdigest(),
+        **category.fingerprint,
         "network": weights.network.name,
         "weights": weights.fingerprint,
         "box_px": cells.square.box_px,

@@ -5,10 +5,13 @@ A data set is given by name or path. ``faces`` are the folders lfpw68 and helen6
 """
 
 import dataclasses
+import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -70,6 +73,16 @@ class Category:
     def tested_folds(self) -> tuple[int, ...]:
         """The folds that have their turn."""
         return tuple(np.unique(self.folds[self.folds >= 0]).tolist())
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells this annotation from any other, for settings of what is kept of it."""
+        annotation = (self.points, self.visible, self.folds, np.array(self.boxes))
+        records = json.dumps([one.source_id for one in self.records])
+        return {
+            "records": zlib.crc32(records.encode()),
+            "annotation": [zlib.crc32(np.ascontiguousarray(part).tobytes()) for part in annotation],
+        }
 
     @property
     def boxes(self) -> tuple[coords.Box, ...]:

@@ -130,8 +130,8 @@ def test_a_saved_model_decides_alike(model, weights, tmp_path):
 
 def test_other_weights_are_refused(model, weights):
     filters = weights.params["conv5"]
-    other = weights._replace(
-        params={**weights.params, "conv5": filters._replace(bias=filters.bias + 1)}
+    other = dataclasses.replace(
+        weights, params={**weights.params, "conv5": filters._replace(bias=filters.bias + 1)}
     )
     with pytest.raises(InputError, match="'cat' was trained with alexnet and other weights"):
         look(model, [CAT], BOXES[:1], weights=other)

@@ -1,5 +1,6 @@
 """The database on disk: its rows against the network's own columns, killed builds, and damage."""
 
+import dataclasses
 import json
 
 import jax
@@ -207,7 +208,7 @@ def test_another_plan_is_refused(folder, weights, records):
     changed = dict(weights.params)
     changed["conv1"] = Filters(2 * changed["conv1"].kernel, changed["conv1"].bias)
     with pytest.raises(InputError, match="made with other weights"):
-        build(folder, records, weights._replace(params=changed), plan=PLAN)
+        build(folder, records, dataclasses.replace(weights, params=changed), plan=PLAN)
 
 
 def test_bad_options_are_refused(folder, tmp_path, weights, records):

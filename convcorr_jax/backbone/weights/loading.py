@@ -1,11 +1,12 @@
 """From a network's name to its trained filters, wherever they are, or to a sentence that says what to do."""
 
+import functools
 import hashlib
 import os
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -17,7 +18,8 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.files import check_file
 
 
-class Weights(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Weights:
     """A network's trained filters, the name of the file they came from, and the layers they suffice for."""
 
     params: Params
@@ -25,7 +27,7 @@ class Weights(NamedTuple):
     source: str
     layers: tuple[str, ...]
 
-    @property
+    @functools.cached_property
     def fingerprint(self) -> str:
         """The same for the same filters only, whatever file they came from."""
         digest = hashlib.blake2b(digest_size=16)
