@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score, recall_score
+
+from convcorr_jax.errors import InputError
+from convcorr_jax.metrics.segmentation import confusion, scores
+
+CLASSES = 5
+
+
+@pytest.fixture
+def maps(rng):
+    """Two images' true labels, a tenth of them ignored, and predictions that are right half the time."""
+    truth = rng.integers(0, CLASSES, (2, 20, 30)).astype(np.uint8)
+    predicted = np.where(
+        rng.random(truth.shape) < 0.5, truth, rng.integers(0, CLASSES, truth.shape)
+    )
+    truth[rng.random(truth.shape) < 0.1] = 255
+    return truth, predicted
+
+
+def test_counts_are_those_of_loops_and_add_up(maps):
+    expected = np.zeros((CLASSES, CLASSES), int)
+    for true, taken in zip(*(one.ravel() for one in maps), strict=True):
+        if true != 255:
+            expected[true, taken] += 1
+    found = sum(confusion(*pair, classes=CLASSES) for pair in zip(*maps, strict=True))
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(confusion(*maps, classes=CLASSES), expected)
+
+
+def test_agrees_with_scikit_learn(maps):
+    truth, predicted = maps
+    found = scores(confusion(truth, predicted, classes=CLASSES))
+    pair = truth[truth != 255], predicted[truth != 255]
+    np.testing.assert_array_equal(
+        confusion(truth, predicted, classes=CLASSES), confusion_matrix(*pair)
+    )
+    np.testing.assert_allclose(found.iou, jaccard_score(*pair, average=None), rtol=1e-12)
+    assert found.mean_iou == pytest.approx(jaccard_score(*pair, average="macro"))
+    np.testing.assert_allclose(found.class_accuracy, recall_score(*pair, average=None), rtol=1e-12)
+    assert found.mean_class_accuracy == pytest.approx(recall_score(*pair, average="macro"))
+    assert found.accuracy == pytest.approx(accuracy_score(*pair))
+
+
+def test_a_class_that_is_not_there_counts_only_where_it_is_predicted():
+    truth = np.array([0, 0, 1, 1])
+    absent = scores(confusion(truth, truth, classes=3))
+    assert np.isnan(absent.iou[2])
+    assert absent.mean_iou == absent.mean_class_accuracy == 1
+    taken = scores(confusion(truth, np.array([0, 0, 1, 2]), classes=3))
+    assert taken.iou.tolist() == [1, 0.5, 0]
+    assert np.isnan(taken.class_accuracy[2])
+    assert taken.mean_iou == pytest.approx(0.5)
+    assert taken.mean_class_accuracy == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted", "sentence"),
+    [([0, 7], [0, 0], r"true labels \[7\]"), ([0, 0], [0, -1], r"predicted labels \[-1\]")],
+)
+def test_labels_that_no_class_has_are_refused(truth, predicted, sentence):
+    with pytest.raises(InputError, match=sentence):
+        confusion(np.array(truth), np.array(predicted), classes=2)
+
+
+def test_nothing_to_score_is_refused():
+    with pytest.raises(InputError, match="no pixel has a label"):
+        scores(confusion(np.full(4, 255), np.zeros(4, int), classes=2))
