@@ -47,10 +47,10 @@ def reconstruct(
     Raises:
         InputError: the ridge's targets are not the colours of a square.
     """
-    return squares(np.asarray(ridge.predict(jnp.asarray(features))))
+    return as_squares(np.asarray(ridge.predict(jnp.asarray(features))))
 
 
-def squares(rows: Float[np.ndarray, "n t"]) -> Float[np.ndarray, "n side side 3"]:
+def as_squares(rows: Float[np.ndarray, "n t"]) -> Float[np.ndarray, "n side side 3"]:
     """Rows of colours, as of `rgb_targets`, as squares, clipped to 0 and 1.
 
     Raises:

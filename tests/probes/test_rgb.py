@@ -5,7 +5,7 @@ import pytest
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.ridge import fit
-from convcorr_jax.probes.rgb import absolute_error, reconstruct, rgb_targets, squares
+from convcorr_jax.probes.rgb import absolute_error, reconstruct, rgb_targets, as_squares
 
 
 def test_targets_are_colours_between_0_and_1_of_photographs_of_any_size(rng):
@@ -24,7 +24,7 @@ def test_a_bright_pixel_lands_where_the_whole_photograph_is_squashed_to():
     photograph = np.zeros((92, 138, 3), np.uint8)
     row, column = 61, 40
     photograph[row, column] = 255
-    seen = squares(rgb_targets([photograph]))[0]
+    seen = as_squares(rgb_targets([photograph]))[0]
     brightest = np.unravel_index(seen[..., 0].argmax(), (46, 46))
     expected = coords.apply(coords.resize((92, 138), (46, 46)), np.array([column, row], float))
     np.testing.assert_array_equal(brightest[::-1], np.rint(expected))
@@ -36,12 +36,12 @@ def test_features_that_hold_the_colours_give_them_back(rng):
     targets = rgb_targets(photographs, side_px=2)
     features = np.concatenate([targets, rng.normal(size=(40, 3))], axis=1).astype(np.float32)
     ridge = fit(jnp.asarray(features), jnp.asarray(targets), penalty=1e-3)
-    np.testing.assert_allclose(reconstruct(ridge, features), squares(targets), atol=2e-3)
+    np.testing.assert_allclose(reconstruct(ridge, features), as_squares(targets), atol=2e-3)
 
 
 def test_what_is_seen_is_clipped():
     np.testing.assert_array_equal(
-        squares(np.array([[-1.0, 0.5, 2.0]])), np.array([0.0, 0.5, 1.0]).reshape(1, 1, 1, 3)
+        as_squares(np.array([[-1.0, 0.5, 2.0]])), np.array([0.0, 0.5, 1.0]).reshape(1, 1, 1, 3)
     )
 
 
@@ -60,4 +60,4 @@ def test_bad_input_is_refused():
     with pytest.raises(InputError, match="side_px is 0"):
         rgb_targets([], side_px=0)
     with pytest.raises(InputError, match="rows of 15 numbers are not the colours of a square"):
-        squares(np.zeros((2, 15)))
+        as_squares(np.zeros((2, 15)))
