@@ -141,6 +141,7 @@ def render(category: str, *, seed: int, index: int, size: Sequence[int] = (256, 
         left_right_pairs=_left_right_pairs(kind.names),
         box=box,
         normalizer_px=_normalizer(kind, points, box),
+        attributes=figure.attributes,
         label_map=labels[:: painting.SUPERSAMPLING, :: painting.SUPERSAMPLING].copy(),
         label_names=kind.label_names,
     )

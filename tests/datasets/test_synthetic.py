@@ -213,3 +213,23 @@ def test_every_landmark_and_label_of_a_category_is_drawn(some: list[Record]):
     assert synthetic.CATEGORIES[some[0].category] is category
     shown = {label for record in some for label in np.unique(np.array(record.label_map)).tolist()}
     assert shown == set(range(len(category.label_names) + 1))
+
+
+def test_a_faces_attributes_say_how_its_head_is_held():
+    faces = [render("face", seed=1, index=index, size=SIZE) for index in range(24)]
+    names = faces[0].names
+    left, right, nose = (
+        np.array([face.points[names.index(name)] for face in faces])
+        for name in ("l_pupil", "r_pupil", "nose_tip")
+    )
+    across = (left - right) / np.linalg.norm(left - right, axis=1, keepdims=True)
+    tilt, turn = (
+        np.array([face.attributes[name] for face in faces])
+        for name in ("tilt_degrees", "turn_degrees")
+    )
+    clockwise = np.degrees(np.arctan2(across[:, 1], across[:, 0]))
+    assert np.corrcoef(tilt, clockwise)[0, 1] > 0.9
+    to_the_right = ((nose - (left + right) / 2) * across).sum(axis=1)
+    assert np.corrcoef(turn, to_the_right)[0, 1] < -0.8
+    for name in ("glasses", "beard"):
+        assert {face.attributes[name] for face in faces} == {1.0, 2.0}

@@ -79,7 +79,11 @@ class _Looks(NamedTuple):
 
 
 def draw(rng: np.random.Generator) -> Figure:
-    """A face of random shape, expression, colours and hair, turned at random."""
+    """A face of random shape, expression, colours and hair, turned at random.
+
+    Its attributes: glasses and beard are 1 with, 2 without, as MTFL counts; ``turn_degrees`` is positive where
+    the nose points to the picture's left, ``tilt_degrees`` where the head is turned clockwise in the picture.
+    """
     yaw, pitch, roll = rng.uniform(-48, 48), rng.normal(0, 13), rng.normal(0, 24)
     head = rotation("z", roll) @ rotation("x", pitch) @ rotation("y", yaw)
     figure = Figure(rotation=head)
@@ -90,12 +94,18 @@ def draw(rng: np.random.Generator) -> Figure:
     for side, sign in _SIDES:
         _add_eye(figure, shape, looks, side, sign)
         _add_brow(figure, shape, looks, side, sign)
-    if rng.uniform() < 0.2:
+    if glasses := rng.uniform() < 0.2:
         _add_glasses(figure, shape, rng)
     _add_nose(figure, shape, looks)
-    if rng.uniform() < 0.2:
+    if beard := rng.uniform() < 0.2:
         _add_beard(figure, shape, looks)
     _add_mouth(figure, shape, looks)
+    figure.attributes.update(
+        glasses=1.0 if glasses else 2.0,
+        beard=1.0 if beard else 2.0,
+        turn_degrees=yaw,
+        tilt_degrees=roll,
+    )
     return figure
 
 

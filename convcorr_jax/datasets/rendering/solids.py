@@ -73,12 +73,14 @@ class Landmark(NamedTuple):
 
 @dataclass(frozen=True)
 class Figure:
-    """An object, posed and painted: what it is made of and its named places."""
+    """An object, posed and painted: what it is made of, its named places, and what is said of it."""
 
     parts: list[Solid | Sheet] = field(default_factory=list)
     landmarks: dict[str, Landmark] = field(default_factory=dict)
     rotation: Rotation = field(default_factory=lambda: np.eye(3))
     """From the figure's frame to the camera's."""
+    attributes: dict[str, float] = field(default_factory=dict)
+    """Numbers by name, for `convcorr_jax.datasets.records.Record`."""
 
     def ball(
         self, label: str, center: Vector, radius: float, paint: Paint, nearer: float = 0.0
