@@ -1,0 +1,100 @@
+"""Segmentation end to end on a few rendered pictures, with the real weights of the `weights` extra."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convcorr_jax import files
+from convcorr_jax.datasets import synthetic
+from convcorr_jax.datasets.records import load_image
+from convcorr_jax.errors import InputError
+from eval import segmentation, variation_features
+from eval.segmentation import FOLDS, MIXINGS, Config, main
+
+SIZE = (48, 64)
+SPLITS = {"train": 20, "test": 3}
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory):
+    """Rendered faces and cars in the layout of CamVid: a class each, the pictures' upper rows unlabelled."""
+    folder = tmp_path_factory.mktemp("street")
+    (folder / "images").mkdir()
+    (folder / "masks").mkdir()
+    splits = {}
+    for split, count in SPLITS.items():
+        splits[split] = []
+        for index in range(count):
+            category = ("face", "car")[index % 2]
+            number = index + 100 * (split == "test")
+            record = synthetic.render(category, seed=3, index=number, size=SIZE)
+            stem = f"{split}_{index:02d}"
+            mask = np.where(np.asarray(record.label_map) > 0, 1 + index % 2, 0).astype(np.uint8)
+            mask[:4] = 255
+            Image.fromarray(load_image(record)).save(folder / "images" / f"{stem}.jpg")
+            Image.fromarray(mask).save(folder / "masks" / f"{stem}.png")
+            splits[split].append(stem)
+    meta = {"classes": ["ground", "face", "car"], "ignore_index": 255, "splits": splits}
+    (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+    return str(folder)
+
+
+def result_of(config):
+    path = main(config)
+    assert (path.parent / "run.json").is_file()
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_a_street_is_segmented(street, tmp_path, monkeypatch):
+    config = Config(dataset=street, copies=2, shown=2, out=tmp_path)
+    result = result_of(config)
+    assert (result["train"], result["test"]) == (20, 3)
+    assert result["classes"] == ["ground", "face", "car"]
+    found = result["scores"]
+    assert list(found) == ["convnet", "convnet_augmented", "rgb", "rgb_augmented"]
+    for of_mixing in found.values():
+        assert list(of_mixing) == list(MIXINGS)
+        for scores in of_mixing.values():
+            assert np.mean(list(scores["iou"].values())) == pytest.approx(scores["mean_iou"])
+            assert np.mean(list(scores["class_accuracy"].values())) == pytest.approx(
+                scores["mean_class_accuracy"]
+            )
+    best = {name: max(one["mean_iou"] for one in found[name].values()) for name in found}
+    assert best["convnet_augmented"] > best["rgb_augmented"]
+    # Labelled pixels of the test pictures, each counted once whatever is predicted.
+    outcome = np.load(tmp_path / "probes" / "convnet.npz")
+    assert outcome["confusions"].sum(axis=(1, 2)).tolist() == [3 * (SIZE[0] - 4) * SIZE[1]] * 3
+    assert files.read_image(tmp_path / "figure_5.png").shape[1] > 600
+
+    # As after a kill: one probe is to be fitted again, from features that are there.
+    (tmp_path / "result.json").unlink()
+    (tmp_path / "probes" / "convnet_augmented.npz").unlink()
+    monkeypatch.setattr(variation_features, "global_features", pytest.fail)
+    assert result_of(config) == result
+
+
+@pytest.mark.parametrize("photographs", [4, 9, 81, 468])
+def test_folds_hold_out_runs_of_neighbours(photographs):
+    folds = segmentation._folds(photographs)
+    assert set(folds) == set(range(FOLDS))
+    changes = np.flatnonzero(np.diff(folds))
+    least = min(segmentation.RUN, photographs // FOLDS)
+    assert (np.diff(changes) >= least).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (dict(copies=1), "copies is 1"),
+        (dict(shown=0), "shown 0"),
+        (dict(layer="conv9"), "no layer 'conv9'"),
+        (dict(rendered_test=0), "'test' or 'val', are expected"),
+    ],
+)
+def test_options_out_of_range_are_refused(tmp_path, options, sentence):
+    small = Config(rendered_train=1, rendered_test=1, out=tmp_path)
+    with pytest.raises(InputError, match=sentence):
+        main(dataclasses.replace(small, **options))
