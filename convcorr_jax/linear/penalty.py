@@ -1,14 +1,8 @@
 """The penalty of ridge regression by cross-validation: every fold, every target, the whole path.
 
-Of rows that are held out together, F, the residuals of the ridge fitted to all others follow from the fit to
-all rows (Cook and Weisberg 1982, "Residuals and Influence in Regression"; leave-one-out is F of one row): with
-centred rows X and ``Q = (X X' + penalty I)^-1``, taken where rows sum to zero,
-
-    e_F = (Q_FF)^-1 (Q Y)_F.
-
-Where there are fewer rows than features, one eigendecomposition of X X' gives this for all folds and penalties
-(`cross_validate`, `leave_one_out`). Where there are more, folds are cheaper from their statistics
-(`cross_validate_statistics`), and single rows from an eigendecomposition of X'X.
+Where there are fewer rows than features, all follows from one decomposition of X X'
+(`convcorr_jax.linear.held_out`); where there are more, folds from their statistics, and single rows from a
+decomposition of X'X (`convcorr_jax.linear.leave_one_out`).
 """
 
 import functools
@@ -18,17 +12,16 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
+from convcorr_jax.linear.held_out import decompose, held_out_residuals
 from convcorr_jax.linear.leave_one_out import leave_one_out_squares, spectrum
 from convcorr_jax.linear.ridge import Ridge, Rows, Targets
 from convcorr_jax.linear.statistics import (
     Statistics,
     add,
-    gram,
     matrix_product,
     statistics,
     subtract,
@@ -124,6 +117,39 @@ def cross_validate(
     return cross_validate_statistics(parts, penalties=penalties)
 
 
+def cross_predict(
+    features: Rows,
+    targets: Targets,
+    *,
+    penalty: float,
+    folds: Int[np.ndarray, " _"],
+    k: int,
+) -> Float[np.ndarray, "n t"]:
+    """What ridges predict of each row that were fitted without its fold.
+
+    Raises:
+        InputError: as of `cross_validate`.
+    """
+    x, y = ridge.checked(features, targets)
+    penalties = _checked_path(np.array([penalty]))
+    members = _members(folds, len(x), k)
+    n, d = x.shape
+    predicted = np.empty(y.shape, y.dtype)
+    if n < d:
+        residuals = np.asarray(held_out_residuals(decompose(x, y), *members, penalties[0]))
+        rows = members.rows[members.counted]
+        predicted[rows] = y[rows] - residuals[members.counted]
+    else:
+        parts = [statistics(x[rows], y[rows], kept) for rows, kept in zip(*members, strict=True)]
+        whole = functools.reduce(add, parts)
+        for part, rows, kept in zip(parts, *members, strict=True):
+            found = ridge.solve(subtract(whole, part), penalty=penalty)
+            predicted[rows[kept]] = np.asarray(found.predict(x[rows]))[kept]
+    if not np.isfinite(predicted).all():
+        raise InputError(f"penalty {penalty:.3g} is too small for {y.dtype}; use double precision")
+    return predicted
+
+
 def cross_validate_statistics(
     parts: Sequence[Statistics], *, penalties: Float[np.ndarray, " p"]
 ) -> PenaltyCurve:
@@ -216,9 +242,12 @@ def _checked_path(penalties: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]
 
 
 def _by_rows(x, y, penalties, members) -> PenaltyCurve:
-    path = jnp.asarray(penalties, x.dtype)
-    squares, condition = _row_squares(x, y, path, members.rows, members.counted)
-    return _curve(penalties, squares / len(x), condition)
+    kernel = decompose(x, y)
+    # One call a penalty: inside a loop of one compiled program, products use one core of a CPU.
+    squares = [
+        (held_out_residuals(kernel, *members, penalty) ** 2).sum((0, 1)) for penalty in penalties
+    ]
+    return _curve(penalties, jnp.stack(squares) / len(x), 1 + kernel.size / penalties)
 
 
 def _curve(penalties, errors, condition) -> PenaltyCurve:
@@ -229,43 +258,6 @@ def _curve(penalties, errors, condition) -> PenaltyCurve:
             "larger penalties or double precision are needed"
         )
     return PenaltyCurve(penalties, errors, np.asarray(condition, np.float64))
-
-
-@jax.jit
-def _row_squares(
-    x: Float[Array, "n d"],
-    y: Float[Array, "n t"],
-    penalties: Float[Array, " p"],
-    rows: Int[Array, "k m"],
-    counted: Bool[Array, "k m"],
-) -> tuple[Float[Array, "p t"], Float[Array, " p"]]:
-    """The squared held-out residuals, summed over rows, by the formula of the module's text."""
-    n = len(x)
-    x, y = x - x.mean(0)[None], y - y.mean(0)[None]
-    kernel = gram(x.T)
-    # The kernel annihilates the vector of ones, for rows are centred. Made its greatest eigenvector, it keeps
-    # apart from the others, and what it adds to Q is known.
-    size = jnp.sqrt((kernel**2).sum())
-    values, vectors = jnp.linalg.eigh(kernel / size + 1 / n, symmetrize_input=False)
-    values = jnp.maximum(values, 0) * size
-    along = matrix_product(vectors.T, y)
-    of_fold = jnp.where(counted[:, :, None], vectors[rows], 0)
-    both = counted[:, :, None] & counted[:, None, :]
-
-    def squares(penalty):
-        inverse = 1 / (values + penalty)
-        right = matrix_product(vectors, inverse[:, None] * along)[rows]
-        blocks = jnp.einsum(
-            "kmn,n,kln->kml", of_fold, inverse, of_fold, precision=lax.Precision.HIGHEST
-        )
-        blocks = jnp.where(
-            both, blocks - 1 / (n * (size + penalty)), jnp.eye(rows.shape[1], dtype=x.dtype)
-        )
-        factor = jnp.linalg.cholesky(blocks)
-        residuals = jax.scipy.linalg.cho_solve((factor, True), right)
-        return jnp.where(counted[:, :, None], residuals**2, 0).sum((0, 1))
-
-    return lax.map(squares, penalties), 1 + size / penalties
 
 
 @jax.jit

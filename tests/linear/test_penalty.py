@@ -37,6 +37,20 @@ def test_k_folds_of_unequal_sizes(rng, n, d):
 
 
 @pytest.mark.parametrize(("n", "d"), SHAPES)
+def test_predictions_of_held_out_rows(rng, n, d):
+    features, targets = draw(rng, n, d)
+    folds = np.r_[np.zeros(3, int), rng.integers(0, 4, n - 4), 3]
+    found = penalty.cross_predict(features, targets, penalty=2.0, folds=folds, k=4)
+    for fold in range(4):
+        out = folds == fold
+        fitted = ScikitRidge(alpha=2.0).fit(
+            features[~out].astype(float), targets[~out].astype(float)
+        )
+        expected = fitted.predict(features[out].astype(float))
+        np.testing.assert_allclose(found[out], expected, rtol=1e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize(("n", "d"), SHAPES)
 def test_leave_one_out(rng, n, d):
     features, targets = draw(rng, n, d)
     curve = penalty.leave_one_out(features, targets, penalties=PENALTIES)
