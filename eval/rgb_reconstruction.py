@@ -253,7 +253,10 @@ def _draw(
     rows: list[list[Image]] = []
     for start in range(0, len(cells), COLUMNS):
         rows += map(list, zip(*cells[start : start + COLUMNS], strict=True))
-    files.write_image(config.out / "figure_4.png", pixels(image_grid(rows, cell_px=PANEL_PX)))
+    labels = ("photographs", "squashed to 46 x 46", "reconstructed") * (len(rows) // 3)
+    files.write_image(
+        config.out / "figure_4.png", pixels(image_grid(rows, row_labels=labels, cell_px=PANEL_PX))
+    )
     picture = learning_curve(
         list(found),
         {

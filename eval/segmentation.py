@@ -36,7 +36,7 @@ from convcorr_jax.datasets.scenes import Scenes, read_scenes
 from convcorr_jax.descriptors.global_features import default_layer
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.folds import grouped_folds
-from convcorr_jax.linear.penalty import fit_best
+from convcorr_jax.linear.penalty import cross_predict, fit_best
 from convcorr_jax.metrics.segmentation import SegmentationScores, confusion, scores
 from convcorr_jax.probes import segmentation
 from convcorr_jax.probes.rgb import rgb_targets
@@ -175,13 +175,13 @@ def _outcome(
     """Fit to every so many-th training sample, and score on the test photographs."""
     train, shares = learned.train[::step], learned.shares[::step]
     folds = np.repeat(_folds(len(scenes.train)), len(train) // len(scenes.train))
-    probe, curve = fit_best(train, segmentation.targets(shares), folds=folds, k=FOLDS)
-    held_out = segmentation.held_out_responses(
-        train, shares, penalty=float(curve.best()), folds=folds
-    )
+    targets = segmentation.targets(shares)
+    probe, curve = fit_best(train, targets, folds=folds, k=FOLDS)
+    held_out = cross_predict(train, targets, penalty=float(curve.best()), folds=folds, k=FOLDS)
     same = segmentation.responses(probe, train)
     mixings = [
-        segmentation.fit_mixing(one, shares, folds=folds, k=FOLDS) for one in (same, held_out)
+        segmentation.fit_mixing(one, shares, folds=folds, k=FOLDS)
+        for one in (same, held_out.reshape(shares.shape))
     ]
     given = segmentation.responses(probe, learned.test)
     answers = dict(

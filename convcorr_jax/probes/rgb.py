@@ -8,7 +8,6 @@ Source: Sharif Razavian et al. 2014, section 3.1.
 
 from collections.abc import Iterable
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -47,7 +46,7 @@ def reconstruct(
     Raises:
         InputError: the ridge's targets are not the colours of a square.
     """
-    return as_squares(np.asarray(ridge.predict(jnp.asarray(features))))
+    return as_squares(np.asarray(ridge.predict(features)))
 
 
 def as_squares(rows: Float[np.ndarray, "n t"]) -> Float[np.ndarray, "n side side 3"]:

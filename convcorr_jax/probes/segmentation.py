@@ -12,7 +12,7 @@ Decided here, where the paper leaves it open:
   means of those targets over the photographs where it has one, which draw the regression nowhere. From M and
   from every score such cells and pixels are left out.
 - M is fitted to the responses to the photographs that the first regression was fitted to. Those are better than
-  the responses to new photographs, and from responses that held the photograph out (`held_out_responses`) M
+  the responses to new photographs, and from responses that held the photograph out (`cross_predict`) M
   learns how little they say: of films of CamVid that neither regression had seen, such an M has 0.01 to 0.02
   less of intersection over union, since it leaves small classes to large ones.
 - Responses, not labels, are resized to the photograph, bilinearly; the class is decided at every pixel.
@@ -22,13 +22,11 @@ Source: Sharif Razavian et al. 2014, section 3.1.
 
 from collections.abc import Sequence
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear import ridge
 from convcorr_jax.linear.penalty import fit_best
 from convcorr_jax.linear.ridge import Ridge
 from convcorr_jax.probes.variations import Variation
@@ -93,27 +91,7 @@ def responses(
     probe: Ridge, features: Float[np.ndarray, "n d"], *, side: int = SIDE
 ) -> Float[np.ndarray, "n side side classes"]:
     """What a ridge fitted to `targets` predicts in every cell."""
-    return np.asarray(probe.predict(jnp.asarray(features))).reshape(len(features), side, side, -1)
-
-
-def held_out_responses(
-    features: Float[np.ndarray, "n d"],
-    shares: Float[np.ndarray, "n side side classes"],
-    *,
-    penalty: float,
-    folds: Int[np.ndarray, " n"],
-) -> Float[np.ndarray, "n side side classes"]:
-    """The responses to every photograph of a ridge that was fitted without its fold.
-
-    Raises:
-        InputError: as of `ridge.fit`.
-    """
-    rows, found = targets(shares), np.empty_like(shares)
-    for fold in np.unique(folds):
-        out = folds == fold
-        probe = ridge.fit(features[~out], rows[~out], penalty=penalty)
-        found[out] = responses(probe, features[out], side=shares.shape[1])
-    return found
+    return np.asarray(probe.predict(features)).reshape(len(features), side, side, -1)
 
 
 def fit_mixing(

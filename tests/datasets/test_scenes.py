@@ -8,6 +8,7 @@ from convcorr_jax.datasets import opening, synthetic
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.datasets.scenes import read_scenes
 from convcorr_jax.errors import InputError
+from tests import voc_tree
 from tests.genuine import genuine
 
 
@@ -47,6 +48,22 @@ def test_a_validation_split_trains_beside_a_test_split_and_is_tested_without_one
     assert (both.train, both.test) == ((train, val), (test,))
     voc = scenes_of(monkeypatch, train, val)
     assert (voc.train, voc.test) == ((train,), (val,))
+
+
+def test_voc_is_tested_on_its_validation_split(tmp_path):
+    release = tmp_path / "voc2012_segmentation" / "VOCdevkit" / "VOC2012"
+    labels = np.zeros((voc_tree.HEIGHT, voc_tree.WIDTH), np.uint8)
+    labels[3:9], labels[10] = 20, 255
+    for split, name in {"train": "2007_000032", "val": "2007_000033"}.items():
+        voc_tree.write_list(release / "ImageSets" / "Segmentation" / f"{split}.txt", [name])
+        voc_tree.write_picture(release / "JPEGImages" / f"{name}.jpg")
+        voc_tree.write_labels(release / "SegmentationClass" / f"{name}.png", labels)
+    scenes = read_scenes("voc2012_segmentation", tmp_path)
+    assert scenes.classes == ("background", "tvmonitor")
+    assert [one.source_id for one in scenes.test] == ["2007_000033"]
+    np.testing.assert_array_equal(
+        scenes.class_map(scenes.test[0]), np.where(labels == 20, 1, labels)
+    )
 
 
 def test_a_rendered_class_is_the_figure():
