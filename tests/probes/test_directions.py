@@ -1,0 +1,115 @@
+import jax
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge as Reference
+
+from convcorr_jax.errors import InputError
+from convcorr_jax.linear.folds import grouped_folds
+from convcorr_jax.linear.penalty import penalty_grid
+from convcorr_jax.probes.directions import directions, move, read_out
+
+NAMES = ("glasses", "tilt")
+
+
+@pytest.fixture
+def faces(rng):
+    """Fewer rows than features, as flattened activations have; glasses are rare."""
+    values = np.stack([1.0 + (rng.random(60) > 0.3), rng.normal(0, 5, 60)], axis=1)
+    features = values @ rng.normal(size=(2, 90)) + rng.normal(0, 3, (60, 90))
+    return features.astype(np.float32), values, grouped_folds(np.arange(60), k=4)
+
+
+def test_reads_as_the_reference_does_with_folds_held_out(faces):
+    features, values, folds = faces
+    found = read_out(features, values, names=NAMES, folds=folds, k=4)
+    penalties = penalty_grid(features)
+    for i in range(2):
+        held_out = np.empty((len(penalties), 60))
+        for fold in range(4):
+            rows = folds == fold
+            for row, penalty in enumerate(penalties):
+                reference = Reference(alpha=penalty).fit(features[~rows], values[~rows, i])
+                held_out[row, rows] = reference.predict(features[rows])
+        best = ((held_out - values[:, i]) ** 2).mean(axis=1).argmin()
+        assert found.probe.penalty[i] == pytest.approx(penalties[best])
+        np.testing.assert_allclose(found.held_out[:, i], held_out[best], rtol=0, atol=2e-3)
+        reference = Reference(alpha=penalties[best]).fit(features, values[:, i])
+        np.testing.assert_allclose(
+            found.probe.predict(features)[:, i], reference.predict(features), rtol=0, atol=2e-3
+        )
+
+
+def test_the_threshold_is_half_way_between_held_out_means(faces):
+    features, values, folds = faces
+    found = read_out(features, values, names=NAMES, folds=folds, k=4)
+    glasses = values[:, 0] == 1
+    means = found.held_out[glasses, 0].mean(), found.held_out[~glasses, 0].mean()
+    assert found.thresholds[0] == pytest.approx(sum(means) / 2)
+    assert means[0] < found.thresholds[0] < means[1]
+    assert np.isnan(found.thresholds[1])
+
+
+def test_an_attribute_with_one_value_is_refused_by_name(faces):
+    features, values, folds = faces
+    values[:, 0] = 2
+    with pytest.raises(InputError, match="attribute 'glasses' has the one value 2"):
+        read_out(features, values, names=NAMES, folds=folds, k=4)
+
+
+def test_directions_have_unit_length_and_the_range_of_the_rows(faces):
+    features, values, _ = faces
+    found = directions(features, values, penalty=7.0)
+    weights = Reference(alpha=7.0).fit(features, values).coef_
+    units = weights / np.linalg.norm(weights, axis=1, keepdims=True)
+    np.testing.assert_allclose(found.units, units, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(found.units, axis=1), 1, rtol=1e-6)
+    along = features @ units.T
+    np.testing.assert_allclose(found.low, along.min(axis=0), rtol=0, atol=1e-3)
+    np.testing.assert_allclose(found.high, along.max(axis=0), rtol=0, atol=1e-3)
+    assert (found.low < found.high).all()
+
+
+def test_a_large_penalty_gives_the_difference_of_the_classes_means(faces):
+    features, values, _ = faces
+    glasses = values[:, 0] == 1
+    difference = features[~glasses].mean(axis=0) - features[glasses].mean(axis=0)
+    difference /= np.linalg.norm(difference)
+
+    def alike(penalty):
+        return float(directions(features, values, penalty=penalty).units[0] @ difference)
+
+    assert alike(1e6) == pytest.approx(1, abs=1e-4)
+    assert alike(1.0) < alike(None) < alike(1e6)
+
+
+def test_a_constant_attribute_has_no_direction(faces):
+    features, values, _ = faces
+    values[:, 1] = 3
+    with pytest.raises(InputError, match="has one value only"):
+        directions(features, values)
+
+
+def test_moving_changes_nothing_beside_the_direction(rng):
+    features = rng.normal(size=(4, 6))
+    unit = rng.normal(size=6)
+    unit /= np.linalg.norm(unit)
+    amounts = np.array([-2.0, 0.0, 5.0])
+    moved = move(features, unit, amounts)
+    assert moved.shape == (4, 3, 6)
+    np.testing.assert_allclose(moved @ unit, np.broadcast_to(amounts, (4, 3)), atol=1e-12)
+    # An orthogonal basis of all other directions.
+    others = np.linalg.svd(unit[None])[2][1:]
+    np.testing.assert_allclose(
+        moved @ others.T, np.broadcast_to((features @ others.T)[:, None], (4, 3, 5)), atol=1e-12
+    )
+    np.testing.assert_allclose(
+        move(features[:1], unit, features[0] @ unit[:, None])[0, 0], features[0]
+    )
+
+
+def test_double_precision_is_kept(faces):
+    features, values, folds = faces
+    with jax.enable_x64(True):
+        found = read_out(features.astype(np.float64), values, names=NAMES, folds=folds, k=4)
+        assert directions(features.astype(np.float64), values).units.dtype == np.float64
+    assert found.held_out.dtype == np.float64
