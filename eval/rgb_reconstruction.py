@@ -29,7 +29,7 @@ from convcorr_jax.datasets.records import Record, load_image
 from convcorr_jax.descriptors.global_features import default_layer
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.folds import grouped_folds
-from convcorr_jax.linear.penalty import fit_best
+from convcorr_jax.probes.grids import fit_grid
 from convcorr_jax.probes.rgb import (
     SIDE_PX,
     absolute_error,
@@ -222,9 +222,10 @@ def _fitted(
     train: Samples, test: Samples, photographs: Int[np.ndarray, " some"]
 ) -> dict[str, np.ndarray]:
     used = np.isin(train.photographs, photographs)
-    probe, curve = fit_best(
+    probe, curve = fit_grid(
         train.features[used],
         train.colors[used],
+        side=SIDE_PX,
         folds=grouped_folds(train.photographs[used], k=FOLDS),
         k=FOLDS,
     )

@@ -36,9 +36,10 @@ from convcorr_jax.datasets.scenes import Scenes, read_scenes
 from convcorr_jax.descriptors.global_features import default_layer
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.folds import grouped_folds
-from convcorr_jax.linear.penalty import cross_predict, fit_best
+from convcorr_jax.linear.penalty import cross_predict
 from convcorr_jax.metrics.segmentation import SegmentationScores, confusion, scores
 from convcorr_jax.probes import segmentation
+from convcorr_jax.probes.grids import fit_grid
 from convcorr_jax.probes.rgb import rgb_targets
 from convcorr_jax.report.figures import pixels
 from convcorr_jax.report.segmentation_figure import Segmented, segmentation_figure
@@ -176,7 +177,7 @@ def _outcome(
     train, shares = learned.train[::step], learned.shares[::step]
     folds = np.repeat(_folds(len(scenes.train)), len(train) // len(scenes.train))
     targets = segmentation.targets(shares)
-    probe, curve = fit_best(train, targets, folds=folds, k=FOLDS)
+    probe, curve = fit_grid(train, targets, side=segmentation.SIDE, folds=folds, k=FOLDS)
     held_out = cross_predict(train, targets, penalty=float(curve.best()), folds=folds, k=FOLDS)
     same = segmentation.responses(probe, train)
     mixings = [

@@ -55,11 +55,11 @@ def test_faces_are_reconstructed(faces, tmp_path, monkeypatch):
     # As after a kill: all but one fit is there already.
     (tmp_path / "result.json").unlink()
     (tmp_path / "probes" / "pool5_00009.npz").unlink()
-    fitted = rgb_reconstruction.fit_best
+    fitted = rgb_reconstruction.fit_grid
     fits = []
     monkeypatch.setattr(variation_features, "global_features", pytest.fail)
     monkeypatch.setattr(
-        rgb_reconstruction, "fit_best", lambda *args, **kw: fits.append(1) or fitted(*args, **kw)
+        rgb_reconstruction, "fit_grid", lambda *args, **kw: fits.append(1) or fitted(*args, **kw)
     )
     assert result_of(config) == result
     assert len(fits) == 1
