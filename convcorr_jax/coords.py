@@ -149,6 +149,17 @@ def grow(box: Box, margin: float) -> Box:
     return Box(box.x0 - across, box.y0 - down, box.x1 + across, box.y1 + down)
 
 
+def square(box: Box) -> Box:
+    """The least square that holds the box, with the same middle.
+
+    >>> square(Box(0.0, 0.0, 10.0, 20.0))
+    Box(x0=-5.0, y0=0.0, x1=15.0, y1=20.0)
+    """
+    side = max(box.width, box.height)
+    across, down = (side - box.width) / 2, (side - box.height) / 2
+    return Box(box.x0 - across, box.y0 - down, box.x1 + across, box.y1 + down)
+
+
 def check_box(box: Box) -> None:
     """Refuse a box that is not finite or has no area.
 
@@ -174,6 +185,15 @@ def flip_points(
     for left, right in left_right_pairs:
         flipped[[left, right]] = flipped[[right, left]]
     return flipped
+
+
+def flip_box(box: Box, *, width: int) -> Box:
+    """A box of an image of this width after it is mirrored left to right.
+
+    >>> flip_box(Box(-0.5, 0.0, 1.5, 3.0), width=4)
+    Box(x0=1.5, y0=0.0, x1=3.5, y1=3.0)
+    """
+    return Box(width - 1 - box.x1, box.y0, width - 1 - box.x0, box.y1)
 
 
 def cell_grid(size: Sequence[int]) -> np.ndarray:

@@ -263,6 +263,16 @@ def write_at(path: Path, start: int, content: bytes) -> None:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
+def with_ending(path: Path, ending: str) -> Path:
+    """The path of one of two files, ``.npz`` and ``.json``, given by that of either or by what they share.
+
+    >>> with_ending(Path("cat.json"), ".npz").name, with_ending(Path("cat.v2"), ".npz").name
+    ('cat.npz', 'cat.v2.npz')
+    """
+    known = path.suffix in (".npz", ".json")
+    return path.with_suffix(ending) if known else path.with_name(path.name + ending)
+
+
 def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
     """Write a mapping as indented JSON; NaN and infinity are refused, since JSON has neither."""
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"

@@ -83,17 +83,23 @@ def write_points(
     path: str | Path,
     names: Sequence[str],
     points: Float[np.ndarray, "n 2"],
-    confidence: Float[np.ndarray, " n"],
+    confidence: Float[np.ndarray, " n"] | None = None,
 ) -> None:
     """Write points with a header ``name,x,y,confidence``, to a thousandth of a pixel.
+
+    Without confidences the header is ``name,x,y``.
 
     Raises:
         InputError: the file cannot be written.
     """
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(_COLUMNS)
-    for name, (x, y), sure in zip(names, points, confidence, strict=True):
-        table.writerow((name, f"{x:.3f}", f"{y:.3f}", f"{sure:.4f}"))
+    rows = [[name, f"{x:.3f}", f"{y:.3f}"] for name, (x, y) in zip(names, points, strict=True)]
+    if confidence is None:
+        table.writerow(_COLUMNS[:3])
+    else:
+        table.writerow(_COLUMNS)
+        rows = [[*row, f"{sure:.4f}"] for row, sure in zip(rows, confidence, strict=True)]
+    table.writerows(rows)
     with files.written_whole(path) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8", newline="")

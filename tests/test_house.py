@@ -20,7 +20,7 @@ FLOORS = (
     {"backbone", "metrics", "datasets"},
     {"descriptors", "retrieval", "linear"},
     {"flow"},
-    {"keypoints", "patches", "photographs"},
+    {"keypoints", "patches", "photographs", "probes"},
     {"report", "runlog", "stages"},
     {"cli"},
     {"__main__"},

@@ -10,6 +10,7 @@ from tyro.conf import subcommand
 from convcorr_jax.cli import datasets
 from convcorr_jax.cli.align import Align
 from convcorr_jax.cli.keypoints import Keypoints
+from convcorr_jax.cli.landmarks import Landmarks
 from convcorr_jax.cli.parsing import parse
 from convcorr_jax.cli.weights import Check, Fetch, List
 from convcorr_jax.errors import InputError
@@ -28,6 +29,7 @@ _DatasetsCommand = (
 _Command = (
     Annotated[Align, subcommand("align")]
     | Annotated[Keypoints, subcommand("keypoints")]
+    | Annotated[Landmarks, subcommand("landmarks")]
     | Annotated[
         _WeightsCommand,
         subcommand("weights", description="List, fetch and check the networks' trained weights."),

@@ -9,7 +9,8 @@ figure hides parts of itself. The box holds the figure's whole extent (of a face
 shoulders), hidden or not, and lies inside the image, as do all keypoints.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -32,11 +33,15 @@ class Category(NamedTuple):
     """The box is the extent of parts with these labels."""
     normalizer: tuple[str, str] | None
     """Keypoints whose distance divides errors; None: the longer side of the box does."""
+    part_sets: Mapping[str, tuple[int, ...]] = MappingProxyType({})
+    """Keypoints of named parts."""
 
 
 CATEGORIES = {
     "person": Category(person.draw, person.NAMES, person.LABELS, person.LABELS, person.NORMALIZER),
-    "face": Category(face.draw, face.NAMES, face.LABELS, face.BOX_LABELS, face.NORMALIZER),
+    "face": Category(
+        face.draw, face.NAMES, face.LABELS, face.BOX_LABELS, face.NORMALIZER, face.PART_SETS
+    ),
     "quadruped": Category(
         quadruped.draw, quadruped.NAMES, quadruped.LABELS, quadruped.LABELS, None
     ),
@@ -139,6 +144,7 @@ def render(category: str, *, seed: int, index: int, size: Sequence[int] = (256, 
         points=points,
         visible=np.array(visible),
         left_right_pairs=_left_right_pairs(kind.names),
+        part_sets=kind.part_sets,
         box=box,
         normalizer_px=_normalizer(kind, points, box),
         attributes=figure.attributes,

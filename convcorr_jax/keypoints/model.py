@@ -191,7 +191,7 @@ def save(path: Path, model: KeypointModel, *, training: Mapping[str, Any]) -> No
         InputError: they cannot be written.
     """
     files.write_arrays(
-        _with_ending(path, ".npz"),
+        files.with_ending(path, ".npz"),
         weights=np.asarray(model.detectors.weights, np.float32),
         bias=np.asarray(model.detectors.bias, np.float32),
         slope=model.calibration.slope,
@@ -202,7 +202,7 @@ def save(path: Path, model: KeypointModel, *, training: Mapping[str, Any]) -> No
     cells = model.cells
     # Written last: where there is a .json there is a whole model.
     files.write_json(
-        _with_ending(path, ".json"),
+        files.with_ending(path, ".json"),
         {
             "category": model.category,
             "names": list(model.names),
@@ -223,9 +223,9 @@ def load_model(path: Path) -> KeypointModel:
     Raises:
         InputError: a file is missing, cut short, or not what `save` writes.
     """
-    told = _with_ending(path, ".json")
+    told = files.with_ending(path, ".json")
     files.check_file(told, "keypoint model")
-    arrays = read_arrays(_with_ending(path, ".npz"), _ARRAYS)
+    arrays = read_arrays(files.with_ending(path, ".npz"), _ARRAYS)
     try:
         found = json.loads(told.read_text(encoding="utf-8"))
         network, square = find_network(found["network"]), Square(**found["square"])
@@ -255,8 +255,3 @@ def load_model(path: Path) -> KeypointModel:
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{told} is damaged, or is no keypoint model: {error}") from error
-
-
-def _with_ending(path: Path, ending: str) -> Path:
-    known = path.suffix in (".npz", ".json")
-    return path.with_suffix(ending) if known else path.with_name(path.name + ending)

@@ -1,8 +1,8 @@
 """Residuals of rows that were held out, from one decomposition of the kernel of all rows.
 
-Of rows that are held out together, F, the residuals of the ridge fitted to all others follow from the fit to all
-rows (Cook and Weisberg 1982, "Residuals and Influence in Regression"; leave-one-out is F of one row): with centred
-rows X, targets Y and ``Q = (X X' + penalty I)^-1``, taken where rows sum to zero,
+Of rows that are held out together, F, the residuals of the ridge fitted to all others follow from the fit to
+all rows (Cook and Weisberg 1982, "Residuals and Influence in Regression"; leave-one-out is F of one row): with
+centred rows X, targets Y and ``Q = (X X' + penalty I)^-1``, taken where rows sum to zero,
 
     e_F = (Q_FF)^-1 (Q Y)_F.
 

@@ -6,7 +6,7 @@ Arrays in, a matplotlib `Figure` out, which `figures.pixels` turns into an image
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -46,6 +46,35 @@ def curves(
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.grid(alpha=0.3)
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return figure
+
+
+def cumulative_curves(
+    x: Float[np.ndarray, " x"],
+    ys: Mapping[str, Float[np.ndarray, " x"]],
+    *,
+    x_label: str,
+    y_label: str,
+) -> Figure:
+    """Shares between 0 and 1 that grow with x, one line a name.
+
+    Args:
+        x: thresholds, rising.
+        ys: one share for every threshold.
+        x_label: below the axis.
+        y_label: beside it.
+    """
+    figure = Figure(figsize=(6.4, 4.4), dpi=_DPI, layout="constrained")
+    axes = figure.add_subplot()
+    for name, values in ys.items():
+        axes.plot(x, values, label=name, linewidth=1.6)
+    axes.set_xlim(float(x[0]), float(x[-1]))
+    axes.set_ylim(0, 1)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
     return figure
 
 

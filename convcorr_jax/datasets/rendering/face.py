@@ -33,6 +33,15 @@ NAMES = (
     *("l_mouth_corner", "r_mouth_corner", "upper_lip_top", "upper_lip_bottom"),
     *("lower_lip_top", "lower_lip_bottom"),
 )
+PART_SETS = {
+    "jaw": tuple(range(7)),
+    "left_brow": (7, 8, 9),
+    "right_brow": (10, 11, 12),
+    "left_eye": tuple(range(13, 18)),
+    "right_eye": tuple(range(18, 23)),
+    "nose": tuple(range(23, 27)),
+    "lips": tuple(range(27, 33)),
+}
 LABELS = ("skin", "brow", "eye", "nose", "mouth", "hair", "neck", "shirt")
 BOX_LABELS = ("skin", "brow", "eye", "nose", "mouth")
 """Hair and shoulders are left out of a face's box."""

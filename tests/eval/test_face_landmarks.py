@@ -1,0 +1,115 @@
+"""The landmark scripts on a few rendered faces, and the command on one of them."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from convcorr_jax.cli import main as convcorr
+from convcorr_jax.datasets import synthetic
+from convcorr_jax.errors import InputError
+from eval import face_landmarks
+from tests.genuine import genuine
+from train import ridge_probes
+from train.landmark_faces import frame_of, read_faces
+
+FEW = {"layer": "conv3", "rounds": 1, "rendered_train": 24}
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    return face_landmarks.Config(
+        **FEW, rendered_test=6, shown=2, out=tmp_path_factory.mktemp("out")
+    )
+
+
+@pytest.fixture(scope="module")
+def result(config):
+    return json.loads(face_landmarks.main(config).read_text())
+
+
+def test_the_result_tells_every_method(result):
+    for name in ("nme_outer", "nme_pupil"):
+        assert set(result[name]) == {"mean", "rgb_ridge", "convnet_ridge", "look_back"}
+    # Rendered heads turn; seen obliquely their pupils are nearer to each other than their outer corners.
+    for method, error in result["nme_outer"].items():
+        assert 0 < error < result["nme_pupil"][method]
+    assert result["nme_outer"]["convnet_ridge"] < result["nme_outer"]["mean"]
+    assert result["rounds"][0] == pytest.approx(result["nme_outer"]["convnet_ridge"])
+    assert result["rounds"][-1] == pytest.approx(result["nme_outer"]["look_back"])
+
+
+def test_pictures_are_written(config, result):
+    for name in ("figure_3.jpg", "cumulative_error.png"):
+        with PillowImage.open(config.out / name) as picture:
+            assert min(picture.size) > 100
+
+
+def test_what_is_kept_is_not_done_again(config, result, monkeypatch):
+    monkeypatch.setattr(face_landmarks, "fit_faces", None)
+    assert json.loads(face_landmarks.main(config).read_text()) == result
+
+
+def test_a_trained_probe_answers_on_a_photograph(tmp_path, capsys):
+    options = ridge_probes.Config(**FEW, out=tmp_path)
+    facts = json.loads(ridge_probes.main(options).read_text())
+    assert facts["faces"] == 24
+    assert len(facts["held_out_error"]) >= 1
+    record = next(synthetic.instances("face", split="test", count=1))
+    PillowImage.fromarray(record.image).save(tmp_path / "face.png")
+    command = ["landmarks", str(tmp_path / "face.png"), "--model", str(tmp_path / "landmarks.npz")]
+    box = [f"{edge:.2f}" for edge in record.box]
+    status = convcorr([*command, "--box", *box, "--out", str(tmp_path / "seen.png")])
+    assert status == 0
+    assert f"{len(record.names)} landmarks" in capsys.readouterr().out
+    rows = (tmp_path / "seen.csv").read_text().splitlines()
+    assert rows[0] == "name,x,y"
+    points = np.array([[float(x) for x in row.split(",")[1:]] for row in rows[1:]])
+    size = max(record.box.width, record.box.height)
+    assert np.linalg.norm(points - record.points, axis=1).mean() < 0.2 * size
+    with PillowImage.open(tmp_path / "seen.png") as picture:
+        assert picture.size[0] >= 256
+
+
+def test_a_probe_of_other_weights_is_refused(tmp_path, capsys):
+    ridge_probes.main(ridge_probes.Config(**{**FEW, "rounds": 0}, out=tmp_path))
+    told = tmp_path / "landmarks.json"
+    told.write_text(told.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
+    record = next(synthetic.instances("face", split="test", count=1))
+    PillowImage.fromarray(record.image).save(tmp_path / "face.png")
+    assert convcorr(["landmarks", str(tmp_path / "face.png"), "--model", str(told)]) == 2
+    assert "was trained with alexnet and other weights" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"rounds": -1}, "rounds is -1"),
+        ({"share": 0.0}, "share 0.0"),
+        ({"rendered_train": 3}, "3 faces to learn from have all landmarks; 4 are expected"),
+        ({"rendered_test": 0}, "rendered has no faces to test"),
+        ({"layer": "conv9"}, "no layer 'conv9'"),
+    ],
+)
+def test_bad_options_are_refused(options, sentence, tmp_path):
+    some = {**FEW, "rendered_train": 4, "rendered_test": 1, "out": tmp_path} | options
+    with pytest.raises(InputError, match=sentence):
+        face_landmarks.main(face_landmarks.Config(**some))
+
+
+def test_faces_of_another_mark_up_are_refused(tmp_path):
+    genuine("lfpw68")
+    some = {**FEW, "rendered_train": 4, "test": ("lfpw68",), "out": tmp_path}
+    with pytest.raises(InputError, match="not marked up like those to learn from"):
+        face_landmarks.main(face_landmarks.Config(**some))
+
+
+def test_compact_crops_are_their_own_frames():
+    genuine("lfpw68")
+    for record in read_faces(["lfpw68"], test=True, rendered=0).records[:40]:
+        frame = frame_of(record)
+        # Cropped so when they were made, to a fraction of a pixel.
+        np.testing.assert_allclose(
+            frame, (-0.5, -0.5, *(side - 0.5 for side in record.size)), atol=1
+        )

@@ -1,0 +1,164 @@
+"""The landmark probe on pictures whose marks the description can see."""
+
+import numpy as np
+import pytest
+
+from convcorr_jax import coords
+from convcorr_jax.errors import InputError
+from convcorr_jax.linear.folds import grouped_folds
+from convcorr_jax.linear.penalty import cross_predict, fit_best
+from convcorr_jax.probes import landmark_files
+from convcorr_jax.probes.landmark_files import Reads
+from convcorr_jax.probes.landmarks import FOLDS, Description, Faces, fit, look, with_mirrored
+from convcorr_jax.probes.look_back import to_fractions, to_pixels
+from convcorr_jax.probes.rgb import rgb_targets
+
+NAMES = ("left", "right", "low")
+SETS = {"top": (0, 1), "low": (2,)}
+PAIRS = [(0, 1)]
+SIZE = 64
+
+
+def description(side=12):
+    return Description(side, lambda squares: rgb_targets(squares, side_px=side))
+
+
+@pytest.fixture(scope="module")
+def faces():
+    """Three soft blobs of different colours on black, at places that vary."""
+    rng = np.random.default_rng(11)
+    rows, columns = np.mgrid[:SIZE, :SIZE]
+    base = np.array([[20.0, 24.0], [42.0, 24.0], [31.0, 44.0]])
+    points, pictures = [], []
+    for _ in range(80):
+        marks = base + rng.normal(0, 2.5, (1, 2)) + rng.normal(0, 1.2, (3, 2))
+        picture = np.zeros((SIZE, SIZE, 3))
+        for channel, (x, y) in enumerate(marks):
+            picture[..., channel] = 255 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 50)
+        points.append(marks)
+        pictures.append(picture.round().astype(np.uint8))
+    frames = (coords.whole_image((SIZE, SIZE)),) * len(pictures)
+    return Faces(pictures.__getitem__, frames, np.stack(points))
+
+
+def some(faces, chosen):
+    numbers = list(chosen)
+    return Faces(
+        lambda i: faces.photograph(numbers[i]),
+        tuple(faces.frames[i] for i in numbers),
+        faces.points[numbers],
+    )
+
+
+def error(found, truth):
+    return np.linalg.norm(found - truth, axis=-1).mean()
+
+
+@pytest.fixture(scope="module")
+def trained(faces):
+    train = some(faces, range(60))
+    return fit(
+        train, description(), names=NAMES, people=np.arange(60), sets=SETS, rounds=2, share=1.0
+    )
+
+
+def test_look_back_finds_what_the_whole_face_misses(faces, trained):
+    probe, held_out = trained
+    test = some(faces, range(60, 80))
+    sights = look(probe, test, description())
+    errors = [error(sight.points, test.points) for sight in sights]
+    mean = error(np.broadcast_to(faces.points[:60].mean(0), test.points.shape), test.points)
+    assert len(sights) == len(held_out) == 1 + len(probe.rounds) >= 2
+    assert errors[0] < mean / 2
+    assert errors[-1] < errors[0] / 1.5
+    assert error(held_out[-1], faces.points[:60]) < error(held_out[0], faces.points[:60])
+
+
+def test_the_first_look_is_a_ridge_of_the_whole_face(faces, trained):
+    _, held_out = trained
+    pictures = [faces.photograph(i) for i in range(60)]
+    features = rgb_targets(pictures, side_px=12)
+    frames = faces.frames[:60]
+    targets = to_fractions(faces.points[:60], frames)
+    folds = grouped_folds(np.arange(60), k=FOLDS)
+    _, curve = fit_best(features, targets, folds=folds, k=FOLDS)
+    predicted = cross_predict(features, targets, penalty=curve.best(), folds=folds, k=FOLDS)
+    np.testing.assert_allclose(held_out[0], to_pixels(predicted, frames), atol=1e-3)
+
+
+def test_squares_cover_the_landmarks_they_are_for(faces, trained):
+    probe, _ = trained
+    sight = look(probe, some(faces, range(60)), description())[1]
+    for region in probe.rounds[0]:
+        edges = np.array(sight.squares[region.name])
+        inside = faces.points[:60, list(region.members)]
+        hit = (edges[:, None, :2] <= inside) & (inside <= edges[:, None, 2:])
+        # The margin is that of predictions for held-out faces; of faces that were learned from it is ample.
+        assert hit.all()
+
+
+def test_mirrored_faces_are_the_faces_of_mirrored_pictures(faces):
+    both = with_mirrored(some(faces, range(5)), widths=[SIZE] * 5, left_right_pairs=PAIRS)
+    assert len(both) == 10
+    picture, points = both.photograph(7), both.points[7]
+    np.testing.assert_array_equal(picture, faces.photograph(2)[:, ::-1])
+    # The first mark is red at the viewer's left; in the mirror the red one is the right one.
+    for channel, mark in ((0, 1), (1, 0), (2, 2)):
+        row, column = np.unravel_index(picture[..., channel].argmax(), (SIZE, SIZE))
+        assert np.abs(points[mark] - [column, row]).max() <= 1
+
+
+def test_a_saved_probe_sees_the_same(faces, trained, tmp_path):
+    probe, _ = trained
+    reads = Reads("alexnet", "of tests", "conv3", 0.3)
+    landmark_files.save(tmp_path / "probe", probe, reads, training={"faces": 60})
+    again, told = landmark_files.load(tmp_path / "probe.json")
+    assert told == reads
+    test = some(faces, range(60, 64))
+    for one, other in zip(
+        look(probe, test, description()), look(again, test, description()), strict=True
+    ):
+        np.testing.assert_array_equal(one.points, other.points)
+        assert one.squares == other.squares
+
+
+def test_a_damaged_probe_is_refused(trained, tmp_path):
+    reads = Reads("alexnet", "of tests", "conv3", 0.3)
+    path = tmp_path / "probe.npz"
+    landmark_files.save(path, trained[0], reads, training={})
+    text = (tmp_path / "probe.json").read_text()
+    for damaged, sentence in (
+        (text[:-40], "is damaged, or is no probe"),
+        (text.replace('"margin"', '"edge"'), "is no probe of landmarks"),
+        (text.replace('"left",', '"left", "up",'), "does not fit its regressors"),
+        (text.replace('"face",', '"face", "nose",'), "has no array 'nose:weights'"),
+    ):
+        (tmp_path / "probe.json").write_text(damaged)
+        with pytest.raises(InputError, match=sentence):
+            landmark_files.load(path)
+    (tmp_path / "probe.json").write_text(text)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match="is damaged"):
+        landmark_files.load(path)
+
+
+def test_bad_faces_are_refused(faces):
+    def broken(points):
+        return Faces(faces.photograph, faces.frames[:8], points)
+
+    never, once = faces.points[:8].copy(), faces.points[:8].copy()
+    never[:, 1], once[3, 0] = np.nan, np.nan
+    for points, sets, people, sentence in (
+        (never, SETS, 8, "landmarks right are annotated in none"),
+        (once, SETS, 8, "1 of 8 faces lack landmarks"),
+        (faces.points[:8], {"all": (0, 3)}, 8, "set 'all' names landmarks beyond the 3"),
+        (faces.points[:8], SETS, 3, "there are 3 groups"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            fit(
+                broken(points),
+                description(),
+                names=NAMES,
+                people=np.arange(8) % people,
+                sets=sets,
+            )
