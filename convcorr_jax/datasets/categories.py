@@ -125,7 +125,11 @@ def _named(record: Record) -> Record:
         names=tuple(FACE_POINTS),
         points=record.points[chosen],
         visible=record.visible[chosen],
-        left_right_pairs=(),
+        left_right_pairs=tuple(
+            (i, list(FACE_POINTS).index(f"r_{name[2:]}"))
+            for i, name in enumerate(FACE_POINTS)
+            if name.startswith("l_")
+        ),
         part_sets={},
     )
 

