@@ -9,18 +9,17 @@ Source: Sharif Razavian et al. 2014, section 3.1.
 from collections.abc import Iterable
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, UInt8
 
 from convcorr_jax import images
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.ridge import Ridge
-from convcorr_jax.shapes import Image
 
 SIDE_PX = 46
 
 
 def rgb_targets(
-    photographs: Iterable[Image], *, side_px: int = SIDE_PX
+    photographs: Iterable[UInt8[np.ndarray, "_ _ 3"]], *, side_px: int = SIDE_PX
 ) -> Float[np.ndarray, "n t"]:
     """The colours of photographs of any size, each squashed to a square: rows of ``3 side_px^2`` numbers.
 
