@@ -109,7 +109,7 @@ def test_compact_crops_are_their_own_frames():
     genuine("lfpw68")
     for record in read_faces(["lfpw68"], test=True, rendered=0).records[:40]:
         frame = frame_of(record)
-        # Cropped so when they were made, to a fraction of a pixel.
+        # Cropped so when they were made, to about a pixel.
         np.testing.assert_allclose(
             frame, (-0.5, -0.5, *(side - 0.5 for side in record.size)), atol=1
         )

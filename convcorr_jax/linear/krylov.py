@@ -1,0 +1,124 @@
+"""Systems of one positive matrix with many right-hand sides and many shifts, by block Lanczos.
+
+For ``(A + s I) W = B`` at every shift s, where A is d by d and B has t columns: the space spanned by ``B, AB,
+A^2 B, ...`` is the same for all shifts. In an orthonormal basis V of it, of m columns, A is a small matrix ``T =
+V'AV``, and with ``B = V_0 R``
+
+    W = V (T + s I)^-1 E_0 R,        |(A + s I) W - B| = |R_next Y_last|,
+
+E_0 the first t columns of the identity, ``Y_last`` the last t rows of the small solution, and ``R_next`` what
+leads out of the space. So the error of every shift is known without a product with A, and the space grows until
+it is small enough. Each step is one product of A with t columns, and two with all vectors found so far, which
+keep the basis orthogonal.
+
+Where the eigenvalues of ``A + s I`` are within a factor of some hundred this takes far fewer operations than a
+decomposition for each shift; otherwise, or when t is small, more. So it stops when the space has a part of d.
+Source: Frommer, Lund and Szyld, "Block Krylov subspace methods for functions of matrices", ETNA 47 (2017).
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+from jax import lax
+from jaxtyping import Array, Float
+
+from convcorr_jax.linear.statistics import matrix_product
+
+# Steps after which residuals are looked at.
+_LOOK_EVERY = 4
+# With fewer right-hand sides a product with them is no cheaper than reading the matrix.
+_LEAST_COLUMNS = 32
+# A smaller matrix is decomposed in milliseconds.
+_LEAST_SIDE = 1024
+# Of d: a larger space costs more than the decompositions that it saves.
+_MOST_OF_D = 0.6
+
+
+class Space(NamedTuple):
+    """A basis of the space, and the matrix in it."""
+
+    basis: Float[Array, "d m"]
+    small: Float[np.ndarray, "m m"]
+    right: Float[np.ndarray, "t t"]
+    """R: the right-hand sides in the first t vectors of the basis."""
+    leading: Float[np.ndarray, "t t"]
+    """What leads out of the space."""
+
+    def solve(self, shift: float) -> Float[Array, "d t"]:
+        """W at a shift."""
+        return matrix_product(self.basis, jnp.asarray(self._coefficients(shift), self.basis.dtype))
+
+    def residual(self, shift: float) -> float:
+        """By how much that W misses, relative to B, both as Frobenius norms."""
+        last = self._coefficients(shift)[-len(self.right) :]
+        return float(np.linalg.norm(self.leading @ last) / np.linalg.norm(self.right))
+
+    def _coefficients(self, shift: float) -> Float[np.ndarray, "m t"]:
+        right = np.zeros((len(self.small), len(self.right)))
+        right[: len(self.right)] = self.right
+        factor = scipy.linalg.cho_factor(self.small + shift * np.eye(len(self.small)))
+        return scipy.linalg.cho_solve(factor, right)
+
+
+def space_of(
+    matrix: Float[Array, "d d"], right: Float[Array, "d t"], *, least_shift: float, tolerance: float
+) -> Space | None:
+    """A space in which all shifts are solved, or as large a one as pays.
+
+    Args:
+        matrix: symmetric, with no negative eigenvalue; not much greater or less than 1.
+        right: B.
+        least_shift: positive; of all shifts the residual of the least is the greatest.
+        tolerance: the residual with which the space is large enough.
+
+    Returns:
+        The space; None where the matrix is small, or there are too few right-hand sides for this to pay.
+    """
+    d, t = right.shape
+    most = int(_MOST_OF_D * d) // t
+    if d < _LEAST_SIDE or t < _LEAST_COLUMNS or most < 2:
+        return None
+    first, r = jnp.linalg.qr(right)
+    # One block more than can be filled: what leads out of the last one is put there.
+    basis = jnp.zeros((d, (most + 1) * t), matrix.dtype)
+    basis = lax.dynamic_update_slice(basis, first, (0, 0))
+    columns: list[np.ndarray] = []
+    while True:
+        step = len(columns)
+        # In few sizes, so that few programs are compiled.
+        filled = min(-(-(step + 1) // _LOOK_EVERY) * _LOOK_EVERY, most + 1) * t
+        basis, column, leading = _step(matrix, basis, step * t, t=t, filled=filled)
+        columns.append(np.asarray(column, np.float64))
+        if len(columns) % _LOOK_EVERY and len(columns) < most:
+            continue
+        size = len(columns) * t
+        upper = np.zeros((size, size))
+        for number, one in enumerate(columns):
+            upper[: (number + 1) * t, number * t : (number + 1) * t] = one[: (number + 1) * t]
+        # Below the diagonal is the mirror image.
+        small = np.triu(upper) + np.triu(upper, 1).T
+        found = Space(
+            basis[:, :size], small, np.asarray(r, np.float64), np.asarray(leading, np.float64)
+        )
+        if len(columns) == most or found.residual(least_shift) <= tolerance:
+            return found
+
+
+@functools.partial(jax.jit, static_argnames=("t", "filled"), donate_argnums=1)
+def _step(matrix, basis, start, *, t, filled):
+    """The matrix times the last t vectors of the basis: what it is in the basis, and what leads out of it."""
+    known = basis[:, :filled]
+    latest = lax.dynamic_slice(basis, (0, start), (basis.shape[0], t))
+    product = matrix_product(matrix, latest)
+    column = matrix_product(known.T, product)
+    product = product - matrix_product(known, column)
+    # Once more, for rounding leaves a rest the first time.
+    again = matrix_product(known.T, product)
+    product = product - matrix_product(known, again)
+    following, leading = jnp.linalg.qr(product)
+    basis = lax.dynamic_update_slice(basis, following, (0, start + t))
+    return basis, column + again, leading

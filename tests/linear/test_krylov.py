@@ -1,0 +1,86 @@
+"""Shifted systems from one space against NumPy's solutions in double precision."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from convcorr_jax.linear import krylov, penalty
+from convcorr_jax.linear.krylov import space_of
+from convcorr_jax.linear.statistics import statistics
+
+
+@pytest.fixture
+def system(rng):
+    rows = rng.standard_normal((900, 240))
+    matrix = rows.T @ rows / 900
+    return matrix, rng.standard_normal((240, 32))
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setattr(krylov, "_LEAST_SIDE", 100)
+
+
+def arrays(system):
+    return tuple(jnp.asarray(one, jnp.float32) for one in system)
+
+
+@pytest.mark.usefixtures("small")
+def test_every_shift_is_solved_to_its_residual(system):
+    matrix, right = system
+    # All of the steps that are allowed: 4 times 32 columns of 240.
+    space = space_of(*arrays(system), least_shift=0.01, tolerance=1e-9)
+    assert space is not None
+    assert space.small.shape == (128, 128)
+    for shift in (0.01, 0.3, 5.0, 100.0):
+        found = np.asarray(space.solve(shift), np.float64)
+        missed = (matrix + shift * np.eye(240)) @ found - right
+        relative = np.linalg.norm(missed) / np.linalg.norm(right)
+        assert relative == pytest.approx(space.residual(shift), rel=0.02, abs=2e-6)
+        exact = np.linalg.solve(matrix + shift * np.eye(240), right)
+        assert np.linalg.norm(found - exact) <= (relative + 1e-5) * np.linalg.norm(right) / 0.1
+
+
+@pytest.mark.usefixtures("small")
+def test_the_basis_is_orthonormal(system):
+    space = space_of(*arrays(system), least_shift=0.01, tolerance=1e-9)
+    assert space is not None
+    product = np.asarray(space.basis.T @ space.basis)
+    np.testing.assert_allclose(product, np.eye(128), atol=1e-5)
+
+
+@pytest.mark.usefixtures("small")
+def test_the_space_grows_no_larger_than_needed(rng):
+    rows = rng.standard_normal((4000, 480))
+    matrix = jnp.asarray(rows.T @ rows / 4000, jnp.float32)
+    right = jnp.asarray(rng.standard_normal((480, 32)), jnp.float32)
+    sizes = [
+        len(found.small)
+        for shift in (100.0, 0.1)
+        if (found := space_of(matrix, right, least_shift=shift, tolerance=1e-4)) is not None
+    ]
+    assert sizes[0] == 4 * 32
+    assert sizes[0] < sizes[1] <= 0.6 * 480
+
+
+def test_small_systems_are_left_to_decompositions(system):
+    assert space_of(*arrays(system), least_shift=0.1, tolerance=1e-4) is None
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("decay", [0.0, 0.7])
+def test_folds_that_share_a_space_have_the_errors_of_those_that_do_not(rng, monkeypatch, decay):
+    features = rng.standard_normal((900, 240)) * np.arange(1, 241) ** -decay
+    targets = features @ rng.standard_normal((240, 32)) + rng.standard_normal((900, 32))
+    parts = [
+        statistics(
+            jnp.asarray(features[j::3], jnp.float32), jnp.asarray(targets[j::3], jnp.float32)
+        )
+        for j in range(3)
+    ]
+    # With the decay the least penalties are beyond the space, and solved one by one.
+    penalties = np.logspace(-3, 3, 7)
+    shared = penalty.cross_validate_statistics(parts, penalties=penalties)
+    monkeypatch.setattr(krylov, "_LEAST_SIDE", 1000)
+    alone = penalty.cross_validate_statistics(parts, penalties=penalties)
+    np.testing.assert_allclose(shared.errors, alone.errors, rtol=2e-4)
