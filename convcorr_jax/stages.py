@@ -5,7 +5,7 @@ import time
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +14,15 @@ from convcorr_jax import files
 from convcorr_jax.errors import InputError
 
 Block = TypeVar("Block")
-State = TypeVar("State", bound=tuple)
+
+
+class _Arrays(Protocol):
+    """What `typing.NamedTuple` makes of arrays."""
+
+    def _asdict(self) -> dict[str, Any]: ...
+
+
+State = TypeVar("State", bound=_Arrays)
 
 
 def stage(

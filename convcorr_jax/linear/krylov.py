@@ -1,8 +1,8 @@
 """Systems of one positive matrix with many right-hand sides and many shifts, by block Lanczos.
 
-For ``(A + s I) W = B`` at every shift s, where A is d by d and B has t columns: the space spanned by ``B, AB,
-A^2 B, ...`` is the same for all shifts. In an orthonormal basis V of it, of m columns, A is a small matrix ``T =
-V'AV``, and with ``B = V_0 R``
+For ``(A + s I) W = B`` at every shift s, where A is d by d and B has t columns: the space spanned by B, A B,
+A A B, ... is the same for all shifts. In an orthonormal basis V of it, of m columns, A is a small matrix
+``T = V'AV``, and with ``B = V_0 R``
 
     W = V (T + s I)^-1 E_0 R,        |(A + s I) W - B| = |R_next Y_last|,
 
@@ -61,7 +61,7 @@ class Space(NamedTuple):
         right = np.zeros((len(self.small), len(self.right)))
         right[: len(self.right)] = self.right
         factor = scipy.linalg.cho_factor(self.small + shift * np.eye(len(self.small)))
-        return scipy.linalg.cho_solve(factor, right)
+        return np.asarray(scipy.linalg.cho_solve(factor, right))
 
 
 def space_of(
