@@ -13,6 +13,8 @@ from convcorr_jax.report.figures import image_grid
 from convcorr_jax.shapes import Image
 
 BACKGROUND = "background"
+# Hues of many classes come close to each other; neighbouring ones then differ in brightness.
+_SHADES = np.array([1.0, 0.75, 0.5])
 
 
 class Segmented(NamedTuple):
@@ -53,7 +55,7 @@ def label_colors(labels: UInt8[np.ndarray, "height width"], classes: Sequence[st
     """
     table = np.zeros((256, 3))
     named = [k for k, name in enumerate(classes) if name != BACKGROUND]
-    table[named] = name_colors(len(named))
+    table[named] = name_colors(len(named)) * _SHADES[np.arange(len(named)) % len(_SHADES), None]
     table[IGNORED_LABEL] = 1
     return np.round(255 * table[labels]).astype(np.uint8)
 
