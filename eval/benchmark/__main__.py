@@ -23,6 +23,7 @@ from eval.benchmark.cases import (
     features,
     linear_svm,
     nearest_neighbors,
+    ridge,
     sift,
 )
 from eval.benchmark.comparison import QUIET_CORES, Case, compare
@@ -36,6 +37,9 @@ CaseName = Literal[
     "sift",
     "nearest_neighbors",
     "linear_svm",
+    "ridge_sklearn",
+    "ridge_himalaya",
+    "ridge_fracridge",
 ]
 CASES: dict[CaseName, Case] = {
     "features": features.CASE,
@@ -44,6 +48,9 @@ CASES: dict[CaseName, Case] = {
     "sift": sift.CASE,
     "nearest_neighbors": nearest_neighbors.CASE,
     "linear_svm": linear_svm.CASE,
+    "ridge_sklearn": ridge.SKLEARN,
+    "ridge_himalaya": ridge.HIMALAYA,
+    "ridge_fracridge": ridge.FRACRIDGE,
 }
 # Of the table where the output is not a terminal, or a narrow one.
 WIDTH = 130

@@ -9,12 +9,13 @@ import pytest
 
 from convcorr_jax.errors import InputError
 from eval.benchmark import __main__ as benchmark
-from eval.benchmark import search_memory
+from eval.benchmark import ridge_stream, search_memory
 from eval.benchmark.cases import (
     belief_propagation,
     distance_transform,
     features,
     nearest_neighbors,
+    ridge,
     sift,
 )
 from eval.benchmark.comparison import MIN_RUNS, Case, Comparison, Quality, compare
@@ -245,3 +246,52 @@ def test_neighbours_may_differ_in_ties_only(monkeypatch):
     assert quality.equal
     assert quality.figures["ties"] == 1
     assert math.isclose(quality.figures["largest gap of a tie"], 0.0)
+
+
+def small_ridge(monkeypatch):
+    monkeypatch.setattr(ridge, "LARGE", (90, 12))
+    monkeypatch.setattr(ridge, "SMALL", (30, 40))
+    monkeypatch.setattr(ridge, "LANDMARKS", 2)
+
+
+def test_ridge_is_compared_by_scikit_learn_itself(monkeypatch):
+    """By leave-one-out and by folds."""
+    small_ridge(monkeypatch)
+    found = benchmark.run_case(ridge.SKLEARN, PYTHON, seconds=0.0)
+    assert "skipped" not in found
+    assert [one["name"].partition(",")[0] for one in found["comparisons"]] == [
+        "leave-one-out",
+        "4 folds",
+    ]
+    assert [one["wanted"]["ratio"] for one in found["comparisons"]] == [8.0, 15.0]
+    for one in found["comparisons"]:
+        assert one["quality"]["equal"]
+        assert one["quality"]["figures"]["weights apart"] < 1e-3
+
+
+def test_ridge_must_choose_alike_and_be_equal_to_the_peers(monkeypatch):
+    small_ridge(monkeypatch)
+    comparison = next(iter(ridge.FRACRIDGE.comparisons()))
+    ours = {name: np.asarray(value) for name, value in comparison.ours().items()}
+    assert comparison.inputs["features"].shape == (30, 40)
+    assert np.bincount(comparison.inputs["folds"]).tolist() == [6] * 5
+    assert comparison.check(ours, ours).equal
+    for name, factor in (("penalty", 10), ("error", 1.01), ("weights", 1.1)):
+        assert not comparison.check(ours, ours | {name: factor * ours[name]}).equal
+    # A peer with another path is judged by its error alone.
+    error = {"error": ours["error"]}
+    assert comparison.check(ours, error).equal
+    assert comparison.check(ours, {"error": 1.5 * ours["error"]}).equal
+    assert not comparison.check(ours, {"error": 0.9 * ours["error"]}).equal
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux counts")
+def test_time_and_memory_of_streamed_ridge_are_told(tmp_path):
+    config = ridge_stream.Config(rows=1200, length=8, targets=3, block=100, out=tmp_path)
+    result = json.loads(ridge_stream.main(config).read_text())
+    assert (result["rows"], result["length"], result["targets"]) == (1200, 8, 3)
+    assert result["block_mb"] == pytest.approx(100 * (8 + 3) * 4 / 2**20)
+    assert result["over_products"] == pytest.approx(result["seconds"] / result["products_s"])
+    assert 0 <= result["beyond_blocks_mb"] == result["peak_mb"] - result["before_mb"]
+    with pytest.raises(InputError, match="rows is 1150 and block 100; whole blocks"):
+        ridge_stream.main(ridge_stream.Config(rows=1150, block=100, out=tmp_path))

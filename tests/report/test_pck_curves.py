@@ -1,3 +1,5 @@
+import numpy as np
+
 from convcorr_jax.report.figures import pixels
 from convcorr_jax.report.pck_curves import pck_curves
 
@@ -10,7 +12,7 @@ def test_every_name_has_a_line_and_more_than_ten_are_told_apart():
     assert [line.get_label() for line in first.lines] == list(many)
     drawn = {(line.get_color(), line.get_linestyle()) for line in first.lines}
     assert len(drawn) == 12
-    assert list(first.lines[3].get_ydata()) == many["category 3"]
+    np.testing.assert_array_equal(first.lines[3].get_ydata(), many["category 3"])
     assert (first.get_xlim(), first.get_ylim()) == ((0.0, 0.5), (0.0, 1.0))
     assert (first.get_ylabel(), second.get_ylabel()) == ("PCK", "")
     assert [axes.get_title() for axes in figure.axes] == ["by category", "mean"]

@@ -1,0 +1,137 @@
+"""Ridge statistics of a million rows: their time beside that of their matrix products, and their memory.
+
+    python -m eval.benchmark.ridge_stream --out runs/ridge_stream
+
+Blocks of rows are summed up one after the other (`convcorr_jax.linear.statistics`), as a pass over features on
+disk would; a few blocks take turns, so that no time goes into making them. Every tenth block is also multiplied
+out alone, X'X (its part on and above the diagonal, as the statistics have it) and X'Y: ``over_products`` is the
+time of the whole pass over the time that these products take for all blocks; 1.15 is wanted at most.
+``over_full_products`` compares with X'X multiplied out in full, as without the symmetry.
+
+All this happens in a process of its own. It notes what it takes when JAX and the blocks are there
+(``before_mb``) and the most it takes from then on (``peak_mb``), resident memory as Linux counts it; 500 MB
+between them are wanted at most. A ridge is solved from the statistics at the end, with its time told apart.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from convcorr_jax import files
+from convcorr_jax.cli.scripts import run
+from convcorr_jax.errors import InputError
+from convcorr_jax.linear import ridge
+from convcorr_jax.linear.statistics import add, empty, gram, matrix_product, statistics
+from convcorr_jax.runlog import write_run
+from eval.benchmark.search_memory import resident_mb
+
+BLOCKS = 3
+SAMPLED_EVERY = 10
+PENALTY = 1e3
+
+
+@dataclass(frozen=True)
+class Config:
+    """How many rows of which size."""
+
+    rows: int = 1_000_000
+    length: int = 4096
+    targets: int = 136
+    block: int = 2_500
+    """Rows of a block."""
+    out: Path = Path("runs/ridge_stream")
+    data_root: Path | None = None
+    """Not needed here; accepted as by every script."""
+
+
+def main(config: Config) -> Path:
+    """Sum up the rows and write ``result.json``; returns its path."""
+    started = time.perf_counter()
+    if min(config.block, config.length, config.targets) < 1 or config.rows % config.block:
+        raise InputError(
+            f"rows is {config.rows} and block {config.block}; whole blocks of at least 1 are expected"
+        )
+    out = files.make_folder(config.out)
+    shape = (config.rows // config.block, config.block, config.length, config.targets)
+    told = subprocess.run(
+        [sys.executable, "-m", "eval.benchmark.ridge_stream", "--pass", *map(str, shape)],
+        capture_output=True,
+        check=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    files.write_json(out / "result.json", json.loads(told.stdout))
+    write_run(out, config, seconds=time.perf_counter() - started)
+    return out / "result.json"
+
+
+def one_pass(count: int, block: int, length: int, targets: int) -> dict[str, Any]:
+    """Sum up so many blocks in this process, and say what time and memory that took."""
+    rng = np.random.default_rng(0)
+    blocks = [
+        (
+            jnp.asarray(rng.standard_normal((block, length), np.float32)),
+            jnp.asarray(rng.standard_normal((block, targets), np.float32)),
+        )
+        for _ in range(BLOCKS)
+    ]
+    before = resident_mb("VmRSS")
+    # The peak is counted from here.
+    Path("/proc/self/clear_refs").write_text("5")
+
+    def sum_up(summed, x, y):
+        return add(summed, statistics(x, y))
+
+    half = jax.jit(lambda x, y: (gram(x), matrix_product(x.T, y)))
+    full = jax.jit(lambda x, y: (matrix_product(x.T, x), matrix_product(x.T, y)))
+    summed = empty(length, targets)
+    first = _seconds(sum_up, summed, *blocks[0])[1]
+    seconds, half_seconds, full_seconds = 0.0, [], []
+    for function in (half, full):
+        _seconds(function, *blocks[0])
+    for number in range(count):
+        summed, taken = _seconds(sum_up, summed, *blocks[number % BLOCKS])
+        seconds += taken
+        if number % SAMPLED_EVERY == 0:
+            half_seconds.append(_seconds(half, *blocks[number % BLOCKS])[1])
+            full_seconds.append(_seconds(full, *blocks[number % BLOCKS])[1])
+    peak = resident_mb("VmHWM")
+    solving = _seconds(lambda: ridge.solve(summed, penalty=PENALTY))[1]
+    return {
+        "rows": int(summed.count),
+        "length": length,
+        "targets": targets,
+        "block_mb": (blocks[0][0].nbytes + blocks[0][1].nbytes) / 2**20,
+        "first_call_s": first,
+        "seconds": seconds,
+        "products_s": float(np.mean(half_seconds)) * count,
+        "full_products_s": float(np.mean(full_seconds)) * count,
+        "over_products": seconds / (float(np.mean(half_seconds)) * count),
+        "over_full_products": seconds / (float(np.mean(full_seconds)) * count),
+        "solve_s": solving,
+        "before_mb": before,
+        "peak_mb": peak,
+        "beyond_blocks_mb": peak - before,
+    }
+
+
+def _seconds(function: Any, *arguments: Any) -> tuple[Any, float]:
+    began = time.perf_counter()
+    result = jax.block_until_ready(function(*arguments))
+    return result, time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    jax.config.update("jax_platforms", "cpu")
+    if sys.argv[1:2] == ["--pass"]:
+        sys.stdout.write(json.dumps(one_pass(*map(int, sys.argv[2:]))))
+    else:
+        run(Config, main, __doc__)
