@@ -80,7 +80,7 @@ def main(config: Config) -> Path:
     if test.records[0].names != train.records[0].names:
         raise InputError("the faces to test are not marked up like those to learn from")
     normalizers = {"nme_outer": _outer(test), "nme_pupil": _pupil(test)}
-    shared = {"train": train.fingerprint, "test": test.fingerprint, "flip": config.flip}
+    shared = {"train": train.fingerprint, "test": test.fingerprint, "mirrored": config.mirrored}
     of_network = {
         **shared,
         "weights": weights.fingerprint,

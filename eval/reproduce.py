@@ -10,12 +10,11 @@ the same settings is not run again. ``results.json`` collects their results, ``i
 import json
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 from rich.console import Console
@@ -23,27 +22,11 @@ from rich.table import Table as Grid
 
 from convcorr_jax import files
 from convcorr_jax.cli.scripts import run
-from convcorr_jax.datasets import roots
 from convcorr_jax.report.page import Section, cell_text, render_page
 from convcorr_jax.runlog import plain, write_run
-from eval import (
-    flow_accuracy,
-    keypoint_classification,
-    keypoint_prediction,
-    keypoint_transfer,
-    patch_reconstruction,
-    receptive_field_average,
-    receptive_fields,
-    sections,
-)
+from eval.experiments import Experiment, experiments
 
 TITLE = "convcorr_jax: where convnets look"
-
-PREPARED: tuple[tuple[str, keypoint_transfer.Transfer], ...] = (
-    ("pf_willow", "box"),
-    ("pf_willow", "image"),
-    ("lfpw68", "neighbors"),
-)
 
 
 @dataclass(frozen=True)
@@ -53,15 +36,6 @@ class Config:
     out: Path = Path("out/report")
     data_root: Path | None = None
     """Folder of prepared data sets to use in place of the embedded default."""
-
-
-class Experiment(NamedTuple):
-    """A script, its settings, and how its result is shown."""
-
-    name: str
-    main: Callable[[Any], Path]
-    config: Any
-    show: Callable[[str, dict[str, Any]], Section]
 
 
 def main(config: Config) -> Path:
@@ -84,123 +58,6 @@ def main(config: Config) -> Path:
         temporary.write_text(page, encoding="utf-8")
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "index.html"
-
-
-def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
-    """The embedded experiments, or those of the data sets that lie under ``data_root``.
-
-    Raises:
-        InputError: ``data_root`` is given and is no folder of prepared data sets.
-    """
-    fields = Experiment(
-        "receptive_fields",
-        receptive_fields.main,
-        receptive_fields.Config(out=out / "receptive_fields"),
-        sections.receptive_fields,
-    )
-    if data_root is None:
-        return (
-            fields,
-            Experiment(
-                "warped_photographs",
-                flow_accuracy.main,
-                flow_accuracy.Config(seeds=2, out=out / "warped_photographs"),
-                sections.accuracy,
-            ),
-            transfer_experiment(
-                out, "rendered", "neighbors", rendered_train=150, rendered_test=8, sizes_px=(227,)
-            ),
-            Experiment(
-                "keypoint_classification",
-                keypoint_classification.main,
-                keypoint_classification.Config(
-                    rendered_train=40,
-                    rendered_test=20,
-                    windows=40,
-                    out=out / "keypoint_classification",
-                ),
-                sections.classification,
-            ),
-            Experiment(
-                "keypoint_prediction",
-                keypoint_prediction.main,
-                keypoint_prediction.Config(
-                    images=30, rounds=1, folds=2, rendered_train=60, out=out / "keypoint_prediction"
-                ),
-                sections.prediction,
-            ),
-            *_figures_1_and_2(out, patch_database=out / "patch_database"),
-        )
-    found = [
-        transfer_experiment(out, dataset, protocol, data_root=data_root)
-        for dataset, protocol in PREPARED
-        if (data_root / dataset).is_dir()
-    ]
-    for dataset in ("lfpw68", "lspet"):
-        if (data_root / dataset).is_dir():
-            shared: dict[str, Any] = {"dataset": dataset, "data_root": data_root}
-            classify, predict = f"{dataset}_classification", f"{dataset}_prediction"
-            found += [
-                Experiment(
-                    classify,
-                    keypoint_classification.main,
-                    keypoint_classification.Config(out=out / classify, **shared),
-                    sections.classification,
-                ),
-                Experiment(
-                    predict,
-                    keypoint_prediction.main,
-                    keypoint_prediction.Config(out=out / predict, **shared),
-                    sections.prediction,
-                ),
-            ]
-    if (data_root / "imagenet_sample").is_dir():
-        found += _figures_1_and_2(
-            out,
-            dataset="imagenet_sample",
-            data_root=data_root,
-            patch_database=out / "patch_database",
-        )
-    if not found:
-        # Says where it looked, in the words of every other script.
-        roots.find("pf_willow", data_root)
-    return (fields, *found)
-
-
-def _figures_1_and_2(out: Path, *, patch_database: Path, **options: Any) -> list[Experiment]:
-    """Both figures from one patch database."""
-    return [
-        Experiment(
-            "patch_reconstruction",
-            patch_reconstruction.main,
-            patch_reconstruction.Config(
-                database=patch_database, out=out / "patch_reconstruction", **options
-            ),
-            sections.reconstruction,
-        ),
-        Experiment(
-            "receptive_field_average",
-            receptive_field_average.main,
-            receptive_field_average.Config(
-                database=patch_database, out=out / "receptive_field_average", **options
-            ),
-            sections.receptive_field_average,
-        ),
-    ]
-
-
-def transfer_experiment(
-    out: Path,
-    dataset: str,
-    protocol: keypoint_transfer.Transfer,
-    *,
-    name: str | None = None,
-    **options: Any,
-) -> Experiment:
-    """`eval.keypoint_transfer` with these settings, in a subfolder of its own."""
-    name = name or f"{dataset}_{protocol}"
-    config = keypoint_transfer.Config(dataset=dataset, protocol=protocol, out=out / name, **options)
-    return Experiment(name, keypoint_transfer.main, config, sections.transfer)
 
 
 def _result(experiment: Experiment) -> dict[str, Any]:

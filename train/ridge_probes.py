@@ -42,8 +42,8 @@ class Learning:
     """Of look-back, at most."""
     share: float = 0.97
     """Of the training faces whose errors the margins of the squares of look-back cover; the paper's is 1."""
-    flip: bool = True
-    """Learn from mirrored faces, too."""
+    mirrored: bool = True
+    """Train with every face and its mirror image."""
     rendered_train: int = 200
     data_root: Path | None = None
     """Folder of prepared data sets; by default the environment's CONVCORR_DATA."""
@@ -98,7 +98,7 @@ def fit_faces(
     one = train.records[0]
     count = len(train.records)
     faces, people = train.faces, np.arange(count)
-    if options.flip:
+    if options.mirrored:
         faces = with_mirrored(
             faces,
             widths=[record.size.width for record in train.records],

@@ -13,7 +13,7 @@ from convcorr_jax.cli.scripts import run
 from convcorr_jax.datasets import synthetic
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
-from eval import flow_accuracy, keypoint_transfer, receptive_fields, reproduce
+from eval import experiments, flow_accuracy, keypoint_transfer, receptive_fields, reproduce
 
 METHODS = {"conv4_flow", "paper_energy", "sift_flow", "copy"}
 
@@ -126,8 +126,10 @@ def test_flow_beats_no_flow_on_warped_photographs(tmp_path):
 
 
 def test_the_page_shows_what_the_scripts_found(tmp_path, willow, monkeypatch, capsys):
-    cars = reproduce.transfer_experiment(tmp_path, str(willow), "box", name="cars", sizes_px=(131,))
-    few = (reproduce.experiments(tmp_path, None)[0], cars)
+    cars = experiments.transfer_experiment(
+        tmp_path, str(willow), "box", name="cars", sizes_px=(131,)
+    )
+    few = (experiments.experiments(tmp_path, None)[0], cars)
     monkeypatch.setattr(reproduce, "experiments", lambda out, data_root: few)
     page = reproduce.main(reproduce.Config(out=tmp_path)).read_text(encoding="utf-8")
     results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
@@ -144,7 +146,7 @@ def test_the_page_shows_what_the_scripts_found(tmp_path, willow, monkeypatch, ca
 
 def test_reproduce_refuses_a_folder_without_data(tmp_path):
     with pytest.raises(InputError, match="pf_willow"):
-        reproduce.experiments(tmp_path, tmp_path)
+        experiments.experiments(tmp_path, tmp_path)
 
 
 def test_scripts_exit_with_a_sentence(tmp_path):
