@@ -5,7 +5,7 @@ import time
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,6 +16,7 @@ from convcorr_jax.errors import InputError
 Block = TypeVar("Block")
 
 
+@runtime_checkable
 class _Arrays(Protocol):
     """What `typing.NamedTuple` makes of arrays."""
 

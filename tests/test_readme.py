@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import tyro
 from keypoint_models import write_model
+from landmark_probes import write_probe
 from leeds_tree import write_lsp
 from PIL import Image
 from skimage import data
@@ -48,6 +49,7 @@ def test_convcorr_runs(command, tmp_path, monkeypatch, capsys):
     Image.fromarray(data.astronaut()[:256, 80:336]).save("face.jpg")
     write_lsp(tmp_path / "lsp_dataset")
     write_model(tmp_path / "runs" / "detectors" / "face")
+    write_probe(tmp_path / "runs" / "landmarks" / "landmarks")
     if "data/lsp" in command:
         prepare = "datasets prepare lsp --source lsp_dataset --out data --processes 1"
         assert cli.main(prepare.split()) == 0

@@ -9,8 +9,9 @@ from PIL import Image as PillowImage
 from convcorr_jax.cli import main as convcorr
 from convcorr_jax.datasets import synthetic
 from convcorr_jax.errors import InputError
-from eval import face_landmarks
+from eval import face_landmarks, probe_sections
 from tests.genuine import genuine
+from tests.shown import assert_shown
 from train import ridge_probes
 from train.landmark_faces import frame_of, read_faces
 
@@ -44,6 +45,16 @@ def test_pictures_are_written(config, result):
     for name in ("figure_3.jpg", "cumulative_error.png"):
         with PillowImage.open(config.out / name) as picture:
             assert min(picture.size) > 100
+
+
+def test_the_page_shows_it(config, result):
+    section = assert_shown(probe_sections.landmarks, result, config.out)
+    assert [row[0] for row in section.tables[0].rows] == [
+        "mean",
+        "rgb_ridge",
+        "convnet_ridge",
+        "look_back",
+    ]
 
 
 def test_what_is_kept_is_not_done_again(config, result, monkeypatch):
