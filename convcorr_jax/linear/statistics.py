@@ -14,6 +14,7 @@ Hence k folds cost one pass over the rows and k subtractions, rows may come in b
 and a pass may be stopped, kept on disk, and go on. Memory is O(d^2 + d t), never O(n d).
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -104,6 +105,24 @@ def add(a: Statistics, b: Statistics) -> Statistics:
         a.cross + b.cross + weight * jnp.outer(x, y),
         a.spread + b.spread + weight * y**2,
     )
+
+
+@functools.partial(jax.jit, donate_argnums=0)
+def accumulate(
+    total: Statistics,
+    features: Float[Array, "n d"],
+    targets: Float[Array, "n t"],
+    counted: Bool[Array, " n"] | None = None,
+) -> Statistics:
+    """The statistics of the rows of ``total`` and of one block more; the arrays of ``total`` are used up.
+
+    Args:
+        total: of the rows so far.
+        features: as of `statistics`.
+        targets: as of `statistics`.
+        counted: as of `statistics`.
+    """
+    return add(total, statistics(features, targets, counted))
 
 
 @jax.jit

@@ -11,6 +11,7 @@ import pytest
 from convcorr_jax.linear import ridge
 from convcorr_jax.linear.statistics import (
     Statistics,
+    accumulate,
     add,
     all_sum,
     empty,
@@ -125,7 +126,7 @@ def test_streamed_rows_solve_as_those_in_memory(rows):
         block = [
             jnp.pad(a[start : start + 32], [(0, 32 - size), (0, 0)]) for a in (features, targets)
         ]
-        total = add(total, statistics(*block, jnp.arange(32) < size))
+        total = accumulate(total, *block, jnp.arange(32) < size)
     streamed, whole = ridge.solve(total, penalty=1.0), ridge.fit(features, targets, penalty=1.0)
     np.testing.assert_allclose(streamed.weights, whole.weights, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(streamed.bias, whole.bias, rtol=1e-4, atol=1e-4)
