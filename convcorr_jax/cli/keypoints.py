@@ -1,14 +1,12 @@
 """``convcorr keypoints``: a photograph and a trained model in, a picture and a table of points out."""
 
-import contextlib
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from convcorr_jax.cli.outputs import check_outputs
+from convcorr_jax.cli.outputs import check_outputs, write_points_and_picture
 from convcorr_jax.cli.parsing import BoxOption, as_box, numbers
 
 _LONGEST_PX = 800
@@ -41,12 +39,11 @@ class Keypoints:
 
     def run(self) -> None:
         """Read, predict, draw, write; say on the standard output where the results are."""
-        table = self.out.with_suffix(".csv")
-        check_outputs(self.out, (table,), read=(self.photograph, self.model, self.weights))
+        read = (self.photograph, self.model, self.weights)
+        check_outputs(self.out, (self.out.with_suffix(".csv"),), read=read)
         from convcorr_jax import coords, files
         from convcorr_jax.backbone.weights import load
         from convcorr_jax.keypoints.model import decide, load_model, look
-        from convcorr_jax.point_files import write_points
         from convcorr_jax.report.figures import points_overlay
 
         photograph = files.read_image(self.photograph)
@@ -57,11 +54,11 @@ class Keypoints:
         picture = points_overlay(
             photograph, found.points[0], names=model.names, boxes=[box], longest_px=_LONGEST_PX
         )
-        with contextlib.ExitStack() as stack:
-            drawn = stack.enter_context(files.written_whole(self.out))
-            written = stack.enter_context(files.written_whole(table))
-            files.write_image(drawn, picture)
-            write_points(written, model.names, found.points[0], found.confidence[0])
-        sys.stdout.write(
-            f"{len(model.names)} keypoints of a {model.category}.\n{self.out}\n{table}\n"
+        write_points_and_picture(
+            self.out,
+            picture,
+            model.names,
+            found.points[0],
+            found.confidence[0],
+            what=f"keypoints of a {model.category}",
         )

@@ -1,14 +1,12 @@
 """``convcorr landmarks``: a photograph and a trained probe in, a picture and a table of points out."""
 
-import contextlib
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from convcorr_jax.cli.outputs import check_outputs
+from convcorr_jax.cli.outputs import check_outputs, write_points_and_picture
 from convcorr_jax.cli.parsing import BoxOption, as_box, numbers
 
 _LONGEST_PX = 800
@@ -41,13 +39,12 @@ class Landmarks:
 
     def run(self) -> None:
         """Read, look, draw, write; say on the standard output where the results are."""
-        table = self.out.with_suffix(".csv")
-        check_outputs(self.out, (table,), read=(self.photograph, self.model, self.weights))
+        read = (self.photograph, self.model, self.weights)
+        check_outputs(self.out, (self.out.with_suffix(".csv"),), read=read)
         import numpy as np
 
         from convcorr_jax import coords, files
         from convcorr_jax.backbone.weights import load as load_weights
-        from convcorr_jax.point_files import write_points
         from convcorr_jax.probes.landmark_files import description, load
         from convcorr_jax.probes.landmarks import Faces, look
         from convcorr_jax.report.figures import points_overlay
@@ -70,9 +67,4 @@ class Landmarks:
             boxes=() if box is None else [box],
             longest_px=_LONGEST_PX,
         )
-        with contextlib.ExitStack() as stack:
-            drawn = stack.enter_context(files.written_whole(self.out))
-            written = stack.enter_context(files.written_whole(table))
-            files.write_image(drawn, picture)
-            write_points(written, probe.names, points)
-        sys.stdout.write(f"{len(probe.names)} landmarks.\n{self.out}\n{table}\n")
+        write_points_and_picture(self.out, picture, probe.names, points, what="landmarks")

@@ -1,7 +1,10 @@
-"""Which files a command may write: refused before any work is done for them."""
+"""The files that a command writes: refused before any work is done for them, written all or none."""
 
-from collections.abc import Iterable
+import contextlib
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from convcorr_jax.errors import InputError
 
@@ -31,3 +34,28 @@ def check_outputs(
             if path.exists() and other.exists() and path.samefile(other):
                 raise InputError(f"--out {picture} would overwrite {other}, which is read")
         files.check_writable(path)
+
+
+def write_points_and_picture(
+    out: Path, picture: Any, names: Sequence[str], points: Any, confidence: Any = None, *, what: str
+) -> None:
+    """Write a picture, and a table of its points beside it; say on the standard output where they are.
+
+    Args:
+        out: the picture's path; the table's ends in .csv.
+        picture: 8-bit RGB.
+        names: of the points.
+        points: as of `write_points`.
+        confidence: likewise.
+        what: the points are, for the sentence.
+    """
+    from convcorr_jax import files
+    from convcorr_jax.point_files import write_points
+
+    table = out.with_suffix(".csv")
+    with contextlib.ExitStack() as stack:
+        drawn = stack.enter_context(files.written_whole(out))
+        written = stack.enter_context(files.written_whole(table))
+        files.write_image(drawn, picture)
+        write_points(written, names, points, confidence)
+    sys.stdout.write(f"{len(names)} {what}.\n{out}\n{table}\n")
