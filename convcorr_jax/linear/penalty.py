@@ -9,29 +9,31 @@ import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Float, Int
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
+from convcorr_jax.linear.fold_squares import (
+    members_of,
+    squares_from_spaces,
+    squares_from_statistics,
+)
 from convcorr_jax.linear.held_out import decompose, held_out_residuals
-from convcorr_jax.linear.krylov import space_of
 from convcorr_jax.linear.leave_one_out import leave_one_out_squares, spectrum
 from convcorr_jax.linear.ridge import Ridge, Rows, Targets
 from convcorr_jax.linear.statistics import (
     Statistics,
     add,
-    matrix_product,
     statistics,
     subtract,
 )
 
 # Penalties between a ten-thousandth and a hundred times the mean eigenvalue, three to a power of ten or so.
 _GRID = np.logspace(-4, 2, 19)
-# To which folds that share a space solve their systems, relative to the right-hand sides.
-_TOLERANCE = 3e-5
+# With more folds one decomposition of all rows is cheaper than a space a fold.
+_FEW_FOLDS = 10
 # Rows whose leave-one-out residuals are computed at once.
 _ROWS_AT_ONCE = 4096
 
@@ -111,7 +113,7 @@ def cross_validate(
     """
     x, y = ridge.checked(features, targets)
     penalties = _checked_path(penalties)
-    members = _members(folds, len(x), k)
+    members = members_of(folds, len(x), k)
     n, d = x.shape
     if n < d:
         return _by_rows(x, y, penalties, members)
@@ -135,7 +137,7 @@ def cross_predict(
     """
     x, y = ridge.checked(features, targets)
     penalties = _checked_path(np.array([penalty]))
-    members = _members(folds, len(x), k)
+    members = members_of(folds, len(x), k)
     n, d = x.shape
     predicted = np.empty(y.shape, y.dtype)
     if n < d:
@@ -176,21 +178,9 @@ def cross_validate_statistics(
     squares = np.zeros((len(penalties), whole.cross.shape[1]))
     condition = np.zeros(len(penalties))
     for part in parts:
-        rest = subtract(whole, part)
-        ridge.check_statistics(rest)
-        size = float(jnp.trace(rest.scatter)) / len(rest.scatter)
-        scatter, cross = rest.scatter / size, rest.cross / size
-        bound = float(jnp.sqrt((scatter**2).sum()))
-        condition = np.maximum(condition, 1 + bound * size / penalties)
-        shared = space_of(
-            scatter, cross, least_shift=float(penalties.min()) / size, tolerance=_TOLERANCE
-        )
-        for row, penalty in enumerate(penalties / size):
-            if shared is not None and shared.residual(penalty) <= _TOLERANCE:
-                weights = shared.solve(penalty)
-            else:
-                weights = ridge.solve(rest, penalty=penalty * size).weights
-            squares[row] += np.asarray(_held_out_squares(weights, rest, part))
+        of_fold = squares_from_statistics(subtract(whole, part), part, penalties)
+        squares += of_fold.squares
+        condition = np.maximum(condition, of_fold.condition)
     return _curve(penalties, squares / int(whole.count), condition)
 
 
@@ -211,7 +201,7 @@ def leave_one_out(
     penalties = _checked_path(penalties)
     n, d = x.shape
     if n < d:
-        return _by_rows(x, y, penalties, _members(np.arange(n), n, n))
+        return _by_rows(x, y, penalties, members_of(np.arange(n), n, n))
     found = spectrum(statistics(x, y))
     path = jnp.asarray(penalties, x.dtype)
     squares = jnp.zeros((len(path), y.shape[1]), y.dtype)
@@ -219,32 +209,6 @@ def leave_one_out(
         block = slice(start, start + _ROWS_AT_ONCE)
         squares += leave_one_out_squares(found, x[block], y[block], path)
     return _curve(penalties, squares / n, found.condition(path))
-
-
-class _Members(NamedTuple):
-    """The rows of every fold, filled up to the size of the largest."""
-
-    rows: Int[np.ndarray, "k m"]
-    counted: Bool[np.ndarray, "k m"]
-
-
-def _members(folds: Int[np.ndarray, " _"], n: int, k: int) -> _Members:
-    if np.shape(folds) != (n,):
-        raise InputError(
-            f"folds have shape {np.shape(folds)}; one for each of {n} rows is expected"
-        )
-    if k < 2 or folds.min() < 0 or folds.max() >= k:
-        raise InputError(f"folds hold numbers other than 0 to {k - 1}; k is at least 2")
-    sizes = np.bincount(folds, minlength=k)
-    if not sizes.all() or sizes.max() > n - 2:
-        raise InputError(
-            f"the {k} folds hold {sizes.tolist()} of {n} rows; each must hold one and leave two"
-        )
-    rows = np.zeros((k, sizes.max()), np.int64)
-    order = np.argsort(folds, kind="stable")
-    counted = np.arange(sizes.max())[None] < sizes[:, None]
-    rows[counted] = order
-    return _Members(rows, counted)
 
 
 def _checked_path(penalties: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
@@ -256,6 +220,10 @@ def _checked_path(penalties: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]
 
 
 def _by_rows(x, y, penalties, members) -> PenaltyCurve:
+    if len(members.rows) <= _FEW_FOLDS:
+        found = squares_from_spaces(x, y, penalties, members)
+        if found is not None:
+            return _curve(penalties, found.squares / len(x), found.condition)
     kernel = decompose(x, y)
     # One call a penalty: inside a loop of one compiled program, products use one core of a CPU.
     squares = [
@@ -272,15 +240,3 @@ def _curve(penalties, errors, condition) -> PenaltyCurve:
             "larger penalties or double precision are needed"
         )
     return PenaltyCurve(penalties, errors, np.asarray(condition, np.float64))
-
-
-@jax.jit
-def _held_out_squares(
-    weights: Float[Array, "d t"], rest: Statistics, part: Statistics
-) -> Float[Array, " t"]:
-    """The squared errors on the rows of ``part`` of weights that were fitted to those of ``rest``."""
-    product = matrix_product(part.scatter, weights)
-    squares = part.spread + (weights * (product - 2 * part.cross)).sum(0)
-    between = (part.feature_mean - rest.feature_mean)[None]
-    offset = part.target_mean - rest.target_mean - matrix_product(between, weights)[0]
-    return jnp.maximum(squares, 0) + part.count.astype(squares.dtype) * offset**2

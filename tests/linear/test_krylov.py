@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from convcorr_jax.linear import krylov, penalty
+from convcorr_jax.linear.fold_squares import members_of, squares_from_spaces
+from convcorr_jax.linear.held_out import decompose, held_out_residuals
 from convcorr_jax.linear.krylov import space_of
 from convcorr_jax.linear.statistics import statistics
 
@@ -84,3 +86,24 @@ def test_folds_that_share_a_space_have_the_errors_of_those_that_do_not(rng, monk
     monkeypatch.setattr(krylov, "_LEAST_SIDE", 1000)
     alone = penalty.cross_validate_statistics(parts, penalties=penalties)
     np.testing.assert_allclose(shared.errors, alone.errors, rtol=2e-4)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(("decay", "shared"), [(1.0, True), (0.0, False)])
+def test_folds_of_few_rows_share_spaces_too(rng, decay, shared):
+    features = rng.standard_normal((480, 2400)) * np.arange(1, 2401) ** -decay
+    features = features.astype(np.float32) + np.float32(0.5)
+    targets = (features[:, :32] + rng.standard_normal((480, 32))).astype(np.float32)
+    folds = rng.integers(0, 3, 480)
+    size = ((features - features.mean(0)) ** 2).sum() / 480
+    penalties = size * np.array([1.0, 10.0, 100.0])
+    x, y, members = jnp.asarray(features), jnp.asarray(targets), members_of(folds, 480, 3)
+    found = squares_from_spaces(x, y, penalties, members)
+    assert (found is not None) == shared
+    whole = penalty.cross_validate(features, targets, penalties=penalties, folds=folds, k=3)
+    if shared:
+        np.testing.assert_array_equal(found.squares / 480, whole.errors)
+    squares = [
+        (held_out_residuals(decompose(x, y), *members, one) ** 2).sum((0, 1)) for one in penalties
+    ]
+    np.testing.assert_allclose(whole.errors, np.array(squares) / 480, rtol=2e-4)
