@@ -5,7 +5,7 @@ import pytest
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.ridge import fit
-from convcorr_jax.probes.rgb import absolute_error, reconstruct, rgb_targets, as_squares
+from convcorr_jax.probes.rgb import absolute_error, as_squares, reconstruct, rgb_targets
 
 
 def test_targets_are_colours_between_0_and_1_of_photographs_of_any_size(rng):
