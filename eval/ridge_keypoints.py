@@ -27,7 +27,6 @@ from convcorr_jax.cli.scripts import run
 from convcorr_jax.datasets.categories import RENDERED, Category, read_categories
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.descriptors.global_features import default_layer
-from convcorr_jax.descriptors.views import BOX_MARGIN
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics.pck import LONG_2014, Pck, pck
 from convcorr_jax.probes.keypoints import fit_keypoints, mean_keypoints
@@ -62,8 +61,9 @@ class Config:
     """Whose activations are probed; by default fc6, or pool5 where the weights have no fc6."""
     mirrored: bool = False
     """Train with every object and its mirror image, left and right exchanged."""
-    margin: float = BOX_MARGIN
-    """What is shown around a box, in fractions of its width and height."""
+    margin: float = 0.0
+    """What is shown around a box, in fractions of its width and height. Held out by folds, training faces were
+    predicted best with none, those of LSPET a little better with 0.15."""
     rendered_train: int = 100
     """Training instances of every rendered category."""
     rendered_test: int = 25

@@ -29,7 +29,7 @@ from convcorr_jax import files
 from convcorr_jax.cli.scripts import run
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
-from convcorr_jax.linear.statistics import add, empty, gram, matrix_product, statistics
+from convcorr_jax.linear.statistics import accumulate, empty, gram, matrix_product
 from convcorr_jax.runlog import write_run
 from eval.benchmark.search_memory import resident_mb
 
@@ -87,18 +87,15 @@ def one_pass(count: int, block: int, length: int, targets: int) -> dict[str, Any
     # The peak is counted from here.
     Path("/proc/self/clear_refs").write_text("5")
 
-    def sum_up(summed, x, y):
-        return add(summed, statistics(x, y))
-
     half = jax.jit(lambda x, y: (gram(x), matrix_product(x.T, y)))
     full = jax.jit(lambda x, y: (matrix_product(x.T, x), matrix_product(x.T, y)))
     summed = empty(length, targets)
-    first = _seconds(sum_up, summed, *blocks[0])[1]
+    first = _seconds(accumulate, empty(length, targets), *blocks[0])[1]
     seconds, half_seconds, full_seconds = 0.0, [], []
     for function in (half, full):
         _seconds(function, *blocks[0])
     for number in range(count):
-        summed, taken = _seconds(sum_up, summed, *blocks[number % BLOCKS])
+        summed, taken = _seconds(accumulate, summed, *blocks[number % BLOCKS])
         seconds += taken
         if number % SAMPLED_EVERY == 0:
             half_seconds.append(_seconds(half, *blocks[number % BLOCKS])[1])
