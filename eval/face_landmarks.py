@@ -43,7 +43,7 @@ from convcorr_jax.runlog import write_run
 from convcorr_jax.shapes import Image
 from convcorr_jax.stages import stage
 from train.landmark_faces import FRAME_MARGIN, RGB_PX, FaceSet, frame_of, read_faces, rgb
-from train.ridge_probes import Learning, fit_faces, mean_face
+from train.ridge_probes import LANDMARK_LAYER, Learning, fit_faces, mean_face
 
 PUBLISHED = {
     "helen": {"mean": 0.501, "rgb_ridge": 0.096, "convnet_ridge": 0.065, "look_back": 0.058},
@@ -75,6 +75,7 @@ def main(config: Config) -> Path:
     started = time.perf_counter()
     out = files.make_folder(config.out)
     weights = load(config.network, config.weights)
+    layer = config.layer or LANDMARK_LAYER
     train = read_faces(config.train, config.data_root, test=False, rendered=config.rendered_train)
     test = read_faces(config.test, config.data_root, test=True, rendered=config.rendered_test)
     if test.records[0].names != train.records[0].names:
@@ -84,14 +85,14 @@ def main(config: Config) -> Path:
     of_network = {
         **shared,
         "weights": weights.fingerprint,
-        "layer": config.layer,
+        "layer": layer,
         "rounds": config.rounds,
         "share": config.share,
     }
     seen = stage(
         out / "kept" / "convnet.npz",
         of_network,
-        lambda: _seen(train, test, convnet(weights, config.layer), config, config.rounds),
+        lambda: _seen(train, test, convnet(weights, layer), config, config.rounds),
     )
     colors = stage(
         out / "kept" / "rgb.npz",
@@ -121,7 +122,7 @@ def main(config: Config) -> Path:
         "left_out": {"train": train.left_out, "test": test.left_out},
         "network": weights.network.name,
         "weights": weights.source,
-        "layer": config.layer,
+        "layer": layer,
         "frame_margin": FRAME_MARGIN,
         **{
             name: {m: summary(one).mean for m, one in found.items()}

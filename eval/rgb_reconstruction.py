@@ -42,7 +42,7 @@ from convcorr_jax.report.learning_curve import learning_curve
 from convcorr_jax.runlog import progress, write_run
 from convcorr_jax.shapes import Image
 from convcorr_jax.stages import stage
-from eval.variation_features import features, fingerprint, squares, variations_of
+from train.variation_features import features, fingerprint, squares, variations_of
 
 PUBLISHED = {"images": 49_000, "mean_absolute_error": 0.12}
 FOLDS = 4

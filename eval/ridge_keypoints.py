@@ -36,7 +36,7 @@ from convcorr_jax.report.pck_curves import pck_curves
 from convcorr_jax.runlog import plain, write_run
 from convcorr_jax.shapes import Image
 from convcorr_jax.stages import stage
-from eval.box_features import RGB, BoxFeatures, box_features
+from train.box_features import RGB, BoxFeatures, box_features
 
 # PASCAL VOC 2011, mean over 20 categories at 0.1, of Table 2.
 PUBLISHED = {"sift": 0.157, "sift_prior": 0.284, "convnet_ridge": 0.278, "conv5_sliding": 0.333}

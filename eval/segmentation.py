@@ -45,7 +45,7 @@ from convcorr_jax.report.figures import pixels
 from convcorr_jax.report.segmentation_figure import Segmented, segmentation_figure
 from convcorr_jax.runlog import progress, write_run
 from convcorr_jax.stages import stage
-from eval.variation_features import features, fingerprint, squares, variations_of
+from train.variation_features import features, fingerprint, squares, variations_of
 
 FOLDS = 4
 CONVNET, _ = KINDS = ("convnet", "rgb")
@@ -178,7 +178,7 @@ def _outcome(
     folds = np.repeat(_folds(len(scenes.train)), len(train) // len(scenes.train))
     targets = segmentation.targets(shares)
     probe, curve = fit_grid(train, targets, side=segmentation.SIDE, folds=folds, k=FOLDS)
-    held_out = cross_predict(train, targets, penalty=float(curve.best()), folds=folds, k=FOLDS)
+    held_out = cross_predict(train, targets, penalty=curve.best(), folds=folds, k=FOLDS)
     same = segmentation.responses(probe, train)
     mixings = [
         segmentation.fit_mixing(one, shares, folds=folds, k=FOLDS)

@@ -43,8 +43,8 @@ from convcorr_jax.report.figures import image_grid, pixels
 from convcorr_jax.runlog import write_run
 from convcorr_jax.shapes import Image
 from convcorr_jax.stages import stage
-from eval.face_attributes import ENDS, MIRRORED, Annotated, Faces, mirrored, read_faces
-from eval.variation_features import features, fingerprint, squares, variations_of
+from train.face_attributes import ENDS, MIRRORED, Annotated, Faces, mirrored, read_faces
+from train.variation_features import features, fingerprint, squares, variations_of
 
 FOLDS = 4
 # Every third penalty of the grid will do for colours, of which there are thousands.

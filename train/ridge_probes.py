@@ -1,30 +1,42 @@
-"""Train a ridge probe of facial landmarks, with look-back (Sharif Razavian et al. 2014, section 3.1).
+"""Train a ridge probe and save it (Sharif Razavian et al. 2014, sections 3.1 and 4).
 
-    python -m train.ridge_probes                                                (rendered faces)
+    python -m train.ridge_probes                                                (landmarks of rendered faces)
     python -m train.ridge_probes --train lfpw68 helen68 --out runs/landmarks
+    python -m train.ridge_probes --probe attributes --train lfw_attributes
+    python -m train.ridge_probes --probe colors --train imagenet_sample
 
-Writes ``landmarks.npz`` and ``landmarks.json``, which ``convcorr landmarks --model`` uses. Layer and share were
-chosen on training faces of LFPW that were held out: there conv3 and conv4 leave a fifth less error than pool5.
+Writes ``<probe>.npz`` and ``<probe>.json`` (`convcorr_jax.probes.saved`): ``landmarks``, with look-back, which
+``convcorr landmarks --model`` uses; ``keypoints`` of every category; ``colors`` of photographs; ``classes`` of
+their pixels; ``attributes`` of faces. Only the training split is learned from.
+
+Layer and share of look-back's landmarks were chosen on training faces of LFPW that were held out: there conv3
+and conv4 leave a fifth less error than pool5.
 """
 
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
 
 from convcorr_jax import files
-from convcorr_jax.backbone.weights import load
+from convcorr_jax.backbone.weights import Weights, load
 from convcorr_jax.cli.scripts import run
 from convcorr_jax.datasets.categories import RENDERED
+from convcorr_jax.descriptors.global_features import default_layer
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics.landmark_error import normalized_errors, summary
 from convcorr_jax.probes.landmark_files import Reads, save
 from convcorr_jax.probes.landmarks import Description, LandmarkProbe, convnet, fit, with_mirrored
 from convcorr_jax.probes.look_back import look_back_sets, to_fractions, to_pixels
+from convcorr_jax.probes.saved import save_probe
 from convcorr_jax.runlog import write_run
 from train.landmark_faces import FRAME_MARGIN, FaceSet, frame_of, read_faces
+from train.picture_probes import Kind, Source, fit_picture_probe
+
+LANDMARK_LAYER = "conv3"
 
 
 @dataclass(frozen=True)
@@ -36,8 +48,8 @@ class Learning:
     network: str = "alexnet"
     weights: Path | None = None
     """File of weights; by default those that are installed or fetched."""
-    layer: str = "conv3"
-    """Whose activations describe a square."""
+    layer: str | None = None
+    """Whose activations describe a square; by default conv3 for landmarks, else fc6 or pool5."""
     rounds: int = 2
     """Of look-back, at most."""
     share: float = 0.97
@@ -53,6 +65,7 @@ class Learning:
 class Config(Learning):
     """What to train on what."""
 
+    probe: Literal["landmarks", "keypoints", "colors", "classes", "attributes"] = "landmarks"
     out: Path = Path("runs/ridge_probes")
 
 
@@ -61,8 +74,19 @@ def main(config: Config) -> Path:
     started = time.perf_counter()
     out = files.make_folder(config.out)
     weights = load(config.network, config.weights)
+    if config.probe == "landmarks":
+        facts = _train_landmarks(config, weights)
+    else:
+        facts = _train_picture_probe(config.probe, config, weights)
+    files.write_json(out / "result.json", facts)
+    write_run(out, config, seconds=time.perf_counter() - started)
+    return out / "result.json"
+
+
+def _train_landmarks(config: Config, weights: Weights) -> dict[str, Any]:
+    layer = config.layer or LANDMARK_LAYER
     train = read_faces(config.train, config.data_root, test=False, rendered=config.rendered_train)
-    probe, held_out = fit_faces(train, convnet(weights, config.layer), config, rounds=config.rounds)
+    probe, held_out = fit_faces(train, convnet(weights, layer), config, rounds=config.rounds)
     lengths = np.array([one.normalizer_px or np.nan for one in train.records])
     facts = {
         "datasets": list(config.train),
@@ -72,15 +96,34 @@ def main(config: Config) -> Path:
             summary(normalized_errors(one, train.points, lengths)).mean for one in held_out
         ],
     }
-    save(
-        out / "landmarks",
-        probe,
-        Reads(weights.network.name, weights.fingerprint, config.layer, FRAME_MARGIN),
-        training=facts,
+    reads = Reads(weights.network.name, weights.fingerprint, layer, FRAME_MARGIN)
+    save(config.out / "landmarks", probe, reads, training=facts)
+    return facts
+
+
+def _train_picture_probe(kind: Kind, config: Config, weights: Weights) -> dict[str, Any]:
+    if len(config.train) != 1:
+        raise InputError(f"--train names {len(config.train)} data sets; one data set is expected")
+    layer = config.layer or default_layer(weights)
+    source = Source(
+        config.train[0],
+        config.data_root,
+        config.rendered_train,
+        weights,
+        layer,
+        config.mirrored,
+        config.out / "kept",
     )
-    files.write_json(out / "result.json", facts)
-    write_run(out, config, seconds=time.perf_counter() - started)
-    return out / "result.json"
+    fitted = fit_picture_probe(kind, source)
+    facts = {
+        "datasets": list(config.train),
+        "network": weights.network.name,
+        "fingerprint": weights.fingerprint,
+        "layer": layer,
+        **fitted.told,
+    }
+    save_probe(config.out / kind, fitted.ridges, facts)
+    return facts
 
 
 def fit_faces(

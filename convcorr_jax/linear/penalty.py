@@ -47,14 +47,16 @@ class PenaltyCurve(NamedTuple):
     condition: Float[np.ndarray, " p"]
     """A bound on the condition of the systems solved; see `Ridge.digits`."""
 
-    def best(self, *, per_target: bool = False) -> float | Float[np.ndarray, " t"]:
-        """The penalty with the least error: the sum over targets, or of each by itself.
+    def best(self) -> float:
+        """The penalty with the least error over all targets.
 
-        A penalty at an end of the path is a reason to lengthen it.
+        One at an end of the path is a reason to lengthen it.
         """
-        if per_target:
-            return self.penalties[self.errors.argmin(axis=0)]
         return float(self.penalties[self.errors.sum(axis=1).argmin()])
+
+    def best_of_each(self) -> Float[np.ndarray, " t"]:
+        """The penalty with the least error of each target by itself."""
+        return self.penalties[self.errors.argmin(axis=0)]
 
 
 def fit_best(
@@ -126,24 +128,34 @@ def cross_predict(
     features: Rows,
     targets: Targets,
     *,
-    penalty: float,
+    penalty: float | Float[np.ndarray, " t"],
     folds: Int[np.ndarray, " _"],
     k: int,
 ) -> Float[np.ndarray, "n t"]:
     """What ridges predict of each row that were fitted without its fold.
 
+    Args:
+        features: as of `ridge.fit`.
+        targets: as of `ridge.fit`.
+        penalty: one for all targets, or one for each.
+        folds: as of `cross_validate`.
+        k: as of `cross_validate`.
+
     Raises:
         InputError: as of `cross_validate`.
     """
     x, y = ridge.checked(features, targets)
-    penalties = _checked_path(np.array([penalty]))
+    each = np.broadcast_to(_checked_path(np.atleast_1d(penalty)), y.shape[1])
     members = members_of(folds, len(x), k)
     n, d = x.shape
-    predicted = np.empty(y.shape, y.dtype)
+    predicted = np.array(y)
     if n < d:
-        residuals = np.asarray(held_out_residuals(decompose(x, y), *members, penalties[0]))
-        rows = members.rows[members.counted]
-        predicted[rows] = y[rows] - residuals[members.counted]
+        kernel = decompose(x, y)
+        for one in np.unique(each):
+            columns = np.flatnonzero(each == one)
+            some = kernel._replace(along=kernel.along[:, columns])
+            residuals = np.asarray(held_out_residuals(some, *members, one))[members.counted]
+            predicted[members.rows[members.counted][:, None], columns] -= residuals
     else:
         parts = [statistics(x[rows], y[rows], kept) for rows, kept in zip(*members, strict=True)]
         whole = functools.reduce(add, parts)
@@ -151,7 +163,9 @@ def cross_predict(
             found = ridge.solve(subtract(whole, part), penalty=penalty)
             predicted[rows[kept]] = np.asarray(found.predict(x[rows]))[kept]
     if not np.isfinite(predicted).all():
-        raise InputError(f"penalty {penalty:.3g} is too small for {y.dtype}; use double precision")
+        raise InputError(
+            f"penalty {each.min():.3g} is too small for {y.dtype}; use double precision"
+        )
     return predicted
 
 

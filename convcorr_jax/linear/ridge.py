@@ -52,6 +52,14 @@ class Ridge(NamedTuple):
         """``W' x + b`` of every row."""
         return matrix_product(jnp.asarray(features), self.weights) + self.bias[None]
 
+    def for_each_target(self) -> "Ridge":
+        """The same with a penalty and a condition for each target, shared or not."""
+        shape = self.bias.shape
+        return self._replace(
+            penalty=jnp.broadcast_to(self.penalty, shape),
+            condition=jnp.broadcast_to(self.condition, shape),
+        )
+
     @property
     def digits(self) -> Float[Array, "*t"]:
         """About how many decimal digits of the weights are sure: ``-log10(eps * condition)``."""

@@ -25,7 +25,7 @@ from jaxtyping import Float, Int
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
-from convcorr_jax.linear.penalty import cross_validate, penalty_grid
+from convcorr_jax.linear.penalty import cross_predict, cross_validate, penalty_grid
 from convcorr_jax.linear.ridge import Ridge
 
 
@@ -82,12 +82,8 @@ def read_out(
             )
     values = values.astype(features.dtype)
     curve = cross_validate(features, values, penalties=penalty_grid(features), folds=folds, k=k)
-    penalty = curve.best(per_target=True)
-    held_out = np.empty_like(values)
-    for fold in range(k):
-        rows = folds == fold
-        found = ridge.fit(features[~rows], values[~rows], penalty=penalty)
-        held_out[rows] = found.predict(features[rows])
+    penalty = curve.best_of_each()
+    held_out = cross_predict(features, values, penalty=penalty, folds=folds, k=k)
     return ReadOut(
         ridge.fit(features, values, penalty=penalty),
         held_out,

@@ -43,4 +43,4 @@ def fit_grid(
         folds=folds,
         k=k,
     )
-    return ridge.fit(features, targets, penalty=float(curve.best())), curve
+    return ridge.fit(features, targets, penalty=curve.best()), curve

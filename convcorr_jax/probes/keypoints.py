@@ -1,9 +1,8 @@
 """An object's keypoints by ridge regression from one description of its box: a set of regressors a category.
 
 Points are in the frame of the square that the box is squashed to, as if it were one pixel: its centre is 0, its
-edges are -0.5 and 0.5. A keypoint that an object does not have (NaN) says
-nothing about the others: each is fitted to the objects that have it, with its own penalty. Keypoints that the
-same objects have are fitted together, which is the same and costs less.
+edges are -0.5 and 0.5. A keypoint that an object does not have (NaN) says nothing about the others: each is
+fitted to the objects that have it. Keypoints that the same objects have are fitted together, with one penalty.
 
 Source: Sharif Razavian et al. 2014, section 3.1, "Object Keypoints".
 """
@@ -11,12 +10,14 @@ Source: Sharif Razavian et al. 2014, section 3.1, "Object Keypoints".
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.folds import grouped_folds
-from convcorr_jax.linear.penalty import fit_best, penalty_grid
+from convcorr_jax.linear.penalty import fit_best
+from convcorr_jax.linear.ridge import Ridge
 
 # The paper's number of folds.
 FOLDS = 4
@@ -27,15 +28,14 @@ _PENALTIES = slice(None, None, 2)
 class KeypointRegressors(NamedTuple):
     """Linear functions of a description, two a keypoint."""
 
-    weights: Float[np.ndarray, "d n 2"]
-    bias: Float[np.ndarray, "n 2"]
-    penalties: Float[np.ndarray, " n"]
+    probe: Ridge
+    """To x and y of each keypoint in turn, with the penalty of those that it was fitted with."""
     held_out_errors: Float[np.ndarray, " n"]
     """The mean squared distance of keypoints that were held out, with these penalties."""
 
     def predict(self, features: Float[np.ndarray, "objects d"]) -> Float[np.ndarray, "objects n 2"]:
         """Where the keypoints of described objects are."""
-        return np.tensordot(features, self.weights, axes=1) + self.bias
+        return np.asarray(self.probe.predict(features)).reshape(len(features), -1, 2)
 
 
 def fit_keypoints(
@@ -63,10 +63,8 @@ def fit_keypoints(
             raise InputError(
                 f"keypoint {name!r} is annotated in {count} training objects; at least {FOLDS} are expected"
             )
-    count = len(names)
-    weights = np.empty((features.shape[1], count, 2), features.dtype)
-    bias, penalties, errors = np.empty((count, 2)), np.empty(count), np.empty(count)
     patterns, pattern_of = np.unique(present, axis=1, return_inverse=True)
+    columns, found, errors = [], [], np.empty(len(names))
     for number, rows in enumerate(patterns.T):
         members = np.flatnonzero(pattern_of == number)
         probe, curve = fit_best(
@@ -74,14 +72,14 @@ def fit_keypoints(
             points[rows][:, members].reshape(rows.sum(), -1).astype(features.dtype),
             folds=grouped_folds(objects[rows], k=FOLDS),
             k=FOLDS,
-            penalties=penalty_grid(features[rows])[_PENALTIES],
         )
-        weights[:, members] = np.asarray(probe.weights).reshape(-1, len(members), 2)
-        bias[members] = np.asarray(probe.bias).reshape(-1, 2)
-        penalties[members] = probe.penalty
+        found.append(probe.for_each_target())
+        columns += (2 * members[:, None] + [0, 1]).ravel().tolist()
         best = curve.errors[curve.errors.sum(axis=1).argmin()]
         errors[members] = best.reshape(-1, 2).sum(axis=1)
-    return KeypointRegressors(weights, bias, penalties, errors)
+    order = np.argsort(columns)
+    together = (jnp.concatenate(parts, axis=-1)[..., order] for parts in zip(*found, strict=True))
+    return KeypointRegressors(Ridge(*together), errors)
 
 
 def mean_keypoints(points: Float[np.ndarray, "rows n 2"]) -> Float[np.ndarray, "n 2"]:

@@ -34,10 +34,9 @@ def save_probe(path: Path, ridges: Mapping[str, Ridge], told: Mapping[str, Any])
         InputError: they cannot be written.
     """
     arrays = {
-        # A penalty that all targets share is kept for each.
-        f"{name}:{field}": np.broadcast_to(values, np.shape(values) or one.bias.shape)
+        f"{name}:{field}": np.asarray(values)
         for name, one in ridges.items()
-        for field, values in one._asdict().items()
+        for field, values in one.for_each_target()._asdict().items()
     }
     files.write_arrays(files.with_ending(path, ".npz"), **arrays)
     # Written last: where there is a .json there is a whole probe.

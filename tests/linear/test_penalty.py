@@ -51,6 +51,18 @@ def test_predictions_of_held_out_rows(rng, n, d):
 
 
 @pytest.mark.parametrize(("n", "d"), SHAPES)
+def test_predictions_with_a_penalty_for_each_target(rng, n, d):
+    features, targets = draw(rng, n, d)
+    folds, each = np.arange(n) % 4, np.array([2.0, 30.0, 2.0])
+    found = penalty.cross_predict(features, targets, penalty=each, folds=folds, k=4)
+    for column, one in enumerate(each):
+        alone = penalty.cross_predict(
+            features, targets[:, [column]], penalty=float(one), folds=folds, k=4
+        )
+        np.testing.assert_allclose(found[:, [column]], alone, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("n", "d"), SHAPES)
 def test_leave_one_out(rng, n, d):
     features, targets = draw(rng, n, d)
     curve = penalty.leave_one_out(features, targets, penalties=PENALTIES)
@@ -70,7 +82,7 @@ def test_scikit_learn_chooses_the_same_penalties(rng, n, d):
     features, targets = draw(rng, n, d)
     curve = penalty.leave_one_out(features, targets, penalties=PENALTIES)
     peer = RidgeCV(alphas=PENALTIES, alpha_per_target=True).fit(features, targets)
-    np.testing.assert_array_equal(curve.best(per_target=True), peer.alpha_)
+    np.testing.assert_array_equal(curve.best_of_each(), peer.alpha_)
     shared = RidgeCV(alphas=PENALTIES).fit(features, targets)
     assert curve.best() == shared.alpha_
 

@@ -1,0 +1,86 @@
+"""Probes of whole pictures, trained on a few rendered ones and read from the disk again."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from convcorr_jax.backbone.weights import load
+from convcorr_jax.datasets import synthetic
+from convcorr_jax.datasets.categories import read_categories
+from convcorr_jax.descriptors.global_features import global_features
+from convcorr_jax.descriptors.views import view
+from convcorr_jax.errors import InputError
+from convcorr_jax.probes.rgb import reconstruct, rgb_targets
+from convcorr_jax.probes.saved import load_probe
+from train import picture_probes, ridge_probes
+
+FEW = {"rendered_train": 8, "layer": "pool5"}
+PIXELS = {
+    "colors": {"colors": 46 * 46 * 3},
+    "classes": {"responses": 30 * 30 * 5, "mixing": 5},
+    "keypoints": {"person": 2 * 14},
+}
+
+
+def people_seen_whole(*arguments, **options):
+    """Each set of objects that have a keypoint would be fitted by itself."""
+    person = read_categories(*arguments, **options)[0]
+    return (dataclasses.replace(person, visible=np.ones_like(person.visible)),)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("probes")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(picture_probes, "read_categories", people_seen_whole)
+        for kind in ("colors", "classes", "keypoints", "attributes"):
+            some = {**FEW, "rendered_train": 24} if kind == "attributes" else FEW
+            ridge_probes.main(ridge_probes.Config(probe=kind, **some, out=folder))
+    return folder
+
+
+@pytest.mark.parametrize("kind", PIXELS)
+def test_a_saved_probe_has_a_regressor_for_every_target(trained, kind):
+    found = load_probe(trained / kind)
+    assert {name: len(one.bias) for name, one in found.ridges.items()} == PIXELS[kind]
+    assert found.told["layer"] == "pool5"
+    assert found.told["network"] == "alexnet"
+
+
+def test_saved_colours_are_those_of_the_pictures_learned_from(trained):
+    record = next(synthetic.instances("person", split="train", count=1))
+    square = view(record.image, sizes_px=(224,)).pyramid[0]
+    feature = global_features([square], weights=load("alexnet"), layer="pool5")
+    seen = reconstruct(load_probe(trained / "colors").ridges["colors"], feature)
+    truth = rgb_targets([record.image]).reshape(seen.shape)
+    assert np.corrcoef(seen.ravel(), truth.ravel())[0, 1] > 0.8
+
+
+def test_attributes_are_told_by_name(trained):
+    found = load_probe(trained / "attributes.npz")
+    names, thresholds = found.told["names"], found.told["thresholds"]
+    assert len(found.ridges["attributes"].bias) == len(names) == len(thresholds)
+    assert "glasses" in names
+    assert thresholds[names.index("turn_degrees")] is None
+
+
+def test_the_result_says_what_was_learned_from(trained):
+    told = json.loads((trained / "colors.json").read_text())
+    assert told["datasets"] == ["rendered"]
+    assert told["pictures"] == 4 * 8
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"probe": "colors", "train": ("rendered", "rendered")}, "one data set is expected"),
+        ({"probe": "colors", "train": ("nowhere",)}, "nowhere"),
+        ({"probe": "keypoints", "rendered_train": 3}, "is annotated in"),
+        ({"probe": "classes", "rendered_train": 0}, "'train', and 'test' or 'val', are expected"),
+    ],
+)
+def test_bad_options_are_refused(options, sentence, tmp_path):
+    with pytest.raises(InputError, match=sentence):
+        ridge_probes.main(ridge_probes.Config(**{**FEW, **options}, out=tmp_path))
