@@ -74,9 +74,8 @@ def squares_from_statistics(
     space = space_of(scatter, cross, least_shift=least, tolerance=_TOLERANCE)
     squares = []
     for shift in penalties / size:
-        if space is not None and space.residual(shift) <= _TOLERANCE:
-            weights = space.solve(shift)
-        else:
+        weights, residual = (None, np.inf) if space is None else space.solve(shift)
+        if weights is None or residual > _TOLERANCE:
             weights = ridge.solve(rest, penalty=shift * size).weights
         squares.append(np.asarray(_held_out_squares(weights, rest, part), np.float64))
     return FoldSquares(np.stack(squares), 1 + bound / penalties)
@@ -103,13 +102,17 @@ def squares_from_spaces(
         mean = y[rest].mean(0)[None]
         least = float(penalties.min()) / size
         space = space_of(
-            inner / size, (y[rest] - mean) / size, least_shift=least, tolerance=_TOLERANCE
+            inner / size,
+            (y[rest] - mean) / size,
+            least_shift=least,
+            tolerance=_TOLERANCE,
+            give_up=True,
         )
-        if space is None or space.residual(least) > _TOLERANCE:
+        if space is None or space.coefficients(least)[1] > _TOLERANCE:
             return None
         bound = max(bound, float(jnp.sqrt((inner**2).sum())))
         for row, shift in enumerate(penalties / size):
-            missed = y[out] - mean - matrix_product(outer, space.solve(shift))
+            missed = y[out] - mean - matrix_product(outer, space.solve(shift)[0])
             squares[row] += np.asarray((missed**2).sum(0))
     return FoldSquares(squares, 1 + bound / penalties)
 

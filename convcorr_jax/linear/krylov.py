@@ -48,24 +48,29 @@ class Space(NamedTuple):
     leading: Float[np.ndarray, "t t"]
     """What leads out of the space."""
 
-    def solve(self, shift: float) -> Float[Array, "d t"]:
-        """W at a shift."""
-        return matrix_product(self.basis, jnp.asarray(self._coefficients(shift), self.basis.dtype))
+    def solve(self, shift: float) -> tuple[Float[Array, "d t"], float]:
+        """W at a shift, and by how much it misses, relative to B, both as Frobenius norms."""
+        small, residual = self.coefficients(shift)
+        return matrix_product(self.basis, jnp.asarray(small, self.basis.dtype)), residual
 
-    def residual(self, shift: float) -> float:
-        """By how much that W misses, relative to B, both as Frobenius norms."""
-        last = self._coefficients(shift)[-len(self.right) :]
-        return float(np.linalg.norm(self.leading @ last) / np.linalg.norm(self.right))
-
-    def _coefficients(self, shift: float) -> Float[np.ndarray, "m t"]:
-        right = np.zeros((len(self.small), len(self.right)))
-        right[: len(self.right)] = self.right
+    def coefficients(self, shift: float) -> tuple[Float[np.ndarray, "m t"], float]:
+        """W in the basis, and by how much it misses."""
+        t = len(self.right)
+        right = np.zeros((len(self.small), t))
+        right[:t] = self.right
         factor = scipy.linalg.cho_factor(self.small + shift * np.eye(len(self.small)))
-        return np.asarray(scipy.linalg.cho_solve(factor, right))
+        small = np.asarray(scipy.linalg.cho_solve(factor, right))
+        missed = np.linalg.norm(self.leading @ small[-t:])
+        return small, float(missed / np.linalg.norm(self.right))
 
 
 def space_of(
-    matrix: Float[Array, "d d"], right: Float[Array, "d t"], *, least_shift: float, tolerance: float
+    matrix: Float[Array, "d d"],
+    right: Float[Array, "d t"],
+    *,
+    least_shift: float,
+    tolerance: float,
+    give_up: bool = False,
 ) -> Space | None:
     """A space in which all shifts are solved, or as large a one as pays.
 
@@ -74,6 +79,8 @@ def space_of(
         right: B.
         least_shift: positive; of all shifts the residual of the least is the greatest.
         tolerance: the residual with which the space is large enough.
+        give_up: whether to stop as soon as the least shift seems out of reach; a space that goes on holds the
+            solutions of more of the other shifts.
 
     Returns:
         The space; None where the matrix is small, or there are too few right-hand sides for this to pay.
@@ -104,7 +111,10 @@ def space_of(
         found = Space(
             basis[:, :size], small, np.asarray(r, np.float64), np.asarray(leading, np.float64)
         )
-        if len(columns) == most or found.residual(least_shift) <= tolerance:
+        _, residual = found.coefficients(least_shift)
+        # Convergence quickens as the space grows; where twice its pace will not do, more steps are in vain.
+        hopeless = give_up and residual ** (2 * most / len(columns)) > tolerance
+        if len(columns) == most or residual <= tolerance or hopeless:
             return found
 
 

@@ -63,25 +63,36 @@ def fit_best(
     features: Rows,
     targets: Targets,
     *,
-    folds: Int[np.ndarray, " _"],
-    k: int,
+    folds: Int[np.ndarray, " _"] | None = None,
+    k: int = 0,
     penalties: Float[np.ndarray, " p"] | None = None,
 ) -> tuple[Ridge, PenaltyCurve]:
-    """A ridge of all rows, with the penalty that k folds choose for all targets together.
+    """A ridge of all rows, with the penalty that k folds, or single rows, choose for all targets together.
 
     Args:
         features: as of `ridge.fit`.
         targets: as of `ridge.fit`.
-        folds: as of `cross_validate`.
+        folds: as of `cross_validate`; without them every row is a fold of its own.
         k: number of folds; the paper has 4.
         penalties: to choose from; `penalty_grid` by default.
 
     Raises:
         InputError: as of `cross_validate`.
     """
-    penalties = penalty_grid(features) if penalties is None else penalties
-    curve = cross_validate(features, targets, penalties=penalties, folds=folds, k=k)
-    return ridge.fit(features, targets, penalty=curve.best()), curve
+    x, y = ridge.checked(features, targets)
+    path = penalty_grid(x) if penalties is None else _checked_path(penalties)
+    n, d = x.shape
+    if n < d:
+        members = members_of(np.arange(n) if folds is None else folds, n, k or n)
+        curve = _by_rows(x, y, path, members)
+        return ridge.fit(x, y, penalty=curve.best()), curve
+    if folds is None:
+        summed = statistics(x, y)
+        curve = _by_single_rows(x, y, summed, path)
+    else:
+        parts = _parts(x, y, members_of(folds, n, k))
+        summed, curve = functools.reduce(add, parts), _by_statistics(parts, path)
+    return ridge.solve(summed, penalty=curve.best()), curve
 
 
 def penalty_grid(features: Rows) -> Float[np.ndarray, " p"]:
@@ -119,9 +130,7 @@ def cross_validate(
     n, d = x.shape
     if n < d:
         return _by_rows(x, y, penalties, members)
-    # Filled up to one size, so that one program serves all folds.
-    parts = [statistics(x[rows], y[rows], counted) for rows, counted in zip(*members, strict=True)]
-    return cross_validate_statistics(parts, penalties=penalties)
+    return _by_statistics(_parts(x, y, members), penalties)
 
 
 def cross_predict(
@@ -157,7 +166,7 @@ def cross_predict(
             residuals = np.asarray(held_out_residuals(some, *members, one))[members.counted]
             predicted[members.rows[members.counted][:, None], columns] -= residuals
     else:
-        parts = [statistics(x[rows], y[rows], kept) for rows, kept in zip(*members, strict=True)]
+        parts = _parts(x, y, members)
         whole = functools.reduce(add, parts)
         for part, rows, kept in zip(parts, *members, strict=True):
             found = ridge.solve(subtract(whole, part), penalty=penalty)
@@ -188,14 +197,7 @@ def cross_validate_statistics(
     penalties = _checked_path(penalties)
     if len(parts) < 2:
         raise InputError(f"there are {len(parts)} folds; at least 2 are expected")
-    whole = functools.reduce(add, parts)
-    squares = np.zeros((len(penalties), whole.cross.shape[1]))
-    condition = np.zeros(len(penalties))
-    for part in parts:
-        of_fold = squares_from_statistics(subtract(whole, part), part, penalties)
-        squares += of_fold.squares
-        condition = np.maximum(condition, of_fold.condition)
-    return _curve(penalties, squares / int(whole.count), condition)
+    return _by_statistics(parts, penalties)
 
 
 def leave_one_out(
@@ -216,13 +218,33 @@ def leave_one_out(
     n, d = x.shape
     if n < d:
         return _by_rows(x, y, penalties, members_of(np.arange(n), n, n))
-    found = spectrum(statistics(x, y))
+    return _by_single_rows(x, y, statistics(x, y), penalties)
+
+
+def _parts(x, y, members) -> list[Statistics]:
+    """The statistics of every fold; filled up to one size, so that one program serves all folds."""
+    return [statistics(x[rows], y[rows], counted) for rows, counted in zip(*members, strict=True)]
+
+
+def _by_statistics(parts, penalties) -> PenaltyCurve:
+    whole = functools.reduce(add, parts)
+    squares = np.zeros((len(penalties), whole.cross.shape[1]))
+    condition = np.zeros(len(penalties))
+    for part in parts:
+        of_fold = squares_from_statistics(subtract(whole, part), part, penalties)
+        squares += of_fold.squares
+        condition = np.maximum(condition, of_fold.condition)
+    return _curve(penalties, squares / int(whole.count), condition)
+
+
+def _by_single_rows(x, y, summed, penalties) -> PenaltyCurve:
+    found = spectrum(summed)
     path = jnp.asarray(penalties, x.dtype)
     squares = jnp.zeros((len(path), y.shape[1]), y.dtype)
-    for start in range(0, n, _ROWS_AT_ONCE):
+    for start in range(0, len(x), _ROWS_AT_ONCE):
         block = slice(start, start + _ROWS_AT_ONCE)
         squares += leave_one_out_squares(found, x[block], y[block], path)
-    return _curve(penalties, squares / n, found.condition(path))
+    return _curve(penalties, squares / len(x), found.condition(path))
 
 
 def _checked_path(penalties: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:

@@ -18,9 +18,8 @@ from collections.abc import Iterator
 import jax.numpy as jnp
 import numpy as np
 
-from convcorr_jax.linear import ridge
 from convcorr_jax.linear.folds import grouped_folds
-from convcorr_jax.linear.penalty import cross_validate, leave_one_out
+from convcorr_jax.linear.penalty import fit_best
 from eval.benchmark.comparison import Arrays, Case, Comparison, Quality
 
 LANDMARKS = 68
@@ -64,15 +63,11 @@ def _comparison(
     x, y = jnp.asarray(features), jnp.asarray(targets)
 
     def run():
-        if k:
-            curve = cross_validate(x, y, penalties=PENALTIES, folds=folds, k=k)
-        else:
-            curve = leave_one_out(x, y, penalties=PENALTIES)
-        penalty = curve.best()
+        found, curve = fit_best(x, y, penalties=PENALTIES, folds=folds if k else None, k=k)
         return {
             "error": curve.errors.mean(axis=1).min(),
-            "penalty": penalty,
-            "weights": ridge.fit(x, y, penalty=penalty).weights,
+            "penalty": curve.best(),
+            "weights": found.weights,
         }
 
     return Comparison(
