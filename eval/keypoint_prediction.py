@@ -28,11 +28,12 @@ from convcorr_jax.datasets.records import load_image
 from convcorr_jax.keypoints.candidates import Cells
 from convcorr_jax.keypoints.model import decide, look
 from convcorr_jax.keypoints.prior import POSITIVES
-from convcorr_jax.metrics.pck import LONG_2014, Pck, pck
+from convcorr_jax.metrics.pck import LONG_2014, Pck
 from convcorr_jax.report.colors import name_colors
 from convcorr_jax.report.figures import image_grid, pixels, points_overlay
 from convcorr_jax.runlog import plain, progress, write_run
 from convcorr_jax.shapes import Image
+from eval.category_scores import pck_of
 from train.keypoint_detectors import Training, categories_of, cells_of, trained
 
 ALPHAS = (0.05, 0.1, 0.2)
@@ -80,7 +81,7 @@ def main(config: Config) -> Path:
         compared[f"{name}_prior"] = {
             positive: {one: part[positive] for one, part in parts.items()} for positive in POSITIVES
         }
-    scores = {name: _score(categories, found) for name, found in predicted.items()}
+    scores = {name: pck_of(categories, found, alphas=ALPHAS) for name, found in predicted.items()}
     files.write_image(out / "figure_6.jpg", _figure(categories, predicted))
     result = {
         "dataset": config.dataset,
@@ -98,7 +99,7 @@ def main(config: Config) -> Path:
         },
         "positive_scores": {
             name: {
-                positive: _by_alpha(score := _score(categories, found), score.mean)
+                positive: _by_alpha(score := pck_of(categories, found, alphas=ALPHAS), score.mean)
                 for positive, found in ways.items()
             }
             for name, ways in compared.items()
@@ -146,33 +147,6 @@ def _outcome(category: Category, cells: Cells, weights: Weights, config: Config)
                 predicted[name][some[:, None], keypoints] = found_points[: len(some)]
         facts.append(found.facts)
     return Outcome(predicted, facts)
-
-
-def _score(
-    categories: tuple[Category, ...], predicted: Mapping[str, Float[np.ndarray, "_ _ 2"]]
-) -> Pck:
-    """PCK over the tested objects of all categories."""
-    most = max(len(one.names) for one in categories)
-    rows, truth, counted, longer, groups = [], [], [], [], []
-    for one in categories:
-        tested = np.flatnonzero(one.folds >= 0)
-        fill = ((0, 0), (0, most - len(one.names)))
-        rows.append(np.pad(predicted[one.name], (*fill, (0, 0)), constant_values=np.nan))
-        truth.append(np.pad(one.points[tested], (*fill, (0, 0)), constant_values=np.nan))
-        counted.append(np.pad(one.visible[tested], fill))
-        longer += [max(one.boxes[i].width, one.boxes[i].height) for i in tested]
-        groups += [one.name] * len(tested)
-    found = np.concatenate(rows)
-    return pck(
-        found,
-        np.concatenate(truth),
-        # Of a keypoint that no training object shows there is no prediction to judge.
-        np.concatenate(counted) & ~np.isnan(found[..., 0]),
-        np.array(longer),
-        groups,
-        alphas=ALPHAS,
-        protocol=LONG_2014,
-    )
 
 
 def _by_alpha(score: Pck, values: Float[np.ndarray, " alphas"]) -> dict[str, float]:

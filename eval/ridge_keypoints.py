@@ -28,7 +28,7 @@ from convcorr_jax.datasets.categories import RENDERED, Category, read_categories
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.descriptors.global_features import default_layer
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics.pck import LONG_2014, Pck, pck
+from convcorr_jax.metrics.pck import LONG_2014, Pck
 from convcorr_jax.probes.keypoints import fit_keypoints, mean_keypoints
 from convcorr_jax.report.colors import name_colors
 from convcorr_jax.report.figures import image_grid, pixels, points_overlay
@@ -36,6 +36,7 @@ from convcorr_jax.report.pck_curves import pck_curves
 from convcorr_jax.runlog import plain, write_run
 from convcorr_jax.shapes import Image
 from convcorr_jax.stages import stage
+from eval.category_scores import pck_of
 from train.box_features import RGB, BoxFeatures, box_features
 
 # PASCAL VOC 2011, mean over 20 categories at 0.1, of Table 2.
@@ -88,7 +89,7 @@ def main(config: Config) -> Path:
         method: {one.name: _predicted(one, method, weights, layer, config) for one in categories}
         for method in METHODS
     }
-    scores = {name: _score(categories, found) for name, found in predicted.items()}
+    scores = {name: pck_of(categories, found, alphas=ALPHAS) for name, found in predicted.items()}
     files.write_image(out / "figure_2b.png", _curves(scores))
     files.write_image(out / "predictions.jpg", _predictions(categories, predicted))
     at = ALPHAS.index(ALPHA)
@@ -174,31 +175,6 @@ def _of_fold(
     except InputError as error:
         raise InputError(f"category {category.name!r}: {error}") from error
     return probe.predict(seen.features[np.isin(seen.objects, tested) & ~seen.mirrored])
-
-
-def _score(
-    categories: Sequence[Category], predicted: Mapping[str, Float[np.ndarray, "_ _ 2"]]
-) -> Pck:
-    """PCK over the tested objects of all categories."""
-    most = max(len(one.names) for one in categories)
-    rows, truth, counted, longer, groups = [], [], [], [], []
-    for one in categories:
-        tested = np.flatnonzero(one.folds >= 0)
-        fill = ((0, 0), (0, most - len(one.names)))
-        rows.append(np.pad(predicted[one.name], (*fill, (0, 0)), constant_values=np.nan))
-        truth.append(np.pad(one.points[tested], (*fill, (0, 0)), constant_values=np.nan))
-        counted.append(np.pad(one.visible[tested], fill))
-        longer += [max(one.boxes[i].width, one.boxes[i].height) for i in tested]
-        groups += [one.name] * len(tested)
-    return pck(
-        np.concatenate(rows),
-        np.concatenate(truth),
-        np.concatenate(counted),
-        np.array(longer),
-        groups,
-        alphas=ALPHAS,
-        protocol=LONG_2014,
-    )
 
 
 def _curves(scores: Mapping[str, Pck]) -> Image:

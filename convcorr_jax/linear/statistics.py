@@ -167,11 +167,13 @@ def gram(rows: Float[Array, "n d"]) -> Float[Array, "d d"]:
     """``rows' rows``, each product of two columns computed once."""
     d = rows.shape[1]
     width = max(-(-d // _PANELS), _LEAST_PANEL)
-    upper = jnp.zeros((d, d), rows.dtype)
+    found = jnp.zeros((d, d), rows.dtype)
     for start in range(0, d, width):
         panel = matrix_product(rows[:, start : start + width].T, rows[:, start:])
-        upper = lax.dynamic_update_slice(upper, panel, (start, start))
-    return jnp.triu(upper) + jnp.triu(upper, 1).T
+        found = lax.dynamic_update_slice(found, panel, (start, start))
+        # Its mirror image, a panel at a time: transposing the whole at once takes longer.
+        found = lax.dynamic_update_slice(found, panel[:, width:].T, (start + width, start))
+    return found
 
 
 def matrix_product(a: Float[Array, "n d"], b: Float[Array, "d m"]) -> Float[Array, "n m"]:
