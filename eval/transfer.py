@@ -7,17 +7,15 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from convcorr_jax import coords
-from convcorr_jax.backbone import activations, preprocess
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets.records import Record, load_image
+from convcorr_jax.descriptors.global_features import global_features
 from convcorr_jax.descriptors.views import view
 from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints.transfer import NEIGHBORS, carry_points, vote
 from convcorr_jax.retrieval import nearest_neighbors
 from convcorr_jax.runlog import progress
 from eval.methods import Described, Flows
-
-_BATCH = 16
 
 
 class Keypoints(NamedTuple):
@@ -102,7 +100,10 @@ def neighborhoods(records: Sequence[Record], weights: Weights) -> Neighborhoods:
         InputError: a category has no test record, or fewer than 25 training records.
     """
     layer = "fc7" if "fc7" in weights.layers else "pool5"
-    features = _global_features(records, weights, layer)
+    shown = progress(records, what=f"retrieval: {layer}")
+    sides = (weights.network.image_side,)
+    squares = (view(load_image(one), one.box, sizes_px=sides).pyramid[0] for one in shown)
+    features = global_features(squares, weights=weights, layer=layer)
     category = np.array([record.category for record in records])
     split = np.array([record.split for record in records])
     targets, neighbors = [], []
@@ -118,22 +119,6 @@ def neighborhoods(records: Sequence[Record], weights: Weights) -> Neighborhoods:
         targets.append(test)
         neighbors.append(train[np.asarray(found.indices)])
     return Neighborhoods(np.concatenate(targets), np.concatenate(neighbors), layer)
-
-
-def _global_features(records, weights, layer):
-    network = weights.network
-    rows = []
-    starts = range(0, len(records), _BATCH)
-    for start in progress(starts, what=f"retrieval: {layer}", total=len(starts)):
-        batch = records[start : start + _BATCH]
-        side = (network.image_side,)
-        squares = [view(load_image(one), one.box, sizes_px=side).pyramid[0] for one in batch]
-        filled = np.stack(squares + squares[-1:] * (_BATCH - len(squares)))
-        maps = activations(
-            weights.params, preprocess(filled, network=network), network=network, layers=[layer]
-        )
-        rows.append(np.asarray(maps[layer]).reshape(_BATCH, -1)[: len(squares)])
-    return np.concatenate(rows)
 
 
 class Votes(NamedTuple):

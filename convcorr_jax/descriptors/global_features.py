@@ -47,11 +47,12 @@ def global_features(
                 f"pictures of sizes {sorted({one.shape[:2] for one in batch})} are described together; "
                 "one size is expected"
             )
-        # The last batch is filled up, so that one compiled program serves all.
-        filled = np.stack(batch + batch[-1:] * (_BATCH - len(batch)))
+        # The last batch is filled up, so that one compiled program serves all; few pictures to a power of two.
+        size = _BATCH if rows else 1 << (len(batch) - 1).bit_length()
+        filled = np.stack(batch + batch[-1:] * (size - len(batch)))
         inputs = preprocess(filled, network=weights.network)
         maps = activations(weights.params, inputs, network=weights.network, layers=[layer])
-        flat = unit_length(maps[layer].reshape(_BATCH, -1))
+        flat = unit_length(maps[layer].reshape(size, -1))
         rows.append(np.asarray(flat)[: len(batch)])
     if not rows:
         raise InputError("there are no pictures to describe; at least one is expected")

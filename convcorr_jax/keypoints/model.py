@@ -14,9 +14,10 @@ import numpy as np
 from jaxtyping import Float, Float16
 
 from convcorr_jax import coords, files
-from convcorr_jax.backbone import activations, find_network, preprocess
+from convcorr_jax.backbone import find_network
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets.arrays import Expected, read_arrays
+from convcorr_jax.descriptors.global_features import global_features
 from convcorr_jax.descriptors.views import view
 from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints import prior
@@ -95,15 +96,12 @@ def pool5(
     Raises:
         InputError: a box does not meet its photograph.
     """
-    network = weights.network
-    squares = [
-        view(photograph, box, sizes_px=(network.image_side,)).pyramid[0]
+    sides = (weights.network.image_side,)
+    squares = (
+        view(photograph, box, sizes_px=sides).pyramid[0]
         for photograph, box in zip(photographs, boxes, strict=True)
-    ]
-    inputs = preprocess(np.stack(squares), network=network)
-    found = activations(weights.params, inputs, network=network, layers=[PRIOR_LAYER])[PRIOR_LAYER]
-    flat = np.asarray(found).reshape(len(squares), -1)
-    return flat / np.linalg.norm(flat, axis=1, keepdims=True).clip(min=1e-6)
+    )
+    return global_features(squares, weights=weights, layer=PRIOR_LAYER)
 
 
 def look(
