@@ -20,7 +20,7 @@ def face() -> Record:
 
 def grey(face: Record, **changes) -> Record:
     plain = np.full((64, 64, 3), 90, np.uint8)
-    return replace(face, image=plain, label_map=None, box=None, **changes)
+    return replace(face, image=plain, label_map=None, box=None, part_sets={}, **changes)
 
 
 def shows(image: np.ndarray, color: list[int], tolerance: int = 12) -> int:

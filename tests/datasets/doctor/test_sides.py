@@ -43,6 +43,7 @@ def figures(faces: tuple[Record, ...]) -> list[Record]:
                 source_id=str(index),
                 split="train" if index % 2 else "test",
                 names=names,
+                part_sets={},
                 points=32 + rng.uniform(0.5, 1.5) * points,
                 visible=np.ones(11, bool),
                 left_right_pairs=tuple((i, i + 5) for i in range(5)),
