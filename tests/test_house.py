@@ -20,14 +20,17 @@ FLOORS = (
     {"backbone", "metrics", "datasets"},
     {"descriptors", "retrieval", "linear"},
     {"flow"},
-    {"keypoints", "patches", "photographs", "probes"},
-    {"report", "runlog", "stages"},
+    {"keypoints", "patches", "photographs", "probes", "pose"},
+    {"report", "runlog", "stages", "parallel", "checkpoint"},
     {"cli"},
     {"__main__"},
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Only these open files: readers, writers, the command line.
-OPENS_FILES = {"files", "point_files", "datasets", "backbone", "cli", "runlog", "report", "stages"}
+OPENS_FILES = {
+    *("files", "point_files", "datasets", "backbone"),
+    *("cli", "runlog", "report", "stages", "checkpoint"),
+}
 MODULES = [
     info.name
     for info in pkgutil.walk_packages(convcorr_jax.__path__, "convcorr_jax.")
