@@ -1,0 +1,176 @@
+"""Random affine maps of training images: image, points and torso move together."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from convcorr_jax.coords import Size, flip_points
+from convcorr_jax.pose import augmentation
+from convcorr_jax.pose.augmentation import Affine
+from convcorr_jax.pose.batch import Batch
+
+SIZE = Size(40, 56)
+PAIRS = ((0, 1),)
+IDENTITY = Affine(jnp.eye(2), jnp.zeros(2))
+
+augmented = jax.jit(augmentation.augment, static_argnames=("left_right_pairs", "degrees", "scales"))
+drawn_at = jax.jit(augmentation.draw, static_argnames=("size", "degrees", "scales"))
+warped = jax.jit(augmentation.warp)
+
+
+def smooth_image(rng):
+    noise = rng.uniform(0, 255, (*SIZE, 3))
+    return (
+        np.round(ndimage.gaussian_filter(noise, (2, 2, 0)) * 2 - 128).clip(0, 255).astype(np.uint8)
+    )
+
+
+def batch_of(rng, count):
+    points = rng.uniform(0, 1, (count, 4, 2)) * [SIZE.width - 1, SIZE.height - 1]
+    torso = np.tile([[30.0, 18.0]], (count, 1))
+    images = np.stack([smooth_image(rng) for _ in range(count)])
+    return Batch(images, points.astype(np.float32), torso.astype(np.float32))
+
+
+def drawn(key, center=(30.0, 18.0), **options):
+    return drawn_at(key, jnp.array(center), size=SIZE, **options)
+
+
+def reference_warp(image, affine):
+    """SciPy's, which counts (row, column) and asks for the map from output to input."""
+    inverse = np.linalg.inv(np.asarray(affine.matrix, float))
+    offset = -inverse @ np.asarray(affine.shift, float)
+    channels = [
+        ndimage.affine_transform(
+            channel.astype(float), inverse[::-1, ::-1], offset[::-1], order=1, mode="nearest"
+        )
+        for channel in np.moveaxis(image, -1, 0)
+    ]
+    return np.stack(channels, axis=-1)
+
+
+def test_images_are_sampled_as_by_scipy(rng, key):
+    image = smooth_image(rng)
+    for one in jax.random.split(key, 6):
+        affine = drawn(one)
+        found = np.asarray(warped(jnp.asarray(image), affine), float)
+        np.testing.assert_allclose(found, reference_warp(image, affine), atol=0.51)
+
+
+def test_one_bright_pixel_moves_as_its_point_does(key):
+    image = np.zeros((*SIZE, 3), np.uint8)
+    image[15, 33] = 255
+    for one in jax.random.split(key, 6):
+        # Scaled down, a single pixel could fall between two samples.
+        affine = drawn(one, scales=(1.0, 1.5))
+        brightness = np.asarray(warped(jnp.asarray(image), affine), float)[..., 0]
+        rows, columns = np.mgrid[: SIZE.height, : SIZE.width]
+        centroid = [(axis * brightness).sum() / brightness.sum() for axis in (columns, rows)]
+        point = augmentation.move(jnp.array([[33.0, 15.0]]), affine, size=SIZE, left_right_pairs=())
+        np.testing.assert_allclose(point[0], centroid, atol=0.1)
+
+
+def test_a_batch_moves_by_one_map_a_sample(rng, key):
+    batch, keys = batch_of(rng, 5), jax.random.split(key, 5)
+    found = augmented(keys, batch, left_right_pairs=PAIRS)
+    for i in range(5):
+        affine = drawn(keys[i])
+        np.testing.assert_array_equal(found.images[i], warped(jnp.asarray(batch.images[i]), affine))
+        expected = batch.points[i] @ np.asarray(affine.matrix).T + np.asarray(affine.shift)
+        if np.linalg.det(affine.matrix) < 0:
+            expected = expected[[1, 0, 2, 3]]
+        shown = ~np.isnan(np.asarray(found.points[i, :, 0]))
+        limits = np.array([SIZE.width, SIZE.height]) - 0.5
+        np.testing.assert_array_equal(
+            shown, ((expected >= -0.5) & (expected <= limits)).all(axis=1)
+        )
+        np.testing.assert_allclose(found.points[i][shown], expected[shown], atol=1e-3)
+    assert len({float(jnp.abs(one).sum()) for one in found.torso}) <= 2
+    assert np.isnan(np.asarray(found.points)).any()
+
+
+def test_turn_scale_and_mirror_cover_their_ranges_and_no_more(key):
+    maps = jax.vmap(drawn)(jax.random.split(key, 500))
+    matrix = np.asarray(maps.matrix, float)
+    determinant = np.linalg.det(matrix)
+    scale = np.sqrt(np.abs(determinant))
+    degrees = np.rad2deg(np.arctan2(-matrix[:, 0, 1], matrix[:, 1, 1]))
+    for values, low, high in ((scale, 0.5, 1.5), (degrees, -20, 20)):
+        margin = 0.03 * (high - low)
+        assert low - 1e-4 <= values.min() < low + margin
+        assert high - margin < values.max() <= high + 1e-4
+    assert 0.4 < (determinant < 0).mean() < 0.6
+
+
+def test_the_torso_stays_in_place_or_is_mirrored(rng, key):
+    batch = batch_of(rng, 12)
+    torso = np.asarray(augmented(jax.random.split(key, 12), batch, left_right_pairs=PAIRS).torso)
+    mirrored = np.isclose(torso[:, 0], SIZE.width - 1 - 30, atol=1e-3)
+    assert 0 < mirrored.sum() < 12
+    np.testing.assert_allclose(
+        torso[~mirrored], np.tile([[30, 18]], ((~mirrored).sum(), 1)), atol=1e-3
+    )
+    np.testing.assert_allclose(torso[:, 1], 18, atol=1e-3)
+
+
+def test_mirrored_alone_is_exact(rng, key):
+    batch = batch_of(rng, 8)
+    found = augmented(
+        jax.random.split(key, 8), batch, left_right_pairs=PAIRS, degrees=0.0, scales=(1.0, 1.0)
+    )
+    mirrored = np.asarray(found.torso)[:, 0] != 30
+    assert 0 < mirrored.sum() < 8
+    for i in range(8):
+        image, points = batch.images[i], batch.points[i]
+        if mirrored[i]:
+            image = image[:, ::-1]
+            points = flip_points(points, width=SIZE.width, left_right_pairs=PAIRS)
+        np.testing.assert_array_equal(found.images[i], image)
+        np.testing.assert_allclose(found.points[i], points, atol=1e-4)
+
+
+def test_absent_points_and_torsos_stay_absent(rng, key):
+    batch = batch_of(rng, 4)
+    batch = batch._replace(
+        points=np.full_like(batch.points, np.nan), torso=np.full_like(batch.torso, np.nan)
+    )
+    found = augmented(jax.random.split(key, 4), batch, left_right_pairs=PAIRS)
+    assert np.isnan(found.points).all()
+    assert np.isnan(found.torso).all()
+    # Turned about the middle of the image.
+    affine = drawn(jax.random.split(key, 4)[0], center=(27.5, 19.5))
+    np.testing.assert_array_equal(found.images[0], warped(jnp.asarray(batch.images[0]), affine))
+
+
+def test_what_a_sample_becomes_depends_on_its_own_key_alone(rng, key):
+    batch, keys = batch_of(rng, 6), jax.random.split(key, 6)
+    whole = augmented(keys, batch, left_right_pairs=PAIRS)
+    half = augmented(keys[3:], jax.tree.map(lambda one: one[3:], batch), left_right_pairs=PAIRS)
+    jax.tree.map(lambda one, other: np.testing.assert_array_equal(one[3:], other), whole, half)
+
+
+def test_an_image_of_one_pixel_is_its_own_surroundings(key):
+    image = jnp.full((1, 1, 3), 7, jnp.uint8)
+    np.testing.assert_array_equal(warped(image, drawn(key)), image)
+
+
+def test_the_identity_changes_nothing(rng):
+    image = jnp.asarray(smooth_image(rng))
+    np.testing.assert_array_equal(warped(image, IDENTITY), image)
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"), [(-0.5, True), (-0.6, False), (55.5, True), (55.6, False)]
+)
+def test_the_image_ends_at_the_edges_of_its_pixels(at, expected):
+    assert bool(augmentation.inside(jnp.array([at, 3.0]), size=SIZE)) == expected
+
+
+def test_it_compiles_once(rng, key):
+    traced = chex.assert_max_traces(augmentation.augment, n=1)
+    step = jax.jit(lambda keys, batch: traced(keys, batch, left_right_pairs=PAIRS))
+    for seed in range(3):
+        step(jax.random.split(jax.random.fold_in(key, seed), 3), batch_of(rng, 3))
