@@ -50,18 +50,19 @@ def augment(
     Returns:
         The batch, in the same frame. Joints that leave the image are NaN.
     """
-    size = Size(*batch.images.shape[1:3])
+    images, points, torso = map(jnp.asarray, batch)
+    size = Size(*images.shape[1:3])
     middle = jnp.array([(size.width - 1) / 2, (size.height - 1) / 2])
-    center = jnp.where(jnp.isnan(batch.torso), middle[None], batch.torso)
+    center = jnp.where(jnp.isnan(torso), middle[None], torso)
     maps = jax.vmap(
         lambda key, center: draw(key, center, size=size, degrees=degrees, scales=scales)
     )(keys, center)
     return Batch(
-        images=jax.vmap(warp)(batch.images, maps),
+        images=jax.vmap(warp)(images, maps),
         points=jax.vmap(
             lambda points, one: move(points, one, size=size, left_right_pairs=left_right_pairs)
-        )(batch.points, maps),
-        torso=jax.vmap(_apply)(maps, batch.torso),
+        )(points, maps),
+        torso=jax.vmap(_apply)(maps, torso),
     )
 
 

@@ -1,0 +1,134 @@
+"""Steps over several devices and hosts, each in processes of their own: devices are counted once a process."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from convcorr_jax import parallel
+from convcorr_jax.errors import InputError
+
+ROWS, FEATURES, RATE, STEPS = 8, 5, 0.1, 3
+
+# A ridge regression that adds noise of its own to every sample.
+SCRIPT = f"""
+import json, sys, warnings
+warnings.simplefilter("error")
+import jax, jax.numpy as jnp, numpy as np
+from convcorr_jax import parallel
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+address, hosts, host = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+if hosts > 1:
+    parallel.initialize(address, hosts=hosts, host=host)
+traces = []
+
+def step(state, rows):
+    traces.append(1)
+    keys = parallel.sample_keys(jax.random.fold_in(jax.random.key(1), state["step"]), len(rows))
+    noise = jax.vmap(lambda key: jax.random.normal(key, ({FEATURES},)))(keys)
+    def loss(weights):
+        return (((rows + 0.1 * noise) @ weights - 1.0) ** 2).mean()
+    value, gradient = parallel.mean(jax.value_and_grad(loss)(state["weights"]))
+    weights = state["weights"] - {RATE} * gradient
+    alone = parallel.mean(jax.random.normal(parallel.device_key(jax.random.key(2)), ()))
+    return {{"weights": weights, "step": state["step"] + 1}}, {{"loss": value, "alone": alone}}
+
+rows = np.random.default_rng(0).standard_normal(({ROWS}, {FEATURES})).astype(np.float32)
+state = parallel.everywhere({{"weights": jnp.zeros({FEATURES}), "step": jnp.zeros((), jnp.int32)}})
+compiled = parallel.data_parallel(step)
+losses = []
+for _ in range({STEPS}):
+    old = state
+    state, told = compiled(state, parallel.shard(rows[parallel.rows_here({ROWS})]))
+    losses.append(float(told["loss"]))
+    assert old["weights"].is_deleted(), "the old state is not given up"
+print(json.dumps({{
+    "devices": jax.device_count(), "traces": len(traces), "losses": losses, "alone": float(told["alone"]),
+    "weights": np.asarray(state["weights"]).tolist(), "first": parallel.is_first_host(),
+}}))
+"""
+
+
+def run(*, devices, hosts=1):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    flags = f"--xla_force_host_platform_device_count={devices}"
+    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PJRT_NPROC": "16"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, address, str(hosts), str(host)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for host in range(hosts)
+    ]
+    told = []
+    for process in processes:
+        out, complaint = process.communicate(timeout=120)
+        assert process.returncode == 0, complaint
+        told.append(json.loads(out.splitlines()[-1]))
+    return told
+
+
+@pytest.fixture(scope="module")
+def one_device():
+    return run(devices=1)[0]
+
+
+def assert_same(found, expected):
+    np.testing.assert_allclose(found["weights"], expected["weights"], rtol=1e-5)
+    np.testing.assert_allclose(found["losses"], expected["losses"], rtol=1e-5)
+
+
+def test_one_device_does_what_the_formula_says(one_device):
+    import jax
+
+    rows = np.random.default_rng(0).standard_normal((ROWS, FEATURES)).astype(np.float32)
+    weights = np.zeros(FEATURES)
+    for step in range(STEPS):
+        key = jax.random.fold_in(jax.random.key(1), step)
+        noise = [jax.random.normal(jax.random.fold_in(key, i), (FEATURES,)) for i in range(ROWS)]
+        seen = rows + 0.1 * np.stack(noise)
+        rest = seen @ weights - 1
+        np.testing.assert_allclose(one_device["losses"][step], (rest**2).mean(), rtol=1e-5)
+        weights -= RATE * 2 * seen.T @ rest / ROWS
+    np.testing.assert_allclose(one_device["weights"], weights, rtol=1e-4)
+    assert one_device["traces"] == 1
+
+
+def test_four_devices_make_the_step_of_one(one_device):
+    found = run(devices=4)[0]
+    assert found["devices"] == 4
+    assert found["traces"] == 1
+    assert_same(found, one_device)
+    assert found["alone"] != one_device["alone"]
+
+
+def test_two_hosts_of_two_devices_make_the_step_of_one(one_device):
+    first, second = run(devices=2, hosts=2)
+    assert first["devices"] == second["devices"] == 4
+    assert first["weights"] == second["weights"]
+    assert (first["first"], second["first"]) == (True, False)
+    assert_same(first, one_device)
+
+
+def test_a_host_that_is_none_of_them_is_refused():
+    with pytest.raises(InputError, match="host is 2; 0 to 1 are expected"):
+        parallel.initialize("127.0.0.1:1", hosts=2, host=2)
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused(monkeypatch):
+    monkeypatch.setattr(parallel.jax, "local_device_count", lambda: 3)
+    with pytest.raises(InputError, match=r"8 samples of a batch cannot be shared out .* 3 devices"):
+        parallel.shard(np.zeros((8, 2)))
+    monkeypatch.setattr(parallel.jax, "process_count", lambda: 3)
+    with pytest.raises(InputError, match=r"a batch of 8 cannot be shared out .* 3 hosts"):
+        parallel.rows_here(8)
