@@ -1,0 +1,59 @@
+"""Points as heat-maps, and heat-maps as points.
+
+A map's frame is given by the `coords.Transform` from its cells (column, row) to pixels; for coarse maps that
+is `Architecture.cells`.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from convcorr_jax import coords
+
+SIGMA_CELLS = 1.5
+
+
+class Peaks(NamedTuple):
+    """Where each map is highest, and how high."""
+
+    points: Float[Array, "*b j 2"]
+    scores: Float[Array, "*b j"]
+
+
+def gaussians(
+    points: Float[Array, "*b j 2"] | Float[np.ndarray, "*b j 2"],
+    size: coords.Size,
+    cells: coords.Transform,
+    *,
+    sigma_cells: float = SIGMA_CELLS,
+) -> Float[Array, "*b {size.height} {size.width} j"]:
+    """``exp(-|c - p|^2 / (2 sigma^2))`` at every cell c, with p the point in cells; NaN where p is.
+
+    The peak of height 1 stands exactly on the point, which may lie between cells.
+
+    >>> gaussians(np.zeros((1, 2)), coords.Size(1, 3), coords.grid(8, 0))[0, :, 0].round(2)
+    Array([1.  , 0.8 , 0.41], dtype=float32)
+
+    Source: Tompson et al. 2015, section 3.3: "sigma about 1.5 pixels".
+    """
+    centers = coords.apply(coords.invert(cells), jnp.asarray(points, jnp.float32))
+
+    def along(axis: int, side: int) -> Array:
+        places = jnp.arange(side).reshape((1,) * (centers.ndim - 2) + (side, 1))
+        return jnp.exp(-((places - centers[..., None, :, axis]) ** 2) / (2 * sigma_cells**2))
+
+    return along(0, size.width)[..., None, :, :] * along(1, size.height)[..., :, None, :]
+
+
+def peaks(heatmaps: Float[Array, "*b h w j"], cells: coords.Transform) -> Peaks:
+    """The middle of each map's highest cell, in pixels; of equals, the first in reading order.
+
+    As in the paper nothing is refined between cells: that is the fine net's task.
+    """
+    height, width, joints = heatmaps.shape[-3:]
+    flat = heatmaps.reshape(*heatmaps.shape[:-3], height * width, joints)
+    best = flat.argmax(axis=-2)
+    columns_rows = jnp.stack([best % width, best // width], axis=-1).astype(jnp.float32)
+    return Peaks(coords.apply(cells, columns_rows), flat.max(axis=-2))
