@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
 from convcorr_jax.linear.krylov import space_of
-from convcorr_jax.linear.statistics import Statistics, gram, matrix_product
+from convcorr_jax.linear.statistics import Statistics, matrix_product
 
 # To which systems are solved in a space they share, relative to the right-hand sides.
 _TOLERANCE = 1e-5
@@ -82,22 +82,21 @@ def squares_from_statistics(
 
 
 def squares_from_spaces(
-    x: Float[Array, "n d"],
+    kernel: Float[Array, "n n"],
     y: Float[Array, "n t"],
     penalties: Float[np.ndarray, " p"],
     members: Members,
 ) -> FoldSquares | None:
     """Of all folds of few rows, by one Krylov space a fold.
 
-    None where a space does not hold the solutions of all penalties.
+    None where a space does not hold the solutions of all penalties. The kernel is that of rows about the mean
+    of all (`convcorr_jax.linear.held_out.products`): a mean far from zero would cost digits.
     """
-    # About the mean of all rows first: a mean far from zero would cost digits.
-    kernel = gram((x - x.mean(0)[None]).T)
-    size = float(jnp.trace(kernel)) / len(x)
+    size = float(jnp.trace(kernel)) / len(kernel)
     squares, bound = np.zeros((len(penalties), y.shape[1])), 0.0
     for rows, kept in zip(*members, strict=True):
         out = rows[kept]
-        rest = np.setdiff1d(np.arange(len(x)), out)
+        rest = np.setdiff1d(np.arange(len(kernel)), out)
         inner, outer = _centred(kernel, rest, out)
         mean = y[rest].mean(0)[None]
         least = float(penalties.min()) / size

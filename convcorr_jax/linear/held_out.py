@@ -29,16 +29,26 @@ class Kernel(NamedTuple):
     size: Float[Array, ""]
     """No eigenvalue of X X' is greater."""
 
+    def solve(self, penalty: Float[Array, "*t"]) -> Float[Array, "n t"]:
+        """Q Y, with one penalty or one for each target."""
+        along = self.along / (self.values[:, None] + penalty.reshape(1, -1))
+        return matrix_product(self.vectors, along)
+
 
 @jax.jit
-def decompose(x: Float[Array, "n d"], y: Float[Array, "n t"]) -> Kernel:
-    """Of rows x and their targets y."""
-    n = len(x)
-    kernel = gram((x - x.mean(0)[None]).T)
-    size = jnp.sqrt((kernel**2).sum())
+def products(x: Float[Array, "n d"]) -> Float[Array, "n n"]:
+    """X X' of rows x about their mean."""
+    return gram((x - x.mean(0)[None]).T)
+
+
+@jax.jit
+def decompose(inner: Float[Array, "n n"], y: Float[Array, "n t"]) -> Kernel:
+    """Of the `products` of rows, and their targets y."""
+    n = len(inner)
+    size = jnp.sqrt((inner**2).sum())
     # The kernel annihilates the vector of ones, for rows are centred. Made its greatest eigenvector, it keeps
     # apart from the others, and what it adds to Q is known.
-    values, vectors = jnp.linalg.eigh(kernel / size + 1 / n, symmetrize_input=False)
+    values, vectors = jnp.linalg.eigh(inner / size + 1 / n, symmetrize_input=False)
     along = matrix_product(vectors.T, y - y.mean(0)[None])
     return Kernel(jnp.maximum(values, 0) * size, vectors, along, size)
 
@@ -60,7 +70,7 @@ def held_out_residuals(
     """
     n, m = len(kernel.values), rows.shape[1]
     inverse = (1 / (kernel.values + penalty)).astype(kernel.values.dtype)
-    right = matrix_product(kernel.vectors, inverse[:, None] * kernel.along)[rows]
+    right = kernel.solve(jnp.asarray(penalty, inverse.dtype))[rows]
     of_fold = jnp.where(counted[:, :, None], kernel.vectors[rows], 0)
     blocks = jnp.einsum(
         "kmn,n,kln->kml", of_fold, inverse, of_fold, precision=lax.Precision.HIGHEST

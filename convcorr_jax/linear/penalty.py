@@ -15,13 +15,14 @@ from jaxtyping import Float, Int
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
+from convcorr_jax.linear.eigenbasis import eigenbasis
 from convcorr_jax.linear.fold_squares import (
     members_of,
     squares_from_spaces,
     squares_from_statistics,
 )
-from convcorr_jax.linear.held_out import decompose, held_out_residuals
-from convcorr_jax.linear.leave_one_out import leave_one_out_squares, spectrum
+from convcorr_jax.linear.held_out import Kernel, decompose, held_out_residuals, products
+from convcorr_jax.linear.leave_one_out import leave_one_out_squares
 from convcorr_jax.linear.ridge import Ridge, Rows, Targets
 from convcorr_jax.linear.statistics import (
     Statistics,
@@ -84,15 +85,17 @@ def fit_best(
     n, d = x.shape
     if n < d:
         members = members_of(np.arange(n) if folds is None else folds, n, k or n)
-        curve = _by_rows(x, y, path, members)
-        return ridge.fit(x, y, penalty=curve.best()), curve
+        curve, kernel = _by_rows(x, y, path, members)
+        return ridge.fit(x, y, penalty=curve.best(), kernel=kernel), curve
     if folds is None:
         summed = statistics(x, y)
-        curve = _by_single_rows(x, y, summed, path)
+        basis = eigenbasis(summed)
+        curve = _by_single_rows(x, y, basis, path)
     else:
         parts = _parts(x, y, members_of(folds, n, k))
-        summed, curve = functools.reduce(add, parts), _by_statistics(parts, path)
-    return ridge.solve(summed, penalty=curve.best()), curve
+        summed, basis = functools.reduce(add, parts), None
+        curve = _by_statistics(parts, summed, path)
+    return ridge.solve(summed, penalty=curve.best(), basis=basis), curve
 
 
 def penalty_grid(features: Rows) -> Float[np.ndarray, " p"]:
@@ -129,8 +132,9 @@ def cross_validate(
     members = members_of(folds, len(x), k)
     n, d = x.shape
     if n < d:
-        return _by_rows(x, y, penalties, members)
-    return _by_statistics(_parts(x, y, members), penalties)
+        return _by_rows(x, y, penalties, members)[0]
+    parts = _parts(x, y, members)
+    return _by_statistics(parts, functools.reduce(add, parts), penalties)
 
 
 def cross_predict(
@@ -159,7 +163,7 @@ def cross_predict(
     n, d = x.shape
     predicted = np.array(y)
     if n < d:
-        kernel = decompose(x, y)
+        kernel = decompose(products(x), y)
         for one in np.unique(each):
             columns = np.flatnonzero(each == one)
             some = kernel._replace(along=kernel.along[:, columns])
@@ -197,7 +201,7 @@ def cross_validate_statistics(
     penalties = _checked_path(penalties)
     if len(parts) < 2:
         raise InputError(f"there are {len(parts)} folds; at least 2 are expected")
-    return _by_statistics(parts, penalties)
+    return _by_statistics(parts, functools.reduce(add, parts), penalties)
 
 
 def leave_one_out(
@@ -217,8 +221,8 @@ def leave_one_out(
     penalties = _checked_path(penalties)
     n, d = x.shape
     if n < d:
-        return _by_rows(x, y, penalties, members_of(np.arange(n), n, n))
-    return _by_single_rows(x, y, statistics(x, y), penalties)
+        return _by_rows(x, y, penalties, members_of(np.arange(n), n, n))[0]
+    return _by_single_rows(x, y, eigenbasis(statistics(x, y)), penalties)
 
 
 def _parts(x, y, members) -> list[Statistics]:
@@ -226,8 +230,7 @@ def _parts(x, y, members) -> list[Statistics]:
     return [statistics(x[rows], y[rows], counted) for rows, counted in zip(*members, strict=True)]
 
 
-def _by_statistics(parts, penalties) -> PenaltyCurve:
-    whole = functools.reduce(add, parts)
+def _by_statistics(parts, whole, penalties) -> PenaltyCurve:
     squares = np.zeros((len(penalties), whole.cross.shape[1]))
     condition = np.zeros(len(penalties))
     for part in parts:
@@ -237,14 +240,13 @@ def _by_statistics(parts, penalties) -> PenaltyCurve:
     return _curve(penalties, squares / int(whole.count), condition)
 
 
-def _by_single_rows(x, y, summed, penalties) -> PenaltyCurve:
-    found = spectrum(summed)
+def _by_single_rows(x, y, basis, penalties) -> PenaltyCurve:
     path = jnp.asarray(penalties, x.dtype)
     squares = jnp.zeros((len(path), y.shape[1]), y.dtype)
     for start in range(0, len(x), _ROWS_AT_ONCE):
         block = slice(start, start + _ROWS_AT_ONCE)
-        squares += leave_one_out_squares(found, x[block], y[block], path)
-    return _curve(penalties, squares / len(x), found.condition(path))
+        squares += leave_one_out_squares(basis, x[block], y[block], path)
+    return _curve(penalties, squares / len(x), basis.condition(path))
 
 
 def _checked_path(penalties: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
@@ -255,17 +257,20 @@ def _checked_path(penalties: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]
     return penalties
 
 
-def _by_rows(x, y, penalties, members) -> PenaltyCurve:
+def _by_rows(x, y, penalties, members) -> tuple[PenaltyCurve, Kernel | None]:
+    """With the rows' decomposition, if it took one."""
+    inner = products(x)
     if len(members.rows) <= _FEW_FOLDS:
-        found = squares_from_spaces(x, y, penalties, members)
+        found = squares_from_spaces(inner, y, penalties, members)
         if found is not None:
-            return _curve(penalties, found.squares / len(x), found.condition)
-    kernel = decompose(x, y)
+            return _curve(penalties, found.squares / len(x), found.condition), None
+    kernel = decompose(inner, y)
     # One call a penalty: inside a loop of one compiled program, products use one core of a CPU.
     squares = [
         (held_out_residuals(kernel, *members, penalty) ** 2).sum((0, 1)) for penalty in penalties
     ]
-    return _curve(penalties, jnp.stack(squares) / len(x), 1 + kernel.size / penalties)
+    curve = _curve(penalties, jnp.stack(squares) / len(x), 1 + kernel.size / penalties)
+    return curve, kernel
 
 
 def _curve(penalties, errors, condition) -> PenaltyCurve:

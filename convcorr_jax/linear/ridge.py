@@ -27,7 +27,9 @@ import numpy as np
 from jaxtyping import Array, Float, Num
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear.statistics import Statistics, gram, matrix_product, statistics
+from convcorr_jax.linear.eigenbasis import Eigenbasis, eigenbasis
+from convcorr_jax.linear.held_out import Kernel, decompose, products
+from convcorr_jax.linear.statistics import Statistics, matrix_product, statistics
 
 Rows = Num[Array, "n d"] | Num[np.ndarray, "n d"]
 # As many as rows; the functions say so in a sentence.
@@ -71,6 +73,7 @@ def fit(
     targets: Targets,
     *,
     penalty: float | Float[Array, "*t"] | Float[np.ndarray, "*t"],
+    kernel: Kernel | None = None,
 ) -> Ridge:
     """Fit all targets to rows that are at hand.
 
@@ -83,6 +86,7 @@ def fit(
         targets: any number of them.
         penalty: one for all targets, or one for each; it belongs to the features' scale: features times s and
             penalty times s^2 predict the same.
+        kernel: the decomposition of these very rows, where it is at hand; used if they are fewer than features.
 
     Raises:
         InputError: there are fewer than 2 rows, the numbers of rows differ, something is NaN or infinite, a
@@ -92,30 +96,45 @@ def fit(
     features, targets = checked(features, targets)
     penalty = _checked_penalty(penalty, targets.shape[1], features.dtype)
     n, d = features.shape
-    return _assured((_primal if n >= d else _dual)(features, targets, penalty))
+    if n >= d:
+        return _assured(_primal(features, targets, penalty))
+    return _assured(_dual(features, targets, penalty, kernel))
 
 
 def solve(
-    summed: Statistics, *, penalty: float | Float[Array, "*t"] | Float[np.ndarray, "*t"]
+    summed: Statistics,
+    *,
+    penalty: float | Float[Array, "*t"] | Float[np.ndarray, "*t"],
+    basis: Eigenbasis | None = None,
 ) -> Ridge:
     """Fit all targets to the rows that were summed up; see `fit`.
+
+    Args:
+        summed: the rows.
+        penalty: as of `fit`.
+        basis: theirs, where it is at hand.
 
     Raises:
         InputError: as of `fit`.
     """
     check_statistics(summed)
     penalty = _checked_penalty(penalty, summed.cross.shape[1], summed.scatter.dtype)
-    return _assured(_solve(summed, penalty))
+    return _assured(_solve(summed, penalty, basis))
 
 
 @jax.jit
 def _primal(features, targets, penalty):
-    return _solve(statistics(features, targets), penalty)
+    return _solve(statistics(features, targets), penalty, None)
 
 
 @jax.jit
-def _solve(summed: Statistics, penalty: Float[Array, "*t"]) -> Ridge:
-    weights, condition = _system(summed.scatter, summed.cross, penalty)
+def _solve(summed: Statistics, penalty: Float[Array, "*t"], basis: Eigenbasis | None) -> Ridge:
+    if basis is None and penalty.ndim:
+        basis = eigenbasis(summed)
+    if basis is None:
+        weights = _system(summed.scatter, summed.cross, penalty)
+    else:
+        weights = basis.solve(penalty)
     # By the normal equations: |Y - XW|^2 = |Y|^2 - W'X'Y - penalty |W|^2, without the rows.
     squares = summed.spread - (weights * summed.cross).sum(0)
     residual = jnp.maximum(squares - penalty * (weights**2).sum(0), 0)
@@ -124,15 +143,20 @@ def _solve(summed: Statistics, penalty: Float[Array, "*t"]) -> Ridge:
         summed.target_mean - matrix_product(summed.feature_mean[None], weights)[0],
         penalty,
         residual / jnp.maximum(summed.count, 1).astype(weights.dtype),
-        condition,
+        _condition(summed.scatter, penalty),
     )
 
 
 @jax.jit
-def _dual(features, targets, penalty):
+def _dual(features, targets, penalty, kernel: Kernel | None):
     feature_mean, target_mean = features.mean(0), targets.mean(0)
     x, y = features - feature_mean[None], targets - target_mean[None]
-    dual, condition = _system(gram(x.T), y, penalty)
+    if kernel is None:
+        inner = products(x)
+        condition = _condition(inner, penalty)
+        dual = decompose(inner, y).solve(penalty) if penalty.ndim else _system(inner, y, penalty)
+    else:
+        dual, condition = kernel.solve(penalty), 1 + kernel.size / penalty
     weights = matrix_product(x.T, dual)
     # (X X' + penalty) dual = Y: what the fit leaves of Y is penalty times the dual.
     return Ridge(
@@ -144,23 +168,26 @@ def _dual(features, targets, penalty):
     )
 
 
-def _system(
-    matrix: Float[Array, "m m"], right: Float[Array, "m t"], penalty: Float[Array, "*t"]
-) -> tuple[Float[Array, "m t"], Float[Array, "*t"]]:
-    """``(matrix + penalty)^-1 right``, and a bound on the condition of that system."""
-    size = jnp.trace(matrix) / len(matrix)
-    size = jnp.where(size > 0, size, 1)
-    matrix, right, penalty = matrix / size, right / size, penalty / size
+def _condition(matrix: Float[Array, "m m"], penalty: Float[Array, "*t"]) -> Float[Array, "*t"]:
     # No eigenvalue of a positive matrix exceeds the root of the sum of its squared entries.
-    condition = 1 + jnp.sqrt((matrix**2).sum()) / penalty
-    if penalty.ndim:
-        values, vectors = jnp.linalg.eigh(matrix, symmetrize_input=False)
-        shares = matrix_product(vectors.T, right) / (values[:, None] + penalty[None])
-        return matrix_product(vectors, shares), condition
-    factor = jnp.linalg.cholesky(
-        matrix + penalty * jnp.eye(len(matrix), dtype=matrix.dtype), symmetrize_input=False
-    )
-    return jax.scipy.linalg.cho_solve((factor, True), right), condition
+    size = _size(matrix)
+    return 1 + jnp.sqrt(((matrix / size) ** 2).sum()) / (penalty / size)
+
+
+def _system(
+    matrix: Float[Array, "m m"], right: Float[Array, "m t"], penalty: Float[Array, ""]
+) -> Float[Array, "m t"]:
+    """``(matrix + penalty)^-1 right``."""
+    size = _size(matrix)
+    shift = penalty / size * jnp.eye(len(matrix), dtype=matrix.dtype)
+    factor = jnp.linalg.cholesky(matrix / size + shift, symmetrize_input=False)
+    return jax.scipy.linalg.cho_solve((factor, True), right / size)
+
+
+def _size(matrix: Float[Array, "m m"]) -> Float[Array, ""]:
+    """The mean eigenvalue of a positive matrix; 1 if it is 0."""
+    size = jnp.trace(matrix) / len(matrix)
+    return jnp.where(size > 0, size, 1)
 
 
 def checked(features: Rows, targets: Targets) -> tuple[Float[Array, "n d"], Float[Array, "n t"]]:
