@@ -24,6 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
+import threadpoolctl
 from jax import lax
 from jaxtyping import Array, Float
 
@@ -37,6 +38,10 @@ _LEAST_COLUMNS = 32
 _LEAST_SIDE = 1024
 # Of d: a larger space costs more than the decompositions that it saves.
 _MOST_OF_D = 0.6
+
+
+# Two threads take twenty times as long as one for matrices of a hundred columns.
+_one_thread = threadpoolctl.threadpool_limits.wrap(limits=1, user_api="blas")
 
 
 class Space(NamedTuple):
@@ -54,6 +59,7 @@ class Space(NamedTuple):
         small, residual = self.coefficients(shift)
         return matrix_product(self.basis, jnp.asarray(small, self.basis.dtype)), residual
 
+    @_one_thread
     def coefficients(self, shift: float) -> tuple[Float[np.ndarray, "m t"], float]:
         """W in the basis, and by how much it misses."""
         blocks: list[_Eliminated] = []
@@ -101,6 +107,7 @@ def _divided_back(factor, right):
     return scipy.linalg.solve_triangular(factor, right, lower=True, trans="T", check_finite=False)
 
 
+@_one_thread
 def space_of(
     matrix: Float[Array, "d d"],
     right: Float[Array, "d t"],
@@ -173,7 +180,6 @@ def _beyond(
     once, first = _by_cholesky(vectors)
     once = _without(known, once)
     twice, second = _by_cholesky(once)
-    left = matrix_product(once.T, once) - jnp.eye(once.shape[1], dtype=once.dtype)
 
     def safely():
         found, total = jnp.linalg.qr(vectors)
@@ -182,8 +188,9 @@ def _beyond(
             total = matrix_product(factor, total)
         return found, total
 
-    # Cholesky's way is several times as fast, but where it breaks down; of NaN no comparison holds.
-    near = jnp.abs(left).max() < 0.1
+    # Cholesky's way is several times as fast, but where it breaks down: the second factor is then far from the
+    # identity, or NaN, of which no comparison holds.
+    near = jnp.abs(jnp.diagonal(second) - 1).max() < 0.05
     return lax.cond(near, lambda: (twice, matrix_product(second, first)), safely)
 
 

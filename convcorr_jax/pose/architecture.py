@@ -90,9 +90,9 @@ class Architecture:
             raise InputError(f"pooling {self.pooling} must be one of {POOLINGS}")
         if len(self.features) < SHARED_STAGES:
             raise InputError(f"features {self.features} must be those of two stages or more")
-        if self.fine_window % self.coarsest_shared_stride:
+        if self.fine_window % self.window_stride:
             raise InputError(
-                f"fine_window {self.fine_window} must be a multiple of {self.coarsest_shared_stride} pixels"
+                f"fine_window {self.fine_window} must be a multiple of {self.window_stride} pixels"
             )
         self.check_fits(self.input_size)
 
@@ -137,8 +137,23 @@ class Architecture:
         return size + (self.patch_window - 1) * stride
 
     @property
-    def coarsest_shared_stride(self) -> int:
-        """Pixels of the input for one cell of the coarsest map that the fine net looks at."""
+    def fine_strides(self) -> tuple[int, ...]:
+        """Pixels of the input for one cell of each map that the fine net looks at, the finest level first.
+
+        >>> flic().fine_strides, flic(cascade="standard").fine_strides
+        ((1, 2, 2, 4, 4, 8), (1, 2, 4))
+        """
+        stages = SHARED_STAGES if self.cascade == "shared" else 1
+        own = [math.prod(self.pools[:stage]) for stage in range(stages)]
+        return tuple(2**level * stride for level in range(self.levels) for stride in own)
+
+    @property
+    def window_stride(self) -> int:
+        """Fine windows start at multiples of this, where all shared maps have whole cells.
+
+        >>> flic().window_stride, mpii().window_stride
+        (8, 4)
+        """
         return 2 ** (self.levels - 1) * math.prod(self.pools[: SHARED_STAGES - 1])
 
     @property

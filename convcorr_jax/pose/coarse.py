@@ -2,8 +2,8 @@
 
 A bank of stages for each level of the pyramid, with weights of its own; each ends with a wide window that,
 level by level, sees a patch of the same cells but twice the pixels. The banks' maps are brought to the finest
-resolution by repeating cells, added, and go through 1x1 convolutions. SpatialDropout drops whole maps before the
-first of these.
+resolution by repeating cells, added, and go through 1x1 convolutions. SpatialDropout drops whole maps before
+the first of these.
 
 Everything slides: away from the borders, an image shifted by the pooling times 2^(levels - 1), which is the
 stride of the coarsest bank, has its heat-maps shifted by 2^(levels - 1) cells, exactly.
@@ -32,8 +32,8 @@ class CoarseOutput(NamedTuple):
     """Heat-maps, and the features that the fine net looks at."""
 
     heatmaps: Float[Array, "b h w j"]
-    banks: tuple[Pyramid, ...]
-    """For each level, its first two convolutions, rectified and not yet pooled."""
+    shared: tuple[Float[Array, "b _ _ _"], ...]
+    """Of each level its first two convolutions, rectified and not yet pooled."""
 
 
 class Bank(nn.Module):
@@ -83,7 +83,7 @@ class Coarse(nn.Module):
             maps = nn.relu(convolution(features, 1, dtype=shape.dtype, name=f"hidden{i}")(maps))
         maps = convolution(len(shape.joints), 1, dtype=shape.dtype, name="joints")(maps)
         heatmaps = maps[:, : size.height, : size.width].astype(jnp.float32)
-        return CoarseOutput(heatmaps, tuple(shared for _, shared in banks))
+        return CoarseOutput(heatmaps, sum((shared for _, shared in banks), ()))
 
 
 def _fill_up(pyramid: Pyramid, multiple: int) -> Pyramid:

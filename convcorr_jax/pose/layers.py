@@ -8,9 +8,9 @@ from convcorr_jax.pose.architecture import DType
 
 
 def convolution(features: int, window: int, *, dtype: DType, name: str) -> nn.Conv:
-    """A convolution that keeps the size (zeros beyond the borders), initialised for rectifiers (He et al. 2015).
+    """A convolution that keeps the size (zeros beyond the borders), initialised for rectifiers.
 
-    Parameters are float32, whatever ``dtype`` it computes in.
+    Parameters are float32, whatever ``dtype`` it computes in. Source of the initialisation: He et al. 2015.
     """
     return nn.Conv(
         features, (window, window), dtype=dtype, kernel_init=nn.initializers.he_normal(), name=name
