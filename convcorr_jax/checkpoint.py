@@ -58,7 +58,11 @@ class Checkpoints:
         self._manager = _open(self._folder, read_only=False)
         step = self._manager.latest_step()
         if step is not None:
-            _check_same(self._folder, _about(self._manager, self._folder, step), about)
+            try:
+                _check_same(self._folder, _about(self._manager, self._folder, step), about)
+            except InputError:
+                self.close()
+                raise
 
     def save(self, step: int, params: Any, training: Any, *, metric: float) -> None:
         """Keep a step: always as the latest, and as the best if none has a greater metric.

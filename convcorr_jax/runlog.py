@@ -1,29 +1,42 @@
 """What a run leaves beside its result, and its progress on the terminal."""
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import platform
 import resource
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress, TextColumn, track
 
 from convcorr_jax import files
 
 Item = TypeVar("Item")
 
-_PACKAGES = ("jax", "jaxlib", "numpy", "scipy", "pillow", "scikit-image", "scikit-learn")
+_PACKAGES = (
+    *("jax", "jaxlib", "flax", "optax", "orbax-checkpoint"),
+    *("numpy", "scipy", "pillow", "scikit-image", "scikit-learn"),
+)
 
 
 def progress(items: Iterable[Item], *, what: str, total: int | None = None) -> Iterator[Item]:
     """The items, with a bar on the error stream that says how far they are."""
     yield from track(items, description=what, total=total, console=Console(stderr=True))
+
+
+@contextlib.contextmanager
+def bar(what: str, *, total: int, done: int = 0) -> Iterator[Callable[[int, str], None]]:
+    """A bar on the error stream, and what moves it: how many are done now, and what to say beside it."""
+    columns = (*Progress.get_default_columns(), TextColumn("{task.fields[said]}"))
+    with Progress(*columns, console=Console(stderr=True)) as shown:
+        task = shown.add_task(what, total=total, completed=done, said="")
+        yield lambda now, said: shown.update(task, completed=now, said=said)
 
 
 def plain(value: Any) -> Any:

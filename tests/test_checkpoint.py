@@ -113,7 +113,9 @@ def test_no_thread_is_left(tmp_path):
     before = set(threading.enumerate())
     with Checkpoints(tmp_path, ABOUT) as checkpoints:
         save(checkpoints, 1, 0.5)
-    assert set(threading.enumerate()) <= before
+    for thread in set(threading.enumerate()) - before:
+        thread.join(timeout=5)
+        assert not thread.is_alive(), thread.name
 
 
 def test_a_full_disk_is_told_and_the_last_good_checkpoint_survives(tmp_path):

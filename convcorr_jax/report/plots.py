@@ -1,4 +1,4 @@
-"""Diagrams: curves over a logarithmic axis, tables of counts, histograms of places.
+"""Diagrams: curves over an axis, training runs, tables of counts, histograms of places.
 
 Arrays in, a matplotlib `Figure` out, which `figures.pixels` turns into an image.
 """
@@ -139,4 +139,51 @@ def place_histograms(
             axes.tick_params(labelsize=7)
             axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
             axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    return figure
+
+
+def training_curves(
+    errors: Mapping[str, Sequence[tuple[int, float]]],
+    shares: Mapping[str, Sequence[tuple[int, float]]],
+    *,
+    dashed: Sequence[str] = (),
+    phases: Mapping[str, int],
+) -> Figure:
+    """What a training run says of itself over its steps: errors above, shares of correct keypoints below.
+
+    Args:
+        errors: (step, positive value) by name, over a logarithmic axis.
+        shares: (step, share between 0 and 1) by name.
+        dashed: names whose lines are dashed.
+        phases: the last step of each phase by its name, in their order; phases are shaded in turn.
+    """
+    figure = Figure(figsize=(8.4, 6.4), dpi=_DPI, layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True)
+    for axes, lines in ((above, errors), (below, shares)):
+        for number, (name, points) in enumerate(lines.items()):
+            steps, values = zip(*points, strict=True)
+            style = "--" if name in dashed else "-"
+            # Of one point there is no line.
+            axes.plot(
+                steps, values, style, color=f"C{number}", label=name, marker=".", markersize=3
+            )
+        start = 0
+        for number, end in enumerate(phases.values()):
+            if number % 2:
+                axes.axvspan(start, end, color="0.93", zorder=0)
+            start = end
+        axes.grid(alpha=0.3)
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    start = 0
+    for name, end in phases.items():
+        above.text(
+            (start + end) / 2, 1.01, name, transform=above.get_xaxis_transform(), ha="center"
+        )
+        start = end
+    above.set_yscale("log")
+    above.set_ylabel("error")
+    below.set_ylim(0, 1)
+    below.yaxis.set_major_formatter(PercentFormatter(1.0))
+    below.set_ylabel("PCK on validation")
+    below.set_xlabel("step")
     return figure

@@ -65,3 +65,20 @@ def test_a_place_is_drawn_where_it_lies():
     assert picture[round(height - y), round(x)].max() < 30
     x, y = axes.transData.transform((7, -4))
     assert picture[round(height - y), round(x)].min() == 255
+
+
+def test_training_curves_have_a_line_a_name_and_a_title_a_phase():
+    figure = plots.training_curves(
+        {"e1": [(10, 4.0), (20, 2.0)], "e2": [(20, 3.0)]},
+        {"cascade": [(10, 0.1), (20, 0.5)], "coarse": [(10, 0.2), (20, 0.3)]},
+        dashed=("coarse",),
+        phases={"coarse": 10, "fine": 20},
+    )
+    above, below = figure.axes
+    assert above.get_yscale() == "log"
+    assert texts(above) == ["coarse", "fine"]
+    drawn = {line.get_label(): line for line in (*above.lines, *below.lines)}
+    np.testing.assert_array_equal(drawn["e1"].get_xydata(), [(10, 4), (20, 2)])
+    np.testing.assert_array_equal(drawn["coarse"].get_xydata(), [(10, 0.2), (20, 0.3)])
+    assert (drawn["cascade"].get_linestyle(), drawn["coarse"].get_linestyle()) == ("-", "--")
+    assert (pixels(figure)[0] == 255).all()
