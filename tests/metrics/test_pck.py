@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics.pck import LONG_2014, PF_WILLOW, Protocol, correct, pck
+from convcorr_jax.metrics.pck import FLIC_PCK, LONG_2014, PF_WILLOW, Protocol, correct, pck
 
 
 def by_hand(predicted, truth, counted, normalizer, groups, *, alpha, protocol: Protocol) -> float:
@@ -16,10 +16,10 @@ def by_hand(predicted, truth, counted, normalizer, groups, *, alpha, protocol: P
             for k in range(truth.shape[1])
             if counted[i, k]
         }
-        axis = 0 if protocol.average == "image" else 1
+        line_of = {"image": lambda i, k: i, "keypoint": lambda i, k: k, "pooled": lambda i, k: 0}
         lines = {}
         for place, right in cells.items():
-            lines.setdefault(place[axis], []).append(right)
+            lines.setdefault(line_of[protocol.average](*place), []).append(right)
         group_means.append(np.mean([np.mean(line) for line in lines.values()]))
     return float(np.mean(group_means))
 
@@ -29,7 +29,7 @@ def _right(difference, limit, strict) -> float:
     return float(distance < limit if strict else distance <= limit)
 
 
-@pytest.mark.parametrize("protocol", [PF_WILLOW, LONG_2014], ids=lambda one: one.average)
+@pytest.mark.parametrize("protocol", [PF_WILLOW, LONG_2014, FLIC_PCK], ids=lambda one: one.average)
 def test_agrees_with_loops(rng, protocol):
     truth = rng.uniform(0, 100, (12, 5, 2))
     predicted = truth + rng.normal(0, 8, truth.shape)
@@ -50,7 +50,7 @@ def test_agrees_with_loops(rng, protocol):
 
 
 def test_the_order_of_averaging_matters():
-    """Two images, two keypoint types: image first gives (1 + 0.5) / 2, type first (1 + 0) / 2."""
+    """Two images, two types: image first gives (1 + 0.5) / 2, type first (1 + 0) / 2, a heap 2 / 3."""
     truth = np.zeros((2, 2, 2))
     predicted = np.array([[[0, 0], [0, 0]], [[0, 0], [99, 0]]], float)
     counted = np.array([[True, False], [True, True]])
@@ -59,6 +59,8 @@ def test_the_order_of_averaging_matters():
     by_type = pck(*arguments, alphas=(0.1,), protocol=LONG_2014)
     assert by_image.mean == pytest.approx([0.75])
     assert by_type.mean == pytest.approx([0.5])
+    in_a_heap = pck(*arguments, alphas=(0.1,), protocol=FLIC_PCK)
+    assert in_a_heap.mean == pytest.approx([2 / 3])
 
 
 def test_a_point_on_the_threshold_is_what_the_protocol_says():

@@ -1,0 +1,174 @@
+"""The truth that pose predictions are scored against, from the official annotation files, without images.
+
+- MPII, for PCKh: the hourglass's ``valid.h5``, the ``detections.mat`` of Tompson et al., and the
+  ``gt_valid.mat`` (or ``detections_our_format.mat``) that many training codes carry: the same 2958 people.
+- FLIC: ``examples.mat``, ``flic.npz`` (the same in plain arrays), and ``joints`` (2, 10, n), observer-centric.
+- LSP, LSPET and PARSE: ``joints.mat``, of PARSE also ``ptsAll``.
+"""
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import h5py
+import numpy as np
+from jaxtyping import Bool, Float
+
+from convcorr_jax.datasets.arrays import Expected, read_arrays
+from convcorr_jax.datasets.formats import mat
+from convcorr_jax.datasets.joint_orders import ORDERS, Order, common
+from convcorr_jax.datasets.official import flic, lsp, mpii, mpii_flat
+from convcorr_jax.datasets.official.mpii_people import Person
+from convcorr_jax.errors import InputError
+from convcorr_jax.metrics.pckh import head_sizes
+
+Sides = Literal["observer", "person"]
+"""Whose left: as if every person faced the camera, or the person's own."""
+
+# PARSE's people after these are its test set.
+_PARSE_TRAIN = 100
+
+
+class GroundTruth(NamedTuple):
+    """Annotated people in the file's order; coordinates are 0-based, and NaN where absent."""
+
+    points: Float[np.ndarray, "people joints 2"]
+    joints: tuple[str, ...]
+    """Common names, see `joint_orders.common`."""
+    normalizer: Float[np.ndarray, " people"]
+    """The length that errors are divided by; NaN where it is absent."""
+    tested: Bool[np.ndarray, " people"]
+    """Who is in the test set; everybody, where the file has but one set."""
+    order: Order
+    """In which the file has its joints."""
+    first_pixel: int
+    """What the file calls the first pixel of an image: 1, or 0."""
+    sides: str
+    """Whose left, in words."""
+
+
+def read_mpii(path: Path) -> GroundTruth:
+    """MPII's people and the sizes of their heads.
+
+    Raises:
+        InputError: the file is missing, damaged or of another layout, or has no heads.
+    """
+    if h5py.is_hdf5(path):
+        return _mpii(mpii_flat.read_h5({"valid": path}))
+    if path.suffix in (".npz", ".json"):
+        raise InputError(
+            f"{path}: flat forms of MPII lack the boxes of heads, which PCKh divides by; valid.h5 of the "
+            "hourglass or detections.mat of Tompson et al. is expected"
+        )
+    found = mat.read(path)
+    if "pos_gt_src" in found:
+        return _gt_valid(found)
+    if "annolist" not in found:
+        raise InputError(
+            f"{path} has neither annolist, as detections.mat has, nor pos_gt_src, as gt_valid.mat has"
+        )
+    people = found.structs("annolist")
+    return _mpii(
+        tuple(
+            mpii.read_person(person.only_struct("annorect"), frame="", place=0, split="valid")
+            for person in people
+        )
+    )
+
+
+def read_flic(path: Path, *, sides: Sides = "observer") -> GroundTruth:
+    """FLIC's people and their torsos, with the neck half-way between the shoulders.
+
+    Raises:
+        InputError: the file is missing, damaged or of another layout, or has not the sides asked for.
+    """
+    if path.suffix == ".npz":
+        expected = {
+            "joints_pc": Expected(np.floating, ("n", len(flic.NAMES), 2)),
+            "istest": Expected(np.bool_, ("n",)),
+        }
+        arrays = read_arrays(path, expected)
+        points, tested = arrays["joints_pc"].astype(np.float64) - 1, arrays["istest"]
+    elif "examples" in (found := mat.read(path)):
+        examples = flic.read_examples(path)
+        points = examples.points
+        tested = np.array([split == "test" for split in examples.splits])
+    else:
+        if sides != "observer":
+            raise InputError(f"{path} is observer-centric; whose left is left in it cannot be told")
+        points = _joints(found, "joints", (2, 10)) - 1
+        return _flic(points, "flic-10", np.ones(len(points), np.bool_), sides)
+    points = flic.observer_centric(points) if sides == "observer" else points
+    return _flic(points, "flic", tested, sides)
+
+
+def read_lsp(path: Path) -> GroundTruth:
+    """The people of LSP, LSPET or PARSE, and their torsos.
+
+    Raises:
+        InputError: the file is missing, damaged or of another layout.
+    """
+    found = mat.read(path)
+    order: Order = "lsp"
+    first_pixel = 1
+    if "ptsAll" in found or found.array("joints").shape[:2] == (2, 14):
+        key, shape = ("ptsAll", (14, 2)) if "ptsAll" in found else ("joints", (2, 14))
+        order, points = "parse", _joints(found, key, shape) - first_pixel
+        tested = np.arange(len(points)) >= _PARSE_TRAIN
+    else:
+        people = lsp.read_joints(path)
+        points, tested = people.points, np.array([split == "test" for split in people.splits])
+        # The reader knows from where a release counts; what it took off tells.
+        stored = found.array("joints")[0, 0, 0]
+        first_pixel = round(float(stored - points[0, 0, 0])) if people.release == "lsp" else 0
+    # PARSE's diagonal is that of the same places, right shoulder to left hip.
+    lengths = [lsp.torso_diagonal(person) or np.nan for person in points]
+    return GroundTruth(
+        points,
+        ORDERS[order],
+        np.array(lengths),
+        tested if tested.any() else ~tested,
+        order,
+        first_pixel,
+        "as the ground truth's file has them",
+    )
+
+
+def _mpii(people: tuple[Person, ...]) -> GroundTruth:
+    sizes = [np.nan if person.head_size is None else person.head_size for person in people]
+    points = np.array([person.points for person in people])
+    return _mpii_truth(points, np.array(sizes, np.float64))
+
+
+def _gt_valid(found: mat.Group) -> GroundTruth:
+    points = _joints(found, "pos_gt_src", (16, 2)) - 1
+    missing = found.array("jnt_missing").T != 0
+    boxes = found.array("headboxes_src").astype(np.float64)
+    if missing.shape != points.shape[:2] or boxes.shape != (2, 2, len(points)):
+        raise InputError(f"{found.where}: jnt_missing or headboxes_src does not fit pos_gt_src")
+    sizes = head_sizes(boxes.transpose(2, 0, 1).reshape(-1, 4))
+    return _mpii_truth(np.where(missing[..., None], np.nan, points), sizes)
+
+
+def _mpii_truth(points: np.ndarray, sizes: np.ndarray) -> GroundTruth:
+    everybody = np.ones(len(points), np.bool_)
+    return GroundTruth(points, ORDERS["mpii"], sizes, everybody, "mpii", 1, "the person's own")
+
+
+def _flic(points: np.ndarray, order: Order, tested: np.ndarray, sides: Sides) -> GroundTruth:
+    joints = common(ORDERS[order])
+    place = {name: points[:, index] for index, name in enumerate(joints)}
+    if "neck" not in joints:
+        neck = (place["l_shoulder"] + place["r_shoulder"]) / 2
+        points, joints = np.concatenate([points, neck[:, None]], axis=1), (*joints, "neck")
+    torso = np.linalg.norm(place["l_shoulder"] - place["r_hip"], axis=-1)
+    return GroundTruth(points, joints, torso, tested, order, 1, f"{sides}-centric")
+
+
+def _joints(found: mat.Group, key: str, shape: tuple[int, int]) -> np.ndarray:
+    """An array of ``shape`` and people, as people x joints x 2."""
+    array = found.array(key).astype(np.float64)
+    if array.ndim != 3 or array.shape[:2] != shape or not np.isfinite(array).all():
+        raise InputError(
+            f"{found.where}: {key} is {array.shape}; {(*shape, 'people')} of finite numbers is expected"
+        )
+    return array.transpose(2, 1, 0) if shape[0] == 2 else array.transpose(2, 0, 1)

@@ -1,0 +1,86 @@
+"""In which order files give a person's joints: the releases' own orders, and those of published predictions.
+
+A bare array says nothing of it, and two orders can have equally many joints.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from convcorr_jax.datasets.official import flic, lsp, mpii_people
+
+Order = Literal[
+    "mpii",
+    "mpii-14",
+    "lsp",
+    "parse",
+    "flic",
+    "flic-11-face-first",
+    "flic-10",
+    "flic-9",
+    "flic-9-nose-first",
+    "flic-6",
+]
+"""The name of an order; the number says how many joints it has where that is not the release's."""
+
+
+def common(names: Sequence[str]) -> tuple[str, ...]:
+    """Names by which all data sets' joints can be matched: MPII's "upper neck" is what others call neck.
+
+    >>> common(["upper_neck", "l_hip"])
+    ('neck', 'l_hip')
+    """
+    return tuple("neck" if name == "upper_neck" else name for name in names)
+
+
+def _mirrored(names: Sequence[str], pairs: Sequence[tuple[int, int]]) -> tuple[str, ...]:
+    swapped = dict((*pairs, *((right, left) for left, right in pairs)))
+    return tuple(names[swapped.get(index, index)] for index in range(len(names)))
+
+
+_MPII = common(mpii_people.NAMES)
+_ARM, _LEG = ("shoulder", "elbow", "wrist"), ("hip",)
+_R_SIDE, _L_SIDE = (tuple(f"{side}_{joint}" for joint in _ARM + _LEG) for side in "rl")
+
+ORDERS: dict[Order, tuple[str, ...]] = {
+    "mpii": _MPII,
+    # Without pelvis and thorax, which PCKh leaves out: Tompson et al., and MPII's own matrices of ids.
+    "mpii-14": tuple(name for name in _MPII if name not in ("pelvis", "thorax")),
+    "lsp": lsp.NAMES,
+    # LSP's, seen in a mirror.
+    "parse": _mirrored(lsp.NAMES, lsp.LEFT_RIGHT_PAIRS),
+    # Eleven of the release's 29 columns, as they come.
+    "flic": flic.NAMES,
+    # Yang, Ouyang, Li, Wang, "End-to-End Learning of Deformable Mixture of Parts and Deep Convolutional
+    # Neural Networks for Human Pose Estimation", CVPR 2016: hourglass predictions, and the evaluation's.
+    "flic-11-face-first": ("l_eye", "r_eye", "nose", *_R_SIDE, *_L_SIDE),
+    "flic-10": ("nose", "neck", *_R_SIDE, *_L_SIDE),
+    # Wei, Ramakrishna, Kanade, Sheikh, "Convolutional Pose Machines", CVPR 2016.
+    "flic-9": tuple(name for name in flic.NAMES if not name.endswith("_eye")),
+    # Chen, Yuille, "Articulated Pose Estimation by a Graphical Model with Image Dependent Pairwise
+    # Relations", NIPS 2014.
+    "flic-9-nose-first": ("nose", *_R_SIDE, *_L_SIDE),
+    # MODEC, which predicts arms alone.
+    "flic-6": flic.NAMES[:6],
+}
+
+_SIDED = re.compile(r"(r|l)(?:ight|eft)?(ank|kne|hip|wr|elb|sho|eye)")
+_JOINTS = ("ankle", "knee", "hip", "wrist", "elbow", "shoulder", "eye")
+_SINGLE = {
+    **{"pelv": "pelvis", "thor": "thorax", "nose": "nose"},
+    **{"neck": "neck", "upperneck": "neck", "hbot": "neck"},
+    **{"head": "head_top", "htop": "head_top", "tophead": "head_top"},
+}
+
+
+def joint_name(label: str) -> str | None:
+    """The common name of a joint as people write it; None for what is no joint.
+
+    >>> [joint_name(label) for label in ("lsho", "Right Ankle", "r_elbow", "head_top", "thorax", "cat")]
+    ['l_shoulder', 'r_ankle', 'r_elbow', 'head_top', 'thorax', None]
+    """
+    plain = re.sub(r"[^a-z]", "", label.lower())
+    if sided := _SIDED.match(plain):
+        side, start = sided.groups()
+        return f"{side}_{next(joint for joint in _JOINTS if joint.startswith(start))}"
+    return next((name for start, name in _SINGLE.items() if plain.startswith(start)), None)
