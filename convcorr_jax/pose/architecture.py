@@ -65,8 +65,8 @@ class Architecture:
         dtype: in which to compute; parameters are float32 always.
 
     Raises:
-        InputError: a pooling that is not 4, 8 or 16, fewer than two stages, an input smaller than the patch, or
-            a fine window that is no whole number of cells in every bank.
+        InputError: fewer than two stages, an input smaller than the patch, or a fine window that is no whole
+            number of cells in every bank.
     """
 
     name: str
@@ -86,8 +86,6 @@ class Architecture:
     dtype: DType = "float32"
 
     def __post_init__(self) -> None:
-        if self.pooling not in POOLINGS:
-            raise InputError(f"pooling {self.pooling} must be one of {POOLINGS}")
         if len(self.features) < SHARED_STAGES:
             raise InputError(f"features {self.features} must be those of two stages or more")
         if self.fine_window % self.window_stride:

@@ -22,7 +22,7 @@ from jaxtyping import Array, Float
 
 from convcorr_jax import coords
 from convcorr_jax.pose.architecture import SHARED_STAGES, Architecture
-from convcorr_jax.pose.layers import convolution, max_pool, sum_of_resolutions
+from convcorr_jax.pose.layers import HEATMAPS, convolution, max_pool, sum_of_resolutions
 
 Pyramid = tuple[Float[Array, "b _ _ _"], ...]
 """Maps of one batch, the finest level first."""
@@ -81,7 +81,10 @@ class Coarse(nn.Module):
         )
         for i, features in enumerate(shape.hidden[1:]):
             maps = nn.relu(convolution(features, 1, dtype=shape.dtype, name=f"hidden{i}")(maps))
-        maps = convolution(len(shape.joints), 1, dtype=shape.dtype, name="joints")(maps)
+        joints = convolution(
+            len(shape.joints), 1, dtype=shape.dtype, name="joints", kernel_init=HEATMAPS
+        )
+        maps = joints(maps)
         heatmaps = maps[:, : size.height, : size.width].astype(jnp.float32)
         return CoarseOutput(heatmaps, sum((shared for _, shared in banks), ()))
 

@@ -2,19 +2,22 @@
 
 import jax.numpy as jnp
 from flax import linen as nn
+from jax.nn.initializers import Initializer
 from jaxtyping import Array, Float
 
 from convcorr_jax.pose.architecture import DType
 
+# What a rectified layer's weights vary by, over their number of inputs (He et al. 2015).
+RECTIFIED = nn.initializers.he_uniform()
+# The layers that make heat-maps begin so small that the error begins as that of maps of zeros.
+HEATMAPS = nn.initializers.variance_scaling(1e-4, "fan_in", "uniform")
 
-def convolution(features: int, window: int, *, dtype: DType, name: str) -> nn.Conv:
-    """A convolution that keeps the size (zeros beyond the borders), initialised for rectifiers.
 
-    Parameters are float32, whatever ``dtype`` it computes in. Source of the initialisation: He et al. 2015.
-    """
-    return nn.Conv(
-        features, (window, window), dtype=dtype, kernel_init=nn.initializers.he_normal(), name=name
-    )
+def convolution(
+    features: int, window: int, *, dtype: DType, name: str, kernel_init: Initializer = RECTIFIED
+) -> nn.Conv:
+    """A convolution that keeps the size, with zeros beyond the borders; its parameters are float32 always."""
+    return nn.Conv(features, (window, window), dtype=dtype, kernel_init=kernel_init, name=name)
 
 
 def max_pool(maps: Float[Array, "b h w c"], window: int) -> Float[Array, "b h2 w2 c"]:
