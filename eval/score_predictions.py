@@ -33,7 +33,6 @@ from convcorr_jax.datasets.ground_truth import GroundTruth, Sides
 from convcorr_jax.datasets.joint_orders import Order
 from convcorr_jax.datasets.predictions import Axes
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics import pckh
 from convcorr_jax.metrics.joint_table import (
     JointTable,
     area_under_curve,
@@ -42,6 +41,8 @@ from convcorr_jax.metrics.joint_table import (
     joint_table,
 )
 from convcorr_jax.metrics.pck import FLIC_PCK, LSP_PCK, Protocol
+from convcorr_jax.metrics.pckh import ALPHAS as PCKH_ALPHAS
+from convcorr_jax.metrics.pckh import MPII_PCKH
 from convcorr_jax.report.figures import pixels
 from convcorr_jax.report.pck_curves import pck_curves
 from convcorr_jax.runlog import plain, write_run
@@ -64,7 +65,7 @@ class Rules(NamedTuple):
 
 _TO_02 = tuple((np.arange(21) / 100).tolist())
 RULES: dict[Metric, Rules] = {
-    "pckh": Rules(pckh.MPII_PCKH, pckh.ALPHAS, (0.1, 0.2), True),
+    "pckh": Rules(MPII_PCKH, PCKH_ALPHAS, (0.1, 0.2), True),
     "flic_pck": Rules(FLIC_PCK, _TO_02, (0.05, 0.1), False),
     "lsp_pck": Rules(LSP_PCK, _TO_02, (0.05, 0.1), True),
 }
@@ -218,6 +219,8 @@ def _print(score: Score, shown: Sequence[float], protocol: Protocol) -> None:
     of_people = f"{score.people} people, {score.table.counted[-1]} joints; left is {score.sides}"
     table = Table(
         box=SIMPLE,
+        pad_edge=False,
+        collapse_padding=True,
         title=f"{protocol.name}, in percent",
         caption=f"{of_people}\nread: {score.source}",
     )

@@ -106,7 +106,7 @@ def _chosen(
     fits = {name: list(_layouts(arrays[name].shape, people, counts, axes)) for name in names}
     fitting = [name for name in names if fits[name]]
     if not fitting:
-        raise InputError(_mismatch(path, names[0], arrays[names[0]], people, counts))
+        raise InputError(f"{path}: {names[0]} {_mismatch(arrays[names[0]].shape, people, counts)}")
     if len(fitting) > 1 and _rank(fitting[0]) == _rank(fitting[1]):
         raise InputError(
             f"{path} has several arrays that may be predictions: {', '.join(fitting)}; "
@@ -146,22 +146,17 @@ def _layouts(
             yield layout
 
 
-def _mismatch(
-    path: Path,
-    name: str,
-    array: np.ndarray,
-    people: Collection[int],
-    counts: Collection[int],
-) -> str:
-    """What is wrong with the likeliest array, as far as its shape tells."""
-    where = f"{path}: {name} {array.shape}"
+def _mismatch(shape: tuple[int, ...], people: Collection[int], counts: Collection[int]) -> str:
+    """What is wrong with an array, as far as its shape tells."""
     wanted = " or ".join(map(str, sorted(people)))
-    if layout := next(_layouts(array.shape, None, counts), None):
-        return f"{where} is of {array.shape[layout[0]]} people; the ground truth is of {wanted}"
-    if layout := next(_layouts(array.shape, people, None), None):
+    if layouts := list(_layouts(shape, None, counts)):
+        # A few people are sooner as many as some order's joints than the other way round.
+        found = shape[max(layouts, key=lambda layout: shape[layout[1]])[0]]
+        return f"{shape} is of {found} people; the ground truth is of {wanted}"
+    if layout := next(_layouts(shape, people, None), None):
         joints = " or ".join(map(str, sorted(counts)))
-        return f"{where} is of {array.shape[layout[1]]} joints; {joints} are expected"
-    return f"{where} is not of people x joints x 2, in any order of axes, with {wanted} people"
+        return f"{shape} is of {shape[layout[1]]} joints; {joints} are expected"
+    return f"{shape} is not of people x joints x 2, in any order of axes, with {wanted} people"
 
 
 def _order(where: str, name: str, count: int, own_order: Order) -> Order:

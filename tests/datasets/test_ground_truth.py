@@ -1,0 +1,198 @@
+"""The truths of pose metrics: of tiny files written here, and of the genuine ones where present."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from genuine import genuine
+from mat_files import structs, write
+
+from convcorr_jax.datasets import ground_truth
+from convcorr_jax.datasets.joint_orders import ORDERS
+from convcorr_jax.datasets.official import flic
+from convcorr_jax.errors import InputError
+
+FLIC_ORDER = ORDERS["flic"]
+
+
+def write_detections(path: Path, points: np.ndarray, boxes: np.ndarray) -> Path:
+    """``detections.mat`` with the given joints, 1-based, NaN where absent."""
+    people = []
+    for person, (left, top, right, bottom) in zip(points, boxes, strict=True):
+        joints = [
+            {"x": float(x), "y": float(y), "id": float(number), "is_visible": 1.0}
+            for number, (x, y) in enumerate(person)
+            if not np.isnan(x)
+        ]
+        edges = {"x1": left, "y1": top, "x2": right, "y2": bottom}
+        rect = {
+            **{edge: float(place) for edge, place in edges.items()},
+            "annopoints": structs({"point": structs(*joints)}),
+        }
+        people.append({"annorect": structs(rect)})
+    return write(path, {"annolist": structs(*people)})
+
+
+@pytest.fixture
+def mpii(rng):
+    points = rng.integers(5, 300, (3, 16, 2)).astype(float)
+    points[1, 4] = np.nan
+    boxes = np.array([[10, 10, 40, 50], [1, 2, 4, 6], [100, 90, 130, 130]], float)
+    return points, boxes
+
+
+def test_mpii_is_the_same_in_its_three_forms(tmp_path: Path, mpii):
+    points, boxes = mpii
+    sizes = np.array([30.0, 3.0, 30.0])
+    detections = write_detections(tmp_path / "detections.mat", points, boxes)
+    gt_valid = write(
+        tmp_path / "gt_valid.mat",
+        {
+            "pos_gt_src": np.nan_to_num(points).transpose(1, 2, 0),
+            "jnt_missing": np.isnan(points[..., 0]).T.astype(float),
+            "headboxes_src": boxes.reshape(3, 2, 2).transpose(1, 2, 0),
+        },
+    )
+    with h5py.File(tmp_path / "valid.h5", "w") as stored:
+        stored["part"] = np.nan_to_num(points)
+        stored["visible"] = np.ones((3, 16))
+        stored["imgname"] = np.array([b"a.jpg"] * 3)
+        stored["normalize"] = sizes
+        stored["person"], stored["scale"] = np.arange(3.0), np.ones(3)
+        stored["center"] = np.ones((3, 2))
+    for path in (detections, gt_valid, tmp_path / "valid.h5"):
+        truth = ground_truth.read_mpii(path)
+        np.testing.assert_array_equal(truth.points, points - 1)
+        np.testing.assert_allclose(truth.normalizer, sizes)
+        assert truth.joints == ORDERS["mpii"]
+        assert (truth.tested.all(), truth.first_pixel) == (True, 1)
+
+
+def test_a_person_without_a_head_has_no_size(tmp_path: Path, mpii):
+    people = write_detections(tmp_path / "a.mat", *mpii)
+    rect = structs({"annopoints": np.zeros((0, 0)), "x1": 3.0})
+    write(tmp_path / "b.mat", {"annolist": structs({"annorect": rect})})
+    truth = ground_truth.read_mpii(tmp_path / "b.mat")
+    assert np.isnan(truth.normalizer).all()
+    assert np.isnan(truth.points).all()
+    assert not np.isnan(ground_truth.read_mpii(people).normalizer).any()
+
+
+def test_flat_forms_without_heads_are_refused(tmp_path: Path):
+    np.savez(tmp_path / "joints.npz", joints=np.zeros((3, 16, 2)))
+    with pytest.raises(InputError, match="lack the boxes of heads"):
+        ground_truth.read_mpii(tmp_path / "joints.npz")
+    with pytest.raises(InputError, match="has neither annolist"):
+        ground_truth.read_mpii(write(tmp_path / "a.mat", {"RELEASE": 1.0}))
+
+
+def people_of_flic(rng, count: int) -> np.ndarray:
+    """Joints in the release's order, 1-based; every other person is seen from behind."""
+    points = rng.uniform(100, 200, (count, len(FLIC_ORDER), 2))
+    left = [name.startswith("l_") for name in FLIC_ORDER]
+    points[::2, left, 0] += 200
+    points[1::2, left, 0] -= 100
+    return points
+
+
+def write_examples(path: Path, points: np.ndarray, tested: np.ndarray) -> Path:
+    columns = [0, 1, 2, 3, 4, 5, 6, 9, 12, 13, 16]
+    people = []
+    for person, is_tested in zip(points, tested, strict=True):
+        joints = np.full((2, 29), np.nan)
+        joints[:, columns] = person.T
+        people.append(
+            {
+                "filepath": "a.jpg",
+                "coords": joints,
+                "imgdims": np.array([[480, 720, 3]], np.uint16),
+                "torsobox": np.array([[1, 1, 9, 9]], np.float32),
+                "istrain": float(not is_tested),
+                "istest": float(is_tested),
+            }
+        )
+    return write(path, {"examples": structs(*people)})
+
+
+def test_flic_is_the_same_in_its_three_forms(tmp_path: Path, rng):
+    points = people_of_flic(rng, 6)
+    tested = np.array([True, True, False, True, True, False])
+    examples = write_examples(tmp_path / "examples.mat", points, tested)
+    np.savez(tmp_path / "flic.npz", joints_pc=points, istest=tested)
+    observed = flic.observer_centric(points)
+    place = {name: observed[:, index] for index, name in enumerate(FLIC_ORDER)}
+    place["neck"] = (place["l_shoulder"] + place["r_shoulder"]) / 2
+    ten = np.stack([place[name] for name in ORDERS["flic-10"]])[:, tested]
+    chosen = write(tmp_path / "joints.mat", {"joints": ten.transpose(2, 0, 1)})
+    for path in (examples, tmp_path / "flic.npz", chosen):
+        truth = ground_truth.read_flic(path)
+        assert truth.sides == "observer-centric"
+        mine = truth.points[truth.tested]
+        for index, name in enumerate(truth.joints):
+            np.testing.assert_allclose(mine[:, index], place[name][tested] - 1)
+        torso = np.hypot(*(place["l_shoulder"] - place["r_hip"])[tested].T)
+        np.testing.assert_allclose(truth.normalizer[truth.tested], torso)
+
+
+def test_flic_keeps_the_persons_own_sides_when_asked_to(tmp_path: Path, rng):
+    points = people_of_flic(rng, 4)
+    path = write_examples(tmp_path / "examples.mat", points, np.ones(4, bool))
+    truth = ground_truth.read_flic(path, sides="person")
+    np.testing.assert_array_equal(truth.points[:, :11], points - 1)
+    assert truth.sides == "person-centric"
+    ten = write(tmp_path / "joints.mat", {"joints": np.ones((2, 10, 3))})
+    with pytest.raises(InputError, match="is observer-centric; whose left"):
+        ground_truth.read_flic(ten, sides="person")
+    with pytest.raises(InputError, match=r"joints is \(2, 9, 3\); \(2, 10, 'people'\)"):
+        ground_truth.read_flic(write(tmp_path / "a.mat", {"joints": np.ones((2, 9, 3))}))
+
+
+def test_lsp_is_tested_on_its_second_thousand(tmp_path: Path, rng):
+    joints = rng.uniform(1, 180, (3, 14, 1004))
+    joints[2] = 0
+    truth = ground_truth.read_lsp(write(tmp_path / "joints.mat", {"joints": joints}))
+    np.testing.assert_array_equal(np.flatnonzero(truth.tested), np.arange(1000, 1004))
+    np.testing.assert_array_equal(truth.points, joints[:2].transpose(2, 1, 0))
+    torso = np.hypot(*(joints[:2, 9] - joints[:2, 2]))
+    np.testing.assert_allclose(truth.normalizer, torso)
+    assert (truth.first_pixel, truth.order) == (0, "lsp")
+
+
+def test_lsp_in_its_original_size_counts_from_one(tmp_path: Path, rng):
+    joints = rng.uniform(300, 900, (3, 14, 4))
+    joints[2] = 1
+    truth = ground_truth.read_lsp(write(tmp_path / "joints.mat", {"joints": joints}))
+    assert (truth.first_pixel, truth.tested.all()) == (1, True)
+    np.testing.assert_array_equal(truth.points, joints[:2].transpose(2, 1, 0) - 1)
+
+
+def test_lspet_leaves_out_what_is_not_annotated(tmp_path: Path, rng):
+    joints = rng.uniform(1, 900, (14, 3, 4))
+    joints[:, 2] = 1
+    joints[9, 2, 1] = joints[8, 2, 1] = 0
+    truth = ground_truth.read_lsp(write(tmp_path / "joints.mat", {"joints": joints}))
+    assert np.isnan(truth.points[1, 8:10]).all()
+    assert np.isnan(truth.normalizer).tolist() == [False, True, False, False]
+    assert truth.first_pixel == 0
+
+
+@pytest.mark.parametrize("key", ["joints", "ptsAll"])
+def test_parse_is_tested_after_its_first_hundred(tmp_path: Path, rng, key):
+    points = rng.uniform(1, 200, (103, 14, 2))
+    axes = (2, 1, 0) if key == "joints" else (1, 2, 0)
+    truth = ground_truth.read_lsp(write(tmp_path / "a.mat", {key: points.transpose(axes)}))
+    np.testing.assert_array_equal(truth.points, points - 1)
+    assert (truth.tested.sum(), truth.joints[0], truth.joints[9]) == (3, "l_ankle", "r_shoulder")
+    torso = np.hypot(*(points[:, 9] - points[:, 2]).T)
+    np.testing.assert_allclose(truth.normalizer, torso)
+
+
+def test_the_genuine_files_agree():
+    folder = genuine("pose_annotations")
+    whole = ground_truth.read_flic(folder / "flic.npz")
+    chosen = ground_truth.read_flic(folder / "flic_joints_test_oc_10.mat")
+    columns = [whole.joints.index(name) for name in chosen.joints]
+    tested = whole.points[whole.tested][:, columns]
+    np.testing.assert_allclose(tested, chosen.points, atol=1e-4)
+    assert (len(tested), len(whole.tested)) == (1016, 5003)
