@@ -9,6 +9,9 @@ from matplotlib.colors import hsv_to_rgb
 from convcorr_jax import coords
 from convcorr_jax.shapes import Image
 
+# Blue for left and orange for right: told apart by every kind of colour vision.
+LEFT, RIGHT, NEITHER = (0.0, 0.62, 1.0), (1.0, 0.5, 0.0), (1.0, 1.0, 1.0)
+
 # A grey that no direction has.
 _UNKNOWN_FLOW = 0.8
 

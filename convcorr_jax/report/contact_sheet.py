@@ -7,12 +7,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from convcorr_jax.datasets.records import IGNORED_LABEL, Record, load_image, load_label_map
-from convcorr_jax.report.colors import name_colors
+from convcorr_jax.report.colors import LEFT, NEITHER, RIGHT, name_colors
 from convcorr_jax.report.figures import image_grid, pixels, points_overlay
 from convcorr_jax.shapes import Image
 
-# Blue for left and orange for right: told apart by every kind of colour vision.
-_LEFT, _RIGHT, _NEITHER = (0.0, 0.62, 1.0), (1.0, 0.5, 0.0), (1.0, 1.0, 1.0)
 _LABEL_OPACITY = 0.55
 # In a line below a picture, at the size in which it is written.
 _PX_A_LETTER = 9.0
@@ -105,12 +103,12 @@ def _inner_place(mask: Bool[np.ndarray, "height width"]) -> tuple[float, float]:
 def _side_colors(record: Record) -> Float[np.ndarray, "n 3"]:
     if not record.left_right_pairs:
         return name_colors(len(record.names))
-    colors = np.tile(_NEITHER, (len(record.names), 1))
+    colors = np.tile(NEITHER, (len(record.names), 1))
     for pair in record.left_right_pairs:
         left, right = pair
         if _says_left(record.names[right]) > _says_left(record.names[left]):
             left, right = right, left
-        colors[left], colors[right] = _LEFT, _RIGHT
+        colors[left], colors[right] = LEFT, RIGHT
     return colors
 
 

@@ -5,7 +5,7 @@ into the first. Points are (x, y) in pixels of the photograph that they are draw
 pixels, 100 to the inch, and photographs are shrunk to their panels, so that files stay light.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -112,6 +112,7 @@ def points_overlay(
     colors: Float[np.ndarray, "n 3"] | None = None,
     hollow: Bool[np.ndarray, " n"] | None = None,
     boxes: Sequence[coords.Box] = (),
+    limbs: Mapping[tuple[int, int], tuple[float, float, float]] | None = None,
     longest_px: int = 320,
 ) -> UInt8[np.ndarray, "h w 3"]:
     """A photograph, its longer side at ``longest_px``, with points on it; absent points (NaN) are left out.
@@ -123,6 +124,7 @@ def points_overlay(
         colors: of the points, RGB between 0 and 1; `name_colors` by default.
         hollow: points drawn as rings; none by default.
         boxes: outlined, in its pixels.
+        limbs: indices of points that a bold line joins, and its colour; none by default.
         longest_px: the longer side of the result.
     """
     size = _fitted(photograph.shape[:2], longest_px)
@@ -130,6 +132,8 @@ def points_overlay(
     axes = _panel(figure, photograph, (0, 0), size, "")
     for box in boxes:
         _outline(axes, box)
+    if limbs:
+        _limbs(axes, points[np.array(list(limbs))], np.array(list(limbs.values())))
     _points(axes, points, names, name_colors(len(points)) if colors is None else colors, hollow)
     return pixels(figure)
 
@@ -274,6 +278,13 @@ def _points(
         )
     if few:
         _names(axes, points, names)
+
+
+def _limbs(axes: Axes, limbs: Float[np.ndarray, "n 2 2"], colors: np.ndarray) -> None:
+    """Bold lines from point to point; one with an absent end is left out."""
+    for color, line in (("black", 5.0), (colors, 3.0)):
+        lines = LineCollection(list(limbs), colors=color, linewidths=line, capstyle="round")
+        axes.add_collection(lines, autolim=False)
 
 
 def _names(axes: Axes, points: np.ndarray, names: Sequence[str]) -> None:

@@ -9,8 +9,9 @@ time of the whole pass over the time that these products take for all blocks; 1.
 ``over_full_products`` compares with X'X multiplied out in full, as without the symmetry.
 
 All this happens in a process of its own. It notes what it takes when JAX and the blocks are there
-(``before_mb``) and the most it takes from then on (``peak_mb``), resident memory as Linux counts it; 500 MB
-between them are wanted at most. A ridge is solved from the statistics at the end, with its time told apart.
+(``before_mb``) and the most it takes from then on (``peak_mb``) while it sums up a tenth of the blocks, before
+anything is multiplied out alone; resident memory as Linux counts it, of which 500 MB between them are wanted at
+most. A ridge is solved from the statistics at the end, with its time told apart.
 """
 
 import json
@@ -87,10 +88,14 @@ def one_pass(count: int, block: int, length: int, targets: int) -> dict[str, Any
     # The peak is counted from here.
     Path("/proc/self/clear_refs").write_text("5")
 
+    summed, first = _seconds(accumulate, empty(length, targets), *blocks[0])
+    for number in range(count // SAMPLED_EVERY):
+        summed, _ = _seconds(accumulate, summed, *blocks[number % BLOCKS])
+    peak = resident_mb("VmHWM")
+
     half = jax.jit(lambda x, y: (gram(x), matrix_product(x.T, y)))
     full = jax.jit(lambda x, y: (matrix_product(x.T, x), matrix_product(x.T, y)))
     summed = empty(length, targets)
-    first = _seconds(accumulate, empty(length, targets), *blocks[0])[1]
     seconds, half_seconds, full_seconds = 0.0, [], []
     for function in (half, full):
         _seconds(function, *blocks[0])
@@ -100,7 +105,6 @@ def one_pass(count: int, block: int, length: int, targets: int) -> dict[str, Any
         if number % SAMPLED_EVERY == 0:
             half_seconds.append(_seconds(half, *blocks[number % BLOCKS])[1])
             full_seconds.append(_seconds(full, *blocks[number % BLOCKS])[1])
-    peak = resident_mb("VmHWM")
     solving = _seconds(lambda: ridge.solve(summed, penalty=PENALTY))[1]
     return {
         "rows": int(summed.count),
