@@ -1,0 +1,63 @@
+import numpy as np
+from leeds_tree import HEIGHT, UPRIGHT, WIDTH
+
+from convcorr_jax.datasets.official import flic, lsp, mpii_people
+from convcorr_jax.report.colors import LEFT, NEITHER, RIGHT
+from convcorr_jax.report.skeleton import limbs, skeleton
+
+SCALE = 6
+GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+
+
+def drawn(points: np.ndarray, **options) -> np.ndarray:
+    return skeleton(GREY, points, lsp.NAMES, longest_px=SCALE * HEIGHT, **options)
+
+
+def color_between(picture: np.ndarray, points: np.ndarray, a: str, b: str) -> np.ndarray:
+    """The colour in the middle of two joints, between 0 and 1."""
+    ends = points[[lsp.NAMES.index(a), lsp.NAMES.index(b)]]
+    x, y = np.round((ends.mean(axis=0) + 0.5) * SCALE - 0.5).astype(int)
+    return picture[y, x] / 255
+
+
+def test_limbs_have_the_colours_of_their_sides():
+    picture = drawn(UPRIGHT)
+    for a, b, color in (
+        ("r_knee", "r_ankle", RIGHT),
+        ("l_shoulder", "l_elbow", LEFT),
+        ("l_shoulder", "r_shoulder", NEITHER),
+        ("neck", "head_top", NEITHER),
+        ("r_shoulder", "r_hip", RIGHT),
+    ):
+        found = color_between(picture, UPRIGHT, a, b)
+        np.testing.assert_allclose(found, color, atol=0.02, err_msg=f"{a} {b}")
+
+
+def test_a_joint_that_is_absent_takes_its_limbs_with_it():
+    points = UPRIGHT.copy()
+    points[lsp.NAMES.index("r_knee")] = np.nan
+    picture = drawn(points)
+    for other in ("r_hip", "r_ankle"):
+        found = color_between(picture, UPRIGHT, "r_knee", other)
+        np.testing.assert_allclose(found, 128 / 255, atol=0.01)
+    np.testing.assert_allclose(color_between(picture, points, "l_knee", "l_ankle"), LEFT, atol=0.02)
+
+
+def test_unsure_joints_are_rings():
+    hollow = np.array([name == "l_ankle" for name in lsp.NAMES])
+    x, y = np.round((UPRIGHT[lsp.NAMES.index("l_ankle")] + 0.5) * SCALE).astype(int)
+    y += 2
+    filled, ring = drawn(UPRIGHT), drawn(UPRIGHT, hollow=hollow)
+    np.testing.assert_allclose(filled[y, x] / 255, LEFT, atol=0.02)
+    assert np.abs(filled.astype(int) - ring).max() > 50
+
+
+def test_every_data_set_has_its_limbs():
+    counts = {
+        name: len(limbs(names))
+        for name, names in (("lsp", lsp.NAMES), ("mpii", mpii_people.NAMES), ("flic", flic.NAMES))
+    }
+    assert counts == {"lsp": 13, "mpii": 13, "flic": 8}
+    for names in (lsp.NAMES, mpii_people.NAMES):
+        joined = {names[end] for limb in limbs(names) for end in limb}
+        assert joined == set(names) - {"pelvis", "thorax"}
