@@ -70,4 +70,4 @@ def x_histogram(
 
 def _near(errors: Float[np.ndarray, "*joints 2"]) -> Bool[np.ndarray, "*joints"]:
     """What is no outlier, and there."""
-    return (np.abs(errors) <= OUTLIER_PX).all(axis=-1)
+    return np.asarray((np.abs(errors) <= OUTLIER_PX).all(axis=-1))

@@ -1,0 +1,39 @@
+"""What a pose cascade is shown of a photograph: the whole of it, or a square around a person.
+
+The frame keeps the photograph's proportions; beyond the photograph its border pixels are repeated.
+"""
+
+import numpy as np
+from jaxtyping import UInt8
+
+from convcorr_jax import coords, images
+
+# A square around a person is so much larger on every side, in parts of the person's extent.
+_MARGIN = 0.125
+
+
+def framed(
+    photograph: UInt8[np.ndarray, "height width 3"], person: coords.Box | None, size: coords.Size
+) -> images.Resampled:
+    """A photograph in the input frame, and the way of its pixels there.
+
+    Args:
+        photograph: 8-bit RGB.
+        person: from head to feet; the frame then shows a square around the middle of the box, 1.25 times as
+            long as its longer side. Without one it shows the whole photograph, in the middle.
+        size: of the input frame.
+
+    Raises:
+        InputError: the person's box has no area, or does not meet the photograph.
+    """
+    if person is None:
+        shown = coords.whole_image(photograph.shape[:2])
+    else:
+        coords.check_box(person)
+        images.check_meets(person, photograph.shape[:2])
+        shown = coords.grow(coords.square(person), _MARGIN)
+    # The side that is too short for the frame's proportions takes in more.
+    across = max(0.0, shown.height * size.width / size.height - shown.width) / 2
+    down = max(0.0, shown.width * size.height / size.width - shown.height) / 2
+    box = coords.Box(shown.x0 - across, shown.y0 - down, shown.x1 + across, shown.y1 + down)
+    return images.crop_and_resize(photograph, box, size)
