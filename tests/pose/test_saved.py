@@ -1,0 +1,85 @@
+"""Cascades on disk, in half precision."""
+
+import dataclasses
+import json
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from convcorr_jax import coords, files
+from convcorr_jax.errors import InputError
+from convcorr_jax.pose import cascade
+from convcorr_jax.pose.architecture import small
+from convcorr_jax.pose.saved import load_cascade, save_cascade
+
+TINY = dataclasses.replace(
+    small(("l_hand", "r_hand"), ((0, 1),)),
+    features=(4, 4, 4),
+    hidden=(8, 4, 4),
+    fine_features=4,
+)
+
+
+@pytest.fixture(scope="module")
+def params():
+    return cascade.init(jax.random.key(1), TINY)
+
+
+@pytest.fixture
+def saved(tmp_path, params):
+    save_cascade(tmp_path / "model.v2", params, TINY, training={"pck": 0.5})
+    return tmp_path / "model.v2.npz"
+
+
+def test_a_cascade_comes_back_to_three_digits(saved, params):
+    found = load_cascade(saved)
+    assert found.architecture == TINY
+    assert found.training == {"pck": 0.5}
+    chex.assert_trees_all_close(found.params, params, rtol=1e-3, atol=1e-6)
+    chex.assert_trees_all_equal_dtypes(found.params, params)
+    assert saved.stat().st_size < 4 * sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+def test_it_is_read_by_either_name_and_predicts(saved, params):
+    found = load_cascade(saved.with_suffix(".json"))
+    images = np.zeros((1, *TINY.input_size, 3), np.uint8)
+    images[0, 40:60, 50:80] = 200
+    torso = np.full((1, 2), 64, np.float32)
+    one, other = (
+        cascade.predict(those, images, torso, architecture=TINY) for those in (params, found.params)
+    )
+    np.testing.assert_allclose(one.scores, other.scores, atol=1e-3)
+
+
+def test_what_half_precision_cannot_hold_is_refused(tmp_path, params):
+    large = jax.tree.map(lambda leaf: leaf + jnp.float32(1e6), params)
+    with pytest.raises(InputError, match=r"'coarse/.*' are not all finite in half precision"):
+        save_cascade(tmp_path / "model", large, TINY, training={})
+    assert not list(tmp_path.iterdir())
+
+
+def test_parameters_of_another_architecture_are_refused(saved):
+    told = json.loads(saved.with_suffix(".json").read_text())
+    told["architecture"]["features"] = [8, 4, 4]
+    files.write_json(saved.with_suffix(".json"), told)
+    with pytest.raises(InputError, match="is expected"):
+        load_cascade(saved)
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"architecture": {}, "training": {}}', "[]"])
+def test_a_damaged_description_is_refused(saved, text):
+    saved.with_suffix(".json").write_text(text)
+    with pytest.raises(InputError, match="is damaged, or is no pose cascade"):
+        load_cascade(saved)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere\.json does not exist"):
+        load_cascade(tmp_path / "nowhere")
+
+
+def test_sizes_stay_sizes(saved):
+    assert isinstance(load_cascade(saved).architecture.input_size, coords.Size)

@@ -1,0 +1,265 @@
+"""A tiny cascade trained for a few steps on tiny rendered people: goes on after kills, stops where it must."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import chex
+import jax
+import numpy as np
+import pytest
+from jax.experimental.compilation_cache import compilation_cache
+
+from convcorr_jax import checkpoint, files
+from convcorr_jax.coords import Size
+from convcorr_jax.errors import InputError
+from convcorr_jax.pose import architecture
+from convcorr_jax.pose.saved import load_cascade
+from tests.people import write_people
+from train import pose_cascade
+from train.pose_examples import read_people
+
+STEPS = (5, 3, 2)
+
+
+def tiny(joints, pairs, *, spatial_dropout=0.2, **options):
+    return dataclasses.replace(
+        architecture.small(joints, pairs, **options),
+        name="tiny",
+        input_size=Size(64, 64),
+        levels=1,
+        features=(4, 4),
+        patch_window=3,
+        hidden=(8,),
+        fine_features=4,
+        fine_window=8,
+        spatial_dropout=spatial_dropout,
+    )
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    return write_people(tmp_path_factory.mktemp("data") / "people", train=20, test=2, side=64)
+
+
+@pytest.fixture(autouse=True)
+def tiny_networks(monkeypatch):
+    monkeypatch.setattr(pose_cascade, "small", tiny)
+
+
+def config(people, out, **options):
+    return pose_cascade.Config(
+        **{
+            "dataset": str(people),
+            "steps": STEPS,
+            "batch": 4,
+            "validate_every": 2,
+            "out": out,
+            **options,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """A folder of compiled programs, so that the runs of one module compile theirs once."""
+    folder = str(tmp_path_factory.mktemp("compiled"))
+    options = {
+        "jax_compilation_cache_dir": folder,
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+    }
+    before = {name: getattr(jax.config, name) for name in options}
+    for name, value in options.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+    yield {name.upper(): str(value) for name, value in options.items()}
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+
+
+@pytest.fixture(scope="module")
+def phases():
+    """Parameters before and after each phase of `trained`, by its name."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def trained(people, compiled, phases, tmp_path_factory):
+    out = tmp_path_factory.mktemp("trained")
+    train_phase = pose_cascade.train_phase
+
+    def watched(phase, state, *others):
+        before = jax.device_get(state.average)
+        state = train_phase(phase, state, *others)
+        phases[phase] = (before, jax.device_get(state.params))
+        return state
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pose_cascade, "small", tiny)
+        patched.setattr(pose_cascade, "train_phase", watched)
+        pose_cascade.main(config(people, out))
+    return out
+
+
+@pytest.mark.parametrize(
+    ("phase", "parts"),
+    [
+        ("coarse", {"coarse"}),
+        ("fine", {"fine", "spatial"}),
+        ("joint", {"coarse", "fine", "spatial"}),
+    ],
+)
+def test_a_phase_changes_its_own_parts_alone(trained, phases, phase, parts):
+    before, after = phases[phase]
+    same = jax.tree.map(np.array_equal, before, after)
+    assert {part for part, leaves in same.items() if not all(jax.tree.leaves(leaves))} == parts
+
+
+def lines_of(out):
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_run_writes_what_it_says(trained):
+    result = json.loads((trained / "result.json").read_text())
+    assert result["people"] == 18
+    assert result["validated"] == 2
+    assert result["left_out"] == 0
+    assert set(result["pck"]) == {"cascade", "coarse"}
+    saved = load_cascade(trained / "model")
+    assert saved.architecture.name == "tiny"
+    assert saved.training["best_step"] == result["best_step"]
+    assert files.read_image(trained / "curves.png").shape[1] > 400
+    assert (trained / "run.json").exists()
+
+
+def test_every_phase_is_told(trained):
+    lines = lines_of(trained)
+    assert [(one["step"], one["phase"]) for one in lines if "pck" in one] == [
+        (2, "coarse"),
+        (4, "coarse"),
+        (5, "coarse"),
+        (6, "fine"),
+        (8, "fine"),
+        (10, "joint"),
+    ]
+    for one in lines:
+        if "loss" in one:
+            assert one["e1"] > 0 or one["phase"] == "fine"
+            assert (one["e2"] > 0) == (one["phase"] != "coarse")
+            assert one["images_per_s"] >= 0
+
+
+def test_the_best_checkpoint_is_the_model(trained):
+    best = checkpoint.read_best(trained / "checkpoints")
+    scores = [one for one in lines_of(trained) if "pck" in one]
+    means = [np.mean(list(one["pck"]["cascade"].values())) for one in scores]
+    assert best.metric == pytest.approx(max(means))
+    half = jax.tree.map(lambda leaf: np.float32(np.float16(leaf)), best.params)
+    chex.assert_trees_all_equal(load_cascade(trained / "model").params, half)
+
+
+# The run of the fixture, which kills itself at its nth batch.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.train.test_pose_cascade import config, pose_cascade, tiny
+pose_cascade.small = tiny
+made, ahead = [], pose_cascade.ahead
+def deadly(make, steps):
+    for one in ahead(make, steps):
+        made.append(one)
+        if len(made) == int(sys.argv[3]):
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield one
+pose_cascade.ahead = deadly
+pose_cascade.main(config(sys.argv[1], Path(sys.argv[2])))
+"""
+
+
+def test_a_killed_run_ends_at_the_same_weights(people, trained, compiled, tmp_path):
+    out = tmp_path / "out"
+
+    def started(batches):
+        return subprocess.run(
+            [sys.executable, "-c", KILLED, str(people), str(out), str(batches)],
+            env=os.environ | compiled,
+            check=False,
+            stderr=subprocess.DEVNULL,
+        ).returncode
+
+    # In the first phase, after its third step; then in the middle of the second phase.
+    assert started(4) == -signal.SIGKILL
+    assert [one["step"] for one in lines_of(out)] == [2, 2]
+    assert started(6) == -signal.SIGKILL
+    assert lines_of(out)[-1]["step"] == 6
+    assert started(100) == 0
+    found, expected = (folder / "checkpoints" for folder in (out, trained))
+    chex.assert_trees_all_equal(checkpoint.read_best(found), checkpoint.read_best(expected))
+    steps = [sorted(path.name for path in folder.iterdir()) for folder in (found, expected)]
+    assert steps[0] == steps[1]
+    for one, other in zip(lines_of(out), lines_of(trained), strict=True):
+        one.pop("images_per_s", None)
+        other.pop("images_per_s", None)
+        assert one == other
+
+
+def test_a_finished_run_trains_no_more(people, trained, monkeypatch):
+    monkeypatch.setattr(pose_cascade, "compiled_step", None)
+    before = lines_of(trained)
+    pose_cascade.main(config(people, trained))
+    assert lines_of(trained) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"pooling": 4}, "has checkpoints of tiny, not of tiny: .*pooling is 8 there and 4 here"),
+        ({"seed": 1}, "another training: seed is 0 there and 1 here"),
+    ],
+)
+def test_a_run_of_other_options_is_not_gone_on_with(people, trained, options, sentence):
+    with pytest.raises(InputError, match=sentence):
+        pose_cascade.main(config(people, trained, **options))
+
+
+def test_an_error_that_is_not_finite_stops_the_run(people, tmp_path):
+    options = {"steps": (6, 0, 0), "rates": (1e30, 1.0, 1.0), "validate_every": 6}
+    with pytest.raises(
+        InputError,
+        match=r"error of step [1-5] \(phase coarse\) is (nan|inf); its batch is \d+\.png",
+    ):
+        pose_cascade.main(config(people, tmp_path, **options))
+    assert not list((tmp_path / "checkpoints").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"batch": -1}, "batch is -1"),
+        ({"steps": (0, 0, 0)}, "steps is 0"),
+        ({"validate_every": 0}, "validate_every is 0"),
+        ({"dataset": "nowhere"}, "nowhere"),
+        ({"spatial_dropout": 1.5}, "spatial_dropout"),
+    ],
+)
+def test_bad_options_are_refused(people, tmp_path, options, sentence):
+    with pytest.raises(InputError, match=sentence):
+        pose_cascade.main(config(people, tmp_path, **options))
+
+
+@pytest.mark.parametrize(
+    ("preset", "name", "joints"),
+    [("paper-flic", "flic-8x", 14), ("paper-mpii", "mpii-8x", 14), ("small", "tiny", 14)],
+)
+def test_networks_of_the_paper_find_the_joints_of_the_data_set(people, preset, name, joints):
+    person = read_people(people, part="train")[0]
+    found = pose_cascade.architecture_of(
+        pose_cascade.Config(preset=preset, dtype="bfloat16", spatial_dropout=0.0), person
+    )
+    assert (found.name, len(found.joints)) == (name, joints)
+    assert found.joints == person.names
+    assert (found.dtype, found.spatial_dropout) == ("bfloat16", 0.0)

@@ -1,0 +1,67 @@
+"""A step of the cascade's training: four devices make the step of one."""
+
+import json
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from convcorr_jax import parallel
+from convcorr_jax.pose import cascade
+from convcorr_jax.pose.batch import Batch
+from tests.train.test_pose_cascade import tiny
+from train.pose_step import TrainState, compiled_step, on_every_device, optimizer
+
+NAMES = ("l_hand", "r_hand", "nose")
+
+
+def architecture():
+    return tiny(NAMES, ((0, 1),), spatial_dropout=0.0)
+
+
+def batch():
+    """Some joints are missing, so that the parts of a batch have different numbers of them."""
+    rng = np.random.default_rng(4)
+    points = rng.uniform(10, 54, (8, 3, 2)).astype(np.float32)
+    points[rng.uniform(size=(8, 3)) < 0.4] = np.nan
+    points[0] = np.nan
+    images = rng.integers(0, 256, (8, 64, 64, 3), np.uint8)
+    return Batch(images, points, np.full((8, 2), 32, np.float32))
+
+
+def trained():
+    shape = architecture()
+    params = cascade.init(jax.random.key(0), shape)
+    update = optimizer(steps=4, rate=1e-2)
+    state = TrainState(jnp.asarray(0), params, params, update.init(params))
+    state = on_every_device(state)
+    step = compiled_step(shape, "coarse", update, first=0, seed=1)
+    for _ in range(3):
+        state, told = step(state, parallel.shard(batch()))
+    return state.params, state.average, told
+
+
+SCRIPT = """
+import json
+import jax
+from tests.train.test_pose_step import trained
+leaves = jax.tree.leaves(trained())
+print(json.dumps([jax.device_count(), [leaf.ravel().tolist() for leaf in leaves]]))
+"""
+
+
+def test_four_devices_make_the_steps_of_one():
+    told = {}
+    for devices in (1, 4):
+        flags = f"--xla_force_host_platform_device_count={devices}"
+        environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PJRT_NPROC": "16"}
+        out = subprocess.run(
+            [sys.executable, "-c", SCRIPT], env=environment, check=True, capture_output=True
+        ).stdout
+        counted, told[devices] = json.loads(out.splitlines()[-1])
+        assert counted == devices
+    for one, other in zip(told[1], told[4], strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-6)
