@@ -49,6 +49,11 @@ class Box(NamedTuple):
         """Vertical extent, y1 - y0."""
         return self.y1 - self.y0
 
+    @property
+    def longer_side(self) -> float:
+        """The greater of width and height."""
+        return max(self.width, self.height)
+
 
 class Transform(NamedTuple):
     """The map ``p -> scale * p + shift``, one scale and one shift an axis, in the order (x, y)."""
@@ -155,7 +160,7 @@ def square(box: Box) -> Box:
     >>> square(Box(0.0, 0.0, 10.0, 20.0))
     Box(x0=-5.0, y0=0.0, x1=15.0, y1=20.0)
     """
-    side = max(box.width, box.height)
+    side = box.longer_side
     across, down = (side - box.width) / 2, (side - box.height) / 2
     return Box(box.x0 - across, box.y0 - down, box.x1 + across, box.y1 + down)
 

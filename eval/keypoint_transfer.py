@@ -208,7 +208,7 @@ def _score(predicted: np.ndarray, task: Task) -> Pck:
 def longer_sides(records: Sequence[Record]) -> np.ndarray:
     """The longer side of every record's box; of the whole image where it has none."""
     boxes = [record.box or coords.whole_image(record.size) for record in records]
-    return np.array([max(box.width, box.height) for box in boxes])
+    return np.array([box.longer_side for box in boxes])
 
 
 def _per_category(score: Pck, task: Task) -> dict[str, dict[str, float]]:

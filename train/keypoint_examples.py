@@ -93,7 +93,7 @@ def read_examples(
         settings,
         objects,
         np.stack([coords.apply(frame, those) for frame, those in zip(frames, points, strict=True)]),
-        np.array([max(box.width, box.height) for box in boxes]),
+        np.array([box.longer_side for box in boxes]),
         np.stack([frame.scale for frame in frames]),
         features,
         spread,

@@ -12,6 +12,7 @@ from convcorr_jax.cli.align import Align
 from convcorr_jax.cli.keypoints import Keypoints
 from convcorr_jax.cli.landmarks import Landmarks
 from convcorr_jax.cli.parsing import parse
+from convcorr_jax.cli.pose import Pose
 from convcorr_jax.cli.weights import Check, Fetch, List
 from convcorr_jax.errors import InputError
 
@@ -30,6 +31,7 @@ _Command = (
     Annotated[Align, subcommand("align")]
     | Annotated[Keypoints, subcommand("keypoints")]
     | Annotated[Landmarks, subcommand("landmarks")]
+    | Annotated[Pose, subcommand("pose")]
     | Annotated[
         _WeightsCommand,
         subcommand("weights", description="List, fetch and check the networks' trained weights."),

@@ -200,6 +200,6 @@ def _left_right_pairs(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
 
 def _normalizer(kind: Category, points: np.ndarray, box: coords.Box) -> float:
     if kind.normalizer is None:
-        return max(box.width, box.height)
+        return box.longer_side
     first, second = (points[kind.names.index(name)] for name in kind.normalizer)
     return float(np.linalg.norm(first - second))

@@ -223,7 +223,7 @@ def _record(
         points=points,
         visible=np.ones(len(points), dtype=bool),
         box=box,
-        normalizer_px=max(box.width, box.height),
+        normalizer_px=box.longer_side,
         label_map=foreground.astype(np.uint8),
         label_names=("foreground",),
     )

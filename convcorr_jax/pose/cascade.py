@@ -52,28 +52,10 @@ class Detection(NamedTuple):
     """For the fine net: features of the coarse net, or the pyramid."""
 
 
-@partial(jax.jit, static_argnames="architecture")
 def init(key: Key[Array, ""], architecture: Architecture) -> Params:
     """Random parameters of the nets, and a spatial model that changes nothing."""
-    coarse_key, spatial_key, fine_key = jax.random.split(key, 3)
-    coarse, fine = Coarse(architecture), _fine_net(architecture)
-    images = jax.ShapeDtypeStruct((1, *architecture.input_size, 3), jnp.uint8)
-    points = jax.ShapeDtypeStruct((1, len(architecture.joints), 2), jnp.float32)
-    pyramid = jax.eval_shape(partial(normalization.pyramid, levels=architecture.levels), images)
-    params = {"coarse": coarse.lazy_init(coarse_key, pyramid, train=False)}
-    found = jax.eval_shape(partial(coarse.apply, train=False), params["coarse"], pyramid)
-    torso = jax.ShapeDtypeStruct(found.heatmaps.shape[:3], jnp.float32)
-    spatial = SpatialModel(architecture)
-    params["spatial"] = spatial.lazy_init(spatial_key, found.heatmaps, torso)
-    windows = jax.eval_shape(
-        lambda maps, points: _windows(
-            maps, corners(points, architecture=architecture), architecture
-        ),
-        _looked_at(pyramid, found, architecture),
-        points,
-    )
-    params["fine"] = fine.lazy_init(fine_key, windows)
-    return params
+    images = jnp.zeros((1, *architecture.input_size, 3), jnp.uint8)
+    return _init(key, images, architecture=architecture)
 
 
 def with_priors(
@@ -164,6 +146,19 @@ def predict(
     best = seen.selected == seen.selected.max(axis=(1, 2), keepdims=True)
     scores = jnp.where(best, seen.heatmaps, -jnp.inf).max(axis=(1, 2))
     return Prediction(starts + fine, coarse, scores)
+
+
+# The image is an argument, and not a constant that the compiler would compute with: nothing depends on it.
+@partial(jax.jit, static_argnames="architecture")
+def _init(key: Array, images: Array, *, architecture: Architecture) -> Params:
+    coarse_key, spatial_key, fine_key = jax.random.split(key, 3)
+    pyramid = normalization.pyramid(images, levels=architecture.levels)
+    found, coarse = Coarse(architecture).init_with_output(coarse_key, pyramid, train=False)
+    spatial = SpatialModel(architecture).init(spatial_key, found.heatmaps, found.heatmaps[..., 0])
+    starts = corners(peaks(found.heatmaps, architecture.cells).points, architecture=architecture)
+    windows = _windows(_looked_at(pyramid, found, architecture), starts, architecture)
+    fine = _fine_net(architecture).init(fine_key, windows)
+    return {"coarse": coarse, "spatial": spatial, "fine": fine}
 
 
 def _fine_net(architecture: Architecture) -> Fine | StandardFine:

@@ -77,7 +77,7 @@ def test_a_trained_probe_answers_on_a_photograph(tmp_path, capsys):
     rows = (tmp_path / "seen.csv").read_text().splitlines()
     assert rows[0] == "name,x,y"
     points = np.array([[float(x) for x in row.split(",")[1:]] for row in rows[1:]])
-    size = max(record.box.width, record.box.height)
+    size = record.box.longer_side
     assert np.linalg.norm(points - record.points, axis=1).mean() < 0.2 * size
     with PillowImage.open(tmp_path / "seen.png") as picture:
         assert picture.size[0] >= 256

@@ -82,5 +82,5 @@ def _record(folder: Path, entry: dict[str, Any], annotations: dict[str, Any]) ->
             (index, int(mirrored)) for index, mirrored in enumerate(swap) if index < mirrored
         ),
         box=box,
-        normalizer_px=max(box.width, box.height),
+        normalizer_px=box.longer_side,
     )

@@ -30,7 +30,7 @@ def normalizers(records: Sequence[Record]) -> Iterator[Finding]:
     ratios: dict[str, list[tuple[Record, float]]] = defaultdict(list)
     for record in records:
         if record.box is not None and record.normalizer_px is not None:
-            longer = max(record.box.width, record.box.height)
+            longer = record.box.longer_side
             ratios[record.category].append((record, record.normalizer_px / longer))
     unusual = []
     for category, pairs in ratios.items():

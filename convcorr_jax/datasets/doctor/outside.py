@@ -50,7 +50,7 @@ def box(records: Sequence[Record]) -> Iterator[Finding]:
         if record.box is None or not record.visible.any():
             continue
         beyond = _beyond(record.points, record.box)
-        longer = max(record.box.width, record.box.height)
+        longer = record.box.longer_side
         outside = (beyond > _TOLERANCE_PX + _TOLERANCE_OF_BOX * longer) & record.visible
         if outside.any():
             chosen = most if outside.sum() > record.visible.sum() / 2 else some

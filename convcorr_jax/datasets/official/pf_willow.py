@@ -152,7 +152,7 @@ def _record(root: Path, subset: str, stem: str) -> Record | Absent:
             visible=np.ones(len(NAMES), bool),
             left_right_pairs=_LEFT_RIGHT_PAIRS.get(category, ()),
             box=box,
-            normalizer_px=max(box.width, box.height),
+            normalizer_px=box.longer_side,
         )
     except InputError as error:
         return Absent(source_id, str(error))

@@ -145,7 +145,7 @@ def _record(release: Path, splits: Mapping[str, str], path: Path) -> Record | Ab
             visible=visible,
             left_right_pairs=LEFT_RIGHT_PAIRS[category],
             box=box,
-            normalizer_px=max(box.width, box.height),
+            normalizer_px=box.longer_side,
             attributes={} if matched is None else matched.flags,
         )
     except InputError as error:

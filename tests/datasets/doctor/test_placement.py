@@ -55,7 +55,7 @@ def test_points_outside_the_image_change_scores_if_visible(faces: tuple[Record, 
 def test_most_points_outside_the_box_change_scores(faces: tuple[Record, ...]):
     box = faces[0].box
     assert box is not None
-    beyond = (box.x1 + 0.1 * max(box.width, box.height) + 1.5, box.y0)
+    beyond = (box.x1 + 0.1 * box.longer_side + 1.5, box.y0)
     stray = moved(faces[0], 4, beyond, visible=True)
     # In a frame twice as large.
     elsewhere = replace(faces[1], box=coords.Box(100.0, 100.0, 160.0, 160.0))
