@@ -1,0 +1,102 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from pose_architectures import TINY, examples, tiny
+
+from convcorr_jax.errors import InputError
+from convcorr_jax.pose import cascade
+from convcorr_jax.pose.heatmaps import peaks
+
+STANDARD = tiny(cascade="standard")
+
+detect = jax.jit(cascade.detect, static_argnames="architecture")
+refine = jax.jit(cascade.refine, static_argnames="architecture")
+
+
+@pytest.mark.parametrize("shape", [TINY, STANDARD], ids=lambda shape: shape.cascade)
+def test_the_fine_peak_corrects_the_coarse_one(key, rng, shape):
+    batch = examples(rng)
+    params = cascade.init(key, shape)
+    found = cascade.predict(params, batch.images, batch.torso, architecture=shape)
+    seen = detect(params, batch.images, batch.torso, architecture=shape)
+    np.testing.assert_array_equal(found.coarse, peaks(seen.selected, shape.cells).points)
+    for image, joint in np.ndindex(2, 3):
+        column, row = np.asarray((found.coarse[image, joint] - 3.5) / 8, int)
+        assert found.scores[image, joint] == pytest.approx(
+            float(seen.heatmaps[image, row, column, joint])
+        )
+    corners = cascade.corners(found.coarse, architecture=shape)
+    fine = refine(params, seen.maps, corners, architecture=shape)
+    for image, joint in np.ndindex(2, 3):
+        row, column = np.unravel_index(fine[image, :, :, joint].argmax(), (24, 24))
+        expected = corners[image, joint] + np.array([column, row])
+        np.testing.assert_array_equal(found.points[image, joint], expected)
+    assert float(abs(found.points - found.coarse).max()) <= shape.fine_window / 2
+
+
+def brightness_detector(params):
+    """A fine net whose heat-map is the sum of the finest bank's features, and nothing else."""
+    params = jax.tree.map(jnp.zeros_like, params)
+    own = params["params"]
+    middle = TINY.window // 2
+    own["bank0"]["kernel"] = own["bank0"]["kernel"].at[middle, middle].set(1)
+    for name in ("hidden0", "hidden1"):
+        own["detector"][name]["kernel"] += 1
+    own["detector"]["kernel"] += 1
+    return params
+
+
+@pytest.mark.parametrize(("x", "y"), [(20, 21), (30, 30), (37, 19)])
+def test_one_bright_pixel_is_found_to_the_pixel(key, x, y):
+    """Crop, window and peak have one frame: the coarse peak is a cell, the answer the very pixel."""
+    params = cascade.init(key, TINY)
+    params["fine"] = brightness_detector(params["fine"])
+    features = jnp.zeros((1, *TINY.input_size, TINY.features[0])).at[0, y, x].set(1)
+    seen = detect(
+        params,
+        jnp.zeros((1, *TINY.input_size, 3), jnp.uint8),
+        jnp.full((1, 2), jnp.nan),
+        architecture=TINY,
+    )
+    maps = (features, *seen.maps[1:])
+    coarse = jnp.array([[[27.5, 27.5]] * 3])
+    corners = cascade.corners(coarse, architecture=TINY)
+    fine = refine(params, maps, corners, architecture=TINY)
+    found = corners + peaks(fine, cascade.PIXELS).points
+    np.testing.assert_array_equal(found, [[[x, y]] * 3])
+
+
+def test_a_missing_torso_is_no_torso(key, rng):
+    images, _, torso = examples(rng)
+    nowhere = jnp.full_like(torso, jnp.nan)
+    found = cascade.predict(cascade.init(key, TINY), images, nowhere, architecture=TINY)
+    assert all(bool(jnp.isfinite(x).all()) for x in found)
+
+
+def test_it_compiles_once_for_a_size(key, rng):
+    params = cascade.init(key, TINY)
+    images, _, torso = examples(rng)
+    cascade.predict(params, images, torso, architecture=TINY)
+    compiled = cascade.predict._cache_size()
+    cascade.predict(cascade.init(jax.random.key(1), TINY), images[::-1], torso, architecture=TINY)
+    assert cascade.predict._cache_size() == compiled
+
+
+def test_priors_change_the_spatial_model_alone(key, rng):
+    params = cascade.init(key, TINY)
+    batch = examples(rng, count=20)
+    known = cascade.with_priors(
+        params, np.asarray(batch.points), np.asarray(batch.torso), architecture=TINY
+    )
+    changed = jax.tree.map(lambda a, b: bool((a != b).any()), params, known)
+    spatial = changed.pop("spatial")["params"]
+    assert spatial == {"prior": True, "bias": False, "own_bias": False}
+    assert not any(jax.tree.leaves(changed))
+
+
+def test_images_smaller_than_the_patch_are_refused(key):
+    params = cascade.init(key, TINY)
+    images = np.zeros((1, 20, 64, 3), np.uint8)
+    with pytest.raises(InputError, match="64 x 20 pixels is smaller than the 38 x 38 that tiny"):
+        cascade.predict(params, images, np.zeros((1, 2), np.float32), architecture=TINY)

@@ -1,0 +1,53 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from convcorr_jax import coords
+from convcorr_jax.pose.heatmaps import gaussians, peaks
+
+CELLS = coords.grid(8, 3.5)
+SIZE = coords.Size(5, 7)
+
+
+def test_gaussians_are_what_the_formula_says(rng):
+    points = rng.uniform(-10, 60, (2, 3, 2)).astype(np.float32)
+    found = gaussians(points, SIZE, CELLS)
+    for image, row, column, joint in np.ndindex(found.shape):
+        x, y = points[image, joint]
+        squared = ((8 * column + 3.5 - x) / 8) ** 2 + ((8 * row + 3.5 - y) / 8) ** 2
+        expected = np.exp(-squared / (2 * 1.5**2))
+        assert found[image, row, column, joint] == pytest.approx(expected, abs=1e-6)
+
+
+def test_missing_joints_have_no_target():
+    points = jnp.array([[1.0, 2.0], [jnp.nan, jnp.nan]])
+    missing = jnp.isnan(gaussians(points, SIZE, CELLS))
+    assert not missing[..., 0].any()
+    assert missing[..., 1].all()
+
+
+def test_the_highest_cell_is_the_one_that_holds_the_point(rng):
+    pixels = coords.Size(SIZE.height * 8, SIZE.width * 8)
+    points = rng.uniform(0, [pixels.width - 1, pixels.height - 1], (4, 3, 2))
+    found = peaks(gaussians(points, SIZE, CELLS), CELLS)
+    np.testing.assert_array_equal(found.points, (points + 0.5) // 8 * 8 + 3.5)
+    assert (found.scores > 0.8).all()
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (2, 5), (4, 6)])
+def test_one_bright_cell_is_the_peak(row, column):
+    heatmaps = jnp.zeros((*SIZE, 1)).at[row, column, 0].set(2.0)
+    found = peaks(heatmaps, CELLS)
+    np.testing.assert_array_equal(found.points, [[8 * column + 3.5, 8 * row + 3.5]])
+    assert found.scores.tolist() == [2.0]
+
+
+def test_images_are_independent_under_vmap_and_jit(rng):
+    points = rng.uniform(0, 50, (3, 2, 2)).astype(np.float32)
+
+    def there_and_back(one):
+        return peaks(gaussians(one, SIZE, CELLS), CELLS).points
+
+    one_by_one = jax.jit(jax.vmap(there_and_back))(points)
+    np.testing.assert_array_equal(one_by_one, there_and_back(points))

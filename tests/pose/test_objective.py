@@ -1,0 +1,112 @@
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from pose_architectures import TINY, examples, tiny
+
+from convcorr_jax.pose import cascade
+from convcorr_jax.pose.heatmaps import gaussians
+from convcorr_jax.pose.objective import FINE_WEIGHT, PHASES, heatmap_error, loss
+
+NO_DROPOUT = tiny(spatial_dropout=0.0)
+
+
+value_and_grad = jax.jit(
+    jax.value_and_grad(loss, argnums=1, has_aux=True), static_argnames=("architecture", "phase")
+)
+
+
+def gradients(key, batch, phase, shape=NO_DROPOUT):
+    params = cascade.init(key, shape)
+    (value, losses), gradient = value_and_grad(key, params, batch, architecture=shape, phase=phase)
+    learns = {
+        part: any(bool(x.any()) for x in jax.tree.leaves(gradient[part])) for part in gradient
+    }
+    return float(value), losses, gradient, learns
+
+
+def test_the_error_is_a_mean_over_joints_of_sums_over_cells(rng):
+    heatmaps = jnp.asarray(rng.normal(size=(2, 4, 5, 3)), jnp.float32)
+    targets = rng.normal(size=(2, 4, 5, 3)).astype(np.float32)
+    missing = np.array([[True, False, False], [False, True, False]])
+    targets[np.broadcast_to(missing[:, None, None], targets.shape)] = np.nan
+    sums = [
+        sum((heatmaps[b, y, x, j] - targets[b, y, x, j]) ** 2 for y in range(4) for x in range(5))
+        for b, j in np.argwhere(~missing)
+    ]
+    assert float(heatmap_error(heatmaps, jnp.asarray(targets))) == pytest.approx(
+        np.mean(sums), rel=1e-5
+    )
+
+
+def test_each_phase_learns_what_it_should(key, rng):
+    batch = examples(rng)
+    learns = {phase: gradients(key, batch, phase)[3] for phase in PHASES}
+    assert learns == {
+        "coarse": {"coarse": True, "spatial": False, "fine": False},
+        "fine": {"coarse": False, "spatial": True, "fine": True},
+        "joint": {"coarse": True, "spatial": True, "fine": True},
+    }
+
+
+def test_the_phases_add_up(key, rng):
+    batch = examples(rng)
+    values, parts = {}, {}
+    for phase in PHASES:
+        values[phase], parts[phase] = gradients(key, batch, phase)[:2]
+    joint = parts["joint"]
+    assert values["coarse"] == pytest.approx(float(joint.e1), rel=1e-5)
+    assert values["fine"] == pytest.approx(float(joint.e_spatial + joint.e2), rel=1e-5)
+    expected = float(joint.e1 + joint.e_spatial + FINE_WEIGHT * joint.e2)
+    assert values["joint"] == pytest.approx(expected, rel=1e-5)
+    heatmaps = cascade.detect(
+        cascade.init(key, NO_DROPOUT), batch.images, batch.torso, architecture=NO_DROPOUT
+    ).heatmaps
+    targets = gaussians(batch.points, TINY.heatmap_size(TINY.input_size), TINY.cells)
+    assert float(joint.e1) == pytest.approx(float(heatmap_error(heatmaps, targets)), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["shared", "standard"])
+def test_the_fine_error_reaches_the_shared_features_alone(key, rng, kind):
+    """Gradients of E2 flow through the crop into the coarse net; the standard net has its own stages."""
+    shape = tiny(cascade=kind, spatial_dropout=0.0)
+    batch = examples(rng)
+
+    def fine_error(params):
+        return loss(key, params, batch, architecture=shape, phase="joint")[1].e2
+
+    gradient = jax.jit(jax.grad(fine_error))(cascade.init(key, shape))["coarse"]["params"]
+    reached = {
+        f"{bank}/{layer}"
+        for bank in ("level0", "level1", "level2")
+        for layer, own in gradient[bank].items()
+        if own["kernel"].any()
+    }
+    shared = {f"level{i}/stage{j}" for i in range(3) for j in range(2)}
+    assert reached == (shared if kind == "shared" else set())
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_missing_joints_teach_nothing(key, rng, phase):
+    batch = examples(rng)
+    points = batch.points.at[0, 1].set(jnp.nan).at[1, 0].set(jnp.nan)
+    value, _, gradient, _ = gradients(key, batch._replace(points=points), phase)
+    assert np.isfinite(value)
+    assert all(bool(jnp.isfinite(x).all()) for x in jax.tree.leaves(gradient))
+    nowhere = jnp.full_like(points, jnp.nan)
+    value, _, gradient, _ = gradients(key, batch._replace(points=nowhere), phase)
+    assert value == 0
+    assert not any(bool(x.any()) for x in jax.tree.leaves(gradient))
+
+
+def test_a_few_steps_learn_an_example_by_heart(key, rng):
+    batch = examples(rng, count=1)
+    params = cascade.init(key, NO_DROPOUT)
+    step = partial(value_and_grad, architecture=NO_DROPOUT, phase="joint")
+    (before, _), _ = step(key, params, batch)
+    for _ in range(40):
+        (value, _), gradient = step(key, params, batch)
+        params = jax.tree.map(lambda x, g: x - 3e-3 * jnp.sign(g), params, gradient)
+    assert float(value) < 0.5 * float(before)

@@ -1,0 +1,42 @@
+"""A pose cascade that computes in a moment, and pictures of its size."""
+
+from dataclasses import replace
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from convcorr_jax.coords import Size
+from convcorr_jax.pose.architecture import Architecture
+from convcorr_jax.pose.batch import Batch
+
+TINY = Architecture(
+    name="tiny",
+    joints=("left", "right", "top"),
+    left_right_pairs=((0, 1),),
+    # Not a multiple of the padding's 32 in its height.
+    input_size=Size(48, 64),
+    pooling=8,
+    window=3,
+    features=(4, 5, 6),
+    patch_window=3,
+    hidden=(16, 8),
+    spatial_dropout=0.25,
+    fine_window=24,
+    fine_features=7,
+)
+
+
+def tiny(**changes: Any) -> Architecture:
+    return replace(TINY, **changes)
+
+
+def examples(rng: np.random.Generator, *, count: int = 2, size: Size = TINY.input_size) -> Batch:
+    """Noise, with joints and torsos anywhere in it."""
+    extent = np.array([size.width, size.height]) - 1.0
+    points = rng.uniform(0, extent, (count, len(TINY.joints), 2))
+    torso = rng.uniform(0, extent, (count, 2))
+    images = rng.integers(0, 256, (count, *size, 3), dtype=np.uint8)
+    return Batch(
+        jnp.asarray(images), jnp.asarray(points, jnp.float32), jnp.asarray(torso, jnp.float32)
+    )

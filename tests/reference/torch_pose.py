@@ -1,0 +1,158 @@
+"""The pose cascade's nets written down again in torch, from the papers, with parameters of ours.
+
+Maps are ``[b, c, h, w]``, windows ``[b, j, c, n, n]``, heat-maps ``[b, j, h, w]``.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from convcorr_jax.pose.architecture import Architecture
+
+Maps = list[torch.Tensor]
+
+
+def pyramid(images: torch.Tensor, levels: int) -> Maps:
+    """Locally normalised levels, by two-dimensional windows."""
+    found = [normalize(images)]
+    for _ in range(levels - 1):
+        images = halve(images)
+        found.append(normalize(images))
+    return found
+
+
+def normalize(images: torch.Tensor) -> torch.Tensor:
+    """Subtract the local mean, divide by the local deviation, floored at its mean over the image."""
+    squares = (torch.arange(9.0) - 4) ** 2
+    window = torch.exp(-(squares[:, None] + squares[None]) / (2 * (9 / 4) ** 2))[None, None]
+    ones = torch.ones_like(images[:1, :1])
+    inside = functional.conv2d(ones, window, padding=4)
+
+    def local_mean(maps: torch.Tensor) -> torch.Tensor:
+        return functional.conv2d(maps.mean(1, keepdim=True), window, padding=4) / inside
+
+    centered = images - local_mean(images)
+    deviation = local_mean(centered**2).sqrt()
+    floor = deviation.mean((1, 2, 3), keepdim=True)
+    return centered / torch.maximum(deviation, floor)
+
+
+def halve(images: torch.Tensor) -> torch.Tensor:
+    """Blur by the binomial window of four and keep every second pixel."""
+    height, width = images.shape[2:]
+    padded = functional.pad(images, (1, 1 + width % 2, 1, 1 + height % 2), mode="replicate")
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+    window = (taps[:, None] * taps[None]).expand(3, 1, 4, 4)
+    return functional.conv2d(padded, window, stride=2, groups=3)
+
+
+class Coarse(nn.Module):
+    """From a pyramid to heat-maps and the features that the fine net shares."""
+
+    def __init__(self, architecture: Architecture, params: dict[str, Any]) -> None:
+        super().__init__()
+        self.architecture = architecture
+        names = [f"stage{i}" for i in range(len(architecture.features))] + ["patch"]
+        banks = [params["params"][f"level{level}"] for level in range(architecture.levels)]
+        self.banks = nn.ModuleList(
+            nn.ModuleList(_conv(bank[name]) for name in names) for bank in banks
+        )
+        hidden = [f"hidden{i}" for i in range(len(architecture.hidden) - 1)]
+        self.hidden = nn.ModuleList(_conv(params["params"][name]) for name in hidden)
+        self.joints = _conv(params["params"]["joints"])
+
+    def forward(self, pyramid: Maps) -> tuple[torch.Tensor, Maps]:
+        """Heat-maps and shared features; drops whole maps when training."""
+        shape = self.architecture
+        multiple = shape.pooling * 2 ** (shape.levels - 1)
+        height, width = pyramid[0].shape[2:]
+        cells = math.ceil(height / shape.pooling), math.ceil(width / shape.pooling)
+        total, shared = 0, []
+        for level, (maps, bank) in enumerate(zip(pyramid, self.banks, strict=True)):
+            whole = [math.ceil(side / multiple) * multiple >> level for side in (height, width)]
+            down, right = whole[0] - maps.shape[2], whole[1] - maps.shape[3]
+            maps = functional.pad(maps, (0, right, 0, down))
+            for stage, pool in enumerate(shape.pools):
+                maps = functional.relu(bank[stage](maps))
+                if stage < 2:
+                    shared.append(maps)
+                maps = functional.max_pool2d(maps, pool) if pool > 1 else maps
+            patches = functional.relu(bank[-1](maps))
+            total = total + functional.interpolate(patches, scale_factor=float(2**level))
+        maps = functional.dropout2d(total, shape.spatial_dropout, self.training)
+        for layer in self.hidden:
+            maps = functional.relu(layer(maps))
+        return self.joints(maps)[:, :, : cells[0], : cells[1]], shared
+
+
+class Fine(nn.Module):
+    """From windows of the shared features to fine heat-maps."""
+
+    def __init__(self, params: dict[str, Any], banks: int) -> None:
+        super().__init__()
+        own, detector = params["params"], params["params"]["detector"]
+        self.banks = nn.ModuleList(_conv(own[f"bank{i}"]) for i in range(banks))
+        self.hidden = nn.ModuleList(_conv(detector[f"hidden{i}"]) for i in range(2))
+        self.kernel = nn.Parameter(_tensor(detector["kernel"]))
+        self.bias = nn.Parameter(_tensor(detector["bias"]))
+
+    def forward(self, windows: Maps) -> torch.Tensor:
+        """One joint after the other, each with the same weights but for the last."""
+        found = []
+        for joint in range(self.kernel.shape[1]):
+            side, total = windows[0].shape[-1], 0
+            for bank, maps in zip(self.banks, windows, strict=True):
+                features = functional.relu(bank(maps[:, joint]))
+                total = total + functional.interpolate(features, size=(side, side))
+            for layer in self.hidden:
+                total = functional.relu(layer(total))
+            found.append(
+                torch.einsum("bfhw,f->bhw", total, self.kernel[:, joint]) + self.bias[joint]
+            )
+        return torch.stack(found, dim=1)
+
+
+def windows(
+    maps: torch.Tensor, corners: np.ndarray, *, window_px: int, stride_px: int
+) -> torch.Tensor:
+    """Windows cut one by one, with zeros beyond the borders."""
+    cells = window_px // stride_px
+    beyond = 4096
+    padded = functional.pad(maps, (beyond,) * 4)
+    return torch.stack(
+        [
+            torch.stack(
+                [
+                    image[:, beyond + y : beyond + y + cells, beyond + x : beyond + x + cells]
+                    for x, y in of_image // stride_px
+                ]
+            )
+            for image, of_image in zip(padded, corners, strict=True)
+        ]
+    )
+
+
+def channels_first(maps: np.ndarray) -> torch.Tensor:
+    """Our ``[..., h, w, c]`` as torch's."""
+    return _tensor(np.moveaxis(np.asarray(maps), -1, -3))
+
+
+def channels_last(maps: torch.Tensor) -> np.ndarray:
+    """And back."""
+    return np.moveaxis(maps.detach().numpy(), -3, -1)
+
+
+def _conv(layer: dict[str, Any]) -> nn.Conv2d:
+    kernel = _tensor(layer["kernel"]).permute(3, 2, 0, 1).contiguous()
+    outputs, inputs, side, _ = kernel.shape
+    made = nn.Conv2d(inputs, outputs, side, padding=side // 2)
+    made.weight, made.bias = nn.Parameter(kernel), nn.Parameter(_tensor(layer["bias"]))
+    return made
+
+
+def _tensor(array: Any) -> torch.Tensor:
+    return torch.from_numpy(np.array(array, dtype=np.float32))
