@@ -1,0 +1,206 @@
+"""How well a pose cascade finds joints: Tables 1, 3, 4, Figures 11, 12, 15, 16 of Tompson et al. 2015.
+
+    python -m eval.pose --checkpoint runs/pose_cascade/model.npz                  (rendered people)
+    python -m eval.pose --dataset lspet --checkpoint runs/lspet/model.npz --out runs/pose_lspet
+
+``result.json`` has the share of test people's joints that are correct: ``pck.coarse`` and ``pck.cascade``, over
+all joints at 0.05, 0.1 and 0.2 (of MPII also at 0.5) of the length by which the data set divides errors, and
+``per_joint``, left and right together. ``spread_px`` is how far they scatter in pixels of the network's input.
+Sides are the person's own. Beside it: curves, histograms of errors, and people from the best found on.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from convcorr_jax import coords, files
+from convcorr_jax.cli.scripts import run
+from convcorr_jax.datasets.categories import RENDERED
+from convcorr_jax.datasets.official import flic, mpii_people
+from convcorr_jax.datasets.records import load_image
+from convcorr_jax.errors import InputError
+from convcorr_jax.metrics.error_spread import spreads, x_histogram
+from convcorr_jax.metrics.joint_table import (
+    JointTable,
+    column_of,
+    joint_errors,
+    joint_table,
+)
+from convcorr_jax.metrics.pck import FLIC_PCK, LSP_PCK, Protocol
+from convcorr_jax.metrics.pckh import MPII_PCKH
+from convcorr_jax.pose.saved import load_cascade
+from convcorr_jax.report.error_histograms import error_histograms
+from convcorr_jax.report.figures import image_grid, pixels
+from convcorr_jax.report.pck_curves import pck_curves
+from convcorr_jax.report.skeleton import skeleton
+from convcorr_jax.runlog import plain, write_run
+from convcorr_jax.shapes import Image
+from train.pose_examples import Damaged, People, prepare, read_people
+from train.pose_validation import Found, find_joints
+
+# By the joints that the data set names; rendered people have those of LSP.
+_PROTOCOLS = {flic.NAMES: FLIC_PCK, mpii_people.NAMES: MPII_PCKH}
+_CURVE = tuple((np.arange(51) / 100).tolist())
+# Columns whose curves are drawn; the others are in the result.
+_PANELS = ("head", "wrist", "ankle", "total")
+_SHOWN = 8
+_CELL_PX = 200
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to test on what."""
+
+    checkpoint: Path
+    """The model: the .npz that train.pose_cascade wrote, with its .json beside it."""
+    dataset: str = RENDERED
+    """``rendered``, or the name or path of a data set's folder."""
+    data_root: Path | None = None
+    """Folder of prepared data sets; by default the environment's CONVCORR_DATA."""
+    rendered_train: int = 1000
+    """With how many rendered people the model was trained; a quarter as many, others, are tested."""
+    damaged: Damaged = "skip"
+    """Whether people whose image cannot be read are left out and counted, or refused."""
+    batch: int = 32
+    """People that are looked at together."""
+    out: Path = Path("runs/pose")
+
+
+def main(config: Config) -> Path:
+    """Find, score, and write ``result.json`` and pictures; returns its path."""
+    started = time.perf_counter()
+    out = files.make_folder(config.out)
+    model = load_cascade(config.checkpoint)
+    architecture = model.architecture
+    records = read_people(
+        config.dataset, config.data_root, part="test", rendered=config.rendered_train
+    )
+    people = prepare(records, architecture, damaged=config.damaged)
+    found = find_joints(model.params, people, architecture=architecture, batch=config.batch)
+    joints = architecture.joints
+    protocol = _PROTOCOLS.get(records[0].names, LSP_PCK)
+    told = (0.05, 0.1, 0.2, *((0.5,) if protocol is MPII_PCKH else ()))
+    errors = {name: _errors(points, people, joints) for name, points in found._asdict().items()}
+    offsets = {name: _offsets_px(points, people) for name, points in found._asdict().items()}
+    tables = {
+        name: joint_table(one, joints, alphas=_CURVE, protocol=protocol)
+        for name, one in errors.items()
+    }
+    per_joint = {name: _shares(table, told) for name, table in tables.items()}
+    result = {
+        "dataset": config.dataset,
+        "model": plain(architecture),
+        "training": model.training,
+        "protocol": plain(protocol),
+        "sides": "the person's own",
+        "people": len(people.records),
+        "left_out": {one.source_id: one.reason for one in people.left_out},
+        "pck": {name: columns["total"] for name, columns in per_joint.items()},
+        "per_joint": per_joint,
+        "spread_px": {name: _spreads(offset, joints) for name, offset in offsets.items()},
+    }
+    files.write_image(out / "pck.png", _curves(tables, protocol))
+    files.write_image(out / "errors.png", _histograms(offsets, joints))
+    files.write_image(out / "people.jpg", _people(people, found, errors["cascade"], joints))
+    files.write_json(out / "result.json", result)
+    write_run(out, config, seconds=time.perf_counter() - started)
+    return out / "result.json"
+
+
+def _errors(
+    points: Float[np.ndarray, "n j 2"], people: People, joints: Sequence[str]
+) -> Float[np.ndarray, "n j"]:
+    """Over the length by which the data set divides errors."""
+    columns = [people.records[0].names.index(joint) for joint in joints]
+    truth = np.stack([record.points[columns] for record in people.records])
+    lengths = np.array([record.normalizer_px or np.nan for record in people.records])
+    errors = joint_errors(points, truth, lengths)
+    if np.isnan(errors).all():
+        raise InputError("no test person has both a joint and a length to divide errors by")
+    return errors
+
+
+def _offsets_px(points: Float[np.ndarray, "n j 2"], people: People) -> Float[np.ndarray, "n j 2"]:
+    """Prediction minus truth in pixels of the network's input, NaN where the truth lies outside of it."""
+    rows = zip(people.to_frame, points, strict=True)
+    return np.stack([coords.apply(one, those) for one, those in rows]) - people.points
+
+
+def _shares(table: JointTable, told: Sequence[float]) -> dict[str, dict[str, float | None]]:
+    """Of every column, at every threshold that is told; nothing where no joint of it is annotated."""
+    return {
+        column: {
+            f"{alpha:g}": None if np.isnan(share := table.at(alpha)[column]) else share
+            for alpha in told
+        }
+        for column in table.columns
+    }
+
+
+def _spreads(
+    offsets: Float[np.ndarray, "n j 2"], joints: Sequence[str]
+) -> dict[str, dict[str, float | None]]:
+    return {
+        column: {
+            name: None if np.isnan(value) else value for name, value in spread._asdict().items()
+        }
+        for column, spread in spreads(offsets, joints).items()
+    }
+
+
+def _curves(tables: Mapping[str, JointTable], protocol: Protocol) -> Image:
+    """A panel a column, a line a method."""
+    reach = _CURVE if protocol is MPII_PCKH else _CURVE[: _CURVE.index(0.2) + 1]
+    columns = next(iter(tables.values())).columns
+    panels = {
+        column: {
+            name: np.nan_to_num(table.shares[place, : len(reach)]).tolist()
+            for name, table in tables.items()
+        }
+        for place, column in enumerate(columns)
+        if column in _PANELS
+    }
+    return pixels(pck_curves(panels, alphas=reach, x_label="threshold"))
+
+
+def _histograms(offsets: Mapping[str, Float[np.ndarray, "n j 2"]], joints: Sequence[str]) -> Image:
+    """Errors along x of the columns of Figure 11, a panel a method."""
+    panels, bins = {}, np.zeros(0, int)
+    for name, offset in offsets.items():
+        panels[name] = {}
+        for column in ("head", "shoulder"):
+            members = [i for i, joint in enumerate(joints) if column_of(joint) == column]
+            if members:
+                bins, panels[name][column] = x_histogram(offset[:, members])
+    return pixels(error_histograms(panels, errors_px=bins, x_label="error in x (input pixels)"))
+
+
+def _people(
+    people: People, found: Found, errors: Float[np.ndarray, "n j"], joints: Sequence[str]
+) -> Image:
+    """Annotated and found skeletons of people from the best to the worst."""
+    columns = [people.records[0].names.index(joint) for joint in joints]
+    known = np.flatnonzero(~np.isnan(errors).all(axis=1))
+    mean = np.nanmean(errors[known], axis=1)
+    places = np.linspace(0, len(known) - 1, min(_SHOWN, len(known))).astype(int)
+    shown = np.argsort(mean)[places]
+    truth = np.stack([one.points[columns] for one in people.records])
+    rows = [
+        [
+            skeleton(load_image(people.records[i]), points[i], joints, longest_px=_CELL_PX)
+            for i in known[shown].tolist()
+        ]
+        for points in (truth, found.cascade)
+    ]
+    captions = [[()] * len(shown), [(f"mean error {one:.2f}",) for one in mean[shown].tolist()]]
+    return pixels(
+        image_grid(rows, row_labels=("annotated", "found"), captions=captions, cell_px=_CELL_PX)
+    )
+
+
+if __name__ == "__main__":
+    run(Config, main, __doc__)

@@ -1,0 +1,63 @@
+"""``convcorr pose`` through its entry, by a tiny cascade that knows nothing."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+import skimage.data
+from leeds_tree import UPRIGHT
+from PIL import Image as PillowImage
+
+from convcorr_jax import coords, files
+from convcorr_jax.datasets.official import lsp
+from convcorr_jax.point_files import read_points
+from convcorr_jax.pose import cascade
+from convcorr_jax.pose.architecture import small
+from convcorr_jax.pose.framing import framed
+from convcorr_jax.pose.saved import save_cascade
+from tests.cli.test_align import assert_refused, run
+
+PHOTOGRAPH = skimage.data.chelsea()[:200, :260]
+BOX = coords.Box(60.0, 20.0, 120.0, 180.0)
+TINY = dataclasses.replace(
+    small(lsp.NAMES, lsp.LEFT_RIGHT_PAIRS),
+    features=(4, 4, 4),
+    hidden=(8, 4, 4),
+    fine_features=4,
+)
+PARAMS = cascade.init(jax.random.key(2), TINY)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    PillowImage.fromarray(PHOTOGRAPH).save(tmp_path / "photo.png")
+    save_cascade(tmp_path / "model", PARAMS, TINY, training={})
+    return tmp_path
+
+
+@pytest.mark.parametrize("box", [None, BOX])
+def test_joints_are_those_of_the_cascade_in_pixels_of_the_photograph(folder, box):
+    chosen = () if box is None else ("--box", *box)
+    ended = run(
+        *("pose", folder / "photo.png", "--model", folder / "model.npz"),
+        *(*chosen, "--out", folder / "pose.png"),
+    )
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.startswith(f"{len(UPRIGHT)} joints.")
+    found = read_points(folder / "pose.csv")
+    assert found.names == lsp.NAMES
+    image, to_frame = framed(PHOTOGRAPH, box, TINY.input_size)
+    torso = np.full((1, 2), np.nan, np.float32)
+    if box is not None:
+        torso[:] = coords.apply(to_frame, np.array([[90.0, 100.0]]))
+    expected = cascade.predict(PARAMS, image[None], torso, architecture=TINY).points[0]
+    np.testing.assert_allclose(coords.apply(to_frame, found.points), np.asarray(expected), atol=0.5)
+    assert max(files.read_image(folder / "pose.png").shape) == 800
+
+
+def test_a_model_that_is_not_there_is_refused(folder):
+    ended = run("pose", folder / "photo.png", "--model", folder / "no.npz")
+    assert_refused(ended, r"no\.json does not exist")
+    ended = run("pose", folder / "photo.png", "--model", folder / "model.npz", "--out", "a.txt")
+    assert_refused(ended, "must end in one of")
