@@ -55,7 +55,7 @@ class Checkpoints:
     def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
         self._folder = files.make_folder(folder)
         self._about = dict(about)
-        self._manager = _open(self._folder, read_only=False)
+        self._manager = _open(self._folder, writes=True)
         step = self._manager.latest_step()
         if step is not None:
             try:
@@ -145,7 +145,7 @@ def read_best(folder: Path) -> Saved:
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; one of checkpoints is expected")
-    with _open(folder, read_only=True) as manager:
+    with _open(folder, writes=False) as manager:
         step = manager.best_step()
         if step is None:
             raise InputError(f"{folder} has no checkpoint")
@@ -158,7 +158,7 @@ def read_best(folder: Path) -> Saved:
         )
 
 
-def _open(folder: Path, *, read_only: bool) -> ocp.CheckpointManager:
+def _open(folder: Path, *, writes: bool) -> ocp.CheckpointManager:
     def metric(metrics: Mapping[str, float]) -> float:
         return metrics[_METRIC]
 
@@ -176,9 +176,8 @@ def _open(folder: Path, *, read_only: bool) -> ocp.CheckpointManager:
                 ),
                 # Written before the step is counted as done: a run that is killed loses no step that it kept.
                 enable_async_checkpointing=False,
-                cleanup_tmp_directories=not read_only,
-                create=not read_only,
-                read_only=read_only,
+                cleanup_tmp_directories=writes,
+                create=writes,
             ),
         )
     except _FAILURES as error:

@@ -4,9 +4,8 @@ What is known of a test person, and so is all that may be used of any:
 
 - Where the torso is: the middle of the data set's torso box (FLIC), else the person's place that it gives
   (MPII), else, for want of either (LSP, rendered people), the middle of shoulders and hips.
-- How large the person is, where the data set says it (MPII): the frame then shows a square around the person,
-  1.25 times as high as the person. Otherwise it shows the whole photograph, in the middle. The aspect ratio is
-  kept, and beyond the photograph its border pixels are repeated.
+- How large the person is, where the data set says it (MPII): the frame then shows the person, otherwise the
+  whole photograph, as `convcorr_jax.pose.framing` has it.
 
 Nothing is cropped around joints.
 """
@@ -21,13 +20,14 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from convcorr_jax import coords, images
+from convcorr_jax import coords
 from convcorr_jax.datasets import opening, synthetic
 from convcorr_jax.datasets.categories import RENDERED
 from convcorr_jax.datasets.records import Absent, Record, load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose.architecture import Architecture
 from convcorr_jax.pose.batch import Batch
+from convcorr_jax.pose.framing import framed
 
 Part = Literal["train", "validation", "test"]
 Damaged = Literal["skip", "refuse"]
@@ -38,7 +38,6 @@ _VALIDATION_SPLITS = ("valid", "val")
 _TORSO = (("l_shoulder", "r_shoulder"), ("l_hip", "r_hip"))
 # MPII's scale is a person's height in units of 200 pixels.
 _SCALE_PX = 200
-_AROUND = 1.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +130,7 @@ def prepare(
         raise InputError(f"{architecture.name} finds {', '.join(absent)}, which the people lack")
     joints = [names.index(joint) for joint in architecture.joints]
 
-    def framed(record: Record) -> _Framed | Absent:
+    def seen(record: Record) -> _Framed | Absent:
         try:
             return _frame(record, joints, architecture.input_size)
         except InputError as error:
@@ -140,7 +139,7 @@ def prepare(
             return Absent(record.source_id, str(error))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(framed, records))
+        found = list(pool.map(seen, records))
     shown = [one for one in found if not isinstance(one, Absent)]
     left_out = tuple(one for one in found if isinstance(one, Absent))
     if not shown:
@@ -188,12 +187,7 @@ class _Framed:
 
 
 def _frame(record: Record, joints: Sequence[int], size: coords.Size) -> _Framed:
-    photograph = load_image(record)
-    box = _person_box(record, size)
-    if box is None:
-        image, to_frame = _whole(photograph, size)
-    else:
-        image, to_frame = images.crop_and_resize(photograph, box, size)
+    image, to_frame = framed(load_image(record), _extent(record), size)
     points = coords.apply(to_frame, record.points[list(joints)])
     border = coords.whole_image(size)
     outside = (points < [border.x0, border.y0]) | (points > [border.x1, border.y1])
@@ -202,31 +196,13 @@ def _frame(record: Record, joints: Sequence[int], size: coords.Size) -> _Framed:
     return _Framed(record, image, points, torso, to_frame)
 
 
-def _person_box(record: Record, size: coords.Size) -> coords.Box | None:
-    """What the frame shows of a person whose place and size are given."""
+def _extent(record: Record) -> coords.Box | None:
+    """A square as high as the person, where the data set says where and how high that is."""
     given = record.attributes
     if not {"center_x", "center_y", "scale"} <= set(given):
         return None
-    half = _AROUND * _SCALE_PX * given["scale"] / 2
-    across = half * max(1.0, size.width / size.height)
-    down = half * max(1.0, size.height / size.width)
-    x, y = given["center_x"], given["center_y"]
-    return coords.Box(x - across, y - down, x + across, y + down)
-
-
-def _whole(photograph: UInt8[np.ndarray, "_ _ 3"], size: coords.Size) -> images.Resampled:
-    """The whole photograph in the middle of a frame."""
-    height, width = photograph.shape[:2]
-    scale = min(size.height / height, size.width / width)
-    resized = images.resize(
-        photograph, (max(1, round(height * scale)), max(1, round(width * scale)))
-    )
-    spare = np.subtract(size, resized.image.shape[:2])
-    top, left = (spare // 2).tolist()
-    bottom, right = (spare - spare // 2).tolist()
-    image = np.pad(resized.image, ((top, bottom), (left, right), (0, 0)), mode="edge")
-    moved = coords.Transform(np.ones(2), np.array([left, top], float))
-    return images.Resampled(image, coords.compose(moved, resized.transform))
+    x, y, half = given["center_x"], given["center_y"], _SCALE_PX * given["scale"] / 2
+    return coords.Box(x - half, y - half, x + half, y + half)
 
 
 def _torso(record: Record) -> Float[np.ndarray, "2"]:

@@ -96,10 +96,12 @@ def compiled_step(
 
         gradient, told = parallel.mean(jax.grad(error, has_aux=True)(state.params))
         updates, moments = optimizer.update(gradient, state.moments, state.params)
-        params = optax.apply_updates(state.params, updates)
+        params = jax.tree.map(jnp.add, state.params, updates)
         made = state.step - first
         decay = jnp.minimum(_DECAY, (1.0 + made) / (10.0 + made))
-        average = optax.incremental_update(params, state.average, 1.0 - decay)
+        average = jax.tree.map(
+            lambda mean, new: decay * mean + (1.0 - decay) * new, state.average, params
+        )
         return TrainState(state.step + 1, params, average, moments), told
 
     return parallel.data_parallel(step)

@@ -34,7 +34,11 @@ def batch():
 
 def trained():
     shape = architecture()
-    params = cascade.init(jax.random.key(0), shape)
+    rng = np.random.default_rng(5)
+    params = jax.tree.map(
+        lambda leaf: jnp.asarray(0.1 * rng.standard_normal(leaf.shape), leaf.dtype),
+        jax.eval_shape(lambda: cascade.init(jax.random.key(0), shape)),
+    )
     update = optimizer(steps=4, rate=1e-2)
     state = TrainState(jnp.asarray(0), params, params, update.init(params))
     state = on_every_device(state)
