@@ -50,7 +50,8 @@ def save_cascade(
         InputError: a parameter is not finite in half precision, or the files cannot be written.
     """
     flat = {name: np.asarray(values) for name, values in _flat(params).items()}
-    halves = {name: values.astype(np.float16) for name, values in flat.items()}
+    with np.errstate(over="ignore"):
+        halves = {name: values.astype(np.float16) for name, values in flat.items()}
     for name, values in halves.items():
         if not np.isfinite(values).all():
             raise InputError(f"parameters {name!r} are not all finite in half precision")
