@@ -101,6 +101,10 @@ def main(config: Config) -> Path:
         "left_out": {one.source_id: one.reason for one in people.left_out},
         "pck": {name: columns["total"] for name, columns in per_joint.items()},
         "per_joint": per_joint,
+        "curves": {
+            "alphas": _CURVE,
+            **{name: table.shares[-1].tolist() for name, table in tables.items()},
+        },
         "spread_px": {name: _spreads(offset, joints) for name, offset in offsets.items()},
     }
     files.write_image(out / "pck.png", _curves(tables, protocol))

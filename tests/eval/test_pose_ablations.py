@@ -1,0 +1,86 @@
+"""The ablations with training and testing left out, and the time of a model that knows nothing."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import jax
+import pytest
+
+from convcorr_jax import files
+from convcorr_jax.datasets.official import lsp
+from convcorr_jax.pose import cascade
+from convcorr_jax.pose.architecture import small
+from convcorr_jax.pose.saved import SavedCascade
+from convcorr_jax.runlog import write_run
+from eval import pose, pose_ablations
+from train import pose_cascade
+
+
+@pytest.fixture
+def trained(monkeypatch) -> list[pose_cascade.Config]:
+    """What was trained, in order."""
+    configs = []
+
+    def train(config: pose_cascade.Config) -> None:
+        configs.append(config)
+        config.out.mkdir(parents=True, exist_ok=True)
+        write_run(config.out, config, seconds=0.0)
+
+    def test(config: pose.Config) -> Path:
+        curve = {"alphas": [0.0, 0.1, 0.2, 0.3], "coarse": [0, 0, 1, 1], "cascade": [0, 1, 1, 1]}
+        pck = {"coarse": {"0.1": 0.0}, "cascade": {"0.1": 1.0}}
+        config.out.mkdir(exist_ok=True)
+        told = {"pck": pck, "curves": curve, "training": {"of": config.checkpoint.parent.name}}
+        files.write_json(config.out / "result.json", told)
+        return config.out / "result.json"
+
+    monkeypatch.setattr(pose_cascade, "main", train)
+    monkeypatch.setattr(pose, "main", test)
+    monkeypatch.setattr(pose_ablations, "load_cascade", lambda path: path)
+    monkeypatch.setattr(pose_ablations, "forward_ms", lambda model: {"coarse": 1.0})
+    return configs
+
+
+def told(config: pose_ablations.Config) -> dict:
+    return json.loads(pose_ablations.main(config).read_text(encoding="utf-8"))
+
+
+def test_variants_differ_in_what_they_are_named_after(tmp_path, trained):
+    result = told(pose_ablations.Config(seed=7, out=tmp_path))
+    changed = {one.out.name: (one.pooling, one.cascade, one.spatial_dropout) for one in trained}
+    assert changed == {
+        "4x": (4, "shared", None),
+        "8x": (8, "shared", None),
+        "16x": (16, "shared", None),
+        "standard": (8, "standard", None),
+        "no_dropout": (8, "shared", 0.0),
+    }
+    assert {one.seed for one in trained} == {7}
+    for part in ("pck", "forward_ms", "training"):
+        assert list(result[part]) == list(changed)
+    assert result["training"]["16x"] == {"of": "16x"}
+    assert (tmp_path / "curves.png").is_file()
+
+
+def test_what_was_trained_under_the_same_options_is_not_trained_again(tmp_path, trained):
+    config = pose_ablations.Config(variants=("16x",), out=tmp_path)
+    told(config)
+    told(config)
+    assert len(trained) == 1
+    told(dataclasses.replace(config, seed=1))
+    assert [one.seed for one in trained] == [0, 1]
+
+
+def test_every_part_takes_its_time(monkeypatch):
+    monkeypatch.setattr(pose_ablations, "_TIMED", 2)
+    architecture = dataclasses.replace(
+        small(lsp.NAMES, lsp.LEFT_RIGHT_PAIRS),
+        features=(4, 4, 4),
+        hidden=(8, 4, 4),
+        fine_features=4,
+    )
+    params = cascade.init(jax.random.key(0), architecture)
+    times = pose_ablations.forward_ms(SavedCascade(params, architecture, {}))
+    assert list(times) == ["coarse", "fine", "cascade"]
+    assert min(times.values()) > 0
