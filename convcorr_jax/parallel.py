@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -47,7 +48,7 @@ def mean(tree: Tree) -> Tree:
 
 def sample_keys(key: Key[Array, ""], count: int) -> Key[Array, " count"]:
     """Inside a step: a key for each of this device's samples, the one that it has in the whole batch."""
-    numbers = lax.axis_index(_AXIS) * count + jax.numpy.arange(count)
+    numbers = lax.axis_index(_AXIS) * count + jnp.arange(count)
     return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, numbers)
 
 
@@ -75,12 +76,18 @@ def shard(batch: Tree) -> Tree:
 
 
 def everywhere(tree: Tree) -> Tree:
-    """Arrays that are the same on all hosts, laid onto every device: how a step takes its first state.
+    """Copy arrays that are the same on all hosts to every device: how a step takes its first state.
 
     A step leaves its states laid out like this; it would be compiled once more for a first one that is not.
+    No two leaves share a buffer, which a step could not give up twice.
     """
     devices = Mesh(np.array(jax.devices()), (_AXIS,))
-    return jax.device_put(tree, NamedSharding(devices, PartitionSpec()))
+    copy = jax.jit(
+        lambda leaves: jax.tree.map(jnp.copy, leaves),
+        out_shardings=NamedSharding(devices, PartitionSpec()),
+    )
+    # By way of the host: arrays that lie on one host's devices cannot be moved to all.
+    return copy(jax.tree.map(np.asarray, tree))
 
 
 def initialize(coordinator: str, *, hosts: int, host: int) -> None:

@@ -36,13 +36,20 @@ def step(state, rows):
     value, gradient = parallel.mean(jax.value_and_grad(loss)(state["weights"]))
     weights = state["weights"] - {RATE} * gradient
     alone = parallel.mean(jax.random.normal(parallel.device_key(jax.random.key(2)), ()))
-    return {{"weights": weights, "step": state["step"] + 1}}, {{"loss": value, "alone": alone}}
+    state = {{"weights": weights, "first": state["first"], "step": state["step"] + 1}}
+    return state, {{"loss": value, "alone": alone}}
 
 rows = np.random.default_rng(0).standard_normal(({ROWS}, {FEATURES})).astype(np.float32)
-state = parallel.everywhere({{"weights": jnp.zeros({FEATURES}), "step": jnp.zeros((), jnp.int32)}})
+start = jnp.zeros({FEATURES})
+# A leaf that occurs twice is given up twice.
+state = {{"weights": start, "first": start, "step": jnp.zeros((), jnp.int32)}}
+state = parallel.everywhere(state)
 compiled = parallel.data_parallel(step)
 losses = []
-for _ in range({STEPS}):
+for number in range({STEPS}):
+    if number == 1:
+        # As when the next phase of a training begins.
+        state = parallel.everywhere(state)
     old = state
     state, told = compiled(state, parallel.shard(rows[parallel.rows_here({ROWS})]))
     losses.append(float(told["loss"]))

@@ -38,7 +38,7 @@ from convcorr_jax.runlog import bar, write_run
 from train import pose_history
 from train.pose_examples import Damaged, People, ahead, prepare, read_people, sampled_rows
 from train.pose_history import History
-from train.pose_step import TrainState, compiled_step, on_every_device, optimizer
+from train.pose_step import TrainState, compiled_step, optimizer
 from train.pose_validation import Scores, validate
 
 Preset = Literal["small", "paper-flic", "paper-mpii"]
@@ -255,7 +255,7 @@ def train_phase(
         state = TrainState(state.step, state.average, state.average, update.init(state.average))
     step = compiled_step(given.architecture, phase, update, first=steps.start, seed=given.seed)
     left = range(int(state.step), steps.stop)
-    state = on_every_device(state)
+    state = parallel.everywhere(state)
     with bar(phase, total=len(steps), done=left.start - steps.start) as move:
         for number, batch in ahead(given.batch, left):
             state, told = step(state, batch)

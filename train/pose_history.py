@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from matplotlib.figure import Figure
 
-from convcorr_jax import files
+from convcorr_jax import files, parallel
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose.objective import PHASES, Phase
 from convcorr_jax.report.plots import training_curves
@@ -99,7 +99,7 @@ class History:
             for phase in phases
         }
 
-    def tell_scores(self, step: int, phase: Phase, scores: Scores) -> dict[str, Any]:
+    def tell_scores(self, step: int, phase: Phase, scores: Scores) -> None:
         """Make a line of a validation, and write the file."""
         pck = {
             name: {str(alpha): share for alpha, share in zip(ALPHAS, shares, strict=True)}
@@ -107,10 +107,11 @@ class History:
         }
         line = {"step": step, "phase": phase, "pck": pck}
         self.lines.append(line)
+        if not parallel.is_first_host():
+            return
         with files.written_whole(self._path) as temporary:
             text = "".join(json.dumps(one) + "\n" for one in self.lines)
             temporary.write_text(text, encoding="utf-8")
-        return line
 
 
 def curves(lines: Sequence[dict[str, Any]]) -> Figure:

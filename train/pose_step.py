@@ -53,12 +53,6 @@ def optimizer(*, steps: int, rate: float) -> optax.GradientTransformation:
     )
 
 
-def on_every_device(state: TrainState) -> TrainState:
-    """A copy of a state for the first of many steps, each of which gives up the buffers of the state before."""
-    # The copy, since no buffer may be given up twice: average and parameters begin as the same.
-    return parallel.everywhere(jax.tree.map(jnp.copy, state))
-
-
 def compiled_step(
     architecture: Architecture,
     phase: Phase,

@@ -13,7 +13,7 @@ from convcorr_jax import parallel
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.batch import Batch
 from tests.train.test_pose_cascade import tiny
-from train.pose_step import TrainState, compiled_step, on_every_device, optimizer
+from train.pose_step import TrainState, compiled_step, optimizer
 
 NAMES = ("l_hand", "r_hand", "nose")
 
@@ -41,7 +41,7 @@ def trained():
     )
     update = optimizer(steps=4, rate=1e-2)
     state = TrainState(jnp.asarray(0), params, params, update.init(params))
-    state = on_every_device(state)
+    state = parallel.everywhere(state)
     step = compiled_step(shape, "coarse", update, first=0, seed=1)
     for _ in range(3):
         state, told = step(state, parallel.shard(batch()))
