@@ -14,8 +14,8 @@ TINY = Architecture(
     name="tiny",
     joints=("left", "right", "top"),
     left_right_pairs=((0, 1),),
-    # Not a multiple of the padding's 32 in its height.
-    input_size=Size(48, 64),
+    # Not a multiple of the padding's 16 in its height.
+    input_size=Size(40, 64),
     pooling=8,
     window=3,
     features=(4, 5, 6),
@@ -24,6 +24,7 @@ TINY = Architecture(
     spatial_dropout=0.25,
     fine_window=24,
     fine_features=7,
+    levels=2,
 )
 
 

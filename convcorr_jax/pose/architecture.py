@@ -263,7 +263,9 @@ def from_dict(fields: dict[str, Any]) -> Architecture:
     >>> from_dict(json.loads(json.dumps(dataclasses.asdict(flic())))) == flic()
     True
     """
-    whole = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
+    whole: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+    }
     whole["input_size"] = coords.Size(*whole["input_size"])
     whole["left_right_pairs"] = tuple((left, right) for left, right in whole["left_right_pairs"])
     return Architecture(**whole)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import linen as nn
 from jaxtyping import Array, Float, Key, UInt8
 
 from convcorr_jax import coords
@@ -76,8 +77,8 @@ def with_priors(
 
 def detect(
     params: Params,
-    images: UInt8[Array, "b h w 3"],
-    torso: Float[Array, "b 2"],
+    images: UInt8[Array, "b h w 3"] | UInt8[np.ndarray, "b h w 3"],
+    torso: Float[Array, "b 2"] | Float[np.ndarray, "b 2"],
     *,
     architecture: Architecture,
     dropout_key: Key[Array, ""] | None = None,
@@ -97,11 +98,10 @@ def detect(
     pyramid = normalization.pyramid(images, levels=architecture.levels)
     train = dropout_key is not None
     rngs = {"dropout": dropout_key} if train else None
-    found = Coarse(architecture).apply(params["coarse"], pyramid, train=train, rngs=rngs)
+    found = _run(Coarse(architecture), params["coarse"], pyramid, train=train, rngs=rngs)
     size = coords.Size(*found.heatmaps.shape[1:3])
-    torso_map = gaussians(torso[:, None], size, architecture.cells)[..., 0]
-    torso_map = jnp.nan_to_num(torso_map)
-    selected = SpatialModel(architecture).apply(params["spatial"], found.heatmaps, torso_map)
+    torso_map = jnp.nan_to_num(gaussians(torso[:, None], size, architecture.cells)[..., 0])
+    selected = _run(SpatialModel(architecture), params["spatial"], found.heatmaps, torso_map)
     return Detection(found.heatmaps, selected, _looked_at(pyramid, found, architecture))
 
 
@@ -123,7 +123,7 @@ def refine(
 ) -> Float[Array, "b n n j"]:
     """Run the fine net: heat-maps of windows, a cell for each pixel."""
     windows = _windows(maps, corners, architecture)
-    return _fine_net(architecture).apply(params["fine"], windows)
+    return _run(_fine_net(architecture), params["fine"], windows)
 
 
 @partial(jax.jit, static_argnames="architecture")
@@ -159,6 +159,11 @@ def _init(key: Array, images: Array, *, architecture: Architecture) -> Params:
     windows = _windows(_looked_at(pyramid, found, architecture), starts, architecture)
     fine = _fine_net(architecture).init(fine_key, windows)
     return {"coarse": coarse, "spatial": spatial, "fine": fine}
+
+
+def _run(net: nn.Module, params: Params, *inputs: Any, **options: Any) -> Any:
+    """A module's output; its type is known where it is used."""
+    return net.apply(params, *inputs, **options)
 
 
 def _fine_net(architecture: Architecture) -> Fine | StandardFine:

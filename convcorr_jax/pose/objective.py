@@ -74,7 +74,7 @@ def loss(
     if phase == "coarse":
         return e1, Losses(e1, none, none)
     e_spatial = heatmap_error(seen.selected, targets)
-    e2 = _fine_error(window_key, params, seen.maps, batch.points, architecture)
+    e2 = _fine_error(window_key, params, seen.maps, jnp.asarray(batch.points), architecture)
     weight = 1.0 if frozen else FINE_WEIGHT
     return e1 + e_spatial + weight * e2, Losses(e1, e_spatial, e2)
 

@@ -112,7 +112,7 @@ def initial_priors(
                 histogram = np.zeros(priors.shape[2:])
                 np.add.at(histogram, (cells[:, 1], cells[:, 0]), 1.0)
                 priors[joint, place] = np.maximum(_scaled(histogram), LEAST_PRIOR)
-    return _inverse_softplus(priors).astype(np.float32)
+    return _inverse_softplus(priors)
 
 
 def _scaled(histogram: np.ndarray) -> np.ndarray:
@@ -127,5 +127,5 @@ def _others(joints: int) -> np.ndarray:
     return np.array([[v for v in range(joints + 1) if v != joint] for joint in range(joints)])
 
 
-def _inverse_softplus(values: np.ndarray | float) -> np.ndarray | float:
-    return np.log(np.expm1(values))
+def _inverse_softplus(values: np.ndarray | float) -> np.ndarray:
+    return np.asarray(np.log(np.expm1(values)), np.float32)

@@ -35,7 +35,7 @@ def test_fine_heatmaps_are_torchs(key, rng):
 @pytest.mark.parametrize("net", [Fine, StandardFine])
 def test_joints_share_all_but_their_detector(key, rng, net):
     shape = tiny(cascade="shared" if net is Fine else "standard")
-    windows = windows_of(rng, shape, SHARED if net is Fine else [3] * 3)
+    windows = windows_of(rng, shape, SHARED if net is Fine else [3] * TINY.levels)
     params = net(shape).init(key, windows)
     params["params"]["detector"]["kernel"] *= 100
     swapped = tuple(one[:, [1, 0, 2]] for one in windows)
