@@ -13,6 +13,8 @@ from eval import (
     keypoint_prediction,
     keypoint_transfer,
     patch_reconstruction,
+    pose_ablations,
+    pose_sections,
     probe_sections,
     receptive_field_average,
     receptive_fields,
@@ -84,6 +86,19 @@ def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
             ),
             *_figures_1_and_2(out, patch_database=out / "patch_database"),
             *_rendered_probes(out),
+            Experiment(
+                "pose",
+                pose_ablations.main,
+                pose_ablations.Config(
+                    variants=("8x",),
+                    rendered_train=400,
+                    steps=(500, 200, 100),
+                    batch=16,
+                    validate_every=400,
+                    out=out / "pose",
+                ),
+                pose_sections.cascade,
+            ),
         )
     found = [
         transfer_experiment(out, dataset, protocol, data_root=data_root)

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 
 from convcorr_jax import files
@@ -13,8 +14,11 @@ from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import small
 from convcorr_jax.pose.saved import SavedCascade
 from convcorr_jax.runlog import write_run
-from eval import pose, pose_ablations
+from eval import pose, pose_ablations, pose_sections
+from tests.shown import assert_shown
 from train import pose_cascade
+
+TIMES = {"coarse": 1.0, "fine": 0.5, "cascade": 1.5}
 
 
 @pytest.fixture
@@ -31,14 +35,17 @@ def trained(monkeypatch) -> list[pose_cascade.Config]:
         curve = {"alphas": [0.0, 0.1, 0.2, 0.3], "coarse": [0, 0, 1, 1], "cascade": [0, 1, 1, 1]}
         pck = {"coarse": {"0.1": 0.0}, "cascade": {"0.1": 1.0}}
         config.out.mkdir(exist_ok=True)
-        told = {"pck": pck, "curves": curve, "training": {"of": config.checkpoint.parent.name}}
+        plan = {"steps": [3, 2, 1], "batch": 4}
+        training = {"of": config.checkpoint.parent.name, "plan": plan, "people": 5}
+        told = {"pck": pck, "curves": curve, "training": training}
+        files.write_image(config.out / "people.jpg", np.zeros((8, 8, 3), np.uint8))
         files.write_json(config.out / "result.json", told)
         return config.out / "result.json"
 
     monkeypatch.setattr(pose_cascade, "main", train)
     monkeypatch.setattr(pose, "main", test)
     monkeypatch.setattr(pose_ablations, "load_cascade", lambda path: path)
-    monkeypatch.setattr(pose_ablations, "forward_ms", lambda model: {"coarse": 1.0})
+    monkeypatch.setattr(pose_ablations, "forward_ms", lambda model: TIMES)
     return configs
 
 
@@ -59,8 +66,11 @@ def test_variants_differ_in_what_they_are_named_after(tmp_path, trained):
     assert {one.seed for one in trained} == {7}
     for part in ("pck", "forward_ms", "training"):
         assert list(result[part]) == list(changed)
-    assert result["training"]["16x"] == {"of": "16x"}
+    assert result["training"]["16x"]["of"] == "16x"
     assert (tmp_path / "curves.png").is_file()
+    correct, _, times = assert_shown(pose_sections.cascade, result, tmp_path).tables
+    assert [row[:2] for row in correct.rows[:2]] == [("4x", "coarse"), ("4x", "cascade")]
+    assert times.rows[0] == ("4x", 1.0, 0.5, 1.5, 157.2)
 
 
 def test_what_was_trained_under_the_same_options_is_not_trained_again(tmp_path, trained):
