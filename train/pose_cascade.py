@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from convcorr_jax import files, parallel
-from convcorr_jax.checkpoint import Checkpoints, read_best
+from convcorr_jax.checkpoint import Checkpoints, Saved, read_best
 from convcorr_jax.cli.scripts import run
 from convcorr_jax.datasets.categories import RENDERED
 from convcorr_jax.datasets.records import Record
@@ -168,8 +168,10 @@ def main(config: Config) -> Path:
         history = History(out / "metrics.jsonl", step=int(state.step))
         for phase in PHASES:
             state = train_phase(phase, state, given, history, checkpoints)
+    # All hosts read together.
+    best = read_best(out / "checkpoints")
     if parallel.is_first_host():
-        write_results(out, config, given, history)
+        write_results(out, config, given, history, best)
         write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 
@@ -279,9 +281,8 @@ def train_phase(
     return state
 
 
-def write_results(out: Path, config: Config, given: Run, history: History) -> None:
+def write_results(out: Path, config: Config, given: Run, history: History, best: Saved) -> None:
     """Write the best model, the curves and ``result.json``."""
-    best = read_best(out / "checkpoints")
     left_out = (*given.learning.left_out, *given.validating.left_out)
     facts = {
         "dataset": config.dataset,
