@@ -6,15 +6,19 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import jax
 import pytest
 import tyro
 from keypoint_models import write_model
 from landmark_probes import write_probe
 from leeds_tree import write_lsp
 from PIL import Image
+from pose_architectures import TINY
 from skimage import data
 
 from convcorr_jax import cli
+from convcorr_jax.pose import cascade
+from convcorr_jax.pose.saved import save_cascade
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -46,10 +50,14 @@ def test_convcorr_runs(command, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Image.fromarray(data.chelsea()).save("cat1.jpg")
     Image.fromarray(data.chelsea()[20:280, 60:400]).save("cat2.jpg")
-    Image.fromarray(data.astronaut()[:256, 80:336]).save("face.jpg")
+    for name in ("face.jpg", "person.jpg"):
+        Image.fromarray(data.astronaut()[:256, 80:336]).save(name)
     write_lsp(tmp_path / "lsp_dataset")
     write_model(tmp_path / "runs" / "detectors" / "face")
     write_probe(tmp_path / "runs" / "landmarks" / "landmarks")
+    if command[1] == "pose":
+        params = cascade.init(jax.random.key(0), TINY)
+        save_cascade(tmp_path / "runs" / "pose" / "model", params, TINY, training={})
     if "data/lsp" in command:
         prepare = "datasets prepare lsp --source lsp_dataset --out data --processes 1"
         assert cli.main(prepare.split()) == 0
