@@ -76,9 +76,8 @@ class Coarse(nn.Module):
         whole = _fill_up(pyramid, shape.padding_multiple)
         banks = [Bank(shape, name=f"level{i}")(images) for i, images in enumerate(whole)]
         maps = sum_of_resolutions([patches for patches, _ in banks])
-        maps = nn.Dropout(shape.spatial_dropout, broadcast_dims=(1, 2))(
-            maps, deterministic=not train
-        )
+        dropout = nn.Dropout(shape.spatial_dropout, broadcast_dims=(1, 2))
+        maps = dropout(maps, deterministic=not train)
         for i, features in enumerate(shape.hidden[1:]):
             maps = nn.relu(convolution(features, 1, dtype=shape.dtype, name=f"hidden{i}")(maps))
         joints = convolution(
@@ -91,15 +90,10 @@ class Coarse(nn.Module):
 
 def _fill_up(pyramid: Pyramid, multiple: int) -> Pyramid:
     """Zeros to the right and below, so that the levels halve to the cell down to the last pooling."""
-    sides = [-(-side // multiple) * multiple for side in pyramid[0].shape[1:3]]
-    return tuple(
-        jnp.pad(
-            images,
-            (
-                (0, 0),
-                *((0, (side >> level) - images.shape[1 + axis]) for axis, side in enumerate(sides)),
-                (0, 0),
-            ),
-        )
-        for level, images in enumerate(pyramid)
-    )
+    height, width = (-(-side // multiple) * multiple for side in pyramid[0].shape[1:3])
+    filled = []
+    for level, images in enumerate(pyramid):
+        down = (height >> level) - images.shape[1]
+        right = (width >> level) - images.shape[2]
+        filled.append(jnp.pad(images, ((0, 0), (0, down), (0, right), (0, 0))))
+    return tuple(filled)
