@@ -270,7 +270,7 @@ def train_phase(
             validates = made % given.validate_every == 0 or made == steps.stop
             if validates or made % _TELL_EVERY == 0:
                 line = history.tell_errors(made, phase, people_of=given.people_of)
-                said = f"loss {line['loss']:.3f}, {line['images_per_s']:.0f} images/s"
+                said = f"loss {line['loss']:.3f}, {line.get('images_per_s', 0):.0f} images/s"
                 move(made - steps.start, f"{said}{history.last_scores}")
             if validates:
                 scores = given.validate(state.average)

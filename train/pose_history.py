@@ -73,7 +73,8 @@ class History:
         parts = [one.parts._asdict() for one in told]
         line = {"step": step, "phase": phase, "loss": float(np.mean([one.total for one in told]))}
         line |= {name: float(np.mean([one[name] for one in parts])) for name in parts[0]}
-        line["images_per_s"] = round(self._timed * len(people_of(step)) / seconds, 1)
+        if self._timed:
+            line["images_per_s"] = round(self._timed * len(people_of(step)) / seconds, 1)
         self.lines.append(line)
         self._waiting = []
         self.restart_clock()

@@ -150,7 +150,8 @@ def test_every_phase_is_told(trained):
         if "loss" in one:
             assert one["e1"] > 0 or one["phase"] == "fine"
             assert (one["e2"] > 0) == (one["phase"] != "coarse")
-            assert one["images_per_s"] >= 0
+            # A phase's first step is not timed: it waits for the compiler.
+            assert one.get("images_per_s", 1) > 0
 
 
 def test_the_best_checkpoint_is_the_model(trained):
