@@ -65,13 +65,14 @@ def config(people, out, **options):
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
-    """A folder of compiled programs, so that the runs of one module compile theirs once."""
+    """Programs compiled in a hurry and kept in a folder, so that this module's runs compile theirs once."""
     folder = str(tmp_path_factory.mktemp("compiled"))
     options = {
         "jax_compilation_cache_dir": folder,
         "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_disable_most_optimizations": True,
     }
-    before = {name: getattr(jax.config, name) for name in options}
+    before = {name: jax.config.values[name] for name in options}
     for name, value in options.items():
         jax.config.update(name, value)
     compilation_cache.reset_cache()
