@@ -89,7 +89,7 @@ def _eliminate(block, above, right, shift) -> _Eliminated:
         before, below = above
         link = _divided(before.factor, below.T).T
         shifted, right = shifted - link @ link.T, -link @ before.right
-    factor = scipy.linalg.cholesky(shifted, lower=True, check_finite=False)
+    factor = np.asarray(scipy.linalg.cholesky(shifted, lower=True, check_finite=False))
     return _Eliminated(factor, link, _divided(factor, right))
 
 
@@ -99,12 +99,14 @@ def _missed(last: _Eliminated, leading, right) -> float:
     return float(missed / np.linalg.norm(right))
 
 
-def _divided(factor, right):
-    return scipy.linalg.solve_triangular(factor, right, lower=True, check_finite=False)
+def _divided(factor, right) -> np.ndarray:
+    return np.asarray(scipy.linalg.solve_triangular(factor, right, lower=True, check_finite=False))
 
 
-def _divided_back(factor, right):
-    return scipy.linalg.solve_triangular(factor, right, lower=True, trans="T", check_finite=False)
+def _divided_back(factor, right) -> np.ndarray:
+    return np.asarray(
+        scipy.linalg.solve_triangular(factor, right, lower=True, trans="T", check_finite=False)
+    )
 
 
 @_one_thread
@@ -137,7 +139,7 @@ def space_of(
     # One block more than can be filled: what leads out of the last one is put there.
     basis = jnp.zeros((d, (most + 1) * t), matrix.dtype)
     basis = lax.dynamic_update_slice(basis, first, (0, 0))
-    right = np.asarray(r, np.float64)
+    begin = np.asarray(r, np.float64)
     diagonal, below = [], []
     above = None
     while True:
@@ -147,12 +149,12 @@ def space_of(
         basis, block, leading = _step(matrix, basis, size * t, t=t, filled=filled)
         diagonal.append(np.asarray(block, np.float64))
         below.append(np.asarray(leading, np.float64))
-        last = _eliminate(diagonal[-1], above, right, least_shift)
-        residual = _missed(last, below[-1], right)
+        last = _eliminate(diagonal[-1], above, begin, least_shift)
+        residual = _missed(last, below[-1], begin)
         # Convergence quickens as the space grows; where twice its pace will not do, more steps are in vain.
         hopeless = give_up and size >= _GROWS_BY and residual ** (2 * most / size) > tolerance
         if size == most or residual <= tolerance or hopeless:
-            return Space(basis[:, : size * t], np.stack(diagonal), np.stack(below), right)
+            return Space(basis[:, : size * t], np.stack(diagonal), np.stack(below), begin)
         above = last, below[-1]
 
 
