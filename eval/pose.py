@@ -22,12 +22,10 @@ from convcorr_jax.cli.scripts import run
 from convcorr_jax.datasets.categories import RENDERED
 from convcorr_jax.datasets.official import flic, mpii_people
 from convcorr_jax.datasets.records import load_image
-from convcorr_jax.errors import InputError
 from convcorr_jax.metrics.error_spread import spreads, x_histogram
 from convcorr_jax.metrics.joint_table import (
     JointTable,
     column_of,
-    joint_errors,
     joint_table,
 )
 from convcorr_jax.metrics.pck import FLIC_PCK, LSP_PCK, Protocol
@@ -40,7 +38,7 @@ from convcorr_jax.report.skeleton import skeleton
 from convcorr_jax.runlog import plain, write_run
 from convcorr_jax.shapes import Image
 from train.pose_examples import Damaged, People, prepare, read_people
-from train.pose_validation import Found, find_joints
+from train.pose_validation import Found, errors, find_joints
 
 # By the joints that the data set names; rendered people have those of LSP.
 _PROTOCOLS = {flic.NAMES: FLIC_PCK, mpii_people.NAMES: MPII_PCKH}
@@ -84,11 +82,11 @@ def main(config: Config) -> Path:
     joints = architecture.joints
     protocol = _PROTOCOLS.get(records[0].names, LSP_PCK)
     told = (0.05, 0.1, 0.2, *((0.5,) if protocol is MPII_PCKH else ()))
-    errors = {name: _errors(points, people, joints) for name, points in found._asdict().items()}
+    apart = {name: errors(points, people, joints) for name, points in found._asdict().items()}
     offsets = {name: _offsets_px(points, people) for name, points in found._asdict().items()}
     tables = {
         name: joint_table(one, joints, alphas=_CURVE, protocol=protocol)
-        for name, one in errors.items()
+        for name, one in apart.items()
     }
     per_joint = {name: _shares(table, told) for name, table in tables.items()}
     result = {
@@ -109,23 +107,10 @@ def main(config: Config) -> Path:
     }
     files.write_image(out / "pck.png", _curves(tables, protocol))
     files.write_image(out / "errors.png", _histograms(offsets, joints))
-    files.write_image(out / "people.jpg", _people(people, found, errors["cascade"], joints))
+    files.write_image(out / "people.jpg", _people(people, found, apart["cascade"], joints))
     files.write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
-
-
-def _errors(
-    points: Float[np.ndarray, "n j 2"], people: People, joints: Sequence[str]
-) -> Float[np.ndarray, "n j"]:
-    """Over the length by which the data set divides errors."""
-    columns = [people.records[0].names.index(joint) for joint in joints]
-    truth = np.stack([record.points[columns] for record in people.records])
-    lengths = np.array([record.normalizer_px or np.nan for record in people.records])
-    errors = joint_errors(points, truth, lengths)
-    if np.isnan(errors).all():
-        raise InputError("no test person has both a joint and a length to divide errors by")
-    return errors
 
 
 def _offsets_px(points: Float[np.ndarray, "n j 2"], people: People) -> Float[np.ndarray, "n j 2"]:
@@ -184,12 +169,12 @@ def _histograms(offsets: Mapping[str, Float[np.ndarray, "n j 2"]], joints: Seque
 
 
 def _people(
-    people: People, found: Found, errors: Float[np.ndarray, "n j"], joints: Sequence[str]
+    people: People, found: Found, apart: Float[np.ndarray, "n j"], joints: Sequence[str]
 ) -> Image:
     """Annotated and found skeletons of people from the best to the worst."""
     columns = [people.records[0].names.index(joint) for joint in joints]
-    known = np.flatnonzero(~np.isnan(errors).all(axis=1))
-    mean = np.nanmean(errors[known], axis=1)
+    known = np.flatnonzero(~np.isnan(apart).all(axis=1))
+    mean = np.nanmean(apart[known], axis=1)
     places = np.linspace(0, len(known) - 1, min(_SHOWN, len(known))).astype(int)
     shown = np.argsort(mean)[places]
     truth = np.stack([one.points[columns] for one in people.records])

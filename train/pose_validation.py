@@ -50,27 +50,37 @@ def find_joints(
     )
 
 
-def score(found: Found, people: People, joints: Sequence[str]) -> Scores:
-    """Compare what was found with the annotation.
+def errors(
+    points: Float[np.ndarray, "n j 2"], people: People, joints: Sequence[str]
+) -> Float[np.ndarray, "n j"]:
+    """Distances from the annotation over the lengths by which the data set divides them; NaN without either.
 
     Args:
-        found: of the people.
+        points: what was found, in pixels of the photographs.
         people: who were looked at.
-        joints: names of the columns of ``found``.
+        joints: names of the columns of ``points``.
 
     Raises:
-        InputError: nobody has both a joint and a length to divide errors by.
+        InputError: nobody has both a joint and a length.
     """
     columns = [people.records[0].names.index(joint) for joint in joints]
     truth = np.stack([one.points[columns] for one in people.records])
     lengths = np.array([one.normalizer_px or np.nan for one in people.records])
-    errors = [joint_errors(points, truth, lengths) for points in found]
-    known = ~np.isnan(errors[0])
-    if not known.any():
-        raise InputError("nobody to validate with has a joint and a length to divide errors by")
-    return Scores(
-        *(tuple(float((one[known] <= alpha).mean()) for alpha in ALPHAS) for one in errors)
-    )
+    found = joint_errors(points, truth, lengths)
+    if np.isnan(found).all():
+        raise InputError("nobody has both a joint and a length to divide errors by")
+    return found
+
+
+def score(found: Found, people: People, joints: Sequence[str]) -> Scores:
+    """Compare what was found with the annotation; see `errors`."""
+
+    def shares(points: Float[np.ndarray, "n j 2"]) -> tuple[float, ...]:
+        apart = errors(points, people, joints)
+        known = apart[~np.isnan(apart)]
+        return tuple(float((known <= alpha).mean()) for alpha in ALPHAS)
+
+    return Scores(*map(shares, found))
 
 
 def validate(

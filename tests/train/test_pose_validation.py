@@ -74,7 +74,7 @@ def test_joints_that_are_not_found_are_wrong(people):
 def test_nobody_to_compare_with_is_refused(people):
     for record in people.records:
         object.__setattr__(record, "normalizer_px", None)
-    with pytest.raises(InputError, match="nobody to validate with has a joint and a length"):
+    with pytest.raises(InputError, match="nobody has both a joint and a length"):
         score(Found(TRUTH, TRUTH), people, NAMES)
 
 
