@@ -29,7 +29,7 @@ from convcorr_jax.metrics.joint_table import (
     joint_table,
 )
 from convcorr_jax.metrics.pck import FLIC_PCK, LSP_PCK, Protocol
-from convcorr_jax.metrics.pckh import MPII_PCKH
+from convcorr_jax.metrics.pckh import ALPHAS, MPII_PCKH
 from convcorr_jax.pose.saved import load_cascade
 from convcorr_jax.report.error_histograms import error_histograms
 from convcorr_jax.report.figures import image_grid, pixels
@@ -42,7 +42,6 @@ from train.pose_validation import Found, errors, find_joints
 
 # By the joints that the data set names; rendered people have those of LSP.
 _PROTOCOLS = {flic.NAMES: FLIC_PCK, mpii_people.NAMES: MPII_PCKH}
-_CURVE = tuple((np.arange(51) / 100).tolist())
 # Columns whose curves are drawn; the others are in the result.
 _PANELS = ("head", "wrist", "ankle", "total")
 _SHOWN = 8
@@ -85,7 +84,7 @@ def main(config: Config) -> Path:
     apart = {name: errors(points, people, joints) for name, points in found._asdict().items()}
     offsets = {name: _offsets_px(points, people) for name, points in found._asdict().items()}
     tables = {
-        name: joint_table(one, joints, alphas=_CURVE, protocol=protocol)
+        name: joint_table(one, joints, alphas=ALPHAS, protocol=protocol)
         for name, one in apart.items()
     }
     per_joint = {name: _shares(table, told) for name, table in tables.items()}
@@ -100,7 +99,7 @@ def main(config: Config) -> Path:
         "pck": {name: columns["total"] for name, columns in per_joint.items()},
         "per_joint": per_joint,
         "curves": {
-            "alphas": _CURVE,
+            "alphas": ALPHAS,
             **{name: table.shares[-1].tolist() for name, table in tables.items()},
         },
         "spread_px": {name: _spreads(offset, joints) for name, offset in offsets.items()},
@@ -143,7 +142,7 @@ def _spreads(
 
 def _curves(tables: Mapping[str, JointTable], protocol: Protocol) -> Image:
     """A panel a column, a line a method."""
-    reach = _CURVE if protocol is MPII_PCKH else _CURVE[: _CURVE.index(0.2) + 1]
+    reach = ALPHAS if protocol is MPII_PCKH else ALPHAS[: ALPHAS.index(0.2) + 1]
     columns = next(iter(tables.values())).columns
     panels = {
         column: {

@@ -63,7 +63,7 @@ class Rules(NamedTuple):
     """Whether a prediction must have all joints, or is scored by those that it has."""
 
 
-_TO_02 = tuple((np.arange(21) / 100).tolist())
+_TO_02 = PCKH_ALPHAS[: PCKH_ALPHAS.index(0.2) + 1]
 RULES: dict[Metric, Rules] = {
     "pckh": Rules(MPII_PCKH, PCKH_ALPHAS, (0.1, 0.2), True),
     "flic_pck": Rules(FLIC_PCK, _TO_02, (0.05, 0.1), False),
@@ -118,7 +118,6 @@ def main(config: Config) -> Path:
     out = files.make_folder(config.out)
     rules = RULES[config.metric]
     alpha = rules.curve[-1] if config.alpha is None else config.alpha
-    shown = (*(other for other in rules.shown if other != alpha), alpha)
     if not 0 < alpha < np.inf:
         raise InputError(f"--alpha is {alpha}; a positive number is expected")
     shown = (*(other for other in rules.shown if other != alpha), alpha)
