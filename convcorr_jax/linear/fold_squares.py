@@ -107,7 +107,7 @@ def squares_from_spaces(
             tolerance=_TOLERANCE,
             give_up=True,
         )
-        if space is None or space.coefficients(least)[1] > _TOLERANCE:
+        if space is None or space.residual > _TOLERANCE:
             return None
         bound = max(bound, float(jnp.sqrt((inner**2).sum())))
         for row, shift in enumerate(penalties / size):

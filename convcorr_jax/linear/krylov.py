@@ -53,6 +53,8 @@ class Space(NamedTuple):
     """The last of them leads out of the space."""
     right: Float[np.ndarray, "t t"]
     """R: the right-hand sides in the first t vectors of the basis."""
+    residual: float
+    """By how much the least shift misses, as `solve` says of any."""
 
     def solve(self, shift: float) -> tuple[Float[Array, "d t"], float]:
         """W at a shift, and by how much it misses, relative to B, both as Frobenius norms."""
@@ -154,7 +156,7 @@ def space_of(
         # Convergence quickens as the space grows; where twice its pace will not do, more steps are in vain.
         hopeless = give_up and size >= _GROWS_BY and residual ** (2 * most / size) > tolerance
         if size == most or residual <= tolerance or hopeless:
-            return Space(basis[:, : size * t], np.stack(diagonal), np.stack(below), begin)
+            return Space(basis[:, : size * t], np.stack(diagonal), np.stack(below), begin, residual)
         above = last, below[-1]
 
 
