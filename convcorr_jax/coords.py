@@ -54,6 +54,11 @@ class Box(NamedTuple):
         """The greater of width and height."""
         return max(self.width, self.height)
 
+    @property
+    def center(self) -> tuple[float, float]:
+        """Its middle (x, y)."""
+        return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
+
 
 class Transform(NamedTuple):
     """The map ``p -> scale * p + shift``, one scale and one shift an axis, in the order (x, y)."""

@@ -8,6 +8,8 @@ what it draws for a sample comes from `sample_keys`.
 On several hosts each process calls `initialize` first, then runs the same script on its own rows of each batch.
 """
 
+import contextlib
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -88,6 +90,21 @@ def everywhere(tree: Tree) -> Tree:
     )
     # By way of the host: arrays that lie on one host's devices cannot be moved to all.
     return copy(jax.tree.map(np.asarray, tree))
+
+
+def use_cores(batch: int) -> None:
+    """Make every core of a processor a device of its own, if nothing was asked of JAX yet.
+
+    XLA computes most of a convolutional net's operations with one core a device. As many cores are taken as a
+    batch can be shared out among evenly. Accelerators, a number of devices that was chosen in JAX's own ways,
+    and the devices of a process that has begun with JAX stay as they are.
+    """
+    chosen = jax.config.read("jax_num_cpu_devices") != -1
+    if chosen or "host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
+        return
+    cores = range(1, (os.cpu_count() or 1) + 1)
+    with contextlib.suppress(RuntimeError):
+        jax.config.update("jax_num_cpu_devices", max(one for one in cores if batch % one == 0))
 
 
 def initialize(coordinator: str, *, hosts: int, host: int) -> None:

@@ -1,6 +1,7 @@
 """How well a pose cascade finds joints: Tables 1, 3, 4, Figures 11, 12, 15, 16 of Tompson et al. 2015.
 
-    python -m eval.pose --checkpoint runs/pose_cascade/model.npz                  (rendered people)
+    python -m eval.pose --dataset lspet                               (the person cascade of the package)
+    python -m eval.pose --checkpoint runs/pose_cascade/model.npz                         (rendered people)
     python -m eval.pose --dataset lspet --checkpoint runs/lspet/model.npz --out runs/pose_lspet
 
 ``result.json`` has the share of test people's joints that are correct: ``pck.coarse`` and ``pck.cascade``, over
@@ -30,7 +31,7 @@ from convcorr_jax.metrics.joint_table import (
 )
 from convcorr_jax.metrics.pck import FLIC_PCK, LSP_PCK, Protocol
 from convcorr_jax.metrics.pckh import ALPHAS, MPII_PCKH
-from convcorr_jax.pose.saved import load_cascade
+from convcorr_jax.pose.saved import PERSON, load_cascade
 from convcorr_jax.report.error_histograms import error_histograms
 from convcorr_jax.report.figures import image_grid, pixels
 from convcorr_jax.report.pck_curves import pck_curves
@@ -52,8 +53,9 @@ _CELL_PX = 200
 class Config:
     """What to test on what."""
 
-    checkpoint: Path
-    """The model: the .npz that train.pose_cascade wrote, with its .json beside it."""
+    checkpoint: Path | None = None
+    """The model: the .npz that train.pose_cascade wrote, with its .json beside it; by default the person
+    cascade that comes with the package."""
     dataset: str = RENDERED
     """``rendered``, or the name or path of a data set's folder."""
     data_root: Path | None = None
@@ -71,7 +73,7 @@ def main(config: Config) -> Path:
     """Find, score, and write ``result.json`` and pictures; returns its path."""
     started = time.perf_counter()
     out = files.make_folder(config.out)
-    model = load_cascade(config.checkpoint)
+    model = load_cascade(config.checkpoint or PERSON)
     architecture = model.architecture
     records = read_people(
         config.dataset, config.data_root, part="test", rendered=config.rendered_train

@@ -127,6 +127,32 @@ def test_two_hosts_of_two_devices_make_the_step_of_one(one_device):
     assert_same(first, one_device)
 
 
+CORES = """
+import os, jax
+from convcorr_jax import parallel
+os.cpu_count = lambda: 4
+parallel.use_cores(6)
+print(jax.device_count())
+"""
+
+
+@pytest.mark.parametrize(("chosen", "devices"), [({}, 3), ({"JAX_NUM_CPU_DEVICES": "2"}, 2)])
+def test_as_many_cores_as_share_a_batch_evenly_become_devices(chosen, devices):
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", **chosen}
+    told = subprocess.run(
+        [sys.executable, "-c", CORES], env=environment, check=True, capture_output=True, text=True
+    )
+    assert told.stdout.split() == [str(devices)]
+
+
+def test_a_process_that_has_begun_keeps_its_devices():
+    import jax
+
+    before = jax.device_count()
+    parallel.use_cores(8)
+    assert jax.device_count() == before
+
+
 def test_a_host_that_is_none_of_them_is_refused():
     with pytest.raises(InputError, match="host is 2; 0 to 1 are expected"):
         parallel.initialize("127.0.0.1:1", hosts=2, host=2)

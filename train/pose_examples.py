@@ -209,7 +209,7 @@ def _torso(record: Record) -> Float[np.ndarray, "2"]:
     """The middle of a person's torso, in pixels of the photograph; NaN where it is not known."""
     box = record.other_boxes.get("torso")
     if box is not None:
-        return np.array([(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2])
+        return np.array(box.center)
     if {"center_x", "center_y"} <= set(record.attributes):
         return np.array([record.attributes[name] for name in ("center_x", "center_y")])
     middles = [_middle(record, pair) for pair in _TORSO]

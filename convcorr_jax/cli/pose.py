@@ -20,7 +20,10 @@ class Pose:
 
     photograph: Annotated[Positional[Path], arg(metavar="PHOTO.jpg")]
     """The photograph."""
-    model: Annotated[Path, arg(metavar="MODEL.npz")]
+    model: Annotated[
+        Path | None,
+        arg(metavar="MODEL.npz", help_behavior_hint="(default: the package's own person cascade)"),
+    ] = None
     """What train.pose_cascade wrote: the .npz, with its .json beside it."""
     box: Annotated[
         BoxOption,
@@ -42,17 +45,16 @@ class Pose:
         from convcorr_jax import coords, files
         from convcorr_jax.pose import cascade
         from convcorr_jax.pose.framing import framed
-        from convcorr_jax.pose.saved import load_cascade
+        from convcorr_jax.pose.saved import PERSON, load_cascade
         from convcorr_jax.report.skeleton import skeleton
 
         photograph = files.read_image(self.photograph)
-        model = load_cascade(self.model)
+        model = load_cascade(self.model or PERSON)
         box = as_box(self.box)
         image, to_frame = framed(photograph, box, model.architecture.input_size)
         torso = np.full((1, 2), np.nan)
         if box is not None:
-            middle = np.array([[(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2]])
-            torso = coords.apply(to_frame, middle)
+            torso = coords.apply(to_frame, np.array([box.center]))
         found = cascade.predict(
             model.params, image[None], torso.astype(np.float32), architecture=model.architecture
         )

@@ -8,12 +8,15 @@ the first of these.
 Everything slides: away from the borders, an image shifted by the pooling times 2^(levels - 1), which is the
 stride of the coarsest bank, has its heat-maps shifted by 2^(levels - 1) cells, exactly.
 
-Differs from the paper: in training, what is kept is divided by how likely that is, in place of a gain at test
-time; the expectation is the same.
+Differs from the paper: in training, what is kept by the dropout is divided by how likely that is, in place of
+a gain at test time; the expectation is the same. Where `Architecture.group_norm` is set, every convolution but
+the last is normalised before its rectifier. That takes statistics of whole images, so that a net with it
+slides only nearly exactly.
 
 Source: Tompson et al. 2015, sections 3.1 and 3.2.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -22,7 +25,7 @@ from jaxtyping import Array, Float
 
 from convcorr_jax import coords
 from convcorr_jax.pose.architecture import SHARED_STAGES, Architecture
-from convcorr_jax.pose.layers import HEATMAPS, convolution, max_pool, sum_of_resolutions
+from convcorr_jax.pose.layers import HEATMAPS, convolution, max_pool, rectified, sum_of_resolutions
 
 Pyramid = tuple[Float[Array, "b _ _ _"], ...]
 """Maps of one batch, the finest level first."""
@@ -47,15 +50,14 @@ class Bank(nn.Module):
     ) -> tuple[Float[Array, "b h2 w2 f"], tuple[Float[Array, "b _ _ _"], ...]]:
         """What the patches are made of, and the stages that the fine net shares."""
         shape = self.architecture
+        layer = partial(rectified, dtype=shape.dtype, group_norm=shape.group_norm)
         maps, shared = images, []
         for stage, (features, pool) in enumerate(zip(shape.features, shape.pools, strict=True)):
-            conv = convolution(features, shape.window, dtype=shape.dtype, name=f"stage{stage}")
-            maps = nn.relu(conv(maps))
+            maps = layer(maps, features, shape.window, name=f"stage{stage}")
             if stage < SHARED_STAGES:
                 shared.append(maps)
             maps = max_pool(maps, pool)
-        patch = convolution(shape.hidden[0], shape.patch_window, dtype=shape.dtype, name="patch")
-        return nn.relu(patch(maps)), tuple(shared)
+        return layer(maps, shape.hidden[0], shape.patch_window, name="patch"), tuple(shared)
 
 
 class Coarse(nn.Module):
@@ -71,6 +73,7 @@ class Coarse(nn.Module):
             InputError: the images are smaller than the patch.
         """
         shape = self.architecture
+        layer = partial(rectified, dtype=shape.dtype, group_norm=shape.group_norm)
         height, width = pyramid[0].shape[1:3]
         size = shape.heatmap_size(coords.Size(height, width))
         whole = _fill_up(pyramid, shape.padding_multiple)
@@ -79,7 +82,7 @@ class Coarse(nn.Module):
         dropout = nn.Dropout(shape.spatial_dropout, broadcast_dims=(1, 2))
         maps = dropout(maps, deterministic=not train)
         for i, features in enumerate(shape.hidden[1:]):
-            maps = nn.relu(convolution(features, 1, dtype=shape.dtype, name=f"hidden{i}")(maps))
+            maps = layer(maps, features, 1, name=f"hidden{i}")
         joints = convolution(
             len(shape.joints), 1, dtype=shape.dtype, name="joints", kernel_init=HEATMAPS
         )

@@ -13,13 +13,15 @@ The paper has 4 layers, of which two are named: here they are one convolution, t
 Source: Tompson et al. 2015, section 4.1, Figures 7, 8 and 13.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
 from convcorr_jax.pose.architecture import Architecture
-from convcorr_jax.pose.layers import HEATMAPS, convolution, sum_of_resolutions
+from convcorr_jax.pose.layers import HEATMAPS, rectified, sum_of_resolutions
 
 Windows = tuple[Float[Array, "b j _ _ _"], ...]
 """Windows of each map around each joint; all show the same pixels."""
@@ -34,8 +36,9 @@ class Fine(nn.Module):
     def __call__(self, windows: Windows) -> Float[Array, "b n n j"]:
         """The heat-maps of every joint's window."""
         shape = self.architecture
+        layer = partial(rectified, dtype=shape.dtype)
         banks = [
-            _rectified(one, shape.fine_features, shape.window, shape, f"bank{i}")
+            layer(one, shape.fine_features, shape.window, name=f"bank{i}")
             for i, one in enumerate(_one_by_one(windows))
         ]
         return Detector(shape, name="detector")(sum_of_resolutions(banks))
@@ -50,12 +53,13 @@ class StandardFine(nn.Module):
     def __call__(self, windows: Windows) -> Float[Array, "b n n j"]:
         """The heat-maps of every joint's window."""
         shape = self.architecture
+        layer = partial(rectified, dtype=shape.dtype)
         banks = []
         for i, one in enumerate(_one_by_one(windows)):
-            first = _rectified(one, shape.features[0], shape.window, shape, f"first{i}")
-            banks.append(_rectified(first, shape.fine_features, shape.window, shape, f"bank{i}"))
+            first = layer(one, shape.features[0], shape.window, name=f"first{i}")
+            banks.append(layer(first, shape.fine_features, shape.window, name=f"bank{i}"))
         maps = sum_of_resolutions(banks)
-        maps = _rectified(maps, matching_features(shape), shape.window, shape, "further")
+        maps = layer(maps, matching_features(shape), shape.window, name="further")
         return Detector(shape, name="detector")(maps)
 
 
@@ -68,8 +72,9 @@ class Detector(nn.Module):
     def __call__(self, maps: Float[Array, "bj n n f"]) -> Float[Array, "b n n j"]:
         """Heat-maps from the features of all windows, of which each image has one a joint."""
         shape, joints = self.architecture, len(self.architecture.joints)
+        layer = partial(rectified, dtype=shape.dtype)
         for i in range(2):
-            maps = _rectified(maps, shape.fine_features, 1, shape, f"hidden{i}")
+            maps = layer(maps, shape.fine_features, 1, name=f"hidden{i}")
         kernel = self.param("kernel", HEATMAPS, (shape.fine_features, joints))
         bias = self.param("bias", nn.initializers.zeros, (joints,))
         per_joint = maps.reshape(-1, joints, *maps.shape[1:])
@@ -89,12 +94,6 @@ def matching_features(shape: Architecture) -> int:
     standard = parameters(3, first) + parameters(first, fine)
     to_spend = shape.levels * (shared - standard) + fine * fine
     return round(to_spend / (parameters(fine, 1) + fine))
-
-
-def _rectified(
-    maps: jax.Array, features: int, window: int, shape: Architecture, name: str
-) -> jax.Array:
-    return nn.relu(convolution(features, window, dtype=shape.dtype, name=name)(maps))
 
 
 def _one_by_one(windows: Windows) -> list[jax.Array]:

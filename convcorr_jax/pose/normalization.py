@@ -43,7 +43,8 @@ def pyramid(
     for _ in range(levels - 1):
         level = halve(level)
         found.append(normalize(level))
-    return tuple(found)
+    # Computed before the net: within one program a CPU computes it anew for every convolution that takes it.
+    return jax.lax.optimization_barrier(tuple(found))
 
 
 def normalize(images: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:

@@ -19,12 +19,14 @@ from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 
 from convcorr_jax import coords
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import Architecture
 from convcorr_jax.pose.batch import Batch
+from convcorr_jax.pose.crop import Corners
 from convcorr_jax.pose.heatmaps import gaussians
 
 Phase = Literal["coarse", "fine", "joint"]
@@ -74,7 +76,8 @@ def loss(
     if phase == "coarse":
         return e1, Losses(e1, none, none)
     e_spatial = heatmap_error(seen.selected, targets)
-    e2 = _fine_error(window_key, params, seen.maps, jnp.asarray(batch.points), architecture)
+    corners = training_corners(window_key, batch.points, architecture=architecture)
+    e2 = _fine_error(params, seen.maps, jnp.asarray(batch.points), corners, architecture)
     weight = 1.0 if frozen else FINE_WEIGHT
     return e1 + e_spatial + weight * e2, Losses(e1, e_spatial, e2)
 
@@ -88,16 +91,25 @@ def heatmap_error(
     return squares.sum() / jnp.maximum(present.sum(), 1)
 
 
-def _fine_error(
+def training_corners(
     key: Key[Array, ""],
+    points: Float[Array, "b j 2"] | Float[np.ndarray, "b j 2"],
+    *,
+    architecture: Architecture,
+) -> Corners:
+    """Where the fine net's windows start in training: around joints moved at random; see the module's text."""
+    reach = architecture.pooling
+    moved = jnp.asarray(points) + jax.random.uniform(key, points.shape, minval=-reach, maxval=reach)
+    return cascade.corners(moved, architecture=architecture)
+
+
+def _fine_error(
     params: cascade.Params,
     maps: cascade.Maps,
     points: Float[Array, "b j 2"],
+    corners: Corners,
     architecture: Architecture,
 ) -> Float[Array, ""]:
-    reach = architecture.pooling
-    moved = points + jax.random.uniform(key, points.shape, minval=-reach, maxval=reach)
-    corners = cascade.corners(moved, architecture=architecture)
     found = cascade.refine(params, maps, corners, architecture=architecture)
     size = coords.Size(architecture.fine_window, architecture.fine_window)
     return heatmap_error(found, gaussians(points - corners, size, cascade.PIXELS))

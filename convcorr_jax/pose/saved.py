@@ -21,6 +21,9 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import Architecture, from_dict
 
+PERSON = Path(__file__).with_name("person.npz")
+"""A cascade that finds people, shipped with the package; ``person.md`` beside it says what it learned from."""
+
 
 class SavedCascade(NamedTuple):
     """What `save_cascade` keeps."""

@@ -23,6 +23,7 @@ from eval.benchmark.cases import (
     features,
     linear_svm,
     nearest_neighbors,
+    pose_cascade,
     ridge,
     sift,
 )
@@ -37,6 +38,7 @@ CaseName = Literal[
     "sift",
     "nearest_neighbors",
     "linear_svm",
+    "pose_cascade",
     "ridge_sklearn",
     "ridge_himalaya",
     "ridge_fracridge",
@@ -48,6 +50,7 @@ CASES: dict[CaseName, Case] = {
     "sift": sift.CASE,
     "nearest_neighbors": nearest_neighbors.CASE,
     "linear_svm": linear_svm.CASE,
+    "pose_cascade": pose_cascade.CASE,
     "ridge_sklearn": ridge.SKLEARN,
     "ridge_himalaya": ridge.HIMALAYA,
     "ridge_fracridge": ridge.FRACRIDGE,

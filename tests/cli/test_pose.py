@@ -23,6 +23,7 @@ BOX = coords.Box(60.0, 20.0, 120.0, 180.0)
 TINY = dataclasses.replace(
     small(lsp.NAMES, lsp.LEFT_RIGHT_PAIRS),
     features=(4, 4, 4),
+    group_norm=False,
     hidden=(8, 4, 4),
     fine_features=4,
 )

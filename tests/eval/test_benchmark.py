@@ -1,11 +1,13 @@
 import json
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from pose_architectures import tiny
 
 from convcorr_jax.errors import InputError
 from eval.benchmark import __main__ as benchmark
@@ -15,12 +17,14 @@ from eval.benchmark.cases import (
     distance_transform,
     features,
     nearest_neighbors,
+    pose_cascade,
     ridge,
     sift,
 )
 from eval.benchmark.comparison import MIN_RUNS, Case, Comparison, Quality, compare
 from eval.benchmark.peer import Peer, PeerError
 from eval.benchmark.timing import Sample, ratio, summary
+from eval.benchmark.workers import torch_cascade
 from tests.reference import distance_transform as reference
 
 PYTHON = Path(sys.executable)
@@ -174,6 +178,22 @@ def test_features_are_compared_with_the_largest_activation(monkeypatch):
         1, ours["features"].size
     ).reshape(ours["features"].shape)
     assert not comparison.check(ours, {"features": off}).equal
+
+
+def test_the_pose_cascade_and_its_gradient_are_torchs(monkeypatch):
+    shape = tiny(features=(8, 8, 16), levels=3, group_norm=True)
+    monkeypatch.setattr(pose_cascade, "small", lambda *_, pooling: replace(shape, pooling=pooling))
+    monkeypatch.setattr(pose_cascade, "POOLINGS", (8,))
+    monkeypatch.setattr(pose_cascade, "BATCH", 2)
+    forward, gradient = pose_cascade.CASE.comparisons()
+    for comparison in (forward, gradient):
+        ours = {name: np.asarray(value) for name, value in comparison.ours().items()}
+        task = torch_cascade.prepare(comparison.inputs)
+        theirs = task.arrays(task.run())
+        assert comparison.check(ours, theirs).equal
+        for name, values in theirs.items():
+            off = values + 2e-3 * np.abs(values).max()
+            assert not comparison.check(ours, {**theirs, name: off}).equal
 
 
 def test_energy_is_data_cost_and_squared_differences_of_flow(rng):

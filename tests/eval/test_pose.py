@@ -18,6 +18,7 @@ from train.pose_examples import prepare, read_people
 TINY = dataclasses.replace(
     small(lsp.NAMES, lsp.LEFT_RIGHT_PAIRS),
     features=(4, 4, 4),
+    group_norm=False,
     hidden=(8, 4, 4),
     fine_features=4,
 )

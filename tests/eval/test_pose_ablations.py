@@ -87,6 +87,7 @@ def test_every_part_takes_its_time(monkeypatch):
     architecture = dataclasses.replace(
         small(lsp.NAMES, lsp.LEFT_RIGHT_PAIRS),
         features=(4, 4, 4),
+        group_norm=False,
         hidden=(8, 4, 4),
         fine_features=4,
     )

@@ -40,8 +40,11 @@ def levels_of(images, shape=TINY):
         tiny(pooling=4),
         tiny(pooling=16, input_size=Size(64, 80)),
         tiny(window=5, input_size=Size(60, 71)),
+        tiny(features=(8, 8, 16), group_norm=True),
+        # The patch is wider than the coarsest maps.
+        tiny(patch_window=5, input_size=Size(64, 64), levels=3),
     ],
-    ids=lambda shape: f"{shape.pooling}x{shape.window}",
+    ids=lambda shape: f"{shape.pooling}x{shape.window}{'n' * shape.group_norm}{shape.patch_window}",
 )
 def test_heatmaps_and_features_are_torchs(key, rng, shape):
     pyramid = levels_of(examples(rng, size=shape.input_size).images, shape)

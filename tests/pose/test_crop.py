@@ -14,7 +14,7 @@ def maps_of(rng, stride):
 
 
 @pytest.mark.parametrize("stride", STRIDES)
-def test_windows_are_those_cut_one_by_one(rng, stride):
+def test_windows_are_those_that_torch_gathers(rng, stride):
     maps = maps_of(rng, stride)
     # Inside, over each border, and far away.
     points = np.array([[20.0, 20], [0, 47], [63, 0], [-300, 20], [500, 500]], np.float32)

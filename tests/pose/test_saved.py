@@ -17,8 +17,8 @@ from convcorr_jax.pose.saved import load_cascade, save_cascade
 
 TINY = dataclasses.replace(
     small(("l_hand", "r_hand"), ((0, 1),)),
-    features=(4, 4, 4),
-    hidden=(8, 4, 4),
+    features=(8, 8, 8),
+    hidden=(8, 8, 8),
     fine_features=4,
 )
 

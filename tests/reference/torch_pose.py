@@ -4,14 +4,16 @@ Maps are ``[b, c, h, w]``, windows ``[b, j, c, n, n]``, heat-maps ``[b, j, h, w]
 """
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from convcorr_jax.pose.architecture import Architecture
+# Where it is compared by speed, there is no JAX.
+if TYPE_CHECKING:
+    from convcorr_jax.pose.architecture import Architecture
 
 Maps = list[torch.Tensor]
 
@@ -53,16 +55,16 @@ def halve(images: torch.Tensor) -> torch.Tensor:
 class Coarse(nn.Module):
     """From a pyramid to heat-maps and the features that the fine net shares."""
 
-    def __init__(self, architecture: Architecture, params: dict[str, Any]) -> None:
+    def __init__(self, architecture: "Architecture", params: dict[str, Any]) -> None:
         super().__init__()
         self.architecture = architecture
         names = [f"stage{i}" for i in range(len(architecture.features))] + ["patch"]
         banks = [params["params"][f"level{level}"] for level in range(architecture.levels)]
         self.banks = nn.ModuleList(
-            nn.ModuleList(_conv(bank[name]) for name in names) for bank in banks
+            nn.ModuleList(_layer(bank, name) for name in names) for bank in banks
         )
         hidden = [f"hidden{i}" for i in range(len(architecture.hidden) - 1)]
-        self.hidden = nn.ModuleList(_conv(params["params"][name]) for name in hidden)
+        self.hidden = nn.ModuleList(_layer(params["params"], name) for name in hidden)
         self.joints = _conv(params["params"]["joints"])
 
     def forward(self, pyramid: Maps) -> tuple[torch.Tensor, Maps]:
@@ -116,24 +118,46 @@ class Fine(nn.Module):
         return torch.stack(found, dim=1)
 
 
+class SpatialModel(nn.Module):
+    """From heat-maps and the torso's map to those of one person."""
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        super().__init__()
+        own = params["params"]
+        self.prior, self.bias, self.own_bias = (
+            nn.Parameter(_tensor(own[name])) for name in ("prior", "bias", "own_bias")
+        )
+
+    def forward(self, heatmaps: torch.Tensor, torso: torch.Tensor) -> torch.Tensor:
+        """All messages at once, by the Fourier transform."""
+        joints, (height, width) = heatmaps.shape[1], heatmaps.shape[2:]
+        evidence = functional.relu(torch.cat([heatmaps, torso[:, None]], dim=1))
+        others = [[v for v in range(joints + 1) if v != joint] for joint in range(joints)]
+        lengths = (3 * height, 3 * width)
+        kernels = torch.fft.rfft2(functional.softplus(self.prior), s=lengths)
+        spectra = torch.fft.rfft2(evidence, s=lengths)[:, others] * kernels
+        messages = torch.fft.irfft2(spectra, s=lengths)
+        heard = messages[..., height - 1 : 2 * height - 1, width - 1 : 2 * width - 1]
+        own = evidence[:, :-1] + functional.softplus(self.own_bias)[:, None, None]
+        likely = functional.relu(heard) + functional.softplus(self.bias)[..., None, None]
+        log_p = own.log() + likely.log().sum(dim=2)
+        return (log_p - log_p.amax(dim=(2, 3), keepdim=True)).exp()
+
+
 def windows(
     maps: torch.Tensor, corners: np.ndarray, *, window_px: int, stride_px: int
 ) -> torch.Tensor:
-    """Windows cut one by one, with zeros beyond the borders."""
+    """Windows gathered by their indices, with zeros beyond the borders."""
     cells = window_px // stride_px
-    beyond = 4096
-    padded = functional.pad(maps, (beyond,) * 4)
-    return torch.stack(
-        [
-            torch.stack(
-                [
-                    image[:, beyond + y : beyond + y + cells, beyond + x : beyond + x + cells]
-                    for x, y in of_image // stride_px
-                ]
-            )
-            for image, of_image in zip(padded, corners, strict=True)
-        ]
-    )
+    padded = functional.pad(maps, (cells,) * 4)
+    # What is further away than a window's width shows as many zeros.
+    last = [maps.shape[3] + cells, maps.shape[2] + cells]
+    starts = torch.from_numpy(np.clip(np.asarray(corners) // stride_px + cells, 0, last))
+    steps = torch.arange(cells)
+    image = torch.arange(len(maps))[:, None, None, None]
+    rows = starts[:, :, 1, None, None] + steps[:, None]
+    columns = starts[:, :, 0, None, None] + steps
+    return padded[image, :, rows, columns].permute(0, 1, 4, 2, 3)
 
 
 def channels_first(maps: np.ndarray) -> torch.Tensor:
@@ -146,11 +170,23 @@ def channels_last(maps: torch.Tensor) -> np.ndarray:
     return np.moveaxis(maps.detach().numpy(), -3, -1)
 
 
+def _layer(params: dict[str, Any], name: str) -> nn.Module:
+    conv, norm = _conv(params[name]), params.get(f"{name}_norm")
+    if norm is None:
+        return conv
+    count = conv.out_channels
+    made = nn.GroupNorm(count // 8, count, eps=1e-6)
+    made.weight, made.bias = (nn.Parameter(_tensor(norm[part])) for part in ("scale", "bias"))
+    return nn.Sequential(conv, made)
+
+
 def _conv(layer: dict[str, Any]) -> nn.Conv2d:
     kernel = _tensor(layer["kernel"]).permute(3, 2, 0, 1).contiguous()
     outputs, inputs, side, _ = kernel.shape
     made = nn.Conv2d(inputs, outputs, side, padding=side // 2)
-    made.weight, made.bias = nn.Parameter(kernel), nn.Parameter(_tensor(layer["bias"]))
+    bias = layer.get("bias")
+    made.weight = nn.Parameter(kernel)
+    made.bias = None if bias is None else nn.Parameter(_tensor(bias))
     return made
 
 

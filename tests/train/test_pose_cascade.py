@@ -31,7 +31,7 @@ def tiny(joints, pairs, *, spatial_dropout=0.2, **options):
         name="tiny",
         input_size=Size(64, 64),
         levels=1,
-        features=(4, 4),
+        features=(8, 8),
         patch_window=3,
         hidden=(8,),
         fine_features=4,
@@ -76,7 +76,10 @@ def compiled(tmp_path_factory):
     for name, value in options.items():
         jax.config.update(name, value)
     compilation_cache.reset_cache()
-    yield {name.upper(): str(value) for name, value in options.items()}
+    # The runs in this process have one device.
+    yield {name.upper(): str(value) for name, value in options.items()} | {
+        "JAX_NUM_CPU_DEVICES": "1"
+    }
     for name, value in before.items():
         jax.config.update(name, value)
     compilation_cache.reset_cache()
