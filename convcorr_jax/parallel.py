@@ -99,7 +99,7 @@ def use_cores(batch: int) -> None:
     batch can be shared out among evenly. Accelerators, a number of devices that was chosen in JAX's own ways,
     and the devices of a process that has begun with JAX stay as they are.
     """
-    chosen = jax.config.read("jax_num_cpu_devices") != -1
+    chosen = jax.config.values["jax_num_cpu_devices"] != -1
     if chosen or "host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
         return
     cores = range(1, (os.cpu_count() or 1) + 1)

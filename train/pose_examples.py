@@ -26,6 +26,7 @@ from convcorr_jax.datasets.categories import RENDERED
 from convcorr_jax.datasets.records import Absent, Record, load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose.architecture import Architecture
+from convcorr_jax.pose.augmentation import inside
 from convcorr_jax.pose.batch import Batch
 from convcorr_jax.pose.framing import framed
 
@@ -189,9 +190,7 @@ class _Framed:
 def _frame(record: Record, joints: Sequence[int], size: coords.Size) -> _Framed:
     image, to_frame = framed(load_image(record), _extent(record), size)
     points = coords.apply(to_frame, record.points[list(joints)])
-    border = coords.whole_image(size)
-    outside = (points < [border.x0, border.y0]) | (points > [border.x1, border.y1])
-    points[outside.any(axis=1)] = np.nan
+    points[~inside(points, size=size)] = np.nan
     torso = coords.apply(to_frame, _torso(record))
     return _Framed(record, image, points, torso, to_frame)
 

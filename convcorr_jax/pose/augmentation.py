@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Key, UInt8
 
 from convcorr_jax.coords import Size
@@ -123,7 +124,9 @@ def move(
     return jnp.where(_determinant(affine) < 0, moved[jnp.array(swapped)], moved)
 
 
-def inside(points: Float[Array, "*n 2"], *, size: Size) -> Bool[Array, "*n"]:
+def inside(
+    points: Float[Array, "*n 2"] | Float[np.ndarray, "*n 2"], *, size: Size
+) -> Bool[Array, "*n"] | Bool[np.ndarray, "*n"]:
     """Whether each point lies on an image of this size; false of NaN."""
     x, y = points[..., 0], points[..., 1]
     return (x >= -0.5) & (x <= size.width - 0.5) & (y >= -0.5) & (y <= size.height - 0.5)

@@ -30,9 +30,14 @@ from jaxtyping import Array, Float
 from convcorr_jax.pose.architecture import Architecture
 from convcorr_jax.pose.heatmaps import SIGMA_CELLS
 
-# b at first, in heights of a peak.
-BACKGROUND = 0.05
-# k at first, where there is no histogram, and its least value where there is one.
+# b at first, where a joint hears from another, and where from itself, in heights of a peak.
+BACKGROUND = 1.0
+OWN_BACKGROUND = 0.01
+# Messages of perfect heat-maps at first. Joints are so many that loud ones outvote what the net saw: on people of
+# LSPET, messages of 20 backgrounds took those found within 0.2 of a torso from 18 % to 12 %, those of 1/32 none.
+TORSO_MESSAGE = 1.0
+JOINT_MESSAGE = 1 / 32
+# k at first, where there is no histogram, and its least value for a message of 1 where there is one.
 LEAST_PRIOR = 1e-4
 # Histograms are blurred by so many cells.
 BLUR_CELLS = 1.0
@@ -50,11 +55,13 @@ class SpatialModel(nn.Module):
         """Heat-maps whose highest value is 1."""
         joints = len(self.architecture.joints)
         height, width = self.architecture.heatmap_size(self.architecture.input_size)
-        background = nn.initializers.constant(_inverse_softplus(BACKGROUND))
+        background, own_background = (
+            nn.initializers.constant(_inverse_softplus(one)) for one in (BACKGROUND, OWN_BACKGROUND)
+        )
         flat = nn.initializers.constant(_inverse_softplus(LEAST_PRIOR))
         prior = self.param("prior", flat, (joints, joints, 2 * height - 1, 2 * width - 1))
         bias = self.param("bias", background, (joints, joints))
-        own_bias = self.param("own_bias", background, (joints,))
+        own_bias = self.param("own_bias", own_background, (joints,))
 
         evidence = jnp.concatenate([heatmaps, torso[..., None]], axis=-1).transpose(0, 3, 1, 2)
         evidence = nn.relu(evidence)
@@ -96,8 +103,8 @@ def initial_priors(
 ) -> Float[np.ndarray, "j j kh kw"]:
     """The parameter ``prior`` from the displacements in a training set, in the input frame; NaN where missing.
 
-    A pair's histogram is blurred and scaled such that a perfect heat-map sends a message of height 1. A pair
-    that is never seen together keeps a flat prior.
+    A pair's histogram is blurred and scaled such that a perfect heat-map sends a message of height
+    `JOINT_MESSAGE`, that of the torso `TORSO_MESSAGE`. A pair that is never seen together keeps a flat prior.
     """
     height, width = architecture.heatmap_size(architecture.input_size)
     everyone = np.concatenate([points, torso[:, None]], axis=1)
@@ -111,7 +118,8 @@ def initial_priors(
             if len(cells):
                 histogram = np.zeros(priors.shape[2:])
                 np.add.at(histogram, (cells[:, 1], cells[:, 0]), 1.0)
-                priors[joint, place] = np.maximum(_scaled(histogram), LEAST_PRIOR)
+                loudness = TORSO_MESSAGE if source == joints else JOINT_MESSAGE
+                priors[joint, place] = loudness * np.maximum(_scaled(histogram), LEAST_PRIOR)
     return _inverse_softplus(priors)
 
 

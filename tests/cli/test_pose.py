@@ -15,7 +15,7 @@ from convcorr_jax.point_files import read_points
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import small
 from convcorr_jax.pose.framing import framed
-from convcorr_jax.pose.saved import save_cascade
+from convcorr_jax.pose.saved import PERSON, load_cascade, save_cascade
 from tests.cli.test_align import assert_refused, run
 
 PHOTOGRAPH = skimage.data.chelsea()[:200, :260]
@@ -55,6 +55,17 @@ def test_joints_are_those_of_the_cascade_in_pixels_of_the_photograph(folder, box
     expected = cascade.predict(PARAMS, image[None], torso, architecture=TINY).points[0]
     np.testing.assert_allclose(coords.apply(to_frame, found.points), np.asarray(expected), atol=0.5)
     assert max(files.read_image(folder / "pose.png").shape) == 800
+
+
+def test_without_a_model_the_packages_own_is_used(folder):
+    ended = run("pose", folder / "photo.png", "--out", folder / "pose.png")
+    assert (ended.status, ended.err) == (0, "")
+    model = load_cascade(PERSON)
+    image, to_frame = framed(PHOTOGRAPH, None, model.architecture.input_size)
+    nowhere = np.full((1, 2), np.nan, np.float32)
+    expected = cascade.predict(model.params, image[None], nowhere, architecture=model.architecture)
+    found = coords.apply(to_frame, read_points(folder / "pose.csv").points)
+    np.testing.assert_allclose(found, np.asarray(expected.points[0]), atol=0.5)
 
 
 def test_a_model_that_is_not_there_is_refused(folder):

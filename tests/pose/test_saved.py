@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords, files
+from convcorr_jax.datasets.official import lsp
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import small
-from convcorr_jax.pose.saved import load_cascade, save_cascade
+from convcorr_jax.pose.saved import PERSON, load_cascade, save_cascade
+from tests.genuine import genuine
+from train.pose_examples import prepare, read_people
+from train.pose_validation import find_joints, score
 
 TINY = dataclasses.replace(
     small(("l_hand", "r_hand"), ((0, 1),)),
@@ -63,10 +67,30 @@ def test_what_half_precision_cannot_hold_is_refused(tmp_path, params):
 
 def test_parameters_of_another_architecture_are_refused(saved):
     told = json.loads(saved.with_suffix(".json").read_text())
-    told["architecture"]["features"] = [8, 4, 4]
+    told["architecture"]["features"] = [16, 8, 8]
     files.write_json(saved.with_suffix(".json"), told)
     with pytest.raises(InputError, match="is expected"):
         load_cascade(saved)
+
+
+def test_the_package_brings_a_person_cascade():
+    found = load_cascade(PERSON)
+    assert set(found.architecture.joints) == set(lsp.NAMES)
+    assert PERSON.stat().st_size < 20_000_000
+    card = PERSON.with_suffix(".md").read_text(encoding="utf-8")
+    for share in found.training["pck"]["cascade"].values():
+        assert f"{share:.3f}" in card
+    assert found.architecture.name in card
+
+
+def test_it_finds_genuine_people():
+    """Of people that it did not learn from, and that did not choose it."""
+    model = load_cascade(PERSON)
+    people = prepare(read_people(genuine("lspet"), part="test")[:100], model.architecture)
+    found = find_joints(model.params, people, architecture=model.architecture, batch=50)
+    scores = score(found, people, model.architecture.joints)
+    assert scores.cascade[0] > scores.coarse[0] + 0.02
+    assert scores.cascade[2] > 0.2
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"architecture": {}, "training": {}}', "[]"])
