@@ -103,6 +103,8 @@ def use_cores(batch: int) -> None:
     if chosen or "host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
         return
     cores = range(1, (os.cpu_count() or 1) + 1)
+    # With no more threads than devices, those that wait for each other in `mean` may leave none to the others.
+    os.environ.setdefault("PJRT_NPROC", str(max(16, 2 * len(cores))))
     with contextlib.suppress(RuntimeError):
         jax.config.update("jax_num_cpu_devices", max(one for one in cores if batch % one == 0))
 

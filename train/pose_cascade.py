@@ -69,7 +69,7 @@ class Plan:
 
 PLANS: dict[Preset, Plan] = {
     # An hour of two processor cores at 0.53, 0.54 and 1.1 s a step.
-    "small": Plan((3800, 600, 950), rates=(5e-3, 2e-3, 1e-3)),
+    "small": Plan((3800, 500, 1150), rates=(5e-3, 2e-3, 1e-3)),
     "paper-flic": Plan((60_000, 20_000, 20_000)),
     "paper-mpii": Plan((120_000, 40_000, 40_000)),
 }
