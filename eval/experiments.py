@@ -25,6 +25,8 @@ from eval import (
     semantic_directions,
 )
 
+# People in a step of the pose cascade's training.
+POSE_BATCH = 16
 PREPARED: tuple[tuple[str, keypoint_transfer.Transfer], ...] = (
     ("pf_willow", "box"),
     ("pf_willow", "image"),
@@ -92,8 +94,8 @@ def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
                 pose_ablations.Config(
                     variants=("8x",),
                     rendered_train=400,
-                    steps=(500, 200, 100),
-                    batch=16,
+                    steps=(300, 100, 50),
+                    batch=POSE_BATCH,
                     validate_every=400,
                     out=out / "pose",
                 ),

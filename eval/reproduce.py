@@ -20,11 +20,11 @@ import jax
 from rich.console import Console
 from rich.table import Table as Grid
 
-from convcorr_jax import files
+from convcorr_jax import files, parallel
 from convcorr_jax.cli.scripts import run
 from convcorr_jax.report.page import Section, cell_text, render_page
 from convcorr_jax.runlog import plain, write_run
-from eval.experiments import Experiment, experiments
+from eval.experiments import POSE_BATCH, Experiment, experiments
 
 TITLE = "convcorr_jax: where convnets look"
 
@@ -41,6 +41,8 @@ class Config:
 def main(config: Config) -> Path:
     """Run every experiment, print and write the page; returns the page's path."""
     started = time.perf_counter()
+    # Before anything is computed.
+    parallel.use_cores(POSE_BATCH)
     out = files.make_folder(config.out)
     console = Console(stderr=True)
     shown, results = [], {}
