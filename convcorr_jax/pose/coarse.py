@@ -11,7 +11,7 @@ stride of the coarsest bank, has its heat-maps shifted by 2^(levels - 1) cells, 
 Differs from the paper: in training, what is kept by the dropout is divided by how likely that is, in place of
 a gain at test time; the expectation is the same. Where `Architecture.group_norm` is set, every convolution but
 the last is normalised before its rectifier. That takes statistics of whole images, so that a net with it
-slides only nearly exactly.
+slides only nearly.
 
 Source: Tompson et al. 2015, sections 3.1 and 3.2.
 """

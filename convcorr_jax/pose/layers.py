@@ -79,7 +79,9 @@ class GroupNorm(nn.Module):
 
         values = maps.astype(jnp.float32)
         middle = mean(values)
-        gain = scale[None] * jax.lax.rsqrt(mean(values**2) - middle**2 + _LEAST_VARIANCE)
+        # Rounding may leave less than nothing.
+        variance = jnp.maximum(mean(values**2) - middle**2, 0.0)
+        gain = scale[None] * jax.lax.rsqrt(variance + _LEAST_VARIANCE)
         shift = bias[None] - middle * gain
         return (values * gain[:, None, None] + shift[:, None, None]).astype(maps.dtype)
 

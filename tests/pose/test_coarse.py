@@ -58,6 +58,13 @@ def test_heatmaps_and_features_are_torchs(key, rng, shape):
         np.testing.assert_allclose(ours, torch_pose.channels_last(theirs), atol=2e-5)
 
 
+def test_images_of_one_colour_are_normalised_without_harm(key):
+    shape = tiny(features=(8, 8, 16), group_norm=True)
+    grey = levels_of(np.full((1, *shape.input_size, 3), 200, np.uint8), shape)
+    params = jax.tree.map(lambda x: x + 30.0 * (x.ndim == 1), coarse_of(key, shape))
+    assert np.isfinite(applied(params, grey, shape).heatmaps).all()
+
+
 def test_an_image_shifted_by_the_coarsest_stride_has_shifted_heatmaps(key, rng):
     """The detector slides: exact away from the borders, which the middle here is."""
     steps = 2 ** (TINY.levels - 1)
