@@ -103,19 +103,15 @@ class Fine(nn.Module):
         self.bias = nn.Parameter(_tensor(detector["bias"]))
 
     def forward(self, windows: Maps) -> torch.Tensor:
-        """One joint after the other, each with the same weights but for the last."""
-        found = []
-        for joint in range(self.kernel.shape[1]):
-            side, total = windows[0].shape[-1], 0
-            for bank, maps in zip(self.banks, windows, strict=True):
-                features = functional.relu(bank(maps[:, joint]))
-                total = total + functional.interpolate(features, size=(side, side))
-            for layer in self.hidden:
-                total = functional.relu(layer(total))
-            found.append(
-                torch.einsum("bfhw,f->bhw", total, self.kernel[:, joint]) + self.bias[joint]
-            )
-        return torch.stack(found, dim=1)
+        """All joints as one batch, with the same weights but for the last."""
+        joints, side, total = windows[0].shape[1], windows[0].shape[-1], 0
+        for bank, maps in zip(self.banks, windows, strict=True):
+            features = functional.relu(bank(maps.flatten(0, 1)))
+            total = total + functional.interpolate(features, size=(side, side))
+        for layer in self.hidden:
+            total = functional.relu(layer(total))
+        per_joint = total.unflatten(0, (-1, joints))
+        return torch.einsum("bjfhw,fj->bjhw", per_joint, self.kernel) + self.bias[:, None, None]
 
 
 class SpatialModel(nn.Module):

@@ -24,6 +24,16 @@ class Task(NamedTuple):
     arrays: Callable[[Any], Arrays]
 
 
+def least_seconds(run: Callable[[], Any], *, repeats: int = 4) -> float:
+    """The least time of some runs: by which a worker chooses how it does its task."""
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
 def serve(prepare: Callable[[Arrays], Task], *, packages: Sequence[str]) -> None:
     """Answer the commands of standard input until it is closed; ``packages`` are named with versions."""
     # Libraries may print: standard output is theirs no longer, or their words would break the protocol.

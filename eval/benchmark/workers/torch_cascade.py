@@ -1,14 +1,13 @@
 """torch: the pose cascade written down in modules, in the memory layout that is the faster."""
 
 import json
-import time
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 
-from eval.benchmark.workers.serving import Arrays, Task, serve
+from eval.benchmark.workers.serving import Arrays, Task, least_seconds, serve
 from tests.reference import torch_pose
 
 
@@ -16,7 +15,7 @@ def prepare(inputs: Arrays) -> Task:
     """Build the nets in both layouts and keep the one that is faster at the task."""
     task = _Gradient if str(inputs["task"]) == "gradient" else _Forward
     made = [task(inputs, layout) for layout in (torch.contiguous_format, torch.channels_last)]
-    fastest = min(made, key=_least_seconds)
+    fastest = min(made, key=lambda one: least_seconds(one.run))
     return Task(fastest.run, fastest.arrays)
 
 
@@ -112,15 +111,6 @@ def _nested(flat: dict[str, np.ndarray]) -> dict[str, Any]:
             place = place.setdefault(folder, {})
         place[last] = value
     return nested
-
-
-def _least_seconds(task: _Forward | _Gradient, *, repeats: int = 3) -> float:
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        task.run()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
 
 
 if __name__ == "__main__":

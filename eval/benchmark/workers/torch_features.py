@@ -1,12 +1,11 @@
 """torch: the networks written down in modules, in the memory layout that is the faster."""
 
 import copy
-import time
 
 import numpy as np
 import torch
 
-from eval.benchmark.workers.serving import Arrays, Task, serve
+from eval.benchmark.workers.serving import Arrays, Task, least_seconds, serve
 from tests.reference.torch_alexnet import AlexNet, vgg16_features
 
 
@@ -32,7 +31,7 @@ def prepare(inputs: Arrays) -> Task:
         with torch.inference_mode():
             return network(batch)
 
-    fastest = min(layouts, key=lambda layout: _least_seconds(lambda: forward(layout)))
+    fastest = min(layouts, key=lambda layout: least_seconds(lambda: forward(layout)))
     return Task(
         lambda: forward(fastest),
         lambda found: {"features": np.ascontiguousarray(found.permute(0, 2, 3, 1).numpy())},
@@ -42,15 +41,6 @@ def prepare(inputs: Arrays) -> Task:
 def _copy(features: torch.nn.Module, layout: torch.memory_format) -> torch.nn.Module:
     # `to` would change the module itself.
     return copy.deepcopy(features).to(memory_format=layout)  # pyrefly: ignore[no-matching-overload]
-
-
-def _least_seconds(run, *, repeats: int = 4) -> float:
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
 
 
 if __name__ == "__main__":
