@@ -4,9 +4,10 @@
     python -m eval.score_predictions --metric flic_pck --ground-truth examples.mat --predictions pred.mat
     python -m eval.score_predictions --metric lsp_pck --ground-truth joints.mat --predictions pred.npz
 
-Prints a table, and on a line of its own JSON: every column's percentage at ``alpha``, the total at smaller
-ones, and ``auc_total``, the area under the official curve. The folder ``--out`` gets the same in
-``result.json``, with what was read how and all columns at all thresholds, and the curves as a picture.
+Prints a table, the path of the result, and as its last line JSON: every column's percentage at ``alpha``, the
+total at smaller ones, and ``auc_total``, the area under the official curve. The folder ``--out`` gets the same
+in ``result.json``, with what was read how and all columns at all thresholds, and the curves as a picture. What
+else the file of predictions might have meant is told on the error stream.
 
 Predictions are of the ground truth's people in its order: all of them, or the test people, who alone are scored
 where the file says who they are. Their pixels count from where those of the ground truth's file do, as official
@@ -105,6 +106,8 @@ class Score(NamedTuple):
     """Those that are scored."""
     source: str
     """What was read of the file of predictions, and how."""
+    notes: tuple[str, ...]
+    """What else it might have meant, a sentence each."""
     people: int
     without_normalizer: int
     """People who are left out, for nothing says how large they are."""
@@ -112,8 +115,32 @@ class Score(NamedTuple):
     """Predictions that are NaN where the truth is known, and count as wrong."""
 
 
+class Result(NamedTuple):
+    """What is written, and the summary of it that is printed."""
+
+    path: Path
+    summary: dict[str, float | None]
+
+
+def script(argv: Sequence[str] | None = None) -> None:
+    """As every script, and then the summary: whoever reads it takes the last line of the output."""
+    results: list[Result] = []
+
+    def scored_and_kept(config: Config) -> Path:
+        results.append(evaluate(config))
+        return results[-1].path
+
+    run(Config, scored_and_kept, __doc__, argv)
+    sys.stdout.write(json.dumps(results[-1].summary) + "\n")
+
+
 def main(config: Config) -> Path:
-    """Score, print, and write ``result.json`` and a picture; returns its path."""
+    """`evaluate`, of which only the path is returned."""
+    return evaluate(config).path
+
+
+def evaluate(config: Config) -> Result:
+    """Score, print the table, and write ``result.json`` and a picture."""
     started = time.perf_counter()
     out = files.make_folder(config.out)
     rules = RULES[config.metric]
@@ -131,13 +158,14 @@ def main(config: Config) -> Path:
         "auc_total": round(100 * float(area_under_curve(total, rules.curve)), 4),
     }
     _print(score, shown, rules.protocol)
-    sys.stdout.write(json.dumps(summary) + "\n")
+    sys.stderr.write("".join(f"{note}\n" for note in score.notes))
     result = {
         **summary,
         "protocol": plain(rules.protocol),
         "sides": score.sides,
         "joints": list(score.joints),
         "read": score.source,
+        "notes": list(score.notes),
         "people": score.people,
         "people_without_normalizer": score.without_normalizer,
         "predictions_absent": score.absent,
@@ -147,7 +175,7 @@ def main(config: Config) -> Path:
     files.write_image(out / "curves.png", _curves(table, rules.protocol))
     files.write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
-    return out / "result.json"
+    return Result(out / "result.json", summary)
 
 
 def scored(config: Config, *, alphas: Sequence[float]) -> Score:
@@ -173,7 +201,7 @@ def scored(config: Config, *, alphas: Sequence[float]) -> Score:
     if (rules.whole and missing) or not joints:
         raise InputError(
             f"{config.predictions} ({predicted.source}) lacks {', '.join(missing)}, which "
-            f"{config.metric} scores"
+            f"{config.metric} scores; --order says what its joints are where the file does not"
         )
     everybody = len(predicted.points) == len(tested)
     points = predicted.points[tested] if everybody else predicted.points
@@ -188,6 +216,7 @@ def scored(config: Config, *, alphas: Sequence[float]) -> Score:
         truth.sides,
         joints,
         predicted.source,
+        predicted.notes,
         len(points),
         int(np.isnan(truth.normalizer[tested]).sum()),
         int((np.isnan(points).any(axis=-1) & ~np.isnan(errors)).sum()),
@@ -244,4 +273,4 @@ def _curves(table: JointTable, protocol: Protocol) -> Image:
 
 
 if __name__ == "__main__":
-    run(Config, main, __doc__)
+    script()

@@ -24,6 +24,8 @@ from convcorr_jax.metrics.pckh import head_sizes
 Sides = Literal["observer", "person"]
 """Whose left: as if every person faced the camera, or the person's own."""
 
+# How the HDF5 files of MATLAB 7.3 begin.
+_MATLAB = b"MATLAB 7.3"
 # PARSE's people after these are its test set.
 _PARSE_TRAIN = 100
 
@@ -88,7 +90,7 @@ def read_flic(path: Path, *, sides: Sides = "observer") -> GroundTruth:
         }
         arrays = read_arrays(path, expected)
         points, tested = arrays["joints_pc"].astype(np.float64) - 1, arrays["istest"]
-    elif "examples" in (found := mat.read(path)):
+    elif "examples" in (found := _mat(path, "FLIC's examples.mat, flic.npz or joints.mat")):
         examples = flic.read_examples(path)
         points = examples.points
         tested = np.array([split == "test" for split in examples.splits])
@@ -107,7 +109,7 @@ def read_lsp(path: Path) -> GroundTruth:
     Raises:
         InputError: the file is missing, damaged or of another layout.
     """
-    found = mat.read(path)
+    found = _mat(path, "joints.mat of LSP, LSPET or PARSE")
     order: Order = "lsp"
     first_pixel = 1
     if "ptsAll" in found or found.array("joints").shape[:2] == (2, 14):
@@ -140,13 +142,16 @@ def _mpii(people: tuple[Person, ...]) -> GroundTruth:
 
 
 def _gt_valid(found: mat.Group) -> GroundTruth:
-    points = _joints(found, "pos_gt_src", (16, 2)) - 1
-    missing = found.array("jnt_missing").T != 0
+    absent = found.array("jnt_missing").T != 0
+    points = _joints(found, "pos_gt_src", (16, 2), absent=absent) - 1
     boxes = found.array("headboxes_src").astype(np.float64)
-    if missing.shape != points.shape[:2] or boxes.shape != (2, 2, len(points)):
-        raise InputError(f"{found.where}: jnt_missing or headboxes_src does not fit pos_gt_src")
+    if boxes.shape != (2, 2, len(points)):
+        raise InputError(
+            f"{found.where}: headboxes_src is {boxes.shape}; {(2, 2, len(points))} is expected, as "
+            "pos_gt_src has people"
+        )
     sizes = head_sizes(boxes.transpose(2, 0, 1).reshape(-1, 4))
-    return _mpii_truth(np.where(missing[..., None], np.nan, points), sizes)
+    return _mpii_truth(points, sizes)
 
 
 def _mpii_truth(points: np.ndarray, sizes: np.ndarray) -> GroundTruth:
@@ -164,11 +169,35 @@ def _flic(points: np.ndarray, order: Order, tested: np.ndarray, sides: Sides) ->
     return GroundTruth(points, joints, torso, tested, order, 1, f"{sides}-centric")
 
 
-def _joints(found: mat.Group, key: str, shape: tuple[int, int]) -> np.ndarray:
-    """An array of ``shape`` and people, as people x joints x 2."""
+def _mat(path: Path, expected: str) -> mat.Group:
+    """The variables of a MATLAB file; ``expected`` says, for another HDF5 file, which ones would do."""
+    if path.is_file() and h5py.is_hdf5(path):
+        with path.open("rb") as stream:
+            by_matlab = stream.read(len(_MATLAB)) == _MATLAB
+        if not by_matlab:
+            raise InputError(
+                f"{path} is an HDF5 file, such as MPII's valid.h5; {expected} is expected"
+            )
+    return mat.read(path)
+
+
+def _joints(
+    found: mat.Group, key: str, shape: tuple[int, int], *, absent: np.ndarray | None = None
+) -> np.ndarray:
+    """An array of ``shape`` and people, as people x joints x 2, with NaN for joints that are absent."""
     array = found.array(key).astype(np.float64)
-    if array.ndim != 3 or array.shape[:2] != shape or not np.isfinite(array).all():
+    if array.ndim != 3 or array.shape[:2] != shape:
+        raise InputError(f"{found.where}: {key} is {array.shape}; {(*shape, 'people')} is expected")
+    points = array.transpose(2, 1, 0) if shape[0] == 2 else array.transpose(2, 0, 1)
+    if absent is None:
+        absent = np.zeros(points.shape[:2], np.bool_)
+    if absent.shape != points.shape[:2]:
+        raise InputError(f"{found.where}: jnt_missing does not fit {key}")
+    unknown = np.argwhere(~np.isfinite(points).all(axis=-1) & ~absent)
+    if len(unknown):
+        person, joint = (unknown[0] + 1).tolist()
         raise InputError(
-            f"{found.where}: {key} is {array.shape}; {(*shape, 'people')} of finite numbers is expected"
+            f"{found.where}: {key} has no finite place for joint {joint} of person {person}, "
+            "nor is it said to be missing"
         )
-    return array.transpose(2, 1, 0) if shape[0] == 2 else array.transpose(2, 0, 1)
+    return np.where(absent[..., None], np.nan, points)

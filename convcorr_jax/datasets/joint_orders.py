@@ -19,6 +19,7 @@ Order = Literal[
     "flic-10",
     "flic-9",
     "flic-9-nose-first",
+    "flic-7",
     "flic-6",
 ]
 """The name of an order; the number says how many joints it has where that is not the release's."""
@@ -60,27 +61,38 @@ ORDERS: dict[Order, tuple[str, ...]] = {
     # Chen, Yuille, "Articulated Pose Estimation by a Graphical Model with Image Dependent Pairwise
     # Relations", NIPS 2014.
     "flic-9-nose-first": ("nose", *_R_SIDE, *_L_SIDE),
+    # Tompson, Jain, LeCun, Bregler, "Joint Training of a Convolutional Network and a Graphical Model for Human
+    # Pose Estimation", NIPS 2014, as `convcorr_jax.pose` predicts them.
+    "flic-7": (*flic.NAMES[:6], "nose"),
     # MODEC, which predicts arms alone.
     "flic-6": flic.NAMES[:6],
 }
 
-_SIDED = re.compile(r"(r|l)(?:ight|eft)?(ank|kne|hip|wr|elb|sho|eye)")
+_SIDE = r"(?P<side>l|r|left|right)"
+_PART = r"(?P<part>ank(?:le)?|kne(?:e)?|hip|wri?(?:st)?|elb(?:ow)?|sho(?:ulder)?|eye)"
+_SIDED = (re.compile(_SIDE + _PART), re.compile(_PART + _SIDE))
 _JOINTS = ("ankle", "knee", "hip", "wrist", "elbow", "shoulder", "eye")
+# PoseTrack calls the upper neck the bottom of the head.
 _SINGLE = {
-    **{"pelv": "pelvis", "thor": "thorax", "nose": "nose"},
-    **{"neck": "neck", "upperneck": "neck", "hbot": "neck"},
-    **{"head": "head_top", "htop": "head_top", "tophead": "head_top"},
+    **dict.fromkeys(("pelv", "pelvis"), "pelvis"),
+    **dict.fromkeys(("thor", "thrx", "thorax"), "thorax"),
+    **dict.fromkeys(("nose",), "nose"),
+    **dict.fromkeys(("neck", "upperneck", "hbot", "headbottom"), "neck"),
+    **dict.fromkeys(("head", "htop", "headtop", "tophead", "topofhead"), "head_top"),
 }
 
 
 def joint_name(label: str) -> str | None:
-    """The common name of a joint as people write it; None for what is no joint.
+    """The common name of a joint as people write it; None for what is no joint of an order.
 
-    >>> [joint_name(label) for label in ("lsho", "Right Ankle", "r_elbow", "head_top", "thorax", "cat")]
+    A side stands before or after its joint. Words are taken whole: the left eyebrow is no eye.
+
+    >>> [joint_name(label) for label in ("lsho", "Right Ankle", "elbow_r", "head_top", "thorax", "cat")]
     ['l_shoulder', 'r_ankle', 'r_elbow', 'head_top', 'thorax', None]
     """
     plain = re.sub(r"[^a-z]", "", label.lower())
-    if sided := _SIDED.match(plain):
-        side, start = sided.groups()
-        return f"{side}_{next(joint for joint in _JOINTS if joint.startswith(start))}"
-    return next((name for start, name in _SINGLE.items() if plain.startswith(start)), None)
+    for pattern in _SIDED:
+        if sided := pattern.fullmatch(plain):
+            joint = next(joint for joint in _JOINTS if joint.startswith(sided["part"]))
+            return f"{sided['side'][0]}_{joint}"
+    return _SINGLE.get(plain)

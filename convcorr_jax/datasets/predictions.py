@@ -2,10 +2,17 @@
 
 Which array of the file it is, which of its axes is which and what its joints are is told where it can be: by
 the ground truth's number of people, by names in the file, by the order of the ground truth. Where two readings
-are left the file is refused; the caller then says which.
+are left the file is refused; the caller then says which. Where one of them is what nearly everybody means, it
+is taken, and ``notes`` tell of the other:
+
+- As many joints as the ground truth has are in its order, though other orders have as many: whoever predicts
+  the joints of a release as they come need not say so.
+- A flat row of numbers is x1, y1, x2, y2, …, and not first all x.
+- Lists of joints' names that are not as long as there are joints are of something else.
 """
 
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterator, Sequence
 from itertools import permutations
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
@@ -27,11 +34,11 @@ Axes = Literal[
 ]
 """What the axes of an array are, from the first."""
 
-# Names under which predictions are published, likeliest first; others of a file may be the truth.
-_KEYS = (
-    *("preds", "pred", "predictions", "prediction", "prediction_all", "predAll", "pred_coords"),
-    *("pred_keypoints", "keypointsAll", "pos_pred_src", "joints", "keypoints", "points"),
-)
+# Words in the names of predictions, by their beginnings or whole, and words that mean the truth beside them.
+_PREDICTED = re.compile(r"pred.*|output.*|result.*|estim.*|detect.*|est|det")
+_TRUE = re.compile(r"gt|ground|true|truth|target.*|annot.*")
+# What Tompson et al. and their followers call predictions, in files that hold the truth too.
+_PUBLISHED_NAME = "keypointsAll"
 # The only arrays of their name and number of joints that were published.
 _PUBLISHED: dict[tuple[str, int], Order] = {("prediction_all", 9): "flic-9"}
 
@@ -44,6 +51,8 @@ class Predictions(NamedTuple):
     """Their common names, see `joint_orders.common`."""
     source: str
     """Which array was read and how, in words."""
+    notes: tuple[str, ...]
+    """What else might have been meant, a sentence each."""
 
 
 def read(
@@ -66,53 +75,104 @@ def read(
         axes: what its axes are, where sizes do not tell.
 
     Raises:
-        InputError: the file cannot be read, has no fitting array, or can be read in two ways.
+        InputError: the file cannot be read, has no fitting array, or can be read in two ways; or a list of
+            as many labels as there are joints names one of them twice.
     """
-    found = joint_arrays.read(path)
-    named = None if order else _named(found.words)
-    sizes = [ORDERS[order]] if order else [named] if named else ORDERS.values()
-    counts = {len(names) for names in sizes}
-    name, array, layout = _chosen(path, found.arrays, people, counts, key, axes)
-    arranged = array.transpose(layout)[..., :2].astype(np.float64)
+    found = joint_arrays.read(path, flat_joints=len(ORDERS[order or own_order]))
+    lists = () if order else tuple(filter(_name_joints, found.words))
+    sizes = [ORDERS[order]] if order else [*ORDERS.values(), *lists, *map(_joints_of, lists)]
+    name, array, layout = _chosen(path, found, people, {*map(len, sizes)}, key, axes)
+    points = array.transpose(layout)[..., :2].astype(np.float64)
+    count = points.shape[1]
     where = f"{path}, {name} {array.shape}"
-    if order or named is None:
-        order = order or _order(where, name, arranged.shape[1], own_order)
-        return Predictions(arranged, ORDERS[order], f"{name}, joints in the order {order}")
-    return Predictions(arranged, named, f"{name}, joints as the file names them")
+    notes = [f"{path}: {one} is skipped: {why}" for one, why in found.skipped.items()]
+    if name in found.flat:
+        notes.append(f"{where}: its flat rows are taken for x1, y1, x2, y2, ...")
+    if labels := _labels(where, lists, count):
+        places = {
+            joint: place for place, label in enumerate(labels) if (joint := joint_name(label))
+        }
+        if unknown := [label for label in labels if joint_name(label) is None]:
+            notes.append(f"{where}: what its labels call {', '.join(unknown)} is no known joint")
+        source = f"{name}, joints as the file names them"
+        return Predictions(points[:, [*places.values()]], tuple(places), source, tuple(notes))
+    if lists:
+        notes.append(f"{where}: no list of joints' names in the file is as long, so none is used")
+    taken = order or _order(where, name, count, own_order)
+    others = [other for other in _orders(count) if other != taken]
+    if others and order is None:
+        notes.append(
+            f"{where}: its joints are taken to be in the order {taken}; as many are in "
+            f"{' and '.join(others)}, and --order says which it is"
+        )
+    source = f"{name}, joints in the order {taken}"
+    return Predictions(points, ORDERS[taken], source, tuple(notes))
 
 
-def _named(words: Collection[tuple[str, ...]]) -> tuple[str, ...] | None:
-    """The one list of a file that names joints, all of them different."""
-    lists = []
-    for labels in words:
-        names = tuple(filter(None, map(joint_name, labels)))
-        if len(set(names)) == len(labels) > 1:
-            lists.append(names)
-    return lists[0] if len(lists) == 1 else None
+def _name_joints(labels: Sequence[str]) -> bool:
+    return any(map(joint_name, labels))
+
+
+def _joints_of(labels: Sequence[str]) -> Sequence[str]:
+    """Without the last of them if it is no joint: heat maps may end in one of the background."""
+    return labels if joint_name(labels[-1]) else labels[:-1]
+
+
+def _labels(where: str, lists: Sequence[Sequence[str]], count: int) -> Sequence[str]:
+    """The file's list of as many labels, else one that is as long without its last; none if there is none."""
+    fitting = [labels for labels in lists if len(labels) == count]
+    fitting = fitting or [labels for labels in map(_joints_of, lists) if len(labels) == count]
+    readings = {tuple(map(joint_name, labels)): labels for labels in fitting}
+    if len(readings) > 1:
+        raise InputError(
+            f"{where}: {len(readings)} lists of the file name its joints, each in another way; say "
+            "which it is with --order"
+        )
+    if not readings:
+        return ()
+    ((joints, labels),) = readings.items()
+    if twice := sorted({joint for joint in joints if joint and joints.count(joint) > 1}):
+        raise InputError(
+            f"{where}: the file's labels name {', '.join(twice)} twice; say what its joints are with "
+            "--order"
+        )
+    return labels
 
 
 def _chosen(
     path: Path,
-    arrays: dict[str, np.ndarray],
+    found: joint_arrays.JointArrays,
     people: Collection[int],
     counts: Collection[int],
     key: str | None,
     axes: Axes | None,
 ) -> tuple[str, np.ndarray, tuple[int, ...]]:
     """The name of the array, the array, and its axes of people, joints and coordinates."""
+    arrays = found.arrays
+    skipped = "".join(f"; {one} is skipped: {why}" for one, why in found.skipped.items())
     if key is not None and key not in arrays:
-        raise InputError(f"{path} has no array of joints {key!r}; it has {', '.join(arrays)}")
-    names = [key] if key else sorted(arrays, key=_rank)
+        raise InputError(
+            f"{path} has no array of joints {key!r}; it has {', '.join(arrays)}{skipped}"
+        )
+    names = [key] if key else sorted(arrays, key=_says_prediction, reverse=True)
     fits = {name: list(_layouts(arrays[name].shape, people, counts, axes)) for name in names}
     fitting = [name for name in names if fits[name]]
     if not fitting:
-        raise InputError(f"{path}: {names[0]} {_mismatch(arrays[names[0]].shape, people, counts)}")
-    if len(fitting) > 1 and _rank(fitting[0]) == _rank(fitting[1]):
+        mismatch = _mismatch(arrays[names[0]].shape, people, counts)
+        raise InputError(f"{path}: {names[0]} {mismatch}{skipped}")
+    likely = [name for name in fitting if _says_prediction(name)]
+    unfit = [name for name in (*names, *found.skipped) if _says_prediction(name)]
+    if key is None and unfit and not likely:
         raise InputError(
-            f"{path} has several arrays that may be predictions: {', '.join(fitting)}; "
+            f"{path}: {', '.join(unfit)} should be predictions by name but cannot be used, and "
+            f"{', '.join(fitting)} may be the truth; say which to score with --key"
+        )
+    name, *others = likely or fitting
+    if others:
+        raise InputError(
+            f"{path} has several arrays that may be predictions: {', '.join((name, *others))}; "
             "say which with --key"
         )
-    name = fitting[0]
     if len(fits[name]) > 1:
         raise InputError(
             f"{path}: the axes of {name} {arrays[name].shape} can be taken in "
@@ -121,8 +181,15 @@ def _chosen(
     return name, arrays[name], fits[name][0]
 
 
-def _rank(name: str) -> int:
-    return _KEYS.index(name) if name in _KEYS else len(_KEYS)
+def _says_prediction(name: str) -> bool:
+    """Whether a name tells predictions from the truth, as "joints" does not.
+
+    >>> [_says_prediction(name) for name in ("predAll", "my_est", "result.gt", "joints", "detail")]
+    [True, True, False, False, False]
+    """
+    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)]
+    said = any(map(_PREDICTED.fullmatch, words)) and not any(map(_TRUE.fullmatch, words))
+    return said or name == _PUBLISHED_NAME
 
 
 def _layouts(
@@ -164,8 +231,13 @@ def _order(where: str, name: str, count: int, own_order: Order) -> Order:
         return own_order
     if published := _PUBLISHED.get((name, count)):
         return published
-    known = [order for order, names in ORDERS.items() if len(names) == count]
+    known = _orders(count)
     if len(known) > 1:
         options = " or ".join(f"--order {order}" for order in known)
         raise InputError(f"{where}: {count} joints come in several orders; say {options}")
     return known[0]
+
+
+def _orders(count: int) -> list[Order]:
+    """Those of as many joints."""
+    return [order for order, names in ORDERS.items() if len(names) == count]

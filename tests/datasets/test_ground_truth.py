@@ -46,14 +46,8 @@ def test_mpii_is_the_same_in_its_three_forms(tmp_path: Path, mpii):
     points, boxes = mpii
     sizes = np.array([30.0, 3.0, 30.0])
     detections = write_detections(tmp_path / "detections.mat", points, boxes)
-    gt_valid = write(
-        tmp_path / "gt_valid.mat",
-        {
-            "pos_gt_src": np.nan_to_num(points).transpose(1, 2, 0),
-            "jnt_missing": np.isnan(points[..., 0]).T.astype(float),
-            "headboxes_src": boxes.reshape(3, 2, 2).transpose(1, 2, 0),
-        },
-    )
+    missing = np.isnan(points[..., 0])
+    flat = write(tmp_path / "gt_valid.mat", gt_valid(np.nan_to_num(points), missing, boxes))
     with h5py.File(tmp_path / "valid.h5", "w") as stored:
         stored["part"] = np.nan_to_num(points)
         stored["visible"] = np.ones((3, 16))
@@ -61,12 +55,52 @@ def test_mpii_is_the_same_in_its_three_forms(tmp_path: Path, mpii):
         stored["normalize"] = sizes
         stored["person"], stored["scale"] = np.arange(3.0), np.ones(3)
         stored["center"] = np.ones((3, 2))
-    for path in (detections, gt_valid, tmp_path / "valid.h5"):
+    for path in (detections, flat, tmp_path / "valid.h5"):
         truth = ground_truth.read_mpii(path)
         np.testing.assert_array_equal(truth.points, points - 1)
         np.testing.assert_allclose(truth.normalizer, sizes)
         assert truth.joints == ORDERS["mpii"]
         assert (truth.tested.all(), truth.first_pixel) == (True, 1)
+
+
+def gt_valid(points: np.ndarray, missing: np.ndarray, boxes: np.ndarray) -> dict[str, np.ndarray]:
+    return {
+        "pos_gt_src": points.transpose(1, 2, 0),
+        "jnt_missing": missing.T.astype(float),
+        "headboxes_src": boxes.reshape(-1, 2, 2).transpose(1, 2, 0),
+    }
+
+
+def test_what_is_missing_need_not_be_a_number(tmp_path: Path, mpii):
+    points, boxes = mpii
+    missing = np.isnan(points[..., 0])
+    truth = ground_truth.read_mpii(
+        write(tmp_path / "gt_valid.mat", gt_valid(points, missing, boxes))
+    )
+    np.testing.assert_array_equal(truth.points, points - 1)
+    unsaid = write(tmp_path / "a.mat", gt_valid(points, np.zeros_like(missing), boxes))
+    with pytest.raises(InputError, match=r"pos_gt_src has no finite place for joint 5 of person 2"):
+        ground_truth.read_mpii(unsaid)
+    short = write(tmp_path / "b.mat", gt_valid(points, missing[:2], boxes))
+    with pytest.raises(InputError, match=r"jnt_missing does not fit pos_gt_src"):
+        ground_truth.read_mpii(short)
+    few = write(tmp_path / "c.mat", gt_valid(points, missing, boxes[:2]))
+    with pytest.raises(InputError, match=r"headboxes_src is \(2, 2, 2\); \(2, 2, 3\) is expected"):
+        ground_truth.read_mpii(few)
+
+
+def test_hdf5_of_others_is_called_by_its_name(tmp_path: Path):
+    with h5py.File(tmp_path / "valid.h5", "w") as stored:
+        stored["part"] = np.zeros((3, 16, 2))
+    for read_truth in (ground_truth.read_flic, ground_truth.read_lsp):
+        with pytest.raises(InputError, match=r"valid\.h5 is an HDF5 file.*joints\.mat"):
+            read_truth(tmp_path / "valid.h5")
+    with h5py.File(tmp_path / "a.mat", "w", userblock_size=512) as stored:
+        stored["joints"] = np.zeros((3, 14, 2))
+    with (tmp_path / "a.mat").open("r+b") as stream:
+        stream.write(b"MATLAB 7.3 MAT-file")
+    with pytest.raises(InputError, match=r"a\.mat is a MATLAB 7\.3 file"):
+        ground_truth.read_lsp(tmp_path / "a.mat")
 
 
 def test_a_person_without_a_head_has_no_size(tmp_path: Path, mpii):

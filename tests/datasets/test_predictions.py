@@ -11,6 +11,7 @@ from mat_files import cells, write
 from convcorr_jax.datasets import predictions
 from convcorr_jax.datasets.joint_orders import ORDERS, Order, joint_name
 from convcorr_jax.errors import InputError
+from convcorr_jax.pose.architecture import FLIC_JOINTS
 
 PEOPLE = 25
 
@@ -46,7 +47,16 @@ def test_any_name_will_do_where_there_is_one_array(tmp_path: Path, points, key):
     )
 
 
-def test_the_likeliest_array_is_taken(tmp_path: Path, points):
+@pytest.mark.parametrize(
+    "key", ["preds", "predAll", "my_pred", "output", "results", "est", "detections", "keypointsAll"]
+)
+@pytest.mark.parametrize("truth", ["gt", "joints", "keypoints", "points", "pred_gt"])
+def test_only_a_name_that_says_prediction_goes_before_others(tmp_path: Path, points, key, truth):
+    both = saved(tmp_path / "a.npz", **{truth: points + 1, key: points, "short": points[:3]})
+    np.testing.assert_array_equal(read(both).points, points)
+
+
+def test_the_array_can_be_said(tmp_path: Path, points):
     both = saved(tmp_path / "a.npz", gt=points + 1, preds=points, short=points[:3])
     np.testing.assert_array_equal(read(both).points, points)
     np.testing.assert_array_equal(read(both, key="gt").points, points + 1)
@@ -54,15 +64,49 @@ def test_the_likeliest_array_is_taken(tmp_path: Path, points):
         read(both, key="mine")
 
 
-def test_two_unknown_arrays_are_refused(tmp_path: Path, points):
-    with pytest.raises(InputError, match=r"several arrays.*a, b; say which with --key"):
-        read(saved(tmp_path / "a.npz", a=points, b=points))
+@pytest.mark.parametrize("names", [("joints", "mine"), ("joints", "keypoints"), ("pred", "preds")])
+def test_two_arrays_that_are_as_likely_are_refused(tmp_path: Path, points, names):
+    sentence = rf"several arrays.*{names[0]}, {names[1]}; say which with --key"
+    with pytest.raises(InputError, match=sentence):
+        read(saved(tmp_path / "a.npz", **dict.fromkeys(names, points)))
 
 
 def test_an_array_of_the_wrong_size_does_not_hide_the_right_one(tmp_path: Path, points):
     np.testing.assert_array_equal(
-        read(saved(tmp_path / "a.npz", preds=points[:7], mine=points)).points, points
+        read(saved(tmp_path / "a.npz", joints=points[:7], mine=points)).points, points
     )
+
+
+def test_predictions_that_cannot_be_used_are_not_replaced_by_another_array(tmp_path: Path, points):
+    short = saved(tmp_path / "a.npz", preds=points[:7], joints=points)
+    pickled = saved(tmp_path / "b.npz", preds=np.array([{}], object), joints=points)
+    for path in (short, pickled):
+        with pytest.raises(InputError, match=r"preds should be .* joints may be the truth; say"):
+            read(path)
+        np.testing.assert_array_equal(read(path, key="joints").points, points)
+    with pytest.raises(InputError, match=r"no array of joints 'preds'.*preds is skipped: Object"):
+        read(pickled, key="preds")
+    neither = saved(tmp_path / "c.npz", preds=np.array([{}], object), joints=points[:7])
+    with pytest.raises(InputError, match=r"joints .* is of 7 people.*preds is skipped: Object"):
+        read(neither)
+
+
+def test_what_is_skipped_is_told(tmp_path: Path, points):
+    found = read(saved(tmp_path / "a.npz", preds=points, joint_names=np.array([{}], object)))
+    np.testing.assert_array_equal(found.points, points)
+    (note,) = found.notes
+    assert "joint_names is skipped: Object arrays" in note
+    assert not read(saved(tmp_path / "a.npz", preds=points, names=["a", "b"])).notes
+
+
+def test_flat_rows_are_read_and_told(tmp_path: Path, points):
+    found = read(saved(tmp_path / "a.npz", preds=points.reshape(PEOPLE, 32)))
+    np.testing.assert_array_equal(found.points, points)
+    assert "flat rows are taken for x1, y1, x2, y2" in found.notes[0]
+    fourteen = saved(tmp_path / "b.npz", preds=points[:, :14].reshape(PEOPLE, 28))
+    assert read(fourteen, order="lsp").points.shape == (PEOPLE, 14, 2)
+    with pytest.raises(InputError, match="no array of joints"):
+        read(fourteen)
 
 
 def test_integers_are_read_as_numbers(tmp_path: Path, points):
@@ -83,10 +127,71 @@ def test_names_in_the_file_are_believed(tmp_path: Path, points):
     assert said.joints == ORDERS["lsp"]
 
 
+TURNED = ORDERS["mpii"][::-1]
+
+
+@pytest.mark.parametrize(
+    ("lists", "told"),
+    [
+        ((TURNED, TURNED), 0),
+        ((TURNED, [name.upper() for name in TURNED]), 0),
+        ((TURNED, ("l_wrist", "r_wrist")), 0),
+        ((TURNED, (*TURNED, "cat")), 0),
+        (((*TURNED, "background"),), 0),
+        ((["root" if name == "pelvis" else name for name in TURNED],), 1),
+        ((["chest" if name == "thorax" else name for name in TURNED],), 1),
+        ((["head_bottom" if name == "neck" else name for name in TURNED],), 0),
+        (([f"{name[2:]}_left" if name[:2] == "l_" else name for name in TURNED],), 0),
+    ],
+)
+def test_the_names_of_as_many_joints_are_believed(tmp_path: Path, points, lists, told):
+    named = {f"names{place}": np.array(words) for place, words in enumerate(lists)}
+    found = read(saved(tmp_path / "a.npz", preds=points, **named))
+    assert set(ORDERS["mpii"]) - set(found.joints) <= {"pelvis", "thorax"}
+    for place, joint in enumerate(found.joints):
+        np.testing.assert_array_equal(found.points[:, place], points[:, TURNED.index(joint)])
+    assert len(found.notes) == told
+    assert len(found.joints) == 16 - told
+    assert all("is no known joint" in note for note in found.notes)
+
+
+def test_a_channel_of_the_background_is_left_out(tmp_path: Path, points):
+    wide = np.concatenate([points, points[:, :1]], axis=1)
+    found = read(saved(tmp_path / "a.npz", preds=wide, names=(*TURNED, "background")))
+    assert found.joints == TURNED
+    np.testing.assert_array_equal(found.points, points)
+
+
+def test_names_that_do_not_fit_are_told_and_not_used(tmp_path: Path, points):
+    found = read(saved(tmp_path / "a.npz", preds=points, names=("l_wrist", "r_wrist")))
+    assert found.joints == ORDERS["mpii"]
+    assert "no list of joints' names in the file is as long" in found.notes[0]
+
+
+def test_names_that_contradict_are_refused(tmp_path: Path, points):
+    two = saved(tmp_path / "a.npz", preds=points, names=TURNED, others=ORDERS["mpii"])
+    with pytest.raises(InputError, match=r"2 lists of the file name its joints.*--order"):
+        read(two)
+    twice = saved(tmp_path / "b.npz", preds=points, names=("l_elbow", *TURNED[1:]))
+    with pytest.raises(InputError, match=r"labels name l_elbow twice; say.*--order"):
+        read(twice)
+    for path in (two, twice):
+        assert read(path, order="mpii").joints == ORDERS["mpii"]
+
+
 def test_the_order_of_the_ground_truth_comes_first(tmp_path: Path, points):
     path = saved(tmp_path / "a.npz", preds=points[:, :14])
     assert read(path, "lsp").joints == ORDERS["lsp"]
     assert read(path, "parse").joints == ORDERS["parse"]
+
+
+def test_another_order_of_as_many_joints_is_told(tmp_path: Path, points):
+    path = saved(tmp_path / "a.npz", preds=points[:, :11])
+    found = read(path, "flic")
+    assert (found.joints, found.source) == (ORDERS["flic"], "preds, joints in the order flic")
+    assert "order flic; as many are in flic-11-face-first, and --order" in found.notes[0]
+    assert not read(path, "flic", order="flic").notes
+    assert not read(saved(tmp_path / "b.npz", preds=points)).notes
 
 
 def test_an_order_that_cannot_be_told_is_refused(tmp_path: Path, points):
@@ -105,8 +210,9 @@ def test_convolutional_pose_machines_are_recognized(tmp_path: Path, points):
 
 
 def test_the_only_order_of_its_length_is_taken(tmp_path: Path, points):
-    ten = points[:, :10].transpose(2, 1, 0)
-    assert read(write(tmp_path / "a.mat", {"pred": ten}), "flic").joints == ORDERS["flic-10"]
+    for count, order in ((10, "flic-10"), (7, "flic-7")):
+        path = write(tmp_path / "a.mat", {"pred": points[:, :count].transpose(2, 1, 0)})
+        assert read(path, "flic").joints == ORDERS[order]
 
 
 def test_several_numbers_of_people_may_do(tmp_path: Path, points):
@@ -118,7 +224,7 @@ def test_several_numbers_of_people_may_do(tmp_path: Path, points):
     ("shape", "sentence"),
     [
         ((24, 16, 2), r"preds \(24, 16, 2\) is of 24 people; the ground truth is of 25"),
-        ((PEOPLE, 17, 2), r"is of 17 joints; 6 or 9 or 10 or 11 or 14 or 16 are expected"),
+        ((PEOPLE, 17, 2), r"is of 17 joints; 6 or 7 or 9 or 10 or 11 or 14 or 16 are expected"),
         ((17, 2, PEOPLE), r"is of 17 joints"),
         ((24, 17, 2), r"is not of people x joints x 2, in any order of axes, with 25 people"),
     ],
@@ -153,3 +259,27 @@ def test_every_order_has_its_name_and_its_length():
         if count:
             assert len(names) == int(count.split("-")[0])
         assert [joint_name(name) for name in names] == list(names)
+
+
+def test_joints_are_known_as_people_write_them():
+    said = {
+        "head_bottom": "neck",
+        "upper neck": "neck",
+        "hbot": "neck",
+        "Head": "head_top",
+        "top_of_head": "head_top",
+        "thrx": "thorax",
+        "shoulder_left": "l_shoulder",
+        "shoulderL": "l_shoulder",
+        "ElbowRight": "r_elbow",
+        "LHip": "l_hip",
+        "rank": "r_ankle",
+        "lwr": "l_wrist",
+    }
+    assert {label: joint_name(label) for label in said} == said
+    for label in ("shoulder", "elbow", "head_center", "left_eyebrow", "root", "", "background"):
+        assert joint_name(label) is None
+
+
+def test_the_order_of_seven_is_that_of_this_librarys_model():
+    assert ORDERS["flic-7"] == FLIC_JOINTS

@@ -9,7 +9,7 @@ import pytest
 from genuine import genuine
 from mat_files import write
 
-from convcorr_jax.cli.scripts import run
+from convcorr_jax.datasets.joint_orders import ORDERS
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.errors import InputError
 from eval import score_predictions
@@ -88,10 +88,12 @@ def test_the_table_and_the_json_are_printed(tmp_path: Path, valid, part, capsys)
     path = saved(tmp_path / "a.npz", preds=part)
     argv = ["--metric", "pckh", "--ground-truth", str(valid), "--predictions", str(path)]
     out = ["--out", str(tmp_path / "out")]
-    run(Config, score_predictions.main, "", argv + out)
-    said = capsys.readouterr().out.splitlines()
-    assert said[-1] == str(tmp_path / "out" / "result.json")
-    printed = json.loads(said[-2])
+    score_predictions.script(argv + out)
+    printed_both = capsys.readouterr()
+    said = printed_both.out.splitlines()
+    assert said[-2] == str(tmp_path / "out" / "result.json")
+    assert printed_both.err == ""
+    printed = json.loads(said[-1])
     assert printed == {
         "alpha": 0.5,
         **dict.fromkeys(("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"), 100),
@@ -113,8 +115,37 @@ def test_fourteen_joints_do_when_their_order_is_said(tmp_path: Path, valid, part
 
 def test_joints_that_a_metric_needs_are_missed(tmp_path: Path, valid, part):
     path = saved(tmp_path / "a.npz", preds=part[:, :6])
-    with pytest.raises(InputError, match=r"lacks r_ankle, r_knee.*which pckh scores"):
+    with pytest.raises(InputError, match=r"lacks r_ankle, r_knee.*which pckh scores; --order says"):
         scored("pckh", valid, path)
+    unknown = [*ORDERS["mpii"][:-1], "hand"]
+    with pytest.raises(InputError, match=r"as the file names them\) lacks l_wrist, which pckh"):
+        scored("pckh", valid, saved(tmp_path / "b.npz", preds=part, names=unknown))
+
+
+def test_the_truth_beside_the_predictions_is_not_scored(tmp_path: Path, valid, part):
+    for truth, mine in (("joints", "output"), ("keypoints", "my_predictions")):
+        path = saved(tmp_path / "a.npz", **{truth: part, mine: part + 500})
+        assert scored("pckh", valid, path)["total"] == 0
+
+
+def test_another_order_of_as_many_joints_is_told(tmp_path: Path, rng, capsys):
+    points = rng.uniform(100, 200, (5, 11, 2))
+    truth = saved(tmp_path / "flic.npz", joints_pc=points, istest=np.ones(5, bool))
+    face_first = [ORDERS["flic"].index(name) for name in ORDERS["flic-11-face-first"]]
+    path = saved(tmp_path / "a.npz", preds=points[:, face_first])
+    options = {"sides": "person"}
+    assert scored("flic_pck", truth, path, **options)["total"] < 50
+    assert capsys.readouterr().err.count("as many are in flic-11-face-first") == 1
+    result = scored("flic_pck", truth, path, order="flic-11-face-first", **options)
+    assert (result["total"], result["notes"], capsys.readouterr().err) == (100, [], "")
+
+
+def test_the_seven_joints_of_this_library_are_scored(tmp_path: Path, rng):
+    points = rng.uniform(100, 200, (5, 11, 2))
+    truth = saved(tmp_path / "flic.npz", joints_pc=points, istest=np.ones(5, bool))
+    seven = points[:, [*range(6), ORDERS["flic"].index("nose")]]
+    result = scored("flic_pck", truth, saved(tmp_path / "a.npz", preds=seven), sides="person")
+    assert (result["total"], result["joints"]) == (100, list(ORDERS["flic-7"]))
 
 
 def lsp_file(path: Path, rng) -> tuple[Path, np.ndarray]:

@@ -1,13 +1,26 @@
 """Arrays of joints in files of any make: ``.npz``, HDF5 (MATLAB 7.3 and Octave among it), MATLAB ``.mat``.
 
-The file's content tells its format. A value is taken for joints when it is an array of numbers of three axes,
-one of which holds two or three values (x, y, and often a confidence); or cells of such tables, one a person.
+The file's content tells its format. A value is taken for joints when it is, of numbers and apart from further
+axes of length 1,
+
+* an array of three axes, one of which holds two or three values (x, y, and often a confidence);
+* two arrays of two axes whose names are alike but for a last ``x`` and ``y``: ``pred_x`` and ``pred_y``;
+* a flat array, where the number of joints is known: a row of x1, y1, x2, y2, … for every person;
+
+and in ``.mat`` also
+
+* cells of tables of joints, one a person, or a field of as many structs: ``pred(i).joints``;
+* MPII's form of submissions, ``pred(i).annorect.annopoints.point(j)`` with ``x``, ``y`` and ``id``, of one
+  ``annorect`` for every ``i``: 16 joints in the order of their ids, NaN where they are absent.
+
+A field of a struct has the name of both: ``pred.joints``.
 """
 
+import re
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,21 +38,41 @@ _DAMAGE = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError),
     *(zipfile.BadZipFile, zlib.error, SyntaxError, tokenize.TokenError),
 )
+# MPII numbers its joints from 0.
+_MPII_JOINTS = 16
+# A name of x coordinates: what comes before, and the letter.
+_OF_X = re.compile(r"(|.*[._/])([xX])")
 
 
 class JointArrays(NamedTuple):
     """What of a file may be joints, by name, and the lists of words in it."""
 
     arrays: dict[str, np.ndarray]
+    """Of three axes."""
+    flat: frozenset[str]
+    """Which of them the file has as flat arrays."""
     words: tuple[tuple[str, ...], ...]
     """Lists of strings, one of which may name the joints."""
+    skipped: dict[str, str]
+    """Why values could not be read, by name: pickled objects, sparse arrays, damaged bytes."""
 
 
-def read(path: Path) -> JointArrays:
-    """The arrays of joints of a file.
+class _Values(NamedTuple):
+    """Arrays and tuples of words by name, and why others were skipped."""
+
+    read: dict[str, Any]
+    skipped: dict[str, str]
+
+
+def read(path: Path, *, flat_joints: int) -> JointArrays:
+    """The arrays of joints of a file; nothing in it is unpickled.
+
+    Args:
+        path: of the file.
+        flat_joints: the number of joints of flat arrays; those of other lengths are no joints.
 
     Raises:
-        InputError: the file is missing, damaged or of another format, or none of its values is of joints.
+        InputError: the file is missing, cut short or of another format, or none of its values is of joints.
     """
     files.check_file(path, "prediction (.npz, .h5 or .mat)")
     if h5py.is_hdf5(path):
@@ -48,37 +81,90 @@ def read(path: Path) -> JointArrays:
         values = _npz(path)
     else:
         values = _mat(path)
-    arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
-    joints = {name: array for name, array in arrays.items() if _may_be_joints(array)}
+    arrays = {
+        name: value
+        for name, value in values.read.items()
+        if isinstance(value, np.ndarray) and value.dtype.kind in "fiu"
+    }
+    squeezed = _paired({name: _squeezed(array, 3) for name, array in arrays.items()})
+    flat = {
+        name: rows.reshape(len(rows), flat_joints, 2)
+        for name, array in squeezed.items()
+        if (rows := _flat_rows(array, 2 * flat_joints)) is not None
+    }
+    joints = {name: array for name, array in (squeezed | flat).items() if _may_be_joints(array)}
     if not joints:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        skipped = "".join(f"; {name} is skipped: {why}" for name, why in values.skipped.items())
         raise InputError(
             f"{path} has no array of joints, such as people x joints x 2; it has {shapes or 'none'}"
+            f"{skipped}"
         )
-    return JointArrays(
-        joints, tuple(value for value in values.values() if isinstance(value, tuple))
-    )
+    words = tuple(value for value in values.read.values() if isinstance(value, tuple))
+    return JointArrays(joints, frozenset(flat), words, values.skipped)
 
 
 def _may_be_joints(array: np.ndarray) -> bool:
-    return array.ndim == 3 and array.dtype.kind in "fiu" and not {2, 3}.isdisjoint(array.shape)
+    return array.ndim == 3 and not {2, 3}.isdisjoint(array.shape)
 
 
-def _npz(path: Path) -> dict[str, Any]:
+def _squeezed(array: np.ndarray, most: int) -> np.ndarray:
+    """Without the first axes of length 1, as far as there are more than ``most`` axes."""
+    while array.ndim > most and 1 in array.shape:
+        array = array.squeeze(axis=array.shape.index(1))
+    return array
+
+
+def _paired(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """With one array in the place of two whose names end in x and y."""
+    paired = dict(arrays)
+    for name in arrays:
+        if not (match := _OF_X.fullmatch(name)):
+            continue
+        other = match[1] + {"x": "y", "X": "Y"}[match[2]]
+        sides = [_squeezed(arrays[axis], 2) for axis in (name, other) if axis in arrays]
+        if len(sides) == 2 and sides[0].ndim == 2 and sides[0].shape == sides[1].shape:
+            del paired[name], paired[other]
+            paired[f"{name} and {other}"] = np.stack(sides, axis=-1)
+    return paired
+
+
+def _flat_rows(array: np.ndarray, length: int) -> np.ndarray | None:
+    """Rows of as many numbers; None where there are none, or rows and columns cannot be told apart."""
+    if array.ndim != 2 or (array.shape[0] == length) == (array.shape[1] == length):
+        return None
+    return array if array.shape[1] == length else array.T
+
+
+def _npz(path: Path) -> _Values:
+    found = _Values({}, {})
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return {name: _plain(archive[name]) for name in archive.files}
+            for name in archive.files:
+                try:
+                    found.read[name] = _plain(archive[name])
+                except _DAMAGE as error:
+                    found.skipped[name] = str(error)
     except _DAMAGE as error:
         raise InputError(f"{path} is damaged, or is no .npz of plain arrays: {error}") from error
+    return found
 
 
-def _hdf5(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _hdf5(path: Path) -> _Values:
+    found = _Values({}, {})
 
     def look(name: str, stored: Any) -> None:
-        if isinstance(stored, h5py.Dataset) and stored.nbytes <= _MAX_BYTES:
-            # Octave keeps every variable as a group of its type and its value.
-            found[name.removesuffix("/value")] = _plain(stored[()])
+        if not isinstance(stored, h5py.Dataset):
+            return
+        # Octave keeps every variable as a group of its type and its value.
+        name = name.removesuffix("/value")
+        try:
+            if stored.nbytes > _MAX_BYTES:
+                found.skipped[name] = f"it takes more than {_MAX_BYTES} bytes"
+            else:
+                found.read[name] = _plain(stored[()])
+        except _DAMAGE as error:
+            found.skipped[name] = str(error)
 
     try:
         with h5py.File(path, "r") as opened:
@@ -89,34 +175,89 @@ def _hdf5(path: Path) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """An array of numbers as it is, a list of strings as a tuple."""
-    array = np.asarray(value)
-    if array.dtype.kind in "SUO" and array.ndim == 1:
+    """An array of numbers as it is, a list of strings as a tuple; None for what is neither."""
+    array = _squeezed(np.asarray(value), 1)
+    if array.dtype.kind not in "SUO":
+        return np.asarray(value)
+    items = array.tolist() if array.ndim == 1 else []
+    if items and all(isinstance(item, bytes | str) for item in items):
         return tuple(
-            item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item)
-            for item in array.tolist()
+            item.decode("utf-8", "replace") if isinstance(item, bytes) else item for item in items
         )
-    return array
+    return None
 
 
-def _mat(path: Path) -> dict[str, Any]:
-    variables = mat.read(path)
-    return {str(name): _mat_value(variables[name]) for name in variables}
+def _mat(path: Path) -> _Values:
+    found = _Values({}, {})
+    # The file's variables are fields of one struct; structs in structs wait for their turn.
+    waiting: list[tuple[str, tuple[mat.Group, ...]]] = [("", (mat.read(path),))]
+    for prefix, structs in waiting:
+        for field in structs[0]:
+            name = f"{prefix}{field}"
+            try:
+                items = [struct[field] for struct in structs]
+                inner = items[0] if len(items) == 1 else None
+                if isinstance(inner, tuple) and inner and "annorect" not in inner[0]:
+                    waiting.append((f"{name}.", inner))
+                else:
+                    found.read[name] = _together(items) if inner is None else _mat_value(inner)
+            except InputError as error:
+                found.skipped[name] = str(error)
+    return found
 
 
-def _mat_value(value: mat.Value) -> Any:
-    if not isinstance(value, mat.Group):
-        return value if isinstance(value, np.ndarray) else None
-    items = [value[number] for number in value]
-    if items and all(isinstance(item, str) for item in items):
-        return tuple(items)
-    tables = list(_tables(items))
+def _mat_value(value: mat.Value) -> np.ndarray | tuple[str, ...] | None:
+    """An array, of numbers or made of cells or of MPII's images, or words; None for what is neither."""
+    match value:
+        case np.ndarray():
+            return value
+        case str():
+            # A table of characters has a word in every row.
+            return _together(value.split("\n"))
+        case tuple():
+            return np.stack([_mpii_person(image) for image in value]) if value else None
+        case _:
+            return _together([value[number] for number in value])
+
+
+def _together(items: Sequence[mat.Value]) -> np.ndarray | tuple[str, ...] | None:
+    """Words as a list, tables of numbers of one shape as an array with a table a row; else None."""
+    words = tuple(item for item in items if isinstance(item, str))
+    if len(words) == len(items) > 1:
+        return words
+    tables = [
+        item
+        for item in items
+        if isinstance(item, np.ndarray) and item.ndim == 2 and item.dtype.kind in "fiu"
+    ]
     if tables and len(tables) == len(items) and len({table.shape for table in tables}) == 1:
         return np.stack(tables)
     return None
 
 
-def _tables(items: list[Any]) -> Iterator[np.ndarray]:
-    for item in items:
-        if isinstance(item, np.ndarray) and item.ndim == 2 and item.dtype.kind in "fiu":
-            yield item
+def _mpii_person(image: mat.Group) -> np.ndarray:
+    """The joints of the only person of an image, 16 x 2 by id; NaN for those that are not there."""
+    points = np.full((_MPII_JOINTS, 2), np.nan)
+    people = image.structs("annorect") if image.has("annorect") else ()
+    if len(people) > 1:
+        raise InputError(
+            f"{image.where}.annorect is of {len(people)} people; one is expected, as the ground truth has "
+            "one in every row"
+        )
+    for person in people:
+        for joints in person.structs("annopoints") if person.has("annopoints") else ():
+            for joint in joints.structs("point"):
+                number = joint.number("id")
+                if number not in range(_MPII_JOINTS) or not np.isnan(points[int(number)]).all():
+                    raise InputError(
+                        f"{joint.where} has the id {number}; 0 to 15 once each are expected"
+                    )
+                points[int(number)] = [_coordinate(joint, axis) for axis in "xy"]
+    return points
+
+
+def _coordinate(joint: mat.Group, axis: str) -> float:
+    found = joint.array(axis)
+    if found.size != 1:
+        raise InputError(f"{joint.where}.{axis} is an array {found.shape}; one number is expected")
+    return float(found.item())

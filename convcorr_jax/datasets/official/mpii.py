@@ -10,7 +10,7 @@ that file is not there, the flat forms of `mpii_flat` are read: ``train.h5`` and
 - Coordinates are 1-based: among the joints of 19,919 training people 22 coordinates are 1 and none is 0,
   and HRNet's authors had it confirmed by MPII's (microsoft/human-pose-estimation.pytorch, issue 110).
 - ``separated`` is 1 for people who stand apart from others: the official single-person setting.
-- The metric's length (PCKh) is 0.6 times the diagonal of the head's box. People have no box.
+- The metric's length is `metrics.pckh.head_sizes` of the head's box. People have no box.
 - The official splits are train and test. The usual validation set is that of Tompson et al., 2958
   people of the training set: where their ``detections.mat`` lies in the tree these are "valid".
 
@@ -22,7 +22,6 @@ the Art Analysis", CVPR 2014; Tompson, Goroshin, Jain, LeCun, Bregler, "Efficien
 Using Convolutional Networks", CVPR 2015.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Set
 from pathlib import Path
 from typing import NamedTuple
@@ -35,12 +34,10 @@ from convcorr_jax.datasets.official import mpii_flat, mpii_people
 from convcorr_jax.datasets.official.mpii_people import Person
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.metrics.pckh import head_sizes
 
 RELEASE_FILE = "mpii_human_pose_v1_u12_1.mat"
 VALIDATION_FILE = "detections.mat"
-
-# PCKh's share of the head box's diagonal: the box is larger than the head.
-_HEAD_SHARE = 0.6
 
 
 class Place(NamedTuple):
@@ -172,6 +169,6 @@ def read_person(annotated: mat.Group, *, frame: str, place: int, split: str) -> 
         points=points,
         visible=visible,
         head_box=head,
-        head_size=_HEAD_SHARE * math.hypot(head.width, head.height) if head else None,
+        head_size=float(head_sizes(np.array([head]))[0]) if head else None,
         attributes=attributes,
     )

@@ -34,7 +34,7 @@ class Person(NamedTuple):
     visible: Bool[np.ndarray, "16"]
     head_box: coords.Box | None
     head_size: float | None
-    """The length of PCKh, 0.6 times the diagonal of the head's box."""
+    """The length of PCKh, `metrics.pckh.head_sizes` of the head's box."""
     attributes: dict[str, float]
     """Those of "center_x", "center_y", "scale" and "separated" that are known."""
 

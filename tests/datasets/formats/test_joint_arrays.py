@@ -1,9 +1,11 @@
 import contextlib
+import struct
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+import scipy.sparse
 from fuzzing import FUZZ, damaged
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,10 @@ from convcorr_jax.errors import InputError
 
 JOINTS = np.arange(5 * 14 * 2, dtype=float).reshape(5, 14, 2)
 LABELS = ("rank", "lank")
+
+
+def read(path: Path) -> joint_arrays.JointArrays:
+    return joint_arrays.read(path, flat_joints=14)
 
 
 def write_npz(path: Path) -> Path:
@@ -58,7 +64,7 @@ def write_cells(path: Path) -> Path:
 
 @pytest.mark.parametrize("written", [write_npz, write_h5, write_mat, write_cells])
 def test_joints_and_words_are_found_in_every_format(tmp_path: Path, written):
-    found = joint_arrays.read(written(tmp_path / "predictions"))
+    found = read(written(tmp_path / "predictions"))
     assert list(found.arrays) == ["preds"]
     np.testing.assert_array_equal(found.arrays["preds"], JOINTS)
     assert LABELS in found.words
@@ -66,31 +72,154 @@ def test_joints_and_words_are_found_in_every_format(tmp_path: Path, written):
 
 @pytest.mark.parametrize("written", [write_octave, write_matlab_73])
 def test_hdf5_by_matlab_and_octave_is_read(tmp_path: Path, written):
-    found = joint_arrays.read(written(tmp_path / "predictions.mat"))
+    found = read(written(tmp_path / "predictions.mat"))
     np.testing.assert_array_equal(found.arrays["preds"], JOINTS.T)
 
 
 def test_cells_of_unlike_tables_are_no_array(tmp_path: Path):
     path = write(tmp_path / "a.mat", {"preds": cells(JOINTS[0], JOINTS[0, :5])})
     with pytest.raises(InputError, match=r"a\.mat has no array of joints.*it has none"):
-        joint_arrays.read(path)
+        read(path)
 
 
 def test_files_without_joints_say_what_they_have(tmp_path: Path):
     np.savez(tmp_path / "a.npz", scores=np.ones((5, 14)))
     with pytest.raises(InputError, match=r"no array of joints.*it has scores \(5, 14\)"):
-        joint_arrays.read(tmp_path / "a.npz")
+        read(tmp_path / "a.npz")
 
 
 def test_other_files_are_refused(tmp_path: Path):
     with pytest.raises(InputError, match=r"does not exist.*prediction"):
-        joint_arrays.read(tmp_path / "nothing.h5")
+        read(tmp_path / "nothing.h5")
     (tmp_path / "a.csv").write_text("1,2,3")
     with pytest.raises(InputError, match="no MATLAB file"):
-        joint_arrays.read(tmp_path / "a.csv")
+        read(tmp_path / "a.csv")
     np.savez(tmp_path / "pickled.npz", preds=np.array([{}], object))
-    with pytest.raises(InputError, match=r"pickled\.npz is damaged, or is no \.npz of plain"):
-        joint_arrays.read(tmp_path / "pickled.npz")
+    with pytest.raises(InputError, match=r"it has none; preds is skipped: Object arrays cannot"):
+        read(tmp_path / "pickled.npz")
+
+
+def test_what_cannot_be_read_hides_nothing(tmp_path: Path):
+    np.savez(tmp_path / "a.npz", preds=JOINTS, meta=np.array([{}], object))
+    sparse = scipy.sparse.csc_matrix(np.eye(3))
+    write(tmp_path / "b.mat", {"preds": JOINTS, "meta": sparse})
+    write(tmp_path / "c.mat", {"preds": JOINTS, "meta": np.array([[1j]])})
+    write(tmp_path / "d.mat", {"preds": structs({"joints": JOINTS, "meta": sparse})})
+    for name, preds, meta in (
+        ("a.npz", "preds", "meta"),
+        ("b.mat", "preds", "meta"),
+        ("c.mat", "preds", "meta"),
+        ("d.mat", "preds.joints", "preds.meta"),
+    ):
+        found = read(tmp_path / name)
+        np.testing.assert_array_equal(found.arrays[preds], JOINTS)
+        assert list(found.skipped) == [meta]
+
+
+def test_objects_of_matlab_are_skipped(tmp_path: Path):
+    """A ``string``, of which SciPy writes none: a name, then "MCOS" and the class."""
+
+    def element(kind: int, content: bytes) -> bytes:
+        return struct.pack("<II", kind, len(content)) + content + bytes(-len(content) % 8)
+
+    flags = element(6, struct.pack("<II", 17, 0))
+    words = b"".join(element(1, word) for word in (b"joint_names", b"MCOS", b"string"))
+    path = write(tmp_path / "a.mat", {"preds": JOINTS}, compressed=False)
+    path.write_bytes(path.read_bytes() + element(14, flags + words))
+    found = read(path)
+    assert list(found.arrays) == ["preds"]
+    assert "joint_names is an object" in found.skipped["joint_names"]
+
+
+def test_more_axes_than_three_are_those_of_one(tmp_path: Path):
+    np.savez(tmp_path / "a.npz", preds=JOINTS[:, None])
+    np.testing.assert_array_equal(read(tmp_path / "a.npz").arrays["preds"], JOINTS)
+    np.savez(tmp_path / "b.npz", preds=JOINTS[:1, None])
+    np.testing.assert_array_equal(read(tmp_path / "b.npz").arrays["preds"], JOINTS[:1])
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_flat_rows_are_joints_one_by_one(tmp_path: Path, turned):
+    flat = JOINTS.reshape(5, 28)
+    np.savez(tmp_path / "a.npz", preds=flat.T if turned else flat)
+    found = read(tmp_path / "a.npz")
+    np.testing.assert_array_equal(found.arrays["preds"], JOINTS)
+    assert found.flat == {"preds"}
+    for count in (13, 16):
+        with pytest.raises(InputError, match="no array of joints"):
+            joint_arrays.read(tmp_path / "a.npz", flat_joints=count)
+
+
+def test_flat_squares_are_refused(tmp_path: Path):
+    np.savez(tmp_path / "a.npz", preds=np.ones((28, 28)))
+    with pytest.raises(InputError, match=r"it has preds \(28, 28\)"):
+        read(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("names", [("x", "y"), ("pred_x", "pred_y"), ("X", "Y")])
+def test_x_and_y_may_be_apart(tmp_path: Path, names):
+    values = dict(zip(names, np.moveaxis(JOINTS, -1, 0), strict=True))
+    np.savez(tmp_path / "a.npz", **values, max=np.ones((5, 14)))
+    (array,) = read(tmp_path / "a.npz").arrays.values()
+    np.testing.assert_array_equal(array, JOINTS)
+
+
+def submission(points: np.ndarray) -> np.ndarray:
+    """``annorect.annopoints.point(j)`` of a person, by ids from 0."""
+    joints = [
+        {"x": x, "y": y, "id": float(number)} for number, (x, y) in reversed([*enumerate(points)])
+    ]
+    return structs({"annopoints": structs({"point": structs(*joints)})})
+
+
+def test_structs_hold_joints(tmp_path: Path):
+    axes = [{"x": one[None, :, 0], "y": one[None, :, 1]} for one in JOINTS]
+    variables = {
+        "whole": structs({"inner": structs({"joints": JOINTS})}),
+        "each": structs(*({"joints": one.T, "name": "a"} for one in JOINTS)),
+        "apart": structs(*axes),
+        "none": structs({"joints": np.zeros((0, 0))}),
+        "pred": structs(*({"annorect": submission(one)} for one in JOINTS)),
+    }
+    found = read(write(tmp_path / "a.mat", variables)).arrays
+    sixteen = np.full((5, 16, 2), np.nan)
+    sixteen[:, :14] = JOINTS
+    expected = {
+        "whole.inner.joints": JOINTS,
+        "each.joints": JOINTS.transpose(0, 2, 1),
+        "apart.x and apart.y": JOINTS,
+        "pred": sixteen,
+    }
+    assert set(found) == set(expected)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_submissions_without_a_person_are_absent(tmp_path: Path):
+    rows = [{"annorect": submission(JOINTS[0])}, {"annorect": np.zeros((0, 0))}]
+    found = read(write(tmp_path / "a.mat", {"pred": structs(*rows)})).arrays["pred"]
+    np.testing.assert_array_equal(found[0, :14], JOINTS[0])
+    assert np.isnan(found[1]).all()
+
+
+def test_submissions_of_several_people_a_row_are_refused(tmp_path: Path):
+    crowd = np.concatenate([submission(JOINTS[0]), submission(JOINTS[1])], axis=1)
+    path = write(tmp_path / "a.mat", {"pred": structs({"annorect": crowd})})
+    with pytest.raises(InputError, match=r"annorect is of 2 people; one is expected"):
+        read(path)
+
+
+def test_submissions_number_their_joints(tmp_path: Path):
+    person = submission(JOINTS[0])
+    person["annopoints"][0, 0]["point"][0, 0]["id"][0, 0] = 3.0
+    path = write(tmp_path / "a.mat", {"pred": structs({"annorect": person})})
+    with pytest.raises(InputError, match=r"has the id 3\.0; 0 to 15 once each"):
+        read(path)
+
+
+def test_rows_of_characters_are_words(tmp_path: Path):
+    path = write(tmp_path / "a.mat", {"preds": JOINTS, "names": np.array(["lhip", "head_top"])})
+    assert [word.strip() for word in read(path).words[0]] == ["lhip", "head_top"]
 
 
 @pytest.mark.parametrize("written", [write_npz, write_h5, write_mat])
@@ -102,4 +231,4 @@ def test_damaged_files_give_arrays_or_the_projects_error(
     path = written(tmp_path / "predictions")
     path.write_bytes(damaged(data, path.read_bytes()))
     with contextlib.suppress(InputError):
-        joint_arrays.read(path)
+        read(path)
