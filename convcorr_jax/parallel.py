@@ -54,11 +54,6 @@ def sample_keys(key: Key[Array, ""], count: int) -> Key[Array, " count"]:
     return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, numbers)
 
 
-def device_key(key: Key[Array, ""]) -> Key[Array, ""]:
-    """Inside a step: a key that is another on every device."""
-    return jax.random.fold_in(key, lax.axis_index(_AXIS))
-
-
 def shard(batch: Tree) -> Tree:
     """Cut this host's rows of a batch for its devices: ``[rows, ...]`` to ``[devices, rows / devices, ...]``.
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import importlib.metadata
+import json
 import platform
 import resource
 import sys
@@ -49,6 +50,17 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     return value
+
+
+def finished_config(folder: Path) -> Any:
+    """The configuration of the run that finished in a folder, as `plain` gives it; None where none did.
+
+    ``run.json`` is the last file that a script writes. One that is damaged is that of no finished run.
+    """
+    try:
+        return json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def write_run(folder: Path, config: Any, *, seconds: float) -> None:

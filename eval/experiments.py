@@ -13,6 +13,7 @@ from eval import (
     keypoint_prediction,
     keypoint_transfer,
     patch_reconstruction,
+    pose,
     pose_ablations,
     pose_sections,
     probe_sections,
@@ -133,6 +134,15 @@ def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
             patch_database=out / "patch_database",
         )
     found += _prepared_probes(out, data_root)
+    if (data_root / "lspet").is_dir():
+        found.append(
+            Experiment(
+                "lspet_pose",
+                pose.main,
+                pose.Config(dataset="lspet", data_root=data_root, out=out / "lspet_pose"),
+                pose_sections.person,
+            )
+        )
     if not found:
         # Says where it looked, in the words of every other script.
         roots.find("pf_willow", data_root)

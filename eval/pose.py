@@ -6,14 +6,16 @@
 
 ``result.json`` has the share of test people's joints that are correct: ``pck.coarse`` and ``pck.cascade``, over
 all joints at 0.05, 0.1 and 0.2 (of MPII also at 0.5) of the length by which the data set divides errors, and
-``per_joint``, left and right together. ``spread_px`` is how far they scatter in pixels of the network's input.
-Sides are the person's own. Beside it: curves, histograms of errors, and people from the best found on.
+``per_joint``, left and right together, at all thresholds ``curves``. ``spread_px`` is how far they scatter in
+pixels of the network's input. Sides are the person's own. Beside it: curves (``pck.png``), histograms of errors
+(``errors.png``), and people from the best found on (``people.jpg``).
 """
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -23,12 +25,9 @@ from convcorr_jax.cli.scripts import run
 from convcorr_jax.datasets.categories import RENDERED
 from convcorr_jax.datasets.official import flic, mpii_people
 from convcorr_jax.datasets.records import load_image
+from convcorr_jax.errors import InputError
 from convcorr_jax.metrics.error_spread import spreads, x_histogram
-from convcorr_jax.metrics.joint_table import (
-    JointTable,
-    column_of,
-    joint_table,
-)
+from convcorr_jax.metrics.joint_table import JointTable, column_of, joint_table
 from convcorr_jax.metrics.pck import FLIC_PCK, LSP_PCK, Protocol
 from convcorr_jax.metrics.pckh import ALPHAS, MPII_PCKH
 from convcorr_jax.pose.saved import PERSON, load_cascade
@@ -43,8 +42,15 @@ from train.pose_validation import Found, errors, find_joints
 
 # By the joints that the data set names; rendered people have those of LSP.
 _PROTOCOLS = {flic.NAMES: FLIC_PCK, mpii_people.NAMES: MPII_PCKH}
-# Columns whose curves are drawn; the others are in the result.
-_PANELS = ("head", "wrist", "ankle", "total")
+# Columns whose curves are drawn, several by their mean; the others are in the result.
+_PANELS: dict[str, tuple[str, ...]] = {
+    "head": ("head",),
+    "elbow": ("elbow",),
+    "wrist": ("wrist",),
+    "elbow and wrist": ("elbow", "wrist"),
+    "ankle": ("ankle",),
+    "total": ("total",),
+}
 _SHOWN = 8
 _CELL_PX = 200
 
@@ -72,6 +78,8 @@ class Config:
 def main(config: Config) -> Path:
     """Find, score, and write ``result.json`` and pictures; returns its path."""
     started = time.perf_counter()
+    if config.batch < 1:
+        raise InputError(f"batch is {config.batch}; at least 1 is expected")
     out = files.make_folder(config.out)
     model = load_cascade(config.checkpoint or PERSON)
     architecture = model.architecture
@@ -102,11 +110,11 @@ def main(config: Config) -> Path:
         "per_joint": per_joint,
         "curves": {
             "alphas": ALPHAS,
-            **{name: table.shares[-1].tolist() for name, table in tables.items()},
+            **{name: _curves(table) for name, table in tables.items()},
         },
         "spread_px": {name: _spreads(offset, joints) for name, offset in offsets.items()},
     }
-    files.write_image(out / "pck.png", _curves(tables, protocol))
+    files.write_image(out / "pck.png", _drawn(result["curves"], protocol))
     files.write_image(out / "errors.png", _histograms(offsets, joints))
     files.write_image(out / "people.jpg", _people(people, found, apart["cascade"], joints))
     files.write_json(out / "result.json", result)
@@ -142,17 +150,22 @@ def _spreads(
     }
 
 
-def _curves(tables: Mapping[str, JointTable], protocol: Protocol) -> Image:
-    """A panel a column, a line a method."""
+def _curves(table: JointTable) -> dict[str, list[float]]:
+    """The shares of every column of which a joint is annotated."""
+    rows = zip(table.columns, table.shares, strict=True)
+    return {column: shares.tolist() for column, shares in rows if not np.isnan(shares).any()}
+
+
+def _drawn(curves: Mapping[str, Any], protocol: Protocol) -> Image:
+    """A panel a column, a line a net."""
     reach = ALPHAS if protocol is MPII_PCKH else ALPHAS[: ALPHAS.index(0.2) + 1]
-    columns = next(iter(tables.values())).columns
     panels = {
-        column: {
-            name: np.nan_to_num(table.shares[place, : len(reach)]).tolist()
-            for name, table in tables.items()
+        title: {
+            net: np.mean([curves[net][one][: len(reach)] for one in columns], axis=0).tolist()
+            for net in Found._fields
         }
-        for place, column in enumerate(columns)
-        if column in _PANELS
+        for title, columns in _PANELS.items()
+        if set(columns) <= set(curves["cascade"])
     }
     return pixels(pck_curves(panels, alphas=reach, x_label="threshold"))
 

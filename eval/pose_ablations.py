@@ -5,8 +5,9 @@
 
 Trains the same preset by the same plan with pooling 4, 8 and 16; and, with pooling 8, with the standard
 cascade, whose fine net looks at the image, and without SpatialDropout. ``result.json`` has of each variant what
-`eval.pose` says of the test people, ``pck``, and the milliseconds of a forward pass of one image, the median of
-some, ``forward_ms``. What was trained under the same options is not trained again.
+`eval.pose` says of the test people, ``pck``, ``per_joint`` and ``spread_px``, and the milliseconds of a forward
+pass of one image, the median of some, ``forward_ms``. What was trained under the same options is not trained
+again.
 """
 
 import dataclasses
@@ -24,12 +25,13 @@ import jax.numpy as jnp
 
 from convcorr_jax import files
 from convcorr_jax.cli.scripts import run
+from convcorr_jax.errors import InputError
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.heatmaps import peaks
 from convcorr_jax.pose.saved import SavedCascade, load_cascade
 from convcorr_jax.report.figures import pixels
 from convcorr_jax.report.pck_curves import pck_curves
-from convcorr_jax.runlog import plain, write_run
+from convcorr_jax.runlog import finished_config, plain, write_run
 from convcorr_jax.shapes import Image
 from eval import pose
 from train import pose_cascade
@@ -39,9 +41,10 @@ _CHANGES: dict[Variant, dict[str, Any]] = {
     "4x": {"pooling": 4},
     "8x": {"pooling": 8},
     "16x": {"pooling": 16},
-    "standard": {"cascade": "standard"},
-    "no_dropout": {"spatial_dropout": 0.0},
+    "standard": {"pooling": 8, "cascade": "standard"},
+    "no_dropout": {"pooling": 8, "spatial_dropout": 0.0},
 }
+_BASE = pose_cascade.Config()
 # Curves are drawn up to here.
 _REACH = 0.2
 _TIMED = 20
@@ -58,6 +61,11 @@ class Config(pose_cascade.Config):
 def main(config: Config) -> Path:
     """Train, test, time, and write ``result.json`` and pictures; returns its path."""
     started = time.perf_counter()
+    varied = config.pooling, config.cascade, config.spatial_dropout
+    if varied != (_BASE.pooling, _BASE.cascade, _BASE.spatial_dropout):
+        raise InputError(
+            "pooling, cascade and spatial_dropout are what the variants change; --variants says which"
+        )
     out = files.make_folder(config.out)
     tested, times = {}, {}
     for variant in config.variants:
@@ -78,9 +86,11 @@ def main(config: Config) -> Path:
         "dataset": config.dataset,
         "preset": config.preset,
         "device": jax.devices()[0].device_kind,
-        "pck": {variant: one["pck"] for variant, one in tested.items()},
         "forward_ms": times,
-        "training": {variant: one["training"] for variant, one in tested.items()},
+        **{
+            part: {variant: one[part] for variant, one in tested.items()}
+            for part in ("pck", "per_joint", "spread_px", "training")
+        },
     }
     files.write_image(
         out / "curves.png", _curves({name: one["curves"] for name, one in tested.items()})
@@ -136,32 +146,35 @@ def _training(config: Config, variant: Variant) -> pose_cascade.Config:
 
 def _train(config: pose_cascade.Config) -> None:
     """Train, unless the folder has what was trained under the same options."""
-    told = config.out / "run.json"
-    if told.is_file() and json.loads(told.read_text(encoding="utf-8"))["config"] == plain(config):
-        return
-    pose_cascade.main(config)
+    if finished_config(config.out) != plain(config):
+        pose_cascade.main(config)
 
 
-def _curves(curves: dict[Variant, dict[str, list[float]]]) -> Image:
-    """Figure 9, and both of Figure 14; of the variants that were trained."""
+def _curves(curves: dict[Variant, dict[str, Any]]) -> Image:
+    """Figure 9 over all joints, and both of Figure 14 of the wrist; of the variants that were trained."""
     alphas = next(iter(curves.values()))["alphas"]
     shown = [alpha for alpha in alphas if alpha <= _REACH]
 
-    def lines(*chosen: tuple[str, Variant, str]) -> dict[str, Sequence[float]]:
+    def lines(joint: str, *chosen: tuple[str, Variant, str]) -> dict[str, Sequence[float]]:
         return {
-            label: curves[variant][net][: len(shown)]
+            label: curves[variant][net][joint][: len(shown)]
             for label, variant, net in chosen
-            if variant in curves
+            if joint in curves.get(variant, {}).get(net, {})
         }
 
     panels = {
-        "pooling, coarse": lines(*((one, one, "coarse") for one in ("4x", "8x", "16x"))),
-        "cascade": lines(
+        "pooling, coarse, all joints": lines(
+            "total", *((one, one, "coarse") for one in ("4x", "8x", "16x"))
+        ),
+        "cascade, wrist": lines(
+            "wrist",
             ("shared", "8x", "cascade"),
             ("standard", "standard", "cascade"),
             ("coarse", "8x", "coarse"),
         ),
-        "SpatialDropout": lines(("with", "8x", "cascade"), ("without", "no_dropout", "cascade")),
+        "SpatialDropout, wrist": lines(
+            "wrist", ("with", "8x", "cascade"), ("without", "no_dropout", "cascade")
+        ),
     }
     panels = {title: lines for title, lines in panels.items() if lines}
     return pixels(pck_curves(panels, alphas=shown, x_label="threshold"))

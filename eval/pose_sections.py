@@ -1,14 +1,17 @@
 """How results of the pose cascade are shown on the page of `eval.reproduce`, beside the published numbers."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from convcorr_jax.report.page import Picture, Section, Table
 
-# Tompson et al. 2015, Table 3: PCK at 0.05 on FLIC, in percent.
-PUBLISHED_FLIC = {
-    "4x": {"head": 92.6, "shoulder": 73.0, "elbow": 57.1, "wrist": 60.4},
-    "8x": {"head": 92.1, "shoulder": 75.8, "elbow": 55.6, "wrist": 56.6},
-    "16x": {"head": 91.6, "shoulder": 73.0, "elbow": 47.7, "wrist": 45.5},
+# Tompson et al. 2015, Table 1: standard deviation of errors on FLIC in pixels of 360 x 240; a cell of 8x is not
+# legible. Label noise is how far the annotations of 13 people scatter.
+PUBLISHED_SPREADS_PX = {
+    "label noise": {"head": 0.65, "shoulder": 2.46, "elbow": 2.14, "wrist": 1.57},
+    "4x": {"head": 1.09, "shoulder": 2.43, "elbow": 2.59, "wrist": 2.82},
+    "8x": {"head": 1.46, "elbow": 2.49, "wrist": 3.41},
+    "16x": {"head": 1.45, "shoulder": 2.78, "elbow": 3.78, "wrist": 4.16},
 }
 # Table 2: milliseconds of a forward pass on an Nvidia K40.
 PUBLISHED_MS = {
@@ -16,10 +19,21 @@ PUBLISHED_MS = {
     "8x": {"coarse": 74.9, "fine": 19.3, "cascade": 94.2},
     "16x": {"coarse": 54.7, "fine": 15.9, "cascade": 70.6},
 }
+# Table 3: PCK at 0.05 on FLIC, in percent.
+PUBLISHED_FLIC = {
+    "4x": {"head": 92.6, "shoulder": 73.0, "elbow": 57.1, "wrist": 60.4},
+    "8x": {"head": 92.1, "shoulder": 75.8, "elbow": 55.6, "wrist": 56.6},
+    "16x": {"head": 91.6, "shoulder": 73.0, "elbow": 47.7, "wrist": 45.5},
+}
+# Table 4: PCKh at 0.5 on MPII, in percent; of people scaled to the same height, in training and test.
+PUBLISHED_MPII = {
+    **{"head": 96.1, "shoulder": 91.9, "elbow": 83.9, "wrist": 77.8, "hip": 80.9, "knee": 72.3},
+    **{"ankle": 64.8, "ubody": 84.5, "total": 82.0},
+}
 
 
 def cascade(name: str, result: dict[str, Any]) -> Section:
-    """Tables 2 and 3 and Figures 9 and 14, of the variants that were trained."""
+    """Tables 1 to 3 and Figures 9 and 14, of the variants that were trained."""
     first = next(iter(result["pck"].values()))
     alphas = tuple(first["cascade"])
     correct = Table(
@@ -31,11 +45,17 @@ def cascade(name: str, result: dict[str, Any]) -> Section:
             for net, shares in pck.items()
         ),
     )
-    published = Table(
-        "Tompson et al. 2015, Table 3: PCK at 0.05 on FLIC, in percent",
-        ("pooling", *next(iter(PUBLISHED_FLIC.values()))),
-        tuple((pooling, *shares.values()) for pooling, shares in PUBLISHED_FLIC.items()),
-        note="Other data and full size: compare the order, not the level.",
+    precise = {
+        f"{variant}, ours": {
+            column: shares["0.05"] for column, shares in per_joint["cascade"].items()
+        }
+        for variant, per_joint in result["per_joint"].items()
+    }
+    published = {f"{pooling}, paper": _shares(shares) for pooling, shares in PUBLISHED_FLIC.items()}
+    joints = _beside(
+        "Tompson et al. 2015, Table 3: PCK of the cascade at 0.05",
+        precise | published,
+        note="The paper's people are FLIC's, its nets full size: compare the order, not the level.",
     )
     times = Table(
         "Tompson et al. 2015, Table 2: milliseconds of a forward pass of one image",
@@ -60,4 +80,60 @@ def cascade(name: str, result: dict[str, Any]) -> Section:
             for variant in result["pck"]
         ),
     )
-    return Section("Pose", text, (correct, published, times), pictures)
+    spreads = _spreads({one: spread["cascade"] for one, spread in result["spread_px"].items()})
+    return Section("Pose", text, (correct, joints, spreads, times), pictures)
+
+
+def person(name: str, result: dict[str, Any]) -> Section:
+    """Tables 1 and 4 and Figures 11, 12 and 15 of one model on the test people of a data set."""
+    alphas = tuple(result["pck"]["cascade"])
+    ours = {
+        f"{net} at {alpha}, ours": {column: shares[alpha] for column, shares in per_joint.items()}
+        for net, per_joint in result["per_joint"].items()
+        for alpha in alphas
+    }
+    joints = _beside(
+        f"Tompson et al. 2015, Table 4: joints found, of {result['dataset']}",
+        ours | {"paper, MPII, PCKh at 0.5": _shares(PUBLISHED_MPII)},
+        note=f"Ours: {result['protocol']['name']}. Compare the order of the joints, not the level.",
+    )
+    training = result["training"]
+    text = (
+        f"{result['model']['name']}, trained on {training['people']} people of {training['dataset']}, "
+        f"tested on {result['people']} others of {result['dataset']}."
+    )
+    pictures = (
+        Picture(f"{name}/pck.png", "Figures 12 and 15: joints whose error is at most so much."),
+        Picture(f"{name}/errors.png", "Figure 11: errors in x, of the coarse net and the cascade."),
+        Picture(f"{name}/people.jpg", "Annotated and found."),
+    )
+    return Section("The person cascade", text, (joints, _spreads(result["spread_px"])), pictures)
+
+
+def _spreads(of: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> Table:
+    """Table 1: ours along x."""
+    ours = {
+        f"{one}, ours": {column: spread["x_px"] for column, spread in columns.items()}
+        for one, columns in of.items()
+    }
+    published = {f"{row}, paper": dict(cells) for row, cells in PUBLISHED_SPREADS_PX.items()}
+    return _beside(
+        "Tompson et al. 2015, Table 1: spread of the errors in pixels of the network's input",
+        ours | published,
+        note="Ours: standard deviation along x, without joints that are off by more than 20 pixels.",
+    )
+
+
+def _shares(percent: Mapping[str, float]) -> dict[str, float]:
+    return {column: round(value / 100, 3) for column, value in percent.items()}
+
+
+def _beside(title: str, rows: Mapping[str, Mapping[str, float | None]], *, note: str) -> Table:
+    """A row a method, a column a joint; a cell without a figure where a method has no such joint."""
+    columns = tuple(dict.fromkeys(column for cells in rows.values() for column in cells))
+    return Table(
+        title,
+        ("", *columns),
+        tuple((row, *(cells.get(column) for column in columns)) for row, cells in rows.items()),
+        note=note,
+    )

@@ -23,7 +23,7 @@ from rich.table import Table as Grid
 from convcorr_jax import files, parallel
 from convcorr_jax.cli.scripts import run
 from convcorr_jax.report.page import Section, cell_text, render_page
-from convcorr_jax.runlog import plain, write_run
+from convcorr_jax.runlog import finished_config, plain, write_run
 from eval.experiments import POSE_BATCH, Experiment, experiments
 
 TITLE = "convcorr_jax: where convnets look"
@@ -65,17 +65,9 @@ def main(config: Config) -> Path:
 def _result(experiment: Experiment) -> dict[str, Any]:
     """The experiment's result; an earlier one where its settings were the same."""
     folder = experiment.config.out
-    if _settings(folder) != plain(experiment.config):
+    if finished_config(folder) != plain(experiment.config):
         experiment.main(experiment.config)
     return json.loads((folder / "result.json").read_text(encoding="utf-8"))
-
-
-def _settings(folder: Path) -> Any:
-    """The settings of a finished run in this folder; run.json is the last file that a script writes."""
-    try:
-        return json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]
-    except (OSError, ValueError, KeyError):
-        return None
 
 
 def _facts(config: Config, seconds: float) -> dict[str, str]:

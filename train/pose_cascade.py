@@ -9,14 +9,17 @@ the training split is learned from; a part of it, or the data set's validation s
 
 Writes into ``--out``: ``model.npz`` and ``model.json``, the best model in half precision
 (`convcorr_jax.pose.saved`); ``checkpoints``, the latest and the best; ``metrics.jsonl`` and ``curves.png``;
-``result.json``. A run that was killed goes on from its latest checkpoint, to the same weights, bit for bit.
+``result.json``. A run that was killed goes on from its latest checkpoint to the same weights, bit for bit on as
+many devices, up to rounding on others.
 """
 
 import dataclasses
+import math
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -68,8 +71,7 @@ class Plan:
 
 
 PLANS: dict[Preset, Plan] = {
-    # An hour of two processor cores at 0.53, 0.54 and 1.1 s a step.
-    "small": Plan((3800, 500, 1150), rates=(5e-3, 2e-3, 1e-3)),
+    "small": Plan((2200, 250, 450), rates=(5e-3, 2e-3, 1e-3)),
     "paper-flic": Plan((60_000, 20_000, 20_000)),
     "paper-mpii": Plan((120_000, 40_000, 40_000)),
 }
@@ -84,7 +86,8 @@ class Config:
     preset: Preset = "small"
     """``paper-flic`` and ``paper-mpii`` are the paper's networks; ``small`` has fewer features and pixels. A
     network finds its own joints in a data set that has them all, else all joints of the data set."""
-    pooling: Pooling = 8
+    pooling: Pooling | None = None
+    """Pixels of the input for one cell of a heat-map; by default the preset's."""
     cascade: Cascade = "shared"
     """Whether the fine net looks at the coarse net's features or at the image."""
     spatial_dropout: float | None = None
@@ -153,7 +156,7 @@ class Run:
 def main(config: Config) -> Path:
     """Train, save, and write ``result.json``; returns its path."""
     started = time.perf_counter()
-    parallel.use_cores((config.batch or PLANS[config.preset].batch) // max(1, config.hosts))
+    parallel.use_cores(max(1, _plan_of(config).batch // max(1, config.hosts)))
     if config.coordinator is not None:
         parallel.initialize(config.coordinator, hosts=config.hosts, host=config.host)
     out = files.make_folder(config.out)
@@ -184,14 +187,20 @@ def run_of(config: Config) -> Run:
     Raises:
         InputError: an option is out of its range, or as `read_people` and `prepare`.
     """
-    default = PLANS[config.preset]
-    plan = Plan(
-        config.steps or default.steps, config.batch or default.batch, config.rates or default.rates
-    )
-    least = {"batch": plan.batch, "validate_every": config.validate_every, "steps": sum(plan.steps)}
-    for name, value in least.items():
-        if value < 1 or min(plan.steps) < 0:
-            raise InputError(f"{name} is {value}; at least 1 is expected")
+    plan = _plan_of(config)
+    least = {
+        **{"batch": (plan.batch, 1), "validate_every": (config.validate_every, 1)},
+        **{"seed": (config.seed, 0), "hosts": (config.hosts, 1)},
+    }
+    for name, (value, at_least) in least.items():
+        if value < at_least:
+            raise InputError(f"{name} is {value}; at least {at_least} is expected")
+    if min(plan.steps) < 0 or not any(plan.steps):
+        raise InputError(f"steps are {plan.steps}; none can be negative, and one phase needs some")
+    if not all(0 < rate < math.inf for rate in plan.rates):
+        raise InputError(f"rates are {plan.rates}; positive numbers are expected")
+    if config.hosts > 1 and config.coordinator is None:
+        raise InputError(f"{config.hosts} hosts need the address of a coordinator")
     learning, validating = (
         read_people(config.dataset, config.data_root, part=part, rendered=config.rendered_train)
         for part in ("train", "validation")
@@ -207,23 +216,25 @@ def run_of(config: Config) -> Run:
     )
 
 
+def _plan_of(config: Config) -> Plan:
+    """The preset's, in as far as nothing else was chosen."""
+    return dataclasses.replace(PLANS[config.preset], **_chosen(config, "steps", "batch", "rates"))
+
+
+def _chosen(config: Config, *names: str) -> dict[str, Any]:
+    """Those options that are not left to the preset."""
+    given = {name: getattr(config, name) for name in names}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def architecture_of(config: Config, person: Record) -> Architecture:
     """The preset's, with the joints of the data set unless it has all of the preset's own."""
-    if config.preset == "small":
-        found = small(
-            person.names, person.left_right_pairs, pooling=config.pooling, cascade=config.cascade
-        )
-    else:
-        preset = flic if config.preset == "paper-flic" else mpii
-        found = preset(pooling=config.pooling, cascade=config.cascade)
-        if not set(found.joints) <= set(person.names):
-            pairs = person.left_right_pairs
-            found = dataclasses.replace(found, joints=person.names, left_right_pairs=pairs)
-    dropout = config.spatial_dropout
-    dropout = found.spatial_dropout if dropout is None else dropout
-    if not 0 <= dropout < 1:
-        raise InputError(f"spatial_dropout is {dropout}; at least 0 and less than 1 are expected")
-    return dataclasses.replace(found, dtype=config.dtype, spatial_dropout=dropout)
+    own = {"joints": person.names, "left_right_pairs": person.left_right_pairs}
+    preset = {"small": partial(small, **own), "paper-flic": flic, "paper-mpii": mpii}[config.preset]
+    found = preset(**_chosen(config, "pooling"), cascade=config.cascade)
+    if not set(found.joints) <= set(person.names):
+        found = dataclasses.replace(found, **own)
+    return dataclasses.replace(found, dtype=config.dtype, **_chosen(config, "spatial_dropout"))
 
 
 def first_state(given: Run, checkpoints: Checkpoints) -> TrainState:
@@ -298,9 +309,7 @@ def write_results(out: Path, config: Config, given: Run, history: History, best:
         "left_out_because": [list(one) for one in left_out[:_MOST_NAMED]],
         "plan": dataclasses.asdict(given.plan),
         "best_step": best.step,
-        "pck": next(
-            line["pck"] for line in history.lines if "pck" in line and line["step"] == best.step
-        ),
+        "pck": history.pck_of(best.step),
         "images_per_s": history.speeds,
     }
     save_cascade(out / "model", best.params, given.architecture, training=facts)

@@ -100,6 +100,12 @@ class History:
             for phase in phases
         }
 
+    def pck_of(self, step: int) -> dict[str, dict[str, float]] | None:
+        """What the validation after a step said; None where its line was removed with the file."""
+        return next(
+            (one["pck"] for one in self.lines if "pck" in one and one["step"] == step), None
+        )
+
     def tell_scores(self, step: int, phase: Phase, scores: Scores) -> None:
         """Make a line of a validation, and write the file."""
         pck = {
@@ -126,6 +132,7 @@ def curves(lines: Sequence[dict[str, Any]]) -> Figure:
         f"{name}, {alpha}": [(one["step"], one["pck"][name][str(alpha)]) for one in scores]
         for alpha in ALPHAS
         for name in ("cascade", "coarse")
+        if scores
     }
     ends = {
         phase: max((one["step"] for one in lines if one["phase"] == phase), default=0)

@@ -73,18 +73,14 @@ def compiled_step(
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Told]:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
-        augment_key, loss_key = jax.random.split(key)
-        batch = augment(
-            parallel.sample_keys(augment_key, len(batch.images)),
-            batch,
-            left_right_pairs=architecture.left_right_pairs,
+        augment_keys, loss_keys = (
+            parallel.sample_keys(one, len(batch.images)) for one in jax.random.split(key)
         )
+        batch = augment(augment_keys, batch, left_right_pairs=architecture.left_right_pairs)
         share = _share_of_joints(batch)
 
         def error(params: Params) -> tuple[Float[Array, ""], Told]:
-            total, parts = loss(
-                parallel.device_key(loss_key), params, batch, architecture=architecture, phase=phase
-            )
+            total, parts = loss(loss_keys, params, batch, architecture=architecture, phase=phase)
             told = jax.tree.map(lambda one: share * one, Told(total, parts))
             return told.total, told
 

@@ -81,7 +81,7 @@ def detect(
     torso: Float[Array, "b 2"] | Float[np.ndarray, "b 2"],
     *,
     architecture: Architecture,
-    dropout_key: Key[Array, ""] | None = None,
+    dropout_keys: Key[Array, " b"] | None = None,
 ) -> Detection:
     """Run the coarse net and the spatial model.
 
@@ -90,15 +90,13 @@ def detect(
         images: 8-bit RGB.
         torso: middle of the person's torso, in pixels; NaN where it is not given.
         architecture: of the cascade.
-        dropout_key: for SpatialDropout; without it nothing is dropped.
+        dropout_keys: for SpatialDropout, one an image; without them nothing is dropped.
 
     Raises:
         InputError: the images are smaller than the patch.
     """
     pyramid = normalization.pyramid(images, levels=architecture.levels)
-    train = dropout_key is not None
-    rngs = {"dropout": dropout_key} if train else None
-    found = _run(Coarse(architecture), params["coarse"], pyramid, train=train, rngs=rngs)
+    found = _run(Coarse(architecture), params["coarse"], pyramid, dropout_keys=dropout_keys)
     size = coords.Size(*found.heatmaps.shape[1:3])
     torso_map = jnp.nan_to_num(gaussians(torso[:, None], size, architecture.cells)[..., 0])
     selected = _run(SpatialModel(architecture), params["spatial"], found.heatmaps, torso_map)
@@ -153,7 +151,7 @@ def predict(
 def _init(key: Array, images: Array, *, architecture: Architecture) -> Params:
     coarse_key, spatial_key, fine_key = jax.random.split(key, 3)
     pyramid = normalization.pyramid(images, levels=architecture.levels)
-    found, coarse = Coarse(architecture).init_with_output(coarse_key, pyramid, train=False)
+    found, coarse = Coarse(architecture).init_with_output(coarse_key, pyramid)
     spatial = SpatialModel(architecture).init(spatial_key, found.heatmaps, found.heatmaps[..., 0])
     starts = corners(peaks(found.heatmaps, architecture.cells).points, architecture=architecture)
     windows = _windows(_looked_at(pyramid, found, architecture), starts, architecture)

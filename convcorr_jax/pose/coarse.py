@@ -21,11 +21,18 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 from convcorr_jax import coords
 from convcorr_jax.pose.architecture import SHARED_STAGES, Architecture
-from convcorr_jax.pose.layers import HEATMAPS, convolution, max_pool, rectified, sum_of_resolutions
+from convcorr_jax.pose.layers import (
+    HEATMAPS,
+    convolution,
+    max_pool,
+    rectified,
+    spatial_dropout,
+    sum_of_resolutions,
+)
 
 Pyramid = tuple[Float[Array, "b _ _ _"], ...]
 """Maps of one batch, the finest level first."""
@@ -66,8 +73,10 @@ class Coarse(nn.Module):
     architecture: Architecture
 
     @nn.compact
-    def __call__(self, pyramid: Pyramid, *, train: bool) -> CoarseOutput:
-        """Heat-maps and shared features; training needs a key named ``dropout``.
+    def __call__(
+        self, pyramid: Pyramid, *, dropout_keys: Key[Array, " b"] | None = None
+    ) -> CoarseOutput:
+        """Heat-maps and shared features; maps are dropped in training alone, with a key an image.
 
         Raises:
             InputError: the images are smaller than the patch.
@@ -79,8 +88,7 @@ class Coarse(nn.Module):
         whole = _fill_up(pyramid, shape.padding_multiple)
         banks = [Bank(shape, name=f"level{i}")(images) for i, images in enumerate(whole)]
         maps = sum_of_resolutions([patches for patches, _ in banks])
-        dropout = nn.Dropout(shape.spatial_dropout, broadcast_dims=(1, 2))
-        maps = dropout(maps, deterministic=not train)
+        maps = spatial_dropout(maps, dropout_keys, shape.spatial_dropout)
         for i, features in enumerate(shape.hidden[1:]):
             maps = layer(maps, features, 1, name=f"hidden{i}")
         joints = convolution(

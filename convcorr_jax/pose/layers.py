@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax.nn.initializers import Initializer
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 from convcorr_jax.pose.architecture import NORM_GROUP, DType
 
@@ -84,6 +84,23 @@ class GroupNorm(nn.Module):
         gain = scale[None] * jax.lax.rsqrt(variance + _LEAST_VARIANCE)
         shift = bias[None] - middle * gain
         return (values * gain[:, None, None] + shift[:, None, None]).astype(maps.dtype)
+
+
+def spatial_dropout(
+    maps: Float[Array, "b h w c"], keys: Key[Array, " b"] | None, rate: float
+) -> Float[Array, "b h w c"]:
+    """Drop whole maps (Tompson et al. 2015, section 3.2); those kept are divided by how likely that is.
+
+    Args:
+        maps: of a batch.
+        keys: one an image, so that what an image loses does not depend on the others; without them nothing
+            is dropped.
+        rate: how likely a map is dropped.
+    """
+    if keys is None or not rate:
+        return maps
+    keep = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - rate, maps.shape[-1:]))(keys)
+    return maps * (keep.astype(maps.dtype) / (1 - rate))[:, None, None]
 
 
 def max_pool(maps: Float[Array, "b h w c"], window: int) -> Float[Array, "b h2 w2 c"]:

@@ -9,12 +9,14 @@ model's and E2 of the fine net's. The three phases minimise
 
 The paper leaves open, and here is chosen: the spatial model learns together with the fine net, of which it is
 independent, and then with all. The fine net's windows lie around the true joint, moved by up to one cell of the
-coarse heat-map each way, so that it learns what coarse errors look like from every joint, also from those that
-the coarse net misses on its training set, and from the others when it knows that set by heart.
+coarse heat-map each way, or by as much less as keeps the joint inside. So it learns what coarse errors are like
+from every joint, also from those that the coarse net misses on its training set, and from the others when it
+knows that set by heart.
 
 Source: Tompson et al. 2015, equations 1 and 2 and section 4.2.
 """
 
+from functools import partial
 from typing import Literal, NamedTuple, get_args
 
 import jax
@@ -44,7 +46,7 @@ class Losses(NamedTuple):
 
 
 def loss(
-    key: Key[Array, ""],
+    keys: Key[Array, " b"],
     params: cascade.Params,
     batch: Batch,
     *,
@@ -55,10 +57,17 @@ def loss(
 
     Parameters on which a phase does not depend have zero gradients.
 
+    Args:
+        keys: one a person, of all that is drawn for them.
+        params: of the cascade.
+        batch: of people.
+        architecture: of the cascade.
+        phase: which errors count.
+
     Raises:
         InputError: the images are smaller than the patch.
     """
-    dropout_key, window_key = jax.random.split(key)
+    dropout_keys, window_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
     frozen = phase == "fine"
     if frozen:
         params = params | {"coarse": jax.lax.stop_gradient(params["coarse"])}
@@ -67,7 +76,7 @@ def loss(
         batch.images,
         batch.torso,
         architecture=architecture,
-        dropout_key=None if frozen else dropout_key,
+        dropout_keys=None if frozen else dropout_keys,
     )
     size = coords.Size(*seen.heatmaps.shape[1:3])
     targets = gaussians(batch.points, size, architecture.cells)
@@ -76,7 +85,7 @@ def loss(
     if phase == "coarse":
         return e1, Losses(e1, none, none)
     e_spatial = heatmap_error(seen.selected, targets)
-    corners = training_corners(window_key, batch.points, architecture=architecture)
+    corners = training_corners(window_keys, batch.points, architecture=architecture)
     e2 = _fine_error(params, seen.maps, jnp.asarray(batch.points), corners, architecture)
     weight = 1.0 if frozen else FINE_WEIGHT
     return e1 + e_spatial + weight * e2, Losses(e1, e_spatial, e2)
@@ -92,15 +101,16 @@ def heatmap_error(
 
 
 def training_corners(
-    key: Key[Array, ""],
+    keys: Key[Array, " b"],
     points: Float[Array, "b j 2"] | Float[np.ndarray, "b j 2"],
     *,
     architecture: Architecture,
 ) -> Corners:
     """Where the fine net's windows start in training: around joints moved at random; see the module's text."""
-    reach = architecture.pooling
-    moved = jnp.asarray(points) + jax.random.uniform(key, points.shape, minval=-reach, maxval=reach)
-    return cascade.corners(moved, architecture=architecture)
+    inside = (architecture.fine_window - architecture.window_stride) / 2
+    reach = min(architecture.pooling, inside)
+    draw = partial(jax.random.uniform, shape=points.shape[1:], minval=-reach, maxval=reach)
+    return cascade.corners(jnp.asarray(points) + jax.vmap(draw)(keys), architecture=architecture)
 
 
 def _fine_error(

@@ -173,7 +173,8 @@ def training_curves(
                 axes.axvspan(start, end, color="0.93", zorder=0)
             start = end
         axes.grid(alpha=0.3)
-        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+        if lines:
+            axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     start = 0
     for name, end in phases.items():
         above.text(

@@ -180,13 +180,14 @@ def test_features_are_compared_with_the_largest_activation(monkeypatch):
     assert not comparison.check(ours, {"features": off}).equal
 
 
-def test_the_pose_cascade_and_its_gradient_are_torchs(monkeypatch):
+def test_the_pose_cascade_its_gradient_and_what_it_sees_are_torchs(monkeypatch):
     shape = tiny(features=(8, 8, 16), levels=3, group_norm=True)
     monkeypatch.setattr(pose_cascade, "small", lambda *_, pooling: replace(shape, pooling=pooling))
     monkeypatch.setattr(pose_cascade, "POOLINGS", (8,))
     monkeypatch.setattr(pose_cascade, "BATCH", 2)
-    forward, gradient = pose_cascade.CASE.comparisons()
-    for comparison in (forward, gradient):
+    monkeypatch.setattr(pose_cascade, "IMAGES", 6)
+    monkeypatch.setattr(pose_cascade, "SIDE_PX", 20)
+    for comparison in pose_cascade.CASE.comparisons():
         ours = {name: np.asarray(value) for name, value in comparison.ours().items()}
         task = torch_cascade.prepare(comparison.inputs)
         theirs = task.arrays(task.run())

@@ -9,10 +9,12 @@ import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.official import lsp
+from convcorr_jax.errors import InputError
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import small
 from convcorr_jax.pose.saved import load_cascade, save_cascade
-from eval import pose
+from eval import pose, pose_sections
+from tests.shown import assert_shown
 from train.pose_examples import prepare, read_people
 
 TINY = dataclasses.replace(
@@ -30,7 +32,7 @@ def run(tmp_path_factory):
     """The script's folder, with the model in it."""
     folder = tmp_path_factory.mktemp("pose")
     params = cascade.init(jax.random.key(3), TINY)
-    save_cascade(folder / "model", params, TINY, training={"steps": 0})
+    save_cascade(folder / "model", params, TINY, training={"dataset": "rendered", "people": 3})
     config = pose.Config(folder / "model.npz", rendered_train=TRAINED, batch=4, out=folder / "out")
     assert pose.main(config) == folder / "out" / "result.json"
     return folder
@@ -71,9 +73,32 @@ def test_the_shares_of_correct_joints_agree_with_loops(run):
         *("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "ubody", "total")
     ]
     assert result["sides"] == "the person's own"
-    assert result["training"] == {"steps": 0}
+    assert result["training"] == {"dataset": "rendered", "people": 3}
+    for net, columns in result["curves"].items():
+        if net != "alphas":
+            at = result["curves"]["alphas"].index(0.1)
+            assert {name: shares[at] for name, shares in columns.items()} == {
+                name: shares["0.1"] for name, shares in result["per_joint"][net].items()
+            }
     spread = result["spread_px"]["coarse"]["wrist"]
     assert spread["counted"] + spread["outliers"] <= 2 * TRAINED // 4
+
+
+def test_the_page_shows_a_row_a_net_and_threshold_beside_the_paper(run):
+    result = json.loads((run / "out" / "result.json").read_text())
+    joints, spreads = assert_shown(pose_sections.person, result, run / "out").tables
+    assert [row[0] for row in joints.rows] == [
+        *("cascade at 0.05, ours", "cascade at 0.1, ours", "cascade at 0.2, ours"),
+        *("coarse at 0.05, ours", "coarse at 0.1, ours", "coarse at 0.2, ours"),
+        "paper, MPII, PCKh at 0.5",
+    ]
+    assert joints.rows[2][-1] == result["pck"]["cascade"]["0.2"]
+    assert spreads.rows[0][0] == "cascade, ours"
+
+
+def test_an_empty_batch_is_refused(tmp_path):
+    with pytest.raises(InputError, match="batch is 0; at least 1 is expected"):
+        pose.main(pose.Config(batch=0, out=tmp_path))
 
 
 def test_pictures_are_there(run):

@@ -10,6 +10,7 @@ import pytest
 
 from convcorr_jax import files
 from convcorr_jax.datasets.official import lsp
+from convcorr_jax.errors import InputError
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import small
 from convcorr_jax.pose.saved import SavedCascade
@@ -32,12 +33,21 @@ def trained(monkeypatch) -> list[pose_cascade.Config]:
         write_run(config.out, config, seconds=0.0)
 
     def test(config: pose.Config) -> Path:
-        curve = {"alphas": [0.0, 0.1, 0.2, 0.3], "coarse": [0, 0, 1, 1], "cascade": [0, 1, 1, 1]}
-        pck = {"coarse": {"0.1": 0.0}, "cascade": {"0.1": 1.0}}
+        shares = {"coarse": [0, 0, 1, 1], "cascade": [0, 1, 1, 1]}
+        curves = {net: {"wrist": one, "total": one} for net, one in shares.items()}
+        pck = {"coarse": {"0.05": 0.0}, "cascade": {"0.05": 0.25}}
+        column = {"wrist": {"0.05": 0.25}, "total": {"0.05": 0.25}}
+        spread = {"wrist": {"x_px": 3.5, "y_px": None, "counted": 3, "outliers": 1}}
         config.out.mkdir(exist_ok=True)
         plan = {"steps": [3, 2, 1], "batch": 4}
         training = {"of": config.checkpoint.parent.name, "plan": plan, "people": 5}
-        told = {"pck": pck, "curves": curve, "training": training}
+        told = {
+            "pck": pck,
+            "per_joint": {"coarse": column, "cascade": column},
+            "spread_px": {"coarse": spread, "cascade": spread},
+            "curves": {"alphas": [0.0, 0.1, 0.2, 0.3], **curves},
+            "training": training,
+        }
         files.write_image(config.out / "people.jpg", np.zeros((8, 8, 3), np.uint8))
         files.write_json(config.out / "result.json", told)
         return config.out / "result.json"
@@ -64,13 +74,28 @@ def test_variants_differ_in_what_they_are_named_after(tmp_path, trained):
         "no_dropout": (8, "shared", 0.0),
     }
     assert {one.seed for one in trained} == {7}
-    for part in ("pck", "forward_ms", "training"):
+    for part in ("pck", "per_joint", "spread_px", "forward_ms", "training"):
         assert list(result[part]) == list(changed)
     assert result["training"]["16x"]["of"] == "16x"
     assert (tmp_path / "curves.png").is_file()
-    correct, _, times = assert_shown(pose_sections.cascade, result, tmp_path).tables
+    tables = assert_shown(pose_sections.cascade, result, tmp_path).tables
+    correct, joints, spreads, times = tables
     assert [row[:2] for row in correct.rows[:2]] == [("4x", "coarse"), ("4x", "cascade")]
+    assert joints.columns == ("", "wrist", "total", "head", "shoulder", "elbow")
+    assert joints.rows[0] == ("4x, ours", 0.25, 0.25, None, None, None)
+    assert joints.rows[5] == ("4x, paper", 0.604, None, 0.926, 0.73, 0.571)
+    assert spreads.rows[0] == ("4x, ours", 3.5, None, None, None)
+    assert spreads.rows[7] == ("8x, paper", 3.41, 1.46, None, 2.49)
     assert times.rows[0] == ("4x", 1.0, 0.5, 1.5, 157.2)
+
+
+@pytest.mark.parametrize(
+    "option", [{"pooling": 4}, {"cascade": "standard"}, {"spatial_dropout": 0.0}]
+)
+def test_what_the_variants_change_is_not_chosen_besides(tmp_path, trained, option):
+    with pytest.raises(InputError, match="are what the variants change"):
+        pose_ablations.main(pose_ablations.Config(out=tmp_path, **option))
+    assert not trained
 
 
 def test_what_was_trained_under_the_same_options_is_not_trained_again(tmp_path, trained):
@@ -80,6 +105,9 @@ def test_what_was_trained_under_the_same_options_is_not_trained_again(tmp_path, 
     assert len(trained) == 1
     told(dataclasses.replace(config, seed=1))
     assert [one.seed for one in trained] == [0, 1]
+    (tmp_path / "16x" / "run.json").write_text("{ damaged")
+    told(dataclasses.replace(config, seed=1))
+    assert [one.seed for one in trained] == [0, 1, 1]
 
 
 def test_every_part_takes_its_time(monkeypatch):

@@ -44,6 +44,12 @@ def test_a_cell_has_its_centre_in_the_middle_of_its_pixels():
     ("changes", "sentence"),
     [
         ({"features": (8,)}, "two stages or more"),
+        ({"left_right_pairs": ((0, 7),)}, r"cannot have left_right_pairs \(\(0, 7\),\)"),
+        ({"window": 4}, "cannot have window 4"),
+        ({"hidden": ()}, r"cannot have hidden \(\)"),
+        ({"spatial_dropout": 1.0}, "cannot have spatial_dropout 1.0"),
+        ({"fine_window": 0}, "cannot have fine_window 0"),
+        ({"levels": 0}, "cannot have levels 0"),
         ({"fine_window": 20}, "fine_window 20 must be a multiple of 8 pixels"),
         ({"input_size": Size(90, 320)}, "320 x 90 pixels is smaller than the 100 x 100"),
     ],

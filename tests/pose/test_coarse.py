@@ -17,7 +17,7 @@ from convcorr_jax.pose.coarse import Coarse
 def coarse_of(key, shape=TINY):
     images = jax.ShapeDtypeStruct((1, *shape.input_size, 3), jnp.uint8)
     pyramid = jax.eval_shape(partial(normalization.pyramid, levels=shape.levels), images)
-    params = Coarse(shape).lazy_init(key, pyramid, train=False)
+    params = Coarse(shape).lazy_init(key, pyramid)
     # Biases start at zero, where nobody would miss them, and heat-maps close to it.
     params["params"]["joints"]["kernel"] *= 100
     return jax.tree.map(lambda x: 0.1 * jnp.cos(jnp.arange(len(x))) if x.ndim == 1 else x, params)
@@ -25,7 +25,7 @@ def coarse_of(key, shape=TINY):
 
 @partial(jax.jit, static_argnames="shape")
 def applied(params, pyramid, shape=TINY):
-    return Coarse(shape).apply(params, pyramid, train=False)
+    return Coarse(shape).apply(params, pyramid)
 
 
 @partial(jax.jit, static_argnames="shape")
@@ -89,9 +89,8 @@ def test_spatial_dropout_drops_whole_maps_independently_and_keeps_the_expectatio
     pyramid = levels_of(examples(rng, count=1).images, shape)
 
     @jax.jit
-    def training(dropout_key):
-        rngs = {"dropout": dropout_key}
-        return Coarse(shape).apply(params, pyramid, train=True, rngs=rngs).heatmaps[0]
+    def training(key):
+        return Coarse(shape).apply(params, pyramid, dropout_keys=key[None]).heatmaps[0]
 
     kept = applied(params, pyramid, shape).heatmaps[0]
     found = jax.lax.map(training, jax.random.split(key, 2000), batch_size=100)

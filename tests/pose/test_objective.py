@@ -1,4 +1,5 @@
 from functools import partial
+from operator import itemgetter
 
 import jax
 import jax.numpy as jnp
@@ -7,8 +8,9 @@ import pytest
 from pose_architectures import TINY, examples, tiny
 
 from convcorr_jax.pose import cascade
+from convcorr_jax.pose.architecture import POOLINGS, flic, mpii, small
 from convcorr_jax.pose.heatmaps import gaussians
-from convcorr_jax.pose.objective import FINE_WEIGHT, PHASES, heatmap_error, loss
+from convcorr_jax.pose.objective import FINE_WEIGHT, PHASES, heatmap_error, loss, training_corners
 
 NO_DROPOUT = tiny(spatial_dropout=0.0)
 
@@ -20,7 +22,8 @@ value_and_grad = jax.jit(
 
 def gradients(key, batch, phase, shape=NO_DROPOUT):
     params = cascade.init(key, shape)
-    (value, losses), gradient = value_and_grad(key, params, batch, architecture=shape, phase=phase)
+    keys = jax.random.split(key, len(batch.images))
+    (value, losses), gradient = value_and_grad(keys, params, batch, architecture=shape, phase=phase)
     learns = {
         part: any(bool(x.any()) for x in jax.tree.leaves(gradient[part])) for part in gradient
     }
@@ -75,7 +78,8 @@ def test_the_fine_error_reaches_the_shared_features_alone(key, rng, kind):
     batch = examples(rng)
 
     def fine_error(params):
-        return loss(key, params, batch, architecture=shape, phase="joint")[1].e2
+        keys = jax.random.split(key, len(batch.images))
+        return loss(keys, params, batch, architecture=shape, phase="joint")[1].e2
 
     gradient = jax.jit(jax.grad(fine_error))(cascade.init(key, shape))["coarse"]["params"]
     reached = {
@@ -105,8 +109,37 @@ def test_a_few_steps_learn_an_example_by_heart(key, rng):
     batch = examples(rng, count=1)
     params = cascade.init(key, NO_DROPOUT)
     step = partial(value_and_grad, architecture=NO_DROPOUT, phase="joint")
-    (before, _), _ = step(key, params, batch)
+    (before, _), _ = step(key[None], params, batch)
     for _ in range(40):
-        (value, _), gradient = step(key, params, batch)
+        (value, _), gradient = step(key[None], params, batch)
         params = jax.tree.map(lambda x, g: x - 3e-3 * jnp.sign(g), params, gradient)
     assert float(value) < 0.5 * float(before)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [flic(), mpii(pooling=16), *(small(("nose",), (), pooling=pooling) for pooling in POOLINGS)],
+    ids=lambda shape: shape.name,
+)
+def test_training_windows_hold_their_joint_off_the_middle(key, rng, shape):
+    """The reach is a cell of the coarse heat-map, or what the window allows."""
+    points = jnp.asarray(rng.uniform(0, 127, (2000, 1, 2)), jnp.float32)
+    corners = training_corners(jax.random.split(key, 2000), points, architecture=shape)
+    within = points - corners
+    assert float(within.min()) >= -0.5
+    assert float(within.max()) <= shape.fine_window - 0.5
+    away = abs(within - (shape.fine_window - 1) / 2).max()
+    allowed = (shape.fine_window - shape.window_stride) / 2
+    reach = min(shape.pooling, allowed) + shape.window_stride / 2
+    assert reach - 1 < float(away) <= reach
+
+
+def test_what_is_drawn_for_a_person_does_not_depend_on_the_others(key, rng):
+    batch, shape = examples(rng, count=2), tiny(spatial_dropout=0.5)
+    keys = jax.random.split(key, 2)
+    params = cascade.init(key, shape)
+    step = partial(value_and_grad, architecture=shape, phase="joint")
+    (_, both), _ = step(keys, params, batch)
+    halves = [jax.tree.map(itemgetter(rows), (keys, batch)) for rows in (slice(1), slice(1, 2))]
+    alone = [step(own, params, one)[0][1] for own, one in halves]
+    np.testing.assert_allclose(both, np.mean(alone, axis=0), rtol=1e-5)

@@ -100,6 +100,16 @@ def test_a_damaged_description_is_refused(saved, text):
         load_cascade(saved)
 
 
+@pytest.mark.parametrize(("field", "value"), [("window", 4), ("levels", 0)])
+def test_an_impossible_architecture_is_refused(saved, field, value):
+    told = saved.with_suffix(".json")
+    found = json.loads(told.read_text())
+    found["architecture"][field] = value
+    told.write_text(json.dumps(found))
+    with pytest.raises(InputError, match=r"v2\.json is damaged, or is no pose cascade"):
+        load_cascade(saved)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"nowhere\.json does not exist"):
         load_cascade(tmp_path / "nowhere")

@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 
@@ -212,6 +214,39 @@ def test_a_killed_run_ends_at_the_same_weights(people, trained, compiled, tmp_pa
         assert one == other
 
 
+HOST = """
+import sys
+from pathlib import Path
+from tests.train.test_pose_cascade import config, pose_cascade, tiny
+pose_cascade.small = tiny
+people, out, coordinator, host = sys.argv[1:]
+pose_cascade.main(config(people, Path(out), coordinator=coordinator, hosts=2, host=int(host)))
+"""
+
+
+def test_two_hosts_train_one_cascade(people, trained, compiled, tmp_path):
+    """As one host does, up to rounding; the folder is shared, the first host writes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
+    hosts = [
+        subprocess.Popen(
+            [sys.executable, "-c", HOST, str(people), str(tmp_path), coordinator, str(host)],
+            env=os.environ | compiled,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for host in range(2)
+    ]
+    for one in hosts:
+        _, complaint = one.communicate(timeout=400)
+        assert one.returncode == 0, complaint
+    found, expected = (checkpoint.read_best(out / "checkpoints") for out in (tmp_path, trained))
+    assert found.step == expected.step
+    chex.assert_trees_all_close(found.params, expected.params, rtol=1e-3, atol=1e-5)
+    assert load_cascade(tmp_path / "model").architecture.name == "tiny"
+
+
 def test_a_finished_run_trains_no_more(people, trained, monkeypatch):
     monkeypatch.setattr(pose_cascade, "compiled_step", None)
     before = lines_of(trained)
@@ -219,10 +254,17 @@ def test_a_finished_run_trains_no_more(people, trained, monkeypatch):
     assert lines_of(trained) == before
 
 
+def test_a_run_whose_metrics_were_removed_ends_all_the_same(people, trained, tmp_path):
+    out = shutil.copytree(trained, tmp_path / "out")
+    (out / "metrics.jsonl").unlink()
+    pose_cascade.main(config(people, out))
+    assert json.loads((out / "result.json").read_text())["pck"] is None
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"pooling": 4}, "has checkpoints of tiny, not of tiny: .*pooling is 8 there and 4 here"),
+        ({"pooling": 8}, "has checkpoints of tiny, not of tiny: .*pooling is 4 there and 8 here"),
         ({"seed": 1}, "another training: seed is 0 there and 1 here"),
     ],
 )
@@ -244,11 +286,15 @@ def test_an_error_that_is_not_finite_stops_the_run(people, tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"batch": -1}, "batch is -1"),
-        ({"steps": (0, 0, 0)}, "steps is 0"),
+        ({"batch": 0}, "batch is 0; at least 1 is expected"),
+        ({"seed": -1}, "seed is -1; at least 0 is expected"),
+        ({"steps": (0, 0, 0)}, "one phase needs some"),
+        ({"steps": (10, -1, 5)}, r"steps are \(10, -1, 5\); none can be negative"),
+        ({"rates": (1e-3, float("nan"), 1e-3)}, "rates are .*; positive numbers are expected"),
+        ({"hosts": 2, "host": 1, "batch": 4}, "2 hosts need the address of a coordinator"),
         ({"validate_every": 0}, "validate_every is 0"),
         ({"dataset": "nowhere"}, "nowhere"),
-        ({"spatial_dropout": 1.5}, "spatial_dropout"),
+        ({"spatial_dropout": 1.5}, "cannot have spatial_dropout 1.5"),
     ],
 )
 def test_bad_options_are_refused(people, tmp_path, options, sentence):

@@ -1,6 +1,7 @@
 """torch: the pose cascade written down in modules, in the memory layout that is the faster."""
 
 import json
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,10 @@ from tests.reference import torch_pose
 
 
 def prepare(inputs: Arrays) -> Task:
-    """Build the nets in both layouts and keep the one that is faster at the task."""
+    """Build the nets in both layouts and keep the one that is faster at the task; or only copy."""
+    if str(inputs["task"]) == "copy":
+        maps, kept = (torch.from_numpy(inputs[name]) for name in ("maps", "kept"))
+        return Task(maps.clone, partial(_normalized_and_dropped, kept=kept))
     task = _Gradient if str(inputs["task"]) == "gradient" else _Forward
     made = [task(inputs, layout) for layout in (torch.contiguous_format, torch.channels_last)]
     fastest = min(made, key=lambda one: least_seconds(one.run))
@@ -100,6 +104,12 @@ class _Gradient(_Cascade):
     def arrays(found: dict[str, torch.Tensor]) -> Arrays:
         """By name."""
         return {name: one.numpy() for name, one in found.items()}
+
+
+def _normalized_and_dropped(copied: torch.Tensor, *, kept: torch.Tensor) -> Arrays:
+    """What ours is compared with."""
+    maps = torch_pose.normalize(copied.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    return {"maps": (maps * kept).numpy()}
 
 
 def _nested(flat: dict[str, np.ndarray]) -> dict[str, Any]:
