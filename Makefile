@@ -15,7 +15,8 @@ reproduce: .venv/run.stamp
 	.venv/bin/python -m eval.reproduce --out out/report $(if $(DATA),--data-root "$(DATA)")
 
 test: .venv/test.stamp
-	.venv/bin/python -m pytest
+	@# A module's fixtures are made once: its tests stay in one process.
+	.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: .venv/test.stamp
 	.venv/bin/ruff format --check .

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# JAX begins here, with one device: the first script to run would make every core one.
+jax.devices()
 
 # Linux lets a process map 65,530 pieces of memory; compiled programs take several each, and when none are left
 # the compiler crashes. No module of tests takes half of them.

@@ -229,11 +229,12 @@ def _chosen(config: Config, *names: str) -> dict[str, Any]:
 
 def architecture_of(config: Config, person: Record) -> Architecture:
     """The preset's, with the joints of the data set unless it has all of the preset's own."""
-    own = {"joints": person.names, "left_right_pairs": person.left_right_pairs}
-    preset = {"small": partial(small, **own), "paper-flic": flic, "paper-mpii": mpii}[config.preset]
+    names, pairs = person.names, person.left_right_pairs
+    of_all = partial(small, names, pairs)
+    preset = {"small": of_all, "paper-flic": flic, "paper-mpii": mpii}[config.preset]
     found = preset(**_chosen(config, "pooling"), cascade=config.cascade)
-    if not set(found.joints) <= set(person.names):
-        found = dataclasses.replace(found, **own)
+    if not set(found.joints) <= set(names):
+        found = dataclasses.replace(found, joints=names, left_right_pairs=pairs)
     return dataclasses.replace(found, dtype=config.dtype, **_chosen(config, "spatial_dropout"))
 
 

@@ -78,7 +78,7 @@ def compiled(tmp_path_factory):
     for name, value in options.items():
         jax.config.update(name, value)
     compilation_cache.reset_cache()
-    # The runs in this process have one device.
+    # As this process has.
     yield {name.upper(): str(value) for name, value in options.items()} | {
         "JAX_NUM_CPU_DEVICES": "1"
     }
