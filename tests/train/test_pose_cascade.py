@@ -264,7 +264,7 @@ def test_a_run_whose_metrics_were_removed_ends_all_the_same(people, trained, tmp
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"pooling": 8}, "has checkpoints of tiny, not of tiny: .*pooling is 4 there and 8 here"),
+        ({"pooling": 4}, "has checkpoints of tiny, not of tiny: .*pooling is 8 there and 4 here"),
         ({"seed": 1}, "another training: seed is 0 there and 1 here"),
     ],
 )
