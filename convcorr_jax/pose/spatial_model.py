@@ -2,7 +2,8 @@
 
 With e_v the coarse heat-map of joint v, the torso's being a Gaussian at its given place, joint A gets
 
-    log p_A = log(relu(e_A) + b_A) + sum over v != A of log(k_Av * relu(e_v) + b_Av),     p_A / max p_A,
+    log p_A = log o_A + sum over v != A of log(k_Av * relu(e_v) + b_Av),     o_A = relu(e_A) + b_A,
+    q_A = p_A / max p_A,                                                     q_A max(q_A o_A),
 
 where * is convolution, k_Av = softplus(prior) says how likely each displacement of A from v is, and
 b_Av = softplus(bias) how likely A is anywhere, whatever v says. A torso that is not given is a map of zeros,
@@ -10,8 +11,9 @@ and adds the same everywhere.
 
 Every joint hears from all others and from the torso, once, as in the model's source; the paper of 2015 calls
 its field a tree and does not say which. The priors reach from any cell of the heat-map to any other; flat, as
-they are at first, they change nothing. Dividing by the maximum, in place of a partition function, gives the
-peak the height of the Gaussian targets however many factors there are, and leaves it where it is.
+they are at first, they change nothing but by b_A. In place of a partition function the peak, which stays where
+it is, gets the height that o_A has at about that place: however many factors there are, a joint of which the
+coarse net is unsure stays unsure, as the squared error to the Gaussian targets wants it.
 
 Convolutions go through the Fourier transform, always: with windows as large as the maps themselves a direct
 convolution took 10 times as long on a CPU at 16x16 cells, and 60 times at 30x40.
@@ -52,7 +54,7 @@ class SpatialModel(nn.Module):
     def __call__(
         self, heatmaps: Float[Array, "b h w j"], torso: Float[Array, "b h w"]
     ) -> Float[Array, "b h w j"]:
-        """Heat-maps whose highest value is 1."""
+        """Heat-maps about as high as those that come in."""
         joints = len(self.architecture.joints)
         height, width = self.architecture.heatmap_size(self.architecture.input_size)
         background, own_background = (
@@ -65,13 +67,13 @@ class SpatialModel(nn.Module):
 
         evidence = jnp.concatenate([heatmaps, torso[..., None]], axis=-1).transpose(0, 3, 1, 2)
         evidence = nn.relu(evidence)
-        own = jnp.log(evidence[:, :-1] + nn.softplus(own_bias)[None, :, None, None])
+        own = evidence[:, :-1] + nn.softplus(own_bias)[None, :, None, None]
         heard = convolve(evidence, nn.softplus(prior), sources=_others(joints))
         # The transform's rounding may leave less than nothing.
         likely = nn.relu(heard) + nn.softplus(bias)[None, :, :, None, None]
-        log_p = own + jnp.log(likely).sum(axis=2)
+        log_p = jnp.log(own) + jnp.log(likely).sum(axis=2)
         found = jnp.exp(log_p - log_p.max(axis=(2, 3), keepdims=True))
-        return found.transpose(0, 2, 3, 1)
+        return (found * (found * own).max(axis=(2, 3), keepdims=True)).transpose(0, 2, 3, 1)
 
 
 def convolve(

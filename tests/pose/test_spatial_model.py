@@ -7,7 +7,12 @@ from pose_architectures import TINY
 
 from convcorr_jax.coords import Size
 from convcorr_jax.pose.heatmaps import gaussians, peaks
-from convcorr_jax.pose.spatial_model import SpatialModel, convolve, initial_priors
+from convcorr_jax.pose.spatial_model import (
+    OWN_BACKGROUND,
+    SpatialModel,
+    convolve,
+    initial_priors,
+)
 
 MODEL = SpatialModel(TINY)
 HEIGHT, WIDTH = TINY.heatmap_size(TINY.input_size)
@@ -21,12 +26,13 @@ def params_with(prior, key):
 
 def by_the_formula(params, heatmaps, torso):
     """Message by message, with SciPy's direct convolution."""
-    own = {name: np.asarray(value, float) for name, value in params["params"].items()}
-    softplus = {name: np.log1p(np.exp(value)) for name, value in own.items()}
+    given = {name: np.asarray(value, float) for name, value in params["params"].items()}
+    softplus = {name: np.log1p(np.exp(value)) for name, value in given.items()}
     evidence = np.maximum(np.concatenate([heatmaps, torso[..., None]], axis=-1), 0)
     found = np.zeros(heatmaps.shape)
     for image, joint in np.ndindex(len(heatmaps), heatmaps.shape[-1]):
-        p = evidence[image, :, :, joint] + softplus["own_bias"][joint]
+        own = evidence[image, :, :, joint] + softplus["own_bias"][joint]
+        p = own.copy()
         for place, source in enumerate(v for v in range(evidence.shape[-1]) if v != joint):
             message = scipy.signal.convolve(
                 evidence[image, :, :, source], softplus["prior"][joint, place], method="direct"
@@ -35,7 +41,8 @@ def by_the_formula(params, heatmaps, torso):
                 message[HEIGHT - 1 : 2 * HEIGHT - 1, WIDTH - 1 : 2 * WIDTH - 1]
                 + softplus["bias"][joint, place]
             )
-        found[image, :, :, joint] = p / p.max()
+        q = p / p.max()
+        found[image, :, :, joint] = q * (q * own).max()
     return found
 
 
@@ -61,14 +68,23 @@ def test_transforms_convolve_maps_of_any_size_directly(rng, size):
         np.testing.assert_allclose(found[image, 0, place], expected, atol=1e-4)
 
 
-def test_an_untrained_model_leaves_every_peak_where_it_is(key, rng):
+def test_an_untrained_model_changes_nothing_but_by_its_background(key, rng):
     heatmaps = jnp.asarray(rng.uniform(-0.2, 1, (4, HEIGHT, WIDTH, 3)), jnp.float32)
     params = MODEL.init(key, heatmaps, heatmaps[..., 0])
     found = MODEL.apply(params, heatmaps, heatmaps[..., 0])
     np.testing.assert_array_equal(
         peaks(found, TINY.cells).points, peaks(heatmaps, TINY.cells).points
     )
-    np.testing.assert_allclose(found.max(axis=(1, 2)), 1, atol=1e-6)
+    np.testing.assert_allclose(found, jnp.maximum(heatmaps, 0) + OWN_BACKGROUND, rtol=1e-5)
+
+
+def test_where_the_coarse_net_saw_nothing_the_others_decide(key, rng):
+    heatmaps, truth, torsos = two_people(rng)
+    params = params_with(initial_priors(*people(rng, 400), architecture=TINY), key)
+    torso = gaussians(torsos[:1, None], Size(HEIGHT, WIDTH), TINY.cells)[..., 0]
+    found = MODEL.apply(params, heatmaps[None].at[..., 0].set(-0.1), torso)
+    error = abs(peaks(found, TINY.cells).points[0, 0] - truth[0, 0])
+    assert float(error.max()) <= TINY.pooling
 
 
 # Three joints beside and above a torso, all about as far from it as people differ.

@@ -137,7 +137,8 @@ class SpatialModel(nn.Module):
         own = evidence[:, :-1] + functional.softplus(self.own_bias)[:, None, None]
         likely = functional.relu(heard) + functional.softplus(self.bias)[..., None, None]
         log_p = own.log() + likely.log().sum(dim=2)
-        return (log_p - log_p.amax(dim=(2, 3), keepdim=True)).exp()
+        found = (log_p - log_p.amax(dim=(2, 3), keepdim=True)).exp()
+        return found * (found * own).amax(dim=(2, 3), keepdim=True)
 
 
 def windows(

@@ -79,7 +79,7 @@ def comparisons() -> Iterator[Comparison]:
     yield Comparison(
         name=f"normalise and drop {IMAGES} x {SIDE_PX} x {SIDE_PX}; torch only copies",
         unit="image",
-        inputs={"task": np.array("copy"), "maps": maps, "kept": np.asarray(kept)},
+        inputs={"task": np.array("copy"), "maps": maps, "kept": np.array(kept)},
         ours=partial(_normalized_and_dropped, jnp.asarray(maps), keys),
         check=partial(check, tolerance=TOLERANCES["copy"]),
         wanted_ratio=1 / 3,
