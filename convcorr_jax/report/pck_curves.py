@@ -34,6 +34,6 @@ def pck_curves(
         axes.set_xlabel(x_label)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.grid(alpha=0.3)
-        axes.legend(frameon=False, fontsize=8, loc="lower right")
+        axes.legend(frameon=False, fontsize=8, loc="best")
     axes_of[0].set_ylabel("PCK")
     return figure
