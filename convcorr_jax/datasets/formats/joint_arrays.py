@@ -28,7 +28,7 @@ import h5py
 import numpy as np
 
 from convcorr_jax import files
-from convcorr_jax.datasets.formats import mat
+from convcorr_jax.datasets.formats import annopoints, mat
 from convcorr_jax.errors import InputError
 
 # The largest published prediction file, of all of MPII, takes some 10 MB.
@@ -38,8 +38,6 @@ _DAMAGE = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError),
     *(zipfile.BadZipFile, zlib.error, SyntaxError, tokenize.TokenError),
 )
-# MPII numbers its joints from 0.
-_MPII_JOINTS = 16
 # A name of x coordinates: what comes before, and the letter.
 _OF_X = re.compile(r"(|.*[._/])([xX])")
 
@@ -237,7 +235,7 @@ def _together(items: Sequence[mat.Value]) -> np.ndarray | tuple[str, ...] | None
 
 def _mpii_person(image: mat.Group) -> np.ndarray:
     """The joints of the only person of an image, 16 x 2 by id; NaN for those that are not there."""
-    points = np.full((_MPII_JOINTS, 2), np.nan)
+    points = np.full((annopoints.JOINTS, 2), np.nan)
     people = image.structs("annorect") if image.has("annorect") else ()
     if len(people) > 1:
         raise InputError(
@@ -245,14 +243,8 @@ def _mpii_person(image: mat.Group) -> np.ndarray:
             "one in every row"
         )
     for person in people:
-        for joints in person.structs("annopoints") if person.has("annopoints") else ():
-            for joint in joints.structs("point"):
-                number = joint.number("id")
-                if number not in range(_MPII_JOINTS) or not np.isnan(points[int(number)]).all():
-                    raise InputError(
-                        f"{joint.where} has the id {number}; 0 to 15 once each are expected"
-                    )
-                points[int(number)] = [_coordinate(joint, axis) for axis in "xy"]
+        for number, joint in annopoints.points_by_id(person).items():
+            points[number] = [_coordinate(joint, axis) for axis in "xy"]
     return points
 
 

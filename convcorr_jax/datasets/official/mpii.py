@@ -30,6 +30,7 @@ import numpy as np
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.formats import mat
+from convcorr_jax.datasets.formats.annopoints import points_by_id
 from convcorr_jax.datasets.official import mpii_flat, mpii_people
 from convcorr_jax.datasets.official.mpii_people import Person
 from convcorr_jax.datasets.records import Absent, Record
@@ -144,15 +145,9 @@ def read_person(annotated: mat.Group, *, frame: str, place: int, split: str) -> 
     """
     points = np.full((len(mpii_people.NAMES), 2), np.nan)
     visible = np.zeros(len(mpii_people.NAMES), bool)
-    for joints in annotated.structs("annopoints") if annotated.has("annopoints") else ():
-        for joint in joints.structs("point"):
-            number = joint.number("id")
-            if number not in range(len(points)) or not np.isnan(points[int(number), 0]):
-                raise InputError(
-                    f"{joint.where} has the id {number}; 0 to 15 once each are expected"
-                )
-            points[int(number)] = joint.number("x") - 1, joint.number("y") - 1
-            visible[int(number)] = joint.number_if_any("is_visible") != 0
+    for number, joint in points_by_id(annotated).items():
+        points[number] = joint.number("x") - 1, joint.number("y") - 1
+        visible[number] = joint.number_if_any("is_visible") != 0
     attributes = {}
     if annotated.has("objpos"):
         center = annotated.only_struct("objpos")

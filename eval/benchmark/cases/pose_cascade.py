@@ -1,9 +1,9 @@
 """The pose cascade: the same nets and parameters written down in torch modules.
 
 Forward are all heat-maps of a batch, those of the fine net in given windows; the gradient is that of the joint
-phase, by all parameters, without what only draws numbers: augmentation and SpatialDropout. These, with local
-contrast normalisation, have a comparison of their own: with what it takes to read and write as many numbers,
-torch's copy, of which they may take three times as long.
+phase, by all parameters, without what only draws numbers: augmentation and SpatialDropout. The latter, with
+local contrast normalisation, has a comparison of its own: with what it takes to read and write as many numbers,
+torch's copy, of which both together may take three times as long.
 
 Quality: heat-maps differ by at most 1e-4 of the highest one; the error and its gradient, by the first kernel
 and the spatial model's priors, by 1e-3. Of the copy torch then makes what we make, where no time is taken.
