@@ -72,9 +72,10 @@ def _local_mean(maps: jax.Array) -> jax.Array:
     for axis in (1, 2):
         size, reach = maps.shape[axis], WINDOW // 2
         weights = np.exp(-(np.arange(-reach, reach + 1.0) ** 2) / (2 * SIGMA_PX**2))
-        beyond = [(0, 0)] * 3
-        beyond[axis] = (reach, reach)
-        take = partial(jax.lax.slice_in_dim, _stored(jnp.pad(_stored(maps), beyond)), axis=axis)
+        beyond = jnp.zeros([reach if i == axis else n for i, n in enumerate(maps.shape)])
+        # Computed once and kept: fused into its nine uses it takes twice as long on a CPU.
+        padded = jax.lax.optimization_barrier(jnp.concatenate([beyond, maps, beyond], axis))
+        take = partial(jax.lax.slice_in_dim, padded, axis=axis)
         total = reduce(add, (float(w) * take(i, i + size) for i, w in enumerate(weights)))
         inside = np.convolve(np.ones(size), weights)[reach : reach + size]
         per_axis = [1] * 3
@@ -87,8 +88,3 @@ def _channel_mean(images: jax.Array) -> jax.Array:
     """``images.mean(axis=-1)``, which takes twice as long on a CPU."""
     channels = images.shape[-1]
     return reduce(add, (images[..., i] for i in range(channels))) * (1 / channels)
-
-
-def _stored(maps: jax.Array) -> jax.Array:
-    """Computed once and kept: fused into its nine uses a map takes twice as long on a CPU."""
-    return jax.lax.optimization_barrier(maps)
