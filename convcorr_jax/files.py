@@ -273,6 +273,27 @@ def with_ending(path: Path, ending: str) -> Path:
     return path.with_suffix(ending) if known else path.with_name(path.name + ending)
 
 
+@contextlib.contextmanager
+def json_file(path: Path, kind: str) -> Iterator[Any]:
+    """What a JSON file holds, to be taken apart in a ``with`` block.
+
+    Raises:
+        InputError: the file is missing, empty or no JSON, or the block met what it did not expect; the
+            sentence names the file, and by ``kind`` what it should have been.
+    """
+    check_file(path, kind)
+    try:
+        yield json.loads(path.read_text(encoding="utf-8"))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except (OSError, ValueError, OverflowError, RecursionError) as error:
+        raise InputError(f"{path} is damaged, or is no {kind}: {error}") from error
+    except (LookupError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path} is damaged, or is no {kind} ({type(error).__name__}: {error})"
+        ) from error
+
+
 def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
     """Write a mapping as indented JSON; NaN and infinity are refused, since JSON has neither."""
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"

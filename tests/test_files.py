@@ -202,6 +202,30 @@ def test_json_has_neither_nan_nor_infinity(tmp_path):
     assert json.loads(path.read_text()) == {"a": [1, 2.5, None]}
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "is empty"),
+        ("{", "is damaged, or is no list of cats: "),
+        ("[" * 100_000, "is damaged, or is no list of cats: "),
+        ("{}", r"is damaged, or is no list of cats \(KeyError: 'cats'\)"),
+        ("[]", "is no list of cats .TypeError: "),
+        ('{"cats": ["-1"]}', "a.json: a cat cannot have -1 legs"),
+    ],
+)
+def test_strange_content_of_json_names_the_file(tmp_path, text, sentence):
+    path = tmp_path / "a.json"
+    path.write_text(text)
+
+    def read() -> None:
+        with files.json_file(path, "list of cats") as found:
+            for legs in map(int, found["cats"]):
+                raise InputError(f"a cat cannot have {legs} legs")
+
+    with pytest.raises(InputError, match=sentence):
+        read()
+
+
 def test_images_and_arrays_come_back(tmp_path):
     files.write_image(tmp_path / "a.png", PHOTOGRAPH)
     np.testing.assert_array_equal(files.read_image(tmp_path / "a.png"), PHOTOGRAPH)

@@ -5,7 +5,6 @@ are not in it; their fingerprint is.
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -224,8 +223,7 @@ def load_model(path: Path) -> KeypointModel:
     told = files.with_ending(path, ".json")
     files.check_file(told, "keypoint model")
     arrays = read_arrays(files.with_ending(path, ".npz"), _ARRAYS)
-    try:
-        found = json.loads(told.read_text(encoding="utf-8"))
+    with files.json_file(told, "keypoint model") as found:
         network, square = find_network(found["network"]), Square(**found["square"])
         layers, names, eta = found["layers"], tuple(map(str, found["names"])), float(found["eta"])
         cells = SiftCells(square) if layers is None else ConvCells(network, tuple(layers), square)
@@ -251,5 +249,3 @@ def load_model(path: Path) -> KeypointModel:
             positive=found["positive"],
             eta=eta,
         )
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(f"{told} is damaged, or is no keypoint model: {error}") from error

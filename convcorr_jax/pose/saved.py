@@ -5,7 +5,6 @@ makes a model small enough to be shipped with the package.
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,12 +72,8 @@ def load_cascade(path: Path) -> SavedCascade:
         InputError: a file is missing, cut short, or not what `save_cascade` writes.
     """
     told = files.with_ending(path, ".json")
-    files.check_file(told, "pose cascade")
-    try:
-        found = json.loads(told.read_text(encoding="utf-8"))
+    with files.json_file(told, "pose cascade") as found:
         architecture, training = from_dict(found["architecture"]), dict(found["training"])
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(f"{told} is damaged, or is no pose cascade: {error}") from error
     shapes = _flat(jax.eval_shape(lambda: cascade.init(jax.random.key(0), architecture)))
     expected = {name: Expected(np.floating, one.shape) for name, one in shapes.items()}
     arrays = read_arrays(files.with_ending(path, ".npz"), expected)

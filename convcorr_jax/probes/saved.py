@@ -1,6 +1,5 @@
 """A probe on disk: the ridges it consists of in one ``.npz``, and what else there is to know in a ``.json``."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +9,6 @@ import numpy as np
 
 from convcorr_jax import files
 from convcorr_jax.datasets.arrays import Expected, read_arrays
-from convcorr_jax.errors import InputError
 from convcorr_jax.linear.ridge import Ridge
 
 
@@ -50,12 +48,8 @@ def load_probe(path: Path) -> SavedProbe:
         InputError: a file is missing, cut short, or not what `save_probe` writes.
     """
     listing = files.with_ending(path, ".json")
-    files.check_file(listing, "probe")
-    try:
-        told = json.loads(listing.read_text(encoding="utf-8"))
+    with files.json_file(listing, "probe") as told:
         names = [str(name) for name in told.pop("ridges")]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(f"{listing} is damaged, or is no probe: {error}") from error
     expected = {
         f"{name}:{field}": Expected(
             np.floating, (f"{name} features",) * (field == "weights") + (f"{name} targets",)

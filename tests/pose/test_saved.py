@@ -106,7 +106,7 @@ def test_an_impossible_architecture_is_refused(saved, field, value):
     found = json.loads(told.read_text())
     found["architecture"][field] = value
     told.write_text(json.dumps(found))
-    with pytest.raises(InputError, match=r"v2\.json is damaged, or is no pose cascade"):
+    with pytest.raises(InputError, match=rf"v2\.json: a pose cascade cannot have {field} {value}"):
         load_cascade(saved)
 
 

@@ -8,7 +8,6 @@ Source: Brostow, Fauqueur, Cipolla, "Semantic object classes in video", PRL 2009
 split are those of Badrinarayanan, Kendall, Cipolla, "SegNet", PAMI 2017.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +16,6 @@ import numpy as np
 from convcorr_jax import files
 from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.records import IGNORED_LABEL, Record
-from convcorr_jax.errors import InputError
 
 
 def read(folder: Path) -> Iterator[Record]:
@@ -28,16 +26,12 @@ def read(folder: Path) -> Iterator[Record]:
             missing, named by a path that leads out of the folder, or damaged.
     """
     path = folder / "meta.json"
-    files.check_file(path, "CamVid meta data")
-    try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
+    with files.json_file(path, "CamVid meta data") as meta:
         classes = tuple(str(name) for name in meta["classes"])
         ignored = int(meta["ignore_index"])
         stems = [
             (str(split), str(stem)) for split in meta["splits"] for stem in meta["splits"][split]
         ]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{path} is not laid out as CamVid meta data: {error}") from error
     for split, stem in stems:
         image = roots.member(folder, f"images/{stem}.jpg")
         mask = files.read_labels(roots.member(folder, f"masks/{stem}.png"))

@@ -11,7 +11,6 @@ since all other objects were mirrored to face right.
 Source: Ham, Cho, Schmid, Ponce, "Proposal Flow", CVPR 2016.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -41,24 +40,13 @@ def read_pairs(folder: str | Path) -> PairSet:
     """
     folder = Path(folder)
     path = folder / "annotations.json"
-    files.check_file(path, "PF-WILLOW annotation")
-    try:
-        annotations = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is damaged or no JSON: {error}") from error
-    try:
+    with files.json_file(path, "PF-WILLOW annotation") as annotations:
         records = [_record(folder, entry, annotations) for entry in annotations["images"]]
         position = {entry["id"]: index for index, entry in enumerate(annotations["images"])}
         pairs = [
             Pair(str(subset), position[source], position[target])
             for subset, source, target in annotations["pairs"]
         ]
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
-        raise InputError(
-            f"{path} is not laid out as PF-WILLOW annotations ({type(error).__name__}: {error})"
-        ) from error
     if len(position) != len(records):
         raise InputError(f"{path}: two images have the same id")
     return PairSet(tuple(records), tuple(pairs))

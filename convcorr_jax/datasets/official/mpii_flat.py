@@ -13,7 +13,6 @@ head's size, and number nobody: people are numbered here as they come.
 Coordinates are 1-based, as the release's.
 """
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -123,18 +122,13 @@ def _column(stored: Any, name: str) -> np.ndarray:
 
 
 def _json_people(path: Path, split: str, places: Counter[str]) -> list[Person]:
-    files.check_file(path, "JSON")
     people = []
-    try:
-        for entry in json.loads(path.read_text(encoding="utf-8")):
+    with files.json_file(path, "MPII annotation") as entries:
+        for entry in entries:
             # JSON can spell half a character, which no file name and no report can hold.
             frame = str(entry["image"]).encode(errors="replace").decode()
             people.append(_json_person(entry, frame, places[frame], split))
             places[frame] += 1
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise InputError(
-            f"{path} is damaged, or not laid out as MPII's JSON ({type(error).__name__}: {error})"
-        ) from error
     return people
 
 

@@ -19,7 +19,6 @@ Source: Min, Lee, Ponce, Cho, "SPair-71k: A Large-scale Benchmark for Semantic C
 arXiv:1908.10543; https://cvlab.postech.ac.kr/research/SPair-71k.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -126,12 +125,7 @@ def read_annotation(path: Path) -> Annotation:
     Raises:
         InputError: the file is missing, no JSON, or of another layout.
     """
-    files.check_file(path, "SPair-71k annotation")
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is damaged or no JSON: {error}") from error
-    try:
+    with files.json_file(path, "SPair-71k annotation") as stored:
         xmin, ymin, xmax, ymax = (float(corner) for corner in stored["bndbox"])
         points = np.full((len(NAMES), 2), np.nan)
         for name, point in stored["kps"].items():
@@ -145,10 +139,6 @@ def read_annotation(path: Path) -> Annotation:
             points,
             {flag: float(stored[flag]) for flag in _FLAGS if flag in stored},
         )
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise InputError(
-            f"{path} is not laid out as a picture of SPair-71k ({type(error).__name__}: {error})"
-        ) from error
 
 
 def _root(source: Path) -> Path:

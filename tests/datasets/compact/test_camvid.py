@@ -55,7 +55,10 @@ def test_frames_come_with_their_labels(folder: Path):
     ("damage", "sentence"),
     [
         (lambda folder: (folder / "meta.json").unlink(), "does not exist; a CamVid meta data"),
-        (lambda folder: (folder / "meta.json").write_text("[1"), "not laid out as CamVid"),
+        (
+            lambda folder: (folder / "meta.json").write_text("[1"),
+            "is damaged, or is no CamVid meta data",
+        ),
         (lambda folder: (folder / "masks/a.png").unlink(), r"a\.png does not exist"),
         (
             lambda folder: shutil.copy(folder / "images/a.jpg", folder / "masks/a.png"),
