@@ -283,7 +283,7 @@ def small(
         hidden=(128, 64, 64),
         spatial_dropout=0.2,
         fine_window=24,
-        fine_features=16,
+        fine_features=32,
         cascade=cascade,
         group_norm=True,
     )

@@ -89,8 +89,8 @@ def test_it_finds_genuine_people():
     people = prepare(read_people(genuine("lspet"), part="test")[:100], model.architecture)
     found = find_joints(model.params, people, architecture=model.architecture, batch=50)
     scores = score(found, people, model.architecture.joints)
-    assert scores.cascade[0] > scores.coarse[0] + 0.02
-    assert scores.cascade[2] > 0.2
+    assert scores.cascade[0] > scores.coarse[0] + 0.03
+    assert scores.cascade[2] > 0.24
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"architecture": {}, "training": {}}', "[]"])
