@@ -7,14 +7,14 @@ end to end can be had from here.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from convcorr_jax.photographs import Matches as Matches
-    from convcorr_jax.photographs import PhotographAlignment as PhotographAlignment
-    from convcorr_jax.photographs import align_photographs as align_photographs
-    from convcorr_jax.photographs import carry_to_b as carry_to_b
-    from convcorr_jax.photographs import spread_matches as spread_matches
-    from convcorr_jax.photographs import warp_onto_b as warp_onto_b
+    from convcorr_jax.matching import Matches as Matches
+    from convcorr_jax.matching import PhotographAlignment as PhotographAlignment
+    from convcorr_jax.matching import align_photographs as align_photographs
+    from convcorr_jax.matching import carry_to_b as carry_to_b
+    from convcorr_jax.matching import spread_matches as spread_matches
+    from convcorr_jax.matching import warp_onto_b as warp_onto_b
 
-_FROM_PHOTOGRAPHS = (
+_FROM_MATCHING = (
     "Matches",
     "PhotographAlignment",
     "align_photographs",
@@ -26,8 +26,8 @@ _FROM_PHOTOGRAPHS = (
 
 def __getattr__(name: str) -> Any:
     """Import on first use: the command line's help need not wait for JAX."""
-    if name not in _FROM_PHOTOGRAPHS:
+    if name not in _FROM_MATCHING:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from convcorr_jax import photographs
+    from convcorr_jax import matching
 
-    return getattr(photographs, name)
+    return getattr(matching, name)

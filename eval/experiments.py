@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from convcorr_jax.datasets import roots
 from convcorr_jax.report.page import Section
+from convcorr_jax.report.sections import correspondence, probes
+from convcorr_jax.report.sections import pose as pose_sections
 from eval import (
     face_landmarks,
     flow_accuracy,
@@ -15,13 +17,10 @@ from eval import (
     patch_reconstruction,
     pose,
     pose_ablations,
-    pose_sections,
-    probe_sections,
     receptive_field_average,
     receptive_fields,
     rgb_reconstruction,
     ridge_keypoints,
-    sections,
     segmentation,
     semantic_directions,
 )
@@ -54,7 +53,7 @@ def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
         "receptive_fields",
         receptive_fields.main,
         receptive_fields.Config(out=out / "receptive_fields"),
-        sections.receptive_fields,
+        correspondence.receptive_fields,
     )
     if data_root is None:
         return (
@@ -63,7 +62,7 @@ def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
                 "warped_photographs",
                 flow_accuracy.main,
                 flow_accuracy.Config(seeds=2, out=out / "warped_photographs"),
-                sections.accuracy,
+                correspondence.accuracy,
             ),
             transfer_experiment(
                 out, "rendered", "neighbors", rendered_train=150, rendered_test=8, sizes_px=(227,)
@@ -77,7 +76,7 @@ def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
                     windows=40,
                     out=out / "keypoint_classification",
                 ),
-                sections.classification,
+                correspondence.classification,
             ),
             Experiment(
                 "keypoint_prediction",
@@ -85,7 +84,7 @@ def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
                 keypoint_prediction.Config(
                     images=30, rounds=1, folds=2, rendered_train=60, out=out / "keypoint_prediction"
                 ),
-                sections.prediction,
+                correspondence.prediction,
             ),
             *_figures_1_and_2(out, patch_database=out / "patch_database"),
             *_rendered_probes(out),
@@ -117,13 +116,13 @@ def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
                     classify,
                     keypoint_classification.main,
                     keypoint_classification.Config(out=out / classify, **shared),
-                    sections.classification,
+                    correspondence.classification,
                 ),
                 Experiment(
                     predict,
                     keypoint_prediction.main,
                     keypoint_prediction.Config(out=out / predict, **shared),
-                    sections.prediction,
+                    correspondence.prediction,
                 ),
             ]
     if (data_root / "imagenet_sample").is_dir():
@@ -158,7 +157,7 @@ def _figures_1_and_2(out: Path, *, patch_database: Path, **options: Any) -> list
             patch_reconstruction.Config(
                 database=patch_database, out=out / "patch_reconstruction", **options
             ),
-            sections.reconstruction,
+            correspondence.reconstruction,
         ),
         Experiment(
             "receptive_field_average",
@@ -166,7 +165,7 @@ def _figures_1_and_2(out: Path, *, patch_database: Path, **options: Any) -> list
             receptive_field_average.Config(
                 database=patch_database, out=out / "receptive_field_average", **options
             ),
-            sections.receptive_field_average,
+            correspondence.receptive_field_average,
         ),
     ]
 
@@ -180,19 +179,19 @@ def _rendered_probes(out: Path) -> list[Experiment]:
             "ridge_keypoints",
             ridge_keypoints.main,
             ridge_keypoints.Config(out=out / "ridge_keypoints", **few),
-            probe_sections.keypoints,
+            probes.keypoints,
         ),
         Experiment(
             "rgb_reconstruction",
             rgb_reconstruction.main,
             rgb_reconstruction.Config(images=(60, 120), out=out / "rgb_reconstruction", **few),
-            probe_sections.colors,
+            probes.colors,
         ),
         Experiment(
             "segmentation",
             segmentation.main,
             segmentation.Config(copies=3, out=out / "segmentation", **few),
-            probe_sections.segmentation,
+            probes.segmentation,
         ),
         Experiment(
             "semantic_directions",
@@ -200,7 +199,7 @@ def _rendered_probes(out: Path) -> list[Experiment]:
             semantic_directions.Config(
                 rendered_train=150, rendered_test=50, out=out / "semantic_directions"
             ),
-            probe_sections.directions,
+            probes.directions,
         ),
     ]
 
@@ -221,7 +220,7 @@ def _prepared_probes(out: Path, data_root: Path) -> list[Experiment]:
                 ridge_keypoints.Config(
                     dataset="lspet", data_root=data_root, out=out / "lspet_ridge_keypoints"
                 ),
-                probe_sections.keypoints,
+                probes.keypoints,
             )
         )
     photographs = tuple(one for one in ("imagenet_sample", "mini_imagenet") if one in there)
@@ -233,7 +232,7 @@ def _prepared_probes(out: Path, data_root: Path) -> list[Experiment]:
                 rgb_reconstruction.Config(
                     datasets=photographs, data_root=data_root, out=out / "rgb_reconstruction"
                 ),
-                probe_sections.colors,
+                probes.colors,
             )
         )
     if "camvid" in there:
@@ -244,7 +243,7 @@ def _prepared_probes(out: Path, data_root: Path) -> list[Experiment]:
                 segmentation.Config(
                     dataset="camvid", data_root=data_root, out=out / "segmentation"
                 ),
-                probe_sections.segmentation,
+                probes.segmentation,
             )
         )
     if "lfw_attributes" in there:
@@ -255,7 +254,7 @@ def _prepared_probes(out: Path, data_root: Path) -> list[Experiment]:
                 semantic_directions.Config(
                     dataset="lfw_attributes", data_root=data_root, out=out / "semantic_directions"
                 ),
-                probe_sections.directions,
+                probes.directions,
             )
         )
     return found
@@ -263,7 +262,7 @@ def _prepared_probes(out: Path, data_root: Path) -> list[Experiment]:
 
 def _landmarks(out: Path, name: str, **options: Any) -> Experiment:
     config = face_landmarks.Config(out=out / name, **options)
-    return Experiment(name, face_landmarks.main, config, probe_sections.landmarks)
+    return Experiment(name, face_landmarks.main, config, probes.landmarks)
 
 
 def transfer_experiment(
@@ -277,4 +276,4 @@ def transfer_experiment(
     """`eval.keypoint_transfer` with these settings, in a subfolder of its own."""
     name = name or f"{dataset}_{protocol}"
     config = keypoint_transfer.Config(dataset=dataset, protocol=protocol, out=out / name, **options)
-    return Experiment(name, keypoint_transfer.main, config, sections.transfer)
+    return Experiment(name, keypoint_transfer.main, config, correspondence.transfer)

@@ -22,12 +22,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax import coords, files
+from convcorr_jax import coords
 from convcorr_jax.backbone.weights import load
-from convcorr_jax.cli.scripts import run
-from convcorr_jax.datasets.categories import RENDERED
 from convcorr_jax.datasets.records import Record, load_image
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import make_folder, write_image, write_json
 from convcorr_jax.metrics.landmark_error import (
     FAILURE,
     cumulative,
@@ -39,10 +38,19 @@ from convcorr_jax.probes.look_back import look_back_sets
 from convcorr_jax.report.colors import name_colors
 from convcorr_jax.report.figures import image_grid, pixels, points_overlay
 from convcorr_jax.report.plots import cumulative_curves
-from convcorr_jax.runlog import write_run
+from convcorr_jax.runtime.runlog import write_run
+from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime.stages import stage
 from convcorr_jax.shapes import Image
-from convcorr_jax.stages import stage
-from train.landmark_faces import FRAME_MARGIN, RGB_PX, FaceSet, frame_of, read_faces, rgb
+from convcorr_jax.tasks.keypoints.categories import RENDERED
+from convcorr_jax.tasks.landmarks.faces import (
+    FRAME_MARGIN,
+    RGB_PX,
+    FaceSet,
+    frame_of,
+    read_faces,
+    rgb,
+)
 from train.ridge_probes import LANDMARK_LAYER, Learning, fit_faces, mean_face
 
 PUBLISHED = {
@@ -73,7 +81,7 @@ Found = dict[str, np.ndarray]
 def main(config: Config) -> Path:
     """Fit, predict, score, and write ``result.json`` and pictures; returns its path."""
     started = time.perf_counter()
-    out = files.make_folder(config.out)
+    out = make_folder(config.out)
     weights = load(config.network, config.weights)
     layer = config.layer or LANDMARK_LAYER
     train = read_faces(config.train, config.data_root, test=False, rendered=config.rendered_train)
@@ -138,7 +146,7 @@ def main(config: Config) -> Path:
         "inner": _inner(train, outer),
         "published": PUBLISHED,
     }
-    files.write_json(out / "result.json", result)
+    write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 
@@ -197,7 +205,7 @@ def _draw(test: FaceSet, seen: Found, last: int, outer: dict[str, np.ndarray], c
         x_label="mean error of a face, over the distance of the outer eye corners",
         y_label="faces",
     )
-    files.write_image(config.out / "cumulative_error.png", pixels(figure))
+    write_image(config.out / "cumulative_error.png", pixels(figure))
     order = np.argsort(outer["look_back"].mean(axis=1))
     chosen = order[np.linspace(0, len(order) - 1, min(config.shown, len(order))).astype(int)]
     rows = [_row(test.records[face], face, seen, last) for face in chosen]
@@ -209,7 +217,7 @@ def _draw(test: FaceSet, seen: Found, last: int, outer: dict[str, np.ndarray], c
         ]
         for face in chosen
     ]
-    files.write_image(
+    write_image(
         config.out / "figure_3.jpg", pixels(image_grid(rows, captions=captions, cell_px=PANEL_PX))
     )
 

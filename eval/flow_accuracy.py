@@ -14,17 +14,17 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from convcorr_jax import files
 from convcorr_jax.backbone.weights import load
-from convcorr_jax.cli.scripts import run
 from convcorr_jax.datasets.photographs import photographs
-from convcorr_jax.datasets.warped_photographs import warped_pair
 from convcorr_jax.descriptors.convolutional import PAPER_RECIPES, RECIPES
 from convcorr_jax.flow.warping import upsample_flow
+from convcorr_jax.io import make_folder, write_json
 from convcorr_jax.metrics.pck import Protocol, pck
-from convcorr_jax.runlog import plain, progress, write_run
-from eval import transfer
-from eval.methods import align_pairs, describe, methods_for
+from convcorr_jax.runtime.runlog import plain, progress, write_run
+from convcorr_jax.runtime.script import run
+from convcorr_jax.synthetic.warped_photographs import warped_pair
+from convcorr_jax.tasks.transfer import protocols
+from convcorr_jax.tasks.transfer.methods import align_pairs, describe, methods_for
 
 ALPHAS = (0.025, 0.05, 0.1)
 CORNERS = Protocol(
@@ -53,7 +53,7 @@ class Config:
 def main(config: Config) -> Path:
     """Align every pair by every method and write ``result.json``; returns its path."""
     started = time.perf_counter()
-    out = files.make_folder(config.out)
+    out = make_folder(config.out)
     weights = load(config.network, config.weights)
     network = weights.network
     chosen = [(index, seed) for seed in range(config.seeds) for index in range(len(photographs()))]
@@ -63,16 +63,16 @@ def main(config: Config) -> Path:
     ]
     records = [record for pair in warped for record in (pair.source, pair.target)]
     pairs = np.arange(len(records)).reshape(-1, 2)
-    keypoints = transfer.keypoints_of(records)
+    keypoints = protocols.keypoints_of(records)
     predictions, errors = {}, {}
     recipes = RECIPES[network.name], PAPER_RECIPES[network.name]
     for method in methods_for(*recipes, boxed=False):
         described = describe(records, method, weights, boxed=False)
         flows = align_pairs(described, pairs, method)
-        predictions[method.name] = transfer.carried(keypoints.points, pairs, described, flows.flow)
+        predictions[method.name] = protocols.carried(keypoints.points, pairs, described, flows.flow)
         errors[method.name] = _endpoint_error(warped, described.to_px, flows.flow)
         # The same for every method, whatever its grid.
-        predictions["copy"] = transfer.copied(keypoints.points, pairs, described)
+        predictions["copy"] = protocols.copied(keypoints.points, pairs, described)
         errors["copy"] = _endpoint_error(warped, described.to_px, np.zeros_like(flows.flow))
 
     truth = keypoints.points[pairs[:, 1]]
@@ -106,7 +106,7 @@ def main(config: Config) -> Path:
             for name, predicted in predictions.items()
         },
     }
-    files.write_json(out / "result.json", result)
+    write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 

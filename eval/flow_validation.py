@@ -18,15 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from convcorr_jax import files
+from convcorr_jax import synthetic
 from convcorr_jax.backbone.weights import Weights, load
-from convcorr_jax.cli.scripts import run
-from convcorr_jax.datasets import opening, roots, synthetic
+from convcorr_jax.datasets import opening, roots
 from convcorr_jax.descriptors.convolutional import PAPER_RECIPES, RECIPES
+from convcorr_jax.io import make_folder, write_json
 from convcorr_jax.metrics.pck import PF_WILLOW, pck
-from convcorr_jax.runlog import plain, write_run
-from eval import transfer
-from eval.methods import Method, align_pairs, describe, methods_for
+from convcorr_jax.runtime.runlog import plain, write_run
+from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks.transfer import protocols
+from convcorr_jax.tasks.transfer.methods import Method, align_pairs, describe, methods_for
 
 ALPHA = 0.05
 VALIDATION_SEED = 1
@@ -53,7 +54,7 @@ class Config:
 def main(config: Config) -> Path:
     """Score every smoothness of every method and write ``result.json``; returns its path."""
     started = time.perf_counter()
-    out = files.make_folder(config.out)
+    out = make_folder(config.out)
     weights = load(config.network, config.weights)
     sets = {
         "rendered": _neighbors(
@@ -78,9 +79,9 @@ def main(config: Config) -> Path:
         found = _earlier(path, settings)
         if found is None:
             found = _validate(method, config.smoothness, sets, willow, weights)
-            files.write_json(path, {"settings": settings, "found": found})
+            write_json(path, {"settings": settings, "found": found})
         result["methods"][method.name] = found
-    files.write_json(out / "result.json", result)
+    write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 
@@ -124,21 +125,21 @@ def _faces(config: Config):
 
 
 def _neighbors(records, weights):
-    near = transfer.neighborhoods(records, weights)
+    near = protocols.neighborhoods(records, weights)
     return records, near._replace(neighbors=near.neighbors[:, :NEAREST]).pairs
 
 
 def _scores(method, grid, records, pairs, boxed, weights) -> list[dict[str, float]]:
     """PCK of every category at every smoothness."""
     described = describe(records, method, weights, boxed=boxed)
-    keypoints = transfer.keypoints_of(records)
+    keypoints = protocols.keypoints_of(records)
     targets = pairs[:, 1]
     longer = np.array([max(records[one].box.width, records[one].box.height) for one in targets])
     groups = [records[one].category for one in targets]
     rows = []
     for smoothness in grid:
         flows = align_pairs(described, pairs, dataclasses.replace(method, smoothness=smoothness))
-        predicted = transfer.carried(keypoints.points, pairs, described, flows.flow)
+        predicted = protocols.carried(keypoints.points, pairs, described, flows.flow)
         counted = keypoints.visible[targets] & ~np.isnan(predicted).any(axis=-1)
         score = pck(
             predicted,

@@ -23,21 +23,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from convcorr_jax import files
 from convcorr_jax.backbone.weights import Weights, load
-from convcorr_jax.cli.scripts import run
-from convcorr_jax.datasets.categories import RENDERED, Category, read_categories
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import make_folder, write_image, write_json
 from convcorr_jax.keypoints import classification
 from convcorr_jax.keypoints.classification import UNKNOWN, Classified, Samples
 from convcorr_jax.linear.svm import Loss
 from convcorr_jax.report import plots
 from convcorr_jax.report.figures import pixels
-from convcorr_jax.runlog import progress, write_run
-from convcorr_jax.stages import stage
-from eval import keypoint_features
-from eval.keypoint_features import Keypoints, Settings, keypoints_of, sift_name
-from eval.keypoint_responses import Contender, figure_4
+from convcorr_jax.runtime.runlog import progress, write_run
+from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime.stages import stage
+from convcorr_jax.tasks.keypoints import features
+from convcorr_jax.tasks.keypoints.categories import RENDERED, Category, read_categories
+from convcorr_jax.tasks.keypoints.features import Keypoints, Settings, keypoints_of, sift_name
+from convcorr_jax.tasks.keypoints.responses import Contender, figure_4
 
 LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 RADII_PX = (10, 20, 40, 80, 160)
@@ -55,7 +55,7 @@ class Config:
     layers: tuple[str, ...] = LAYERS
     radii_px: tuple[int, ...] = RADII_PX
     """Of SIFT."""
-    side_px: int = keypoint_features.VOC_SIDE_PX
+    side_px: int = features.VOC_SIDE_PX
     """Longer side to which photographs are resized."""
     interpolate: bool = False
     """Beyond the paper: read layers between the nearest columns."""
@@ -105,7 +105,7 @@ def main(config: Config) -> Path:
     """Classify by every feature, and write ``result.json`` and pictures; returns its path."""
     started = time.perf_counter()
     _check(config)
-    out = files.make_folder(config.out)
+    out = make_folder(config.out)
     weights = load(config.network, config.weights)
     settings = Settings(config.side_px, config.layers, config.radii_px, config.interpolate)
     categories = read_categories(
@@ -144,7 +144,7 @@ def main(config: Config) -> Path:
     _draw(tasks, best, curve, config)
     if config.windows:
         result["figure_4"] = _figure_4(tasks[0], best, weights, config)
-    files.write_json(out / "result.json", result)
+    write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 
@@ -176,9 +176,7 @@ def _check_keypoints(chosen: Sequence[str], category: Category) -> None:
 
 def _task(category: Category, weights: Weights, settings: Settings, config: Config) -> Task:
     keypoints = keypoints_of(category)
-    described = keypoint_features.features(
-        category, keypoints, weights, settings, config.out / "features"
-    )
+    described = features.features(category, keypoints, weights, settings, config.out / "features")
     outcomes = {}
     for name in progress(settings.names, what=f"{category.name}: classifying"):
         samples = Samples(described[name].astype(np.float32), *keypoints[:3])
@@ -240,14 +238,14 @@ def _draw(
         y_label="accuracy in cross-validation",
         dashed=tuple(map(sift_name, config.radii_px)),
     )
-    files.write_image(config.out / "figure_5.png", pixels(picture))
+    write_image(config.out / "figure_5.png", pixels(picture))
     for task in tasks:
         tables = {
             f"{name}: {100 * task.accuracy(name):.1f} %": task.confusion(name)
             for name in best.values()
         }
         picture = plots.confusions(tables, names=task.category.names)
-        files.write_image(config.out / f"confusion_{task.category.name}.png", pixels(picture))
+        write_image(config.out / f"confusion_{task.category.name}.png", pixels(picture))
 
 
 def _figure_4(
@@ -267,7 +265,7 @@ def _figure_4(
         windows=config.windows,
         side_px=config.side_px,
     )
-    files.write_image(config.out / "figure_4.png", found.picture)
+    write_image(config.out / "figure_4.png", found.picture)
     return found.facts
 
 

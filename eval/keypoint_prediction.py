@@ -20,20 +20,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax import coords, files
+from convcorr_jax import coords
 from convcorr_jax.backbone.weights import Weights, load
-from convcorr_jax.cli.scripts import run
-from convcorr_jax.datasets.categories import Category
 from convcorr_jax.datasets.records import load_image
+from convcorr_jax.io import make_folder, write_image, write_json
 from convcorr_jax.keypoints.candidates import Cells
 from convcorr_jax.keypoints.model import decide, look
 from convcorr_jax.keypoints.prior import POSITIVES
 from convcorr_jax.metrics.pck import LONG_2014, Pck
 from convcorr_jax.report.colors import name_colors
 from convcorr_jax.report.figures import image_grid, pixels, points_overlay
-from convcorr_jax.runlog import plain, progress, write_run
+from convcorr_jax.runtime.runlog import plain, progress, write_run
+from convcorr_jax.runtime.script import run
 from convcorr_jax.shapes import Image
-from eval.category_scores import pck_of
+from convcorr_jax.tasks.keypoints.categories import Category
+from convcorr_jax.tasks.keypoints.scores import pck_of
 from train.keypoint_detectors import Training, categories_of, cells_of, trained
 
 ALPHAS = (0.05, 0.1, 0.2)
@@ -65,7 +66,7 @@ class Outcome(NamedTuple):
 def main(config: Config) -> Path:
     """Train, predict, score, and write ``result.json`` and a picture; returns its path."""
     started = time.perf_counter()
-    out = files.make_folder(config.out)
+    out = make_folder(config.out)
     weights = load(config.network, config.weights)
     categories = categories_of(config)
     descriptions = {cells.name: cells for cells in cells_of(config, weights)}
@@ -82,7 +83,7 @@ def main(config: Config) -> Path:
             positive: {one: part[positive] for one, part in parts.items()} for positive in POSITIVES
         }
     scores = {name: pck_of(categories, found, alphas=ALPHAS) for name, found in predicted.items()}
-    files.write_image(out / "figure_6.jpg", _figure(categories, predicted))
+    write_image(out / "figure_6.jpg", _figure(categories, predicted))
     result = {
         "dataset": config.dataset,
         "network": weights.network.name,
@@ -109,7 +110,7 @@ def main(config: Config) -> Path:
             for name, of_category in outcomes.items()
         },
     }
-    files.write_json(out / "result.json", result)
+    write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 

@@ -21,19 +21,20 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from convcorr_jax import coords, files
+from convcorr_jax import coords, synthetic
 from convcorr_jax.backbone.weights import Weights, load
-from convcorr_jax.cli.scripts import run
-from convcorr_jax.datasets import opening, synthetic
+from convcorr_jax.datasets import opening
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.descriptors.convolutional import PAPER_RECIPES, RECIPES, Recipe
+from convcorr_jax.io import make_folder, write_image, write_json
 from convcorr_jax.keypoints.transfer import VOTERS
 from convcorr_jax.metrics.pck import LONG_2014, PF_WILLOW, Pck, Protocol, pck
-from convcorr_jax.runlog import plain, write_run
-from convcorr_jax.stages import stage
-from eval import transfer
-from eval.methods import Method, align_pairs, describe, methods_for
-from eval.pictures import Voters, examples, warped_neighbors
+from convcorr_jax.runtime.runlog import plain, write_run
+from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime.stages import stage
+from convcorr_jax.tasks.transfer import protocols
+from convcorr_jax.tasks.transfer.figures import Voters, examples, warped_neighbors
+from convcorr_jax.tasks.transfer.methods import Method, align_pairs, describe, methods_for
 
 Transfer = Literal["neighbors", "box", "image"]
 RENDERED = "rendered"
@@ -68,7 +69,7 @@ class Config:
 def main(config: Config) -> Path:
     """Run every method, score it, and write ``result.json`` and pictures; returns its path."""
     started = time.perf_counter()
-    out = files.make_folder(config.out)
+    out = make_folder(config.out)
     weights = load(config.network, config.weights)
     network = weights.network
     recipe = RECIPES[network.name]
@@ -109,7 +110,7 @@ def main(config: Config) -> Path:
         result["methods"][method.name] |= {**timing, "settings": plain(method)}
     result["seconds_per_pair"] = result["methods"]["conv4_flow"]["seconds_per_pair"]
     _draw(task, methods, outcomes, predictions, weights, out)
-    files.write_json(out / "result.json", result)
+    write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 
@@ -118,14 +119,14 @@ class Task(NamedTuple):
     """What is to be carried where, and how it is scored."""
 
     records: Sequence[Record]
-    keypoints: transfer.Keypoints
+    keypoints: protocols.Keypoints
     pairs: np.ndarray
     """Indices (source, target) of records."""
     targets: np.ndarray
     """Index of the record of every prediction."""
     groups: tuple[str, ...]
     """Of every prediction, as the protocol averages them."""
-    near: transfer.Neighborhoods | None
+    near: protocols.Neighborhoods | None
     """Neighbours that vote; None where the pairs are fixed."""
     protocol: Protocol
     alphas: tuple[float, ...]
@@ -136,7 +137,7 @@ def _task(config: Config, weights: Weights) -> Task:
         fixed = opening.read_pairs(config.dataset, config.data_root)
         pairs = np.array([(pair.source, pair.target) for pair in fixed.pairs])
         groups = tuple(pair.subset for pair in fixed.pairs)
-        keypoints = transfer.keypoints_of(fixed.records)
+        keypoints = protocols.keypoints_of(fixed.records)
         return Task(
             fixed.records, keypoints, pairs, pairs[:, 1], groups, None, PF_WILLOW, (0.05, 0.1, 0.2)
         )
@@ -144,9 +145,9 @@ def _task(config: Config, weights: Weights) -> Task:
         records = synthetic.every_category(train=config.rendered_train, test=config.rendered_test)
     else:
         records = opening.read_records(config.dataset, config.data_root)
-    near = transfer.neighborhoods(records, weights)
+    near = protocols.neighborhoods(records, weights)
     groups = tuple(records[target].category for target in near.targets)
-    keypoints = transfer.keypoints_of(records)
+    keypoints = protocols.keypoints_of(records)
     alphas = (0.1, 0.05, 0.025)
     return Task(records, keypoints, near.pairs, near.targets, groups, near, LONG_2014, alphas)
 
@@ -167,8 +168,8 @@ def _run(task: Task, method: Method, weights: Weights, *, boxed: bool) -> dict[s
     flows = align_pairs(described, task.pairs, method)
     aligned_at = time.perf_counter()
     points = task.keypoints.points
-    candidates = transfer.carried(points, task.pairs, described, flows.flow)
-    copied = transfer.copied(points, task.pairs, described)
+    candidates = protocols.carried(points, task.pairs, described, flows.flow)
+    copied = protocols.copied(points, task.pairs, described)
     outcome: dict[str, Any] = {
         "describe_seconds_per_image": np.float64((described_at - began) / len(task.records)),
         "seconds_per_pair": np.float64((aligned_at - described_at) / len(task.pairs)),
@@ -177,12 +178,12 @@ def _run(task: Task, method: Method, weights: Weights, *, boxed: bool) -> dict[s
         "copied": copied,
     }
     if task.near is not None:
-        votes = transfer.voted(task.near, candidates, flows)
+        votes = protocols.voted(task.near, candidates, flows)
         ranked = candidates.reshape(*votes.order.shape, *candidates.shape[1:])
         best = votes.order[:, :VOTERS]
         outcome |= {
             "predicted": votes.predicted,
-            "copied": transfer.voted(task.near, copied, None).predicted,
+            "copied": protocols.voted(task.near, copied, None).predicted,
             "voters": np.take_along_axis(task.near.neighbors, best, axis=1),
             "voters_points": np.take_along_axis(ranked, best[:, :, None, None], axis=1),
         }
@@ -236,7 +237,7 @@ def _draw(task: Task, methods, outcomes, predictions, weights: Weights, out: Pat
     chosen = [category.index(name) for name in dict.fromkeys(category)]
     if task.near is None:
         picture = examples(task.records, task.pairs, predictions, chosen)
-        files.write_image(out / "examples.jpg", picture)
+        write_image(out / "examples.jpg", picture)
         return
     voters = {
         method: [
@@ -251,7 +252,7 @@ def _draw(task: Task, methods, outcomes, predictions, weights: Weights, out: Pat
         if method.name in ("conv4_flow", "sift_flow")
     }
     picture = warped_neighbors(task.records, voters, weights)
-    files.write_image(out / "figure_3.jpg", picture)
+    write_image(out / "figure_3.jpg", picture)
 
 
 if __name__ == "__main__":

@@ -17,12 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convcorr_jax import coords, files
+from convcorr_jax import coords
 from convcorr_jax.backbone import grid_size, receptive_field
 from convcorr_jax.backbone.weights import Weights, load
-from convcorr_jax.cli.scripts import run
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import make_folder, write_image, write_json
 from convcorr_jax.patches.reconstruction import (
     Scores,
     covered,
@@ -33,9 +33,10 @@ from convcorr_jax.patches.reconstruction import (
 from convcorr_jax.patches.views import columns, mean_windows, view
 from convcorr_jax.report.figures import image_grid, pixels
 from convcorr_jax.retrieval import nearest_neighbors
-from convcorr_jax.runlog import progress, write_run
+from convcorr_jax.runtime.runlog import progress, write_run
+from convcorr_jax.runtime.script import run
 from convcorr_jax.shapes import Image
-from eval.patches import DatabaseConfig, Patches, patches_of
+from convcorr_jax.tasks.patches import DatabaseConfig, Patches, patches_of
 
 UNIFORM = "uniform"
 
@@ -74,7 +75,7 @@ def main(config: Config) -> Path:
     started = time.perf_counter()
     if config.examples < 1:
         raise InputError(f"examples is {config.examples}; at least 1 photograph is expected")
-    out = files.make_folder(config.out)
+    out = make_folder(config.out)
     weights = load(config.network, config.weights)
     patches = patches_of(config, weights)
     queries = _queries(patches, config)
@@ -90,7 +91,7 @@ def main(config: Config) -> Path:
         )
         for name, one in rebuilt.items()
     }
-    files.write_image(out / "figure_1.jpg", _figure(queries, rebuilt, found, patches, config))
+    write_image(out / "figure_1.jpg", _figure(queries, rebuilt, found, patches, config))
     result = {
         "dataset": config.dataset,
         "network": weights.network.name,
@@ -106,7 +107,7 @@ def main(config: Config) -> Path:
             for name, of_method in found.items()
         },
     }
-    files.write_json(out / "result.json", result)
+    write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 

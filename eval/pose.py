@@ -20,12 +20,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax import coords, files
-from convcorr_jax.cli.scripts import run
-from convcorr_jax.datasets.categories import RENDERED
+from convcorr_jax import coords
 from convcorr_jax.datasets.official import flic, mpii_people
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import make_folder, write_image, write_json
 from convcorr_jax.metrics.error_spread import spreads, x_histogram
 from convcorr_jax.metrics.joint_table import JointTable, column_of, joint_table
 from convcorr_jax.metrics.pck import FLIC_PCK, LSP_PCK, Protocol
@@ -35,10 +34,12 @@ from convcorr_jax.report.error_histograms import error_histograms
 from convcorr_jax.report.figures import image_grid, pixels
 from convcorr_jax.report.pck_curves import pck_curves
 from convcorr_jax.report.skeleton import skeleton
-from convcorr_jax.runlog import plain, write_run
+from convcorr_jax.runtime.runlog import plain, write_run
+from convcorr_jax.runtime.script import run
 from convcorr_jax.shapes import Image
-from train.pose_examples import Damaged, People, prepare, read_people
-from train.pose_validation import Found, errors, find_joints
+from convcorr_jax.tasks.keypoints.categories import RENDERED
+from convcorr_jax.tasks.pose.examples import Damaged, People, prepare, read_people
+from convcorr_jax.tasks.pose.validation import Found, errors, find_joints
 
 # By the joints that the data set names; rendered people have those of LSP.
 _PROTOCOLS = {flic.NAMES: FLIC_PCK, mpii_people.NAMES: MPII_PCKH}
@@ -80,7 +81,7 @@ def main(config: Config) -> Path:
     started = time.perf_counter()
     if config.batch < 1:
         raise InputError(f"batch is {config.batch}; at least 1 is expected")
-    out = files.make_folder(config.out)
+    out = make_folder(config.out)
     model = load_cascade(config.checkpoint or PERSON)
     architecture = model.architecture
     records = read_people(
@@ -114,10 +115,10 @@ def main(config: Config) -> Path:
         },
         "spread_px": {name: _spreads(offset, joints) for name, offset in offsets.items()},
     }
-    files.write_image(out / "pck.png", _drawn(result["curves"], protocol))
-    files.write_image(out / "errors.png", _histograms(offsets, joints))
-    files.write_image(out / "people.jpg", _people(people, found, apart["cascade"], joints))
-    files.write_json(out / "result.json", result)
+    write_image(out / "pck.png", _drawn(result["curves"], protocol))
+    write_image(out / "errors.png", _histograms(offsets, joints))
+    write_image(out / "people.jpg", _people(people, found, apart["cascade"], joints))
+    write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 

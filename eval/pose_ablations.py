@@ -23,15 +23,15 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from convcorr_jax import files
-from convcorr_jax.cli.scripts import run
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import make_folder, write_image, write_json
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.heatmaps import peaks
 from convcorr_jax.pose.saved import SavedCascade, load_cascade
 from convcorr_jax.report.figures import pixels
 from convcorr_jax.report.pck_curves import pck_curves
-from convcorr_jax.runlog import finished_config, plain, write_run
+from convcorr_jax.runtime.runlog import finished_config, plain, write_run
+from convcorr_jax.runtime.script import run
 from convcorr_jax.shapes import Image
 from eval import pose
 from train import pose_cascade
@@ -66,7 +66,7 @@ def main(config: Config) -> Path:
         raise InputError(
             "pooling, cascade and spatial_dropout are what the variants change; --variants says which"
         )
-    out = files.make_folder(config.out)
+    out = make_folder(config.out)
     tested, times = {}, {}
     for variant in config.variants:
         training = _training(config, variant)
@@ -92,10 +92,8 @@ def main(config: Config) -> Path:
             for part in ("pck", "per_joint", "spread_px", "training")
         },
     }
-    files.write_image(
-        out / "curves.png", _curves({name: one["curves"] for name, one in tested.items()})
-    )
-    files.write_json(out / "result.json", result)
+    write_image(out / "curves.png", _curves({name: one["curves"] for name, one in tested.items()}))
+    write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 

@@ -14,20 +14,20 @@ from pathlib import Path
 
 import numpy as np
 
-from convcorr_jax import files
 from convcorr_jax.backbone import receptive_field
 from convcorr_jax.backbone.weights import Weights, load
-from convcorr_jax.cli.scripts import run
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import make_folder, write_image, write_json
 from convcorr_jax.patches.database import PatchDatabase
 from convcorr_jax.patches.receptive_field_average import expand_contrast, middle_share
 from convcorr_jax.patches.views import mean_windows
 from convcorr_jax.report.figures import image_grid, pixels
 from convcorr_jax.retrieval import nearest_neighbors
-from convcorr_jax.runlog import progress, write_run
+from convcorr_jax.runtime.runlog import progress, write_run
+from convcorr_jax.runtime.script import run
 from convcorr_jax.shapes import Image
-from eval.patches import DatabaseConfig, Patches, patches_of
+from convcorr_jax.tasks.patches import DatabaseConfig, Patches, patches_of
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Config(DatabaseConfig):
 def main(config: Config) -> Path:
     """Build or find the databases, average, and write ``result.json`` and a picture; returns its path."""
     started = time.perf_counter()
-    out = files.make_folder(config.out)
+    out = make_folder(config.out)
     weights = load(config.network, config.weights)
     patches = patches_of(config, weights)
     if not 1 <= config.seeds <= len(patches.records):
@@ -74,9 +74,7 @@ def main(config: Config) -> Path:
             *(f"{layer}: mean of {k} neighbours" for k in config.neighbors),
             f"{layer}: mean of {config.neighbors[-1]} random patches",
         ]
-    files.write_image(
-        out / "figure_2.jpg", pixels(image_grid(rows, row_labels=labels, cell_px=110))
-    )
+    write_image(out / "figure_2.jpg", pixels(image_grid(rows, row_labels=labels, cell_px=110)))
     result = {
         "dataset": config.dataset,
         "network": weights.network.name,
@@ -86,7 +84,7 @@ def main(config: Config) -> Path:
         "middle_share": shares,
         "random": random_shares,
     }
-    files.write_json(out / "result.json", result)
+    write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 

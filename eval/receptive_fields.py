@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from convcorr_jax import files
 from convcorr_jax.backbone import NETWORKS, receptive_field
-from convcorr_jax.cli.scripts import run
-from convcorr_jax.runlog import write_run
+from convcorr_jax.io import make_folder, write_json
+from convcorr_jax.runtime.runlog import write_run
+from convcorr_jax.runtime.script import run
 
 PUBLISHED = {
     "conv1": (11, 4),
@@ -34,7 +34,7 @@ class Config:
 def main(config: Config) -> Path:
     """Compute every layer's field and write ``result.json``; returns its path."""
     started = time.perf_counter()
-    out = files.make_folder(config.out)
+    out = make_folder(config.out)
     layers = {}
     for layer, (size, stride) in PUBLISHED.items():
         field = receptive_field(NETWORKS["caffenet"], layer)
@@ -44,7 +44,7 @@ def main(config: Config) -> Path:
             "first_center_px": field.first_center_px,
             "published": {"size_px": size, "stride_px": stride},
         }
-    files.write_json(out / "result.json", {"network": "caffenet", "layers": layers})
+    write_json(out / "result.json", {"network": "caffenet", "layers": layers})
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 

@@ -20,10 +20,11 @@ import jax
 from rich.console import Console
 from rich.table import Table as Grid
 
-from convcorr_jax import files, parallel
-from convcorr_jax.cli.scripts import run
+from convcorr_jax.io import make_folder, write_json, written_whole
 from convcorr_jax.report.page import Section, cell_text, render_page
-from convcorr_jax.runlog import finished_config, plain, write_run
+from convcorr_jax.runtime import devices
+from convcorr_jax.runtime.runlog import finished_config, plain, write_run
+from convcorr_jax.runtime.script import run
 from eval.experiments import POSE_BATCH, Experiment, experiments
 
 TITLE = "convcorr_jax: where convnets look"
@@ -42,8 +43,8 @@ def main(config: Config) -> Path:
     """Run every experiment, print and write the page; returns the page's path."""
     started = time.perf_counter()
     # Before anything is computed.
-    parallel.use_cores(POSE_BATCH)
-    out = files.make_folder(config.out)
+    devices.use_cores(POSE_BATCH)
+    out = make_folder(config.out)
     console = Console(stderr=True)
     shown, results = [], {}
     chosen = experiments(out, config.data_root)
@@ -54,9 +55,9 @@ def main(config: Config) -> Path:
         section = experiment.show(experiment.name, result)
         shown.append(section)
         _print(section)
-    files.write_json(out / "results.json", results)
+    write_json(out / "results.json", results)
     page = render_page(TITLE, shown, facts=_facts(config, time.perf_counter() - started))
-    with files.written_whole(out / "index.html") as temporary:
+    with written_whole(out / "index.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "index.html"

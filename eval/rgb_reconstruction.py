@@ -20,14 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from convcorr_jax import files
+from convcorr_jax import synthetic
 from convcorr_jax.backbone.weights import Weights, load
-from convcorr_jax.cli.scripts import run
-from convcorr_jax.datasets import opening, synthetic
-from convcorr_jax.datasets.categories import RENDERED
+from convcorr_jax.datasets import opening
 from convcorr_jax.datasets.records import Record, load_image
 from convcorr_jax.descriptors.global_features import default_layer
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import make_folder, write_image, write_json
 from convcorr_jax.linear.folds import grouped_folds
 from convcorr_jax.probes.grids import fit_grid
 from convcorr_jax.probes.rgb import (
@@ -39,10 +38,12 @@ from convcorr_jax.probes.rgb import (
 )
 from convcorr_jax.report.figures import image_grid, pixels
 from convcorr_jax.report.learning_curve import learning_curve
-from convcorr_jax.runlog import progress, write_run
+from convcorr_jax.runtime.runlog import progress, write_run
+from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime.stages import stage
 from convcorr_jax.shapes import Image
-from convcorr_jax.stages import stage
-from train.variation_features import features, fingerprint, squares, variations_of
+from convcorr_jax.tasks.keypoints.categories import RENDERED
+from convcorr_jax.tasks.variation_features import features, fingerprint, squares, variations_of
 
 PUBLISHED = {"images": 49_000, "mean_absolute_error": 0.12}
 FOLDS = 4
@@ -115,7 +116,7 @@ def main(config: Config) -> Path:
     """Fit, reconstruct, and write ``result.json`` and pictures; returns its path."""
     started = time.perf_counter()
     _check(config)
-    out = files.make_folder(config.out)
+    out = make_folder(config.out)
     weights = load(config.network, config.weights)
     layer = config.layer or default_layer(weights)
     splits = {name: _split(name, config) for name in config.datasets}
@@ -168,7 +169,7 @@ def main(config: Config) -> Path:
         },
         "published": PUBLISHED,
     }
-    files.write_json(out / "result.json", result)
+    write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 
@@ -255,7 +256,7 @@ def _draw(
     for start in range(0, len(cells), COLUMNS):
         rows += map(list, zip(*cells[start : start + COLUMNS], strict=True))
     labels = ("photographs", "squashed to 46 x 46", "reconstructed") * (len(rows) // 3)
-    files.write_image(
+    write_image(
         config.out / "figure_4.png", pixels(image_grid(rows, row_labels=labels, cell_px=PANEL_PX))
     )
     picture = learning_curve(
@@ -267,7 +268,7 @@ def _draw(
         published=("the paper, fc6", PUBLISHED["images"], PUBLISHED["mean_absolute_error"]),
         y_label="mean absolute error of colours in [0, 1]",
     )
-    files.write_image(config.out / "curve.png", pixels(picture))
+    write_image(config.out / "curve.png", pixels(picture))
 
 
 if __name__ == "__main__":

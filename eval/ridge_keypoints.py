@@ -21,23 +21,24 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax import coords, files
+from convcorr_jax import coords
 from convcorr_jax.backbone.weights import Weights, load
-from convcorr_jax.cli.scripts import run
-from convcorr_jax.datasets.categories import RENDERED, Category, read_categories
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.descriptors.global_features import default_layer
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import make_folder, write_image, write_json
 from convcorr_jax.metrics.pck import LONG_2014, Pck
 from convcorr_jax.probes.keypoints import fit_keypoints, mean_keypoints
 from convcorr_jax.report.colors import name_colors
 from convcorr_jax.report.figures import image_grid, pixels, points_overlay
 from convcorr_jax.report.pck_curves import pck_curves
-from convcorr_jax.runlog import plain, write_run
+from convcorr_jax.runtime.runlog import plain, write_run
+from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime.stages import stage
 from convcorr_jax.shapes import Image
-from convcorr_jax.stages import stage
-from eval.category_scores import pck_of
-from train.box_features import RGB, BoxFeatures, box_features
+from convcorr_jax.tasks.box_features import RGB, BoxFeatures, box_features
+from convcorr_jax.tasks.keypoints.categories import RENDERED, Category, read_categories
+from convcorr_jax.tasks.keypoints.scores import pck_of
 
 # PASCAL VOC 2011, mean over 20 categories at 0.1, of Table 2.
 PUBLISHED = {"sift": 0.157, "sift_prior": 0.284, "convnet_ridge": 0.278, "conv5_sliding": 0.333}
@@ -76,7 +77,7 @@ class Config:
 def main(config: Config) -> Path:
     """Fit, predict, score, and write ``result.json`` and pictures; returns its path."""
     started = time.perf_counter()
-    out = files.make_folder(config.out)
+    out = make_folder(config.out)
     weights = load(config.network, config.weights)
     layer = config.layer or default_layer(weights)
     categories = read_categories(
@@ -90,8 +91,8 @@ def main(config: Config) -> Path:
         for method in METHODS
     }
     scores = {name: pck_of(categories, found, alphas=ALPHAS) for name, found in predicted.items()}
-    files.write_image(out / "figure_2b.png", _curves(scores))
-    files.write_image(out / "predictions.jpg", _predictions(categories, predicted))
+    write_image(out / "figure_2b.png", _curves(scores))
+    write_image(out / "predictions.jpg", _predictions(categories, predicted))
     at = ALPHAS.index(ALPHA)
     result: dict[str, Any] = {
         "dataset": config.dataset,
@@ -120,7 +121,7 @@ def main(config: Config) -> Path:
         },
         "published": PUBLISHED,
     }
-    files.write_json(out / "result.json", result)
+    write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 

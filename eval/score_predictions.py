@@ -27,13 +27,12 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from convcorr_jax import files
-from convcorr_jax.cli.scripts import run
 from convcorr_jax.datasets import ground_truth, predictions
 from convcorr_jax.datasets.ground_truth import GroundTruth, Sides
 from convcorr_jax.datasets.joint_orders import Order
 from convcorr_jax.datasets.predictions import Axes
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import check_file, make_folder, write_image, write_json
 from convcorr_jax.metrics.joint_table import (
     JointTable,
     area_under_curve,
@@ -46,7 +45,8 @@ from convcorr_jax.metrics.pckh import ALPHAS as PCKH_ALPHAS
 from convcorr_jax.metrics.pckh import MPII_PCKH
 from convcorr_jax.report.figures import pixels
 from convcorr_jax.report.pck_curves import pck_curves
-from convcorr_jax.runlog import plain, write_run
+from convcorr_jax.runtime.runlog import plain, write_run
+from convcorr_jax.runtime.script import run
 from convcorr_jax.shapes import Image
 
 Metric = Literal["pckh", "flic_pck", "lsp_pck"]
@@ -142,7 +142,7 @@ def main(config: Config) -> Path:
 def evaluate(config: Config) -> Result:
     """Score, print the table, and write ``result.json`` and a picture."""
     started = time.perf_counter()
-    out = files.make_folder(config.out)
+    out = make_folder(config.out)
     rules = RULES[config.metric]
     alpha = rules.curve[-1] if config.alpha is None else config.alpha
     if not 0 < alpha < np.inf:
@@ -172,8 +172,8 @@ def evaluate(config: Config) -> Result:
         "joints_counted": dict(zip(table.columns, table.counted.tolist(), strict=True)),
         "curves": {f"{other:g}": _percent(table.at(other)) for other in table.alphas},
     }
-    files.write_image(out / "curves.png", _curves(table, rules.protocol))
-    files.write_json(out / "result.json", result)
+    write_image(out / "curves.png", _curves(table, rules.protocol))
+    write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return Result(out / "result.json", summary)
 
@@ -224,7 +224,7 @@ def scored(config: Config, *, alphas: Sequence[float]) -> Score:
 
 
 def _truth(config: Config) -> GroundTruth:
-    files.check_file(config.ground_truth, "annotation")
+    check_file(config.ground_truth, "annotation")
     if config.metric == "flic_pck":
         return ground_truth.read_flic(config.ground_truth, sides=config.sides or "observer")
     if config.sides:

@@ -27,25 +27,25 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from convcorr_jax import files
 from convcorr_jax.backbone.weights import Weights, load
-from convcorr_jax.cli.scripts import run
-from convcorr_jax.datasets.categories import RENDERED
 from convcorr_jax.datasets.records import Record, load_image
-from convcorr_jax.datasets.scenes import Scenes, read_scenes
 from convcorr_jax.descriptors.global_features import default_layer
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import make_folder, write_image, write_json
 from convcorr_jax.linear.folds import grouped_folds
-from convcorr_jax.linear.penalty import cross_predict
+from convcorr_jax.linear.ridge.penalty import cross_predict
 from convcorr_jax.metrics.segmentation import SegmentationScores, confusion, scores
 from convcorr_jax.probes import segmentation
 from convcorr_jax.probes.grids import fit_grid
 from convcorr_jax.probes.rgb import rgb_targets
 from convcorr_jax.report.figures import pixels
 from convcorr_jax.report.segmentation_figure import Segmented, segmentation_figure
-from convcorr_jax.runlog import progress, write_run
-from convcorr_jax.stages import stage
-from train.variation_features import features, fingerprint, squares, variations_of
+from convcorr_jax.runtime.runlog import progress, write_run
+from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime.stages import stage
+from convcorr_jax.tasks.keypoints.categories import RENDERED
+from convcorr_jax.tasks.scenes import Scenes, read_scenes
+from convcorr_jax.tasks.variation_features import features, fingerprint, squares, variations_of
 
 FOLDS = 4
 CONVNET, _ = KINDS = ("convnet", "rgb")
@@ -115,7 +115,7 @@ def main(config: Config) -> Path:
         raise InputError(
             f"copies is {config.copies} and shown {config.shown}; at least 2 and 1 are expected"
         )
-    out = files.make_folder(config.out)
+    out = make_folder(config.out)
     weights = load(config.network, config.weights)
     layer = config.layer or default_layer(weights)
     scenes = read_scenes(
@@ -165,7 +165,7 @@ def main(config: Config) -> Path:
         "penalty": {name: outcome.penalty for name, outcome in outcomes.items()},
         "published": PUBLISHED,
     }
-    files.write_json(out / "result.json", result)
+    write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 
@@ -284,7 +284,7 @@ def _draw(
             )
         )
     picture = pixels(segmentation_figure(examples, scenes.classes))
-    files.write_image(config.out / "figure_5.png", picture)
+    write_image(config.out / "figure_5.png", picture)
 
 
 if __name__ == "__main__":

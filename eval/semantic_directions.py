@@ -27,24 +27,25 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from convcorr_jax import files, images
+from convcorr_jax import images
 from convcorr_jax.backbone.weights import Weights, load
-from convcorr_jax.cli.scripts import run
-from convcorr_jax.datasets.categories import RENDERED
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.descriptors.global_features import default_layer, global_features
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import make_folder, write_image, write_json
 from convcorr_jax.linear.folds import grouped_folds
-from convcorr_jax.linear.penalty import fit_best, penalty_grid
+from convcorr_jax.linear.ridge.penalty import fit_best, penalty_grid
 from convcorr_jax.metrics.attributes import graded, two_valued
 from convcorr_jax.probes.directions import directions, move, read_out
 from convcorr_jax.probes.rgb import SIDE_PX, absolute_error, as_squares, reconstruct, rgb_targets
 from convcorr_jax.report.figures import image_grid, pixels
-from convcorr_jax.runlog import write_run
+from convcorr_jax.runtime.runlog import write_run
+from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime.stages import stage
 from convcorr_jax.shapes import Image
-from convcorr_jax.stages import stage
-from train.face_attributes import ENDS, MIRRORED, Annotated, Faces, mirrored, read_faces
-from train.variation_features import features, fingerprint, squares, variations_of
+from convcorr_jax.tasks.attributes import ENDS, MIRRORED, Annotated, Faces, mirrored, read_faces
+from convcorr_jax.tasks.keypoints.categories import RENDERED
+from convcorr_jax.tasks.variation_features import features, fingerprint, squares, variations_of
 
 FOLDS = 4
 # Every third penalty of the grid will do for colours, of which there are thousands.
@@ -111,7 +112,7 @@ def main(config: Config) -> Path:
         raise InputError(
             f"steps is {config.steps} and shown {config.shown}; at least 2 and 1 are expected"
         )
-    out = files.make_folder(config.out)
+    out = make_folder(config.out)
     weights = load(config.network, config.weights)
     layer = config.layer or default_layer(weights)
     annotated = read_faces(
@@ -139,7 +140,7 @@ def main(config: Config) -> Path:
             lambda: _probed(annotated, weights, layer, config)._asdict(),
         )
     )
-    files.write_image(out / "figure_6.png", _figure(names, test, found, config.shown))
+    write_image(out / "figure_6.png", _figure(names, test, found, config.shown))
     result: dict[str, Any] = {
         "dataset": config.dataset,
         "network": weights.network.name,
@@ -154,7 +155,7 @@ def main(config: Config) -> Path:
             "mean_image": float(found.mean_image_error.mean()),
         },
     }
-    files.write_json(out / "result.json", result)
+    write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 

@@ -9,16 +9,16 @@ from pathlib import Path
 import jax
 import pytest
 import tyro
-from keypoint_models import write_model
-from landmark_probes import write_probe
-from leeds_tree import write_lsp
 from PIL import Image
-from pose_architectures import TINY
 from skimage import data
 
 from convcorr_jax import cli
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.saved import save_cascade
+from tests.builders.keypoint_models import write_model
+from tests.builders.landmark_probes import write_probe
+from tests.builders.leeds_tree import write_lsp
+from tests.builders.pose_architectures import TINY
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

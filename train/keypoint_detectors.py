@@ -20,20 +20,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int8
 
-from convcorr_jax import files
 from convcorr_jax.backbone.weights import Weights, load
-from convcorr_jax.cli.scripts import run
-from convcorr_jax.datasets.categories import RENDERED, Category, read_categories
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import make_folder, write_json
 from convcorr_jax.keypoints import detection, prior
 from convcorr_jax.keypoints.candidates import BOX_PX, Cells, ConvCells, SiftCells, Square
 from convcorr_jax.keypoints.detection import Detectors
 from convcorr_jax.keypoints.model import KeypointModel, save
 from convcorr_jax.keypoints.prior import POSITIVES, Calibration, Positive
 from convcorr_jax.metrics.pck import LONG_2014, pck
-from convcorr_jax.runlog import write_run
-from convcorr_jax.stages import stage
-from train.keypoint_examples import Examples, read_examples
+from convcorr_jax.runtime.runlog import write_run
+from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime.stages import stage
+from convcorr_jax.tasks.keypoints.categories import RENDERED, Category, read_categories
+from convcorr_jax.tasks.keypoints.examples import Examples, read_examples
 
 ETAS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
 # At which the prior's weight is chosen; the paper's.
@@ -83,7 +83,7 @@ class Config(Training):
 def main(config: Config) -> Path:
     """Train and save a model of every category; returns the path of ``result.json``."""
     started = time.perf_counter()
-    out = files.make_folder(config.out)
+    out = make_folder(config.out)
     weights = load(config.network, config.weights)
     cells = cells_of(config, weights)[1 if config.sift else 0]
     result = {}
@@ -93,7 +93,7 @@ def main(config: Config) -> Path:
         found = trained(category, cells, weights, config, out / "kept", fold=fold)
         save(out / category.name, found.model, training=found.facts)
         result[category.name] = found.facts
-    files.write_json(out / "result.json", result)
+    write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 
@@ -162,7 +162,7 @@ def trained(
         InputError: no keypoint can be seen in the training objects, or no cell misses one; or as
             `read_examples` and `stage`.
     """
-    folder = files.make_folder(folder / category.name)
+    folder = make_folder(folder / category.name)
     examples = read_examples(category, cells, weights, images=options.images, folder=folder)
     folds = category.folds[examples.objects]
     outside = np.ones(len(folds), bool) if fold is None else folds != fold

@@ -25,24 +25,31 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from convcorr_jax import files, parallel
-from convcorr_jax.checkpoint import Checkpoints, Saved, read_best
-from convcorr_jax.cli.scripts import run
-from convcorr_jax.datasets.categories import RENDERED
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import make_folder, write_image, write_json
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import Architecture, Cascade, DType, Pooling, flic, mpii, small
 from convcorr_jax.pose.batch import Batch
 from convcorr_jax.pose.objective import PHASES, Phase
 from convcorr_jax.pose.saved import save_cascade
 from convcorr_jax.report.figures import pixels
-from convcorr_jax.runlog import bar, write_run
-from train import pose_history
-from train.pose_examples import Damaged, People, ahead, prepare, read_people, sampled_rows
-from train.pose_history import History
-from train.pose_step import TrainState, compiled_step, optimizer
-from train.pose_validation import Scores, validate
+from convcorr_jax.runtime import devices
+from convcorr_jax.runtime.checkpoint import Checkpoints, Saved, read_best
+from convcorr_jax.runtime.runlog import bar, write_run
+from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks.keypoints.categories import RENDERED
+from convcorr_jax.tasks.pose.examples import (
+    Damaged,
+    People,
+    ahead,
+    prepare,
+    read_people,
+    sampled_rows,
+)
+from convcorr_jax.tasks.pose.history import History, curves
+from convcorr_jax.tasks.pose.step import TrainState, compiled_step, optimizer
+from convcorr_jax.tasks.pose.validation import Scores, validate
 
 Preset = Literal["small", "paper-flic", "paper-mpii"]
 
@@ -130,8 +137,8 @@ class Run:
 
     def batch(self, step: int) -> Batch:
         """This host's part of a step's people, cut for its devices."""
-        return parallel.shard(
-            self.learning.batch(self._rows(step)[parallel.rows_here(self.plan.batch)])
+        return devices.shard(
+            self.learning.batch(self._rows(step)[devices.rows_here(self.plan.batch)])
         )
 
     def validate(self, params: cascade.Params) -> Scores:
@@ -157,10 +164,10 @@ class Run:
 def main(config: Config) -> Path:
     """Train, save, and write ``result.json``; returns its path."""
     started = time.perf_counter()
-    parallel.use_cores(max(1, _plan_of(config).batch // max(1, config.hosts)))
+    devices.use_cores(max(1, _plan_of(config).batch // max(1, config.hosts)))
     if config.coordinator is not None:
-        parallel.initialize(config.coordinator, hosts=config.hosts, host=config.host)
-    out = files.make_folder(config.out)
+        devices.initialize(config.coordinator, hosts=config.hosts, host=config.host)
+    out = make_folder(config.out)
     given = run_of(config)
     about = {
         "architecture": dataclasses.asdict(given.architecture),
@@ -176,7 +183,7 @@ def main(config: Config) -> Path:
             state = train_phase(phase, state, given, history, checkpoints)
     # All hosts read together.
     best = read_best(out / "checkpoints")
-    if parallel.is_first_host():
+    if devices.is_first_host():
         write_results(out, config, given, history, best)
         write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
@@ -272,7 +279,7 @@ def train_phase(
         state = TrainState(state.step, state.average, state.average, update.init(state.average))
     step = compiled_step(given.architecture, phase, update, first=steps.start, seed=given.seed)
     left = range(int(state.step), steps.stop)
-    state = parallel.everywhere(state)
+    state = devices.everywhere(state)
     with bar(phase, total=len(steps), done=left.start - steps.start) as move:
         for number, batch in ahead(given.batch, left):
             state, told = step(state, batch)
@@ -315,8 +322,8 @@ def write_results(out: Path, config: Config, given: Run, history: History, best:
         "images_per_s": history.speeds,
     }
     save_cascade(out / "model", best.params, given.architecture, training=facts)
-    files.write_image(out / "curves.png", pixels(pose_history.curves(history.lines)))
-    files.write_json(out / "result.json", facts)
+    write_image(out / "curves.png", pixels(curves(history.lines)))
+    write_json(out / "result.json", facts)
 
 
 if __name__ == "__main__":

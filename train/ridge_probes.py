@@ -21,20 +21,20 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax import files
 from convcorr_jax.backbone.weights import Weights, load
-from convcorr_jax.cli.scripts import run
-from convcorr_jax.datasets.categories import RENDERED
 from convcorr_jax.descriptors.global_features import default_layer
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import make_folder, write_json
 from convcorr_jax.metrics.landmark_error import normalized_errors, summary
 from convcorr_jax.probes.landmark_files import Reads, save
 from convcorr_jax.probes.landmarks import Description, LandmarkProbe, convnet, fit, with_mirrored
 from convcorr_jax.probes.look_back import look_back_sets, to_fractions, to_pixels
 from convcorr_jax.probes.saved import save_probe
-from convcorr_jax.runlog import write_run
-from train.landmark_faces import FRAME_MARGIN, FaceSet, frame_of, read_faces
-from train.picture_probes import Kind, Source, fit_picture_probe
+from convcorr_jax.runtime.runlog import write_run
+from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks.keypoints.categories import RENDERED
+from convcorr_jax.tasks.landmarks.faces import FRAME_MARGIN, FaceSet, frame_of, read_faces
+from convcorr_jax.tasks.probes import Kind, Source, fit_picture_probe
 
 LANDMARK_LAYER = "conv3"
 
@@ -72,13 +72,13 @@ class Config(Learning):
 def main(config: Config) -> Path:
     """Train, save, and write ``result.json``; returns its path."""
     started = time.perf_counter()
-    out = files.make_folder(config.out)
+    out = make_folder(config.out)
     weights = load(config.network, config.weights)
     if config.probe == "landmarks":
         facts = _train_landmarks(config, weights)
     else:
         facts = _train_picture_probe(config.probe, config, weights)
-    files.write_json(out / "result.json", facts)
+    write_json(out / "result.json", facts)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from tyro.conf import Positional, arg
 
 from convcorr_jax.cli.outputs import check_outputs
-from convcorr_jax.cli.parsing import BoxOption, as_box, numbers
 from convcorr_jax.errors import InputError
+from convcorr_jax.runtime.options import BoxOption, as_box, numbers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from convcorr_jax.backbone.weights import Weights
     from convcorr_jax.descriptors.convolutional import Recipe
-    from convcorr_jax.photographs import Matches, PhotographAlignment
-    from convcorr_jax.point_files import NamedPoints
+    from convcorr_jax.io.points import NamedPoints
+    from convcorr_jax.matching import Matches, PhotographAlignment
     from convcorr_jax.shapes import Image
 
 
@@ -87,12 +87,12 @@ class Align:
         from rich.console import Console
 
         with Console(stderr=True).status("reading") as status:
-            from convcorr_jax import files
             from convcorr_jax.backbone.weights import load
-            from convcorr_jax.photographs import align_photographs, carry_to_b, spread_matches
+            from convcorr_jax.io import read_image
+            from convcorr_jax.matching import align_photographs, carry_to_b, spread_matches
             from convcorr_jax.report.alignment_figure import alignment_figure
 
-            a, b = files.read_image(self.a), files.read_image(self.b)
+            a, b = read_image(self.a), read_image(self.b)
             points = self._points(a)
             recipe = self._recipe()
             weights = load(self.network, self.weights)
@@ -140,7 +140,7 @@ class Align:
         return outputs
 
     def _points(self, a: "Image") -> "NamedPoints | None":
-        from convcorr_jax.point_files import read_points
+        from convcorr_jax.io.points import read_points
 
         if self.points is None:
             return None
@@ -185,15 +185,15 @@ class Align:
         carried: "Matches | None",
     ) -> None:
         """Write all files, or none: each gets its name when the last one is complete."""
-        from convcorr_jax import files
-        from convcorr_jax.point_files import write_points
+        from convcorr_jax.io import write_arrays, written_whole
+        from convcorr_jax.io.points import write_points
 
         with contextlib.ExitStack() as stack:
-            picture = stack.enter_context(files.written_whole(outputs.picture))
+            picture = stack.enter_context(written_whole(outputs.picture))
             figure.savefig(picture)
-            files.write_arrays(stack.enter_context(files.written_whole(outputs.arrays)), **arrays)
+            write_arrays(stack.enter_context(written_whole(outputs.arrays)), **arrays)
             if outputs.points is not None and points is not None and carried is not None:
-                table = stack.enter_context(files.written_whole(outputs.points))
+                table = stack.enter_context(written_whole(outputs.points))
                 write_points(table, points.names, carried.b_px, carried.confidence)
 
 

@@ -108,15 +108,16 @@ class Check:
 
     def run(self) -> int:
         """Print the findings; the exit status is 1 when one of them would change a score."""
-        from convcorr_jax import files
-        from convcorr_jax.datasets import doctor, roots
+        from convcorr_jax import doctor
+        from convcorr_jax.datasets import roots
         from convcorr_jax.datasets.catalogue import DATASETS
         from convcorr_jax.datasets.opening import read_folder
         from convcorr_jax.datasets.records import Absent, Record
+        from convcorr_jax.io import check_writable, written_whole
         from convcorr_jax.report.findings_page import finding_lines, findings_page
 
         if self.html is not None:
-            files.check_writable(self.html)
+            check_writable(self.html)
         folder = roots.find(self.name, self.data_root)
         dataset = DATASETS.get(folder.name)
         found = tuple(read_folder(folder, dataset=dataset))
@@ -133,7 +134,7 @@ class Check:
             sys.stdout.write(f"{line}\n")
         if self.html is not None:
             page = findings_page(findings, records, title=f"Data set {self.name}", facts={})
-            with files.written_whole(self.html) as temporary:
+            with written_whole(self.html) as temporary:
                 temporary.write_text(page, encoding="utf-8")
         return 1 if doctor.changes_scores(findings) else 0
 
@@ -153,19 +154,19 @@ class Show:
 
     def run(self) -> None:
         """Write the sheet."""
-        from convcorr_jax import files
         from convcorr_jax.datasets.opening import read_records
+        from convcorr_jax.io import check_writable, write_image
         from convcorr_jax.report.contact_sheet import contact_sheet
 
         if self.n < 1:
             raise InputError(f"--n is {self.n}; at least 1 is expected")
-        files.check_writable(self.out)
+        check_writable(self.out)
         records = read_records(self.name, self.data_root)
         if not records:
             raise InputError(f"data set {self.name!r} has no records")
         count = min(self.n, len(records))
         chosen = [records[k * len(records) // count] for k in range(count)]
-        files.write_image(self.out, contact_sheet(chosen))
+        write_image(self.out, contact_sheet(chosen))
         sys.stdout.write(f"{self.out}\n")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from convcorr_jax.cli.outputs import check_outputs, write_points_and_picture
-from convcorr_jax.cli.parsing import BoxOption, as_box, numbers
+from convcorr_jax.runtime.options import BoxOption, as_box, numbers
 
 _LONGEST_PX = 800
 
@@ -41,12 +41,13 @@ class Keypoints:
         """Read, predict, draw, write; say on the standard output where the results are."""
         read = (self.photograph, self.model, self.weights)
         check_outputs(self.out, (self.out.with_suffix(".csv"),), read=read)
-        from convcorr_jax import coords, files
+        from convcorr_jax import coords
         from convcorr_jax.backbone.weights import load
+        from convcorr_jax.io import read_image
         from convcorr_jax.keypoints.model import decide, load_model, look
         from convcorr_jax.report.figures import points_overlay
 
-        photograph = files.read_image(self.photograph)
+        photograph = read_image(self.photograph)
         model = load_model(self.model)
         box = as_box(self.box) or coords.whole_image(photograph.shape[:2])
         weights = load(model.network, self.weights)

@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from convcorr_jax.cli.outputs import check_outputs, write_points_and_picture
-from convcorr_jax.cli.parsing import BoxOption, as_box, numbers
+from convcorr_jax.runtime.options import BoxOption, as_box, numbers
 
 _LONGEST_PX = 800
 
@@ -43,13 +43,14 @@ class Landmarks:
         check_outputs(self.out, (self.out.with_suffix(".csv"),), read=read)
         import numpy as np
 
-        from convcorr_jax import coords, files
+        from convcorr_jax import coords
         from convcorr_jax.backbone.weights import load as load_weights
+        from convcorr_jax.io import read_image
         from convcorr_jax.probes.landmark_files import description, load
         from convcorr_jax.probes.landmarks import Faces, look
         from convcorr_jax.report.figures import points_overlay
 
-        photograph = files.read_image(self.photograph)
+        photograph = read_image(self.photograph)
         probe, reads = load(self.model)
         described = description(reads, load_weights(reads.network, self.weights))
         box = as_box(self.box)

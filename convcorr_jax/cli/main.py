@@ -11,10 +11,10 @@ from convcorr_jax.cli import datasets
 from convcorr_jax.cli.align import Align
 from convcorr_jax.cli.keypoints import Keypoints
 from convcorr_jax.cli.landmarks import Landmarks
-from convcorr_jax.cli.parsing import parse
 from convcorr_jax.cli.pose import Pose
 from convcorr_jax.cli.weights import Check, Fetch, List
 from convcorr_jax.errors import InputError
+from convcorr_jax.runtime.options import parse
 
 _WeightsCommand = (
     Annotated[List, subcommand("list")]

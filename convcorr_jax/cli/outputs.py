@@ -24,7 +24,7 @@ def check_outputs(
     Raises:
         InputError: as said.
     """
-    from convcorr_jax import files
+    from convcorr_jax.io import check_writable
 
     if picture.suffix.lower() not in _PICTURES:
         raise InputError(f"--out {picture} must end in one of {', '.join(_PICTURES)}")
@@ -33,7 +33,7 @@ def check_outputs(
         for other in inputs:
             if path.exists() and other.exists() and path.samefile(other):
                 raise InputError(f"--out {picture} would overwrite {other}, which is read")
-        files.check_writable(path)
+        check_writable(path)
 
 
 def write_points_and_picture(
@@ -49,13 +49,13 @@ def write_points_and_picture(
         confidence: likewise.
         what: the points are, for the sentence.
     """
-    from convcorr_jax import files
-    from convcorr_jax.point_files import write_points
+    from convcorr_jax.io import write_image, written_whole
+    from convcorr_jax.io.points import write_points
 
     table = out.with_suffix(".csv")
     with contextlib.ExitStack() as stack:
-        drawn = stack.enter_context(files.written_whole(out))
-        written = stack.enter_context(files.written_whole(table))
-        files.write_image(drawn, picture)
+        drawn = stack.enter_context(written_whole(out))
+        written = stack.enter_context(written_whole(table))
+        write_image(drawn, picture)
         write_points(written, names, points, confidence)
     sys.stdout.write(f"{len(names)} {what}.\n{out}\n{table}\n")

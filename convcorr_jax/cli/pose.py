@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from convcorr_jax.cli.outputs import check_outputs, write_points_and_picture
-from convcorr_jax.cli.parsing import BoxOption, as_box, numbers
+from convcorr_jax.runtime.options import BoxOption, as_box, numbers
 
 _LONGEST_PX = 800
 # Joints at which the coarse net says less than this are drawn as rings. A sure one says 1.
@@ -42,13 +42,14 @@ class Pose:
         check_outputs(self.out, (self.out.with_suffix(".csv"),), read=(self.photograph, self.model))
         import numpy as np
 
-        from convcorr_jax import coords, files
+        from convcorr_jax import coords
+        from convcorr_jax.io import read_image
         from convcorr_jax.pose import cascade
         from convcorr_jax.pose.framing import framed
         from convcorr_jax.pose.saved import PERSON, load_cascade
         from convcorr_jax.report.skeleton import skeleton
 
-        photograph = files.read_image(self.photograph)
+        photograph = read_image(self.photograph)
         model = load_cascade(self.model or PERSON)
         box = as_box(self.box)
         image, to_frame = framed(photograph, box, model.architecture.input_size)

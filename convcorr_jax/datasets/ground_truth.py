@@ -13,12 +13,12 @@ import h5py
 import numpy as np
 from jaxtyping import Bool, Float
 
-from convcorr_jax.datasets.arrays import Expected, read_arrays
 from convcorr_jax.datasets.formats import mat
 from convcorr_jax.datasets.joint_orders import ORDERS, Order, common
 from convcorr_jax.datasets.official import flic, lsp, mpii, mpii_flat
 from convcorr_jax.datasets.official.mpii_people import Person
 from convcorr_jax.errors import InputError
+from convcorr_jax.io.arrays import Expected, read_arrays
 from convcorr_jax.metrics.pckh import head_sizes
 
 Sides = Literal["observer", "person"]

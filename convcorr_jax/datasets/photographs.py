@@ -9,8 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from convcorr_jax import files
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import read_image
 from convcorr_jax.shapes import Image
 
 
@@ -67,6 +67,6 @@ def _load(package: str, path: str, credit: str) -> Photograph:
     if found is None or found.origin is None:
         raise InputError(f"package {package} is not installed, and {path} is read from it")
     file = Path(found.origin).parent / path
-    image = files.read_image(file)
+    image = read_image(file)
     image.flags.writeable = False
     return Photograph(file.stem, image, credit)

@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from convcorr_jax import coords, files
+from convcorr_jax import coords
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import decode_image, decode_labels, read_image, read_labels
 from convcorr_jax.shapes import Image
 
 
@@ -118,16 +119,16 @@ def load_image(record: Record) -> Image:
     That is the frame of the stored pixels: annotators' tools passed over a camera's EXIF rotation.
 
     Raises:
-        InputError: it cannot be read (see `files.read_image`), or its size is not the record's.
+        InputError: it cannot be read (see `read_image`), or its size is not the record's.
     """
     if isinstance(record.image, np.ndarray):
         return record.image
     if isinstance(record.image, bytes):
         name = f"the image of record {record.source_id!r}"
-        image = files.decode_image(record.image, name=name, upright=False)
+        image = decode_image(record.image, name=name, upright=False)
     else:
         name = str(record.image)
-        image = files.read_image(record.image, upright=False)
+        image = read_image(record.image, upright=False)
     try:
         _check_image_shape(image, record.size)
     except InputError as error:
@@ -139,17 +140,17 @@ def load_label_map(record: Record) -> UInt8[np.ndarray, "height width"] | None:
     """The record's label map, decoded; None where it has none.
 
     Raises:
-        InputError: it cannot be read (see `files.read_labels`), has another size than the image, or
+        InputError: it cannot be read (see `read_labels`), has another size than the image, or
             holds a label without a name.
     """
     if record.label_map is None or isinstance(record.label_map, np.ndarray):
         return record.label_map
     if isinstance(record.label_map, bytes):
         name = f"the label map of record {record.source_id!r}"
-        label_map = files.decode_labels(record.label_map, name=name)
+        label_map = decode_labels(record.label_map, name=name)
     else:
         name = str(record.label_map)
-        label_map = files.read_labels(record.label_map)
+        label_map = read_labels(record.label_map)
     try:
         _check_labels(label_map, record.label_names, record.size)
     except InputError as error:

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path, PurePosixPath
 
-from convcorr_jax import files
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import check_file
 
 ROOT_VARIABLE = "CONVCORR_DATA"
 # Prepared data shared between several checkouts lies beside them.
@@ -49,7 +49,7 @@ def member(folder: Path, name: str) -> Path:
         raise InputError(f"{folder}: file name {name!r} must be a path inside the folder")
     path = folder / relative
     try:
-        files.check_file(path, "image")
+        check_file(path, "image")
     except OSError as error:
         raise InputError(f"{folder}: file name {name!r} is not usable: {error.strerror}") from error
     return path

@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Float16
 
-from convcorr_jax import coords, files
+from convcorr_jax import coords
 from convcorr_jax.backbone import find_network
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.arrays import Expected, read_arrays
 from convcorr_jax.descriptors.global_features import global_features
 from convcorr_jax.descriptors.views import view
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import check_file, json_file, with_ending, write_arrays, write_json
+from convcorr_jax.io.arrays import Expected, read_arrays
 from convcorr_jax.keypoints import prior
 from convcorr_jax.keypoints.candidates import Cells, ConvCells, SiftCells, Square
 from convcorr_jax.keypoints.detection import Detectors, peaks, scores
@@ -187,8 +188,8 @@ def save(path: Path, model: KeypointModel, *, training: Mapping[str, Any]) -> No
     Raises:
         InputError: they cannot be written.
     """
-    files.write_arrays(
-        files.with_ending(path, ".npz"),
+    write_arrays(
+        with_ending(path, ".npz"),
         weights=np.asarray(model.detectors.weights, np.float32),
         bias=np.asarray(model.detectors.bias, np.float32),
         slope=model.calibration.slope,
@@ -198,8 +199,8 @@ def save(path: Path, model: KeypointModel, *, training: Mapping[str, Any]) -> No
     )
     cells = model.cells
     # Written last: where there is a .json there is a whole model.
-    files.write_json(
-        files.with_ending(path, ".json"),
+    write_json(
+        with_ending(path, ".json"),
         {
             "category": model.category,
             "names": list(model.names),
@@ -220,10 +221,10 @@ def load_model(path: Path) -> KeypointModel:
     Raises:
         InputError: a file is missing, cut short, or not what `save` writes.
     """
-    told = files.with_ending(path, ".json")
-    files.check_file(told, "keypoint model")
-    arrays = read_arrays(files.with_ending(path, ".npz"), _ARRAYS)
-    with files.json_file(told, "keypoint model") as found:
+    told = with_ending(path, ".json")
+    check_file(told, "keypoint model")
+    arrays = read_arrays(with_ending(path, ".npz"), _ARRAYS)
+    with json_file(told, "keypoint model") as found:
         network, square = find_network(found["network"]), Square(**found["square"])
         layers, names, eta = found["layers"], tuple(map(str, found["names"])), float(found["eta"])
         cells = SiftCells(square) if layers is None else ConvCells(network, tuple(layers), square)

@@ -22,12 +22,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float16
 
-from convcorr_jax import files
 from convcorr_jax.backbone import Network
 from convcorr_jax.backbone.networks import Conv
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets.records import Record, load_image
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import check_file, make_folder, write_at, write_json, written_whole
 from convcorr_jax.patches.views import Origins, all_origins, columns, view
 
 # Lost at most when a build is killed; each costs a sync of the disk.
@@ -101,7 +101,7 @@ def build(
             written.
     """
     settings = _settings(records, weights, plan)
-    files.make_folder(folder)
+    make_folder(folder)
     origins = {layer: _drawn(records, weights.network, layer, plan) for layer in plan.layers}
     path = folder / _MANIFEST
     if rebuild:
@@ -127,10 +127,10 @@ def build(
             rows = np.concatenate([one[layer] for one in described]).tobytes()
             done = sum(written[layer][0] for written in manifest.chunks)
             row_bytes = 2 * manifest.lengths[layer]
-            files.write_at(folder / f"{layer}.float16", done * row_bytes, rows)
+            write_at(folder / f"{layer}.float16", done * row_bytes, rows)
             entry[layer] = [len(rows) // row_bytes, zlib.crc32(rows)]
         manifest.chunks.append(entry)
-        files.write_json(path, manifest._asdict())
+        write_json(path, manifest._asdict())
 
 
 def read(folder: Path, layer: str) -> PatchDatabase:
@@ -196,7 +196,7 @@ def _begun(
         written = np.stack(those).astype("<i4").tobytes()
         sums[layer] = zlib.crc32(written)
         for ending, content in (("origins", written), ("float16", b"")):
-            with files.written_whole(folder / f"{layer}.{ending}") as temporary:
+            with written_whole(folder / f"{layer}.{ending}") as temporary:
                 temporary.write_bytes(content)
     manifest = _Manifest(
         settings,
@@ -206,7 +206,7 @@ def _begun(
         sums,
         [],
     )
-    files.write_json(folder / _MANIFEST, manifest._asdict())
+    write_json(folder / _MANIFEST, manifest._asdict())
     return manifest
 
 
@@ -244,7 +244,7 @@ def _features(
 
 def _read_manifest(folder: Path) -> _Manifest:
     path = folder / _MANIFEST
-    files.check_file(path, "manifest of a patch database")
+    check_file(path, "manifest of a patch database")
     try:
         manifest = _Manifest(**json.loads(path.read_text(encoding="utf-8")))
         for layer, count in manifest.counts.items():

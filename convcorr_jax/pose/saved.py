@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from convcorr_jax import files
-from convcorr_jax.datasets.arrays import Expected, read_arrays
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import json_file, with_ending, write_arrays, write_json
+from convcorr_jax.io.arrays import Expected, read_arrays
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import Architecture, from_dict
 
@@ -57,10 +57,10 @@ def save_cascade(
     for name, values in halves.items():
         if not np.isfinite(values).all():
             raise InputError(f"parameters {name!r} are not all finite in half precision")
-    files.write_arrays(files.with_ending(path, ".npz"), **halves)
+    write_arrays(with_ending(path, ".npz"), **halves)
     # Written last: where there is a .json there is a whole cascade.
-    files.write_json(
-        files.with_ending(path, ".json"),
+    write_json(
+        with_ending(path, ".json"),
         {"architecture": dataclasses.asdict(architecture), "training": dict(training)},
     )
 
@@ -71,12 +71,12 @@ def load_cascade(path: Path) -> SavedCascade:
     Raises:
         InputError: a file is missing, cut short, or not what `save_cascade` writes.
     """
-    told = files.with_ending(path, ".json")
-    with files.json_file(told, "pose cascade") as found:
+    told = with_ending(path, ".json")
+    with json_file(told, "pose cascade") as found:
         architecture, training = from_dict(found["architecture"]), dict(found["training"])
     shapes = _flat(jax.eval_shape(lambda: cascade.init(jax.random.key(0), architecture)))
     expected = {name: Expected(np.floating, one.shape) for name, one in shapes.items()}
-    arrays = read_arrays(files.with_ending(path, ".npz"), expected)
+    arrays = read_arrays(with_ending(path, ".npz"), expected)
     params = {tuple(name.split("/")): jnp.float32(values) for name, values in arrays.items()}
     return SavedCascade(traverse_util.unflatten_dict(params), architecture, training)
 

@@ -25,8 +25,8 @@ from jaxtyping import Float, Int
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
-from convcorr_jax.linear.penalty import cross_predict, cross_validate, penalty_grid
 from convcorr_jax.linear.ridge import Ridge
+from convcorr_jax.linear.ridge.penalty import cross_predict, cross_validate, penalty_grid
 
 
 class ReadOut(NamedTuple):

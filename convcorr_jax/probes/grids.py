@@ -5,8 +5,8 @@ from jaxtyping import Float, Int
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
-from convcorr_jax.linear.penalty import PenaltyCurve, cross_validate, penalty_grid
 from convcorr_jax.linear.ridge import Ridge
+from convcorr_jax.linear.ridge.penalty import PenaltyCurve, cross_validate, penalty_grid
 
 # Neighbouring cells are much alike: a ninth of them choose the penalty that all would, in a ninth of the time.
 _STEP = 3

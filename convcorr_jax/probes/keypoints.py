@@ -16,8 +16,8 @@ from jaxtyping import Float, Int
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.folds import grouped_folds
-from convcorr_jax.linear.penalty import fit_best
 from convcorr_jax.linear.ridge import Ridge
+from convcorr_jax.linear.ridge.penalty import fit_best
 
 # The paper's number of folds.
 FOLDS = 4

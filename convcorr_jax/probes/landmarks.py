@@ -26,7 +26,7 @@ from convcorr_jax.descriptors.global_features import global_features
 from convcorr_jax.descriptors.views import view
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.folds import grouped_folds
-from convcorr_jax.linear.penalty import cross_predict, fit_best
+from convcorr_jax.linear.ridge.penalty import cross_predict, fit_best
 from convcorr_jax.probes.look_back import (
     Region,
     needed_margin,

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from convcorr_jax import files
-from convcorr_jax.datasets.arrays import Expected, read_arrays
+from convcorr_jax.io import json_file, with_ending, write_arrays, write_json
+from convcorr_jax.io.arrays import Expected, read_arrays
 from convcorr_jax.linear.ridge import Ridge
 
 
@@ -36,9 +36,9 @@ def save_probe(path: Path, ridges: Mapping[str, Ridge], told: Mapping[str, Any])
         for name, one in ridges.items()
         for field, values in one.for_each_target()._asdict().items()
     }
-    files.write_arrays(files.with_ending(path, ".npz"), **arrays)
+    write_arrays(with_ending(path, ".npz"), **arrays)
     # Written last: where there is a .json there is a whole probe.
-    files.write_json(files.with_ending(path, ".json"), {"ridges": list(ridges), **told})
+    write_json(with_ending(path, ".json"), {"ridges": list(ridges), **told})
 
 
 def load_probe(path: Path) -> SavedProbe:
@@ -47,8 +47,8 @@ def load_probe(path: Path) -> SavedProbe:
     Raises:
         InputError: a file is missing, cut short, or not what `save_probe` writes.
     """
-    listing = files.with_ending(path, ".json")
-    with files.json_file(listing, "probe") as told:
+    listing = with_ending(path, ".json")
+    with json_file(listing, "probe") as told:
         names = [str(name) for name in told.pop("ridges")]
     expected = {
         f"{name}:{field}": Expected(
@@ -57,7 +57,7 @@ def load_probe(path: Path) -> SavedProbe:
         for name in names
         for field in Ridge._fields
     }
-    archive = files.with_ending(path, ".npz")
+    archive = with_ending(path, ".npz")
     arrays = read_arrays(archive, expected)
     return SavedProbe({name: _ridge(name, arrays) for name in names}, told)
 

@@ -27,8 +27,8 @@ from jaxtyping import Float, Int, UInt8
 
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear.penalty import fit_best
 from convcorr_jax.linear.ridge import Ridge
+from convcorr_jax.linear.ridge.penalty import fit_best
 from convcorr_jax.probes.variations import Variation
 
 SIDE = 30

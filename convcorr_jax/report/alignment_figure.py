@@ -8,13 +8,7 @@ from jaxtyping import Bool, Float, UInt8
 from matplotlib.figure import Figure
 
 from convcorr_jax import coords, images
-from convcorr_jax.photographs import (
-    Matches,
-    PhotographAlignment,
-    dense_flow,
-    in_frames,
-    warp_onto_b,
-)
+from convcorr_jax.matching import Matches, PhotographAlignment, dense_flow, in_frames, warp_onto_b
 from convcorr_jax.report.figures import match_figure
 
 # Longer side of each photograph in the picture: of four such panels a PNG stays under 1.5 MB.

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from PIL import Image as PillowImage
 
-from convcorr_jax.datasets.doctor import Case, Finding, changes_scores
 from convcorr_jax.datasets.records import Record, load_image
+from convcorr_jax.doctor import Case, Finding, changes_scores
 from convcorr_jax.errors import InputError
 from convcorr_jax.report.contact_sheet import contact_sheet
 from convcorr_jax.report.figures import image_grid, pixels

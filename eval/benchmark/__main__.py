@@ -13,10 +13,10 @@ from rich.markup import escape
 from rich.table import Table
 
 import eval.benchmark
-from convcorr_jax import files
-from convcorr_jax.cli.scripts import run
 from convcorr_jax.errors import InputError
-from convcorr_jax.runlog import progress, write_run
+from convcorr_jax.io import make_folder, write_json
+from convcorr_jax.runtime.runlog import progress, write_run
+from convcorr_jax.runtime.script import run
 from eval.benchmark.cases import (
     belief_propagation,
     distance_transform,
@@ -85,7 +85,7 @@ def main(config: Config) -> Path:
             f"there is no Python for the peers at {config.peers_python}; make it as the text of "
             "eval/benchmark/__init__.py says, or name another with --peers-python"
         )
-    out = files.make_folder(config.out)
+    out = make_folder(config.out)
     before = os.getloadavg()
     cases = {
         name: run_case(CASES[name], config.peers_python, seconds=config.seconds)
@@ -104,7 +104,7 @@ def main(config: Config) -> Path:
     console = Console()
     console.width = max(console.width, WIDTH)
     console.print(table(result))
-    files.write_json(out / "result.json", result)
+    write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 

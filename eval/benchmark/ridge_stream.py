@@ -2,7 +2,7 @@
 
     python -m eval.benchmark.ridge_stream --out runs/ridge_stream
 
-Blocks of rows are summed up one after the other (`convcorr_jax.linear.statistics`), as a pass over features on
+Blocks of rows are summed up one after the other (`convcorr_jax.linear.ridge.statistics`), as a pass over features on
 disk would; a few blocks take turns, so that no time goes into making them. Every tenth block is also multiplied
 out alone, X'X (its part on and above the diagonal, as the statistics have it) and X'Y: ``over_products`` is the
 time of the whole pass over the time that these products take for all blocks; 1.15 is wanted at most.
@@ -26,12 +26,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from convcorr_jax import files
-from convcorr_jax.cli.scripts import run
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import make_folder, write_json
 from convcorr_jax.linear import ridge
-from convcorr_jax.linear.statistics import accumulate, empty, gram, matrix_product
-from convcorr_jax.runlog import write_run
+from convcorr_jax.linear.ridge.statistics import accumulate, empty, gram, matrix_product
+from convcorr_jax.runtime.runlog import write_run
+from convcorr_jax.runtime.script import run
 from eval.benchmark.search_memory import resident_mb
 
 BLOCKS = 3
@@ -60,7 +60,7 @@ def main(config: Config) -> Path:
         raise InputError(
             f"rows is {config.rows} and block {config.block}; whole blocks of at least 1 are expected"
         )
-    out = files.make_folder(config.out)
+    out = make_folder(config.out)
     shape = (config.rows // config.block, config.block, config.length, config.targets)
     told = subprocess.run(
         [sys.executable, "-m", "eval.benchmark.ridge_stream", "--pass", *map(str, shape)],
@@ -69,7 +69,7 @@ def main(config: Config) -> Path:
         text=True,
         cwd=Path(__file__).parents[2],
     )
-    files.write_json(out / "result.json", json.loads(told.stdout))
+    write_json(out / "result.json", json.loads(told.stdout))
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 

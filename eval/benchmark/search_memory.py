@@ -23,10 +23,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from convcorr_jax import files
-from convcorr_jax.cli.scripts import run
+from convcorr_jax.io import make_folder, write_json
 from convcorr_jax.retrieval import nearest_neighbors
-from convcorr_jax.runlog import write_run
+from convcorr_jax.runtime.runlog import write_run
+from convcorr_jax.runtime.script import run
 from eval.benchmark.cases.nearest_neighbors import QUERIES, directions
 
 NEIGHBORS = 5
@@ -48,7 +48,7 @@ class Config:
 def main(config: Config) -> Path:
     """Search once for every way to store and write ``result.json``; returns its path."""
     started = time.perf_counter()
-    out = files.make_folder(config.out)
+    out = make_folder(config.out)
     result: dict[str, Any] = {}
     for kind in KINDS:
         with tempfile.NamedTemporaryFile(dir=out, suffix=".bin") as file:
@@ -66,7 +66,7 @@ def main(config: Config) -> Path:
                 cwd=Path(__file__).parents[2],
             )
         result[kind] = json.loads(told.stdout)
-    files.write_json(out / "result.json", result)
+    write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 

@@ -17,13 +17,14 @@ from matplotlib.figure import Figure
 from PIL import Image as PillowImage
 from scipy.interpolate import RegularGridInterpolator
 
-from convcorr_jax import coords, files
+from convcorr_jax import coords
 from convcorr_jax.backbone import NETWORKS
 from convcorr_jax.backbone.weights import find
 from convcorr_jax.cli import main
 from convcorr_jax.descriptors.convolutional import RECIPES
-from convcorr_jax.point_files import read_points
-from tests.bad_images import BAD_IMAGES, write_bad_image
+from convcorr_jax.io import write_arrays
+from convcorr_jax.io.points import read_points
+from tests.builders.bad_images import BAD_IMAGES, write_bad_image
 
 CAT = skimage.data.chelsea()
 SHIFT = np.array([40.0, 24.0])
@@ -300,9 +301,9 @@ def test_bad_options_are_refused(folder, request, name):
     weights = {
         f"conv{i}_{part}": np.full((2, 2), np.nan, np.float32) for i in range(1, 6) for part in "wb"
     }
-    files.write_arrays(folder / "cut.npz", **weights)
+    write_arrays(folder / "cut.npz", **weights)
     (folder / "cut.npz").write_bytes((folder / "cut.npz").read_bytes()[:900])
-    files.write_arrays(folder / "nan.npz", **nan_weights())
+    write_arrays(folder / "nan.npz", **nan_weights())
     request.getfixturevalue("unchanged")
     text, sentence = BAD_OPTIONS[name]
     argv = list(options(folder, text))

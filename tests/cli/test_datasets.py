@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from leeds_tree import write_lsp
 
-from convcorr_jax import files
 from convcorr_jax.datasets.catalogue import DATASETS
 from convcorr_jax.datasets.opening import read_records
+from convcorr_jax.io import read_image
+from tests.builders.leeds_tree import write_lsp
 from tests.cli.test_align import assert_refused, run
 
 
@@ -97,7 +97,7 @@ def test_show_draws_the_records(release: Path, tmp_path: Path):
     ended = run("datasets", "show", release, "--n", "3", "--out", sheet)
     assert ended.status == 0, ended.err
     assert ended.out == f"{sheet}\n"
-    assert files.read_image(sheet).std() > 10
+    assert read_image(sheet).std() > 10
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convcorr_jax import cli, files
+from convcorr_jax import cli
 from convcorr_jax.backbone import NETWORKS
 from convcorr_jax.backbone.weights import OFFICIAL, find
 from convcorr_jax.cli import main
 from convcorr_jax.cli.weights import List
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import write_arrays
 from tests.cli.test_align import assert_refused, environment, needs_weights, run
 
 HELP = """
@@ -156,7 +157,7 @@ def test_a_damaged_copy_is_refused_by_name(monkeypatch, tmp_path):
     path.write_bytes(b"\x0a\x08CaffeNet")
     assert_refused(run("weights", "check"), f"{path} is not the published file: its sha1 is")
     assert_refused(run("weights", "check", path, "--network", "caffenet"), f"{path}")
-    files.write_arrays(tmp_path / "some.npz", conv1_w=np.zeros(3, np.float32))
+    write_arrays(tmp_path / "some.npz", conv1_w=np.zeros(3, np.float32))
     assert_refused(run("weights", "check", tmp_path / "some.npz"), "some.npz")
 
 

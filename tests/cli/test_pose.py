@@ -6,16 +6,17 @@ import jax
 import numpy as np
 import pytest
 import skimage.data
-from leeds_tree import UPRIGHT
 from PIL import Image as PillowImage
 
-from convcorr_jax import coords, files
+from convcorr_jax import coords
 from convcorr_jax.datasets.official import lsp
-from convcorr_jax.point_files import read_points
+from convcorr_jax.io import read_image
+from convcorr_jax.io.points import read_points
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import small
 from convcorr_jax.pose.framing import framed
 from convcorr_jax.pose.saved import PERSON, load_cascade, save_cascade
+from tests.builders.leeds_tree import UPRIGHT
 from tests.cli.test_align import assert_refused, run
 
 PHOTOGRAPH = skimage.data.chelsea()[:200, :260]
@@ -54,7 +55,7 @@ def test_joints_are_those_of_the_cascade_in_pixels_of_the_photograph(folder, box
         torso[:] = coords.apply(to_frame, np.array([[90.0, 100.0]]))
     expected = cascade.predict(PARAMS, image[None], torso, architecture=TINY).points[0]
     np.testing.assert_allclose(coords.apply(to_frame, found.points), np.asarray(expected), atol=0.5)
-    assert max(files.read_image(folder / "pose.png").shape) == 800
+    assert max(read_image(folder / "pose.png").shape) == 800
 
 
 def test_without_a_model_the_packages_own_is_used(folder):

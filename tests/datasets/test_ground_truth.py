@@ -5,13 +5,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from genuine import genuine
-from mat_files import structs, write
 
 from convcorr_jax.datasets import ground_truth
 from convcorr_jax.datasets.joint_orders import ORDERS
 from convcorr_jax.datasets.official import flic
 from convcorr_jax.errors import InputError
+from tests.builders.genuine import genuine
+from tests.builders.mat_files import structs, write
 
 FLIC_ORDER = ORDERS["flic"]
 

@@ -3,13 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from genuine import genuine
-from leeds_tree import write_lsp
 
 from convcorr_jax.datasets import opening, prepared
 from convcorr_jax.datasets.catalogue import DATASETS
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
+from tests.builders.genuine import genuine
+from tests.builders.leeds_tree import write_lsp
 from tests.datasets.compact import test_imagenet, test_lfw_attributes
 from tests.datasets.compact.test_readers import write_faces, write_people, write_pf_willow
 

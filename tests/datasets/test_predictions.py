@@ -6,12 +6,12 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from mat_files import cells, write
 
 from convcorr_jax.datasets import predictions
 from convcorr_jax.datasets.joint_orders import ORDERS, Order, joint_name
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose.architecture import FLIC_JOINTS
+from tests.builders.mat_files import cells, write
 
 PEOPLE = 25
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from pose_architectures import tiny
 
 from convcorr_jax.errors import InputError
 from eval.benchmark import __main__ as benchmark
@@ -25,6 +24,7 @@ from eval.benchmark.comparison import MIN_RUNS, Case, Comparison, Quality, compa
 from eval.benchmark.peer import Peer, PeerError
 from eval.benchmark.timing import Sample, ratio, summary
 from eval.benchmark.workers import torch_cascade
+from tests.builders.pose_architectures import tiny
 from tests.reference import distance_transform as reference
 
 PYTHON = Path(sys.executable)

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from convcorr_jax import synthetic
 from convcorr_jax.cli import main as convcorr
-from convcorr_jax.datasets import synthetic
 from convcorr_jax.errors import InputError
-from eval import face_landmarks, probe_sections
-from tests.genuine import genuine
-from tests.shown import assert_shown
+from convcorr_jax.report.sections import probes
+from convcorr_jax.tasks.landmarks.faces import frame_of, read_faces
+from eval import face_landmarks
+from tests.builders.genuine import genuine
+from tests.builders.shown import assert_shown
 from train import ridge_probes
-from train.landmark_faces import frame_of, read_faces
 
 FEW = {"layer": "conv3", "rounds": 1, "rendered_train": 24}
 
@@ -48,7 +49,7 @@ def test_pictures_are_written(config, result):
 
 
 def test_the_page_shows_it(config, result):
-    section = assert_shown(probe_sections.landmarks, result, config.out)
+    section = assert_shown(probes.landmarks, result, config.out)
     assert [row[0] for row in section.tables[0].rows] == [
         "mean",
         "rgb_ridge",

@@ -6,11 +6,13 @@ import json
 import numpy as np
 import pytest
 
-from convcorr_jax import files
-from convcorr_jax.cli.scripts import run
-from eval import keypoint_classification, keypoint_features, sections
-from tests.people import write_people
-from tests.shown import assert_shown
+from convcorr_jax.io import read_image
+from convcorr_jax.report.sections import correspondence
+from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks.keypoints import features
+from eval import keypoint_classification
+from tests.builders.people import write_people
+from tests.builders.shown import assert_shown
 
 SIDE = 128
 TRAIN, TEST = 6, 3
@@ -77,15 +79,15 @@ def test_keypoints_are_classified(config, monkeypatch):
         assert len(by_keypoint) == 2
         assert all(one["windows"] == TEST for one in by_keypoint.values())
     for name in ("figure_4.png", "figure_5.png", "confusion_person.png"):
-        assert min(files.read_image(config.out / name).shape[:2]) > 300
-    table = assert_shown(sections.classification, result, config.out).tables[0]
+        assert min(read_image(config.out / name).shape[:2]) > 300
+    table = assert_shown(correspondence.classification, result, config.out).tables[0]
     assert [row[0] for row in table.rows] == ["sift_20", "conv1"]
     assert table.rows[1][1:3] == (result["accuracy"]["conv1"], 0.20)
 
     # As after a kill: features and one classifier are there already.
     (config.out / "result.json").unlink()
     (config.out / "classifiers" / "person_conv1.npz").unlink()
-    monkeypatch.setattr(keypoint_features, "columns_at", pytest.fail)
+    monkeypatch.setattr(features, "columns_at", pytest.fail)
     assert result_of(config) == result
     # Other settings want other features.
     monkeypatch.undo()

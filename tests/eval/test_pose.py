@@ -13,9 +13,10 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import small
 from convcorr_jax.pose.saved import load_cascade, save_cascade
-from eval import pose, pose_sections
-from tests.shown import assert_shown
-from train.pose_examples import prepare, read_people
+from convcorr_jax.report.sections import pose as pose_sections
+from convcorr_jax.tasks.pose.examples import prepare, read_people
+from eval import pose
+from tests.builders.shown import assert_shown
 
 TINY = dataclasses.replace(
     small(lsp.NAMES, lsp.LEFT_RIGHT_PAIRS),

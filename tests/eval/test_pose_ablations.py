@@ -8,15 +8,16 @@ import jax
 import numpy as np
 import pytest
 
-from convcorr_jax import files
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import write_image, write_json
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import small
 from convcorr_jax.pose.saved import SavedCascade
-from convcorr_jax.runlog import write_run
-from eval import pose, pose_ablations, pose_sections
-from tests.shown import assert_shown
+from convcorr_jax.report.sections import pose as pose_sections
+from convcorr_jax.runtime.runlog import write_run
+from eval import pose, pose_ablations
+from tests.builders.shown import assert_shown
 from train import pose_cascade
 
 TIMES = {"coarse": 1.0, "fine": 0.5, "cascade": 1.5}
@@ -48,8 +49,8 @@ def trained(monkeypatch) -> list[pose_cascade.Config]:
             "curves": {"alphas": [0.0, 0.1, 0.2, 0.3], **curves},
             "training": training,
         }
-        files.write_image(config.out / "people.jpg", np.zeros((8, 8, 3), np.uint8))
-        files.write_json(config.out / "result.json", told)
+        write_image(config.out / "people.jpg", np.zeros((8, 8, 3), np.uint8))
+        write_json(config.out / "result.json", told)
         return config.out / "result.json"
 
     monkeypatch.setattr(pose_cascade, "main", train)

@@ -6,13 +6,13 @@ import json
 import pytest
 from PIL import Image
 
-from convcorr_jax import files
-from convcorr_jax.datasets import synthetic
+from convcorr_jax import synthetic
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import read_image
+from convcorr_jax.tasks import variation_features
 from eval import rgb_reconstruction
 from eval.rgb_reconstruction import Config, main
-from train import variation_features
 
 COUNT = 30
 
@@ -50,8 +50,8 @@ def test_faces_are_reconstructed(faces, tmp_path, monkeypatch):
     assert result["mean_absolute_error"] < result["mean_image"]
     assert result["per_dataset"][faces]["mean_image"] == pytest.approx(result["mean_image"])
     # Three pictures above what they are squashed to above what is seen.
-    assert files.read_image(tmp_path / "figure_4.png").shape[0] > 350
-    assert min(files.read_image(tmp_path / "curve.png").shape[:2]) > 300
+    assert read_image(tmp_path / "figure_4.png").shape[0] > 350
+    assert min(read_image(tmp_path / "curve.png").shape[:2]) > 300
 
     # As after a kill: all but one fit is there already.
     (tmp_path / "result.json").unlink()

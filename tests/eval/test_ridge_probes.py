@@ -6,15 +6,16 @@ import json
 import numpy as np
 import pytest
 
+from convcorr_jax import synthetic
 from convcorr_jax.backbone.weights import load
-from convcorr_jax.datasets import synthetic
-from convcorr_jax.datasets.categories import read_categories
 from convcorr_jax.descriptors.global_features import global_features
 from convcorr_jax.descriptors.views import view
 from convcorr_jax.errors import InputError
 from convcorr_jax.probes.rgb import reconstruct, rgb_targets
 from convcorr_jax.probes.saved import load_probe
-from train import picture_probes, ridge_probes
+from convcorr_jax.tasks import probes
+from convcorr_jax.tasks.keypoints.categories import read_categories
+from train import ridge_probes
 
 FEW = {"rendered_train": 8, "layer": "pool5"}
 PIXELS = {
@@ -34,7 +35,7 @@ def people_seen_whole(*arguments, **options):
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("probes")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(picture_probes, "read_categories", people_seen_whole)
+        patched.setattr(probes, "read_categories", people_seen_whole)
         for kind in ("colors", "classes", "keypoints", "attributes"):
             some = {**FEW, "rendered_train": 24} if kind == "attributes" else FEW
             ridge_probes.main(ridge_probes.Config(probe=kind, **some, out=folder))

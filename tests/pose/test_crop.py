@@ -2,9 +2,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from reference import torch_pose
 
 from convcorr_jax.pose import crop
+from tests.reference import torch_pose
 
 WINDOW, STRIDES = 24, (1, 2, 4, 8)
 

@@ -2,11 +2,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from pose_architectures import TINY, tiny
-from reference import torch_pose
 
 from convcorr_jax.pose.architecture import flic, mpii, small
 from convcorr_jax.pose.fine import Fine, StandardFine
+from tests.builders.pose_architectures import TINY, tiny
+from tests.reference import torch_pose
 
 SHARED = [channels for _ in range(TINY.levels) for channels in TINY.features[:2]]
 

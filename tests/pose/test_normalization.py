@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from reference import torch_pose
 
 from convcorr_jax import coords
 from convcorr_jax.pose import normalization
+from tests.reference import torch_pose
 
 normalize = jax.jit(normalization.normalize)
 

@@ -5,12 +5,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from pose_architectures import TINY, examples, tiny
 
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import POOLINGS, flic, mpii, small
 from convcorr_jax.pose.heatmaps import gaussians
 from convcorr_jax.pose.objective import FINE_WEIGHT, PHASES, heatmap_error, loss, training_corners
+from tests.builders.pose_architectures import TINY, examples, tiny
 
 NO_DROPOUT = tiny(spatial_dropout=0.0)
 

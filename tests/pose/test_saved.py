@@ -9,15 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from convcorr_jax import coords, files
+from convcorr_jax import coords
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import write_json
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import small
 from convcorr_jax.pose.saved import PERSON, load_cascade, save_cascade
-from tests.genuine import genuine
-from train.pose_examples import prepare, read_people
-from train.pose_validation import find_joints, score
+from convcorr_jax.tasks.pose.examples import prepare, read_people
+from convcorr_jax.tasks.pose.validation import find_joints, score
+from tests.builders.genuine import genuine
 
 TINY = dataclasses.replace(
     small(("l_hand", "r_hand"), ((0, 1),)),
@@ -68,7 +69,7 @@ def test_what_half_precision_cannot_hold_is_refused(tmp_path, params):
 def test_parameters_of_another_architecture_are_refused(saved):
     told = json.loads(saved.with_suffix(".json").read_text())
     told["architecture"]["features"] = [16, 8, 8]
-    files.write_json(saved.with_suffix(".json"), told)
+    write_json(saved.with_suffix(".json"), told)
     with pytest.raises(InputError, match="is expected"):
         load_cascade(saved)
 

@@ -3,7 +3,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.signal
-from pose_architectures import TINY
 
 from convcorr_jax.coords import Size
 from convcorr_jax.pose.heatmaps import gaussians, peaks
@@ -13,6 +12,7 @@ from convcorr_jax.pose.spatial_model import (
     convolve,
     initial_priors,
 )
+from tests.builders.pose_architectures import TINY
 
 MODEL = SpatialModel(TINY)
 HEIGHT, WIDTH = TINY.heatmap_size(TINY.input_size)

@@ -6,7 +6,7 @@ import pytest
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.folds import grouped_folds
-from convcorr_jax.linear.penalty import cross_predict, fit_best
+from convcorr_jax.linear.ridge.penalty import cross_predict, fit_best
 from convcorr_jax.probes import landmark_files
 from convcorr_jax.probes.landmark_files import Reads
 from convcorr_jax.probes.landmarks import FOLDS, Description, Faces, fit, look, with_mirrored

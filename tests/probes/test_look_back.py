@@ -5,7 +5,6 @@ import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.official import helen, lfpw, three_hundred_w
-from convcorr_jax.datasets.rendering import face
 from convcorr_jax.descriptors.views import view
 from convcorr_jax.errors import InputError
 from convcorr_jax.probes.look_back import (
@@ -15,6 +14,7 @@ from convcorr_jax.probes.look_back import (
     to_fractions,
     to_pixels,
 )
+from convcorr_jax.synthetic.rendering import face
 
 
 def test_the_68_landmarks_have_six_sets():

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from convcorr_jax.datasets.doctor import Case, Finding
 from convcorr_jax.datasets.records import Record
-from convcorr_jax.datasets.synthetic import render
+from convcorr_jax.doctor import Case, Finding
 from convcorr_jax.report.findings_page import finding_lines, findings_page
+from convcorr_jax.synthetic import render
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
 import numpy as np
-from leeds_tree import HEIGHT, UPRIGHT, WIDTH
 
 from convcorr_jax.datasets.official import flic, lsp, mpii_people
 from convcorr_jax.report.colors import LEFT, NEITHER, RIGHT
 from convcorr_jax.report.skeleton import limbs, skeleton
+from tests.builders.leeds_tree import HEIGHT, UPRIGHT, WIDTH
 
 SCALE = 6
 GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)

@@ -15,14 +15,15 @@ import numpy as np
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
-from convcorr_jax import checkpoint, files
 from convcorr_jax.coords import Size
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import read_image
 from convcorr_jax.pose import architecture
 from convcorr_jax.pose.saved import load_cascade
-from tests.people import write_people
+from convcorr_jax.runtime import checkpoint
+from convcorr_jax.tasks.pose.examples import read_people
+from tests.builders.people import write_people
 from train import pose_cascade
-from train.pose_examples import read_people
 
 STEPS = (5, 3, 2)
 
@@ -138,7 +139,7 @@ def test_a_run_writes_what_it_says(trained):
     saved = load_cascade(trained / "model")
     assert saved.architecture.name == "tiny"
     assert saved.training["best_step"] == result["best_step"]
-    assert files.read_image(trained / "curves.png").shape[1] > 400
+    assert read_image(trained / "curves.png").shape[1] > 400
     assert (trained / "run.json").exists()
 
 

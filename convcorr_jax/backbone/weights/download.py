@@ -10,7 +10,7 @@ from convcorr_jax.backbone.networks import find_network
 from convcorr_jax.backbone.weights.catalogue import OFFICIAL, OfficialFile, verify
 from convcorr_jax.backbone.weights.loading import folder
 from convcorr_jax.errors import InputError
-from convcorr_jax.files import written_whole
+from convcorr_jax.io import written_whole
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes received so far, and with their total if the server says it."""

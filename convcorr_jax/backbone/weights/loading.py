@@ -15,7 +15,7 @@ from convcorr_jax.backbone.weights import caffe, lpips, native, torchvision
 from convcorr_jax.backbone.weights.catalogue import OFFICIAL, verify
 from convcorr_jax.backbone.weights.layout import Stored, assemble, available_layers
 from convcorr_jax.errors import InputError
-from convcorr_jax.files import check_file
+from convcorr_jax.io import check_file
 
 
 @dataclass(frozen=True, eq=False)

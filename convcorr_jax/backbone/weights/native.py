@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from convcorr_jax import files
 from convcorr_jax.backbone.networks import Network, Params, filter_shapes
 from convcorr_jax.backbone.weights.layout import Stored
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import write_arrays
 
 
 def save(path: str | Path, params: Params, *, network: Network) -> None:
@@ -23,7 +23,7 @@ def save(path: str | Path, params: Params, *, network: Network) -> None:
     for name, filters in params.items():
         arrays[f"{name}_w"] = np.asarray(filters.kernel).transpose(3, 2, 0, 1)
         arrays[f"{name}_b"] = np.asarray(filters.bias)
-    files.write_arrays(path, **arrays)
+    write_arrays(path, **arrays)
 
 
 def read(path: Path, network: Network) -> dict[str, Stored]:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from convcorr_jax import files
 from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.records import IGNORED_LABEL, Record
+from convcorr_jax.io import image_size, json_file, read_labels
 
 
 def read(folder: Path) -> Iterator[Record]:
@@ -26,7 +26,7 @@ def read(folder: Path) -> Iterator[Record]:
             missing, named by a path that leads out of the folder, or damaged.
     """
     path = folder / "meta.json"
-    with files.json_file(path, "CamVid meta data") as meta:
+    with json_file(path, "CamVid meta data") as meta:
         classes = tuple(str(name) for name in meta["classes"])
         ignored = int(meta["ignore_index"])
         stems = [
@@ -34,11 +34,11 @@ def read(folder: Path) -> Iterator[Record]:
         ]
     for split, stem in stems:
         image = roots.member(folder, f"images/{stem}.jpg")
-        mask = files.read_labels(roots.member(folder, f"masks/{stem}.png"))
+        mask = read_labels(roots.member(folder, f"masks/{stem}.png"))
         label_map = np.where(mask == ignored, IGNORED_LABEL, mask + 1).astype(np.uint8)
         yield Record(
             image=image,
-            size=files.image_size(image),
+            size=image_size(image),
             category="street",
             source_id=stem,
             split=split,

@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from convcorr_jax import coords
-from convcorr_jax.datasets import arrays, roots
-from convcorr_jax.datasets.arrays import Expected
+from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.official.three_hundred_w import (
     LEFT_OUTER_EYE_CORNER,
     MARKUP,
@@ -22,6 +21,8 @@ from convcorr_jax.datasets.official.three_hundred_w import (
 )
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import arrays
+from convcorr_jax.io.arrays import Expected
 
 _ARRAYS = {
     "files": Expected(np.str_, ("n",)),

@@ -15,9 +15,9 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from convcorr_jax import files
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import check_file, encoded_image_size, image_size
 
 TRAIN_SHARE = 0.9
 _FILE = re.compile(r"(n\d{8})_.+\.jpe?g", re.IGNORECASE)
@@ -47,7 +47,7 @@ def read_sample(folder: Path) -> Iterator[Record]:
             raise InputError(f"{path} is not named <wnid>_<name>.jpg")
         yield Record(
             image=path,
-            size=files.image_size(path),
+            size=image_size(path),
             category=named[1],
             source_id=path.stem,
             split="sample",
@@ -61,7 +61,7 @@ def read_archive(folder: Path) -> Iterator[Record]:
         InputError: the archive is damaged, or a member is not named as said or is no image.
     """
     path = folder / "images.zip"
-    files.check_file(path, "zip")
+    check_file(path, "zip")
     try:
         with zipfile.ZipFile(path) as archive:
             for split, member in _splits(path, archive.namelist()):
@@ -69,7 +69,7 @@ def read_archive(folder: Path) -> Iterator[Record]:
                 name = f"{path}, member {member}"
                 yield Record(
                     image=encoded,
-                    size=files.encoded_image_size(encoded, name=name),
+                    size=encoded_image_size(encoded, name=name),
                     category=member.split("/")[0],
                     source_id=member,
                     split=split,

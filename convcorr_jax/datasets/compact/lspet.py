@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from convcorr_jax import coords
-from convcorr_jax.datasets import arrays, roots
-from convcorr_jax.datasets.arrays import Expected
+from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.official.lsp import LEFT_RIGHT_PAIRS, NAMES
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import arrays
+from convcorr_jax.io.arrays import Expected
 
 _ARRAYS = {
     "image": Expected(np.str_, ("n",)),

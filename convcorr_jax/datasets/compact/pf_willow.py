@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from convcorr_jax import coords, files
+from convcorr_jax import coords
 from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.records import Pair, PairSet, Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import json_file
 
 
 def read(folder: str | Path) -> tuple[Record, ...]:
@@ -40,7 +41,7 @@ def read_pairs(folder: str | Path) -> PairSet:
     """
     folder = Path(folder)
     path = folder / "annotations.json"
-    with files.json_file(path, "PF-WILLOW annotation") as annotations:
+    with json_file(path, "PF-WILLOW annotation") as annotations:
         records = [_record(folder, entry, annotations) for entry in annotations["images"]]
         position = {entry["id"]: index for index, entry in enumerate(annotations["images"])}
         pairs = [

@@ -14,8 +14,8 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
-from convcorr_jax import files
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import check_file, make_folder
 
 # The largest official archive here, the images of MPII, unpacks to some 13 GB.
 MAX_BYTES = 64 * 2**30
@@ -56,10 +56,10 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES) -> Path:
             device; the files take more than ``max_bytes`` or than the disk has free; ``folder`` is
             there already or cannot be written.
     """
-    files.check_file(archive, "zip or tar")
+    check_file(archive, "zip or tar")
     if os.path.lexists(folder):
         raise InputError(f"{folder} is there already; an archive is unpacked into a new folder")
-    parent = files.make_folder(folder.parent)
+    parent = make_folder(folder.parent)
     with ExitStack() as stack:
         members = _check(archive, _members(archive, stack), max_bytes, parent)
         try:

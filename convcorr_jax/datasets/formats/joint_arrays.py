@@ -27,9 +27,9 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
-from convcorr_jax import files
 from convcorr_jax.datasets.formats import annopoints, mat
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import check_file
 
 # The largest published prediction file, of all of MPII, takes some 10 MB.
 _MAX_BYTES = 2**28
@@ -72,7 +72,7 @@ def read(path: Path, *, flat_joints: int) -> JointArrays:
     Raises:
         InputError: the file is missing, cut short or of another format, or none of its values is of joints.
     """
-    files.check_file(path, "prediction (.npz, .h5 or .mat)")
+    check_file(path, "prediction (.npz, .h5 or .mat)")
     if h5py.is_hdf5(path):
         values = _hdf5(path)
     elif zipfile.is_zipfile(path):

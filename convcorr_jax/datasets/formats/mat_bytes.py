@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convcorr_jax import files
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import check_file
 
 # MPII's annotations, the largest here, inflate to about a fifth of it.
 MAX_INFLATED_BYTES = 2**30
@@ -64,7 +64,7 @@ class Head(NamedTuple):
 
 def variables(path: Path) -> dict[str, Part]:
     """The arrays of a file by name, inflated."""
-    files.check_file(path, "MATLAB .mat")
+    check_file(path, "MATLAB .mat")
     content = path.read_bytes()
     order = {b"IM": "<", b"MI": ">"}.get(content[126:_HEADER_BYTES])
     if content.startswith(b"MATLAB 7.3") or b"\x89HDF\r\n" in content[:1024]:

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from convcorr_jax import files
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import check_file
 
 
 class Line(NamedTuple):
@@ -42,7 +42,7 @@ def read(path: Path, *, widths: Collection[int]) -> Iterator[Line]:
     Raises:
         InputError: the file is missing, empty or no UTF-8 text, or a line has another number of fields.
     """
-    files.check_file(path, "comma-separated")
+    check_file(path, "comma-separated")
     with path.open(encoding="utf-8-sig", newline="") as stream:
         rows = csv.reader(stream)
         try:

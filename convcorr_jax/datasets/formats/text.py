@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax import files
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import check_file
 
 # LFW's attributes, the largest text file here, take a third of it.
 MAX_BYTES = 64 * 2**20
@@ -22,7 +22,7 @@ def lines(path: Path, *, kind: str) -> list[str]:
         InputError: the file is missing, empty, over 64 MB or no text; ``kind`` names in the sentence
             what it should have been.
     """
-    files.check_file(path, kind)
+    check_file(path, kind)
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"{path} is over {MAX_BYTES // 2**20} MB; no {kind} is that large")

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import defusedxml.ElementTree
 from defusedxml.common import DefusedXmlException
 
-from convcorr_jax import files
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import check_file
 
 # The largest annotation of an image takes some kilobytes.
 MAX_BYTES = 16 * 2**20
@@ -108,7 +108,7 @@ def read(path: Path, *, root: str) -> Node:
         InputError: the file is missing or empty, over 16 MB, not well-formed, of an encoding other than
             it says, declares a document type or entities, or its root has another name than ``root``.
     """
-    files.check_file(path, "annotation")
+    check_file(path, "annotation")
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"{path} is over {MAX_BYTES // 2**20} MB; no annotation is that large")

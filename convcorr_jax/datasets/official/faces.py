@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from convcorr_jax import coords, files
+from convcorr_jax import coords
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import image_size
 
 _NOTHING: Mapping[str, float] = MappingProxyType({})
 
@@ -47,7 +48,7 @@ def record(
     try:
         return Record(
             image=image,
-            size=files.image_size(image),
+            size=image_size(image),
             category="face",
             source_id=source_id,
             split=split,

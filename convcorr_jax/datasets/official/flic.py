@@ -23,11 +23,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from convcorr_jax import coords, files
+from convcorr_jax import coords
 from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.formats import mat
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import image_size
 
 # The joints and their columns in ``coords``, as the release's ``lookupPart`` counts them, from 0.
 _COLUMNS = {
@@ -140,7 +141,7 @@ def _record(images: Path, examples: Examples, index: int) -> Record | Absent:
     try:
         path = roots.member(images, frame)
         size = coords.Size(*examples.sizes[index].tolist())
-        if (actual := files.image_size(path)) != size:
+        if (actual := image_size(path)) != size:
             return Absent(
                 source_id, f"the frame is {tuple(actual)} and was annotated at {tuple(size)}"
             )

@@ -21,10 +21,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from convcorr_jax import files
 from convcorr_jax.datasets.formats import mat, names, text
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import image_size
 
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 LISTS = ("val.txt", "val_list.txt", "val_map.txt")
@@ -141,7 +141,7 @@ def _record(path: Path, category: str) -> Record | Absent:
     try:
         return Record(
             image=path,
-            size=files.image_size(path),
+            size=image_size(path),
             category=category,
             source_id=path.stem,
             split="val",

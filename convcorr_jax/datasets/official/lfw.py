@@ -19,10 +19,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from convcorr_jax import files
 from convcorr_jax.datasets.formats import names, text
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import image_size
 
 FOLDERS = ("lfw", "lfw_funneled", "lfw-funneled", "lfw-deepfunneled")
 """Where the pictures may lie, in the order of preference."""
@@ -97,7 +97,7 @@ def _record(folder: Path, face: Face) -> Record | Absent:
     try:
         return Record(
             image=image,
-            size=files.image_size(image),
+            size=image_size(image),
             category="face",
             source_id=face.name,
             split="all",

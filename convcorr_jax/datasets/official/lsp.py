@@ -34,11 +34,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from convcorr_jax import files
 from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.formats import mat
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import image_size
 
 NAMES = (
     *("r_ankle", "r_knee", "r_hip", "l_hip", "l_knee", "l_ankle"),
@@ -134,7 +134,7 @@ def _record(images: Path, people: People, index: int) -> Record | Absent:
         path = roots.member(images, image)
         return Record(
             image=path,
-            size=files.image_size(path),
+            size=image_size(path),
             category="person",
             source_id=image,
             split=people.splits[index],

@@ -21,9 +21,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from convcorr_jax import files
 from convcorr_jax.datasets.official.mpii_people import NAMES, Person
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import check_file, json_file
 
 # What the hourglass's preparation did to centre and scale.
 _ENLARGED = 1.25
@@ -70,7 +70,7 @@ FORMS = (
 
 
 def _h5_people(path: Path, split: str) -> list[Person]:
-    files.check_file(path, "HDF5")
+    check_file(path, "HDF5")
     try:
         with h5py.File(path, "r") as stored:
             columns = {name: _column(stored.get(name), name) for name in _SHARES}
@@ -123,7 +123,7 @@ def _column(stored: Any, name: str) -> np.ndarray:
 
 def _json_people(path: Path, split: str, places: Counter[str]) -> list[Person]:
     people = []
-    with files.json_file(path, "MPII annotation") as entries:
+    with json_file(path, "MPII annotation") as entries:
         for entry in entries:
             # JSON can spell half a character, which no file name and no report can hold.
             frame = str(entry["image"]).encode(errors="replace").decode()

@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from convcorr_jax import coords, files
+from convcorr_jax import coords
 from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import image_size
 
 NAMES = (
     *("r_ankle", "r_knee", "r_hip", "l_hip", "l_knee", "l_ankle"),
@@ -46,7 +47,7 @@ def record(images: Path, person: Person) -> Record | Absent:
         path = roots.member(images, person.frame)
         return Record(
             image=path,
-            size=files.image_size(path),
+            size=image_size(path),
             category="person",
             source_id=source_id,
             split=person.split,

@@ -32,10 +32,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax import coords, files
+from convcorr_jax import coords
 from convcorr_jax.datasets.formats import mat, names, tables, voc
 from convcorr_jax.datasets.records import Absent, Pair, PairSet, Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import image_size
 
 # No class has more than 23 keypoints; SPair-71k, whose records look the same, leaves room for 30.
 NAMES = tuple(str(row) for row in range(30))
@@ -219,7 +220,7 @@ def _record(root: Path, category: str, picture: str, split: str) -> Record | Abs
     if np.isnan(points).all():
         return Absent(source_id, "it has no keypoint")
     try:
-        size = files.image_size(image)
+        size = image_size(image)
         return Record(
             image=image,
             size=size,

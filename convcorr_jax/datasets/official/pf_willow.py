@@ -23,10 +23,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax import coords, files
+from convcorr_jax import coords
 from convcorr_jax.datasets.formats import mat, names, tables
 from convcorr_jax.datasets.records import Absent, Pair, PairSet, Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import image_size
 
 SUBSETS = (
     *("car(G)", "car(M)", "car(S)", "duck(S)", "motorbike(G)", "motorbike(M)", "motorbike(S)"),
@@ -143,7 +144,7 @@ def _record(root: Path, subset: str, stem: str) -> Record | Absent:
     try:
         return Record(
             image=image,
-            size=files.image_size(image),
+            size=image_size(image),
             category=category,
             source_id=source_id,
             split="test",

@@ -27,10 +27,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax import coords, files
+from convcorr_jax import coords
 from convcorr_jax.datasets.formats import names, text, voc
 from convcorr_jax.datasets.records import Absent, Pair, PairSet, Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import image_size, json_file
 
 NAMES = tuple(str(number) for number in range(30))
 # Our names of the splits, and those in the release.
@@ -125,7 +126,7 @@ def read_annotation(path: Path) -> Annotation:
     Raises:
         InputError: the file is missing, no JSON, or of another layout.
     """
-    with files.json_file(path, "SPair-71k annotation") as stored:
+    with json_file(path, "SPair-71k annotation") as stored:
         xmin, ymin, xmax, ymax = (float(corner) for corner in stored["bndbox"])
         points = np.full((len(NAMES), 2), np.nan)
         for name, point in stored["kps"].items():
@@ -169,7 +170,7 @@ def _record(root: Path, picture: str, split: str) -> Record | Absent:
             return Absent(picture, f"{needed.relative_to(root)} is not there")
     annotation = read_annotation(path)
     try:
-        size = files.image_size(image)
+        size = image_size(image)
         if annotation.size != size:
             return Absent(picture, f"{image.name} is not of the size in its annotation")
         return Record(

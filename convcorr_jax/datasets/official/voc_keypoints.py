@@ -28,11 +28,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from convcorr_jax import coords, files
+from convcorr_jax import coords
 from convcorr_jax.datasets.formats import voc, xml
 from convcorr_jax.datasets.official.voc_keypoint_names import LEFT_RIGHT_PAIRS, NAMES
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import image_size
 
 # Both boxes were drawn around the same object when they share more than they do not.
 _LEAST_OVERLAP = 0.5
@@ -130,7 +131,7 @@ def _record(release: Path, splits: Mapping[str, str], path: Path) -> Record | Ab
     if box is None:
         return Absent(source_id, "it has no bounds and is no object of VOC's annotation")
     try:
-        size = files.image_size(image)
+        size = image_size(image)
         if official is not None and official.size != size:
             return Absent(source_id, f"{image.name} is not of the size in VOC's annotation")
         points, visible = _by_name(annotation)

@@ -16,10 +16,10 @@ Challenge: A Retrospective", IJCV 2015.
 from collections.abc import Iterator
 from pathlib import Path
 
-from convcorr_jax import files
 from convcorr_jax.datasets.formats import voc
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import image_size
 
 
 def read(source: Path) -> Iterator[Record | Absent]:
@@ -40,8 +40,8 @@ def _record(release: Path, name: str, split: str) -> Record | Absent:
         if not path.is_file():
             return Absent(name, f"{path.parent.name}/{path.name} is not there")
     try:
-        size = files.image_size(image)
-        if files.image_size(label_map) != size:
+        size = image_size(image)
+        if image_size(label_map) != size:
             return Absent(name, f"{label_map.name} has another size than its picture")
         return Record(
             image=image,

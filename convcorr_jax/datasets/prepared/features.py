@@ -16,9 +16,10 @@ import tensorflow_datasets as tfds
 from PIL import Image as PillowImage
 from tensorflow_datasets.core.example_serializer import ExampleSerializer
 
-from convcorr_jax import coords, files
+from convcorr_jax import coords
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import check_file
 
 
 def _doubles(*shape: int | None, doc: str) -> tfds.features.Tensor:
@@ -182,7 +183,7 @@ def _encoded(image: Path | bytes | np.ndarray, *, kind: str) -> bytes:
         stream = io.BytesIO()
         PillowImage.fromarray(image).save(stream, format="PNG")
         return stream.getvalue()
-    files.check_file(image, kind)
+    check_file(image, kind)
     try:
         return image.read_bytes()
     except OSError as error:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
 
-from convcorr_jax import files
 from convcorr_jax.datasets.prepared import features
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import written_whole
 
 # Every record can be read alone, without its neighbours; TFDS and Grain expect that.
 _OPTIONS = "group_size:1"
@@ -63,7 +63,7 @@ def write_shard(path: Path, records: list[Record]) -> int:
     Raises:
         InputError: a record cannot be read, or the file cannot be written.
     """
-    with files.written_whole(path) as temporary:
+    with written_whole(path) as temporary:
         try:
             writer = ArrayRecordWriter(str(temporary), _OPTIONS)
             for record in records:

@@ -15,12 +15,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from convcorr_jax import files
 from convcorr_jax.datasets.prepared import metadata, planning, shards
 from convcorr_jax.datasets.prepared.metadata import About
 from convcorr_jax.datasets.prepared.planning import Records, Shard
 from convcorr_jax.datasets.records import Absent
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import make_folder, write_json
 
 PLAN_FILE = "prepared.json"
 """Says what the folder was made from, and lists the annotations that made no record."""
@@ -136,7 +136,7 @@ def _open_partial(
     try:
         if partial.exists() and not _is_same(partial, said):
             shutil.rmtree(partial)
-        files.make_folder(partial)
+        make_folder(partial)
         missing = frozenset(
             shard for shard, path in paths.items() if not shards.is_whole(path, shard.count)
         )
@@ -145,7 +145,7 @@ def _open_partial(
             path.unlink()
     except OSError as error:
         raise InputError(f"{partial} cannot be written: {error.strerror}") from error
-    files.write_json(partial / PLAN_FILE, said)
+    write_json(partial / PLAN_FILE, said)
     return missing
 
 

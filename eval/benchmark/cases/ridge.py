@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from convcorr_jax.linear.folds import grouped_folds
-from convcorr_jax.linear.penalty import fit_best
+from convcorr_jax.linear.ridge.penalty import fit_best
 from eval.benchmark.comparison import Arrays, Case, Comparison, Quality
 
 LANDMARKS = 68

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzzing import FUZZ
-from genuine import genuine
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
@@ -14,6 +12,8 @@ from convcorr_jax.coords import Size
 from convcorr_jax.datasets.compact import camvid
 from convcorr_jax.datasets.records import IGNORED_LABEL, load_label_map
 from convcorr_jax.errors import InputError
+from tests.builders.fuzzing import FUZZ
+from tests.builders.genuine import genuine
 
 META = {
     "classes": ["sky", "road"],

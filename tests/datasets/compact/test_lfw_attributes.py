@@ -2,12 +2,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from genuine import genuine
 from PIL import Image as PillowImage
 
 from convcorr_jax.coords import Size
 from convcorr_jax.datasets.compact import lfw_attributes
 from convcorr_jax.errors import InputError
+from tests.builders.genuine import genuine
 
 
 def arrays() -> dict[str, np.ndarray]:

@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fuzzing import FUZZ, damaged, mistyped
-from genuine import genuine
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
@@ -20,6 +18,8 @@ from convcorr_jax.datasets.compact import face_landmarks, lspet, pf_willow
 from convcorr_jax.datasets.official.three_hundred_w import MARKUP, pupil_distance
 from convcorr_jax.datasets.records import Pair, load_image
 from convcorr_jax.errors import InputError
+from tests.builders.fuzzing import FUZZ, damaged, mistyped
+from tests.builders.genuine import genuine
 
 WIDTH, HEIGHT = 40, 32
 

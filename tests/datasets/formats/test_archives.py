@@ -11,12 +11,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from fuzzing import FUZZ, damaged
 from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax.datasets.formats import archives
 from convcorr_jax.errors import InputError
+from tests.builders.fuzzing import FUZZ, damaged
 
 FILES = {"set/a.txt": b"first", "set/deep/b.bin": bytes(range(256)) * 40, "set/Zoé.txt": b"x"}
 

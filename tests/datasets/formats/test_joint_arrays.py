@@ -6,13 +6,13 @@ import h5py
 import numpy as np
 import pytest
 import scipy.sparse
-from fuzzing import FUZZ, damaged
 from hypothesis import given
 from hypothesis import strategies as st
-from mat_files import cells, structs, write
 
 from convcorr_jax.datasets.formats import joint_arrays
 from convcorr_jax.errors import InputError
+from tests.builders.fuzzing import FUZZ, damaged
+from tests.builders.mat_files import cells, structs, write
 
 JOINTS = np.arange(5 * 14 * 2, dtype=float).reshape(5, 14, 2)
 LABELS = ("rank", "lank")

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import scipy.io
 import scipy.sparse
-from fuzzing import FUZZ, damaged
-from genuine import genuine
 from hypothesis import given
 from hypothesis import strategies as st
-from mat_files import cells, structs, write
 
 from convcorr_jax.datasets.formats import mat, mat_bytes
 from convcorr_jax.errors import InputError
+from tests.builders.fuzzing import FUZZ, damaged
+from tests.builders.genuine import genuine
+from tests.builders.mat_files import cells, structs, write
 
 PEOPLE = structs(
     {

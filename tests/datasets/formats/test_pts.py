@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzzing import FUZZ
 from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax.datasets.formats import pts, text
 from convcorr_jax.errors import InputError
+from tests.builders.fuzzing import FUZZ
 
 OFFICIAL = "version: 1\nn_points:  3\n{\n446.000 91.000\n449.459 119.344\n1 1\n}\n"
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fuzzing import FUZZ
 from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax.datasets.formats import xml
 from convcorr_jax.errors import InputError
+from tests.builders.fuzzing import FUZZ
 
 TEXT = '<a><size> 12.5 </size><point x="3" y="up"/><b/><b><c>x</c></b></a>'
 

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.io
-from fuzzing import FUZZ, damaged
-from genuine import genuine
 from hypothesis import given
 from hypothesis import strategies as st
-from mat_files import structs, write
 from PIL import Image as PillowImage
 
 from convcorr_jax.datasets.official import flic
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
+from tests.builders.fuzzing import FUZZ, damaged
+from tests.builders.genuine import genuine
+from tests.builders.mat_files import structs, write
 
 WIDTH, HEIGHT = 40, 32
 # A person who faces the camera, in the release's frame, whose first pixel is 1.

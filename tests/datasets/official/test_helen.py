@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzzing import FUZZ, mistyped
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
@@ -14,6 +13,7 @@ from convcorr_jax.datasets.official import helen
 from convcorr_jax.datasets.official.helen import MARKUP
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
+from tests.builders.fuzzing import FUZZ, mistyped
 
 WIDTH, HEIGHT = 210, 64
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
-from fuzzing import FUZZ, mistyped
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
@@ -14,6 +13,7 @@ from PIL import Image as PillowImage
 from convcorr_jax.datasets.official import imagenet
 from convcorr_jax.datasets.records import Absent, Record, load_image
 from convcorr_jax.errors import InputError
+from tests.builders.fuzzing import FUZZ, mistyped
 
 FIRST, SECOND, THIRD = (f"ILSVRC2012_val_{number:08d}.JPEG" for number in (1, 2, 3))
 

@@ -4,7 +4,6 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from fuzzing import FUZZ, mistyped
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
@@ -12,6 +11,7 @@ from PIL import Image as PillowImage
 from convcorr_jax.datasets.official import lfw
 from convcorr_jax.datasets.records import Absent, Record, load_image
 from convcorr_jax.errors import InputError
+from tests.builders.fuzzing import FUZZ, mistyped
 
 HEADER = (
     "# LFW Attributes v1.2 - lfw_attributes.txt\n#\tperson\timagenum\tMale\t5 o' Clock Shadow\n"

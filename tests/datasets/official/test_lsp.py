@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzzing import FUZZ, damaged
-from genuine import genuine
 from hypothesis import given
 from hypothesis import strategies as st
-from mat_files import write
 from PIL import Image as PillowImage
 
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.datasets.official.lsp import NAMES
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
+from tests.builders.fuzzing import FUZZ, damaged
+from tests.builders.genuine import genuine
+from tests.builders.mat_files import write
 
 WIDTH, HEIGHT = 60, 48
 COUNT = 3

@@ -7,11 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fuzzing import FUZZ, damaged
-from genuine import genuine
 from hypothesis import given
 from hypothesis import strategies as st
-from mat_files import EMPTY, cells, structs, write
 from PIL import Image as PillowImage
 
 from convcorr_jax.datasets.formats import mat
@@ -19,6 +16,9 @@ from convcorr_jax.datasets.official import mpii, mpii_flat
 from convcorr_jax.datasets.official.mpii_people import LEFT_RIGHT_PAIRS, NAMES
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
+from tests.builders.fuzzing import FUZZ, damaged
+from tests.builders.genuine import genuine
+from tests.builders.mat_files import EMPTY, cells, structs, write
 
 WIDTH, HEIGHT = 64, 48
 BOX = {"x1": 21.0, "y1": 5.0, "x2": 33.0, "y2": 14.0}

@@ -9,8 +9,6 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from fuzzing import FUZZ, damaged, mistyped
-from genuine import genuine
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
@@ -19,6 +17,8 @@ from convcorr_jax.datasets.official import mpii, mpii_flat
 from convcorr_jax.datasets.official.mpii_people import NAMES
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
+from tests.builders.fuzzing import FUZZ, damaged, mistyped
+from tests.builders.genuine import genuine
 
 WRIST, HIP = NAMES.index("l_wrist"), NAMES.index("r_hip")
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzzing import FUZZ, mistyped
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
@@ -13,6 +12,7 @@ from PIL import Image as PillowImage
 from convcorr_jax.datasets.official import mtfl
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
+from tests.builders.fuzzing import FUZZ, mistyped
 
 # Laid out as in the release: backslashes in one list, slashes in the other, and a space before all lines
 # but the first.

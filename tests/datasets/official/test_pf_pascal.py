@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzzing import FUZZ, damaged, mistyped
-from genuine import genuine
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +14,9 @@ from convcorr_jax.datasets.formats import voc
 from convcorr_jax.datasets.official import pf_pascal
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
-from tests import mat_files, voc_tree
+from tests.builders import mat_files, voc_tree
+from tests.builders.fuzzing import FUZZ, damaged, mistyped
+from tests.builders.genuine import genuine
 
 ABSENT = [np.nan, np.nan]
 # MATLAB's: a row x, y a keypoint, the first pixel being 1.

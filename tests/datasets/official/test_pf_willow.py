@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzzing import FUZZ, mistyped
-from genuine import genuine
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +14,9 @@ from convcorr_jax import coords
 from convcorr_jax.datasets.official import pf_willow
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
-from tests import mat_files, voc_tree
+from tests.builders import mat_files, voc_tree
+from tests.builders.fuzzing import FUZZ, mistyped
+from tests.builders.genuine import genuine
 
 STEMS = ("a_1", "b_2", "c_3")
 ROOT = "PF-dataset-WILLOW"

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fuzzing import FUZZ, mistyped
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +15,8 @@ from convcorr_jax import coords
 from convcorr_jax.datasets.official import spair
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
-from tests import voc_tree
+from tests.builders import voc_tree
+from tests.builders.fuzzing import FUZZ, mistyped
 
 PICTURES = {
     "cat/2008_000001": {"0": [5, 7], "3": [9, 11]},

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzzing import FUZZ, mistyped
-from genuine import genuine
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +13,9 @@ from convcorr_jax import coords
 from convcorr_jax.datasets.official import voc_keypoint_names, voc_keypoints
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
-from tests import voc_tree
+from tests.builders import voc_tree
+from tests.builders.fuzzing import FUZZ, mistyped
+from tests.builders.genuine import genuine
 
 SAMPLE = "voc2011_keypoints_format"
 CAR = """<?xml version="1.0" encoding="utf-8"?>

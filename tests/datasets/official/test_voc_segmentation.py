@@ -10,7 +10,7 @@ from convcorr_jax.datasets.formats import voc
 from convcorr_jax.datasets.official import voc_segmentation
 from convcorr_jax.datasets.records import Absent, Record, load_image, load_label_map
 from convcorr_jax.errors import InputError
-from tests import voc_tree
+from tests.builders import voc_tree
 
 LABELS = np.zeros((voc_tree.HEIGHT, voc_tree.WIDTH), np.uint8)
 LABELS[3:9, 5:20] = 1

@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 from convcorr_jax.datasets.catalogue import DATASETS, DataSet
 from convcorr_jax.datasets.prepared import builder, read
 from convcorr_jax.errors import InputError
-from tests import picture_set
+from tests.builders import picture_set
 
 PICTURES = DataSet(
     name="tiny_pictures",

@@ -12,7 +12,7 @@ from PIL import Image as PillowImage
 from convcorr_jax.datasets.prepared import features
 from convcorr_jax.datasets.records import Record, load_image, load_label_map
 from convcorr_jax.errors import InputError
-from tests import picture_set
+from tests.builders import picture_set
 
 LABELS = np.zeros(picture_set.SIZE, np.uint8)
 LABELS[2:5, 3:9], LABELS[0] = 2, 255

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from fuzzing import FUZZ, damaged
 from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax.datasets.prepared import batches, planning, prepare, read
 from convcorr_jax.datasets.records import Record, load_image
 from convcorr_jax.errors import InputError
-from tests import picture_set
+from tests.builders import picture_set
+from tests.builders.fuzzing import FUZZ, damaged
 
 
 @pytest.fixture

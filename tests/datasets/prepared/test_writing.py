@@ -16,7 +16,7 @@ import pytest
 from convcorr_jax.datasets.prepared import Prepared, is_prepared, planning, prepare, read
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
-from tests import picture_set
+from tests.builders import picture_set
 
 ROOT = Path(__file__).parents[3]
 

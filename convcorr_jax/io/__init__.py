@@ -1,0 +1,27 @@
+"""Reading and writing files: images, arrays, JSON, points and fitted models.
+
+Every reader returns checked values or raises `InputError` with one sentence that names the file. Every writer
+writes to a temporary name and renames, so that nothing half-written is left.
+"""
+
+from convcorr_jax.io.arrays import Expected as Expected
+from convcorr_jax.io.arrays import read_arrays as read_arrays
+from convcorr_jax.io.arrays import write_arrays as write_arrays
+from convcorr_jax.io.atomic import check_writable as check_writable
+from convcorr_jax.io.atomic import make_folder as make_folder
+from convcorr_jax.io.atomic import write_at as write_at
+from convcorr_jax.io.atomic import written_whole as written_whole
+from convcorr_jax.io.fitted import with_ending as with_ending
+from convcorr_jax.io.image_files import decode_image as decode_image
+from convcorr_jax.io.image_files import decode_labels as decode_labels
+from convcorr_jax.io.image_files import encoded_image_size as encoded_image_size
+from convcorr_jax.io.image_files import image_size as image_size
+from convcorr_jax.io.image_files import read_image as read_image
+from convcorr_jax.io.image_files import read_labels as read_labels
+from convcorr_jax.io.image_files import write_image as write_image
+from convcorr_jax.io.json_files import json_file as json_file
+from convcorr_jax.io.json_files import write_json as write_json
+from convcorr_jax.io.paths import check_file as check_file
+from convcorr_jax.io.points import NamedPoints as NamedPoints
+from convcorr_jax.io.points import read_points as read_points
+from convcorr_jax.io.points import write_points as write_points

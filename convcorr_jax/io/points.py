@@ -1,0 +1,106 @@
+"""Points as people write them: a CSV file with the columns ``x`` and ``y``, and ``name`` if they have names.
+
+Coordinates are 0-based with pixel centres at integers, as everywhere here. What `write_points` writes can be
+read again, so that points can be carried on from photograph to photograph.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from convcorr_jax.errors import InputError
+from convcorr_jax.io.atomic import written_whole
+from convcorr_jax.io.paths import check_file
+
+_COLUMNS = ("name", "x", "y", "confidence")
+
+
+class NamedPoints(NamedTuple):
+    """Points (x, y) and their names, in the order of the file."""
+
+    names: tuple[str, ...]
+    points: Float[np.ndarray, "n 2"]
+
+
+def read_points(path: str | Path) -> NamedPoints:
+    """Read points; those without a name are called by their number, from 1.
+
+    A column ``confidence`` is passed over.
+
+    Raises:
+        InputError: the file is missing, empty or not UTF-8 text; its header lacks ``x`` or ``y`` or has an
+            unknown or a repeated column; it has no points; a row has more or fewer entries than the header,
+            or a coordinate that is not a finite number.
+    """
+    path = Path(path)
+    check_file(path, "points")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        rows = [
+            row for row in csv.reader(io.StringIO(text, newline="")) if any(map(str.strip, row))
+        ]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is not a CSV file in UTF-8: {error}") from error
+    if not rows:
+        raise InputError(f"{path} is empty")
+    header = [column.strip() for column in rows[0]]
+    if not {"x", "y"} <= set(header) <= set(_COLUMNS) or len(set(header)) < len(header):
+        raise InputError(
+            f"{path} has the header {','.join(header)!r}; 'x,y' or 'name,x,y' is expected"
+        )
+    if len(rows) == 1:
+        raise InputError(f"{path} has a header and no points")
+    entries = [
+        _entry(row, header, f"row {number} of {path}") for number, row in enumerate(rows[1:], 1)
+    ]
+    names = tuple(name or str(number) for number, (name, _, _) in enumerate(entries, 1))
+    return NamedPoints(names, np.array([(x, y) for _, x, y in entries]))
+
+
+def _entry(row: Sequence[str], header: Sequence[str], where: str) -> tuple[str, float, float]:
+    if len(row) != len(header):
+        raise InputError(f"{where} has {len(row)} entries; {len(header)} are expected")
+    values = dict(zip(header, map(str.strip, row), strict=True))
+    return values.get("name", ""), _number(values, "x", where), _number(values, "y", where)
+
+
+def _number(values: dict[str, str], column: str, where: str) -> float:
+    try:
+        number = float(values[column])
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{column} in {where} is {values[column]!r}; a finite number is expected")
+    return number
+
+
+def write_points(
+    path: str | Path,
+    names: Sequence[str],
+    points: Float[np.ndarray, "n 2"],
+    confidence: Float[np.ndarray, " n"] | None = None,
+) -> None:
+    """Write points with a header ``name,x,y,confidence``, to a thousandth of a pixel.
+
+    Without confidences the header is ``name,x,y``.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    rows = [[name, f"{x:.3f}", f"{y:.3f}"] for name, (x, y) in zip(names, points, strict=True)]
+    if confidence is None:
+        table.writerow(_COLUMNS[:3])
+    else:
+        table.writerow(_COLUMNS)
+        rows = [[*row, f"{sure:.4f}"] for row, sure in zip(rows, confidence, strict=True)]
+    table.writerows(rows)
+    with written_whole(path) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8", newline="")

@@ -1,0 +1,1 @@
+"""Sections of the page of `eval.reproduce`: our results beside the published numbers."""

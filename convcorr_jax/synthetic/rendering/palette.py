@@ -1,0 +1,75 @@
+"""Colours and paints drawn at random: skin, hair and eyes as they are, cloth of any kind."""
+
+import colorsys
+
+import numpy as np
+
+from convcorr_jax.synthetic.rendering.solids import Color, Paint
+from convcorr_jax.synthetic.rendering.textures import CLOTH, Pattern
+
+BLACK: Color = (0.06, 0.06, 0.07)
+WHITE: Color = (0.95, 0.95, 0.93)
+
+_SKIN: tuple[Color, ...] = (
+    *((0.96, 0.82, 0.71), (0.89, 0.71, 0.58), (0.78, 0.57, 0.42)),
+    *((0.60, 0.41, 0.28), (0.43, 0.28, 0.19), (0.29, 0.19, 0.14)),
+)
+_HAIR: tuple[Color, ...] = (
+    *((0.10, 0.08, 0.07), (0.22, 0.14, 0.09), (0.40, 0.26, 0.15), (0.60, 0.28, 0.13)),
+    *((0.80, 0.65, 0.38), (0.62, 0.61, 0.60)),
+)
+_IRIS: tuple[Color, ...] = (
+    (0.30, 0.18, 0.10),
+    (0.25, 0.42, 0.62),
+    (0.33, 0.45, 0.25),
+    (0.2, 0.2, 0.2),
+)
+
+
+def any_color(rng: np.random.Generator) -> Color:
+    """Any hue, from pale to strong, from dark to light."""
+    return colorsys.hsv_to_rgb(rng.uniform(), rng.uniform(0.1, 1.0), rng.uniform(0.2, 1.0))
+
+
+def darker(color: Color, factor: float) -> Color:
+    """The colour times a factor."""
+    return (color[0] * factor, color[1] * factor, color[2] * factor)
+
+
+def skin(rng: np.random.Generator) -> Paint:
+    """A skin, nearly even."""
+    tone = _varied(_SKIN[rng.integers(len(_SKIN))], rng)
+    return Paint(tone, darker(tone, 0.95), Pattern.BLOTCHES, repeat=0.5)
+
+
+def hair(rng: np.random.Generator) -> Paint:
+    """Strands of one hair colour."""
+    tone = _varied(_HAIR[rng.integers(len(_HAIR))], rng)
+    return Paint(darker(tone, 0.6), darker(tone, 1.3), Pattern.HAIR, repeat=0.3)
+
+
+def iris(rng: np.random.Generator) -> Paint:
+    """The colour of an eye."""
+    return plain(_IRIS[rng.integers(len(_IRIS))])
+
+
+def cloth(rng: np.random.Generator, *, repeat: float) -> Paint:
+    """A cloth of any pattern in two unlike colours; ``repeat`` is its typical size."""
+    first, second = any_color(rng), any_color(rng)
+    while sum(abs(a - b) for a, b in zip(first, second, strict=True)) < 0.5:
+        second = any_color(rng)
+    pattern = CLOTH[rng.integers(len(CLOTH))]
+    size = repeat * np.exp(rng.normal(0.0, 0.3))
+    return Paint(first, second, pattern, size, rng.choice([0.0, 0.0, np.pi / 4, np.pi / 2]))
+
+
+def plain(color: Color) -> Paint:
+    """One colour."""
+    return Paint(color, darker(color, 0.85))
+
+
+def _varied(color: Color, rng: np.random.Generator) -> Color:
+    red, green, blue = np.clip(
+        np.array(color) * np.exp(rng.normal(0.0, 0.06, 3)), 0.0, 1.0
+    ).tolist()
+    return (red, green, blue)

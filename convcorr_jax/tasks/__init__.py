@@ -1,0 +1,1 @@
+"""The experiments as functions: records, examples, cached features, fits and scores."""

@@ -1,0 +1,1 @@
+"""Training and scoring of the pose cascade (Tompson et al. 2015)."""

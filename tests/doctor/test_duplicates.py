@@ -1,0 +1,144 @@
+"""Every planted copy is found, in its place; what only looks a little alike is not."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from convcorr_jax.datasets.records import Record, load_image
+from convcorr_jax.doctor import duplicates
+from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Finding
+from convcorr_jax.doctor.glimpses import look
+
+Check = Callable[..., object]
+CHECKS = (duplicates.unreadable, duplicates.shared_by_splits, duplicates.exact, duplicates.near)
+
+
+def found_by(check: Check, records: Sequence[Record]) -> list[Finding]:
+    return list(check(*look(records)))  # type: ignore[call-overload]
+
+
+def on_disk(records: Sequence[Record], folder: Path) -> list[Record]:
+    paths = [folder / f"{index}.png" for index in range(len(records))]
+    for record, path in zip(records, paths, strict=True):
+        PillowImage.fromarray(load_image(record)).save(path)
+    return [replace(record, image=path) for record, path in zip(records, paths, strict=True)]
+
+
+def altered(record: Record) -> Record:
+    """The same photograph, cut by a pixel, made brighter and coarser."""
+    image = PillowImage.fromarray(load_image(record)).crop((1, 1, 64, 64)).resize((40, 40))
+    image = PillowImage.fromarray(np.asarray(image.resize((64, 64))) // 2 + 100)
+    return replace(record, image=np.asarray(image), source_id=f"{record.source_id} again")
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_clean_data_has_none(check: Check, faces: tuple[Record, ...], tmp_path: Path):
+    assert found_by(check, faces) == []
+    assert found_by(check, on_disk(faces, tmp_path)) == []
+    assert found_by(check, []) == []
+
+
+def test_an_image_that_cannot_be_read_is_named_with_its_reason(
+    faces: tuple[Record, ...], tmp_path: Path
+):
+    records = on_disk(faces[:4], tmp_path)
+    content = (tmp_path / "1.png").read_bytes()
+    (tmp_path / "1.png").write_bytes(content[: len(content) // 2])
+    (tmp_path / "2.png").unlink()
+    records.append(replace(faces[4], image=b"no image"))
+    records.append(replace(faces[5], label_map=b"no label map"))
+    (finding,) = found_by(duplicates.unreadable, records)
+    assert finding.severity == CHANGES_SCORES
+    unreadable = [faces[index].source_id for index in (1, 2, 4, 5)]
+    assert finding.source_ids == tuple(unreadable)
+    notes = [case.note for case in finding.cases]
+    assert "cut short" in notes[0]
+    assert "does not exist" in notes[1]
+    assert "not an image" in notes[2]
+    assert "label map" in notes[3]
+    # Two that cannot be read are not equal.
+    assert found_by(duplicates.exact, records) == []
+
+
+def test_objects_of_one_file_are_no_duplicates_unless_splits_share_it(
+    faces: tuple[Record, ...], tmp_path: Path
+):
+    records = on_disk(faces[:4], tmp_path)
+    records.append(replace(records[0], source_id="second face"))
+    assert [found_by(check, records) for check in CHECKS] == [[], [], [], []]
+    records.append(replace(records[1], source_id="third face", split="test"))
+    (finding,) = found_by(duplicates.shared_by_splits, records)
+    assert finding.severity == CHANGES_SCORES
+    assert finding.source_ids == (faces[1].source_id, "third face")
+    assert found_by(duplicates.exact, records) == []
+
+
+@pytest.mark.parametrize("kind", ["path", "pixels"])
+def test_exact_copies_are_found_within_and_across_splits(
+    kind: str, faces: tuple[Record, ...], tmp_path: Path
+):
+    copies = [
+        replace(faces[0], source_id="copy", split="test"),
+        replace(faces[1], source_id="other"),
+    ]
+    records = [*faces, *copies]
+    if kind == "path":
+        records = on_disk(records, tmp_path)
+    found = found_by(duplicates.exact, records)
+    assert (found[0].severity, found[0].source_ids) == (
+        CHANGES_SCORES,
+        (faces[0].source_id, "copy"),
+    )
+    # Equal pixels in memory may be two objects of one image: only files tell.
+    within = [(finding.severity, finding.source_ids) for finding in found[1:]]
+    expected = [(WORTH_A_LOOK, (faces[1].source_id, "other"))]
+    assert within == (expected if kind == "path" else [])
+    assert found_by(duplicates.near, records) == []
+
+
+def test_altered_copies_are_found_within_and_across_splits(faces: tuple[Record, ...]):
+    train = [index for index, face in enumerate(faces) if face.split == "train"]
+    copies = [altered(faces[index]) for index in train[:12]]
+    copies[3:] = [replace(copy, split="test") for copy in copies[3:]]
+    across, within = found_by(duplicates.near, [*faces, *copies])
+    assert (across.severity, within.severity) == (CHANGES_SCORES, WORTH_A_LOOK)
+    expected = {(faces[index].source_id, f"{faces[index].source_id} again") for index in train[:12]}
+    found = [case.source_ids for case in (*across.cases, *within.cases)]
+    assert set(found) == expected
+    assert (len(across.cases), len(within.cases)) == (9, 3)
+
+
+def test_pairs_are_those_of_the_definition_in_blocks_too(
+    monkeypatch: pytest.MonkeyPatch, faces: tuple[Record, ...]
+):
+    records = [*faces[:20], *map(altered, faces[:20])]
+    _, glimpses = look(records)
+    thumbnails = glimpses.thumbnails.astype(float)
+    gradients = np.concatenate(
+        [np.diff(thumbnails, axis=axis).reshape(len(records), -1) for axis in (1, 2)], axis=1
+    )
+    whole = np.corrcoef(thumbnails.reshape(len(records), -1))
+    of_gradients = np.corrcoef(gradients)
+    monkeypatch.setattr(duplicates, "_BLOCK", 7)
+    pairs = duplicates.near_pairs(glimpses)
+    expected = np.argwhere(np.triu((whole > 0.8) & (of_gradients > 0.71), 1))
+    assert len(expected) >= 15
+    assert sorted(pair[:2] for pair in pairs) == [tuple(row) for row in expected.tolist()]
+    for first, second, correlation, gradient_correlation in pairs:
+        assert correlation == pytest.approx(whole[first, second], abs=1e-5)
+        assert gradient_correlation == pytest.approx(of_gradients[first, second], abs=1e-5)
+    assert pairs == sorted(pairs, key=lambda pair: -pair.gradient_correlation)
+    monkeypatch.setattr(duplicates, "_BLOCK", 512)
+    assert [pair[:2] for pair in duplicates.near_pairs(glimpses)] == [pair[:2] for pair in pairs]
+
+
+def test_images_of_one_colour_are_like_no_other(faces: tuple[Record, ...]):
+    plain = [
+        replace(faces[0], image=np.full((64, 64, 3), level, np.uint8), source_id=str(level))
+        for level in (0, 90)
+    ]
+    assert found_by(duplicates.near, plain) == []

@@ -1,0 +1,123 @@
+"""The whole examination, on clean data, on data with every fault, and on the genuine sets."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convcorr_jax import coords
+from convcorr_jax.datasets.compact import face_landmarks, lspet, pf_willow
+from convcorr_jax.datasets.records import Absent, Record
+from convcorr_jax.doctor import CHANGES_SCORES, changes_scores, duplicates, examine, sides
+from convcorr_jax.doctor.glimpses import look
+from tests.builders.genuine import genuine
+
+
+class ReadOnce(Sequence[Record]):
+    """Records that are made when they are asked for, and count how often they are."""
+
+    def __init__(self, records: Sequence[Record]):
+        self.records, self.times = records, np.zeros(len(records), int)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, index):
+        self.times[index] += 1
+        return self.records[index]
+
+
+def test_clean_data_has_nothing_and_is_read_once(faces: tuple[Record, ...], people):
+    records = ReadOnce([*faces, *people])
+    seen: list[tuple[int, int]] = []
+    found = examine(
+        records,
+        official_counts={"train": 64, "test": 16},
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert found == ()
+    assert not changes_scores(found)
+    assert (records.times >= 1).all()
+    # The run-time type checker of the tests reads a few more.
+    assert records.times.sum() < len(records) + 8
+    assert seen[-1] == (80, 80)
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+def test_pixels_are_not_kept(faces: tuple[Record, ...]):
+    annotations, glimpses = look(faces)
+    assert all(record.image == b"" for record in annotations)
+    assert all(record.label_map is None for record in annotations)
+    assert glimpses.thumbnails.nbytes <= 1024 * len(faces)
+
+
+def test_what_changes_scores_comes_first(faces: tuple[Record, ...]):
+    bad = replace(faces[0], image=b"no image", split="val")
+    found = examine(
+        [*faces[1:], bad, faces[1]],
+        official_counts={"val": 2},
+        absent=[Absent("x", "its image is not there")],
+    )
+    assert [finding.check for finding in found] == [
+        "unreadable images",
+        "repeated ids",
+        "official counts",
+        "absent annotations",
+    ]
+    severities = [finding.severity for finding in found]
+    assert severities == sorted(severities)
+    assert severities[:3] == [CHANGES_SCORES] * 3
+    assert changes_scores(found)
+    assert not changes_scores(found[3:])
+
+
+def listed_pairs(folder: Path) -> Iterator[frozenset[str]]:
+    listed = json.loads((folder / "near_duplicates.json").read_text(encoding="utf-8"))
+    return (frozenset(pair[:2]) for pair in listed["pairs"])
+
+
+@pytest.mark.parametrize(("name", "listed"), [("lfpw68", 67), ("helen68", 8)])
+def test_the_known_duplicates_of_the_real_faces_are_found(name: str, listed: int):
+    folder = genuine(name)
+    known = set(listed_pairs(folder))
+    assert len(known) == listed
+    listed_names = set().union(*known)
+    every = face_landmarks.read(folder)
+    # Those listed, and a quarter of the others.
+    records = [r for i, r in enumerate(every) if i % 4 == 0 or r.source_id in listed_names]
+    findings = list(duplicates.near(*look(records)))
+    found = {frozenset(case.source_ids): finding for finding in findings for case in finding.cases}
+    assert known <= set(found)
+    split = {record.source_id: record.split for record in records}
+    across = {pair for pair in known if len({split[name] for name in pair}) == 2}
+    assert len(across) == (3 if name == "lfpw68" else 0)
+    assert {found[pair].severity for pair in across} <= {CHANGES_SCORES}
+
+
+def test_the_real_people_have_hardly_a_false_duplicate():
+    """Near duplicates were taken out of this set; an eighth of it is enough for a test."""
+    records = lspet.read(genuine("lspet"))[::8]
+    assert sum(len(finding.cases) for finding in duplicates.near(*look(records))) == 0
+
+
+@pytest.mark.parametrize("name", ["lfpw68", "helen68"])
+def test_exchanged_sides_of_real_faces_are_found_and_no_others(name: str, rng: np.random.Generator):
+    records = list(face_landmarks.read(genuine(name)))
+    assert list(sides.swaps(records)) == []
+    chosen = rng.choice(len(records), 20, replace=False)
+    for index in chosen.tolist():
+        record = records[index]
+        points = coords.flip_points(
+            record.points, width=1, left_right_pairs=record.left_right_pairs
+        ) * [-1, 1]
+        records[index] = replace(record, points=points)
+    (finding,) = sides.swaps(records)
+    assert set(finding.source_ids) == {records[index].source_id for index in chosen.tolist()}
+    assert finding.severity == CHANGES_SCORES
+
+
+def test_the_real_pf_willow_is_in_order():
+    assert not changes_scores(examine(pf_willow.read(genuine("pf_willow"))))

@@ -1,0 +1,148 @@
+"""Exchanged sides are found; a convention, and a figure that only looks unusual, are left alone."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from convcorr_jax import coords
+from convcorr_jax.datasets.records import Record
+from convcorr_jax.doctor.breadths import breadths
+from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK
+from convcorr_jax.doctor.sides import swaps
+
+
+def exchanged(record: Record, pairs: Sequence[tuple[int, int]]) -> Record:
+    points, visible = record.points.copy(), record.visible.copy()
+    for left, right in pairs:
+        points[[left, right]] = points[[right, left]]
+        visible[[left, right]] = visible[[right, left]]
+    return replace(record, points=points, visible=visible)
+
+
+def wholly(record: Record) -> Record:
+    return exchanged(record, record.left_right_pairs)
+
+
+@pytest.fixture(scope="module")
+def figures(faces: tuple[Record, ...]) -> list[Record]:
+    """Two hundred faces from before: five pairs and a chin, each a little different, turned at will."""
+    rng = np.random.default_rng(3)
+    left = np.array([[-8, -6], [-4, -9], [-3, 4], [-6, 5], [-10, 0]], float)
+    usual = np.concatenate([left, left * [-1, 1], [[0, 12]]])
+    names = (*(f"l_{i}" for i in range(5)), *(f"r_{i}" for i in range(5)), "chin")
+    made = []
+    for index in range(200):
+        turn, yaw = rng.uniform(-0.6, 0.6), rng.uniform(0.2, 1.0)
+        points = usual * [yaw, 1.0] + rng.normal(0, 0.4, usual.shape)
+        points = points @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+        made.append(
+            replace(
+                faces[0],
+                source_id=str(index),
+                split="train" if index % 2 else "test",
+                names=names,
+                part_sets={},
+                points=32 + rng.uniform(0.5, 1.5) * points,
+                visible=np.ones(11, bool),
+                left_right_pairs=tuple((i, i + 5) for i in range(5)),
+                normalizer_px=10.0,
+            )
+        )
+    return made
+
+
+def broadest(figures: list[Record]) -> set[int]:
+    """Four figures seen from before: of a profile nobody could tell."""
+    return set(np.argsort(breadths(figures).real.sum(axis=1))[-4:].tolist())
+
+
+def test_breadths_forget_place_turn_and_size(figures: list[Record]):
+    before = breadths(figures)
+    turned = [
+        replace(figure, points=2.0 * figure.points @ np.array([[0.0, 1.0], [-1.0, 0.0]]) + 7.0)
+        if index == 5
+        else figure
+        for index, figure in enumerate(figures)
+    ]
+    # The median figure moves a little with one of its two hundred.
+    np.testing.assert_allclose(breadths(turned), before, atol=0.02)
+    np.testing.assert_allclose(breadths([wholly(figure) for figure in figures]), -before)
+    # From before, to the right.
+    assert (before.real > 0).mean() > 0.98
+
+
+def test_clean_figures_and_whole_conventions_are_left_alone(
+    figures: list[Record], people: tuple[Record, ...]
+):
+    assert list(swaps(figures)) == []
+    assert list(swaps([wholly(figure) for figure in figures])) == []
+    # People seen from all around agree on no side of the picture.
+    assert list(swaps(people)) == []
+    assert list(swaps([])) == []
+
+
+def test_exchanged_figures_are_found(figures: list[Record]):
+    wrong = broadest(figures)
+    records = [wholly(f) if index in wrong else f for index, f in enumerate(figures)]
+    (finding,) = swaps(records)
+    assert finding.severity == CHANGES_SCORES
+    assert set(finding.source_ids) == {str(index) for index in wrong}
+
+
+def test_an_exchanged_pair_is_found_and_named(figures: list[Record]):
+    wrong = broadest(figures)
+    records = [exchanged(f, [(1, 6)]) if i in wrong else f for i, f in enumerate(figures)]
+    (finding,) = swaps(records)
+    assert finding.severity == WORTH_A_LOOK
+    assert set(finding.source_ids) == {str(i) for i in wrong}
+    assert all(case.note.startswith("l_1 and r_1") for case in finding.cases)
+
+
+def test_splits_that_disagree_are_told_and_their_figures_are_not(figures: list[Record]):
+    records = [wholly(f) if f.split == "test" else f for f in figures]
+    (finding,) = swaps(records)
+    assert finding.severity == CHANGES_SCORES
+    assert "'test' and 'train'" in finding.sentence
+    assert finding.cases == ()
+
+
+def test_absent_keypoints_do_no_harm(figures: list[Record], rng: np.random.Generator):
+    def thinned(record: Record) -> Record:
+        gone = rng.uniform(size=11) < 0.5
+        points = np.where(gone[:, None], np.nan, record.points)
+        return replace(record, points=points, visible=~gone)
+
+    assert list(swaps([thinned(figure) for figure in figures])) == []
+    nothing = replace(figures[0], points=np.full((11, 2), np.nan), visible=np.zeros(11, bool))
+    one_place = replace(figures[1], points=np.full((11, 2), 5.0))
+    assert list(swaps([nothing, one_place, *figures[2:]])) == []
+    assert list(swaps([nothing] * 40)) == []
+    assert list(swaps([one_place] * 40)) == []
+
+
+def test_without_middles_to_align_by_nothing_is_told(figures: list[Record]):
+    def eyes_only(record: Record) -> Record:
+        return replace(
+            record,
+            names=("l_eye", "r_eye"),
+            points=record.points[[0, 5]],
+            visible=np.ones(2, bool),
+            left_right_pairs=((0, 1),),
+        )
+
+    records = [eyes_only(wholly(f) if i == 4 else f) for i, f in enumerate(figures)]
+    assert list(swaps(records)) == []
+
+
+def test_mirrored_points_show_the_same_after_exchange(figures: list[Record]):
+    """A mirrored figure whose names were exchanged, as augmentation does, is no swap."""
+    mirrored = [
+        replace(
+            f,
+            points=coords.flip_points(f.points, width=64, left_right_pairs=f.left_right_pairs),
+        )
+        for f in figures[:100]
+    ]
+    assert list(swaps([*mirrored, *figures[100:]])) == []

@@ -1,0 +1,207 @@
+"""Checkpoints: restored bit for bit, best and latest kept, whole after kills and full disks."""
+
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import chex
+import jax
+import jax.numpy as jnp
+import optax
+import pytest
+
+from convcorr_jax.errors import InputError
+from convcorr_jax.runtime.checkpoint import Checkpoints, read_best
+
+ABOUT = {"architecture": {"name": "small-8x", "joints": ["nose", "chin"], "pooling": 8}, "seed": 3}
+OPTIMIZER = optax.adam(0.1)
+
+
+def state_of(value):
+    params = {"coarse": {"kernel": jnp.full((3, 4), float(value)), "bias": jnp.arange(4.0)}}
+    return params, (OPTIMIZER.init(params), jnp.bfloat16(value))
+
+
+def save(checkpoints, step, metric, value=None):
+    checkpoints.save(step, *state_of(step if value is None else value), metric=metric)
+
+
+def steps_in(folder):
+    return sorted(int(path.name) for path in folder.iterdir())
+
+
+def test_what_was_saved_is_restored(tmp_path):
+    with Checkpoints(tmp_path, ABOUT) as checkpoints:
+        assert checkpoints.latest(*state_of(0)) is None
+        save(checkpoints, 7, 0.5, 1 / 3)
+    with Checkpoints(tmp_path, ABOUT) as checkpoints:
+        step, params, training = checkpoints.latest(*state_of(0))
+    assert step == 7
+    chex.assert_trees_all_equal((params, training), state_of(1 / 3))
+    chex.assert_trees_all_equal_dtypes((params, training), state_of(1 / 3))
+    assert jax.tree.structure(training) == jax.tree.structure(state_of(0)[1])
+
+
+def test_best_and_latest_are_kept(tmp_path):
+    metrics = (0.3, 0.8, 0.8, 0.5, 0.1)
+    kept = []
+    # Each opened anew, as after a kill.
+    for step, metric in enumerate(metrics):
+        with Checkpoints(tmp_path, ABOUT) as checkpoints:
+            save(checkpoints, step, metric)
+        kept.append(steps_in(tmp_path))
+    assert kept == [[0], [1], [2], [2, 3], [2, 4]]
+    best = read_best(tmp_path)
+    assert (best.step, best.metric, best.about) == (2, 0.8, ABOUT)
+    chex.assert_trees_all_equal(best.params, state_of(2)[0])
+
+
+def test_another_preset_is_refused_and_both_are_named(tmp_path):
+    with Checkpoints(tmp_path, ABOUT) as checkpoints:
+        save(checkpoints, 1, 0.5)
+    other = {"name": "flic-4x", "joints": ["nose", "chin"], "pooling": 4}
+    with pytest.raises(
+        InputError, match=r"of small-8x, not of flic-4x: .* pooling is 8 there and 4 here"
+    ):
+        Checkpoints(tmp_path, {**ABOUT, "architecture": other})
+    with pytest.raises(InputError, match="another training: seed is 3 there and 4 here"):
+        Checkpoints(tmp_path, {**ABOUT, "seed": 4})
+    # Tuples become lists in JSON, and are the same.
+    same = {**ABOUT, "architecture": {**ABOUT["architecture"], "joints": ("nose", "chin")}}
+    Checkpoints(tmp_path, same).close()
+
+
+def test_other_shapes_are_refused(tmp_path):
+    with Checkpoints(tmp_path, ABOUT) as checkpoints:
+        save(checkpoints, 1, 0.5)
+        params, training = state_of(0)
+        params["coarse"]["kernel"] = jnp.zeros((9, 4))
+        with pytest.raises(
+            InputError, match=r"other arrays: .*kernel.* is .*3, 4\] there and .*9, 4\] here"
+        ):
+            checkpoints.latest(params, training)
+        with pytest.raises(InputError, match=r"other arrays"):
+            checkpoints.latest(state_of(0)[0], jax.tree.map(jnp.float32, training))
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    with Checkpoints(tmp_path, ABOUT) as checkpoints:
+        save(checkpoints, 1, 0.5)
+    for path in (tmp_path / "1" / "params").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"")
+    with pytest.raises(InputError, match="1 is damaged"):
+        read_best(tmp_path)
+
+
+def test_folders_without_checkpoints_are_refused(tmp_path):
+    with pytest.raises(InputError, match="has no checkpoint"):
+        read_best(tmp_path)
+    with pytest.raises(InputError, match="is not a folder"):
+        read_best(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be made"):
+        Checkpoints(tmp_path / "file" / "checkpoints", ABOUT)
+
+
+def test_no_thread_is_left(tmp_path):
+    before = set(threading.enumerate())
+    with Checkpoints(tmp_path, ABOUT) as checkpoints:
+        save(checkpoints, 1, 0.5)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(timeout=5)
+        assert not thread.is_alive(), thread.name
+
+
+def test_a_full_disk_is_told_and_the_last_good_checkpoint_survives(tmp_path):
+    with Checkpoints(tmp_path, ABOUT) as checkpoints:
+        save(checkpoints, 1, 0.5)
+        # No file may grow beyond this: what a full disk does, without one.
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
+        try:
+            with pytest.raises(InputError, match="the checkpoint of step 2 cannot be written"):
+                save(checkpoints, 2, 0.9)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            signal.signal(signal.SIGXFSZ, ignored)
+    with Checkpoints(tmp_path, ABOUT) as checkpoints:
+        assert steps_in(tmp_path) == [1]
+        assert checkpoints.latest(*state_of(0))[0] == 1
+        save(checkpoints, 2, 0.9)
+    assert read_best(tmp_path).step == 2
+
+
+# Adam on a loss whose gradient depends on the step: a step lost or made twice would show.
+RUN = """
+import os, sys
+from pathlib import Path
+import jax, jax.numpy as jnp, optax
+from convcorr_jax.runtime.checkpoint import Checkpoints
+from tests.runtime.test_checkpoint import ABOUT, OPTIMIZER, state_of
+
+params, (moments, _) = state_of(1.0)
+target = jax.random.normal(jax.random.key(0), (3, 4))
+
+@jax.jit
+def train(params, moments, step):
+    def loss(params):
+        return ((params["coarse"]["kernel"] - jnp.sin(step) * target) ** 2).sum()
+    updates, moments = OPTIMIZER.update(jax.grad(loss)(params), moments)
+    return optax.apply_updates(params, updates), moments
+
+with Checkpoints(Path(sys.argv[1]), ABOUT) as checkpoints:
+    found = checkpoints.latest(params, moments)
+    start = 0
+    if found is not None:
+        start, params, moments = found
+    print("from", start, flush=True)
+    for step in range(start, int(sys.argv[2])):
+        params, moments = train(params, moments, step)
+        checkpoints.save(step + 1, params, moments, metric=float(jnp.cos(step)))
+        print("kept", step + 1, flush=True)
+"""
+
+
+def start_run(folder, steps):
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN, str(folder), str(steps)], stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_a_run_killed_at_any_moment_ends_as_one_that_was_not(tmp_path):
+    steps, moments = 24, random.Random(5)
+    whole = start_run(tmp_path / "whole", steps)
+    killed_at = []
+    for _ in range(3):
+        process = start_run(tmp_path / "killed", steps)
+        kept = int(process.stdout.readline().split()[1])
+        # The last line that is seen may be older than what was kept; never newer.
+        for _ in range(moments.randrange(2, 7)):
+            kept = int(process.stdout.readline().split()[1])
+        time.sleep(moments.uniform(0, 0.1))
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        killed_at.append(kept)
+        if len(killed_at) > 1:
+            assert killed_at[-1] > killed_at[-2]
+    last = start_run(tmp_path / "killed", steps)
+    assert int(last.communicate()[0].split()[1]) >= killed_at[-1]
+    whole.communicate()
+    assert (last.returncode, whole.returncode) == (0, 0)
+    found, expected = (read_best(tmp_path / name) for name in ("killed", "whole"))
+    chex.assert_trees_all_equal(found, expected)
+    ends = []
+    for name in ("killed", "whole"):
+        with Checkpoints(tmp_path / name, ABOUT) as checkpoints:
+            params, (adam, _) = state_of(0.0)
+            ends.append(checkpoints.latest(params, adam))
+        assert steps_in(tmp_path / name) == sorted({expected.step, steps})
+    chex.assert_trees_all_equal(*ends)

@@ -1,0 +1,165 @@
+"""Steps over several devices and hosts, each in processes of their own: devices are counted once a process."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from convcorr_jax.errors import InputError
+from convcorr_jax.runtime import devices
+
+ROWS, FEATURES, RATE, STEPS = 8, 5, 0.1, 3
+
+# A ridge regression that adds noise of its own to every sample.
+SCRIPT = f"""
+import json, sys, warnings
+warnings.simplefilter("error")
+import jax, jax.numpy as jnp, numpy as np
+from convcorr_jax import parallel
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+address, hosts, host = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+if hosts > 1:
+    devices.initialize(address, hosts=hosts, host=host)
+traces = []
+
+def step(state, rows):
+    traces.append(1)
+    keys = devices.sample_keys(jax.random.fold_in(jax.random.key(1), state["step"]), len(rows))
+    noise = jax.vmap(lambda key: jax.random.normal(key, ({FEATURES},)))(keys)
+    def loss(weights):
+        return (((rows + 0.1 * noise) @ weights - 1.0) ** 2).mean()
+    value, gradient = devices.mean(jax.value_and_grad(loss)(state["weights"]))
+    weights = state["weights"] - {RATE} * gradient
+    state = {{"weights": weights, "first": state["first"], "step": state["step"] + 1}}
+    return state, {{"loss": value}}
+
+rows = np.random.default_rng(0).standard_normal(({ROWS}, {FEATURES})).astype(np.float32)
+start = jnp.zeros({FEATURES})
+# A leaf that occurs twice is given up twice.
+state = {{"weights": start, "first": start, "step": jnp.zeros((), jnp.int32)}}
+state = devices.everywhere(state)
+compiled = devices.data_parallel(step)
+losses = []
+for number in range({STEPS}):
+    if number == 1:
+        # As when the next phase of a training begins.
+        state = devices.everywhere(state)
+    old = state
+    state, told = compiled(state, devices.shard(rows[devices.rows_here({ROWS})]))
+    losses.append(float(told["loss"]))
+    assert old["weights"].is_deleted(), "the old state is not given up"
+print(json.dumps({{
+    "devices": jax.device_count(), "traces": len(traces), "losses": losses,
+    "weights": np.asarray(state["weights"]).tolist(), "first": devices.is_first_host(),
+}}))
+"""
+
+
+def run(*, devices, hosts=1):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    flags = f"--xla_force_host_platform_device_count={devices}"
+    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PJRT_NPROC": "16"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, address, str(hosts), str(host)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for host in range(hosts)
+    ]
+    told = []
+    for process in processes:
+        out, complaint = process.communicate(timeout=120)
+        assert process.returncode == 0, complaint
+        told.append(json.loads(out.splitlines()[-1]))
+    return told
+
+
+@pytest.fixture(scope="module")
+def one_device():
+    return run(devices=1)[0]
+
+
+def assert_same(found, expected):
+    np.testing.assert_allclose(found["weights"], expected["weights"], rtol=1e-5)
+    np.testing.assert_allclose(found["losses"], expected["losses"], rtol=1e-5)
+
+
+def test_one_device_does_what_the_formula_says(one_device):
+    import jax
+
+    rows = np.random.default_rng(0).standard_normal((ROWS, FEATURES)).astype(np.float32)
+    weights = np.zeros(FEATURES)
+    for step in range(STEPS):
+        key = jax.random.fold_in(jax.random.key(1), step)
+        noise = [jax.random.normal(jax.random.fold_in(key, i), (FEATURES,)) for i in range(ROWS)]
+        seen = rows + 0.1 * np.stack(noise)
+        rest = seen @ weights - 1
+        np.testing.assert_allclose(one_device["losses"][step], (rest**2).mean(), rtol=1e-5)
+        weights -= RATE * 2 * seen.T @ rest / ROWS
+    np.testing.assert_allclose(one_device["weights"], weights, rtol=1e-4)
+    assert one_device["traces"] == 1
+
+
+def test_four_devices_make_the_step_of_one(one_device):
+    found = run(devices=4)[0]
+    assert found["devices"] == 4
+    assert found["traces"] == 1
+    assert_same(found, one_device)
+
+
+def test_two_hosts_of_two_devices_make_the_step_of_one(one_device):
+    first, second = run(devices=2, hosts=2)
+    assert first["devices"] == second["devices"] == 4
+    assert first["weights"] == second["weights"]
+    assert (first["first"], second["first"]) == (True, False)
+    assert_same(first, one_device)
+
+
+CORES = """
+import os, jax
+from convcorr_jax import parallel
+os.cpu_count = lambda: 4
+devices.use_cores(6)
+print(jax.device_count())
+"""
+
+
+@pytest.mark.parametrize(("chosen", "devices"), [({}, 3), ({"JAX_NUM_CPU_DEVICES": "2"}, 2)])
+def test_as_many_cores_as_share_a_batch_evenly_become_devices(chosen, devices):
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", **chosen}
+    told = subprocess.run(
+        [sys.executable, "-c", CORES], env=environment, check=True, capture_output=True, text=True
+    )
+    assert told.stdout.split() == [str(devices)]
+
+
+def test_a_process_that_has_begun_keeps_its_devices():
+    import jax
+
+    before = jax.device_count()
+    devices.use_cores(8)
+    assert jax.device_count() == before
+
+
+def test_a_host_that_is_none_of_them_is_refused():
+    with pytest.raises(InputError, match="host is 2; 0 to 1 are expected"):
+        devices.initialize("127.0.0.1:1", hosts=2, host=2)
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused(monkeypatch):
+    monkeypatch.setattr(devices.jax, "local_device_count", lambda: 3)
+    with pytest.raises(InputError, match=r"8 samples of a batch cannot be shared out .* 3 devices"):
+        devices.shard(np.zeros((8, 2)))
+    monkeypatch.setattr(devices.jax, "process_count", lambda: 3)
+    with pytest.raises(InputError, match=r"a batch of 8 cannot be shared out .* 3 hosts"):
+        devices.rows_here(8)

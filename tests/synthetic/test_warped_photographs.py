@@ -1,0 +1,161 @@
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from scipy import linalg
+
+from convcorr_jax import coords
+from convcorr_jax.datasets import photographs
+from convcorr_jax.datasets.records import load_image
+from convcorr_jax.errors import InputError
+from convcorr_jax.synthetic import warped_photographs
+from convcorr_jax.synthetic.warped_photographs import (
+    MODERATE_WARP,
+    Warp,
+    WarpedPair,
+    draw_warp,
+    least_area,
+    pixel_grid,
+    sample_bilinear,
+    warped_pair,
+)
+
+INDICES = range(len(photographs.photographs()))
+
+
+@pytest.fixture(scope="module")
+def pairs() -> list[WarpedPair]:
+    return [warped_pair(index, seed=4, longest_px=128) for index in INDICES]
+
+
+def thin_plate_spline(knots: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """The textbook spline (Bookstein 1989): r² log r² kernels and an affine part."""
+
+    def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        squared = ((a[:, None] - b[None]) ** 2).sum(-1)
+        return squared * np.log(np.where(squared > 0, squared, 1.0))
+
+    affine = np.column_stack([np.ones(len(knots)), knots])
+    system = np.block([[kernel(knots, knots), affine], [affine.T, np.zeros((3, 3))]])
+    weights = linalg.solve(system, np.concatenate([values, np.zeros((3, 2))]))
+    basis = np.column_stack([kernel(at, knots), np.ones(len(at)), at])
+    return basis @ weights
+
+
+def test_the_warp_is_the_thin_plate_spline_through_its_lattice():
+    # The sides are 3 k + 1, so that the 4 x 4 lattice falls on pixels and can be read off the map.
+    size = coords.Size(61, 91)
+    position = draw_warp(size, np.random.default_rng(8), MODERATE_WARP)
+    pixels = pixel_grid(size)
+    lattice = pixels[::20, ::30].reshape(-1, 2)
+    expected = thin_plate_spline(
+        lattice, position[::20, ::30].reshape(-1, 2), pixels.reshape(-1, 2)
+    )
+    np.testing.assert_allclose(position.reshape(-1, 2), expected, atol=1e-9)
+    assert np.abs(position - pixels).max() > 3  # it is a warp
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_strong_warp_does_not_fold(seed: int):
+    warp = Warp(bend=0.3)
+    position = draw_warp(coords.Size(40, 60), np.random.default_rng(seed), warp)
+    assert least_area(position) > 0
+
+
+def test_least_area_is_the_determinant_and_negative_for_a_mirror():
+    pixels = pixel_grid(coords.Size(7, 9))
+    matrix = np.array([[1.5, 0.25], [-0.5, 2.0]])
+    np.testing.assert_allclose(least_area(pixels @ matrix.T), np.linalg.det(matrix))
+    assert least_area(pixels * [-1.0, 1.0]) == pytest.approx(-1)
+
+
+def test_sampling_agrees_with_opencv(rng: np.random.Generator):
+    image = rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    position = rng.uniform(-3, 45, (20, 25, 2))
+    expected = cv2.remap(
+        image.astype(np.float32),
+        position[..., 0].astype(np.float32),
+        position[..., 1].astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    # OpenCV rounds positions to 1/32 pixel, and no slope is steeper than 255 levels a pixel.
+    np.testing.assert_allclose(sample_bilinear(image, position), expected, atol=255 / 32)
+
+
+def test_one_bright_pixel_lands_where_the_flow_says(monkeypatch: pytest.MonkeyPatch):
+    bright = np.zeros((90, 120, 3), np.uint8)
+    bright[50, 70] = 255
+    black = np.zeros_like(bright)
+    one = photographs.Photograph("bright", bright, "")
+    other = photographs.Photograph("black", black, "")
+    monkeypatch.setattr(warped_photographs, "photographs", lambda: (one, other))
+    monkeypatch.setattr(warped_photographs, "relight", lambda image, rng, light: image)
+    for seed in range(5):
+        pair = warped_pair(0, seed=seed, longest_px=120, warp=Warp(shift=0.01))
+        source = load_image(pair.source)[..., 0].astype(float)
+        # Where the source shows the pixel, bilinear weights are known from the flow alone.
+        distance = np.abs(pixel_grid(pair.source.size) + pair.flow_px - [70, 50])
+        expected = 255 * np.clip(1 - distance, 0, 1).prod(axis=-1)
+        assert expected.max() > 60
+        np.testing.assert_allclose(source, expected, atol=0.51)  # rounding to grey levels
+
+
+def test_a_pair_is_the_same_however_often_it_is_asked_for(pairs: list[WarpedPair]):
+    again = warped_pair(2, seed=4, longest_px=128)
+    for name in ("flow_px", "visible"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(pairs[2], name))
+    for side in ("source", "target"):
+        np.testing.assert_array_equal(getattr(again, side).image, getattr(pairs[2], side).image)
+        np.testing.assert_array_equal(getattr(again, side).points, getattr(pairs[2], side).points)
+    other = warped_pair(2, seed=5, longest_px=128)
+    assert not np.array_equal(other.flow_px, pairs[2].flow_px)
+
+
+def test_keypoints_follow_the_flow_and_lie_in_the_boxes(pairs: list[WarpedPair]):
+    for pair in pairs:
+        columns, rows = pair.source.points.astype(int).T
+        np.testing.assert_array_equal(
+            pair.source.points + pair.flow_px[rows, columns], pair.target.points
+        )
+        assert pair.visible[rows, columns].all()
+        assert 5 <= len(rows) <= 24
+        for record in (pair.source, pair.target):
+            assert record.box is not None
+            x0, y0, x1, y1 = record.box
+            assert (record.points >= [x0, y0]).all()
+            assert (record.points <= [x1, y1]).all()
+            assert (x0, y0) >= (0, 0)
+            assert x1 <= record.size.width - 1
+            assert y1 <= record.size.height - 1
+
+
+def test_the_target_warped_back_by_the_flow_looks_like_the_source(pairs: list[WarpedPair]):
+    for pair in pairs:
+        position = (pixel_grid(pair.source.size) + pair.flow_px).astype(np.float32)
+        back = cv2.remap(
+            load_image(pair.target), position[..., 0], position[..., 1], cv2.INTER_LINEAR
+        )
+        source = load_image(pair.source).mean(axis=-1)
+        matched = np.corrcoef(source[pair.visible], back.mean(axis=-1)[pair.visible])[0, 1]
+        assert matched > 0.85, pair.source.source_id
+        # The background was changed, so that there the pictures disagree.
+        hidden = ~pair.visible
+        assert np.corrcoef(source[hidden], back.mean(axis=-1)[hidden])[0, 1] < 0.7
+
+
+@pytest.mark.parametrize(
+    ("index", "options", "sentence"),
+    [
+        (-1, {}, "photograph -1 does not exist"),
+        (1000, {}, "photograph 1000 does not exist"),
+        (0, {"seed": -1}, "seed"),
+        (0, {"longest_px": 31}, "32"),
+        (0, {"longest_px": 64, "warp": Warp(shift=100.0)}, "out of the picture"),
+    ],
+)
+def test_what_cannot_be_made_is_refused(index: int, options: Any, sentence: str):
+    arguments: dict[str, Any] = {"seed": 0, **options}
+    with pytest.raises(InputError, match=sentence):
+        warped_pair(index, **arguments)

@@ -1,0 +1,215 @@
+"""People in the input frame: who trains, what is shown of them, and what is left out."""
+
+import dataclasses
+import threading
+
+import numpy as np
+import pytest
+
+from convcorr_jax import synthetic
+from convcorr_jax.coords import Box, Size, apply
+from convcorr_jax.datasets.records import Record
+from convcorr_jax.errors import InputError
+from convcorr_jax.pose.architecture import flic, small
+from convcorr_jax.tasks.pose.examples import ahead, prepare, read_people, sampled_rows
+from tests.builders.genuine import genuine
+from tests.builders.people import write_people
+
+NAMES = ("l_shoulder", "r_shoulder", "l_hip", "r_hip", "nose")
+ARCHITECTURE = small(NAMES, ((0, 1), (2, 3)))
+POINTS = np.array([[40.0, 20], [20, 20], [38, 50], [22, 50], [30, 8]])
+
+
+def person(points=POINTS, size=(60, 80), **options):
+    """Black but for one bright pixel at each joint."""
+    image = np.zeros((*size, 3), np.uint8)
+    for x, y in points[~np.isnan(points[:, 0])]:
+        if 0 <= x < size[1] and 0 <= y < size[0]:
+            image[int(y), int(x)] = 255
+    return Record(
+        image=image,
+        size=Size(*size),
+        category="person",
+        source_id="someone",
+        split="train",
+        names=NAMES,
+        points=points,
+        visible=~np.isnan(points[:, 0]),
+        **options,
+    )
+
+
+def brightest(image):
+    return np.array(np.unravel_index(image[..., 0].argmax(), image.shape[:2])[::-1])
+
+
+@pytest.mark.parametrize("size", [(60, 80), (80, 60), (300, 200), (40, 100), (128, 128)])
+def test_a_joint_lies_where_its_pixel_is_shown(size):
+    point = np.array([0.4, 0.3]) * (size[1], size[0]) // 1
+    points = np.full((5, 2), np.nan)
+    points[0] = point
+    people = prepare([person(points, size)], ARCHITECTURE)
+    assert people.images.shape == (1, *ARCHITECTURE.input_size, 3)
+    np.testing.assert_allclose(people.points[0, 0], brightest(people.images[0]), atol=1.0)
+    np.testing.assert_allclose(people.to_photographs(people.points)[0, 0], point, atol=1e-3)
+    scale = people.to_frame[0].scale
+    np.testing.assert_allclose(scale, 128 / max(size), rtol=0.05)
+
+
+def test_beyond_the_photograph_its_border_is_repeated():
+    record = dataclasses.replace(person(size=(60, 80)), image=np.full((60, 80, 3), 90, np.uint8))
+    people = prepare([record], ARCHITECTURE)
+    assert (people.images == 90).all()
+
+
+def test_joints_outside_the_frame_are_missing_and_all_may_be():
+    outside = POINTS.copy()
+    outside[4] = [-3, 20]
+    nobody = np.full((5, 2), np.nan)
+    people = prepare([person(outside), person(nobody)], ARCHITECTURE)
+    np.testing.assert_array_equal(np.isnan(people.points[..., 0]), [[0, 0, 0, 0, 1], [1] * 5])
+    np.testing.assert_array_equal(np.isnan(people.torso), [[False] * 2, [True] * 2])
+
+
+def test_the_torso_is_the_middle_of_shoulders_and_hips():
+    hidden = POINTS.copy()
+    hidden[2] = np.nan
+    for points, middle in ((POINTS, (30, 35)), (hidden, (26, 35))):
+        people = prepare([person(points)], ARCHITECTURE)
+        np.testing.assert_allclose(
+            people.torso[0], apply(people.to_frame[0], np.array(middle)), atol=1e-3
+        )
+
+
+def test_a_given_torso_or_place_goes_before_joints():
+    boxed = person(other_boxes={"torso": Box(10.0, 20.0, 20.0, 40.0)})
+    placed = person(attributes={"center_x": 33.0, "center_y": 21.0})
+    people = prepare([boxed, placed], ARCHITECTURE)
+    back = people.to_photographs(people.torso[:, None])[:, 0]
+    np.testing.assert_allclose(back, [[15, 30], [33, 21]], atol=1e-3)
+
+
+def test_a_person_of_known_size_fills_the_frame():
+    given = {"center_x": 40.0, "center_y": 30.0, "scale": 0.2}
+    people = prepare([person(attributes=given)], ARCHITECTURE)
+    # 1.25 times 40 pixels are 128.
+    np.testing.assert_allclose(people.to_frame[0].scale, 128 / 50)
+    np.testing.assert_allclose(people.torso[0], [63.5, 63.5], atol=1e-3)
+    joint = people.points[0, 4]
+    patch = people.images[0][
+        int(joint[1]) - 2 : int(joint[1]) + 3, int(joint[0]) - 2 : int(joint[0]) + 3
+    ]
+    assert patch.max() > 200
+
+
+@pytest.fixture
+def damaged(tmp_path):
+    path = write_people(tmp_path / "people", train=12, test=3, side=40)
+    broken = tmp_path / "people" / "images" / "4.png"
+    broken.write_bytes(broken.read_bytes()[:90])
+    return path
+
+
+def test_a_damaged_image_is_left_out_by_name_or_refused(damaged):
+    records = read_people(damaged, part="train")
+    architecture = small(records[0].names, records[0].left_right_pairs)
+    people = prepare(records, architecture)
+    assert len(people.records) == len(records) - 1 == len(people.images)
+    ((name, reason),) = people.left_out
+    assert name == "4.png"
+    assert "4.png is damaged or cut short" in reason
+    with pytest.raises(InputError, match=r"4\.png is damaged"):
+        prepare(records, architecture, damaged="refuse")
+    with pytest.raises(InputError, match=r"no image of 1 people can be read: .*4\.png"):
+        prepare([one for one in records if one.source_id == "4.png"], architecture)
+
+
+def test_every_tenth_of_the_training_split_validates(damaged):
+    parts = {
+        part: [one.source_id for one in read_people(damaged, part=part)]
+        for part in ("train", "validation", "test")
+    }
+    assert parts["validation"] == ["9.png"]
+    assert parts["test"] == ["12.png", "13.png", "14.png"]
+    assert len(parts["train"]) == 11
+    assert not set(parts["train"]) & set(parts["validation"])
+
+
+def test_a_validation_split_of_the_data_set_validates(tmp_path):
+    def change(arrays):
+        arrays["split"][:2] = "val"
+
+    path = write_people(tmp_path / "people", train=12, test=3, side=40, change=change)
+    assert [one.source_id for one in read_people(path, part="validation")] == ["0.png", "1.png"]
+    assert len(read_people(path, part="train")) == 10
+
+
+def test_rendered_people_are_parted_alike():
+    parts = [
+        read_people("rendered", part=part, rendered=20) for part in ("train", "validation", "test")
+    ]
+    assert [len(part) for part in parts] == [18, 2, 5]
+    assert [{one.split for one in part} for part in parts] == [{"train"}, {"train"}, {"test"}]
+
+
+def test_people_who_lack_a_joint_of_the_network_are_refused():
+    with pytest.raises(
+        InputError, match=r"flic-8x finds l_elbow, l_wrist, .*, which the people lack"
+    ):
+        prepare([person()], flic())
+
+
+def test_a_data_set_without_people_is_refused(tmp_path):
+    path = write_people(tmp_path / "people", train=0, test=3, side=40)
+    with pytest.raises(InputError, match="has no people for train"):
+        read_people(path, part="train")
+
+
+def test_everybody_comes_once_before_anybody_comes_again():
+    rows = [sampled_rows(step, people=7, batch=5, seed=3) for step in range(14)]
+    stream = np.concatenate(rows).reshape(10, 7)
+    np.testing.assert_array_equal(np.sort(stream, axis=1), np.tile(np.arange(7), (10, 1)))
+    assert len({tuple(order) for order in stream.tolist()}) == 10
+    np.testing.assert_array_equal(rows[9], sampled_rows(9, people=7, batch=5, seed=3))
+    assert (sampled_rows(9, people=7, batch=5, seed=4) != rows[9]).any()
+
+
+def test_batches_are_made_ahead_in_their_order():
+    made = []
+
+    def make(step):
+        made.append((step, threading.current_thread()))
+        return step
+
+    seen = [(step, value) for step, value in ahead(make, range(3, 9), count=2)]
+    assert seen == [(step, step) for step in range(3, 9)]
+    assert [step for step, _ in made] == list(range(3, 9))
+    assert threading.current_thread() not in {thread for _, thread in made}
+
+
+def test_what_fails_ahead_fails_where_it_is_wanted():
+    def make(step):
+        if step == 2:
+            raise InputError("no such batch")
+        return step
+
+    seen = []
+    with pytest.raises(InputError, match="no such batch"):
+        seen.extend(step for step, _ in ahead(make, range(5)))
+    assert seen == [0, 1]
+
+
+def test_a_rendered_person_keeps_its_joints():
+    record = next(synthetic.instances("person", split="train", count=1))
+    people = prepare([record], small(record.names, record.left_right_pairs))
+    np.testing.assert_allclose(people.to_photographs(people.points)[0], record.points, atol=1e-3)
+
+
+def test_genuine_people_are_framed_whole():
+    records = read_people(genuine("lspet"), part="validation")
+    assert len(records) == 400
+    people = prepare(records[:40], small(records[0].names, records[0].left_right_pairs))
+    assert not people.left_out
+    assert not np.isnan(people.torso).any()
+    truth = np.stack([one.points for one in people.records])
+    np.testing.assert_allclose(people.to_photographs(people.points), truth, atol=1e-3)
