@@ -1,10 +1,86 @@
-"""Fitted models on disk: arrays in one ``.npz``, the rest in a ``.json`` of the same name."""
+"""Saving and loading fitted models: the one way for pose cascades, probes and keypoint detectors.
 
+A fitted model is two files of one name: ``.npz`` with its arrays and ``.json`` with everything else. The ``.json``
+is written last, so that a ``.json`` without a whole ``.npz`` never exists.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
+
+import numpy as np
+
+from convcorr_jax.io.arrays import Expected, read_arrays, write_arrays
+from convcorr_jax.io.json_files import json_file, naming_file, write_json
+
+
+class Fitted(NamedTuple):
+    """A fitted model as it is stored."""
+
+    arrays: Mapping[str, np.ndarray]
+    facts: Mapping[str, Any]
+    """Everything that is not an array, as JSON holds it."""
+
+
+class Savable(Protocol):
+    """What `save_fitted` and `load_fitted` need of a model's class."""
+
+    kind: ClassVar[str]
+    """What the model is called in error messages, such as "pose cascade"."""
+
+    def to_fitted(self) -> Fitted:
+        """Return the model's arrays and facts."""
+        ...
+
+    @classmethod
+    def expected_arrays(cls, facts: Mapping[str, Any]) -> Mapping[str, Expected]:
+        """Return the kind and shape of every array that a model with these facts has."""
+        ...
+
+    @classmethod
+    def from_fitted(cls, fitted: Fitted) -> Self:
+        """Rebuild the model from arrays that are as expected and from its facts."""
+        ...
+
+
+Model = TypeVar("Model", bound=Savable)
+
+
+def save_fitted(path: str | Path, model: Savable) -> None:
+    """Write a fitted model as ``path`` with the endings ``.npz`` and ``.json``.
+
+    Args:
+        path: the common name of both files, with or without one of the endings.
+        model: the model.
+
+    Raises:
+        InputError: the model cannot be stored, or a file cannot be written.
+    """
+    fitted = model.to_fitted()
+    write_arrays(with_ending(Path(path), ".npz"), **fitted.arrays)
+    write_json(with_ending(Path(path), ".json"), fitted.facts)
+
+
+def load_fitted(path: str | Path, model_class: type[Model]) -> Model:
+    """Read a fitted model.
+
+    Args:
+        path: of either file, or the name that both have in common.
+        model_class: the model's class.
+
+    Raises:
+        InputError: a file is missing, cut short, or does not hold such a model.
+    """
+    listing, kind = with_ending(Path(path), ".json"), model_class.kind
+    with json_file(listing, kind) as facts:
+        expected = model_class.expected_arrays(facts)
+    arrays = read_arrays(with_ending(Path(path), ".npz"), expected)
+    with naming_file(listing, kind=kind):
+        return model_class.from_fitted(Fitted(arrays, facts))
 
 
 def with_ending(path: Path, ending: str) -> Path:
-    """The path of one of two files, ``.npz`` and ``.json``, given by that of either or by what they share.
+    """Return the path of one of a model's two files, given that of either or their common name.
 
     >>> with_ending(Path("cat.json"), ".npz").name, with_ending(Path("cat.v2"), ".npz").name
     ('cat.npz', 'cat.v2.npz')

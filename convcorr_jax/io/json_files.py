@@ -12,16 +12,18 @@ from convcorr_jax.io.paths import check_file
 
 
 @contextlib.contextmanager
-def json_file(path: Path, kind: str) -> Iterator[Any]:
-    """What a JSON file holds, to be taken apart in a ``with`` block.
+def naming_file(path: Path, *, kind: str) -> Iterator[None]:
+    """Name the file in every error that a ``with`` block meets while it takes apart what the file holds.
+
+    Args:
+        path: of the file.
+        kind: what the file should be, such as "pose cascade"; it stands in the sentence.
 
     Raises:
-        InputError: the file is missing, empty or no JSON, or the block met what it did not expect; the
-            sentence names the file, and by ``kind`` what it should have been.
+        InputError: the block raised it, or an error that an unexpected content causes.
     """
-    check_file(path, kind)
     try:
-        yield json.loads(path.read_text(encoding="utf-8"))
+        yield
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except (OSError, ValueError, OverflowError, RecursionError) as error:
@@ -32,8 +34,30 @@ def json_file(path: Path, kind: str) -> Iterator[Any]:
         ) from error
 
 
+@contextlib.contextmanager
+def json_file(path: Path, kind: str) -> Iterator[Any]:
+    """Read a JSON file, whose content is to be taken apart in a ``with`` block.
+
+    Args:
+        path: of the file.
+        kind: what the file should be, such as "pose cascade"; it stands in the sentence.
+
+    Raises:
+        InputError: the file is missing, empty or not JSON, or the block met what it did not expect; the
+            sentence names the file.
+    """
+    check_file(path, kind)
+    with naming_file(path, kind=kind):
+        yield json.loads(path.read_text(encoding="utf-8"))
+
+
 def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
-    """Write a mapping as indented JSON; NaN and infinity are refused, since JSON has neither."""
+    """Write a mapping as indented JSON.
+
+    Raises:
+        ValueError: a number is NaN or infinite, which JSON does not have.
+        InputError: the file cannot be written.
+    """
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
     with written_whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

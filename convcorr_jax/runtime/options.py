@@ -39,7 +39,13 @@ def parse(
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            return tyro.cli(kind, args=argv, prog=prog, description=description)
+            return tyro.cli(
+                kind,
+                args=argv,
+                prog=prog,
+                description=description,
+                config=(tyro.conf.OmitArgPrefixes,),
+            )
     except SystemExit as leaving:
         if leaving.code:
             raise InputError(_sentence(said.getvalue())) from None

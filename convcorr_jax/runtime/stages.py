@@ -44,6 +44,45 @@ def stage(
     return computed
 
 
+def cached_in_parts(
+    folder: Path,
+    name: str,
+    key: Mapping[str, Any],
+    compute: Callable[[range], Mapping[str, np.ndarray]],
+    *,
+    count: int,
+    part: int,
+) -> dict[str, np.ndarray]:
+    """Compute arrays of many rows in parts; return parts that an earlier run cached under the same key.
+
+    A part is the file ``<name>_<first row>.npz`` in ``folder``, so that a killed run loses one part at most.
+
+    Args:
+        folder: where the parts lie.
+        name: the beginning of the parts' file names.
+        key: everything that decides the arrays, such as fingerprints of the records and of the weights.
+        compute: returns the named arrays of a range of items.
+        count: the number of items.
+        part: the number of items of a part.
+
+    Returns:
+        The arrays of all parts, joined along their first axis.
+
+    Raises:
+        InputError: a cached part is damaged, or a part cannot be written.
+    """
+    starts = range(0, count, part)
+    parts = [
+        stage(
+            folder / f"{name}_{start:05d}.npz",
+            {**key, "count": count, "part": part},
+            lambda start=start: compute(range(start, min(start + part, count))),
+        )
+        for start in starts
+    ]
+    return {field: np.concatenate([one[field] for one in parts]) for field in parts[0]}
+
+
 def accumulate(
     path: Path,
     settings: Mapping[str, Any],

@@ -1,0 +1,50 @@
+"""Options that scripts share: the parts of their ``Config``.
+
+A script's ``Config`` nests these parts; on the command line their options stand beside its own, without a prefix.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from convcorr_jax.backbone.weights import Weights, load
+from convcorr_jax.tasks.reading import RENDERED
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which records to read; see `convcorr_jax.tasks.reading.read`."""
+
+    dataset: str = RENDERED
+    """``rendered``, ``faces``, or the name or path of a data set's folder."""
+    data_root: Path | None = None
+    """Folder of data sets; by default the environment's CONVCORR_DATA."""
+    rendered_train: int = 100
+    """Training instances of every rendered category."""
+    rendered_test: int = 25
+    """Test instances of every rendered category."""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Which network computes features."""
+
+    network: str = "alexnet"
+    """Name of the network; ``convcorr weights list`` names all."""
+    weights: Path | None = None
+    """File of weights; by default the installed or fetched ones."""
+
+    def load(self) -> Weights:
+        """Load the network's weights.
+
+        Raises:
+            InputError: the network is unknown, or its weights are missing or damaged.
+        """
+        return load(self.network, self.weights)
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where results go."""
+
+    out: Path
+    """Folder of ``result.json``, ``run.json`` and pictures."""

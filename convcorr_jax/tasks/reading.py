@@ -1,0 +1,67 @@
+"""Reading the records of any source by one name: rendered, installed with other packages, or on disk."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from convcorr_jax import coords, synthetic
+from convcorr_jax.datasets import opening, photographs
+from convcorr_jax.datasets.records import Record
+
+RENDERED = "rendered"
+"""Records of articulated figures, rendered on the spot."""
+PHOTOGRAPHS = "photographs"
+"""The photographs that scikit-image, scikit-learn and matplotlib install, without annotations."""
+COLLECTIONS = MappingProxyType({"faces": ("lfpw68", "helen68")})
+"""Names that stand for several data sets."""
+
+
+def read(
+    source: str | Path,
+    *,
+    data_root: Path | None = None,
+    category: str | None = None,
+    train: int = 100,
+    test: int = 25,
+) -> Sequence[Record]:
+    """Read all records of a source.
+
+    Args:
+        source: `RENDERED`, `PHOTOGRAPHS`, a name of `COLLECTIONS`, or the name or path of a data set's folder.
+        data_root: the folder of data sets; by default the environment's CONVCORR_DATA.
+        category: of rendered records, the only category; by default all categories.
+        train: the number of training instances of every rendered category.
+        test: the number of test instances of every rendered category.
+
+    Returns:
+        The records in a fixed order. Those of a prepared data set are read from disk whenever they are indexed.
+
+    Raises:
+        InputError: the source does not exist, or its files are damaged.
+    """
+    if source == RENDERED:
+        if category is None:
+            return synthetic.every_category(train=train, test=test)
+        return [
+            record
+            for split, count in (("train", train), ("test", test))
+            for record in synthetic.instances(category, split=split, count=count)
+        ]
+    if source == PHOTOGRAPHS:
+        return [_unannotated(one) for one in photographs.photographs()]
+    if source in COLLECTIONS:
+        folders = COLLECTIONS[str(source)]
+        return [one for name in folders for one in opening.read_records(name, data_root)]
+    return opening.read_records(source, data_root)
+
+
+def _unannotated(photograph: photographs.Photograph) -> Record:
+    return Record(
+        image=np.asarray(photograph.image),
+        size=coords.Size(*photograph.image.shape[:2]),
+        category=PHOTOGRAPHS,
+        source_id=photograph.name,
+        split=PHOTOGRAPHS,
+    )
