@@ -11,6 +11,10 @@ from convcorr_jax.io.atomic import check_writable as check_writable
 from convcorr_jax.io.atomic import make_folder as make_folder
 from convcorr_jax.io.atomic import write_at as write_at
 from convcorr_jax.io.atomic import written_whole as written_whole
+from convcorr_jax.io.fitted import Fitted as Fitted
+from convcorr_jax.io.fitted import Savable as Savable
+from convcorr_jax.io.fitted import load_fitted as load_fitted
+from convcorr_jax.io.fitted import save_fitted as save_fitted
 from convcorr_jax.io.fitted import with_ending as with_ending
 from convcorr_jax.io.image_files import decode_image as decode_image
 from convcorr_jax.io.image_files import decode_labels as decode_labels
@@ -20,6 +24,7 @@ from convcorr_jax.io.image_files import read_image as read_image
 from convcorr_jax.io.image_files import read_labels as read_labels
 from convcorr_jax.io.image_files import write_image as write_image
 from convcorr_jax.io.json_files import json_file as json_file
+from convcorr_jax.io.json_files import naming_file as naming_file
 from convcorr_jax.io.json_files import write_json as write_json
 from convcorr_jax.io.paths import check_file as check_file
 from convcorr_jax.io.points import NamedPoints as NamedPoints
