@@ -28,10 +28,10 @@ from convcorr_jax.datasets.records import Record, load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_image, write_json
 from convcorr_jax.metrics.landmark_error import (
-    FAILURE,
-    cumulative,
-    normalized_errors,
-    summary,
+    LANDMARK_FAILURE,
+    cumulative_error_curve,
+    landmark_errors,
+    landmark_summary,
 )
 from convcorr_jax.probes.landmarks import Description, convnet, look
 from convcorr_jax.probes.look_back import look_back_sets
@@ -59,7 +59,7 @@ PUBLISHED = {
     "ibug": {"mean": 0.352, "rgb_ridge": 0.160, "convnet_ridge": 0.096, "look_back": 0.074},
 }
 # Thresholds of the cumulative curve: to twice the error that counts as a failure.
-THRESHOLDS = np.linspace(0, 2 * FAILURE, 81)
+THRESHOLDS = np.linspace(0, 2 * LANDMARK_FAILURE, 81)
 PANEL_PX = 240
 
 
@@ -116,7 +116,7 @@ def main(config: Config) -> Path:
     }
     errors = {
         name: {
-            method: normalized_errors(points, test.points, normalizer)
+            method: landmark_errors(points, test.points, normalizer)
             for method, points in predicted.items()
         }
         for name, normalizer in normalizers.items()
@@ -133,10 +133,10 @@ def main(config: Config) -> Path:
         "layer": layer,
         "frame_margin": FRAME_MARGIN,
         **{
-            name: {m: summary(one).mean for m, one in found.items()}
+            name: {m: landmark_summary(one).mean for m, one in found.items()}
             for name, found in errors.items()
         },
-        "outer": {method: summary(one)._asdict() for method, one in outer.items()},
+        "outer": {method: landmark_summary(one)._asdict() for method, one in outer.items()},
         "rounds": [_mean(seen[f"points_{i}"], test) for i in range(last + 1)],
         "held_out_rounds": [_mean(seen[f"held_out_{i}"], train) for i in range(last + 1)],
         "per_set": {
@@ -182,7 +182,7 @@ def _pupil(faces: FaceSet) -> Float[np.ndarray, " faces"]:
 
 
 def _mean(points: Float[np.ndarray, "faces n 2"], faces: FaceSet) -> float:
-    return summary(normalized_errors(points, faces.points, _outer(faces))).mean
+    return landmark_summary(landmark_errors(points, faces.points, _outer(faces))).mean
 
 
 def _sets(faces: FaceSet) -> dict[str, tuple[int, ...]]:
@@ -198,7 +198,7 @@ def _inner(faces: FaceSet, outer: Mapping[str, np.ndarray]) -> dict[str, float]:
 
 
 def _draw(test: FaceSet, seen: Found, last: int, outer: dict[str, np.ndarray], config: Config):
-    curve = {method: cumulative(one, THRESHOLDS) for method, one in outer.items()}
+    curve = {method: cumulative_error_curve(one, THRESHOLDS) for method, one in outer.items()}
     figure = cumulative_curves(
         THRESHOLDS,
         curve,

@@ -25,10 +25,10 @@ from convcorr_jax.datasets.official import flic, mpii_people
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_image, write_json
-from convcorr_jax.metrics.error_spread import spreads, x_histogram
+from convcorr_jax.metrics.error_spread import error_spreads, x_error_histogram
 from convcorr_jax.metrics.joint_table import JointTable, column_of, joint_table
 from convcorr_jax.metrics.pck import FLIC_PCK, LSP_PCK, Protocol
-from convcorr_jax.metrics.pckh import ALPHAS, MPII_PCKH
+from convcorr_jax.metrics.pckh import MPII_PCKH, PCKH_ALPHAS
 from convcorr_jax.pose.saved import PERSON, load_cascade
 from convcorr_jax.report.error_histograms import error_histograms
 from convcorr_jax.report.figures import image_grid, pixels
@@ -95,7 +95,7 @@ def main(config: Config) -> Path:
     apart = {name: errors(points, people, joints) for name, points in found._asdict().items()}
     offsets = {name: _offsets_px(points, people) for name, points in found._asdict().items()}
     tables = {
-        name: joint_table(one, joints, alphas=ALPHAS, protocol=protocol)
+        name: joint_table(one, joints, alphas=PCKH_ALPHAS, protocol=protocol)
         for name, one in apart.items()
     }
     per_joint = {name: _shares(table, told) for name, table in tables.items()}
@@ -110,7 +110,7 @@ def main(config: Config) -> Path:
         "pck": {name: columns["total"] for name, columns in per_joint.items()},
         "per_joint": per_joint,
         "curves": {
-            "alphas": ALPHAS,
+            "alphas": PCKH_ALPHAS,
             **{name: _curves(table) for name, table in tables.items()},
         },
         "spread_px": {name: _spreads(offset, joints) for name, offset in offsets.items()},
@@ -147,7 +147,7 @@ def _spreads(
         column: {
             name: None if np.isnan(value) else value for name, value in spread._asdict().items()
         }
-        for column, spread in spreads(offsets, joints).items()
+        for column, spread in error_spreads(offsets, joints).items()
     }
 
 
@@ -159,7 +159,7 @@ def _curves(table: JointTable) -> dict[str, list[float]]:
 
 def _drawn(curves: Mapping[str, Any], protocol: Protocol) -> Image:
     """A panel a column, a line a net."""
-    reach = ALPHAS if protocol is MPII_PCKH else ALPHAS[: ALPHAS.index(0.2) + 1]
+    reach = PCKH_ALPHAS if protocol is MPII_PCKH else PCKH_ALPHAS[: PCKH_ALPHAS.index(0.2) + 1]
     panels = {
         title: {
             net: np.mean([curves[net][one][: len(reach)] for one in columns], axis=0).tolist()
@@ -179,7 +179,7 @@ def _histograms(offsets: Mapping[str, Float[np.ndarray, "n j 2"]], joints: Seque
         for column in ("head", "shoulder"):
             members = [i for i, joint in enumerate(joints) if column_of(joint) == column]
             if members:
-                bins, panels[name][column] = x_histogram(offset[:, members])
+                bins, panels[name][column] = x_error_histogram(offset[:, members])
     return pixels(error_histograms(panels, errors_px=bins, x_label="error in x (input pixels)"))
 
 

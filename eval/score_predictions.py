@@ -41,8 +41,7 @@ from convcorr_jax.metrics.joint_table import (
     joint_table,
 )
 from convcorr_jax.metrics.pck import FLIC_PCK, LSP_PCK, Protocol
-from convcorr_jax.metrics.pckh import ALPHAS as PCKH_ALPHAS
-from convcorr_jax.metrics.pckh import MPII_PCKH
+from convcorr_jax.metrics.pckh import MPII_PCKH, PCKH_ALPHAS
 from convcorr_jax.report.figures import pixels
 from convcorr_jax.report.pck_curves import pck_curves
 from convcorr_jax.runtime.runlog import plain, write_run

@@ -35,7 +35,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_image, write_json
 from convcorr_jax.linear.folds import grouped_folds
 from convcorr_jax.linear.ridge.penalty import fit_best, penalty_grid
-from convcorr_jax.metrics.attributes import graded, two_valued
+from convcorr_jax.metrics.attributes import graded_scores, two_valued_scores
 from convcorr_jax.probes.directions import directions, move, read_out
 from convcorr_jax.probes.rgb import SIDE_PX, absolute_error, as_squares, reconstruct, rgb_targets
 from convcorr_jax.report.figures import image_grid, pixels
@@ -227,11 +227,11 @@ def _report(i: int, name: str, train: Faces, test: Faces, found: Probed) -> dict
         try:
             if binary:
                 threshold = float(found.thresholds[i])
-                return two_valued(
+                return two_valued_scores(
                     read, truth, values=(values[0], values[1]), threshold=threshold
                 )._asdict()
             middle = MIRRORED[name] / 2 if name in MIRRORED else None
-            told = graded(read, truth, middle=middle)._asdict()
+            told = graded_scores(read, truth, middle=middle)._asdict()
             return {one: value for one, value in told.items() if not np.isnan(value)}
         except InputError as error:
             raise InputError(f"attribute {name!r}: {error}") from error
@@ -243,7 +243,7 @@ def _report(i: int, name: str, train: Faces, test: Faces, found: Probed) -> dict
         "penalty": float(found.penalties[i]),
         **({"threshold": float(found.thresholds[i])} if binary else {}),
         "direction": {
-            "correlation": graded(found.along[:, i], test.values[:, i]).correlation,
+            "correlation": graded_scores(found.along[:, i], test.values[:, i]).correlation,
             "range": [float(found.low[i]), float(found.high[i])],
             "read_back": float(higher.mean()),
         },

@@ -25,7 +25,7 @@ from convcorr_jax.backbone.weights import Weights, load
 from convcorr_jax.descriptors.global_features import default_layer
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_json
-from convcorr_jax.metrics.landmark_error import normalized_errors, summary
+from convcorr_jax.metrics.landmark_error import landmark_errors, landmark_summary
 from convcorr_jax.probes.landmark_files import Reads, save
 from convcorr_jax.probes.landmarks import Description, LandmarkProbe, convnet, fit, with_mirrored
 from convcorr_jax.probes.look_back import look_back_sets, to_fractions, to_pixels
@@ -93,7 +93,7 @@ def _train_landmarks(config: Config, weights: Weights) -> dict[str, Any]:
         "faces": len(train.records),
         "left_out": train.left_out,
         "held_out_error": [
-            summary(normalized_errors(one, train.points, lengths)).mean for one in held_out
+            landmark_summary(landmark_errors(one, train.points, lengths)).mean for one in held_out
         ],
     }
     reads = Reads(weights.network.name, weights.fingerprint, layer, FRAME_MARGIN)

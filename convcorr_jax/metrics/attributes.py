@@ -8,7 +8,7 @@ from jaxtyping import Float
 from convcorr_jax.errors import InputError
 
 
-class TwoValued(NamedTuple):
+class TwoValuedScores(NamedTuple):
     """Of an attribute with two values."""
 
     accuracy: float
@@ -18,7 +18,7 @@ class TwoValued(NamedTuple):
     """The accuracy of always saying the commoner value."""
 
 
-class Graded(NamedTuple):
+class GradedScores(NamedTuple):
     """Of an attribute with any number of values."""
 
     correlation: float
@@ -29,19 +29,19 @@ class Graded(NamedTuple):
     """
 
 
-def two_valued(
+def two_valued_scores(
     read: Float[np.ndarray, " n"],
     truth: Float[np.ndarray, " n"],
     *,
     values: tuple[float, float],
     threshold: float,
-) -> TwoValued:
+) -> TwoValuedScores:
     """Score numbers that mean the higher of two values when they are above a threshold.
 
-    >>> two_valued(
+    >>> two_valued_scores(
     ...     np.array([0.1, 0.3, 0.9, 0.2]), np.array([1.0, 1.0, 2.0, 2.0]), values=(1, 2), threshold=0.5
     ... )
-    TwoValued(accuracy=0.75, balanced_accuracy=0.75, commoner=0.5)
+    TwoValuedScores(accuracy=0.75, balanced_accuracy=0.75, commoner=0.5)
 
     Args:
         read: off pictures.
@@ -61,16 +61,16 @@ def two_valued(
     right = (read > threshold) == higher
     shares = right[higher].mean(), right[~higher].mean()
     commoner = max(higher.mean(), (~higher).mean())
-    return TwoValued(float(right.mean()), float(np.mean(shares)), float(commoner))
+    return TwoValuedScores(float(right.mean()), float(np.mean(shares)), float(commoner))
 
 
-def graded(
+def graded_scores(
     read: Float[np.ndarray, " n"], truth: Float[np.ndarray, " n"], *, middle: float | None = None
-) -> Graded:
+) -> GradedScores:
     """Score numbers that should rise with the attribute.
 
-    >>> graded(np.array([1.0, 2.0, 3.0]), np.array([-1.0, 0.0, 1.0]), middle=0.0)
-    Graded(correlation=1.0, side_accuracy=0.5)
+    >>> graded_scores(np.array([1.0, 2.0, 3.0]), np.array([-1.0, 0.0, 1.0]), middle=0.0)
+    GradedScores(correlation=1.0, side_accuracy=0.5)
 
     Args:
         read: off pictures.
@@ -85,4 +85,4 @@ def graded(
     sides = np.nan
     if middle is not None and (aside := truth != middle).any():
         sides = float(((read > middle) == (truth > middle))[aside].mean())
-    return Graded(float(np.corrcoef(read, truth)[0, 1]), sides)
+    return GradedScores(float(np.corrcoef(read, truth)[0, 1]), sides)

@@ -28,7 +28,7 @@ class Spread(NamedTuple):
     """Joints that were left out because they are off by too much."""
 
 
-def spreads(
+def error_spreads(
     errors: Float[np.ndarray, "people joints 2"], joints: Sequence[str]
 ) -> dict[str, Spread]:
     """The spread of every column of `joint_table` that has joints.
@@ -50,12 +50,12 @@ def spreads(
     return found
 
 
-def x_histogram(
+def x_error_histogram(
     errors: Float[np.ndarray, "*joints 2"],
 ) -> tuple[Int[np.ndarray, " bins"], Float[np.ndarray, " bins"]]:
     """How many joints are off by each whole number of pixels along x: the numbers, and their shares.
 
-    >>> pixels, shares = x_histogram(np.array([[0.2, 0.0], [-0.4, 3.0], [2.9, 0.0], [50.0, 0.0]]))
+    >>> pixels, shares = x_error_histogram(np.array([[0.2, 0.0], [-0.4, 3.0], [2.9, 0.0], [50.0, 0.0]]))
     >>> dict(zip(pixels[shares > 0].tolist(), shares[shares > 0].round(3).tolist()))
     {0: 0.667, 3: 0.333}
 

@@ -13,7 +13,7 @@ from convcorr_jax.errors import InputError
 
 # An image whose landmarks are off by more than a tenth of the eyes' distance counts as a failure (Burgos-
 # Artizzu, Perona and Dollár, "Robust face landmark estimation under occlusion", ICCV 2013).
-FAILURE = 0.1
+LANDMARK_FAILURE = 0.1
 
 
 class LandmarkError(NamedTuple):
@@ -24,19 +24,19 @@ class LandmarkError(NamedTuple):
     median: float
     """Over images."""
     failure_rate: float
-    """The share of images whose error is above `FAILURE`."""
+    """The share of images whose error is above `LANDMARK_FAILURE`."""
     auc: float
-    """The area under the cumulative curve from 0 to `FAILURE`, divided by `FAILURE`: 1 is perfect."""
+    """The area under the cumulative curve from 0 to `LANDMARK_FAILURE`, divided by `LANDMARK_FAILURE`: 1 is perfect."""
 
 
-def normalized_errors(
+def landmark_errors(
     predicted: Float[np.ndarray, "images n 2"],
     truth: Float[np.ndarray, "images n 2"],
     normalizer: Float[np.ndarray, " images"],
 ) -> Float[np.ndarray, "images n"]:
     """``|predicted - truth| / normalizer`` of every landmark; NaN where the truth is absent.
 
-    >>> normalized_errors(np.array([[[3.0, 4.0]]]), np.zeros((1, 1, 2)), np.array([50.0]))
+    >>> landmark_errors(np.array([[[3.0, 4.0]]]), np.zeros((1, 1, 2)), np.array([50.0]))
     array([[0.1]])
 
     Raises:
@@ -50,7 +50,7 @@ def normalized_errors(
     return np.linalg.norm(predicted - truth, axis=-1) / normalizer[:, None]
 
 
-def summary(errors: Float[np.ndarray, "images n"]) -> LandmarkError:
+def landmark_summary(errors: Float[np.ndarray, "images n"]) -> LandmarkError:
     """The figures of many images' errors, each image counting once.
 
     Args:
@@ -59,18 +59,18 @@ def summary(errors: Float[np.ndarray, "images n"]) -> LandmarkError:
     Raises:
         InputError: an image has no landmark that counts.
     """
-    of_image = per_image(errors)
+    of_image = mean_error_per_image(errors)
     # The cumulative curve is a staircase; each image adds what lies to the right of its step.
-    area = np.clip(FAILURE - of_image, 0, None).mean() / FAILURE
+    area = np.clip(LANDMARK_FAILURE - of_image, 0, None).mean() / LANDMARK_FAILURE
     return LandmarkError(
         float(of_image.mean()),
         float(np.median(of_image)),
-        float((of_image > FAILURE).mean()),
+        float((of_image > LANDMARK_FAILURE).mean()),
         float(area),
     )
 
 
-def per_image(errors: Float[np.ndarray, "images n"]) -> Float[np.ndarray, " images"]:
+def mean_error_per_image(errors: Float[np.ndarray, "images n"]) -> Float[np.ndarray, " images"]:
     """The mean over the landmarks of each image.
 
     Raises:
@@ -82,8 +82,8 @@ def per_image(errors: Float[np.ndarray, "images n"]) -> Float[np.ndarray, " imag
     return np.where(counts, errors, 0).sum(axis=1) / counts.sum(axis=1)
 
 
-def cumulative(
+def cumulative_error_curve(
     errors: Float[np.ndarray, "images n"], thresholds: Float[np.ndarray, " thresholds"]
 ) -> Float[np.ndarray, " thresholds"]:
     """The share of images whose mean error is at most each threshold."""
-    return (per_image(errors)[:, None] <= thresholds[None]).mean(axis=0)
+    return (mean_error_per_image(errors)[:, None] <= thresholds[None]).mean(axis=0)

@@ -26,7 +26,7 @@ MPII_PCKH = Protocol(
 )
 """Sides of a joint apart, then their mean; upper body and total over all their joints in one heap."""
 
-ALPHAS = tuple((np.arange(51) / 100).tolist())
+PCKH_ALPHAS = tuple((np.arange(51) / 100).tolist())
 """The thresholds of the official curve; the area under it is the official AUC."""
 
 # The box is larger than the head.
@@ -48,7 +48,7 @@ def pckh(
     sizes: Float[np.ndarray, " people"],
     joints: Sequence[str],
     *,
-    alphas: Sequence[float] = ALPHAS,
+    alphas: Sequence[float] = PCKH_ALPHAS,
 ) -> JointTable:
     """The table of PCKh.
 

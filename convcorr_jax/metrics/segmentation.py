@@ -34,7 +34,7 @@ class SegmentationScores(NamedTuple):
     """Share of all pixels that are right."""
 
 
-def confusion(
+def confusion_counts(
     truth: Integer[np.ndarray, "*pixels"],
     predicted: Integer[np.ndarray, "*pixels"],
     *,
@@ -42,7 +42,7 @@ def confusion(
 ) -> Int[np.ndarray, "classes classes"]:
     """How many pixels of each class (rows) are taken for each (columns); add up those of all images.
 
-    >>> confusion(np.array([0, 0, 1, 255]), np.array([0, 1, 1, 1]), classes=2)
+    >>> confusion_counts(np.array([0, 0, 1, 255]), np.array([0, 1, 1, 1]), classes=2)
     array([[1, 1],
            [0, 1]])
 
@@ -61,7 +61,7 @@ def confusion(
     return np.bincount(classes * truth + predicted, minlength=classes**2).reshape(classes, classes)
 
 
-def scores(counts: Int[np.ndarray, "classes classes"]) -> SegmentationScores:
+def segmentation_scores(counts: Int[np.ndarray, "classes classes"]) -> SegmentationScores:
     """What the confusions of all images say.
 
     Raises:

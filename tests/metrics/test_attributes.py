@@ -4,13 +4,13 @@ from scipy.stats import pearsonr
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics.attributes import graded, two_valued
+from convcorr_jax.metrics.attributes import graded_scores, two_valued_scores
 
 
 def test_two_values_are_scored_as_by_the_reference(rng):
     truth = np.where(rng.random(200) < 0.2, 1.0, 2.0)
     read = truth + rng.normal(0, 0.6, 200)
-    found = two_valued(read, truth, values=(1.0, 2.0), threshold=1.6)
+    found = two_valued_scores(read, truth, values=(1.0, 2.0), threshold=1.6)
     told = np.where(read > 1.6, 2.0, 1.0)
     assert found.accuracy == pytest.approx(accuracy_score(truth, told))
     assert found.balanced_accuracy == pytest.approx(balanced_accuracy_score(truth, told))
@@ -20,21 +20,21 @@ def test_two_values_are_scored_as_by_the_reference(rng):
 @pytest.mark.parametrize("truth", [[1.0, 1.0, 1.0], [1.0, 2.0, 3.0], [2.0, 3.0, 3.0]])
 def test_other_values_are_refused(truth):
     with pytest.raises(InputError, match=r"both of \[1.0, 2.0\]"):
-        two_valued(np.zeros(3), np.array(truth), values=(1.0, 2.0), threshold=0.0)
+        two_valued_scores(np.zeros(3), np.array(truth), values=(1.0, 2.0), threshold=0.0)
 
 
 def test_grades_are_scored_by_correlation_and_side(rng):
     truth = rng.integers(1, 6, 100).astype(float)
     read = truth + rng.normal(0, 1, 100)
-    found = graded(read, truth, middle=3.0)
+    found = graded_scores(read, truth, middle=3.0)
     assert found.correlation == pytest.approx(pearsonr(read, truth).statistic)
     sides = [(a > 3) == (b > 3) for a, b in zip(read, truth, strict=True) if b != 3]
     assert found.side_accuracy == pytest.approx(np.mean(sides))
-    assert np.isnan(graded(read, truth).side_accuracy)
+    assert np.isnan(graded_scores(read, truth).side_accuracy)
 
 
 def test_what_cannot_correlate_is_refused():
     with pytest.raises(InputError, match="nothing correlates"):
-        graded(np.arange(3.0), np.ones(3))
+        graded_scores(np.arange(3.0), np.ones(3))
     with pytest.raises(InputError, match="nothing correlates"):
-        graded(np.ones(3), np.arange(3.0))
+        graded_scores(np.ones(3), np.arange(3.0))

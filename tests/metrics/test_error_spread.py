@@ -4,7 +4,7 @@ import statistics
 import numpy as np
 import pytest
 
-from convcorr_jax.metrics.error_spread import OUTLIER_PX, spreads, x_histogram
+from convcorr_jax.metrics.error_spread import OUTLIER_PX, error_spreads, x_error_histogram
 
 JOINTS = ("l_wrist", "nose", "pelvis", "r_wrist")
 
@@ -17,7 +17,7 @@ def errors(rng):
 
 
 def test_spreads_agree_with_loops(errors):
-    found = spreads(errors, JOINTS)
+    found = error_spreads(errors, JOINTS)
     assert list(found) == ["head", "wrist"]
     for column, members in {"head": [1], "wrist": [0, 3]}.items():
         known = [e for person in errors[:, members] for e in person if not np.isnan(e).any()]
@@ -29,12 +29,12 @@ def test_spreads_agree_with_loops(errors):
 
 
 def test_where_nothing_is_known_there_is_no_spread():
-    found = spreads(np.full((3, 1, 2), np.nan), ("nose",))["head"]
+    found = error_spreads(np.full((3, 1, 2), np.nan), ("nose",))["head"]
     assert (math.isnan(found.x_px), found.counted, found.outliers) == (True, 0, 0)
 
 
 def test_the_histogram_agrees_with_loops(errors):
-    pixels, shares = x_histogram(errors)
+    pixels, shares = x_error_histogram(errors)
     near = [e for e in errors.reshape(-1, 2) if abs(e[0]) <= OUTLIER_PX and abs(e[1]) <= OUTLIER_PX]
     for pixel, share in zip(pixels, shares, strict=True):
         expected = sum(round(e[0]) == pixel for e in near) / len(near)
@@ -44,9 +44,9 @@ def test_the_histogram_agrees_with_loops(errors):
 
 def test_errors_at_the_limit_count():
     errors = np.array([[-20.0, 20.0], [20.0, 0.0], [20.1, 0.0], [0.0, -20.1]])
-    pixels, shares = x_histogram(errors)
+    pixels, shares = x_error_histogram(errors)
     assert pixels[shares > 0].tolist() == [-20, 20]
 
 
 def test_no_error_makes_no_histogram():
-    assert not x_histogram(np.full((2, 2), np.nan))[1].any()
+    assert not x_error_histogram(np.full((2, 2), np.nan))[1].any()

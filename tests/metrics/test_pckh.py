@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from convcorr_jax.metrics.pckh import ALPHAS, head_sizes, pckh
+from convcorr_jax.metrics.pckh import PCKH_ALPHAS, head_sizes, pckh
 
 # MPII's sixteen, in the order of their ids.
 JOINTS = (
@@ -63,6 +63,6 @@ def test_half_a_head_is_right_and_more_is_wrong():
 
 
 def test_the_thresholds_are_the_decimals_that_one_writes():
-    assert ALPHAS[0] == 0
-    assert {0.05, 0.1, 0.2, 0.3, 0.5} <= set(ALPHAS)
-    assert len(ALPHAS) == 51
+    assert PCKH_ALPHAS[0] == 0
+    assert {0.05, 0.1, 0.2, 0.3, 0.5} <= set(PCKH_ALPHAS)
+    assert len(PCKH_ALPHAS) == 51

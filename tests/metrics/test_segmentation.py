@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score, recall_score
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics.segmentation import confusion, scores
+from convcorr_jax.metrics.segmentation import confusion_counts, segmentation_scores
 
 CLASSES = 5
 
@@ -24,17 +24,17 @@ def test_counts_are_those_of_loops_and_add_up(maps):
     for true, taken in zip(*(one.ravel() for one in maps), strict=True):
         if true != 255:
             expected[true, taken] += 1
-    found = sum(confusion(*pair, classes=CLASSES) for pair in zip(*maps, strict=True))
+    found = sum(confusion_counts(*pair, classes=CLASSES) for pair in zip(*maps, strict=True))
     np.testing.assert_array_equal(found, expected)
-    np.testing.assert_array_equal(confusion(*maps, classes=CLASSES), expected)
+    np.testing.assert_array_equal(confusion_counts(*maps, classes=CLASSES), expected)
 
 
 def test_agrees_with_scikit_learn(maps):
     truth, predicted = maps
-    found = scores(confusion(truth, predicted, classes=CLASSES))
+    found = segmentation_scores(confusion_counts(truth, predicted, classes=CLASSES))
     pair = truth[truth != 255], predicted[truth != 255]
     np.testing.assert_array_equal(
-        confusion(truth, predicted, classes=CLASSES), confusion_matrix(*pair)
+        confusion_counts(truth, predicted, classes=CLASSES), confusion_matrix(*pair)
     )
     np.testing.assert_allclose(found.iou, jaccard_score(*pair, average=None), rtol=1e-12)
     assert found.mean_iou == pytest.approx(jaccard_score(*pair, average="macro"))
@@ -45,10 +45,10 @@ def test_agrees_with_scikit_learn(maps):
 
 def test_a_class_that_is_not_there_counts_only_where_it_is_predicted():
     truth = np.array([0, 0, 1, 1])
-    absent = scores(confusion(truth, truth, classes=3))
+    absent = segmentation_scores(confusion_counts(truth, truth, classes=3))
     assert np.isnan(absent.iou[2])
     assert absent.mean_iou == absent.mean_class_accuracy == 1
-    taken = scores(confusion(truth, np.array([0, 0, 1, 2]), classes=3))
+    taken = segmentation_scores(confusion_counts(truth, np.array([0, 0, 1, 2]), classes=3))
     assert taken.iou.tolist() == [1, 0.5, 0]
     assert np.isnan(taken.class_accuracy[2])
     assert taken.mean_iou == pytest.approx(0.5)
@@ -61,9 +61,9 @@ def test_a_class_that_is_not_there_counts_only_where_it_is_predicted():
 )
 def test_labels_that_no_class_has_are_refused(truth, predicted, sentence):
     with pytest.raises(InputError, match=sentence):
-        confusion(np.array(truth), np.array(predicted), classes=2)
+        confusion_counts(np.array(truth), np.array(predicted), classes=2)
 
 
 def test_nothing_to_score_is_refused():
     with pytest.raises(InputError, match="no pixel has a label"):
-        scores(confusion(np.full(4, 255), np.zeros(4, int), classes=2))
+        segmentation_scores(confusion_counts(np.full(4, 255), np.zeros(4, int), classes=2))
