@@ -7,6 +7,8 @@
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PINS := pyproject.toml constraints.txt
+# Data sets that lie beside the checkout serve its tests; without them, tests that need data are skipped.
+export CONVCORR_DATA ?= $(abspath $(wildcard ../shared/data))
 
 .PHONY: reproduce test check benchmark clean
 .DELETE_ON_ERROR:
