@@ -8,13 +8,13 @@ from pathlib import Path
 
 import jax
 import pytest
-import tyro
 from PIL import Image
 from skimage import data
 
 from convcorr_jax import cli
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.saved import save_cascade
+from convcorr_jax.runtime.options import parse
 from tests.builders.keypoint_models import write_model
 from tests.builders.landmark_probes import write_probe
 from tests.builders.leeds_tree import write_lsp
@@ -72,7 +72,7 @@ def test_convcorr_runs(command, tmp_path, monkeypatch, capsys):
 def test_script_options_exist(command):
     assert command[1] == "-m"
     module = importlib.import_module(command[2])
-    tyro.cli(module.Config, args=command[3:])
+    parse(module.Config, command[3:])
 
 
 @pytest.mark.parametrize("line", [line for line in COMMANDS if "make " in line])
