@@ -1,5 +1,26 @@
-"""Scores of predictions: pure functions of arrays that know no model and no data set."""
+"""Scores of predictions: pure functions of arrays that depend on no model and no data set."""
 
+from convcorr_jax.metrics.attributes import GradedScores as GradedScores
+from convcorr_jax.metrics.attributes import TwoValuedScores as TwoValuedScores
+from convcorr_jax.metrics.attributes import graded_scores as graded_scores
+from convcorr_jax.metrics.attributes import two_valued_scores as two_valued_scores
+from convcorr_jax.metrics.error_spread import OUTLIER_PX as OUTLIER_PX
+from convcorr_jax.metrics.error_spread import Spread as Spread
+from convcorr_jax.metrics.error_spread import error_spreads as error_spreads
+from convcorr_jax.metrics.error_spread import x_error_histogram as x_error_histogram
+from convcorr_jax.metrics.joint_table import COLUMNS as COLUMNS
+from convcorr_jax.metrics.joint_table import UPPER_BODY as UPPER_BODY
+from convcorr_jax.metrics.joint_table import JointTable as JointTable
+from convcorr_jax.metrics.joint_table import area_under_curve as area_under_curve
+from convcorr_jax.metrics.joint_table import column_of as column_of
+from convcorr_jax.metrics.joint_table import joint_errors as joint_errors
+from convcorr_jax.metrics.joint_table import joint_table as joint_table
+from convcorr_jax.metrics.landmark_error import LANDMARK_FAILURE as LANDMARK_FAILURE
+from convcorr_jax.metrics.landmark_error import LandmarkError as LandmarkError
+from convcorr_jax.metrics.landmark_error import cumulative_error_curve as cumulative_error_curve
+from convcorr_jax.metrics.landmark_error import landmark_errors as landmark_errors
+from convcorr_jax.metrics.landmark_error import landmark_summary as landmark_summary
+from convcorr_jax.metrics.landmark_error import mean_error_per_image as mean_error_per_image
 from convcorr_jax.metrics.pck import FLIC_PCK as FLIC_PCK
 from convcorr_jax.metrics.pck import LONG_2014 as LONG_2014
 from convcorr_jax.metrics.pck import LSP_PCK as LSP_PCK
@@ -9,4 +30,10 @@ from convcorr_jax.metrics.pck import Protocol as Protocol
 from convcorr_jax.metrics.pck import correct as correct
 from convcorr_jax.metrics.pck import pck as pck
 from convcorr_jax.metrics.pckh import MPII_PCKH as MPII_PCKH
+from convcorr_jax.metrics.pckh import PCKH_ALPHAS as PCKH_ALPHAS
+from convcorr_jax.metrics.pckh import head_sizes as head_sizes
 from convcorr_jax.metrics.pckh import pckh as pckh
+from convcorr_jax.metrics.segmentation import IGNORED as IGNORED
+from convcorr_jax.metrics.segmentation import SegmentationScores as SegmentationScores
+from convcorr_jax.metrics.segmentation import confusion_counts as confusion_counts
+from convcorr_jax.metrics.segmentation import segmentation_scores as segmentation_scores

@@ -1,4 +1,4 @@
-"""How well an attribute is told: numbers that were read off pictures, against what people said of them."""
+"""Scores of attributes that are predicted from images, against the values that people annotated."""
 
 from typing import NamedTuple
 
@@ -9,34 +9,37 @@ from convcorr_jax.errors import InputError
 
 
 class TwoValuedScores(NamedTuple):
-    """Of an attribute with two values."""
+    """Scores of an attribute with two values; all are fractions between 0 and 1."""
 
     accuracy: float
+    """The share of images that are classified correctly."""
     balanced_accuracy: float
-    """The mean of both values' shares of pictures that are told right."""
+    """The mean, over the two values, of the share of their images that are classified correctly."""
     commoner: float
-    """The accuracy of always saying the commoner value."""
+    """The accuracy of always predicting the more frequent value."""
 
 
 class GradedScores(NamedTuple):
-    """Of an attribute with any number of values."""
+    """Scores of an attribute with any number of ordered values."""
 
     correlation: float
-    """Pearson's."""
+    """Pearson's correlation between predictions and values, from -1 to 1."""
     side_accuracy: float
-    """The share told to be on the right side of the middle, of pictures that are not in the middle; NaN
-    for an attribute without a middle.
+    """The share of images predicted on the correct side of the middle value, of those whose value is not the
+    middle one; NaN for an attribute without a middle value.
     """
 
 
 def two_valued_scores(
-    read: Float[np.ndarray, " n"],
+    predicted: Float[np.ndarray, " n"],
     truth: Float[np.ndarray, " n"],
     *,
     values: tuple[float, float],
     threshold: float,
 ) -> TwoValuedScores:
-    """Score numbers that mean the higher of two values when they are above a threshold.
+    """Compute the scores of predictions of an attribute with two values.
+
+    A prediction above the threshold stands for the higher value, any other for the lower.
 
     >>> two_valued_scores(
     ...     np.array([0.1, 0.3, 0.9, 0.2]), np.array([1.0, 1.0, 2.0, 2.0]), values=(1, 2), threshold=0.5
@@ -44,45 +47,53 @@ def two_valued_scores(
     TwoValuedScores(accuracy=0.75, balanced_accuracy=0.75, commoner=0.5)
 
     Args:
-        read: off pictures.
-        truth: their values.
-        values: the lower and the higher.
-        threshold: between what is read off either.
+        predicted: one number for each image, on any scale that rises with the attribute.
+        truth: the annotated value of each image, one of ``values``.
+        values: the two values of the attribute.
+        threshold: the prediction that separates the two values.
 
     Raises:
-        InputError: the truth has another value, or lacks one of both.
+        InputError: ``truth`` has other values than the two, or only one of them.
     """
-    found = np.unique(truth).tolist()
-    if found != sorted(values):
+    present = np.unique(truth).tolist()
+    if present != sorted(values):
         raise InputError(
-            f"the values to be told are {found}; both of {sorted(values)}, and no others, are expected"
+            f"the true values of the attribute are {present}; exactly {sorted(values)} are expected"
         )
-    higher = truth == max(values)
-    right = (read > threshold) == higher
-    shares = right[higher].mean(), right[~higher].mean()
-    commoner = max(higher.mean(), (~higher).mean())
-    return TwoValuedScores(float(right.mean()), float(np.mean(shares)), float(commoner))
+    is_higher = truth == max(values)
+    correct = (predicted > threshold) == is_higher
+    recalls = correct[is_higher].mean(), correct[~is_higher].mean()
+    commoner = max(is_higher.mean(), (~is_higher).mean())
+    return TwoValuedScores(float(correct.mean()), float(np.mean(recalls)), float(commoner))
 
 
 def graded_scores(
-    read: Float[np.ndarray, " n"], truth: Float[np.ndarray, " n"], *, middle: float | None = None
+    predicted: Float[np.ndarray, " n"],
+    truth: Float[np.ndarray, " n"],
+    *,
+    middle: float | None = None,
 ) -> GradedScores:
-    """Score numbers that should rise with the attribute.
+    """Compute the scores of predictions that should rise with an attribute.
 
     >>> graded_scores(np.array([1.0, 2.0, 3.0]), np.array([-1.0, 0.0, 1.0]), middle=0.0)
     GradedScores(correlation=1.0, side_accuracy=0.5)
 
     Args:
-        read: off pictures.
-        truth: their values.
-        middle: the value of what looks the same in a mirror, where there is one.
+        predicted: one number for each image, in the units of the attribute.
+        truth: the annotated value of each image.
+        middle: the value of an object that is its own mirror image, such as a face from the front; None if the
+            attribute has no such value.
 
     Raises:
-        InputError: all values, or all numbers read, are equal.
+        InputError: all true values are equal, or all predictions are.
     """
-    if np.ptp(truth) == 0 or np.ptp(read) == 0:
-        raise InputError("the values to be told, or those read, are all equal: nothing correlates")
-    sides = np.nan
-    if middle is not None and (aside := truth != middle).any():
-        sides = float(((read > middle) == (truth > middle))[aside].mean())
-    return GradedScores(float(np.corrcoef(read, truth)[0, 1]), sides)
+    if np.ptp(truth) == 0 or np.ptp(predicted) == 0:
+        raise InputError(
+            "the true values of the attribute, or its predictions, are all equal; a correlation needs "
+            "different ones"
+        )
+    side_accuracy = np.nan
+    if middle is not None and (off_middle := truth != middle).any():
+        same_side = (predicted > middle) == (truth > middle)
+        side_accuracy = float(same_side[off_middle].mean())
+    return GradedScores(float(np.corrcoef(predicted, truth)[0, 1]), side_accuracy)

@@ -1,9 +1,9 @@
-"""The table of a pose method: PCK of head, shoulder, … ankle, over thresholds.
+"""The table of a pose method: PCK of head, shoulder, … ankle, at several thresholds.
 
-Names are those of `convcorr_jax.datasets`: ``l_`` and ``r_`` before what a person has two of. A column holds
-both sides; "head" holds its top, the neck, the nose and the eyes, as far as a data set has them; ``ubody``
-(upper body) is shoulders, elbows and wrists, and ``total`` every joint of a column. Pelvis and thorax are in
-none.
+Joints have the names of `convcorr_jax.datasets`: ``l_`` and ``r_`` precede joints of which a person has two. A
+column contains both sides. "head" contains the top of the head, the neck, the nose and the eyes, those of them
+that a data set has; ``ubody`` (upper body) is shoulders, elbows and wrists, and ``total`` every joint of any
+column. Pelvis and thorax are in no column.
 """
 
 from collections.abc import Sequence
@@ -21,24 +21,26 @@ _HEAD = ("head_top", "upper_neck", "neck", "nose", "eye")
 
 
 class JointTable(NamedTuple):
-    """Shares between 0 and 1, NaN where no joint of a column counts."""
+    """PCK of every column at every threshold."""
 
     alphas: tuple[float, ...]
+    """The thresholds, as fractions of the normalizer, in rising order."""
     columns: tuple[str, ...]
     """The columns that the joints have, then ``ubody``, if any, and ``total``."""
     shares: Float[np.ndarray, "columns alphas"]
+    """The share of correct joints, between 0 and 1; NaN where no joint of a column counts."""
     counted: Int[np.ndarray, " columns"]
-    """How many joints, of all people, count."""
+    """The number of joints, of all people, that count."""
 
     def at(self, alpha: float) -> dict[str, float]:
-        """Every column's share at one of the thresholds."""
+        """Return every column's share at one of the thresholds, by the name of the column."""
         return dict(
             zip(self.columns, self.shares[:, self.alphas.index(alpha)].tolist(), strict=True)
         )
 
 
 def column_of(joint: str) -> str | None:
-    """The column of a joint; None for pelvis and thorax, which are in none.
+    """Return the column of a joint, or None for a joint that is in no column (pelvis and thorax).
 
     >>> column_of("l_wrist"), column_of("upper_neck"), column_of("pelvis")
     ('wrist', 'head', None)
@@ -54,19 +56,27 @@ def joint_errors(
     truth: Float[np.ndarray, "people joints 2"],
     normalizer: Float[np.ndarray, " people"],
 ) -> Float[np.ndarray, "people joints"]:
-    """``|predicted - truth| / normalizer``, as the official evaluations see it.
-
-    NaN, which does not count, where the truth or the person's normalizer is absent; infinite, which is wrong
-    at every threshold, where only the prediction is.
+    """Compute ``|predicted - truth| / normalizer`` by the rules of the official evaluations.
 
     >>> joint_errors(np.array([[[3.0, 4.0], [np.nan, 0.0]]]), np.zeros((1, 2, 2)), np.array([50.0]))
     array([[0.1, inf]])
 
+    Args:
+        predicted: predicted joints (x, y) in pixels; NaN where there is no prediction.
+        truth: annotated joints in the same frame; NaN where a joint is not annotated.
+        normalizer: the length of each person in pixels; NaN where it is unknown.
+
+    Returns:
+        The normalized errors. An error is NaN, which does not count, if the truth or the normalizer is missing,
+        and infinite, which is wrong at every threshold, if only the prediction is missing.
+
     Raises:
-        InputError: a normalizer is neither positive nor absent (NaN).
+        InputError: a normalizer is neither positive nor NaN.
     """
     if (normalizer <= 0).any() or np.isinf(normalizer).any():
-        raise InputError("every normalizer of a PCK must be a positive length, or NaN where absent")
+        raise InputError(
+            "every normalizer of a PCK must be a positive length, or NaN where unknown"
+        )
     distance = np.linalg.norm(predicted - truth, axis=-1)
     distance[np.isnan(predicted).any(axis=-1)] = np.inf
     errors = distance / normalizer[:, None]
@@ -81,16 +91,17 @@ def joint_table(
     alphas: Sequence[float],
     protocol: Protocol,
 ) -> JointTable:
-    """The table of what `joint_errors` gives.
+    """Compute the table of PCK from the errors that `joint_errors` returns.
 
-    A column is averaged in the protocol's order: its joints in one heap (``"pooled"``), or the people of each
-    joint and then its joints (``"keypoint"``). ``ubody`` and ``total`` are always heaps.
+    A column is averaged in the protocol's order: over all its joints at once (``"pooled"``), or over the people
+    of each joint and then over its joints (``"keypoint"``). ``ubody`` and ``total`` are always averaged over
+    all their joints at once.
 
     Args:
-        errors: normalized, NaN where nothing counts.
-        joints: the names of their columns.
-        alphas: thresholds, in rising order.
-        protocol: the rules.
+        errors: normalized errors; NaN where a joint does not count.
+        joints: names of the joints, in the order of the second axis of ``errors``.
+        alphas: thresholds, as fractions of the normalizer, in rising order.
+        protocol: the rules: what is averaged first, and whether an error at the threshold is correct.
 
     Raises:
         InputError: no joint is in any column, or the protocol averages over images first.
@@ -100,17 +111,17 @@ def joint_table(
             f"{protocol.name} averages the keypoints of an image first: it has no joint table"
         )
     members = {column: _members(joints, (column,)) for column in COLUMNS}
-    heaps = {"ubody": _members(joints, UPPER_BODY), "total": _members(joints, COLUMNS)}
-    if not heaps["total"]:
-        raise InputError(f"none of the joints {', '.join(joints)} is one that a pose is scored by")
+    pooled = {"ubody": _members(joints, UPPER_BODY), "total": _members(joints, COLUMNS)}
+    if not pooled["total"]:
+        raise InputError(f"none of the joints {', '.join(joints)} is in a column of the table")
     rows, counted = {}, []
-    for column, indices in (members | heaps).items():
+    for column, indices in (members | pooled).items():
         if not indices:
             continue
-        apart = protocol.average == "keypoint" and column in members
-        lines = [errors[:, [index]] for index in indices] if apart else [errors[:, indices]]
-        curves = [_shares(line, alphas, strict=protocol.strict) for line in lines]
-        # A side that nobody annotated has no share to average.
+        per_joint = protocol.average == "keypoint" and column in members
+        groups = [[index] for index in indices] if per_joint else [indices]
+        curves = [_shares(errors[:, group], alphas, strict=protocol.strict) for group in groups]
+        # A side that is annotated on no person has no share to average.
         present = [curve for curve in curves if not np.isnan(curve).any()] or curves
         rows[column] = np.mean(present, axis=0)
         counted.append(int((~np.isnan(errors[:, indices])).sum()))
@@ -120,7 +131,12 @@ def joint_table(
 def area_under_curve(
     shares: Float[np.ndarray, "*columns alphas"], alphas: Sequence[float]
 ) -> Float[np.ndarray, "*columns"]:
-    """The mean height of a curve between its first and its last threshold, by trapezoids."""
+    """Compute the mean height of PCK curves between the first and the last threshold, by trapezoids.
+
+    Args:
+        shares: the height of every curve at every threshold.
+        alphas: the thresholds, in rising order.
+    """
     return np.asarray(np.trapezoid(shares, alphas, axis=-1) / (alphas[-1] - alphas[0]))
 
 
@@ -129,7 +145,7 @@ def _members(joints: Sequence[str], columns: Sequence[str]) -> list[int]:
 
 
 def _shares(errors: np.ndarray, alphas: Sequence[float], *, strict: bool) -> np.ndarray:
-    """The share of the errors that count which are right at every threshold."""
+    """Compute the share of correct joints at every threshold, of those whose error is not NaN."""
     known = errors[~np.isnan(errors)]
     if not len(known):
         return np.full(len(alphas), np.nan)

@@ -1,9 +1,9 @@
 """PCK, the percentage of correct keypoints, with the protocol that makes it one number.
 
-A prediction is correct when ``|prediction - truth| <= alpha * normalizer``. Published figures for the
-same predictions differ by five to ten points over what is left unsaid there: which length normalises,
-in which frame distances are taken, ``<=`` or ``<``, what is averaged first, which keypoints count. A
-`Protocol` says all of it and belongs beside every figure.
+A prediction is correct when ``|prediction - truth| <= alpha * normalizer``. Published figures for the same
+predictions differ by five to ten points because of details that are often not stated: which length normalizes,
+in which frame distances are measured, ``<=`` or ``<``, what is averaged first, which keypoints count. A
+`Protocol` states all of them and belongs beside every figure.
 """
 
 from collections.abc import Hashable, Sequence
@@ -21,14 +21,14 @@ class Protocol:
     """Everything that a PCK figure depends on besides the predictions.
 
     Attributes:
-        name: What the protocol is called in results and reports.
-        normalizer: The length that alpha multiplies, in words.
-        frame: The coordinate frame in which distances are taken, in words.
-        strict: Whether a prediction exactly at the threshold is wrong (``<``) or right (``<=``).
-        average: What is averaged, from the inside out. ``"image"``: keypoints of an image, then images,
-            then groups. ``"keypoint"``: images of a keypoint type, then types of a group, then groups.
-            ``"pooled"``: all keypoints of a group in one heap, then groups.
-        counted: Which keypoints count, in words.
+        name: the protocol's name in results and reports.
+        normalizer: the length that alpha multiplies, in words.
+        frame: the coordinate frame in which distances are measured, in words.
+        strict: whether a prediction exactly at the threshold is wrong (``<``) or correct (``<=``).
+        average: the order of averaging. ``"image"``: over the keypoints of an image, then images, then groups.
+            ``"keypoint"``: over the images of a keypoint type, then the types of a group, then groups.
+            ``"pooled"``: over all keypoints of a group at once, then groups.
+        counted: which keypoints count, in words.
     """
 
     name: str
@@ -47,7 +47,7 @@ PF_WILLOW = Protocol(
     average="image",
     counted="all ten keypoints of every pair",
 )
-"""Mean over the keypoints of a pair, then the pairs of a subset, then the ten subsets."""
+"""The mean over the keypoints of a pair, then the pairs of a subset, then the ten subsets."""
 
 LONG_2014 = Protocol(
     name="keypoint transfer (Long et al. 2014, section 3)",
@@ -57,7 +57,7 @@ LONG_2014 = Protocol(
     average="keypoint",
     counted="keypoints visible in the target for which a prediction exists",
 )
-"""Mean over the images of a keypoint type, then the types of a category, then the categories.
+"""The mean over the images of a keypoint type, then the types of a category, then the categories.
 
 The paper leaves open whether a keypoint that no neighbour shows counts as wrong; here it does not count.
 """
@@ -70,11 +70,11 @@ FLIC_PCK = Protocol(
     average="pooled",
     counted="every joint that the ground truth and the prediction both have, of every test person",
 )
-"""Left and right of a joint in one heap; the total over all joints in one.
+"""The mean over both sides of a joint at once; the total over all joints at once.
 
-Published figures are observer-centric: sides are swapped where a person's left shoulder, elbow and wrist all
-lie left of the right ones, 48 of the 1016 test people, worth some five points. "PCK @ 0.05" is a torso of 100
-pixels and a radius of 5.
+Published figures are observer-centric: sides are swapped where a person's left shoulder, elbow and wrist are
+all left of the right ones in the image. This affects 48 of the 1016 test people and changes results by about
+five points. "PCK @ 0.05" is a radius of 5 pixels for a torso of 100 pixels.
 """
 
 LSP_PCK = Protocol(
@@ -85,19 +85,24 @@ LSP_PCK = Protocol(
     average="keypoint",
     counted="all 14 joints, hidden ones too; one that is not annotated is left out",
 )
-"""Sides of a joint apart, then their mean; the total over all joints in one heap.
+"""Each side of a joint by itself, then the mean of both; the total over all joints at once.
 
-The person-centric and the observer-centric annotations are different files, and only people tell them apart.
+The person-centric and the observer-centric annotations are different files of the same format; nothing in a
+file states which of the two it is.
 """
 
 
 class Pck(NamedTuple):
-    """PCK of every group at every alpha, and their mean."""
+    """PCK of every group at every threshold, and the mean over groups."""
 
     alphas: tuple[float, ...]
+    """The thresholds, as fractions of the normalizer."""
     groups: tuple[Hashable, ...]
+    """The groups, in the order in which they first occur."""
     per_group: Float[np.ndarray, "groups alphas"]
+    """The share of correct keypoints of every group, between 0 and 1."""
     mean: Float[np.ndarray, " alphas"]
+    """The mean over groups."""
 
 
 def correct(
@@ -108,11 +113,18 @@ def correct(
     alpha: float,
     strict: bool = False,
 ) -> Bool[np.ndarray, "*n"]:
-    """Whether each prediction lies within ``alpha * normalizer`` of the truth; a NaN prediction is wrong.
+    """Return whether each prediction is within ``alpha * normalizer`` of the truth.
 
     >>> truth = np.zeros((2, 2))
     >>> correct(np.array([[3.0, 4.0], [6.0, 0.0]]), truth, np.full(2, 50.0), alpha=0.1)
     array([ True, False])
+
+    Args:
+        predicted: predicted points (x, y); NaN is wrong.
+        truth: annotated points in the same frame.
+        normalizer: the length by which the error of each point is divided, in the unit of the points.
+        alpha: the threshold, as a fraction of the normalizer.
+        strict: whether an error exactly at the threshold is wrong.
     """
     distance = np.linalg.norm(predicted - truth, axis=-1)
     limit = alpha * normalizer
@@ -129,33 +141,33 @@ def pck(
     alphas: Sequence[float],
     protocol: Protocol,
 ) -> Pck:
-    """PCK per group and overall, averaged in the protocol's order.
+    """Compute PCK of every group and overall, averaged in the protocol's order.
 
     Args:
-        predicted: predicted points, in the protocol's frame; NaN is wrong.
+        predicted: predicted points (x, y), in the protocol's frame; NaN is wrong.
         truth: annotated points in the same frame.
-        counted: which of them count; the truth must be present there.
-        normalizer: the length of each image by which errors are divided.
-        groups: the group (subset, category) of each image. Within a group column k is one keypoint type.
+        counted: which points count; ``truth`` must not be NaN there.
+        normalizer: the length of each image by which errors are divided, in pixels of the frame.
+        groups: the group (subset, category) of each image. Within a group, column k is one keypoint type.
         alphas: thresholds, as fractions of the normalizer.
-        protocol: the rules.
+        protocol: the rules: what is averaged first, and whether an error at the threshold is correct.
 
     Raises:
-        InputError: a normalizer is not positive, a counted truth is absent, or no image of a group has
-            a keypoint that counts.
+        InputError: a normalizer is not positive, a point that counts is NaN in ``truth``, or a group has no
+            keypoint that counts.
     """
     if not (normalizer > 0).all():
         raise InputError("every normalizer of a PCK must be a positive length")
     if np.isnan(truth[counted]).any():
-        raise InputError("a keypoint counts in the PCK but its true position is absent (NaN)")
+        raise InputError("a keypoint counts in the PCK but its true position is missing (NaN)")
     names = tuple(dict.fromkeys(groups))
     member = np.array([[group == name for group in groups] for name in names])
     per_group = np.empty((len(names), len(alphas)))
-    wide = np.broadcast_to(normalizer[:, None], counted.shape)
+    normalizers = np.broadcast_to(normalizer[:, None], counted.shape)
     # "image" averages along each image's row first, "keypoint" along each type's column.
     inner = {"image": 1, "keypoint": 0, "pooled": None}[protocol.average]
     for column, alpha in enumerate(alphas):
-        right = correct(predicted, truth, wide, alpha=alpha, strict=protocol.strict)
+        right = correct(predicted, truth, normalizers, alpha=alpha, strict=protocol.strict)
         for row, name in enumerate(names):
             counts = counted[member[row]]
             if not counts.any():

@@ -1,8 +1,8 @@
-"""PCKh, the PCK of MPII: distances over a length of the head, which does not shrink when a person turns.
+"""PCKh, the PCK of MPII: distances divided by a length of the head, which does not shrink when a person turns.
 
-The length is 0.6 times the diagonal of the annotated box of the head, and "PCKh @ 0.5" half of it. Matches the
-official MATLAB evaluation: a person whose head has no box is left out, like a joint that nobody annotated;
-hidden joints count; a prediction that is NaN is wrong.
+The length is 0.6 times the diagonal of the annotated box of the head; "PCKh @ 0.5" accepts errors up to half of
+it. The rules are those of the official MATLAB evaluation: a person whose head has no box is left out, and so is
+a joint that is not annotated; hidden joints count; a prediction that is NaN is wrong.
 
 Source: Andriluka, Pishchulin, Gehler, Schiele, "2D Human Pose Estimation: New Benchmark and State of the Art
 Analysis", CVPR 2014, and its evaluation toolkit.
@@ -24,22 +24,28 @@ MPII_PCKH = Protocol(
     average="keypoint",
     counted="the annotated of 14 joints, hidden ones too; pelvis and thorax do not count",
 )
-"""Sides of a joint apart, then their mean; upper body and total over all their joints in one heap."""
+"""Each side of a joint by itself, then the mean of both; upper body and total over all their joints at once."""
 
 PCKH_ALPHAS = tuple((np.arange(51) / 100).tolist())
 """The thresholds of the official curve; the area under it is the official AUC."""
 
-# The box is larger than the head.
-_HEAD_SHARE = 0.6
+# The official evaluation's factor: the annotated box is larger than the head.
+_HEAD_FRACTION = 0.6
 
 
 def head_sizes(boxes: Float[np.ndarray, "people 4"]) -> Float[np.ndarray, " people"]:
-    """The length of every person from the box (left, top, right, bottom) of the head.
+    """Compute the normalizing length of every person from the box of the head.
 
     >>> head_sizes(np.array([[10.0, 10.0, 40.0, 50.0]]))
     array([30.])
+
+    Args:
+        boxes: left, top, right and bottom edge of each person's head, in pixels; NaN where a head has no box.
+
+    Returns:
+        The lengths in pixels; NaN where a head has no box.
     """
-    return _HEAD_SHARE * np.linalg.norm(boxes[:, 2:] - boxes[:, :2], axis=-1)
+    return _HEAD_FRACTION * np.linalg.norm(boxes[:, 2:] - boxes[:, :2], axis=-1)
 
 
 def pckh(
@@ -50,17 +56,18 @@ def pckh(
     *,
     alphas: Sequence[float] = PCKH_ALPHAS,
 ) -> JointTable:
-    """The table of PCKh.
+    """Compute the table of PCKh.
 
     Args:
-        predicted: in pixels of the frame; NaN is wrong.
-        truth: in the same pixels; NaN is left out.
-        sizes: of `head_sizes`; NaN leaves the person out.
-        joints: the names of the joints.
-        alphas: thresholds, in rising order.
+        predicted: predicted joints (x, y), in pixels of the video frame; NaN is wrong.
+        truth: annotated joints in the same frame; NaN is left out.
+        sizes: the length of each person's head in pixels, as `head_sizes` returns it; a person with NaN is left
+            out.
+        joints: names of the joints, in the order of the second axis of ``predicted``.
+        alphas: thresholds, as fractions of the head's length, in rising order.
 
     Raises:
-        InputError: a size is neither positive nor NaN, or no joint is one that counts.
+        InputError: a size is neither positive nor NaN, or no joint is in a column of the table.
     """
     errors = joint_errors(predicted, truth, sizes)
     return joint_table(errors, joints, alphas=alphas, protocol=MPII_PCKH)

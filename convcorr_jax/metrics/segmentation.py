@@ -1,13 +1,13 @@
-"""Scores of label maps: intersection over union and pixel accuracy, by class and in the mean.
+"""Scores of label maps: intersection over union and pixel accuracy, by class and averaged over classes.
 
-All come of one confusion matrix, into which the pixels of all images are counted. A pixel whose true label is
-255 is in no object's class (VOC's borders, CamVid's unlabelled pixels) and is left out.
+All scores are computed from one confusion matrix that counts the pixels of all images. A pixel whose true label
+is 255 belongs to no class (VOC's borders, CamVid's unlabelled pixels) and is left out.
 
-What Sharif Razavian et al. 2014 call "mean Average Precision" in Table 3 is taken to be ``mean_iou``, for three
-reasons: a label map has no ranking whose precision could be averaged; the 47.5 of the state of the art that
-they set beside it is a result of the VOC challenge, whose measure of segmentation is intersection over union;
-and their mean, 20.73, is that of 21 classes with the background, as VOC takes it. It cannot be the accuracy of
-each class: then the 79.12 of the background would be its recall, in a method that leans to the background.
+"mean Average Precision" in Table 3 of Sharif Razavian et al. 2014 is interpreted as ``mean_iou``, for three
+reasons. A label map has no ranking whose precision could be averaged. The state of the art of 47.5 in the same
+table is a result of the VOC challenge, whose measure of segmentation is intersection over union. The paper's
+mean, 20.73, is over 21 classes with the background, as in VOC. It cannot be the accuracy of each class: then
+the 79.12 of the background would be its recall, in a method that favours the background.
 """
 
 from typing import NamedTuple
@@ -18,20 +18,23 @@ from jaxtyping import Float, Int, Integer
 from convcorr_jax.errors import InputError
 
 IGNORED = 255
+"""The true label of pixels that belong to no class."""
 
 
 class SegmentationScores(NamedTuple):
-    """Shares between 0 and 1; those of a class are NaN where it is neither there nor predicted."""
+    """Scores of label maps; all are fractions between 0 and 1."""
 
     iou: Float[np.ndarray, " classes"]
-    """Pixels that are rightly of the class, over those that are of it or taken for it."""
+    """Pixels correctly assigned to the class, divided by pixels of the class or assigned to it; NaN for a class
+    that neither occurs nor is predicted."""
     mean_iou: float
-    """The mean over the classes that have one; taken to be the "mAP" of Table 3."""
+    """The mean over the classes that are not NaN; the "mAP" of the paper's Table 3."""
     class_accuracy: Float[np.ndarray, " classes"]
-    """Share of the pixels of the class that are taken for it; NaN where there are none."""
+    """The share of the pixels of the class that are assigned to it; NaN for a class that does not occur."""
     mean_class_accuracy: float
+    """The mean over the classes that are not NaN."""
     accuracy: float
-    """Share of all pixels that are right."""
+    """The share of all pixels that are assigned to their class."""
 
 
 def confusion_counts(
@@ -40,15 +43,22 @@ def confusion_counts(
     *,
     classes: int,
 ) -> Int[np.ndarray, "classes classes"]:
-    """How many pixels of each class (rows) are taken for each (columns); add up those of all images.
+    """Count the pixels of each class (rows) that are assigned to each class (columns).
+
+    The counts of several images can be added.
 
     >>> confusion_counts(np.array([0, 0, 1, 255]), np.array([0, 1, 1, 1]), classes=2)
     array([[1, 1],
            [0, 1]])
 
+    Args:
+        truth: the true label of each pixel, 0 to ``classes - 1``, or 255 for a pixel that is left out.
+        predicted: the predicted label of each pixel, 0 to ``classes - 1``.
+        classes: the number of classes.
+
     Raises:
-        InputError: a true label is neither of 0 to ``classes - 1`` nor 255, or a predicted one, of a pixel that
-            counts, is not of the first.
+        InputError: a true label is neither in 0 to ``classes - 1`` nor 255, or the predicted label of a pixel
+            that counts is not in 0 to ``classes - 1``.
     """
     counted = truth != IGNORED
     truth, predicted = truth[counted].astype(np.int64), predicted[counted].astype(np.int64)
@@ -56,30 +66,34 @@ def confusion_counts(
         unknown = labels[(labels < 0) | (labels >= classes)]
         if len(unknown):
             raise InputError(
-                f"{what} labels {np.unique(unknown).tolist()} are not of 0 to {classes - 1}"
+                f"{what} labels {np.unique(unknown).tolist()} are outside 0 to {classes - 1}"
             )
     return np.bincount(classes * truth + predicted, minlength=classes**2).reshape(classes, classes)
 
 
 def segmentation_scores(counts: Int[np.ndarray, "classes classes"]) -> SegmentationScores:
-    """What the confusions of all images say.
+    """Compute the scores of label maps from their confusion matrix.
+
+    Args:
+        counts: the sum over all images of what `confusion_counts` returns.
 
     Raises:
-        InputError: no pixel counts.
+        InputError: all counts are 0.
     """
     if not counts.sum():
-        raise InputError("no pixel has a label, so that nothing can be scored")
-    right, true, taken = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
-    iou = _shares(right, true + taken - right)
-    class_accuracy = _shares(right, true)
+        raise InputError("no pixel has a label; at least one is needed to compute scores")
+    correct, true, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+    iou = _ratios(correct, true + predicted - correct)
+    class_accuracy = _ratios(correct, true)
     return SegmentationScores(
         iou,
         float(np.nanmean(iou)),
         class_accuracy,
         float(np.nanmean(class_accuracy)),
-        float(right.sum() / counts.sum()),
+        float(correct.sum() / counts.sum()),
     )
 
 
-def _shares(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+def _ratios(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Divide elementwise; NaN where ``whole`` is 0."""
     return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)

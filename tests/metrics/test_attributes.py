@@ -11,15 +11,15 @@ def test_two_values_are_scored_as_by_the_reference(rng):
     truth = np.where(rng.random(200) < 0.2, 1.0, 2.0)
     read = truth + rng.normal(0, 0.6, 200)
     found = two_valued_scores(read, truth, values=(1.0, 2.0), threshold=1.6)
-    told = np.where(read > 1.6, 2.0, 1.0)
-    assert found.accuracy == pytest.approx(accuracy_score(truth, told))
-    assert found.balanced_accuracy == pytest.approx(balanced_accuracy_score(truth, told))
+    classes = np.where(read > 1.6, 2.0, 1.0)
+    assert found.accuracy == pytest.approx(accuracy_score(truth, classes))
+    assert found.balanced_accuracy == pytest.approx(balanced_accuracy_score(truth, classes))
     assert found.commoner == pytest.approx((truth == 2).mean())
 
 
 @pytest.mark.parametrize("truth", [[1.0, 1.0, 1.0], [1.0, 2.0, 3.0], [2.0, 3.0, 3.0]])
 def test_other_values_are_refused(truth):
-    with pytest.raises(InputError, match=r"both of \[1.0, 2.0\]"):
+    with pytest.raises(InputError, match=r"exactly \[1.0, 2.0\] are expected"):
         two_valued_scores(np.zeros(3), np.array(truth), values=(1.0, 2.0), threshold=0.0)
 
 
@@ -34,7 +34,7 @@ def test_grades_are_scored_by_correlation_and_side(rng):
 
 
 def test_what_cannot_correlate_is_refused():
-    with pytest.raises(InputError, match="nothing correlates"):
+    with pytest.raises(InputError, match="all equal; a correlation needs different ones"):
         graded_scores(np.arange(3.0), np.ones(3))
-    with pytest.raises(InputError, match="nothing correlates"):
+    with pytest.raises(InputError, match="all equal; a correlation needs different ones"):
         graded_scores(np.ones(3), np.arange(3.0))

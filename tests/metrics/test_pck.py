@@ -79,7 +79,7 @@ def test_refuses_what_cannot_be_scored():
     options = {"alphas": (0.1,), "protocol": PF_WILLOW}
     with pytest.raises(InputError, match="positive length"):
         pck(points, points, counted, np.zeros(1), ["g"], **options)
-    with pytest.raises(InputError, match="absent"):
+    with pytest.raises(InputError, match="true position is missing"):
         pck(points, points * np.nan, counted, np.ones(1), ["g"], **options)
     with pytest.raises(InputError, match="no keypoint that counts"):
         pck(points, points, ~counted, np.ones(1), ["g"], **options)
