@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Num
 from PIL import Image as PillowImage
+from scipy import ndimage
 
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
@@ -85,3 +87,49 @@ def check_meets(box: coords.Box, size: Sequence[int]) -> None:
 def flip(image: Image) -> Image:
     """The image mirrored left to right; `coords.flip_points` moves its points."""
     return image[:, ::-1]
+
+
+def sample(
+    field: Num[np.ndarray, "h w c"], points: Float[np.ndarray, "*n 2"], *, order: int = 1
+) -> Float[np.ndarray, "*n c"]:
+    """Read an array at fractional positions by spline interpolation.
+
+    It runs on the host with SciPy, because a program compiled for one image size is rarely used twice;
+    `convcorr_jax.flow.warping.sample` is compiled and differentiable.
+
+    Args:
+        field: ``[h, w, c]`` samples.
+        points: positions (x, y) in the frame of ``field``, with sample centres at integers. A point outside the
+            outermost sample centres reads the nearest point on them.
+        order: the degree of the spline; 1 is bilinear, 3 is bicubic.
+
+    Returns:
+        ``[..., c]`` values in the precision of a floating-point ``field``, and in double precision otherwise.
+    """
+    rows_columns = np.moveaxis(points, -1, 0)[::-1]
+    dtype = field.dtype if np.issubdtype(field.dtype, np.floating) else np.float64
+    channels = [
+        ndimage.map_coordinates(channel, rows_columns, output=dtype, order=order, mode="nearest")
+        for channel in np.moveaxis(field, -1, 0)
+    ]
+    return np.stack(channels, axis=-1)
+
+
+def linear_weights(
+    positions: Float[np.ndarray, " n"], length: int
+) -> Float[np.ndarray, "n length"]:
+    """Compute the matrix that interpolates linearly along an axis of ``length`` samples.
+
+    Row i holds ``max(0, 1 - |p_i - k|)`` for every sample k, where ``p_i`` is the position clipped to the range
+    of the samples. A field ``f[h, w]`` is read bilinearly on a grid as ``rows @ f @ columns.T``.
+
+    Args:
+        positions: positions in units of samples, 0 at the first sample's centre.
+        length: the number of samples.
+
+    >>> linear_weights(np.array([0.25, 7.0]), 3)
+    array([[0.75, 0.25, 0.  ],
+           [0.  , 0.  , 1.  ]])
+    """
+    distance = np.abs(positions.clip(0, length - 1)[:, None] - np.arange(length)[None])
+    return np.maximum(1 - distance, 0)

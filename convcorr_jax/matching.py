@@ -17,7 +17,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, UInt8
-from scipy import ndimage
 
 from convcorr_jax import coords, images
 from convcorr_jax.backbone import Network, Params
@@ -152,9 +151,9 @@ def carry_to_b(points_px: Float[np.ndarray, "n 2"], alignment: PhotographAlignme
     absent point) stays NaN.
     """
     cells = coords.apply(coords.invert(alignment.a_to_px), points_px)
-    displacement = _read(np.asarray(alignment.forward.flow), cells)
+    displacement = images.sample(np.asarray(alignment.forward.flow), cells)
     carried = coords.apply(alignment.b_to_px, cells + displacement)
-    return Matches(points_px, carried, _read(alignment.confidence[..., None], cells)[:, 0])
+    return Matches(points_px, carried, images.sample(alignment.confidence[..., None], cells)[:, 0])
 
 
 def spread_matches(
@@ -185,7 +184,7 @@ def dense_flow(
     cells = coords.apply(
         coords.invert(alignment.a_to_px), coords.cell_grid(size).astype(np.float64)
     )
-    return _read(np.asarray(alignment.forward.flow), cells) * alignment.a_to_px.scale
+    return images.sample(np.asarray(alignment.forward.flow), cells) * alignment.a_to_px.scale
 
 
 def dense_places(
@@ -196,7 +195,7 @@ def dense_places(
         coords.invert(alignment.b_to_px), coords.cell_grid(size).astype(np.float64)
     )
     return coords.apply(
-        alignment.a_to_px, cells + _read(np.asarray(alignment.backward.flow), cells)
+        alignment.a_to_px, cells + images.sample(np.asarray(alignment.backward.flow), cells)
     )
 
 
@@ -208,7 +207,9 @@ def warp_onto_b(
     Each pixel of b takes the colour of its place in a (`dense_places`), by the cubic spline through a.
     """
     places = dense_places(alignment, size)
-    return _read(a.astype(np.float32), places, order=3).round().clip(0, 255).astype(np.uint8)
+    return (
+        images.sample(a.astype(np.float32), places, order=3).round().clip(0, 255).astype(np.uint8)
+    )
 
 
 def in_frames(
@@ -254,16 +255,3 @@ def _align_both_ways(described: Float[Array, "2 h w d"], smoothness: float | Flo
         jnp.linalg.norm(cycle, axis=-1).reshape(height, width),
         jnp.exp(-chosen / (2 * TEMPERATURE)),
     )
-
-
-def _read(field: np.ndarray, points: np.ndarray, *, order: int = 1) -> np.ndarray:
-    """A field ``[h, w, c]`` at points ``[..., 2]`` in its cells, by splines; constant beyond its samples.
-
-    On the host, because a program compiled for one size of photograph is rarely used twice.
-    """
-    rows_columns = np.moveaxis(points, -1, 0)[::-1]
-    channels = [
-        ndimage.map_coordinates(channel, rows_columns, order=order, mode="nearest")
-        for channel in np.moveaxis(field, -1, 0)
-    ]
-    return np.stack(channels, axis=-1)

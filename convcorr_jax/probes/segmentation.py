@@ -25,7 +25,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from convcorr_jax import coords
+from convcorr_jax import coords, images
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.ridge import Ridge
 from convcorr_jax.linear.ridge.penalty import fit_best
@@ -139,16 +139,9 @@ def resized(
     """Responses at every pixel: bilinear between the middles of the cells, constant beyond the outermost."""
     to_cells = coords.resize(size, given.shape[:2])
     rows, columns = (
-        _hat_weights(np.arange(length) * scale + shift, cells)
+        images.linear_weights(np.arange(length) * scale + shift, cells).astype(np.float32)
         for length, cells, scale, shift in zip(
             size, given.shape[:2], to_cells.scale[::-1], to_cells.shift[::-1], strict=True
         )
     )
     return np.einsum("yh,hwc,xw->yxc", rows, given, columns, optimize=True)
-
-
-def _hat_weights(
-    places: Float[np.ndarray, " length"], cells: int
-) -> Float[np.ndarray, "length cells"]:
-    distance = np.abs(places.clip(0, cells - 1)[:, None] - np.arange(cells)[None])
-    return np.maximum(1 - distance, 0).astype(np.float32)
