@@ -20,7 +20,8 @@ from convcorr_jax.descriptors.convolutional import PAPER_RECIPES, RECIPES
 from convcorr_jax.flow.warping import upsample_flow
 from convcorr_jax.io import make_folder, write_json
 from convcorr_jax.metrics.pck import Protocol, pck
-from convcorr_jax.runtime.runlog import plain, progress, write_run
+from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime.runlog import plain, write_run
 from convcorr_jax.runtime.script import run
 from convcorr_jax.synthetic.warped_photographs import warped_pair
 from convcorr_jax.tasks.transfer import protocols
@@ -59,7 +60,7 @@ def main(config: Config) -> Path:
     chosen = [(index, seed) for seed in range(config.seeds) for index in range(len(photographs()))]
     warped = [
         warped_pair(index, seed=seed)
-        for index, seed in progress(chosen, what="warping photographs", total=len(chosen))
+        for index, seed in progress(chosen, description="warping photographs", total=len(chosen))
     ]
     records = [record for pair in warped for record in (pair.source, pair.target)]
     pairs = np.arange(len(records)).reshape(-1, 2)

@@ -31,7 +31,8 @@ from convcorr_jax.keypoints.classification import UNKNOWN, Classified, Samples
 from convcorr_jax.linear.svm import Loss
 from convcorr_jax.report import plots
 from convcorr_jax.report.figures import pixels
-from convcorr_jax.runtime.runlog import progress, write_run
+from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime.runlog import write_run
 from convcorr_jax.runtime.script import run
 from convcorr_jax.runtime.stages import stage
 from convcorr_jax.tasks.keypoints import features
@@ -178,7 +179,7 @@ def _task(category: Category, weights: Weights, settings: Settings, config: Conf
     keypoints = keypoints_of(category)
     described = features.features(category, keypoints, weights, settings, config.out / "features")
     outcomes = {}
-    for name in progress(settings.names, what=f"{category.name}: classifying"):
+    for name in progress(settings.names, description=f"{category.name}: classifying"):
         samples = Samples(described[name].astype(np.float32), *keypoints[:3])
         path = config.out / "classifiers" / f"{category.name}_{name}.npz"
         outcomes[name] = _classified(samples, category, path, weights, settings, config)

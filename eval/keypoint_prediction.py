@@ -30,7 +30,8 @@ from convcorr_jax.keypoints.prior import POSITIVES
 from convcorr_jax.metrics.pck import LONG_2014, Pck
 from convcorr_jax.report.colors import name_colors
 from convcorr_jax.report.figures import image_grid, pixels, points_overlay
-from convcorr_jax.runtime.runlog import plain, progress, write_run
+from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime.runlog import plain, write_run
 from convcorr_jax.runtime.script import run
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.keypoints.categories import Category
@@ -127,7 +128,7 @@ def _outcome(category: Category, cells: Cells, weights: Weights, config: Config)
         places = np.flatnonzero(category.folds[tested] == fold)
         starts = range(0, len(places), BATCH)
         for start in progress(
-            starts, what=f"{category.name}: predicting by {cells.name}", total=len(starts)
+            starts, description=f"{category.name}: predicting by {cells.name}", total=len(starts)
         ):
             some = places[start : start + BATCH]
             # The last batch is filled up, so that one compiled program serves all.

@@ -33,7 +33,8 @@ from convcorr_jax.patches.reconstruction import (
 from convcorr_jax.patches.views import columns, mean_windows, view
 from convcorr_jax.report.figures import image_grid, pixels
 from convcorr_jax.retrieval import nearest_neighbors
-from convcorr_jax.runtime.runlog import progress, write_run
+from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime.runlog import write_run
 from convcorr_jax.runtime.script import run
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.patches import DatabaseConfig, Patches, patches_of
@@ -154,7 +155,7 @@ def _rebuilt(
         ks=config.neighbors,
         field=field,
         side_px=field.stride_px,
-        watch=lambda numbers: progress(numbers, what=layer, total=len(numbers)),
+        watch=lambda numbers: progress(numbers, description=layer, total=len(numbers)),
     )
     of_query = np.split(tiles, np.cumsum(cells)[:-1], axis=1)
     return Rebuilt(

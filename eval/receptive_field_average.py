@@ -24,7 +24,8 @@ from convcorr_jax.patches.receptive_field_average import expand_contrast, middle
 from convcorr_jax.patches.views import mean_windows
 from convcorr_jax.report.figures import image_grid, pixels
 from convcorr_jax.retrieval import nearest_neighbors
-from convcorr_jax.runtime.runlog import progress, write_run
+from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime.runlog import write_run
 from convcorr_jax.runtime.script import run
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.patches import DatabaseConfig, Patches, patches_of
@@ -109,7 +110,7 @@ def _means(
         ks=ks,
         field=field,
         side_px=field.size_px,
-        watch=lambda numbers: progress(numbers, what=layer, total=len(numbers)),
+        watch=lambda numbers: progress(numbers, description=layer, total=len(numbers)),
     )
 
 

@@ -38,7 +38,8 @@ from convcorr_jax.probes.rgb import (
 )
 from convcorr_jax.report.figures import image_grid, pixels
 from convcorr_jax.report.learning_curve import learning_curve
-from convcorr_jax.runtime.runlog import progress, write_run
+from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime.runlog import write_run
 from convcorr_jax.runtime.script import run
 from convcorr_jax.runtime.stages import stage
 from convcorr_jax.shapes import Image
@@ -129,7 +130,7 @@ def main(config: Config) -> Path:
     order = np.random.default_rng(config.seed).permutation(len(split.train))
     counts = sorted({*(n for n in config.images if n < len(order)), len(order)})
     found = {}
-    for count in progress(counts, what="fitting"):
+    for count in progress(counts, description="fitting"):
         settings = {
             "train": fingerprint([split.train[i] for i in order[:count]]),
             "test": fingerprint(split.test),
@@ -190,7 +191,7 @@ def _split(dataset: str, config: Config) -> Split:
         counts = {"train": config.rendered_train, "test": config.rendered_test}
         records: Sequence[Record] = synthetic.every_category(**counts)
     else:
-        records = opening.read_records(dataset, config.data_root)
+        records = opening.read_records(dataset, data_root=config.data_root)
     splits = {one.split for one in records}
     tested = "test" if "test" in splits else "val"
     if tested in splits and "train" in splits:

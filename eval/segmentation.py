@@ -34,13 +34,18 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_image, write_json
 from convcorr_jax.linear.folds import grouped_folds
 from convcorr_jax.linear.ridge.penalty import cross_predict
-from convcorr_jax.metrics.segmentation import SegmentationScores, confusion, scores
+from convcorr_jax.metrics.segmentation import (
+    SegmentationScores,
+    confusion_counts,
+    segmentation_scores,
+)
 from convcorr_jax.probes import segmentation
 from convcorr_jax.probes.grids import fit_grid
 from convcorr_jax.probes.rgb import rgb_targets
 from convcorr_jax.report.figures import pixels
 from convcorr_jax.report.segmentation_figure import Segmented, segmentation_figure
-from convcorr_jax.runtime.runlog import progress, write_run
+from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime.runlog import write_run
 from convcorr_jax.runtime.script import run
 from convcorr_jax.runtime.stages import stage
 from convcorr_jax.tasks.keypoints.categories import RENDERED
@@ -145,7 +150,7 @@ def main(config: Config) -> Path:
 
             outcomes[name] = Outcome(**stage(out / "probes" / f"{name}.npz", settings, compute))
     scored = {
-        name: dict(zip(MIXINGS, map(scores, outcome.confusions), strict=True))
+        name: dict(zip(MIXINGS, map(segmentation_scores, outcome.confusions), strict=True))
         for name, outcome in outcomes.items()
     }
     _draw(scenes, shown, outcomes[f"{CONVNET}_augmented"], config)
@@ -190,11 +195,11 @@ def _outcome(
     )
     size = len(scenes.classes)
     confusions = np.zeros((len(answers), size, size), np.int64)
-    for number, record in enumerate(progress(scenes.test, what="scoring")):
+    for number, record in enumerate(progress(scenes.test, description="scoring")):
         truth = scenes.class_map(record)
         for counts, answer in zip(confusions, answers.values(), strict=True):
             labels = segmentation.label_map(answer[number], record.size)
-            counts += confusion(truth, labels, classes=size)
+            counts += confusion_counts(truth, labels, classes=size)
     return Outcome(
         confusions,
         curve.penalties,
@@ -231,7 +236,7 @@ def _shares(scenes: Scenes, config: Config) -> Float[np.ndarray, "n side side cl
     def compute() -> dict[str, np.ndarray]:
         found = []
         for record, seen in zip(
-            progress(scenes.train, what="label maps"),
+            progress(scenes.train, description="label maps"),
             variations_of(scenes.train, copies=config.copies),
             strict=True,
         ):

@@ -36,7 +36,8 @@ from convcorr_jax.pose.saved import save_cascade
 from convcorr_jax.report.figures import pixels
 from convcorr_jax.runtime import devices
 from convcorr_jax.runtime.checkpoint import Checkpoints, Saved, read_best
-from convcorr_jax.runtime.runlog import bar, write_run
+from convcorr_jax.runtime.progress import bar
+from convcorr_jax.runtime.runlog import write_run
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks.keypoints.categories import RENDERED
 from convcorr_jax.tasks.pose.examples import (
@@ -268,7 +269,8 @@ def train_phase(
     """Make what is left of a phase's steps.
 
     Raises:
-        InputError: an error is not finite, or a checkpoint cannot be written.
+        NumericalError: an error is not finite.
+        WriteError: a checkpoint cannot be written.
     """
     steps = given.plan.range_of(phase)
     if not steps or int(state.step) >= steps.stop:
@@ -293,7 +295,7 @@ def train_phase(
             if validates or made % _TELL_EVERY == 0:
                 line = history.tell_errors(made, phase, people_of=given.people_of)
                 said = f"loss {line['loss']:.3f}, {line.get('images_per_s', 0):.0f} images/s"
-                move(made - steps.start, f"{said}{history.last_scores}")
+                move(made - steps.start, message=f"{said}{history.last_scores}")
             if validates:
                 scores = given.validate(state.average)
                 history.tell_scores(made, phase, scores)

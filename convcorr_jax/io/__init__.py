@@ -1,21 +1,26 @@
 """Reading and writing files: images, arrays, JSON, points and fitted models.
 
-Every reader returns checked values or raises `InputError` with one sentence that names the file. Every writer
-writes to a temporary name and renames, so that nothing half-written is left.
+Every reader returns checked values or raises an `InputError` that names the file. Every writer writes under a
+temporary name and renames the file at the end, so that no incomplete file is left. It raises an `InputError`
+where the path is wrong and a `WriteError` where writing fails.
 """
 
 from convcorr_jax.io.arrays import Expected as Expected
+from convcorr_jax.io.arrays import load_arrays as load_arrays
 from convcorr_jax.io.arrays import read_arrays as read_arrays
 from convcorr_jax.io.arrays import write_arrays as write_arrays
 from convcorr_jax.io.atomic import check_writable as check_writable
 from convcorr_jax.io.atomic import make_folder as make_folder
 from convcorr_jax.io.atomic import write_at as write_at
+from convcorr_jax.io.atomic import writing_to as writing_to
 from convcorr_jax.io.atomic import written_whole as written_whole
 from convcorr_jax.io.fitted import Fitted as Fitted
 from convcorr_jax.io.fitted import Savable as Savable
 from convcorr_jax.io.fitted import load_fitted as load_fitted
 from convcorr_jax.io.fitted import save_fitted as save_fitted
 from convcorr_jax.io.fitted import with_ending as with_ending
+from convcorr_jax.io.image_files import MAX_PIXELS as MAX_PIXELS
+from convcorr_jax.io.image_files import MIN_SIDE as MIN_SIDE
 from convcorr_jax.io.image_files import decode_image as decode_image
 from convcorr_jax.io.image_files import decode_labels as decode_labels
 from convcorr_jax.io.image_files import encoded_image_size as encoded_image_size

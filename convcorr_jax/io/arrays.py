@@ -1,9 +1,9 @@
-"""Reading the named arrays of an ``.npz`` file with nothing taken on trust."""
+"""Reading and writing the named arrays of ``.npz`` files, with every array checked."""
 
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io.atomic import written_whole
 from convcorr_jax.io.paths import check_file
 
-# What NumPy and zipfile raise on bytes that are cut short, changed, or something else altogether.
+# What NumPy and zipfile raise on files that are cut short, changed, or of another format.
 _DAMAGE = (
     OSError,
     EOFError,
@@ -30,31 +30,57 @@ _DAMAGE = (
 
 
 class Expected(NamedTuple):
-    """An array's kind of element and its axes: each a size, or a letter for one size throughout."""
+    """The type and shape that an array of a file is expected to have."""
 
     kind: type[np.generic]
+    """The type of the elements, such as ``np.floating``, or a type that it is derived from."""
     shape: tuple[int | str, ...]
+    """The length of every axis. Axes with the same letter have the same length in all arrays of a file."""
 
 
-def read_arrays(path: Path, expected: Mapping[str, Expected]) -> dict[str, np.ndarray]:
-    """The arrays that ``expected`` names; others in the file are not read.
+def load_arrays(path: Path, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """Read arrays of an ``.npz`` file by name, without checking what they are.
+
+    Args:
+        path: the file.
+        names: the arrays to read; by default all of the file.
+
+    Returns:
+        The arrays by name, without those of ``names`` that the file does not have.
 
     Raises:
-        InputError: the file is missing, cut short or no ``.npz``; an array is missing, is pickled,
-            or is not of the expected kind and shape.
+        InputError: the file is missing, empty, cut short or damaged, is no ``.npz``, or has pickled arrays.
     """
     check_file(path, "NumPy .npz")
-    arrays = {}
     try:
         # Opened here, since NumPy leaves its own handle open when the archive is damaged.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            absent = [name for name in expected if name not in archive]
-            if not absent:
-                arrays = {name: archive[name] for name in expected}
+            return {name: archive[name] for name in archive if names is None or name in names}
     except _DAMAGE as error:
         raise InputError(f"{path} is damaged, or is no .npz of plain arrays: {error}") from error
+
+
+def read_arrays(path: Path, expected: Mapping[str, Expected]) -> dict[str, np.ndarray]:
+    """Read the arrays of an ``.npz`` file that are expected, and check their types and shapes.
+
+    Args:
+        path: the file.
+        expected: the type and shape of every array to read, by name. Other arrays of the file are not read.
+
+    Returns:
+        The expected arrays by name.
+
+    Raises:
+        InputError: the file is missing, empty, cut short or damaged, or is no ``.npz``; an array is missing, is
+            pickled, or has another type or shape than expected.
+    """
+    arrays = load_arrays(path, expected)
+    absent = [name for name in expected if name not in arrays]
     if absent:
-        raise InputError(f"{path} has no array {absent[0]!r}; {', '.join(expected)} are expected")
+        plural = "is" if len(expected) == 1 else "are"
+        raise InputError(
+            f"{path} has no array {absent[0]!r}; {', '.join(expected)} {plural} expected"
+        )
     sizes: dict[str, int] = {}
     for name, (kind, shape) in expected.items():
         array = arrays[name]
@@ -71,6 +97,15 @@ def read_arrays(path: Path, expected: Mapping[str, Expected]) -> dict[str, np.nd
 
 
 def write_arrays(path: str | Path, **arrays: np.ndarray | np.generic) -> None:
-    """Write named arrays as one compressed ``.npz``."""
+    """Write named arrays as one compressed ``.npz`` file.
+
+    Args:
+        path: the file.
+        **arrays: the arrays by name, of any shapes.
+
+    Raises:
+        InputError: the path is wrong.
+        WriteError: the file cannot be written.
+    """
     with written_whole(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]

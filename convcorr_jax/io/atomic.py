@@ -1,26 +1,60 @@
-"""Writing files whole or not at all.
+"""Writing files completely or not at all.
 
-Writing goes to a temporary name beside the target and is renamed at the end, so that a crash or a full disk
-leaves nothing half-written.
+A file is written under a temporary name beside its final one and renamed at the end, so that a crash or a full
+disk leaves no incomplete file.
 """
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from convcorr_jax.errors import InputError
+from convcorr_jax.errors import InputError, WriteError
+
+# The system's errors that mean a wrong path; all others mean that writing to a right one failed.
+_WRONG_PATH = frozenset(
+    {
+        *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY),
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL),
+    }
+)
+
+
+@contextlib.contextmanager
+def writing_to(path: str | Path) -> Iterator[None]:
+    """Name the path in every system error that a ``with`` block meets while it writes there.
+
+    Args:
+        path: the file or folder that the block writes.
+
+    Raises:
+        InputError: the path is wrong: a folder is missing, is not a folder, or may not be written.
+        WriteError: writing failed, for example because the disk is full.
+    """
+    try:
+        yield
+    except WriteError:
+        raise
+    except OSError as error:
+        kind = InputError if error.errno in _WRONG_PATH else WriteError
+        raise kind(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def check_writable(path: str | Path) -> None:
-    """Refuse a path at which no file could be written, before work is done for it; leaves no trace.
+    """Refuse a path at which no file could be written, before work is done for it; create nothing.
+
+    Args:
+        path: the file to be written later.
 
     Raises:
-        InputError: it is a folder, or its folder is not there and cannot be made, or cannot be written.
+        InputError: the path is a folder; or its folder does not exist and cannot be created, or may not be
+            written.
+        WriteError: the disk is full or failed.
     """
     path = Path(path)
-    try:
+    with writing_to(path):
         if path.is_dir():
             raise InputError(f"{path} is a folder; a file name is expected")
         nearest = next(folder for folder in path.absolute().parents if folder.exists())
@@ -28,72 +62,87 @@ def check_writable(path: str | Path) -> None:
             raise InputError(f"{path} cannot be written: {nearest} is not a folder")
         with tempfile.TemporaryFile(dir=nearest):
             pass
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager
 def written_whole(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; on success rename it to ``path``, else remove it.
+    """Yield a temporary path beside ``path``; at the end of the ``with`` block rename it to ``path``.
+
+    When the block raises an error, the temporary file is removed and ``path`` stays as it was.
+
+    Args:
+        path: the file to be written. Its folder is created if necessary.
+
+    Yields:
+        The temporary path, an empty file with the ending of ``path``.
 
     Raises:
-        InputError: the folder does not exist and cannot be made, or cannot be written.
+        InputError: the path is a folder; or its folder cannot be created, or may not be written.
+        WriteError: writing failed, for example because the disk is full.
     """
     path = Path(path)
     if os.path.isdir(path):
         raise InputError(f"{path} is a folder; a file name is expected")
     make_folder(path.parent)
-    # mkstemp keeps the file private; the umask decides, as for any other file.
-    try:
+    with writing_to(path.parent):
         handle, name = tempfile.mkstemp(
             prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent
         )
-    except OSError as error:
-        raise InputError(f"{path.parent} cannot be written: {error.strerror}") from error
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+        with writing_to(path):
+            yield temporary
+            # mkstemp makes a private file; the umask decides on permissions, as for any other file.
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def make_folder(folder: str | Path) -> Path:
-    """Make a folder that can be written, with its parents, unless it is there already.
+    """Create a folder, with its parents, unless it exists; check that files can be written into it.
+
+    Args:
+        folder: the folder.
+
+    Returns:
+        The folder's path.
 
     Raises:
-        InputError: it cannot be made or written.
+        InputError: the folder cannot be created or may not be written.
+        WriteError: the disk is full or failed.
     """
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"folder {folder} cannot be made: {error.strerror}") from error
+        kind = InputError if error.errno in _WRONG_PATH else WriteError
+        raise kind(f"folder {folder} cannot be created: {error.strerror}") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"folder {folder} cannot be written: permission denied")
     return folder
 
 
 def write_at(path: Path, start: int, content: bytes) -> None:
-    """Write at a place of a file, cut off what lies behind, and wait until the disk has it.
+    """Write bytes at a position of a file, remove what follows them, and wait until the disk has them.
 
-    For files that grow and whose good part is told elsewhere; one that is not there is made.
+    This is for files that grow and whose valid length is recorded elsewhere.
+
+    Args:
+        path: the file; it is created if it does not exist.
+        start: the position of the first byte, counted from the beginning of the file.
+        content: the bytes.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: the path is wrong.
+        WriteError: writing failed, for example because the disk is full.
     """
-    try:
-        with path.open("r+b" if path.exists() else "w+b") as stream:
-            stream.seek(start)
-            stream.write(content)
-            stream.truncate()
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+    with writing_to(path), path.open("r+b" if path.exists() else "w+b") as stream:
+        stream.seek(start)
+        stream.write(content)
+        stream.truncate()
+        stream.flush()
+        os.fsync(stream.fileno())

@@ -1,12 +1,12 @@
 """Saving and loading fitted models: the one way for pose cascades, probes and keypoint detectors.
 
-A fitted model is two files of one name: ``.npz`` with its arrays and ``.json`` with everything else. The ``.json``
-is written last, so that a ``.json`` without a whole ``.npz`` never exists.
+A fitted model is two files of one name: ``.npz`` with its arrays and ``.json`` with everything else. The
+``.json`` is written last, so that no ``.json`` exists without a complete ``.npz``.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -22,11 +22,14 @@ class Fitted(NamedTuple):
     """Everything that is not an array, as JSON holds it."""
 
 
+@runtime_checkable
 class Savable(Protocol):
     """What `save_fitted` and `load_fitted` need of a model's class."""
 
-    kind: ClassVar[str]
-    """What the model is called in error messages, such as "pose cascade"."""
+    # Python's run-time checks of classes allow a protocol's methods only.
+    if TYPE_CHECKING:
+        kind: ClassVar[str]
+        """What the model is called in error messages, such as "pose cascade"."""
 
     def to_fitted(self) -> Fitted:
         """Return the model's arrays and facts."""
@@ -38,7 +41,7 @@ class Savable(Protocol):
         ...
 
     @classmethod
-    def from_fitted(cls, fitted: Fitted) -> Self:
+    def from_fitted(cls, fitted: Fitted) -> Any:
         """Rebuild the model from arrays that are as expected and from its facts."""
         ...
 

@@ -1,24 +1,20 @@
-"""What a run leaves beside its result, and its progress on the terminal."""
+"""The record of a run: ``run.json``, written beside its results."""
 
-import contextlib
 import dataclasses
 import importlib.metadata
 import json
 import platform
 import resource
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
-from rich.console import Console
-from rich.progress import Progress, TextColumn, track
 
 from convcorr_jax.io import write_json
-
-Item = TypeVar("Item")
 
 _PACKAGES = (
     *("jax", "jaxlib", "flax", "optax", "orbax-checkpoint"),
@@ -26,22 +22,12 @@ _PACKAGES = (
 )
 
 
-def progress(items: Iterable[Item], *, what: str, total: int | None = None) -> Iterator[Item]:
-    """The items, with a bar on the error stream that says how far they are."""
-    yield from track(items, description=what, total=total, console=Console(stderr=True))
-
-
-@contextlib.contextmanager
-def bar(what: str, *, total: int, done: int = 0) -> Iterator[Callable[[int, str], None]]:
-    """A bar on the error stream, and what moves it: how many are done now, and what to say beside it."""
-    columns = (*Progress.get_default_columns(), TextColumn("{task.fields[said]}"))
-    with Progress(*columns, console=Console(stderr=True)) as shown:
-        task = shown.add_task(what, total=total, completed=done, said="")
-        yield lambda now, said: shown.update(task, completed=now, said=said)
-
-
 def plain(value: Any) -> Any:
-    """A configuration as JSON holds it: dataclasses as mappings, paths as strings."""
+    """Return a configuration as JSON stores it: dataclasses as mappings, paths as strings, tuples as lists.
+
+    Args:
+        value: a dataclass, a path, a tuple, a list, or anything that JSON stores as it is.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
         return {field.name: plain(getattr(value, field.name)) for field in fields}
@@ -53,9 +39,15 @@ def plain(value: Any) -> Any:
 
 
 def finished_config(folder: Path) -> Any:
-    """The configuration of the run that finished in a folder, as `plain` gives it; None where none did.
+    """Return the configuration of the run that finished in a folder, in the form of `plain`.
 
-    ``run.json`` is the last file that a script writes. One that is damaged is that of no finished run.
+    ``run.json`` is the last file that a script writes: where it is missing or damaged, no run has finished.
+
+    Args:
+        folder: the folder of the run's results.
+
+    Returns:
+        The configuration, or None if no run finished there.
     """
     try:
         return json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]
@@ -64,7 +56,17 @@ def finished_config(folder: Path) -> Any:
 
 
 def write_run(folder: Path, config: Any, *, seconds: float) -> None:
-    """Write ``run.json``: configuration, versions, device, wall time and peak memory of this process."""
+    """Write ``run.json``: configuration, versions, device, wall time and peak memory of this process.
+
+    Args:
+        folder: the folder of the run's results.
+        config: the run's configuration, a dataclass.
+        seconds: the wall time of the run.
+
+    Raises:
+        InputError: the folder is wrong.
+        WriteError: the file cannot be written.
+    """
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     if sys.platform == "darwin":
         kilobytes //= 1024
@@ -83,3 +85,26 @@ def write_run(folder: Path, config: Any, *, seconds: float) -> None:
             "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
         },
     )
+
+
+def write_results(out: Path, result: Mapping[str, Any], config: Any, *, started: float) -> Path:
+    """Write ``result.json``, then ``run.json``: the end that scripts have in common.
+
+    Args:
+        out: the folder of the run's results.
+        result: what ``result.json`` holds.
+        config: the run's configuration, a dataclass.
+        started: the time at which the run began, as `time.perf_counter` gave it.
+
+    Returns:
+        The path of ``result.json``.
+
+    Raises:
+        ValueError: a number of the result is NaN or infinite, which JSON cannot store.
+        InputError: the folder is wrong.
+        WriteError: a file cannot be written.
+    """
+    path = out / "result.json"
+    write_json(path, result)
+    write_run(out, config, seconds=time.perf_counter() - started)
+    return path

@@ -12,7 +12,7 @@ from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.descriptors.global_features import global_features
 from convcorr_jax.descriptors.views import view
-from convcorr_jax.runtime.runlog import progress
+from convcorr_jax.runtime.progress import progress
 from convcorr_jax.runtime.stages import stage
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.keypoints.categories import Category
@@ -51,7 +51,7 @@ def box_features(
     side = RGB_SIDE_PX if layer == RGB else weights.network.image_side
 
     def squares(numbers: range) -> Iterator[Image]:
-        for number in progress(numbers, what=f"{category.name}: {layer}"):
+        for number in progress(numbers, description=f"{category.name}: {layer}"):
             photograph, box = load_image(category.records[number]), category.boxes[number]
             square = view(photograph, box, sizes_px=(side,), margin=margin).pyramid[0]
             yield from (square, images.flip(square))

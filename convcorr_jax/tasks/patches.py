@@ -14,7 +14,7 @@ from convcorr_jax.datasets import opening, photographs
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.patches import database
 from convcorr_jax.patches.database import PatchDatabase, Plan
-from convcorr_jax.runtime.runlog import progress
+from convcorr_jax.runtime.progress import progress
 
 PHOTOGRAPHS = "photographs"
 LAYERS = ("conv3", "conv4", "conv5")
@@ -79,7 +79,7 @@ def patches_of(config: DatabaseConfig, weights: Weights) -> Patches:
         weights,
         plan=Plan(config.layers, config.longest_px, config.patches, config.seed),
         rebuild=config.rebuild,
-        watch=lambda chunks: progress(chunks, what="patches", total=len(chunks)),
+        watch=lambda chunks: progress(chunks, description="patches", total=len(chunks)),
     )
     layers = {layer: database.read(folder, layer) for layer in config.layers}
     return Patches(records, layers, time.perf_counter() - began)
@@ -87,7 +87,7 @@ def patches_of(config: DatabaseConfig, weights: Weights) -> Patches:
 
 def _records(dataset: str, data_root: Path | None) -> Sequence[Record]:
     if dataset != PHOTOGRAPHS:
-        return opening.read_records(dataset, data_root)
+        return opening.read_records(dataset, data_root=data_root)
     return tuple(
         Record(
             image=np.asarray(one.image),

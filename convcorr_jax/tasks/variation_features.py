@@ -13,7 +13,7 @@ from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets.records import Record, load_image
 from convcorr_jax.descriptors.global_features import global_features
 from convcorr_jax.probes.variations import Variation, square, variations
-from convcorr_jax.runtime.runlog import progress
+from convcorr_jax.runtime.progress import progress
 from convcorr_jax.runtime.stages import stage
 
 # Squares of a part that is kept: a minute's work at most.
@@ -49,7 +49,7 @@ def features(
         some = slice(start, start + step)
         shown = progress(
             squares(records[some], seen[some], side_px=side),
-            what=f"{layer} from photograph {start + 1}",
+            description=f"{layer} from photograph {start + 1}",
             total=copies * len(records[some]),
         )
         found = global_features(shown, weights=weights, layer=layer)

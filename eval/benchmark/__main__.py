@@ -15,7 +15,8 @@ from rich.table import Table
 import eval.benchmark
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_json
-from convcorr_jax.runtime.runlog import progress, write_run
+from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime.runlog import write_run
 from convcorr_jax.runtime.script import run
 from eval.benchmark.cases import (
     belief_propagation,
@@ -89,7 +90,7 @@ def main(config: Config) -> Path:
     before = os.getloadavg()
     cases = {
         name: run_case(CASES[name], config.peers_python, seconds=config.seconds)
-        for name in progress(config.cases, what="comparing", total=len(config.cases))
+        for name in progress(config.cases, description="comparing", total=len(config.cases))
     }
     result = {
         "processor": processor(),

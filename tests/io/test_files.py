@@ -183,9 +183,9 @@ def test_places_where_nothing_can_be_written_are_refused(tmp_path, check):
     (tmp_path / "file").write_text("")
     for path, sentence in (
         (tmp_path, "is a folder; a file name is expected"),
-        (tmp_path / "file" / "a.json", "cannot be (written|made)"),
-        (tmp_path / "file" / "deeper" / "a.json", "cannot be (written|made)"),
-        (tmp_path / ("a" * 300) / "a.json", "cannot be (written|made)"),
+        (tmp_path / "file" / "a.json", "cannot be (written|created)"),
+        (tmp_path / "file" / "deeper" / "a.json", "cannot be (written|created)"),
+        (tmp_path / ("a" * 300) / "a.json", "cannot be (written|created)"),
     ):
         with pytest.raises(InputError, match=sentence):
             check(path)
@@ -196,7 +196,7 @@ def test_places_where_nothing_can_be_written_are_refused(tmp_path, check):
 @pytest.mark.parametrize("check", [check_writable, lambda path: write_json(path, {})])
 def test_folders_that_refuse_even_the_superuser_are_refused(check):
     for path in ("/proc/a.json", "/proc/new/a.json"):
-        with pytest.raises(InputError, match=r"cannot be (written|made)"):
+        with pytest.raises(InputError, match=r"cannot be (written|created)"):
             check(path)
 
 

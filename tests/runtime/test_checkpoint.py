@@ -105,7 +105,7 @@ def test_folders_without_checkpoints_are_refused(tmp_path):
     with pytest.raises(InputError, match="is not a folder"):
         read_best(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be made"):
+    with pytest.raises(InputError, match="cannot be created"):
         Checkpoints(tmp_path / "file" / "checkpoints", ABOUT)
 
 

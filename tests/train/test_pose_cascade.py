@@ -16,7 +16,7 @@ import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
 from convcorr_jax.coords import Size
-from convcorr_jax.errors import InputError
+from convcorr_jax.errors import InputError, NumericalError
 from convcorr_jax.io import read_image
 from convcorr_jax.pose import architecture
 from convcorr_jax.pose.saved import load_cascade
@@ -277,7 +277,7 @@ def test_a_run_of_other_options_is_not_gone_on_with(people, trained, options, se
 def test_an_error_that_is_not_finite_stops_the_run(people, tmp_path):
     options = {"steps": (6, 0, 0), "rates": (1e30, 1.0, 1.0), "validate_every": 6}
     with pytest.raises(
-        InputError,
+        NumericalError,
         match=r"error of step [1-5] \(phase coarse\) is (nan|inf); its batch is \d+\.png",
     ):
         pose_cascade.main(config(people, tmp_path, **options))

@@ -17,7 +17,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import write_at, write_json
 from convcorr_jax.keypoints.candidates import Cells
 from convcorr_jax.keypoints.model import pool5
-from convcorr_jax.runtime.runlog import progress
+from convcorr_jax.runtime.progress import progress
 from convcorr_jax.tasks.keypoints.categories import Category
 
 # Boxes that are described in one call.
@@ -117,7 +117,7 @@ def _kept(
     settings = settings | {"numbers": list(numbers)}
     entry = _entry(told, rows, settings)
     starts = range(entry["done"], len(numbers), BATCH)
-    for start in progress(starts, what=f"{settings['category']}: {path.name}", total=len(starts)):
+    for start in progress(starts, description=f"{settings['category']}: {path.name}", total=len(starts)):
         began = time.perf_counter()
         some = list(numbers[start : start + BATCH])
         # The last batch is filled up, so that one compiled program serves all.

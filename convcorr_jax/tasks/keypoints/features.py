@@ -18,7 +18,8 @@ from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.descriptors.at_points import canvas, columns_at, sift_at_points
 from convcorr_jax.images import Resampled
-from convcorr_jax.runtime.runlog import plain, progress
+from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime.runlog import plain
 from convcorr_jax.runtime.stages import stage
 from convcorr_jax.tasks.keypoints.categories import Category
 
@@ -121,7 +122,7 @@ def _part(
     category: Category, keypoints: Keypoints, numbers: range, weights: Weights, settings: Settings
 ) -> dict[str, np.ndarray]:
     blocks: dict[str, list[np.ndarray]] = {name: [] for name in settings.names}
-    for batch in progress(_batches(numbers), what=category.name, total=-(-len(numbers) // _BATCH)):
+    for batch in progress(_batches(numbers), description=category.name, total=-(-len(numbers) // _BATCH)):
         # The last batch is filled up, so that one compiled program serves all.
         views = [shown(category, number, settings.side_px) for number in batch]
         views += views[-1:] * (_BATCH - len(batch))

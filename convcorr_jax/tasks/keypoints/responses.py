@@ -13,7 +13,7 @@ from convcorr_jax.keypoints import response_histogram
 from convcorr_jax.keypoints.classification import UNKNOWN, Classified
 from convcorr_jax.report import plots
 from convcorr_jax.report.figures import pixels
-from convcorr_jax.runtime.runlog import progress
+from convcorr_jax.runtime.progress import progress
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.keypoints.categories import Category
 from convcorr_jax.tasks.keypoints.features import Keypoints, shown
@@ -115,7 +115,7 @@ def _responses(
 ) -> dict[str, Float[np.ndarray, "m 21 21"]]:
     """Responses of each chosen sample's own classifiers in the window around it."""
     found: dict[str, list[np.ndarray]] = {convnet.name: [], sift.name: []}
-    for sample in progress(chosen, what="figure 4", total=len(chosen)):
+    for sample in progress(chosen, description="figure 4", total=len(chosen)):
         record, label = int(keypoints.photographs[sample]), int(keypoints.labels[sample])
         fold = category.tested_folds.index(int(keypoints.folds[sample]))
         photograph, to_canvas = shown(category, record, side_px)

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from matplotlib.figure import Figure
 
-from convcorr_jax.errors import InputError
+from convcorr_jax.errors import InputError, NumericalError
 from convcorr_jax.io import written_whole
 from convcorr_jax.pose.objective import PHASES, Phase
 from convcorr_jax.report.plots import training_curves
@@ -61,13 +61,13 @@ class History:
             people_of: names the people of a step.
 
         Raises:
-            InputError: an error is NaN or infinite; the step and its people are named.
+            NumericalError: an error is NaN or infinite; the step and its people are named.
         """
         told: list[Told] = jax.device_get(self._waiting)
         seconds = time.perf_counter() - self._since
         for number, one in enumerate(told, start=step - len(told)):
             if not np.isfinite(one.total):
-                raise InputError(
+                raise NumericalError(
                     f"the error of step {number} (phase {phase}) is {one.total}; its batch is "
                     f"{', '.join(people_of(number))}; smaller --rates may help"
                 )

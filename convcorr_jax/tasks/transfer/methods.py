@@ -23,7 +23,7 @@ from convcorr_jax.descriptors.convolutional import (
 from convcorr_jax.descriptors.sift import sift_at
 from convcorr_jax.descriptors.views import BOX_MARGIN, View, view
 from convcorr_jax.flow.alignment import Cost, align
-from convcorr_jax.runtime.runlog import progress
+from convcorr_jax.runtime.progress import progress
 
 # Radius 20 of the paper, at its input of 227 pixels; it grows with the input.
 _SIFT_RADIUS = 20 / 227
@@ -96,7 +96,7 @@ def describe(
     recipe = method.recipe
     blocks, transforms = [], []
     starts = range(0, len(records), _BATCH)
-    for start in progress(starts, what=f"{method.name}: describing", total=len(starts)):
+    for start in progress(starts, description=f"{method.name}: describing", total=len(starts)):
         views = [record_view(record, recipe, boxed) for record in records[start : start + _BATCH]]
         # The last batch is filled up, so that one compiled program serves all.
         filled = views + views[-1:] * (_BATCH - len(views))
@@ -143,7 +143,7 @@ def align_pairs(described: Described, pairs: Int[np.ndarray, "pairs 2"], method:
     """Align each pair (source, target) of described records."""
     found = []
     starts = range(0, len(pairs), _PAIRS_AT_ONCE)
-    for start in progress(starts, what=f"{method.name}: aligning", total=len(starts)):
+    for start in progress(starts, description=f"{method.name}: aligning", total=len(starts)):
         chunk = pairs[start : start + _PAIRS_AT_ONCE]
         filled = np.concatenate([chunk, np.repeat(chunk[-1:], _PAIRS_AT_ONCE - len(chunk), axis=0)])
         block = _align_chunk(

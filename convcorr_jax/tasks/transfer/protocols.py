@@ -14,7 +14,7 @@ from convcorr_jax.descriptors.views import view
 from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints.transfer import NEIGHBORS, carry_points, vote
 from convcorr_jax.retrieval import nearest_neighbors
-from convcorr_jax.runtime.runlog import progress
+from convcorr_jax.runtime.progress import progress
 from convcorr_jax.tasks.transfer.methods import Described, Flows
 
 
@@ -100,7 +100,7 @@ def neighborhoods(records: Sequence[Record], weights: Weights) -> Neighborhoods:
         InputError: a category has no test record, or fewer than 25 training records.
     """
     layer = "fc7" if "fc7" in weights.layers else "pool5"
-    shown = progress(records, what=f"retrieval: {layer}")
+    shown = progress(records, description=f"retrieval: {layer}")
     sides = (weights.network.image_side,)
     squares = (view(load_image(one), one.box, sizes_px=sides).pyramid[0] for one in shown)
     features = global_features(squares, weights=weights, layer=layer)

@@ -104,5 +104,5 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(address, tmp_path, monkeyp
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("CONVCORR_WEIGHTS", str(tmp_path / "file" / "weights"))
     publish(official(f"{address}/whole"))
-    with pytest.raises(InputError, match="cannot be made"):
+    with pytest.raises(InputError, match="cannot be created"):
         fetch("caffenet")

@@ -6,7 +6,7 @@ import pytest
 
 from convcorr_jax.coords import Size
 from convcorr_jax.datasets.records import Record
-from convcorr_jax.errors import InputError
+from convcorr_jax.errors import InputError, NumericalError
 from convcorr_jax.pose.architecture import small
 from convcorr_jax.pose.objective import Losses
 from convcorr_jax.tasks.pose import validation
@@ -106,7 +106,7 @@ def test_the_step_whose_error_is_not_finite_is_named_with_its_people(tmp_path):
     for value in (1.0, float("inf"), float("nan")):
         history.add(told(value))
     with pytest.raises(
-        InputError, match=r"error of step 8 \(phase fine\) is inf; its batch is a8, b8"
+        NumericalError, match=r"error of step 8 \(phase fine\) is inf; its batch is a8, b8"
     ):
         history.tell_errors(10, "fine", people_of=people_of)
 

@@ -1,0 +1,122 @@
+"""Progress on the terminal: bars and status lines on the error stream.
+
+Rich is imported when the first bar is drawn, so that a command's help does not wait for it.
+"""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sized
+from typing import Literal, Protocol, TypeVar, runtime_checkable
+
+Item = TypeVar("Item")
+
+
+@runtime_checkable
+class Update(Protocol):
+    """The function that moves a progress bar."""
+
+    def __call__(self, done: int, total: int | None = None, *, message: str = "") -> None:
+        """Set the state of the bar.
+
+        Args:
+            done: the number of units that are done.
+            total: the number of all units, if it has only become known; by default it stays.
+            message: the text at the right of the bar.
+        """
+        ...
+
+
+@runtime_checkable
+class SetStatus(Protocol):
+    """The function that changes the text of a status line."""
+
+    def __call__(self, text: str) -> None:
+        """Show another text."""
+        ...
+
+
+def progress(
+    items: Iterable[Item], *, description: str, total: int | None = None
+) -> Iterator[Item]:
+    """Yield items while a bar shows how many of them are done.
+
+    Args:
+        items: what to iterate over.
+        description: the text at the left of the bar.
+        total: the number of items; by default their length, if they have one.
+    """
+    if total is None and isinstance(items, Sized):
+        total = len(items)
+    with bar(description, total=total) as update:
+        for done, item in enumerate(items, 1):
+            yield item
+            update(done)
+
+
+@contextlib.contextmanager
+def bar(
+    description: str,
+    *,
+    total: int | None = None,
+    done: int = 0,
+    unit: Literal["items", "bytes"] = "items",
+    transient: bool = False,
+) -> Iterator[Update]:
+    """Show a progress bar on the error stream during a ``with`` block.
+
+    Args:
+        description: the text at the left of the bar.
+        total: the number of all units; None while it is unknown.
+        done: the number of units that are done at the beginning.
+        unit: ``"items"`` shows the share that is done, ``"bytes"`` the amount of a download.
+        transient: remove the bar at the end, and show none unless the error stream is a terminal.
+
+    Yields:
+        The function that moves the bar.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn() if unit == "bytes" else TaskProgressColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("{task.fields[message]}"),
+    )
+    # Rich would end a transient bar with an empty line in a log file.
+    hidden = transient and not console.is_terminal
+    with Progress(*columns, console=console, transient=transient, disable=hidden) as shown:
+        task = shown.add_task(description, total=total, completed=done, message="")
+
+        def update(done: int, total: int | None = None, *, message: str = "") -> None:
+            shown.update(task, completed=done, total=total, message=message)
+
+        yield update
+
+
+@contextlib.contextmanager
+def status(text: str) -> Iterator[SetStatus]:
+    """Show a line with a spinner on the error stream during a ``with`` block, if that is a terminal.
+
+    Args:
+        text: the first text of the line.
+
+    Yields:
+        The function that changes the text.
+    """
+    from rich.console import Console
+
+    with Console(stderr=True).status(text) as line:
+
+        def set_status(text: str) -> None:
+            line.update(text)
+
+        yield set_status

@@ -1,0 +1,120 @@
+"""Fitted models in files: what is saved comes back, and damage is one sentence that names the file."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from convcorr_jax.errors import InputError
+from convcorr_jax.io import Expected, Fitted, load_fitted, save_fitted, with_ending, write_arrays
+
+
+@dataclass(frozen=True)
+class Line:
+    """A model as small as models get: y = slope x + offset."""
+
+    kind: ClassVar[str] = "fitted line"
+    slope: np.ndarray
+    names: tuple[str, ...]
+
+    def to_fitted(self) -> Fitted:
+        return Fitted({"slope": self.slope}, {"names": list(self.names)})
+
+    @classmethod
+    def expected_arrays(cls, facts: Mapping[str, Any]) -> Mapping[str, Expected]:
+        return {"slope": Expected(np.floating, (len(facts["names"]), "n"))}
+
+    @classmethod
+    def from_fitted(cls, fitted: Fitted) -> "Line":
+        if "" in fitted.facts["names"]:
+            raise InputError("a name is empty")
+        return cls(fitted.arrays["slope"], tuple(fitted.facts["names"]))
+
+
+LINE = Line(np.arange(6.0).reshape(2, 3), ("a", "b"))
+
+
+@pytest.mark.parametrize("name", ["line", "line.npz", "line.json"])
+@pytest.mark.parametrize("read_as", ["line", "line.npz", "line.json"])
+def test_what_is_saved_comes_back_by_any_of_its_names(tmp_path, name, read_as):
+    save_fitted(tmp_path / name, LINE)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["line.json", "line.npz"]
+    loaded = load_fitted(tmp_path / read_as, Line)
+    assert type(loaded) is Line
+    assert loaded.names == LINE.names
+    np.testing.assert_array_equal(loaded.slope, LINE.slope)
+    assert loaded.slope.dtype == LINE.slope.dtype
+
+
+def test_paths_may_be_text_and_dots_in_a_name_stay(tmp_path):
+    save_fitted(str(tmp_path / "line.v2"), LINE)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["line.v2.json", "line.v2.npz"]
+    assert load_fitted(str(tmp_path / "line.v2"), Line).names == LINE.names
+    assert with_ending(tmp_path / "line.npz", ".json") == tmp_path / "line.json"
+
+
+def test_the_listing_is_written_last(tmp_path):
+    (tmp_path / "line.json").mkdir()
+    with pytest.raises(InputError, match=r"line\.json is a folder"):
+        save_fitted(tmp_path / "line", LINE)
+    (tmp_path / "other.npz").mkdir()
+    with pytest.raises(InputError, match=r"other\.npz is a folder"):
+        save_fitted(tmp_path / "other", LINE)
+    assert not (tmp_path / "other.json").exists()
+
+
+@pytest.mark.parametrize("missing", ["line.json", "line.npz"])
+def test_a_missing_file_is_named(tmp_path, missing):
+    save_fitted(tmp_path / "line", LINE)
+    (tmp_path / missing).unlink()
+    with pytest.raises(InputError, match=f"{missing} does not exist"):
+        load_fitted(tmp_path / "line", Line)
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        ("{", r"line\.json is damaged, or is no fitted line: "),
+        ("[]", r"line\.json is damaged, or is no fitted line \(TypeError: "),
+        ("{}", r"line\.json is damaged, or is no fitted line \(KeyError: 'names'\)"),
+        ('{"names": 3}', r"line\.json is damaged, or is no fitted line \(TypeError: "),
+        ('{"names": ["a", ""]}', r"line\.json: a name is empty"),
+        ('{"names": ["a"]}', r"line\.npz: array 'slope' is float64 of shape \(2, 3\); floating "),
+    ],
+)
+def test_facts_that_do_not_fit_are_refused(tmp_path, facts, sentence):
+    save_fitted(tmp_path / "line", LINE)
+    (tmp_path / "line.json").write_text(facts)
+    with pytest.raises(InputError, match=sentence):
+        load_fitted(tmp_path / "line", Line)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "sentence"),
+    [
+        ({}, r"line\.npz has no array 'slope'"),
+        ({"offset": np.zeros(2)}, r"line\.npz has no array 'slope'; slope is expected"),
+        ({"slope": np.zeros((2, 3), int)}, "array 'slope' is int64"),
+        ({"slope": np.zeros(2)}, r"array 'slope' is float64 of shape \(2,\)"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays, sentence):
+    save_fitted(tmp_path / "line", LINE)
+    write_arrays(tmp_path / "line.npz", **arrays)
+    with pytest.raises(InputError, match=sentence):
+        load_fitted(tmp_path / "line", Line)
+
+
+def test_facts_that_json_cannot_store_write_no_listing(tmp_path):
+    model = Line(LINE.slope, (float("nan"),))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        save_fitted(tmp_path / "line", model)
+    assert not (tmp_path / "line.json").exists()
+
+
+def test_the_listing_is_readable_text(tmp_path):
+    save_fitted(tmp_path / "line", LINE)
+    assert json.loads((tmp_path / "line.json").read_text()) == {"names": ["a", "b"]}

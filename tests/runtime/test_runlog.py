@@ -1,0 +1,77 @@
+"""The record of a run: what ``run.json`` holds, and when a run counts as finished."""
+
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import pytest
+
+from convcorr_jax.errors import InputError
+from convcorr_jax.runtime.runlog import finished_config, plain, write_results, write_run
+
+
+@dataclass(frozen=True)
+class Part:
+    dataset: str = "lspet"
+    root: Path | None = Path("/data")
+
+
+@dataclass(frozen=True)
+class Config:
+    part: Part = Part()
+    sizes: tuple[int, ...] = (3, 5)
+    out: Path = Path("runs/x")
+    rate: float = 0.25
+
+
+PLAIN = {
+    "part": {"dataset": "lspet", "root": "/data"},
+    "sizes": [3, 5],
+    "out": "runs/x",
+    "rate": 0.25,
+}
+
+
+def test_a_configuration_is_plain_json():
+    assert plain(Config()) == PLAIN
+    assert json.loads(json.dumps(plain(Config()))) == PLAIN
+    assert plain([Part(root=None), (1, "a")]) == [{"dataset": "lspet", "root": None}, [1, "a"]]
+
+
+def test_both_files_are_written_and_the_result_is_returned(tmp_path):
+    out = tmp_path / "new" / "run"
+    path = write_results(out, {"pck": [0.5, None]}, Config(), started=time.perf_counter() - 3.0)
+    assert path == out / "result.json"
+    assert json.loads(path.read_text()) == {"pck": [0.5, None]}
+    assert sorted(file.name for file in out.iterdir()) == ["result.json", "run.json"]
+    recorded = json.loads((out / "run.json").read_text())
+    assert recorded["config"] == PLAIN
+    assert 3.0 <= recorded["seconds"] < 60.0
+    assert recorded["peak_memory_mb"] > 10
+    assert recorded["versions"]["jax"] == jax.__version__
+    assert recorded["device"].startswith(f"{jax.devices()[0].platform}: ")
+    assert finished_config(out) == PLAIN
+
+
+def test_a_result_that_json_cannot_store_leaves_no_finished_run(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_results(tmp_path, {"pck": math.nan}, Config(), started=0.0)
+    assert list(tmp_path.iterdir()) == []
+    assert finished_config(tmp_path) is None
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"folder .*file cannot be created"):
+        write_results(tmp_path / "file", {}, Config(), started=0.0)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "\x00", '{"confi'])
+def test_a_damaged_record_is_that_of_no_finished_run(tmp_path, content):
+    write_run(tmp_path, Config(), seconds=1.0)
+    assert finished_config(tmp_path) == PLAIN
+    (tmp_path / "run.json").write_text(content)
+    assert finished_config(tmp_path) is None
