@@ -24,12 +24,12 @@ from convcorr_jax import coords
 from convcorr_jax.datasets.official import flic, mpii_people
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import make_folder, write_image, write_json
+from convcorr_jax.io import load_fitted, make_folder, write_image, write_json
 from convcorr_jax.metrics.error_spread import error_spreads, x_error_histogram
 from convcorr_jax.metrics.joint_table import JointTable, column_of, joint_table
 from convcorr_jax.metrics.pck import FLIC_PCK, LSP_PCK, Protocol
 from convcorr_jax.metrics.pckh import MPII_PCKH, PCKH_ALPHAS
-from convcorr_jax.pose.saved import PERSON, load_cascade
+from convcorr_jax.pose.trained import PERSON, TrainedCascade
 from convcorr_jax.report.error_histograms import error_histograms
 from convcorr_jax.report.figures import image_grid, pixels
 from convcorr_jax.report.pck_curves import pck_curves
@@ -82,7 +82,7 @@ def main(config: Config) -> Path:
     if config.batch < 1:
         raise InputError(f"batch is {config.batch}; at least 1 is expected")
     out = make_folder(config.out)
-    model = load_cascade(config.checkpoint or PERSON)
+    model = load_fitted(config.checkpoint or PERSON, TrainedCascade)
     architecture = model.architecture
     records = read_people(
         config.dataset, config.data_root, part="test", rendered=config.rendered_train

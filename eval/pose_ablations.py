@@ -24,10 +24,10 @@ import jax
 import jax.numpy as jnp
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import make_folder, write_image, write_json
+from convcorr_jax.io import load_fitted, make_folder, write_image, write_json
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.heatmaps import peaks
-from convcorr_jax.pose.saved import SavedCascade, load_cascade
+from convcorr_jax.pose.trained import TrainedCascade
 from convcorr_jax.report.figures import pixels
 from convcorr_jax.report.pck_curves import pck_curves
 from convcorr_jax.runtime.runlog import finished_config, plain, write_run
@@ -81,7 +81,7 @@ def main(config: Config) -> Path:
             out=training.out / "test",
         )
         tested[variant] = json.loads(pose.main(test).read_text(encoding="utf-8"))
-        times[variant] = forward_ms(load_cascade(model))
+        times[variant] = forward_ms(load_fitted(model, TrainedCascade))
     result = {
         "dataset": config.dataset,
         "preset": config.preset,
@@ -98,9 +98,9 @@ def main(config: Config) -> Path:
     return out / "result.json"
 
 
-def forward_ms(model: SavedCascade) -> dict[str, float]:
+def forward_ms(model: TrainedCascade) -> dict[str, float]:
     """Milliseconds of one image of the model's input size: coarse net, fine net, the whole cascade."""
-    params, architecture, _ = model
+    params, architecture = model.params, model.architecture
     images = jnp.zeros((1, *architecture.input_size, 3), jnp.uint8)
     torso = jnp.full((1, 2), jnp.nan)
     coarse, maps = _coarse(params, images, torso, architecture)

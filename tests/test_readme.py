@@ -12,8 +12,9 @@ from PIL import Image
 from skimage import data
 
 from convcorr_jax import cli
+from convcorr_jax.io import save_fitted
 from convcorr_jax.pose import cascade
-from convcorr_jax.pose.saved import save_cascade
+from convcorr_jax.pose.trained import TrainedCascade
 from convcorr_jax.runtime.options import parse
 from tests.builders.keypoint_models import write_model
 from tests.builders.landmark_probes import write_probe
@@ -57,7 +58,7 @@ def test_convcorr_runs(command, tmp_path, monkeypatch, capsys):
     write_probe(tmp_path / "runs" / "landmarks" / "landmarks")
     if command[1] == "pose":
         params = cascade.init(jax.random.key(0), TINY)
-        save_cascade(tmp_path / "runs" / "pose" / "model", params, TINY, training={})
+        save_fitted(tmp_path / "runs" / "pose" / "model", TrainedCascade(params, TINY, {}))
     if "data/lsp" in command:
         prepare = "datasets prepare lsp --source lsp_dataset --out data --processes 1"
         assert cli.main(prepare.split()) == 0

@@ -8,7 +8,7 @@ Three phases: the coarse net; the fine net and the spatial model with the coarse
 the training split is learned from; a part of it, or the data set's validation split, chooses the checkpoint.
 
 Writes into ``--out``: ``model.npz`` and ``model.json``, the best model in half precision
-(`convcorr_jax.pose.saved`); ``checkpoints``, the latest and the best; ``metrics.jsonl`` and ``curves.png``;
+(`convcorr_jax.pose.trained`); ``checkpoints``, the latest and the best; ``metrics.jsonl`` and ``curves.png``;
 ``result.json``. A run that was killed goes on from its latest checkpoint to the same weights, bit for bit on as
 many devices, up to rounding on others.
 """
@@ -27,12 +27,12 @@ import numpy as np
 
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import make_folder, write_image, write_json
+from convcorr_jax.io import make_folder, save_fitted, write_image, write_json
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import Architecture, Cascade, DType, Pooling, flic, mpii, small
 from convcorr_jax.pose.batch import Batch
 from convcorr_jax.pose.objective import PHASES, Phase
-from convcorr_jax.pose.saved import save_cascade
+from convcorr_jax.pose.trained import TrainedCascade
 from convcorr_jax.report.figures import pixels
 from convcorr_jax.runtime import devices
 from convcorr_jax.runtime.checkpoint import Checkpoints, Saved, read_best
@@ -323,7 +323,7 @@ def write_results(out: Path, config: Config, given: Run, history: History, best:
         "pck": history.pck_of(best.step),
         "images_per_s": history.speeds,
     }
-    save_cascade(out / "model", best.params, given.architecture, training=facts)
+    save_fitted(out / "model", TrainedCascade(best.params, given.architecture, facts))
     write_image(out / "curves.png", pixels(curves(history.lines)))
     write_json(out / "result.json", facts)
 

@@ -43,14 +43,14 @@ class Pose:
         import numpy as np
 
         from convcorr_jax import coords
-        from convcorr_jax.io import read_image
+        from convcorr_jax.io import load_fitted, read_image
         from convcorr_jax.pose import cascade
         from convcorr_jax.pose.framing import framed
-        from convcorr_jax.pose.saved import PERSON, load_cascade
+        from convcorr_jax.pose.trained import PERSON, TrainedCascade
         from convcorr_jax.report.skeleton import skeleton
 
         photograph = read_image(self.photograph)
-        model = load_cascade(self.model or PERSON)
+        model = load_fitted(self.model or PERSON, TrainedCascade)
         box = as_box(self.box)
         image, to_frame = framed(photograph, box, model.architecture.input_size)
         torso = np.full((1, 2), np.nan)

@@ -10,12 +10,12 @@ from PIL import Image as PillowImage
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.official import lsp
-from convcorr_jax.io import read_image
+from convcorr_jax.io import load_fitted, read_image, save_fitted
 from convcorr_jax.io.points import read_points
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import small
 from convcorr_jax.pose.framing import framed
-from convcorr_jax.pose.saved import PERSON, load_cascade, save_cascade
+from convcorr_jax.pose.trained import PERSON, TrainedCascade
 from tests.builders.leeds_tree import UPRIGHT
 from tests.cli.test_align import assert_refused, run
 
@@ -34,7 +34,7 @@ PARAMS = cascade.init(jax.random.key(2), TINY)
 @pytest.fixture
 def folder(tmp_path):
     PillowImage.fromarray(PHOTOGRAPH).save(tmp_path / "photo.png")
-    save_cascade(tmp_path / "model", PARAMS, TINY, training={})
+    save_fitted(tmp_path / "model", TrainedCascade(PARAMS, TINY, {}))
     return tmp_path
 
 
@@ -61,7 +61,7 @@ def test_joints_are_those_of_the_cascade_in_pixels_of_the_photograph(folder, box
 def test_without_a_model_the_packages_own_is_used(folder):
     ended = run("pose", folder / "photo.png", "--out", folder / "pose.png")
     assert (ended.status, ended.err) == (0, "")
-    model = load_cascade(PERSON)
+    model = load_fitted(PERSON, TrainedCascade)
     image, to_frame = framed(PHOTOGRAPH, None, model.architecture.input_size)
     nowhere = np.full((1, 2), np.nan, np.float32)
     expected = cascade.predict(model.params, image[None], nowhere, architecture=model.architecture)

@@ -10,9 +10,10 @@ import pytest
 from convcorr_jax import coords
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import load_fitted, save_fitted
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import small
-from convcorr_jax.pose.saved import load_cascade, save_cascade
+from convcorr_jax.pose.trained import TrainedCascade
 from convcorr_jax.report.sections import pose as pose_sections
 from convcorr_jax.tasks.pose.examples import prepare, read_people
 from eval import pose
@@ -33,7 +34,8 @@ def run(tmp_path_factory):
     """The script's folder, with the model in it."""
     folder = tmp_path_factory.mktemp("pose")
     params = cascade.init(jax.random.key(3), TINY)
-    save_cascade(folder / "model", params, TINY, training={"dataset": "rendered", "people": 3})
+    facts = {"dataset": "rendered", "people": 3}
+    save_fitted(folder / "model", TrainedCascade(params, TINY, facts))
     config = pose.Config(folder / "model.npz", rendered_train=TRAINED, batch=4, out=folder / "out")
     assert pose.main(config) == folder / "out" / "result.json"
     return folder
@@ -41,7 +43,7 @@ def run(tmp_path_factory):
 
 def by_hand(folder) -> dict[str, dict[str, float]]:
     """PCK of each person and joint by loops."""
-    model = load_cascade(folder / "model")
+    model = load_fitted(folder / "model", TrainedCascade)
     people = prepare(read_people("rendered", part="test", rendered=TRAINED), TINY)
     right = {"coarse": [], "cascade": []}
     for row, record in enumerate(people.records):

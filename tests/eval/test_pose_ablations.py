@@ -13,7 +13,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import write_image, write_json
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import small
-from convcorr_jax.pose.saved import SavedCascade
+from convcorr_jax.pose.trained import TrainedCascade
 from convcorr_jax.report.sections import pose as pose_sections
 from convcorr_jax.runtime.runlog import write_run
 from eval import pose, pose_ablations
@@ -55,7 +55,7 @@ def trained(monkeypatch) -> list[pose_cascade.Config]:
 
     monkeypatch.setattr(pose_cascade, "main", train)
     monkeypatch.setattr(pose, "main", test)
-    monkeypatch.setattr(pose_ablations, "load_cascade", lambda path: path)
+    monkeypatch.setattr(pose_ablations, "load_fitted", lambda path, _: path)
     monkeypatch.setattr(pose_ablations, "forward_ms", lambda model: TIMES)
     return configs
 
@@ -121,6 +121,6 @@ def test_every_part_takes_its_time(monkeypatch):
         fine_features=4,
     )
     params = cascade.init(jax.random.key(0), architecture)
-    times = pose_ablations.forward_ms(SavedCascade(params, architecture, {}))
+    times = pose_ablations.forward_ms(TrainedCascade(params, architecture, {}))
     assert list(times) == ["coarse", "fine", "cascade"]
     assert min(times.values()) > 0

@@ -17,9 +17,9 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from convcorr_jax.coords import Size
 from convcorr_jax.errors import InputError, NumericalError
-from convcorr_jax.io import read_image
+from convcorr_jax.io import load_fitted, read_image
 from convcorr_jax.pose import architecture
-from convcorr_jax.pose.saved import load_cascade
+from convcorr_jax.pose.trained import TrainedCascade
 from convcorr_jax.runtime import checkpoint
 from convcorr_jax.tasks.pose.examples import read_people
 from tests.builders.people import write_people
@@ -136,7 +136,7 @@ def test_a_run_writes_what_it_says(trained):
     assert result["validated"] == 2
     assert result["left_out"] == 0
     assert set(result["pck"]) == {"cascade", "coarse"}
-    saved = load_cascade(trained / "model")
+    saved = load_fitted(trained / "model", TrainedCascade)
     assert saved.architecture.name == "tiny"
     assert saved.training["best_step"] == result["best_step"]
     assert read_image(trained / "curves.png").shape[1] > 400
@@ -167,7 +167,7 @@ def test_the_best_checkpoint_is_the_model(trained):
     means = [np.mean(list(one["pck"]["cascade"].values())) for one in scores]
     assert best.metric == pytest.approx(max(means))
     half = jax.tree.map(lambda leaf: np.float32(np.float16(leaf)), best.params)
-    chex.assert_trees_all_equal(load_cascade(trained / "model").params, half)
+    chex.assert_trees_all_equal(load_fitted(trained / "model", TrainedCascade).params, half)
 
 
 # The run of the fixture, which kills itself at its nth batch.
@@ -245,7 +245,7 @@ def test_two_hosts_train_one_cascade(people, trained, compiled, tmp_path):
     found, expected = (checkpoint.read_best(out / "checkpoints") for out in (tmp_path, trained))
     assert found.step == expected.step
     chex.assert_trees_all_close(found.params, expected.params, rtol=1e-3, atol=1e-5)
-    assert load_cascade(tmp_path / "model").architecture.name == "tiny"
+    assert load_fitted(tmp_path / "model", TrainedCascade).architecture.name == "tiny"
 
 
 def test_a_finished_run_trains_no_more(people, trained, monkeypatch):

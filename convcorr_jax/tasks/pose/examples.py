@@ -92,7 +92,7 @@ def read_people(
         split, count = ("test", rendered // 4) if part == "test" else ("train", rendered)
         records = list(synthetic.instances("person", split=split, count=count))
     else:
-        records = list(opening.read_records(dataset, data_root))
+        records = list(opening.read_records(dataset, data_root=data_root))
     records = [one for one in records if one.category == "person" and one.names]
     learning = [one for one in records if one.split == "train"]
     validating = [one for one in records if one.split in _VALIDATION_SPLITS]

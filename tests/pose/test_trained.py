@@ -12,10 +12,10 @@ import pytest
 from convcorr_jax import coords
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import write_json
+from convcorr_jax.io import load_fitted, save_fitted, write_json
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import small
-from convcorr_jax.pose.saved import PERSON, load_cascade, save_cascade
+from convcorr_jax.pose.trained import PERSON, TrainedCascade
 from convcorr_jax.tasks.pose.examples import prepare, read_people
 from convcorr_jax.tasks.pose.validation import find_joints, score
 from tests.builders.genuine import genuine
@@ -35,12 +35,12 @@ def params():
 
 @pytest.fixture
 def saved(tmp_path, params):
-    save_cascade(tmp_path / "model.v2", params, TINY, training={"pck": 0.5})
+    save_fitted(tmp_path / "model.v2", TrainedCascade(params, TINY, {"pck": 0.5}))
     return tmp_path / "model.v2.npz"
 
 
 def test_a_cascade_comes_back_to_three_digits(saved, params):
-    found = load_cascade(saved)
+    found = load_fitted(saved, TrainedCascade)
     assert found.architecture == TINY
     assert found.training == {"pck": 0.5}
     chex.assert_trees_all_close(found.params, params, rtol=1e-3, atol=1e-6)
@@ -49,7 +49,7 @@ def test_a_cascade_comes_back_to_three_digits(saved, params):
 
 
 def test_it_is_read_by_either_name_and_predicts(saved, params):
-    found = load_cascade(saved.with_suffix(".json"))
+    found = load_fitted(saved.with_suffix(".json"), TrainedCascade)
     images = np.zeros((1, *TINY.input_size, 3), np.uint8)
     images[0, 40:60, 50:80] = 200
     torso = np.full((1, 2), 64, np.float32)
@@ -62,7 +62,7 @@ def test_it_is_read_by_either_name_and_predicts(saved, params):
 def test_what_half_precision_cannot_hold_is_refused(tmp_path, params):
     large = jax.tree.map(lambda leaf: leaf + jnp.float32(1e6), params)
     with pytest.raises(InputError, match=r"'coarse/.*' are not all finite in half precision"):
-        save_cascade(tmp_path / "model", large, TINY, training={})
+        save_fitted(tmp_path / "model", TrainedCascade(large, TINY, {}))
     assert not list(tmp_path.iterdir())
 
 
@@ -71,11 +71,11 @@ def test_parameters_of_another_architecture_are_refused(saved):
     told["architecture"]["features"] = [16, 8, 8]
     write_json(saved.with_suffix(".json"), told)
     with pytest.raises(InputError, match="is expected"):
-        load_cascade(saved)
+        load_fitted(saved, TrainedCascade)
 
 
 def test_the_package_brings_a_person_cascade():
-    found = load_cascade(PERSON)
+    found = load_fitted(PERSON, TrainedCascade)
     assert set(found.architecture.joints) == set(lsp.NAMES)
     assert PERSON.stat().st_size < 20_000_000
     card = PERSON.with_suffix(".md").read_text(encoding="utf-8")
@@ -86,7 +86,7 @@ def test_the_package_brings_a_person_cascade():
 
 def test_it_finds_genuine_people():
     """Of people that it did not learn from, and that did not choose it."""
-    model = load_cascade(PERSON)
+    model = load_fitted(PERSON, TrainedCascade)
     people = prepare(read_people(genuine("lspet"), part="test")[:100], model.architecture)
     found = find_joints(model.params, people, architecture=model.architecture, batch=50)
     scores = score(found, people, model.architecture.joints)
@@ -98,7 +98,7 @@ def test_it_finds_genuine_people():
 def test_a_damaged_description_is_refused(saved, text):
     saved.with_suffix(".json").write_text(text)
     with pytest.raises(InputError, match="is damaged, or is no pose cascade"):
-        load_cascade(saved)
+        load_fitted(saved, TrainedCascade)
 
 
 @pytest.mark.parametrize(("field", "value"), [("window", 4), ("levels", 0)])
@@ -108,13 +108,13 @@ def test_an_impossible_architecture_is_refused(saved, field, value):
     found["architecture"][field] = value
     told.write_text(json.dumps(found))
     with pytest.raises(InputError, match=rf"v2\.json: a pose cascade cannot have {field} {value}"):
-        load_cascade(saved)
+        load_fitted(saved, TrainedCascade)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"nowhere\.json does not exist"):
-        load_cascade(tmp_path / "nowhere")
+        load_fitted(tmp_path / "nowhere", TrainedCascade)
 
 
 def test_sizes_stay_sizes(saved):
-    assert isinstance(load_cascade(saved).architecture.input_size, coords.Size)
+    assert isinstance(load_fitted(saved, TrainedCascade).architecture.input_size, coords.Size)
