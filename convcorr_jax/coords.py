@@ -211,3 +211,29 @@ def cell_grid(size: Sequence[int]) -> np.ndarray:
     height, width = size
     rows, columns = np.mgrid[:height, :width]
     return np.stack([columns, rows], axis=-1).astype(np.float32)
+
+
+def linear_weights(positions: AnyPoints, length: int) -> AnyPoints:
+    """Compute the matrix that interpolates linearly along an axis of ``length`` samples.
+
+    Row i holds ``max(0, 1 - |p_i - k|)`` for every sample k, where ``p_i`` is the position clipped to the range
+    of the samples. A field ``f[h, w]`` is read bilinearly on a grid as ``rows @ f @ columns.T``.
+
+    >>> linear_weights(np.array([0.25, 7.0]), 3)
+    array([[0.75, 0.25, 0.  ],
+           [0.  , 0.  , 1.  ]])
+
+    Args:
+        positions: ``[n]`` positions in units of samples, 0 at the first sample's centre. They are a NumPy or a
+            JAX array; NaN gives a row of NaN.
+        length: the number of samples.
+
+    Returns:
+        ``[n, length]`` weights, of the kind of ``positions``.
+    """
+    inside = positions.clip(0, length - 1)
+    return _hat(inside[:, None] - np.arange(length)[None])
+
+
+def _hat(distance):
+    return (1 - abs(distance)).clip(0)

@@ -113,23 +113,3 @@ def sample(
         for channel in np.moveaxis(field, -1, 0)
     ]
     return np.stack(channels, axis=-1)
-
-
-def linear_weights(
-    positions: Float[np.ndarray, " n"], length: int
-) -> Float[np.ndarray, "n length"]:
-    """Compute the matrix that interpolates linearly along an axis of ``length`` samples.
-
-    Row i holds ``max(0, 1 - |p_i - k|)`` for every sample k, where ``p_i`` is the position clipped to the range
-    of the samples. A field ``f[h, w]`` is read bilinearly on a grid as ``rows @ f @ columns.T``.
-
-    Args:
-        positions: positions in units of samples, 0 at the first sample's centre.
-        length: the number of samples.
-
-    >>> linear_weights(np.array([0.25, 7.0]), 3)
-    array([[0.75, 0.25, 0.  ],
-           [0.  , 0.  , 1.  ]])
-    """
-    distance = np.abs(positions.clip(0, length - 1)[:, None] - np.arange(length)[None])
-    return np.maximum(1 - distance, 0)
