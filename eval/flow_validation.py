@@ -66,7 +66,7 @@ def main(config: Config) -> Path:
         sets["lfpw68 train"] = _neighbors(_faces(config), weights)
     willow = None
     if _present("pf_willow", config.data_root):
-        fixed = opening.read_pairs("pf_willow", config.data_root)
+        fixed = opening.read_pairs("pf_willow", data_root=config.data_root)
         every = max(1, len(fixed.pairs) // config.pairs)
         pairs = np.array([(pair.source, pair.target) for pair in fixed.pairs[::every]])
         willow = (fixed.records, pairs)
@@ -112,13 +112,13 @@ def _validate(method: Method, grid, sets, willow, weights: Weights) -> dict[str,
 
 
 def _present(name: str, data_root: Path | None) -> bool:
-    return (roots.root(data_root) / name).is_dir()
+    return (roots.root_folder(data_root=data_root) / name).is_dir()
 
 
 def _faces(config: Config):
     """Training photographs: even ones play the test split, as many as asked for."""
     train = [
-        one for one in opening.read_records("lfpw68", config.data_root) if one.split == "train"
+        one for one in opening.read_records("lfpw68", data_root=config.data_root) if one.split == "train"
     ]
     even = [dataclasses.replace(one, split="test") for one in train[: 2 * config.faces : 2]]
     return (*train[1::2], *even)

@@ -134,7 +134,7 @@ class Task(NamedTuple):
 
 def _task(config: Config, weights: Weights) -> Task:
     if config.protocol != "neighbors":
-        fixed = opening.read_pairs(config.dataset, config.data_root)
+        fixed = opening.read_pairs(config.dataset, data_root=config.data_root)
         pairs = np.array([(pair.source, pair.target) for pair in fixed.pairs])
         groups = tuple(pair.subset for pair in fixed.pairs)
         keypoints = protocols.keypoints_of(fixed.records)
@@ -144,7 +144,7 @@ def _task(config: Config, weights: Weights) -> Task:
     if config.dataset == RENDERED:
         records = synthetic.every_category(train=config.rendered_train, test=config.rendered_test)
     else:
-        records = opening.read_records(config.dataset, config.data_root)
+        records = opening.read_records(config.dataset, data_root=config.data_root)
     near = protocols.neighborhoods(records, weights)
     groups = tuple(records[target].category for target in near.targets)
     keypoints = protocols.keypoints_of(records)

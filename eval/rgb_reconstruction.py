@@ -43,7 +43,7 @@ from convcorr_jax.runtime.runlog import write_run
 from convcorr_jax.runtime.script import run
 from convcorr_jax.runtime.stages import stage
 from convcorr_jax.shapes import Image
-from convcorr_jax.tasks.keypoints.categories import RENDERED
+from convcorr_jax.tasks.reading import RENDERED
 from convcorr_jax.tasks.variation_features import features, fingerprint, squares, variations_of
 
 PUBLISHED = {"images": 49_000, "mean_absolute_error": 0.12}

@@ -33,7 +33,7 @@ class List:
         from convcorr_jax.datasets import roots
         from convcorr_jax.datasets.catalogue import DATASETS
 
-        root = roots.root(self.data_root)
+        root = roots.root_folder(data_root=self.data_root)
         for one in DATASETS.values():
             counts = ", ".join(f"{count} {split}" for split, count in one.counts.items())
             size = f"; about {one.megabytes} MB to download" if one.megabytes else ""
@@ -118,7 +118,7 @@ class Check:
 
         if self.html is not None:
             check_writable(self.html)
-        folder = roots.find(self.name, self.data_root)
+        folder = roots.find_folder(self.name, data_root=self.data_root)
         dataset = DATASETS.get(folder.name)
         found = tuple(read_folder(folder, dataset=dataset))
         records = [one for one in found if isinstance(one, Record)]
@@ -161,7 +161,7 @@ class Show:
         if self.n < 1:
             raise InputError(f"--n is {self.n}; at least 1 is expected")
         check_writable(self.out)
-        records = read_records(self.name, self.data_root)
+        records = read_records(self.name, data_root=self.data_root)
         if not records:
             raise InputError(f"data set {self.name!r} has no records")
         count = min(self.n, len(records))

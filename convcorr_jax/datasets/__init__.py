@@ -1,18 +1,32 @@
 """Data sets as NumPy records; this room knows no model.
 
-`records` is what every data set becomes. `opening` reads a folder whatever its layout: an official
-release (`official`, listed in `catalogue`), a compact copy (`compact`), or what the `prepared` room
-wrote for TFDS. The `doctor` examines records. `synthetic` renders categories and
-`warped_photographs` makes pairs with exact flow, both from `photographs` that other packages install.
+`read_records` and `read_pairs` open a data set by name or path, whatever its layout: an official release
+(`official`, listed in `DATASETS`), a compact copy (`compact`), or what the `prepared` room wrote for TFDS.
+Every data set becomes a sequence of `Record`. `photographs` are those that other packages install.
+`predictions` and `ground_truth` are the two sides of a pose evaluation, from files alone.
+
+Importing this room imports no TFDS; the `prepared` room does.
 """
 
-from convcorr_jax import synthetic as synthetic
+from convcorr_jax.datasets import ground_truth as ground_truth
+from convcorr_jax.datasets import joint_orders as joint_orders
 from convcorr_jax.datasets import photographs as photographs
-from convcorr_jax.datasets import roots as roots
+from convcorr_jax.datasets import predictions as predictions
+from convcorr_jax.datasets.catalogue import DATASETS as DATASETS
+from convcorr_jax.datasets.catalogue import Archive as Archive
+from convcorr_jax.datasets.catalogue import DataSet as DataSet
+from convcorr_jax.datasets.fingerprint import fingerprint as fingerprint
+from convcorr_jax.datasets.opening import read_folder as read_folder
+from convcorr_jax.datasets.opening import read_pairs as read_pairs
+from convcorr_jax.datasets.opening import read_records as read_records
+from convcorr_jax.datasets.records import IGNORED_LABEL as IGNORED_LABEL
 from convcorr_jax.datasets.records import Absent as Absent
 from convcorr_jax.datasets.records import Pair as Pair
 from convcorr_jax.datasets.records import PairSet as PairSet
 from convcorr_jax.datasets.records import Record as Record
 from convcorr_jax.datasets.records import load_image as load_image
 from convcorr_jax.datasets.records import load_label_map as load_label_map
-from convcorr_jax.synthetic import warped_photographs as warped_photographs
+from convcorr_jax.datasets.roots import ROOT_VARIABLE as ROOT_VARIABLE
+from convcorr_jax.datasets.roots import find_folder as find_folder
+from convcorr_jax.datasets.roots import member_file as member_file
+from convcorr_jax.datasets.roots import root_folder as root_folder

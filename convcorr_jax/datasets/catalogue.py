@@ -48,6 +48,7 @@ class DataSet:
         homepage: where it is officially obtained.
         licence: what its terms say, or that none are stated.
         layout: what lies where in its folder.
+        markers: glob patterns; a folder in which one of them matches a path holds the official release.
         read: its records, from a folder of that layout.
         read_pairs: the pairs that its protocol fixes, where it has such.
         megabytes: about how much is downloaded, where that is known.
@@ -60,11 +61,23 @@ class DataSet:
     homepage: str
     licence: str
     layout: str
+    markers: tuple[str, ...]
     read: Read
     read_pairs: Callable[[Path], PairSet] | None = None
     megabytes: int | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     archives: tuple[Archive, ...] = ()
+
+    def is_release(self, folder: Path) -> bool:
+        """Return whether a folder holds the official release: a path that one of `markers` matches."""
+        return any(next(folder.glob(marker), None) is not None for marker in self.markers)
+
+
+def _halves(name: str) -> tuple[str, ...]:
+    """Return the markers of a collection of 300-W, whose folder may lie in another one."""
+    return tuple(
+        f"{folder}{half}" for folder in ("", f"{name}/") for half in ("trainset", "testset")
+    )
 
 
 _FLICKR = "photographs from Flickr under their owners' terms; research use"
@@ -78,6 +91,7 @@ _ALL = (
         homepage="http://www.cs.berkeley.edu/~lbourdev/poselets/voc2011_keypoints_Feb2012.tgz",
         licence=_FLICKR,
         layout="VOCdevkit/VOC2011 (or VOC2012) and annotations/<class>/<picture>_<n>.xml",
+        markers=("annotations/*/*.xml",),
         read=voc_keypoints.read,
         megabytes=1700,
     ),
@@ -87,6 +101,12 @@ _ALL = (
         homepage="http://host.robots.ox.ac.uk/pascal/VOC/voc2012/",
         licence=_FLICKR,
         layout="VOCdevkit/VOC2012 with ImageSets/Segmentation, JPEGImages and SegmentationClass",
+        markers=(
+            "ImageSets/Segmentation",
+            "VOC2012",
+            "VOCdevkit/VOC2012",
+            "TrainVal/VOCdevkit/VOC2012",
+        ),
         read=voc_segmentation.read,
         megabytes=1907,
         counts={"train": 1464, "val": 1449},
@@ -103,6 +123,7 @@ _ALL = (
         homepage="http://www.ifp.illinois.edu/~vuongle2/helen/",
         licence=_FLICKR,
         layout="annotation/<n>.txt, trainnames.txt, testnames.txt and the pictures in folders beside",
+        markers=("annotation/*.txt", "trainnames.txt", "testnames.txt"),
         read=helen.read,
         counts={"train": 2000, "test": 330},
     ),
@@ -112,6 +133,7 @@ _ALL = (
         homepage="https://ibug.doc.ic.ac.uk/resources/facial-point-annotations/",
         licence=_IBUG,
         layout="trainset and testset of <picture>.jpg and <picture>.pts",
+        markers=_halves("helen"),
         read=helen.read_68,
         counts={"train": 2000, "test": 330},
     ),
@@ -121,6 +143,7 @@ _ALL = (
         homepage="https://neerajkumar.org/databases/lfpw/",
         licence="none stated; photographs found on the web",
         layout="kbvt_lfpw_v1_train.csv, kbvt_lfpw_v1_test.csv, and the pictures in train and test",
+        markers=("kbvt_lfpw_v1_train.csv", "kbvt_lfpw_v1_test.csv"),
         read=lfpw.read,
         counts={"train": 1132, "test": 300},
     ),
@@ -130,6 +153,7 @@ _ALL = (
         homepage="https://ibug.doc.ic.ac.uk/resources/facial-point-annotations/",
         licence=_IBUG,
         layout="trainset and testset of <picture>.png and <picture>.pts",
+        markers=_halves("lfpw"),
         read=lfpw.read_68,
         counts={"train": 811, "test": 224},
     ),
@@ -139,6 +163,7 @@ _ALL = (
         homepage="https://ibug.doc.ic.ac.uk/resources/300-W/",
         licence=_IBUG,
         layout="any of afw, helen, lfpw, ibug and 300W, with pictures and .pts files side by side",
+        markers=tuple(three_hundred_w.SUBSETS),
         read=three_hundred_w.read,
         counts={
             "train": 3148,
@@ -154,6 +179,7 @@ _ALL = (
         homepage="http://vis-www.cs.umass.edu/lfw/",
         licence="none stated; news photographs of named persons, research use",
         layout="lfw_attributes.txt and lfw/<Person_Name>/<Person_Name>_<nnnn>.jpg",
+        markers=("lfw_attributes.txt",),
         read=lfw.read,
         megabytes=172,
         counts={"all": 13143},
@@ -167,6 +193,7 @@ _ALL = (
         homepage="http://mmlab.ie.cuhk.edu.hk/projects/TCDCN.html",
         licence=_NONE_STATED,
         layout="training.txt, testing.txt and the folders lfw_5590, net_7876 and AFLW",
+        markers=("training.txt", "testing.txt"),
         read=mtfl.read,
         counts={"train": 10000, "test": 2995},
     ),
@@ -176,6 +203,7 @@ _ALL = (
         homepage="https://www.image-net.org/download.php",
         licence="non-commercial research and education, after registration",
         layout="<wnid>/<picture>.JPEG; or the pictures with the development kit, or with val.txt",
+        markers=imagenet.MARKERS,
         read=imagenet.read,
         megabytes=6432,
         counts={"val": 50000},
@@ -192,6 +220,7 @@ _ALL = (
         homepage="https://bensapp.github.io/flic-dataset.html",
         licence="none stated; frames of films",
         layout="examples.mat and images",
+        markers=("examples.mat", "FLIC/examples.mat"),
         read=flic.read,
         megabytes=286,
         counts={"train": 3987, "test": 1016},
@@ -205,6 +234,7 @@ _ALL = (
         homepage="http://human-pose.mpi-inf.mpg.de/",
         licence="annotations under the Simplified BSD licence; frames for research",
         layout="mpii_human_pose_v1_u12_1.mat (or its .h5 or .json forms) and images",
+        markers=mpii.MARKERS,
         read=mpii.read,
         megabytes=12900,
     ),
@@ -214,6 +244,7 @@ _ALL = (
         homepage="https://sam.johnson.io/research/lsp.html",
         licence=_NONE_STATED,
         layout="joints.mat and images/im0001.jpg ...",
+        markers=("joints.mat",),
         read=lsp.read,
         counts={"train": 1000, "test": 1000},
     ),
@@ -223,6 +254,7 @@ _ALL = (
         homepage="https://sam.johnson.io/research/lspet.html",
         licence=_NONE_STATED,
         layout="joints.mat and images/im00001.jpg ...",
+        markers=("joints.mat",),
         read=lsp.read,
         counts={"train": 10000},
     ),
@@ -233,6 +265,7 @@ _ALL = (
         homepage="https://www.di.ens.fr/willow/research/proposalflow/",
         licence=_NONE_STATED,
         layout="ten folders, such as car(G), of <picture>.png and <picture>.mat",
+        markers=tuple(f"{folder}{subset}" for folder in ("", "*/") for subset in pf_willow.SUBSETS),
         read=pf_willow.read,
         read_pairs=pf_willow.read_pairs,
     ),
@@ -242,6 +275,7 @@ _ALL = (
         homepage="https://www.di.ens.fr/willow/research/proposalflow/",
         licence=_NONE_STATED,
         layout="JPEGImages, Annotations/<class>/<picture>.mat, and lists <split>_pairs_pf_pascal.csv",
+        markers=("Annotations", "PF-dataset-PASCAL/Annotations"),
         read=pf_pascal.read,
         read_pairs=pf_pascal.read_pairs,
     ),
@@ -251,6 +285,7 @@ _ALL = (
         homepage="https://cvlab.postech.ac.kr/research/SPair-71k/",
         licence=_NONE_STATED,
         layout="SPair-71k with JPEGImages, ImageAnnotation, PairAnnotation and Layout",
+        markers=("ImageAnnotation", "SPair-71k/ImageAnnotation"),
         read=spair.read,
         read_pairs=spair.read_pairs,
         megabytes=227,

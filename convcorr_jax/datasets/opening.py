@@ -1,55 +1,105 @@
-"""The records of a data set's folder, given by name or by path, whatever its layout.
+"""Opening a data set's folder by its name or path, whatever its layout.
 
-A folder may be what ``convcorr datasets prepare`` or a builder of TFDS wrote (the folder itself, or a
-version in it), a compact copy, or the official release of a catalogued data set under its catalogue
-name.
+A folder is read as the first of these that it is:
+
+1. a prepared data set, written by ``convcorr datasets prepare`` or by a builder of TFDS: in the folder itself
+   or in folders of versions, such as ``1.0.0``, of which the latest is read;
+2. an official release: the folder has the name of a catalogued data set and holds the release's files
+   (`DataSet.is_release`), whatever else is in it;
+3. a compact copy (`convcorr_jax.datasets.compact`).
+
+A folder with the name of a catalogued data set that is none of them goes to the reader of the official release,
+whose error says what is missing.
 """
 
 import re
-import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from convcorr_jax.datasets import roots
+from convcorr_jax.datasets import compact, roots
 from convcorr_jax.datasets.catalogue import DATASETS, DataSet
-from convcorr_jax.datasets.compact import (
-    camvid,
-    face_landmarks,
-    imagenet,
-    lfw_attributes,
-    lspet,
-    pf_willow,
-)
 from convcorr_jax.datasets.records import Absent, PairSet, Record
 from convcorr_jax.errors import InputError
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
-class _Layout(NamedTuple):
-    is_here: Callable[[Path], bool]
-    read: Callable[[Path], Iterable[Record | Absent]]
+def read_folder(folder: Path, *, dataset: DataSet | None = None) -> Iterable[Record | Absent]:
+    """Read what a folder holds, in a fixed order, and lazily where the layout allows.
+
+    Args:
+        folder: the data set's folder.
+        dataset: the data set whose official release the folder may hold.
+
+    Raises:
+        InputError: the layout is unknown, or a file is missing or damaged.
+    """
+    folder = _latest_version(folder)
+    if _is_prepared(folder):
+        return _read_prepared(folder)
+    if dataset is not None and dataset.is_release(folder):
+        return dataset.read(folder)
+    if (read_compact := compact.find_reader(folder)) is not None:
+        return read_compact(folder)
+    if dataset is not None:
+        return dataset.read(folder)
+    raise InputError(
+        f"{folder} is laid out as no data set that is known; a prepared folder, a compact copy, or an "
+        f"official release in a folder named as one of {', '.join(DATASETS)} is expected"
+    )
 
 
-def _has_arrays(*wanted: str) -> Callable[[Path], bool]:
-    """Whether a folder's ``annotations.npz`` holds these arrays."""
+def read_records(
+    name_or_path: str | Path, *, data_root: str | Path | None = None
+) -> Sequence[Record]:
+    """Read all records of a data set.
 
-    def is_here(folder: Path) -> bool:
-        try:
-            with zipfile.ZipFile(folder / "annotations.npz") as archive:
-                return {f"{name}.npy" for name in wanted} <= set(archive.namelist())
-        except (OSError, zipfile.BadZipFile):
-            return False
+    The records of a prepared folder are read from disk whenever they are indexed. Annotations that make no
+    record are skipped; ``convcorr datasets check`` lists them.
 
-    return is_here
+    Args:
+        name_or_path: the name of a folder under the data root, or the path of a folder.
+        data_root: the folder of data sets; by default that of `roots.root_folder`.
+
+    Raises:
+        InputError: the folder does not exist, its layout is unknown, or a file is missing or damaged.
+    """
+    folder = roots.find_folder(name_or_path, data_root=data_root)
+    if _is_prepared(version := _latest_version(folder)):
+        return _read_prepared(version)
+    entries = read_folder(folder, dataset=DATASETS.get(folder.name))
+    return tuple(entry for entry in entries if isinstance(entry, Record))
 
 
-def _has_file(name: str) -> Callable[[Path], bool]:
-    return lambda folder: (folder / name).is_file()
+def read_pairs(name_or_path: str | Path, *, data_root: str | Path | None = None) -> PairSet:
+    """Read the records and the fixed pairs of a data set.
+
+    Args:
+        name_or_path: the name of a folder under the data root, or the path of a folder.
+        data_root: the folder of data sets; by default that of `roots.root_folder`.
+
+    Raises:
+        InputError: the folder does not exist, has no fixed pairs, or a file is missing or damaged.
+    """
+    folder = roots.find_folder(name_or_path, data_root=data_root)
+    dataset = DATASETS.get(folder.name)
+    is_release = dataset is not None and dataset.is_release(folder)
+    if compact.has_pairs(folder) and not is_release:
+        return compact.read_pairs(folder)
+    if dataset is None or dataset.read_pairs is None:
+        with_pairs = [entry.name for entry in DATASETS.values() if entry.read_pairs is not None]
+        raise InputError(
+            f"{folder} has no fixed pairs; a compact copy of PF-WILLOW, or an official release in a "
+            f"folder named as one of {', '.join(with_pairs)} is expected"
+        )
+    return dataset.read_pairs(folder)
 
 
-def _read_tfds(folder: Path) -> Sequence[Record]:
+def _is_prepared(folder: Path) -> bool:
+    return (folder / "dataset_info.json").is_file()
+
+
+def _read_prepared(folder: Path) -> Sequence[Record]:
     # TFDS is an extra, and takes a second to import.
     from convcorr_jax.datasets import prepared
     from convcorr_jax.datasets.prepared import foreign
@@ -59,85 +109,12 @@ def _read_tfds(folder: Path) -> Sequence[Record]:
     return tuple(foreign.read(folder))
 
 
-def _is_of_tfds(folder: Path) -> bool:
-    return (folder / "dataset_info.json").is_file()
-
-
-_LAYOUTS = (
-    _Layout(_is_of_tfds, _read_tfds),
-    _Layout(_has_arrays("landmarks", "attributes"), lfw_attributes.read),
-    _Layout(_has_arrays("landmarks"), face_landmarks.read),
-    _Layout(_has_arrays("joints"), lspet.read),
-    _Layout(_has_file("annotations.json"), pf_willow.read),
-    _Layout(_has_file("meta.json"), camvid.read),
-    _Layout(_has_file("images.zip"), imagenet.read_archive),
-    _Layout(imagenet.is_sample, imagenet.read_sample),
-)
-
-
-def read_folder(folder: Path, *, dataset: DataSet | None = None) -> Iterable[Record | Absent]:
-    """What a folder holds, in a fixed order; read lazily where its layout allows.
-
-    Args:
-        folder: the data set's.
-        dataset: what it is when its layout is not one of ours: an official release.
-
-    Raises:
-        InputError: the layout is not known, or as the reader of its layout.
-    """
-    folder = _latest_version(folder)
-    for layout in _LAYOUTS:
-        if layout.is_here(folder):
-            return layout.read(folder)
-    if dataset is not None:
-        return dataset.read(folder)
-    raise InputError(
-        f"{folder} is laid out as no data set that is known; a prepared folder, a compact copy, or an "
-        f"official release in a folder named as one of {', '.join(DATASETS)} is expected"
-    )
-
-
-def read_records(name_or_path: str | Path, data_root: Path | None = None) -> Sequence[Record]:
-    """All records of a data set that is found by name under the data root, or by path.
-
-    Those of a prepared folder are read from it whenever they are asked for. Annotations that make no
-    record are passed over; ``convcorr datasets check`` lists them.
-
-    Raises:
-        InputError: it is not there, or as `read_folder`.
-    """
-    folder = roots.find(name_or_path, data_root)
-    if _is_of_tfds(version := _latest_version(folder)):
-        return _read_tfds(version)
-    found = read_folder(folder, dataset=DATASETS.get(folder.name))
-    return tuple(one for one in found if isinstance(one, Record))
-
-
-def read_pairs(name_or_path: str | Path, data_root: Path | None = None) -> PairSet:
-    """The records and fixed pairs of a data set that is found by name or by path.
-
-    Raises:
-        InputError: it is not there, has no fixed pairs, or as its reader.
-    """
-    folder = roots.find(name_or_path, data_root)
-    if _has_file("annotations.json")(folder):
-        return pf_willow.read_pairs(folder)
-    dataset = DATASETS.get(folder.name)
-    if dataset is None or dataset.read_pairs is None:
-        with_pairs = [one.name for one in DATASETS.values() if one.read_pairs is not None]
-        raise InputError(
-            f"{folder} has no fixed pairs; a compact copy of PF-WILLOW, or an official release in a "
-            f"folder named as one of {', '.join(with_pairs)} is expected"
-        )
-    return dataset.read_pairs(folder)
-
-
 def _latest_version(folder: Path) -> Path:
-    """The prepared version in a folder, as TFDS lays versions out; the folder itself if there is none."""
+    """Return the folder of the latest prepared version in a folder; the folder itself if there is none."""
     versions = [
         path
         for path in folder.glob("*.*.*")
-        if _VERSION.fullmatch(path.name) is not None and _is_of_tfds(path)
+        if _VERSION.fullmatch(path.name) is not None and _is_prepared(path)
     ]
     return max(versions, key=_version_number, default=folder)
 

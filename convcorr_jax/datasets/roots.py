@@ -1,48 +1,71 @@
-"""Where prepared data sets lie, and which file names in them are trusted."""
+"""The folder of data sets, and the file names in annotations that are trusted."""
 
 import os
+import sys
 from pathlib import Path, PurePosixPath
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import check_file
 
 ROOT_VARIABLE = "CONVCORR_DATA"
-# Prepared data shared between several checkouts lies beside them.
-_BESIDE_CHECKOUT = Path(__file__).resolve().parents[3] / "shared" / "data"
+"""The environment variable that names the folder of data sets."""
+
+# The environment variable of the user's data folder, and where the folder is under the home folder without it.
+_USER_DATA = {
+    "win32": ("LOCALAPPDATA", "AppData/Local"),
+    "darwin": (None, "Library/Application Support"),
+}
 
 
-def root(data_root: str | Path | None = None) -> Path:
-    """The folder of prepared data sets: the argument, else ``$CONVCORR_DATA``, else a default.
+def root_folder(*, data_root: str | Path | None = None) -> Path:
+    """Return the folder that holds data sets, each in a folder of its own.
 
-    The default is ``../shared/data`` beside the checkout that this package runs from.
-    """
-    return Path(data_root or os.environ.get(ROOT_VARIABLE) or _BESIDE_CHECKOUT)
-
-
-def find(name_or_path: str | Path, data_root: str | Path | None = None) -> Path:
-    """The folder of a prepared data set, given by its name under the `root` or by its path.
+    That is ``data_root``, else the value of ``$CONVCORR_DATA``, else ``convcorr_jax`` in the user's data
+    folder: ``$XDG_DATA_HOME`` or ``~/.local/share``, on macOS ``~/Library/Application Support``, on Windows
+    ``%LOCALAPPDATA%``.
 
     Raises:
-        InputError: neither is a folder; the sentence says where it was looked for.
+        InputError: neither is set, and the user has no home folder.
     """
-    candidates = [root(data_root) / name_or_path, Path(name_or_path)]
+    chosen = data_root or os.environ.get(ROOT_VARIABLE)
+    return Path(chosen) if chosen else _user_data_folder() / "convcorr_jax"
+
+
+def _user_data_folder() -> Path:
+    variable, default = _USER_DATA.get(sys.platform, ("XDG_DATA_HOME", ".local/share"))
+    chosen = Path(os.environ.get(variable, "")) if variable else Path()
+    # The XDG base directory specification ignores relative paths.
+    if chosen.is_absolute():
+        return chosen
+    try:
+        return Path.home() / default
+    except RuntimeError as error:
+        raise InputError(f"{error}; set {ROOT_VARIABLE} to the folder of data sets") from error
+
+
+def find_folder(name_or_path: str | Path, *, data_root: str | Path | None = None) -> Path:
+    """Return the folder of a data set, which its name under the `root_folder` or its path states.
+
+    Raises:
+        InputError: neither is a folder; the message lists both.
+    """
+    candidates = [root_folder(data_root=data_root) / name_or_path, Path(name_or_path)]
     for candidate in candidates:
         if candidate.is_dir():
             return candidate
     places = " nor ".join(dict.fromkeys(str(candidate) for candidate in candidates))
     neither = "neither " if " nor " in places else ""
     raise InputError(
-        f"data set {str(name_or_path)!r} was not found: {neither}{places} is a folder; give the "
+        f"data set {str(name_or_path)!r} was not found: {neither}{places} is a folder; state the "
         f"data root, or set {ROOT_VARIABLE}"
     )
 
 
-def member(folder: Path, name: str) -> Path:
-    """The file that an annotation names by a path relative to the data set's folder.
+def member_file(folder: Path, name: str) -> Path:
+    """Return the path of a file that an annotation names relative to the data set's folder.
 
     Raises:
-        InputError: the name is absolute or leads out of the folder, or the file is missing or
-        empty.
+        InputError: the name is absolute or leads out of the folder, or the file is missing or empty.
     """
     relative = PurePosixPath(name)
     if relative.is_absolute() or ".." in relative.parts or "\\" in name or not name.isprintable():

@@ -13,7 +13,7 @@ from convcorr_jax.datasets import opening
 from convcorr_jax.datasets.records import Record, load_image
 from convcorr_jax.descriptors.views import BOX_MARGIN, view
 from convcorr_jax.errors import InputError
-from convcorr_jax.tasks.keypoints.categories import RENDERED
+from convcorr_jax.tasks.reading import RENDERED
 
 TILT = "tilt_degrees"
 EYES = ("left_eye", "right_eye")
@@ -75,7 +75,7 @@ def read_faces(
             for one in synthetic.instances("face", split=split, count=count)
         ]
     else:
-        records = list(opening.read_records(dataset, data_root))
+        records = list(opening.read_records(dataset, data_root=data_root))
     said = [_attributes(one) for one in records]
     known = [name for name in said[0] if all(name in one for one in said)] if said else []
     names = tuple(attributes or known)

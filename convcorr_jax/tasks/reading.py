@@ -53,8 +53,8 @@ def read(
         return [_unannotated(one) for one in photographs.photographs()]
     if source in COLLECTIONS:
         folders = COLLECTIONS[str(source)]
-        return [one for name in folders for one in opening.read_records(name, data_root)]
-    return opening.read_records(source, data_root)
+        return [one for name in folders for one in opening.read_records(name, data_root=data_root)]
+    return opening.read_records(source, data_root=data_root)
 
 
 def _unannotated(photograph: photographs.Photograph) -> Record:

@@ -20,14 +20,28 @@ UPRIGHT = np.array(
 
 
 def write_lsp(folder: Path, *, count: int = 4) -> Path:
-    """Write ``joints.mat`` and the images; every person stands a little elsewhere."""
+    """Write LSP's ``joints.mat`` and images; each person stands at a slightly different place."""
     rng = np.random.default_rng(0)
     points = UPRIGHT + rng.uniform(-4, 4, (count, 1, 2))
     hidden = np.zeros((count, 14, 1))
     joints = np.concatenate([points, hidden], axis=-1)
     write(folder / "joints.mat", {"joints": joints.transpose(2, 1, 0)})
-    (folder / "images").mkdir()
+    _write_images(folder, count, "im{:04}.jpg", rng)
+    return folder
+
+
+def write_lspet_release(folder: Path, *, count: int = 4) -> Path:
+    """Write LSPET's ``joints.mat``, in which all joints are visible, and images."""
+    rng = np.random.default_rng(0)
+    points = UPRIGHT + rng.uniform(-4, 4, (count, 1, 2))
+    joints = np.concatenate([points, np.ones((count, 14, 1))], axis=-1)
+    write(folder / "joints.mat", {"joints": joints.transpose(1, 2, 0)})
+    _write_images(folder, count, "im{:05}.jpg", rng)
+    return folder
+
+
+def _write_images(folder: Path, count: int, name: str, rng: np.random.Generator) -> None:
+    (folder / "images").mkdir(exist_ok=True)
     for number in range(1, count + 1):
         pixels = rng.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-        PillowImage.fromarray(pixels).save(folder / "images" / f"im{number:04}.jpg")
-    return folder
+        PillowImage.fromarray(pixels).save(folder / "images" / name.format(number))

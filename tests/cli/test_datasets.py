@@ -46,7 +46,7 @@ def test_prepared_records_are_those_of_the_release(release: Path, tmp_path: Path
     ]
     assert ended.err == ""
     for name in ("lsp", folder):
-        found = read_records(name, tmp_path / "out")
+        found = read_records(name, data_root=tmp_path / "out")
         expected = read_records(release)
         assert [one.source_id for one in found] == [one.source_id for one in expected]
         for one, other in zip(found, expected, strict=True):

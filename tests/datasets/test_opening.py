@@ -6,12 +6,22 @@ import pytest
 
 from convcorr_jax.datasets import opening, prepared
 from convcorr_jax.datasets.catalogue import DATASETS
+from convcorr_jax.datasets.official import pf_willow
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
+from tests.builders.compact_folders import (
+    write_attributes,
+    write_camvid,
+    write_faces,
+    write_imagenet_archive,
+    write_imagenet_sample,
+    write_lspet,
+    write_pf_willow,
+)
 from tests.builders.genuine import genuine
-from tests.builders.leeds_tree import write_lsp
-from tests.datasets.compact import test_imagenet, test_lfw_attributes
-from tests.datasets.compact.test_readers import write_faces, write_people, write_pf_willow
+from tests.builders.landmark_files import write_halves
+from tests.builders.leeds_tree import write_lsp, write_lspet_release
+from tests.builders.willow_tree import write_pf_willow_release
 
 # Records of each compact copy; of PF-WILLOW its distinct photographs.
 COMPACT_COPIES = {
@@ -30,28 +40,93 @@ COMPACT_COPIES = {
     ("write", "categories"),
     [
         (write_faces, ["face", "face"]),
-        (write_people, ["person", "person"]),
+        (write_lspet, ["person", "person"]),
         (write_pf_willow, ["winebottle", "winebottle"]),
-        (test_lfw_attributes.write, ["face", "face"]),
-        (lambda folder: test_imagenet.write_sample(folder, "n01440764_a.jpg"), ["n01440764"]),
-        (lambda folder: test_imagenet.write_archive(folder, "n01440764/a.jpg"), ["n01440764"]),
+        (write_attributes, ["face", "face"]),
+        (write_camvid, ["street"] * 3),
+        (lambda folder: write_imagenet_sample(folder, "n01440764_a.jpg"), ["n01440764"]),
+        (lambda folder: write_imagenet_archive(folder, "n01440764/a.jpg"), ["n01440764"]),
     ],
 )
 def test_compact_copies_are_told_apart(tmp_path: Path, write, categories: list[str]):
     (tmp_path / "anything").mkdir()
     write(tmp_path / "anything")
     for name, root in (("anything", tmp_path), (tmp_path / "anything", None)):
-        records = opening.read_records(name, root)
-        assert [one.category for one in records] == categories
+        records = opening.read_records(name, data_root=root)
+        assert [record.category for record in records] == categories
         assert load_image(records[0]).shape[:2] == records[0].size
 
 
 def test_an_official_release_is_known_by_its_name(tmp_path: Path):
     write_lsp(tmp_path / "lsp")
-    assert len(opening.read_records("lsp", tmp_path)) == 4
+    assert len(opening.read_records("lsp", data_root=tmp_path)) == 4
     (tmp_path / "lsp").rename(tmp_path / "people")
     with pytest.raises(InputError, match=r"people is laid out as no data set.*voc2011_keypoints"):
-        opening.read_records("people", tmp_path)
+        opening.read_records("people", data_root=tmp_path)
+
+
+COMPACT_WRITERS = {
+    "faces": write_faces,
+    "attributes": write_attributes,
+    "lspet": write_lspet,
+    "pf_willow": write_pf_willow,
+    "camvid": write_camvid,
+    "imagenet archive": lambda folder: write_imagenet_archive(folder, "n01440764/a.jpg"),
+    "imagenet sample": lambda folder: write_imagenet_sample(folder, "n01440764_a.jpg"),
+}
+RELEASE_WRITERS = {
+    "lsp": (write_lsp, "im0001.jpg"),
+    "lspet": (write_lspet_release, "im00001.jpg"),
+    "pf_willow": (write_pf_willow_release, "car(G)/a_1"),
+    "helen68": (write_halves, "trainset/image_0001"),
+    "lfpw68": (write_halves, "trainset/image_0001"),
+}
+
+
+@pytest.mark.parametrize("compact", COMPACT_WRITERS)
+@pytest.mark.parametrize("name", RELEASE_WRITERS)
+def test_an_official_release_goes_before_a_compact_copy_in_its_folder(
+    tmp_path: Path, name: str, compact: str
+):
+    folder = tmp_path / name
+    folder.mkdir()
+    COMPACT_WRITERS[compact](folder)
+    # Before the release is unpacked into it, the folder is a compact copy.
+    assert not DATASETS[name].is_release(folder)
+    copies = [record.source_id for record in opening.read_records(name, data_root=tmp_path)]
+    write, first_id = RELEASE_WRITERS[name]
+    write(folder)
+    assert DATASETS[name].is_release(folder)
+    records = opening.read_records(name, data_root=tmp_path)
+    assert records[0].source_id == first_id
+    assert first_id not in copies
+    read = next(iter(opening.read_folder(folder, dataset=DATASETS[name])))
+    assert read.source_id == first_id
+
+
+@pytest.mark.parametrize("name", ["lsp", "lspet"])
+def test_a_damaged_release_is_not_passed_over_for_a_compact_copy(tmp_path: Path, name: str):
+    write_lspet(tmp_path / name)
+    (tmp_path / name / "joints.mat").write_bytes(b"MATLAB")
+    with pytest.raises(InputError, match=r"joints\.mat is no MATLAB file"):
+        opening.read_records(name, data_root=tmp_path)
+
+
+def test_pairs_of_an_official_release_go_before_those_of_a_compact_copy(tmp_path: Path):
+    folder = tmp_path / "pf_willow"
+    write_pf_willow(folder)
+    assert len(opening.read_pairs(folder).pairs) == 2
+    write_pf_willow_release(folder)
+    assert {pair.subset for pair in opening.read_pairs(folder).pairs} == set(pf_willow.SUBSETS)
+    write_pf_willow(write_lsp(tmp_path / "lsp"))
+    with pytest.raises(InputError, match="has no fixed pairs"):
+        opening.read_pairs(tmp_path / "lsp")
+
+
+def test_a_folder_of_a_catalogued_name_without_its_files_says_what_is_missing(tmp_path: Path):
+    (tmp_path / "lsp").mkdir()
+    with pytest.raises(InputError, match=r"joints\.mat does not exist"):
+        opening.read_records("lsp", data_root=tmp_path)
 
 
 def test_the_latest_prepared_version_is_read(tmp_path: Path):
@@ -67,16 +142,30 @@ def test_the_latest_prepared_version_is_read(tmp_path: Path):
             description="a test",
             processes=1,
         )
-    assert len(opening.read_records("lsp", tmp_path / "out")) == 2
+    assert len(opening.read_records("lsp", data_root=tmp_path / "out")) == 2
+
+
+def test_a_prepared_version_goes_before_the_release_in_its_folder(tmp_path: Path):
+    source = write_lsp(tmp_path / "lsp")
+    prepared.prepare(
+        functools.partial(opening.read_folder, source, dataset=DATASETS["lsp"]),
+        source / "1.0.0",
+        name="lsp",
+        version="1.0.0",
+        description="a test",
+        processes=1,
+    )
+    (source / "images/im0001.jpg").unlink()
+    assert len(opening.read_records("lsp", data_root=tmp_path)) == 4
 
 
 def test_pairs_are_read_where_a_data_set_has_them(tmp_path: Path):
     write_pf_willow(tmp_path)
-    found = opening.read_pairs(tmp_path)
-    assert len(found.pairs) == 2
+    pair_set = opening.read_pairs(tmp_path)
+    assert len(pair_set.pairs) == 2
     np.testing.assert_array_equal(
-        [one.points for one in found.records],
-        [one.points for one in opening.read_records(tmp_path)],
+        [record.points for record in pair_set.records],
+        [record.points for record in opening.read_records(tmp_path)],
     )
 
 
@@ -87,7 +176,6 @@ def test_a_folder_without_pairs_says_which_have_them(tmp_path: Path):
 
 @pytest.mark.parametrize(("name", "count"), COMPACT_COPIES.items())
 def test_compact_copies_at_hand_are_read_by_name(name: str, count: int):
-    genuine(name)
-    records = opening.read_records(name)
+    records = opening.read_records(name, data_root=genuine(name).parent)
     assert len(records) == count
     assert load_image(records[-1]).shape[:2] == records[-1].size

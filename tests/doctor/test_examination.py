@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.compact import face_landmarks, lspet, pf_willow
+from convcorr_jax.datasets.compact import faces, lspet, pf_willow
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.doctor import CHANGES_SCORES, changes_scores, duplicates, examine, sides
-from convcorr_jax.doctor.glimpses import look
+from convcorr_jax.doctor.thumbnails import compute_thumbnails
 from tests.builders.genuine import genuine
 
 
 class ReadOnce(Sequence[Record]):
-    """Records that are made when they are asked for, and count how often they are."""
+    """Records that count how often each is read."""
 
     def __init__(self, records: Sequence[Record]):
         self.records, self.times = records, np.zeros(len(records), int)
@@ -30,31 +30,31 @@ class ReadOnce(Sequence[Record]):
         return self.records[index]
 
 
-def test_clean_data_has_nothing_and_is_read_once(faces: tuple[Record, ...], people):
+def test_clean_data_has_no_findings_and_is_read_once(faces: tuple[Record, ...], people):
     records = ReadOnce([*faces, *people])
-    seen: list[tuple[int, int]] = []
+    steps: list[tuple[int, int]] = []
     found = examine(
         records,
         official_counts={"train": 64, "test": 16},
-        progress=lambda done, total: seen.append((done, total)),
+        progress=lambda done, total: steps.append((done, total)),
     )
     assert found == ()
     assert not changes_scores(found)
     assert (records.times >= 1).all()
-    # The run-time type checker of the tests reads a few more.
+    # The run-time type checker of the tests reads a few records more.
     assert records.times.sum() < len(records) + 8
-    assert seen[-1] == (80, 80)
-    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert steps[-1] == (80, 80)
+    assert [done for done, _ in steps] == sorted(done for done, _ in seen)
 
 
-def test_pixels_are_not_kept(faces: tuple[Record, ...]):
-    annotations, glimpses = look(faces)
+def test_pixels_do_not_stay_in_memory(faces: tuple[Record, ...]):
+    annotations, thumbnails = compute_thumbnails(faces)
     assert all(record.image == b"" for record in annotations)
     assert all(record.label_map is None for record in annotations)
-    assert glimpses.thumbnails.nbytes <= 1024 * len(faces)
+    assert thumbnails.pixels.nbytes <= 1024 * len(faces)
 
 
-def test_what_changes_scores_comes_first(faces: tuple[Record, ...]):
+def test_findings_that_change_scores_come_first(faces: tuple[Record, ...]):
     bad = replace(faces[0], image=b"no image", split="val")
     found = examine(
         [*faces[1:], bad, faces[1]],
@@ -85,10 +85,10 @@ def test_the_known_duplicates_of_the_real_faces_are_found(name: str, listed: int
     known = set(listed_pairs(folder))
     assert len(known) == listed
     listed_names = set().union(*known)
-    every = face_landmarks.read(folder)
-    # Those listed, and a quarter of the others.
-    records = [r for i, r in enumerate(every) if i % 4 == 0 or r.source_id in listed_names]
-    findings = list(duplicates.near(*look(records)))
+    all_records = faces.read_landmarks(folder)
+    # The listed records, and a quarter of the others.
+    records = [r for i, r in enumerate(all_records) if i % 4 == 0 or r.source_id in listed_names]
+    findings = list(duplicates.near(*compute_thumbnails(records)))
     found = {frozenset(case.source_ids): finding for finding in findings for case in finding.cases}
     assert known <= set(found)
     split = {record.source_id: record.split for record in records}
@@ -97,15 +97,15 @@ def test_the_known_duplicates_of_the_real_faces_are_found(name: str, listed: int
     assert {found[pair].severity for pair in across} <= {CHANGES_SCORES}
 
 
-def test_the_real_people_have_hardly_a_false_duplicate():
-    """Near duplicates were taken out of this set; an eighth of it is enough for a test."""
+def test_the_real_people_have_no_false_duplicate():
+    """Near duplicates were removed from this set; an eighth of it is enough for a test."""
     records = lspet.read(genuine("lspet"))[::8]
-    assert sum(len(finding.cases) for finding in duplicates.near(*look(records))) == 0
+    assert sum(len(finding.cases) for finding in duplicates.near(*compute_thumbnails(records))) == 0
 
 
 @pytest.mark.parametrize("name", ["lfpw68", "helen68"])
 def test_exchanged_sides_of_real_faces_are_found_and_no_others(name: str, rng: np.random.Generator):
-    records = list(face_landmarks.read(genuine(name)))
+    records = list(faces.read_landmarks(genuine(name)))
     assert list(sides.swaps(records)) == []
     chosen = rng.choice(len(records), 20, replace=False)
     for index in chosen.tolist():

@@ -111,15 +111,13 @@ def test_bad_options_are_refused(options, sentence, tmp_path):
 
 
 def test_faces_of_another_mark_up_are_refused(tmp_path):
-    genuine("lfpw68")
-    some = {**FEW, "rendered_train": 4, "test": ("lfpw68",), "out": tmp_path}
+    some = {**FEW, "rendered_train": 4, "test": (str(genuine("lfpw68")),), "out": tmp_path}
     with pytest.raises(InputError, match="not marked up like those to learn from"):
         face_landmarks.main(face_landmarks.Config(**some))
 
 
 def test_compact_crops_are_their_own_frames():
-    genuine("lfpw68")
-    for record in read_faces(["lfpw68"], test=True, rendered=0).records[:40]:
+    for record in read_faces([str(genuine("lfpw68"))], test=True, rendered=0).records[:40]:
         frame = frame_of(record)
         # Cropped so when they were made, to about a pixel.
         np.testing.assert_allclose(

@@ -28,7 +28,7 @@ def record(split, labels, **changes):
 
 
 def scenes_of(monkeypatch, *records):
-    monkeypatch.setattr(opening, "read_records", lambda name, root: records)
+    monkeypatch.setattr(opening, "read_records", lambda name, **options: records)
     return read_scenes("farm")
 
 

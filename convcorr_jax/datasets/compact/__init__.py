@@ -1,5 +1,10 @@
-"""Compact copies of data sets: small images and one annotation file a folder, 0-based already.
+"""Compact copies of data sets: small images and one annotation file in a folder, with 0-based coordinates.
 
-One file a layout, each with `read`; `convcorr_jax.datasets.opening` tells the layouts apart. The
-official releases are read by `convcorr_jax.datasets.official`.
+These layouts are this project's own, one small reader each; `find_reader` tells them apart. A folder that holds
+an official release of a catalogued data set is never read as a compact copy (see
+`convcorr_jax.datasets.opening`).
 """
+
+from convcorr_jax.datasets.compact.layouts import find_reader as find_reader
+from convcorr_jax.datasets.compact.layouts import has_pairs as has_pairs
+from convcorr_jax.datasets.compact.pf_willow import read_pairs as read_pairs

@@ -1,11 +1,11 @@
-"""CamVid's street scenes with eleven classes, from a compact folder: one record a frame.
+"""CamVid's street scenes with eleven classes, from a compact folder: one record for each frame.
 
-The folder holds ``meta.json`` (``classes``, ``ignore_index`` and ``splits``, stems by split),
-``images/<stem>.jpg`` and ``masks/<stem>.png`` with the class's index from 0. In the records every
-index is one more, since 0 is background there and CamVid has none; unlabelled pixels stay 255.
+The folder holds ``meta.json`` (``classes``, ``ignore_index``, and ``splits``, which lists the file stems of
+every split), ``images/<stem>.jpg`` and ``masks/<stem>.png``, whose pixels hold the index of their class from 0.
+Records count classes from 1, since 0 is background and CamVid has none; unlabelled pixels are 255.
 
-Source: Brostow, Fauqueur, Cipolla, "Semantic object classes in video", PRL 2009; the classes and the
-split are those of Badrinarayanan, Kendall, Cipolla, "SegNet", PAMI 2017.
+Source: Brostow, Fauqueur, Cipolla, "Semantic object classes in video", PRL 2009; the classes and the split are
+those of Badrinarayanan, Kendall, Cipolla, "SegNet", PAMI 2017.
 """
 
 from collections.abc import Iterator
@@ -17,24 +17,25 @@ from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.records import IGNORED_LABEL, Record
 from convcorr_jax.io import image_size, json_file, read_labels
 
+FILE = "meta.json"
+
 
 def read(folder: Path) -> Iterator[Record]:
-    """The frames of all splits, in the order of ``meta.json``.
+    """Yield the frames of all splits, in the order of ``meta.json``.
 
     Raises:
-        InputError: ``meta.json`` is missing, cut short or of another layout, or an image or a mask is
-            missing, named by a path that leads out of the folder, or damaged.
+        InputError: ``meta.json`` is missing, damaged or of another layout; an image or a mask is missing,
+            damaged, or named by a path that leads out of the folder.
     """
-    path = folder / "meta.json"
-    with json_file(path, "CamVid meta data") as meta:
+    with json_file(folder / FILE, "CamVid meta data") as meta:
         classes = tuple(str(name) for name in meta["classes"])
         ignored = int(meta["ignore_index"])
         stems = [
             (str(split), str(stem)) for split in meta["splits"] for stem in meta["splits"][split]
         ]
     for split, stem in stems:
-        image = roots.member(folder, f"images/{stem}.jpg")
-        mask = read_labels(roots.member(folder, f"masks/{stem}.png"))
+        image = roots.member_file(folder, f"images/{stem}.jpg")
+        mask = read_labels(roots.member_file(folder, f"masks/{stem}.png"))
         label_map = np.where(mask == ignored, IGNORED_LABEL, mask + 1).astype(np.uint8)
         yield Record(
             image=image,

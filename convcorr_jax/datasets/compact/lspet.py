@@ -1,25 +1,25 @@
-"""People of the Leeds Sports Pose Extended set, 14 joints each, from a compact folder.
+"""Crops of people of the Leeds Sports Pose Extended set, 14 joints each, from a compact folder.
 
-The folder holds ``annotations.npz`` (`_ARRAYS`) and an ``images`` folder of crops. Joints that are
-not visible have no position in the source and are NaN here. The box is the extent of the visible
-joints; the metric's length is the torso diagonal (left shoulder to right hip, else the other).
-"Left" is the person's own. The split is the compact folder's: LSPET has no official one.
+The folder holds ``annotations.npz`` and the crops in ``images``. Joints in it are 0-based; those that are not
+visible have no position in the source and are NaN in the records. The box is the extent of the visible joints.
+The metric's length is the diagonal of the torso: left shoulder to right hip, or right shoulder to left hip
+where that is not annotated. "Left" is the person's own. The split is the folder's: LSPET has no official one.
 
-Source: Johnson, Everingham, "Learning Effective Human Pose Estimation from Inaccurate Annotation",
-CVPR 2011.
+Source: Johnson, Everingham, "Learning Effective Human Pose Estimation from Inaccurate Annotation", CVPR 2011.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from convcorr_jax import coords
 from convcorr_jax.datasets import roots
+from convcorr_jax.datasets.compact import annotation_arrays
 from convcorr_jax.datasets.official.lsp import LEFT_RIGHT_PAIRS, NAMES
 from convcorr_jax.datasets.records import Record
-from convcorr_jax.errors import InputError
-from convcorr_jax.io import arrays
-from convcorr_jax.io.arrays import Expected
+from convcorr_jax.io import Expected
 
 _ARRAYS = {
     "image": Expected(np.str_, ("n",)),
@@ -31,52 +31,30 @@ _ARRAYS = {
 }
 
 
-def read(folder: str | Path) -> tuple[Record, ...]:
-    """The people of a compact folder, in its order, of both splits.
+def read(folder: Path) -> tuple[Record, ...]:
+    """Read the people of a folder, in the order of the file, of both splits.
 
     Raises:
-        InputError: ``annotations.npz`` is missing, cut short or of another layout, an image is
-            missing or named by a path that leads out of the folder, or a person has no visible
-            joint or no torso.
+        InputError: ``annotations.npz`` is missing, damaged or of another layout; an image is missing or named
+            by a path that leads out of the folder; a person has no visible joint or no torso.
     """
-    folder = Path(folder)
-    path = folder / "annotations.npz"
-    loaded = arrays.read_arrays(path, _ARRAYS)
-    points = np.where(loaded["visible"][..., None], loaded["joints"], np.nan).astype(np.float64)
-    columns = (
-        loaded["image"].tolist(),
-        loaded["split"].tolist(),
-        points,
-        loaded["visible"],
-        loaded["size_wh"].tolist(),
-        loaded["torso"].tolist(),
-    )
-    try:
-        return tuple(_record(folder, *row) for row in zip(*columns, strict=True))
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+    return annotation_arrays.read(folder, _ARRAYS, lambda row: _record(folder, row))
 
 
-def _record(
-    folder: Path,
-    image: str,
-    split: str,
-    points: np.ndarray,
-    visible: np.ndarray,
-    size_wh: list[int],
-    torso: float,
-) -> Record:
-    width, height = size_wh
+def _record(folder: Path, row: Mapping[str, Any]) -> Record:
+    image, visible = str(row["image"]), row["visible"]
+    width, height = row["size_wh"].tolist()
+    points = np.where(visible[:, None], row["joints"], np.nan).astype(np.float64)
     return Record(
-        image=roots.member(folder / "images", image),
+        image=roots.member_file(folder / "images", image),
         size=coords.Size(height, width),
         category="person",
         source_id=image,
-        split=split,
+        split=str(row["split"]),
         names=NAMES,
         points=points,
         visible=visible,
         left_right_pairs=LEFT_RIGHT_PAIRS,
         box=coords.tight_box(points),
-        normalizer_px=torso,
+        normalizer_px=float(row["torso"]),
     )

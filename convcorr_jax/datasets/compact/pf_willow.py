@@ -1,16 +1,17 @@
-"""PF-WILLOW: 100 images in ten subsets, ten keypoints each, and the 900 official pairs.
+"""PF-WILLOW from a compact folder: 70 photographs, ten keypoints each, and the 900 official pairs.
 
-The compact folder holds ``annotations.json`` and the images. In it, ``images`` lists the 70
-distinct photographs (id, file, category, width, height, keypoints, visible, bbox), ``pairs`` the
-ordered pairs ``[subset, source id, target id]``, ``keypoint_names_inferred`` a list of names a
-category (the release itself has only part_A ... part_J), and ``left_right_swap`` the mirror map of
-a category or null. Coordinates there are 0-based already. The box is the official one, the extent
-of the ten keypoints. "Left" is the viewer's; only the wine bottle has left and right keypoints,
-since all other objects were mirrored to face right.
+The folder holds ``annotations.json`` and the images. ``images`` lists the 70 distinct photographs of the
+release's 100 files (id, file, category, source, width, height, keypoints, visible, bbox); ``pairs`` lists the
+ordered pairs ``[subset, source id, target id]``; ``keypoint_names_inferred`` maps a category to the names of
+its keypoints (the release itself has only part_A ... part_J); ``left_right_swap`` maps a category to the index
+of every keypoint's mirror image, or to null. Coordinates are 0-based. The box is the official one, the extent
+of the ten keypoints, and the metric's length its longer side. "Left" is the viewer's. Only the wine bottle has
+left and right keypoints, since all other objects were mirrored to face right.
 
 Source: Ham, Cho, Schmid, Ponce, "Proposal Flow", CVPR 2016.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +23,27 @@ from convcorr_jax.datasets.records import Pair, PairSet, Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import json_file
 
+FILE = "annotations.json"
 
-def read(folder: str | Path) -> tuple[Record, ...]:
-    """The records of a compact folder, without its pairs.
+
+def read(folder: Path) -> tuple[Record, ...]:
+    """Read the records of a folder, without its pairs.
 
     Raises:
-        InputError: as `read_pairs`.
+        InputError: ``annotations.json`` is missing, damaged or of another layout; an image is missing or named
+            by a path that leads out of the folder.
     """
     return read_pairs(folder).records
 
 
-def read_pairs(folder: str | Path) -> PairSet:
-    """The records and pairs of a compact folder; all are of split "test", as the benchmark is.
+def read_pairs(folder: Path) -> PairSet:
+    """Read the records and pairs of a folder; all are of the split "test", as the benchmark is.
 
     Raises:
-        InputError: ``annotations.json`` is missing, cut short or of another layout, or an image is
-            missing or named by a path that leads out of the folder.
+        InputError: ``annotations.json`` is missing, damaged or of another layout; an image is missing or named
+            by a path that leads out of the folder.
     """
-    folder = Path(folder)
-    path = folder / "annotations.json"
+    path = folder / FILE
     with json_file(path, "PF-WILLOW annotation") as annotations:
         records = [_record(folder, entry, annotations) for entry in annotations["images"]]
         position = {entry["id"]: index for index, entry in enumerate(annotations["images"])}
@@ -53,13 +56,13 @@ def read_pairs(folder: str | Path) -> PairSet:
     return PairSet(tuple(records), tuple(pairs))
 
 
-def _record(folder: Path, entry: dict[str, Any], annotations: dict[str, Any]) -> Record:
+def _record(folder: Path, entry: Mapping[str, Any], annotations: Mapping[str, Any]) -> Record:
     category = str(entry["category"])
     points = np.array(entry["keypoints"], dtype=np.float64)
     swap = annotations["left_right_swap"][category] or ()
     box = coords.Box(*(float(edge) for edge in entry["bbox"]))
     return Record(
-        image=roots.member(folder, str(entry["file"])),
+        image=roots.member_file(folder, str(entry["file"])),
         size=coords.Size(int(entry["height"]), int(entry["width"])),
         category=category,
         source_id=str(entry["source"]),

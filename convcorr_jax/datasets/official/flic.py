@@ -139,7 +139,7 @@ def _record(images: Path, examples: Examples, index: int) -> Record | Absent:
     points = examples.points[index]
     torso = points[NAMES.index("l_shoulder")] - points[NAMES.index("r_hip")]
     try:
-        path = roots.member(images, frame)
+        path = roots.member_file(images, frame)
         size = coords.Size(*examples.sizes[index].tolist())
         if (actual := image_size(path)) != size:
             return Absent(

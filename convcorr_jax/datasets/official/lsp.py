@@ -131,7 +131,7 @@ def _record(images: Path, people: People, index: int) -> Record | Absent:
     image = people.images[index]
     points = people.points[index]
     try:
-        path = roots.member(images, image)
+        path = roots.member_file(images, image)
         return Record(
             image=path,
             size=image_size(path),

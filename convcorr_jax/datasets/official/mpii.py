@@ -40,6 +40,15 @@ from convcorr_jax.metrics.pckh import head_sizes
 RELEASE_FILE = "mpii_human_pose_v1_u12_1.mat"
 VALIDATION_FILE = "detections.mat"
 
+# How deep in the tree files may be.
+_FOLDERS = ("", "*/", "*/*/")
+MARKERS = tuple(
+    f"{folders}{name}"
+    for name in (RELEASE_FILE, *(name for names, _ in mpii_flat.FORMS for name in names.values()))
+    for folders in _FOLDERS
+)
+"""Glob patterns of the annotation files that are read."""
+
 
 class Place(NamedTuple):
     """A person of the release: the frame's place in ``annolist``, and the person's in it; from 0."""
@@ -77,8 +86,8 @@ def _people(source: Path) -> Iterable[Person | Absent]:
 
 def _found(source: Path, name: str) -> Path | None:
     """The file or folder of this name in the tree, at most two folders down; the first by path."""
-    for pattern in (name, f"*/{name}", f"*/*/{name}"):
-        if paths := sorted(source.glob(pattern)):
+    for folders in _FOLDERS:
+        if paths := sorted(source.glob(f"{folders}{name}")):
             return paths[0]
     return None
 

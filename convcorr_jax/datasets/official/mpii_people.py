@@ -44,7 +44,7 @@ def record(images: Path, person: Person) -> Record | Absent:
     """The person's record, or the reason why it has none; ``images`` is the folder of frames."""
     source_id = f"{person.frame}#{person.place}"
     try:
-        path = roots.member(images, person.frame)
+        path = roots.member_file(images, person.frame)
         return Record(
             image=path,
             size=image_size(path),

@@ -28,7 +28,7 @@ from convcorr_jax.pose.architecture import Architecture
 from convcorr_jax.pose.augmentation import inside
 from convcorr_jax.pose.batch import Batch
 from convcorr_jax.pose.framing import framed
-from convcorr_jax.tasks.keypoints.categories import RENDERED
+from convcorr_jax.tasks.reading import RENDERED
 
 Part = Literal["train", "validation", "test"]
 Damaged = Literal["skip", "refuse"]

@@ -6,34 +6,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image as PillowImage
 
 from convcorr_jax.coords import Size
 from convcorr_jax.datasets.compact import camvid
 from convcorr_jax.datasets.records import IGNORED_LABEL, load_label_map
 from convcorr_jax.errors import InputError
+from tests.builders.compact_folders import CAMVID_MASK, CAMVID_META, write_camvid
 from tests.builders.fuzzing import FUZZ
 from tests.builders.genuine import genuine
-
-META = {
-    "classes": ["sky", "road"],
-    "ignore_index": 255,
-    "splits": {"train": ["b", "a"], "test": ["c"]},
-}
-MASK = np.repeat(np.array([[0, 1, 255, 1]], np.uint8), 5, axis=1).repeat(16, axis=0)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("images", "masks"):
-        (tmp_path / name).mkdir()
-    for stem in "abc":
-        PillowImage.new("RGB", (20, 16), "red").save(tmp_path / "images" / f"{stem}.jpg")
-        mask = PillowImage.fromarray(MASK)
-        mask.putpalette(list(range(256)) * 3)
-        mask.save(tmp_path / "masks" / f"{stem}.png")
-    (tmp_path / "meta.json").write_text(json.dumps(META))
-    return tmp_path
+    return write_camvid(tmp_path)
 
 
 def test_frames_come_with_their_labels(folder: Path):
@@ -47,7 +32,7 @@ def test_frames_come_with_their_labels(folder: Path):
     assert records[0].label_names == ("sky", "road")
     labels = load_label_map(records[0])
     assert labels is not None
-    expected = np.select([MASK == 0, MASK == 1], [1, 2], IGNORED_LABEL)
+    expected = np.select([CAMVID_MASK == 0, CAMVID_MASK == 1], [1, 2], IGNORED_LABEL)
     np.testing.assert_array_equal(labels, expected)
 
 
@@ -73,7 +58,9 @@ def test_what_is_damaged_is_named(folder: Path, damage, sentence: str):
 
 
 def test_stems_that_leave_the_folder_are_refused(folder: Path):
-    (folder / "meta.json").write_text(json.dumps(META | {"splits": {"train": ["../images/a"]}}))
+    (folder / "meta.json").write_text(
+        json.dumps(CAMVID_META | {"splits": {"train": ["../images/a"]}})
+    )
     with pytest.raises(InputError, match="must be a path inside the folder"):
         list(camvid.read(folder))
 

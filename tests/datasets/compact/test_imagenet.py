@@ -1,38 +1,16 @@
-import io
-import zipfile
 from pathlib import Path
 
 import pytest
-from PIL import Image as PillowImage
 
 from convcorr_jax.coords import Size
 from convcorr_jax.datasets.compact import imagenet
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
-
-
-def jpeg(width: int = 24) -> bytes:
-    stream = io.BytesIO()
-    PillowImage.new("RGB", (width, 20), "blue").save(stream, "jpeg")
-    return stream.getvalue()
-
-
-def write_sample(folder: Path, *names: str) -> None:
-    (folder / "images").mkdir()
-    for name in names:
-        (folder / "images" / name).write_bytes(jpeg())
-
-
-def write_archive(folder: Path, *members: str, content: bytes | None = None) -> Path:
-    path = folder / "images.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        for member in members:
-            archive.writestr(member, jpeg() if content is None else content)
-    return path
+from tests.builders.compact_folders import jpeg, write_imagenet_archive, write_imagenet_sample
 
 
 def test_a_sample_is_read_in_the_order_of_names(tmp_path: Path):
-    write_sample(tmp_path, "n01443537_goldfish.jpg", "n01440764_tench.jpg")
+    write_imagenet_sample(tmp_path, "n01443537_goldfish.jpg", "n01440764_tench.jpg")
     assert imagenet.is_sample(tmp_path)
     records = list(imagenet.read_sample(tmp_path))
     assert [one.category for one in records] == ["n01440764", "n01443537"]
@@ -42,7 +20,7 @@ def test_a_sample_is_read_in_the_order_of_names(tmp_path: Path):
 
 def test_an_archive_is_split_within_its_classes(tmp_path: Path):
     members = [f"n0000000{k}/{image:02}.jpg" for k in (2, 1) for image in range(20)]
-    write_archive(tmp_path, *reversed(members))
+    write_imagenet_archive(tmp_path, *reversed(members))
     assert imagenet.is_archive(tmp_path)
     records = list(imagenet.read_archive(tmp_path))
     assert [one.source_id for one in records] == sorted(members)
@@ -52,26 +30,26 @@ def test_an_archive_is_split_within_its_classes(tmp_path: Path):
 
 
 def test_other_folders_are_neither(tmp_path: Path):
-    write_sample(tmp_path, "holiday.jpg")
+    write_imagenet_sample(tmp_path, "holiday.jpg")
     assert not imagenet.is_sample(tmp_path)
     assert not imagenet.is_archive(tmp_path)
 
 
 def test_names_that_say_no_class_are_refused(tmp_path: Path):
-    write_sample(tmp_path, "n01440764_tench.jpg", "tench.jpg")
+    write_imagenet_sample(tmp_path, "n01440764_tench.jpg", "tench.jpg")
     with pytest.raises(InputError, match=r"tench\.jpg is not named <wnid>_<name>"):
         list(imagenet.read_sample(tmp_path))
 
 
 @pytest.mark.parametrize("member", ["../n01440764/a.jpg", "n01440764/../a.jpg", "a.jpg"])
 def test_members_that_say_no_class_are_refused(tmp_path: Path, member: str):
-    write_archive(tmp_path, member)
+    write_imagenet_archive(tmp_path, member)
     with pytest.raises(InputError, match="is not named <wnid>/<name>"):
         list(imagenet.read_archive(tmp_path))
 
 
 def test_damaged_archives_are_refused(tmp_path: Path):
-    path = write_archive(tmp_path, "n01440764/a.jpg")
+    path = write_imagenet_archive(tmp_path, "n01440764/a.jpg")
     whole = path.read_bytes()
     for content in (whole[: len(whole) // 2], whole.replace(jpeg()[40:60], bytes(20))):
         path.write_bytes(content)
@@ -80,6 +58,6 @@ def test_damaged_archives_are_refused(tmp_path: Path):
 
 
 def test_a_member_that_is_no_image_is_named(tmp_path: Path):
-    write_archive(tmp_path, "n01440764/a.jpg", content=b"not an image")
+    write_imagenet_archive(tmp_path, "n01440764/a.jpg", content=b"not an image")
     with pytest.raises(InputError, match=r"images\.zip, member n01440764/a\.jpg is not an image"):
         list(imagenet.read_archive(tmp_path))

@@ -11,102 +11,29 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image as PillowImage
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.compact import face_landmarks, lspet, pf_willow
+from convcorr_jax.datasets.compact import faces, lspet, pf_willow
 from convcorr_jax.datasets.official.three_hundred_w import MARKUP, pupil_distance
 from convcorr_jax.datasets.records import Pair, load_image
 from convcorr_jax.errors import InputError
+from tests.builders.compact_folders import (
+    HEIGHT,
+    WIDTH,
+    face_arrays,
+    lspet_arrays,
+    pf_willow_annotations,
+    write_faces,
+    write_lspet,
+    write_pf_willow,
+)
 from tests.builders.fuzzing import FUZZ, damaged, mistyped
 from tests.builders.genuine import genuine
 
-WIDTH, HEIGHT = 40, 32
-
-
-def write_image(path: Path, size: tuple[int, int] = (WIDTH, HEIGHT)) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    PillowImage.new("RGB", size, "red").save(path)
-
-
-def pf_willow_annotations() -> dict[str, Any]:
-    def image(number: int) -> dict[str, Any]:
-        return {
-            "id": number,
-            "file": f"images/{number}.png",
-            "category": "winebottle",
-            "source": f"winebottle(M)/{number}.png",
-            "width": WIDTH,
-            "height": HEIGHT,
-            "keypoints": [[3.5 + number, 1.0], [11.5, 1.0], [7.0, 30.0]],
-            "visible": [1, 0, 1],
-            "bbox": [3.5 + number, 1.0, 11.5, 30.0],
-        }
-
-    return {
-        "images": [image(7), image(3)],
-        "keypoint_names_inferred": {"winebottle": ["top_right", "top_left", "bottom"]},
-        "left_right_swap": {"winebottle": [1, 0, 2]},
-        "pairs": [["winebottle(M)", 3, 7], ["winebottle(M)", 7, 3]],
-    }
-
-
-def write_pf_willow(folder: Path) -> Path:
-    for number in (3, 7):
-        write_image(folder / f"images/{number}.png")
-    path = folder / "annotations.json"
-    path.write_text(json.dumps(pf_willow_annotations()))
-    return path
-
-
-def face_arrays() -> dict[str, np.ndarray]:
-    landmarks = np.random.default_rng(0).uniform(2, 30, (2, 68, 2)).astype(np.float32)
-    landmarks[:, 36], landmarks[:, 45] = (5, 10), (25, 10)
-    return {
-        "files": np.array(["images/train/a.png", "images/test/b.png"]),
-        "landmarks": landmarks,
-        "split": np.array(["train", "test"]),
-        "crop_size": np.array([WIDTH, WIDTH], np.int32),
-    }
-
-
-def write_faces(folder: Path) -> Path:
-    arrays = face_arrays()
-    for name in arrays["files"]:
-        write_image(folder / name, (WIDTH, WIDTH))
-    path = folder / "annotations.npz"
-    np.savez(path, **arrays)  # type: ignore[arg-type]
-    return path
-
-
-def people_arrays() -> dict[str, np.ndarray]:
-    joints = np.random.default_rng(1).uniform(2, 30, (2, 14, 2)).astype(np.float32)
-    visible = np.ones((2, 14), bool)
-    visible[1, 4] = False
-    joints[1, 4] = 0
-    return {
-        "image": np.array(["a.png", "b.png"]),
-        "split": np.array(["train", "test"]),
-        "joints": joints,
-        "visible": visible,
-        "size_wh": np.array([[WIDTH, HEIGHT]] * 2, np.int32),
-        "torso": np.array([12.5, 8.0], np.float32),
-    }
-
-
-def write_people(folder: Path) -> Path:
-    arrays = people_arrays()
-    for name in arrays["image"]:
-        write_image(folder / "images" / name)
-    path = folder / "annotations.npz"
-    np.savez(path, **arrays)  # type: ignore[arg-type]
-    return path
-
-
 READERS = [
     pytest.param(write_pf_willow, pf_willow.read_pairs, id="pf_willow"),
-    pytest.param(write_faces, face_landmarks.read, id="face_landmarks"),
-    pytest.param(write_people, lspet.read, id="lspet"),
+    pytest.param(write_faces, faces.read_landmarks, id="faces"),
+    pytest.param(write_lspet, lspet.read, id="lspet"),
 ]
 
 
@@ -131,7 +58,7 @@ def test_pf_willow_reads_back_what_was_written(tmp_path: Path):
 
 def test_faces_read_back_what_was_written(tmp_path: Path):
     write_faces(tmp_path)
-    train, test = face_landmarks.read(tmp_path)
+    train, test = faces.read_landmarks(tmp_path)
     assert (train.split, test.split) == ("train", "test")
     landmarks = face_arrays()["landmarks"][1]
     np.testing.assert_array_equal(test.points, landmarks)
@@ -165,9 +92,9 @@ def test_pupil_distance_is_between_the_means_of_the_eyes():
 
 
 def test_people_read_back_what_was_written(tmp_path: Path):
-    write_people(tmp_path)
+    write_lspet(tmp_path)
     first, second = lspet.read(tmp_path)
-    np.testing.assert_array_equal(first.points, people_arrays()["joints"][0])
+    np.testing.assert_array_equal(first.points, lspet_arrays()["joints"][0])
     assert np.isnan(second.points[4]).all()
     assert not second.visible[4]
     assert second.visible.sum() == 13
@@ -262,7 +189,7 @@ def test_faces_of_another_layout_are_refused(change: dict, sentence: str, tmp_pa
     arrays = {key: value for key, value in (face_arrays() | change).items() if value is not None}
     np.savez(path, **arrays)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=f"annotations.npz.*{sentence}"):
-        face_landmarks.read(tmp_path)
+        faces.read_landmarks(tmp_path)
 
 
 def test_a_face_whose_eyes_coincide_is_refused(tmp_path: Path):
@@ -271,7 +198,7 @@ def test_a_face_whose_eyes_coincide_is_refused(tmp_path: Path):
     arrays["landmarks"][1, 36] = arrays["landmarks"][1, 45]
     np.savez(path, **arrays)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"b\.png.*normalizer"):
-        face_landmarks.read(tmp_path)
+        faces.read_landmarks(tmp_path)
 
 
 def test_an_array_file_that_is_no_archive_is_refused(tmp_path: Path):
@@ -279,12 +206,12 @@ def test_an_array_file_that_is_no_archive_is_refused(tmp_path: Path):
     with path.open("wb") as stream:
         np.save(stream, np.zeros(3))
     with pytest.raises(InputError, match=r"no \.npz of plain arrays"):
-        face_landmarks.read(tmp_path)
+        faces.read_landmarks(tmp_path)
 
 
 def test_a_person_without_joints_or_torso_is_refused(tmp_path: Path):
-    path = write_people(tmp_path)
-    arrays = people_arrays()
+    path = write_lspet(tmp_path)
+    arrays = lspet_arrays()
     np.savez(path, **(arrays | {"visible": np.zeros((2, 14), bool)}))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="at least one present point"):
         lspet.read(tmp_path)
@@ -309,18 +236,20 @@ def test_the_real_pf_willow_has_its_official_pairs():
 @pytest.mark.parametrize(("name", "train", "test"), [("lfpw68", 805, 224), ("helen68", 870, 330)])
 def test_the_real_faces_have_their_official_splits(name: str, train: int, test: int):
     folder = genuine(name)
-    faces = face_landmarks.read(folder)
-    splits = [face.split for face in faces]
+    records = faces.read_landmarks(folder)
+    splits = [face.split for face in records]
     assert (splits.count("train"), splits.count("test")) == (train, test)
     with np.load(folder / "annotations.npz") as stored:
         outer, pupil = stored["iod_outer"], stored["iod_pupil"]
     # The folder's own distances were computed apart from this reader, in float32.
-    np.testing.assert_allclose(np.array([f.normalizer_px for f in faces], float), outer, rtol=1e-5)
-    np.testing.assert_allclose([pupil_distance(face.points) for face in faces], pupil, rtol=1e-5)
+    np.testing.assert_allclose(
+        np.array([face.normalizer_px for face in records], float), outer, rtol=1e-5
+    )
+    np.testing.assert_allclose([pupil_distance(face.points) for face in records], pupil, rtol=1e-5)
     # "Left" is the viewer's in nearly every picture (a face may be turned far, not upside down).
-    left_first = [face.points[0, 0] < face.points[16, 0] for face in faces]
+    left_first = [face.points[0, 0] < face.points[16, 0] for face in records]
     assert np.mean(left_first) > 0.99
-    for face in faces[::200]:
+    for face in records[::200]:
         load_image(face)
 
 

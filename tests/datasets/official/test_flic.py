@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
+from convcorr_jax.datasets.catalogue import DATASETS
 from convcorr_jax.datasets.official import flic
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
@@ -91,6 +92,7 @@ def test_a_release_is_read_back(tmp_path: Path):
     assert second.points[flic.NAMES.index("r_wrist")].tolist() == [21, 17]
     np.testing.assert_array_equal(flic.observer_centric(first.points), expected)
     np.testing.assert_array_equal(flic.observer_centric(second.points), expected)
+    assert DATASETS["flic"].is_release(tmp_path)
 
 
 def test_sides_exchange_by_pairs():

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
+from convcorr_jax.datasets.catalogue import DATASETS
 from convcorr_jax.datasets.official import helen
 from convcorr_jax.datasets.official.helen import MARKUP
 from convcorr_jax.datasets.records import Absent, Record
@@ -58,6 +59,7 @@ def test_a_tree_reads_back_as_it_was_written(tmp_path: Path):
     assert first.size == (HEIGHT, WIDTH)
     assert first.normalizer_px == pytest.approx(50)
     assert first.box == (0.25, 5, 193.25, 48)
+    assert DATASETS["helen"].is_release(tmp_path)
 
 
 def test_every_point_has_a_partner_or_is_in_the_middle():

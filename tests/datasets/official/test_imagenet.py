@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
+from convcorr_jax.datasets.catalogue import DATASETS
 from convcorr_jax.datasets.official import imagenet
 from convcorr_jax.datasets.records import Absent, Record, load_image
 from convcorr_jax.errors import InputError
@@ -55,6 +56,7 @@ def test_class_folders(under: str, tmp_path: Path):
         ("ILSVRC2012_val_00000003", "n01440764"),
         ("ILSVRC2012_val_00000002", "n02119789"),
     ]
+    assert DATASETS["imagenet_validation"].is_release(tmp_path)
 
 
 @pytest.mark.parametrize("kit", [".", "data", "ILSVRC2012_devkit_t12/data"])
@@ -72,6 +74,7 @@ def test_a_flat_folder_with_the_development_kit(kit: str, under: str, tmp_path: 
     assert isinstance(record, Record)
     assert record.size == (20, 24)
     assert load_image(record).shape == (20, 24, 3)
+    assert DATASETS["imagenet_validation"].is_release(tmp_path)
 
 
 @pytest.mark.parametrize("name", imagenet.LISTS)
@@ -83,6 +86,7 @@ def test_a_flat_folder_with_a_list(name: str, tmp_path: Path):
         ("ILSVRC2012_val_00000002", "970"),
         ("ILSVRC2012_val_00000001", "65"),
     ]
+    assert DATASETS["imagenet_validation"].is_release(tmp_path)
 
 
 def test_photographs_that_are_not_there_are_named(tmp_path: Path):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
+from convcorr_jax.datasets.catalogue import DATASETS
 from convcorr_jax.datasets.official import lfpw
 from convcorr_jax.datasets.official.lfpw import MARKUP, NAMES
 from convcorr_jax.datasets.records import Absent, Record
@@ -70,6 +71,7 @@ def test_the_average_rows_make_the_records(tmp_path: Path):
     np.testing.assert_array_equal(second.points, first.points)
     assert first.normalizer_px == pytest.approx(50)
     assert first.size == (HEIGHT, WIDTH)
+    assert DATASETS["lfpw"].is_release(tmp_path)
 
 
 def test_pairs_and_parts_follow_the_names():

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
+from convcorr_jax.datasets.catalogue import DATASETS
 from convcorr_jax.datasets.official import lfw
 from convcorr_jax.datasets.records import Absent, Record, load_image
 from convcorr_jax.errors import InputError
@@ -43,6 +44,7 @@ def test_faces_come_with_their_scores(folder: str, tmp_path: Path):
     assert absent == Absent(
         "Aaron_Eckhart_0002", f"{folder}/Aaron_Eckhart/Aaron_Eckhart_0002.jpg is not there"
     )
+    assert DATASETS["lfw"].is_release(tmp_path)
 
 
 def test_a_damaged_picture_is_named(tmp_path: Path):

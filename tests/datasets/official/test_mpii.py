@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
+from convcorr_jax.datasets.catalogue import DATASETS
 from convcorr_jax.datasets.formats import mat
 from convcorr_jax.datasets.official import mpii, mpii_flat
 from convcorr_jax.datasets.official.mpii_people import LEFT_RIGHT_PAIRS, NAMES
@@ -109,6 +110,7 @@ def test_a_release_is_read_back(tmp_path: Path):
     assert np.isnan(other.points).all()
     assert (other.source_id, other.split) == ("b.jpg#0", "test")
     assert other.attributes == {"center_x": 10, "center_y": 11, "scale": 1.5, "separated": 1}
+    assert DATASETS["mpii"].is_release(tmp_path)
 
 
 def test_validation_people_are_told_apart(tmp_path: Path):

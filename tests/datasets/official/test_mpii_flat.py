@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
+from convcorr_jax.datasets.catalogue import DATASETS
 from convcorr_jax.datasets.official import mpii, mpii_flat
 from convcorr_jax.datasets.official.mpii_people import NAMES
 from convcorr_jax.datasets.records import Record
@@ -116,12 +117,14 @@ def test_a_tree_of_flat_files_is_read(tmp_path: Path):
     PillowImage.new("RGB", (40, 30)).save(tmp_path / "images" / "a.jpg")
     (tmp_path / "annot").mkdir()
     write_json(tmp_path / "annot" / "mpii_val.json", entry())
+    assert DATASETS["mpii"].is_release(tmp_path)
     (record,) = mpii.read(tmp_path)
     assert isinstance(record, Record)
     assert (record.source_id, record.split) == ("a.jpg#0", "valid")
     write_h5(tmp_path / "annot" / "train.h5")
     # The .h5 know more: they come first.
     assert [record.source_id for record in mpii.read(tmp_path)] == ["a.jpg#2", "a.jpg#0"]
+    assert DATASETS["mpii"].is_release(tmp_path)
 
 
 def test_names_that_cannot_be_written_are_spelt_anew(tmp_path: Path):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
+from convcorr_jax.datasets.catalogue import DATASETS
 from convcorr_jax.datasets.official import mtfl
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
@@ -45,6 +46,7 @@ def test_lists_read_back_as_they_were_written(tmp_path: Path):
     assert first.attributes == {"gender": 2, "smile": 1, "glasses": 2, "head_pose": 4}
     assert first.size == (64, 70)
     assert absent == Absent("net_7876/0_1.jpg", "it is not there")
+    assert DATASETS["mtfl"].is_release(tmp_path)
 
 
 def test_missing_pieces_are_refused_by_name(tmp_path: Path):

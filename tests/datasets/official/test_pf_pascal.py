@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax import coords
+from convcorr_jax.datasets.catalogue import DATASETS
 from convcorr_jax.datasets.formats import voc
 from convcorr_jax.datasets.official import pf_pascal
 from convcorr_jax.datasets.records import Absent, Record
@@ -64,6 +65,7 @@ def test_objects_are_read(tree: Path):
     np.testing.assert_array_equal(car.visible, ~np.isnan(expected[:, 0]))
     assert car.box == coords.Box(0.5, 1.5, 38.5, 19.5)
     assert car.normalizer_px == 40
+    assert DATASETS["pf_pascal"].is_release(tree)
 
 
 def test_a_pair_has_the_keypoints_of_its_line(tree: Path):

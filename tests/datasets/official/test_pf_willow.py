@@ -11,30 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax import coords
+from convcorr_jax.datasets.catalogue import DATASETS
 from convcorr_jax.datasets.official import pf_willow
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 from tests.builders import mat_files, voc_tree
 from tests.builders.fuzzing import FUZZ, mistyped
 from tests.builders.genuine import genuine
-
-STEMS = ("a_1", "b_2", "c_3")
-ROOT = "PF-dataset-WILLOW"
-
-
-def keypoints(subset: str, stem: str) -> np.ndarray:
-    """MATLAB's: a row of ten x, a row of ten y, the first pixel being 1."""
-    seed = [*f"{subset}/{stem}".encode()]
-    return np.random.default_rng(seed).uniform((1, 1), (40, 30), (10, 2)).T
+from tests.builders.willow_tree import ROOT, STEMS, keypoints, write_pf_willow_release
 
 
 @pytest.fixture(scope="module")
 def whole_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    tree = tmp_path_factory.mktemp("willow")
-    for subset, stem in itertools.product(pf_willow.SUBSETS, STEMS):
-        path = tree / ROOT / subset / f"{stem}.png"
-        voc_tree.write_picture(path)
-        mat_files.write(path.with_suffix(".mat"), {"pts_coord": keypoints(subset, stem)})
+    tree = write_pf_willow_release(tmp_path_factory.mktemp("willow"))
     (tree / ROOT / "car(G)" / "._a_1.mat").write_bytes(b"hidden")
     return tree
 
@@ -70,6 +59,7 @@ def test_pictures_are_read(whole_tree: Path):
     # Only bottles have sides; every keypoint of theirs has an opposite.
     assert sorted(itertools.chain(*bottle.left_right_pairs)) == list(range(10))
     assert records[0].left_right_pairs == ()
+    assert DATASETS["pf_willow"].is_release(whole_tree)
 
 
 def test_pairs_are_all_ordered_pairs_of_a_subset(whole_tree: Path):

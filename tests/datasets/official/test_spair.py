@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax import coords
+from convcorr_jax.datasets.catalogue import DATASETS
 from convcorr_jax.datasets.official import spair
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
@@ -83,6 +84,7 @@ def test_pictures_are_read(tree: Path):
     assert cat.box == coords.Box(1.5, 3.5, 39.5, 24.5)
     assert cat.normalizer_px == 37
     assert cat.attributes == {"truncated": 0, "occluded": 1, "difficult": 0, "azimuth_id": 7}
+    assert DATASETS["spair71k"].is_release(tree)
 
 
 def test_pairs_are_read(tree: Path):

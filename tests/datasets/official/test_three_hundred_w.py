@@ -4,30 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image as PillowImage
 
 from convcorr_jax import coords
+from convcorr_jax.datasets.catalogue import DATASETS
 from convcorr_jax.datasets.official import helen, lfpw, three_hundred_w
 from convcorr_jax.datasets.official.three_hundred_w import MARKUP
 from convcorr_jax.datasets.records import Absent, Record, load_image
 from convcorr_jax.errors import InputError
-
-WIDTH, HEIGHT = 40, 32
-
-
-def points_68(seed: int = 0) -> np.ndarray:
-    """1-based points as a release has them; the outer eye corners are 20 apart."""
-    points = np.random.default_rng(seed).uniform(3, 30, (68, 2)).round(3)
-    points[36], points[45] = (6, 11), (22, 23)
-    return points
-
-
-def write_face(folder: Path, name: str, *, ending: str | None = ".jpg", seed: int = 0) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = "\n".join(f"{x:.6f} {y:.6f}" for x, y in points_68(seed))
-    (folder / f"{name}.pts").write_text(f"version: 1\nn_points:  68\n{{\n{rows}\n}}\n")
-    if ending is not None:
-        PillowImage.new("RGB", (WIDTH, HEIGHT), "red").save(folder / f"{name}{ending}")
+from tests.builders.landmark_files import HEIGHT, WIDTH, points_68, write_face
 
 
 def test_a_tree_reads_back_as_it_was_written(tmp_path: Path):
@@ -46,12 +30,13 @@ def test_a_tree_reads_back_as_it_was_written(tmp_path: Path):
     ]
     face = faces[3]
     assert isinstance(face, Record)
-    np.testing.assert_allclose(face.points, points_68(1) - 1)
+    np.testing.assert_allclose(face.points, points_68(seed=1) - 1)
     assert face.visible.all()
     assert (face.category, face.size) == ("face", (HEIGHT, WIDTH))
     assert face.normalizer_px == pytest.approx(20)
     assert face.box == coords.tight_box(face.points)
     assert load_image(face).shape == (HEIGHT, WIDTH, 3)
+    assert DATASETS["three_hundred_w"].is_release(tmp_path)
 
 
 def test_the_parts_are_the_mark_ups_groups():

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax import coords
+from convcorr_jax.datasets.catalogue import DATASETS
 from convcorr_jax.datasets.official import voc_keypoint_names, voc_keypoints
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
@@ -83,6 +84,7 @@ def test_objects_are_read(tree: Path):
     # Found by its bounds among two people; VOC's own box is wider.
     assert person.box == coords.Box(1.5, 0.5, 13.5, 21.5)
     np.testing.assert_array_equal(person.points[person.names.index("Nose")], [5, 3])
+    assert DATASETS["voc2011_keypoints"].is_release(tree)
 
 
 def test_a_person_that_voc_does_not_have_keeps_its_bounds(tree: Path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords
+from convcorr_jax.datasets.catalogue import DATASETS
 from convcorr_jax.datasets.formats import voc
 from convcorr_jax.datasets.official import voc_segmentation
 from convcorr_jax.datasets.records import Absent, Record, load_image, load_label_map
@@ -45,6 +46,7 @@ def test_pictures_are_read_with_their_labels(tree: Path):
     assert record.label_names[20 - 1] == "tvmonitor"
     assert record.label_names == voc.CLASSES
     assert load_image(record).shape == (*record.size, 3)
+    assert DATASETS["voc2012_segmentation"].is_release(tree)
 
 
 @pytest.mark.parametrize(

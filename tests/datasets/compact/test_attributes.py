@@ -2,36 +2,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image as PillowImage
 
 from convcorr_jax.coords import Size
-from convcorr_jax.datasets.compact import lfw_attributes
+from convcorr_jax.datasets.compact import faces
 from convcorr_jax.errors import InputError
+from tests.builders.compact_folders import attribute_arrays, write_attributes
 from tests.builders.genuine import genuine
 
 
-def arrays() -> dict[str, np.ndarray]:
-    landmarks = np.array([[5, 6], [25, 6], [15, 14], [8, 22], [22, 22]], np.float32)
-    return {
-        "files": np.array(["images/a.png", "images/b.png"]),
-        "landmarks": np.stack([landmarks, landmarks + np.array([1, 2])]).astype(np.float32),
-        "attributes": np.array([[1, 2, 2, 3], [2, 1, 1, 5]], np.int8),
-        "attribute_names": np.array(["gender", "smile", "glasses", "head_pose"]),
-        "suggested_split": np.array(["train", "test"]),
-        "crop_size": np.array([32, 32], np.int32),
-    }
-
-
-def write(folder: Path, **changed: np.ndarray) -> Path:
-    (folder / "images").mkdir()
-    for stem in "ab":
-        PillowImage.new("RGB", (32, 32)).save(folder / "images" / f"{stem}.png")
-    np.savez(folder / "annotations.npz", **(arrays() | changed))  # type: ignore[arg-type]
-    return folder
-
-
 def test_faces_come_with_attributes_and_landmarks(tmp_path: Path):
-    first, second = lfw_attributes.read(write(tmp_path))
+    first, second = faces.read_attributes(write_attributes(tmp_path))
     assert first.attributes == {"gender": 1, "smile": 2, "glasses": 2, "head_pose": 3}
     assert (first.split, second.split) == ("train", "test")
     assert first.size == Size(32, 32)
@@ -50,17 +30,17 @@ def test_faces_come_with_attributes_and_landmarks(tmp_path: Path):
     [
         ({"files": np.array(["images/a.png", "../b.png"])}, "inside the folder"),
         ({"files": np.array(["images/a.png", "images/c.png"])}, r"c\.png does not exist"),
-        ({"landmarks": arrays()["landmarks"][:, [0, 0, 2, 3, 4]]}, "must be positive"),
+        ({"landmarks": attribute_arrays()["landmarks"][:, [0, 0, 2, 3, 4]]}, "must be positive"),
         ({"attribute_names": np.array(["gender"])}, "of shape"),
     ],
 )
 def test_what_does_not_fit_is_refused(tmp_path: Path, changed, sentence: str):
     with pytest.raises(InputError, match=sentence):
-        list(lfw_attributes.read(write(tmp_path, **changed)))
+        list(faces.read_attributes(write_attributes(tmp_path, **changed)))
 
 
 def test_the_compact_copy_is_whole():
-    records = list(lfw_attributes.read(genuine("lfw_attributes")))
+    records = list(faces.read_attributes(genuine("lfw_attributes")))
     assert len(records) == 4151
     assert sum(one.split == "test" for one in records) == 811
     # The nose of a face that looks left lies left of the middle of its eyes.

@@ -1,0 +1,64 @@
+"""The layouts of compact folders, and which of them a folder has."""
+
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from convcorr_jax.datasets.compact import (
+    annotation_arrays,
+    camvid,
+    faces,
+    imagenet,
+    lspet,
+    pf_willow,
+)
+from convcorr_jax.datasets.records import Record
+
+Read = Callable[[Path], Iterable[Record]]
+
+
+class _Layout(NamedTuple):
+    matches: Callable[[Path], bool]
+    """Whether a folder has the layout."""
+    read: Read
+
+
+def _has_arrays(*names: str) -> Callable[[Path], bool]:
+    """Return a test whether a folder's ``annotations.npz`` holds these arrays."""
+
+    def matches(folder: Path) -> bool:
+        try:
+            with zipfile.ZipFile(folder / annotation_arrays.FILE) as archive:
+                return {f"{name}.npy" for name in names} <= set(archive.namelist())
+        except (OSError, zipfile.BadZipFile):
+            return False
+
+    return matches
+
+
+def _has_file(name: str) -> Callable[[Path], bool]:
+    """Return a test whether a folder holds a file of this name."""
+    return lambda folder: (folder / name).is_file()
+
+
+# The first that matches is the folder's: faces with attributes have landmarks, too.
+_LAYOUTS = (
+    _Layout(_has_arrays("landmarks", "attributes"), faces.read_attributes),
+    _Layout(_has_arrays("landmarks"), faces.read_landmarks),
+    _Layout(_has_arrays("joints"), lspet.read),
+    _Layout(_has_file(pf_willow.FILE), pf_willow.read),
+    _Layout(_has_file(camvid.FILE), camvid.read),
+    _Layout(imagenet.is_archive, imagenet.read_archive),
+    _Layout(imagenet.is_sample, imagenet.read_sample),
+)
+
+
+def find_reader(folder: Path) -> Read | None:
+    """Return the function that reads a compact folder of this layout; None where no layout matches."""
+    return next((layout.read for layout in _LAYOUTS if layout.matches(folder)), None)
+
+
+def has_pairs(folder: Path) -> bool:
+    """Return whether a compact folder holds fixed pairs, which `pf_willow.read_pairs` reads."""
+    return (folder / pf_willow.FILE).is_file()

@@ -1,0 +1,27 @@
+"""A tiny PF-WILLOW in its official format: every subset with three images."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+
+from convcorr_jax.datasets.official import pf_willow
+from tests.builders import mat_files, voc_tree
+
+STEMS = ("a_1", "b_2", "c_3")
+ROOT = "PF-dataset-WILLOW"
+
+
+def keypoints(subset: str, stem: str) -> np.ndarray:
+    """Return an image's keypoints as MATLAB has them: ten x, then ten y, the first pixel being 1."""
+    seed = [*f"{subset}/{stem}".encode()]
+    return np.random.default_rng(seed).uniform((1, 1), (40, 30), (10, 2)).T
+
+
+def write_pf_willow_release(folder: Path) -> Path:
+    """Write the release into the folder `ROOT`; return the given folder."""
+    for subset, stem in itertools.product(pf_willow.SUBSETS, STEMS):
+        path = folder / ROOT / subset / f"{stem}.png"
+        voc_tree.write_picture(path)
+        mat_files.write(path.with_suffix(".mat"), {"pts_coord": keypoints(subset, stem)})
+    return folder
