@@ -1,7 +1,7 @@
-"""Images that cannot be read, and images that are there twice.
+"""Checks for images that cannot be read, and for images that occur twice.
 
-An image that training and testing share makes a score better than it is; one that is twice in a split
-counts twice. Two objects of one image file are no duplicates of one another.
+An image that training and test split share makes a score too good; an image that occurs twice in a split counts
+twice. Two objects in one image file are not duplicates of one another.
 """
 
 import math
@@ -14,44 +14,47 @@ from jaxtyping import Float, Int, UInt8
 
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding, counted
-from convcorr_jax.doctor.glimpses import Glimpses
+from convcorr_jax.doctor.thumbnails import Thumbnails
 
-# Different objects on white, or faces cut out alike, correlate up to 0.94 as thumbnails, and their gradients
-# up to 0.705; gradients of one photograph, cropped, lit or compressed a little differently, seldom less than
-# 0.72. Both were looked at in LFPW, Helen, LSPET and PF-WILLOW.
+# Thumbnails of different objects on white, or of different faces cropped in the same way, correlate up to
+# 0.94, and their gradients up to 0.705. Gradients of one photograph, cropped, lit or compressed a little
+# differently, seldom correlate below 0.72. Both were measured in LFPW, Helen, LSPET and PF-WILLOW.
 _LEAST_CORRELATION = 0.8
 _LEAST_GRADIENT_CORRELATION = 0.71
+# Images whose correlations with all later images are computed at once.
 _BLOCK = 512
 
 
 class NearPair(NamedTuple):
-    """Two images (indices of `Glimpses`) that look alike."""
+    """Two similar images."""
 
     first: int
+    """Index of an image in `Thumbnails`."""
     second: int
+    """Index of another image in `Thumbnails`, greater than ``first``."""
     correlation: float
-    """Of their thumbnails."""
+    """Correlation of the two thumbnails."""
     gradient_correlation: float
-    """Of the differences between neighbouring pixels of their thumbnails."""
+    """Correlation of the differences between neighbouring pixels of the two thumbnails."""
 
 
-def unreadable(records: Sequence[Record], glimpses: Glimpses) -> Iterator[Finding]:
-    """Records whose image or label map cannot be read, or has another size than the record says."""
+def unreadable(records: Sequence[Record], thumbnails: Thumbnails) -> Iterator[Finding]:
+    """Find records whose image or label map cannot be read, or has another size than the record states."""
     cases = [
-        Case((record.source_id,), glimpses.errors[image])
-        for record, image in zip(records, glimpses.image_of.tolist(), strict=True)
-        if glimpses.errors[image]
+        Case((record.source_id,), thumbnails.errors[image])
+        for record, image in zip(records, thumbnails.image_of.tolist(), strict=True)
+        if thumbnails.errors[image]
     ]
     if cases:
         sentence = f"The image or label map of {counted(len(cases), 'record')} cannot be read."
         yield Finding("unreadable images", CHANGES_SCORES, sentence, tuple(cases))
 
 
-def shared_by_splits(records: Sequence[Record], glimpses: Glimpses) -> Iterator[Finding]:
-    """Image files that show objects of more than one split."""
+def shared_by_splits(records: Sequence[Record], thumbnails: Thumbnails) -> Iterator[Finding]:
+    """Find image files with objects of more than one split."""
     cases = [
         Case(tuple(record.source_id for record in group), ", ".join(_splits(group)))
-        for group in _records_of_images(records, glimpses)
+        for group in _records_of_images(records, thumbnails)
         if len(_splits(group)) > 1
     ]
     if cases:
@@ -59,39 +62,40 @@ def shared_by_splits(records: Sequence[Record], glimpses: Glimpses) -> Iterator[
         yield Finding("images in two splits", CHANGES_SCORES, sentence, tuple(cases))
 
 
-def exact(records: Sequence[Record], glimpses: Glimpses) -> Iterator[Finding]:
-    """Different files with the same pixels, whether or not their bytes are the same."""
+def exact(records: Sequence[Record], thumbnails: Thumbnails) -> Iterator[Finding]:
+    """Find different files with the same pixels, whether or not their bytes are the same."""
     same = defaultdict(list)
-    for image, digest in enumerate(glimpses.digests):
+    for image, digest in enumerate(thumbnails.digests):
         if digest:
             same[digest].append(image)
     groups = [images for images in same.values() if len(images) > 1]
-    yield from _findings("exact duplicates", groups, [""] * len(groups), records, glimpses)
+    yield from _findings("exact duplicates", groups, [""] * len(groups), records, thumbnails)
 
 
-def near(records: Sequence[Record], glimpses: Glimpses) -> Iterator[Finding]:
-    """Different pixels that show the same photograph."""
-    pairs = near_pairs(glimpses)
+def near(records: Sequence[Record], thumbnails: Thumbnails) -> Iterator[Finding]:
+    """Find images with different pixels that show the same photograph."""
+    pairs = near_pairs(thumbnails)
     notes = [
         f"correlation {pair.correlation:.3f}, of gradients {pair.gradient_correlation:.3f}"
         for pair in pairs
     ]
     images = [[pair.first, pair.second] for pair in pairs]
-    yield from _findings("near duplicates", images, notes, records, glimpses)
+    yield from _findings("near duplicates", images, notes, records, thumbnails)
 
 
-def near_pairs(glimpses: Glimpses) -> list[NearPair]:
-    """All pairs of images that look alike and are not equal, the most alike first.
+def near_pairs(thumbnails: Thumbnails) -> list[NearPair]:
+    """Find all pairs of images that are similar but not equal, the most similar first.
 
-    Every pair is compared; memory stays linear in the number of images.
+    A pair is similar if the correlation of its thumbnails exceeds 0.8 and that of their gradients exceeds
+    0.71. Every pair is compared; memory grows linearly with the number of images.
     """
-    pixels = _standardized(_flat(glimpses.thumbnails))
-    found = []
+    pixels = _standardized(_flat(thumbnails.pixels))
+    pairs = []
     for start in range(0, len(pixels), _BLOCK):
         correlations = pixels[start : start + _BLOCK] @ pixels[start:].T
         rows, columns = np.nonzero(np.triu(correlations, 1) > _LEAST_CORRELATION)
         first, second = rows + start, columns + start
-        of_gradients = _gradient_correlations(glimpses.thumbnails, first, second)
+        of_gradients = _gradient_correlations(thumbnails.pixels, first, second)
         for i, j, whole, gradient in zip(
             first.tolist(),
             second.tolist(),
@@ -99,10 +103,10 @@ def near_pairs(glimpses: Glimpses) -> list[NearPair]:
             of_gradients.tolist(),
             strict=True,
         ):
-            equal = glimpses.digests[i] == glimpses.digests[j]
+            equal = thumbnails.digests[i] == thumbnails.digests[j]
             if gradient > _LEAST_GRADIENT_CORRELATION and not equal:
-                found.append(NearPair(i, j, whole, gradient))
-    return sorted(found, key=lambda pair: -pair.gradient_correlation)
+                pairs.append(NearPair(i, j, whole, gradient))
+    return sorted(pairs, key=lambda pair: -pair.gradient_correlation)
 
 
 def _gradient_correlations(
@@ -110,7 +114,7 @@ def _gradient_correlations(
     first: Int[np.ndarray, " pairs"],
     second: Int[np.ndarray, " pairs"],
 ) -> Float[np.ndarray, " pairs"]:
-    """Of these pairs, all from one block of ``first``; no gradient is computed twice."""
+    """Compute the gradient correlation of each pair; the gradients of each image are computed once."""
     (left, at_left), (right, at_right) = (
         np.unique(images, return_inverse=True) for images in (first, second)
     )
@@ -121,6 +125,7 @@ def _gradient_correlations(
 def _gradients(
     thumbnails: UInt8[np.ndarray, "images side side"],
 ) -> Float[np.ndarray, "images differences"]:
+    """Compute standardized differences between horizontal and vertical neighbours."""
     signed = thumbnails.astype(np.float32)
     across, down = (_flat(np.diff(signed, axis=axis)) for axis in (2, 1))
     return _standardized(np.concatenate([across, down], axis=1))
@@ -131,11 +136,14 @@ def _flat(images: np.ndarray) -> np.ndarray:
 
 
 def _standardized(rows: np.ndarray) -> Float[np.ndarray, "rows values"]:
-    """Rows of mean 0 and length 1, so that products are correlations; all 0 where the values are equal."""
+    """Shift and scale rows to mean 0 and length 1; a row of equal values becomes 0.
+
+    Products of such rows are correlations.
+    """
     values = rows.astype(np.float32)
     values -= values.mean(axis=1, keepdims=True)
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
-    # Below a hundredth of a grey level there is only rounding.
+    # Lengths below a hundredth of a grey level are rounding errors.
     return np.divide(values, lengths, out=np.zeros_like(values), where=lengths > 0.01)
 
 
@@ -144,15 +152,15 @@ def _findings(
     groups: Sequence[Sequence[int]],
     notes: Sequence[str],
     records: Sequence[Record],
-    glimpses: Glimpses,
+    thumbnails: Thumbnails,
 ) -> Iterator[Finding]:
-    """One finding for groups of images across splits, one for those within a split."""
-    shown = _records_of_images(records, glimpses)
+    """Yield one finding for groups of images across splits, and one for groups within a split."""
+    records_of = _records_of_images(records, thumbnails)
     across, within = [], []
     for images, note in zip(groups, notes, strict=True):
-        members = [record for image in images for record in shown[image]]
-        # One object stands for each image.
-        case = Case(tuple(shown[image][0].source_id for image in images), note)
+        members = [record for image in images for record in records_of[image]]
+        # The first object represents each image.
+        case = Case(tuple(records_of[image][0].source_id for image in images), note)
         (across if len(_splits(members)) > 1 else within).append(case)
     for cases, where, severity in (
         (across, "across splits", CHANGES_SCORES),
@@ -164,12 +172,14 @@ def _findings(
             yield Finding(check, severity, sentence, tuple(cases))
 
 
-def _records_of_images(records: Sequence[Record], glimpses: Glimpses) -> list[list[Record]]:
-    shown: list[list[Record]] = [[] for _ in glimpses.errors]
-    for record, image in zip(records, glimpses.image_of.tolist(), strict=True):
-        shown[image].append(record)
-    return shown
+def _records_of_images(records: Sequence[Record], thumbnails: Thumbnails) -> list[list[Record]]:
+    """Group the records by their image."""
+    groups: list[list[Record]] = [[] for _ in thumbnails.errors]
+    for record, image in zip(records, thumbnails.image_of.tolist(), strict=True):
+        groups[image].append(record)
+    return groups
 
 
 def _splits(records: Sequence[Record]) -> list[str]:
+    """Return the distinct splits of the records, in order of appearance."""
     return list(dict.fromkeys(record.split for record in records))

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from convcorr_jax.datasets.records import Absent, Record
-from convcorr_jax.doctor import census, duplicates, frames, lengths, missing, outside, sides
+from convcorr_jax.doctor import counts, duplicates, frames, lengths, missing, outside, sides
 from convcorr_jax.doctor.findings import CHANGES_SCORES, Finding
-from convcorr_jax.doctor.glimpses import look
+from convcorr_jax.doctor.thumbnails import compute_thumbnails
 
 
 def examine(
@@ -15,29 +15,29 @@ def examine(
     absent: Sequence[Absent] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Finding, ...]:
-    """Everything that the checks find, what changes scores first.
+    """Run every check and return the findings, those that change scores first.
 
-    Every image is decoded once, and only a thumbnail of it is kept; records are taken in order, once.
+    Each image is decoded once, and only its thumbnail stays in memory. Records are read once, in order.
 
     Args:
-        records: of all splits.
-        official_counts: records that each split has officially; a split named here may be missing.
+        records: records of all splits.
+        official_counts: the official number of records by split; a split without records is reported too.
         absent: annotations that made no record.
-        progress: called with the number of records looked at, and of all.
+        progress: called with the number of records examined so far, and the number of all.
     """
-    annotations, glimpses = look(records, progress=progress)
+    annotations, thumbnails = compute_thumbnails(records, progress=progress)
     findings = (
-        *duplicates.unreadable(annotations, glimpses),
-        *duplicates.shared_by_splits(annotations, glimpses),
-        *duplicates.exact(annotations, glimpses),
-        *duplicates.near(annotations, glimpses),
-        *census.repeated_ids(annotations),
-        *census.wrong_counts(annotations, official_counts or {}),
-        *census.absences(absent),
-        *census.empty(annotations),
+        *duplicates.unreadable(annotations, thumbnails),
+        *duplicates.shared_by_splits(annotations, thumbnails),
+        *duplicates.exact(annotations, thumbnails),
+        *duplicates.near(annotations, thumbnails),
+        *counts.repeated_ids(annotations),
+        *counts.wrong_counts(annotations, official_counts or {}),
+        *counts.absences(absent),
+        *counts.empty(annotations),
         *outside.image(annotations),
         *outside.box(annotations),
-        *missing.repeated_places(annotations),
+        *missing.repeated_positions(annotations),
         *frames.shifted_points(annotations),
         *frames.shifted_boxes(annotations),
         *sides.swaps(annotations),

@@ -1,4 +1,4 @@
-"""What a check says."""
+"""The results of checks."""
 
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
@@ -9,36 +9,41 @@ WORTH_A_LOOK: Severity = "worth a look"
 
 
 class Case(NamedTuple):
-    """One place where a finding holds: an object, or objects that belong together."""
+    """One occurrence of a finding: an object, or objects that belong together."""
 
     source_ids: tuple[str, ...]
+    """Ids of the objects."""
     note: str = ""
-    """What was seen there, with its numbers."""
+    """What was observed in these objects, with its numbers."""
 
 
 class Finding(NamedTuple):
-    """One thing that is wrong, and everywhere it was seen."""
+    """One fault of a data set, with all its occurrences."""
 
     check: str
-    """What was looked for, such as ``"near duplicates"``."""
+    """Name of the check, such as ``"near duplicates"``."""
     severity: Severity
+    """Whether the fault changes scores."""
     sentence: str
+    """The fault in one sentence."""
     cases: tuple[Case, ...] = ()
-    """The clearest first, where something measures it."""
+    """The occurrences; the clearest first, if a number measures how clear they are."""
 
     @property
     def source_ids(self) -> tuple[str, ...]:
-        """The objects concerned, each once."""
-        return tuple(dict.fromkeys(name for case in self.cases for name in case.source_ids))
+        """Ids of all objects concerned, each once."""
+        return tuple(
+            dict.fromkeys(source_id for case in self.cases for source_id in case.source_ids)
+        )
 
 
 def changes_scores(findings: Iterable[Finding]) -> bool:
-    """Whether a score computed from this data would be another one without the faults."""
+    """Return whether one of the findings changes a score that is computed from the data."""
     return any(finding.severity == CHANGES_SCORES for finding in findings)
 
 
 def counted(count: int, noun: str) -> str:
-    """A number with its noun.
+    """Format a number with its noun.
 
     >>> counted(1, "image"), counted(20, "image")
     ('1 image', '20 images')

@@ -1,6 +1,7 @@
-"""Coordinates that are off by one: counted from 1, or lowered twice.
+"""Checks for coordinates that are off by one: counted from 1, or lowered twice.
 
-In this library's frame an image spans -0.5 to W - 0.5. What reaches one border of it should reach the other.
+In this library's frame an image of width W spans -0.5 to W - 0.5. Coordinates that reach one border of the
+image should reach the opposite border too.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,27 +10,28 @@ import numpy as np
 
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.doctor.findings import CHANGES_SCORES, Finding
-from convcorr_jax.doctor.present import present_points
+from convcorr_jax.doctor.keypoint_table import keypoint_table
 
-# Ten against none: were both as likely, chance would show it in one set of a thousand.
+# Ten against none: if both were equally likely, chance would produce it in one data set of a thousand.
 _LEAST_POINTS = 10
 _TIMES_OTHERS = 10
-# Boxes that were cut at the border end at exactly the same place there.
+# Boxes that were cut at the border end at exactly the same coordinate.
 _LEAST_BOXES = 5
 _BORDER_PX = 2.0
 
 
 def shifted_points(records: Sequence[Record]) -> Iterator[Finding]:
-    """Points in the pixel beyond one end of their images, and none in the pixel at the other end.
+    """Find coordinates one pixel beyond one end of their images without any in the pixel at the other end.
 
-    Counted from 1, points on the last pixel lie at W, and none at 0; lowered twice, points on the first pixel
-    lie at -1, and none at W - 1. Left and top are taken together, and so are right and bottom.
+    If points are counted from 1, those on the last pixel have the coordinate W, and none has 0. If they were
+    lowered twice, those on the first pixel have -1, and none has W - 1. Left and top are counted together,
+    and so are right and bottom.
     """
-    points = present_points(records)
-    from_start = points.place + 0.5
-    from_end = points.place - (points.width_height - 0.5)
-    before, first = (_within(from_start, low) for low in (-1.0, 0.0))
-    last, after = (_within(from_end, low) for low in (-1.0, 0.0))
+    points = keypoint_table(records)
+    from_start = points.position + 0.5
+    from_end = points.position - (points.width_height - 0.5)
+    before, first = (_count_within_pixel(from_start, low) for low in (-1.0, 0.0))
+    last, after = (_count_within_pixel(from_end, low) for low in (-1.0, 0.0))
     for beyond, at_other_end, text in (
         (after, first, "beyond the last pixel, and {} on the first: they seem to count from 1"),
         (before, last, "before the first pixel, and {} on the last: they seem to be lowered twice"),
@@ -40,16 +42,16 @@ def shifted_points(records: Sequence[Record]) -> Iterator[Finding]:
 
 
 def shifted_boxes(records: Sequence[Record]) -> Iterator[Finding]:
-    """Boxes cut at the image's border whose least and greatest edges do not lie symmetrically in it.
+    """Find boxes, cut at the image's border, whose outermost edges are not symmetric in the image.
 
-    The edges at which boxes begin, at the least, and end, at the most, are -0.5 and W - 0.5 (or 0 and W - 1,
-    where a box ends at the centres of its pixels). Half the sum of their distances from these is the shift.
+    The outermost edges are expected at -0.5 and W - 0.5, or at 0 and W - 1 if boxes end at the centres of their
+    pixels. The shift is half the difference between the distances of both edges from these.
     """
     with_box = [record for record in records if record.box is not None]
     boxes = np.array([record.box for record in with_box], float).reshape(-1, 2, 2)
     sizes = np.array([record.size[::-1] for record in with_box], float).reshape(-1, 2)
-    start = _pile((boxes[:, 0] + 0.5).ravel())
-    end = _pile((sizes - 0.5 - boxes[:, 1]).ravel())
+    start = _common_margin((boxes[:, 0] + 0.5).ravel())
+    end = _common_margin((sizes - 0.5 - boxes[:, 1]).ravel())
     if start is None or end is None:
         return
     shift = (start - end) / 2
@@ -61,15 +63,15 @@ def shifted_boxes(records: Sequence[Record]) -> Iterator[Finding]:
         yield Finding("off-by-one frame", CHANGES_SCORES, sentence)
 
 
-def _within(offset: np.ndarray, low: float) -> int:
-    """How many lie within a pixel from ``low`` on."""
+def _count_within_pixel(offset: np.ndarray, low: float) -> int:
+    """Count offsets in ``[low, low + 1)``."""
     return int(((offset >= low) & (offset < low + 1)).sum())
 
 
-def _pile(inside: np.ndarray) -> float | None:
-    """How far inside the border the outermost edges lie, if many lie there exactly."""
-    if not len(inside):
+def _common_margin(margins: np.ndarray) -> float | None:
+    """Return the least distance of edges inside the border, if several edges have it; None otherwise."""
+    if not len(margins):
         return None
-    outermost = float(inside.min())
-    many = int(np.isclose(inside, outermost, atol=1e-3).sum()) >= _LEAST_BOXES
-    return outermost if many and abs(outermost) <= _BORDER_PX else None
+    least = float(margins.min())
+    several = int(np.isclose(margins, least, atol=1e-3).sum()) >= _LEAST_BOXES
+    return least if several and abs(least) <= _BORDER_PX else None

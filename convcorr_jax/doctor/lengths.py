@@ -1,4 +1,4 @@
-"""The lengths by which metrics divide errors, against the boxes of the objects."""
+"""A check of the lengths by which metrics divide errors, against the boxes of the objects."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -7,8 +7,9 @@ import numpy as np
 
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding, counted
+from convcorr_jax.doctor.spread import robust_spread
 
-# A metric's length is a part of the object: a head or an eye distance is a tenth of it or more.
+# A metric's length is a part of the object: a head or the distance of the eyes is a tenth of it or more.
 _LEAST_MEDIAN, _MOST_MEDIAN = 0.02, 2.0
 # Foreshortening makes a torso a few times shorter, not five times.
 _TIMES_MEDIAN = 5.0
@@ -16,10 +17,14 @@ _SPREADS = 5.0
 
 
 def normalizers(records: Sequence[Record]) -> Iterator[Finding]:
-    """Normalizers that are no part of the object, or far from what is usual in its category.
+    """Find normalizers that do not fit their object.
 
-    With r the normalizer over the box's longer side: the median of r is out of 0.02 ... 2, or an object's r
-    is five times more or less than the median, and five standard deviations (robust, of log r) away.
+    Let r be the normalizer over the longer side of the box. A category is reported if the median of r lies
+    outside 0.02 ... 2. An object is reported if its r is more than five times above or below the median of
+    its category and log r is more than five robust standard deviations away from the median's.
+
+    Args:
+        records: records of all splits; those without a box or a normalizer are left out.
     """
     ratios: dict[str, list[tuple[Record, float]]] = defaultdict(list)
     for record in records:
@@ -37,8 +42,7 @@ def normalizers(records: Sequence[Record]) -> Iterator[Finding]:
                 "median: it seems to be of another frame."
             )
             yield Finding("normalizers", CHANGES_SCORES, sentence)
-        spread = 1.4826 * float(np.median(np.abs(logs - median)))
-        least = max(np.log(_TIMES_MEDIAN), _SPREADS * spread)
+        least = max(np.log(_TIMES_MEDIAN), _SPREADS * robust_spread(logs - median))
         for record, ratio in pairs:
             if abs(np.log(ratio) - median) > least:
                 note = f"{ratio:.3g} times the box's longer side; {usual:.3g} is usual"

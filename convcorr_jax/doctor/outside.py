@@ -1,4 +1,4 @@
-"""Keypoints that lie outside the image, or outside the box of their object."""
+"""Checks for keypoints outside the image, or outside the box of their object."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +9,7 @@ from convcorr_jax import coords
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding, counted
 
-# A point may be rounded to the next pixel; `frames` looks at whether many are.
+# A point may be rounded to the next pixel; the module `frames` checks whether many are.
 _TOLERANCE_PX = 1.0
 # Annotators do not hit the border exactly.
 _TOLERANCE_OF_IMAGE = 0.01
@@ -18,15 +18,18 @@ _TOLERANCE_OF_BOX = 0.1
 
 
 def image(records: Sequence[Record]) -> Iterator[Finding]:
-    """Keypoints outside the image by a hundredth of it: visible ones change scores, hidden ones are guesses."""
+    """Find keypoints outside the image by more than a hundredth of its longer side.
+
+    Visible ones change scores; hidden ones are the annotator's guesses and worth a look.
+    """
     for visible, severity in ((True, CHANGES_SCORES), (False, WORTH_A_LOOK)):
         cases = []
         for record in records:
-            beyond = _beyond(record.points, coords.whole_image(record.size))
+            distance = _distance_outside(record.points, coords.whole_image(record.size))
             tolerance = _TOLERANCE_PX + _TOLERANCE_OF_IMAGE * max(record.size)
-            outside = (beyond > tolerance) & (record.visible == visible)
+            outside = (distance > tolerance) & (record.visible == visible)
             if outside.any():
-                cases.append(_case(record, beyond, outside))
+                cases.append(_case(record, distance, outside))
         if cases:
             kind = "Visible" if visible else "Hidden"
             where = counted(len(cases), "record")
@@ -35,20 +38,21 @@ def image(records: Sequence[Record]) -> Iterator[Finding]:
 
 
 def box(records: Sequence[Record]) -> Iterator[Finding]:
-    """Visible keypoints beyond the box by more than a tenth of its longer side.
+    """Find visible keypoints outside the box by more than a tenth of its longer side.
 
-    Where these are most of an object's, the box is another object's or in another frame.
+    If most of an object's visible keypoints lie outside, the box belongs to another object or another frame,
+    which changes scores.
     """
     some, most = [], []
     for record in records:
         if record.box is None or not record.visible.any():
             continue
-        beyond = _beyond(record.points, record.box)
+        distance = _distance_outside(record.points, record.box)
         longer = record.box.longer_side
-        outside = (beyond > _TOLERANCE_PX + _TOLERANCE_OF_BOX * longer) & record.visible
+        outside = (distance > _TOLERANCE_PX + _TOLERANCE_OF_BOX * longer) & record.visible
         if outside.any():
-            chosen = most if outside.sum() > record.visible.sum() / 2 else some
-            chosen.append(_case(record, beyond, outside))
+            cases = most if outside.sum() > record.visible.sum() / 2 else some
+            cases.append(_case(record, distance, outside))
     if most:
         sentence = f"Most visible keypoints lie outside the box in {counted(len(most), 'record')}."
         yield Finding("points outside the box", CHANGES_SCORES, sentence, tuple(most))
@@ -57,14 +61,16 @@ def box(records: Sequence[Record]) -> Iterator[Finding]:
         yield Finding("points outside the box", WORTH_A_LOOK, sentence, tuple(some))
 
 
-def _beyond(points: Float[np.ndarray, "n 2"], box: coords.Box) -> Float[np.ndarray, " n"]:
-    """How far points lie outside a box in x or y, whichever is farther; negative inside, and where absent."""
-    beyond = np.maximum(np.array(box[:2]) - points, points - np.array(box[2:])).max(axis=1)
-    return np.where(np.isnan(beyond), -np.inf, beyond)
+def _distance_outside(points: Float[np.ndarray, "n 2"], box: coords.Box) -> Float[np.ndarray, " n"]:
+    """Compute the greater of the distances outside a box in x and y; negative inside, -inf if absent."""
+    distance = np.maximum(np.array(box[:2]) - points, points - np.array(box[2:])).max(axis=1)
+    return np.where(np.isnan(distance), -np.inf, distance)
 
 
-def _case(record: Record, beyond: Float[np.ndarray, " n"], outside: Bool[np.ndarray, " n"]) -> Case:
-    farthest = int(np.where(outside, beyond, -np.inf).argmax())
+def _case(
+    record: Record, distance: Float[np.ndarray, " n"], outside: Bool[np.ndarray, " n"]
+) -> Case:
+    farthest = int(np.where(outside, distance, -np.inf).argmax())
     others = int(outside.sum()) - 1
-    note = f"{record.names[farthest]} by {beyond[farthest]:.1f} px"
+    note = f"{record.names[farthest]} by {distance[farthest]:.1f} px"
     return Case((record.source_id,), f"{note}, and {others} more" if others else note)

@@ -1,6 +1,6 @@
-"""Left and right exchanged, told by symmetry: figures and pairs that differ from the others of their split.
+"""A check for exchanged left and right: objects and pairs that differ from the others of their split.
 
-Which side a data set calls left is its own affair; only what differs from the rest is told.
+Each data set chooses which side it calls left; only deviations from its own choice are reported.
 """
 
 from collections import defaultdict
@@ -12,67 +12,73 @@ import numpy as np
 from jaxtyping import Bool, Complex, Float
 
 from convcorr_jax.datasets.records import Record
-from convcorr_jax.doctor.breadths import breadths, median
 from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding, counted
+from convcorr_jax.doctor.spread import robust_spread
+from convcorr_jax.doctor.symmetry import componentwise_median, left_right_vectors
 
-# Fewer figures say too little about what is usual.
-_LEAST_FIGURES = 30
-# Expected in a whole split, were all deviations normal.
+# Fewer objects do not determine what is usual.
+_LEAST_OBJECTS = 30
+# The expected number in a whole split, if all deviations are normally distributed.
 _FALSE_ALARMS = 0.01
-# A split has a convention where so many figures agree. People seen from before and from behind do not.
+# A split has a convention if this fraction of its objects agree. People seen from the front and from behind
+# do not.
 _AGREEING = 0.9
-# Faces in profile are narrow, not the wrong way round.
-_WRONG_WAY = -0.5
-# Of the trace: pairs that say the same leave the weights undetermined.
+# Faces in profile have short left-right vectors, not reversed ones.
+_REVERSED = -0.5
+# In units of the trace; without it, weights are undetermined if two pairs are proportional.
 _RIDGE = 1e-9
-# A standard deviation in median absolute deviations, of a normal distribution.
-_MAD = 1.4826
 
 
 def swaps(records: Sequence[Record]) -> Iterator[Finding]:
-    """Splits with opposite conventions, figures with all sides exchanged, and exchanged single pairs.
+    """Find splits with opposite conventions, objects with all sides exchanged, and single exchanged pairs.
 
-    Figures of a category that have the same keypoints are compared within each split, by their `breadths`.
+    Objects of a category with the same keypoints are compared within each split, by their `left_right_vectors`
+    ``v_p`` and the median ``m_p`` of each pair p.
 
-    A figure: ``t``, the mean of its breadths along the median ones, is 1 for the median figure and -1 for its
-    exchange. Told if ``t < -1/2`` and a normal deviate of t's robust spread gets there in one split of a
-    hundred; only of splits with a convention.
+    An object has ``t = sum_p Re(v_p conj(m_p)) / sum_p |m_p|^2``, which is 1 for the median object and -1 if
+    its sides are exchanged. It is reported if ``t < -1/2`` and if normal deviates with the robust spread of t
+    reach that value in one split of a hundred. This check needs a convention: nine tenths of the split's
+    objects with ``t > 0``.
 
-    A pair: its breadth across is predicted from the other pairs' by least squares. Told if the sign is wrong,
-    exchanging brings it within three robust standard deviations, and a normal deviate gets as far off in
-    one split of a hundred. A body may be twisted, so this is worth a look only.
+    The horizontal component of a pair is predicted from the other pairs by least squares. A pair is reported
+    if its sign is opposite to the prediction, if exchanging it brings it within three robust standard
+    deviations of the prediction, and if normal deviates reach its residual in one split of a hundred. A body
+    may be twisted, so an exchanged pair is only worth a look.
     """
-    figures, pairs = [], []
-    for members in _alike(records):
-        across = breadths(members)
+    objects: list[Case] = []
+    pairs: list[tuple[float, Case]] = []
+    for group in _groups(records):
+        vectors = left_right_vectors(group)
         usual = {}
-        for split, rows in _rows_of_splits(members).items():
-            if len(rows) < _LEAST_FIGURES:
+        for split, rows in _rows_of_splits(group).items():
+            if len(rows) < _LEAST_OBJECTS:
                 continue
-            here = across[rows]
-            usual[split] = median(here)
-            t = _agreement(here, usual[split])
-            exchanged = _exchanged_figures(t)
-            figures += [
-                Case((members[rows[row]].source_id,), f"t {t[row]:.2f}")
+            in_split = vectors[rows]
+            usual[split] = componentwise_median(in_split)
+            t = _agreement(in_split, usual[split])
+            exchanged = _exchanged_objects(t)
+            objects += [
+                Case((group[rows[row]].source_id,), f"t {t[row]:.2f}")
                 for row in np.flatnonzero(exchanged).tolist()
             ]
             if not _has_convention(t):
                 del usual[split]
-            others = [row for row, wrong in zip(rows, exchanged, strict=True) if not wrong]
-            pairs += _exchanged_pairs([members[row] for row in others], across[others].real)
-        yield from _opposite_conventions(usual, members[0].category)
-    if figures:
-        sentence = f"Left and right are exchanged in {counted(len(figures), 'record')}."
-        yield Finding("left/right swaps", CHANGES_SCORES, sentence, tuple(figures))
+            others = [
+                row for row, is_exchanged in zip(rows, exchanged, strict=True) if not is_exchanged
+            ]
+            pairs += _exchanged_pairs([group[row] for row in others], vectors[others].real)
+        yield from _opposite_conventions(usual, group[0].category)
+    if objects:
+        sentence = f"Left and right are exchanged in {counted(len(objects), 'record')}."
+        yield Finding("left/right swaps", CHANGES_SCORES, sentence, tuple(objects))
     if pairs:
         sentence = f"By the other pairs, one pair is exchanged in {counted(len(pairs), 'record')}."
         ranked = sorted(pairs, key=lambda pair: -pair[0])
         yield Finding("left/right swaps", WORTH_A_LOOK, sentence, tuple(case for _, case in ranked))
 
 
-def _alike(records: Sequence[Record]) -> list[list[Record]]:
-    """Records of one category with the same keypoints."""
+def _groups(records: Sequence[Record]) -> list[list[Record]]:
+    """Group records by category, keypoints and left/right pairs; records without pairs are left out."""
     groups = defaultdict(list)
     for record in records:
         if record.left_right_pairs:
@@ -88,11 +94,11 @@ def _rows_of_splits(records: Sequence[Record]) -> dict[str, list[int]]:
 
 
 def _agreement(
-    across: Complex[np.ndarray, "rows pairs"], usual: Complex[np.ndarray, " pairs"]
+    vectors: Complex[np.ndarray, "rows pairs"], usual: Complex[np.ndarray, " pairs"]
 ) -> Float[np.ndarray, " rows"]:
-    """The ``t`` of `swaps`; NaN for a figure without pairs."""
-    present = ~np.isnan(across)
-    along = (np.where(present, across, 0) * usual.conj()).real.sum(axis=1)
+    """Compute the ``t`` of `swaps`; NaN for an object without pairs."""
+    present = ~np.isnan(vectors)
+    along = (np.where(present, vectors, 0) * usual.conj()).real.sum(axis=1)
     power = (present * np.abs(usual) ** 2).sum(axis=1)
     return along / np.where(power > 0, power, np.nan)
 
@@ -101,29 +107,36 @@ def _has_convention(t: Float[np.ndarray, " rows"]) -> bool:
     return bool((t > 0).mean() >= _AGREEING)
 
 
-def _exchanged_figures(t: Float[np.ndarray, " rows"]) -> Bool[np.ndarray, " rows"]:
+def _exchanged_objects(t: Float[np.ndarray, " rows"]) -> Bool[np.ndarray, " rows"]:
     if not _has_convention(t):
         return np.zeros(len(t), bool)
     middle = float(np.nanmedian(t))
-    spread = _MAD * float(np.nanmedian(np.abs(t - middle)))
-    return t < min(_WRONG_WAY, middle - _deviations(len(t)) * spread)
+    return t < min(_REVERSED, middle - _normal_quantile(len(t)) * robust_spread(t - middle))
 
 
-def _deviations(count: int) -> float:
-    """How far from the mean, in standard deviations, ``count`` normal deviates hardly ever get."""
+def _normal_quantile(count: int) -> float:
+    """Return the standard normal quantile that ``count`` deviates exceed `_FALSE_ALARMS` times on average."""
     return NormalDist().inv_cdf(1 - _FALSE_ALARMS / count)
 
 
 def _exchanged_pairs(
     records: Sequence[Record], across: Float[np.ndarray, "rows pairs"]
 ) -> list[tuple[float, Case]]:
-    """One case a record, and how far its pair is off: the one farthest from what the others say."""
+    """Find the pair of each record that deviates most from its prediction, if it is exchanged.
+
+    Args:
+        records: objects with the same pairs.
+        across: horizontal components of their left-right vectors, ``[rows, pairs]``.
+
+    Returns:
+        The deviation in standard deviations and the case of each record with an exchanged pair.
+    """
     worst = np.zeros(len(across))
     pair_of = np.zeros(len(across), int)
     for pair in range(across.shape[1]):
-        off = _deviation_of_pair(across, pair, _deviations(across.size))
-        pair_of[off > worst] = pair
-        worst = np.maximum(worst, off)
+        deviation = _pair_deviation(across, pair, _normal_quantile(across.size))
+        pair_of[deviation > worst] = pair
+        worst = np.maximum(worst, deviation)
     cases = []
     for row in np.flatnonzero(worst).tolist():
         record = records[row]
@@ -133,37 +146,38 @@ def _exchanged_pairs(
     return cases
 
 
-def _deviation_of_pair(
+def _pair_deviation(
     across: Float[np.ndarray, "rows pairs"], pair: int, least: float
 ) -> Float[np.ndarray, " rows"]:
-    """Standard deviations from what the other pairs predict where the pair is exchanged; 0 elsewhere."""
+    """Compute the standard deviations between an exchanged pair and its prediction; 0 if not exchanged."""
     own = across[:, pair]
     others = np.delete(across, pair, axis=1)
-    usual = median(others.astype(complex)).real
+    usual = componentwise_median(others.astype(complex)).real
     design = np.concatenate(
         [np.where(np.isnan(others), usual, others), np.ones((len(own), 1))], axis=1
     )
     fitted = ~np.isnan(own)
-    if fitted.sum() < _LEAST_FIGURES:
+    if fitted.sum() < _LEAST_OBJECTS:
         return np.zeros(len(own))
-    # Fitted again without the worst, among which the exchanged ones are.
+    # Each round leaves out the largest residuals, among which exchanged pairs are.
     for _ in range(3):
         gram = design[fitted].T @ design[fitted]
         ridge = _RIDGE * np.trace(gram) * np.eye(len(gram))
         weights = np.linalg.solve(gram + ridge, design[fitted].T @ own[fitted])
         predicted = design @ weights
         residual = own - predicted
-        spread = max(_MAD * float(np.nanmedian(np.abs(residual))), np.finfo(float).tiny)
+        spread = max(robust_spread(residual), np.finfo(float).tiny)
         fitted = np.abs(residual) <= 3 * spread
-    wrong = (own * predicted < 0) & (np.abs(residual) > least * spread)
+    opposite = (own * predicted < 0) & (np.abs(residual) > least * spread)
     explained = np.abs(-own - predicted) <= 3 * spread
-    return np.where(wrong & explained, np.abs(residual) / spread, 0)
+    return np.where(opposite & explained, np.abs(residual) / spread, 0)
 
 
 def _opposite_conventions(
     usual: Mapping[str, Complex[np.ndarray, " pairs"]], category: str
 ) -> Iterator[Finding]:
-    for (one, a), (other, b) in combinations(usual.items(), 2):
+    """Find pairs of splits whose median vectors point in opposite directions."""
+    for (first, a), (second, b) in combinations(usual.items(), 2):
         if (a * b.conj()).real.sum() < 0:
-            sentence = f"Splits {one!r} and {other!r} of {category!r} call opposite sides left."
+            sentence = f"Splits {first!r} and {second!r} of {category!r} call opposite sides left."
             yield Finding("left/right swaps", CHANGES_SCORES, sentence)

@@ -1,4 +1,4 @@
-"""Every planted copy is found, in its place; what only looks a little alike is not."""
+"""Every planted copy is found with its split; images that are only a little similar are not."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,14 +11,14 @@ from PIL import Image as PillowImage
 from convcorr_jax.datasets.records import Record, load_image
 from convcorr_jax.doctor import duplicates
 from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Finding
-from convcorr_jax.doctor.glimpses import look
+from convcorr_jax.doctor.thumbnails import compute_thumbnails
 
 Check = Callable[..., object]
 CHECKS = (duplicates.unreadable, duplicates.shared_by_splits, duplicates.exact, duplicates.near)
 
 
 def found_by(check: Check, records: Sequence[Record]) -> list[Finding]:
-    return list(check(*look(records)))  # type: ignore[call-overload]
+    return list(check(*compute_thumbnails(records)))  # type: ignore[call-overload]
 
 
 def on_disk(records: Sequence[Record], folder: Path) -> list[Record]:
@@ -60,7 +60,7 @@ def test_an_image_that_cannot_be_read_is_named_with_its_reason(
     assert "does not exist" in notes[1]
     assert "not an image" in notes[2]
     assert "label map" in notes[3]
-    # Two that cannot be read are not equal.
+    # Two images that cannot be read are not equal.
     assert found_by(duplicates.exact, records) == []
 
 
@@ -93,7 +93,7 @@ def test_exact_copies_are_found_within_and_across_splits(
         CHANGES_SCORES,
         (faces[0].source_id, "copy"),
     )
-    # Equal pixels in memory may be two objects of one image: only files tell.
+    # Equal pixels in memory may be two objects of one image: only file names distinguish the cases.
     within = [(finding.severity, finding.source_ids) for finding in found[1:]]
     expected = [(WORTH_A_LOOK, (faces[1].source_id, "other"))]
     assert within == (expected if kind == "path" else [])
@@ -112,19 +112,19 @@ def test_altered_copies_are_found_within_and_across_splits(faces: tuple[Record, 
     assert (len(across.cases), len(within.cases)) == (9, 3)
 
 
-def test_pairs_are_those_of_the_definition_in_blocks_too(
+def test_near_pairs_follow_their_definition_for_any_block_size(
     monkeypatch: pytest.MonkeyPatch, faces: tuple[Record, ...]
 ):
     records = [*faces[:20], *map(altered, faces[:20])]
-    _, glimpses = look(records)
-    thumbnails = glimpses.thumbnails.astype(float)
+    _, thumbnails = compute_thumbnails(records)
+    pixels = thumbnails.pixels.astype(float)
     gradients = np.concatenate(
-        [np.diff(thumbnails, axis=axis).reshape(len(records), -1) for axis in (1, 2)], axis=1
+        [np.diff(pixels, axis=axis).reshape(len(records), -1) for axis in (1, 2)], axis=1
     )
-    whole = np.corrcoef(thumbnails.reshape(len(records), -1))
+    whole = np.corrcoef(pixels.reshape(len(records), -1))
     of_gradients = np.corrcoef(gradients)
     monkeypatch.setattr(duplicates, "_BLOCK", 7)
-    pairs = duplicates.near_pairs(glimpses)
+    pairs = duplicates.near_pairs(thumbnails)
     expected = np.argwhere(np.triu((whole > 0.8) & (of_gradients > 0.71), 1))
     assert len(expected) >= 15
     assert sorted(pair[:2] for pair in pairs) == [tuple(row) for row in expected.tolist()]
@@ -133,10 +133,10 @@ def test_pairs_are_those_of_the_definition_in_blocks_too(
         assert gradient_correlation == pytest.approx(of_gradients[first, second], abs=1e-5)
     assert pairs == sorted(pairs, key=lambda pair: -pair.gradient_correlation)
     monkeypatch.setattr(duplicates, "_BLOCK", 512)
-    assert [pair[:2] for pair in duplicates.near_pairs(glimpses)] == [pair[:2] for pair in pairs]
+    assert [pair[:2] for pair in duplicates.near_pairs(thumbnails)] == [pair[:2] for pair in pairs]
 
 
-def test_images_of_one_colour_are_like_no_other(faces: tuple[Record, ...]):
+def test_images_of_a_single_colour_are_no_near_duplicates(faces: tuple[Record, ...]):
     plain = [
         replace(faces[0], image=np.full((64, 64, 3), level, np.uint8), source_id=str(level))
         for level in (0, 90)

@@ -14,7 +14,7 @@ from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK
 CHECKS = (
     outside.image,
     outside.box,
-    missing.repeated_places,
+    missing.repeated_positions,
     frames.shifted_points,
     frames.shifted_boxes,
     lengths.normalizers,
@@ -22,9 +22,9 @@ CHECKS = (
 
 
 def moved(record: Record, index: int, place: tuple[float, float], *, visible: bool) -> Record:
-    points, seen = record.points.copy(), record.visible.copy()
-    points[index], seen[index] = place, visible
-    return replace(record, points=points, visible=seen)
+    points, visibility = record.points.copy(), record.visible.copy()
+    points[index], visibility[index] = place, visible
+    return replace(record, points=points, visible=visibility)
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -35,17 +35,17 @@ def test_clean_data_has_no_findings(check: Callable, faces: tuple[Record, ...], 
 
 
 def test_points_outside_the_image_change_scores_if_visible(faces: tuple[Record, ...]):
-    # The last pixel is 63, its border 63.5; a pixel, and a hundredth of 64, are let pass.
+    # The border is at 63.5; a pixel and a hundredth of 64 are tolerated.
     records = [
         moved(faces[0], 1, (65.1, 10.0), visible=True),
         moved(faces[1], 2, (75.5, 10.0), visible=True),
         moved(faces[2], 3, (10.0, -9.5), visible=False),
         moved(moved(faces[3], 0, (70.0, 9.0), visible=True), 1, (9.0, 80.0), visible=True),
     ]
-    seen, hidden = outside.image(records)
-    assert (seen.severity, hidden.severity) == (CHANGES_SCORES, WORTH_A_LOOK)
+    visible, hidden = outside.image(records)
+    assert (visible.severity, hidden.severity) == (CHANGES_SCORES, WORTH_A_LOOK)
     names = faces[0].names
-    assert seen.cases == (
+    assert visible.cases == (
         ((faces[1].source_id,), f"{names[2]} by 12.0 px"),
         ((faces[3].source_id,), f"{names[1]} by 16.5 px, and 1 more"),
     )
@@ -58,26 +58,26 @@ def test_most_points_outside_the_box_change_scores(faces: tuple[Record, ...]):
     beyond = (box.x1 + 0.1 * box.longer_side + 1.5, box.y0)
     stray = moved(faces[0], 4, beyond, visible=True)
     # In a frame twice as large.
-    elsewhere = replace(faces[1], box=coords.Box(100.0, 100.0, 160.0, 160.0))
+    other_frame = replace(faces[1], box=coords.Box(100.0, 100.0, 160.0, 160.0))
     without = replace(faces[2], box=None)
-    most, some = outside.box([stray, elsewhere, without, *faces[3:]])
+    most, some = outside.box([stray, other_frame, without, *faces[3:]])
     assert (most.severity, some.severity) == (CHANGES_SCORES, WORTH_A_LOOK)
     assert (most.source_ids, some.source_ids) == ((faces[1].source_id,), (faces[0].source_id,))
     assert some.cases[0].note.startswith(faces[0].names[4])
 
 
 @pytest.mark.parametrize("place", [(0.0, 0.0), (-1.0, -1.0), (17.25, 30.5)])
-def test_a_place_that_stands_for_missing_is_found(
+def test_a_position_that_stands_for_missing_is_found(
     place: tuple[float, float], faces: tuple[Record, ...]
 ):
     marked = [moved(face, 3, place, visible=True) for face in faces[:6]]
-    (finding,) = missing.repeated_places([*marked, *faces[6:]])
+    (finding,) = missing.repeated_positions([*marked, *faces[6:]])
     assert finding.severity == CHANGES_SCORES
     assert finding.source_ids == tuple(face.source_id for face in faces[:6])
     assert f"exactly ({place[0]:g}, {place[1]:g})" in finding.sentence
     assert {case.note for case in finding.cases} == {faces[0].names[3]}
     hidden = [moved(face, 3, place, visible=False) for face in faces[:6]]
-    (finding,) = missing.repeated_places([*hidden, *faces[6:]])
+    (finding,) = missing.repeated_positions([*hidden, *faces[6:]])
     assert finding.severity == WORTH_A_LOOK
 
 
@@ -86,7 +86,7 @@ def test_whole_numbers_that_repeat_by_chance_are_no_markers(rng: np.random.Gener
     records = [replace(face, points=p) for face, p in zip(faces, places, strict=True)]
     _, times = np.unique(places.reshape(-1, 2), axis=0, return_counts=True)
     assert times.max() >= 5
-    assert list(missing.repeated_places(records)) == []
+    assert list(missing.repeated_positions(records)) == []
 
 
 def clipped(records: Sequence[Record], low: float, past_end: float) -> list[Record]:
@@ -135,7 +135,7 @@ def test_normalizers_that_do_not_fit_are_found(faces: tuple[Record, ...]):
     (finding,) = lengths.normalizers([*odd, *faces[2:]])
     assert finding.severity == WORTH_A_LOOK
     assert finding.source_ids == (faces[0].source_id, faces[1].source_id)
-    # All in another frame.
+    # All normalizers are in another frame.
     (finding,) = lengths.normalizers([scaled(face, 20.0) for face in faces])
     assert finding.severity == CHANGES_SCORES
     assert "another frame" in finding.sentence

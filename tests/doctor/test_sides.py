@@ -1,4 +1,4 @@
-"""Exchanged sides are found; a convention, and a figure that only looks unusual, are left alone."""
+"""Exchanged sides are found; a convention, and an object that is only unusual, are not reported."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,9 +8,9 @@ import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.records import Record
-from convcorr_jax.doctor.breadths import breadths
 from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK
 from convcorr_jax.doctor.sides import swaps
+from convcorr_jax.doctor.symmetry import left_right_vectors
 
 
 def exchanged(record: Record, pairs: Sequence[tuple[int, int]]) -> Record:
@@ -21,23 +21,23 @@ def exchanged(record: Record, pairs: Sequence[tuple[int, int]]) -> Record:
     return replace(record, points=points, visible=visible)
 
 
-def wholly(record: Record) -> Record:
+def with_all_exchanged(record: Record) -> Record:
     return exchanged(record, record.left_right_pairs)
 
 
 @pytest.fixture(scope="module")
 def figures(faces: tuple[Record, ...]) -> list[Record]:
-    """Two hundred faces from before: five pairs and a chin, each a little different, turned at will."""
+    """Two hundred frontal faces: five pairs and a chin, each a little different, rotated at random."""
     rng = np.random.default_rng(3)
     left = np.array([[-8, -6], [-4, -9], [-3, 4], [-6, 5], [-10, 0]], float)
     usual = np.concatenate([left, left * [-1, 1], [[0, 12]]])
     names = (*(f"l_{i}" for i in range(5)), *(f"r_{i}" for i in range(5)), "chin")
-    made = []
+    figures = []
     for index in range(200):
         turn, yaw = rng.uniform(-0.6, 0.6), rng.uniform(0.2, 1.0)
         points = usual * [yaw, 1.0] + rng.normal(0, 0.4, usual.shape)
         points = points @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-        made.append(
+        figures.append(
             replace(
                 faces[0],
                 source_id=str(index),
@@ -50,16 +50,16 @@ def figures(faces: tuple[Record, ...]) -> list[Record]:
                 normalizer_px=10.0,
             )
         )
-    return made
+    return figures
 
 
 def broadest(figures: list[Record]) -> set[int]:
-    """Four figures seen from before: of a profile nobody could tell."""
-    return set(np.argsort(breadths(figures).real.sum(axis=1))[-4:].tolist())
+    """Four frontal figures: an exchange in a profile cannot be detected."""
+    return set(np.argsort(left_right_vectors(figures).real.sum(axis=1))[-4:].tolist())
 
 
-def test_breadths_forget_place_turn_and_size(figures: list[Record]):
-    before = breadths(figures)
+def test_left_right_vectors_do_not_depend_on_position_rotation_and_size(figures: list[Record]):
+    before = left_right_vectors(figures)
     turned = [
         replace(figure, points=2.0 * figure.points @ np.array([[0.0, 1.0], [-1.0, 0.0]]) + 7.0)
         if index == 5
@@ -67,25 +67,27 @@ def test_breadths_forget_place_turn_and_size(figures: list[Record]):
         for index, figure in enumerate(figures)
     ]
     # The median figure moves a little with one of its two hundred.
-    np.testing.assert_allclose(breadths(turned), before, atol=0.02)
-    np.testing.assert_allclose(breadths([wholly(figure) for figure in figures]), -before)
-    # From before, to the right.
+    np.testing.assert_allclose(left_right_vectors(turned), before, atol=0.02)
+    np.testing.assert_allclose(
+        left_right_vectors([with_all_exchanged(figure) for figure in figures]), -before
+    )
+    # In a frontal face, the vectors point to the right.
     assert (before.real > 0).mean() > 0.98
 
 
-def test_clean_figures_and_whole_conventions_are_left_alone(
+def test_clean_figures_and_conventions_are_not_reported(
     figures: list[Record], people: tuple[Record, ...]
 ):
     assert list(swaps(figures)) == []
-    assert list(swaps([wholly(figure) for figure in figures])) == []
-    # People seen from all around agree on no side of the picture.
+    assert list(swaps([with_all_exchanged(figure) for figure in figures])) == []
+    # People seen from all sides have no common side of the image.
     assert list(swaps(people)) == []
     assert list(swaps([])) == []
 
 
 def test_exchanged_figures_are_found(figures: list[Record]):
     wrong = broadest(figures)
-    records = [wholly(f) if index in wrong else f for index, f in enumerate(figures)]
+    records = [with_all_exchanged(f) if index in wrong else f for index, f in enumerate(figures)]
     (finding,) = swaps(records)
     assert finding.severity == CHANGES_SCORES
     assert set(finding.source_ids) == {str(index) for index in wrong}
@@ -100,15 +102,15 @@ def test_an_exchanged_pair_is_found_and_named(figures: list[Record]):
     assert all(case.note.startswith("l_1 and r_1") for case in finding.cases)
 
 
-def test_splits_that_disagree_are_told_and_their_figures_are_not(figures: list[Record]):
-    records = [wholly(f) if f.split == "test" else f for f in figures]
+def test_splits_with_opposite_conventions_are_reported_without_their_figures(figures: list[Record]):
+    records = [with_all_exchanged(f) if f.split == "test" else f for f in figures]
     (finding,) = swaps(records)
     assert finding.severity == CHANGES_SCORES
     assert "'test' and 'train'" in finding.sentence
     assert finding.cases == ()
 
 
-def test_absent_keypoints_do_no_harm(figures: list[Record], rng: np.random.Generator):
+def test_absent_keypoints_cause_no_findings(figures: list[Record], rng: np.random.Generator):
     def thinned(record: Record) -> Record:
         gone = rng.uniform(size=11) < 0.5
         points = np.where(gone[:, None], np.nan, record.points)
@@ -122,7 +124,7 @@ def test_absent_keypoints_do_no_harm(figures: list[Record], rng: np.random.Gener
     assert list(swaps([one_place] * 40)) == []
 
 
-def test_without_middles_to_align_by_nothing_is_told(figures: list[Record]):
+def test_without_symmetric_points_to_align_nothing_is_reported(figures: list[Record]):
     def eyes_only(record: Record) -> Record:
         return replace(
             record,
@@ -132,7 +134,7 @@ def test_without_middles_to_align_by_nothing_is_told(figures: list[Record]):
             left_right_pairs=((0, 1),),
         )
 
-    records = [eyes_only(wholly(f) if i == 4 else f) for i, f in enumerate(figures)]
+    records = [eyes_only(with_all_exchanged(f) if i == 4 else f) for i, f in enumerate(figures)]
     assert list(swaps(records)) == []
 
 

@@ -1,51 +1,53 @@
-"""Counts are counts; what is empty is named."""
+"""Wrong counts, repeated ids and empty splits are found and named."""
 
 from dataclasses import replace
 
 import numpy as np
 
 from convcorr_jax.datasets.records import Absent, Record
-from convcorr_jax.doctor import census
+from convcorr_jax.doctor import counts
 from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK
 
 
 def test_clean_data_has_no_findings(faces: tuple[Record, ...], people: tuple[Record, ...]):
     records = [*faces, *people]
-    assert list(census.repeated_ids(records)) == []
-    assert list(census.wrong_counts(records, {"train": 64, "test": 16})) == []
-    assert list(census.wrong_counts(records, {})) == []
-    assert list(census.absences(())) == []
-    assert list(census.empty(records)) == []
+    assert list(counts.repeated_ids(records)) == []
+    assert list(counts.wrong_counts(records, {"train": 64, "test": 16})) == []
+    assert list(counts.wrong_counts(records, {})) == []
+    assert list(counts.absences(())) == []
+    assert list(counts.empty(records)) == []
 
 
 def test_a_repeated_id_is_named_once(faces: tuple[Record, ...]):
-    (finding,) = census.repeated_ids([*faces, faces[3], faces[3]])
+    (finding,) = counts.repeated_ids([*faces, faces[3], faces[3]])
     assert finding.severity == CHANGES_SCORES
     assert finding.cases == (((faces[3].source_id,), "3 times"),)
 
 
-def test_counts_that_differ_are_told_a_split_each(faces: tuple[Record, ...]):
-    found = list(census.wrong_counts(faces, {"train": 811, "test": 8, "val": 5}))
-    assert [finding.sentence for finding in found] == [
+def test_wrong_counts_are_reported_once_per_split(faces: tuple[Record, ...]):
+    findings = list(counts.wrong_counts(faces, {"train": 811, "test": 8, "val": 5}))
+    assert [finding.sentence for finding in findings] == [
         "Split 'train' has 32 records; officially 811.",
         "Split 'val' has 0 records; officially 5.",
     ]
-    assert {finding.severity for finding in found} == {CHANGES_SCORES}
+    assert {finding.severity for finding in findings} == {CHANGES_SCORES}
 
 
 def test_absent_annotations_keep_their_reasons():
-    (finding,) = census.absences([Absent("a", "its image is not there"), Absent("b", "no points")])
+    (finding,) = counts.absences([Absent("a", "its image is not there"), Absent("b", "no points")])
     assert finding.sentence == "2 annotations made no record."
     assert finding.cases == ((("a",), "its image is not there"), (("b",), "no points"))
 
 
-def test_what_is_empty_is_named(faces: tuple[Record, ...], people: tuple[Record, ...]):
-    assert [finding.severity for finding in census.empty([])] == [CHANGES_SCORES]
+def test_empty_splits_and_keypoints_are_named(
+    faces: tuple[Record, ...], people: tuple[Record, ...]
+):
+    assert [finding.severity for finding in counts.empty([])] == [CHANGES_SCORES]
     training = [person for person in people if person.split == "train"]
-    (finding,) = census.empty([*faces, *training])
+    (finding,) = counts.empty([*faces, *training])
     assert finding.severity == WORTH_A_LOOK
     assert finding.sentence == "Split 'test' has no records of 'person'."
-    blind = [
+    without_third = [
         replace(
             face,
             points=np.where(np.arange(len(face.names))[:, None] == 2, np.nan, face.points),
@@ -53,6 +55,6 @@ def test_what_is_empty_is_named(faces: tuple[Record, ...], people: tuple[Record,
         )
         for face in faces
     ]
-    (finding,) = census.empty(blind)
+    (finding,) = counts.empty(without_third)
     assert finding.sentence == f"No record has a position for face: {faces[0].names[2]}."
-    assert list(census.empty([*blind, faces[0]])) == []
+    assert list(counts.empty([*without_third, faces[0]])) == []
