@@ -26,7 +26,7 @@ class List:
     """Say of every data set what it is, where it is obtained, its terms, and what is prepared."""
 
     data_root: Path | None = None
-    """Folder of data sets; by default CONVCORR_DATA."""
+    """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
 
     def run(self) -> None:
         """Print one paragraph a data set."""
@@ -104,7 +104,7 @@ class Check:
     html: Path | None = None
     """Also write the findings as a page with pictures."""
     data_root: Path | None = None
-    """Folder of data sets; by default CONVCORR_DATA."""
+    """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
 
     def run(self) -> int:
         """Print the findings; the exit status is 1 when one of them would change a score."""
@@ -150,7 +150,7 @@ class Show:
     n: int = 12
     """How many records."""
     data_root: Path | None = None
-    """Folder of data sets; by default CONVCORR_DATA."""
+    """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
 
     def run(self) -> None:
         """Write the sheet."""

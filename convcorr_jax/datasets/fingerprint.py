@@ -20,8 +20,8 @@ HASHED_FILE_BYTES = 1 << 20
 def fingerprint(records: Iterable[Record]) -> str:
     """Compute a hash of records: their ids, splits, images, label maps and annotations, in order.
 
-    Images in memory and image files of up to 1 MiB enter by their content, so that copies of a data set have the
-    fingerprint of the original; larger files enter by their size and their time of last change.
+    Images in memory and image files of up to 1 MiB enter by their content, so that copies of a data set have
+    the fingerprint of the original; larger files enter by their size and their time of last change.
 
     Args:
         records: the records; prepared ones are read one by one.
