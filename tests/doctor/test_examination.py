@@ -44,7 +44,7 @@ def test_clean_data_has_no_findings_and_is_read_once(faces: tuple[Record, ...], 
     # The run-time type checker of the tests reads a few records more.
     assert records.times.sum() < len(records) + 8
     assert steps[-1] == (80, 80)
-    assert [done for done, _ in steps] == sorted(done for done, _ in seen)
+    assert [done for done, _ in steps] == sorted(done for done, _ in steps)
 
 
 def test_pixels_do_not_stay_in_memory(faces: tuple[Record, ...]):
