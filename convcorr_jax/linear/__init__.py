@@ -1,1 +1,9 @@
-"""Linear models over feature vectors: solvers and folds; nothing about images."""
+"""Linear models of feature vectors: ridge regression, support vector machines, and cross-validation folds.
+
+`ridge` and `svm` are rooms with functions of their own: ``ridge.fit``, ``svm.fit``, and so on.
+"""
+
+from convcorr_jax.linear import ridge as ridge
+from convcorr_jax.linear import svm as svm
+from convcorr_jax.linear.folds import grouped_folds as grouped_folds
+from convcorr_jax.linear.folds import stratified_folds as stratified_folds

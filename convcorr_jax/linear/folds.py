@@ -1,7 +1,7 @@
-"""Which fold holds out which sample, for cross-validation; the same every time.
+"""Fold assignments for cross-validation, the same in every run.
 
-Folds are one array, ``[n]``: the number from 0 to k - 1 of the fold that holds the sample out.
-``folds == j`` are the samples held out by fold j, ``folds != j`` those it trains on.
+An assignment is one array, ``[n]``: for each sample the number, from 0 to k - 1, of the fold that holds it out.
+``folds == j`` selects the samples held out by fold j, ``folds != j`` those that fold j trains on.
 """
 
 import numpy as np
@@ -11,18 +11,21 @@ from convcorr_jax.errors import InputError
 
 
 def stratified_folds(labels: Shaped[np.ndarray, " n"], *, k: int) -> Int32[np.ndarray, " n"]:
-    """Folds that hold out equally many samples of every label, and equally many in all, to within one.
+    """Assign samples to folds of equal size that hold out equally many samples of each label.
 
-    Samples are dealt out in turn, in their own order within each label. Where neighbours resemble each other,
-    as those of one image do, use `grouped_folds`.
+    Both hold to within one sample. Samples are dealt out to the folds in turn, in their own order within each
+    label. Use `grouped_folds` where neighboring samples resemble each other, as those of one image do.
 
     >>> stratified_folds(np.array(["cat", "cat", "dog", "cat", "dog", "dog"]), k=3)
     array([0, 1, 0, 2, 1, 2], dtype=int32)
 
     Args:
-        labels: one a sample, of any kind that can be sorted. A label with fewer than k samples is absent from
-            some folds.
+        labels: the label of each sample, of any type that can be sorted. A label with fewer than k samples is
+            absent from some folds.
         k: number of folds.
+
+    Returns:
+        The fold of each sample, from 0 to k - 1.
 
     Raises:
         InputError: k is below 2, or there are fewer than k samples.
@@ -34,35 +37,38 @@ def stratified_folds(labels: Shaped[np.ndarray, " n"], *, k: int) -> Int32[np.nd
 
 
 def grouped_folds(groups: Shaped[np.ndarray, " n"], *, k: int) -> Int32[np.ndarray, " n"]:
-    """Folds that never part the samples of a group, and are about equally large.
+    """Assign samples to folds of about equal size that keep each group together.
 
-    The largest group comes first (of equals, the first in sorted order), and each goes to the fold that has
-    the fewest samples so far.
+    Groups are assigned from the largest to the smallest (those of equal size in sorted order), each to the
+    fold that has the fewest samples so far.
 
     >>> grouped_folds(np.array([7, 7, 7, 8, 9, 9, 8]), k=2)
     array([0, 0, 0, 1, 1, 1, 1], dtype=int32)
 
     Args:
-        groups: one a sample, of any kind that can be sorted.
+        groups: the group of each sample, of any type that can be sorted.
         k: number of folds.
+
+    Returns:
+        The fold of each sample, from 0 to k - 1.
 
     Raises:
         InputError: k is below 2, or there are fewer than k groups.
     """
-    distinct, members, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    distinct, group_of_sample, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     _check(k, len(distinct), "groups")
-    filled = np.zeros(k, np.int64)
-    fold_of: Int[np.ndarray, " groups"] = np.empty(len(distinct), np.int32)
+    fold_sizes = np.zeros(k, np.int64)
+    fold_of_group: Int[np.ndarray, " groups"] = np.empty(len(distinct), np.int32)
     for group in np.argsort(-sizes, kind="stable"):
-        fold_of[group] = filled.argmin()
-        filled[fold_of[group]] += sizes[group]
-    return fold_of[members]
+        fold_of_group[group] = fold_sizes.argmin()
+        fold_sizes[fold_of_group[group]] += sizes[group]
+    return fold_of_group[group_of_sample]
 
 
-def _check(k: int, count: int, what: str) -> None:
+def _check(k: int, count: int, name: str) -> None:
     if k < 2:
         raise InputError(f"k is {k}; at least 2 folds are expected")
     if count < k:
         raise InputError(
-            f"there are {count} {what}; at least one for each of {k} folds is expected"
+            f"there are {count} {name}; at least one for each of {k} folds is expected"
         )

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear.folds import grouped_folds, stratified_folds
+from convcorr_jax.linear import grouped_folds, stratified_folds
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

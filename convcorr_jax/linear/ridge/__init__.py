@@ -1,19 +1,33 @@
-"""Ridge regression from rows or from statistics that stream, with exact cross-validation."""
+"""Ridge regression from rows or from streamed statistics, with exact cross-validation.
 
-from convcorr_jax.linear.ridge.penalty import PenaltyCurve as PenaltyCurve
-from convcorr_jax.linear.ridge.penalty import cross_predict as cross_predict
-from convcorr_jax.linear.ridge.penalty import cross_validate as cross_validate
-from convcorr_jax.linear.ridge.penalty import cross_validate_statistics as cross_validate_statistics
-from convcorr_jax.linear.ridge.penalty import fit_best as fit_best
-from convcorr_jax.linear.ridge.penalty import leave_one_out as leave_one_out
-from convcorr_jax.linear.ridge.penalty import penalty_grid as penalty_grid
+    model = ridge.fit(features, targets, penalty=1.0)
+    model, curve = ridge.fit_best(features, targets, folds=folds, k=4)
+    predicted = model.predict(new_features)
+
+Rows that do not fit into memory are summed up block by block (`empty`, `accumulate`, or `statistics` and `add`)
+and solved from the sums with `solve`; `cross_validate_statistics` cross-validates from the sums of each fold.
+"""
+
+from convcorr_jax.linear.ridge.cross_validation import PenaltyCurve as PenaltyCurve
+from convcorr_jax.linear.ridge.cross_validation import cross_predict as cross_predict
+from convcorr_jax.linear.ridge.cross_validation import cross_validate as cross_validate
+from convcorr_jax.linear.ridge.cross_validation import (
+    cross_validate_statistics as cross_validate_statistics,
+)
+from convcorr_jax.linear.ridge.cross_validation import fit_best as fit_best
+from convcorr_jax.linear.ridge.cross_validation import leave_one_out as leave_one_out
+from convcorr_jax.linear.ridge.cross_validation import penalty_grid as penalty_grid
+from convcorr_jax.linear.ridge.row_statistics import Statistics as Statistics
+from convcorr_jax.linear.ridge.row_statistics import accumulate as accumulate
+from convcorr_jax.linear.ridge.row_statistics import add as add
+from convcorr_jax.linear.ridge.row_statistics import all_sum as all_sum
+from convcorr_jax.linear.ridge.row_statistics import empty as empty
+from convcorr_jax.linear.ridge.row_statistics import gram as gram
+from convcorr_jax.linear.ridge.row_statistics import matrix_product as matrix_product
+from convcorr_jax.linear.ridge.row_statistics import statistics as statistics
+from convcorr_jax.linear.ridge.row_statistics import subtract as subtract
+from convcorr_jax.linear.ridge.solvers import FeatureRows as FeatureRows
 from convcorr_jax.linear.ridge.solvers import Ridge as Ridge
+from convcorr_jax.linear.ridge.solvers import TargetRows as TargetRows
 from convcorr_jax.linear.ridge.solvers import fit as fit
 from convcorr_jax.linear.ridge.solvers import solve as solve
-from convcorr_jax.linear.ridge.statistics import Statistics as Statistics
-from convcorr_jax.linear.ridge.statistics import accumulate as accumulate
-from convcorr_jax.linear.ridge.statistics import add as add
-from convcorr_jax.linear.ridge.statistics import all_sum as all_sum
-from convcorr_jax.linear.ridge.statistics import empty as empty
-from convcorr_jax.linear.ridge.statistics import statistics as statistics
-from convcorr_jax.linear.ridge.statistics import subtract as subtract

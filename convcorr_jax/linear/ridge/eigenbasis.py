@@ -1,4 +1,4 @@
-"""The eigendecomposition of a scatter: one serves the ridges of all penalties, and one for each target."""
+"""The eigendecomposition of a scatter matrix, which solves ridges for all penalties, or one for each target."""
 
 from typing import NamedTuple
 
@@ -6,34 +6,37 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from convcorr_jax.linear.ridge.statistics import Statistics, matrix_product
+from convcorr_jax.linear.ridge.row_statistics import Statistics, matrix_product
 
 
 class Eigenbasis(NamedTuple):
-    """The statistics of all rows, in the basis of the eigenvectors of their scatter."""
+    """The statistics of a set of rows in the basis of the eigenvectors of their scatter matrix."""
 
     eigenvalues: Float[Array, " d"]
+    """Eigenvalues of the scatter, in rising order, none below 0."""
     vectors: Float[Array, "d d"]
-    """One a column."""
+    """Eigenvectors, one a column."""
     cross: Float[Array, "d t"]
+    """The cross products of features and targets, in the basis."""
     feature_mean: Float[Array, " d"]
     target_mean: Float[Array, " t"]
     count: Float[Array, ""]
+    """Number of rows."""
 
     def condition(self, penalties: Float[Array, "*p"]) -> Float[Array, "*p"]:
-        """The greatest eigenvalue of the system over the least."""
+        """Compute the condition number of ``scatter + penalty I`` for each penalty."""
         least = jnp.maximum(self.eigenvalues[0], 0)
         return (self.eigenvalues[-1] + penalties) / (least + penalties)
 
     def solve(self, penalty: Float[Array, "*t"]) -> Float[Array, "d t"]:
-        """The weights of the ridge of these rows, with one penalty or one for each target."""
-        along = self.cross / (self.eigenvalues[:, None] + penalty.reshape(1, -1))
-        return matrix_product(self.vectors, along)
+        """Compute the ridge weights of these rows, with one penalty or one for each target."""
+        coefficients = self.cross / (self.eigenvalues[:, None] + penalty.reshape(1, -1))
+        return matrix_product(self.vectors, coefficients)
 
 
 @jax.jit
-def eigenbasis(summed: Statistics) -> Eigenbasis:
-    """Of the statistics of all rows."""
+def decompose_scatter(summed: Statistics) -> Eigenbasis:
+    """Decompose the scatter matrix of the statistics of all rows."""
     size = jnp.trace(summed.scatter) / len(summed.scatter)
     values, vectors = jnp.linalg.eigh(summed.scatter / size, symmetrize_input=False)
     return Eigenbasis(

@@ -1,22 +1,23 @@
 """Ridge regression of many targets in closed form.
 
-For every target y the minimum over w and b of
+For every target y, the minimum over w and b of
 
     sum_i (y_i - w . x_i - b)^2 + penalty * |w|^2,
 
-the bias b free: with centred rows X and targets Y,
+with the bias b not penalized. With centred rows X and targets Y,
 
     W = (X'X + penalty I)^-1 X'Y = X'(X X' + penalty I)^-1 Y        b = mean(y) - W' mean(x).
 
-The first form, of a d by d system, is taken when there are at least as many rows as features, or from
-`convcorr_jax.linear.ridge.statistics`; the second, of an n by n system, when there are fewer. A penalty that all
-targets share costs one Cholesky decomposition; one for each target, one eigendecomposition.
+The primal form, a d by d system, is used when there are at least as many rows as features, or with
+`convcorr_jax.linear.ridge.row_statistics`; the dual form, an n by n system, when there are fewer rows. A
+penalty shared by all targets costs one Cholesky decomposition; one penalty for each target, one
+eigendecomposition.
 
-Precision is that of the features: single, or double for double-precision arrays under ``jax.enable_x64``. The
-system is divided by its mean eigenvalue before it is solved, so that features of any scale do.
+The precision is that of the features: single, or double for double-precision arrays under ``jax.enable_x64``.
+The system is divided by its mean eigenvalue before it is solved, so that features may have any scale.
 
-Source: Sharif Razavian et al. 2014, equations 1 to 4. Differs from the paper, whose equation 2 lacks the square
-and whose bias is the mean of y alone: that is so for centred features only.
+Source: Sharif Razavian et al. 2014, equations 1 to 4. Differs from the paper: its equation 2 lacks the square,
+and its bias is the mean of y alone, which holds for centred features only.
 """
 
 from typing import NamedTuple
@@ -27,35 +28,37 @@ import numpy as np
 from jaxtyping import Array, Float, Num
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear.ridge.eigenbasis import Eigenbasis, eigenbasis
-from convcorr_jax.linear.ridge.held_out import Kernel, decompose, products
-from convcorr_jax.linear.ridge.statistics import Statistics, matrix_product, statistics
+from convcorr_jax.linear.ridge.eigenbasis import Eigenbasis, decompose_scatter
+from convcorr_jax.linear.ridge.kernel import KernelBasis, centered_kernel, decompose_kernel
+from convcorr_jax.linear.ridge.row_statistics import Statistics, matrix_product, statistics
 
-Rows = Num[Array, "n d"] | Num[np.ndarray, "n d"]
-# As many as rows; the functions say so in a sentence.
-Targets = Num[Array, "_ t"] | Num[np.ndarray, "_ t"]
+FeatureRows = Num[Array, "n d"] | Num[np.ndarray, "n d"]
+# The number of rows is checked by the functions, with a message that names both numbers.
+TargetRows = Num[Array, "_ t"] | Num[np.ndarray, "_ t"]
 
 
 class Ridge(NamedTuple):
-    """A linear function of features for every target, and how far to trust it."""
+    """A linear function of features for every target, with diagnostics of the fit."""
 
     weights: Float[Array, "d t"]
+    """W, one column a target."""
     bias: Float[Array, " t"]
+    """b of each target."""
     penalty: Float[Array, "*t"]
-    """The one that all targets share, or one for each."""
+    """The penalty that all targets share, or one for each."""
     residual: Float[Array, " t"]
-    """The mean squared error on the rows it was fitted to."""
+    """Mean squared error on the rows that the function was fitted to."""
     condition: Float[Array, "*t"]
-    """A bound on how many times the greatest eigenvalue of the system exceeds the least."""
+    """An upper bound of the condition number of the system."""
 
     def predict(
         self, features: Float[Array, "m d"] | Float[np.ndarray, "m d"]
     ) -> Float[Array, "m t"]:
-        """``W' x + b`` of every row."""
+        """Compute ``W' x + b`` for every row x."""
         return matrix_product(jnp.asarray(features), self.weights) + self.bias[None]
 
     def for_each_target(self) -> "Ridge":
-        """The same with a penalty and a condition for each target, shared or not."""
+        """Return the same function with a penalty and a condition for each target, even if they are shared."""
         shape = self.bias.shape
         return self._replace(
             penalty=jnp.broadcast_to(self.penalty, shape),
@@ -64,41 +67,42 @@ class Ridge(NamedTuple):
 
     @property
     def digits(self) -> Float[Array, "*t"]:
-        """About how many decimal digits of the weights are sure: ``-log10(eps * condition)``."""
+        """The approximate number of accurate decimal digits of the weights: ``-log10(eps * condition)``."""
         return -jnp.log10(jnp.finfo(self.weights.dtype).eps * self.condition)
 
 
 def fit(
-    features: Rows,
-    targets: Targets,
+    features: FeatureRows,
+    targets: TargetRows,
     *,
     penalty: float | Float[Array, "*t"] | Float[np.ndarray, "*t"],
-    kernel: Kernel | None = None,
+    basis: KernelBasis | None = None,
 ) -> Ridge:
-    """Fit all targets to rows that are at hand.
+    """Fit a ridge for each target to rows in memory.
 
     >>> features = jnp.array([[0.0], [1.0], [2.0]])
     >>> fit(features, 3 * features + 1, penalty=2.0).weights.round(4)
     Array([[1.5]], dtype=float32)
 
     Args:
-        features: one row a sample; integers are taken in single precision.
-        targets: any number of them.
-        penalty: one for all targets, or one for each; it belongs to the features' scale: features times s and
-            penalty times s^2 predict the same.
-        kernel: the decomposition of these very rows, where it is at hand; used if they are fewer than features.
+        features: one row a sample, ``[n, d]``; integers are converted to single precision.
+        targets: ``[n, t]``, any number of targets.
+        penalty: one for all targets, or one for each. It scales with the features: features times s and penalty
+            times s^2 give the same predictions.
+        basis: the decomposition of the kernel of these rows, if it has been computed already; used if there are
+            fewer rows than features.
 
     Raises:
-        InputError: there are fewer than 2 rows, the numbers of rows differ, something is NaN or infinite, a
-            penalty is not positive, or the penalty is so small that the precision does not suffice. Under
-            `jax.jit` values are not checked.
+        InputError: there are fewer than 2 rows, the numbers of rows differ, a value is NaN or infinite, all
+            rows of the features are equal, a penalty is not positive, or the penalty is too small for the
+            precision. Under `jax.jit` values are not checked.
     """
     features, targets = checked(features, targets)
     penalty = _checked_penalty(penalty, targets.shape[1], features.dtype)
     n, d = features.shape
     if n >= d:
-        return _assured(_primal(features, targets, penalty))
-    return _assured(_dual(features, targets, penalty, kernel))
+        return _check_solution(_fit_primal(features, targets, penalty))
+    return _check_solution(_fit_dual(features, targets, penalty, basis))
 
 
 def solve(
@@ -107,32 +111,34 @@ def solve(
     penalty: float | Float[Array, "*t"] | Float[np.ndarray, "*t"],
     basis: Eigenbasis | None = None,
 ) -> Ridge:
-    """Fit all targets to the rows that were summed up; see `fit`.
+    """Fit a ridge for each target to rows of which the statistics are known.
 
     Args:
-        summed: the rows.
-        penalty: as of `fit`.
-        basis: theirs, where it is at hand.
+        summed: the statistics of all rows.
+        penalty: one for all targets, or one for each. It scales with the features: features times s and penalty
+            times s^2 give the same predictions.
+        basis: the decomposition of these statistics, if it has been computed already.
 
     Raises:
-        InputError: as of `fit`.
+        InputError: the statistics are of fewer than 2 rows, not finite, or of constant features; or a penalty
+            is not positive or too small for the precision. Under `jax.jit` values are not checked.
     """
     check_statistics(summed)
     penalty = _checked_penalty(penalty, summed.cross.shape[1], summed.scatter.dtype)
-    return _assured(_solve(summed, penalty, basis))
+    return _check_solution(_solve(summed, penalty, basis))
 
 
 @jax.jit
-def _primal(features, targets, penalty):
+def _fit_primal(features, targets, penalty):
     return _solve(statistics(features, targets), penalty, None)
 
 
 @jax.jit
 def _solve(summed: Statistics, penalty: Float[Array, "*t"], basis: Eigenbasis | None) -> Ridge:
     if basis is None and penalty.ndim:
-        basis = eigenbasis(summed)
+        basis = decompose_scatter(summed)
     if basis is None:
-        weights = _system(summed.scatter, summed.cross, penalty)
+        weights = _solve_shifted(summed.scatter, summed.cross, penalty)
     else:
         weights = basis.solve(penalty)
     # By the normal equations: |Y - XW|^2 = |Y|^2 - W'X'Y - penalty |W|^2, without the rows.
@@ -148,17 +154,20 @@ def _solve(summed: Statistics, penalty: Float[Array, "*t"], basis: Eigenbasis | 
 
 
 @jax.jit
-def _dual(features, targets, penalty, kernel: Kernel | None):
+def _fit_dual(features, targets, penalty, basis: KernelBasis | None):
     feature_mean, target_mean = features.mean(0), targets.mean(0)
     x, y = features - feature_mean[None], targets - target_mean[None]
-    if kernel is None:
-        inner = products(x)
-        condition = _condition(inner, penalty)
-        dual = decompose(inner, y).solve(penalty) if penalty.ndim else _system(inner, y, penalty)
+    if basis is None:
+        kernel = centered_kernel(x)
+        condition = _condition(kernel, penalty)
+        if penalty.ndim:
+            dual = decompose_kernel(kernel, y).solve(penalty)
+        else:
+            dual = _solve_shifted(kernel, y, penalty)
     else:
-        dual, condition = kernel.solve(penalty), 1 + kernel.size / penalty
+        dual, condition = basis.solve(penalty), 1 + basis.size / penalty
     weights = matrix_product(x.T, dual)
-    # (X X' + penalty) dual = Y: what the fit leaves of Y is penalty times the dual.
+    # (X X' + penalty) dual = Y, so the residual of Y is penalty times the dual.
     return Ridge(
         weights,
         target_mean - matrix_product(feature_mean[None], weights)[0],
@@ -170,31 +179,36 @@ def _dual(features, targets, penalty, kernel: Kernel | None):
 
 def _condition(matrix: Float[Array, "m m"], penalty: Float[Array, "*t"]) -> Float[Array, "*t"]:
     # No eigenvalue of a positive matrix exceeds the root of the sum of its squared entries.
-    size = _size(matrix)
+    size = _mean_eigenvalue(matrix)
     return 1 + jnp.sqrt(((matrix / size) ** 2).sum()) / (penalty / size)
 
 
-def _system(
+def _solve_shifted(
     matrix: Float[Array, "m m"], right: Float[Array, "m t"], penalty: Float[Array, ""]
 ) -> Float[Array, "m t"]:
-    """``(matrix + penalty)^-1 right``."""
-    size = _size(matrix)
+    """Compute ``(matrix + penalty I)^-1 right``."""
+    size = _mean_eigenvalue(matrix)
     shift = penalty / size * jnp.eye(len(matrix), dtype=matrix.dtype)
     factor = jnp.linalg.cholesky(matrix / size + shift, symmetrize_input=False)
     return jax.scipy.linalg.cho_solve((factor, True), right / size)
 
 
-def _size(matrix: Float[Array, "m m"]) -> Float[Array, ""]:
-    """The mean eigenvalue of a positive matrix; 1 if it is 0."""
+def _mean_eigenvalue(matrix: Float[Array, "m m"]) -> Float[Array, ""]:
+    """Compute the mean eigenvalue of a positive matrix; 1 if it is 0."""
     size = jnp.trace(matrix) / len(matrix)
     return jnp.where(size > 0, size, 1)
 
 
-def checked(features: Rows, targets: Targets) -> tuple[Float[Array, "n d"], Float[Array, "n t"]]:
-    """Both as floating-point arrays of one precision; of what is not traced, values are checked.
+def checked(
+    features: FeatureRows, targets: TargetRows
+) -> tuple[Float[Array, "n d"], Float[Array, "n t"]]:
+    """Return features and targets as floating-point arrays of one precision, after checking them.
+
+    Under `jax.jit` shapes are checked but values are not.
 
     Raises:
-        InputError: as `fit` says of rows.
+        InputError: there are fewer than 2 rows, the numbers of rows differ, a value is NaN or infinite, or all
+            rows of the features are equal.
     """
     if len(features) != len(targets):
         raise InputError(
@@ -215,10 +229,11 @@ def checked(features: Rows, targets: Targets) -> tuple[Float[Array, "n d"], Floa
 
 
 def check_statistics(summed: Statistics) -> None:
-    """Refuse statistics, unless they are traced, from which no ridge can be solved.
+    """Refuse statistics from which no ridge can be solved; under `jax.jit` they are not checked.
 
     Raises:
-        InputError: as `fit` says of rows.
+        InputError: the statistics are of fewer than 2 rows, not finite, or of features whose rows are all
+            equal.
     """
     if isinstance(summed.count, jax.core.Tracer):
         return
@@ -255,17 +270,17 @@ def check_penalties(penalties: Float[np.ndarray, "*p"]) -> None:
     """Refuse penalties that are not positive numbers.
 
     Raises:
-        InputError: as said.
+        InputError: a penalty is NaN, infinite, or not above 0.
     """
     if not (np.isfinite(penalties) & (penalties > 0)).all():
         raise InputError(f"penalty is {penalties}; a finite number above 0 is expected")
 
 
-def _assured(found: Ridge) -> Ridge:
-    """What was found, unless the decomposition broke down."""
-    if not isinstance(found.bias, jax.core.Tracer) and not jnp.isfinite(found.weights).all():
+def _check_solution(solution: Ridge) -> Ridge:
+    """Return a solution unless the decomposition broke down."""
+    if not isinstance(solution.bias, jax.core.Tracer) and not jnp.isfinite(solution.weights).all():
         raise InputError(
-            f"the system's condition is up to {float(jnp.max(found.condition)):.1g}, too much for "
-            f"{found.weights.dtype}; a larger penalty or double precision is needed"
+            f"the system's condition is up to {float(jnp.max(solution.condition)):.1g}, too much for "
+            f"{solution.weights.dtype}; a larger penalty or double precision is needed"
         )
-    return found
+    return solution

@@ -1,8 +1,16 @@
-"""Linear support vector machines for all classes at once, with a duality gap."""
+"""Linear support vector machines for all classes at once, each with a duality gap.
+
+    positive = svm.one_vs_all(labels, classes=3)
+    model = svm.fit(features, positive, cost=1.0)
+    best_class = model.decisions(new_features).argmax(1)
+
+`cross_validate` fits without each fold for several costs. The objective, its dual and the methods are described
+in `convcorr_jax.linear.svm.fitting`.
+"""
 
 from convcorr_jax.linear.svm.cross_validation import CostCurve as CostCurve
 from convcorr_jax.linear.svm.cross_validation import cross_validate as cross_validate
 from convcorr_jax.linear.svm.fitting import fit as fit
 from convcorr_jax.linear.svm.fitting import one_vs_all as one_vs_all
-from convcorr_jax.linear.svm.machine import LinearSVM as LinearSVM
-from convcorr_jax.linear.svm.machine import Loss as Loss
+from convcorr_jax.linear.svm.model import LinearSVM as LinearSVM
+from convcorr_jax.linear.svm.model import Loss as Loss

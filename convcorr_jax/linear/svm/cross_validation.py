@@ -1,4 +1,4 @@
-"""The cost of a support vector machine, by cross-validation: all folds and classes in one loop."""
+"""The cost of a support vector machine by cross-validation: all folds and classes in one loop."""
 
 import functools
 from typing import NamedTuple
@@ -10,27 +10,25 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Int32
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear.svm.machine import (
-    Loss,
-    check,
-    check_options,
-    fitted,
-    origin,
-    signs_of,
-    weights_of,
-)
-from convcorr_jax.linear.svm.rows import pose
+from convcorr_jax.linear.svm.checks import check_arrays, check_options
+from convcorr_jax.linear.svm.model import Loss
+from convcorr_jax.linear.svm.solver import cold_start, signs_of, solve, weights_of
+from convcorr_jax.linear.svm.standardization import standardize
 
 
 class CostCurve(NamedTuple):
-    """Cross-validation for every cost; of the fits, all but their weights."""
+    """Decisions on held-out samples for every cost, with diagnostics of the fits."""
 
     decisions: Float[Array, "costs n classes"]
-    """Of every sample, by the classifier whose fold held it out."""
+    """``w . x + b`` of every sample, by the classifier whose fold held it out."""
     objective: Float[Array, "costs k classes"]
+    """Objective of each fit."""
     gap: Float[Array, "costs k classes"]
+    """Duality gap of each fit."""
     iterations: Int32[Array, "costs k classes"]
+    """Rounds of each fit, each of ten ADMM iterations or at most one Newton step."""
     converged: Bool[Array, "costs k classes"]
+    """Whether the gap is within the tolerance times the objective."""
 
 
 def cross_validate(
@@ -48,25 +46,27 @@ def cross_validate(
 ) -> CostCurve:
     """Fit without each fold, for every cost, and decide on the samples of the fold.
 
-    The folds and classes of a cost are fitted together, and start where those of the cost before ended: costs
-    are best in rising order.
+    All folds and classes of a cost are fitted together, starting from the solutions of the previous cost;
+    rising costs are therefore fastest.
 
     Args:
-        features: as of `convcorr_jax.linear.svm.fit`, like all that is not told here.
-        positive: which samples are of which class.
-        costs: any number of them.
-        folds: the number, 0 to k - 1, of the fold that holds each sample out (`convcorr_jax.linear.folds`).
+        features: one sample a row, ``[n, d]``.
+        positive: True where a sample is of a class, ``[n, classes]``.
+        costs: any number of costs, each positive.
+        folds: for each sample the number of the fold that holds it out, 0 to k - 1; see
+            `convcorr_jax.linear.stratified_folds`.
         k: number of folds.
-        loss: as of `fit`.
-        bias_scale: as of `fit`.
-        sample_weights: as of `fit`.
-        tolerance: as of `fit`.
-        max_iterations: as of `fit`, for each cost.
+        loss: the hinge, or its square, which is faster.
+        bias_scale: the penalty on the bias is ``1/2 (b / bias_scale)^2``; None for a free bias.
+        sample_weights: not negative, one column for all classes or a column for each; 1 by default.
+        tolerance: a fit ends when its gap is below this fraction of its objective.
+        max_iterations: limit of the rounds for each cost.
 
     Raises:
-        InputError: as of `fit`; or a fold's number is not in 0 to k - 1.
+        InputError: an option is out of its range; a fold's number is not in 0 to k - 1; or features or weights
+            are NaN, infinite or too large to be squared, or weights are negative.
     """
-    check(features, positive, sample_weights, costs=costs, bias_scale=bias_scale)
+    check_arrays(features, positive, sample_weights, costs=costs, bias_scale=bias_scale)
     check_options(loss, tolerance, max_iterations)
     if len(costs) == 0 or k < 2:
         raise InputError(
@@ -109,14 +109,14 @@ def _cross_validate(
     held_out = folds[None] == jnp.arange(k)[:, None]
     weights = (weights_of(sample_weights, signs)[None] * ~held_out[:, None]).reshape(-1, n)
     signs = jnp.tile(signs, (k, 1))
-    posed = pose(features, (weights > 0).any(0), bias_scale=bias_scale)
+    standardized = standardize(features, (weights > 0).any(0), bias_scale=bias_scale)
 
-    def for_cost(state, cost):
-        fits, state = fitted(
-            posed,
+    def for_cost(start, cost):
+        fits, start = solve(
+            standardized,
             signs,
             cost * weights,
-            state,
+            start,
             bias_scale=bias_scale,
             tolerance=tolerance,
             loss=loss,
@@ -124,7 +124,7 @@ def _cross_validate(
         )
         values = fits.decisions(features).reshape(n, k, classes)
         decisions = jnp.where(held_out.T[:, :, None], values, 0).sum(1)
-        told = (fits.objective, fits.gap, fits.iterations, fits.converged)
-        return state, CostCurve(decisions, *(one.reshape(k, classes) for one in told))
+        diagnostics = (fits.objective, fits.gap, fits.iterations, fits.converged)
+        return start, CostCurve(decisions, *(values.reshape(k, classes) for values in diagnostics))
 
-    return lax.scan(for_cost, origin(posed, signs), costs)[1]
+    return lax.scan(for_cost, cold_start(standardized, signs), costs)[1]

@@ -1,17 +1,17 @@
 """Newton steps for many linear classifiers that share their rows of features.
 
-Every lane l has signs y, caps U >= 0, shares s, a stiffness k, and minimises over w and b
+Every problem has signs y, upper bounds U >= 0, centers s and a stiffness k, and minimizes over w and b
 
     f(w, b) = 1/2 |w|^2 + sum_i U_i psi_i(1 - y_i (w . x_i + b)),
     psi_i'(r) = clip(s_i + k r, 0, top),
 
-which is convex, once differentiable and piecewise quadratic. With ``s = 0, k = 2, top = inf`` the psi is the
-squared hinge; with ``top = 1`` it is the hinge's Moreau envelope about s, the inner problem of the method of
-multipliers (`convcorr_jax.linear.svm`).
+which is convex, once differentiable and piecewise quadratic. With ``s = 0, k = 2, top = inf``, psi is the
+squared hinge. With ``top = 1`` it is the hinge's Moreau envelope about s, the inner problem of the method of
+multipliers (`convcorr_jax.linear.svm.fitting`).
 
-A step solves the Newton equations by conjugate gradients, all lanes in the same matrix products, then
-searches the line exactly. The rows' second moment, as far as their `Spectrum` tells it, scaled by how much
-of the loss is quadratic, preconditions every lane.
+A step solves the Newton equations by conjugate gradients, for all problems in the same matrix products,
+followed by an exact line search. The preconditioner of every problem is the rows' second moment, as
+approximated by their `Spectrum`, scaled by the problem's total curvature.
 """
 
 from typing import NamedTuple
@@ -20,178 +20,188 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from convcorr_jax.linear.svm.rows import Point, Spectrum, back_product, product
+from convcorr_jax.linear.svm.parameters import Parameters, scores, weighted_sums
+from convcorr_jax.linear.svm.spectrum import Spectrum
 
-# The Newton equations are solved until the residual has fallen to this fraction, or for so many products: a
-# closer solution saves no step that is worth its price.
+# The Newton equations are solved until the residual has fallen to this fraction, or for at most this many
+# products: a closer solution costs more than the steps it saves.
 FORCING = 0.3
 CONJUGATE_STEPS = 30
-# The line is searched until the slope has fallen to this fraction.
+# The line search ends when the slope has fallen to this fraction.
 FLATNESS = 0.1
 LINE_STEPS = 20
-# The free bias has no quadratic term of its own; damped by its slope over this, it never moves further.
+# The free bias has no quadratic term of its own. Damped by its slope over this, it never moves further.
 FURTHEST_BIAS = 4.0
 
 
-class Lanes(NamedTuple):
-    """What the lanes minimise, apart from s and k."""
+class Problems(NamedTuple):
+    """The problems, apart from s and k."""
 
     rows: Float[Array, "n d"]
     spectrum: Spectrum
-    signs: Float[Array, "lanes n"]
-    caps: Float[Array, "lanes n"]
+    signs: Float[Array, "problems n"]
+    upper_bounds: Float[Array, "problems n"]
     top: float
-    bias: float
-    """1 where there is a bias b, 0 where b stays 0."""
+    """The greatest value of psi'."""
+    has_bias: float
+    """1 if there is a bias b, 0 if b stays 0."""
 
 
-class State(NamedTuple):
-    """Where the lanes are."""
+class Iterate(NamedTuple):
+    """Parameters of all problems, and the residuals that belong to them."""
 
-    point: Point
-    residuals: Float[Array, "lanes n"]
-    """``1 - y (w . x + b)`` there."""
+    parameters: Parameters
+    residuals: Float[Array, "problems n"]
+    """``1 - y (w . x + b)``."""
 
 
 def step(
-    lanes: Lanes,
-    state: State,
+    problems: Problems,
+    iterate: Iterate,
     *,
-    shares: Float[Array, "lanes n"],
-    stiffness: Float[Array, " lanes"],
-    slope: Point,
-    moving: Bool[Array, " lanes"],
-) -> State:
-    """Where the lanes that are moving get by one Newton step.
+    centers: Float[Array, "problems n"],
+    stiffness: Float[Array, " problems"],
+    gradient: Parameters,
+    moving: Bool[Array, " problems"],
+) -> Iterate:
+    """Take one Newton step in the problems that are moving.
 
     Args:
-        lanes: the problem.
-        state: where the lanes are.
-        shares: s of the module's text.
-        stiffness: k of the module's text.
-        slope: the gradient there.
-        moving: the other lanes stay.
+        problems: the problems.
+        iterate: the current parameters and residuals.
+        centers: s.
+        stiffness: k.
+        gradient: of f at the iterate.
+        moving: False for problems that stay where they are.
     """
-    point, residuals = state
-    slope = Point(jnp.where(moving[:, None], slope.weights, 0), jnp.where(moving, slope.bias, 0))
-    curvature = _curvature(lanes, shares, stiffness, residuals)
-    way, change = _direction(lanes, slope, curvature)
-    change = lanes.signs * change
+    parameters, residuals = iterate
+    gradient = Parameters(
+        jnp.where(moving[:, None], gradient.weights, 0), jnp.where(moving, gradient.bias, 0)
+    )
+    curvature = _curvature(problems, centers, stiffness, residuals)
+    direction, change = _direction(problems, gradient, curvature)
+    change = problems.signs * change
 
-    along = (point.weights * way.weights).sum(1)
-    square = (way.weights**2).sum(1)
+    linear = (parameters.weights * direction.weights).sum(1)
+    quadratic = (direction.weights**2).sum(1)
 
-    def slope_at(length: Float[Array, " lanes"]):
-        there = residuals - length[:, None] * change
-        active = jnp.clip(shares + stiffness[:, None] * there, 0, lanes.top)
-        bend = _curvature(lanes, shares, stiffness, there)
+    def slope_at(length: Float[Array, " problems"]):
+        moved = residuals - length[:, None] * change
+        dual_fractions = jnp.clip(centers + stiffness[:, None] * moved, 0, problems.top)
+        bend = _curvature(problems, centers, stiffness, moved)
         return (
-            along + length * square - (lanes.caps * active * change).sum(1),
-            square + (bend * change**2).sum(1),
+            linear + length * quadratic - (problems.upper_bounds * dual_fractions * change).sum(1),
+            quadratic + (bend * change**2).sum(1),
         )
 
-    first = (slope.weights * way.weights).sum(1) + slope.bias * way.bias
+    first = (gradient.weights * direction.weights).sum(1) + gradient.bias * direction.bias
     length = _root(slope_at, FLATNESS * jnp.abs(first))
-    return State(_plus(point, length, way), residuals - length[:, None] * change)
+    return Iterate(_add_scaled(parameters, length, direction), residuals - length[:, None] * change)
 
 
-def _curvature(lanes, shares, stiffness, residuals):
-    """Second derivative of the loss of every sample."""
-    active = shares + stiffness[:, None] * residuals
-    return jnp.where((active > 0) & (active < lanes.top), lanes.caps * stiffness[:, None], 0)
+def _curvature(problems, centers, stiffness, residuals):
+    """Compute the second derivative of the loss of every sample."""
+    values = centers + stiffness[:, None] * residuals
+    bent = (values > 0) & (values < problems.top)
+    return jnp.where(bent, problems.upper_bounds * stiffness[:, None], 0)
 
 
-class _Search(NamedTuple):
+class _ConjugateGradients(NamedTuple):
+    """The state of preconditioned conjugate gradients."""
+
     steps: Int[Array, ""]
-    way: Point
-    change: Float[Array, "lanes n"]
-    """``w . x + b`` of the way."""
-    rest: Point
-    """What the way leaves of the equations' right side."""
-    heading: Point
-    size: Float[Array, " lanes"]
-    """Of the rest, squared, in the preconditioner's norm."""
+    solution: Parameters
+    change: Float[Array, "problems n"]
+    """``w . x + b`` of the solution."""
+    residual: Parameters
+    """The right-hand side less the matrix times the solution."""
+    search: Parameters
+    """The next search direction."""
+    size: Float[Array, " problems"]
+    """The squared norm of the residual in the preconditioner's metric."""
 
 
 def _direction(
-    lanes: Lanes, slope: Point, curvature: Float[Array, "lanes n"]
-) -> tuple[Point, Float[Array, "lanes n"]]:
-    """Solves the Newton equations by preconditioned conjugate gradients: the way, and its ``w . x + b``."""
+    problems: Problems, gradient: Parameters, curvature: Float[Array, "problems n"]
+) -> tuple[Parameters, Float[Array, "problems n"]]:
+    """Solve the Newton equations by conjugate gradients: return the direction and its ``w . x + b``."""
     total = curvature.sum(1)
-    damping = jnp.abs(slope.bias) / FURTHEST_BIAS
+    damping = jnp.abs(gradient.bias) / FURTHEST_BIAS
     tiny = jnp.finfo(total.dtype).tiny
-    axes, moments, floor = lanes.spectrum
+    axes, moments, floor = problems.spectrum
     flat = 1 / (1 + total * floor)
     on_axes = 1 / (1 + total[:, None] * moments[None]) - flat[:, None]
 
-    def conditioned(rest: Point) -> Point:
-        seen = on_axes * product(rest.weights, axes.T)
-        return Point(
-            flat[:, None] * rest.weights + back_product(seen, axes.T),
-            rest.bias / jnp.maximum(total + damping, tiny),
+    def precondition(residual: Parameters) -> Parameters:
+        coordinates = on_axes * scores(residual.weights, axes.T)
+        return Parameters(
+            flat[:, None] * residual.weights + weighted_sums(coordinates, axes.T),
+            residual.bias / jnp.maximum(total + damping, tiny),
         )
 
-    def advance(search: _Search) -> _Search:
-        heading = search.heading
-        change = product(heading.weights, lanes.rows) + heading.bias[:, None]
-        pull = curvature * change
-        bent = Point(
-            heading.weights + back_product(pull, lanes.rows),
-            lanes.bias * (pull.sum(1) + damping * heading.bias),
+    def advance(state: _ConjugateGradients) -> _ConjugateGradients:
+        search = state.search
+        change = scores(search.weights, problems.rows) + search.bias[:, None]
+        weighted = curvature * change
+        product = Parameters(
+            search.weights + weighted_sums(weighted, problems.rows),
+            problems.has_bias * (weighted.sum(1) + damping * search.bias),
         )
-        length = _ratio(search.size * (search.size > enough), _dot(heading, bent))
-        rest = _plus(search.rest, -length, bent)
-        steep = conditioned(rest)
-        size = _dot(rest, steep)
-        return _Search(
-            search.steps + 1,
-            _plus(search.way, length, heading),
-            search.change + length[:, None] * change,
-            rest,
-            _plus(steep, _ratio(size, search.size), heading),
+        length = _ratio(state.size * (state.size > enough), _dot(search, product))
+        residual = _add_scaled(state.residual, -length, product)
+        preconditioned = precondition(residual)
+        size = _dot(residual, preconditioned)
+        return _ConjugateGradients(
+            state.steps + 1,
+            _add_scaled(state.solution, length, search),
+            state.change + length[:, None] * change,
+            residual,
+            _add_scaled(preconditioned, _ratio(size, state.size), search),
             size,
         )
 
-    rest = Point(-slope.weights, -slope.bias)
-    steep = conditioned(rest)
-    size = _dot(rest, steep)
+    residual = Parameters(-gradient.weights, -gradient.bias)
+    preconditioned = precondition(residual)
+    size = _dot(residual, preconditioned)
     enough = FORCING**2 * size
-    nowhere = Point(jnp.zeros_like(slope.weights), jnp.zeros_like(slope.bias))
-    found = lax.while_loop(
-        lambda search: (search.steps < CONJUGATE_STEPS) & (search.size > enough).any(),
+    zero = Parameters(jnp.zeros_like(gradient.weights), jnp.zeros_like(gradient.bias))
+    last = lax.while_loop(
+        lambda state: (state.steps < CONJUGATE_STEPS) & (state.size > enough).any(),
         advance,
-        _Search(jnp.int32(0), nowhere, jnp.zeros_like(curvature), rest, steep, size),
+        _ConjugateGradients(
+            jnp.int32(0), zero, jnp.zeros_like(curvature), residual, preconditioned, size
+        ),
     )
-    return found.way, found.change
+    return last.solution, last.change
 
 
 def _root(slope_at, flat):
-    """Where a rising slope is flat enough: Newton's method from 1, kept within a bracket."""
+    """Find where a rising slope is below ``flat``, by Newton's method from 1 within a bracket."""
 
     def advance(state):
         steps, length, low, high, slope, bend = state
         low, high = jnp.where(slope < 0, length, low), jnp.where(slope > 0, length, high)
-        there = length - _ratio(slope, bend)
+        candidate = length - _ratio(slope, bend)
         halfway = jnp.where(jnp.isinf(high), 2 * length, (low + high) / 2)
-        there = jnp.where((there > low) & (there < high), there, halfway)
-        length = jnp.where(jnp.abs(slope) > flat, there, length)
+        candidate = jnp.where((candidate > low) & (candidate < high), candidate, halfway)
+        length = jnp.where(jnp.abs(slope) > flat, candidate, length)
         return steps + 1, length, low, high, *slope_at(length)
 
-    one = jnp.ones_like(flat)
-    start = jnp.int32(0), one, 0 * one, jnp.inf * one, *slope_at(one)
+    ones = jnp.ones_like(flat)
+    start = jnp.int32(0), ones, 0 * ones, jnp.inf * ones, *slope_at(ones)
     return lax.while_loop(
         lambda state: (state[0] < LINE_STEPS) & (jnp.abs(state[4]) > flat).any(), advance, start
     )[1]
 
 
-def _dot(a: Point, b: Point) -> Float[Array, " lanes"]:
+def _dot(a: Parameters, b: Parameters) -> Float[Array, " problems"]:
     return (a.weights * b.weights).sum(1) + a.bias * b.bias
 
 
-def _plus(a: Point, factor: Float[Array, " lanes"], b: Point) -> Point:
-    return Point(a.weights + factor[:, None] * b.weights, a.bias + factor * b.bias)
+def _add_scaled(a: Parameters, factor: Float[Array, " problems"], b: Parameters) -> Parameters:
+    return Parameters(a.weights + factor[:, None] * b.weights, a.bias + factor * b.bias)
 
 
-def _ratio(a: Float[Array, " lanes"], b: Float[Array, " lanes"]) -> Float[Array, " lanes"]:
-    """A quotient; 0 where b is not above 0."""
+def _ratio(a: Float[Array, " problems"], b: Float[Array, " problems"]) -> Float[Array, " problems"]:
+    """Divide a by b; 0 where b is not above 0."""
     return jnp.where(b > 0, a / jnp.where(b > 0, b, 1), 0)

@@ -4,11 +4,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from convcorr_jax.linear.ridge import krylov, penalty
-from convcorr_jax.linear.ridge.fold_squares import members_of, squares_from_spaces
-from convcorr_jax.linear.ridge.held_out import decompose, held_out_residuals, products
-from convcorr_jax.linear.ridge.krylov import space_of
-from convcorr_jax.linear.ridge.statistics import statistics
+from convcorr_jax.linear import ridge
+from convcorr_jax.linear.ridge import krylov, statistics
+from convcorr_jax.linear.ridge.fold_errors import rows_of_folds, squares_from_krylov
+from convcorr_jax.linear.ridge.kernel import centered_kernel, decompose_kernel, held_out_residuals
+from convcorr_jax.linear.ridge.krylov import krylov_space
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def arrays(system):
 def test_every_shift_is_solved_to_its_residual(system):
     matrix, right = system
     # All of the steps that are allowed: 4 times 32 columns of 240.
-    space = space_of(*arrays(system), least_shift=0.01, tolerance=1e-9)
+    space = krylov_space(*arrays(system), least_shift=0.01, tolerance=1e-9)
     assert space is not None
     assert space.diagonal.shape == (4, 32, 32)
     for shift in (0.01, 0.3, 5.0, 100.0):
@@ -46,7 +46,7 @@ def test_every_shift_is_solved_to_its_residual(system):
 
 @pytest.mark.usefixtures("small")
 def test_the_basis_is_orthonormal(system):
-    space = space_of(*arrays(system), least_shift=0.01, tolerance=1e-9)
+    space = krylov_space(*arrays(system), least_shift=0.01, tolerance=1e-9)
     assert space is not None
     product = np.asarray(space.basis.T @ space.basis)
     np.testing.assert_allclose(product, np.eye(128), atol=1e-5)
@@ -60,7 +60,7 @@ def test_the_space_grows_no_larger_than_needed(rng):
     sizes = [
         found.basis.shape[1]
         for shift in (100.0, 0.1)
-        if (found := space_of(matrix, right, least_shift=shift, tolerance=1e-4)) is not None
+        if (found := krylov_space(matrix, right, least_shift=shift, tolerance=1e-4)) is not None
     ]
     assert sizes[0] < sizes[1] < int(0.6 * 480) // 32 * 32
 
@@ -73,7 +73,7 @@ def test_vectors_that_run_out_do_no_harm(rng, rank):
     matrix = factors @ factors.T / 300
     right = matrix @ rng.standard_normal((300, 5)) @ rng.standard_normal((5, 32))
     right += 1e-6 * rng.standard_normal(right.shape)
-    space = space_of(*arrays((matrix, right)), least_shift=0.01, tolerance=1e-5)
+    space = krylov_space(*arrays((matrix, right)), least_shift=0.01, tolerance=1e-5)
     assert space is not None
     for shift in (0.01, 1.0):
         found, residual = space.solve(shift)
@@ -89,14 +89,16 @@ def test_vectors_beyond_the_known_ones_are_orthonormal_even_where_they_are_none(
     vectors[:, 3], vectors[:, 5], vectors[:, 7] = 2 * vectors[:, 2], 0, 1e-7 * vectors[:, 7]
     vectors -= known @ (known.T @ vectors)
     vectors[:, 5] = 1e-7 * known[:, 4]
-    q, r = krylov._beyond(jnp.asarray(known, jnp.float32), jnp.asarray(vectors, jnp.float32))
+    q, r = krylov._orthonormalize(
+        jnp.asarray(known, jnp.float32), jnp.asarray(vectors, jnp.float32)
+    )
     both = np.concatenate([known, q], axis=1)
     np.testing.assert_allclose(both.T @ both, np.eye(28), atol=1e-5)
     np.testing.assert_allclose(q @ r, vectors, atol=1e-5)
 
 
 def test_small_systems_are_left_to_decompositions(system):
-    assert space_of(*arrays(system), least_shift=0.1, tolerance=1e-4) is None
+    assert krylov_space(*arrays(system), least_shift=0.1, tolerance=1e-4) is None
 
 
 @pytest.mark.usefixtures("small")
@@ -112,9 +114,9 @@ def test_folds_that_share_a_space_have_the_errors_of_those_that_do_not(rng, monk
     ]
     # With the decay the least penalties are beyond the space, and solved one by one.
     penalties = np.logspace(-3, 3, 7)
-    shared = penalty.cross_validate_statistics(parts, penalties=penalties)
+    shared = ridge.cross_validate_statistics(parts, penalties=penalties)
     monkeypatch.setattr(krylov, "_LEAST_SIDE", 1000)
-    alone = penalty.cross_validate_statistics(parts, penalties=penalties)
+    alone = ridge.cross_validate_statistics(parts, penalties=penalties)
     np.testing.assert_allclose(shared.errors, alone.errors, rtol=2e-4)
 
 
@@ -127,14 +129,16 @@ def test_folds_of_few_rows_share_spaces_too(rng, decay, shared):
     folds = rng.integers(0, 3, 480)
     size = ((features - features.mean(0)) ** 2).sum() / 480
     penalties = size * np.array([1.0, 10.0, 100.0])
-    x, y, members = jnp.asarray(features), jnp.asarray(targets), members_of(folds, 480, 3)
-    found = squares_from_spaces(products(x), y, penalties, members)
+    x, y, fold_rows = jnp.asarray(features), jnp.asarray(targets), rows_of_folds(folds, 480, 3)
+    found = squares_from_krylov(centered_kernel(x), y, penalties, fold_rows)
     assert (found is not None) == shared
-    whole = penalty.cross_validate(features, targets, penalties=penalties, folds=folds, k=3)
+    whole = ridge.cross_validate(features, targets, penalties=penalties, folds=folds, k=3)
     if shared:
         np.testing.assert_array_equal(found.squares / 480, whole.errors)
     squares = [
-        (held_out_residuals(decompose(products(x), y), *members, one) ** 2).sum((0, 1))
+        (held_out_residuals(decompose_kernel(centered_kernel(x), y), *fold_rows, one) ** 2).sum(
+            (0, 1)
+        )
         for one in penalties
     ]
     np.testing.assert_allclose(whole.errors, np.array(squares) / 480, rtol=2e-4)

@@ -8,14 +8,8 @@ from sklearn.linear_model import Ridge as ScikitRidge
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
-from convcorr_jax.linear.ridge.statistics import statistics
-
-
-def draw(rng, n, d, t=3):
-    """Rows with unequal deviations about a mean that is not zero, and noisy linear targets."""
-    features = rng.standard_normal((n, d)) * rng.uniform(0.1, 2, d) + rng.uniform(-1, 3, d)
-    targets = features @ rng.standard_normal((d, t)) + rng.standard_normal((n, t)) + 5
-    return features.astype(np.float32), targets.astype(np.float32)
+from convcorr_jax.linear.ridge import solvers, statistics
+from tests.builders.regression import draw
 
 
 def solution(features, targets, penalty):
@@ -125,9 +119,9 @@ def test_it_compiles_once_and_maps_over_penalties(rng):
     for weights, penalty in zip(mapped, penalties, strict=True):
         alone = ridge.fit(features, targets, penalty=float(penalty)).weights
         np.testing.assert_allclose(weights, alone, rtol=1e-4, atol=1e-5)
-    compiled = ridge._primal._cache_size()
+    compiled = solvers._fit_primal._cache_size()
     ridge.fit(features + 1, targets, penalty=3.0)
-    assert ridge._primal._cache_size() == compiled
+    assert solvers._fit_primal._cache_size() == compiled
 
 
 def test_the_gradient_is_that_of_finite_differences(rng):

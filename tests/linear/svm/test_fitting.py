@@ -8,9 +8,8 @@ import pytest
 from sklearn.svm import SVC, LinearSVC
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear import svm
-from convcorr_jax.linear.folds import stratified_folds
-from convcorr_jax.linear.svm import Loss, one_vs_all
+from convcorr_jax.linear import stratified_folds, svm
+from convcorr_jax.linear.svm import Loss, fitting, one_vs_all
 
 LOSSES: tuple[Loss, ...] = ("hinge", "squared_hinge")
 BIASES = (None, 1.0, 3.0)
@@ -421,7 +420,7 @@ def test_under_jit_and_vmap(rng: np.random.Generator) -> None:
 
 
 def test_compiles_once(rng: np.random.Generator) -> None:
-    compiled: Any = svm._fit
+    compiled: Any = fitting._fit
     compiled.clear_cache()
     for cost in (0.1, 1, jnp.float32(2)):
         fit(*samples(rng), cost=cost, tolerance=1e-3 * float(cost))

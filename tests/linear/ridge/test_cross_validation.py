@@ -9,9 +9,8 @@ from sklearn.linear_model import RidgeCV
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
-from convcorr_jax.linear.ridge import penalty
-from convcorr_jax.linear.ridge.statistics import statistics
-from tests.linear.ridge.test_solvers import draw
+from convcorr_jax.linear.ridge import cross_validation, statistics
+from tests.builders.regression import draw
 
 PENALTIES = np.array([0.05, 1.0, 20.0, 400.0])
 SHAPES = [(61, 7), (24, 50), (30, 29), (30, 31)]
@@ -33,7 +32,7 @@ def held_out(features, targets, folds):
 def test_k_folds_of_unequal_sizes(rng, n, d):
     features, targets = draw(rng, n, d)
     folds = np.r_[np.zeros(3, int), rng.integers(0, 4, n - 4), 3]
-    curve = penalty.cross_validate(features, targets, penalties=PENALTIES, folds=folds, k=4)
+    curve = ridge.cross_validate(features, targets, penalties=PENALTIES, folds=folds, k=4)
     np.testing.assert_allclose(curve.errors, held_out(features, targets, folds), rtol=2e-3)
 
 
@@ -41,7 +40,7 @@ def test_k_folds_of_unequal_sizes(rng, n, d):
 def test_predictions_of_held_out_rows(rng, n, d):
     features, targets = draw(rng, n, d)
     folds = np.r_[np.zeros(3, int), rng.integers(0, 4, n - 4), 3]
-    found = penalty.cross_predict(features, targets, penalty=2.0, folds=folds, k=4)
+    found = ridge.cross_predict(features, targets, penalty=2.0, folds=folds, k=4)
     for fold in range(4):
         out = folds == fold
         fitted = ScikitRidge(alpha=2.0).fit(
@@ -55,9 +54,9 @@ def test_predictions_of_held_out_rows(rng, n, d):
 def test_predictions_with_a_penalty_for_each_target(rng, n, d):
     features, targets = draw(rng, n, d)
     folds, each = np.arange(n) % 4, np.array([2.0, 30.0, 2.0])
-    found = penalty.cross_predict(features, targets, penalty=each, folds=folds, k=4)
+    found = ridge.cross_predict(features, targets, penalty=each, folds=folds, k=4)
     for column, one in enumerate(each):
-        alone = penalty.cross_predict(
+        alone = ridge.cross_predict(
             features, targets[:, [column]], penalty=float(one), folds=folds, k=4
         )
         np.testing.assert_allclose(found[:, [column]], alone, rtol=1e-3, atol=1e-3)
@@ -66,22 +65,22 @@ def test_predictions_with_a_penalty_for_each_target(rng, n, d):
 @pytest.mark.parametrize(("n", "d"), SHAPES)
 def test_leave_one_out(rng, n, d):
     features, targets = draw(rng, n, d)
-    curve = penalty.leave_one_out(features, targets, penalties=PENALTIES)
+    curve = ridge.leave_one_out(features, targets, penalties=PENALTIES)
     np.testing.assert_allclose(curve.errors, held_out(features, targets, np.arange(n)), rtol=2e-3)
 
 
 def test_leave_one_out_in_blocks_of_rows(rng, monkeypatch):
     features, targets = draw(rng, 61, 7)
-    whole = penalty.leave_one_out(features, targets, penalties=PENALTIES)
-    monkeypatch.setattr(penalty, "_ROWS_AT_ONCE", 16)
-    blocks = penalty.leave_one_out(features, targets, penalties=PENALTIES)
+    whole = ridge.leave_one_out(features, targets, penalties=PENALTIES)
+    monkeypatch.setattr(cross_validation, "_ROWS_AT_ONCE", 16)
+    blocks = ridge.leave_one_out(features, targets, penalties=PENALTIES)
     np.testing.assert_allclose(blocks.errors, whole.errors, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("n", "d"), SHAPES)
 def test_scikit_learn_chooses_the_same_penalties(rng, n, d):
     features, targets = draw(rng, n, d)
-    curve = penalty.leave_one_out(features, targets, penalties=PENALTIES)
+    curve = ridge.leave_one_out(features, targets, penalties=PENALTIES)
     peer = RidgeCV(alphas=PENALTIES, alpha_per_target=True).fit(features, targets)
     np.testing.assert_array_equal(curve.best_of_each(), peer.alpha_)
     shared = RidgeCV(alphas=PENALTIES).fit(features, targets)
@@ -95,7 +94,7 @@ def test_folds_from_their_statistics_are_folds_of_their_rows(rng):
         statistics(jnp.asarray(features[folds == j]), jnp.asarray(targets[folds == j]))
         for j in range(3)
     ]
-    curve = penalty.cross_validate_statistics(parts, penalties=PENALTIES)
+    curve = ridge.cross_validate_statistics(parts, penalties=PENALTIES)
     np.testing.assert_allclose(curve.errors, held_out(features, targets, folds), rtol=2e-3)
 
 
@@ -104,7 +103,7 @@ def test_rows_that_repeat_in_the_dual(rng):
     features, targets = draw(rng, 12, 50)
     features, targets = np.repeat(features, 2, axis=0), np.repeat(targets, 2, axis=0)
     folds = np.arange(24) // 2 % 4
-    curve = penalty.cross_validate(features, targets, penalties=PENALTIES, folds=folds, k=4)
+    curve = ridge.cross_validate(features, targets, penalties=PENALTIES, folds=folds, k=4)
     np.testing.assert_allclose(curve.errors, held_out(features, targets, folds), rtol=2e-3)
 
 
@@ -114,8 +113,8 @@ def test_double_precision_at_a_penalty_beyond_single(rng, n, d):
         features, targets = (array.astype(np.float64) for array in draw(rng, n, d))
         folds = np.arange(n) % 4
         found = [
-            penalty.cross_validate(features, targets, penalties=np.array([1e-9]), folds=folds, k=4),
-            penalty.leave_one_out(features, targets, penalties=np.array([1e-9])),
+            ridge.cross_validate(features, targets, penalties=np.array([1e-9]), folds=folds, k=4),
+            ridge.leave_one_out(features, targets, penalties=np.array([1e-9])),
         ]
         for curve, apart in zip(found, (folds, np.arange(n)), strict=True):
             error = np.zeros(targets.shape[1])
@@ -131,14 +130,12 @@ def test_double_precision_at_a_penalty_beyond_single(rng, n, d):
 def test_the_best_penalty_is_fitted_to_all_rows(rng, n, d, k):
     features, targets = draw(rng, n, d)
     folds = np.arange(n) % 4 if k else None
-    found, curve = penalty.fit_best(features, targets, folds=folds, k=k)
-    path = penalty.penalty_grid(features)
+    found, curve = ridge.fit_best(features, targets, folds=folds, k=k)
+    path = ridge.penalty_grid(features)
     if k:
-        alone = penalty.cross_validate(
-            features, targets, penalties=path, folds=np.arange(n) % 4, k=k
-        )
+        alone = ridge.cross_validate(features, targets, penalties=path, folds=np.arange(n) % 4, k=k)
     else:
-        alone = penalty.leave_one_out(features, targets, penalties=path)
+        alone = ridge.leave_one_out(features, targets, penalties=path)
     np.testing.assert_allclose(curve.errors, alone.errors, rtol=1e-5)
     assert float(found.penalty) == pytest.approx(curve.best())
     assert curve.errors.sum(1).min() == curve.errors.sum(1)[curve.penalties == curve.best()][0]
@@ -148,10 +145,10 @@ def test_the_best_penalty_is_fitted_to_all_rows(rng, n, d, k):
 
 def test_the_grid_follows_the_scale_of_the_features(rng):
     features, _ = draw(rng, 40, 6)
-    grid = penalty.penalty_grid(features)
+    grid = ridge.penalty_grid(features)
     values = np.linalg.eigvalsh(np.cov(features.T, bias=True) * 40)
     np.testing.assert_allclose(grid[[0, -1]], values.mean() * np.array([1e-4, 100]), rtol=1e-4)
-    np.testing.assert_allclose(penalty.penalty_grid(10 * features), 100 * grid, rtol=1e-4)
+    np.testing.assert_allclose(ridge.penalty_grid(10 * features), 100 * grid, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("n", "d"), [(12, 4), (12, 40)])
@@ -168,15 +165,15 @@ def test_the_grid_follows_the_scale_of_the_features(rng):
 def test_bad_folds_are_refused(rng, n, d, folds, k, sentence):
     features, targets = draw(rng, n, d)
     with pytest.raises(InputError, match=sentence):
-        penalty.cross_validate(features, targets, penalties=PENALTIES, folds=folds, k=k)
+        ridge.cross_validate(features, targets, penalties=PENALTIES, folds=folds, k=k)
 
 
 @pytest.mark.parametrize("penalties", [np.array([]), np.array([1.0, -1.0])])
 def test_bad_paths_are_refused(rng, penalties):
     features, targets = draw(rng, 12, 4)
     for validate in (
-        lambda: penalty.leave_one_out(features, targets, penalties=penalties),
-        lambda: penalty.cross_validate(
+        lambda: ridge.leave_one_out(features, targets, penalties=penalties),
+        lambda: ridge.cross_validate(
             features, targets, penalties=penalties, folds=np.arange(12) % 2, k=2
         ),
     ):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.linear import ridge
-from convcorr_jax.linear.ridge.statistics import (
+from convcorr_jax.linear.ridge import (
     Statistics,
     accumulate,
     add,
@@ -19,7 +19,7 @@ from convcorr_jax.linear.ridge.statistics import (
     statistics,
     subtract,
 )
-from tests.linear.ridge.test_solvers import draw
+from tests.builders.regression import draw
 
 
 def oracle(features, targets):
@@ -48,9 +48,9 @@ def test_they_are_the_sums(rows):
 def test_only_what_counts_is_summed(rows):
     features, targets = rows
     counted = np.arange(90) % 3 > 0
-    found = statistics(jnp.asarray(features), jnp.asarray(targets), jnp.asarray(counted))
+    found = statistics(jnp.asarray(features), jnp.asarray(targets), mask=jnp.asarray(counted))
     assert_close(found, oracle(features[counted], targets[counted]))
-    nothing = statistics(jnp.asarray(features), jnp.asarray(targets), jnp.zeros(90, bool))
+    nothing = statistics(jnp.asarray(features), jnp.asarray(targets), mask=jnp.zeros(90, bool))
     assert_close(nothing, empty(6, 3))
 
 
@@ -93,13 +93,13 @@ def test_the_sum_over_an_axis_is_that_of_all_rows(rows):
 ON_DEVICES = """
 import numpy as np, jax, jax.numpy as jnp
 from convcorr_jax.linear import ridge
-from convcorr_jax.linear.ridge.statistics import all_sum, statistics
+from convcorr_jax.linear.ridge import all_sum, statistics
 rng = np.random.default_rng(3)
 features, targets = rng.standard_normal((82, 5), np.float32), rng.standard_normal((82, 2), np.float32)
 assert jax.device_count() == 4
 filled = lambda array: jnp.asarray(np.pad(array, [(0, 2), (0, 0)]).reshape(4, 21, -1))
 summed = jax.pmap(
-    lambda x, y, c: all_sum(statistics(x, y, c), axis_name="devices"), axis_name="devices", out_axes=None
+    lambda x, y, c: all_sum(statistics(x, y, mask=c), axis_name="devices"), axis_name="devices", out_axes=None
 )(filled(features), filled(targets), (jnp.arange(84) < 82).reshape(4, 21))
 alone = ridge.fit(features, targets, penalty=0.5)
 np.testing.assert_allclose(ridge.solve(summed, penalty=0.5).weights, alone.weights, rtol=1e-4, atol=1e-6)
@@ -126,7 +126,7 @@ def test_streamed_rows_solve_as_those_in_memory(rows):
         block = [
             jnp.pad(a[start : start + 32], [(0, 32 - size), (0, 0)]) for a in (features, targets)
         ]
-        total = accumulate(total, *block, jnp.arange(32) < size)
+        total = accumulate(total, *block, mask=jnp.arange(32) < size)
     streamed, whole = ridge.solve(total, penalty=1.0), ridge.fit(features, targets, penalty=1.0)
     np.testing.assert_allclose(streamed.weights, whole.weights, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(streamed.bias, whole.bias, rtol=1e-4, atol=1e-4)

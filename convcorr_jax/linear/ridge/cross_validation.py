@@ -1,0 +1,297 @@
+"""The penalty of ridge regression by cross-validation: every fold, every target, the whole path of penalties.
+
+If there are fewer rows than features, all errors follow from one decomposition of X X'
+(`convcorr_jax.linear.ridge.kernel`). Otherwise folds follow from their statistics, and single rows from a
+decomposition of X'X (`convcorr_jax.linear.ridge.leverages`).
+"""
+
+import functools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+
+from convcorr_jax.errors import InputError
+from convcorr_jax.linear.ridge import solvers
+from convcorr_jax.linear.ridge.eigenbasis import decompose_scatter
+from convcorr_jax.linear.ridge.fold_errors import (
+    rows_of_folds,
+    squares_from_krylov,
+    squares_from_statistics,
+)
+from convcorr_jax.linear.ridge.kernel import (
+    KernelBasis,
+    centered_kernel,
+    decompose_kernel,
+    held_out_residuals,
+)
+from convcorr_jax.linear.ridge.leverages import leave_one_out_squares
+from convcorr_jax.linear.ridge.row_statistics import Statistics, add, statistics, subtract
+from convcorr_jax.linear.ridge.solvers import FeatureRows, Ridge, TargetRows
+
+# Factors of the mean eigenvalue, about three to a power of ten.
+_GRID = np.logspace(-4, 2, 19)
+# With more folds, one decomposition of all rows is cheaper than a Krylov space for each fold.
+_FEW_FOLDS = 10
+# Rows whose leave-one-out residuals are computed at once.
+_ROWS_AT_ONCE = 4096
+
+
+class PenaltyCurve(NamedTuple):
+    """Errors of held-out rows along a path of p penalties."""
+
+    penalties: Float[np.ndarray, " p"]
+    errors: Float[np.ndarray, "p t"]
+    """Mean squared error of every target on the held-out rows, over all rows."""
+    condition: Float[np.ndarray, " p"]
+    """An upper bound of the condition numbers of the systems solved; see `Ridge.digits`."""
+
+    def best(self) -> float:
+        """Return the penalty with the least error summed over all targets.
+
+        If it is at an end of the path, the path should be extended.
+        """
+        return float(self.penalties[self.errors.sum(axis=1).argmin()])
+
+    def best_of_each(self) -> Float[np.ndarray, " t"]:
+        """Return for each target the penalty with the least error of that target."""
+        return self.penalties[self.errors.argmin(axis=0)]
+
+
+def fit_best(
+    features: FeatureRows,
+    targets: TargetRows,
+    *,
+    folds: Int[np.ndarray, " _"] | None = None,
+    k: int = 0,
+    penalties: Float[np.ndarray, " p"] | None = None,
+) -> tuple[Ridge, PenaltyCurve]:
+    """Fit a ridge to all rows with the penalty that cross-validation chooses for all targets together.
+
+    Args:
+        features: one row a sample, ``[n, d]``.
+        targets: ``[n, t]``.
+        folds: for each row the number of the fold that holds it out, 0 to k - 1; leave-one-out by default.
+        k: number of folds, with ``folds``; the paper uses 4.
+        penalties: the path to choose from; `penalty_grid` by default.
+
+    Returns:
+        The ridge, and the errors of the whole path.
+
+    Raises:
+        InputError: features or targets are empty, of different lengths, not finite, or constant; a penalty is
+            not positive or too small for the precision; or a fold is empty or leaves fewer than two rows.
+    """
+    x, y = solvers.checked(features, targets)
+    path = penalty_grid(x) if penalties is None else _checked_path(penalties)
+    n, d = x.shape
+    if n < d:
+        fold_rows = rows_of_folds(np.arange(n) if folds is None else folds, n, k or n)
+        curve, basis = _curve_from_kernel(x, y, path, fold_rows)
+        return solvers.fit(x, y, penalty=curve.best(), basis=basis), curve
+    if folds is None:
+        summed = statistics(x, y)
+        basis = decompose_scatter(summed)
+        curve = _curve_from_leverages(x, y, basis, path)
+    else:
+        parts = _fold_statistics(x, y, rows_of_folds(folds, n, k))
+        summed, basis = functools.reduce(add, parts), None
+        curve = _curve_from_statistics(parts, summed, path)
+    return solvers.solve(summed, penalty=curve.best(), basis=basis), curve
+
+
+def penalty_grid(features: FeatureRows) -> Float[np.ndarray, " p"]:
+    """Return nineteen penalties from 1e-4 to 100 times the mean eigenvalue of the centred features' scatter.
+
+    The mean is over ``min(n, d)`` eigenvalues, as many as can differ from zero.
+    """
+    x = jnp.asarray(features)
+    return _GRID * float(((x - x.mean(0)[None]) ** 2).sum()) / min(x.shape)
+
+
+def cross_validate(
+    features: FeatureRows,
+    targets: TargetRows,
+    *,
+    penalties: Float[np.ndarray, " p"],
+    folds: Int[np.ndarray, " _"],
+    k: int,
+) -> PenaltyCurve:
+    """Compute the errors of each fold's rows by ridges fitted without that fold, for every penalty.
+
+    Args:
+        features: one row a sample, ``[n, d]``.
+        targets: ``[n, t]``.
+        penalties: any number of positive penalties.
+        folds: for each row the number of the fold that holds it out, 0 to k - 1; see
+            `convcorr_jax.linear.grouped_folds`.
+        k: number of folds.
+
+    Raises:
+        InputError: features or targets are empty, of different lengths, not finite, or constant; a penalty is
+            not positive or too small for the precision; or a fold is empty or leaves fewer than two rows.
+    """
+    x, y = solvers.checked(features, targets)
+    penalties = _checked_path(penalties)
+    fold_rows = rows_of_folds(folds, len(x), k)
+    n, d = x.shape
+    if n < d:
+        return _curve_from_kernel(x, y, penalties, fold_rows)[0]
+    parts = _fold_statistics(x, y, fold_rows)
+    return _curve_from_statistics(parts, functools.reduce(add, parts), penalties)
+
+
+def cross_predict(
+    features: FeatureRows,
+    targets: TargetRows,
+    *,
+    penalty: float | Float[np.ndarray, " t"],
+    folds: Int[np.ndarray, " _"],
+    k: int,
+) -> Float[np.ndarray, "n t"]:
+    """Predict each row by a ridge that is fitted without the row's fold.
+
+    Args:
+        features: one row a sample, ``[n, d]``.
+        targets: ``[n, t]``.
+        penalty: one for all targets, or one for each.
+        folds: for each row the number of the fold that holds it out, 0 to k - 1; see
+            `convcorr_jax.linear.grouped_folds`.
+        k: number of folds.
+
+    Returns:
+        The predictions of all rows, in their order.
+
+    Raises:
+        InputError: features or targets are empty, of different lengths, not finite, or constant; a penalty is
+            not positive or too small for the precision; or a fold is empty or leaves fewer than two rows.
+    """
+    x, y = solvers.checked(features, targets)
+    penalties = np.broadcast_to(_checked_path(np.atleast_1d(penalty)), y.shape[1])
+    fold_rows = rows_of_folds(folds, len(x), k)
+    n, d = x.shape
+    predicted = np.array(y)
+    if n < d:
+        basis = decompose_kernel(centered_kernel(x), y)
+        for value in np.unique(penalties):
+            columns = np.flatnonzero(penalties == value)
+            part = basis._replace(targets=basis.targets[:, columns])
+            residuals = np.asarray(held_out_residuals(part, *fold_rows, value))[fold_rows.mask]
+            predicted[fold_rows.rows[fold_rows.mask][:, None], columns] -= residuals
+    else:
+        parts = _fold_statistics(x, y, fold_rows)
+        whole = functools.reduce(add, parts)
+        for part, rows, mask in zip(parts, *fold_rows, strict=True):
+            model = solvers.solve(subtract(whole, part), penalty=penalty)
+            predicted[rows[mask]] = np.asarray(model.predict(x[rows]))[mask]
+    if not np.isfinite(predicted).all():
+        raise InputError(
+            f"penalty {penalties.min():.3g} is too small for {y.dtype}; use double precision"
+        )
+    return predicted
+
+
+def cross_validate_statistics(
+    parts: Sequence[Statistics], *, penalties: Float[np.ndarray, " p"]
+) -> PenaltyCurve:
+    """Cross-validate with folds of which only the statistics are known.
+
+    The errors follow from the statistics, ``|Y - XW|^2 = |Y|^2 - 2 W'X'Y + W'X'XW``. In single precision about
+    three digits remain of the errors of targets that are predicted to within 1 part in 10^3 (in the mean
+    square). If it pays off, all penalties of a fold share one Krylov space
+    (`convcorr_jax.linear.ridge.krylov`).
+
+    Args:
+        parts: the statistics of each fold.
+        penalties: any number of positive penalties.
+
+    Raises:
+        InputError: there are fewer than 2 folds, statistics are not finite or of constant rows, or a penalty is
+            not positive or too small for the precision.
+    """
+    penalties = _checked_path(penalties)
+    if len(parts) < 2:
+        raise InputError(f"there are {len(parts)} folds; at least 2 are expected")
+    return _curve_from_statistics(parts, functools.reduce(add, parts), penalties)
+
+
+def leave_one_out(
+    features: FeatureRows, targets: TargetRows, *, penalties: Float[np.ndarray, " p"]
+) -> PenaltyCurve:
+    """Compute the exact errors of each row by ridges fitted to all other rows, for every penalty.
+
+    Args:
+        features: one row a sample, ``[n, d]``.
+        targets: ``[n, t]``.
+        penalties: any number of positive penalties.
+
+    Raises:
+        InputError: features or targets are empty, of different lengths, not finite, or constant; or a penalty
+            is not positive or too small for the precision.
+    """
+    x, y = solvers.checked(features, targets)
+    penalties = _checked_path(penalties)
+    n, d = x.shape
+    if n < d:
+        return _curve_from_kernel(x, y, penalties, rows_of_folds(np.arange(n), n, n))[0]
+    return _curve_from_leverages(x, y, decompose_scatter(statistics(x, y)), penalties)
+
+
+def _fold_statistics(x, y, fold_rows) -> list[Statistics]:
+    """Compute the statistics of every fold; folds are padded to one size to share one compiled program."""
+    return [statistics(x[rows], y[rows], mask=mask) for rows, mask in zip(*fold_rows, strict=True)]
+
+
+def _curve_from_statistics(parts, whole, penalties) -> PenaltyCurve:
+    squares = np.zeros((len(penalties), whole.cross.shape[1]))
+    condition = np.zeros(len(penalties))
+    for part in parts:
+        errors = squares_from_statistics(subtract(whole, part), part, penalties)
+        squares += errors.squares
+        condition = np.maximum(condition, errors.condition)
+    return _curve(penalties, squares / int(whole.count), condition)
+
+
+def _curve_from_leverages(x, y, basis, penalties) -> PenaltyCurve:
+    path = jnp.asarray(penalties, x.dtype)
+    squares = jnp.zeros((len(path), y.shape[1]), y.dtype)
+    for start in range(0, len(x), _ROWS_AT_ONCE):
+        block = slice(start, start + _ROWS_AT_ONCE)
+        squares += leave_one_out_squares(basis, x[block], y[block], path)
+    return _curve(penalties, squares / len(x), basis.condition(path))
+
+
+def _checked_path(penalties: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
+    penalties = np.asarray(penalties, np.float64)
+    if not len(penalties):
+        raise InputError("there are no penalties; at least one is expected")
+    solvers.check_penalties(penalties)
+    return penalties
+
+
+def _curve_from_kernel(x, y, penalties, fold_rows) -> tuple[PenaltyCurve, KernelBasis | None]:
+    """Compute the curve of few rows, and return it with the kernel's decomposition if one was needed."""
+    kernel = centered_kernel(x)
+    if len(fold_rows.rows) <= _FEW_FOLDS:
+        errors = squares_from_krylov(kernel, y, penalties, fold_rows)
+        if errors is not None:
+            return _curve(penalties, errors.squares / len(x), errors.condition), None
+    basis = decompose_kernel(kernel, y)
+    # One call for each penalty: inside a loop of one compiled program, products use one core of a CPU.
+    squares = [
+        (held_out_residuals(basis, *fold_rows, penalty) ** 2).sum((0, 1)) for penalty in penalties
+    ]
+    curve = _curve(penalties, jnp.stack(squares) / len(x), 1 + basis.size / penalties)
+    return curve, basis
+
+
+def _curve(penalties, errors, condition) -> PenaltyCurve:
+    errors = np.asarray(errors, np.float64)
+    if not np.isfinite(errors).all():
+        raise InputError(
+            f"the systems' condition is up to {float(np.max(condition)):.1g}, too much for their precision; "
+            "larger penalties or double precision are needed"
+        )
+    return PenaltyCurve(penalties, errors, np.asarray(condition, np.float64))

@@ -1,0 +1,35 @@
+"""The result of a fit: one linear classifier for each class."""
+
+from typing import Literal, NamedTuple
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int32
+
+Loss = Literal["hinge", "squared_hinge"]
+
+
+class LinearSVM(NamedTuple):
+    """A linear classifier for each class, with diagnostics of the fit."""
+
+    weights: Float[Array, "*grid classes d"]
+    """w of each class."""
+    bias: Float[Array, "*grid classes"]
+    """b of each class."""
+    objective: Float[Array, "*grid classes"]
+    """The objective of `convcorr_jax.linear.svm.fitting` at w and b."""
+    gap: Float[Array, "*grid classes"]
+    """The objective less the value of ``dual``; the minimum is at most this far below the objective."""
+    iterations: Int32[Array, "*grid classes"]
+    """Rounds, each of ten ADMM iterations or at most one Newton step."""
+    converged: Bool[Array, "*grid classes"]
+    """Whether the gap is within the tolerance times the objective."""
+    dual: Float[Array, "*grid classes n"]
+    """The dual variable of each sample, a in `convcorr_jax.linear.svm.fitting`; often 0."""
+
+    def decisions(self, features: Float[Array, "m d"]) -> Float[Array, "*grid m classes"]:
+        """Compute ``w . x + b``: above 0 for the class, below for the rest; the greatest is the best class."""
+        values = jnp.einsum(
+            "md,...cd->...mc", features, self.weights, precision=lax.Precision.HIGHEST
+        )
+        return values + jnp.expand_dims(self.bias, -2)

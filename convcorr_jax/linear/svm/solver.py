@@ -1,0 +1,109 @@
+"""From standardized features to classifiers: what `fit` and `cross_validate` share."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from convcorr_jax.linear.svm.certificate import certify
+from convcorr_jax.linear.svm.minimization import minimize
+from convcorr_jax.linear.svm.model import LinearSVM, Loss
+from convcorr_jax.linear.svm.parameters import Parameters, scores
+from convcorr_jax.linear.svm.standardization import StandardizedFeatures, unstandardize_classifier
+
+# The minimization aims at this fraction of the tolerance: it updates its residuals from step to step, each time
+# with some rounding.
+AIM = 0.9
+
+
+class Start(NamedTuple):
+    """Where a minimization starts, in standardized features."""
+
+    parameters: Parameters
+    dual_fractions: Float[Array, "problems n"]
+    """Dual variables over their upper bounds."""
+
+
+def signs_of(positive: Bool[Array, "n classes"], dtype: jnp.dtype) -> Float[Array, "classes n"]:
+    """Return y of every class: +1 for its samples, -1 for all others."""
+    return jnp.where(positive.T, 1, -1).astype(dtype)
+
+
+def weights_of(
+    sample_weights: Float[Array, "n _"] | None, signs: Float[Array, "classes n"]
+) -> Float[Array, "classes n"]:
+    """Return the sample weights of every class, from one column for all classes or a column for each."""
+    if sample_weights is None:
+        return jnp.ones_like(signs)
+    return jnp.broadcast_to(sample_weights.T, signs.shape).astype(signs.dtype)
+
+
+def cold_start(standardized: StandardizedFeatures, signs: Float[Array, "problems n"]) -> Start:
+    """Return a start with all parameters and dual variables 0."""
+    count, dtype = len(signs), signs.dtype
+    weights = jnp.zeros((count, standardized.rows.shape[1]), dtype)
+    return Start(Parameters(weights, jnp.zeros(count, dtype)), jnp.zeros_like(signs))
+
+
+def solve(
+    standardized: StandardizedFeatures,
+    signs: Float[Array, "problems n"],
+    upper_bounds: Float[Array, "problems n"],
+    start: Start,
+    *,
+    bias_scale: float | Float[Array, ""] | None,
+    tolerance: float | Float[Array, ""],
+    loss: Loss,
+    max_iterations: int,
+) -> tuple[LinearSVM, Start]:
+    """Fit the classifiers of all problems.
+
+    Args:
+        standardized: the features.
+        signs: y, +1 or -1.
+        upper_bounds: cost times sample weight.
+        start: where to start from.
+        bias_scale: None for a free bias.
+        tolerance: of the gap, relative to the objective.
+        loss: the hinge or its square.
+        max_iterations: limit of the rounds.
+
+    Returns:
+        The classifiers of the original features, and a start for a similar fit.
+    """
+    upper_bounds = upper_bounds * standardized.scale**2
+    hinge, free_bias = loss == "hinge", bias_scale is None
+    minimum = minimize(
+        standardized.rows,
+        signs,
+        upper_bounds,
+        parameters=start.parameters,
+        dual_fractions=start.dual_fractions,
+        tolerance=AIM * tolerance,
+        max_iterations=max_iterations,
+        hinge=hinge,
+        free_bias=free_bias,
+    )
+    parameters = minimum.iterate.parameters
+    values = scores(parameters.weights, standardized.rows) + parameters.bias[:, None]
+    certificate = certify(
+        standardized.rows,
+        signs,
+        upper_bounds,
+        parameters=parameters,
+        residuals=1 - signs * values,
+        dual_fractions=minimum.dual_fractions,
+        hinge=hinge,
+        free_bias=free_bias,
+    )
+    weights, bias = unstandardize_classifier(standardized, parameters, bias_scale=bias_scale)
+    model = LinearSVM(
+        weights,
+        bias,
+        certificate.objective / standardized.scale**2,
+        certificate.gap / standardized.scale**2,
+        minimum.iterations,
+        certificate.gap <= tolerance * certificate.objective,
+        certificate.dual / standardized.scale**2,
+    )
+    return model, Start(parameters, minimum.dual_fractions)
