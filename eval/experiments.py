@@ -8,6 +8,9 @@ from convcorr_jax.datasets import roots
 from convcorr_jax.report.page import Section
 from convcorr_jax.report.sections import correspondence, probes
 from convcorr_jax.report.sections import pose as pose_sections
+from convcorr_jax.tasks.keypoints import DetectorOptions
+from convcorr_jax.tasks.landmarks import LandmarkOptions
+from convcorr_jax.tasks.options import Data, Output
 from eval import (
     face_landmarks,
     flow_accuracy,
@@ -71,10 +74,9 @@ def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
                 "keypoint_classification",
                 keypoint_classification.main,
                 keypoint_classification.Config(
-                    rendered_train=40,
-                    rendered_test=20,
+                    data=Data(rendered_train=40, rendered_test=20),
                     windows=40,
-                    out=out / "keypoint_classification",
+                    output=Output(out / "keypoint_classification"),
                 ),
                 correspondence.classification,
             ),
@@ -82,7 +84,9 @@ def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
                 "keypoint_prediction",
                 keypoint_prediction.main,
                 keypoint_prediction.Config(
-                    images=30, rounds=1, folds=2, rendered_train=60, out=out / "keypoint_prediction"
+                    data=Data(rendered_train=60),
+                    training=DetectorOptions(images=30, rounds=1, folds=2),
+                    output=Output(out / "keypoint_prediction"),
                 ),
                 correspondence.prediction,
             ),
@@ -109,19 +113,19 @@ def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
     ]
     for dataset in ("lfpw68", "lspet"):
         if (data_root / dataset).is_dir():
-            shared: dict[str, Any] = {"dataset": dataset, "data_root": data_root}
+            data = Data(dataset, data_root)
             classify, predict = f"{dataset}_classification", f"{dataset}_prediction"
             found += [
                 Experiment(
                     classify,
                     keypoint_classification.main,
-                    keypoint_classification.Config(out=out / classify, **shared),
+                    keypoint_classification.Config(data=data, output=Output(out / classify)),
                     correspondence.classification,
                 ),
                 Experiment(
                     predict,
                     keypoint_prediction.main,
-                    keypoint_prediction.Config(out=out / predict, **shared),
+                    keypoint_prediction.Config(data=data, output=Output(out / predict)),
                     correspondence.prediction,
                 ),
             ]
@@ -144,7 +148,7 @@ def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
         )
     if not found:
         # Says where it looked, in the words of every other script.
-        roots.find("pf_willow", data_root)
+        roots.find_folder("pf_willow", data_root=data_root)
     return (fields, *found)
 
 
@@ -173,31 +177,35 @@ def _figures_1_and_2(out: Path, *, patch_database: Path, **options: Any) -> list
 def _rendered_probes(out: Path) -> list[Experiment]:
     """The ridge probes of rendered categories."""
     few: dict[str, Any] = {"rendered_train": 60, "rendered_test": 20}
+    data = Data(**few)
     return [
-        _landmarks(out, "landmarks", **few, rounds=1),
+        _landmarks(out, "landmarks", **few, options=LandmarkOptions(rounds=1)),
         Experiment(
             "ridge_keypoints",
             ridge_keypoints.main,
-            ridge_keypoints.Config(out=out / "ridge_keypoints", **few),
+            ridge_keypoints.Config(data=data, output=Output(out / "ridge_keypoints")),
             probes.keypoints,
         ),
         Experiment(
             "rgb_reconstruction",
             rgb_reconstruction.main,
-            rgb_reconstruction.Config(images=(60, 120), out=out / "rgb_reconstruction", **few),
+            rgb_reconstruction.Config(
+                images=(60, 120), output=Output(out / "rgb_reconstruction"), **few
+            ),
             probes.colors,
         ),
         Experiment(
             "segmentation",
             segmentation.main,
-            segmentation.Config(copies=3, out=out / "segmentation", **few),
+            segmentation.Config(data=data, copies=3, output=Output(out / "segmentation")),
             probes.segmentation,
         ),
         Experiment(
             "semantic_directions",
             semantic_directions.main,
             semantic_directions.Config(
-                rendered_train=150, rendered_test=50, out=out / "semantic_directions"
+                data=Data(rendered_train=150, rendered_test=50),
+                output=Output(out / "semantic_directions"),
             ),
             probes.directions,
         ),
@@ -218,7 +226,7 @@ def _prepared_probes(out: Path, data_root: Path) -> list[Experiment]:
                 "lspet_ridge_keypoints",
                 ridge_keypoints.main,
                 ridge_keypoints.Config(
-                    dataset="lspet", data_root=data_root, out=out / "lspet_ridge_keypoints"
+                    data=Data("lspet", data_root), output=Output(out / "lspet_ridge_keypoints")
                 ),
                 probes.keypoints,
             )
@@ -230,7 +238,9 @@ def _prepared_probes(out: Path, data_root: Path) -> list[Experiment]:
                 "rgb_reconstruction",
                 rgb_reconstruction.main,
                 rgb_reconstruction.Config(
-                    datasets=photographs, data_root=data_root, out=out / "rgb_reconstruction"
+                    datasets=photographs,
+                    data_root=data_root,
+                    output=Output(out / "rgb_reconstruction"),
                 ),
                 probes.colors,
             )
@@ -241,7 +251,7 @@ def _prepared_probes(out: Path, data_root: Path) -> list[Experiment]:
                 "segmentation",
                 segmentation.main,
                 segmentation.Config(
-                    dataset="camvid", data_root=data_root, out=out / "segmentation"
+                    data=Data("camvid", data_root), output=Output(out / "segmentation")
                 ),
                 probes.segmentation,
             )
@@ -252,7 +262,8 @@ def _prepared_probes(out: Path, data_root: Path) -> list[Experiment]:
                 "semantic_directions",
                 semantic_directions.main,
                 semantic_directions.Config(
-                    dataset="lfw_attributes", data_root=data_root, out=out / "semantic_directions"
+                    data=Data("lfw_attributes", data_root, rendered_train=400, rendered_test=100),
+                    output=Output(out / "semantic_directions"),
                 ),
                 probes.directions,
             )
@@ -261,7 +272,7 @@ def _prepared_probes(out: Path, data_root: Path) -> list[Experiment]:
 
 
 def _landmarks(out: Path, name: str, **options: Any) -> Experiment:
-    config = face_landmarks.Config(out=out / name, **options)
+    config = face_landmarks.Config(output=Output(out / name), **options)
     return Experiment(name, face_landmarks.main, config, probes.landmarks)
 
 

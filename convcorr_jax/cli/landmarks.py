@@ -45,27 +45,27 @@ class Landmarks:
 
         from convcorr_jax import coords
         from convcorr_jax.backbone.weights import load as load_weights
-        from convcorr_jax.io import read_image
-        from convcorr_jax.probes.landmark_files import description, load
-        from convcorr_jax.probes.landmarks import Faces, look
+        from convcorr_jax.io import load_fitted, read_image
+        from convcorr_jax.probes import Faces, LandmarkModel, predict_landmarks
         from convcorr_jax.report.figures import points_overlay
 
         photograph = read_image(self.photograph)
-        probe, reads = load(self.model)
-        described = description(reads, load_weights(reads.network, self.weights))
+        model = load_fitted(self.model, LandmarkModel)
+        features, names = model.features, model.probe.names
+        extractor = features.extractor(load_weights(features.network, self.weights))
         box = as_box(self.box)
         if box is None:
             frame = coords.whole_image(photograph.shape[:2])
         else:
-            frame = coords.grow(coords.square(box), reads.frame_margin)
-        unknown = np.full((1, len(probe.names), 2), np.nan)
-        sights = look(probe, Faces(lambda _: photograph, (frame,), unknown), described)
-        points = sights[-1].points[0]
+            frame = coords.grow(coords.square(box), features.frame_margin)
+        unknown = np.full((1, len(names), 2), np.nan)
+        face = Faces(lambda _: photograph, (frame,), unknown)
+        points = predict_landmarks(model.probe, face, extractor)[-1].points[0]
         picture = points_overlay(
             photograph,
             points,
-            names=probe.names,
+            names=names,
             boxes=() if box is None else [box],
             longest_px=_LONGEST_PX,
         )
-        write_points_and_picture(self.out, picture, probe.names, points, what="landmarks")
+        write_points_and_picture(self.out, picture, names, points, what="landmarks")

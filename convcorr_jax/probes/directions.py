@@ -1,17 +1,17 @@
-"""Semantic directions: what is said of a picture, read off its description, and moved in it.
+"""Semantic directions: attributes predicted from an image's feature vector, and the vector moved along them.
 
-A ridge regression reads an attribute off a vector f that describes a picture: ``v . f + b``. Along its
-direction, brought to unit length, ``w = v / |v|``, the picture is altered in this attribute alone:
+A ridge regression predicts an attribute from the feature vector f of an image: ``v . f + b``. Along its
+direction, scaled to unit length, ``w = v / |v|``, the features change in this attribute alone:
 
     f~ = f - (w . f) w        f' = f~ + lambda w,
 
-and ``w . f' = lambda``. A probe of colours (`convcorr_jax.probes.rgb`) shows what f' looks like.
+and ``w . f' = lambda``. A probe of colours (`convcorr_jax.probes.rgb`) shows the image of f'.
 
-How much it shows depends on the penalty. The one that reads best has w cancel whatever else varies with the
-attribute, and along such a w pictures hardly change. The larger the penalty, the nearer is w to ``X'y``, the
-difference between the mean descriptions of both classes, which shows: of LFW's training faces from some 25
-times the mean eigenvalue of X'X, where the best for reading is about 1. So there are probes for reading
-(`read_out`) and others for altering (`directions`).
+How visible the change is depends on the penalty. With the penalty that predicts best, w cancels whatever else
+varies with the attribute, and images hardly change along it. With a larger penalty, w approaches ``X'y``, the
+difference between the mean feature vectors of both classes, along which images change visibly: for LFW's
+training faces from about 25 times the mean eigenvalue of X'X, while the best penalty for prediction is about 1.
+So there is one probe for prediction (`fit_attributes`) and another for directions (`fit_directions`).
 
 Source: Sharif Razavian et al. 2014, section 4, equations 6 and 7. They hold only for a w of unit length, which
 the paper does not say.
@@ -25,55 +25,56 @@ from jaxtyping import Float, Int
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
-from convcorr_jax.linear.ridge import Ridge
-from convcorr_jax.linear.ridge.penalty import cross_predict, cross_validate, penalty_grid
+from convcorr_jax.linear.ridge import Ridge, cross_predict, cross_validate, penalty_grid
 
 
-class ReadOut(NamedTuple):
-    """Attributes as linear functions of a description."""
+class AttributeProbe(NamedTuple):
+    """Linear functions of a feature vector that predict attributes."""
 
     probe: Ridge
-    """Each target with the penalty that is best for it."""
+    """The regression; each attribute has the penalty that is best for it."""
     held_out: Float[np.ndarray, "n t"]
-    """What is read off each row by the probe that was fitted without its fold, with the same penalties."""
+    """Predictions for each training row by regressions fitted without its fold, with the same penalties."""
     thresholds: Float[np.ndarray, " t"]
-    """Of attributes with two values: above it is the higher one. NaN for others."""
+    """For an attribute with two values, a prediction above the threshold means the higher one; NaN for
+    others."""
 
 
 class Directions(NamedTuple):
-    """Directions along which attributes vary."""
+    """Directions in feature space along which attributes vary."""
 
     units: Float[np.ndarray, "t d"]
-    """Of unit length; the attribute rises along it."""
+    """Vectors w of unit length; the attribute rises along them."""
     low: Float[np.ndarray, " t"]
-    """The least ``w . f`` of the rows it was fitted to."""
+    """The least ``w . f`` of the training rows."""
     high: Float[np.ndarray, " t"]
-    """The greatest."""
+    """The greatest ``w . f`` of the training rows."""
 
 
-def read_out(
+def fit_attributes(
     features: Float[np.ndarray, "n d"],
     values: Float[np.ndarray, "n t"],
     *,
     names: Sequence[str],
     folds: Int[np.ndarray, " n"],
     k: int,
-) -> ReadOut:
-    """Fit a probe to every attribute; each has its own penalty, chosen by k folds.
+) -> AttributeProbe:
+    """Fit a probe to every attribute, each with its own penalty, which k folds choose.
 
-    The threshold of an attribute with two values lies half-way between the means of what is read off the rows
-    of either value while they are held out. So the rarer value, to which regression does less justice, is
-    told as well as the other; and the tested rows have no part in it.
+    The threshold of an attribute with two values is half-way between the mean predictions for the rows of
+    either value while they are held out. This predicts the rarer value, which regression underestimates, as
+    well as the commoner one, without any use of test rows.
 
     Args:
-        features: of pictures.
-        values: of attributes.
-        names: of the attributes.
-        folds: the number, 0 to k - 1, of the fold that holds each row out (`convcorr_jax.linear.folds`).
+        features: one row for every image.
+        values: attributes of every image.
+        names: names of the attributes.
+        folds: for each row the number, 0 to k - 1, of the fold that holds it out
+            (`convcorr_jax.linear.grouped_folds`).
         k: number of folds.
 
     Raises:
-        InputError: an attribute has one value only, or as `penalty.cross_validate`.
+        InputError: an attribute has only one value, the folds are invalid, or a number is NaN or infinite.
     """
     for name, column in zip(names, values.T, strict=True):
         if len(np.unique(column)) < 2:
@@ -84,62 +85,64 @@ def read_out(
     curve = cross_validate(features, values, penalties=penalty_grid(features), folds=folds, k=k)
     penalty = curve.best_of_each()
     held_out = cross_predict(features, values, penalty=penalty, folds=folds, k=k)
-    return ReadOut(
+    return AttributeProbe(
         ridge.fit(features, values, penalty=penalty),
         held_out,
-        np.array([_threshold(*pair) for pair in zip(held_out.T, values.T, strict=True)]),
+        np.array([_threshold(*columns) for columns in zip(held_out.T, values.T, strict=True)]),
     )
 
 
-def _threshold(read: Float[np.ndarray, " n"], values: Float[np.ndarray, " n"]) -> float:
-    found = np.unique(values)
-    if len(found) != 2:
+def _threshold(predicted: Float[np.ndarray, " n"], values: Float[np.ndarray, " n"]) -> float:
+    distinct = np.unique(values)
+    if len(distinct) != 2:
         return np.nan
-    return float(np.mean([read[values == one].mean() for one in found]))
+    return float(np.mean([predicted[values == value].mean() for value in distinct]))
 
 
-def directions(
+def fit_directions(
     features: Float[np.ndarray, "n d"],
     values: Float[np.ndarray, "n t"],
     *,
     penalty: float | None = None,
 ) -> Directions:
-    """The directions along which attributes vary, and how far the rows reach along them.
+    """Compute the directions along which attributes vary, and the range of the training rows along them.
 
     Args:
-        features: of pictures.
-        values: of attributes.
-        penalty: as of `ridge.fit`; the greatest of `penalty_grid` by default, see the module's text.
+        features: one row for every image.
+        values: attributes of every image.
+        penalty: of the ridge regression; by default the greatest of `convcorr_jax.linear.ridge.penalty_grid`, a
+            hundred times the mean eigenvalue, along whose directions images change visibly.
 
     Raises:
-        InputError: as of `ridge.fit`; or an attribute has one value only.
+        InputError: an attribute has only one value, the penalty is not positive, or a number is NaN or
+            infinite.
     """
     penalty = float(penalty_grid(features)[-1]) if penalty is None else penalty
     if not np.ptp(values, axis=0).all():
         raise InputError(
             "an attribute has one value only; there is no direction along which it varies"
         )
-    found = ridge.fit(features, values.astype(features.dtype), penalty=penalty)
-    weights = np.asarray(found.weights).T
+    fitted = ridge.fit(features, values.astype(features.dtype), penalty=penalty)
+    weights = np.asarray(fitted.weights).T
     units = weights / np.linalg.norm(weights, axis=1, keepdims=True)
     along = features @ units.T
     return Directions(units, along.min(axis=0), along.max(axis=0))
 
 
-def move(
+def move_along(
     features: Float[np.ndarray, "n d"],
     unit: Float[np.ndarray, " d"],
     amounts: Float[np.ndarray, " s"],
 ) -> Float[np.ndarray, "n s d"]:
-    """Every feature with its part along a direction put in place of by each amount: equations 6 and 7.
+    """Replace the component of every feature vector along a direction by each amount: equations 6 and 7.
 
-    >>> move(np.array([[3.0, 4.0]]), np.array([0.0, 1.0]), np.array([-1.0, 2.0])).tolist()
+    >>> move_along(np.array([[3.0, 4.0]]), np.array([0.0, 1.0]), np.array([-1.0, 2.0])).tolist()
     [[[3.0, -1.0], [3.0, 2.0]]]
 
     Args:
-        features: f, one a row.
+        features: f, one row for every image.
         unit: w, of unit length.
-        amounts: lambda.
+        amounts: lambda, the new components.
     """
-    beside = features - (features @ unit)[:, None] * unit[None]
-    return beside[:, None] + amounts[None, :, None] * unit[None, None]
+    orthogonal = features - (features @ unit)[:, None] * unit[None]
+    return orthogonal[:, None] + amounts[None, :, None] * unit[None, None]

@@ -1,14 +1,14 @@
-"""Ridge regression of targets that lie on a grid over the photograph, thousands of them."""
+"""Ridge regression of thousands of targets that form a grid over the image."""
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
-from convcorr_jax.linear.ridge import Ridge
-from convcorr_jax.linear.ridge.penalty import PenaltyCurve, cross_validate, penalty_grid
+from convcorr_jax.linear.ridge import PenaltyCurve, Ridge, cross_validate, penalty_grid
 
-# Neighbouring cells are much alike: a ninth of them choose the penalty that all would, in a ninth of the time.
+# Neighbouring cells are very similar: every third cell across and down, a ninth of all, selects the same
+# penalty as all cells, in a ninth of the time.
 _STEP = 3
 
 
@@ -20,17 +20,20 @@ def fit_grid(
     folds: Int[np.ndarray, " n"],
     k: int,
 ) -> tuple[Ridge, PenaltyCurve]:
-    """Fit all targets, with the penalty that k folds choose for those of every third cell across and down.
+    """Fit all targets with one penalty, which k-fold cross-validation of every third cell selects.
 
     Args:
-        features: one row a photograph.
-        targets: in each row those of ``side`` rows of ``side`` cells, equally many a cell.
-        side: cells across and down.
-        folds: the fold that holds each photograph out.
+        features: one row for every image.
+        targets: one row for every image: the targets of ``side`` rows of ``side`` cells, equally many a cell.
+        side: number of cells across and down.
+        folds: for each image the number, 0 to k - 1, of the fold that holds it out.
         k: number of folds.
 
+    Returns:
+        The regression, and the cross-validation errors of every penalty for the cells used.
+
     Raises:
-        InputError: the targets are not those of such a grid, or as `cross_validate` and `ridge.fit`.
+        InputError: the targets do not form such a grid, the folds are invalid, or a value is NaN or infinite.
     """
     if side < 1 or targets.shape[1] % side**2:
         raise InputError(f"{targets.shape[1]} targets are not those of {side} x {side} cells")

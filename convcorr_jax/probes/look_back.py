@@ -1,13 +1,13 @@
-"""Points from squares of a picture by ridge regression: of the whole face first, then of its parts.
+"""Regions of a face for look-back: squares around sets of landmarks, and points relative to these squares.
 
-A region is a set of landmarks that are read off the description of one square: their positions in it, as
-fractions of its side, are the targets. The first region is the face. Every round of *look-back* then cuts a
-square around each set of landmarks, where the round before has put them, out of the original pixels, describes
-it anew, and reads the set off that.
+A region is a set of landmarks that one ridge regression predicts from the features of one square. Its targets
+are the landmarks' positions in the square, as fractions of the square's side. The first region is the whole
+face. Each round of *look-back* then cuts a square around each set of landmarks, at the positions that the
+previous round predicted, out of the original pixels, computes features of it, and predicts the set anew.
 
-The square is centred on the extent of the set. Its side is the longer side of that extent and, on both sides, a
-margin that covers the errors of the round before in the training faces. It is kept in units of the longer side
-of the extent of all landmarks, since faces differ in size.
+The square is centred on the extent of the set. Its side is the longer side of that extent plus, on both
+sides, a margin that covers the errors of the previous round on the training faces. The margin is measured in
+units of the longer side of the extent of all landmarks, because faces differ in size.
 
 Source: Sharif Razavian et al. 2014, section 3.1.
 """
@@ -24,34 +24,41 @@ from convcorr_jax.linear.ridge import Ridge
 
 
 class Region(NamedTuple):
-    """A set of landmarks, where they are looked for, and how they are read off what is seen there."""
+    """A set of landmarks, the square around it, and the ridge regression that predicts it."""
 
     name: str
+    """Name of the region, such as "left_eye"."""
     members: tuple[int, ...]
+    """Indices of the landmarks."""
     margin: float
-    """Added to each side of the landmarks' extent, in longer sides of the extent of the whole face."""
+    """Added to each side of the landmarks' extent, in units of the longer side of the whole face's extent."""
     probe: Ridge
-    """From the description of the square to x and y of each member in turn, in fractions of its side."""
+    """Predicts x and y of each member in turn, in fractions of the square's side, from the square's
+    features."""
 
 
 def look_back_sets(
     part_sets: Mapping[str, tuple[int, ...]], *, left_right_pairs: Sequence[tuple[int, int]]
 ) -> dict[str, tuple[int, ...]]:
-    """Six sets of landmarks: both halves of the jaw, both eyes with their brows, the nose, the mouth.
+    """Return the six sets of landmarks: both halves of the jaw, both eyes with their brows, nose, mouth.
 
-    What lies in the middle of the jaw is in both halves. A mark-up that lacks a part has fewer sets.
+    Landmarks in the middle of the jaw belong to both halves. A mark-up that lacks a part has fewer sets.
 
     Args:
-        part_sets: parts of the face by the names of `convcorr_jax.datasets.records.Record`: jaw (or chin),
-            left_eye, left_brow, right_eye, right_brow, nose, lips.
-        left_right_pairs: landmarks that exchange places in a mirror.
+        part_sets: landmark indices of the face's parts, by the names that
+            `convcorr_jax.datasets.records.Record` uses: jaw (or chin), left_eye, left_brow, right_eye,
+            right_brow, nose, lips.
+        left_right_pairs: indices of landmarks that exchange places in a mirror.
+
+    Returns:
+        Landmark indices of each set, by name.
 
     Raises:
         InputError: the mark-up has none of these parts.
     """
     jaw = part_sets.get("jaw", part_sets.get("chin", ()))
     left, right = ({pair[side] for pair in left_right_pairs} for side in (0, 1))
-    sets = {
+    candidates = {
         "left_jaw": tuple(index for index in jaw if index not in right),
         "right_jaw": tuple(index for index in jaw if index not in left),
         "left_eye": part_sets.get("left_eye", ()) + part_sets.get("left_brow", ()),
@@ -59,28 +66,36 @@ def look_back_sets(
         "nose": part_sets.get("nose", ()),
         "mouth": part_sets.get("lips", ()),
     }
-    found = {name: members for name, members in sets.items() if members}
-    if not found:
+    sets = {name: members for name, members in candidates.items() if members}
+    if not sets:
         raise InputError(
             f"the mark-up has parts {', '.join(part_sets) or 'of no name'}; jaw, chin, left_eye, left_brow, "
-            "right_eye, right_brow, nose or lips are looked at again"
+            "right_eye, right_brow, nose or lips are expected"
         )
-    return found
+    return sets
 
 
 def squares_around(
     points: Float[np.ndarray, "faces n 2"], members: tuple[int, ...], *, margin: float
 ) -> tuple[coords.Box, ...]:
-    """Where to look for some of a face's landmarks, given about where all of them are.
+    """Compute the square around a set of landmarks of every face.
 
     >>> square = squares_around(np.array([[[0.0, 0.0], [4.0, 2.0], [8.0, 8.0]]]), (0, 1), margin=0.25)
     >>> square[0]
     Box(x0=-2.0, y0=-3.0, x1=6.0, y1=5.0)
+
+    Args:
+        points: approximate positions (x, y) of all landmarks, in pixels of each face's image.
+        members: indices of the landmarks in the set.
+        margin: added to each side of the set's extent, in units of the longer side of all landmarks' extent.
+
+    Returns:
+        One box for every face, in pixels of its image.
     """
-    face = np.ptp(points, axis=1).max(axis=-1)
+    face_size = np.ptp(points, axis=1).max(axis=-1)
     inside = points[:, list(members)]
     low, high = inside.min(axis=1), inside.max(axis=1)
-    half = (high - low).max(axis=-1) / 2 + margin * face
+    half = (high - low).max(axis=-1) / 2 + margin * face_size
     middle = (low + high) / 2
     edges = np.concatenate([middle - half[:, None], middle + half[:, None]], axis=1)
     return tuple(coords.Box(*edge) for edge in edges.tolist())
@@ -93,32 +108,57 @@ def needed_margin(
     *,
     share: float,
 ) -> float:
-    """The margin with which the errors of this share of all faces stay inside of their squares.
+    """Compute the margin that covers the prediction errors of a share of all faces.
 
-    Of a face the greatest error of the members counts. A share of 1 is the paper's: the greatest error of all.
+    The error of a face is the greatest error of the set's members.
+
+    Args:
+        predicted: predicted landmarks (x, y), in pixels of each face's image.
+        truth: annotated landmarks, in the same pixels.
+        members: indices of the landmarks in the set.
+        share: fraction of the faces to cover, from 0 to 1. The paper's value is 1: the greatest error of all.
+
+    Returns:
+        The margin, in units of the longer side of the extent of all predicted landmarks.
     """
-    face = np.ptp(predicted, axis=1).max(axis=-1)
+    face_size = np.ptp(predicted, axis=1).max(axis=-1)
     chosen = list(members)
-    errors = np.linalg.norm(predicted[:, chosen] - truth[:, chosen], axis=-1).max(axis=1) / face
-    return float(np.quantile(errors, share))
+    distances = np.linalg.norm(predicted[:, chosen] - truth[:, chosen], axis=-1)
+    return float(np.quantile(distances.max(axis=1) / face_size, share))
 
 
 def to_fractions(
     points: Float[np.ndarray, "faces n 2"], squares: tuple[coords.Box, ...]
 ) -> Float[np.ndarray, "faces t"]:
-    """Points in pixels as rows of x, y, x, y ... in fractions of their square, 0 to 1 from edge to edge."""
-    low, side = _frames(squares)
+    """Convert points from pixels to fractions of a square, 0 to 1 from edge to edge.
+
+    Args:
+        points: (x, y) in pixels of each face's image.
+        squares: one square for every face, in pixels of its image.
+
+    Returns:
+        One row for every face: x, y, x, y ... of its points.
+    """
+    low, side = _corners_and_sides(squares)
     return ((points - low) / side).reshape(len(points), -1).astype(np.float32)
 
 
 def to_pixels(
     fractions: Float[np.ndarray, "faces t"], squares: tuple[coords.Box, ...]
 ) -> Float[np.ndarray, "faces n 2"]:
-    """The inverse of `to_fractions`."""
-    low, side = _frames(squares)
+    """Convert points from fractions of a square to pixels: the inverse of `to_fractions`.
+
+    Args:
+        fractions: one row for every face: x, y, x, y ... of its points, 0 to 1 from edge to edge.
+        squares: one square for every face, in pixels of its image.
+
+    Returns:
+        Points (x, y) in pixels of each face's image.
+    """
+    low, side = _corners_and_sides(squares)
     return fractions.reshape(len(fractions), -1, 2).astype(np.float64) * side + low
 
 
-def _frames(squares: tuple[coords.Box, ...]):
+def _corners_and_sides(squares: tuple[coords.Box, ...]):
     edges = np.array(squares)
     return edges[:, None, :2], (edges[:, 2:] - edges[:, :2])[:, None]

@@ -1,21 +1,21 @@
-"""Semantic segmentation: the class of every pixel from one vector that describes the whole photograph.
+"""Semantic segmentation: the class of every pixel, predicted from one feature vector of the whole image.
 
-A label map becomes a grid of 30 x 30 cells, and in each cell every class has a share of what is labelled of its
-area. From the vector one ridge regression predicts all 30 x 30 x classes shares; a second one, the matrix M,
-turns the responses of all classes in a cell into new ones, alike in all cells. The greatest names the class.
+A label map becomes a grid of 30 x 30 cells; in each cell every class has a share of the labelled area. One
+ridge regression predicts all 30 x 30 x classes shares from the feature vector. A second one, the matrix M,
+maps the responses of all classes in a cell to new ones, the same in all cells. The greatest response names
+the class.
 
-Decided here, where the paper leaves it open:
+The paper leaves open, and this module decides:
 
-- Targets are shares of area, not the one class at the middle of the cell: that is what a map of zeros and ones
-  resized to 30 x 30 x classes is, and a boundary within a cell is told, not drawn to one of its sides.
-- Of a cell that has no label (VOC's borders, CamVid's unlabelled pixels) nothing is known. Its targets are the
-  means of those targets over the photographs where it has one, which draw the regression nowhere. From M and
-  from every score such cells and pixels are left out.
-- M is fitted to the responses to the photographs that the first regression was fitted to. Those are better than
-  the responses to new photographs, and from responses that held the photograph out (`cross_predict`) M
-  learns how little they say: of films of CamVid that neither regression had seen, such an M has 0.01 to 0.02
-  less of intersection over union, since it leaves small classes to large ones.
-- Responses, not labels, are resized to the photograph, bilinearly; the class is decided at every pixel.
+- Targets are shares of area, not the one class at the centre of the cell: resizing a map of zeros and ones to
+  30 x 30 x classes gives shares, and they keep a boundary within a cell. - A cell without labels (VOC's
+  borders, CamVid's unlabelled pixels) gets as targets the means of those targets over the images in which it
+  has labels, which do not bias the regression. Such cells and pixels are left out of M and of every score.
+- M is fitted to the responses to the images that the first regression was fitted to. These are better than the
+  responses to new images. An M fitted to responses to held-out images (`cross_predict`) learns that they are
+  less reliable: on films of CamVid that neither regression was fitted to, it has 0.01 to 0.02 less intersection
+  over union, because it gives up small classes for large ones.
+- Responses, not labels, are resized to the image, bilinearly; the class is decided at every pixel.
 
 Source: Sharif Razavian et al. 2014, section 3.1.
 """
@@ -25,13 +25,13 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from convcorr_jax import coords, images
+from convcorr_jax import coords
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear.ridge import Ridge
-from convcorr_jax.linear.ridge.penalty import fit_best
+from convcorr_jax.linear.ridge import Ridge, fit_best
 from convcorr_jax.probes.variations import Variation
 
 SIDE = 30
+"""Number of cells across and down; the paper's."""
 
 
 def class_shares(
@@ -41,13 +41,14 @@ def class_shares(
     classes: int,
     side: int = SIDE,
 ) -> Float[np.ndarray, "side side classes"]:
-    """Which share of the labelled area of every cell each class has; NaN where nothing is labelled.
+    """Compute the share of each class in the labelled area of every cell; NaN where nothing is labelled.
 
     Args:
-        label_map: labels below ``classes``; all others, and what lies outside of the map, are no label.
-        variation: the part of it that the grid covers.
-        classes: how many there are.
-        side: cells across and down.
+        label_map: the class number of every pixel; numbers of ``classes`` and above, and the area outside the
+            map, have no label.
+        variation: the part of the map that the grid covers.
+        classes: number of classes.
+        side: number of cells across and down.
     """
     box = variation.box
     of_class = (label_map[..., None] == np.arange(classes)).astype(np.float32)
@@ -61,23 +62,29 @@ def class_shares(
 def _cell_sums(
     rows: Float[np.ndarray, "length _ _"], low: float, high: float, *, cells: int
 ) -> Float[np.ndarray, "cells _ _"]:
-    """Sums of the rows in each of the cells into which the stretch from low to high is divided.
+    """Sum the rows in each of the equal cells between the coordinates low and high.
 
-    A row covers half a pixel to either side of its number; of one that lies in two cells each has its part.
+    Row i covers the interval from i - 0.5 to i + 0.5; a row in two cells is divided between them.
     """
     sums = np.concatenate([np.zeros_like(rows[:1]), rows.cumsum(axis=0)])
-    # sums[i] is what lies before the edge between rows i - 1 and i, at i - 0.5.
+    # sums[i] is the sum up to the edge between rows i - 1 and i, at i - 0.5.
     edges = np.clip(np.linspace(low, high, cells + 1) + 0.5, 0, len(rows))
     before = np.minimum(edges.astype(int), len(rows) - 1)
     part = (edges - before).astype(np.float32)[:, None, None]
     return np.diff(sums[before] + part * (sums[before + 1] - sums[before]), axis=0)
 
 
-def targets(shares: Float[np.ndarray, "n side side classes"]) -> Float[np.ndarray, "n t"]:
-    """A row of ``side^2 classes`` numbers a photograph; absent shares become their means over all photographs.
+def class_targets(shares: Float[np.ndarray, "n side side classes"]) -> Float[np.ndarray, "n t"]:
+    """Flatten shares to targets; absent shares become their means over all images.
+
+    Args:
+        shares: shares of the classes in every cell; NaN where nothing is labelled.
+
+    Returns:
+        A row of ``side^2 classes`` numbers for every image.
 
     Raises:
-        InputError: no cell of any photograph is labelled.
+        InputError: no cell of any image is labelled.
     """
     flat = shares.reshape(len(shares), -1)
     known = ~np.isnan(flat)
@@ -87,61 +94,84 @@ def targets(shares: Float[np.ndarray, "n side side classes"]) -> Float[np.ndarra
     return np.where(known, flat, means).astype(np.float32)
 
 
-def responses(
+def class_responses(
     probe: Ridge, features: Float[np.ndarray, "n d"], *, side: int = SIDE
 ) -> Float[np.ndarray, "n side side classes"]:
-    """What a ridge fitted to `targets` predicts in every cell."""
+    """Predict the shares of the classes in every cell.
+
+    Args:
+        probe: a regression fitted to `class_targets`.
+        features: one row for every image.
+        side: number of cells across and down.
+    """
     return np.asarray(probe.predict(features)).reshape(len(features), side, side, -1)
 
 
 def fit_mixing(
-    given: Float[np.ndarray, "n side side classes"],
+    responses: Float[np.ndarray, "n side side classes"],
     shares: Float[np.ndarray, "n side side classes"],
     *,
     folds: Int[np.ndarray, " n"],
     k: int,
 ) -> Ridge:
-    """The matrix M: from the responses in a cell, of which class the most of it is, as zeros and a one.
+    """Fit the matrix M: from the responses in a cell to a one for the class with the largest share, else zeros.
 
     Args:
-        given: responses.
-        shares: of the same cells.
-        folds: of every photograph, for the choice of M's penalty; none parts its cells.
+        responses: predicted shares of the classes in every cell.
+        shares: true shares of the same cells; NaN where nothing is labelled.
+        folds: for each image the fold that holds all its cells out, to choose M's penalty.
         k: number of folds.
 
     Raises:
-        InputError: as of `fit_best`.
+        InputError: the folds are invalid, or a response is NaN or infinite.
     """
     labelled = ~np.isnan(shares[..., 0])
-    most = shares[labelled].argmax(axis=-1)
-    chosen = (most[:, None] == np.arange(shares.shape[-1])).astype(np.float32)
-    of_cell = np.broadcast_to(folds[:, None, None], labelled.shape)[labelled]
-    return fit_best(given[labelled], chosen, folds=of_cell, k=k)[0]
+    largest = shares[labelled].argmax(axis=-1)
+    targets = (largest[:, None] == np.arange(shares.shape[-1])).astype(np.float32)
+    cell_folds = np.broadcast_to(folds[:, None, None], labelled.shape)[labelled]
+    return fit_best(responses[labelled], targets, folds=cell_folds, k=k)[0]
 
 
-def mix(
-    given: Float[np.ndarray, "*cells classes"], mixing: Ridge
+def apply_mixing(
+    responses: Float[np.ndarray, "*cells classes"], mixing: Ridge
 ) -> Float[np.ndarray, "*cells classes"]:
-    """Responses after M."""
-    return given @ np.asarray(mixing.weights) + np.asarray(mixing.bias)
+    """Apply the matrix M to the responses of every cell.
+
+    Args:
+        responses: predicted shares of the classes.
+        mixing: the matrix M, as `fit_mixing` returns it.
+    """
+    return responses @ np.asarray(mixing.weights) + np.asarray(mixing.bias)
 
 
-def label_map(
-    given: Float[np.ndarray, "side side classes"], size: Sequence[int]
+def predict_label_map(
+    responses: Float[np.ndarray, "side side classes"], size: Sequence[int]
 ) -> UInt8[np.ndarray, "height width"]:
-    """The class with the greatest response at every pixel of a photograph of ``size`` (height, width)."""
-    return resized(given, size).argmax(axis=-1).astype(np.uint8)
+    """Return the class with the greatest response at every pixel of an image.
+
+    Args:
+        responses: of the classes in every cell.
+        size: height and width of the image.
+    """
+    return resize_responses(responses, size).argmax(axis=-1).astype(np.uint8)
 
 
-def resized(
-    given: Float[np.ndarray, "side side classes"], size: Sequence[int]
+def resize_responses(
+    responses: Float[np.ndarray, "side side classes"], size: Sequence[int]
 ) -> Float[np.ndarray, "height width classes"]:
-    """Responses at every pixel: bilinear between the middles of the cells, constant beyond the outermost."""
-    to_cells = coords.resize(size, given.shape[:2])
+    """Interpolate responses at every pixel.
+
+    Interpolation is bilinear between the cells' centres, and constant beyond the outermost centres.
+
+    Args:
+        responses: of the classes in every cell.
+        size: height and width of the image.
+    """
+    to_cells = coords.resize(size, responses.shape[:2])
     rows, columns = (
-        images.linear_weights(np.arange(length) * scale + shift, cells).astype(np.float32)
+        coords.linear_weights(np.arange(length) * scale + shift, cells).astype(np.float32)
         for length, cells, scale, shift in zip(
-            size, given.shape[:2], to_cells.scale[::-1], to_cells.shift[::-1], strict=True
+            size, responses.shape[:2], to_cells.scale[::-1], to_cells.shift[::-1], strict=True
         )
     )
-    return np.einsum("yh,hwc,xw->yxc", rows, given, columns, optimize=True)
+    return np.einsum("yh,hwc,xw->yxc", rows, responses, columns, optimize=True)

@@ -1,148 +1,236 @@
-"""Ridge probes of whole pictures: colours, classes of pixels, attributes of faces, keypoints of objects."""
+"""Training of ridge probes that are saved: landmarks, keypoints, colours, classes of pixels, attributes."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Int
 
-from convcorr_jax import synthetic
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets import opening
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.descriptors.views import BOX_MARGIN
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear.folds import grouped_folds
+from convcorr_jax.linear import grouped_folds
 from convcorr_jax.linear.ridge import Ridge
-from convcorr_jax.probes import segmentation
-from convcorr_jax.probes.directions import read_out
-from convcorr_jax.probes.grids import fit_grid
-from convcorr_jax.probes.keypoints import FOLDS, fit_keypoints
-from convcorr_jax.probes.rgb import SIDE_PX, rgb_targets
-from convcorr_jax.tasks.attributes import FEWEST, mirrored, read_faces
+from convcorr_jax.metrics import landmark_errors, landmark_summary
+from convcorr_jax.probes import (
+    FeatureSettings,
+    LandmarkModel,
+    RidgeProbe,
+    class_responses,
+    class_targets,
+    fit_attributes,
+    fit_grid,
+    fit_keypoints,
+    fit_mixing,
+    network_features,
+    rgb_targets,
+)
+from convcorr_jax.probes.keypoints import FOLDS
+from convcorr_jax.probes.rgb import SIDE_PX
+from convcorr_jax.probes.segmentation import SIDE
+from convcorr_jax.tasks import attributes
 from convcorr_jax.tasks.box_features import box_features
-from convcorr_jax.tasks.keypoints.categories import RENDERED, read_categories
-from convcorr_jax.tasks.scenes import read_scenes
-from convcorr_jax.tasks.variation_features import features, squares, variations_of
+from convcorr_jax.tasks.keypoints.categories import read_categories
+from convcorr_jax.tasks.landmarks import (
+    FRAME_MARGIN,
+    LANDMARK_LAYER,
+    LandmarkOptions,
+    fit_faces,
+    read_faces,
+)
+from convcorr_jax.tasks.reading import read
+from convcorr_jax.tasks.scenes import read_scenes, variation_shares
+from convcorr_jax.tasks.variation_features import (
+    variation_features,
+    variation_images,
+    variations_of,
+)
 
 Kind = Literal["keypoints", "colors", "classes", "attributes"]
+"""What a probe predicts from the features of a whole image, or of an object's box."""
 
 
-class Fitted(NamedTuple):
-    """A probe as `convcorr_jax.probes.saved.save_probe` takes it."""
-
-    ridges: dict[str, Ridge]
-    told: dict[str, Any]
-
-
-class Source(NamedTuple):
-    """What a probe learns from."""
+class ProbeSource(NamedTuple):
+    """The data and the features on which a probe is trained."""
 
     dataset: str
+    """``rendered``, or the name or path of a folder."""
     data_root: Path | None
+    """The folder of data sets; None for $CONVCORR_DATA, or else the user's data folder."""
     rendered: int
-    """Training instances of every rendered category."""
+    """Number of training instances of every rendered category."""
     weights: Weights
+    """Weights of the network."""
     layer: str
+    """Name of the layer."""
     mirrored: bool
-    """Whether every picture learns with its mirror image."""
+    """Train with every image and its mirror image."""
     folder: Path
-    """Where features are kept."""
+    """Where features are cached."""
 
 
-def fit_picture_probe(kind: Kind, source: Source) -> Fitted:
-    """Fit a probe to the training split of a data set.
+class _TrainingSet(NamedTuple):
+    features: Float[np.ndarray, "n d"]
+    """One row for every image and mirror image."""
+    folds: Int[np.ndarray, " n"]
+    """The fold that holds each row out."""
+    copies: int
+    """Rows of each image."""
+
+
+class _Probe(NamedTuple):
+    ridges: dict[str, Ridge]
+    facts: dict[str, Any]
+
+
+def train_landmark_probe(
+    datasets: Sequence[str],
+    weights: Weights,
+    options: LandmarkOptions,
+    *,
+    layer: str | None = None,
+    data_root: Path | None = None,
+    rendered: int,
+) -> LandmarkModel:
+    """Train a landmark probe on the training faces of data sets.
+
+    Args:
+        datasets: ``rendered``, or names or paths of folders, whose training faces are joined.
+        weights: weights of the network.
+        options: options of fitting.
+        layer: name of the layer; `LANDMARK_LAYER` by default.
+        data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
+        rendered: number of rendered training faces.
+
+    Returns:
+        The probe; the facts on its training have the mean error on held-out faces, for the whole face and for
+        each round of look-back.
 
     Raises:
-        InputError: the data set has no such annotation, or as the functions of `convcorr_jax.probes`.
+        InputError: an option is out of its range, the faces cannot be read, or there are too few.
     """
-    fits = {
-        "keypoints": _keypoints,
-        "colors": _colors,
-        "classes": _classes,
-        "attributes": _attributes,
-    }
-    return fits[kind](source)
-
-
-def _colors(source: Source) -> Fitted:
-    if source.dataset == RENDERED:
-        records: Sequence[Record] = synthetic.every_category(train=source.rendered, test=0)
-    else:
-        records = opening.read_records(source.dataset, source.data_root)
-    records = [one for one in records if one.split in ("train", "val")] or records
-    x, folds, copies = _described(records, source)
-    seen = variations_of(records, copies=copies)
-    colors = rgb_targets(squares(records, seen, side_px=SIDE_PX))
-    probe, _ = fit_grid(x, colors, side=SIDE_PX, folds=folds, k=FOLDS)
-    return Fitted({"colors": probe}, {"side_px": SIDE_PX, "pictures": len(records)})
-
-
-def _classes(source: Source) -> Fitted:
-    scenes = read_scenes(source.dataset, source.data_root, rendered_train=source.rendered)
-    x, folds, copies = _described(scenes.train, source)
-    shares = np.stack(
-        [
-            segmentation.class_shares(scenes.class_map(record), one, classes=len(scenes.classes))
-            for record, some in zip(
-                scenes.train, variations_of(scenes.train, copies=copies), strict=True
-            )
-            for one in some
-        ]
+    layer = layer or LANDMARK_LAYER
+    train = read_faces(datasets, data_root=data_root, test=False, rendered=rendered)
+    fitted = fit_faces(train, network_features(weights, layer=layer), options)
+    lengths = np.array([record.normalizer_px or np.nan for record in train.records])
+    errors = [landmark_errors(points, train.points, lengths) for points in fitted.held_out]
+    return LandmarkModel(
+        fitted.probe,
+        FeatureSettings(weights.network.name, weights.fingerprint, layer, FRAME_MARGIN),
+        {
+            "datasets": list(datasets),
+            "faces": len(train.records),
+            "left_out": train.left_out,
+            "held_out_error": [landmark_summary(values).mean for values in errors],
+        },
     )
-    targets = segmentation.targets(shares)
-    probe, _ = fit_grid(x, targets, side=segmentation.SIDE, folds=folds, k=FOLDS)
-    mixing = segmentation.fit_mixing(segmentation.responses(probe, x), shares, folds=folds, k=FOLDS)
-    told = {
-        "classes": list(scenes.classes),
-        "side": segmentation.SIDE,
-        "pictures": len(scenes.train),
+
+
+def train_probe(kind: Kind, source: ProbeSource) -> RidgeProbe:
+    """Train a probe on the training split of a data set.
+
+    Args:
+        kind: what the probe predicts.
+        source: data and features.
+
+    Raises:
+        InputError: the data set cannot be read, lacks the annotation, or has too few training images.
+    """
+    train = {
+        "keypoints": _train_keypoints,
+        "colors": _train_colors,
+        "classes": _train_classes,
+        "attributes": _train_attributes,
     }
-    return Fitted({"responses": probe, "mixing": mixing}, told)
+    probe = train[kind](source)
+    facts = {
+        "datasets": [source.dataset],
+        "network": source.weights.network.name,
+        "fingerprint": source.weights.fingerprint,
+        "layer": source.layer,
+        **probe.facts,
+    }
+    return RidgeProbe(probe.ridges, facts)
 
 
-def _attributes(source: Source) -> Fitted:
-    names, train, _ = read_faces(
-        source.dataset, source.data_root, rendered_train=source.rendered, rendered_test=FEWEST
+def _train_colors(source: ProbeSource) -> _Probe:
+    records = read(source.dataset, data_root=source.data_root, train=source.rendered, test=0)
+    records = [record for record in records if record.split in ("train", "val")] or records
+    train = _training_set(records, source)
+    squares = variation_images(
+        records, variations_of(records, copies=train.copies), side_px=SIDE_PX
     )
-    x, folds, copies = _described(train.records, source)
-    values = np.stack([train.values, mirrored(names, train.values)], axis=1)[:, :copies]
-    found = read_out(x, values.reshape(len(x), -1), names=names, folds=folds, k=FOLDS)
-    thresholds = [None if np.isnan(one) else float(one) for one in found.thresholds]
-    told = {"names": list(names), "thresholds": thresholds, "pictures": len(train.records)}
-    return Fitted({"attributes": found.probe}, told)
+    colors = rgb_targets(squares)
+    probe, _ = fit_grid(train.features, colors, side=SIDE_PX, folds=train.folds, k=FOLDS)
+    return _Probe({"colors": probe}, {"side_px": SIDE_PX, "pictures": len(records)})
 
 
-def _keypoints(source: Source) -> Fitted:
+def _train_classes(source: ProbeSource) -> _Probe:
+    scenes = read_scenes(source.dataset, data_root=source.data_root, rendered_train=source.rendered)
+    train = _training_set(scenes.train, source)
+    shares = variation_shares(scenes, copies=train.copies)
+    targets = class_targets(shares)
+    probe, _ = fit_grid(train.features, targets, side=SIDE, folds=train.folds, k=FOLDS)
+    responses = class_responses(probe, train.features)
+    mixing = fit_mixing(responses, shares, folds=train.folds, k=FOLDS)
+    facts = {"classes": list(scenes.classes), "side": SIDE, "pictures": len(scenes.train)}
+    return _Probe({"responses": probe, "mixing": mixing}, facts)
+
+
+def _train_attributes(source: ProbeSource) -> _Probe:
+    data = attributes.read_faces(
+        source.dataset,
+        data_root=source.data_root,
+        rendered_train=source.rendered,
+        rendered_test=attributes.MIN_FACES,
+    )
+    train = _training_set(data.train.records, source)
+    values = attributes.training_values(data, mirrored=source.mirrored)
+    fitted = fit_attributes(train.features, values, names=data.names, folds=train.folds, k=FOLDS)
+    # JSON has no NaN.
+    thresholds = [None if np.isnan(value) else float(value) for value in fitted.thresholds]
+    facts = {
+        "names": list(data.names),
+        "thresholds": thresholds,
+        "pictures": len(data.train.records),
+    }
+    return _Probe({"attributes": fitted.probe}, facts)
+
+
+def _train_keypoints(source: ProbeSource) -> _Probe:
     ridges, names = {}, {}
     for category in read_categories(
-        source.dataset, source.data_root, rendered_train=source.rendered
+        source.dataset, data_root=source.data_root, rendered_train=source.rendered
     ):
-        seen = box_features(
+        boxes = box_features(
             category,
             source.weights,
             layer=source.layer,
             margin=BOX_MARGIN,
             folder=source.folder,
         )
-        # Without an official split nothing is kept back.
+        # Without an official split all objects train.
         train = np.flatnonzero(category.folds < 0)
         train = train if len(train) else np.arange(len(category.folds))
-        rows = np.isin(seen.objects, train) & (source.mirrored | ~seen.mirrored)
-        found = fit_keypoints(
-            seen.features[rows], seen.points[rows], seen.objects[rows], names=category.names
+        rows = np.isin(boxes.objects, train) & (source.mirrored | ~boxes.mirrored)
+        fitted = fit_keypoints(
+            boxes.features[rows], boxes.points[rows], boxes.objects[rows], names=category.names
         )
-        ridges[category.name] = found.probe
+        ridges[category.name] = fitted.probe
         names[category.name] = list(category.names)
-    return Fitted(ridges, {"names": names, "margin": BOX_MARGIN})
+    return _Probe(ridges, {"names": names, "margin": BOX_MARGIN})
 
 
-def _described(records: Sequence[Record], source: Source):
-    """Features of all pictures, each with its mirror image if wanted, their folds, and copies of each."""
+def _training_set(records: Sequence[Record], source: ProbeSource) -> _TrainingSet:
     if len(records) < FOLDS:
         raise InputError(
-            f"{source.dataset} has {len(records)} pictures to learn from; at least {FOLDS} are expected"
+            f"{source.dataset} has {len(records)} images to learn from; at least {FOLDS} are expected"
         )
     copies = 2 if source.mirrored else 1
-    x = features(records, source.weights, layer=source.layer, copies=copies, folder=source.folder)
-    return x, grouped_folds(np.repeat(np.arange(len(records)), copies), k=FOLDS), copies
+    features = variation_features(
+        records, source.weights, layer=source.layer, copies=copies, folder=source.folder
+    )
+    folds = grouped_folds(np.repeat(np.arange(len(records)), copies), k=FOLDS)
+    return _TrainingSet(features, folds, copies)

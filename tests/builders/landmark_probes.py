@@ -6,10 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from convcorr_jax.backbone.weights import load
+from convcorr_jax.io import save_fitted
 from convcorr_jax.linear.ridge import Ridge
-from convcorr_jax.probes.landmark_files import Reads, save
-from convcorr_jax.probes.landmarks import LandmarkProbe
-from convcorr_jax.probes.look_back import Region
+from convcorr_jax.probes import FeatureSettings, LandmarkModel, LandmarkProbe, Region
 
 
 def write_probe(path: Path) -> None:
@@ -28,5 +27,5 @@ def write_probe(path: Path) -> None:
     face = Region("face", (0, 1, 2), 0.0, regressors(3))
     eyes = Region("eyes", (0, 1), 0.2, regressors(2))
     probe = LandmarkProbe(("left_eye", "right_eye", "chin"), face, ((eyes,),))
-    reads = Reads("alexnet", weights.fingerprint, "pool5", 0.3)
-    save(path, probe, reads, training={})
+    features = FeatureSettings("alexnet", weights.fingerprint, "pool5", 0.3)
+    save_fitted(path, LandmarkModel(probe, features))

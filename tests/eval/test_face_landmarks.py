@@ -10,19 +10,20 @@ from convcorr_jax import synthetic
 from convcorr_jax.cli import main as convcorr
 from convcorr_jax.errors import InputError
 from convcorr_jax.report.sections import probes
-from convcorr_jax.tasks.landmarks.faces import frame_of, read_faces
+from convcorr_jax.tasks.landmarks import LandmarkOptions, fitting, frame_of, read_faces
+from convcorr_jax.tasks.options import Output
 from eval import face_landmarks
 from tests.builders.genuine import genuine
 from tests.builders.shown import assert_shown
 from train import ridge_probes
 
-FEW = {"layer": "conv3", "rounds": 1, "rendered_train": 24}
+FEW = {"layer": "conv3", "options": LandmarkOptions(rounds=1), "rendered_train": 24}
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
     return face_landmarks.Config(
-        **FEW, rendered_test=6, shown=2, out=tmp_path_factory.mktemp("out")
+        **FEW, rendered_test=6, shown=2, output=Output(tmp_path_factory.mktemp("out"))
     )
 
 
@@ -44,12 +45,12 @@ def test_the_result_tells_every_method(result):
 
 def test_pictures_are_written(config, result):
     for name in ("figure_3.jpg", "cumulative_error.png"):
-        with PillowImage.open(config.out / name) as picture:
+        with PillowImage.open(config.output.out / name) as picture:
             assert min(picture.size) > 100
 
 
 def test_the_page_shows_it(config, result):
-    section = assert_shown(probes.landmarks, result, config.out)
+    section = assert_shown(probes.landmarks, result, config.output.out)
     assert [row[0] for row in section.tables[0].rows] == [
         "mean",
         "rgb_ridge",
@@ -59,12 +60,12 @@ def test_the_page_shows_it(config, result):
 
 
 def test_what_is_kept_is_not_done_again(config, result, monkeypatch):
-    monkeypatch.setattr(face_landmarks, "fit_faces", None)
+    monkeypatch.setattr(fitting, "fit_faces", None)
     assert json.loads(face_landmarks.main(config).read_text()) == result
 
 
 def test_a_trained_probe_answers_on_a_photograph(tmp_path, capsys):
-    options = ridge_probes.Config(**FEW, out=tmp_path)
+    options = ridge_probes.Config(**FEW, output=Output(tmp_path))
     facts = json.loads(ridge_probes.main(options).read_text())
     assert facts["faces"] == 24
     assert len(facts["held_out_error"]) >= 1
@@ -85,7 +86,11 @@ def test_a_trained_probe_answers_on_a_photograph(tmp_path, capsys):
 
 
 def test_a_probe_of_other_weights_is_refused(tmp_path, capsys):
-    ridge_probes.main(ridge_probes.Config(**{**FEW, "rounds": 0}, out=tmp_path))
+    ridge_probes.main(
+        ridge_probes.Config(
+            **{**FEW, "options": LandmarkOptions(rounds=0)}, output=Output(tmp_path)
+        )
+    )
     told = tmp_path / "landmarks.json"
     told.write_text(told.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
     record = next(synthetic.instances("face", split="test", count=1))
@@ -97,21 +102,26 @@ def test_a_probe_of_other_weights_is_refused(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"rounds": -1}, "rounds is -1"),
-        ({"share": 0.0}, "share 0.0"),
+        ({"options": LandmarkOptions(rounds=-1)}, "rounds is -1"),
+        ({"options": LandmarkOptions(share=0.0)}, "share 0.0"),
         ({"rendered_train": 3}, "3 faces to learn from have all landmarks; 4 are expected"),
         ({"rendered_test": 0}, "rendered has no faces to test"),
         ({"layer": "conv9"}, "no layer 'conv9'"),
     ],
 )
 def test_bad_options_are_refused(options, sentence, tmp_path):
-    some = {**FEW, "rendered_train": 4, "rendered_test": 1, "out": tmp_path} | options
+    some = {**FEW, "rendered_train": 4, "rendered_test": 1, "output": Output(tmp_path)} | options
     with pytest.raises(InputError, match=sentence):
         face_landmarks.main(face_landmarks.Config(**some))
 
 
 def test_faces_of_another_mark_up_are_refused(tmp_path):
-    some = {**FEW, "rendered_train": 4, "test": (str(genuine("lfpw68")),), "out": tmp_path}
+    some = {
+        **FEW,
+        "rendered_train": 4,
+        "test": (str(genuine("lfpw68")),),
+        "output": Output(tmp_path),
+    }
     with pytest.raises(InputError, match="not marked up like those to learn from"):
         face_landmarks.main(face_landmarks.Config(**some))
 

@@ -11,7 +11,8 @@ from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
 from convcorr_jax.tasks import variation_features
-from eval import rgb_reconstruction
+from convcorr_jax.tasks.options import Output
+from convcorr_jax.tasks.scenes import colors, read_split
 from eval.rgb_reconstruction import Config, main
 
 COUNT = 30
@@ -40,7 +41,7 @@ def result_of(config):
 
 
 def test_faces_are_reconstructed(faces, tmp_path, monkeypatch):
-    config = Config(datasets=(faces,), images=(4, 9, 1000), shown=9, out=tmp_path)
+    config = Config(datasets=(faces,), images=(4, 9, 1000), shown=9, output=Output(tmp_path))
     result = result_of(config)
     assert (result["train"], result["test"], result["layer"]) == (27, 3, "pool5")
     curve = result["curve"]
@@ -56,11 +57,11 @@ def test_faces_are_reconstructed(faces, tmp_path, monkeypatch):
     # As after a kill: all but one fit is there already.
     (tmp_path / "result.json").unlink()
     (tmp_path / "probes" / "pool5_00009.npz").unlink()
-    fitted = rgb_reconstruction.fit_grid
+    fitted = colors.fit_grid
     fits = []
     monkeypatch.setattr(variation_features, "global_features", pytest.fail)
     monkeypatch.setattr(
-        rgb_reconstruction, "fit_grid", lambda *args, **kw: fits.append(1) or fitted(*args, **kw)
+        colors, "fit_grid", lambda *args, **kw: fits.append(1) or fitted(*args, **kw)
     )
     assert result_of(config) == result
     assert len(fits) == 1
@@ -72,11 +73,10 @@ def test_faces_are_reconstructed(faces, tmp_path, monkeypatch):
 
 
 def test_splits_are_those_of_the_records_and_tenths_without(faces):
-    config = Config(rendered_train=6, rendered_test=2)
-    rendered = rgb_reconstruction._split("rendered", config)
+    rendered = read_split("rendered", rendered_train=6, rendered_test=2)
     assert {one.split for one in rendered.train} == {"train"}
     assert [len(part) for part in rendered] == [24, 8]
-    tenths = rgb_reconstruction._split(faces, config)
+    tenths = read_split(faces)
     assert [one.source_id[-2:] for one in tenths.test] == ["09", "19", "29"]
     names = {one.source_id for part in tenths for one in part}
     assert len(names) == COUNT
@@ -95,6 +95,6 @@ def test_splits_are_those_of_the_records_and_tenths_without(faces):
     ],
 )
 def test_options_out_of_range_are_refused(tmp_path, options, sentence):
-    small = Config(rendered_train=1, rendered_test=1, out=tmp_path)
+    small = Config(rendered_train=1, rendered_test=1, output=Output(tmp_path))
     with pytest.raises(InputError, match=sentence):
         main(dataclasses.replace(small, **options))

@@ -14,8 +14,9 @@ from convcorr_jax.io import read_image
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks import box_features
 from convcorr_jax.tasks.box_features import RGB, RGB_SIDE_PX
-from convcorr_jax.tasks.keypoints.categories import FACE_POINTS, Category, _named
-from eval import ridge_keypoints
+from convcorr_jax.tasks.keypoints import ridge
+from convcorr_jax.tasks.keypoints.categories import FACE_POINTS, Category, with_face_points
+from convcorr_jax.tasks.options import Data, Output
 from eval.ridge_keypoints import ALPHAS, METHODS, Config, main
 from tests.builders.people import write_people
 
@@ -36,7 +37,7 @@ def result_of(config):
 
 
 def test_the_table_has_every_method(people, tmp_path, monkeypatch):
-    config = Config(dataset=people, out=tmp_path / "out")
+    config = Config(data=Data(people), output=Output(tmp_path / "out"))
     result = result_of(config)
     assert result["objects"] == {"person": {"train": TRAIN, "test": TEST}}
     assert (result["layer"], result["alpha"]) == ("pool5", 0.1)
@@ -49,13 +50,13 @@ def test_the_table_has_every_method(people, tmp_path, monkeypatch):
         assert result["per_category"][method] == {"person": result["pck"][method]}
     # PCK of the mean position does not come by chance.
     assert curve["mean"][-1] > 0.8
-    assert read_image(config.out / "figure_2b.png").shape[1] > 800
-    assert read_image(config.out / "predictions.jpg").shape[1] > 4 * 220
+    assert read_image(config.output.out / "figure_2b.png").shape[1] > 800
+    assert read_image(config.output.out / "predictions.jpg").shape[1] > 4 * 220
 
     # As after a kill: all that was kept is taken.
-    (config.out / "result.json").unlink()
+    (config.output.out / "result.json").unlink()
     monkeypatch.setattr(box_features, "global_features", pytest.fail)
-    monkeypatch.setattr(ridge_keypoints, "fit_keypoints", pytest.fail)
+    monkeypatch.setattr(ridge, "fit_keypoints", pytest.fail)
     assert result_of(config) == result
     monkeypatch.undo()
     copies = result_of(dataclasses.replace(config, mirrored=True))
@@ -68,14 +69,14 @@ def test_without_a_split_every_object_is_predicted_without_it(tmp_path, monkeypa
 
     people = write_people(tmp_path / "people", train=5, test=0, side=SIDE, change=unsplit)
     seen = []
-    whole = ridge_keypoints.fit_keypoints
+    whole = ridge.fit_keypoints
 
     def watched(features, points, objects, *, names):
         seen.append(objects.tolist())
         return whole(features, points, objects, names=names)
 
-    monkeypatch.setattr(ridge_keypoints, "fit_keypoints", watched)
-    result = result_of(Config(dataset=people, out=tmp_path / "out"))
+    monkeypatch.setattr(ridge, "fit_keypoints", watched)
+    result = result_of(Config(data=Data(people), output=Output(tmp_path / "out")))
     assert seen == [[j for j in range(5) if j != i] for i in range(5)] * 2
     assert result["objects"] == {"person": {"train": 4, "test": 5}}
 
@@ -86,7 +87,7 @@ def test_a_joint_that_nobody_shows_is_named(tmp_path, capsys):
 
     people = write_people(tmp_path / "people", train=TRAIN, test=TEST, side=SIDE, change=hide)
     with pytest.raises(SystemExit) as ended:
-        run(Config, main, None, ["--dataset", people, "--out", str(tmp_path / "out")])
+        run(Config, main, None, argv=["--dataset", people, "--out", str(tmp_path / "out")])
     assert ended.value.code == 2
     said = capsys.readouterr().err
     assert "category 'person': keypoint 'l_hip' is annotated in 0 training objects" in said
@@ -150,7 +151,7 @@ def test_faces_exchange_their_sides_in_a_mirror():
         points=np.ones((count, 2)),
         visible=np.ones(count, bool),
     )
-    named = _named(face)
+    named = with_face_points(face)
     names = list(FACE_POINTS)
     assert {(names[a], names[b]) for a, b in named.left_right_pairs} == {
         (name, f"r{name[1:]}") for name in names if name.startswith("l_")

@@ -11,10 +11,11 @@ from convcorr_jax.backbone.weights import load
 from convcorr_jax.descriptors.global_features import global_features
 from convcorr_jax.descriptors.views import view
 from convcorr_jax.errors import InputError
-from convcorr_jax.probes.rgb import reconstruct, rgb_targets
-from convcorr_jax.probes.saved import load_probe
+from convcorr_jax.io import load_fitted
+from convcorr_jax.probes import RidgeProbe, reconstruct, rgb_targets
 from convcorr_jax.tasks import probes
 from convcorr_jax.tasks.keypoints.categories import read_categories
+from convcorr_jax.tasks.options import Output
 from train import ridge_probes
 
 FEW = {"rendered_train": 8, "layer": "pool5"}
@@ -38,30 +39,30 @@ def trained(tmp_path_factory):
         patched.setattr(probes, "read_categories", people_seen_whole)
         for kind in ("colors", "classes", "keypoints", "attributes"):
             some = {**FEW, "rendered_train": 24} if kind == "attributes" else FEW
-            ridge_probes.main(ridge_probes.Config(probe=kind, **some, out=folder))
+            ridge_probes.main(ridge_probes.Config(probe=kind, **some, output=Output(folder)))
     return folder
 
 
 @pytest.mark.parametrize("kind", PIXELS)
 def test_a_saved_probe_has_a_regressor_for_every_target(trained, kind):
-    found = load_probe(trained / kind)
+    found = load_fitted(trained / kind, RidgeProbe)
     assert {name: len(one.bias) for name, one in found.ridges.items()} == PIXELS[kind]
-    assert found.told["layer"] == "pool5"
-    assert found.told["network"] == "alexnet"
+    assert found.facts["layer"] == "pool5"
+    assert found.facts["network"] == "alexnet"
 
 
 def test_saved_colours_are_those_of_the_pictures_learned_from(trained):
     record = next(synthetic.instances("person", split="train", count=1))
     square = view(record.image, sizes_px=(224,)).pyramid[0]
     feature = global_features([square], weights=load("alexnet"), layer="pool5")
-    seen = reconstruct(load_probe(trained / "colors").ridges["colors"], feature)
+    seen = reconstruct(load_fitted(trained / "colors", RidgeProbe).ridges["colors"], feature)
     truth = rgb_targets([record.image]).reshape(seen.shape)
     assert np.corrcoef(seen.ravel(), truth.ravel())[0, 1] > 0.8
 
 
 def test_attributes_are_told_by_name(trained):
-    found = load_probe(trained / "attributes.npz")
-    names, thresholds = found.told["names"], found.told["thresholds"]
+    found = load_fitted(trained / "attributes.npz", RidgeProbe)
+    names, thresholds = found.facts["names"], found.facts["thresholds"]
     assert len(found.ridges["attributes"].bias) == len(names) == len(thresholds)
     assert "glasses" in names
     assert thresholds[names.index("turn_degrees")] is None
@@ -84,4 +85,4 @@ def test_the_result_says_what_was_learned_from(trained):
 )
 def test_bad_options_are_refused(options, sentence, tmp_path):
     with pytest.raises(InputError, match=sentence):
-        ridge_probes.main(ridge_probes.Config(**{**FEW, **options}, out=tmp_path))
+        ridge_probes.main(ridge_probes.Config(**{**FEW, **options}, output=Output(tmp_path)))

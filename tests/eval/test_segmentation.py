@@ -12,8 +12,10 @@ from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
 from convcorr_jax.tasks import variation_features
-from eval import segmentation
-from eval.segmentation import FOLDS, MIXINGS, Config, main
+from convcorr_jax.tasks.options import Data, Output
+from convcorr_jax.tasks.scenes import segmentation
+from convcorr_jax.tasks.scenes.segmentation import FOLDS, MIXINGS
+from eval.segmentation import Config, main
 
 SIZE = (48, 64)
 SPLITS = {"train": 20, "test": 3}
@@ -50,7 +52,7 @@ def result_of(config):
 
 
 def test_a_street_is_segmented(street, tmp_path, monkeypatch):
-    config = Config(dataset=street, copies=2, shown=2, out=tmp_path)
+    config = Config(data=Data(street), copies=2, shown=2, output=Output(tmp_path))
     result = result_of(config)
     assert (result["train"], result["test"]) == (20, 3)
     assert result["classes"] == ["ground", "face", "car"]
@@ -79,10 +81,10 @@ def test_a_street_is_segmented(street, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("photographs", [4, 9, 81, 468])
 def test_folds_hold_out_runs_of_neighbours(photographs):
-    folds = segmentation._folds(photographs)
+    folds = segmentation.training_folds(photographs)
     assert set(folds) == set(range(FOLDS))
     changes = np.flatnonzero(np.diff(folds))
-    least = min(segmentation.RUN, photographs // FOLDS)
+    least = min(segmentation.RUN_LENGTH, photographs // FOLDS)
     assert (np.diff(changes) >= least).all()
 
 
@@ -92,10 +94,10 @@ def test_folds_hold_out_runs_of_neighbours(photographs):
         (dict(copies=1), "copies is 1"),
         (dict(shown=0), "shown 0"),
         (dict(layer="conv9"), "no layer 'conv9'"),
-        (dict(rendered_test=0), "'test' or 'val', are expected"),
+        (dict(data=Data(rendered_train=1, rendered_test=0)), "'test' or 'val', are expected"),
     ],
 )
 def test_options_out_of_range_are_refused(tmp_path, options, sentence):
-    small = Config(rendered_train=1, rendered_test=1, out=tmp_path)
+    small = Config(data=Data(rendered_train=1, rendered_test=1), output=Output(tmp_path))
     with pytest.raises(InputError, match=sentence):
         main(dataclasses.replace(small, **options))

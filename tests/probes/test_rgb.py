@@ -5,7 +5,7 @@ import pytest
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.ridge import fit
-from convcorr_jax.probes.rgb import absolute_error, as_squares, reconstruct, rgb_targets
+from convcorr_jax.probes import absolute_error, as_squares, reconstruct, rgb_targets
 
 
 def test_targets_are_colours_between_0_and_1_of_photographs_of_any_size(rng):
@@ -55,7 +55,7 @@ def test_error_is_that_of_loops(rng):
 
 
 def test_bad_input_is_refused():
-    with pytest.raises(InputError, match="no photograph"):
+    with pytest.raises(InputError, match="no image"):
         rgb_targets([])
     with pytest.raises(InputError, match="side_px is 0"):
         rgb_targets([], side_px=0)

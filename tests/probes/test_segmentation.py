@@ -5,9 +5,16 @@ from sklearn import linear_model
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
-from convcorr_jax.probes import segmentation
-from convcorr_jax.probes.segmentation import class_shares
-from convcorr_jax.probes.variations import Variation
+from convcorr_jax.probes import (
+    Variation,
+    apply_mixing,
+    class_responses,
+    class_shares,
+    class_targets,
+    fit_mixing,
+    predict_label_map,
+    resize_responses,
+)
 
 
 def counted(labels, box, *, classes, side, steps=40):
@@ -50,9 +57,9 @@ def test_a_cell_without_a_label_is_absent():
 
 def test_absent_targets_draw_nowhere():
     shares = np.array([[0.2, 0.8], [0.6, 0.4], [np.nan, np.nan]], np.float32).reshape(3, 1, 1, 2)
-    np.testing.assert_allclose(segmentation.targets(shares)[2], [0.4, 0.6], rtol=1e-6)
+    np.testing.assert_allclose(class_targets(shares)[2], [0.4, 0.6], rtol=1e-6)
     with pytest.raises(InputError, match="nothing to learn"):
-        segmentation.targets(np.full((2, 1, 1, 2), np.nan, np.float32))
+        class_targets(np.full((2, 1, 1, 2), np.nan, np.float32))
 
 
 @pytest.fixture
@@ -69,31 +76,31 @@ def cells(rng):
 def test_responses_of_all_classes_add_up_to_one(cells):
     """So that a class that never occurs, whose response is 0, is never the greatest."""
     features, shares = cells
-    probe = ridge.fit(features, segmentation.targets(shares), penalty=1.0)
-    given = segmentation.responses(probe, features, side=2)
+    probe = ridge.fit(features, class_targets(shares), penalty=1.0)
+    given = class_responses(probe, features, side=2)
     np.testing.assert_allclose(given.sum(axis=-1), 1, atol=1e-5)
 
 
 def test_mixing_is_least_squares_of_zeros_and_a_one(cells):
     features, shares = cells
-    probe = ridge.fit(features, segmentation.targets(shares), penalty=1.0)
-    given = segmentation.responses(probe, features, side=2)
+    probe = ridge.fit(features, class_targets(shares), penalty=1.0)
+    given = class_responses(probe, features, side=2)
     # A response that is mixed up with its neighbour's is set right again.
     swapped = given[..., [1, 0, 2]]
-    mixing = segmentation.fit_mixing(swapped, shares, folds=np.arange(60) % 4, k=4)
+    mixing = fit_mixing(swapped, shares, folds=np.arange(60) % 4, k=4)
     known = ~np.isnan(shares[..., 0])
     one_hot = np.eye(3)[shares[known].argmax(axis=-1)]
     expected = linear_model.Ridge(alpha=float(mixing.penalty)).fit(swapped[known], one_hot)
     np.testing.assert_allclose(
-        segmentation.mix(swapped[known], mixing), expected.predict(swapped[known]), atol=1e-4
+        apply_mixing(swapped[known], mixing), expected.predict(swapped[known]), atol=1e-4
     )
-    right = (segmentation.mix(swapped, mixing).argmax(-1) == shares.argmax(-1))[known].mean()
+    right = (apply_mixing(swapped, mixing).argmax(-1) == shares.argmax(-1))[known].mean()
     assert right > (swapped.argmax(-1) == shares.argmax(-1))[known].mean() + 0.2
 
 
 def test_responses_are_resized_between_the_middles_of_cells():
     given = np.array([[0.0, 1.0], [2.0, 3.0]], np.float32)[..., None]
-    found = segmentation.resized(given, (4, 8))[..., 0]
+    found = resize_responses(given, (4, 8))[..., 0]
     columns = np.clip((np.arange(8) + 0.5) / 4 - 0.5, 0, 1)
     rows = np.clip((np.arange(4) + 0.5) / 2 - 0.5, 0, 1)
     np.testing.assert_allclose(found, 2 * rows[:, None] + columns[None], atol=1e-6)
@@ -103,7 +110,7 @@ def test_a_label_map_comes_back_at_its_own_size():
     labels = np.zeros((90, 130), np.uint8)
     labels[30:60, 26:91] = 2
     shares = class_shares(labels, Variation(coords.whole_image(labels.shape)), classes=3)
-    found = segmentation.label_map(shares, labels.shape)
+    found = predict_label_map(shares, labels.shape)
     assert found.shape == labels.shape
     np.testing.assert_array_equal(found[31:59, 28:89], labels[31:59, 28:89])
     assert (found == labels).mean() > 0.99

@@ -3,8 +3,8 @@ import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
-from convcorr_jax.probes.segmentation import class_shares
-from convcorr_jax.probes.variations import LEAST_SHARE, Variation, square, variations
+from convcorr_jax.probes import Variation, class_shares, variation_image, variations
+from convcorr_jax.probes.variations import MIN_CROP_FRACTION
 
 SIZE = coords.Size(90, 120)
 
@@ -12,7 +12,7 @@ SIZE = coords.Size(90, 120)
 def test_the_first_are_the_photograph_and_its_mirror_image(rng):
     photograph = rng.integers(0, 256, (30, 30, 3), np.uint8)
     plain, mirrored = (
-        square(photograph, one, side_px=30)
+        variation_image(photograph, one, side_px=30)
         for one in variations(coords.Size(30, 30), count=2, seed=0)
     )
     np.testing.assert_array_equal(plain, photograph)
@@ -26,7 +26,7 @@ def test_crops_lie_inside_and_differ():
     assert (boxes[:, :2] >= whole[:2]).all()
     assert (boxes[:, 2:] <= whole[2:]).all()
     shares = (boxes[:, 2:] - boxes[:, :2]) / (whole[2:] - whole[:2])
-    assert (shares >= LEAST_SHARE).all()
+    assert (shares >= MIN_CROP_FRACTION).all()
     assert shares[2:].max() < 1
     # Width and height, and both edges, vary each for itself.
     assert np.abs(np.corrcoef(shares[2:].T)[0, 1]) < 0.5
@@ -54,7 +54,7 @@ def test_image_and_labels_move_together(seed):
             or np.abs(place - side / 2).max() > side / 2 - 1
         ):
             continue
-        seen = square(photograph, one, side_px=side)[..., 0]
+        seen = variation_image(photograph, one, side_px=side)[..., 0]
         shares = class_shares(labels, one, classes=2, side=side)[..., 1]
         expected = tuple(np.rint(place[::-1]).astype(int))
         assert np.unravel_index(seen.argmax(), seen.shape) == expected
@@ -64,7 +64,7 @@ def test_image_and_labels_move_together(seed):
 def test_every_second_crop_is_mirrored_after_it_is_cut_out(rng):
     photograph = rng.integers(0, 256, (*SIZE, 3), np.uint8)
     box = coords.Box(9.5, -0.5, 39.5, 29.5)
-    found = square(photograph, Variation(box, mirrored=True), side_px=30)
+    found = variation_image(photograph, Variation(box, mirrored=True), side_px=30)
     np.testing.assert_array_equal(found, photograph[:30, 10:40][:, ::-1])
 
 

@@ -58,7 +58,7 @@ def test_voc_is_tested_on_its_validation_split(tmp_path):
         voc_tree.write_list(release / "ImageSets" / "Segmentation" / f"{split}.txt", [name])
         voc_tree.write_picture(release / "JPEGImages" / f"{name}.jpg")
         voc_tree.write_labels(release / "SegmentationClass" / f"{name}.png", labels)
-    scenes = read_scenes("voc2012_segmentation", tmp_path)
+    scenes = read_scenes("voc2012_segmentation", data_root=tmp_path)
     assert scenes.classes == ("background", "tvmonitor")
     assert [one.source_id for one in scenes.test] == ["2007_000033"]
     np.testing.assert_array_equal(

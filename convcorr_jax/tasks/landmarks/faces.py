@@ -1,27 +1,22 @@
-"""Faces with landmarks for the ridge probes: which data sets' faces learn, and which are tested."""
+"""Faces with landmarks: the training faces and the test faces of data sets."""
 
-import json
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax import coords, synthetic
-from convcorr_jax.datasets import opening
+from convcorr_jax import coords
 from convcorr_jax.datasets.records import Record, load_image
 from convcorr_jax.errors import InputError
-from convcorr_jax.probes.landmarks import FOLDS, Description, Faces
-from convcorr_jax.probes.rgb import rgb_targets
-from convcorr_jax.tasks.keypoints.categories import RENDERED
+from convcorr_jax.probes import Faces
+from convcorr_jax.probes.landmarks import FOLDS
+from convcorr_jax.shapes import Image
+from convcorr_jax.tasks.reading import read
 
 FRAME_MARGIN = 0.3
-"""Added on every side of the square around a face's landmarks, in its sides, for the first description."""
-RGB_PX = 32
-"""Side of the square whose colours are the description of the baseline."""
+"""Added on every side of the square around a face's landmarks, in units of its side, for the first features."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,88 +25,81 @@ class FaceSet:
 
     Attributes:
         records: the faces, all of whose landmarks are annotated.
-        left_out: how many faces of the same split lack landmarks.
+        left_out: number of faces of the same split that lack landmarks.
     """
 
     records: tuple[Record, ...]
     left_out: int
 
     @property
-    def fingerprint(self) -> dict[str, Any]:
-        """What tells these faces and their annotation from any others, for settings of what is kept of them."""
-        annotation = (self.points, np.array([frame_of(one) for one in self.records]))
-        ids = json.dumps([[one.source_id, one.left_right_pairs] for one in self.records])
-        return {
-            "records": zlib.crc32(ids.encode()),
-            "annotation": [zlib.crc32(np.ascontiguousarray(part).tobytes()) for part in annotation],
-        }
-
-    @property
     def points(self) -> Float[np.ndarray, "faces n 2"]:
-        """All landmarks, in pixels of each photograph."""
-        return np.stack([one.points for one in self.records])
+        """All landmarks (x, y), in pixels of each image."""
+        return np.stack([record.points for record in self.records])
 
     @property
     def faces(self) -> Faces:
-        """The faces as a probe takes them."""
-        return Faces(_loader(self.records), tuple(map(frame_of, self.records)), self.points)
+        """The faces as landmark probes take them."""
+        return Faces(_image_loader(self.records), tuple(map(frame_of, self.records)), self.points)
 
 
 def read_faces(
     datasets: Sequence[str],
-    data_root: Path | None = None,
     *,
+    data_root: Path | None = None,
     test: bool,
     rendered: int,
 ) -> FaceSet:
-    """The faces of data sets, given by name or path, that learn ("train") or all others.
+    """Read the training faces of data sets, or all their other faces.
 
     Args:
-        datasets: ``rendered``, or names or paths.
-        data_root: where names are looked for.
-        test: whether the faces to test are wanted.
-        rendered: how many rendered faces.
+        datasets: names or paths of data sets, or ``rendered``.
+        data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
+        test: read the faces that are not in the split "train".
+        rendered: number of rendered faces.
 
     Raises:
-        InputError: as `opening.read_records`; there is no such face, they differ in their landmarks, or a
-            landmark is annotated in none.
+        InputError: a data set cannot be read, it has no such face, the faces have different landmarks, or a
+            landmark is annotated in no face.
     """
-    records = [one for name in datasets for one in _read(name, data_root, test, rendered)]
-    records = [one for one in records if one.category == "face" and one.names]
-    which = "to test" if test else "to learn from"
+    counts = {"train": 0, "test": rendered} if test else {"train": rendered, "test": 0}
+    records = [
+        record
+        for name in datasets
+        for record in read(name, data_root=data_root, category="face", **counts)
+        if record.category == "face" and record.names and (record.split != "train") == test
+    ]
+    purpose = "to test" if test else "to learn from"
     if not records:
-        raise InputError(f"{', '.join(datasets) or 'no data set'} has no faces {which}")
-    if len({one.names for one in records}) > 1:
+        raise InputError(f"{', '.join(datasets) or 'no data set'} has no faces {purpose}")
+    if len({record.names for record in records}) > 1:
         raise InputError(f"the faces of {', '.join(datasets)} are not marked up alike")
-    absent = np.isnan(np.stack([one.points for one in records]))
+    absent = np.isnan(np.stack([record.points for record in records]))
     never = [name for k, name in enumerate(records[0].names) if absent[:, k].all()]
     if never:
-        raise InputError(f"landmarks {', '.join(never)} are annotated in none of the faces {which}")
-    whole = [one for one in records if not np.isnan(one.points).any()]
-    if len(whole) < (1 if test else FOLDS):
-        raise InputError(f"{len(whole)} faces {which} have all landmarks; {FOLDS} are expected")
-    return FaceSet(tuple(whole), len(records) - len(whole))
+        raise InputError(
+            f"landmarks {', '.join(never)} are annotated in none of the faces {purpose}"
+        )
+    complete = [record for record in records if not np.isnan(record.points).any()]
+    if len(complete) < (1 if test else FOLDS):
+        raise InputError(
+            f"{len(complete)} faces {purpose} have all landmarks; {FOLDS} are expected"
+        )
+    return FaceSet(tuple(complete), len(records) - len(complete))
 
 
 def frame_of(record: Record) -> coords.Box:
-    """What the first description of a face shows: its box made square, with the margin, or the photograph."""
+    """Return the part of the image that the first features describe.
+
+    Args:
+        record: a face.
+
+    Returns:
+        The record's box, made square and grown by `FRAME_MARGIN`; the whole image if it has no box.
+    """
     if record.box is None:
         return coords.whole_image(record.size)
     return coords.grow(coords.square(record.box), FRAME_MARGIN)
 
 
-def rgb() -> Description:
-    """A square's colours."""
-    return Description(RGB_PX, lambda squares: rgb_targets(squares, side_px=RGB_PX))
-
-
-def _read(dataset: str, data_root: Path | None, test: bool, rendered: int) -> Sequence[Record]:
-    if dataset == RENDERED:
-        split = "test" if test else "train"
-        return list(synthetic.instances("face", split=split, count=rendered))
-    records = opening.read_records(dataset, data_root)
-    return [one for one in records if (one.split != "train") == test]
-
-
-def _loader(records: Sequence[Record]) -> Callable[[int], np.ndarray]:
+def _image_loader(records: Sequence[Record]) -> Callable[[int], Image]:
     return lambda number: load_image(records[number])

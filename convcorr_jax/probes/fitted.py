@@ -1,0 +1,188 @@
+"""Probes as fitted models, which `convcorr_jax.io.save_fitted` writes and `convcorr_jax.io.load_fitted` reads.
+
+The arrays of a ridge regression are stored as ``<name>:<field>``, one for each field of
+`convcorr_jax.linear.ridge.Ridge`; penalty and condition are stored for each target.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.errors import InputError
+from convcorr_jax.io.arrays import Expected
+from convcorr_jax.io.fitted import Fitted
+from convcorr_jax.linear.ridge import Ridge
+from convcorr_jax.probes.landmarks import FeatureExtractor, LandmarkProbe, network_features
+from convcorr_jax.probes.look_back import Region
+
+
+@dataclass(frozen=True, eq=False)
+class RidgeProbe:
+    """Named ridge regressions on one feature vector, with everything that is needed to use them.
+
+    Attributes:
+        ridges: the regressions, by name.
+        facts: what they predict, the network and layer of the features, and facts about the training, as JSON
+            holds them.
+    """
+
+    kind: ClassVar[str] = "probe"
+
+    ridges: Mapping[str, Ridge]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_fitted(self) -> Fitted:
+        """Return the regressions as arrays; the facts begin with their names."""
+        return Fitted(_ridge_arrays(self.ridges), {"ridges": list(self.ridges), **self.facts})
+
+    @classmethod
+    def expected_arrays(cls, facts: Mapping[str, Any]) -> Mapping[str, Expected]:
+        """Return kind and shape of the arrays of every regression that the facts name."""
+        return _expected_ridges(facts["ridges"])
+
+    @classmethod
+    def from_fitted(cls, fitted: Fitted) -> "RidgeProbe":
+        """Rebuild the probe."""
+        facts = {name: value for name, value in fitted.facts.items() if name != "ridges"}
+        return cls(_ridges(fitted), facts)
+
+
+class FeatureSettings(NamedTuple):
+    """The features that a landmark probe was trained on."""
+
+    network: str
+    """Name of the network."""
+    fingerprint: str
+    """Fingerprint of the network's weights."""
+    layer: str
+    """Name of the layer."""
+    frame_margin: float
+    """Added on each side of the square around a face's landmarks, in units of its side, for the first
+    features."""
+
+    def extractor(self, weights: Weights) -> FeatureExtractor:
+        """Return the extractor of these features.
+
+        Args:
+            weights: weights of the same network.
+
+        Raises:
+            InputError: the weights differ from those that the probe was trained with.
+        """
+        if (weights.network.name, weights.fingerprint) != (self.network, self.fingerprint):
+            raise InputError(
+                f"the probe was trained with {self.network} and other weights than these of "
+                f"{weights.network.name} ({weights.source})"
+            )
+        return network_features(weights, layer=self.layer)
+
+
+@dataclass(frozen=True, eq=False)
+class LandmarkModel:
+    """A landmark probe with everything that is needed to use it.
+
+    Attributes:
+        probe: the probe.
+        features: the features that it was trained on.
+        training: facts about its training, as JSON holds them.
+    """
+
+    kind: ClassVar[str] = "landmark probe"
+
+    probe: LandmarkProbe
+    features: FeatureSettings
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_fitted(self) -> Fitted:
+        """Return the regressions of the face and of all regions as arrays, and the layout as facts."""
+        rounds = [
+            {f"round_{number}_{region.name}": region for region in regions}
+            for number, regions in enumerate(self.probe.rounds, start=1)
+        ]
+        regions = {key: region for part in rounds for key, region in part.items()}
+        ridges = {"face": self.probe.face.probe} | {
+            key: region.probe for key, region in regions.items()
+        }
+        facts = {
+            "ridges": list(ridges),
+            "names": list(self.probe.names),
+            "reads": self.features._asdict(),
+            "rounds": [list(part) for part in rounds],
+            "regions": {
+                key: {
+                    "name": region.name,
+                    "members": list(region.members),
+                    "margin": region.margin,
+                }
+                for key, region in regions.items()
+            },
+            "training": dict(self.training),
+        }
+        return Fitted(_ridge_arrays(ridges), facts)
+
+    @classmethod
+    def expected_arrays(cls, facts: Mapping[str, Any]) -> Mapping[str, Expected]:
+        """Return kind and shape of the arrays of every regression that the facts name."""
+        return _expected_ridges(facts["ridges"])
+
+    @classmethod
+    def from_fitted(cls, fitted: Fitted) -> "LandmarkModel":
+        """Rebuild the model.
+
+        Raises:
+            ValueError: a region's landmarks do not match its regression, or the layer or the margin is invalid.
+        """
+        facts, ridges = fitted.facts, _ridges(fitted)
+        names = tuple(str(name) for name in facts["names"])
+        face = Region("face", tuple(range(len(names))), 0.0, ridges["face"])
+        regions = {
+            key: Region(
+                str(entry["name"]),
+                tuple(map(int, entry["members"])),
+                float(entry["margin"]),
+                ridges[key],
+            )
+            for key, entry in facts["regions"].items()
+        }
+        rounds = tuple(tuple(regions[key] for key in part) for part in facts["rounds"])
+        _check_regions((face, *regions.values()), len(names))
+        features = FeatureSettings(**facts["reads"])
+        if not (features.frame_margin >= 0 and isinstance(features.layer, str)):
+            raise ValueError("layer or margin is out of range")
+        return cls(LandmarkProbe(names, face, rounds), features, facts.get("training", {}))
+
+
+def _check_regions(regions: Iterable[Region], landmarks: int) -> None:
+    for region in regions:
+        matches = len(region.probe.bias) == 2 * len(region.members)
+        if not matches or not set(region.members) <= set(range(landmarks)):
+            raise ValueError(f"region {region.name!r} does not match its regression")
+
+
+def _ridge_arrays(ridges: Mapping[str, Ridge]) -> dict[str, np.ndarray]:
+    return {
+        f"{name}:{part}": np.asarray(values)
+        for name, ridge in ridges.items()
+        for part, values in ridge.for_each_target()._asdict().items()
+    }
+
+
+def _expected_ridges(names: Iterable[Any]) -> dict[str, Expected]:
+    return {
+        f"{name}:{part}": Expected(
+            np.floating, (f"{name} features",) * (part == "weights") + (f"{name} targets",)
+        )
+        for name in map(str, names)
+        for part in Ridge._fields
+    }
+
+
+def _ridges(fitted: Fitted) -> dict[str, Ridge]:
+    return {
+        name: Ridge(*(jnp.asarray(fitted.arrays[f"{name}:{part}"]) for part in Ridge._fields))
+        for name in map(str, fitted.facts["ridges"])
+    }

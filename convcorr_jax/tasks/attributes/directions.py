@@ -1,0 +1,278 @@
+"""Semantic directions of faces: cached fits, test faces moved along each direction, scores, and a figure."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from convcorr_jax import images
+from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.datasets.fingerprint import fingerprint
+from convcorr_jax.datasets.records import Record, load_image
+from convcorr_jax.descriptors.global_features import global_features
+from convcorr_jax.errors import InputError
+from convcorr_jax.linear import grouped_folds
+from convcorr_jax.linear.ridge import Ridge, fit_best, penalty_grid
+from convcorr_jax.metrics import graded_scores, two_valued_scores
+from convcorr_jax.probes import (
+    Directions,
+    absolute_error,
+    as_squares,
+    fit_attributes,
+    fit_directions,
+    move_along,
+    reconstruct,
+    rgb_targets,
+)
+from convcorr_jax.probes.rgb import SIDE_PX
+from convcorr_jax.report.figures import image_grid, pixels
+from convcorr_jax.runtime.stages import stage
+from convcorr_jax.shapes import Image
+from convcorr_jax.tasks.attributes.faces import (
+    END_NAMES,
+    MIRROR_SUMS,
+    AttributeData,
+    AttributeFaces,
+    training_values,
+)
+from convcorr_jax.tasks.variation_features import (
+    variation_features,
+    variation_images,
+    variations_of,
+)
+
+FOLDS = 4
+"""Number of folds that choose penalties; the paper's."""
+# Every third penalty of the grid is enough for colours, of which there are thousands.
+_RGB_PENALTIES = slice(None, None, 3)
+# Test faces that are moved, at most.
+_MOVED = 50
+_PANEL_PX = 92
+
+
+class DirectionOptions(NamedTuple):
+    """Options of the attribute probes and of the directions."""
+
+    layer: str
+    """Name of the layer."""
+    mirrored: bool
+    """Train with every face and its mirror image."""
+    penalty: float | None
+    """Penalty of the directions; by default the greatest of the grid."""
+    steps: int
+    """Images along a direction."""
+
+
+class DirectionResult(NamedTuple):
+    """Predicted attributes, and test faces moved along each attribute's direction."""
+
+    penalties: Float[np.ndarray, " t"]
+    """Penalty of each attribute's probe."""
+    thresholds: Float[np.ndarray, " t"]
+    """Threshold between two values; NaN for attributes with more values."""
+    held_out: Float[np.ndarray, "train t"]
+    """Predictions for the training faces, without their mirror images, by probes fitted without them."""
+    predicted: Float[np.ndarray, "test t"]
+    """Predictions for the test faces."""
+    low: Float[np.ndarray, " t"]
+    """The least ``w . f`` of the training faces, where the range of lambda begins."""
+    high: Float[np.ndarray, " t"]
+    """The greatest ``w . f`` of the training faces, where the range of lambda ends."""
+    along: Float[np.ndarray, "test t"]
+    """``w . f`` of the test faces."""
+    rgb_error: Float[np.ndarray, " test"]
+    """Mean absolute error of the colours reconstructed from the test faces' features."""
+    mean_image_error: Float[np.ndarray, " test"]
+    """The same error for the mean of the training images."""
+    reconstructed: UInt8[np.ndarray, "moved side side 3"]
+    """Images reconstructed from some test faces before they are moved."""
+    swept: UInt8[np.ndarray, "t moved steps side side 3"]
+    """Images reconstructed from these faces at each step along each direction."""
+    read_back: Float[np.ndarray, "t moved 2"]
+    """The attribute, predicted from the features of the first and the last of these images."""
+
+
+def probe_attributes(
+    data: AttributeData, weights: Weights, options: DirectionOptions, *, out: Path
+) -> DirectionResult:
+    """Fit attribute probes and directions, and move test faces, or read the result from the cache.
+
+    Args:
+        data: training and test faces.
+        weights: weights of the network.
+        options: options of the probes.
+        out: where features and the result are cached.
+
+    Raises:
+        InputError: an attribute has only one value, the layer does not exist, or a cached file is damaged.
+    """
+    key = {
+        "train": fingerprint(data.train.records),
+        "test": fingerprint(data.test.records),
+        "attributes": data.names,
+        "weights": weights.fingerprint,
+        **options._asdict(),
+    }
+    arrays = stage(
+        out / "probes" / f"{options.layer}.npz",
+        key,
+        lambda: _probe(data, weights, options, out)._asdict(),
+    )
+    return DirectionResult(**arrays)
+
+
+def _probe(
+    data: AttributeData, weights: Weights, options: DirectionOptions, out: Path
+) -> DirectionResult:
+    layer, copies = options.layer, 2 if options.mirrored else 1
+    train, test = data.train.records, data.test.records
+    x = variation_features(train, weights, layer=layer, copies=copies, folder=out / "train")
+    test_x = variation_features(test, weights, layer=layer, copies=1, folder=out / "test")
+    values = training_values(data, mirrored=options.mirrored)
+    folds = grouped_folds(np.repeat(np.arange(len(train)), copies), k=FOLDS)
+    fitted = fit_attributes(x, values, names=data.names, folds=folds, k=FOLDS)
+    directions = fit_directions(x, values, penalty=options.penalty)
+    colors = _colors(train, copies)
+    to_rgb, _ = fit_best(x, colors, folds=folds, k=FOLDS, penalties=penalty_grid(x)[_RGB_PENALTIES])
+    reconstructed = reconstruct(to_rgb, test_x)
+    truth, mean_image = as_squares(_colors(test, 1)), as_squares(colors.mean(axis=0)[None])
+    moved = evenly_spread(len(test_x), _MOVED)
+    swept = _sweep(test_x[moved], directions, to_rgb, steps=options.steps)
+    return DirectionResult(
+        np.asarray(fitted.probe.penalty),
+        fitted.thresholds,
+        fitted.held_out[::copies],
+        np.asarray(fitted.probe.predict(test_x)),
+        directions.low,
+        directions.high,
+        test_x @ directions.units.T,
+        absolute_error(reconstructed, truth),
+        absolute_error(np.broadcast_to(mean_image, reconstructed.shape), truth),
+        _to_bytes(reconstructed[moved]),
+        swept,
+        _read_back(swept, fitted.probe, weights, layer),
+    )
+
+
+def _colors(records: Sequence[Record], copies: int) -> Float[np.ndarray, "n t"]:
+    varied = variations_of(records, copies=copies)
+    return rgb_targets(variation_images(records, varied, side_px=SIDE_PX))
+
+
+def _sweep(
+    features: Float[np.ndarray, "moved d"], directions: Directions, to_rgb: Ridge, *, steps: int
+) -> UInt8[np.ndarray, "t moved steps side side 3"]:
+    """Move features along every direction, over the range of the training faces; reconstruct the images."""
+    swept = []
+    for unit, low, high in zip(*directions, strict=True):
+        amounts = np.linspace(low, high, steps, dtype=np.float32)
+        moved = move_along(features, unit, amounts)
+        colors = reconstruct(to_rgb, moved.reshape(-1, moved.shape[-1]))
+        swept.append(_to_bytes(colors).reshape(*moved.shape[:2], *colors.shape[1:]))
+    return np.stack(swept)
+
+
+def _read_back(
+    swept: UInt8[np.ndarray, "t moved steps side side 3"],
+    probe: Ridge,
+    weights: Weights,
+    layer: str,
+) -> Float[np.ndarray, "t moved 2"]:
+    """Predict each attribute from the images at both ends of its direction."""
+    side = weights.network.image_side
+    predicted = []
+    for attribute, moved in enumerate(swept):
+        ends = moved[:, [0, -1]].reshape(-1, *moved.shape[2:])
+        enlarged = (images.resize(image, (side, side)).image for image in ends)
+        features = global_features(enlarged, weights=weights, layer=layer)
+        predicted.append(np.asarray(probe.predict(features))[:, attribute].reshape(-1, 2))
+    return np.stack(predicted)
+
+
+def _to_bytes(colors: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
+    return np.round(255 * colors).astype(np.uint8)
+
+
+def evenly_spread(count: int, limit: int) -> Int[np.ndarray, " chosen"]:
+    """Return at most ``limit`` of the numbers from 0 to ``count - 1``, evenly spread.
+
+    >>> evenly_spread(5, 3).tolist()
+    [0, 2, 4]
+    """
+    return np.linspace(0, count - 1, min(count, limit)).astype(int)
+
+
+def attribute_report(data: AttributeData, result: DirectionResult) -> dict[str, dict[str, Any]]:
+    """Return the scores of every attribute as ``result.json`` holds them.
+
+    Args:
+        data: training and test faces.
+        result: their predicted attributes.
+
+    Returns:
+        For each attribute the scores on test faces and on held-out training faces, its penalty and threshold,
+        and ``direction``: the correlation of ``w . f`` with the attribute, the range of lambda, and the share
+        of faces whose attribute is predicted higher at the high end.
+
+    Raises:
+        InputError: the faces of a split lack a value, or all predictions are equal.
+    """
+    return {name: _report(number, name, data, result) for number, name in enumerate(data.names)}
+
+
+def _report(number: int, name: str, data: AttributeData, result: DirectionResult) -> dict[str, Any]:
+    train, test = data.train.values[:, number], data.test.values[:, number]
+    values = np.unique(train).tolist()
+    threshold = float(result.thresholds[number])
+    higher = result.read_back[number, :, 1] > result.read_back[number, :, 0]
+    return {
+        **_scores(name, result.predicted[:, number], test, values, threshold),
+        "cross_validation": _scores(name, result.held_out[:, number], train, values, threshold),
+        "penalty": float(result.penalties[number]),
+        **({"threshold": threshold} if len(values) == 2 else {}),
+        "direction": {
+            "correlation": graded_scores(result.along[:, number], test).correlation,
+            "range": [float(result.low[number]), float(result.high[number])],
+            "read_back": float(higher.mean()),
+        },
+    }
+
+
+def _scores(
+    name: str, predicted: np.ndarray, truth: np.ndarray, values: Sequence[float], threshold: float
+) -> dict[str, float]:
+    """Return the scores of a two-valued attribute, or those of a graded one that it has."""
+    try:
+        if len(values) == 2:
+            pair = (values[0], values[1])
+            return two_valued_scores(predicted, truth, values=pair, threshold=threshold)._asdict()
+        middle = MIRROR_SUMS[name] / 2 if name in MIRROR_SUMS else None
+        scores = graded_scores(predicted, truth, middle=middle)._asdict()
+        return {field: value for field, value in scores.items() if not np.isnan(value)}
+    except InputError as error:
+        raise InputError(f"attribute {name!r}: {error}") from error
+
+
+def directions_figure(
+    names: Sequence[str], test: AttributeFaces, result: DirectionResult, *, shown: int
+) -> Image:
+    """Draw Figure 6: test faces, their reconstructions, and the reconstructions along each direction.
+
+    Args:
+        names: names of the attributes.
+        test: test faces.
+        result: images along the directions.
+        shown: number of faces, a row each for every attribute.
+    """
+    moved = evenly_spread(len(test.records), _MOVED)
+    rows, labels = [], []
+    for number, name in enumerate(names):
+        low, high = END_NAMES.get(name, ("low", "high"))
+        for face in evenly_spread(len(moved), shown):
+            photograph = load_image(test.records[moved[face]])
+            rows.append([photograph, result.reconstructed[face], *result.swept[number, face]])
+            labels.append(f"{name}: {low} to {high}")
+    columns = ("photograph", "as seen", "lowest", *[""] * (result.swept.shape[2] - 2), "highest")
+    return pixels(image_grid(rows, row_labels=labels, column_labels=columns, cell_px=_PANEL_PX))

@@ -1,0 +1,157 @@
+"""Keypoints of objects by ridge regression: cached predictions of every tested object, and figures.
+
+The methods are a layer's features of the object's box (``convnet``), the box's colours (``rgb``), and the mean
+position in the training boxes (``mean``).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from convcorr_jax import coords
+from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.datasets.records import load_image
+from convcorr_jax.errors import InputError
+from convcorr_jax.metrics import Pck
+from convcorr_jax.probes import fit_keypoints, mean_keypoints
+from convcorr_jax.report.colors import name_colors
+from convcorr_jax.report.figures import image_grid, pixels, points_overlay
+from convcorr_jax.report.pck_curves import pck_curves
+from convcorr_jax.runtime.stages import stage
+from convcorr_jax.shapes import Image
+from convcorr_jax.tasks.box_features import RGB, BoxFeatures, box_features
+from convcorr_jax.tasks.keypoints.categories import Category
+
+METHODS = ("convnet", "rgb", "mean")
+"""The methods; see the top of this file."""
+_PANEL_PX = 220
+# Objects of every category in the figure.
+_SHOWN = 2
+
+
+class RidgeOptions(NamedTuple):
+    """Options of the regressions."""
+
+    layer: str
+    """Name of the layer."""
+    mirrored: bool
+    """Train with every object and its mirror image."""
+    margin: float
+    """Added on each side of a box, in fractions of its width and height."""
+
+
+def predict_by_ridge(
+    category: Category, weights: Weights, options: RidgeOptions, *, method: str, out: Path
+) -> Float[np.ndarray, "tested n 2"]:
+    """Predict the keypoints of a category's tested objects, or read the predictions from the cache.
+
+    Args:
+        category: the objects.
+        weights: weights of the network.
+        options: options of the regressions.
+        method: one of `METHODS`.
+        out: where features and predictions are cached.
+
+    Returns:
+        Keypoints (x, y), in pixels of each object's image.
+
+    Raises:
+        InputError: a keypoint is annotated in too few training objects, the layer does not exist, or a cached
+            file is damaged.
+    """
+    features = box_features(
+        category,
+        weights,
+        layer=options.layer if method == "convnet" else RGB,
+        margin=options.margin,
+        folder=out / "features",
+    )
+
+    def compute() -> dict[str, np.ndarray]:
+        points = np.empty((len(features.to_photograph_px), len(category.names), 2))
+        for fold in category.tested_folds:
+            tested = np.flatnonzero(category.folds == fold)
+            points[tested] = _predict_fold(category, features, method, tested, options.mirrored)
+        return {"points": points[category.tested]}
+
+    key = {
+        "records": category.fingerprint,
+        "weights": weights.fingerprint,
+        **options._asdict(),
+    }
+    points = stage(out / "predictions" / f"{category.name}_{method}.npz", key, compute)["points"]
+    transforms = [features.to_photograph_px[i] for i in category.tested]
+    return np.stack([coords.apply(*pair) for pair in zip(transforms, points, strict=True)])
+
+
+def _predict_fold(
+    category: Category,
+    features: BoxFeatures,
+    method: str,
+    tested: Int[np.ndarray, " tested"],
+    mirrored: bool,
+) -> Float[np.ndarray, "tested n 2"]:
+    rows = ~np.isin(features.objects, tested) & (mirrored | ~features.mirrored)
+    try:
+        if method == "mean":
+            return np.tile(mean_keypoints(features.points[rows]), (len(tested), 1, 1))
+        probe = fit_keypoints(
+            features.features[rows],
+            features.points[rows],
+            features.objects[rows],
+            names=category.names,
+        )
+    except InputError as error:
+        raise InputError(f"category {category.name!r}: {error}") from error
+    return probe.predict(features.features[np.isin(features.objects, tested) & ~features.mirrored])
+
+
+def ridge_curves_figure(scores: Mapping[str, Pck], *, alphas: Sequence[float]) -> Image:
+    """Draw Figure 2b: PCK of every category by ``convnet``, and beside it the mean PCK of every method.
+
+    Args:
+        scores: PCK at every threshold, by method.
+        alphas: the thresholds.
+    """
+    convnet = scores["convnet"]
+    panels = {
+        "ConvNet + ridge": dict(
+            zip(map(str, convnet.groups), convnet.per_group.tolist(), strict=True)
+        ),
+        "mean over categories": {name: score.mean.tolist() for name, score in scores.items()},
+    }
+    return pixels(pck_curves(panels, alphas=alphas, x_label="alpha, of the box's longer side"))
+
+
+def ridge_predictions_figure(
+    categories: Sequence[Category], predicted: Mapping[str, Mapping[str, np.ndarray]]
+) -> Image:
+    """Draw tested objects of every category: the true keypoints, and those that every method predicts.
+
+    Args:
+        categories: the objects.
+        predicted: keypoints of the tested objects in pixels of their images, by method and category. Only
+            visible keypoints are drawn.
+    """
+    rows = []
+    for category in categories:
+        tested = category.tested
+        for position in np.linspace(0, len(tested) - 1, min(_SHOWN, len(tested))).astype(int):
+            number = tested[position]
+            predictions = [predicted[name][category.name][position] for name in METHODS]
+            rows.append(
+                [
+                    points_overlay(
+                        load_image(category.records[number]),
+                        np.where(category.visible[number, :, None], points, np.nan),
+                        colors=name_colors(len(category.names)),
+                        boxes=[category.boxes[number]],
+                        longest_px=_PANEL_PX,
+                    )
+                    for points in (category.points[number], *predictions)
+                ]
+            )
+    return pixels(image_grid(rows, column_labels=("true", *METHODS), cell_px=_PANEL_PX))
