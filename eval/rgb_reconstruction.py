@@ -65,11 +65,16 @@ def main(config: Config) -> Path:
     out = make_folder(config.output.out)
     weights = config.backbone.load()
     layer = config.layer or default_layer(weights)
-    splits = {name: _read_split(name, config) for name in config.datasets}
-    split = scenes.Split(
-        [record for part in splits.values() for record in part.train],
-        [record for part in splits.values() for record in part.test],
-    )
+    splits = {
+        name: scenes.read_split(
+            name,
+            data_root=config.data_root,
+            rendered_train=config.rendered_train,
+            rendered_test=config.rendered_test,
+        )
+        for name in config.datasets
+    }
+    split = scenes.join_splits(splits.values())
     train = scenes.color_samples(
         split.train, weights, layer=layer, copies=config.copies, folder=out / "train"
     )
@@ -82,12 +87,11 @@ def main(config: Config) -> Path:
         results[count] = scenes.reconstruct_test(
             split, train, test, order[:count], weights=weights, layer=layer, path=path
         )
-    last = results[len(order)]
-    figure = scenes.reconstruction_figure(split.test, test, last, shown=config.shown)
+    figure = scenes.reconstruction_figure(split.test, test, results[len(order)], shown=config.shown)
     write_image(out / "figure_4.png", figure)
     published = ("the paper, fc6", PUBLISHED["images"], PUBLISHED["mean_absolute_error"])
     write_image(out / "curve.png", scenes.error_figure(results, published=published))
-    dataset = np.repeat(list(splits), [len(part.test) for part in splits.values()])
+    tested = {name: len(part.test) for name, part in splits.items()}
     result: dict[str, Any] = {
         "datasets": list(config.datasets),
         "network": weights.network.name,
@@ -96,35 +100,12 @@ def main(config: Config) -> Path:
         "train": len(split.train),
         "test": len(split.test),
         "copies": config.copies,
-        "mean_absolute_error": float(last.error.mean()),
-        "mean_image": float(last.mean_image_error.mean()),
-        "per_dataset": {
-            name: {
-                "mean_absolute_error": float(last.error[dataset == name].mean()),
-                "mean_image": float(last.mean_image_error[dataset == name].mean()),
-            }
-            for name in splits
-        },
-        "curve": {
-            "images": counts,
-            "mean_absolute_error": [float(each.error.mean()) for each in results.values()],
-            "mean_image": [float(each.mean_image_error.mean()) for each in results.values()],
-            "penalty": [each.penalty for each in results.values()],
-        },
+        **scenes.reconstruction_scores(results, tested),
         "published": PUBLISHED,
     }
     write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
-
-
-def _read_split(name: str, config: Config) -> scenes.Split:
-    return scenes.read_split(
-        name,
-        data_root=config.data_root,
-        rendered_train=config.rendered_train,
-        rendered_test=config.rendered_test,
-    )
 
 
 def _check(config: Config) -> None:

@@ -5,9 +5,11 @@ from convcorr_jax.tasks.scenes.colors import Reconstruction as Reconstruction
 from convcorr_jax.tasks.scenes.colors import Split as Split
 from convcorr_jax.tasks.scenes.colors import color_samples as color_samples
 from convcorr_jax.tasks.scenes.colors import error_figure as error_figure
+from convcorr_jax.tasks.scenes.colors import join_splits as join_splits
 from convcorr_jax.tasks.scenes.colors import read_split as read_split
 from convcorr_jax.tasks.scenes.colors import reconstruct_test as reconstruct_test
 from convcorr_jax.tasks.scenes.colors import reconstruction_figure as reconstruction_figure
+from convcorr_jax.tasks.scenes.colors import reconstruction_scores as reconstruction_scores
 from convcorr_jax.tasks.scenes.labelled import Scenes as Scenes
 from convcorr_jax.tasks.scenes.labelled import read_scenes as read_scenes
 from convcorr_jax.tasks.scenes.segmentation import MIXINGS as MIXINGS

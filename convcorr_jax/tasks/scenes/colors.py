@@ -1,8 +1,8 @@
 """RGB reconstruction: data, cached fits to training sets of several sizes, and figures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -110,6 +110,19 @@ def read_split(
     return Split(train, test)
 
 
+def join_splits(splits: Iterable[Split]) -> Split:
+    """Join the images of several data sets.
+
+    Args:
+        splits: training and test images of each data set.
+    """
+    splits = list(splits)
+    return Split(
+        [record for split in splits for record in split.train],
+        [record for split in splits for record in split.test],
+    )
+
+
 def color_samples(
     records: Sequence[Record], weights: Weights, *, layer: str, copies: int, folder: Path
 ) -> ColorSamples:
@@ -183,6 +196,40 @@ def _reconstruct(
     )
 
 
+def reconstruction_scores(
+    results: Mapping[int, Reconstruction], tested: Mapping[str, int]
+) -> dict[str, Any]:
+    """Return the errors of reconstructions as ``result.json`` holds them.
+
+    Args:
+        results: reconstructions of the test images, by number of training images; the last is of all of them.
+        tested: number of test images of each data set, in their order.
+
+    Returns:
+        The mean error of the last reconstruction beside that of the mean image, both for all test images and
+        for each data set (``per_dataset``), and against the number of training images (``curve``).
+    """
+    *_, last = results.values()
+    dataset = np.repeat(list(tested), list(tested.values()))
+    return {
+        "mean_absolute_error": float(last.error.mean()),
+        "mean_image": float(last.mean_image_error.mean()),
+        "per_dataset": {
+            name: {
+                "mean_absolute_error": float(last.error[dataset == name].mean()),
+                "mean_image": float(last.mean_image_error[dataset == name].mean()),
+            }
+            for name in tested
+        },
+        "curve": {
+            "images": list(results),
+            "mean_absolute_error": [float(each.error.mean()) for each in results.values()],
+            "mean_image": [float(each.mean_image_error.mean()) for each in results.values()],
+            "penalty": [each.penalty for each in results.values()],
+        },
+    }
+
+
 def reconstruction_figure(
     records: Sequence[Record], test: ColorSamples, result: Reconstruction, *, shown: int
 ) -> Image:
@@ -216,8 +263,8 @@ def error_figure(
     figure = learning_curve(
         list(results),
         {
-            "from the representation": [float(one.error.mean()) for one in results.values()],
-            "mean image": [float(one.mean_image_error.mean()) for one in results.values()],
+            "from the representation": [float(each.error.mean()) for each in results.values()],
+            "mean image": [float(each.mean_image_error.mean()) for each in results.values()],
         },
         published=published,
         y_label="mean absolute error of colours in [0, 1]",
