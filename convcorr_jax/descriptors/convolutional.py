@@ -135,8 +135,8 @@ def unit_length(descriptors: Float[Array, "*shape d"]) -> Float[Array, "*shape d
 
 def _read_at(maps, size: coords.Size, to_cells: coords.Transform):
     """Maps ``[b, h, w, c]`` read bilinearly at the cells of a grid, clamped to their outermost cells."""
-    rows = _hat_weights(size.height, maps.shape[1], to_cells.scale[1], to_cells.shift[1])
-    columns = _hat_weights(size.width, maps.shape[2], to_cells.scale[0], to_cells.shift[0])
+    rows = _linear_weights(size.height, maps.shape[1], to_cells.scale[1], to_cells.shift[1])
+    columns = _linear_weights(size.width, maps.shape[2], to_cells.scale[0], to_cells.shift[0])
     if np.array_equal(rows, np.eye(*rows.shape)) and np.array_equal(
         columns, np.eye(*columns.shape)
     ):
@@ -144,8 +144,7 @@ def _read_at(maps, size: coords.Size, to_cells: coords.Transform):
     return jnp.einsum("yh,xw,bhwc->byxc", rows, columns, maps)
 
 
-def _hat_weights(count: int, length: int, scale: Any, shift: Any) -> np.ndarray:
-    positions = np.clip(np.arange(count) * scale + shift, 0, length - 1)
-    weights = 1 - np.abs(positions[:, None] - np.arange(length)[None])
+def _linear_weights(count: int, length: int, scale: Any, shift: Any) -> np.ndarray:
+    weights = coords.linear_weights(np.arange(count) * scale + shift, length)
     # Rounding in the composed transforms must not turn an identity into an interpolation.
-    return np.maximum(weights, 0).round(6).astype(np.float32)
+    return weights.round(6).astype(np.float32)

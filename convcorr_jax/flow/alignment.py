@@ -29,6 +29,7 @@ from jaxtyping import Array, Bool, Float, Int
 from convcorr_jax.errors import InputError
 from convcorr_jax.flow.belief_propagation import Schedule, min_sum
 from convcorr_jax.flow.labelling import Energy
+from convcorr_jax.flow.parabola import parabola_vertex
 
 Cost = Literal["mutual", "distance"]
 
@@ -141,12 +142,9 @@ def subcell_offset(
         step = jnp.zeros((1, 1, 2), labels.dtype).at[..., axis].set(1)
         before = _at(min_marginals, labels - step)
         after = _at(min_marginals, labels + step)
-        place = labels[..., axis]
-        curvature = before - 2 * center + after
-        lowest = (before >= center) & (after >= center) & (curvature > 0)
-        inside = (place > 0) & (place < length - 1) & lowest
-        offset = (before - after) / (2 * jnp.where(inside, curvature, 1))
-        offsets.append(jnp.where(inside, jnp.clip(offset, -0.5, 0.5), 0))
+        position = labels[..., axis]
+        inside = (position > 0) & (position < length - 1)
+        offsets.append(jnp.where(inside, parabola_vertex(before, center, after), 0))
     return jnp.stack(offsets, axis=-1)
 
 

@@ -54,8 +54,8 @@ def warp(image: Float[Array, "h_t w_t c"], flow_px: Float[Array, "h w 2"]) -> Fl
 def sample_flow(flow: Float[Array, "h w 2"], points: Float[Array, "n 2"]) -> Float[Array, "n 2"]:
     """Displacements at points given in cells of the flow's own grid, bilinear between the cells."""
     height, width = flow.shape[:2]
-    rows = _hat_weights(points[:, 1], height)
-    columns = _hat_weights(points[:, 0], width)
+    rows = coords.linear_weights(points[:, 1], height)
+    columns = coords.linear_weights(points[:, 0], width)
     return jnp.einsum("nh,nw,hwd->nd", rows, columns, flow, precision=EXACT)
 
 
@@ -75,16 +75,10 @@ def upsample_flow(
     height, width = size
     pixels = jnp.asarray(coords.cell_grid((height, width)), flow.dtype)
     at = coords.apply(coords.invert(source_to_px), pixels)
-    rows = _hat_weights(at[:, 0, 1], flow.shape[0])
-    columns = _hat_weights(at[0, :, 0], flow.shape[1])
+    rows = coords.linear_weights(at[:, 0, 1], flow.shape[0])
+    columns = coords.linear_weights(at[0, :, 0], flow.shape[1])
     displacement = jnp.einsum("yh,xw,hwd->yxd", rows, columns, flow, precision=EXACT)
     return coords.apply(target_to_px, at + displacement) - pixels
-
-
-def _hat_weights(positions, length):
-    """Linear interpolation along one axis as a matrix, ``[n, length]``."""
-    inside = jnp.clip(positions, 0, length - 1)
-    return jnp.maximum(0, 1 - jnp.abs(inside[:, None] - jnp.arange(length)[None]))
 
 
 def _spline_coefficients(samples: Float[Array, "n ..."]) -> Float[Array, "m ..."]:

@@ -1,0 +1,38 @@
+"""The vertex of a parabola through three samples, which refines an extremum below the sample spacing."""
+
+from typing import TypeVar
+
+import jax
+import numpy as np
+
+AnyArray = TypeVar("AnyArray", jax.Array, np.ndarray)
+
+
+def parabola_vertex(before: AnyArray, center: AnyArray, after: AnyArray) -> AnyArray:
+    """Compute where the parabola through three equally spaced samples has its minimum.
+
+    With samples a, b, c at -1, 0 and +1 the vertex is ``(a - c) / (2 (a - 2 b + c))``. For a maximum, pass the
+    negated samples.
+
+    >>> parabola_vertex(np.array([4.0]), np.array([1.0]), np.array([2.0]))
+    array([0.25])
+
+    Args:
+        before: samples at -1, any shape, a NumPy or a JAX array.
+        center: samples at 0.
+        after: samples at +1.
+
+    Returns:
+        The vertex in sample spacings, between -0.5 and 0.5; 0 where the central sample is not a minimum, or
+        where the curvature is not finite.
+    """
+    # NumPy warns of the difference of two infinite samples, which is not used.
+    with np.errstate(invalid="ignore"):
+        return _vertex(center.__array_namespace__(), before, center, after)
+
+
+def _vertex(xp, before, center, after):
+    curvature = before - 2 * center + after
+    lowest = (before >= center) & (after >= center) & (curvature > 0) & xp.isfinite(curvature)
+    offset = xp.where(lowest, before - after, 0) / (2 * xp.where(lowest, curvature, 1))
+    return xp.where(lowest, xp.clip(offset, -0.5, 0.5), 0)
