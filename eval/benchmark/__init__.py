@@ -1,25 +1,26 @@
-"""Ours against what a user would pick today, one hot path a case: equal quality first, then speed.
+"""Benchmark of our functions against the packages a user would choose today, one hot path a case.
 
-The peers live in an environment of their own, made once by three commands:
+A comparison first checks that the outputs have equal quality, and only then measures speed. The peers are
+installed in an environment of their own, by three commands:
 
     python3 -m venv .venv-peers
     .venv-peers/bin/pip install -r eval/benchmark/peers.txt
     .venv-peers/bin/pip install --no-deps pgmax==0.6.1   # its own list pulls in tensorflow and jupyter
 
-Then all cases, or some of them:
+Then run all cases, or some of them:
 
     python -m eval.benchmark --out runs/benchmark
     python -m eval.benchmark --cases sift features --peers-python path/to/another/python
 
-How it measures. Ours runs in this process, a peer in a process of its own (``workers/``), fed the same
-arrays; runs alternate ours, peer, ours, peer, so that whatever else the machine does disturbs both. Both
-may use every core. Each side's first call, with its compilation, is told apart; then come a warm-up and 3
-to 25 timed runs, of which the result holds median, least and quartiles, of wall and of processor time. A
-peer that may be set up in several ways (memory layout, number of iterations) is given its fastest.
+Our functions run in this process, each peer in a process of its own (``workers/``) with the same arrays. Runs
+alternate between the two, so that other load on the machine affects both. Both may use all cores. The first
+call of each side, which includes compilation, is reported separately. It is followed by a warm-up and 3 to 25
+timed runs; the result holds the median, minimum and quartiles of wall time and of processor time. A peer with
+several possible configurations (memory layout, number of iterations) uses its fastest one.
 
-Before any of that the outputs are compared; where ours is not as good as the peer's, no speed is measured.
-What other programs took of the processors meanwhile is recorded, and a comparison with more than half a
-core taken is marked as not quiet. Losses are published like wins; peers that are not installed are named.
+If our output has lower quality than the peer's, no speed is measured. The load by other programs during the
+runs is recorded, and a comparison with more than half a core of it is marked as not quiet. Losses are published
+like wins; peers that are not installed are listed as skipped.
 
-What is compared, with which input and by which measure of quality, is said in ``cases/``.
+``cases/`` documents the inputs and the measure of quality of each comparison.
 """

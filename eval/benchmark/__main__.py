@@ -1,4 +1,4 @@
-"""``python -m eval.benchmark``; the package's text says what it measures and how."""
+"""``python -m eval.benchmark``; the package's docstring describes the measurements."""
 
 import os
 import platform
@@ -56,26 +56,26 @@ CASES: dict[CaseName, Case] = {
     "ridge_himalaya": ridge.HIMALAYA,
     "ridge_fracridge": ridge.FRACRIDGE,
 }
-# Of the table where the output is not a terminal, or a narrow one.
+# Least width of the printed table, in characters, where the output is not a terminal or a narrow one.
 WIDTH = 130
 
 
 @dataclass(frozen=True)
 class Config:
-    """What is compared, with whom, and for how long."""
+    """The cases to run, the peers' environment, and the time for each comparison."""
 
     cases: tuple[CaseName, ...] = tuple(CASES)
     peers_python: Path = Path(".venv-peers/bin/python")
     """The Python in whose environment the peers are installed."""
     seconds: float = 10.0
-    """About how long each comparison's timed runs may take; there are at least 3."""
+    """Approximate duration of the timed runs of each comparison; there are at least 3 runs."""
     out: Path = Path("runs/benchmark")
     data_root: Path | None = None
-    """Not needed here; accepted as by every script."""
+    """Not used here; every script accepts it."""
 
 
 def main(config: Config) -> Path:
-    """Run the cases, print their table and write ``result.json``; returns its path.
+    """Run the cases, print their table, write ``result.json`` and return its path.
 
     Raises:
         InputError: there is no Python for the peers.
@@ -83,8 +83,8 @@ def main(config: Config) -> Path:
     started = time.perf_counter()
     if not (config.peers_python.is_file() and os.access(config.peers_python, os.X_OK)):
         raise InputError(
-            f"there is no Python for the peers at {config.peers_python}; make it as the text of "
-            "eval/benchmark/__init__.py says, or name another with --peers-python"
+            f"there is no Python for the peers at {config.peers_python}; create it by the commands in "
+            "eval/benchmark/__init__.py, or name another with --peers-python"
         )
     out = make_folder(config.out)
     before = os.getloadavg()
@@ -111,7 +111,7 @@ def main(config: Config) -> Path:
 
 
 def run_case(case: Case, python: Path, *, seconds: float) -> dict[str, Any]:
-    """All comparisons of a case; where it cannot be run or breaks off, ``skipped`` says why."""
+    """Run all comparisons of a case; ``skipped`` holds the reason if the case does not run to its end."""
     record: dict[str, Any] = {"peer": case.peer, "versions": {}, "comparisons": []}
     try:
         with Peer(python, case.worker) as peer:
@@ -126,40 +126,43 @@ def run_case(case: Case, python: Path, *, seconds: float) -> dict[str, Any]:
 
 
 def table(result: dict[str, Any]) -> Table:
-    """What was found, a row a comparison; no times where the quality is not equal."""
-    shown = Table(title=_title(result), caption=_caption(result))
-    shown.add_column("case, and its quality")
+    """Return a table with a row for each comparison; without times if the quality is not equal."""
+    rows = Table(title=_title(result), caption=_caption(result))
+    rows.add_column("case, and its quality")
     ratios = ("peer / ours", "quartiles", "of minima", "of CPU")
-    for heading in ("ours, ms", "peer, ms", *ratios, "wanted"):
-        shown.add_column(heading, justify="right")
+    for heading in ("ours, ms", "peer, ms", *ratios, "required"):
+        rows.add_column(heading, justify="right")
     for name, case in result["cases"].items():
-        shown.add_section()
-        for found in case["comparisons"]:
-            label = f"{name}: {found['name']}; {case['peer']}\n  {_figures(found['quality'])}"
-            if "ratio" not in found:
-                shown.add_row(escape(f"{label}: not equal, hence no times"), style="red")
+        rows.add_section()
+        for comparison in case["comparisons"]:
+            label = (
+                f"{name}: {comparison['name']}; {case['peer']}\n  {_figures(comparison['quality'])}"
+            )
+            if "ratio" not in comparison:
+                rows.add_row(escape(f"{label}: not equal, therefore no times"), style="red")
                 continue
-            ratio, times = found["ratio"], (found["ours"], found["peer"])
+            ratio, times = comparison["ratio"], (comparison["ours"], comparison["peer"])
             mark = "green" if ratio["of_medians"] >= 1 else "red"
-            shown.add_row(
+            rows.add_row(
                 escape(label),
-                *(f"{side['median_ms']:.3g}\na {found['unit']}" for side in times),
-                f"[{mark}]{ratio['of_medians']:.3g}[/{mark}]" + ("" if found["quiet"] else " *"),
+                *(f"{side['median_ms']:.3g}\na {comparison['unit']}" for side in times),
+                f"[{mark}]{ratio['of_medians']:.3g}[/{mark}]"
+                + ("" if comparison["quiet"] else " *"),
                 " to ".join(f"{quartile:.3g}" for quartile in ratio["quartiles"]),
                 f"{ratio['of_minima']:.3g}",
                 f"{ratio['of_cpu_medians']:.3g}",
-                _wanted(found),
+                _required(comparison),
             )
         if "skipped" in case:
-            shown.add_row(escape(f"{name}: skipped; {case['skipped']}"))
-    return shown
+            rows.add_row(escape(f"{name}: skipped; {case['skipped']}"))
+    return rows
 
 
-def _wanted(found: dict[str, Any]) -> str:
-    wanted, met = found["wanted"], found["met"]
-    parts = [f"{wanted['ratio']:g}x: {'yes' if met['ratio'] else 'no'}"]
-    if wanted["ms"] is not None:
-        parts.append(f"{wanted['ms']:g} ms: {'yes' if met['ms'] else 'no'}")
+def _required(comparison: dict[str, Any]) -> str:
+    required, met = comparison["wanted"], comparison["met"]
+    parts = [f"{required['ratio']:g}x: {'yes' if met['ratio'] else 'no'}"]
+    if required["ms"] is not None:
+        parts.append(f"{required['ms']:g} ms: {'yes' if met['ms'] else 'no'}")
     return "\n".join(parts)
 
 
@@ -175,9 +178,9 @@ def _caption(result: dict[str, Any]) -> str:
     load = result["load_average"]
     return (
         f"Load average {load['before'][0]:.1f} before, {load['after'][0]:.1f} after. Quartiles are of "
-        "neighbouring runs; CPU is processor time over all threads. * Others took more than "
-        f"{QUIET_CORES:g} cores meanwhile, or it is not known; libraries that wait for all their "
-        "threads suffer more than others: measure again when it is quiet."
+        "ratios of consecutive runs; CPU is processor time over all threads. * Other programs used more than "
+        f"{QUIET_CORES:g} cores, or their use is unknown. That affects libraries that wait for all their "
+        "threads most: measure again when the machine is quiet."
     )
 
 

@@ -1,4 +1,4 @@
-"""A peer as seen from here: a process of its own that runs its task once whenever it is told to."""
+"""The benchmark's side of a peer: a process that runs its task once for each request."""
 
 import json
 import os
@@ -15,24 +15,24 @@ _ROOT = Path(__file__).parents[2]
 
 
 class PeerError(Exception):
-    """The peer's process could not start or broke off; the last words of its error stream."""
+    """The peer's process could not start or ended unexpectedly; the message is the last line of its errors."""
 
 
 class Peer:
-    """A running worker; use it as a context, and the process ends with it.
+    """A running worker, as a context manager that ends the process on exit.
 
     Raises:
-        PeerError: on entering, when the worker's imports fail; later, when it breaks off.
+        PeerError: on entering, if the worker's imports fail; later, if the worker ends unexpectedly.
     """
 
     def __init__(self, python: Path, module: str) -> None:
-        """Run ``python -m module``, with as many threads as there are cores."""
+        """Start ``python -m module``, with as many threads as there are cores."""
         threads = str(cores())
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
         self._folder = tempfile.TemporaryDirectory()
         self._errors = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(
-            # Not resolved: an environment's Python is a link, and finds its packages by its own place.
+            # Not resolved: an environment's Python is a link, and finds its packages by the link's own path.
             [python.absolute(), "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -43,7 +43,7 @@ class Peer:
         )
 
     def __enter__(self) -> Self:
-        """Wait for the worker's greeting, which tells ``versions``."""
+        """Wait for the worker's first message, which holds ``versions``."""
         try:
             self.versions: dict[str, str] = self._answer()["versions"]
         except PeerError:
@@ -59,24 +59,24 @@ class Peer:
         self._folder.cleanup()
 
     def prepare(self, inputs: dict[str, np.ndarray]) -> None:
-        """Hand over the inputs and let the worker set up its task, untimed."""
+        """Send the inputs and let the worker set up its task, untimed."""
         path = Path(self._folder.name) / "inputs.npz"
         np.savez(path, **inputs)  # type: ignore[arg-type]
         self._ask(do="prepare", inputs=str(path))
         path.unlink()
 
     def run(self) -> Sample:
-        """Run the task once; the worker's own clocks tell how long it took."""
+        """Run the task once, timed by the worker's own clocks."""
         return Sample(**self._ask(do="run"))
 
     def outputs(self) -> dict[str, np.ndarray]:
-        """What the last run gave."""
+        """Return the arrays of the last run."""
         path = Path(self._folder.name) / "outputs.npz"
         self.peak_memory_mb: int = self._ask(do="save", outputs=str(path))["peak_memory_mb"]
         with np.load(path) as outputs:
-            found = dict(outputs)
+            arrays = dict(outputs)
         path.unlink()
-        return found
+        return arrays
 
     def _ask(self, **command: str) -> dict[str, Any]:
         assert self._process.stdin is not None
@@ -84,7 +84,7 @@ class Peer:
             self._process.stdin.write(json.dumps(command) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # it ended; what it said last is told below
+            pass  # The worker has ended; `_answer` raises with its last line.
         return self._answer()
 
     def _answer(self) -> dict[str, Any]:
@@ -94,5 +94,5 @@ class Peer:
             return json.loads(line)
         code = self._process.wait()
         self._errors.seek(0)
-        words = self._errors.read().strip().splitlines()
-        raise PeerError(words[-1] if words else f"it ended with status {code} and said nothing")
+        lines = self._errors.read().strip().splitlines()
+        raise PeerError(lines[-1] if lines else f"it ended with status {code} and no message")

@@ -1,17 +1,18 @@
-"""Ridge statistics of a million rows: their time beside that of their matrix products, and their memory.
+"""Time and memory of ridge statistics of a million rows, compared with their matrix products alone.
 
     python -m eval.benchmark.ridge_stream --out runs/ridge_stream
 
-Blocks of rows are summed up one after the other (`convcorr_jax.linear.ridge.statistics`), as a pass over features on
-disk would; a few blocks take turns, so that no time goes into making them. Every tenth block is also multiplied
-out alone, X'X (its part on and above the diagonal, as the statistics have it) and X'Y: ``over_products`` is the
-time of the whole pass over the time that these products take for all blocks; 1.15 is wanted at most.
-``over_full_products`` compares with X'X multiplied out in full, as without the symmetry.
+Blocks of rows are accumulated one after the other (`convcorr_jax.linear.ridge.accumulate`), as in a pass over
+features on disk. A few blocks are reused in turn, so that no time is spent on creating them. For every tenth
+block the products X'X (only the part on and above the diagonal, as in the statistics) and X'Y are computed
+alone as well. ``over_products`` is the time of the whole pass over the time of these products for all blocks;
+the goal is at most 1.15. ``over_full_products`` compares with the full product X'X, without the use of
+symmetry.
 
-All this happens in a process of its own. It notes what it takes when JAX and the blocks are there
-(``before_mb``) and the most it takes from then on (``peak_mb``) while it sums up a tenth of the blocks, before
-anything is multiplied out alone; resident memory as Linux counts it, of which 500 MB between them are wanted at
-most. A ridge is solved from the statistics at the end, with its time told apart.
+The measurement runs in a process of its own. ``before_mb`` is its resident memory, as counted by Linux, when
+JAX and the blocks are loaded. ``peak_mb`` is the maximum from then on while a tenth of the blocks are
+accumulated, before any product is computed alone. The goal is a difference of at most 500 MB. At the end a
+ridge is solved from the statistics and timed separately.
 """
 
 import json
@@ -29,7 +30,6 @@ import numpy as np
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_json
 from convcorr_jax.linear import ridge
-from convcorr_jax.linear.ridge.statistics import accumulate, empty, gram, matrix_product
 from convcorr_jax.runtime.runlog import write_run
 from convcorr_jax.runtime.script import run
 from eval.benchmark.search_memory import resident_mb
@@ -41,20 +41,20 @@ PENALTY = 1e3
 
 @dataclass(frozen=True)
 class Config:
-    """How many rows of which size."""
+    """The number and the size of the rows."""
 
     rows: int = 1_000_000
     length: int = 4096
     targets: int = 136
     block: int = 2_500
-    """Rows of a block."""
+    """Number of rows in a block."""
     out: Path = Path("runs/ridge_stream")
     data_root: Path | None = None
-    """Not needed here; accepted as by every script."""
+    """Not used here; every script accepts it."""
 
 
 def main(config: Config) -> Path:
-    """Sum up the rows and write ``result.json``; returns its path."""
+    """Accumulate the rows, write ``result.json`` and return its path."""
     started = time.perf_counter()
     if min(config.block, config.length, config.targets) < 1 or config.rows % config.block:
         raise InputError(
@@ -62,20 +62,20 @@ def main(config: Config) -> Path:
         )
     out = make_folder(config.out)
     shape = (config.rows // config.block, config.block, config.length, config.targets)
-    told = subprocess.run(
+    finished = subprocess.run(
         [sys.executable, "-m", "eval.benchmark.ridge_stream", "--pass", *map(str, shape)],
         capture_output=True,
         check=True,
         text=True,
         cwd=Path(__file__).parents[2],
     )
-    write_json(out / "result.json", json.loads(told.stdout))
+    write_json(out / "result.json", json.loads(finished.stdout))
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 
 
 def one_pass(count: int, block: int, length: int, targets: int) -> dict[str, Any]:
-    """Sum up so many blocks in this process, and say what time and memory that took."""
+    """Accumulate ``count`` blocks in this process, and return the time and memory that takes."""
     rng = np.random.default_rng(0)
     blocks = [
         (
@@ -85,22 +85,22 @@ def one_pass(count: int, block: int, length: int, targets: int) -> dict[str, Any
         for _ in range(BLOCKS)
     ]
     before = resident_mb("VmRSS")
-    # The peak is counted from here.
+    # Resets the peak of resident memory.
     Path("/proc/self/clear_refs").write_text("5")
 
-    summed, first = _seconds(accumulate, empty(length, targets), *blocks[0])
+    summed, first = _seconds(ridge.accumulate, ridge.empty(length, targets), *blocks[0])
     for number in range(count // SAMPLED_EVERY):
-        summed, _ = _seconds(accumulate, summed, *blocks[number % BLOCKS])
+        summed, _ = _seconds(ridge.accumulate, summed, *blocks[number % BLOCKS])
     peak = resident_mb("VmHWM")
 
-    half = jax.jit(lambda x, y: (gram(x), matrix_product(x.T, y)))
-    full = jax.jit(lambda x, y: (matrix_product(x.T, x), matrix_product(x.T, y)))
-    summed = empty(length, targets)
+    half = jax.jit(lambda x, y: (ridge.gram(x), ridge.matrix_product(x.T, y)))
+    full = jax.jit(lambda x, y: (ridge.matrix_product(x.T, x), ridge.matrix_product(x.T, y)))
+    summed = ridge.empty(length, targets)
     seconds, half_seconds, full_seconds = 0.0, [], []
     for function in (half, full):
         _seconds(function, *blocks[0])
     for number in range(count):
-        summed, taken = _seconds(accumulate, summed, *blocks[number % BLOCKS])
+        summed, taken = _seconds(ridge.accumulate, summed, *blocks[number % BLOCKS])
         seconds += taken
         if number % SAMPLED_EVERY == 0:
             half_seconds.append(_seconds(half, *blocks[number % BLOCKS])[1])

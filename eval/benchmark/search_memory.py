@@ -1,13 +1,13 @@
-"""Memory of a search of a million patches: how much a process of its own takes beyond the database.
+"""Memory that a search of a million patches takes beyond the database itself.
 
     python -m eval.benchmark.search_memory --out runs/search_memory
 
 The database is written to a file of random directions, as `convcorr_jax.patches.database` stores features
 (``float16``, mapped) and in single precision (``float32``, as an array on the device). A fresh process
-imports JAX, notes what it takes (``before_mb``), opens or loads the file, searches it for 729 queries and 5
-neighbours, compiling for them, and notes the most it took meanwhile (``peak_mb``): resident memory as Linux
-counts it, with the pages of the mapped file. ``beyond_database_mb`` is what the peak has beyond both; 300 MB
-are wanted at most.
+imports JAX, records its memory (``before_mb``), opens or loads the file, searches it for 5 neighbours of 729
+queries, including compilation, and records the maximum of its memory (``peak_mb``): resident memory as counted
+by Linux, with the pages of the mapped file. ``beyond_database_mb`` is the peak less ``before_mb`` and the
+database; the goal is at most 300 MB.
 """
 
 import json
@@ -36,17 +36,17 @@ KINDS: tuple[Literal["float16", "float32"], ...] = ("float16", "float32")
 
 @dataclass(frozen=True)
 class Config:
-    """How large the database is."""
+    """The size of the database."""
 
     rows: int = 1_000_000
     length: int = 384
     out: Path = Path("runs/search_memory")
     data_root: Path | None = None
-    """Not needed here; accepted as by every script."""
+    """Not used here; every script accepts it."""
 
 
 def main(config: Config) -> Path:
-    """Search once for every way to store and write ``result.json``; returns its path."""
+    """Search once for each storage type, write ``result.json`` and return its path."""
     started = time.perf_counter()
     out = make_folder(config.out)
     result: dict[str, Any] = {}
@@ -58,29 +58,29 @@ def main(config: Config) -> Path:
                 directions(rng, count, config.length).astype(kind).tofile(file)
             file.flush()
             command = [sys.executable, "-m", "eval.benchmark.search_memory", "--search", file.name]
-            told = subprocess.run(
+            finished = subprocess.run(
                 [*command, kind, str(config.length)],
                 capture_output=True,
                 check=True,
                 text=True,
                 cwd=Path(__file__).parents[2],
             )
-        result[kind] = json.loads(told.stdout)
+        result[kind] = json.loads(finished.stdout)
     write_json(out / "result.json", result)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "result.json"
 
 
 def search(path: str, kind: str, length: int) -> dict[str, Any]:
-    """Search a database on the disk, in this process, and say what memory that took."""
+    """Search a database on disk in this process, and return the time and memory that takes."""
     jax.block_until_ready(jnp.zeros(1))
     queries = directions(np.random.default_rng(1), QUERIES, length)
     before = resident_mb("VmRSS")
     database: jax.Array | np.ndarray = np.memmap(path, kind, "r").reshape(-1, length)
     if kind == "float32":
-        # On the CPU this shares the memory, as the file begins with a page.
+        # On the CPU the array shares the mapped memory, because the file is aligned to a page.
         database = jax.device_put(database)
-    # The peak is counted from here.
+    # Resets the peak of resident memory.
     Path("/proc/self/clear_refs").write_text("5")
     began = time.perf_counter()
     nearest_neighbors(queries, database, k=NEIGHBORS)
@@ -96,7 +96,7 @@ def search(path: str, kind: str, length: int) -> dict[str, Any]:
 
 
 def resident_mb(which: Literal["VmRSS", "VmHWM"]) -> float:
-    """What this process has resident, or the most it had."""
+    """Return the resident memory of this process (VmRSS) or its peak (VmHWM), in MB."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith(which)).split()[1]) / 2**10
 

@@ -1,4 +1,4 @@
-"""Timed runs: samples, what they come to, and what other programs took of the processors meanwhile."""
+"""Timed runs, their summaries, and the processor time of the whole machine."""
 
 import os
 import subprocess
@@ -12,26 +12,26 @@ import numpy as np
 
 
 class Sample(NamedTuple):
-    """Seconds of one run: on the wall, and of processor time over all threads."""
+    """Seconds of one run: wall time, and processor time over all threads."""
 
     wall: float
     cpu: float
 
 
 def cores() -> int:
-    """The processors this process may run on."""
+    """Return the number of processors that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def timed(run: Callable[[], Any]) -> tuple[Any, Sample]:
-    """Run once, wait until the arrays are there, and say how long that took."""
+    """Run once, wait until all arrays are computed, and return the result with its time."""
     wall, cpu = time.perf_counter(), time.process_time()
     result = jax.block_until_ready(run())
     return result, Sample(time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def summary(samples: Sequence[Sample], *, units: int) -> dict[str, Any]:
-    """Milliseconds a unit: median, least and quartiles of wall time, median and least of processor time."""
+    """Summarize samples in milliseconds a unit: median, minimum and quartiles of wall and processor time."""
     wall, cpu = np.array(samples).T * 1e3 / units
     return {
         "runs": len(samples),
@@ -46,7 +46,7 @@ def summary(samples: Sequence[Sample], *, units: int) -> dict[str, Any]:
 def ratio(
     ours: Sequence[Sample], peer: Sequence[Sample], *, our_units: int, peer_units: int
 ) -> dict[str, Any]:
-    """How many times as long the peer takes for a unit; the quartiles are of neighbouring runs."""
+    """Compute the peer's time for a unit over ours; the quartiles are of ratios of consecutive runs."""
     a, b = np.array(ours) / our_units, np.array(peer) / peer_units
     return {
         "of_medians": float(np.median(b[:, 0]) / np.median(a[:, 0])),
@@ -57,7 +57,7 @@ def ratio(
 
 
 def machine_busy_seconds() -> float | None:
-    """Processor seconds that all programs have used since the machine started; None where it is unknown."""
+    """Return the processor seconds of all programs since the machine started; None where that is unknown."""
     counters = Path("/proc/stat")
     if not counters.is_file():
         return None
@@ -67,7 +67,7 @@ def machine_busy_seconds() -> float | None:
 
 
 def processor() -> str:
-    """The processor's name, as far as the system tells it."""
+    """Return the processor's name; "unknown" where the system does not report it."""
     listing = Path("/proc/cpuinfo")
     lines = listing.read_text().splitlines() if listing.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -75,7 +75,7 @@ def processor() -> str:
 
 
 def commit() -> str:
-    """The commit at work, marked when files have been changed since; "unknown" outside a repository."""
+    """Return the current commit, marked if files have changed since; "unknown" outside a repository."""
     described = subprocess.run(
         ["git", "describe", "--always", "--dirty"],
         capture_output=True,

@@ -48,7 +48,7 @@ def doubling(*, factor: float = 2.0, calls: list | None = None, **inputs: np.nda
         inputs={"numbers": NUMBERS, **inputs},
         ours=ours,
         check=check,
-        wanted_ratio=1.0,
+        required_ratio=1.0,
         our_units=6,
         peer_units=6,
     )

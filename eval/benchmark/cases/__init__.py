@@ -1,1 +1,1 @@
-"""Our side of every case: inputs, our call, the measure of equal quality, and what we want to reach."""
+"""Our side of every case: the inputs, our call, the measure of quality, and the goals."""

@@ -1,9 +1,9 @@
 """Min-sum belief propagation for the paper's energy, on the paper's grid of 13 x 13 cells and 169 labels.
 
 The data costs are those of photographs and warps of them, by conv4 of AlexNet at unit length. PGMax runs its
-own damped parallel schedule, for as many iterations as its energy keeps falling.
+own damped parallel schedule, for as many iterations as reduce its energy.
 
-Quality: on the pairs that both do, our energy is no higher than PGMax's, within 1e-4.
+Quality: on the pairs that both solve, our energy is at most PGMax's, within a relative 1e-4.
 """
 
 from collections.abc import Iterator
@@ -23,14 +23,14 @@ from convcorr_jax.synthetic.warped_photographs import warped_pair
 from eval.benchmark.comparison import Arrays, Case, Comparison, Quality
 
 PAIRS = 25
-# PGMax takes seconds a pair.
+# PGMax takes seconds for each pair.
 PEER_PAIRS = 2
 SMOOTHNESS = 0.1
 TOLERANCE = 1e-4
 
 
 def energy(costs: np.ndarray, labels: np.ndarray, smoothness: float) -> float:
-    """The energy of labels ``[h, w, 2]`` (x, y) under costs ``[h, w, h, w]``, summed in double precision."""
+    """Compute the energy of labels ``[h, w, 2]`` (x, y) under costs ``[h, w, h, w]`` in double precision."""
     rows, columns = np.indices(labels.shape[:2])
     data = costs[rows, columns, labels[..., 1], labels[..., 0]].sum(dtype=np.float64)
     flow = labels - np.stack([columns, rows], axis=-1)
@@ -38,25 +38,25 @@ def energy(costs: np.ndarray, labels: np.ndarray, smoothness: float) -> float:
 
 
 def comparisons() -> Iterator[Comparison]:
-    """One batch of pairs."""
+    """Yield one batch of pairs."""
     costs = photograph_costs(PAIRS)
 
     @jax.jit
     def solve(batch):
-        # One pair after the other: it stays in the cache, and each stops when it is done.
+        # One pair after the other: a pair fits into the cache, and stops when it has converged.
         return jax.lax.map(lambda cost: min_sum(cost, smoothness=SMOOTHNESS), batch)
 
     def check(ours: Arrays, peer: Arrays) -> Quality:
-        found = [
+        energies = [
             np.mean([energy(costs[i], labels[i], SMOOTHNESS) for i in range(PEER_PAIRS)])
             for labels in (ours["labels"], peer["labels"])
         ]
         return Quality(
-            bool(found[0] <= found[1] * (1 + TOLERANCE)),
+            bool(energies[0] <= energies[1] * (1 + TOLERANCE)),
             f"mean energy no higher than the peer's, within {TOLERANCE:g}",
             {
-                "our energy": float(found[0]),
-                "peer energy": float(found[1]),
+                "our energy": float(energies[0]),
+                "peer energy": float(energies[1]),
                 "peer iterations": float(peer["iterations"]),
             },
         )
@@ -68,15 +68,15 @@ def comparisons() -> Iterator[Comparison]:
         inputs={"costs": costs[:PEER_PAIRS], "smoothness": np.array(SMOOTHNESS)},
         ours=lambda: {"labels": solve(batch).labels},
         check=check,
-        wanted_ratio=100.0,
-        wanted_ms=12.0,
+        required_ratio=100.0,
+        required_ms=12.0,
         our_units=PAIRS,
         peer_units=PEER_PAIRS,
     )
 
 
 def photograph_costs(count: int) -> np.ndarray:
-    """Data costs ``[count, 13, 13, 13, 13]`` of photographs and their warps."""
+    """Compute the data costs ``[count, 13, 13, 13, 13]`` of photographs and their warps."""
     weights = load("alexnet")
     recipe = PAPER_RECIPES["alexnet"]
     side = recipe.sizes_px[0]
@@ -89,11 +89,11 @@ def photograph_costs(count: int) -> np.ndarray:
             for record in (pair.source, pair.target)
         ]
     )
-    found = convolutional_descriptors(
+    descriptors = convolutional_descriptors(
         weights.params, [squares], network=weights.network, recipe=recipe
     )
     cost = jax.vmap(lambda source, target: data_cost(source, target, cost="distance"))
-    return np.asarray(cost(found[::2], found[1::2]))
+    return np.asarray(cost(descriptors[::2], descriptors[1::2]))
 
 
 CASE = Case("PGMax", "eval.benchmark.workers.pgmax_min_sum", comparisons)

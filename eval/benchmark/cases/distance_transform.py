@@ -1,7 +1,7 @@
 """The squared generalised distance transform of whole fields, against the paper's algorithm in numba.
 
-No Python package has it, so the peer is written here: the stack of parabolas of Felzenszwalb and
-Huttenlocher, compiled, one line after the other or the lines shared among the cores.
+No Python package has it, so the peer is implemented here: the lower envelope of parabolas of Felzenszwalb and
+Huttenlocher, compiled, on one thread or with the lines shared among the cores.
 
 Quality: the largest difference from a transform in double precision that compares all samples, relative to
 the largest value, is below 1e-5 for both.
@@ -18,14 +18,14 @@ from eval.benchmark.comparison import Arrays, Case, Comparison, Quality
 from eval.benchmark.timing import cores
 
 TOLERANCE = 1e-5
-# Fields, their side, and how many times as fast as one thread and as all threads of the peer we want to be.
+# Number of fields, their side, and the goal for the ratio to the peer, on one thread and on all threads.
 SIZES = ((256, 32, 2.0), (1, 256, 1.0))
 
 
 def comparisons() -> Iterator[Comparison]:
-    """Fields of noise, at a weight that lets samples serve their neighbours a few places around."""
+    """Yield fields of noise, at a weight at which minima come from samples a few places away."""
     rng = np.random.default_rng(0)
-    for count, side, wanted in SIZES:
+    for count, side, required_ratio in SIZES:
         fields = rng.uniform(0, 10, (count, side, side)).astype(np.float32)
         for threads in sorted({1, cores()}):
             yield Comparison(
@@ -34,7 +34,7 @@ def comparisons() -> Iterator[Comparison]:
                 inputs={"fields": fields, "threads": np.array(threads)},
                 ours=_transform(fields),
                 check=_against(_brute_force(fields)),
-                wanted_ratio=wanted,
+                required_ratio=required_ratio,
             )
 
 
@@ -59,7 +59,7 @@ def _brute_force(fields: np.ndarray) -> np.ndarray:
 def _against(truth):
     def check(ours: Arrays, peer: Arrays) -> Quality:
         errors = [
-            float(np.abs(found["values"] - truth).max() / truth.max()) for found in (ours, peer)
+            float(np.abs(arrays["values"] - truth).max() / truth.max()) for arrays in (ours, peer)
         ]
         return Quality(
             max(errors) < TOLERANCE,

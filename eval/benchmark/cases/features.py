@@ -1,4 +1,4 @@
-"""Convolutional features: the same trained filters in a network of torch modules.
+"""Convolutional features, by the same trained filters in torch modules.
 
 Quality: the largest difference, relative to the largest activation, is below 1e-4.
 """
@@ -13,7 +13,7 @@ from convcorr_jax.backbone.weights import load
 from eval.benchmark.comparison import Arrays, Case, Comparison, Quality
 
 TOLERANCE = 1e-4
-# Name of the network, of the layer up to which it runs, images in a batch, their side in pixels.
+# Network, last layer, images in a batch, their side in pixels.
 SIZES = (
     ("alexnet", "conv5", 64, 227),
     ("alexnet", "conv5", 1, 227),
@@ -32,7 +32,7 @@ def check(ours: Arrays, peer: Arrays) -> Quality:
 
 
 def comparisons() -> Iterator[Comparison]:
-    """Batches of noise; convolutions take the same time whatever the image shows."""
+    """Yield batches of noise; the time of convolutions does not depend on the values."""
     rng = np.random.default_rng(0)
     for name, layer, batch, side in SIZES:
         weights = load(name)
@@ -51,7 +51,7 @@ def comparisons() -> Iterator[Comparison]:
             inputs={"network": np.array(name), "images": np.asarray(inputs)} | filters,
             ours=_forward(weights.params, inputs, network, layer),
             check=check,
-            wanted_ratio=1.0,
+            required_ratio=1.0,
             our_units=batch,
             peer_units=batch,
         )
@@ -59,8 +59,8 @@ def comparisons() -> Iterator[Comparison]:
 
 def _forward(params, inputs, network, layer):
     def run():
-        found = activations(params, inputs, network=network, layers=(layer,))
-        return {"features": jnp.asarray(found[layer])}
+        layers = activations(params, inputs, network=network, layers=(layer,))
+        return {"features": jnp.asarray(layers[layer])}
 
     return run
 

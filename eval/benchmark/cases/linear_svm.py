@@ -1,14 +1,14 @@
 """Linear support vector machines: 8000 samples of 256 numbers, 20 classes against the rest.
 
-The classes overlap, and the vectors have unit length. Both sides regularise the bias as liblinear does (``-B
-1``), at cost 1, and have the features beforehand in the form they take: liblinear as its own list of sparse
-rows, we as an array on the device. liblinear has a thread or one a core, whichever is faster. For the squared
-hinge it is given its primal solver (``-s 2``), the only fast one there; for the hinge the dual one (``-s 3``),
-all it has. The peer stops by its own default tolerance. We stop at ours for the squared hinge, and at thirty
-times ours for the hinge, where the peer's objective is about a thousandth above the least.
+The classes overlap, and the vectors have unit length. Both sides regularize the bias as liblinear does (``-B
+1``), at cost 1, and receive the features in their own format: liblinear as its list of sparse rows, ours as an
+array on the device. liblinear uses one thread or one for each core, whichever is faster. It uses its primal
+solver (``-s 2``) for the squared hinge, its only fast one, and the dual solver (``-s 3``) for the hinge, its
+only one. The peer stops at its default tolerance. Ours stops at our default tolerance for the squared hinge,
+and at thirty times it for the hinge, where the peer's objective is about a thousandth above the minimum.
 
-Quality: the sum of the classes' objectives, computed from both sides' weights in double precision, is above
-the peer's by 1e-4 of it at most.
+Quality: the sum of the classes' objectives, computed from the weights in double precision, exceeds the peer's
+by at most 1e-4 of it.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ TOLERANCES: dict[svm.Loss, float] = {"squared_hinge": 1e-4, "hinge": 3e-3}
 
 
 def comparisons() -> Iterator[Comparison]:
-    """One a loss."""
+    """Yield one comparison for each loss."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, CLASSES, SAMPLES)
     features = rng.normal(size=(CLASSES, LENGTH))[labels]
@@ -46,7 +46,7 @@ def comparisons() -> Iterator[Comparison]:
             },
             ours=_fit(features, labels, loss),
             check=_same_objective(features, labels, loss),
-            wanted_ratio=4.0,
+            required_ratio=4.0,
         )
 
 
@@ -55,7 +55,7 @@ def _fit(features, labels, loss):
     positive = svm.one_vs_all(jnp.asarray(labels), classes=CLASSES)
 
     def run():
-        machine = svm.fit(
+        model = svm.fit(
             on_device,
             positive,
             cost=1.0,
@@ -63,7 +63,7 @@ def _fit(features, labels, loss):
             bias_scale=1.0,
             tolerance=TOLERANCES[loss],
         )
-        return {"weights": machine.weights, "bias": machine.bias}
+        return {"weights": model.weights, "bias": model.bias}
 
     return run
 
@@ -72,19 +72,19 @@ def _same_objective(features, labels, loss):
     rows = features.astype(np.float64)
     signs = np.where(labels[:, None] == np.arange(CLASSES), 1, -1)
 
-    def objective(found):
-        weights, bias = (found[name].astype(np.float64) for name in ("weights", "bias"))
+    def objective(arrays):
+        weights, bias = (arrays[name].astype(np.float64) for name in ("weights", "bias"))
         losses = np.maximum(0, 1 - signs * (rows @ weights.T + bias))
         if loss == "squared_hinge":
             losses = losses**2
         return ((weights**2).sum() + (bias**2).sum()) / 2 + losses.sum()
 
     def check(ours: Arrays, peer: Arrays) -> Quality:
-        mine, theirs = objective(ours), objective(peer)
+        our_objective, peer_objective = objective(ours), objective(peer)
         return Quality(
-            bool(mine <= (1 + MARGIN) * theirs),
+            bool(our_objective <= (1 + MARGIN) * peer_objective),
             f"an objective above the peer's by {MARGIN:g} of it at most",
-            {"our objective": mine, "the peer's": theirs},
+            {"our objective": our_objective, "the peer's": peer_objective},
         )
 
     return check

@@ -1,7 +1,7 @@
 """Exact nearest neighbours by cosine: 729 queries (a grid of 27 x 27) among 100,000 and a million vectors.
 
-The vectors have unit length, so that faiss finds by inner product what we find by cosine. Both have the
-database beforehand: faiss in its index, we as an array on the device.
+The vectors have unit length, so that faiss's inner product equals our cosine. Both receive the database in
+advance: faiss in its index, ours as an array on the device.
 
 Quality: the same indices, except where the similarities in double precision are equal within 1e-6.
 """
@@ -15,7 +15,7 @@ from convcorr_jax.retrieval import nearest_neighbors
 from eval.benchmark.comparison import Arrays, Case, Comparison, Quality
 
 QUERIES = 729
-# Rows, numbers in each, neighbours; the last is a layer of the patch database.
+# Rows, values in each, neighbours; the last is a layer of the patch database.
 SEARCHES = (
     (100_000, 256, 1),
     (100_000, 256, 5),
@@ -26,7 +26,7 @@ TIE = 1e-6
 
 
 def comparisons() -> Iterator[Comparison]:
-    """Random directions: the hardest database, for its similarities lie close together."""
+    """Yield searches of random directions, the hardest database: its similarities are close together."""
     for rows, length, k in SEARCHES:
         rng = np.random.default_rng(0)
         queries, database = (directions(rng, count, length) for count in (QUERIES, rows))
@@ -36,12 +36,12 @@ def comparisons() -> Iterator[Comparison]:
             inputs={"queries": queries, "database": database, "k": np.array(k)},
             ours=_search(queries, database, k),
             check=_same_neighbors(queries, database),
-            wanted_ratio=1.0,
+            required_ratio=1.0,
         )
 
 
 def directions(rng: np.random.Generator, count: int, length: int) -> np.ndarray:
-    """Random vectors of unit length."""
+    """Draw random vectors of unit length."""
     vectors = rng.standard_normal((count, length), dtype=np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
@@ -53,20 +53,23 @@ def _search(queries, database, k):
 
 def _same_neighbors(queries, database):
     def check(ours: Arrays, peer: Arrays) -> Quality:
-        query, place = np.nonzero(ours["indices"] != peer["indices"])
+        query, rank = np.nonzero(ours["indices"] != peer["indices"])
         similarities = [
             np.einsum(
                 "nd,nd->n",
                 queries[query].astype(np.float64),
-                database[found["indices"][query, place]].astype(np.float64),
+                database[arrays["indices"][query, rank]].astype(np.float64),
             )
-            for found in (ours, peer)
+            for arrays in (ours, peer)
         ]
-        apart = np.abs(similarities[0] - similarities[1])
+        differences = np.abs(similarities[0] - similarities[1])
         return Quality(
-            bool((apart <= TIE).all()),
+            bool((differences <= TIE).all()),
             f"the same indices, but for similarities equal within {TIE:g}",
-            {"ties": float(len(query)), "largest gap of a tie": float(apart.max(initial=0.0))},
+            {
+                "ties": float(len(query)),
+                "largest gap of a tie": float(differences.max(initial=0.0)),
+            },
         )
 
     return check

@@ -1,12 +1,13 @@
-"""The pose cascade: the same nets and parameters written down in torch modules.
+"""The pose cascade, with the same networks and parameters in torch modules.
 
-Forward are all heat-maps of a batch, those of the fine net in given windows; the gradient is that of the joint
-phase, by all parameters, without what only draws numbers: augmentation and SpatialDropout. The latter, with
-local contrast normalisation, has a comparison of its own: with what it takes to read and write as many numbers,
-torch's copy, of which both together may take three times as long.
+"Forward" computes all heat-maps of a batch, those of the fine network in fixed windows. "Gradient" is that of
+the loss of the joint phase by all parameters, without the random parts: augmentation and SpatialDropout.
+SpatialDropout with local contrast normalization is a comparison of its own: torch only copies the same array,
+and both together may take three times as long as the copy.
 
-Quality: heat-maps differ by at most 1e-4 of the highest one; the error and its gradient, by the first kernel
-and the spatial model's priors, by 1e-3. Of the copy torch then makes what we make, where no time is taken.
+Quality: heat-maps differ by at most 1e-4 of the highest value; the loss and its gradient, by the first kernel
+and by the spatial model's priors, by 1e-3. For the copy, torch computes the same result as ours outside of the
+timed run.
 """
 
 import dataclasses
@@ -31,24 +32,24 @@ from eval.benchmark.comparison import Arrays, Case, Comparison, Quality
 TOLERANCES = {"forward": 1e-4, "gradient": 1e-3, "copy": 1e-4}
 POOLINGS: tuple[Pooling, ...] = (8, 4)
 BATCH = 16
-# What is normalised and loses maps.
+# Images that are normalized and lose maps to dropout.
 IMAGES = 64
 SIDE_PX = 256
 DROPOUT = 0.5
 
 
 def check(ours: Arrays, peer: Arrays, *, tolerance: float) -> Quality:
-    """Compare what either side computes, each array by its largest value."""
-    apart = {
+    """Compare the arrays of both sides, each relative to its largest value."""
+    differences = {
         name: float(np.abs(ours[name] - peer[name]).max() / np.abs(peer[name]).max())
         for name in peer
     }
     rule = f"largest difference at most {tolerance:g} of the largest value"
-    return Quality(max(apart.values()) <= tolerance, rule, apart)
+    return Quality(max(differences.values()) <= tolerance, rule, differences)
 
 
 def comparisons() -> Iterator[Comparison]:
-    """Noise, with joints in random places."""
+    """Yield comparisons on noise, with joints at random positions."""
     for pooling in POOLINGS:
         preset = small(lsp.NAMES, lsp.LEFT_RIGHT_PAIRS, pooling=pooling)
         architecture = dataclasses.replace(preset, spatial_dropout=0.0)
@@ -68,7 +69,7 @@ def comparisons() -> Iterator[Comparison]:
                 inputs=inputs | {"task": np.array(task)},
                 ours=ours,
                 check=partial(check, tolerance=TOLERANCES[task]),
-                wanted_ratio=1.0,
+                required_ratio=1.0,
                 our_units=BATCH,
                 peer_units=BATCH,
             )
@@ -82,7 +83,7 @@ def comparisons() -> Iterator[Comparison]:
         inputs={"task": np.array("copy"), "maps": maps, "kept": np.array(kept)},
         ours=partial(_normalized_and_dropped, jnp.asarray(maps), keys),
         check=partial(check, tolerance=TOLERANCES["copy"]),
-        wanted_ratio=1 / 3,
+        required_ratio=1 / 3,
         our_units=IMAGES,
         peer_units=IMAGES,
     )
@@ -90,7 +91,7 @@ def comparisons() -> Iterator[Comparison]:
 
 def _params(key: jax.Array, architecture: Architecture) -> cascade.Params:
     params = cascade.init(key, architecture)
-    # Heat-maps begin close to zero, where differences would say nothing.
+    # Untrained heat-maps are close to zero, where differences are not informative.
     for layer in (params["coarse"]["params"]["joints"], params["fine"]["params"]["detector"]):
         layer["kernel"] *= 100
     return params
@@ -112,16 +113,16 @@ def _inputs(
     keys: jax.Array, params: cascade.Params, batch: Batch, architecture: Architecture
 ) -> dict[str, np.ndarray]:
     size = architecture.heatmap_size(architecture.input_size)
-    # As the error draws them.
+    # The same keys as in the loss.
     window_keys = jax.vmap(jax.random.split)(keys)[:, 1]
     corners = objective.training_corners(window_keys, batch.points, architecture=architecture)
     window = coords.Size(architecture.fine_window, architecture.fine_window)
-    told = dataclasses.asdict(architecture) | {
+    description = dataclasses.asdict(architecture) | {
         "pools": architecture.pools,
         "fine_strides": architecture.fine_strides,
     }
     arrays = {
-        "architecture": json.dumps(told),
+        "architecture": json.dumps(description),
         "images": batch.images,
         "corners": corners,
         "torso": gaussians(batch.torso[:, None], size, architecture.cells),
@@ -140,9 +141,9 @@ def _normalized_and_dropped(maps, keys):
 
 @partial(jax.jit, static_argnums=3)
 def _forward(params, batch, corners, architecture):
-    seen = cascade.detect(params, batch.images, batch.torso, architecture=architecture)
-    fine = cascade.refine(params, seen.maps, corners, architecture=architecture)
-    return {"heatmaps": seen.heatmaps, "selected": seen.selected, "fine": fine}
+    coarse = cascade.detect(params, batch.images, batch.torso, architecture=architecture)
+    fine = cascade.refine(params, coarse.maps, corners, architecture=architecture)
+    return {"heatmaps": coarse.heatmaps, "selected": coarse.selected, "fine": fine}
 
 
 @partial(jax.jit, static_argnums=3)

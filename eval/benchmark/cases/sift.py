@@ -1,9 +1,10 @@
 """Dense SIFT of a 256 x 256 photograph, at every fourth pixel and at every pixel.
 
-Both have 4 x 4 bins of 4 pixels and 8 orientations, no blur first, no threshold of contrast. kornia has no
-Gaussian window and narrower bins, and its centres lie half a pixel beside ours; each is compared at its own.
+Both use 4 x 4 bins of 4 pixels and 8 orientations, without smoothing or a contrast threshold. kornia has no
+Gaussian window and narrower bins, and its centres are half a pixel away from ours; each is compared at its own
+centres.
 
-Quality: the mean cosine with a slow version of the definition (tests/reference/sift.py), at centres away from
+Quality: the mean cosine with a slow reference implementation (tests/reference/sift.py), at centres away from
 the border, is at least 0.99 and no less than kornia's.
 """
 
@@ -21,17 +22,17 @@ from eval.benchmark.comparison import Arrays, Case, Comparison, Quality
 from tests.reference import sift as reference
 
 SIDE, BIN_PX = 256, 4
-# kornia's zero border; with it, its grid begins half a pixel before ours.
+# kornia's zero padding; with it, kornia's grid begins half a pixel before ours.
 PADDING_PX = 6
 LEAST_COSINE = 0.99
 CENTERS = 24
-# Further from the border than any descriptor reaches.
+# No descriptor of a centre this far from the border reaches it.
 MARGIN_PX = 24
 OPTIONS = {"radius_px": 2.0 * BIN_PX, "smoothing_sigma_px": 0.0, "contrast_threshold": 0.0}
 
 
 def comparisons() -> Iterator[Comparison]:
-    """The first photograph, in grey."""
+    """Yield two strides on the first photograph, in grey."""
     square = images.resize(photographs()[0].image, Size(SIDE, SIDE)).image
     grey = (square / 255 @ np.array(LUMA)).astype(np.float32)
     for stride in (4, 1):
@@ -46,7 +47,7 @@ def comparisons() -> Iterator[Comparison]:
             },
             ours=_describe(grey, stride),
             check=_against_definition(grey, stride),
-            wanted_ratio=5.0,
+            required_ratio=5.0,
         )
 
 
@@ -63,8 +64,8 @@ def _against_definition(grey, stride):
 
     def check(ours: Arrays, peer: Arrays) -> Quality:
         cosines = [
-            float(np.mean(np.sum(_unit(_at(found, cells)) * _true(grey, centers), axis=-1)))
-            for found, centers in (
+            float(np.mean(np.sum(_unit(_at(descriptors, cells)) * _true(grey, centers), axis=-1)))
+            for descriptors, centers in (
                 (ours["descriptors"], cells * float(stride)),
                 (peer["descriptors"], cells * float(stride) + peer_first_px),
             )

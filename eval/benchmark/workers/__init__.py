@@ -1,1 +1,1 @@
-"""The peers' side: one module a peer, run by the peers' own Python, which need not have our packages."""
+"""The peers' side: one module a peer, run by the peers' own Python, without our packages."""

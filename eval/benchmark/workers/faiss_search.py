@@ -10,7 +10,7 @@ def prepare(inputs: Arrays) -> Task:
     queries, k = inputs["queries"], int(inputs["k"])
     index = faiss.IndexFlatIP(queries.shape[1])
     index.add(inputs["database"])
-    return Task(lambda: index.search(queries, k)[1], lambda found: {"indices": found})
+    return Task(lambda: index.search(queries, k)[1], lambda indices: {"indices": indices})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""fracridge: every fraction from one decomposition a fold, then the best one for all rows."""
+"""fracridge: all fractions from one decomposition for each fold, then the best one for all rows."""
 
 import numpy as np
 from fracridge import fracridge  # pyrefly: ignore[missing-import]
@@ -7,7 +7,7 @@ from eval.benchmark.workers.serving import Arrays, Task, serve
 
 
 def prepare(inputs: Arrays) -> Task:
-    """It has no bias: rows are centred for it."""
+    """Set up the task; fracridge has no bias, so rows are centred first."""
     features, targets = inputs["features"], inputs["targets"]
     folds, fractions = inputs["folds"], inputs["fractions"]
 
@@ -29,8 +29,8 @@ def prepare(inputs: Arrays) -> Task:
         best = fractions[errors.argmin()]
         return errors.min(), fit(slice(None), np.array([best]))[0][:, 0]
 
-    def arrays(found):
-        error, weights = found
+    def arrays(result):
+        error, weights = result
         return {"error": np.array(error), "weights": weights}
 
     return Task(run, arrays)

@@ -8,7 +8,7 @@ from eval.benchmark.workers.serving import Arrays, Task, serve
 
 
 def prepare(inputs: Arrays) -> Task:
-    """NumPy is its fastest backend without a GPU; its score is minus the mean squared error."""
+    """Set up the task with NumPy, the fastest backend without a GPU; scores are negative squared errors."""
 
     def run():
         model = RidgeCV(

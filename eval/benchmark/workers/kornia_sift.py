@@ -8,7 +8,7 @@ from eval.benchmark.workers.serving import Arrays, Task, serve
 
 
 def prepare(inputs: Arrays) -> Task:
-    """Make the extractor."""
+    """Create the extractor."""
     extractor = kornia.feature.DenseSIFTDescriptor(
         spatial_bin_size=int(inputs["bin"]),
         stride=int(inputs["stride"]),
@@ -24,10 +24,10 @@ def prepare(inputs: Arrays) -> Task:
     return Task(run, _bins_first)
 
 
-def _bins_first(found) -> Arrays:
-    """Descriptors ``[height, width, 128]`` with the orientation last, where kornia has it first."""
-    height, width = found.shape[2:]
-    maps = found[0].numpy().reshape(8, 16, height, width)
+def _bins_first(output) -> Arrays:
+    """Return descriptors ``[height, width, 128]`` with the orientation last, where kornia has it first."""
+    height, width = output.shape[2:]
+    maps = output[0].numpy().reshape(8, 16, height, width)
     return {
         "descriptors": np.ascontiguousarray(maps.transpose(2, 3, 1, 0)).reshape(height, width, 128)
     }

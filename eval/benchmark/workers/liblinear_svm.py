@@ -1,4 +1,4 @@
-"""liblinear-multicore: one class against the rest, with a thread or one a core, whichever is faster."""
+"""liblinear-multicore: one class against the rest, on one thread or on all cores, whichever is faster."""
 
 import time
 
@@ -9,7 +9,7 @@ from eval.benchmark.workers.serving import Arrays, Task, serve
 
 
 def prepare(inputs: Arrays) -> Task:
-    """Write the features as liblinear's sparse rows, with a column for the bias."""
+    """Convert the features to liblinear's sparse rows, with a column for the bias."""
     features, labels = inputs["features"], inputs["labels"]
     problem = liblinear.problem(labels.astype(float).tolist(), features.astype(float).tolist(), 1)
 
@@ -17,13 +17,13 @@ def prepare(inputs: Arrays) -> Task:
         options = f"-s {inputs['solver']} -c 1 -B 1 -m {threads} -q"
         return liblinearutil.train(problem, liblinear.parameter(options))
 
-    # The dual solver's threads wait for one another, and on a busy machine lose more than they win.
-    taken = {}
+    # The dual solver's threads wait for each other, and on a busy machine one thread is faster.
+    seconds = {}
     for threads in (1, int(inputs["threads"])):
         began = time.perf_counter()
         train(threads)
-        taken[threads] = time.perf_counter() - began
-    fastest = min(taken, key=taken.__getitem__)
+        seconds[threads] = time.perf_counter() - began
+    fastest = min(seconds, key=seconds.__getitem__)
 
     def run():
         return train(fastest)
@@ -31,7 +31,7 @@ def prepare(inputs: Arrays) -> Task:
     def arrays(model):
         length, classes = features.shape[1] + 1, model.nr_class
         values = np.array(model.w[: length * classes]).reshape(length, classes)
-        # Classes come in the order in which they are met.
+        # liblinear orders classes by their first occurrence.
         values = values[:, np.argsort(model.get_labels())]
         return {"weights": values[:-1].T, "bias": values[-1]}
 

@@ -5,13 +5,13 @@ import numpy as np
 
 from eval.benchmark.workers.serving import Arrays, Task, serve
 
-# Stands for infinity, which fast arithmetic may not rely on.
+# In place of infinity, which fast-math code may not rely on.
 FAR = 1e30
 
 
 @numba.njit(fastmath=True, inline="always")
 def _line(samples, out, vertex, border, height):
-    """Transform one line; vertex, border and height are working memory for its parabolas.
+    """Transform one line; vertex, border and height are work arrays for its parabolas.
 
     ``height`` is f(p) + p^2, so that the parabolas of p and q cross at (h_q - h_p) / (2 (q - p)). In
     single precision p^2 would drown f(p) on long lines.
@@ -36,8 +36,8 @@ def _line(samples, out, vertex, border, height):
     for q in range(length):
         while border[at + 1] < q:
             at += 1
-        way = q - vertex[at]
-        out[q] = way * way + samples[vertex[at]]
+        distance = q - vertex[at]
+        out[q] = distance * distance + samples[vertex[at]]
 
 
 @numba.njit(parallel=True, fastmath=True)
@@ -69,7 +69,7 @@ def _transform(fields, rows_done, values):
 
 
 def prepare(inputs: Arrays) -> Task:
-    """Allocate what is reused from run to run."""
+    """Allocate the arrays that all runs share."""
     fields = inputs["fields"]
     rows_done, values = np.empty_like(fields), np.empty_like(fields)
     numba.set_num_threads(int(inputs["threads"]))
@@ -78,7 +78,7 @@ def prepare(inputs: Arrays) -> Task:
         _transform(fields, rows_done, values)
         return values
 
-    return Task(run, lambda found: {"values": found})
+    return Task(run, lambda result: {"values": result})
 
 
 if __name__ == "__main__":

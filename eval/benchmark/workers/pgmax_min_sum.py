@@ -10,7 +10,7 @@ import numpy as np
 
 from eval.benchmark.workers.serving import Arrays, Task, serve
 
-# PGMax 0.6.1 asks for this name, which JAX has given up.
+# PGMax 0.6.1 needs this name, which JAX has removed.
 shim = types.SimpleNamespace(get_backend=jax.extend.backend.get_backend)
 setattr(jax.lib, "xla_bridge", shim)  # noqa: B010
 
@@ -22,7 +22,7 @@ TOLERANCE = 1e-4
 
 
 def prepare(inputs: Arrays) -> Task:
-    """Build the graph; double the iterations until the first pair's energy falls no more."""
+    """Build the graph; double the iterations until the first pair's energy stops falling."""
     costs, smoothness = inputs["costs"], float(inputs["smoothness"])
     height, width = costs.shape[1:3]
     solve = _solver(height, width, smoothness)
@@ -38,11 +38,11 @@ def prepare(inputs: Arrays) -> Task:
     def run():
         return jax.block_until_ready([solve(cost, enough) for cost in flat])
 
-    jax.clear_caches()  # so that the first run shows what compilation takes
+    jax.clear_caches()  # so that the first run includes compilation
     return Task(
         run,
-        lambda found: {
-            "labels": np.stack([_cells(states, width) for states in found]),
+        lambda result: {
+            "labels": np.stack([_cells(states, width) for states in result]),
             "iterations": np.array(enough),
         },
     )
@@ -59,8 +59,8 @@ def _solver(height: int, width: int, smoothness: float):
             for row in range(height - dy)
             for column in range(width - dx)
         ]
-        apart = (x[:, None] - x[None] + dx) ** 2 + (y[:, None] - y[None] + dy) ** 2
-        potential = (-smoothness * apart).astype(np.float32)
+        squared_distance = (x[:, None] - x[None] + dx) ** 2 + (y[:, None] - y[None] + dy) ** 2
+        potential = (-smoothness * squared_distance).astype(np.float32)
         graph.add_factors(
             fgroup.PairwiseFactorGroup(variables_for_factors=edges, log_potential_matrix=potential)
         )

@@ -1,6 +1,6 @@
-"""A peer's side of the pipe: JSON lines in, JSON lines out, in the order of `eval.benchmark.peer.Peer`.
+"""The protocol of a worker: JSON lines in, JSON lines out, as `eval.benchmark.peer.Peer` sends them.
 
-A worker module says how to set up its task and calls `serve`. It imports NumPy and its peer, nothing else.
+A worker module defines how to set up its task and calls `serve`. It imports NumPy and its peer only.
 """
 
 import importlib.metadata
@@ -18,14 +18,14 @@ Arrays = Mapping[str, np.ndarray]
 
 
 class Task(NamedTuple):
-    """What is timed, and how its result becomes arrays, which is not."""
+    """The function that is timed, and one that converts its result to arrays, untimed."""
 
     run: Callable[[], Any]
     arrays: Callable[[Any], Arrays]
 
 
 def least_seconds(run: Callable[[], Any], *, repeats: int = 4) -> float:
-    """The least time of some runs: by which a worker chooses how it does its task."""
+    """Return the least time of several runs, by which a worker chooses its configuration."""
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -35,8 +35,8 @@ def least_seconds(run: Callable[[], Any], *, repeats: int = 4) -> float:
 
 
 def serve(prepare: Callable[[Arrays], Task], *, packages: Sequence[str]) -> None:
-    """Answer the commands of standard input until it is closed; ``packages`` are named with versions."""
-    # Libraries may print: standard output is theirs no longer, or their words would break the protocol.
+    """Answer the commands of standard input until it is closed, after a message with the packages' versions."""
+    # Libraries may print: their output goes to standard error, so that it does not break the protocol.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 

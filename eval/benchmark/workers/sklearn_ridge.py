@@ -8,7 +8,7 @@ from eval.benchmark.workers.serving import Arrays, Task, serve
 
 
 def prepare(inputs: Arrays) -> Task:
-    """Both score by the mean squared error; ``k`` is 0 for leave-one-out."""
+    """Set up leave-one-out if ``k`` is 0, folds otherwise; both score by the mean squared error."""
     if inputs["k"]:
         folds = PredefinedSplit(inputs["folds"])
         model = RidgeCV(inputs["penalties"], cv=folds, scoring="neg_mean_squared_error")

@@ -1,4 +1,4 @@
-"""torch: the pose cascade written down in modules, in the memory layout that is the faster."""
+"""torch: the pose cascade as modules, in the faster of two memory layouts."""
 
 import json
 from functools import partial
@@ -13,18 +13,18 @@ from tests.reference import torch_pose
 
 
 def prepare(inputs: Arrays) -> Task:
-    """Build the nets in both layouts and keep the one that is faster at the task; or only copy."""
+    """Build the networks in both layouts and choose the faster one; for "copy", only copy."""
     if str(inputs["task"]) == "copy":
         maps, kept = (torch.from_numpy(inputs[name]) for name in ("maps", "kept"))
         return Task(maps.clone, partial(_normalized_and_dropped, kept=kept))
     task = _Gradient if str(inputs["task"]) == "gradient" else _Forward
-    made = [task(inputs, layout) for layout in (torch.contiguous_format, torch.channels_last)]
-    fastest = min(made, key=lambda one: least_seconds(one.run))
+    tasks = [task(inputs, layout) for layout in (torch.contiguous_format, torch.channels_last)]
+    fastest = min(tasks, key=lambda task: least_seconds(task.run))
     return Task(fastest.run, fastest.arrays)
 
 
 class _Cascade:
-    """Parameters and inputs as torch wants them."""
+    """The networks and inputs as torch tensors."""
 
     def __init__(self, inputs: Arrays, layout: torch.memory_format) -> None:
         shape: Any = SimpleNamespace(**json.loads(str(inputs["architecture"])))
@@ -42,32 +42,32 @@ class _Cascade:
         self.corners = inputs["corners"]
 
     def maps(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Heat-maps of the coarse net, of the spatial model and of the fine net."""
+        """Compute the heat-maps of the coarse network, of the spatial model and of the fine network."""
         images = self.images.float().contiguous(memory_format=self.layout)
         levels = torch_pose.pyramid(images, self.shape.levels)
         heatmaps, shared = self.coarse(levels)
         windows = [
             torch_pose.windows(
-                one, self.corners, window_px=self.shape.fine_window, stride_px=stride
+                features, self.corners, window_px=self.shape.fine_window, stride_px=stride
             )
-            for one, stride in zip(shared, self.shape.fine_strides, strict=True)
+            for features, stride in zip(shared, self.shape.fine_strides, strict=True)
         ]
         return heatmaps, self.spatial(heatmaps, self.torso), self.fine(windows)
 
 
 class _Forward(_Cascade):
     def run(self) -> tuple[torch.Tensor, ...]:
-        """All heat-maps."""
+        """Compute all heat-maps."""
         with torch.inference_mode():
             return self.maps()
 
     @staticmethod
-    def arrays(found: tuple[torch.Tensor, ...]) -> Arrays:
-        """By name, channels last."""
+    def arrays(heatmaps: tuple[torch.Tensor, ...]) -> Arrays:
+        """Return the arrays by name, channels last."""
         names = ("heatmaps", "selected", "fine")
         return {
-            name: np.ascontiguousarray(torch_pose.channels_last(one))
-            for name, one in zip(names, found, strict=True)
+            name: np.ascontiguousarray(torch_pose.channels_last(maps))
+            for name, maps in zip(names, heatmaps, strict=True)
         }
 
 
@@ -79,12 +79,12 @@ class _Gradient(_Cascade):
         self.fine_weight = float(inputs["fine_weight"])
 
     def run(self) -> dict[str, torch.Tensor]:
-        """The error of the joint phase and its gradient."""
+        """Compute the loss of the joint phase and its gradient."""
         heatmaps, selected, fine = self.maps()
         count = self.targets.shape[0] * self.targets.shape[1]
         errors = [
-            ((found - wanted) ** 2).sum() / count
-            for found, wanted in (
+            ((predicted - target) ** 2).sum() / count
+            for predicted, target in (
                 (heatmaps, self.targets),
                 (selected, self.targets),
                 (fine, self.fine_targets),
@@ -101,13 +101,13 @@ class _Gradient(_Cascade):
         }
 
     @staticmethod
-    def arrays(found: dict[str, torch.Tensor]) -> Arrays:
-        """By name."""
-        return {name: one.numpy() for name, one in found.items()}
+    def arrays(tensors: dict[str, torch.Tensor]) -> Arrays:
+        """Return the arrays by name."""
+        return {name: tensor.numpy() for name, tensor in tensors.items()}
 
 
 def _normalized_and_dropped(copied: torch.Tensor, *, kept: torch.Tensor) -> Arrays:
-    """What ours is compared with."""
+    """Compute the arrays that ours are compared with."""
     maps = torch_pose.normalize(copied.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
     return {"maps": (maps * kept).numpy()}
 

@@ -1,4 +1,4 @@
-"""torch: the networks written down in modules, in the memory layout that is the faster."""
+"""torch: the networks as modules, in the faster of two memory layouts."""
 
 import copy
 
@@ -34,7 +34,7 @@ def prepare(inputs: Arrays) -> Task:
     fastest = min(layouts, key=lambda layout: least_seconds(lambda: forward(layout)))
     return Task(
         lambda: forward(fastest),
-        lambda found: {"features": np.ascontiguousarray(found.permute(0, 2, 3, 1).numpy())},
+        lambda output: {"features": np.ascontiguousarray(output.permute(0, 2, 3, 1).numpy())},
     )
 
 
