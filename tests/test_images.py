@@ -1,5 +1,6 @@
 """Image operations: what the image does and what the points do must be the same."""
 
+import cv2
 import numpy as np
 import pytest
 import skimage.data
@@ -143,3 +144,17 @@ def test_an_image_at_its_own_size_is_itself():
 def test_boxes_that_show_nothing_are_refused(box, sentence):
     with pytest.raises(InputError, match=sentence):
         images.crop_and_resize(np.zeros((30, 40, 3), np.uint8), coords.Box(*box), (8, 8))
+
+
+def test_sampling_agrees_with_opencv(rng: np.random.Generator):
+    image = rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    position = rng.uniform(-3, 45, (20, 25, 2))
+    expected = cv2.remap(
+        image.astype(np.float32),
+        position[..., 0].astype(np.float32),
+        position[..., 1].astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    # OpenCV rounds positions to 1/32 pixel, and no slope is steeper than 255 levels a pixel.
+    np.testing.assert_allclose(images.sample(image, position), expected, atol=255 / 32)

@@ -1,4 +1,4 @@
-"""Taking the same scene in another light with another camera: pixels change, points do not."""
+"""The same scene in another light, taken by another camera: pixels change, points do not."""
 
 from typing import NamedTuple
 
@@ -9,26 +9,35 @@ from PIL import ImageFilter
 
 from convcorr_jax.shapes import Image
 
+# The standard deviation of the sum of two uniformly distributed bytes.
+_GRAIN_SPREAD = np.sqrt(2 * (256**2 - 1) / 12)
+
 
 class Light(NamedTuple):
-    """How far light and camera may stray; each is the spread of a random draw, 0 for none."""
+    """The spread of random changes of light and camera; 0 turns a change off."""
 
     exposure: float = 0.1
-    """Log of the brightness, standard deviation."""
+    """Standard deviation of the log of the brightness."""
     tint: float = 0.06
-    """Log of each channel's own brightness, standard deviation."""
+    """Standard deviation of the log of each channel's own brightness."""
     gamma: float = 0.15
-    """Log of the exponent, standard deviation."""
+    """Standard deviation of the log of the exponent."""
     gradient: float = 0.3
-    """Change of brightness from one border to the other along a random direction, at most."""
+    """Greatest relative change of brightness from one border to the opposite one, along a random direction."""
     blur_px: float = 0.8
-    """Radius over which the lens spreads a point evenly, at most."""
+    """Greatest radius of the lens's box blur in pixels."""
     noise: float = 6.0
-    """Standard deviation of the noise in grey levels, at most."""
+    """Greatest standard deviation of the noise in grey levels."""
 
 
 def relight(image: Image, rng: np.random.Generator, light: Light) -> Image:
-    """The image ``noise + gradient * gain * blur(image) ** gamma``, each drawn from ``rng``."""
+    """Compute ``noise + gradient * gain * blur(image) ** gamma`` with random parameters.
+
+    Args:
+        image: 8-bit RGB, ``[h, w, 3]``.
+        rng: the source of all random parameters and of the noise.
+        light: the spread of each parameter.
+    """
     gain = np.exp(rng.normal(0.0, light.exposure) + rng.normal(0.0, light.tint, 3))
     gamma = np.exp(rng.normal(0.0, light.gamma))
     slope = rng.uniform(0.0, light.gradient)
@@ -52,11 +61,7 @@ def relight(image: Image, rng: np.random.Generator, light: Light) -> Image:
     return np.clip(pixels + 0.5, 0.0, 255.0).astype(np.uint8)
 
 
-# Standard deviation of the sum of two bytes.
-_GRAIN_SPREAD = np.sqrt(2 * (256**2 - 1) / 12)
-
-
 def _grain(shape: tuple[int, ...], rng: np.random.Generator) -> Float[np.ndarray, "height width 3"]:
-    """Centred triangular noise: as good as normal noise here, at a quarter of its cost."""
+    """Draw centred triangular noise, which replaces normal noise at a quarter of its cost."""
     first, second = rng.integers(0, 256, (2, *shape), dtype=np.uint8)
     return first.astype(np.float32) + second - 255

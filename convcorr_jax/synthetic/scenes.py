@@ -1,12 +1,12 @@
-"""Rendered categories: articulated figures over photographs, with everything known about them.
+"""Rendered categories: articulated figures over photographs, with exact annotations.
 
-Instance ``index`` of ``seed`` is always the same, bit for bit, whatever was rendered before it.
-Instances differ in proportions, pose, viewpoint, colours and patterns, scale, place, light and
-background, and in what stands before them. Left and right are the figure's own.
+Instance ``index`` of ``seed`` is always the same, bit for bit, whatever was rendered before it. Instances
+differ in proportions, posture, viewpoint, colours and patterns, scale, position, light, background and
+occluders. Left and right are the figure's own.
 
-A keypoint is visible when one of its own parts is the topmost within a pixel of it, so that a
-figure hides parts of itself. The box holds the figure's whole extent (of a face: without hair and
-shoulders), hidden or not, and lies inside the image, as do all keypoints.
+A keypoint is visible if one of its own parts is the topmost one within a pixel of it, so that a figure hides
+parts of itself. The box holds the figure's whole extent (of a face: without hair and shoulders), hidden or
+not. The box and all keypoints are inside the image.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float, UInt8
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.records import Record
@@ -23,51 +24,68 @@ from convcorr_jax.synthetic.rendering import car, face, painting, person, quadru
 from convcorr_jax.synthetic.rendering.solids import Figure, Landmark, Outline, outline
 
 
-class Category(NamedTuple):
-    """How to draw a figure, and what is known about every one of its kind."""
+class RenderedCategory(NamedTuple):
+    """How to draw figures of a category, and the names that all of them share."""
 
     draw: Callable[[np.random.Generator], Figure]
+    """Draws a random figure."""
     names: tuple[str, ...]
+    """Names of the keypoints, in the order of `Record.points`."""
     label_names: tuple[str, ...]
+    """Names of the parts; the label of the first one is 1."""
     box_labels: tuple[str, ...]
-    """The box is the extent of parts with these labels."""
+    """Parts whose extent is the box."""
     normalizer: tuple[str, str] | None
-    """Keypoints whose distance divides errors; None: the longer side of the box does."""
+    """Keypoints whose distance divides errors; with None, the longer side of the box divides them."""
     part_sets: Mapping[str, tuple[int, ...]] = MappingProxyType({})
-    """Keypoints of named parts."""
+    """Indices of the keypoints of named parts."""
 
 
 CATEGORIES = {
-    "person": Category(person.draw, person.NAMES, person.LABELS, person.LABELS, person.NORMALIZER),
-    "face": Category(
+    "person": RenderedCategory(
+        person.draw, person.NAMES, person.LABELS, person.LABELS, person.NORMALIZER
+    ),
+    "face": RenderedCategory(
         face.draw, face.NAMES, face.LABELS, face.BOX_LABELS, face.NORMALIZER, face.PART_SETS
     ),
-    "quadruped": Category(
+    "quadruped": RenderedCategory(
         quadruped.draw, quadruped.NAMES, quadruped.LABELS, quadruped.LABELS, None
     ),
-    "car": Category(car.draw, car.NAMES, car.LABELS, car.LABELS, None),
+    "car": RenderedCategory(car.draw, car.NAMES, car.LABELS, car.LABELS, None),
 }
-"""The rendered categories by name; their order is part of every seed, so new ones come last."""
+"""The rendered categories by name. Their order is part of every seed, so new ones come last."""
 
-# One instance in five is for testing, so that both splits go on without end.
+LEAST_SIDE_PX = 32
+"""The least height and width of a rendered image in pixels."""
+
+# One instance in five is for testing, so that neither split ends.
 _TEST_EVERY = 5
-# A figure takes up at least this share of the largest size at which it fits.
+# A figure has at least this fraction of the largest size that fits into the image.
 _LEAST_SIZE = 0.55
+# The least distance of the box from the image's border, as a fraction of the shorter side.
 _MARGIN = 0.02
 
 
 def split_of(index: int) -> str:
-    """The split, ``"train"`` or ``"test"``, of instance ``index`` of every category."""
+    """Return the split, ``"train"`` or ``"test"``, of instance ``index`` of every category."""
     return "test" if index % _TEST_EVERY == _TEST_EVERY - 1 else "train"
 
 
 def instances(
     category: str, *, split: str, count: int, seed: int = 0, size: Sequence[int] = (256, 256)
 ) -> Iterator[Record]:
-    """The first ``count`` instances of a split, rendered as they are asked for.
+    """Render the first ``count`` instances of a split, one at a time.
+
+    Args:
+        category: a name of `CATEGORIES`.
+        split: ``"train"`` or ``"test"``.
+        count: the number of instances.
+        seed: the seed of all instances; another seed gives other instances.
+        size: height and width of the images in pixels.
 
     Raises:
-        InputError: as `render`, or the split is neither "train" nor "test".
+        InputError: the split is neither "train" nor "test", the category is unknown, the seed is negative, or
+            a side is shorter than `LEAST_SIDE_PX`.
     """
     if split not in ("train", "test"):
         raise InputError(f"split {split!r} does not exist; 'train' and 'test' do")
@@ -80,7 +98,13 @@ def instances(
 
 
 def every_category(*, train: int, test: int, seed: int = 0) -> tuple[Record, ...]:
-    """So many training and test instances of every category."""
+    """Render instances of every category at 256 x 256 pixels.
+
+    Args:
+        train: the number of training instances of each category.
+        test: the number of test instances of each category.
+        seed: the seed of all instances.
+    """
     counts = {"train": train, "test": test}
     return tuple(
         record
@@ -91,7 +115,7 @@ def every_category(*, train: int, test: int, seed: int = 0) -> tuple[Record, ...
 
 
 def render(category: str, *, seed: int, index: int, size: Sequence[int] = (256, 256)) -> Record:
-    """Instance ``index`` of a category, as an image of ``size`` (height, width).
+    """Render one instance of a category.
 
     Another size with the same proportions shows the same scene.
 
@@ -99,50 +123,51 @@ def render(category: str, *, seed: int, index: int, size: Sequence[int] = (256, 
     >>> record.split, record.names[6], record.image.shape
     ('train', 'chin', (64, 64, 3))
 
+    Args:
+        category: a name of `CATEGORIES`.
+        seed: the seed, 0 or greater.
+        index: the number of the instance, 0 or greater.
+        size: height and width of the image in pixels.
+
     Raises:
-        InputError: the category is unknown, seed or index is negative, or a side is under 32.
+        InputError: the category is unknown, seed or index is negative, or a side is shorter than
+            `LEAST_SIDE_PX`.
     """
     if category not in CATEGORIES:
         raise InputError(f"category {category!r} is not rendered; {', '.join(CATEGORIES)} are")
     if seed < 0 or index < 0:
         raise InputError(f"seed {seed} and index {index} must not be negative")
     size = coords.Size(*size)
-    if min(size) < 32:
-        raise InputError(f"size {tuple(size)} is too small: at least 32 pixels a side are needed")
+    if min(size) < LEAST_SIDE_PX:
+        raise InputError(
+            f"size {tuple(size)} is too small: at least {LEAST_SIDE_PX} pixels a side are needed"
+        )
     kind = CATEGORIES[category]
     rng = np.random.default_rng([seed, list(CATEGORIES).index(category), index])
 
     figure = kind.draw(rng)
     outlines = _outlines(figure, rng)
     landmarks = [figure.landmarks[name] for name in kind.names]
-    places = np.array([figure.rotation @ landmark.position for landmark in landmarks])[:, :2]
+    positions = np.array([figure.rotation @ landmark.position for landmark in landmarks])[:, :2]
     extent = np.concatenate(
-        [places, *(part.polygon for part in outlines if part.label in kind.box_labels)]
+        [positions, *(part.polygon for part in outlines if part.label in kind.box_labels)]
     )
-    place = _draw_place(extent, size, rng)
+    to_px = _draw_placement(extent, size, rng)
     outlines += surroundings.occluders(extent, rng)
-    painted = painting.paint(surroundings.background(size, rng), outlines, place)
-    image = relight(painted.image, rng, Light())
+    painted = painting.paint(surroundings.background(size, rng), outlines, to_px)
 
-    points = coords.apply(place, places)
-    box = coords.tight_box(coords.apply(place, extent))
-    number = {None: 0} | {name: label for label, name in enumerate(kind.label_names, start=1)}
-    shown_label = np.array([0, *(number[part.label] for part in outlines)], dtype=np.uint8)
-    labels = shown_label[painted.shown]
-    visible = [
-        _faces_camera(landmark, figure.rotation)
-        and _shows(labels, point, [number[label] for label in landmark.labels])
-        for landmark, point in zip(landmarks, points, strict=True)
-    ]
+    points = coords.apply(to_px, positions)
+    box = coords.tight_box(coords.apply(to_px, extent))
+    labels = _cell_labels(painted.topmost, outlines, kind.label_names)
     return Record(
-        image=image,
+        image=relight(painted.image, rng, Light()),
         size=size,
         category=category,
         source_id=f"{category} {seed}/{index}",
         split=split_of(index),
         names=kind.names,
         points=points,
-        visible=np.array(visible),
+        visible=_visibility(landmarks, points, figure, labels, kind.label_names),
         left_right_pairs=_left_right_pairs(kind.names),
         part_sets=kind.part_sets,
         box=box,
@@ -154,17 +179,17 @@ def render(category: str, *, seed: int, index: int, size: Sequence[int] = (256, 
 
 
 def _outlines(figure: Figure, rng: np.random.Generator) -> list[Outline]:
-    """What the camera sees of a figure, far parts first, lit from somewhere above."""
+    """Project a figure's parts, far parts first, lit from a random direction above."""
     light = np.array([rng.uniform(-0.8, 0.8), -rng.uniform(0.3, 1.0), -rng.uniform(0.3, 1.0)])
     light /= np.linalg.norm(light)
-    seen = [outline(part, figure.rotation, light) for part in figure.parts]
-    return sorted((part for part in seen if part is not None), key=lambda part: -part.depth)
+    outlines = [outline(part, figure.rotation, light) for part in figure.parts]
+    return sorted((part for part in outlines if part is not None), key=lambda part: -part.depth)
 
 
-def _draw_place(
-    extent: np.ndarray, size: coords.Size, rng: np.random.Generator
+def _draw_placement(
+    extent: Float[np.ndarray, "n 2"], size: coords.Size, rng: np.random.Generator
 ) -> coords.Transform:
-    """A scale and a shift that put the extent somewhere inside the image."""
+    """Draw a scale and a shift that put the extent somewhere inside the image."""
     low, high = extent.min(axis=0), extent.max(axis=0)
     margin = _MARGIN * min(size)
     room = np.array([size.width - 1, size.height - 1]) - 2 * margin
@@ -174,14 +199,45 @@ def _draw_place(
     return coords.Transform(np.array([scale, scale]), shift)
 
 
-def _faces_camera(landmark: Landmark, rotation: np.ndarray) -> bool:
+def _cell_labels(
+    topmost: UInt8[np.ndarray, "rows columns"],
+    outlines: Sequence[Outline],
+    label_names: tuple[str, ...],
+) -> UInt8[np.ndarray, "rows columns"]:
+    """Return the label of the topmost part in every cell; 0 for the background and occluders."""
+    label_of: dict[str | None, int] = {None: 0}
+    label_of |= {name: label for label, name in enumerate(label_names, start=1)}
+    labels = np.array([0, *(label_of[part.label] for part in outlines)], dtype=np.uint8)
+    return labels[topmost]
+
+
+def _visibility(
+    landmarks: Sequence[Landmark],
+    points: Float[np.ndarray, "n 2"],
+    figure: Figure,
+    labels: UInt8[np.ndarray, "rows columns"],
+    label_names: tuple[str, ...],
+) -> Bool[np.ndarray, " n"]:
+    """Return for every landmark whether it faces the camera and one of its own parts shows near its point."""
+    return np.array(
+        [
+            _faces_camera(landmark, figure.rotation)
+            and _shows(labels, point, [label_names.index(name) + 1 for name in landmark.labels])
+            for landmark, point in zip(landmarks, points, strict=True)
+        ]
+    )
+
+
+def _faces_camera(landmark: Landmark, rotation: Float[np.ndarray, "3 3"]) -> bool:
     return landmark.normal is None or bool((rotation @ landmark.normal)[2] < 0)
 
 
-def _shows(labels: np.ndarray, point: np.ndarray, own: list[int]) -> bool:
-    """Whether a cell within a pixel of the point has one of its own labels.
+def _shows(
+    labels: UInt8[np.ndarray, "rows columns"], point: Float[np.ndarray, "2"], own: list[int]
+) -> bool:
+    """Return whether a cell within a pixel of the point has one of its own labels.
 
-    Exactly at the point would not do: landmarks on an outline lie between two labels.
+    The cell of the point itself is not enough: landmarks on an outline are between two labels.
     """
     reach = painting.SUPERSAMPLING
     column, row = np.rint((point + 0.5) * painting.SUPERSAMPLING - 0.5).astype(int)
@@ -198,7 +254,7 @@ def _left_right_pairs(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
     )
 
 
-def _normalizer(kind: Category, points: np.ndarray, box: coords.Box) -> float:
+def _normalizer(kind: RenderedCategory, points: Float[np.ndarray, "n 2"], box: coords.Box) -> float:
     if kind.normalizer is None:
         return box.longer_side
     first, second = (points[kind.names.index(name)] for name in kind.normalizer)

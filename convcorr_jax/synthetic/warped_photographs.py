@@ -1,14 +1,13 @@
-"""Warped photographs: pairs of images whose correspondence is known exactly, at every pixel.
+"""Warped photographs: pairs of images whose correspondence is known exactly at every pixel.
 
-Both images of a pair show one photograph P. The *target* is P itself. The *source* shows at pixel q
-what P shows at T(q), where T is a thin-plate spline, so
+Both images of a pair show one photograph P. The *target* is P itself. The *source* has at pixel q the colour
+of P at T(q), where T is a thin-plate spline, so
 
     flow(q) = T(q) - q
 
-is exact by construction for every source pixel, as are keypoints: q in the source, T(q) in the
-target. Nothing is inverted or interpolated but the colours. The part of P outside a blob-shaped
-foreground is replaced by another photograph in the source, and each image has its own light, blur
-and noise.
+is exact by construction for every source pixel, and so are keypoints: q in the source, T(q) in the target.
+Only the colours are interpolated, and no map is inverted. In the source, another photograph replaces P
+outside a blob-shaped foreground. Each image has its own light, blur and noise.
 """
 
 from collections.abc import Callable
@@ -29,53 +28,66 @@ from convcorr_jax.synthetic.light import Light, relight
 
 
 class WarpedPair(NamedTuple):
-    """Two records of one photograph, and where every pixel of the source lies in the target.
+    """Two records of one photograph, and the position of every source pixel in the target.
 
-    The records' keypoints correspond, and their boxes hold what both show of the foreground.
+    Keypoint k of the source corresponds to keypoint k of the target. The boxes hold the part of the
+    foreground that is in both images.
     """
 
     source: Record
+    """The warped photograph."""
     target: Record
+    """The photograph."""
     flow_px: Float[np.ndarray, "height width 2"]
-    """Displacement (x, y) from a source pixel to its place in the target; true where visible."""
+    """Displacement (x, y) in pixels from every source pixel to its position in the target, where visible."""
     visible: Bool[np.ndarray, "height width"]
-    """Whether what the source pixel shows is foreground, and so is in the target."""
+    """Whether the source pixel is foreground, so that the target shows it too."""
 
 
 class Warp(NamedTuple):
-    """How strong a warp may be; lengths in fractions of the image's sides."""
+    """The strength of a random warp; lengths are fractions of the image's sides."""
 
     rotation_degrees: float = 15.0
-    """Standard deviation of the rotation."""
+    """Standard deviation of the rotation in degrees."""
     scale: float = 0.15
     """Standard deviation of the log of the scale."""
     shift: float = 0.04
     """Standard deviation of the shift."""
     bend: float = 0.035
-    """Standard deviation of the control points' own displacements."""
+    """Standard deviation of the displacement of each control point."""
 
 
 MODERATE_WARP = Warp()
+"""The default warp."""
 
-# A 4 x 4 lattice bends a photograph in the manner that shapes within a category differ.
+# Control points along each side: a 4 x 4 lattice deforms a photograph as shapes within a category differ.
 _LATTICE = 4
-# The spline may compress an area to a fifth, not fold it.
+# The spline may compress an area to a fifth, but not fold it.
 _LEAST_AREA = 0.2
+# Factor on the displacements of the control points while the spline folds.
+_BEND_DECAY = 0.7
 _MAX_KEYPOINTS = 24
-# Corners nearer to each other than this, in fractions of the longer side, say nothing new.
+# The least distance of two corners as a fraction of the longer side; nearer ones are redundant.
 _CORNER_SPACING = 0.05
-# The foreground's edge is softened over this many pixels, as a lens would.
+# Width of the foreground's soft edge in pixels, as from a lens.
 _EDGE_PX = 1.5
+_LEAST_LONGEST_PX = 32
 
 
 def warped_pair(
     photograph_index: int, *, seed: int, longest_px: int = 256, warp: Warp = MODERATE_WARP
 ) -> WarpedPair:
-    """The pair that ``seed`` makes of one of `photographs`; the same call gives the same pair.
+    """Warp one of `photographs`; equal arguments give equal pairs.
+
+    Args:
+        photograph_index: index in `convcorr_jax.datasets.photographs.photographs`.
+        seed: the seed, 0 or greater.
+        longest_px: the longer side of both images in pixels, at least 32.
+        warp: the strength of the warp.
 
     Raises:
-        InputError: there is no such photograph, the seed is negative, ``longest_px`` is under 32,
-            or the warp moves the foreground out of the picture.
+        InputError: there is no such photograph, the seed is negative, ``longest_px`` is under 32, or the warp
+            moves the foreground out of the image.
     """
     available = photographs()
     if not 0 <= photograph_index < len(available):
@@ -84,24 +96,26 @@ def warped_pair(
         )
     if seed < 0:
         raise InputError(f"seed {seed} must not be negative")
-    if longest_px < 32:
-        raise InputError(f"longest_px is {longest_px}; at least 32 pixels are needed")
+    if longest_px < _LEAST_LONGEST_PX:
+        raise InputError(
+            f"longest_px is {longest_px}; at least {_LEAST_LONGEST_PX} pixels are needed"
+        )
     rng = np.random.default_rng([seed, photograph_index])
     photograph = available[photograph_index]
     target = images.resize_longest_side(photograph.image, longest_px).image
     size = coords.Size(*target.shape[:2])
     others = [other for other in available if other.name != photograph.name]
-    elsewhere = images.resize(others[rng.integers(len(others))].image, size).image
+    background = images.resize(others[rng.integers(len(others))].image, size).image
 
     position = draw_warp(size, rng, warp)
     foreground = _foreground(size, rng)
     opacity = foreground(position)
-    inside = sample_bilinear(target, position)
-    source = np.round(opacity[..., None] * inside + (1 - opacity[..., None]) * elsewhere)
+    warped = images.sample(target, position)
+    source = np.round(opacity[..., None] * warped + (1 - opacity[..., None]) * background)
     source = source.astype(np.uint8)
     visible = opacity >= 0.5
     if not visible.any():
-        raise InputError(f"{warp} moves the whole foreground out of the picture")
+        raise InputError(f"{warp} moves the whole foreground out of the image")
     rows, columns = _corners(source, visible)
     pixels = pixel_grid(size)
     return WarpedPair(
@@ -125,14 +139,26 @@ def warped_pair(
 
 
 def pixel_grid(size: coords.Size) -> Float[np.ndarray, "height width 2"]:
-    """The position (x, y) of every pixel's centre."""
+    """Return the position (x, y) of every pixel's centre, in double precision."""
     return coords.cell_grid(size).astype(np.float64)
 
 
 def draw_warp(
     size: coords.Size, rng: np.random.Generator, warp: Warp
 ) -> Float[np.ndarray, "height width 2"]:
-    """The position T(q) of every pixel q under a random thin-plate spline that does not fold."""
+    """Draw a random thin-plate spline T that does not fold, and evaluate it at every pixel.
+
+    A similarity moves a 4 x 4 lattice of control points, and each control point has a displacement of its
+    own. The displacements shrink until no pixel is compressed below a fifth of its area under the similarity.
+
+    Args:
+        size: height and width of the image in pixels.
+        rng: the source of all random parameters.
+        warp: the strength of the warp.
+
+    Returns:
+        T(q) for every pixel q, ``[height, width, 2]``.
+    """
     sides = np.array([size.width, size.height], dtype=np.float64)
     middle = (sides - 1) / 2
     steps = np.linspace(0.0, 1.0, _LATTICE)
@@ -148,36 +174,27 @@ def draw_warp(
         position = spline(pixels.reshape(-1, 2)).reshape(pixels.shape)
         if least_area(position) >= _LEAST_AREA * scale**2:
             return position
-        bend *= 0.7  # ends, since without bending the area is scale² everywhere
+        # The loop ends, because without displacements the area is scale² at every pixel.
+        bend *= _BEND_DECAY
 
 
 def least_area(position: Float[np.ndarray, "height width 2"]) -> float:
-    """The least signed area that a pixel takes on under the map; negative where the map folds."""
+    """Compute the least signed area of a pixel under a map; it is negative if the map folds.
+
+    Args:
+        position: the position (x, y) to which the map takes every pixel, ``[height, width, 2]``.
+    """
     down, across = np.gradient(position, axis=(0, 1))
     return float((across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]).min())
-
-
-def sample_bilinear(
-    image: Image, position: Float[np.ndarray, "rows columns 2"]
-) -> Float[np.ndarray, "rows columns 3"]:
-    """The image's colours at fractional positions (x, y); the border is repeated beyond it."""
-    rows_and_columns = np.moveaxis(position[..., ::-1], -1, 0)
-    channels = [
-        ndimage.map_coordinates(
-            image[..., channel], rows_and_columns, output=np.float64, order=1, mode="nearest"
-        )
-        for channel in range(3)
-    ]
-    return np.stack(channels, axis=-1)
 
 
 def _foreground(
     size: coords.Size, rng: np.random.Generator
 ) -> Callable[[Float[np.ndarray, "height width 2"]], Float[np.ndarray, "height width"]]:
-    """A random blob about the middle of an image, as the opacity, 0 to 1, at given positions."""
+    """Draw a blob around the middle of an image; return its opacity, 0 to 1, as a function of position."""
     sides = np.array([size.width, size.height], dtype=np.float64)
     middle = (sides - 1) / 2 + rng.uniform(-0.05, 0.05, 2) * sides
-    # Radii of about 0.4 sides leave room for the waves below to stay inside the image.
+    # With radii of about 0.4 sides, the waves of the outline stay inside the image.
     half = rng.uniform(0.36, 0.42, 2) * sides
     waves = np.arange(2, 6)
     height = rng.normal(0.0, 0.06, waves.size) / np.sqrt(waves - 1)
@@ -196,9 +213,13 @@ def _foreground(
 
 
 def _corners(image: Image, visible: np.ndarray) -> np.ndarray:
-    """Rows and columns of pixels that look like corners, well spread, best first."""
+    """Find corners of the image, at least `_CORNER_SPACING` apart, the strongest first.
+
+    Returns:
+        Their rows and columns, ``[2, n]``.
+    """
     response = corner_shi_tomasi(image.mean(axis=-1) / 255.0, sigma=1.5)
-    # The cut-out's outline has corners of its own, which the target does not show.
+    # The outline of the foreground has corners of its own, which are not in the target.
     well_inside = ndimage.binary_erosion(visible, iterations=5)
     peaks = corner_peaks(
         np.where(well_inside, response, 0.0),

@@ -10,7 +10,7 @@ def test_no_change_of_light_changes_nothing(rng: np.random.Generator):
     np.testing.assert_array_equal(relight(image, rng, EVEN), image)
 
 
-def test_noise_has_no_bias_and_at_most_its_spread():
+def test_noise_has_no_bias_and_at_most_the_given_spread():
     image = np.full((100, 100, 3), 128, np.uint8)
     spreads = []
     for seed in range(20):
@@ -32,7 +32,7 @@ def test_exposure_scales_and_gradient_tilts():
     assert np.ptp(tilted) > 10
 
 
-def test_blur_keeps_a_spot_in_its_place():
+def test_blur_does_not_move_a_spot():
     image = np.zeros((31, 31, 3), np.uint8)
     image[12, 17] = 255
     blurred = relight(image, np.random.default_rng(0), EVEN._replace(blur_px=2.0))[..., 0]

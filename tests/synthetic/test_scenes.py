@@ -13,12 +13,12 @@ SIZE = (128, 160)
 
 
 @pytest.fixture(scope="module", params=CATEGORIES)
-def some(request: pytest.FixtureRequest) -> list[Record]:
+def records(request: pytest.FixtureRequest) -> list[Record]:
     return [render(request.param, seed=1, index=index, size=SIZE) for index in range(24)]
 
 
-def test_an_instance_is_the_same_whatever_came_before(some: list[Record]):
-    first = some[7]
+def test_an_instance_is_the_same_whatever_came_before(records: list[Record]):
+    first = records[7]
     again = render(first.category, seed=1, index=7, size=SIZE)
     np.testing.assert_array_equal(load_image(again), load_image(first))
     np.testing.assert_array_equal(again.points, first.points)
@@ -33,8 +33,8 @@ def test_an_instance_is_the_same_whatever_came_before(some: list[Record]):
         assert not np.array_equal(load_image(other), load_image(first))
 
 
-def test_everything_lies_in_the_box_and_the_box_in_the_image(some: list[Record]):
-    for record in some:
+def test_keypoints_are_in_the_box_and_the_box_is_in_the_image(records: list[Record]):
+    for record in records:
         assert record.box is not None
         x0, y0, x1, y1 = record.box
         assert (record.points >= [x0, y0]).all()
@@ -45,10 +45,10 @@ def test_everything_lies_in_the_box_and_the_box_in_the_image(some: list[Record])
         assert max(x1 - x0, y1 - y0) > 0.5 * min(SIZE)
 
 
-def test_the_box_is_tight_around_what_is_drawn(some: list[Record]):
+def test_the_box_is_tight_around_what_is_drawn(records: list[Record]):
     """Only an occluder may keep the labels from reaching the box: most boxes must be tight."""
     tight = []
-    for record in some:
+    for record in records:
         assert record.label_map is not None
         assert record.box is not None
         box_labels = CATEGORIES[record.category].box_labels
@@ -56,15 +56,15 @@ def test_the_box_is_tight_around_what_is_drawn(some: list[Record]):
         rows, columns = np.nonzero(np.isin(record.label_map, labels))
         drawn = np.array([columns.min(), rows.min(), columns.max(), rows.max()])
         gap = np.array([1, 1, -1, -1]) * (drawn - np.array(record.box))
-        # Outlines are rounded to cells of half a pixel, and pixels show one of their cells.
+        # Outlines are rounded to cells of half a pixel, and a pixel has the label of one of its cells.
         assert gap.min() > -1.5
         tight.append(gap.max() < 2.5)
     # A face's skin is hidden by hair at the top.
-    assert np.mean(tight) > (0.1 if some[0].category == "face" else 0.6)
+    assert np.mean(tight) > (0.1 if records[0].category == "face" else 0.6)
 
 
 def test_visible_keypoints_show_their_own_part():
-    """The labels are spelled out here, apart from the figure's own lists."""
+    """The labels are listed here independently of the figures' own lists."""
     own = {
         "person": {
             "r_wrist": {"r_forearm", "r_hand"},
@@ -90,24 +90,26 @@ def test_visible_keypoints_show_their_own_part():
                 if record.visible[keypoint]:
                     assert shown & parts, (record.source_id, name)
                 states.add(bool(record.visible[keypoint]))
-        assert states == {True, False}, f"{category}: keypoints are sometimes hidden, sometimes not"
+        assert states == {True, False}, (
+            f"{category}: keypoints are sometimes hidden, sometimes visible"
+        )
 
 
-def test_left_right_pairs_join_the_same_place_of_both_sides(some: list[Record]):
-    record = some[0]
+def test_left_right_pairs_join_the_same_keypoint_of_both_sides(records: list[Record]):
+    record = records[0]
     sided = [name for name in record.names if name[:2] in ("l_", "r_")]
     assert len(record.left_right_pairs) * 2 == len(sided) > 0
     for left, right in record.left_right_pairs:
         assert record.names[left] == "l_" + record.names[right].removeprefix("r_")
 
 
-def test_a_face_has_its_own_right_eye_at_the_left_of_the_picture():
+def test_a_face_has_its_own_right_eye_at_the_left_of_the_image():
     for index in range(20):
         record = render("face", seed=0, index=index, size=SIZE)
         at = dict(zip(record.names, record.points, strict=True))
         towards_left_eye = at["l_eye_outer"] - at["r_eye_outer"]
         down = at["chin"] - at["nose_bridge"]
-        # x to the right and y down: turning from x to y is positive.
+        # x points right and y down, so a rotation from x to y is positive.
         assert towards_left_eye[0] * down[1] - towards_left_eye[1] * down[0] > 0
 
 
@@ -120,8 +122,8 @@ def test_people_are_seen_from_front_and_back():
     assert 0.4 < np.mean(facing) < 0.9
 
 
-def test_another_size_shows_the_same_scene(some: list[Record]):
-    record = some[3]
+def test_another_size_shows_the_same_scene(records: list[Record]):
+    record = records[3]
     large = render(record.category, seed=1, index=3, size=(2 * SIZE[0], 2 * SIZE[1]))
     assert large.label_map is not None
     assert record.label_map is not None
@@ -136,16 +138,16 @@ def test_another_size_shows_the_same_scene(some: list[Record]):
     assert np.corrcoef(*pixels)[0, 1] > 0.9
 
 
-def test_instances_differ_in_every_respect(some: list[Record]):
-    boxes = np.array([record.box for record in some])
+def test_instances_differ_in_every_respect(records: list[Record]):
+    boxes = np.array([record.box for record in records])
     assert np.std(boxes[:, 2] - boxes[:, 0]) > 0.08 * SIZE[0]  # scale
     assert np.std(boxes[:, 0]) > 0.08 * SIZE[1]  # place
-    images = np.stack([load_image(record) for record in some]).reshape(len(some), -1, 3)
+    images = np.stack([load_image(record) for record in records]).reshape(len(records), -1, 3)
     assert images.mean(axis=1).std(axis=0).min() > 15  # light and background
-    assert np.stack([r.visible for r in some]).std(axis=0).max() > 0  # what is hidden
+    assert np.stack([r.visible for r in records]).std(axis=0).max() > 0  # what is hidden
 
 
-def test_splits_are_disjoint_and_taken_in_order():
+def test_splits_are_disjoint_and_in_order():
     indices = np.arange(100)
     test = [index for index in indices if split_of(int(index)) == "test"]
     assert len(test) == 20
@@ -159,7 +161,7 @@ def test_splits_are_disjoint_and_taken_in_order():
 
 
 def pck(predicted: np.ndarray, truth: np.ndarray, boxes: np.ndarray, visible: np.ndarray) -> float:
-    """Share of visible points within a tenth of the box's longer side; points in its own frame."""
+    """Compute the fraction of visible points within a tenth of the box's longer side, from relative points."""
     sides = boxes[:, 2:] - boxes[:, :2]
     error = np.linalg.norm((predicted - truth) * sides[:, None], axis=-1)
     return float((error <= 0.1 * sides.max(axis=1)[:, None])[visible].mean())
@@ -167,14 +169,14 @@ def pck(predicted: np.ndarray, truth: np.ndarray, boxes: np.ndarray, visible: np
 
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_copying_keypoints_does_badly(category: str):
-    """The rendered categories must not be solved by looking at the box alone."""
+    """The box alone must not be enough to predict the keypoints of rendered categories."""
 
     def in_boxes(split: str, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        found = list(instances(category, split=split, count=count, size=(64, 64)))
-        boxes = np.array([record.box for record in found])
-        points = np.stack([record.points for record in found])
+        in_split = list(instances(category, split=split, count=count, size=(64, 64)))
+        boxes = np.array([record.box for record in in_split])
+        points = np.stack([record.points for record in in_split])
         relative = (points - boxes[:, None, :2]) / (boxes[:, 2:] - boxes[:, :2])[:, None]
-        return relative, boxes, np.stack([record.visible for record in found])
+        return relative, boxes, np.stack([record.visible for record in in_split])
 
     train, _, _ = in_boxes("train", 40)
     test, boxes, visible = in_boxes("test", 40)
@@ -192,7 +194,7 @@ def test_copying_keypoints_does_badly(category: str):
         ("car", {"size": (31, 100)}, "at least 32"),
     ],
 )
-def test_what_cannot_be_rendered_is_refused(category: str, options: Any, sentence: str):
+def test_invalid_requests_are_refused(category: str, options: Any, sentence: str):
     arguments: dict[str, Any] = {"seed": 0, "index": 0, **options}
     with pytest.raises(InputError, match=sentence):
         render(category, **arguments)
@@ -203,18 +205,20 @@ def test_an_unknown_split_is_refused():
         next(instances("car", split="validation", count=1))
 
 
-def test_every_landmark_and_label_of_a_category_is_drawn(some: list[Record]):
-    category = CATEGORIES[some[0].category]
+def test_every_landmark_and_label_of_a_category_is_drawn(records: list[Record]):
+    category = CATEGORIES[records[0].category]
     for seed in range(10):
         figure = category.draw(np.random.default_rng(seed))
         assert set(figure.landmarks) == set(category.names)
         assert {part.label for part in figure.parts} <= set(category.label_names)
-    assert synthetic.CATEGORIES[some[0].category] is category
-    shown = {label for record in some for label in np.unique(np.array(record.label_map)).tolist()}
+    assert synthetic.CATEGORIES[records[0].category] is category
+    shown = {
+        label for record in records for label in np.unique(np.array(record.label_map)).tolist()
+    }
     assert shown == set(range(len(category.label_names) + 1))
 
 
-def test_a_faces_attributes_say_how_its_head_is_held():
+def test_attributes_of_a_face_describe_the_orientation_of_its_head():
     faces = [render("face", seed=1, index=index, size=SIZE) for index in range(24)]
     names = faces[0].names
     left, right, nose = (

@@ -17,7 +17,6 @@ from convcorr_jax.synthetic.warped_photographs import (
     draw_warp,
     least_area,
     pixel_grid,
-    sample_bilinear,
     warped_pair,
 )
 
@@ -44,7 +43,7 @@ def thin_plate_spline(knots: np.ndarray, values: np.ndarray, at: np.ndarray) -> 
 
 
 def test_the_warp_is_the_thin_plate_spline_through_its_lattice():
-    # The sides are 3 k + 1, so that the 4 x 4 lattice falls on pixels and can be read off the map.
+    # The sides are 3 k + 1, so that the 4 x 4 lattice is on pixels and can be read from the map.
     size = coords.Size(61, 91)
     position = draw_warp(size, np.random.default_rng(8), MODERATE_WARP)
     pixels = pixel_grid(size)
@@ -70,39 +69,25 @@ def test_least_area_is_the_determinant_and_negative_for_a_mirror():
     assert least_area(pixels * [-1.0, 1.0]) == pytest.approx(-1)
 
 
-def test_sampling_agrees_with_opencv(rng: np.random.Generator):
-    image = rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)
-    position = rng.uniform(-3, 45, (20, 25, 2))
-    expected = cv2.remap(
-        image.astype(np.float32),
-        position[..., 0].astype(np.float32),
-        position[..., 1].astype(np.float32),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    # OpenCV rounds positions to 1/32 pixel, and no slope is steeper than 255 levels a pixel.
-    np.testing.assert_allclose(sample_bilinear(image, position), expected, atol=255 / 32)
-
-
-def test_one_bright_pixel_lands_where_the_flow_says(monkeypatch: pytest.MonkeyPatch):
+def test_one_bright_pixel_moves_by_the_flow(monkeypatch: pytest.MonkeyPatch):
     bright = np.zeros((90, 120, 3), np.uint8)
     bright[50, 70] = 255
     black = np.zeros_like(bright)
-    one = photographs.Photograph("bright", bright, "")
-    other = photographs.Photograph("black", black, "")
-    monkeypatch.setattr(warped_photographs, "photographs", lambda: (one, other))
+    with_pixel = photographs.Photograph("bright", bright, "")
+    without = photographs.Photograph("black", black, "")
+    monkeypatch.setattr(warped_photographs, "photographs", lambda: (with_pixel, without))
     monkeypatch.setattr(warped_photographs, "relight", lambda image, rng, light: image)
     for seed in range(5):
         pair = warped_pair(0, seed=seed, longest_px=120, warp=Warp(shift=0.01))
         source = load_image(pair.source)[..., 0].astype(float)
-        # Where the source shows the pixel, bilinear weights are known from the flow alone.
+        # The bilinear weights of the pixel in the source follow from the flow alone.
         distance = np.abs(pixel_grid(pair.source.size) + pair.flow_px - [70, 50])
         expected = 255 * np.clip(1 - distance, 0, 1).prod(axis=-1)
         assert expected.max() > 60
         np.testing.assert_allclose(source, expected, atol=0.51)  # rounding to grey levels
 
 
-def test_a_pair_is_the_same_however_often_it_is_asked_for(pairs: list[WarpedPair]):
+def test_a_pair_is_the_same_in_every_call(pairs: list[WarpedPair]):
     again = warped_pair(2, seed=4, longest_px=128)
     for name in ("flow_px", "visible"):
         np.testing.assert_array_equal(getattr(again, name), getattr(pairs[2], name))
@@ -113,7 +98,7 @@ def test_a_pair_is_the_same_however_often_it_is_asked_for(pairs: list[WarpedPair
     assert not np.array_equal(other.flow_px, pairs[2].flow_px)
 
 
-def test_keypoints_follow_the_flow_and_lie_in_the_boxes(pairs: list[WarpedPair]):
+def test_keypoints_follow_the_flow_and_are_in_the_boxes(pairs: list[WarpedPair]):
     for pair in pairs:
         columns, rows = pair.source.points.astype(int).T
         np.testing.assert_array_equal(
@@ -140,7 +125,7 @@ def test_the_target_warped_back_by_the_flow_looks_like_the_source(pairs: list[Wa
         source = load_image(pair.source).mean(axis=-1)
         matched = np.corrcoef(source[pair.visible], back.mean(axis=-1)[pair.visible])[0, 1]
         assert matched > 0.85, pair.source.source_id
-        # The background was changed, so that there the pictures disagree.
+        # The background was replaced, so the images differ in it.
         hidden = ~pair.visible
         assert np.corrcoef(source[hidden], back.mean(axis=-1)[hidden])[0, 1] < 0.7
 
@@ -152,10 +137,10 @@ def test_the_target_warped_back_by_the_flow_looks_like_the_source(pairs: list[Wa
         (1000, {}, "photograph 1000 does not exist"),
         (0, {"seed": -1}, "seed"),
         (0, {"longest_px": 31}, "32"),
-        (0, {"longest_px": 64, "warp": Warp(shift=100.0)}, "out of the picture"),
+        (0, {"longest_px": 64, "warp": Warp(shift=100.0)}, "out of the image"),
     ],
 )
-def test_what_cannot_be_made_is_refused(index: int, options: Any, sentence: str):
+def test_invalid_requests_are_refused(index: int, options: Any, sentence: str):
     arguments: dict[str, Any] = {"seed": 0, **options}
     with pytest.raises(InputError, match=sentence):
         warped_pair(index, **arguments)

@@ -1,5 +1,6 @@
-"""How rendered categories are made.
+"""The renderer of articulated figures.
 
-Figures in space (`person`, `face`, `quadruped`, `car`) are built of `solids`, coloured from
-`palette` and `textures`, painted by `painting`, and stand among `surroundings`.
+Figures in space (`person`, `face`, `quadruped`, `car`) consist of `solids` with colours from `palette` and
+patterns from `textures`. `painting` paints them over the photographs and behind the occluders of
+`surroundings`.
 """

@@ -1,4 +1,4 @@
-"""A car: one profile, drawn out to its width, with wheels, windows and lights.
+"""A car: one profile, extruded to the car's width, with wheels, windows and lights.
 
 Left and right are the driver's. One unit is about half the car's length.
 """
@@ -29,9 +29,9 @@ _TURNS = np.linspace(0, 2 * np.pi, 24, endpoint=False)
 
 
 def draw(rng: np.random.Generator) -> Figure:
-    """A car of random make and paint, seen from slightly above and any side."""
+    """Draw a car of random shape and paint, seen from slightly above and from any side."""
     yaw = rng.uniform(0, 360)
-    if abs(np.cos(np.radians(yaw))) > 0.92:  # straight from front or back there is little to see
+    if abs(np.cos(np.radians(yaw))) > 0.92:  # few parts are visible exactly from front or back
         yaw += 45
     figure = Figure(
         rotation=rotation("z", rng.normal(0, 8))
@@ -53,7 +53,7 @@ def draw(rng: np.random.Generator) -> Figure:
 
 
 def _draw_profile(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Corners (z, y) of the silhouette, clockwise seen from the left; y is 0 on the road."""
+    """Draw the corners (z, y) of the silhouette, clockwise seen from the left; y is 0 on the road."""
     belt, roof = -rng.uniform(0.50, 0.60), -rng.uniform(0.75, 1.05)
     hood, boot = rng.uniform(0.30, 0.62), rng.choice([0.02, rng.uniform(0.15, 0.45)])
     windshield, rear_window = rng.uniform(0.12, 0.32), rng.uniform(0.03, 0.3)
@@ -73,6 +73,7 @@ def _draw_profile(rng: np.random.Generator) -> dict[str, np.ndarray]:
 
 
 def _draw_body(rng: np.random.Generator) -> Paint:
+    """Draw the paint of the body: usually one colour, else a pattern."""
     color = palette.any_color(rng)
     if rng.uniform() < 0.55:
         return Paint(color, palette.darker(color, 0.8), Pattern.BLOTCHES, 2.0)
@@ -80,6 +81,7 @@ def _draw_body(rng: np.random.Generator) -> Paint:
 
 
 def _in_space(corner: np.ndarray, x: float) -> Vector:
+    """Return the position of a corner (z, y) of the profile at x."""
     return vector(x, corner[1], corner[0])
 
 
@@ -97,14 +99,14 @@ def _add_body(
         normal = _in_space(outwards, 0.0)
         edges = ((start, -width), (start, width), (stop, width), (stop, -width))
         quad = np.array([_in_space(corner, x) for corner, x in edges])
-        figure.sheet("body", quad, body, normal)
+        figure.sheet("body", quad, body, normal=normal)
         if name in ("cowl", "roof_rear"):
             center = quad.mean(axis=0)
             pane = center + 0.86 * (quad - center)
-            figure.sheet("window", pane, glass, normal, 0.02, center)
+            figure.sheet("window", pane, glass, normal=normal, nearer=0.02, attached_to=center)
     for x, normal in ((width, _LEFT), (-width, _RIGHT)):
         side = np.array([_in_space(corner, x) for corner in corners])
-        figure.sheet("body", side, body, normal, 0.01)
+        figure.sheet("body", side, body, normal=normal, nearer=0.01)
         door = side.mean(axis=0)
         cabin = np.array([profile[name] for name in ("cowl", "roof_front", "roof_rear", "shelf")])
         center = cabin.mean(axis=0)
@@ -116,10 +118,12 @@ def _add_body(
             [post[1] + gap, post[0] + gap, cabin[2], cabin[3]],
         ):
             panes = np.array([_in_space(corner, x) for corner in window])
-            figure.sheet("window", panes, glass, normal, 0.03, door)
+            figure.sheet("window", panes, glass, normal=normal, nearer=0.03, attached_to=door)
         handle = _in_space(post[1] + np.array([0.06, 0.08]), x)
         bar = handle + np.array([[0, 0, 0], [0, 0, 0.12], [0, 0.03, 0.12], [0, 0.03, 0]])
-        figure.sheet("body", bar, palette.plain(palette.BLACK), normal, 0.03, door)
+        figure.sheet(
+            "body", bar, palette.plain(palette.BLACK), normal=normal, nearer=0.03, attached_to=door
+        )
     for side, sign in (("l", 1.0), ("r", -1.0)):
         for name, corner, back in (
             ("front_roof", "roof_front", -0.5),
@@ -139,16 +143,27 @@ def _add_wheels(
     for side, x, normal in (("l", width, _LEFT), ("r", -width, _RIGHT)):
         hub = vector(1.03 * x, -radius, z)
         door = vector(1.03 * x, -0.4, 0.0)
-        figure.sheet("wheel", hub + radius * circle, tyre, normal, 0.05, door)
+        figure.sheet(
+            "wheel", hub + radius * circle, tyre, normal=normal, nearer=0.05, attached_to=door
+        )
         inner = hub - 0.25 * x * vector(1, 0, 0) + radius * circle
         figure.sheet("wheel", inner, tyre, nearer=-1.0)
-        figure.sheet("wheel", hub + 0.66 * radius * circle, rim, normal, 0.06, door)
+        figure.sheet(
+            "wheel", hub + 0.66 * radius * circle, rim, normal=normal, nearer=0.06, attached_to=door
+        )
         for turn in np.arange(spokes) * (2 * np.pi / spokes):
             turns = turn + np.array([0.0, -0.8, 0.8]) / spokes
             reach = radius * np.array([0.2, 0.6, 0.6])
             gap = np.stack([np.zeros(3), reach * np.sin(turns), reach * np.cos(turns)], axis=-1)
-            figure.sheet("wheel", hub + gap, dark, normal, 0.07, door)
-        figure.sheet("wheel", hub + 0.14 * radius * circle, dark, normal, 0.08, door)
+            figure.sheet("wheel", hub + gap, dark, normal=normal, nearer=0.07, attached_to=door)
+        figure.sheet(
+            "wheel",
+            hub + 0.14 * radius * circle,
+            dark,
+            normal=normal,
+            nearer=0.08,
+            attached_to=door,
+        )
         figure.landmarks[f"{side}_{end}_wheel"] = Landmark(hub, ("wheel",), normal)
 
 
@@ -166,7 +181,9 @@ def _add_lights(figure: Figure, profile: dict[str, np.ndarray], width: float) ->
         end = vector(0.0, y, z)
         for side, sign in (("l", 1), ("r", -1)):
             center = end + vector(sign * (width - 0.09), 0.0, 0.0)
-            figure.sheet("light", center + 0.08 * square, paint, normal, 0.03, end)
+            figure.sheet(
+                "light", center + 0.08 * square, paint, normal=normal, nearer=0.03, attached_to=end
+            )
             figure.landmarks[f"{side}_{name}"] = Landmark(center, ("light",), normal)
         grille = end + vector(0.5 * width, 0.05, 0) * square
-        figure.sheet("body", grille, dark, normal, 0.03, end)
+        figure.sheet("body", grille, dark, normal=normal, nearer=0.03, attached_to=end)

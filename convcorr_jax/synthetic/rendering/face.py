@@ -1,7 +1,7 @@
-"""A face with hair, neck and shoulders, from a grin to a frown, turned up to half aside.
+"""A face with hair, neck and shoulders, of varying expression, turned by up to 48 degrees.
 
-Left and right are the person's own, so that the right eye is at the left of the picture. One unit
-is about the half width of a head.
+Left and right are the person's own, so that the right eye is at the left of the image. One unit is about half
+the width of a head.
 """
 
 from collections.abc import Sequence
@@ -44,14 +44,14 @@ PART_SETS = {
 }
 LABELS = ("skin", "brow", "eye", "nose", "mouth", "hair", "neck", "shirt")
 BOX_LABELS = ("skin", "brow", "eye", "nose", "mouth")
-"""Hair and shoulders are left out of a face's box."""
+"""Parts whose extent is the box; hair and shoulders are left out."""
 NORMALIZER = ("l_eye_outer", "r_eye_outer")
 """The distance of the outer eye corners, by which 300-W divides errors."""
 
-# What hides what is settled by hand: features come after the head and its hair (`nearer` from 0.5),
-# details of a feature after the feature, neck, shoulders and the hair at the back before all.
+# The order of painting is set by hand through `nearer`: neck, shoulders and the hair at the back come first,
+# then the head and its hair, then features (from 0.5), each followed by its details.
 
-# Features lie on this ellipsoid (half axes x, y, z), a little before the head's own surface.
+# Features are on this ellipsoid (half axes x, y, z), slightly in front of the head's own surface.
 _CENTER_Y, _AXES = -0.05, vector(0.86, 1.22, 0.76)
 
 
@@ -88,10 +88,11 @@ class _Looks(NamedTuple):
 
 
 def draw(rng: np.random.Generator) -> Figure:
-    """A face of random shape, expression, colours and hair, turned at random.
+    """Draw a face of random shape, expression, colours, hair and orientation.
 
-    Its attributes: glasses and beard are 1 with, 2 without, as MTFL counts; ``turn_degrees`` is positive where
-    the nose points to the picture's left, ``tilt_degrees`` where the head is turned clockwise in the picture.
+    Its attributes are ``glasses`` and ``beard``, 1 with and 2 without as in MTFL, ``turn_degrees``, which is
+    positive if the nose points to the left of the image, and ``tilt_degrees``, which is positive if the head
+    is turned clockwise in the image.
     """
     yaw, pitch, roll = rng.uniform(-48, 48), rng.normal(0, 13), rng.normal(0, 24)
     head = rotation("z", roll) @ rotation("x", pitch) @ rotation("y", yaw)
@@ -157,21 +158,21 @@ def _draw_looks(rng: np.random.Generator) -> _Looks:
 
 
 def _normal(x: float, y: float) -> Vector:
-    """The direction straight out of the face at (x, y)."""
-    place = vector(x, y - _CENTER_Y, _surface(x, y)[2])
-    return place / _AXES**2
+    """Return a vector along the outward normal of the face at (x, y)."""
+    position = vector(x, y - _CENTER_Y, _surface(x, y)[2])
+    return position / _AXES**2
 
 
 def _surface(x: float, y: float, raised: float = 0.0) -> Vector:
-    """The place on the front of the face at (x, y), moved out by ``raised``."""
+    """Return the position on the front of the face at (x, y), moved out by ``raised``."""
     return _on_face([(x, y)], raised)[0]
 
 
 def _on_face(outline: Sequence[tuple[float, float]], raised: float = 0.0) -> np.ndarray:
-    """Places on the front of the face, moved out by ``raised``."""
+    """Return positions on the front of the face, moved out by ``raised``."""
     flat = np.array(outline)
     inside = 1 - (((flat - [0, _CENTER_Y]) / _AXES[:2]) ** 2).sum(axis=1)
-    # Beyond its rim the ellipsoid goes on steeply, so that an outline may overhang a little.
+    # Beyond its rim the ellipsoid continues steeply, so that an outline may overhang a little.
     front = -_AXES[2] * np.sqrt(np.maximum(inside, 0.03)) - raised
     return np.column_stack([flat, front])
 
@@ -185,7 +186,7 @@ def _add_bust(figure: Figure, looks: _Looks) -> None:
 
 
 def _add_head(figure: Figure, shape: _Shape, looks: _Looks) -> None:
-    """The skull, the jaw line as landmarks, and the ears."""
+    """Add the skull, the ears, and the landmarks of the jaw line."""
     jaw = (
         (shape.width, 0.05, 0.12),
         (0.5 * (shape.width + shape.jaw) + 0.05, 0.48, 0.0),
@@ -193,15 +194,15 @@ def _add_head(figure: Figure, shape: _Shape, looks: _Looks) -> None:
     )
     chin = vector(0.0, shape.chin, -0.42)
     centers, radii = [vector(0, -0.5, 0.25), vector(0, -0.4, -0.02)], [0.74, 0.68]
-    bone = 0.18  # the jaw's balls lie this far inside the line that they round off
+    bone = 0.18  # radius of the jaw's balls, and distance of their centres from the jaw line
     for side, sign in _SIDES:
         for step, (x, y, z) in enumerate(jaw):
-            place = vector(sign * x, y, z)
-            inwards = vector(0.0, 0.1, 0.1) - place
+            position = vector(sign * x, y, z)
+            inwards = vector(0.0, 0.1, 0.1) - position
             inwards /= np.linalg.norm(inwards)
-            centers.append(place + bone * inwards)
+            centers.append(position + bone * inwards)
             radii.append(bone)
-            figure.landmarks[f"{side}_jaw_{step}"] = Landmark(place, ("skin",), -inwards)
+            figure.landmarks[f"{side}_jaw_{step}"] = Landmark(position, ("skin",), -inwards)
         ear = vector(sign * (shape.width + 0.02), 0.02, 0.2)
         figure.hull("skin", [ear, ear + vector(0, 0.2, 0)], [0.15, 0.1], looks.skin)
     centers += [chin + vector(0.06, -0.15, 0.05), chin + vector(-0.06, -0.15, 0.05)]
@@ -235,7 +236,7 @@ def _add_eye(figure: Figure, shape: _Shape, looks: _Looks, side: str, sign: floa
     x, y, width, height = shape.eye_x, shape.eye_y, shape.eye_width, shape.eye_open
 
     def lid(where: Number, up: Number) -> tuple[float, float]:
-        """A place on the lid, from the inner (-1) to the outer corner (1)."""
+        """Return a position on the lid, from the inner (-1) to the outer corner (1)."""
         return sign * (x + where * width), y - 0.02 * where + up * height * (1 - where**2)
 
     steps = np.linspace(-1, 1, 7)
@@ -252,22 +253,22 @@ def _add_eye(figure: Figure, shape: _Shape, looks: _Looks, side: str, sign: floa
         ring = []
         for turn in np.linspace(0, 2 * np.pi, 12, endpoint=False):
             where = max(-0.98, min(0.98, pupil_at + radius / width * np.cos(turn)))
-            # The lids cover what reaches beyond them.
+            # The lids hide the part of the iris beyond them.
             reach = height * (1 - where**2)
             across, level = lid(where, 0.0)
             ring.append((across, level + max(-reach, min(0.8 * reach, radius * np.sin(turn)))))
         figure.sheet("eye", _on_face(ring), paint, nearer=nearer)
     lash = [lid(s, -1.0) for s in steps] + [(px, py - 0.035) for px, py in upper[::-1]]
     figure.sheet("eye", _on_face(lash), palette.plain(palette.BLACK), nearer=0.57)
-    places = {
+    positions = {
         "eye_inner": lid(-1, 0.0),
         "eye_outer": lid(1, 0.0),
         "eye_top": lid(0, -1.0),
         "eye_bottom": lid(0, 0.8),
         "pupil": lid(pupil_at, 0.0),
     }
-    for name, place in places.items():
-        landmark = Landmark(_surface(*place), ("eye",), _normal(*place))
+    for name, position in positions.items():
+        landmark = Landmark(_surface(*position), ("eye",), _normal(*position))
         figure.landmarks[f"{side}_{name}"] = landmark
 
 
@@ -282,8 +283,8 @@ def _add_brow(figure: Figure, shape: _Shape, looks: _Looks, side: str, sign: flo
     thick = 0.045
     band = [(ix, iy - thick), (mx, my - thick), (ox, oy), (mx, my + thick), (ix, iy + thick)]
     figure.sheet("brow", _on_face(band, 0.02), looks.brow, nearer=0.55)
-    for name, place in spine.items():
-        landmark = Landmark(_surface(*place, 0.02), ("brow",), _normal(*place))
+    for name, position in spine.items():
+        landmark = Landmark(_surface(*position, 0.02), ("brow",), _normal(*position))
         figure.landmarks[f"{side}_brow_{name}"] = landmark
 
 
@@ -338,7 +339,7 @@ def _add_mouth(figure: Figure, shape: _Shape, looks: _Looks) -> None:
     full = 0.075
 
     def lip(where: Number, down: Number) -> tuple[float, float]:
-        """A place along the mouth, from the right (-1) to the left corner (1)."""
+        """Return a position along the mouth, from the right (-1) to the left corner (1)."""
         return where * width, y - shape.smile * where**2 + down * (1 - where**2)
 
     steps = np.linspace(-1, 1, 9)
@@ -351,7 +352,7 @@ def _add_mouth(figure: Figure, shape: _Shape, looks: _Looks) -> None:
     if gap > 0.04:
         teeth = [*curves["upper"], *[lip(s, 0.4 * gap) for s in steps[::-1]]]
         figure.sheet("mouth", _on_face(teeth, 0.03), palette.plain(palette.WHITE), nearer=0.64)
-    places = {
+    positions = {
         "l_mouth_corner": lip(1, 0),
         "r_mouth_corner": lip(-1, 0),
         "upper_lip_top": lip(0, edges["top"]),
@@ -359,5 +360,5 @@ def _add_mouth(figure: Figure, shape: _Shape, looks: _Looks) -> None:
         "lower_lip_top": lip(0, edges["lower"]),
         "lower_lip_bottom": lip(0, edges["bottom"]),
     }
-    for name, place in places.items():
-        figure.landmarks[name] = Landmark(_surface(*place, 0.03), ("mouth",), _normal(*place))
+    for name, position in positions.items():
+        figure.landmarks[name] = Landmark(_surface(*position, 0.03), ("mouth",), _normal(*position))

@@ -1,14 +1,14 @@
-"""Painting a figure: outlines into a buffer of part numbers, then the colour of every covered cell.
+"""Painting of a figure: outlines into a buffer of part numbers, then the colour of every covered cell.
 
-The buffer has `SUPERSAMPLING` cells a pixel and side. Far parts are painted first, so a cell ends
-up with the part that is nearest; what shows there gives the label map and the visibility of
-landmarks.
+The buffer has `SUPERSAMPLING` x `SUPERSAMPLING` cells a pixel. Far parts are painted first, so that the
+number of the nearest part stays in a cell. The numbers give the label map and the visibility of landmarks.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float, UInt8
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 
@@ -18,49 +18,59 @@ from convcorr_jax.synthetic.rendering.solids import Outline
 from convcorr_jax.synthetic.rendering.textures import TILE, atlas
 
 SUPERSAMPLING = 2
+"""Cells along each side of a pixel."""
 
 
 class Painted(NamedTuple):
-    """A picture with figures on it, and what shows where."""
+    """An image with figures, and the topmost part of every cell."""
 
     image: Image
-    shown: np.ndarray
-    """``[height * SUPERSAMPLING, width * SUPERSAMPLING]`` uint8: 1 + index of the outline that
-    shows
-    in a cell, 0 for the background."""
+    """8-bit RGB, ``[height, width, 3]``."""
+    topmost: UInt8[np.ndarray, "rows columns"]
+    """1 + the index of the topmost outline of every cell, 0 for the background.
+
+    The shape is ``[height * SUPERSAMPLING, width * SUPERSAMPLING]``.
+    """
 
 
-def paint(background: Image, outlines: Sequence[Outline], place: coords.Transform) -> Painted:
-    """Paint outlines, in the order given, over a background.
+def paint(background: Image, outlines: Sequence[Outline], to_px: coords.Transform) -> Painted:
+    """Paint outlines over a background.
 
-    ``place`` takes positions in the outlines' frame to pixels of the background.
+    Args:
+        background: 8-bit RGB, ``[height, width, 3]``.
+        outlines: at most 255 outlines; later ones hide earlier ones.
+        to_px: maps positions in the outlines' frame to pixels of the background.
     """
     height, width = background.shape[:2]
     fine = coords.resize((height, width), (height * SUPERSAMPLING, width * SUPERSAMPLING))
-    to_cells = coords.compose(fine, place)
+    to_cells = coords.compose(fine, to_px)
     buffer = PillowImage.new("L", (width * SUPERSAMPLING, height * SUPERSAMPLING))
     draw = ImageDraw.Draw(buffer)
     for number, outline in enumerate(outlines, start=1):
         corners = coords.apply(to_cells, outline.polygon)
         draw.polygon(np.rint(corners).ravel().tolist(), fill=number)
-    shown = np.asarray(buffer)
-    colors = _colors(shown, outlines, coords.invert(to_cells))
-    cover = PillowImage.fromarray(np.where(shown, np.uint8(255), np.uint8(0)))
-    # Cells without a part are black, so averaging them in gives colour times cover.
+    topmost = np.asarray(buffer)
+    colors = _colors(topmost, outlines, coords.invert(to_cells))
+    cover = PillowImage.fromarray(np.where(topmost, np.uint8(255), np.uint8(0)))
+    # Cells without a part are black, so the mean of a pixel's cells is colour times opacity.
     covered = np.asarray(PillowImage.fromarray(colors).reduce(SUPERSAMPLING))
     opacity = np.asarray(cover.reduce(SUPERSAMPLING))[..., None].astype(np.uint16)
     behind = background * (255 - opacity) // 255
-    return Painted((behind + covered).astype(np.uint8), shown)
+    return Painted((behind + covered).astype(np.uint8), topmost)
 
 
-def _colors(shown: np.ndarray, outlines: Sequence[Outline], to_frame: coords.Transform) -> Image:
-    """The colour of every cell, black where nothing is painted."""
-    parts = shown.ravel()
+def _colors(
+    topmost: UInt8[np.ndarray, "rows columns"],
+    outlines: Sequence[Outline],
+    to_frame: coords.Transform,
+) -> Image:
+    """Compute the colour of every cell; black without a part."""
+    parts = topmost.ravel()
     covered = np.flatnonzero(parts)
-    # Cells of one part next to each other: then a part's numbers are scalars, not lookups.
+    # Sorted by part, so that a part's parameters are scalars in `_paint_part`, not lookups.
     covered = covered[np.argsort(parts[covered], kind="stable")]
     ends = np.cumsum(np.bincount(parts[covered], minlength=len(outlines) + 1))
-    rows, columns = np.divmod(covered.astype(np.int32), np.int32(shown.shape[1]))
+    rows, columns = np.divmod(covered.astype(np.int32), np.int32(topmost.shape[1]))
     cells = columns.astype(np.float32), rows.astype(np.float32)
     painted = np.empty((covered.size, 3), np.uint8)
     for number, outline in enumerate(outlines, start=1):
@@ -69,13 +79,25 @@ def _colors(shown: np.ndarray, outlines: Sequence[Outline], to_frame: coords.Tra
             _paint_part(painted[cut], outline, cells[0][cut], cells[1][cut], to_frame)
     colors = np.zeros((parts.size, 3), np.uint8)
     colors[covered] = painted
-    return colors.reshape(*shown.shape, 3)
+    return colors.reshape(*topmost.shape, 3)
 
 
 def _paint_part(
-    painted: np.ndarray, part: Outline, x: np.ndarray, y: np.ndarray, to_frame: coords.Transform
+    painted: UInt8[np.ndarray, "cells 3"],
+    part: Outline,
+    x: Float[np.ndarray, " cells"],
+    y: Float[np.ndarray, " cells"],
+    to_frame: coords.Transform,
 ) -> None:
-    """Write the colours of a part's cells, whose positions in the buffer are given."""
+    """Write the colours of a part's cells.
+
+    Args:
+        painted: the array to write to.
+        part: the outline of the part.
+        x: the cells' columns in the buffer.
+        y: the cells' rows in the buffer.
+        to_frame: maps cells of the buffer to positions in the outlines' frame.
+    """
     maps = np.vstack([part.texture * TILE, part.across])
     offset = maps[:, :2] @ to_frame.shift + maps[:, 2]
     maps = np.column_stack([maps[:, :2] * to_frame.scale, offset]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Colours and paints drawn at random: skin, hair and eyes as they are, cloth of any kind."""
+"""Random colours and paints: realistic skin, hair and eyes, and cloth of any kind."""
 
 import colorsys
 
@@ -27,34 +27,39 @@ _IRIS: tuple[Color, ...] = (
 
 
 def any_color(rng: np.random.Generator) -> Color:
-    """Any hue, from pale to strong, from dark to light."""
+    """Draw a colour of any hue, from pale to saturated and from dark to light."""
     return colorsys.hsv_to_rgb(rng.uniform(), rng.uniform(0.1, 1.0), rng.uniform(0.2, 1.0))
 
 
 def darker(color: Color, factor: float) -> Color:
-    """The colour times a factor."""
+    """Multiply a colour by a factor."""
     return (color[0] * factor, color[1] * factor, color[2] * factor)
 
 
 def skin(rng: np.random.Generator) -> Paint:
-    """A skin, nearly even."""
+    """Draw a nearly uniform paint of one skin tone."""
     tone = _varied(_SKIN[rng.integers(len(_SKIN))], rng)
     return Paint(tone, darker(tone, 0.95), Pattern.BLOTCHES, repeat=0.5)
 
 
 def hair(rng: np.random.Generator) -> Paint:
-    """Strands of one hair colour."""
+    """Draw a paint of strands of one hair colour."""
     tone = _varied(_HAIR[rng.integers(len(_HAIR))], rng)
     return Paint(darker(tone, 0.6), darker(tone, 1.3), Pattern.HAIR, repeat=0.3)
 
 
 def iris(rng: np.random.Generator) -> Paint:
-    """The colour of an eye."""
+    """Draw the colour of an iris."""
     return plain(_IRIS[rng.integers(len(_IRIS))])
 
 
 def cloth(rng: np.random.Generator, *, repeat: float) -> Paint:
-    """A cloth of any pattern in two unlike colours; ``repeat`` is its typical size."""
+    """Draw a cloth of any pattern in two clearly different colours.
+
+    Args:
+        rng: the source of all random choices.
+        repeat: the median period of the pattern, in the figure's unit.
+    """
     first, second = any_color(rng), any_color(rng)
     while sum(abs(a - b) for a, b in zip(first, second, strict=True)) < 0.5:
         second = any_color(rng)
@@ -64,11 +69,12 @@ def cloth(rng: np.random.Generator, *, repeat: float) -> Paint:
 
 
 def plain(color: Color) -> Paint:
-    """One colour."""
+    """Return a paint of one colour."""
     return Paint(color, darker(color, 0.85))
 
 
 def _varied(color: Color, rng: np.random.Generator) -> Color:
+    """Scale each channel by a random factor of about 6 %."""
     red, green, blue = np.clip(
         np.array(color) * np.exp(rng.normal(0.0, 0.06, 3)), 0.0, 1.0
     ).tolist()

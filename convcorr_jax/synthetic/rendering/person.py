@@ -1,6 +1,6 @@
-"""A person: a jointed puppet with clothes, in poses from standing to leaping.
+"""A person: an articulated figure with clothes, in poses from standing to leaping.
 
-Joints are the 14 of Leeds Sports Pose, and left and right are the person's own. One unit is about a
+The keypoints are the 14 joints of Leeds Sports Pose; left and right are the person's own. One unit is about a
 metre.
 """
 
@@ -36,19 +36,21 @@ DOWN, FORWARD = vector(0.0, 1.0, 0.0), vector(0.0, 0.0, -1.0)
 
 
 class _Wardrobe(NamedTuple):
+    """Paints of skin, hair and clothes, and the length of the clothes."""
+
     skin: Paint
     hair: Paint
     shirt: Paint
     sleeve: int
-    """How many segments of the arm are covered, 0 to 2."""
+    """The number of covered segments of the arm, 0 to 2."""
     trousers: Paint
     trouser: int
-    """How many segments of the leg are covered, 1 or 2."""
+    """The number of covered segments of the leg, 1 or 2."""
     shoe: Paint
 
 
 class _Build(NamedTuple):
-    """Half widths and lengths of the body."""
+    """Half widths and lengths of the body; the girth is a factor on the radii."""
 
     girth: float
     shoulder: float
@@ -62,7 +64,7 @@ class _Build(NamedTuple):
 
 
 def draw(rng: np.random.Generator) -> Figure:
-    """A person of random build, dress and pose, seen from a random side."""
+    """Draw a person of random build, clothes and pose, seen from a random side."""
     build, wardrobe = _draw_build(rng), _draw_wardrobe(rng)
     figure = Figure(rotation=_draw_view(rng))
     spine = (
@@ -109,7 +111,7 @@ def _draw_wardrobe(rng: np.random.Generator) -> _Wardrobe:
 
 
 def _draw_view(rng: np.random.Generator) -> np.ndarray:
-    """Mostly upright; as often turned aside or away as towards the camera."""
+    """Draw an orientation: mostly upright, and towards the camera in half of the cases."""
     towards = rng.uniform()
     if towards < 0.5:
         yaw = rng.normal(0, 25)
@@ -122,7 +124,7 @@ def _draw_view(rng: np.random.Generator) -> np.ndarray:
 
 
 def _add_trunk(figure: Figure, build: _Build, wardrobe: _Wardrobe, spine: np.ndarray) -> Vector:
-    """Torso, hips and neck; returns the neck."""
+    """Add torso, shoulders, hips and neck; return the position of the neck."""
     chest, waist, belt = 0.10 * build.girth, 0.085 * build.girth, 0.09 * build.girth
     shoulders = [spine @ vector(s * build.shoulder, -build.torso, 0) for s in (-1, 1)]
     hips = [vector(s * build.hip, 0.0, 0.0) for s in (-1.0, 1.0)]
@@ -155,7 +157,7 @@ def _add_head(
     size = build.head
 
     def at(x: Number, y: Number, z: Number) -> Vector:
-        """A place in the head's frame, whose unit is the head's half width."""
+        """Return a position in the head's frame, whose unit is the head's half width."""
         return neck + turned @ (size * vector(x, y - 1.1, z))
 
     skin, hair = wardrobe.skin, wardrobe.hair
@@ -185,12 +187,16 @@ def _add_head(
         figure.ball("head", at(sign, -0.1, 0.05), 0.22 * size, skin)
         figure.ball("head", at(0.4 * sign, -0.25, -0.85), 0.2 * size, palette.plain(palette.WHITE))
         figure.ball(
-            "head", at(0.4 * sign, -0.25, -0.98), 0.12 * size, palette.plain(palette.BLACK), 0.02
+            "head",
+            at(0.4 * sign, -0.25, -0.98),
+            0.12 * size,
+            palette.plain(palette.BLACK),
+            nearer=0.02,
         )
     nose = [at(0, -0.1, -0.95), at(0, 0.12, -1.05)]
-    figure.hull("head", nose, [0.1 * size, 0.15 * size], skin, 0.02)
+    figure.hull("head", nose, [0.1 * size, 0.15 * size], skin, nearer=0.02)
     mouth, lips = [at(-0.3, 0.52, -0.8), at(0.3, 0.52, -0.8)], palette.plain((0.65, 0.2, 0.2))
-    figure.hull("head", mouth, [0.09 * size] * 2, lips, 0.02)
+    figure.hull("head", mouth, [0.09 * size] * 2, lips, nearer=0.02)
     figure.landmarks["head_top"] = Landmark(at(0, -1.5, 0.1), ("head",))
 
 
@@ -250,15 +256,15 @@ def _add_leg(
     heel = sole + backwards * 0.03
     white = palette.plain(palette.WHITE)
     below = lower * 0.02
-    figure.hull(f"{side}_foot", [heel + below, toes + below], [0.04, 0.032], white, 0.004)
+    figure.hull(f"{side}_foot", [heel + below, toes + below], [0.04, 0.032], white, nearer=0.004)
     shoe = [heel, ankle, toes]
-    figure.hull(f"{side}_foot", shoe, [0.04, 0.042, 0.032], wardrobe.shoe, 0.006)
+    figure.hull(f"{side}_foot", shoe, [0.04, 0.042, 0.032], wardrobe.shoe, nearer=0.006)
     figure.landmarks[f"{side}_knee"] = Landmark(knee, (f"{side}_thigh", f"{side}_shin"))
     figure.landmarks[f"{side}_ankle"] = Landmark(ankle, (f"{side}_shin", f"{side}_foot"))
 
 
 def _swing(sign: float, outwards_degrees: Number, forwards_degrees: Number) -> Vector:
-    """The direction of a limb that hangs down, is lifted to its own side, then swung forwards."""
+    """Return the direction of a hanging limb that is lifted to its own side, then swung forwards."""
     lifted = np.array(
         [sign * np.sin(np.radians(outwards_degrees)), np.cos(np.radians(outwards_degrees)), 0.0]
     )
@@ -266,7 +272,7 @@ def _swing(sign: float, outwards_degrees: Number, forwards_degrees: Number) -> V
 
 
 def _bent(direction: Vector, towards: Vector, angle_degrees: Number) -> Vector:
-    """The unit direction, bent by an angle towards another."""
+    """Rotate a unit vector by an angle towards another vector."""
     square = towards - (towards @ direction) * direction
     length = np.linalg.norm(square)
     if length < 1e-6:

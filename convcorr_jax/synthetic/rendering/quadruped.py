@@ -1,4 +1,4 @@
-"""A four-legged animal, somewhere between horse, dog and cow, walking or running.
+"""A four-legged animal, between horse, dog and cow, walking or running.
 
 Left and right are the animal's own. One unit is about the length of its trunk.
 """
@@ -38,7 +38,7 @@ _COATS = (
 
 
 def draw(rng: np.random.Generator) -> Figure:
-    """An animal of random build, coat and gait, seen mostly from one of its sides."""
+    """Draw an animal of random build, coat and gait, seen mostly from one of its sides."""
     yaw = rng.choice([-90, 90]) + rng.uniform(-55, 55)
     roll = rng.normal(0, 9)
     figure = Figure(
@@ -80,7 +80,18 @@ def _add_leg(
     hoof: Paint,
     rng: np.random.Generator,
 ) -> None:
-    """A leg of two segments; ``bends`` is 1 where the knee points forwards, -1 where backwards."""
+    """Add a leg of two segments with its knee and hoof.
+
+    Args:
+        figure: the animal.
+        name: side and end of the leg, such as ``"l_front"``.
+        root: the position of the hip.
+        length: the length of the leg.
+        bends: 1 for a knee that points forwards, -1 for one that points backwards.
+        coat: the paint of the leg.
+        hoof: the paint of the hoof.
+        rng: the source of the gait.
+    """
     swing = np.clip(rng.normal(0, 28), -60, 60)
     bend = abs(rng.normal(8, 25))
     upper = rotation("x", swing + 0.3 * bends * bend) @ vector(0.0, 0.5 * length, 0.0)
@@ -108,6 +119,7 @@ def _add_head(
     muzzle = rng.uniform(1.6, 3.0)
 
     def at(x: Number, y: Number, z: Number) -> Vector:
+        """Return a position in the head's frame, whose unit is the radius of the skull."""
         return poll + turned @ (size * vector(x, y, z))
 
     mane = palette.hair(rng)

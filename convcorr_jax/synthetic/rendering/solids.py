@@ -1,8 +1,8 @@
-"""Figures made of round solids and flat sheets in space, and their outlines in a picture.
+"""Figures made of round solids and flat sheets in space, and their outlines in the image plane.
 
-The frame is the camera's: x to the right, y down, z away from it, so that a picture simply drops z.
-A figure is built facing the camera: its front looks towards -z, and its own left is at +x. Lengths
-are in the figure's own unit; only the picture has pixels.
+The frame is the camera's: x to the right, y down, z away from the camera, so that the projection drops z. A
+figure is built facing the camera: its front points towards -z, and its own left is at +x. Lengths are in the
+figure's own unit; only the image has pixels.
 """
 
 from collections.abc import Sequence
@@ -18,72 +18,88 @@ Vector = Float[np.ndarray, "3"]
 """A position or direction in space."""
 
 Rotation = Float[np.ndarray, "3 3"]
-"""A matrix that turns vectors."""
+"""A rotation matrix for vectors."""
 
 Number = float | int
-"""A coordinate or an angle; figures are full of round ones."""
+"""A coordinate or an angle; whole numbers are common in figures."""
 
 Color = tuple[float, float, float]
-"""Red, green, blue in [0, 1]."""
+"""Red, green and blue in [0, 1]."""
 
 
 class Paint(NamedTuple):
-    """Two colours, blended by a pattern that repeats every ``repeat`` units, turned in radians."""
+    """Two colours, blended by a periodic pattern."""
 
     first: Color
+    """The colour at pattern value 0."""
     second: Color
+    """The colour at pattern value 1."""
     pattern: Pattern = Pattern.PLAIN
+    """The pattern that blends the colours."""
     repeat: float = 0.4
+    """Period of the pattern in the figure's unit."""
     angle: float = 0.0
+    """Rotation of the pattern in radians."""
 
 
 class Solid(NamedTuple):
-    """The convex hull of balls: one is a ball, two a limb, more a body."""
+    """The convex hull of balls: a ball of one, a limb of two, a body of more."""
 
     label: str
+    """Name of the part in the label map."""
     centers: Float[np.ndarray, "balls 3"]
+    """Centres of the balls; a limb's pattern follows the line from the first to the last."""
     radii: Float[np.ndarray, " balls"]
+    """Radii of the balls."""
     paint: Paint
+    """Colours and pattern."""
     nearer: float = 0.0
-    """Subtracted from the depth by which parts are painted over each other."""
+    """Subtracted from the depth that orders parts."""
 
 
 class Sheet(NamedTuple):
     """A flat polygon."""
 
     label: str
+    """Name of the part in the label map."""
     corners: Float[np.ndarray, "corners 3"]
+    """Corners in order."""
     paint: Paint
+    """Colours and pattern."""
     normal: Vector | None = None
-    """Outward; a sheet that turns its back is not drawn. None: it is seen from both sides."""
+    """Outward normal; a sheet is drawn only if it faces the camera. With None both sides are drawn."""
     nearer: float = 0.0
+    """Subtracted from the depth that orders parts."""
     attached_to: Vector | None = None
-    """Painted as if it lay at this place: what sticks to a surface must come after all of it."""
+    """The position whose depth orders the sheet, for details of a surface; by default the corners' mean."""
 
 
 class Landmark(NamedTuple):
-    """A named place on a figure."""
+    """A named position on a figure."""
 
     position: Vector
+    """Position in the figure's frame."""
     labels: tuple[str, ...]
-    """It is visible where the topmost part has one of these labels ..."""
+    """Parts of which one must be topmost near the landmark for it to be visible."""
     normal: Vector | None = None
-    """... and, where a normal is given, this looks towards the camera."""
+    """Direction that must point towards the camera for the landmark to be visible; None for no condition."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """An object, posed and painted: what it is made of, its named places, and what is said of it."""
+    """A posed and painted object: its parts, landmarks, orientation and attributes."""
 
     parts: list[Solid | Sheet] = field(default_factory=list)
+    """Solids and sheets in the figure's frame."""
     landmarks: dict[str, Landmark] = field(default_factory=dict)
+    """Landmarks by name."""
     rotation: Rotation = field(default_factory=lambda: np.eye(3))
-    """From the figure's frame to the camera's."""
+    """Rotation from the figure's frame to the camera's."""
     attributes: dict[str, float] = field(default_factory=dict)
     """Numbers by name, for `convcorr_jax.datasets.records.Record`."""
 
     def ball(
-        self, label: str, center: Vector, radius: float, paint: Paint, nearer: float = 0.0
+        self, label: str, center: Vector, radius: float, paint: Paint, *, nearer: float = 0.0
     ) -> None:
         """Add a ball."""
         self.parts.append(Solid(label, np.array([center]), np.array([radius]), paint, nearer))
@@ -94,9 +110,10 @@ class Figure:
         centers: Sequence[Vector],
         radii: Sequence[float],
         paint: Paint,
+        *,
         nearer: float = 0.0,
     ) -> None:
-        """Add the hull of balls."""
+        """Add the convex hull of balls."""
         self.parts.append(Solid(label, np.array(centers), np.array(radii), paint, nearer))
 
     def sheet(
@@ -104,6 +121,7 @@ class Figure:
         label: str,
         corners: Float[np.ndarray, "corners 3"],
         paint: Paint,
+        *,
         normal: Vector | None = None,
         nearer: float = 0.0,
         attached_to: Vector | None = None,
@@ -113,45 +131,48 @@ class Figure:
 
 
 class Outline(NamedTuple):
-    """A part as the camera sees it; positions in the picture are in the figure's unit."""
+    """A part projected to the image plane; positions are in the figure's unit."""
 
     label: str | None
-    """None: it is no part of the figure."""
+    """Name of the part in the label map; None for an occluder."""
     polygon: Float[np.ndarray, "corners 2"]
+    """Corners (x, y) of the outline."""
     depth: float
+    """Distance that orders parts; a part hides those of greater depth."""
     paint: Paint
+    """Colours and pattern."""
     texture: Float[np.ndarray, "2 3"]
-    """Position (x, y, 1) to the place in the pattern, in repeats."""
+    """Maps a position (x, y, 1) to coordinates in the pattern, in periods."""
     across: Float[np.ndarray, "3"]
-    """Position (x, y, 1) to the place across a round part, from -1 to 1."""
+    """Maps a position (x, y, 1) to the coordinate a across a round part, from -1 to 1."""
     shade: tuple[float, float, float]
-    """Brightness is ``shade[0] + shade[1] * a + shade[2] * a²`` at place ``a`` across."""
+    """Coefficients of the brightness ``shade[0] + shade[1] * a + shade[2] * a²``."""
 
 
-# A round outline is a polygon of this many corners: at 256 pixels the error is a tenth of a pixel.
+# Corners of a round outline: at 256 pixels the error is a tenth of a pixel.
 _DIRECTIONS = 32
 _TURNS = np.arange(_DIRECTIONS) * (2 * np.pi / _DIRECTIONS)
 _CIRCLE = np.stack([np.cos(_TURNS), np.sin(_TURNS)], axis=-1)
-# How much brighter the lit side of a limb is, and how much darker both its edges are.
+# Increase of brightness at the lit side of a limb, and decrease at both edges.
 _SIDE_LIGHT, _ROUNDNESS = 0.2, 0.3
-# The share of light that comes from everywhere.
+# The fraction of light that comes from all directions.
 _AMBIENT = 0.55
-# A sheet seen under this sine of an angle covers next to nothing.
-_EDGE_ON = 0.04
-# Pattern that is seen from the end of a limb would be squeezed without limit.
-_MOST_SQUEEZED = 0.35
+# The least sine of the angle between a sheet and the line of sight; thinner projections are left out.
+_LEAST_SINE = 0.04
+# The least foreshortening of a limb's pattern; without a bound it vanishes for a limb seen from its end.
+_LEAST_FORESHORTENING = 0.35
 
 
 def vector(x: Number, y: Number, z: Number) -> Vector:
-    """A position or direction from its three coordinates."""
+    """Return a position or direction from its three coordinates."""
     return np.array([x, y, z], dtype=np.float64)
 
 
 def rotation(axis: Literal["x", "y", "z"], angle_degrees: Number) -> Rotation:
-    """The matrix that turns about one axis of the frame.
+    """Return the matrix of a rotation about one axis of the frame.
 
-    A turn about y by a positive angle brings the front towards the left of the picture, about x
-    upwards, about z clockwise.
+    A positive angle about y turns the front towards the left of the image, about x upwards; a positive angle
+    about z turns clockwise in the image.
     """
     angle = np.radians(angle_degrees)
     cos, sin = np.cos(angle), np.sin(angle)
@@ -162,20 +183,26 @@ def rotation(axis: Literal["x", "y", "z"], angle_degrees: Number) -> Rotation:
     return matrix
 
 
-def outline(part: Solid | Sheet, turned: Rotation, light: Vector) -> Outline | None:
-    """The part's outline after the figure is turned; None where it cannot be seen.
+def outline(part: Solid | Sheet, to_camera: Rotation, light: Vector) -> Outline | None:
+    """Project a part to the image plane.
 
-    ``light`` is the unit direction towards the light, in the camera's frame.
+    Args:
+        part: a part in the figure's frame.
+        to_camera: rotation from the figure's frame to the camera's.
+        light: unit vector towards the light, in the camera's frame.
+
+    Returns:
+        The outline; None for a sheet that shows its back or its edge.
     """
     if isinstance(part, Solid):
-        return _solid_outline(part, turned, light)
-    return _sheet_outline(part, turned, light)
+        return _solid_outline(part, to_camera, light)
+    return _sheet_outline(part, to_camera, light)
 
 
-def _solid_outline(part: Solid, turned: Rotation, light: Vector) -> Outline:
-    centers = part.centers @ turned.T
+def _solid_outline(part: Solid, to_camera: Rotation, light: Vector) -> Outline:
+    centers = part.centers @ to_camera.T
     flat = centers[:, :2]
-    # In every direction the hull of discs reaches as far as the disc that reaches farthest.
+    # In every direction the hull of discs extends as far as the disc that extends farthest.
     reach = flat @ _CIRCLE.T + part.radii[:, None]
     farthest = reach.argmax(axis=0)
     polygon = flat[farthest] + part.radii[farthest, None] * _CIRCLE
@@ -184,13 +211,13 @@ def _solid_outline(part: Solid, turned: Rotation, light: Vector) -> Outline:
     spatial_length = np.linalg.norm(centers[-1] - centers[0])
     if length > 1e-6:
         along = along / length
-        squeezed = max(_MOST_SQUEEZED, length / spatial_length)
+        foreshortening = max(_LEAST_FORESHORTENING, length / spatial_length)
     else:
-        along, squeezed = np.array([0.0, 1.0]), 1.0
+        along, foreshortening = np.array([0.0, 1.0]), 1.0
     side = np.array([-along[1], along[0]])
-    places = polygon @ side
-    middle, half = (places.max() + places.min()) / 2, (places.max() - places.min()) / 2
-    texture = _pattern_frame(part.paint, np.array([along / squeezed, side]), flat[0])
+    offsets = polygon @ side
+    middle, half = (offsets.max() + offsets.min()) / 2, (offsets.max() - offsets.min()) / 2
+    texture = _pattern_frame(part.paint, np.array([along / foreshortening, side]), flat[0])
     return Outline(
         label=part.label,
         polygon=polygon,
@@ -202,15 +229,15 @@ def _solid_outline(part: Solid, turned: Rotation, light: Vector) -> Outline:
     )
 
 
-def _sheet_outline(part: Sheet, turned: Rotation, light: Vector) -> Outline | None:
-    corners = part.corners @ turned.T
+def _sheet_outline(part: Sheet, to_camera: Rotation, light: Vector) -> Outline | None:
+    corners = part.corners @ to_camera.T
     brightness = 1.0
     if part.normal is not None:
-        normal = turned @ part.normal
+        normal = to_camera @ part.normal
         if normal[2] >= 0:
             return None
         brightness = _AMBIENT + (1 - _AMBIENT) * max(0.0, float(normal @ light))
-    # Three corners far from each other tell the plane of a sheet that is not quite flat.
+    # Three corners far from each other determine the plane of a sheet that is not exactly flat.
     third = len(corners) // 3
     first = corners[third] - corners[0]
     first /= np.linalg.norm(first)
@@ -218,13 +245,13 @@ def _sheet_outline(part: Sheet, turned: Rotation, light: Vector) -> Outline | No
     second -= (second @ first) * first
     second /= np.linalg.norm(second)
     plane = np.stack([first[:2], second[:2]], axis=1)
-    if abs(np.linalg.det(plane)) < _EDGE_ON:
+    if abs(np.linalg.det(plane)) < _LEAST_SINE:
         return None
-    lies = corners.mean(axis=0) if part.attached_to is None else turned @ part.attached_to
+    anchor = corners.mean(axis=0) if part.attached_to is None else to_camera @ part.attached_to
     return Outline(
         label=part.label,
         polygon=corners[:, :2],
-        depth=float(lies[2]) - part.nearer,
+        depth=float(anchor[2]) - part.nearer,
         paint=part.paint,
         texture=_pattern_frame(part.paint, np.linalg.inv(plane), corners[0, :2]),
         across=np.zeros(3),
@@ -233,7 +260,7 @@ def _sheet_outline(part: Sheet, turned: Rotation, light: Vector) -> Outline | No
 
 
 def _pattern_frame(paint: Paint, axes: np.ndarray, origin: np.ndarray) -> np.ndarray:
-    """``[2, 3]``: position (x, y, 1) to repeats of the pattern along both axes from the origin."""
+    """Return the matrix ``[2, 3]`` from positions (x, y, 1) to periods of the pattern along both axes."""
     cos, sin = np.cos(paint.angle), np.sin(paint.angle)
     linear = np.array([[cos, -sin], [sin, cos]]) @ axes / paint.repeat
     return np.concatenate([linear, -(linear @ origin)[:, None]], axis=1)

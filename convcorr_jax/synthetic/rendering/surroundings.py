@@ -1,4 +1,4 @@
-"""What lies behind a figure, and what stands before it."""
+"""Backgrounds of figures, and occluders in front of them."""
 
 import numpy as np
 from jaxtyping import Float
@@ -10,14 +10,15 @@ from convcorr_jax.synthetic.rendering import palette
 from convcorr_jax.synthetic.rendering.solids import Outline, Paint
 from convcorr_jax.synthetic.rendering.textures import Pattern
 
-# Share of backgrounds that show things; the others show a surface.
+# The fraction of backgrounds with objects; the others show a surface.
 _SCENE_RATE = 0.75
+# The fraction of images with an occluder.
 _OCCLUDER_RATE = 0.3
 _SURFACES = (Pattern.BRICK, Pattern.GRASS, Pattern.GRAVEL)
 
 
 def background(size: coords.Size, rng: np.random.Generator) -> Image:
-    """A random cut from a photograph, or from a tinted surface, perhaps mirrored."""
+    """Cut a random part of ``size`` from a photograph or a tinted surface, mirrored half of the time."""
     if rng.uniform() < _SCENE_RATE:
         photograph = photographs()[rng.integers(len(photographs()))].image
         tint = np.ones(3)
@@ -36,7 +37,15 @@ def background(size: coords.Size, rng: np.random.Generator) -> Image:
 
 
 def occluders(extent: Float[np.ndarray, "n 2"], rng: np.random.Generator) -> list[Outline]:
-    """Now and then a pole or a boulder, somewhere before the figure whose extent is given."""
+    """Draw a pole or a boulder in front of the figure, or nothing.
+
+    Args:
+        extent: positions on the figure in its own unit, projected to the image plane.
+        rng: the source of all random choices.
+
+    Returns:
+        One outline or none.
+    """
     if rng.uniform() > _OCCLUDER_RATE:
         return []
     low, high = extent.min(axis=0), extent.max(axis=0)
@@ -60,7 +69,7 @@ def occluders(extent: Float[np.ndarray, "n 2"], rng: np.random.Generator) -> lis
 
 
 def _pole(rng: np.random.Generator) -> np.ndarray:
-    """A nearly upright bar that leaves the picture; the unit is the figure's longer side."""
+    """Draw a nearly upright bar that extends beyond the image; the unit is the figure's longer side."""
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * [rng.uniform(0.03, 0.07), 2.0]
     angle = rng.normal(0, 0.3)
     cos, sin = np.cos(angle), np.sin(angle)
@@ -68,6 +77,6 @@ def _pole(rng: np.random.Generator) -> np.ndarray:
 
 
 def _boulder(rng: np.random.Generator) -> np.ndarray:
-    """A convex polygon of ten corners at random places of a circle."""
+    """Draw a convex polygon of ten corners on a circle; the unit is the figure's longer side."""
     turns = np.sort(rng.uniform(0, 2 * np.pi, 10))
     return rng.uniform(0.1, 0.2) * np.stack([np.cos(turns), np.sin(turns)], axis=-1)

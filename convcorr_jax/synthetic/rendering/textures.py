@@ -1,7 +1,6 @@
-"""Patterns that cloth, coats and paint are made of: square tiles of values in [0, 1] that repeat.
+"""Patterns of cloth, coats and paint: square periodic tiles of values in [0, 1].
 
-Some are drawn, some are cut from photographs of surfaces. A value blends between a paint's two
-colours.
+Some are computed, some are cut from photographs of surfaces. A value blends between a paint's two colours.
 """
 
 import enum
@@ -15,11 +14,11 @@ from scipy import ndimage
 from convcorr_jax.datasets.photographs import surfaces
 
 TILE = 128
-"""Pixels along the side of a tile, a power of two."""
+"""Side of a tile in pixels; a power of two, so that a bit mask wraps positions around."""
 
 
 class Pattern(enum.IntEnum):
-    """Which tile; the value is its place in `atlas`."""
+    """The tiles by name; the value is the index in `atlas`."""
 
     PLAIN = 0
     STRIPES = 1
@@ -40,12 +39,12 @@ CLOTH = (
     *(Pattern.PLAIN, Pattern.STRIPES, Pattern.BANDS, Pattern.CHECKS, Pattern.PLAID),
     *(Pattern.DOTS, Pattern.ZIGZAG, Pattern.BLOTCHES, Pattern.SPECKLE),
 )
-"""Patterns that clothes are made of."""
+"""Patterns of clothes."""
 
 
 @lru_cache(maxsize=1)
 def atlas() -> Float[np.ndarray, "patterns side side"]:
-    """All tiles, in the order of `Pattern`; read-only."""
+    """Compute all tiles, in the order of `Pattern`, as a read-only array of values in [0, 1]."""
     rng = np.random.default_rng(0)
     steps = np.arange(TILE) / TILE
     across, down = np.meshgrid(steps, steps)
@@ -75,34 +74,36 @@ def atlas() -> Float[np.ndarray, "patterns side side"]:
     ):
         tiles[pattern] = _photographic(surface.image)
     stack = np.stack([tiles[pattern] for pattern in Pattern])
-    # Nothing real is quite even.
+    # Real surfaces are not uniform.
     stack = np.clip(stack + 0.25 * (grain - 0.5), 0.0, 1.0).astype(np.float32)
     stack.flags.writeable = False
     return stack
 
 
 def _square_wave(phase: np.ndarray) -> np.ndarray:
-    """One or nought in turn, two steps a period, with soft edges."""
+    """Alternate between 0 and 1 with soft edges; a period is 1."""
     return np.clip(0.5 + 3 * np.sin(2 * np.pi * phase), 0.0, 1.0)
 
 
 def _noise(rng: np.random.Generator, sigma_px: float) -> np.ndarray:
+    """Draw periodic Gaussian noise, smoothed with ``sigma_px``."""
     return _normalized(
         ndimage.gaussian_filter(rng.standard_normal((TILE, TILE)), sigma_px, mode="wrap")
     )
 
 
 def _normalized(values: np.ndarray) -> np.ndarray:
-    """Mean a half, and four standard deviations over the whole range."""
+    """Shift and scale values to a mean of 0.5 and a standard deviation of 0.25, and clip them to [0, 1]."""
     return np.clip(0.5 + (values - values.mean()) / (4 * values.std()), 0.0, 1.0)
 
 
 def _contrast(values: np.ndarray, steepness: float) -> np.ndarray:
+    """Increase the contrast around 0.5, and clip to [0, 1]."""
     return np.clip(0.5 + steepness * (values - 0.5), 0.0, 1.0)
 
 
 def _photographic(image: np.ndarray) -> np.ndarray:
-    """A quarter of the surface, mirrored so that its borders meet."""
+    """Cut a quarter of a photographed surface and mirror it, so that opposite borders are equal."""
     half = PillowImage.fromarray(image[:256, :256, 0]).resize((TILE // 2, TILE // 2))
     quarter = _normalized(np.asarray(half, dtype=np.float64))
     top = np.concatenate([quarter, quarter[:, ::-1]], axis=1)
