@@ -43,23 +43,24 @@ class Keypoints:
         check_outputs(self.out, (self.out.with_suffix(".csv"),), read=read)
         from convcorr_jax import coords
         from convcorr_jax.backbone.weights import load
-        from convcorr_jax.io import read_image
-        from convcorr_jax.keypoints.model import decide, load_model, look
+        from convcorr_jax.io import load_fitted, read_image
+        from convcorr_jax.keypoints import KeypointModel, decode, predict
         from convcorr_jax.report.figures import points_overlay
 
         photograph = read_image(self.photograph)
-        model = load_model(self.model)
+        model = load_fitted(self.model, KeypointModel)
         box = as_box(self.box) or coords.whole_image(photograph.shape[:2])
         weights = load(model.network, self.weights)
-        found = decide(model, look(model, [photograph], [box], weights=weights), refine=self.refine)
+        prediction = predict(model, [photograph], [box], weights=weights)
+        detections = decode(model, prediction, refine=self.refine)
         picture = points_overlay(
-            photograph, found.points[0], names=model.names, boxes=[box], longest_px=_LONGEST_PX
+            photograph, detections.points[0], names=model.names, boxes=[box], longest_px=_LONGEST_PX
         )
         write_points_and_picture(
             self.out,
             picture,
             model.names,
-            found.points[0],
-            found.confidence[0],
+            detections.points[0],
+            detections.confidence[0],
             what=f"keypoints of a {model.category}",
         )

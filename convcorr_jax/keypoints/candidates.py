@@ -1,14 +1,16 @@
-"""Where a keypoint is looked for: the cells of a grid over a box, what describes them, which are examples.
+"""Candidate places of keypoints: the cells of a grid over a box, their descriptors and their labels.
 
-Long et al. 2014 warp every box to a square of 500 pixels. `Square` is that square with a margin around it, so
-that a cell at the box's edge sees what lies beyond; candidates are the cells whose centres lie in the box.
-Positions are pixels (x, y) of the margined square throughout, of which one is as long as in the paper's.
+Long et al. 2014 warp every box to a square of 500 pixels. `Square` is that square with a margin around it,
+so that descriptors at the box's edge also cover what surrounds the box. Candidates are the cells whose
+centers lie in the box. Positions are (x, y) in pixels of the square with its margin; one of its pixels is as
+long as a pixel of the paper's square.
 
-Two descriptions are compared. `ConvCells` gives columns of a network, from which each candidate takes a window
-of 3 x 3 cells; `SiftCells` gives dense SIFT, one descriptor a candidate.
+Two kinds of descriptors are compared. `ConvCells` computes columns of a network, and each candidate is
+described by a window of 3 x 3 columns. `SiftCells` computes dense SIFT, and each candidate is described by
+one descriptor.
 
-Differs from the paper: it warps the box alone, whose outermost cells see zeros beyond it; and it uses the
-columns as they are, where here each has unit length.
+Differs from the paper: it warps the box without a margin, so that the outermost cells are computed from
+zeros beyond the box, and it uses columns as the network gives them. Here every column has unit length.
 
 Source: Long, Zhang and Darrell 2014, section 5.
 """
@@ -33,14 +35,17 @@ from convcorr_jax.descriptors.views import BOX_MARGIN, View, view
 from convcorr_jax.errors import InputError
 from convcorr_jax.shapes import Image
 
+# Side of the square to which the paper warps boxes.
 BOX_PX = 500
-# Of conv5, the candidates nearest to a keypoint that are its examples.
+# The paper's number of conv5 cells nearest to a keypoint that are its positive examples.
 NEAREST = 10
+# Side, in cells, of the window of columns that describes a candidate of `ConvCells`.
 WINDOW = 3
-# Of VLFeat's dense SIFT: bins of 8 pixels, so that a descriptor reaches 16 pixels to each side.
+# VLFeat's dense SIFT: bins of 8 pixels, so that a descriptor reaches 16 pixels to each side.
 SIFT_STRIDE_PX = 8
 SIFT_BIN_PX = 8
-# In bins: a SIFT descriptor nearer than the first is an example, one farther than the second a counterexample.
+# In bins: a SIFT descriptor closer than the first is a positive example, one farther than the second a
+# negative.
 SIFT_NEAR_BINS, SIFT_FAR_BINS = 2, 4
 
 
@@ -49,8 +54,8 @@ class Square:
     """The square to which boxes are warped.
 
     Attributes:
-        box_px: side of the box in it.
-        margin: what is shown around the box on each side, in fractions of its side.
+        box_px: side of the warped box in pixels, without the margin.
+        margin: width of the surroundings on each side of the box, as a fraction of the box's side.
     """
 
     box_px: int = BOX_PX
@@ -58,36 +63,45 @@ class Square:
 
     @property
     def side_px(self) -> int:
-        """Side of the square with its margin."""
+        """Side of the square in pixels, with its margin."""
         return round(self.box_px * (1 + 2 * self.margin))
 
     @property
     def box(self) -> coords.Box:
-        """Where the box lies in it."""
+        """The warped box, in pixels of the square."""
         middle, half = (self.side_px - 1) / 2, self.side_px / (1 + 2 * self.margin) / 2
         return coords.Box(middle - half, middle - half, middle + half, middle + half)
 
     def from_photograph_px(self, box: coords.Box) -> coords.Transform:
-        """Pixels of a box's photograph to pixels of the square."""
+        """Return the transform from pixels of a photograph to pixels of the square.
+
+        Args:
+            box: the object's box in pixels of the photograph.
+        """
         return coords.box_to_size(coords.grow(box, self.margin), (self.side_px, self.side_px))
 
-    def show(self, photograph: Image, box: coords.Box) -> View:
-        """A photograph's box in the square.
+    def warp(self, photograph: Image, box: coords.Box) -> View:
+        """Resample a box of a photograph, with its margin, to the square.
+
+        Args:
+            photograph: 8-bit RGB, ``[height, width, 3]``.
+            box: the object's box in pixels of the photograph.
 
         Raises:
-            InputError: as `convcorr_jax.descriptors.views.view`.
+            InputError: the box has no area or lies outside the photograph.
         """
         return view(photograph, box, sizes_px=(self.side_px,), margin=self.margin)
 
 
 @dataclass(frozen=True)
 class ConvCells:
-    """Columns of a network, each at unit length.
+    """Candidates described by columns of a network, each column scaled to unit length.
 
     Attributes:
-        network: the layer table.
-        layers: of the network; the last names the grid, the others are read at its cells.
-        square: what is described.
+        network: the network's layer table.
+        layers: names of the layers whose columns are joined. The cells of the last layer are the candidates;
+            the other layers are interpolated at these cells.
+        square: the square to which boxes are warped.
     """
 
     network: Network
@@ -96,26 +110,26 @@ class ConvCells:
 
     @property
     def name(self) -> str:
-        """Of the description: its layers."""
+        """Name of the descriptors: the layers joined by ``+``."""
         return "+".join(self.layers)
 
     @property
     def window(self) -> int:
-        """Side, in cells, of what a candidate takes of the grid."""
+        """Side, in cells, of the window of columns that describes a candidate."""
         return WINDOW
 
     @property
     def field_px(self) -> int:
-        """Side of what a candidate sees: 195 pixels for CaffeNet's conv5."""
+        """Side, in pixels, of the receptive field of a candidate's window: 195 for CaffeNet's conv5."""
         field = receptive_field(self.network, self.layers[-1])
         return field.size_px + (WINDOW - 1) * field.stride_px
 
     @property
     def centers(self) -> Float[np.ndarray, "h w 2"]:
-        """Of the candidates.
+        """Centers (x, y) of the candidates, in pixels of the square.
 
         Raises:
-            InputError: there is no cell in the box.
+            InputError: no cell lies in the box.
         """
         inside = slice(*self._inside())
         return self._cells()[inside, inside]
@@ -123,33 +137,51 @@ class ConvCells:
     def describe(
         self, squares: UInt8[Array, "b _ _ 3"] | UInt8[np.ndarray, "b _ _ 3"], params: Params
     ) -> Float[Array, "b _ _ d"]:
-        """The grid's columns: the candidates' and a rim of one cell around them."""
+        """Compute the columns of all candidates and of a rim of one cell around them.
+
+        Args:
+            squares: warped boxes, 8-bit RGB, of ``square.side_px`` pixels a side.
+            params: the network's weights.
+
+        Returns:
+            Columns on a grid of ``h + 2`` by ``w + 2`` cells for ``h`` by ``w`` candidates.
+        """
         recipe = Recipe(self.layers, (self.square.side_px,), center=False)
-        found = convolutional_descriptors(params, [squares], network=self.network, recipe=recipe)
+        columns = convolutional_descriptors(params, [squares], network=self.network, recipe=recipe)
         first, end = self._inside()
         rim = WINDOW // 2
-        kept = slice(first - rim, end + rim)
-        return found[:, kept, kept]
+        inside = slice(first - rim, end + rim)
+        return columns[:, inside, inside]
 
     def labels(self, points: Float[np.ndarray, "n 2"]) -> Int8[np.ndarray, "h w n"]:
-        """1 for each keypoint's examples, -1 for its counterexamples, 0 for what is neither.
+        """Label every candidate for every keypoint.
 
-        Examples are the ten nearest candidates that see the keypoint; counterexamples are those that do not
-        see it. Of an absent keypoint (NaN) there are neither.
+        Positive examples are the ten nearest candidates whose receptive field covers the keypoint. Negative
+        examples are all candidates whose receptive field does not cover it.
+
+        Args:
+            points: keypoints (x, y) in pixels of the square; NaN where absent.
+
+        Returns:
+            1 for positive examples, -1 for negative ones and 0 for all others; 0 everywhere for an absent
+            keypoint.
         """
         offsets = self.centers[:, :, None] - points
         reach = np.abs(offsets).max(axis=-1)
-        sees, misses = (reach <= self.field_px / 2), (reach > self.field_px / 2)
+        covers, misses = (reach <= self.field_px / 2), (reach > self.field_px / 2)
         distance = np.linalg.norm(offsets, axis=-1).reshape(-1, len(points))
         ranks = distance.argsort(axis=0, kind="stable").argsort(axis=0)
-        return _labels((ranks < NEAREST).reshape(sees.shape) & sees, misses)
+        return _signed((ranks < NEAREST).reshape(covers.shape) & covers, misses)
 
     def _cells(self) -> Float[np.ndarray, "h w 2"]:
         grid = descriptor_grid(self.network, Recipe(self.layers, (self.square.side_px,)))
         return coords.apply(grid.to_input_px, coords.cell_grid(grid.size).astype(np.float64))
 
     def _inside(self) -> tuple[int, int]:
-        """First cell in the box and the first after it, of a row as of a column, and with a rim around."""
+        """Return the first cell in the box and the first one after it, the same for rows and columns.
+
+        A cell without a rim around it does not count.
+        """
         x, box = self._cells()[0, :, 0], self.square.box
         rim = WINDOW // 2
         inside = np.flatnonzero((x >= box.x0) & (x <= box.x1))
@@ -163,27 +195,27 @@ class ConvCells:
 
 @dataclass(frozen=True)
 class SiftCells:
-    """Dense SIFT with bins of 8 pixels, every 8 pixels.
+    """Candidates described by dense SIFT with bins of 8 pixels, one every 8 pixels.
 
     Attributes:
-        square: what is described.
+        square: the square to which boxes are warped.
     """
 
     square: Square = Square()
 
     @property
     def name(self) -> str:
-        """Of the description."""
+        """Name of the descriptors."""
         return "sift"
 
     @property
     def window(self) -> int:
-        """A candidate takes one cell of the grid."""
+        """Side, in cells, of the window of descriptors that describes a candidate."""
         return 1
 
     @property
     def centers(self) -> Float[np.ndarray, "h w 2"]:
-        """Of the candidates: as many as the box holds, evenly about its middle."""
+        """Centers (x, y) of the candidates in pixels of the square, evenly around the middle of the box."""
         per_side = int(self.square.box_px // SIFT_STRIDE_PX) + 1
         cells = coords.cell_grid((per_side, per_side)).astype(np.float64)
         return coords.apply(coords.grid(SIFT_STRIDE_PX, self._first_px(per_side)), cells)
@@ -191,14 +223,30 @@ class SiftCells:
     def describe(
         self, squares: UInt8[Array, "b _ _ 3"] | UInt8[np.ndarray, "b _ _ 3"], params: Params
     ) -> Float[Array, "b h w 128"]:
-        """Descriptors of the candidates; no network's weights matter to them."""
+        """Compute the SIFT descriptors of all candidates.
+
+        Args:
+            squares: warped boxes, 8-bit RGB, of ``square.side_px`` pixels a side.
+            params: unused; `ConvCells.describe` has the same arguments.
+        """
         per_side = len(self.centers)
         return _sift(squares, size=(per_side, per_side), first_center_px=self._first_px(per_side))
 
     def labels(self, points: Float[np.ndarray, "n 2"]) -> Int8[np.ndarray, "h w n"]:
-        """As `ConvCells.labels`: examples lie within two bins, counterexamples four bins away or farther."""
+        """Label every candidate for every keypoint.
+
+        Positive examples are the candidates within two bins (16 pixels) of the keypoint. Negative examples
+        are those at a distance of four bins (32 pixels) or more.
+
+        Args:
+            points: keypoints (x, y) in pixels of the square; NaN where absent.
+
+        Returns:
+            1 for positive examples, -1 for negative ones and 0 for all others; 0 everywhere for an absent
+            keypoint.
+        """
         distance = np.linalg.norm(self.centers[:, :, None] - points, axis=-1)
-        return _labels(
+        return _signed(
             distance <= SIFT_NEAR_BINS * SIFT_BIN_PX, distance >= SIFT_FAR_BINS * SIFT_BIN_PX
         )
 
@@ -222,8 +270,8 @@ def _sift(squares, *, size, first_center_px):
     return jax.lax.map(describe, jnp.asarray(squares))
 
 
-def _labels(
-    examples: Bool[np.ndarray, "h w n"], counterexamples: Bool[np.ndarray, "h w n"]
+def _signed(
+    positive: Bool[np.ndarray, "h w n"], negative: Bool[np.ndarray, "h w n"]
 ) -> Int8[np.ndarray, "h w n"]:
-    # Distances to an absent point are NaN, and every comparison with them is false.
-    return examples.astype(np.int8) - counterexamples.astype(np.int8)
+    # Distances to an absent point are NaN, and every comparison with NaN is false.
+    return positive.astype(np.int8) - negative.astype(np.int8)

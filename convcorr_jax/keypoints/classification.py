@@ -1,14 +1,14 @@
-"""Keypoint classification: which of a category's keypoints is it, given its place?
+"""Keypoint classification: decide which of a category's keypoints is at a known position.
 
-One linear SVM against the rest for every keypoint type of a category. A sample is one visible keypoint: its
-feature, its type (label) and the photograph it comes from. Cross-validation never parts the keypoints of one
-photograph, which resemble each other.
+Every keypoint type of a category has one linear SVM, which separates it from all other types. A sample is
+one visible keypoint: the feature at its position, its type (the label) and the number of its photograph.
+Keypoints of one photograph resemble each other, so cross-validation keeps them in one fold.
 
 Source: Long, Zhang and Darrell 2014, section 4 and Table 3.
 
-Differs from the paper: it takes C = 1e-6 for all features, by five-fold cross-validation, without saying how
-long its features are. Here C is chosen for every feature and category. Neither does it say which loss; the
-squared hinge is the default of liblinear, and here.
+Differs from the paper: it uses C = 1e-6 for all features, chosen by five-fold cross-validation, and does not
+say how long its features are. Here C is chosen for every feature and category. The paper leaves open which
+loss it uses; the squared hinge is the default of liblinear and of this module.
 """
 
 from collections.abc import Sequence
@@ -19,50 +19,59 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear import svm
-from convcorr_jax.linear.folds import grouped_folds
+from convcorr_jax.linear import grouped_folds, svm
 
+# The paper's.
 FOLDS = 5
-# For features of unit length. More than a hundred never was best, and takes the most Newton steps.
+# For features of unit length. No cost above a hundred was ever best, and such costs take the most Newton steps.
 COSTS = (1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2)
-# A gap of a thousandth of the objective moves a classifier by less than another fold does.
+# A duality gap of a thousandth of the objective moves a classifier by less than another choice of folds does.
 TOLERANCE = 1e-3
 UNKNOWN = -1
-"""The prediction for a sample that is never tested, or whose type is visible in no training photograph."""
+"""The prediction for a sample that is never tested, or whose type no training photograph shows."""
 
 
 class Samples(NamedTuple):
     """Visible keypoints of one category."""
 
     features: Float[np.ndarray, "n d"]
+    """The feature at every keypoint."""
     labels: Int[np.ndarray, " n"]
-    """The keypoint's type."""
+    """The keypoint type of every sample, from 0."""
     photographs: Int[np.ndarray, " n"]
-    """The number of the photograph that shows it."""
+    """The number of the photograph that shows the keypoint."""
     folds: Int[np.ndarray, " n"]
-    """The fold, from 0, in which it is tested while all others train; below 0 it only trains."""
+    """The fold, from 0, in which the sample is tested while all others train; below 0, it only trains."""
 
 
-class Classified(NamedTuple):
+class Classification(NamedTuple):
     """Predictions for the tested samples, and the classifiers of every fold."""
 
     predicted: Int[np.ndarray, " n"]
+    """The predicted type of every sample, or `UNKNOWN`."""
     curve: Float[np.ndarray, " costs"]
-    """Accuracy in cross-validation on the training samples at every cost; the mean over folds."""
-    recognised: Float[np.ndarray, " types"]
-    """The share of each type's training samples that was right there, at the best cost of the curve."""
+    """Accuracy at every cost in cross-validation on the training samples; the mean over folds."""
+    type_accuracy: Float[np.ndarray, " types"]
+    """Accuracy of every type in that cross-validation, at the cost that maximizes the curve."""
     costs: Float[np.ndarray, " folds"]
-    """The best for each fold's training samples; the least of equals."""
+    """The cost with the highest accuracy on each fold's training samples; of equals, the lowest."""
     weights: Float[np.ndarray, "folds types d"]
+    """The classifiers' weight vectors."""
     bias: Float[np.ndarray, "folds types"]
-    """Minus infinity for a type that the fold's training samples lack."""
+    """The classifiers' biases; minus infinity for a type that the fold's training samples lack."""
     converged: Bool[np.ndarray, ""]
-    """Of the final classifiers, whether all."""
+    """Whether all final classifiers reached the tolerance."""
 
     def decisions(
         self, features: Float[np.ndarray, "*shape d"], *, fold: int, label: int
     ) -> Float[np.ndarray, "*shape"]:
-        """The responses of one type's classifier."""
+        """Compute the decision values ``w . x + b`` of one classifier.
+
+        Args:
+            features: any number of features of length d.
+            fold: the number of the fold, whose samples did not train the classifier.
+            label: the keypoint type that the classifier separates from all others.
+        """
         return features @ self.weights[fold, label] + self.bias[fold, label]
 
 
@@ -73,57 +82,68 @@ def classify(
     costs: Sequence[float] = COSTS,
     folds: int = FOLDS,
     loss: svm.Loss = "squared_hinge",
-) -> Classified:
-    """Train for every test fold on all other samples, the cost chosen by cross-validation among these.
+) -> Classification:
+    """Classify the samples of every test fold by SVMs that train on all other samples.
 
-    So a sample that is tested has no part in choosing the cost either, also when each photograph is a test
-    fold of its own. Samples of one photograph must be of one fold.
+    The cost is chosen by cross-validation among the training samples. A tested sample therefore has no part
+    in the choice of its cost, even if each photograph is a test fold of its own.
 
     Args:
-        samples: of a category.
-        types: how many types of keypoints there are.
-        costs: among which to choose, in rising order.
-        folds: of the cross-validation; as many as there are training photographs, if they are fewer.
-        loss: of the SVM.
+        samples: the samples of one category; all samples of a photograph must be in one fold.
+        types: the number of keypoint types.
+        costs: the costs C to choose from, in rising order.
+        folds: the number of folds of the cross-validation; with fewer training photographs, as many as there
+            are.
+        loss: the loss of the SVM.
 
     Raises:
-        InputError: a test fold trains on fewer than two photographs or two types, or as `svm.fit`.
+        InputError: no sample is tested; a test fold trains on fewer than two photographs or two types; a
+            feature is not finite; or a cost is not positive.
     """
     numbers = np.unique(samples.folds[samples.folds >= 0])
     if not len(numbers):
         raise InputError("no sample is tested; folds from 0 are expected")
     predicted = np.full(len(samples.labels), UNKNOWN)
-    curves, by_type, chosen, machines = [], [], [], []
+    curves, type_accuracies, chosen_costs, machines = [], [], [], []
     for number in numbers:
         tested = samples.folds == number
         training = Samples(*(part[~tested] for part in samples))
         _check_training(training)
-        right = _cross_validated(training, types=types, costs=costs, folds=folds, loss=loss)
-        curve = right.mean(axis=1)
+        correct = _cross_validate(training, types=types, costs=costs, folds=folds, loss=loss)
+        curve = correct.mean(axis=1)
         cost = costs[int(curve.argmax())]
         machine = _fit(training, types=types, cost=cost, loss=loss)
         known = tested & np.isfinite(machine.bias)[samples.labels]
         decisions = samples.features[known] @ machine.weights.T + machine.bias[None]
         predicted[known] = decisions.argmax(-1)
         curves.append(curve)
-        kinds = training.labels[:, None] == np.arange(types)
-        by_type.append(right.astype(float) @ kinds / np.maximum(kinds.sum(axis=0), 1))
-        chosen.append(cost)
+        is_type = training.labels[:, None] == np.arange(types)
+        counts = np.maximum(is_type.sum(axis=0), 1)
+        type_accuracies.append(correct.astype(float) @ is_type / counts)
+        chosen_costs.append(cost)
         machines.append(machine)
     curve = np.mean(curves, axis=0)
-    return Classified(
+    return Classification(
         predicted,
         curve,
-        np.mean(by_type, axis=0)[curve.argmax()],
-        np.array(chosen),
-        np.stack([one.weights for one in machines]),
-        np.stack([one.bias for one in machines]),
-        np.array(all(one.converged for one in machines)),
+        np.mean(type_accuracies, axis=0)[curve.argmax()],
+        np.array(chosen_costs),
+        np.stack([machine.weights for machine in machines]),
+        np.stack([machine.bias for machine in machines]),
+        np.array(all(machine.converged for machine in machines)),
     )
 
 
 def accuracy(labels: Int[np.ndarray, " n"], predicted: Int[np.ndarray, " n"]) -> float:
-    """The share of predictions that are right, among samples that have one; NaN if none has."""
+    """Compute the fraction of correct predictions among the samples that have one.
+
+    Args:
+        labels: the true types.
+        predicted: the predicted types, or `UNKNOWN`.
+
+    Returns:
+        A number from 0 to 1; NaN if no sample has a prediction.
+    """
     counted = predicted != UNKNOWN
     return float((predicted == labels)[counted].mean()) if counted.any() else float("nan")
 
@@ -131,17 +151,23 @@ def accuracy(labels: Int[np.ndarray, " n"], predicted: Int[np.ndarray, " n"]) ->
 def confusion(
     labels: Int[np.ndarray, " n"], predicted: Int[np.ndarray, " n"], *, types: int
 ) -> Int[np.ndarray, "types types"]:
-    """How many samples of each type (row) were taken for which (column)."""
+    """Count the samples of each true type (row) by their predicted type (column).
+
+    Args:
+        labels: the true types.
+        predicted: the predicted types; samples with `UNKNOWN` are not counted.
+        types: the number of keypoint types.
+    """
     counted = predicted != UNKNOWN
     pairs = labels[counted] * types + predicted[counted]
     return np.bincount(pairs, minlength=types**2).reshape(types, types)
 
 
 def _check_training(samples: Samples) -> None:
-    photographs, kinds = (len(np.unique(one)) for one in (samples.photographs, samples.labels))
-    if min(photographs, kinds) < 2:
+    photographs, types = (len(np.unique(part)) for part in (samples.photographs, samples.labels))
+    if min(photographs, types) < 2:
         raise InputError(
-            f"there are {photographs} photographs to train on, which show {kinds} types of keypoints; "
+            f"there are {photographs} photographs to train on, which show {types} types of keypoints; "
             "at least 2 of each are expected"
         )
 
@@ -152,12 +178,12 @@ class _Machine(NamedTuple):
     converged: bool
 
 
-def _cross_validated(
+def _cross_validate(
     samples: Samples, *, types: int, costs: Sequence[float], folds: int, loss: svm.Loss
 ) -> Bool[np.ndarray, "costs n"]:
-    """Which samples are right at every cost, when their photograph is held out."""
+    """Return which samples are classified correctly at every cost while their photograph is held out."""
     k = min(folds, len(np.unique(samples.photographs)))
-    found = svm.cross_validate(
+    result = svm.cross_validate(
         jnp.asarray(samples.features),
         svm.one_vs_all(jnp.asarray(samples.labels), classes=types),
         costs=np.asarray(costs, np.float32),
@@ -166,11 +192,11 @@ def _cross_validated(
         loss=loss,
         tolerance=TOLERANCE,
     )
-    return np.asarray(found.decisions).argmax(-1) == samples.labels
+    return np.asarray(result.decisions).argmax(-1) == samples.labels
 
 
 def _fit(samples: Samples, *, types: int, cost: float, loss: svm.Loss) -> _Machine:
-    found = svm.fit(
+    result = svm.fit(
         jnp.asarray(samples.features),
         svm.one_vs_all(jnp.asarray(samples.labels), classes=types),
         cost=cost,
@@ -178,5 +204,5 @@ def _fit(samples: Samples, *, types: int, cost: float, loss: svm.Loss) -> _Machi
         tolerance=TOLERANCE,
     )
     present = np.isin(np.arange(types), samples.labels)
-    bias = np.where(present, found.bias, -np.inf)
-    return _Machine(np.asarray(found.weights), bias, bool(found.converged.all()))
+    bias = np.where(present, result.bias, -np.inf)
+    return _Machine(np.asarray(result.weights), bias, bool(result.converged.all()))

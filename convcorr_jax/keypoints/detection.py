@@ -1,11 +1,13 @@
-"""Keypoint detectors: one linear classifier a keypoint, slid over the candidates of a box.
+"""Keypoint detectors: one linear classifier for every keypoint, applied to all candidates of a box.
 
-A detector's score at a candidate is ``w . x + b``, with x the window of descriptors around it. All detectors
-of a category are trained together, on one pool of candidates: the examples of every keypoint, some others at
-random, and after every round the counterexamples that violate the margin (``w . x + b > -1``) most and are not
-in the pool yet. A candidate of the pool counts for the keypoints of which it is an example or a counterexample.
+A detector's score at a candidate is ``w . x + b``, where x is the window of descriptors around the
+candidate. All detectors of a category are fitted together on one pool of candidates: the positive examples
+of every keypoint, some random candidates, and, after every round of mining, those negative examples outside
+the pool that violate the margin (``w . x + b > -1``) most. A candidate of the pool counts for the keypoints
+of which it is a positive or negative example.
 
-The paper leaves open how many rounds there are, how many counterexamples each adds, and where mining starts.
+The paper leaves open how many rounds of mining there are, how many negative examples each of them adds, and
+from which pool mining starts.
 
 Source: Long, Zhang and Darrell 2014, section 5.
 """
@@ -17,18 +19,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int8, Num
 
+from convcorr_jax.batching import padded_batches
+from convcorr_jax.flow.parabola import parabola_vertex
 from convcorr_jax.linear import svm
 from convcorr_jax.linear.svm import LinearSVM
 
-# Candidates taken at random to begin with, for every example.
-OTHERS = 0.5
-# Counterexamples that a round adds, of every image and for every keypoint.
-ADDED = 2
-# The pool is filled up to one of a few sizes, with rows that do not count, so that rounds share a program: to
-# a multiple of the greatest power of two that is an eighth to a quarter of it, and of this.
+# Random candidates of the initial pool for every positive example.
+RANDOM_PER_EXAMPLE = 0.5
+# Negative examples that a round of mining adds for every image and keypoint.
+ADDED_PER_ROUND = 2
+# The pool is padded, with rows that do not count, to one of a few sizes, so that rounds share a compiled
+# program: to a multiple of the greatest power of two that is an eighth to a quarter of it, and of this.
 ROWS_STEP = 4096
 # Images whose candidates are scored in one call.
 IMAGES_AT_ONCE = 16
+# A fit stops at a duality gap of this fraction of the objective.
 TOLERANCE = 1e-3
 
 
@@ -36,39 +41,47 @@ class Detectors(NamedTuple):
     """A linear classifier of windows of descriptors for every keypoint."""
 
     weights: Float[Array, "n window window d"] | Float[np.ndarray, "n window window d"]
+    """The weight of every descriptor of the window."""
     bias: Float[Array, " n"] | Float[np.ndarray, " n"]
+    """The bias."""
 
 
-class Mined(NamedTuple):
-    """What a round of mining found."""
+class MinedPool(NamedTuple):
+    """The pool after a round of mining."""
 
     pool: Bool[np.ndarray, "images h w"]
+    """Which candidates the next round fits."""
     violators: int
-    """Candidates outside the earlier pool that violate the margin of a keypoint; some of them joined it."""
+    """The number of candidates outside the previous pool that violate the margin of a keypoint."""
 
 
-class Peaks(NamedTuple):
-    """Where keypoints are decided to be."""
+class BestCandidates(NamedTuple):
+    """The candidate with the highest score for every keypoint."""
 
     points: Float[np.ndarray, "b n 2"]
+    """Positions (x, y) in the frame of the candidates' centers."""
     candidates: Int[np.ndarray, "b n"]
-    """Number of the best candidate, row by row."""
+    """Numbers of the candidates, counted row by row."""
 
 
 @jax.jit
-def scores(
+def score_candidates(
     maps: Num[Array, "b gh gw d"] | Num[np.ndarray, "b gh gw d"], detectors: Detectors
 ) -> Float[Array, "b h w n"]:
-    """``w . x + b`` at every candidate, for every keypoint.
+    """Compute ``w . x + b`` at every candidate for every keypoint.
 
     Args:
-        maps: descriptors of the grids; a rim of half a window belongs to no candidate.
-        detectors: of the keypoints.
+        maps: descriptors of the candidates and of a rim of half a window around them.
+        detectors: the detectors of n keypoints.
+
+    Returns:
+        Scores on a grid of ``gh - window + 1`` by ``gw - window + 1`` candidates.
     """
     keypoints, window, _, length = detectors.weights.shape
     b, grid_height, grid_width, _ = maps.shape
     h, w = grid_height - window + 1, grid_width - window + 1
-    # A product for all places of the window, then sums of shifted parts: few outputs make a slow convolution.
+    # One product for all cells of the window, then a sum of shifted parts: a convolution with few outputs is
+    # slow.
     flat = jnp.asarray(maps, jnp.float32).reshape(-1, length)
     parts = jnp.matmul(
         flat, detectors.weights.reshape(-1, length).T, precision=jax.lax.Precision.HIGHEST
@@ -79,29 +92,39 @@ def scores(
     return total + jnp.reshape(detectors.bias, (1, 1, 1, keypoints))
 
 
-def all_scores(
+def score_images(
     maps: Num[np.ndarray, "images gh gw d"], detectors: Detectors
 ) -> Float[np.ndarray, "images h w n"]:
-    """`scores` of many images, some at a time."""
-    blocks = []
-    for start in range(0, len(maps), IMAGES_AT_ONCE):
-        block = maps[start : start + IMAGES_AT_ONCE]
-        missing = min(IMAGES_AT_ONCE, len(maps)) - len(block)
-        filled = np.pad(block, ((0, missing), (0, 0), (0, 0), (0, 0)))
-        blocks.append(np.asarray(scores(filled, detectors))[: len(block)])
-    return np.concatenate(blocks)
+    """Compute `score_candidates` for any number of images, in batches of one size.
+
+    Args:
+        maps: descriptors of the candidates and of a rim of half a window around them; may be mapped from disk.
+        detectors: the detectors of n keypoints.
+    """
+    size = min(IMAGES_AT_ONCE, len(maps))
+    return np.concatenate(
+        [
+            np.asarray(score_candidates(maps[rows], detectors))[:own]
+            for rows, own in padded_batches(len(maps), size=size)
+        ]
+    )
 
 
-def first_pool(
+def initial_pool(
     labels: Int8[np.ndarray, "images h w n"], *, seed: int
 ) -> Bool[np.ndarray, "images h w"]:
-    """Every keypoint's examples, and half as many other candidates at random."""
+    """Choose every keypoint's positive examples, and half as many other candidates at random.
+
+    Args:
+        labels: 1 for positive examples, -1 for negative ones, 0 for candidates that do not count.
+        seed: the seed of the random choice.
+    """
     examples = (labels == 1).any(axis=-1)
-    others = np.random.default_rng(seed).random(examples.shape) < OTHERS * examples.mean()
-    return examples | others
+    chance = RANDOM_PER_EXAMPLE * examples.mean()
+    return examples | (np.random.default_rng(seed).random(examples.shape) < chance)
 
 
-def fit(
+def fit_detectors(
     maps: Num[np.ndarray, "images gh gw d"],
     labels: Int8[np.ndarray, "images h w n"],
     pool: Bool[np.ndarray, "images h w"],
@@ -109,17 +132,17 @@ def fit(
     cost: float,
     start: Detectors | None = None,
 ) -> Detectors:
-    """Detectors of all keypoints, by the squared hinge on the pool's candidates.
+    """Fit the detectors of all keypoints to the candidates of a pool, by SVMs with the squared hinge.
 
     Args:
-        maps: descriptors of the grids, a rim of half a window around the candidates.
-        labels: 1 for examples, -1 for counterexamples, 0 for what does not count.
-        pool: the candidates that are fitted.
-        cost: as of `svm.fit`.
-        start: an earlier round's.
+        maps: descriptors of the candidates and of a rim of half a window around them.
+        labels: 1 for positive examples, -1 for negative ones, 0 for candidates that do not count.
+        pool: the candidates to fit.
+        cost: the SVMs' C, the weight of the loss against the squared norm of the weights.
+        start: detectors of an earlier round, from which the fit starts.
 
     Raises:
-        InputError: as `svm.fit`.
+        InputError: a descriptor is not finite, or the cost is not positive.
     """
     window = maps.shape[1] - labels.shape[1] + 1
     places = np.nonzero(pool)
@@ -128,9 +151,9 @@ def fit(
     windows = np.zeros((count + missing, window * window * maps.shape[-1]), np.float32)
     windows[:count] = _windows(maps, places, window)
     rows = jnp.asarray(windows)
-    counted = np.pad(labels[places], ((0, missing), (0, 0)))
-    positive, weights = jnp.asarray(counted == 1), jnp.asarray(counted != 0, jnp.float32)
-    found = svm.fit(
+    signs = np.pad(labels[places], ((0, missing), (0, 0)))
+    positive, weights = jnp.asarray(signs == 1), jnp.asarray(signs != 0, jnp.float32)
+    machines = svm.fit(
         rows,
         positive,
         cost=cost,
@@ -139,75 +162,80 @@ def fit(
         tolerance=TOLERANCE,
     )
     return Detectors(
-        np.asarray(found.weights).reshape(-1, window, window, maps.shape[-1]),
-        np.asarray(found.bias),
+        np.asarray(machines.weights).reshape(-1, window, window, maps.shape[-1]),
+        np.asarray(machines.bias),
     )
 
 
-def mine(
+def mine_violators(
     maps: Num[np.ndarray, "images gh gw d"],
     labels: Int8[np.ndarray, "images h w n"],
     pool: Bool[np.ndarray, "images h w"],
     detectors: Detectors,
-) -> Mined:
-    """Add to the pool each image's two worst violators of every keypoint that are not in it."""
+) -> MinedPool:
+    """Add the two worst violators of every image and keypoint to a pool.
+
+    A violator is a negative example outside the pool with a score above -1.
+
+    Args:
+        maps: descriptors of the candidates and of a rim of half a window around them.
+        labels: 1 for positive examples, -1 for negative ones, 0 for candidates that do not count.
+        pool: the candidates to which the detectors were fitted.
+        detectors: the detectors of all keypoints.
+    """
     grown, violators = pool.copy(), 0
     for start in range(0, len(maps), IMAGES_AT_ONCE):
-        some = slice(start, start + IMAGES_AT_ONCE)
-        found = all_scores(maps[some], detectors)
-        violates = (found > -1) & (labels[some] == -1) & ~pool[some, :, :, None]
+        block = slice(start, start + IMAGES_AT_ONCE)
+        scores = score_images(maps[block], detectors)
+        violates = (scores > -1) & (labels[block] == -1) & ~pool[block, :, :, None]
         violators += int(violates.any(axis=-1).sum())
-        excess = np.where(violates, found, -np.inf).reshape(len(found), -1, found.shape[-1])
-        added = min(ADDED, excess.shape[1])
+        excess = np.where(violates, scores, -np.inf).reshape(len(scores), -1, scores.shape[-1])
+        added = min(ADDED_PER_ROUND, excess.shape[1])
         worst = np.argpartition(-excess, added - 1, axis=1)[:, :added]
         image, rank, keypoint = np.nonzero(np.isfinite(np.take_along_axis(excess, worst, axis=1)))
-        grown[some].reshape(len(found), -1)[image, worst[image, rank, keypoint]] = True
-    return Mined(grown, violators)
+        grown[block].reshape(len(scores), -1)[image, worst[image, rank, keypoint]] = True
+    return MinedPool(grown, violators)
 
 
-def peaks(
-    score: Float[np.ndarray, "b h w n"],
+def best_candidates(
+    scores: Float[np.ndarray, "b h w n"],
     centers: Float[np.ndarray, "h w 2"],
     *,
     refine: bool = False,
-) -> Peaks:
-    """The best candidate for every keypoint.
+) -> BestCandidates:
+    """Find the candidate with the highest score for every keypoint.
 
     Args:
-        score: of every candidate, no NaN; greater is better.
-        centers: (x, y) of the candidates, on a regular grid.
-        refine: move to the top of the parabola through the best candidate and its two neighbours, on each
-            axis for itself, by at most half a cell. At the grid's edge nothing moves.
+        scores: the score of every candidate for every keypoint, without NaN.
+        centers: centers (x, y) of the candidates, on a regular grid.
+        refine: move each point to the vertex of the parabola through the best score and its two neighbors,
+            on each axis independently, by at most half a cell. A candidate at the edge of the grid does not
+            move across it.
     """
-    b, h, w, n = score.shape
-    best = score.reshape(b, h * w, n).argmax(axis=1)
+    b, h, w, n = scores.shape
+    best = scores.reshape(b, h * w, n).argmax(axis=1)
     points = centers.reshape(-1, 2)[best]
     if refine and min(h, w) > 1:
-        points = points + (centers[1, 1] - centers[0, 0]) * _parabola_tops(score, best)
-    return Peaks(points, best)
+        points = points + (centers[1, 1] - centers[0, 0]) * _refinement(scores, best)
+    return BestCandidates(points, best)
 
 
-def _parabola_tops(score, best):
-    """Offset (x, y) in cells of each parabola's top from its middle sample."""
+def _refinement(scores: Float[np.ndarray, "b h w n"], best: Int[np.ndarray, "b n"]):
+    """Compute the offset (x, y), in cells, of the parabolas' maxima from the best candidates."""
     image, keypoint = np.indices(best.shape)
-    row, column = np.divmod(best, score.shape[2])
-    # Beyond the grid there is nothing, and the bend is not finite.
-    padded = np.pad(score, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-np.inf)
-    middle = score[image, row, column, keypoint]
-
-    def top(before, after):
-        bend = before - 2 * middle + after
-        bent = np.isfinite(bend) & (bend < 0)
-        return np.where(bent, before - after, 0) / np.where(bent, 2 * bend, 1)
-
-    across = (padded[image, row + 1, column + step, keypoint] for step in (0, 2))
-    down = (padded[image, row + step, column + 1, keypoint] for step in (0, 2))
-    with np.errstate(invalid="ignore"):
-        return np.stack([top(*across), top(*down)], axis=-1)
+    row, column = np.divmod(best, scores.shape[2])
+    # A parabola's vertex is found for a minimum, so scores become costs; beyond the grid they are infinite.
+    costs = np.pad(-scores, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=np.inf)
+    center = -scores[image, row, column, keypoint]
+    left, right = (costs[image, row + 1, column + step, keypoint] for step in (0, 2))
+    above, below = (costs[image, row + step, column + 1, keypoint] for step in (0, 2))
+    return np.stack(
+        [parabola_vertex(left, center, right), parabola_vertex(above, center, below)], axis=-1
+    )
 
 
 def _windows(maps, places, window: int):
-    """The descriptors in the window of every place (image, row, column), as rows."""
+    """Return the descriptors in the window of every place (image, row, column), one row for each place."""
     image, row, column = places
     parts = [maps[image, row + i, column + j] for i in range(window) for j in range(window)]
     return np.concatenate(parts, axis=1)
@@ -217,9 +245,9 @@ def _as_machine(
     detectors: Detectors,
     rows: Float[Array, "m e"],
     positive: Bool[Array, "m n"],
-    caps: Float[Array, "m n"],
+    upper_bounds: Float[Array, "m n"],
 ) -> LinearSVM:
-    """Earlier detectors as a start; the dual is what the squared hinge makes of their margins."""
+    """Return earlier detectors as the start of a fit; the squared hinge gives the dual from their margins."""
     n = len(detectors.bias)
     unknown = jnp.zeros(n)
     machine = LinearSVM(
@@ -232,4 +260,4 @@ def _as_machine(
         dual=jnp.zeros((n, len(rows))),
     )
     margins = jnp.where(positive, 1, -1) * machine.decisions(rows)
-    return machine._replace(dual=(2 * caps * jnp.maximum(1 - margins, 0)).T)
+    return machine._replace(dual=(2 * upper_bounds * jnp.maximum(1 - margins, 0)).T)

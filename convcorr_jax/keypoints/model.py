@@ -1,13 +1,11 @@
-"""Everything that predicts a category's keypoints in a new box, as one value that can be saved.
+"""A keypoint model: the detectors of a category's keypoints, and everything that prediction needs besides.
 
-A model is two files of one name: ``.npz`` with the arrays, ``.json`` with the rest. The network's own filters
-are not in it; their fingerprint is.
+The model does not contain the network's weights, only their fingerprint.
 """
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float16
@@ -18,41 +16,44 @@ from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.descriptors.global_features import global_features
 from convcorr_jax.descriptors.views import view
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import check_file, json_file, with_ending, write_arrays, write_json
-from convcorr_jax.io.arrays import Expected, read_arrays
-from convcorr_jax.keypoints import prior
+from convcorr_jax.io.arrays import Expected
+from convcorr_jax.io.fitted import Fitted
 from convcorr_jax.keypoints.candidates import Cells, ConvCells, SiftCells, Square
-from convcorr_jax.keypoints.detection import Detectors, peaks, scores
-from convcorr_jax.keypoints.prior import POSITIVES, Calibration, Positive
+from convcorr_jax.keypoints.detection import Detectors, best_candidates, score_candidates
+from convcorr_jax.keypoints.prior import (
+    POSITIVES,
+    Calibration,
+    Positive,
+    combine_with_prior,
+    log_scores,
+    neighbor_points,
+)
 from convcorr_jax.shapes import Image
 
+# The layer by which training objects are compared with a new box; the paper's.
 PRIOR_LAYER = "pool5"
-_ARRAYS = {
-    "weights": Expected(np.floating, ("n", "window", "window", "d")),
-    "bias": Expected(np.floating, ("n",)),
-    "slope": Expected(np.floating, ("n",)),
-    "offset": Expected(np.floating, ("n",)),
-    "features": Expected(np.floating, ("objects", "e")),
-    "points": Expected(np.floating, ("objects", "n", 2)),
-}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class KeypointModel:
-    """Detectors of a category's keypoints, and its training objects for the prior.
+    """Detectors of a category's keypoints, and the training objects for the prior.
+
+    `convcorr_jax.io.save_fitted` and `load_fitted` write and read it.
 
     Attributes:
-        category: what the boxes show.
-        names: of the keypoints.
-        cells: where keypoints are looked for, and by which descriptors.
-        network: whose pool5 finds the neighbours, and whose columns describe, if they do.
-        fingerprint: of the network's filters.
-        detectors: one a keypoint.
-        calibration: of their scores.
+        category: the category of the objects.
+        names: names of the n keypoints.
+        cells: the candidates and their descriptors.
+        network: name of the network that computes pool5 and, for `ConvCells`, the descriptors.
+        fingerprint: fingerprint of the network's weights.
+        detectors: the detectors, one for every keypoint.
+        calibration: the calibration of the detectors' scores.
         features: pool5 of every training object, at unit length.
-        points: keypoints (x, y) of every training object, in pixels of the margined square; NaN where absent.
-        positive: how scores become positive, see `convcorr_jax.keypoints.prior`.
-        eta: weight of the prior.
+        points: keypoints (x, y) of every training object, in pixels of the square with its margin; NaN where
+            absent.
+        positive: how scores become positive; see `convcorr_jax.keypoints.log_scores`.
+        eta: the weight of the prior, from 0 to 1.
+        training: facts about the training, as JSON holds them.
     """
 
     category: str
@@ -66,35 +67,123 @@ class KeypointModel:
     points: Float[np.ndarray, "objects n 2"]
     positive: Positive
     eta: float
+    training: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    kind: ClassVar[str] = "keypoint model"
+
+    def to_fitted(self) -> Fitted:
+        """Return the model's arrays and facts as they are stored."""
+        arrays = {
+            "weights": np.asarray(self.detectors.weights, np.float32),
+            "bias": np.asarray(self.detectors.bias, np.float32),
+            "slope": self.calibration.slope,
+            "offset": self.calibration.offset,
+            "features": self.features,
+            "points": self.points,
+        }
+        facts = {
+            "category": self.category,
+            "names": list(self.names),
+            "network": self.network,
+            "fingerprint": self.fingerprint,
+            "layers": list(self.cells.layers) if isinstance(self.cells, ConvCells) else None,
+            "square": dataclasses.asdict(self.cells.square),
+            "positive": self.positive,
+            "eta": self.eta,
+            "training": dict(self.training),
+        }
+        return Fitted(arrays, facts)
+
+    @classmethod
+    def expected_arrays(cls, facts: Mapping[str, Any]) -> Mapping[str, Expected]:
+        """Return the element kind and shape of every stored array.
+
+        Args:
+            facts: the stored facts; the arrays do not depend on them.
+        """
+        return {
+            "weights": Expected(np.floating, ("n", "window", "window", "d")),
+            "bias": Expected(np.floating, ("n",)),
+            "slope": Expected(np.floating, ("n",)),
+            "offset": Expected(np.floating, ("n",)),
+            "features": Expected(np.floating, ("objects", "e")),
+            "points": Expected(np.floating, ("objects", "n", 2)),
+        }
+
+    @classmethod
+    def from_fitted(cls, fitted: Fitted) -> "KeypointModel":
+        """Rebuild a model from its stored arrays and facts.
+
+        Args:
+            fitted: arrays of the expected kinds and shapes, and the facts.
+
+        Raises:
+            InputError: the facts name an unknown network, or a box that is too small for a cell.
+            ValueError: the facts do not fit the arrays.
+        """
+        arrays, facts = fitted
+        network, square = find_network(facts["network"]), Square(**facts["square"])
+        layers, names, eta = facts["layers"], tuple(map(str, facts["names"])), float(facts["eta"])
+        cells = SiftCells(square) if layers is None else ConvCells(network, tuple(layers), square)
+        fits = (
+            len(names) == len(arrays["bias"])
+            and cells.window == arrays["weights"].shape[1]
+            and cells.centers.size > 0
+            and facts["positive"] in POSITIVES
+            and 0 <= eta <= 1
+        )
+        if not fits:
+            raise ValueError("names, cells or the prior do not fit its arrays")
+        return cls(
+            category=str(facts["category"]),
+            names=names,
+            cells=cells,
+            network=network.name,
+            fingerprint=str(facts["fingerprint"]),
+            detectors=Detectors(arrays["weights"], arrays["bias"]),
+            calibration=Calibration(arrays["slope"], arrays["offset"]),
+            features=arrays["features"],
+            points=arrays["points"],
+            positive=facts["positive"],
+            eta=eta,
+            training=dict(facts.get("training", {})),
+        )
 
 
-class Evidence(NamedTuple):
-    """What is seen in boxes, before it is decided where their keypoints are."""
+class Prediction(NamedTuple):
+    """Scores and neighbors of boxes, from which `decode` computes keypoints."""
 
     scores: Float[np.ndarray, "b h w n"]
-    """Of every candidate, for every keypoint."""
+    """The score of every candidate for every keypoint."""
     neighbor_points: Float[np.ndarray, "b n 2"]
-    """Each keypoint's place in the nearest training object that has it, in pixels of the margined square."""
+    """Each keypoint's position (x, y) in the most similar training object that shows it, in pixels of the
+    square with its margin; NaN where none shows it."""
     to_photograph_px: tuple[coords.Transform, ...]
-    """Pixels of each margined square to pixels of its photograph."""
+    """The transform from pixels of each box's square to pixels of its photograph."""
 
 
-class Decision(NamedTuple):
-    """Where the keypoints of boxes are, and how sure that is."""
+class Detections(NamedTuple):
+    """The detected keypoints of boxes."""
 
     points: Float[np.ndarray, "b n 2"]
-    """(x, y) in pixels of each box's photograph."""
+    """Keypoints (x, y) in pixels of each box's photograph."""
     confidence: Float[np.ndarray, "b n"]
-    """The calibrated probability that the chosen candidate shows the keypoint, whatever the prior says."""
+    """The calibrated probability, from 0 to 1, that the best candidate shows the keypoint; without the
+    prior."""
 
 
-def pool5(
+def prior_features(
     photographs: Sequence[Image], boxes: Sequence[coords.Box], *, weights: Weights
 ) -> Float[np.ndarray, "b e"]:
-    """What boxes are compared by: pool5 of each, warped to the network's own square, at unit length.
+    """Compute the features by which objects are compared for the prior: pool5 of every box, at unit length.
+
+    Args:
+        photographs: 8-bit RGB, one for every box.
+        boxes: boxes in pixels of their photographs; each is warped to the network's input square.
+        weights: the network's weights.
 
     Raises:
-        InputError: a box does not meet its photograph.
+        InputError: a box has no area or lies outside its photograph.
     """
     sides = (weights.network.image_side,)
     squares = (
@@ -104,17 +193,24 @@ def pool5(
     return global_features(squares, weights=weights, layer=PRIOR_LAYER)
 
 
-def look(
+def predict(
     model: KeypointModel,
     photographs: Sequence[Image],
     boxes: Sequence[coords.Box],
     *,
     weights: Weights,
-) -> Evidence:
-    """Score every candidate of every box, and find each box's neighbours.
+) -> Prediction:
+    """Score every candidate of every box, and find the most similar training objects.
+
+    Args:
+        model: the keypoint model.
+        photographs: 8-bit RGB, one for every box.
+        boxes: the objects' boxes in pixels of their photographs.
+        weights: the weights with which the model was trained.
 
     Raises:
-        InputError: a box does not meet its photograph, or the weights are others than the model's.
+        InputError: a box has no area or lies outside its photograph, or the model was trained with other
+            weights.
     """
     if (weights.network.name, weights.fingerprint) != (model.network, model.fingerprint):
         raise InputError(
@@ -122,131 +218,54 @@ def look(
             f"these of {weights.network.name} ({weights.source})"
         )
     views = [
-        model.cells.square.show(photograph, box)
+        model.cells.square.warp(photograph, box)
         for photograph, box in zip(photographs, boxes, strict=True)
     ]
-    maps = model.cells.describe(np.stack([one.pyramid[0] for one in views]), weights.params)
-    return Evidence(
-        np.asarray(scores(maps, model.detectors)),
-        prior.neighbor_points(
-            pool5(photographs, boxes, weights=weights), model.features, model.points
-        ),
-        tuple(one.to_photograph_px for one in views),
+    squares = np.stack([view.pyramid[0] for view in views])
+    maps = model.cells.describe(squares, weights.params)
+    features = prior_features(photographs, boxes, weights=weights)
+    return Prediction(
+        np.asarray(score_candidates(maps, model.detectors)),
+        neighbor_points(features, model.features, model.points),
+        tuple(view.to_photograph_px for view in views),
     )
 
 
-def decide(
+def decode(
     model: KeypointModel,
-    evidence: Evidence,
+    prediction: Prediction,
     *,
     eta: float | None = None,
     positive: Positive | None = None,
     refine: bool = False,
-) -> Decision:
-    """The best candidate of every keypoint.
+) -> Detections:
+    """Choose the best candidate of every keypoint by its score and the prior.
 
     Args:
-        model: the detectors'.
-        evidence: of the boxes, see `look`.
-        eta: weight of the prior, 0 to 1; the model's by default.
-        positive: how scores become positive; the model's way by default.
-        refine: as of `detection.peaks`, on the combined score.
+        model: the model that computed the prediction.
+        prediction: scores and neighbors of b boxes.
+        eta: the weight of the prior, from 0 to 1; by default the model's.
+        positive: how scores become positive; by default the model's way.
+        refine: move each point to the vertex of the parabola through the combined scores of the best
+            candidate and its neighbors, on each axis independently, by at most half a cell.
     """
-    ranked = prior.rank(
-        evidence.scores,
-        evidence.neighbor_points,
+    centers = model.cells.centers
+    combined = combine_with_prior(
+        prediction.scores,
+        prediction.neighbor_points,
         model.calibration,
-        centers=model.cells.centers,
+        centers=centers,
         eta=model.eta if eta is None else eta,
         positive=positive or model.positive,
     )
-    found = peaks(ranked, model.cells.centers, refine=refine)
-    log_probability = prior.log_scores(evidence.scores, model.calibration, positive="calibrated")
-    flat = log_probability.reshape(len(ranked), -1, len(model.names))
-    chosen = np.take_along_axis(flat, found.candidates[:, None], axis=1)[:, 0]
-    return Decision(
+    best = best_candidates(combined, centers, refine=refine)
+    log_probability = log_scores(prediction.scores, model.calibration, positive="calibrated")
+    flat = log_probability.reshape(len(combined), -1, len(model.names))
+    chosen = np.take_along_axis(flat, best.candidates[:, None], axis=1)[:, 0]
+    transforms = zip(prediction.to_photograph_px, best.points, strict=True)
+    return Detections(
         np.stack(
-            [
-                coords.apply(to_photograph_px, points)
-                for to_photograph_px, points in zip(
-                    evidence.to_photograph_px, found.points, strict=True
-                )
-            ]
+            [coords.apply(to_photograph_px, points) for to_photograph_px, points in transforms]
         ),
         np.exp(chosen),
     )
-
-
-def save(path: Path, model: KeypointModel, *, training: Mapping[str, Any]) -> None:
-    """Write a model as ``path`` with the endings ``.npz`` and ``.json``.
-
-    Args:
-        path: the files' common name.
-        model: what to save.
-        training: facts about its training, for the reader of the ``.json``.
-
-    Raises:
-        InputError: they cannot be written.
-    """
-    write_arrays(
-        with_ending(path, ".npz"),
-        weights=np.asarray(model.detectors.weights, np.float32),
-        bias=np.asarray(model.detectors.bias, np.float32),
-        slope=model.calibration.slope,
-        offset=model.calibration.offset,
-        features=model.features,
-        points=model.points,
-    )
-    cells = model.cells
-    # Written last: where there is a .json there is a whole model.
-    write_json(
-        with_ending(path, ".json"),
-        {
-            "category": model.category,
-            "names": list(model.names),
-            "network": model.network,
-            "fingerprint": model.fingerprint,
-            "layers": list(cells.layers) if isinstance(cells, ConvCells) else None,
-            "square": dataclasses.asdict(cells.square),
-            "positive": model.positive,
-            "eta": model.eta,
-            "training": dict(training),
-        },
-    )
-
-
-def load_model(path: Path) -> KeypointModel:
-    """Read a model by the name of either of its files, or by what they have in common.
-
-    Raises:
-        InputError: a file is missing, cut short, or not what `save` writes.
-    """
-    told = with_ending(path, ".json")
-    check_file(told, "keypoint model")
-    arrays = read_arrays(with_ending(path, ".npz"), _ARRAYS)
-    with json_file(told, "keypoint model") as found:
-        network, square = find_network(found["network"]), Square(**found["square"])
-        layers, names, eta = found["layers"], tuple(map(str, found["names"])), float(found["eta"])
-        cells = SiftCells(square) if layers is None else ConvCells(network, tuple(layers), square)
-        fits = (
-            len(names) == len(arrays["bias"])
-            and cells.window == arrays["weights"].shape[1]
-            and cells.centers.size > 0
-            and found["positive"] in POSITIVES
-            and 0 <= eta <= 1
-        )
-        if not fits:
-            raise ValueError("names, cells or the prior do not fit its arrays")
-        return KeypointModel(
-            category=str(found["category"]),
-            names=names,
-            cells=cells,
-            network=network.name,
-            fingerprint=str(found["fingerprint"]),
-            detectors=Detectors(arrays["weights"], arrays["bias"]),
-            calibration=Calibration(arrays["slope"], arrays["offset"]),
-            features=arrays["features"],
-            points=arrays["points"],
-            positive=found["positive"],
-            eta=eta,
-        )

@@ -1,13 +1,14 @@
-"""Where a keypoint may be before it is looked for, and how that joins a detector's score.
+"""The prior of a keypoint's position, and its combination with a detector's score.
 
-The prior of a keypoint is a Gaussian of 22 pixels (of a box of 500) about the place that the keypoint has in
-the most similar training object, by the cosine of pool5. With a positive score s and the prior p the paper
-ranks candidates by ``s^(1 - eta) p^eta``; here everything is in logarithms.
+The prior of a keypoint is a Gaussian with a standard deviation of 22 pixels (for a box of 500 pixels) around
+the keypoint's position in the most similar training object, by the cosine of pool5. From a positive score s
+and the prior p the paper ranks candidates by ``s^(1 - eta) p^eta``; this module works with the logarithm of
+that.
 
 The paper leaves open how the score of a support vector machine, which may be negative, becomes positive.
 `log_scores` has three ways: ``calibrated``, the probability ``1 / (1 + exp(-(a s + b)))`` that the candidate
-is an example, with a and b of each keypoint fitted to scores of images that did not train it (Platt 1999);
-``exponential``, exp(s); and ``shifted``, the score less the least of its image.
+is a positive example, with a and b of every keypoint fitted to scores of held-out images (Platt 1999);
+``exponential``, ``exp(s)``; and ``shifted``, the score minus the lowest score of its image.
 
 Source: Long, Zhang and Darrell 2014, section 5.
 """
@@ -20,34 +21,39 @@ from sklearn.linear_model import LogisticRegression
 
 from convcorr_jax import retrieval
 
+# The paper's.
 SIGMA_PX = 22.0
-# How many neighbours are asked for a keypoint that the nearest does not have.
+# Training objects that are searched, the most similar first, for one that shows the keypoint.
 NEIGHBORS = 25
 
-# A useless detector's probability may fall with its score; its candidates still keep their order.
-LEAST_SLOPE = 1e-6
+# The fitted probability of a useless detector may fall with its score; a positive slope keeps its
+# candidates' order.
+MIN_SLOPE = 1e-6
 
 Positive = Literal["calibrated", "exponential", "shifted"]
+"""How a score becomes positive."""
 POSITIVES: tuple[Positive, ...] = get_args(Positive)
 
 
 class Calibration(NamedTuple):
-    """a and b of every keypoint."""
+    """The parameters of every keypoint's logistic curve ``1 / (1 + exp(-(slope * s + offset)))``."""
 
     slope: Float[np.ndarray, " n"]
+    """The factor of the score; positive."""
     offset: Float[np.ndarray, " n"]
+    """The constant term."""
 
 
 def calibrate(
     scores: Float[np.ndarray, "images h w n"], labels: Int8[np.ndarray, "images h w n"]
 ) -> Calibration:
-    """The logistic curve from each keypoint's scores to the probability of being an example.
+    """Fit the logistic curve from every keypoint's scores to the probability of being a positive example.
 
-    A keypoint that lacks examples or counterexamples keeps a = 1 and b = 0.
+    A keypoint that lacks positive or negative examples keeps the slope 1 and the offset 0.
 
     Args:
-        scores: of candidates whose images trained none of the detectors.
-        labels: 1 for examples, -1 for counterexamples; others do not count.
+        scores: scores of candidates whose images trained none of the detectors.
+        labels: 1 for positive examples, -1 for negative ones, 0 for candidates that do not count.
     """
     keypoints = scores.shape[-1]
     slope, offset = np.ones(keypoints), np.zeros(keypoints)
@@ -56,14 +62,24 @@ def calibrate(
         is_example = labels[..., k][counts] == 1
         if is_example.any() and not is_example.all():
             curve = LogisticRegression(C=np.inf).fit(scores[..., k][counts][:, None], is_example)
-            slope[k], offset[k] = max(curve.coef_[0, 0], LEAST_SLOPE), curve.intercept_[0]
+            slope[k], offset[k] = max(curve.coef_[0, 0], MIN_SLOPE), curve.intercept_[0]
     return Calibration(slope, offset)
 
 
 def log_scores(
     scores: Float[np.ndarray, "*b h w n"], calibration: Calibration, *, positive: Positive
 ) -> Float[np.ndarray, "*b h w n"]:
-    """The logarithm of a positive score; see the module's text."""
+    """Compute the logarithm of scores made positive.
+
+    Args:
+        scores: the detectors' scores of every candidate.
+        calibration: the logistic curve of every keypoint; used by ``"calibrated"``.
+        positive: ``"calibrated"`` for ``1 / (1 + exp(-(slope * s + offset)))``, ``"exponential"`` for
+            ``exp(s)``, ``"shifted"`` for ``s`` minus the lowest score of the image.
+
+    Returns:
+        One value for every score; minus infinity for the lowest shifted score.
+    """
     match positive:
         case "calibrated":
             return -np.logaddexp(0, -(calibration.slope * scores + calibration.offset))
@@ -79,20 +95,25 @@ def neighbor_points(
     database: Float[np.ndarray, "n d"],
     points: Float[np.ndarray, "n k 2"],
 ) -> Float[np.ndarray, "m k 2"]:
-    """Each keypoint's place in the nearest of 25 neighbours that has it; NaN where none of them does.
+    """Return each keypoint's position in the most similar annotated object that shows it.
+
+    The 25 objects with the highest cosine similarity are searched.
 
     Args:
-        queries: features of the objects whose keypoints are sought.
+        queries: features of the objects whose keypoints are to be predicted.
         database: features of annotated objects.
-        points: their keypoints, all in one frame; NaN where absent.
+        points: keypoints (x, y) of the annotated objects, all in one frame; NaN where absent.
+
+    Returns:
+        Positions (x, y) in that frame; NaN for a keypoint that none of the 25 objects shows.
 
     Raises:
-        InputError: as `retrieval.nearest_neighbors`.
+        InputError: the features differ in length, there are none, or one is not finite.
     """
     near = retrieval.nearest_neighbors(queries, database, k=min(NEIGHBORS, len(database)))
-    found = points[near.indices]
-    first = (~np.isnan(found[..., 0])).argmax(axis=1)
-    return np.take_along_axis(found, first[:, None, :, None], axis=1)[:, 0]
+    candidates = points[near.indices]
+    first = (~np.isnan(candidates[..., 0])).argmax(axis=1)
+    return np.take_along_axis(candidates, first[:, None, :, None], axis=1)[:, 0]
 
 
 def log_gaussian(
@@ -101,16 +122,24 @@ def log_gaussian(
     *,
     sigma_px: float = SIGMA_PX,
 ) -> Float[np.ndarray, "*b h w n"]:
-    """``-|c - mean|^2 / (2 sigma^2)`` at every candidate; 0 everywhere for an absent mean.
+    """Compute ``-|c - mean|^2 / (2 sigma^2)`` at every candidate.
 
-    What it lacks to a logarithm of the Gaussian is the same for all candidates.
+    This is the logarithm of the Gaussian up to a constant, which is the same for all candidates.
+
+    Args:
+        centers: centers (x, y) of the candidates.
+        means: means (x, y) of the Gaussians in the same frame; NaN where absent.
+        sigma_px: standard deviation in pixels of that frame.
+
+    Returns:
+        One value for every candidate and mean; 0 at all candidates for an absent mean.
     """
     offsets = centers[:, :, None] - means[..., None, None, :, :]
     squared = (offsets**2).sum(axis=-1)
     return -np.where(np.isnan(squared), 0, squared) / (2 * sigma_px**2)
 
 
-def rank(
+def combine_with_prior(
     scores: Float[np.ndarray, "*b h w n"],
     neighbor_points: Float[np.ndarray, "*b n 2"],
     calibration: Calibration,
@@ -119,8 +148,18 @@ def rank(
     eta: float,
     positive: Positive,
 ) -> Float[np.ndarray, "*b h w n"]:
-    """``(1 - eta) log s + eta log p`` of every candidate; without a prior (eta 0), log s."""
-    ranked = log_scores(scores, calibration, positive=positive)
+    """Compute ``(1 - eta) log s + eta log p`` of every candidate.
+
+    Args:
+        scores: the detectors' scores of every candidate.
+        neighbor_points: each keypoint's position (x, y) in the most similar training object, in the frame of
+            the centers; NaN where absent, which leaves the prior out.
+        calibration: the logistic curve of every keypoint.
+        centers: centers (x, y) of the candidates.
+        eta: the weight of the prior, from 0 (``log s`` alone) to 1.
+        positive: how scores become positive; see `log_scores`.
+    """
+    log_positive = log_scores(scores, calibration, positive=positive)
     if eta == 0:
-        return ranked
-    return (1 - eta) * ranked + eta * log_gaussian(centers, neighbor_points)
+        return log_positive
+    return (1 - eta) * log_positive + eta * log_gaussian(centers, neighbor_points)

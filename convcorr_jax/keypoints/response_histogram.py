@@ -1,8 +1,8 @@
-"""How sharply a keypoint's classifier responds: its responses at every pixel around the true place.
+"""How sharply a keypoint's classifier responds: its responses at every pixel around the true position.
 
-A window of 21 x 21 pixels lies around the pixel nearest to the keypoint; where in it the response is greatest
-is one point (x, y) from -10 to 10, the keypoint's pixel being 0. Maxima on the window's border, whose true
-maxima may lie beyond, are left out.
+A window of 21 x 21 pixels is centered on the pixel nearest to the keypoint. The pixel of the window with the
+highest response is one point (x, y) with coordinates from -10 to 10, where (0, 0) is the keypoint's pixel.
+Maxima on the window's border are left out, because the true maximum may be outside the window.
 
 Source: Long, Zhang and Darrell 2014, section 4 and Figure 4.
 """
@@ -23,11 +23,9 @@ from convcorr_jax.descriptors.sift import REACH_BINS, dense_sift
 from convcorr_jax.shapes import Image
 
 REACH_PX = 10
-"""From the window's middle to its border."""
+"""Pixels from the window's middle to its border."""
 NEAR_PX = 4.0
-"""What counts as near: a quarter of the stride of conv3, conv4 and conv5."""
-
-Window = Float[np.ndarray, "21 21"]
+"""The distance within which a maximum counts as near: a quarter of the stride of conv3, conv4 and conv5."""
 
 
 def conv_window(
@@ -38,23 +36,24 @@ def conv_window(
     network: Network,
     layer: str,
 ) -> Float[Array, "21 21 c"]:
-    """A layer's columns, at unit length, centred on every pixel of the window around a point.
+    """Compute a layer's columns, at unit length, centered on every pixel of the window around a point.
 
-    Each is the column that the network would give at its stride, were the photograph so shifted that a cell's
-    centre lies on that pixel. Where a field reaches beyond the photograph, border pixels are repeated.
+    Each column is the one that the network computes when the photograph is shifted so that the center of a
+    cell falls on that pixel. Where a receptive field extends beyond the photograph, border pixels are
+    repeated.
 
     Args:
         params: the network's weights.
-        photograph: 8-bit RGB.
-        point: in its pixels.
-        network: the layer table.
-        layer: whose columns.
+        photograph: 8-bit RGB, ``[height, width, 3]``.
+        point: (x, y) in pixels of the photograph.
+        network: the network's layer table.
+        layer: the layer's name.
 
     Raises:
-        InputError: as `receptive_field`.
+        InputError: the network has no such layer.
     """
     field = receptive_field(network, layer).size_px
-    # A field of even size has its centre between pixels; the one half a pixel to the left is taken.
+    # A field of even size has its center between two pixels; the left one is taken.
     crop = _crop(photograph, point, before=REACH_PX + field // 2, side=2 * REACH_PX + field)
     return _columns(params, crop, network=network, layer=layer)
 
@@ -62,14 +61,19 @@ def conv_window(
 def sift_window(
     photograph: Image, point: Float[np.ndarray, "2"], *, radius_px: float
 ) -> Float[Array, "21 21 128"]:
-    """SIFT at every pixel of the window around a point.
+    """Compute SIFT at every pixel of the window around a point.
 
-    Where a descriptor reaches beyond the photograph, border pixels are repeated.
+    Where a descriptor extends beyond the photograph, border pixels are repeated.
+
+    Args:
+        photograph: 8-bit RGB, ``[height, width, 3]``.
+        point: (x, y) in pixels of the photograph.
+        radius_px: the descriptor's radius in pixels.
 
     Raises:
-        InputError: as `dense_sift`.
+        InputError: the radius is not positive.
     """
-    # Beyond the bins reaches the blur before them, four times its deviation of a sixth of a bin.
+    # The blur before the bins extends beyond them by four times its deviation, a sixth of a bin.
     reach = REACH_PX + int(np.ceil(radius_px / 2 * (REACH_BINS + 4 / 6))) + 2
     crop = _crop(photograph, point, before=reach, side=2 * reach + 1)
     side = 2 * REACH_PX + 1
@@ -82,67 +86,86 @@ def sift_window(
     )
 
 
-class Peaks(NamedTuple):
-    """Where responses are greatest, one entry a window."""
+class ResponsePeaks(NamedTuple):
+    """The maxima of many windows of responses."""
 
     offsets: Int[np.ndarray, "n 2"]
-    """From the keypoint's pixel, (x, y)."""
+    """The maximum (x, y) of every window, relative to the keypoint's pixel."""
     inside: Bool[np.ndarray, " n"]
-    """Whether the maximum lies off the window's border."""
+    """Whether the maximum is off the window's border."""
 
 
-def peaks(responses: Float[np.ndarray, "n 21 21"]) -> Peaks:
-    """The maximum of every window; the first in reading order, of equals.
+def response_peaks(responses: Float[np.ndarray, "n 21 21"]) -> ResponsePeaks:
+    """Find the maximum of every window.
+
+    Args:
+        responses: responses at the pixels [row, column] of n windows. Of equal maxima the first in reading
+            order is taken.
 
     >>> window = np.zeros((1, 21, 21))
     >>> window[0, 10, 13] = 1
-    >>> peaks(window).offsets.tolist()
+    >>> response_peaks(window).offsets.tolist()
     [[3, 0]]
     """
     flat = responses.reshape(len(responses), -1).argmax(axis=1)
     rows, columns = np.unravel_index(flat, responses.shape[1:])
     offsets = np.stack([columns, rows], axis=-1) - REACH_PX
-    return Peaks(offsets, np.abs(offsets).max(axis=-1) < REACH_PX)
+    return ResponsePeaks(offsets, np.abs(offsets).max(axis=-1) < REACH_PX)
 
 
-def histogram(found: Peaks) -> Int[np.ndarray, "21 21"]:
-    """How many maxima lie at each pixel (row, column) of the window, those on its border left out."""
+def peak_histogram(peaks: ResponsePeaks) -> Int[np.ndarray, "21 21"]:
+    """Count the maxima at every pixel (row, column) of the window, without those on its border.
+
+    Args:
+        peaks: the maxima of n windows.
+    """
     side = 2 * REACH_PX + 1
-    columns, rows = (found.offsets[found.inside] + REACH_PX).T
+    columns, rows = (peaks.offsets[peaks.inside] + REACH_PX).T
     return np.bincount(rows * side + columns, minlength=side**2).reshape(side, side)
 
 
 class Sharpness(NamedTuple):
-    """How near to the keypoint the maxima lie; of those off the border, but for the last."""
+    """How close the maxima are to the keypoint."""
 
     near_share: float
-    """Within `NEAR_PX`."""
+    """The fraction within `NEAR_PX` pixels, of the maxima off the border."""
     mean_distance_px: float
+    """The mean distance in pixels, of the maxima off the border."""
     inside_share: float
-    """Off the border, of all windows."""
+    """The fraction off the border, of all maxima."""
 
 
-def sharpness(found: Peaks) -> Sharpness:
-    """The figures of a histogram; the first two are NaN where no maximum is off the border."""
-    distances = np.linalg.norm(found.offsets[found.inside], axis=-1)
+def sharpness(peaks: ResponsePeaks) -> Sharpness:
+    """Summarize how close the maxima of many windows are to the keypoint.
+
+    Args:
+        peaks: the maxima of n windows.
+
+    Returns:
+        The summary; without a maximum off the border, the first two numbers are NaN.
+    """
+    distances = np.linalg.norm(peaks.offsets[peaks.inside], axis=-1)
     if not len(distances):
         return Sharpness(float("nan"), float("nan"), 0.0)
     return Sharpness(
-        float((distances <= NEAR_PX).mean()), float(distances.mean()), float(found.inside.mean())
+        float((distances <= NEAR_PX).mean()), float(distances.mean()), float(peaks.inside.mean())
     )
 
 
-def chance() -> Sharpness:
-    """What maxima would have that lie anywhere in the window with equal chance."""
+def chance_sharpness() -> Sharpness:
+    """Compute the sharpness of maxima that are uniformly distributed over the window."""
     offsets = coords.cell_grid((2 * REACH_PX + 1, 2 * REACH_PX + 1)).reshape(-1, 2) - REACH_PX
     offsets = offsets.astype(int)
-    return sharpness(Peaks(offsets, np.abs(offsets).max(axis=-1) < REACH_PX))
+    return sharpness(ResponsePeaks(offsets, np.abs(offsets).max(axis=-1) < REACH_PX))
 
 
 def _crop(
     photograph: Image, point: Float[np.ndarray, "2"], *, before: int, side: int
 ) -> UInt8[np.ndarray, "side side 3"]:
-    """A square of whole pixels, so many of them before the one nearest to the point; borders repeated."""
+    """Crop a square that begins ``before`` pixels to the left of and above the pixel nearest to a point.
+
+    Border pixels of the photograph are repeated beyond it.
+    """
     height, width = photograph.shape[:2]
     column, row = np.round(point).astype(int) - before
     rows = np.clip(np.arange(row, row + side), 0, height - 1)

@@ -1,4 +1,4 @@
-"""Keypoint transfer: carry the points of annotated images to one that has none.
+"""Keypoint transfer: predict the keypoints of an image from those of annotated images aligned with it.
 
 Source: Long, Zhang and Darrell 2014, section 3.
 """
@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 from convcorr_jax import coords
 from convcorr_jax.flow.warping import sample_flow
 
-# The paper's: 25 neighbours are aligned, the five that deform least vote.
+# The paper's: 25 neighbors are aligned, and the five with the lowest deformation energy vote.
 NEIGHBORS = 25
 VOTERS = 5
 
@@ -22,16 +22,19 @@ def carry_points(
     source_to_px: coords.Transform,
     target_to_px: coords.Transform,
 ) -> Float[np.ndarray, "n 2"]:
-    """Where a flow between two grids takes points of the source image, in pixels of the target image.
+    """Move points of the source image to the target image by the flow between their grids.
 
-    A point p lies at cell ``c = source_to_px^-1(p)`` and goes to ``target_to_px(c + w(c))``, with the
-    displacement w bilinear between cells and constant beyond the outermost ones. NaN stays NaN.
+    A point p is at cell ``c = source_to_px^-1(p)`` and moves to ``target_to_px(c + w(c))``. The displacement
+    w is interpolated bilinearly between cells and is constant beyond the outermost cells.
 
     Args:
-        points_px: (x, y) in pixels of the source image.
-        flow: displacement of every source cell, in cells of the target grid.
-        source_to_px: cells of the source grid to pixels of the source image.
-        target_to_px: cells of the target grid to pixels of the target image.
+        points_px: points (x, y) in pixels of the source image; NaN where absent.
+        flow: displacement (x, y) of every source cell, in cells of the target grid.
+        source_to_px: transform from cells of the source grid to pixels of the source image.
+        target_to_px: transform from cells of the target grid to pixels of the target image.
+
+    Returns:
+        Points (x, y) in pixels of the target image; NaN where absent.
     """
     cells = coords.apply(coords.invert(source_to_px), points_px)
     displacement = sample_flow(jnp.asarray(flow), jnp.asarray(cells, jnp.float32))
@@ -44,20 +47,21 @@ def vote(
     *,
     voters: int = VOTERS,
 ) -> Float[np.ndarray, "n 2"]:
-    """The coordinate-wise median of each keypoint's first candidates that are present.
+    """Compute the coordinate-wise median of each keypoint's first candidates that are present.
 
-    The paper orders neighbours by deformation energy, least first, and takes the top five.
+    The paper orders neighbors by deformation energy, lowest first, and takes the top five.
 
     Args:
-        candidates: predictions (x, y), one row of keypoints a neighbour; NaN where it has none.
+        candidates: predicted points (x, y) of n keypoints, one row for every neighbor; NaN where the
+            neighbor lacks the keypoint.
         order: indices of ``candidates``, best first.
-        voters: how many present candidates vote for each keypoint.
+        voters: the number of present candidates that vote for each keypoint.
 
     Returns:
-        One point a keypoint; NaN where no neighbour has it.
+        One point (x, y) for every keypoint; NaN where no neighbor has the keypoint.
 
-    Differs from the paper: it takes the five best neighbours, and says nothing of keypoints that some of
-    them lack; here each keypoint is decided by the five best neighbours that have it.
+    Differs from the paper: it takes the five best neighbors, and does not say what happens to keypoints that
+    some of them lack; here each keypoint is predicted by the five best neighbors that have it.
 
     >>> vote(np.array([[[1.0, 9.0]], [[np.nan, np.nan]], [[3.0, 5.0]]]), np.array([0, 1, 2]), voters=2)
     array([[2., 7.]])

@@ -1,14 +1,12 @@
-"""A small keypoint model as training would save it, without the training."""
+"""A small keypoint model as training saves it, without the training."""
 
 from pathlib import Path
 
 import numpy as np
 
 from convcorr_jax.backbone.weights import load
-from convcorr_jax.keypoints.candidates import SiftCells
-from convcorr_jax.keypoints.detection import Detectors
-from convcorr_jax.keypoints.model import KeypointModel, save
-from convcorr_jax.keypoints.prior import Calibration
+from convcorr_jax.io import save_fitted
+from convcorr_jax.keypoints import Calibration, Detectors, KeypointModel, SiftCells
 
 
 def write_model(path: Path) -> None:
@@ -30,4 +28,4 @@ def write_model(path: Path) -> None:
         positive="exponential",
         eta=0.1,
     )
-    save(path, model, training={})
+    save_fitted(path, model)

@@ -9,7 +9,8 @@ import pytest
 from convcorr_jax.io import read_image
 from convcorr_jax.report.sections import correspondence
 from convcorr_jax.runtime.script import run
-from convcorr_jax.tasks.keypoints import features
+from convcorr_jax.tasks.keypoints import FeatureOptions, features
+from convcorr_jax.tasks.options import Data, Output
 from eval import keypoint_classification
 from tests.builders.people import write_people
 from tests.builders.shown import assert_shown
@@ -17,7 +18,8 @@ from tests.builders.shown import assert_shown
 SIDE = 128
 TRAIN, TEST = 6, 3
 # One layer, one radius, and small photographs.
-SMALL = dict(layers=("conv1",), radii_px=(20,), side_px=SIDE, costs=(0.1, 1.0), windows=3)
+FEATURES = dict(layers=("conv1",), radii_px=(20,), side_px=SIDE)
+CLASSIFIERS = dict(costs=(0.1, 1.0), windows=3)
 
 
 def write(folder, change=None):
@@ -25,7 +27,7 @@ def write(folder, change=None):
 
 
 def spoil(arrays):
-    """Hides a joint from all who train, and moves another out of its photograph."""
+    """Hide a joint in all training photographs, and move another out of its photograph."""
     arrays["visible"][:TRAIN, 3] = False
     arrays["joints"][0, 5] = [SIDE + 4, 20]
 
@@ -33,7 +35,10 @@ def spoil(arrays):
 @pytest.fixture
 def config(tmp_path):
     return keypoint_classification.Config(
-        dataset=write(tmp_path / "people", spoil), out=tmp_path / "out", **SMALL
+        data=Data(write(tmp_path / "people", spoil)),
+        features=FeatureOptions(**FEATURES),
+        output=Output(tmp_path / "out"),
+        **CLASSIFIERS,
     )
 
 
@@ -43,18 +48,17 @@ def result_of(config):
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def said_by(dataset, out, capsys, **options):
-    """What the script says when it is run on a data set that it refuses."""
-    options = SMALL | options
+def message_of(dataset, out, capsys, **options):
+    """Run the script on input that it refuses; return its message."""
+    options = FEATURES | CLASSIFIERS | options
     argv = ["--dataset", dataset, "--out", str(out)]
     for name, value in options.items():
         values = value if isinstance(value, tuple) else (value,)
         argv += [f"--{name.replace('_', '-')}", *map(str, values)]
     with pytest.raises(SystemExit) as leaving:
-        run(keypoint_classification.Config, keypoint_classification.main, "classify", argv)
+        run(keypoint_classification.Config, keypoint_classification.main, "classify", argv=argv)
     assert leaving.value.code == 2
-    said = capsys.readouterr().err.strip().splitlines()
-    return said[-1]
+    return capsys.readouterr().err.strip().splitlines()[-1]
 
 
 def test_keypoints_are_classified(config, monkeypatch):
@@ -79,19 +83,20 @@ def test_keypoints_are_classified(config, monkeypatch):
         assert len(by_keypoint) == 2
         assert all(one["windows"] == TEST for one in by_keypoint.values())
     for name in ("figure_4.png", "figure_5.png", "confusion_person.png"):
-        assert min(read_image(config.out / name).shape[:2]) > 300
-    table = assert_shown(correspondence.classification, result, config.out).tables[0]
+        assert min(read_image(config.output.out / name).shape[:2]) > 300
+    table = assert_shown(correspondence.classification, result, config.output.out).tables[0]
     assert [row[0] for row in table.rows] == ["sift_20", "conv1"]
     assert table.rows[1][1:3] == (result["accuracy"]["conv1"], 0.20)
 
-    # As after a kill: features and one classifier are there already.
-    (config.out / "result.json").unlink()
-    (config.out / "classifiers" / "person_conv1.npz").unlink()
+    # A later run finds the features and one classifier of a killed one.
+    (config.output.out / "result.json").unlink()
+    (config.output.out / "classifiers" / "person_conv1.npz").unlink()
     monkeypatch.setattr(features, "columns_at", pytest.fail)
     assert result_of(config) == result
-    # Other settings want other features.
+    # Other settings need other features.
     monkeypatch.undo()
-    other = result_of(dataclasses.replace(config, interpolate=True, windows=0))
+    interpolated = dataclasses.replace(config.features, interpolate=True)
+    other = result_of(dataclasses.replace(config, features=interpolated, windows=0))
     assert other["accuracy"]["sift_20"] == result["accuracy"]["sift_20"]
     assert other["curve"]["accuracy"]["conv1"] != result["curve"]["accuracy"]["conv1"]
     assert "figure_4" not in other
@@ -101,13 +106,13 @@ def test_one_training_photograph_is_refused(tmp_path, capsys):
     def change(arrays):
         arrays["split"][1:] = "test"
 
-    said = said_by(write(tmp_path / "people", change), tmp_path / "out", capsys)
-    assert "'person': there are 1 photographs to train on" in said
+    message = message_of(write(tmp_path / "people", change), tmp_path / "out", capsys)
+    assert "'person': there are 1 photographs to train on" in message
 
 
-def test_keypoints_that_nobody_knows_are_refused(config, capsys):
-    said = said_by(config.dataset, config.out, capsys, keypoints=("tail",))
-    assert "'person' has no keypoints ['tail']; it has r_ankle" in said
+def test_unknown_keypoints_are_refused(config, capsys):
+    message = message_of(config.data.dataset, config.output.out, capsys, keypoints=("tail",))
+    assert "'person' has no keypoints ['tail']; it has r_ankle" in message
 
 
 @pytest.mark.parametrize(
@@ -121,11 +126,11 @@ def test_keypoints_that_nobody_knows_are_refused(config, capsys):
     ],
 )
 def test_options_out_of_range_are_refused(config, capsys, options, sentence):
-    assert sentence in said_by(config.dataset, config.out, capsys, **options)
+    assert sentence in message_of(config.data.dataset, config.output.out, capsys, **options)
 
 
 def test_a_damaged_part_is_named(config, capsys):
-    (config.out / "features").mkdir(parents=True)
-    (config.out / "features" / "person_00000.npz").write_bytes(b"PK\x03\x04 cut short")
-    said = said_by(config.dataset, config.out, capsys)
-    assert "person_00000.npz is damaged" in said
+    (config.output.out / "features").mkdir(parents=True)
+    (config.output.out / "features" / "person_00000.npz").write_bytes(b"PK\x03\x04 cut short")
+    message = message_of(config.data.dataset, config.output.out, capsys)
+    assert "person_00000.npz is damaged" in message

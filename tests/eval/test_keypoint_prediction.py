@@ -13,7 +13,8 @@ from convcorr_jax.io import read_image, write_at
 from convcorr_jax.keypoints import detection
 from convcorr_jax.report.sections import correspondence
 from convcorr_jax.runtime.script import run
-from convcorr_jax.tasks.keypoints import examples
+from convcorr_jax.tasks.keypoints import DetectorOptions, Mining, examples
+from convcorr_jax.tasks.options import Data, Output
 from eval import keypoint_prediction
 from tests.builders.people import write_people
 from tests.builders.shown import assert_shown
@@ -23,12 +24,12 @@ pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weigh
 
 SIDE, TRAIN, TEST = 128, 9, 3
 HIDDEN = 3
-# A shallow layer and a small box: few numbers, and cells that see little of the box.
-SMALL = dict(layers=("pool1",), box_px=100, rounds=1, folds=2, images=6)
+# A shallow layer and a small box: few numbers, and small receptive fields.
+SMALL = DetectorOptions(layers=("pool1",), box_px=100, rounds=1, folds=2, images=6)
 
 
 def hide(arrays):
-    """No training object shows one of the joints."""
+    """Hide one of the joints in all training objects."""
     arrays["visible"][:TRAIN, HIDDEN] = False
 
 
@@ -39,12 +40,16 @@ def people(tmp_path):
 
 @pytest.fixture
 def training(people, tmp_path):
-    return keypoint_detectors.Config(dataset=people, out=tmp_path / "trained", **SMALL)
+    return keypoint_detectors.Config(
+        data=Data(people), training=SMALL, output=Output(tmp_path / "trained")
+    )
 
 
 @pytest.fixture
 def prediction(people, tmp_path):
-    return keypoint_prediction.Config(dataset=people, out=tmp_path / "predicted", **SMALL)
+    return keypoint_prediction.Config(
+        data=Data(people), training=SMALL, output=Output(tmp_path / "predicted")
+    )
 
 
 def read(path):
@@ -71,11 +76,12 @@ def test_the_table_has_every_method(prediction):
         *result["pck"]["sift_prior"].values(),
         0.284,
     )
-    assert read(path.parent / "run.json")["config"]["dataset"] == prediction.dataset
+    config = read(path.parent / "run.json")["config"]
+    assert config["data"]["dataset"] == prediction.data.dataset
 
 
-def test_a_killed_training_goes_on_and_ends_alike(training, tmp_path, monkeypatch):
-    whole = dataclasses.replace(training, out=tmp_path / "whole")
+def test_a_killed_training_continues_to_the_same_result(training, tmp_path, monkeypatch):
+    whole = dataclasses.replace(training, output=Output(tmp_path / "whole"))
     keypoint_detectors.main(whole)
 
     class Killed(BaseException):
@@ -103,22 +109,27 @@ def test_a_killed_training_goes_on_and_ends_alike(training, tmp_path, monkeypatc
             raise Killed
         return whole_fit(*arguments, **options)
 
-    whole_fit = detection.fit
-    monkeypatch.setattr(detection, "fit", dying_fit)
+    whole_fit = detection.fit_detectors
+    monkeypatch.setattr(detection, "fit_detectors", dying_fit)
     with pytest.raises(Killed):
         keypoint_detectors.main(training)
-    assert not (training.out / "person.json").exists()
+    assert not (training.output.out / "person.json").exists()
     fitted.clear()
-    monkeypatch.setattr(detection, "fit", lambda *a, **o: fitted.append(o) or whole_fit(*a, **o))
+    monkeypatch.setattr(
+        detection, "fit_detectors", lambda *a, **o: fitted.append(o) or whole_fit(*a, **o)
+    )
     keypoint_detectors.main(training)
-    # Two rounds of three sets of detectors, of which the first round was kept.
+    # Two rounds of three sets of detectors, of which the first round was cached.
     assert len(fitted) == 5
-    with np.load(whole.out / "person.npz") as first, np.load(training.out / "person.npz") as second:
+    with (
+        np.load(whole.output.out / "person.npz") as first,
+        np.load(training.output.out / "person.npz") as second,
+    ):
         for name in first.files:
             np.testing.assert_array_equal(first[name], second[name])
 
-    kept = training.out / "kept" / "person" / "pool1.float16"
-    kept.write_bytes(kept.read_bytes()[:-2])
+    rows = training.output.out / "kept" / "person" / "pool1.float16"
+    rows.write_bytes(rows.read_bytes()[:-2])
     with pytest.raises(InputError, match=r"pool1.json is damaged .*ends before the rows"):
         keypoint_detectors.main(training)
 
@@ -126,7 +137,7 @@ def test_a_killed_training_goes_on_and_ends_alike(training, tmp_path, monkeypatc
 def test_the_command_predicts_with_a_trained_model(training, tmp_path, capsys):
     keypoint_detectors.main(training)
     photograph = str(tmp_path / "people" / "images" / "10.png")
-    model = str(training.out / "person.npz")
+    model = str(training.output.out / "person.npz")
     out = tmp_path / "found" / "points.png"
     box = ("20", "20", "100", "110")
     assert (
@@ -147,15 +158,15 @@ def test_the_command_predicts_with_a_trained_model(training, tmp_path, capsys):
         ("--out", photograph): "would overwrite",
         ("--out", str(tmp_path / "points.txt")): "must end in one of",
     }
-    for options, said in refused.items():
+    for options, message in refused.items():
         assert convcorr(["keypoints", photograph, "--model", model, *options]) == 2
-        assert said in capsys.readouterr().err
+        assert message in capsys.readouterr().err
     assert not (tmp_path / "keypoints.png").exists()
 
 
 def refusal(module, config_class, *argv):
     with pytest.raises(SystemExit) as ended:
-        run(config_class, module.main, None, argv)
+        run(config_class, module.main, None, argv=argv)
     return ended.value.code
 
 
@@ -176,44 +187,59 @@ def test_categories_without_enough_are_refused(module, tmp_path, capsys):
 
 
 def test_a_box_too_small_for_its_cells_is_refused(training, tmp_path, capsys):
-    options = ("--dataset", training.dataset, "--box-px", "100", "--out", str(tmp_path / "out"))
+    options = (
+        "--dataset",
+        training.data.dataset,
+        "--box-px",
+        "100",
+        "--out",
+        str(tmp_path / "out"),
+    )
     assert refusal(keypoint_detectors, keypoint_detectors.Config, *options) == 2
-    assert "every cell sees every keypoint" in capsys.readouterr().err
+    assert "the descriptor of every cell covers every keypoint" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("option", "said"), [("--images", 2), ("--folds", 2), ("--box-px", 1)])
-def test_options_out_of_range_are_refused(option, said, training, tmp_path, capsys):
-    options = ("--dataset", training.dataset, "--out", str(tmp_path / "out"), option, str(said - 1))
+@pytest.mark.parametrize(("option", "least"), [("--images", 2), ("--folds", 2), ("--box-px", 1)])
+def test_options_out_of_range_are_refused(option, least, training, tmp_path, capsys):
+    options = (
+        "--dataset",
+        training.data.dataset,
+        "--out",
+        str(tmp_path / "out"),
+        option,
+        str(least - 1),
+    )
     assert refusal(keypoint_detectors, keypoint_detectors.Config, *options) == 2
-    assert f"is {said - 1}; at least {said} is expected" in capsys.readouterr().err
+    assert f"is {least - 1}; at least {least} is expected" in capsys.readouterr().err
 
 
 def test_folds_of_single_objects_train_without_them(tmp_path, monkeypatch):
-    """Without a split every object is predicted by detectors that never saw it."""
+    """Without a split every object is predicted by detectors that trained without it."""
 
     def unsplit(arrays):
         arrays["split"] = np.array(["test"] * 3)
 
     people = write_people(tmp_path / "people", train=3, test=0, side=SIDE, change=unsplit)
-    seen = []
-    whole_run = keypoint_detectors.Mining.run
+    learning = []
+    whole_run = Mining.run
 
-    def watched(self, folder, chosen=None):
+    def watched(self, folder, *, chosen=None):
         if chosen is None:
-            seen.append(self.settings["learning"])
-        return whole_run(self, folder, chosen)
+            learning.append(self.settings["learning"])
+        return whole_run(self, folder, chosen=chosen)
 
-    monkeypatch.setattr(keypoint_detectors.Mining, "run", watched)
+    monkeypatch.setattr(Mining, "run", watched)
+    options = dataclasses.replace(SMALL, rounds=0)
     config = keypoint_prediction.Config(
-        dataset=people, out=tmp_path / "out", **(SMALL | {"rounds": 0})
+        data=Data(people), training=options, output=Output(tmp_path / "out")
     )
     result = read(keypoint_prediction.main(config))
-    assert seen == [[j for j in range(3) if j != i] for i in range(3)] * 2
+    assert learning == [[j for j in range(3) if j != i] for i in range(3)] * 2
     assert result["objects"] == {"person": 3}
 
-    seen.clear()
+    learning.clear()
     training = keypoint_detectors.Config(
-        dataset=people, out=tmp_path / "trained", **(SMALL | {"rounds": 0})
+        data=Data(people), training=options, output=Output(tmp_path / "trained")
     )
     assert read(keypoint_detectors.main(training))["person"]["objects"] == 3
-    assert seen == [[0, 1, 2]]
+    assert learning == [[0, 1, 2]]

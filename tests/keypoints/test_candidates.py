@@ -1,4 +1,4 @@
-"""Where keypoints are looked for, and which candidates are examples of them."""
+"""Candidates of keypoints, their descriptors and their labels."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +9,7 @@ from convcorr_jax import coords
 from convcorr_jax.backbone import NETWORKS
 from convcorr_jax.backbone.networks import Filters, filter_shapes
 from convcorr_jax.errors import InputError
-from convcorr_jax.keypoints.candidates import ConvCells, SiftCells, Square
+from convcorr_jax.keypoints import ConvCells, SiftCells, Square
 
 SMALL = Square(box_px=160)
 
@@ -26,7 +26,7 @@ def params(rng):
     }
 
 
-def test_a_candidate_of_caffenet_sees_what_the_paper_says():
+def test_the_receptive_field_of_a_caffenet_candidate_is_the_papers():
     cells = ConvCells(NETWORKS["caffenet"])
     assert cells.field_px == 195
     assert np.ptp(cells.centers[0, :, 0]) // (cells.centers.shape[1] - 1) == 16
@@ -48,18 +48,18 @@ def test_candidates_lie_in_the_box_and_reach_its_edges(cells):
     assert box.x1 - stride < centers.max() <= box.x1
 
 
-def test_the_square_shows_the_box_where_it_says():
+def test_the_square_has_the_box_where_its_transform_puts_it():
     photograph = np.zeros((120, 160, 3), np.uint8)
     photograph[60:63, 80:83] = 255
     box = coords.Box(30.5, 20.5, 110.5, 100.5)
-    shown = SMALL.show(photograph, box)
-    image = shown.pyramid[0]
+    warped = SMALL.warp(photograph, box)
+    image = warped.pyramid[0]
     assert image.shape == (SMALL.side_px, SMALL.side_px, 3)
-    there = coords.apply(SMALL.from_photograph_px(box), np.array([[81.0, 61.0]]))
+    expected = coords.apply(SMALL.from_photograph_px(box), np.array([[81.0, 61.0]]))
     weight = image[..., 0].astype(float)
     middle = np.array([(weight * axis).sum() for axis in np.indices(weight.shape)[::-1]])
-    np.testing.assert_allclose(middle / weight.sum(), there[0], atol=0.05)
-    np.testing.assert_allclose(coords.apply(shown.to_photograph_px, there), [[81.0, 61.0]])
+    np.testing.assert_allclose(middle / weight.sum(), expected[0], atol=0.05)
+    np.testing.assert_allclose(coords.apply(warped.to_photograph_px, expected), [[81.0, 61.0]])
     corners = coords.apply(SMALL.from_photograph_px(box), np.reshape(box, (2, 2)))
     np.testing.assert_allclose(corners.ravel(), SMALL.box)
 
@@ -112,8 +112,8 @@ def test_conv_labels_match_loops(rng):
         if not np.isnan(point).any():
             nearest = sorted(range(len(flat)), key=lambda i: np.hypot(*(flat[i] - point)))[:10]
             for i in range(len(flat)):
-                sees = np.abs(flat[i] - point).max() <= cells.field_px / 2
-                expected[i] = (1 if i in nearest else 0) if sees else -1
+                covers = np.abs(flat[i] - point).max() <= cells.field_px / 2
+                expected[i] = (1 if i in nearest else 0) if covers else -1
         assert labels[..., k].ravel().tolist() == expected.tolist()
     assert (labels[..., 0] == 1).sum() == 10
     assert not (labels[..., 3] == 1).any()
@@ -138,7 +138,7 @@ def test_describing_compiles_once(params):
     cells = SiftCells(SMALL)
     photograph = skimage.data.chelsea()[:100, :100]
     squares = np.stack(
-        [cells.square.show(photograph, coords.Box(10, 10, 60 + i, 70)).pyramid[0] for i in range(3)]
+        [cells.square.warp(photograph, coords.Box(10, 10, 60 + i, 70)).pyramid[0] for i in range(3)]
     )
     first = np.asarray(cells.describe(squares[:1], {}))
     second = np.asarray(cells.describe(squares[1:2], {}))

@@ -3,8 +3,8 @@ import pytest
 from sklearn.svm import SVC, LinearSVC
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.keypoints.classification import UNKNOWN, Samples, accuracy, classify, confusion
-from convcorr_jax.linear.folds import grouped_folds
+from convcorr_jax.keypoints import UNKNOWN, Samples, accuracy, classify, confusion
+from convcorr_jax.linear import grouped_folds
 
 TYPES = 4
 # Tests share shapes, so that they share compiled programs: eighty training samples and three costs.
@@ -35,14 +35,14 @@ def test_agrees_with_scikit_learn(rng, loss):
     decisions = []
     for kind in range(TYPES):
         if loss == "hinge":
-            theirs = SVC(kernel="linear", C=cost)
+            reference = SVC(kernel="linear", C=cost)
         else:
-            # The bias is regularised, but hardly.
-            theirs = LinearSVC(C=cost, intercept_scaling=100, max_iter=100_000)
-        theirs.fit(samples.features[~tested], samples.labels[~tested] == kind)
-        decisions.append(theirs.decision_function(samples.features[tested]))
+            # The bias is regularized, but only slightly.
+            reference = LinearSVC(C=cost, intercept_scaling=100, max_iter=100_000)
+        reference.fit(samples.features[~tested], samples.labels[~tested] == kind)
+        decisions.append(reference.decision_function(samples.features[tested]))
     mine = [found.decisions(samples.features[tested], fold=0, label=k) for k in range(TYPES)]
-    # Theirs stops at a thousandth of its violations, ours at a thousandth of the objective.
+    # scikit-learn stops at a thousandth of its violations, ours at a thousandth of the objective.
     np.testing.assert_allclose(mine, decisions, atol=0.05)
     np.testing.assert_array_equal(found.predicted[tested], np.argmax(mine, axis=0))
     assert (found.predicted[~tested] == UNKNOWN).all()
@@ -59,14 +59,14 @@ def test_the_curve_is_that_of_scikit_learn_and_parts_no_photograph(rng):
         right = np.zeros(len(folds), bool)
         for fold in range(5):
             out = folds == fold
-            theirs = LinearSVC(C=cost, intercept_scaling=100, max_iter=100_000)
-            theirs.fit(training.features[~out], training.labels[~out])
-            right[out] = theirs.predict(training.features[out]) == training.labels[out]
+            reference = LinearSVC(C=cost, intercept_scaling=100, max_iter=100_000)
+            reference.fit(training.features[~out], training.labels[~out])
+            right[out] = reference.predict(training.features[out]) == training.labels[out]
         expected.append(right.mean())
     # One of eighty samples may lie between two classifiers' borders.
     np.testing.assert_allclose(found.curve, expected, atol=1.5 / 80)
     assert found.costs.tolist() == [COSTS[int(np.argmax(found.curve))]]
-    assert found.recognised.mean() == pytest.approx(found.curve.max())
+    assert found.type_accuracy.mean() == pytest.approx(found.curve.max())
 
 
 def test_each_photograph_in_turn_is_tested(rng):
@@ -103,7 +103,7 @@ def test_a_type_that_training_lacks_is_not_scored(rng):
     # Nor is anything taken for it.
     assert 1 not in found.predicted
     assert confusion(samples.labels, found.predicted, types=TYPES)[1].sum() == 0
-    assert found.recognised[1] == 0
+    assert found.type_accuracy[1] == 0
 
 
 def test_accuracy_and_confusion_count_what_has_a_prediction():

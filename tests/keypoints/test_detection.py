@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from convcorr_jax.keypoints import detection
-from convcorr_jax.keypoints.detection import Detectors
+from convcorr_jax.keypoints import Detectors, detection
 
 COST = 0.5
 
@@ -39,7 +38,7 @@ def rows_of(maps, pool):
 
 
 def test_scores_are_dot_products_of_windows(maps, detectors):
-    found = np.asarray(detection.scores(maps, detectors))
+    found = np.asarray(detection.score_candidates(maps, detectors))
     assert found.shape == (5, 7, 7, 2)
     for image, row, column, keypoint in ((0, 0, 0, 0), (4, 6, 2, 1), (2, 3, 5, 0)):
         expected = (window(maps, image, row, column) * detectors.weights[keypoint]).sum()
@@ -49,26 +48,26 @@ def test_scores_are_dot_products_of_windows(maps, detectors):
 
 def test_scoring_many_images_is_scoring_each(maps, detectors):
     many = np.concatenate([maps] * 7)
-    expected = np.concatenate([np.asarray(detection.scores(maps, detectors))] * 7)
+    expected = np.concatenate([np.asarray(detection.score_candidates(maps, detectors))] * 7)
     np.testing.assert_allclose(
-        detection.all_scores(many, detectors), expected, rtol=1e-5, atol=1e-6
+        detection.score_images(many, detectors), expected, rtol=1e-5, atol=1e-6
     )
 
 
-def test_the_first_pool_has_every_example_and_half_as_many_others(rng):
+def test_the_initial_pool_has_every_example_and_half_as_many_others(rng):
     labels = np.where(rng.random((20, 30, 30, 2)) < 0.1, 1, -1).astype(np.int8)
-    pool = detection.first_pool(labels, seed=0)
+    pool = detection.initial_pool(labels, seed=0)
     examples = (labels == 1).any(axis=-1)
     assert pool[examples].all()
     others = pool & ~examples
     assert others.sum() == pytest.approx(0.5 * examples.mean() * (~examples).sum(), rel=0.1)
-    assert (pool == detection.first_pool(labels, seed=0)).all()
-    assert (pool != detection.first_pool(labels, seed=1)).any()
+    assert (pool == detection.initial_pool(labels, seed=0)).all()
+    assert (pool != detection.initial_pool(labels, seed=1)).any()
 
 
 def test_fitting_agrees_with_another_solver(maps, labels):
-    pool = detection.first_pool(labels, seed=0)
-    found = detection.fit(maps, labels, pool, cost=COST)
+    pool = detection.initial_pool(labels, seed=0)
+    found = detection.fit_detectors(maps, labels, pool, cost=COST)
     rows = rows_of(maps, pool)
     for keypoint in range(2):
         label = labels[pool][:, keypoint]
@@ -89,16 +88,16 @@ def test_fitting_agrees_with_another_solver(maps, labels):
 
 
 def test_mining_adds_the_worst_violators(maps, labels, detectors):
-    pool = detection.first_pool(labels, seed=0)
-    mined = detection.mine(maps, labels, pool, detectors)
-    scores = np.asarray(detection.scores(maps, detectors))
+    pool = detection.initial_pool(labels, seed=0)
+    mined = detection.mine_violators(maps, labels, pool, detectors)
+    scores = np.asarray(detection.score_candidates(maps, detectors))
     expected = pool.copy()
     violates = (scores > -1) & (labels == -1) & ~pool[..., None]
     for image in range(len(maps)):
         for keypoint in range(2):
             places = np.argwhere(violates[image, ..., keypoint])
             places = sorted(places, key=lambda at: -scores[image, at[0], at[1], keypoint])
-            for row, column in places[: detection.ADDED]:
+            for row, column in places[: detection.ADDED_PER_ROUND]:
                 expected[image, row, column] = True
     assert (mined.pool == expected).all()
     assert mined.violators == violates.any(axis=-1).sum()
@@ -106,16 +105,16 @@ def test_mining_adds_the_worst_violators(maps, labels, detectors):
 
 
 def test_mining_to_the_end_fits_every_candidate(maps, labels):
-    pool, detectors = detection.first_pool(labels, seed=0), None
+    pool, detectors = detection.initial_pool(labels, seed=0), None
     rounds = 0
     while True:
-        detectors = detection.fit(maps, labels, pool, cost=COST, start=detectors)
-        mined = detection.mine(maps, labels, pool, detectors)
+        detectors = detection.fit_detectors(maps, labels, pool, cost=COST, start=detectors)
+        mined = detection.mine_violators(maps, labels, pool, detectors)
         if not mined.violators:
             break
         pool, rounds = mined.pool, rounds + 1
     assert rounds > 1
-    every = detection.fit(maps, labels, np.ones_like(pool), cost=COST)
+    every = detection.fit_detectors(maps, labels, np.ones_like(pool), cost=COST)
     np.testing.assert_allclose(detectors.weights, every.weights, atol=0.02)
     np.testing.assert_allclose(detectors.bias, every.bias, atol=0.02)
 
@@ -123,23 +122,23 @@ def test_mining_to_the_end_fits_every_candidate(maps, labels):
 def test_a_keypoint_without_examples_does_not_disturb_the_others(maps, labels):
     absent = labels.copy()
     absent[..., 1] = 0
-    pool = detection.first_pool(labels, seed=0)
-    both = detection.fit(maps, labels, pool, cost=COST)
-    one = detection.fit(maps, absent, pool, cost=COST)
+    pool = detection.initial_pool(labels, seed=0)
+    both = detection.fit_detectors(maps, labels, pool, cost=COST)
+    one = detection.fit_detectors(maps, absent, pool, cost=COST)
     # Classes are fitted together, each to the tolerance of its objective.
     np.testing.assert_allclose(one.weights[0], both.weights[0], atol=0.02)
     assert np.isfinite(one.weights).all()
 
 
-def test_peaks_are_the_best_candidates_centers():
+def test_best_candidates_are_at_their_centers():
     score = np.zeros((1, 5, 6, 2))
     score[0, 1, 4, 0] = score[0, 4, 0, 1] = 1
     centers = np.stack(np.meshgrid(10.0 + 16 * np.arange(6), 20.0 + 16 * np.arange(5)), axis=-1)
-    found = detection.peaks(score, centers)
+    found = detection.best_candidates(score, centers)
     assert found.points.tolist() == [[[74.0, 36.0], [10.0, 84.0]]]
     assert found.candidates.tolist() == [[10, 24]]
     # The second lies at two edges: nothing moves; the first is symmetric.
-    refined = detection.peaks(score, centers, refine=True)
+    refined = detection.best_candidates(score, centers, refine=True)
     assert refined.points.tolist() == found.points.tolist()
 
 
@@ -148,7 +147,7 @@ def test_refining_finds_the_top_of_a_paraboloid():
     tops = np.array([[2.3, 4.4], [5.5, 1.0], [6.6, 5.4]])
     score = np.stack([-2 * (x - a) ** 2 - (y - b) ** 2 for a, b in tops], axis=-1)[None]
     centers = np.stack([5 + 16 * x, 5 + 16 * y], axis=-1)
-    found = detection.peaks(score, centers, refine=True).points[0]
+    found = detection.best_candidates(score, centers, refine=True).points[0]
     expected = 5 + 16 * tops
     expected[2, 0] = 5 + 16 * 7  # the best column is the last one, which does not move
     np.testing.assert_allclose(found, expected)
@@ -157,4 +156,4 @@ def test_refining_finds_the_top_of_a_paraboloid():
 def test_a_plateau_stays():
     score = np.zeros((1, 4, 4, 1))
     centers = np.stack(np.meshgrid(np.arange(4.0), np.arange(4.0)), axis=-1)
-    assert detection.peaks(score, centers, refine=True).points.tolist() == [[[0.0, 0.0]]]
+    assert detection.best_candidates(score, centers, refine=True).points.tolist() == [[[0.0, 0.0]]]

@@ -1,4 +1,4 @@
-"""A keypoint model: what it decides, and that it is the same after it was saved."""
+"""A keypoint model: its detections, and that they are the same after saving and loading."""
 
 import contextlib
 import dataclasses
@@ -16,18 +16,19 @@ from convcorr_jax.backbone import NETWORKS
 from convcorr_jax.backbone.networks import Conv, Filters, filter_shapes
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.errors import InputError
-from convcorr_jax.keypoints.candidates import ConvCells, SiftCells, Square
-from convcorr_jax.keypoints.detection import Detectors
-from convcorr_jax.keypoints.model import (
-    Evidence,
+from convcorr_jax.io import load_fitted, save_fitted
+from convcorr_jax.keypoints import (
+    Calibration,
+    ConvCells,
+    Detectors,
     KeypointModel,
-    decide,
-    load_model,
-    look,
-    pool5,
-    save,
+    Prediction,
+    SiftCells,
+    Square,
+    decode,
+    predict,
+    prior_features,
 )
-from convcorr_jax.keypoints.prior import Calibration
 from tests.builders.fuzzing import FUZZ, damaged, mistyped
 
 NETWORK = NETWORKS["alexnet"]
@@ -76,17 +77,17 @@ def model(request, rng, weights):
 
 
 def test_boxes_are_compared_by_their_own_content(weights):
-    found = pool5([CAT, CAT, CAT], [BOXES[0], BOXES[1], BOXES[0]], weights=weights)
+    found = prior_features([CAT, CAT, CAT], [BOXES[0], BOXES[1], BOXES[0]], weights=weights)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(found[0], found[2], atol=1e-6)
     assert found[0] @ found[1] < 0.999
 
 
-def test_decisions_lie_in_the_box_of_their_photograph(model, weights):
-    evidence = look(model, [CAT, CAT], BOXES, weights=weights)
-    assert evidence.scores.shape == (2, *model.cells.centers.shape[:2], 2)
+def test_detections_are_inside_the_box_of_their_photograph(model, weights):
+    prediction = predict(model, [CAT, CAT], BOXES, weights=weights)
+    assert prediction.scores.shape == (2, *model.cells.centers.shape[:2], 2)
     for refine in (False, True):
-        found = decide(model, evidence, refine=refine)
+        found = decode(model, prediction, refine=refine)
         for points, box in zip(found.points, BOXES, strict=True):
             assert (points >= [box.x0, box.y0]).all()
             assert (points <= [box.x1, box.y1]).all()
@@ -94,27 +95,27 @@ def test_decisions_lie_in_the_box_of_their_photograph(model, weights):
         assert (found.confidence < 1).all()
 
 
-def test_a_decision_is_the_best_candidate_in_the_photograph(model):
+def test_a_detection_is_the_best_candidate_in_the_photograph(model):
     h, w = model.cells.centers.shape[:2]
     scores = np.full((1, h, w, 2), -1.0)
     scores[0, 2, 4, 0] = scores[0, 5, 1, 1] = 1
     to_photograph_px = coords.grid((2.0, 3.0), (-7.0, 5.0))
-    evidence = Evidence(scores, np.full((1, 2, 2), np.nan), (to_photograph_px,))
-    found = decide(model, evidence)
+    prediction = Prediction(scores, np.full((1, 2, 2), np.nan), (to_photograph_px,))
+    found = decode(model, prediction)
     expected = model.cells.centers[[2, 5], [4, 1]] * [2.0, 3.0] + [-7.0, 5.0]
     np.testing.assert_allclose(found.points[0], expected)
     np.testing.assert_allclose(found.confidence[0], [1 / (1 + np.exp(-1)), 1 / (1 + np.exp(-1))])
-    # With all weight on the prior, points go where the neighbours have them.
+    # With all weight on the prior, points are where the neighbors have them.
     corner = model.cells.centers[0, 0]
-    near = evidence._replace(neighbor_points=np.broadcast_to(corner, (1, 2, 2)))
-    pulled = decide(model, near, eta=1.0)
+    near = prediction._replace(neighbor_points=np.broadcast_to(corner, (1, 2, 2)))
+    pulled = decode(model, near, eta=1.0)
     np.testing.assert_allclose(pulled.points[0], np.tile(corner * [2.0, 3.0] + [-7.0, 5.0], (2, 1)))
 
 
-def test_a_saved_model_decides_alike(model, weights, tmp_path):
-    save(tmp_path / "cat", model, training={"images": 3})
+def test_a_saved_model_predicts_the_same(model, weights, tmp_path):
+    save_fitted(tmp_path / "cat", dataclasses.replace(model, training={"images": 3}))
     for name in ("cat", "cat.npz", "cat.json"):
-        read = load_model(tmp_path / name)
+        read = load_fitted(tmp_path / name, KeypointModel)
         assert (read.names, read.cells, read.eta, read.positive) == (
             model.names,
             model.cells,
@@ -122,9 +123,10 @@ def test_a_saved_model_decides_alike(model, weights, tmp_path):
             model.positive,
         )
         before, after = (
-            decide(one, look(one, [CAT], BOXES[:1], weights=weights)) for one in (model, read)
+            decode(one, predict(one, [CAT], BOXES[:1], weights=weights)) for one in (model, read)
         )
         np.testing.assert_array_equal(before.points, after.points)
+        assert read.training == {"images": 3}
     assert json.loads((tmp_path / "cat.json").read_text())["training"] == {"images": 3}
 
 
@@ -134,11 +136,11 @@ def test_other_weights_are_refused(model, weights):
         weights, params={**weights.params, "conv5": filters._replace(bias=filters.bias + 1)}
     )
     with pytest.raises(InputError, match="'cat' was trained with alexnet and other weights"):
-        look(model, [CAT], BOXES[:1], weights=other)
+        predict(model, [CAT], BOXES[:1], weights=other)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"eta": 2}, "do not fit"),
         ({"names": ["nose"]}, "do not fit"),
@@ -147,30 +149,30 @@ def test_other_weights_are_refused(model, weights):
         ({"layers": 3}, "is no keypoint model"),
     ],
 )
-def test_a_changed_model_is_refused(change, said, model, tmp_path):
-    save(tmp_path / "cat", model, training={})
-    told = json.loads((tmp_path / "cat.json").read_text())
-    (tmp_path / "cat.json").write_text(json.dumps(told | change))
-    with pytest.raises(InputError, match=said):
-        load_model(tmp_path / "cat")
+def test_a_changed_model_is_refused(change, message, model, tmp_path):
+    save_fitted(tmp_path / "cat", model)
+    facts = json.loads((tmp_path / "cat.json").read_text())
+    (tmp_path / "cat.json").write_text(json.dumps(facts | change))
+    with pytest.raises(InputError, match=message):
+        load_fitted(tmp_path / "cat", KeypointModel)
 
 
 def test_missing_files_are_named(model, tmp_path):
     with pytest.raises(InputError, match=r"cat.json does not exist"):
-        load_model(tmp_path / "cat.npz")
-    save(tmp_path / "cat", model, training={})
+        load_fitted(tmp_path / "cat.npz", KeypointModel)
+    save_fitted(tmp_path / "cat", model)
     (tmp_path / "cat.npz").unlink()
     with pytest.raises(InputError, match=r"cat.npz does not exist"):
-        load_model(tmp_path / "cat.json")
+        load_fitted(tmp_path / "cat.json", KeypointModel)
 
 
 @FUZZ
 @given(data=st.data())
 def test_damaged_models_are_read_or_refused(data, tmp_path, model):
     small = dataclasses.replace(model, features=model.features[:, :4])
-    save(tmp_path / "cat", small, training={})
+    save_fitted(tmp_path / "cat", small)
     ending = data.draw(st.sampled_from([".npz", ".json"]))
     path = tmp_path / f"cat{ending}"
     path.write_bytes((damaged if ending == ".npz" else mistyped)(data, path.read_bytes()))
     with contextlib.suppress(InputError):
-        load_model(tmp_path / "cat")
+        load_fitted(tmp_path / "cat", KeypointModel)

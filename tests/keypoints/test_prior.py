@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from convcorr_jax.keypoints import prior
-from convcorr_jax.keypoints.prior import POSITIVES, Calibration
+from convcorr_jax.keypoints import POSITIVES, Calibration, prior
 
 
 def grid(h, w):
@@ -74,17 +73,21 @@ def test_positive_scores_rise_with_the_scores(positive, rng):
 
 
 @pytest.mark.parametrize("positive", POSITIVES)
-def test_the_prior_weighs_what_it_is_told(positive, rng):
+def test_the_prior_has_the_weight_eta(positive, rng):
     centers = grid(6, 7)
     scores = rng.normal(size=(2, 6, 7, 3))
     means = rng.uniform(0, 50, (2, 3, 2))
     calibration = Calibration(np.ones(3), np.zeros(3))
 
-    def rank(eta):
-        return prior.rank(scores, means, calibration, centers=centers, eta=eta, positive=positive)
+    def combined(eta):
+        return prior.combine_with_prior(
+            scores, means, calibration, centers=centers, eta=eta, positive=positive
+        )
 
     alone = prior.log_scores(scores, calibration, positive=positive)
-    np.testing.assert_array_equal(rank(0.0), alone)
-    np.testing.assert_allclose(rank(0.25), 0.75 * alone + 0.25 * prior.log_gaussian(centers, means))
+    np.testing.assert_array_equal(combined(0.0), alone)
+    np.testing.assert_allclose(
+        combined(0.25), 0.75 * alone + 0.25 * prior.log_gaussian(centers, means)
+    )
     nearest = np.linalg.norm(centers.reshape(1, -1, 1, 2) - means[:, None], axis=-1).argmin(axis=1)
-    assert (rank(0.9999).reshape(2, -1, 3).argmax(axis=1) == nearest).all()
+    assert (combined(0.9999).reshape(2, -1, 3).argmax(axis=1) == nearest).all()

@@ -68,11 +68,11 @@ def windows_with_peaks(*offsets):
     return windows
 
 
-def test_maxima_are_told_from_the_keypoint_and_borders_left_out():
-    found = rh.peaks(windows_with_peaks((3, -4), (0, 2), (10, 1), (-9, 9), (0, -10)))
+def test_maxima_are_relative_to_the_keypoint_and_borders_left_out():
+    found = rh.response_peaks(windows_with_peaks((3, -4), (0, 2), (10, 1), (-9, 9), (0, -10)))
     assert found.offsets.tolist() == [[3, -4], [0, 2], [10, 1], [-9, 9], [0, -10]]
     assert found.inside.tolist() == [True, True, False, True, False]
-    counts = rh.histogram(found)
+    counts = rh.peak_histogram(found)
     assert counts.sum() == 3
     assert counts[6, 13] == counts[12, 10] == counts[19, 1] == 1
     figures = rh.sharpness(found)
@@ -82,13 +82,13 @@ def test_maxima_are_told_from_the_keypoint_and_borders_left_out():
 
 
 def test_without_a_maximum_inside_there_are_no_figures():
-    figures = rh.sharpness(rh.peaks(windows_with_peaks((10, 0))))
+    figures = rh.sharpness(rh.response_peaks(windows_with_peaks((10, 0))))
     assert np.isnan(figures.near_share)
     assert np.isnan(figures.mean_distance_px)
     assert figures.inside_share == 0
 
 
 def test_chance_is_that_of_random_maxima(rng):
-    found = rh.sharpness(rh.peaks(rng.uniform(size=(20_000, 21, 21))))
+    found = rh.sharpness(rh.response_peaks(rng.uniform(size=(20_000, 21, 21))))
     # Four standard errors of 16 thousand maxima.
-    np.testing.assert_allclose(found, rh.chance(), atol=0.012, rtol=0.01)
+    np.testing.assert_allclose(found, rh.chance_sharpness(), atol=0.012, rtol=0.01)

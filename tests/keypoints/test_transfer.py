@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords
-from convcorr_jax.keypoints.transfer import carry_points, vote
+from convcorr_jax.keypoints import carry_points, vote
 
 
 def test_a_constant_flow_moves_points_by_strides(rng):
@@ -19,8 +19,10 @@ def test_a_constant_flow_moves_points_by_strides(rng):
 def test_a_point_halfway_between_cells_moves_by_their_mean():
     flow = np.zeros((2, 2, 2), np.float32)
     flow[0, 1] = [4, 2]
-    here = coords.grid(1, 0)
-    carried = carry_points(np.array([[0.5, 0.0]]), flow, source_to_px=here, target_to_px=here)
+    identity = coords.grid(1, 0)
+    carried = carry_points(
+        np.array([[0.5, 0.0]]), flow, source_to_px=identity, target_to_px=identity
+    )
     np.testing.assert_allclose(carried, [[2.5, 1.0]], atol=1e-6)
 
 
@@ -36,7 +38,7 @@ def test_votes_are_medians_of_the_first_that_are_present(rng):
         np.testing.assert_allclose(found[keypoint], np.median(present[:3], axis=0))
 
 
-def test_a_keypoint_that_nobody_has_stays_absent():
+def test_a_keypoint_that_no_candidate_has_stays_absent():
     candidates = np.full((3, 1, 2), np.nan)
     assert np.isnan(vote(candidates, np.arange(3))).all()
 

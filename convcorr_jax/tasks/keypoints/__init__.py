@@ -1,1 +1,46 @@
-"""Keypoint classification and prediction (Long et al. 2014, sections 5 and 6)."""
+"""Keypoint classification and prediction of annotated categories (Long et al. 2014, sections 4 and 5).
+
+`read_categories` reads a data set's objects. `classify_category` classifies keypoints at known positions by
+every feature. `train_model` trains the detectors of a category, and `predict_category` predicts its tested
+objects.
+"""
+
+from convcorr_jax.tasks.keypoints.categories import FACE_POINTS as FACE_POINTS
+from convcorr_jax.tasks.keypoints.categories import Category as Category
+from convcorr_jax.tasks.keypoints.categories import read_categories as read_categories
+from convcorr_jax.tasks.keypoints.categories import with_face_points as with_face_points
+from convcorr_jax.tasks.keypoints.classification import BestFeatures as BestFeatures
+from convcorr_jax.tasks.keypoints.classification import (
+    CategoryClassification as CategoryClassification,
+)
+from convcorr_jax.tasks.keypoints.classification import best_features as best_features
+from convcorr_jax.tasks.keypoints.classification import check_costs as check_costs
+from convcorr_jax.tasks.keypoints.classification import classify_category as classify_category
+from convcorr_jax.tasks.keypoints.classification import mean_curves as mean_curves
+from convcorr_jax.tasks.keypoints.examples import Examples as Examples
+from convcorr_jax.tasks.keypoints.examples import read_examples as read_examples
+from convcorr_jax.tasks.keypoints.features import FeatureOptions as FeatureOptions
+from convcorr_jax.tasks.keypoints.features import KeypointSamples as KeypointSamples
+from convcorr_jax.tasks.keypoints.features import keypoint_features as keypoint_features
+from convcorr_jax.tasks.keypoints.features import keypoint_samples as keypoint_samples
+from convcorr_jax.tasks.keypoints.features import sift_name as sift_name
+from convcorr_jax.tasks.keypoints.figures import confusion_figure as confusion_figure
+from convcorr_jax.tasks.keypoints.figures import cost_curves_figure as cost_curves_figure
+from convcorr_jax.tasks.keypoints.figures import prediction_figure as prediction_figure
+from convcorr_jax.tasks.keypoints.mining import MinedDetectors as MinedDetectors
+from convcorr_jax.tasks.keypoints.mining import Mining as Mining
+from convcorr_jax.tasks.keypoints.prediction import CategoryPredictions as CategoryPredictions
+from convcorr_jax.tasks.keypoints.prediction import by_method as by_method
+from convcorr_jax.tasks.keypoints.prediction import predict_category as predict_category
+from convcorr_jax.tasks.keypoints.prior_selection import HeldOut as HeldOut
+from convcorr_jax.tasks.keypoints.prior_selection import PriorChoice as PriorChoice
+from convcorr_jax.tasks.keypoints.prior_selection import choose_prior as choose_prior
+from convcorr_jax.tasks.keypoints.prior_selection import predict_held_out as predict_held_out
+from convcorr_jax.tasks.keypoints.responses import ResponseFigure as ResponseFigure
+from convcorr_jax.tasks.keypoints.responses import response_figure as response_figure
+from convcorr_jax.tasks.keypoints.scores import by_alpha as by_alpha
+from convcorr_jax.tasks.keypoints.scores import pck_of as pck_of
+from convcorr_jax.tasks.keypoints.training import DetectorOptions as DetectorOptions
+from convcorr_jax.tasks.keypoints.training import TrainedModel as TrainedModel
+from convcorr_jax.tasks.keypoints.training import check_trainable as check_trainable
+from convcorr_jax.tasks.keypoints.training import train_model as train_model

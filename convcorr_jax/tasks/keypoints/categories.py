@@ -1,30 +1,26 @@
-"""The categories whose keypoints are classified and predicted, and who trains for whom.
+"""The categories of a data set for keypoint classification and prediction, with their train and test folds.
 
-A data set is given by name or path. ``faces`` are the folders lfpw68 and helen68 together; of faces with the
-68 points of 300-W, fifteen named ones are taken. ``rendered`` is drawn on the spot.
+A data set is named as for `convcorr_jax.tasks.reading.read`. Faces with the 68 points of 300-W are reduced
+to fifteen named points.
 """
 
 import dataclasses
-import json
-import zlib
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from convcorr_jax import coords, synthetic
-from convcorr_jax.datasets import opening
+from convcorr_jax import coords
+from convcorr_jax.datasets.fingerprint import fingerprint
 from convcorr_jax.datasets.official import three_hundred_w
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
-
-RENDERED = "rendered"
-COLLECTIONS = MappingProxyType({"faces": ("lfpw68", "helen68")})
-"""Names that stand for several folders."""
+from convcorr_jax.tasks.reading import RENDERED as RENDERED
+from convcorr_jax.tasks.reading import read
 
 FACE_POINTS = MappingProxyType(
     {
@@ -45,7 +41,7 @@ FACE_POINTS = MappingProxyType(
         "chin": 8,
     }
 )
-"""The points that are taken of the 68; left is the viewer's."""
+"""The fifteen points that are taken of the 68, by name, as indices from 0; left is the viewer's left."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +49,13 @@ class Category:
     """The annotated objects of one category.
 
     Attributes:
-        name: of the category.
-        names: of its keypoints.
+        name: name of the category.
+        names: names of its n keypoints.
         records: its objects.
         points: keypoints (x, y) in pixels of the records' images; NaN where absent.
-        visible: which keypoints can be seen; only these are used.
-        folds: the fold whose turn it is to be tested while all others train; -1 for what only trains. The
-            official split has the one fold 0; without one, every object is a fold.
+        visible: whether each keypoint is visible; only visible keypoints train and are scored.
+        folds: the fold in which an object is tested while all others train; -1 for objects that only train. An
+            official split has the one fold 0. Without a split, every object is a fold of its own.
     """
 
     name: str
@@ -71,52 +67,64 @@ class Category:
 
     @property
     def tested_folds(self) -> tuple[int, ...]:
-        """The folds that have their turn."""
+        """Numbers of the folds that are tested, in rising order."""
         return tuple(np.unique(self.folds[self.folds >= 0]).tolist())
 
     @property
-    def fingerprint(self) -> dict[str, Any]:
-        """What tells this annotation from any other, for settings of what is kept of it."""
-        annotation = (self.points, self.visible, self.folds, np.array(self.boxes))
-        records = json.dumps([one.source_id for one in self.records])
-        return {
-            "records": zlib.crc32(records.encode()),
-            "annotation": [zlib.crc32(np.ascontiguousarray(part).tobytes()) for part in annotation],
-        }
+    def tested(self) -> Int[np.ndarray, " tested"]:
+        """Numbers of the objects that are tested, in rising order."""
+        return np.flatnonzero(self.folds >= 0)
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Fingerprint of the records, for the keys of what is cached of them."""
+        return fingerprint(self.records)
 
     @property
     def boxes(self) -> tuple[coords.Box, ...]:
-        """Of every record; the whole image where it has none."""
-        return tuple(one.box or coords.whole_image(one.size) for one in self.records)
+        """The box of every record in pixels of its image; the whole image where a record has none."""
+        return tuple(record.box or coords.whole_image(record.size) for record in self.records)
 
 
 def read_categories(
     dataset: str,
-    data_root: Path | None = None,
     *,
+    data_root: Path | None = None,
     rendered_train: int = 100,
     rendered_test: int = 25,
 ) -> tuple[Category, ...]:
-    """The categories of a data set, in the order in which it has them.
+    """Read the categories of a data set.
+
+    Args:
+        dataset: ``rendered``, ``faces``, or the name or path of a data set's folder.
+        data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
+        rendered_train: the number of training instances of every rendered category.
+        rendered_test: the number of test instances of every rendered category.
+
+    Returns:
+        The categories, in the order in which the data set has them.
 
     Raises:
-        InputError: as `opening.read_records`; or a category has no keypoints, fewer than two objects, keypoints
-            of different names, or a training split without a test split.
+        InputError: the data set does not exist, or its files are damaged; or a category has no keypoints,
+            fewer than two objects, objects with different keypoint names, or a training split without a test
+            split.
     """
-    if dataset == RENDERED:
-        records = synthetic.every_category(train=rendered_train, test=rendered_test)
-    else:
-        folders = COLLECTIONS.get(dataset, (dataset,))
-        records = [one for name in folders for one in opening.read_records(name, data_root)]
-    records = [_named(one) for one in records]
+    records = [
+        with_face_points(record)
+        for record in read(dataset, data_root=data_root, train=rendered_train, test=rendered_test)
+    ]
     return tuple(
-        _category(name, [one for one in records if one.category == name])
-        for name in dict.fromkeys(one.category for one in records)
+        _category(name, [record for record in records if record.category == name])
+        for name in dict.fromkeys(record.category for record in records)
     )
 
 
-def _named(record: Record) -> Record:
-    """The record with the fifteen points, if it is a face with the 68."""
+def with_face_points(record: Record) -> Record:
+    """Reduce the 68 points of a 300-W face to the fifteen of `FACE_POINTS`; return any other record unchanged.
+
+    Args:
+        record: any record.
+    """
     if record.names != three_hundred_w.MARKUP.names:
         return record
     chosen = list(FACE_POINTS.values())
@@ -138,15 +146,15 @@ def _category(name: str, records: Sequence[Record]) -> Category:
     names = records[0].names
     if len(records) < 2:
         raise InputError(f"category {name!r} has one object; at least two are expected")
-    if not names or any(one.names != names for one in records):
+    if not names or any(record.names != names for record in records):
         raise InputError(f"the objects of category {name!r} do not share named keypoints")
     return Category(
         name,
         names,
         tuple(records),
-        np.stack([one.points for one in records]),
-        np.stack([one.visible for one in records]),
-        _folds(name, [one.split for one in records]),
+        np.stack([record.points for record in records]),
+        np.stack([record.visible for record in records]),
+        _folds(name, [record.split for record in records]),
     )
 
 
@@ -156,9 +164,9 @@ def _folds(name: str, splits: Sequence[str]) -> Int[np.ndarray, " records"]:
     tested = "test" if "test" in splits else "val"
     if tested not in splits:
         raise InputError(f"category {name!r} has a training split, but neither 'test' nor 'val'")
-    used = {"train": -1, tested: 0}
+    fold_of_split = {"train": -1, tested: 0}
     unknown = sorted(set(splits) - {"train", "test", "val"})
     if unknown:
         raise InputError(f"category {name!r} has splits {unknown} beside 'train' and {tested!r}")
     # A validation split beside a test split trains.
-    return np.array([used.get(one, -1) for one in splits])
+    return np.array([fold_of_split.get(split, -1) for split in splits])

@@ -1,11 +1,10 @@
-"""Features at the keypoints of a category's photographs, computed in parts that are kept on disk.
+"""Features at the keypoints of a category's photographs, cached in parts.
 
-The frame. The paper takes photographs as PASCAL VOC has them, with a longer side of 500 pixels; so every
-photograph is resized to that, and radii and fields of its pixels mean what they mean in the paper. (Those of
-the data sets here are crops of 200 to 300 pixels.) It stands on a square canvas, which makes all of one size.
+The paper takes photographs from PASCAL VOC, whose longer side has 500 pixels. Every photograph is therefore
+resized to that side, so that radii and receptive fields in pixels have the paper's meaning. (The data sets
+here have crops of 200 to 300 pixels.) Resized photographs are padded to squares of one size.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -15,140 +14,185 @@ from jaxtyping import Float, Int
 
 from convcorr_jax import coords
 from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.batching import padded_batches
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.descriptors.at_points import canvas, columns_at, sift_at_points
+from convcorr_jax.errors import InputError
 from convcorr_jax.images import Resampled
 from convcorr_jax.runtime.progress import progress
 from convcorr_jax.runtime.runlog import plain
-from convcorr_jax.runtime.stages import stage
+from convcorr_jax.runtime.stages import cached_in_parts
 from convcorr_jax.tasks.keypoints.categories import Category
 
 VOC_SIDE_PX = 500
-# Photographs a compiled call, and a part that is kept: a minute's work.
+"""The longer side of the photographs of PASCAL VOC."""
+# Photographs of one compiled call.
 _BATCH = 8
+# Photographs of one cached part: about a minute's work.
 _PART = 400
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What is computed.
+class FeatureOptions:
+    """Which features of a keypoint are compared."""
 
-    Attributes:
-        side_px: of the canvas.
-        layers: whose columns.
-        radii_px: of SIFT, in pixels of the canvas.
-        interpolate: whether columns are interpolated, see `columns_at`.
-    """
-
-    side_px: int
-    layers: tuple[str, ...]
-    radii_px: tuple[int, ...]
-    interpolate: bool
+    layers: tuple[str, ...] = ("conv1", "conv2", "conv3", "conv4", "conv5")
+    """Layers whose columns are features."""
+    radii_px: tuple[int, ...] = (10, 20, 40, 80, 160)
+    """Radii of SIFT, in pixels of the resized photographs."""
+    side_px: int = VOC_SIDE_PX
+    """Longer side to which photographs are resized."""
+    interpolate: bool = False
+    """Beyond the paper: interpolate between the nearest columns of a layer."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the features, SIFT first, as in Table 3."""
-        return (*map(sift_name, self.radii_px), *self.layers)
+        """Names of the features, SIFT first, as in Table 3 of the paper."""
+        return (*self.sift_names, *self.layers)
+
+    @property
+    def sift_names(self) -> tuple[str, ...]:
+        """Names of the SIFT features, one for every radius."""
+        return tuple(map(sift_name, self.radii_px))
+
+    def check(self) -> None:
+        """Refuse options out of their range.
+
+        Raises:
+            InputError: there are no layers or no radii, one is repeated, or the side is not positive.
+        """
+        for name, values in {"layers": self.layers, "radii_px": self.radii_px}.items():
+            if not values or len(set(values)) < len(values):
+                raise InputError(
+                    f"{name} is {values}; at least one is expected, none of them twice"
+                )
+        if self.side_px < 1:
+            raise InputError(f"side_px is {self.side_px}; at least 1 is expected")
 
 
 def sift_name(radius_px: int) -> str:
-    """The name of SIFT of this radius among the features."""
+    """Return the name of the SIFT feature of a radius.
+
+    Args:
+        radius_px: the radius in pixels of the resized photographs.
+    """
     return f"sift_{radius_px}"
 
 
-class Keypoints(NamedTuple):
-    """The visible keypoints of a category that lie in their photographs, photograph after photograph."""
+class KeypointSamples(NamedTuple):
+    """The visible keypoints of a category that are inside their photographs, photograph by photograph."""
 
     labels: Int[np.ndarray, " n"]
+    """The keypoint type of every sample, from 0."""
     photographs: Int[np.ndarray, " n"]
-    """The record's number."""
+    """The number of the sample's record."""
     folds: Int[np.ndarray, " n"]
+    """The fold in which the sample is tested; -1 if it only trains."""
     outside: int
-    """How many visible keypoints lie outside and are left out."""
+    """The number of visible keypoints that are outside their photographs, and therefore no samples."""
 
 
-def keypoints_of(category: Category) -> Keypoints:
-    """The samples of a category."""
+def keypoint_samples(category: Category) -> KeypointSamples:
+    """Return the samples of a category.
+
+    Args:
+        category: the annotated objects.
+    """
+    sizes = (record.size for record in category.records)
     inside = np.stack(
         [
             ((points >= -0.5) & (points <= np.array([width, height]) - 0.5)).all(axis=-1)
-            for points, (height, width) in zip(
-                category.points, (one.size for one in category.records), strict=True
-            )
+            for points, (height, width) in zip(category.points, sizes, strict=True)
         ]
     )
     photographs, labels = np.nonzero(category.visible & inside)
     outside = int((category.visible & ~inside).sum())
-    return Keypoints(labels, photographs, category.folds[photographs], outside)
+    return KeypointSamples(labels, photographs, category.folds[photographs], outside)
 
 
-def shown(category: Category, number: int, side_px: int) -> Resampled:
-    """A record's photograph on its canvas."""
+def resized_photograph(category: Category, number: int, *, side_px: int) -> Resampled:
+    """Return a record's photograph, resized and padded to a square, with the transform of its points.
+
+    Args:
+        category: the category.
+        number: the number of the record.
+        side_px: the side of the square, and the longer side of the resized photograph.
+
+    Raises:
+        InputError: the image cannot be read.
+    """
     return canvas(load_image(category.records[number]), side_px=side_px)
 
 
-def features(
+def keypoint_features(
     category: Category,
-    keypoints: Keypoints,
+    samples: KeypointSamples,
     weights: Weights,
-    settings: Settings,
+    options: FeatureOptions,
+    *,
     folder: Path,
 ) -> dict[str, Float[np.ndarray, "n _"]]:
-    """Every feature at every keypoint, by name; parts that lie in ``folder`` already are not computed again.
+    """Compute every feature of every sample; return parts that an earlier run cached.
 
-    They are kept in half precision, whose error is far below what tells two keypoints apart.
+    Features are cached in half precision, whose error is far below the differences between keypoints.
+
+    Args:
+        category: the annotated objects.
+        samples: the category's samples.
+        weights: the network's weights.
+        options: which features to compute.
+        folder: the folder of cached parts.
+
+    Returns:
+        The features by name, one row for every sample.
+
+    Raises:
+        InputError: the network has no such layer, a radius is not positive, an image cannot be read, or a
+            cached part is damaged or cannot be written.
     """
-    count = len(category.records)
-    parts = []
-    starts = range(0, count, _PART)
-    for start in starts:
-        numbers = range(start, min(start + _PART, count))
-        identity = {
-            "settings": plain(settings),
+    return cached_in_parts(
+        folder,
+        category.name,
+        {
+            "features": plain(options),
             "weights": weights.fingerprint,
-            **category.fingerprint,
-        }
-        parts.append(
-            stage(
-                folder / f"{category.name}_{start:05d}.npz",
-                identity,
-                lambda numbers=numbers: _part(category, keypoints, numbers, weights, settings),
-            )
-        )
-    return {name: np.concatenate([part[name] for part in parts]) for name in settings.names}
+            "records": category.fingerprint,
+        },
+        lambda numbers: _part(category, samples, numbers, weights, options),
+        count=len(category.records),
+        part=_PART,
+    )
 
 
 def _part(
-    category: Category, keypoints: Keypoints, numbers: range, weights: Weights, settings: Settings
+    category: Category,
+    samples: KeypointSamples,
+    numbers: range,
+    weights: Weights,
+    options: FeatureOptions,
 ) -> dict[str, np.ndarray]:
-    blocks: dict[str, list[np.ndarray]] = {name: [] for name in settings.names}
-    for batch in progress(_batches(numbers), description=category.name, total=-(-len(numbers) // _BATCH)):
-        # The last batch is filled up, so that one compiled program serves all.
-        views = [shown(category, number, settings.side_px) for number in batch]
-        views += views[-1:] * (_BATCH - len(batch))
-        photographs = np.stack([one.image for one in views])
+    """Compute the features of the samples of some photographs."""
+    blocks: dict[str, list[np.ndarray]] = {name: [] for name in options.names}
+    batches = list(padded_batches(len(numbers), size=_BATCH))
+    for rows, own in progress(batches, description=category.name):
+        batch = [numbers[row] for row in rows[:own]]
+        views = [resized_photograph(category, number, side_px=options.side_px) for number in batch]
+        photographs = np.stack([view.image for view in views])[rows - rows[0]]
         points = np.zeros((_BATCH, len(category.names), 2), np.float32)
         for place, number in enumerate(batch):
             points[place] = coords.apply(views[place].transform, category.points[number])
-        found = {
-            sift_name(radius): block
-            for radius, block in sift_at_points(
-                photographs, points, radii_px=settings.radii_px
-            ).items()
-        } | columns_at(
+        sift = sift_at_points(photographs, points, radii_px=options.radii_px)
+        columns = columns_at(
             weights.params,
             photographs,
             points,
             network=weights.network,
-            layers=settings.layers,
-            interpolate=settings.interpolate,
+            layers=options.layers,
+            interpolate=options.interpolate,
         )
-        here = np.isin(keypoints.photographs, batch)
-        place, label = keypoints.photographs[here] - batch[0], keypoints.labels[here]
-        for name, block in found.items():
+        features = {sift_name(radius): block for radius, block in sift.items()} | columns
+        in_batch = np.isin(samples.photographs, batch)
+        place, label = samples.photographs[in_batch] - batch[0], samples.labels[in_batch]
+        for name, block in features.items():
             blocks[name].append(np.asarray(block)[place, label].astype(np.float16))
     return {name: np.concatenate(parts) for name, parts in blocks.items()}
-
-
-def _batches(numbers: range) -> Iterator[Sequence[int]]:
-    return (numbers[start : start + _BATCH] for start in range(0, len(numbers), _BATCH))

@@ -1,144 +1,153 @@
-"""Figure 4 of Long et al. 2014: where around test keypoints their classifiers respond most."""
+"""Figure 4 of Long et al. 2014: where around test keypoints the responses of their classifiers are highest."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from convcorr_jax import coords
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.errors import InputError
-from convcorr_jax.keypoints import response_histogram
-from convcorr_jax.keypoints.classification import UNKNOWN, Classified
+from convcorr_jax.keypoints import (
+    UNKNOWN,
+    ResponsePeaks,
+    chance_sharpness,
+    conv_window,
+    peak_histogram,
+    response_peaks,
+    sharpness,
+    sift_window,
+)
+from convcorr_jax.keypoints.response_histogram import NEAR_PX
 from convcorr_jax.report import plots
 from convcorr_jax.report.figures import pixels
 from convcorr_jax.runtime.progress import progress
 from convcorr_jax.shapes import Image
-from convcorr_jax.tasks.keypoints.categories import Category
-from convcorr_jax.tasks.keypoints.features import Keypoints, shown
+from convcorr_jax.tasks.keypoints.classification import BestFeatures, CategoryClassification
+from convcorr_jax.tasks.keypoints.features import FeatureOptions, resized_photograph
 
 # The paper shows two types of keypoints.
 TYPES = 2
 
 
-class Contender(NamedTuple):
-    """A feature whose responses are shown."""
+class ResponseFigure(NamedTuple):
+    """Figure 4 and its numbers."""
 
-    name: str
-    outcome: Classified
-
-
-class Figure4(NamedTuple):
-    """The picture and its figures."""
-
-    picture: Image
+    image: Image
+    """The histograms, 8-bit RGB."""
     facts: dict[str, Any]
+    """The sharpness of every histogram and of chance, as JSON holds them."""
 
 
-def figure_4(
-    category: Category,
-    keypoints: Keypoints,
-    convnet: Contender,
-    sift: Contender,
+def response_figure(
+    classified: CategoryClassification,
+    best: BestFeatures,
+    features: FeatureOptions,
     weights: Weights,
     *,
-    radius_px: int,
-    names: Sequence[str],
+    types: Sequence[str] = (),
     windows: int,
-    side_px: int,
-) -> Figure4:
-    """Histograms of the maxima of a layer's and of SIFT's classifiers around some types of keypoints.
+) -> ResponseFigure:
+    """Draw where the classifiers of a layer and of SIFT respond most around the keypoints of some types.
 
     Args:
-        category: whose keypoints.
-        keypoints: its samples.
-        convnet: the layer.
-        sift: the SIFT.
-        weights: of the network.
-        radius_px: of the SIFT.
-        names: of the types; none for those that the layer recognises best in cross-validation.
-        windows: test keypoints of each type, at most; drawn at random, the same every time.
-        side_px: of the canvas on which photographs were described.
+        classified: a category, and the classifiers of its keypoints.
+        best: the layer and the SIFT feature to compare.
+        features: how photographs were resized.
+        weights: the network's weights.
+        types: names of the keypoint types; by default the two that the layer classifies best in
+            cross-validation.
+        windows: the number of tested keypoints of each type, at most; they are drawn at random with a fixed
+            seed.
 
     Raises:
-        InputError: of a type that is named no sample could be scored.
+        InputError: no sample of a named type could be scored, or an image cannot be read.
     """
-    scored = convnet.outcome.predicted != UNKNOWN
-    there = np.isin(np.arange(len(category.names)), keypoints.labels[scored])
-    lacking = [name for name in names if not there[category.names.index(name)]]
-    if lacking:
-        raise InputError(f"of category {category.name!r} no test photograph shows {lacking}")
-    likely = np.where(there, convnet.outcome.recognised, -1.0)
-    labels = [category.names.index(name) for name in names] or np.argsort(-likely)[:TYPES].tolist()
-    counts: dict[str, dict[str, np.ndarray]] = {convnet.name: {}, sift.name: {}}
-    figures: dict[str, dict[str, Any]] = {convnet.name: {}, sift.name: {}}
-    for label in labels:
-        chosen = np.flatnonzero(scored & (keypoints.labels == label))
+    scored = classified.by_feature[best.convnet].predicted != UNKNOWN
+    names = classified.category.names
+    peaks: dict[str, dict[str, ResponsePeaks]] = {best.convnet: {}, best.sift: {}}
+    for label in _labels(classified, best, scored, types):
+        chosen = np.flatnonzero(scored & (classified.samples.labels == label))
         chosen = np.sort(np.random.default_rng(0).permutation(chosen)[:windows])
-        responses = _responses(
-            category,
-            keypoints,
-            convnet,
-            sift,
-            weights,
-            chosen=chosen,
-            radius_px=radius_px,
-            side_px=side_px,
+        responses = _responses(classified, best, features, weights, chosen=chosen)
+        for feature, windows_of_feature in responses.items():
+            peaks[feature][names[label]] = response_peaks(windows_of_feature)
+    facts = _of_each(peaks, _facts)
+    image = pixels(
+        plots.place_histograms(_of_each(peaks, peak_histogram), captions=_of_each(facts, _caption))
+    )
+    chance = chance_sharpness()._asdict()
+    return ResponseFigure(
+        image, {"category": classified.category.name, "responses": facts, "chance": chance}
+    )
+
+
+def _labels(
+    classified: CategoryClassification,
+    best: BestFeatures,
+    scored: Bool[np.ndarray, " n"],
+    types: Sequence[str],
+) -> list[int]:
+    """Return the labels of the named types, or of those that the layer classifies best."""
+    names, labels = classified.category.names, classified.samples.labels
+    present = np.isin(np.arange(len(names)), labels[scored])
+    lacking = [name for name in types if not present[names.index(name)]]
+    if lacking:
+        raise InputError(
+            f"of category {classified.category.name!r} no test photograph shows {lacking}"
         )
-        for name, of_name in responses.items():
-            peaks = response_histogram.peaks(of_name)
-            counts[name][category.names[label]] = response_histogram.histogram(peaks)
-            figures[name][category.names[label]] = _facts(peaks)
-    captions = {
-        name: {keypoint: _caption(facts) for keypoint, facts in by_keypoint.items()}
-        for name, by_keypoint in figures.items()
-    }
-    facts = {
-        "category": category.name,
-        "responses": figures,
-        "chance": response_histogram.chance()._asdict(),
-    }
-    return Figure4(pixels(plots.place_histograms(counts, captions=captions)), facts)
+    accuracy = np.where(present, classified.by_feature[best.convnet].type_accuracy, -1.0)
+    return [names.index(name) for name in types] or np.argsort(-accuracy)[:TYPES].tolist()
 
 
 def _responses(
-    category: Category,
-    keypoints: Keypoints,
-    convnet: Contender,
-    sift: Contender,
+    classified: CategoryClassification,
+    best: BestFeatures,
+    features: FeatureOptions,
     weights: Weights,
     *,
     chosen: Int[np.ndarray, " m"],
-    radius_px: int,
-    side_px: int,
 ) -> dict[str, Float[np.ndarray, "m 21 21"]]:
-    """Responses of each chosen sample's own classifiers in the window around it."""
-    found: dict[str, list[np.ndarray]] = {convnet.name: [], sift.name: []}
+    """Compute the responses of each chosen sample's own classifiers in the window around it."""
+    category, samples = classified.category, classified.samples
+    radius_px = features.radii_px[features.sift_names.index(best.sift)]
+    responses: dict[str, list[np.ndarray]] = {best.convnet: [], best.sift: []}
     for sample in progress(chosen, description="figure 4", total=len(chosen)):
-        record, label = int(keypoints.photographs[sample]), int(keypoints.labels[sample])
-        fold = category.tested_folds.index(int(keypoints.folds[sample]))
-        photograph, to_canvas = shown(category, record, side_px)
+        record, label = int(samples.photographs[sample]), int(samples.labels[sample])
+        fold = category.tested_folds.index(int(samples.folds[sample]))
+        photograph, to_canvas = resized_photograph(category, record, side_px=features.side_px)
         point = coords.apply(to_canvas, category.points[record, label])
-        columns = response_histogram.conv_window(
-            weights.params, photograph, point, network=weights.network, layer=convnet.name
-        )
-        descriptors = response_histogram.sift_window(photograph, point, radius_px=radius_px)
-        for contender, window in ((convnet, columns), (sift, descriptors)):
-            responses = contender.outcome.decisions(np.asarray(window), fold=fold, label=label)
-            found[contender.name].append(responses)
-    return {name: np.stack(of_name) for name, of_name in found.items()}
+        windows = {
+            best.convnet: conv_window(
+                weights.params, photograph, point, network=weights.network, layer=best.convnet
+            ),
+            best.sift: sift_window(photograph, point, radius_px=radius_px),
+        }
+        for name, window in windows.items():
+            classifiers = classified.by_feature[name]
+            decisions = classifiers.decisions(np.asarray(window), fold=fold, label=label)
+            responses[name].append(decisions)
+    return {name: np.stack(of_name) for name, of_name in responses.items()}
 
 
-def _facts(peaks: response_histogram.Peaks) -> dict[str, Any]:
-    """The figures of a histogram, as JSON holds them."""
-    figures = response_histogram.sharpness(peaks)._asdict()
-    known = {name: value if np.isfinite(value) else None for name, value in figures.items()}
+def _of_each(table: Mapping[str, Mapping[str, Any]], function) -> dict[str, dict[str, Any]]:
+    """Apply a function to every value, by feature, by keypoint type."""
+    return {
+        feature: {name: function(value) for name, value in row.items()}
+        for feature, row in table.items()
+    }
+
+
+def _facts(peaks: ResponsePeaks) -> dict[str, Any]:
+    """Return the sharpness of a histogram as JSON holds it."""
+    numbers = sharpness(peaks)._asdict()
+    known = {name: value if np.isfinite(value) else None for name, value in numbers.items()}
     return {"windows": len(peaks.offsets), **known}
 
 
 def _caption(facts: Mapping[str, Any]) -> str:
     if facts["near_share"] is None:
         return "no maximum off the border"
-    near = f"{100 * facts['near_share']:.0f} % within {response_histogram.NEAR_PX:.0f} px"
+    near = f"{100 * facts['near_share']:.0f} % within {NEAR_PX:.0f} px"
     return f"{near}, mean {facts['mean_distance_px']:.1f} px"

@@ -1,4 +1,4 @@
-"""PCK of what was predicted of a data set's tested objects, by the rules of Long et al. 2014."""
+"""PCK of the predicted keypoints of a data set's tested objects, by the rules of Long et al. 2014."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,31 +15,43 @@ def pck_of(
     *,
     alphas: Sequence[float],
 ) -> Pck:
-    """PCK over the tested objects of all categories, in fractions of the longer side of the box.
+    """Compute the PCK over the tested objects of all categories.
 
     Args:
-        categories: whose objects.
-        predicted: of each category, the keypoints of its tested objects in pixels of their photographs; NaN
-            where there is no prediction, as of a keypoint that no training object shows: it does not count.
-        alphas: thresholds.
+        categories: the annotated objects.
+        predicted: by the name of the category, the keypoints (x, y) of its tested objects in pixels of their
+            photographs; NaN where there is no prediction. A keypoint without a prediction, such as one that no
+            training object shows, does not count.
+        alphas: thresholds, as fractions of the longer side of the object's box.
     """
-    most = max(len(one.names) for one in categories)
-    rows, truth, counted, longer, groups = [], [], [], [], []
-    for one in categories:
-        tested = np.flatnonzero(one.folds >= 0)
-        fill = ((0, 0), (0, most - len(one.names)))
-        rows.append(np.pad(predicted[one.name], (*fill, (0, 0)), constant_values=np.nan))
-        truth.append(np.pad(one.points[tested], (*fill, (0, 0)), constant_values=np.nan))
-        counted.append(np.pad(one.visible[tested], fill))
-        longer += [max(one.boxes[i].width, one.boxes[i].height) for i in tested]
-        groups += [one.name] * len(tested)
-    found = np.concatenate(rows)
+    columns = max(len(category.names) for category in categories)
+    points, truth, counted, longer_px, groups = [], [], [], [], []
+    for category in categories:
+        tested = category.tested
+        padding = ((0, 0), (0, columns - len(category.names)))
+        absent = {"pad_width": (*padding, (0, 0)), "constant_values": np.nan}
+        points.append(np.pad(predicted[category.name], **absent))
+        truth.append(np.pad(category.points[tested], **absent))
+        counted.append(np.pad(category.visible[tested], padding))
+        longer_px += [category.boxes[i].longer_side for i in tested]
+        groups += [category.name] * len(tested)
+    all_points = np.concatenate(points)
     return pck(
-        found,
+        all_points,
         np.concatenate(truth),
-        np.concatenate(counted) & ~np.isnan(found[..., 0]),
-        np.array(longer),
+        np.concatenate(counted) & ~np.isnan(all_points[..., 0]),
+        np.array(longer_px),
         groups,
         alphas=alphas,
         protocol=LONG_2014,
     )
+
+
+def by_alpha(score: Pck, values: Float[np.ndarray, " alphas"]) -> dict[str, float]:
+    """Name values by their thresholds, as JSON holds them.
+
+    Args:
+        score: the PCK, which has the thresholds.
+        values: one value for every threshold.
+    """
+    return dict(zip(map(str, score.alphas), values.tolist(), strict=True))

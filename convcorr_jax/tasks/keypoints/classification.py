@@ -1,0 +1,182 @@
+"""Classification of a category's keypoints by every feature."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.errors import InputError
+from convcorr_jax.keypoints import UNKNOWN, Classification, Samples, accuracy, classify, confusion
+from convcorr_jax.linear.svm import Loss
+from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime.stages import stage
+from convcorr_jax.tasks.keypoints.categories import Category
+from convcorr_jax.tasks.keypoints.features import (
+    FeatureOptions,
+    KeypointSamples,
+    keypoint_features,
+    keypoint_samples,
+)
+
+
+class CategoryClassification(NamedTuple):
+    """A category, its samples, and their classification by every feature."""
+
+    category: Category
+    """The annotated objects."""
+    samples: KeypointSamples
+    """The visible keypoints that are inside their photographs."""
+    by_feature: Mapping[str, Classification]
+    """The classification of the samples, by the name of the feature."""
+
+    def accuracy(self, feature: str) -> float:
+        """Return the fraction of the tested samples that a feature classifies correctly.
+
+        Args:
+            feature: the name of the feature.
+        """
+        return accuracy(self.samples.labels, self.by_feature[feature].predicted)
+
+    def confusion(self, feature: str) -> Int[np.ndarray, "types types"]:
+        """Count the tested samples of each true type (row) by the type that a feature predicts (column).
+
+        Args:
+            feature: the name of the feature.
+        """
+        predicted = self.by_feature[feature].predicted
+        return confusion(self.samples.labels, predicted, types=len(self.category.names))
+
+    @property
+    def left_out(self) -> list[str]:
+        """Names of the types with tested samples that could not be scored."""
+        predicted = next(iter(self.by_feature.values())).predicted
+        unscored = (self.samples.folds >= 0) & (predicted == UNKNOWN)
+        return [self.category.names[k] for k in np.unique(self.samples.labels[unscored])]
+
+    def summary(self, *, confusions: Sequence[str]) -> dict[str, Any]:
+        """Return counts, accuracies and costs of every feature, as JSON holds them.
+
+        Args:
+            confusions: names of the features whose confusion tables are included.
+        """
+        tested = self.samples.folds >= 0
+        names = tuple(self.by_feature)
+        return {
+            "keypoints": list(self.category.names),
+            "train_samples": int((~tested).sum()),
+            "test_samples": int(tested.sum()),
+            "outside": self.samples.outside,
+            "accuracy": {name: self.accuracy(name) for name in names},
+            # Without a split every fold chooses its own cost; this is their median.
+            "cost": {name: float(np.median(self.by_feature[name].costs)) for name in names},
+            "converged": {name: bool(self.by_feature[name].converged) for name in names},
+            "confusion": {name: self.confusion(name).tolist() for name in confusions},
+        }
+
+
+class BestFeatures(NamedTuple):
+    """The layer and the SIFT radius with the highest accuracy in cross-validation."""
+
+    convnet: str
+    """The name of the layer."""
+    sift: str
+    """The name of the SIFT feature."""
+
+
+def check_costs(costs: Sequence[float]) -> None:
+    """Refuse costs that are not positive numbers in rising order.
+
+    Args:
+        costs: values of C.
+
+    Raises:
+        InputError: there are none, one is not a positive finite number, or they do not rise.
+    """
+    values = np.asarray(costs, float)
+    positive = (np.isfinite(values) & (values > 0)).all()
+    if not len(values) or not positive or (np.diff(values) <= 0).any():
+        raise InputError(f"costs is {costs}; positive numbers in rising order are expected")
+
+
+def classify_category(
+    category: Category,
+    weights: Weights,
+    features: FeatureOptions,
+    *,
+    costs: Sequence[float],
+    loss: Loss,
+    folder: Path,
+) -> CategoryClassification:
+    """Classify a category's keypoints by every feature; load what an earlier run cached.
+
+    Args:
+        category: the annotated objects.
+        weights: the network's weights.
+        features: which features to compare.
+        costs: values of the SVM's C to choose from, in rising order.
+        loss: the loss of the SVM.
+        folder: the folder of the caches ``features`` and ``classifiers``.
+
+    Raises:
+        InputError: a fold trains on fewer than two photographs or two keypoint types, an image cannot be
+            read, an option is out of its range, or a cached file is damaged or cannot be written.
+    """
+    samples = keypoint_samples(category)
+    described = keypoint_features(category, samples, weights, features, folder=folder / "features")
+    key = {
+        "features": [features.side_px, features.interpolate],
+        "weights": weights.fingerprint,
+        "costs": list(costs),
+        "loss": loss,
+        "records": category.fingerprint,
+    }
+    by_feature = {}
+    for name in progress(features.names, description=f"{category.name}: classifying"):
+        of_feature = Samples(described[name].astype(np.float32), *samples[:3])
+
+        def compute(of_feature: Samples = of_feature) -> dict[str, np.ndarray]:
+            try:
+                result = classify(of_feature, types=len(category.names), costs=costs, loss=loss)
+            except InputError as error:
+                raise InputError(f"category {category.name!r}: {error}") from error
+            return result._asdict()
+
+        path = folder / "classifiers" / f"{category.name}_{name}.npz"
+        by_feature[name] = Classification(**stage(path, key, compute))
+    return CategoryClassification(category, samples, by_feature)
+
+
+def mean_curves(
+    classified: Sequence[CategoryClassification],
+) -> dict[str, Float[np.ndarray, " costs"]]:
+    """Average the accuracy in cross-validation over categories.
+
+    Args:
+        classified: the categories, all classified by the same features and costs.
+
+    Returns:
+        The accuracy at every cost, by the name of the feature.
+    """
+    return {
+        name: np.mean([one.by_feature[name].curve for one in classified], axis=0)
+        for name in classified[0].by_feature
+    }
+
+
+def best_features(
+    curves: Mapping[str, Float[np.ndarray, " costs"]], features: FeatureOptions
+) -> BestFeatures:
+    """Choose the layer and the SIFT radius with the highest accuracy in cross-validation.
+
+    Args:
+        curves: the accuracy at every cost, by the name of the feature.
+        features: which of the names are layers, and which are SIFT.
+    """
+
+    def highest(name: str) -> float:
+        return float(curves[name].max())
+
+    return BestFeatures(max(features.layers, key=highest), max(features.sift_names, key=highest))

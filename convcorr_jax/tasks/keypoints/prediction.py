@@ -1,0 +1,121 @@
+"""Prediction of the keypoints of tested objects, each by a model that trained without them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.batching import padded_batches
+from convcorr_jax.datasets.records import load_image
+from convcorr_jax.keypoints import POSITIVES, Cells, decode, predict
+from convcorr_jax.runtime.progress import progress
+from convcorr_jax.tasks.keypoints.categories import Category
+from convcorr_jax.tasks.keypoints.training import DetectorOptions, TrainedModel, train_model
+
+# Boxes that are predicted in one call.
+BATCH = 8
+WITHOUT_PRIOR, WITH_PRIOR = "alone", "prior"
+
+
+class CategoryPredictions(NamedTuple):
+    """The predicted keypoints of a category's tested objects, and how the models were trained."""
+
+    points: dict[str, Float[np.ndarray, "tested n 2"]]
+    """Points (x, y) in pixels of the photographs, NaN for a keypoint that no training object shows:
+    `WITHOUT_PRIOR`, `WITH_PRIOR`, and with the prior for every way of `POSITIVES` to make scores
+    positive."""
+    facts: list[dict[str, Any]]
+    """Facts about the training, one entry for every fold."""
+
+
+def predict_category(
+    category: Category,
+    cells: Cells,
+    weights: Weights,
+    options: DetectorOptions,
+    *,
+    refine: bool = False,
+    folder: Path,
+) -> CategoryPredictions:
+    """Predict every tested object of a category by a model that the objects outside its fold trained.
+
+    Args:
+        category: the annotated objects.
+        cells: the candidates and their descriptors.
+        weights: the network's weights.
+        options: how the detectors are trained.
+        refine: move points to the vertex of the parabola through the best candidate's score and its neighbors'.
+        folder: the folder of cached descriptors and rounds.
+
+    Raises:
+        InputError: a model cannot be trained (see `train_model`), or an image cannot be read.
+    """
+    tested = category.tested
+    absent = np.full((len(tested), len(category.names), 2), np.nan)
+    predicted = {name: absent.copy() for name in (WITHOUT_PRIOR, WITH_PRIOR, *POSITIVES)}
+    facts = []
+    for fold in category.tested_folds:
+        trained = train_model(category, cells, weights, options, folder=folder, fold=fold)
+        keypoints = [category.names.index(name) for name in trained.model.names]
+        places = np.flatnonzero(category.folds[tested] == fold)
+        detected = _detect(category, tested[places], trained, weights, refine=refine)
+        for name, points in detected.items():
+            predicted[name][places[:, None], keypoints] = points
+        facts.append(trained.facts)
+    return CategoryPredictions(predicted, facts)
+
+
+def by_method(
+    predictions: Mapping[str, Mapping[str, CategoryPredictions]],
+) -> dict[str, dict[str, Float[np.ndarray, "tested n 2"]]]:
+    """Arrange predictions by method: each kind of descriptors alone, and with the suffix ``_prior``.
+
+    Args:
+        predictions: by the name of the descriptors, by the name of the category.
+
+    Returns:
+        Points by the name of the method, by the name of the category.
+    """
+    suffixes = {WITHOUT_PRIOR: "", WITH_PRIOR: "_prior"}
+    return {
+        f"{name}{suffix}": {category: one.points[kind] for category, one in categories.items()}
+        for name, categories in predictions.items()
+        for kind, suffix in suffixes.items()
+    }
+
+
+def _detect(
+    category: Category,
+    numbers: Int[np.ndarray, " objects"],
+    trained: TrainedModel,
+    weights: Weights,
+    *,
+    refine: bool,
+) -> dict[str, Float[np.ndarray, "objects known 2"]]:
+    """Detect the known keypoints of some objects, without the prior and with it in every way."""
+    options: Mapping[str, dict[str, Any]] = {
+        WITHOUT_PRIOR: {"eta": 0.0},
+        WITH_PRIOR: {},
+        **{
+            positive: {"positive": positive, "eta": trained.etas[positive]}
+            for positive in POSITIVES
+        },
+    }
+    blocks: dict[str, list[np.ndarray]] = {name: [] for name in options}
+    batches: Sequence[tuple[np.ndarray, int]] = list(padded_batches(len(numbers), size=BATCH))
+    description = f"{category.name}: predicting by {trained.model.cells.name}"
+    for rows, own in progress(batches, description=description):
+        batch = numbers[rows]
+        prediction = predict(
+            trained.model,
+            [load_image(category.records[number]) for number in batch],
+            [category.boxes[number] for number in batch],
+            weights=weights,
+        )
+        for name, chosen in options.items():
+            detections = decode(trained.model, prediction, refine=refine, **chosen)
+            blocks[name].append(detections.points[:own])
+    return {name: np.concatenate(parts) for name, parts in blocks.items()}

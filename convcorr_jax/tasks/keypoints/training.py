@@ -1,0 +1,223 @@
+"""Training of keypoint models: from a category's objects to its detectors and their prior."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.errors import InputError
+from convcorr_jax.io import make_folder
+from convcorr_jax.keypoints import (
+    BOX_PX,
+    Cells,
+    ConvCells,
+    KeypointModel,
+    Positive,
+    SiftCells,
+    Square,
+)
+from convcorr_jax.tasks.keypoints.categories import Category
+from convcorr_jax.tasks.keypoints.examples import Examples, read_examples
+from convcorr_jax.tasks.keypoints.mining import Mining
+from convcorr_jax.tasks.keypoints.prior_selection import (
+    ETAS,
+    PriorChoice,
+    choose_prior,
+    predict_held_out,
+)
+
+
+@dataclass(frozen=True)
+class DetectorOptions:
+    """How keypoint detectors are trained."""
+
+    layers: tuple[str, ...] = ("conv5",)
+    """Layers whose columns describe candidates; the last one's cells are the candidates."""
+    images: int = 300
+    """Objects of a category that train its detectors, at most."""
+    rounds: int = 2
+    """Rounds of mining, at most; mining ends early when there are no new violators."""
+    cost: float = 0.01
+    """C of the support vector machines of columns."""
+    sift_cost: float = 0.1
+    """C of the support vector machines of SIFT."""
+    folds: int = 3
+    """Parts of the images that are held out in turn, to choose the prior's weight and to calibrate."""
+    box_px: int = BOX_PX
+    """Side to which boxes are warped."""
+    seed: int = 0
+    """Seed of the initial pool's random candidates."""
+
+    def check(self) -> None:
+        """Refuse options out of their range.
+
+        Raises:
+            InputError: a number is too low.
+        """
+        for name, least in {"images": 2, "rounds": 0, "folds": 2, "box_px": 1}.items():
+            if getattr(self, name) < least:
+                raise InputError(f"{name} is {getattr(self, name)}; at least {least} is expected")
+
+    def conv_cells(self, weights: Weights) -> ConvCells:
+        """Return candidates that are described by columns of the network.
+
+        Args:
+            weights: the network's weights.
+        """
+        return ConvCells(weights.network, self.layers, Square(self.box_px))
+
+    def sift_cells(self) -> SiftCells:
+        """Return candidates of the same square that are described by dense SIFT."""
+        return SiftCells(Square(self.box_px))
+
+
+class TrainedModel(NamedTuple):
+    """A keypoint model, and facts about its training."""
+
+    model: KeypointModel
+    """The model; its ``training`` holds the facts."""
+    etas: dict[Positive, float]
+    """The weight of the prior with the highest PCK, by how scores become positive."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Facts about the training, as JSON holds them."""
+        return dict(self.model.training)
+
+
+def check_trainable(categories: tuple[Category, ...]) -> None:
+    """Refuse categories with too few training objects.
+
+    Args:
+        categories: the categories.
+
+    Raises:
+        InputError: a category has fewer than two training objects for one of its folds.
+    """
+    for category in categories:
+        count = min(int((category.folds != fold).sum()) for fold in category.tested_folds)
+        if count < 2:
+            raise InputError(
+                f"category {category.name!r} has {count} training object; at least two are expected"
+            )
+
+
+def train_model(
+    category: Category,
+    cells: Cells,
+    weights: Weights,
+    options: DetectorOptions,
+    *,
+    folder: Path,
+    fold: int | None = None,
+) -> TrainedModel:
+    """Train the keypoint model of a category on the objects outside one of its folds.
+
+    Args:
+        category: the annotated objects.
+        cells: the candidates and their descriptors.
+        weights: the network's weights.
+        options: how the detectors are trained.
+        folder: the folder of cached descriptors and rounds; those of an earlier run are loaded.
+        fold: the fold that is tested, and therefore does not train; by default all objects train.
+
+    Raises:
+        InputError: no keypoint is visible in the training objects, every candidate's receptive field covers
+            every keypoint, an image cannot be read, or a cached file is damaged or cannot be written.
+    """
+    folder = make_folder(folder / category.name)
+    examples = read_examples(category, cells, weights, images=options.images, folder=folder)
+    folds = category.folds[examples.objects]
+    may_train = np.ones(len(folds), bool) if fold is None else folds != fold
+    known = _known_keypoints(category, examples, may_train)
+    examples = examples._replace(points=examples.points[:, known])
+    learning = np.flatnonzero(may_train[examples.described])
+    mining = _mining(examples, cells, options, learning=learning, known=known)
+    rounds_folder = folder / f"{cells.name}_{'all' if fold is None else f'fold_{fold}'}"
+    detectors, rounds = mining.run(rounds_folder)
+    held_out = predict_held_out(
+        examples,
+        mining,
+        may_train=may_train,
+        learning=learning,
+        folds=options.folds,
+        folder=rounds_folder,
+    )
+    prior = choose_prior(held_out, mining, cells)
+    names = tuple(category.names[k] for k in known)
+    facts = {
+        "positive": prior.positive,
+        "eta": prior.etas[prior.positive],
+        "objects": int(may_train.sum()),
+        "learning": len(learning),
+        "left_out": [name for name in category.names if name not in names],
+        "describing_seconds": examples.seconds,
+        "rounds": rounds,
+        "held_out_pck": _curves_as_json(prior),
+    }
+    model = KeypointModel(
+        category=category.name,
+        names=names,
+        cells=cells,
+        network=weights.network.name,
+        fingerprint=weights.fingerprint,
+        detectors=detectors,
+        calibration=prior.calibration,
+        features=np.asarray(examples.features[may_train]),
+        points=examples.points[may_train],
+        positive=prior.positive,
+        eta=prior.etas[prior.positive],
+        training=facts,
+    )
+    return TrainedModel(model, prior.etas)
+
+
+def _known_keypoints(
+    category: Category, examples: Examples, may_train: Bool[np.ndarray, " objects"]
+) -> Int[np.ndarray, " known"]:
+    """Return the keypoints that at least one training object shows."""
+    shows = may_train[:, None] & ~np.isnan(examples.points[..., 0])
+    known = np.flatnonzero(shows.any(axis=0))
+    if not len(known):
+        raise InputError(f"category {category.name!r} shows no keypoint in its training objects")
+    return known
+
+
+def _mining(
+    examples: Examples,
+    cells: Cells,
+    options: DetectorOptions,
+    *,
+    learning: Int[np.ndarray, " learning"],
+    known: Int[np.ndarray, " known"],
+) -> Mining:
+    """Label the candidates of the learning images."""
+    images = examples.described[learning]
+    labels = np.stack([cells.labels(examples.points[i]) for i in images])
+    if not (labels == -1).any():
+        raise InputError(
+            f"a box of {options.box_px} pixels is too small: the descriptor of every cell covers every "
+            "keypoint; a larger box_px is expected"
+        )
+    return Mining(
+        np.asarray(examples.maps[learning]),
+        labels,
+        cost=options.cost if isinstance(cells, ConvCells) else options.sift_cost,
+        rounds=options.rounds,
+        seed=options.seed,
+        settings={
+            "described": examples.settings,
+            "learning": images.tolist(),
+            "keypoints": known.tolist(),
+        },
+    )
+
+
+def _curves_as_json(prior: PriorChoice) -> dict[str, dict[str, float]]:
+    return {
+        positive: dict(zip(map(str, ETAS), curve, strict=True))
+        for positive, curve in prior.curves.items()
+    }
