@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from convcorr_jax.datasets import roots
-from convcorr_jax.report.page import Section
+from convcorr_jax.report import Section
 from convcorr_jax.report.sections import correspondence, probes
 from convcorr_jax.report.sections import pose as pose_sections
 from convcorr_jax.tasks.keypoints import DetectorOptions
 from convcorr_jax.tasks.landmarks import LandmarkOptions
 from convcorr_jax.tasks.options import Data, Output
+from convcorr_jax.tasks.pose import PoseData, Training
 from eval import (
     face_landmarks,
     flow_accuracy,
@@ -96,12 +97,10 @@ def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
                 "pose",
                 pose_ablations.main,
                 pose_ablations.Config(
+                    PoseData(rendered_train=400),
+                    Training(steps=(300, 100, 50), batch=POSE_BATCH, validate_every=400),
                     variants=("8x",),
-                    rendered_train=400,
-                    steps=(300, 100, 50),
-                    batch=POSE_BATCH,
-                    validate_every=400,
-                    out=out / "pose",
+                    output=Output(out / "pose"),
                 ),
                 pose_sections.cascade,
             ),
@@ -142,7 +141,7 @@ def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
             Experiment(
                 "lspet_pose",
                 pose.main,
-                pose.Config(dataset="lspet", data_root=data_root, out=out / "lspet_pose"),
+                pose.Config(data=PoseData("lspet", data_root), output=Output(out / "lspet_pose")),
                 pose_sections.person,
             )
         )

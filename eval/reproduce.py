@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from convcorr_jax.io import make_folder, write_json, written_whole
-from convcorr_jax.report.page import Section, cell_text, render_page
+from convcorr_jax.report import Section, cell_text, render_page
 from convcorr_jax.runtime import devices
 from convcorr_jax.runtime.runlog import finished_config, plain, write_run
 from convcorr_jax.runtime.script import run
@@ -65,7 +65,8 @@ def main(config: Config) -> Path:
 
 def _result(experiment: Experiment) -> dict[str, Any]:
     """The experiment's result; an earlier one where its settings were the same."""
-    folder = experiment.config.out
+    config = experiment.config
+    folder = getattr(config, "output", config).out
     if finished_config(folder) != plain(experiment.config):
         experiment.main(experiment.config)
     return json.loads((folder / "result.json").read_text(encoding="utf-8"))

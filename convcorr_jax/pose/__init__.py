@@ -1,13 +1,47 @@
-"""Where a person's joints are: coarse heat-maps, a spatial model and a finer look, after Tompson et al. 2015.
+"""Where a person's joints are: a cascade of a coarse net, a spatial model and a fine net (Tompson et al. 2015).
 
-Images enter as 8-bit RGB, ``[batch, height, width, 3]``; everything is NHWC. Points are in the *input frame*:
-pixels of the image that the network sees. A cell (column, row) of a map of stride s has its centre at input
-pixel ``(column + 0.5) s - 0.5``, likewise down (see `convcorr_jax.coords`). Letters in shapes: b batch, h w a
-map, j joints, c features.
+Images are 8-bit RGB, ``[batch, height, width, 3]``; all maps are NHWC. Points are in the *input frame*: pixels
+of the image that enters the network. A cell (column, row) of a map of stride s has its centre at input pixel
+``(column + 0.5) s - 0.5``, and the same holds for rows (see `convcorr_jax.coords`). Letters in shapes: b batch,
+h w a map, j joints, c features.
 
-`architecture` has the presets; `cascade` the whole of the model, with ``init`` and ``predict``; `objective`
-what training minimises.
+`small`, `flic` and `mpii` are the presets of an `Architecture`; `cascade.init` and `cascade.predict` are the
+whole model; `loss` is what training minimizes.
 
 Source: Tompson, Goroshin, Jain, LeCun and Bregler 2015, *Efficient Object Localization Using Convolutional
 Networks*.
 """
+
+from convcorr_jax.pose import cascade as cascade
+from convcorr_jax.pose.architecture import FLIC_JOINTS as FLIC_JOINTS
+from convcorr_jax.pose.architecture import FLIC_PAIRS as FLIC_PAIRS
+from convcorr_jax.pose.architecture import MPII_JOINTS as MPII_JOINTS
+from convcorr_jax.pose.architecture import MPII_PAIRS as MPII_PAIRS
+from convcorr_jax.pose.architecture import POOLINGS as POOLINGS
+from convcorr_jax.pose.architecture import Architecture as Architecture
+from convcorr_jax.pose.architecture import Cascade as Cascade
+from convcorr_jax.pose.architecture import DType as DType
+from convcorr_jax.pose.architecture import Pooling as Pooling
+from convcorr_jax.pose.architecture import flic as flic
+from convcorr_jax.pose.architecture import from_dict as from_dict
+from convcorr_jax.pose.architecture import mpii as mpii
+from convcorr_jax.pose.architecture import small as small
+from convcorr_jax.pose.augmentation import augment as augment
+from convcorr_jax.pose.batch import Batch as Batch
+from convcorr_jax.pose.cascade import Detection as Detection
+from convcorr_jax.pose.cascade import Params as Params
+from convcorr_jax.pose.cascade import Prediction as Prediction
+from convcorr_jax.pose.framing import framed as framed
+from convcorr_jax.pose.heatmaps import Peaks as Peaks
+from convcorr_jax.pose.heatmaps import gaussians as gaussians
+from convcorr_jax.pose.heatmaps import peaks as peaks
+from convcorr_jax.pose.normalization import normalize as normalize
+from convcorr_jax.pose.normalization import pyramid as pyramid
+from convcorr_jax.pose.objective import PHASES as PHASES
+from convcorr_jax.pose.objective import Losses as Losses
+from convcorr_jax.pose.objective import Phase as Phase
+from convcorr_jax.pose.objective import heatmap_error as heatmap_error
+from convcorr_jax.pose.objective import loss as loss
+from convcorr_jax.pose.spatial_model import initial_priors as initial_priors
+from convcorr_jax.pose.trained import PERSON as PERSON
+from convcorr_jax.pose.trained import TrainedCascade as TrainedCascade

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from convcorr_jax.coords import Size
-from convcorr_jax.pose.architecture import Architecture
-from convcorr_jax.pose.batch import Batch
+from convcorr_jax.datasets.official import lsp
+from convcorr_jax.pose import Architecture, Batch, small
 
 TINY = Architecture(
     name="tiny",
@@ -28,8 +28,40 @@ TINY = Architecture(
 )
 
 
+TINY_LSP = replace(
+    small(lsp.NAMES, lsp.LEFT_RIGHT_PAIRS),
+    features=(4, 4, 4),
+    group_norm=False,
+    hidden=(8, 4, 4),
+    fine_features=4,
+)
+"""The preset ``small`` for the joints of LSP, with few features."""
+
+
 def tiny(**changes: Any) -> Architecture:
     return replace(TINY, **changes)
+
+
+def tiny_small(
+    joints: tuple[str, ...],
+    pairs: tuple[tuple[int, int], ...],
+    *,
+    spatial_dropout: float = 0.2,
+    **options: Any,
+) -> Architecture:
+    """The preset ``small`` with few features and pixels, in which a training step takes a moment."""
+    return replace(
+        small(joints, pairs, **options),
+        name="tiny",
+        input_size=Size(64, 64),
+        levels=1,
+        features=(8, 8),
+        patch_window=3,
+        hidden=(8,),
+        fine_features=4,
+        fine_window=8,
+        spatial_dropout=spatial_dropout,
+    )
 
 
 def examples(rng: np.random.Generator, *, count: int = 2, size: Size = TINY.input_size) -> Batch:

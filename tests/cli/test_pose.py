@@ -1,7 +1,5 @@
 """``convcorr pose`` through its entry, by a tiny cascade that knows nothing."""
 
-import dataclasses
-
 import jax
 import numpy as np
 import pytest
@@ -12,22 +10,13 @@ from convcorr_jax import coords
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.io import load_fitted, read_image, save_fitted
 from convcorr_jax.io.points import read_points
-from convcorr_jax.pose import cascade
-from convcorr_jax.pose.architecture import small
-from convcorr_jax.pose.framing import framed
-from convcorr_jax.pose.trained import PERSON, TrainedCascade
+from convcorr_jax.pose import PERSON, TrainedCascade, cascade, framed
 from tests.builders.leeds_tree import UPRIGHT
+from tests.builders.pose_architectures import TINY_LSP as TINY
 from tests.cli.test_align import assert_refused, run
 
 PHOTOGRAPH = skimage.data.chelsea()[:200, :260]
 BOX = coords.Box(60.0, 20.0, 120.0, 180.0)
-TINY = dataclasses.replace(
-    small(lsp.NAMES, lsp.LEFT_RIGHT_PAIRS),
-    features=(4, 4, 4),
-    group_norm=False,
-    hidden=(8, 4, 4),
-    fine_features=4,
-)
 PARAMS = cascade.init(jax.random.key(2), TINY)
 
 

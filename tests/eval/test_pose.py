@@ -1,6 +1,5 @@
 """A cascade that knows nothing, scored end to end on a few rendered people."""
 
-import dataclasses
 import json
 
 import jax
@@ -8,24 +7,16 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.official import lsp
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted, save_fitted
-from convcorr_jax.pose import cascade
-from convcorr_jax.pose.architecture import small
-from convcorr_jax.pose.trained import TrainedCascade
+from convcorr_jax.pose import TrainedCascade, cascade
 from convcorr_jax.report.sections import pose as pose_sections
-from convcorr_jax.tasks.pose.examples import prepare, read_people
+from convcorr_jax.tasks.options import Output
+from convcorr_jax.tasks.pose import PoseData, prepare, read_people
 from eval import pose
+from tests.builders.pose_architectures import TINY_LSP as TINY
 from tests.builders.shown import assert_shown
 
-TINY = dataclasses.replace(
-    small(lsp.NAMES, lsp.LEFT_RIGHT_PAIRS),
-    features=(4, 4, 4),
-    group_norm=False,
-    hidden=(8, 4, 4),
-    fine_features=4,
-)
 TRAINED = 24
 
 
@@ -36,7 +27,12 @@ def run(tmp_path_factory):
     params = cascade.init(jax.random.key(3), TINY)
     facts = {"dataset": "rendered", "people": 3}
     save_fitted(folder / "model", TrainedCascade(params, TINY, facts))
-    config = pose.Config(folder / "model.npz", rendered_train=TRAINED, batch=4, out=folder / "out")
+    config = pose.Config(
+        folder / "model.npz",
+        PoseData(rendered_train=TRAINED),
+        batch=4,
+        output=Output(folder / "out"),
+    )
     assert pose.main(config) == folder / "out" / "result.json"
     return folder
 
@@ -101,7 +97,7 @@ def test_the_page_shows_a_row_a_net_and_threshold_beside_the_paper(run):
 
 def test_an_empty_batch_is_refused(tmp_path):
     with pytest.raises(InputError, match="batch is 0; at least 1 is expected"):
-        pose.main(pose.Config(batch=0, out=tmp_path))
+        pose.main(pose.Config(batch=0, output=Output(tmp_path)))
 
 
 def test_pictures_are_there(run):

@@ -1,6 +1,5 @@
 """The ablations with training and testing left out, and the time of a model that knows nothing."""
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -8,30 +7,29 @@ import jax
 import numpy as np
 import pytest
 
-from convcorr_jax.datasets.official import lsp
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import write_image, write_json
-from convcorr_jax.pose import cascade
-from convcorr_jax.pose.architecture import small
-from convcorr_jax.pose.trained import TrainedCascade
+from convcorr_jax.pose import TrainedCascade, cascade
 from convcorr_jax.report.sections import pose as pose_sections
 from convcorr_jax.runtime.runlog import write_run
+from convcorr_jax.tasks.options import Output
+from convcorr_jax.tasks.pose import Training, TrainingConfig, forward_ms, timing
 from eval import pose, pose_ablations
+from tests.builders.pose_architectures import TINY_LSP
 from tests.builders.shown import assert_shown
-from train import pose_cascade
 
 TIMES = {"coarse": 1.0, "fine": 0.5, "cascade": 1.5}
 
 
 @pytest.fixture
-def trained(monkeypatch) -> list[pose_cascade.Config]:
+def trained(monkeypatch) -> list[TrainingConfig]:
     """What was trained, in order."""
     configs = []
 
-    def train(config: pose_cascade.Config) -> None:
+    def train(config: TrainingConfig) -> None:
         configs.append(config)
-        config.out.mkdir(parents=True, exist_ok=True)
-        write_run(config.out, config, seconds=0.0)
+        config.output.out.mkdir(parents=True, exist_ok=True)
+        write_run(config.output.out, config, seconds=0.0)
 
     def test(config: pose.Config) -> Path:
         shares = {"coarse": [0, 0, 1, 1], "cascade": [0, 1, 1, 1]}
@@ -39,34 +37,47 @@ def trained(monkeypatch) -> list[pose_cascade.Config]:
         pck = {"coarse": {"0.05": 0.0}, "cascade": {"0.05": 0.25}}
         column = {"wrist": {"0.05": 0.25}, "total": {"0.05": 0.25}}
         spread = {"wrist": {"x_px": 3.5, "y_px": None, "counted": 3, "outliers": 1}}
-        config.out.mkdir(exist_ok=True)
+        out = config.output.out
+        out.mkdir(exist_ok=True)
         plan = {"steps": [3, 2, 1], "batch": 4}
         training = {"of": config.checkpoint.parent.name, "plan": plan, "people": 5}
-        told = {
+        result = {
             "pck": pck,
             "per_joint": {"coarse": column, "cascade": column},
             "spread_px": {"coarse": spread, "cascade": spread},
             "curves": {"alphas": [0.0, 0.1, 0.2, 0.3], **curves},
             "training": training,
         }
-        write_image(config.out / "people.jpg", np.zeros((8, 8, 3), np.uint8))
-        write_json(config.out / "result.json", told)
-        return config.out / "result.json"
+        write_image(out / "people.jpg", np.zeros((8, 8, 3), np.uint8))
+        write_json(out / "result.json", result)
+        return out / "result.json"
 
-    monkeypatch.setattr(pose_cascade, "main", train)
+    monkeypatch.setattr(pose_ablations, "train", train)
     monkeypatch.setattr(pose, "main", test)
     monkeypatch.setattr(pose_ablations, "load_fitted", lambda path, _: path)
     monkeypatch.setattr(pose_ablations, "forward_ms", lambda model: TIMES)
     return configs
 
 
-def told(config: pose_ablations.Config) -> dict:
+def config_of(out: Path, *, variants=None, **options) -> pose_ablations.Config:
+    chosen = {} if variants is None else {"variants": variants}
+    return pose_ablations.Config(training=Training(**options), output=Output(out), **chosen)
+
+
+def result_of(config: pose_ablations.Config) -> dict:
     return json.loads(pose_ablations.main(config).read_text(encoding="utf-8"))
 
 
 def test_variants_differ_in_what_they_are_named_after(tmp_path, trained):
-    result = told(pose_ablations.Config(seed=7, out=tmp_path))
-    changed = {one.out.name: (one.pooling, one.cascade, one.spatial_dropout) for one in trained}
+    result = result_of(config_of(tmp_path, seed=7))
+    changed = {
+        one.output.out.name: (
+            one.training.pooling,
+            one.training.cascade,
+            one.training.spatial_dropout,
+        )
+        for one in trained
+    }
     assert changed == {
         "4x": (4, "shared", None),
         "8x": (8, "shared", None),
@@ -74,7 +85,7 @@ def test_variants_differ_in_what_they_are_named_after(tmp_path, trained):
         "standard": (8, "standard", None),
         "no_dropout": (8, "shared", 0.0),
     }
-    assert {one.seed for one in trained} == {7}
+    assert {one.training.seed for one in trained} == {7}
     for part in ("pck", "per_joint", "spread_px", "forward_ms", "training"):
         assert list(result[part]) == list(changed)
     assert result["training"]["16x"]["of"] == "16x"
@@ -95,32 +106,26 @@ def test_variants_differ_in_what_they_are_named_after(tmp_path, trained):
 )
 def test_what_the_variants_change_is_not_chosen_besides(tmp_path, trained, option):
     with pytest.raises(InputError, match="are what the variants change"):
-        pose_ablations.main(pose_ablations.Config(out=tmp_path, **option))
+        pose_ablations.main(config_of(tmp_path, **option))
     assert not trained
 
 
 def test_what_was_trained_under_the_same_options_is_not_trained_again(tmp_path, trained):
-    config = pose_ablations.Config(variants=("16x",), out=tmp_path)
-    told(config)
-    told(config)
+    config = config_of(tmp_path, variants=("16x",))
+    other = config_of(tmp_path, variants=("16x",), seed=1)
+    result_of(config)
+    result_of(config)
     assert len(trained) == 1
-    told(dataclasses.replace(config, seed=1))
-    assert [one.seed for one in trained] == [0, 1]
+    result_of(other)
+    assert [one.training.seed for one in trained] == [0, 1]
     (tmp_path / "16x" / "run.json").write_text("{ damaged")
-    told(dataclasses.replace(config, seed=1))
-    assert [one.seed for one in trained] == [0, 1, 1]
+    result_of(other)
+    assert [one.training.seed for one in trained] == [0, 1, 1]
 
 
 def test_every_part_takes_its_time(monkeypatch):
-    monkeypatch.setattr(pose_ablations, "_TIMED", 2)
-    architecture = dataclasses.replace(
-        small(lsp.NAMES, lsp.LEFT_RIGHT_PAIRS),
-        features=(4, 4, 4),
-        group_norm=False,
-        hidden=(8, 4, 4),
-        fine_features=4,
-    )
-    params = cascade.init(jax.random.key(0), architecture)
-    times = pose_ablations.forward_ms(TrainedCascade(params, architecture, {}))
+    monkeypatch.setattr(timing, "TIMED_CALLS", 2)
+    params = cascade.init(jax.random.key(0), TINY_LSP)
+    times = forward_ms(TrainedCascade(params, TINY_LSP, {}))
     assert list(times) == ["coarse", "fine", "cascade"]
     assert min(times.values()) > 0

@@ -10,6 +10,8 @@ import pytest
 from convcorr_jax.datasets.joint_orders import ORDERS
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.errors import InputError
+from convcorr_jax.tasks.options import Output
+from convcorr_jax.tasks.pose import Interpretation
 from eval import score_predictions
 from eval.score_predictions import Config
 from tests.builders.genuine import genuine
@@ -39,8 +41,11 @@ def valid(tmp_path: Path, part):
     return tmp_path / "valid.h5"
 
 
-def scored(metric, truth: Path, predictions: Path, **options) -> dict:
-    config = Config(metric, truth, predictions, out=predictions.parent / "out", **options)
+def scored(metric, truth: Path, predictions: Path, *, alpha=None, **options) -> dict:
+    config = Config(
+        *(metric, truth, predictions, alpha, Interpretation(**options)),
+        output=Output(predictions.parent / "out"),
+    )
     return json.loads(score_predictions.main(config).read_text(encoding="utf-8"))
 
 
@@ -88,19 +93,19 @@ def test_the_table_and_the_json_are_printed(tmp_path: Path, valid, part, capsys)
     path = saved(tmp_path / "a.npz", preds=part)
     argv = ["--metric", "pckh", "--ground-truth", str(valid), "--predictions", str(path)]
     out = ["--out", str(tmp_path / "out")]
-    score_predictions.script(argv + out)
+    score_predictions.script(argv=argv + out)
     printed_both = capsys.readouterr()
-    said = printed_both.out.splitlines()
-    assert said[-2] == str(tmp_path / "out" / "result.json")
+    lines = printed_both.out.splitlines()
+    assert lines[-2] == str(tmp_path / "out" / "result.json")
     assert printed_both.err == ""
-    printed = json.loads(said[-1])
+    printed = json.loads(lines[-1])
     assert printed == {
         "alpha": 0.5,
         **dict.fromkeys(("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"), 100),
         **dict.fromkeys(("ubody", "total", "total@0.1", "total@0.2", "auc_total"), 100),
     }
-    assert "shoulder" in " ".join(said)
-    row = next(line for line in said if line.strip().startswith("0.5"))
+    assert "shoulder" in " ".join(lines)
+    row = next(line for line in lines if line.strip().startswith("0.5"))
     assert row.split() == ["0.5", *["100.00"] * 9]
 
 
@@ -115,7 +120,9 @@ def test_fourteen_joints_do_when_their_order_is_said(tmp_path: Path, valid, part
 
 def test_joints_that_a_metric_needs_are_missed(tmp_path: Path, valid, part):
     path = saved(tmp_path / "a.npz", preds=part[:, :6])
-    with pytest.raises(InputError, match=r"lacks r_ankle, r_knee.*which pckh scores; --order says"):
+    with pytest.raises(
+        InputError, match=r"lacks r_ankle, r_knee.*which pckh scores; --order states"
+    ):
         scored("pckh", valid, path)
     unknown = [*ORDERS["mpii"][:-1], "hand"]
     with pytest.raises(InputError, match=r"as the file names them\) lacks l_wrist, which pckh"):
@@ -213,7 +220,9 @@ def test_the_published_figures_are_matched(tmp_path: Path):
     folder = genuine("pose_annotations")
     (expected,) = json.loads((folder / "expected_metrics.json").read_text()).values()
     predictions = folder / "published_predictions" / "mpii_valid_newell.h5"
-    config = Config("pckh", folder / "mpii_valid_hourglass.h5", predictions, out=tmp_path)
+    config = Config(
+        "pckh", folder / "mpii_valid_hourglass.h5", predictions, output=Output(tmp_path)
+    )
     result = json.loads(score_predictions.main(config).read_text())
     assert {name: result[name] for name in expected} == pytest.approx(expected, abs=0.01)
 
@@ -222,7 +231,7 @@ def test_the_authors_own_predictions_are_scored(tmp_path: Path):
     """Of the validation people; of the test people the paper reports 82.0."""
     folder = genuine("pose_annotations")
     detections = folder / "mpii_valid_tompson_detections.mat"
-    config = Config("pckh", folder / "mpii_valid_hourglass.h5", detections, out=tmp_path)
+    config = Config("pckh", folder / "mpii_valid_hourglass.h5", detections, output=Output(tmp_path))
     result = json.loads(score_predictions.main(config).read_text())
     assert result["read"] == "keypointsAll, joints as the file names them"
     assert result["total"] == pytest.approx(82.3, abs=0.05)
@@ -232,7 +241,11 @@ def test_the_observers_and_the_persons_lsp_differ(tmp_path: Path):
     folder = genuine("pose_annotations")
     truth, other = folder / "lsp_joints_scaled_PC.mat", folder / "lsp_joints_scaled_OC.mat"
     own, observed = (
-        json.loads(score_predictions.main(Config("lsp_pck", truth, path, out=tmp_path)).read_text())
+        json.loads(
+            score_predictions.main(
+                Config("lsp_pck", truth, path, output=Output(tmp_path))
+            ).read_text()
+        )
         for path in (truth, other)
     )
     assert (own["total"], own["people"]) == (100, 1000)

@@ -16,8 +16,7 @@ from convcorr_jax.io import load_fitted, save_fitted, write_json
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import small
 from convcorr_jax.pose.trained import PERSON, TrainedCascade
-from convcorr_jax.tasks.pose.examples import prepare, read_people
-from convcorr_jax.tasks.pose.validation import find_joints, score
+from convcorr_jax.tasks.pose import predict_joints, prepare, read_people, score
 from tests.builders.genuine import genuine
 
 TINY = dataclasses.replace(
@@ -88,7 +87,7 @@ def test_it_finds_genuine_people():
     """Of people that it did not learn from, and that did not choose it."""
     model = load_fitted(PERSON, TrainedCascade)
     people = prepare(read_people(genuine("lspet"), part="test")[:100], model.architecture)
-    found = find_joints(model.params, people, architecture=model.architecture, batch=50)
+    found = predict_joints(model.params, people, architecture=model.architecture, batch=50)
     scores = score(found, people, model.architecture.joints)
     assert scores.cascade[0] > scores.coarse[0] + 0.03
     assert scores.cascade[2] > 0.24

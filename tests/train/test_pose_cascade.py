@@ -1,8 +1,8 @@
 """A tiny cascade trained for a few steps on tiny rendered people: goes on after kills, stops where it must."""
 
-import dataclasses
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -15,32 +15,17 @@ import numpy as np
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
-from convcorr_jax.coords import Size
 from convcorr_jax.errors import InputError, NumericalError
 from convcorr_jax.io import load_fitted, read_image
-from convcorr_jax.pose import architecture
-from convcorr_jax.pose.trained import TrainedCascade
-from convcorr_jax.runtime import checkpoint
-from convcorr_jax.tasks.pose.examples import read_people
+from convcorr_jax.pose import TrainedCascade
+from convcorr_jax.runtime import checkpoint, script
+from convcorr_jax.tasks.options import Output
+from convcorr_jax.tasks.pose import Hosts, PoseData, Training, plans, read_people, training
 from tests.builders.people import write_people
+from tests.builders.pose_architectures import tiny_small
 from train import pose_cascade
 
 STEPS = (5, 3, 2)
-
-
-def tiny(joints, pairs, *, spatial_dropout=0.2, **options):
-    return dataclasses.replace(
-        architecture.small(joints, pairs, **options),
-        name="tiny",
-        input_size=Size(64, 64),
-        levels=1,
-        features=(8, 8),
-        patch_window=3,
-        hidden=(8,),
-        fine_features=4,
-        fine_window=8,
-        spatial_dropout=spatial_dropout,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -50,19 +35,15 @@ def people(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def tiny_networks(monkeypatch):
-    monkeypatch.setattr(pose_cascade, "small", tiny)
+    monkeypatch.setattr(plans, "small", tiny_small)
 
 
-def config(people, out, **options):
+def config(people, out, *, dataset=None, coordinator=None, hosts=1, host=0, **options):
     return pose_cascade.Config(
-        **{
-            "dataset": str(people),
-            "steps": STEPS,
-            "batch": 4,
-            "validate_every": 2,
-            "out": out,
-            **options,
-        }
+        PoseData(str(people) if dataset is None else dataset),
+        Training(**{"steps": STEPS, "batch": 4, "validate_every": 2, **options}),
+        Hosts(coordinator, hosts, host),
+        Output(out),
     )
 
 
@@ -97,7 +78,7 @@ def phases():
 @pytest.fixture(scope="module")
 def trained(people, compiled, phases, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained")
-    train_phase = pose_cascade.train_phase
+    train_phase = training.train_phase
 
     def watched(phase, state, *others):
         before = jax.device_get(state.average)
@@ -106,8 +87,8 @@ def trained(people, compiled, phases, tmp_path_factory):
         return state
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(pose_cascade, "small", tiny)
-        patched.setattr(pose_cascade, "train_phase", watched)
+        patched.setattr(plans, "small", tiny_small)
+        patched.setattr(training, "train_phase", watched)
         pose_cascade.main(config(people, out))
     return out
 
@@ -174,16 +155,17 @@ def test_the_best_checkpoint_is_the_model(trained):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.train.test_pose_cascade import config, pose_cascade, tiny
-pose_cascade.small = tiny
-made, ahead = [], pose_cascade.ahead
-def deadly(make, steps):
-    for one in ahead(make, steps):
-        made.append(one)
-        if len(made) == int(sys.argv[3]):
+from tests.train.test_pose_cascade import config, plans, pose_cascade, tiny_small, training
+plans.small = tiny_small
+count, prefetch = 0, training.prefetch
+def deadly(load, steps):
+    global count
+    for batch in prefetch(load, steps):
+        count += 1
+        if count == int(sys.argv[3]):
             os.kill(os.getpid(), signal.SIGKILL)
-        yield one
-pose_cascade.ahead = deadly
+        yield batch
+training.prefetch = deadly
 pose_cascade.main(config(sys.argv[1], Path(sys.argv[2])))
 """
 
@@ -218,8 +200,8 @@ def test_a_killed_run_ends_at_the_same_weights(people, trained, compiled, tmp_pa
 HOST = """
 import sys
 from pathlib import Path
-from tests.train.test_pose_cascade import config, pose_cascade, tiny
-pose_cascade.small = tiny
+from tests.train.test_pose_cascade import config, plans, pose_cascade, tiny_small
+plans.small = tiny_small
 people, out, coordinator, host = sys.argv[1:]
 pose_cascade.main(config(people, Path(out), coordinator=coordinator, hosts=2, host=int(host)))
 """
@@ -249,7 +231,7 @@ def test_two_hosts_train_one_cascade(people, trained, compiled, tmp_path):
 
 
 def test_a_finished_run_trains_no_more(people, trained, monkeypatch):
-    monkeypatch.setattr(pose_cascade, "compiled_step", None)
+    monkeypatch.setattr(training, "compiled_step", None)
     before = lines_of(trained)
     pose_cascade.main(config(people, trained))
     assert lines_of(trained) == before
@@ -265,8 +247,11 @@ def test_a_run_whose_metrics_were_removed_ends_all_the_same(people, trained, tmp
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"pooling": 4}, "has checkpoints of tiny, not of tiny: .*pooling is 8 there and 4 here"),
-        ({"seed": 1}, "another training: seed is 0 there and 1 here"),
+        (
+            {"pooling": 4},
+            "has checkpoints of tiny, not of tiny: .*pooling is 8 in the checkpoint and 4 in",
+        ),
+        ({"seed": 1}, "another training: seed is 0 in the checkpoint and 1 in this run"),
     ],
 )
 def test_a_run_of_other_options_is_not_gone_on_with(people, trained, options, sentence):
@@ -278,10 +263,34 @@ def test_an_error_that_is_not_finite_stops_the_run(people, tmp_path):
     options = {"steps": (6, 0, 0), "rates": (1e30, 1.0, 1.0), "validate_every": 6}
     with pytest.raises(
         NumericalError,
-        match=r"error of step [1-5] \(phase coarse\) is (nan|inf); its batch is \d+\.png",
+        match=r"loss of step [1-5] \(phase coarse\) is (nan|inf); its batch is \d+\.png",
     ):
         pose_cascade.main(config(people, tmp_path, **options))
     assert not list((tmp_path / "checkpoints").iterdir())
+
+
+def test_a_diverged_loss_ends_the_script_and_leaves_the_checkpoints(
+    people, compiled, tmp_path, capsys
+):
+    argv = [
+        *("--dataset", str(people), "--steps", "5", "3", "2", "--batch", "4"),
+        *("--validate-every", "6", "--rates", "5e-3", "1e30", "2e-3", "--out", str(tmp_path)),
+    ]
+    with pytest.raises(SystemExit) as ended:
+        script.run(pose_cascade.Config, pose_cascade.main, None, argv=argv)
+    assert ended.value.code == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "Traceback" not in printed.err
+    assert re.fullmatch(
+        r"the loss of step 7 \(phase fine\) is (nan|inf); its batch is (\d+\.png(, )?){4}; "
+        "smaller --rates may help",
+        printed.err.splitlines()[-1],
+    )
+    assert (tmp_path / "checkpoints" / "6").is_dir()
+    best = checkpoint.read_best(tmp_path / "checkpoints")
+    assert best.step in (5, 6)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(best.params))
 
 
 @pytest.mark.parametrize(
@@ -289,8 +298,8 @@ def test_an_error_that_is_not_finite_stops_the_run(people, tmp_path):
     [
         ({"batch": 0}, "batch is 0; at least 1 is expected"),
         ({"seed": -1}, "seed is -1; at least 0 is expected"),
-        ({"steps": (0, 0, 0)}, "one phase needs some"),
-        ({"steps": (10, -1, 5)}, r"steps are \(10, -1, 5\); none can be negative"),
+        ({"steps": (0, 0, 0)}, "one of them positive"),
+        ({"steps": (10, -1, 5)}, r"steps are \(10, -1, 5\); numbers of at least 0"),
         ({"rates": (1e-3, float("nan"), 1e-3)}, "rates are .*; positive numbers are expected"),
         ({"hosts": 2, "host": 1, "batch": 4}, "2 hosts need the address of a coordinator"),
         ({"validate_every": 0}, "validate_every is 0"),
@@ -309,9 +318,7 @@ def test_bad_options_are_refused(people, tmp_path, options, sentence):
 )
 def test_networks_of_the_paper_find_the_joints_of_the_data_set(people, preset, name, joints):
     person = read_people(people, part="train")[0]
-    found = pose_cascade.architecture_of(
-        pose_cascade.Config(preset=preset, dtype="bfloat16", spatial_dropout=0.0), person
-    )
+    found = plans.architecture_of(Training(preset, dtype="bfloat16", spatial_dropout=0.0), person)
     assert (found.name, len(found.joints)) == (name, joints)
     assert found.joints == person.names
     assert (found.dtype, found.spatial_dropout) == ("bfloat16", 0.0)

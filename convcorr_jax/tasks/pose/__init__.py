@@ -1,1 +1,60 @@
-"""Training and scoring of the pose cascade (Tompson et al. 2015)."""
+"""Training, evaluation and scoring of the pose cascade (Tompson et al. 2015).
+
+Records become `People` in the network's input frame; `train` trains a cascade on them; `evaluate` and
+`validate` compute errors of its predictions; `score_predictions` scores any file of predictions by the official
+rules.
+"""
+
+from convcorr_jax.tasks.pose.batches import prefetch as prefetch
+from convcorr_jax.tasks.pose.batches import sampled_rows as sampled_rows
+from convcorr_jax.tasks.pose.evaluation import Evaluation as Evaluation
+from convcorr_jax.tasks.pose.evaluation import best_to_worst as best_to_worst
+from convcorr_jax.tasks.pose.evaluation import curve_alphas as curve_alphas
+from convcorr_jax.tasks.pose.evaluation import evaluate as evaluate
+from convcorr_jax.tasks.pose.evaluation import protocol_of as protocol_of
+from convcorr_jax.tasks.pose.evaluation import reported as reported
+from convcorr_jax.tasks.pose.evaluation import reported_alphas as reported_alphas
+from convcorr_jax.tasks.pose.examples import Damaged as Damaged
+from convcorr_jax.tasks.pose.examples import Part as Part
+from convcorr_jax.tasks.pose.examples import People as People
+from convcorr_jax.tasks.pose.examples import prepare as prepare
+from convcorr_jax.tasks.pose.examples import read_people as read_people
+from convcorr_jax.tasks.pose.log import TrainingLog as TrainingLog
+from convcorr_jax.tasks.pose.log import log_curves as log_curves
+from convcorr_jax.tasks.pose.options import Hosts as Hosts
+from convcorr_jax.tasks.pose.options import PoseData as PoseData
+from convcorr_jax.tasks.pose.options import Preset as Preset
+from convcorr_jax.tasks.pose.options import Training as Training
+from convcorr_jax.tasks.pose.options import TrainingConfig as TrainingConfig
+from convcorr_jax.tasks.pose.plans import PLANS as PLANS
+from convcorr_jax.tasks.pose.plans import Plan as Plan
+from convcorr_jax.tasks.pose.plans import architecture_of as architecture_of
+from convcorr_jax.tasks.pose.plans import plan_of as plan_of
+from convcorr_jax.tasks.pose.run import TrainingRun as TrainingRun
+from convcorr_jax.tasks.pose.run import prepare_run as prepare_run
+from convcorr_jax.tasks.pose.scoring import RULES as RULES
+from convcorr_jax.tasks.pose.scoring import Interpretation as Interpretation
+from convcorr_jax.tasks.pose.scoring import Metric as Metric
+from convcorr_jax.tasks.pose.scoring import PredictionScore as PredictionScore
+from convcorr_jax.tasks.pose.scoring import Rules as Rules
+from convcorr_jax.tasks.pose.scoring import alphas_of as alphas_of
+from convcorr_jax.tasks.pose.scoring import percentages as percentages
+from convcorr_jax.tasks.pose.scoring import score_details as score_details
+from convcorr_jax.tasks.pose.scoring import score_predictions as score_predictions
+from convcorr_jax.tasks.pose.scoring import score_summary as score_summary
+from convcorr_jax.tasks.pose.step import Step as Step
+from convcorr_jax.tasks.pose.step import StepMetrics as StepMetrics
+from convcorr_jax.tasks.pose.step import TrainState as TrainState
+from convcorr_jax.tasks.pose.step import compiled_step as compiled_step
+from convcorr_jax.tasks.pose.step import phase_optimizer as phase_optimizer
+from convcorr_jax.tasks.pose.timing import forward_ms as forward_ms
+from convcorr_jax.tasks.pose.training import first_state as first_state
+from convcorr_jax.tasks.pose.training import train as train
+from convcorr_jax.tasks.pose.training import train_phase as train_phase
+from convcorr_jax.tasks.pose.validation import ALPHAS as ALPHAS
+from convcorr_jax.tasks.pose.validation import PredictedJoints as PredictedJoints
+from convcorr_jax.tasks.pose.validation import Scores as Scores
+from convcorr_jax.tasks.pose.validation import predict_joints as predict_joints
+from convcorr_jax.tasks.pose.validation import prediction_errors as prediction_errors
+from convcorr_jax.tasks.pose.validation import score as score
+from convcorr_jax.tasks.pose.validation import validate as validate

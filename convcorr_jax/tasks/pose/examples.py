@@ -1,17 +1,17 @@
-"""People as the pose cascade sees them, decoded once: images in the network's input frame, joints, torso.
+"""People as examples for the pose cascade: images in the network's input frame, joints and torso, decoded once.
 
-What is known of a test person, and so is all that may be used of any:
+Two facts about a test person are known, and no more are used of any person:
 
-- Where the torso is: the middle of the data set's torso box (FLIC), else the person's place that it gives
-  (MPII), else, for want of either (LSP, rendered people), the middle of shoulders and hips.
-- How large the person is, where the data set says it (MPII): the frame then shows the person, otherwise the
-  whole photograph, as `convcorr_jax.pose.framing` has it.
+- The place of the torso: the middle of the data set's torso box (FLIC); otherwise the person's position in the
+  data set (MPII); otherwise, since LSP and rendered people have neither, the middle of shoulders and hips.
+- The person's size, if the data set has it (MPII). The input frame then shows the person, otherwise the whole
+  photograph (see `convcorr_jax.pose.framed`).
 
 Nothing is cropped around joints.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,20 +20,17 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from convcorr_jax import coords, synthetic
-from convcorr_jax.datasets import opening
+from convcorr_jax import coords
 from convcorr_jax.datasets.records import Absent, Record, load_image
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose.architecture import Architecture
+from convcorr_jax.pose import Architecture, Batch, framed
 from convcorr_jax.pose.augmentation import inside
-from convcorr_jax.pose.batch import Batch
-from convcorr_jax.pose.framing import framed
-from convcorr_jax.tasks.reading import RENDERED
+from convcorr_jax.tasks.reading import read
 
 Part = Literal["train", "validation", "test"]
 Damaged = Literal["skip", "refuse"]
 
-# Of the people of a training split, where the data set has no validation split.
+# Every tenth person of a training split validates where the data set has no validation split.
 _VALIDATE_EVERY = 10
 _VALIDATION_SPLITS = ("valid", "val")
 _TORSO = (("l_shoulder", "r_shoulder"), ("l_hip", "r_hip"))
@@ -43,15 +40,15 @@ _SCALE_PX = 200
 
 @dataclass(frozen=True, eq=False)
 class People:
-    """People in the input frame, whose images are in memory.
+    """People in the input frame, with their images in memory.
 
     Attributes:
-        records: the people.
-        images: of the input's size.
-        points: joints (x, y) in the input frame; NaN where missing or outside of it.
-        torso: its middle, likewise.
-        to_frame: pixels of each photograph to the input frame.
-        left_out: people whose image is damaged, and why.
+        records: one record for each person.
+        images: 8-bit RGB, of the input's size.
+        points: joints (x, y), in pixels of the input frame; NaN where missing or outside the frame.
+        torso: the middle of the torso (x, y), in pixels of the input frame; NaN where unknown.
+        to_frame: the transform of each person from pixels of the photograph to pixels of the input frame.
+        left_out: people whose image is damaged, with the reason.
     """
 
     records: tuple[Record, ...]
@@ -62,76 +59,86 @@ class People:
     left_out: tuple[Absent, ...]
 
     def batch(self, rows: Int[np.ndarray, " b"]) -> Batch:
-        """Some of the people."""
+        """Return the batch of the people with these row numbers."""
         return Batch(self.images[rows], self.points[rows], self.torso[rows])
 
     def to_photographs(self, points: Float[np.ndarray, "n j 2"]) -> Float[np.ndarray, "n j 2"]:
-        """Points of everybody from the input frame to pixels of the photographs."""
-        back = map(coords.invert, self.to_frame)
-        return np.stack([coords.apply(one, those) for one, those in zip(back, points, strict=True)])
+        """Convert points of every person from the input frame to pixels of their photographs."""
+        transforms = map(coords.invert, self.to_frame)
+        pairs = zip(transforms, points, strict=True)
+        return np.stack([coords.apply(transform, of_person) for transform, of_person in pairs])
+
+    def to_frames(self, points: Float[np.ndarray, "n j 2"]) -> Float[np.ndarray, "n j 2"]:
+        """Convert points of every person from pixels of their photographs to the input frame."""
+        pairs = zip(self.to_frame, points, strict=True)
+        return np.stack([coords.apply(transform, of_person) for transform, of_person in pairs])
 
 
 def read_people(
-    dataset: str | Path, data_root: Path | None = None, *, part: Part, rendered: int = 1000
+    dataset: str | Path, *, part: Part, data_root: Path | None = None, rendered: int = 1000
 ) -> tuple[Record, ...]:
-    """The people of one part of a data set.
+    """Read the people of one part of a data set.
 
-    Those for validation are the data set's own, else every tenth of its training split; the test split is what
-    neither trains nor validates.
+    The part for validation is the data set's validation split; if there is none, it is every tenth person of
+    the training split. The part for training is the rest of the training split.
 
     Args:
-        dataset: ``rendered``, or the name or path of a folder.
-        data_root: where names are looked for.
-        part: which people.
-        rendered: how many rendered people train and validate together; a quarter as many are for testing.
+        dataset: ``rendered``, or the name or path of a data set's folder.
+        part: which part to read.
+        data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
+        rendered: the number of rendered people for training and validation together; a quarter as many are for
+            testing.
 
     Raises:
-        InputError: as `opening.read_records`, or the part has no people with named joints.
+        InputError: the data set does not exist or is damaged, the part has no people with named joints, or its
+            people have different joints.
     """
-    if dataset == RENDERED:
-        split, count = ("test", rendered // 4) if part == "test" else ("train", rendered)
-        records = list(synthetic.instances("person", split=split, count=count))
-    else:
-        records = list(opening.read_records(dataset, data_root=data_root))
-    records = [one for one in records if one.category == "person" and one.names]
-    learning = [one for one in records if one.split == "train"]
-    validating = [one for one in records if one.split in _VALIDATION_SPLITS]
-    if not validating:
-        validating = learning[_VALIDATE_EVERY - 1 :: _VALIDATE_EVERY]
-    held_out = {id(one) for one in validating}
+    counts = (
+        {"train": 0, "test": rendered // 4} if part == "test" else {"train": rendered, "test": 0}
+    )
+    records = read(dataset, data_root=data_root, category="person", **counts)
+    people = [record for record in records if record.category == "person" and record.names]
+    training = [record for record in people if record.split == "train"]
+    validation = [record for record in people if record.split in _VALIDATION_SPLITS]
+    if not validation:
+        validation = training[_VALIDATE_EVERY - 1 :: _VALIDATE_EVERY]
+    held_out = {id(record) for record in validation}
     chosen = {
-        "train": [one for one in learning if id(one) not in held_out],
-        "validation": validating,
-        "test": [one for one in records if one.split == "test"],
+        "train": [record for record in training if id(record) not in held_out],
+        "validation": validation,
+        "test": [record for record in people if record.split == "test"],
     }[part]
     if not chosen:
         raise InputError(f"{dataset} has no people for {part}")
-    if len({one.names for one in chosen}) > 1:
-        raise InputError(f"the people of {dataset} do not have the same joints")
+    if len({record.names for record in chosen}) > 1:
+        raise InputError(f"the people of {dataset} have different joints; the same are expected")
     return tuple(chosen)
 
 
 def prepare(
     records: Sequence[Record], architecture: Architecture, *, damaged: Damaged = "skip"
 ) -> People:
-    """Decode the people's images into the input frame.
+    """Decode the images of people into the input frame.
 
     Args:
-        records: the people.
-        architecture: whose input size and joints.
-        damaged: whether people whose image cannot be read are left out, or refused.
+        records: at least one person; all have the same joints.
+        architecture: the cascade, whose input size and joints the people get.
+        damaged: whether people whose image cannot be read are left out (``"skip"``), or raise an error
+            (``"refuse"``).
 
     Raises:
-        InputError: the people lack a joint of the architecture, an image is damaged and that is refused, or all
-            are.
+        InputError: the people lack a joint of the architecture; an image is damaged and ``damaged`` is
+            ``"refuse"``; or all images are damaged.
     """
     names = records[0].names
-    absent = [joint for joint in architecture.joints if joint not in names]
-    if absent:
-        raise InputError(f"{architecture.name} finds {', '.join(absent)}, which the people lack")
+    missing = [joint for joint in architecture.joints if joint not in names]
+    if missing:
+        raise InputError(
+            f"{architecture.name} predicts {', '.join(missing)}, which the people lack"
+        )
     joints = [names.index(joint) for joint in architecture.joints]
 
-    def seen(record: Record) -> _Framed | Absent:
+    def frame(record: Record) -> _Framed | Absent:
         try:
             return _frame(record, joints, architecture.input_size)
         except InputError as error:
@@ -140,46 +147,25 @@ def prepare(
             return Absent(record.source_id, str(error))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(seen, records))
-    shown = [one for one in found if not isinstance(one, Absent)]
-    left_out = tuple(one for one in found if isinstance(one, Absent))
-    if not shown:
+        results = list(pool.map(frame, records))
+    readable = [result for result in results if not isinstance(result, Absent)]
+    left_out = tuple(result for result in results if isinstance(result, Absent))
+    if not readable:
         raise InputError(f"no image of {len(records)} people can be read: {left_out[0].reason}")
     return People(
-        tuple(one.record for one in shown),
-        np.stack([one.image for one in shown]),
-        np.stack([one.points for one in shown]).astype(np.float32),
-        np.stack([one.torso for one in shown]).astype(np.float32),
-        tuple(one.to_frame for one in shown),
+        tuple(person.record for person in readable),
+        np.stack([person.image for person in readable]),
+        np.stack([person.points for person in readable]).astype(np.float32),
+        np.stack([person.torso for person in readable]).astype(np.float32),
+        tuple(person.to_frame for person in readable),
         left_out,
     )
 
 
-def sampled_rows(step: int, *, people: int, batch: int, seed: int) -> Int[np.ndarray, " batch"]:
-    """The rows of a step's batch: everybody once in random order, then again in another, without end."""
-    places = step * batch + np.arange(batch)
-    orders = {
-        epoch: np.random.default_rng([seed, epoch]).permutation(people)
-        for epoch in np.unique(places // people).tolist()
-    }
-    return np.array([orders[place // people][place % people] for place in places.tolist()])
-
-
-def ahead(
-    make: Callable[[int], Batch], steps: range, *, count: int = 2
-) -> Iterator[tuple[int, Batch]]:
-    """Each step with what is made for it; what the next steps need is made meanwhile, in another thread."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = {step: pool.submit(make, step) for step in steps[:count]}
-        for step in steps:
-            made = coming.pop(step).result()
-            if step + count in steps:
-                coming[step + count] = pool.submit(make, step + count)
-            yield step, made
-
-
 @dataclass(frozen=True, eq=False)
 class _Framed:
+    """One person in the input frame; the fields are those of `People`."""
+
     record: Record
     image: UInt8[np.ndarray, "h w 3"]
     points: Float[np.ndarray, "j 2"]
@@ -196,16 +182,17 @@ def _frame(record: Record, joints: Sequence[int], size: coords.Size) -> _Framed:
 
 
 def _extent(record: Record) -> coords.Box | None:
-    """A square as high as the person, where the data set says where and how high that is."""
-    given = record.attributes
-    if not {"center_x", "center_y", "scale"} <= set(given):
+    """Return a square as high as the person, or None if the data set lacks the person's position and height."""
+    attributes = record.attributes
+    if not {"center_x", "center_y", "scale"} <= set(attributes):
         return None
-    x, y, half = given["center_x"], given["center_y"], _SCALE_PX * given["scale"] / 2
+    x, y = attributes["center_x"], attributes["center_y"]
+    half = _SCALE_PX * attributes["scale"] / 2
     return coords.Box(x - half, y - half, x + half, y + half)
 
 
 def _torso(record: Record) -> Float[np.ndarray, "2"]:
-    """The middle of a person's torso, in pixels of the photograph; NaN where it is not known."""
+    """Return the middle of a person's torso, in pixels of the photograph; NaN where it is unknown."""
     box = record.other_boxes.get("torso")
     if box is not None:
         return np.array(box.center)
@@ -216,7 +203,7 @@ def _torso(record: Record) -> Float[np.ndarray, "2"]:
 
 
 def _middle(record: Record, joints: Sequence[str]) -> Float[np.ndarray, "2"]:
-    """The middle of the joints that are present, so that a hidden one does not draw the torso away."""
-    at = [record.points[record.names.index(name)] for name in joints if name in record.names]
-    present = [point for point in at if not np.isnan(point).any()]
+    """Return the mean of those joints that are present; a pair with one hidden joint still has a middle."""
+    points = [record.points[record.names.index(name)] for name in joints if name in record.names]
+    present = [point for point in points if not np.isnan(point).any()]
     return np.mean(present, axis=0) if present else np.full(2, np.nan)

@@ -1,4 +1,4 @@
-"""One step of training the pose cascade, on all devices."""
+"""One training step of the pose cascade, on all devices."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -8,49 +8,55 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from convcorr_jax.pose.architecture import Architecture
-from convcorr_jax.pose.augmentation import augment
-from convcorr_jax.pose.batch import Batch
+from convcorr_jax.pose import Architecture, Batch, Losses, Phase, augment, loss
 from convcorr_jax.pose.cascade import Params
-from convcorr_jax.pose.objective import Losses, Phase, loss
 from convcorr_jax.runtime import devices
 
-# The rate rises over this share of a phase's steps, then falls along a cosine to this share of its height.
-_RISE = 0.05
-_LAST = 0.02
-# The averaged parameters are those of about the last thousand steps, of fewer where there were not so many.
+# The learning rate rises linearly over this fraction of a phase's steps, then falls along a cosine to this
+# fraction of its greatest value.
+_WARMUP_FRACTION = 0.05
+_FINAL_FRACTION = 0.02
+# The decay of the running mean of parameters: it averages about the last thousand steps.
 _DECAY = 0.999
 
 
 class TrainState(NamedTuple):
-    """All that a step changes."""
+    """Everything that a step changes."""
 
     step: Int[Array, ""]
-    """How many were made, in all phases."""
+    """The number of steps done, in all phases together."""
     params: Params
+    """The parameters that the optimizer updates."""
     average: Params
-    """The running mean of the parameters: what validates, and what is kept as the model."""
+    """The running mean of the parameters, which is validated and saved as the model."""
     moments: Any
-    """Of the optimizer."""
+    """The state of the optimizer."""
 
 
-class Told(NamedTuple):
-    """What a step says of the whole batch."""
+class StepMetrics(NamedTuple):
+    """The losses of a step, over the whole batch."""
 
     total: Float[Array, ""]
-    """What the phase minimises."""
+    """The loss that the phase minimizes."""
     parts: Losses
+    """The errors in that loss."""
 
 
-Step = Callable[[TrainState, Batch], tuple[TrainState, Told]]
+Step = Callable[[TrainState, Batch], tuple[TrainState, StepMetrics]]
 
 
-def optimizer(*, steps: int, rate: float) -> optax.GradientTransformation:
-    """Adam with the learning rate of a phase of so many steps."""
-    rise = max(1, round(_RISE * steps))
-    return optax.adam(
-        optax.warmup_cosine_decay_schedule(0.0, rate, rise, max(steps, rise + 1), _LAST * rate)
+def phase_optimizer(*, steps: int, rate: float) -> optax.GradientTransformation:
+    """Return Adam with the learning-rate schedule of a phase.
+
+    Args:
+        steps: the number of steps of the phase.
+        rate: the greatest learning rate.
+    """
+    warmup = max(1, round(_WARMUP_FRACTION * steps))
+    schedule = optax.warmup_cosine_decay_schedule(
+        0.0, rate, warmup, max(steps, warmup + 1), _FINAL_FRACTION * rate
     )
+    return optax.adam(schedule)
 
 
 def compiled_step(
@@ -61,43 +67,47 @@ def compiled_step(
     first: int,
     seed: int,
 ) -> Step:
-    """The step of a phase, from a batch in the input frame to the next state.
+    """Return the compiled training step of a phase.
+
+    The step augments its batch, updates the parameters and averages them.
 
     Args:
         architecture: of the cascade.
-        phase: which errors it minimises.
+        phase: which errors the step minimizes.
         optimizer: of the phase.
         first: the number of the phase's first step.
-        seed: of augmentation and dropout. What is drawn depends on it and on the number of the step alone.
+        seed: of augmentation and dropout; random numbers depend on the seed and the number of the step only.
     """
 
-    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Told]:
+    def step(state: TrainState, batch: Batch) -> tuple[TrainState, StepMetrics]:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         augment_keys, loss_keys = (
-            devices.sample_keys(one, len(batch.images)) for one in jax.random.split(key)
+            devices.sample_keys(half, len(batch.images)) for half in jax.random.split(key)
         )
         batch = augment(augment_keys, batch, left_right_pairs=architecture.left_right_pairs)
-        share = _share_of_joints(batch)
+        weight = _device_weight(batch)
 
-        def error(params: Params) -> tuple[Float[Array, ""], Told]:
+        def weighted_loss(params: Params) -> tuple[Float[Array, ""], StepMetrics]:
             total, parts = loss(loss_keys, params, batch, architecture=architecture, phase=phase)
-            told = jax.tree.map(lambda one: share * one, Told(total, parts))
-            return told.total, told
+            metrics = jax.tree.map(lambda value: weight * value, StepMetrics(total, parts))
+            return metrics.total, metrics
 
-        gradient, told = devices.mean(jax.grad(error, has_aux=True)(state.params))
+        gradient, metrics = devices.mean(jax.grad(weighted_loss, has_aux=True)(state.params))
         updates, moments = optimizer.update(gradient, state.moments, state.params)
         params = jax.tree.map(jnp.add, state.params, updates)
-        made = state.step - first
-        decay = jnp.minimum(_DECAY, (1.0 + made) / (10.0 + made))
-        average = jax.tree.map(
-            lambda mean, new: decay * mean + (1.0 - decay) * new, state.average, params
-        )
-        return TrainState(state.step + 1, params, average, moments), told
+        average = _running_mean(state.average, params, steps=state.step - first)
+        return TrainState(state.step + 1, params, average, moments), metrics
 
     return devices.data_parallel(step)
 
 
-def _share_of_joints(batch: Batch) -> Float[Array, ""]:
-    """What a device's error weighs in the whole batch's, each a mean over the joints that are present."""
+def _running_mean(average: Params, params: Params, *, steps: Int[Array, ""]) -> Params:
+    """Update the running mean of parameters; at the beginning of a phase it averages fewer steps."""
+    decay = jnp.minimum(_DECAY, (1.0 + steps) / (10.0 + steps))
+    return jax.tree.map(lambda mean, new: decay * mean + (1.0 - decay) * new, average, params)
+
+
+def _device_weight(batch: Batch) -> Float[Array, ""]:
+    """Return the weight of a device's loss, a mean over its present joints, in the loss of the whole batch."""
     present = (~jnp.isnan(batch.points[..., 0])).sum().astype(jnp.float32)
     return present / jnp.maximum(devices.mean(present), 1e-6)

@@ -1,4 +1,4 @@
-"""How well a pose cascade finds the joints of people."""
+"""Predicting the joints of people with a pose cascade, and PCK of the predictions."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,86 +7,120 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
+from convcorr_jax.batching import padded_batches
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics.joint_table import joint_errors
-from convcorr_jax.pose import cascade
-from convcorr_jax.pose.architecture import Architecture
+from convcorr_jax.metrics import joint_errors
+from convcorr_jax.pose import Architecture, cascade
 from convcorr_jax.tasks.pose.examples import People
 
 ALPHAS = (0.05, 0.1, 0.2)
-"""Thresholds of the PCK, in the lengths by which a data set divides errors."""
+"""Thresholds of PCK in validation, as fractions of the data set's normalizer."""
 
 
-class Found(NamedTuple):
-    """Joints of everybody, in pixels of their photographs."""
+class PredictedJoints(NamedTuple):
+    """Predicted joints (x, y) of all people, in pixels of their photographs."""
 
     cascade: Float[np.ndarray, "n j 2"]
+    """Predictions of the fine net, the last part of the cascade."""
     coarse: Float[np.ndarray, "n j 2"]
+    """Predictions of the coarse net and the spatial model."""
 
 
 class Scores(NamedTuple):
-    """PCK over all joints of everybody, at every one of `ALPHAS`, as shares."""
+    """PCK over all joints of all people at each threshold of `ALPHAS`, between 0 and 1."""
 
     cascade: tuple[float, ...]
+    """Of the fine net's predictions."""
     coarse: tuple[float, ...]
+    """Of the coarse net's predictions."""
 
 
-def find_joints(
+def predict_joints(
     params: cascade.Params, people: People, *, architecture: Architecture, batch: int
-) -> Found:
-    """Predict everybody, so many at a time."""
-    count = len(people.records)
+) -> PredictedJoints:
+    """Predict the joints of all people.
+
+    Args:
+        params: parameters of the cascade.
+        people: in the input frame.
+        architecture: of the cascade.
+        batch: the number of people that are predicted together.
+    """
     points, coarse = [], []
-    for start in range(0, count, batch):
-        # The last batch is filled up, so that one compiled program serves all.
-        rows = np.minimum(np.arange(start, start + batch), count - 1)
-        some = people.batch(rows)
-        found = cascade.predict(params, some.images, some.torso, architecture=architecture)
-        points.append(np.asarray(found.points, float))
-        coarse.append(np.asarray(found.coarse, float))
-    return Found(
-        people.to_photographs(np.concatenate(points)[:count]),
-        people.to_photographs(np.concatenate(coarse)[:count]),
+    for rows, own in padded_batches(len(people.records), size=batch):
+        examples = people.batch(rows)
+        prediction = cascade.predict(
+            params, examples.images, examples.torso, architecture=architecture
+        )
+        points.append(np.asarray(prediction.points, float)[:own])
+        coarse.append(np.asarray(prediction.coarse, float)[:own])
+    return PredictedJoints(
+        people.to_photographs(np.concatenate(points)),
+        people.to_photographs(np.concatenate(coarse)),
     )
 
 
-def errors(
+def prediction_errors(
     points: Float[np.ndarray, "n j 2"], people: People, joints: Sequence[str]
 ) -> Float[np.ndarray, "n j"]:
-    """Distances from the annotation over the lengths by which the data set divides them; NaN without either.
+    """Compute distances from the annotation, divided by the data set's normalizer of each person.
 
     Args:
-        points: what was found, in pixels of the photographs.
-        people: who were looked at.
-        joints: names of the columns of ``points``.
+        points: predicted joints (x, y), in pixels of the photographs.
+        people: the people of the predictions, in the same order.
+        joints: names of the joints, in the order of the second axis of ``points``.
+
+    Returns:
+        The normalized errors; NaN where the annotation or the normalizer is missing.
 
     Raises:
-        InputError: nobody has both a joint and a length.
+        InputError: no person has both an annotated joint and a normalizer.
     """
     columns = [people.records[0].names.index(joint) for joint in joints]
-    truth = np.stack([one.points[columns] for one in people.records])
-    lengths = np.array([one.normalizer_px or np.nan for one in people.records])
-    found = joint_errors(points, truth, lengths)
-    if np.isnan(found).all():
-        raise InputError("nobody has both a joint and a length to divide errors by")
-    return found
+    truth = np.stack([record.points[columns] for record in people.records])
+    normalizers = np.array([record.normalizer_px or np.nan for record in people.records])
+    errors = joint_errors(points, truth, normalizers)
+    if np.isnan(errors).all():
+        raise InputError(
+            "no person has both an annotated joint and a length by which errors are divided"
+        )
+    return errors
 
 
-def score(found: Found, people: People, joints: Sequence[str]) -> Scores:
-    """Compare what was found with the annotation; see `errors`."""
+def score(predicted: PredictedJoints, people: People, joints: Sequence[str]) -> Scores:
+    """Compute PCK of predictions over all joints of all people.
 
-    def shares(points: Float[np.ndarray, "n j 2"]) -> tuple[float, ...]:
-        apart = errors(points, people, joints)
-        known = apart[~np.isnan(apart)]
+    Args:
+        predicted: predicted joints, in pixels of the photographs.
+        people: the people of the predictions, in the same order.
+        joints: names of the predicted joints.
+
+    Raises:
+        InputError: no person has both an annotated joint and a normalizer.
+    """
+
+    def pck(points: Float[np.ndarray, "n j 2"]) -> tuple[float, ...]:
+        errors = prediction_errors(points, people, joints)
+        known = errors[~np.isnan(errors)]
         return tuple(float((known <= alpha).mean()) for alpha in ALPHAS)
 
-    return Scores(*map(shares, found))
+    return Scores(*map(pck, predicted))
 
 
 def validate(
     params: cascade.Params, people: People, *, architecture: Architecture, batch: int
 ) -> Scores:
-    """Predict and score everybody."""
+    """Compute PCK of a cascade on people.
+
+    Args:
+        params: parameters of the cascade, on any devices.
+        people: in the input frame.
+        architecture: of the cascade.
+        batch: the number of people that are predicted together.
+
+    Raises:
+        InputError: no person has both an annotated joint and a normalizer.
+    """
     on_one_device = jax.device_get(params)
-    found = find_joints(on_one_device, people, architecture=architecture, batch=batch)
-    return score(found, people, architecture.joints)
+    predicted = predict_joints(on_one_device, people, architecture=architecture, batch=batch)
+    return score(predicted, people, architecture.joints)

@@ -10,8 +10,8 @@ from convcorr_jax import synthetic
 from convcorr_jax.coords import Box, Size, apply
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose.architecture import flic, small
-from convcorr_jax.tasks.pose.examples import ahead, prepare, read_people, sampled_rows
+from convcorr_jax.pose import flic, small
+from convcorr_jax.tasks.pose import prefetch, prepare, read_people, sampled_rows
 from tests.builders.genuine import genuine
 from tests.builders.people import write_people
 
@@ -154,7 +154,7 @@ def test_rendered_people_are_parted_alike():
 
 def test_people_who_lack_a_joint_of_the_network_are_refused():
     with pytest.raises(
-        InputError, match=r"flic-8x finds l_elbow, l_wrist, .*, which the people lack"
+        InputError, match=r"flic-8x predicts l_elbow, l_wrist, .*, which the people lack"
     ):
         prepare([person()], flic())
 
@@ -181,7 +181,7 @@ def test_batches_are_made_ahead_in_their_order():
         made.append((step, threading.current_thread()))
         return step
 
-    seen = [(step, value) for step, value in ahead(make, range(3, 9), count=2)]
+    seen = [(step, value) for step, value in prefetch(make, range(3, 9), count=2)]
     assert seen == [(step, step) for step in range(3, 9)]
     assert [step for step, _ in made] == list(range(3, 9))
     assert threading.current_thread() not in {thread for _, thread in made}
@@ -195,7 +195,7 @@ def test_what_fails_ahead_fails_where_it_is_wanted():
 
     seen = []
     with pytest.raises(InputError, match="no such batch"):
-        seen.extend(step for step, _ in ahead(make, range(5)))
+        seen.extend(step for step, _ in prefetch(make, range(5)))
     assert seen == [0, 1]
 
 

@@ -10,17 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from convcorr_jax.pose import cascade
-from convcorr_jax.pose.batch import Batch
+from convcorr_jax.pose import Batch, cascade
 from convcorr_jax.runtime import devices
-from convcorr_jax.tasks.pose.step import TrainState, compiled_step
-from tests.train.test_pose_cascade import tiny
+from convcorr_jax.tasks.pose import TrainState, compiled_step
+from tests.builders.pose_architectures import tiny_small
 
 NAMES = ("l_hand", "r_hand", "nose")
 
 
 def architecture():
-    return tiny(NAMES, ((0, 1),), spatial_dropout=0.2)
+    return tiny_small(NAMES, ((0, 1),), spatial_dropout=0.2)
 
 
 def batch():
@@ -43,11 +42,11 @@ def trained():
     # Adam would make steps as large of gradients that are nothing but rounding.
     update = optax.sgd(1e-3, momentum=0.9)
     state = TrainState(jnp.asarray(0), params, params, update.init(params))
-    state = devices.everywhere(state)
+    state = devices.replicate(state)
     step = compiled_step(shape, "joint", update, first=0, seed=1)
     for _ in range(3):
-        state, told = step(state, devices.shard(batch()))
-    return state.params, state.average, told
+        state, metrics = step(state, devices.shard(batch()))
+    return state.params, state.average, metrics
 
 
 SCRIPT = """
@@ -60,14 +59,14 @@ print(json.dumps([jax.device_count(), [leaf.ravel().tolist() for leaf in leaves]
 
 
 def test_four_devices_make_the_steps_of_one():
-    told = {}
+    leaves = {}
     for count in (1, 4):
         flags = f"--xla_force_host_platform_device_count={count}"
         environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PJRT_NPROC": "16"}
         out = subprocess.run(
             [sys.executable, "-c", SCRIPT], env=environment, check=True, capture_output=True
         ).stdout
-        counted, told[count] = json.loads(out.splitlines()[-1])
+        counted, leaves[count] = json.loads(out.splitlines()[-1])
         assert counted == count
-    for one, other in zip(told[1], told[4], strict=True):
+    for one, other in zip(leaves[1], leaves[4], strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-6)

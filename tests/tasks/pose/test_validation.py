@@ -7,13 +7,18 @@ import pytest
 from convcorr_jax.coords import Size
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError, NumericalError
-from convcorr_jax.pose.architecture import small
-from convcorr_jax.pose.objective import Losses
-from convcorr_jax.tasks.pose import validation
-from convcorr_jax.tasks.pose.examples import prepare
-from convcorr_jax.tasks.pose.history import History, curves
-from convcorr_jax.tasks.pose.step import Told
-from convcorr_jax.tasks.pose.validation import Found, Scores, find_joints, score
+from convcorr_jax.pose import Losses, small
+from convcorr_jax.tasks.pose import (
+    PredictedJoints,
+    Scores,
+    StepMetrics,
+    TrainingLog,
+    log_curves,
+    predict_joints,
+    prepare,
+    score,
+    validation,
+)
 
 NAMES = ("l_hand", "r_hand")
 ARCHITECTURE = small(NAMES, ((0, 1),))
@@ -46,13 +51,13 @@ def test_everybody_is_looked_at_once_in_pixels_of_the_photographs(people, monkey
     seen = []
 
     def predict(params, images, torso, *, architecture):
-        assert params == "params"
+        assert params == {"coarse": 1}
         seen.append(images[:, 0, 0, 0].tolist())
         corner = jnp.asarray(images[:, :2, 0, :2], jnp.float32) * 2 + 0.5
         return validation.cascade.Prediction(corner, corner + 2, corner[..., 0])
 
     monkeypatch.setattr(validation.cascade, "predict", predict)
-    found = find_joints("params", people, architecture=ARCHITECTURE, batch=2)
+    found = predict_joints({"coarse": 1}, people, architecture=ARCHITECTURE, batch=2)
     # The last batch is filled up with the last person.
     assert seen == [[0, 1], [2, 2]]
     np.testing.assert_allclose(found.cascade, np.arange(3.0)[:, None, None] * np.ones((2, 2)))
@@ -63,23 +68,25 @@ def test_shares_count_the_joints_that_are_annotated(people):
     wrong = TRUTH + np.array([0.0, 3.0])
     right = TRUTH.copy()
     right[0, 0] += [0, 2.01]
-    assert score(Found(right, wrong), people, NAMES) == Scores((0.8, 0.8, 1.0), (0.0, 0.0, 1.0))
+    assert score(PredictedJoints(right, wrong), people, NAMES) == Scores(
+        (0.8, 0.8, 1.0), (0.0, 0.0, 1.0)
+    )
 
 
 def test_joints_that_are_not_found_are_wrong(people):
     nowhere = np.full_like(TRUTH, np.nan)
-    assert score(Found(TRUTH, nowhere), people, NAMES) == Scores((1.0,) * 3, (0.0,) * 3)
+    assert score(PredictedJoints(TRUTH, nowhere), people, NAMES) == Scores((1.0,) * 3, (0.0,) * 3)
 
 
 def test_nobody_to_compare_with_is_refused(people):
     for record in people.records:
         object.__setattr__(record, "normalizer_px", None)
-    with pytest.raises(InputError, match="nobody has both a joint and a length"):
-        score(Found(TRUTH, TRUTH), people, NAMES)
+    with pytest.raises(InputError, match="no person has both an annotated joint and a length"):
+        score(PredictedJoints(TRUTH, TRUTH), people, NAMES)
 
 
-def told(value):
-    return Told(np.float32(value), Losses(np.float32(value), np.float32(0), np.float32(0)))
+def metrics(value):
+    return StepMetrics(np.float32(value), Losses(np.float32(value), np.float32(0), np.float32(0)))
 
 
 def people_of(step):
@@ -87,32 +94,33 @@ def people_of(step):
 
 
 def test_lines_after_the_last_checkpoint_are_dropped(tmp_path):
-    history = History(tmp_path / "metrics.jsonl", step=0)
+    log = TrainingLog(tmp_path / "metrics.jsonl", step=0)
     for step in (2, 4):
-        history.add(told(1.0))
-        history.add(told(3.0))
-        line = history.tell_errors(step, "coarse", people_of=people_of)
+        log.add(metrics(1.0))
+        log.add(metrics(3.0))
+        log.log_losses(step, "coarse", people_of=people_of)
+        line = log.lines[-1]
         assert (line["step"], line["loss"], line["e1"]) == (step, 2.0, 2.0)
-        history.tell_scores(step, "coarse", Scores((0.1, 0.2, 0.3), (0.0, 0.1, 0.2)))
-    again = History(tmp_path / "metrics.jsonl", step=2)
-    assert again.lines == history.lines[:2]
-    assert again.last_scores == ", PCK@0.1 0.200 (coarse 0.100)"
+        log.log_scores(step, "coarse", Scores((0.1, 0.2, 0.3), (0.0, 0.1, 0.2)))
+    again = TrainingLog(tmp_path / "metrics.jsonl", step=2)
+    assert again.lines == log.lines[:2]
+    assert again.last_scores == "PCK@0.1 0.200 (coarse 0.100)"
     assert set(again.speeds) == {"coarse"}
-    assert [one.get_title() for one in curves(again.lines).axes] == ["", ""]
+    assert [one.get_title() for one in log_curves(again.lines).axes] == ["", ""]
 
 
 def test_the_step_whose_error_is_not_finite_is_named_with_its_people(tmp_path):
-    history = History(tmp_path / "metrics.jsonl", step=7)
+    log = TrainingLog(tmp_path / "metrics.jsonl", step=7)
     for value in (1.0, float("inf"), float("nan")):
-        history.add(told(value))
+        log.add(metrics(value))
     with pytest.raises(
-        NumericalError, match=r"error of step 8 \(phase fine\) is inf; its batch is a8, b8"
+        NumericalError, match=r"loss of step 8 \(phase fine\) is inf; its batch is a8, b8"
     ):
-        history.tell_errors(10, "fine", people_of=people_of)
+        log.log_losses(10, "fine", people_of=people_of)
 
 
 @pytest.mark.parametrize("text", ["{", '{"phase": "fine"}\n', "[]\n"])
 def test_damaged_metrics_are_refused(tmp_path, text):
     (tmp_path / "metrics.jsonl").write_text(text)
     with pytest.raises(InputError, match=r"is damaged .*; remove it"):
-        History(tmp_path / "metrics.jsonl", step=7)
+        TrainingLog(tmp_path / "metrics.jsonl", step=7)

@@ -1,0 +1,149 @@
+"""The errors of a pose cascade on test people, in the tables and curves of Tompson et al. 2015, section 5."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from convcorr_jax.datasets.official import flic, mpii_people
+from convcorr_jax.metrics import (
+    FLIC_PCK,
+    LSP_PCK,
+    MPII_PCKH,
+    PCKH_ALPHAS,
+    JointTable,
+    Protocol,
+    Spread,
+    error_spreads,
+    joint_table,
+)
+from convcorr_jax.pose import TrainedCascade
+from convcorr_jax.tasks.pose.examples import People
+from convcorr_jax.tasks.pose.validation import PredictedJoints, predict_joints, prediction_errors
+
+# By the names of a data set's joints; rendered people have those of LSP.
+_PROTOCOLS = {flic.NAMES: FLIC_PCK, mpii_people.NAMES: MPII_PCKH}
+
+
+class Evaluation(NamedTuple):
+    """Predictions of test people and their errors; the mappings have the keys ``cascade`` and ``coarse``."""
+
+    predicted: PredictedJoints
+    """Predicted joints of both nets, in pixels of the photographs."""
+    errors: dict[str, Float[np.ndarray, "n j"]]
+    """Errors divided by the data set's normalizer; NaN where an annotation is missing."""
+    offsets_px: dict[str, Float[np.ndarray, "n j 2"]]
+    """Prediction minus truth in pixels of the network's input; NaN where the truth is missing or outside of
+    it."""
+    tables: dict[str, JointTable]
+    """PCK of every column at the thresholds of the curves."""
+
+
+def protocol_of(joints: tuple[str, ...]) -> Protocol:
+    """Return the official protocol of the data set with these joints: FLIC's, MPII's, otherwise LSP's."""
+    return _PROTOCOLS.get(joints, LSP_PCK)
+
+
+def reported_alphas(protocol: Protocol) -> tuple[float, ...]:
+    """Return the thresholds at which results are reported: 0.05, 0.1, 0.2, and of MPII also 0.5."""
+    return (0.05, 0.1, 0.2, *((0.5,) if protocol is MPII_PCKH else ()))
+
+
+def curve_alphas(protocol: Protocol) -> tuple[float, ...]:
+    """Return the thresholds of the drawn curves: up to 0.5 for MPII, otherwise up to 0.2."""
+    return PCKH_ALPHAS if protocol is MPII_PCKH else PCKH_ALPHAS[: PCKH_ALPHAS.index(0.2) + 1]
+
+
+def evaluate(
+    model: TrainedCascade, people: People, *, protocol: Protocol, batch: int
+) -> Evaluation:
+    """Predict the joints of people and compute their errors.
+
+    Args:
+        model: the cascade.
+        people: in the input frame of the cascade.
+        protocol: the rules of PCK.
+        batch: the number of people that are predicted together.
+
+    Raises:
+        InputError: no person has both an annotated joint and a normalizer.
+    """
+    joints = model.architecture.joints
+    predicted = predict_joints(model.params, people, architecture=model.architecture, batch=batch)
+    nets = predicted._asdict()
+    errors = {net: prediction_errors(points, people, joints) for net, points in nets.items()}
+    offsets = {net: people.to_frames(points) - people.points for net, points in nets.items()}
+    tables = {
+        net: joint_table(of_net, joints, alphas=PCKH_ALPHAS, protocol=protocol)
+        for net, of_net in errors.items()
+    }
+    return Evaluation(predicted, errors, offsets, tables)
+
+
+def reported(
+    evaluation: Evaluation, joints: Sequence[str], *, protocol: Protocol
+) -> dict[str, Any]:
+    """Return the part of ``result.json`` that an evaluation decides.
+
+    Args:
+        evaluation: of test people.
+        joints: names of the cascade's joints.
+        protocol: the rules of PCK.
+
+    Returns:
+        ``pck``, ``per_joint``, ``curves`` and ``spread_px``, each with one entry for each net.
+    """
+    alphas, tables = reported_alphas(protocol), evaluation.tables
+    per_joint = {net: _shares(table, alphas) for net, table in tables.items()}
+    return {
+        "pck": {net: columns["total"] for net, columns in per_joint.items()},
+        "per_joint": per_joint,
+        "curves": {
+            "alphas": PCKH_ALPHAS,
+            **{net: _curves(table) for net, table in tables.items()},
+        },
+        "spread_px": {
+            net: {
+                column: _spread(spread) for column, spread in error_spreads(offsets, joints).items()
+            }
+            for net, offsets in evaluation.offsets_px.items()
+        },
+    }
+
+
+def best_to_worst(errors: Float[np.ndarray, "n j"], *, count: int) -> list[int]:
+    """Return the row numbers of people evenly spread from the smallest to the greatest mean error.
+
+    Args:
+        errors: normalized errors; people with NaN only are left out.
+        count: the greatest number of people.
+    """
+    known = np.flatnonzero(~np.isnan(errors).all(axis=1))
+    order = known[np.argsort(np.nanmean(errors[known], axis=1))]
+    places = np.linspace(0, len(known) - 1, min(count, len(known))).astype(int)
+    return order[places].tolist()
+
+
+def _shares(table: JointTable, alphas: Sequence[float]) -> dict[str, dict[str, float | None]]:
+    """Return every column's share at some thresholds; None where no joint of it is annotated."""
+    at = {f"{alpha:g}": table.at(alpha) for alpha in alphas}
+    return {
+        column: {alpha: _or_none(shares[column]) for alpha, shares in at.items()}
+        for column in table.columns
+    }
+
+
+def _curves(table: JointTable) -> dict[str, list[float]]:
+    """Return the shares at all thresholds of every column with an annotated joint."""
+    rows = zip(table.columns, table.shares, strict=True)
+    return {column: shares.tolist() for column, shares in rows if not np.isnan(shares).any()}
+
+
+def _spread(spread: Spread) -> Mapping[str, float | None]:
+    return {name: _or_none(value) for name, value in spread._asdict().items()}
+
+
+def _or_none(value: float) -> float | None:
+    """Return the value as JSON stores it: None in place of NaN."""
+    return None if np.isnan(value) else value

@@ -1,0 +1,76 @@
+"""Options that the pose scripts share: the parts of their ``Config``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from convcorr_jax.pose import Cascade, DType, Pooling
+from convcorr_jax.tasks.options import Output
+from convcorr_jax.tasks.pose.examples import Damaged
+from convcorr_jax.tasks.reading import RENDERED
+
+Preset = Literal["small", "paper-flic", "paper-mpii"]
+
+
+@dataclass(frozen=True)
+class PoseData:
+    """Which people to read."""
+
+    dataset: str = RENDERED
+    """``rendered``, or the name or path of a data set's folder."""
+    data_root: Path | None = None
+    """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
+    rendered_train: int = 1000
+    """Number of rendered people for training and validation together; a quarter as many others are for
+    testing."""
+    damaged: Damaged = "skip"
+    """Whether people whose image cannot be read are left out and counted, or refused."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """Which cascade to train, and how; every option that is None has the value of the preset."""
+
+    preset: Preset = "small"
+    """``paper-flic`` and ``paper-mpii`` are the paper's networks; ``small`` has fewer features and pixels. A
+    network predicts its own joints if the data set has all of them, otherwise all joints of the data set."""
+    pooling: Pooling | None = None
+    """Pixels of the input for one cell of a heat-map."""
+    cascade: Cascade = "shared"
+    """Whether the input of the fine net is the coarse net's features or the image."""
+    spatial_dropout: float | None = None
+    """Probability that a map is dropped."""
+    dtype: DType = "float32"
+    """Type of the computations."""
+    steps: tuple[int, int, int] | None = None
+    """Steps of the phases coarse, fine and joint."""
+    batch: int | None = None
+    """People in a step, on all devices of all hosts together."""
+    rates: tuple[float, float, float] | None = None
+    """Greatest learning rate of each phase."""
+    validate_every: int = 500
+    """Steps between validations; each validation, and the end of each phase, writes a checkpoint."""
+    seed: int = 0
+    """Seed of initialization, sampling, augmentation and dropout."""
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """The hosts of a run that train together; their ``--out`` is a folder that all of them share."""
+
+    coordinator: str | None = None
+    """Address and port of the first host, such as 10.0.0.1:8476; needed on several hosts."""
+    hosts: int = 1
+    """Number of hosts."""
+    host: int = 0
+    """Number of this host, from 0."""
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Everything that a training run depends on."""
+
+    data: PoseData = PoseData()
+    training: Training = Training()
+    hosts: Hosts = Hosts()
+    output: Output = Output(Path("runs/pose_cascade"))

@@ -1,0 +1,236 @@
+"""Scoring a file of predicted poses by the official rules of MPII, FLIC and LSP."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from convcorr_jax.datasets import ground_truth, predictions
+from convcorr_jax.datasets.ground_truth import GroundTruth, Sides
+from convcorr_jax.datasets.joint_orders import Order
+from convcorr_jax.datasets.predictions import Axes
+from convcorr_jax.errors import InputError
+from convcorr_jax.io import check_file
+from convcorr_jax.metrics import (
+    FLIC_PCK,
+    LSP_PCK,
+    MPII_PCKH,
+    PCKH_ALPHAS,
+    JointTable,
+    Protocol,
+    area_under_curve,
+    column_of,
+    joint_errors,
+    joint_table,
+)
+
+Metric = Literal["pckh", "flic_pck", "lsp_pck"]
+
+
+class Rules(NamedTuple):
+    """The rules by which a metric is computed and reported."""
+
+    protocol: Protocol
+    """The rules of PCK."""
+    curve: tuple[float, ...]
+    """The thresholds of the official curve; the last one is the metric's usual threshold."""
+    smaller_alphas: tuple[float, ...]
+    """Further thresholds in the printed table."""
+    needs_all_joints: bool
+    """Whether predictions must have all joints of the ground truth, or are scored by those that they have."""
+
+
+_UP_TO_02 = PCKH_ALPHAS[: PCKH_ALPHAS.index(0.2) + 1]
+RULES: Mapping[Metric, Rules] = MappingProxyType(
+    {
+        "pckh": Rules(MPII_PCKH, PCKH_ALPHAS, (0.1, 0.2), True),
+        "flic_pck": Rules(FLIC_PCK, _UP_TO_02, (0.05, 0.1), False),
+        "lsp_pck": Rules(LSP_PCK, _UP_TO_02, (0.05, 0.1), True),
+    }
+)
+"""The rules of each metric."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpretation:
+    """How a file of predictions is to be read, where the file itself does not state it."""
+
+    sides: Sides | None = None
+    """Whose left is left in the predictions, FLIC only; by default observer, as published."""
+    order: Order | None = None
+    """The order of the predicted joints; by default as the file states it."""
+    key: str | None = None
+    """The name of the array in the file; needed if several arrays could be the predictions."""
+    axes: Axes | None = None
+    """The meaning of the array's axes; by default as their sizes imply."""
+    first_pixel: Literal[0, 1] | None = None
+    """The coordinate of the first pixel in the predictions; by default as in the ground truth's file."""
+
+
+AS_STATED = Interpretation()
+"""The interpretation of a file that states everything itself."""
+
+
+class PredictionScore(NamedTuple):
+    """The scores of a file of predictions, and how the file was read."""
+
+    table: JointTable
+    """PCK of every column at every threshold."""
+    sides: str
+    """Whose left is left, in words."""
+    joints: tuple[str, ...]
+    """Names of the joints that are scored."""
+    source: str
+    """The array and the order of joints that were read, in words."""
+    notes: tuple[str, ...]
+    """Other possible readings of the file, one sentence each."""
+    people: int
+    """The number of scored people."""
+    without_normalizer: int
+    """The number of people who are left out because their size is not annotated."""
+    absent: int
+    """The number of predictions that are NaN although the joint is annotated; they count as wrong."""
+
+
+def alphas_of(metric: Metric, *, alpha: float | None = None) -> tuple[float, ...]:
+    """Return the thresholds of the printed table, the one of the printed percentages last.
+
+    >>> alphas_of("pckh"), alphas_of("flic_pck", alpha=0.1)
+    ((0.1, 0.2, 0.5), (0.05, 0.1))
+
+    Args:
+        metric: name of the metric.
+        alpha: the threshold of the printed percentages; by default the metric's usual one.
+
+    Raises:
+        InputError: ``alpha`` is not a positive number.
+    """
+    rules = RULES[metric]
+    last = rules.curve[-1] if alpha is None else alpha
+    if not 0 < last < np.inf:
+        raise InputError(f"--alpha is {last}; a positive number is expected")
+    return (*(smaller for smaller in rules.smaller_alphas if smaller != last), last)
+
+
+def score_predictions(
+    truth_path: Path,
+    predictions_path: Path,
+    *,
+    metric: Metric,
+    alphas: Sequence[float],
+    interpretation: Interpretation = AS_STATED,
+) -> PredictionScore:
+    """Read ground truth and predictions, and score the joints that both have.
+
+    Args:
+        truth_path: an official file of annotations.
+        predictions_path: a file of predictions, ``.npz``, ``.h5`` or ``.mat``.
+        metric: name of the metric.
+        alphas: thresholds in addition to those of the official curve.
+        interpretation: how the file of predictions is to be read.
+
+    Raises:
+        InputError: a file cannot be read, the files do not belong together, or there is nothing to score.
+    """
+    rules = RULES[metric]
+    truth = _read_truth(truth_path, metric, interpretation.sides)
+    tested = truth.tested
+    predicted = predictions.read(
+        predictions_path,
+        people={len(tested), int(tested.sum())},
+        own_order=truth.order,
+        order=interpretation.order,
+        key=interpretation.key,
+        axes=interpretation.axes,
+    )
+    scorable = [name for name in truth.joints if column_of(name)]
+    joints = tuple(name for name in scorable if name in predicted.joints)
+    missing = [name for name in scorable if name not in joints]
+    if (rules.needs_all_joints and missing) or not joints:
+        raise InputError(
+            f"{predictions_path} ({predicted.source}) lacks {', '.join(missing)}, which {metric} "
+            "scores; --order states the order of joints if the file does not"
+        )
+    has_all_people = len(predicted.points) == len(tested)
+    points = predicted.points[tested] if has_all_people else predicted.points
+    first_pixel = interpretation.first_pixel
+    first_pixel = truth.first_pixel if first_pixel is None else first_pixel
+    points = points[:, [predicted.joints.index(name) for name in joints]] - first_pixel
+    true_points = truth.points[tested][:, [truth.joints.index(name) for name in joints]]
+    errors = joint_errors(points, true_points, truth.normalizer[tested])
+    if np.isnan(errors).all():
+        raise InputError(f"{truth_path} has no joint of a test person to score")
+    thresholds = sorted({*rules.curve, *alphas})
+    return PredictionScore(
+        joint_table(errors, joints, alphas=thresholds, protocol=rules.protocol),
+        truth.sides,
+        joints,
+        predicted.source,
+        predicted.notes,
+        len(points),
+        int(np.isnan(truth.normalizer[tested]).sum()),
+        int((np.isnan(points).any(axis=-1) & ~np.isnan(errors)).sum()),
+    )
+
+
+def score_summary(
+    table: JointTable, *, metric: Metric, alphas: Sequence[float]
+) -> dict[str, float | None]:
+    """Return the figures that the script prints as JSON.
+
+    Args:
+        table: PCK at the thresholds of the official curve and at ``alphas``.
+        metric: name of the metric.
+        alphas: thresholds, as `alphas_of` returns them.
+
+    Returns:
+        ``alpha``, the last of ``alphas``; every column's percentage at it; ``total@...``, the total at the
+        other ``alphas``; and ``auc_total``, the area under the official curve in percent.
+    """
+    curve = RULES[metric].curve
+    total = table.shares[-1, [table.alphas.index(alpha) for alpha in curve]]
+    return {
+        "alpha": alphas[-1],
+        **percentages(table.at(alphas[-1])),
+        **{f"total@{alpha:g}": percentages(table.at(alpha))["total"] for alpha in alphas[:-1]},
+        "auc_total": round(100 * float(area_under_curve(total, curve)), 4),
+    }
+
+
+def score_details(score: PredictionScore) -> dict[str, Any]:
+    """Return the rest of ``result.json``: how the files were read, and all columns at all thresholds."""
+    table = score.table
+    return {
+        "sides": score.sides,
+        "joints": list(score.joints),
+        "read": score.source,
+        "notes": list(score.notes),
+        "people": score.people,
+        "people_without_normalizer": score.without_normalizer,
+        "predictions_absent": score.absent,
+        "joints_counted": dict(zip(table.columns, table.counted.tolist(), strict=True)),
+        "curves": {f"{alpha:g}": percentages(table.at(alpha)) for alpha in table.alphas},
+    }
+
+
+def percentages(shares: Mapping[str, float]) -> dict[str, float | None]:
+    """Convert shares to percentages with four decimals, and NaN to None, as JSON stores them."""
+    return {
+        name: None if np.isnan(share) else round(100 * share, 4) for name, share in shares.items()
+    }
+
+
+def _read_truth(path: Path, metric: Metric, sides: Sides | None) -> GroundTruth:
+    check_file(path, "annotation")
+    if metric == "flic_pck":
+        return ground_truth.read_flic(path, sides=sides or "observer")
+    if sides:
+        raise InputError(
+            "--sides is for flic_pck only: sides of MPII are the person's own, sides of LSP are those "
+            "of the ground truth's file"
+        )
+    read = ground_truth.read_mpii if metric == "pckh" else ground_truth.read_lsp
+    return read(path)
