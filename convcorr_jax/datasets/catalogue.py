@@ -1,7 +1,7 @@
-"""The data sets of the three papers and of the field's comparisons: what each is and how it is read.
+"""The data sets of the three papers and of the field's comparisons: what each contains and how it is read.
 
-Counts are the official ones, of records: annotated objects, or whole pictures where the set annotates
-none. Where no official text gives a count, there is none here, and nothing is compared.
+Counts are official numbers of records: annotated objects, or whole images if the data set annotates no objects.
+A data set without an official count has none here, and no count is compared.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -32,28 +32,30 @@ Read = Callable[[Path], Iterator[Record | Absent]]
 
 
 class Archive(NamedTuple):
-    """An official archive by its file name, and the SHA-256 that is known of it."""
+    """An official archive whose checksum is known."""
 
     name: str
+    """The file name."""
     sha256: str
+    """The SHA-256 of the file, 64 hexadecimal digits."""
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """One data set.
+    """A data set.
 
     Attributes:
-        name: what it is called here.
-        title: what it holds, in a line.
-        homepage: where it is officially obtained.
-        licence: what its terms say, or that none are stated.
-        layout: what lies where in its folder.
-        markers: glob patterns; a folder in which one of them matches a path holds the official release.
-        read: its records, from a folder of that layout.
-        read_pairs: the pairs that its protocol fixes, where it has such.
-        megabytes: about how much is downloaded, where that is known.
-        counts: official number of records by split.
-        archives: official archives whose checksums are known.
+        name: The name of the data set, and of its folder under the data root.
+        title: The content, in one line.
+        homepage: The address of the official page or file.
+        licence: The terms of use, or that none are stated.
+        layout: The files and folders of the official release, in words.
+        markers: Glob patterns; a folder in which one of them matches a path holds the official release.
+        read: Reads the records from a folder of the official release.
+        read_pairs: Reads the pairs that the protocol fixes; None for a data set without pairs.
+        megabytes: The approximate size of the download, if known.
+        counts: The official number of records of each split.
+        archives: Official archives whose checksums are known.
     """
 
     name: str
@@ -69,12 +71,12 @@ class DataSet:
     archives: tuple[Archive, ...] = ()
 
     def is_release(self, folder: Path) -> bool:
-        """Return whether a folder holds the official release: a path that one of `markers` matches."""
+        """Return whether a folder holds the official release, that is a path that a marker matches."""
         return any(next(folder.glob(marker), None) is not None for marker in self.markers)
 
 
 def _halves(name: str) -> tuple[str, ...]:
-    """Return the markers of a collection of 300-W, whose folder may lie in another one."""
+    """Return the markers of a collection of 300-W, in its own folder or in a folder ``name`` in it."""
     return tuple(
         f"{folder}{half}" for folder in ("", f"{name}/") for half in ("trainset", "testset")
     )
@@ -90,7 +92,7 @@ _ALL = (
         title="PASCAL VOC 2011 with Berkeley's keypoints: 20 classes, 6 to 23 keypoints",
         homepage="http://www.cs.berkeley.edu/~lbourdev/poselets/voc2011_keypoints_Feb2012.tgz",
         licence=_FLICKR,
-        layout="VOCdevkit/VOC2011 (or VOC2012) and annotations/<class>/<picture>_<n>.xml",
+        layout="VOCdevkit/VOC2011 (or VOC2012) and annotations/<class>/<image>_<n>.xml",
         markers=("annotations/*/*.xml",),
         read=voc_keypoints.read,
         megabytes=1700,
@@ -122,7 +124,7 @@ _ALL = (
         title="Helen: faces with 194 landmarks along contours",
         homepage="http://www.ifp.illinois.edu/~vuongle2/helen/",
         licence=_FLICKR,
-        layout="annotation/<n>.txt, trainnames.txt, testnames.txt and the pictures in folders beside",
+        layout="annotation/<n>.txt, trainnames.txt, testnames.txt and folders of images",
         markers=("annotation/*.txt", "trainnames.txt", "testnames.txt"),
         read=helen.read,
         counts={"train": 2000, "test": 330},
@@ -132,17 +134,17 @@ _ALL = (
         title="Helen with the 68 landmarks of 300-W",
         homepage="https://ibug.doc.ic.ac.uk/resources/facial-point-annotations/",
         licence=_IBUG,
-        layout="trainset and testset of <picture>.jpg and <picture>.pts",
+        layout="trainset and testset of <image>.jpg and <image>.pts",
         markers=_halves("helen"),
         read=helen.read_68,
         counts={"train": 2000, "test": 330},
     ),
     DataSet(
         name="lfpw",
-        title="LFPW: faces with 29 landmarks; the release has links in place of pictures",
+        title="LFPW: faces with 29 landmarks; the release has links instead of images",
         homepage="https://neerajkumar.org/databases/lfpw/",
         licence="none stated; photographs found on the web",
-        layout="kbvt_lfpw_v1_train.csv, kbvt_lfpw_v1_test.csv, and the pictures in train and test",
+        layout="kbvt_lfpw_v1_train.csv, kbvt_lfpw_v1_test.csv, and the images in train and test",
         markers=("kbvt_lfpw_v1_train.csv", "kbvt_lfpw_v1_test.csv"),
         read=lfpw.read,
         counts={"train": 1132, "test": 300},
@@ -152,7 +154,7 @@ _ALL = (
         title="LFPW with the 68 landmarks of 300-W",
         homepage="https://ibug.doc.ic.ac.uk/resources/facial-point-annotations/",
         licence=_IBUG,
-        layout="trainset and testset of <picture>.png and <picture>.pts",
+        layout="trainset and testset of <image>.png and <image>.pts",
         markers=_halves("lfpw"),
         read=lfpw.read_68,
         counts={"train": 811, "test": 224},
@@ -162,7 +164,7 @@ _ALL = (
         title="300-W: faces of AFW, Helen, LFPW, IBUG and the challenge with 68 landmarks",
         homepage="https://ibug.doc.ic.ac.uk/resources/300-W/",
         licence=_IBUG,
-        layout="any of afw, helen, lfpw, ibug and 300W, with pictures and .pts files side by side",
+        layout="any of afw, helen, lfpw, ibug and 300W, with images and .pts files side by side",
         markers=tuple(three_hundred_w.SUBSETS),
         read=three_hundred_w.read,
         counts={
@@ -202,7 +204,7 @@ _ALL = (
         title="ImageNet's validation set of ILSVRC 2012: 1000 classes",
         homepage="https://www.image-net.org/download.php",
         licence="non-commercial research and education, after registration",
-        layout="<wnid>/<picture>.JPEG; or the pictures with the development kit, or with val.txt",
+        layout="<wnid>/<image>.JPEG; or the images with the development kit, or with val.txt",
         markers=imagenet.MARKERS,
         read=imagenet.read,
         megabytes=6432,
@@ -260,11 +262,11 @@ _ALL = (
     ),
     DataSet(
         name="pf_willow",
-        # The release holds 100 pictures, of which copies may drop the 30 that it holds twice.
+        # The release contains 100 files; 30 photographs occur twice, and copies may drop the duplicates.
         title="PF-WILLOW: 70 photographs of 4 classes, 10 keypoints, 900 pairs",
         homepage="https://www.di.ens.fr/willow/research/proposalflow/",
         licence=_NONE_STATED,
-        layout="ten folders, such as car(G), of <picture>.png and <picture>.mat",
+        layout="ten folders, such as car(G), of <image>.png and <image>.mat",
         markers=tuple(f"{folder}{subset}" for folder in ("", "*/") for subset in pf_willow.SUBSETS),
         read=pf_willow.read,
         read_pairs=pf_willow.read_pairs,
@@ -274,14 +276,14 @@ _ALL = (
         title="PF-PASCAL: pairs of PASCAL VOC objects with keypoints in common",
         homepage="https://www.di.ens.fr/willow/research/proposalflow/",
         licence=_NONE_STATED,
-        layout="JPEGImages, Annotations/<class>/<picture>.mat, and lists <split>_pairs_pf_pascal.csv",
+        layout="JPEGImages, Annotations/<class>/<image>.mat, and lists <split>_pairs_pf_pascal.csv",
         markers=("Annotations", "PF-dataset-PASCAL/Annotations"),
         read=pf_pascal.read,
         read_pairs=pf_pascal.read_pairs,
     ),
     DataSet(
         name="spair71k",
-        title="SPair-71k: 1800 pictures of 18 classes, 70958 pairs",
+        title="SPair-71k: 1800 images of 18 classes, 70958 pairs",
         homepage="https://cvlab.postech.ac.kr/research/SPair-71k/",
         licence=_NONE_STATED,
         layout="SPair-71k with JPEGImages, ImageAnnotation, PairAnnotation and Layout",
@@ -292,5 +294,5 @@ _ALL = (
     ),
 )
 
-DATASETS: Mapping[str, DataSet] = MappingProxyType({one.name: one for one in _ALL})
-"""Every data set by its name."""
+DATASETS: Mapping[str, DataSet] = MappingProxyType({dataset.name: dataset for dataset in _ALL})
+"""All data sets by name."""

@@ -1,4 +1,4 @@
-"""The truth that pose predictions are scored against, from the official annotation files, without images.
+"""Ground truth of pose predictions, read from the official annotation files, without images.
 
 - MPII, for PCKh: the hourglass's ``valid.h5``, the ``detections.mat`` of Tompson et al., and the
   ``gt_valid.mat`` (or ``detections_our_format.mat``) that many training codes carry: the same 2958 people.
@@ -22,37 +22,38 @@ from convcorr_jax.io.arrays import Expected, read_arrays
 from convcorr_jax.metrics.pckh import head_sizes
 
 Sides = Literal["observer", "person"]
-"""Whose left: as if every person faced the camera, or the person's own."""
+"""Which side is left: as if every person faced the camera ("observer"), or the person's own ("person")."""
 
-# How the HDF5 files of MATLAB 7.3 begin.
+# The HDF5 files of MATLAB 7.3 begin with it.
 _MATLAB = b"MATLAB 7.3"
-# PARSE's people after these are its test set.
+# The first people of PARSE are for training, the others are its test set.
 _PARSE_TRAIN = 100
 
 
 class GroundTruth(NamedTuple):
-    """Annotated people in the file's order; coordinates are 0-based, and NaN where absent."""
+    """Annotated people, in the file's order."""
 
     points: Float[np.ndarray, "people joints 2"]
+    """Joints (x, y) in pixels, 0-based; NaN where a joint is absent."""
     joints: tuple[str, ...]
-    """Common names, see `joint_orders.common`."""
+    """The joints' common names (`joint_orders.common`)."""
     normalizer: Float[np.ndarray, " people"]
-    """The length that errors are divided by; NaN where it is absent."""
+    """The length in pixels by which errors are divided; NaN where it is absent."""
     tested: Bool[np.ndarray, " people"]
-    """Who is in the test set; everybody, where the file has but one set."""
+    """Which people are in the test set; all of them if the file has only one set."""
     order: Order
-    """In which the file has its joints."""
+    """The order of the joints in the file."""
     first_pixel: int
-    """What the file calls the first pixel of an image: 1, or 0."""
+    """The coordinate of the first pixel of an image in the file: 1 or 0."""
     sides: str
-    """Whose left, in words."""
+    """Which side is left, in words."""
 
 
 def read_mpii(path: Path) -> GroundTruth:
-    """MPII's people and the sizes of their heads.
+    """Read MPII's people and the sizes of their heads.
 
     Raises:
-        InputError: the file is missing, damaged or of another layout, or has no heads.
+        InputError: the file is missing, damaged or of another layout, or has no boxes of heads.
     """
     if h5py.is_hdf5(path):
         return _mpii(mpii_flat.read_h5({"valid": path}))
@@ -61,14 +62,14 @@ def read_mpii(path: Path) -> GroundTruth:
             f"{path}: flat forms of MPII lack the boxes of heads, which PCKh divides by; valid.h5 of the "
             "hourglass or detections.mat of Tompson et al. is expected"
         )
-    found = mat.read(path)
-    if "pos_gt_src" in found:
-        return _gt_valid(found)
-    if "annolist" not in found:
+    variables = mat.read(path)
+    if "pos_gt_src" in variables:
+        return _gt_valid(variables)
+    if "annolist" not in variables:
         raise InputError(
             f"{path} has neither annolist, as detections.mat has, nor pos_gt_src, as gt_valid.mat has"
         )
-    people = found.structs("annolist")
+    people = variables.structs("annolist")
     return _mpii(
         tuple(
             mpii.read_person(person.only_struct("annorect"), frame="", place=0, split="valid")
@@ -78,10 +79,11 @@ def read_mpii(path: Path) -> GroundTruth:
 
 
 def read_flic(path: Path, *, sides: Sides = "observer") -> GroundTruth:
-    """FLIC's people and their torsos, with the neck half-way between the shoulders.
+    """Read FLIC's people and their torsos, with the neck half-way between the shoulders.
 
     Raises:
-        InputError: the file is missing, damaged or of another layout, or has not the sides asked for.
+        InputError: the file is missing, damaged or of another layout, or does not hold the requested
+            ``sides``.
     """
     if path.suffix == ".npz":
         expected = {
@@ -90,39 +92,41 @@ def read_flic(path: Path, *, sides: Sides = "observer") -> GroundTruth:
         }
         arrays = read_arrays(path, expected)
         points, tested = arrays["joints_pc"].astype(np.float64) - 1, arrays["istest"]
-    elif "examples" in (found := _mat(path, "FLIC's examples.mat, flic.npz or joints.mat")):
+    elif "examples" in (variables := _mat(path, "FLIC's examples.mat, flic.npz or joints.mat")):
         examples = flic.read_examples(path)
         points = examples.points
         tested = np.array([split == "test" for split in examples.splits])
     else:
         if sides != "observer":
-            raise InputError(f"{path} is observer-centric; whose left is left in it cannot be told")
-        points = _joints(found, "joints", (2, 10)) - 1
+            raise InputError(
+                f"{path} is observer-centric; it does not state the person's own sides"
+            )
+        points = _joints(variables, "joints", (2, 10)) - 1
         return _flic(points, "flic-10", np.ones(len(points), np.bool_), sides)
     points = flic.observer_centric(points) if sides == "observer" else points
     return _flic(points, "flic", tested, sides)
 
 
 def read_lsp(path: Path) -> GroundTruth:
-    """The people of LSP, LSPET or PARSE, and their torsos.
+    """Read the people of LSP, LSPET or PARSE, and their torsos.
 
     Raises:
         InputError: the file is missing, damaged or of another layout.
     """
-    found = _mat(path, "joints.mat of LSP, LSPET or PARSE")
+    variables = _mat(path, "joints.mat of LSP, LSPET or PARSE")
     order: Order = "lsp"
     first_pixel = 1
-    if "ptsAll" in found or found.array("joints").shape[:2] == (2, 14):
-        key, shape = ("ptsAll", (14, 2)) if "ptsAll" in found else ("joints", (2, 14))
-        order, points = "parse", _joints(found, key, shape) - first_pixel
+    if "ptsAll" in variables or variables.array("joints").shape[:2] == (2, 14):
+        key, shape = ("ptsAll", (14, 2)) if "ptsAll" in variables else ("joints", (2, 14))
+        order, points = "parse", _joints(variables, key, shape) - first_pixel
         tested = np.arange(len(points)) >= _PARSE_TRAIN
     else:
         people = lsp.read_joints(path)
         points, tested = people.points, np.array([split == "test" for split in people.splits])
-        # The reader knows from where a release counts; what it took off tells.
-        stored = found.array("joints")[0, 0, 0]
+        # What `lsp.read_joints` subtracted is the first pixel.
+        stored = variables.array("joints")[0, 0, 0]
         first_pixel = round(float(stored - points[0, 0, 0])) if people.release == "lsp" else 0
-    # PARSE's diagonal is that of the same places, right shoulder to left hip.
+    # PARSE has the mirrored joints in LSP's places, so that its diagonal is right shoulder to left hip.
     lengths = [lsp.torso_diagonal(person) or np.nan for person in points]
     return GroundTruth(
         points,
@@ -141,22 +145,22 @@ def _mpii(people: tuple[Person, ...]) -> GroundTruth:
     return _mpii_truth(points, np.array(sizes, np.float64))
 
 
-def _gt_valid(found: mat.Group) -> GroundTruth:
-    absent = found.array("jnt_missing").T != 0
-    points = _joints(found, "pos_gt_src", (16, 2), absent=absent) - 1
-    boxes = found.array("headboxes_src").astype(np.float64)
+def _gt_valid(variables: mat.Group) -> GroundTruth:
+    absent = variables.array("jnt_missing").T != 0
+    points = _joints(variables, "pos_gt_src", (16, 2), absent=absent) - 1
+    boxes = variables.array("headboxes_src").astype(np.float64)
     if boxes.shape != (2, 2, len(points)):
         raise InputError(
-            f"{found.where}: headboxes_src is {boxes.shape}; {(2, 2, len(points))} is expected, as "
-            "pos_gt_src has people"
+            f"{variables.where}: headboxes_src is {boxes.shape}; {(2, 2, len(points))} is expected, one "
+            "box for each person of pos_gt_src"
         )
     sizes = head_sizes(boxes.transpose(2, 0, 1).reshape(-1, 4))
     return _mpii_truth(points, sizes)
 
 
 def _mpii_truth(points: np.ndarray, sizes: np.ndarray) -> GroundTruth:
-    everybody = np.ones(len(points), np.bool_)
-    return GroundTruth(points, ORDERS["mpii"], sizes, everybody, "mpii", 1, "the person's own")
+    tested = np.ones(len(points), np.bool_)
+    return GroundTruth(points, ORDERS["mpii"], sizes, tested, "mpii", 1, "the person's own")
 
 
 def _flic(points: np.ndarray, order: Order, tested: np.ndarray, sides: Sides) -> GroundTruth:
@@ -170,7 +174,12 @@ def _flic(points: np.ndarray, order: Order, tested: np.ndarray, sides: Sides) ->
 
 
 def _mat(path: Path, expected: str) -> mat.Group:
-    """The variables of a MATLAB file; ``expected`` says, for another HDF5 file, which ones would do."""
+    """Read the variables of a MATLAB file.
+
+    Args:
+        path: the file.
+        expected: the names of suitable files, for the error that another HDF5 file raises.
+    """
     if path.is_file() and h5py.is_hdf5(path):
         with path.open("rb") as stream:
             by_matlab = stream.read(len(_MATLAB)) == _MATLAB
@@ -182,22 +191,25 @@ def _mat(path: Path, expected: str) -> mat.Group:
 
 
 def _joints(
-    found: mat.Group, key: str, shape: tuple[int, int], *, absent: np.ndarray | None = None
+    variables: mat.Group, key: str, shape: tuple[int, int], *, absent: np.ndarray | None = None
 ) -> np.ndarray:
-    """An array of ``shape`` and people, as people x joints x 2, with NaN for joints that are absent."""
-    array = found.array(key).astype(np.float64)
+    """Return an array ``[*shape, people]`` as ``[people, joints, 2]``, with NaN for absent joints."""
+    where = variables.where
+    array = variables.array(key).astype(np.float64)
     if array.ndim != 3 or array.shape[:2] != shape:
-        raise InputError(f"{found.where}: {key} is {array.shape}; {(*shape, 'people')} is expected")
+        raise InputError(f"{where}: {key} is {array.shape}; {(*shape, 'people')} is expected")
     points = array.transpose(2, 1, 0) if shape[0] == 2 else array.transpose(2, 0, 1)
     if absent is None:
         absent = np.zeros(points.shape[:2], np.bool_)
     if absent.shape != points.shape[:2]:
-        raise InputError(f"{found.where}: jnt_missing does not fit {key}")
+        raise InputError(
+            f"{where}: jnt_missing is {absent.T.shape}; {points.shape[1::-1]} is expected, as in {key}"
+        )
     unknown = np.argwhere(~np.isfinite(points).all(axis=-1) & ~absent)
     if len(unknown):
         person, joint = (unknown[0] + 1).tolist()
         raise InputError(
-            f"{found.where}: {key} has no finite place for joint {joint} of person {person}, "
-            "nor is it said to be missing"
+            f"{where}: {key} has no finite position of joint {joint} of person {person}, which is not "
+            "marked as missing"
         )
     return np.where(absent[..., None], np.nan, points)

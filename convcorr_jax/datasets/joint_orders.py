@@ -1,6 +1,6 @@
-"""In which order files give a person's joints: the releases' own orders, and those of published predictions.
+"""The orders in which files list a person's joints: those of the releases, and those of published predictions.
 
-A bare array says nothing of it, and two orders can have equally many joints.
+An array of joints does not state its order, and two orders can have equally many joints.
 """
 
 import re
@@ -22,11 +22,11 @@ Order = Literal[
     "flic-7",
     "flic-6",
 ]
-"""The name of an order; the number says how many joints it has where that is not the release's."""
+"""The name of an order, with its number of joints where that differs from the release's."""
 
 
 def common(names: Sequence[str]) -> tuple[str, ...]:
-    """Names by which all data sets' joints can be matched: MPII's "upper neck" is what others call neck.
+    """Return names under which the joints of all data sets match: MPII's "upper neck" is others' neck.
 
     >>> common(["upper_neck", "l_hip"])
     ('neck', 'l_hip')
@@ -48,9 +48,9 @@ ORDERS: dict[Order, tuple[str, ...]] = {
     # Without pelvis and thorax, which PCKh leaves out: Tompson et al., and MPII's own matrices of ids.
     "mpii-14": tuple(name for name in _MPII if name not in ("pelvis", "thorax")),
     "lsp": lsp.NAMES,
-    # LSP's, seen in a mirror.
+    # LSP's, with left and right exchanged.
     "parse": _mirrored(lsp.NAMES, lsp.LEFT_RIGHT_PAIRS),
-    # Eleven of the release's 29 columns, as they come.
+    # Eleven of the release's 29 columns, in their order.
     "flic": flic.NAMES,
     # Yang, Ouyang, Li, Wang, "End-to-End Learning of Deformable Mixture of Parts and Deep Convolutional
     # Neural Networks for Human Pose Estimation", CVPR 2016: hourglass predictions, and the evaluation's.
@@ -64,9 +64,10 @@ ORDERS: dict[Order, tuple[str, ...]] = {
     # Tompson, Jain, LeCun, Bregler, "Joint Training of a Convolutional Network and a Graphical Model for Human
     # Pose Estimation", NIPS 2014, as `convcorr_jax.pose` predicts them.
     "flic-7": (*flic.NAMES[:6], "nose"),
-    # MODEC, which predicts arms alone.
+    # MODEC, which predicts arms only.
     "flic-6": flic.NAMES[:6],
 }
+"""The common names of the joints of each order."""
 
 _SIDE = r"(?P<side>l|r|left|right)"
 _PART = r"(?P<part>ank(?:le)?|kne(?:e)?|hip|wri?(?:st)?|elb(?:ow)?|sho(?:ulder)?|eye)"
@@ -83,9 +84,9 @@ _SINGLE = {
 
 
 def joint_name(label: str) -> str | None:
-    """The common name of a joint as people write it; None for what is no joint of an order.
+    """Return the common name of a joint that a label names; None for a label of anything else.
 
-    A side stands before or after its joint. Words are taken whole: the left eyebrow is no eye.
+    A side may precede or follow its joint. Only whole words match: a left eyebrow is not an eye.
 
     >>> [joint_name(label) for label in ("lsho", "Right Ankle", "elbow_r", "head_top", "thorax", "cat")]
     ['l_shoulder', 'r_ankle', 'r_elbow', 'head_top', 'thorax', None]

@@ -1,7 +1,7 @@
-"""The real photographs that scikit-image, scikit-learn and matplotlib install with themselves.
+"""Real photographs that scikit-image, scikit-learn and matplotlib install with themselves.
 
-They need no network and are free to use; none is copied into this package. The arrays are shared by
-all callers and read-only.
+They are free to use and need no network; this package contains no copy. All callers share the arrays, which
+are read-only.
 """
 
 import importlib.util
@@ -15,11 +15,14 @@ from convcorr_jax.shapes import Image
 
 
 class Photograph(NamedTuple):
-    """A photograph, and whom to thank for it."""
+    """A photograph and its credit."""
 
     name: str
+    """The file's name without suffix."""
     image: Image
+    """8-bit RGB ``[height, width, 3]``, read-only."""
     credit: str
+    """Title, author and licence, as the package states them."""
 
 
 # Package, path in it, and the credit that the package states.
@@ -43,30 +46,30 @@ _SURFACES = (
 
 @lru_cache(maxsize=1)
 def photographs() -> tuple[Photograph, ...]:
-    """Photographs of things and scenes: a cat, a cup, a motorcycle, a temple and others.
+    """Return photographs of objects and scenes: a cat, a cup, a motorcycle, a temple and others.
 
     Raises:
-        InputError: a package no longer carries its photograph.
+        InputError: a package is not installed, or no longer contains its photograph.
     """
     return tuple(_load(*entry) for entry in _PHOTOGRAPHS)
 
 
 @lru_cache(maxsize=1)
 def surfaces() -> tuple[Photograph, ...]:
-    """Grey photographs of a surface that fills the frame: brick, grass, gravel.
+    """Return grey photographs of surfaces that fill the frame: brick, grass, gravel.
 
     Raises:
-        InputError: a package no longer carries its photograph.
+        InputError: a package is not installed, or no longer contains its photograph.
     """
     return tuple(_load(*entry) for entry in _SURFACES)
 
 
 def _load(package: str, path: str, credit: str) -> Photograph:
-    # Found without importing the package, which would take longer than reading its photograph.
-    found = importlib.util.find_spec(package)
-    if found is None or found.origin is None:
-        raise InputError(f"package {package} is not installed, and {path} is read from it")
-    file = Path(found.origin).parent / path
+    # Importing the package would take longer than reading its photograph.
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise InputError(f"package {package} is not installed; {path} is read from it")
+    file = Path(spec.origin).parent / path
     image = read_image(file)
     image.flags.writeable = False
     return Photograph(file.stem, image, credit)

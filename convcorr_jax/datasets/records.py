@@ -1,9 +1,9 @@
-"""One annotated object in one image, and the pairs of objects that a protocol fixes.
+"""Records: one annotated object in one image; and the pairs of records that a protocol fixes.
 
-Every data set becomes a sequence of `Record`, whatever its own format; scripts and metrics read
-nothing else. Coordinates are those of `convcorr_jax.coords`: readers convert official 1-based
-points and boxes once, on reading. Whether "left" is the subject's own or the viewer's is the data
-set's choice; its reader says which.
+Every data set becomes a sequence of `Record`, whatever its own format; scripts and metrics use nothing else.
+Coordinates are those of `convcorr_jax.coords`: a reader converts official 1-based points and boxes once, when
+it reads them. Whether "left" is the subject's own or the viewer's depends on the data set; the docstring of
+its reader states which.
 """
 
 from collections.abc import Mapping
@@ -22,33 +22,34 @@ from convcorr_jax.shapes import Image
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """An image, one annotated object in it, and where both came from.
+    """An image, one annotated object in it, and their origin.
 
     Attributes:
-        image: The photograph: a path, the bytes of an image file, or decoded 8-bit RGB.
-        size: Height and width of the image, known without decoding it.
+        image: The photograph: a path, the bytes of an image file, or decoded 8-bit RGB
+            ``[height, width, 3]``.
+        size: Height and width of the image in pixels, known without decoding it.
         category: The object's class.
-        source_id: What the data set calls this object; unique within it.
-        split: The split it belongs to, such as ``"train"``.
-        names: One name a keypoint.
-        points: Keypoints (x, y) in pixels of the image, both NaN where the keypoint is absent.
-        visible: Whether the keypoint can be seen. A hidden one may still have a position.
-        left_right_pairs: Indices of keypoints that exchange names when the image is mirrored.
-        part_sets: Indices of the keypoints of named parts, such as ``"left_eye"``; they may overlap.
-        box: The object's box.
+        source_id: The identifier of the object, unique within the data set.
+        split: The split that the object belongs to, such as ``"train"``.
+        names: The name of each keypoint.
+        points: Keypoints ``[n, 2]`` as (x, y) in pixels of the image; both NaN where a keypoint is absent.
+        visible: Whether each keypoint is visible, ``[n]``. A hidden keypoint may have a position.
+        left_right_pairs: Pairs of indices of keypoints that exchange names when the image is mirrored.
+        part_sets: Indices of the keypoints of each named part, such as ``"left_eye"``; parts may overlap.
+        box: The object's box in pixels of the image.
         other_boxes: Further annotated boxes by name, such as ``"torso"`` or ``"head"``.
-        normalizer_px: The length by which the data set's own metric divides errors.
-        attributes: Numbers said of the object by name, such as ``"smiling"`` or ``"scale"``.
-        label_map: The label of every pixel: 0 is background, k is ``label_names[k - 1]``, 255 is
-            to be ignored. A path or the bytes of an image file whose pixels (or palette indices)
-            are the labels, or the decoded map; see `load_label_map`.
-        label_names: One name a label, background excluded.
+        normalizer_px: The length in pixels by which the data set's own metric divides errors.
+        attributes: Numbers that describe the object by name, such as ``"smiling"`` or ``"scale"``.
+        label_map: The label of every pixel, ``[height, width]``: 0 is background, k is
+            ``label_names[k - 1]``, 255 is ignored. Either the decoded map, or a path or the bytes of an image
+            file whose pixels (or palette indices) are the labels; `load_label_map` decodes it.
+        label_names: The name of each label, background excluded.
 
     Raises:
-        InputError: the parts do not fit together (lengths, image and label map against ``size``, a
-            point with one coordinate or infinite, a visible point without position, a box without
-            area, pairs or parts that are out of range, pairs that overlap, an attribute that is not
-            finite, an unnamed label).
+        InputError: the fields contradict each other: lengths differ; the image or the label map is not of
+            ``size``; a point has one coordinate or an infinite one; a visible point has no position; a box
+            has no area; pairs or parts are out of range; pairs overlap; an attribute is not finite; a label
+            has no name.
     """
 
     image: Path | bytes | Image = field(repr=False)
@@ -101,25 +102,25 @@ class Record:
 
 
 class Absent(NamedTuple):
-    """An annotation that makes no record, such as one whose image is not there."""
+    """An annotation that makes no record, such as one whose image is missing."""
 
     source_id: str
-    """What the data set calls it."""
+    """The identifier of the object, unique within the data set."""
     reason: str
-    """Why it was passed over, as half a sentence."""
+    """Why there is no record, as a clause without capital letter and full stop."""
 
 
-# In a label map: belongs to no class, and is left out of every score (PASCAL VOC's object borders).
 IGNORED_LABEL = 255
+"""The label of pixels that belong to no class and that no score counts, such as PASCAL VOC's object borders."""
 
 
 def load_image(record: Record) -> Image:
-    """The record's photograph as 8-bit RGB ``[height, width, 3]``, in the frame of its annotation.
+    """Return the record's photograph as 8-bit RGB ``[height, width, 3]``, in the frame of its annotation.
 
-    That is the frame of the stored pixels: annotators' tools passed over a camera's EXIF rotation.
+    That is the frame of the stored pixels, since annotation tools ignored the EXIF rotation of cameras.
 
     Raises:
-        InputError: it cannot be read (see `read_image`), or its size is not the record's.
+        InputError: the image cannot be read (see `read_image`), or its size is not the record's.
     """
     if isinstance(record.image, np.ndarray):
         return record.image
@@ -137,10 +138,10 @@ def load_image(record: Record) -> Image:
 
 
 def load_label_map(record: Record) -> UInt8[np.ndarray, "height width"] | None:
-    """The record's label map, decoded; None where it has none.
+    """Return the record's label map, decoded; None where it has none.
 
     Raises:
-        InputError: it cannot be read (see `read_labels`), has another size than the image, or
+        InputError: the label map cannot be read (see `read_labels`), has another size than the image, or
             holds a label without a name.
     """
     if record.label_map is None or isinstance(record.label_map, np.ndarray):
@@ -159,19 +160,26 @@ def load_label_map(record: Record) -> UInt8[np.ndarray, "height width"] | None:
 
 
 class Pair(NamedTuple):
-    """Keypoints of one record are carried to another; both are indices into `PairSet.records`."""
+    """Two records, of which the keypoints of the first are transferred to the second."""
 
     subset: str
+    """The part of the protocol that the pair belongs to, such as a class."""
     source: int
+    """Index into `PairSet.records`."""
     target: int
+    """Index into `PairSet.records`."""
 
 
 @dataclass(frozen=True, eq=False)
 class PairSet:
-    """The pairs that a protocol fixes, such as the 900 of PF-WILLOW; its order is kept.
+    """The pairs that a protocol fixes, such as the 900 of PF-WILLOW.
+
+    Attributes:
+        records: The records that occur in pairs.
+        pairs: The pairs, in the protocol's order.
 
     Raises:
-        InputError: a pair points at no record, or source and target name different keypoints.
+        InputError: the index of a pair is out of range, or its records have different keypoints.
     """
 
     records: tuple[Record, ...]

@@ -66,7 +66,7 @@ def test_the_array_can_be_said(tmp_path: Path, points):
 
 @pytest.mark.parametrize("names", [("joints", "mine"), ("joints", "keypoints"), ("pred", "preds")])
 def test_two_arrays_that_are_as_likely_are_refused(tmp_path: Path, points, names):
-    sentence = rf"several arrays.*{names[0]}, {names[1]}; say which with --key"
+    sentence = rf"several arrays.*{names[0]}, {names[1]}; state which with --key"
     with pytest.raises(InputError, match=sentence):
         read(saved(tmp_path / "a.npz", **dict.fromkeys(names, points)))
 
@@ -81,7 +81,7 @@ def test_predictions_that_cannot_be_used_are_not_replaced_by_another_array(tmp_p
     short = saved(tmp_path / "a.npz", preds=points[:7], joints=points)
     pickled = saved(tmp_path / "b.npz", preds=np.array([{}], object), joints=points)
     for path in (short, pickled):
-        with pytest.raises(InputError, match=r"preds should be .* joints may be the truth; say"):
+        with pytest.raises(InputError, match=r"preds should be .* joints may be the truth; state"):
             read(path)
         np.testing.assert_array_equal(read(path, key="joints").points, points)
     with pytest.raises(InputError, match=r"no array of joints 'preds'.*preds is skipped: Object"):
@@ -173,7 +173,7 @@ def test_names_that_contradict_are_refused(tmp_path: Path, points):
     with pytest.raises(InputError, match=r"2 lists of the file name its joints.*--order"):
         read(two)
     twice = saved(tmp_path / "b.npz", preds=points, names=("l_elbow", *TURNED[1:]))
-    with pytest.raises(InputError, match=r"labels name l_elbow twice; say.*--order"):
+    with pytest.raises(InputError, match=r"labels name l_elbow twice; state.*--order"):
         read(twice)
     for path in (two, twice):
         assert read(path, order="mpii").joints == ORDERS["mpii"]
@@ -196,7 +196,7 @@ def test_another_order_of_as_many_joints_is_told(tmp_path: Path, points):
 
 def test_an_order_that_cannot_be_told_is_refused(tmp_path: Path, points):
     path = saved(tmp_path / "a.npz", preds=points[:, :14])
-    with pytest.raises(InputError, match="14 joints come in several orders; say --order mpii-14"):
+    with pytest.raises(InputError, match="14 joints come in several orders; state --order mpii-14"):
         read(path)
     assert read(path, order="mpii-14").joints == ORDERS["mpii-14"]
 
@@ -237,7 +237,7 @@ def test_what_does_not_fit_is_said(tmp_path: Path, shape, sentence):
 def test_sixteen_people_may_be_joints(tmp_path: Path, rng):
     points = rng.uniform(1, 400, (16, 16, 2))
     path = saved(tmp_path / "a.npz", preds=points)
-    with pytest.raises(InputError, match=r"2 ways; say which with --axes"):
+    with pytest.raises(InputError, match=r"2 ways; state which with --axes"):
         read(path, people=[16])
     for axes, expected in (
         ("people-joints-xy", points),

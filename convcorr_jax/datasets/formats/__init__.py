@@ -1,4 +1,4 @@
-"""File formats that several data sets share, read into plain values with nothing taken on trust.
+"""File formats that several data sets share, read into plain values.
 
-Every parser gives values or raises `InputError`, whatever the bytes.
+Every parser checks what it reads: it returns values or raises `InputError`, whatever the bytes are.
 """

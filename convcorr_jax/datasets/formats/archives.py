@@ -1,4 +1,4 @@
-"""Unpacking downloaded archives, which may be cut short or made to write where they should not."""
+"""Unpacking downloaded archives, which may be cut short, or name paths outside the folder."""
 
 import os
 import re
@@ -17,12 +17,14 @@ from typing import IO, NamedTuple
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import check_file, make_folder
 
-# The largest official archive here, the images of MPII, unpacks to some 13 GB.
+# The largest official archive, the images of MPII, unpacks to some 13 GB.
 MAX_BYTES = 64 * 2**30
-# Bytes held in memory while a member is written.
-_CHUNK = 2**20
+"""The default limit of the size of unpacked files."""
 
-# What the readers raise on bytes that are cut short, changed, or of a kind they do not know.
+# Bytes in memory while a member is written.
+_CHUNK_BYTES = 2**20
+
+# The exceptions of the readers for bytes that are cut short, changed, or of an unknown kind.
 _DAMAGE = (
     EOFError,
     LZMAError,
@@ -36,29 +38,36 @@ _DAMAGE = (
 
 
 class _Member(NamedTuple):
-    """A file of an archive; folders are made as files need them."""
+    """A file of an archive; members that are folders are not listed."""
 
     name: str
+    """The path in the archive."""
     size: int
-    opened: Callable[[], IO[bytes]]
+    """The size of the unpacked file in bytes."""
+    open: Callable[[], IO[bytes]]
+    """Opens the member for reading."""
 
 
 def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES) -> Path:
-    """Unpack a ``.zip``, ``.tar`` or compressed ``.tar`` into a new folder, which is returned.
+    """Unpack a ``.zip``, ``.tar`` or compressed ``.tar`` into a new folder, and return the folder.
 
-    All members are looked at before the first byte is written. They are written beside ``folder`` under
-    a temporary name, and the folder is renamed when all of them are there: no half of an archive is
-    ever left under its name. Only the bytes of files are kept: no owners, permissions or times.
+    All members are checked before the first byte is written. They are written into a temporary folder beside
+    ``folder``, which is renamed when it is complete, so that ``folder`` never holds a part of an archive. Only
+    the bytes of files are kept, not their owners, permissions or times.
+
+    Args:
+        archive: path of the archive.
+        folder: path of the new folder.
+        max_bytes: the limit of the size of all unpacked files.
 
     Raises:
-        InputError: the archive is missing, cut short, damaged, encrypted or neither zip nor tar; a
-            member is named by an absolute path or one that leads out of the folder, is a link or a
-            device; the files take more than ``max_bytes`` or than the disk has free; ``folder`` is
-            there already or cannot be written.
+        InputError: the archive is missing, cut short, damaged, encrypted or neither zip nor tar; the path of a
+            member is absolute or leads out of the folder; a member is a link or a device; the files take more
+            than ``max_bytes`` or than is free on the disk; ``folder`` exists or cannot be written.
     """
     check_file(archive, "zip or tar")
     if os.path.lexists(folder):
-        raise InputError(f"{folder} is there already; an archive is unpacked into a new folder")
+        raise InputError(f"{folder} exists already; an archive is unpacked into a new folder")
     parent = make_folder(folder.parent)
     with ExitStack() as stack:
         members = _check(archive, _members(archive, stack), max_bytes, parent)
@@ -75,7 +84,11 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES) -> Path:
 
 
 def _members(archive: Path, stack: ExitStack) -> Iterator[_Member]:
-    """The files of an archive that the stack closes; a member that is neither file nor folder is refused."""
+    """Yield the files of an archive, which the stack closes.
+
+    Raises:
+        InputError: the archive is damaged; a member has no valid name, or is neither file nor folder.
+    """
     try:
         if zipfile.is_zipfile(archive):
             yield from _zip_members(stack.enter_context(zipfile.ZipFile(archive)), archive)
@@ -104,7 +117,7 @@ def _tar_members(opened: tarfile.TarFile, archive: Path) -> Iterator[_Member]:
         if not info.isdir():
             _check_kind(archive, info.name, info.isreg())
             yield _Member(info.name, info.size, lambda info=info: opened.extractfile(info))  # type: ignore
-    # What ends between two members is cut short as well, though tarfile takes it for the end.
+    # An archive that ends between two members is cut short, too, though tarfile accepts it.
     opened.fileobj.seek(opened.offset)  # type: ignore
     if opened.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # type: ignore
         raise InputError(f"{archive} is damaged or cut short: its end is missing")
@@ -113,13 +126,17 @@ def _tar_members(opened: tarfile.TarFile, archive: Path) -> Iterator[_Member]:
 def _check(
     archive: Path, members: Iterator[_Member], max_bytes: int, parent: Path
 ) -> list[_Member]:
-    """All members, where they fit on the disk."""
+    """Return all members.
+
+    Raises:
+        InputError: they exceed ``max_bytes`` or do not fit on the disk; or `_members` raises it.
+    """
     free = shutil.disk_usage(parent).free
     listed, total = [], 0
     for member in members:
         listed.append(member)
         total += member.size
-        # Said as soon as it is known: listing a compressed tar to its end means unpacking it.
+        # Checked at every member, since listing a compressed tar to its end means unpacking it.
         if total > max_bytes:
             raise InputError(
                 f"{archive} unpacks to more than {max_bytes:,} bytes; it is not unpacked"
@@ -153,8 +170,8 @@ def _write(archive: Path, member: _Member, path: Path) -> None:
 
 def _chunks(archive: Path, member: _Member) -> Iterator[bytes]:
     try:
-        with member.opened() as stored:
-            while chunk := stored.read(_CHUNK):
+        with member.open() as stored:
+            while chunk := stored.read(_CHUNK_BYTES):
                 yield chunk
     except _DAMAGE as error:
         raise InputError(

@@ -1,19 +1,19 @@
-"""Arrays of joints in files of any make: ``.npz``, HDF5 (MATLAB 7.3 and Octave among it), MATLAB ``.mat``.
+"""Arrays of joints in files of any format: ``.npz``, HDF5 (including MATLAB 7.3 and Octave), MATLAB ``.mat``.
 
-The file's content tells its format. A value is taken for joints when it is, of numbers and apart from further
-axes of length 1,
+The content of a file identifies its format. These values are read as joints; they hold numbers, and further
+axes of length 1 are ignored:
 
 * an array of three axes, one of which holds two or three values (x, y, and often a confidence);
-* two arrays of two axes whose names are alike but for a last ``x`` and ``y``: ``pred_x`` and ``pred_y``;
-* a flat array, where the number of joints is known: a row of x1, y1, x2, y2, … for every person;
+* two arrays of two axes whose names differ in a last ``x`` and ``y`` only: ``pred_x`` and ``pred_y``;
+* a flat array, if the number of joints is known: a row x1, y1, x2, y2, … for every person;
 
-and in ``.mat`` also
+and in ``.mat`` files also
 
-* cells of tables of joints, one a person, or a field of as many structs: ``pred(i).joints``;
-* MPII's form of submissions, ``pred(i).annorect.annopoints.point(j)`` with ``x``, ``y`` and ``id``, of one
+* cells with a table of joints for each person, or a field of that many structs: ``pred(i).joints``;
+* MPII's format of submissions, ``pred(i).annorect.annopoints.point(j)`` with ``x``, ``y`` and ``id``, with one
   ``annorect`` for every ``i``: 16 joints in the order of their ids, NaN where they are absent.
 
-A field of a struct has the name of both: ``pred.joints``.
+The name of a struct's field joins both names: ``pred.joints``.
 """
 
 import re
@@ -33,44 +33,46 @@ from convcorr_jax.io import check_file
 
 # The largest published prediction file, of all of MPII, takes some 10 MB.
 _MAX_BYTES = 2**28
-# What NumPy, zipfile and h5py raise on bytes that are cut short or changed.
+# The exceptions of NumPy, zipfile and h5py for bytes that are cut short or changed.
 _DAMAGE = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError),
     *(zipfile.BadZipFile, zlib.error, SyntaxError, tokenize.TokenError),
 )
-# A name of x coordinates: what comes before, and the letter.
+# The name of an array of x coordinates: its beginning, and the letter.
 _OF_X = re.compile(r"(|.*[._/])([xX])")
 
 
 class JointArrays(NamedTuple):
-    """What of a file may be joints, by name, and the lists of words in it."""
+    """The values of a file that may be joints or name them."""
 
     arrays: dict[str, np.ndarray]
-    """Of three axes."""
+    """Arrays of three axes by name."""
     flat: frozenset[str]
-    """Which of them the file has as flat arrays."""
+    """The names of arrays that are flat in the file."""
     words: tuple[tuple[str, ...], ...]
     """Lists of strings, one of which may name the joints."""
     skipped: dict[str, str]
-    """Why values could not be read, by name: pickled objects, sparse arrays, damaged bytes."""
+    """The reasons, by name, why values were not read: pickled objects, sparse arrays, damaged bytes."""
 
 
 class _Values(NamedTuple):
-    """Arrays and tuples of words by name, and why others were skipped."""
+    """The values of a file."""
 
     read: dict[str, Any]
+    """Arrays and tuples of words by name."""
     skipped: dict[str, str]
+    """The reasons, by name, why other values were not read."""
 
 
 def read(path: Path, *, flat_joints: int) -> JointArrays:
-    """The arrays of joints of a file; nothing in it is unpickled.
+    """Read the arrays of joints of a file, without unpickling anything.
 
     Args:
-        path: of the file.
-        flat_joints: the number of joints of flat arrays; those of other lengths are no joints.
+        path: the file.
+        flat_joints: the number of joints in a row of a flat array; flat arrays of other lengths are ignored.
 
     Raises:
-        InputError: the file is missing, cut short or of another format, or none of its values is of joints.
+        InputError: the file is missing, cut short or of another format, or contains no joints.
     """
     check_file(path, "prediction (.npz, .h5 or .mat)")
     if h5py.is_hdf5(path):
@@ -107,14 +109,14 @@ def _may_be_joints(array: np.ndarray) -> bool:
 
 
 def _squeezed(array: np.ndarray, most: int) -> np.ndarray:
-    """Without the first axes of length 1, as far as there are more than ``most`` axes."""
+    """Remove axes of length 1, the first ones first, while there are more than ``most`` axes."""
     while array.ndim > most and 1 in array.shape:
         array = array.squeeze(axis=array.shape.index(1))
     return array
 
 
 def _paired(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """With one array in the place of two whose names end in x and y."""
+    """Replace every two arrays whose names end in x and y by one array."""
     paired = dict(arrays)
     for name in arrays:
         if not (match := _OF_X.fullmatch(name)):
@@ -128,52 +130,52 @@ def _paired(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _flat_rows(array: np.ndarray, length: int) -> np.ndarray | None:
-    """Rows of as many numbers; None where there are none, or rows and columns cannot be told apart."""
+    """Return rows of ``length`` numbers; None if there are none, or the columns have this length as well."""
     if array.ndim != 2 or (array.shape[0] == length) == (array.shape[1] == length):
         return None
     return array if array.shape[1] == length else array.T
 
 
 def _npz(path: Path) -> _Values:
-    found = _Values({}, {})
+    values = _Values({}, {})
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             for name in archive.files:
                 try:
-                    found.read[name] = _plain(archive[name])
+                    values.read[name] = _plain(archive[name])
                 except _DAMAGE as error:
-                    found.skipped[name] = str(error)
+                    values.skipped[name] = str(error)
     except _DAMAGE as error:
         raise InputError(f"{path} is damaged, or is no .npz of plain arrays: {error}") from error
-    return found
+    return values
 
 
 def _hdf5(path: Path) -> _Values:
-    found = _Values({}, {})
+    values = _Values({}, {})
 
-    def look(name: str, stored: Any) -> None:
+    def read_value(name: str, stored: Any) -> None:
         if not isinstance(stored, h5py.Dataset):
             return
-        # Octave keeps every variable as a group of its type and its value.
+        # Octave stores every variable as a group of its type and its value.
         name = name.removesuffix("/value")
         try:
             if stored.nbytes > _MAX_BYTES:
-                found.skipped[name] = f"it takes more than {_MAX_BYTES} bytes"
+                values.skipped[name] = f"it takes more than {_MAX_BYTES} bytes"
             else:
-                found.read[name] = _plain(stored[()])
+                values.read[name] = _plain(stored[()])
         except _DAMAGE as error:
-            found.skipped[name] = str(error)
+            values.skipped[name] = str(error)
 
     try:
         with h5py.File(path, "r") as opened:
-            opened.visititems(look)
+            opened.visititems(read_value)
     except _DAMAGE as error:
         raise InputError(f"{path} is a damaged HDF5 file: {error}") from error
-    return found
+    return values
 
 
 def _plain(value: Any) -> Any:
-    """An array of numbers as it is, a list of strings as a tuple; None for what is neither."""
+    """Return an array of numbers unchanged, a list of strings as a tuple, and None for any other value."""
     array = _squeezed(np.asarray(value), 1)
     if array.dtype.kind not in "SUO":
         return np.asarray(value)
@@ -186,40 +188,40 @@ def _plain(value: Any) -> Any:
 
 
 def _mat(path: Path) -> _Values:
-    found = _Values({}, {})
-    # The file's variables are fields of one struct; structs in structs wait for their turn.
-    waiting: list[tuple[str, tuple[mat.Group, ...]]] = [("", (mat.read(path),))]
-    for prefix, structs in waiting:
+    values = _Values({}, {})
+    # The file's variables are fields of one struct; structs in structs are appended to the queue.
+    queue: list[tuple[str, tuple[mat.Group, ...]]] = [("", (mat.read(path),))]
+    for prefix, structs in queue:
         for field in structs[0]:
             name = f"{prefix}{field}"
             try:
                 items = [struct[field] for struct in structs]
                 inner = items[0] if len(items) == 1 else None
                 if isinstance(inner, tuple) and inner and "annorect" not in inner[0]:
-                    waiting.append((f"{name}.", inner))
+                    queue.append((f"{name}.", inner))
                 else:
-                    found.read[name] = _together(items) if inner is None else _mat_value(inner)
+                    values.read[name] = _combined(items) if inner is None else _mat_value(inner)
             except InputError as error:
-                found.skipped[name] = str(error)
-    return found
+                values.skipped[name] = str(error)
+    return values
 
 
 def _mat_value(value: mat.Value) -> np.ndarray | tuple[str, ...] | None:
-    """An array, of numbers or made of cells or of MPII's images, or words; None for what is neither."""
+    """Return the array of numbers, of cells or of MPII's images, or the words; None for any other value."""
     match value:
         case np.ndarray():
             return value
         case str():
             # A table of characters has a word in every row.
-            return _together(value.split("\n"))
+            return _combined(value.split("\n"))
         case tuple():
             return np.stack([_mpii_person(image) for image in value]) if value else None
         case _:
-            return _together([value[number] for number in value])
+            return _combined([value[number] for number in value])
 
 
-def _together(items: Sequence[mat.Value]) -> np.ndarray | tuple[str, ...] | None:
-    """Words as a list, tables of numbers of one shape as an array with a table a row; else None."""
+def _combined(items: Sequence[mat.Value]) -> np.ndarray | tuple[str, ...] | None:
+    """Return words as a tuple, tables of numbers of one shape as an array ``[item, ...]``, else None."""
     words = tuple(item for item in items if isinstance(item, str))
     if len(words) == len(items) > 1:
         return words
@@ -234,13 +236,13 @@ def _together(items: Sequence[mat.Value]) -> np.ndarray | tuple[str, ...] | None
 
 
 def _mpii_person(image: mat.Group) -> np.ndarray:
-    """The joints of the only person of an image, 16 x 2 by id; NaN for those that are not there."""
+    """Return the joints of the only person of an image, ``[16, 2]`` by id; NaN for absent joints."""
     points = np.full((annopoints.JOINTS, 2), np.nan)
     people = image.structs("annorect") if image.has("annorect") else ()
     if len(people) > 1:
         raise InputError(
-            f"{image.where}.annorect is of {len(people)} people; one is expected, as the ground truth has "
-            "one in every row"
+            f"{image.where}.annorect is of {len(people)} people; one is expected, as in each row of the "
+            "ground truth"
         )
     for person in people:
         for number, joint in annopoints.points_by_id(person).items():
@@ -249,7 +251,7 @@ def _mpii_person(image: mat.Group) -> np.ndarray:
 
 
 def _coordinate(joint: mat.Group, axis: str) -> float:
-    found = joint.array(axis)
-    if found.size != 1:
-        raise InputError(f"{joint.where}.{axis} is an array {found.shape}; one number is expected")
-    return float(found.item())
+    array = joint.array(axis)
+    if array.size != 1:
+        raise InputError(f"{joint.where}.{axis} is an array {array.shape}; one number is expected")
+    return float(array.item())

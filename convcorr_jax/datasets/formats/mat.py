@@ -1,16 +1,16 @@
-"""MATLAB ``.mat`` files of version 5 as plain values, each parsed when it is looked at.
+"""MATLAB ``.mat`` files of version 5 as plain values, each parsed on access.
 
-`read` gives the variables of a file as a `Group`. A value is
+`read` returns the variables of a file as a `Group`. A value is
 
 * a NumPy array, with the shape and the kind of number that it has in MATLAB;
-* a string, for characters; several rows of them are joined by line breaks;
+* a string, for characters; several rows are joined by line breaks;
 * a tuple of groups, for structs (fields by name), in MATLAB's column order;
 * a group, for cells (by number from 0), in the same order.
 
-Differs from `scipy.io.loadmat`: every read stays inside its element and nothing recurses, where
-nested cells in a file of 2 MB overrun SciPy's stack and end the process; and a data set of a million
-one-number arrays is never held at once. Sparse arrays, complex numbers, objects and function
-handles are refused; no data set here has them.
+Differs from `scipy.io.loadmat`: every read stays inside its element and no function is recursive, whereas
+nested cells in a file of 2 MB overrun SciPy's stack and end the process; and a data set of a million one-number
+arrays is never in memory at once. Sparse arrays, complex numbers, objects and function handles are refused; no
+data set here has them.
 """
 
 import math
@@ -24,7 +24,7 @@ from convcorr_jax.datasets.formats import mat_bytes
 from convcorr_jax.datasets.formats.mat_bytes import Part
 from convcorr_jax.errors import InputError
 
-# The classes of arrays that are refused when they are asked for.
+# The classes of arrays that are refused on access.
 _REFUSED = {
     3: "an object",
     5: "a sparse array",
@@ -38,10 +38,8 @@ Value: TypeAlias = Union[np.ndarray, str, tuple["Group", ...], "Group"]
 class Group:
     """Variables or fields by name, or cells by number; each is parsed on access.
 
-    Its methods look a value up and refuse another kind than they promise, in one sentence.
-
     Attributes:
-        where: The file and the place in it, for sentences.
+        where: The file and the place in it, for messages.
     """
 
     def __init__(self, where: str, parts: Mapping[str, Part] | Mapping[int, Part]) -> None:
@@ -61,14 +59,14 @@ class Group:
         return len(self._parts)
 
     def has(self, key: str | int) -> bool:
-        """Whether something is there, and not the empty array or text."""
+        """Return whether a value exists that is not the empty array or text."""
         return key in self and not _is_empty(self[key])
 
     def array(self, key: str | int) -> np.ndarray:
-        """An array of numbers.
+        """Return an array of numbers.
 
         Raises:
-            InputError: there is nothing of this name, or something else; so for all methods here.
+            InputError: the value is missing, or of another kind.
         """
         value = self._present(key)
         if not isinstance(value, np.ndarray):
@@ -76,7 +74,11 @@ class Group:
         return value
 
     def number(self, key: str | int) -> float:
-        """One finite number, or the characters of one."""
+        """Return one finite number, stored as a number or as text.
+
+        Raises:
+            InputError: the value is missing, or of another kind.
+        """
         value = self._present(key)
         number = _number(value)
         if number is None:
@@ -84,7 +86,11 @@ class Group:
         return number
 
     def number_if_any(self, key: str | int) -> float | None:
-        """One number as in `number`; None where there is nothing, or the empty array or text."""
+        """Return one finite number; None if the value is missing, or is the empty array or text.
+
+        Raises:
+            InputError: the value is of another kind.
+        """
         value = self[key] if key in self else ""
         number = _number(value)
         if number is None and not _is_empty(value):
@@ -92,14 +98,22 @@ class Group:
         return number
 
     def text(self, key: str | int) -> str:
-        """Characters."""
+        """Return text.
+
+        Raises:
+            InputError: the value is missing, or of another kind.
+        """
         value = self._present(key)
         if not isinstance(value, str):
             raise self._refusal(key, value, "text is")
         return value
 
     def structs(self, key: str | int) -> tuple["Group", ...]:
-        """Structs; none where MATLAB has the empty array ``[]`` in their place."""
+        """Return structs; none for MATLAB's empty array ``[]``.
+
+        Raises:
+            InputError: the value is missing, or of another kind.
+        """
         value = self._present(key)
         if isinstance(value, np.ndarray) and value.size == 0:
             return ()
@@ -108,14 +122,22 @@ class Group:
         return value
 
     def only_struct(self, key: str | int) -> "Group":
-        """The one struct that is there."""
-        found = self.structs(key)
-        if len(found) != 1:
-            raise self._refusal(key, found, "one struct is")
-        return found[0]
+        """Return the only struct of a value.
+
+        Raises:
+            InputError: the value is missing, or is not one struct.
+        """
+        structs = self.structs(key)
+        if len(structs) != 1:
+            raise self._refusal(key, structs, "one struct is")
+        return structs[0]
 
     def cells(self, key: str | int) -> "Group":
-        """The cells of a cell array, by number from 0."""
+        """Return the cells of a cell array, by number from 0.
+
+        Raises:
+            InputError: the value is missing, or of another kind.
+        """
         value = self._present(key)
         if not isinstance(value, Group):
             raise self._refusal(key, value, "cells are")
@@ -126,21 +148,21 @@ class Group:
 
     def _present(self, key: str | int) -> Value:
         if key not in self._parts:
-            found = ", ".join(map(str, list(self)[:20])) or "nothing"
-            raise InputError(f"{self.where} has no {key!r}; it has {found}")
+            names = ", ".join(map(str, list(self)[:20])) or "nothing"
+            raise InputError(f"{self.where} has no {key!r}; it has {names}")
         return self[key]
 
     def _refusal(self, key: str | int, value: Value, expected: str) -> InputError:
         match value:
             case np.ndarray():
-                found = f"an array {value.shape}" if value.size != 1 else f"{value.item()}"
+                kind = f"an array {value.shape}" if value.size != 1 else f"{value.item()}"
             case str():
-                found = f"the text {value[:40]!r}"
+                kind = f"the text {value[:40]!r}"
             case tuple():
-                found = f"{len(value)} structs"
+                kind = f"{len(value)} structs"
             case _:
-                found = f"{len(value)} cells"
-        return InputError(f"{self._place(key)} is {found}; {expected} expected")
+                kind = f"{len(value)} cells"
+        return InputError(f"{self._place(key)} is {kind}; {expected} expected")
 
 
 def _number(value: Value) -> float | None:
@@ -158,11 +180,11 @@ def _is_empty(value: Value) -> bool:
 
 
 def read(path: Path) -> Group:
-    """The variables of a file, by name.
+    """Read the variables of a file, by name.
 
     Raises:
-        InputError: the file is missing, cut short, no MATLAB file of version 5 (7.3 is HDF5 and not
-            read), or inflates to more than a gigabyte. A damaged value is found when it is parsed.
+        InputError: the file is missing or cut short; it is not a MATLAB file of version 5 (7.3 is HDF5, and is
+            not read); it inflates to more than a gigabyte. A damaged value raises the error on access.
     """
     return Group(str(path), mat_bytes.variables(path))
 
@@ -178,8 +200,8 @@ def _value(part: Part, where: str) -> Value:
     if head.array_class == mat_bytes.CELLS:
         return Group(where, dict(enumerate(mat_bytes.cells(part, head, where))))
     if head.array_class == mat_bytes.STRUCTS:
-        found = mat_bytes.structs(part, head, where)
-        return tuple(Group(f"{where}({number})", each) for number, each in enumerate(found, 1))
+        structs = mat_bytes.structs(part, head, where)
+        return tuple(Group(f"{where}({number})", each) for number, each in enumerate(structs, 1))
     if head.array_class == mat_bytes.TEXT:
         return mat_bytes.text(part, head, where)
     if head.array_class in mat_bytes.NUMBERS:

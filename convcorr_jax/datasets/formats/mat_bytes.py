@@ -1,9 +1,9 @@
-"""The bytes of a MATLAB ``.mat`` file of version 5, taken apart; `mat` makes values of them.
+"""Parsing the bytes of a MATLAB ``.mat`` file of version 5; `mat` converts them to values.
 
-A file is a row of elements: a type, a length, and that many bytes. Those of an array are its head
-(class, shape, name) and then numbers, characters, or further arrays. Every function here reads inside
-the part that it is given, and leaves the arrays within it alone. Each takes ``where``, the file and the
-place in it, for the sentence of the `InputError` that it raises when bytes contradict themselves.
+A file is a sequence of elements: a type, a length, and that many bytes. Those of an array are its head (class,
+shape, name), followed by numbers, characters or further arrays. Every function here reads inside one `Part`
+only, and does not parse the arrays that it contains. Each takes ``where``, the file and the place in it, for
+the message of the `InputError` that it raises if bytes contradict each other.
 
 Source: "MAT-File Format", The MathWorks, chapter 1 (level 5).
 """
@@ -19,8 +19,9 @@ import numpy as np
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import check_file
 
-# MPII's annotations, the largest here, inflate to about a fifth of it.
+# The largest annotations, MPII's, inflate to about a fifth of it.
 MAX_INFLATED_BYTES = 2**30
+"""The limit of the size of a file's inflated variables."""
 
 # The classes of arrays.
 CELLS, STRUCTS, TEXT, OPAQUE = 1, 2, 4, 17
@@ -33,37 +34,51 @@ LOGICAL, COMPLEX = 0x200, 0x800
 
 _HEADER_BYTES = 128
 _MATRIX, _COMPRESSED = 14, 15
-# How numbers are stored: in fewer bytes than MATLAB gave them, where that loses nothing.
+# The types of stored numbers: MATLAB stores them in fewer bytes than their class has, if that is exact.
 _STORED = {
     **{1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4"},
     **{9: "f8", 12: "i8", 13: "u8"},
 }
-# How characters are stored; some are in the byte order of the file.
+# The encodings of stored characters, and those that depend on the byte order of the file.
 _CODECS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
 _ORDERED = (4, 17, 18)
 
 
 class Part(NamedTuple):
-    """An array's bytes, from ``start`` to ``stop``, and the byte order, "<" or ">"."""
+    """The bytes of an array."""
 
     data: bytes
+    """Bytes that contain the array's."""
     order: str
+    """The byte order, "<" or ">"."""
     start: int
+    """The index of the array's first byte."""
     stop: int
+    """The index after the array's last byte."""
 
 
 class Head(NamedTuple):
-    """What stands before the values of an array, and where these start."""
+    """The description of an array, before its values."""
 
     array_class: int
+    """The class, such as `CELLS`, `STRUCTS`, `TEXT` or a key of `NUMBERS`."""
     flags: int
+    """A sum of flags, such as `LOGICAL` and `COMPLEX`."""
     shape: tuple[int, ...]
+    """The length of each axis."""
     name: str
+    """The name of a variable; empty for an array inside another one."""
     body: int
+    """The index of the first byte of the values."""
 
 
 def variables(path: Path) -> dict[str, Part]:
-    """The arrays of a file by name, inflated."""
+    """Return the inflated arrays of a file by name.
+
+    Raises:
+        InputError: the file is missing, damaged, not of version 5, or inflates to more than
+            `MAX_INFLATED_BYTES`; or two variables have the same name.
+    """
     check_file(path, "MATLAB .mat")
     content = path.read_bytes()
     order = {b"IM": "<", b"MI": ">"}.get(content[126:_HEADER_BYTES])
@@ -71,30 +86,34 @@ def variables(path: Path) -> dict[str, Part]:
         raise InputError(f"{path} is a MATLAB 7.3 file; version 5 is expected (save with -v7)")
     if order is None or not content.startswith(b"MATLAB"):
         raise InputError(f"{path} is no MATLAB file of version 5")
-    found: dict[str, Part] = {}
-    left = MAX_INFLATED_BYTES
+    parts: dict[str, Part] = {}
+    remaining = MAX_INFLATED_BYTES
     at = _HEADER_BYTES
     whole = Part(content, order, at, len(content))
     while at < len(content):
-        # Compressed elements are not padded to eight bytes, and others have no need to be.
+        # Compressed elements are not padded to eight bytes; padding of others is not required.
         kind, start, at, _ = _element(whole, at, str(path))
         part = Part(content, order, start, at)
         if kind == _COMPRESSED:
-            inflated = _inflated(content[start:at], left, path)
-            left -= len(inflated)
+            inflated = _inflated(content[start:at], remaining, path)
+            remaining -= len(inflated)
             part = Part(inflated, order, 0, len(inflated))
             kind, start, stop, _ = _element(part, 0, str(path))
             part = Part(inflated, order, start, stop)
         if kind == _MATRIX:
             name = head(part, str(path)).name
-            if name in found:
+            if name in parts:
                 raise InputError(f"{path} has two variables {name!r}")
-            found[name] = part
-    return found
+            parts[name] = part
+    return parts
 
 
 def head(part: Part, where: str) -> Head:
-    """The head of an array."""
+    """Return the head of an array.
+
+    Raises:
+        InputError: the bytes are damaged.
+    """
     _, start, stop, after = _element(part, part.start, where)
     if stop - start != 8:
         raise damage(where)
@@ -113,12 +132,20 @@ def head(part: Part, where: str) -> Head:
 
 
 def cells(part: Part, head: Head, where: str) -> list[Part]:
-    """The arrays in a cell array."""
+    """Return the arrays in a cell array.
+
+    Raises:
+        InputError: the bytes are damaged.
+    """
     return _arrays(part, head.body, math.prod(head.shape), where)
 
 
 def structs(part: Part, head: Head, where: str) -> list[dict[str, Part]]:
-    """The arrays in a struct array, by field."""
+    """Return the arrays in a struct array, by field.
+
+    Raises:
+        InputError: the bytes are damaged.
+    """
     _, start, stop, after = _element(part, head.body, where)
     if stop - start != 4:
         raise damage(where)
@@ -140,26 +167,34 @@ def structs(part: Part, head: Head, where: str) -> list[dict[str, Part]]:
 
 
 def numbers(part: Part, head: Head, where: str) -> np.ndarray:
-    """The numbers of an array, in its shape."""
+    """Return the numbers of an array, in its shape.
+
+    Raises:
+        InputError: the bytes are damaged.
+    """
     kind, start, stop, _ = _element(part, head.body, where)
-    wanted = np.dtype(NUMBERS[head.array_class])
+    target = np.dtype(NUMBERS[head.array_class])
     stored = np.dtype(part.order + _STORED[kind]) if kind in _STORED else None
     count = math.prod(head.shape)
     if stored is None or stop - start != count * stored.itemsize:
         raise damage(where)
-    if stored.kind == "f" and (wanted.kind != "f" or wanted.itemsize < stored.itemsize):
+    if stored.kind == "f" and (target.kind != "f" or target.itemsize < stored.itemsize):
         raise damage(where)
     if head.flags & LOGICAL:
-        wanted = np.dtype(bool)
-    found = np.frombuffer(part.data, stored, count, start)
+        target = np.dtype(bool)
+    values = np.frombuffer(part.data, stored, count, start)
     if stored.kind == "f":
-        # NaN may come as one of the kind that makes NumPy warn wherever it is used.
-        found = np.where(np.isnan(found), stored.type(np.nan), found)
-    return found.astype(wanted).reshape(head.shape, order="F")
+        # NumPy warns of computations with a signalling NaN; a quiet NaN replaces it.
+        values = np.where(np.isnan(values), stored.type(np.nan), values)
+    return values.astype(target).reshape(head.shape, order="F")
 
 
 def text(part: Part, head: Head, where: str) -> str:
-    """The characters of an array, a line for each of its rows."""
+    """Return the characters of an array, one line for each row.
+
+    Raises:
+        InputError: the bytes are damaged.
+    """
     kind, start, stop, _ = _element(part, head.body, where)
     if kind not in _CODECS:
         raise damage(where)
@@ -167,19 +202,19 @@ def text(part: Part, head: Head, where: str) -> str:
     if kind in _ORDERED:
         codec += "-le" if part.order == "<" else "-be"
     try:
-        found = part.data[start:stop].decode(codec)
+        characters = part.data[start:stop].decode(codec)
     except UnicodeDecodeError as error:
         raise damage(where) from error
     rows = head.shape[0]
-    if rows <= 1 or not found:
-        return found
-    if len(found) != math.prod(head.shape):
+    if rows <= 1 or not characters:
+        return characters
+    if len(characters) != math.prod(head.shape):
         raise damage(where)
-    return "\n".join(found[row::rows] for row in range(rows))
+    return "\n".join(characters[row::rows] for row in range(rows))
 
 
 def damage(where: str) -> InputError:
-    """What is raised when bytes contradict themselves."""
+    """Return the error to raise if bytes contradict each other."""
     return InputError(f"{where} is damaged or cut short")
 
 
@@ -197,12 +232,12 @@ def _inflated(compressed: bytes, most: int, path: Path) -> bytes:
 
 
 def _element(part: Part, at: int, where: str) -> tuple[int, int, int, int]:
-    """The element at a place of a part: its type, its data's start and stop, the next one's start."""
+    """Return the element at an index: its type, the start and stop of its data, the start of the next one."""
     if at + 8 > part.stop:
         raise damage(where)
     kind, count = struct.unpack_from(part.order + "II", part.data, at)
     if kind >> 16:
-        # A small element: type and count share the first four bytes, the data has the others.
+        # In a small element type and count share the first four bytes, and the data follow in the next four.
         kind, count, start, after = kind & 0xFFFF, kind >> 16, at + 4, at + 8
     else:
         start = at + 8
@@ -214,13 +249,13 @@ def _element(part: Part, at: int, where: str) -> tuple[int, int, int, int]:
 
 
 def _arrays(part: Part, at: int, count: int, where: str) -> list[Part]:
-    """Exactly ``count`` arrays, which take up the rest of the part."""
-    found = []
+    """Return the ``count`` arrays that fill the rest of the part."""
+    parts = []
     while at < part.stop:
         kind, start, stop, at = _element(part, at, where)
         if kind != _MATRIX:
             raise damage(where)
-        found.append(Part(part.data, part.order, start, stop))
-    if len(found) != count:
+        parts.append(Part(part.data, part.order, start, stop))
+    if len(parts) != count:
         raise damage(where)
-    return found
+    return parts

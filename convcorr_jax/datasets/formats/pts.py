@@ -1,4 +1,4 @@
-"""Points in a ``.pts`` file, the format of 300-W and its like: one point a line, between braces.
+"""Points in a ``.pts`` file, the format of 300-W: one point in each line, between braces.
 
 ::
 
@@ -10,8 +10,8 @@
     ...
     }
 
-The first pixel is (1, 1) in the files, as in MATLAB; what is read is 0-based. Lines that open with
-``#`` or ``//`` are comments. A point given as ``nan nan`` is absent.
+The first pixel is (1, 1) in the files, as in MATLAB; `read` returns 0-based points. Lines that begin with ``#``
+or ``//`` are comments. A point ``nan nan`` is absent.
 
 Source: the "facial point annotations" of i-bug, Imperial College London, whose page states the base.
 """
@@ -31,11 +31,15 @@ _LAYOUT = re.compile(
 
 
 def read(path: Path, *, count: int) -> Float[np.ndarray, "count 2"]:
-    """The points (x, y) of a file that holds ``count`` of them, 0-based, both NaN where one is absent.
+    """Read the points of a file, as (x, y) in pixels, 0-based, both NaN where a point is absent.
+
+    Args:
+        path: the file.
+        count: the number of points that the file must have.
 
     Raises:
-        InputError: the file is missing, cut short or laid out in another way, says or holds another
-            number of points, or a line in it is not two numbers.
+        InputError: the file is missing, cut short or of another layout; it states or holds another number of
+            points; a line is not two numbers.
     """
     content = [
         line for line in text.lines(path, kind="points (.pts)") if not line.startswith(("#", "//"))
@@ -49,7 +53,7 @@ def read(path: Path, *, count: int) -> Float[np.ndarray, "count 2"]:
     rows = [line.split() for line in layout[2].split("\n") if line]
     if int(layout[1]) != count or len(rows) != count:
         raise InputError(
-            f"{path} says {layout[1]} points and holds {len(rows)}; {count} are expected"
+            f"{path} states {layout[1]} points and holds {len(rows)}; {count} are expected"
         )
     if any(len(row) != 2 for row in rows):
         raise InputError(f"{path}: two numbers a line are expected between the braces")

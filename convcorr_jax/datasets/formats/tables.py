@@ -1,4 +1,4 @@
-"""Comma-separated tables with a heading, line by line."""
+"""Comma-separated tables with a header, line by line."""
 
 import csv
 import math
@@ -11,17 +11,20 @@ from convcorr_jax.io import check_file
 
 
 class Line(NamedTuple):
-    """The fields of a line, and where it stands."""
+    """A line of a table."""
 
     path: Path
+    """The file of the table."""
     number: int
+    """The number of the line in the file, from 1."""
     fields: list[str]
+    """The fields of the line."""
 
     def numbers(self, texts: Collection[str]) -> list[float]:
-        """Finite numbers.
+        """Convert fields to finite numbers.
 
         Raises:
-            InputError: a text is something else.
+            InputError: a field is not a finite number.
         """
         try:
             values = [float(text) for text in texts]
@@ -32,15 +35,19 @@ class Line(NamedTuple):
         return values
 
     def refusal(self, why: str) -> InputError:
-        """The error to raise where the line cannot be read; it names the place."""
+        """Return the error to raise if the line cannot be read; it names file and line."""
         return InputError(f"{self.path}, line {self.number}: {why}")
 
 
 def read(path: Path, *, widths: Collection[int]) -> Iterator[Line]:
-    """The lines below the heading, each with one of the numbers of fields that are allowed.
+    """Yield the lines below the header.
+
+    Args:
+        path: the file.
+        widths: the numbers of fields that a line may have.
 
     Raises:
-        InputError: the file is missing, empty or no UTF-8 text, or a line has another number of fields.
+        InputError: the file is missing, empty or not UTF-8 text, or a line has another number of fields.
     """
     check_file(path, "comma-separated")
     with path.open(encoding="utf-8-sig", newline="") as stream:

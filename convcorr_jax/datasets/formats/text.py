@@ -1,4 +1,4 @@
-"""Annotation files that are plain text: their lines, and the numbers in them."""
+"""Annotation files of plain text: their lines, and the numbers in them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,18 +9,23 @@ from jaxtyping import Float
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import check_file
 
-# LFW's attributes, the largest text file here, take a third of it.
+# The largest text file, LFW's attributes, takes a third of it.
 MAX_BYTES = 64 * 2**20
-# Far beyond any coordinate, score or label, and small enough to be squared.
+"""The limit of the size of a text file."""
+
+# Larger than any coordinate, score or label, and small enough to be squared.
 _MAX_NUMBER = 1e9
 
 
 def lines(path: Path, *, kind: str) -> list[str]:
-    """The lines of a UTF-8 file, without the space around them and without a byte order mark.
+    """Read the lines of a UTF-8 file, without surrounding space and without a byte order mark.
+
+    Args:
+        path: the file.
+        kind: the expected kind of file, for messages.
 
     Raises:
-        InputError: the file is missing, empty, over 64 MB or no text; ``kind`` names in the sentence
-            what it should have been.
+        InputError: the file is missing, empty, over 64 MB or not text.
     """
     check_file(path, kind)
     try:
@@ -30,15 +35,19 @@ def lines(path: Path, *, kind: str) -> list[str]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is no UTF-8 text; a {kind} file is expected") from error
     except OSError as error:
-        raise InputError(f"{path} may not be read: {error.strerror}") from error
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
     return [line.strip() for line in content.splitlines()]
 
 
 def numbers(fields: Sequence[str], *, where: str) -> Float[np.ndarray, " n"]:
-    """The numbers that fields spell; NaN where they say so.
+    """Convert fields to numbers, of which some may be NaN.
+
+    Args:
+        fields: the texts.
+        where: the beginning of messages, such as the file and the line.
 
     Raises:
-        InputError: a field is no number, or one beyond a milliard; ``where`` opens the sentence.
+        InputError: a field is not a number, or its magnitude is above 1e9.
     """
     try:
         values = np.array([float(field) for field in fields], np.float64)

@@ -1,4 +1,4 @@
-"""What the releases of PASCAL VOC share: the tree, image lists, object annotations, 1-based boxes.
+"""What the releases of PASCAL VOC share: folders, lists of images, annotations of objects, 1-based boxes.
 
 Source: Everingham, Eslami, Van Gool, Williams, Winn, Zisserman, "The PASCAL Visual Object Classes
 Challenge: A Retrospective", IJCV 2015, and the documentation of the development kit.
@@ -18,32 +18,40 @@ CLASSES = (
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa"),
     *("train", "tvmonitor"),
 )
-"""The 20 classes in their official order; label k of a label map is the k-th of them, from 1."""
+"""The 20 classes in their official order; label k of a label map is the k-th class, from 1."""
 
 _FLAGS = ("difficult", "occluded", "truncated")
 
 
 class Object(NamedTuple):
-    """An annotated object of a picture."""
+    """An annotated object of an image."""
 
     category: str
+    """The object's class."""
     box: coords.Box
+    """The object's box in pixels of the image, 0-based."""
     flags: dict[str, float]
-    """0 or 1 for each of "difficult", "occluded" and "truncated" that the release says."""
+    """0 or 1 for each of "difficult", "occluded" and "truncated" that the file has."""
 
 
 class Annotation(NamedTuple):
-    """A file of the folder ``Annotations``: a picture's size, and its objects in their order."""
+    """The content of a file in the folder ``Annotations``."""
 
     size: coords.Size
+    """Height and width of the image."""
     objects: tuple[Object, ...]
+    """The objects, in the order of the file."""
 
 
 def find_release(source: Path, years: Sequence[int]) -> Path:
-    """The folder of a release, such as ``VOCdevkit/VOC2012``; ``source`` is it or holds it.
+    """Return the folder of a release, such as ``VOCdevkit/VOC2012``.
+
+    Args:
+        source: this folder, or a folder that holds it.
+        years: the years of releases that will do, in the order of preference.
 
     Raises:
-        InputError: it is not there; the sentence says where it is expected.
+        InputError: the folder does not exist; the message says where it is expected.
     """
     releases = [f"VOC{year}" for year in years]
     if source.name in releases and (source / "JPEGImages").is_dir():
@@ -58,29 +66,28 @@ def find_release(source: Path, years: Sequence[int]) -> Path:
 
 
 def read_splits(folder: Path) -> dict[str, str]:
-    """The pictures that ``train.txt`` and ``val.txt`` of a folder list, each with its split.
+    """Return the split of every image that ``train.txt`` and ``val.txt`` of a folder list.
 
     Raises:
-        InputError: a list is missing, empty or no text, or a picture is listed twice or by a path.
+        InputError: a list is missing, empty or not text; an image is listed twice, or by a path.
     """
     splits: dict[str, str] = {}
     for split in ("train", "val"):
         path = folder / f"{split}.txt"
         listed = [line for line in text.lines(path, kind="image list") if line]
         for name in listed:
-            if splits.setdefault(names.plain(name, named_in=path), split) != split:
+            if splits.setdefault(names.check_name(name, named_in=path), split) != split:
                 raise InputError(f"{path}: {name} is in the list of another split, too")
         if len(set(listed)) != len(listed):
-            raise InputError(f"{path} lists a picture twice")
+            raise InputError(f"{path} lists an image twice")
     return splits
 
 
 def read_annotation(path: Path) -> Annotation:
-    """A picture's size and objects.
+    """Read the size and the objects of an image.
 
     Raises:
-        InputError: the file is missing, no well-formed XML (see `xml.read`), or lacks a size, a name or
-            a box.
+        InputError: the file is missing, not well-formed XML (see `xml.read`), or lacks a size, a name or a box.
     """
     root = xml.read(path, root="annotation")
     size = root.part("size")
@@ -91,10 +98,10 @@ def read_annotation(path: Path) -> Annotation:
 
 
 def box(xmin: float, ymin: float, xmax: float, ymax: float) -> coords.Box:
-    """The edges of a box that is given by its first and last pixel, counted from 1.
+    """Return the edges of a box whose first and last pixels are known, counted from 1.
 
-    Pixel 1 of VOC is pixel 0 here and begins at -0.5, so the edges are at ``xmin - 1.5`` and
-    ``xmax - 0.5``; a box's width is the number of its pixels.
+    Pixel 1 of VOC is pixel 0 here and begins at -0.5, so the edges are at ``xmin - 1.5`` and ``xmax - 0.5``;
+    the width of a box is the number of its pixels.
 
     >>> box(1, 1, 500, 375) == coords.whole_image((375, 500))
     True

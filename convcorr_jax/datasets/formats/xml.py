@@ -1,7 +1,7 @@
-"""Reading annotation XML with nothing taken on trust.
+"""Reading XML annotations from untrusted files.
 
-Annotations need no document type, so a file that declares one is refused before it is read any further:
-that leaves neither entities that expand without end nor references to other files.
+Annotations need no document type. A file that declares one is refused before it is parsed further, which
+excludes entities that expand without limit and references to other files.
 """
 
 import math
@@ -17,31 +17,34 @@ from convcorr_jax.io import check_file
 
 # The largest annotation of an image takes some kilobytes.
 MAX_BYTES = 16 * 2**20
+"""The limit of the size of an XML file."""
 
 
 class Node(NamedTuple):
-    """An element and the file that it stands in, which every refusal names."""
+    """An element of an XML file."""
 
     path: Path
+    """The file, which all messages name."""
     element: ElementTree.Element
+    """The element."""
 
     def children(self, tag: str) -> tuple["Node", ...]:
-        """The direct children of this name, in their order."""
+        """Return the direct children of this name, in their order."""
         return tuple(Node(self.path, element) for element in self.element.findall(tag))
 
     def child(self, tag: str) -> "Node | None":
-        """The direct child of this name; None where there is none.
+        """Return the direct child of this name; None if there is none.
 
         Raises:
             InputError: there are several.
         """
-        found = self.children(tag)
-        if len(found) > 1:
-            raise InputError(f"{self.path}: <{self.element.tag}> has {len(found)} <{tag}>, not one")
-        return found[0] if found else None
+        nodes = self.children(tag)
+        if len(nodes) > 1:
+            raise InputError(f"{self.path}: <{self.element.tag}> has {len(nodes)} <{tag}>, not one")
+        return nodes[0] if nodes else None
 
     def part(self, tag: str) -> "Node":
-        """The one direct child of this name.
+        """Return the only direct child of this name.
 
         Raises:
             InputError: there is none, or several.
@@ -52,10 +55,10 @@ class Node(NamedTuple):
         return node
 
     def text(self, tag: str) -> str:
-        """The text of the child of this name, without the space around it.
+        """Return the text of the child of this name, without surrounding space.
 
         Raises:
-            InputError: there is no such child, or several, or it is empty.
+            InputError: there is no such child or several, or it is empty.
         """
         text = (self.part(tag).element.text or "").strip()
         if not text:
@@ -63,15 +66,15 @@ class Node(NamedTuple):
         return text
 
     def number(self, tag: str) -> float:
-        """The finite number that the child of this name holds.
+        """Return the finite number in the child of this name.
 
         Raises:
-            InputError: as `text`, or it is no finite number.
+            InputError: there is no such child or several, or it is not a finite number.
         """
         return self._finite(self.text(tag), f"<{tag}>")
 
     def attribute(self, name: str) -> str:
-        """An attribute's text.
+        """Return the text of an attribute.
 
         Raises:
             InputError: the element has no such attribute.
@@ -82,10 +85,10 @@ class Node(NamedTuple):
         return text
 
     def numeric_attribute(self, name: str) -> float:
-        """The finite number that an attribute holds.
+        """Return the finite number in an attribute.
 
         Raises:
-            InputError: as `attribute`, or it is no finite number.
+            InputError: the element has no such attribute, or it is not a finite number.
         """
         return self._finite(self.attribute(name), f"attribute {name!r}")
 
@@ -102,11 +105,15 @@ class Node(NamedTuple):
 
 
 def read(path: Path, *, root: str) -> Node:
-    """The root element of an XML file.
+    """Read the root element of an XML file.
+
+    Args:
+        path: the file.
+        root: the expected name of the root element.
 
     Raises:
-        InputError: the file is missing or empty, over 16 MB, not well-formed, of an encoding other than
-            it says, declares a document type or entities, or its root has another name than ``root``.
+        InputError: the file is missing, empty, over 16 MB, not well-formed, or of another encoding than it
+            states; it declares a document type or entities; its root has another name.
     """
     check_file(path, "annotation")
     try:
@@ -118,7 +125,7 @@ def read(path: Path, *, root: str) -> Node:
             f"{path} declares a document type or entities, which no annotation needs; it is not read"
         ) from error
     except OSError as error:
-        raise InputError(f"{path} may not be read: {error.strerror}") from error
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
     # An unknown encoding is a LookupError, one that Expat cannot map a ValueError.
     except (ElementTree.ParseError, LookupError, ValueError) as error:
         if isinstance(error, InputError):

@@ -1,6 +1,6 @@
-"""Data sets in the formats of their official releases, one file each, and what some of them share.
+"""Readers of official releases, one module for each data set, and what several of them share.
 
-A data set's file has ``read(source)``: the records of the tree at ``source`` one by one, in a fixed
-order, and an `Absent` for every annotation that makes none. Smaller public functions parse the
-annotation files alone, without images.
+A data set's module has ``read(source)``, which yields the records of the folder ``source`` in a fixed order,
+and an `Absent` for every annotation that makes no record. Further public functions parse the annotation files
+alone, without images.
 """

@@ -1,6 +1,6 @@
-"""What the face data sets share: how a mark-up's points become a record.
+"""What the face data sets share: making a record from the points of a markup.
 
-The box is the extent of the points. "Left" is the viewer's in all of them.
+The box of a record is the extent of its points. "Left" is the viewer's in all face data sets.
 """
 
 from collections.abc import Mapping
@@ -23,13 +23,16 @@ class Markup(NamedTuple):
     """The points that a release marks on every face."""
 
     names: tuple[str, ...]
+    """The name of each point."""
     left_right_pairs: tuple[tuple[int, int], ...]
+    """Pairs of indices of points that exchange names when the image is mirrored."""
     part_sets: Mapping[str, tuple[int, ...]]
+    """Indices of the points of each named part."""
     eyes: tuple[tuple[int, ...], tuple[int, ...]]
-    """Two groups of points; the distance of their means is the metric's length."""
+    """Indices of two groups of points; the distance of their means is the metric's length."""
 
 
-def record(
+def to_record(
     image: Path,
     markup: Markup,
     points: Float[np.ndarray, "n 2"],
@@ -39,9 +42,16 @@ def record(
     visible: Bool[np.ndarray, " n"] | None = None,
     attributes: Mapping[str, float] = _NOTHING,
 ) -> Record | Absent:
-    """A face as a record; `Absent` where its picture cannot be read or its points fit no face.
+    """Return the record of a face; `Absent` if its image cannot be read or its points fit no face.
 
-    Without ``visible`` all points that have a position are.
+    Args:
+        image: path of the image.
+        markup: the meaning of the points.
+        points: (x, y) in pixels of the image, 0-based; NaN where a point is absent.
+        source_id: the identifier of the face, unique within the data set.
+        split: the split of the face.
+        visible: which points are visible; by default all that have a position.
+        attributes: numbers that describe the face, by name.
     """
     left, right = (points[list(group)].mean(axis=0) for group in markup.eyes)
     length = float(np.linalg.norm(left - right))

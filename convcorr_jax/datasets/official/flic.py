@@ -1,15 +1,15 @@
 """FLIC: 5003 upper bodies in frames of 30 films, 11 joints each (3987 train, 1016 test).
 
-The release is a folder ``FLIC`` of ``examples.mat`` and ``images``. A frame may show several people,
-each an example of its own: the record's id is ``<frame>#<place of the example in the file, from 0>``.
+The release is a folder ``FLIC`` of ``examples.mat`` and ``images``. A frame may show several people, each in
+an example of its own: the id of a record is ``<frame>#<index of the example in the file, from 0>``.
 
-- Of the 29 columns of ``coords`` these 11 joints are annotated; the median of five annotators,
-  never absent, and at times outside the frame. All count as visible: hidden ones are not marked.
-- "Left" is the person's own. The published PCK is `observer_centric`; of the 5003 people 247 (48 of
-  the test) are seen from behind and change, which is worth about 5 points. Records keep the
-  person's own sides and say ``seen_from_behind``, 0 or 1, among their attributes.
-- Joints and torso boxes are taken as 1-based: the release's own demonstration plots them on the
-  frames in MATLAB, whose first pixel is 1. No text says so.
+- Of the 29 columns of ``coords`` these 11 joints are annotated, as the median of five annotators. None is
+  absent; some are outside the frame. All count as visible: the release does not mark hidden joints.
+- "Left" is the person's own. The published PCK is `observer_centric`; of the 5003 people 247 (48 of the test
+  set) are seen from behind, so that their sides change, which changes the PCK by about 5 points. Records have
+  the person's own sides and the attribute ``seen_from_behind``, 0 or 1.
+- Joints and torso boxes are read as 1-based: the release's own demonstration plots them on the frames in
+  MATLAB, whose first pixel is 1. No text states it.
 - The torso box is the poselet detector's, not the annotators'. There is no box of the person.
 - The metric's length is the torso's diagonal, left shoulder to right hip.
 
@@ -39,31 +39,33 @@ NAMES = tuple(_COLUMNS)
 """The 11 joints."""
 
 LEFT_RIGHT_PAIRS = ((0, 3), (1, 4), (2, 5), (6, 7), (8, 9))
-"""Joints that exchange places when a person is mirrored."""
+"""Indices of joints that exchange names when the image is mirrored."""
 
 PART_SETS = {"l_arm": (0, 1, 2), "r_arm": (3, 4, 5), "torso": (0, 3, 6, 7), "face": (8, 9, 10)}
-"""The joints of the parts that the release draws."""
+"""Indices of the joints of the parts that the release draws."""
 
-# No picture has so many pixels a side.
-_FARTHEST = 1e6
+# No image has as many pixels a side.
+_MAX_COORDINATE = 1e6
 _SPLITS = {(1, 0): "train", (0, 1): "test"}
 
 
 class Examples(NamedTuple):
-    """The examples of a file, in its order; coordinates are 0-based."""
+    """The examples of a file, in its order."""
 
     frames: tuple[str, ...]
     """File names in ``images``."""
     sizes: Int[np.ndarray, "n 2"]
-    """Height and width of the frame."""
+    """Height and width of the frames in pixels."""
     points: Float[np.ndarray, "n 11 2"]
+    """Joints (x, y) in pixels of the frame, 0-based."""
     torso_boxes: Float[np.ndarray, "n 4"]
-    """Left, top, right, bottom."""
+    """Left, top, right and bottom in pixels of the frame, 0-based."""
     splits: tuple[str, ...]
+    """"train", "test" or "unused"."""
 
 
 def read(source: Path) -> Iterator[Record | Absent]:
-    """The people of ``examples.mat``, in its order, of both splits.
+    """Yield the people of ``examples.mat``, in its order, of both splits.
 
     Raises:
         InputError: ``examples.mat`` is missing, damaged or of another layout.
@@ -76,33 +78,33 @@ def read(source: Path) -> Iterator[Record | Absent]:
 
 
 def read_examples(path: Path) -> Examples:
-    """The annotations alone.
+    """Read the annotations without the images.
 
     Raises:
         InputError: the file is missing, damaged or of another layout.
     """
-    found = mat.read(path).structs("examples")
-    if not found:
+    examples = mat.read(path).structs("examples")
+    if not examples:
         raise InputError(f"{path} has no examples")
     columns = list(_COLUMNS.values())
-    sizes = np.array([_shaped(example, "imgdims", (1, 3))[0, :2] for example in found], np.float64)
+    sizes = np.array([_shaped(each, "imgdims", (1, 3))[0, :2] for each in examples], np.float64)
     if not (sizes >= 1).all():
         raise InputError(f"{path}: imgdims must be positive")
-    points = [_shaped(example, "coords", (2, 29))[:, columns].T for example in found]
-    boxes = [_shaped(example, "torsobox", (1, 4))[0] for example in found]
+    points = [_shaped(example, "coords", (2, 29))[:, columns].T for example in examples]
+    boxes = [_shaped(example, "torsobox", (1, 4))[0] for example in examples]
     return Examples(
-        frames=tuple(example.text("filepath") for example in found),
+        frames=tuple(example.text("filepath") for example in examples),
         sizes=sizes.astype(int),
         points=np.array(points, np.float64) - 1,
         torso_boxes=np.array(boxes, np.float64) - 1,
-        splits=tuple(_split(example) for example in found),
+        splits=tuple(_split(example) for example in examples),
     )
 
 
 def observer_centric(points: Float[np.ndarray, "*batch 11 2"]) -> Float[np.ndarray, "*batch 11 2"]:
-    """The joints with the sides of people seen from behind exchanged, as the published PCK has them.
+    """Exchange the sides of people who are seen from behind, as the published PCK does.
 
-    Every left joint is then the one that would be left if the person faced the camera.
+    Every left joint of the result is the one that would be left if the person faced the camera.
     """
     mirrored = list(range(len(NAMES)))
     for left, right in LEFT_RIGHT_PAIRS:
@@ -112,20 +114,20 @@ def observer_centric(points: Float[np.ndarray, "*batch 11 2"]) -> Float[np.ndarr
 
 
 def seen_from_behind(points: Float[np.ndarray, "*batch 11 2"]) -> Bool[np.ndarray, "*batch"]:
-    """Whether shoulder, elbow and wrist of the person's left all lie left of those of the right."""
+    """Return whether the left shoulder, elbow and wrist are all left of the right ones in the image."""
     x = points[..., 0]
     left, right = PART_SETS["l_arm"], PART_SETS["r_arm"]
     return np.asarray((x[..., left] < x[..., right]).all(axis=-1))
 
 
 def _shaped(example: mat.Group, field: str, shape: tuple[int, ...]) -> np.ndarray:
-    found = example.array(field)
-    if found.shape != shape:
-        raise InputError(f"{example.where}.{field} is {found.shape}; {shape} is expected")
+    array = example.array(field)
+    if array.shape != shape:
+        raise InputError(f"{example.where}.{field} is {array.shape}; {shape} is expected")
     # Joints that are not annotated are NaN.
-    if (np.abs(found) > _FARTHEST).any():
-        raise InputError(f"{example.where}.{field} leads further than any picture")
-    return found
+    if (np.abs(array) > _MAX_COORDINATE).any():
+        raise InputError(f"{example.where}.{field} is larger than any image")
+    return array
 
 
 def _split(example: mat.Group) -> str:

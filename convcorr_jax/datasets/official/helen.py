@@ -2,22 +2,21 @@
 
 The folder of the 194-point release holds
 
-- ``annotation/<n>.txt``, n from 1 to 2330: the name of a picture, without ending, in the first line, and
-  a point "x , y" in each of the 194 others;
+- ``annotation/<n>.txt``, n from 1 to 2330: the name of an image, without suffix, in the first line, and a
+  point "x , y" in each of the 194 others;
 - ``trainnames.txt`` (2000 names) and ``testnames.txt`` (330);
-- the pictures, ``<name>.jpg``, in whatever folders beside: officially ``train_1`` ... ``train_4`` and
-  ``test``, or ``helen_1`` ... ``helen_5``.
+- the images, ``<name>.jpg``, in any folders: officially ``train_1`` ... ``train_4`` and ``test``, or
+  ``helen_1`` ... ``helen_5``.
 
-No official text gives the frame of the points. They were set in a web page, so they are taken as
-0-based, as they stand.
+No official text states the frame of the points. They were set in a web page, so they are read as 0-based,
+without conversion.
 
-The points run along contours (`_CONTOURS`) at even distances, jaw, nose and lips from the viewer's left
-to right and back, eyes and brows from their inner ends. Left/right pairs therefore are exact at the
-middle of a contour's side and near elsewhere: on 15 of the official test faces a mirrored mouth
-misses itself by 5.6 % of its width, and by more with all other pairings.
+The points follow contours (`_CONTOURS`) at even distances: jaw, nose and lips from the viewer's left to right
+and back, eyes and brows from their inner ends. Left/right pairs therefore are exact at the middle of a
+contour's side and approximate at other points: on 15 of the official test faces a mirrored mouth misses itself
+by 5.6 % of its width, and by more with all other pairings.
 
-The metric's length of the 194 points is the distance of the eyes' centres, each the mean of its 20
-points.
+The metric's length of the 194 points is the distance of the eyes' centres, each the mean of its 20 points.
 
 Source: Le, Brandt, Lin, Bourdev, Huang, "Interactive Facial Feature Localization", ECCV 2012.
 """
@@ -68,43 +67,44 @@ MARKUP = faces.Markup(
 
 
 class Annotation(NamedTuple):
-    """A file of the folder ``annotation``."""
+    """The content of a file in the folder ``annotation``."""
 
     name: str
-    """The picture's, without ending."""
+    """The name of the image, without suffix."""
     points: Float[np.ndarray, "194 2"]
+    """Points (x, y) in pixels of the image, 0-based."""
 
 
 def read(source: Path) -> Iterator[Record | Absent]:
-    """The faces with 194 points, in the order of the numbers of their files.
+    """Yield the faces with 194 points, in the order of the numbers of their files.
 
     Raises:
-        InputError: a list or the folder of annotations is missing, a name is in both lists, or twice
-            in one of them, or an annotation is damaged or of the same picture as another.
+        InputError: a list or the folder of annotations is missing; a name is in both lists, or twice in one
+            list; an annotation is damaged, or of the same image as another.
     """
     splits = read_splits(source)
     folder = source / "annotation"
     paths = sorted(folder.glob("[0-9]*.txt"), key=lambda path: (len(path.stem), path.stem))
     if not paths:
         raise InputError(f"{folder} holds no <n>.txt of Helen's 194 points")
-    places = [source, *sorted(path for path in source.iterdir() if path.is_dir())]
-    return _faces(paths, splits, places)
+    folders = [source, *sorted(path for path in source.iterdir() if path.is_dir())]
+    return _faces(paths, splits, folders)
 
 
 def read_68(source: Path) -> Iterator[Record | Absent]:
-    """The faces with the 68 points of 300-W, of ``trainset`` and ``testset``.
+    """Yield the faces with the 68 points of 300-W, of ``trainset`` and ``testset``.
 
     Raises:
-        InputError: as `three_hundred_w.read_halves`.
+        InputError: a folder is missing or holds no ``.pts``, or such a file is damaged.
     """
     return three_hundred_w.read_halves(source, "helen")
 
 
 def read_splits(source: Path) -> dict[str, str]:
-    """The split of every name in ``trainnames.txt`` and ``testnames.txt``.
+    """Return the split of every name in ``trainnames.txt`` and ``testnames.txt``.
 
     Raises:
-        InputError: a list is missing or no text, or a name is listed twice or is a path.
+        InputError: a list is missing or not text; a name is listed twice, or is a path.
     """
     splits: dict[str, str] = {}
     for split in ("train", "test"):
@@ -118,10 +118,10 @@ def read_splits(source: Path) -> dict[str, str]:
 
 
 def read_annotation(path: Path) -> Annotation:
-    """A file of the folder ``annotation``.
+    """Read a file of the folder ``annotation``.
 
     Raises:
-        InputError: it is missing, no text, cut short, names a path, or a line is not two numbers.
+        InputError: the file is missing, not text or cut short; it names a path; a line is not two numbers.
     """
     content = text.lines(path, kind="Helen annotation")
     rows = [line.split(",") for line in content[1:] if line]
@@ -135,21 +135,21 @@ def read_annotation(path: Path) -> Annotation:
 
 
 def _name(line: str, path: Path) -> str:
-    return names.plain(line.removesuffix(".jpg"), named_in=path)
+    return names.check_name(line.removesuffix(".jpg"), named_in=path)
 
 
 def _faces(
-    paths: list[Path], splits: dict[str, str], places: list[Path]
+    paths: list[Path], splits: dict[str, str], folders: list[Path]
 ) -> Iterator[Record | Absent]:
     files_by_name: dict[str, str] = {}
     for path in paths:
         name, points = read_annotation(path)
         if files_by_name.setdefault(name, path.name) != path.name:
-            raise InputError(f"{path} is of the same picture as {files_by_name[name]}, {name}")
-        image = next(filter(Path.is_file, (place / f"{name}.jpg" for place in places)), None)
+            raise InputError(f"{path} is of the same image as {files_by_name[name]}, {name}")
+        image = next(filter(Path.is_file, (folder / f"{name}.jpg" for folder in folders)), None)
         if name not in splits:
             yield Absent(name, "it is in neither trainnames.txt nor testnames.txt")
         elif image is None:
             yield Absent(name, f"{name}.jpg is in none of the folders")
         else:
-            yield faces.record(image, MARKUP, points, source_id=name, split=splits[name])
+            yield faces.to_record(image, MARKUP, points, source_id=name, split=splits[name])

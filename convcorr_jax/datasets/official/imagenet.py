@@ -1,18 +1,18 @@
 """ImageNet's 50000 photographs for validation (ILSVRC 2012), one class each, no keypoints.
 
-The folder holds them in one of three layouts, looked for in this order:
+The folder has one of three layouts. The first that matches is read:
 
 1. *Class folders*: ``<wnid>/<name>.JPEG``, or the same in a folder ``val``. The category is the WordNet id,
    such as "n01440764".
 2. *Development kit*: ``ILSVRC2012_validation_ground_truth.txt``, whose k-th line is the class of
-   ``ILSVRC2012_val_<k in eight digits>.JPEG``, from 1 to 1000 in the kit's own order, which is not that of
-   the WordNet ids. Hence ``meta.mat`` has to lie beside it. Both are in the folder itself, in ``data``, or
-   in ``ILSVRC2012_devkit_t12/data``. The category is the WordNet id.
-3. *List*: ``val.txt``, ``val_list.txt`` or ``val_map.txt``, in each line a picture's name (``val/`` may stand
-   before it) and a label. The category is the label as it stands, such as "65": lists that count from 0
-   in the order of the WordNet ids are the common ones, but nothing in them says so.
+   ``ILSVRC2012_val_<k in eight digits>.JPEG``, from 1 to 1000 in the kit's own order, which is not that of the
+   WordNet ids; the order is read from ``meta.mat`` in the same folder. Both files are in the folder itself, in
+   ``data``, or in ``ILSVRC2012_devkit_t12/data``. The category is the WordNet id.
+3. *List*: ``val.txt``, ``val_list.txt`` or ``val_map.txt``, each line of which has the name of an image, with
+   or without ``val/`` before it, and a label. The category is the label as text, such as "65": common lists
+   count from 0 in the order of the WordNet ids, but do not state it.
 
-In the latter two the pictures lie in the folder itself, in ``val`` or in ``ILSVRC2012_img_val``.
+In layouts 2 and 3 the images are in the folder itself, in ``val`` or in ``ILSVRC2012_img_val``.
 
 Source: Russakovsky et al., "ImageNet Large Scale Visual Recognition Challenge", IJCV 2015.
 """
@@ -44,10 +44,10 @@ MARKERS = (
 
 
 def read(source: Path) -> Iterator[Record | Absent]:
-    """The photographs by class folder and name, or in the order of the list.
+    """Yield the photographs by class folder and name, or in the order of the list.
 
     Raises:
-        InputError: the folder has none of the layouts, or a list is damaged or names a photograph twice.
+        InputError: the folder has none of the layouts; a list is damaged, or names a photograph twice.
     """
     for folder in (source, source / "val"):
         classes = _class_folders(folder)
@@ -67,55 +67,55 @@ def read(source: Path) -> Iterator[Record | Absent]:
 
 
 def read_ground_truth(kit: Path) -> dict[str, str]:
-    """The WordNet id of every photograph by its file name, from the development kit's ``data`` folder.
+    """Return the WordNet id of every photograph by its file name, from the development kit's ``data`` folder.
 
     Raises:
-        InputError: the list or ``meta.mat`` is missing or damaged, or a line is no class of the kit.
+        InputError: the list or ``meta.mat`` is missing or damaged; a line is not a class of the kit.
     """
     wnids = read_synsets(kit / "meta.mat")
     path = kit / GROUND_TRUTH
-    found: dict[str, str] = {}
+    labels: dict[str, str] = {}
     for number, line in enumerate(filter(None, text.lines(path, kind="ground-truth")), start=1):
         if line not in wnids:
             raise InputError(f"{path}: {line[:40]!r} is not the number of a class in meta.mat")
-        found[f"ILSVRC2012_val_{number:08d}.JPEG"] = wnids[line]
-    return found
+        labels[f"ILSVRC2012_val_{number:08d}.JPEG"] = wnids[line]
+    return labels
 
 
 def read_synsets(path: Path) -> dict[str, str]:
-    """The WordNet id of every class and group of classes in ``meta.mat``, by its number as text.
+    """Return the WordNet id of every class and group of classes in ``meta.mat``, by its number as text.
 
     Raises:
-        InputError: the file is missing or damaged, or a number comes twice or has no WordNet id.
+        InputError: the file is missing or damaged; a number occurs twice, or has no WordNet id.
     """
-    found: dict[str, str] = {}
+    wnids: dict[str, str] = {}
     for synset in mat.read(path).structs("synsets"):
         number, wnid = f"{synset.number('ILSVRC2012_ID'):.0f}", synset.text("WNID")
-        if number in found or not _WNID.fullmatch(wnid):
+        if number in wnids or not _WNID.fullmatch(wnid):
             raise InputError(
                 f"{path}: number {number} comes twice or is {wnid[:40]!r}, no WordNet id"
             )
-        found[number] = wnid
-    return found
+        wnids[number] = wnid
+    return wnids
 
 
 def read_list(path: Path) -> dict[str, str]:
-    """The label of every photograph by its file name, from a list.
+    """Return the label of every photograph by its file name, from a list.
 
     Raises:
-        InputError: the file is missing or no text, a line is not a name and a label, or names a path or
-            a photograph that another line names.
+        InputError: the file is missing or not text; a line is not a name and a label; a line names a path, or
+            the same photograph as another.
     """
-    found: dict[str, str] = {}
+    labels: dict[str, str] = {}
     for line in filter(None, text.lines(path, kind="list of photographs")):
         fields = line.split()
         if len(fields) != 2:
             raise InputError(f"{path}: {line[:80]!r} is not a photograph's name and a label")
-        name = names.plain(fields[0].removeprefix("val/"), named_in=path)
-        if name in found:
+        name = names.check_name(fields[0].removeprefix("val/"), named_in=path)
+        if name in labels:
             raise InputError(f"{path} lists {name} twice")
-        found[name] = fields[1]
-    return found
+        labels[name] = fields[1]
+    return labels
 
 
 def _class_folders(folder: Path) -> list[Path]:

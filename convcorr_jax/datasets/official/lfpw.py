@@ -1,25 +1,24 @@
-"""LFPW: 1432 faces with 29 points of which the pictures are links (`read`), or with 68 (`read_68`).
+"""LFPW: 1432 faces with 29 points, with links to the images (`read`), or 1035 with 68 (`read_68`).
 
 The folder of the 29-point release holds ``kbvt_lfpw_v1_train.csv`` and ``kbvt_lfpw_v1_test.csv``, officially
-1132 and 300 faces. They are separated by tabs and open with the names of the columns: ``imgurl``,
+1132 and 300 faces. Fields are separated by tabs. The first line has the names of the columns: ``imgurl``,
 ``worker``, then ``<point>_x``, ``<point>_y`` and the point's type for 35 points, of which the 29 without the
-ears are the set's. A face has a row for each of three workers and one of worker "average", which is read.
+ears are used. A face has a row for each of three workers and one of worker "average", which is read.
 
-The type is 0 for visible, 1 obscured by hair or glasses, 2 hidden because of the viewing angle, 3
-because the picture is cropped; the average's is a median. Only type 0 counts as visible; the others
-keep the positions that the workers gave. No official text gives the frame of the points. They were
-set in a web page, so they are taken as 0-based, as they stand.
+The type is 0 for visible, 1 for obscured by hair or glasses, 2 for hidden because of the viewing angle, 3 for
+hidden because the image is cropped; that of "average" is a median. Only type 0 counts as visible; the other
+points have the positions that the workers set. No official text states the frame of the points. They were set
+in a web page, so they are read as 0-based, without conversion.
 
-The release has links in place of pictures, and most are dead. Whoever has pictures keeps them in ``train``
-and ``test``. The k-th face of a split is looked for as
+The release has links instead of images, and most links are dead. Images that were downloaded belong in
+``train`` and ``test``. The image of the k-th face of a split is the first that exists of
 
-1. ``train000001.png`` or ``.jpg``: the split, and k from 1 in six digits, as common download scripts
-   number the rows of worker "average";
-2. the file name in its link, unless several links of the split end in the same.
+1. ``train000001.png`` or ``.jpg``: the split, and k from 1 in six digits, as common download scripts number
+   the rows of worker "average";
+2. the file name in its link, unless several links of the split end in the same name.
 
-Faces without picture are `Absent`, and so are those with a visible point outside it: a page that
-answers with some other picture. 300-W's ``image_0001.png`` counts in another way than the rows and is not
-looked for.
+A face without image is `Absent`, and so is a face with a visible point outside its image, for which a server
+sent another image. ``image_0001.png`` of 300-W is not used, since its numbers do not follow the rows.
 
 The metric's length of the 29 points is the distance of the pupils.
 
@@ -37,7 +36,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.formats import names, pictures, text
+from convcorr_jax.datasets.formats import names, text
 from convcorr_jax.datasets.official import faces, three_hundred_w
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
@@ -84,45 +83,48 @@ class Row(NamedTuple):
     """A face: a row of worker "average"."""
 
     url: str
+    """The link to the image."""
     points: Float[np.ndarray, "29 2"]
+    """Points (x, y) in pixels of the image, 0-based; NaN where a point is absent."""
     visible: Bool[np.ndarray, "29"]
+    """Which points are visible."""
 
 
 def read(source: Path) -> Iterator[Record | Absent]:
-    """The faces with 29 points, training first, in the order of their rows.
+    """Yield the faces with 29 points, training first, in the order of their rows.
 
     Raises:
-        InputError: a table is missing or damaged, or neither has a folder of pictures.
+        InputError: a table is missing or damaged, or neither folder of images exists.
     """
     tables = {split: read_rows(source / f"kbvt_lfpw_v1_{split}.csv") for split in ("train", "test")}
     if not any((source / split).is_dir() for split in tables):
         raise InputError(
-            f"{source} has neither folder train nor test; the pictures of LFPW's links are "
+            f"{source} has neither folder train nor test; the images of LFPW's links are "
             "expected there, as train/train000001.jpg or by the file names of their links"
         )
     return (face for split, rows in tables.items() for face in _faces(source / split, rows))
 
 
 def read_68(source: Path) -> Iterator[Record | Absent]:
-    """The 1035 faces with the 68 points of 300-W, of ``trainset`` and ``testset``.
+    """Yield the 1035 faces with the 68 points of 300-W, of ``trainset`` and ``testset``.
 
     Raises:
-        InputError: as `three_hundred_w.read_halves`.
+        InputError: a folder is missing or holds no ``.pts``, or such a file is damaged.
     """
     return three_hundred_w.read_halves(source, "lfpw")
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of worker "average" of a table.
+    """Read the rows of worker "average" of a table.
 
     Raises:
-        InputError: the file is missing or no text, lacks a column, or a row has too few fields or
-            something that is no number.
+        InputError: the file is missing, not text, or lacks a column; a row has another number of fields, or a
+            field that is not a number.
     """
     lines = [line for line in text.lines(path, kind="LFPW table") if line]
     header = lines[0].split("\t") if lines else []
     columns = _columns(path, header)
-    found = []
+    rows = []
     for number, line in enumerate(lines[1:], start=1):
         where = f"{path}, row {number}"
         fields = line.split("\t")
@@ -132,12 +134,12 @@ def read_rows(path: Path) -> list[Row]:
             values = text.numbers([fields[column] for column in columns], where=where)
             points, kinds = np.split(values.reshape(-1, 3), [2], axis=1)
             visible = (kinds[:, 0] == 0) & ~np.isnan(points).any(axis=1)
-            found.append(Row(fields[0], points, visible))
-    return found
+            rows.append(Row(fields[0], points, visible))
+    return rows
 
 
 def _columns(path: Path, header: list[str]) -> list[int]:
-    """Where x, y and type of the 29 points are; the type's column is told by its place alone."""
+    """Return the columns of x, y and type of the 29 points; the type is the column after y."""
     columns: list[int] = []
     for name in NAMES:
         x = header.index(f"{name}_x") if f"{name}_x" in header else len(header)
@@ -157,13 +159,13 @@ def _faces(folder: Path, rows: Sequence[Row]) -> Iterator[Record | Absent]:
     uses = Counter(stems)
     for number, (row, stem) in enumerate(zip(rows, stems, strict=True), start=1):
         source_id = f"{folder.name}{number:06d}"
-        image = pictures.find(folder, source_id)
+        image = names.find_image(folder, source_id)
         if image is None and stem and uses[stem] == 1:
-            image = pictures.find(folder, stem)
+            image = names.find_image(folder, stem)
         if image is None:
-            yield Absent(source_id, f"the picture of {row.url} is not in the folder {folder.name}")
+            yield Absent(source_id, f"the image of {row.url} is not in the folder {folder.name}")
             continue
-        face = faces.record(
+        face = faces.to_record(
             image,
             MARKUP,
             row.points,
@@ -172,16 +174,16 @@ def _faces(folder: Path, rows: Sequence[Row]) -> Iterator[Record | Absent]:
             split=folder.name,
         )
         if isinstance(face, Record) and not _holds(face.size, row.points[row.visible]):
-            yield Absent(source_id, f"a visible point is outside {image.name}, another picture")
+            yield Absent(source_id, f"a visible point is outside {image.name}, another image")
         else:
             yield face
 
 
 def _stem(url: str) -> str:
-    """The file name in a link, without ending; nothing where there is none that can be used."""
+    """Return the file name in a link, without suffix; an empty text if it has no valid file name."""
     try:
         name = PurePosixPath(unquote(urlsplit(url).path)).stem
-        return names.plain(name, named_in=Path(url))
+        return names.check_name(name, named_in=Path(url))
     except ValueError:
         return ""
 

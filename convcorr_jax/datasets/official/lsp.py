@@ -1,27 +1,27 @@
 """Leeds Sports Pose and its extension: 2000 and 10,000 people, 14 joints each.
 
-Each release is a folder of ``joints.mat`` and ``images``. The two files of joints differ in the order
-of their axes and say opposite things with their third value; their shape tells them apart:
+Each release is a folder of ``joints.mat`` and ``images``. The two files of joints have different orders of axes
+and opposite meanings of the third value; their shape identifies them:
 
-==========  ============  ==============================  ========  =====================
-release     ``joints``    third value                     picture   split
-==========  ============  ==============================  ========  =====================
-LSP         (3, 14, n)    1 is hidden, 0 is seen          im0001    first 1000 train,
-                                                                    others test
-LSPET       (14, 3, n)    1 is seen, 0 is not annotated   im00001   all train
-==========  ============  ==============================  ========  =====================
+==========  ============  ================================  ========  =====================
+release     ``joints``    third value                       image     split
+==========  ============  ================================  ========  =====================
+LSP         (3, 14, n)    1 is hidden, 0 is visible         im0001    first 1000 train,
+                                                                      others test
+LSPET       (14, 3, n)    1 is visible, 0 is not annotated  im00001   all train
+==========  ============  ================================  ========  =====================
 
-- A hidden joint of LSP has a position. One that LSPET does not annotate has a meaningless one, and is
-  NaN here.
-- "Left" is the person's own. (An observer-centric ``joints.mat`` of LSP, made by others, cannot be
-  told from the official one.)
-- LSP comes in two sizes, told apart by their largest coordinate. The original photographs are annotated
-  from 1: the scaled joints are exactly ``scale * (original - corner)`` with whole corners, and where a
-  person is near the edge the corner is 1, in 177 pictures at the left and in 293 at the top. So the
-  scaled joints count from 0. LSPET's are taken to do so too, without such a proof: they reach down to
-  0.0.
-- There are no boxes. The metric's length is the torso's diagonal, left shoulder to right hip, or the
-  other one where that is not annotated.
+- A hidden joint of LSP has a position. A joint that LSPET does not annotate has a meaningless position, and is
+  NaN in the records.
+- "Left" is the person's own. (Others have made an observer-centric ``joints.mat`` of LSP, which cannot be
+  distinguished from the official one.)
+- LSP exists in two sizes, which the largest coordinate identifies. The annotations of the original photographs
+  count from 1: the scaled joints are exactly ``scale * (original - corner)`` with whole corners, and the corner
+  is 1 where a person is near the edge, in 177 images at the left and in 293 at the top. The scaled joints
+  therefore count from 0. LSPET's are read as counting from 0 as well, without such a proof: their least
+  coordinate is 0.0.
+- There are no boxes. The metric's length is the torso's diagonal: left shoulder to right hip, or right shoulder
+  to left hip where that is not annotated.
 
 Source: Johnson, Everingham, "Clustered Pose and Nonlinear Appearance Models for Human Pose Estimation",
 BMVC 2010, and "Learning Effective Human Pose Estimation from Inaccurate Annotation", CVPR 2011.
@@ -48,31 +48,34 @@ NAMES = (
 """The 14 joints of LSP, in its order."""
 
 LEFT_RIGHT_PAIRS = ((5, 0), (4, 1), (3, 2), (11, 6), (10, 7), (9, 8))
-"""Joints that exchange places when a person is mirrored."""
+"""Indices of joints that exchange names when the image is mirrored."""
 
-# People of the scaled LSP are some 150 pixels long, and none of their coordinates is beyond 195; in the
-# original photographs they go up to 1024.
-_SCALED_REACH = 256
-# No picture has so many pixels a side.
-_FARTHEST = 1e6
-
+# People of the scaled LSP are some 150 pixels long, and no coordinate is above 195; in the original photographs
+# coordinates reach 1024.
+_MAX_SCALED_COORDINATE = 256
+# No image has as many pixels a side.
+_MAX_COORDINATE = 1e6
+# The people of LSP after these are its test set.
 _TRAIN_COUNT = 1000
 
 
 class People(NamedTuple):
-    """The people of a file, in its order; coordinates are 0-based."""
+    """The people of a file, in its order."""
 
     release: str
     """"lsp" or "lspet"."""
     images: tuple[str, ...]
     """File names in ``images``."""
     points: Float[np.ndarray, "n 14 2"]
+    """Joints (x, y) in pixels of the image, 0-based; NaN where a joint is not annotated."""
     visible: Bool[np.ndarray, "n 14"]
+    """Which joints are visible."""
     splits: tuple[str, ...]
+    """"train" or "test"."""
 
 
 def read(source: Path) -> Iterator[Record | Absent]:
-    """The people of ``joints.mat`` of either release, in its order.
+    """Yield the people of ``joints.mat`` of either release, in its order.
 
     Raises:
         InputError: ``joints.mat`` is missing, damaged or of another layout.
@@ -82,7 +85,7 @@ def read(source: Path) -> Iterator[Record | Absent]:
 
 
 def read_joints(path: Path) -> People:
-    """The annotations alone.
+    """Read the annotations without the images.
 
     Raises:
         InputError: the file is missing, damaged or of another layout.
@@ -96,8 +99,8 @@ def read_joints(path: Path) -> People:
     # To people, joints, values.
     joints = joints.transpose(2, 0, 1) if extended else joints.transpose(2, 1, 0)
     points, flags = joints[..., :2], joints[..., 2]
-    if not np.isin(flags, (0, 1)).all() or not (np.abs(points) < _FARTHEST).all():
-        raise InputError(f"{path}: joints must have finite places, and a third value of 0 or 1")
+    if not np.isin(flags, (0, 1)).all() or not (np.abs(points) < _MAX_COORDINATE).all():
+        raise InputError(f"{path}: joints must have finite positions, and a third value of 0 or 1")
     numbers = range(1, len(joints) + 1)
     if extended:
         visible = flags == 1
@@ -108,7 +111,7 @@ def read_joints(path: Path) -> People:
             visible,
             ("train",) * len(joints),
         )
-    first = 0 if points.max(initial=0) < _SCALED_REACH else 1
+    first = 0 if points.max(initial=0) < _MAX_SCALED_COORDINATE else 1
     return People(
         "lsp",
         tuple(f"im{number:04}.jpg" for number in numbers),
@@ -119,7 +122,14 @@ def read_joints(path: Path) -> People:
 
 
 def torso_diagonal(points: Float[np.ndarray, "14 2"]) -> float | None:
-    """Left shoulder to right hip, else right shoulder to left hip; None where neither is annotated."""
+    """Return the distance of left shoulder and right hip, or else of right shoulder and left hip.
+
+    Args:
+        points: joints (x, y) in pixels, in the order `NAMES`; NaN where a joint is not annotated.
+
+    Returns:
+        The length in pixels; None if neither diagonal is annotated.
+    """
     for shoulder, hip in (("l_shoulder", "r_hip"), ("r_shoulder", "l_hip")):
         length = float(np.linalg.norm(points[NAMES.index(shoulder)] - points[NAMES.index(hip)]))
         if length > 0:

@@ -1,21 +1,21 @@
 """MPII Human Pose: some 25,000 video frames with over 40,000 people, 16 joints each.
 
-The release is ``mpii_human_pose_v1_u12_1.mat`` (the struct ``RELEASE``) and the folder ``images``. Where
-that file is not there, the flat forms of `mpii_flat` are read: ``train.h5`` and its like, else JSON.
+The release is ``mpii_human_pose_v1_u12_1.mat`` (the struct ``RELEASE``) and the folder ``images``. Without that
+file, the flat forms of `mpii_flat` are read: ``train.h5``, ``valid.h5`` and ``test.h5``, or else JSON.
 
-- "Left" is the person's own. A joint that nobody annotated is absent; the others may be marked as
-  hidden. The two joints of the head, made from its box, carry no mark and count as seen.
-- The test set has neither joints nor head boxes: its people have a rough centre and a scale, as
-  attributes: ``center_x``, ``center_y``, and ``scale``, the person's height in units of 200 pixels.
-- Coordinates are 1-based: among the joints of 19,919 training people 22 coordinates are 1 and none is 0,
-  and HRNet's authors had it confirmed by MPII's (microsoft/human-pose-estimation.pytorch, issue 110).
+- "Left" is the person's own. A joint that is not annotated is absent; the others may be marked as hidden. The
+  two joints of the head, which were derived from its box, have no mark and count as visible.
+- The test set has neither joints nor head boxes. Its people have a rough centre and a scale, as attributes:
+  ``center_x``, ``center_y``, and ``scale``, the person's height in units of 200 pixels.
+- Coordinates are 1-based: among the joints of 19,919 training people 22 coordinates are 1 and none is 0, and
+  MPII's authors confirmed it to HRNet's (microsoft/human-pose-estimation.pytorch, issue 110).
 - ``separated`` is 1 for people who stand apart from others: the official single-person setting.
 - The metric's length is `metrics.pckh.head_sizes` of the head's box. People have no box.
-- The official splits are train and test. The usual validation set is that of Tompson et al., 2958
-  people of the training set: where their ``detections.mat`` lies in the tree these are "valid".
+- The official splits are train and test. The usual validation set is that of Tompson et al., 2958 people of the
+  training set: if their ``detections.mat`` is in the folder, these people are of the split "valid".
 
-A record's id is ``<frame>#<place among the frame's people, from 0>``. A frame without people is
-`Absent`, as is a person whose annotation is damaged.
+A record's id is ``<frame>#<index of the person in the frame, from 0>``. A frame without people is `Absent`, and
+so is a person whose annotation is damaged.
 
 Source: Andriluka, Pishchulin, Gehler, Schiele, "2D Human Pose Estimation: New Benchmark and State of
 the Art Analysis", CVPR 2014; Tompson, Goroshin, Jain, LeCun, Bregler, "Efficient Object Localization
@@ -51,31 +51,33 @@ MARKERS = tuple(
 
 
 class Place(NamedTuple):
-    """A person of the release: the frame's place in ``annolist``, and the person's in it; from 0."""
+    """The indices of a person of the release, from 0."""
 
     frame: int
+    """The index of the frame in ``annolist``."""
     person: int
+    """The index of the person in the frame."""
 
 
 def read(source: Path) -> Iterator[Record | Absent]:
-    """The people of the release, or of the flat files, in their order.
+    """Yield the people of the release, or of the flat files, in their order.
 
     Raises:
-        InputError: there are no annotations or no ``images`` in the tree, they are damaged or of
-            another layout, or a person occurs twice.
+        InputError: the annotations or ``images`` are missing; the annotations are damaged or of another layout;
+            a person occurs twice.
     """
-    images = _found(source, "images")
+    images = _find(source, "images")
     if images is None:
         raise InputError(f"{source} has no folder 'images' of MPII's frames")
     return _records(images, _people(source))
 
 
 def _people(source: Path) -> Iterable[Person | Absent]:
-    if (release := _found(source, RELEASE_FILE)) is not None:
-        chosen = _found(source, VALIDATION_FILE)
-        return read_release(release, validation=read_validation(chosen) if chosen else frozenset())
+    if (release := _find(source, RELEASE_FILE)) is not None:
+        places = _find(source, VALIDATION_FILE)
+        return read_release(release, validation=read_validation(places) if places else frozenset())
     for names, read_flat in mpii_flat.FORMS:
-        paths = {split: path for split, name in names.items() if (path := _found(source, name))}
+        paths = {split: path for split, name in names.items() if (path := _find(source, name))}
         if paths:
             return read_flat(paths)
     raise InputError(
@@ -84,8 +86,8 @@ def _people(source: Path) -> Iterable[Person | Absent]:
     )
 
 
-def _found(source: Path, name: str) -> Path | None:
-    """The file or folder of this name in the tree, at most two folders down; the first by path."""
+def _find(source: Path, name: str) -> Path | None:
+    """Return the file or folder of this name that is at most two folders down, the first by path."""
     for folders in _FOLDERS:
         if paths := sorted(source.glob(f"{folders}{name}")):
             return paths[0]
@@ -95,15 +97,19 @@ def _found(source: Path, name: str) -> Path | None:
 def _records(images: Path, people: Iterable[Person | Absent]) -> Iterator[Record | Absent]:
     seen: set[str] = set()
     for person in people:
-        made = person if isinstance(person, Absent) else mpii_people.record(images, person)
-        if made.source_id in seen:
-            raise InputError(f"{images.parent}: the annotations have {made.source_id} twice")
-        seen.add(made.source_id)
-        yield made
+        record = person if isinstance(person, Absent) else mpii_people.to_record(images, person)
+        if record.source_id in seen:
+            raise InputError(f"{images.parent}: the annotations have {record.source_id} twice")
+        seen.add(record.source_id)
+        yield record
 
 
 def read_release(path: Path, *, validation: Set[Place] = frozenset()) -> Iterator[Person | Absent]:
-    """The people of ``RELEASE``, those of ``validation`` in the split "valid".
+    """Yield the people of ``RELEASE``.
+
+    Args:
+        path: the file of the release.
+        validation: people of the training set that are of the split "valid".
 
     Raises:
         InputError: the file is missing, damaged or of another layout.
@@ -119,10 +125,10 @@ def read_release(path: Path, *, validation: Set[Place] = frozenset()) -> Iterato
         alone = {number - 1 for number in separated.array(index).ravel().tolist()}
         people = frame.structs("annorect") if frame.has("annorect") else ()
         if not people:
-            yield Absent(name, "nobody is annotated in it")
+            yield Absent(name, "no person is annotated in it")
         for place, annotated in enumerate(people):
-            chosen = Place(index, place) in validation
-            split = ("valid" if chosen else "train") if training[index] else "test"
+            is_valid = Place(index, place) in validation
+            split = ("valid" if is_valid else "train") if training[index] else "test"
             try:
                 person = read_person(annotated, frame=name, place=place, split=split)
             except InputError as error:
@@ -133,13 +139,13 @@ def read_release(path: Path, *, validation: Set[Place] = frozenset()) -> Iterato
 
 
 def read_validation(path: Path) -> frozenset[Place]:
-    """The validation people of Tompson et al., from their ``detections.mat``.
+    """Return the places of the validation people of Tompson et al., from their ``detections.mat``.
 
     Raises:
         InputError: the file is missing, damaged or of another layout.
     """
-    found = mat.read(path)
-    columns = (found.array("RELEASE_img_index"), found.array("RELEASE_person_index"))
+    variables = mat.read(path)
+    columns = (variables.array("RELEASE_img_index"), variables.array("RELEASE_person_index"))
     if columns[0].size != columns[1].size:
         raise InputError(f"{path}: RELEASE_img_index and RELEASE_person_index differ in length")
     pairs = zip(*(column.ravel().tolist() for column in columns), strict=True)
@@ -147,10 +153,16 @@ def read_validation(path: Path) -> frozenset[Place]:
 
 
 def read_person(annotated: mat.Group, *, frame: str, place: int, split: str) -> Person:
-    """A person of an ``annorect``.
+    """Return a person of the release.
+
+    Args:
+        annotated: the person's struct in ``annorect``.
+        frame: file name of the frame.
+        place: index of the person in the frame, from 0.
+        split: the person's split.
 
     Raises:
-        InputError: a number is none, or a joint has no valid id or occurs twice.
+        InputError: a coordinate is not a number; a joint has no valid id, or occurs twice.
     """
     points = np.full((len(mpii_people.NAMES), 2), np.nan)
     visible = np.zeros(len(mpii_people.NAMES), bool)

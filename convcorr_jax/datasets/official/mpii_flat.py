@@ -1,16 +1,16 @@
-"""MPII's annotations in the two flat forms that pose networks are trained from.
+"""MPII's annotations in the two flat forms from which pose networks are trained.
 
-`read_h5` is for ``train.h5``, ``valid.h5`` and ``test.h5`` of the hourglass networks (Newell, Yang, Deng,
-ECCV 2016): joints cut to whole pixels, (0, 0) where absent; the length of PCKh without the head's box;
-centres moved down by 15 and scales enlarged by 1.25 for cropping, both undone here. Their later
-``annot.h5`` is laid out in another way and not read.
+`read_h5` reads ``train.h5``, ``valid.h5`` and ``test.h5`` of the hourglass networks (Newell, Yang, Deng, ECCV
+2016). Their joints are rounded down to whole pixels, and (0, 0) where absent. They have the length of PCKh, but
+not the head's box. Their centres are 15 pixels (times the scale) lower and their scales 1.25 times larger than
+the release's, for cropping; the reader reverts both. The later ``annot.h5`` has another layout and is not read.
 
-`read_json` is for ``train.json``, ``valid.json`` and ``test.json`` of HRNet (``mpii_train.json`` and so on in
+`read_json` reads ``train.json``, ``valid.json`` and ``test.json`` of HRNet (``mpii_train.json`` and so on in
 mmpose): a list of people with ``image``, ``center``, ``scale`` and, except in the test set, ``joints`` and
-``joints_vis``, which is 0 for absent joints and 1 for all others, hidden ones too. They lack the
-head's size, and number nobody: people are numbered here as they come.
+``joints_vis``, which is 0 for absent joints and 1 for all others, hidden ones included. They lack the head's
+size and the numbers of people, who are numbered here in the order of the file.
 
-Coordinates are 1-based, as the release's.
+Coordinates in the files are 1-based, as in the release.
 """
 
 from collections import Counter
@@ -25,23 +25,26 @@ from convcorr_jax.datasets.official.mpii_people import NAMES, Person
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import check_file, json_file
 
-# What the hourglass's preparation did to centre and scale.
+# How the hourglass's preparation enlarged the scale, and lowered the centre in pixels times the scale.
 _ENLARGED = 1.25
 _LOWERED = 15.0
 
-# The arrays of an .h5, and the shape of a person's share.
-_SHARES = {
+# The arrays of an .h5, and the shape of their part for one person.
+_SHAPES = {
     **{"imgname": (), "person": (), "part": (16, 2), "visible": (16,)},
     **{"center": (2,), "scale": (), "normalize": ()},
 }
-# The head of an .h5 may promise arrays of any size; the training set's largest takes 6 MB.
+# A damaged .h5 may state any size; the largest array of the training set takes 6 MB.
 _MAX_BYTES = 2**28
-# No picture has so many pixels a side.
-_FARTHEST = 1e6
+# No image has as many pixels a side.
+_MAX_COORDINATE = 1e6
 
 
 def read_h5(paths: Mapping[str, Path]) -> tuple[Person, ...]:
-    """The people of the files of each split, in their order.
+    """Read the people of hourglass files, in their order.
+
+    Args:
+        paths: the file of each split.
 
     Raises:
         InputError: a file is missing, damaged or of another layout.
@@ -50,7 +53,10 @@ def read_h5(paths: Mapping[str, Path]) -> tuple[Person, ...]:
 
 
 def read_json(paths: Mapping[str, Path]) -> tuple[Person, ...]:
-    """The people of the files of each split, in their order.
+    """Read the people of JSON files, in their order.
+
+    Args:
+        paths: the file of each split.
 
     Raises:
         InputError: a file is missing, damaged or of another layout.
@@ -66,14 +72,14 @@ FORMS = (
     ({split: f"{split}.json" for split in ("train", "valid", "test")}, read_json),
     ({"train": "mpii_train.json", "valid": "mpii_val.json", "test": "mpii_test.json"}, read_json),
 )
-"""File names by split, and how to read them, in the order of preference."""
+"""File names by split and the function that reads them, in the order of preference."""
 
 
 def _h5_people(path: Path, split: str) -> list[Person]:
     check_file(path, "HDF5")
     try:
         with h5py.File(path, "r") as stored:
-            columns = {name: _column(stored.get(name), name) for name in _SHARES}
+            columns = {name: _column(stored.get(name), name) for name in _SHAPES}
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, MemoryError) as error:
         raise InputError(f"{path} is damaged, or not laid out as MPII's .h5: {error}") from error
     if len({len(column) for column in columns.values()}) != 1:
@@ -106,18 +112,18 @@ def _h5_people(path: Path, split: str) -> list[Person]:
 
 def _column(stored: Any, name: str) -> np.ndarray:
     kinds = "S" if name == "imgname" else "fiu"
-    share = _SHARES[name]
+    shape = _SHAPES[name]
     if (
         not isinstance(stored, h5py.Dataset)
         or stored.dtype.kind not in kinds
-        or stored.ndim != 1 + len(share)
-        or stored.shape[1:] != share
+        or stored.ndim != 1 + len(shape)
+        or stored.shape[1:] != shape
         or stored.nbytes > _MAX_BYTES
     ):
-        raise ValueError(f"{name} must be an array of people times {share}")
+        raise ValueError(f"{name} must be an array of people times {shape}")
     column = stored[()]
-    if name != "imgname" and not (np.abs(column) < _FARTHEST).all():
-        raise ValueError(f"{name} must be finite, and within {_FARTHEST:.0f} pixels")
+    if name != "imgname" and not (np.abs(column) < _MAX_COORDINATE).all():
+        raise ValueError(f"{name} must be finite, and within {_MAX_COORDINATE:.0f} pixels")
     return column
 
 
@@ -125,7 +131,7 @@ def _json_people(path: Path, split: str, places: Counter[str]) -> list[Person]:
     people = []
     with json_file(path, "MPII annotation") as entries:
         for entry in entries:
-            # JSON can spell half a character, which no file name and no report can hold.
+            # JSON can encode half a surrogate pair, which neither file names nor reports can contain.
             frame = str(entry["image"]).encode(errors="replace").decode()
             people.append(_json_person(entry, frame, places[frame], split))
             places[frame] += 1
@@ -138,7 +144,7 @@ def _json_person(entry: dict[str, Any], frame: str, place: int, split: str) -> P
     known = np.array(entry.get("joints_vis", np.zeros(count)), np.float64) > 0
     center_x, center_y = (float(value) for value in entry["center"])
     attributes = {"scale": float(entry["scale"])}
-    # The networks' code takes this for a person without centre.
+    # The code of the networks marks a person without centre by -1.
     if center_x != -1:
         attributes |= {"center_x": center_x - 1, "center_y": center_y - 1}
     if joints.shape != (count, 2) or known.shape != (count,):

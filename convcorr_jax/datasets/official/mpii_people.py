@@ -1,4 +1,4 @@
-"""A person of MPII, as every form of its annotations gives one, and the record made of it."""
+"""A person of MPII, in the form that all readers of its annotations return, and the person's record."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -20,28 +20,37 @@ NAMES = (
 """The 16 joints, in the order of their ids."""
 
 LEFT_RIGHT_PAIRS = ((5, 0), (4, 1), (3, 2), (15, 10), (14, 11), (13, 12))
-"""Joints that exchange places when a person is mirrored."""
+"""Indices of joints that exchange names when the image is mirrored."""
 
 
 class Person(NamedTuple):
-    """An annotated person; coordinates are 0-based."""
+    """An annotated person; coordinates are in pixels of the frame, 0-based."""
 
     frame: str
     """File name in ``images``."""
     place: int
-    """Which of the frame's people, from 0."""
+    """Index of the person in the frame, from 0."""
     split: str
+    """"train", "valid" or "test"."""
     points: Float[np.ndarray, "16 2"]
+    """Joints (x, y); NaN where a joint is absent."""
     visible: Bool[np.ndarray, "16"]
+    """Which joints are visible."""
     head_box: coords.Box | None
+    """The box of the head, if it is known."""
     head_size: float | None
-    """The length of PCKh, `metrics.pckh.head_sizes` of the head's box."""
+    """The length of PCKh in pixels, `metrics.pckh.head_sizes` of the head's box, if it is known."""
     attributes: dict[str, float]
     """Those of "center_x", "center_y", "scale" and "separated" that are known."""
 
 
-def record(images: Path, person: Person) -> Record | Absent:
-    """The person's record, or the reason why it has none; ``images`` is the folder of frames."""
+def to_record(images: Path, person: Person) -> Record | Absent:
+    """Return the record of a person; `Absent` if the frame is missing or the annotation fits no record.
+
+    Args:
+        images: the folder of frames.
+        person: the annotated person.
+    """
     source_id = f"{person.frame}#{person.place}"
     try:
         path = roots.member_file(images, person.frame)

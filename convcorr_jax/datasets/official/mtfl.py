@@ -1,14 +1,14 @@
 """MTFL: 12995 faces of LFW, the web and AFLW with 5 points, gender, smile, glasses and head pose.
 
-The folder holds ``training.txt`` (10000 faces), ``testing.txt`` (2995), and the pictures in ``lfw_5590``,
-``net_7876`` and ``AFLW``. A line is a face: the picture's path, with backslashes in ``training.txt``; x of
-the five points, then y of them; and four numbers:
+The folder holds ``training.txt`` (10000 faces), ``testing.txt`` (2995), and the images in ``lfw_5590``,
+``net_7876`` and ``AFLW``. A line is a face: the path of the image, with backslashes in ``training.txt``; x of
+the five points, then y of the five points; and four numbers:
 
 - gender: 1 male, 2 female; smile: 1 smiling, 2 not; glasses: 1 wearing, 2 not;
-- head_pose: 1 left profile, 2 left, 3 frontal, 4 right, 5 right profile, where "left" is a nose that
-  points to the picture's left.
+- head_pose: 1 left profile, 2 left, 3 frontal, 4 right, 5 right profile, where "left" means that the nose
+  points to the left of the image.
 
-No official text gives the frame of the points; they are taken as 0-based, as they stand. The metric's
+No official text states the frame of the points; they are read as 0-based, without conversion. The metric's
 length is the distance of the eyes.
 
 Source: Zhang, Luo, Loy, Tang, "Facial Landmark Detection by Deep Multi-task Learning", ECCV 2014.
@@ -35,7 +35,7 @@ MARKUP = faces.Markup(
 """The five points."""
 
 ATTRIBUTES = ("gender", "smile", "glasses", "head_pose")
-"""What the last numbers of a line are."""
+"""The names of the last numbers of a line."""
 
 _POINTS = len(MARKUP.names)
 
@@ -44,32 +44,34 @@ class Face(NamedTuple):
     """A line of a list."""
 
     file: str
-    """The picture's path in the folder, with slashes."""
+    """The path of the image in the folder, with slashes."""
     points: Float[np.ndarray, "5 2"]
+    """Points (x, y) in pixels of the image, 0-based."""
     attributes: dict[str, float]
+    """The value of each attribute by name."""
 
 
 def read(source: Path) -> Iterator[Record | Absent]:
-    """The faces of both lists, training first, in their order.
+    """Yield the faces of both lists, training first, in their order.
 
     Raises:
-        InputError: a list is missing or damaged, or a picture is listed twice.
+        InputError: a list is missing or damaged, or an image is listed twice.
     """
     lists = {"train": source / "training.txt", "test": source / "testing.txt"}
     listed = [(face, split) for split, path in lists.items() for face in read_list(path)]
     if len({face.file for face, _ in listed}) != len(listed):
-        raise InputError(f"{source}: the lists name a picture twice")
+        raise InputError(f"{source}: the lists name an image twice")
     return (_record(source, face, split) for face, split in listed)
 
 
 def read_list(path: Path) -> list[Face]:
-    """The faces of a list.
+    """Read the faces of a list.
 
     Raises:
-        InputError: the file is missing or no text, a line has too few numbers or something else, or a
-            path leads out of the folder.
+        InputError: the file is missing or not text; a line has another number of fields, or a field that is not
+            a number; a path leads out of the folder.
     """
-    found = []
+    faces_in_list = []
     for number, line in enumerate(text.lines(path, kind="list of MTFL"), start=1):
         where = f"{path}, line {number}"
         fields = line.split()
@@ -82,22 +84,22 @@ def read_list(path: Path) -> list[Face]:
         points, labels = values[: 2 * _POINTS], values[2 * _POINTS :]
         file = PurePosixPath(fields[0].replace("\\", "/"))
         for part in file.parts:
-            names.plain(part, named_in=path)
-        found.append(
+            names.check_name(part, named_in=path)
+        faces_in_list.append(
             Face(
                 str(file),
                 np.ascontiguousarray(points.reshape(2, _POINTS).T),
                 dict(zip(ATTRIBUTES, labels.tolist(), strict=True)),
             )
         )
-    return found
+    return faces_in_list
 
 
 def _record(source: Path, face: Face, split: str) -> Record | Absent:
     image = source / face.file
     if not image.is_file():
-        return Absent(face.file, "it is not there")
-    return faces.record(
+        return Absent(face.file, "it is missing")
+    return faces.to_record(
         image,
         MARKUP,
         face.points,

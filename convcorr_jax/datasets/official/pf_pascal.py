@@ -1,25 +1,25 @@
-"""PF-PASCAL: 1351 pairs of PASCAL VOC pictures whose objects have keypoints in common.
+"""PF-PASCAL: 1351 pairs of PASCAL VOC images whose objects have keypoints in common.
 
-The release is the folder ``PF-dataset-PASCAL``: ``JPEGImages/<picture>.jpg``, reduced to a longest side of
-300, ``Annotations/<class>/<picture>.mat`` with ``kps`` (a row x, y a keypoint, NaN where it is absent) and
-``bbox`` in MATLAB's frame, whose first pixel is 1, and ``parsePascalVOC.mat`` with the pairs of each
-class. A keypoint is its row: row k of one picture matches row k of another of its class, and is called
-by its number from 0.
+The release is the folder ``PF-dataset-PASCAL``: ``JPEGImages/<image>.jpg``, reduced to a longest side of 300;
+``Annotations/<class>/<image>.mat`` with ``kps`` (a row x, y for each keypoint, NaN where it is absent) and
+``bbox`` in MATLAB's frame, whose first pixel is 1; and ``parsePascalVOC.mat`` with the pairs of each class. Row
+k of an image corresponds to row k of another image of its class. The name of a keypoint is the number of its
+row, from 0.
 
-Scores are published on the lists ``train``, ``val`` and ``test_pairs_pf_pascal.csv`` that other projects
-made of those pairs (Han et al., "SCNet", ICCV 2017; Rocco et al., "End-to-end weakly-supervised semantic
-alignment", CVPR 2018), looked for beside the release's folders, also as ``<split>_pairs.csv``. Their
-columns are source, target, class from 1, and then of the test list x and y of the source's keypoints
-and of the target's, each separated by ";"; the training list has instead whether the pair is a mirrored
-copy, and copies are left out here.
+Scores are published on the lists ``train``, ``val`` and ``test_pairs_pf_pascal.csv``, which other projects
+made from those pairs (Han et al., "SCNet", ICCV 2017; Rocco et al., "End-to-end weakly-supervised semantic
+alignment", CVPR 2018). They are expected beside the release's folders, also as ``<split>_pairs.csv``. Their
+columns are source, target and class from 1. The test list then has x and y of the source's keypoints and of
+the target's, each separated by ";"; the training list states whether the pair is a mirrored copy. Copies are
+skipped here.
 
-The lists divide pairs, not pictures: about a third of the training list is known to share pictures with
-the test list (https://github.com/juhongm999/dhpf/issues/3), which has flattered published scores. So a
-record has no split of its own; it is "all" from `read`, and from `read_pairs` that of the list.
+The lists divide pairs, not images: about a third of the training list is known to share images with the test
+list (https://github.com/juhongm999/dhpf/issues/3), which has raised published scores. A record therefore has
+no split of its own: it is of the split "all" from `read`, and of the list's split from `read_pairs`.
 
-The metric's length is the picture's longest side, as those who publish on the lists take it; the
-release's own evaluation divides by the longer side of `coords.tight_box` of the keypoints. There are no
-left/right pairs: the release does not say what its keypoints are.
+The metric's length is the image's longest side, as in publications on the lists; the release's own evaluation
+divides by the longer side of `coords.tight_box` of the keypoints. There are no left/right pairs: the release
+does not state the meaning of its keypoints.
 
 Source: Ham, Cho, Schmid, Ponce, "Proposal Flow: Semantic Correspondences from Object Proposals", PAMI
 2018; https://www.di.ens.fr/willow/research/proposalflow.
@@ -38,36 +38,45 @@ from convcorr_jax.datasets.records import Absent, Pair, PairSet, Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import image_size
 
-# No class has more than 23 keypoints; SPair-71k, whose records look the same, leaves room for 30.
+# No class has more than 23 keypoints; SPair-71k, whose records have the same names, has up to 30.
 NAMES = tuple(str(row) for row in range(30))
+"""The names of keypoints: the numbers of their rows."""
+
 SPLITS = ("train", "val", "test", "all")
+"""The lists of pairs; "all" are the pairs of the release."""
 
 
 class Annotation(NamedTuple):
-    """A picture's ``.mat``, 0-based."""
+    """The content of an image's ``.mat``."""
 
     points: Float[np.ndarray, "30 2"]
+    """Keypoints (x, y) in pixels of the image, 0-based; NaN where a keypoint is absent."""
     box: coords.Box
+    """The object's box in pixels of the image, 0-based."""
 
 
 class ListedPair(NamedTuple):
-    """A line of a pair list, 0-based."""
+    """A line of a list of pairs."""
 
     category: str
+    """The class of both objects."""
     source: str
+    """The name of the first image, without suffix."""
     target: str
+    """The name of the second image, without suffix."""
     mirrored: bool = False
-    """Whether it is the mirrored copy of another line."""
+    """Whether the pair is the mirrored copy of another line."""
     source_points: Float[np.ndarray, "n 2"] | None = None
-    """The keypoints that both objects have; None where the list leaves them to the ``.mat``."""
+    """The keypoints that both objects have, 0-based, in the first image; None if the list has none."""
     target_points: Float[np.ndarray, "n 2"] | None = None
+    """The same keypoints in the second image; None if the list has none."""
 
 
 def read(source: Path) -> Iterator[Record | Absent]:
-    """The annotated objects, class by class in the order of their pictures' names.
+    """Yield the annotated objects, class by class in the order of their images' names.
 
     Raises:
-        InputError: the tree is not that of the release, or a ``.mat`` is damaged.
+        InputError: the folder is not that of the release, or a ``.mat`` is damaged.
     """
     root = _root(source)
     return (
@@ -78,11 +87,15 @@ def read(source: Path) -> Iterator[Record | Absent]:
 
 
 def read_pairs(source: Path, *, split: str = "test") -> PairSet:
-    """The pairs of a list, or with ``split="all"`` of the release; a pair's subset is its class.
+    """Read the pairs of a list; the subset of a pair is its class.
+
+    Args:
+        source: the folder of the release.
+        split: the list, one of `SPLITS`.
 
     Raises:
-        InputError: the tree is not that of the release, or the list is not there; a pair's picture or
-            annotation is missing or damaged.
+        InputError: the folder is not that of the release; the list is missing; a pair's image or annotation is
+            missing or damaged.
     """
     root = _root(source)
     if split == "all":
@@ -94,12 +107,12 @@ def read_pairs(source: Path, *, split: str = "test") -> PairSet:
     for pair in listed:
         if pair.mirrored:
             continue
-        for picture in (pair.source, pair.target):
-            if (pair.category, picture) not in position:
-                record = _record(root, pair.category, picture, split)
+        for image in (pair.source, pair.target):
+            if (pair.category, image) not in position:
+                record = _record(root, pair.category, image, split)
                 if isinstance(record, Absent):
                     raise InputError(f"{root}: a pair names {record.source_id}: {record.reason}")
-                position[pair.category, picture] = len(records)
+                position[pair.category, image] = len(records)
                 records.append(record)
         first, second = (position[pair.category, name] for name in (pair.source, pair.target))
         pairs.append(Pair(pair.category, first, second))
@@ -107,16 +120,19 @@ def read_pairs(source: Path, *, split: str = "test") -> PairSet:
 
 
 def read_pair_list(path: Path) -> tuple[ListedPair, ...]:
-    """The pairs of a ``.csv`` list of any of the three kinds that are around (see the module).
+    """Read the pairs of a ``.csv`` list.
+
+    Each line has source, target and class; the training list also whether the pair is mirrored, and the test
+    list also the keypoints of both objects.
 
     Raises:
-        InputError: the file is missing, empty or no text, or a line is none of those kinds.
+        InputError: the file is missing, empty or not text, or a line is of none of these three kinds.
     """
     return tuple(_listed(line) for line in tables.read(path, widths=(3, 4, 7)))
 
 
 def read_release_pairs(path: Path) -> tuple[ListedPair, ...]:
-    """The pairs of ``parsePascalVOC.mat``, class by class.
+    """Read the pairs of ``parsePascalVOC.mat``, class by class.
 
     Raises:
         InputError: the file is missing or damaged, or names other classes than VOC's.
@@ -128,25 +144,24 @@ def read_release_pairs(path: Path) -> tuple[ListedPair, ...]:
         category = categories.text(number)
         if category not in voc.CLASSES:
             raise InputError(f"{path}: {category!r} is no class of PASCAL VOC")
-        # Cells come column by column: all sources, then all targets.
+        # MATLAB stores cells column by column: all sources, then all targets.
         cells = pairs.cells(number)
-        pictures = [names.plain(cells.text(cell), named_in=path) for cell in range(len(cells))]
-        if len(pictures) % 2:
+        images = [names.check_name(cells.text(cell), named_in=path) for cell in range(len(cells))]
+        if len(images) % 2:
             raise InputError(f"{path}: the pairs of {category} are not two columns")
-        half = len(pictures) // 2
+        half = len(images) // 2
         listed += [
-            ListedPair(category, *pair)
-            for pair in zip(pictures[:half], pictures[half:], strict=True)
+            ListedPair(category, *pair) for pair in zip(images[:half], images[half:], strict=True)
         ]
     return tuple(listed)
 
 
 def read_annotation(path: Path) -> Annotation:
-    """Keypoints and box of a picture's ``.mat``.
+    """Read keypoints and box of an image's ``.mat``.
 
     Raises:
-        InputError: the file is missing or damaged, ``kps`` is no table of at most 30 points, ``bbox`` are
-            no four numbers, or a box has no area.
+        InputError: the file is missing or damaged; ``kps`` is not a table of at most 30 points; ``bbox`` is not
+            four numbers, or has no area.
     """
     stored = mat.read(path)
     points, corners = stored.array("kps"), stored.array("bbox")
@@ -195,7 +210,7 @@ def _listed(line: tables.Line) -> ListedPair:
     if category not in range(1, len(voc.CLASSES) + 1):
         raise line.refusal(f"class {number} is none of 1 to {len(voc.CLASSES)}")
     first, second = (
-        names.plain(PurePosixPath(path).stem, named_in=line.path) for path in line.fields[:2]
+        names.check_name(PurePosixPath(path).stem, named_in=line.path) for path in line.fields[:2]
     )
     pair = ListedPair(voc.CLASSES[int(category) - 1], first, second)
     if len(extra) == 1:
@@ -204,18 +219,18 @@ def _listed(line: tables.Line) -> ListedPair:
         return pair
     columns = [line.numbers(text.split(";")) for text in extra]
     if len({len(column) for column in columns}) != 1:
-        raise line.refusal("it has more x than y, or more of one picture than of the other")
+        raise line.refusal("it has more x than y, or more of one image than of the other")
     source_points, target_points = np.array(columns).reshape(2, 2, -1).transpose(0, 2, 1) - 1
     return pair._replace(source_points=source_points, target_points=target_points)
 
 
-def _record(root: Path, category: str, picture: str, split: str) -> Record | Absent:
-    source_id = f"{category}/{picture}"
-    image = root / "JPEGImages" / f"{picture}.jpg"
+def _record(root: Path, category: str, name: str, split: str) -> Record | Absent:
+    source_id = f"{category}/{name}"
+    image = root / "JPEGImages" / f"{name}.jpg"
     annotation = root / "Annotations" / f"{source_id}.mat"
     for path in (image, annotation):
         if not path.is_file():
-            return Absent(source_id, f"{path.relative_to(root)} is not there")
+            return Absent(source_id, f"{path.relative_to(root)} is missing")
     points, box = read_annotation(annotation)
     if np.isnan(points).all():
         return Absent(source_id, "it has no keypoint")

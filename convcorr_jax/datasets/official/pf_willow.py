@@ -1,16 +1,15 @@
-"""PF-WILLOW as its authors release it: ten folders of pictures, ten keypoints each, and 900 pairs.
+"""PF-WILLOW as its authors release it: ten folders of images, ten keypoints each, and 900 pairs.
 
-The release is the folder ``PF-dataset-WILLOW`` (earlier ``PF-dataset``): in each of the ten `SUBSETS`
-ten pictures ``.png``, and beside each its ``.mat`` with ``pts_coord``, x and y of the keypoints in
-MATLAB's frame, whose first pixel is 1. Thirty photographs are in two subsets of their class, as two files
-and two records here. The official pairs are all ordered pairs inside a subset, 90 each; the list
-``test_pairs_pf.csv``, which other projects evaluate on, has the same in an order of its own, which is
-kept where the list is there.
+The release is the folder ``PF-dataset-WILLOW`` (earlier ``PF-dataset``): in each of the ten `SUBSETS` ten
+images ``.png``, and beside each its ``.mat`` with ``pts_coord``, x and y of the keypoints in MATLAB's frame,
+whose first pixel is 1. Thirty photographs are in two subsets of their class, as two files, and become two
+records. The official pairs are all ordered pairs inside a subset, 90 each. The list ``test_pairs_pf.csv``, on
+which other projects evaluate, has the same pairs in another order, which is used if the list exists.
 
-The box is the extent of the keypoints, and the metric's length its longer side, as in the authors'
-evaluation; loaders that pad keypoints with -1 before they take the extent have published scores that are
-ten points too high. The release names no keypoints but A to J; that those of the bottles come in pairs of
-left and right (the viewer's) is read off the pictures. All other objects were mirrored to face right.
+The box is the extent of the keypoints, and the metric's length its longer side, as in the authors' evaluation.
+Published scores of loaders that pad keypoints with -1 before they compute the extent are ten points too high.
+The release names the keypoints A to J only; the images show that those of the bottles form pairs of left and
+right (the viewer's). All other objects were mirrored to face right.
 
 Source: Ham, Cho, Schmid, Ponce, "Proposal Flow", CVPR 2016; https://github.com/bsham/ProposalFlow.
 """
@@ -33,38 +32,44 @@ SUBSETS = (
     *("car(G)", "car(M)", "car(S)", "duck(S)", "motorbike(G)", "motorbike(M)", "motorbike(S)"),
     *("winebottle(M)", "winebottle(wC)", "winebottle(woC)"),
 )
-"""The official subsets: a class, and how its pictures were chosen."""
+"""The official subsets: a class, and how its images were selected."""
 
 NAMES = tuple(f"part_{letter}" for letter in "ABCDEFGHIJ")
+"""The names of the ten keypoints."""
+
 _LEFT_RIGHT_PAIRS = {"winebottle": ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9))}
 _PAIR_LIST = "test_pairs_pf.csv"
 
 
 class ListedPair(NamedTuple):
-    """A line of the pair list: two pictures as subset/name, and their keypoints, 0-based."""
+    """A line of the list of pairs."""
 
     source: str
+    """The first image, as subset/name."""
     target: str
+    """The second image, as subset/name."""
     source_points: Float[np.ndarray, "10 2"]
+    """Keypoints (x, y) in pixels of the first image, 0-based."""
     target_points: Float[np.ndarray, "10 2"]
+    """Keypoints (x, y) in pixels of the second image, 0-based."""
 
 
 def read(source: Path) -> Iterator[Record | Absent]:
-    """The pictures of every subset, 100 in all; each is of split "test", as the benchmark is.
+    """Yield the images of every subset, 100 in all; each is of the split "test", as the benchmark is.
 
     Raises:
-        InputError: a subset's folder is not there, or a ``.mat`` is damaged.
+        InputError: the folder of a subset is missing, or a ``.mat`` is damaged.
     """
     root = _root(source)
     return (_record(root, subset, stem) for subset in SUBSETS for stem in _stems(root / subset))
 
 
 def read_pairs(source: Path) -> PairSet:
-    """The 900 official pairs.
+    """Read the 900 official pairs.
 
     Raises:
-        InputError: as `read`; a picture or its keypoints are missing, or the list names a picture that
-            is none of the release's.
+        InputError: the folder of a subset is missing; an image or its keypoints are missing or damaged; the
+            list names an image that does not belong to the release.
     """
     root = _root(source)
     records = []
@@ -76,24 +81,22 @@ def read_pairs(source: Path) -> PairSet:
     pairs = []
     for first, second in _official_pairs(root, position):
         if not {first, second} <= position.keys():
-            raise InputError(
-                f"{root / _PAIR_LIST} names {first} and {second}, and not both are there"
-            )
+            raise InputError(f"{root / _PAIR_LIST} names {first} and {second}, and not both exist")
         pairs.append(Pair(first.split("/")[0], position[first], position[second]))
     return PairSet(tuple(records), tuple(pairs))
 
 
 def read_pair_list(path: Path) -> tuple[ListedPair, ...]:
-    """The pairs of ``test_pairs_pf.csv``: two paths, then ten x, ten y, and the same of the target.
+    """Read the pairs of ``test_pairs_pf.csv``: two paths, then ten x and ten y of each image.
 
     Raises:
-        InputError: the file is missing, empty or no text, or a line has no 42 fields of that kind.
+        InputError: the file is missing, empty or not text, or a line does not have these 42 fields.
     """
     pairs = []
     for line in tables.read(path, widths=(2 + 4 * len(NAMES),)):
         coordinates = np.array(line.numbers(line.fields[2:])).reshape(2, 2, len(NAMES))
         source_points, target_points = coordinates.transpose(0, 2, 1) - 1
-        first, second = (_listed_picture(line, field) for field in line.fields[:2])
+        first, second = (_listed_image(line, field) for field in line.fields[:2])
         pairs.append(ListedPair(first, second, source_points, target_points))
     return tuple(pairs)
 
@@ -112,21 +115,21 @@ def _root(source: Path) -> Path:
 
 
 def _stems(folder: Path) -> list[str]:
-    # Not those of hidden files, which some systems leave in archives.
+    # Without hidden files, which some systems add to archives.
     stems = {path.stem for ending in ("png", "mat") for path in folder.glob(f"[!.]*.{ending}")}
     return sorted(stems)
 
 
-def _listed_picture(line: tables.Line, path: str) -> str:
-    picture = PurePosixPath(path)
-    parts = (picture.parent.name, picture.stem)
-    return "/".join(names.plain(part, named_in=line.path) for part in parts)
+def _listed_image(line: tables.Line, path: str) -> str:
+    image = PurePosixPath(path)
+    parts = (image.parent.name, image.stem)
+    return "/".join(names.check_name(part, named_in=line.path) for part in parts)
 
 
-def _official_pairs(root: Path, pictures: Iterable[str]) -> Iterable[tuple[str, str]]:
+def _official_pairs(root: Path, images: Iterable[str]) -> Iterable[tuple[str, str]]:
     if (root / _PAIR_LIST).exists():
         return [pair[:2] for pair in read_pair_list(root / _PAIR_LIST)]
-    subsets = itertools.groupby(pictures, key=lambda picture: picture.split("/")[0])
+    subsets = itertools.groupby(images, key=lambda image: image.split("/")[0])
     return itertools.chain.from_iterable(
         itertools.permutations(list(members), 2) for _, members in subsets
     )
@@ -137,7 +140,7 @@ def _record(root: Path, subset: str, stem: str) -> Record | Absent:
     image, annotation = root / f"{source_id}.png", root / f"{source_id}.mat"
     for path in (image, annotation):
         if not path.is_file():
-            return Absent(source_id, f"{path.name} is not there")
+            return Absent(source_id, f"{path.name} is missing")
     points = read_keypoints(annotation)
     box = coords.tight_box(points)
     category = subset.split("(")[0]
@@ -160,7 +163,7 @@ def _record(root: Path, subset: str, stem: str) -> Record | Absent:
 
 
 def read_keypoints(path: Path) -> Float[np.ndarray, "10 2"]:
-    """The keypoints of a picture's ``.mat``, 0-based.
+    """Read the keypoints of an image's ``.mat``, as (x, y) in pixels, 0-based.
 
     Raises:
         InputError: the file is missing or damaged, or has no ``pts_coord`` of two rows and ten columns.

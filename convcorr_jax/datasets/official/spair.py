@@ -1,19 +1,19 @@
-"""SPair-71k: 1800 pictures of 18 PASCAL VOC classes, and 70958 pairs of them.
+"""SPair-71k: 1800 images of 18 PASCAL VOC classes, and 70958 pairs of them.
 
-The release is the folder ``SPair-71k``: ``JPEGImages/<class>/<picture>.jpg``,
-``ImageAnnotation/<class>/<picture>.json``, and the pairs of the splits ``trn``, ``val`` and ``test``: in
-``Layout/large/<split>.txt`` a line ``<number>-<source>-<target>:<class>`` each, and a file of that name
-in ``PairAnnotation/<split>``.
+The release is the folder ``SPair-71k``: ``JPEGImages/<class>/<image>.jpg``,
+``ImageAnnotation/<class>/<image>.json``, and the pairs of the splits ``trn``, ``val`` and ``test``: for each
+pair a line ``<number>-<source>-<target>:<class>`` in ``Layout/large/<split>.txt``, and a file of that name in
+``PairAnnotation/<split>``.
 
-A keypoint is its id in its class, "0" to "29", and null where the object does not show it. The
-keypoints of a pair are those that both pictures have. ``PairAnnotation`` only repeats them, and says how
-far view, scale and so on differ; it is not read. A record has the split of its pairs: the last of train,
-val and test that has any, though their pictures should have nothing in common.
+The name of a keypoint is its id in its class, "0" to "29"; a keypoint that the object does not show is null.
+The keypoints of a pair are those that both images have. ``PairAnnotation`` repeats them, and states differences
+of view, scale and so on; it is not read. A record has the split of its pairs. If several splits have pairs of
+an image, which should not occur, that is the last of train, val and test.
 
-The release does not say where its pixels start. Boxes reach from 1 to the width of the picture, as VOC's
-do, and are read so; keypoints index pixels as they are in the authors' code, from 0. The metric's length is
-theirs: the longer side of the box as last minus first pixel. There are no left/right pairs: the
-release gives ids no names.
+The release does not state the coordinate of its first pixel. Boxes extend from 1 to the width of the image, as
+in VOC, and are read as 1-based; keypoints are indices of pixels in the authors' code, and are read as 0-based.
+The metric's length is the authors': the longer side of the box, as last minus first pixel. There are no
+left/right pairs: the release does not name the ids.
 
 Source: Min, Lee, Ponce, Cho, "SPair-71k: A Large-scale Benchmark for Semantic Correspondence",
 arXiv:1908.10543; https://cvlab.postech.ac.kr/research/SPair-71k.
@@ -34,68 +34,81 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import image_size, json_file
 
 NAMES = tuple(str(number) for number in range(30))
-# Our names of the splits, and those in the release.
+"""The names of keypoints: their ids."""
+
+# The names of the splits here, and in the release.
 _SPLITS = {"train": "trn", "val": "val", "test": "test"}
 _FLAGS = ("truncated", "occluded", "difficult", "azimuth_id")
 _LISTED = re.compile(r"\d+-([^-:]+)-([^-:]+):([^-:]+)")
 
 
 class Annotation(NamedTuple):
-    """A picture's ``.json``, 0-based."""
+    """The content of an image's ``.json``."""
 
     size: coords.Size
+    """Height and width of the image."""
     box: coords.Box
+    """The object's box in pixels of the image, 0-based."""
     longer_side_px: float
-    """Of the box, from its first to its last pixel."""
+    """The longer side of the box, as last minus first pixel."""
     points: Float[np.ndarray, "30 2"]
+    """Keypoints (x, y) in pixels of the image, 0-based; NaN where a keypoint is absent."""
     flags: dict[str, float]
-    """Numbers under "truncated", "occluded", "difficult" and "azimuth_id"."""
+    """The values of "truncated", "occluded", "difficult" and "azimuth_id" that the file has."""
 
 
 class ListedPair(NamedTuple):
-    """A line of a file of ``Layout``; pictures are class/name."""
+    """A line of a file of ``Layout``."""
 
     category: str
+    """The class of both objects."""
     source: str
+    """The first image, as class/name."""
     target: str
+    """The second image, as class/name."""
 
 
 def read(source: Path) -> Iterator[Record | Absent]:
-    """The pictures, class by class in the order of their names.
+    """Yield the images, class by class in the order of their names.
 
     Raises:
-        InputError: the tree is not that of the release, or an annotation is damaged.
+        InputError: the folder is not that of the release, or an annotation is damaged.
     """
     root = _root(source)
     splits = {
-        picture: split
+        image: split
         for split in _SPLITS
         for pair in read_pair_list(_pair_list(root, split))
-        for picture in pair[1:]
+        for image in pair[1:]
     }
     return (
-        _record(root, picture, splits[picture])
-        if picture in splits
-        else Absent(picture, "it is in no pair of Layout/large")
-        for picture in _pictures(root)
+        _record(root, image, splits[image])
+        if image in splits
+        else Absent(image, "it is in no pair of Layout/large")
+        for image in _images(root)
     )
 
 
 def read_pairs(source: Path, *, split: str = "test") -> PairSet:
-    """The pairs of a split: 53340 of "train", 5384 of "val", 12234 of "test"; a subset is a class.
+    """Read the pairs of a split; the subset of a pair is its class.
+
+    Args:
+        source: the folder of the release.
+        split: "train" (53340 pairs), "val" (5384) or "test" (12234).
 
     Raises:
-        InputError: as `read`; a pair's picture or annotation is missing.
+        InputError: the folder is not that of the release; an annotation is damaged; the image or the annotation
+            of a pair is missing.
     """
     root = _root(source)
     listed = read_pair_list(_pair_list(root, split))
-    pictures = dict.fromkeys(picture for pair in listed for picture in pair[1:])
+    images = dict.fromkeys(image for pair in listed for image in pair[1:])
     position, records = {}, []
-    for picture in pictures:
-        record = _record(root, picture, split)
+    for image in images:
+        record = _record(root, image, split)
         if isinstance(record, Absent):
-            raise InputError(f"{root}: a pair names {picture}: {record.reason}")
-        position[picture] = len(records)
+            raise InputError(f"{root}: a pair names {image}: {record.reason}")
+        position[image] = len(records)
         records.append(record)
     return PairSet(
         tuple(records),
@@ -104,10 +117,10 @@ def read_pairs(source: Path, *, split: str = "test") -> PairSet:
 
 
 def read_pair_list(path: Path) -> tuple[ListedPair, ...]:
-    """The pairs of a file of ``Layout``.
+    """Read the pairs of a file of ``Layout``.
 
     Raises:
-        InputError: the file is missing, empty or no text, or a line is no
+        InputError: the file is missing, empty or not text, or a line is not
             ``<number>-<source>-<target>:<class>``.
     """
     listed = []
@@ -115,16 +128,16 @@ def read_pair_list(path: Path) -> tuple[ListedPair, ...]:
         match = _LISTED.fullmatch(line)
         if match is None:
             raise InputError(f"{path}: {line[:80]!r} is no <number>-<source>-<target>:<class>")
-        first, second, category = (names.plain(name, named_in=path) for name in match.groups())
+        first, second, category = (names.check_name(name, named_in=path) for name in match.groups())
         listed.append(ListedPair(category, f"{category}/{first}", f"{category}/{second}"))
     return tuple(listed)
 
 
 def read_annotation(path: Path) -> Annotation:
-    """A picture's annotation.
+    """Read the annotation of an image.
 
     Raises:
-        InputError: the file is missing, no JSON, or of another layout.
+        InputError: the file is missing, not JSON, or of another layout.
     """
     with json_file(path, "SPair-71k annotation") as stored:
         xmin, ymin, xmax, ymax = (float(corner) for corner in stored["bndbox"])
@@ -157,27 +170,27 @@ def _pair_list(root: Path, split: str) -> Path:
     return root / "Layout" / "large" / f"{_SPLITS[split]}.txt"
 
 
-def _pictures(root: Path) -> Iterable[str]:
+def _images(root: Path) -> Iterable[str]:
     paths = sorted((root / "ImageAnnotation").glob("*/[!.]*.json"))
     return (f"{path.parent.name}/{path.stem}" for path in paths)
 
 
-def _record(root: Path, picture: str, split: str) -> Record | Absent:
-    image = root / "JPEGImages" / f"{picture}.jpg"
-    path = root / "ImageAnnotation" / f"{picture}.json"
-    for needed in (image, path):
-        if not needed.is_file():
-            return Absent(picture, f"{needed.relative_to(root)} is not there")
+def _record(root: Path, source_id: str, split: str) -> Record | Absent:
+    image = root / "JPEGImages" / f"{source_id}.jpg"
+    path = root / "ImageAnnotation" / f"{source_id}.json"
+    for required in (image, path):
+        if not required.is_file():
+            return Absent(source_id, f"{required.relative_to(root)} is missing")
     annotation = read_annotation(path)
     try:
         size = image_size(image)
         if annotation.size != size:
-            return Absent(picture, f"{image.name} is not of the size in its annotation")
+            return Absent(source_id, f"{image.name} is not of the size in its annotation")
         return Record(
             image=image,
             size=size,
             category=image.parent.name,
-            source_id=picture,
+            source_id=source_id,
             split=split,
             names=NAMES,
             points=annotation.points,
@@ -187,4 +200,4 @@ def _record(root: Path, picture: str, split: str) -> Record | Absent:
             attributes=annotation.flags,
         )
     except InputError as error:
-        return Absent(picture, str(error))
+        return Absent(source_id, str(error))

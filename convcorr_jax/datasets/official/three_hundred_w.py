@@ -1,6 +1,6 @@
-"""300-W: faces of five collections with 68 points, a picture and a ``.pts`` file side by side.
+"""300-W: faces of five collections with 68 points, each an image and a ``.pts`` file.
 
-The folder holds what the official archives unpack to, all or some of:
+The folder holds the content of the official archives, all or some of:
 
 =====================  ====================================  ==========================
 folder                 split here                            official number of faces
@@ -15,10 +15,9 @@ folder                 split here                            official number of 
 ``300W/02_Outdoor``    outdoor                               300
 =====================  ====================================  ==========================
 
-"Common" and "challenging" are the names that papers gave the public test faces; indoor and outdoor are
-the challenge's own. Pictures are JPEG or PNG. The files are 1-based; `formats.pts` converts. The
-metric's length is the distance of the outer eye corners, as the challenge has it. Its boxes of a face
-detector (``.mat``) are not read.
+"Common" and "challenging" are names of the public test faces in papers; indoor and outdoor are the challenge's
+own. Images are JPEG or PNG. The files are 1-based; `formats.pts` converts. The metric's length is the distance
+of the outer eye corners, as in the challenge. Its boxes of a face detector (``.mat``) are not read.
 
 Source: Sagonas, Tzimiropoulos, Zafeiriou, Pantic, "300 Faces in-the-Wild Challenge", ICCV-W 2013.
 """
@@ -29,7 +28,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax.datasets.formats import pictures, pts
+from convcorr_jax.datasets.formats import names, pts
 from convcorr_jax.datasets.official import faces
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
@@ -47,8 +46,7 @@ SUBSETS = {
 """The split of every folder."""
 
 
-# The mark-up's groups, in order, with the names of their members from left to right or top to
-# bottom.
+# The groups of the markup in its order, with their numbers of points, from left to right or top to bottom.
 _GROUPS = {
     "jaw": 17,
     "left_brow": 5,
@@ -71,7 +69,7 @@ LEFT_RIGHT_PAIRS = (
     *((48, 54), (49, 53), (50, 52), (55, 59), (56, 58)),
     *((60, 64), (61, 63), (65, 67)),
 )
-"""Landmarks that exchange places when a face is mirrored."""
+"""Indices of landmarks that exchange names when the image is mirrored."""
 
 LEFT_EYE = slice(36, 42)
 RIGHT_EYE = slice(42, 48)
@@ -79,8 +77,8 @@ LEFT_OUTER_EYE_CORNER, RIGHT_OUTER_EYE_CORNER = 36, 45
 
 
 def _points(*groups: str) -> tuple[int, ...]:
-    names = enumerate(NAMES)
-    return tuple(index for index, name in names if name.rsplit("_", 1)[0] in groups)
+    """Return the indices of the points of groups."""
+    return tuple(index for index, name in enumerate(NAMES) if name.rsplit("_", 1)[0] in groups)
 
 
 MARKUP = faces.Markup(
@@ -94,7 +92,7 @@ MARKUP = faces.Markup(
         "left_eye": _points("left_eye"),
         "right_eye": _points("right_eye"),
         "lips": _points("outer_lip", "inner_lip"),
-        # The second set that the challenge evaluates: all but the jaw.
+        # The challenge's second set of points to evaluate: all but the jaw.
         "inner_51": tuple(range(17, 68)),
     },
     eyes=((LEFT_OUTER_EYE_CORNER,), (RIGHT_OUTER_EYE_CORNER,)),
@@ -103,38 +101,41 @@ MARKUP = faces.Markup(
 
 
 def read(source: Path) -> Iterator[Record | Absent]:
-    """The faces of all folders that are there, in the order of the table, each by file name.
+    """Yield the faces of all folders that exist, in the order of `SUBSETS`, and of their file names in each.
 
     Raises:
-        InputError: none of the folders is there, one holds no ``.pts``, or such a file is damaged.
+        InputError: none of the folders exists; a folder holds no ``.pts``; such a file is damaged.
     """
-    found = [folder for folder in SUBSETS if (source / folder).is_dir()]
-    if not found:
+    folders = [folder for folder in SUBSETS if (source / folder).is_dir()]
+    if not folders:
         raise InputError(
             f"{source} holds no part of 300-W; at least one of the folders {', '.join(SUBSETS)} is "
             "expected there"
         )
-    return _faces(source, {folder: SUBSETS[folder] for folder in found})
+    return _faces(source, {folder: SUBSETS[folder] for folder in folders})
 
 
 def read_halves(source: Path, name: str) -> Iterator[Record | Absent]:
-    """The faces of one collection, train before test; ``source`` is its folder or holds it as ``name``.
+    """Yield the faces of one collection, train before test.
+
+    Args:
+        source: the folder of the collection, or one that holds it.
+        name: the name of the collection's folder.
 
     Raises:
-        InputError: ``trainset`` or ``testset`` is not there or holds no ``.pts``, or such a file is
-            damaged.
+        InputError: ``trainset`` or ``testset`` is missing or holds no ``.pts``, or such a file is damaged.
     """
     folder = source / name if (source / name).is_dir() else source
     for half in ("trainset", "testset"):
         if not (folder / half).is_dir():
-            raise InputError(f"{folder} has no folder {half} of pictures and .pts files")
+            raise InputError(f"{folder} has no folder {half} of images and .pts files")
     return _faces(folder, {"trainset": "train", "testset": "test"})
 
 
 def _faces(source: Path, splits: dict[str, str]) -> Iterator[Record | Absent]:
     listed = []
     for folder, split in splits.items():
-        # Archives made on a Mac have a hidden "._" twin of every file.
+        # Archives from macOS hold a hidden file "._<name>" for every file.
         paths = [path for path in (source / folder).glob("*.pts") if not path.name.startswith(".")]
         if not paths:
             raise InputError(f"{source / folder} holds no .pts files")
@@ -144,12 +145,12 @@ def _faces(source: Path, splits: dict[str, str]) -> Iterator[Record | Absent]:
 
 def _face(path: Path, source_id: str, split: str) -> Record | Absent:
     points = pts.read(path, count=len(MARKUP.names))
-    image = pictures.find(path.parent, path.stem)
+    image = names.find_image(path.parent, path.stem)
     if image is None:
         return Absent(source_id, f"no {path.stem}.png or .jpg is beside its .pts")
-    return faces.record(image, MARKUP, points, source_id=source_id, split=split)
+    return faces.to_record(image, MARKUP, points, source_id=source_id, split=split)
 
 
 def pupil_distance(points: Float[np.ndarray, "68 2"]) -> float:
-    """Distance between the eye centres, each the mean of its six landmarks ("inter-pupil")."""
+    """Return the distance of the eye centres in pixels, each the mean of its six landmarks ("inter-pupil")."""
     return float(np.linalg.norm(points[LEFT_EYE].mean(axis=0) - points[RIGHT_EYE].mean(axis=0)))

@@ -1,7 +1,6 @@
-"""Names of the keypoints of PASCAL VOC 2011, and which of them are sides of one pair.
+"""Names of the keypoints of PASCAL VOC 2011, and their left/right pairs.
 
-The names are those in the Berkeley annotations, in alphabetical order, which papers on the set use as
-indices; 244 in all.
+The 244 names are those in the Berkeley annotations, in alphabetical order, as papers on the set number them.
 
 Source: `data/pascal_voc.py` of https://github.com/Thinklab-SJTU/PCA-GM; the pairs agree with those of
 https://github.com/ethanhe42/reconstructing-pascal-voc (Vicente, Carreira, Agapito, Batista,
@@ -95,7 +94,7 @@ _OPPOSITE = {"L": "R", "Left": "Right"}
 
 
 def _pairs(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
-    """Indices of a name with a word for left, and of the name with the word for right in its place."""
+    """Return the indices of names that differ in a word for left or right only, left first."""
     mirrored = ("_".join(_OPPOSITE.get(word, word) for word in name.split("_")) for name in names)
     return tuple(
         (left, names.index(right))
@@ -105,4 +104,4 @@ def _pairs(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
 
 
 LEFT_RIGHT_PAIRS = {category: _pairs(names) for category, names in NAMES.items()}
-"""Of each class, the indices of the keypoints that exchange names when a picture is mirrored."""
+"""The indices of the keypoints of each class that exchange names when the image is mirrored."""

@@ -1,19 +1,19 @@
 """PASCAL VOC 2011 keypoints: objects of 20 classes, annotated at Berkeley with 6 to 23 keypoints each.
 
-Two archives lie in one folder: ``VOCdevkit/VOC2011`` (or 2012, which holds the same pictures and lists)
-and ``annotations/<class>/<picture>_<n>.xml`` of ``voc2011_keypoints_Feb2012.tgz``, one object a file:
-picture, class, ``visible_bounds`` and the keypoints that can be annotated, each by name; the others are
-left out. ``visible="0"`` is a keypoint that is hidden, yet has a position.
+The folder holds the content of two archives: ``VOCdevkit/VOC2011`` (or 2012, which has the same images and
+lists) and ``annotations/<class>/<image>_<n>.xml`` of ``voc2011_keypoints_Feb2012.tgz``, one object in each
+file: image, class, ``visible_bounds`` and, by name, the keypoints that can be annotated; the others are
+omitted. ``visible="0"`` marks a keypoint that is hidden, but has a position.
 
-- For 19 classes n, also in the file as ``voc_id``, is the object's place in VOC's own annotation, from 1.
-  The files of people have no such number, and n is another count: they are matched to VOC's people by
-  the overlap of boxes. The record's box is that of the matched object, which also says whether it is
-  difficult, truncated or occluded; without a match it is ``visible_bounds``.
-- Boxes and keypoints are in VOC's frame, whose first pixel is 1. Width and height of
-  ``visible_bounds`` lead from first to last pixel.
-- The split is VOC's own (``ImageSets/Main``), as Long, Zhang and Darrell take it, and not one of those
-  that later papers on matching made for themselves.
-- The release calls itself a beta: its authors did not go over people in pictures of 2010 and 2011.
+- For 19 classes n, also in the file as ``voc_id``, is the number of the object in VOC's own annotation, from 1.
+  The files of people have no such number, and n is another count: the overlap of boxes matches them to VOC's
+  people. The record's box is that of the matched object, whose flags (difficult, truncated, occluded) are the
+  record's attributes; without a match it is ``visible_bounds``.
+- Boxes and keypoints are in VOC's frame, whose first pixel is 1. Width and height of ``visible_bounds`` are
+  last minus first pixel.
+- The split is VOC's own (``ImageSets/Main``), as in Long, Zhang and Darrell, and not one of those that later
+  papers on matching defined.
+- The release calls itself a beta: its authors did not revise people in images of 2010 and 2011.
 - The metric's length is the longer side of the box, in pixels.
 
 "Left" is the object's own. Source: Bourdev, Maji, Brox, Malik, "Detecting People Using Mutually
@@ -35,36 +35,43 @@ from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import image_size
 
-# Both boxes were drawn around the same object when they share more than they do not.
-_LEAST_OVERLAP = 0.5
+# Boxes with at least this intersection over union are taken to be of the same object.
+_MIN_OVERLAP = 0.5
 
 
 class Keypoint(NamedTuple):
-    """An annotated keypoint, 0-based."""
+    """An annotated keypoint."""
 
     name: str
+    """The name in `NAMES`."""
     x: float
+    """Position in pixels of the image, 0-based."""
     y: float
+    """Position in pixels of the image, 0-based."""
     visible: bool
+    """Whether the keypoint is visible; a hidden one has a position, too."""
 
 
 class Annotation(NamedTuple):
-    """A file of the release."""
+    """The content of a file of the release."""
 
     image: str
+    """The name of the image, without suffix."""
     category: str
+    """The object's class."""
     voc_id: int | None
-    """The object's place in VOC's annotation, from 1; people have none."""
+    """The number of the object in VOC's annotation, from 1; None for people."""
     bounds: coords.Box | None
+    """``visible_bounds`` in pixels of the image, 0-based; None if the file has none."""
     keypoints: tuple[Keypoint, ...]
+    """The keypoints, in the order of the file."""
 
 
 def read(source: Path) -> Iterator[Record | Absent]:
-    """The objects of all classes in VOC's order of classes, each in the order of pictures.
+    """Yield the objects of all classes, in VOC's order of classes and the order of images in each.
 
     Raises:
-        InputError: one of the two trees is not there, or a file in it is damaged; the sentence says
-            what is expected where.
+        InputError: the content of one of the two archives is missing, or a file in it is damaged.
     """
     release = voc.find_release(source, (2011, 2012))
     folder = source / "annotations"
@@ -76,10 +83,10 @@ def read(source: Path) -> Iterator[Record | Absent]:
 
 
 def read_annotation(path: Path) -> Annotation:
-    """A file of the release, its coordinates made 0-based.
+    """Read a file of the release; coordinates of the result are 0-based.
 
     Raises:
-        InputError: it is missing, no well-formed XML, or lacks a picture, a class, or the name or
+        InputError: the file is missing, not well-formed XML, or lacks the image, the class, or the name or
             position of a keypoint.
     """
     root = xml.read(path, root="annotation")
@@ -116,16 +123,16 @@ def _record(release: Path, splits: Mapping[str, str], path: Path) -> Record | Ab
     category = path.parent.name
     source_id = f"{category}/{path.stem}"
     annotation = read_annotation(path)
-    picture = path.stem.rpartition("_")[0]
-    if (annotation.image, annotation.category) != (picture, category):
+    name = path.stem.rpartition("_")[0]
+    if (annotation.image, annotation.category) != (name, category):
         return Absent(source_id, f"it is of a {annotation.category} in {annotation.image}")
-    if picture not in splits:
-        return Absent(source_id, f"{picture} is in neither list of VOC's ImageSets/Main")
-    image = release / "JPEGImages" / f"{picture}.jpg"
+    if name not in splits:
+        return Absent(source_id, f"{name} is in neither list of VOC's ImageSets/Main")
+    image = release / "JPEGImages" / f"{name}.jpg"
     if not image.is_file():
-        return Absent(source_id, f"JPEGImages/{image.name} is not there")
-    described = release / "Annotations" / f"{picture}.xml"
-    official = voc.read_annotation(described) if described.is_file() else None
+        return Absent(source_id, f"JPEGImages/{image.name} is missing")
+    voc_annotation = release / "Annotations" / f"{name}.xml"
+    official = voc.read_annotation(voc_annotation) if voc_annotation.is_file() else None
     matched = None if official is None else _matched(annotation, official.objects)
     box = annotation.bounds if matched is None else matched.box
     if box is None:
@@ -140,7 +147,7 @@ def _record(release: Path, splits: Mapping[str, str], path: Path) -> Record | Ab
             size=size,
             category=category,
             source_id=source_id,
-            split=splits[picture],
+            split=splits[name],
             names=NAMES[category],
             points=points,
             visible=visible,
@@ -156,7 +163,7 @@ def _record(release: Path, splits: Mapping[str, str], path: Path) -> Record | Ab
 def _by_name(
     annotation: Annotation,
 ) -> tuple[Float[np.ndarray, "n 2"], Bool[np.ndarray, " n"]]:
-    """Positions of all keypoints of the class, and which of them can be seen."""
+    """Return the positions of all keypoints of the class, and which of them are visible."""
     names = NAMES[annotation.category]
     points, visible = np.full((len(names), 2), np.nan), np.zeros(len(names), bool)
     if not annotation.keypoints:
@@ -172,21 +179,21 @@ def _by_name(
 
 
 def _matched(annotation: Annotation, objects: Sequence[voc.Object]) -> voc.Object | None:
-    """VOC's object that the keypoints belong to: by its number, else by its box."""
+    """Return VOC's object that the keypoints belong to, by number or else by box; None if there is none."""
     if annotation.voc_id is not None and 1 <= annotation.voc_id <= len(objects):
         numbered = objects[annotation.voc_id - 1]
         if numbered.category == annotation.category:
             return numbered
     bounds = annotation.bounds
-    same = [thing for thing in objects if thing.category == annotation.category]
-    if bounds is None or not same:
+    candidates = [entry for entry in objects if entry.category == annotation.category]
+    if bounds is None or not candidates:
         return None
-    nearest = max(same, key=lambda thing: _overlap(thing.box, bounds))
-    return nearest if _overlap(nearest.box, bounds) >= _LEAST_OVERLAP else None
+    nearest = max(candidates, key=lambda candidate: _overlap(candidate.box, bounds))
+    return nearest if _overlap(nearest.box, bounds) >= _MIN_OVERLAP else None
 
 
 def _overlap(first: coords.Box, second: coords.Box) -> float:
-    """Intersection over union."""
+    """Return the intersection over union of two boxes."""
     shared = coords.Box(*np.maximum(first[:2], second[:2]), *np.minimum(first[2:], second[2:]))
     if shared.width <= 0 or shared.height <= 0:
         return 0.0

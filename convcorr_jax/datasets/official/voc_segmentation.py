@@ -1,13 +1,13 @@
-"""PASCAL VOC 2012 segmentation: pictures whose pixels are labelled with 20 classes.
+"""PASCAL VOC 2012 segmentation: images whose pixels are labelled with 20 classes.
 
-The folder is what the archive ``VOCtrainval_11-May-2012.tar`` unpacks to, ``VOCdevkit/VOC2012``:
-``ImageSets/Segmentation/{train,val}.txt`` list the pictures of ``JPEGImages`` whose palette images in
-``SegmentationClass`` hold 0 for background, k for the k-th class, and 255 for the borders of objects and
-for what is too hard to label, which no score counts. Officially 1464 pictures for training and 1449 for
-validation; the labels of the test pictures are not public.
+The folder holds the content of the archive ``VOCtrainval_11-May-2012.tar``, ``VOCdevkit/VOC2012``:
+``ImageSets/Segmentation/{train,val}.txt`` list images of ``JPEGImages``. Their palette images in
+``SegmentationClass`` hold 0 for background, k for the k-th class, and 255 for the borders of objects and for
+pixels that are too difficult to label, which no score counts. Officially there are 1464 images for training and
+1449 for validation; the labels of the test images are not public.
 
-A record is a whole picture, which may show several classes: its category is "scene", and it has neither
-box nor keypoints.
+A record is a whole image, which may show several classes: its category is "scene", and it has neither box nor
+keypoints.
 
 Source: Everingham, Eslami, Van Gool, Williams, Winn, Zisserman, "The PASCAL Visual Object Classes
 Challenge: A Retrospective", IJCV 2015.
@@ -23,10 +23,10 @@ from convcorr_jax.io import image_size
 
 
 def read(source: Path) -> Iterator[Record | Absent]:
-    """The pictures of both splits, training first, in the order of their lists.
+    """Yield the images of both splits, training first, in the order of their lists.
 
     Raises:
-        InputError: the tree is not that of the release, or a list is missing or names a picture twice.
+        InputError: the folder is not that of the release; a list is missing, or names an image twice.
     """
     release = voc.find_release(source, (2012,))
     splits = voc.read_splits(release / "ImageSets" / "Segmentation")
@@ -38,11 +38,11 @@ def _record(release: Path, name: str, split: str) -> Record | Absent:
     label_map = release / "SegmentationClass" / f"{name}.png"
     for path in (image, label_map):
         if not path.is_file():
-            return Absent(name, f"{path.parent.name}/{path.name} is not there")
+            return Absent(name, f"{path.parent.name}/{path.name} is missing")
     try:
         size = image_size(image)
         if image_size(label_map) != size:
-            return Absent(name, f"{label_map.name} has another size than its picture")
+            return Absent(name, f"{label_map.name} has another size than its image")
         return Record(
             image=image,
             size=size,

@@ -162,10 +162,10 @@ def test_a_member_whose_bytes_changed_is_named(tmp_path: Path):
 def test_what_is_there_is_not_touched(tmp_path: Path):
     archive = write_zip(tmp_path / "archive", FILES)
     (tmp_path / "set").mkdir()
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="exists already"):
         archives.unpack(archive, tmp_path / "set")
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="exists already"):
         archives.unpack(archive, tmp_path / "link")
 
 

@@ -59,7 +59,7 @@ def test_splits_are_read(tmp_path: Path):
 
 
 LISTS = {
-    "listed twice": (b"a\na\n", b"b\n", r"train\.txt lists a picture twice"),
+    "listed twice": (b"a\na\n", b"b\n", r"train\.txt lists an image twice"),
     "two splits": (b"a\n", b"b\na\n", r"val\.txt: a is in the list of another split"),
     "a path": (b"../a\n", b"b\n", r"train\.txt: '\.\./a' is no plain name"),
     "no text": (b"\xff\xfe", b"b\n", r"train\.txt is no UTF-8"),

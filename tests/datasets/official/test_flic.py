@@ -145,7 +145,7 @@ def test_no_frame_is_sought_outside_the_folder(tmp_path: Path, name: str):
         ),
         ({"torsobox": "wide"}, r"examples\(1\)\.torsobox is the text 'wide'; numbers are expected"),
         ({"imgdims": np.array([[np.nan, 720, 3]])}, "imgdims must be positive"),
-        ({"coords": np.full((2, 29), np.inf)}, r"examples\(1\)\.coords leads further"),
+        ({"coords": np.full((2, 29), np.inf)}, r"examples\(1\)\.coords is larger than any image"),
         ({"filepath": 3.0}, r"examples\(1\)\.filepath is 3\.0; text is expected"),
         ({"istrain": "yes"}, "one finite number is expected"),
     ],

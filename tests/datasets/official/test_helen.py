@@ -127,7 +127,7 @@ def test_missing_pieces_are_refused_by_name(tmp_path: Path):
 def test_two_annotations_of_one_picture_are_refused(tmp_path: Path):
     write_tree(tmp_path)
     (tmp_path / "annotation" / "10.txt").write_text(annotation("232194_1"))
-    with pytest.raises(InputError, match=r"10\.txt is of the same picture as 1\.txt, 232194_1"):
+    with pytest.raises(InputError, match=r"10\.txt is of the same image as 1\.txt, 232194_1"):
         list(helen.read(tmp_path))
 
 

@@ -92,7 +92,7 @@ def test_dead_links_are_listed(tmp_path: Path):
     write_image(tmp_path / "test" / "b.jpg")
     absent, face = lfpw.read(tmp_path)
     assert absent == Absent(
-        "train000001", "the picture of http://example.org/a.jpg is not in the folder train"
+        "train000001", "the image of http://example.org/a.jpg is not in the folder train"
     )
     assert isinstance(face, Record)
 
@@ -115,7 +115,7 @@ def test_another_picture_than_the_annotated_is_told_apart(tmp_path: Path):
     assert isinstance(next(iter(lfpw.read(tmp_path))), Record)
     write_image(tmp_path / "train" / "a.jpg", (WIDTH, 74))
     (absent,) = lfpw.read(tmp_path)
-    assert absent == Absent("train000001", "a visible point is outside a.jpg, another picture")
+    assert absent == Absent("train000001", "a visible point is outside a.jpg, another image")
     (tmp_path / "train" / "a.jpg").write_text("<html>404</html>")
     (absent,) = lfpw.read(tmp_path)
     assert isinstance(absent, Absent)

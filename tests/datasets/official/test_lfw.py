@@ -42,7 +42,7 @@ def test_faces_come_with_their_scores(folder: str, tmp_path: Path):
     assert load_image(first).shape == (20, 24, 3)
     assert second.source_id == "Abdel_Aziz_Al-Hakim_0012"
     assert absent == Absent(
-        "Aaron_Eckhart_0002", f"{folder}/Aaron_Eckhart/Aaron_Eckhart_0002.jpg is not there"
+        "Aaron_Eckhart_0002", f"{folder}/Aaron_Eckhart/Aaron_Eckhart_0002.jpg is missing"
     )
     assert DATASETS["lfw"].is_release(tmp_path)
 

@@ -117,7 +117,7 @@ def test_people_without_their_picture_are_named(tmp_path: Path):
         (np.zeros((2, 14, 5)), r"joints is \(2, 14, 5\); \(3, 14, n\) of LSP"),
         (np.zeros((3, 14)), r"joints is \(3, 14\)"),
         (np.full((3, 14, 2), 0.5), "a third value of 0 or 1"),
-        (np.full((3, 14, 2), np.nan), "must have finite places"),
+        (np.full((3, 14, 2), np.nan), "must have finite positions"),
         ("joints", "numbers are expected"),
     ],
 )

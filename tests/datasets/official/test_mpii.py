@@ -84,7 +84,7 @@ def write_release(folder: Path, **changes: Any) -> Path:
 
 def test_a_release_is_read_back(tmp_path: Path):
     first, bare, other, empty = mpii.read(write_release(tmp_path))
-    assert empty == Absent("c.jpg", "nobody is annotated in it")
+    assert empty == Absent("c.jpg", "no person is annotated in it")
     assert isinstance(first, Record)
     assert (first.source_id, first.split, first.size) == ("a.jpg#0", "train", (HEIGHT, WIDTH))
     assert first.image == tmp_path / "images" / "a.jpg"

@@ -45,7 +45,7 @@ def test_lists_read_back_as_they_were_written(tmp_path: Path):
     assert first.normalizer_px == pytest.approx(50)
     assert first.attributes == {"gender": 2, "smile": 1, "glasses": 2, "head_pose": 4}
     assert first.size == (64, 70)
-    assert absent == Absent("net_7876/0_1.jpg", "it is not there")
+    assert absent == Absent("net_7876/0_1.jpg", "it is missing")
     assert DATASETS["mtfl"].is_release(tmp_path)
 
 
@@ -54,7 +54,7 @@ def test_missing_pieces_are_refused_by_name(tmp_path: Path):
         mtfl.read(tmp_path)
     write_tree(tmp_path)
     (tmp_path / "testing.txt").write_text(TRAINING)
-    with pytest.raises(InputError, match="name a picture twice"):
+    with pytest.raises(InputError, match="name an image twice"):
         mtfl.read(tmp_path)
 
 

@@ -122,10 +122,10 @@ def test_the_releases_own_pairs_are_read(tree: Path):
 )
 def test_what_is_not_there_is_named(missing: str, tree: Path):
     (tree / ROOT / missing).unlink()
-    with pytest.raises(InputError, match=f"names car/2008_000002: {missing} is not there"):
+    with pytest.raises(InputError, match=f"names car/2008_000002: {missing} is missing"):
         pf_pascal.read_pairs(tree)
     absent = [record for record in pf_pascal.read(tree) if isinstance(record, Absent)]
-    # An annotation that is not there is nothing that `read` could know of.
+    # An annotation that is missing is nothing that `read` could know of.
     assert len(absent) == ("JPEGImages" in missing)
 
 

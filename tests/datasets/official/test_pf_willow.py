@@ -121,7 +121,7 @@ def test_other_lists_are_refused(line: str, sentence: str, tree: Path):
 def test_what_is_not_there_is_named(ending: str, tree: Path):
     (tree / ROOT / "car(M)" / f"b_2.{ending}").unlink()
     absent = [record for record in pf_willow.read(tree) if isinstance(record, Absent)]
-    assert absent == [Absent("car(M)/b_2", f"b_2.{ending} is not there")]
+    assert absent == [Absent("car(M)/b_2", f"b_2.{ending} is missing")]
     with pytest.raises(InputError, match=rf"car\(M\)/b_2 makes no record: b_2\.{ending}"):
         pf_willow.read_pairs(tree)
 

@@ -98,7 +98,7 @@ def test_pairs_are_read(tree: Path):
 
 def test_what_is_not_there_is_named(tree: Path):
     (tree / "SPair-71k" / "JPEGImages" / "cat" / "2008_000002.jpg").unlink()
-    reason = "JPEGImages/cat/2008_000002.jpg is not there"
+    reason = "JPEGImages/cat/2008_000002.jpg is missing"
     assert list(spair.read(tree))[1] == Absent("cat/2008_000002", reason)
     with pytest.raises(InputError, match=f"names cat/2008_000002: {reason}"):
         spair.read_pairs(tree, split="train")

@@ -143,7 +143,7 @@ def test_pictures_that_are_elsewhere_or_damaged_are_named(tree: Path):
         assert "2008_000001.jpg is not an image" in absent.reason
     (release / "JPEGImages" / "2008_000001.jpg").unlink()
     reasons = [absent.reason for absent in voc_keypoints.read(tree)]
-    assert reasons == ["JPEGImages/2008_000001.jpg is not there"] * 2
+    assert reasons == ["JPEGImages/2008_000001.jpg is missing"] * 2
     voc_tree.write_list(release / "ImageSets" / "Main" / "train.txt", ["2008_000009"])
     reasons = [absent.reason for absent in voc_keypoints.read(tree)]
     assert reasons == ["2008_000001 is in neither list of VOC's ImageSets/Main"] * 2

@@ -54,7 +54,7 @@ def test_pictures_are_read_with_their_labels(tree: Path):
 )
 def test_what_is_not_there_is_named(missing: str, tree: Path):
     (tree / "VOCdevkit" / "VOC2012" / missing).unlink()
-    absent = Absent("2007_000039", f"{missing} is not there")
+    absent = Absent("2007_000039", f"{missing} is missing")
     assert list(voc_segmentation.read(tree))[1] == absent
 
 
@@ -64,7 +64,7 @@ def test_pictures_and_label_maps_that_do_not_fit_are_named(tree: Path):
     (release / "JPEGImages" / "2007_000032.jpg").write_bytes(b"no image")
     absent = {record.source_id: record for record in voc_segmentation.read(tree)}
     assert "2007_000032.jpg is not an image" in absent["2007_000032"].reason
-    reason = "2007_000033.png has another size than its picture"
+    reason = "2007_000033.png has another size than its image"
     assert absent["2007_000033"] == Absent("2007_000033", reason)
     assert isinstance(absent["2007_000039"], Record)
 
