@@ -1,7 +1,7 @@
-"""Descriptors at points of photographs: SIFT, and columns of convolutional layers.
+"""Descriptors at points of images: SIFT, and columns of convolutional layers.
 
-All photographs of a call are of one size, so that one compiled program serves a data set; `canvas` makes
-them so. Points are (x, y) in the canvas's pixels; at an absent one (NaN) the descriptor is NaN.
+All images of a call have one size, so that one compiled program serves a data set; `canvas` brings images to
+that size. Points are (x, y) in pixels of the canvas; at an absent point (NaN) the descriptor is NaN.
 """
 
 from collections.abc import Sequence
@@ -20,16 +20,22 @@ from convcorr_jax.descriptors.sift import sift_at
 from convcorr_jax.shapes import Image
 
 LEAST_CONTRAST = 0.0
-"""No descriptor is put out: at large radii, in enlarged photographs, every gradient is small."""
+"""SIFT's contrast threshold; 0 keeps all descriptors, because enlarged images have small gradients."""
 
 Photographs = UInt8[np.ndarray, "b h w 3"] | UInt8[Array, "b h w 3"]
 Points = Float[np.ndarray, "b n 2"] | Float[Array, "b n 2"]
 
 
 def canvas(photograph: Image, *, side_px: int) -> images.Resampled:
-    """A photograph at the top left of a square, its longer side that of the square.
+    """Resize a photograph to the side of a square, and pad it to the square at the bottom or the right.
 
-    Below or to the right of it, its border pixels are repeated.
+    Args:
+        photograph: 8-bit RGB.
+        side_px: the side of the square, which the longer side of the photograph gets.
+
+    Returns:
+        The square, whose padding repeats the border pixels, and the transform from pixels of the photograph to
+        pixels of the square.
     """
     resized = images.resize_longest_side(photograph, side_px)
     height, width = resized.image.shape[:2]
@@ -47,48 +53,59 @@ def columns_at(
     layers: tuple[str, ...],
     interpolate: bool = False,
 ) -> dict[str, Float[Array, "b n c"]]:
-    """Each layer's column, at unit length, whose receptive-field centre is nearest to the point.
+    """Return, for each layer, the unit-length column whose receptive-field centre is nearest to each point.
 
-    Beyond the outermost centres that is an outermost column. Zeros, where no unit fires, stay zeros.
-
-    Unit length is a choice: in cross-validation on parts of the training splits of faces and people, columns
-    classified keypoints about as well when all were scaled by one number (of a hundred, 1.1 more at
-    best and 1.7 fewer at worst); raw, each layer would need costs of its own.
+    For a point beyond the outermost centres this is an outermost column. A column of zeros stays zero.
 
     Args:
-        params: the network's weights.
+        params: the network's filters.
         photographs: 8-bit RGB.
-        points: in their pixels.
+        points: positions (x, y) in pixels of each photograph; NaN for an absent point.
         network: the layer table.
-        layers: whose columns.
-        interpolate: read between the four nearest columns bilinearly in place of taking one.
+        layers: names of the layers.
+        interpolate: interpolate bilinearly between the four nearest columns instead of taking the nearest.
+
+    Returns:
+        The columns ``[b, n, c]`` by the name of their layer; NaN at absent points.
 
     Raises:
-        InputError: as `activations`.
+        InputError: the network has no such layer, the layer has no filters, or the photographs are too small.
 
-    Source: Long et al. 2014, section 4, which takes the nearest column and says nothing of its length.
+    Source: Long et al. 2014, section 4. The paper leaves open: it takes the nearest column and does not state
+    whether columns are normalised. In cross-validation on parts of the training splits of faces and people,
+    columns classified keypoints about as well when all were scaled by one number (of a hundred, 1.1 more at
+    best and 1.7 fewer at worst); raw columns would need different costs for each layer.
     """
     maps = activations(
         params, preprocess(photographs, network=network), network=network, layers=layers
     )
-    found = {}
+    descriptors = {}
     for layer in layers:
         field = receptive_field(network, layer)
         cells = (jnp.asarray(points, jnp.float32) - field.first_center_px) / field.stride_px
         read = _between if interpolate else _nearest
         columns = unit_length(jax.vmap(read)(maps[layer], cells))
-        found[layer] = jnp.where(jnp.isnan(cells).any(-1, keepdims=True), jnp.nan, columns)
-    return found
+        absent = jnp.isnan(cells).any(-1, keepdims=True)
+        descriptors[layer] = jnp.where(absent, jnp.nan, columns)
+    return descriptors
 
 
 @partial(jax.jit, static_argnames=("radii_px",))
 def sift_at_points(
     photographs: Photographs, points: Points, *, radii_px: tuple[float, ...]
 ) -> dict[float, Float[Array, "b n 128"]]:
-    """SIFT of every radius at the points of many photographs; see `convcorr_jax.descriptors.sift`.
+    """Compute SIFT descriptors of several radii at points of many photographs.
+
+    Args:
+        photographs: 8-bit RGB.
+        points: positions (x, y) in pixels of each photograph; NaN for an absent point.
+        radii_px: radii of the descriptors in pixels; see `convcorr_jax.descriptors.sift`.
+
+    Returns:
+        The descriptors ``[b, n, 128]`` by their radius; NaN at absent points.
 
     Raises:
-        InputError: as `sift_at`.
+        InputError: a radius is not positive, or the photographs are under 2 x 2 pixels.
     """
     pairs = jnp.asarray(photographs), jnp.asarray(points, jnp.float32)
 
@@ -107,13 +124,13 @@ def _nearest(columns: Float[Array, "h w c"], cells: Float[Array, "n 2"]) -> Floa
 def _between(columns: Float[Array, "h w c"], cells: Float[Array, "n 2"]) -> Float[Array, "n c"]:
     column, row = _clipped(cells, columns.shape)
     left, top = jnp.floor(column), jnp.floor(row)
-    found = jnp.zeros((len(cells), columns.shape[-1]), columns.dtype)
+    interpolated = jnp.zeros((len(cells), columns.shape[-1]), columns.dtype)
     for x in (left, left + 1):
         for y in (top, top + 1):
             weight = (1 - jnp.abs(column - x)) * (1 - jnp.abs(row - y))
-            # Past the last column the weight is zero, and the index is clamped.
-            found += weight[:, None] * columns[y.astype(int), x.astype(int)]
-    return found
+            # Beyond the last column the weight is zero and the index is clamped.
+            interpolated += weight[:, None] * columns[y.astype(int), x.astype(int)]
+    return interpolated
 
 
 def _clipped(cells: Float[Array, "n 2"], shape: Sequence[int]):

@@ -1,13 +1,13 @@
 """Convolutional descriptors on one grid: columns of one or more layers, at one or more input sizes.
 
-The grid is that of the last layer named, at the largest size. Every other map (another layer, a smaller
-input) is read at the grid's cell centres by bilinear interpolation between its own receptive-field
-centres, so that all parts of a descriptor speak of the same pixel. Each map's columns are centred (by
-default), brought to unit length, and concatenated; the result has unit length again.
+The grid is that of the last layer of the recipe at the largest size. Every other map (another layer, a smaller
+input) is read at the grid's cell centres by bilinear interpolation between its own receptive-field centres, so
+that all parts of a descriptor describe the same pixel. Each map's columns are centred (by default), scaled to
+unit length, and concatenated; the result has unit length again.
 
-Differs from the paper: Long et al. 2014 use conv4 alone at one size, not centred and, as far as they say,
-not normalised; `PAPER_RECIPES` has that at unit length. Centring on the image's own mean column takes away
-what all its cells share, which says nothing of where a cell matches.
+Differs from the paper: Long et al. 2014 use conv4 alone at one size, not centred and, as far as the paper
+states, not normalised; `PAPER_RECIPES` has that recipe at unit length. Centring on the image's own mean column
+removes what all its cells share, which does not help to match them.
 """
 
 import functools
@@ -25,18 +25,18 @@ from convcorr_jax import coords
 from convcorr_jax.backbone import Network, Params, activations, cell_centers, grid_size, preprocess
 from convcorr_jax.errors import InputError
 
-# Keeps the length of an all-zero column (a patch of constant colour) from dividing by zero.
+# Prevents a division by zero for a column of zeros (a patch of constant colour).
 _LEAST_LENGTH = 1e-6
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Whose columns make up a descriptor.
+    """The layers and input sizes whose columns make up a descriptor.
 
     Attributes:
-        layers: of the network; the last names the grid.
-        sizes_px: sides of the square inputs; the largest names the grid.
-        center: whether each map's mean column is subtracted before it is brought to unit length.
+        layers: names of layers of the network; the last one defines the grid.
+        sizes_px: sides of the square inputs in pixels; the largest one defines the grid.
+        center: whether each map's mean column is subtracted before its columns are scaled to unit length.
     """
 
     layers: tuple[str, ...]
@@ -52,7 +52,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "vgg16": Recipe(("conv4_3", "conv5_1", "conv5_3"), (224, 336)),
     }
 )
-"""What aligned best of the layers and sizes tried on PF-WILLOW."""
+"""The recipe by network that aligned best among the layers and sizes tried on PF-WILLOW."""
 
 PAPER_RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
@@ -62,18 +62,24 @@ PAPER_RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "vgg16": Recipe(("conv5_1",), (224,), center=False),
     }
 )
-"""What Long et al. 2014 align with, at unit length; of VGG16, the layer with conv4's stride of 16."""
+"""The recipe of Long et al. 2014 by network, at unit length; for VGG16, the layer with conv4's stride of 16."""
 
 
 class Grid(NamedTuple):
-    """Size of a descriptor grid, and its cells' places in pixels of the largest input."""
+    """The size of a descriptor grid and the positions of its cells."""
 
     size: coords.Size
+    """Height and width in cells."""
     to_input_px: coords.Transform
+    """Cells to pixels of the largest input."""
 
 
 def descriptor_grid(network: Network, recipe: Recipe) -> Grid:
-    """The grid on which `convolutional_descriptors` answers, from the layer table alone.
+    """Compute the grid of `convolutional_descriptors` from the layer table alone.
+
+    Args:
+        network: the layer table.
+        recipe: the layers and input sizes.
 
     Raises:
         InputError: the network has no such layer, or the largest size is too small for it.
@@ -91,20 +97,22 @@ def convolutional_descriptors(
     network: Network,
     recipe: Recipe,
 ) -> Float[Array, "batch h w d"]:
-    """Descriptors of a batch of square images, each given at all of the recipe's sizes.
+    """Compute descriptors of a batch of square images from all of the recipe's sizes and layers.
 
     Args:
-        params: the network's weights.
-        pyramid: the same RGB images, 0 to 255, once for each of ``recipe.sizes_px``, in that order.
+        params: the network's filters.
+        pyramid: the same RGB images, with values from 0 to 255, once for each of ``recipe.sizes_px``, in that
+            order.
         network: the layer table.
-        recipe: whose columns make up a descriptor.
+        recipe: the layers and input sizes.
 
     Returns:
-        Unit-length descriptors; cell (x, y) lies at ``descriptor_grid(...).to_input_px`` of the largest
-        input.
+        Unit-length descriptors; ``descriptor_grid(network, recipe).to_input_px`` maps their cells to pixels of
+        the largest input.
 
     Raises:
-        InputError: the pyramid's sizes are not the recipe's, or as `descriptor_grid`.
+        InputError: the pyramid's sizes are not the recipe's, the network has no such layer, or the largest size
+            is too small for it.
     """
     sides = tuple(level.shape[1:3] for level in pyramid)
     if sides != tuple((side, side) for side in recipe.sizes_px):
@@ -128,13 +136,17 @@ def convolutional_descriptors(
 
 
 def unit_length(descriptors: Float[Array, "*shape d"]) -> Float[Array, "*shape d"]:
-    """Each descriptor divided by its Euclidean length; one of zeros stays so."""
+    """Divide each descriptor by its Euclidean length; a descriptor of zeros stays zero.
+
+    Args:
+        descriptors: descriptors along the last axis.
+    """
     squared = jnp.sum(descriptors**2, axis=-1, keepdims=True)
     return descriptors / jnp.sqrt(squared + _LEAST_LENGTH**2)
 
 
 def _read_at(maps, size: coords.Size, to_cells: coords.Transform):
-    """Maps ``[b, h, w, c]`` read bilinearly at the cells of a grid, clamped to their outermost cells."""
+    """Read maps ``[b, h, w, c]`` bilinearly at the cells of a grid, clamped to their outermost cells."""
     rows = _linear_weights(size.height, maps.shape[1], to_cells.scale[1], to_cells.shift[1])
     columns = _linear_weights(size.width, maps.shape[2], to_cells.scale[0], to_cells.shift[0])
     if np.array_equal(rows, np.eye(*rows.shape)) and np.array_equal(

@@ -1,7 +1,7 @@
-"""One vector for a whole picture: a layer's activations, flattened, at unit length.
+"""One vector for a whole image: a layer's activations, flattened and scaled to unit length.
 
-Source: Sharif Razavian et al. 2014, section 3.1, whose f is fc6 at unit length. Where the weights at hand have
-no fully connected layers, pool5, which fc6 reads, takes its place.
+Source: Sharif Razavian et al. 2014, section 3.1, where the feature f is fc6 at unit length. Differs from the
+paper: weights without fully connected layers use pool5, the input of fc6.
 """
 
 from collections.abc import Iterable
@@ -12,48 +12,54 @@ from jaxtyping import Float, UInt8
 
 from convcorr_jax.backbone import activations, preprocess
 from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.batching import padded_batches
 from convcorr_jax.descriptors.convolutional import unit_length
 from convcorr_jax.errors import InputError
 
-# Pictures that go through the network in one call.
+# Images of one forward pass.
 _BATCH = 16
 
 
 def default_layer(weights: Weights) -> str:
-    """The paper's fc6, or pool5 where the weights do not reach so far."""
+    """Return the paper's fc6, or pool5 if the weights have no fully connected layers.
+
+    Args:
+        weights: a network's weights.
+    """
     return "fc6" if "fc6" in weights.layers else "pool5"
 
 
 def global_features(
     squares: Iterable[UInt8[np.ndarray, "side side 3"]], *, weights: Weights, layer: str
 ) -> Float[np.ndarray, "n d"]:
-    """The features of any number of pictures of one size, in batches of one compiled program.
+    """Compute the features of any number of images of one size, in batches of one compiled program.
 
-    A picture of which a layer sees nothing (activations that are all zero) has a feature of zeros.
+    An image whose activations are all zero has a feature of zeros.
 
     Args:
-        squares: 8-bit RGB; any iterable, so that not all need to be in memory.
-        weights: of a network.
-        layer: whose activations are taken, row by row, cell by cell.
+        squares: 8-bit RGB images; any iterable, so that they need not all be in memory.
+        weights: a network's weights.
+        layer: the layer whose activations are flattened in the order row, column, channel.
 
     Raises:
-        InputError: there are no pictures, they differ in size, or as `backbone.activations`.
+        InputError: there are no images, they differ in size, or the layer is unknown, without filters or too
+            deep for the size.
     """
-    rest = iter(squares)
+    remaining = iter(squares)
     rows: list[np.ndarray] = []
-    while batch := list(islice(rest, _BATCH)):
-        if len({one.shape for one in batch}) > 1:
+    while batch := list(islice(remaining, _BATCH)):
+        if len({square.shape for square in batch}) > 1:
             raise InputError(
-                f"pictures of sizes {sorted({one.shape[:2] for one in batch})} are described together; "
+                f"images of sizes {sorted({square.shape[:2] for square in batch})} are described together; "
                 "one size is expected"
             )
-        # The last batch is filled up, so that one compiled program serves all; few pictures to a power of two.
+        # Fewer images than one batch are padded to a power of two only.
         size = _BATCH if rows else 1 << (len(batch) - 1).bit_length()
-        filled = np.stack(batch + batch[-1:] * (size - len(batch)))
-        inputs = preprocess(filled, network=weights.network)
+        ((padded, count),) = padded_batches(len(batch), size=size)
+        inputs = preprocess(np.stack(batch)[padded], network=weights.network)
         maps = activations(weights.params, inputs, network=weights.network, layers=[layer])
         flat = unit_length(maps[layer].reshape(size, -1))
-        rows.append(np.asarray(flat)[: len(batch)])
+        rows.append(np.asarray(flat)[:count])
     if not rows:
-        raise InputError("there are no pictures to describe; at least one is expected")
+        raise InputError("there are no images to describe; at least one is expected")
     return np.concatenate(rows)

@@ -1,4 +1,4 @@
-"""Upright SIFT: gradient orientations counted in a 4 x 4 array of bins, at every centre asked for.
+"""Upright SIFT: histograms of gradient orientations in a 4 x 4 array of bins around each centre.
 
 Geometry. ``radius_px`` is half the side of the 4 x 4 array. A bin is therefore ``radius_px / 2``
 wide, and the bin centres lie at -1.5, -0.5, 0.5 and 1.5 bins from the descriptor's centre; as the
@@ -14,7 +14,7 @@ column i and row j is the sum over pixels of
     m * exp(-(u_x^2 + u_y^2) / 8) * tri(u_x - x_i) * tri(u_y - y_j) * tri(8 a / (2 pi) - t)
 
 with ``tri(z) = max(0, 1 - |z|)``, in the last factor on the circle of 8 orientations. The Gaussian
-window of two bins is exact; VLFeat's ``fast`` option, a flat window, is not taken.
+window of two bins is exact; VLFeat's ``fast`` option, a flat window, is not used.
 
 Order of elements (VLFeat's): ``t + 8 * (i + 4 * j)``, so that a descriptor reshapes to
 ``[row, column, orientation]``.
@@ -24,7 +24,7 @@ zero: one whose histogram sums to less than ``contrast_threshold`` times ``(3 bi
 with grey values in 0..1 and the threshold 0.005 of VLFeat's ``vl_phow``.
 
 Borders: gradients are central differences, one-sided at the border, as in VLFeat. Bins that reach
-beyond the image count what is inside (VLFeat's grid keeps the centres of all bins inside).
+beyond the image count the pixels inside (VLFeat's grid keeps the centres of all bins inside).
 
 Source: Lowe, Distinctive image features from scale-invariant keypoints, IJCV 2004, section 6;
 Vedaldi and Fulkerson, VLFeat, 2008.
@@ -49,13 +49,13 @@ LENGTH = BINS * BINS * ORIENTATIONS
 CLIP = 0.2
 # Lowe's window: a Gaussian of half the width of the array of bins.
 WINDOW_BINS = BINS / 2
-# The outermost bin's centre is 1.5 bins out, and its triangle is one bin wide to either side.
+# The outermost bin's centre is 1.5 bins from the descriptor's, and its triangle extends one bin to either side.
 REACH_BINS = (BINS + 1) / 2
 CONTRAST_THRESHOLD = 0.005
-# A bin is so many times as wide as the blur before it. A SIFT keypoint has 3; VLFeat's vl_phow says
-# that dense SIFT does better with 6, and so do nearest neighbours between instances of a class.
+# The ratio of the width of a bin to the sigma of the blur. A SIFT keypoint has 3. VLFeat's vl_phow states that
+# 6 is better for dense SIFT, and it also gives better nearest neighbours between instances of a class.
 MAGNIFICATION = 6.0
-# Luma of ITU-R BT.601, which MATLAB (VLFeat's host), OpenCV and Pillow call grey.
+# The luma weights of ITU-R BT.601, which MATLAB (VLFeat's host), OpenCV and Pillow use for grey.
 LUMA = (0.299, 0.587, 0.114)
 # arctan(z) / z on 0..1 as a polynomial in z^2, highest power first.
 ARCTANGENT = (
@@ -69,9 +69,9 @@ ARCTANGENT = (
     -0.3333314528,
     1.0,
 )
-# Makes 0 / 0 a 0 with a finite gradient; histograms of enough contrast have squares above 1e-5.
+# Turns 0 / 0 into 0 with a finite gradient; histograms of enough contrast have squares above 1e-5.
 TINY = 1e-20
-# Given centres go in batches: it bounds their working memory to 32 kB a column of the image.
+# Centres are processed in batches, which bounds the working memory to 32 kB for each column of the image.
 CENTERS_AT_ONCE = 256
 
 GreyOrRGB = (
@@ -91,10 +91,10 @@ def sift_at(
     smoothing_sigma_px: float | None = None,
     contrast_threshold: float = CONTRAST_THRESHOLD,
 ) -> Float[Array, "n 128"]:
-    """SIFT descriptors of one image at any centres; the module's text defines them.
+    """Compute SIFT descriptors of one image at any centres; the module's docstring defines them.
 
-    Each centre costs a pass over the whole image, whatever the radius; on a regular grid
-    `dense_sift` is much faster. The descriptor at an absent centre (NaN) is NaN.
+    Each centre costs a pass over the whole image at any radius; on a regular grid `dense_sift` is much
+    faster.
 
     >>> ramp = jnp.broadcast_to(jnp.linspace(0, 1, 40), (40, 40))
     >>> descriptor = sift_at(ramp, jnp.array([[20.0, 20.0]]), radius_px=8.0)[0]
@@ -102,15 +102,18 @@ def sift_at(
     0
 
     Args:
-        image: grey in floating point, 0..1, or 8-bit RGB, of which the luma (BT.601) is taken.
-        centers: points (x, y) in the image's pixel frame.
-        radius_px: half the side of the 4 x 4 bins.
-        smoothing_sigma_px: the Gaussian blur that comes first; 0 for none. By default a sixth of a
-            bin, as in VLFeat's ``vl_phow``.
-        contrast_threshold: below it a descriptor is zero.
+        image: grey in floating point, 0..1, or 8-bit RGB, which is converted to luma (BT.601).
+        centers: points (x, y) in pixels of the image; NaN for an absent centre.
+        radius_px: half the side of the 4 x 4 array of bins, in pixels.
+        smoothing_sigma_px: the sigma of the Gaussian blur before the gradients, in pixels; 0 for no blur. By
+            default a sixth of a bin, as in VLFeat's ``vl_phow``.
+        contrast_threshold: descriptors of a lower mean gradient are set to zero.
+
+    Returns:
+        Descriptors of unit length, or zero; NaN at absent centres.
 
     Raises:
-        InputError: the image is of another kind or under 2 x 2 pixels, the radius is not positive,
+        InputError: the image has another type or is under 2 x 2 pixels, the radius is not positive,
             or the blur or the threshold is negative.
     """
     bin_px = _bin_width(radius_px)
@@ -153,27 +156,31 @@ def dense_sift(
     smoothing_sigma_px: float | None = None,
     contrast_threshold: float = CONTRAST_THRESHOLD,
 ) -> Descriptors:
-    """SIFT descriptors of one image on a regular grid; the module's text defines them.
+    """Compute SIFT descriptors of one image on a regular grid; the module's docstring defines them.
 
-    The cell in column c and row r is centred on the pixel that ``coords.grid(stride_px,
-    first_center_px)`` gives for (c, r): ``x = first_center_px + stride_px * c``, and y likewise.
-    The result is that of `sift_at` at these centres, with the sum over pixels taken along one axis
-    after the other.
+    The cell in column c and row r is centred at ``x = first_center_px + stride_px * c`` and
+    ``y = first_center_px + stride_px * r``, which is ``coords.grid(stride_px, first_center_px)``. The result is
+    that of `sift_at` at these centres, with the sum over pixels computed along one axis after the other.
 
     >>> dense_sift(jnp.zeros((40, 60)), radius_px=8.0, stride_px=4.0, first_center_px=2.0).shape
     (10, 15, 128)
 
     Args:
-        image: as in `sift_at`.
-        radius_px: as in `sift_at`.
-        stride_px: from one centre to the next; one number, or one for x and one for y.
-        first_center_px: the centre of the first cell; likewise.
-        size: rows and columns of the grid; by default as many as have their centres on the image.
-        smoothing_sigma_px: as in `sift_at`.
-        contrast_threshold: as in `sift_at`.
+        image: grey in floating point, 0..1, or 8-bit RGB, which is converted to luma (BT.601).
+        radius_px: half the side of the 4 x 4 array of bins, in pixels.
+        stride_px: the distance between neighbouring centres in pixels; one number, or one for x and one for y.
+        first_center_px: the centre of the first cell in pixels; one number, or one for x and one for y.
+        size: the number of rows and columns of the grid; by default all whose centres are on the image.
+        smoothing_sigma_px: the sigma of the Gaussian blur before the gradients, in pixels; 0 for no blur. By
+            default a sixth of a bin, as in VLFeat's ``vl_phow``.
+        contrast_threshold: descriptors of a lower mean gradient are set to zero.
+
+    Returns:
+        Descriptors ``[rows, columns, 128]`` of unit length, or zero.
 
     Raises:
-        InputError: as in `sift_at`, or a stride is not positive, or the grid has no cell.
+        InputError: the image has another type or is under 2 x 2 pixels, the radius or a stride is not
+            positive, the blur or the threshold is negative, or the grid has no cell.
     """
     bin_px = _bin_width(radius_px)
     _check_contrast_threshold(contrast_threshold)
@@ -188,14 +195,14 @@ def dense_sift(
         histograms = histograms.reshape(*histograms.shape[:2], LENGTH)
         return _normalized(histograms, bin_px, contrast_threshold)
 
-    # Images lie on their side while columns are summed: the axis that is summed over comes first.
+    # The image is transposed while columns are summed, because the sums run over the first axis.
     x, y = jnp.gradient(grey.T)
     by_column = window_sums(_orientation_maps(x, y), windows(x_centers, width, reach=reach), weigh)
     return window_sums(
         by_column.transpose(2, 0, 1, 3),
         windows(y_centers, height, reach=reach),
         weigh,
-        normalized_rows,
+        finish=normalized_rows,
     )
 
 
@@ -228,7 +235,9 @@ def _grid_centers(
     else:
         rows, columns = size
     if rows < 1 or columns < 1:
-        raise InputError(f"the grid has {rows} rows and {columns} columns; one is the least")
+        raise InputError(
+            f"the grid has {rows} rows and {columns} columns; at least one of each is expected"
+        )
     x_cells = np.stack([np.arange(columns), np.zeros(columns)], axis=-1)
     y_cells = np.stack([np.zeros(rows), np.arange(rows)], axis=-1)
     return coords.apply(to_pixels, x_cells)[:, 0], coords.apply(to_pixels, y_cells)[:, 1]
@@ -259,7 +268,7 @@ def _smoothed(
         raise InputError(f"smoothing_sigma_px is {sigma_px}; zero or a positive number is expected")
     if sigma_px == 0:
         return grey
-    # VLFeat cuts the Gaussian there too; what is left out weighs less than 1e-4.
+    # VLFeat truncates the Gaussian here as well; the weight of the rest is below 1e-4.
     reach_px = math.ceil(4 * sigma_px)
 
     def weigh(offsets: Float[Array, "n length"]) -> Float[Array, "n length"]:
@@ -276,21 +285,21 @@ def _smoothed(
 
 
 def _orientation_maps(x: Float[Array, "h w"], y: Float[Array, "h w"]) -> Float[Array, "h w 8"]:
-    """The length of every gradient (x, y), shared by the two orientations next to its angle."""
-    # Neither length nor angle can be differentiated at zero, so flat pixels are led around both.
+    """Divide the length of every gradient (x, y) between the two orientations next to its angle."""
+    # Neither length nor angle can be differentiated at zero, so both are replaced at flat pixels.
     flat = (x == 0) & (y == 0)
     x = jnp.where(flat, 1, x)
     length = jnp.where(flat, 0, jnp.sqrt(x**2 + y**2))
-    ahead = _eighths(x, y)[..., None] - jnp.arange(ORIENTATIONS, dtype=x.dtype)[None, None]
-    distance = jnp.minimum(jnp.abs(ahead), jnp.abs(ahead + ORIENTATIONS))
+    offset = _eighths(x, y)[..., None] - jnp.arange(ORIENTATIONS, dtype=x.dtype)[None, None]
+    distance = jnp.minimum(jnp.abs(offset), jnp.abs(offset + ORIENTATIONS))
     return length[..., None] * jnp.maximum(0, 1 - distance)
 
 
 def _eighths(x: Float[Array, "h w"], y: Float[Array, "h w"]) -> Float[Array, "h w"]:
-    """The angle of (x, y) from x towards y in eighths of a turn, from -4 to 4.
+    """Compute the angle of (x, y) from x towards y in eighths of a turn, from -4 to 4.
 
-    The arctangent is a polynomial with an error below 2e-8 (Abramowitz and Stegun, 4.4.49), since
-    XLA's own takes as long on a CPU as all the rest of dense SIFT.
+    The arctangent is a polynomial with an error below 2e-8 (Abramowitz and Stegun, 4.4.49), because
+    XLA's own takes as long on a CPU as the rest of dense SIFT.
     """
     ratio = jnp.minimum(jnp.abs(x), jnp.abs(y)) / jnp.maximum(jnp.abs(x), jnp.abs(y))
     coefficients = jnp.asarray(ARCTANGENT, x.dtype) * (ORIENTATIONS / (2 * math.pi))
@@ -303,7 +312,7 @@ def _eighths(x: Float[Array, "h w"], y: Float[Array, "h w"]) -> Float[Array, "h 
 def _bin_weights(
     offsets: Float[Array, "*shape length"], *, bin_px: float
 ) -> Float[Array, "*shape 4 length"]:
-    """What pixels at these offsets from a centre give to each of the four bins along one axis."""
+    """Compute the weights of pixels at these offsets from a centre in each of the four bins of an axis."""
     steps = offsets / bin_px
     window = jnp.exp(-0.5 * (steps / WINDOW_BINS) ** 2)
     bin_centers = [k - (BINS - 1) / 2 for k in range(BINS)]
@@ -317,7 +326,7 @@ def _normalized(
 ) -> Float[Array, "*shape 128"]:
     mean_gradient = histograms.sum(-1, keepdims=True) / ((BINS - 1) * bin_px + 1) ** 2
     descriptors = _unit(jnp.minimum(_unit(histograms), CLIP))
-    # Asked this way round, a NaN stays a NaN.
+    # With this comparison a NaN stays a NaN.
     return jnp.where(mean_gradient < contrast_threshold, 0, descriptors)
 
 

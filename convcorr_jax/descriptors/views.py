@@ -1,7 +1,7 @@
-"""A view: the part of a photograph that is described, resampled to squares.
+"""Views: parts of photographs, resampled to squares of the sizes that descriptors need.
 
-Long et al. 2014 warp every object's box to a square before they describe it; whole photographs are
-squashed alike. A descriptor's cell is found again in the photograph by one transform.
+Long et al. 2014 warp every object's box to a square before they describe it; whole photographs are resized to
+squares in the same way. One transform maps cells of descriptors back to pixels of the photograph.
 """
 
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ from convcorr_jax import coords, images
 from convcorr_jax.errors import InputError
 from convcorr_jax.shapes import Image
 
-# What a box is given on each side, in fractions of its width and height: an object's extremities lie on
-# its box's edges, and are recognised by what surrounds them. Chosen by `eval.flow_validation`.
+# Added on each side of a box, in fractions of its width and height: an object's extremities are at the edges of
+# its box, and their surroundings help to match them. Chosen by `eval.flow_validation`.
 BOX_MARGIN = 0.15
 
 
 class View(NamedTuple):
-    """The same part of one photograph at each of several sizes."""
+    """One part of a photograph at several sizes."""
 
     pyramid: tuple[UInt8[np.ndarray, "side side 3"], ...]
-    """Square images, one a size, in the order in which the sizes were given."""
+    """Square images, 8-bit RGB, one for each size, in the order of ``sizes_px``."""
     to_photograph_px: coords.Transform
-    """Pixels of the largest image to pixels of the photograph."""
+    """Pixels of the largest square to pixels of the photograph."""
 
 
 def view(
@@ -35,14 +35,14 @@ def view(
     sizes_px: Sequence[int],
     margin: float = 0.0,
 ) -> View:
-    """The part of a photograph inside a box, as squares of several sizes.
+    """Resample the part of a photograph inside a box to squares of several sizes.
 
     Args:
         photograph: 8-bit RGB.
-        box: what to show, in pixels of the photograph; None shows all of it.
-        sizes_px: sides of the squares.
-        margin: how much of the box's width and height is added on each side of it. Beyond the
-            photograph its border pixels are repeated.
+        box: the part to show, in pixels of the photograph; None for the whole photograph.
+        sizes_px: sides of the squares in pixels.
+        margin: the fraction of the box's width and height that is added on each side of it. Beyond the
+            photograph, its border pixels are repeated.
 
     Raises:
         InputError: the box has no area, does not meet the photograph, or the margin is negative.

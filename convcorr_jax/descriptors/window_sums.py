@@ -1,8 +1,8 @@
-"""Weighted sums of an array around many centres on its first axis, each over the rows it reaches.
+"""Weighted sums of an array around many centres on its first axis, each over a limited number of rows.
 
-The matrix of all weights ``[centres, rows]`` is zero but for a diagonal band. Neighbouring centres
-are taken in blocks: a block is one dense product of its weights with the rows that it can reach. So
-the work grows with the reach and not with the length of the axis.
+The matrix of all weights ``[centres, rows]`` is a diagonal band. Neighbouring centres form blocks, and a block
+is one dense product of its weights with the rows within its reach. The cost therefore grows with the reach and
+not with the length of the axis.
 """
 
 import math
@@ -15,37 +15,42 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-# Blocks span at least about this many rows: below it, a product is too small to be worth starting.
+# Blocks span at least about this many rows; the overhead of a smaller product exceeds its cost.
 MIN_BLOCK_ROWS = 16
-# Sums are finished in groups of about this many numbers: few enough to be still in the cache, and
+# Sums are finished in groups of about this many numbers: few enough to stay in the cache, and
 # enough for XLA on a CPU to reduce them with vector instructions, which begins at 2^19.
 GROUP_NUMBERS = 2**20
-# The blocks of a group are written out one by one in the program, which should stay short.
+# The program contains the blocks of a group one by one, and it should stay short.
 MOST_BLOCKS_IN_GROUP = 16
 
 Weigh = Callable[[Float[Array, "centers length"]], Float[Array, "centers ... length"]]
-"""From the offsets of rows (row minus centre) to their weights; axes between become the sums'."""
+"""Maps offsets of rows (row minus centre) to weights; the sums get the axes in between."""
 
 
 class Windows(NamedTuple):
-    """Centres in blocks of equal size, and for each block the window of rows that it needs."""
+    """Centres in blocks of equal size, and the window of rows that each block needs."""
 
     starts: Int[np.ndarray, " blocks"]
+    """The first row of each block's window."""
     offsets: Float[np.ndarray, "blocks centers length"]
+    """The window's rows minus each centre."""
     count: int
-    """How many centres there are; the last block may be filled up with repetitions of the last."""
+    """The number of centres; the last block is padded with repetitions of the last centre."""
 
 
 def windows(centers: Float[np.ndarray, " n"], size: int, *, reach: float) -> Windows:
-    """Plan the sums around evenly spaced, ascending centres, for an axis of ``size`` rows.
+    """Plan the sums around evenly spaced, ascending centres on an axis of ``size`` rows.
 
-    ``reach`` is the largest offset whose weight is not zero. Centres may lie anywhere, also between
-    rows and outside the axis; rows outside the axis count as zero.
+    Args:
+        centers: positions in rows; they may be between rows and outside the axis. Rows outside the axis count
+            as zero.
+        size: the length of the axis.
+        reach: the largest offset, in rows, whose weight is not zero.
     """
     stride = centers[1] - centers[0] if len(centers) > 1 else 1.0
-    # Blocks as wide as they reach spend half of the product on zeros; narrower ones copy more rows.
-    per_block = _share(len(centers), wanted=max(MIN_BLOCK_ROWS, 2 * reach) / stride)
-    blocks = _filled_up(centers, per_block)
+    # Blocks as wide as their reach spend half of the product on zeros; narrower blocks copy more rows.
+    per_block = _part_size(len(centers), target=max(MIN_BLOCK_ROWS, 2 * reach) / stride)
+    blocks = _in_parts(centers, per_block)
     # Two rows more than the span, for a start that is rounded down and an end that is rounded up.
     length = min(size, math.ceil((per_block - 1) * stride + 2 * reach) + 2)
     starts = np.clip(np.floor(blocks[:, 0] - reach).astype(int), 0, size - length)
@@ -57,12 +62,20 @@ def window_sums(
     array: Float[Array, "size ..."],
     windows: Windows,
     weigh: Weigh,
+    *,
     finish: Callable[[Array], Array] | None = None,
 ) -> Array:
-    """Weighted sums, as ``[n, axes of the weights, other axes of the array]``.
+    """Compute weighted sums around centres.
 
-    ``finish`` is applied to the sums of each group of centres, while they are at hand; it must keep
-    their first axis.
+    Args:
+        array: the values to sum over the first axis.
+        windows: the plan of `windows`.
+        weigh: computes the weights of rows from their offsets.
+        finish: a function that is applied to the sums of each group of centres while they are in the cache. It
+            must keep their first axis.
+
+    Returns:
+        The sums ``[n, axes of the weights, other axes of the array]``.
     """
     length = windows.offsets.shape[-1]
     product = partial(jnp.tensordot, axes=1, precision=jax.lax.Precision.HIGHEST)
@@ -77,26 +90,26 @@ def window_sums(
     weights = jax.vmap(weigh)(jnp.asarray(windows.offsets, array.dtype))
     numbers_per_block = math.prod(weights.shape[1:-1]) * math.prod(array.shape[1:])
     blocks = np.arange(len(windows.starts))
-    # With nothing to finish, blocks are best taken one at a time: the loop over them makes XLA
-    # compute the array once, and not again in each of the overlapping windows.
-    wanted = 1 if finish is None else min(GROUP_NUMBERS / numbers_per_block, MOST_BLOCKS_IN_GROUP)
-    grouped = _filled_up(blocks, _share(len(blocks), wanted=wanted))
+    # Without `finish`, one block at a time is fastest: the loop over blocks makes XLA compute the array once,
+    # and not again in each of the overlapping windows.
+    target = 1 if finish is None else min(GROUP_NUMBERS / numbers_per_block, MOST_BLOCKS_IN_GROUP)
+    grouped = _in_parts(blocks, _part_size(len(blocks), target=target))
     groups = jax.lax.map(group_sums, (jnp.asarray(windows.starts[grouped]), weights[grouped]))
     return groups.reshape(-1, *groups.shape[2:])[: windows.count]
 
 
-def _share(count: int, *, wanted: float) -> int:
-    """Into shares of which size, near the wanted one, to divide so that the last lacks the least.
+def _part_size(count: int, *, target: float) -> int:
+    """Choose a size of parts near the target for which the last part needs the least padding.
 
-    What it lacks is computed for nothing, and cutting it off the result is a copy.
+    The results of padding are not used, and removing them costs a copy.
     """
-    near = min(count, max(1, round(wanted)))
+    near = min(count, max(1, round(target)))
     return min(range(-(-2 * near // 3), 3 * near // 2 + 1), key=lambda size: -count % size)
 
 
-def _filled_up(items: np.ndarray, share: int) -> np.ndarray:
-    """Shares of the items, the last one filled up with repetitions of the last item."""
-    missing = -len(items) % share
+def _in_parts(items: np.ndarray, size: int) -> np.ndarray:
+    """Divide items into parts of ``size``, and pad the last part with repetitions of the last item."""
+    missing = -len(items) % size
     return np.concatenate([items, items[-1:].repeat(missing, axis=0)]).reshape(
-        -1, share, *items.shape[1:]
+        -1, size, *items.shape[1:]
     )

@@ -8,13 +8,14 @@ and the cost is one of
 
 - *distance*, the paper's: ``|f_s(p) - f_t(t)|``, between 0 and 2 for unit-length descriptors;
 - *mutual*: ``-T log P(t | p) - T log P(p | t)``, with P a softmax of ``<f_s(p), f_t(t)> / T`` over the
-  target cells and over the source cells. A cell that looks like everything costs as much as one that looks
-  like nothing, and a match is cheap only when it is preferred in both directions.
+  target cells and over the source cells. A cell that is similar to all cells costs as much as a cell that is
+  similar to none, and a match has a low cost only if it is preferred in both directions.
 
 ``smoothness`` is in units of the cost per squared cell of difference between neighbours' displacements.
 
-The paper (Long, Zhang and Darrell 2014, section 3) gives 3e-3 without saying how features are scaled or w
-is measured; our defaults come from `eval.flow_validation`, which says on what they were chosen.
+The paper leaves open: Long, Zhang and Darrell 2014, section 3, use a smoothness of 3e-3 and do not state how
+features are scaled or in which unit w is measured. Our defaults come from `eval.flow_validation`, which states
+on which data they were chosen.
 """
 
 import functools
@@ -36,27 +37,30 @@ Cost = Literal["mutual", "distance"]
 # Chosen by `eval.flow_validation` for the mutual cost of convolutional descriptors.
 SMOOTHNESS = 0.1
 TEMPERATURE = 0.05
-# On every sixth pair of PF-WILLOW, by box, beliefs this soft tell matches within a tenth of the box from others
-# with an area of .735 under the ROC curve; of 0.1 it was .665.
+# On every sixth pair of PF-WILLOW, by box, beliefs of this temperature separate matches within a tenth of the
+# box from other matches with an area of .735 under the ROC curve; with a temperature of 0.1 it was .665.
 CONFIDENCE_TEMPERATURE = 1.0
 
 
 class Alignment(NamedTuple):
-    """Where every source cell goes, how surely, and how that was found."""
+    """The flow from a source grid to a target grid, its confidence, and diagnostics."""
 
     flow: Float[Array, "h_s w_s 2"]
-    """Displacement (x, y) in cells, refined below the cell."""
+    """Displacement (x, y) in cells, refined below one cell."""
     confidence: Float[Array, "h_s w_s"]
-    """Belief that the place is right to a cell, between 0 and 1: the share that the chosen cell and the eight
-    about it have of ``exp(-min_marginal / CONFIDENCE_TEMPERATURE)``."""
+    """Belief, between 0 and 1, that the match is correct to one cell: the fraction of the sum of
+    ``exp(-min_marginal / CONFIDENCE_TEMPERATURE)`` that belongs to the chosen cell and its eight neighbours."""
     labels: Int[Array, "h_s w_s 2"]
     """Target cell (x, y) of every source cell, before refinement."""
     energy: Energy
     """Data and smoothness (deformation) energy of ``labels``."""
     trace: Energy
-    """The same after every round; NaN after the last."""
+    """Data and smoothness energy of the labels decoded after each round, ``[max_rounds]``; NaN for rounds that
+    did not run."""
     rounds: Int[Array, ""]
+    """Number of rounds of message passing."""
     converged: Bool[Array, ""]
+    """Whether the messages converged within ``max_rounds``."""
 
 
 @functools.partial(jax.jit, static_argnames=("cost", "schedule", "max_rounds"))
@@ -72,16 +76,17 @@ def align(
 ) -> Alignment:
     """Align a source grid of unit-length descriptors with a target grid.
 
-    Works under vmap (a batch of pairs) and jit; for gradients use `data_cost` with `soft_min_sum`.
+    It works under vmap (a batch of pairs) and jit; for gradients use `data_cost` with `soft_min_sum`.
 
     Args:
-        source: descriptors whose cells ask where they go.
-        target: descriptors among whose cells they choose.
-        cost: the data cost of the module's text.
-        smoothness: cost of one cell of squared difference between neighbours' displacements.
-        temperature: T of the mutual cost, in units of cosine.
-        schedule: order of message passing, see `min_sum`; by the mutual cost, sweeps find better flows.
-        max_rounds: of message passing; it stops earlier when messages come to rest.
+        source: unit-length descriptors of the source cells.
+        target: unit-length descriptors of the target cells.
+        cost: the data cost, "mutual" or "distance"; see `data_cost`.
+        smoothness: the cost of a squared difference of one cell between neighbours' displacements.
+        temperature: T of the mutual cost, in units of cosine similarity.
+        schedule: the order of message passing; see `min_sum`. With the mutual cost, "sweeps" find flows of
+            lower energy.
+        max_rounds: the largest number of rounds of message passing; it stops earlier if the messages converge.
     """
     solved = min_sum(
         data_cost(source, target, cost=cost, temperature=temperature),
@@ -108,16 +113,23 @@ def data_cost(
     cost: Cost = "mutual",
     temperature: float | Float[Array, ""] = TEMPERATURE,
 ) -> Float[Array, "h_s w_s h_t w_t"]:
-    """What it costs to match each source cell with each target cell, by the module's formulas.
+    """Compute the cost of matching each source cell with each target cell.
 
-    ``"distance"`` holds for descriptors of any length; ``"mutual"`` expects unit length. Differentiable.
+    "distance" is ``|f_s(p) - f_t(t)|``. "mutual" is ``-T log P(t | p) - T log P(p | t)``, with P a softmax of
+    ``<f_s(p), f_t(t)> / T`` over the target cells and over the source cells. Both are differentiable.
+
+    Args:
+        source: descriptors of the source cells; of unit length for the mutual cost.
+        target: descriptors of the target cells; of unit length for the mutual cost.
+        cost: "mutual" or "distance".
+        temperature: T of the mutual cost, in units of cosine similarity.
     """
     flat_source = source.reshape(-1, source.shape[-1])
     flat_target = target.reshape(-1, target.shape[-1])
     similarity = flat_source @ flat_target.T
     if cost == "distance":
         lengths = (flat_source**2).sum(axis=1)[:, None] + (flat_target**2).sum(axis=1)[None, :]
-        # The floor keeps the root's gradient finite where two descriptors are equal.
+        # The lower bound keeps the gradient of the root finite where two descriptors are equal.
         costs = jnp.sqrt(jnp.maximum(lengths - 2 * similarity, 1e-12))
     else:
         scaled = similarity / temperature
@@ -130,10 +142,17 @@ def data_cost(
 def subcell_offset(
     min_marginals: Float[Array, "h_s w_s h_t w_t"], labels: Int[Array, "h_s w_s 2"]
 ) -> Float[Array, "h_s w_s 2"]:
-    """How far (x, y) the minimum of a parabola through three neighbouring labels lies from each label.
+    """Compute the offset (x, y) from each label to the minimum of the parabola through it and its neighbours.
 
-    With costs a, b, c at -1, 0, +1 the offset is ``(a - c) / (2 (a - 2 b + c))``, within half a cell; 0 at
-    the border of the target grid and where b is not a minimum along that axis.
+    With costs a, b, c at -1, 0, +1 along an axis the offset is ``(a - c) / (2 (a - 2 b + c))``, at most half a
+    cell. It is 0 at the border of the target grid and where b is not a minimum along that axis.
+
+    Args:
+        min_marginals: the cost of every target cell for every source cell.
+        labels: the target cell (x, y) of every source cell.
+
+    Returns:
+        The offset (x, y) in cells for every source cell.
     """
     height, width = min_marginals.shape[2:]
     center = _at(min_marginals, labels)
@@ -149,7 +168,7 @@ def subcell_offset(
 
 
 def _with_neighbors(volume):
-    """The sum over each target cell and the eight about it, of ``[h_s, w_s, h_t, w_t]``."""
+    """Sum ``[h_s, w_s, h_t, w_t]`` over each target cell and its eight neighbours."""
     for axis in (2, 3):
         length = volume.shape[axis]
         padded = jnp.pad(volume, [(0, 0)] * axis + [(1, 1)] + [(0, 0)] * (3 - axis))
@@ -159,7 +178,7 @@ def _with_neighbors(volume):
 
 
 def _at(volume, labels):
-    """The entry of ``[h_s, w_s, h_t, w_t]`` at each source cell's label; labels are clamped to the grid."""
+    """Return the entry of ``[h_s, w_s, h_t, w_t]`` at each source cell's label, clamped to the target grid."""
     height, width = volume.shape[2:]
     column = jnp.clip(labels[..., 0], 0, width - 1)
     row = jnp.clip(labels[..., 1], 0, height - 1)
@@ -168,7 +187,11 @@ def _at(volume, labels):
 
 
 def check_descriptors(descriptors: np.ndarray | Array, *, name: str) -> None:
-    """Refuse descriptors that would poison every message.
+    """Check that all descriptors are finite, because one that is not would make every message NaN.
+
+    Args:
+        descriptors: descriptors of any shape.
+        name: what the message calls them, such as "source".
 
     Raises:
         InputError: a value is NaN or infinite.

@@ -5,19 +5,19 @@ With the displacement w(p) = t_p - p the energy is
 
     E(w) = sum_p data_cost[p, t_p] + smoothness * sum_(p,q) |w(p) - w(q)|^2,
 
-the second sum over the edges of the 4-connected source grid. A label is a target cell, not a
-displacement, so that there are h_t w_t of them and none is forbidden; the pair term, ``smoothness *
-|t_p - t_q + (q - p)|^2``, is a parabola shifted by the neighbour's offset, and a message a generalised
-distance transform.
+the second sum over the edges of the 4-connected source grid. A label is a target cell, not a displacement, so
+there are h_t w_t labels and none is forbidden. The pair term, ``smoothness * |t_p - t_q + (q - p)|^2``, is a
+parabola shifted by the neighbour's offset, and a message is a generalised distance transform.
 
 Data costs are ``[h_s, w_s, h_t, w_t]`` and finite; labels and flow are (x, y) in cells; ``smoothness`` is in
-units of data cost per squared cell. Batches of pairs: on an accelerator `jax.vmap`, on a CPU `jax.lax.map`,
-which keeps one pair in cache and lets it stop when it is done.
+units of data cost per squared cell. For a batch of pairs use `jax.vmap` on an accelerator and `jax.lax.map` on
+a CPU: the latter keeps one pair in cache and stops each pair as soon as its messages converge.
 
 Source: J. Long, N. Zhang and T. Darrell, "Do convnets learn correspondence?", NIPS 2014, section 3;
 P. F. Felzenszwalb and D. P. Huttenlocher, "Efficient belief propagation for early vision", IJCV 70
-(2006). Differs from the papers: labels are target cells; messages are also passed along whole rows and
-columns ("sweeps"); the labelling returned is the best one met, after a last descent.
+(2006). Differs from the papers: labels are target cells; messages can also be passed along whole rows and
+columns ("sweeps"); the returned labelling is the best one that the search visited, refined by iterated
+conditional modes.
 """
 
 import functools
@@ -31,39 +31,49 @@ from jaxtyping import Array, Bool, Float, Int
 from convcorr_jax.errors import InputError
 from convcorr_jax.flow import pyramid
 from convcorr_jax.flow.distance_transform import penalty_matrix
-from convcorr_jax.flow.labelling import Energy, Labelling, decode, descend, evaluate
-from convcorr_jax.flow.messages import Schedule, wire
+from convcorr_jax.flow.labelling import (
+    Energy,
+    Labelling,
+    decode,
+    evaluate,
+    iterated_conditional_modes,
+)
+from convcorr_jax.flow.messages import Schedule, Wiring, wire
 from convcorr_jax.flow.min_plus import min_plus, soft_min_plus
 
-# Rounds on each coarser grid. Its messages are only where the finer grid's start: after 3, 5 or 10 rounds
+# Rounds on each coarser grid, whose messages only initialise those of the finer grid: after 3, 5 or 10 rounds
 # the finer grid ended at the same energy.
 COARSE_ROUNDS = 5
 
 
 class MinSum(NamedTuple):
-    """The best labelling found, and how it was found."""
+    """The result of min-sum belief propagation, with diagnostics."""
 
     labels: Int[Array, "h_s w_s 2"]
     """Target cell (x, y) of every source cell."""
     flow: Float[Array, "h_s w_s 2"]
-    """Displacement (x, y) in cells: ``labels`` less the source cell."""
+    """Displacement (x, y) in cells: ``labels`` minus the position of the source cell."""
     energy: Energy
-    """Of ``labels``."""
+    """The energy of ``labels``."""
     trace: Energy
-    """Of the labels decoded after each round, ``[max_rounds]``; NaN after the last round."""
+    """The energy of the labels decoded after each round, ``[max_rounds]``; NaN for rounds that did not run."""
     rounds: Int[Array, ""]
-    """Rounds of message passing on the full grid."""
+    """Number of rounds of message passing on the full grid."""
     converged: Bool[Array, ""]
-    """Whether the messages came to rest within ``max_rounds``."""
+    """Whether the messages converged within ``max_rounds``."""
     min_marginals: Float[Array, "h_s w_s h_t w_t"]
-    """Data cost plus the last messages, less the least: 0 at the label a cell would choose by itself (nearly
-    always that of ``labels``). On a tree, how much the energy must rise for the cell to take each label."""
+    """Data cost plus the last messages, minus their minimum over the labels of the source cell. It is 0 at the
+    label that minimises the cell's own belief (nearly always that of ``labels``). On a tree it is the increase
+    of the least energy when the cell is forced to take each label."""
 
 
 class _Search(NamedTuple):
+    """The state of the search after a round."""
+
     round: Int[Array, ""]
     messages: Any
     change: Float[Array, ""]
+    """The largest change of a message in the round."""
     best: Labelling
     best_energy: Energy
     trace: Energy
@@ -80,28 +90,32 @@ def min_sum(
     tolerance: float | Float[Array, ""] = 1e-3,
     damping: float | Float[Array, ""] = 0.0,
 ) -> MinSum:
-    """Minimise the energy of the module's text by min-sum belief propagation.
+    """Minimise the energy of a flow by min-sum belief propagation.
 
-    Exact on a single row or column of cells once the messages rest. Both the best labelling met on the way
-    and the cheapest label of each cell by itself descend in the end (`convcorr_jax.flow.labelling.descend`),
-    and the lower of the two is returned: the energy is never above that of iterated conditional modes.
+    The energy is ``sum_p data_cost[p, t_p] + smoothness * sum_(p,q) |w(p) - w(q)|^2`` with the displacement
+    ``w(p) = t_p - p``. The result is exact on a single row or column of cells once the messages converge.
+    Iterated conditional modes start both from the best labelling of all rounds and from the cheapest label of
+    each cell; the result with the lower energy is returned, so the energy never exceeds that of iterated
+    conditional modes alone.
 
-    >>> costs = 1 - jnp.eye(12).reshape(3, 4, 3, 4)  # every cell matches its namesake,
-    >>> shifted = jnp.roll(costs, 1, axis=3)  # or rather the cell to the right of that
+    >>> costs = 1 - jnp.eye(12).reshape(3, 4, 3, 4)  # every cell matches the cell at its own position;
+    >>> shifted = jnp.roll(costs, 1, axis=3)  # after the shift, the cell to the right of it
     >>> min_sum(shifted, smoothness=0.1).flow[1, 1].tolist()
     [1.0, 0.0]
 
     Args:
         data_cost: the cost of matching each source cell with each target cell.
-        smoothness: cost of a difference of one cell between neighbours' displacements.
-        schedule: the order in which messages are passed (`convcorr_jax.flow.messages.wire`).
-        coarse_levels: grids of half, quarter, ... size from which the first messages come.
-        max_rounds: a round passes every message once.
-        tolerance: the rounds end when no message changes by more than this fraction of the data cost's range.
-        damping: the share of its old value that a message keeps in each round.
+        smoothness: the cost of a squared difference of one cell between neighbours' displacements.
+        schedule: the order in which messages are passed; see `convcorr_jax.flow.messages.wire`.
+        coarse_levels: the number of coarser grids, of half, a quarter, ... of the size, that initialise the
+            messages.
+        max_rounds: the largest number of rounds; a round passes every message once.
+        tolerance: the search stops when no message changes by more than this fraction of the range of the
+            data costs.
+        damping: the weight of a message's old value in each round, between 0 and 1.
 
     Raises:
-        InputError: ``max_rounds`` is below 1, or ``coarse_levels`` below 0.
+        InputError: ``max_rounds`` is below 1, or ``coarse_levels`` is below 0.
     """
     if max_rounds < 1 or coarse_levels < 0:
         raise InputError(
@@ -110,52 +124,15 @@ def min_sum(
     data = jnp.transpose(data_cost, (2, 3, 0, 1))
     smoothness = jnp.asarray(smoothness, data.dtype)
     wiring = wire(data, _message_transform(data.shape, smoothness), schedule)
-    at_rest = tolerance * (data.max() - data.min())
-
-    def one_round(search: _Search) -> _Search:
-        messages = _damped(search.messages, wiring.round(search.messages), damping)
-        changes = jax.tree.map(lambda old, new: jnp.abs(new - old).max(), search.messages, messages)
-        labels = decode(wiring.belief(messages))
-        energy = evaluate(data, labels, smoothness)
-        better = energy.total < search.best_energy.total
-        best, best_energy = jax.tree.map(
-            lambda new, old: jnp.where(better, new, old),
-            (labels, energy),
-            (search.best, search.best_energy),
-        )
-        return _Search(
-            search.round + 1,
-            messages,
-            jax.tree.reduce(jnp.maximum, changes),
-            best,
-            best_energy,
-            jax.tree.map(lambda trace, now: trace.at[search.round].set(now), search.trace, energy),
-        )
-
+    threshold = tolerance * (data.max() - data.min())
     first = decode(data)
     messages = _coarse_messages(data, smoothness, schedule, damping, coarse_levels, spacing=1)
-    infinite = jnp.asarray(jnp.inf, data.dtype)
-    not_yet = jnp.full(max_rounds, jnp.nan, data.dtype)
     search = lax.while_loop(
-        lambda search: (search.round < max_rounds) & (search.change > at_rest),
-        one_round,
-        _Search(
-            jnp.int32(0),
-            wiring.start(messages),
-            infinite,
-            first,
-            Energy(infinite, infinite),
-            Energy(not_yet, not_yet),
-        ),
+        lambda search: (search.round < max_rounds) & (search.change > threshold),
+        lambda search: _one_round(search, wiring, data, smoothness, damping),
+        _initial_search(first, wiring, messages, max_rounds),
     )
-
-    def finish(labels: Labelling) -> tuple[Labelling, Energy]:
-        labels = descend(data, labels, smoothness)
-        return labels, evaluate(data, labels, smoothness)
-
-    ends = lax.map(finish, jax.tree.map(lambda *pair: jnp.stack(pair), search.best, first))
-    lower = jnp.argmin(ends[1].total)
-    best, energy = jax.tree.map(lambda pair: pair[lower], ends)
+    best, energy = _best_refined((search.best, first), data, smoothness)
     labels = jnp.stack(best, axis=-1)
     belief = jnp.transpose(wiring.belief(search.messages), (2, 3, 0, 1))
     return MinSum(
@@ -164,13 +141,60 @@ def min_sum(
         energy=energy,
         trace=search.trace,
         rounds=search.round,
-        converged=search.change <= at_rest,
+        converged=search.change <= threshold,
         min_marginals=belief - belief.min(axis=(2, 3), keepdims=True),
     )
 
 
+def _initial_search(first: Labelling, wiring: Wiring, messages, max_rounds: int) -> _Search:
+    infinite = jnp.asarray(jnp.inf, messages.dtype)
+    missing = jnp.full(max_rounds, jnp.nan, messages.dtype)
+    return _Search(
+        jnp.int32(0),
+        wiring.start(messages),
+        infinite,
+        first,
+        Energy(infinite, infinite),
+        Energy(missing, missing),
+    )
+
+
+def _one_round(search: _Search, wiring: Wiring, data, smoothness, damping) -> _Search:
+    """Pass every message once, and keep the decoded labelling if it is the best so far."""
+    messages = _damped(search.messages, wiring.round(search.messages), damping)
+    changes = jax.tree.map(lambda old, new: jnp.abs(new - old).max(), search.messages, messages)
+    labels = decode(wiring.belief(messages))
+    energy = evaluate(data, labels, smoothness)
+    better = energy.total < search.best_energy.total
+    best, best_energy = jax.tree.map(
+        lambda new, old: jnp.where(better, new, old),
+        (labels, energy),
+        (search.best, search.best_energy),
+    )
+    return _Search(
+        search.round + 1,
+        messages,
+        jax.tree.reduce(jnp.maximum, changes),
+        best,
+        best_energy,
+        jax.tree.map(lambda trace, now: trace.at[search.round].set(now), search.trace, energy),
+    )
+
+
+def _best_refined(candidates: tuple[Labelling, ...], data, smoothness) -> tuple[Labelling, Energy]:
+    """Refine labellings by iterated conditional modes, and return the one with the lowest energy."""
+
+    def refine(labels: Labelling) -> tuple[Labelling, Energy]:
+        labels = iterated_conditional_modes(data, labels, smoothness)
+        return labels, evaluate(data, labels, smoothness)
+
+    refined = lax.map(refine, jax.tree.map(lambda *parts: jnp.stack(parts), *candidates))
+    lowest = jnp.argmin(refined[1].total)
+    return jax.tree.map(lambda parts: parts[lowest], refined)
+
+
 class SoftMinSum(NamedTuple):
-    """Where each cell is expected to go, differentiable in the data cost and the smoothness."""
+    """The expected flow, differentiable in the data cost and the smoothness."""
 
     flow: Float[Array, "h_s w_s 2"]
     """Expected displacement (x, y) in cells under ``marginals``."""
@@ -188,18 +212,19 @@ def soft_min_sum(
     schedule: Schedule = "sweeps",
     damping: float | Float[Array, ""] = 0.0,
 ) -> SoftMinSum:
-    """Belief propagation with soft minima: approximate marginals of ``exp(-E(w) / temperature)``.
+    """Approximate the marginals of ``exp(-E(w) / temperature)`` by belief propagation with soft minima.
 
-    Exact on a single row or column; as the temperature falls the flow tends to that of `min_sum`. The number
-    of rounds is fixed, so that gradients can pass back through them; "sweeps" need the fewest.
+    The energy E is that of `min_sum`. The marginals are exact on a single row or column of cells; as the
+    temperature goes to 0, the flow tends to that of `min_sum`. The number of rounds is fixed, so that gradients
+    can be propagated back through them; "sweeps" need the fewest.
 
     Args:
         data_cost: the cost of matching each source cell with each target cell.
-        smoothness: cost of a difference of one cell between neighbours' displacements.
-        temperature: in units of the energy, above 0.
-        rounds: a round passes every message once.
-        schedule: the order in which messages are passed (`convcorr_jax.flow.messages.wire`).
-        damping: the share of its old value that a message keeps in each round.
+        smoothness: the cost of a squared difference of one cell between neighbours' displacements.
+        temperature: the temperature in units of the energy, above 0.
+        rounds: the number of rounds; a round passes every message once.
+        schedule: the order in which messages are passed; see `convcorr_jax.flow.messages.wire`.
+        damping: the weight of a message's old value in each round, between 0 and 1.
     """
     data = jnp.transpose(data_cost, (2, 3, 0, 1))
     smoothness = jnp.asarray(smoothness, data.dtype)
@@ -220,14 +245,15 @@ def soft_min_sum(
 
 
 def _coarse_messages(data, smoothness, schedule, damping, levels, spacing):
-    """First messages for a grid whose cells lie ``spacing`` apart."""
+    """Compute initial messages for a grid whose cells are ``spacing`` cells of the full grid apart."""
     height, width = data.shape[-2:]
     if levels == 0 or max(height, width) == 1:
         return jnp.zeros((4, *data.shape), data.dtype)
     blocks = pyramid.coarsen(data)
-    apart = 2 * spacing
-    wiring = wire(blocks, _message_transform(data.shape, smoothness, spacing=apart), schedule)
-    start = _coarse_messages(blocks, smoothness, schedule, damping, levels - 1, apart)
+    block_spacing = 2 * spacing
+    transform = _message_transform(data.shape, smoothness, spacing=block_spacing)
+    wiring = wire(blocks, transform, schedule)
+    start = _coarse_messages(blocks, smoothness, schedule, damping, levels - 1, block_spacing)
     messages = lax.fori_loop(
         0,
         COARSE_ROUNDS,
@@ -238,23 +264,27 @@ def _coarse_messages(data, smoothness, schedule, damping, levels, spacing):
 
 
 def _message_transform(shape, smoothness, *, spacing=1, temperature=None):
-    """What senders say of their labels, as receivers hear it; see `convcorr_jax.flow.messages`."""
+    """Return the function from outgoing to incoming messages; see `convcorr_jax.flow.messages`."""
     height, width = shape[:2]
     step = float(spacing)
-    # Directions: right, left, down, up. Going right shifts the parabola along x, going down along y.
-    rows = jnp.stack([penalty_matrix(height, smoothness, dy) for dy in (0.0, 0.0, step, -step)])
-    columns = jnp.stack([penalty_matrix(width, smoothness, dx) for dx in (step, -step, 0.0, 0.0)])
+    # Directions: right, left, down, up. Moving right shifts the parabola along x, moving down along y.
+    rows = jnp.stack(
+        [penalty_matrix(height, smoothness, shift=dy) for dy in (0.0, 0.0, step, -step)]
+    )
+    columns = jnp.stack(
+        [penalty_matrix(width, smoothness, shift=dx) for dx in (step, -step, 0.0, 0.0)]
+    )
 
-    def transform(said, directions):
-        lanes = said.reshape(*said.shape[:3], -1)
+    def transform(outgoing, directions):
+        costs = outgoing.reshape(*outgoing.shape[:3], -1)
         matrices = rows[directions], columns[directions]
         if temperature is None:
-            heard = min_plus(lanes, matrices, axes=(1, 2))
+            incoming = min_plus(costs, matrices, axes=(1, 2))
         else:
-            heard = soft_min_plus(lanes, matrices, axes=(1, 2), temperature=temperature)
-        # Only differences between labels count; unchecked, the messages would grow round by round.
-        heard = heard - heard.min(axis=(1, 2), keepdims=True)
-        return heard.reshape(said.shape)
+            incoming = soft_min_plus(costs, matrices, axes=(1, 2), temperature=temperature)
+        # Only differences between labels matter; without the subtraction messages would grow in every round.
+        incoming = incoming - incoming.min(axis=(1, 2), keepdims=True)
+        return incoming.reshape(outgoing.shape)
 
     return transform
 

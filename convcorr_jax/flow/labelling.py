@@ -1,4 +1,4 @@
-"""Labellings of a grid: their energy, and the descent that ends every search for a good one.
+"""Labellings of a grid: decoding, energy, and refinement by iterated conditional modes.
 
 Arrays are laid out as in `convcorr_jax.flow.messages`: data costs and beliefs are ``[h_t, w_t, h_s, w_s]``.
 """
@@ -15,26 +15,34 @@ class Labelling(NamedTuple):
     """The target cell of every source cell."""
 
     x: Int[Array, "h_s w_s"]
+    """Column of the target cell."""
     y: Int[Array, "h_s w_s"]
+    """Row of the target cell."""
 
 
 class Energy(NamedTuple):
-    """The two terms of the energy; the smoothness term includes its factor."""
+    """The two terms of the energy of one labelling, or of one labelling per round."""
 
     data: Float[Array, "*rounds"]
+    """The sum of the data costs."""
     smoothness: Float[Array, "*rounds"]
+    """The sum over neighbours of the squared differences of displacements, times the smoothness factor."""
 
     @property
     def total(self) -> Float[Array, "*rounds"]:
-        """What is minimised."""
+        """The sum of both terms, which belief propagation minimises."""
         return self.data + self.smoothness
 
 
 def decode(belief: Float[Array, "h_t w_t h_s w_s"]) -> Labelling:
-    """The least label of every cell, the first one where several tie."""
+    """Return the label with the lowest belief for every source cell, the first one if several tie.
+
+    Args:
+        belief: the data cost plus the messages, in units of cost; lower is better.
+    """
     height, width = belief.shape[:2]
     index = jnp.arange(height * width).reshape(height, width, 1, 1)
-    # Two plain reductions: one that carries an index along would not vectorise.
+    # Two plain reductions, because a reduction that carries an index along would not vectorise.
     least = belief.min(axis=(0, 1), keepdims=True)
     first = jnp.where(belief <= least, index, height * width - 1).min(axis=(0, 1))
     return Labelling(first % width, first // width)
@@ -43,19 +51,30 @@ def decode(belief: Float[Array, "h_t w_t h_s w_s"]) -> Labelling:
 def evaluate(
     data: Float[Array, "h_t w_t h_s w_s"], labels: Labelling, smoothness: Float[Array, ""]
 ) -> Energy:
-    """Both energy terms of a labelling."""
+    """Compute both energy terms of a labelling.
+
+    Args:
+        data: the cost of matching each source cell with each target cell.
+        labels: the target cell of every source cell.
+        smoothness: the cost of a squared difference of one cell between neighbours' displacements.
+    """
     rows, columns = jnp.mgrid[: data.shape[2], : data.shape[3]]
     u, v = labels.x - columns, labels.y - rows
     roughness = sum((jnp.diff(part, axis=axis) ** 2).sum() for part in (u, v) for axis in (0, 1))
     return Energy(data[labels.y, labels.x, rows, columns].sum(), smoothness * roughness)
 
 
-def descend(
+def iterated_conditional_modes(
     data: Float[Array, "h_t w_t h_s w_s"], labels: Labelling, smoothness: Float[Array, ""]
 ) -> Labelling:
-    """Iterated conditional modes: each cell takes its best label given its neighbours', until none moves.
+    """Give each cell its best label for its neighbours' labels, until no label changes.
 
-    The two colours of the checkerboard take turns, so that the energy never rises.
+    The two colours of the checkerboard take turns, so that the energy never increases.
+
+    Args:
+        data: the cost of matching each source cell with each target cell.
+        labels: the labelling to start from.
+        smoothness: the cost of a squared difference of one cell between neighbours' displacements.
     """
     label_height, label_width, height, width = data.shape
     rows, columns = jnp.mgrid[:height, :width]
@@ -63,35 +82,36 @@ def descend(
     y = jnp.arange(label_height, dtype=data.dtype).reshape(-1, 1, 1, 1)
     x = jnp.arange(label_width, dtype=data.dtype).reshape(1, -1, 1, 1)
 
-    # sum_q |t - a_q|^2 over the neighbours q, which would have p at a_q = t_q + p - q. Multiplied out,
-    # with what does not depend on t left away, it needs of the neighbours only their sum.
-    neighbours = _from_neighbours(jnp.ones((height, width), data.dtype))
+    # The smoothness term of cell p is sum_q |t - a_q|^2 over the neighbours q, where a_q = t_q + p - q is the
+    # label that would give p the displacement of q. Expanded, without what does not depend on t, it needs only
+    # the sum of the a_q.
+    neighbours = _sum_of_neighbours(jnp.ones((height, width), data.dtype))
     own = data + smoothness * neighbours[None, None] * (x**2 + y**2)
 
-    def turn(labels, whose):
+    def update(labels, colour):
         flow = ((labels.x - columns, columns), (labels.y - rows, rows))
-        drawn_x, drawn_y = (
-            (_from_neighbours(part.astype(data.dtype)) + neighbours * place)[None, None]
-            for part, place in flow
+        sum_x, sum_y = (
+            (_sum_of_neighbours(part.astype(data.dtype)) + neighbours * position)[None, None]
+            for part, position in flow
         )
-        best = decode(own - 2 * smoothness * (x * drawn_x + y * drawn_y))
-        return jax.tree.map(lambda new, old: jnp.where(whose, new, old), best, labels)
+        best = decode(own - 2 * smoothness * (x * sum_x + y * sum_y))
+        return jax.tree.map(lambda new, old: jnp.where(colour, new, old), best, labels)
 
     def sweep(state):
         _, before, count = state
-        after = turn(turn(before, even), ~even)
+        after = update(update(before, even), ~even)
         return before, after, count + 1
 
-    def moving(state):
+    def is_changing(state):
         before, after, count = state
-        # A float tie could let two labellings alternate for ever.
+        # The bound on the count ends an alternation between two labellings of equal energy.
         return (count < height * width) & ((before.x != after.x) | (before.y != after.y)).any()
 
-    nowhere = jax.tree.map(lambda part: part - 1, labels)
-    return lax.while_loop(moving, sweep, (nowhere, labels, 0))[1]
+    different = jax.tree.map(lambda part: part - 1, labels)
+    return lax.while_loop(is_changing, sweep, (different, labels, 0))[1]
 
 
-def _from_neighbours(values):
-    """The sum of each cell's 4-neighbours."""
+def _sum_of_neighbours(values):
+    """Sum the values of each cell's 4-neighbours."""
     padded = jnp.pad(values, 1)
     return padded[1:-1, :-2] + padded[1:-1, 2:] + padded[:-2, 1:-1] + padded[2:, 1:-1]

@@ -1,11 +1,12 @@
-"""How messages travel over a 4-connected grid: three schedules of belief propagation.
+"""Three message-passing schedules of belief propagation on a 4-connected grid.
 
-Arrays have their label axes first and their pixels last, ``[h_t, w_t, h_s, w_s]``: a message is then computed
-by minima over long contiguous runs. Messages are ``[4, h_t, w_t, h_s, w_s]``: entry d is what has *arrived* at
-each pixel travelling right, left, down and up; it is 0 where there is no neighbour to send it.
+Arrays have their label axes first and their cells last, ``[h_t, w_t, h_s, w_s]``, so that a message is computed
+by minima over long contiguous runs. Messages are ``[4, h_t, w_t, h_s, w_s]``: entry d holds the *incoming*
+message of each cell that travels right, left, down or up. It is 0 where no neighbour sends it.
 
-A transform turns what senders would say of their own labels into what it means for the receivers' labels.
-It takes ``[k, h_t, w_t, pixels, ...]`` and a slice that says which k of the four directions these are.
+A transform maps outgoing messages, over the labels of the senders, to incoming messages, over the labels of the
+receivers. It takes ``[k, h_t, w_t, cells, ...]`` and a slice that selects which k of the four directions these
+are.
 """
 
 from collections.abc import Callable
@@ -25,21 +26,28 @@ VERTICAL = slice(2, 4)
 
 
 class Wiring(NamedTuple):
-    """One schedule on one grid; its messages may be laid out as it likes between ``start`` and ``finish``."""
+    """A schedule on a grid as functions of messages, which have the schedule's own layout in between."""
 
     start: Callable[[Float[Array, "4 h_t w_t h_s w_s"]], Any]
+    """Converts messages to the schedule's layout."""
     round: Callable[[Any], Any]
+    """Passes every message once."""
     finish: Callable[[Any], Float[Array, "4 h_t w_t h_s w_s"]]
+    """Converts messages back from the schedule's layout."""
     belief: Callable[[Any], Float[Array, "h_t w_t h_s w_s"]]
+    """Computes the data cost plus all incoming messages of every cell."""
 
 
 def wire(data: Float[Array, "h_t w_t h_s w_s"], transform: Transform, schedule: Schedule) -> Wiring:
-    """One round of a schedule as a function of messages alone.
+    """Prepare one round of a schedule as a function of messages alone.
 
-    - "parallel": every pixel sends to its four neighbours at once.
-    - "checkerboard": the pixels of one colour send, then those of the other, who have heard them.
-    - "sweeps": through the columns to the right and to the left, then through the rows down and up, each
-      step using what the step before it sent.
+    Args:
+        data: the cost of matching each source cell with each target cell.
+        transform: maps outgoing to incoming messages.
+        schedule: "parallel": every cell sends to its four neighbours at once. "checkerboard": the cells of one
+            colour send first; those of the other colour then use these messages. "sweeps": messages pass
+            through the columns to the right and to the left, then through the rows down and up; each step uses
+            the messages of the step before it.
     """
     if schedule == "checkerboard":
         return _checkerboard(data, transform)
@@ -58,7 +66,7 @@ def _belief(data, messages):
 
 
 def _outgoing(data, messages):
-    """What each pixel would say: its belief, less what the receiver itself has told it."""
+    """Compute what each cell sends: its belief minus the message that it has received from the receiver."""
     right, left, down, up = messages
     belief = _belief(data, messages)
     return jnp.stack([belief - left, belief - right, belief - up, belief - down])
@@ -85,23 +93,23 @@ def _sweeps_round(data, messages, transform):
     return jnp.stack([right, left, jnp.swapaxes(down, -1, -2), jnp.swapaxes(up, -1, -2)])
 
 
-def _sweep_columns(said, transform, directions):
-    """Messages through the columns of ``said``, forwards and backwards at the same time."""
-    columns = jnp.moveaxis(said, -1, 0)
+def _sweep_columns(costs, transform, directions):
+    """Pass messages through the columns of ``costs``, forwards and backwards at the same time."""
+    columns = jnp.moveaxis(costs, -1, 0)
 
-    def step(arrived, column_pair):
-        return transform(arrived + jnp.stack(column_pair), directions), arrived
+    def step(incoming, column_pair):
+        return transform(incoming + jnp.stack(column_pair), directions), incoming
 
-    nothing = jnp.zeros((2, *columns.shape[1:]), said.dtype)
-    _, arrived = lax.scan(step, nothing, (columns, columns[::-1]))
-    return jnp.moveaxis(arrived[:, 0], 0, -1), jnp.moveaxis(arrived[::-1, 1], 0, -1)
+    nothing = jnp.zeros((2, *columns.shape[1:]), costs.dtype)
+    _, incoming = lax.scan(step, nothing, (columns, columns[::-1]))
+    return jnp.moveaxis(incoming[:, 0], 0, -1), jnp.moveaxis(incoming[::-1, 1], 0, -1)
 
 
 def _checkerboard(data, transform):
     height, width = data.shape[-2:]
     first, second = _pack(data, 0), _pack(data, 1)
-    sent = jnp.asarray(has_sender(height, width), data.dtype)
-    to_first, to_second = (_pack(sent, colour)[:, None, None] for colour in (0, 1))
+    senders = jnp.asarray(has_sender(height, width), data.dtype)
+    to_first, to_second = (_pack(senders, colour)[:, None, None] for colour in (0, 1))
 
     def one_round(messages):
         at_first, _ = messages
@@ -120,13 +128,13 @@ def _checkerboard(data, transform):
 
 
 def _half_round(data, messages, transform, colour):
-    """What the packed pixels of one colour send to those of the other (borders wrap around)."""
+    """Pass messages from the packed cells of one colour to those of the other (borders wrap around)."""
     right, left, down, up = transform(_outgoing(data, messages), ALL)
-    stands_second = _odd_rows(data) if colour == 0 else ~_odd_rows(data)
+    is_second = _odd_rows(data) if colour == 0 else ~_odd_rows(data)
     return jnp.stack(
         [
-            jnp.where(stands_second, jnp.roll(right, 1, -1), right),
-            jnp.where(stands_second, left, jnp.roll(left, -1, -1)),
+            jnp.where(is_second, jnp.roll(right, 1, -1), right),
+            jnp.where(is_second, left, jnp.roll(left, -1, -1)),
             jnp.roll(down, 1, -2),
             jnp.roll(up, -1, -2),
         ]
@@ -134,9 +142,9 @@ def _half_round(data, messages, transform, colour):
 
 
 def _pack(grid, colour):
-    """The pixels of one colour of the checkerboard, ``[..., h, w] -> [..., h, ceil(w / 2)]``.
+    """Select the cells of one colour of the checkerboard, ``[..., h, w] -> [..., h, ceil(w / 2)]``.
 
-    In an even row colour 0 stands first in each pair of pixels, in an odd row second.
+    Colour 0 is the first of each pair of cells in an even row, and the second in an odd row.
     """
     even_width = jnp.pad(grid, [(0, 0)] * (grid.ndim - 1) + [(0, grid.shape[-1] % 2)])
     pairs = even_width.reshape(*grid.shape[:-1], -1, 2)
@@ -155,6 +163,11 @@ def _odd_rows(grid):
 
 
 def has_sender(height: int, width: int) -> Bool[np.ndarray, "4 height width"]:
-    """Whether there is a neighbour from whom a message can arrive travelling right, left, down, up."""
+    """Return whether each cell has a neighbour that sends it a message travelling right, left, down, up.
+
+    Args:
+        height: the number of rows of the grid.
+        width: the number of columns of the grid.
+    """
     rows, columns = np.mgrid[:height, :width]
     return np.stack([columns > 0, columns < width - 1, rows > 0, rows < height - 1])

@@ -1,8 +1,8 @@
 """Min-plus products of an array with a matrix along one axis, hard and soft.
 
 ``out[q] = min_p costs[p] + matrix[p, q]``: a matrix product whose sum is a minimum and whose product is a sum.
-A distance transform is the product with a matrix of penalties; so is a message of belief propagation.
-A sample that is NaN or infinite counts as absent; where all are, the result is infinite.
+A distance transform is the product with a matrix of penalties, and so is a message of belief propagation.
+A sample that is NaN or infinite counts as absent; where all samples are absent, the result is infinite.
 """
 
 import functools
@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-# Candidates unrolled into one fused loop. With fewer, XLA on CPU fuses the slicing of the block into
-# that loop, which then no longer vectorises (eight times slower at 8 than at 16); with more, it spills.
+# Candidates that are unrolled into one fused loop. With fewer, XLA on a CPU fuses the slicing of the block into
+# that loop, which then does not vectorise (eight times slower at 8 than at 16); with more, registers spill.
 BLOCK = 16
 
 
@@ -24,9 +24,13 @@ def min_plus(
     *,
     axes: Sequence[int],
 ) -> Float[Array, "..."]:
-    """Min-plus products with square matrices along several axes, one after the other.
+    """Compute min-plus products with square matrices along several axes, one axis after the other.
 
-    A matrix may have leading axes before its ``[p, q]``; they go with the leading axes of ``costs``.
+    Args:
+        costs: an array of any shape.
+        matrices: one matrix ``[p, q]`` for each axis. A matrix may have leading axes before these two, which
+            correspond to the leading axes of ``costs``.
+        axes: the axes of ``costs``.
     """
     passes = [
         functools.partial(min_plus_once, matrix=matrix, axis=axis)
@@ -36,10 +40,14 @@ def min_plus(
 
 
 def unfused(passes, value):
-    """Apply functions one after the other, each compiled apart.
+    """Apply functions one after the other so that XLA does not fuse them.
 
-    XLA would fuse one product into the next and compute the first anew for every candidate of the second.
-    It does not look across the trips of a loop; a single function gets an idle second trip.
+    XLA would fuse one product into the next and compute the first again for every candidate of the second.
+    It does not fuse across the iterations of a loop; a single function gets an idle second iteration.
+
+    Args:
+        passes: functions from an array to an array of the same shape and type.
+        value: the argument of the first function.
     """
     if len(passes) == 1:
         passes = [*passes, lambda value: value]
@@ -47,12 +55,18 @@ def unfused(passes, value):
 
 
 def min_plus_once(costs, *, matrix, axis):
-    """The product along one axis, ``[p] -> [q]``, with a matrix of any shape."""
+    """Compute the product along one axis, ``[p] -> [q]``, with a matrix of any shape.
+
+    Args:
+        costs: an array of any shape.
+        matrix: ``[..., p, q]``; leading axes correspond to those of ``costs``.
+        axis: the axis of ``costs``.
+    """
 
     def fold(best, costs, matrix, _):
         for p in range(costs.shape[axis]):
             candidate = _candidate(costs, matrix, p, axis)
-            # Not `minimum`: to propagate NaN costs more than the minimum itself.
+            # Not `minimum`, whose propagation of NaN costs more than the minimum itself.
             best = jnp.where(candidate < best, candidate, best)
         return best
 
@@ -62,7 +76,17 @@ def min_plus_once(costs, *, matrix, axis):
 
 
 def argmin_plus_once(costs, product, *, matrix, axis):
-    """The first p that attains each element of a product."""
+    """Find the first p that attains each element of a product.
+
+    Args:
+        costs: the array that was multiplied.
+        product: the result of `min_plus_once`.
+        matrix: the matrix of that product.
+        axis: the axis of that product.
+
+    Returns:
+        32-bit indices in the shape of ``product``.
+    """
 
     def fold(first, costs, matrix, start):
         for p in range(costs.shape[axis]):
@@ -89,7 +113,7 @@ def _over_blocks(fold, value, costs, matrix, axis):
     size = -(-length // count)
 
     def block(i, value):
-        # The last block is moved up against the end: to meet a candidate twice does no harm.
+        # The last block is shifted to end with the axis: meeting a candidate twice does not change a minimum.
         start = jnp.minimum(i * size, length - size)
         part = lax.dynamic_slice_in_dim(costs, start, size, axis)
         rows = lax.dynamic_slice_in_dim(matrix, start, size, matrix.ndim - 2)
@@ -105,16 +129,23 @@ def soft_min_plus(
     axes: Sequence[int],
     temperature: float | Float[Array, ""],
 ) -> Float[Array, "..."]:
-    """`min_plus` with the soft minimum ``-T log sum_p exp(-(costs[p] + matrix[p, q]) / T)``.
+    """Compute min-plus products with the soft minimum ``-T log sum_p exp(-(costs[p] + matrix[p, q]) / T)``.
 
-    It lies below the minimum by at most ``T log(length)`` an axis, and every candidate has a gradient.
+    The soft minimum is below the minimum by at most ``T log(length)`` for each axis, and every candidate has a
+    gradient.
+
+    Args:
+        costs: an array of any shape.
+        matrices: one matrix ``[p, q]`` for each axis, as in `min_plus`.
+        axes: the axes of ``costs``.
+        temperature: T, in units of ``costs``, above 0.
     """
     for matrix, axis in zip(matrices, axes, strict=True):
         costs = _soft_min_plus_once(costs, matrix, temperature, axis)
     return costs
 
 
-# To compute the candidates again on the way back costs less than to keep them all.
+# Computing the candidates again in the backward pass costs less than storing them all.
 @functools.partial(jax.checkpoint, static_argnums=(3,))
 def _soft_min_plus_once(costs, matrix, temperature, axis):
     costs = jnp.where(jnp.isnan(costs), jnp.inf, costs)

@@ -1,10 +1,10 @@
-"""Coarser grids for belief propagation, from which the messages of the finer one start.
+"""Coarser grids for belief propagation, whose messages initialise those of the finer grid.
 
-Four source cells become one; the labels stay all the target cells, so that nothing is lost of their
-precision. A block's label is the target cell of its upper left cell, and the other three move along with it:
-cell ``2 P + o`` of block P goes to ``t_P + o``, clamped to the target grid. Neighbouring blocks then differ in
-displacement by ``t_P - t_Q + 2 (Q - P)``, and the factor of the smoothness term stays as it is: half as many
-edges cross between blocks, each standing for a displacement that changes twice as far.
+Four source cells form a block. The labels remain all target cells, so their precision is not reduced. A block's
+label is the target cell of its upper left cell, and the other three cells move with it: cell ``2 P + o`` of
+block P goes to ``t_P + o``, clamped to the target grid. The displacements of neighbouring blocks then differ by
+``t_P - t_Q + 2 (Q - P)``. The factor of the smoothness term is unchanged: half as many edges connect blocks,
+and each stands for a displacement that changes over twice the distance.
 
 Arrays are laid out as in `convcorr_jax.flow.messages`.
 
@@ -18,12 +18,17 @@ from jaxtyping import Array, Float
 
 from convcorr_jax.flow.messages import has_sender
 
-# Rows and columns from the upper left cell of a block to each of its cells.
+# Offsets (rows, columns) of the four cells of a block from its upper left cell.
 OFFSETS = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
 def coarsen(data: Float[Array, "h_t w_t h w"]) -> Float[Array, "h_t w_t h_half w_half"]:
-    """Data costs of the blocks: the sum of their cells' costs (a block at the border may have fewer)."""
+    """Compute the data costs of blocks: the sums of their cells' costs.
+
+    Args:
+        data: the cost of matching each source cell with each target cell. A block at the border of a grid with
+            an odd side has fewer than four cells.
+    """
     height, width = data.shape[-2:]
     padded = jnp.pad(data, ((0, 0), (0, 0), (0, height % 2), (0, width % 2)))
     cells = [_shifted(padded[..., row::2, column::2], row, column) for row, column in OFFSETS]
@@ -33,7 +38,12 @@ def coarsen(data: Float[Array, "h_t w_t h w"]) -> Float[Array, "h_t w_t h_half w
 def refine(
     messages: Float[Array, "4 h_t w_t h_half w_half"], size: tuple[int, int]
 ) -> Float[Array, "4 h_t w_t h w"]:
-    """Messages for the cells of a grid of ``size``: each hears what its block has heard."""
+    """Give every cell of a finer grid the incoming messages of its block.
+
+    Args:
+        messages: the blocks' incoming messages in the four directions.
+        size: height and width of the finer grid.
+    """
     height, width = size
     cells = jnp.stack([_shifted(messages, -row, -column) for row, column in OFFSETS])
     cells = cells.reshape(2, 2, *messages.shape)
@@ -44,7 +54,7 @@ def refine(
 
 
 def _shifted(volume, rows, columns):
-    """Read a volume at the labels ``t + (rows, columns)``, clamped."""
+    """Read a volume at the labels ``t + (rows, columns)``, clamped to the target grid."""
     for axis, step in ((-4, rows), (-3, columns)):
         length = volume.shape[axis]
         volume = jnp.take(volume, np.clip(np.arange(length) + step, 0, length - 1), axis=axis)

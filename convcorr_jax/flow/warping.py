@@ -1,7 +1,7 @@
-"""Reading images and flows between their samples.
+"""Interpolation of images and flows between their samples.
 
 Points are (x, y) with sample centres at integers, in the frame of the array that is read. A point outside the
-outermost samples reads the nearest point on them (so does SciPy's spline); an absent point (NaN) reads NaN.
+outermost samples reads the nearest point on them, as SciPy's spline does; an absent point (NaN) reads NaN.
 """
 
 import functools
@@ -14,17 +14,22 @@ from jaxtyping import Array, Float
 
 from convcorr_jax import coords
 
-# Accelerators may else round the factors of a product to ten bits: a pixel in a thousand.
+# By default, accelerators may round the factors of a product to ten bits: an error of one pixel in a thousand.
 EXACT = lax.Precision.HIGHEST
 
 
 @jax.jit
 def sample(image: Float[Array, "h w c"], points: Float[Array, "*n 2"]) -> Float[Array, "*n c"]:
-    """Read an image at points, by the bicubic spline through its pixels.
+    """Read an image at points by the bicubic spline through its pixels.
 
-    ``s(x, y) = sum_ij c_ij B(x - j) B(y - i)`` with cubic B-splines B, its third derivatives continuous across
-    the last pixels but one ("not a knot"): the paper's interpolation, SciPy's ``RectBivariateSpline(kx=3,
-    ky=3, s=0)``. Along a side of 3, 2 or 1 pixels it is the parabola, the line or the constant.
+    The spline is ``s(x, y) = sum_ij c_ij B(x - j) B(y - i)`` with cubic B-splines B; its third derivatives are
+    continuous across the second and the last pixel but one ("not a knot"). This is the paper's interpolation,
+    SciPy's ``RectBivariateSpline(kx=3, ky=3, s=0)``. Along a side of 3, 2 or 1 pixels it is a parabola, a line
+    or a constant.
+
+    Args:
+        image: samples; any floating-point values.
+        points: positions (x, y) in pixels of the image.
     """
     height, width, channels = image.shape
     coefficients = jnp.moveaxis(_spline_coefficients(image), 0, 1)
@@ -45,14 +50,23 @@ def sample(image: Float[Array, "h w c"], points: Float[Array, "*n 2"]) -> Float[
 def warp(image: Float[Array, "h_t w_t c"], flow_px: Float[Array, "h w 2"]) -> Float[Array, "h w c"]:
     """Pull an image back along a flow: ``out(p) = image(p + flow_px(p))``, by the spline of `sample`.
 
-    ``flow_px`` is in pixels (x, y) and leads from each pixel of the result to where its colour is found.
+    Args:
+        image: the target image; any floating-point values.
+        flow_px: displacement (x, y) in pixels from each pixel of the result to the point of ``image`` that it
+            reads.
     """
     return sample(image, jnp.asarray(coords.cell_grid(flow_px.shape[:2]), flow_px.dtype) + flow_px)
 
 
 @jax.jit
 def sample_flow(flow: Float[Array, "h w 2"], points: Float[Array, "n 2"]) -> Float[Array, "n 2"]:
-    """Displacements at points given in cells of the flow's own grid, bilinear between the cells."""
+    """Read a flow at points by bilinear interpolation between its cells.
+
+    Args:
+        flow: displacement (x, y) of every cell.
+        points: positions (x, y) in cells of the flow's own grid; beyond the outermost cells the flow is
+            constant.
+    """
     height, width = flow.shape[:2]
     rows = coords.linear_weights(points[:, 1], height)
     columns = coords.linear_weights(points[:, 0], width)
@@ -66,11 +80,20 @@ def upsample_flow(
     target_to_px: coords.Transform,
     size: tuple[int, int],
 ) -> Float[Array, "height width 2"]:
-    """A flow between cells as a dense flow between pixels.
+    """Convert a flow between cells to a dense flow between pixels.
 
-    A pixel p of the source image, ``size`` (height, width), lies at the cell ``c = source_to_px^-1(p)`` and
-    goes to the pixel ``target_to_px(c + w(c))``. The displacement w is bilinear between cells, because a
-    spline would ring where a flow of whole cells jumps, and constant beyond the outermost ones.
+    A pixel p of the source image is at the cell position ``c = source_to_px^-1(p)`` and goes to the pixel
+    ``target_to_px(c + w(c))``. The displacement w is bilinear between cells, because a spline would ring where
+    a flow of whole cells jumps, and constant beyond the outermost cells.
+
+    Args:
+        flow: displacement (x, y) of every source cell, in cells of the target grid.
+        source_to_px: cells of the source grid to pixels of the source image.
+        target_to_px: cells of the target grid to pixels of the target image.
+        size: height and width of the source image.
+
+    Returns:
+        Displacement (x, y) of every source pixel, in pixels.
     """
     height, width = size
     pixels = jnp.asarray(coords.cell_grid((height, width)), flow.dtype)
@@ -82,11 +105,11 @@ def upsample_flow(
 
 
 def _spline_coefficients(samples: Float[Array, "n ..."]) -> Float[Array, "m ..."]:
-    """B-spline coefficients of the not-a-knot cubic through samples along the first axis, two more than those.
+    """Compute the n + 2 B-spline coefficients of the not-a-knot cubic through n samples along the first axis.
 
-    With moments M (second derivatives at the samples) and second differences d, smoothness says
-    ``M[i-1] + 4 M[i] + M[i+1] = 6 d[i]``, and the ends say ``M[1] = d[1]``, ``M[n-2] = d[n-2]``. The
-    coefficients are ``samples - M / 6``.
+    With moments M (second derivatives at the samples) and second differences d, smoothness requires
+    ``M[i-1] + 4 M[i] + M[i+1] = 6 d[i]``, and the not-a-knot ends require ``M[1] = d[1]`` and
+    ``M[n-2] = d[n-2]``. The coefficients are ``samples - M / 6``.
     """
     count = samples.shape[0]
     moments = jnp.zeros_like(samples)
@@ -100,7 +123,7 @@ def _spline_coefficients(samples: Float[Array, "n ..."]) -> Float[Array, "m ..."
         )
         moments = jnp.concatenate([before[None], inner, after[None]])
     inside = samples - moments / 6
-    # The moment at a sample is the second difference of the coefficients there, at the ends too.
+    # The moment at a sample is the second difference of the coefficients, at the ends as well.
     second, last_but_one = (inside[1], inside[-2]) if count > 1 else (inside[0], inside[0])
     before = 2 * inside[0] - second + moments[0]
     after = 2 * inside[-1] - last_but_one + moments[-1]
@@ -108,7 +131,7 @@ def _spline_coefficients(samples: Float[Array, "n ..."]) -> Float[Array, "m ..."
 
 
 def _inner_moments(difference):
-    """The moments at all samples but the first and last, from the second differences there."""
+    """Compute the moments at all samples but the first and the last from the second differences."""
     count = difference.shape[0]
     end = np.isin(np.arange(count), [0, count - 1])
     off, diagonal, factor = (
@@ -120,7 +143,7 @@ def _inner_moments(difference):
 
 
 def _taps(positions, length):
-    """The first of four coefficients that reach a position, and the cubic B-spline's weight of each."""
+    """Return the first of the four coefficients that affect a position, and the weights of all four."""
     inside = jnp.clip(positions, 0, length - 1)
     cell = jnp.clip(jnp.floor(inside), 0, max(length - 2, 0))
     t = inside - cell

@@ -43,7 +43,7 @@ def test_the_layer_is_fc6_where_there_is_one(weights):
 
 
 def test_bad_input_is_refused(rng, weights):
-    with pytest.raises(InputError, match="no pictures"):
+    with pytest.raises(InputError, match="no images"):
         global_features([], weights=weights, layer="conv2")
     sizes = [rng.integers(0, 256, (side, side, 3), np.uint8) for side in (67, 80)]
     with pytest.raises(InputError, match="one size is expected"):
