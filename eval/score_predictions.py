@@ -26,7 +26,7 @@ from pathlib import Path
 from rich.console import Console
 
 from convcorr_jax.io import make_folder, write_image
-from convcorr_jax.report.score_table import score_curves, score_table
+from convcorr_jax.report import score_curves, score_table
 from convcorr_jax.runtime.runlog import plain, write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks.options import Output

@@ -1,4 +1,4 @@
-"""``convcorr``: which commands there are, and how each of them ends."""
+"""The command ``convcorr``: its subcommands and their exit statuses."""
 
 import os
 import sys
@@ -13,8 +13,9 @@ from convcorr_jax.cli.keypoints import Keypoints
 from convcorr_jax.cli.landmarks import Landmarks
 from convcorr_jax.cli.pose import Pose
 from convcorr_jax.cli.weights import Check, Fetch, List
-from convcorr_jax.errors import InputError
+from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.runtime.options import parse
+from convcorr_jax.runtime.script import exit_status
 
 _WeightsCommand = (
     Annotated[List, subcommand("list")]
@@ -42,27 +43,33 @@ _Command = (
     ]
 )
 
-# As a shell reports a program that was interrupted, or whose reader went away.
+# The statuses that a shell reports of a program that was interrupted, or whose reader has ended.
 _INTERRUPTED, _NO_READER = 130, 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command that ``argv`` (``sys.argv`` by default) names; returns the exit status.
+    """Run a subcommand.
 
-    0 when it is done; 1 when a data set was found wanting; 2 with one sentence on the error stream
-    when the input is wrong; 130 when interrupted.
+    Args:
+        argv: the command line's words after ``convcorr``; by default those of ``sys.argv``.
+
+    Returns:
+        The exit status: 0 on success; 1 when checking a data set finds what changes scores, and, after one
+        sentence on the error stream, when a computation diverges or a file cannot be written; 2, after one
+        sentence on the error stream, when the input is wrong; 130 when interrupted; 141 when the reader of the
+        standard output has ended.
     """
     try:
         command = parse(_Command, argv, prog="convcorr", description="Where convnets look.")
         status = command.run() or 0
         sys.stdout.flush()
-    except InputError as error:
+    except (InputError, NumericalError, WriteError) as error:
         sys.stderr.write(f"convcorr: {' '.join(str(error).split())}\n")
-        return 2
+        return exit_status(error)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
-        # Nothing more can be said there; Python would try again when it exits.
+        # Python would flush the standard output again when it exits, and fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _NO_READER
     return status

@@ -1,11 +1,15 @@
 """Reading and writing the named arrays of ``.npz`` files, with every array checked."""
 
+import lzma
+import os
+import struct
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -13,20 +17,28 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io.atomic import written_whole
 from convcorr_jax.io.paths import check_file
 
-# What NumPy and zipfile raise on files that are cut short, changed, or of another format.
+# What zipfile, its decompressors and NumPy raise on files that are cut short, changed, or of another format.
 _DAMAGE = (
     OSError,
     EOFError,
     ValueError,
-    KeyError,
+    LookupError,
     TypeError,
-    NotImplementedError,
+    AttributeError,
+    # Also for an unknown way of compression and for encryption, both of which a flag of an archive declares.
+    RuntimeError,
+    ArithmeticError,
     MemoryError,
     zipfile.BadZipFile,
     zlib.error,
+    lzma.LZMAError,
+    struct.error,
     SyntaxError,
     tokenize.TokenError,
 )
+
+# The record at the end of a zip archive; its bytes 10 and 11 are the number of members.
+_END_RECORD_BYTES = 22
 
 
 class Expected(NamedTuple):
@@ -53,11 +65,35 @@ def load_arrays(path: Path, names: Collection[str] | None = None) -> dict[str, n
     """
     check_file(path, "NumPy .npz")
     try:
-        # Opened here, since NumPy leaves its own handle open when the archive is damaged.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive if names is None or name in names}
+        with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
+            _check_directory(archive, stream)
+            members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+            return {
+                name: _member(archive, members[name])
+                for name in members
+                if names is None or name in names
+            }
     except _DAMAGE as error:
         raise InputError(f"{path} is damaged, or is no .npz of plain arrays: {error}") from error
+
+
+def _check_directory(archive: zipfile.ZipFile, stream: BinaryIO) -> None:
+    """Compare the number of members with that at the archive's end, which zipfile does not."""
+    stream.seek(-_END_RECORD_BYTES - len(archive.comment), os.SEEK_END)
+    expected = int.from_bytes(stream.read(_END_RECORD_BYTES)[10:12], "little")
+    if len(archive.namelist()) != expected:
+        raise zipfile.BadZipFile(f"{len(archive.namelist())} of {expected} members are listed")
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """Read an array and compare its checksum, as zipfile does once it has read a member to its end."""
+    with archive.open(name) as stream, warnings.catch_warnings():
+        # NumPy warns of headers that only Python 2 wrote; here they are damage, and the checksum tells.
+        warnings.simplefilter("ignore")
+        array = np.lib.format.read_array(stream, allow_pickle=False)
+        if stream.read(1):
+            raise ValueError(f"{name} has bytes behind its array")
+        return array
 
 
 def read_arrays(path: Path, expected: Mapping[str, Expected]) -> dict[str, np.ndarray]:

@@ -1,1 +1,48 @@
-"""What a script needs to run: options, progress, cached stages, checkpoints, devices and the run log."""
+"""What a script needs to run: options, progress, cached stages, checkpoints, devices and the record of a run.
+
+Names are imported when they are first used, so that importing this room, as the command line does for its help,
+imports neither JAX nor Orbax. ``devices`` is used as a module: ``from convcorr_jax.runtime import devices``.
+"""
+
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+# Imported at once: the function has the name of its module, which an import of the module would set instead.
+from convcorr_jax.runtime.progress import bar as bar
+from convcorr_jax.runtime.progress import progress as progress
+from convcorr_jax.runtime.progress import status as status
+
+if TYPE_CHECKING:
+    from convcorr_jax.runtime.checkpoint import Checkpoints as Checkpoints
+    from convcorr_jax.runtime.checkpoint import Saved as Saved
+    from convcorr_jax.runtime.checkpoint import read_best as read_best
+    from convcorr_jax.runtime.options import BoxOption as BoxOption
+    from convcorr_jax.runtime.options import as_box as as_box
+    from convcorr_jax.runtime.options import numbers as numbers
+    from convcorr_jax.runtime.options import parse as parse
+    from convcorr_jax.runtime.runlog import finished_config as finished_config
+    from convcorr_jax.runtime.runlog import plain as plain
+    from convcorr_jax.runtime.runlog import write_results as write_results
+    from convcorr_jax.runtime.runlog import write_run as write_run
+    from convcorr_jax.runtime.script import exit_status as exit_status
+    from convcorr_jax.runtime.script import run as run
+    from convcorr_jax.runtime.stages import cached_in_parts as cached_in_parts
+    from convcorr_jax.runtime.stages import stage as stage
+
+_MODULE_OF = MappingProxyType(
+    {
+        **dict.fromkeys(("Checkpoints", "Saved", "read_best"), "checkpoint"),
+        **dict.fromkeys(("BoxOption", "as_box", "numbers", "parse"), "options"),
+        **dict.fromkeys(("finished_config", "plain", "write_results", "write_run"), "runlog"),
+        **dict.fromkeys(("exit_status", "run"), "script"),
+        **dict.fromkeys(("cached_in_parts", "stage"), "stages"),
+    }
+)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module on first use."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

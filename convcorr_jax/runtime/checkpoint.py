@@ -1,10 +1,10 @@
-"""Checkpoints of a training run: the latest, to go on from after a kill, and the best, to use.
+"""Checkpoints of a training run: the latest, to continue a killed run, and the best, to use its model.
 
-A checkpoint is a folder named after its step. It is written under another name and renamed at the end, so that
-a run killed at any moment, or stopped by a full disk, leaves the one before it whole. What is restored is what
-was saved, bit for bit.
+A checkpoint is a folder named after its step. It is written under a temporary name and renamed at the end, so
+that a run that is killed at any moment, or stopped by a full disk, leaves the checkpoint before it intact.
+Restored arrays equal the saved ones bit for bit.
 
-This module alone imports Orbax, which takes almost a second; import it where a run needs it.
+Only this module imports Orbax, which takes almost a second; import it where a run needs it.
 """
 
 import json
@@ -18,38 +18,41 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, LatestN
 
-from convcorr_jax.errors import InputError
+from convcorr_jax.errors import InputError, WriteError
 from convcorr_jax.io import make_folder
 
 Training = TypeVar("Training")
 
 _METRIC = "metric"
-# What Orbax and the store below it raise of files that are damaged or cannot be written.
+# What Orbax and TensorStore raise for files that are damaged or cannot be written.
 _FAILURES = (OSError, ValueError, RuntimeError, KeyError, TypeError)
 
 
 class Saved(NamedTuple):
-    """A model as a checkpoint holds it."""
+    """A model that was read from a checkpoint."""
 
     step: int
+    """The number of steps that the model was trained for."""
     metric: float
-    """By which it was compared with others; greater is better."""
+    """The metric by which it was the best of its run; greater is better."""
     about: dict[str, Any]
-    """What the run said of itself, see `Checkpoints`."""
+    """The description of the run, see `Checkpoints`."""
     params: dict[str, Any]
+    """The parameters, nested mappings of arrays."""
 
 
 class Checkpoints:
-    """The checkpoints of one run, in one folder; to be closed, as a context manager does.
+    """The checkpoints of one run, in one folder; a context manager that closes them.
 
     Args:
-        folder: of the run's checkpoints; made if it is not there.
-        about: what made them, as JSON holds it: ``architecture``, a mapping with a ``name``, and whatever else
-            decides what a step does. A run goes on only from checkpoints that say the same.
+        folder: the folder of the run's checkpoints; it is created if it does not exist.
+        about: the description of the run, as JSON stores it: ``architecture``, a mapping with a ``name``, and
+            everything else that decides what a step does. A run continues only from checkpoints with the same
+            description.
 
     Raises:
-        InputError: the folder cannot be made or written, or has checkpoints of another architecture (both are
-            named) or of other settings.
+        InputError: the folder cannot be created or written, or has checkpoints of another architecture (both
+            are named) or of other settings.
     """
 
     def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
@@ -65,16 +68,16 @@ class Checkpoints:
                 raise
 
     def save(self, step: int, params: Any, training: Any, *, metric: float) -> None:
-        """Keep a step: always as the latest, and as the best if none has a greater metric.
+        """Save a step as the latest checkpoint, and as the best one if no other has a greater metric.
 
         Args:
-            step: greater than those of all checkpoints before.
-            params: the model's, as nested mappings of arrays: what is used of a checkpoint.
-            training: all else that is needed to go on, a tree of arrays.
-            metric: greater is better.
+            step: the number of steps done, greater than those of all earlier checkpoints.
+            params: the model's parameters, nested mappings of arrays.
+            training: everything else that continuing needs, such as the optimizer's state, a tree of arrays.
+            metric: the model's metric; greater is better.
 
         Raises:
-            InputError: it cannot be written; the checkpoints before it are whole.
+            WriteError: the checkpoint cannot be written; earlier checkpoints are intact.
         """
         params, training = jax.tree.map(np.asarray, (params, training))
         items = ocp.args.Composite(
@@ -86,19 +89,22 @@ class Checkpoints:
         try:
             self._manager.save(step, args=items, metrics={_METRIC: float(metric)}, force=True)
         except _FAILURES as error:
-            raise InputError(
-                f"the checkpoint of step {step} cannot be written to {self._folder}: {_first(error)}"
+            raise WriteError(
+                f"the checkpoint of step {step} cannot be written to {self._folder}: {_first_line(error)}"
             ) from error
 
     def latest(self, params: Any, training: Training) -> tuple[int, Any, Training] | None:
-        """The step, parameters and rest of the latest checkpoint, or None where there is none.
+        """Restore the latest checkpoint.
 
         Args:
-            params: arrays of the shapes and types that were saved.
-            training: likewise.
+            params: a tree of arrays with the structure, shapes and types of the saved parameters.
+            training: a tree of arrays with the structure, shapes and types of everything else that was saved.
+
+        Returns:
+            The step, the parameters and everything else, or None if the folder has no checkpoint.
 
         Raises:
-            InputError: the checkpoint is damaged, or of other shapes.
+            InputError: the checkpoint is damaged, or has arrays of other shapes or types.
         """
         step = self._manager.latest_step()
         if step is None:
@@ -109,20 +115,20 @@ class Checkpoints:
             params=ocp.args.StandardRestore(params),
             training=ocp.args.StandardRestore(training),
         )
-        found = _restored(self._manager, self._folder, step, items)
-        return step, found["params"], found["training"]
+        restored = _restored(self._manager, self._folder, step, items)
+        return step, restored["params"], restored["training"]
 
-    def _check_layout(self, step: int, wanted: Mapping[str, Any]) -> None:
-        """Orbax cuts and pads arrays of other shapes without a word, and converts other types."""
+    def _check_layout(self, step: int, expected: Mapping[str, Any]) -> None:
+        """Refuse arrays of other shapes and types, which Orbax would silently cut, pad and convert."""
         items = ocp.args.Composite(layout=ocp.args.JsonRestore())
-        kept = _restored(self._manager, self._folder, step, items)["layout"]
-        if kept != wanted:
+        saved = _restored(self._manager, self._folder, step, items)["layout"]
+        if saved != expected:
             raise InputError(
-                f"the checkpoint {self._folder / str(step)} has other arrays: {_differences(kept, wanted)}"
+                f"the checkpoint {self._folder / str(step)} has other arrays: {_differences(saved, expected)}"
             )
 
     def close(self) -> None:
-        """End what Orbax keeps open."""
+        """Close the files and threads that Orbax holds."""
         self._manager.close()
 
     def __enter__(self) -> "Checkpoints":
@@ -138,13 +144,16 @@ class Checkpoints:
 
 
 def read_best(folder: Path) -> Saved:
-    """The best model of a run's checkpoints, and what the run said of itself.
+    """Read the best model of a run's checkpoints, and the description of the run.
+
+    Args:
+        folder: the folder of the run's checkpoints.
 
     Raises:
-        InputError: the folder is not there, has no checkpoint, or a damaged one.
+        InputError: the folder does not exist, has no checkpoint, or has a damaged one.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder; one of checkpoints is expected")
+        raise InputError(f"{folder} is not a folder; a folder of checkpoints is expected")
     with _open(folder, writes=False) as manager:
         step = manager.best_step()
         if step is None:
@@ -170,25 +179,27 @@ def _open(folder: Path, *, writes: bool) -> ocp.CheckpointManager:
                 preservation_policy=AnyPreservationPolicy(
                     [
                         LatestN(1),
-                        # One without a metric was being removed when the run was killed.
+                        # A checkpoint without a metric was being removed when the run was killed.
                         BestN(get_metric_fn=metric, n=1, keep_checkpoints_without_metrics=False),
                     ]
                 ),
-                # Written before the step is counted as done: a run that is killed loses no step that it kept.
+                # A step counts as saved only when it is on disk, so that a killed run loses no saved step.
                 enable_async_checkpointing=False,
                 cleanup_tmp_directories=writes,
                 create=writes,
             ),
         )
     except _FAILURES as error:
-        raise InputError(f"the checkpoints in {folder} cannot be read: {_first(error)}") from error
+        raise InputError(
+            f"the checkpoints in {folder} cannot be read: {_first_line(error)}"
+        ) from error
 
 
 def _layout(tree: Any) -> dict[str, Any]:
-    """Type and shape of every array of a tree, by its place."""
+    """Return the type and shape of every array of a tree, by its path in the tree."""
     return {
-        jax.tree_util.keystr(place): [str(leaf.dtype), *leaf.shape]
-        for place, leaf in jax.tree_util.tree_leaves_with_path(tree)
+        jax.tree_util.keystr(path): [str(leaf.dtype), *leaf.shape]
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
     }
 
 
@@ -204,35 +215,36 @@ def _restored(
         return manager.restore(step, args=items)
     except _FAILURES as error:
         raise InputError(
-            f"the checkpoint {folder / str(step)} is damaged: {_first(error)}"
+            f"the checkpoint {folder / str(step)} is damaged: {_first_line(error)}"
         ) from error
 
 
-def _check_same(folder: Path, kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Refuse to go on from what another model, or another training, left."""
-    # As JSON gives it back.
-    wanted = json.loads(json.dumps(wanted))
-    if kept == wanted:
+def _check_same(folder: Path, saved: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Refuse to continue from the checkpoints of another model or of another training."""
+    # JSON returns tuples as lists.
+    expected = json.loads(json.dumps(expected))
+    if saved == expected:
         return
-    theirs, ours = kept.get("architecture", {}), wanted["architecture"]
-    if theirs != ours:
+    saved_model, expected_model = saved.get("architecture", {}), expected["architecture"]
+    if saved_model != expected_model:
         raise InputError(
-            f"{folder} has checkpoints of {theirs.get('name')}, not of {ours['name']}: "
-            f"{_differences(theirs, ours)}; give another folder"
+            f"{folder} has checkpoints of {saved_model.get('name')}, not of {expected_model['name']}: "
+            f"{_differences(saved_model, expected_model)}; another folder is expected"
         )
     raise InputError(
-        f"{folder} has checkpoints of another training: {_differences(kept, wanted)}; give another folder"
+        f"{folder} has checkpoints of another training: {_differences(saved, expected)}; "
+        "another folder is expected"
     )
 
 
-def _differences(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+def _differences(saved: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
     return ", ".join(
-        f"{name} is {kept.get(name)} there and {wanted.get(name)} here"
-        for name in sorted({*kept, *wanted})
-        if kept.get(name) != wanted.get(name)
+        f"{name} is {saved.get(name)} in the checkpoint and {expected.get(name)} in this run"
+        for name in sorted({*saved, *expected})
+        if saved.get(name) != expected.get(name)
     )
 
 
-def _first(error: Exception) -> str:
-    """The first line of what an error says; Orbax and its store add pages of traces."""
+def _first_line(error: Exception) -> str:
+    """Return the first line of an error's message, which Orbax and TensorStore follow with pages of traces."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

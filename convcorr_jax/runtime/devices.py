@@ -1,9 +1,9 @@
-"""Devices: one training step over all of them, on one host or on several.
+"""Data-parallel training steps on all devices of one host or of several.
 
-A step is data-parallel: its state is the same on every device, its batch is cut into as many parts as there are
-devices, and what it averages with `mean` over its own part becomes the average over the whole batch. So a step
-of D devices equals that of one device on the whole batch, as long as its loss is a plain mean over samples and
-what it draws for a sample comes from `sample_keys`.
+The state of a step is the same on every device, its batch is divided among the devices, and `mean` turns
+averages over a device's part into averages over the whole batch. A step of D devices therefore equals that of
+one device on the whole batch, as long as its loss is a plain mean over samples and its random numbers for a
+sample come from `sample_keys`.
 
 On several hosts each process calls `initialize` first, then runs the same script on its own rows of each batch.
 """
@@ -33,87 +33,124 @@ _AXIS = "devices"
 def data_parallel(
     step: Callable[[State, Inputs], tuple[State, Outcome]],
 ) -> Callable[[State, Inputs], tuple[State, Outcome]]:
-    """Compile a step for all devices; it takes what `shard` makes of a batch, and gives up its old state.
+    """Compile a step for all devices.
 
     Args:
-        step: from a state and a part of a batch to the next state and an outcome. Both must come out the same
-            on every device: whatever depends on the batch goes through `mean`.
+        step: a function of the state and of one device's part of a batch that returns the next state and an
+            outcome, such as the step's metrics. Both must be the same on every device: all that depends on the
+            batch goes through `mean`.
+
+    Returns:
+        The compiled step. It takes a state from `replicate` or from the step before, whose buffers it reuses,
+        and a batch from `shard`.
     """
-    # Without checking that nothing was forgotten: one device's word is taken for all.
+    # JAX does not check that the results of all devices are equal: it returns those of the first.
     return jax.pmap(step, _AXIS, in_axes=(None, 0), out_axes=None, donate_argnums=0)
 
 
 def mean(tree: Tree) -> Tree:
-    """Inside a step: the mean over all devices."""
+    """Average over all devices, inside a step.
+
+    Args:
+        tree: arrays of this device.
+
+    Returns:
+        The arrays' means, the same on every device.
+    """
     return lax.pmean(tree, _AXIS)
 
 
 def sample_keys(key: Key[Array, ""], count: int) -> Key[Array, " count"]:
-    """Inside a step: a key for each of this device's samples, the one that it has in the whole batch."""
+    """Return a PRNG key for each of this device's samples, inside a step.
+
+    A sample's key depends on its number in the whole batch only, not on the number of devices.
+
+    Args:
+        key: the key of the step, the same on every device.
+        count: the number of samples of this device.
+    """
     numbers = lax.axis_index(_AXIS) * count + jnp.arange(count)
     return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, numbers)
 
 
 def shard(batch: Tree) -> Tree:
-    """Cut this host's rows of a batch for its devices: ``[rows, ...]`` to ``[devices, rows / devices, ...]``.
+    """Divide this host's rows of a batch among its devices.
+
+    Args:
+        batch: a tree of arrays ``[rows, ...]``.
+
+    Returns:
+        The tree with arrays ``[devices, rows / devices, ...]``.
 
     Raises:
-        InputError: the rows cannot be shared out evenly.
+        InputError: the rows cannot be divided evenly.
     """
     devices = jax.local_device_count()
 
-    def cut(rows: Any) -> Any:
+    def divide(rows: Any) -> Any:
         if len(rows) % devices:
             raise InputError(
-                f"{len(rows)} samples of a batch cannot be shared out evenly among {devices} devices"
+                f"{len(rows)} samples of a batch cannot be divided evenly among {devices} devices"
             )
         return rows.reshape(devices, -1, *rows.shape[1:])
 
-    return jax.tree.map(cut, batch)
+    return jax.tree.map(divide, batch)
 
 
-def everywhere(tree: Tree) -> Tree:
-    """Copy arrays that are the same on all hosts to every device: how a step takes its first state.
+def replicate(tree: Tree) -> Tree:
+    """Copy arrays to every device, as the first state of a step.
 
-    A step leaves its states laid out like this; it would be compiled once more for a first one that is not.
-    No two leaves share a buffer, which a step could not give up twice.
+    A step returns its states in this layout, and would be compiled once more for a first state in another.
+    Every leaf gets a buffer of its own, since a step cannot reuse a shared buffer twice.
+
+    Args:
+        tree: arrays that are the same on all hosts.
+
+    Returns:
+        The same arrays, replicated on all devices of all hosts.
     """
     devices = Mesh(np.array(jax.devices()), (_AXIS,))
     copy = jax.jit(
         lambda leaves: jax.tree.map(jnp.copy, leaves),
         out_shardings=NamedSharding(devices, PartitionSpec()),
     )
-    # By way of the host: arrays that lie on one host's devices cannot be moved to all.
+    # Through the host: arrays on the devices of one host cannot be moved to those of all hosts.
     return copy(jax.tree.map(np.asarray, tree))
 
 
 def use_cores(batch: int) -> None:
-    """Make every core of a processor a device of its own, if nothing was asked of JAX yet.
+    """Make every core of the processor a device of its own, before JAX is first used.
 
-    XLA computes most of a convolutional net's operations with one core a device. As many cores are taken as a
-    batch can be shared out among evenly. Accelerators, a number of devices that was chosen in JAX's own ways,
-    and the devices of a process that has begun with JAX stay as they are.
+    XLA computes most operations of a convolutional network with one core for each device. The number of devices
+    is the greatest that divides the batch. This changes nothing on accelerators, where the number of devices
+    was chosen by JAX's own options, and in a process that has already used JAX.
+
+    Args:
+        batch: the number of samples in a batch of this host.
     """
     chosen = jax.config.values["jax_num_cpu_devices"] != -1
     if chosen or "host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
         return
     cores = range(1, (os.cpu_count() or 1) + 1)
-    # With no more threads than devices, those that wait for each other in `mean` may leave none to the others.
+    # With no more threads than devices, threads that wait for each other in `mean` may leave none to the
+    # others.
     os.environ.setdefault("PJRT_NPROC", str(max(16, 2 * len(cores))))
     with contextlib.suppress(RuntimeError):
-        jax.config.update("jax_num_cpu_devices", max(one for one in cores if batch % one == 0))
+        jax.config.update(
+            "jax_num_cpu_devices", max(count for count in cores if batch % count == 0)
+        )
 
 
 def initialize(coordinator: str, *, hosts: int, host: int) -> None:
-    """Join the other hosts of a run, before anything else is asked of JAX.
+    """Connect to the other hosts of a run, before JAX is first used.
 
     Args:
         coordinator: address and port of host 0, such as ``10.0.0.1:8476``.
-        hosts: how many there are.
-        host: which one this is, from 0.
+        hosts: the number of hosts.
+        host: the number of this host, from 0.
 
     Raises:
-        InputError: ``host`` is none of them, or they do not find each other.
+        InputError: ``host`` is out of range, or the hosts do not find each other.
     """
     if not 0 <= host < hosts:
         raise InputError(f"host is {host}; 0 to {hosts - 1} are expected of {hosts} hosts")
@@ -124,18 +161,21 @@ def initialize(coordinator: str, *, hosts: int, host: int) -> None:
 
 
 def rows_here(count: int) -> slice:
-    """Which of a batch's ``count`` rows are this host's.
+    """Return the range of a batch's rows that belong to this host.
+
+    Args:
+        count: the number of rows of the batch, of all hosts together.
 
     Raises:
-        InputError: they cannot be shared out evenly.
+        InputError: the rows cannot be divided evenly among the hosts.
     """
     hosts = jax.process_count()
     if count % hosts:
-        raise InputError(f"a batch of {count} cannot be shared out evenly among {hosts} hosts")
-    each = count // hosts
-    return slice(jax.process_index() * each, (jax.process_index() + 1) * each)
+        raise InputError(f"a batch of {count} cannot be divided evenly among {hosts} hosts")
+    own = count // hosts
+    return slice(jax.process_index() * own, (jax.process_index() + 1) * own)
 
 
 def is_first_host() -> bool:
-    """Whether this process is the one that writes what is written once."""
+    """Return whether this process is the one that writes the files of a run."""
     return jax.process_index() == 0

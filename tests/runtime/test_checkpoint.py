@@ -12,19 +12,11 @@ import time
 import chex
 import jax
 import jax.numpy as jnp
-import optax
 import pytest
 
-from convcorr_jax.errors import InputError
+from convcorr_jax.errors import InputError, WriteError
 from convcorr_jax.runtime.checkpoint import Checkpoints, read_best
-
-ABOUT = {"architecture": {"name": "small-8x", "joints": ["nose", "chin"], "pooling": 8}, "seed": 3}
-OPTIMIZER = optax.adam(0.1)
-
-
-def state_of(value):
-    params = {"coarse": {"kernel": jnp.full((3, 4), float(value)), "bias": jnp.arange(4.0)}}
-    return params, (OPTIMIZER.init(params), jnp.bfloat16(value))
+from tests.builders.checkpoint_states import ABOUT, state_of
 
 
 def save(checkpoints, step, metric, value=None):
@@ -66,10 +58,13 @@ def test_another_preset_is_refused_and_both_are_named(tmp_path):
         save(checkpoints, 1, 0.5)
     other = {"name": "flic-4x", "joints": ["nose", "chin"], "pooling": 4}
     with pytest.raises(
-        InputError, match=r"of small-8x, not of flic-4x: .* pooling is 8 there and 4 here"
+        InputError,
+        match=r"of small-8x, not of flic-4x: .* pooling is 8 in the checkpoint and 4 in this run",
     ):
         Checkpoints(tmp_path, {**ABOUT, "architecture": other})
-    with pytest.raises(InputError, match="another training: seed is 3 there and 4 here"):
+    with pytest.raises(
+        InputError, match="another training: seed is 3 in the checkpoint and 4 in this run"
+    ):
         Checkpoints(tmp_path, {**ABOUT, "seed": 4})
     # Tuples become lists in JSON, and are the same.
     same = {**ABOUT, "architecture": {**ABOUT["architecture"], "joints": ("nose", "chin")}}
@@ -82,7 +77,8 @@ def test_other_shapes_are_refused(tmp_path):
         params, training = state_of(0)
         params["coarse"]["kernel"] = jnp.zeros((9, 4))
         with pytest.raises(
-            InputError, match=r"other arrays: .*kernel.* is .*3, 4\] there and .*9, 4\] here"
+            InputError,
+            match=r"other arrays: .*kernel.* is .*3, 4\] in the checkpoint and .*9, 4\] in",
         ):
             checkpoints.latest(params, training)
         with pytest.raises(InputError, match=r"other arrays"):
@@ -126,7 +122,7 @@ def test_a_full_disk_is_told_and_the_last_good_checkpoint_survives(tmp_path):
         ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
         try:
-            with pytest.raises(InputError, match="the checkpoint of step 2 cannot be written"):
+            with pytest.raises(WriteError, match="the checkpoint of step 2 cannot be written"):
                 save(checkpoints, 2, 0.9)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -144,7 +140,7 @@ import os, sys
 from pathlib import Path
 import jax, jax.numpy as jnp, optax
 from convcorr_jax.runtime.checkpoint import Checkpoints
-from tests.runtime.test_checkpoint import ABOUT, OPTIMIZER, state_of
+from tests.builders.checkpoint_states import ABOUT, OPTIMIZER, state_of
 
 params, (moments, _) = state_of(1.0)
 target = jax.random.normal(jax.random.key(0), (3, 4))

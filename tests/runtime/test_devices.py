@@ -19,7 +19,7 @@ SCRIPT = f"""
 import json, sys, warnings
 warnings.simplefilter("error")
 import jax, jax.numpy as jnp, numpy as np
-from convcorr_jax import parallel
+from convcorr_jax.runtime import devices
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 address, hosts, host = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -42,13 +42,13 @@ rows = np.random.default_rng(0).standard_normal(({ROWS}, {FEATURES})).astype(np.
 start = jnp.zeros({FEATURES})
 # A leaf that occurs twice is given up twice.
 state = {{"weights": start, "first": start, "step": jnp.zeros((), jnp.int32)}}
-state = devices.everywhere(state)
+state = devices.replicate(state)
 compiled = devices.data_parallel(step)
 losses = []
 for number in range({STEPS}):
     if number == 1:
         # As when the next phase of a training begins.
-        state = devices.everywhere(state)
+        state = devices.replicate(state)
     old = state
     state, told = compiled(state, devices.shard(rows[devices.rows_here({ROWS})]))
     losses.append(float(told["loss"]))
@@ -127,7 +127,7 @@ def test_two_hosts_of_two_devices_make_the_step_of_one(one_device):
 
 CORES = """
 import os, jax
-from convcorr_jax import parallel
+from convcorr_jax.runtime import devices
 os.cpu_count = lambda: 4
 devices.use_cores(6)
 print(jax.device_count())
@@ -158,8 +158,8 @@ def test_a_host_that_is_none_of_them_is_refused():
 
 def test_a_batch_that_cannot_be_shared_out_is_refused(monkeypatch):
     monkeypatch.setattr(devices.jax, "local_device_count", lambda: 3)
-    with pytest.raises(InputError, match=r"8 samples of a batch cannot be shared out .* 3 devices"):
+    with pytest.raises(InputError, match=r"8 samples of a batch cannot be divided .* 3 devices"):
         devices.shard(np.zeros((8, 2)))
     monkeypatch.setattr(devices.jax, "process_count", lambda: 3)
-    with pytest.raises(InputError, match=r"a batch of 8 cannot be shared out .* 3 hosts"):
+    with pytest.raises(InputError, match=r"a batch of 8 cannot be divided .* 3 hosts"):
         devices.rows_here(8)

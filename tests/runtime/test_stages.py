@@ -1,43 +1,30 @@
-"""Stages that are kept, and sums that go on after a kill."""
+"""Cached stages: computed once, computed again for other settings, and never read from a damaged file."""
 
 import signal
 import subprocess
 import sys
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from convcorr_jax.errors import InputError
-from convcorr_jax.linear.ridge.statistics import Statistics, add, empty, statistics
-from convcorr_jax.runtime.stages import accumulate, stage
+from convcorr_jax.errors import InputError, WriteError
+from convcorr_jax.io import load_arrays, write_arrays
+from convcorr_jax.runtime import stages
+from convcorr_jax.runtime.stages import cached_in_parts, stage
+from tests.builders.cached_rows import COUNT, cached_rows, rows
 
-COUNT = 6
-
-
-def block(number):
-    rng = np.random.default_rng(number)
-    return jnp.asarray(rng.standard_normal((20, 3), np.float32))
+PARTS = [f"rows_{start:05d}.npz" for start in (0, 2, 4, 6, 8, 10)]
 
 
-def step(state, rows):
-    return add(state, statistics(rows, rows[:, :1]))
+def assert_equal(found, expected):
+    assert found.keys() == expected.keys()
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name])
+        assert found[name].dtype == expected[name].dtype
 
 
-def summed(path, blocks=block, settings=None, **options):
-    return accumulate(
-        path, settings or {}, blocks, count=COUNT, start=empty(3, 1), step=step, **options
-    )
-
-
-@pytest.fixture
-def expected(tmp_path):
-    return summed(tmp_path / "whole.npz")
-
-
-def assert_equal(found: Statistics, expected: Statistics):
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(one, other)
+def fail(*_):
+    raise AssertionError("computed although it is cached")
 
 
 def test_a_stage_is_computed_once(tmp_path):
@@ -53,60 +40,178 @@ def test_a_stage_is_computed_once(tmp_path):
     assert len(calls) == 2
 
 
-def test_a_sum_goes_on_where_it_was_kept(tmp_path, expected):
-    seen = []
+def test_what_comes_from_the_cache_is_what_was_computed(tmp_path):
+    computed = {
+        "matrix": np.linspace(0, 1, 6, dtype=np.float16).reshape(2, 3),
+        "number": np.float64(1 / 3),
+        "names": np.array(["left", "Mündung"]),
+        "empty": np.zeros((0, 4), bool),
+    }
+    path = tmp_path / "new" / "stage.npz"
+    first = stage(path, {"layers": ["conv3", None]}, lambda: computed)
+    assert_equal(first, {name: np.asarray(value) for name, value in computed.items()})
+    assert_equal(stage(path, {"layers": ["conv3", None]}, fail), first)
 
-    def failing(number):
-        seen.append(number)
-        if number == 4 and seen.count(4) == 1:
+
+def test_the_order_of_settings_does_not_matter_and_their_values_do(tmp_path):
+    path = tmp_path / "stage.npz"
+    stage(path, {"a": 1, "b": {"c": 2, "d": 3}}, lambda: {"value": np.zeros(1)})
+    assert stage(path, {"b": {"d": 3, "c": 2}, "a": 1}, fail)["value"] == 0
+    changed = stage(path, {"a": 1, "b": {"c": 2, "d": 4}}, lambda: {"value": np.ones(1)})
+    assert changed["value"] == 1
+    assert stage(path, {"a": 1, "b": {"c": 2, "d": 4}}, fail)["value"] == 1
+
+
+def test_a_file_without_settings_is_computed_again(tmp_path):
+    write_arrays(tmp_path / "stage.npz", value=np.zeros(1))
+    assert stage(tmp_path / "stage.npz", {}, lambda: {"value": np.ones(1)})["value"] == 1
+
+
+def test_a_failing_computation_caches_nothing(tmp_path):
+    with pytest.raises(AssertionError):
+        stage(tmp_path / "stage.npz", {}, fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_flipped_byte_is_one_sentence_or_changes_nothing(tmp_path):
+    path = tmp_path / "stage.npz"
+    computed = {"value": np.arange(40.0).reshape(8, 5), "name": np.array("conv3")}
+    stage(path, {"layer": "conv3"}, lambda: computed)
+    content = path.read_bytes()
+    sentences = []
+    for at in range(len(content)):
+        for pattern in (0xFF, 0x01):
+            changed = bytearray(content)
+            changed[at] ^= pattern
+            path.write_bytes(changed)
+            try:
+                found = stage(path, {"layer": "conv3"}, fail)
+            except InputError as error:
+                sentences.append(str(error))
+            else:
+                # Times, permissions and the like are bytes that nothing reads.
+                assert_equal(found, computed)
+    for sentence in sentences:
+        assert "stage.npz is damaged" in sentence
+        assert sentence.endswith("; remove it to compute it again")
+    # Of the file, most bytes are contents, checksums, sizes and names.
+    assert len(sentences) > len(content)
+
+
+def test_every_shortened_file_is_refused(tmp_path):
+    path = tmp_path / "stage.npz"
+    stage(path, {}, lambda: {"value": np.arange(40.0)})
+    content = path.read_bytes()
+    for length in range(len(content)):
+        path.write_bytes(content[:length])
+        with pytest.raises(InputError, match=r"is (damaged|empty).*; remove it"):
+            stage(path, {}, fail)
+
+
+def test_a_full_disk_is_a_write_error(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    with pytest.raises(WriteError, match=r"stage\.npz cannot be written: No space left on device"):
+        stage(tmp_path / "stage.npz", {}, lambda: {"value": np.zeros(1)})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parts_are_joined_in_order(tmp_path):
+    found = cached_rows(tmp_path)
+    assert_equal(found, rows(range(COUNT)))
+    assert sorted(path.name for path in tmp_path.iterdir()) == PARTS
+    assert_equal(cached_rows(tmp_path, fail), found)
+
+
+@pytest.mark.parametrize(
+    ("count", "part", "expected"),
+    [
+        (6, 3, [range(3), range(3, 6)]),
+        (7, 3, [range(3), range(3, 6), range(6, 7)]),
+        (2, 5, [range(2)]),
+        (0, 5, [range(0)]),
+    ],
+)
+def test_every_item_is_in_one_part(tmp_path, count, part, expected):
+    asked = []
+
+    def compute(items):
+        asked.append(items)
+        return {"item": np.array(items, int)}
+
+    found = cached_in_parts(tmp_path, "items", {}, compute, count=count, part=part)
+    assert asked == expected
+    assert found["item"].tolist() == list(range(count))
+
+
+def test_an_interrupted_run_continues_with_the_part_that_is_missing(tmp_path):
+    expected = cached_rows(tmp_path / "whole")
+    asked = []
+
+    def compute(items):
+        asked.append(items.start)
+        if items.start == 8 and asked.count(8) == 1:
             raise KeyboardInterrupt
-        return block(number)
+        return rows(items)
 
-    path = tmp_path / "sum.npz"
     with pytest.raises(KeyboardInterrupt):
-        summed(path, failing, every_s=0)
-    assert_equal(summed(path, failing, every_s=0), expected)
-    assert_equal(summed(path, failing), expected)
-    assert seen == [0, 1, 2, 3, 4, 4, 5]
+        cached_rows(tmp_path / "parts", compute)
+    assert_equal(cached_rows(tmp_path / "parts", compute), expected)
+    assert_equal(cached_rows(tmp_path / "parts", compute), expected)
+    assert asked == [0, 2, 4, 6, 8, 8, 10]
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.runtime.test_stages import block, summed
-def blocks(number):
-    if number == 3:
+from tests.builders.cached_rows import cached_rows, rows
+def compute(items):
+    if items.start == 6:
         os.kill(os.getpid(), signal.SIGKILL)
-    return block(number)
-summed(Path(sys.argv[1]), blocks, every_s=0)
+    return rows(items)
+cached_rows(Path(sys.argv[1]), compute)
 """
 
 
-def test_a_killed_process_loses_no_block_that_was_kept(tmp_path, expected):
-    path = tmp_path / "sum.npz"
-    ended = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+def test_a_killed_process_loses_no_part_that_was_cached(tmp_path):
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "parts")], check=False)
     assert ended.returncode == -signal.SIGKILL
-    seen = []
+    asked = []
 
-    def blocks(number):
-        seen.append(number)
-        return block(number)
+    def compute(items):
+        asked.append(items.start)
+        return rows(items)
 
-    assert_equal(summed(path, blocks), expected)
-    assert seen == [3, 4, 5]
-
-
-def test_other_settings_begin_anew(tmp_path):
-    path = tmp_path / "sum.npz"
-    summed(path)
-    seen = []
-    summed(path, lambda number: seen.append(number) or block(number), {"layer": "conv3"})
-    assert seen == list(range(COUNT))
+    assert_equal(cached_rows(tmp_path / "parts", compute), rows(range(COUNT)))
+    assert asked == [6, 8, 10]
+    assert sorted(path.name for path in (tmp_path / "parts").iterdir()) == PARTS
 
 
-def test_a_damaged_file_is_refused(tmp_path):
-    path = tmp_path / "sum.npz"
-    summed(path)
+@pytest.mark.parametrize("changed", [{"key": {"layer": "conv3"}}, {"count": COUNT - 1}])
+def test_another_key_or_count_computes_every_part_again(tmp_path, changed):
+    cached_rows(tmp_path)
+    asked = []
+
+    def compute(items):
+        asked.append(items.start)
+        return rows(items)
+
+    found = cached_rows(tmp_path, compute, **changed)
+    assert asked == list(range(0, changed.get("count", COUNT), 2))
+    assert_equal(found, rows(range(changed.get("count", COUNT))))
+
+
+def test_a_damaged_part_is_named(tmp_path):
+    cached_rows(tmp_path)
+    path = tmp_path / PARTS[3]
     path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(InputError, match=r"is damaged .*; remove it"):
-        summed(path)
+    with pytest.raises(InputError, match=r"rows_00006\.npz is damaged.*; remove it"):
+        cached_rows(tmp_path, fail)
+
+
+def test_a_stage_is_read_by_the_reader_of_arrays(tmp_path):
+    stage(tmp_path / "stage.npz", {"a": 1}, lambda: {"value": np.zeros(2)})
+    assert load_arrays(tmp_path / "stage.npz", ["settings"]) == {"settings": '{"a": 1}'}
+    assert stages.load_arrays is load_arrays

@@ -1,0 +1,91 @@
+"""How scripts end: with the path of their result, or with one sentence and an exit status."""
+
+import errno
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from convcorr_jax.errors import InputError, NumericalError, WriteError
+from convcorr_jax.runtime.script import exit_status, run
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of a script."""
+
+    count: int = 1
+    """How many."""
+
+
+def test_the_result_is_printed(capsys):
+    run(Config, lambda config: Path(f"result{config.count}.json"), None, argv=["--count", "3"])
+    assert capsys.readouterr() == ("result3.json\n", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (InputError("--count is 0; at least 1 is expected"), 2),
+        (NumericalError("the loss of step 3 is nan"), 1),
+        (WriteError("result.json cannot be written: No space left on device"), 1),
+    ],
+)
+def test_errors_are_one_sentence_and_a_status(capsys, error, status):
+    def main(config):
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        run(Config, main, None, argv=[])
+    assert ended.value.code == exit_status(error) == status
+    assert capsys.readouterr() == ("", f"{error}\n")
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space"), ValueError("a bug")])
+def test_other_errors_keep_their_trace(error):
+    def main(config):
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        run(Config, main, None, argv=[])
+    assert raised.value is error
+
+
+def test_a_wrong_option_is_one_sentence(capsys):
+    with pytest.raises(SystemExit) as ended:
+        run(Config, lambda _: Path(), None, argv=["--count", "many"])
+    assert ended.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "many" in err
+
+
+def test_errors_are_what_they_are_caught_as():
+    assert issubclass(InputError, ValueError)
+    assert issubclass(NumericalError, ArithmeticError)
+    assert issubclass(WriteError, OSError)
+    # A message alone: no number of a system error.
+    assert str(WriteError("a.npz cannot be written")) == "a.npz cannot be written"
+    assert not issubclass(NumericalError, InputError)
+    assert not issubclass(WriteError, InputError)
+
+
+def test_importing_the_room_imports_neither_jax_nor_orbax():
+    code = (
+        "import sys, convcorr_jax.runtime, convcorr_jax.runtime.script\n"
+        "sys.exit(any(name in sys.modules for name in ('jax', 'orbax', 'numpy', 'rich')))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_public_name_of_the_room_can_be_imported():
+    import convcorr_jax.runtime as room
+
+    for name in room._MODULE_OF:
+        assert getattr(room, name) is not None
+    assert callable(room.progress)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        room.nothing  # noqa: B018
