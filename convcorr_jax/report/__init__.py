@@ -1,1 +1,50 @@
-"""What people look at: figures and the page that shows them beside the published numbers."""
+"""Figures, tables and HTML pages of results.
+
+Figure functions are pure: they take arrays and return an 8-bit RGB image or a matplotlib `Figure`, which
+`pixels` converts to an image. Points are (x, y) in pixels of the image that they are drawn on. `render_page`
+writes a page of sections; `convcorr_jax.report.sections` builds the sections of the papers' tables from
+scripts' results.
+"""
+
+from convcorr_jax.report import plots as plots
+from convcorr_jax.report.alignment_figure import alignment_figure as alignment_figure
+from convcorr_jax.report.canvas import pixels as pixels
+from convcorr_jax.report.colors import LEFT as LEFT
+from convcorr_jax.report.colors import NEITHER as NEITHER
+from convcorr_jax.report.colors import RIGHT as RIGHT
+from convcorr_jax.report.colors import flow_colors as flow_colors
+from convcorr_jax.report.colors import flow_wheel as flow_wheel
+from convcorr_jax.report.colors import name_colors as name_colors
+from convcorr_jax.report.colors import position_colors as position_colors
+from convcorr_jax.report.contact_sheet import annotated as annotated
+from convcorr_jax.report.contact_sheet import contact_sheet as contact_sheet
+from convcorr_jax.report.error_histograms import error_histograms as error_histograms
+from convcorr_jax.report.findings_page import finding_lines as finding_lines
+from convcorr_jax.report.findings_page import findings_page as findings_page
+from convcorr_jax.report.grids import image_grid as image_grid
+from convcorr_jax.report.learning_curve import learning_curve as learning_curve
+from convcorr_jax.report.matches import MatchPanels as MatchPanels
+from convcorr_jax.report.matches import match_figure as match_figure
+from convcorr_jax.report.overlays import points_overlay as points_overlay
+from convcorr_jax.report.page import PageFigure as PageFigure
+from convcorr_jax.report.page import Section as Section
+from convcorr_jax.report.page import Table as Table
+from convcorr_jax.report.page import cell_text as cell_text
+from convcorr_jax.report.page import render_page as render_page
+from convcorr_jax.report.pck_curves import pck_curves as pck_curves
+from convcorr_jax.report.plots import confusions as confusions
+from convcorr_jax.report.plots import cumulative_curves as cumulative_curves
+from convcorr_jax.report.plots import curves as curves
+from convcorr_jax.report.plots import place_histograms as place_histograms
+from convcorr_jax.report.plots import training_curves as training_curves
+from convcorr_jax.report.pose_figures import ablation_curves as ablation_curves
+from convcorr_jax.report.pose_figures import joint_curves as joint_curves
+from convcorr_jax.report.pose_figures import joint_error_histograms as joint_error_histograms
+from convcorr_jax.report.pose_figures import people_figure as people_figure
+from convcorr_jax.report.score_table import score_curves as score_curves
+from convcorr_jax.report.score_table import score_table as score_table
+from convcorr_jax.report.segmentation_figure import Segmented as Segmented
+from convcorr_jax.report.segmentation_figure import label_colors as label_colors
+from convcorr_jax.report.segmentation_figure import segmentation_figure as segmentation_figure
+from convcorr_jax.report.skeleton import limbs as limbs
+from convcorr_jax.report.skeleton import skeleton as skeleton

@@ -1,4 +1,4 @@
-"""The picture of an alignment: `match_figure`, filled in from a `PhotographAlignment`."""
+"""The figure of an alignment: a `match_figure` of a `PhotographAlignment`."""
 
 import math
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 from convcorr_jax import coords, images
 from convcorr_jax.matching import Matches, PhotographAlignment, dense_flow, in_frames, warp_onto_b
-from convcorr_jax.report.figures import match_figure
+from convcorr_jax.report.matches import MatchPanels, match_figure
 
-# Longer side of each photograph in the picture: of four such panels a PNG stays under 1.5 MB.
+# Longer side of each image in the figure: a PNG of four such panels is smaller than 1.5 MB.
 _PANEL_PX = 480
 _LONGEST_NAME = 24
 
@@ -27,16 +27,16 @@ def alignment_figure(
     carried: Matches | None = None,
     point_names: Sequence[str] = (),
 ) -> Figure:
-    """Two photographs and how they were aligned.
+    """Draw two images and how they were aligned.
 
     Args:
-        a: the photograph that was matched.
-        b: the photograph in which its matches were sought.
-        alignment: of the two, by `align_photographs`.
-        matches: those to draw as lines, such as `spread_matches` chooses.
-        names: of the photographs.
-        caption: the last line of the picture.
-        carried: points of a to show with their places in b.
+        a: the image that was matched.
+        b: the image that it was matched with.
+        alignment: from a to b, by `align_photographs`.
+        matches: the matches to draw as lines, for example from `spread_matches`.
+        names: of the images.
+        caption: the last line of the figure.
+        carried: points of a, and their positions in b, to draw bold.
         point_names: of those points.
     """
     small_a, small_b = (
@@ -51,17 +51,17 @@ def alignment_figure(
         flow[~outside_a] / small_a.transform.scale, least=float(alignment.a_to_px.scale.min()) / 2
     )
     flow[outside_a] = np.nan
-    laid = warp_onto_b(small_a.image, small, size_b)
-    # What was not aligned steps back.
-    laid[outside_b] = 255 - (255 - laid[outside_b]) // 5
+    warped = warp_onto_b(small_a.image, small, size_b)
+    # Pixels that were not aligned are drawn pale.
+    warped[outside_b] = 255 - (255 - warped[outside_b]) // 5
     name_a, name_b = (_short(name) for name in names)
-    lines, points = (_in_frames(found, *to_small) for found in (matches, carried or _NONE))
-    return match_figure(
+    lines, points = (_in_frames(pairs, *to_small) for pairs in (matches, carried or _NONE))
+    panels = MatchPanels(
         small_a.image,
         small_b.image,
         matches_a=lines.a_px,
         matches_b=lines.b_px,
-        a_onto_b=laid,
+        a_onto_b=warped,
         flow=flow,
         longest=longest_px * float(small_a.transform.scale.mean()),
         titles=(name_a, name_b, f"flow of {name_a}", f"{name_a} laid onto {name_b}"),
@@ -73,9 +73,9 @@ def alignment_figure(
         ),
         points_a=points.a_px,
         points_b=points.b_px,
-        names=point_names,
-        panel_px=_PANEL_PX,
+        point_names=point_names,
     )
+    return match_figure(panels, panel_px=_PANEL_PX)
 
 
 _NONE = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
@@ -88,7 +88,7 @@ def _in_frames(matches: Matches, a_frame: coords.Transform, b_frame: coords.Tran
 
 
 def _short(name: str) -> str:
-    """A name of which two, and a few words, fit above a panel."""
+    """Shorten a name so that two of them, and a few words, fit above a panel."""
     return name if len(name) <= _LONGEST_NAME else f"{name[:14]}…{name[-9:]}"
 
 
@@ -98,9 +98,9 @@ def _inside(box: coords.Box, size: Sequence[int]) -> Bool[np.ndarray, "height wi
 
 
 def _longest_px(flow: Float[np.ndarray, "n 2"], *, least: float) -> float:
-    """The length at the rim of the colour wheel: nearly the longest, rounded up to two digits.
+    """Compute the length at the rim of the colour wheel: the 99th percentile, rounded up to two digits.
 
-    It is half a cell at least, so that what wavers below a cell stays pale.
+    It is at least half a cell, so that noise below the size of a cell stays pale.
     """
     length = max(float(np.quantile(np.hypot(*flow.T), 0.99)), least)
     unit = 10.0 ** (math.floor(math.log10(length)) - 1)

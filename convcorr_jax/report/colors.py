@@ -1,4 +1,4 @@
-"""Colours that tell displacements, places and names apart."""
+"""Colours for displacements, positions and names."""
 
 from collections.abc import Sequence
 
@@ -9,18 +9,18 @@ from matplotlib.colors import hsv_to_rgb
 from convcorr_jax import coords
 from convcorr_jax.shapes import Image
 
-# Blue for left and orange for right: told apart by every kind of colour vision.
+# Blue for left and orange for right: distinct in every kind of colour vision.
 LEFT, RIGHT, NEITHER = (0.0, 0.62, 1.0), (1.0, 0.5, 0.0), (1.0, 1.0, 1.0)
 
-# A grey that no direction has.
+# A grey, which no direction has.
 _UNKNOWN_FLOW = 0.8
 
 
 def flow_colors(flow: Float[np.ndarray, "h w 2"], *, longest: float) -> Image:
-    """A flow in colours: hue is direction, saturation is ``length / longest``; no motion is white.
+    """Color a flow: hue is direction, saturation is ``length / longest``; no motion is white.
 
-    To the right is red, down yellow-green, left cyan, up violet: `flow_wheel` shows them all. Displacements
-    longer than ``longest`` have its colour; unknown ones (NaN) are grey.
+    Right is red, down yellow-green, left cyan, up violet: `flow_wheel` shows all directions. Displacements
+    longer than ``longest`` have full saturation; unknown ones (NaN) are grey.
 
     >>> flow_colors(np.array([[[0.0, 0.0], [2.0, 0.0]]]), longest=2.0).tolist()
     [[[255, 255, 255], [255, 0, 0]]]
@@ -34,7 +34,7 @@ def flow_colors(flow: Float[np.ndarray, "h w 2"], *, longest: float) -> Image:
 
 
 def flow_wheel(side_px: int) -> Image:
-    """The key to `flow_colors`: each point of a disc has the colour of the displacement from its middle."""
+    """Draw the key to `flow_colors`: a disc whose points have the colour of their offset from the centre."""
     middle = (side_px - 1) / 2
     flow = (coords.cell_grid((side_px, side_px)).astype(np.float64) - middle) / (side_px / 2)
     colors = flow_colors(flow, longest=1.0)
@@ -45,9 +45,10 @@ def flow_wheel(side_px: int) -> Image:
 def position_colors(
     points: Float[np.ndarray, "n 2"], size: Sequence[int]
 ) -> Float[np.ndarray, "n 3"]:
-    """A colour for every place in a photograph of ``size`` (height, width), as RGB between 0 and 1.
+    """Color points by their position in an image of ``size`` (height, width), as RGB between 0 and 1.
 
-    Hue runs from left to right; towards the bottom colours darken. Points that lie close are coloured alike.
+    Hue changes from left to right, and colours darken towards the bottom, so that near points have similar
+    colours.
     """
     height, width = size
     across = np.clip((points[:, 0] + 0.5) / width, 0, 1)
@@ -56,7 +57,7 @@ def position_colors(
 
 
 def name_colors(count: int) -> Float[np.ndarray, "count 3"]:
-    """Colours that keep the points of a list apart, as RGB between 0 and 1."""
-    # Steps of the golden ratio keep every next hue far from the last ones.
+    """Return distinct colours for the points of a list, as RGB between 0 and 1."""
+    # Steps of the golden ratio keep every hue far from the previous ones.
     hue = (np.arange(count) * 0.618034 + 0.02) % 1.0
     return hsv_to_rgb(np.stack([hue, np.full(count, 0.9), np.full(count, 1.0)], axis=-1))

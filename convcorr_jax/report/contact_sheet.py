@@ -1,4 +1,4 @@
-"""Records side by side, drawn with everything that is known of them."""
+"""Records side by side, drawn with all their annotations."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,39 +7,41 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from convcorr_jax.datasets.records import IGNORED_LABEL, Record, load_image, load_label_map
+from convcorr_jax.report.canvas import pixels
 from convcorr_jax.report.colors import LEFT, NEITHER, RIGHT, name_colors
-from convcorr_jax.report.figures import image_grid, pixels, points_overlay
+from convcorr_jax.report.grids import image_grid
+from convcorr_jax.report.overlays import points_overlay
 from convcorr_jax.shapes import Image
 
 _LABEL_OPACITY = 0.55
-# In a line below a picture, at the size in which it is written.
+# Width of a letter in the lines below an image.
 _PX_A_LETTER = 9.0
 
 
 class _Cell(NamedTuple):
-    picture: Image
+    image: Image
     caption: tuple[str, ...]
 
 
 def contact_sheet(records: Sequence[Record], *, columns: int = 4, cell_px: int = 320) -> Image:
-    """Every record's photograph with its boxes and keypoints, and its label map beside it if it has one.
+    """Draw every record's image with its boxes and keypoints, and its label map beside it if it has one.
 
-    Keypoints of left/right pairs are blue if left and orange if right, others white; where a category has no
-    pairs each has a colour of its own. Dots are visible, rings are hidden. Below stand category, split and
-    source id.
+    Keypoints of left/right pairs are blue if left and orange if right, others white; in a category without
+    pairs each keypoint has a colour of its own. Dots are visible keypoints, rings hidden ones. The lines below
+    an image are category and split, and the source id.
 
     Args:
         records: in reading order.
-        columns: pictures in a row.
-        cell_px: the longer side of each.
+        columns: images in a row.
+        cell_px: the longer side of each image.
 
     Raises:
-        InputError: as `load_image` and `load_label_map`.
+        InputError: an image or label map cannot be read.
     """
     cells = [cell for record in records for cell in _cells(record, cell_px)]
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     figure = image_grid(
-        [[cell.picture for cell in row] for row in rows],
+        [[cell.image for cell in row] for row in rows],
         captions=[[cell.caption for cell in row] for row in rows],
         cell_px=cell_px,
     )
@@ -47,7 +49,7 @@ def contact_sheet(records: Sequence[Record], *, columns: int = 4, cell_px: int =
 
 
 def annotated(record: Record, *, longest_px: int = 320) -> Image:
-    """A record's photograph with its boxes and keypoints, as on a `contact_sheet`."""
+    """Draw a record's image with its boxes and keypoints, as on a `contact_sheet`."""
     boxes = () if record.box is None else (record.box,)
     return points_overlay(
         load_image(record),
@@ -72,27 +74,27 @@ def _cells(record: Record, cell_px: int) -> list[_Cell]:
 
 
 def _labelled(record: Record, label_map: np.ndarray, cell_px: int) -> Image:
-    """The photograph under the colours of its labels, with each label's name on it."""
+    """Draw the image under the colours of its labels, with each label's name on it."""
     colors = name_colors(len(record.label_names))
     table = np.zeros((256, 3))
     table[1 : len(colors) + 1] = colors
     table[IGNORED_LABEL] = 1.0
     opacity = np.where(label_map > 0, _LABEL_OPACITY, 0.0)[..., None]
     mixed = (1 - opacity) * load_image(record) + opacity * 255 * table[label_map]
-    places = np.array(
-        [_inner_place(label_map == label) for label in range(1, len(colors) + 1)]
+    positions = np.array(
+        [_inner_position(label_map == label) for label in range(1, len(colors) + 1)]
     ).reshape(-1, 2)
     return points_overlay(
         np.round(mixed).astype(np.uint8),
-        places,
+        positions,
         names=record.label_names,
         colors=colors,
         longest_px=cell_px,
     )
 
 
-def _inner_place(mask: Bool[np.ndarray, "height width"]) -> tuple[float, float]:
-    """The pixel (x, y) of a mask nearest to its centre of mass; NaN of an empty one."""
+def _inner_position(mask: Bool[np.ndarray, "height width"]) -> tuple[float, float]:
+    """Find the pixel (x, y) of a mask nearest to its centre of mass; NaN if the mask is empty."""
     rows, columns = np.nonzero(mask)
     if not len(rows):
         return np.nan, np.nan
@@ -106,20 +108,20 @@ def _side_colors(record: Record) -> Float[np.ndarray, "n 3"]:
     colors = np.tile(NEITHER, (len(record.names), 1))
     for pair in record.left_right_pairs:
         left, right = pair
-        if _says_left(record.names[right]) > _says_left(record.names[left]):
+        if _leftness(record.names[right]) > _leftness(record.names[left]):
             left, right = right, left
         colors[left], colors[right] = LEFT, RIGHT
     return colors
 
 
-def _says_left(name: str) -> int:
-    """How clearly a name says "left": ``lower_left`` does, ``l_eye`` may, ``r_eye`` does not."""
+def _leftness(name: str) -> int:
+    """Score how clearly a name means "left": ``lower_left`` 2, ``l_eye`` 1, ``r_eye`` 0."""
     name = name.lower()
     return 2 * ("left" in name) + name.startswith("l")
 
 
 def _shortened(text: str, most: int) -> str:
-    """The text without its middle, if it is longer than ``most`` letters."""
+    """Return the text, without its middle if it is longer than ``most`` letters."""
     if len(text) <= most:
         return text
     end = most // 2

@@ -1,4 +1,4 @@
-"""What the data doctor found, as lines of text and as one HTML page."""
+"""The findings of the data doctor, as lines of text and as one HTML page."""
 
 import base64
 import io
@@ -10,19 +10,20 @@ from PIL import Image as PillowImage
 from convcorr_jax.datasets.records import Record, load_image
 from convcorr_jax.doctor import Case, Finding, changes_scores
 from convcorr_jax.errors import InputError
+from convcorr_jax.report.canvas import pixels
 from convcorr_jax.report.contact_sheet import contact_sheet
-from convcorr_jax.report.figures import image_grid, pixels
-from convcorr_jax.report.page import Picture, Section, Table, render_page
+from convcorr_jax.report.grids import image_grid
+from convcorr_jax.report.page import PageFigure, Section, Table, render_page
 from convcorr_jax.shapes import Image
 
 _PAIR_PX = 150
-# A page of a hundred pairs is 1 MB; the table goes on a little longer.
-_MOST_PICTURES, _MOST_ROWS = 100, 500
+# A page of a hundred pairs is 1 MB; table rows are smaller.
+_MOST_FIGURES, _MOST_ROWS = 100, 500
 _MOST_ON_SHEET = 8
 
 
 def finding_lines(findings: Sequence[Finding], *, most_cases: int = 10) -> list[str]:
-    """Findings as lines of plain text, each with its first cases below it.
+    """Return findings as lines of plain text, each with its first cases below it.
 
     >>> finding_lines([Finding("repeated ids", "changes scores", "One.", (Case(("a",), "twice"),))])
     ['changes scores: repeated ids. One.', '    a (twice)']
@@ -43,13 +44,13 @@ def findings_page(
     title: str,
     facts: Mapping[str, str],
 ) -> str:
-    """Findings as one HTML page that needs no other file; duplicates are shown side by side.
+    """Return findings as one HTML page without other files; duplicates are shown side by side.
 
     Args:
         findings: in the order of the page.
-        records: those that were examined.
+        records: the records that were examined.
         title: of the page.
-        facts: what else holds for the whole page, such as the date, by name.
+        facts: further facts about the whole page, such as the date, by name.
     """
     by_id = {record.source_id: record for record in records}
     outcome = "Scores would change." if changes_scores(findings) else "No score would change."
@@ -71,34 +72,34 @@ def _section(finding: Finding, by_id: Mapping[str, Record]) -> Section:
     note = f"and {left_out:,} more" if left_out else ""
     tables = (Table("Cases", ("object", "what was seen"), rows, note),) if rows else ()
     title = f"{finding.check} ({finding.severity})"
-    return Section(title, finding.sentence, tables, _pictures(finding, by_id))
+    return Section(title, finding.sentence, tables, _figures(finding, by_id))
 
 
-def _pictures(finding: Finding, by_id: Mapping[str, Record]) -> tuple[Picture, ...]:
-    """Objects that belong together side by side; the first of the single ones on one sheet."""
-    pictures, single = [], []
-    for case in finding.cases[:_MOST_PICTURES]:
+def _figures(finding: Finding, by_id: Mapping[str, Record]) -> tuple[PageFigure, ...]:
+    """Draw the objects of each case side by side, and the first single objects on one sheet."""
+    figures, single = [], []
+    for case in finding.cases[:_MOST_FIGURES]:
         members = [by_id[name] for name in case.source_ids if name in by_id]
         if len(case.source_ids) > 1:
-            row = [_photograph(record) for record in members]
-            pictures.append(_picture(pixels(image_grid([row], cell_px=_PAIR_PX)), _case_line(case)))
+            row = [_image_of(record) for record in members]
+            figures.append(_figure(pixels(image_grid([row], cell_px=_PAIR_PX)), _case_line(case)))
         elif len(single) < _MOST_ON_SHEET:
-            single += [record for record in members if _photograph(record) is not None]
+            single += [record for record in members if _image_of(record) is not None]
     if single:
         sheet = contact_sheet([replace(record, label_map=None) for record in single])
-        pictures.append(_picture(sheet, "The first of them."))
-    return tuple(pictures)
+        figures.append(_figure(sheet, "The first of them."))
+    return tuple(figures)
 
 
-def _photograph(record: Record) -> Image | None:
+def _image_of(record: Record) -> Image | None:
     try:
         return load_image(record)
     except InputError:
         return None
 
 
-def _picture(image: Image, caption: str) -> Picture:
+def _figure(image: Image, caption: str) -> PageFigure:
     stream = io.BytesIO()
     PillowImage.fromarray(image).save(stream, "JPEG", quality=85)
     encoded = base64.b64encode(stream.getvalue()).decode("ascii")
-    return Picture(f"data:image/jpeg;base64,{encoded}", caption)
+    return PageFigure(f"data:image/jpeg;base64,{encoded}", caption)

@@ -1,4 +1,4 @@
-"""An error against the number of training images."""
+"""Errors over the number of training images."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,25 +15,25 @@ def learning_curve(
     published: tuple[str, int, float] | None = None,
     y_label: str,
 ) -> Figure:
-    """Errors over a logarithmic axis of training images, one line a name.
+    """Draw errors over a logarithmic axis of training images, one line for each name.
 
     Args:
-        images: how many, in rising order.
-        errors: one value for every number of images.
-        published: name, images and error of a point to compare with.
+        images: numbers of images, in rising order.
+        errors: by name, the error for every number of images.
+        published: name, number of images and error of a published result, drawn as a star.
         y_label: beside the axis.
     """
     figure = Figure(figsize=(6.4, 4.2), dpi=_DPI, layout="constrained")
     axes = figure.add_subplot()
     for name, values in errors.items():
         axes.plot(images, values, "o-", label=name, linewidth=1.6, markersize=4)
-    shown = list(images)
+    ticks = list(images)
     if published is not None:
         name, count, error = published
         axes.plot([count], [error], "k*", label=name, markersize=10, linestyle="none")
-        shown.append(count)
+        ticks.append(count)
     axes.set_xscale("log")
-    axes.set_xticks(shown)
+    axes.set_xticks(ticks)
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(bottom=0)

@@ -1,4 +1,4 @@
-"""One HTML page of tables and figures, ours beside the published numbers."""
+"""An HTML page of sections with tables and figures."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
 class Table(NamedTuple):
-    """A table of text and numbers; None is a cell without a figure."""
+    """A table of text and numbers; None is an empty cell."""
 
     title: str
     columns: tuple[str, ...]
@@ -15,30 +15,31 @@ class Table(NamedTuple):
     note: str = ""
 
 
-class Picture(NamedTuple):
-    """A picture, beside the page or in it."""
+class PageFigure(NamedTuple):
+    """A figure with its caption."""
 
-    file_name: str
-    """Relative to the page, or the picture itself as a ``data:`` address."""
+    source: str
+    """File name relative to the page, or the image itself as a ``data:`` URL."""
     caption: str
 
 
 class Section(NamedTuple):
-    """Part of the page: what was done, on which data, and what came out."""
+    """A part of a page."""
 
     title: str
     text: str
+    """A paragraph on method and data."""
     tables: tuple[Table, ...] = ()
-    pictures: tuple[Picture, ...] = ()
+    figures: tuple[PageFigure, ...] = ()
 
 
 def render_page(title: str, sections: Sequence[Section], *, facts: dict[str, str]) -> str:
-    """The page as HTML; everything in it is escaped.
+    """Render a page as HTML; all text is escaped.
 
     Args:
         title: of the page.
         sections: in order.
-        facts: what holds for the whole page (device, versions, date), by name.
+        facts: facts about the whole page (device, versions, date), by name.
     """
     environment = Environment(
         loader=PackageLoader("convcorr_jax", "report"),
@@ -53,7 +54,7 @@ def render_page(title: str, sections: Sequence[Section], *, facts: dict[str, str
 
 
 def cell_text(value: str | float | None) -> str:
-    """A table's cell as text: three digits of a fraction, none of a missing figure.
+    """Format a table's cell: three decimals for fractions, none for whole numbers, a dash for None.
 
     >>> cell_text(0.12345), cell_text(195.0), cell_text(None), cell_text("conv4")
     ('0.123', '195', '–', 'conv4')

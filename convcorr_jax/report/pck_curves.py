@@ -1,4 +1,4 @@
-"""Shares of correct keypoints against the distance that still counts as correct."""
+"""Percentages of correct keypoints (PCK) over the distance that counts as correct."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,10 +14,10 @@ def pck_curves(
     alphas: Sequence[float],
     x_label: str = "alpha",
 ) -> Figure:
-    """PCK over alpha, one line a name, in panels side by side.
+    """Draw PCK over alpha, one line for each name, in panels side by side.
 
     Args:
-        panels: by title and name, one value for every alpha.
+        panels: by title and name, PCK between 0 and 1 for every alpha.
         alphas: thresholds, in rising order.
         x_label: below the axes.
     """
@@ -25,7 +25,7 @@ def pck_curves(
     axes_of = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (title, lines) in zip(axes_of, panels.items(), strict=True):
         for number, (name, values) in enumerate(lines.items()):
-            # Ten colours are all there are; the next ten lines are dashed.
+            # There are ten colours; the next ten lines are dashed.
             style = "-" if number < 10 else "--"
             axes.plot(alphas, values, style, color=f"C{number % 10}", label=name, linewidth=1.6)
         axes.set_title(title, fontsize=10)

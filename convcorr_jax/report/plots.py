@@ -1,6 +1,6 @@
-"""Diagrams: curves over an axis, training runs, tables of counts, histograms of places.
+"""Plots: curves over an axis, training runs, confusion matrices, histograms of positions.
 
-Arrays in, a matplotlib `Figure` out, which `figures.pixels` turns into an image.
+The functions take arrays and return a matplotlib `Figure`, which `pixels` converts to an image.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 _DPI = 100
-# Names of rows and columns, or figures in cells, of more than this many could not be read.
+# Names of more rows, and numbers in cells of more rows, would be illegible.
 _MOST_NAMES = 40
 _MOST_WRITTEN = 20
 
@@ -24,11 +24,11 @@ def curves(
     y_label: str,
     dashed: Sequence[str] = (),
 ) -> Figure:
-    """Shares between 0 and 1 over a logarithmic axis, one line a name, each marked where it is highest.
+    """Draw values between 0 and 1 over a logarithmic axis, one line for each name, marked at its maximum.
 
     Args:
-        x: positive.
-        ys: one value for every x.
+        x: positive values.
+        ys: by name, one value for every x.
         x_label: below the axis.
         y_label: beside it.
         dashed: names whose lines are dashed.
@@ -56,11 +56,11 @@ def cumulative_curves(
     x_label: str,
     y_label: str,
 ) -> Figure:
-    """Shares between 0 and 1 that grow with x, one line a name.
+    """Draw cumulative fractions between 0 and 1, one line for each name.
 
     Args:
-        x: thresholds, rising.
-        ys: one share for every threshold.
+        x: thresholds, in rising order.
+        ys: by name, one fraction for every threshold.
         x_label: below the axis.
         y_label: beside it.
     """
@@ -81,10 +81,10 @@ def cumulative_curves(
 def confusions(
     tables: Mapping[str, Int[np.ndarray, "types types"]], *, names: Sequence[str]
 ) -> Figure:
-    """Counts of true types (rows) taken for others (columns), each row's shares as shades and percentages.
+    """Draw confusion matrices: true types in rows, predicted types in columns, as percentages of each row.
 
     Args:
-        tables: by title, side by side.
+        tables: counts by title, drawn side by side.
         names: of the types.
     """
     side = min(max(3.2, 0.36 * len(names)), 9.0)
@@ -93,23 +93,23 @@ def confusions(
     )
     panels = np.atleast_1d(figure.subplots(1, len(tables), sharey=True))
     for axes, (title, counts) in zip(panels, tables.items(), strict=True):
-        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        axes.imshow(shares, cmap="Greys", vmin=0, vmax=1)
+        fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        axes.imshow(fractions, cmap="Greys", vmin=0, vmax=1)
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("taken for", fontsize=9)
         if len(names) <= _MOST_NAMES:
             axes.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
             axes.set_yticks(range(len(names)), names, fontsize=8)
         if len(names) <= _MOST_WRITTEN:
-            for row, column in np.argwhere(shares > 0.005):
+            for row, column in np.argwhere(fractions > 0.005):
                 axes.text(
                     column,
                     row,
-                    f"{100 * shares[row, column]:.0f}",
+                    f"{100 * fractions[row, column]:.0f}",
                     ha="center",
                     va="center",
                     fontsize=6.5,
-                    color="white" if shares[row, column] > 0.5 else "black",
+                    color="white" if fractions[row, column] > 0.5 else "black",
                 )
     return figure
 
@@ -119,11 +119,11 @@ def place_histograms(
     *,
     captions: Mapping[str, Mapping[str, str]],
 ) -> Figure:
-    """How many fell on each pixel of a square window, around its middle; darker is more.
+    """Draw counts on the pixels of square windows, centred at the origin; darker is more.
 
     Args:
-        rows: by the row's title, by the column's.
-        captions: what stands below each, in the same order.
+        rows: counts by the title of the row and of the column.
+        captions: the text below each window, by the same titles.
     """
     columns = max(len(row) for row in rows.values())
     figure = Figure(figsize=(2.5 * columns + 0.4, 2.75 * len(rows)), dpi=_DPI, layout="constrained")
@@ -144,26 +144,26 @@ def place_histograms(
 
 def training_curves(
     errors: Mapping[str, Sequence[tuple[int, float]]],
-    shares: Mapping[str, Sequence[tuple[int, float]]],
+    fractions: Mapping[str, Sequence[tuple[int, float]]],
     *,
     dashed: Sequence[str] = (),
     phases: Mapping[str, int],
 ) -> Figure:
-    """What a training run says of itself over its steps: errors above, shares of correct keypoints below.
+    """Draw the metrics of a training run over its steps: errors above, fractions of correct keypoints below.
 
     Args:
-        errors: (step, positive value) by name, over a logarithmic axis.
-        shares: (step, share between 0 and 1) by name.
+        errors: by name, pairs of step and positive value, drawn over a logarithmic axis.
+        fractions: by name, pairs of step and fraction between 0 and 1.
         dashed: names whose lines are dashed.
-        phases: the last step of each phase by its name, in their order; phases are shaded in turn.
+        phases: the last step of each phase by the phase's name, in order; every second phase is shaded.
     """
     figure = Figure(figsize=(8.4, 6.4), dpi=_DPI, layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
-    for axes, lines in ((above, errors), (below, shares)):
+    for axes, lines in ((above, errors), (below, fractions)):
         for number, (name, points) in enumerate(lines.items()):
             steps, values = zip(*points, strict=True)
             style = "--" if name in dashed else "-"
-            # Of one point there is no line.
+            # A single point has no line; its marker shows it.
             axes.plot(
                 steps, values, style, color=f"C{number}", label=name, marker=".", markersize=3
             )

@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from convcorr_jax.metrics import column_of, x_error_histogram
+from convcorr_jax.report.canvas import pixels
 from convcorr_jax.report.error_histograms import error_histograms
-from convcorr_jax.report.figures import image_grid, pixels
+from convcorr_jax.report.grids import image_grid
 from convcorr_jax.report.pck_curves import pck_curves
 from convcorr_jax.report.skeleton import skeleton
 from convcorr_jax.shapes import Image

@@ -7,7 +7,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from convcorr_jax.metrics import JointTable, Protocol
-from convcorr_jax.report.figures import pixels
+from convcorr_jax.report.canvas import pixels
 from convcorr_jax.report.pck_curves import pck_curves
 from convcorr_jax.shapes import Image
 

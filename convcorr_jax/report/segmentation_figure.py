@@ -1,4 +1,4 @@
-"""Label maps and maps of responses as pictures: Figure 5 of Sharif Razavian et al. 2014."""
+"""Label maps and response maps as images: Figure 5 of Sharif Razavian et al. 2014."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,38 +9,41 @@ from matplotlib.figure import Figure
 
 from convcorr_jax.datasets.records import IGNORED_LABEL
 from convcorr_jax.report.colors import name_colors
-from convcorr_jax.report.figures import image_grid
+from convcorr_jax.report.grids import image_grid
 from convcorr_jax.shapes import Image
 
 BACKGROUND = "background"
-# Hues of many classes come close to each other; neighbouring ones then differ in brightness.
+# With many classes hues are close to each other; consecutive ones differ in brightness.
 _SHADES = np.array([1.0, 0.75, 0.5])
 
 
 class Segmented(NamedTuple):
-    """A photograph, its true label map, the predicted one, and the response to every class at every pixel."""
+    """An image with its true and predicted labels."""
 
     photograph: Image
     truth: UInt8[np.ndarray, "height width"]
+    """True label of every pixel."""
     predicted: UInt8[np.ndarray, "height width"]
+    """Predicted label of every pixel."""
     responses: Float[np.ndarray, "height width classes"]
+    """Response to every class at every pixel."""
 
 
 def segmentation_figure(
     examples: Sequence[Segmented], classes: Sequence[str], *, cell_px: int = 120
 ) -> Figure:
-    """One example a row: photograph, truth, prediction, then the response to every class.
+    """Draw one example a row: image, truth, prediction, then the response to every class.
 
-    Responses of 0 and less are black, of 1 and more white, alike for all classes.
+    Responses of 0 and below are black, of 1 and above white, for all classes.
     """
     rows = [
         [
-            one.photograph,
-            label_colors(one.truth, classes),
-            label_colors(one.predicted, classes),
-            *(_grey(one.responses[..., k]) for k in range(len(classes))),
+            example.photograph,
+            label_colors(example.truth, classes),
+            label_colors(example.predicted, classes),
+            *(_grey(example.responses[..., k]) for k in range(len(classes))),
         ]
-        for one in examples
+        for example in examples
     ]
     return image_grid(
         rows, column_labels=("photograph", "true", "predicted", *classes), cell_px=cell_px
@@ -48,7 +51,7 @@ def segmentation_figure(
 
 
 def label_colors(labels: UInt8[np.ndarray, "height width"], classes: Sequence[str]) -> Image:
-    """A label map in colours: the background is black, what has no label is white.
+    """Color a label map: the background is black, pixels without label are white.
 
     >>> label_colors(np.array([[0, 255]], np.uint8), ["background", "cat"]).tolist()
     [[[0, 0, 0], [255, 255, 255]]]

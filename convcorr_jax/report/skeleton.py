@@ -1,4 +1,4 @@
-"""A person's skeleton on a photograph: limbs of the person's left blue, of the right orange, the rest white."""
+"""A person's skeleton on an image: left limbs blue, right limbs orange, the others white."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ from jaxtyping import Bool, Float, UInt8
 
 from convcorr_jax import coords
 from convcorr_jax.report.colors import LEFT, NEITHER, RIGHT
-from convcorr_jax.report.figures import points_overlay
+from convcorr_jax.report.overlays import points_overlay
 from convcorr_jax.shapes import Image
 
-# Drawn where a data set has both ends; the head's top hangs on whichever neck there is.
+# A limb is drawn if the data set has both ends; data sets have one of the two necks.
 _LIMBS = (
     *(("neck", "head_top"), ("upper_neck", "head_top")),
     *(("l_shoulder", "r_shoulder"), ("l_hip", "r_hip")),
@@ -23,17 +23,17 @@ _LIMBS = (
 
 
 def limbs(joints: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """Which of the joints are joined by a limb, as indices.
+    """Return the pairs of joints that a limb connects, as indices.
 
     >>> limbs(("l_wrist", "nose", "l_elbow"))
     ((2, 0),)
     """
-    place = {name: index for index, name in enumerate(joints)}
-    return tuple((place[a], place[b]) for a, b in _LIMBS if a in place and b in place)
+    index = {name: number for number, name in enumerate(joints)}
+    return tuple((index[a], index[b]) for a, b in _LIMBS if a in index and b in index)
 
 
 def skeleton(
-    photograph: Image,
+    image: Image,
     points: Float[np.ndarray, "joints 2"],
     joints: Sequence[str],
     *,
@@ -41,21 +41,21 @@ def skeleton(
     boxes: Sequence[coords.Box] = (),
     longest_px: int = 640,
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """A photograph, its longer side at ``longest_px``, with a person's limbs and joints.
+    """Draw a person's limbs and joints on an image, resized to a longer side of ``longest_px``.
 
     Args:
-        photograph: 8-bit RGB.
-        points: in its pixels; absent joints (NaN) and their limbs are left out.
-        joints: their names, ``l_`` and ``r_`` before those of a side.
-        hollow: joints drawn as rings, such as unsure ones; none by default.
-        boxes: outlined, in its pixels.
+        image: 8-bit RGB.
+        points: (x, y) in pixels of the image; absent joints (NaN) and their limbs are left out.
+        joints: their names, those of a side with the prefix ``l_`` or ``r_``.
+        hollow: True for joints that are drawn as rings, such as uncertain ones; by default all are dots.
+        boxes: outlined boxes, in pixels of the image.
         longest_px: the longer side of the result.
     """
     sides = {"l_": LEFT, "r_": RIGHT}
     colors = [sides.get(name[:2], NEITHER) for name in joints]
     drawn = {(a, b): colors[a] if colors[a] == colors[b] else NEITHER for a, b in limbs(joints)}
     return points_overlay(
-        photograph,
+        image,
         points,
         colors=np.array(colors),
         hollow=hollow,

@@ -1,21 +1,21 @@
-"""What the page of the papers' tables makes of a script's result."""
+"""The section of the results page that a script's result becomes."""
 
 import html
 from pathlib import Path
 from typing import Any
 
-from convcorr_jax.report.page import Section, render_page
+from convcorr_jax.report import Section, render_page
 
 
-def assert_shown(show: Any, result: dict[str, Any], out: Path) -> Section:
-    """The result's section: its tables are whole, its pictures are there, the page renders."""
-    section = show(out.name, result)
+def assert_shown(build_section: Any, result: dict[str, Any], out: Path) -> Section:
+    """Check a result's section: its tables are complete, its figures exist, and the page renders."""
+    section = build_section(out.name, result)
     assert section.tables
     for table in section.tables:
         assert table.rows
         assert {len(row) for row in table.rows} == {len(table.columns)}
-    for picture in section.pictures:
-        assert (out.parent / picture.file_name).is_file()
+    for figure in section.figures:
+        assert (out.parent / figure.source).is_file()
     page = html.unescape(render_page("title", [section], facts={}))
     assert all(table.title in page for table in section.tables)
     return section

@@ -7,8 +7,7 @@ import pytest
 from convcorr_jax import coords
 from convcorr_jax.flow import Alignment, Energy
 from convcorr_jax.matching import Matches, PhotographAlignment, carry_to_b, spread_matches
-from convcorr_jax.report.alignment_figure import alignment_figure
-from convcorr_jax.report.figures import pixels
+from convcorr_jax.report import alignment_figure, pixels
 
 NONE = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
 

@@ -7,7 +7,7 @@ import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.records import Record
-from convcorr_jax.report.contact_sheet import annotated, contact_sheet
+from convcorr_jax.report import annotated, contact_sheet
 from convcorr_jax.synthetic import render
 
 LEFT, RIGHT, NEITHER = ([0, 158, 255], [255, 128, 0], [255, 255, 255])

@@ -1,7 +1,6 @@
 import numpy as np
 
-from convcorr_jax.report.error_histograms import error_histograms
-from convcorr_jax.report.figures import pixels
+from convcorr_jax.report import error_histograms, pixels
 
 
 def test_every_share_stands_over_its_error():

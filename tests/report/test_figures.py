@@ -1,4 +1,4 @@
-"""Figures show what they are given: panels, points and lines where they belong."""
+"""Figures contain their panels, points and lines at the expected positions."""
 
 import io
 import subprocess
@@ -10,9 +10,8 @@ import pytest
 import skimage.data
 from matplotlib.figure import Figure
 
-from convcorr_jax import coords
-from convcorr_jax.report import figures
-from convcorr_jax.report.colors import name_colors
+from convcorr_jax import coords, report
+from convcorr_jax.report import name_colors
 
 RED, GREEN, BLUE = (np.full((60, 90, 3), c, np.uint8) for c in np.eye(3) * 255)
 
@@ -30,15 +29,15 @@ def match_figure(a, b, **options):
         "longest": 1.0,
         "titles": ("", "", "", ""),
         "key": "",
-        "panel_px": 90,
     }
-    return figures.match_figure(a, b, **defaults | options)
+    panel_px = options.pop("panel_px", 90)
+    return report.match_figure(report.MatchPanels(a, b, **defaults | options), panel_px=panel_px)
 
 
 def test_every_panel_is_shown_whole_at_its_place():
     flow = np.zeros((60, 90, 2))
     flow[:, 45:] = [1.0, 0.0]
-    found = figures.pixels(match_figure(GREEN, BLUE, a_onto_b=RED // 3, flow=flow))
+    found = report.pixels(match_figure(GREEN, BLUE, a_onto_b=RED // 3, flow=flow))
     # Panels as large as the images: every pixel of theirs is one of the figure's.
     assert is_color(found, [0, 255, 0]).sum() == 60 * 90
     assert is_color(found, [0, 0, 255]).sum() >= 60 * 90
@@ -55,7 +54,7 @@ def test_every_panel_is_shown_whole_at_its_place():
 def test_a_line_leads_from_each_match_to_its_place():
     grey = np.full((60, 90, 3), 128, np.uint8)
     ends = np.array([[20.0, 30.0]])
-    found = figures.pixels(
+    found = report.pixels(
         match_figure(grey, grey, matches_a=ends, matches_b=ends + np.array([40.0, 0.0]))
     )
     panel = is_color(found, [128] * 3)
@@ -68,10 +67,10 @@ def test_a_line_leads_from_each_match_to_its_place():
 
 
 def test_carried_points_stand_out_and_boxes_are_outlined():
-    plain = figures.pixels(match_figure(GREEN, BLUE))
+    plain = report.pixels(match_figure(GREEN, BLUE))
     options = {"points_a": np.array([[20.0, 30.0]]), "points_b": np.array([[70.0, 10.0]])}
-    pointed = figures.pixels(match_figure(GREEN, BLUE, **options, names=("nose",)))
-    boxed = figures.pixels(match_figure(GREEN, BLUE, boxes=(coords.Box(10, 10, 40, 40), None)))
+    pointed = report.pixels(match_figure(GREEN, BLUE, **options, point_names=("nose",)))
+    boxed = report.pixels(match_figure(GREEN, BLUE, boxes=(coords.Box(10, 10, 40, 40), None)))
     assert plain.shape == pointed.shape == boxed.shape
     assert is_color(pointed, name_colors(1)[0] * 255, 12).sum() > 20
     assert is_color(boxed, [0, 0, 0]).sum() > is_color(plain, [0, 0, 0]).sum() + 60
@@ -81,7 +80,7 @@ def test_points_lie_on_the_pixels_that_they_name():
     photograph = np.full((40, 80, 3), 128, np.uint8)
     points = np.array([[10.0, 30.0], [np.nan, np.nan], [70.0, 8.0]])
     colors = np.array([[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]])
-    found = figures.points_overlay(photograph, points, colors=colors, longest_px=320)
+    found = report.points_overlay(photograph, points, colors=colors, longest_px=320)
     assert found.shape == (160, 320, 3)
     for point, color in ((points[0], [255, 0, 0]), (points[2], [0, 0, 255])):
         rows, columns = np.nonzero(is_color(found, color, 40))
@@ -95,8 +94,8 @@ def test_names_are_written_unless_they_would_cover_the_photograph():
     points = np.stack([np.linspace(5, 60, 40), np.full(40, 20.0)], axis=-1)
     few, many = points[:3], points
     for shown, differs in ((few, True), (many, False)):
-        bare = figures.points_overlay(photograph, shown)
-        named = figures.points_overlay(photograph, shown, names=["nose"] * len(shown))
+        bare = report.points_overlay(photograph, shown)
+        named = report.points_overlay(photograph, shown, names=["nose"] * len(shown))
         assert (bare != named).any() == differs
 
 
@@ -104,8 +103,8 @@ def test_names_are_left_out_where_they_would_cover_each_other():
     photograph = np.full((80, 80, 3), 128, np.uint8)
 
     def ink(points, names):
-        shown = figures.points_overlay(photograph, points, names=names).astype(int)
-        return int((shown - figures.points_overlay(photograph, points) < -60).sum())
+        shown = report.points_overlay(photograph, points, names=names).astype(int)
+        return int((shown - report.points_overlay(photograph, points) < -60).sum())
 
     apart = np.stack([np.full(4, 20.0), np.linspace(10, 70, 4)], axis=-1)
     one = ink(apart[:1], ["shoulder"])
@@ -122,13 +121,13 @@ def test_hollow_points_show_what_they_surround_and_boxes_are_outlined():
     photograph = np.full((40, 80, 3), 128, np.uint8)
     points, red = np.array([[20.0, 20.0], [60.0, 20.0]]), np.array([[1.0, 0, 0], [1.0, 0, 0]])
     hollow = np.array([True, False])
-    found = figures.points_overlay(photograph, points, colors=red, hollow=hollow)
+    found = report.points_overlay(photograph, points, colors=red, hollow=hollow)
     middles = np.rint(coords.apply(coords.resize((40, 80), (160, 320)), points)).astype(int)
     colors = [found[y, x].tolist() for x, y in middles]
     assert colors == [[128, 128, 128], [255, 0, 0]]
     assert is_color(found[:, :160], [255, 0, 0], 60).sum() > 8
     box = coords.Box(10.0, 5.0, 70.0, 35.0)
-    boxed = figures.points_overlay(photograph, points, colors=red, hollow=hollow, boxes=[box])
+    boxed = report.points_overlay(photograph, points, colors=red, hollow=hollow, boxes=[box])
     rows, columns = np.nonzero((boxed != found).any(axis=-1))
     edges = coords.apply(coords.resize((40, 80), (160, 320)), np.array([[10.0, 5], [70, 35]]))
     np.testing.assert_allclose([columns.min(), rows.min()], edges[0], atol=3)
@@ -137,9 +136,9 @@ def test_hollow_points_show_what_they_surround_and_boxes_are_outlined():
 
 def test_captions_stand_below_their_images():
     rows = [[RED, GREEN], [BLUE]]
-    bare = figures.pixels(figures.image_grid(rows, cell_px=90))
+    bare = report.pixels(report.image_grid(rows, cell_px=90))
     captions = [[("one",), ("two", "lines")], [()]]
-    found = figures.pixels(figures.image_grid(rows, captions=captions, cell_px=90))
+    found = report.pixels(report.image_grid(rows, captions=captions, cell_px=90))
     assert found.shape[0] > bare.shape[0]
     ink = (found < 100).all(axis=-1)
     left, right = ink[:, :100].sum(), ink[:, 100:].sum()
@@ -154,7 +153,7 @@ def test_captions_stand_below_their_images():
 def test_a_grid_has_its_images_in_rows_and_leaves_gaps_empty():
     rows = [[RED, None, BLUE], [GREEN[:, :30]]]
     labels = {"row_labels": ("first", "second"), "column_labels": ("a", "b", "c")}
-    found = figures.pixels(figures.image_grid(rows, **labels, cell_px=90))
+    found = report.pixels(report.image_grid(rows, **labels, cell_px=90))
     places = [np.nonzero(is_color(found, color)) for color in np.eye(3) * 255]
     assert [len(place[0]) for place in places] == [60 * 90, 45 * 90, 60 * 90]
     (red_y, red_x), (green_y, green_x), (blue_y, blue_x) = places
@@ -162,22 +161,22 @@ def test_a_grid_has_its_images_in_rows_and_leaves_gaps_empty():
     assert blue_x.min() - red_x.min() >= 180
     assert green_y.min() > red_y.max()
     assert abs(green_x.mean() - red_x.mean()) <= 1
-    assert figures.pixels(figures.image_grid([[RED]], cell_px=90)).shape[0] < found.shape[0] / 2
+    assert report.pixels(report.image_grid([[RED]], cell_px=90)).shape[0] < found.shape[0] / 2
 
 
 def test_any_text_can_be_drawn():
     titles = ("a$b$c.jpg", "猫.jpg", "\udc80.jpg", "line\nbreak")
     photograph = np.full((40, 80, 3), 128, np.uint8)
     # Warnings are errors here: a formula that is none, or a missing glyph, would be one.
-    figures.pixels(match_figure(photograph, photograph, titles=titles, key="$", caption="$"))
-    figures.points_overlay(photograph, np.array([[3.0, 4.0]]), names=["猫 $x"])
+    report.pixels(match_figure(photograph, photograph, titles=titles, key="$", caption="$"))
+    report.points_overlay(photograph, np.array([[3.0, 4.0]]), names=["猫 $x"])
 
 
 @pytest.mark.parametrize("shape", [(16, 1600), (1600, 16), (17, 17)])
 def test_odd_shapes_are_drawn(shape):
     image = np.zeros((*shape, 3), np.uint8)
     assert isinstance(match_figure(image, image, panel_px=300), Figure)
-    assert max(figures.points_overlay(image, np.zeros((0, 2))).shape) == 320
+    assert max(report.points_overlay(image, np.zeros((0, 2))).shape) == 320
 
 
 def test_a_picture_of_photographs_is_light():
@@ -189,6 +188,6 @@ def test_a_picture_of_photographs_is_light():
 
 
 def test_the_interactive_part_of_matplotlib_stays_out():
-    code = "import sys, convcorr_jax.report.figures; print('matplotlib.pyplot' in sys.modules)"
+    code = "import sys, convcorr_jax.report; print('matplotlib.pyplot' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

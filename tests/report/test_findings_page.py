@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.doctor import Case, Finding
-from convcorr_jax.report.findings_page import finding_lines, findings_page
+from convcorr_jax.report import finding_lines, findings_page
 from convcorr_jax.synthetic import render
 
 

@@ -1,7 +1,6 @@
 import numpy as np
 
-from convcorr_jax.report.figures import pixels
-from convcorr_jax.report.pck_curves import pck_curves
+from convcorr_jax.report import pck_curves, pixels
 
 
 def test_every_name_has_a_line_and_more_than_ten_are_told_apart():

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from convcorr_jax.report import plots
-from convcorr_jax.report.figures import pixels
+from convcorr_jax.report import pixels, plots
 
 
 def texts(axes):

@@ -1,8 +1,6 @@
 import numpy as np
 
-from convcorr_jax.report.figures import pixels
-from convcorr_jax.report.learning_curve import learning_curve
-from convcorr_jax.report.segmentation_figure import Segmented, label_colors, segmentation_figure
+from convcorr_jax.report import Segmented, label_colors, learning_curve, pixels, segmentation_figure
 
 
 def test_every_class_has_a_color_of_its_own():

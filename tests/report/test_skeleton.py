@@ -1,8 +1,7 @@
 import numpy as np
 
 from convcorr_jax.datasets.official import flic, lsp, mpii_people
-from convcorr_jax.report.colors import LEFT, NEITHER, RIGHT
-from convcorr_jax.report.skeleton import limbs, skeleton
+from convcorr_jax.report import LEFT, NEITHER, RIGHT, limbs, skeleton
 from tests.builders.leeds_tree import HEIGHT, UPRIGHT, WIDTH
 
 SCALE = 6

@@ -1,9 +1,9 @@
-"""How each experiment's result is shown on the page of `eval.reproduce`: ours beside the published numbers."""
+"""Sections of the results of Long et al. 2014: receptive fields, transfer, keypoints and patches."""
 
 from pathlib import Path
 from typing import Any
 
-from convcorr_jax.report.page import Picture, Section, Table
+from convcorr_jax.report.page import PageFigure, Section, Table
 
 # Long et al. 2014, Table 2: PASCAL VOC 2011, CaffeNet conv4, mean over 20 categories.
 PUBLISHED_TRANSFER = {
@@ -11,7 +11,7 @@ PUBLISHED_TRANSFER = {
     "sift_flow": {"0.1": 0.247, "0.05": 0.109, "0.025": 0.0355},
     "copy": {"0.1": 0.199, "0.05": 0.078, "0.025": 0.0235},
 }
-# Tables 3 (accuracy) and 4 (PCK at 0.1), likewise.
+# Tables 3 (accuracy) and 4 (PCK at 0.1), on the same data.
 PUBLISHED_CLASSIFICATION = {
     "sift_10": 0.45,
     "sift_20": 0.50,
@@ -35,7 +35,7 @@ METHOD_NAMES = {
 
 
 def receptive_fields(name: str, result: dict[str, Any]) -> Section:
-    """Table 1 of Long et al. 2014."""
+    """Show Table 1: receptive fields."""
     rows = tuple(
         (
             layer,
@@ -54,7 +54,7 @@ def receptive_fields(name: str, result: dict[str, Any]) -> Section:
 
 
 def accuracy(name: str, result: dict[str, Any]) -> Section:
-    """Flow between photographs and their own warps."""
+    """Show the accuracy of flow between photographs and warps of them."""
     alphas = tuple(result["methods"]["copy"]["pck"])
     rows = tuple(
         (
@@ -78,7 +78,7 @@ def accuracy(name: str, result: dict[str, Any]) -> Section:
 
 
 def transfer(name: str, result: dict[str, Any]) -> Section:
-    """Table 2 of Long et al. 2014, or fixed pairs."""
+    """Show Table 2: keypoint transfer from neighbours, or between fixed pairs."""
     methods = result["methods"]
     alphas = tuple(methods["copy"]["pck"])
     voting = result["protocol"]["transfer"] == "neighbors"
@@ -102,33 +102,33 @@ def transfer(name: str, result: dict[str, Any]) -> Section:
         f"PCK {middle} of every category",
         ("method", *categories),
         tuple(
-            (METHOD_NAMES[method], *(score["per_category"][one][middle] for one in categories))
+            (METHOD_NAMES[method], *(score["per_category"][category][middle] for category in categories))
             for method, score in methods.items()
         ),
     )
     text = f"{result['pairs']} alignments; {result['network']} with {result['weights']}"
     if voting:
         text += f"; neighbours by cosine of {result['retrieval_layer']}"
-    picture = (
-        Picture(
+    figure = (
+        PageFigure(
             f"{name}/figure_3.jpg", "Five neighbours warped onto each target, with their keypoints."
         )
         if voting
-        else Picture(f"{name}/examples.jpg", "One pair of every category, by every method.")
+        else PageFigure(f"{name}/examples.jpg", "One pair of every category, by every method.")
     )
     title = f"Keypoint transfer on {_title(result)} ({result['protocol']['transfer']})"
-    return Section(title, f"{text}.", (mean, by_category), (picture,))
+    return Section(title, f"{text}.", (mean, by_category), (figure,))
 
 
 def classification(name: str, result: dict[str, Any]) -> Section:
-    """Table 3 of Long et al. 2014, its Figures 4 and 5."""
+    """Show Table 3 and Figures 4 and 5: keypoint classification."""
     categories = tuple(result["per_category"])
     rows = tuple(
         (
             feature,
             value,
             PUBLISHED_CLASSIFICATION.get(feature),
-            *(result["per_category"][one]["accuracy"][feature] for one in categories),
+            *(result["per_category"][category]["accuracy"][feature] for category in categories),
         )
         for feature, value in result["accuracy"].items()
     )
@@ -136,24 +136,26 @@ def classification(name: str, result: dict[str, Any]) -> Section:
         "Long et al. 2014, Table 3: accuracy of keypoint classification",
         ("feature", "mean, ours", "mean, paper", *categories),
         rows,
-        note=f"A support vector machine a keypoint; its cost is chosen by cross-validation. {OTHER_DATA}",
+        note=f"One support vector machine a keypoint, its cost chosen by cross-validation. {OTHER_DATA}",
     )
     text = (
-        f"Which keypoint is it? {result['network']} with {result['weights']}, and SIFT by radius."
+        f"Features at keypoints: {result['network']} with {result['weights']}, and SIFT by radius."
     )
-    pictures = (
-        Picture(f"{name}/figure_5.png", "Accuracy in cross-validation against the cost."),
-        Picture(f"{name}/figure_4.png", "Where classifiers respond most about a keypoint."),
+    figures = (
+        PageFigure(f"{name}/figure_5.png", "Accuracy in cross-validation against the cost."),
+        PageFigure(f"{name}/figure_4.png", "Positions of the strongest response near a keypoint."),
         *(
-            Picture(f"{name}/confusion_{one}.png", "True types in rows, predicted ones in columns.")
-            for one in categories
+            PageFigure(
+                f"{name}/confusion_{category}.png", "True types in rows, predicted in columns."
+            )
+            for category in categories
         ),
     )
-    return Section(f"Keypoint classification on {_title(result)}", text, (table,), pictures)
+    return Section(f"Keypoint classification on {_title(result)}", text, (table,), figures)
 
 
 def prediction(name: str, result: dict[str, Any]) -> Section:
-    """Table 4 of Long et al. 2014 and its Figure 6."""
+    """Show Table 4 and Figure 6: keypoint prediction."""
     alphas = tuple(next(iter(result["pck"].values())))
     categories = tuple(result["objects"])
     mean = Table(
@@ -169,30 +171,30 @@ def prediction(name: str, result: dict[str, Any]) -> Section:
         "PCK 0.1 of every category",
         ("method", *categories),
         tuple(
-            (method, *(values[one]["0.1"] for one in categories))
+            (method, *(values[category]["0.1"] for category in categories))
             for method, values in result["per_category"].items()
         ),
     )
-    ways = next(iter(result["positive_scores"].values()))
+    mappings = next(iter(result["positive_scores"].values()))
     positive = Table(
-        "PCK 0.1 by how a score becomes positive",
-        ("method", *ways),
+        "PCK 0.1 by the mapping of scores to positive values",
+        ("method", *mappings),
         tuple(
-            (method, *(values["0.1"] for values in one.values()))
-            for method, one in result["positive_scores"].items()
+            (method, *(values["0.1"] for values in by_mapping.values()))
+            for method, by_mapping in result["positive_scores"].items()
         ),
     )
-    picture = Picture(
-        f"{name}/figure_6.jpg", "The truth, and what detectors with the prior predict."
+    figure = PageFigure(
+        f"{name}/figure_6.jpg", "Annotated keypoints, and those predicted by detectors with the prior."
     )
-    text = f"Where are its keypoints? {result['network']} with {result['weights']}, and dense SIFT."
+    text = f"Detectors on {result['network']} with {result['weights']}, and on dense SIFT."
     return Section(
-        f"Keypoint prediction on {_title(result)}", text, (mean, by_category, positive), (picture,)
+        f"Keypoint prediction on {_title(result)}", text, (mean, by_category, positive), (figure,)
     )
 
 
 def reconstruction(name: str, result: dict[str, Any]) -> Section:
-    """Figure 1 of Long et al. 2014."""
+    """Show Figure 1: images reconstructed from patches."""
     rows = tuple(
         (method, f"{k}", *values.values())
         for method, by_count in result["scores"].items()
@@ -200,32 +202,33 @@ def reconstruction(name: str, result: dict[str, Any]) -> Section:
     )
     first = next(iter(next(iter(result["scores"].values())).values()))
     table = Table(
-        "Photographs rebuilt from their neighbours' patches",
-        ("features", "neighbours", *(one.replace("_", " ") for one in first)),
+        "Images reconstructed from the patches of nearest neighbours",
+        ("features", "neighbours", *(score.replace("_", " ") for score in first)),
         rows,
-        note="uniform: patches from anywhere in the first layer's receptive field, of the photograph itself.",
+        note="uniform: patches of the image itself, from random positions in the first layer's receptive
+        field.",
     )
-    picture = Picture(f"{name}/figure_1.jpg", "Photographs, and what each layer makes of them.")
-    return Section("Patch reconstruction", _patches(result), (table,), (picture,))
+    figure = PageFigure(f"{name}/figure_1.jpg", "Images, and their reconstructions from each layer.")
+    return Section("Patch reconstruction", _patches(result), (table,), (figure,))
 
 
 def receptive_field_average(name: str, result: dict[str, Any]) -> Section:
-    """Figure 2 of Long et al. 2014."""
+    """Show Figure 2: mean receptive fields."""
     counts = tuple(next(iter(result["middle_share"].values())))
     rows = tuple(
         (layer, *values.values(), *result["random"][layer].values())
         for layer, values in result["middle_share"].items()
     )
     table = Table(
-        "Share of the detail of mean receptive fields in their middle ninth",
+        "Fraction of the detail of mean receptive fields in their central ninth",
         ("layer", *(f"{k} neighbours" for k in counts), *(f"{k} at random" for k in counts)),
         rows,
-        note="Detail spread evenly would have 0.111.",
+        note="Evenly distributed detail has 0.111.",
     )
-    picture = Picture(
+    figure = PageFigure(
         f"{name}/figure_2.jpg", "Means of the receptive fields of nearest neighbours."
     )
-    return Section("Average receptive fields", _patches(result), (table,), (picture,))
+    return Section("Average receptive fields", _patches(result), (table,), (figure,))
 
 
 def _patches(result: dict[str, Any]) -> str:

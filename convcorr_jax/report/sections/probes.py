@@ -1,38 +1,38 @@
-"""How results of ridge probes are shown on the page of `eval.reproduce`: ours beside the published numbers."""
+"""Sections of the results of Sharif Razavian et al. 2014: ridge probes of feature vectors."""
 
 from pathlib import Path
 from typing import Any
 
-from convcorr_jax.report.page import Picture, Section, Table
+from convcorr_jax.report.page import PageFigure, Section, Table
 
 _PAPER = "Sharif Razavian et al. 2014"
 _OTHER_DATA = "The paper's figures are for other data and fc6: compare the order, not the level."
 
 
 def landmarks(name: str, result: dict[str, Any]) -> Section:
-    """Table 1, Figures 2a and 3."""
+    """Show Table 1 and Figures 2a and 3: facial landmarks."""
     published = result["published"]
     errors = Table(
         f"{_PAPER}, Table 1: error of facial landmarks",
-        ("method", "outer eye corners", "eye centres", *(f"paper, {one}" for one in published)),
+        ("method", "outer eye corners", "eye centres", *(f"paper, {norm}" for norm in published)),
         tuple(
             (
                 method,
                 error,
                 result["nme_pupil"][method],
-                *(one[method] for one in published.values()),
+                *(by_method[method] for by_method in published.values()),
             )
             for method, error in result["nme_outer"].items()
         ),
-        note="Mean distance over that of the outer eye corners, or of the eyes' centres. "
+        note="Mean distance, divided by that of the outer eye corners or of the eyes' centres. "
         + _OTHER_DATA,
     )
     sets = result["per_set"]
     by_set = Table(
-        "Figure 2a: error of every set of landmarks, over the distance of the outer eye corners",
+        "Figure 2a: error of every set of landmarks, divided by the distance of the outer eye corners",
         ("method", *sets, "without jaw"),
         tuple(
-            (method, *(one[method] for one in sets.values()), result["inner"][method])
+            (method, *(by_method[method] for by_method in sets.values()), result["inner"][method])
             for method in result["nme_outer"]
         ),
     )
@@ -40,26 +40,27 @@ def landmarks(name: str, result: dict[str, Any]) -> Section:
         "Faces",
         ("method", "median error", "error above 0.1", "area under the curve to 0.1"),
         tuple(
-            (method, one["median"], one["failure_rate"], one["auc"])
-            for method, one in result["outer"].items()
+            (method, errors["median"], errors["failure_rate"], errors["auc"])
+            for method, errors in result["outer"].items()
         ),
     )
     text = (
-        f"{result['train']['faces']} faces to learn from, {result['test']['faces']} to test; "
+        f"{result['train']['faces']} training faces, {result['test']['faces']} test faces; "
         f"{result['layer']} of {result['network']} with {result['weights']}."
     )
-    pictures = (
-        Picture(
-            f"{name}/figure_3.jpg", "Annotated, seen from the whole face, and after look-back."
+    figures = (
+        PageFigure(
+            f"{name}/figure_3.jpg", "Annotated, predicted from the whole face, and after look-back."
         ),
-        Picture(f"{name}/cumulative_error.png", "Faces whose error is at most so much."),
+        PageFigure(f"{name}/cumulative_error.png", "Fraction of faces whose error is at most x."),
     )
-    title = f"Facial landmarks of {', '.join(Path(one).name for one in result['test']['datasets'])}"
-    return Section(title, text, (errors, by_set, spread), pictures)
+    datasets = ", ".join(Path(dataset).name for dataset in result["test"]["datasets"])
+    title = f"Facial landmarks of {datasets}"
+    return Section(title, text, (errors, by_set, spread), figures)
 
 
 def keypoints(name: str, result: dict[str, Any]) -> Section:
-    """Table 2 and Figure 2b."""
+    """Show Table 2 and Figure 2b: keypoints of objects."""
     categories = tuple(result["objects"])
     alpha = result["alpha"]
     published = {"convnet": result["published"]["convnet_ridge"]}
@@ -71,22 +72,22 @@ def keypoints(name: str, result: dict[str, Any]) -> Section:
                 method,
                 value,
                 published.get(method),
-                *(result["per_category"][method][one] for one in categories),
+                *(result["per_category"][method][category] for category in categories),
             )
             for method, value in result["pck"].items()
         ),
         note=_OTHER_DATA,
     )
-    pictures = (
-        Picture(f"{name}/figure_2b.png", "PCK against the distance that counts as right."),
-        Picture(f"{name}/predictions.jpg", "The truth, and what is predicted."),
+    figures = (
+        PageFigure(f"{name}/figure_2b.png", "PCK against the distance that counts as correct."),
+        PageFigure(f"{name}/predictions.jpg", "Annotated and predicted keypoints."),
     )
-    text = f"One set of regressors a category; {_described(result)}"
-    return Section(f"Ridge keypoints on {_title(result)}", text, (table,), pictures)
+    text = f"One set of ridges for each category; {_features_of(result)}"
+    return Section(f"Ridge keypoints on {_title(result)}", text, (table,), figures)
 
 
 def colors(name: str, result: dict[str, Any]) -> Section:
-    """Figure 4."""
+    """Show Figure 4: RGB reconstruction."""
     curve, published = result["curve"], result["published"]
     rows = tuple(
         (str(count), error, mean_image)
@@ -98,22 +99,24 @@ def colors(name: str, result: dict[str, Any]) -> Section:
         f"{_PAPER}, Figure 4: mean absolute error of reconstructed colours, between 0 and 1",
         ("training images", "ridge", "mean image"),
         rows,
-        note=f"The paper has {published['mean_absolute_error']} with {published['images']} images and fc6.",
+        note=f"The paper reports {published['mean_absolute_error']} with {published['images']} images and fc6.",
     )
-    pictures = (
-        Picture(f"{name}/figure_4.png", "Photographs, and what their descriptions tell of them."),
-        Picture(f"{name}/curve.png", "Error against the number of training images."),
+    figures = (
+        PageFigure(
+            f"{name}/figure_4.png", "Images, and their reconstructions from feature vectors."
+        ),
+        PageFigure(f"{name}/curve.png", "Error against the number of training images."),
     )
-    text = f"{result['test']} photographs to test; {_described(result)}"
-    return Section("RGB reconstruction", text, (table,), pictures)
+    text = f"{result['test']} test images; {_features_of(result)}"
+    return Section("RGB reconstruction", text, (table,), figures)
 
 
 def segmentation(name: str, result: dict[str, Any]) -> Section:
-    """Table 3 and Figure 5."""
+    """Show Table 3 and Figure 5: semantic segmentation."""
     rows = tuple(
         (
             features.replace("_", ", "),
-            _MATRIX[matrix],
+            _MATRIX_NAMES[matrix],
             score["mean_iou"],
             score["accuracy"],
             score["mean_class_accuracy"],
@@ -128,46 +131,46 @@ def segmentation(name: str, result: dict[str, Any]) -> Section:
         note=f"The paper's mean over the classes of VOC 2012 is {result['published']['mean_iou']}. "
         + _OTHER_DATA,
     )
-    picture = Picture(
-        f"{name}/figure_5.png", "Photographs, responses, the classes predicted and the truth."
+    figure = PageFigure(
+        f"{name}/figure_5.png", "Images, true classes, predicted classes and responses."
     )
-    text = f"{result['train']} photographs to learn from; {_described(result)}"
-    return Section(f"Segmentation of {_title(result)}", text, (table,), (picture,))
+    text = f"{result['train']} training images; {_features_of(result)}"
+    return Section(f"Segmentation of {_title(result)}", text, (table,), (figure,))
 
 
-_MATRIX = {
+_MATRIX_NAMES = {
     "none": "without",
-    "same": "fitted to the responses to training photographs",
-    "held_out": "fitted to the responses to photographs held out",
+    "same": "fitted to responses to training images",
+    "held_out": "fitted to responses to held-out images",
 }
 
 
 def directions(name: str, result: dict[str, Any]) -> Section:
-    """Figure 6."""
+    """Show Figure 6: semantic directions."""
     rows = tuple(
         (
             attribute,
-            one.get("accuracy"),
-            one.get("balanced_accuracy"),
-            one.get("correlation"),
+            scores.get("accuracy"),
+            scores.get("balanced_accuracy"),
+            scores.get("correlation"),
         )
-        for attribute, one in result["attributes"].items()
+        for attribute, scores in result["attributes"].items()
     )
     table = Table(
-        "Attributes read off descriptions of faces",
+        "Attributes predicted from feature vectors of faces",
         ("attribute", "accuracy", "balanced accuracy", "correlation"),
         rows,
-        note="Of two-valued attributes the first two, of others the third.",
+        note="Binary attributes have the first two scores, other attributes the third.",
     )
-    picture = Picture(
+    figure = PageFigure(
         f"{name}/figure_6.png",
-        "Faces moved along each attribute's direction, seen by ridge regression.",
+        "Faces moved along each attribute's direction, reconstructed by ridge regression.",
     )
-    text = f"{result['test']} people to test; {_described(result)}"
-    return Section(f"Semantic directions of {_title(result)}", text, (table,), (picture,))
+    text = f"{result['test']} test people; {_features_of(result)}"
+    return Section(f"Semantic directions of {_title(result)}", text, (table,), (figure,))
 
 
-def _described(result: dict[str, Any]) -> str:
+def _features_of(result: dict[str, Any]) -> str:
     return f"{result['layer']} of {result['network']} with {result['weights']}."
 
 
