@@ -102,7 +102,10 @@ def transfer(name: str, result: dict[str, Any]) -> Section:
         f"PCK {middle} of every category",
         ("method", *categories),
         tuple(
-            (METHOD_NAMES[method], *(score["per_category"][category][middle] for category in categories))
+            (
+                METHOD_NAMES[method],
+                *(score["per_category"][category][middle] for category in categories),
+            )
             for method, score in methods.items()
         ),
     )
@@ -185,7 +188,8 @@ def prediction(name: str, result: dict[str, Any]) -> Section:
         ),
     )
     figure = PageFigure(
-        f"{name}/figure_6.jpg", "Annotated keypoints, and those predicted by detectors with the prior."
+        f"{name}/figure_6.jpg",
+        "Annotated keypoints, and those predicted by detectors with the prior.",
     )
     text = f"Detectors on {result['network']} with {result['weights']}, and on dense SIFT."
     return Section(
@@ -205,10 +209,11 @@ def reconstruction(name: str, result: dict[str, Any]) -> Section:
         "Images reconstructed from the patches of nearest neighbours",
         ("features", "neighbours", *(score.replace("_", " ") for score in first)),
         rows,
-        note="uniform: patches of the image itself, from random positions in the first layer's receptive
-        field.",
+        note="uniform: patches of the image itself, anywhere in the first layer's receptive field.",
     )
-    figure = PageFigure(f"{name}/figure_1.jpg", "Images, and their reconstructions from each layer.")
+    figure = PageFigure(
+        f"{name}/figure_1.jpg", "Images, and their reconstructions from each layer."
+    )
     return Section("Patch reconstruction", _patches(result), (table,), (figure,))
 
 
