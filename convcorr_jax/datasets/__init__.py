@@ -16,6 +16,7 @@ from convcorr_jax.datasets.catalogue import DATASETS as DATASETS
 from convcorr_jax.datasets.catalogue import Archive as Archive
 from convcorr_jax.datasets.catalogue import DataSet as DataSet
 from convcorr_jax.datasets.fingerprint import fingerprint as fingerprint
+from convcorr_jax.datasets.loading import batches as batches
 from convcorr_jax.datasets.opening import read_folder as read_folder
 from convcorr_jax.datasets.opening import read_pairs as read_pairs
 from convcorr_jax.datasets.opening import read_records as read_records

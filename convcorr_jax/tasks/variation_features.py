@@ -1,5 +1,6 @@
 """Features of the variations of many images, computed in parts that are cached on disk."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from jaxtyping import Float, UInt8
 
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets.fingerprint import fingerprint
+from convcorr_jax.datasets.loading import batches
 from convcorr_jax.datasets.records import Record, load_image
 from convcorr_jax.descriptors.global_features import global_features
 from convcorr_jax.probes import Variation, variation_image, variations
@@ -16,6 +18,8 @@ from convcorr_jax.runtime.stages import cached_in_parts
 
 # Variations in a cached part: computing it takes a minute at most.
 _PART = 1000
+# Images that are decoded together, in threads, while the network computes.
+_LOADED_TOGETHER = 8
 
 
 def variations_of(records: Sequence[Record], *, copies: int) -> list[tuple[Variation, ...]]:
@@ -38,8 +42,8 @@ def variation_images(
         varied: the variations of each record's image.
         side_px: side of the squares.
     """
-    for record, own in zip(records, varied, strict=True):
-        photograph = load_image(record)
+    loaded = itertools.chain.from_iterable(batches(records, load_image, size=_LOADED_TOGETHER))
+    for photograph, own in zip(loaded, varied, strict=True):
         yield from (variation_image(photograph, variation, side_px=side_px) for variation in own)
 
 

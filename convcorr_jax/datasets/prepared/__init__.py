@@ -1,20 +1,24 @@
-"""Data sets written once as TFDS keeps them, and read from there by any program.
+"""Data sets in the format of TFDS, written once and then read by any program.
 
-`prepare` writes records in shards of the array_record format, which TFDS and Grain read without
-TensorFlow; `read` gives the records back exactly, and `batches` loads them ahead of a computation.
-`builder` makes a TFDS builder of every catalogued data set; `foreign` reads what TFDS's own
-builders prepared. Needs the extra ``datasets``.
+`prepare` writes records in shards of the array_record format, which TFDS and Grain read without TensorFlow.
+`read` returns exactly the records that were written; `convcorr_jax.datasets.batches` loads them while the
+caller computes. `builder` returns a TFDS builder of a catalogued data set. The module `foreign` reads what
+TFDS's own builders prepared. This room needs the extra ``datasets``.
 """
 
 from convcorr_jax.errors import InputError
 
 try:
-    from convcorr_jax.datasets.prepared.loading import batches as batches
+    from convcorr_jax.datasets.prepared import foreign as foreign
+    from convcorr_jax.datasets.prepared.reading import PreparedRecords as PreparedRecords
     from convcorr_jax.datasets.prepared.reading import read as read
+    from convcorr_jax.datasets.prepared.tfds_builder import PreparedBuilder as PreparedBuilder
+    from convcorr_jax.datasets.prepared.tfds_builder import builder as builder
+    from convcorr_jax.datasets.prepared.tfds_builder import builder_class as builder_class
     from convcorr_jax.datasets.prepared.writing import Prepared as Prepared
     from convcorr_jax.datasets.prepared.writing import is_prepared as is_prepared
     from convcorr_jax.datasets.prepared.writing import prepare as prepare
-except ModuleNotFoundError as missing:
+except ModuleNotFoundError as error:
     raise InputError(
-        f"prepared data sets need {missing.name}; pip install 'convcorr_jax[datasets]' brings it"
-    ) from missing
+        f"prepared data sets need {error.name}; pip install 'convcorr_jax[datasets]' installs it"
+    ) from error

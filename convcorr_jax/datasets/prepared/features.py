@@ -1,9 +1,9 @@
-"""How a record lies in a prepared data set: one TFDS feature dictionary for every data set.
+"""The format of records in prepared data sets: one TFDS feature dictionary for all data sets.
 
-`FEATURES` is what TFDS writes to ``features.json``; any reader of TFDS understands it. Image files
-and label maps keep the bytes they have, and a decoded image becomes a PNG. Numbers that the record
-holds in double precision are kept as raw bytes, since ``tf.train.Example`` itself knows single
-precision only. So reading gives back exactly what was written.
+TFDS writes `FEATURES` to ``features.json``, so that any reader of TFDS understands the records. Image files
+and label maps are stored byte by byte, and a decoded image becomes a PNG. Numbers in double precision are
+stored as raw bytes, because ``tf.train.Example`` itself has single precision only. So every record is read
+back exactly.
 """
 
 import io
@@ -70,7 +70,7 @@ FEATURES = tfds.features.FeaturesDict(
         ),
         "attributes": {
             "names": _texts("One name an attribute."),
-            "values": _doubles(None, doc="The number said of the object by each."),
+            "values": _doubles(None, doc="The value of each attribute."),
         },
         "label_map": tfds.features.Tensor(
             shape=(),
@@ -81,17 +81,16 @@ FEATURES = tfds.features.FeaturesDict(
         "label_names": _texts("The name of label k, at place k - 1."),
     }
 )
-"""One record; see `convcorr_jax.datasets.records.Record`."""
+"""The features of one `convcorr_jax.datasets.records.Record`."""
 
 _SERIALIZER = ExampleSerializer(FEATURES.get_serialized_info())
 
 
 def to_example(record: Record) -> dict[str, Any]:
-    """The record as `FEATURES` take it, its files read.
+    """Convert a record to an example of `FEATURES`; its files are read.
 
     Raises:
-        InputError: a file of the record cannot be read or is empty, or UTF-8 cannot hold one of its
-            names.
+        InputError: a file of the record cannot be read or is empty, or a name cannot be encoded as UTF-8.
     """
     parts, boxes, attributes = record.part_sets, record.other_boxes, record.attributes
     return {
@@ -129,7 +128,7 @@ def to_example(record: Record) -> dict[str, Any]:
 
 
 def from_example(example: Mapping[str, Any]) -> Record:
-    """The record of an example that a data source gave, its image decoded or left encoded.
+    """Convert an example of a TFDS data source, with its image decoded or encoded, to a record.
 
     Raises:
         InputError: the parts of the record do not fit together (see `Record`).
@@ -166,10 +165,10 @@ def from_example(example: Mapping[str, Any]) -> Record:
 
 
 def serialize(record: Record) -> bytes:
-    """The record's ``tf.train.Example``: the same bytes for the same record, in every process.
+    """Serialize a record as ``tf.train.Example``; equal records give equal bytes in every process.
 
     Raises:
-        InputError: as `to_example`.
+        InputError: a file of the record cannot be read or is empty, or a name cannot be encoded as UTF-8.
     """
     example = _SERIALIZER.get_tf_example(FEATURES.encode_example(to_example(record)))
     # Protocol buffers keep the features in a hash table, whose order may differ between processes.

@@ -1,10 +1,10 @@
-"""Records of what TFDS's own builders prepared: VOC, LFW, FLIC and ImageNet 2012.
+"""Records of data sets that TFDS's own builders prepared: VOC, LFW, FLIC and ImageNet 2012.
 
-They have to be prepared with ``file_format="array_record"``, which needs TensorFlow once; reading
-does without. TFDS keeps less than the releases: neither names of frames (FLIC, LFW) nor label maps
-(VOC), numbers in single precision, and examples in an order of its own. So ids that are not kept
-are ``<split>/<place in the split>``, and pixel positions are rounded to the thousandth. A record of
-VOC is one object; pictures without annotated objects make none.
+These data sets must be prepared with ``file_format="array_record"``, which needs TensorFlow once; reading
+them does not. TFDS stores less than the releases: no names of frames (FLIC, LFW), no label maps (VOC),
+numbers in single precision, and examples in an order of its own. Ids that are not stored become
+``<split>/<position in the split>``, and pixel positions are rounded to three decimals. A record of VOC is one
+object; images without annotated objects make no record.
 """
 
 import io
@@ -23,27 +23,30 @@ from convcorr_jax.datasets.prepared import metadata
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 
-# The columns of `flic.NAMES` among the 29 that FLIC has room for.
+# The columns of `flic.NAMES` among FLIC's 29 columns.
 _FLIC_COLUMNS = (0, 1, 2, 3, 4, 5, 6, 9, 12, 13, 16)
+# Decimals of pixel positions; single precision has no more.
 _DECIMALS = 3
 
 Example = Mapping[str, Any]
+"""An example of a TFDS data source."""
 
 
 def is_prepared(folder: Path) -> bool:
-    """Whether one of the builders that `read` knows prepared this folder.
+    """Return whether a builder that `read` knows prepared this folder.
 
     Raises:
         InputError: the description of the folder is damaged.
     """
-    return metadata.is_there(folder) and _builder(folder).name in _READERS
+    return metadata.exists(folder) and _builder(folder).name in _READERS
 
 
 def read(folder: Path) -> Iterator[Record]:
-    """The records of a folder such as ``voc/2012/5.0.0``, lazily, split after split.
+    """Read the records of a folder such as ``voc/2012/5.0.0``, one at a time and split after split.
 
     Raises:
-        InputError: the folder was prepared by none of the builders or in another format, or is damaged.
+        InputError: the folder was not prepared by one of the known builders, has another file format, or is
+            damaged.
     """
     if not is_prepared(folder):
         raise InputError(
@@ -73,15 +76,15 @@ def _builder(folder: Path) -> Any:
 def _records(folder: Path, builder: Any, sources: Mapping[str, Any]) -> Iterator[Record]:
     reader = _READERS[builder.name]
     for split, source in sources.items():
-        for place in range(len(source)):
+        for index in range(len(source)):
             try:
-                yield from reader(source[place], builder.info.features, split, f"{split}/{place}")
+                yield from reader(source[index], builder.info.features, split, f"{split}/{index}")
             except metadata.DAMAGE as error:
-                raise InputError(f"{folder}: example {place} of {split}: {error}") from error
+                raise InputError(f"{folder}: example {index} of {split}: {error}") from error
 
 
-def _read_voc(example: Example, features: Any, split: str, place: str) -> Iterator[Record]:
-    picture = Path(example["image/filename"].decode()).stem
+def _read_voc(example: Example, features: Any, split: str, position: str) -> Iterator[Record]:
+    image_name = Path(example["image/filename"].decode()).stem
     objects = example["objects"]
     names = features["objects"]["label"].names
     height, width = size = _stored_size(example["image"])
@@ -91,7 +94,7 @@ def _read_voc(example: Example, features: Any, split: str, place: str) -> Iterat
             image=example["image"],
             size=size,
             category=names[objects["label"][index]],
-            source_id=f"{picture}#{index}",
+            source_id=f"{image_name}#{index}",
             split=split,
             box=voc.box(*(round(edge, _DECIMALS) for edge in corners)),
             attributes={
@@ -101,24 +104,24 @@ def _read_voc(example: Example, features: Any, split: str, place: str) -> Iterat
         )
 
 
-def _read_lfw(example: Example, features: Any, split: str, place: str) -> Iterator[Record]:
+def _read_lfw(example: Example, features: Any, split: str, position: str) -> Iterator[Record]:
     del features
-    yield _whole_picture(example, example["label"].decode(), place, split)
+    yield _whole_image(example, example["label"].decode(), position, split)
 
 
-def _read_imagenet(example: Example, features: Any, split: str, place: str) -> Iterator[Record]:
+def _read_imagenet(example: Example, features: Any, split: str, position: str) -> Iterator[Record]:
     label = int(example["label"])
-    # The test pictures have no label that is known: TFDS gives them -1.
+    # The labels of test images are not public: TFDS writes -1.
     category = features["label"].names[label] if label >= 0 else "unknown"
     name = Path(example["file_name"].decode()).stem
-    yield _whole_picture(example, category, name, split)
+    yield _whole_image(example, category, name, split)
 
 
-def _read_flic(example: Example, features: Any, split: str, place: str) -> Iterator[Record]:
+def _read_flic(example: Example, features: Any, split: str, position: str) -> Iterator[Record]:
     del features
     height, width = size = _stored_size(example["image"])
     positions = np.stack([example["xcoords"], example["ycoords"]], axis=-1)[list(_FLIC_COLUMNS)]
-    # As in the release, positions and torso boxes count from 1.
+    # As in the release, positions and torso boxes are counted from 1.
     points = np.round(positions.astype(np.float64), _DECIMALS) - 1
     y0, x0, y1, x1 = np.asarray(example["torsobox"], float).tolist()
     corners = (x0 * width, y0 * height, x1 * width, y1 * height)
@@ -127,7 +130,7 @@ def _read_flic(example: Example, features: Any, split: str, place: str) -> Itera
         image=example["image"],
         size=size,
         category="person",
-        source_id=place,
+        source_id=position,
         split=split,
         names=flic.NAMES,
         points=points,
@@ -148,7 +151,7 @@ _READERS: dict[str, Callable[[Example, Any, str, str], Iterator[Record]]] = {
 }
 
 
-def _whole_picture(example: Example, category: str, source_id: str, split: str) -> Record:
+def _whole_image(example: Example, category: str, source_id: str, split: str) -> Record:
     return Record(
         image=example["image"],
         size=_stored_size(example["image"]),

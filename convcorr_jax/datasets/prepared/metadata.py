@@ -1,4 +1,4 @@
-"""The files by which TFDS knows a prepared folder: ``features.json`` and ``dataset_info.json``."""
+"""The files that describe a prepared folder to TFDS: ``features.json`` and ``dataset_info.json``."""
 
 import itertools
 from collections import Counter
@@ -16,40 +16,54 @@ from convcorr_jax.datasets.prepared.planning import Shard
 from convcorr_jax.errors import InputError
 
 FILE_FORMAT = "array_record"
+"""The file format of all shards."""
 
 DAMAGE = (
     *(OSError, EOFError, RuntimeError, AssertionError, ValueError, TypeError, LookupError),
     *(AttributeError, ImportError, json_format.Error, message.Error),
 )
-"""What TFDS raises on files that are cut short, changed, or something else altogether."""
+"""What TFDS raises for files that are cut short, changed, or of another kind."""
 
 
-class About(NamedTuple):
-    """What a data set says of itself."""
+class Description(NamedTuple):
+    """The description of a data set."""
 
     name: str
+    """A letter, then letters, digits and underscores."""
     version: str
-    description: str
+    """Three numbers with points between them."""
+    text: str
+    """A sentence or more."""
     homepage: str = ""
+    """Address of the source."""
     citation: str = ""
+    """The publication, as BibTeX or text."""
 
 
-def check(about: About) -> None:
-    """Refuse a name or version that TFDS would not read back.
+def check(description: Description) -> None:
+    """Refuse a name or version that TFDS cannot read back.
 
     Raises:
-        InputError: as said.
+        InputError: the name is not a letter followed by letters, digits and underscores, or the version is
+            not three numbers.
     """
-    if not (is_valid_dataset_and_class_name(about.name) and about.name.isascii()):
+    name, version = description.name, description.version
+    if not (is_valid_dataset_and_class_name(name) and name.isascii()):
         raise InputError(
-            f"the data set's name {about.name!r} must be a letter, then letters, digits and underscores"
+            f"the data set's name {name!r} must be a letter, then letters, digits and underscores"
         )
-    if not tfds.core.Version.is_valid(about.version):
-        raise InputError(f'version {about.version!r} must be three numbers such as "1.0.0"')
+    if not tfds.core.Version.is_valid(version):
+        raise InputError(f'version {version!r} must be three numbers such as "1.0.0"')
 
 
 def shard_paths(folder: Path, name: str, shards: Sequence[Shard]) -> dict[Shard, Path]:
-    """Where TFDS expects the shards of a data set of this name."""
+    """Return the paths at which TFDS expects the shards of a data set.
+
+    Args:
+        folder: the prepared folder.
+        name: the name of the data set.
+        shards: all shards of all splits.
+    """
     counts = Counter(shard.split for shard in shards)
     return {
         shard: folder / f"{name}-{shard.split}.{FILE_FORMAT}-"
@@ -58,25 +72,30 @@ def shard_paths(folder: Path, name: str, shards: Sequence[Shard]) -> dict[Shard,
     }
 
 
-def write(folder: Path, about: About, shards: Sequence[Shard]) -> None:
-    """Describe the shards that lie in a folder.
+def write(folder: Path, description: Description, shards: Sequence[Shard]) -> None:
+    """Write the files that describe a folder of shards.
+
+    Args:
+        folder: a folder that holds all shards.
+        description: the description of the data set.
+        shards: the shards, those of a split one after another.
 
     Raises:
         OSError: the folder cannot be written.
     """
     identity = DatasetIdentity(
-        about.name, tfds.core.Version(about.version), str(folder), module_name=""
+        description.name, tfds.core.Version(description.version), str(folder), module_name=""
     )
     info = tfds.core.DatasetInfo(
         builder=identity,
-        description=about.description,
+        description=description.text,
         features=FEATURES,
-        homepage=about.homepage,
-        citation=about.citation,
+        homepage=description.homepage,
+        citation=description.citation,
         disable_shuffling=True,
     )
     info.set_file_format(FILE_FORMAT)
-    paths = shard_paths(folder, about.name, shards)
+    paths = shard_paths(folder, description.name, shards)
     splits = []
     for split, of_split in itertools.groupby(paths, key=lambda shard: shard.split):
         members = list(of_split)
@@ -87,9 +106,9 @@ def write(folder: Path, about: About, shards: Sequence[Shard]) -> None:
 
 
 def read(folder: Path) -> tfds.core.DatasetInfo:
-    """What `write` has written.
+    """Read the files that `write` has written.
 
-    The features are ours whatever ``features.json`` says: it names classes, which TFDS would import.
+    The features are always `FEATURES`: the classes that ``features.json`` names would be imported by TFDS.
 
     Raises:
         InputError: the description is damaged.
@@ -104,6 +123,6 @@ def read(folder: Path) -> tfds.core.DatasetInfo:
     return info
 
 
-def is_there(folder: Path) -> bool:
-    """Whether a folder has the files that `write` makes."""
+def exists(folder: Path) -> bool:
+    """Return whether a folder has the files that `write` writes."""
     return all((folder / name).is_file() for name in ("dataset_info.json", "features.json"))

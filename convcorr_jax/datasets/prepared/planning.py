@@ -1,9 +1,12 @@
-"""What will be written: how many records of which split, in which shard, and from which source.
+"""The plan of a prepared data set: its shards, the records in each, and a fingerprint of the source.
 
-A plan comes from one pass over the records and keeps nothing of them but a digest of each id. Shards
-hold a fixed number of records of one split, in the reader's order, so equal sources give equal
-shards whatever the number of processes. Their digests tell one state of a source from another by
-the annotations, and by the size and time of change of every file, without reading the images.
+A plan is made in one pass over the records and stores only a digest of each id. A shard holds a fixed number of
+records of one split, in the reader's order, so that equal sources give equal shards whatever the number of
+processes.
+
+The digest of a shard changes with the annotations, and with the size and the time of change of every image
+file. In contrast to `convcorr_jax.datasets.fingerprint`, it reads no image file: data sets of any size are
+planned in seconds, and prepared folders keep the fingerprint that they were written with.
 """
 
 import hashlib
@@ -19,12 +22,12 @@ from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 
 Records = Callable[[], Iterable[Record | Absent]]
-"""Lists a data set afresh on every call, lazily and in the same order."""
+"""Lists a data set anew on every call, lazily and in the same order."""
 
 RECORDS_PER_SHARD = 256
-"""A kill costs each process at most one shard's work; photographs fill some 25 MB."""
+"""Records in a full shard, some 25 MB of photographs. After a kill, each process repeats one shard at most."""
 
-# Goes up when records are written differently, so that shards of both kinds never lie side by side.
+# Increased with every change of how records are written, so that old and new shards are never mixed.
 _LAYOUT = 1
 _SPLIT = re.compile(r"[a-zA-Z]\w*", re.ASCII)
 
@@ -33,19 +36,20 @@ class Shard(NamedTuple):
     """A file of records of one split."""
 
     split: str
+    """Name of the split."""
     index: int
-    """Its place in the split, from 0."""
+    """Position of the shard in its split, from 0."""
     count: int
-    """How many records it holds."""
+    """Number of records in the shard."""
     digest: str
-    """Tells its records from any others."""
+    """Hash of the annotations and of the state of the image files."""
 
 
 class Plan(NamedTuple):
-    """What one pass over a data set has found."""
+    """The result of one pass over a data set."""
 
     shards: tuple[Shard, ...]
-    """All of a split, then all of the next, in the order in which splits first appear."""
+    """All shards of a split, then those of the next one, in the order in which splits first appear."""
     absent: tuple[Absent, ...]
     """The annotations that make no record."""
 
@@ -59,28 +63,31 @@ class Plan(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        """Tells the source, in its present state, from any other."""
+        """A hash of the source in its present state."""
         return hashlib.sha256(repr((_LAYOUT, self.shards)).encode()).hexdigest()
 
 
 def make_plan(records: Records) -> Plan:
-    """Look at every record once.
+    """Read every record once and plan the shards.
+
+    Args:
+        records: lists the data set.
 
     Raises:
-        InputError: two annotations have the same id, a split's name is no plain word, or is "all"
-            beside others, a file of a record is not there, or there is no record.
+        InputError: two annotations have the same id, the name of a split is not a plain word, a split "all"
+            exists beside others, a file of a record does not exist, or there is no record.
     """
     absent: list[Absent] = []
-    seen: set[bytes] = set()
+    id_digests: set[bytes] = set()
     splits: dict[str, int] = {}
 
     def checked() -> Iterator[Record]:
         for entry in records():
-            # The digest of an id stands for it, so that long ids take no more memory than short ones.
-            name = hashlib.sha256(entry.source_id.encode(errors="surrogatepass")).digest()
-            if name in seen:
+            # Digests are stored, so that long ids take no more memory than short ones.
+            id_digest = hashlib.sha256(entry.source_id.encode(errors="surrogatepass")).digest()
+            if id_digest in id_digests:
                 raise InputError(f"two annotations have the same id {entry.source_id!r}")
-            seen.add(name)
+            id_digests.add(id_digest)
             if isinstance(entry, Absent):
                 absent.append(entry)
             elif not _SPLIT.fullmatch(entry.split):
@@ -106,10 +113,14 @@ def make_plan(records: Records) -> Plan:
 
 
 def filled_shards(records: Records, plan: Plan) -> Iterator[tuple[Shard, list[Record]]]:
-    """Look at every record again, and give each shard as soon as its records are there.
+    """Read every record again, and yield each shard with its records as soon as it is full.
+
+    Args:
+        records: lists the data set.
+        plan: the plan of the same data set.
 
     Raises:
-        InputError: the source is no longer what the plan was made from.
+        InputError: the source has changed since it was planned.
     """
     missing = set(plan.shards)
     for shard, filling in _fill(entry for entry in records() if isinstance(entry, Record)):
@@ -120,11 +131,11 @@ def filled_shards(records: Records, plan: Plan) -> Iterator[tuple[Shard, list[Re
     else:
         if not missing:
             return
-    raise InputError("the source was changed while it was read; run again when it is at rest")
+    raise InputError("the source was changed while it was read; run again when nothing changes it")
 
 
 def _fill(records: Iterable[Record]) -> Iterator[tuple[Shard, list[Record]]]:
-    """Deal the records to shards; those that do not become full come last."""
+    """Distribute the records to shards; shards that are not full come last."""
     filling: dict[str, list[Record]] = {}
     full: Counter[str] = Counter()
     for record in records:
@@ -147,21 +158,21 @@ def _shard(records: list[Record], index: int) -> Shard:
 
 
 def _digest_of(record: Record) -> bytes:
-    said = (
+    facts = (
         *(record.size, record.category, record.source_id, record.split, record.names),
         *(record.left_right_pairs, tuple(record.part_sets.items()), record.box),
         *(tuple(record.other_boxes.items()), record.normalizer_px),
         *(tuple(record.attributes.items()), record.label_names),
-        *(_state(record.image), _state(record.label_map)),
+        *(_file_state(record.image), _file_state(record.label_map)),
     )
-    digest = hashlib.sha256(repr(said).encode(errors="surrogatepass"))
+    digest = hashlib.sha256(repr(facts).encode(errors="surrogatepass"))
     digest.update(record.points.tobytes())
     digest.update(record.visible.tobytes())
     return digest.digest()
 
 
-def _state(image: Path | bytes | np.ndarray | None) -> object:
-    """What tells an image from another without reading its file."""
+def _file_state(image: Path | bytes | np.ndarray | None) -> object:
+    """Return name, size and time of change of a file; a hash of an image in memory."""
     if isinstance(image, Path):
         try:
             stat = image.stat()

@@ -1,4 +1,4 @@
-"""Reading a prepared data set back: its records one by one, in any order, images still encoded."""
+"""Reading of a prepared data set: its records one by one, in any order, with their images still encoded."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +12,9 @@ from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 
 
-# Not Sequence[Record], of which a run-time type checker would read an element to look at it.
+# Not Sequence[Record]: a run-time type checker would read a record to check its type.
 class PreparedRecords(Sequence):
-    """The records of a prepared folder; each is read when it is asked for, from any thread."""
+    """The records of a prepared folder; each is read from disk when it is indexed, in any thread."""
 
     def __init__(self, folder: Path, source: Sequence) -> None:
         self._folder = folder
@@ -28,10 +28,10 @@ class PreparedRecords(Sequence):
     @overload
     def __getitem__(self, index: slice) -> list[Record]: ...
     def __getitem__(self, index: SupportsIndex | slice) -> Record | list[Record]:
-        """A record, or a list of them.
+        """Read a record, or the records of a slice.
 
         Raises:
-            InputError: the file that holds it is missing or damaged.
+            InputError: the file that holds the record is missing or damaged.
         """
         positions = range(len(self))[index]
         if isinstance(positions, range):
@@ -45,20 +45,20 @@ class PreparedRecords(Sequence):
             raise InputError(f"{self._folder}: record {position} is damaged: {error}") from error
 
 
-def read(folder: Path, split: str | None = None) -> PreparedRecords:
-    """The records that `writing.prepare` wrote to a folder, in its order.
+def read(folder: Path, *, split: str | None = None) -> PreparedRecords:
+    """Open a folder that `prepare` wrote; its records keep their order.
 
     Args:
-        folder: The prepared folder.
-        split: One split, or what TFDS makes of splits, such as ``"train[:80%]"`` or ``"train+val"``. By
-            default all of them, one after another.
+        folder: the prepared folder.
+        split: one split, or an expression of TFDS such as ``"train[:80%]"`` or ``"train+val"``; by default
+            all splits, one after another.
 
     Raises:
-        InputError: the folder holds nothing prepared, something damaged, or not this split.
+        InputError: the folder holds no prepared data set, is damaged, or does not have the split.
     """
     if not writing.is_prepared(folder):
         raise InputError(
-            f"{folder} holds no prepared data set; dataset_info.json is expected there"
+            f"{folder} holds no prepared data set; a folder with dataset_info.json is expected"
         )
     info = metadata.read(folder)
     splits = list(info.splits)
@@ -70,6 +70,6 @@ def read(folder: Path, split: str | None = None) -> PreparedRecords:
         )
     except metadata.DAMAGE as error:
         raise InputError(
-            f"{folder} has no split {split!r}; {', '.join(splits)} are there"
+            f"{folder} has no split {split!r}; its splits are {', '.join(splits)}"
         ) from error
     return PreparedRecords(folder, source)

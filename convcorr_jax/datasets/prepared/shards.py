@@ -1,4 +1,4 @@
-"""Writing shards, one after another or on several processes, each to its end or not at all."""
+"""Writing of shards, in this process or in several; each shard is written completely or not at all."""
 
 import multiprocessing
 import os
@@ -12,85 +12,96 @@ from array_record.python.array_record_module import ArrayRecordReader, ArrayReco
 
 from convcorr_jax.datasets.prepared import features
 from convcorr_jax.datasets.records import Record
-from convcorr_jax.errors import InputError
+from convcorr_jax.errors import WriteError
 from convcorr_jax.io import written_whole
 
-# Every record can be read alone, without its neighbours; TFDS and Grain expect that.
+# With groups of one, every record can be read without its neighbours, as TFDS and Grain expect.
 _OPTIONS = "group_size:1"
-# Enough to keep a process busy while the next shard is listed, few enough to keep memory flat.
-_WAITING_A_PROCESS = 2
+# Submitted shards a process: enough to keep it busy while the next shard is listed, few enough to bound memory.
+_PENDING_PER_PROCESS = 2
 
 Task = tuple[Path, list[Record]]
+"""The path of a shard, and its records."""
 
 
 def write_shards(tasks: Iterable[Task], *, processes: int) -> Iterator[int]:
-    """Write shards to their paths; give the number of records of each as soon as it is whole.
+    """Write shards and yield the number of records of each shard that is complete.
 
-    With one process it is this one. Shards that are whole when an error is raised stay.
+    Shards that are complete when an error is raised stay on disk.
+
+    Args:
+        tasks: paths and records of the shards; they are listed lazily.
+        processes: the number of writing processes; 1 writes in this process.
 
     Raises:
-        InputError: as `write_shard`, or a process was ended from outside.
+        InputError: a record cannot be read.
+        WriteError: a file cannot be written, or a process was killed.
     """
     if processes == 1:
         for path, records in tasks:
             yield write_shard(path, records)
         return
-    # Spawned, since a fork of a process with JAX's threads may hang.
+    # The processes are spawned, because a fork of a process with JAX's threads may deadlock.
     pool = ProcessPoolExecutor(
-        processes, multiprocessing.get_context("spawn"), initializer=_end_with_parent
+        processes, multiprocessing.get_context("spawn"), initializer=_exit_with_parent
     )
     pending: set[Future[int]] = set()
     try:
         for path, records in tasks:
             pending.add(pool.submit(write_shard, path, records))
-            if len(pending) == _WAITING_A_PROCESS * processes:
+            if len(pending) == _PENDING_PER_PROCESS * processes:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)
         while pending:
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
             yield from (future.result() for future in done)
     except BrokenProcessPool as error:
-        raise InputError(
-            "a writing process was ended from outside, perhaps for want of memory; run again to resume"
+        raise WriteError(
+            "a writing process was killed, perhaps because memory ran out; run again to resume"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def write_shard(path: Path, records: list[Record]) -> int:
-    """Write the records to a temporary file, rename it to ``path``, and give their number.
+    """Write records to a temporary file, rename it, and return the number of records.
+
+    Args:
+        path: the path of the complete shard.
+        records: the records of the shard.
 
     Raises:
-        InputError: a record cannot be read, or the file cannot be written.
+        InputError: a record cannot be read, or the path is wrong.
+        WriteError: writing failed, for example because the disk is full.
     """
     with written_whole(path) as temporary:
         try:
             writer = ArrayRecordWriter(str(temporary), _OPTIONS)
             for record in records:
                 writer.write(features.serialize(record))
-            # What went wrong on the way, such as a full disk, is said here.
+            # Errors of earlier writes, such as a full disk, are raised by close.
             writer.close()
         except RuntimeError as error:
-            raise InputError(f"{path} cannot be written: {str(error).split(';')[0]}") from error
+            raise WriteError(f"{path} cannot be written: {str(error).split(';')[0]}") from error
     return len(records)
 
 
-def is_whole(path: Path, count: int) -> bool:
-    """Whether a file is there and holds so many records, to its end."""
+def is_complete(path: Path, count: int) -> bool:
+    """Return whether a file exists, is undamaged to its end, and holds ``count`` records."""
     if not path.is_file():
         return False
     try:
         reader = ArrayRecordReader(str(path))
-        found = reader.num_records()
-        # The reader says of a damaged end only here that it is damaged.
+        records = reader.num_records()
+        # The reader reports a damaged end only when it is closed.
         reader.close()
     except RuntimeError:
         return False
-    return found == count
+    return records == count
 
 
-def _end_with_parent() -> None:
-    """Let this process end when the one that started it is killed, which does not tell it."""
+def _exit_with_parent() -> None:
+    """Exit this process when its parent is killed; the operating system does not do that."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()

@@ -1,10 +1,9 @@
-"""Writing a data set as TFDS keeps it in the array_record format, on several processes.
+"""Writing of a data set in TFDS's array_record format, by several processes.
 
-Work goes on in the hidden folder ``.<name>.partial`` beside the final one: every shard is written
-under a temporary name and renamed when it is whole, the metadata come last, and then the folder
-itself is renamed. So the final folder is there whole or not at all; after a kill the next run keeps
-the whole shards of the same source and writes the others, and the result is the same, byte for
-byte, as that of an undisturbed run.
+The shards are written to the hidden folder ``.<name>.partial`` beside the final one. Each shard has a
+temporary name until it is complete. The metadata come last, and then the folder itself is renamed, so that
+the final folder is complete or does not exist. After a kill, the next run keeps the complete shards of the
+same source and writes the others. The result is the same, byte for byte, as that of an uninterrupted run.
 """
 
 import json
@@ -16,29 +15,30 @@ from pathlib import Path
 from typing import NamedTuple
 
 from convcorr_jax.datasets.prepared import metadata, planning, shards
-from convcorr_jax.datasets.prepared.metadata import About
+from convcorr_jax.datasets.prepared.metadata import Description
 from convcorr_jax.datasets.prepared.planning import Records, Shard
 from convcorr_jax.datasets.records import Absent
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import make_folder, write_json
+from convcorr_jax.io import make_folder, write_json, writing_to
 
 PLAN_FILE = "prepared.json"
-"""Says what the folder was made from, and lists the annotations that made no record."""
+"""Name of the file with the fingerprint of the source and the annotations that made no record."""
 
-# Another process takes seconds to start, JAX and all; in them this one writes some thousand records.
-_RECORDS_WORTH_A_PROCESS = 8192
+# A process takes seconds to start, because it imports JAX; meanwhile this one writes some thousand records.
+_RECORDS_PER_PROCESS = 8192
 
 
 class Prepared(NamedTuple):
-    """What lies in a prepared folder."""
+    """The content of a prepared folder."""
 
     folder: Path
+    """The folder."""
     counts: Mapping[str, int]
-    """The number of records of each split."""
+    """Number of records of each split."""
     absent: tuple[Absent, ...]
-    """The annotations that made no record."""
+    """Annotations that made no record."""
     resumed: int
-    """How many of the records an earlier run had written already."""
+    """Number of records that an earlier run had written."""
 
 
 def prepare(
@@ -53,74 +53,77 @@ def prepare(
     processes: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
-    """Write the records to ``folder`` so that `reading.read` and TFDS can read them.
+    """Write records to a folder that `convcorr_jax.datasets.prepared.read` and TFDS can read.
 
-    ``tfds.builder_from_directory(folder)`` takes any folder; ``tfds.builder(name, data_dir=out)``
-    expects it to be ``out/<name>/<version>``.
+    ``tfds.builder_from_directory(folder)`` reads any folder; ``tfds.builder(name, data_dir=out)`` expects the
+    folder ``out/<name>/<version>``.
 
     Args:
-        records: Lists the data set; called twice, with the same result.
-        folder: Where the data set will lie. Nothing is done when it lies there already.
-        name: What TFDS calls it: a letter, then letters, digits and underscores.
-        version: Three numbers.
-        description: What it is, in a sentence or more.
-        homepage: Where it is from.
-        citation: The publication, as BibTeX or text.
-        processes: How many write. By default one a CPU, or fewer when there is little to write.
-        progress: Called with the number of records that are written and that of all.
+        records: lists the data set; it is called twice and must return the same records.
+        folder: the final folder. If it holds the same data set already, nothing is written.
+        name: name of the data set: a letter, then letters, digits and underscores.
+        version: three numbers with points between them.
+        description: a sentence or more about the data set.
+        homepage: address of the source.
+        citation: the publication, as BibTeX or text.
+        processes: number of writing processes; by default one for each CPU, or fewer for few records.
+        progress: called with the number of records written so far, and the number of all.
 
     Raises:
-        InputError: an option is out of range; two annotations have the same id; there is no record,
-            or one cannot be read; the folder holds something else, was prepared from another state
-            of the source or cannot be written, or the disk is full.
+        InputError: an option is out of range; two annotations have the same id; there is no record, or a
+            record cannot be read; the folder holds other data, was prepared from another state of the source,
+            or may not be written.
+        WriteError: writing failed, for example because the disk is full.
     """
-    about = About(name, version, description, homepage, citation)
+    about = Description(name, version, description, homepage, citation)
     metadata.check(about)
     if processes is not None and processes < 1:
         raise InputError(f"{processes} processes write nothing; at least 1 is expected")
     plan = planning.make_plan(records)
     total = sum(plan.counts.values())
     report = progress or (lambda _done, _total: None)
-    said = {"name": name, "version": version, "source": plan.fingerprint, "absent": plan.absent}
+    summary = {"name": name, "version": version, "source": plan.fingerprint, "absent": plan.absent}
     if is_prepared(folder):
-        if not _is_same(folder, said):
+        if not _is_same(folder, summary):
             raise InputError(
                 f"{folder} was prepared from another state of the source, or under another name; "
-                "remove it to prepare it anew"
+                "remove it to prepare it again"
             )
         report(total, total)
         return Prepared(folder, plan.counts, plan.absent, resumed=total)
     _check_free(folder)
     partial = folder.parent / f".{folder.name}.partial"
     paths = metadata.shard_paths(partial, name, plan.shards)
-    missing = _open_partial(partial, said, paths)
+    missing = _resume(partial, summary, paths)
     to_write = sum(shard.count for shard in missing)
     done = resumed = total - to_write
-    worth = math.ceil(to_write / _RECORDS_WORTH_A_PROCESS)
-    default = max(1, min(os.cpu_count() or 1, worth))
     report(done, total)
     tasks = (
-        (paths[shard], filling)
-        for shard, filling in planning.filled_shards(records, plan)
+        (paths[shard], members)
+        for shard, members in planning.filled_shards(records, plan)
         if shard in missing
     )
-    for written in shards.write_shards(tasks, processes=processes or default):
+    for written in shards.write_shards(tasks, processes=processes or _default_processes(to_write)):
         done += written
         report(done, total)
-    try:
+    with writing_to(folder):
         metadata.write(partial, about, plan.shards)
         os.replace(partial, folder)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror or error}") from error
     return Prepared(folder, plan.counts, plan.absent, resumed)
 
 
 def is_prepared(folder: Path) -> bool:
-    """Whether `prepare` has finished a data set in this folder."""
-    return (folder / PLAN_FILE).is_file() and metadata.is_there(folder)
+    """Return whether `prepare` has finished a data set in this folder."""
+    return (folder / PLAN_FILE).is_file() and metadata.exists(folder)
+
+
+def _default_processes(to_write: int) -> int:
+    """Return one process for each CPU, or fewer if there are few records to write."""
+    return max(1, min(os.cpu_count() or 1, math.ceil(to_write / _RECORDS_PER_PROCESS)))
 
 
 def _check_free(folder: Path) -> None:
+    """Refuse a path that holds anything but an empty folder."""
     try:
         taken = os.path.lexists(folder) and not (folder.is_dir() and not os.listdir(folder))
     except OSError as error:
@@ -129,30 +132,28 @@ def _check_free(folder: Path) -> None:
         raise InputError(f"{folder} holds something else; a new or empty folder is expected")
 
 
-def _open_partial(
-    partial: Path, said: Mapping[str, object], paths: Mapping[Shard, Path]
+def _resume(
+    partial: Path, summary: Mapping[str, object], paths: Mapping[Shard, Path]
 ) -> frozenset[Shard]:
-    """Leave in the folder the whole shards of this very plan and nothing else; give those missing."""
-    try:
-        if partial.exists() and not _is_same(partial, said):
+    """Remove everything but complete shards of the same plan from a folder; return the missing shards."""
+    with writing_to(partial):
+        if partial.exists() and not _is_same(partial, summary):
             shutil.rmtree(partial)
         make_folder(partial)
         missing = frozenset(
-            shard for shard, path in paths.items() if not shards.is_whole(path, shard.count)
+            shard for shard, path in paths.items() if not shards.is_complete(path, shard.count)
         )
-        whole = {path for shard, path in paths.items() if shard not in missing}
-        for path in set(partial.iterdir()) - whole:
+        complete = {path for shard, path in paths.items() if shard not in missing}
+        for path in set(partial.iterdir()) - complete:
             path.unlink()
-    except OSError as error:
-        raise InputError(f"{partial} cannot be written: {error.strerror}") from error
-    write_json(partial / PLAN_FILE, said)
+    write_json(partial / PLAN_FILE, summary)
     return missing
 
 
-def _is_same(folder: Path, said: Mapping[str, object]) -> bool:
-    """Whether a folder says that it was made, or begun, from the same source under the same name."""
+def _is_same(folder: Path, summary: Mapping[str, object]) -> bool:
+    """Return whether a folder was prepared, perhaps partly, from the same source under the same name."""
     try:
-        found = json.loads((folder / PLAN_FILE).read_text(encoding="utf-8"))
-        return all(found[key] == said[key] for key in ("name", "version", "source"))
+        stored = json.loads((folder / PLAN_FILE).read_text(encoding="utf-8"))
+        return all(stored[key] == summary[key] for key in ("name", "version", "source"))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False

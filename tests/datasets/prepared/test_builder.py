@@ -6,54 +6,55 @@ import pytest
 import tensorflow_datasets as tfds
 
 from convcorr_jax.datasets.catalogue import DATASETS, DataSet
-from convcorr_jax.datasets.prepared import builder, read
+from convcorr_jax.datasets.prepared import builder, builder_class, read
 from convcorr_jax.errors import InputError
-from tests.builders import picture_set
+from tests.builders import image_set
 
-PICTURES = DataSet(
-    name="tiny_pictures",
-    title="Pictures of noise.",
-    homepage="https://example.org/pictures",
+IMAGES = DataSet(
+    name="tiny_images",
+    title="Images of noise.",
+    homepage="https://example.org/images",
     licence="none",
-    layout="the pictures",
-    read=picture_set.read,
+    layout="the images",
+    markers=("*.png",),
+    read=image_set.read,
 )
 
 
 def test_a_builder_prepares_and_reads(tmp_path: Path):
-    source = picture_set.write_pictures(tmp_path / "source")
-    made = builder.builder_class(PICTURES)(data_dir=tmp_path / "out")
-    made.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=source))
-    examples = made.as_data_source("test")
-    assert [example["source_id"] for example in examples] == [b"picture 4", b"picture 9"]
-    assert made.info.homepage == PICTURES.homepage
-    folder = tmp_path / "out" / "tiny_pictures" / "1.0.0"
-    assert len(read(folder)) == picture_set.COUNT
-    # A builder that is made later finds what lies there.
-    later = builder.builder_class(PICTURES)(data_dir=tmp_path / "out")
+    source = image_set.write_images(tmp_path / "source")
+    prepared = builder_class(IMAGES)(data_dir=tmp_path / "out")
+    prepared.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=source))
+    examples = prepared.as_data_source("test")
+    assert [example["source_id"] for example in examples] == [b"image 4", b"image 9"]
+    assert prepared.info.homepage == IMAGES.homepage
+    folder = tmp_path / "out" / "tiny_images" / "1.0.0"
+    assert len(read(folder)) == image_set.COUNT
+    # A builder that is created later reads the same folder.
+    later = builder_class(IMAGES)(data_dir=tmp_path / "out")
     assert len(later.as_data_source("train")) == 12
 
 
-def test_a_builder_says_what_it_wants(tmp_path: Path):
-    made = builder.builder_class(PICTURES)(data_dir=tmp_path)
-    with pytest.raises(InputError, match=r"manual_dir=.*the pictures"):
-        made.download_and_prepare()
+def test_a_builder_states_what_it_needs(tmp_path: Path):
+    prepared = builder_class(IMAGES)(data_dir=tmp_path)
+    with pytest.raises(InputError, match=r"manual_dir=.*the images"):
+        prepared.download_and_prepare()
     with pytest.raises(InputError, match="file_format 'tfrecord' is not written"):
-        builder.builder_class(PICTURES)(data_dir=tmp_path, file_format="tfrecord")
+        builder_class(IMAGES)(data_dir=tmp_path, file_format="tfrecord")
 
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_catalogued_data_set_has_a_builder(name: str, tmp_path: Path):
-    made = builder.builder(name, data_dir=tmp_path)
-    assert made.name == name
-    assert made.info.file_format is tfds.core.FileFormat.ARRAY_RECORD
-    assert made.data_dir == str(tmp_path / name / "1.0.0")
+    prepared = builder(name, data_dir=tmp_path)
+    assert prepared.name == name
+    assert prepared.info.file_format is tfds.core.FileFormat.ARRAY_RECORD
+    assert prepared.data_dir == str(tmp_path / name / "1.0.0")
 
 
 def test_an_unknown_data_set_is_refused():
     with pytest.raises(InputError, match="data set 'cats' is not known"):
-        builder.builder("cats")
+        builder("cats")
 
 
-def test_tfds_keeps_its_own_data_sets_of_the_same_names():
+def test_data_sets_of_tfds_with_the_same_names_are_not_replaced():
     assert tfds.builder_cls("flic").__module__.startswith("tensorflow_datasets")

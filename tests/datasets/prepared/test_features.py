@@ -1,4 +1,4 @@
-"""Records in the form in which TFDS keeps them."""
+"""Records in the format of TFDS."""
 
 import io
 from dataclasses import fields
@@ -12,9 +12,9 @@ from PIL import Image as PillowImage
 from convcorr_jax.datasets.prepared import features
 from convcorr_jax.datasets.records import Record, load_image, load_label_map
 from convcorr_jax.errors import InputError
-from tests.builders import picture_set
+from tests.builders import image_set
 
-LABELS = np.zeros(picture_set.SIZE, np.uint8)
+LABELS = np.zeros(image_set.SIZE, np.uint8)
 LABELS[2:5, 3:9], LABELS[0] = 2, 255
 KEEP_ENCODED = {"image": tfds.decode.SkipDecoding()}
 
@@ -25,69 +25,69 @@ def encoded(pixels: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-PIXELS = np.random.default_rng(0).integers(0, 256, (*picture_set.SIZE, 3), np.uint8)
+PIXELS = np.random.default_rng(0).integers(0, 256, (*image_set.SIZE, 3), np.uint8)
 
 
-def there_and_back(record: Record) -> Record:
+def written_and_read(record: Record) -> Record:
     example = features.FEATURES.deserialize_example_np(
         features.serialize(record), decoders=KEEP_ENCODED
     )
     return features.from_example(example)
 
 
-def assert_same(got: Record, wanted: Record) -> None:
+def assert_same(result: Record, expected: Record) -> None:
     for field in fields(Record):
-        left, right = getattr(got, field.name), getattr(wanted, field.name)
+        left, right = getattr(result, field.name), getattr(expected, field.name)
         if isinstance(right, np.ndarray):
             np.testing.assert_array_equal(left, right)
             assert left.dtype == right.dtype
         else:
             assert type(left) is type(right), field.name
             assert left == right, field.name
-    # Equal as mappings is not enough: their order is kept, too.
-    assert list(got.part_sets) == list(wanted.part_sets)
-    assert list(got.other_boxes) == list(wanted.other_boxes)
-    assert list(got.attributes) == list(wanted.attributes)
+    # Equality of mappings is not enough: their order is kept too.
+    assert list(result.part_sets) == list(expected.part_sets)
+    assert list(result.other_boxes) == list(expected.other_boxes)
+    assert list(result.attributes) == list(expected.attributes)
 
 
-def test_every_field_comes_back_exactly():
-    record = picture_set.full_record(encoded(PIXELS), encoded(LABELS))
-    assert_same(there_and_back(record), record)
+def test_every_field_is_read_back_exactly():
+    record = image_set.full_record(encoded(PIXELS), encoded(LABELS))
+    assert_same(written_and_read(record), record)
 
 
-def test_fields_that_are_not_there_come_back_as_not_there():
-    record = picture_set.plain_record(encoded(PIXELS), "1", split="test")
-    assert_same(there_and_back(record), record)
+def test_missing_fields_are_read_back_as_missing():
+    record = image_set.plain_record(encoded(PIXELS), "1", split="test")
+    assert_same(written_and_read(record), record)
 
 
-def test_a_record_without_keypoints_comes_back():
+def test_a_record_without_keypoints_is_read_back():
     record = Record(
-        encoded(PIXELS), picture_set.SIZE, "", "1", "all", (), np.zeros((0, 2)), np.zeros(0, bool)
+        encoded(PIXELS), image_set.SIZE, "", "1", "all", (), np.zeros((0, 2)), np.zeros(0, bool)
     )
-    assert_same(there_and_back(record), record)
+    assert_same(written_and_read(record), record)
 
 
 def test_files_keep_their_bytes(tmp_path: Path):
-    path = tmp_path / "picture.jpg"
+    path = tmp_path / "image.jpg"
     PillowImage.fromarray(PIXELS).save(path)
-    got = there_and_back(picture_set.plain_record(path, "1", split="train"))
-    assert got.image == path.read_bytes()
+    result = written_and_read(image_set.plain_record(path, "1", split="train"))
+    assert result.image == path.read_bytes()
 
 
 def test_decoded_images_and_label_maps_keep_their_pixels():
-    got = there_and_back(picture_set.full_record(PIXELS, LABELS))
-    np.testing.assert_array_equal(load_image(got), PIXELS)
-    np.testing.assert_array_equal(load_label_map(got), LABELS)
+    result = written_and_read(image_set.full_record(PIXELS, LABELS))
+    np.testing.assert_array_equal(load_image(result), PIXELS)
+    np.testing.assert_array_equal(load_label_map(result), LABELS)
 
 
 def test_a_decoded_example_makes_a_record_too():
-    record = picture_set.full_record(encoded(PIXELS), encoded(LABELS))
+    record = image_set.full_record(encoded(PIXELS), encoded(LABELS))
     example = features.FEATURES.deserialize_example_np(features.serialize(record))
     np.testing.assert_array_equal(features.from_example(example).image, PIXELS)
 
 
-def test_names_that_utf_8_cannot_hold_are_refused():
-    record = picture_set.plain_record(encoded(PIXELS), "a\udcff", split="train")
+def test_names_that_cannot_be_encoded_are_refused():
+    record = image_set.plain_record(encoded(PIXELS), "a\udcff", split="train")
     with pytest.raises(InputError, match="UTF-8"):
         features.serialize(record)
 
@@ -96,4 +96,4 @@ def test_an_empty_image_file_is_refused(tmp_path: Path):
     path = tmp_path / "empty.png"
     path.touch()
     with pytest.raises(InputError, match=r"empty\.png is empty"):
-        features.serialize(picture_set.plain_record(path, "1", split="train"))
+        features.serialize(image_set.plain_record(path, "1", split="train"))

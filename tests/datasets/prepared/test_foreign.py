@@ -1,4 +1,4 @@
-"""Records of what TFDS's own builders prepared, from folders written with their own features."""
+"""Records of data sets that TFDS's own builders prepared, from folders written with their own features."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -17,34 +17,34 @@ from convcorr_jax.datasets.prepared import foreign, is_prepared
 from convcorr_jax.errors import InputError
 
 
-def picture(width: int, height: int) -> bytes:
+def encoded_image(width: int, height: int) -> bytes:
     stream = io.BytesIO()
     PillowImage.new("RGB", (width, height), "green").save(stream, format="JPEG")
     return stream.getvalue()
 
 
 def write(folder: Path, name: str, splits: Mapping[str, Sequence[Mapping[str, Any]]]) -> Path:
-    """What the builder of this name would have prepared from these examples."""
+    """Write what the builder of this name would prepare from these examples; return its folder."""
     builder = tfds.builder(name, data_dir=folder, file_format="array_record")
-    place = Path(builder.data_dir)
-    place.mkdir(parents=True)
+    prepared = Path(builder.data_dir)
+    prepared.mkdir(parents=True)
     infos = []
     for split, examples in splits.items():
-        path = place / f"{builder.name}-{split}.array_record-00000-of-00001"
+        path = prepared / f"{builder.name}-{split}.array_record-00000-of-00001"
         writer = ArrayRecordWriter(str(path), "group_size:1")
         for example in examples:
             writer.write(builder.info.features.serialize_example(example))
         writer.close()
         infos.append(tfds.core.SplitInfo(split, [len(examples)], path.stat().st_size))
     builder.info.set_splits(tfds.core.splits.SplitDict(infos))
-    builder.info.write_to_directory(place)
-    return place
+    builder.info.write_to_directory(prepared)
+    return prepared
 
 
 def voc_object(
     label: str, corners: tuple[int, int, int, int], *, difficult: bool
 ) -> dict[str, Any]:
-    """As TFDS keeps it: 1-based corners x0 y0 x1 y1 over the size of a picture of 100 x 60."""
+    """Return an object as TFDS stores it: 1-based corners x0 y0 x1 y1 over the image's size of 100 x 60."""
     x0, y0, x1, y1 = corners
     return {
         "label": label,
@@ -55,7 +55,7 @@ def voc_object(
     }
 
 
-def test_voc_gives_a_record_an_object(tmp_path: Path):
+def test_voc_has_one_record_for_each_object(tmp_path: Path):
     objects = [
         voc_object("dog", (1, 1, 100, 60), difficult=False),
         voc_object("cat", (33, 7, 34, 59), difficult=True),
@@ -63,7 +63,7 @@ def test_voc_gives_a_record_an_object(tmp_path: Path):
 
     def example(name: str, objects: list[dict[str, Any]]) -> dict[str, Any]:
         return {
-            "image": io.BytesIO(picture(100, 60)),
+            "image": io.BytesIO(encoded_image(100, 60)),
             "image/filename": name,
             "objects": objects,
             "labels": ["dog"],
@@ -81,21 +81,21 @@ def test_voc_gives_a_record_an_object(tmp_path: Path):
     assert dog.box == coords.whole_image((60, 100))
     assert (cat.category, cat.box) == ("cat", (31.5, 5.5, 33.5, 58.5))
     assert cat.attributes == {"difficult": 1, "truncated": 1}
-    assert cat.image == picture(100, 60)
+    assert cat.image == encoded_image(100, 60)
 
 
-def test_lfw_gives_whole_pictures(tmp_path: Path):
+def test_lfw_has_whole_images(tmp_path: Path):
     examples = [
-        {"label": "Ana_Guevara", "image": io.BytesIO(picture(250, 250))},
-        {"label": "Zico", "image": io.BytesIO(picture(250, 250))},
+        {"label": "Ana_Guevara", "image": io.BytesIO(encoded_image(250, 250))},
+        {"label": "Zico", "image": io.BytesIO(encoded_image(250, 250))},
     ]
     first, second = foreign.read(write(tmp_path, "lfw", {"train": examples}))
     assert (first.category, first.source_id, first.size) == ("Ana_Guevara", "train/0", (250, 250))
     assert (second.category, second.names) == ("Zico", ())
 
 
-def test_imagenet_gives_wordnet_ids(tmp_path: Path):
-    image = picture(32, 48)
+def test_imagenet_has_wordnet_ids(tmp_path: Path):
+    image = encoded_image(32, 48)
     splits = {
         "validation": [
             {"image": image, "label": "n01443537", "file_name": "ILSVRC2012_val_00000236.JPEG"}
@@ -112,14 +112,14 @@ def test_imagenet_gives_wordnet_ids(tmp_path: Path):
     assert test.category == "unknown"
 
 
-def test_flic_gives_the_joints_of_the_release(tmp_path: Path):
+def test_flic_has_the_joints_of_the_release(tmp_path: Path):
     positions = np.full((2, 29), np.nan)
-    # The columns of the 11 joints, as `flic` says of the release; the x of each is its column.
+    # The columns of the 11 joints in the release (see `flic`); the x of each joint is its column.
     columns = [0, 1, 2, 3, 4, 5, 6, 9, 12, 13, 16]
     positions[0, columns] = np.array(columns) + 100.25
     positions[1, columns] = 200
     example = {
-        "image": io.BytesIO(picture(720, 480)),
+        "image": io.BytesIO(encoded_image(720, 480)),
         "poselet_hit_idx": [1],
         "moviename": "bad-boys",
         "xcoords": positions[0],
@@ -138,13 +138,13 @@ def test_flic_gives_the_joints_of_the_release(tmp_path: Path):
     assert person.attributes == {"seen_from_behind": 1}
 
 
-def test_a_damaged_picture_is_refused(tmp_path: Path):
-    folder = write(tmp_path, "lfw", {"train": [{"label": "a", "image": io.BytesIO(b"no picture")}]})
+def test_a_damaged_image_is_refused(tmp_path: Path):
+    folder = write(tmp_path, "lfw", {"train": [{"label": "a", "image": io.BytesIO(b"no image")}]})
     with pytest.raises(InputError, match="example 0 of train"):
         list(foreign.read(folder))
 
 
-def test_what_is_not_of_these_builders_is_refused(tmp_path: Path):
+def test_folders_of_other_builders_are_refused(tmp_path: Path):
     assert not foreign.is_prepared(tmp_path)
     with pytest.raises(InputError, match="not what TFDS prepares of voc, lfw, flic, imagenet2012"):
         foreign.read(tmp_path)

@@ -1,4 +1,4 @@
-"""Writing prepared folders: whole or not at all, and the same bytes whatever happens on the way."""
+"""Writing of prepared folders: completely or not at all, and the same bytes after interruptions."""
 
 import os
 import resource
@@ -15,8 +15,8 @@ import pytest
 
 from convcorr_jax.datasets.prepared import Prepared, is_prepared, planning, prepare, read
 from convcorr_jax.datasets.records import Absent, Record
-from convcorr_jax.errors import InputError
-from tests.builders import picture_set
+from convcorr_jax.errors import InputError, WriteError
+from tests.builders import image_set
 
 ROOT = Path(__file__).parents[3]
 
@@ -28,16 +28,16 @@ def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    return picture_set.write_pictures(tmp_path / "source")
+    return image_set.write_images(tmp_path / "source")
 
 
-def prepare_pictures(
+def prepare_images(
     source: Path, folder: Path, *, progress: Callable[[int, int], None] | None = None
 ) -> Prepared:
     return prepare(
-        partial(picture_set.read, source),
+        partial(image_set.read, source),
         folder,
-        name="pictures",
+        name="images",
         description="Noise.",
         processes=1,
         progress=progress,
@@ -48,27 +48,27 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_what_is_written_is_counted_and_read_back(source: Path, tmp_path: Path):
+def test_written_records_are_counted_and_read_back(source: Path, tmp_path: Path):
     steps = []
     folder = tmp_path / "out" / "1.0.0"
-    done = prepare_pictures(source, folder, progress=lambda *step: steps.append(step))
+    done = prepare_images(source, folder, progress=lambda *step: steps.append(step))
     assert done == Prepared(
-        folder, {"train": 12, "test": 2}, (Absent("lost", "its picture is not there"),), 0
+        folder, {"train": 12, "test": 2}, (Absent("lost", "its image does not exist"),), 0
     )
     assert steps == [(0, 14), (4, 14), (8, 14), (12, 14), (14, 14)]
     assert is_prepared(folder)
     assert os.listdir(folder.parent) == ["1.0.0"]
-    listed = [one for one in picture_set.read(source) if isinstance(one, Record)]
-    wanted = {record.source_id: record.image for record in listed}
-    got = {record.source_id: record.image for record in read(folder)}
-    assert got == {name: path.read_bytes() for name, path in wanted.items()}
-    assert [r.source_id for r in read(folder, "test")] == ["picture 4", "picture 9"]
+    listed = [entry for entry in image_set.read(source) if isinstance(entry, Record)]
+    expected = {record.source_id: record.image for record in listed}
+    images = {record.source_id: record.image for record in read(folder)}
+    assert images == {name: path.read_bytes() for name, path in expected.items()}
+    assert [r.source_id for r in read(folder, split="test")] == ["image 4", "image 9"]
 
 
-def test_a_finished_folder_is_left_alone(source: Path, tmp_path: Path):
-    prepare_pictures(source, tmp_path / "out")
+def test_a_finished_folder_is_not_written_again(source: Path, tmp_path: Path):
+    prepare_images(source, tmp_path / "out")
     times = [path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()]
-    again = prepare_pictures(source, tmp_path / "out")
+    again = prepare_images(source, tmp_path / "out")
     assert (again.resumed, again.counts) == (14, {"train": 12, "test": 2})
     assert [path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()] == times
 
@@ -78,7 +78,7 @@ import multiprocessing, os, signal, sys
 from functools import partial
 from pathlib import Path
 from convcorr_jax.datasets.prepared import planning, prepare
-from tests import picture_set
+from tests.builders import image_set
 
 if __name__ == "__main__":
     planning.RECORDS_PER_SHARD = 4
@@ -89,12 +89,12 @@ if __name__ == "__main__":
             os.kill(os.getpid(), signal.SIGKILL)
 
     source, folder = map(Path, sys.argv[1:])
-    prepare(partial(picture_set.read, source), folder, name="pictures", description="Noise.",
+    prepare(partial(image_set.read, source), folder, name="images", description="Noise.",
             processes=2, progress=die)
 """
 
 
-def test_a_killed_run_is_taken_up_with_the_same_bytes(source: Path, tmp_path: Path):
+def test_a_killed_run_is_resumed_with_the_same_bytes(source: Path, tmp_path: Path):
     script = tmp_path / "killed.py"
     script.write_text(KILLED)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -113,9 +113,9 @@ def test_a_killed_run_is_taken_up_with_the_same_bytes(source: Path, tmp_path: Pa
     while any(is_running(pid) for pid in workers):
         assert time.monotonic() < deadline, "a writing process outlived the run that started it"
         time.sleep(0.05)
-    done = prepare_pictures(source, tmp_path / "out")
+    done = prepare_images(source, tmp_path / "out")
     assert done.resumed >= 4
-    prepare_pictures(source, tmp_path / "undisturbed")
+    prepare_images(source, tmp_path / "undisturbed")
     assert content(tmp_path / "out") == content(tmp_path / "undisturbed")
 
 
@@ -128,27 +128,27 @@ def is_running(pid: int) -> bool:
 
 
 def interrupt(source: Path, folder: Path, *, after: int = 1) -> Path:
-    """A run that stops after so many records, and the folder in which it left their shards."""
+    """Run until ``after`` records are written; return the folder with their shards."""
 
     def stop(done: int, total: int) -> None:
         if done >= after:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare_pictures(source, folder, progress=stop)
+        prepare_images(source, folder, progress=stop)
     assert not folder.exists()
     return folder.parent / f".{folder.name}.partial"
 
 
-def test_leavings_of_a_kill_are_neither_kept_nor_trusted(source: Path, tmp_path: Path):
+def test_incomplete_files_of_a_killed_run_are_removed(source: Path, tmp_path: Path):
     partial_folder = interrupt(source, tmp_path / "out")
     (partial_folder / "features.json").write_text("{")
-    (partial_folder / ".pictures-train.x1y2.array_record-00001-of-00003").write_bytes(b"half")
-    whole = next(partial_folder.glob("pictures-train.*"))
-    # A crash of the machine may lose the end of a file that was renamed already.
+    (partial_folder / ".images-train.x1y2.array_record-00001-of-00003").write_bytes(b"half")
+    whole = next(partial_folder.glob("images-train.*"))
+    # A crash of the machine may lose the end of a file that was already renamed.
     whole.write_bytes(whole.read_bytes()[:-100])
-    assert prepare_pictures(source, tmp_path / "out").resumed == 0
-    prepare_pictures(source, tmp_path / "undisturbed")
+    assert prepare_images(source, tmp_path / "out").resumed == 0
+    prepare_images(source, tmp_path / "undisturbed")
     assert content(tmp_path / "out") == content(tmp_path / "undisturbed")
 
 
@@ -157,37 +157,37 @@ def test_a_run_that_only_lacks_its_metadata_is_finished(
     source: Path, tmp_path: Path, processes: int | None
 ):
     interrupt(source, tmp_path / "out", after=14)
-    records = partial(picture_set.read, source)
+    records = partial(image_set.read, source)
     done = prepare(
-        records, tmp_path / "out", name="pictures", description="Noise.", processes=processes
+        records, tmp_path / "out", name="images", description="Noise.", processes=processes
     )
     assert done.resumed == 14
     assert len(read(tmp_path / "out")) == 14
     with pytest.raises(InputError, match="0 processes write nothing"):
-        prepare(records, tmp_path / "new", name="pictures", description="Noise.", processes=0)
+        prepare(records, tmp_path / "new", name="images", description="Noise.", processes=0)
 
 
 def test_shards_of_a_source_that_has_changed_are_written_anew(source: Path, tmp_path: Path):
     interrupt(source, tmp_path / "out")
     (source / "00.png").write_bytes((source / "01.png").read_bytes())
-    assert prepare_pictures(source, tmp_path / "out").resumed == 0
-    prepare_pictures(source, tmp_path / "undisturbed")
+    assert prepare_images(source, tmp_path / "out").resumed == 0
+    prepare_images(source, tmp_path / "undisturbed")
     assert content(tmp_path / "out") == content(tmp_path / "undisturbed")
 
 
 def test_a_finished_folder_of_a_source_that_has_changed_is_refused(source: Path, tmp_path: Path):
-    prepare_pictures(source, tmp_path / "out")
+    prepare_images(source, tmp_path / "out")
     before = content(tmp_path / "out")
-    # Same size, other pixels: the time of change gives it away.
-    picture = source / "03.png"
-    stat = picture.stat()
-    os.utime(picture, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+    # The size is the same; the time of change differs.
+    image = source / "03.png"
+    stat = image.stat()
+    os.utime(image, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
     with pytest.raises(InputError, match="another state of the source"):
-        prepare_pictures(source, tmp_path / "out")
-    os.utime(picture, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert prepare_pictures(source, tmp_path / "out").resumed == 14
+        prepare_images(source, tmp_path / "out")
+    os.utime(image, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert prepare_images(source, tmp_path / "out").resumed == 14
     with pytest.raises(InputError, match="under another name"):
-        prepare(partial(picture_set.read, source), tmp_path / "out", name="x", description="Noise.")
+        prepare(partial(image_set.read, source), tmp_path / "out", name="x", description="Noise.")
     assert content(tmp_path / "out") == before
 
 
@@ -208,43 +208,43 @@ def test_a_source_that_changes_while_it_is_read_is_noticed(
 
     def listing() -> list[Record | Absent]:
         calls.append(1)
-        listed = list(picture_set.read(source))
+        listed = list(image_set.read(source))
         if len(calls) == 2:
-            change(next(one for one in listed if isinstance(one, Record) and one.split == "test"))
+            change(next(r for r in listed if isinstance(r, Record) and r.split == "test"))
         return listed
 
     with pytest.raises(InputError, match="changed while it was read"):
-        prepare(listing, tmp_path / "out", name="pictures", description="Noise.", processes=1)
+        prepare(listing, tmp_path / "out", name="images", description="Noise.", processes=1)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_full_disk_is_said_and_leaves_nothing_in_the_final_place(source: Path, tmp_path: Path):
+def test_a_full_disk_is_reported_and_leaves_no_final_folder(source: Path, tmp_path: Path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         # A file may not grow beyond a shard's first kilobyte, which fails as a full disk does.
         resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
-        with pytest.raises(InputError, match=r"00000-of-00003 cannot be written: .*too large"):
-            prepare_pictures(source, tmp_path / "out")
+        with pytest.raises(WriteError, match=r"00000-of-00003 cannot be written: .*too large"):
+            prepare_images(source, tmp_path / "out")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert sorted(os.listdir(tmp_path)) == [".out.partial", "source"]
     assert os.listdir(tmp_path / ".out.partial") == ["prepared.json"]
-    assert prepare_pictures(source, tmp_path / "out").resumed == 0
+    assert prepare_images(source, tmp_path / "out").resumed == 0
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="there is no /proc here")
-def test_a_place_that_cannot_be_written_is_refused(source: Path):
-    with pytest.raises(InputError, match=r"/proc/\.out\.partial cannot be (made|written)"):
-        prepare_pictures(source, Path("/proc/out"))
+def test_a_folder_that_cannot_be_written_is_refused(source: Path):
+    with pytest.raises(InputError, match=r"/proc/\.out\.partial cannot be (created|written)"):
+        prepare_images(source, Path("/proc/out"))
 
 
 def test_a_folder_that_holds_something_else_is_refused(source: Path, tmp_path: Path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").touch()
     with pytest.raises(InputError, match="holds something else"):
-        prepare_pictures(source, tmp_path / "out")
+        prepare_images(source, tmp_path / "out")
     (tmp_path / "out" / "mine.txt").unlink()
-    assert prepare_pictures(source, tmp_path / "out").resumed == 0
+    assert prepare_images(source, tmp_path / "out").resumed == 0
 
 
 @pytest.mark.parametrize(
@@ -257,25 +257,25 @@ def test_a_folder_that_holds_something_else_is_refused(source: Path, tmp_path: P
     ],
     ids=["same id", "split", "all", "none"],
 )
-def test_records_that_cannot_be_kept_apart_are_refused(
+def test_ambiguous_ids_and_splits_are_refused(
     listed: list[tuple[str, str]], sentence: str, tmp_path: Path
 ):
-    pixels = np.zeros((*picture_set.SIZE, 3), np.uint8)
+    pixels = np.zeros((*image_set.SIZE, 3), np.uint8)
 
     def records() -> list[Record]:
-        return [picture_set.plain_record(pixels, name, split=split) for name, split in listed]
+        return [image_set.plain_record(pixels, name, split=split) for name, split in listed]
 
     with pytest.raises(InputError, match=sentence):
-        prepare(records, tmp_path / "out", name="pictures", description="Black.")
+        prepare(records, tmp_path / "out", name="images", description="Black.")
     assert os.listdir(tmp_path) == []
 
 
 def test_an_annotation_that_makes_no_record_may_not_share_an_id(source: Path, tmp_path: Path):
-    with pytest.raises(InputError, match="same id 'picture 1'"):
+    with pytest.raises(InputError, match="same id 'image 1'"):
         prepare(
-            lambda: [*picture_set.read(source), Absent("picture 1", "it is blurred")],
+            lambda: [*image_set.read(source), Absent("image 1", "it is blurred")],
             tmp_path / "out",
-            name="pictures",
+            name="images",
             description="Noise.",
         )
 
@@ -289,7 +289,7 @@ def test_names_that_tfds_would_not_read_back_are_refused(
 ):
     with pytest.raises(InputError, match=sentence):
         prepare(
-            partial(picture_set.read, source),
+            partial(image_set.read, source),
             tmp_path / "out",
             name=name,
             version=version,

@@ -1,4 +1,4 @@
-"""A data set of tiny pictures on disk, and records that use every field, for the tests of prepared sets."""
+"""A data set of tiny images on disk, and records that use every field, for the tests of prepared data sets."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +13,8 @@ SIZE = coords.Size(18, 20)
 COUNT = 14
 
 
-def write_pictures(folder: Path) -> Path:
-    """Pictures of noise, 20 x 18 pixels."""
+def write_images(folder: Path) -> Path:
+    """Write images of noise of 20 x 18 pixels; return their folder."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(7)
     for number in range(COUNT):
@@ -24,14 +24,14 @@ def write_pictures(folder: Path) -> Path:
 
 
 def read(folder: Path) -> Iterator[Record | Absent]:
-    """A record a picture, 12 for training and 2 for testing, and an annotation without picture."""
-    yield Absent("lost", "its picture is not there")
+    """Yield a record for every image, 12 for training and 2 for testing, and an annotation without an image."""
+    yield Absent("lost", "its image does not exist")
     for number, path in enumerate(sorted(folder.glob("*.png"))):
-        yield plain_record(path, f"picture {number}", split="test" if number % 5 == 4 else "train")
+        yield plain_record(path, f"image {number}", split="test" if number % 5 == 4 else "train")
 
 
 def plain_record(image: Path | bytes | np.ndarray, source_id: str, *, split: str) -> Record:
-    """One keypoint, two numbers that single precision does not hold, and no optional field."""
+    """Return a record of one keypoint, which single precision cannot represent, without optional fields."""
     return Record(
         image=image,
         size=SIZE,
@@ -45,7 +45,7 @@ def plain_record(image: Path | bytes | np.ndarray, source_id: str, *, split: str
 
 
 def full_record(image: Path | bytes | np.ndarray, label_map: bytes | np.ndarray) -> Record:
-    """Every field filled, names beyond ASCII, an absent and a hidden point, a part without points."""
+    """Return a record with all fields: names beyond ASCII, an absent and a hidden point, an empty part."""
     return Record(
         image=image,
         size=SIZE,

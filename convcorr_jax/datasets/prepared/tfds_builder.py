@@ -1,4 +1,4 @@
-"""A TFDS builder of every catalogued data set, for programs that speak TFDS.
+"""TFDS builders of all catalogued data sets, for programs that use TFDS.
 
     import tensorflow_datasets as tfds
 
@@ -6,9 +6,9 @@
     flic.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir="FLIC"))
     flic.as_data_source("train")[0]["points"]
 
-Nothing is downloaded: the official releases ask for forms or leave to be fetched by hand, as TFDS's
-``manual_dir`` has it. The builders stay out of TFDS's register, in which "flic" and others are taken.
-Prepared data need none of this: ``tfds.builder_from_directory`` reads them with TFDS alone.
+Nothing is downloaded: the official releases need a form or have to be downloaded by hand, so they are read
+from TFDS's ``manual_dir``. The builders are not registered with TFDS, where "flic" and other names are taken.
+Prepared data sets need no builder: ``tfds.builder_from_directory`` reads them with TFDS alone.
 """
 
 import types
@@ -26,10 +26,15 @@ from convcorr_jax.errors import InputError
 
 
 class PreparedBuilder(FileReaderBuilder, skip_registration=True):
-    """Prepares the data set of a catalogue entry and reads it; `builder_class` fills in the entry."""
+    """A builder that prepares and reads one data set of the catalogue; see `builder_class`.
+
+    Raises:
+        InputError: ``file_format`` is not "array_record".
+    """
 
     VERSION = tfds.core.Version("1.0.0")
     dataset: ClassVar[DataSet]
+    """The catalogue entry."""
 
     def __init__(self, *, file_format: str = metadata.FILE_FORMAT, **options: Any) -> None:
         if file_format != metadata.FILE_FORMAT:
@@ -47,19 +52,24 @@ class PreparedBuilder(FileReaderBuilder, skip_registration=True):
             disable_shuffling=True,
         )
 
-    def download_and_prepare(  # type: ignore[override]  # TFDS wraps its own
+    def download_and_prepare(  # type: ignore[override]  # TFDS wraps its own method
         self, *, download_config: tfds.download.DownloadConfig | None = None
     ) -> None:
-        """Prepare the release that lies in the ``manual_dir`` of the configuration.
+        """Prepare the release in the ``manual_dir`` of the configuration.
 
-        TFDS's own writer starts from the beginning after a kill, so `writing.prepare` takes its place.
+        This method calls `writing.prepare`, because TFDS's own writer starts from the beginning after a kill.
+
+        Args:
+            download_config: a configuration with the folder of the release as ``manual_dir``.
 
         Raises:
-            InputError: no ``manual_dir`` is given, or as `writing.prepare`.
+            InputError: ``manual_dir`` is missing, the release cannot be read, or the data folder holds other
+                data.
+            WriteError: writing failed, for example because the disk is full.
         """
         if download_config is None or download_config.manual_dir is None:
             raise InputError(
-                f"{self.name} is not downloaded; give DownloadConfig(manual_dir=...), a folder that "
+                f"{self.name} is not downloaded; DownloadConfig(manual_dir=...) must name a folder that "
                 f"holds {self.dataset.layout}"
             )
         writing.prepare(
@@ -73,20 +83,24 @@ class PreparedBuilder(FileReaderBuilder, skip_registration=True):
         self.info.read_from_directory(self.data_dir)
 
     def _download_and_prepare(self, dl_manager: Any, download_config: Any = None) -> None:
-        raise NotImplementedError("download_and_prepare does it all")
+        raise NotImplementedError("download_and_prepare does not call this method")
 
 
 def builder_class(dataset: DataSet) -> type[PreparedBuilder]:
-    """The builder of one catalogue entry, such as ``Flic`` with the name "flic"."""
+    """Return the builder class of one catalogue entry, such as ``Flic`` for the name "flic"."""
     title = "".join(part.capitalize() for part in dataset.name.split("_"))
-    said = {"name": dataset.name, "dataset": dataset, "__module__": __name__}
+    attributes = {"name": dataset.name, "dataset": dataset, "__module__": __name__}
     return types.new_class(
-        title, (PreparedBuilder,), {"skip_registration": True}, lambda body: body.update(said)
+        title, (PreparedBuilder,), {"skip_registration": True}, lambda body: body.update(attributes)
     )
 
 
 def builder(name: str, **options: Any) -> PreparedBuilder:
-    """The builder of a catalogued data set; ``options`` are those of TFDS, such as ``data_dir``.
+    """Return the builder of a catalogued data set.
+
+    Args:
+        name: a name of the catalogue.
+        **options: options of TFDS's builders, such as ``data_dir``.
 
     Raises:
         InputError: no data set of the catalogue has this name.
