@@ -4,12 +4,13 @@ A point is ``(x, y)``: x to the right, y down, 0-based, with pixel *centres* at 
 ``(i, j)`` therefore covers ``[i - 0.5, i + 0.5] x [j - 0.5, j + 0.5]``, and an image of width W spans
 x from -0.5 to W - 0.5. In a five-pixel row the middle is 2, not 2.5.
 
-A box is ``(x0, y0, x1, y1)``: the positions of its *edges* in that same frame. The box that covers a
-whole W x H image is ``(-0.5, -0.5, W - 0.5, H - 0.5)``; the tight box of a set of points runs from their
-least to their greatest coordinates.
+A box is ``(x0, y0, x1, y1)``: the positions of its *edges* in the same frame. The box that covers a whole W x H
+image is ``(-0.5, -0.5, W - 0.5, H - 0.5)``; the tight box of a set of points extends from their least to their
+greatest coordinates. A point is inside a box if it is not beyond one of its edges (`inside`).
 
-Every change of frame in this library (pixels to grid cells, crops, resizes) is an axis-aligned affine
-map, so one value, `Transform`, stands for all of them: build it here, then `apply`, `invert` or `compose`.
+Every change of frame in this library (pixels to grid cells, crops, resizes) is an axis-aligned affine map, and
+is represented by a `Transform`: create it with a function of this module, then use `apply`, `invert` or
+`compose`.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from typing import NamedTuple, TypeVar
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Bool, Float
 
 from convcorr_jax.errors import InputError
 
@@ -28,16 +29,22 @@ class Size(NamedTuple):
     """Height and width of an image or a grid, in the order of array axes."""
 
     height: int
+    """The number of rows."""
     width: int
+    """The number of columns."""
 
 
 class Box(NamedTuple):
-    """Edges of a rectangle in the point frame (see the module's text)."""
+    """Edges of a rectangle, in the frame of points: pixel centres are at integers."""
 
     x0: float
+    """The left edge."""
     y0: float
+    """The upper edge."""
     x1: float
+    """The right edge."""
     y1: float
+    """The lower edge."""
 
     @property
     def width(self) -> float:
@@ -56,7 +63,7 @@ class Box(NamedTuple):
 
     @property
     def center(self) -> tuple[float, float]:
-        """Its middle (x, y)."""
+        """Center (x, y)."""
         return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
 
 
@@ -64,7 +71,9 @@ class Transform(NamedTuple):
     """The map ``p -> scale * p + shift``, one scale and one shift an axis, in the order (x, y)."""
 
     scale: Float[jax.Array, "2"] | Float[np.ndarray, "2"]
+    """Target units per source unit."""
     shift: Float[jax.Array, "2"] | Float[np.ndarray, "2"]
+    """The position of the source frame's origin, in the target frame."""
 
 
 def apply(transform: Transform, points: AnyPoints) -> AnyPoints:
@@ -80,7 +89,7 @@ def apply(transform: Transform, points: AnyPoints) -> AnyPoints:
 
 
 def invert(transform: Transform) -> Transform:
-    """The transform that undoes this one.
+    """Return the inverse of a transform.
 
     >>> apply(invert(crop(Box(9.5, 4.5, 20.0, 20.0))), np.array([[0.0, 0.0]]))
     array([[10.,  5.]])
@@ -89,30 +98,38 @@ def invert(transform: Transform) -> Transform:
 
 
 def compose(outer: Transform, inner: Transform) -> Transform:
-    """The transform that applies ``inner`` first and ``outer`` to its result."""
+    """Return the transform that applies ``inner`` first and ``outer`` to its result."""
     return Transform(outer.scale * inner.scale, outer.scale * inner.shift + outer.shift)
 
 
 def resize(from_size: Sequence[int], to_size: Sequence[int]) -> Transform:
-    """Points of an image of ``from_size`` (height, width), after it is resized to ``to_size``.
+    """Return the transform of points when their image is resized.
 
-    ``x -> (x + 0.5) * s - 0.5`` with ``s = to_width / from_width``; likewise y.
+    ``x -> (x + 0.5) * s - 0.5`` with ``s = to_width / from_width``, and the same for y with the heights.
+
+    Args:
+        from_size: the image's size (height, width) before.
+        to_size: the image's size (height, width) after.
     """
     return box_to_size(whole_image(from_size), to_size)
 
 
 def crop(box: Box) -> Transform:
-    """Points of an image, in the frame of the crop whose left and top edges are those of ``box``."""
+    """Return the transform of points from an image to the crop that begins at a box's left and upper edges."""
     return Transform(np.ones(2), np.array([-0.5 - box.x0, -0.5 - box.y0]))
 
 
 def box_to_size(box: Box, size: Sequence[int]) -> Transform:
-    """Points of an image, after ``box`` is cut out and resized to ``size`` (height, width).
+    """Return the transform of points when a box is cut out of their image and resized.
 
-    ``x -> (x - x0) * width / (x1 - x0) - 0.5``; likewise y.
+    ``x -> (x - x0) * width / (x1 - x0) - 0.5``, and the same for y with y0, y1 and the height.
+
+    Args:
+        box: the part of the image that is cut out.
+        size: the size (height, width) to which it is resized.
 
     Raises:
-        InputError: the box has no area.
+        InputError: the box is not finite or has no area.
     """
     check_box(box)
     height, width = size
@@ -121,7 +138,14 @@ def box_to_size(box: Box, size: Sequence[int]) -> Transform:
 
 
 def grid(stride_px: float | Sequence[float], first_center_px: float | Sequence[float]) -> Transform:
-    """Grid cells (column, row) to pixels: ``x = first_center_px + stride_px * column``.
+    """Return the transform from grid cells (column, row) to pixels.
+
+    ``x = first_center_px + stride_px * column``, and the same for y with the row.
+
+    Args:
+        stride_px: the distance between the centres of neighbouring cells, one number or one for x and one for
+            y.
+        first_center_px: the position of the first cell's centre, one number or (x, y).
 
     >>> apply(grid(16, 17), np.array([[0.0, 2.0]]))
     array([[17., 49.]])
@@ -132,13 +156,16 @@ def grid(stride_px: float | Sequence[float], first_center_px: float | Sequence[f
 
 
 def whole_image(size: Sequence[int]) -> Box:
-    """The box that covers an image of this size (height, width), edge to edge."""
+    """Return the box that covers an image of this size (height, width), edge to edge."""
     height, width = size
     return Box(-0.5, -0.5, width - 0.5, height - 0.5)
 
 
 def tight_box(points: np.ndarray) -> Box:
-    """The least box that holds every present point of ``[n, 2]``.
+    """Return the smallest box that contains every present point.
+
+    Args:
+        points: points (x, y), ``[n, 2]``; NaN where absent.
 
     Raises:
         InputError: no point is present.
@@ -150,7 +177,9 @@ def tight_box(points: np.ndarray) -> Box:
 
 
 def grow(box: Box, margin: float) -> Box:
-    """The box with ``margin`` times its width added left and right, and likewise above and below.
+    """Return a box enlarged on all sides.
+
+    Its width times ``margin`` is added at the left and right, its height times ``margin`` above and below.
 
     >>> grow(Box(0.0, 0.0, 10.0, 20.0), 0.1)
     Box(x0=-1.0, y0=-2.0, x1=11.0, y1=22.0)
@@ -160,7 +189,7 @@ def grow(box: Box, margin: float) -> Box:
 
 
 def square(box: Box) -> Box:
-    """The least square that holds the box, with the same middle.
+    """Return the smallest square that contains a box and has the same center.
 
     >>> square(Box(0.0, 0.0, 10.0, 20.0))
     Box(x0=-5.0, y0=0.0, x1=15.0, y1=20.0)
@@ -170,11 +199,28 @@ def square(box: Box) -> Box:
     return Box(box.x0 - across, box.y0 - down, box.x1 + across, box.y1 + down)
 
 
+def inside(
+    points: Float[Array, "*n 2"] | Float[np.ndarray, "*n 2"], box: Box
+) -> Bool[Array, "*n"] | Bool[np.ndarray, "*n"]:
+    """Return whether each point is inside a box, edges included; absent points (NaN) are not.
+
+    >>> inside(np.array([[-0.5, 2.0], [4.6, 2.0]]), whole_image((4, 5)))
+    array([ True, False])
+
+    Args:
+        points: points (x, y), on the host or on a device.
+        box: the box. For an image of width W and height H, `whole_image` gives the box
+            -0.5 <= x <= W - 0.5, -0.5 <= y <= H - 0.5.
+    """
+    x, y = points[..., 0], points[..., 1]
+    return (x >= box.x0) & (x <= box.x1) & (y >= box.y0) & (y <= box.y1)
+
+
 def check_box(box: Box) -> None:
     """Refuse a box that is not finite or has no area.
 
     Raises:
-        InputError: as said.
+        InputError: an edge is NaN or infinite, or the right or lower edge is not beyond the left or upper one.
     """
     if not np.isfinite(box).all():
         raise InputError(f"box {tuple(box)} must be four finite numbers x0 y0 x1 y1")
@@ -185,10 +231,15 @@ def check_box(box: Box) -> None:
 def flip_points(
     points: np.ndarray, *, width: int, left_right_pairs: Sequence[tuple[int, int]] = ()
 ) -> np.ndarray:
-    """Points ``[n, 2]`` of an image of this width after it is mirrored left to right.
+    """Mirror points left to right with their image.
 
-    ``x -> width - 1 - x``; then the two points of every left/right pair exchange their places, so that
-    "left eye" is again the eye on the left of the (mirrored) face.
+    ``x -> width - 1 - x``; then the two points of every left/right pair are exchanged, so that "left eye" is
+    the left eye of the mirrored face.
+
+    Args:
+        points: points (x, y), ``[n, 2]``.
+        width: the image's width.
+        left_right_pairs: the indices of points that exchange their places.
     """
     flipped = points.copy()
     flipped[:, 0] = width - 1 - flipped[:, 0]
@@ -198,7 +249,7 @@ def flip_points(
 
 
 def flip_box(box: Box, *, width: int) -> Box:
-    """A box of an image of this width after it is mirrored left to right.
+    """Mirror a box left to right with its image of this width.
 
     >>> flip_box(Box(-0.5, 0.0, 1.5, 3.0), width=4)
     Box(x0=1.5, y0=0.0, x1=3.5, y1=3.0)
@@ -207,7 +258,11 @@ def flip_box(box: Box, *, width: int) -> Box:
 
 
 def cell_grid(size: Sequence[int]) -> np.ndarray:
-    """The cell (column, row) of every position of a grid, as ``[height, width, 2]``."""
+    """Return the cell (column, row) at every position of a grid, ``[height, width, 2]``.
+
+    Args:
+        size: the grid's height and width.
+    """
     height, width = size
     rows, columns = np.mgrid[:height, :width]
     return np.stack([columns, rows], axis=-1).astype(np.float32)

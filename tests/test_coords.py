@@ -135,6 +135,39 @@ def test_the_tight_box_ignores_absent_points():
 
 
 @pytest.mark.parametrize(
+    ("x", "y", "expected"),
+    [
+        (-0.5, 3.0, True),
+        (-0.6, 3.0, False),
+        (55.5, 3.0, True),
+        (55.6, 3.0, False),
+        (3.0, -0.5, True),
+        (3.0, -0.6, False),
+        (3.0, 39.5, True),
+        (3.0, 39.6, False),
+        (np.nan, np.nan, False),
+        (np.nan, 3.0, False),
+        (3.0, np.inf, False),
+    ],
+)
+@pytest.mark.parametrize("kind", [np.float64, np.float32, jnp.float32])
+def test_points_on_the_edges_are_inside(x, y, expected, kind):
+    array = jnp.asarray if kind is jnp.float32 else np.asarray
+    points = array([[x, y]], dtype=kind)
+    whole = coords.whole_image((40, 56))
+    assert coords.inside(points, whole).tolist() == [expected]
+    assert jax.jit(coords.inside)(jnp.asarray(points, jnp.float32), whole).tolist() == [expected]
+
+
+@given(places, boxes)
+def test_inside_is_between_the_edges(points, box):
+    expected = [box.x0 <= x <= box.x1 and box.y0 <= y <= box.y1 for x, y in points]
+    assert coords.inside(points, box).tolist() == expected
+    corners = np.array([box[:2], box[2:], (box.x0, box.y1), (box.x1, box.y0), box.center])
+    assert coords.inside(corners, box).all()
+
+
+@pytest.mark.parametrize(
     ("box", "sentence"),
     [
         ((0.0, 0.0, 0.0, 5.0), "has no area"),

@@ -1,34 +1,38 @@
-"""Turned, scaled and mirrored training images, drawn anew for every sample inside the jitted step.
+"""Augmentation of training images: random rotation, scale and mirroring of each sample, inside the step.
 
-One affine map a sample, ``p -> matrix p + shift`` in pixels (x, y), moves its image, its points and its torso.
-The torso stays where it is (an image without one is turned about its middle), so that a person who is scaled
-up or turned loses as few joints as may be.
+One affine map for each sample, ``p -> matrix p + shift`` in pixels (x, y), transforms its image, its points and
+its torso. The torso is the fixed point (the middle of the image where the torso is unknown), so that scaling
+and rotation move few joints out of the image.
 
-Source: Tompson et al. 2015, section 3.3: turned by up to 20°, scaled by 0.5 to 1.5, every other one mirrored.
+Source: Tompson et al. 2015, section 3.3: rotation by up to 20°, scales of 0.5 to 1.5, mirroring of every second
+image.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Bool, Float, Key, UInt8
+from jaxtyping import Array, Float, Key, UInt8
 
+from convcorr_jax import coords
 from convcorr_jax.coords import Size
 from convcorr_jax.pose.batch import Batch
 
 DEGREES = 20.0
-"""Images are turned by at most this much, either way."""
+"""The greatest rotation in either direction."""
 SCALES = (0.5, 1.5)
-"""The least and the greatest scale."""
+"""The smallest and the greatest scale."""
 
 
 class Affine(NamedTuple):
-    """The map ``p -> matrix p + shift``."""
+    """The affine map ``p -> matrix p + shift`` of points (x, y) in pixels."""
 
     matrix: Float[Array, "2 2"]
+    """Rotation, scale and mirroring."""
     shift: Float[Array, "2"]
+    """Translation in pixels."""
 
 
 def augment(
@@ -39,30 +43,27 @@ def augment(
     degrees: float = DEGREES,
     scales: tuple[float, float] = SCALES,
 ) -> Batch:
-    """A batch whose images, points and torsos are moved by one random map each.
+    """Transform the images, points and torsos of a batch by one random affine map for each sample.
 
     Args:
-        keys: one a sample, so that what is drawn for it does not depend on how a batch is laid over devices.
-        batch: in the input frame.
-        left_right_pairs: joints that exchange names when an image is mirrored.
-        degrees: by how much an image is turned at most.
-        scales: least and greatest.
+        keys: one key for each sample, so that its map does not depend on the division of a batch among devices.
+        batch: images, points and torsos in the input frame.
+        left_right_pairs: indices of joints that exchange names when an image is mirrored.
+        degrees: the greatest rotation in either direction.
+        scales: the smallest and the greatest scale.
 
     Returns:
-        The batch, in the same frame. Joints that leave the image are NaN.
+        The batch in the same frame. Joints outside the image are NaN.
     """
     images, points, torso = map(jnp.asarray, batch)
     size = Size(*images.shape[1:3])
     middle = jnp.array([(size.width - 1) / 2, (size.height - 1) / 2])
     center = jnp.where(jnp.isnan(torso), middle[None], torso)
-    maps = jax.vmap(
-        lambda key, center: draw(key, center, size=size, degrees=degrees, scales=scales)
-    )(keys, center)
+    random_map = partial(draw, size=size, degrees=degrees, scales=scales)
+    maps = jax.vmap(random_map)(keys, center)
     return Batch(
         images=jax.vmap(warp)(images, maps),
-        points=jax.vmap(
-            lambda points, one: move(points, one, size=size, left_right_pairs=left_right_pairs)
-        )(points, maps),
+        points=jax.vmap(partial(move, size=size, left_right_pairs=left_right_pairs))(points, maps),
         torso=jax.vmap(_apply)(maps, torso),
     )
 
@@ -75,20 +76,38 @@ def draw(
     degrees: float = DEGREES,
     scales: tuple[float, float] = SCALES,
 ) -> Affine:
-    """A random map of an image of this size that keeps ``center``, or its mirror image, in place."""
+    """Draw a random affine map that maps a point to itself, or to its mirror image if the map mirrors.
+
+    Args:
+        key: PRNG key.
+        center: the fixed point (x, y), in pixels.
+        size: of the image, in pixels.
+        degrees: the greatest rotation in either direction.
+        scales: the smallest and the greatest scale.
+    """
     turn_key, scale_key, mirror_key = jax.random.split(key, 3)
     angle = jnp.deg2rad(jax.random.uniform(turn_key, minval=-degrees, maxval=degrees))
     scale = jax.random.uniform(scale_key, minval=scales[0], maxval=scales[1])
     mirrored = jax.random.bernoulli(mirror_key)
     cosine, sine = scale * jnp.cos(angle), scale * jnp.sin(angle)
-    turned = jnp.array([[cosine, -sine], [sine, cosine]])
-    matrix = jnp.where(mirrored, turned * jnp.array([[-1.0, 1.0]]), turned)
+    rotation = jnp.array([[cosine, -sine], [sine, cosine]])
+    matrix = jnp.where(mirrored, rotation * jnp.array([[-1.0, 1.0]]), rotation)
     target = center.at[0].set(jnp.where(mirrored, size.width - 1 - center[0], center[0]))
     return Affine(matrix, target - _apply(Affine(matrix, jnp.zeros(2)), center))
 
 
 def warp(image: UInt8[Array, "h w 3"], affine: Affine) -> UInt8[Array, "h w 3"]:
-    """The image moved by a map, sampled bilinearly; beyond the image its border pixels are repeated."""
+    """Transform an image by an affine map, with bilinear sampling.
+
+    Border pixels are repeated outside the image.
+
+    Args:
+        image: 8-bit RGB.
+        affine: from pixels of the image to pixels of the result.
+
+    Returns:
+        The transformed image, of the same size.
+    """
     height, width = image.shape[:2]
     x, y = (
         axis.astype(jnp.float32) for axis in jnp.meshgrid(jnp.arange(width), jnp.arange(height))
@@ -99,7 +118,7 @@ def warp(image: UInt8[Array, "h w 3"], affine: Affine) -> UInt8[Array, "h w 3"]:
     right, bottom = jnp.minimum(left + 1, width - 1), jnp.minimum(top + 1, height - 1)
     across, down = (x - left)[..., None], (y - top)[..., None]
 
-    # Whole pixels of a flat image are what XLA gathers fastest on a CPU.
+    # On a CPU, XLA gathers whole pixels of a flattened image fastest.
     pixels = image.reshape(-1, 3)
 
     def row(at: Array) -> Array:
@@ -115,25 +134,28 @@ def move(
     size: Size,
     left_right_pairs: Sequence[tuple[int, int]],
 ) -> Float[Array, "j 2"]:
-    """Points moved by a map; those outside the image are NaN, and a mirroring map exchanges left and right."""
+    """Transform points by an affine map, and exchange left and right joints if the map mirrors.
+
+    Args:
+        points: joints (x, y), in pixels; NaN where missing.
+        affine: the map.
+        size: of the image, in pixels.
+        left_right_pairs: indices of joints that exchange names.
+
+    Returns:
+        The transformed joints; NaN where they are missing or outside the image.
+    """
     moved = _apply(affine, points)
-    moved = jnp.where(inside(moved, size=size)[..., None], moved, jnp.nan)
+    is_inside = coords.inside(moved, coords.whole_image(size))
+    moved = jnp.where(is_inside[..., None], moved, jnp.nan)
     swapped = list(range(len(points)))
     for left, right in left_right_pairs:
         swapped[left], swapped[right] = right, left
     return jnp.where(_determinant(affine) < 0, moved[jnp.array(swapped)], moved)
 
 
-def inside(
-    points: Float[Array, "*n 2"] | Float[np.ndarray, "*n 2"], *, size: Size
-) -> Bool[Array, "*n"] | Bool[np.ndarray, "*n"]:
-    """Whether each point lies on an image of this size; false of NaN."""
-    x, y = points[..., 0], points[..., 1]
-    return (x >= -0.5) & (x <= size.width - 0.5) & (y >= -0.5) & (y <= size.height - 0.5)
-
-
 def _apply(affine: Affine, points: Float[Array, "*n 2"]) -> Float[Array, "*n 2"]:
-    # Written out: an accelerator's matrix units would round positions to a few bits.
+    # Not a matrix product: an accelerator's matrix units round positions to a few bits.
     x, y = points[..., 0], points[..., 1]
     (xx, xy), (yx, yy) = affine.matrix
     return jnp.stack(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 from matplotlib.figure import Figure
 
 from convcorr_jax import coords, images
@@ -45,7 +45,8 @@ def alignment_figure(
     to_small = (small_a.transform, small_b.transform)
     small = in_frames(alignment, *to_small)
     size_a, size_b = small_a.image.shape[:2], small_b.image.shape[:2]
-    outside_a, outside_b = ~_inside(small.shown_a, size_a), ~_inside(small.shown_b, size_b)
+    outside_a = ~coords.inside(coords.cell_grid(size_a), small.shown_a)
+    outside_b = ~coords.inside(coords.cell_grid(size_b), small.shown_b)
     flow = dense_flow(small, size_a)
     longest_px = _longest_px(
         flow[~outside_a] / small_a.transform.scale, least=float(alignment.a_to_px.scale.min()) / 2
@@ -90,11 +91,6 @@ def _in_frames(matches: Matches, a_frame: coords.Transform, b_frame: coords.Tran
 def _short(name: str) -> str:
     """Shorten a name so that two of them, and a few words, fit above a panel."""
     return name if len(name) <= _LONGEST_NAME else f"{name[:14]}…{name[-9:]}"
-
-
-def _inside(box: coords.Box, size: Sequence[int]) -> Bool[np.ndarray, "height width"]:
-    x, y = np.moveaxis(coords.cell_grid(size), -1, 0)
-    return (x >= box.x0) & (x <= box.x1) & (y >= box.y0) & (y <= box.y1)
 
 
 def _longest_px(flow: Float[np.ndarray, "n 2"], *, least: float) -> float:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from convcorr_jax import coords
 from convcorr_jax.coords import Size, flip_points
 from convcorr_jax.pose import augmentation
 from convcorr_jax.pose.augmentation import Affine
@@ -166,7 +167,7 @@ def test_the_identity_changes_nothing(rng):
     ("at", "expected"), [(-0.5, True), (-0.6, False), (55.5, True), (55.6, False)]
 )
 def test_the_image_ends_at_the_edges_of_its_pixels(at, expected):
-    assert bool(augmentation.inside(jnp.array([at, 3.0]), size=SIZE)) == expected
+    assert bool(coords.inside(jnp.array([at, 3.0]), coords.whole_image(SIZE))) == expected
 
 
 def test_it_compiles_once(rng, key):

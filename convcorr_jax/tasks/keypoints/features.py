@@ -101,8 +101,8 @@ def keypoint_samples(category: Category) -> KeypointSamples:
     sizes = (record.size for record in category.records)
     inside = np.stack(
         [
-            ((points >= -0.5) & (points <= np.array([width, height]) - 0.5)).all(axis=-1)
-            for points, (height, width) in zip(category.points, sizes, strict=True)
+            coords.inside(points, coords.whole_image(size))
+            for points, size in zip(category.points, sizes, strict=True)
         ]
     )
     photographs, labels = np.nonzero(category.visible & inside)

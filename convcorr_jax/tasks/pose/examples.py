@@ -24,7 +24,6 @@ from convcorr_jax import coords
 from convcorr_jax.datasets.records import Absent, Record, load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import Architecture, Batch, framed
-from convcorr_jax.pose.augmentation import inside
 from convcorr_jax.tasks.reading import read
 
 Part = Literal["train", "validation", "test"]
@@ -176,7 +175,7 @@ class _Framed:
 def _frame(record: Record, joints: Sequence[int], size: coords.Size) -> _Framed:
     image, to_frame = framed(load_image(record), _extent(record), size)
     points = coords.apply(to_frame, record.points[list(joints)])
-    points[~inside(points, size=size)] = np.nan
+    points[~coords.inside(points, coords.whole_image(size))] = np.nan
     torso = coords.apply(to_frame, _torso(record))
     return _Framed(record, image, points, torso, to_frame)
 
