@@ -24,13 +24,14 @@ from convcorr_jax.io import make_folder, write_image, write_json
 from convcorr_jax.metrics import LONG_2014
 from convcorr_jax.runtime.runlog import plain, write_run
 from convcorr_jax.runtime.script import run
-from convcorr_jax.tasks.keypoints import pck_of, read_categories
-from convcorr_jax.tasks.keypoints.ridge import (
-    METHODS,
+from convcorr_jax.tasks.keypoints import (
+    RIDGE_METHODS,
     RidgeOptions,
+    pck_of,
     predict_by_ridge,
+    prediction_figure,
+    read_categories,
     ridge_curves_figure,
-    ridge_predictions_figure,
 )
 from convcorr_jax.tasks.options import Backbone, Data, Output
 
@@ -73,11 +74,13 @@ def main(config: Config) -> Path:
             category.name: predict_by_ridge(category, weights, options, method=method, out=out)
             for category in categories
         }
-        for method in METHODS
+        for method in RIDGE_METHODS
     }
     scores = {name: pck_of(categories, points, alphas=ALPHAS) for name, points in predicted.items()}
     write_image(out / "figure_2b.png", ridge_curves_figure(scores, alphas=ALPHAS))
-    write_image(out / "predictions.jpg", ridge_predictions_figure(categories, predicted))
+    write_image(
+        out / "predictions.jpg", prediction_figure(categories, predicted, only_visible=True)
+    )
     at = ALPHAS.index(ALPHA)
     result: dict[str, Any] = {
         "dataset": config.data.dataset,

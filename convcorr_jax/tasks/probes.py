@@ -31,8 +31,7 @@ from convcorr_jax.probes.keypoints import FOLDS
 from convcorr_jax.probes.rgb import SIDE_PX
 from convcorr_jax.probes.segmentation import SIDE
 from convcorr_jax.tasks import attributes
-from convcorr_jax.tasks.box_features import box_features
-from convcorr_jax.tasks.keypoints.categories import read_categories
+from convcorr_jax.tasks.keypoints import box_features, read_categories
 from convcorr_jax.tasks.landmarks import (
     FRAME_MARGIN,
     LANDMARK_LAYER,

@@ -14,7 +14,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted
 from convcorr_jax.probes import RidgeProbe, reconstruct, rgb_targets
 from convcorr_jax.tasks import probes
-from convcorr_jax.tasks.keypoints.categories import read_categories
+from convcorr_jax.tasks.keypoints import read_categories
 from convcorr_jax.tasks.options import Output
 from train import ridge_probes
 

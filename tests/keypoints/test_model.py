@@ -176,3 +176,11 @@ def test_damaged_models_are_read_or_refused(data, tmp_path, model):
     path.write_bytes((damaged if ending == ".npz" else mistyped)(data, path.read_bytes()))
     with contextlib.suppress(InputError):
         load_fitted(tmp_path / "cat", KeypointModel)
+
+
+def test_a_model_without_facts_about_its_training_is_read(model, tmp_path):
+    save_fitted(tmp_path / "cat", model)
+    facts = json.loads((tmp_path / "cat.json").read_text())
+    del facts["training"]
+    (tmp_path / "cat.json").write_text(json.dumps(facts))
+    assert load_fitted(tmp_path / "cat", KeypointModel).training == {}

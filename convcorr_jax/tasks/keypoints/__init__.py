@@ -1,10 +1,15 @@
-"""Keypoint classification and prediction of annotated categories (Long et al. 2014, sections 4 and 5).
+"""Keypoint classification and prediction of annotated categories.
 
 `read_categories` reads a data set's objects. `classify_category` classifies keypoints at known positions by
 every feature. `train_model` trains the detectors of a category, and `predict_category` predicts its tested
-objects.
+objects (Long et al. 2014, sections 4 and 5). `predict_by_ridge` predicts keypoints by ridge regression from
+one feature of the whole box (Sharif Razavian et al. 2014).
 """
 
+from convcorr_jax.tasks.keypoints.boxes import RGB as RGB
+from convcorr_jax.tasks.keypoints.boxes import RGB_SIDE_PX as RGB_SIDE_PX
+from convcorr_jax.tasks.keypoints.boxes import BoxFeatures as BoxFeatures
+from convcorr_jax.tasks.keypoints.boxes import box_features as box_features
 from convcorr_jax.tasks.keypoints.categories import FACE_POINTS as FACE_POINTS
 from convcorr_jax.tasks.keypoints.categories import Category as Category
 from convcorr_jax.tasks.keypoints.categories import read_categories as read_categories
@@ -38,6 +43,10 @@ from convcorr_jax.tasks.keypoints.prior_selection import choose_prior as choose_
 from convcorr_jax.tasks.keypoints.prior_selection import predict_held_out as predict_held_out
 from convcorr_jax.tasks.keypoints.responses import ResponseFigure as ResponseFigure
 from convcorr_jax.tasks.keypoints.responses import response_figure as response_figure
+from convcorr_jax.tasks.keypoints.ridge import RIDGE_METHODS as RIDGE_METHODS
+from convcorr_jax.tasks.keypoints.ridge import RidgeOptions as RidgeOptions
+from convcorr_jax.tasks.keypoints.ridge import predict_by_ridge as predict_by_ridge
+from convcorr_jax.tasks.keypoints.ridge import ridge_curves_figure as ridge_curves_figure
 from convcorr_jax.tasks.keypoints.scores import by_alpha as by_alpha
 from convcorr_jax.tasks.keypoints.scores import pck_of as pck_of
 from convcorr_jax.tasks.keypoints.training import DetectorOptions as DetectorOptions

@@ -19,7 +19,6 @@ from convcorr_jax.datasets.fingerprint import fingerprint
 from convcorr_jax.datasets.official import three_hundred_w
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
-from convcorr_jax.tasks.reading import RENDERED as RENDERED
 from convcorr_jax.tasks.reading import read
 
 FACE_POINTS = MappingProxyType(

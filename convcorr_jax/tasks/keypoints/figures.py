@@ -6,9 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from convcorr_jax.datasets.records import load_image
-from convcorr_jax.report import plots
-from convcorr_jax.report.colors import name_colors
-from convcorr_jax.report.figures import image_grid, pixels, points_overlay
+from convcorr_jax.report import image_grid, name_colors, pixels, plots, points_overlay
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.keypoints.categories import Category
 from convcorr_jax.tasks.keypoints.classification import BestFeatures, CategoryClassification
@@ -21,6 +19,8 @@ OBJECTS = 2
 def prediction_figure(
     categories: Sequence[Category],
     predicted: Mapping[str, Mapping[str, Float[np.ndarray, "tested n 2"]]],
+    *,
+    only_visible: bool = False,
 ) -> Image:
     """Draw tested objects of every category: the true keypoints, and the predictions of every method.
 
@@ -28,14 +28,18 @@ def prediction_figure(
         categories: the annotated objects.
         predicted: points (x, y) in pixels of the photographs, by the name of the method, by the name of the
             category.
+        only_visible: leave out predictions of keypoints that are not visible in the photograph.
     """
     rows = []
     for category in categories:
         tested = category.tested
         for place in np.linspace(0, len(tested) - 1, min(OBJECTS, len(tested))).astype(int):
             number = int(tested[place])
-            truth = np.where(category.visible[number, :, None], category.points[number], np.nan)
+            visible = category.visible[number, :, None]
+            truth = np.where(visible, category.points[number], np.nan)
             predictions = [points[category.name][place] for points in predicted.values()]
+            if only_visible:
+                predictions = [np.where(visible, points, np.nan) for points in predictions]
             rows.append([_overlay(category, number, points) for points in (truth, *predictions)])
     return pixels(image_grid(rows, column_labels=("true", *predicted), cell_px=PANEL_PX))
 

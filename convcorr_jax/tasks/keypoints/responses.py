@@ -20,8 +20,7 @@ from convcorr_jax.keypoints import (
     sift_window,
 )
 from convcorr_jax.keypoints.response_histogram import NEAR_PX
-from convcorr_jax.report import plots
-from convcorr_jax.report.figures import pixels
+from convcorr_jax.report import pixels, plots
 from convcorr_jax.runtime.progress import progress
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.keypoints.classification import BestFeatures, CategoryClassification

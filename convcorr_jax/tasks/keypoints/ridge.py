@@ -1,4 +1,4 @@
-"""Keypoints of objects by ridge regression: cached predictions of every tested object, and figures.
+"""Keypoints of objects by ridge regression: cached predictions of every tested object, and a figure.
 
 The methods are a layer's features of the object's box (``convnet``), the box's colours (``rgb``), and the mean
 position in the training boxes (``mean``).
@@ -13,23 +13,17 @@ from jaxtyping import Float, Int
 
 from convcorr_jax import coords
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import Pck
 from convcorr_jax.probes import fit_keypoints, mean_keypoints
-from convcorr_jax.report.colors import name_colors
-from convcorr_jax.report.figures import image_grid, pixels, points_overlay
-from convcorr_jax.report.pck_curves import pck_curves
+from convcorr_jax.report import pck_curves, pixels
 from convcorr_jax.runtime.stages import stage
 from convcorr_jax.shapes import Image
-from convcorr_jax.tasks.box_features import RGB, BoxFeatures, box_features
+from convcorr_jax.tasks.keypoints.boxes import RGB, BoxFeatures, box_features
 from convcorr_jax.tasks.keypoints.categories import Category
 
-METHODS = ("convnet", "rgb", "mean")
+RIDGE_METHODS = ("convnet", "rgb", "mean")
 """The methods; see the top of this file."""
-_PANEL_PX = 220
-# Objects of every category in the figure.
-_SHOWN = 2
 
 
 class RidgeOptions(NamedTuple):
@@ -52,7 +46,7 @@ def predict_by_ridge(
         category: the objects.
         weights: weights of the network.
         options: options of the regressions.
-        method: one of `METHODS`.
+        method: one of `RIDGE_METHODS`.
         out: where features and predictions are cached.
 
     Returns:
@@ -124,34 +118,3 @@ def ridge_curves_figure(scores: Mapping[str, Pck], *, alphas: Sequence[float]) -
         "mean over categories": {name: score.mean.tolist() for name, score in scores.items()},
     }
     return pixels(pck_curves(panels, alphas=alphas, x_label="alpha, of the box's longer side"))
-
-
-def ridge_predictions_figure(
-    categories: Sequence[Category], predicted: Mapping[str, Mapping[str, np.ndarray]]
-) -> Image:
-    """Draw tested objects of every category: the true keypoints, and those that every method predicts.
-
-    Args:
-        categories: the objects.
-        predicted: keypoints of the tested objects in pixels of their images, by method and category. Only
-            visible keypoints are drawn.
-    """
-    rows = []
-    for category in categories:
-        tested = category.tested
-        for position in np.linspace(0, len(tested) - 1, min(_SHOWN, len(tested))).astype(int):
-            number = tested[position]
-            predictions = [predicted[name][category.name][position] for name in METHODS]
-            rows.append(
-                [
-                    points_overlay(
-                        load_image(category.records[number]),
-                        np.where(category.visible[number, :, None], points, np.nan),
-                        colors=name_colors(len(category.names)),
-                        boxes=[category.boxes[number]],
-                        longest_px=_PANEL_PX,
-                    )
-                    for points in (category.points[number], *predictions)
-                ]
-            )
-    return pixels(image_grid(rows, column_labels=("true", *METHODS), cell_px=_PANEL_PX))
