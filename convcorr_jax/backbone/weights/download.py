@@ -9,8 +9,8 @@ from pathlib import Path
 from convcorr_jax.backbone.networks import find_network
 from convcorr_jax.backbone.weights.catalogue import OFFICIAL, OfficialFile, verify
 from convcorr_jax.backbone.weights.loading import folder
-from convcorr_jax.errors import InputError
-from convcorr_jax.io import written_whole
+from convcorr_jax.errors import InputError, WriteError
+from convcorr_jax.io import writing_to, written_whole
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes received so far, and with their total if the server says it."""
@@ -49,6 +49,8 @@ def download(official: OfficialFile, path: Path, *, progress: Progress | None = 
     with written_whole(path) as temporary:
         try:
             _receive(official.url, temporary, progress)
+        except WriteError:
+            raise
         except (OSError, http.client.HTTPException) as error:
             raise InputError(f"{official.url} cannot be downloaded: {error}") from error
         _verify(temporary, official, source=official.url)
@@ -64,7 +66,9 @@ def _receive(url: str, path: Path, progress: Progress | None) -> None:
         total = int(length) if length else None
         received = 0
         while block := response.read(_BLOCK_BYTES):
-            file.write(block)
+            with writing_to(path):
+                file.write(block)
+                file.flush()
             received += len(block)
             if progress is not None:
                 progress(received, total)

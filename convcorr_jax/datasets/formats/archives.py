@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import check_file, make_folder
+from convcorr_jax.io import check_file, make_folder, writing_to
 
 # The largest official archive, the images of MPII, unpacks to some 13 GB.
 MAX_BYTES = 64 * 2**30
@@ -63,7 +63,8 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES) -> Path:
     Raises:
         InputError: the archive is missing, cut short, damaged, encrypted or neither zip nor tar; the path of a
             member is absolute or leads out of the folder; a member is a link or a device; the files take more
-            than ``max_bytes`` or than is free on the disk; ``folder`` exists or cannot be written.
+            than ``max_bytes`` or than is free on the disk; ``folder`` exists or its path is wrong.
+        WriteError: ``folder`` cannot be written.
     """
     check_file(archive, "zip or tar")
     if os.path.lexists(folder):
@@ -71,15 +72,15 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES) -> Path:
     parent = make_folder(folder.parent)
     with ExitStack() as stack:
         members = _check(archive, _members(archive, stack), max_bytes, parent)
-        try:
-            with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=parent) as temporary:
-                unpacked = Path(temporary) / folder.name
-                unpacked.mkdir()
-                for member in members:
-                    _write(archive, member, unpacked / member.name)
-                os.rename(unpacked, folder)
-        except OSError as error:
-            raise InputError(f"{folder} cannot be written: {error.strerror or error}") from error
+        with (
+            writing_to(folder),
+            tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=parent) as temporary,
+        ):
+            unpacked = Path(temporary) / folder.name
+            unpacked.mkdir()
+            for member in members:
+                _write(archive, member, unpacked / member.name)
+            os.rename(unpacked, folder)
     return folder
 
 

@@ -2,12 +2,14 @@
 
 import hashlib
 import http.server
+import resource
+import signal
 import threading
 
 import pytest
 
 from convcorr_jax.backbone.weights import OfficialFile, download, fetch
-from convcorr_jax.errors import InputError
+from convcorr_jax.errors import InputError, WriteError
 
 CONTENT = bytes(range(256)) * 5000
 
@@ -106,3 +108,18 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(address, tmp_path, monkeyp
     publish(official(f"{address}/whole"))
     with pytest.raises(InputError, match="cannot be created"):
         fetch("caffenet")
+
+
+def test_a_full_disk_is_a_write_error_and_leaves_nothing(address, weights_folder, publish):
+    publish(official(f"{address}/whole"))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    # A file may not grow beyond 64 bytes, which fails as a full disk does.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
+    try:
+        with pytest.raises(WriteError, match="cannot be written: File too large"):
+            fetch("caffenet")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert not list(weights_folder.iterdir())

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax.datasets.formats import archives
-from convcorr_jax.errors import InputError
+from convcorr_jax.errors import InputError, WriteError
 from tests.builders.fuzzing import FUZZ, damaged
 
 FILES = {"set/a.txt": b"first", "set/deep/b.bin": bytes(range(256)) * 40, "set/Zoé.txt": b"x"}
@@ -182,7 +182,7 @@ def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
     archive = write_zip(tmp_path / "archive", FILES)
     monkeypatch.setattr(archives, "_write", full)
-    with pytest.raises(InputError, match="set cannot be written: No space left"):
+    with pytest.raises(WriteError, match="set cannot be written: No space left"):
         archives.unpack(archive, tmp_path / "set")
     assert left_in(tmp_path) == {"archive"}
 
