@@ -1,13 +1,15 @@
-"""Everything this project reproduces, on one page: ours beside the published numbers.
+"""Reproduce everything on one page, with our results beside the published numbers.
 
     make reproduce                        the embedded default: rendered categories, warped photographs
-    DATA=../shared/data make reproduce    the prepared data sets of a folder, where they are, in its place
+    DATA=../shared/data make reproduce    the data sets of a folder instead, as many as it contains
 
-Every experiment is a script of this folder with its own subfolder of ``--out``; one that finished earlier under
-the same settings is not run again. ``results.json`` collects their results, ``index.html`` shows them.
+Every experiment is a script of this folder and has its own subfolder of ``--out``. A finished experiment is not
+run again while its configuration, the code, its records and its weights stay the same; ``inputs.json`` beside
+its ``run.json`` holds their checksums. ``results.json`` collects all results, ``index.html`` shows them.
 """
 
 import json
+import shutil
 import sys
 import time
 from dataclasses import dataclass
@@ -25,51 +27,79 @@ from convcorr_jax.report import Section, cell_text, render_page
 from convcorr_jax.runtime import devices
 from convcorr_jax.runtime.runlog import finished_config, plain, write_run
 from convcorr_jax.runtime.script import run
-from eval.experiments import POSE_BATCH, Experiment, experiments
+from eval.experiments import (
+    POSE_BATCH,
+    Experiment,
+    Inputs,
+    experiments,
+    store_inputs,
+    stored_inputs,
+)
 
 TITLE = "convcorr_jax: where convnets look"
 
 
 @dataclass(frozen=True)
 class Config:
-    """Where to write, and which data."""
+    """Which data to use, and where to write."""
 
     out: Path = Path("out/report")
     data_root: Path | None = None
-    """Folder of prepared data sets to use in place of the embedded default."""
+    """Folder of data sets; by default the embedded experiments run."""
 
 
 def main(config: Config) -> Path:
-    """Run every experiment, print and write the page; returns the page's path."""
+    """Run every experiment, print and write the page, and return the page's path."""
     started = time.perf_counter()
-    # Before anything is computed.
+    # JAX's devices are chosen before anything is computed.
     devices.use_cores(POSE_BATCH)
     out = make_folder(config.out)
     console = Console(stderr=True)
-    shown, results = [], {}
+    sections, results = [], {}
     chosen = experiments(out, config.data_root)
+    inputs = Inputs()
     for number, experiment in enumerate(chosen, start=1):
         console.rule(f"{number} of {len(chosen)}: {experiment.name}")
-        result = _result(experiment)
+        result = result_of(experiment, inputs.of(experiment))
         results[experiment.name] = result
-        section = experiment.show(experiment.name, result)
-        shown.append(section)
+        section = experiment.section(experiment.name, result)
+        sections.append(section)
         _print(section)
     write_json(out / "results.json", results)
-    page = render_page(TITLE, shown, facts=_facts(config, time.perf_counter() - started))
+    page = render_page(TITLE, sections, facts=_facts(config, time.perf_counter() - started))
     with written_whole(out / "index.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "index.html"
 
 
-def _result(experiment: Experiment) -> dict[str, Any]:
-    """The experiment's result; an earlier one where its settings were the same."""
-    config = experiment.config
-    folder = getattr(config, "output", config).out
-    if finished_config(folder) != plain(experiment.config):
+def result_of(experiment: Experiment, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Return an experiment's result; run it unless it has finished with the same configuration and inputs.
+
+    Args:
+        experiment: the script and its configuration.
+        inputs: checksums of the code, the records and the weights, from `Inputs.of`.
+    """
+    folder = experiment.folder
+    finished = finished_config(folder) == plain(experiment.config)
+    if not finished or stored_inputs(folder) != inputs:
+        _discard_outdated(folder, inputs)
+        store_inputs(make_folder(folder), inputs)
         experiment.main(experiment.config)
     return json.loads((folder / "result.json").read_text(encoding="utf-8"))
+
+
+def _discard_outdated(folder: Path, inputs: dict[str, Any]) -> None:
+    """Remove results of other inputs; after a change of the code, intermediate results of the script as well.
+
+    Scripts cache intermediate results by configuration, records and weights, but not by code.
+    """
+    stored = stored_inputs(folder)
+    if stored == inputs:
+        return
+    (folder / "run.json").unlink(missing_ok=True)
+    if stored is not None and stored.get("code") != inputs["code"]:
+        shutil.rmtree(folder)
 
 
 def _facts(config: Config, seconds: float) -> dict[str, str]:
@@ -79,7 +109,7 @@ def _facts(config: Config, seconds: float) -> dict[str, str]:
         "Device": f"{device.platform}, {device.device_kind}",
         "Versions": ", ".join(f"{name} {version(name)}" for name in ("jax", "numpy", "pillow")),
         "Finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "Seconds": f"{seconds:.0f}, experiments that had finished earlier not counted",
+        "Seconds": f"{seconds:.0f}, without experiments that had finished earlier",
     }
 
 

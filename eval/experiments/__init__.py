@@ -1,0 +1,9 @@
+"""The experiments of `eval.reproduce`: scripts with their options, and the sections that show their results."""
+
+from eval.experiments.choice import experiments as experiments
+from eval.experiments.embedded import POSE_BATCH as POSE_BATCH
+from eval.experiments.experiment import Experiment as Experiment
+from eval.experiments.experiment import transfer_experiment as transfer_experiment
+from eval.experiments.inputs import Inputs as Inputs
+from eval.experiments.inputs import store_inputs as store_inputs
+from eval.experiments.inputs import stored_inputs as stored_inputs

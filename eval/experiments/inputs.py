@@ -1,0 +1,95 @@
+"""What an experiment's result depends on besides its configuration: the code, the records and the weights.
+
+`eval.reproduce` stores it as ``inputs.json`` beside ``run.json``, and runs an experiment again when it has
+changed.
+"""
+
+import functools
+import hashlib
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from convcorr_jax.backbone.weights import load
+from convcorr_jax.datasets.fingerprint import fingerprint
+from convcorr_jax.io import write_json
+from convcorr_jax.pose import PERSON
+from convcorr_jax.synthetic import GENERATOR_VERSION
+from convcorr_jax.tasks.reading import PHOTOGRAPHS, RENDERED, read
+from eval.experiments.experiment import Experiment
+
+ROOT = Path(__file__).parents[2]
+"""The folder that contains the packages of `SOURCES`."""
+SOURCES = ("convcorr_jax", "eval", "train")
+_FILE = "inputs.json"
+
+
+class Inputs:
+    """The inputs of experiments, each code, source and network fingerprinted once."""
+
+    def __init__(self) -> None:
+        """Fingerprint the code."""
+        self._code = {"version": version("convcorr_jax"), "sources": source_checksum(ROOT)}
+        self._records = functools.cache(_records_fingerprint)
+        self._weights = functools.cache(_weights_fingerprint)
+
+    def of(self, experiment: Experiment) -> dict[str, Any]:
+        """Return the inputs of an experiment, in the form of ``inputs.json``.
+
+        Raises:
+            InputError: records or weights cannot be read.
+        """
+        options = getattr(experiment.config, "backbone", experiment.config)
+        network = getattr(options, "network", None)
+        data_root = experiment.data_root
+        return {
+            "code": self._code,
+            "records": {name: self._records(name, data_root) for name in experiment.sources},
+            "weights": None if network is None else self._weights(network, options.weights),
+            "model": _model_checksum(experiment.config),
+        }
+
+
+def source_checksum(root: Path) -> str:
+    """Compute a checksum of all Python files of `SOURCES` below a folder."""
+    digest = hashlib.blake2b(digest_size=16)
+    for package in SOURCES:
+        for path in sorted((root / package).rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(hashlib.blake2b(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def stored_inputs(folder: Path) -> Any:
+    """Return the inputs of the results in an experiment's folder; None if there are none."""
+    try:
+        return json.loads((folder / _FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def store_inputs(folder: Path, inputs: dict[str, Any]) -> None:
+    """Write ``inputs.json`` into an experiment's folder."""
+    write_json(folder / _FILE, inputs)
+
+
+def _records_fingerprint(source: str, data_root: Path | None) -> str:
+    """Fingerprint the records of a data set; of generated and installed records, the version is enough."""
+    if source == RENDERED:
+        return f"generator {GENERATOR_VERSION}"
+    if source == PHOTOGRAPHS:
+        return f"generator {GENERATOR_VERSION}, {fingerprint(read(source))}"
+    return fingerprint(read(source, data_root=data_root))
+
+
+def _weights_fingerprint(network: str, path: Path | None) -> str:
+    return load(network, path).fingerprint
+
+
+def _model_checksum(config: Any) -> str | None:
+    """Compute the checksum of the pose cascade that a script evaluates; None for other scripts."""
+    if not hasattr(config, "checkpoint"):
+        return None
+    path = PERSON if config.checkpoint is None else config.checkpoint
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()

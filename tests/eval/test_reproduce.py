@@ -1,0 +1,134 @@
+"""Experiments run again when, and only when, something that their results depend on has changed."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convcorr_jax.backbone.weights import load, save
+from convcorr_jax.io import make_folder, write_json
+from convcorr_jax.report import Section
+from convcorr_jax.runtime.runlog import write_run
+from convcorr_jax.tasks.options import Backbone, Data, Output
+from eval.experiments import Experiment, Inputs, inputs
+from eval.experiments.experiment import on_data
+from eval.reproduce import result_of
+from tests.builders.compact_folders import write_pf_willow
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of a script that only counts its runs."""
+
+    data: Data = Data()
+    backbone: Backbone = Backbone()
+    output: Output = Output(Path("runs/counting"))
+
+
+def write_weights(path: Path, *, offset: float) -> Path:
+    weights = load("alexnet")
+    conv1 = weights.params["conv1"]
+    changed = dict(weights.params) | {"conv1": conv1._replace(bias=conv1.bias + offset)}
+    save(path, changed, network=weights.network)
+    return path
+
+
+@pytest.fixture
+def counting(tmp_path) -> Experiment:
+    """An experiment on a data set of its own, with a weights file of its own."""
+    runs = []
+
+    def main(config: Config) -> Path:
+        runs.append(1)
+        out = make_folder(config.output.out)
+        (out / "cached.npz").write_bytes(b"")
+        write_json(out / "result.json", {"runs": len(runs)})
+        write_run(out, config, seconds=0.0)
+        return out / "result.json"
+
+    write_pf_willow(make_folder(tmp_path / "pf_willow"))
+    weights = write_weights(tmp_path / "weights.npz", offset=0.0)
+    return on_data(
+        SimpleNamespace(Config=Config, main=main),
+        lambda name, result: Section(name, ""),
+        tmp_path / "out" / "counting",
+        Data("pf_willow", tmp_path),
+        backbone=Backbone(weights=weights),
+    )
+
+
+def runs_of(experiment: Experiment) -> int:
+    return result_of(experiment, Inputs().of(experiment))["runs"]
+
+
+def test_equal_inputs_are_reused(counting):
+    assert [runs_of(counting) for _ in range(3)] == [1, 1, 1]
+    stored = json.loads((counting.folder / "inputs.json").read_text(encoding="utf-8"))
+    assert stored.keys() == {"code", "records", "weights", "model"}
+    assert stored["records"].keys() == {"pf_willow"}
+
+
+def test_another_configuration_runs_again(counting):
+    runs_of(counting)
+    config = dataclasses.replace(counting.config, data=Data("pf_willow", counting.data_root, 7))
+    assert runs_of(counting._replace(config=config)) == 2
+    assert (counting.folder / "cached.npz").exists()
+
+
+def test_a_changed_image_runs_again(counting, tmp_path):
+    runs_of(counting)
+    path = next((tmp_path / "pf_willow").rglob("*.png"))
+    with Image.open(path) as image:
+        pixels = np.array(image.convert("RGB"))
+    pixels[0, 0] = 255 - pixels[0, 0]
+    Image.fromarray(pixels).save(path)
+    assert [runs_of(counting) for _ in range(2)] == [2, 2]
+
+
+def test_changed_weights_run_again(counting, tmp_path):
+    runs_of(counting)
+    write_weights(tmp_path / "weights.npz", offset=1e-3)
+    assert [runs_of(counting) for _ in range(2)] == [2, 2]
+
+
+def test_changed_code_runs_again_without_intermediate_results(counting, monkeypatch):
+    runs_of(counting)
+    (counting.folder / "of_the_old_code.npz").write_bytes(b"")
+    monkeypatch.setattr(inputs, "source_checksum", lambda root: "another")
+    assert [runs_of(counting) for _ in range(2)] == [2, 2]
+    assert not (counting.folder / "of_the_old_code.npz").exists()
+
+
+def test_a_new_generator_version_runs_rendered_experiments_again(counting, monkeypatch):
+    rendered = counting._replace(sources=("rendered",))
+    runs_of(rendered)
+    assert runs_of(rendered) == 1
+    monkeypatch.setattr(inputs, "GENERATOR_VERSION", -1)
+    assert runs_of(rendered) == 2
+
+
+def test_a_run_that_was_killed_runs_again_with_its_intermediate_results(counting):
+    runs_of(counting)
+    (counting.folder / "run.json").unlink()
+    (counting.folder / "from_before.npz").write_bytes(b"")
+    assert runs_of(counting) == 2
+    assert (counting.folder / "from_before.npz").exists()
+
+
+def test_a_changed_source_file_changes_the_checksum(tmp_path):
+    for package in inputs.SOURCES:
+        make_folder(tmp_path / package)
+    module = tmp_path / "eval" / "a.py"
+    module.write_text("a = 1\n", encoding="utf-8")
+    before = inputs.source_checksum(tmp_path)
+    assert inputs.source_checksum(tmp_path) == before
+    module.write_text("a = 2\n", encoding="utf-8")
+    changed = inputs.source_checksum(tmp_path)
+    assert changed != before
+    module.rename(tmp_path / "train" / "a.py")
+    assert inputs.source_checksum(tmp_path) not in (before, changed)
