@@ -91,21 +91,25 @@ def main(config: Config) -> Path:
         "network": weights.network.name,
         "weights": weights.source,
         "accuracy": {
-            name: float(np.mean([one.accuracy(name) for one in classified]))
+            name: float(np.mean([outcome.accuracy(name) for outcome in classified]))
             for name in config.features.names
         },
         "best_in_cross_validation": best._asdict(),
-        "per_category": {one.category.name: one.summary(confusions=best) for one in classified},
+        "per_category": {
+            outcome.category.name: outcome.summary(confusions=best) for outcome in classified
+        },
         "curve": {
             "costs": list(config.costs),
             "accuracy": {name: values.tolist() for name, values in curves.items()},
         },
-        "left_out": {one.category.name: one.left_out for one in classified if one.left_out},
+        "left_out": {
+            outcome.category.name: outcome.left_out for outcome in classified if outcome.left_out
+        },
     }
     figure_5 = cost_curves_figure(config.costs, curves, dashed=config.features.sift_names)
     write_image(out / "figure_5.png", figure_5)
-    for one in classified:
-        write_image(out / f"confusion_{one.category.name}.png", confusion_figure(one, best))
+    for outcome in classified:
+        write_image(out / f"confusion_{outcome.category.name}.png", confusion_figure(outcome, best))
     if config.windows:
         figure_4 = response_figure(
             classified[0],

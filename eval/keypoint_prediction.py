@@ -19,7 +19,7 @@ from typing import Any
 
 from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.keypoints import POSITIVES
-from convcorr_jax.metrics.pck import LONG_2014, Pck
+from convcorr_jax.metrics import LONG_2014, Pck
 from convcorr_jax.runtime.runlog import plain, write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks.keypoints import (
@@ -85,7 +85,10 @@ def main(config: Config) -> Path:
             positive: _mean_pck(
                 pck_of(
                     categories,
-                    {category: one.points[positive] for category, one in of_cells.items()},
+                    {
+                        category: predicted.points[positive]
+                        for category, predicted in of_cells.items()
+                    },
                     alphas=ALPHAS,
                 )
             )
@@ -103,7 +106,7 @@ def main(config: Config) -> Path:
         "per_category": {name: _pck_per_category(score) for name, score in scores.items()},
         "positive_scores": positive_scores,
         "training": {
-            name: {category: one.facts for category, one in of_cells.items()}
+            name: {category: predicted.facts for category, predicted in of_cells.items()}
             for name, of_cells in predictions.items()
         },
     }

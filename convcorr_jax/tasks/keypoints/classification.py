@@ -161,7 +161,7 @@ def mean_curves(
         The accuracy at every cost, by the name of the feature.
     """
     return {
-        name: np.mean([one.by_feature[name].curve for one in classified], axis=0)
+        name: np.mean([outcome.by_feature[name].curve for outcome in classified], axis=0)
         for name in classified[0].by_feature
     }
 

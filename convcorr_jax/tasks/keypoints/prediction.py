@@ -81,7 +81,9 @@ def by_method(
     """
     suffixes = {WITHOUT_PRIOR: "", WITH_PRIOR: "_prior"}
     return {
-        f"{name}{suffix}": {category: one.points[kind] for category, one in categories.items()}
+        f"{name}{suffix}": {
+            category: predicted.points[kind] for category, predicted in categories.items()
+        }
         for name, categories in predictions.items()
         for kind, suffix in suffixes.items()
     }

@@ -17,7 +17,7 @@ from convcorr_jax.keypoints import (
     neighbor_points,
     score_images,
 )
-from convcorr_jax.metrics.pck import LONG_2014, pck
+from convcorr_jax.metrics import LONG_2014, pck
 from convcorr_jax.tasks.keypoints.examples import Examples
 from convcorr_jax.tasks.keypoints.mining import Mining
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax.metrics.pck import LONG_2014, Pck, pck
+from convcorr_jax.metrics import LONG_2014, Pck, pck
 from convcorr_jax.tasks.keypoints.categories import Category
 
 
