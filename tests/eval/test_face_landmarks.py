@@ -32,10 +32,10 @@ def result(config):
     return json.loads(face_landmarks.main(config).read_text())
 
 
-def test_the_result_tells_every_method(result):
+def test_the_result_has_every_method(result):
     for name in ("nme_outer", "nme_pupil"):
         assert set(result[name]) == {"mean", "rgb_ridge", "convnet_ridge", "look_back"}
-    # Rendered heads turn; seen obliquely their pupils are nearer to each other than their outer corners.
+    # Rendered heads turn; in an oblique view the pupils are nearer to each other than their outer corners.
     for method, error in result["nme_outer"].items():
         assert 0 < error < result["nme_pupil"][method]
     assert result["nme_outer"]["convnet_ridge"] < result["nme_outer"]["mean"]
@@ -43,7 +43,7 @@ def test_the_result_tells_every_method(result):
     assert result["rounds"][-1] == pytest.approx(result["nme_outer"]["look_back"])
 
 
-def test_pictures_are_written(config, result):
+def test_figures_are_written(config, result):
     for name in ("figure_3.jpg", "cumulative_error.png"):
         with PillowImage.open(config.output.out / name) as picture:
             assert min(picture.size) > 100
@@ -59,12 +59,12 @@ def test_the_page_shows_it(config, result):
     ]
 
 
-def test_what_is_kept_is_not_done_again(config, result, monkeypatch):
+def test_cached_predictions_are_not_computed_again(config, result, monkeypatch):
     monkeypatch.setattr(fitting, "fit_faces", None)
     assert json.loads(face_landmarks.main(config).read_text()) == result
 
 
-def test_a_trained_probe_answers_on_a_photograph(tmp_path, capsys):
+def test_a_trained_probe_predicts_landmarks_of_a_photograph(tmp_path, capsys):
     options = ridge_probes.Config(**FEW, output=Output(tmp_path))
     facts = json.loads(ridge_probes.main(options).read_text())
     assert facts["faces"] == 24
@@ -73,15 +73,15 @@ def test_a_trained_probe_answers_on_a_photograph(tmp_path, capsys):
     PillowImage.fromarray(record.image).save(tmp_path / "face.png")
     command = ["landmarks", str(tmp_path / "face.png"), "--model", str(tmp_path / "landmarks.npz")]
     box = [f"{edge:.2f}" for edge in record.box]
-    status = convcorr([*command, "--box", *box, "--out", str(tmp_path / "seen.png")])
+    status = convcorr([*command, "--box", *box, "--out", str(tmp_path / "landmarks.png")])
     assert status == 0
     assert f"{len(record.names)} landmarks" in capsys.readouterr().out
-    rows = (tmp_path / "seen.csv").read_text().splitlines()
+    rows = (tmp_path / "landmarks.csv").read_text().splitlines()
     assert rows[0] == "name,x,y"
     points = np.array([[float(x) for x in row.split(",")[1:]] for row in rows[1:]])
     size = record.box.longer_side
     assert np.linalg.norm(points - record.points, axis=1).mean() < 0.2 * size
-    with PillowImage.open(tmp_path / "seen.png") as picture:
+    with PillowImage.open(tmp_path / "landmarks.png") as picture:
         assert picture.size[0] >= 256
 
 
@@ -91,11 +91,11 @@ def test_a_probe_of_other_weights_is_refused(tmp_path, capsys):
             **{**FEW, "options": LandmarkOptions(rounds=0)}, output=Output(tmp_path)
         )
     )
-    told = tmp_path / "landmarks.json"
-    told.write_text(told.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
+    listing = tmp_path / "landmarks.json"
+    listing.write_text(listing.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
     record = next(synthetic.instances("face", split="test", count=1))
     PillowImage.fromarray(record.image).save(tmp_path / "face.png")
-    assert convcorr(["landmarks", str(tmp_path / "face.png"), "--model", str(told)]) == 2
+    assert convcorr(["landmarks", str(tmp_path / "face.png"), "--model", str(listing)]) == 2
     assert "was trained with alexnet and other weights" in capsys.readouterr().err
 
 
@@ -110,26 +110,31 @@ def test_a_probe_of_other_weights_is_refused(tmp_path, capsys):
     ],
 )
 def test_bad_options_are_refused(options, sentence, tmp_path):
-    some = {**FEW, "rendered_train": 4, "rendered_test": 1, "output": Output(tmp_path)} | options
+    options_of_faces = {
+        **FEW,
+        "rendered_train": 4,
+        "rendered_test": 1,
+        "output": Output(tmp_path),
+    } | options
     with pytest.raises(InputError, match=sentence):
-        face_landmarks.main(face_landmarks.Config(**some))
+        face_landmarks.main(face_landmarks.Config(**options_of_faces))
 
 
 def test_faces_of_another_mark_up_are_refused(tmp_path):
-    some = {
+    options_of_faces = {
         **FEW,
         "rendered_train": 4,
         "test": (str(genuine("lfpw68")),),
         "output": Output(tmp_path),
     }
     with pytest.raises(InputError, match="not marked up like those to learn from"):
-        face_landmarks.main(face_landmarks.Config(**some))
+        face_landmarks.main(face_landmarks.Config(**options_of_faces))
 
 
 def test_compact_crops_are_their_own_frames():
     for record in read_faces([str(genuine("lfpw68"))], test=True, rendered=0).records[:40]:
         frame = frame_of(record)
-        # Cropped so when they were made, to about a pixel.
+        # The data set was cropped to these frames, to about a pixel.
         np.testing.assert_allclose(
             frame, (-0.5, -0.5, *(side - 0.5 for side in record.size)), atol=1.5
         )

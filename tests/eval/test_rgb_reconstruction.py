@@ -50,11 +50,11 @@ def test_faces_are_reconstructed(faces, tmp_path, monkeypatch):
     assert result["mean_absolute_error"] == curve["mean_absolute_error"][-1]
     assert result["mean_absolute_error"] < result["mean_image"]
     assert result["per_dataset"][faces]["mean_image"] == pytest.approx(result["mean_image"])
-    # Three pictures above what they are squashed to above what is seen.
+    # A row of images, a row of squares, a row of reconstructions.
     assert read_image(tmp_path / "figure_4.png").shape[0] > 350
     assert min(read_image(tmp_path / "curve.png").shape[:2]) > 300
 
-    # As after a kill: all but one fit is there already.
+    # As after a kill: all fits but one are cached.
     (tmp_path / "result.json").unlink()
     (tmp_path / "probes" / "pool5_00009.npz").unlink()
     fitted = colors.fit_grid
@@ -65,7 +65,7 @@ def test_faces_are_reconstructed(faces, tmp_path, monkeypatch):
     )
     assert result_of(config) == result
     assert len(fits) == 1
-    # More copies want other features.
+    # More copies need other features.
     monkeypatch.undo()
     other = result_of(dataclasses.replace(config, copies=2, images=()))
     assert other["mean_absolute_error"] != result["mean_absolute_error"]

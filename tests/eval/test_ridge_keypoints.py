@@ -42,7 +42,7 @@ def test_the_table_has_every_method(people, tmp_path, monkeypatch):
         assert curve[method][0] == 0
         assert result["pck"][method] == curve[method][10]
         assert result["per_category"][method] == {"person": result["pck"][method]}
-    # PCK of the mean position does not come by chance.
+    # The mean position cannot reach this PCK by chance.
     assert curve["mean"][-1] > 0.8
     assert read_image(config.output.out / "figure_2b.png").shape[1] > 800
     assert read_image(config.output.out / "predictions.jpg").shape[1] > 4 * 220
@@ -62,20 +62,20 @@ def test_without_a_split_every_object_is_predicted_without_it(tmp_path, monkeypa
         arrays["split"] = np.array(["test"] * 5)
 
     people = write_people(tmp_path / "people", train=5, test=0, side=SIDE, change=unsplit)
-    seen = []
+    trained_on = []
     whole = ridge.fit_keypoints
 
     def watched(features, points, objects, *, names):
-        seen.append(objects.tolist())
+        trained_on.append(objects.tolist())
         return whole(features, points, objects, names=names)
 
     monkeypatch.setattr(ridge, "fit_keypoints", watched)
     result = result_of(Config(data=Data(people), output=Output(tmp_path / "out")))
-    assert seen == [[j for j in range(5) if j != i] for i in range(5)] * 2
+    assert trained_on == [[j for j in range(5) if j != i] for i in range(5)] * 2
     assert result["objects"] == {"person": {"train": 4, "test": 5}}
 
 
-def test_a_joint_that_nobody_shows_is_named(tmp_path, capsys):
+def test_a_joint_that_no_person_shows_is_named(tmp_path, capsys):
     def hide(arrays):
         arrays["visible"][:TRAIN, 3] = False
 
@@ -83,5 +83,5 @@ def test_a_joint_that_nobody_shows_is_named(tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         run(Config, main, None, argv=["--dataset", people, "--out", str(tmp_path / "out")])
     assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert "category 'person': keypoint 'l_hip' is annotated in 0 training objects" in said
+    message = capsys.readouterr().err
+    assert "category 'person': keypoint 'l_hip' is annotated in 0 training objects" in message

@@ -1,4 +1,4 @@
-"""Segmentation end to end on a few rendered pictures, with the real weights of the `weights` extra."""
+"""Segmentation end to end on a few rendered images, with the real weights of the `weights` extra."""
 
 import dataclasses
 import json
@@ -23,7 +23,7 @@ SPLITS = {"train": 20, "test": 3}
 
 @pytest.fixture(scope="module")
 def street(tmp_path_factory):
-    """Rendered faces and cars in the layout of CamVid: a class each, the pictures' upper rows unlabelled."""
+    """Rendered faces and cars in the layout of CamVid: a class each, the upper rows unlabelled."""
     folder = tmp_path_factory.mktemp("street")
     (folder / "images").mkdir()
     (folder / "masks").mkdir()
@@ -67,12 +67,12 @@ def test_a_street_is_segmented(street, tmp_path, monkeypatch):
             )
     best = {name: max(one["mean_iou"] for one in found[name].values()) for name in found}
     assert best["convnet_augmented"] > best["rgb_augmented"]
-    # Labelled pixels of the test pictures, each counted once whatever is predicted.
+    # Labelled pixels of the test images, each counted once whatever is predicted.
     outcome = np.load(tmp_path / "probes" / "convnet.npz")
     assert outcome["confusions"].sum(axis=(1, 2)).tolist() == [3 * (SIZE[0] - 4) * SIZE[1]] * 3
     assert read_image(tmp_path / "figure_5.png").shape[1] > 600
 
-    # As after a kill: one probe is to be fitted again, from features that are there.
+    # As after a kill: one probe is fitted again, from cached features.
     (tmp_path / "result.json").unlink()
     (tmp_path / "probes" / "convnet_augmented.npz").unlink()
     monkeypatch.setattr(variation_features, "global_features", pytest.fail)

@@ -67,37 +67,39 @@ def result_of(config):
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def test_attributes_are_read_and_moved(config, monkeypatch):
+def test_attributes_are_predicted_and_moved(config, monkeypatch):
     result = result_of(config)
     assert (result["train"], result["test"], result["layer"]) == (TRAIN, TEST, "pool5")
-    told = result["attributes"]
-    assert list(told) == ["glasses", "head_pose", "tilt_degrees"]
-    for score in (told["glasses"], told["glasses"]["cross_validation"]):
+    attributes = result["attributes"]
+    assert list(attributes) == ["glasses", "head_pose", "tilt_degrees"]
+    for score in (attributes["glasses"], attributes["glasses"]["cross_validation"]):
         assert 0 <= score["balanced_accuracy"] <= 1
         assert score["commoner"] == 0.5
-    assert 1 < told["glasses"]["threshold"] < 2
-    assert told["tilt_degrees"]["correlation"] > 0.2
-    assert {"correlation", "side_accuracy"} < set(told["head_pose"]) & set(told["tilt_degrees"])
-    for one in told.values():
-        low, high = one["direction"]["range"]
+    assert 1 < attributes["glasses"]["threshold"] < 2
+    assert attributes["tilt_degrees"]["correlation"] > 0.2
+    assert {"correlation", "side_accuracy"} < set(attributes["head_pose"]) & set(
+        attributes["tilt_degrees"]
+    )
+    for report in attributes.values():
+        low, high = report["direction"]["range"]
         assert low < high
-        assert 0 <= one["direction"]["read_back"] <= 1
-    # Columns for the photograph, what is seen of it, and four steps; two faces for each attribute.
+        assert 0 <= report["direction"]["read_back"] <= 1
+    # Columns for the image, its reconstruction and four steps; two faces for each attribute.
     height, width = read_image(config.output.out / "figure_6.png").shape[:2]
     assert width > 6 * 92
     assert height > 6 * 92
 
-    # As after a kill: the features and the probes are there already.
+    # As after a kill: features and probes are cached.
     (config.output.out / "result.json").unlink()
     monkeypatch.setattr(variation_features, "global_features", pytest.fail)
     monkeypatch.setattr(directions, "fit_attributes", pytest.fail)
     assert result_of(config) == result
     monkeypatch.undo()
     plain = result_of(dataclasses.replace(config, mirrored=False))
-    assert plain["attributes"]["tilt_degrees"] != told["tilt_degrees"]
+    assert plain["attributes"]["tilt_degrees"] != attributes["tilt_degrees"]
 
 
-def test_the_greater_the_penalty_of_directions_the_more_pictures_change(config):
+def test_the_greater_the_penalty_of_directions_the_more_images_change(config):
     def change(penalty):
         main(dataclasses.replace(config, direction_penalty=penalty))
         with np.load(config.output.out / "probes" / "pool5.npz") as kept:
@@ -147,7 +149,7 @@ def test_options_out_of_range_are_refused(config, options, sentence):
         main(dataclasses.replace(config, **options))
 
 
-def test_faces_of_which_nothing_is_said_and_missing_splits_are_refused(tmp_path, capsys):
+def test_faces_without_attributes_and_missing_splits_are_refused(tmp_path, capsys):
     with pytest.raises(InputError, match=r"7 faces of the split 'train'; at least 8"):
         main(Config(data=Data(rendered_train=7, rendered_test=8), output=Output(tmp_path)))
     with pytest.raises(InputError, match=r"all the 0 faces of rendered, none are known"):

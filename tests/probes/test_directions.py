@@ -19,9 +19,9 @@ def faces(rng):
     return features.astype(np.float32), values, grouped_folds(np.arange(60), k=4)
 
 
-def test_reads_as_the_reference_does_with_folds_held_out(faces):
+def test_predictions_and_penalties_match_scikit_learn(faces):
     features, values, folds = faces
-    found = fit_attributes(features, values, names=NAMES, folds=folds, k=4)
+    fitted = fit_attributes(features, values, names=NAMES, folds=folds, k=4)
     penalties = penalty_grid(features)
     for i in range(2):
         held_out = np.empty((len(penalties), 60))
@@ -31,22 +31,22 @@ def test_reads_as_the_reference_does_with_folds_held_out(faces):
                 reference = Reference(alpha=penalty).fit(features[~rows], values[~rows, i])
                 held_out[row, rows] = reference.predict(features[rows])
         best = ((held_out - values[:, i]) ** 2).mean(axis=1).argmin()
-        assert found.probe.penalty[i] == pytest.approx(penalties[best])
-        np.testing.assert_allclose(found.held_out[:, i], held_out[best], rtol=0, atol=2e-3)
+        assert fitted.probe.penalty[i] == pytest.approx(penalties[best])
+        np.testing.assert_allclose(fitted.held_out[:, i], held_out[best], rtol=0, atol=2e-3)
         reference = Reference(alpha=penalties[best]).fit(features, values[:, i])
         np.testing.assert_allclose(
-            found.probe.predict(features)[:, i], reference.predict(features), rtol=0, atol=2e-3
+            fitted.probe.predict(features)[:, i], reference.predict(features), rtol=0, atol=2e-3
         )
 
 
 def test_the_threshold_is_half_way_between_held_out_means(faces):
     features, values, folds = faces
-    found = fit_attributes(features, values, names=NAMES, folds=folds, k=4)
+    fitted = fit_attributes(features, values, names=NAMES, folds=folds, k=4)
     glasses = values[:, 0] == 1
-    means = found.held_out[glasses, 0].mean(), found.held_out[~glasses, 0].mean()
-    assert found.thresholds[0] == pytest.approx(sum(means) / 2)
-    assert means[0] < found.thresholds[0] < means[1]
-    assert np.isnan(found.thresholds[1])
+    means = fitted.held_out[glasses, 0].mean(), fitted.held_out[~glasses, 0].mean()
+    assert fitted.thresholds[0] == pytest.approx(sum(means) / 2)
+    assert means[0] < fitted.thresholds[0] < means[1]
+    assert np.isnan(fitted.thresholds[1])
 
 
 def test_an_attribute_with_one_value_is_refused_by_name(faces):
@@ -58,15 +58,15 @@ def test_an_attribute_with_one_value_is_refused_by_name(faces):
 
 def test_directions_have_unit_length_and_the_range_of_the_rows(faces):
     features, values, _ = faces
-    found = fit_directions(features, values, penalty=7.0)
+    fitted = fit_directions(features, values, penalty=7.0)
     weights = Reference(alpha=7.0).fit(features, values).coef_
     units = weights / np.linalg.norm(weights, axis=1, keepdims=True)
-    np.testing.assert_allclose(found.units, units, rtol=0, atol=1e-4)
-    np.testing.assert_allclose(np.linalg.norm(found.units, axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(fitted.units, units, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(fitted.units, axis=1), 1, rtol=1e-6)
     along = features @ units.T
-    np.testing.assert_allclose(found.low, along.min(axis=0), rtol=0, atol=1e-3)
-    np.testing.assert_allclose(found.high, along.max(axis=0), rtol=0, atol=1e-3)
-    assert (found.low < found.high).all()
+    np.testing.assert_allclose(fitted.low, along.min(axis=0), rtol=0, atol=1e-3)
+    np.testing.assert_allclose(fitted.high, along.max(axis=0), rtol=0, atol=1e-3)
+    assert (fitted.low < fitted.high).all()
 
 
 def test_a_large_penalty_gives_the_difference_of_the_classes_means(faces):
@@ -89,7 +89,7 @@ def test_a_constant_attribute_has_no_direction(faces):
         fit_directions(features, values)
 
 
-def test_moving_changes_nothing_beside_the_direction(rng):
+def test_moving_changes_only_the_component_along_the_direction(rng):
     features = rng.normal(size=(4, 6))
     unit = rng.normal(size=6)
     unit /= np.linalg.norm(unit)
@@ -110,6 +110,6 @@ def test_moving_changes_nothing_beside_the_direction(rng):
 def test_double_precision_is_kept(faces):
     features, values, folds = faces
     with jax.enable_x64(True):
-        found = fit_attributes(features.astype(np.float64), values, names=NAMES, folds=folds, k=4)
+        fitted = fit_attributes(features.astype(np.float64), values, names=NAMES, folds=folds, k=4)
         assert fit_directions(features.astype(np.float64), values).units.dtype == np.float64
-    assert found.held_out.dtype == np.float64
+    assert fitted.held_out.dtype == np.float64

@@ -12,7 +12,7 @@ NAMES = ("nose", "l_ear", "r_ear")
 
 @pytest.fixture
 def rows(rng):
-    """Objects in twos, as with mirrored copies; the ears are missing now and then, not together."""
+    """Two rows for each object, as with mirrored copies; each ear is missing in different rows."""
     features = rng.normal(size=(40, 50)).astype(np.float32)
     points = np.einsum("nd,dkc->nkc", features, rng.normal(size=(50, 3, 2)) / 20)
     points += rng.normal(0, 0.1, points.shape)
@@ -24,12 +24,12 @@ def rows(rng):
 
 def test_every_keypoint_is_fitted_to_the_rows_that_have_it(rows):
     features, points, objects = rows
-    found = fit_keypoints(features, points, objects, names=NAMES)
-    predicted = found.predict(features)
+    fitted = fit_keypoints(features, points, objects, names=NAMES)
+    predicted = fitted.predict(features)
     for keypoint in range(3):
-        seen = ~np.isnan(points[:, keypoint, 0])
-        x, y = features[seen], points[seen, keypoint]
-        folds = grouped_folds(objects[seen], k=FOLDS)
+        present = ~np.isnan(points[:, keypoint, 0])
+        x, y = features[present], points[present, keypoint]
+        folds = grouped_folds(objects[present], k=FOLDS)
         penalties = penalty_grid(x)[::2]
         errors = []
         for penalty in penalties:
@@ -39,27 +39,27 @@ def test_every_keypoint_is_fitted_to_the_rows_that_have_it(rows):
                 held_out[out] = Reference(alpha=penalty).fit(x[~out], y[~out]).predict(x[out])
             errors.append(((held_out - y) ** 2).sum(axis=1).mean())
         best = int(np.argmin(errors))
-        assert float(found.probe.penalty[2 * keypoint]) == pytest.approx(penalties[best], rel=1e-5)
-        assert found.held_out_errors[keypoint] == pytest.approx(errors[best], rel=1e-3)
+        assert float(fitted.probe.penalty[2 * keypoint]) == pytest.approx(penalties[best], rel=1e-5)
+        assert fitted.held_out_errors[keypoint] == pytest.approx(errors[best], rel=1e-3)
         reference = Reference(alpha=penalties[best]).fit(x, y)
         np.testing.assert_allclose(
             predicted[:, keypoint], reference.predict(features), rtol=0, atol=1e-4
         )
 
 
-def weights(found):
-    return np.asarray(found.probe.weights).reshape(-1, len(NAMES), 2)
+def weights(fitted):
+    return np.asarray(fitted.probe.weights).reshape(-1, len(NAMES), 2)
 
 
-def test_what_is_not_there_changes_nothing_else(rows):
+def test_a_missing_keypoint_does_not_change_the_others(rows):
     features, points, objects = rows
     whole = fit_keypoints(features, points, objects, names=NAMES)
     fewer = points.copy()
     fewer[10:20, 1] = np.nan
-    found = fit_keypoints(features, fewer, objects, names=NAMES)
+    fitted = fit_keypoints(features, fewer, objects, names=NAMES)
     for same in (0, 2):
-        np.testing.assert_array_equal(weights(found)[:, same], weights(whole)[:, same])
-    assert not np.allclose(weights(found)[:, 1], weights(whole)[:, 1])
+        np.testing.assert_array_equal(weights(fitted)[:, same], weights(whole)[:, same])
+    assert not np.allclose(weights(fitted)[:, 1], weights(whole)[:, 1])
 
 
 @pytest.mark.parametrize("left", [0, 3])

@@ -1,4 +1,4 @@
-"""The landmark probe on pictures whose marks the description can see."""
+"""The landmark probe on images whose landmarks are visible in the features."""
 
 import numpy as np
 import pytest
@@ -34,23 +34,23 @@ def extractor(side=12):
 
 @pytest.fixture(scope="module")
 def faces():
-    """Three soft blobs of different colours on black, at places that vary."""
+    """Three soft blobs of different colours on black, at varying positions."""
     rng = np.random.default_rng(11)
     rows, columns = np.mgrid[:SIZE, :SIZE]
     base = np.array([[20.0, 24.0], [42.0, 24.0], [31.0, 44.0]])
-    points, pictures = [], []
+    points, images = [], []
     for _ in range(80):
         marks = base + rng.normal(0, 2.5, (1, 2)) + rng.normal(0, 1.2, (3, 2))
-        picture = np.zeros((SIZE, SIZE, 3))
+        image = np.zeros((SIZE, SIZE, 3))
         for channel, (x, y) in enumerate(marks):
-            picture[..., channel] = 255 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 50)
+            image[..., channel] = 255 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 50)
         points.append(marks)
-        pictures.append(picture.round().astype(np.uint8))
-    frames = (coords.whole_image((SIZE, SIZE)),) * len(pictures)
-    return Faces(pictures.__getitem__, frames, np.stack(points))
+        images.append(image.round().astype(np.uint8))
+    frames = (coords.whole_image((SIZE, SIZE)),) * len(images)
+    return Faces(images.__getitem__, frames, np.stack(points))
 
 
-def some(faces, chosen):
+def subset(faces, chosen):
     numbers = list(chosen)
     return Faces(
         lambda i: faces.load_image(numbers[i]),
@@ -65,7 +65,7 @@ def error(found, truth):
 
 @pytest.fixture(scope="module")
 def trained(faces):
-    train = some(faces, range(60))
+    train = subset(faces, range(60))
     return fit_landmarks(
         train, extractor(), names=NAMES, people=np.arange(60), sets=SETS, rounds=2, share=1.0
     )
@@ -73,20 +73,20 @@ def trained(faces):
 
 def test_look_back_finds_what_the_whole_face_misses(faces, trained):
     probe, held_out = trained
-    test = some(faces, range(60, 80))
-    sights = predict_landmarks(probe, test, extractor())
-    errors = [error(sight.points, test.points) for sight in sights]
+    test = subset(faces, range(60, 80))
+    predictions = predict_landmarks(probe, test, extractor())
+    errors = [error(prediction.points, test.points) for prediction in predictions]
     mean = error(np.broadcast_to(faces.points[:60].mean(0), test.points.shape), test.points)
-    assert len(sights) == len(held_out) == 1 + len(probe.rounds) >= 2
+    assert len(predictions) == len(held_out) == 1 + len(probe.rounds) >= 2
     assert errors[0] < mean / 2
     assert errors[-1] < errors[0] / 1.5
     assert error(held_out[-1], faces.points[:60]) < error(held_out[0], faces.points[:60])
 
 
-def test_the_first_look_is_a_ridge_of_the_whole_face(faces, trained):
+def test_the_first_prediction_is_a_ridge_of_the_whole_face(faces, trained):
     _, held_out = trained
-    pictures = [faces.load_image(i) for i in range(60)]
-    features = rgb_targets(pictures, side_px=12)
+    images = [faces.load_image(i) for i in range(60)]
+    features = rgb_targets(images, side_px=12)
     frames = faces.frames[:60]
     targets = to_fractions(faces.points[:60], frames)
     folds = grouped_folds(np.arange(60), k=FOLDS)
@@ -97,34 +97,34 @@ def test_the_first_look_is_a_ridge_of_the_whole_face(faces, trained):
 
 def test_squares_cover_the_landmarks_they_are_for(faces, trained):
     probe, _ = trained
-    sight = predict_landmarks(probe, some(faces, range(60)), extractor())[1]
+    prediction = predict_landmarks(probe, subset(faces, range(60)), extractor())[1]
     for region in probe.rounds[0]:
-        edges = np.array(sight.squares[region.name])
+        edges = np.array(prediction.squares[region.name])
         inside = faces.points[:60, list(region.members)]
         hit = (edges[:, None, :2] <= inside) & (inside <= edges[:, None, 2:])
-        # The margin is that of predictions for held-out faces; of faces that were learned from it is ample.
+        # The margin covers errors on held-out faces, so it is ample for training faces.
         assert hit.all()
 
 
-def test_mirrored_faces_are_the_faces_of_mirrored_pictures(faces):
-    both = with_mirrored(some(faces, range(5)), widths=[SIZE] * 5, left_right_pairs=PAIRS)
+def test_mirrored_faces_are_the_faces_of_mirrored_images(faces):
+    both = with_mirrored(subset(faces, range(5)), widths=[SIZE] * 5, left_right_pairs=PAIRS)
     assert len(both) == 10
-    picture, points = both.load_image(7), both.points[7]
-    np.testing.assert_array_equal(picture, faces.load_image(2)[:, ::-1])
-    # The first mark is red at the viewer's left; in the mirror the red one is the right one.
+    image, points = both.load_image(7), both.points[7]
+    np.testing.assert_array_equal(image, faces.load_image(2)[:, ::-1])
+    # The first mark, red, is at the viewer's left; in the mirror image the right mark is red.
     for channel, mark in ((0, 1), (1, 0), (2, 2)):
-        row, column = np.unravel_index(picture[..., channel].argmax(), (SIZE, SIZE))
+        row, column = np.unravel_index(image[..., channel].argmax(), (SIZE, SIZE))
         assert np.abs(points[mark] - [column, row]).max() <= 1
 
 
-def test_a_saved_probe_sees_the_same(faces, trained, tmp_path):
+def test_a_loaded_probe_predicts_the_same(faces, trained, tmp_path):
     probe, _ = trained
     settings = FeatureSettings("alexnet", "of tests", "conv3", 0.3)
     save_fitted(tmp_path / "probe", LandmarkModel(probe, settings, {"faces": 60}))
     loaded = load_fitted(tmp_path / "probe.json", LandmarkModel)
     assert loaded.features == settings
     assert loaded.training == {"faces": 60}
-    test = some(faces, range(60, 64))
+    test = subset(faces, range(60, 64))
     for prediction, again in zip(
         predict_landmarks(probe, test, extractor()),
         predict_landmarks(loaded.probe, test, extractor()),

@@ -1,4 +1,4 @@
-"""Squares around landmarks: where they lie, and that what they cut out shows what they say."""
+"""Squares around landmarks: their position and size, and points relative to them."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_squares_cover_their_landmarks_and_the_margin(rng):
         np.testing.assert_allclose([(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2], middle)
 
 
-def test_the_margin_is_the_greatest_error_of_so_many_faces(rng):
+def test_the_margin_is_a_quantile_of_the_greatest_errors(rng):
     truth = rng.uniform(0, 100, (10, 4, 2))
     predicted = truth + rng.standard_normal(truth.shape)
     of_face = [
@@ -74,16 +74,16 @@ def test_the_margin_is_the_greatest_error_of_so_many_faces(rng):
 def test_fractions_and_pixels_are_inverse(rng):
     points = rng.uniform(0, 50, (3, 4, 2))
     squares = squares_around(points, (0, 1, 2, 3), margin=0.1)
-    found = to_pixels(to_fractions(points, squares), squares)
-    np.testing.assert_allclose(found, points, atol=1e-4)
+    restored = to_pixels(to_fractions(points, squares), squares)
+    np.testing.assert_allclose(restored, points, atol=1e-4)
 
 
-def test_a_bright_pixel_lies_where_its_fraction_says():
+def test_a_bright_pixel_is_at_its_fraction_of_the_square():
     photograph = np.zeros((60, 80, 3), np.uint8)
     photograph[33, 41] = 255
     bright = np.array([[[41.0, 33.0]]])
     square = (coords.Box(19.5, 9.5, 59.5, 49.5),)
     fraction = to_fractions(bright, square)[0]
-    shown = view(photograph, square[0], sizes_px=(120,)).pyramid[0]
-    row, column = np.unravel_index(shown[..., 0].argmax(), shown.shape[:2])
+    square_image = view(photograph, square[0], sizes_px=(120,)).pyramid[0]
+    row, column = np.unravel_index(square_image[..., 0].argmax(), square_image.shape[:2])
     np.testing.assert_allclose((np.array([column, row]) + 0.5) / 120, fraction, atol=1 / 120)

@@ -12,23 +12,23 @@ def test_targets_are_colours_between_0_and_1_of_photographs_of_any_size(rng):
     photographs = [
         rng.integers(0, 256, (*size, 3), np.uint8) for size in ((92, 46), (46, 46), (30, 97))
     ]
-    found = rgb_targets(photographs)
-    assert found.shape == (3, 46 * 46 * 3)
-    assert found.dtype == np.float32
-    assert found.min() >= 0
-    assert found.max() <= 1
-    np.testing.assert_array_equal(found[1], photographs[1].reshape(-1) / np.float32(255))
+    targets = rgb_targets(photographs)
+    assert targets.shape == (3, 46 * 46 * 3)
+    assert targets.dtype == np.float32
+    assert targets.min() >= 0
+    assert targets.max() <= 1
+    np.testing.assert_array_equal(targets[1], photographs[1].reshape(-1) / np.float32(255))
 
 
-def test_a_bright_pixel_lands_where_the_whole_photograph_is_squashed_to():
+def test_a_bright_pixel_is_where_resizing_moves_it():
     photograph = np.zeros((92, 138, 3), np.uint8)
     row, column = 61, 40
     photograph[row, column] = 255
-    seen = as_squares(rgb_targets([photograph]))[0]
-    brightest = np.unravel_index(seen[..., 0].argmax(), (46, 46))
+    reconstructed = as_squares(rgb_targets([photograph]))[0]
+    brightest = np.unravel_index(reconstructed[..., 0].argmax(), (46, 46))
     expected = coords.apply(coords.resize((92, 138), (46, 46)), np.array([column, row], float))
     np.testing.assert_array_equal(brightest[::-1], np.rint(expected))
-    np.testing.assert_array_equal(seen[..., 0], seen[..., 2])
+    np.testing.assert_array_equal(reconstructed[..., 0], reconstructed[..., 2])
 
 
 def test_features_that_hold_the_colours_give_them_back(rng):
@@ -39,19 +39,19 @@ def test_features_that_hold_the_colours_give_them_back(rng):
     np.testing.assert_allclose(reconstruct(ridge, features), as_squares(targets), atol=2e-3)
 
 
-def test_what_is_seen_is_clipped():
+def test_reconstructed_colours_are_clipped():
     np.testing.assert_array_equal(
         as_squares(np.array([[-1.0, 0.5, 2.0]])), np.array([0.0, 0.5, 1.0]).reshape(1, 1, 1, 3)
     )
 
 
-def test_error_is_that_of_loops(rng):
-    seen, truth = rng.random((2, 3, 4, 4, 3))
+def test_error_matches_loops(rng):
+    reconstructed, truth = rng.random((2, 3, 4, 4, 3))
     expected = [
         np.mean([abs(a - b) for a, b in zip(one.flat, other.flat, strict=True)])
-        for one, other in zip(seen, truth, strict=True)
+        for one, other in zip(reconstructed, truth, strict=True)
     ]
-    np.testing.assert_allclose(absolute_error(seen, truth), expected, rtol=1e-12)
+    np.testing.assert_allclose(absolute_error(reconstructed, truth), expected, rtol=1e-12)
 
 
 def test_bad_input_is_refused():

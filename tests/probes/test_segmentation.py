@@ -18,7 +18,7 @@ from convcorr_jax.probes import (
 
 
 def counted(labels, box, *, classes, side, steps=40):
-    """Shares by looking at 40 x 40 points of every cell, one by one."""
+    """Compute shares from 40 x 40 points of every cell, one by one."""
     found = np.zeros((side, side, classes))
     inside = (np.arange(steps) + 0.5) / steps
     for i in range(side):
@@ -51,11 +51,11 @@ def test_a_cell_without_a_label_is_absent():
     shares = class_shares(labels, Variation(coords.whole_image((60, 60))), classes=2)
     assert shares.shape == (30, 30, 2)
     assert np.isnan(shares[0]).all()
-    # Half a cell tells as much as a whole one.
+    # A cell that is half labelled counts as much as one that is labelled in full.
     np.testing.assert_array_equal(shares[1:], np.broadcast_to([1.0, 0.0], (29, 30, 2)))
 
 
-def test_absent_targets_draw_nowhere():
+def test_absent_targets_are_means():
     shares = np.array([[0.2, 0.8], [0.6, 0.4], [np.nan, np.nan]], np.float32).reshape(3, 1, 1, 2)
     np.testing.assert_allclose(class_targets(shares)[2], [0.4, 0.6], rtol=1e-6)
     with pytest.raises(InputError, match="nothing to learn"):
@@ -66,27 +66,27 @@ def test_absent_targets_draw_nowhere():
 def cells(rng):
     """Sixty features, and shares of three classes in 2 x 2 cells that depend on them; some are absent."""
     features = rng.normal(size=(60, 5)).astype(np.float32)
-    given = features @ rng.normal(size=(5, 12)) + rng.normal(size=(60, 12))
-    shares = np.exp(given).reshape(60, 2, 2, 3)
+    responses = features @ rng.normal(size=(5, 12)) + rng.normal(size=(60, 12))
+    shares = np.exp(responses).reshape(60, 2, 2, 3)
     shares /= shares.sum(axis=-1, keepdims=True)
     shares[::7, 1] = np.nan
     return features, shares.astype(np.float32)
 
 
 def test_responses_of_all_classes_add_up_to_one(cells):
-    """So that a class that never occurs, whose response is 0, is never the greatest."""
+    """Therefore a class that never occurs, whose response is 0, is never the greatest."""
     features, shares = cells
     probe = ridge.fit(features, class_targets(shares), penalty=1.0)
-    given = class_responses(probe, features, side=2)
-    np.testing.assert_allclose(given.sum(axis=-1), 1, atol=1e-5)
+    responses = class_responses(probe, features, side=2)
+    np.testing.assert_allclose(responses.sum(axis=-1), 1, atol=1e-5)
 
 
 def test_mixing_is_least_squares_of_zeros_and_a_one(cells):
     features, shares = cells
     probe = ridge.fit(features, class_targets(shares), penalty=1.0)
-    given = class_responses(probe, features, side=2)
-    # A response that is mixed up with its neighbour's is set right again.
-    swapped = given[..., [1, 0, 2]]
+    responses = class_responses(probe, features, side=2)
+    # M restores responses that are swapped.
+    swapped = responses[..., [1, 0, 2]]
     mixing = fit_mixing(swapped, shares, folds=np.arange(60) % 4, k=4)
     known = ~np.isnan(shares[..., 0])
     one_hot = np.eye(3)[shares[known].argmax(axis=-1)]
@@ -98,9 +98,9 @@ def test_mixing_is_least_squares_of_zeros_and_a_one(cells):
     assert right > (swapped.argmax(-1) == shares.argmax(-1))[known].mean() + 0.2
 
 
-def test_responses_are_resized_between_the_middles_of_cells():
-    given = np.array([[0.0, 1.0], [2.0, 3.0]], np.float32)[..., None]
-    found = resize_responses(given, (4, 8))[..., 0]
+def test_responses_are_resized_between_the_centres_of_cells():
+    responses = np.array([[0.0, 1.0], [2.0, 3.0]], np.float32)[..., None]
+    found = resize_responses(responses, (4, 8))[..., 0]
     columns = np.clip((np.arange(8) + 0.5) / 4 - 0.5, 0, 1)
     rows = np.clip((np.arange(4) + 0.5) / 2 - 0.5, 0, 1)
     np.testing.assert_allclose(found, 2 * rows[:, None] + columns[None], atol=1e-6)

@@ -28,7 +28,7 @@ def test_crops_lie_inside_and_differ():
     shares = (boxes[:, 2:] - boxes[:, :2]) / (whole[2:] - whole[:2])
     assert (shares >= MIN_CROP_FRACTION).all()
     assert shares[2:].max() < 1
-    # Width and height, and both edges, vary each for itself.
+    # Width, height and both edges vary independently.
     assert np.abs(np.corrcoef(shares[2:].T)[0, 1]) < 0.5
     assert len(np.unique(boxes[2:], axis=0)) == 58
     assert [one.mirrored for one in found[:6]] == [False, True] * 3
@@ -38,26 +38,26 @@ def test_crops_lie_inside_and_differ():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_image_and_labels_move_together(seed):
-    """One bright pixel, and its label, are found in the same cell of every variation that shows it."""
+    """One bright pixel, and its label, are in the same cell of every variation that contains it."""
     row, column = 44, 61
     photograph, labels = np.zeros((*SIZE, 3), np.uint8), np.zeros(SIZE, np.uint8)
     photograph[row, column], labels[row, column] = 255, 1
     side = 15
-    for one in variations(SIZE, count=10, seed=seed):
-        to_cells = coords.box_to_size(one.box, (side, side))
+    for variation in variations(SIZE, count=10, seed=seed):
+        to_cells = coords.box_to_size(variation.box, (side, side))
         place = coords.apply(to_cells, np.array([column, row], float))
-        if one.mirrored:
+        if variation.mirrored:
             place[0] = side - 1 - place[0]
-        # On the edge of two cells either may have more of the pixel.
+        # On the edge of two cells, either may contain more of the pixel.
         if (
             np.abs(place - np.rint(place)).max() > 0.4
             or np.abs(place - side / 2).max() > side / 2 - 1
         ):
             continue
-        seen = variation_image(photograph, one, side_px=side)[..., 0]
-        shares = class_shares(labels, one, classes=2, side=side)[..., 1]
+        image = variation_image(photograph, variation, side_px=side)[..., 0]
+        shares = class_shares(labels, variation, classes=2, side=side)[..., 1]
         expected = tuple(np.rint(place[::-1]).astype(int))
-        assert np.unravel_index(seen.argmax(), seen.shape) == expected
+        assert np.unravel_index(image.argmax(), image.shape) == expected
         assert np.unravel_index(shares.argmax(), shares.shape) == expected
 
 

@@ -56,7 +56,7 @@ def test_voc_is_tested_on_its_validation_split(tmp_path):
     labels[3:9], labels[10] = 20, 255
     for split, name in {"train": "2007_000032", "val": "2007_000033"}.items():
         voc_tree.write_list(release / "ImageSets" / "Segmentation" / f"{split}.txt", [name])
-        voc_tree.write_picture(release / "JPEGImages" / f"{name}.jpg")
+        voc_tree.write_image(release / "JPEGImages" / f"{name}.jpg")
         voc_tree.write_labels(release / "SegmentationClass" / f"{name}.png", labels)
     scenes = read_scenes("voc2012_segmentation", data_root=tmp_path)
     assert scenes.classes == ("background", "tvmonitor")
@@ -66,7 +66,7 @@ def test_voc_is_tested_on_its_validation_split(tmp_path):
     )
 
 
-def test_a_rendered_class_is_the_figure():
+def test_a_rendered_class_is_the_whole_figure():
     scenes = read_scenes("rendered", rendered_train=1, rendered_test=1)
     assert scenes.classes == ("background", "person", "face", "quadruped", "car")
     assert len(scenes.train) == len(scenes.test) == 4

@@ -27,7 +27,7 @@ from convcorr_jax.probes import (
     rgb_targets,
 )
 from convcorr_jax.probes.rgb import SIDE_PX
-from convcorr_jax.report.figures import image_grid, pixels
+from convcorr_jax.report import image_grid, pixels
 from convcorr_jax.runtime.stages import stage
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.attributes.faces import (

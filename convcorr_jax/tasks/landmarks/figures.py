@@ -8,9 +8,7 @@ from jaxtyping import Float
 from convcorr_jax import coords
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.metrics import LANDMARK_FAILURE, cumulative_error_curve
-from convcorr_jax.report.colors import name_colors
-from convcorr_jax.report.figures import image_grid, pixels, points_overlay
-from convcorr_jax.report.plots import cumulative_curves
+from convcorr_jax.report import cumulative_curves, image_grid, name_colors, pixels, points_overlay
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.landmarks.faces import FaceSet, frame_of
 from convcorr_jax.tasks.landmarks.fitting import RoundPredictions
@@ -55,7 +53,7 @@ def faces_figure(
         shown: number of faces, evenly spread from the least error after look-back to the greatest.
     """
     order = np.argsort(errors["look_back"].mean(axis=1))
-    chosen = order[np.linspace(0, len(order) - 1, min(shown, len(order))).astype(int)]
+    chosen = order[np.linspace(0, len(order) - 1, min(shown, len(order))).astype(int)].tolist()
     captions = [
         [
             ("annotated",),

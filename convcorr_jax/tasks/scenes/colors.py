@@ -14,8 +14,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
 from convcorr_jax.probes import absolute_error, as_squares, fit_grid, reconstruct, rgb_targets
 from convcorr_jax.probes.rgb import SIDE_PX
-from convcorr_jax.report.figures import image_grid, pixels
-from convcorr_jax.report.learning_curve import learning_curve
+from convcorr_jax.report import image_grid, learning_curve, pixels
 from convcorr_jax.runtime.stages import stage
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.reading import read

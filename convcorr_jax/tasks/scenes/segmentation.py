@@ -30,8 +30,7 @@ from convcorr_jax.probes import (
     rgb_targets,
 )
 from convcorr_jax.probes.segmentation import SIDE
-from convcorr_jax.report.figures import pixels
-from convcorr_jax.report.segmentation_figure import Segmented, segmentation_figure
+from convcorr_jax.report import Segmented, pixels, segmentation_figure
 from convcorr_jax.runtime.progress import progress
 from convcorr_jax.runtime.stages import stage
 from convcorr_jax.shapes import Image

@@ -1,4 +1,4 @@
-"""Probes of whole pictures, trained on a few rendered ones and read from the disk again."""
+"""Probes of whole images, trained on a few rendered ones and loaded again."""
 
 import dataclasses
 import json
@@ -27,7 +27,7 @@ PIXELS = {
 
 
 def people_seen_whole(*arguments, **options):
-    """Each set of objects that have a keypoint would be fitted by itself."""
+    """Make all keypoints visible: each set of objects with the same keypoints needs a fit of its own."""
     person = read_categories(*arguments, **options)[0]
     return (dataclasses.replace(person, visible=np.ones_like(person.visible)),)
 
@@ -38,8 +38,8 @@ def trained(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(probes, "read_categories", people_seen_whole)
         for kind in ("colors", "classes", "keypoints", "attributes"):
-            some = {**FEW, "rendered_train": 24} if kind == "attributes" else FEW
-            ridge_probes.main(ridge_probes.Config(probe=kind, **some, output=Output(folder)))
+            options = {**FEW, "rendered_train": 24} if kind == "attributes" else FEW
+            ridge_probes.main(ridge_probes.Config(probe=kind, **options, output=Output(folder)))
     return folder
 
 
@@ -51,16 +51,18 @@ def test_a_saved_probe_has_a_regressor_for_every_target(trained, kind):
     assert found.facts["network"] == "alexnet"
 
 
-def test_saved_colours_are_those_of_the_pictures_learned_from(trained):
+def test_a_saved_probe_reconstructs_its_training_images(trained):
     record = next(synthetic.instances("person", split="train", count=1))
     square = view(record.image, sizes_px=(224,)).pyramid[0]
     feature = global_features([square], weights=load("alexnet"), layer="pool5")
-    seen = reconstruct(load_fitted(trained / "colors", RidgeProbe).ridges["colors"], feature)
-    truth = rgb_targets([record.image]).reshape(seen.shape)
-    assert np.corrcoef(seen.ravel(), truth.ravel())[0, 1] > 0.8
+    reconstructed = reconstruct(
+        load_fitted(trained / "colors", RidgeProbe).ridges["colors"], feature
+    )
+    truth = rgb_targets([record.image]).reshape(reconstructed.shape)
+    assert np.corrcoef(reconstructed.ravel(), truth.ravel())[0, 1] > 0.8
 
 
-def test_attributes_are_told_by_name(trained):
+def test_attributes_have_names_and_thresholds(trained):
     found = load_fitted(trained / "attributes.npz", RidgeProbe)
     names, thresholds = found.facts["names"], found.facts["thresholds"]
     assert len(found.ridges["attributes"].bias) == len(names) == len(thresholds)
@@ -68,10 +70,10 @@ def test_attributes_are_told_by_name(trained):
     assert thresholds[names.index("turn_degrees")] is None
 
 
-def test_the_result_says_what_was_learned_from(trained):
-    told = json.loads((trained / "colors.json").read_text())
-    assert told["datasets"] == ["rendered"]
-    assert told["pictures"] == 4 * 8
+def test_the_listing_names_the_training_data(trained):
+    facts = json.loads((trained / "colors.json").read_text())
+    assert facts["datasets"] == ["rendered"]
+    assert facts["pictures"] == 4 * 8
 
 
 @pytest.mark.parametrize(
