@@ -1,6 +1,6 @@
-"""Damage for tests that whatever a reader is given, it gives values or the project's error.
+"""Damaged files, for tests that readers return values or raise the project's error, whatever they read.
 
-Such a test suppresses `InputError`, so anything else that a reader raises fails it.
+Such a test suppresses `InputError`; any other exception fails it.
 """
 
 import string
@@ -12,7 +12,7 @@ FUZZ = settings(
     max_examples=100,
     deadline=None,
     derandomize=True,
-    # All examples share the folders of fixtures: each writes anew what it damages.
+    # All examples share the folders of fixtures: each writes the file that it damages.
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
@@ -21,7 +21,7 @@ _TYPED = st.text(string.printable, max_size=6).map(str.encode)
 
 
 def damaged(data: st.DataObject, content: bytes) -> bytes:
-    """A binary file: up to three bytes exchanged where they stand, or the end lost."""
+    """Return a binary file in which up to three bytes are replaced, or of which the end is missing."""
     if data.draw(st.integers(0, 9)) == 9:
         return content[: data.draw(st.integers(0, len(content) - 1))]
     changed = bytearray(content)
@@ -31,7 +31,7 @@ def damaged(data: st.DataObject, content: bytes) -> bytes:
 
 
 def mistyped(data: st.DataObject, content: bytes) -> bytes:
-    """A text: in one or two places up to four bytes make way for other characters or bytes."""
+    """Return a text in which, in one or two places, up to four bytes are replaced by others."""
     for _ in range(data.draw(st.integers(1, 2))):
         at = data.draw(st.integers(0, len(content) - 1))
         rest = content[at + data.draw(st.integers(0, 4)) :]

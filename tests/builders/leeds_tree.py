@@ -1,14 +1,14 @@
-"""A tiny LSP for tests, in its official format: noise for photographs, joints spread over a person."""
+"""Tiny LSP and LSPET in their official formats: noise for photographs, joints spread over a person."""
 
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as PillowImage
 
-from tests.builders.mat_files import write
+from tests.builders.mat_files import write_mat
 
 WIDTH, HEIGHT = 60, 80
-# Joints in LSP's order, of a person who faces the viewer.
+# The joints of a person who faces the viewer, in LSP's order.
 UPRIGHT = np.array(
     [
         *([22, 74], [23, 60], [25, 45], [35, 45], [37, 60], [38, 74]),
@@ -25,7 +25,7 @@ def write_lsp(folder: Path, *, count: int = 4) -> Path:
     points = UPRIGHT + rng.uniform(-4, 4, (count, 1, 2))
     hidden = np.zeros((count, 14, 1))
     joints = np.concatenate([points, hidden], axis=-1)
-    write(folder / "joints.mat", {"joints": joints.transpose(2, 1, 0)})
+    write_mat(folder / "joints.mat", {"joints": joints.transpose(2, 1, 0)})
     _write_images(folder, count, "im{:04}.jpg", rng)
     return folder
 
@@ -35,7 +35,7 @@ def write_lspet_release(folder: Path, *, count: int = 4) -> Path:
     rng = np.random.default_rng(0)
     points = UPRIGHT + rng.uniform(-4, 4, (count, 1, 2))
     joints = np.concatenate([points, np.ones((count, 14, 1))], axis=-1)
-    write(folder / "joints.mat", {"joints": joints.transpose(1, 2, 0)})
+    write_mat(folder / "joints.mat", {"joints": joints.transpose(1, 2, 0)})
     _write_images(folder, count, "im{:05}.jpg", rng)
     return folder
 

@@ -8,7 +8,7 @@ import scipy.io
 
 
 def structs(*rows: dict[str, Any]) -> np.ndarray:
-    """A row of structs, all with the fields of the first."""
+    """Return a row of structs, all with the fields of the first."""
     array = np.empty((1, len(rows)), [(field, object) for field in rows[0]])
     for index, row in enumerate(rows):
         for field in rows[0]:
@@ -17,7 +17,7 @@ def structs(*rows: dict[str, Any]) -> np.ndarray:
 
 
 def cells(*values: Any) -> np.ndarray:
-    """A column of cells."""
+    """Return a column of cells."""
     array = np.empty((len(values), 1), object)
     for index, value in enumerate(values):
         array[index, 0] = value
@@ -25,11 +25,11 @@ def cells(*values: Any) -> np.ndarray:
 
 
 EMPTY = np.zeros((0, 0))
-"""What MATLAB writes as ``[]``."""
+"""MATLAB's ``[]``."""
 
 
-def write(path: Path, variables: dict[str, Any], *, compressed: bool = True) -> Path:
-    """Write variables by name."""
+def write_mat(path: Path, variables: dict[str, Any], *, compressed: bool = True) -> Path:
+    """Write variables by name; return the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scipy.io.savemat(path, variables, do_compression=compressed)
     return path

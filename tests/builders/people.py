@@ -1,4 +1,4 @@
-"""A few rendered people in the layout of LSPET's compact folder."""
+"""Rendered people in the layout of LSPET's compact folder."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ def write_people(
     side: int,
     change: Callable[[dict[str, np.ndarray]], None] | None = None,
 ) -> str:
-    """Write the folder, its annotations changed as wanted; returns its path."""
+    """Write the folder and return its path; ``change`` may alter the annotations before they are written."""
     count = train + test
     joints = []
     (folder / "images").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Writes tiny trees in the format of PASCAL VOC."""
+"""Writers of tiny trees in the format of PASCAL VOC."""
 
 from pathlib import Path
 
@@ -9,12 +9,14 @@ WIDTH, HEIGHT = 40, 30
 FLAGS = {"difficult": 0, "occluded": 1, "truncated": 0}
 
 
-def write_picture(path: Path, *, width: int = WIDTH, height: int = HEIGHT) -> None:
+def write_image(path: Path, *, width: int = WIDTH, height: int = HEIGHT) -> None:
+    """Write a red image."""
     path.parent.mkdir(parents=True, exist_ok=True)
     PillowImage.new("RGB", (width, height), "red").save(path)
 
 
 def write_labels(path: Path, labels: np.ndarray) -> None:
+    """Write a label map as a palette image."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = PillowImage.fromarray(labels)
     image.putpalette(bytes(range(256)) * 3)
@@ -22,6 +24,7 @@ def write_labels(path: Path, labels: np.ndarray) -> None:
 
 
 def write_list(path: Path, names: list[str]) -> None:
+    """Write names, one a line."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{name}\n" for name in names))
 
@@ -33,7 +36,7 @@ def write_annotation(
     width: int = WIDTH,
     height: int = HEIGHT,
 ) -> None:
-    """VOC's annotation of a picture; boxes are xmin, ymin, xmax, ymax, counted from 1."""
+    """Write VOC's annotation of an image; boxes are xmin, ymin, xmax, ymax, counted from 1."""
 
     def text(category: str, corners: tuple[float, ...]) -> str:
         tags = zip(("xmin", "ymin", "xmax", "ymax"), corners, strict=True)
@@ -46,5 +49,5 @@ def write_annotation(
     path.write_text(
         f"<annotation><filename>{path.stem}.jpg</filename>"
         f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
-        f"{''.join(text(*thing) for thing in objects)}</annotation>"
+        f"{''.join(text(*annotated) for annotated in objects)}</annotation>"
     )

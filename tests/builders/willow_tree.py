@@ -22,6 +22,6 @@ def write_pf_willow_release(folder: Path) -> Path:
     """Write the release into the folder `ROOT`; return the given folder."""
     for subset, stem in itertools.product(pf_willow.SUBSETS, STEMS):
         path = folder / ROOT / subset / f"{stem}.png"
-        voc_tree.write_picture(path)
-        mat_files.write(path.with_suffix(".mat"), {"pts_coord": keypoints(subset, stem)})
+        voc_tree.write_image(path)
+        mat_files.write_mat(path.with_suffix(".mat"), {"pts_coord": keypoints(subset, stem)})
     return folder

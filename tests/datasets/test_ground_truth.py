@@ -11,7 +11,7 @@ from convcorr_jax.datasets.joint_orders import ORDERS
 from convcorr_jax.datasets.official import flic
 from convcorr_jax.errors import InputError
 from tests.builders.genuine import genuine
-from tests.builders.mat_files import structs, write
+from tests.builders.mat_files import structs, write_mat
 
 FLIC_ORDER = ORDERS["flic"]
 
@@ -31,7 +31,7 @@ def write_detections(path: Path, points: np.ndarray, boxes: np.ndarray) -> Path:
             "annopoints": structs({"point": structs(*joints)}),
         }
         people.append({"annorect": structs(rect)})
-    return write(path, {"annolist": structs(*people)})
+    return write_mat(path, {"annolist": structs(*people)})
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_mpii_is_the_same_in_its_three_forms(tmp_path: Path, mpii):
     sizes = np.array([30.0, 3.0, 30.0])
     detections = write_detections(tmp_path / "detections.mat", points, boxes)
     missing = np.isnan(points[..., 0])
-    flat = write(tmp_path / "gt_valid.mat", gt_valid(np.nan_to_num(points), missing, boxes))
+    flat = write_mat(tmp_path / "gt_valid.mat", gt_valid(np.nan_to_num(points), missing, boxes))
     with h5py.File(tmp_path / "valid.h5", "w") as stored:
         stored["part"] = np.nan_to_num(points)
         stored["visible"] = np.ones((3, 16))
@@ -75,18 +75,18 @@ def test_what_is_missing_need_not_be_a_number(tmp_path: Path, mpii):
     points, boxes = mpii
     missing = np.isnan(points[..., 0])
     truth = ground_truth.read_mpii(
-        write(tmp_path / "gt_valid.mat", gt_valid(points, missing, boxes))
+        write_mat(tmp_path / "gt_valid.mat", gt_valid(points, missing, boxes))
     )
     np.testing.assert_array_equal(truth.points, points - 1)
-    unsaid = write(tmp_path / "a.mat", gt_valid(points, np.zeros_like(missing), boxes))
+    unsaid = write_mat(tmp_path / "a.mat", gt_valid(points, np.zeros_like(missing), boxes))
     with pytest.raises(
         InputError, match=r"pos_gt_src has no finite position of joint 5 of person 2"
     ):
         ground_truth.read_mpii(unsaid)
-    short = write(tmp_path / "b.mat", gt_valid(points, missing[:2], boxes))
+    short = write_mat(tmp_path / "b.mat", gt_valid(points, missing[:2], boxes))
     with pytest.raises(InputError, match=r"jnt_missing is \(.*\) is expected, as in pos_gt_src"):
         ground_truth.read_mpii(short)
-    few = write(tmp_path / "c.mat", gt_valid(points, missing, boxes[:2]))
+    few = write_mat(tmp_path / "c.mat", gt_valid(points, missing, boxes[:2]))
     with pytest.raises(InputError, match=r"headboxes_src is \(2, 2, 2\); \(2, 2, 3\) is expected"):
         ground_truth.read_mpii(few)
 
@@ -108,7 +108,7 @@ def test_hdf5_of_others_is_called_by_its_name(tmp_path: Path):
 def test_a_person_without_a_head_has_no_size(tmp_path: Path, mpii):
     people = write_detections(tmp_path / "a.mat", *mpii)
     rect = structs({"annopoints": np.zeros((0, 0)), "x1": 3.0})
-    write(tmp_path / "b.mat", {"annolist": structs({"annorect": rect})})
+    write_mat(tmp_path / "b.mat", {"annolist": structs({"annorect": rect})})
     truth = ground_truth.read_mpii(tmp_path / "b.mat")
     assert np.isnan(truth.normalizer).all()
     assert np.isnan(truth.points).all()
@@ -120,7 +120,7 @@ def test_flat_forms_without_heads_are_refused(tmp_path: Path):
     with pytest.raises(InputError, match="lack the boxes of heads"):
         ground_truth.read_mpii(tmp_path / "joints.npz")
     with pytest.raises(InputError, match="has neither annolist"):
-        ground_truth.read_mpii(write(tmp_path / "a.mat", {"RELEASE": 1.0}))
+        ground_truth.read_mpii(write_mat(tmp_path / "a.mat", {"RELEASE": 1.0}))
 
 
 def people_of_flic(rng, count: int) -> np.ndarray:
@@ -148,7 +148,7 @@ def write_examples(path: Path, points: np.ndarray, tested: np.ndarray) -> Path:
                 "istest": float(is_tested),
             }
         )
-    return write(path, {"examples": structs(*people)})
+    return write_mat(path, {"examples": structs(*people)})
 
 
 def test_flic_is_the_same_in_its_three_forms(tmp_path: Path, rng):
@@ -160,7 +160,7 @@ def test_flic_is_the_same_in_its_three_forms(tmp_path: Path, rng):
     place = {name: observed[:, index] for index, name in enumerate(FLIC_ORDER)}
     place["neck"] = (place["l_shoulder"] + place["r_shoulder"]) / 2
     ten = np.stack([place[name] for name in ORDERS["flic-10"]])[:, tested]
-    chosen = write(tmp_path / "joints.mat", {"joints": ten.transpose(2, 0, 1)})
+    chosen = write_mat(tmp_path / "joints.mat", {"joints": ten.transpose(2, 0, 1)})
     for path in (examples, tmp_path / "flic.npz", chosen):
         truth = ground_truth.read_flic(path)
         assert truth.sides == "observer-centric"
@@ -177,17 +177,17 @@ def test_flic_keeps_the_persons_own_sides_when_asked_to(tmp_path: Path, rng):
     truth = ground_truth.read_flic(path, sides="person")
     np.testing.assert_array_equal(truth.points[:, :11], points - 1)
     assert truth.sides == "person-centric"
-    ten = write(tmp_path / "joints.mat", {"joints": np.ones((2, 10, 3))})
+    ten = write_mat(tmp_path / "joints.mat", {"joints": np.ones((2, 10, 3))})
     with pytest.raises(InputError, match="is observer-centric; it does not state"):
         ground_truth.read_flic(ten, sides="person")
     with pytest.raises(InputError, match=r"joints is \(2, 9, 3\); \(2, 10, 'people'\)"):
-        ground_truth.read_flic(write(tmp_path / "a.mat", {"joints": np.ones((2, 9, 3))}))
+        ground_truth.read_flic(write_mat(tmp_path / "a.mat", {"joints": np.ones((2, 9, 3))}))
 
 
 def test_lsp_is_tested_on_its_second_thousand(tmp_path: Path, rng):
     joints = rng.uniform(1, 180, (3, 14, 1004))
     joints[2] = 0
-    truth = ground_truth.read_lsp(write(tmp_path / "joints.mat", {"joints": joints}))
+    truth = ground_truth.read_lsp(write_mat(tmp_path / "joints.mat", {"joints": joints}))
     np.testing.assert_array_equal(np.flatnonzero(truth.tested), np.arange(1000, 1004))
     np.testing.assert_array_equal(truth.points, joints[:2].transpose(2, 1, 0))
     torso = np.hypot(*(joints[:2, 9] - joints[:2, 2]))
@@ -198,7 +198,7 @@ def test_lsp_is_tested_on_its_second_thousand(tmp_path: Path, rng):
 def test_lsp_in_its_original_size_counts_from_one(tmp_path: Path, rng):
     joints = rng.uniform(300, 900, (3, 14, 4))
     joints[2] = 1
-    truth = ground_truth.read_lsp(write(tmp_path / "joints.mat", {"joints": joints}))
+    truth = ground_truth.read_lsp(write_mat(tmp_path / "joints.mat", {"joints": joints}))
     assert (truth.first_pixel, truth.tested.all()) == (1, True)
     np.testing.assert_array_equal(truth.points, joints[:2].transpose(2, 1, 0) - 1)
 
@@ -207,7 +207,7 @@ def test_lspet_leaves_out_what_is_not_annotated(tmp_path: Path, rng):
     joints = rng.uniform(1, 900, (14, 3, 4))
     joints[:, 2] = 1
     joints[9, 2, 1] = joints[8, 2, 1] = 0
-    truth = ground_truth.read_lsp(write(tmp_path / "joints.mat", {"joints": joints}))
+    truth = ground_truth.read_lsp(write_mat(tmp_path / "joints.mat", {"joints": joints}))
     assert np.isnan(truth.points[1, 8:10]).all()
     assert np.isnan(truth.normalizer).tolist() == [False, True, False, False]
     assert truth.first_pixel == 0
@@ -217,7 +217,7 @@ def test_lspet_leaves_out_what_is_not_annotated(tmp_path: Path, rng):
 def test_parse_is_tested_after_its_first_hundred(tmp_path: Path, rng, key):
     points = rng.uniform(1, 200, (103, 14, 2))
     axes = (2, 1, 0) if key == "joints" else (1, 2, 0)
-    truth = ground_truth.read_lsp(write(tmp_path / "a.mat", {key: points.transpose(axes)}))
+    truth = ground_truth.read_lsp(write_mat(tmp_path / "a.mat", {key: points.transpose(axes)}))
     np.testing.assert_array_equal(truth.points, points - 1)
     assert (truth.tested.sum(), truth.joints[0], truth.joints[9]) == (3, "l_ankle", "r_shoulder")
     torso = np.hypot(*(points[:, 9] - points[:, 2]).T)

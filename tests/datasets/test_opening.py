@@ -48,7 +48,7 @@ COMPACT_COPIES = {
         (lambda folder: write_imagenet_archive(folder, "n01440764/a.jpg"), ["n01440764"]),
     ],
 )
-def test_compact_copies_are_told_apart(tmp_path: Path, write, categories: list[str]):
+def test_the_layouts_of_compact_copies_are_recognised(tmp_path: Path, write, categories: list[str]):
     (tmp_path / "anything").mkdir()
     write(tmp_path / "anything")
     for name, root in (("anything", tmp_path), (tmp_path / "anything", None)):
@@ -57,7 +57,7 @@ def test_compact_copies_are_told_apart(tmp_path: Path, write, categories: list[s
         assert load_image(records[0]).shape[:2] == records[0].size
 
 
-def test_an_official_release_is_known_by_its_name(tmp_path: Path):
+def test_an_official_release_is_read_by_its_name(tmp_path: Path):
     write_lsp(tmp_path / "lsp")
     assert len(opening.read_records("lsp", data_root=tmp_path)) == 4
     (tmp_path / "lsp").rename(tmp_path / "people")
@@ -175,7 +175,7 @@ def test_a_folder_without_pairs_says_which_have_them(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("name", "count"), COMPACT_COPIES.items())
-def test_compact_copies_at_hand_are_read_by_name(name: str, count: int):
+def test_genuine_compact_copies_are_read_by_name(name: str, count: int):
     records = opening.read_records(name, data_root=genuine(name).parent)
     assert len(records) == count
     assert load_image(records[-1]).shape[:2] == records[-1].size

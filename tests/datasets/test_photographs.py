@@ -24,13 +24,15 @@ def test_a_caller_cannot_change_the_photograph_of_the_others():
         photographs.photographs()[0].image[0] = 0
 
 
-def test_a_package_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch):
+def test_a_package_that_is_missing_is_reported(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="skimage is not installed"):
         photographs.photographs.__wrapped__()
 
 
-def test_a_package_without_its_photograph_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_a_package_without_its_photograph_is_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
     elsewhere = importlib.util.spec_from_file_location("skimage", tmp_path / "__init__.py")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: elsewhere)
     with pytest.raises(InputError, match=r"astronaut\.png does not exist"):

@@ -11,7 +11,7 @@ from convcorr_jax.datasets import predictions
 from convcorr_jax.datasets.joint_orders import ORDERS, Order, joint_name
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose.architecture import FLIC_JOINTS
-from tests.builders.mat_files import cells, write
+from tests.builders.mat_files import cells, write_mat
 
 PEOPLE = 25
 
@@ -116,22 +116,22 @@ def test_integers_are_read_as_numbers(tmp_path: Path, points):
     np.testing.assert_array_equal(found, whole)
 
 
-def test_names_in_the_file_are_believed(tmp_path: Path, points):
+def test_names_in_the_file_are_used(tmp_path: Path, points):
     names = ("lwri", "Right Knee", "neck", "head")
     table = {"output_joints": cells(*names), "keypointsAll": cells(*points[:, :4])}
-    found = read(write(tmp_path / "a.mat", table))
+    found = read(write_mat(tmp_path / "a.mat", table))
     assert found.joints == ("l_wrist", "r_knee", "neck", "head_top")
     np.testing.assert_array_equal(found.points, points[:, :4])
     assert found.source == "keypointsAll, joints as the file names them"
-    said = read(saved(tmp_path / "a.npz", preds=points[:, :14], names=names), order="lsp")
-    assert said.joints == ORDERS["lsp"]
+    ordered = read(saved(tmp_path / "a.npz", preds=points[:, :14], names=names), order="lsp")
+    assert ordered.joints == ORDERS["lsp"]
 
 
 TURNED = ORDERS["mpii"][::-1]
 
 
 @pytest.mark.parametrize(
-    ("lists", "told"),
+    ("lists", "note_count"),
     [
         ((TURNED, TURNED), 0),
         ((TURNED, [name.upper() for name in TURNED]), 0),
@@ -144,14 +144,14 @@ TURNED = ORDERS["mpii"][::-1]
         (([f"{name[2:]}_left" if name[:2] == "l_" else name for name in TURNED],), 0),
     ],
 )
-def test_the_names_of_as_many_joints_are_believed(tmp_path: Path, points, lists, told):
+def test_the_names_of_as_many_joints_are_used(tmp_path: Path, points, lists, note_count):
     named = {f"names{place}": np.array(words) for place, words in enumerate(lists)}
     found = read(saved(tmp_path / "a.npz", preds=points, **named))
     assert set(ORDERS["mpii"]) - set(found.joints) <= {"pelvis", "thorax"}
     for place, joint in enumerate(found.joints):
         np.testing.assert_array_equal(found.points[:, place], points[:, TURNED.index(joint)])
-    assert len(found.notes) == told
-    assert len(found.joints) == 16 - told
+    assert len(found.notes) == note_count
+    assert len(found.joints) == 16 - note_count
     assert all("is no known joint" in note for note in found.notes)
 
 
@@ -203,15 +203,15 @@ def test_an_order_that_cannot_be_told_is_refused(tmp_path: Path, points):
 
 def test_convolutional_pose_machines_are_recognized(tmp_path: Path, points):
     nine = points[:, :9].transpose(1, 2, 0)
-    found = read(write(tmp_path / "a.mat", {"prediction_all": nine}), "flic")
+    found = read(write_mat(tmp_path / "a.mat", {"prediction_all": nine}), "flic")
     assert found.joints == ORDERS["flic-9"]
     with pytest.raises(InputError, match=r"--order flic-9 or --order flic-9-nose-first"):
-        read(write(tmp_path / "b.mat", {"preds": nine}), "flic")
+        read(write_mat(tmp_path / "b.mat", {"preds": nine}), "flic")
 
 
 def test_the_only_order_of_its_length_is_taken(tmp_path: Path, points):
     for count, order in ((10, "flic-10"), (7, "flic-7")):
-        path = write(tmp_path / "a.mat", {"pred": points[:, :count].transpose(2, 1, 0)})
+        path = write_mat(tmp_path / "a.mat", {"pred": points[:, :count].transpose(2, 1, 0)})
         assert read(path, "flic").joints == ORDERS[order]
 
 
@@ -262,7 +262,7 @@ def test_every_order_has_its_name_and_its_length():
 
 
 def test_joints_are_known_as_people_write_them():
-    said = {
+    names = {
         "head_bottom": "neck",
         "upper neck": "neck",
         "hbot": "neck",
@@ -276,7 +276,7 @@ def test_joints_are_known_as_people_write_them():
         "rank": "r_ankle",
         "lwr": "l_wrist",
     }
-    assert {label: joint_name(label) for label in said} == said
+    assert {label: joint_name(label) for label in names} == names
     for label in ("shoulder", "elbow", "head_center", "left_eyebrow", "root", "", "background"):
         assert joint_name(label) is None
 

@@ -15,7 +15,7 @@ from convcorr_jax.tasks.pose import Interpretation
 from eval import score_predictions
 from eval.score_predictions import Config
 from tests.builders.genuine import genuine
-from tests.builders.mat_files import write
+from tests.builders.mat_files import write_mat
 
 LENGTHS = (40.0, 80.0, 20.0, 40.0)
 COUNT = len(LENGTHS)
@@ -158,21 +158,21 @@ def test_the_seven_joints_of_this_library_are_scored(tmp_path: Path, rng):
 def lsp_file(path: Path, rng) -> tuple[Path, np.ndarray]:
     joints = rng.uniform(1, 180, (1003, 14, 2))
     flagged = np.concatenate([joints, np.zeros((1003, 14, 1))], axis=-1)
-    return write(path, {"joints": flagged.transpose(2, 1, 0)}), joints
+    return write_mat(path, {"joints": flagged.transpose(2, 1, 0)}), joints
 
 
 def test_lsp_is_scored_on_its_test_people(tmp_path: Path, rng):
     truth, joints = lsp_file(tmp_path / "joints.mat", rng)
     joints[:1000] += 500
     joints[1001, 13] = np.nan
-    of_all = write(tmp_path / "all.mat", {"pred": joints.transpose(2, 1, 0)})
-    of_test = write(tmp_path / "test.mat", {"pred": joints[1000:].transpose(2, 1, 0)})
+    of_all = write_mat(tmp_path / "all.mat", {"pred": joints.transpose(2, 1, 0)})
+    of_test = write_mat(tmp_path / "test.mat", {"pred": joints[1000:].transpose(2, 1, 0)})
     results = [scored("lsp_pck", truth, path) for path in (of_all, of_test)]
     assert results[0]["people"] == 3
     assert results[0]["head"] == pytest.approx(100 * (1 + 2 / 3) / 2, abs=1e-4)
     assert results[0]["total"] == pytest.approx(100 * 41 / 42, abs=1e-4)
     assert [result["curves"] for result in results] == [results[0]["curves"]] * 2
-    short = write(tmp_path / "short.mat", {"pred": joints[:9].transpose(2, 1, 0)})
+    short = write_mat(tmp_path / "short.mat", {"pred": joints[:9].transpose(2, 1, 0)})
     with pytest.raises(InputError, match="is of 9 people; the ground truth is of 3 or 1003"):
         scored("lsp_pck", truth, short)
 
@@ -182,7 +182,7 @@ def test_flic_is_scored_by_the_joints_that_are_shared(tmp_path: Path, rng):
     points[:, [0, 1, 2, 6]] += 150
     truth = saved(tmp_path / "flic.npz", joints_pc=points, istest=np.ones(5, bool))
     eyeless = points[:, [0, 1, 2, 3, 4, 5, 6, 7, 10]].transpose(1, 2, 0)
-    path = write(tmp_path / "FLIC.mat", {"prediction_all": eyeless})
+    path = write_mat(tmp_path / "FLIC.mat", {"prediction_all": eyeless})
     result = scored("flic_pck", truth, path)
     assert result["joints"][-1] == "nose"
     assert (result["head"], result["total"], result["alpha"]) == (100, 100, 0.2)

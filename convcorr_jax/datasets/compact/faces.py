@@ -4,8 +4,7 @@ The folder holds ``annotations.npz`` and the crops. Landmarks in it are 0-based.
 landmarks. "Left" is the viewer's.
 
 - *Landmarks*: the 68 of 300-W, such as LFPW's and Helen's. The metric's length is the distance between the
-  outer eye corners, the official normalizer of 300-W (`three_hundred_w.pupil_distance` gives the other usual
-  one).
+  outer eye corners, the official normalizer of 300-W.
 - *Attributes*: the five landmarks and the attributes of MTFL, with values as in
   `convcorr_jax.datasets.official.mtfl`. The metric's length is the distance between the eyes. MTFL's part has
   no official split; the folder's split divides by person.

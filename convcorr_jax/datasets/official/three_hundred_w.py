@@ -25,9 +25,6 @@ Source: Sagonas, Tzimiropoulos, Zafeiriou, Pantic, "300 Faces in-the-Wild Challe
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float
-
 from convcorr_jax.datasets.formats import names, pts
 from convcorr_jax.datasets.official import faces
 from convcorr_jax.datasets.records import Absent, Record
@@ -71,9 +68,7 @@ LEFT_RIGHT_PAIRS = (
 )
 """Indices of landmarks that exchange names when the image is mirrored."""
 
-LEFT_EYE = slice(36, 42)
-RIGHT_EYE = slice(42, 48)
-LEFT_OUTER_EYE_CORNER, RIGHT_OUTER_EYE_CORNER = 36, 45
+_LEFT_OUTER_EYE_CORNER, _RIGHT_OUTER_EYE_CORNER = 36, 45
 
 
 def _points(*groups: str) -> tuple[int, ...]:
@@ -95,7 +90,7 @@ MARKUP = faces.Markup(
         # The challenge's second set of points to evaluate: all but the jaw.
         "inner_51": tuple(range(17, 68)),
     },
-    eyes=((LEFT_OUTER_EYE_CORNER,), (RIGHT_OUTER_EYE_CORNER,)),
+    eyes=((_LEFT_OUTER_EYE_CORNER,), (_RIGHT_OUTER_EYE_CORNER,)),
 )
 """The 68 points."""
 
@@ -149,8 +144,3 @@ def _face(path: Path, source_id: str, split: str) -> Record | Absent:
     if image is None:
         return Absent(source_id, f"no {path.stem}.png or .jpg is beside its .pts")
     return faces.to_record(image, MARKUP, points, source_id=source_id, split=split)
-
-
-def pupil_distance(points: Float[np.ndarray, "68 2"]) -> float:
-    """Return the distance of the eye centres in pixels, each the mean of its six landmarks ("inter-pupil")."""
-    return float(np.linalg.norm(points[LEFT_EYE].mean(axis=0) - points[RIGHT_EYE].mean(axis=0)))

@@ -77,7 +77,7 @@ def read(source: Path) -> Iterator[Record | Absent]:
     folder = source / "annotations"
     paths = [path for name in voc.CLASSES for path in sorted((folder / name).glob("[!.]*.xml"))]
     if not paths:
-        raise InputError(f"{folder} holds no <class>/<picture>_<n>.xml of the Berkeley keypoints")
+        raise InputError(f"{folder} holds no <class>/<image>_<n>.xml of the Berkeley keypoints")
     splits = voc.read_splits(release / "ImageSets" / "Main")
     return (_record(release, splits, path) for path in paths)
 

@@ -42,11 +42,11 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, changed, sentence: str):
 def test_the_compact_copy_is_whole():
     records = list(faces.read_attributes(genuine("lfw_attributes")))
     assert len(records) == 4151
-    assert sum(one.split == "test" for one in records) == 811
+    assert sum(record.split == "test" for record in records) == 811
     # The nose of a face that looks left lies left of the middle of its eyes.
     offsets = {pose: [] for pose in (2.0, 4.0)}
-    for one in records:
-        pose = one.attributes["head_pose"]
+    for record in records:
+        pose = record.attributes["head_pose"]
         if pose in offsets:
-            offsets[pose].append(one.points[2, 0] - one.points[:2, 0].mean())
+            offsets[pose].append(record.points[2, 0] - record.points[:2, 0].mean())
     assert np.median(offsets[2.0]) < 0 < np.median(offsets[4.0])

@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_frames_come_with_their_labels(folder: Path):
     records = list(camvid.read(folder))
-    assert [(one.source_id, one.split) for one in records] == [
+    assert [(record.source_id, record.split) for record in records] == [
         ("b", "train"),
         ("a", "train"),
         ("c", "test"),
@@ -84,11 +84,11 @@ def test_any_meta_data_is_read_or_refused(folder: Path, meta):
         records = list(camvid.read(folder))
     except InputError:
         return
-    assert all(one.category == "street" for one in records)
+    assert all(record.category == "street" for record in records)
 
 
 def test_the_compact_copy_is_whole():
-    splits = [one.split for one in camvid.read(genuine("camvid"))]
+    splits = [record.split for record in camvid.read(genuine("camvid"))]
     assert {split: splits.count(split) for split in set(splits)} == {
         "train": 367,
         "val": 101,

@@ -13,8 +13,8 @@ def test_a_sample_is_read_in_the_order_of_names(tmp_path: Path):
     write_imagenet_sample(tmp_path, "n01443537_goldfish.jpg", "n01440764_tench.jpg")
     assert imagenet.is_sample(tmp_path)
     records = list(imagenet.read_sample(tmp_path))
-    assert [one.category for one in records] == ["n01440764", "n01443537"]
-    assert [one.size for one in records] == [Size(20, 24)] * 2
+    assert [record.category for record in records] == ["n01440764", "n01443537"]
+    assert [record.size for record in records] == [Size(20, 24)] * 2
     assert load_image(records[0]).shape == (20, 24, 3)
 
 
@@ -23,8 +23,8 @@ def test_an_archive_is_split_within_its_classes(tmp_path: Path):
     write_imagenet_archive(tmp_path, *reversed(members))
     assert imagenet.is_archive(tmp_path)
     records = list(imagenet.read_archive(tmp_path))
-    assert [one.source_id for one in records] == sorted(members)
-    tests = [one.source_id for one in records if one.split == "test"]
+    assert [record.source_id for record in records] == sorted(members)
+    tests = [record.source_id for record in records if record.split == "test"]
     assert tests == [f"n0000000{k}/{image}.jpg" for k in (1, 2) for image in (18, 19)]
     assert load_image(records[3]).shape == (20, 24, 3)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.compact import faces, lspet, pf_willow
-from convcorr_jax.datasets.official.three_hundred_w import MARKUP, pupil_distance
+from convcorr_jax.datasets.official.three_hundred_w import MARKUP
 from convcorr_jax.datasets.records import Pair, load_image
 from convcorr_jax.errors import InputError
 from tests.builders.compact_folders import (
@@ -29,6 +29,13 @@ from tests.builders.compact_folders import (
 )
 from tests.builders.fuzzing import FUZZ, damaged, mistyped
 from tests.builders.genuine import genuine
+
+
+def pupil_distance(points: np.ndarray) -> float:
+    """Return the distance of the eye centres, each the mean of its six landmarks."""
+    eyes = (points[list(MARKUP.part_sets[eye])].mean(axis=0) for eye in ("left_eye", "right_eye"))
+    return float(np.linalg.norm(np.subtract(*eyes)))
+
 
 READERS = [
     pytest.param(write_pf_willow, pf_willow.read_pairs, id="pf_willow"),
@@ -246,7 +253,7 @@ def test_the_real_faces_have_their_official_splits(name: str, train: int, test: 
         np.array([face.normalizer_px for face in records], float), outer, rtol=1e-5
     )
     np.testing.assert_allclose([pupil_distance(face.points) for face in records], pupil, rtol=1e-5)
-    # "Left" is the viewer's in nearly every picture (a face may be turned far, not upside down).
+    # "Left" is the viewer's in nearly every image (a face may be turned far, not upside down).
     left_first = [face.points[0, 0] < face.points[16, 0] for face in records]
     assert np.mean(left_first) > 0.99
     for face in records[::200]:

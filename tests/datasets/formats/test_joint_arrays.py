@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from convcorr_jax.datasets.formats import joint_arrays
 from convcorr_jax.errors import InputError
 from tests.builders.fuzzing import FUZZ, damaged
-from tests.builders.mat_files import cells, structs, write
+from tests.builders.mat_files import cells, structs, write_mat
 
 JOINTS = np.arange(5 * 14 * 2, dtype=float).reshape(5, 14, 2)
 LABELS = ("rank", "lank")
@@ -52,17 +52,17 @@ def write_matlab_73(path: Path) -> Path:
     return path
 
 
-def write_mat(path: Path) -> Path:
+def write_matlab_5(path: Path) -> Path:
     variables = {"preds": JOINTS, "names": cells(*LABELS), "info": structs({"by": "nobody"})}
-    return write(path, variables)
+    return write_mat(path, variables)
 
 
 def write_cells(path: Path) -> Path:
     people = {"preds": cells(*JOINTS), "names": cells(*LABELS), "mixed": cells("a", JOINTS[0])}
-    return write(path, people)
+    return write_mat(path, people)
 
 
-@pytest.mark.parametrize("written", [write_npz, write_h5, write_mat, write_cells])
+@pytest.mark.parametrize("written", [write_npz, write_h5, write_matlab_5, write_cells])
 def test_joints_and_words_are_found_in_every_format(tmp_path: Path, written):
     found = read(written(tmp_path / "predictions"))
     assert list(found.arrays) == ["preds"]
@@ -77,7 +77,7 @@ def test_hdf5_by_matlab_and_octave_is_read(tmp_path: Path, written):
 
 
 def test_cells_of_unlike_tables_are_no_array(tmp_path: Path):
-    path = write(tmp_path / "a.mat", {"preds": cells(JOINTS[0], JOINTS[0, :5])})
+    path = write_mat(tmp_path / "a.mat", {"preds": cells(JOINTS[0], JOINTS[0, :5])})
     with pytest.raises(InputError, match=r"a\.mat has no array of joints.*it has none"):
         read(path)
 
@@ -102,9 +102,9 @@ def test_other_files_are_refused(tmp_path: Path):
 def test_what_cannot_be_read_hides_nothing(tmp_path: Path):
     np.savez(tmp_path / "a.npz", preds=JOINTS, meta=np.array([{}], object))
     sparse = scipy.sparse.csc_matrix(np.eye(3))
-    write(tmp_path / "b.mat", {"preds": JOINTS, "meta": sparse})
-    write(tmp_path / "c.mat", {"preds": JOINTS, "meta": np.array([[1j]])})
-    write(tmp_path / "d.mat", {"preds": structs({"joints": JOINTS, "meta": sparse})})
+    write_mat(tmp_path / "b.mat", {"preds": JOINTS, "meta": sparse})
+    write_mat(tmp_path / "c.mat", {"preds": JOINTS, "meta": np.array([[1j]])})
+    write_mat(tmp_path / "d.mat", {"preds": structs({"joints": JOINTS, "meta": sparse})})
     for name, preds, meta in (
         ("a.npz", "preds", "meta"),
         ("b.mat", "preds", "meta"),
@@ -124,7 +124,7 @@ def test_objects_of_matlab_are_skipped(tmp_path: Path):
 
     flags = element(6, struct.pack("<II", 17, 0))
     words = b"".join(element(1, word) for word in (b"joint_names", b"MCOS", b"string"))
-    path = write(tmp_path / "a.mat", {"preds": JOINTS}, compressed=False)
+    path = write_mat(tmp_path / "a.mat", {"preds": JOINTS}, compressed=False)
     path.write_bytes(path.read_bytes() + element(14, flags + words))
     found = read(path)
     assert list(found.arrays) == ["preds"]
@@ -173,15 +173,15 @@ def submission(points: np.ndarray) -> np.ndarray:
 
 
 def test_structs_hold_joints(tmp_path: Path):
-    axes = [{"x": one[None, :, 0], "y": one[None, :, 1]} for one in JOINTS]
+    axes = [{"x": person[None, :, 0], "y": person[None, :, 1]} for person in JOINTS]
     variables = {
         "whole": structs({"inner": structs({"joints": JOINTS})}),
-        "each": structs(*({"joints": one.T, "name": "a"} for one in JOINTS)),
+        "each": structs(*({"joints": person.T, "name": "a"} for person in JOINTS)),
         "apart": structs(*axes),
         "none": structs({"joints": np.zeros((0, 0))}),
-        "pred": structs(*({"annorect": submission(one)} for one in JOINTS)),
+        "pred": structs(*({"annorect": submission(person)} for person in JOINTS)),
     }
-    found = read(write(tmp_path / "a.mat", variables)).arrays
+    found = read(write_mat(tmp_path / "a.mat", variables)).arrays
     sixteen = np.full((5, 16, 2), np.nan)
     sixteen[:, :14] = JOINTS
     expected = {
@@ -197,14 +197,14 @@ def test_structs_hold_joints(tmp_path: Path):
 
 def test_submissions_without_a_person_are_absent(tmp_path: Path):
     rows = [{"annorect": submission(JOINTS[0])}, {"annorect": np.zeros((0, 0))}]
-    found = read(write(tmp_path / "a.mat", {"pred": structs(*rows)})).arrays["pred"]
+    found = read(write_mat(tmp_path / "a.mat", {"pred": structs(*rows)})).arrays["pred"]
     np.testing.assert_array_equal(found[0, :14], JOINTS[0])
     assert np.isnan(found[1]).all()
 
 
 def test_submissions_of_several_people_a_row_are_refused(tmp_path: Path):
     crowd = np.concatenate([submission(JOINTS[0]), submission(JOINTS[1])], axis=1)
-    path = write(tmp_path / "a.mat", {"pred": structs({"annorect": crowd})})
+    path = write_mat(tmp_path / "a.mat", {"pred": structs({"annorect": crowd})})
     with pytest.raises(InputError, match=r"annorect is of 2 people; one is expected"):
         read(path)
 
@@ -212,17 +212,17 @@ def test_submissions_of_several_people_a_row_are_refused(tmp_path: Path):
 def test_submissions_number_their_joints(tmp_path: Path):
     person = submission(JOINTS[0])
     person["annopoints"][0, 0]["point"][0, 0]["id"][0, 0] = 3.0
-    path = write(tmp_path / "a.mat", {"pred": structs({"annorect": person})})
+    path = write_mat(tmp_path / "a.mat", {"pred": structs({"annorect": person})})
     with pytest.raises(InputError, match=r"has the id 3\.0; 0 to 15 once each"):
         read(path)
 
 
 def test_rows_of_characters_are_words(tmp_path: Path):
-    path = write(tmp_path / "a.mat", {"preds": JOINTS, "names": np.array(["lhip", "head_top"])})
+    path = write_mat(tmp_path / "a.mat", {"preds": JOINTS, "names": np.array(["lhip", "head_top"])})
     assert [word.strip() for word in read(path).words[0]] == ["lhip", "head_top"]
 
 
-@pytest.mark.parametrize("written", [write_npz, write_h5, write_mat])
+@pytest.mark.parametrize("written", [write_npz, write_h5, write_matlab_5])
 @FUZZ
 @given(data=st.data())
 def test_damaged_files_give_arrays_or_the_projects_error(

@@ -18,7 +18,7 @@ from convcorr_jax.datasets.formats import mat, mat_bytes
 from convcorr_jax.errors import InputError
 from tests.builders.fuzzing import FUZZ, damaged
 from tests.builders.genuine import genuine
-from tests.builders.mat_files import cells, structs, write
+from tests.builders.mat_files import cells, structs, write_mat
 
 PEOPLE = structs(
     {
@@ -40,7 +40,7 @@ VARIABLES = {
 
 @pytest.mark.parametrize("compressed", [False, True])
 def test_what_scipy_writes_is_read_back(tmp_path: Path, compressed: bool):
-    found = mat.read(write(tmp_path / "a.mat", VARIABLES, compressed=compressed))
+    found = mat.read(write_mat(tmp_path / "a.mat", VARIABLES, compressed=compressed))
     assert list(found) == list(VARIABLES)
     first, second = found.structs("people")
     assert (first.text("name"), first.number("height")) == ("Zoë", 1.8)
@@ -168,7 +168,7 @@ def test_values_that_contradict_themselves_are_refused(tmp_path: Path, content: 
 def test_values_that_no_data_set_has_are_refused_when_asked_for(
     tmp_path: Path, variable: Any, kind: str
 ):
-    found = mat.read(write(tmp_path / "a.mat", {"v": variable, "w": 1.0}))
+    found = mat.read(write_mat(tmp_path / "a.mat", {"v": variable, "w": 1.0}))
     assert found.number("w") == 1
     with pytest.raises(InputError, match=rf"a\.mat\.v is {kind}, which is not read"):
         found["v"]
@@ -193,7 +193,7 @@ def test_files_that_are_no_version_5_are_refused(tmp_path: Path):
 def test_a_file_that_inflates_without_end_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    path = write(tmp_path / "a.mat", {"v": np.zeros(1000)})
+    path = write_mat(tmp_path / "a.mat", {"v": np.zeros(1000)})
     monkeypatch.setattr(mat_bytes, "MAX_INFLATED_BYTES", 500)
     with pytest.raises(InputError, match="inflates to more than 500 bytes"):
         mat.read(path)
@@ -219,7 +219,7 @@ def test_a_file_that_inflates_without_end_is_refused(
     ],
 )
 def test_values_of_another_kind_are_refused_by_place(tmp_path: Path, ask: Any, sentence: str):
-    found = mat.read(write(tmp_path / "a.mat", VARIABLES))
+    found = mat.read(write_mat(tmp_path / "a.mat", VARIABLES))
     with pytest.raises(InputError, match=sentence):
         ask(found)
 

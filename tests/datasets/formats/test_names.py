@@ -1,4 +1,4 @@
-"""Names of pictures: those of the releases pass, everything that is more than a name is refused."""
+"""Names of images: those of the releases pass, everything that is more than a name is refused."""
 
 from pathlib import Path
 

@@ -19,7 +19,7 @@ from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 from tests.builders.fuzzing import FUZZ, damaged
 from tests.builders.genuine import genuine
-from tests.builders.mat_files import structs, write
+from tests.builders.mat_files import structs, write_mat
 
 WIDTH, HEIGHT = 40, 32
 # A person who faces the camera, in the release's frame, whose first pixel is 1.
@@ -52,7 +52,7 @@ def example(frame: str, *, train: int = 1, test: int = 0, behind: bool = False) 
 
 
 def write_release(folder: Path, *examples: dict[str, Any]) -> Path:
-    write(folder / "examples.mat", {"examples": structs(*examples)})
+    write_mat(folder / "examples.mat", {"examples": structs(*examples)})
     for each in examples:
         path = folder / "images" / each["filepath"]
         path.parent.mkdir(exist_ok=True)
@@ -130,7 +130,9 @@ def test_people_without_their_frame_are_named(tmp_path: Path):
 @pytest.mark.parametrize("name", ["/etc/hostname", "../examples.mat"])
 def test_no_frame_is_sought_outside_the_folder(tmp_path: Path, name: str):
     write_release(tmp_path, example("a.jpg"))
-    write(tmp_path / "examples.mat", {"examples": structs(example("a.jpg") | {"filepath": name})})
+    write_mat(
+        tmp_path / "examples.mat", {"examples": structs(example("a.jpg") | {"filepath": name})}
+    )
     (absent,) = flic.read(tmp_path)
     assert isinstance(absent, Absent)
     assert "must be a path inside the folder" in absent.reason
@@ -151,7 +153,7 @@ def test_no_frame_is_sought_outside_the_folder(tmp_path: Path, name: str):
     ],
 )
 def test_examples_of_another_layout_are_refused(tmp_path: Path, change: dict, sentence: str):
-    path = write(tmp_path / "examples.mat", {"examples": structs(example("a.jpg") | change)})
+    path = write_mat(tmp_path / "examples.mat", {"examples": structs(example("a.jpg") | change)})
     with pytest.raises(InputError, match=sentence):
         flic.read_examples(path)
 
@@ -159,7 +161,7 @@ def test_examples_of_another_layout_are_refused(tmp_path: Path, change: dict, se
 def test_a_tree_that_is_not_flic_is_refused(tmp_path: Path):
     with pytest.raises(InputError, match=r"examples\.mat does not exist"):
         flic.read(tmp_path)
-    write(tmp_path / "examples.mat", {"joints": 1.0})
+    write_mat(tmp_path / "examples.mat", {"joints": 1.0})
     with pytest.raises(InputError, match="has no 'examples'; it has joints"):
         flic.read(tmp_path)
 
@@ -167,7 +169,7 @@ def test_a_tree_that_is_not_flic_is_refused(tmp_path: Path):
 @FUZZ
 @given(data=st.data())
 def test_damaged_examples_give_records_or_the_projects_error(tmp_path: Path, data: st.DataObject):
-    path = write(
+    path = write_mat(
         tmp_path / "examples.mat", {"examples": structs(example("a.jpg"))}, compressed=False
     )
     path.write_bytes(damaged(data, path.read_bytes()))

@@ -102,7 +102,7 @@ def test_parts_cover_the_face():
     }
 
 
-def test_pictures_that_are_not_there_are_named(tmp_path: Path):
+def test_images_that_are_missing_are_named(tmp_path: Path):
     write_tree(tmp_path)
     (tmp_path / "train_1" / "232194_1.jpg").unlink()
     (tmp_path / "testnames.txt").write_text("999_1\n")
@@ -124,7 +124,7 @@ def test_missing_pieces_are_refused_by_name(tmp_path: Path):
         helen.read(tmp_path)
 
 
-def test_two_annotations_of_one_picture_are_refused(tmp_path: Path):
+def test_two_annotations_of_one_image_are_refused(tmp_path: Path):
     write_tree(tmp_path)
     (tmp_path / "annotation" / "10.txt").write_text(annotation("232194_1"))
     with pytest.raises(InputError, match=r"10\.txt is of the same image as 1\.txt, 232194_1"):

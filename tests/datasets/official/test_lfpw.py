@@ -108,7 +108,7 @@ def test_a_file_name_of_two_links_is_not_trusted(tmp_path: Path):
     assert face.image == tmp_path / "train" / "train000002.jpg"
 
 
-def test_another_picture_than_the_annotated_is_told_apart(tmp_path: Path):
+def test_a_point_outside_the_image_shows_that_it_is_another_image(tmp_path: Path):
     write_tables(tmp_path, [row("http://example.org/a.jpg")], [])
     # The chin is at (68, 74.5), the highest pixel centre of 75 rows is 74.
     write_image(tmp_path / "train" / "a.jpg", (WIDTH, 75))

@@ -1,4 +1,4 @@
-"""LFW's pictures with the attributes of Kumar and others."""
+"""LFW's images with the attributes of Kumar and others."""
 
 import contextlib
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_faces_come_with_their_scores(folder: str, tmp_path: Path):
     assert DATASETS["lfw"].is_release(tmp_path)
 
 
-def test_a_damaged_picture_is_named(tmp_path: Path):
+def test_a_damaged_image_is_named(tmp_path: Path):
     write_tree(tmp_path)
     (tmp_path / "lfw" / "Aaron_Eckhart" / "Aaron_Eckhart_0001.jpg").write_bytes(b"\xff\xd8\xff")
     first, *_ = lfw.read(tmp_path)

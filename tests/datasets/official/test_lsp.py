@@ -16,7 +16,7 @@ from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 from tests.builders.fuzzing import FUZZ, damaged
 from tests.builders.genuine import genuine
-from tests.builders.mat_files import write
+from tests.builders.mat_files import write_mat
 
 WIDTH, HEIGHT = 60, 48
 COUNT = 3
@@ -34,7 +34,7 @@ def joints() -> tuple[np.ndarray, np.ndarray]:
 def write_lsp(folder: Path, *, scale: float = 1.0) -> Path:
     points, flags = joints()
     stored = np.concatenate([points * scale, flags[..., None]], axis=-1)
-    write(folder / "joints.mat", {"joints": stored.transpose(2, 1, 0)})
+    write_mat(folder / "joints.mat", {"joints": stored.transpose(2, 1, 0)})
     return write_images(folder, "im{:04}.jpg")
 
 
@@ -42,7 +42,7 @@ def write_lspet(folder: Path) -> Path:
     points, flags = joints()
     points[flags] = -7.0
     stored = np.concatenate([points, ~flags[..., None]], axis=-1)
-    write(folder / "joints.mat", {"joints": stored.transpose(1, 2, 0)})
+    write_mat(folder / "joints.mat", {"joints": stored.transpose(1, 2, 0)})
     return write_images(folder, "im{:05}.jpg")
 
 
@@ -85,7 +85,7 @@ def test_joints_of_original_photographs_are_counted_from_one(tmp_path: Path):
 
 
 def test_the_first_thousand_train(tmp_path: Path):
-    people = lsp.read_joints(write(tmp_path / "joints.mat", {"joints": np.ones((3, 14, 1002))}))
+    people = lsp.read_joints(write_mat(tmp_path / "joints.mat", {"joints": np.ones((3, 14, 1002))}))
     assert people.splits[998:] == ("train", "train", "test", "test")
     assert people.images[1000] == "im1001.jpg"
 
@@ -99,10 +99,10 @@ def test_the_other_diagonal_stands_in(tmp_path: Path):
     assert lsp.torso_diagonal(points) is None
 
 
-def test_people_without_their_picture_are_named(tmp_path: Path):
+def test_people_without_their_image_are_named(tmp_path: Path):
     write_lsp(tmp_path)
     (tmp_path / "images" / "im0002.jpg").unlink()
-    (tmp_path / "images" / "im0003.jpg").write_bytes(b"no picture")
+    (tmp_path / "images" / "im0003.jpg").write_bytes(b"no image")
     _, missing, damaged = lsp.read(tmp_path)
     assert isinstance(missing, Absent)
     assert missing.source_id == "im0002.jpg"
@@ -122,7 +122,7 @@ def test_people_without_their_picture_are_named(tmp_path: Path):
     ],
 )
 def test_joints_of_another_layout_are_refused(tmp_path: Path, stored: object, sentence: str):
-    write(tmp_path / "joints.mat", {"joints": stored})
+    write_mat(tmp_path / "joints.mat", {"joints": stored})
     with pytest.raises(InputError, match=rf"joints\.mat.*{sentence}"):
         lsp.read(tmp_path)
 
@@ -136,7 +136,7 @@ def test_a_tree_that_is_not_lsp_is_refused(tmp_path: Path):
 @given(data=st.data())
 def test_damaged_joints_give_records_or_the_projects_error(tmp_path: Path, data: st.DataObject):
     stored = np.ones((14, 3, 1))
-    path = write(tmp_path / "joints.mat", {"joints": stored}, compressed=False)
+    path = write_mat(tmp_path / "joints.mat", {"joints": stored}, compressed=False)
     path.write_bytes(damaged(data, path.read_bytes()))
     with contextlib.suppress(InputError):
         list(lsp.read(tmp_path))
@@ -156,7 +156,7 @@ def test_the_genuine_lsp_has_its_joints():
 
 
 def test_the_genuine_sizes_of_lsp_agree():
-    """A scaled picture is a cut of the original: scale times the distance from a whole pixel."""
+    """A scaled image is a cut of the original: scale times the distance from a whole pixel."""
     scaled = lsp.read_joints(genuine("pose_annotations/lsp_joints_scaled_PC.mat")).points
     original = lsp.read_joints(genuine("pose_annotations/lsp_joints_originalsize.mat")).points
     middle, middle_scaled = original.mean(axis=1), scaled.mean(axis=1)
@@ -164,7 +164,7 @@ def test_the_genuine_sizes_of_lsp_agree():
     scale = (around * scaled).sum(axis=1) / (around**2).sum(axis=1)
     corner = middle - middle_scaled / scale
     np.testing.assert_allclose(corner, corner.round(), atol=1e-6)
-    # Pictures that were cut at the left or top edge begin at the first pixel, which is 0 here.
+    # Images that were cut at the left or top edge begin at the first pixel, which is 0 here.
     assert corner.round().min(axis=0).tolist() == [0, 0]
     assert (corner.round() == 0).sum(axis=0).tolist() == [177, 293]
 

@@ -19,7 +19,7 @@ from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 from tests.builders.fuzzing import FUZZ, damaged
 from tests.builders.genuine import genuine
-from tests.builders.mat_files import EMPTY, cells, structs, write
+from tests.builders.mat_files import EMPTY, cells, structs, write_mat
 
 WIDTH, HEIGHT = 64, 48
 BOX = {"x1": 21.0, "y1": 5.0, "x2": 33.0, "y2": 14.0}
@@ -75,7 +75,7 @@ RELEASE = {
 
 def write_release(folder: Path, **changes: Any) -> Path:
     release = structs(RELEASE | changes)
-    write(folder / "mpii_human_pose_v1_u12_2" / mpii.RELEASE_FILE, {"RELEASE": release})
+    write_mat(folder / "mpii_human_pose_v1_u12_2" / mpii.RELEASE_FILE, {"RELEASE": release})
     (folder / "images").mkdir()
     for name in "abc":
         PillowImage.new("RGB", (WIDTH, HEIGHT)).save(folder / "images" / f"{name}.jpg")
@@ -117,7 +117,7 @@ def test_validation_people_are_told_apart(tmp_path: Path):
     write_release(tmp_path)
     # The second person of the first frame.
     columns = {"RELEASE_img_index": 1.0, "RELEASE_person_index": 2.0}
-    path = write(tmp_path / "Tompson_valid" / mpii.VALIDATION_FILE, columns)
+    path = write_mat(tmp_path / "Tompson_valid" / mpii.VALIDATION_FILE, columns)
     assert mpii.read_validation(path) == {mpii.Place(0, 1)}
     splits = [each.split for each in mpii.read(tmp_path) if isinstance(each, Record)]
     assert splits == ["train", "valid", "test"]
@@ -186,7 +186,7 @@ def test_a_tree_that_is_not_mpii_is_refused(tmp_path: Path):
 @FUZZ
 @given(data=st.data())
 def test_a_damaged_release_gives_people_or_the_projects_error(tmp_path: Path, data: st.DataObject):
-    path = write(tmp_path / mpii.RELEASE_FILE, {"RELEASE": structs(RELEASE)}, compressed=False)
+    path = write_mat(tmp_path / mpii.RELEASE_FILE, {"RELEASE": structs(RELEASE)}, compressed=False)
     path.write_bytes(damaged(data, path.read_bytes()))
     with contextlib.suppress(InputError):
         list(mpii.read_release(path))

@@ -38,10 +38,10 @@ LINE = (
 def tree(tmp_path: Path) -> Path:
     for name, points in KEYPOINTS.items():
         box = np.array([[2.0, 3.0, 39.0, 20.0]])
-        mat_files.write(
+        mat_files.write_mat(
             tmp_path / ROOT / "Annotations" / f"{name}.mat", {"kps": np.array(points), "bbox": box}
         )
-        voc_tree.write_picture(tmp_path / ROOT / "JPEGImages" / f"{name.split('/')[1]}.jpg")
+        voc_tree.write_image(tmp_path / ROOT / "JPEGImages" / f"{name.split('/')[1]}.jpg")
     (tmp_path / ROOT / "Annotations" / "car" / "._2008_000001.mat").write_bytes(b"hidden")
     (tmp_path / ROOT / "test_pairs_pf_pascal.csv").write_text(HEADING + LINE)
     return tmp_path
@@ -88,9 +88,9 @@ def test_a_pair_has_the_keypoints_of_its_line(tree: Path):
     "place", ["PF-dataset-PASCAL/train_pairs.csv", "image_pairs/train_pairs.csv"]
 )
 def test_mirrored_copies_are_left_out(place: str, tree: Path):
-    picture = "JPEGImages/2008_00000{}.jpg"
+    image = "JPEGImages/2008_00000{}.jpg"
     lines = [
-        f"{picture.format(first)},{picture.format(second)},7,{flip}\n"
+        f"{image.format(first)},{image.format(second)},7,{flip}\n"
         for first, second, flip in ((1, 2, 0), (1, 2, 1), (2, 1, 0))
     ]
     (tree / place).parent.mkdir(exist_ok=True)
@@ -108,7 +108,7 @@ def test_the_releases_own_pairs_are_read(tree: Path):
     release = mat_files.structs(
         {"class": mat_files.cells("bus", "car").T, "pair": mat_files.cells(*pairs).T}
     )
-    mat_files.write(tree / ROOT / "parsePascalVOC.mat", {"PascalVOC": release})
+    mat_files.write_mat(tree / ROOT / "parsePascalVOC.mat", {"PascalVOC": release})
     found = pf_pascal.read_pairs(tree, split="all")
     names = [record.source_id for record in found.records]
     assert [(pair.subset, names[pair.source], names[pair.target]) for pair in found.pairs] == [
@@ -129,7 +129,7 @@ def test_what_is_not_there_is_named(missing: str, tree: Path):
     assert len(absent) == ("JPEGImages" in missing)
 
 
-def test_a_damaged_picture_makes_no_record(tree: Path):
+def test_a_damaged_image_makes_no_record(tree: Path):
     (tree / ROOT / "JPEGImages" / "2008_000002.jpg").write_bytes(b"no image")
     absent = [record for record in pf_pascal.read(tree) if isinstance(record, Absent)]
     assert [record.source_id for record in absent] == ["car/2008_000002"]
@@ -138,7 +138,7 @@ def test_a_damaged_picture_makes_no_record(tree: Path):
 
 def test_an_object_without_keypoints_makes_no_record(tree: Path):
     path = tree / ROOT / "Annotations" / "bus" / "2008_000001.mat"
-    mat_files.write(path, {"kps": np.full((3, 2), np.nan), "bbox": np.array([1.0, 2, 3, 4])})
+    mat_files.write_mat(path, {"kps": np.full((3, 2), np.nan), "bbox": np.array([1.0, 2, 3, 4])})
     assert next(pf_pascal.read(tree)) == Absent("bus/2008_000001", "it has no keypoint")
 
 
@@ -160,7 +160,7 @@ LINES = {
     "one x more": (LINE.replace("5.5;30.0", "5.5;30.0;1"), "more x than y"),
     "no number": (LINE.replace("5.5", "x"), "could not convert"),
     "five fields": ("a.jpg,b.jpg,1,2,3\n", "5 fields, where 3 or 4 or 7"),
-    "no picture": (LINE.replace("JPEGImages/2008_000001.jpg", ".."), "no plain name"),
+    "no image": (LINE.replace("JPEGImages/2008_000001.jpg", ".."), "no plain name"),
 }
 
 
@@ -184,7 +184,7 @@ ANNOTATIONS = {
 @pytest.mark.parametrize(("change", "sentence"), ANNOTATIONS.values(), ids=ANNOTATIONS)
 def test_other_annotations_are_refused(change: dict, sentence: str, tmp_path: Path):
     variables = {"kps": np.ones((4, 2)), "bbox": np.array([1.0, 2, 3, 4])} | change
-    path = mat_files.write(tmp_path / "a.mat", variables)
+    path = mat_files.write_mat(tmp_path / "a.mat", variables)
     with pytest.raises(InputError, match=rf"a\.mat: .*{sentence}"):
         pf_pascal.read_annotation(path)
 
@@ -203,7 +203,7 @@ def test_damage_gives_pairs_or_the_projects_error(tree: Path, data: st.DataObjec
 @given(data=st.data())
 def test_damaged_annotations_give_points_or_the_projects_error(tmp_path: Path, data: st.DataObject):
     variables = {"kps": np.ones((4, 2)), "bbox": np.array([1.0, 2, 3, 4])}
-    path = mat_files.write(tmp_path / "a.mat", variables, compressed=False)
+    path = mat_files.write_mat(tmp_path / "a.mat", variables, compressed=False)
     path.write_bytes(damaged(data, path.read_bytes()))
     with contextlib.suppress(InputError):
         pf_pascal.read_annotation(path)
@@ -229,6 +229,6 @@ def test_the_genuine_list_has_its_299_pairs():
     np.testing.assert_allclose(first.source_points[0], [252.631662222222, 57.1813333333333])
     np.testing.assert_allclose(first.target_points[-1], [230.410727, 85.121429], atol=1e-4)
     every = np.concatenate([[*pair.source_points, *pair.target_points] for pair in pairs])
-    # No padding with -1: every point is in a picture of 300 pixels, but for a fraction of one.
+    # No padding with -1: every point is in an image of 300 pixels, but for a fraction of one.
     assert every.min() > -0.5
     assert every.max() < 299.5

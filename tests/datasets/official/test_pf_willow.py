@@ -43,7 +43,7 @@ def replace(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def test_pictures_are_read(whole_tree: Path):
+def test_images_are_read(whole_tree: Path):
     records = list(pf_willow.read(whole_tree))
     expected = [f"{subset}/{stem}" for subset, stem in itertools.product(pf_willow.SUBSETS, STEMS)]
     assert [record.source_id for record in records] == expected
@@ -101,7 +101,7 @@ def test_the_list_of_pairs_gives_their_order(tree: Path):
 
 
 LISTS = {
-    "unknown picture": (listed_line("duck(S)", "b_2", "x"), r"names duck\(S\)/b_2 and duck\(S\)/x"),
+    "unknown image": (listed_line("duck(S)", "b_2", "x"), r"names duck\(S\)/b_2 and duck\(S\)/x"),
     "no folder": (listed_line("", "b_2", "a_1").replace("PF-dataset/", ""), "no plain name"),
     "escape": (listed_line("..", "b_2", "a_1"), r"'\.\.' is no plain name"),
     "no path": ("," * 41 + "\n", "'' is not|no plain name|could not convert"),
@@ -130,7 +130,7 @@ def test_what_makes_no_record_is_named(tree: Path):
     replace(tree / ROOT / "car(M)" / "b_2.png", b"no image")
     path = tree / ROOT / "duck(S)" / "a_1.mat"
     path.unlink()
-    mat_files.write(path, {"pts_coord": np.ones((2, 10))})
+    mat_files.write_mat(path, {"pts_coord": np.ones((2, 10))})
     absent = [record for record in pf_willow.read(tree) if isinstance(record, Absent)]
     assert [record.source_id for record in absent] == ["car(M)/b_2", "duck(S)/a_1"]
     assert "b_2.png is not an image" in absent[0].reason
@@ -157,7 +157,7 @@ def test_another_tree_is_refused(tree: Path):
 def test_other_keypoints_are_refused(variables: dict, tree: Path):
     path = tree / ROOT / "car(G)" / "a_1.mat"
     path.unlink()
-    mat_files.write(path, variables)
+    mat_files.write_mat(path, variables)
     with pytest.raises(InputError, match=r"a_1\.mat.*pts_coord"):
         list(pf_willow.read(tree))
 
@@ -185,7 +185,7 @@ def test_the_genuine_annotations_in_their_official_form(tmp_path: Path):
             path.parent.mkdir(exist_ok=True)
             path.symlink_to(folder / entry["file"])
             points = np.array(entry["keypoints"]) + 1
-            mat_files.write(path.with_suffix(".mat"), {"pts_coord": points.T})
+            mat_files.write_mat(path.with_suffix(".mat"), {"pts_coord": points.T})
     found = pf_willow.read_pairs(tmp_path)
     assert (len(found.records), len(found.pairs)) == (100, 900)
     names = [record.source_id for record in found.records]

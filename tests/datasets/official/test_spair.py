@@ -19,7 +19,7 @@ from convcorr_jax.errors import InputError
 from tests.builders import voc_tree
 from tests.builders.fuzzing import FUZZ, mistyped
 
-PICTURES = {
+IMAGES = {
     "cat/2008_000001": {"0": [5, 7], "3": [9, 11]},
     "cat/2008_000002": {"0": [6, 8], "4": [9, 12]},
     "cow/2008_000001": {"29": [1, 2]},
@@ -32,19 +32,19 @@ LISTS = {
 }
 
 
-def annotation(picture: str) -> dict[str, Any]:
+def annotation(image: str) -> dict[str, Any]:
     return {
-        "filename": f"{picture.split('/')[1]}.jpg",
+        "filename": f"{image.split('/')[1]}.jpg",
         "image_width": voc_tree.WIDTH,
         "image_height": voc_tree.HEIGHT,
         "image_depth": 3,
-        "category": picture.split("/")[0],
+        "category": image.split("/")[0],
         "pose": "Left",
         "truncated": 0,
         "occluded": 1,
         "difficult": 0,
         "bndbox": [3, 5, 40, 25],
-        "kps": {str(number): None for number in range(30)} | PICTURES[picture],
+        "kps": {str(number): None for number in range(30)} | IMAGES[image],
         "azimuth_id": 7,
     }
 
@@ -52,18 +52,18 @@ def annotation(picture: str) -> dict[str, Any]:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     root = tmp_path / "SPair-71k"
-    for picture in PICTURES:
-        voc_tree.write_picture(root / "JPEGImages" / f"{picture}.jpg")
-        path = root / "ImageAnnotation" / f"{picture}.json"
+    for image in IMAGES:
+        voc_tree.write_image(root / "JPEGImages" / f"{image}.jpg")
+        path = root / "ImageAnnotation" / f"{image}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(annotation(picture)))
+        path.write_text(json.dumps(annotation(image)))
     (root / "ImageAnnotation" / "cat" / "._2008_000001.json").write_bytes(b"hidden")
     for split, lines in LISTS.items():
         voc_tree.write_list(root / "Layout" / "large" / f"{split}.txt", lines)
     return tmp_path
 
 
-def test_pictures_are_read(tree: Path):
+def test_images_are_read(tree: Path):
     records = list(spair.read(tree))
     assert records[3] == Absent("cow/2008_000009", "it is in no pair of Layout/large")
     found = [(record.source_id, record.split) for record in records[:3]]
@@ -80,7 +80,7 @@ def test_pictures_are_read(tree: Path):
     expected[[0, 3]] = [[5, 7], [9, 11]]
     np.testing.assert_array_equal(cat.points, expected)
     np.testing.assert_array_equal(np.flatnonzero(cat.visible), [0, 3])
-    # VOC's last column is 40 of 40, so the box ends at the picture's edge.
+    # VOC's last column is 40 of 40, so the box ends at the image's edge.
     assert cat.box == coords.Box(1.5, 3.5, 39.5, 24.5)
     assert cat.normalizer_px == 37
     assert cat.attributes == {"truncated": 0, "occluded": 1, "difficult": 0, "azimuth_id": 7}
@@ -104,9 +104,9 @@ def test_what_is_not_there_is_named(tree: Path):
         spair.read_pairs(tree, split="train")
 
 
-def test_a_picture_that_does_not_fit_is_named(tree: Path):
+def test_an_image_that_does_not_fit_is_named(tree: Path):
     path = tree / "SPair-71k" / "JPEGImages" / "cat" / "2008_000001.jpg"
-    voc_tree.write_picture(path, width=41)
+    voc_tree.write_image(path, width=41)
     reason = "2008_000001.jpg is not of the size in its annotation"
     assert next(spair.read(tree)) == Absent("cat/2008_000001", reason)
     path.write_bytes(b"no image")

@@ -1,4 +1,4 @@
-"""Trees of pictures and .pts files, as 300-W and the 68-point releases of Helen and LFPW have them."""
+"""Trees of images and .pts files, as 300-W and the 68-point releases of Helen and LFPW have them."""
 
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def test_a_png_is_preferred_to_the_jpeg_beside_it(tmp_path: Path):
     assert face.image == tmp_path / "afw" / "134212_1.png"
 
 
-def test_faces_without_a_usable_picture_are_named(tmp_path: Path):
+def test_faces_without_a_usable_image_are_named(tmp_path: Path):
     folder = tmp_path / "afw"
     write_face(folder, "a", ending=None)
     write_face(folder, "b")

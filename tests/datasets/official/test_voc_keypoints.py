@@ -36,7 +36,7 @@ def write_tree(folder: Path) -> Path:
     for split, names in (("train", ["2008_000001"]), ("val", ["2008_000002"])):
         voc_tree.write_list(release / "ImageSets" / "Main" / f"{split}.txt", names)
         for name in names:
-            voc_tree.write_picture(release / "JPEGImages" / f"{name}.jpg")
+            voc_tree.write_image(release / "JPEGImages" / f"{name}.jpg")
     voc_tree.write_annotation(
         release / "Annotations" / "2008_000001.xml",
         [
@@ -113,7 +113,7 @@ def test_without_vocs_annotation_the_bounds_are_the_box(tree: Path):
 
 
 ABSENT = {
-    "another picture": ([("<image>2008_000001", "<image>2008_000002")], "a car in 2008_000002"),
+    "another image": ([("<image>2008_000001", "<image>2008_000002")], "a car in 2008_000002"),
     "another class": ([("<category>car", "<category>bus")], "it is of a bus in 2008_000001"),
     "no box": ([('xmin="11.00"', ""), ("<voc_id>2<", "<voc_id>9<")], "it has no bounds"),
     "unknown keypoint": ([("R_TailLight", "Wing")], "'Wing' is no keypoint of a car"),
@@ -133,9 +133,9 @@ def test_annotations_that_make_no_record_are_named(
     assert reason in absent.reason
 
 
-def test_pictures_that_are_elsewhere_or_damaged_are_named(tree: Path):
+def test_images_that_are_elsewhere_or_damaged_are_named(tree: Path):
     release = tree / "VOCdevkit" / "VOC2011"
-    voc_tree.write_picture(release / "JPEGImages" / "2008_000001.jpg", width=41)
+    voc_tree.write_image(release / "JPEGImages" / "2008_000001.jpg", width=41)
     reasons = [absent.reason for absent in voc_keypoints.read(tree)]
     assert reasons == ["2008_000001.jpg is not of the size in VOC's annotation"] * 2
     (release / "JPEGImages" / "2008_000001.jpg").write_bytes(b"no image")
@@ -153,7 +153,7 @@ def test_another_tree_is_refused(tree: Path, tmp_path_factory: pytest.TempPathFa
     with pytest.raises(InputError, match="VOCdevkit/VOC2011/JPEGImages or VOCdevkit/VOC2012/"):
         voc_keypoints.read(tmp_path_factory.mktemp("empty"))
     (tree / "annotations").rename(tree / "notes")
-    with pytest.raises(InputError, match=r"annotations holds no <class>/<picture>_<n>\.xml"):
+    with pytest.raises(InputError, match=r"annotations holds no <class>/<image>_<n>\.xml"):
         voc_keypoints.read(tree)
 
 
@@ -188,9 +188,9 @@ def test_names_and_pairs_are_the_published_ones():
     assert sum(map(len, names.values())) == 244
     for category, entry in published.items():
         assert names[category] == tuple(entry["names"])
-        theirs = {frozenset(pair) for pair in entry["left_right_index_pairs_0based"]}
-        assert {frozenset(pair) for pair in pairs[category]} == theirs
-        assert len(pairs[category]) == len(theirs)
+        published_pairs = {frozenset(pair) for pair in entry["left_right_index_pairs_0based"]}
+        assert {frozenset(pair) for pair in pairs[category]} == published_pairs
+        assert len(pairs[category]) == len(published_pairs)
 
 
 # Number of keypoints, and of those that can be seen, in each of the five files.
@@ -230,14 +230,14 @@ def test_a_genuine_box_is_vocs():
 
 
 def test_genuine_files_make_records_in_a_tree(tmp_path: Path):
-    """The five genuine files with stand-ins for their pictures."""
+    """The five genuine files with stand-ins for their images."""
     (tmp_path / "annotations").symlink_to(genuine(SAMPLE) / "annotations")
     release = tmp_path / "VOCdevkit" / "VOC2012"
-    pictures = sorted({name.split("/")[1][:-2] for name in GENUINE})
-    voc_tree.write_list(release / "ImageSets" / "Main" / "train.txt", pictures[:2])
-    voc_tree.write_list(release / "ImageSets" / "Main" / "val.txt", pictures[2:])
-    for name in pictures:
-        voc_tree.write_picture(release / "JPEGImages" / f"{name}.jpg", width=500, height=400)
+    images = sorted({name.split("/")[1][:-2] for name in GENUINE})
+    voc_tree.write_list(release / "ImageSets" / "Main" / "train.txt", images[:2])
+    voc_tree.write_list(release / "ImageSets" / "Main" / "val.txt", images[2:])
+    for name in images:
+        voc_tree.write_image(release / "JPEGImages" / f"{name}.jpg", width=500, height=400)
     records = list(voc_keypoints.read(tmp_path))
     assert [record.source_id for record in records] == list(GENUINE)
     assert [int((~np.isnan(record.points[:, 0])).sum()) for record in records] == [

@@ -26,12 +26,12 @@ def tree(tmp_path: Path) -> Path:
     voc_tree.write_list(lists / "train.txt", ["2007_000032", "2007_000039"])
     voc_tree.write_list(lists / "val.txt", ["2007_000033"])
     for name in ("2007_000032", "2007_000039", "2007_000033"):
-        voc_tree.write_picture(release / "JPEGImages" / f"{name}.jpg")
+        voc_tree.write_image(release / "JPEGImages" / f"{name}.jpg")
         voc_tree.write_labels(release / "SegmentationClass" / f"{name}.png", LABELS)
     return tmp_path
 
 
-def test_pictures_are_read_with_their_labels(tree: Path):
+def test_images_are_read_with_their_labels(tree: Path):
     records = list(voc_segmentation.read(tree))
     assert [(record.source_id, record.split) for record in records] == [
         ("2007_000032", "train"),
@@ -58,7 +58,7 @@ def test_what_is_not_there_is_named(missing: str, tree: Path):
     assert list(voc_segmentation.read(tree))[1] == absent
 
 
-def test_pictures_and_label_maps_that_do_not_fit_are_named(tree: Path):
+def test_images_and_label_maps_that_do_not_fit_are_named(tree: Path):
     release = tree / "VOCdevkit" / "VOC2012"
     voc_tree.write_labels(release / "SegmentationClass" / "2007_000033.png", LABELS.T.copy())
     (release / "JPEGImages" / "2007_000032.jpg").write_bytes(b"no image")
