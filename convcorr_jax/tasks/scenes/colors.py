@@ -246,7 +246,7 @@ def reconstruction_figure(
     rows: list[list[Image]] = []
     for start in range(0, len(cells), _COLUMNS):
         rows += map(list, zip(*cells[start : start + _COLUMNS], strict=True))
-    labels = ("photographs", "squashed to 46 x 46", "reconstructed") * (len(rows) // 3)
+    labels = ("photographs", "resized to 46 x 46", "reconstructed") * (len(rows) // 3)
     return pixels(image_grid(rows, row_labels=labels, cell_px=_PANEL_PX))
 
 
