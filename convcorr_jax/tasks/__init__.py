@@ -1,8 +1,8 @@
 """The experiments as functions that a script or a notebook calls: records, features, fits and scores.
 
-`read` reads records; `Data`, `Backbone` and `Output` are the options that scripts share. Each task has a room or a
-file of its own: ``transfer``, ``keypoints``, ``landmarks``, ``scenes``, ``attributes``, ``patches``, ``pose``, and
-``probes`` for the training of ridge probes that are saved.
+`read` reads records; `Data`, `Backbone` and `Output` are the options that scripts share. Each task has a room
+or a file of its own: ``transfer``, ``keypoints``, ``landmarks``, ``scenes``, ``attributes``, ``patches``,
+``pose``, and ``probes`` for the training of ridge probes that are saved.
 """
 
 from convcorr_jax.tasks.options import Backbone as Backbone
