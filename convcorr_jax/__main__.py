@@ -1,4 +1,4 @@
-"""``python -m convcorr_jax`` is ``convcorr``."""
+"""Run the command ``convcorr``, by ``python -m convcorr_jax``."""
 
 import sys
 

@@ -1,6 +1,6 @@
-"""The command line: one file a command, options as frozen dataclasses, one sentence on bad input.
+"""The command line: one file for each command, options as frozen dataclasses, one sentence on errors.
 
-A command's file imports what it needs only when it runs, so that help comes at once.
+A command imports what it needs only when it runs, so that its help appears at once.
 """
 
 from convcorr_jax.cli.main import main as main

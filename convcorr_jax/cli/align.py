@@ -1,4 +1,4 @@
-"""``convcorr align``: two photographs in, one picture and its numbers out."""
+"""``convcorr align``: dense alignment of two photographs, as a figure and its arrays."""
 
 import contextlib
 import dataclasses
@@ -15,6 +15,7 @@ from tyro.conf import Positional, arg
 from convcorr_jax.cli.outputs import check_outputs
 from convcorr_jax.errors import InputError
 from convcorr_jax.runtime.options import BoxOption, as_box, numbers
+from convcorr_jax.runtime.progress import status
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,35 +23,35 @@ if TYPE_CHECKING:
 
     from convcorr_jax.backbone.weights import Weights
     from convcorr_jax.descriptors.convolutional import Recipe
-    from convcorr_jax.io.points import NamedPoints
+    from convcorr_jax.io import NamedPoints
     from convcorr_jax.matching import Matches, PhotographAlignment
     from convcorr_jax.shapes import Image
 
 
 @dataclass(frozen=True)
 class Align:
-    """Align two photographs: one picture with lines between matches, a laid onto b, and the flow in colour.
+    """Align two photographs: a figure with lines between matches, a warped onto b, and the flow in colour.
 
-    Most of the time goes into compiling; where JAX_COMPILATION_CACHE_DIR names a folder, that is done once.
+    Compiling takes most of the time; if JAX_COMPILATION_CACHE_DIR names a folder, it happens once.
     """
 
     a: Annotated[Positional[Path], arg(metavar="A.jpg")]
     """The photograph that is matched."""
     b: Annotated[Positional[Path], arg(metavar="B.jpg")]
-    """The photograph in which its matches are sought."""
+    """The photograph in which matches are searched."""
     out: Path = Path("match.png")
-    """The picture: .png, .jpg or .pdf. Beside it, under the same name, an .npz with the arrays
-    cells_a [h,w,2], the centres of a's cells in pixels of a, and places_b, where they go in pixels of b;
+    """The figure: .png, .jpg or .pdf. Beside it, an .npz file of the same name is written, with the arrays
+    cells_a [h,w,2], the centres of a's cells in pixels of a, and places_b, their matches in pixels of b;
     flow [h,w,2] in cells and flow_px, the same in pixels of a; confidence, distinctness [h,w], 0 to 1;
-    cycle_error [h,w] in cells, there and back; cells_b, places_a, flow_back: the same from b to a;
-    matched_a, matched_b [n,2], matched_confidence [n], the lines drawn; shown_a, shown_b, the parts that were
-    aligned, x0 y0 x1 y1; energy_data, energy_smoothness, one entry a round; settings, a JSON text."""
+    cycle_error [h,w] in cells, from a to b and back; cells_b, places_a, flow_back: the same from b to a;
+    matched_a, matched_b [n,2], matched_confidence [n], the lines of the figure; shown_a, shown_b, the parts
+    that were aligned, x0 y0 x1 y1; energy_data, energy_smoothness, one entry for each round; settings, JSON."""
     points: Annotated[
         Path | None, arg(metavar="POINTS.csv", help_behavior_hint="(default: none)")
     ] = None
-    """Points of a to carry over to b: a CSV file with the header x,y or name,x,y, in pixels, x to the right,
-    y down, 0 0 the centre of the first pixel. Their places in b are drawn, and written beside the picture as
-    a .csv with the header name,x,y,confidence."""
+    """Points of a to transfer to b: a CSV file with the header x,y or name,x,y, in pixels, x to the right,
+    y down, 0 0 the centre of the first pixel. Their positions in b are drawn, and written beside the figure as
+    a .csv file with the header name,x,y,confidence."""
     box_a: Annotated[
         BoxOption,
         numbers("X0", "Y0", "X1", "Y1"),
@@ -62,41 +63,41 @@ class Align:
         numbers("X0", "Y0", "X1", "Y1"),
         arg(help_behavior_hint="(default: all of it)"),
     ] = None
-    """The object in b, likewise."""
+    """The object in b: its left, upper, right and lower edge, in pixels of b. A margin is added."""
     network: Annotated[str, arg(metavar="NAME")] = "alexnet"
-    """Whose descriptors: alexnet, vgg16, caffenet or bvlc_alexnet."""
+    """The network of the descriptors: alexnet, vgg16, caffenet or bvlc_alexnet."""
     layer: Annotated[
         tuple[str, ...],
-        arg(metavar="NAME [NAME ...]", help_behavior_hint="(default: what aligns best)"),
+        arg(metavar="NAME [NAME ...]", help_behavior_hint="(default: those that align best)"),
     ] = ()
-    """Layers that describe a cell, such as conv4; the last of them gives the grid of cells."""
+    """The layers of a cell's descriptor, such as conv4; the last layer's grid is the grid of cells."""
     weights: Annotated[
         Path | None,
         arg(metavar="PATH", help_behavior_hint="(default: see `convcorr weights list`)"),
     ] = None
     """The network's weights: .caffemodel, torch's .pth, or .npz."""
     smoothness: Annotated[
-        float | None, numbers("NUMBER"), arg(help_behavior_hint="(default: what aligns best)")
+        float | None,
+        numbers("NUMBER"),
+        arg(help_behavior_hint="(default: the value that aligns best)"),
     ] = None
-    """Cost of a difference of one cell between the displacements of neighbouring cells."""
+    """The cost of a difference of one cell between the displacements of neighbouring cells."""
 
     def run(self) -> None:
-        """Read, align, draw, write; say on the standard output what was done."""
+        """Align the photographs, write the figure and the arrays, and print a summary."""
         started = time.perf_counter()
         outputs = self._outputs()
-        from rich.console import Console
-
-        with Console(stderr=True).status("reading") as status:
+        with status("reading") as set_status:
             from convcorr_jax.backbone.weights import load
             from convcorr_jax.io import read_image
             from convcorr_jax.matching import align_photographs, carry_to_b, spread_matches
-            from convcorr_jax.report.alignment_figure import alignment_figure
+            from convcorr_jax.report import alignment_figure
 
             a, b = read_image(self.a), read_image(self.b)
             points = self._points(a)
             recipe = self._recipe()
             weights = load(self.network, self.weights)
-            status.update("aligning (most of the time goes into compiling)")
+            set_status("aligning (compiling takes most of the time)")
             alignment = align_photographs(
                 a,
                 b,
@@ -109,7 +110,7 @@ class Align:
             )
             matches = spread_matches(alignment)
             carried = None if points is None else carry_to_b(points.points, alignment)
-            status.update("drawing")
+            set_status("drawing")
             settings = self._settings(recipe, weights)
             figure = alignment_figure(
                 a,
@@ -126,33 +127,35 @@ class Align:
         sys.stdout.write(_summary(settings, alignment, outputs, seconds))
 
     def _outputs(self) -> "_Outputs":
-        """Where to write, once it is sure that this can be done and overwrites nothing that is read."""
+        """Return the paths of the outputs, after checking that they can be written and overwrite no input."""
         outputs = _Outputs(
-            picture=self.out,
+            figure=self.out,
             arrays=self.out.with_suffix(".npz"),
             points=None if self.points is None else self.out.with_suffix(".csv"),
         )
         check_outputs(
-            outputs.picture,
+            outputs.figure,
             (outputs.arrays, outputs.points),
             read=(self.a, self.b, self.points, self.weights),
         )
         return outputs
 
     def _points(self, a: "Image") -> "NamedPoints | None":
-        from convcorr_jax.io.points import read_points
+        from convcorr_jax import coords
+        from convcorr_jax.io import read_points
 
         if self.points is None:
             return None
-        found = read_points(self.points)
+        named = read_points(self.points)
         height, width = a.shape[:2]
-        for name, (x, y) in zip(found.names, found.points, strict=True):
-            if not (-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5):
+        inside = coords.inside(named.points, coords.whole_image((height, width)))
+        for name, (x, y), is_inside in zip(named.names, named.points, inside, strict=True):
+            if not is_inside:
                 raise InputError(
-                    f"point {name} of {self.points}, ({x:g}, {y:g}), lies outside {self.a} "
+                    f"point {name} of {self.points}, ({x:g}, {y:g}), is outside {self.a} "
                     f"of {width} x {height} pixels"
                 )
-        return found
+        return named
 
     def _recipe(self) -> "Recipe":
         from convcorr_jax.backbone import find_network
@@ -184,21 +187,21 @@ class Align:
         points: "NamedPoints | None",
         carried: "Matches | None",
     ) -> None:
-        """Write all files, or none: each gets its name when the last one is complete."""
-        from convcorr_jax.io import write_arrays, written_whole
-        from convcorr_jax.io.points import write_points
+        """Write all files or none: they are renamed when the last one is complete."""
+        from convcorr_jax.io import write_arrays, write_points, written_whole
 
         with contextlib.ExitStack() as stack:
-            picture = stack.enter_context(written_whole(outputs.picture))
-            figure.savefig(picture)
+            figure.savefig(stack.enter_context(written_whole(outputs.figure)))
             write_arrays(stack.enter_context(written_whole(outputs.arrays)), **arrays)
             if outputs.points is not None and points is not None and carried is not None:
                 table = stack.enter_context(written_whole(outputs.points))
-                write_points(table, points.names, carried.b_px, carried.confidence)
+                write_points(table, points.names, carried.b_px, confidence=carried.confidence)
 
 
 class _Outputs(NamedTuple):
-    picture: Path
+    """The paths of the files that are written; None for one that is not."""
+
+    figure: Path
     arrays: Path
     points: Path | None
 
@@ -206,21 +209,21 @@ class _Outputs(NamedTuple):
 def _arrays(
     alignment: "PhotographAlignment", matches: "Matches", settings: "Mapping[str, Any]"
 ) -> "dict[str, np.ndarray]":
-    """What goes into the .npz; the help of ``--out`` says what each array is."""
+    """Return the arrays of the .npz file, which the help of ``--out`` describes."""
     import numpy as np
 
     from convcorr_jax import coords
 
-    found: dict[str, Any] = {"settings": json.dumps(settings)}
-    for here, there, flow, to_here_px, to_there_px, way in (
+    arrays: dict[str, Any] = {"settings": json.dumps(settings)}
+    for source, target, flow, to_source_px, to_target_px, name in (
         ("a", "b", alignment.forward.flow, alignment.a_to_px, alignment.b_to_px, "flow"),
         ("b", "a", alignment.backward.flow, alignment.b_to_px, alignment.a_to_px, "flow_back"),
     ):
         cells = coords.cell_grid(flow.shape[:2]).astype(np.float64)
-        found[f"cells_{here}"] = coords.apply(to_here_px, cells)
-        found[f"places_{there}"] = coords.apply(to_there_px, cells + np.asarray(flow))
-        found[way] = flow
-    found |= {
+        arrays[f"cells_{source}"] = coords.apply(to_source_px, cells)
+        arrays[f"places_{target}"] = coords.apply(to_target_px, cells + np.asarray(flow))
+        arrays[name] = flow
+    arrays |= {
         "flow_px": np.asarray(alignment.forward.flow) * alignment.a_to_px.scale,
         "confidence": alignment.confidence,
         "distinctness": alignment.distinctness,
@@ -233,7 +236,7 @@ def _arrays(
         "energy_data": alignment.forward.trace.data,
         "energy_smoothness": alignment.forward.trace.smoothness,
     }
-    return {name: np.asarray(value) for name, value in found.items()}
+    return {name: np.asarray(value) for name, value in arrays.items()}
 
 
 def _caption(settings: "Mapping[str, Any]", alignment: "PhotographAlignment") -> str:
@@ -250,11 +253,11 @@ def _summary(
     seconds: float,
 ) -> str:
     data, deformation = alignment.forward.energy
-    rest = "" if alignment.forward.converged else ", not yet at rest"
+    converged = "" if alignment.forward.converged else ", not converged"
     lines = [
         _caption(settings, alignment),
         f"Energy {data + deformation:.1f} (data {data:.1f}, deformation {deformation:.1f}) "
-        f"after {alignment.forward.rounds} rounds{rest}; {seconds:.1f} seconds.",
+        f"after {alignment.forward.rounds} rounds{converged}; {seconds:.1f} seconds.",
         *(str(path) for path in outputs if path is not None),
     ]
     return "\n".join(lines) + "\n"

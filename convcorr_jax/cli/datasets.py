@@ -1,10 +1,10 @@
-"""``convcorr datasets``: what data sets there are, preparing, checking and showing them."""
+"""``convcorr datasets``: list, prepare, check and show data sets."""
 
 import functools
 import hashlib
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,36 +13,40 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import Positional, arg
 
 from convcorr_jax.errors import InputError
+from convcorr_jax.runtime.progress import bar
 
 if TYPE_CHECKING:
     from convcorr_jax.datasets.catalogue import DataSet
 
 VERSION = "1.0.0"
+"""The version of prepared data sets, the name of their folder."""
+
+# Annotations without a record that are printed one by one.
 _MOST_LISTED = 10
 
 
 @dataclass(frozen=True)
 class List:
-    """Say of every data set what it is, where it is obtained, its terms, and what is prepared."""
+    """List every data set: what it is, where it is published, its licence, and whether it is present."""
 
     data_root: Path | None = None
     """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
 
     def run(self) -> None:
-        """Print one paragraph a data set."""
+        """Print a paragraph for each data set."""
         from convcorr_jax.datasets import roots
         from convcorr_jax.datasets.catalogue import DATASETS
 
         root = roots.root_folder(data_root=self.data_root)
-        for one in DATASETS.values():
-            counts = ", ".join(f"{count} {split}" for split, count in one.counts.items())
-            size = f"; about {one.megabytes} MB to download" if one.megabytes else ""
-            folder = root / one.name
+        for dataset in DATASETS.values():
+            counts = ", ".join(f"{count} {split}" for split, count in dataset.counts.items())
+            size = f"; about {dataset.megabytes} MB to download" if dataset.megabytes else ""
+            folder = root / dataset.name
             sys.stdout.write(
-                f"{one.name}: {one.title}\n"
-                f"  from {one.homepage}{size}\n"
-                f"  licence: {one.licence}\n"
-                f"  expected: {one.layout}\n"
+                f"{dataset.name}: {dataset.title}\n"
+                f"  from {dataset.homepage}{size}\n"
+                f"  licence: {dataset.licence}\n"
+                f"  expected: {dataset.layout}\n"
                 + (f"  records: {counts}\n" if counts else "")
                 + f"  here: {folder if folder.is_dir() else 'no'}\n"
             )
@@ -51,28 +55,28 @@ class List:
 
 @dataclass(frozen=True)
 class Prepare:
-    """Write a data set's records as TFDS keeps them, from its official release or a compact copy."""
+    """Write a data set's records in the format of TFDS, from its official release or a compact copy."""
 
     name: Annotated[Positional[str], arg(metavar="NAME")]
-    """One of `convcorr datasets list`."""
+    """A name that `convcorr datasets list` prints."""
     source: Path
     """Folder of the release, or one of its archives (.zip, .tar, .tar.gz)."""
     out: Path
     """Folder under which <name>/<version> is written."""
     processes: int | None = None
-    """How many write at once; by default one a core."""
+    """Number of processes that write; by default one for each core."""
 
     def run(self) -> None:
-        """Write, show progress, print the counts beside the official ones."""
+        """Write the records with a progress bar, and print their counts beside the official ones."""
         from convcorr_jax.datasets.opening import read_folder
         from convcorr_jax.datasets.prepared import prepare
 
         dataset = _known(self.name)
         with (
             _unpacked(self.source, self.out, dataset) as source,
-            _bar(f"preparing {self.name}") as progress,
+            bar(f"preparing {self.name}", transient=True) as update,
         ):
-            made = prepare(
+            prepared = prepare(
                 functools.partial(read_folder, source, dataset=dataset),
                 self.out / self.name / VERSION,
                 name=self.name,
@@ -80,55 +84,55 @@ class Prepare:
                 description=dataset.title,
                 homepage=dataset.homepage,
                 processes=self.processes,
-                progress=progress,
+                progress=update,
             )
-        for split in {**dataset.counts, **made.counts}:
+        for split in {**dataset.counts, **prepared.counts}:
             official = dataset.counts.get(split)
             beside = "" if official is None else f" (officially {official})"
-            sys.stdout.write(f"{split}: {made.counts.get(split, 0)} records{beside}\n")
-        if made.absent:
-            sys.stdout.write(f"{len(made.absent)} annotations make no record:\n")
-            for absent in made.absent[:_MOST_LISTED]:
+            sys.stdout.write(f"{split}: {prepared.counts.get(split, 0)} records{beside}\n")
+        if prepared.absent:
+            sys.stdout.write(f"{len(prepared.absent)} annotations make no record:\n")
+            for absent in prepared.absent[:_MOST_LISTED]:
                 sys.stdout.write(f"  {absent.source_id}: {absent.reason}\n")
-            if len(made.absent) > _MOST_LISTED:
-                sys.stdout.write(f"  and {len(made.absent) - _MOST_LISTED} more\n")
-        sys.stdout.write(f"{made.folder}\n")
+            if len(prepared.absent) > _MOST_LISTED:
+                sys.stdout.write(f"  and {len(prepared.absent) - _MOST_LISTED} more\n")
+        sys.stdout.write(f"{prepared.folder}\n")
 
 
 @dataclass(frozen=True)
 class Check:
-    """Look for what would change a score: duplicates, swapped sides, points outside, wrong counts."""
+    """Find what would change a score: duplicates, swapped sides, points outside the image, wrong counts."""
 
     name: Annotated[Positional[str], arg(metavar="NAME|PATH")]
     """A data set under the data root, or a folder."""
     html: Path | None = None
-    """Also write the findings as a page with pictures."""
+    """Also write the findings as a page with images."""
     data_root: Path | None = None
     """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
 
     def run(self) -> int:
-        """Print the findings; the exit status is 1 when one of them would change a score."""
+        """Print the findings; return exit status 1 when one of them would change a score."""
         from convcorr_jax import doctor
         from convcorr_jax.datasets import roots
         from convcorr_jax.datasets.catalogue import DATASETS
         from convcorr_jax.datasets.opening import read_folder
         from convcorr_jax.datasets.records import Absent, Record
         from convcorr_jax.io import check_writable, written_whole
-        from convcorr_jax.report.findings_page import finding_lines, findings_page
+        from convcorr_jax.report import finding_lines, findings_page
 
         if self.html is not None:
             check_writable(self.html)
         folder = roots.find_folder(self.name, data_root=self.data_root)
         dataset = DATASETS.get(folder.name)
-        found = tuple(read_folder(folder, dataset=dataset))
-        records = [one for one in found if isinstance(one, Record)]
-        absent = [one for one in found if isinstance(one, Absent)]
-        with _bar(f"examining {self.name}") as progress:
+        annotated = tuple(read_folder(folder, dataset=dataset))
+        records = [entry for entry in annotated if isinstance(entry, Record)]
+        absent = [entry for entry in annotated if isinstance(entry, Absent)]
+        with bar(f"examining {self.name}", transient=True) as update:
             findings = doctor.examine(
                 records,
                 official_counts=dataset.counts if dataset else None,
                 absent=absent,
-                progress=progress,
+                progress=update,
             )
         for line in finding_lines(findings):
             sys.stdout.write(f"{line}\n")
@@ -141,22 +145,22 @@ class Check:
 
 @dataclass(frozen=True)
 class Show:
-    """Draw a data set's first records, evenly drawn, with boxes, points, names and masks."""
+    """Draw records of a data set, evenly spaced, with boxes, points, names and masks."""
 
     name: Annotated[Positional[str], arg(metavar="NAME|PATH")]
     """A data set under the data root, or a folder."""
     out: Path
-    """Where the sheet goes; the ending says the format, such as .png."""
+    """The figure; its ending decides on the format, such as .png."""
     n: int = 12
-    """How many records."""
+    """Number of records."""
     data_root: Path | None = None
     """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
 
     def run(self) -> None:
-        """Write the sheet."""
+        """Write the figure and print its path."""
         from convcorr_jax.datasets.opening import read_records
         from convcorr_jax.io import check_writable, write_image
-        from convcorr_jax.report.contact_sheet import contact_sheet
+        from convcorr_jax.report import contact_sheet
 
         if self.n < 1:
             raise InputError(f"--n is {self.n}; at least 1 is expected")
@@ -180,10 +184,11 @@ def _known(name: str) -> "DataSet":
 
 @contextmanager
 def _unpacked(source: Path, out: Path, dataset: "DataSet") -> Iterator[Path]:
-    """The source if it is a folder; else what the archive holds, for as long as it is needed.
+    """Yield the source if it is a folder, or else a folder of the archive's contents, removed at the end.
 
     Raises:
-        InputError: it is not there, is no archive, or its checksum is not the official one.
+        InputError: the source does not exist, is no archive, or has another checksum than the official one.
+        WriteError: the archive's contents cannot be written.
     """
     from convcorr_jax.datasets.formats.archives import unpack
 
@@ -199,7 +204,7 @@ def _unpacked(source: Path, out: Path, dataset: "DataSet") -> Iterator[Path]:
                     f"{source} has the SHA-256 {digest}, and officially {archive.sha256}"
                 )
     folder = out / f".{dataset.name}.unpacked"
-    # What a run that was killed has left.
+    # A killed run may have left its folder.
     shutil.rmtree(folder, ignore_errors=True)
     unpack(source, folder)
     try:
@@ -209,7 +214,7 @@ def _unpacked(source: Path, out: Path, dataset: "DataSet") -> Iterator[Path]:
 
 
 def _innermost(folder: Path, dataset: "DataSet") -> Path:
-    """The folder itself, or the only folder in it where the release lies in that."""
+    """Return the folder of a release: the folder itself, or the only folder in it."""
     try:
         next(iter(dataset.read(folder)), None)
     except InputError:
@@ -217,19 +222,3 @@ def _innermost(folder: Path, dataset: "DataSet") -> Path:
         if len(inside) == 1 and inside[0].is_dir():
             return inside[0]
     return folder
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on the error stream, told how many are done of how many."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = "{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    # Into a file it would write an empty line.
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,4 +1,4 @@
-"""``convcorr keypoints``: a photograph and a trained model in, a picture and a table of points out."""
+"""``convcorr keypoints``: keypoints of a photograph, by a trained model, as a figure and a table."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,31 +6,32 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from convcorr_jax.cli.outputs import check_outputs, write_points_and_picture
+from convcorr_jax.cli.outputs import check_outputs, write_points_and_figure
 from convcorr_jax.runtime.options import BoxOption, as_box, numbers
 
+# The longer side of the figure.
 _LONGEST_PX = 800
 
 
 @dataclass(frozen=True)
 class Keypoints:
-    """Predict the keypoints of an object: its photograph with the points drawn, and their places as a table."""
+    """Predict the keypoints of an object: a figure of the photograph with the points, and a table of them."""
 
     photograph: Annotated[Positional[Path], arg(metavar="PHOTO.jpg")]
     """The photograph."""
     model: Annotated[Path, arg(metavar="MODEL.npz")]
-    """What train.keypoint_detectors wrote: the .npz, with its .json beside it."""
+    """The model that train.keypoint_detectors wrote: the .npz file, with its .json beside it."""
     box: Annotated[
         BoxOption,
         numbers("X0", "Y0", "X1", "Y1"),
         arg(help_behavior_hint="(default: all of it)"),
     ] = None
-    """The object: its left, upper, right and lower edge in pixels, 0 0 the centre of the first pixel."""
+    """The object: its left, upper, right and lower edge in pixels; 0 0 is the centre of the first pixel."""
     out: Path = Path("keypoints.png")
-    """The picture: .png, .jpg or .pdf. Beside it, under the same name, a .csv with the header
-    name,x,y,confidence; the confidence is the probability that the best cell shows the keypoint."""
+    """The figure: .png, .jpg or .pdf. Beside it, a .csv file of the same name is written, with the header
+    name,x,y,confidence. The confidence is the probability that the best cell shows the keypoint."""
     refine: bool = False
-    """Place points between cells, at the top of a parabola through the best cell and its neighbours."""
+    """Place points between cells, at the maximum of a parabola through the best cell and its neighbours."""
     weights: Annotated[
         Path | None,
         arg(metavar="PATH", help_behavior_hint="(default: see `convcorr weights list`)"),
@@ -38,14 +39,14 @@ class Keypoints:
     """The weights of the model's network: .caffemodel, torch's .pth, or .npz."""
 
     def run(self) -> None:
-        """Read, predict, draw, write; say on the standard output where the results are."""
+        """Predict the keypoints, write the figure and the table, and print their paths."""
         read = (self.photograph, self.model, self.weights)
         check_outputs(self.out, (self.out.with_suffix(".csv"),), read=read)
         from convcorr_jax import coords
         from convcorr_jax.backbone.weights import load
         from convcorr_jax.io import load_fitted, read_image
         from convcorr_jax.keypoints import KeypointModel, decode, predict
-        from convcorr_jax.report.figures import points_overlay
+        from convcorr_jax.report import points_overlay
 
         photograph = read_image(self.photograph)
         model = load_fitted(self.model, KeypointModel)
@@ -53,14 +54,14 @@ class Keypoints:
         weights = load(model.network, self.weights)
         prediction = predict(model, [photograph], [box], weights=weights)
         detections = decode(model, prediction, refine=self.refine)
-        picture = points_overlay(
+        figure = points_overlay(
             photograph, detections.points[0], names=model.names, boxes=[box], longest_px=_LONGEST_PX
         )
-        write_points_and_picture(
+        write_points_and_figure(
             self.out,
-            picture,
+            figure,
             model.names,
             detections.points[0],
-            detections.confidence[0],
             what=f"keypoints of a {model.category}",
+            confidence=detections.confidence[0],
         )

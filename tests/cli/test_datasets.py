@@ -10,8 +10,8 @@ import pytest
 from convcorr_jax.datasets.catalogue import DATASETS
 from convcorr_jax.datasets.opening import read_records
 from convcorr_jax.io import read_image
+from tests.builders.command_line import assert_refused, run
 from tests.builders.leeds_tree import write_lsp
-from tests.cli.test_align import assert_refused, run
 
 
 @pytest.fixture

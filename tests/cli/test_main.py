@@ -16,9 +16,15 @@ from convcorr_jax.backbone import NETWORKS
 from convcorr_jax.backbone.weights import OFFICIAL, find
 from convcorr_jax.cli import main
 from convcorr_jax.cli.weights import List
-from convcorr_jax.errors import InputError
+from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.io import write_arrays
-from tests.cli.test_align import assert_refused, environment, needs_weights, run
+from tests.builders.command_line import (
+    assert_failed,
+    assert_refused,
+    environment,
+    needs_weights,
+    run,
+)
 
 HELP = """
 import sys
@@ -110,6 +116,15 @@ def test_a_sentence_stays_one_line(monkeypatch):
 
     monkeypatch.setattr(List, "run", refused)
     assert_refused(run("weights", "list"), "convcorr: three lines, all told")
+
+
+@pytest.mark.parametrize("kind", [NumericalError, WriteError])
+def test_what_fails_on_right_input_has_another_status(monkeypatch, kind):
+    def failed(self):
+        raise kind("the loss of step 3\nis nan")
+
+    monkeypatch.setattr(List, "run", failed)
+    assert_failed(run("weights", "list"), "convcorr: the loss of step 3 is nan\n")
 
 
 def test_a_reader_that_goes_away_is_no_error():

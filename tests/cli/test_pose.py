@@ -11,9 +11,9 @@ from convcorr_jax.datasets.official import lsp
 from convcorr_jax.io import load_fitted, read_image, save_fitted
 from convcorr_jax.io.points import read_points
 from convcorr_jax.pose import PERSON, TrainedCascade, cascade, framed
+from tests.builders.command_line import assert_refused, run
 from tests.builders.leeds_tree import UPRIGHT
 from tests.builders.pose_architectures import TINY_LSP as TINY
-from tests.cli.test_align import assert_refused, run
 
 PHOTOGRAPH = skimage.data.chelsea()[:200, :260]
 BOX = coords.Box(60.0, 20.0, 120.0, 180.0)

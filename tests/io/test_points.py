@@ -73,7 +73,7 @@ def test_a_missing_file_is_refused(tmp_path):
 def test_what_is_written_can_be_read(tmp_path, rng):
     names = ("nose", "left, upper", 'the "eye"', "Mündung")
     points = rng.uniform(-100, 4000, (4, 2))
-    write_points(tmp_path / "a.csv", names, points, rng.uniform(size=4))
+    write_points(tmp_path / "a.csv", names, points, confidence=rng.uniform(size=4))
     found = read_points(tmp_path / "a.csv")
     assert found.names == names
     # A thousandth of a pixel is written.
