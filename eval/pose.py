@@ -21,7 +21,7 @@ from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted, make_folder, write_image
 from convcorr_jax.pose import PERSON, TrainedCascade
-from convcorr_jax.report.pose_figures import joint_curves, joint_error_histograms, people_figure
+from convcorr_jax.report import joint_curves, joint_error_histograms, people_figure
 from convcorr_jax.runtime.runlog import plain, write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.shapes import Image
@@ -70,6 +70,7 @@ def main(config: Config) -> Path:
     people = prepare(records, model.architecture, damaged=data.damaged)
     protocol = protocol_of(records[0].names)
     evaluation = evaluate(model, people, protocol=protocol, batch=config.batch)
+    figures = reported(evaluation, joints, protocol=protocol)
     result = {
         "dataset": data.dataset,
         "model": plain(model.architecture),
@@ -78,9 +79,9 @@ def main(config: Config) -> Path:
         "sides": "the person's own",
         "people": len(people.records),
         "left_out": {absent.source_id: absent.reason for absent in people.left_out},
-        **reported(evaluation, joints, protocol=protocol),
+        **figures,
     }
-    curves = {net: result["curves"][net] for net in evaluation.tables}
+    curves = {net: figures["curves"][net] for net in evaluation.tables}
     write_image(out / "pck.png", joint_curves(curves, alphas=curve_alphas(protocol)))
     write_image(out / "errors.png", joint_error_histograms(evaluation.offsets_px, joints))
     write_image(out / "people.jpg", _people(people, evaluation, joints))

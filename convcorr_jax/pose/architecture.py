@@ -1,19 +1,19 @@
-"""The size and shape of a pose cascade, as one value that is known before anything is compiled.
+"""The architecture of a pose cascade: sizes, depths and options, as one hashable value.
 
-A *stage* is a convolution, its rectifier and, maybe, its pooling. Each of the three levels of the pyramid has
-its own bank of stages; then come the stages that emulate a fully connected net on a sliding patch: one with a
-window of `Architecture.patch_window` cells, still a level each, then, on the sum of the levels, 1x1
-convolutions, the last of which gives one heat-map a joint.
+A *stage* is a convolution, its rectifier and, in some stages, pooling. Each of the three levels of the pyramid
+has its own bank of stages. They are followed by stages that emulate a fully connected network on a sliding
+patch: first one convolution for each level, with a window of `Architecture.patch_window` cells; then, on the
+sum of the levels, 1x1 convolutions, the last of which computes one heat-map for each joint.
 
 The paper leaves open, and here is chosen:
 
 - FLIC's 7 stages are 3 and 4, as the text says; MPII's 11 are 8 and 3. All convolutions of the banks have 128
   features, the emulated layers 512 and 256 (as in the paper's predecessor, Tompson et al. 2014).
-- FLIC's stages have 5x5 windows and are pooled by 2 one after the other until the wanted total is reached; 16
-  takes a pooling by 4 after the third. MPII's have 3x3 windows and are pooled after every second one.
+- FLIC's stages have 5x5 windows and are pooled by 2 one after the other until the total is reached; a total of
+  16 needs pooling by 4 after the third. MPII's have 3x3 windows and are pooled after every second one.
 - The patch is 9x9 cells.
 - The rate of SpatialDropout is 0.5.
-- Windows of the fine net are 40 pixels wide, whence it can move a joint by 20.
+- Windows of the fine net are 40 pixels wide, so that it can move a joint by up to 20 pixels.
 """
 
 import math
@@ -28,11 +28,11 @@ POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 Cascade = Literal["shared", "standard"]
 DType = Literal["float32", "bfloat16"]
 
-# The fine net looks at this many of a bank's first stages.
 SHARED_STAGES = 2
+"""The input of the fine net is the output of this many of a bank's first stages (Figure 7 of the paper)."""
 
-# Group normalisation takes so many maps together.
 NORM_GROUP = 8
+"""The number of maps in a group of group normalization; it divides the features of all presets."""
 
 FLIC_JOINTS = (
     *("l_shoulder", "l_elbow", "l_wrist"),
@@ -48,30 +48,36 @@ MPII_PAIRS = ((5, 0), (4, 1), (3, 2), (13, 8), (12, 9), (11, 10))
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """A pose cascade; hashable, so static under jit. ``dataclasses.asdict`` of it goes with a checkpoint.
+    """The architecture of a pose cascade.
+
+    It is hashable, and so a static argument under jit. Its ``dataclasses.asdict`` is saved with every
+    checkpoint.
 
     Args:
-        name: of the preset, with what was chosen in it.
-        joints: their names, one heat-map each.
-        left_right_pairs: joints that exchange places when a person is mirrored.
-        input_size: of the images that the preset trains on. Others work, if the patch fits into them.
+        name: name of the preset and its pooling.
+        joints: names of the joints; each has one heat-map.
+        left_right_pairs: indices of joints that exchange places when a person is mirrored.
+        input_size: size of the images that the preset trains on. Images of another size work if they are at
+            least as large as the receptive field of a heat-map's cell.
         pooling: pixels of the input for one cell of a heat-map.
-        window: side of a bank's convolutions.
-        features: of each of them.
-        patch_window: cells seen by the first layer that emulates a fully connected one.
-        hidden: features of the emulated layers before the heat-maps, the one over the patch first.
-        spatial_dropout: how likely a whole map is dropped in training.
-        fine_window: pixels of the input, across, that the fine net sees of each joint.
-        fine_features: of the fine net's layers.
-        levels: of the pyramid.
-        cascade: whether the fine net looks at the coarse net's features or, for comparison, at the image.
-        group_norm: whether the coarse net's convolutions are normalised. Not in the paper.
-        dtype: in which to compute; parameters are float32 always.
+        window: side of the banks' convolutions, in cells.
+        features: number of features of each convolution of a bank.
+        patch_window: side of the first emulated layer's convolution, in cells.
+        hidden: number of features of the emulated layers before the heat-maps; the layer over the patch is
+            first.
+        spatial_dropout: probability that a whole map is dropped in training.
+        fine_window: side of the fine net's input window, in pixels of the input.
+        fine_features: number of features of the fine net's layers.
+        levels: number of levels of the pyramid.
+        cascade: whether the input of the fine net is the coarse net's features (``"shared"``) or, for
+            comparison, the image (``"standard"``).
+        group_norm: whether the coarse net's convolutions are normalized. This is not in the paper.
+        dtype: type of the computations; parameters are always float32.
 
     Raises:
-        InputError: a field has a value that no cascade can have, fewer than two stages, an input smaller than
-            the patch, a fine window that is no whole number of cells in every bank, or features that cannot be
-            normalised in whole groups.
+        InputError: a field has a value that no cascade can have; there are fewer than two stages; the input is
+            smaller than the patch; the fine window is not a whole number of cells in every bank; or the numbers
+            of features cannot be divided into groups of normalization.
     """
 
     name: str
@@ -108,8 +114,8 @@ class Architecture:
             "cascade": self.cascade in get_args(Cascade),
             "dtype": self.dtype in get_args(DType),
         }
-        for field, can_be in possible.items():
-            if not can_be:
+        for field, is_possible in possible.items():
+            if not is_possible:
                 raise InputError(f"a pose cascade cannot have {field} {getattr(self, field)!r}")
         if len(self.features) < SHARED_STAGES:
             raise InputError(f"features {self.features} must be those of two stages or more")
@@ -126,7 +132,7 @@ class Architecture:
 
     @property
     def stages(self) -> int:
-        """Convolutions that an image goes through on its way to the heat-maps.
+        """Number of successive convolutions between an image and its heat-maps.
 
         >>> flic().stages, mpii().stages
         (7, 11)
@@ -135,7 +141,7 @@ class Architecture:
 
     @property
     def pools(self) -> tuple[int, ...]:
-        """The pooling after each stage of a bank, by 2 at up to four places; the last does what is left.
+        """Pooling factor after each stage of a bank: 2 after up to four stages, the rest after the last stage.
 
         >>> flic(pooling=4).pools, flic(pooling=16).pools
         ((2, 2, 1), (2, 2, 4))
@@ -153,7 +159,7 @@ class Architecture:
 
     @property
     def receptive_field_px(self) -> int:
-        """Side of the patch that a cell of a heat-map sees in the finest level.
+        """Side of the receptive field of a heat-map's cell in the finest level, in pixels.
 
         >>> [flic(pooling=pooling).receptive_field_px for pooling in (4, 8, 16)]
         [64, 100, 172]
@@ -166,7 +172,7 @@ class Architecture:
 
     @property
     def fine_strides(self) -> tuple[int, ...]:
-        """Pixels of the input for one cell of each map that the fine net looks at, the finest level first.
+        """Stride of each input map of the fine net, in pixels of the input; the finest level is first.
 
         >>> flic().fine_strides, flic(cascade="standard").fine_strides
         ((1, 2, 2, 4, 4, 8), (1, 2, 4))
@@ -177,7 +183,9 @@ class Architecture:
 
     @property
     def window_stride(self) -> int:
-        """Fine windows start at multiples of this, where all shared maps have whole cells.
+        """Stride of the positions of fine windows, in pixels.
+
+        At its multiples all shared maps have whole cells.
 
         >>> flic().window_stride, mpii().window_stride
         (8, 4)
@@ -186,42 +194,55 @@ class Architecture:
 
     @property
     def padding_multiple(self) -> int:
-        """Images are padded to a multiple of this, so that every level has whole cells."""
+        """Number of pixels of which padded images are a multiple, so that every level has whole cells."""
         return self.pooling * 2 ** (self.levels - 1)
 
     @property
     def cells(self) -> coords.Transform:
-        """Cells (column, row) of a heat-map to pixels (x, y) of the input."""
+        """Transform from cells (column, row) of a heat-map to pixels (x, y) of the input."""
         return coords.grid(self.pooling, (self.pooling - 1) / 2)
 
     def heatmap_size(self, image_size: coords.Size) -> coords.Size:
-        """Cells of the heat-maps of an image: as many as it takes to cover it.
+        """Return the size of an image's heat-maps, in cells: the smallest that covers the image.
 
         >>> flic().heatmap_size(coords.Size(240, 320))
         Size(height=30, width=40)
 
+        Args:
+            image_size: size of the image, in pixels.
+
         Raises:
-            InputError: as `check_fits`.
+            InputError: the image is smaller than the receptive field of a heat-map's cell.
         """
         self.check_fits(image_size)
         return coords.Size(*(-(-side // self.pooling) for side in image_size))
 
     def check_fits(self, image_size: coords.Size) -> None:
-        """Refuse images that are smaller than the patch.
+        """Raise an error if images are smaller than the receptive field of a heat-map's cell.
+
+        Args:
+            image_size: size of the images, in pixels.
 
         Raises:
-            InputError: as said.
+            InputError: the images are smaller.
         """
         if min(image_size) < self.receptive_field_px:
             height, width = image_size
             raise InputError(
                 f"an image of {width} x {height} pixels is smaller than the {self.receptive_field_px} x "
-                f"{self.receptive_field_px} that {self.name} looks at for one cell of a heat-map"
+                f"{self.receptive_field_px} that {self.name} needs for one cell of a heat-map"
             )
 
 
 def flic(*, pooling: Pooling = 8, cascade: Cascade = "shared") -> Architecture:
-    """The paper's model of the upper body: 7 joints, 7 stages, 320 x 240 pixels; its face is the nose."""
+    """Return the paper's model of the upper body: 7 joints, 7 stages, 320 x 240 pixels.
+
+    The paper's joint "face" is the nose.
+
+    Args:
+        pooling: pixels of the input for one cell of a heat-map.
+        cascade: the input of the fine net: the coarse net's features, or the image.
+    """
     return Architecture(
         name=f"flic-{pooling}x",
         joints=FLIC_JOINTS,
@@ -240,7 +261,12 @@ def flic(*, pooling: Pooling = 8, cascade: Cascade = "shared") -> Architecture:
 
 
 def mpii(*, pooling: Pooling = 8, cascade: Cascade = "shared") -> Architecture:
-    """The paper's model of the whole body: 14 joints, 11 stages, 256 x 256 pixels."""
+    """Return the paper's model of the whole body: 14 joints, 11 stages, 256 x 256 pixels.
+
+    Args:
+        pooling: pixels of the input for one cell of a heat-map.
+        cascade: the input of the fine net: the coarse net's features, or the image.
+    """
     return Architecture(
         name=f"mpii-{pooling}x",
         joints=MPII_JOINTS,
@@ -265,11 +291,17 @@ def small(
     pooling: Pooling = 8,
     cascade: Cascade = "shared",
 ) -> Architecture:
-    """The 7 stages with fewer features and pixels: what two processor cores train within an hour.
+    """Return a small model of 7 stages, which two processor cores train within an hour.
 
-    The patch is 5x5 cells, so that it fits into 128 pixels with every pooling. With group normalisation the
-    coarse net comes as far in half as many steps. With 4 as the pooling an hour's training finds more with the
-    coarse net, and no more with the cascade.
+    The patch is 5x5 cells, so that it fits into 128 pixels with every pooling. With group normalization the
+    coarse net reaches the same accuracy in half as many steps. After an hour of training, a pooling of 4 makes
+    the coarse net more accurate, but not the cascade.
+
+    Args:
+        joints: names of the joints.
+        left_right_pairs: indices of joints that exchange places when a person is mirrored.
+        pooling: pixels of the input for one cell of a heat-map.
+        cascade: the input of the fine net: the coarse net's features, or the image.
     """
     return Architecture(
         name=f"small-{pooling}x",
@@ -290,15 +322,21 @@ def small(
 
 
 def from_dict(fields: dict[str, Any]) -> Architecture:
-    """The architecture whose ``dataclasses.asdict`` this is, also after a way through JSON.
+    """Return the architecture of a mapping that ``dataclasses.asdict`` returned, also from JSON.
 
     >>> import dataclasses, json
     >>> from_dict(json.loads(json.dumps(dataclasses.asdict(flic())))) == flic()
     True
+
+    Args:
+        fields: the fields of an architecture by their names; JSON makes lists of tuples.
+
+    Raises:
+        InputError: no cascade can have such an architecture.
     """
-    whole: dict[str, Any] = {
+    values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
     }
-    whole["input_size"] = coords.Size(*whole["input_size"])
-    whole["left_right_pairs"] = tuple((left, right) for left, right in whole["left_right_pairs"])
-    return Architecture(**whole)
+    values["input_size"] = coords.Size(*values["input_size"])
+    values["left_right_pairs"] = tuple((left, right) for left, right in values["left_right_pairs"])
+    return Architecture(**values)

@@ -1,4 +1,4 @@
-"""What the cascade learns from: images, where their joints are, and where the person's torso is."""
+"""A batch of training examples: images, positions of joints, and the position of the person's torso."""
 
 from typing import NamedTuple
 
@@ -7,10 +7,11 @@ from jaxtyping import Array, Float, UInt8
 
 
 class Batch(NamedTuple):
-    """Examples of one size; points are in pixels of their images (the input frame)."""
+    """Examples with images of one size; points are in the input frame (pixels of these images)."""
 
     images: UInt8[Array, "b h w 3"] | UInt8[np.ndarray, "b h w 3"]
+    """8-bit RGB."""
     points: Float[Array, "b j 2"] | Float[np.ndarray, "b j 2"]
-    """Joints (x, y); NaN where missing."""
+    """Joints (x, y) in pixels; NaN where missing."""
     torso: Float[Array, "b 2"] | Float[np.ndarray, "b 2"]
-    """The middle of the person's torso; NaN where it is not given."""
+    """The middle of the person's torso (x, y) in pixels; NaN where unknown."""

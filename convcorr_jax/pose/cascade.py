@@ -1,7 +1,7 @@
-"""The whole cascade: coarse heat-maps, the spatial model's choice among them, and a finer look at each joint.
+"""The whole cascade: coarse heat-maps, the spatial model's selection among their peaks, and the fine net.
 
-Parameters are a dictionary with one entry a part: ``coarse``, ``spatial`` and ``fine``. An untrained spatial
-model changes nothing.
+Parameters are a dictionary with one entry for each part: ``coarse``, ``spatial`` and ``fine``. An untrained
+spatial model changes nothing.
 """
 
 from functools import partial
@@ -27,34 +27,40 @@ Params = dict[str, Any]
 Maps = tuple[Float[Array, "b ..."], ...]
 """Maps, or windows of maps, of one batch in several resolutions."""
 
-# A fine heat-map has a cell for each pixel of its window.
 PIXELS = coords.grid(1, 0)
+"""Cells of a fine heat-map to pixels of its window: each pixel is a cell."""
 
 
 class Prediction(NamedTuple):
     """Joints of each image's person, in pixels of the image (the input frame)."""
 
     points: Float[Array, "b j 2"]
-    """After the finer look."""
+    """The positions (x, y) that the fine net predicts."""
     coarse: Float[Array, "b j 2"]
-    """Before it: middles of heat-map cells, which the spatial model chose."""
+    """The positions before the fine net: centres of the heat-map cells that the spatial model selects."""
     scores: Float[Array, "b j"]
-    """The coarse heat-map there; about 1 where the net is sure, about 0 where it saw nothing."""
+    """The value of the coarse heat-map at these cells: about 1 where the coarse net is certain, about 0 where
+    it detects nothing."""
 
 
 class Detection(NamedTuple):
-    """What the coarse net says, and what the fine net will look at."""
+    """Heat-maps of the coarse net and the spatial model, and the input of the fine net."""
 
     heatmaps: Float[Array, "b h w j"]
-    """Of the coarse net."""
+    """Heat-maps of the coarse net."""
     selected: Float[Array, "b h w j"]
-    """Of the spatial model."""
+    """Heat-maps of the spatial model."""
     maps: Maps
-    """For the fine net: features of the coarse net, or the pyramid."""
+    """The maps from which the fine net's windows are cut: features of the coarse net, or the pyramid."""
 
 
 def init(key: Key[Array, ""], architecture: Architecture) -> Params:
-    """Random parameters of the nets, and a spatial model that changes nothing."""
+    """Return random parameters of the nets, and a spatial model that changes nothing.
+
+    Args:
+        key: PRNG key.
+        architecture: of the cascade.
+    """
     images = jnp.zeros((1, *architecture.input_size, 3), jnp.uint8)
     return _init(key, images, architecture=architecture)
 
@@ -66,9 +72,13 @@ def with_priors(
     *,
     architecture: Architecture,
 ) -> Params:
-    """The parameters with a spatial model that knows a training set's displacements; NaN where missing.
+    """Return parameters whose spatial model has the displacements of a training set as its priors.
 
-    Points are in the input frame, as those of the batches that training sees.
+    Args:
+        params: parameters of the cascade.
+        points: joints (x, y) of the training set, in the input frame; NaN where missing.
+        torso: middles of the torsos (x, y), in the input frame; NaN where unknown.
+        architecture: of the cascade.
     """
     spatial = params["spatial"]["params"]
     prior = initial_priors(points, torso, architecture=architecture)
@@ -86,25 +96,31 @@ def detect(
     """Run the coarse net and the spatial model.
 
     Args:
-        params: of the cascade.
+        params: parameters of the cascade.
         images: 8-bit RGB.
-        torso: middle of the person's torso, in pixels; NaN where it is not given.
+        torso: middle of the person's torso (x, y), in pixels; NaN where unknown.
         architecture: of the cascade.
-        dropout_keys: for SpatialDropout, one an image; without them nothing is dropped.
+        dropout_keys: PRNG keys of SpatialDropout, one for each image; without them nothing is dropped.
 
     Raises:
         InputError: the images are smaller than the patch.
     """
     pyramid = normalization.pyramid(images, levels=architecture.levels)
-    found = _run(Coarse(architecture), params["coarse"], pyramid, dropout_keys=dropout_keys)
-    size = coords.Size(*found.heatmaps.shape[1:3])
+    output = _run(Coarse(architecture), params["coarse"], pyramid, dropout_keys=dropout_keys)
+    size = coords.Size(*output.heatmaps.shape[1:3])
     torso_map = jnp.nan_to_num(gaussians(torso[:, None], size, architecture.cells)[..., 0])
-    selected = _run(SpatialModel(architecture), params["spatial"], found.heatmaps, torso_map)
-    return Detection(found.heatmaps, selected, _looked_at(pyramid, found, architecture))
+    selected = _run(SpatialModel(architecture), params["spatial"], output.heatmaps, torso_map)
+    return Detection(output.heatmaps, selected, _fine_input(pyramid, output, architecture))
 
 
 def corners(points: Float[Array, "b j 2"], *, architecture: Architecture) -> crop.Corners:
-    """Where the fine net's windows around points start; around an absent point, anywhere."""
+    """Return the first pixels of the fine net's windows around points.
+
+    Args:
+        points: joints (x, y), in pixels of the input frame. The window of a NaN point has an arbitrary
+            position.
+        architecture: of the cascade.
+    """
     return crop.corners(
         jnp.nan_to_num(points),
         window_px=architecture.fine_window,
@@ -119,7 +135,17 @@ def refine(
     *,
     architecture: Architecture,
 ) -> Float[Array, "b n n j"]:
-    """Run the fine net: heat-maps of windows, a cell for each pixel."""
+    """Run the fine net on windows around joints.
+
+    Args:
+        params: parameters of the cascade.
+        maps: the input maps of the fine net, as `detect` returns them.
+        corners: the first pixel of each window, as `corners` returns them.
+        architecture: of the cascade.
+
+    Returns:
+        The heat-map of each joint in its window, with one cell for each pixel.
+    """
     windows = _windows(maps, corners, architecture)
     return _run(_fine_net(architecture), params["fine"], windows)
 
@@ -132,35 +158,44 @@ def predict(
     *,
     architecture: Architecture,
 ) -> Prediction:
-    """The joints of the person whose torso is given, or of the likeliest where it is NaN.
+    """Predict the joints of one person in each image.
+
+    Args:
+        params: parameters of the cascade.
+        images: 8-bit RGB.
+        torso: middle of the person's torso (x, y), in pixels; where it is NaN, the most likely person is
+            predicted.
+        architecture: of the cascade.
 
     Raises:
         InputError: the images are smaller than the patch.
     """
-    seen = detect(params, images, torso, architecture=architecture)
-    coarse = peaks(seen.selected, architecture.cells).points
+    detection = detect(params, images, torso, architecture=architecture)
+    coarse = peaks(detection.selected, architecture.cells).points
     starts = corners(coarse, architecture=architecture)
-    fine = peaks(refine(params, seen.maps, starts, architecture=architecture), PIXELS).points
-    best = seen.selected == seen.selected.max(axis=(1, 2), keepdims=True)
-    scores = jnp.where(best, seen.heatmaps, -jnp.inf).max(axis=(1, 2))
+    fine = peaks(refine(params, detection.maps, starts, architecture=architecture), PIXELS).points
+    best = detection.selected == detection.selected.max(axis=(1, 2), keepdims=True)
+    scores = jnp.where(best, detection.heatmaps, -jnp.inf).max(axis=(1, 2))
     return Prediction(starts + fine, coarse, scores)
 
 
-# The image is an argument, and not a constant that the compiler would compute with: nothing depends on it.
+# The image is an argument because the compiler would evaluate the networks on a constant; no parameter depends
+# on it.
 @partial(jax.jit, static_argnames="architecture")
 def _init(key: Array, images: Array, *, architecture: Architecture) -> Params:
     coarse_key, spatial_key, fine_key = jax.random.split(key, 3)
     pyramid = normalization.pyramid(images, levels=architecture.levels)
-    found, coarse = Coarse(architecture).init_with_output(coarse_key, pyramid)
-    spatial = SpatialModel(architecture).init(spatial_key, found.heatmaps, found.heatmaps[..., 0])
-    starts = corners(peaks(found.heatmaps, architecture.cells).points, architecture=architecture)
-    windows = _windows(_looked_at(pyramid, found, architecture), starts, architecture)
+    output, coarse = Coarse(architecture).init_with_output(coarse_key, pyramid)
+    heatmaps = output.heatmaps
+    spatial = SpatialModel(architecture).init(spatial_key, heatmaps, heatmaps[..., 0])
+    starts = corners(peaks(heatmaps, architecture.cells).points, architecture=architecture)
+    windows = _windows(_fine_input(pyramid, output, architecture), starts, architecture)
     fine = _fine_net(architecture).init(fine_key, windows)
     return {"coarse": coarse, "spatial": spatial, "fine": fine}
 
 
 def _run(net: nn.Module, params: Params, *inputs: Any, **options: Any) -> Any:
-    """A module's output; its type is known where it is used."""
+    """Return a module's output; Any, since callers know its type."""
     return net.apply(params, *inputs, **options)
 
 
@@ -168,12 +203,12 @@ def _fine_net(architecture: Architecture) -> Fine | StandardFine:
     return (Fine if architecture.cascade == "shared" else StandardFine)(architecture)
 
 
-def _looked_at(pyramid: Maps, found: CoarseOutput, architecture: Architecture) -> Maps:
-    return found.shared if architecture.cascade == "shared" else pyramid
+def _fine_input(pyramid: Maps, output: CoarseOutput, architecture: Architecture) -> Maps:
+    return output.shared if architecture.cascade == "shared" else pyramid
 
 
 def _windows(maps: Maps, corners: crop.Corners, architecture: Architecture) -> Maps:
     return tuple(
-        crop.windows(one, corners, window_px=architecture.fine_window, stride_px=stride)
-        for one, stride in zip(maps, architecture.fine_strides, strict=True)
+        crop.windows(of_level, corners, window_px=architecture.fine_window, stride_px=stride)
+        for of_level, stride in zip(maps, architecture.fine_strides, strict=True)
     )

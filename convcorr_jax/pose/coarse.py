@@ -1,17 +1,17 @@
-"""The coarse net: a sliding-window detector with overlapping contexts that gives one heat-map a joint.
+"""The coarse net: a sliding-window detector with overlapping contexts and one heat-map for each joint.
 
-A bank of stages for each level of the pyramid, with weights of its own; each ends with a wide window that,
-level by level, sees a patch of the same cells but twice the pixels. The banks' maps are brought to the finest
-resolution by repeating cells, added, and go through 1x1 convolutions. SpatialDropout drops whole maps before
-the first of these.
+Each level of the pyramid has a bank of stages with its own weights. A bank ends with a convolution over a wide
+window; its receptive field has the same number of cells in every level, and so twice the pixels from level to
+level. The banks' maps are repeated to the finest resolution and added, and 1x1 convolutions follow.
+SpatialDropout drops whole maps before the first of these.
 
-Everything slides: away from the borders, an image shifted by the pooling times 2^(levels - 1), which is the
-stride of the coarsest bank, has its heat-maps shifted by 2^(levels - 1) cells, exactly.
+The net is equivariant to shifts: away from the borders, an image shifted by the pooling times 2^(levels - 1),
+which is the stride of the coarsest bank, has exactly the same heat-maps, shifted by 2^(levels - 1) cells.
 
-Differs from the paper: in training, what is kept by the dropout is divided by how likely that is, in place of
-a gain at test time; the expectation is the same. Where `Architecture.group_norm` is set, every convolution but
-the last is normalised before its rectifier. That takes statistics of whole images, so that a net with it
-slides only nearly.
+Differs from the paper: in training, maps that dropout keeps are divided by the probability of being kept,
+instead of a gain at test time; the expectation is the same. If `Architecture.group_norm` is set, every
+convolution but the last is normalized before its rectifier. The normalization uses statistics of whole images,
+so that the net is only approximately equivariant.
 
 Source: Tompson et al. 2015, sections 3.1 and 3.2.
 """
@@ -39,15 +39,17 @@ Pyramid = tuple[Float[Array, "b _ _ _"], ...]
 
 
 class CoarseOutput(NamedTuple):
-    """Heat-maps, and the features that the fine net looks at."""
+    """Heat-maps, and the features that are the input of the fine net."""
 
     heatmaps: Float[Array, "b h w j"]
+    """One heat-map for each joint."""
     shared: tuple[Float[Array, "b _ _ _"], ...]
-    """Of each level its first two convolutions, rectified and not yet pooled."""
+    """The first two convolutions of each level, after the rectifier and before pooling; the finest level is
+    first."""
 
 
 class Bank(nn.Module):
-    """The stages of one level, up to the patch."""
+    """The stages of one level, with the convolution over the patch."""
 
     architecture: Architecture
 
@@ -55,7 +57,11 @@ class Bank(nn.Module):
     def __call__(
         self, images: Float[Array, "b h w c"]
     ) -> tuple[Float[Array, "b h2 w2 f"], tuple[Float[Array, "b _ _ _"], ...]]:
-        """What the patches are made of, and the stages that the fine net shares."""
+        """Compute the features of the patches, and the features that the fine net shares.
+
+        Args:
+            images: one level of the pyramid.
+        """
         shape = self.architecture
         layer = partial(rectified, dtype=shape.dtype, group_norm=shape.group_norm)
         maps, shared = images, []
@@ -68,7 +74,7 @@ class Bank(nn.Module):
 
 
 class Coarse(nn.Module):
-    """From a normalised pyramid to heat-maps."""
+    """The coarse net, from a normalized pyramid to heat-maps."""
 
     architecture: Architecture
 
@@ -76,7 +82,11 @@ class Coarse(nn.Module):
     def __call__(
         self, pyramid: Pyramid, *, dropout_keys: Key[Array, " b"] | None = None
     ) -> CoarseOutput:
-        """Heat-maps and shared features; maps are dropped in training alone, with a key an image.
+        """Compute heat-maps and shared features.
+
+        Args:
+            pyramid: normalized levels of a batch of images.
+            dropout_keys: PRNG keys of SpatialDropout, one for each image; without them nothing is dropped.
 
         Raises:
             InputError: the images are smaller than the patch.
@@ -85,8 +95,8 @@ class Coarse(nn.Module):
         layer = partial(rectified, dtype=shape.dtype, group_norm=shape.group_norm)
         height, width = pyramid[0].shape[1:3]
         size = shape.heatmap_size(coords.Size(height, width))
-        whole = _fill_up(pyramid, shape.padding_multiple)
-        banks = [Bank(shape, name=f"level{i}")(images) for i, images in enumerate(whole)]
+        padded = _pad(pyramid, shape.padding_multiple)
+        banks = [Bank(shape, name=f"level{i}")(images) for i, images in enumerate(padded)]
         maps = sum_of_resolutions([patches for patches, _ in banks])
         maps = spatial_dropout(maps, dropout_keys, shape.spatial_dropout)
         for i, features in enumerate(shape.hidden[1:]):
@@ -99,12 +109,12 @@ class Coarse(nn.Module):
         return CoarseOutput(heatmaps, sum((shared for _, shared in banks), ()))
 
 
-def _fill_up(pyramid: Pyramid, multiple: int) -> Pyramid:
-    """Zeros to the right and below, so that the levels halve to the cell down to the last pooling."""
+def _pad(pyramid: Pyramid, multiple: int) -> Pyramid:
+    """Append zeros on the right and below, so that all levels have whole cells after the last pooling."""
     height, width = (-(-side // multiple) * multiple for side in pyramid[0].shape[1:3])
-    filled = []
+    padded = []
     for level, images in enumerate(pyramid):
         down = (height >> level) - images.shape[1]
         right = (width >> level) - images.shape[2]
-        filled.append(jnp.pad(images, ((0, 0), (0, down), (0, right), (0, 0))))
-    return tuple(filled)
+        padded.append(jnp.pad(images, ((0, 0), (0, down), (0, right), (0, 0))))
+    return tuple(padded)

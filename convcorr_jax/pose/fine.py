@@ -1,14 +1,15 @@
-"""The fine net: of a window around a coarse joint, a heat-map of pixels whose peak is where the joint is.
+"""The fine net: from a window around a coarse joint to a heat-map with one cell for each pixel of the window.
 
-It is Siamese: the same weights for the windows of all joints, and only the last 1x1 convolution, the detector,
-is each joint's own. As in the coarse net, every resolution has its convolution; the results are repeated up to
-the finest, added, and go through 1x1 convolutions.
+The net is Siamese: the windows of all joints have the same weights, except in the last 1x1 convolution, the
+detector. As in the coarse net, every resolution has its own convolution; the results are repeated to the finest
+resolution and added, and 1x1 convolutions follow.
 
-`Fine` looks at the coarse net's first two stages of every bank. `StandardFine`, for comparison, looks at the
-image alone, has convolutions of its own in place of those shared, and one more before the 1x1 convolutions,
-of as many features as make the two nets equal in parameters.
+The input of `Fine` is the first two stages of every bank of the coarse net. The input of `StandardFine`, for
+comparison, is the image: it has convolutions of its own instead of the shared ones, and one more convolution
+before the 1x1 convolutions, with the number of features that gives both nets the same number of parameters.
 
-The paper has 4 layers, of which two are named: here they are one convolution, two of 1x1 and the detector.
+The paper's net has 4 layers and names two of them: here they are one convolution, two 1x1 convolutions and the
+detector.
 
 Source: Tompson et al. 2015, section 4.1, Figures 7, 8 and 13.
 """
@@ -24,39 +25,47 @@ from convcorr_jax.pose.architecture import Architecture
 from convcorr_jax.pose.layers import HEATMAPS, rectified, sum_of_resolutions
 
 Windows = tuple[Float[Array, "b j _ _ _"], ...]
-"""Windows of each map around each joint; all show the same pixels."""
+"""Windows of each map around each joint; all windows of a joint cover the same pixels."""
 
 
 class Fine(nn.Module):
-    """Windows of the coarse net's features to fine heat-maps, a pixel each cell."""
+    """The fine net on windows of the coarse net's features."""
 
     architecture: Architecture
 
     @nn.compact
     def __call__(self, windows: Windows) -> Float[Array, "b n n j"]:
-        """The heat-maps of every joint's window."""
+        """Compute each joint's heat-map in its window, with one cell for each pixel.
+
+        Args:
+            windows: of the coarse net's shared features.
+        """
         shape = self.architecture
         layer = partial(rectified, dtype=shape.dtype)
         banks = [
-            layer(one, shape.fine_features, shape.window, name=f"bank{i}")
-            for i, one in enumerate(_one_by_one(windows))
+            layer(maps, shape.fine_features, shape.window, name=f"bank{i}")
+            for i, maps in enumerate(_flattened(windows))
         ]
         return Detector(shape, name="detector")(sum_of_resolutions(banks))
 
 
 class StandardFine(nn.Module):
-    """Windows of the normalised pyramid to fine heat-maps: the comparison of Figure 13."""
+    """The fine net on windows of the normalized pyramid: the comparison of Figure 13."""
 
     architecture: Architecture
 
     @nn.compact
     def __call__(self, windows: Windows) -> Float[Array, "b n n j"]:
-        """The heat-maps of every joint's window."""
+        """Compute each joint's heat-map in its window, with one cell for each pixel.
+
+        Args:
+            windows: of the pyramid's levels.
+        """
         shape = self.architecture
         layer = partial(rectified, dtype=shape.dtype)
         banks = []
-        for i, one in enumerate(_one_by_one(windows)):
-            first = layer(one, shape.features[0], shape.window, name=f"first{i}")
+        for i, level in enumerate(_flattened(windows)):
+            first = layer(level, shape.features[0], shape.window, name=f"first{i}")
             banks.append(layer(first, shape.fine_features, shape.window, name=f"bank{i}"))
         maps = sum_of_resolutions(banks)
         maps = layer(maps, matching_features(shape), shape.window, name="further")
@@ -64,13 +73,17 @@ class StandardFine(nn.Module):
 
 
 class Detector(nn.Module):
-    """The fine net's 1x1 convolutions: two that joints share, and one that they do not."""
+    """The fine net's 1x1 convolutions: two that all joints share, and one for each joint."""
 
     architecture: Architecture
 
     @nn.compact
     def __call__(self, maps: Float[Array, "bj n n f"]) -> Float[Array, "b n n j"]:
-        """Heat-maps from the features of all windows, of which each image has one a joint."""
+        """Compute heat-maps from the features of all windows.
+
+        Args:
+            maps: features of the windows of all joints of all images, image by image.
+        """
         shape, joints = self.architecture, len(self.architecture.joints)
         layer = partial(rectified, dtype=shape.dtype)
         for i in range(2):
@@ -83,7 +96,14 @@ class Detector(nn.Module):
 
 
 def matching_features(shape: Architecture) -> int:
-    """Features of the further convolution that give the standard net as many parameters as the other has."""
+    """Return the number of features of the further convolution that gives both fine nets the same size.
+
+    Args:
+        shape: architecture of the cascade.
+
+    Returns:
+        The number for which `StandardFine` has as many parameters as `Fine`, rounded.
+    """
 
     def parameters(inputs: int, outputs: int) -> int:
         return (shape.window**2 * inputs + 1) * outputs
@@ -92,10 +112,10 @@ def matching_features(shape: Architecture) -> int:
     first, second = shape.features[:2]
     shared = parameters(first, fine) + parameters(second, fine)
     standard = parameters(3, first) + parameters(first, fine)
-    to_spend = shape.levels * (shared - standard) + fine * fine
-    return round(to_spend / (parameters(fine, 1) + fine))
+    remaining = shape.levels * (shared - standard) + fine * fine
+    return round(remaining / (parameters(fine, 1) + fine))
 
 
-def _one_by_one(windows: Windows) -> list[jax.Array]:
-    """Windows of all joints as one batch, which the same weights see."""
-    return [one.reshape(-1, *one.shape[2:]) for one in windows]
+def _flattened(windows: Windows) -> list[jax.Array]:
+    """Return the windows of all joints as one batch, since they have the same weights."""
+    return [maps.reshape(-1, *maps.shape[2:]) for maps in windows]

@@ -1,6 +1,6 @@
-"""What a pose cascade is shown of a photograph: the whole of it, or a square around a person.
+"""The input frame of a pose cascade: the whole photograph, or a square around a person.
 
-The frame keeps the photograph's proportions; beyond the photograph its border pixels are repeated.
+The frame keeps the photograph's proportions; border pixels are repeated outside the photograph.
 """
 
 import numpy as np
@@ -8,20 +8,24 @@ from jaxtyping import UInt8
 
 from convcorr_jax import coords, images
 
-# A square around a person is so much larger on every side, in parts of the person's extent.
+# The square around a person is larger on every side by this fraction of its side.
 _MARGIN = 0.125
 
 
 def framed(
     photograph: UInt8[np.ndarray, "height width 3"], person: coords.Box | None, size: coords.Size
 ) -> images.Resampled:
-    """A photograph in the input frame, and the way of its pixels there.
+    """Resample a photograph to the input frame.
 
     Args:
         photograph: 8-bit RGB.
-        person: from head to feet; the frame then shows a square around the middle of the box, 1.25 times as
-            long as its longer side. Without one it shows the whole photograph, in the middle.
-        size: of the input frame.
+        person: the person's box from head to feet, in pixels. The frame then shows a square around the middle
+            of the box, 1.25 times as long as the box's longer side. Without a box it shows the whole
+            photograph, in the middle.
+        size: of the input frame, in pixels.
+
+    Returns:
+        The image, and the transform from pixels of the photograph to pixels of the frame.
 
     Raises:
         InputError: the person's box has no area, or does not meet the photograph.
@@ -32,7 +36,7 @@ def framed(
         coords.check_box(person)
         images.check_meets(person, photograph.shape[:2])
         shown = coords.grow(coords.square(person), _MARGIN)
-    # The side that is too short for the frame's proportions takes in more.
+    # The side that is too short for the frame's proportions is extended.
     across = max(0.0, shown.height * size.width / size.height - shown.width) / 2
     down = max(0.0, shown.width * size.height / size.width - shown.height) / 2
     box = coords.Box(shown.x0 - across, shown.y0 - down, shown.x1 + across, shown.y1 + down)

@@ -1,7 +1,7 @@
-"""Points as heat-maps, and heat-maps as points.
+"""Heat-maps from points, and points from heat-maps.
 
-A map's frame is given by the `coords.Transform` from its cells (column, row) to pixels; for coarse maps that
-is `Architecture.cells`.
+The frame of a map is the `coords.Transform` from its cells (column, row) to pixels; for coarse maps that is
+`Architecture.cells`.
 """
 
 from typing import NamedTuple
@@ -13,13 +13,16 @@ from jaxtyping import Array, Float
 from convcorr_jax import coords
 
 SIGMA_CELLS = 1.5
+"""Standard deviation of target Gaussians, in cells (the paper: "about 1.5 pixels")."""
 
 
 class Peaks(NamedTuple):
-    """Where each map is highest, and how high."""
+    """The maxima of heat-maps."""
 
     points: Float[Array, "*b j 2"]
+    """The centre (x, y) of each map's highest cell, in pixels."""
     scores: Float[Array, "*b j"]
+    """The value of each map's highest cell."""
 
 
 def gaussians(
@@ -29,13 +32,22 @@ def gaussians(
     *,
     sigma_cells: float = SIGMA_CELLS,
 ) -> Float[Array, "*b {size.height} {size.width} j"]:
-    """``exp(-|c - p|^2 / (2 sigma^2))`` at every cell c, with p the point in cells; NaN where p is.
+    """Compute ``exp(-|c - p|^2 / (2 sigma^2))`` at every cell c, where p is the point in cells.
 
-    The peak of height 1 stands exactly on the point, which may lie between cells.
+    The maximum of 1 is exactly at the point, which may be between cells.
 
     >>> heatmap = gaussians(np.zeros((1, 2)), coords.Size(1, 3), coords.grid(8, 0))[0, :, 0]
     >>> [f"{height:.2f}" for height in heatmap]
     ['1.00', '0.80', '0.41']
+
+    Args:
+        points: joints (x, y), in pixels; NaN where missing.
+        size: of the maps, in cells.
+        cells: the transform from cells to pixels.
+        sigma_cells: standard deviation, in cells.
+
+    Returns:
+        One map for each joint; NaN where the joint is missing.
 
     Source: Tompson et al. 2015, section 3.3: "sigma about 1.5 pixels".
     """
@@ -49,9 +61,13 @@ def gaussians(
 
 
 def peaks(heatmaps: Float[Array, "*b h w j"], cells: coords.Transform) -> Peaks:
-    """The middle of each map's highest cell, in pixels; of equals, the first in reading order.
+    """Return the centre of each map's highest cell; of equal cells, the first in reading order.
 
-    As in the paper nothing is refined between cells: that is the fine net's task.
+    As in the paper, positions between cells are not estimated: that is the fine net's task.
+
+    Args:
+        heatmaps: one map for each joint.
+        cells: the transform from cells to pixels.
     """
     height, width, joints = heatmaps.shape[-3:]
     flat = heatmaps.reshape(*heatmaps.shape[:-3], height * width, joints)

@@ -1,4 +1,4 @@
-"""What the coarse and the fine net are made of."""
+"""Layers of the coarse and the fine net."""
 
 from typing import Any
 
@@ -10,12 +10,14 @@ from jaxtyping import Array, Float, Key
 
 from convcorr_jax.pose.architecture import NORM_GROUP, DType
 
-# What a rectified layer's weights vary by, over their number of inputs (He et al. 2015).
 RECTIFIED = nn.initializers.he_uniform()
-# The layers that make heat-maps begin so small that the error begins as that of maps of zeros.
+"""Initializer of layers with a rectifier (He et al. 2015)."""
 HEATMAPS = nn.initializers.variance_scaling(1e-4, "fan_in", "uniform")
+"""Initializer of the layers that compute heat-maps: weights so small that the first error is that of zero
+maps."""
 
-_LEAST_VARIANCE = 1e-6
+# Keeps group normalization finite on constant maps.
+_MIN_VARIANCE = 1e-6
 
 
 def convolution(
@@ -27,7 +29,16 @@ def convolution(
     kernel_init: Initializer = RECTIFIED,
     use_bias: bool = True,
 ) -> nn.Conv:
-    """A convolution that keeps the size, with zeros beyond the borders; its parameters are float32 always."""
+    """Return a convolution that keeps the size of its input, with zeros outside the borders.
+
+    Args:
+        features: number of features of the output.
+        window: side of the window, in cells.
+        dtype: type of the computations; parameters are always float32.
+        name: name of the parameters.
+        kernel_init: initializer of the weights.
+        use_bias: whether a bias is added.
+    """
     return nn.Conv(
         features,
         (window, window),
@@ -48,7 +59,16 @@ def rectified(
     name: str,
     group_norm: bool = False,
 ) -> Float[Array, "b h w f"]:
-    """A convolution and its rectifier, and between them, if wanted, a `GroupNorm` that brings the bias."""
+    """Apply a convolution, an optional `GroupNorm`, and a rectifier.
+
+    Args:
+        maps: the input.
+        features: number of features of the output.
+        window: side of the convolution's window, in cells.
+        dtype: type of the computations; parameters are always float32.
+        name: name of the parameters.
+        group_norm: whether to normalize before the rectifier; the normalization then adds the bias.
+    """
     maps = convolution(features, window, dtype=dtype, name=name, use_bias=not group_norm)(maps)
     if group_norm:
         maps = GroupNorm(name=f"{name}_norm")(maps)
@@ -56,46 +76,48 @@ def rectified(
 
 
 class GroupNorm(nn.Module):
-    """Normalisation of maps in groups (Wu and He 2018).
+    """Group normalization (Wu and He 2018).
 
-    Each `NORM_GROUP` maps of an image get mean 0 and deviation 1 over all their cells, then each map a scale
-    and a bias of its own.
+    Each group of `NORM_GROUP` maps of an image gets mean 0 and standard deviation 1 over all its cells; then
+    each map has its own scale and bias.
 
-    `flax.linen.GroupNorm` computes the same; on a CPU it takes three times as long in training, because it sums
-    over groups of maps at once where this one sums map by map.
+    `flax.linen.GroupNorm` computes the same, but takes three times as long in training on a CPU, because it
+    sums over groups of maps at once instead of map by map.
     """
 
     @nn.compact
     def __call__(self, maps: Float[Array, "b h w f"]) -> Float[Array, "b h w f"]:
-        """Normalised maps, of the same type."""
+        """Normalize maps, and return them in their type."""
         batch, height, width, features = maps.shape
         scale = self.param("scale", nn.initializers.ones, (features,))
         bias = self.param("bias", nn.initializers.zeros, (features,))
 
-        def mean(of: Array) -> Array:
-            each = of.sum(axis=(1, 2)) / (height * width)
-            groups = each.reshape(batch, -1, NORM_GROUP).mean(axis=-1)
+        def group_mean(values: Array) -> Array:
+            of_maps = values.sum(axis=(1, 2)) / (height * width)
+            groups = of_maps.reshape(batch, -1, NORM_GROUP).mean(axis=-1)
             return jnp.repeat(groups, NORM_GROUP, axis=-1)
 
         values = maps.astype(jnp.float32)
-        middle = mean(values)
-        # Rounding may leave less than nothing.
-        variance = jnp.maximum(mean(values**2) - middle**2, 0.0)
-        gain = scale[None] * jax.lax.rsqrt(variance + _LEAST_VARIANCE)
-        shift = bias[None] - middle * gain
+        mean = group_mean(values)
+        # Rounding may make the difference negative.
+        variance = jnp.maximum(group_mean(values**2) - mean**2, 0.0)
+        gain = scale[None] * jax.lax.rsqrt(variance + _MIN_VARIANCE)
+        shift = bias[None] - mean * gain
         return (values * gain[:, None, None] + shift[:, None, None]).astype(maps.dtype)
 
 
 def spatial_dropout(
     maps: Float[Array, "b h w c"], keys: Key[Array, " b"] | None, rate: float
 ) -> Float[Array, "b h w c"]:
-    """Drop whole maps (Tompson et al. 2015, section 3.2); those kept are divided by how likely that is.
+    """Drop whole maps (Tompson et al. 2015, section 3.2).
+
+    The other maps are divided by the probability of being kept.
 
     Args:
-        maps: of a batch.
-        keys: one an image, so that what an image loses does not depend on the others; without them nothing
-            is dropped.
-        rate: how likely a map is dropped.
+        maps: maps of a batch.
+        keys: one PRNG key for each image, so that the maps dropped of an image do not depend on other images;
+            without keys nothing is dropped.
+        rate: probability that a map is dropped.
     """
     if keys is None or not rate:
         return maps
@@ -104,10 +126,14 @@ def spatial_dropout(
 
 
 def max_pool(maps: Float[Array, "b h w c"], window: int) -> Float[Array, "b h2 w2 c"]:
-    """The largest of each ``window x window`` cells; the window is a power of 2 that divides height and width.
+    """Return the maximum of each block of ``window x window`` cells.
 
-    Halves are compared with halves, axis by axis: on a CPU the gradient of that takes a third of the time that
-    the gradient of a maximum over blocks takes.
+    The maximum is computed by factors of 2, axis by axis: on a CPU, its gradient takes a third of the time of
+    the gradient of a maximum over blocks.
+
+    Args:
+        maps: maps of a batch.
+        window: side of the blocks, a power of 2 that divides height and width.
     """
     while window > 1:
         batch, height, width, features = maps.shape
@@ -120,8 +146,12 @@ def max_pool(maps: Float[Array, "b h w c"], window: int) -> Float[Array, "b h2 w
 
 
 def sum_of_resolutions(maps: list[Float[Array, "b _ _ c"]]) -> Float[Array, "b h w c"]:
-    """Maps of the same extent and different resolutions, added at the finest; cells of others are repeated."""
-    finest_last = sorted(maps, key=lambda one: one.shape[1])
+    """Sum maps of different resolutions at the finest resolution, by repeating cells of the coarser maps.
+
+    Args:
+        maps: cover the same pixels; each resolution is a multiple of the next coarser one.
+    """
+    finest_last = sorted(maps, key=lambda level: level.shape[1])
     total = finest_last[0]
     for finer in finest_last[1:]:
         total = _repeat(total, finer.shape[1] // total.shape[1]) + finer
@@ -136,9 +166,9 @@ def _repeat(maps: Array, times: int) -> Array:
 
 
 def _convolve(maps: Array, kernel: Array, *how: Any, **options: Any) -> Array:
-    """`jax.lax.conv_general_dilated`, but a product where the window is wider than the maps.
+    """Compute `jax.lax.conv_general_dilated`, by a matrix product where the window is wider than the maps.
 
-    XLA takes maps and kernel for each other then, which takes ten times as long on a CPU.
+    In that case XLA exchanges maps and kernel, which takes ten times as long on a CPU.
     """
     window = kernel.shape[0]
     batch, height, width, channels = maps.shape

@@ -1,14 +1,14 @@
-"""What the network sees of an image: a Gaussian pyramid, each level with its local contrast normalised.
+"""The input of the networks: a Gaussian pyramid with local contrast normalization of each level.
 
-Local contrast normalisation takes from every value the mean of its surroundings and divides by their
-deviation. With w a Gaussian window, and means over the three channels as well,
+Local contrast normalization subtracts from every value the mean of its neighbourhood and divides by the
+standard deviation of the neighbourhood. With w a Gaussian window, and means over the three channels as well,
 
     v = x - w * x,    s = sqrt(w * v^2),    y = v / max(s, mean of s over the image).
 
-At the borders w is divided by how much of it lies inside the image. One window serves all levels.
+At the borders w is divided by its sum inside the image. All levels have the same window.
 
-Differs from the papers, which leave it open: the window has 9 taps an axis and a quarter of that as its
-deviation; an image without contrast gives zeros, because s never counts for less than half a grey level.
+The papers leave open, and here is chosen: the window has 9 taps along each axis, and a quarter of that as its
+standard deviation; an image without contrast becomes zero, because s is at least half a grey level.
 
 Sources: Jarrett, Kavukcuoglu, Ranzato and LeCun 2009, *What is the best multi-stage architecture for object
 recognition?*, section 2; Tompson et al. 2015, section 3.1.
@@ -23,40 +23,63 @@ import numpy as np
 from jaxtyping import Array, Float, Num
 
 WINDOW = 9
+"""Side of the Gaussian window, in pixels of its level."""
 SIGMA_PX = WINDOW / 4
+"""Standard deviation of the Gaussian window, in pixels of its level."""
 
-# In grey levels of 255: what is less is rounding.
-_LEAST_DEVIATION = 0.5
-# The binomial window whose cells lie in the middle of two pixels, so that a level's cells are 2x2 pixels.
+# In grey levels of 0 to 255: smaller deviations are due to rounding.
+_MIN_DEVIATION = 0.5
+# A binomial window centred between two pixels, so that a cell of the next level covers 2x2 pixels.
 _HALVING = (1 / 8, 3 / 8, 3 / 8, 1 / 8)
 
 
 def pyramid(
     images: Num[Array, "b h w 3"] | Num[np.ndarray, "b h w 3"], *, levels: int
 ) -> tuple[Float[Array, "b _ _ 3"], ...]:
-    """The normalised levels of RGB images with values 0-255, the finest first.
+    """Compute the pyramid of images and normalize each of its levels.
 
-    Each level has half the height and width of the one before, rounded up; its cells have stride 2.
+    Each level has half the height and width of the level before, rounded up.
+
+    Args:
+        images: RGB images with values from 0 to 255.
+        levels: the number of levels.
+
+    Returns:
+        The normalized levels, the finest first.
     """
     level = jnp.asarray(images, jnp.float32)
-    found = [normalize(level)]
+    normalized = [normalize(level)]
     for _ in range(levels - 1):
         level = halve(level)
-        found.append(normalize(level))
-    # Computed before the net: within one program a CPU computes it anew for every convolution that takes it.
-    return jax.lax.optimization_barrier(tuple(found))
+        normalized.append(normalize(level))
+    # Without the barrier XLA on a CPU computes the pyramid once for each convolution that uses it.
+    return jax.lax.optimization_barrier(tuple(normalized))
 
 
 def normalize(images: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-    """Local contrast normalisation; see the module's text."""
+    """Normalize the local contrast of images.
+
+    ``y = v / max(s, mean of s over the image)`` with ``v = x - w * x`` and ``s = sqrt(w * v^2)``, where w is a
+    Gaussian window whose means are over all channels.
+
+    Args:
+        images: images with values from 0 to 255.
+
+    Returns:
+        The normalized images; 0 where an image has no contrast.
+    """
     from_mean = images - _local_mean(_channel_mean(images))[..., None]
     deviation = jnp.sqrt(_local_mean(_channel_mean(from_mean**2)))
-    floor = jnp.maximum(deviation.mean(axis=(1, 2), keepdims=True), _LEAST_DEVIATION)
+    floor = jnp.maximum(deviation.mean(axis=(1, 2), keepdims=True), _MIN_DEVIATION)
     return from_mean * (1 / jnp.maximum(deviation, floor))[..., None]
 
 
 def halve(images: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
-    """Half the height and width, rounded up, blurred before; border pixels are repeated beyond."""
+    """Blur images and halve their height and width, rounded up.
+
+    Args:
+        images: images of any values. Border pixels are repeated outside the image.
+    """
     for axis in (1, 2):
         size = -(-images.shape[axis] // 2)
         beyond = [(0, 0)] * 4
@@ -68,12 +91,12 @@ def halve(images: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
 
 
 def _local_mean(maps: jax.Array) -> jax.Array:
-    """Gaussian means of ``[b, h, w]`` along both axes, over what lies inside the image."""
+    """Compute Gaussian means of ``[b, h, w]`` over the part of the window inside the image."""
     for axis in (1, 2):
         size, reach = maps.shape[axis], WINDOW // 2
         weights = np.exp(-(np.arange(-reach, reach + 1.0) ** 2) / (2 * SIGMA_PX**2))
         beyond = jnp.zeros([reach if i == axis else n for i, n in enumerate(maps.shape)])
-        # Computed once and kept: fused into its nine uses it takes twice as long on a CPU.
+        # The barrier keeps XLA from fusing the padding into its nine uses, which takes twice as long on a CPU.
         padded = jax.lax.optimization_barrier(jnp.concatenate([beyond, maps, beyond], axis))
         take = partial(jax.lax.slice_in_dim, padded, axis=axis)
         total = reduce(add, (float(w) * take(i, i + size) for i, w in enumerate(weights)))
@@ -85,6 +108,6 @@ def _local_mean(maps: jax.Array) -> jax.Array:
 
 
 def _channel_mean(images: jax.Array) -> jax.Array:
-    """``images.mean(axis=-1)``, which takes twice as long on a CPU."""
+    """Compute ``images.mean(axis=-1)`` by a sum of channels, in half the time on a CPU."""
     channels = images.shape[-1]
     return reduce(add, (images[..., i] for i in range(channels))) * (1 / channels)

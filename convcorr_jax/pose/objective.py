@@ -1,17 +1,17 @@
-"""What training minimises: squared differences between heat-maps and Gaussian targets.
+"""The loss of training: squared differences between heat-maps and Gaussian targets.
 
     E = 1/N sum over joints of sum over cells of (H' - H)^2
 
-over the N joints of the batch that are present. E1 is that of the coarse net's heat-maps, ES of the spatial
-model's and E2 of the fine net's. The three phases minimise
+over the N joints of the batch that are present. E1 is the error of the coarse net's heat-maps, ES that of the
+spatial model's and E2 that of the fine net's. The three phases minimize
 
     coarse: E1        fine, the coarse net fixed: ES + E2        joint: E1 + ES + 0.1 E2
 
-The paper leaves open, and here is chosen: the spatial model learns together with the fine net, of which it is
-independent, and then with all. The fine net's windows lie around the true joint, moved by up to one cell of the
-coarse heat-map each way, or by as much less as keeps the joint inside. So it learns what coarse errors are like
-from every joint, also from those that the coarse net misses on its training set, and from the others when it
-knows that set by heart.
+The paper leaves open, and here is chosen: the spatial model is trained together with the fine net, on which it
+does not depend, and then with all nets. The fine net's windows are around the true joint, moved by up to one
+cell of the coarse heat-map in each direction, or by less if the joint would leave the window. In this way the
+fine net learns to correct coarse errors from every joint: from joints that the coarse net misses on its
+training set, and also from the others after the coarse net has memorized that set.
 
 Source: Tompson et al. 2015, equations 1 and 2 and section 4.2.
 """
@@ -33,16 +33,21 @@ from convcorr_jax.pose.heatmaps import gaussians
 
 Phase = Literal["coarse", "fine", "joint"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
+"""The phases of training, in their order."""
 
 FINE_WEIGHT = 0.1
+"""The weight of E2 in the joint phase (equation 2 of the paper)."""
 
 
 class Losses(NamedTuple):
-    """The errors that a phase has in its sum; 0 for the others."""
+    """The errors in the loss of a phase; 0 for an error that is not part of it."""
 
     e1: Float[Array, ""]
+    """Of the coarse net's heat-maps."""
     e_spatial: Float[Array, ""]
+    """Of the spatial model's heat-maps."""
     e2: Float[Array, ""]
+    """Of the fine net's heat-maps."""
 
 
 def loss(
@@ -53,16 +58,19 @@ def loss(
     architecture: Architecture,
     phase: Phase,
 ) -> tuple[Float[Array, ""], Losses]:
-    """What the phase minimises, and its parts, for ``jax.value_and_grad(..., argnums=1, has_aux=True)``.
+    """Compute the loss of a phase, for ``jax.value_and_grad(..., argnums=1, has_aux=True)``.
 
-    Parameters on which a phase does not depend have zero gradients.
+    Parameters on which the loss does not depend have zero gradients.
 
     Args:
-        keys: one a person, of all that is drawn for them.
-        params: of the cascade.
-        batch: of people.
+        keys: one PRNG key for each person, for dropout and the positions of windows.
+        params: parameters of the cascade.
+        batch: images, joints and torsos of people, in the input frame.
         architecture: of the cascade.
-        phase: which errors count.
+        phase: which errors are in the loss.
+
+    Returns:
+        The loss, and the errors in it.
 
     Raises:
         InputError: the images are smaller than the patch.
@@ -71,22 +79,22 @@ def loss(
     frozen = phase == "fine"
     if frozen:
         params = params | {"coarse": jax.lax.stop_gradient(params["coarse"])}
-    seen = cascade.detect(
+    detection = cascade.detect(
         params,
         batch.images,
         batch.torso,
         architecture=architecture,
         dropout_keys=None if frozen else dropout_keys,
     )
-    size = coords.Size(*seen.heatmaps.shape[1:3])
+    size = coords.Size(*detection.heatmaps.shape[1:3])
     targets = gaussians(batch.points, size, architecture.cells)
-    none = jnp.zeros(())
-    e1 = none if frozen else heatmap_error(seen.heatmaps, targets)
+    zero = jnp.zeros(())
+    e1 = zero if frozen else heatmap_error(detection.heatmaps, targets)
     if phase == "coarse":
-        return e1, Losses(e1, none, none)
-    e_spatial = heatmap_error(seen.selected, targets)
+        return e1, Losses(e1, zero, zero)
+    e_spatial = heatmap_error(detection.selected, targets)
     corners = training_corners(window_keys, batch.points, architecture=architecture)
-    e2 = _fine_error(params, seen.maps, jnp.asarray(batch.points), corners, architecture)
+    e2 = _fine_error(params, detection.maps, jnp.asarray(batch.points), corners, architecture)
     weight = 1.0 if frozen else FINE_WEIGHT
     return e1 + e_spatial + weight * e2, Losses(e1, e_spatial, e2)
 
@@ -94,7 +102,12 @@ def loss(
 def heatmap_error(
     heatmaps: Float[Array, "b h w j"], targets: Float[Array, "b h w j"]
 ) -> Float[Array, ""]:
-    """The error E; joints whose target is NaN do not count, and without any joint it is 0."""
+    """Compute the error E, the mean over joints of the summed squares; 0 if no joint is present.
+
+    Args:
+        heatmaps: predicted maps.
+        targets: Gaussian maps; a joint whose map is NaN does not count.
+    """
     present = ~jnp.isnan(targets).any(axis=(1, 2), keepdims=True)
     squares = jnp.where(present, heatmaps - targets, 0.0) ** 2
     return squares.sum() / jnp.maximum(present.sum(), 1)
@@ -106,9 +119,21 @@ def training_corners(
     *,
     architecture: Architecture,
 ) -> Corners:
-    """Where the fine net's windows start in training: around joints moved at random; see the module's text."""
-    inside = (architecture.fine_window - architecture.window_stride) / 2
-    reach = min(architecture.pooling, inside)
+    """Draw the positions of the fine net's windows in training, around the true joints.
+
+    Each joint is moved by up to one cell of the coarse heat-map in each direction, or by less if it would leave
+    its window; the window is around the moved joint.
+
+    Args:
+        keys: one PRNG key for each person.
+        points: true joints (x, y), in pixels of the input frame; NaN where missing.
+        architecture: of the cascade.
+
+    Returns:
+        The first pixel (x, y) of each window; arbitrary where the joint is missing.
+    """
+    limit = (architecture.fine_window - architecture.window_stride) / 2
+    reach = min(architecture.pooling, limit)
     draw = partial(jax.random.uniform, shape=points.shape[1:], minval=-reach, maxval=reach)
     return cascade.corners(jnp.asarray(points) + jax.vmap(draw)(keys), architecture=architecture)
 
@@ -120,6 +145,6 @@ def _fine_error(
     corners: Corners,
     architecture: Architecture,
 ) -> Float[Array, ""]:
-    found = cascade.refine(params, maps, corners, architecture=architecture)
+    heatmaps = cascade.refine(params, maps, corners, architecture=architecture)
     size = coords.Size(architecture.fine_window, architecture.fine_window)
-    return heatmap_error(found, gaussians(points - corners, size, cascade.PIXELS))
+    return heatmap_error(heatmaps, gaussians(points - corners, size, cascade.PIXELS))

@@ -1,22 +1,23 @@
-"""Which of several candidates belong to one person: a Markov random field over joints and the given torso.
+"""The spatial model: a Markov random field over joints and torso that selects the joints of one person.
 
-With e_v the coarse heat-map of joint v, the torso's being a Gaussian at its given place, joint A gets
+With e_v the coarse heat-map of joint v (that of the torso is a Gaussian at its known position), the heat-map of
+joint A becomes
 
     log p_A = log o_A + sum over v != A of log(k_Av * relu(e_v) + b_Av),     o_A = relu(e_A) + b_A,
     q_A = p_A / max p_A,                                                     q_A max(q_A o_A),
 
-where * is convolution, k_Av = softplus(prior) says how likely each displacement of A from v is, and
-b_Av = softplus(bias) how likely A is anywhere, whatever v says. A torso that is not given is a map of zeros,
-and adds the same everywhere.
+where * is convolution, k_Av = softplus(prior) is the likelihood of each displacement of A from v, and b_Av =
+softplus(bias) the likelihood of A at any position, independent of v. An unknown torso is a map of zeros and
+adds the same constant at every position.
 
-Every joint hears from all others and from the torso, once, as in the model's source; the paper of 2015 calls
-its field a tree and does not say which. The priors reach from any cell of the heat-map to any other; flat, as
-they are at first, they change nothing but by b_A. In place of a partition function the peak, which stays where
-it is, gets the height that o_A has at about that place: however many factors there are, a joint of which the
-coarse net is unsure stays unsure, as the squared error to the Gaussian targets wants it.
+Every joint receives one message from each other joint and from the torso, as in the model's source; the paper
+of 2015 calls its field a tree and does not state its edges. The priors extend from any cell of the heat-map to
+any other; the initial priors are flat and change nothing except by b_A. Instead of a partition function, the
+peak gets the height of o_A near its position: for any number of factors, a joint with a low coarse peak keeps a
+low peak, as the squared error to the Gaussian targets requires.
 
-Convolutions go through the Fourier transform, always: with windows as large as the maps themselves a direct
-convolution took 10 times as long on a CPU at 16x16 cells, and 60 times at 30x40.
+Convolutions are always computed by the Fourier transform: with windows as large as the maps, direct convolution
+took 10 times as long on a CPU at 16x16 cells, and 60 times at 30x40.
 
 Sources: Tompson, Jain, LeCun and Bregler 2014, *Joint training of a convolutional network and a graphical model
 for human pose estimation*, section 3.2; Tompson et al. 2015, section 3.3.
@@ -32,21 +33,26 @@ from jaxtyping import Array, Float
 from convcorr_jax.pose.architecture import Architecture
 from convcorr_jax.pose.heatmaps import SIGMA_CELLS
 
-# b at first, where a joint hears from another, and where from itself, in heights of a peak.
 BACKGROUND = 1.0
+"""The initial b of messages from another joint, relative to the height of a peak."""
 OWN_BACKGROUND = 0.01
-# Messages of perfect heat-maps at first. Joints are so many that loud ones outvote what the net saw: with 20
-# backgrounds 12 % of LSPET's joints were found within 0.2 of a torso, with 1/32 the 18 % of no messages at all.
+"""The initial b of a joint's own heat-map, relative to the height of a peak."""
 TORSO_MESSAGE = 1.0
+"""The initial height of the torso's message."""
 JOINT_MESSAGE = 1 / 32
-# k at first, where there is no histogram, and its least value for a message of 1 where there is one.
-LEAST_PRIOR = 1e-4
-# Histograms are blurred by so many cells.
+"""The initial height of the message of a perfect heat-map of a joint.
+
+There are so many joints that strong messages dominate the coarse heat-map: with a height of 20 backgrounds, 12
+% of LSPET's joints were found within 0.2 of a torso; with 1/32, 18 % as without messages."""
+MIN_PRIOR = 1e-4
+"""The initial k of a pair without a histogram, and the smallest k of a pair with one, for a message of height
+1."""
 BLUR_CELLS = 1.0
+"""Standard deviation of the Gaussian that blurs histograms, in cells."""
 
 
 class SpatialModel(nn.Module):
-    """From the heat-maps of the joints and of the torso to those of one person's joints."""
+    """The Markov random field, from the heat-maps of joints and torso to heat-maps of one person's joints."""
 
     architecture: Architecture
 
@@ -54,26 +60,32 @@ class SpatialModel(nn.Module):
     def __call__(
         self, heatmaps: Float[Array, "b h w j"], torso: Float[Array, "b h w"]
     ) -> Float[Array, "b h w j"]:
-        """Heat-maps about as high as those that come in."""
+        """Compute the heat-maps of one person's joints; their peaks are about as high as those of the input.
+
+        Args:
+            heatmaps: the coarse heat-map of each joint.
+            torso: a Gaussian at the middle of the torso; 0 where it is unknown.
+        """
         joints = len(self.architecture.joints)
         height, width = self.architecture.heatmap_size(self.architecture.input_size)
         background, own_background = (
-            nn.initializers.constant(_inverse_softplus(one)) for one in (BACKGROUND, OWN_BACKGROUND)
+            nn.initializers.constant(_inverse_softplus(value))
+            for value in (BACKGROUND, OWN_BACKGROUND)
         )
-        flat = nn.initializers.constant(_inverse_softplus(LEAST_PRIOR))
+        flat = nn.initializers.constant(_inverse_softplus(MIN_PRIOR))
         prior = self.param("prior", flat, (joints, joints, 2 * height - 1, 2 * width - 1))
         bias = self.param("bias", background, (joints, joints))
         own_bias = self.param("own_bias", own_background, (joints,))
 
-        evidence = jnp.concatenate([heatmaps, torso[..., None]], axis=-1).transpose(0, 3, 1, 2)
-        evidence = nn.relu(evidence)
-        own = evidence[:, :-1] + nn.softplus(own_bias)[None, :, None, None]
-        heard = convolve(evidence, nn.softplus(prior), sources=_others(joints))
-        # The transform's rounding may leave less than nothing.
-        likely = nn.relu(heard) + nn.softplus(bias)[None, :, :, None, None]
-        log_p = jnp.log(own) + jnp.log(likely).sum(axis=2)
-        found = jnp.exp(log_p - log_p.max(axis=(2, 3), keepdims=True))
-        return (found * (found * own).max(axis=(2, 3), keepdims=True)).transpose(0, 2, 3, 1)
+        unary = jnp.concatenate([heatmaps, torso[..., None]], axis=-1).transpose(0, 3, 1, 2)
+        unary = nn.relu(unary)
+        own = unary[:, :-1] + nn.softplus(own_bias)[None, :, None, None]
+        messages = convolve(unary, nn.softplus(prior), sources=_others(joints))
+        # Rounding in the transform may make messages negative.
+        factors = nn.relu(messages) + nn.softplus(bias)[None, :, :, None, None]
+        log_p = jnp.log(own) + jnp.log(factors).sum(axis=2)
+        belief = jnp.exp(log_p - log_p.max(axis=(2, 3), keepdims=True))
+        return (belief * (belief * own).max(axis=(2, 3), keepdims=True)).transpose(0, 2, 3, 1)
 
 
 def convolve(
@@ -82,9 +94,15 @@ def convolve(
     *,
     sources: np.ndarray,
 ) -> Float[Array, "b j s h w"]:
-    """``y_js[p] = sum_q k_js[p - q] maps[sources[j, s]][q]``; a kernel's middle is displacement 0."""
+    """Compute ``y_js[p] = sum_q k_js[p - q] maps[sources[j, s]][q]`` by the Fourier transform.
+
+    Args:
+        maps: maps of a batch; 0 outside.
+        kernels: one kernel for each pair of target j and source s; its middle is displacement 0.
+        sources: ``[j, s]``, the number of the map that each kernel is applied to.
+    """
     sizes, middles = maps.shape[2:], [side // 2 for side in kernels.shape[2:]]
-    # Long enough that what wraps round does not reach the part that is kept.
+    # So long that the part that wraps around stays outside the result.
     lengths = [
         scipy.fft.next_fast_len(max(size + middle, side), real=True)
         for size, middle, side in zip(sizes, middles, kernels.shape[2:], strict=True)
@@ -103,38 +121,47 @@ def initial_priors(
     *,
     architecture: Architecture,
 ) -> Float[np.ndarray, "j j kh kw"]:
-    """The parameter ``prior`` from the displacements in a training set, in the input frame; NaN where missing.
+    """Compute the parameter ``prior`` from the displacements in a training set.
 
-    A pair's histogram is blurred and scaled such that a perfect heat-map sends a message of height
-    `JOINT_MESSAGE`, that of the torso `TORSO_MESSAGE`. A pair that is never seen together keeps a flat prior.
+    The histogram of a pair's displacements is blurred, and scaled so that the message of a perfect heat-map has
+    the height `JOINT_MESSAGE`, that of the torso `TORSO_MESSAGE`. A pair that is never present together has a
+    flat prior.
+
+    Args:
+        points: joints (x, y), in pixels of the input frame; NaN where missing.
+        torso: middles of the torsos (x, y), in pixels of the input frame; NaN where unknown.
+        architecture: of the cascade.
     """
     height, width = architecture.heatmap_size(architecture.input_size)
-    everyone = np.concatenate([points, torso[:, None]], axis=1)
+    points_and_torso = np.concatenate([points, torso[:, None]], axis=1)
     joints, middle = points.shape[1], np.array([width - 1, height - 1])
-    priors = np.full((joints, joints, 2 * height - 1, 2 * width - 1), LEAST_PRIOR)
+    priors = np.full((joints, joints, 2 * height - 1, 2 * width - 1), MIN_PRIOR)
     for joint, sources in enumerate(_others(joints)):
         for place, source in enumerate(sources):
-            apart = (everyone[:, joint] - everyone[:, source]) / architecture.pooling
-            cells = np.round(apart[~np.isnan(apart).any(axis=1)]).astype(int) + middle
+            displacement = points_and_torso[:, joint] - points_and_torso[:, source]
+            displacement = displacement[~np.isnan(displacement).any(axis=1)]
+            cells = np.round(displacement / architecture.pooling).astype(int) + middle
             cells = cells[((cells >= 0) & (cells <= 2 * middle)).all(axis=1)]
             if len(cells):
                 histogram = np.zeros(priors.shape[2:])
                 np.add.at(histogram, (cells[:, 1], cells[:, 0]), 1.0)
-                loudness = TORSO_MESSAGE if source == joints else JOINT_MESSAGE
-                priors[joint, place] = loudness * np.maximum(_scaled(histogram), LEAST_PRIOR)
+                message = TORSO_MESSAGE if source == joints else JOINT_MESSAGE
+                priors[joint, place] = message * np.maximum(_scaled(histogram), MIN_PRIOR)
     return _inverse_softplus(priors)
 
 
 def _scaled(histogram: np.ndarray) -> np.ndarray:
+    """Blur a histogram, and scale it so that the message of a perfect heat-map has the height 1."""
     blurred = scipy.ndimage.gaussian_filter(histogram, BLUR_CELLS, mode="constant")
-    # The filter's weights add up to 1, those of a heat-map's peak to 2 pi sigma^2.
+    # The sum of the filter's weights is 1, that of a heat-map's peak 2 pi sigma^2.
     message = scipy.ndimage.gaussian_filter(blurred, SIGMA_CELLS, mode="constant")
     return blurred / (message.max() * 2 * np.pi * SIGMA_CELLS**2)
 
 
 def _others(joints: int) -> np.ndarray:
-    """For every joint, all maps but its own; the torso's is the last."""
-    return np.array([[v for v in range(joints + 1) if v != joint] for joint in range(joints)])
+    """Return, for every joint, the numbers of all maps except its own; the torso's map is the last."""
+    numbers = range(joints + 1)
+    return np.array([[v for v in numbers if v != joint] for joint in range(joints)])
 
 
 def _inverse_softplus(values: np.ndarray | float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A pose cascade that computes in a moment, and pictures of its size."""
+"""Pose cascades so small that they run in a moment, and images of their size."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""A cascade that knows nothing, scored end to end on a few rendered people."""
+"""An untrained cascade, evaluated end to end on a few rendered people."""
 
 import json
 
@@ -100,7 +100,7 @@ def test_an_empty_batch_is_refused(tmp_path):
         pose.main(pose.Config(batch=0, output=Output(tmp_path)))
 
 
-def test_pictures_are_there(run):
+def test_figures_are_written(run):
     assert {path.name for path in (run / "out").iterdir()} == {
         *("result.json", "run.json", "pck.png", "errors.png", "people.jpg"),
     }

@@ -1,4 +1,4 @@
-"""The ablations with training and testing left out, and the time of a model that knows nothing."""
+"""The ablations without training and testing, and the time of an untrained model."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ TIMES = {"coarse": 1.0, "fine": 0.5, "cascade": 1.5}
 
 @pytest.fixture
 def trained(monkeypatch) -> list[TrainingConfig]:
-    """What was trained, in order."""
+    """Return the configurations that were trained, in order."""
     configs = []
 
     def train(config: TrainingConfig) -> None:

@@ -15,10 +15,10 @@ JOINTS, PAIRS = architecture.MPII_JOINTS, architecture.MPII_PAIRS
     "preset", [flic, mpii, lambda pooling: small(JOINTS, PAIRS, pooling=pooling)]
 )
 def test_pooling_changes_no_features(preset, pooling):
-    made, usual = preset(pooling=pooling), preset(pooling=8)
-    assert replace(made, name=usual.name, pooling=8) == usual
-    height, width = made.input_size
-    assert made.heatmap_size(made.input_size) == (height / pooling, width / pooling)
+    pooled, usual = preset(pooling=pooling), preset(pooling=8)
+    assert replace(pooled, name=usual.name, pooling=8) == usual
+    height, width = pooled.input_size
+    assert pooled.heatmap_size(pooled.input_size) == (height / pooling, width / pooling)
 
 
 def test_presets_are_those_of_the_paper():

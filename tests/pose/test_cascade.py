@@ -18,21 +18,21 @@ refine = jax.jit(cascade.refine, static_argnames="architecture")
 def test_the_fine_peak_corrects_the_coarse_one(key, rng, shape):
     batch = examples(rng)
     params = cascade.init(key, shape)
-    found = cascade.predict(params, batch.images, batch.torso, architecture=shape)
-    seen = detect(params, batch.images, batch.torso, architecture=shape)
-    np.testing.assert_array_equal(found.coarse, peaks(seen.selected, shape.cells).points)
+    prediction = cascade.predict(params, batch.images, batch.torso, architecture=shape)
+    detection = detect(params, batch.images, batch.torso, architecture=shape)
+    np.testing.assert_array_equal(prediction.coarse, peaks(detection.selected, shape.cells).points)
     for image, joint in np.ndindex(2, 3):
-        column, row = np.asarray((found.coarse[image, joint] - 3.5) / 8, int)
-        assert found.scores[image, joint] == pytest.approx(
-            float(seen.heatmaps[image, row, column, joint])
+        column, row = np.asarray((prediction.coarse[image, joint] - 3.5) / 8, int)
+        assert prediction.scores[image, joint] == pytest.approx(
+            float(detection.heatmaps[image, row, column, joint])
         )
-    corners = cascade.corners(found.coarse, architecture=shape)
-    fine = refine(params, seen.maps, corners, architecture=shape)
+    corners = cascade.corners(prediction.coarse, architecture=shape)
+    fine = refine(params, detection.maps, corners, architecture=shape)
     for image, joint in np.ndindex(2, 3):
         row, column = np.unravel_index(fine[image, :, :, joint].argmax(), (24, 24))
         expected = corners[image, joint] + np.array([column, row])
-        np.testing.assert_array_equal(found.points[image, joint], expected)
-    assert float(abs(found.points - found.coarse).max()) <= shape.fine_window / 2
+        np.testing.assert_array_equal(prediction.points[image, joint], expected)
+    assert float(abs(prediction.points - prediction.coarse).max()) <= shape.fine_window / 2
 
 
 def brightness_detector(params):
@@ -53,25 +53,25 @@ def test_one_bright_pixel_is_found_to_the_pixel(key, x, y):
     params = cascade.init(key, TINY)
     params["fine"] = brightness_detector(params["fine"])
     features = jnp.zeros((1, *TINY.input_size, TINY.features[0])).at[0, y, x].set(1)
-    seen = detect(
+    detection = detect(
         params,
         jnp.zeros((1, *TINY.input_size, 3), jnp.uint8),
         jnp.full((1, 2), jnp.nan),
         architecture=TINY,
     )
-    maps = (features, *seen.maps[1:])
+    maps = (features, *detection.maps[1:])
     coarse = jnp.array([[[27.5, 27.5]] * 3])
     corners = cascade.corners(coarse, architecture=TINY)
     fine = refine(params, maps, corners, architecture=TINY)
-    found = corners + peaks(fine, cascade.PIXELS).points
-    np.testing.assert_array_equal(found, [[[x, y]] * 3])
+    prediction = corners + peaks(fine, cascade.PIXELS).points
+    np.testing.assert_array_equal(prediction, [[[x, y]] * 3])
 
 
 def test_a_missing_torso_is_no_torso(key, rng):
     images, _, torso = examples(rng)
     nowhere = jnp.full_like(torso, jnp.nan)
-    found = cascade.predict(cascade.init(key, TINY), images, nowhere, architecture=TINY)
-    assert all(bool(jnp.isfinite(x).all()) for x in found)
+    prediction = cascade.predict(cascade.init(key, TINY), images, nowhere, architecture=TINY)
+    assert all(bool(jnp.isfinite(x).all()) for x in prediction)
 
 
 def test_it_compiles_once_for_a_size(key, rng):

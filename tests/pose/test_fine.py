@@ -52,8 +52,8 @@ def test_joints_share_all_but_their_detector(key, rng, net):
 
 
 def parameters(net, key, windows):
-    made = jax.eval_shape(net.init, key, windows)
-    return sum(x.size for x in jax.tree.leaves(made))
+    shapes = jax.eval_shape(net.init, key, windows)
+    return sum(x.size for x in jax.tree.leaves(shapes))
 
 
 @pytest.mark.parametrize(

@@ -20,14 +20,14 @@ HEIGHT, WIDTH = TINY.heatmap_size(TINY.input_size)
 
 def params_with(prior, key):
     heatmaps = jnp.zeros((1, HEIGHT, WIDTH, 3))
-    made = MODEL.init(key, heatmaps, heatmaps[..., 0])["params"]
-    return {"params": made | {"prior": jnp.asarray(prior)}}
+    initial = MODEL.init(key, heatmaps, heatmaps[..., 0])["params"]
+    return {"params": initial | {"prior": jnp.asarray(prior)}}
 
 
 def by_the_formula(params, heatmaps, torso):
     """Message by message, with SciPy's direct convolution."""
-    given = {name: np.asarray(value, float) for name, value in params["params"].items()}
-    softplus = {name: np.log1p(np.exp(value)) for name, value in given.items()}
+    values = {name: np.asarray(value, float) for name, value in params["params"].items()}
+    softplus = {name: np.log1p(np.exp(value)) for name, value in values.items()}
     evidence = np.maximum(np.concatenate([heatmaps, torso[..., None]], axis=-1), 0)
     found = np.zeros(heatmaps.shape)
     for image, joint in np.ndindex(len(heatmaps), heatmaps.shape[-1]):
@@ -47,14 +47,14 @@ def by_the_formula(params, heatmaps, torso):
 
 
 def test_it_is_the_formula(key, rng):
-    made = params_with(np.zeros((3, 3, 2 * HEIGHT - 1, 2 * WIDTH - 1), np.float32), key)
-    params = jax.tree.map(lambda x: jnp.asarray(rng.normal(-2, 1, x.shape), jnp.float32), made)
+    initial = params_with(np.zeros((3, 3, 2 * HEIGHT - 1, 2 * WIDTH - 1), np.float32), key)
+    params = jax.tree.map(lambda x: jnp.asarray(rng.normal(-2, 1, x.shape), jnp.float32), initial)
     heatmaps = rng.normal(0.2, 0.3, (2, HEIGHT, WIDTH, 3)).astype(np.float32)
     torso = rng.uniform(size=(2, HEIGHT, WIDTH)).astype(np.float32)
     found = jax.jit(MODEL.apply)(params, heatmaps, torso)
     np.testing.assert_allclose(found, by_the_formula(params, heatmaps, torso), atol=1e-5)
-    one_by_one = jax.vmap(lambda h, t: MODEL.apply(params, h[None], t[None])[0])(heatmaps, torso)
-    np.testing.assert_allclose(one_by_one, found, atol=1e-5)
+    single = jax.vmap(lambda h, t: MODEL.apply(params, h[None], t[None])[0])(heatmaps, torso)
+    np.testing.assert_allclose(single, found, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(5, 7), (3, 4), (12, 9)])

@@ -39,23 +39,24 @@ def saved(tmp_path, params):
 
 
 def test_a_cascade_comes_back_to_three_digits(saved, params):
-    found = load_fitted(saved, TrainedCascade)
-    assert found.architecture == TINY
-    assert found.training == {"pck": 0.5}
-    chex.assert_trees_all_close(found.params, params, rtol=1e-3, atol=1e-6)
-    chex.assert_trees_all_equal_dtypes(found.params, params)
+    loaded = load_fitted(saved, TrainedCascade)
+    assert loaded.architecture == TINY
+    assert loaded.training == {"pck": 0.5}
+    chex.assert_trees_all_close(loaded.params, params, rtol=1e-3, atol=1e-6)
+    chex.assert_trees_all_equal_dtypes(loaded.params, params)
     assert saved.stat().st_size < 4 * sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
 def test_it_is_read_by_either_name_and_predicts(saved, params):
-    found = load_fitted(saved.with_suffix(".json"), TrainedCascade)
+    loaded = load_fitted(saved.with_suffix(".json"), TrainedCascade)
     images = np.zeros((1, *TINY.input_size, 3), np.uint8)
     images[0, 40:60, 50:80] = 200
     torso = np.full((1, 2), 64, np.float32)
-    one, other = (
-        cascade.predict(those, images, torso, architecture=TINY) for those in (params, found.params)
+    before, after = (
+        cascade.predict(of_model, images, torso, architecture=TINY)
+        for of_model in (params, loaded.params)
     )
-    np.testing.assert_allclose(one.scores, other.scores, atol=1e-3)
+    np.testing.assert_allclose(before.scores, after.scores, atol=1e-3)
 
 
 def test_what_half_precision_cannot_hold_is_refused(tmp_path, params):
@@ -66,29 +67,29 @@ def test_what_half_precision_cannot_hold_is_refused(tmp_path, params):
 
 
 def test_parameters_of_another_architecture_are_refused(saved):
-    told = json.loads(saved.with_suffix(".json").read_text())
-    told["architecture"]["features"] = [16, 8, 8]
-    write_json(saved.with_suffix(".json"), told)
+    description = json.loads(saved.with_suffix(".json").read_text())
+    description["architecture"]["features"] = [16, 8, 8]
+    write_json(saved.with_suffix(".json"), description)
     with pytest.raises(InputError, match="is expected"):
         load_fitted(saved, TrainedCascade)
 
 
 def test_the_package_brings_a_person_cascade():
-    found = load_fitted(PERSON, TrainedCascade)
-    assert set(found.architecture.joints) == set(lsp.NAMES)
+    loaded = load_fitted(PERSON, TrainedCascade)
+    assert set(loaded.architecture.joints) == set(lsp.NAMES)
     assert PERSON.stat().st_size < 20_000_000
     card = PERSON.with_suffix(".md").read_text(encoding="utf-8")
-    for share in found.training["pck"]["cascade"].values():
+    for share in loaded.training["pck"]["cascade"].values():
         assert f"{share:.3f}" in card
-    assert found.architecture.name in card
+    assert loaded.architecture.name in card
 
 
 def test_it_finds_genuine_people():
     """Of people that it did not learn from, and that did not choose it."""
     model = load_fitted(PERSON, TrainedCascade)
     people = prepare(read_people(genuine("lspet"), part="test")[:100], model.architecture)
-    found = predict_joints(model.params, people, architecture=model.architecture, batch=50)
-    scores = score(found, people, model.architecture.joints)
+    predicted = predict_joints(model.params, people, architecture=model.architecture, batch=50)
+    scores = score(predicted, people, model.architecture.joints)
     assert scores.cascade[0] > scores.coarse[0] + 0.03
     assert scores.cascade[2] > 0.24
 
@@ -102,10 +103,10 @@ def test_a_damaged_description_is_refused(saved, text):
 
 @pytest.mark.parametrize(("field", "value"), [("window", 4), ("levels", 0)])
 def test_an_impossible_architecture_is_refused(saved, field, value):
-    told = saved.with_suffix(".json")
-    found = json.loads(told.read_text())
-    found["architecture"][field] = value
-    told.write_text(json.dumps(found))
+    path = saved.with_suffix(".json")
+    description = json.loads(path.read_text())
+    description["architecture"][field] = value
+    path.write_text(json.dumps(description))
     with pytest.raises(InputError, match=rf"v2\.json: a pose cascade cannot have {field} {value}"):
         load_fitted(saved, TrainedCascade)
 

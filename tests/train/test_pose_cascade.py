@@ -1,4 +1,4 @@
-"""A tiny cascade trained for a few steps on tiny rendered people: goes on after kills, stops where it must."""
+"""A tiny cascade trained for a few steps on tiny rendered people, with kills, errors and a second host."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def config(people, out, *, dataset=None, coordinator=None, hosts=1, host=0, **op
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
-    """Programs compiled in a hurry and kept in a folder, so that this module's runs compile theirs once."""
+    """Compile without optimization and cache programs in a folder that all runs of this module share."""
     folder = str(tmp_path_factory.mktemp("compiled"))
     options = {
         "jax_compilation_cache_dir": folder,
@@ -111,7 +111,7 @@ def lines_of(out):
     return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_a_run_writes_what_it_says(trained):
+def test_a_run_writes_its_results(trained):
     result = json.loads((trained / "result.json").read_text())
     assert result["people"] == 18
     assert result["validated"] == 2
@@ -124,7 +124,7 @@ def test_a_run_writes_what_it_says(trained):
     assert (trained / "run.json").exists()
 
 
-def test_every_phase_is_told(trained):
+def test_every_phase_is_logged(trained):
     lines = lines_of(trained)
     assert [(one["step"], one["phase"]) for one in lines if "pck" in one] == [
         (2, "coarse"),
@@ -208,7 +208,7 @@ pose_cascade.main(config(people, Path(out), coordinator=coordinator, hosts=2, ho
 
 
 def test_two_hosts_train_one_cascade(people, trained, compiled, tmp_path):
-    """As one host does, up to rounding; the folder is shared, the first host writes."""
+    """The result equals that of one host up to rounding; the first host writes into the shared folder."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         coordinator = f"127.0.0.1:{free.getsockname()[1]}"
@@ -221,9 +221,9 @@ def test_two_hosts_train_one_cascade(people, trained, compiled, tmp_path):
         )
         for host in range(2)
     ]
-    for one in hosts:
-        _, complaint = one.communicate(timeout=400)
-        assert one.returncode == 0, complaint
+    for process in hosts:
+        _, message = process.communicate(timeout=400)
+        assert process.returncode == 0, message
     found, expected = (checkpoint.read_best(out / "checkpoints") for out in (tmp_path, trained))
     assert found.step == expected.step
     chex.assert_trees_all_close(found.params, expected.params, rtol=1e-3, atol=1e-5)
@@ -254,7 +254,7 @@ def test_a_run_whose_metrics_were_removed_ends_all_the_same(people, trained, tmp
         ({"seed": 1}, "another training: seed is 0 in the checkpoint and 1 in this run"),
     ],
 )
-def test_a_run_of_other_options_is_not_gone_on_with(people, trained, options, sentence):
+def test_a_run_with_other_options_is_not_continued(people, trained, options, sentence):
     with pytest.raises(InputError, match=sentence):
         pose_cascade.main(config(people, trained, **options))
 

@@ -65,8 +65,8 @@ def test_beyond_the_photograph_its_border_is_repeated():
 def test_joints_outside_the_frame_are_missing_and_all_may_be():
     outside = POINTS.copy()
     outside[4] = [-3, 20]
-    nobody = np.full((5, 2), np.nan)
-    people = prepare([person(outside), person(nobody)], ARCHITECTURE)
+    without_joints = np.full((5, 2), np.nan)
+    people = prepare([person(outside), person(without_joints)], ARCHITECTURE)
     np.testing.assert_array_equal(np.isnan(people.points[..., 0]), [[0, 0, 0, 0, 1], [1] * 5])
     np.testing.assert_array_equal(np.isnan(people.torso), [[False] * 2, [True] * 2])
 
@@ -90,8 +90,8 @@ def test_a_given_torso_or_place_goes_before_joints():
 
 
 def test_a_person_of_known_size_fills_the_frame():
-    given = {"center_x": 40.0, "center_y": 30.0, "scale": 0.2}
-    people = prepare([person(attributes=given)], ARCHITECTURE)
+    attributes = {"center_x": 40.0, "center_y": 30.0, "scale": 0.2}
+    people = prepare([person(attributes=attributes)], ARCHITECTURE)
     # 1.25 times 40 pixels are 128.
     np.testing.assert_allclose(people.to_frame[0].scale, 128 / 50)
     np.testing.assert_allclose(people.torso[0], [63.5, 63.5], atol=1e-3)
@@ -175,28 +175,28 @@ def test_everybody_comes_once_before_anybody_comes_again():
 
 
 def test_batches_are_made_ahead_in_their_order():
-    made = []
+    loaded = []
 
-    def make(step):
-        made.append((step, threading.current_thread()))
+    def load(step):
+        loaded.append((step, threading.current_thread()))
         return step
 
-    seen = [(step, value) for step, value in prefetch(make, range(3, 9), count=2)]
-    assert seen == [(step, step) for step in range(3, 9)]
-    assert [step for step, _ in made] == list(range(3, 9))
-    assert threading.current_thread() not in {thread for _, thread in made}
+    yielded = [(step, value) for step, value in prefetch(load, range(3, 9), count=2)]
+    assert yielded == [(step, step) for step in range(3, 9)]
+    assert [step for step, _ in loaded] == list(range(3, 9))
+    assert threading.current_thread() not in {thread for _, thread in loaded}
 
 
 def test_what_fails_ahead_fails_where_it_is_wanted():
-    def make(step):
+    def load(step):
         if step == 2:
             raise InputError("no such batch")
         return step
 
-    seen = []
+    yielded = []
     with pytest.raises(InputError, match="no such batch"):
-        seen.extend(step for step, _ in prefetch(make, range(5)))
-    assert seen == [0, 1]
+        yielded.extend(step for step, _ in prefetch(load, range(5)))
+    assert yielded == [0, 1]
 
 
 def test_a_rendered_person_keeps_its_joints():

@@ -57,11 +57,11 @@ def test_everybody_is_looked_at_once_in_pixels_of_the_photographs(people, monkey
         return validation.cascade.Prediction(corner, corner + 2, corner[..., 0])
 
     monkeypatch.setattr(validation.cascade, "predict", predict)
-    found = predict_joints({"coarse": 1}, people, architecture=ARCHITECTURE, batch=2)
+    predicted = predict_joints({"coarse": 1}, people, architecture=ARCHITECTURE, batch=2)
     # The last batch is filled up with the last person.
     assert seen == [[0, 1], [2, 2]]
-    np.testing.assert_allclose(found.cascade, np.arange(3.0)[:, None, None] * np.ones((2, 2)))
-    np.testing.assert_allclose(found.coarse, found.cascade + 1)
+    np.testing.assert_allclose(predicted.cascade, np.arange(3.0)[:, None, None] * np.ones((2, 2)))
+    np.testing.assert_allclose(predicted.coarse, predicted.cascade + 1)
 
 
 def test_shares_count_the_joints_that_are_annotated(people):
