@@ -3,125 +3,56 @@
     python -m eval.flow_accuracy --seeds 4
 
 Every photograph is paired with a thin-plate warp of itself under other light, before another background.
-``endpoint_error_px`` is the mean distance between the flow and the truth over visible pixels, of images
-256 pixels long; ``pck`` that of corners, over the longer side of the image. ``copy`` is the zero flow.
+``endpoint_error_px`` is the mean distance between the flow and the truth over visible pixels of images that
+are 256 pixels long; ``pck`` is that of corners, relative to the longer side of the image. ``copy`` is the zero
+flow.
 """
 
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import jax.numpy as jnp
-import numpy as np
-
-from convcorr_jax.backbone.weights import load
-from convcorr_jax.datasets.photographs import photographs
-from convcorr_jax.descriptors.convolutional import PAPER_RECIPES, RECIPES
-from convcorr_jax.flow.warping import upsample_flow
-from convcorr_jax.io import make_folder, write_json
-from convcorr_jax.metrics.pck import Protocol, pck
-from convcorr_jax.runtime.progress import progress
-from convcorr_jax.runtime.runlog import plain, write_run
+from convcorr_jax.descriptors import PAPER_RECIPES, RECIPES
+from convcorr_jax.io import make_folder
+from convcorr_jax.runtime.runlog import plain, write_results
 from convcorr_jax.runtime.script import run
-from convcorr_jax.synthetic.warped_photographs import warped_pair
-from convcorr_jax.tasks.transfer import protocols
-from convcorr_jax.tasks.transfer.methods import align_pairs, describe, methods_for
-
-ALPHAS = (0.025, 0.05, 0.1)
-CORNERS = Protocol(
-    name="corners of warped photographs",
-    normalizer="the longer side of the image",
-    frame="pixels of the target image",
-    strict=False,
-    average="image",
-    counted="corners that both images show",
+from convcorr_jax.tasks.options import Backbone, Output
+from convcorr_jax.tasks.transfer import (
+    CORNERS,
+    measure_accuracy,
+    methods_for,
+    warp_photographs,
 )
 
 
 @dataclass(frozen=True)
 class Config:
-    """How many pairs, and what aligns them."""
+    """How many pairs to align, and with which network."""
 
     seeds: int = 4
     """Warps of every photograph."""
-    network: str = "alexnet"
-    weights: Path | None = None
-    out: Path = Path("runs/flow_accuracy")
+    backbone: Backbone = Backbone()
+    output: Output = Output(Path("runs/flow_accuracy"))
     data_root: Path | None = None
-    """Not needed here; accepted as by every script."""
+    """Not used; every script accepts it."""
 
 
 def main(config: Config) -> Path:
-    """Align every pair by every method and write ``result.json``; returns its path."""
+    """Align every pair by every method; returns the path of ``result.json``."""
     started = time.perf_counter()
-    out = make_folder(config.out)
-    weights = load(config.network, config.weights)
+    out = make_folder(config.output.out)
+    weights = config.backbone.load()
     network = weights.network
-    chosen = [(index, seed) for seed in range(config.seeds) for index in range(len(photographs()))]
-    warped = [
-        warped_pair(index, seed=seed)
-        for index, seed in progress(chosen, description="warping photographs", total=len(chosen))
-    ]
-    records = [record for pair in warped for record in (pair.source, pair.target)]
-    pairs = np.arange(len(records)).reshape(-1, 2)
-    keypoints = protocols.keypoints_of(records)
-    predictions, errors = {}, {}
-    recipes = RECIPES[network.name], PAPER_RECIPES[network.name]
-    for method in methods_for(*recipes, boxed=False):
-        described = describe(records, method, weights, boxed=False)
-        flows = align_pairs(described, pairs, method)
-        predictions[method.name] = protocols.carried(keypoints.points, pairs, described, flows.flow)
-        errors[method.name] = _endpoint_error(warped, described.to_px, flows.flow)
-        # The same for every method, whatever its grid.
-        predictions["copy"] = protocols.copied(keypoints.points, pairs, described)
-        errors["copy"] = _endpoint_error(warped, described.to_px, np.zeros_like(flows.flow))
-
-    truth = keypoints.points[pairs[:, 1]]
-    longest = np.array([float(max(pair.target.size)) for pair in warped])
-    groups = [pair.target.source_id for pair in warped]
-    counted = keypoints.visible[pairs[:, 1]]
+    warped = warp_photographs(seeds=config.seeds)
+    methods = methods_for(RECIPES[network.name], PAPER_RECIPES[network.name], boxed=False)
     result = {
-        "pairs": len(pairs),
+        "pairs": len(warped),
         "network": network.name,
-        "weights": str(weights.source),
+        "weights": weights.source,
         "protocol": plain(CORNERS),
-        "methods": {
-            name: {
-                "endpoint_error_px": errors[name],
-                "pck": dict(
-                    zip(
-                        map(str, ALPHAS),
-                        pck(
-                            predicted,
-                            truth,
-                            counted,
-                            longest,
-                            groups,
-                            alphas=ALPHAS,
-                            protocol=CORNERS,
-                        ).mean.tolist(),
-                        strict=True,
-                    )
-                ),
-            }
-            for name, predicted in predictions.items()
-        },
+        "methods": measure_accuracy(warped, methods, weights),
     }
-    write_json(out / "result.json", result)
-    write_run(out, config, seconds=time.perf_counter() - started)
-    return out / "result.json"
-
-
-def _endpoint_error(warped, to_px, flow) -> float:
-    """The mean over pairs of the mean distance to the true flow, over visible pixels."""
-    means = []
-    for number, pair in enumerate(warped):
-        dense = upsample_flow(
-            jnp.asarray(flow[number]), to_px[2 * number], to_px[2 * number + 1], pair.source.size
-        )
-        distance = np.linalg.norm(np.asarray(dense) - pair.flow_px, axis=-1)
-        means.append(distance[pair.visible].mean())
-    return float(np.mean(means))
+    return write_results(out, result, config, started=started)
 
 
 if __name__ == "__main__":

@@ -3,214 +3,90 @@
     python -m eval.patch_reconstruction                                (photographs that packages ship)
     python -m eval.patch_reconstruction --dataset imagenet_sample      (a million patches a layer)
 
-Every cell's tile becomes the mean of its 1 or 5 nearest neighbours' in the patch database of a layer, from
-other photographs. ``uniform`` draws tiles from all of the first layer's receptive field, of the photograph
-itself. ``result.json`` has each one's mean `Scores`: colour error (grey levels), gradient error (a plain
-picture has 1), and the correlation of detail finer than the first layer's receptive field, of which
-``uniform`` knows next to nothing. The database is made once; a run that was killed goes on with it.
+Every cell's tile becomes the mean tile of its 1 or 5 nearest neighbours in the patch database of a layer, which
+come from other photographs. ``uniform`` draws tiles from the first layer's receptive field in the photograph
+itself. ``result.json`` holds the mean `Scores` of every method: colour error (grey levels), gradient error (an
+image of one colour has 1), and the correlation of detail finer than the first layer's receptive field, which is
+near 0 for ``uniform``. The database is built once; a run that was killed continues its build.
 """
 
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-
-from convcorr_jax import coords
-from convcorr_jax.backbone import grid_size, receptive_field
-from convcorr_jax.backbone.weights import Weights, load
-from convcorr_jax.datasets.records import load_image
+from convcorr_jax.backbone import receptive_field
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import make_folder, write_image, write_json
-from convcorr_jax.patches.reconstruction import (
-    Scores,
-    covered,
-    from_tiles,
-    scores,
-    uniform_tiles,
-)
-from convcorr_jax.patches.views import columns, mean_windows, view
-from convcorr_jax.report.figures import image_grid, pixels
-from convcorr_jax.retrieval import nearest_neighbors
-from convcorr_jax.runtime.progress import progress
-from convcorr_jax.runtime.runlog import write_run
+from convcorr_jax.io import make_folder, write_image
+from convcorr_jax.report import reconstruction_figure
+from convcorr_jax.runtime.runlog import write_results
 from convcorr_jax.runtime.script import run
-from convcorr_jax.shapes import Image
-from convcorr_jax.tasks.patches import DatabaseConfig, Patches, patches_of
+from convcorr_jax.tasks.options import Backbone, Output
+from convcorr_jax.tasks.patches import (
+    PatchData,
+    choose_queries,
+    mean_scores,
+    open_patches,
+    rebuild_from_neighbors,
+    rebuild_uniformly,
+    score,
+)
 
 UNIFORM = "uniform"
 
 
 @dataclass(frozen=True)
-class Config(DatabaseConfig):
-    """What to rebuild from what."""
+class Config:
+    """Which photographs to rebuild from which patches."""
 
+    data: PatchData = PatchData()
+    backbone: Backbone = Backbone()
     neighbors: tuple[int, ...] = (1, 5)
+    """Numbers of neighbours to average, rising."""
     examples: int = 6
     """Photographs to rebuild, evenly spread over the data set."""
     query_px: int = 448
     """The longer side of what is rebuilt."""
-    out: Path = Path("runs/patch_reconstruction")
-
-
-class Query(NamedTuple):
-    """A photograph to rebuild."""
-
-    number: int
-    """Of its record."""
-    image: Image
-
-
-class Rebuilt(NamedTuple):
-    """What one method makes of every query, for each number of neighbours."""
-
-    originals: list[Image]
-    pictures: list[list[Image]]
-    """By query, then by number of neighbours."""
-    seconds: float
+    output: Output = Output(Path("runs/patch_reconstruction"))
 
 
 def main(config: Config) -> Path:
-    """Build or find the databases, rebuild, and write ``result.json`` and a picture; returns its path."""
+    """Build or open the databases, rebuild, score and draw; returns the path of ``result.json``."""
     started = time.perf_counter()
     if config.examples < 1:
         raise InputError(f"examples is {config.examples}; at least 1 photograph is expected")
-    out = make_folder(config.out)
-    weights = load(config.network, config.weights)
-    patches = patches_of(config, weights)
-    queries = _queries(patches, config)
-    rebuilt = {layer: _rebuilt(layer, queries, patches, weights, config) for layer in config.layers}
-    rebuilt[UNIFORM] = _uniform(queries, weights, config)
-    detail_px = receptive_field(weights.network, config.layers[0]).size_px
-    found = {
-        name: np.array(
-            [
-                [scores(picture, original, side_px=detail_px) for picture in pictures]
-                for original, pictures in zip(one.originals, one.pictures, strict=True)
-            ]
-        )
-        for name, one in rebuilt.items()
+    out = make_folder(config.output.out)
+    weights = config.backbone.load()
+    patches = open_patches(config.data, weights)
+    queries = choose_queries(patches, count=config.examples, longest_px=config.query_px)
+    names = [patches.records[query.number].source_id for query in queries]
+    layers, neighbors = config.data.layers, config.neighbors
+    rebuilt = {
+        layer: rebuild_from_neighbors(queries, patches, weights, layer=layer, neighbors=neighbors)
+        for layer in layers
     }
-    write_image(out / "figure_1.jpg", _figure(queries, rebuilt, found, patches, config))
+    rebuilt[UNIFORM] = rebuild_uniformly(
+        queries, weights, layer=layers[0], neighbors=neighbors, seed=config.data.seed
+    )
+    detail_px = receptive_field(weights.network, layers[0]).size_px
+    scores = {method: score(images, detail_px=detail_px) for method, images in rebuilt.items()}
+    figure = reconstruction_figure(
+        rebuilt[layers[0]].originals,
+        {method: reconstructions.images for method, reconstructions in rebuilt.items()},
+        scores,
+        names=names,
+        neighbors=neighbors,
+    )
+    write_image(out / "figure_1.jpg", figure)
     result = {
-        "dataset": config.dataset,
+        "dataset": config.data.dataset,
         "network": weights.network.name,
         "weights": weights.source,
         **patches.facts,
-        "search_seconds": {layer: round(rebuilt[layer].seconds, 2) for layer in config.layers},
-        "rebuilt": [patches.records[query.number].source_id for query in queries],
-        "scores": {
-            name: {
-                str(k): Scores(*mean.tolist())._asdict()
-                for k, mean in zip(config.neighbors, of_method.mean(axis=0), strict=True)
-            }
-            for name, of_method in found.items()
-        },
+        "search_seconds": {layer: round(rebuilt[layer].seconds, 2) for layer in layers},
+        "rebuilt": names,
+        "scores": mean_scores(scores, neighbors=neighbors),
     }
-    write_json(out / "result.json", result)
-    write_run(out, config, seconds=time.perf_counter() - started)
-    return out / "result.json"
-
-
-def _queries(patches: Patches, config: Config) -> list[Query]:
-    count = len(patches.records)
-    spread = (np.arange(config.examples) + 0.5) * count / config.examples
-    return [
-        Query(number, view(load_image(patches.records[number]), longest_px=config.query_px))
-        for number in np.unique(spread.astype(int)).tolist()
-    ]
-
-
-def _rebuilt(
-    layer: str, queries: list[Query], patches: Patches, weights: Weights, config: Config
-) -> Rebuilt:
-    """Every query from its neighbours in other photographs, in one search for all."""
-    field = receptive_field(weights.network, layer)
-    described = [
-        np.asarray(
-            columns(query.image[None], weights.params, network=weights.network, layers=(layer,))[
-                layer
-            ][0]
-        )
-        for query in queries
-    ]
-    grids = [coords.Size(*one.shape[:2]) for one in described]
-    cells = [grid.height * grid.width for grid in grids]
-    features = np.concatenate([one.reshape(-1, one.shape[-1]) for one in described])
-    of_photograph = np.repeat([query.number for query in queries], cells)
-    stored = patches.layers[layer]
-    began = time.perf_counter()
-    found = nearest_neighbors(
-        features,
-        stored.features,
-        k=max(config.neighbors),
-        exclude_same=(of_photograph, stored.origins.photograph),
-    )
-    seconds = time.perf_counter() - began
-    tiles = mean_windows(
-        lambda number: load_image(patches.records[number]),
-        stored.origins,
-        found.indices,
-        ks=config.neighbors,
-        field=field,
-        side_px=field.stride_px,
-        watch=lambda numbers: progress(numbers, description=layer, total=len(numbers)),
-    )
-    of_query = np.split(tiles, np.cumsum(cells)[:-1], axis=1)
-    return Rebuilt(
-        [
-            covered(query.image, grid, field=field)
-            for query, grid in zip(queries, grids, strict=True)
-        ],
-        [
-            [_picture(of_k, grid) for of_k in some]
-            for some, grid in zip(of_query, grids, strict=True)
-        ],
-        seconds,
-    )
-
-
-def _uniform(queries: list[Query], weights: Weights, config: Config) -> Rebuilt:
-    began = time.perf_counter()
-    layer = config.layers[0]
-    field = receptive_field(weights.network, layer)
-    originals, pictures = [], []
-    for query in queries:
-        grid = grid_size(weights.network, layer, query.image.shape[:2])
-        tiles = uniform_tiles(query.image, grid, field=field, ks=config.neighbors, seed=config.seed)
-        originals.append(covered(query.image, grid, field=field))
-        pictures.append([_picture(of_k, grid) for of_k in tiles])
-    return Rebuilt(originals, pictures, time.perf_counter() - began)
-
-
-def _picture(tiles: np.ndarray, grid: coords.Size) -> Image:
-    return np.round(from_tiles(tiles, grid)).astype(np.uint8)
-
-
-def _figure(
-    queries: list[Query],
-    rebuilt: dict[str, Rebuilt],
-    found: dict[str, np.ndarray],
-    patches: Patches,
-    config: Config,
-) -> Image:
-    rows, labels, captions = [], [], []
-    for i, query in enumerate(queries):
-        for j, k in enumerate(config.neighbors):
-            original = next(iter(rebuilt.values())).originals[i]
-            rows.append([original, *(one.pictures[i][j] for one in rebuilt.values())])
-            neighbors = "1 neighbour" if k == 1 else f"{k} neighbours"
-            labels.append(f"{patches.records[query.number].source_id}, {neighbors}")
-            told = [
-                [f"colour {color:.1f}, gradient {gradient:.2f}", f"detail {detail:.2f}"]
-                for color, gradient, detail in (of_method[i, j] for of_method in found.values())
-            ]
-            captions.append([[""], *told])
-    head = ("original", *config.layers, "uniform rf")
-    return pixels(
-        image_grid(rows, row_labels=labels, column_labels=head, captions=captions, cell_px=230)
-    )
+    return write_results(out, result, config, started=started)
 
 
 if __name__ == "__main__":

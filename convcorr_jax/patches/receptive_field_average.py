@@ -1,7 +1,7 @@
-"""What the receptive fields of similar features have in common (Figure 2 of Long et al. 2014).
+"""Mean receptive fields of similar features (Figure 2 of Long et al. 2014).
 
-The mean of the receptive fields of a feature's nearest neighbours is sharp where they agree and plain
-where they do not (`views.mean_windows`, with the side of the field).
+The mean of the receptive fields of a feature's nearest neighbours (`views.mean_windows` with the side of the
+field) is sharp where they agree and has little contrast elsewhere.
 """
 
 import numpy as np
@@ -11,9 +11,10 @@ from convcorr_jax.shapes import Image
 
 
 def expand_contrast(mean: Float[np.ndarray, "side side 3"]) -> Image:
-    """A picture whose least value, over all channels, becomes 0 and whose greatest 255.
+    """Map the smallest value of an image, over all channels, to 0 and the largest to 255.
 
-    One of a single value becomes black.
+    Args:
+        mean: an image of any range. An image of a single value becomes black.
     """
     low, high = mean.min(), mean.max()
     spread = max(float(high - low), np.finfo(np.float32).tiny)
@@ -21,21 +22,26 @@ def expand_contrast(mean: Float[np.ndarray, "side side 3"]) -> Image:
 
 
 def middle_share(mean: Float[np.ndarray, "side side 3"]) -> float:
-    """How much of a picture's gradient energy lies in the middle ninth of its area, between 0 and 1.
+    """Compute the fraction of an image's gradient energy that is in the middle ninth of its area.
 
-    The energy is the squared length of the gradient, summed over the channels. It is 1/9 where detail is
-    spread evenly, and NaN where there is none.
+    The energy is the squared length of the gradient, summed over the channels.
 
-    >>> picture = np.zeros((9, 9, 3))
-    >>> picture[4, 4] = 1.0
-    >>> middle_share(picture)
+    >>> image = np.zeros((9, 9, 3))
+    >>> image[4, 4] = 1.0
+    >>> middle_share(image)
     1.0
+
+    Args:
+        mean: a square image of any range.
+
+    Returns:
+        The fraction between 0 and 1: 1/9 for evenly distributed detail, NaN for an image without detail.
     """
     side = mean.shape[0]
     vertical, horizontal = np.gradient(mean.astype(np.float64), axis=(0, 1))
     energy = (vertical**2 + horizontal**2).sum(-1)
     total = energy.sum()
-    # Where thirds are not whole pixels, a border pixel counts for the part of it that lies inside.
+    # If a third is not a whole number of pixels, a border pixel counts with the fraction of it that is inside.
     edges = np.arange(side)
     inside = np.clip(np.minimum(edges + 1, 2 * side / 3) - np.maximum(edges, side / 3), 0, 1)
     middle = (energy * inside[:, None] * inside[None]).sum()

@@ -1,6 +1,6 @@
-"""A photograph as a network sees it at one size, and square windows of it around a layer's cells.
+"""Views of photographs at several sizes, and square windows around the cells of a layer.
 
-A patch is named by its `Origins`: photograph, view (the longer side in pixels, mirrored or not) and cell.
+`Origins` identify patches: photograph, view (the longer side in pixels, mirrored or not) and cell.
 """
 
 import functools
@@ -25,33 +25,53 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.shapes import Image
 
 # Sides are rounded to multiples of this, so that photographs of many shapes share a few programs. At 320
-# pixels it changes the aspect ratio by 2.5 % at most.
+# pixels the rounding changes the aspect ratio by 2.5 % at most.
 SIDE_STEP = 16
-# Room for three cells of AlexNet's conv5, however long and thin the photograph.
+# Large enough for three cells of AlexNet's conv5 along the shorter side of any photograph.
 MIN_SIDE = 64
 
 
 class Origins(NamedTuple):
-    """Where patches come from, one entry a patch."""
+    """The positions of patches in a set of photographs, one entry for each patch."""
 
     photograph: Int32[np.ndarray, " n"]
+    """The number of the photograph."""
     longest_px: Int32[np.ndarray, " n"]
-    """The view's longer side."""
+    """The longer side of the view, in pixels."""
     flipped: Int32[np.ndarray, " n"]
-    """1 where the view is mirrored left to right."""
+    """1 where the view is mirrored left to right, 0 elsewhere."""
     row: Int32[np.ndarray, " n"]
+    """The row of the cell."""
     column: Int32[np.ndarray, " n"]
+    """The column of the cell."""
 
     def at(self, rows: Int[np.ndarray, " m"] | slice) -> "Origins":
-        """The origins of some of the patches."""
+        """Select patches.
+
+        Args:
+            rows: the patches' numbers.
+        """
         return Origins(*(part[rows] for part in self))
+
+    def of_photograph(self, number: int) -> "Origins":
+        """Select the patches of a photograph, where patches are sorted by photograph.
+
+        Args:
+            number: the photograph's number.
+        """
+        first, end = np.searchsorted(self.photograph, [number, number + 1])
+        return self.at(slice(first, end))
 
 
 def view_size(size: Sequence[int], longest_px: int) -> coords.Size:
-    """Height and width of a photograph of ``size`` in the view of this longer side.
+    """Compute the size of a view.
 
     >>> view_size((256, 341), 448)
     Size(height=336, width=448)
+
+    Args:
+        size: height and width of the photograph.
+        longest_px: the longer side of the view in pixels.
 
     Raises:
         InputError: the longer side is under `MIN_SIDE`.
@@ -67,10 +87,15 @@ def view_size(size: Sequence[int], longest_px: int) -> coords.Size:
 def view(
     photograph: Image, *, longest_px: int, flipped: bool = False
 ) -> UInt8[np.ndarray, "_ _ 3"]:
-    """The whole photograph in one view.
+    """Resize a whole photograph to a view.
+
+    Args:
+        photograph: 8-bit RGB.
+        longest_px: the longer side of the view in pixels.
+        flipped: whether the view is mirrored left to right.
 
     Raises:
-        InputError: as `view_size`.
+        InputError: the longer side is under `MIN_SIDE`.
     """
     resized = images.resize(photograph, view_size(photograph.shape[:2], longest_px)).image
     return images.flip(resized) if flipped else resized
@@ -84,22 +109,41 @@ def columns(
     network: Network,
     layers: tuple[str, ...],
 ) -> dict[str, Float[Array, "b _ _ _"]]:
-    """Every named layer's column at every cell of its grid, at unit length; one of zeros stays so.
+    """Compute the unit-length columns of layers at every cell of their grids; a column of zeros stays zero.
+
+    Args:
+        views: 8-bit RGB images of one size.
+        params: the network's filters.
+        network: the layer table.
+        layers: names of the layers.
+
+    Returns:
+        ``[b, rows, columns, channels]`` by the name of the layer.
 
     Raises:
-        InputError: as `activations`.
+        InputError: the network has no such layer, the layer has no filters, or the views are too small.
     """
-    found = activations(params, preprocess(views, network=network), network=network, layers=layers)
-    return jax.tree.map(unit_length, found)
+    maps = activations(params, preprocess(views, network=network), network=network, layers=layers)
+    return jax.tree.map(unit_length, maps)
 
 
 def all_origins(
     sizes: Sequence[coords.Size], *, network: Network, layer: str, longest_px: Sequence[int]
 ) -> Origins:
-    """Every cell of every view, plain and mirrored, of photographs of these sizes, in the order of `Origins`.
+    """List every cell of every view, plain and mirrored, of a set of photographs.
+
+    Args:
+        sizes: height and width of every photograph.
+        network: the layer table.
+        layer: the name of the layer.
+        longest_px: longer sides of the views in pixels.
+
+    Returns:
+        The origins in the order photograph, size, plain or mirrored, row, column.
 
     Raises:
-        InputError: as `view_size` and `grid_size`.
+        InputError: a longer side is under `MIN_SIDE`, or the network has no such layer, or a view is too small
+            for it.
     """
     parts = []
     for photograph, size in enumerate(sizes):
@@ -121,20 +165,30 @@ def all_origins(
 
 
 def cells_of(grid: coords.Size) -> Int[np.ndarray, "n 2"]:
-    """Row and column of every cell of a grid, row by row."""
+    """Return row and column of every cell of a grid, row by row.
+
+    Args:
+        grid: height and width in cells.
+    """
     return np.indices(tuple(grid)).reshape(2, -1).T
 
 
 def windows(
     image: Image, cells: Int[np.ndarray, "n 2"], *, field: ReceptiveField, side_px: int
 ) -> UInt8[np.ndarray, "n side side 3"]:
-    """Squares of an image around the centres of cells (row, column).
+    """Cut squares around the centres of cells out of an image.
 
-    A square of even side cannot have a pixel's centre in its middle; it then lies half a pixel up and to
-    the left. Beyond the image its border pixels are repeated.
+    The middle of a square of even side cannot be the centre of a pixel; such a square is shifted by half a
+    pixel up and to the left. Beyond the image, its border pixels are repeated.
+
+    Args:
+        image: the network's input, 8-bit RGB.
+        cells: row and column of every cell.
+        field: the receptive field of the cells' layer.
+        side_px: the side of the squares in pixels.
     """
     centers = field.first_center_px + field.stride_px * cells
-    # The outermost centres are at most half a field outside, so this much margin holds every window.
+    # The outermost centres are at most half a field outside the image, so this margin contains every window.
     margin = side_px + field.size_px
     starts = np.floor(centers - (side_px - 1) / 2).astype(int) + margin
     padded = np.pad(image, [(margin, margin), (margin, margin), (0, 0)], mode="edge")
@@ -152,39 +206,44 @@ def mean_windows(
     side_px: int,
     watch: Callable[[Sequence[int]], Iterable[int]] = iter,
 ) -> Float[np.ndarray, "ks m side side 3"]:
-    """The mean of the windows of every query's first ``k`` neighbours, for each k of ``ks``.
+    """Compute the mean of the windows of every query's first ``k`` neighbours, for each k of ``ks``.
 
-    Memory holds the sums and one photograph: every photograph is asked for once.
+    Every photograph is loaded once, and memory holds the sums and one photograph.
 
     Args:
-        photograph: gives the photograph of this number.
-        origins: of the database's rows.
-        neighbors: rows of the database, each query's nearest first.
-        ks: rising, the last at most as many as there are neighbours.
-        field: of the layer of the database.
-        side_px: of the windows.
-        watch: is given the numbers of the photographs and gives them back, for a progress bar.
+        photograph: loads the photograph of a number.
+        origins: the origins of the database's rows.
+        neighbors: rows of the database for every query, nearest first.
+        ks: numbers of neighbours in increasing order, at most ``k``.
+        field: the receptive field of the database's layer.
+        side_px: the side of the windows in pixels.
+        watch: wraps the iteration over the photographs' numbers, for example with a progress bar.
 
     Raises:
-        InputError: ``ks`` is not as said.
+        InputError: ``ks`` is empty, not increasing, below 1, or above the number of neighbours.
     """
     if not ks or sorted(set(ks)) != list(ks) or ks[0] < 1 or ks[-1] > neighbors.shape[1]:
         raise InputError(
             f"numbers of neighbours {tuple(ks)} must rise from 1 or more to at most {neighbors.shape[1]}"
         )
-    wanted = neighbors[:, : ks[-1]]
-    # A neighbour counts for every k beyond its rank: it goes to the first, and sums are summed up.
-    first_k = np.broadcast_to(np.searchsorted(ks, np.arange(ks[-1]), side="right"), wanted.shape)
-    query = np.broadcast_to(np.arange(len(wanted))[:, None], wanted.shape)
-    sums = np.zeros((len(ks), len(wanted), side_px, side_px, 3), np.float32)
-    of_wanted = origins.at(wanted.ravel())
-    for number in watch(np.unique(of_wanted.photograph).tolist()):
+    used = neighbors[:, : ks[-1]]
+    # A neighbour counts for every k above its rank: it is added to the first of these, and a cumulative sum
+    # adds it to the others.
+    first_k = np.broadcast_to(np.searchsorted(ks, np.arange(ks[-1]), side="right"), used.shape)
+    query = np.broadcast_to(np.arange(len(used))[:, None], used.shape)
+    sums = np.zeros((len(ks), len(used), side_px, side_px, 3), np.float32)
+    patches = origins.at(used.ravel())
+    for number in watch(np.unique(patches.photograph).tolist()):
         image = photograph(number)
-        for members in _by_view(of_wanted, number):
-            seen = of_wanted.at(members)
-            shown = view(image, longest_px=int(seen.longest_px[0]), flipped=bool(seen.flipped[0]))
-            cells = np.stack([seen.row, seen.column], axis=1)
-            cut = windows(shown, cells, field=field, side_px=side_px)
+        for members in _by_view(patches, number):
+            in_view = patches.at(members)
+            resized = view(
+                image,
+                longest_px=int(in_view.longest_px[0]),
+                flipped=bool(in_view.flipped[0]),
+            )
+            cells = np.stack([in_view.row, in_view.column], axis=1)
+            cut = windows(resized, cells, field=field, side_px=side_px)
             for member, window in zip(members, cut, strict=True):
                 sums[first_k.flat[member], query.flat[member]] += window
     np.cumsum(sums, axis=0, out=sums)
@@ -193,7 +252,7 @@ def mean_windows(
 
 
 def _by_view(origins: Origins, photograph: int) -> Iterator[Int[np.ndarray, " _"]]:
-    """The patches of one photograph, those of each view together."""
+    """Yield the numbers of one photograph's patches, grouped by view."""
     members = np.flatnonzero(origins.photograph == photograph)
     view_number = 2 * origins.longest_px[members] + origins.flipped[members]
     for number in np.unique(view_number):

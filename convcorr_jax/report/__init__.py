@@ -31,6 +31,7 @@ from convcorr_jax.report.page import Section as Section
 from convcorr_jax.report.page import Table as Table
 from convcorr_jax.report.page import cell_text as cell_text
 from convcorr_jax.report.page import render_page as render_page
+from convcorr_jax.report.patch_figures import reconstruction_figure as reconstruction_figure
 from convcorr_jax.report.pck_curves import pck_curves as pck_curves
 from convcorr_jax.report.plots import confusions as confusions
 from convcorr_jax.report.plots import cumulative_curves as cumulative_curves

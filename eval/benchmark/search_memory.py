@@ -2,7 +2,7 @@
 
     python -m eval.benchmark.search_memory --out runs/search_memory
 
-The database is written to a file of random directions, as `convcorr_jax.patches.database` stores features
+The database is written to a file of random directions, as `convcorr_jax.tasks.patches.database` stores features
 (``float16``, mapped) and in single precision (``float32``, as an array on the device). A fresh process
 imports JAX, records its memory (``before_mb``), opens or loads the file, searches it for 5 neighbours of 729
 queries, including compilation, and records the maximum of its memory (``peak_mb``): resident memory as counted

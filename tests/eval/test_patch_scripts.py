@@ -12,6 +12,8 @@ from convcorr_jax.datasets.photographs import photographs
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
 from convcorr_jax.report.sections import correspondence
+from convcorr_jax.tasks.options import Output
+from convcorr_jax.tasks.patches import PatchData
 from eval import patch_reconstruction, receptive_field_average
 from tests.builders.shown import assert_shown
 
@@ -42,7 +44,10 @@ def database(tmp_path_factory):
 @pytest.fixture
 def config(four, database, tmp_path):
     return patch_reconstruction.Config(
-        dataset=four, database=database, query_px=128, examples=2, out=tmp_path / "out", **SMALL
+        PatchData(four, database=database, **SMALL),
+        query_px=128,
+        examples=2,
+        output=Output(tmp_path / "out"),
     )
 
 
@@ -62,8 +67,11 @@ def test_photographs_are_rebuilt_from_others(config):
         # The mean of five is smoother than one.
         assert by_k["5"]["gradient_error"] < by_k["1"]["gradient_error"]
     assert len(result["rebuilt"]) == 2
-    assert len(assert_shown(correspondence.reconstruction, result, config.out).tables[0].rows) == 4
-    assert read_image(config.out / "figure_1.jpg").shape[1] > 600
+    assert (
+        len(assert_shown(correspondence.reconstruction, result, config.output.out).tables[0].rows)
+        == 4
+    )
+    assert read_image(config.output.out / "figure_1.jpg").shape[1] > 600
 
 
 def test_a_photograph_is_rebuilt_from_its_twin(tmp_path):
@@ -71,14 +79,11 @@ def test_a_photograph_is_rebuilt_from_its_twin(tmp_path):
     (tmp_path / "twins").mkdir()
     twins = written(tmp_path / "twins", {"1": cat, "2": cat, "cup": cup})
     config = patch_reconstruction.Config(
-        dataset=twins,
-        layers=("conv3",),
-        longest_px=(128,),
+        PatchData(twins, layers=("conv3",), longest_px=(128,), database=tmp_path / "database"),
         query_px=128,
         neighbors=(1,),
         examples=1,
-        database=tmp_path / "database",
-        out=tmp_path / "out",
+        output=Output(tmp_path / "out"),
     )
     result = result_of(patch_reconstruction.main(config))
     assert result["rebuilt"] == ["n00000000_2"]
@@ -87,11 +92,11 @@ def test_a_photograph_is_rebuilt_from_its_twin(tmp_path):
     )
 
 
-def test_receptive_fields_are_averaged(config, four, database, tmp_path):
+def test_receptive_fields_are_averaged(config, tmp_path):
     result = result_of(
         receptive_field_average.main(
             receptive_field_average.Config(
-                dataset=four, database=database, neighbors=(2, 20), seeds=3, out=tmp_path, **SMALL
+                config.data, neighbors=(2, 20), seeds=3, output=Output(tmp_path)
             )
         )
     )
@@ -103,21 +108,20 @@ def test_receptive_fields_are_averaged(config, four, database, tmp_path):
     assert_shown(correspondence.receptive_field_average, result, tmp_path)
     with pytest.raises(InputError, match="seeds is 5; 1 to 4 are expected"):
         receptive_field_average.main(
-            receptive_field_average.Config(
-                dataset=four, database=database, seeds=5, out=tmp_path, **SMALL
-            )
+            receptive_field_average.Config(config.data, seeds=5, output=Output(tmp_path))
         )
 
 
 def test_a_damaged_database_is_refused_and_rebuilt(config):
     first = result_of(patch_reconstruction.main(config))
-    path = config.database / "conv3.float16"
+    path = config.data.database / "conv3.float16"
     rows = np.fromfile(path, np.uint16)
     rows[12345] ^= 1
     rows.tofile(path)
     with pytest.raises(InputError, match=r"conv3\.float16 is damaged: rows 0 to 119"):
         patch_reconstruction.main(config)
-    again = result_of(patch_reconstruction.main(dataclasses.replace(config, rebuild=True)))
+    data = dataclasses.replace(config.data, rebuild=True)
+    again = result_of(patch_reconstruction.main(dataclasses.replace(config, data=data)))
     assert again["scores"] == first["scores"]
 
 

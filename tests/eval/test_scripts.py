@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -13,6 +12,8 @@ from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
 from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks.options import Data, Output
+from convcorr_jax.tasks.transfer import task
 from eval import experiments, flow_accuracy, keypoint_transfer, receptive_fields, reproduce
 
 METHODS = {"conv4_flow", "paper_energy", "sift_flow", "copy"}
@@ -56,6 +57,12 @@ def willow(tmp_path_factory):
     return folder
 
 
+def transfer_config(folder, out, **options):
+    return keypoint_transfer.Config(
+        Data(str(folder)), sizes_px=(131,), output=Output(out), **options
+    )
+
+
 def test_receptive_fields_are_the_papers(tmp_path):
     result = result_of(receptive_fields.main(receptive_fields.Config(out=tmp_path)))
     for field in result["layers"].values():
@@ -64,9 +71,7 @@ def test_receptive_fields_are_the_papers(tmp_path):
 
 @pytest.mark.parametrize("protocol", ["box", "image"])
 def test_fixed_pairs(tmp_path, willow, protocol):
-    config = keypoint_transfer.Config(
-        dataset=str(willow), protocol=protocol, sizes_px=(131,), out=tmp_path
-    )
+    config = transfer_config(willow, tmp_path, protocol=protocol)
     result = result_of(keypoint_transfer.main(config))
     assert set(result["methods"]) == METHODS
     assert result["pairs"] == 4
@@ -79,35 +84,30 @@ def test_fixed_pairs(tmp_path, willow, protocol):
 
 
 def test_a_finished_method_is_not_run_again(tmp_path, willow, monkeypatch):
-    config = keypoint_transfer.Config(
-        dataset=str(willow), protocol="box", sizes_px=(131,), out=tmp_path
-    )
+    config = transfer_config(willow, tmp_path, protocol="box")
     first = result_of(keypoint_transfer.main(config))
     # As after a kill: the last method and the result are not there yet.
     (tmp_path / "result.json").unlink()
     (tmp_path / "sift_flow.npz").unlink()
     ran = []
-    describe = keypoint_transfer.describe
+    describe = task.describe
 
     def watched(records, method, *arguments, **options):
         ran.append(method.name)
         return describe(records, method, *arguments, **options)
 
-    monkeypatch.setattr(keypoint_transfer, "describe", watched)
+    monkeypatch.setattr(task, "describe", watched)
     second = result_of(keypoint_transfer.main(config))
     assert ran == ["sift_flow"]
     for name in METHODS:
         assert second["methods"][name]["pck"] == first["methods"][name]["pck"]
-    other = keypoint_transfer.Config(
-        dataset=str(willow), protocol="box", sizes_px=(131,), smoothness=0.5, out=tmp_path
-    )
-    keypoint_transfer.main(other)
+    keypoint_transfer.main(transfer_config(willow, tmp_path, protocol="box", smoothness=0.5))
     assert "conv4_flow" in ran[1:]
 
 
 def test_neighbours_vote(tmp_path):
     config = keypoint_transfer.Config(
-        rendered_train=25, rendered_test=1, sizes_px=(131,), out=tmp_path
+        Data(rendered_train=25, rendered_test=1), sizes_px=(131,), output=Output(tmp_path)
     )
     result = result_of(keypoint_transfer.main(config))
     assert result["retrieval_layer"] == "pool5"
@@ -118,7 +118,7 @@ def test_neighbours_vote(tmp_path):
 
 
 def test_flow_beats_no_flow_on_warped_photographs(tmp_path):
-    result = result_of(flow_accuracy.main(flow_accuracy.Config(seeds=1, out=tmp_path)))
+    result = result_of(flow_accuracy.main(flow_accuracy.Config(seeds=1, output=Output(tmp_path))))
     methods = result["methods"]
     assert set(methods) == METHODS
     assert methods["conv4_flow"]["endpoint_error_px"] < 0.7 * methods["copy"]["endpoint_error_px"]
@@ -127,7 +127,7 @@ def test_flow_beats_no_flow_on_warped_photographs(tmp_path):
 
 def test_the_page_shows_what_the_scripts_found(tmp_path, willow, monkeypatch, capsys):
     cars = experiments.transfer_experiment(
-        tmp_path, str(willow), "box", name="cars", sizes_px=(131,)
+        tmp_path, Data(str(willow)), "box", name="cars", sizes_px=(131,)
     )
     few = (experiments.experiments(tmp_path, None)[0], cars)
     monkeypatch.setattr(reproduce, "experiments", lambda out, data_root: few)
@@ -175,18 +175,6 @@ def test_scripts_refuse_options_in_one_sentence(argv, capsys):
 
 def test_a_damaged_earlier_result_is_named(tmp_path, willow):
     (tmp_path / "conv4_flow.npz").write_bytes(b"PK\x03\x04 cut short")
-    config = keypoint_transfer.Config(
-        dataset=str(willow), protocol="box", sizes_px=(131,), out=tmp_path
-    )
+    config = transfer_config(willow, tmp_path, protocol="box")
     with pytest.raises(InputError, match=r"conv4_flow\.npz is damaged"):
         keypoint_transfer.main(config)
-
-
-def test_padding_keeps_categories_apart():
-    from convcorr_jax.tasks.transfer.protocols import keypoints_of
-
-    records = [synthetic.render(name, seed=0, index=0, size=(64, 64)) for name in ("car", "face")]
-    found = keypoints_of(records)
-    assert found.points.shape == (2, 33, 2)
-    assert np.isnan(found.points[0, 14:]).all()
-    assert not found.visible[0, 14:].any()

@@ -1,1 +1,40 @@
-"""Keypoint transfer (Long et al. 2014, section 4): methods, protocols and figures."""
+"""Keypoint transfer (Long et al. 2014, section 4): methods, pairs, predictions, scores and figures."""
+
+from convcorr_jax.tasks.transfer.accuracy import CORNERS as CORNERS
+from convcorr_jax.tasks.transfer.accuracy import endpoint_error as endpoint_error
+from convcorr_jax.tasks.transfer.accuracy import measure_accuracy as measure_accuracy
+from convcorr_jax.tasks.transfer.accuracy import warp_photographs as warp_photographs
+from convcorr_jax.tasks.transfer.figures import Voters as Voters
+from convcorr_jax.tasks.transfer.figures import examples as examples
+from convcorr_jax.tasks.transfer.figures import warped_neighbors as warped_neighbors
+from convcorr_jax.tasks.transfer.figures import write_figures as write_figures
+from convcorr_jax.tasks.transfer.methods import Described as Described
+from convcorr_jax.tasks.transfer.methods import Flows as Flows
+from convcorr_jax.tasks.transfer.methods import Method as Method
+from convcorr_jax.tasks.transfer.methods import align_pairs as align_pairs
+from convcorr_jax.tasks.transfer.methods import describe as describe
+from convcorr_jax.tasks.transfer.methods import methods_for as methods_for
+from convcorr_jax.tasks.transfer.methods import record_view as record_view
+from convcorr_jax.tasks.transfer.protocols import Keypoints as Keypoints
+from convcorr_jax.tasks.transfer.protocols import Neighborhoods as Neighborhoods
+from convcorr_jax.tasks.transfer.protocols import Votes as Votes
+from convcorr_jax.tasks.transfer.protocols import carried as carried
+from convcorr_jax.tasks.transfer.protocols import copied as copied
+from convcorr_jax.tasks.transfer.protocols import keypoints_of as keypoints_of
+from convcorr_jax.tasks.transfer.protocols import neighborhoods as neighborhoods
+from convcorr_jax.tasks.transfer.protocols import voted as voted
+from convcorr_jax.tasks.transfer.scores import longer_sides as longer_sides
+from convcorr_jax.tasks.transfer.scores import score as score
+from convcorr_jax.tasks.transfer.scores import score_table as score_table
+from convcorr_jax.tasks.transfer.task import Outcome as Outcome
+from convcorr_jax.tasks.transfer.task import Task as Task
+from convcorr_jax.tasks.transfer.task import Transfer as Transfer
+from convcorr_jax.tasks.transfer.task import open_task as open_task
+from convcorr_jax.tasks.transfer.task import run_methods as run_methods
+from convcorr_jax.tasks.transfer.validation import SmoothnessScores as SmoothnessScores
+from convcorr_jax.tasks.transfer.validation import ValidationSet as ValidationSet
+from convcorr_jax.tasks.transfer.validation import faces_set as faces_set
+from convcorr_jax.tasks.transfer.validation import leave_one_out as leave_one_out
+from convcorr_jax.tasks.transfer.validation import rendered_set as rendered_set
+from convcorr_jax.tasks.transfer.validation import validate as validate
+from convcorr_jax.tasks.transfer.validation import willow_set as willow_set

@@ -1,4 +1,4 @@
-"""The methods that are compared: descriptors, cost and smoothness; and how to run them on many pairs."""
+"""Methods of alignment (descriptors, cost and smoothness), and their application to many pairs."""
 
 import functools
 from collections.abc import Sequence
@@ -13,35 +13,39 @@ from jaxtyping import Float, Int
 
 from convcorr_jax import coords
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.records import Record, load_image
-from convcorr_jax.descriptors.convolutional import (
+from convcorr_jax.batching import padded_batches
+from convcorr_jax.datasets import Record, load_image
+from convcorr_jax.descriptors import (
+    BOX_MARGIN,
     Recipe,
+    View,
     convolutional_descriptors,
     descriptor_grid,
+    sift_at,
     unit_length,
+    view,
 )
-from convcorr_jax.descriptors.sift import sift_at
-from convcorr_jax.descriptors.views import BOX_MARGIN, View, view
-from convcorr_jax.flow.alignment import Cost, align
+from convcorr_jax.flow import Cost, align
 from convcorr_jax.runtime.progress import progress
 
-# Radius 20 of the paper, at its input of 227 pixels; it grows with the input.
+# The paper's radius of 20 at its input of 227 pixels; the radius grows with the input.
 _SIFT_RADIUS = 20 / 227
-# Images a forward pass, and pairs a compiled call: enough to keep the cores busy, few enough to bound memory.
+# Images of a forward pass, and pairs of a compiled call: enough to keep the cores busy, few enough to bound
+# memory.
 _BATCH = 10
 _PAIRS_AT_ONCE = 25
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way of aligning: descriptors at the cells of a recipe's grid, and the energy's terms.
+    """A method of alignment: descriptors at the cells of a recipe's grid, and the terms of the energy.
 
     Attributes:
-        name: its key in results.
-        recipe: convolutional descriptors, and the grid.
-        sift: whether SIFT takes the place of the convolutional descriptors, at the same cells.
+        name: the method's key in results.
+        recipe: the convolutional descriptors, and the grid.
+        sift: whether SIFT descriptors at the same cells replace the convolutional descriptors.
         cost: the data cost.
-        smoothness: in units of the cost, see `convcorr_jax.flow.alignment`.
+        smoothness: the smoothness in units of the cost; see `convcorr_jax.flow.align`.
     """
 
     name: str
@@ -51,9 +55,9 @@ class Method:
     smoothness: float
 
 
-# What most of PF-WILLOW's categories choose for the one that is left out (`eval.flow_validation`). Boxes have
-# brought the objects roughly into place, so that little displacement is left to explain; in whole photographs
-# the objects also differ in scale.
+# The smoothness that most categories of PF-WILLOW choose for the category that is left out
+# (`eval.flow_validation`). Boxes align the objects roughly, so that displacements are small; in whole
+# photographs the objects also differ in scale.
 _SMOOTHNESS = {
     "conv4_flow": {"box": 0.14, "image": 0.05},
     "paper_energy": {"box": 0.07, "image": 0.07},
@@ -64,7 +68,14 @@ _SMOOTHNESS = {
 def methods_for(
     recipe: Recipe, paper_recipe: Recipe, *, boxed: bool, smoothness: float | None = None
 ) -> tuple[Method, ...]:
-    """The flows that are compared; ``smoothness`` replaces that of ``conv4_flow``."""
+    """Return the methods that are compared: ``conv4_flow``, ``paper_energy`` and ``sift_flow``.
+
+    Args:
+        recipe: the descriptors of ``conv4_flow``, and the grid of ``sift_flow``.
+        paper_recipe: the descriptors of ``paper_energy``.
+        boxed: whether boxes are aligned, and not whole photographs.
+        smoothness: the smoothness of ``conv4_flow``; by default a value that was chosen on validation sets.
+    """
     chosen = {name: values["box" if boxed else "image"] for name, values in _SMOOTHNESS.items()}
     if smoothness is not None:
         chosen["conv4_flow"] = smoothness
@@ -79,7 +90,7 @@ class Described(NamedTuple):
     """Descriptors of many records on grids of one size."""
 
     descriptors: Float[np.ndarray, "records h w d"]
-    """In half precision, whose error (5e-4) is far below what tells two cells apart."""
+    """Unit-length descriptors in half precision, whose error (5e-4) is far below the differences of cells."""
     to_px: tuple[coords.Transform, ...]
     """Cells to pixels of each record's photograph."""
 
@@ -89,31 +100,46 @@ def describe(
 ) -> Described:
     """Describe every record: its box, warped to a square, or its whole photograph.
 
-    A box is given a margin, so that cells at its edge see what surrounds them.
+    Args:
+        records: the records; with boxes if they are aligned by box.
+        method: the descriptors and the grid.
+        weights: a network's weights.
+        boxed: whether to describe boxes, with a margin of `BOX_MARGIN`, and not whole photographs.
+
+    Raises:
+        InputError: an image cannot be read, or a box does not meet its image.
     """
-    network = weights.network
-    grid = descriptor_grid(network, method.recipe)
-    recipe = method.recipe
+    network, recipe = weights.network, method.recipe
+    grid = descriptor_grid(network, recipe)
     blocks, transforms = [], []
-    starts = range(0, len(records), _BATCH)
-    for start in progress(starts, description=f"{method.name}: describing", total=len(starts)):
-        views = [record_view(record, recipe, boxed) for record in records[start : start + _BATCH]]
-        # The last batch is filled up, so that one compiled program serves all.
-        filled = views + views[-1:] * (_BATCH - len(views))
-        pyramid = [np.stack(level) for level in zip(*(one.pyramid for one in filled), strict=True)]
+    batches = list(padded_batches(len(records), size=_BATCH))
+    for rows, count in progress(batches, description=f"{method.name}: describing"):
+        views = [record_view(records[row], recipe, boxed=boxed) for row in rows[:count]]
+        padded = views + views[-1:] * (len(rows) - count)
+        pyramid = [np.stack(level) for level in zip(*(v.pyramid for v in padded), strict=True)]
         if method.sift:
-            found = _sift(pyramid[int(np.argmax(recipe.sizes_px))], grid.size, grid.to_input_px)
+            largest = pyramid[int(np.argmax(recipe.sizes_px))]
+            descriptors = _sift(largest, grid.size, grid.to_input_px)
         else:
-            found = convolutional_descriptors(
+            descriptors = convolutional_descriptors(
                 weights.params, pyramid, network=network, recipe=recipe
             )
-        blocks.append(np.asarray(found[: len(views)], np.float16))
-        transforms += [coords.compose(one.to_photograph_px, grid.to_input_px) for one in views]
+        blocks.append(np.asarray(descriptors[:count], np.float16))
+        transforms += [coords.compose(v.to_photograph_px, grid.to_input_px) for v in views]
     return Described(np.concatenate(blocks), tuple(transforms))
 
 
-def record_view(record: Record, recipe: Recipe, boxed: bool) -> View:
-    """What a method sees of a record."""
+def record_view(record: Record, recipe: Recipe, *, boxed: bool) -> View:
+    """Resample a record's box, with a margin, or its whole photograph to the sizes of a recipe.
+
+    Args:
+        record: the record.
+        recipe: the input sizes.
+        boxed: whether to use the box.
+
+    Raises:
+        InputError: the image cannot be read, or the box does not meet it.
+    """
     box = record.box if boxed else None
     return view(
         load_image(record), box, sizes_px=recipe.sizes_px, margin=BOX_MARGIN if boxed else 0.0
@@ -123,46 +149,48 @@ def record_view(record: Record, recipe: Recipe, boxed: bool) -> View:
 def _sift(photographs, size: coords.Size, to_input_px: coords.Transform):
     centers = coords.apply(to_input_px, coords.cell_grid(size)).reshape(-1, 2)
     radius_px = _SIFT_RADIUS * photographs.shape[1]
-    found = jnp.stack(
+    descriptors = jnp.stack(
         [sift_at(photograph, centers, radius_px=radius_px) for photograph in photographs]
     )
-    maps = found.reshape(len(photographs), *size, -1)
+    maps = descriptors.reshape(len(photographs), *size, -1)
     return unit_length(maps - maps.mean(axis=(1, 2), keepdims=True))
 
 
 class Flows(NamedTuple):
-    """Flows of many pairs, and what orders the neighbours of a target."""
+    """Flows of many pairs, with diagnostics."""
 
     flow: Float[np.ndarray, "pairs h w 2"]
+    """Displacement (x, y) of every source cell, in cells of the target grid."""
     deformation: Float[np.ndarray, " pairs"]
+    """The smoothness term of the energy, by which neighbours of a target are ranked."""
     converged: Float[np.ndarray, ""]
-    """The share of pairs whose messages came to rest."""
+    """The fraction of pairs whose messages converged."""
 
 
 def align_pairs(described: Described, pairs: Int[np.ndarray, "pairs 2"], method: Method) -> Flows:
-    """Align each pair (source, target) of described records."""
-    found = []
-    starts = range(0, len(pairs), _PAIRS_AT_ONCE)
-    for start in progress(starts, description=f"{method.name}: aligning", total=len(starts)):
-        chunk = pairs[start : start + _PAIRS_AT_ONCE]
-        filled = np.concatenate([chunk, np.repeat(chunk[-1:], _PAIRS_AT_ONCE - len(chunk), axis=0)])
-        block = _align_chunk(
-            described.descriptors[filled[:, 0]],
-            described.descriptors[filled[:, 1]],
-            method.smoothness,
-            cost=method.cost,
-        )
-        found.append([np.asarray(part[: len(chunk)]) for part in block])
-    flow, deformation, converged = (np.concatenate(part) for part in zip(*found, strict=True))
+    """Align pairs of described records.
+
+    Args:
+        described: the records' descriptors.
+        pairs: indices (source, target) of records.
+        method: the cost and the smoothness.
+    """
+    blocks = []
+    batches = list(padded_batches(len(pairs), size=_PAIRS_AT_ONCE))
+    for rows, count in progress(batches, description=f"{method.name}: aligning"):
+        sources, targets = (described.descriptors[index] for index in pairs[rows].T)
+        block = _align_batch(sources, targets, method.smoothness, cost=method.cost)
+        blocks.append([np.asarray(part[:count]) for part in block])
+    flow, deformation, converged = (np.concatenate(part) for part in zip(*blocks, strict=True))
     return Flows(flow, deformation, converged.mean())
 
 
 @functools.partial(jax.jit, static_argnames=("cost",))
-def _align_chunk(sources, targets, smoothness, *, cost: Cost):
-    # One pair at a time: its messages stay in cache, which on a CPU is faster than a batch.
-    def one(pair):
+def _align_batch(sources, targets, smoothness, *, cost: Cost):
+    # One pair at a time: its messages stay in the cache, which is faster than a batch on a CPU.
+    def align_pair(pair):
         source, target = (side.astype(jnp.float32) for side in pair)
         alignment = align(source, target, cost=cost, smoothness=smoothness)
         return alignment.flow, alignment.energy.smoothness, alignment.converged
 
-    return lax.map(one, (sources, targets))
+    return lax.map(align_pair, (sources, targets))

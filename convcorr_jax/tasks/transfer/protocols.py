@@ -1,5 +1,6 @@
-"""The two protocols of keypoint transfer: fixed pairs, and annotated neighbours that vote."""
+"""The steps of keypoint transfer: carrying keypoints along flows, and annotated neighbours that vote."""
 
+import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -8,9 +9,8 @@ from jaxtyping import Bool, Float, Int
 
 from convcorr_jax import coords
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.records import Record, load_image
-from convcorr_jax.descriptors.global_features import global_features
-from convcorr_jax.descriptors.views import view
+from convcorr_jax.datasets import Record, load_image
+from convcorr_jax.descriptors import global_features, view
 from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints.transfer import NEIGHBORS, carry_points, vote
 from convcorr_jax.retrieval import nearest_neighbors
@@ -19,14 +19,20 @@ from convcorr_jax.tasks.transfer.methods import Described, Flows
 
 
 class Keypoints(NamedTuple):
-    """The keypoints of many records, filled up with NaN to the largest number that one has."""
+    """The keypoints of many records, padded to the largest number of keypoints of a record."""
 
     points: Float[np.ndarray, "records n 2"]
+    """Positions (x, y) in pixels of each photograph; NaN where a record has no such keypoint."""
     visible: Bool[np.ndarray, "records n"]
+    """Whether each keypoint is visible."""
 
 
 def keypoints_of(records: Sequence[Record]) -> Keypoints:
-    """Keypoints of records of several categories as arrays."""
+    """Return the keypoints of records of several categories as arrays.
+
+    Args:
+        records: the records.
+    """
     most = max(len(record.names) for record in records)
     points = np.full((len(records), most, 2), np.nan)
     visible = np.zeros((len(records), most), bool)
@@ -42,7 +48,17 @@ def carried(
     described: Described,
     flow: Float[np.ndarray, "pairs h w 2"],
 ) -> Float[np.ndarray, "pairs n 2"]:
-    """The source's keypoints of every pair, in pixels of the target's photograph."""
+    """Carry the source's keypoints of every pair to the target along the flow.
+
+    Args:
+        points: keypoints (x, y) of every record in pixels of its photograph; NaN for absent ones.
+        pairs: indices (source, target) of records.
+        described: the transforms from cells to pixels.
+        flow: displacement (x, y) of every source cell, in cells of the target grid.
+
+    Returns:
+        Keypoints (x, y) in pixels of the target's photograph.
+    """
     return np.stack(
         [
             carry_points(
@@ -61,7 +77,16 @@ def copied(
     pairs: Int[np.ndarray, "pairs 2"],
     described: Described,
 ) -> Float[np.ndarray, "pairs n 2"]:
-    """The source's keypoints at the same place of the target's square: no alignment at all."""
+    """Copy the source's keypoints of every pair to the same position of the target's square, without alignment.
+
+    Args:
+        points: keypoints (x, y) of every record in pixels of its photograph; NaN for absent ones.
+        pairs: indices (source, target) of records.
+        described: the transforms from cells to pixels.
+
+    Returns:
+        Keypoints (x, y) in pixels of the target's photograph.
+    """
     return np.stack(
         [
             coords.apply(
@@ -73,36 +98,51 @@ def copied(
     )
 
 
+def pairs_checksum(pairs: Int[np.ndarray, "pairs 2"]) -> int:
+    """Compute a checksum of pairs, for the key of a cache.
+
+    Args:
+        pairs: indices (source, target) of records.
+    """
+    return zlib.crc32(pairs.astype("<i8").tobytes())
+
+
 class Neighborhoods(NamedTuple):
-    """The annotated records nearest to every record that is to be predicted."""
+    """The nearest annotated records of every record whose keypoints are predicted."""
 
     targets: Int[np.ndarray, " targets"]
     """Indices of the test records."""
     neighbors: Int[np.ndarray, "targets neighbors"]
     """Indices of training records of the same category, nearest first."""
     layer: str
-    """Whose activations were compared."""
+    """The layer whose activations were compared."""
 
     @property
     def pairs(self) -> Int[np.ndarray, "pairs 2"]:
-        """Every (neighbour, target), target by target."""
+        """Indices (neighbour, target) of records, target by target."""
         targets = np.repeat(self.targets, self.neighbors.shape[1])
         return np.stack([self.neighbors.reshape(-1), targets], axis=1)
 
 
 def neighborhoods(records: Sequence[Record], weights: Weights) -> Neighborhoods:
-    """The 25 nearest training records of the same category for every test record, by cosine.
+    """Find the 25 nearest training records of the same category for every test record, by cosine.
 
-    Compared are the fc7 activations of the boxes, as in the paper, or pool5's, flattened, when the
-    weights at hand have no fully connected layers.
+    The features are the fc7 activations of the boxes, as in the paper, or the flattened pool5 activations if
+    the weights have no fully connected layers.
+
+    Args:
+        records: records of the splits "train" and "test".
+        weights: a network's weights.
 
     Raises:
         InputError: a category has no test record, or fewer than 25 training records.
     """
     layer = "fc7" if "fc7" in weights.layers else "pool5"
-    shown = progress(records, description=f"retrieval: {layer}")
     sides = (weights.network.image_side,)
-    squares = (view(load_image(one), one.box, sizes_px=sides).pyramid[0] for one in shown)
+    squares = (
+        view(load_image(record), record.box, sizes_px=sides).pyramid[0]
+        for record in progress(records, description=f"retrieval: {layer}")
+    )
     features = global_features(squares, weights=weights, layer=layer)
     category = np.array([record.category for record in records])
     split = np.array([record.split for record in records])
@@ -115,32 +155,37 @@ def neighborhoods(records: Sequence[Record], weights: Weights) -> Neighborhoods:
                 f"category {name!r} has {len(train)} training and {len(test)} test records; "
                 f"at least {NEIGHBORS} and 1 are needed"
             )
-        found = nearest_neighbors(features[test], features[train], k=NEIGHBORS)
+        nearest = nearest_neighbors(features[test], features[train], k=NEIGHBORS)
         targets.append(test)
-        neighbors.append(train[np.asarray(found.indices)])
+        neighbors.append(train[np.asarray(nearest.indices)])
     return Neighborhoods(np.concatenate(targets), np.concatenate(neighbors), layer)
 
 
 class Votes(NamedTuple):
-    """A prediction for every target, and who made it."""
+    """The predictions for all targets, and the ranking of their neighbours."""
 
     predicted: Float[np.ndarray, "targets n 2"]
+    """Keypoints (x, y) in pixels of the target's photograph; NaN where no neighbour has the keypoint."""
     order: Int[np.ndarray, "targets neighbors"]
-    """Places in `Neighborhoods.neighbors`, the best voter first."""
+    """Columns of `Neighborhoods.neighbors`, the best voter first."""
 
 
 def voted(
-    near: Neighborhoods, candidates: Float[np.ndarray, "pairs n 2"], flows: Flows | None
+    nearest: Neighborhoods, candidates: Float[np.ndarray, "pairs n 2"], flows: Flows | None
 ) -> Votes:
-    """One prediction a target: the median of five neighbours' points.
+    """Predict the keypoints of every target by the median of five neighbours' points.
 
-    With flows, of the five that deform least; without, of the five nearest.
+    Args:
+        nearest: the neighbours of every target.
+        candidates: keypoints (x, y) carried along each of ``nearest.pairs``.
+        flows: the flows of the pairs, of which the five with the least deformation vote; None for the five
+            nearest neighbours.
     """
-    shape = near.neighbors.shape
+    shape = nearest.neighbors.shape
     by_target = candidates.reshape(*shape, *candidates.shape[1:])
     if flows is None:
         order = np.tile(np.arange(shape[1]), (shape[0], 1))
     else:
         order = np.argsort(flows.deformation.reshape(shape), axis=1, kind="stable")
-    predicted = [vote(one, ranks) for one, ranks in zip(by_target, order, strict=True)]
+    predicted = [vote(points, ranks) for points, ranks in zip(by_target, order, strict=True)]
     return Votes(np.stack(predicted), order)

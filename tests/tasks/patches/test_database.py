@@ -14,9 +14,8 @@ from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import write_at
-from convcorr_jax.patches import database
-from convcorr_jax.patches.database import Plan, build, read
-from convcorr_jax.patches.views import view
+from convcorr_jax.patches import Plan, view
+from convcorr_jax.tasks.patches import build_database, database, read_database
 
 ALEXNET = NETWORKS["alexnet"]
 PLAN = Plan(layers=("conv1", "conv2"), longest_px=(96, 64), patches=300)
@@ -66,7 +65,7 @@ def whole(tmp_path_factory, weights, records):
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(database, "PHOTOGRAPHS_PER_CHUNK", 2)
-        build(folder, records, weights, plan=PLAN)
+        build_database(folder, records, weights, plan=PLAN)
     return contents(folder)
 
 
@@ -79,7 +78,7 @@ def folder(tmp_path, whole):
 
 def test_rows_are_the_columns_of_their_origins(folder, weights, records):
     for layer, length in (("conv1", 64), ("conv2", 192)):
-        found = read(folder, layer)
+        found = read_database(folder, layer)
         assert found.features.shape == (300, length)
         assert found.photographs == tuple(record.source_id for record in records)
         origins = list(zip(*(part.tolist() for part in found.origins), strict=True))
@@ -101,15 +100,15 @@ def test_rows_are_the_columns_of_their_origins(folder, weights, records):
 
 
 def test_all_cells_are_taken_if_they_are_few(tmp_path, weights, records):
-    build(tmp_path, records[:1], weights, plan=Plan(PLAN.layers, (64,), 10**6))
+    build_database(tmp_path, records[:1], weights, plan=Plan(PLAN.layers, (64,), 10**6))
     # Twice 7 x 7 cells: the view is 64 x 64, its lesser side being 51 otherwise.
-    assert len(read(tmp_path, "conv2").features) == 2 * 7 * 7
+    assert len(read_database(tmp_path, "conv2").features) == 2 * 7 * 7
 
 
 def test_a_whole_database_is_left_as_it_is(folder, weights, records):
     times = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     watched = []
-    build(
+    build_database(
         folder, records, weights, plan=PLAN, watch=lambda chunks: watched.append(chunks) or chunks
     )
     assert [list(chunks) for chunks in watched] == [[]]
@@ -139,13 +138,13 @@ def test_a_killed_build_goes_on(tmp_path, whole, weights, records, monkeypatch, 
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build(tmp_path, records, weights, plan=PLAN, watch=two_chunks_then_killed)
+        build_database(tmp_path, records, weights, plan=PLAN, watch=two_chunks_then_killed)
     monkeypatch.undo()
     monkeypatch.setattr(database, "PHOTOGRAPHS_PER_CHUNK", 2)
     with pytest.raises(InputError, match="is not finished"):
-        read(tmp_path, "conv2")
+        read_database(tmp_path, "conv2")
     remaining = []
-    build(
+    build_database(
         tmp_path,
         records,
         weights,
@@ -179,17 +178,17 @@ def test_damage_is_named_and_rebuilt(folder, whole, weights, records, name, dama
     (folder / name).write_bytes(damage(whole[name]))
     expected = f"{name.replace('.', '[.]')} is damaged.*{sentence}|{name} is {sentence}"
     with pytest.raises(InputError, match=expected):
-        read(folder, "conv2")
+        read_database(folder, "conv2")
     with pytest.raises(InputError, match=expected):
-        build(folder, records, weights, plan=PLAN)
-    build(folder, records, weights, plan=PLAN, rebuild=True)
+        build_database(folder, records, weights, plan=PLAN)
+    build_database(folder, records, weights, plan=PLAN, rebuild=True)
     assert contents(folder) == whole
 
 
 def test_a_missing_file_is_named(folder):
     (folder / "conv1.float16").unlink()
     with pytest.raises(InputError, match=r"conv1\.float16 is damaged"):
-        read(folder, "conv1")
+        read_database(folder, "conv1")
 
 
 def test_damage_before_a_killed_chunk_is_found_on_going_on(folder, whole, weights, records):
@@ -198,28 +197,28 @@ def test_damage_before_a_killed_chunk_is_found_on_going_on(folder, whole, weight
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     (folder / "conv1.float16").write_bytes(flipped_bit(whole["conv1.float16"], 5))
     with pytest.raises(InputError, match=r"conv1\.float16 is damaged: rows 0 to"):
-        build(folder, records, weights, plan=PLAN)
+        build_database(folder, records, weights, plan=PLAN)
 
 
 def test_another_plan_is_refused(folder, weights, records):
     with pytest.raises(InputError, match="made with other patches, seed; choose another folder"):
-        build(folder, records, weights, plan=Plan(PLAN.layers, PLAN.longest_px, 299, 1))
+        build_database(folder, records, weights, plan=Plan(PLAN.layers, PLAN.longest_px, 299, 1))
     with pytest.raises(InputError, match="made with other photographs"):
-        build(folder, records[1:], weights, plan=PLAN)
+        build_database(folder, records[1:], weights, plan=PLAN)
     changed = dict(weights.params)
     changed["conv1"] = Filters(2 * changed["conv1"].kernel, changed["conv1"].bias)
     with pytest.raises(InputError, match="made with other weights"):
-        build(folder, records, dataclasses.replace(weights, params=changed), plan=PLAN)
+        build_database(folder, records, dataclasses.replace(weights, params=changed), plan=PLAN)
 
 
 def test_bad_options_are_refused(folder, tmp_path, weights, records):
     with pytest.raises(InputError, match="at least one photograph"):
-        build(tmp_path / "new", [], weights, plan=PLAN)
+        build_database(tmp_path / "new", [], weights, plan=PLAN)
     with pytest.raises(InputError, match="at least one layer, one view and one patch"):
-        build(tmp_path / "new", records, weights, plan=Plan(patches=0))
+        build_database(tmp_path / "new", records, weights, plan=Plan(patches=0))
     with pytest.raises(InputError, match="no layer 'conv9'"):
-        build(tmp_path / "new", records, weights, plan=Plan(layers=("conv9",)))
+        build_database(tmp_path / "new", records, weights, plan=Plan(layers=("conv9",)))
     with pytest.raises(InputError, match=r"manifest\.json does not exist"):
-        read(tmp_path / "nothing", "conv2")
+        read_database(tmp_path / "nothing", "conv2")
     with pytest.raises(InputError, match="no patches of conv5; it has those of conv1, conv2"):
-        read(folder, "conv5")
+        read_database(folder, "conv5")

@@ -1,0 +1,113 @@
+"""Sampling of patches: which cells of which views of a set of photographs, and their features."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float16
+
+from convcorr_jax import coords
+from convcorr_jax.backbone import Network
+from convcorr_jax.backbone.networks import Conv
+from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.errors import InputError
+from convcorr_jax.patches.views import Origins, all_origins, columns, view
+from convcorr_jax.shapes import Image
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The choice of patches of a set of photographs.
+
+    Attributes:
+        layers: names of layers of the network; the patches of each are sampled independently.
+        longest_px: lengths in pixels of the longer side at which every photograph is described, plain and
+            mirrored.
+        patches: the number of patches of every layer, sampled uniformly from all cells of all views; all cells
+            if they are fewer.
+        seed: the seed of the sample.
+    """
+
+    layers: tuple[str, ...] = ("conv3", "conv4", "conv5")
+    longest_px: tuple[int, ...] = (448, 320)
+    patches: int = 1_000_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the numbers of layers, views and patches.
+
+        Raises:
+            InputError: there is no layer, no view or no patch.
+        """
+        if not self.layers or not self.longest_px or self.patches < 1:
+            raise InputError("a patch database needs at least one layer, one view and one patch")
+
+
+def sample_origins(
+    sizes: Sequence[coords.Size], *, network: Network, layer: str, plan: Plan
+) -> Origins:
+    """Sample patches of a layer; layers of equal grids get the same cells.
+
+    Args:
+        sizes: height and width of every photograph.
+        network: the layer table.
+        layer: the name of the layer.
+        plan: the views, the number of patches and the seed.
+
+    Returns:
+        The origins of the patches, sorted by photograph.
+
+    Raises:
+        InputError: the network has no such layer, or a size of the plan is too small for it.
+    """
+    origins = all_origins(sizes, network=network, layer=layer, longest_px=plan.longest_px)
+    count = len(origins.row)
+    if count <= plan.patches:
+        return origins
+    rng = np.random.default_rng(plan.seed)
+    return origins.at(np.sort(rng.choice(count, plan.patches, replace=False, shuffle=False)))
+
+
+def column_length(network: Network, layer: str) -> int:
+    """Return the number of channels of a layer.
+
+    Args:
+        network: the layer table.
+        layer: the name of the layer.
+
+    Raises:
+        InputError: the network has no such layer.
+    """
+    until = network.layers[: network.position(layer) + 1]
+    return [before.channels for before in until if isinstance(before, Conv)][-1]
+
+
+def patch_features(
+    photograph: Image,
+    origins: Mapping[str, Origins],
+    weights: Weights,
+    *,
+    longest_px: Sequence[int],
+) -> dict[str, Float16[np.ndarray, "_ _"]]:
+    """Compute the features of one photograph's patches.
+
+    Args:
+        photograph: 8-bit RGB.
+        origins: the origins of the photograph's patches by layer, in the order of ``longest_px``.
+        weights: a network's weights.
+        longest_px: longer sides of the views in pixels.
+
+    Returns:
+        The features by layer in half precision, at unit length, in the order of the origins.
+    """
+    parts: dict[str, list[np.ndarray]] = {layer: [] for layer in origins}
+    for longest in longest_px:
+        views = [view(photograph, longest_px=longest, flipped=flipped) for flipped in (False, True)]
+        maps = columns(
+            np.stack(views), weights.params, network=weights.network, layers=tuple(origins)
+        )
+        for layer, patches in origins.items():
+            in_view = patches.at(np.flatnonzero(patches.longest_px == longest))
+            chosen = np.asarray(maps[layer])[in_view.flipped, in_view.row, in_view.column]
+            parts[layer].append(chosen.astype("<f2"))
+    return {layer: np.concatenate(arrays) for layer, arrays in parts.items()}

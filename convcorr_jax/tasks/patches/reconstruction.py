@@ -1,0 +1,193 @@
+"""Reconstruction of photographs from the patches of their nearest neighbours (Figure 1 of Long et al. 2014)."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from convcorr_jax import coords
+from convcorr_jax.backbone import grid_size, receptive_field
+from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.patches.reconstruction import (
+    Scores,
+    covered,
+    from_tiles,
+    scores,
+    uniform_tiles,
+)
+from convcorr_jax.patches.views import columns, mean_windows, view
+from convcorr_jax.retrieval import nearest_neighbors
+from convcorr_jax.runtime.progress import progress
+from convcorr_jax.shapes import Image
+from convcorr_jax.tasks.patches.opening import Patches
+
+
+class Query(NamedTuple):
+    """A photograph to rebuild."""
+
+    number: int
+    """The number of its record."""
+    image: Image
+    """The view that is rebuilt."""
+
+
+class Rebuilt(NamedTuple):
+    """The reconstructions of every query by one method."""
+
+    originals: list[Image]
+    """For each query, the part of its image that is rebuilt."""
+    images: list[list[Image]]
+    """For each query, one reconstruction for each number of neighbours."""
+    seconds: float
+    """The time of the search, or of the whole method if it does not search."""
+
+
+def choose_queries(patches: Patches, *, count: int, longest_px: int) -> list[Query]:
+    """Choose photographs that are evenly spread over the data set.
+
+    Args:
+        patches: the photographs.
+        count: the number of photographs; fewer are chosen if the data set is smaller.
+        longest_px: the longer side in pixels at which they are rebuilt.
+
+    Raises:
+        InputError: a photograph cannot be read, or the longer side is too small.
+    """
+    spread = (np.arange(count) + 0.5) * len(patches.records) / count
+    return [
+        Query(number, view(patches.photograph(number), longest_px=longest_px))
+        for number in np.unique(spread.astype(int)).tolist()
+    ]
+
+
+def rebuild_from_neighbors(
+    queries: Sequence[Query],
+    patches: Patches,
+    weights: Weights,
+    *,
+    layer: str,
+    neighbors: Sequence[int],
+) -> Rebuilt:
+    """Rebuild every query from its nearest neighbours in other photographs, in one search for all queries.
+
+    Args:
+        queries: the photographs to rebuild.
+        patches: the databases to search.
+        weights: a network's weights.
+        layer: the layer whose features are compared.
+        neighbors: numbers of neighbours to average, in increasing order.
+
+    Raises:
+        InputError: the numbers of neighbours are not increasing, or the database has too few patches.
+    """
+    field = receptive_field(weights.network, layer)
+    maps = [_columns(query, weights, layer) for query in queries]
+    grids = [coords.Size(*of_query.shape[:2]) for of_query in maps]
+    cells = [grid.height * grid.width for grid in grids]
+    features = np.concatenate([of_query.reshape(-1, of_query.shape[-1]) for of_query in maps])
+    photograph = np.repeat([query.number for query in queries], cells)
+    stored = patches.layers[layer]
+    started = time.perf_counter()
+    nearest = nearest_neighbors(
+        features,
+        stored.features,
+        k=max(neighbors),
+        exclude_same=(photograph, stored.origins.photograph),
+    )
+    seconds = time.perf_counter() - started
+    tiles = mean_windows(
+        patches.photograph,
+        stored.origins,
+        nearest.indices,
+        ks=neighbors,
+        field=field,
+        side_px=field.stride_px,
+        watch=lambda numbers: progress(numbers, description=layer),
+    )
+    by_query = np.split(tiles, np.cumsum(cells)[:-1], axis=1)
+    return Rebuilt(
+        [
+            covered(query.image, grid, field=field)
+            for query, grid in zip(queries, grids, strict=True)
+        ],
+        [
+            [_assembled(of_k, grid) for of_k in of_query]
+            for of_query, grid in zip(by_query, grids, strict=True)
+        ],
+        seconds,
+    )
+
+
+def rebuild_uniformly(
+    queries: Sequence[Query],
+    weights: Weights,
+    *,
+    layer: str,
+    neighbors: Sequence[int],
+    seed: int,
+) -> Rebuilt:
+    """Rebuild every query from random patches of its own receptive fields; see `uniform_tiles`.
+
+    Args:
+        queries: the photographs to rebuild.
+        weights: a network's weights.
+        layer: the layer whose receptive fields are sampled.
+        neighbors: numbers of patches to average.
+        seed: the seed of the samples.
+    """
+    started = time.perf_counter()
+    field = receptive_field(weights.network, layer)
+    originals, images = [], []
+    for query in queries:
+        grid = grid_size(weights.network, layer, query.image.shape[:2])
+        tiles = uniform_tiles(query.image, grid, field=field, ks=neighbors, seed=seed)
+        originals.append(covered(query.image, grid, field=field))
+        images.append([_assembled(of_k, grid) for of_k in tiles])
+    return Rebuilt(originals, images, time.perf_counter() - started)
+
+
+def score(rebuilt: Rebuilt, *, detail_px: int) -> Float[np.ndarray, "queries ks 3"]:
+    """Compute the `Scores` of every reconstruction, as an array.
+
+    Args:
+        rebuilt: the reconstructions of one method.
+        detail_px: the side in pixels of the square that separates detail from its surroundings.
+
+    Raises:
+        InputError: an original has one colour.
+    """
+    return np.array(
+        [
+            [scores(image, original, side_px=detail_px) for image in images]
+            for original, images in zip(rebuilt.originals, rebuilt.images, strict=True)
+        ]
+    )
+
+
+def mean_scores(
+    by_method: Mapping[str, Float[np.ndarray, "queries ks 3"]], *, neighbors: Sequence[int]
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Average scores over queries, as a table of methods, numbers of neighbours and scores.
+
+    Args:
+        by_method: the result of `score` for every method.
+        neighbors: numbers of neighbours.
+    """
+    return {
+        name: {
+            str(k): Scores(*mean.tolist())._asdict()
+            for k, mean in zip(neighbors, of_method.mean(axis=0), strict=True)
+        }
+        for name, of_method in by_method.items()
+    }
+
+
+def _columns(query: Query, weights: Weights, layer: str) -> np.ndarray:
+    maps = columns(query.image[None], weights.params, network=weights.network, layers=(layer,))
+    return np.asarray(maps[layer][0])
+
+
+def _assembled(tiles: np.ndarray, grid: coords.Size) -> Image:
+    return np.round(from_tiles(tiles, grid)).astype(np.uint8)

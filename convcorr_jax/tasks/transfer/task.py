@@ -1,0 +1,196 @@
+"""Keypoint transfer as a task: the pairs to align, the predictions of every method, and their cache."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.datasets import Record, fingerprint, read_pairs
+from convcorr_jax.keypoints.transfer import VOTERS
+from convcorr_jax.metrics import LONG_2014, PF_WILLOW, Protocol
+from convcorr_jax.runtime.runlog import plain
+from convcorr_jax.runtime.stages import stage
+from convcorr_jax.tasks.options import Data
+from convcorr_jax.tasks.reading import read
+from convcorr_jax.tasks.transfer.methods import Described, Flows, Method, align_pairs, describe
+from convcorr_jax.tasks.transfer.protocols import (
+    Keypoints,
+    Neighborhoods,
+    carried,
+    copied,
+    keypoints_of,
+    neighborhoods,
+    pairs_checksum,
+    voted,
+)
+
+Transfer = Literal["neighbors", "box", "image"]
+"""How keypoints are transferred: by "neighbors" that vote, or between fixed pairs by "box" or whole "image"."""
+
+
+class Task(NamedTuple):
+    """The pairs of records between which keypoints are carried, and how predictions are scored."""
+
+    records: Sequence[Record]
+    """All records."""
+    keypoints: Keypoints
+    """The keypoints of all records."""
+    pairs: Int[np.ndarray, "pairs 2"]
+    """Indices (source, target) of records."""
+    targets: Int[np.ndarray, " targets"]
+    """The index of the record of every prediction."""
+    groups: tuple[str, ...]
+    """The group of every prediction, over which the protocol averages first."""
+    neighborhoods: Neighborhoods | None
+    """The neighbours that vote; None for fixed pairs."""
+    protocol: Protocol
+    """How PCK is computed."""
+    alphas: tuple[float, ...]
+    """The thresholds of PCK, in units of the protocol's normalizer."""
+    boxed: bool
+    """Whether boxes are aligned, and not whole photographs."""
+
+    @property
+    def categories(self) -> list[str]:
+        """The category of every prediction."""
+        return [self.records[target].category for target in self.targets]
+
+
+class Outcome(NamedTuple):
+    """The predictions of one method, with diagnostics."""
+
+    predicted: Float[np.ndarray, "targets n 2"]
+    """Keypoints (x, y) in pixels of the target's photograph; NaN where there is none."""
+    copied: Float[np.ndarray, "targets n 2"]
+    """The same without alignment."""
+    describe_seconds_per_image: Float[np.ndarray, ""]
+    """The time to describe an image."""
+    seconds_per_pair: Float[np.ndarray, ""]
+    """The time to align a pair."""
+    converged_share: Float[np.ndarray, ""]
+    """The fraction of pairs whose messages converged."""
+    voters: Int[np.ndarray, "targets voters"] | None = None
+    """Indices of the records that voted; None for fixed pairs."""
+    voters_points: Float[np.ndarray, "targets voters n 2"] | None = None
+    """The voters' keypoints, carried to the target's photograph; None for fixed pairs."""
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """The diagnostics of a method in a script's result."""
+        names = ("seconds_per_pair", "describe_seconds_per_image", "converged_share")
+        return {name: float(getattr(self, name)) for name in names}
+
+
+def open_task(data: Data, weights: Weights, *, transfer: Transfer) -> Task:
+    """Read the records of a transfer task, and find neighbours if they vote.
+
+    Args:
+        data: the source of the records; for fixed pairs, a data set that has pairs.
+        weights: a network's weights, whose features find neighbours.
+        transfer: neighbours that vote, or fixed pairs by box or by whole image.
+
+    Raises:
+        InputError: the source does not exist, is damaged or has no pairs, or a category has too few records.
+    """
+    if transfer != "neighbors":
+        fixed = read_pairs(data.dataset, data_root=data.data_root)
+        pairs = np.array([(pair.source, pair.target) for pair in fixed.pairs])
+        return Task(
+            fixed.records,
+            keypoints_of(fixed.records),
+            pairs,
+            targets=pairs[:, 1],
+            groups=tuple(pair.subset for pair in fixed.pairs),
+            neighborhoods=None,
+            protocol=PF_WILLOW,
+            alphas=(0.05, 0.1, 0.2),
+            boxed=transfer == "box",
+        )
+    records = read(
+        data.dataset,
+        data_root=data.data_root,
+        train=data.rendered_train,
+        test=data.rendered_test,
+    )
+    nearest = neighborhoods(records, weights)
+    return Task(
+        records,
+        keypoints_of(records),
+        nearest.pairs,
+        targets=nearest.targets,
+        groups=tuple(records[target].category for target in nearest.targets),
+        neighborhoods=nearest,
+        protocol=LONG_2014,
+        alphas=(0.1, 0.05, 0.025),
+        boxed=True,
+    )
+
+
+def run_methods(
+    task: Task, methods: Sequence[Method], weights: Weights, *, folder: Path
+) -> dict[str, Outcome]:
+    """Compute the predictions of every method, or read those that an earlier run cached.
+
+    Args:
+        task: the pairs.
+        methods: the methods to compare.
+        weights: a network's weights.
+        folder: the folder of the cache, one ``.npz`` file for each method.
+
+    Returns:
+        The outcomes by the name of the method.
+
+    Raises:
+        InputError: a cached file is damaged, an image cannot be read, or the folder cannot be written.
+    """
+    key = {
+        "records": fingerprint(task.records),
+        "pairs": pairs_checksum(task.pairs),
+        "weights": weights.fingerprint,
+        "boxed": task.boxed,
+        "votes": task.neighborhoods is not None,
+    }
+    return {method.name: _outcome(task, method, weights, folder, key) for method in methods}
+
+
+def _outcome(
+    task: Task, method: Method, weights: Weights, folder: Path, key: Mapping[str, Any]
+) -> Outcome:
+    path = folder / f"{method.name}.npz"
+    settings = {**key, "method": plain(method)}
+    return Outcome(**stage(path, settings, lambda: _run(task, method, weights)))
+
+
+def _run(task: Task, method: Method, weights: Weights) -> dict[str, np.ndarray | np.generic]:
+    started = time.perf_counter()
+    described = describe(task.records, method, weights, boxed=task.boxed)
+    described_at = time.perf_counter()
+    flows = align_pairs(described, task.pairs, method)
+    aligned_at = time.perf_counter()
+    timings: dict[str, np.ndarray | np.generic] = {
+        "describe_seconds_per_image": np.float64((described_at - started) / len(task.records)),
+        "seconds_per_pair": np.float64((aligned_at - described_at) / len(task.pairs)),
+        "converged_share": np.float64(flows.converged),
+    }
+    return {**timings, **_predictions(task, described, flows)}
+
+
+def _predictions(task: Task, described: Described, flows: Flows) -> dict[str, np.ndarray]:
+    points = task.keypoints.points
+    candidates = carried(points, task.pairs, described, flows.flow)
+    unaligned = copied(points, task.pairs, described)
+    if task.neighborhoods is None:
+        return {"predicted": candidates, "copied": unaligned}
+    votes = voted(task.neighborhoods, candidates, flows)
+    ranked = candidates.reshape(*votes.order.shape, *candidates.shape[1:])
+    best = votes.order[:, :VOTERS]
+    return {
+        "predicted": votes.predicted,
+        "copied": voted(task.neighborhoods, unaligned, None).predicted,
+        "voters": np.take_along_axis(task.neighborhoods.neighbors, best, axis=1),
+        "voters_points": np.take_along_axis(ranked, best[:, :, None, None], axis=1),
+    }
