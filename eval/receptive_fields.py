@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convcorr_jax.backbone import NETWORKS, receptive_field
-from convcorr_jax.io import make_folder, write_json
-from convcorr_jax.runtime.runlog import write_run
+from convcorr_jax.io import make_folder
+from convcorr_jax.runtime.runlog import write_results
 from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks.options import Output
 
+# Size and stride in pixels, by layer.
 PUBLISHED = {
     "conv1": (11, 4),
     "conv2": (51, 8),
@@ -26,15 +28,15 @@ PUBLISHED = {
 class Config:
     """Where to write."""
 
-    out: Path = Path("runs/receptive_fields")
+    output: Output = Output(Path("runs/receptive_fields"))
     data_root: Path | None = None
-    """Not needed here; accepted as by every script."""
+    """Not used; every script accepts it."""
 
 
 def main(config: Config) -> Path:
-    """Compute every layer's field and write ``result.json``; returns its path."""
+    """Compute the receptive field of every layer; returns the path of ``result.json``."""
     started = time.perf_counter()
-    out = make_folder(config.out)
+    out = make_folder(config.output.out)
     layers = {}
     for layer, (size, stride) in PUBLISHED.items():
         field = receptive_field(NETWORKS["caffenet"], layer)
@@ -44,9 +46,7 @@ def main(config: Config) -> Path:
             "first_center_px": field.first_center_px,
             "published": {"size_px": size, "stride_px": stride},
         }
-    write_json(out / "result.json", {"network": "caffenet", "layers": layers})
-    write_run(out, config, seconds=time.perf_counter() - started)
-    return out / "result.json"
+    return write_results(out, {"network": "caffenet", "layers": layers}, config, started=started)
 
 
 if __name__ == "__main__":

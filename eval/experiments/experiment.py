@@ -59,12 +59,9 @@ def _options(
 ) -> dict[str, Any]:
     """Add the folders to a script's options, by the names that its ``Config`` has for them."""
     names = {field.name for field in dataclasses.fields(script.Config)}
-    if "data" in options and "data" not in names:
-        data = dataclasses.asdict(options.pop("data"))
-        options |= {name: value for name, value in data.items() if name in names}
     if "data_root" in names:
         options = {"data_root": data_root} | options
-    return options | ({"output": Output(folder)} if "output" in names else {"out": folder})
+    return options | {"output": Output(folder)}
 
 
 def on_data(

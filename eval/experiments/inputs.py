@@ -11,11 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from convcorr_jax.backbone.weights import load
 from convcorr_jax.datasets.fingerprint import fingerprint
 from convcorr_jax.io import write_json
 from convcorr_jax.pose import PERSON
 from convcorr_jax.synthetic import GENERATOR_VERSION
+from convcorr_jax.tasks.options import Backbone
 from convcorr_jax.tasks.reading import PHOTOGRAPHS, RENDERED, read
 from eval.experiments.experiment import Experiment
 
@@ -40,13 +40,12 @@ class Inputs:
         Raises:
             InputError: records or weights cannot be read.
         """
-        options = getattr(experiment.config, "backbone", experiment.config)
-        network = getattr(options, "network", None)
+        backbone = getattr(experiment.config, "backbone", None)
         data_root = experiment.data_root
         return {
             "code": self._code,
             "records": {name: self._records(name, data_root) for name in experiment.sources},
-            "weights": None if network is None else self._weights(network, options.weights),
+            "weights": None if backbone is None else self._weights(backbone),
             "model": _model_checksum(experiment.config),
         }
 
@@ -83,8 +82,8 @@ def _records_fingerprint(source: str, data_root: Path | None) -> str:
     return fingerprint(read(source, data_root=data_root))
 
 
-def _weights_fingerprint(network: str, path: Path | None) -> str:
-    return load(network, path).fingerprint
+def _weights_fingerprint(backbone: Backbone) -> str:
+    return backbone.load().fingerprint
 
 
 def _model_checksum(config: Any) -> str | None:

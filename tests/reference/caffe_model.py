@@ -19,7 +19,7 @@ _TYPE = {Conv: "Convolution", LocalResponseNorm: "LRN", MaxPool: "Pooling"}
 def random_weights(
     network: Network, rng: np.random.Generator
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Kernel [outputs, inputs, height, width] and bias by layer, scaled so that activations keep their size."""
+    """Draw each layer's kernel [outputs, inputs, height, width] and bias, scaled to keep activations' size."""
     weights = {}
     for name, (height, width, inputs, outputs) in filter_shapes(network).items():
         deviation = np.sqrt(2 / (height * width * inputs))
@@ -30,7 +30,7 @@ def random_weights(
 
 
 def prototxt(network: Network, *, side: int) -> str:
-    """The network's definition; fc6 and fc7 as inner products, every ReLU as a layer of its own."""
+    """Write the network's definition; fc6 and fc7 as inner products, every ReLU as a layer of its own."""
     lines = [f'input: "data" input_dim: 1 input_dim: 3 input_dim: {side} input_dim: {side}']
     bottom = "data"
     for layer in network.layers:
@@ -73,7 +73,7 @@ def caffemodel(
     old_messages: bool = False,
     packed: bool = True,
 ) -> bytes:
-    """A NetParameter message; ``old_messages`` are those of before 2015, with four-number shapes."""
+    """Encode a NetParameter message; ``old_messages`` have the format before 2015, with four-number shapes."""
     message = _bytes(1, network.name.encode())
     for layer in network.layers:
         blobs = [

@@ -1,4 +1,4 @@
-"""The generalised distance transform as its definition reads: every place against every sample, in float64."""
+"""The generalized distance transform by its definition: every position against every sample, in float64."""
 
 import itertools
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ def distance_transform(
     shift: Sequence[float],
     truncation: float = np.inf,
 ) -> np.ndarray:
-    """Values of the transform; weight and shift are given for each of ``axes``."""
+    """Compute the transform's values; weight and shift have one value for each of ``axes``."""
     lines = np.moveaxis(costs.astype(np.float64), axes, range(-len(axes), 0))
     sizes = lines.shape[-len(axes) :]
     values = np.full_like(lines, np.inf)
@@ -29,7 +29,7 @@ def distance_transform(
 
 
 def transform_line(costs: np.ndarray, *, weight: float, penalty: str, shift: float) -> np.ndarray:
-    """Values along the last axis, by one broadcast, for lines too long for the loops."""
+    """Compute values along the last axis by one broadcast, for lines too long for the loops."""
     places = np.arange(costs.shape[-1], dtype=np.float64)
     way = places[None, :] - places[:, None] - shift
     way = way**2 if penalty == "squared" else np.abs(way)

@@ -1,4 +1,4 @@
-"""The flow's energy, and minimisers of it that are slow or weak but obvious, in NumPy.
+"""The flow's energy, and simple minimizers of it in NumPy that are slow or weak.
 
 Costs are ``[h_s, w_s, h_t, w_t]``; a labelling ``[h_s, w_s, 2]`` holds target cells (x, y).
 """
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def energy(costs: np.ndarray, labels: np.ndarray, *, smoothness: float) -> tuple[float, float]:
-    """Data and smoothness terms, edge by edge."""
+    """Sum data and smoothness terms, edge by edge."""
     height, width = costs.shape[:2]
     data = rough = 0.0
     for y, x in itertools.product(range(height), range(width)):
@@ -22,7 +22,7 @@ def energy(costs: np.ndarray, labels: np.ndarray, *, smoothness: float) -> tuple
 
 
 def min_marginals(costs: np.ndarray, *, smoothness: float) -> tuple[float, np.ndarray]:
-    """The least energy of all, and the least with each label forced, by enumeration of every labelling."""
+    """Find the least energy, and the least energy with each label fixed, by enumeration of all labellings."""
     height, width, target_height, target_width = costs.shape
     cells = list(itertools.product(range(height), range(width)))
     labels = list(itertools.product(range(target_height), range(target_width)))
@@ -46,7 +46,7 @@ def min_marginals(costs: np.ndarray, *, smoothness: float) -> tuple[float, np.nd
 
 
 def iterated_conditional_modes(costs: np.ndarray, *, smoothness: float) -> np.ndarray:
-    """Each cell in turn takes its best label given its neighbours', until a whole pass changes none."""
+    """Give each cell in turn its best label for its neighbours' labels, until a whole pass changes none."""
     height, width, target_height, target_width = costs.shape
     best = costs.reshape(height, width, -1).argmin(axis=2)
     labels = np.stack([best % target_width, best // target_width], axis=-1)
@@ -70,7 +70,7 @@ def iterated_conditional_modes(costs: np.ndarray, *, smoothness: float) -> np.nd
 def log_partition_marginals(
     costs: np.ndarray, *, smoothness: float, temperature: float
 ) -> np.ndarray:
-    """Marginals of ``exp(-E / temperature)`` of a chain (one row), by sums over all labellings."""
+    """Compute marginals of ``exp(-E / temperature)`` of a chain (one row), by sums over all labellings."""
     _, width, target_height, target_width = costs.shape
     labels = np.array(list(itertools.product(range(target_width), range(target_height))))
     marginals = np.zeros_like(costs, dtype=float)

@@ -1,4 +1,4 @@
-"""Resampling by the textbook: Keys' cubic kernel, widened where the image shrinks, one sum a pixel."""
+"""Textbook resampling: Keys' cubic kernel, widened for shrinking, one sum for each pixel."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ _A = -0.5
 
 
 def kernel(distance: float) -> float:
-    """Keys 1981, equation 15."""
+    """Evaluate the kernel of Keys 1981, equation 15."""
     t = abs(distance)
     if t < 1:
         return (_A + 2) * t**3 - (_A + 3) * t**2 + 1
@@ -17,7 +17,7 @@ def kernel(distance: float) -> float:
 
 
 def weights(length: int, first_edge: float, last_edge: float, count: int) -> np.ndarray:
-    """Weights ``[count, length]`` of samples in the middles of ``count`` equal parts of an interval.
+    """Compute weights ``[count, length]`` for samples at the centres of ``count`` equal parts of an interval.
 
     Sample j covers j to j + 1; where the kernel reaches beyond the samples, the rest of it is scaled up.
     """
@@ -33,7 +33,7 @@ def weights(length: int, first_edge: float, last_edge: float, count: int) -> np.
 
 
 def crop_and_resize(image, box, size):
-    """The part of ``[height, width, channel]`` in (x0, y0, x1, y1), its border pixels repeated beyond it.
+    """Resample the part of an image in (x0, y0, x1, y1), with border pixels repeated beyond the image.
 
     Edges count from the left and upper edge of the first pixel.
     """

@@ -1,4 +1,4 @@
-"""SIFT as its definition reads: one vote of one pixel after another, in NumPy, in float64.
+"""SIFT by its definition: one vote of one pixel after another, in NumPy, in float64.
 
 Independent of the library in its form: it votes into the two nearest bins along each axis (Lowe's
 trilinear interpolation), where the library sums weighted images.
@@ -16,7 +16,7 @@ def sift(
     smoothing_sigma_px: float,
     contrast_threshold: float,
 ) -> np.ndarray:
-    """Descriptors [n, 128] of a grey image at the centres [n, 2] (x, y)."""
+    """Compute descriptors [n, 128] of a grey image at the centres [n, 2] (x, y)."""
     grey = grey.astype(np.float64)
     if smoothing_sigma_px > 0:
         reach = int(np.ceil(4 * smoothing_sigma_px))

@@ -1,11 +1,11 @@
-"""torchvision's AlexNet and VGG16 written down again in torch, from their published definition."""
+"""torchvision's AlexNet and VGG16 in torch, from their published definitions."""
 
 import torch
 from torch import nn
 
 
 class AlexNet(nn.Module):
-    """Modules in torchvision's order, so that its state dictionary has torchvision's names."""
+    """AlexNet, with modules in torchvision's order, so that its state dictionary has torchvision's names."""
 
     def __init__(self, *, fc: int = 4096) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class AlexNet(nn.Module):
         )
 
     def layers(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Activations [b, c, h, w] (fc: [b, c]) by our names."""
+        """Compute activations [b, c, h, w] (fc: [b, c]) by the names of our layers."""
         names = {
             1: "conv1",
             2: "pool1",
@@ -61,7 +61,7 @@ class AlexNet(nn.Module):
 
 
 def vgg16_features() -> nn.Sequential:
-    """The convolutional part of VGG16 (configuration D)."""
+    """Build the convolutional part of VGG16 (configuration D)."""
     modules, inputs = [], 3
     for channels, convolutions in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
         for _ in range(convolutions):

@@ -1,4 +1,4 @@
-"""The pose cascade's nets written down again in torch, from the papers, with parameters of ours.
+"""The pose cascade's networks in torch, from the papers, with our parameters.
 
 Maps are ``[b, c, h, w]``, windows ``[b, j, c, n, n]``, heat-maps ``[b, j, h, w]``.
 """
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-# Where it is compared by speed, there is no JAX.
+# The benchmark's environment of the peers has no JAX.
 if TYPE_CHECKING:
     from convcorr_jax.pose.architecture import Architecture
 
@@ -19,7 +19,7 @@ Maps = list[torch.Tensor]
 
 
 def pyramid(images: torch.Tensor, levels: int) -> Maps:
-    """Locally normalised levels, by two-dimensional windows."""
+    """Compute locally normalized levels, with two-dimensional windows."""
     found = [normalize(images)]
     for _ in range(levels - 1):
         images = halve(images)
@@ -53,7 +53,7 @@ def halve(images: torch.Tensor) -> torch.Tensor:
 
 
 class Coarse(nn.Module):
-    """From a pyramid to heat-maps and the features that the fine net shares."""
+    """The coarse network: from a pyramid to heat-maps and the features that the fine network shares."""
 
     def __init__(self, architecture: "Architecture", params: dict[str, Any]) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Coarse(nn.Module):
         self.joints = _conv(params["params"]["joints"])
 
     def forward(self, pyramid: Maps) -> tuple[torch.Tensor, Maps]:
-        """Heat-maps and shared features; drops whole maps when training."""
+        """Compute heat-maps and shared features; in training, drop whole maps."""
         shape = self.architecture
         multiple = shape.pooling * 2 ** (shape.levels - 1)
         height, width = pyramid[0].shape[2:]
@@ -92,7 +92,7 @@ class Coarse(nn.Module):
 
 
 class Fine(nn.Module):
-    """From windows of the shared features to fine heat-maps."""
+    """The fine network: from windows of the shared features to fine heat-maps."""
 
     def __init__(self, params: dict[str, Any], banks: int) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class Fine(nn.Module):
         self.bias = nn.Parameter(_tensor(detector["bias"]))
 
     def forward(self, windows: Maps) -> torch.Tensor:
-        """All joints as one batch, with the same weights but for the last."""
+        """Compute the heat-maps of all joints as one batch; only the last layer has weights of each joint."""
         joints, side, total = windows[0].shape[1], windows[0].shape[-1], 0
         for bank, maps in zip(self.banks, windows, strict=True):
             features = functional.relu(bank(maps.flatten(0, 1)))
@@ -115,7 +115,7 @@ class Fine(nn.Module):
 
 
 class SpatialModel(nn.Module):
-    """From heat-maps and the torso's map to those of one person."""
+    """The spatial model: from heat-maps and the torso's map to heat-maps of one person."""
 
     def __init__(self, params: dict[str, Any]) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class SpatialModel(nn.Module):
         )
 
     def forward(self, heatmaps: torch.Tensor, torso: torch.Tensor) -> torch.Tensor:
-        """All messages at once, by the Fourier transform."""
+        """Compute all messages at once, by the Fourier transform."""
         joints, (height, width) = heatmaps.shape[1], heatmaps.shape[2:]
         evidence = functional.relu(torch.cat([heatmaps, torso[:, None]], dim=1))
         others = [[v for v in range(joints + 1) if v != joint] for joint in range(joints)]
@@ -144,7 +144,7 @@ class SpatialModel(nn.Module):
 def windows(
     maps: torch.Tensor, corners: np.ndarray, *, window_px: int, stride_px: int
 ) -> torch.Tensor:
-    """Windows gathered by their indices, with zeros beyond the borders."""
+    """Gather windows by their indices, with zeros beyond the borders."""
     cells = window_px // stride_px
     padded = functional.pad(maps, (cells,) * 4)
     # What is further away than a window's width shows as many zeros.
@@ -158,12 +158,12 @@ def windows(
 
 
 def channels_first(maps: np.ndarray) -> torch.Tensor:
-    """Our ``[..., h, w, c]`` as torch's."""
+    """Convert our ``[..., h, w, c]`` to torch's ``[..., c, h, w]``."""
     return _tensor(np.moveaxis(np.asarray(maps), -1, -3))
 
 
 def channels_last(maps: torch.Tensor) -> np.ndarray:
-    """And back."""
+    """Convert torch's ``[..., c, h, w]`` to our ``[..., h, w, c]``."""
     return np.moveaxis(maps.detach().numpy(), -3, -1)
 
 
