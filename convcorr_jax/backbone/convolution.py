@@ -1,8 +1,8 @@
-"""A convolution by whichever way is fastest here; all ways give the same to float32 rounding.
+"""Convolution by the fastest algorithm for the device; all algorithms agree up to float32 rounding.
 
-On a CPU: 3x3 and 5x5 filters by `winograd`; windows without padding, which are fully connected layers, as one
-matrix product (five times faster than XLA's convolution, which was not made for 6x6 windows over 256 channels);
-everything else, and everything on other devices, by `jax.lax.conv_general_dilated`.
+On a CPU, 3x3 and 5x5 filters use `winograd`, and windows without padding, which are fully connected layers,
+one matrix product (five times faster than XLA's convolution for 6x6 windows over 256 channels). All other
+cases, and all other devices, use `jax.lax.conv_general_dilated`.
 """
 
 import jax
@@ -11,7 +11,8 @@ from jaxtyping import Array, Float
 
 from convcorr_jax.backbone import winograd
 
-# With fewer input channels (an image has three), Winograd's additions cost more than what they save.
+# With fewer input channels (an image has three), Winograd's additions cost more than the multiplications they
+# save.
 _WINOGRAD_MIN_CHANNELS = 16
 
 
@@ -22,9 +23,13 @@ def correlate(
     stride: int,
     padding: int,
 ) -> Float[Array, "b h2 w2 outputs"]:
-    """Slide square filters over images: ``y[i, j] = sum_uvc x[s i + u - p, s j + v - p, c] k[u, v, c]``.
+    """Correlate images with square filters: ``y[i, j] = sum_uvc x[s i + u - p, s j + v - p, c] k[u, v, c]``.
 
-    Outside the images are zeros.
+    Args:
+        images: x; it counts as zero outside.
+        kernel: k, of r x r taps.
+        stride: s, in pixels.
+        padding: p, in pixels on all sides.
     """
     window = kernel.shape[0]
     if on_cpu() and stride == 1:
@@ -42,12 +47,12 @@ def correlate(
 
 
 def on_cpu() -> bool:
-    """Whether JAX computes on the CPU by default."""
+    """Return whether JAX computes on the CPU by default."""
     return jax.default_backend() == "cpu"
 
 
 def _matrix_product(images: jax.Array, kernel: jax.Array) -> jax.Array:
     window, _, _, outputs = kernel.shape
     height, width = images.shape[1] - window + 1, images.shape[2] - window + 1
-    seen = [images[:, i : i + height, j : j + width] for i in range(window) for j in range(window)]
-    return jnp.concatenate(seen, axis=-1) @ kernel.reshape(-1, outputs)
+    taps = [images[:, i : i + height, j : j + width] for i in range(window) for j in range(window)]
+    return jnp.concatenate(taps, axis=-1) @ kernel.reshape(-1, outputs)

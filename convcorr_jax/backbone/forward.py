@@ -1,10 +1,11 @@
-"""Evaluating a network: photographs in, named activations out.
+"""Forward pass of a network: images to named activations.
 
-Everything is float32 and ``[batch, height, width, channel]``. The functions are pure and differentiable, and
-work for images of any size that leaves at least one cell; `receptive_field` says where each cell looks.
+All arrays are float32 and ``[batch, height, width, channel]``. The functions are pure and differentiable, and
+work for images of any size that has at least one cell; `receptive_field` computes the input window of each
+cell.
 
-On a CPU the batch goes through a few images at a time, so that activations stay in the cache and memory
-does not grow with the batch. On a GPU, products are as precise as ``jax.default_matmul_precision`` says.
+On a CPU the batch is processed a few images at a time, so that activations stay in the cache and memory does
+not grow with the batch. On a GPU, ``jax.default_matmul_precision`` sets the precision of products.
 """
 
 import math
@@ -29,17 +30,19 @@ from convcorr_jax.backbone.networks import (
 from convcorr_jax.backbone.receptive_field import grid_size, output_side
 from convcorr_jax.errors import InputError
 
-# The largest activation of the images that go through together. Measured on 2 cores with 32 MB of shared
-# cache: fewer images make the products too small, more of them wait for memory.
+# The largest activation, in bytes, of images that are processed together. Measured on 2 cores with 32 MB of
+# shared cache: with fewer images the products are too small, with more they are limited by memory bandwidth.
 _BYTES_AT_ONCE = 16e6
 
 
 def preprocess(
     images: Num[Array, "b h w 3"] | Num[np.ndarray, "b h w 3"], *, network: Network
 ) -> Float[Array, "b h w 3"]:
-    """Turn RGB images with values 0-255 into the network's own input.
+    """Convert RGB images to the network's input: ``(channels - mean) / deviation``.
 
-    ``(channels - mean) / deviation``, with the channels in the network's order.
+    Args:
+        images: RGB with values 0-255.
+        network: the layer table, which states the order of the channels, their means and their deviations.
     """
     expected = network.preprocessing
     pixels = jnp.asarray(images, jnp.float32)
@@ -52,17 +55,25 @@ def preprocess(
 def activations(
     params: Params, inputs: Float[Array, "b h w 3"], *, network: Network, layers: Sequence[str]
 ) -> dict[str, Float[Array, "b gh gw c"]]:
-    """The activations of the named layers, all from one pass that stops at the deepest of them.
+    """Compute the activations of layers in one forward pass, which stops at the deepest of them.
 
-    ``inputs`` is what `preprocess` gives; the result has one entry for every name in ``layers``. It is jitted:
-    a new image size, batch size, network or choice of layers compiles anew.
+    The function is jitted; a new image size, batch size, network or choice of layers is compiled anew.
+
+    Args:
+        params: the network's filters.
+        inputs: the result of `preprocess`.
+        network: the layer table.
+        layers: names of the layers.
+
+    Returns:
+        ``[b, rows, columns, channels]`` by the name of the layer.
 
     Raises:
-        InputError: a layer is unknown to the network, its filters are not among ``params``, or the images are
-            too small for it.
+        InputError: the network has no such layer, ``params`` lacks filters of it, or the images are too small
+            for it.
 
-    Differs from torchvision: fc6 and fc7 slide over images larger than 224 pixels, where torchvision averages
-    pool5 to a fixed grid first. At 224 pixels they are the same.
+    Differs from torchvision: on images larger than 224 pixels, fc6 and fc7 are applied as convolutions, and
+    torchvision averages pool5 to a fixed grid first. At 224 pixels both are the same.
     """
     for layer in layers:
         grid_size(network, layer, inputs.shape[1:3])
@@ -76,40 +87,48 @@ def activations(
                 f"{', '.join(layers)}; they have {have}"
             )
     filters = {name: params[name] for name in needed}
-    found = _activations(filters, inputs, network=network, layers=tuple(layers))
-    return {layer: found[layer] for layer in layers}
+    maps = _activations(filters, inputs, network=network, layers=tuple(layers))
+    return {layer: maps[layer] for layer in layers}
 
 
 @partial(jax.jit, static_argnames=("network", "layers"))
 def _activations(
     params: Params, inputs: jax.Array, *, network: Network, layers: tuple[str, ...]
 ) -> dict[str, jax.Array]:
-    walk = partial(_walk, params, network=network, layers=layers)
+    evaluate = partial(_evaluate, params, network=network, layers=layers)
     count = inputs.shape[0]
     chunks = math.ceil(count / _images_at_once(network, layers, inputs.shape[1:3]))
     if chunks <= 1 or not on_cpu():
-        return walk(inputs)
-    images = math.ceil(count / chunks)  # even chunks: at most one image a chunk is padding
+        return evaluate(inputs)
+    images = math.ceil(
+        count / chunks
+    )  # chunks of equal size have at most one image of padding each
     padded = jnp.pad(inputs, ((0, chunks * images - count), (0, 0), (0, 0), (0, 0)))
-    found = jax.lax.map(walk, padded.reshape(chunks, images, *inputs.shape[1:]))
-    return {name: value.reshape(-1, *value.shape[2:])[:count] for name, value in found.items()}
+    maps = jax.lax.map(evaluate, padded.reshape(chunks, images, *inputs.shape[1:]))
+    return {name: value.reshape(-1, *value.shape[2:])[:count] for name, value in maps.items()}
 
 
-def _walk(
+def _evaluate(
     params: Params, inputs: jax.Array, *, network: Network, layers: tuple[str, ...]
 ) -> dict[str, jax.Array]:
-    wanted = {name: network.position(name) for name in layers}
-    found, current = {}, inputs
-    for i, layer in enumerate(network.layers[: max(wanted.values(), default=-1) + 1]):
+    positions = {name: network.position(name) for name in layers}
+    maps, current = {}, inputs
+    for i, layer in enumerate(network.layers[: max(positions.values(), default=-1) + 1]):
         current = apply_layer(params, current, layer=layer)
-        found |= {name: current for name, index in wanted.items() if index == i}
-    return found
+        maps |= {name: current for name, position in positions.items() if position == i}
+    return maps
 
 
 def apply_layer(
     params: Params, inputs: Float[Array, "b h w c"], *, layer: Layer
 ) -> Float[Array, "b h2 w2 c2"]:
-    """One step of the walk: what a layer makes of the activations before it."""
+    """Compute the activations of one layer from those of the layer before it.
+
+    Args:
+        params: the network's filters.
+        inputs: the activations of the layer before, or the network's input.
+        layer: the layer.
+    """
     match layer:
         case Conv():
             return _convolve(inputs, params[layer.name], layer)
@@ -120,7 +139,7 @@ def apply_layer(
 
 
 def _convolve(inputs: jax.Array, filters: Filters, layer: Conv) -> jax.Array:
-    # Groups are split by hand: a grouped convolution is three times slower on a CPU.
+    # Groups are split explicitly, because a grouped convolution is three times slower on a CPU.
     outputs = [
         correlate(group, kernel, stride=layer.stride, padding=layer.padding)
         for group, kernel in zip(
@@ -156,7 +175,7 @@ def _normalise(inputs: jax.Array, layer: LocalResponseNorm) -> jax.Array:
     squares = jnp.pad(inputs * inputs, ((0, 0), (0, 0), (0, 0), (reach, reach)))
     near = sum(squares[..., i : i + channels] for i in range(layer.window))
     scale = 1 + layer.alpha / layer.window * near
-    # scale ** -0.75 by two roots: a general power costs ten times as much.
+    # scale ** -0.75 by two roots, because a general power costs ten times as much.
     return inputs * jax.lax.rsqrt(scale) * jax.lax.rsqrt(jnp.sqrt(scale))
 
 

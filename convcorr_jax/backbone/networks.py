@@ -1,15 +1,14 @@
-"""The four networks as data: their layers in order, and what each expects of its input.
+"""Layer tables of four networks: their layers in order, and the preprocessing of their inputs.
 
-Nothing here computes. `forward` walks a table to evaluate it, `receptive_field` to measure it, and
-`weights` to check the shapes of what it reads. The fully connected layers fc6 and fc7 are written as the
-convolutions that they are (a window as large as pool5, then 1x1), so that an image of any size gives a
-grid of them.
+The tables are data. `forward` evaluates a table, `receptive_field` computes its input windows, and `weights`
+checks the shapes of filters against it. The fully connected layers fc6 and fc7 are stated as the equivalent
+convolutions (a window of the size of pool5, then 1x1), so that an image of any size has a grid of them.
 
-The activation of a convolution is taken after its ReLU, as in Caffe, where ReLU works in place. In VGG16
-``conv3`` stands for the last convolution of the third block, ``conv3_3``.
+The activation of a convolution is that after its ReLU, as in Caffe, where ReLU works in place. In VGG16
+``conv3`` is an alias of the last convolution of the third block, ``conv3_3``.
 
 Sources: Krizhevsky et al. 2012 and Caffe's reference models (CaffeNet pools *before* it normalises);
-Krizhevsky 2014 as torchvision has it; Simonyan & Zisserman 2015, configuration D.
+Krizhevsky 2014 as implemented by torchvision; Simonyan & Zisserman 2015, configuration D.
 """
 
 from collections.abc import Mapping
@@ -22,68 +21,85 @@ from convcorr_jax.errors import InputError
 
 
 class Conv(NamedTuple):
-    """A convolution with square window and zero padding, its bias, and a ReLU.
-
-    With g groups, each g-th of the outputs sees the corresponding g-th of the inputs.
-    """
+    """A convolution with a square window, zero padding and bias, followed by a ReLU."""
 
     name: str
+    """The name of the layer."""
     channels: int
+    """The number of output channels."""
     window: int
+    """The side of the window in cells of the input."""
     stride: int = 1
+    """The distance of neighbouring windows in cells of the input."""
     padding: int = 0
+    """The width of the border of zeros in cells of the input."""
     groups: int = 1
+    """The number g of groups: each g-th of the outputs depends on the corresponding g-th of the inputs."""
 
 
 class MaxPool(NamedTuple):
-    """The maximum over square windows.
-
-    ``ceil`` is Caffe's rule: a last window that reaches beyond the border is kept, and clipped.
-    """
+    """The maximum over square windows."""
 
     name: str
+    """The name of the layer."""
     window: int
+    """The side of the window in cells of the input."""
     stride: int
+    """The distance of neighbouring windows in cells of the input."""
     ceil: bool
+    """Caffe's rule: whether a last window that extends beyond the border is kept, and clipped."""
 
 
 class LocalResponseNorm(NamedTuple):
     """``x / (1 + alpha / window * sum x_j²)^(3/4)``, the sum over the nearest ``window`` channels."""
 
     name: str
+    """The name of the layer."""
     window: int = 5
+    """The number of channels of the sum."""
     alpha: float = 1e-4
+    """The factor of the sum."""
 
 
 Layer = Conv | MaxPool | LocalResponseNorm
 
 
 class Preprocessing(NamedTuple):
-    """Pixels in 0-255 become ``(channels - mean) / deviation``; all numbers in the network's channel order."""
+    """The map ``(channels - mean) / deviation`` from pixels in 0-255 to the network's input."""
 
     bgr: bool
+    """Whether the network expects its channels in the order blue, green, red."""
     mean: tuple[float, float, float]
+    """The mean of each channel, in the network's order."""
     deviation: tuple[float, float, float]
+    """The divisor of each channel, in the network's order."""
 
 
 class Network(NamedTuple):
-    """A layer table, the input it expects, and the image side for which it was trained."""
+    """A layer table, the preprocessing of its input, and the image size for which it was trained."""
 
     name: str
+    """The name of the network."""
     preprocessing: Preprocessing
+    """How pixels become the network's input."""
     image_side: int
+    """The side in pixels of the square images of training."""
     layers: tuple[Layer, ...]
+    """The layers in order."""
 
     @property
     def layer_names(self) -> tuple[str, ...]:
-        """The names that have an activation, in order; aliases such as VGG16's ``conv3`` not among them."""
+        """The names of all layers in order, without aliases such as VGG16's ``conv3``."""
         return tuple(layer.name for layer in self.layers)
 
     def position(self, layer_name: str) -> int:
-        """The position of a layer in ``layers``, by its name or by the name of its block.
+        """Return the position of a layer in ``layers``.
 
         >>> NETWORKS["vgg16"].position("conv1") == NETWORKS["vgg16"].position("conv1_2")
         True
+
+        Args:
+            layer_name: the name of the layer, or of a block, which stands for its last layer.
 
         Raises:
             InputError: the network has no such layer.
@@ -98,10 +114,12 @@ class Network(NamedTuple):
 
 
 class Filters(NamedTuple):
-    """What training found for one convolution."""
+    """The trained parameters of one convolution."""
 
     kernel: Float[Array, "height width inputs_per_group outputs"]
+    """The taps of the filters."""
     bias: Float[Array, " outputs"]
+    """The bias of each output channel."""
 
 
 Params = Mapping[str, Filters]
@@ -109,7 +127,11 @@ Params = Mapping[str, Filters]
 
 
 def filter_shapes(network: Network) -> dict[str, tuple[int, int, int, int]]:
-    """The shape (height, width, inputs a group, outputs) of every convolution's kernel, in order."""
+    """Return the shape (height, width, inputs of a group, outputs) of every convolution's kernel, in order.
+
+    Args:
+        network: the layer table.
+    """
     shapes, inputs = {}, 3
     for layer in network.layers:
         if isinstance(layer, Conv):
@@ -124,17 +146,20 @@ def filter_shapes(network: Network) -> dict[str, tuple[int, int, int, int]]:
 
 
 def find_network(name: str) -> Network:
-    """The network of this name.
+    """Return the network of a name.
+
+    Args:
+        name: the name, a key of `NETWORKS`.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no network of this name.
     """
     if name not in NETWORKS:
         raise InputError(f"there is no network {name!r}; there are {', '.join(NETWORKS)}")
     return NETWORKS[name]
 
 
-# Caffe's ImageNet mean, pixel 0-255; torchvision's are given for pixels in 0-1.
+# Caffe states ImageNet's mean for pixels in 0-255, torchvision for pixels in 0-1.
 _CAFFE = Preprocessing(bgr=True, mean=(104.007, 116.669, 122.679), deviation=(1.0, 1.0, 1.0))
 _TORCHVISION = Preprocessing(
     bgr=False,

@@ -1,12 +1,12 @@
-"""Where a cell of a layer looks: its receptive field in pixels of the network's input.
+"""Receptive fields: the window of the network's input on which a cell of a layer depends.
 
-Walking the table from the input (size 1, stride 1, first centre 0), a layer with window k, stride s and
-padding p makes of a field (r, j, c)
+The recursion starts at the input with size 1, stride 1 and first centre 0. A layer with window k, stride s and
+padding p maps the field (r, j, c) of the layer before it to
 
     size r + (k - 1) j,   stride s j,   first centre c + ((k - 1) / 2 - p) j.
 
-The centre of cell i is ``first_center_px + i * stride_px``, on both axes. A field may reach beyond the
-image, where the network sees zeros, or, in Caffe's last pooling windows, nothing.
+The centre of cell i is ``first_center_px + i * stride_px``, on both axes. A field may extend beyond the image,
+where the input is zero; Caffe's last pooling windows are clipped there instead.
 """
 
 import math
@@ -19,19 +19,26 @@ from convcorr_jax.errors import InputError
 
 
 class ReceptiveField(NamedTuple):
-    """Side of the square that a cell sees, distance between neighbours, and centre of the first cell."""
+    """The receptive fields of a layer's cells, in pixels of the network's input."""
 
     size_px: int
+    """The side of the square on which a cell depends."""
     stride_px: int
+    """The distance between the centres of neighbouring cells."""
     first_center_px: float
+    """The centre of the first cell, on both axes."""
 
 
 def receptive_field(network: Network, layer_name: str) -> ReceptiveField:
-    """The receptive field of a layer's cells.
+    """Compute the receptive field of a layer's cells.
 
-    >>> from convcorr_jax.backbone.networks import NETWORKS
+    >>> from convcorr_jax.backbone import NETWORKS
     >>> receptive_field(NETWORKS["caffenet"], "conv4")
     ReceptiveField(size_px=131, stride_px=16, first_center_px=17.0)
+
+    Args:
+        network: the layer table.
+        layer_name: the name of the layer.
 
     Raises:
         InputError: the network has no such layer.
@@ -50,14 +57,22 @@ def receptive_field(network: Network, layer_name: str) -> ReceptiveField:
 
 
 def grid_size(network: Network, layer_name: str, image_size: Sequence[int]) -> coords.Size:
-    """Height and width of a layer's grid for a network input of ``image_size`` (height, width).
+    """Compute the size of a layer's grid.
 
-    >>> from convcorr_jax.backbone.networks import NETWORKS
+    >>> from convcorr_jax.backbone import NETWORKS
     >>> grid_size(NETWORKS["caffenet"], "conv4", (227, 227))
     Size(height=13, width=13)
 
+    Args:
+        network: the layer table.
+        layer_name: the name of the layer.
+        image_size: height and width of the network's input in pixels.
+
+    Returns:
+        Height and width of the grid in cells.
+
     Raises:
-        InputError: the network has no such layer, or the image is too small to have one cell of it.
+        InputError: the network has no such layer, or the image is too small for one cell of it.
     """
     height, width = (int(side) for side in image_size)
     grid = coords.Size(height, width)
@@ -69,17 +84,21 @@ def grid_size(network: Network, layer_name: str, image_size: Sequence[int]) -> c
             at_layer = "" if layer.name == layer_name else f" (at {layer.name})"
             raise InputError(
                 f"an image of {width} x {height} pixels is too small for {layer_name} of {network.name}"
-                f"{at_layer}; the network was made for {network.image_side} x {network.image_side}"
+                f"{at_layer}; the network was trained at {network.image_side} x {network.image_side}"
             )
     return grid
 
 
 def cell_centers(network: Network, layer_name: str) -> coords.Transform:
-    """The map from cells (column, row) of a layer to pixels (x, y) of the network's input.
+    """Return the transform from cells (column, row) of a layer to pixels (x, y) of the network's input.
 
-    >>> from convcorr_jax.backbone.networks import NETWORKS
+    >>> from convcorr_jax.backbone import NETWORKS
     >>> cell_centers(NETWORKS["alexnet"], "conv5").shift
     array([15., 15.])
+
+    Args:
+        network: the layer table.
+        layer_name: the name of the layer.
 
     Raises:
         InputError: the network has no such layer.
@@ -89,7 +108,12 @@ def cell_centers(network: Network, layer_name: str) -> coords.Transform:
 
 
 def output_side(layer: Conv | MaxPool, input_side: int) -> int:
-    """How many cells a layer makes of ``input_side``; less than one where its window does not fit."""
+    """Compute the number of cells of a layer along one axis; it is below 1 if its window does not fit.
+
+    Args:
+        layer: the layer.
+        input_side: the number of cells of the layer before it.
+    """
     padding = layer.padding if isinstance(layer, Conv) else 0
     steps = (input_side + 2 * padding - layer.window) / layer.stride
     return 1 + (

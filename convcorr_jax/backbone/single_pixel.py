@@ -1,12 +1,11 @@
-"""A layer's activations at every pixel, although the layer has a stride.
+"""Activations of a layer at every pixel, although the layer has a stride.
 
-Wherever a layer takes every s-th position, it is run on all of its s x s shifts, which go on as a batch; at
-the end their maps are interleaved. Work is shared as it would be at stride 1: a position is computed once,
-where shifting the whole network's input computes the first layers many times over.
+A layer of stride s is applied to all of its s x s shifts, which continue as a batch; at the end their maps are
+interleaved. Every position is computed once, as with stride 1. Shifting the input of the whole network instead
+would compute the first layers many times.
 
-There is no zero padding: what is computed are the cells whose receptive fields lie inside the image, and a
-cell of the padded network whose field does so has the same value. Fields beyond an image are for the caller
-to fill.
+There is no zero padding: the function computes the cells whose receptive fields are inside the image. These
+have the same values as in the padded network. The caller fills in cells whose fields extend beyond the image.
 
 Source: Giusti, Ciresan, Masci, Gambardella and Schmidhuber, "Fast image scanning with deep max-pooling
 convolutional neural networks", ICIP 2013.
@@ -28,50 +27,50 @@ from convcorr_jax.errors import InputError
 def single_pixel_activations(
     params: Params, inputs: Float[Array, "b h w 3"], *, network: Network, layer: str
 ) -> Float[Array, "b h2 w2 c"]:
-    """A layer's columns for every field that fits into the images.
+    """Compute a layer's columns for every receptive field inside the images.
 
     Args:
-        params: the network's weights.
-        inputs: what `preprocess` gives.
+        params: the network's filters.
+        inputs: the result of `preprocess`.
         network: the layer table.
-        layer: whose activations.
+        layer: the name of the layer.
 
     Returns:
-        With a field of r pixels, ``h2 = h - r + 1`` and likewise w2; the column at (x, y) is that of the field
-        whose first pixel is (x, y) and whose centre is (r - 1) / 2 further right and down.
+        With a field of r pixels, ``h2 = h - r + 1`` and ``w2 = w - r + 1``. The column at (x, y) is that of the
+        field whose first pixel is (x, y) and whose centre is ``(r - 1) / 2`` pixels to the right and below.
 
     Raises:
-        InputError: the network has no such layer, or no field fits.
+        InputError: the network has no such layer, or the images are smaller than its receptive field.
     """
     field = receptive_field(network, layer)
     batch, *sides = inputs.shape[:3]
     fitting = [side - field.size_px + 1 for side in sides]
     if min(fitting) < 1:
         raise InputError(
-            f"the images have {sides[1]} x {sides[0]} pixels; {layer} of {network.name} sees "
-            f"{field.size_px} x {field.size_px}"
+            f"the images have {sides[1]} x {sides[0]} pixels; the receptive field of {layer} of "
+            f"{network.name} has {field.size_px} x {field.size_px}"
         )
-    # Every shift gets as many positions as every other.
+    # Padding gives all shifts the same number of positions.
     missing = [-count % field.stride_px for count in fitting]
     current = jnp.pad(inputs, ((0, 0), (0, missing[0]), (0, missing[1]), (0, 0)))
     strides = []
-    for one in network.layers[: network.position(layer) + 1]:
-        if isinstance(one, LocalResponseNorm):
-            current = apply_layer(params, current, layer=one)
+    for step in network.layers[: network.position(layer) + 1]:
+        if isinstance(step, LocalResponseNorm):
+            current = apply_layer(params, current, layer=step)
             continue
-        if isinstance(one, Conv):
-            one = one._replace(padding=0)
-        if one.stride > 1:
-            current = _shifts(current, window=one.window, stride=one.stride)
-            strides.append(one.stride)
-        current = apply_layer(params, current, layer=one)
+        if isinstance(step, Conv):
+            step = step._replace(padding=0)
+        if step.stride > 1:
+            current = _shifts(current, window=step.window, stride=step.stride)
+            strides.append(step.stride)
+        current = apply_layer(params, current, layer=step)
     for stride in reversed(strides):
         current = _interleaved(current, stride)
     return current[:batch, : fitting[0], : fitting[1]]
 
 
 def _shifts(maps: jax.Array, *, window: int, stride: int) -> jax.Array:
-    """The s x s shifts of maps ``[b, h, w, c]``, as ``[b * s * s, ...]`` with the shift in x last."""
+    """Return the s x s shifts of maps ``[b, h, w, c]`` as ``[b * s * s, ...]``, with the shift in x last."""
     height, width = (
         (side - window + 1 - stride) // stride * stride + window for side in maps.shape[1:3]
     )
@@ -80,7 +79,7 @@ def _shifts(maps: jax.Array, *, window: int, stride: int) -> jax.Array:
 
 
 def _interleaved(maps: jax.Array, stride: int) -> jax.Array:
-    """Undoes `_shifts`, after a layer that left one position to every stride."""
+    """Undo `_shifts` after a layer that has kept one position of every stride."""
     _, height, width, channels = maps.shape
     parted = maps.reshape(-1, stride, stride, height, width, channels)
     return parted.transpose(0, 3, 1, 4, 2, 5).reshape(-1, stride * height, stride * width, channels)

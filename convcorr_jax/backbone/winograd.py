@@ -1,14 +1,14 @@
-"""Convolution with about half the multiplications, along the width of an image.
+"""Winograd convolution along the width of an image, with about half the multiplications.
 
-Written out, m neighbouring outputs of an r-tap filter cost m r multiplications. Seen as a product of
-polynomials, taken at n = m + r - 1 points, they cost n:
+Computed directly, m neighbouring outputs of an r-tap filter cost m r multiplications. As a product of
+polynomials, evaluated at n = m + r - 1 points, they cost n:
 
     y = A [(G g) * (B d)]        d: n inputs, g: r taps, y: m outputs, * element by element.
 
-G g is a small change of the filters and B d, A y are a few additions, so for r = 3 and m = 6 the count falls
-from 18 to 8. Across the other axis, and over the channels, each of the n products stays an ordinary
-convolution with a window one pixel wide. The two-dimensional form saves more multiplications but moves more
-memory; measured here, it lost.
+G g is a small transform of the filters, and B d and A y are a few additions, so for r = 3 and m = 6 the number
+of multiplications decreases from 18 to 8. Along the other axis, and over the channels, each of the n products
+is an ordinary convolution with a window one pixel wide. The two-dimensional form saves more multiplications
+but moves more memory; in our measurements it was slower.
 
 Sources: Winograd 1980, *Arithmetic Complexity of Computations*; Lavin & Gray 2016, *Fast Algorithms for
 Convolutional Neural Networks*.
@@ -24,26 +24,36 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-# Small powers of two keep every coefficient exact in binary; the point at infinity comes last by itself.
-# More of them would save more but lose digits: with these the result is within about 4e-6 of the largest.
+# With small powers of two every coefficient is exact in binary; the point at infinity is added as the last one.
+# More points would save more multiplications but lose digits: with these, errors are at most about 4e-6 of the
+# largest result.
 _POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
 
 
 class Transforms(NamedTuple):
-    """The matrices A, G and B of the module's text."""
+    """The matrices A, G and B of the module's docstring."""
 
     outputs: np.ndarray
+    """A, ``[m, n]``."""
     taps: np.ndarray
+    """G, ``[n, r]``."""
     inputs: np.ndarray
+    """B, ``[n, n]``."""
 
 
 @lru_cache
 def transforms(outputs: int, taps: int) -> Transforms:
-    """A ``[m, n]``, G ``[n, r]`` and B ``[n, n]`` for m outputs of an r-tap filter."""
+    """Compute the matrices for m outputs of an r-tap filter.
+
+    Args:
+        outputs: m.
+        taps: r.
+    """
     products = outputs + taps - 1
     to_points = np.linalg.inv(_values_at_points(products, products)).T
-    to_points[np.abs(to_points) < 1e-12] = 0.0  # rounding of the inverse, where it is zero
-    # A row may be scaled if the taps' row is scaled back; a smallest coefficient of 1 spares multiplications.
+    to_points[np.abs(to_points) < 1e-12] = 0.0  # rounding errors of zeros of the inverse
+    # Scaling a row is allowed if the row of the taps is scaled inversely; a smallest coefficient of 1 saves
+    # multiplications.
     scale = np.min(np.abs(to_points), axis=1, where=to_points != 0, initial=np.inf, keepdims=True)
     return Transforms(
         outputs=_values_at_points(products, outputs).T,
@@ -53,16 +63,20 @@ def transforms(outputs: int, taps: int) -> Transforms:
 
 
 def _values_at_points(points: int, coefficients: int) -> np.ndarray:
-    """Maps a polynomial's coefficients to its values at the points, the last of which is infinity."""
+    """Return the matrix from a polynomial's coefficients to its values at the points, the last one infinity."""
     finite = np.vander(np.array(_POINTS[: points - 1]), coefficients, increasing=True)
     return np.concatenate([finite, np.eye(1, coefficients, coefficients - 1)])
 
 
 def cheapest_tile(width: int, taps: int) -> int:
-    """How many outputs to compute together, so that a row of ``width`` costs fewest multiplications.
+    """Choose how many outputs to compute together for the fewest multiplications.
 
-    >>> cheapest_tile(13, 3)  # three tiles of five waste less than three of six
+    >>> cheapest_tile(13, 3)  # three tiles of five cost less than three of six
     5
+
+    Args:
+        width: the number of outputs of a row.
+        taps: the number of taps of the filter.
     """
     most = len(_POINTS) + 2 - taps
     return min(range(1, most + 1), key=lambda m: math.ceil(width / m) * (m + taps - 1))
@@ -74,7 +88,13 @@ def correlate(
     *,
     padding: int,
 ) -> Float[Array, "b h2 w2 outputs"]:
-    """What `jax.lax.conv_general_dilated` gives at stride 1 and the same zero padding on all sides."""
+    """Compute `jax.lax.conv_general_dilated` with stride 1 and equal zero padding on all sides.
+
+    Args:
+        images: the inputs.
+        kernel: filters of r x r taps.
+        padding: the width of the border of zeros in pixels.
+    """
     taps = kernel.shape[1]
     width = images.shape[2] + 2 * padding - taps + 1
     tile = cheapest_tile(width, taps)
@@ -83,7 +103,7 @@ def correlate(
 
     right = tiles * tile + taps - 1 - padding - images.shape[2]
     padded = jnp.pad(images, ((0, 0), (0, 0), (padding, right), (0, 0)))
-    ahead = [padded[:, :, i : i + (tiles - 1) * tile + 1 : tile] for i in range(tile + taps - 1)]
+    inputs = [padded[:, :, i : i + (tiles - 1) * tile + 1 : tile] for i in range(tile + taps - 1)]
     products = [
         jax.lax.conv_general_dilated(
             points,
@@ -93,7 +113,7 @@ def correlate(
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
         )
         for points, column in zip(
-            _combine(matrices.inputs, ahead),
+            _combine(matrices.inputs, inputs),
             _combine(matrices.taps, [kernel[:, i : i + 1] for i in range(taps)]),
             strict=True,
         )
@@ -104,7 +124,7 @@ def correlate(
 
 
 def _combine(matrix: np.ndarray, arrays: list[jax.Array]) -> list[jax.Array]:
-    """Rows of a matrix of known numbers times a list of arrays; zeros cost nothing."""
+    """Multiply a constant matrix with a list of arrays; zeros cost nothing."""
     return [
         reduce(
             add,

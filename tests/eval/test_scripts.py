@@ -64,7 +64,7 @@ def transfer_config(folder, out, **options):
 
 
 def test_receptive_fields_are_the_papers(tmp_path):
-    result = result_of(receptive_fields.main(receptive_fields.Config(out=tmp_path)))
+    result = result_of(receptive_fields.main(receptive_fields.Config(output=Output(tmp_path))))
     for field in result["layers"].values():
         assert {key: field[key] for key in field["published"]} == field["published"]
 
