@@ -244,7 +244,7 @@ def test_the_package_itself_offers_them():
     import convcorr_jax
 
     assert convcorr_jax.align_photographs is matching.align_photographs
-    for name in convcorr_jax._FROM_PHOTOGRAPHS:
+    for name in convcorr_jax._FROM_MATCHING:
         assert getattr(convcorr_jax, name) is getattr(matching, name)
     with pytest.raises(AttributeError, match="no attribute 'align_photograph'"):
         getattr(convcorr_jax, "align_photograph")  # noqa: B009

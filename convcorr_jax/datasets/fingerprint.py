@@ -1,6 +1,7 @@
-"""A fingerprint of records: equal while neither images nor annotations change.
+"""A fingerprint of records, which changes with their images and annotations.
 
-Caches of what is computed from records carry it, so that a changed photograph, point or split makes them stale.
+The keys of caches contain it, so that features are computed again after a photograph, a point or a split
+changed.
 """
 
 import hashlib
@@ -13,8 +14,8 @@ import numpy as np
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 
-# Image files of at most this many bytes are read and hashed; of larger ones size and time of change are enough.
 HASHED_FILE_BYTES = 1 << 20
+"""Image files of at most this many bytes are hashed; larger ones would take longer than features save."""
 
 
 def fingerprint(records: Iterable[Record]) -> str:
@@ -24,7 +25,7 @@ def fingerprint(records: Iterable[Record]) -> str:
     the fingerprint of the original; larger files enter by their size and their time of last change.
 
     Args:
-        records: the records; prepared ones are read one by one.
+        records: the records; those of a prepared data set are read one by one.
 
     Returns:
         32 hexadecimal digits.
@@ -57,6 +58,7 @@ def fingerprint(records: Iterable[Record]) -> str:
 
 
 def _content(image: Path | bytes | np.ndarray | None) -> bytes:
+    """Return a hash of an image's content, or the size and the time of change of a large file."""
     if image is None:
         return b"absent"
     if isinstance(image, bytes):

@@ -1,6 +1,6 @@
 """Options that scripts share: the parts of their ``Config``.
 
-A script's ``Config`` nests these parts; on the command line their options stand beside its own, without a prefix.
+A script's ``Config`` nests these parts; on the command line their options have no prefix.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from convcorr_jax.tasks.reading import RENDERED
 
 @dataclass(frozen=True)
 class Data:
-    """Which records to read; see `convcorr_jax.tasks.reading.read`."""
+    """The records to read; see `convcorr_jax.tasks.read`."""
 
     dataset: str = RENDERED
     """``rendered``, ``faces``, or the name or path of a data set's folder."""
     data_root: Path | None = None
-    """Folder of data sets; by default the environment's CONVCORR_DATA."""
+    """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
     rendered_train: int = 100
     """Training instances of every rendered category."""
     rendered_test: int = 25
@@ -26,7 +26,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Backbone:
-    """Which network computes features."""
+    """The network that computes features."""
 
     network: str = "alexnet"
     """Name of the network; ``convcorr weights list`` names all."""
@@ -44,7 +44,7 @@ class Backbone:
 
 @dataclass(frozen=True)
 class Output:
-    """Where results go."""
+    """The folder of results."""
 
     out: Path
-    """Folder of ``result.json``, ``run.json`` and pictures."""
+    """Folder of ``result.json``, ``run.json`` and figures."""

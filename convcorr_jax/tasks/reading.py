@@ -11,7 +11,7 @@ from convcorr_jax.datasets import opening, photographs
 from convcorr_jax.datasets.records import Record
 
 RENDERED = "rendered"
-"""Records of articulated figures, rendered on the spot."""
+"""Records of articulated figures, rendered when they are read."""
 PHOTOGRAPHS = "photographs"
 """The photographs that scikit-image, scikit-learn and matplotlib install, without annotations."""
 COLLECTIONS = MappingProxyType({"faces": ("lfpw68", "helen68")})
@@ -30,7 +30,7 @@ def read(
 
     Args:
         source: `RENDERED`, `PHOTOGRAPHS`, a name of `COLLECTIONS`, or the name or path of a data set's folder.
-        data_root: the folder of data sets; by default the environment's CONVCORR_DATA.
+        data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
         category: of rendered records, the only category; by default all categories.
         train: the number of training instances of every rendered category.
         test: the number of test instances of every rendered category.
@@ -50,14 +50,17 @@ def read(
             for record in synthetic.instances(category, split=split, count=count)
         ]
     if source == PHOTOGRAPHS:
-        return [_unannotated(one) for one in photographs.photographs()]
+        return [_unannotated(photograph) for photograph in photographs.photographs()]
     if source in COLLECTIONS:
         folders = COLLECTIONS[str(source)]
-        return [one for name in folders for one in opening.read_records(name, data_root=data_root)]
+        return [
+            record for name in folders for record in opening.read_records(name, data_root=data_root)
+        ]
     return opening.read_records(source, data_root=data_root)
 
 
 def _unannotated(photograph: photographs.Photograph) -> Record:
+    """Return a photograph as a record without keypoints."""
     return Record(
         image=np.asarray(photograph.image),
         size=coords.Size(*photograph.image.shape[:2]),

@@ -1,7 +1,4 @@
-"""The border with the file system: what is read faithfully, what is refused, and nothing half-written."""
-
-import json
-import os
+"""Image files: what is read faithfully, what is refused, and what comes back after writing."""
 
 import numpy as np
 import pytest
@@ -10,17 +7,13 @@ from PIL import Image as PillowImage
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import (
-    check_writable,
     decode_image,
     decode_labels,
+    encoded_image_size,
     image_size,
-    json_file,
     read_image,
     read_labels,
-    write_arrays,
     write_image,
-    write_json,
-    written_whole,
 )
 from tests.builders.bad_images import BAD_IMAGES, encoded, write_bad_image
 
@@ -72,7 +65,7 @@ def test_a_transparent_palette_entry_is_white(tmp_path):
     np.testing.assert_array_equal(found[~clear], np.asarray(palette.convert("RGB"))[~clear])
 
 
-# What a camera means by each EXIF orientation: how the stored pixels become the upright picture.
+# What a camera means by each EXIF orientation: how the stored pixels become the upright image.
 ORIENTATIONS = {
     1: lambda stored: stored,
     2: lambda stored: stored[:, ::-1],
@@ -143,105 +136,20 @@ def test_paths_that_are_no_files_are_refused(tmp_path, path, sentence):
         read_image(tmp_path / path)
 
 
-def test_a_file_gets_its_name_when_it_is_whole(tmp_path):
-    path = tmp_path / "new" / "folder" / "a.txt"
-    with written_whole(path) as temporary:
-        temporary.write_text("half")
-        assert not path.exists()
-        assert temporary.suffix == ".txt"
-    assert path.read_text() == "half"
-    assert list(path.parent.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
-def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, failure):
-    path = tmp_path / "a.txt"
-    path.write_text("old")
-
-    def fail_halfway():
-        with written_whole(path) as temporary:
-            temporary.write_text("half of the n")
-            raise failure
-
-    with pytest.raises(failure):
-        fail_halfway()
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_files_are_as_readable_as_the_umask_lets_them_be(tmp_path):
-    before = os.umask(0o027)
-    try:
-        write_json(tmp_path / "a.json", {})
-    finally:
-        os.umask(before)
-    assert (tmp_path / "a.json").stat().st_mode & 0o777 == 0o640
-
-
-@pytest.mark.parametrize("check", [check_writable, lambda path: write_json(path, {})])
-def test_places_where_nothing_can_be_written_are_refused(tmp_path, check):
-    (tmp_path / "file").write_text("")
-    for path, sentence in (
-        (tmp_path, "is a folder; a file name is expected"),
-        (tmp_path / "file" / "a.json", "cannot be (written|created)"),
-        (tmp_path / "file" / "deeper" / "a.json", "cannot be (written|created)"),
-        (tmp_path / ("a" * 300) / "a.json", "cannot be (written|created)"),
-    ):
-        with pytest.raises(InputError, match=sentence):
-            check(path)
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-
-
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="there is no /proc here")
-@pytest.mark.parametrize("check", [check_writable, lambda path: write_json(path, {})])
-def test_folders_that_refuse_even_the_superuser_are_refused(check):
-    for path in ("/proc/a.json", "/proc/new/a.json"):
-        with pytest.raises(InputError, match=r"cannot be (written|created)"):
-            check(path)
-
-
-def test_checking_a_place_leaves_no_trace(tmp_path):
-    check_writable(tmp_path / "new" / "folder" / "a.json")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_json_has_neither_nan_nor_infinity(tmp_path):
-    path = tmp_path / "a.json"
-    write_json(path, {"a": [1, 2.5, None]})
-    assert json.loads(path.read_text()) == {"a": [1, 2.5, None]}
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_json(path, {"a": float("nan")})
-    assert json.loads(path.read_text()) == {"a": [1, 2.5, None]}
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("", "is empty"),
-        ("{", "is damaged, or is no list of cats: "),
-        ("[" * 100_000, "is damaged, or is no list of cats: "),
-        ("{}", r"is damaged, or is no list of cats \(KeyError: 'cats'\)"),
-        ("[]", "is no list of cats .TypeError: "),
-        ('{"cats": ["-1"]}', "a.json: a cat cannot have -1 legs"),
-    ],
-)
-def test_strange_content_of_json_names_the_file(tmp_path, text, sentence):
-    path = tmp_path / "a.json"
-    path.write_text(text)
-
-    def read() -> None:
-        with json_file(path, "list of cats") as found:
-            for legs in map(int, found["cats"]):
-                raise InputError(f"a cat cannot have {legs} legs")
-
-    with pytest.raises(InputError, match=sentence):
-        read()
-
-
-def test_images_and_arrays_come_back(tmp_path):
+def test_images_come_back(tmp_path):
     write_image(tmp_path / "a.png", PHOTOGRAPH)
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), PHOTOGRAPH)
-    write_arrays(tmp_path / "a.npz", flow=np.arange(6.0), settings=np.asarray("{}"))
-    with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
-        assert sorted(arrays) == ["flow", "settings"]
-        np.testing.assert_array_equal(arrays["flow"], np.arange(6.0))
+
+
+@pytest.mark.parametrize(("ending", "start"), [(".jpg", b"\xff\xd8"), (".png", b"\x89PNG")])
+def test_the_ending_decides_on_the_format(tmp_path, ending, start):
+    write_image(tmp_path / f"a{ending}", PHOTOGRAPH)
+    assert (tmp_path / f"a{ending}").read_bytes().startswith(start)
+
+
+def test_the_size_is_read_from_bytes_as_from_a_file(tmp_path):
+    content = encoded(PillowImage.fromarray(PHOTOGRAPH), "JPEG")
+    (tmp_path / "a.jpg").write_bytes(content)
+    assert encoded_image_size(content, name="a.jpg") == image_size(tmp_path / "a.jpg") == (80, 110)
+    with pytest.raises(InputError, match=r"^a tar member is not an image"):
+        encoded_image_size(b"no image", name="a tar member")

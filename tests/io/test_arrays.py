@@ -1,0 +1,142 @@
+"""Named arrays in .npz files: what comes back, and what is refused."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from convcorr_jax.errors import InputError
+from convcorr_jax.io import Expected, load_arrays, read_arrays, write_arrays
+
+ARRAYS = {
+    "flow": np.arange(6.0, dtype=np.float32).reshape(3, 2),
+    "weights": np.ones(3),
+    "settings": np.asarray("{}"),
+    "count": np.int64(7),
+}
+
+
+@pytest.fixture
+def path(tmp_path):
+    write_arrays(tmp_path / "a.npz", **ARRAYS)
+    return tmp_path / "a.npz"
+
+
+def assert_equal(found, expected):
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array)
+        assert found[name].dtype == np.asarray(array).dtype
+
+
+def test_arrays_come_back(tmp_path):
+    write_arrays(tmp_path / "a.npz", flow=np.arange(6.0), settings=np.asarray("{}"))
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
+        assert sorted(arrays) == ["flow", "settings"]
+        np.testing.assert_array_equal(arrays["flow"], np.arange(6.0))
+
+
+def test_all_arrays_are_loaded_or_those_that_are_named(path):
+    assert_equal(load_arrays(path), ARRAYS)
+    assert_equal(load_arrays(path, ["flow", "none"]), {"flow": ARRAYS["flow"]})
+    assert load_arrays(path, []) == {}
+
+
+def test_files_that_numpy_writes_are_read(tmp_path):
+    for save, name in ((np.savez, "plain.npz"), (np.savez_compressed, "compressed.npz")):
+        save(tmp_path / name, **ARRAYS, fortran=np.asfortranarray(ARRAYS["flow"]))
+        found = load_arrays(tmp_path / name)
+        assert_equal(found, {**ARRAYS, "fortran": ARRAYS["flow"]})
+
+
+def test_expected_arrays_are_checked_and_others_are_not_read(path):
+    expected = {
+        "flow": Expected(np.floating, ("n", 2)),
+        "weights": Expected(np.float64, ("n",)),
+        "count": Expected(np.integer, ()),
+    }
+    assert_equal(read_arrays(path, expected), {name: ARRAYS[name] for name in expected})
+    assert read_arrays(path, {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("expected", "sentence"),
+    [
+        ({"none": Expected(np.floating, ())}, r"a\.npz has no array 'none'; none is expected"),
+        (
+            {"flow": Expected(np.floating, ("n", 2)), "none": Expected(np.floating, ())},
+            r"a\.npz has no array 'none'; flow, none are expected",
+        ),
+        ({"flow": Expected(np.integer, ("n", 2))}, "'flow' is float32 of shape .* integer of"),
+        ({"flow": Expected(np.float64, ("n", 2))}, "'flow' is float32 .* float64 of shape"),
+        ({"flow": Expected(np.floating, ("n", 3))}, r"of shape \(3, 2\); floating of .*'n', 3"),
+        ({"flow": Expected(np.floating, ("n",))}, r"of shape \(3, 2\)"),
+        ({"flow": Expected(np.floating, ("n", "n"))}, r"of shape \(3, 2\)"),
+        (
+            {"flow": Expected(np.floating, (3, "n")), "weights": Expected(np.floating, ("n",))},
+            r"array 'weights' is float64 of shape \(3,\)",
+        ),
+    ],
+)
+def test_arrays_that_are_not_as_expected_are_refused(path, expected, sentence):
+    with pytest.raises(InputError, match=sentence):
+        read_arrays(path, expected)
+
+
+def test_every_flipped_byte_is_refused_or_changes_nothing(path):
+    content = path.read_bytes()
+    for at in range(len(content)):
+        for bit in range(8):
+            changed = bytearray(content)
+            changed[at] ^= 1 << bit
+            path.write_bytes(changed)
+            try:
+                found = load_arrays(path)
+            except InputError:
+                continue
+            assert_equal(found, ARRAYS)
+
+
+def archive(**members):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as opened:
+        for name, content in members.items():
+            opened.writestr(f"{name}.npy", content)
+    return stream.getvalue()
+
+
+def npy(array, **options):
+    stream = io.BytesIO()
+    np.save(stream, array, **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"PK",
+        b"text that is no archive",
+        npy(np.zeros(3)),
+        archive(flow=b"no array"),
+        archive(flow=b""),
+        archive(flow=npy(np.zeros(3))[:-1]),
+        archive(flow=npy(np.zeros(3)) + b"\0"),
+        archive(flow=npy(np.array([{}], object), allow_pickle=True)),
+        archive(flow=npy(np.zeros(3)).replace(b"(3,)", b"(9,)")),
+        archive(flow=npy(np.zeros(3)).replace(b"<f8", b"<x8")),
+        archive(flow=npy(np.zeros(3)).replace(b"(3,)", b"(3L)")),
+    ],
+)
+def test_other_files_are_refused(tmp_path, content):
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.npz is damaged, or is no \.npz of plain arrays: "):
+        load_arrays(tmp_path / "a.npz")
+
+
+def test_missing_and_empty_files_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"does not exist; a NumPy \.npz file is expected"):
+        load_arrays(tmp_path / "a.npz")
+    (tmp_path / "a.npz").write_bytes(b"")
+    with pytest.raises(InputError, match=r"a\.npz is empty"):
+        load_arrays(tmp_path / "a.npz")

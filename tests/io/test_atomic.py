@@ -1,0 +1,157 @@
+"""Writing files completely or not at all, and telling wrong paths from failed writing."""
+
+import errno
+import os
+import resource
+import signal
+
+import pytest
+
+from convcorr_jax.errors import InputError, WriteError
+from convcorr_jax.io import (
+    check_writable,
+    make_folder,
+    write_at,
+    write_json,
+    writing_to,
+    written_whole,
+)
+
+
+def test_a_file_gets_its_name_when_it_is_whole(tmp_path):
+    path = tmp_path / "new" / "folder" / "a.txt"
+    with written_whole(path) as temporary:
+        temporary.write_text("half")
+        assert not path.exists()
+        assert temporary.suffix == ".txt"
+    assert path.read_text() == "half"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, failure):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def fail_halfway():
+        with written_whole(path) as temporary:
+            temporary.write_text("half of the n")
+            raise failure
+
+    with pytest.raises(failure):
+        fail_halfway()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_files_are_as_readable_as_the_umask_lets_them_be(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_json(tmp_path / "a.json", {})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.json").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("check", [check_writable, lambda path: write_json(path, {})])
+def test_places_where_nothing_can_be_written_are_refused(tmp_path, check):
+    (tmp_path / "file").write_text("")
+    for path, sentence in (
+        (tmp_path, "is a folder; a file name is expected"),
+        (tmp_path / "file" / "a.json", "cannot be (written|created)"),
+        (tmp_path / "file" / "deeper" / "a.json", "cannot be (written|created)"),
+        (tmp_path / ("a" * 300) / "a.json", "cannot be (written|created)"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            check(path)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="there is no /proc here")
+@pytest.mark.parametrize("check", [check_writable, lambda path: write_json(path, {})])
+def test_folders_that_refuse_even_the_superuser_are_refused(check):
+    for path in ("/proc/a.json", "/proc/new/a.json"):
+        with pytest.raises(InputError, match=r"cannot be (written|created)"):
+            check(path)
+
+
+def test_checking_a_place_leaves_no_trace(tmp_path):
+    check_writable(tmp_path / "new" / "folder" / "a.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("code", ["ENOENT", "ENOTDIR", "EISDIR", "EACCES", "EROFS", "ENAMETOOLONG"])
+def test_a_wrong_path_is_bad_input(tmp_path, code):
+    number = getattr(errno, code)
+    with (
+        pytest.raises(InputError, match=f"a.txt cannot be written: {os.strerror(number)}"),
+        writing_to(tmp_path / "a.txt"),
+    ):
+        raise OSError(number, os.strerror(number))
+
+
+@pytest.mark.parametrize("code", ["ENOSPC", "EIO", "EFBIG", "EDQUOT"])
+def test_failed_writing_is_no_bad_input(tmp_path, code):
+    number = getattr(errno, code)
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def fail_halfway():
+        with written_whole(path) as temporary:
+            temporary.write_text("half of the n")
+            raise OSError(number, os.strerror(number))
+
+    with pytest.raises(WriteError, match=f"a.txt cannot be written: {os.strerror(number)}"):
+        fail_halfway()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_sentence_of_the_innermost_file_stays(tmp_path):
+    with (
+        pytest.raises(WriteError, match=r"^.*inner cannot be written: File too large$"),
+        written_whole(tmp_path / "outer"),
+        written_whole(tmp_path / "inner"),
+    ):
+        raise OSError(errno.EFBIG, "File too large")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, {"a": 1})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    # A file may not grow beyond 64 bytes, which fails as a full disk does.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
+    try:
+        with pytest.raises(WriteError, match=r"a\.json cannot be written: File too large"):
+            write_json(path, {"a": "b" * 100})
+        with pytest.raises(WriteError, match="bytes cannot be written: File too large"):
+            write_at(tmp_path / "bytes", 60, b"c" * 100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert path.read_text() == '{\n  "a": 1\n}\n'
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.json", "bytes"]
+
+
+def test_a_folder_is_created_with_its_parents_once(tmp_path):
+    folder = tmp_path / "new" / "folder"
+    assert make_folder(folder) == folder == make_folder(str(folder))
+    assert folder.is_dir()
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "deeper"):
+        with pytest.raises(InputError, match=f"folder {path} cannot be created"):
+            make_folder(path)
+
+
+def test_bytes_are_written_at_a_position_and_end_the_file(tmp_path):
+    path = tmp_path / "bytes"
+    write_at(path, 0, b"0123456789")
+    write_at(path, 4, b"ab")
+    assert path.read_bytes() == b"0123ab"
+    write_at(path, 6, b"")
+    assert path.read_bytes() == b"0123ab"
+    with pytest.raises(InputError, match="none/bytes cannot be written: No such file"):
+        write_at(tmp_path / "none" / "bytes", 0, b"")

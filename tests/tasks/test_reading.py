@@ -1,0 +1,78 @@
+"""Records of every source by one name."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from convcorr_jax import synthetic
+from convcorr_jax.datasets import photographs, read_records
+from convcorr_jax.datasets.records import load_image
+from convcorr_jax.errors import InputError
+from convcorr_jax.tasks import COLLECTIONS, PHOTOGRAPHS, RENDERED, read, reading
+from tests.builders.leeds_tree import write_lsp
+
+
+def ids(records):
+    return [(record.category, record.split, record.source_id) for record in records]
+
+
+def test_rendered_records_of_one_category_are_those_of_its_splits():
+    found = read(RENDERED, category="face", train=3, test=2)
+    expected = [
+        *synthetic.instances("face", split="train", count=3),
+        *synthetic.instances("face", split="test", count=2),
+    ]
+    assert ids(found) == ids(expected)
+    assert [record.split for record in found] == ["train"] * 3 + ["test"] * 2
+    np.testing.assert_array_equal(load_image(found[4]), load_image(expected[4]))
+    np.testing.assert_array_equal(found[4].points, expected[4].points)
+
+
+def test_rendered_records_of_all_categories_have_the_numbers_that_are_asked_for():
+    found = read(RENDERED, train=2, test=1)
+    assert {record.category for record in found} == set(synthetic.CATEGORIES)
+    for category in synthetic.CATEGORIES:
+        splits = [record.split for record in found if record.category == category]
+        assert sorted(splits) == ["test", "train", "train"]
+    assert ids(found) == ids(synthetic.every_category(train=2, test=1))
+
+
+def test_installed_photographs_are_records_without_keypoints():
+    found = read(PHOTOGRAPHS)
+    expected = photographs.photographs()
+    assert [record.source_id for record in found] == [photograph.name for photograph in expected]
+    for record, photograph in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(record.image, photograph.image)
+        assert record.size == photograph.image.shape[:2]
+        assert record.points.shape == (0, 2)
+
+
+def test_a_folder_is_read_by_its_path_and_by_its_name(tmp_path):
+    folder = write_lsp(tmp_path / "lsp")
+    expected = ids(read_records(folder))
+    assert len(expected) == 4
+    assert ids(read(folder)) == expected
+    assert ids(read(str(folder))) == expected
+    assert ids(read("lsp", data_root=tmp_path)) == expected
+
+
+def test_a_collection_is_its_data_sets_one_after_another(tmp_path, monkeypatch):
+    for name in ("first", "second"):
+        write_lsp(tmp_path / name / "lsp")
+    shutil.rmtree(tmp_path / "second" / "lsp" / "images")
+    names = (str(tmp_path / "first" / "lsp"), "lsp")
+    monkeypatch.setattr(reading, "COLLECTIONS", {"both": names})
+    found = read("both", data_root=tmp_path / "first")
+    assert ids(found) == 2 * ids(read_records(tmp_path / "first" / "lsp"))
+    assert COLLECTIONS["faces"] == ("lfpw68", "helen68")
+
+
+def test_a_missing_source_is_named(tmp_path):
+    with pytest.raises(InputError, match="'nowhere' was not found"):
+        read("nowhere", data_root=tmp_path)
+
+
+def test_options_are_keyword_only():
+    with pytest.raises(TypeError):
+        read("lsp", None)  # type: ignore[misc]
