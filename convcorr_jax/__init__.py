@@ -1,7 +1,7 @@
-"""Where convnets look: dense alignment, keypoints, probes and pose, as pure functions in JAX.
+"""Dense alignment, keypoints, probes and pose by convolutional networks, as pure functions in JAX.
 
-Import a room's functions from the room: ``from convcorr_jax.flow import align``. What takes photographs from
-end to end can be had from here.
+Import functions from their rooms: ``from convcorr_jax.flow import align``. The functions that align photographs
+from end to end can also be imported from here.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ _FROM_MATCHING = (
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: the command line's help need not wait for JAX."""
+    """Import a public name on first use, so that the command line's help does not wait for JAX."""
     if name not in _FROM_MATCHING:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from convcorr_jax import matching

@@ -1,7 +1,7 @@
-"""Image operations on host arrays that say where every point went.
+"""Image operations on host arrays, together with the transforms of their points.
 
-Each returns the new image and the `coords.Transform` from old points to new ones, so image and points
-cannot part company. Resampling is Pillow's (anti-aliased, half-pixel centres).
+Each returns the new image and the `coords.Transform` from old points to new ones. Resampling is Pillow's
+(anti-aliased, half-pixel centres).
 """
 
 from collections.abc import Sequence
@@ -18,36 +18,54 @@ from convcorr_jax.shapes import Image
 
 
 class Resampled(NamedTuple):
-    """An image in a new frame, and the map of points from the old frame to the new one."""
+    """An image in a new frame."""
 
     image: Image
+    """The image, 8-bit RGB."""
     transform: coords.Transform
+    """The transform of points from the old frame to the new one."""
 
 
 def resize(image: Image, size: Sequence[int]) -> Resampled:
-    """The whole image at ``size`` (height, width); the aspect ratio is not kept."""
+    """Resize an image to ``size`` (height, width), without keeping its aspect ratio.
+
+    Args:
+        image: the image, 8-bit RGB.
+        size: the new height and width.
+    """
     return crop_and_resize(image, coords.whole_image(image.shape[:2]), size)
 
 
 def resize_longest_side(image: Image, longest_px: int) -> Resampled:
-    """The whole image with its longer side at ``longest_px``, the aspect ratio kept to a pixel."""
+    """Resize an image so that its longer side is ``longest_px``, keeping its aspect ratio to a pixel.
+
+    Args:
+        image: the image, 8-bit RGB.
+        longest_px: the new length of the longer side.
+    """
     height, width = image.shape[:2]
     scale = longest_px / max(height, width)
     return resize(image, (max(1, round(height * scale)), max(1, round(width * scale))))
 
 
 def crop_and_resize(image: Image, box: coords.Box, size: Sequence[int]) -> Resampled:
-    """The part of the image inside ``box`` at ``size`` (height, width), by anti-aliased bicubics.
+    """Cut a box out of an image and resize it, by anti-aliased bicubic interpolation.
 
-    Where the box reaches beyond the image, the border pixels are repeated.
+    Where the box extends beyond the image, the border pixels are repeated.
+
+    Args:
+        image: the image, 8-bit RGB.
+        box: the box in pixels of the image.
+        size: the new height and width.
 
     Raises:
-        InputError: as `check_meets`.
+        InputError: the box is not finite, has no area, is outside the image, or extends beyond it by more than
+            the image's own width or height.
     """
     height, width = image.shape[:2]
     check_meets(box, (height, width))
     transform = coords.box_to_size(box, size)
-    # Pillow counts from the left edge of the first pixel, which is our -0.5.
+    # Pillow measures from the left edge of the first pixel, which is -0.5 here.
     left, top, right, bottom = (edge + 0.5 for edge in box)
     before = np.ceil(np.maximum([-top, -left], 0.0)).astype(int)
     after = np.ceil(np.maximum([bottom - height, right - width], 0.0)).astype(int)
@@ -65,11 +83,15 @@ def crop_and_resize(image: Image, box: coords.Box, size: Sequence[int]) -> Resam
 
 
 def check_meets(box: coords.Box, size: Sequence[int]) -> None:
-    """Refuse a box of which an image of ``size`` (height, width) shows nothing, or next to nothing.
+    """Refuse a box that an image does not show, or of which it shows only a small part.
+
+    Args:
+        box: the box in pixels of the image.
+        size: the image's height and width.
 
     Raises:
-        InputError: the box is not finite, has no area, lies outside the image, or reaches beyond it by more
-            than the image's own width or height.
+        InputError: the box is not finite, has no area, is outside the image, or extends beyond it by more than
+            the image's own width or height.
     """
     coords.check_box(box)
     height, width = size
@@ -85,7 +107,11 @@ def check_meets(box: coords.Box, size: Sequence[int]) -> None:
 
 
 def flip(image: Image) -> Image:
-    """The image mirrored left to right; `coords.flip_points` moves its points."""
+    """Mirror an image left to right; `coords.flip_points` mirrors its points.
+
+    Args:
+        image: the image, 8-bit RGB.
+    """
     return image[:, ::-1]
 
 

@@ -1,4 +1,4 @@
-"""The arrays that every room of the house shares, named once.
+"""The types of arrays that all rooms of this package share.
 
 Images are ``[height, width, channel]``. On the host they are 8-bit RGB; a network's own preprocessing
 turns them into its floating-point input. Points are ``(x, y)`` with x to the right and y down, 0-based,

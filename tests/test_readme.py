@@ -61,9 +61,9 @@ def test_convcorr_runs(command, tmp_path, monkeypatch, capsys):
         save_fitted(tmp_path / "runs" / "pose" / "model", TrainedCascade(params, TINY, {}))
     if "data/lsp" in command:
         prepare = "datasets prepare lsp --source lsp_dataset --out data --processes 1"
-        assert cli.main(prepare.split()) == 0
+        assert cli.main(argv=prepare.split()) == 0
     # Four people are not the official 2000.
-    assert cli.main(command[1:]) == (1 if command[1:3] == ["datasets", "check"] else 0)
+    assert cli.main(argv=command[1:]) == (1 if command[1:3] == ["datasets", "check"] else 0)
     assert capsys.readouterr().out
     for name in re.findall(r"--out (\S+)", " ".join(command)):
         assert (tmp_path / name).stat().st_size > 0

@@ -96,7 +96,7 @@ class Align:
             a, b = read_image(self.a), read_image(self.b)
             points = self._points(a)
             recipe = self._recipe()
-            weights = load(self.network, self.weights)
+            weights = load(self.network, path=self.weights)
             set_status("aligning (compiling takes most of the time)")
             alignment = align_photographs(
                 a,

@@ -51,7 +51,7 @@ class Keypoints:
         photograph = read_image(self.photograph)
         model = load_fitted(self.model, KeypointModel)
         box = as_box(self.box) or coords.whole_image(photograph.shape[:2])
-        weights = load(model.network, self.weights)
+        weights = load(model.network, path=self.weights)
         prediction = predict(model, [photograph], [box], weights=weights)
         detections = decode(model, prediction, refine=self.refine)
         figure = points_overlay(

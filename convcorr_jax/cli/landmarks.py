@@ -54,7 +54,7 @@ class Landmarks:
         photograph = read_image(self.photograph)
         model = load_fitted(self.model, LandmarkModel)
         features, names = model.features, model.probe.names
-        extractor = features.extractor(load_weights(features.network, self.weights))
+        extractor = features.extractor(load_weights(features.network, path=self.weights))
         box = as_box(self.box)
         if box is None:
             frame = coords.whole_image(photograph.shape[:2])

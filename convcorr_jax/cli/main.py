@@ -47,7 +47,7 @@ _Command = (
 _INTERRUPTED, _NO_READER = 130, 141
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(*, argv: Sequence[str] | None = None) -> int:
     """Run a subcommand.
 
     Args:

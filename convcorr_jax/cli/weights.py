@@ -70,7 +70,7 @@ class Check:
         elif self.what in NETWORKS:
             checked = [load(self.what)]
         else:
-            checked = [load(self.network, self.what)]
+            checked = [load(self.network, path=self.what)]
         for weights in checked:
             sys.stdout.write(
                 f"{weights.network.name}: {weights.source} is in order, up to {weights.layers[-1]}\n"

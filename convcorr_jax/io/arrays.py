@@ -50,7 +50,7 @@ class Expected(NamedTuple):
     """The length of every axis. Axes with the same letter have the same length in all arrays of a file."""
 
 
-def load_arrays(path: Path, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+def load_arrays(path: Path, *, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
     """Read arrays of an ``.npz`` file by name, without checking what they are.
 
     Args:
@@ -110,7 +110,7 @@ def read_arrays(path: Path, expected: Mapping[str, Expected]) -> dict[str, np.nd
         InputError: the file is missing, empty, cut short or damaged, or is no ``.npz``; an array is missing, is
             pickled, or has another type or shape than expected.
     """
-    arrays = load_arrays(path, expected)
+    arrays = load_arrays(path, names=expected)
     absent = [name for name in expected if name not in arrays]
     if absent:
         plural = "is" if len(expected) == 1 else "are"

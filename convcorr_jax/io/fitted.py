@@ -1,4 +1,4 @@
-"""Saving and loading fitted models: the one way for pose cascades, probes and keypoint detectors.
+"""Saving and loading fitted models, such as pose cascades, probes and keypoint detectors.
 
 A fitted model is two files of one name: ``.npz`` with its arrays and ``.json`` with everything else. The
 ``.json`` is written last, so that no ``.json`` exists without a complete ``.npz``.
@@ -18,13 +18,14 @@ class Fitted(NamedTuple):
     """A fitted model as it is stored."""
 
     arrays: Mapping[str, np.ndarray]
+    """The model's arrays by name."""
     facts: Mapping[str, Any]
-    """Everything that is not an array, as JSON holds it."""
+    """Everything that is not an array, as JSON stores it."""
 
 
 @runtime_checkable
 class Savable(Protocol):
-    """What `save_fitted` and `load_fitted` need of a model's class."""
+    """The class of a model that `save_fitted` and `load_fitted` can store."""
 
     # Python's run-time checks of classes allow a protocol's methods only.
     if TYPE_CHECKING:
@@ -37,12 +38,12 @@ class Savable(Protocol):
 
     @classmethod
     def expected_arrays(cls, facts: Mapping[str, Any]) -> Mapping[str, Expected]:
-        """Return the kind and shape of every array that a model with these facts has."""
+        """Return the type and shape of every array of a model with these facts."""
         ...
 
     @classmethod
     def from_fitted(cls, fitted: Fitted) -> Any:
-        """Rebuild the model from arrays that are as expected and from its facts."""
+        """Create the model from its facts and from arrays with the expected types and shapes."""
         ...
 
 
@@ -57,7 +58,8 @@ def save_fitted(path: str | Path, model: Savable) -> None:
         model: the model.
 
     Raises:
-        InputError: the model cannot be stored, or a file cannot be written.
+        InputError: the path is wrong, or the model's class refuses to store it.
+        WriteError: a file cannot be written.
     """
     fitted = model.to_fitted()
     write_arrays(with_ending(Path(path), ".npz"), **fitted.arrays)
@@ -68,11 +70,14 @@ def load_fitted(path: str | Path, model_class: type[Model]) -> Model:
     """Read a fitted model.
 
     Args:
-        path: of either file, or the name that both have in common.
+        path: the common name of both files, with or without one of the endings.
         model_class: the model's class.
 
+    Returns:
+        The model.
+
     Raises:
-        InputError: a file is missing, cut short, or does not hold such a model.
+        InputError: a file is missing or damaged, or does not contain a model of this class.
     """
     listing, kind = with_ending(Path(path), ".json"), model_class.kind
     with json_file(listing, kind) as facts:
@@ -83,7 +88,11 @@ def load_fitted(path: str | Path, model_class: type[Model]) -> Model:
 
 
 def with_ending(path: Path, ending: str) -> Path:
-    """Return the path of one of a model's two files, given that of either or their common name.
+    """Return the path of one of a model's two files.
+
+    Args:
+        path: the common name of both files, with or without one of the endings.
+        ending: the ending of the file, ``.npz`` or ``.json``.
 
     >>> with_ending(Path("cat.json"), ".npz").name, with_ending(Path("cat.v2"), ".npz").name
     ('cat.npz', 'cat.v2.npz')

@@ -1,6 +1,6 @@
 """Reading and writing image files.
 
-Reading refuses what it cannot read faithfully, in one sentence.
+Images that cannot be read without loss, such as those of 16 bits a channel, are refused.
 """
 
 import contextlib
@@ -20,18 +20,22 @@ from convcorr_jax.io.atomic import written_whole
 from convcorr_jax.io.paths import check_file
 from convcorr_jax.shapes import Image
 
-# A decoded photograph takes three bytes a pixel and is copied a few times on its way; 64 megapixels is
-# beyond today's cameras and still under a gigabyte.
 MAX_PIXELS = 64_000_000
-# Smaller than this there is nothing to align: AlexNet's first filter alone is 11 pixels wide.
+"""The most pixels of an image that is read. A few copies, of three bytes a pixel, stay under a gigabyte."""
+
 MIN_SIDE = 16
+"""The least width and height of an image that is read. AlexNet's first filter alone is 11 pixels wide."""
 
 
 def read_image(path: str | Path, *, upright: bool = True) -> Image:
-    """Read a photograph as 8-bit RGB, upright as its camera meant it.
+    """Read a photograph as 8-bit RGB.
 
-    Grey images are repeated over the channels; transparent pixels are laid over white; of an animation
-    the first frame is taken; an EXIF rotation is applied unless ``upright`` is false.
+    Grey images are repeated over the channels, transparent pixels are blended with white, and of an animation
+    the first frame is read.
+
+    Args:
+        path: the file.
+        upright: apply the rotation of the camera that the file's EXIF data state.
 
     Raises:
         InputError: the file is missing, empty, cut short, not an image, CMYK, deeper than 8 bits a
@@ -43,19 +47,28 @@ def read_image(path: str | Path, *, upright: bool = True) -> Image:
 
 
 def decode_image(encoded: bytes, *, name: str, upright: bool = True) -> Image:
-    """Decode the bytes of an image file, by the same rules as `read_image`.
+    """Decode the bytes of an image file as 8-bit RGB, by the rules of `read_image`.
+
+    Args:
+        encoded: the content of the file.
+        name: what error messages name in place of a path.
+        upright: apply the rotation of the camera that the file's EXIF data state.
 
     Raises:
-        InputError: as `read_image`; ``name`` stands in its sentence for the path.
+        InputError: the content is cut short, not an image, CMYK, deeper than 8 bits a channel, under 16 pixels
+            a side or over 64 megapixels.
     """
     return _decode(io.BytesIO(encoded), name=name, upright=upright)
 
 
 def read_labels(path: str | Path) -> UInt8[np.ndarray, "height width"]:
-    """Read an image whose grey levels or palette indices are labels, as PASCAL VOC keeps its masks.
+    """Read an image whose grey levels or palette indices are labels, such as the masks of PASCAL VOC.
+
+    Args:
+        path: the file.
 
     Raises:
-        InputError: as `read_image`, or the image is neither grey nor of a palette.
+        InputError: `read_image` would refuse the file, or the image has neither grey levels nor a palette.
     """
     path = Path(path)
     check_file(path, "image")
@@ -63,12 +76,23 @@ def read_labels(path: str | Path) -> UInt8[np.ndarray, "height width"]:
 
 
 def decode_labels(encoded: bytes, *, name: str) -> UInt8[np.ndarray, "height width"]:
-    """Decode the bytes of an image of labels, by the same rules as `read_labels`."""
+    """Decode the bytes of an image of labels, by the rules of `read_labels`.
+
+    Args:
+        encoded: the content of the file.
+        name: what error messages name in place of a path.
+
+    Raises:
+        InputError: `decode_image` would refuse the content, or the image has neither grey levels nor a palette.
+    """
     return _decode_labels(io.BytesIO(encoded), name=name)
 
 
 def image_size(path: str | Path) -> Size:
-    """Height and width of an image as it is stored, from the head of its file.
+    """Read the height and width of an image as it is stored, from the head of its file.
+
+    Args:
+        path: the file.
 
     Raises:
         InputError: the file is missing, empty or not an image, or `read_image` would refuse its format.
@@ -79,12 +103,29 @@ def image_size(path: str | Path) -> Size:
 
 
 def encoded_image_size(encoded: bytes, *, name: str) -> Size:
-    """Height and width of an image from the bytes of its file, by the same rules as `image_size`."""
+    """Read the height and width of an image from the bytes of its file, by the rules of `image_size`.
+
+    Args:
+        encoded: the content of the file.
+        name: what error messages name in place of a path.
+
+    Raises:
+        InputError: the content is not an image, or `decode_image` would refuse its format.
+    """
     return _size(io.BytesIO(encoded), name=name)
 
 
 def write_image(path: str | Path, image: Image) -> None:
-    """Write an RGB image in the format that the file name's ending names."""
+    """Write an 8-bit RGB image in the format of the file name's ending.
+
+    Args:
+        path: the file.
+        image: the image.
+
+    Raises:
+        InputError: the path is wrong.
+        WriteError: the file cannot be written.
+    """
     with written_whole(path) as temporary:
         PillowImage.fromarray(image).save(temporary)
 
@@ -113,10 +154,10 @@ def _decode_labels(source: Path | io.BytesIO, *, name: str) -> UInt8[np.ndarray,
 
 @contextlib.contextmanager
 def _opened(source: Path | io.BytesIO, *, name: str) -> Iterator[PillowImage.Image]:
-    """The image file, its head checked; damage met while it is open is said in one sentence."""
+    """Open an image file and check its head; name the file in every error that its damage causes."""
     try:
         with warnings.catch_warnings():
-            # Pillow warns of large files; the limit below speaks more plainly.
+            # Pillow warns of large files, which `_check_readable` refuses.
             warnings.simplefilter("ignore", PillowImage.DecompressionBombWarning)
             with PillowImage.open(source) as opened:
                 _check_readable(name, opened)

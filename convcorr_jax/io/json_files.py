@@ -13,14 +13,14 @@ from convcorr_jax.io.paths import check_file
 
 @contextlib.contextmanager
 def naming_file(path: Path, *, kind: str) -> Iterator[None]:
-    """Name the file in every error that a ``with`` block meets while it takes apart what the file holds.
+    """Name a file in every error that unexpected content causes in a ``with`` block.
 
     Args:
-        path: of the file.
-        kind: what the file should be, such as "pose cascade"; it stands in the sentence.
+        path: the file.
+        kind: what the file should contain, such as "pose cascade", for the error message.
 
     Raises:
-        InputError: the block raised it, or an error that an unexpected content causes.
+        InputError: the block raised one, or another error that unexpected content causes.
     """
     try:
         yield
@@ -36,15 +36,18 @@ def naming_file(path: Path, *, kind: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def json_file(path: Path, kind: str) -> Iterator[Any]:
-    """Read a JSON file, whose content is to be taken apart in a ``with`` block.
+    """Read a JSON file and yield its content to a ``with`` block that interprets it.
 
     Args:
-        path: of the file.
-        kind: what the file should be, such as "pose cascade"; it stands in the sentence.
+        path: the file.
+        kind: what the file should contain, such as "pose cascade", for the error message.
+
+    Yields:
+        The content.
 
     Raises:
-        InputError: the file is missing, empty or not JSON, or the block met what it did not expect; the
-            sentence names the file.
+        InputError: the file is missing, empty or not JSON, or the content is not what the block expects. The
+            message names the file.
     """
     check_file(path, kind)
     with naming_file(path, kind=kind):
@@ -54,9 +57,14 @@ def json_file(path: Path, kind: str) -> Iterator[Any]:
 def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
     """Write a mapping as indented JSON.
 
+    Args:
+        path: the file.
+        value: the mapping.
+
     Raises:
-        ValueError: a number is NaN or infinite, which JSON does not have.
-        InputError: the file cannot be written.
+        ValueError: a number is NaN or infinite, which JSON cannot store.
+        InputError: the path is wrong.
+        WriteError: the file cannot be written.
     """
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
     with written_whole(path) as temporary:

@@ -1,4 +1,4 @@
-"""Checks of paths that are to be read."""
+"""Checks of files before they are read."""
 
 import os
 from pathlib import Path
@@ -9,14 +9,18 @@ from convcorr_jax.errors import InputError
 def check_file(path: Path, kind: str) -> None:
     """Refuse a path that is not a readable, non-empty file.
 
+    Args:
+        path: the file.
+        kind: what the file should contain, such as "image", for the error message.
+
     Raises:
-        InputError: as said; ``kind`` names in its sentence what the file should have been.
+        InputError: the path does not exist, is not a file, may not be read, or is an empty file.
     """
     try:
-        there = path.exists()
+        exists = path.exists()
     except OSError as error:
         raise InputError(f"{path} may not be read: {error.strerror}") from error
-    if not there:
+    if not exists:
         article = "an" if kind[0] in "aeiou" else "a"
         raise InputError(f"{path} does not exist; {article} {kind} file is expected")
     if not path.is_file():

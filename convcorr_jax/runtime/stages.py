@@ -45,7 +45,7 @@ def stage(
 def cached_in_parts(
     folder: Path,
     name: str,
-    key: Mapping[str, Any],
+    settings: Mapping[str, Any],
     compute: Callable[[range], Mapping[str, np.ndarray]],
     *,
     count: int,
@@ -58,8 +58,8 @@ def cached_in_parts(
     Args:
         folder: the folder of the parts.
         name: the beginning of the parts' file names.
-        key: everything that decides the arrays, such as fingerprints of the records and of the weights, as JSON
-            stores it.
+        settings: everything that decides the arrays, such as fingerprints of the records and of the weights, as
+            JSON stores it. Parts that were cached with other settings are computed again.
         compute: returns the arrays of a range of items by name. It is called in order, for parts that are not
             cached.
         count: the number of items; with none, ``compute`` is called once for an empty range.
@@ -75,7 +75,7 @@ def cached_in_parts(
     parts = [
         stage(
             folder / f"{name}_{start:05d}.npz",
-            {**key, "count": count, "part": part},
+            {**settings, "count": count, "part": part},
             lambda start=start: compute(range(start, min(start + part, count))),
         )
         for start in range(0, max(count, 1), part)

@@ -21,8 +21,8 @@ def cached_rows(
     folder: Path,
     compute: Callable[[range], Mapping[str, np.ndarray]] = rows,
     *,
-    key: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
     count: int = COUNT,
 ) -> dict[str, np.ndarray]:
     """Return the rows of all items, cached in a folder."""
-    return cached_in_parts(folder, "rows", key or {}, compute, count=count, part=PART)
+    return cached_in_parts(folder, "rows", settings or {}, compute, count=count, part=PART)

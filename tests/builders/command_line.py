@@ -29,7 +29,7 @@ def run(*argv: object) -> Ended:
     """Run the command in this process, with its output captured."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        status = main([str(word) for word in argv])
+        status = main(argv=[str(word) for word in argv])
     return Ended(status, out.getvalue(), err.getvalue())
 
 

@@ -105,7 +105,7 @@ def test_progress_is_for_terminals_and_the_summary_for_everyone(written):
 @needs_weights
 def test_the_arrays_are_those_that_the_help_names(written):
     with contextlib.redirect_stdout(io.StringIO()) as said, pytest.raises(SystemExit) as leaving:
-        main(["align", "--help"])
+        main(argv=["align", "--help"])
     assert leaving.value.code == 0
     for name in written.arrays:
         assert re.search(rf"\b{name}\b", said.getvalue()), f"{name} is not in the help"

@@ -30,7 +30,7 @@ HELP = """
 import sys
 from convcorr_jax.cli import main
 try:
-    main(["align", "--help"])
+    main(argv=["align", "--help"])
 except SystemExit as leaving:
     heavy = {"jax", "numpy", "matplotlib", "PIL", "scipy"} & set(sys.modules)
     sys.exit(f"{leaving.code} {sorted(heavy)}")
@@ -39,7 +39,7 @@ except SystemExit as leaving:
 
 def helped(*argv):
     with contextlib.redirect_stdout(io.StringIO()) as said, pytest.raises(SystemExit) as leaving:
-        main([*argv, "--help"])
+        main(argv=[*argv, "--help"])
     assert leaving.value.code == 0
     return said.getvalue()
 
@@ -98,7 +98,7 @@ def test_sentences_are_plain_on_every_terminal(monkeypatch, encoding, kind, argv
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stdout", kind(io.BytesIO(), encoding))
     with contextlib.redirect_stderr(io.StringIO()) as said:
-        assert main(argv) == 2
+        assert main(argv=argv) == 2
     assert said.getvalue() == f"convcorr: {sentence}\n"
 
 

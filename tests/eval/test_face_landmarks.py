@@ -73,7 +73,7 @@ def test_a_trained_probe_predicts_landmarks_of_a_photograph(tmp_path, capsys):
     PillowImage.fromarray(record.image).save(tmp_path / "face.png")
     command = ["landmarks", str(tmp_path / "face.png"), "--model", str(tmp_path / "landmarks.npz")]
     box = [f"{edge:.2f}" for edge in record.box]
-    status = convcorr([*command, "--box", *box, "--out", str(tmp_path / "landmarks.png")])
+    status = convcorr(argv=[*command, "--box", *box, "--out", str(tmp_path / "landmarks.png")])
     assert status == 0
     assert f"{len(record.names)} landmarks" in capsys.readouterr().out
     rows = (tmp_path / "landmarks.csv").read_text().splitlines()
@@ -95,7 +95,7 @@ def test_a_probe_of_other_weights_is_refused(tmp_path, capsys):
     listing.write_text(listing.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
     record = next(synthetic.instances("face", split="test", count=1))
     PillowImage.fromarray(record.image).save(tmp_path / "face.png")
-    assert convcorr(["landmarks", str(tmp_path / "face.png"), "--model", str(listing)]) == 2
+    assert convcorr(argv=["landmarks", str(tmp_path / "face.png"), "--model", str(listing)]) == 2
     assert "was trained with alexnet and other weights" in capsys.readouterr().err
 
 

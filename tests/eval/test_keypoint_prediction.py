@@ -141,7 +141,8 @@ def test_the_command_predicts_with_a_trained_model(training, tmp_path, capsys):
     out = tmp_path / "found" / "points.png"
     box = ("20", "20", "100", "110")
     assert (
-        convcorr(["keypoints", photograph, "--box", *box, "--model", model, "--out", str(out)]) == 0
+        convcorr(argv=["keypoints", photograph, "--box", *box, "--model", model, "--out", str(out)])
+        == 0
     )
     rows = out.with_suffix(".csv").read_text(encoding="utf-8").splitlines()
     assert rows[0] == "name,x,y,confidence"
@@ -159,7 +160,7 @@ def test_the_command_predicts_with_a_trained_model(training, tmp_path, capsys):
         ("--out", str(tmp_path / "points.txt")): "must end in one of",
     }
     for options, message in refused.items():
-        assert convcorr(["keypoints", photograph, "--model", model, *options]) == 2
+        assert convcorr(argv=["keypoints", photograph, "--model", model, *options]) == 2
         assert message in capsys.readouterr().err
     assert not (tmp_path / "keypoints.png").exists()
 

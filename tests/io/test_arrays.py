@@ -39,8 +39,8 @@ def test_arrays_come_back(tmp_path):
 
 def test_all_arrays_are_loaded_or_those_that_are_named(path):
     assert_equal(load_arrays(path), ARRAYS)
-    assert_equal(load_arrays(path, ["flow", "none"]), {"flow": ARRAYS["flow"]})
-    assert load_arrays(path, []) == {}
+    assert_equal(load_arrays(path, names=["flow", "none"]), {"flow": ARRAYS["flow"]})
+    assert load_arrays(path, names=[]) == {}
 
 
 def test_files_that_numpy_writes_are_read(tmp_path):

@@ -189,8 +189,8 @@ def test_a_killed_process_loses_no_part_that_was_cached(tmp_path):
     assert sorted(path.name for path in (tmp_path / "parts").iterdir()) == PARTS
 
 
-@pytest.mark.parametrize("changed", [{"key": {"layer": "conv3"}}, {"count": COUNT - 1}])
-def test_another_key_or_count_computes_every_part_again(tmp_path, changed):
+@pytest.mark.parametrize("changed", [{"settings": {"layer": "conv3"}}, {"count": COUNT - 1}])
+def test_other_settings_or_another_count_compute_every_part_again(tmp_path, changed):
     cached_rows(tmp_path)
     asked = []
 
@@ -213,5 +213,5 @@ def test_a_damaged_part_is_named(tmp_path):
 
 def test_a_stage_is_read_by_the_reader_of_arrays(tmp_path):
     stage(tmp_path / "stage.npz", {"a": 1}, lambda: {"value": np.zeros(2)})
-    assert load_arrays(tmp_path / "stage.npz", ["settings"]) == {"settings": '{"a": 1}'}
+    assert load_arrays(tmp_path / "stage.npz", names=["settings"]) == {"settings": '{"a": 1}'}
     assert stages.load_arrays is load_arrays
