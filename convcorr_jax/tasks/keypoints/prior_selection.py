@@ -28,7 +28,7 @@ ALPHA = 0.1
 
 
 class HeldOut(NamedTuple):
-    """Scores and neighbors of images that trained neither their detectors nor were their own neighbors."""
+    """Scores and neighbors of held-out images, from detectors and objects of the other images only."""
 
     scores: Float[np.ndarray, "images h w n"]
     """The score of every candidate for every keypoint."""
