@@ -32,8 +32,8 @@ CLOSE = {"rtol": 1e-9, "atol": 1e-6}
 
 @given(transforms, places)
 def test_inverting_undoes(transform, points):
-    there = coords.apply(transform, points)
-    np.testing.assert_allclose(coords.apply(coords.invert(transform), there), points, **CLOSE)
+    moved = coords.apply(transform, points)
+    np.testing.assert_allclose(coords.apply(coords.invert(transform), moved), points, **CLOSE)
 
 
 @given(transforms, transforms, places)

@@ -1,4 +1,4 @@
-"""Image operations: what the image does and what the points do must be the same."""
+"""Image operations: images and their points move together."""
 
 import cv2
 import numpy as np
@@ -13,14 +13,14 @@ from tests.reference import resampling
 
 
 def spot(size, at, *, sigma):
-    """A grey image with a bright round spot."""
+    """Return a grey image with a bright round spot."""
     y, x = np.mgrid[: size[0], : size[1]]
     bump = np.exp(-((x - at[0]) ** 2 + (y - at[1]) ** 2) / (2 * sigma**2))
     return np.repeat((100 + 150 * bump).round().astype(np.uint8)[..., None], 3, axis=2)
 
 
 def middle(image):
-    """The centre of brightness above grey, (x, y)."""
+    """Return the centre of brightness above grey, (x, y)."""
     weight = image[..., 0].astype(float) - 100
     weight[weight < 8] = 0
     y, x = np.mgrid[: image.shape[0], : image.shape[1]]
@@ -42,12 +42,12 @@ CROPS = {
 def test_a_bright_spot_goes_where_its_point_goes(name):
     box, size = CROPS[name]
     at = np.array([[20.3, 16.8]])
-    found = images.crop_and_resize(spot((30, 40), at[0], sigma=2.0), box, size)
-    assert found.image.shape == (*size, 3)
+    resampled = images.crop_and_resize(spot((30, 40), at[0], sigma=2.0), box, size)
+    assert resampled.image.shape == (*size, 3)
     # A twentieth of a pixel of the larger raster: 8-bit values at the spot's foot decide that much.
-    scale = max(1.0, *found.transform.scale)
+    scale = max(1.0, *resampled.transform.scale)
     np.testing.assert_allclose(
-        middle(found.image), coords.apply(found.transform, at)[0], atol=0.05 * scale
+        middle(resampled.image), coords.apply(resampled.transform, at)[0], atol=0.05 * scale
     )
 
 
@@ -56,38 +56,38 @@ def test_a_single_bright_pixel_is_brightest_where_its_point_goes(name):
     box, size = CROPS[name]
     image = np.zeros((30, 40, 3), np.uint8)
     image[17, 20] = 255
-    found = images.crop_and_resize(image, box, size)
-    y, x = np.unravel_index(found.image[..., 0].argmax(), size)
-    at = coords.apply(found.transform, np.array([[20.0, 17.0]]))[0]
+    resampled = images.crop_and_resize(image, box, size)
+    y, x = np.unravel_index(resampled.image[..., 0].argmax(), size)
+    at = coords.apply(resampled.transform, np.array([[20.0, 17.0]]))[0]
     assert np.abs(at - [x, y]).max() <= 0.5 + 1e-9
 
 
 @pytest.mark.parametrize("size", [(75, 80), (11, 13)])
 def test_resizing_agrees_with_its_transform(size):
     at = np.array([[12.0, 20.0]])
-    found = images.resize(spot((30, 40), at[0], sigma=2.5), size)
-    scale = max(1.0, *found.transform.scale)
+    resampled = images.resize(spot((30, 40), at[0], sigma=2.5), size)
+    scale = max(1.0, *resampled.transform.scale)
     np.testing.assert_allclose(
-        middle(found.image), coords.apply(found.transform, at)[0], atol=0.05 * scale
+        middle(resampled.image), coords.apply(resampled.transform, at)[0], atol=0.05 * scale
     )
 
 
 @pytest.mark.parametrize("name", CROPS)
 def test_a_ramp_stays_a_ramp(name):
-    # A linear image says of every pixel where it came from; inside it, interpolation is exact.
+    # The values of a linear image state the position of every pixel; inside it, interpolation is exact.
     box, size = CROPS[name]
     y, x = np.mgrid[:30, :40]
     ramp = np.stack([3 * x + 40, 4 * y + 60, 2 * x + 3 * y + 10], -1).astype(np.uint8)
-    found = images.crop_and_resize(ramp, box, size)
-    back = coords.apply(coords.invert(found.transform), coords.cell_grid(size).astype(float))
+    resampled = images.crop_and_resize(ramp, box, size)
+    back = coords.apply(coords.invert(resampled.transform), coords.cell_grid(size).astype(float))
     # As far as the widened kernel reaches, away from the border.
-    reach = 2 * np.maximum(1 / found.transform.scale, 1)
+    reach = 2 * np.maximum(1 / resampled.transform.scale, 1)
     inside = ((back >= reach) & (back <= np.array([39, 29]) - reach)).all(axis=-1)
     assert inside.sum() >= 4
     px, py = back[inside].T
     expected = np.stack([3 * px + 40, 4 * py + 60, 2 * px + 3 * py + 10], -1)
     # Pillow rounds after each of two passes.
-    np.testing.assert_allclose(found.image[inside], expected, atol=1.01)
+    np.testing.assert_allclose(resampled.image[inside], expected, atol=1.01)
 
 
 @settings(max_examples=20, deadline=None)
@@ -102,16 +102,16 @@ def test_it_agrees_with_the_textbook(corner, extent, size):
     box = coords.Box(corner[0], corner[1], corner[0] + extent[0], corner[1] + extent[1])
     if not (box.x1 > -0.5 and box.y1 > -0.5):
         return
-    found = images.crop_and_resize(image, box, size).image
+    resampled = images.crop_and_resize(image, box, size).image
     edges = tuple(edge + 0.5 for edge in box)
     expected = resampling.crop_and_resize(image, edges, size).clip(0, 255)
     # Rounding to 8 bits after each of two passes, the second of which weighs up to 1.3 of the first.
-    np.testing.assert_allclose(found, expected, atol=1.5)
+    np.testing.assert_allclose(resampled, expected, atol=1.5)
 
 
 def test_the_longest_side_is_as_asked_and_the_aspect_is_kept():
-    found = images.resize_longest_side(np.zeros((300, 451, 3), np.uint8), 100)
-    assert found.image.shape == (67, 100, 3)
+    resampled = images.resize_longest_side(np.zeros((300, 451, 3), np.uint8), 100)
+    assert resampled.image.shape == (67, 100, 3)
     assert images.resize_longest_side(np.zeros((1000, 2, 3), np.uint8), 100).image.shape == (
         100,
         1,
@@ -121,10 +121,10 @@ def test_the_longest_side_is_as_asked_and_the_aspect_is_kept():
 
 def test_an_image_at_its_own_size_is_itself():
     image = skimage.data.chelsea()
-    found = images.resize(image, image.shape[:2])
-    np.testing.assert_array_equal(found.image, image)
-    np.testing.assert_allclose(found.transform.scale, 1.0)
-    np.testing.assert_allclose(found.transform.shift, 0.0, atol=1e-12)
+    resampled = images.resize(image, image.shape[:2])
+    np.testing.assert_array_equal(resampled.image, image)
+    np.testing.assert_allclose(resampled.transform.scale, 1.0)
+    np.testing.assert_allclose(resampled.transform.shift, 0.0, atol=1e-12)
 
 
 @pytest.mark.parametrize(

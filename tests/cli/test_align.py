@@ -1,4 +1,4 @@
-"""``convcorr align`` through its entry: what it writes; bad input is one sentence and nothing else."""
+"""``convcorr align`` through its entry point: what it writes, and one sentence on bad input."""
 
 import contextlib
 import io
@@ -79,15 +79,15 @@ def written(tmp_path_factory):
 
 
 @needs_weights
-def test_it_writes_the_picture_the_arrays_and_the_points(written):
+def test_it_writes_the_figure_the_arrays_and_the_points(written):
     names = ["match.csv", "match.npz", "match.png"]
     assert sorted(path.name for path in written.folder.iterdir()) == names
     for name in names:
         assert str(written.folder / name) in written.ended.out
         assert (written.folder / name).stat().st_size < 1.5e6
-    with PillowImage.open(written.folder / "match.png") as picture:
-        assert picture.format == "PNG"
-        assert min(picture.size) > 400
+    with PillowImage.open(written.folder / "match.png") as figure:
+        assert figure.format == "PNG"
+        assert min(figure.size) > 400
 
 
 @needs_weights
@@ -104,11 +104,11 @@ def test_progress_is_for_terminals_and_the_summary_for_everyone(written):
 
 @needs_weights
 def test_the_arrays_are_those_that_the_help_names(written):
-    with contextlib.redirect_stdout(io.StringIO()) as said, pytest.raises(SystemExit) as leaving:
+    with contextlib.redirect_stdout(io.StringIO()) as output, pytest.raises(SystemExit) as ending:
         main(argv=["align", "--help"])
-    assert leaving.value.code == 0
+    assert ending.value.code == 0
     for name in written.arrays:
-        assert re.search(rf"\b{name}\b", said.getvalue()), f"{name} is not in the help"
+        assert re.search(rf"\b{name}\b", output.getvalue()), f"{name} is not in the help"
     assert {
         *("cells_a", "places_b", "flow", "flow_px", "confidence", "distinctness", "cycle_error"),
         *("cells_b", "places_a", "flow_back", "matched_a", "matched_b", "matched_confidence"),
@@ -118,22 +118,22 @@ def test_the_arrays_are_those_that_the_help_names(written):
 
 @needs_weights
 def test_the_arrays_agree_with_one_another(written):
-    found = written.arrays
-    assert found["cells_a"].shape == (20, 20, 2)
-    cell_px = found["cells_a"][1, 1] - found["cells_a"][0, 0]
-    np.testing.assert_allclose(found["flow_px"], found["flow"] * cell_px, rtol=1e-5, atol=1e-4)
+    arrays = written.arrays
+    assert arrays["cells_a"].shape == (20, 20, 2)
+    cell_px = arrays["cells_a"][1, 1] - arrays["cells_a"][0, 0]
+    np.testing.assert_allclose(arrays["flow_px"], arrays["flow"] * cell_px, rtol=1e-5, atol=1e-4)
     # Cells of b, read at those cells of b's grid where a's cells go.
     axes = (np.arange(20), np.arange(20))
-    goal = coords.cell_grid((20, 20)) + found["flow"]
+    goal = coords.cell_grid((20, 20)) + arrays["flow"]
     inside = ((goal >= 0) & (goal <= 19)).all(axis=-1)
-    expected = RegularGridInterpolator(axes, found["cells_b"])(goal[inside][:, ::-1])
-    np.testing.assert_allclose(found["places_b"][inside], expected, atol=1e-2)
-    assert len(found["matched_a"]) == len(found["matched_b"]) == len(found["matched_confidence"])
-    assert len(found["matched_a"]) > 10
+    expected = RegularGridInterpolator(axes, arrays["cells_b"])(goal[inside][:, ::-1])
+    np.testing.assert_allclose(arrays["places_b"][inside], expected, atol=1e-2)
+    assert len(arrays["matched_a"]) == len(arrays["matched_b"]) == len(arrays["matched_confidence"])
+    assert len(arrays["matched_a"]) > 10
     # A margin of 0.15 of 360 and 250 pixels on either side; b is whole.
-    np.testing.assert_allclose(found["shown_a"], [-34, -27.5, 434, 297.5])
-    np.testing.assert_allclose(found["shown_b"], [-0.5, -0.5, 399.5, 269.5])
-    settings = json.loads(str(found["settings"]))
+    np.testing.assert_allclose(arrays["shown_a"], [-34, -27.5, 434, 297.5])
+    np.testing.assert_allclose(arrays["shown_b"], [-0.5, -0.5, 399.5, 269.5])
+    settings = json.loads(str(arrays["settings"]))
     assert settings["box_a"] == [20, 10, 380, 260]
     assert settings["box_b"] is None
     assert settings["smoothness"] == 0.2
@@ -141,7 +141,7 @@ def test_the_arrays_agree_with_one_another(written):
 
 
 @needs_weights
-def test_points_are_carried_to_where_they_belong(written):
+def test_points_are_transferred_to_their_matches(written):
     found = read_points(written.folder / "match.csv")
     assert found.names == ("nose", "left eye")
     header = (written.folder / "match.csv").read_text().splitlines()[0]
@@ -166,7 +166,7 @@ def test_the_ending_decides_on_the_format(folder, ending, kind):
     exif[0x0112] = 6
     PillowImage.fromarray(np.rot90(CAT)).save(folder / "a.png", exif=exif)
     PillowImage.fromarray(CAT).convert("L").save(folder / "b.png")
-    out.write_bytes(b"an older picture")
+    out.write_bytes(b"an older figure")
     assert run("align", folder / "a.png", folder / "b.png", "--out", out).status == 0
     assert out.read_bytes().startswith(kind)
     with np.load(out.with_suffix(".npz")) as arrays:
@@ -310,7 +310,7 @@ def test_a_shell_sees_the_same(folder):
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, OSError(28, "No space left on device")])
 def test_what_stops_the_writing_leaves_nothing(folder, monkeypatch, failure):
     def stop(self, path, **_):
-        Path(path).write_bytes(b"half a pic")
+        Path(path).write_bytes(b"half a fig")
         raise failure
 
     monkeypatch.setattr(Figure, "savefig", stop)

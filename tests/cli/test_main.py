@@ -1,4 +1,4 @@
-"""The command line as a whole: help that comes at once, wrong commands, and the commands about weights."""
+"""The command line as a whole: quick help, wrong commands, exit statuses, and the commands about weights."""
 
 import contextlib
 import io
@@ -38,10 +38,10 @@ except SystemExit as leaving:
 
 
 def helped(*argv):
-    with contextlib.redirect_stdout(io.StringIO()) as said, pytest.raises(SystemExit) as leaving:
+    with contextlib.redirect_stdout(io.StringIO()) as output, pytest.raises(SystemExit) as ending:
         main(argv=[*argv, "--help"])
-    assert leaving.value.code == 0
-    return said.getvalue()
+    assert ending.value.code == 0
+    return output.getvalue()
 
 
 def test_help_imports_nothing_heavy():
@@ -78,7 +78,7 @@ def test_wrong_commands_are_one_sentence(argv, sentence):
 
 
 class Terminal(io.TextIOWrapper):
-    """A standard output for which tyro colours what it says, and frames it if the encoding allows."""
+    """A standard output for which tyro colours its messages, and frames them if the encoding allows."""
 
     def isatty(self):
         return True
@@ -97,9 +97,9 @@ class Terminal(io.TextIOWrapper):
 def test_sentences_are_plain_on_every_terminal(monkeypatch, encoding, kind, argv, sentence):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stdout", kind(io.BytesIO(), encoding))
-    with contextlib.redirect_stderr(io.StringIO()) as said:
+    with contextlib.redirect_stderr(io.StringIO()) as errors:
         assert main(argv=argv) == 2
-    assert said.getvalue() == f"convcorr: {sentence}\n"
+    assert errors.getvalue() == f"convcorr: {sentence}\n"
 
 
 def test_interruption_ends_without_a_traceback(monkeypatch):
@@ -112,10 +112,10 @@ def test_interruption_ends_without_a_traceback(monkeypatch):
 
 def test_a_sentence_stays_one_line(monkeypatch):
     def refused(self):
-        raise InputError("three\n lines,\n\nall told")
+        raise InputError("three\n lines,\n\nin all")
 
     monkeypatch.setattr(List, "run", refused)
-    assert_refused(run("weights", "list"), "convcorr: three lines, all told")
+    assert_refused(run("weights", "list"), "convcorr: three lines, in all")
 
 
 @pytest.mark.parametrize("kind", [NumericalError, WriteError])

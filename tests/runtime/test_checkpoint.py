@@ -1,4 +1,4 @@
-"""Checkpoints: restored bit for bit, best and latest kept, whole after kills and full disks."""
+"""Checkpoints: restored bit for bit, best and latest retained, intact after kills and full disks."""
 
 import os
 import random
@@ -39,15 +39,15 @@ def test_what_was_saved_is_restored(tmp_path):
     assert jax.tree.structure(training) == jax.tree.structure(state_of(0)[1])
 
 
-def test_best_and_latest_are_kept(tmp_path):
+def test_best_and_latest_are_retained(tmp_path):
     metrics = (0.3, 0.8, 0.8, 0.5, 0.1)
-    kept = []
-    # Each opened anew, as after a kill.
+    saved = []
+    # The folder is opened again for every step, as after a kill.
     for step, metric in enumerate(metrics):
         with Checkpoints(tmp_path, ABOUT) as checkpoints:
             save(checkpoints, step, metric)
-        kept.append(steps_in(tmp_path))
-    assert kept == [[0], [1], [2], [2, 3], [2, 4]]
+        saved.append(steps_in(tmp_path))
+    assert saved == [[0], [1], [2], [2, 3], [2, 4]]
     best = read_best(tmp_path)
     assert (best.step, best.metric, best.about) == (2, 0.8, ABOUT)
     chex.assert_trees_all_equal(best.params, state_of(2)[0])
@@ -114,10 +114,10 @@ def test_no_thread_is_left(tmp_path):
         assert not thread.is_alive(), thread.name
 
 
-def test_a_full_disk_is_told_and_the_last_good_checkpoint_survives(tmp_path):
+def test_a_full_disk_is_reported_and_the_last_good_checkpoint_survives(tmp_path):
     with Checkpoints(tmp_path, ABOUT) as checkpoints:
         save(checkpoints, 1, 0.5)
-        # No file may grow beyond this: what a full disk does, without one.
+        # A file may not grow beyond 64 bytes, which fails as a full disk does.
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
         ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
@@ -134,7 +134,7 @@ def test_a_full_disk_is_told_and_the_last_good_checkpoint_survives(tmp_path):
     assert read_best(tmp_path).step == 2
 
 
-# Adam on a loss whose gradient depends on the step: a step lost or made twice would show.
+# Adam on a loss whose gradient depends on the step, so that a step lost or done twice changes the result.
 RUN = """
 import os, sys
 from pathlib import Path
@@ -153,15 +153,15 @@ def train(params, moments, step):
     return optax.apply_updates(params, updates), moments
 
 with Checkpoints(Path(sys.argv[1]), ABOUT) as checkpoints:
-    found = checkpoints.latest(params, moments)
+    restored = checkpoints.latest(params, moments)
     start = 0
-    if found is not None:
-        start, params, moments = found
+    if restored is not None:
+        start, params, moments = restored
     print("from", start, flush=True)
     for step in range(start, int(sys.argv[2])):
         params, moments = train(params, moments, step)
         checkpoints.save(step + 1, params, moments, metric=float(jnp.cos(step)))
-        print("kept", step + 1, flush=True)
+        print("saved", step + 1, flush=True)
 """
 
 
@@ -177,23 +177,23 @@ def test_a_run_killed_at_any_moment_ends_as_one_that_was_not(tmp_path):
     killed_at = []
     for _ in range(3):
         process = start_run(tmp_path / "killed", steps)
-        kept = int(process.stdout.readline().split()[1])
-        # The last line that is seen may be older than what was kept; never newer.
+        saved = int(process.stdout.readline().split()[1])
+        # The last line that was read may be older than the last checkpoint, but never newer.
         for _ in range(moments.randrange(2, 7)):
-            kept = int(process.stdout.readline().split()[1])
+            saved = int(process.stdout.readline().split()[1])
         time.sleep(moments.uniform(0, 0.1))
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         assert process.returncode == -signal.SIGKILL
-        killed_at.append(kept)
+        killed_at.append(saved)
         if len(killed_at) > 1:
             assert killed_at[-1] > killed_at[-2]
     last = start_run(tmp_path / "killed", steps)
     assert int(last.communicate()[0].split()[1]) >= killed_at[-1]
     whole.communicate()
     assert (last.returncode, whole.returncode) == (0, 0)
-    found, expected = (read_best(tmp_path / name) for name in ("killed", "whole"))
-    chex.assert_trees_all_equal(found, expected)
+    restored, expected = (read_best(tmp_path / name) for name in ("killed", "whole"))
+    chex.assert_trees_all_equal(restored, expected)
     ends = []
     for name in ("killed", "whole"):
         with Checkpoints(tmp_path / name, ABOUT) as checkpoints:

@@ -1,4 +1,4 @@
-"""Steps over several devices and hosts, each in processes of their own: devices are counted once a process."""
+"""Steps on several devices and hosts, in processes of their own: a process cannot change its devices."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from convcorr_jax.runtime import devices
 
 ROWS, FEATURES, RATE, STEPS = 8, 5, 0.1, 3
 
-# A ridge regression that adds noise of its own to every sample.
+# A linear regression that adds random noise to every sample.
 SCRIPT = f"""
 import json, sys, warnings
 warnings.simplefilter("error")
@@ -40,7 +40,7 @@ def step(state, rows):
 
 rows = np.random.default_rng(0).standard_normal(({ROWS}, {FEATURES})).astype(np.float32)
 start = jnp.zeros({FEATURES})
-# A leaf that occurs twice is given up twice.
+# Two leaves with one buffer, which a step cannot reuse twice.
 state = {{"weights": start, "first": start, "step": jnp.zeros((), jnp.int32)}}
 state = devices.replicate(state)
 compiled = devices.data_parallel(step)
@@ -50,9 +50,9 @@ for number in range({STEPS}):
         # As when the next phase of a training begins.
         state = devices.replicate(state)
     old = state
-    state, told = compiled(state, devices.shard(rows[devices.rows_here({ROWS})]))
-    losses.append(float(told["loss"]))
-    assert old["weights"].is_deleted(), "the old state is not given up"
+    state, outcome = compiled(state, devices.shard(rows[devices.rows_here({ROWS})]))
+    losses.append(float(outcome["loss"]))
+    assert old["weights"].is_deleted(), "the buffers of the old state are not reused"
 print(json.dumps({{
     "devices": jax.device_count(), "traces": len(traces), "losses": losses,
     "weights": np.asarray(state["weights"]).tolist(), "first": devices.is_first_host(),
@@ -76,12 +76,12 @@ def run(*, devices, hosts=1):
         )
         for host in range(hosts)
     ]
-    told = []
+    results = []
     for process in processes:
         out, complaint = process.communicate(timeout=120)
         assert process.returncode == 0, complaint
-        told.append(json.loads(out.splitlines()[-1]))
-    return told
+        results.append(json.loads(out.splitlines()[-1]))
+    return results
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +89,9 @@ def one_device():
     return run(devices=1)[0]
 
 
-def assert_same(found, expected):
-    np.testing.assert_allclose(found["weights"], expected["weights"], rtol=1e-5)
-    np.testing.assert_allclose(found["losses"], expected["losses"], rtol=1e-5)
+def assert_same(result, expected):
+    np.testing.assert_allclose(result["weights"], expected["weights"], rtol=1e-5)
+    np.testing.assert_allclose(result["losses"], expected["losses"], rtol=1e-5)
 
 
 def test_one_device_does_what_the_formula_says(one_device):
@@ -102,22 +102,22 @@ def test_one_device_does_what_the_formula_says(one_device):
     for step in range(STEPS):
         key = jax.random.fold_in(jax.random.key(1), step)
         noise = [jax.random.normal(jax.random.fold_in(key, i), (FEATURES,)) for i in range(ROWS)]
-        seen = rows + 0.1 * np.stack(noise)
-        rest = seen @ weights - 1
-        np.testing.assert_allclose(one_device["losses"][step], (rest**2).mean(), rtol=1e-5)
-        weights -= RATE * 2 * seen.T @ rest / ROWS
+        features = rows + 0.1 * np.stack(noise)
+        residual = features @ weights - 1
+        np.testing.assert_allclose(one_device["losses"][step], (residual**2).mean(), rtol=1e-5)
+        weights -= RATE * 2 * features.T @ residual / ROWS
     np.testing.assert_allclose(one_device["weights"], weights, rtol=1e-4)
     assert one_device["traces"] == 1
 
 
-def test_four_devices_make_the_step_of_one(one_device):
-    found = run(devices=4)[0]
-    assert found["devices"] == 4
-    assert found["traces"] == 1
-    assert_same(found, one_device)
+def test_four_devices_do_the_step_of_one(one_device):
+    result = run(devices=4)[0]
+    assert result["devices"] == 4
+    assert result["traces"] == 1
+    assert_same(result, one_device)
 
 
-def test_two_hosts_of_two_devices_make_the_step_of_one(one_device):
+def test_two_hosts_of_two_devices_do_the_step_of_one(one_device):
     first, second = run(devices=2, hosts=2)
     assert first["devices"] == second["devices"] == 4
     assert first["weights"] == second["weights"]
@@ -135,12 +135,12 @@ print(jax.device_count())
 
 
 @pytest.mark.parametrize(("chosen", "devices"), [({}, 3), ({"JAX_NUM_CPU_DEVICES": "2"}, 2)])
-def test_as_many_cores_as_share_a_batch_evenly_become_devices(chosen, devices):
+def test_as_many_cores_as_divide_a_batch_become_devices(chosen, devices):
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", **chosen}
-    told = subprocess.run(
+    ended = subprocess.run(
         [sys.executable, "-c", CORES], env=environment, check=True, capture_output=True, text=True
     )
-    assert told.stdout.split() == [str(devices)]
+    assert ended.stdout.split() == [str(devices)]
 
 
 def test_a_process_that_has_begun_keeps_its_devices():
@@ -156,7 +156,7 @@ def test_a_host_that_is_none_of_them_is_refused():
         devices.initialize("127.0.0.1:1", hosts=2, host=2)
 
 
-def test_a_batch_that_cannot_be_shared_out_is_refused(monkeypatch):
+def test_a_batch_that_cannot_be_divided_is_refused(monkeypatch):
     monkeypatch.setattr(devices.jax, "local_device_count", lambda: 3)
     with pytest.raises(InputError, match=r"8 samples of a batch cannot be divided .* 3 devices"):
         devices.shard(np.zeros((8, 2)))
