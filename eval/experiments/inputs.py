@@ -29,8 +29,8 @@ class Inputs:
     """The inputs of experiments, each code, source and network fingerprinted once."""
 
     def __init__(self) -> None:
-        """Fingerprint the code."""
-        self._code = {"version": version("convcorr_jax"), "sources": source_checksum(ROOT)}
+        """Fingerprint the code of this process."""
+        self._code = code_version()
         self._records = functools.cache(_records_fingerprint)
         self._weights = functools.cache(_weights_fingerprint)
 
@@ -48,6 +48,15 @@ class Inputs:
             "weights": None if backbone is None else self._weights(backbone),
             "model": _model_checksum(experiment.config),
         }
+
+
+@functools.cache
+def code_version() -> dict[str, str]:
+    """Return the package's version and a checksum of its source files, as they were on the first call.
+
+    Later changes of the files do not change the code that this process runs.
+    """
+    return {"version": version("convcorr_jax"), "sources": source_checksum(ROOT)}
 
 
 def source_checksum(root: Path) -> str:

@@ -99,7 +99,7 @@ def test_changed_weights_run_again(counting, tmp_path):
 def test_changed_code_runs_again_without_intermediate_results(counting, monkeypatch):
     runs_of(counting)
     (counting.folder / "of_the_old_code.npz").write_bytes(b"")
-    monkeypatch.setattr(inputs, "source_checksum", lambda root: "another")
+    monkeypatch.setattr(inputs, "code_version", lambda: {"sources": "another"})
     assert [runs_of(counting) for _ in range(2)] == [2, 2]
     assert not (counting.folder / "of_the_old_code.npz").exists()
 
