@@ -1,10 +1,10 @@
-"""Alignment of two photographs, from pixels to pixels: the whole procedure in one call.
+"""Alignment of two photographs, from pixels to pixels, in one call.
 
-Each photograph (or a box in it) is seen as squares, described on a grid of cells, and the two grids are
-aligned both ways. What comes out is in host memory; `convcorr_jax.flow` has the stages that run under jit.
+Each photograph (or a box in it) is resampled to squares and described on a grid of cells, and the two grids are
+aligned in both directions. Results are in host memory; `convcorr_jax.flow` has the stages that run under jit.
 
 Source: Long, Zhang and Darrell 2014, section 3.
-Differs from the paper: it aligns one way; here the way back tells which matches to trust.
+Differs from the paper: it aligns in one direction; here the backward flow decides which matches are reliable.
 """
 
 import functools
@@ -20,54 +20,57 @@ from jaxtyping import Array, Bool, Float, UInt8
 
 from convcorr_jax import coords, images
 from convcorr_jax.backbone import Network, Params
-from convcorr_jax.descriptors.convolutional import (
+from convcorr_jax.descriptors import (
+    BOX_MARGIN,
     RECIPES,
     Recipe,
     convolutional_descriptors,
     descriptor_grid,
+    view,
 )
-from convcorr_jax.descriptors.views import BOX_MARGIN, view
 from convcorr_jax.errors import InputError
-from convcorr_jax.flow.alignment import (
+from convcorr_jax.flow import (
     SMOOTHNESS,
     TEMPERATURE,
     Alignment,
     align,
     check_descriptors,
     data_cost,
+    sample_flow,
 )
-from convcorr_jax.flow.warping import sample_flow
 from convcorr_jax.shapes import Image
 
-# Messages are arrays of cells² numbers: at 64 x 64 cells a run takes 1.8 GB and minutes on two cores.
+# Messages are arrays of cells² numbers: with 64 x 64 cells a run takes 1.8 GB and minutes on two cores.
 MAX_CELLS = 64 * 64
-# A match is mutual when the way there and back ends within one cell of where it began.
+# A match is mutual if the forward and the backward flow lead back to within one cell of the start.
 MUTUAL_CELLS = 1.0
 
 
 class PhotographAlignment(NamedTuple):
-    """How the cells of two photographs, a and b, correspond."""
+    """The correspondence of the cells of two photographs, a and b."""
 
     forward: Alignment
-    """Where a's cells go in b's grid."""
+    """The alignment of a's cells with b's grid."""
     backward: Alignment
-    """Where b's cells go in a's grid."""
+    """The alignment of b's cells with a's grid."""
     cycle_error: Float[np.ndarray, "h w"]
-    """How many cells away from itself each cell of a ends up, carried to b and back."""
+    """The distance in cells between each cell of a and its position after the forward and the backward flow."""
     distinctness: Float[np.ndarray, "h w"]
-    """How much each cell of a and the cell that it goes to prefer each other to all others, by their
-    descriptors alone: ``sqrt(P(t | p) P(p | t))`` of the mutual cost in `convcorr_jax.flow.alignment`."""
+    """The preference, between 0 and 1, of each cell of a and its matched cell for each other over all other
+    cells, by descriptors alone: ``sqrt(P(t | p) P(p | t))`` of the mutual cost of
+    `convcorr_jax.flow.data_cost`."""
     a_to_px: coords.Transform
     """Cells of a to pixels of a."""
     b_to_px: coords.Transform
     """Cells of b to pixels of b."""
     shown_a: coords.Box
-    """The part of a that was aligned: its box with the margin, or all of it."""
+    """The part of a that was aligned, in pixels of a: its box with the margin, or all of it."""
     shown_b: coords.Box
+    """The part of b that was aligned, in pixels of b: its box with the margin, or all of it."""
 
     @property
     def mutual(self) -> Bool[np.ndarray, "h w"]:
-        """Whether each cell of a comes back to within `MUTUAL_CELLS` of itself."""
+        """Whether the cycle error of each cell of a is at most `MUTUAL_CELLS`."""
         return self.cycle_error <= MUTUAL_CELLS
 
     @property
@@ -77,11 +80,14 @@ class PhotographAlignment(NamedTuple):
 
 
 class Matches(NamedTuple):
-    """Points of a, their places in b, and how far to trust each."""
+    """Matched points of two photographs, a and b."""
 
     a_px: Float[np.ndarray, "n 2"]
+    """Points (x, y) in pixels of a."""
     b_px: Float[np.ndarray, "n 2"]
+    """The corresponding points (x, y) in pixels of b."""
     confidence: Float[np.ndarray, " n"]
+    """The confidence of each match, between 0 and 1."""
 
 
 def align_photographs(
@@ -100,17 +106,20 @@ def align_photographs(
     Args:
         a: 8-bit RGB.
         b: 8-bit RGB; its size need not be that of a.
-        params: the network's weights, see `convcorr_jax.backbone.weights.load`.
+        params: the network's filters; see `convcorr_jax.backbone.weights.load`.
         network: the layer table.
-        recipe: what describes a cell; the network's entry of `RECIPES` by default.
-        box_a: the object in a, in pixels of a. `BOX_MARGIN` is added around it.
-        box_b: the object in b, in pixels of b, likewise.
-        smoothness: see `convcorr_jax.flow.alignment`, whose default it has.
+        recipe: the descriptors of cells; by default the network's entry of `RECIPES`.
+        box_a: the box of the object in a, in pixels of a; `BOX_MARGIN` is added around it. By default the whole
+            photograph is aligned.
+        box_b: the box of the object in b, in pixels of b; `BOX_MARGIN` is added around it. By default the whole
+            photograph is aligned.
+        smoothness: the cost of a squared difference of one cell between neighbours' displacements; by default
+            `convcorr_jax.flow.SMOOTHNESS`.
 
     Raises:
         InputError: a box has no area or does not meet its photograph; the network has no such layer or the
             weights lack it; the layer's grid has more than `MAX_CELLS` cells; the smoothness is negative or
-            not finite; the weights make descriptors that are not finite.
+            not finite; descriptors are not finite.
     """
     recipe = RECIPES[network.name] if recipe is None else recipe
     smoothness = SMOOTHNESS if smoothness is None else smoothness
@@ -130,9 +139,9 @@ def align_photographs(
     pyramid = [np.stack(level) for level in zip(view_a.pyramid, view_b.pyramid, strict=True)]
     describe = functools.partial(convolutional_descriptors, network=network, recipe=recipe)
     shape = jax.eval_shape(describe, params, pyramid)
-    with ThreadPoolExecutor(1) as beside:
-        # A first call spends nearly all its time compiling two programs; they are compiled side by side.
-        beside.submit(lambda: _align_both_ways.lower(shape, smoothness).compile())
+    with ThreadPoolExecutor(1) as executor:
+        # A first call spends most of its time on the compilation of two programs, which run in parallel.
+        executor.submit(lambda: _align_both_ways.lower(shape, smoothness).compile())
         described = describe(params, pyramid)
     check_descriptors(described, name="photographs'")
     return PhotographAlignment(
@@ -145,10 +154,13 @@ def align_photographs(
 
 
 def carry_to_b(points_px: Float[np.ndarray, "n 2"], alignment: PhotographAlignment) -> Matches:
-    """Carry points (x, y) of a, in its pixels, over to b.
+    """Carry points of a to b.
 
-    Between cells the flow and the confidence are bilinear, beyond the outermost cells constant. NaN (an
-    absent point) stays NaN.
+    Flow and confidence are interpolated bilinearly between cells and are constant beyond the outermost cells.
+
+    Args:
+        points_px: points (x, y) in pixels of a; NaN for an absent point, which stays NaN.
+        alignment: the alignment of a and b.
     """
     cells = coords.apply(coords.invert(alignment.a_to_px), points_px)
     displacement = images.sample(np.asarray(alignment.forward.flow), cells)
@@ -159,9 +171,15 @@ def carry_to_b(points_px: Float[np.ndarray, "n 2"], alignment: PhotographAlignme
 def spread_matches(
     alignment: PhotographAlignment, *, count: int = 30, spacing_cells: float = 2.0
 ) -> Matches:
-    """The most distinct mutual matches, best first, none within ``spacing_cells`` of a better one.
+    """Select the most distinct mutual matches, best first.
 
-    Distinctness orders them, not confidence, which plain background borrows from what surrounds it.
+    Matches are ranked by distinctness and not by confidence, because the confidence of uniform background comes
+    from its surroundings.
+
+    Args:
+        alignment: the alignment of a and b.
+        count: the largest number of matches.
+        spacing_cells: the smallest distance between selected cells of a.
     """
     rank = np.where(alignment.mutual, alignment.distinctness, -np.inf)
     cells = coords.cell_grid(rank.shape).astype(np.float64)
@@ -176,10 +194,17 @@ def spread_matches(
 def dense_flow(
     alignment: PhotographAlignment, size: Sequence[int]
 ) -> Float[np.ndarray, "height width 2"]:
-    """Displacement (x, y) of every pixel of a, of ``size`` (height, width), in pixels of a.
+    """Compute the displacement of every pixel of a within the aligned parts.
 
-    It is measured within what was aligned: a's box and b's are laid over each other first, so that a
-    difference in their place, size and shape is no flow. Beyond the outermost cells it is constant.
+    The displacement is relative to the boxes: after a's box is mapped onto b's, a difference of their position,
+    size or shape is not part of the flow. Beyond the outermost cells the flow is constant.
+
+    Args:
+        alignment: the alignment of a and b.
+        size: height and width of a.
+
+    Returns:
+        Displacements (x, y) in pixels of a.
     """
     cells = coords.apply(
         coords.invert(alignment.a_to_px), coords.cell_grid(size).astype(np.float64)
@@ -190,7 +215,15 @@ def dense_flow(
 def dense_places(
     alignment: PhotographAlignment, size: Sequence[int]
 ) -> Float[np.ndarray, "height width 2"]:
-    """For each pixel of b, of ``size`` (height, width), the place in a (its pixels) that corresponds to it."""
+    """Compute the corresponding point of a for every pixel of b.
+
+    Args:
+        alignment: the alignment of a and b.
+        size: height and width of b.
+
+    Returns:
+        Points (x, y) in pixels of a.
+    """
     cells = coords.apply(
         coords.invert(alignment.b_to_px), coords.cell_grid(size).astype(np.float64)
     )
@@ -202,20 +235,31 @@ def dense_places(
 def warp_onto_b(
     a: UInt8[np.ndarray, "height_a width_a 3"], alignment: PhotographAlignment, size: Sequence[int]
 ) -> UInt8[np.ndarray, "height_b width_b 3"]:
-    """Photograph a as it looks when it is laid onto b, whose ``size`` is (height, width).
+    """Warp photograph a onto b.
 
-    Each pixel of b takes the colour of its place in a (`dense_places`), by the cubic spline through a.
+    Each pixel of b gets the colour of its corresponding point in a (`dense_places`), by the cubic spline
+    through a.
+
+    Args:
+        a: 8-bit RGB.
+        alignment: the alignment of a and b.
+        size: height and width of b.
     """
-    places = dense_places(alignment, size)
-    return (
-        images.sample(a.astype(np.float32), places, order=3).round().clip(0, 255).astype(np.uint8)
-    )
+    points = dense_places(alignment, size)
+    colors = images.sample(a.astype(np.float32), points, order=3)
+    return colors.round().clip(0, 255).astype(np.uint8)
 
 
 def in_frames(
     alignment: PhotographAlignment, a_frame: coords.Transform, b_frame: coords.Transform
 ) -> PhotographAlignment:
-    """The same alignment after the photographs were resized or cropped by these transforms."""
+    """Convert an alignment to photographs that were resized or cropped.
+
+    Args:
+        alignment: the alignment of a and b.
+        a_frame: pixels of a to pixels of the new a.
+        b_frame: pixels of b to pixels of the new b.
+    """
     return alignment._replace(
         a_to_px=coords.compose(a_frame, alignment.a_to_px),
         b_to_px=coords.compose(b_frame, alignment.b_to_px),
@@ -238,14 +282,14 @@ def _shown(photograph: Image, box: coords.Box | None) -> coords.Box:
 
 @jax.jit
 def _align_both_ways(described: Float[Array, "2 h w d"], smoothness: float | Float[Array, ""]):
-    # One pair at a time: its messages stay in the cache, and one program serves both.
+    # One pair at a time: its messages stay in the cache, and one program serves both directions.
     both = lax.map(lambda pair: align(*pair, smoothness=smoothness), (described, described[::-1]))
     forward = jax.tree.map(lambda part: part[0], both)
     backward = jax.tree.map(lambda part: part[1], both)
     height, width = forward.flow.shape[:2]
-    there = forward.flow.reshape(-1, 2)
+    displacement = forward.flow.reshape(-1, 2)
     cells = jnp.asarray(coords.cell_grid((height, width))).reshape(-1, 2)
-    cycle = there + sample_flow(backward.flow, cells + there)
+    cycle = displacement + sample_flow(backward.flow, cells + displacement)
     cost = data_cost(*described).reshape(height * width, -1)
     matched = forward.labels[..., 1] * width + forward.labels[..., 0]
     chosen = jnp.take_along_axis(cost, matched.reshape(-1, 1), axis=1).reshape(height, width)

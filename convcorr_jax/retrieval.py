@@ -1,14 +1,14 @@
-"""Exact nearest neighbours by cosine, in blocks of the database, with bounded memory.
+"""Exact nearest neighbours by cosine similarity, in blocks of the database, with bounded memory.
 
 The similarity of a query q and a database row d is ``q . d / (|q| |d|)`` in single precision; a
-vector of length zero has similarity 0 with everything. Neighbours come in the order of falling
-similarity, equals in the order of rising index, as a stable sort of all similarities would put them.
+vector of length zero has similarity 0 with every vector. Neighbours are sorted by decreasing
+similarity and, among equal similarities, by increasing index, as by a stable sort of all similarities.
 
-How. The similarities of one block are a matrix product. The greatest of every 32 is found at once;
-from these maxima the block's best row is drawn, then the next, for all queries together, for as long
-as a draw improves on some query's k best so far. After the first blocks few draws do, and selection
-costs little beside the product. (`jax.lax.top_k` of every block costs as much as the product, on a
-CPU.)
+Algorithm. The similarities of one block are a matrix product. The maximum of every group of 32 rows is
+computed first. From these maxima the block's best row is drawn, then the next, for all queries together,
+as long as a draw improves some query's k best so far. After the first blocks few draws do, and the
+selection costs little compared with the product. (On a CPU, `jax.lax.top_k` of every block costs as much
+as the product.)
 """
 
 import functools
@@ -23,46 +23,52 @@ from jaxtyping import Array, Bool, Float, Float32, Int, Int32, Shaped
 
 from convcorr_jax.errors import InputError
 
-# Rows of a block: enough for a product at full speed, few enough for its result to stay in the cache.
+# Rows of a block: enough for a product at full speed, few enough that its result stays in the cache.
 BLOCK_SIZE = 2048
-# Blocks that are read from a database on the host, and compared, in one call.
+# Blocks of a database on the host that one call reads and compares.
 BLOCKS_AT_ONCE = 8
+# Queries of one call, which bounds the size of the similarities.
 QUERIES_AT_ONCE = 1024
-# Rows that share a maximum. A draw searches the maxima of a block, then the rows of one group.
+# Rows of a group with one maximum. A draw searches the maxima of a block, then the rows of one group.
 GROUP = 32
 
 
 class Neighbors(NamedTuple):
-    """The k nearest database rows of every query, the nearest first."""
+    """The k nearest database rows of every query, nearest first."""
 
     indices: Int32[np.ndarray, "m k"]
+    """Row numbers of the database."""
     similarities: Float32[np.ndarray, "m k"]
+    """Cosine similarities, between -1 and 1."""
 
 
 class _Vectors(NamedTuple):
+    """Vectors, and labels of which equal ones exclude each other."""
+
     rows: Float[Array, "n d"]
     labels: Int32[Array, " n"] | None
 
 
 class _Best(NamedTuple):
-    """The k best rows so far of every query, in order; a place not yet taken holds minus infinity."""
+    """The k best rows so far of every query, in order; empty entries have similarity minus infinity."""
 
     similarities: Float32[Array, "m k"]
     indices: Int32[Array, "m k"]
 
 
-class _Left(NamedTuple):
-    """What every query has not yet drawn from a block: all that comes after its last draw.
+class _Remaining(NamedTuple):
+    """The rows of a block that every query has not drawn yet: all rows after its last draw.
 
-    Draws fall in similarity and, among equals, rise in row, so the last draw tells what is left, and
-    nothing needs to be crossed out.
+    Draws have decreasing similarity and, among equal similarities, increasing row numbers. The last draw
+    therefore determines the remaining rows, and drawn rows need not be marked.
     """
 
     last_similarity: Float32[Array, "m 1"]
     last_row: Int32[Array, "m 1"]
     maxima: Float32[Array, "m groups"]
-    """Of what is left in each group."""
+    """The maximum over the remaining rows of each group."""
     maximum: Float32[Array, "m 1"]
+    """The maximum over all remaining rows."""
 
 
 def nearest_neighbors(
@@ -73,12 +79,11 @@ def nearest_neighbors(
     block_size: int = BLOCK_SIZE,
     exclude_same: tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]] | None = None,
 ) -> Neighbors:
-    """The k database rows of greatest cosine similarity to every query, exactly.
+    """Find the k database rows with the largest cosine similarity to every query, exactly.
 
-    Cannot be traced by `jax.jit`. The database may be a NumPy memory map, which is read once, in
-    order; one on the device is searched where it lies, which is faster. Beside queries, database and
-    result this takes about ``4 * block_size * (2 * min(m, 1024) + 20 * d)`` bytes, however large the
-    database.
+    The function cannot be traced by `jax.jit`. The database may be a NumPy memory map, which is read once, in
+    order. A database on the device is not copied, which is faster. Besides queries, database and result, the
+    search needs about ``4 * block_size * (2 * min(m, 1024) + 20 * d)`` bytes for a database of any size.
 
     >>> database = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]])
     >>> nearest_neighbors(np.array([[0.0, 1.0]]), database, k=2).indices
@@ -86,65 +91,76 @@ def nearest_neighbors(
 
     Args:
         queries: vectors ``[m, d]`` of any length; one shorter than 1e-19 counts as zero.
-        database: vectors ``[n, d]``, likewise; they become single precision a block at a time.
-        k: how many neighbours.
-        block_size: how many database rows are compared at once. The default suits a CPU; an
-            accelerator wants more, 65536 say.
-        exclude_same: labels of the queries and of the database rows; vectors of equal labels are
-            never neighbours. When a set is searched for its own members,
-            ``(np.arange(n), np.arange(n))`` keeps each from itself, and the numbers of their images
-            keep out neighbours in the same image.
+        database: vectors ``[n, d]`` of any length; one shorter than 1e-19 counts as zero. They are converted to
+            single precision block by block.
+        k: the number of neighbours.
+        block_size: the number of database rows that are compared at once. The default suits a CPU; a larger
+            number, such as 65536, suits an accelerator.
+        exclude_same: labels of the queries and of the database rows; vectors with equal labels are never
+            neighbours. If the members of a set are the queries, ``(np.arange(n), np.arange(n))`` excludes each
+            member from its own neighbours, and the numbers of their images exclude neighbours in the same
+            image.
 
     Raises:
         InputError: a vector holds NaN, infinity, or numbers too large to be squared; the vectors or
             labels do not agree in length or number; there are no queries; k or block_size is not
-            positive; or a query has fewer than k rows to choose from.
+            positive; or fewer than k rows are allowed for a query.
     """
     _check_options(queries, database, k, block_size)
     query_labels, row_labels = _common_labels(queries, database, k, exclude_same)
     unit_queries, finite = jax.jit(_unit_rows)(jax.device_put(queries))
     _check_finite("query", 0, finite)
-    share = -(-len(queries) // -(-len(queries) // QUERIES_AT_ONCE))
-    parts = [slice(i, i + share) for i in range(0, len(queries), share)]
-    chunks = [
-        _Vectors(unit_queries[part], None if query_labels is None else query_labels[part])
-        for part in parts
-    ]
-    best = [_none_yet(len(chunk.rows), k) for chunk in chunks]
-
+    chunks = _chunks(_Vectors(unit_queries, query_labels))
+    best = [_empty(len(chunk.rows), k) for chunk in chunks]
     size = -(-min(block_size, len(database)) // GROUP) * GROUP
-    before = None
+    previous = None
     for run in _runs(database, size):
-        labels = None
-        if row_labels is not None:
-            labels = _padded(row_labels[run.start : run.start + len(run.rows)], len(run.rows))
-        vectors = _Vectors(run.rows, labels)
+        vectors = _Vectors(run.rows, _run_labels(run, row_labels))
         for i, chunk in enumerate(chunks):
-            best[i], finite = _absorbed(
+            best[i], finite = _updated(
                 best[i], chunk, vectors, run.start, run.blocks, run.filled, size=size
             )
-        # While this run is computed the next is read, once the run before is done with.
-        if before is not None:
-            _finish(*before)
-        before = (run, finite, tuple(best))
-    if before is not None:
-        _finish(*before)
+        # The next run is read while this one is computed, after the previous run is finished.
+        if previous is not None:
+            _finish(*previous)
+        previous = (run, finite, tuple(best))
+    if previous is not None:
+        _finish(*previous)
     return Neighbors(
-        np.concatenate([so_far.indices for so_far in best]),
-        np.concatenate([so_far.similarities for so_far in best]),
+        np.concatenate([of_chunk.indices for of_chunk in best]),
+        np.concatenate([of_chunk.similarities for of_chunk in best]),
     )
 
 
+def _chunks(queries: _Vectors) -> list[_Vectors]:
+    """Divide queries into chunks of nearly equal size, at most `QUERIES_AT_ONCE`."""
+    count = len(queries.rows)
+    size = -(-count // -(-count // QUERIES_AT_ONCE))
+    parts = [slice(i, i + size) for i in range(0, count, size)]
+    labels = queries.labels
+    return [
+        _Vectors(queries.rows[part], None if labels is None else labels[part]) for part in parts
+    ]
+
+
 class _Run(NamedTuple):
-    """Consecutive blocks of the database, compared in one call."""
+    """Consecutive blocks of the database that are compared in one call."""
 
     start: int
-    """The database's row that comes first."""
+    """The number of the first row."""
     rows: Float[Array, "n d"]
     blocks: int
-    """How many blocks of the rows are the run's; others hold anything."""
+    """The number of blocks of ``rows`` that belong to the run; further rows are undefined."""
     filled: int | None
-    """In a single block that is not full: how many of its rows are the database's."""
+    """The number of rows of a single block that is not full; None for full blocks."""
+
+
+def _run_labels(
+    run: _Run, row_labels: Int32[np.ndarray, " n"] | None
+) -> Shaped[Array, " rows"] | None:
+    if row_labels is None:
+        return None
+    return _padded(row_labels[run.start : run.start + len(run.rows)], len(run.rows))
 
 
 def _finish(run: _Run, finite: Bool[Array, ""], best: tuple[_Best, ...]) -> None:
@@ -154,34 +170,34 @@ def _finish(run: _Run, finite: Bool[Array, ""], best: tuple[_Best, ...]) -> None
 
 
 def _runs(database: Float[Array, "n d"] | Float[np.ndarray, "n d"], size: int) -> Iterator[_Run]:
-    """The database's full blocks, and a block filled up with zeros for what is left.
+    """Yield the database's full blocks, and the remaining rows as a block that is padded with zeros.
 
-    A run's rows may be overwritten when the next but one is asked for.
+    The rows of a run may be overwritten when the next run but one is requested.
     """
     whole = len(database) // size
     if isinstance(database, jax.Array):
         if whole:
             yield _Run(0, database, whole, None)
     else:
-        # Fresh memory for every run would cost several times what copying into old memory does.
+        # Allocating memory for every run would cost several times as much as copying into existing memory.
         shape = BLOCKS_AT_ONCE * size, database.shape[1]
         buffers = itertools.cycle([_aligned_buffer(*shape) for _ in range(2)])
         for first, buffer in zip(range(0, whole, BLOCKS_AT_ONCE), buffers, strict=False):
             blocks = min(BLOCKS_AT_ONCE, whole - first)
             start = first * size
-            # What is too large for single precision becomes infinite, and is refused as such.
+            # Numbers too large for single precision become infinite, which is reported as an error.
             with np.errstate(over="ignore"):
                 buffer[: blocks * size] = database[start : start + blocks * size]
             yield _Run(start, jax.device_put(buffer), blocks, None)
-    left = len(database) - whole * size
-    if left:
+    remaining = len(database) - whole * size
+    if remaining:
         with np.errstate(over="ignore"):
             rows = jnp.asarray(database[whole * size :], jnp.float32)
-        yield _Run(whole * size, _padded(rows, size), 1, left)
+        yield _Run(whole * size, _padded(rows, size), 1, remaining)
 
 
 def _aligned_buffer(rows: int, columns: int) -> Float32[np.ndarray, "rows columns"]:
-    """Memory that begins at a multiple of 64 bytes, which JAX on a CPU uses as it is."""
+    """Allocate memory that begins at a multiple of 64 bytes, which JAX on a CPU uses without a copy."""
     length = 4 * rows * columns
     memory = np.empty(length + 64, np.uint8)
     first = -memory.ctypes.data % 64
@@ -199,19 +215,19 @@ def _padded(
 def _unit_rows(
     vectors: Float[Array, "n d"],
 ) -> tuple[Float32[Array, "n d"], Bool[Array, " n"]]:
-    """The vectors at unit length (or zero), and whether each is finite."""
+    """Scale vectors to unit length (or zero), and return whether each is finite."""
     vectors = vectors.astype(jnp.float32)
     squared = (vectors**2).sum(1, keepdims=True)
     inverse = jnp.where(squared > 0, jax.lax.rsqrt(squared), 0)
     return vectors * inverse, jnp.isfinite(squared[:, 0])
 
 
-def _none_yet(m: int, k: int) -> _Best:
+def _empty(m: int, k: int) -> _Best:
     return _Best(jnp.full((m, k), -jnp.inf, jnp.float32), jnp.zeros((m, k), jnp.int32))
 
 
 @functools.partial(jax.jit, static_argnames=("size",))
-def _absorbed(
+def _updated(
     best: _Best,
     queries: _Vectors,
     run: _Vectors,
@@ -221,9 +237,9 @@ def _absorbed(
     *,
     size: int,
 ) -> tuple[_Best, Bool[Array, ""]]:
-    """The k best after the run that begins at ``start``, and whether all its rows are finite."""
+    """Update the k best with the run that begins at ``start``, and return whether all its rows are finite."""
 
-    def absorb(block: Int[Array, ""], state: tuple[_Best, Bool[Array, ""]]):
+    def update(block: Int[Array, ""], state: tuple[_Best, Bool[Array, ""]]):
         best, finite = state
         first = block * size
         rows, labels = jax.tree.map(
@@ -238,55 +254,56 @@ def _absorbed(
             similarities = jnp.where(same, -jnp.inf, similarities)
         return _with_best_of(best, similarities, start + first), finite & finite_rows.all()
 
-    return jax.lax.fori_loop(0, blocks, absorb, (best, jnp.bool_(True)))
+    return jax.lax.fori_loop(0, blocks, update, (best, jnp.bool_(True)))
 
 
 def _with_best_of(best: _Best, similarities: Float32[Array, "m n"], start: Int[Array, ""]) -> _Best:
-    """The k best after the similarities of a block that begins at ``start``."""
+    """Update the k best with the similarities of a block that begins at ``start``."""
     m, size = similarities.shape
     groups = similarities.reshape(m, size // GROUP, GROUP)
 
-    def improves(state: tuple[_Left, _Best]) -> Bool[Array, ""]:
-        left, best = state
-        return (left.maximum > best.similarities[:, -1:]).any()
+    def improves(state: tuple[_Remaining, _Best]) -> Bool[Array, ""]:
+        remaining, best = state
+        return (remaining.maximum > best.similarities[:, -1:]).any()
 
-    def draw_once(state: tuple[_Left, _Best]) -> tuple[_Left, _Best]:
-        left, best = state
-        left = _draw(left, groups)
-        return left, _inserted(best, left.last_similarity, start + left.last_row)
+    def draw_once(state: tuple[_Remaining, _Best]) -> tuple[_Remaining, _Best]:
+        remaining, best = state
+        remaining = _draw(remaining, groups)
+        return remaining, _inserted(best, remaining.last_similarity, start + remaining.last_row)
 
-    # Without the barrier XLA takes the maximum of maxima from all similarities once more.
+    # Without the barrier XLA computes the maximum of the maxima again from all similarities.
     maxima = jax.lax.optimization_barrier(groups.max(-1))
-    everything = _Left(
+    all_rows = _Remaining(
         jnp.full((m, 1), jnp.inf, jnp.float32),
         jnp.full((m, 1), -1, jnp.int32),
         maxima,
         maxima.max(1, keepdims=True),
     )
-    return jax.lax.while_loop(improves, draw_once, (everything, best))[1]
+    return jax.lax.while_loop(improves, draw_once, (all_rows, best))[1]
 
 
-def _draw(left: _Left, groups: Float32[Array, "m groups members"]) -> _Left:
-    """What is left after every query has drawn its best row."""
+def _draw(remaining: _Remaining, groups: Float32[Array, "m groups members"]) -> _Remaining:
+    """Draw the best remaining row of every query, and return the rows that remain."""
     count, members = groups.shape[1:]
     numbers = jnp.arange(count, dtype=jnp.int32)[None]
-    # This is argmax, several times as fast as XLA's own on a CPU.
-    group = jnp.where(left.maxima == left.maximum, numbers, count).min(1, keepdims=True)
+    # The argmax, several times as fast as XLA's own on a CPU.
+    is_best = remaining.maxima == remaining.maximum
+    group = jnp.where(is_best, numbers, count).min(1, keepdims=True)
     candidates = jnp.take_along_axis(groups, group[:, :, None], axis=1)[:, 0]
     rows = group * members + jnp.arange(members, dtype=jnp.int32)[None]
-    there = (candidates < left.last_similarity) | (
-        (candidates == left.last_similarity) & (rows > left.last_row)
+    undrawn = (candidates < remaining.last_similarity) | (
+        (candidates == remaining.last_similarity) & (rows > remaining.last_row)
     )
-    drawable = there & (candidates == left.maximum)
+    drawable = undrawn & (candidates == remaining.maximum)
     row = jnp.where(drawable, rows, count * members).min(1, keepdims=True)
-    still_there = there & ((candidates < left.maximum) | (rows > row))
-    rest = jnp.where(still_there, candidates, -jnp.inf).max(1, keepdims=True)
-    maxima = jnp.where(numbers == group, rest, left.maxima)
-    return _Left(left.maximum, row, maxima, maxima.max(1, keepdims=True))
+    still_undrawn = undrawn & ((candidates < remaining.maximum) | (rows > row))
+    group_maximum = jnp.where(still_undrawn, candidates, -jnp.inf).max(1, keepdims=True)
+    maxima = jnp.where(numbers == group, group_maximum, remaining.maxima)
+    return _Remaining(remaining.maximum, row, maxima, maxima.max(1, keepdims=True))
 
 
 def _inserted(best: _Best, similarity: Float32[Array, "m 1"], index: Int32[Array, "m 1"]) -> _Best:
-    """The best with one candidate more, put behind its equals, which have lower indices."""
+    """Insert one candidate into the best, behind equal ones, which have lower indices."""
     places = jnp.arange(best.indices.shape[1])[None]
     place = (best.similarities >= similarity).sum(1, keepdims=True)
 
@@ -333,7 +350,7 @@ def _common_labels(
     k: int,
     exclude_same: tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]] | None,
 ) -> tuple[Int32[Array, " m"], Int32[np.ndarray, " n"]] | tuple[None, None]:
-    """Both sets of labels as small integers, once it is sure that they leave k rows to every query."""
+    """Convert both sets of labels to small integers, after checking that k rows are allowed for every query."""
     if exclude_same is None:
         return None, None
     m, n = len(queries), len(database)
@@ -345,10 +362,10 @@ def _common_labels(
         )
     distinct, labels = np.unique(np.concatenate(exclude_same), return_inverse=True)
     labels = labels.astype(np.int32)
-    left = n - np.bincount(labels[m:], minlength=len(distinct))[labels[:m]]
-    if (left < k).any():
-        worst = int(left.argmin())
+    allowed = n - np.bincount(labels[m:], minlength=len(distinct))[labels[:m]]
+    if (allowed < k).any():
+        worst = int(allowed.argmin())
         raise InputError(
-            f"query {worst} has only {left[worst]} database rows of another label; k is {k}"
+            f"query {worst} has only {allowed[worst]} database rows of another label; k is {k}"
         )
     return jnp.asarray(labels[:m]), labels[m:]

@@ -178,7 +178,7 @@ def test_takes_any_floating_array(rng: np.random.Generator, kind: str) -> None:
 
 def test_compiles_once_and_once_more_for_the_rest(rng: np.random.Generator) -> None:
     queries = vectors(rng, 11)
-    compiled: Any = retrieval._absorbed
+    compiled: Any = retrieval._updated
     before = compiled._cache_size()
     for n in (640, 1280, 700, 710):
         nearest_neighbors(queries, vectors(rng, n), k=2, block_size=128)

@@ -1,13 +1,23 @@
-"""The convolutional networks: layer tables as data, one forward pass, receptive fields, and weights."""
+"""Convolutional networks: layer tables, forward pass, receptive fields, and trained weights."""
 
 from convcorr_jax.backbone.forward import activations as activations
+from convcorr_jax.backbone.forward import apply_layer as apply_layer
 from convcorr_jax.backbone.forward import preprocess as preprocess
 from convcorr_jax.backbone.networks import NETWORKS as NETWORKS
+from convcorr_jax.backbone.networks import Conv as Conv
 from convcorr_jax.backbone.networks import Filters as Filters
+from convcorr_jax.backbone.networks import Layer as Layer
+from convcorr_jax.backbone.networks import LocalResponseNorm as LocalResponseNorm
+from convcorr_jax.backbone.networks import MaxPool as MaxPool
 from convcorr_jax.backbone.networks import Network as Network
 from convcorr_jax.backbone.networks import Params as Params
+from convcorr_jax.backbone.networks import Preprocessing as Preprocessing
+from convcorr_jax.backbone.networks import filter_shapes as filter_shapes
 from convcorr_jax.backbone.networks import find_network as find_network
 from convcorr_jax.backbone.receptive_field import ReceptiveField as ReceptiveField
 from convcorr_jax.backbone.receptive_field import cell_centers as cell_centers
 from convcorr_jax.backbone.receptive_field import grid_size as grid_size
 from convcorr_jax.backbone.receptive_field import receptive_field as receptive_field
+from convcorr_jax.backbone.single_pixel import (
+    single_pixel_activations as single_pixel_activations,
+)

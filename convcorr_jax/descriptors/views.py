@@ -30,7 +30,7 @@ class View(NamedTuple):
 
 def view(
     photograph: Image,
-    box: coords.Box | None = None,
+    box: coords.Box | None,
     *,
     sizes_px: Sequence[int],
     margin: float = 0.0,

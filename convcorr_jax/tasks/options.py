@@ -39,7 +39,7 @@ class Backbone:
         Raises:
             InputError: the network is unknown, or its weights are missing or damaged.
         """
-        return load(self.network, self.weights)
+        return load(self.network, path=self.weights)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def test_a_saved_probe_has_a_regressor_for_every_target(trained, kind):
 
 def test_a_saved_probe_reconstructs_its_training_images(trained):
     record = next(synthetic.instances("person", split="train", count=1))
-    square = view(record.image, sizes_px=(224,)).pyramid[0]
+    square = view(record.image, None, sizes_px=(224,)).pyramid[0]
     feature = global_features([square], weights=load("alexnet"), layer="pool5")
     reconstructed = reconstruct(
         load_fitted(trained / "colors", RidgeProbe).ridges["colors"], feature

@@ -1,13 +1,16 @@
-"""Trained filters: where they are published, fetching them, and reading every format they come in.
+"""Trained filters: their official files, download, and readers of all formats.
 
-Nothing here invents weights: a file is read whole and checked, or refused in one sentence.
+There are no default weights: a file is read completely and checked, or refused with one sentence.
 """
 
 from convcorr_jax.backbone.weights.catalogue import OFFICIAL as OFFICIAL
 from convcorr_jax.backbone.weights.catalogue import OfficialFile as OfficialFile
+from convcorr_jax.backbone.weights.catalogue import verify as verify
+from convcorr_jax.backbone.weights.download import Progress as Progress
 from convcorr_jax.backbone.weights.download import fetch as fetch
 from convcorr_jax.backbone.weights.loading import Weights as Weights
 from convcorr_jax.backbone.weights.loading import find as find
 from convcorr_jax.backbone.weights.loading import folder as folder
 from convcorr_jax.backbone.weights.loading import load as load
+from convcorr_jax.backbone.weights.loading import read_params as read_params
 from convcorr_jax.backbone.weights.native import save as save

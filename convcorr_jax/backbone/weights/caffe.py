@@ -1,7 +1,7 @@
-"""Reading Caffe's ``.caffemodel`` files, new and old, without Caffe or protobuf.
+"""Reader of Caffe's ``.caffemodel`` files, new and old, without Caffe or protobuf.
 
-Such a file is one protobuf message, ``NetParameter``: a sequence of fields, each a number, a wire type and a
-value. Of its fields only these matter, by their numbers in Caffe's ``caffe.proto``:
+A file is one protobuf message, ``NetParameter``: a sequence of fields, each a number, a wire type and a value.
+The reader uses only these fields, by their numbers in Caffe's ``caffe.proto``:
 
     NetParameter      layers = 2 (V1LayerParameter, before 2015)   layer = 100 (LayerParameter)
     V1LayerParameter  name = 4   blobs = 6
@@ -25,7 +25,7 @@ from convcorr_jax.errors import InputError
 MAGIC = (b"\x0a", b"\x12", b"\xa2\x06")
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-# A float of a list that is not packed: the field's tag again before each.
+# A float of a list that is not packed: the field's tag precedes every value.
 _TAGGED_FLOAT = np.dtype([("tag", "u1"), ("value", "<f4")])
 
 
@@ -35,10 +35,15 @@ class _Layer(NamedTuple):
 
 
 def read(path: Path, network: Network) -> dict[str, Stored]:
-    """Kernel and bias of each of the network's convolutions that the file holds.
+    """Read kernel and bias of each of the network's convolutions that the file contains.
+
+    Args:
+        path: the file.
+        network: the layer table.
 
     Raises:
-        InputError: the network is not one of Caffe's, or the file holds the other one. CaffeNet and AlexNet
+        InputError: the network is not one of Caffe's, or the file is that of the other one. CaffeNet and
+        AlexNet
             have the same names and shapes; they differ in whether pooling or normalisation comes first.
         ValueError, TypeError: the file is damaged.
     """
@@ -85,7 +90,7 @@ def _layer(message: memoryview, *, name_field: int, blob_field: int) -> _Layer:
 
 
 def _blob(message: memoryview) -> np.ndarray:
-    """A BlobProto's values in its shape, which is listed, or given as four numbers that default to 1."""
+    """Return a BlobProto's values in its shape: a list of sizes, or four numbers with the default 1."""
     runs, legacy, shape = [], [1, 1, 1, 1], None
     for number, value in _fields(message):
         if number == 5:
@@ -103,7 +108,7 @@ def _blob(message: memoryview) -> np.ndarray:
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, Any]]:
-    """Number and value (an integer, or bytes) of the fields in order; unpacked floats come as if packed."""
+    """Yield number and value (an integer, or bytes) of every field; unpacked floats are packed."""
     position = 0
     while position < len(message):
         start = position
@@ -131,7 +136,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, Any]]:
 
 
 def _tagged_floats(message: memoryview) -> np.ndarray:
-    """The unpacked floats at the start of a message: as many as repeat the first one's tag."""
+    """Return the unpacked floats at the start of a message, up to a float with another tag."""
     count = len(message) // _TAGGED_FLOAT.itemsize
     if not count:
         raise ValueError("it ends within a number")
@@ -141,7 +146,7 @@ def _tagged_floats(message: memoryview) -> np.ndarray:
 
 
 def _integers(value: int | memoryview) -> list[int]:
-    """The integers of a list's field, which is packed into bytes or has one alone."""
+    """Return the integers of a list's field, which is packed into bytes or a single integer."""
     if isinstance(value, int):
         return [value]
     integers, position = [], 0
@@ -152,7 +157,7 @@ def _integers(value: int | memoryview) -> list[int]:
 
 
 def _varint(message: memoryview, position: int) -> tuple[int, int]:
-    """An integer in groups of seven bits, the lowest first, and the position after it."""
+    """Decode an integer in groups of seven bits, the lowest first; return it and the position after it."""
     value = 0
     for shift in range(0, 64, 7):
         if position >= len(message):

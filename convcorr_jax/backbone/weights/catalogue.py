@@ -1,9 +1,9 @@
-"""Where the official weights are published, under what terms, and how to tell that a copy is right.
+"""The official files of weights: addresses, terms and checksums.
 
-Addresses, checksums and licences as their publishers state them: Caffe's in the ``readme.md`` of
-``models/bvlc_reference_caffenet`` and ``models/bvlc_alexnet`` in the repository BVLC/caffe; torchvision's in
-its model pages. Of a SHA-256 torchvision publishes the first eight digits, in the file's name; the rest is
-as other projects recorded it from the same files.
+Addresses, checksums and licences are those that the publishers state: Caffe in the ``readme.md`` of
+``models/bvlc_reference_caffenet`` and ``models/bvlc_alexnet`` in the repository BVLC/caffe, torchvision in its
+model pages. torchvision publishes the first eight digits of each SHA-256 in the file's name; other projects
+have recorded the remaining digits from the same files.
 """
 
 import hashlib
@@ -19,10 +19,15 @@ class OfficialFile(NamedTuple):
     """One published file of weights."""
 
     url: str
+    """Its address."""
     algorithm: Literal["sha1", "sha256"]
+    """The algorithm of the checksum."""
     checksum: str
+    """The checksum in hexadecimal digits."""
     megabytes: int
+    """The size of the file in MB."""
     licence: str
+    """The terms of use."""
 
     @property
     def file_name(self) -> str:
@@ -71,14 +76,20 @@ OFFICIAL: Mapping[str, OfficialFile] = MappingProxyType(
 
 
 def verify(path: Path, *, algorithm: str, checksum: str, source: str) -> None:
-    """Compare a file with its published checksum; ``source`` is what the error calls it.
+    """Compare a file with its published checksum.
+
+    Args:
+        path: the file.
+        algorithm: the algorithm of the checksum, as `hashlib` names it.
+        checksum: the published checksum in hexadecimal digits.
+        source: how the message names the file.
 
     Raises:
-        InputError: they differ.
+        InputError: the checksums differ.
     """
     with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, algorithm).hexdigest()
-    if found != checksum:
+        actual = hashlib.file_digest(stream, algorithm).hexdigest()
+    if actual != checksum:
         raise InputError(
-            f"{source} is not the published file: its {algorithm} is {found}; {checksum} is expected"
+            f"{source} is not the published file: its {algorithm} is {actual}; {checksum} is expected"
         )

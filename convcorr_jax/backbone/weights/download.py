@@ -1,4 +1,4 @@
-"""Fetching official weights: to a temporary file, compared with the checksum, and only then in place."""
+"""Download of official weights to a temporary file, which is renamed after its checksum is verified."""
 
 import contextlib
 import http.client
@@ -13,21 +13,29 @@ from convcorr_jax.errors import InputError, WriteError
 from convcorr_jax.io import writing_to, written_whole
 
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes received so far, and with their total if the server says it."""
+"""A function of the number of received bytes, and of the total number if the server states it."""
 
-# A server that is silent for this long is taken for gone.
+# A server that does not answer for this long counts as unreachable.
 _TIMEOUT_SECONDS = 30.0
 _BLOCK_BYTES = 1 << 20
 
 
 def fetch(network_name: str, *, progress: Progress | None = None) -> Path:
-    """Download a network's official weights into `folder`, unless they are there already.
+    """Download a network's official weights into `folder`, unless it contains them already.
 
-    A wrong copy is replaced. An interrupted download leaves nothing behind; call again to start afresh.
+    A wrong copy is replaced. An interrupted download leaves no file, and a second call starts from the
+    beginning.
+
+    Args:
+        network_name: the name of the network, a key of `OFFICIAL`.
+        progress: called after every block that is received.
+
+    Returns:
+        The path of the file.
 
     Raises:
-        InputError: there is no such network, the download failed or was cut short, it is not the published
-            file, or the folder cannot be written.
+        InputError: there is no such network, the download failed or was cut short, the file is not the
+            published one, or the folder cannot be written.
     """
     find_network(network_name)
     official = OFFICIAL[network_name]
@@ -41,10 +49,16 @@ def fetch(network_name: str, *, progress: Progress | None = None) -> Path:
 
 
 def download(official: OfficialFile, path: Path, *, progress: Progress | None = None) -> None:
-    """Download one file to ``path``, checked and whole or not at all.
+    """Download one file and verify its checksum; an error leaves no file.
+
+    Args:
+        official: the address and the checksum.
+        path: the file to write.
+        progress: called after every block that is received.
 
     Raises:
-        InputError: as `fetch` says.
+        InputError: the download failed or was cut short, the file is not the published one, or the path cannot
+            be written.
     """
     with written_whole(path) as temporary:
         try:

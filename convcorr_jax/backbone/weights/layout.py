@@ -1,7 +1,8 @@
-"""From arrays as a file stores them to filters as the forward pass takes them, with every check.
+"""Conversion and checks of stored arrays into filters for the forward pass.
 
-All readers hand over kernels as the frameworks keep them, channels first: ``[outputs, inputs, height, width]``
-for a convolution, ``[outputs, inputs * height * width]`` for a fully connected layer (flattened in that order).
+All readers return kernels as the frameworks store them, channels first: ``[outputs, inputs, height, width]``
+for a convolution, ``[outputs, inputs * height * width]`` for a fully connected layer (flattened in that
+order).
 """
 
 from collections.abc import Mapping
@@ -13,22 +14,29 @@ import numpy as np
 from convcorr_jax.backbone.networks import Conv, Filters, Network, Params, filter_shapes
 from convcorr_jax.errors import InputError
 
-# Retrieval can do without these, and the smaller distributions of the weights leave them out.
+# Smaller distributions of the weights omit these layers, and all tasks work without them.
 _OPTIONAL = ("fc6", "fc7")
 
 
 class Stored(NamedTuple):
-    """Kernel and bias of one layer as a file has them, channels first."""
+    """The arrays of one layer in a file."""
 
     kernel: np.ndarray
+    """The taps, channels first: ``[outputs, inputs, height, width]``, or flattened."""
     bias: np.ndarray
+    """The bias of each output channel."""
 
 
 def assemble(stored: Mapping[str, Stored], network: Network, *, source: str) -> Params:
-    """The network's filters from a file's arrays.
+    """Convert the arrays of a file to the network's filters.
+
+    Args:
+        stored: the arrays by the name of the layer.
+        network: the layer table.
+        source: how messages name the file.
 
     Raises:
-        InputError: a layer is missing (fc6 and fc7 may be), has another shape than the table says, or holds
+        InputError: a layer other than fc6 and fc7 is missing, has another shape than in the table, or contains
             a value that is not finite.
     """
     params = {}
@@ -41,7 +49,12 @@ def assemble(stored: Mapping[str, Stored], network: Network, *, source: str) -> 
 
 
 def available_layers(params: Params, network: Network) -> tuple[str, ...]:
-    """The layers that can be computed: all before the first convolution without filters."""
+    """Return the names of the layers that can be computed: all before the first convolution without filters.
+
+    Args:
+        params: the network's filters.
+        network: the layer table.
+    """
     names = []
     for layer in network.layers:
         if isinstance(layer, Conv) and layer.name not in params:
@@ -53,7 +66,7 @@ def available_layers(params: Params, network: Network) -> tuple[str, ...]:
 def _filters(stored: Stored, shape: tuple[int, int, int, int], *, what: str) -> Filters:
     height, width, inputs, outputs = shape
     flat = (outputs, inputs * height * width)
-    # Caffe's older files pad every shape with ones in front, to four dimensions.
+    # Caffe's older files prepend ones to every shape up to four dimensions.
     expected = {(outputs, inputs, height, width), flat, (1, 1, *flat)}
     if stored.kernel.shape not in expected:
         raise InputError(

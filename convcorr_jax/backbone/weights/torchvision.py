@@ -1,12 +1,12 @@
-"""Reading torchvision's ``.pth`` checkpoints without torch.
+"""Reader of torchvision's ``.pth`` checkpoints without torch.
 
-Both of torch's formats hold a pickled dictionary whose tensors name *storages*, kept outside the pickle as
-raw little-endian numbers. The newer is a zip archive: ``data.pkl`` and one member a storage. The older is a
-sequence of pickles (a magic number, a version, facts of the system, the dictionary, the keys of the storages)
-followed by each storage: its length as eight bytes, then its numbers.
+Both of torch's formats contain a pickled dictionary whose tensors name *storages*, which are stored outside the
+pickle as raw little-endian numbers. The newer format is a zip archive: ``data.pkl`` and one member for each
+storage. The older format is a sequence of pickles (a magic number, a version, properties of the system, the
+dictionary, the keys of the storages) followed by each storage: its length in eight bytes, then its numbers.
 
-A pickle can name any function to be called. These may name what a dictionary of float tensors needs; anything
-else is refused by its name.
+A pickle can name any function to be called. Here it may only name the functions that a dictionary of float
+tensors needs; any other name is refused.
 """
 
 import io
@@ -27,7 +27,7 @@ from convcorr_jax.errors import InputError
 # The first pickle of the older format, which holds torch's magic number.
 MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e"
 
-# Where torchvision's models keep the layers: places in their lists of modules, ReLU and pooling counted.
+# The modules of torchvision's models for each layer; the numbers also count ReLU and pooling.
 _MODULES = {
     "alexnet": {
         "conv1": "features.0",
@@ -70,11 +70,15 @@ class _Tensor(NamedTuple):
 
 
 def read(path: Path, network: Network) -> dict[str, Stored]:
-    """Kernel and bias of each of the network's convolutions that the checkpoint holds.
+    """Read kernel and bias of each of the network's convolutions that the checkpoint contains.
+
+    Args:
+        path: the file.
+        network: the layer table.
 
     Raises:
-        InputError: the network is not one of torchvision's, or the pickle names what it may not.
-        Exception: the file is damaged; zipfile and pickle raise almost anything.
+        InputError: the network is not one of torchvision's, or the pickle names a function that is not allowed.
+        Exception: the file is damaged; zipfile and pickle raise many kinds of errors.
     """
     if network.name not in _MODULES:
         raise InputError(
@@ -145,7 +149,7 @@ _NAMES = {
 }
 
 
-# The unpickler that is written in Python: the one in C lets a damaged index of its memo fill the memory.
+# The Python implementation, because in the C implementation a damaged memo index can exhaust the memory.
 class _Unpickler(pickle._Unpickler):
     def __init__(self, stream: BinaryIO | io.BytesIO, path: Path) -> None:
         super().__init__(stream)

@@ -280,7 +280,7 @@ def test_a_large_unpacked_file_is_read_in_reasonable_memory_and_time(tmp_path):
     weights = weights_of(without_fc)
     path = tmp_path / "net.caffemodel"
     path.write_bytes(caffe_model.caffemodel(without_fc, weights, packed=False))
-    loaded = load("caffenet", path)
+    loaded = load("caffenet", path=path)
     assert loaded.layers == without_fc.layer_names
     assert loaded.source == "net.caffemodel"
     np.testing.assert_array_equal(loaded.params["conv5"].bias, weights["conv5"][1])

@@ -94,7 +94,7 @@ def test_other_files_are_refused(content, sentence, tmp_path):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(InputError, match=sentence):
-        load("vgg16", path)
+        load("vgg16", path=path)
 
 
 def test_the_folder_is_the_users_cache_unless_chosen(monkeypatch, empty_folder):
