@@ -71,7 +71,7 @@ def main(config: Config) -> Path:
     )
     predicted = {
         method: {
-            category.name: predict_by_ridge(category, weights, options, method=method, out=out)
+            category.name: predict_by_ridge(category, weights, options, method=method, folder=out)
             for category in categories
         }
         for method in RIDGE_METHODS

@@ -34,10 +34,10 @@ class BoxFeatures(NamedTuple):
     features: Float[np.ndarray, "rows d"]
     """The feature of every row."""
     points: Float[np.ndarray, "rows n 2"]
-    """Keypoints (x, y) in the frame of `convcorr_jax.probes.keypoints`, in which the square is one pixel;
-    NaN where not visible."""
+    """Keypoints (x, y) in sides of the square with its margin: the centre is (0, 0), the edges are at -0.5 and
+    0.5; NaN where not visible."""
     objects: Int[np.ndarray, " rows"]
-    """The number of every row's object."""
+    """The index of every row's object."""
     mirrored: Bool[np.ndarray, " rows"]
     """Whether the row is a mirror image."""
     to_photograph_px: tuple[coords.Transform, ...]
@@ -62,7 +62,8 @@ def box_features(
 
     Raises:
         InputError: the network has no such layer, a box lies outside its image, an image cannot be read, or
-            a cached part is damaged or cannot be written.
+            a cached part is damaged.
+        WriteError: a part cannot be written.
     """
     side = RGB_SIDE_PX if layer == RGB else weights.network.image_side
 

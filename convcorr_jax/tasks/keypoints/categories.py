@@ -1,7 +1,7 @@
 """The categories of a data set for keypoint classification and prediction, with their train and test folds.
 
-A data set is named as for `convcorr_jax.tasks.reading.read`. Faces with the 68 points of 300-W are reduced
-to fifteen named points.
+A data set is ``rendered``, ``faces``, or the name or path of a folder. Faces with the 68 points of 300-W are
+reduced to fifteen named points.
 """
 
 import dataclasses
@@ -76,7 +76,7 @@ class Category:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Fingerprint of the records, for the keys of what is cached of them."""
+        """Fingerprint of the records, for cache keys."""
         return fingerprint(self.records)
 
     @property

@@ -33,7 +33,7 @@ class CategoryClassification(NamedTuple):
     """The classification of the samples, by the name of the feature."""
 
     def accuracy(self, feature: str) -> float:
-        """Return the fraction of the tested samples that a feature classifies correctly.
+        """Return the fraction of correct predictions among the tested samples that could be scored.
 
         Args:
             feature: the name of the feature.
@@ -122,7 +122,8 @@ def classify_category(
 
     Raises:
         InputError: a fold trains on fewer than two photographs or two keypoint types, an image cannot be
-            read, an option is out of its range, or a cached file is damaged or cannot be written.
+            read, an option is out of its range, or a cached file is damaged.
+        WriteError: a cached file cannot be written.
     """
     samples = keypoint_samples(category)
     described = keypoint_features(category, samples, weights, features, folder=folder / "features")

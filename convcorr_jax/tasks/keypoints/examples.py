@@ -30,9 +30,10 @@ class Examples(NamedTuple):
     settings: dict[str, Any]
     """Everything that decides the descriptors, for cache keys."""
     objects: Int[np.ndarray, " objects"]
-    """The objects' numbers among the category's records."""
+    """The index of each object in the category's records."""
     points: Float[np.ndarray, "objects n 2"]
-    """Visible keypoints (x, y) in pixels of the square with its margin; NaN for all others."""
+    """Visible keypoints (x, y); NaN for all others. In pixels of the cells' square: the image to which the box,
+    enlarged by the margin on each side, is warped; pixel centres are at integers."""
     longer_px: Float[np.ndarray, " objects"]
     """The longer side of each box, in pixels of the photograph."""
     px_per_photograph_px: Float[np.ndarray, "objects 2"]
@@ -42,7 +43,8 @@ class Examples(NamedTuple):
     described: Int[np.ndarray, " described"]
     """The objects that have descriptors, as indices of ``objects``."""
     maps: Float16[np.ndarray, "described gh gw d"]
-    """Descriptors of the candidates and of a rim around them, mapped from disk."""
+    """Descriptors on a grid of ``gh`` by ``gw`` cells, mapped from disk: those of the candidates and of
+    ``window // 2`` more cells on every side, so that each candidate has a whole window."""
     seconds: float
     """Seconds of reading and describing the boxes, in all runs together."""
 
@@ -60,8 +62,8 @@ def read_examples(
         folder: the folder of cached descriptors.
 
     Raises:
-        InputError: a cached file is damaged or cannot be written, an image cannot be read, or a box lies
-            outside its image.
+        InputError: a cached file is damaged, an image cannot be read, or a box lies outside its image.
+        WriteError: a cached file cannot be written.
     """
     has_split = (category.folds == -1).any()
     objects = np.flatnonzero((category.folds == -1) | ~has_split)

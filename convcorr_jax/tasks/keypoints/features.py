@@ -1,8 +1,8 @@
 """Features at the keypoints of a category's photographs, cached in parts.
 
-The paper takes photographs from PASCAL VOC, whose longer side has 500 pixels. Every photograph is therefore
-resized to that side, so that radii and receptive fields in pixels have the paper's meaning. (The data sets
-here have crops of 200 to 300 pixels.) Resized photographs are padded to squares of one size.
+Long et al. 2014 take photographs from PASCAL VOC, whose longer side has 500 pixels. Every photograph is
+therefore resized to that side, so that radii and receptive fields in pixels have the paper's meaning. (The
+compact data sets have crops of 200 to 300 pixels.) Resized photographs are padded to squares of one size.
 """
 
 from dataclasses import dataclass
@@ -85,7 +85,7 @@ class KeypointSamples(NamedTuple):
     labels: Int[np.ndarray, " n"]
     """The keypoint type of every sample, from 0."""
     photographs: Int[np.ndarray, " n"]
-    """The number of the sample's record."""
+    """The index of the sample's record."""
     folds: Int[np.ndarray, " n"]
     """The fold in which the sample is tested; -1 if it only trains."""
     outside: int
@@ -115,7 +115,7 @@ def resized_photograph(category: Category, number: int, *, side_px: int) -> Resa
 
     Args:
         category: the category.
-        number: the number of the record.
+        number: the index of the record.
         side_px: the side of the square, and the longer side of the resized photograph.
 
     Raises:
@@ -132,7 +132,7 @@ def keypoint_features(
     *,
     folder: Path,
 ) -> dict[str, Float[np.ndarray, "n _"]]:
-    """Compute every feature of every sample; return parts that an earlier run cached.
+    """Compute every feature of every sample, or load it from the parts that an earlier run cached.
 
     Features are cached in half precision, whose error is far below the differences between keypoints.
 
@@ -148,7 +148,8 @@ def keypoint_features(
 
     Raises:
         InputError: the network has no such layer, a radius is not positive, an image cannot be read, or a
-            cached part is damaged or cannot be written.
+            cached part is damaged.
+        WriteError: a part cannot be written.
     """
     return cached_in_parts(
         folder,

@@ -18,8 +18,8 @@ class MinedDetectors(NamedTuple):
     detectors: Detectors
     """The detectors of all keypoints."""
     rounds: list[dict[str, float]]
-    """Of every round: candidates that were fitted, violators outside the pool, and the seconds of both
-    steps."""
+    """Of every fit: the number of candidates that it was trained on; the number of negative examples outside
+    them with a score above -1 (violators of the margin); and the seconds of fitting and of mining."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,10 +27,12 @@ class Mining:
     """Descriptors and labels of images, and how detectors are trained on them.
 
     Attributes:
-        maps: descriptors of the candidates of every image and of a rim of half a window around them.
+        maps: descriptors of every image on a grid of ``gh`` by ``gw`` cells: those of the ``h`` by ``w``
+            candidates and of half a window of cells more on every side.
         labels: 1 for positive examples, -1 for negative ones, 0 for candidates that do not count.
         cost: C of the support vector machines.
-        rounds: the number of rounds of mining, at most.
+        rounds: how often violators are added and the detectors refitted, at most; the initial fit is not
+            counted.
         seed: the seed of the initial pool's random candidates.
         settings: everything that decides the maps and labels, for cache keys.
     """
@@ -54,8 +56,8 @@ class Mining:
             chosen: the images to train on; by default all.
 
         Raises:
-            InputError: a cached round is damaged or cannot be written, a descriptor is not finite, or the
-                cost is not positive.
+            InputError: a cached round is damaged, a descriptor is not finite, or the cost is not positive.
+            WriteError: a cached round cannot be written.
         """
         maps, labels = self.maps, self.labels
         if chosen is not None:

@@ -24,9 +24,9 @@ class CategoryPredictions(NamedTuple):
     """The predicted keypoints of a category's tested objects, and how the models were trained."""
 
     points: dict[str, Float[np.ndarray, "tested n 2"]]
-    """Points (x, y) in pixels of the photographs, NaN for a keypoint that no training object shows:
-    `WITHOUT_PRIOR`, `WITH_PRIOR`, and with the prior for every way of `POSITIVES` to make scores
-    positive."""
+    """Points (x, y) in pixels of the photographs, NaN for a keypoint that no training object shows. Keys:
+    ``"alone"`` (no prior), ``"prior"`` (the prior with the chosen score transform), and ``"calibrated"``,
+    ``"exponential"``, ``"shifted"`` (the prior with that transform)."""
     facts: list[dict[str, Any]]
     """Facts about the training, one entry for every fold."""
 
@@ -52,6 +52,7 @@ def predict_category(
 
     Raises:
         InputError: a model cannot be trained (see `train_model`), or an image cannot be read.
+        WriteError: a cached file cannot be written.
     """
     tested = category.tested
     absent = np.full((len(tested), len(category.names), 2), np.nan)

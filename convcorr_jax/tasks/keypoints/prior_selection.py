@@ -47,16 +47,17 @@ class PriorChoice(NamedTuple):
     calibration: Calibration
     """The calibration of the detectors' scores."""
     curves: dict[Positive, list[float]]
-    """PCK at 0.1 for every weight of `ETAS`, by how scores become positive."""
+    """PCK at 0.1 for every weight of `ETAS`, by score transform (``calibrated``, ``exponential`` or
+    ``shifted``)."""
 
     @property
     def etas(self) -> dict[Positive, float]:
-        """The weight of the prior with the highest PCK, by how scores become positive."""
+        """For each score transform, the prior's weight eta at which the held-out PCK is highest."""
         return {positive: ETAS[int(np.argmax(curve))] for positive, curve in self.curves.items()}
 
     @property
     def positive(self) -> Positive:
-        """How scores become positive where the PCK is highest."""
+        """The score transform with the highest held-out PCK."""
         return max(POSITIVES, key=lambda positive: max(self.curves[positive]))
 
 
@@ -69,18 +70,19 @@ def predict_held_out(
     folds: int,
     folder: Path,
 ) -> HeldOut:
-    """Score each part of the learning images by detectors of the other parts.
+    """Score each part of the images that train the detectors by detectors of the other parts.
 
     Args:
         examples: the category's objects.
-        mining: the learning images' descriptors and labels, and how detectors are trained.
+        mining: the descriptors and labels of the images that train the detectors, and how they are trained.
         may_train: the objects among which neighbors are searched, apart from the held-out part.
-        learning: the learning images, as indices of ``examples.described``.
-        folds: the number of parts; with fewer learning images, as many as there are.
+        learning: the images that train the detectors, as indices of ``examples.described``.
+        folds: the number of parts; with fewer images, one part an image.
         folder: the folder of cached rounds.
 
     Raises:
-        InputError: a cached round is damaged or cannot be written.
+        InputError: a cached round is damaged.
+        WriteError: a cached round cannot be written.
     """
     images = examples.described[learning]
     part_of_image = np.arange(len(images)) % min(folds, len(images))

@@ -23,7 +23,8 @@ from convcorr_jax.tasks.keypoints.boxes import RGB, BoxFeatures, box_features
 from convcorr_jax.tasks.keypoints.categories import Category
 
 RIDGE_METHODS = ("convnet", "rgb", "mean")
-"""The methods; see the top of this file."""
+"""``convnet``: ridge regression from a layer's features of the box; ``rgb``: from the box's colors; ``mean``:
+the mean position in the training boxes, without regression."""
 
 
 class RidgeOptions(NamedTuple):
@@ -38,7 +39,7 @@ class RidgeOptions(NamedTuple):
 
 
 def predict_by_ridge(
-    category: Category, weights: Weights, options: RidgeOptions, *, method: str, out: Path
+    category: Category, weights: Weights, options: RidgeOptions, *, method: str, folder: Path
 ) -> Float[np.ndarray, "tested n 2"]:
     """Predict the keypoints of a category's tested objects, or read the predictions from the cache.
 
@@ -47,7 +48,7 @@ def predict_by_ridge(
         weights: weights of the network.
         options: options of the regressions.
         method: one of `RIDGE_METHODS`.
-        out: where features and predictions are cached.
+        folder: the folder of the caches ``features`` and ``predictions``.
 
     Returns:
         Keypoints (x, y), in pixels of each object's image.
@@ -55,13 +56,14 @@ def predict_by_ridge(
     Raises:
         InputError: a keypoint is annotated in too few training objects, the layer does not exist, or a cached
             file is damaged.
+        WriteError: a cached file cannot be written.
     """
     features = box_features(
         category,
         weights,
         layer=options.layer if method == "convnet" else RGB,
         margin=options.margin,
-        folder=out / "features",
+        folder=folder / "features",
     )
 
     def compute() -> dict[str, np.ndarray]:
@@ -76,7 +78,7 @@ def predict_by_ridge(
         "weights": weights.fingerprint,
         **options._asdict(),
     }
-    points = stage(out / "predictions" / f"{category.name}_{method}.npz", key, compute)["points"]
+    points = stage(folder / "predictions" / f"{category.name}_{method}.npz", key, compute)["points"]
     transforms = [features.to_photograph_px[i] for i in category.tested]
     return np.stack([coords.apply(*pair) for pair in zip(transforms, points, strict=True)])
 
@@ -104,7 +106,9 @@ def _predict_fold(
 
 
 def ridge_curves_figure(scores: Mapping[str, Pck], *, alphas: Sequence[float]) -> Image:
-    """Draw Figure 2b: PCK of every category by ``convnet``, and beside it the mean PCK of every method.
+    """Draw PCK of every category by ``convnet``, and beside it the mean PCK of every method.
+
+    Figure 2b of Sharif Razavian et al. 2014.
 
     Args:
         scores: PCK at every threshold, by method.

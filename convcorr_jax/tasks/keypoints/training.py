@@ -32,14 +32,19 @@ from convcorr_jax.tasks.keypoints.prior_selection import (
 
 @dataclass(frozen=True)
 class DetectorOptions:
-    """How keypoint detectors are trained."""
+    """How keypoint detectors are trained.
+
+    Candidates are the grid cells of the last layer whose centers lie in the box. A column is the vector of all
+    channels of a layer at one cell; a candidate is described by the columns around it.
+    """
 
     layers: tuple[str, ...] = ("conv5",)
     """Layers whose columns describe candidates; the last one's cells are the candidates."""
     images: int = 300
-    """Objects of a category that train its detectors, at most."""
+    """Objects of a category whose boxes train its detectors, at most."""
     rounds: int = 2
-    """Rounds of mining, at most; mining ends early when there are no new violators."""
+    """How often violators are added and the detectors refitted, at most; the initial fit is not counted. Mining
+    ends early when there are no new violators."""
     cost: float = 0.01
     """C of the support vector machines of columns."""
     sift_cost: float = 0.1
@@ -126,7 +131,8 @@ def train_model(
 
     Raises:
         InputError: no keypoint is visible in the training objects, every candidate's receptive field covers
-            every keypoint, an image cannot be read, or a cached file is damaged or cannot be written.
+            every keypoint, an image cannot be read, or a cached file is damaged.
+        WriteError: a cached file cannot be written.
     """
     folder = make_folder(folder / category.name)
     examples = read_examples(category, cells, weights, images=options.images, folder=folder)
