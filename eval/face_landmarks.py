@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import make_folder, write_image, write_json
+from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.probes import network_features, rgb_features
-from convcorr_jax.runtime.runlog import write_run
+from convcorr_jax.runtime.runlog import write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks import landmarks
 from convcorr_jax.tasks.landmarks import FRAME_MARGIN, LANDMARK_LAYER, RGB_PX, LandmarkOptions
@@ -116,9 +116,7 @@ def main(config: Config) -> Path:
         **landmarks.landmark_scores(errors, network, train=train, test=test),
         "published": PUBLISHED,
     }
-    write_json(out / "result.json", result)
-    write_run(out, config, seconds=time.perf_counter() - started)
-    return out / "result.json"
+    return write_results(out, result, config, started=started)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ import numpy as np
 
 from convcorr_jax.descriptors.global_features import default_layer
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import make_folder, write_image, write_json
+from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.runtime.progress import progress
-from convcorr_jax.runtime.runlog import write_run
+from convcorr_jax.runtime.runlog import write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks import scenes
 from convcorr_jax.tasks.options import Backbone, Output
@@ -103,9 +103,7 @@ def main(config: Config) -> Path:
         **scenes.reconstruction_scores(results, tested),
         "published": PUBLISHED,
     }
-    write_json(out / "result.json", result)
-    write_run(out, config, seconds=time.perf_counter() - started)
-    return out / "result.json"
+    return write_results(out, result, config, started=started)
 
 
 def _check(config: Config) -> None:

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from convcorr_jax.descriptors.global_features import default_layer
-from convcorr_jax.io import make_folder, write_image, write_json
+from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.metrics import LONG_2014
-from convcorr_jax.runtime.runlog import plain, write_run
+from convcorr_jax.runtime.runlog import plain, write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks.keypoints import (
     RIDGE_METHODS,
@@ -109,9 +109,7 @@ def main(config: Config) -> Path:
         },
         "published": PUBLISHED,
     }
-    write_json(out / "result.json", result)
-    write_run(out, config, seconds=time.perf_counter() - started)
-    return out / "result.json"
+    return write_results(out, result, config, started=started)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ from pathlib import Path
 
 from convcorr_jax.descriptors.global_features import default_layer
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import make_folder, write_image, write_json
-from convcorr_jax.runtime.runlog import write_run
+from convcorr_jax.io import make_folder, write_image
+from convcorr_jax.runtime.runlog import write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks.options import Backbone, Data, Output
 from convcorr_jax.tasks.scenes import (
@@ -87,9 +87,7 @@ def main(config: Config) -> Path:
         "penalty": {name: each.penalty for name, each in results.items()},
         "published": PUBLISHED,
     }
-    write_json(out / "result.json", result)
-    write_run(out, config, seconds=time.perf_counter() - started)
-    return out / "result.json"
+    return write_results(out, result, config, started=started)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ from typing import Any
 
 from convcorr_jax.descriptors.global_features import default_layer
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import make_folder, write_image, write_json
-from convcorr_jax.runtime.runlog import write_run
+from convcorr_jax.io import make_folder, write_image
+from convcorr_jax.runtime.runlog import write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks.attributes import (
     DirectionOptions,
@@ -98,9 +98,7 @@ def main(config: Config) -> Path:
             "mean_image": float(probed.mean_image_error.mean()),
         },
     }
-    write_json(out / "result.json", result)
-    write_run(out, config, seconds=time.perf_counter() - started)
-    return out / "result.json"
+    return write_results(out, result, config, started=started)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from typing import Literal
 
 from convcorr_jax.descriptors.global_features import default_layer
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import make_folder, save_fitted, write_json
-from convcorr_jax.runtime.runlog import write_run
+from convcorr_jax.io import make_folder, save_fitted
+from convcorr_jax.runtime.runlog import write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks.landmarks import LandmarkOptions
 from convcorr_jax.tasks.options import Backbone, Output
@@ -78,9 +78,7 @@ def main(config: Config) -> Path:
         model = train_probe(config.probe, source)
         facts = model.facts
     save_fitted(out / config.probe, model)
-    write_json(out / "result.json", facts)
-    write_run(out, config, seconds=time.perf_counter() - started)
-    return out / "result.json"
+    return write_results(out, facts, config, started=started)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The rules of the house as functions of a source tree: each returns one line a violation.
 
-A tree is a folder with ``convcorr_jax``, ``train``, ``eval`` and ``tests`` in it, so that the rules can be tried on
-a small tree with a planted violation as well as on this repository.
+A tree is a folder with the folders ``convcorr_jax``, ``train``, ``eval`` and ``tests``, so that the rules can
+be tried on a small tree with a planted violation, too.
 """
 
 import ast
