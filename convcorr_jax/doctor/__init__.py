@@ -1,7 +1,8 @@
 """The data doctor: faults of a data set, found before any score is computed from it.
 
-`examine` runs every check. Each check is a function of the records, or of the thumbnails of their images, and
-yields findings. The doctor changes no data and treats all data sets alike.
+`examine` runs every check. Each check is a generator of findings. It takes what it needs of the records without
+pixels, the thumbnails of their images, the official counts, and the annotations that could not be turned into
+records. The doctor changes no data and treats all data sets alike.
 """
 
 from convcorr_jax.doctor.examination import examine as examine

@@ -5,7 +5,9 @@ from typing import Literal, NamedTuple
 
 Severity = Literal["changes scores", "worth a look"]
 CHANGES_SCORES: Severity = "changes scores"
+"""The fault makes a score on these data wrong."""
 WORTH_A_LOOK: Severity = "worth a look"
+"""The fault may be harmless; a person should decide."""
 
 
 class Case(NamedTuple):
@@ -23,7 +25,7 @@ class Finding(NamedTuple):
     check: str
     """Name of the check, such as ``"near duplicates"``."""
     severity: Severity
-    """Whether the fault changes scores."""
+    """`CHANGES_SCORES` or `WORTH_A_LOOK`."""
     sentence: str
     """The fault in one sentence."""
     cases: tuple[Case, ...] = ()
@@ -38,7 +40,7 @@ class Finding(NamedTuple):
 
 
 def changes_scores(findings: Iterable[Finding]) -> bool:
-    """Return whether one of the findings changes a score that is computed from the data."""
+    """Return whether one of the findings has the severity `CHANGES_SCORES`."""
     return any(finding.severity == CHANGES_SCORES for finding in findings)
 
 

@@ -36,14 +36,15 @@ def swaps(records: Sequence[Record]) -> Iterator[Finding]:
     ``v_p`` and the median ``m_p`` of each pair p.
 
     An object has ``t = sum_p Re(v_p conj(m_p)) / sum_p |m_p|^2``, which is 1 for the median object and -1 if
-    its sides are exchanged. It is reported if ``t < -1/2`` and if normal deviates with the robust spread of t
-    reach that value in one split of a hundred. This check needs a convention: nine tenths of the split's
-    objects with ``t > 0``.
+    its sides are exchanged. It is reported if ``t < -1/2`` and t is so far below the split's median that, if t
+    were normal with its robust standard deviation, only 0.01 objects of the split would be expected there.
+    This check needs a convention: nine tenths of the split's objects with ``t > 0``.
 
     The horizontal component of a pair is predicted from the other pairs by least squares. A pair is reported
-    if its sign is opposite to the prediction, if exchanging it brings it within three robust standard
-    deviations of the prediction, and if normal deviates reach its residual in one split of a hundred. A body
-    may be twisted, so an exchanged pair is only worth a look.
+    if its sign is opposite to the prediction, if swapping its names brings it within three robust standard
+    deviations of the prediction, and if its residual is so large that, were residuals normal, only 0.01 pairs
+    of the split would be expected to exceed it. Of each object, at most the pair farthest from its prediction
+    is reported. A body may be twisted, so an exchanged pair is only worth a look.
     """
     objects: list[Case] = []
     pairs: list[tuple[float, Case]] = []
@@ -58,7 +59,10 @@ def swaps(records: Sequence[Record]) -> Iterator[Finding]:
             t = _agreement(in_split, usual[split])
             exchanged = _exchanged_objects(t)
             objects += [
-                Case((group[rows[row]].source_id,), f"t {t[row]:.2f}")
+                Case(
+                    (group[rows[row]].source_id,),
+                    f"agreement with the median object {t[row]:.2f} (1: as usual, -1: exchanged)",
+                )
                 for row in np.flatnonzero(exchanged).tolist()
             ]
             if not _has_convention(t):
@@ -72,7 +76,10 @@ def swaps(records: Sequence[Record]) -> Iterator[Finding]:
         sentence = f"Left and right are exchanged in {counted(len(objects), 'record')}."
         yield Finding("left/right swaps", CHANGES_SCORES, sentence, tuple(objects))
     if pairs:
-        sentence = f"By the other pairs, one pair is exchanged in {counted(len(pairs), 'record')}."
+        sentence = (
+            "One left/right pair contradicts the object's other pairs in "
+            f"{counted(len(pairs), 'record')}."
+        )
         ranked = sorted(pairs, key=lambda pair: -pair[0])
         yield Finding("left/right swaps", WORTH_A_LOOK, sentence, tuple(case for _, case in ranked))
 
@@ -126,7 +133,7 @@ def _exchanged_pairs(
 
     Args:
         records: objects with the same pairs.
-        across: horizontal components of their left-right vectors, ``[rows, pairs]``.
+        across: horizontal components of their left-right vectors, ``[rows, pairs]``; NaN where absent.
 
     Returns:
         The deviation in standard deviations and the case of each record with an exchanged pair.
@@ -149,7 +156,15 @@ def _exchanged_pairs(
 def _pair_deviation(
     across: Float[np.ndarray, "rows pairs"], pair: int, least: float
 ) -> Float[np.ndarray, " rows"]:
-    """Compute the standard deviations between an exchanged pair and its prediction; 0 if not exchanged."""
+    """Return for each object how many robust standard deviations its pair is from its prediction.
+
+    The result is 0 for an object whose pair is not exchanged.
+
+    Args:
+        across: horizontal components of the left-right vectors, ``[rows, pairs]``; NaN where absent.
+        pair: column of the pair.
+        least: report only pairs that are more standard deviations than this from their prediction.
+    """
     own = across[:, pair]
     others = np.delete(across, pair, axis=1)
     usual = componentwise_median(others.astype(complex)).real

@@ -1,4 +1,4 @@
-"""A standard deviation that outliers do not change."""
+"""A robust estimate of a standard deviation: the scaled median absolute deviation (MAD)."""
 
 import numpy as np
 from jaxtyping import Float
@@ -8,7 +8,7 @@ _STANDARD_DEVIATIONS_PER_MAD = 1.4826
 
 
 def robust_spread(deviations: Float[np.ndarray, " n"]) -> float:
-    """Estimate a standard deviation by ``1.4826 * median(|d|)``, which is exact for a normal distribution.
+    """Estimate a standard deviation by ``1.4826 * median(|d|)``, consistent for a normal distribution.
 
     Args:
         deviations: ``[n]`` differences from the centre of the distribution; NaN is left out.

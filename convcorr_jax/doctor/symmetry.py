@@ -15,7 +15,8 @@ from convcorr_jax.datasets.records import Record
 
 # The median object changes no more after a few rounds.
 _ROUNDS = 5
-# The least correlation of an object with the median one; a body that is bent double has no upright.
+# The least correlation of an object's symmetric points with the median object's; below it the orientation is
+# uncertain, as for a body that is bent over.
 _LEAST_CORRELATION = 0.5
 # A keypoint that a smaller fraction of the objects has does not take part in the alignment.
 _LEAST_FRACTION = 0.25
