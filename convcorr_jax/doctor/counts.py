@@ -38,19 +38,19 @@ def wrong_counts(records: Sequence[Record], official: Mapping[str, int]) -> Iter
             yield Finding("official counts", CHANGES_SCORES, sentence)
 
 
-def absences(absent: Sequence[Absent]) -> Iterator[Finding]:
-    """List annotations that made no record, each with its reason."""
+def skipped_annotations(absent: Sequence[Absent]) -> Iterator[Finding]:
+    """List annotations that could not be turned into records, each with its reason."""
     if absent:
-        sentence = f"{counted(len(absent), 'annotation')} made no record."
+        sentence = f"{counted(len(absent), 'annotation')} could not be turned into a record."
         cases = tuple(Case((source_id,), reason) for source_id, reason in absent)
         yield Finding("absent annotations", WORTH_A_LOOK, sentence, cases)
 
 
 def empty(records: Sequence[Record]) -> Iterator[Finding]:
-    """Find what is empty.
+    """Report data, categories and keypoints without records.
 
-    That is a data set without records, a category without records in a split, or a keypoint that no record of
-    its category has.
+    These are a data set without records, a category without records in some split, and keypoints that no record
+    of their category has.
     """
     if not records:
         yield Finding("empty", CHANGES_SCORES, "There are no records.")

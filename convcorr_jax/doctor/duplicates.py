@@ -1,4 +1,4 @@
-"""Checks for images that cannot be read, and for images that occur twice.
+"""Checks for images that occur twice.
 
 An image that training and test split share makes a score too good; an image that occurs twice in a split counts
 twice. Two objects in one image file are not duplicates of one another.
@@ -36,18 +36,6 @@ class NearPair(NamedTuple):
     """Correlation of the two thumbnails."""
     gradient_correlation: float
     """Correlation of the differences between neighbouring pixels of the two thumbnails."""
-
-
-def unreadable(records: Sequence[Record], thumbnails: Thumbnails) -> Iterator[Finding]:
-    """Find records whose image or label map cannot be read, or has another size than the record states."""
-    cases = [
-        Case((record.source_id,), thumbnails.errors[image])
-        for record, image in zip(records, thumbnails.image_of.tolist(), strict=True)
-        if thumbnails.errors[image]
-    ]
-    if cases:
-        sentence = f"The image or label map of {counted(len(cases), 'record')} cannot be read."
-        yield Finding("unreadable images", CHANGES_SCORES, sentence, tuple(cases))
 
 
 def shared_by_splits(records: Sequence[Record], thumbnails: Thumbnails) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Checks for coordinates that are off by one: counted from 1, or lowered twice.
+"""Checks for coordinates that are off by one: still counted from 1, or with 1 subtracted twice.
 
 In this library's frame an image of width W spans -0.5 to W - 0.5. Coordinates that reach one border of the
 image should reach the opposite border too.
@@ -15,17 +15,18 @@ from convcorr_jax.doctor.keypoint_table import keypoint_table
 # Ten against none: if both were equally likely, chance would produce it in one data set of a thousand.
 _LEAST_POINTS = 10
 _TIMES_OTHERS = 10
-# Boxes that were cut at the border end at exactly the same coordinate.
+# Boxes that were clipped at the border end at exactly the same coordinate.
 _LEAST_BOXES = 5
 _BORDER_PX = 2.0
 
 
 def shifted_points(records: Sequence[Record]) -> Iterator[Finding]:
-    """Find coordinates one pixel beyond one end of their images without any in the pixel at the other end.
+    """Report keypoint coordinates just outside one border if hardly any lie just inside the opposite border.
 
-    If points are counted from 1, those on the last pixel have the coordinate W, and none has 0. If they were
-    lowered twice, those on the first pixel have -1, and none has W - 1. Left and top are counted together,
-    and so are right and bottom.
+    Here "just" means within one pixel. If points are counted from 1, those on the last pixel have the
+    coordinate W, and none has 0. If 1 was subtracted twice, those on the first pixel have -1, and none has
+    W - 1. Left and top are counted together, and so are right and bottom. A fault is reported if at least ten
+    coordinates lie just outside, and at least ten times as many as just inside the opposite border.
     """
     points = keypoint_table(records)
     from_start = points.position + 0.5
@@ -34,7 +35,11 @@ def shifted_points(records: Sequence[Record]) -> Iterator[Finding]:
     last, after = (_count_within_pixel(from_end, low) for low in (-1.0, 0.0))
     for beyond, at_other_end, text in (
         (after, first, "beyond the last pixel, and {} on the first: they seem to count from 1"),
-        (before, last, "before the first pixel, and {} on the last: they seem to be lowered twice"),
+        (
+            before,
+            last,
+            "before the first pixel, and {} on the last: 1 seems to have been subtracted twice",
+        ),
     ):
         if beyond >= max(_LEAST_POINTS, _TIMES_OTHERS * at_other_end):
             sentence = f"{beyond:,} coordinates lie {text.format(at_other_end)}."
@@ -42,7 +47,7 @@ def shifted_points(records: Sequence[Record]) -> Iterator[Finding]:
 
 
 def shifted_boxes(records: Sequence[Record]) -> Iterator[Finding]:
-    """Find boxes, cut at the image's border, whose outermost edges are not symmetric in the image.
+    """Report boxes clipped at the border if their edges lie deeper inside at one side than at the opposite one.
 
     The outermost edges are expected at -0.5 and W - 0.5, or at 0 and W - 1 if boxes end at the centres of their
     pixels. The shift is half the difference between the distances of both edges from these.

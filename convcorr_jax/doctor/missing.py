@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from convcorr_jax.datasets.records import Record
-from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding
+from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding, counted
 from convcorr_jax.doctor.keypoint_table import keypoint_table
 
 # Formats without a code for absent keypoints write these, before or after 1 is subtracted.
@@ -17,9 +17,9 @@ _TIMES_NEIGHBOURS = 5
 
 
 def repeated_positions(records: Sequence[Record]) -> Iterator[Finding]:
-    """Find coordinates that repeat exactly, five times as often as any others within three pixels.
+    """Find positions that recur exactly, five times as often as any other within three pixels in x and y.
 
-    Five repetitions are needed, and two of a known marker such as (0, 0).
+    At least five occurrences are needed; two suffice for a known marker such as (0, 0).
     """
     points = keypoint_table(records)
     positions, group, counts = np.unique(
@@ -44,10 +44,11 @@ def repeated_positions(records: Sequence[Record]) -> Iterator[Finding]:
             Case((records[record].source_id,), records[record].names[index])
             for record, index in zip(points.record[members], points.index[members], strict=True)
         )
-        kind = "keypoints, some visible," if visible else "hidden keypoints"
+        kind = "keypoints (some visible)" if visible else "keypoints, all hidden,"
+        more_than = f" more than {counted(others, 'time')}" if others else ""
         sentence = (
-            f"{len(cases):,} {kind} lie at exactly ({x:g}, {y:g}), and at most {others} at any one "
-            "place around it: they are probably missing."
+            f"{len(cases):,} {kind} lie at exactly ({x:g}, {y:g}); no other position within "
+            f"{_NEIGHBOURHOOD_PX:g} pixels occurs{more_than}. These keypoints are probably missing."
         )
         severity = CHANGES_SCORES if visible else WORTH_A_LOOK
         yield Finding("missing marked as present", severity, sentence, cases)

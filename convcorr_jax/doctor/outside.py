@@ -17,8 +17,8 @@ _TOLERANCE_OF_IMAGE = 0.01
 _TOLERANCE_OF_BOX = 0.1
 
 
-def image(records: Sequence[Record]) -> Iterator[Finding]:
-    """Find keypoints outside the image by more than a hundredth of its longer side.
+def points_outside_image(records: Sequence[Record]) -> Iterator[Finding]:
+    """Find keypoints outside the image by more than one pixel plus a hundredth of the image's longer side.
 
     Visible ones change scores; hidden ones are the annotator's guesses and worth a look.
     """
@@ -37,8 +37,8 @@ def image(records: Sequence[Record]) -> Iterator[Finding]:
             yield Finding("points outside the image", severity, sentence, tuple(cases))
 
 
-def box(records: Sequence[Record]) -> Iterator[Finding]:
-    """Find visible keypoints outside the box by more than a tenth of its longer side.
+def points_outside_box(records: Sequence[Record]) -> Iterator[Finding]:
+    """Find visible keypoints outside the box by more than one pixel plus a tenth of the box's longer side.
 
     If most of an object's visible keypoints lie outside, the box belongs to another object or another frame,
     which changes scores.

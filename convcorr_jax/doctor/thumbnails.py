@@ -24,7 +24,7 @@ _CHUNK = 256
 
 
 class Thumbnails(NamedTuple):
-    """What the checks of images need of the distinct images of records."""
+    """Errors, digests and thumbnails of the distinct images of a sequence of records."""
 
     image_of: Int[np.ndarray, " records"]
     """For every record, the index of its image in the other fields."""
@@ -47,8 +47,8 @@ def compute_thumbnails(
 ) -> tuple[tuple[Record, ...], Thumbnails]:
     """Decode every image once and compute its thumbnail.
 
-    Records of the same file have the same image. Images in memory (bytes or pixels) do not tell whether two
-    equal ones come from one file; they count as one image within a split and as two across splits.
+    Records of the same file have the same image. For images held in memory (bytes or pixels) the file is
+    unknown: equal images count as one file within a split, and as different files across splits.
 
     Args:
         records: records of all splits, read once in order.
@@ -57,7 +57,7 @@ def compute_thumbnails(
     Returns:
         The records without pixels, and the thumbnails of their images.
     """
-    annotations: list[Record] = []
+    records_without_pixels: list[Record] = []
     numbers: dict[tuple[str, str] | Path, int] = {}
     image_of: list[int] = []
     thumbnails: list[_Thumbnail] = []
@@ -72,11 +72,11 @@ def compute_thumbnails(
                     with_new_image.append(record)
                 image_of.append(numbers[key])
             thumbnails += pool.map(_compute_thumbnail, with_new_image)
-            annotations += map(_without_pixels, chunk)
+            records_without_pixels += map(_without_pixels, chunk)
             if progress is not None:
-                progress(len(annotations), len(records))
+                progress(len(records_without_pixels), len(records))
     no_pixels = np.zeros((0, THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)
-    return tuple(annotations), Thumbnails(
+    return tuple(records_without_pixels), Thumbnails(
         image_of=np.array(image_of, int),
         errors=tuple(thumbnail.error for thumbnail in thumbnails),
         digests=tuple(thumbnail.digest for thumbnail in thumbnails),

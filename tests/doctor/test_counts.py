@@ -14,7 +14,7 @@ def test_clean_data_has_no_findings(faces: tuple[Record, ...], people: tuple[Rec
     assert list(counts.repeated_ids(records)) == []
     assert list(counts.wrong_counts(records, {"train": 64, "test": 16})) == []
     assert list(counts.wrong_counts(records, {})) == []
-    assert list(counts.absences(())) == []
+    assert list(counts.skipped_annotations(())) == []
     assert list(counts.empty(records)) == []
 
 
@@ -34,8 +34,10 @@ def test_wrong_counts_are_reported_once_per_split(faces: tuple[Record, ...]):
 
 
 def test_absent_annotations_keep_their_reasons():
-    (finding,) = counts.absences([Absent("a", "its image is not there"), Absent("b", "no points")])
-    assert finding.sentence == "2 annotations made no record."
+    (finding,) = counts.skipped_annotations(
+        [Absent("a", "its image is not there"), Absent("b", "no points")]
+    )
+    assert finding.sentence == "2 annotations could not be turned into a record."
     assert finding.cases == ((("a",), "its image is not there"), (("b",), "no points"))
 
 

@@ -1,6 +1,5 @@
 """Every planted copy is found with its split; images that are only a little similar are not."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,22 +9,11 @@ from PIL import Image as PillowImage
 
 from convcorr_jax.datasets.records import Record, load_image
 from convcorr_jax.doctor import duplicates
-from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Finding
+from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK
 from convcorr_jax.doctor.thumbnails import compute_thumbnails
+from tests.builders.image_checks import Check, found_by, on_disk
 
-Check = Callable[..., object]
-CHECKS = (duplicates.unreadable, duplicates.shared_by_splits, duplicates.exact, duplicates.near)
-
-
-def found_by(check: Check, records: Sequence[Record]) -> list[Finding]:
-    return list(check(*compute_thumbnails(records)))  # type: ignore[call-overload]
-
-
-def on_disk(records: Sequence[Record], folder: Path) -> list[Record]:
-    paths = [folder / f"{index}.png" for index in range(len(records))]
-    for record, path in zip(records, paths, strict=True):
-        PillowImage.fromarray(load_image(record)).save(path)
-    return [replace(record, image=path) for record, path in zip(records, paths, strict=True)]
+CHECKS = (duplicates.shared_by_splits, duplicates.exact, duplicates.near)
 
 
 def altered(record: Record) -> Record:
@@ -42,34 +30,12 @@ def test_clean_data_has_none(check: Check, faces: tuple[Record, ...], tmp_path: 
     assert found_by(check, []) == []
 
 
-def test_an_image_that_cannot_be_read_is_named_with_its_reason(
-    faces: tuple[Record, ...], tmp_path: Path
-):
-    records = on_disk(faces[:4], tmp_path)
-    content = (tmp_path / "1.png").read_bytes()
-    (tmp_path / "1.png").write_bytes(content[: len(content) // 2])
-    (tmp_path / "2.png").unlink()
-    records.append(replace(faces[4], image=b"no image"))
-    records.append(replace(faces[5], label_map=b"no label map"))
-    (finding,) = found_by(duplicates.unreadable, records)
-    assert finding.severity == CHANGES_SCORES
-    unreadable = [faces[index].source_id for index in (1, 2, 4, 5)]
-    assert finding.source_ids == tuple(unreadable)
-    notes = [case.note for case in finding.cases]
-    assert "cut short" in notes[0]
-    assert "does not exist" in notes[1]
-    assert "not an image" in notes[2]
-    assert "label map" in notes[3]
-    # Two images that cannot be read are not equal.
-    assert found_by(duplicates.exact, records) == []
-
-
 def test_objects_of_one_file_are_no_duplicates_unless_splits_share_it(
     faces: tuple[Record, ...], tmp_path: Path
 ):
     records = on_disk(faces[:4], tmp_path)
     records.append(replace(records[0], source_id="second face"))
-    assert [found_by(check, records) for check in CHECKS] == [[], [], [], []]
+    assert [found_by(check, records) for check in CHECKS] == [[], [], []]
     records.append(replace(records[1], source_id="third face", split="test"))
     (finding,) = found_by(duplicates.shared_by_splits, records)
     assert finding.severity == CHANGES_SCORES

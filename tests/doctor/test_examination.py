@@ -48,9 +48,9 @@ def test_clean_data_has_no_findings_and_is_read_once(faces: tuple[Record, ...], 
 
 
 def test_pixels_do_not_stay_in_memory(faces: tuple[Record, ...]):
-    annotations, thumbnails = compute_thumbnails(faces)
-    assert all(record.image == b"" for record in annotations)
-    assert all(record.label_map is None for record in annotations)
+    records_without_pixels, thumbnails = compute_thumbnails(faces)
+    assert all(record.image == b"" for record in records_without_pixels)
+    assert all(record.label_map is None for record in records_without_pixels)
     assert thumbnails.pixels.nbytes <= 1024 * len(faces)
 
 

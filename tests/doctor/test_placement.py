@@ -1,4 +1,4 @@
-"""Points outside, markers for "missing", frames that are off by one, lengths that do not fit."""
+"""Points outside, markers for "missing", frames that are off by one, normalizers that do not fit."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -8,16 +8,16 @@ import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.records import Record
-from convcorr_jax.doctor import frames, lengths, missing, outside
+from convcorr_jax.doctor import frames, missing, normalizers, outside
 from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK
 
 CHECKS = (
-    outside.image,
-    outside.box,
+    outside.points_outside_image,
+    outside.points_outside_box,
     missing.repeated_positions,
     frames.shifted_points,
     frames.shifted_boxes,
-    lengths.normalizers,
+    normalizers.unusual_normalizers,
 )
 
 
@@ -42,7 +42,7 @@ def test_points_outside_the_image_change_scores_if_visible(faces: tuple[Record, 
         moved(faces[2], 3, (10.0, -9.5), visible=False),
         moved(moved(faces[3], 0, (70.0, 9.0), visible=True), 1, (9.0, 80.0), visible=True),
     ]
-    visible, hidden = outside.image(records)
+    visible, hidden = outside.points_outside_image(records)
     assert (visible.severity, hidden.severity) == (CHANGES_SCORES, WORTH_A_LOOK)
     names = faces[0].names
     assert visible.cases == (
@@ -60,7 +60,7 @@ def test_most_points_outside_the_box_change_scores(faces: tuple[Record, ...]):
     # In a frame twice as large.
     other_frame = replace(faces[1], box=coords.Box(100.0, 100.0, 160.0, 160.0))
     without = replace(faces[2], box=None)
-    most, some = outside.box([stray, other_frame, without, *faces[3:]])
+    most, some = outside.points_outside_box([stray, other_frame, without, *faces[3:]])
     assert (most.severity, some.severity) == (CHANGES_SCORES, WORTH_A_LOOK)
     assert (most.source_ids, some.source_ids) == ((faces[1].source_id,), (faces[0].source_id,))
     assert some.cases[0].note.startswith(faces[0].names[4])
@@ -103,7 +103,11 @@ def clipped(records: Sequence[Record], low: float, past_end: float) -> list[Reco
 
 @pytest.mark.parametrize(
     ("low", "past_end", "sentence"),
-    [(0.0, -1.0, None), (1.0, 0.0, "count from 1"), (-1.0, -2.0, "lowered twice")],
+    [
+        (0.0, -1.0, None),
+        (1.0, 0.0, "count from 1"),
+        (-1.0, -2.0, "1 seems to have been subtracted twice"),
+    ],
 )
 def test_coordinates_that_count_from_another_number_are_found(
     low: float, past_end: float, sentence: str | None, faces: tuple[Record, ...]
@@ -132,10 +136,10 @@ def test_normalizers_that_do_not_fit_are_found(faces: tuple[Record, ...]):
         return replace(record, normalizer_px=factor * record.normalizer_px)
 
     odd = [scaled(faces[0], 30.0), scaled(faces[1], 1 / 30)]
-    (finding,) = lengths.normalizers([*odd, *faces[2:]])
+    (finding,) = normalizers.unusual_normalizers([*odd, *faces[2:]])
     assert finding.severity == WORTH_A_LOOK
     assert finding.source_ids == (faces[0].source_id, faces[1].source_id)
-    # All normalizers are in another frame.
-    (finding,) = lengths.normalizers([scaled(face, 20.0) for face in faces])
+    # All normalizers are in other units than the boxes.
+    (finding,) = normalizers.unusual_normalizers([scaled(face, 20.0) for face in faces])
     assert finding.severity == CHANGES_SCORES
-    assert "another frame" in finding.sentence
+    assert "in other units than the box" in finding.sentence

@@ -1,4 +1,4 @@
-"""A check of the lengths by which metrics divide errors, against the boxes of the objects."""
+"""A check of the normalizer, the length by which a metric divides errors, against the object's box."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -9,19 +9,20 @@ from convcorr_jax.datasets.records import Record
 from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding, counted
 from convcorr_jax.doctor.spread import robust_spread
 
-# A metric's length is a part of the object: a head or the distance of the eyes is a tenth of it or more.
+# A normalizer is the length of a part of the object: a head or the distance between the eyes is a tenth of the
+# object or more.
 _LEAST_MEDIAN, _MOST_MEDIAN = 0.02, 2.0
 # Foreshortening makes a torso a few times shorter, not five times.
 _TIMES_MEDIAN = 5.0
 _SPREADS = 5.0
 
 
-def normalizers(records: Sequence[Record]) -> Iterator[Finding]:
+def unusual_normalizers(records: Sequence[Record]) -> Iterator[Finding]:
     """Find normalizers that do not fit their object.
 
     Let r be the normalizer over the longer side of the box. A category is reported if the median of r lies
     outside 0.02 ... 2. An object is reported if its r is more than five times above or below the median of
-    its category and log r is more than five robust standard deviations away from the median's.
+    its category and log r is more than five robust standard deviations away from the logarithm of the median.
 
     Args:
         records: records of all splits; those without a box or a normalizer are left out.
@@ -39,7 +40,7 @@ def normalizers(records: Sequence[Record]) -> Iterator[Finding]:
         if not _LEAST_MEDIAN <= usual <= _MOST_MEDIAN:
             sentence = (
                 f"The normalizer of {category!r} is {usual:.3g} times the longer side of the box, by the "
-                "median: it seems to be of another frame."
+                "median: it seems to be in other units than the box."
             )
             yield Finding("normalizers", CHANGES_SCORES, sentence)
         least = max(np.log(_TIMES_MEDIAN), _SPREADS * robust_spread(logs - median))
