@@ -111,12 +111,14 @@ class TrainingLog:
             temporary.write_text(text, encoding="utf-8")
 
     @property
-    def last_losses(self) -> str:
-        """The last mean loss and speed, for the terminal; empty before the first."""
-        lines = [line for line in self.lines if "loss" in line][-1:]
-        return "".join(
-            f"loss {line['loss']:.3f}, {line.get('images_per_s', 0):.0f} images/s" for line in lines
-        )
+    def status(self) -> str:
+        """The last mean loss, speed and validation, for the terminal."""
+        losses = [line for line in self.lines if "loss" in line][-1:]
+        parts = [
+            f"loss {line['loss']:.3f}, {line.get('images_per_s', 0):.0f} images/s"
+            for line in losses
+        ]
+        return ", ".join(part for part in (*parts, self.last_scores) if part)
 
     @property
     def last_scores(self) -> str:

@@ -127,7 +127,7 @@ def train_phase(
             validates = done % run.validate_every == 0 or done == steps.stop
             if validates or done % LOG_EVERY_STEPS == 0:
                 log.log_losses(done, phase, people_of=run.people_of)
-                update_bar(done - steps.start, message=f"{log.last_losses} {log.last_scores}")
+                update_bar(done - steps.start, message=log.status)
             if validates:
                 scores = run.validate(state.average)
                 log.log_scores(done, phase, scores)
