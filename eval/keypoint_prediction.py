@@ -26,6 +26,7 @@ from convcorr_jax.tasks.keypoints import (
     DetectorOptions,
     by_alpha,
     by_method,
+    by_positive,
     check_trainable,
     pck_of,
     predict_category,
@@ -82,16 +83,7 @@ def main(config: Config) -> Path:
     scores = {name: pck_of(categories, points, alphas=ALPHAS) for name, points in methods.items()}
     positive_scores = {
         f"{name}_prior": {
-            positive: _mean_pck(
-                pck_of(
-                    categories,
-                    {
-                        category: predicted.points[positive]
-                        for category, predicted in of_cells.items()
-                    },
-                    alphas=ALPHAS,
-                )
-            )
+            positive: _mean_pck(pck_of(categories, by_positive(of_cells, positive), alphas=ALPHAS))
             for positive in POSITIVES
         }
         for name, of_cells in predictions.items()

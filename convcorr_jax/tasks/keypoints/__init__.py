@@ -36,6 +36,7 @@ from convcorr_jax.tasks.keypoints.mining import MinedDetectors as MinedDetectors
 from convcorr_jax.tasks.keypoints.mining import Mining as Mining
 from convcorr_jax.tasks.keypoints.prediction import CategoryPredictions as CategoryPredictions
 from convcorr_jax.tasks.keypoints.prediction import by_method as by_method
+from convcorr_jax.tasks.keypoints.prediction import by_positive as by_positive
 from convcorr_jax.tasks.keypoints.prediction import predict_category as predict_category
 from convcorr_jax.tasks.keypoints.prior_selection import HeldOut as HeldOut
 from convcorr_jax.tasks.keypoints.prior_selection import PriorChoice as PriorChoice

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.batching import padded_batches
 from convcorr_jax.datasets.records import load_image
-from convcorr_jax.keypoints import POSITIVES, Cells, decode, predict
+from convcorr_jax.keypoints import POSITIVES, Cells, Positive, decode, predict
 from convcorr_jax.runtime.progress import progress
 from convcorr_jax.tasks.keypoints.categories import Category
 from convcorr_jax.tasks.keypoints.training import DetectorOptions, TrainedModel, train_model
@@ -88,6 +88,18 @@ def by_method(
         for name, categories in predictions.items()
         for kind, suffix in suffixes.items()
     }
+
+
+def by_positive(
+    predictions: Mapping[str, CategoryPredictions], positive: Positive
+) -> dict[str, Float[np.ndarray, "tested n 2"]]:
+    """Return the points that are predicted with the prior for one way to make scores positive.
+
+    Args:
+        predictions: by the name of the category.
+        positive: how scores become positive.
+    """
+    return {category: predicted.points[positive] for category, predicted in predictions.items()}
 
 
 def _detect(
