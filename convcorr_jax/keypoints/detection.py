@@ -255,7 +255,7 @@ def _as_machine(
         jnp.asarray(detectors.bias),
         objective=unknown,
         gap=unknown,
-        iterations=jnp.zeros(n, jnp.int32),
+        rounds=jnp.zeros(n, jnp.int32),
         converged=jnp.zeros(n, bool),
         dual=jnp.zeros((n, len(rows))),
     )

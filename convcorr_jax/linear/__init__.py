@@ -1,6 +1,6 @@
 """Linear models of feature vectors: ridge regression, support vector machines, and cross-validation folds.
 
-`ridge` and `svm` are rooms with functions of their own: ``ridge.fit``, ``svm.fit``, and so on.
+`ridge` and `svm` are packages; call their functions by the package's name: ``ridge.fit``, ``svm.fit``.
 """
 
 from convcorr_jax.linear import ridge as ridge

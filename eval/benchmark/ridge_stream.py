@@ -30,6 +30,7 @@ import numpy as np
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_json
 from convcorr_jax.linear import ridge
+from convcorr_jax.linear.products import full_precision_matmul
 from convcorr_jax.runtime.runlog import write_run
 from convcorr_jax.runtime.script import run
 from eval.benchmark.search_memory import resident_mb
@@ -93,8 +94,8 @@ def one_pass(count: int, block: int, length: int, targets: int) -> dict[str, Any
         summed, _ = _seconds(ridge.accumulate, summed, *blocks[number % BLOCKS])
     peak = resident_mb("VmHWM")
 
-    half = jax.jit(lambda x, y: (ridge.gram(x), ridge.matrix_product(x.T, y)))
-    full = jax.jit(lambda x, y: (ridge.matrix_product(x.T, x), ridge.matrix_product(x.T, y)))
+    half = jax.jit(lambda x, y: (ridge.gram(x), full_precision_matmul(x.T, y)))
+    full = jax.jit(lambda x, y: (full_precision_matmul(x.T, x), full_precision_matmul(x.T, y)))
     summed = ridge.empty(length, targets)
     seconds, half_seconds, full_seconds = 0.0, [], []
     for function in (half, full):

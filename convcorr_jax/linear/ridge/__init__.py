@@ -20,10 +20,9 @@ from convcorr_jax.linear.ridge.cross_validation import penalty_grid as penalty_g
 from convcorr_jax.linear.ridge.row_statistics import Statistics as Statistics
 from convcorr_jax.linear.ridge.row_statistics import accumulate as accumulate
 from convcorr_jax.linear.ridge.row_statistics import add as add
-from convcorr_jax.linear.ridge.row_statistics import all_sum as all_sum
+from convcorr_jax.linear.ridge.row_statistics import all_reduce as all_reduce
 from convcorr_jax.linear.ridge.row_statistics import empty as empty
 from convcorr_jax.linear.ridge.row_statistics import gram as gram
-from convcorr_jax.linear.ridge.row_statistics import matrix_product as matrix_product
 from convcorr_jax.linear.ridge.row_statistics import statistics as statistics
 from convcorr_jax.linear.ridge.row_statistics import subtract as subtract
 from convcorr_jax.linear.ridge.solvers import FeatureRows as FeatureRows

@@ -1,8 +1,10 @@
 """The penalty of ridge regression by cross-validation: every fold, every target, the whole path of penalties.
 
-If there are fewer rows than features, all errors follow from one decomposition of X X'
-(`convcorr_jax.linear.ridge.kernel`). Otherwise folds follow from their statistics, and single rows from a
-decomposition of X'X (`convcorr_jax.linear.ridge.leverages`).
+With fewer rows than features, errors come from the kernel matrix X X': for at most ten folds from one Krylov
+space a fold if it converges (`convcorr_jax.linear.ridge.krylov`), otherwise from one eigendecomposition
+(`convcorr_jax.linear.ridge.kernel`). With at least as many rows, errors of folds come from each fold's
+statistics (`convcorr_jax.linear.ridge.fold_errors`), leave-one-out errors from one eigendecomposition of X'X
+(`convcorr_jax.linear.ridge.leverages`).
 """
 
 import functools
@@ -65,33 +67,45 @@ def fit_best(
     targets: TargetRows,
     *,
     folds: Int[np.ndarray, " _"] | None = None,
-    k: int = 0,
+    k: int | None = None,
     penalties: Float[np.ndarray, " p"] | None = None,
 ) -> tuple[Ridge, PenaltyCurve]:
-    """Fit a ridge to all rows with the penalty that cross-validation chooses for all targets together.
+    """Fit a ridge regression to all rows, with the penalty that cross-validation chooses for all targets.
 
     Args:
         features: one row a sample, ``[n, d]``.
         targets: ``[n, t]``.
         folds: for each row the number of the fold that holds it out, 0 to k - 1; leave-one-out by default.
-        k: number of folds, with ``folds``; the paper uses 4.
+        k: number of folds; required with ``folds``, not allowed without. Sharif Razavian et al. 2014,
+            "Persistent Evidence of Local Image Properties in Generic ConvNets", use 4.
         penalties: the path to choose from; `penalty_grid` by default.
 
     Returns:
-        The ridge, and the errors of the whole path.
+        The ridge regression, and the errors of the whole path.
 
     Raises:
-        InputError: features or targets are empty, of different lengths, not finite, or constant; a penalty is
-            not positive or too small for the precision; or a fold is empty or leaves fewer than two rows.
+        InputError: there are fewer than 2 rows, no feature or no target; the numbers of rows differ; a value is
+            NaN, infinite or too large to be squared; all rows of the features are equal; a penalty is not a
+            finite number above 0, or too small for the precision; only one of ``folds`` and k is passed;
+            the folds are not one number from 0 to k - 1 for each row; or a fold is empty, or leaves fewer than
+            two rows or, if there are at least as many rows as features, only rows with equal features.
     """
+    if (folds is None) != (k is None):
+        raise InputError(
+            f"folds are {'absent' if folds is None else 'passed'} and k is {k}; both or neither are expected"
+        )
     x, y = solvers.checked(features, targets)
     path = penalty_grid(x) if penalties is None else _checked_path(penalties)
     n, d = x.shape
     if n < d:
-        fold_rows = rows_of_folds(np.arange(n) if folds is None else folds, n, k or n)
+        fold_rows = (
+            rows_of_folds(np.arange(n), n, n)
+            if folds is None or k is None
+            else rows_of_folds(folds, n, k)
+        )
         curve, basis = _curve_from_kernel(x, y, path, fold_rows)
         return solvers.fit(x, y, penalty=curve.best(), basis=basis), curve
-    if folds is None:
+    if folds is None or k is None:
         summed = statistics(x, y)
         basis = decompose_scatter(summed)
         curve = _curve_from_leverages(x, y, basis, path)
@@ -119,7 +133,7 @@ def cross_validate(
     folds: Int[np.ndarray, " _"],
     k: int,
 ) -> PenaltyCurve:
-    """Compute the errors of each fold's rows by ridges fitted without that fold, for every penalty.
+    """Compute the errors of each fold's rows by ridge regressions fitted without that fold, for every penalty.
 
     Args:
         features: one row a sample, ``[n, d]``.
@@ -130,8 +144,11 @@ def cross_validate(
         k: number of folds.
 
     Raises:
-        InputError: features or targets are empty, of different lengths, not finite, or constant; a penalty is
-            not positive or too small for the precision; or a fold is empty or leaves fewer than two rows.
+        InputError: there are fewer than 2 rows, no feature or no target; the numbers of rows differ; a value is
+            NaN, infinite or too large to be squared; all rows of the features are equal; a penalty is not a
+            finite number above 0, or too small for the precision; the folds are not one number from
+            0 to k - 1 for each row; or a fold is empty, or leaves fewer than two rows or, if there are at
+            least as many rows as features, only rows with equal features.
     """
     x, y = solvers.checked(features, targets)
     penalties = _checked_path(penalties)
@@ -151,7 +168,7 @@ def cross_predict(
     folds: Int[np.ndarray, " _"],
     k: int,
 ) -> Float[np.ndarray, "n t"]:
-    """Predict each row by a ridge that is fitted without the row's fold.
+    """Predict each row by a ridge regression that is fitted without the row's fold.
 
     Args:
         features: one row a sample, ``[n, d]``.
@@ -165,8 +182,11 @@ def cross_predict(
         The predictions of all rows, in their order.
 
     Raises:
-        InputError: features or targets are empty, of different lengths, not finite, or constant; a penalty is
-            not positive or too small for the precision; or a fold is empty or leaves fewer than two rows.
+        InputError: there are fewer than 2 rows, no feature or no target; the numbers of rows differ; a value is
+            NaN, infinite or too large to be squared; all rows of the features are equal; a penalty is not a
+            finite number above 0, or too small for the precision; the folds are not one number from
+            0 to k - 1 for each row; or a fold is empty, or leaves fewer than two rows or, if there are at
+            least as many rows as features, only rows with equal features.
     """
     x, y = solvers.checked(features, targets)
     penalties = np.broadcast_to(_checked_path(np.atleast_1d(penalty)), y.shape[1])
@@ -208,8 +228,9 @@ def cross_validate_statistics(
         penalties: any number of positive penalties.
 
     Raises:
-        InputError: there are fewer than 2 folds, statistics are not finite or of constant rows, or a penalty is
-            not positive or too small for the precision.
+        InputError: there are fewer than 2 folds; all folds but one hold fewer than 2 rows, or rows whose
+            features are all equal; the statistics are not finite; or a penalty is not a finite number above 0,
+            or too small for the precision.
     """
     penalties = _checked_path(penalties)
     if len(parts) < 2:
@@ -220,7 +241,7 @@ def cross_validate_statistics(
 def leave_one_out(
     features: FeatureRows, targets: TargetRows, *, penalties: Float[np.ndarray, " p"]
 ) -> PenaltyCurve:
-    """Compute the exact errors of each row by ridges fitted to all other rows, for every penalty.
+    """Compute the exact errors of each row by ridge regressions fitted to all other rows, for every penalty.
 
     Args:
         features: one row a sample, ``[n, d]``.
@@ -228,8 +249,9 @@ def leave_one_out(
         penalties: any number of positive penalties.
 
     Raises:
-        InputError: features or targets are empty, of different lengths, not finite, or constant; or a penalty
-            is not positive or too small for the precision.
+        InputError: there are fewer than 2 rows, no feature or no target; the numbers of rows differ; a value is
+            NaN, infinite or too large to be squared; all rows of the features are equal; or a penalty is not
+            a finite number above 0, or too small for the precision.
     """
     x, y = solvers.checked(features, targets)
     penalties = _checked_path(penalties)
@@ -283,7 +305,7 @@ def _curve_from_kernel(x, y, penalties, fold_rows) -> tuple[PenaltyCurve, Kernel
     squares = [
         (held_out_residuals(basis, *fold_rows, penalty) ** 2).sum((0, 1)) for penalty in penalties
     ]
-    curve = _curve(penalties, jnp.stack(squares) / len(x), 1 + basis.size / penalties)
+    curve = _curve(penalties, jnp.stack(squares) / len(x), 1 + basis.frobenius_norm / penalties)
     return curve, basis
 
 

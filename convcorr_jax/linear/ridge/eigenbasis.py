@@ -1,4 +1,7 @@
-"""The eigendecomposition of a scatter matrix, which solves ridges for all penalties, or one for each target."""
+"""The eigendecomposition of a scatter matrix, which solves ridge regressions for any number of penalties.
+
+The penalties may be shared by all targets or differ between them.
+"""
 
 from typing import NamedTuple
 
@@ -6,7 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from convcorr_jax.linear.ridge.row_statistics import Statistics, matrix_product
+from convcorr_jax.linear.products import full_precision_matmul
+from convcorr_jax.linear.ridge.row_statistics import Statistics
 
 
 class Eigenbasis(NamedTuple):
@@ -31,18 +35,18 @@ class Eigenbasis(NamedTuple):
     def solve(self, penalty: Float[Array, "*t"]) -> Float[Array, "d t"]:
         """Compute the ridge weights of these rows, with one penalty or one for each target."""
         coefficients = self.cross / (self.eigenvalues[:, None] + penalty.reshape(1, -1))
-        return matrix_product(self.vectors, coefficients)
+        return full_precision_matmul(self.vectors, coefficients)
 
 
 @jax.jit
 def decompose_scatter(summed: Statistics) -> Eigenbasis:
     """Decompose the scatter matrix of the statistics of all rows."""
-    size = jnp.trace(summed.scatter) / len(summed.scatter)
-    values, vectors = jnp.linalg.eigh(summed.scatter / size, symmetrize_input=False)
+    mean_eigenvalue = jnp.trace(summed.scatter) / len(summed.scatter)
+    values, vectors = jnp.linalg.eigh(summed.scatter / mean_eigenvalue, symmetrize_input=False)
     return Eigenbasis(
-        jnp.maximum(values, 0) * size,
+        jnp.maximum(values, 0) * mean_eigenvalue,
         vectors,
-        matrix_product(vectors.T, summed.cross),
+        full_precision_matmul(vectors.T, summed.cross),
         summed.feature_mean,
         summed.target_mean,
         summed.count.astype(values.dtype),

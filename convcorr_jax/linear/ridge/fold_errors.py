@@ -1,4 +1,4 @@
-"""Squared errors of ridges on held-out folds, for every penalty at once.
+"""Squared errors of ridge regressions on held-out folds, for every penalty at once.
 
 They follow from the statistics of a fold and of all other folds, ``|Y - XW|^2 = |Y|^2 - 2 W'X'Y + W'X'XW``, or,
 if there are fewer rows than features, from the kernel matrix of all rows.
@@ -12,9 +12,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from convcorr_jax.errors import InputError
+from convcorr_jax.linear.products import full_precision_matmul
 from convcorr_jax.linear.ridge import solvers
 from convcorr_jax.linear.ridge.krylov import krylov_space
-from convcorr_jax.linear.ridge.row_statistics import Statistics, matrix_product
+from convcorr_jax.linear.ridge.row_statistics import Statistics
 
 # The residual, relative to the right-hand sides, to which systems are solved in a shared Krylov space.
 _TOLERANCE = 1e-5
@@ -71,21 +72,21 @@ def rows_of_folds(folds: Int[np.ndarray, " _"], n: int, k: int) -> FoldRows:
 def squares_from_statistics(
     rest: Statistics, part: Statistics, penalties: Float[np.ndarray, " p"]
 ) -> FoldErrors:
-    """Compute the squared errors on the rows of ``part`` by ridges of the rows of ``rest``.
+    """Compute the squared errors on the rows of ``part`` by ridge regressions of the rows of ``rest``.
 
     The penalties share one Krylov space; those that it does not solve accurately are solved one by one.
     """
     solvers.check_statistics(rest)
-    size = float(jnp.trace(rest.scatter)) / len(rest.scatter)
-    scatter, cross = rest.scatter / size, rest.cross / size
-    bound = float(jnp.sqrt((scatter**2).sum())) * size
-    least = float(penalties.min()) / size
+    mean_eigenvalue = float(jnp.trace(rest.scatter)) / len(rest.scatter)
+    scatter, cross = rest.scatter / mean_eigenvalue, rest.cross / mean_eigenvalue
+    bound = float(jnp.sqrt((scatter**2).sum())) * mean_eigenvalue
+    least = float(penalties.min()) / mean_eigenvalue
     space = krylov_space(scatter, cross, least_shift=least, tolerance=_TOLERANCE)
     squares = []
-    for shift in penalties / size:
+    for shift in penalties / mean_eigenvalue:
         weights, residual = (None, np.inf) if space is None else space.solve(shift)
         if weights is None or residual > _TOLERANCE:
-            weights = solvers.solve(rest, penalty=shift * size).weights
+            weights = solvers.solve(rest, penalty=shift * mean_eigenvalue).weights
         squares.append(np.asarray(_held_out_squares(weights, rest, part), np.float64))
     return FoldErrors(np.stack(squares), 1 + bound / penalties)
 
@@ -108,17 +109,17 @@ def squares_from_krylov(
     Returns:
         The errors; None if a space does not solve all penalties.
     """
-    size = float(jnp.trace(kernel)) / len(kernel)
+    mean_eigenvalue = float(jnp.trace(kernel)) / len(kernel)
     squares, bound = np.zeros((len(penalties), y.shape[1])), 0.0
     for rows, mask in zip(*fold_rows, strict=True):
         out = rows[mask]
         rest = np.setdiff1d(np.arange(len(kernel)), out)
         inner, outer = _centered(kernel, rest, out)
         mean = y[rest].mean(0)[None]
-        least = float(penalties.min()) / size
+        least = float(penalties.min()) / mean_eigenvalue
         space = krylov_space(
-            inner / size,
-            (y[rest] - mean) / size,
+            inner / mean_eigenvalue,
+            (y[rest] - mean) / mean_eigenvalue,
             least_shift=least,
             tolerance=_TOLERANCE,
             give_up=True,
@@ -126,8 +127,8 @@ def squares_from_krylov(
         if space is None or space.residual > _TOLERANCE:
             return None
         bound = max(bound, float(jnp.sqrt((inner**2).sum())))
-        for row, shift in enumerate(penalties / size):
-            residuals = y[out] - mean - matrix_product(outer, space.solve(shift)[0])
+        for row, shift in enumerate(penalties / mean_eigenvalue):
+            residuals = y[out] - mean - full_precision_matmul(outer, space.solve(shift)[0])
             squares[row] += np.asarray((residuals**2).sum(0))
     return FoldErrors(squares, 1 + bound / penalties)
 
@@ -146,8 +147,8 @@ def _held_out_squares(
     weights: Float[Array, "d t"], rest: Statistics, part: Statistics
 ) -> Float[Array, " t"]:
     """Compute the squared errors on the rows of ``part`` of weights that are fitted to the rows of ``rest``."""
-    product = matrix_product(part.scatter, weights)
+    product = full_precision_matmul(part.scatter, weights)
     squares = part.spread + (weights * (product - 2 * part.cross)).sum(0)
     between = (part.feature_mean - rest.feature_mean)[None]
-    offset = part.target_mean - rest.target_mean - matrix_product(between, weights)[0]
+    offset = part.target_mean - rest.target_mean - full_precision_matmul(between, weights)[0]
     return jnp.maximum(squares, 0) + part.count.astype(squares.dtype) * offset**2

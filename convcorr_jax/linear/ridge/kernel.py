@@ -1,6 +1,6 @@
 """Residuals of held-out rows from one eigendecomposition of the kernel matrix of all rows.
 
-The residuals of a set F of rows, by the ridge that is fitted to all other rows, follow from the fit to all rows
+The residuals of a set F of rows, by the ridge regression of all other rows, follow from the fit to all rows
 (Cook and Weisberg 1982, "Residuals and Influence in Regression"; leave-one-out is the case of one row). With
 centred rows X, targets Y and ``Q = (X X' + penalty I)^-1``, restricted to vectors that sum to zero,
 
@@ -17,24 +17,26 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from convcorr_jax.linear.ridge.row_statistics import gram, matrix_product
+from convcorr_jax.linear.products import full_precision_matmul
+from convcorr_jax.linear.ridge.row_statistics import gram
 
 
 class KernelBasis(NamedTuple):
-    """The eigendecomposition of the kernel matrix X X', and the targets in its basis."""
+    """The eigendecomposition of the kernel matrix X X' of centred rows, and the targets in its basis."""
 
     eigenvalues: Float[Array, " n"]
+    """Those of X X', none below 0, except that of the vector of ones: it is the Frobenius norm instead of 0."""
     vectors: Float[Array, "n n"]
     """Eigenvectors, one a column."""
     targets: Float[Array, "n t"]
     """The centred targets, in the basis."""
-    size: Float[Array, ""]
+    frobenius_norm: Float[Array, ""]
     """The Frobenius norm of X X', an upper bound of its eigenvalues."""
 
     def solve(self, penalty: Float[Array, "*t"]) -> Float[Array, "n t"]:
         """Compute Q Y, with one penalty or one for each target."""
         coefficients = self.targets / (self.eigenvalues[:, None] + penalty.reshape(1, -1))
-        return matrix_product(self.vectors, coefficients)
+        return full_precision_matmul(self.vectors, coefficients)
 
 
 @jax.jit
@@ -52,12 +54,12 @@ def decompose_kernel(kernel: Float[Array, "n n"], y: Float[Array, "n t"]) -> Ker
         y: targets of the same rows.
     """
     n = len(kernel)
-    size = jnp.sqrt((kernel**2).sum())
+    frobenius_norm = jnp.sqrt((kernel**2).sum())
     # The kernel of centred rows annihilates the vector of ones. Adding 1 / n turns that vector into the
     # eigenvector of the greatest eigenvalue, apart from all others; its contribution to Q is known.
-    values, vectors = jnp.linalg.eigh(kernel / size + 1 / n, symmetrize_input=False)
-    targets = matrix_product(vectors.T, y - y.mean(0)[None])
-    return KernelBasis(jnp.maximum(values, 0) * size, vectors, targets, size)
+    values, vectors = jnp.linalg.eigh(kernel / frobenius_norm + 1 / n, symmetrize_input=False)
+    targets = full_precision_matmul(vectors.T, y - y.mean(0)[None])
+    return KernelBasis(jnp.maximum(values, 0) * frobenius_norm, vectors, targets, frobenius_norm)
 
 
 @jax.jit
@@ -67,7 +69,7 @@ def held_out_residuals(
     mask: Bool[Array, "k m"] | Bool[np.ndarray, "k m"],
     penalty: Float[Array, ""] | float,
 ) -> Float[Array, "k m t"]:
-    """Compute the residuals of each fold's rows by ridges that are fitted without that fold.
+    """Compute the residuals of each fold's rows by ridge regressions fitted without that fold.
 
     Args:
         basis: the decomposition of the kernel of all rows.
@@ -82,7 +84,7 @@ def held_out_residuals(
     blocks = jnp.einsum(
         "kmn,n,kln->kml", fold_vectors, inverse, fold_vectors, precision=lax.Precision.HIGHEST
     )
-    blocks = blocks - 1 / (n * (basis.size + penalty))
+    blocks = blocks - 1 / (n * (basis.frobenius_norm + penalty))
     both = mask[:, :, None] & mask[:, None, :]
     blocks = jnp.where(both, blocks, jnp.eye(m, dtype=blocks.dtype)[None])
     factor = jnp.linalg.cholesky(blocks)

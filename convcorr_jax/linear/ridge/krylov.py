@@ -1,4 +1,4 @@
-"""Linear systems of one positive matrix with many right-hand sides and many shifts, by block Lanczos.
+"""Block Lanczos for one positive semidefinite matrix with many right-hand sides and many shifts.
 
 The systems are ``(A + s I) W = B`` at every shift s, where A is d by d and B has t columns. The Krylov space
 spanned by B, A B, A A B, ... is the same for all shifts. In an orthonormal basis V of it, of k blocks of t
@@ -29,7 +29,7 @@ import threadpoolctl
 from jax import lax
 from jaxtyping import Array, Float
 
-from convcorr_jax.linear.ridge.row_statistics import matrix_product
+from convcorr_jax.linear.products import full_precision_matmul
 
 # The basis is padded to a multiple of this many blocks, so that few programs are compiled.
 _GROWS_BY = 4
@@ -62,7 +62,7 @@ class KrylovSpace(NamedTuple):
     def solve(self, shift: float) -> tuple[Float[Array, "d t"], float]:
         """Solve at a shift: return W and its residual relative to B, both in the Frobenius norm."""
         small, residual = self.coefficients(shift)
-        return matrix_product(self.basis, jnp.asarray(small, self.basis.dtype)), residual
+        return full_precision_matmul(self.basis, jnp.asarray(small, self.basis.dtype)), residual
 
     @_one_thread
     def coefficients(self, shift: float) -> tuple[Float[np.ndarray, "m t"], float]:
@@ -172,9 +172,9 @@ def _step(matrix, basis, end, *, t, padded):
     """Append to the basis the matrix times its last t vectors; return it with the new blocks of T."""
     known = basis[:, :padded]
     latest = lax.dynamic_slice(basis, (0, end - t), (len(basis), t))
-    product = matrix_product(matrix, latest)
-    along = matrix_product(known.T, product)
-    following, leading = _orthonormalize(known, product - matrix_product(known, along))
+    product = full_precision_matmul(matrix, latest)
+    along = full_precision_matmul(known.T, product)
+    following, leading = _orthonormalize(known, product - full_precision_matmul(known, along))
     basis = lax.dynamic_update_slice(basis, following, (0, end))
     block = lax.dynamic_slice(along, (end - t, 0), (t, t))
     return basis, (block + block.T) / 2, leading
@@ -196,20 +196,20 @@ def _orthonormalize(
         q, total = jnp.linalg.qr(vectors)
         for _ in range(2):
             q, factor = jnp.linalg.qr(_project_out(known, q))
-            total = matrix_product(factor, total)
+            total = full_precision_matmul(factor, total)
         return q, total
 
     # Cholesky QR is several times as fast, except where it breaks down: there the second factor is far from the
     # identity, or NaN, for which every comparison is false.
     near = jnp.abs(jnp.diagonal(second) - 1).max() < 0.05
-    return lax.cond(near, lambda: (twice, matrix_product(second, first)), by_householder)
+    return lax.cond(near, lambda: (twice, full_precision_matmul(second, first)), by_householder)
 
 
 def _project_out(known, vectors):
-    return vectors - matrix_product(known, matrix_product(known.T, vectors))
+    return vectors - full_precision_matmul(known, full_precision_matmul(known.T, vectors))
 
 
 def _cholesky_qr(vectors):
-    factor = jnp.linalg.cholesky(matrix_product(vectors.T, vectors), symmetrize_input=False)
+    factor = jnp.linalg.cholesky(full_precision_matmul(vectors.T, vectors), symmetrize_input=False)
     q = lax.linalg.triangular_solve(factor, vectors, left_side=False, lower=True, transpose_a=True)
     return q, factor.T

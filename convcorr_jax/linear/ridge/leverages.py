@@ -1,7 +1,7 @@
 """Exact leave-one-out errors of ridge regression, in a second pass over any number of rows.
 
-The residual of a row by the ridge of all other rows is ``e_i = r_i / (1 - h_i)``, where r is the row's residual
-by the ridge of all rows and h its leverage
+The residual of a row by the ridge regression of all other rows is ``e_i = r_i / (1 - h_i)``, where r is the
+row's residual by the ridge regression of all rows and h its leverage
 
     h_i = 1 / n + sum_j (x_i . v_j)^2 / (s_j + penalty),
 
@@ -13,8 +13,8 @@ arrive in blocks, so that memory stays O(d^2 + d t).
 import jax
 from jaxtyping import Array, Float
 
+from convcorr_jax.linear.products import full_precision_matmul
 from convcorr_jax.linear.ridge.eigenbasis import Eigenbasis
-from convcorr_jax.linear.ridge.row_statistics import matrix_product
 
 
 def leave_one_out_squares(
@@ -40,12 +40,12 @@ def leave_one_out_squares(
 def _fitted(whole, features, penalties):
     """Compute fitted values about the target mean, and leverages about the mean row."""
     (d, t), p = whole.cross.shape, len(penalties)
-    coordinates = matrix_product(features - whole.feature_mean[None], whole.vectors)
+    coordinates = full_precision_matmul(features - whole.feature_mean[None], whole.vectors)
     inverse = 1 / (whole.eigenvalues[:, None] + penalties[None])
     # One product for all penalties: a loop of one compiled program would use one core of a CPU.
     weights = (inverse[:, :, None] * whole.cross[:, None]).reshape(d, p * t)
-    fitted = matrix_product(coordinates, weights).reshape(-1, p, t)
-    return fitted, matrix_product(coordinates**2, inverse)
+    fitted = full_precision_matmul(coordinates, weights).reshape(-1, p, t)
+    return fitted, full_precision_matmul(coordinates**2, inverse)
 
 
 @jax.jit

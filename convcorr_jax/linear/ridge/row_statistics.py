@@ -22,6 +22,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int32
 
+from convcorr_jax.linear.products import full_precision_matmul
+
 # The scatter is symmetric: only the part of its column panels on and above the diagonal is multiplied out.
 _PANELS = 8
 # Narrower panels cost more time than the products they save.
@@ -95,7 +97,7 @@ def statistics(
         feature_mean,
         target_mean,
         gram(x),
-        matrix_product(x.T, y),
+        full_precision_matmul(x.T, y),
         (y**2).sum(axis=0),
     )
 
@@ -154,7 +156,7 @@ def subtract(whole: Statistics, part: Statistics) -> Statistics:
     )
 
 
-def all_sum(part: Statistics, *, axis_name: str) -> Statistics:
+def all_reduce(part: Statistics, *, axis_name: str) -> Statistics:
     """Merge the statistics of all devices and processes, and return the result on each of them.
 
     Args:
@@ -181,17 +183,11 @@ def gram(rows: Float[Array, "n d"]) -> Float[Array, "d d"]:
     width = max(-(-d // _PANELS), _LEAST_PANEL)
     result = jnp.zeros((d, d), rows.dtype)
     for start in range(0, d, width):
-        panel = matrix_product(rows[:, start : start + width].T, rows[:, start:])
+        panel = full_precision_matmul(rows[:, start : start + width].T, rows[:, start:])
         result = lax.dynamic_update_slice(result, panel, (start, start))
         # The mirrored part is written a panel at a time: transposing the whole matrix at once takes longer.
         result = lax.dynamic_update_slice(result, panel[:, width:].T, (start + width, start))
     return result
-
-
-def matrix_product(a: Float[Array, "n d"], b: Float[Array, "d m"]) -> Float[Array, "n m"]:
-    """Compute ``a b`` in the full precision of both."""
-    # By default, accelerators multiply single-precision numbers in fewer bits.
-    return jnp.matmul(a, b, precision=lax.Precision.HIGHEST)
 
 
 def _counts(a: Statistics, b: Statistics, total: Int32[Array, ""]):

@@ -13,11 +13,13 @@ The primal form, a d by d system, is used when there are at least as many rows a
 penalty shared by all targets costs one Cholesky decomposition; one penalty for each target, one
 eigendecomposition.
 
-The precision is that of the features: single, or double for double-precision arrays under ``jax.enable_x64``.
-The system is divided by its mean eigenvalue before it is solved, so that features may have any scale.
+Features and targets are promoted together to one precision, at least single: double precision if either is a
+double-precision array under ``jax.enable_x64``. The system is divided by its mean eigenvalue before it is
+solved, so that features may have any scale.
 
-Source: Sharif Razavian et al. 2014, equations 1 to 4. Differs from the paper: its equation 2 lacks the square,
-and its bias is the mean of y alone, which holds for centred features only.
+Source: Sharif Razavian et al. 2014, "Persistent Evidence of Local Image Properties in Generic ConvNets",
+equations 1 to 4. Differs from the paper: its equation 2 lacks the square, and its bias is the mean of y alone,
+which holds for centred features only.
 """
 
 from typing import NamedTuple
@@ -28,9 +30,10 @@ import numpy as np
 from jaxtyping import Array, Float, Num
 
 from convcorr_jax.errors import InputError
+from convcorr_jax.linear.products import full_precision_matmul
 from convcorr_jax.linear.ridge.eigenbasis import Eigenbasis, decompose_scatter
 from convcorr_jax.linear.ridge.kernel import KernelBasis, centered_kernel, decompose_kernel
-from convcorr_jax.linear.ridge.row_statistics import Statistics, matrix_product, statistics
+from convcorr_jax.linear.ridge.row_statistics import Statistics, statistics
 
 FeatureRows = Num[Array, "n d"] | Num[np.ndarray, "n d"]
 # The number of rows is checked by the functions, with a message that names both numbers.
@@ -55,7 +58,7 @@ class Ridge(NamedTuple):
         self, features: Float[Array, "m d"] | Float[np.ndarray, "m d"]
     ) -> Float[Array, "m t"]:
         """Compute ``W' x + b`` for every row x."""
-        return matrix_product(jnp.asarray(features), self.weights) + self.bias[None]
+        return full_precision_matmul(jnp.asarray(features), self.weights) + self.bias[None]
 
     def for_each_target(self) -> "Ridge":
         """Return the same function with a penalty and a condition for each target, even if they are shared."""
@@ -67,7 +70,10 @@ class Ridge(NamedTuple):
 
     @property
     def digits(self) -> Float[Array, "*t"]:
-        """The approximate number of accurate decimal digits of the weights: ``-log10(eps * condition)``."""
+        """A lower bound, approximately, of the number of accurate decimal digits of the weights.
+
+        It is ``-log10(eps * condition)``.
+        """
         return -jnp.log10(jnp.finfo(self.weights.dtype).eps * self.condition)
 
 
@@ -78,7 +84,7 @@ def fit(
     penalty: float | Float[Array, "*t"] | Float[np.ndarray, "*t"],
     basis: KernelBasis | None = None,
 ) -> Ridge:
-    """Fit a ridge for each target to rows in memory.
+    """Fit a ridge regression for each target to rows in memory.
 
     >>> features = jnp.array([[0.0], [1.0], [2.0]])
     >>> fit(features, 3 * features + 1, penalty=2.0).weights.round(4)
@@ -111,7 +117,7 @@ def solve(
     penalty: float | Float[Array, "*t"] | Float[np.ndarray, "*t"],
     basis: Eigenbasis | None = None,
 ) -> Ridge:
-    """Fit a ridge for each target to rows of which the statistics are known.
+    """Fit a ridge regression for each target to rows of which the statistics are known.
 
     Args:
         summed: the statistics of all rows.
@@ -146,7 +152,7 @@ def _solve(summed: Statistics, penalty: Float[Array, "*t"], basis: Eigenbasis | 
     residual = jnp.maximum(squares - penalty * (weights**2).sum(0), 0)
     return Ridge(
         weights,
-        summed.target_mean - matrix_product(summed.feature_mean[None], weights)[0],
+        summed.target_mean - full_precision_matmul(summed.feature_mean[None], weights)[0],
         penalty,
         residual / jnp.maximum(summed.count, 1).astype(weights.dtype),
         _condition(summed.scatter, penalty),
@@ -165,12 +171,12 @@ def _fit_dual(features, targets, penalty, basis: KernelBasis | None):
         else:
             dual = _solve_shifted(kernel, y, penalty)
     else:
-        dual, condition = basis.solve(penalty), 1 + basis.size / penalty
-    weights = matrix_product(x.T, dual)
+        dual, condition = basis.solve(penalty), 1 + basis.frobenius_norm / penalty
+    weights = full_precision_matmul(x.T, dual)
     # (X X' + penalty) dual = Y, so the residual of Y is penalty times the dual.
     return Ridge(
         weights,
-        target_mean - matrix_product(feature_mean[None], weights)[0],
+        target_mean - full_precision_matmul(feature_mean[None], weights)[0],
         penalty,
         penalty**2 * (dual**2).mean(0),
         condition,
@@ -178,25 +184,25 @@ def _fit_dual(features, targets, penalty, basis: KernelBasis | None):
 
 
 def _condition(matrix: Float[Array, "m m"], penalty: Float[Array, "*t"]) -> Float[Array, "*t"]:
-    # No eigenvalue of a positive matrix exceeds the root of the sum of its squared entries.
-    size = _mean_eigenvalue(matrix)
-    return 1 + jnp.sqrt(((matrix / size) ** 2).sum()) / (penalty / size)
+    # No eigenvalue of a positive semidefinite matrix exceeds the root of the sum of its squared entries.
+    mean_eigenvalue = _mean_eigenvalue(matrix)
+    return 1 + jnp.sqrt(((matrix / mean_eigenvalue) ** 2).sum()) / (penalty / mean_eigenvalue)
 
 
 def _solve_shifted(
     matrix: Float[Array, "m m"], right: Float[Array, "m t"], penalty: Float[Array, ""]
 ) -> Float[Array, "m t"]:
     """Compute ``(matrix + penalty I)^-1 right``."""
-    size = _mean_eigenvalue(matrix)
-    shift = penalty / size * jnp.eye(len(matrix), dtype=matrix.dtype)
-    factor = jnp.linalg.cholesky(matrix / size + shift, symmetrize_input=False)
-    return jax.scipy.linalg.cho_solve((factor, True), right / size)
+    mean_eigenvalue = _mean_eigenvalue(matrix)
+    shift = penalty / mean_eigenvalue * jnp.eye(len(matrix), dtype=matrix.dtype)
+    factor = jnp.linalg.cholesky(matrix / mean_eigenvalue + shift, symmetrize_input=False)
+    return jax.scipy.linalg.cho_solve((factor, True), right / mean_eigenvalue)
 
 
 def _mean_eigenvalue(matrix: Float[Array, "m m"]) -> Float[Array, ""]:
-    """Compute the mean eigenvalue of a positive matrix; 1 if it is 0."""
-    size = jnp.trace(matrix) / len(matrix)
-    return jnp.where(size > 0, size, 1)
+    """Compute the mean eigenvalue of a positive semidefinite matrix; 1 if it is 0."""
+    mean = jnp.trace(matrix) / len(matrix)
+    return jnp.where(mean > 0, mean, 1)
 
 
 def checked(
@@ -204,6 +210,7 @@ def checked(
 ) -> tuple[Float[Array, "n d"], Float[Array, "n t"]]:
     """Return features and targets as floating-point arrays of one precision, after checking them.
 
+    The precision is that of their common type, and at least single precision.
     Under `jax.jit` shapes are checked but values are not.
 
     Raises:
@@ -229,7 +236,7 @@ def checked(
 
 
 def check_statistics(summed: Statistics) -> None:
-    """Refuse statistics from which no ridge can be solved; under `jax.jit` they are not checked.
+    """Refuse statistics from which no ridge regression can be solved; under `jax.jit` they are not checked.
 
     Raises:
         InputError: the statistics are of fewer than 2 rows, not finite, or of features whose rows are all

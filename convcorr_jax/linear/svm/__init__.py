@@ -8,7 +8,7 @@
 in `convcorr_jax.linear.svm.fitting`.
 """
 
-from convcorr_jax.linear.svm.cross_validation import CostCurve as CostCurve
+from convcorr_jax.linear.svm.cross_validation import HeldOutDecisions as HeldOutDecisions
 from convcorr_jax.linear.svm.cross_validation import cross_validate as cross_validate
 from convcorr_jax.linear.svm.fitting import fit as fit
 from convcorr_jax.linear.svm.fitting import one_vs_all as one_vs_all

@@ -8,6 +8,9 @@ updates, with the sums ``v = z + u``,
     w, b = argmin 1/2 |w|^2 + rho / 2 |r - z + u|^2,
     v = 1.8 r - 0.8 z + u.
 
+u and v are the letters of Boyd et al.; in the other modules u is cost times sample weight, here
+``upper_bounds``.
+
 The second minimization is a linear system whose matrix all problems share; it is inverted once for every rho.
 Near the minimum, and at high cost, progress is slow: `convcorr_jax.linear.svm.minimization` continues with
 Newton's method.
@@ -106,7 +109,7 @@ def run_admm(
         hinge: True for the hinge, False for its square.
         free_bias: whether the bias is free; otherwise it stays as it is.
         tolerance: of the gap, relative to the objective.
-        max_rounds: a limit below `ROUNDS`.
+        max_rounds: iterate for at most this many rounds, and at most `ROUNDS`.
     """
     n, d = rows.shape
     used = (upper_bounds > 0).any(0)

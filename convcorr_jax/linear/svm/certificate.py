@@ -1,7 +1,7 @@
 """The duality gap of a classifier: its objective, compared with the value of a feasible dual.
 
-The objective and its dual are given in `convcorr_jax.linear.svm.fitting`. Here the dual variable of a sample is
-``u a``, where u is cost times sample weight (its upper bound, for the hinge) and a is the dual fraction, at
+The objective and its dual are given in `convcorr_jax.linear.svm.fitting`. The dual variable of a sample is
+``alpha = u a``: u is cost times sample weight (alpha's upper bound, for the hinge), a is the dual fraction, at
 most 1 for the hinge.
 """
 

@@ -27,7 +27,7 @@ def check_arrays(
     if 0 in positive.shape or features.shape[1] == 0:
         raise InputError(
             f"features have shape {features.shape} and positive {positive.shape}; at least one "
-            "sample, number and class are expected"
+            "sample, one feature and one class are expected"
         )
     if sample_weights is not None and sample_weights.shape not in ((n, 1), positive.shape):
         raise InputError(
@@ -57,15 +57,15 @@ def check_arrays(
                 raise InputError(f"{name} is {value}; a finite number above 0 is expected")
 
 
-def check_options(loss: str, tolerance: float | Float[Array, ""], max_iterations: int) -> None:
+def check_options(loss: str, tolerance: float | Float[Array, ""], max_rounds: int) -> None:
     """Refuse options out of their range.
 
     Raises:
-        InputError: the loss is unknown, the tolerance is not positive, or max_iterations is below 1.
+        InputError: the loss is unknown, the tolerance is not positive, or max_rounds is below 1.
     """
     if loss not in ("hinge", "squared_hinge"):
         raise InputError(f"loss is {loss!r}; 'hinge' or 'squared_hinge' is expected")
     if not isinstance(tolerance, jax.core.Tracer) and not tolerance > 0:
         raise InputError(f"tolerance is {tolerance}; a number above 0 is expected")
-    if max_iterations < 1:
-        raise InputError(f"max_iterations is {max_iterations}; at least 1 is expected")
+    if max_rounds < 1:
+        raise InputError(f"max_rounds is {max_rounds}; at least 1 is expected")

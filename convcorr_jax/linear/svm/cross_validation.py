@@ -12,12 +12,12 @@ from jaxtyping import Array, Bool, Float, Int, Int32
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.svm.checks import check_arrays, check_options
 from convcorr_jax.linear.svm.model import Loss
-from convcorr_jax.linear.svm.solver import cold_start, signs_of, solve, weights_of
+from convcorr_jax.linear.svm.solver import cold_start, sample_weights_by_class, signs_of, solve
 from convcorr_jax.linear.svm.standardization import standardize
 
 
-class CostCurve(NamedTuple):
-    """Decisions on held-out samples for every cost, with diagnostics of the fits."""
+class HeldOutDecisions(NamedTuple):
+    """Decision values of held-out samples for every cost, with diagnostics of the fits."""
 
     decisions: Float[Array, "costs n classes"]
     """``w . x + b`` of every sample, by the classifier whose fold held it out."""
@@ -25,7 +25,7 @@ class CostCurve(NamedTuple):
     """Objective of each fit."""
     gap: Float[Array, "costs k classes"]
     """Duality gap of each fit."""
-    iterations: Int32[Array, "costs k classes"]
+    rounds: Int32[Array, "costs k classes"]
     """Rounds of each fit, each of ten ADMM iterations or at most one Newton step."""
     converged: Bool[Array, "costs k classes"]
     """Whether the gap is within the tolerance times the objective."""
@@ -42,9 +42,9 @@ def cross_validate(
     bias_scale: float | None = None,
     sample_weights: Float[Array, "n _"] | None = None,
     tolerance: float = 1e-4,
-    max_iterations: int = 200,
-) -> CostCurve:
-    """Fit without each fold, for every cost, and decide on the samples of the fold.
+    max_rounds: int = 200,
+) -> HeldOutDecisions:
+    """Fit without each fold, for every cost, and compute the decision values of the fold's samples.
 
     All folds and classes of a cost are fitted together, starting from the solutions of the previous cost;
     rising costs are therefore fastest.
@@ -60,14 +60,18 @@ def cross_validate(
         bias_scale: the penalty on the bias is ``1/2 (b / bias_scale)^2``; None for a free bias.
         sample_weights: not negative, one column for all classes or a column for each; 1 by default.
         tolerance: a fit ends when its gap is below this fraction of its objective.
-        max_iterations: limit of the rounds for each cost.
+        max_rounds: limit of the rounds for each cost, each of ten ADMM iterations or at most one Newton step.
+
+    Returns:
+        The decision values of all samples, in their order, for every cost; and the objective, gap, rounds and
+        convergence of the fit of every cost, fold and class.
 
     Raises:
         InputError: an option is out of its range; a fold's number is not in 0 to k - 1; or features or weights
             are NaN, infinite or too large to be squared, or weights are negative.
     """
     check_arrays(features, positive, sample_weights, costs=costs, bias_scale=bias_scale)
-    check_options(loss, tolerance, max_iterations)
+    check_options(loss, tolerance, max_rounds)
     if len(costs) == 0 or k < 2:
         raise InputError(
             f"there are {len(costs)} costs and {k} folds; at least 1 and 2 are expected"
@@ -86,11 +90,11 @@ def cross_validate(
         tolerance,
         k=k,
         loss=loss,
-        max_iterations=max_iterations,
+        max_rounds=max_rounds,
     )
 
 
-@functools.partial(jax.jit, static_argnames=("k", "loss", "max_iterations"))
+@functools.partial(jax.jit, static_argnames=("k", "loss", "max_rounds"))
 def _cross_validate(
     features,
     positive,
@@ -102,29 +106,32 @@ def _cross_validate(
     *,
     k,
     loss,
-    max_iterations,
+    max_rounds,
 ):
     (n, _), classes = features.shape, positive.shape[1]
     signs = signs_of(positive, features.dtype)
     held_out = folds[None] == jnp.arange(k)[:, None]
-    weights = (weights_of(sample_weights, signs)[None] * ~held_out[:, None]).reshape(-1, n)
+    class_weights = sample_weights_by_class(sample_weights, signs)
+    problem_weights = (class_weights[None] * ~held_out[:, None]).reshape(-1, n)
     signs = jnp.tile(signs, (k, 1))
-    standardized = standardize(features, (weights > 0).any(0), bias_scale=bias_scale)
+    standardized = standardize(features, (problem_weights > 0).any(0), bias_scale=bias_scale)
 
     def for_cost(start, cost):
         fits, start = solve(
             standardized,
             signs,
-            cost * weights,
+            cost * problem_weights,
             start,
             bias_scale=bias_scale,
             tolerance=tolerance,
             loss=loss,
-            max_iterations=max_iterations,
+            max_rounds=max_rounds,
         )
         values = fits.decisions(features).reshape(n, k, classes)
         decisions = jnp.where(held_out.T[:, :, None], values, 0).sum(1)
-        diagnostics = (fits.objective, fits.gap, fits.iterations, fits.converged)
-        return start, CostCurve(decisions, *(values.reshape(k, classes) for values in diagnostics))
+        diagnostics = (fits.objective, fits.gap, fits.rounds, fits.converged)
+        return start, HeldOutDecisions(
+            decisions, *(values.reshape(k, classes) for values in diagnostics)
+        )
 
     return lax.scan(for_cost, cold_start(standardized, signs), costs)[1]

@@ -9,21 +9,25 @@ default, so that the origin of the features does not matter; with the hinge this
 ``SVC(kernel="linear")``. With a ``bias_scale`` s the term 1/2 (b / s)^2 joins the objective, which is then that
 of ``LinearSVC(intercept_scaling=s)``, with either loss.
 
-Every result has a duality gap. The dual is any a with ``0 <= a_i`` (for the hinge also ``a_i <= u_i = cost *
-weight_i``) and, if the bias is free, ``sum_i y_i a_i = 0``. With ``v = sum_i a_i y_i x_i`` its value
+Every result has a duality gap. The dual variables are any alpha with ``0 <= alpha_i`` (for the hinge also
+``alpha_i <= u_i``, where ``u_i = cost * weight_i``) and, if the bias is free, ``sum_i y_i alpha_i = 0``. With
+``v = sum_i alpha_i y_i x_i`` their value
 
-    sum_i a_i - 1/2 |v|^2                                (hinge; less sum_i a_i^2 / (4 u_i) for its square)
+    sum_i alpha_i - 1/2 |v|^2                            (hinge; less sum_i alpha_i^2 / (4 u_i) for its square)
 
-is below every objective. The gap is computed as a sum of terms none of which is negative, so that rounding does
-not hide it.
+is never above the objective. The gap is computed as a sum of terms none of which is negative, so that rounding
+does not hide it.
 
 The minimization starts with the alternating direction method of multipliers (`convcorr_jax.linear.svm.admm`),
 which suffices for most problems. Problems that have not converged, such as those of high cost, continue with
 Newton's method for the squared hinge (`convcorr_jax.linear.svm.newton`), and with the method of multipliers for
-the hinge, whose smooth inner problems are of the same kind: a sample's dual is ``u clip(s + k r, 0, 1)``, and
-as soon as the rest of an inner problem's gap matters less than that due to s, these values become the next s.
-In both cases the work is matrix products that all problems share; for d features one d by d matrix (or n by n,
-if there are fewer samples) is inverted a few times.
+the hinge: its inner problems replace the hinge by its Moreau envelope about centers c, so that a sample's dual
+variable is ``u clip(c + k r, 0, 1)`` with residual ``r = 1 - y (w . x + b)`` and stiffness k. Newton's method
+solves them. Once an inner problem's gap is within four times the part that its dual fractions ``clip(c + k r,
+0, 1)`` cause, those fractions become the next centers. The work of all methods is matrix products that all
+problems share; for d features one d by d matrix (or n by n, if there are fewer samples) is inverted a few
+times.
+
 Source: X. Li, D. Sun and K.-C. Toh, "A highly efficient semismooth Newton augmented Lagrangian method for
 solving Lasso problems", SIAM J. Optim. 28 (2018), which does so for the lasso.
 """
@@ -37,7 +41,13 @@ from jaxtyping import Array, Bool, Float, Int
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.svm.checks import check_arrays, check_options
 from convcorr_jax.linear.svm.model import LinearSVM, Loss
-from convcorr_jax.linear.svm.solver import Start, cold_start, signs_of, solve, weights_of
+from convcorr_jax.linear.svm.solver import (
+    Start,
+    cold_start,
+    sample_weights_by_class,
+    signs_of,
+    solve,
+)
 from convcorr_jax.linear.svm.standardization import standardize, standardize_classifier
 
 
@@ -56,7 +66,7 @@ def fit(
     sample_weights: Float[Array, "n _"] | None = None,
     start: LinearSVM | None = None,
     tolerance: float = 1e-4,
-    max_iterations: int = 200,
+    max_rounds: int = 200,
 ) -> LinearSVM:
     """Fit a linear classifier for every class against the rest.
 
@@ -86,7 +96,7 @@ def fit(
         start: an earlier fit to as many samples, to start from; its dual should be 0 for samples that have
             changed.
         tolerance: the fit ends when the gap is below this fraction of the objective.
-        max_iterations: limit of the rounds, each of ten ADMM iterations or at most one Newton step.
+        max_rounds: limit of the rounds, each of ten ADMM iterations or at most one Newton step.
 
     Raises:
         InputError: an option is out of its range; or features or weights are NaN, infinite or too large to be
@@ -94,7 +104,7 @@ def fit(
     """
     n, classes = positive.shape
     check_arrays(features, positive, sample_weights, costs=cost, bias_scale=bias_scale)
-    check_options(loss, tolerance, max_iterations)
+    check_options(loss, tolerance, max_rounds)
     shapes = (classes, features.shape[1]), (classes, n)
     if start is not None and (start.weights.shape, start.dual.shape) != shapes:
         raise InputError(
@@ -110,16 +120,16 @@ def fit(
         bias_scale,
         tolerance,
         loss=loss,
-        max_iterations=max_iterations,
+        max_rounds=max_rounds,
     )
 
 
-@functools.partial(jax.jit, static_argnames=("loss", "max_iterations"))
+@functools.partial(jax.jit, static_argnames=("loss", "max_rounds"))
 def _fit(
-    features, positive, cost, sample_weights, start, bias_scale, tolerance, *, loss, max_iterations
+    features, positive, cost, sample_weights, start, bias_scale, tolerance, *, loss, max_rounds
 ):
     signs = signs_of(positive, features.dtype)
-    bounds = cost * weights_of(sample_weights, signs)
+    bounds = cost * sample_weights_by_class(sample_weights, signs)
     standardized = standardize(features, (bounds > 0).any(0), bias_scale=bias_scale)
     if start is None:
         begin = cold_start(standardized, signs)
@@ -137,6 +147,6 @@ def _fit(
         bias_scale=bias_scale,
         tolerance=tolerance,
         loss=loss,
-        max_iterations=max_iterations,
+        max_rounds=max_rounds,
     )
     return model

@@ -1,8 +1,8 @@
 """Minimization of many support vector machines at once: ADMM first, then Newton's method.
 
-The objective and the methods are described in `convcorr_jax.linear.svm.fitting`. Here the dual variable of a
-sample is ``u a``, where u is cost times sample weight (its upper bound, for the hinge) and a is the dual
-fraction, at most 1 for the hinge.
+The objective and the methods are described in `convcorr_jax.linear.svm.fitting`. The dual variable of a sample
+is ``alpha = u a``: u is cost times sample weight (alpha's upper bound, for the hinge), a is the dual fraction,
+at most 1 for the hinge.
 """
 
 import functools
@@ -44,19 +44,19 @@ class MinimizerState(NamedTuple):
     """Slope of the derivative of the smoothed loss; the inverse of the Moreau envelope's parameter."""
     slackness: Float[Array, " problems"]
     """The slackness at the previous centers."""
-    iterations: Int32[Array, " problems"]
+    rounds: Int32[Array, " problems"]
     """ADMM rounds and Newton steps of each problem."""
     converged: Bool[Array, " problems"]
     """Whether the gap is within the tolerance."""
-    rounds: Int32[Array, ""]
-    """ADMM rounds and Newton rounds so far."""
+    loop_rounds: Int32[Array, ""]
+    """ADMM rounds and Newton rounds so far, those that only move centers included."""
 
 
 class _Options(NamedTuple):
     hinge: bool
     free_bias: bool
     tolerance: float | Float[Array, ""]
-    max_iterations: int
+    max_rounds: int
 
 
 def minimize(
@@ -69,7 +69,7 @@ def minimize(
     hinge: bool,
     free_bias: bool,
     tolerance: float | Float[Array, ""],
-    max_iterations: int,
+    max_rounds: int,
 ) -> MinimizerState:
     """Minimize the objective of every problem until its gap is within the tolerance.
 
@@ -82,9 +82,9 @@ def minimize(
         hinge: True for the hinge, False for its square.
         free_bias: whether the bias is free; otherwise b stays 0.
         tolerance: of the gap, relative to the objective.
-        max_iterations: limit of ADMM rounds and Newton steps together.
+        max_rounds: limit of ADMM rounds and Newton rounds together.
     """
-    options = _Options(hinge, free_bias, tolerance, max_iterations)
+    options = _Options(hinge, free_bias, tolerance, max_rounds)
     near = run_admm(
         rows,
         signs,
@@ -94,16 +94,14 @@ def minimize(
         hinge=hinge,
         free_bias=free_bias,
         tolerance=tolerance,
-        max_rounds=max_iterations,
+        max_rounds=max_rounds,
     )
 
     def run_newton(start: MinimizerState) -> MinimizerState:
         top = 1.0 if hinge else jnp.inf
-        problems = Problems(
-            rows, spectrum(rows), signs, upper_bounds, top=top, has_bias=float(free_bias)
-        )
+        problems = Problems(rows, spectrum(rows), signs, upper_bounds, top=top, has_bias=free_bias)
         return lax.while_loop(
-            lambda state: (state.rounds < max_iterations) & ~state.converged.all(),
+            lambda state: (state.loop_rounds < max_rounds) & ~state.converged.all(),
             functools.partial(_advance, problems, options),
             start,
         )
@@ -156,9 +154,9 @@ def _advance(problems: Problems, options: _Options, state: MinimizerState) -> Mi
         jnp.where(ready[:, None], dual_fractions, state.centers),
         jnp.where(slow, GROWTH * stiffness, stiffness),
         jnp.where(ready, certificate.slackness, state.slackness),
-        state.iterations + moving,
+        state.rounds + moving,
         converged,
-        state.rounds + 1,
+        state.loop_rounds + 1,
     )
 
 

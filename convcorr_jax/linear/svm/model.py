@@ -10,24 +10,27 @@ Loss = Literal["hinge", "squared_hinge"]
 
 
 class LinearSVM(NamedTuple):
-    """A linear classifier for each class, with diagnostics of the fit."""
+    """A linear classifier for each class, with diagnostics of the fit.
 
-    weights: Float[Array, "*grid classes d"]
+    ``*batch`` are the axes that `jax.vmap` adds; `fit` itself adds none.
+    """
+
+    weights: Float[Array, "*batch classes d"]
     """w of each class."""
-    bias: Float[Array, "*grid classes"]
+    bias: Float[Array, "*batch classes"]
     """b of each class."""
-    objective: Float[Array, "*grid classes"]
+    objective: Float[Array, "*batch classes"]
     """The objective of `convcorr_jax.linear.svm.fitting` at w and b."""
-    gap: Float[Array, "*grid classes"]
+    gap: Float[Array, "*batch classes"]
     """The objective less the value of ``dual``; the minimum is at most this far below the objective."""
-    iterations: Int32[Array, "*grid classes"]
+    rounds: Int32[Array, "*batch classes"]
     """Rounds, each of ten ADMM iterations or at most one Newton step."""
-    converged: Bool[Array, "*grid classes"]
+    converged: Bool[Array, "*batch classes"]
     """Whether the gap is within the tolerance times the objective."""
-    dual: Float[Array, "*grid classes n"]
-    """The dual variable of each sample, a in `convcorr_jax.linear.svm.fitting`; often 0."""
+    dual: Float[Array, "*batch classes n"]
+    """The dual variable of each sample, alpha in `convcorr_jax.linear.svm.fitting`; often 0."""
 
-    def decisions(self, features: Float[Array, "m d"]) -> Float[Array, "*grid m classes"]:
+    def decisions(self, features: Float[Array, "m d"]) -> Float[Array, "*batch m classes"]:
         """Compute ``w . x + b``: above 0 for the class, below for the rest; the greatest is the best class."""
         values = jnp.einsum(
             "md,...cd->...mc", features, self.weights, precision=lax.Precision.HIGHEST

@@ -1,13 +1,14 @@
 """Newton steps for many linear classifiers that share their rows of features.
 
-Every problem has signs y, upper bounds U >= 0, centers s and a stiffness k, and minimizes over w and b
+Every problem has signs y, upper bounds u >= 0 (cost times sample weight), centers c and a stiffness k, and
+minimizes over w and b
 
-    f(w, b) = 1/2 |w|^2 + sum_i U_i psi_i(1 - y_i (w . x_i + b)),
-    psi_i'(r) = clip(s_i + k r, 0, top),
+    f(w, b) = 1/2 |w|^2 + sum_i u_i psi_i(1 - y_i (w . x_i + b)),
+    psi_i'(r) = clip(c_i + k r, 0, top),
 
-which is convex, once differentiable and piecewise quadratic. With ``s = 0, k = 2, top = inf``, psi is the
-squared hinge. With ``top = 1`` it is the hinge's Moreau envelope about s, the inner problem of the method of
-multipliers (`convcorr_jax.linear.svm.fitting`).
+which is convex, once differentiable and piecewise quadratic. With ``c = 0, k = 2, top = inf``, psi is the
+squared hinge. With ``top = 1`` it is the hinge's Moreau envelope about centers c, the inner problem of the
+method of multipliers (`convcorr_jax.linear.svm.fitting`).
 
 A step solves the Newton equations by conjugate gradients, for all problems in the same matrix products,
 followed by an exact line search. The preconditioner of every problem is the rows' second moment, as
@@ -35,7 +36,7 @@ FURTHEST_BIAS = 4.0
 
 
 class Problems(NamedTuple):
-    """The problems, apart from s and k."""
+    """The problems, apart from their centers c and stiffnesses k."""
 
     rows: Float[Array, "n d"]
     spectrum: Spectrum
@@ -43,8 +44,8 @@ class Problems(NamedTuple):
     upper_bounds: Float[Array, "problems n"]
     top: float
     """The greatest value of psi'."""
-    has_bias: float
-    """1 if there is a bias b, 0 if b stays 0."""
+    has_bias: bool
+    """Whether there is a bias b; otherwise b stays 0."""
 
 
 class Iterate(NamedTuple):
@@ -69,8 +70,8 @@ def step(
     Args:
         problems: the problems.
         iterate: the current parameters and residuals.
-        centers: s.
-        stiffness: k.
+        centers: c, the dual fractions about which the hinge is smoothed; 0 for the squared hinge.
+        stiffness: k, the slope of psi' where it is not clipped.
         gradient: of f at the iterate.
         moving: False for problems that stay where they are.
     """
@@ -117,7 +118,7 @@ class _ConjugateGradients(NamedTuple):
     """The right-hand side less the matrix times the solution."""
     search: Parameters
     """The next search direction."""
-    size: Float[Array, " problems"]
+    squared_norm: Float[Array, " problems"]
     """The squared norm of the residual in the preconditioner's metric."""
 
 
@@ -145,31 +146,31 @@ def _direction(
         weighted = curvature * change
         product = Parameters(
             search.weights + weighted_sums(weighted, problems.rows),
-            problems.has_bias * (weighted.sum(1) + damping * search.bias),
+            float(problems.has_bias) * (weighted.sum(1) + damping * search.bias),
         )
-        length = _ratio(state.size * (state.size > enough), _dot(search, product))
+        length = _ratio(state.squared_norm * (state.squared_norm > enough), _dot(search, product))
         residual = _add_scaled(state.residual, -length, product)
         preconditioned = precondition(residual)
-        size = _dot(residual, preconditioned)
+        squared_norm = _dot(residual, preconditioned)
         return _ConjugateGradients(
             state.steps + 1,
             _add_scaled(state.solution, length, search),
             state.change + length[:, None] * change,
             residual,
-            _add_scaled(preconditioned, _ratio(size, state.size), search),
-            size,
+            _add_scaled(preconditioned, _ratio(squared_norm, state.squared_norm), search),
+            squared_norm,
         )
 
     residual = Parameters(-gradient.weights, -gradient.bias)
     preconditioned = precondition(residual)
-    size = _dot(residual, preconditioned)
-    enough = FORCING**2 * size
+    squared_norm = _dot(residual, preconditioned)
+    enough = FORCING**2 * squared_norm
     zero = Parameters(jnp.zeros_like(gradient.weights), jnp.zeros_like(gradient.bias))
     last = lax.while_loop(
-        lambda state: (state.steps < CONJUGATE_STEPS) & (state.size > enough).any(),
+        lambda state: (state.steps < CONJUGATE_STEPS) & (state.squared_norm > enough).any(),
         advance,
         _ConjugateGradients(
-            jnp.int32(0), zero, jnp.zeros_like(curvature), residual, preconditioned, size
+            jnp.int32(0), zero, jnp.zeros_like(curvature), residual, preconditioned, squared_norm
         ),
     )
     return last.solution, last.change

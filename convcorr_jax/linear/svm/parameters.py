@@ -30,8 +30,3 @@ def weighted_sums(
 ) -> Float[Array, "problems d"]:
     """Compute the sum of the rows times their values, for every problem."""
     return jnp.einsum("ln,nd->ld", values, rows, precision=lax.Precision.HIGHEST)
-
-
-def matmul(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Compute ``a b`` in the full precision of both."""
-    return jnp.matmul(a, b, precision=lax.Precision.HIGHEST)

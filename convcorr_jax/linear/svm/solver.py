@@ -29,7 +29,7 @@ def signs_of(positive: Bool[Array, "n classes"], dtype: jnp.dtype) -> Float[Arra
     return jnp.where(positive.T, 1, -1).astype(dtype)
 
 
-def weights_of(
+def sample_weights_by_class(
     sample_weights: Float[Array, "n _"] | None, signs: Float[Array, "classes n"]
 ) -> Float[Array, "classes n"]:
     """Return the sample weights of every class, from one column for all classes or a column for each."""
@@ -54,7 +54,7 @@ def solve(
     bias_scale: float | Float[Array, ""] | None,
     tolerance: float | Float[Array, ""],
     loss: Loss,
-    max_iterations: int,
+    max_rounds: int,
 ) -> tuple[LinearSVM, Start]:
     """Fit the classifiers of all problems.
 
@@ -66,7 +66,7 @@ def solve(
         bias_scale: None for a free bias.
         tolerance: of the gap, relative to the objective.
         loss: the hinge or its square.
-        max_iterations: limit of the rounds.
+        max_rounds: limit of the rounds, each of ten ADMM iterations or at most one Newton step.
 
     Returns:
         The classifiers of the original features, and a start for a similar fit.
@@ -80,7 +80,7 @@ def solve(
         parameters=start.parameters,
         dual_fractions=start.dual_fractions,
         tolerance=AIM * tolerance,
-        max_iterations=max_iterations,
+        max_rounds=max_rounds,
         hinge=hinge,
         free_bias=free_bias,
     )
@@ -102,7 +102,7 @@ def solve(
         bias,
         certificate.objective / standardized.scale**2,
         certificate.gap / standardized.scale**2,
-        minimum.iterations,
+        minimum.rounds,
         certificate.gap <= tolerance * certificate.objective,
         certificate.dual / standardized.scale**2,
     )

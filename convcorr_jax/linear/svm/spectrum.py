@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from convcorr_jax.linear.svm.parameters import matmul, scores, weighted_sums
+from convcorr_jax.linear.products import full_precision_matmul
+from convcorr_jax.linear.svm.parameters import scores, weighted_sums
 
 # The number of axes: all of them for up to 128 features, and enough for thousands.
 RANK = 128
@@ -38,7 +39,9 @@ def spectrum(rows: Float[Array, "n d"]) -> Spectrum:
         sketch = jax.random.normal(jax.random.key(0), (rank, d), rows.dtype)
         basis, _ = jnp.linalg.qr(weighted_sums(scores(sketch, rows), rows).T)
     coordinates = scores(basis.T, rows)
-    moments, rotation = jnp.linalg.eigh(matmul(coordinates, coordinates.T) / n)
+    moments, rotation = jnp.linalg.eigh(full_precision_matmul(coordinates, coordinates.T) / n)
     moments = moments.clip(min=0)
     rest = (rows**2).sum() / n - moments.sum()
-    return Spectrum(matmul(basis, rotation), moments, rest.clip(min=0) / max(d - rank, 1))
+    return Spectrum(
+        full_precision_matmul(basis, rotation), moments, rest.clip(min=0) / max(d - rank, 1)
+    )

@@ -1,8 +1,8 @@
 """Features as the solvers need them, and the conversion of classifiers to and from them.
 
-Samples of weight 0 are set to zero. The other samples are moved to their mean if the bias is free; otherwise
-they get a column for the bias. All values are divided by a power of two, so that they are about 1 and nothing
-is rounded. None of this changes the problem.
+The features are centred if the bias is free, and get a column for the bias otherwise. Then all values are
+divided by one common power of two, which brings their root mean square near 1 without rounding; single features
+are not scaled to unit variance. Samples of weight 0 are set to zero. None of this changes the problem.
 """
 
 from typing import NamedTuple
@@ -10,11 +10,15 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from convcorr_jax.linear.svm.parameters import Parameters, matmul
+from convcorr_jax.linear.products import full_precision_matmul
+from convcorr_jax.linear.svm.parameters import Parameters
 
 
 class StandardizedFeatures(NamedTuple):
-    """Standardized features, which all problems share, and what converts classifiers to and from them."""
+    """Features centred (if the bias is free) and divided by one common power of two.
+
+    All problems share them. Mean and scale convert classifiers to and from them.
+    """
 
     rows: Float[Array, "n d"]
     """``(features - mean) / scale``; d is the number of features, plus 1 if the bias is not free."""
@@ -30,7 +34,7 @@ def standardize(
     *,
     bias_scale: float | Float[Array, ""] | None,
 ) -> StandardizedFeatures:
-    """Standardize features.
+    """Centre features if the bias is free, or add a column for the bias; divide by one common power of two.
 
     Args:
         features: one sample a row.
@@ -60,9 +64,9 @@ def standardize_classifier(
     *,
     bias_scale: float | Float[Array, ""] | None,
 ) -> Parameters:
-    """Convert classifiers of features to the equal classifiers of standardized features."""
+    """Convert classifiers of features to the equal ones of features that `standardize` centred and scaled."""
     if bias_scale is None:
-        bias = bias + matmul(weights, standardized.mean)
+        bias = bias + full_precision_matmul(weights, standardized.mean)
     else:
         weights = jnp.concatenate([weights, bias[:, None] / bias_scale], axis=1)
         bias = jnp.zeros_like(bias)
@@ -75,8 +79,8 @@ def unstandardize_classifier(
     *,
     bias_scale: float | Float[Array, ""] | None,
 ) -> tuple[Float[Array, "problems features"], Float[Array, " problems"]]:
-    """Convert classifiers of standardized features to weights and biases for the features themselves."""
+    """Convert classifiers of features that `standardize` centred and scaled to those of the features."""
     weights = parameters.weights / standardized.scale
     if bias_scale is None:
-        return weights, parameters.bias - matmul(weights, standardized.mean)
+        return weights, parameters.bias - full_precision_matmul(weights, standardized.mean)
     return weights[:, :-1], weights[:, -1] * bias_scale

@@ -69,7 +69,7 @@ def _comparison(
     x, y = jnp.asarray(features), jnp.asarray(targets)
 
     def run():
-        model, curve = fit_best(x, y, penalties=PENALTIES, folds=folds if k else None, k=k)
+        model, curve = fit_best(x, y, penalties=PENALTIES, folds=folds if k else None, k=k or None)
         return {
             "error": curve.errors.mean(axis=1).min(),
             "penalty": curve.best(),

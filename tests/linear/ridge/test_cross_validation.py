@@ -1,4 +1,4 @@
-"""Held-out errors against ridges that were really fitted without the rows, and scikit-learn's RidgeCV."""
+"""Held-out errors against ridge regressions fitted without the rows, and scikit-learn's RidgeCV."""
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ SHAPES = [(61, 7), (24, 50), (30, 29), (30, 31)]
 
 
 def held_out(features, targets, folds):
-    """The mean squared errors of ridges fitted, in double precision, without the rows they are asked for."""
+    """The mean squared errors of held-out rows, by ridge regressions in double precision without these rows."""
     x, y = features.astype(np.float64), targets.astype(np.float64)
     errors = np.zeros((len(PENALTIES), y.shape[1]))
     for row, one in enumerate(PENALTIES):
@@ -126,7 +126,7 @@ def test_double_precision_at_a_penalty_beyond_single(rng, n, d):
 
 
 @pytest.mark.parametrize(("n", "d"), [(40, 60), (60, 12)])
-@pytest.mark.parametrize("k", [4, 0])
+@pytest.mark.parametrize("k", [4, None])
 def test_the_best_penalty_is_fitted_to_all_rows(rng, n, d, k):
     features, targets = draw(rng, n, d)
     folds = np.arange(n) % 4 if k else None
@@ -141,6 +141,20 @@ def test_the_best_penalty_is_fitted_to_all_rows(rng, n, d, k):
     assert curve.errors.sum(1).min() == curve.errors.sum(1)[curve.penalties == curve.best()][0]
     expected = ridge.fit(features, targets, penalty=curve.best())
     np.testing.assert_allclose(found.weights, expected.weights, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("n", "d"), [(12, 4), (12, 40)])
+@pytest.mark.parametrize(
+    ("folds", "k", "sentence"),
+    [
+        (np.arange(12) % 3, None, "folds are passed and k is None; both or neither"),
+        (None, 3, "folds are absent and k is 3; both or neither"),
+    ],
+)
+def test_folds_and_their_number_come_together(rng, n, d, folds, k, sentence):
+    features, targets = draw(rng, n, d)
+    with pytest.raises(InputError, match=sentence):
+        ridge.fit_best(features, targets, folds=folds, k=k)
 
 
 def test_the_grid_follows_the_scale_of_the_features(rng):

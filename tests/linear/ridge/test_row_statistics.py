@@ -13,7 +13,7 @@ from convcorr_jax.linear.ridge import (
     Statistics,
     accumulate,
     add,
-    all_sum,
+    all_reduce,
     empty,
     gram,
     statistics,
@@ -83,9 +83,9 @@ def test_a_large_mean_costs_no_digits(rng):
 
 def test_the_sum_over_an_axis_is_that_of_all_rows(rows):
     features, targets = (jnp.asarray(array).reshape(3, 30, -1) for array in rows)
-    summed = jax.vmap(lambda x, y: all_sum(statistics(x, y), axis_name="rows"), axis_name="rows")(
-        features, targets
-    )
+    summed = jax.vmap(
+        lambda x, y: all_reduce(statistics(x, y), axis_name="rows"), axis_name="rows"
+    )(features, targets)
     for of_device in zip(*summed, strict=True):
         assert_close(Statistics(*of_device), oracle(*rows), rtol=1e-5)
 
@@ -93,13 +93,15 @@ def test_the_sum_over_an_axis_is_that_of_all_rows(rows):
 ON_DEVICES = """
 import numpy as np, jax, jax.numpy as jnp
 from convcorr_jax.linear import ridge
-from convcorr_jax.linear.ridge import all_sum, statistics
+from convcorr_jax.linear.ridge import all_reduce, statistics
 rng = np.random.default_rng(3)
 features, targets = rng.standard_normal((82, 5), np.float32), rng.standard_normal((82, 2), np.float32)
 assert jax.device_count() == 4
 filled = lambda array: jnp.asarray(np.pad(array, [(0, 2), (0, 0)]).reshape(4, 21, -1))
 summed = jax.pmap(
-    lambda x, y, c: all_sum(statistics(x, y, mask=c), axis_name="devices"), axis_name="devices", out_axes=None
+    lambda x, y, c: all_reduce(statistics(x, y, mask=c), axis_name="devices"),
+    axis_name="devices",
+    out_axes=None,
 )(filled(features), filled(targets), (jnp.arange(84) < 82).reshape(4, 21))
 alone = ridge.fit(features, targets, penalty=0.5)
 np.testing.assert_allclose(ridge.solve(summed, penalty=0.5).weights, alone.weights, rtol=1e-4, atol=1e-6)

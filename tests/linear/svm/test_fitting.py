@@ -118,9 +118,9 @@ def test_sample_weights_equal_scikit_learns(rng: np.random.Generator, loss: Loss
 
 @pytest.mark.parametrize("bias_scale", [None, 2.0])
 @pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("max_iterations", [2, 200])
+@pytest.mark.parametrize("max_rounds", [2, 200])
 def test_gap_is_that_of_a_feasible_dual(
-    rng: np.random.Generator, loss: Loss, bias_scale: float | None, max_iterations: int
+    rng: np.random.Generator, loss: Loss, bias_scale: float | None, max_rounds: int
 ) -> None:
     features, labels = samples(rng)
     cost = 0.05
@@ -130,7 +130,7 @@ def test_gap_is_that_of_a_feasible_dual(
         cost=cost,
         loss=loss,
         bias_scale=bias_scale,
-        max_iterations=max_iterations,
+        max_rounds=max_rounds,
     )
     signs = np.where(labels == np.arange(3)[:, None], 1.0, -1.0)
     dual = np.asarray(found.dual, np.float64)
@@ -150,7 +150,7 @@ def test_gap_is_that_of_a_feasible_dual(
     scale = np.asarray(found.objective)
     np.testing.assert_allclose(scale - values, found.gap, rtol=1e-3, atol=1e-5 * scale.max())
     np.testing.assert_array_equal(found.converged, np.asarray(found.gap) <= 1e-4 * scale)
-    assert found.converged.all() == (max_iterations == 200)
+    assert found.converged.all() == (max_rounds == 200)
 
 
 # Invariants.
@@ -215,14 +215,14 @@ def test_a_warm_start_arrives_where_a_cold_one_does(rng: np.random.Generator, lo
         options: dict[str, Any] = dict(cost=0.1, loss=loss, bias_scale=bias_scale)
         before = fit(features, labels, sample_weights=few, **options)
         again = fit(features, labels, sample_weights=few, start=before, **options)
-        assert (again.iterations <= 1).all()
+        assert (again.rounds <= 1).all()
         cold, warm = (
             fit(features, labels, sample_weights=all_, start=start, **options)
             for start in (None, before)
         )
         np.testing.assert_allclose(warm.objective, cold.objective, rtol=1e-4)
-        rounds["cold"] += int(cold.iterations.sum())
-        rounds["warm"] += int(warm.iterations.sum())
+        rounds["cold"] += int(cold.rounds.sum())
+        rounds["warm"] += int(warm.rounds.sum())
     # The hinge's last digits take most of its rounds, wherever it starts.
     assert rounds["warm"] < (0.9 if loss == "squared_hinge" else 1.1) * rounds["cold"]
 
@@ -316,7 +316,7 @@ def test_features_that_are_not_finite_are_refused(rng: np.random.Generator, valu
         (dict(cost=np.nan), "cost is nan"),
         (dict(cost=1.0, bias_scale=-1.0), "bias_scale is -1.0"),
         (dict(cost=1.0, tolerance=0.0), "tolerance is 0.0"),
-        (dict(cost=1.0, max_iterations=0), "max_iterations is 0"),
+        (dict(cost=1.0, max_rounds=0), "max_rounds is 0"),
         (dict(cost=1.0, sample_weights=-jnp.ones((120, 1))), "sample_weights hold negative"),
         (dict(cost=1.0, sample_weights=jnp.full((120, 1), jnp.nan)), "sample_weights hold NaN"),
         (
