@@ -199,3 +199,14 @@ def test_mirroring_moves_a_bright_pixel_with_its_point_and_swaps_left_and_right(
     flipped = coords.flip_points(points, width=9, left_right_pairs=((0, 1),))
     values = images.flip(image)[flipped[:, 1].astype(int), flipped[:, 0].astype(int), 0]
     assert values.tolist() == [2, 1, 3]
+
+
+@pytest.mark.parametrize("asarray", [np.asarray, jnp.asarray])
+def test_linear_weights_interpolate_and_are_constant_beyond_the_samples(rng, asarray):
+    values = rng.normal(size=6).astype(np.float32)
+    positions = np.concatenate([rng.uniform(-2, 8, 30), np.arange(6)]).astype(np.float32)
+    weights = coords.linear_weights(asarray(positions), 6)
+    assert isinstance(weights, type(asarray(positions)))
+    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(weights @ values, np.interp(positions, range(6), values), atol=1e-5)
+    assert np.isnan(coords.linear_weights(np.array([np.nan]), 3)).all()

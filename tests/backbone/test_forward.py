@@ -69,11 +69,11 @@ def test_every_layer_agrees_with_opencv(name, side, rng, tmp_path):
 
     params = assemble({n: Stored(*w) for n, w in weights.items()}, network, source="test")
     found = activations(params, jnp.asarray(inputs), network=network, layers=network.layer_names)
-    for layer, theirs in zip(network.layer_names, expected, strict=True):
-        theirs = theirs.reshape(*theirs.shape[:2], *theirs.shape[2:] or (1, 1)).transpose(
-            0, 2, 3, 1
-        )
-        assert_layer_close(found[layer], theirs, layer)
+    for layer, reference in zip(network.layer_names, expected, strict=True):
+        reference = reference.reshape(
+            *reference.shape[:2], *reference.shape[2:] or (1, 1)
+        ).transpose(0, 2, 3, 1)
+        assert_layer_close(found[layer], reference, layer)
 
 
 def test_alexnet_and_its_gradient_agree_with_torch(rng):
@@ -94,17 +94,19 @@ def test_alexnet_and_its_gradient_agree_with_torch(rng):
     their_inputs = torch.from_numpy(np.array(inputs)).permute(0, 3, 1, 2).requires_grad_()
     expected = twin.layers(their_inputs)
     found = activations(params, inputs, network=network, layers=list(expected))
-    for layer, theirs in expected.items():
-        theirs = theirs.detach().reshape(*theirs.shape[:2], *(theirs.shape[2:] or (1, 1)))
-        assert_layer_close(found[layer], theirs.permute(0, 2, 3, 1).numpy(), layer)
+    for layer, reference in expected.items():
+        reference = reference.detach().reshape(
+            *reference.shape[:2], *(reference.shape[2:] or (1, 1))
+        )
+        assert_layer_close(found[layer], reference.permute(0, 2, 3, 1).numpy(), layer)
 
     def energy(x):
         return jnp.sum(activations(params, x, network=network, layers=("conv3",))["conv3"] ** 2)
 
     torch.sum(expected["conv3"] ** 2).backward()
     assert their_inputs.grad is not None
-    theirs = their_inputs.grad.permute(0, 2, 3, 1).numpy()
-    assert_layer_close(jax.grad(energy)(inputs), theirs, "gradient")
+    reference = their_inputs.grad.permute(0, 2, 3, 1).numpy()
+    assert_layer_close(jax.grad(energy)(inputs), reference, "gradient")
 
 
 def test_vgg16_agrees_with_torch_where_pooling_cuts(rng):
@@ -167,7 +169,7 @@ def test_on_other_devices_the_plain_convolution_gives_the_same(rng, monkeypatch)
     inputs = jnp.asarray(rng.standard_normal((1, 99, 131, 3), dtype=np.float32))
     here = activations(params, inputs, network=network, layers=("conv5",))["conv5"]
     monkeypatch.setattr(convolution, "on_cpu", lambda: False)
-    plain = forward._walk(params, inputs, network=network, layers=("conv5",))["conv5"]
+    plain = forward._evaluate(params, inputs, network=network, layers=("conv5",))["conv5"]
     assert_layer_close(here, plain, "conv5")
 
 
@@ -175,8 +177,8 @@ def test_it_vmaps_and_compiles_once(rng, monkeypatch):
     network = narrow(NETWORKS["alexnet"], divide_by=8)
     params = random_params(network, rng)
     inputs = jnp.asarray(rng.standard_normal((2, 1, 79, 79, 3), dtype=np.float32))
-    traces, walk = [], forward._walk
-    monkeypatch.setattr(forward, "_walk", lambda *a, **k: traces.append(1) or walk(*a, **k))
+    traces, evaluate = [], forward._evaluate
+    monkeypatch.setattr(forward, "_evaluate", lambda *a, **k: traces.append(1) or evaluate(*a, **k))
 
     def run(x):
         return activations(params, x, network=network, layers=("conv3",))["conv3"]

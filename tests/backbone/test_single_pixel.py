@@ -69,7 +69,9 @@ def test_sides_need_not_be_multiples_of_the_stride(rng):
 
 
 def test_refuses_an_image_smaller_than_the_field(rng):
-    with pytest.raises(InputError, match="49 x 48 pixels; the receptive field of conv3 of small has 49 x 49"):
+    with pytest.raises(
+        InputError, match="49 x 48 pixels; the receptive field of conv3 of small has 49 x 49"
+    ):
         single_pixel_activations(
             random_params(rng), jnp.zeros((1, 48, 49, 3)), network=NETWORK, layer="conv3"
         )

@@ -33,9 +33,9 @@ def test_a_bright_pixel_is_found_on_the_canvas(height, width):
     photograph[30, 20] = 255
     shown = canvas(photograph, side_px=320)
     assert shown.image.shape == (320, 320, 3)
-    seen = shown.image[..., 0].astype(float)
+    brightness = shown.image[..., 0].astype(float)
     rows, columns = np.mgrid[:320, :320]
-    spot = np.array([(columns * seen).sum(), (rows * seen).sum()]) / seen.sum()
+    spot = np.array([(columns * brightness).sum(), (rows * brightness).sum()]) / brightness.sum()
     np.testing.assert_allclose(
         spot, coords.apply(shown.transform, np.array([20.0, 30.0])), atol=0.1
     )

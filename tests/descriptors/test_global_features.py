@@ -1,4 +1,4 @@
-"""Features of whole pictures against the network's own activations, one picture at a time."""
+"""Features of whole images against the network's own activations, one image at a time."""
 
 import jax
 import numpy as np
@@ -28,10 +28,10 @@ def weights():
 
 
 def test_they_are_the_flattened_activations_at_unit_length(rng, weights):
-    pictures = rng.integers(0, 256, (19, 67, 67, 3), np.uint8)
-    found = global_features(iter(pictures), weights=weights, layer="conv2")
-    for picture, feature in zip(pictures, found, strict=True):
-        inputs = preprocess(picture[None], network=NETWORK)
+    images = rng.integers(0, 256, (19, 67, 67, 3), np.uint8)
+    found = global_features(iter(images), weights=weights, layer="conv2")
+    for image, feature in zip(images, found, strict=True):
+        inputs = preprocess(image[None], network=NETWORK)
         maps = activations(weights.params, inputs, network=NETWORK, layers=["conv2"])["conv2"]
         flat = np.asarray(maps, np.float64).ravel()
         np.testing.assert_allclose(feature, flat / np.linalg.norm(flat), atol=1e-5)

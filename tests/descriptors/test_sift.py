@@ -71,9 +71,9 @@ def test_equals_opencv(name: str) -> None:
         for x, y in centers
     ]
     grey = cv2.cvtColor(PHOTOGRAPHS[name], cv2.COLOR_RGB2GRAY)
-    kept, theirs = cv2.SIFT.create().compute(grey, keypoints)
+    kept, opencv = cv2.SIFT.create().compute(grey, keypoints)
     assert len(kept) == len(centers)
-    turned = theirs.reshape(-1, 4, 4, 8)[..., -np.arange(8) % 8].reshape(-1, 128)
+    turned = opencv.reshape(-1, 4, 4, 8)[..., -np.arange(8) % 8].reshape(-1, 128)
 
     ours = sift_at(
         PHOTOGRAPHS[name],

@@ -166,11 +166,11 @@ def test_scripts_exit_with_a_sentence(tmp_path):
 @pytest.mark.parametrize("argv", [["--no-such-option"], ["--seeds", "many"]])
 def test_scripts_refuse_options_in_one_sentence(argv, capsys):
     with pytest.raises(SystemExit) as leaving:
-        run(flow_accuracy.Config, flow_accuracy.main, "accuracy", argv)
+        run(flow_accuracy.Config, flow_accuracy.main, "accuracy", argv=argv)
     assert leaving.value.code == 2
-    said = capsys.readouterr().err
-    assert argv[0] in said
-    assert len(said.strip().splitlines()) == 1
+    message = capsys.readouterr().err
+    assert argv[0] in message
+    assert len(message.strip().splitlines()) == 1
 
 
 def test_a_damaged_earlier_result_is_named(tmp_path, willow):

@@ -98,9 +98,9 @@ def test_is_never_worse_than_iterated_conditional_modes(rng, schedule) -> None:
     for smoothness in (0.003, 0.03, 0.3):
         costs = random_costs(rng, *GRID, *GRID)
         labels = reference.iterated_conditional_modes(costs, smoothness=smoothness)
-        theirs = energy_of(costs, labels, smoothness)
+        of_modes = energy_of(costs, labels, smoothness)
         ours = min_sum(costs, smoothness=smoothness, schedule=schedule)
-        assert ours.energy.total <= theirs + TOLERANCE
+        assert ours.energy.total <= of_modes + TOLERANCE
 
 
 def test_no_cell_alone_can_do_better(rng) -> None:

@@ -6,8 +6,8 @@ from convcorr_jax.flow import pyramid
 from convcorr_jax.flow.messages import Schedule, wire
 
 
-def unchanged(said, _):
-    return said
+def unchanged(outgoing, _):
+    return outgoing
 
 
 def start_of(data):
@@ -20,7 +20,7 @@ def data(rng):
     return jnp.asarray(rng.integers(1, 100, (1, 1, 3, 5)), jnp.float32)
 
 
-def test_in_a_parallel_round_each_hears_its_neighbours(data) -> None:
+def test_in_a_parallel_round_each_cell_receives_its_neighbours_messages(data) -> None:
     wiring = wire(data, unchanged, "parallel")
     right, left, down, up = wiring.finish(wiring.round(wiring.start(start_of(data))))[:, 0, 0]
     costs = data[0, 0]
@@ -30,15 +30,15 @@ def test_in_a_parallel_round_each_hears_its_neighbours(data) -> None:
     np.testing.assert_array_equal(up, np.pad(costs, ((0, 1), (0, 0)))[1:])
 
 
-def test_in_a_checkerboard_round_the_second_colour_has_heard_the_first(data) -> None:
+def test_in_a_checkerboard_round_the_second_colour_uses_messages_of_the_first(data) -> None:
     boarded, plain = wire(data, unchanged, "checkerboard"), wire(data, unchanged, "parallel")
     found = boarded.finish(boarded.round(boarded.start(start_of(data))))
     once = plain.round(start_of(data))
     twice = plain.round(once)
     rows, columns = np.mgrid[:3, :5]
     second = (rows + columns) % 2 == 1
-    # In the first half of the round the first colour speaks and the second hears; then the other way about, and
-    # what the second says holds what it has heard.
+    # In the first half of the round the first colour sends to the second; in the second half the second colour
+    # replies with messages that contain those of the first.
     np.testing.assert_array_equal(found, np.where(second, once, twice))
 
 

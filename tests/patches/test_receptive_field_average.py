@@ -6,10 +6,10 @@ from convcorr_jax.patches.receptive_field_average import expand_contrast, middle
 
 def test_contrast_is_expanded_to_all_levels(rng):
     mean = rng.uniform(100, 120, (9, 9, 3))
-    picture = expand_contrast(mean)
-    assert (picture.min(), picture.max()) == (0, 255)
+    expanded = expand_contrast(mean)
+    assert (expanded.min(), expanded.max()) == (0, 255)
     expected = (mean - mean.min()) / (mean.max() - mean.min()) * 255
-    np.testing.assert_allclose(picture, expected, atol=0.5 + 1e-6)
+    np.testing.assert_allclose(expanded, expected, atol=0.5 + 1e-6)
 
 
 def test_a_plain_mean_has_no_contrast_to_expand():

@@ -13,11 +13,11 @@ def test_tiles_meet_where_the_grid_says():
     # Every pixel of a tile tells its cell and its place in the tile.
     grid, side = coords.Size(2, 3), 4
     cell, y, x = np.indices((6, side, side))
-    picture = from_tiles(np.stack([cell, y, x], axis=-1), grid)
-    assert picture.shape == (8, 12, 3)
+    image = from_tiles(np.stack([cell, y, x], axis=-1), grid)
+    assert image.shape == (8, 12, 3)
     for row, column in np.ndindex(8, 12):
         expected = [3 * (row // side) + column // side, row % side, column % side]
-        assert picture[row, column].tolist() == expected
+        assert image[row, column].tolist() == expected
 
 
 def test_what_tiles_cover_is_part_of_the_image(rng):

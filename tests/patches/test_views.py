@@ -92,8 +92,8 @@ def test_a_window_of_the_field_is_what_the_cell_sees(rng):
 
     places = (ramp % 256).astype(np.uint8), (ramp // 256).astype(np.uint8)
     low, high = (windows(one, cell, field=field, side_px=field.size_px)[0] for one in places)
-    seen = low[..., 0].astype(int) + 256 * high[..., 0].astype(int)
-    inside = np.isin(ramp[..., 0], seen)
+    covered = low[..., 0].astype(int) + 256 * high[..., 0].astype(int)
+    inside = np.isin(ramp[..., 0], covered)
     assert inside.sum() == field.size_px**2
     everywhere = np.ones((128, 128, 3))
     # Fast convolutions round, in proportion to what other cells answer.

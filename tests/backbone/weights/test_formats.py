@@ -101,7 +101,7 @@ def file_of(kind: str) -> tuple[Network, bytes]:
 @pytest.mark.parametrize("kind", FILES)
 def test_a_file_of_any_format_is_read_back(kind, tmp_path):
     network, content = file_of(kind)
-    path = tmp_path / "no ending says what this is"
+    path = tmp_path / "a file without a known ending"
     path.write_bytes(content)
     params = read_params(path, network=network)
     weights = weights_of(network)

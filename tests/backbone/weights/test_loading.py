@@ -48,12 +48,12 @@ def test_the_package_is_the_offline_default(name):
 def test_the_filters_are_the_packages_own_in_its_order():
     path = lpips.find("vgg16")
     assert path is not None
-    theirs = pickle.loads(path.read_bytes())["VGG16_0"]
+    stored = pickle.loads(path.read_bytes())["VGG16_0"]
     ours = load("vgg16").params
     assert list(ours) == [x for x in NETWORKS["vgg16"].layer_names if x.startswith("conv")]
     for i, filters in enumerate(ours.values()):
-        np.testing.assert_array_equal(filters.kernel, theirs[f"Conv_{i}"]["kernel"])
-        np.testing.assert_array_equal(filters.bias, theirs[f"Conv_{i}"]["bias"])
+        np.testing.assert_array_equal(filters.kernel, stored[f"Conv_{i}"]["kernel"])
+        np.testing.assert_array_equal(filters.bias, stored[f"Conv_{i}"]["bias"])
 
 
 @needs_package
