@@ -274,5 +274,11 @@ def directions_figure(
             photograph = load_image(test.records[moved[face]])
             rows.append([photograph, result.reconstructed[face], *result.swept[number, face]])
             labels.append(f"{name}: {low} to {high}")
-    columns = ("photograph", "reconstructed", "lowest", *[""] * (result.swept.shape[2] - 2), "highest")
+    columns = (
+        "photograph",
+        "reconstructed",
+        "lowest",
+        *[""] * (result.swept.shape[2] - 2),
+        "highest",
+    )
     return pixels(image_grid(rows, row_labels=labels, column_labels=columns, cell_px=_PANEL_PX))
