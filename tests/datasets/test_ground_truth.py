@@ -84,7 +84,9 @@ def test_what_is_missing_need_not_be_a_number(tmp_path: Path, mpii):
     ):
         ground_truth.read_mpii(unsaid)
     short = write_mat(tmp_path / "b.mat", gt_valid(points, missing[:2], boxes))
-    with pytest.raises(InputError, match=r"jnt_missing is \(.*\) is expected, as in pos_gt_src"):
+    with pytest.raises(
+        InputError, match=r"jnt_missing is \(16, 2\); \(16, 3\) is expected, as in pos_gt_src"
+    ):
         ground_truth.read_mpii(short)
     few = write_mat(tmp_path / "c.mat", gt_valid(points, missing, boxes[:2]))
     with pytest.raises(InputError, match=r"headboxes_src is \(2, 2, 2\); \(2, 2, 3\) is expected"):
