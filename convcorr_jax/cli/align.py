@@ -3,16 +3,16 @@
 import contextlib
 import dataclasses
 import json
-import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from tyro.conf import Positional, arg
 
-from convcorr_jax.cli.outputs import check_outputs
+from convcorr_jax.cli.outputs import check_outputs, point_values
+from convcorr_jax.cli.results import OutputOptions, Result
 from convcorr_jax.errors import InputError
 from convcorr_jax.runtime.options import BoxOption, as_box, numbers
 from convcorr_jax.runtime.progress import status
@@ -82,9 +82,10 @@ class Align:
         arg(help_behavior_hint="(default: the value that aligns best)"),
     ] = None
     """The cost of a difference of one cell between the displacements of neighbouring cells."""
+    output: OutputOptions = field(default_factory=OutputOptions)
 
-    def run(self) -> None:
-        """Align the photographs, write the figure and the arrays, and print a summary."""
+    def run(self) -> Result:
+        """Align the photographs, write the figure and the arrays, and return a summary."""
         started = time.perf_counter()
         outputs = self._outputs()
         with status("reading") as set_status:
@@ -124,7 +125,12 @@ class Align:
             )
             self._write(outputs, figure, _arrays(alignment, matches, settings), points, carried)
         seconds = time.perf_counter() - started
-        sys.stdout.write(_summary(settings, alignment, outputs, seconds))
+        values = _values(settings, alignment, outputs, seconds)
+        if points is not None and carried is not None:
+            values["points"] = point_values(
+                points.names, carried.b_px, confidence=carried.confidence
+            )
+        return Result(_summary(settings, alignment, outputs, seconds), {"pairs": [values]})
 
     def _outputs(self) -> "_Outputs":
         """Return the paths of the outputs, after checking that they can be written and overwrite no input."""
@@ -251,13 +257,36 @@ def _summary(
     alignment: "PhotographAlignment",
     outputs: _Outputs,
     seconds: float,
-) -> str:
+) -> list[str]:
     data, deformation = alignment.forward.energy
     converged = "" if alignment.forward.converged else ", not converged"
-    lines = [
+    return [
         _caption(settings, alignment),
         f"Energy {data + deformation:.1f} (data {data:.1f}, deformation {deformation:.1f}) "
         f"after {alignment.forward.rounds} rounds{converged}; {seconds:.1f} seconds.",
         *(str(path) for path in outputs if path is not None),
     ]
-    return "\n".join(lines) + "\n"
+
+
+def _values(
+    settings: "Mapping[str, Any]",
+    alignment: "PhotographAlignment",
+    outputs: _Outputs,
+    seconds: float,
+) -> dict[str, Any]:
+    """Return what the JSON object says of a pair."""
+    data, deformation = alignment.forward.energy
+    return {
+        **settings,
+        "figure": outputs.figure,
+        "arrays": outputs.arrays,
+        "table": outputs.points,
+        "points": [],
+        "cells": alignment.mutual.shape,
+        "mutual": float(alignment.mutual.mean()),
+        "energy_data": data,
+        "energy_deformation": deformation,
+        "rounds": alignment.forward.rounds,
+        "converged": alignment.forward.converged,
+        "seconds": round(seconds, 2),
+    }

@@ -3,25 +3,26 @@
 import functools
 import hashlib
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
+from convcorr_jax.cli.results import OutputOptions, Result
 from convcorr_jax.errors import InputError
 from convcorr_jax.runtime.progress import bar
 
 if TYPE_CHECKING:
     from convcorr_jax.datasets.catalogue import DataSet
+    from convcorr_jax.datasets.prepared import Prepared
 
 VERSION = "1.0.0"
 """The version of prepared data sets, the name of their folder."""
 
-# Annotations without a record that are printed one by one.
+# Annotations without a record that the summary lists.
 _MOST_LISTED = 10
 
 
@@ -31,26 +32,31 @@ class List:
 
     data_root: Path | None = None
     """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
+    output: OutputOptions = field(default_factory=OutputOptions)
 
-    def run(self) -> None:
-        """Print a paragraph for each data set."""
+    def run(self) -> Result:
+        """Return a paragraph for each data set."""
         from convcorr_jax.datasets import roots
         from convcorr_jax.datasets.catalogue import DATASETS
 
         root = roots.root_folder(data_root=self.data_root)
-        for dataset in DATASETS.values():
-            counts = ", ".join(f"{count} {split}" for split, count in dataset.counts.items())
-            size = f"; about {dataset.megabytes} MB to download" if dataset.megabytes else ""
-            folder = root / dataset.name
-            sys.stdout.write(
-                f"{dataset.name}: {dataset.title}\n"
-                f"  from {dataset.homepage}{size}\n"
-                f"  licence: {dataset.licence}\n"
-                f"  expected: {dataset.layout}\n"
-                + (f"  records: {counts}\n" if counts else "")
-                + f"  here: {folder if folder.is_dir() else 'no'}\n"
-            )
-        sys.stdout.write(f"Data sets are looked for in {root} (CONVCORR_DATA names another).\n")
+        here = {name: root / name if (root / name).is_dir() else None for name in DATASETS}
+        datasets = [
+            {
+                "name": name,
+                "title": dataset.title,
+                "homepage": dataset.homepage,
+                "licence": dataset.licence,
+                "layout": dataset.layout,
+                "megabytes": dataset.megabytes,
+                "counts": dataset.counts,
+                "path": here[name],
+            }
+            for name, dataset in DATASETS.items()
+        ]
+        lines = [_paragraph(dataset, here[name]) for name, dataset in DATASETS.items()]
+        lines.append(f"Data sets are looked for in {root} (CONVCORR_DATA names another).")
+        return Result(lines, {"data_root": root, "datasets": datasets})
 
 
 @dataclass(frozen=True)
@@ -65,9 +71,10 @@ class Prepare:
     """Folder under which <name>/<version> is written."""
     processes: int | None = None
     """Number of processes that write; by default one for each core."""
+    output: OutputOptions = field(default_factory=OutputOptions)
 
-    def run(self) -> None:
-        """Write the records with a progress bar, and print their counts beside the official ones."""
+    def run(self) -> Result:
+        """Write the records with a progress bar, and return their counts beside the official ones."""
         from convcorr_jax.datasets.opening import read_folder
         from convcorr_jax.datasets.prepared import prepare
 
@@ -86,17 +93,7 @@ class Prepare:
                 processes=self.processes,
                 progress=update,
             )
-        for split in {**dataset.counts, **prepared.counts}:
-            official = dataset.counts.get(split)
-            beside = "" if official is None else f" (officially {official})"
-            sys.stdout.write(f"{split}: {prepared.counts.get(split, 0)} records{beside}\n")
-        if prepared.absent:
-            sys.stdout.write(f"{len(prepared.absent)} annotations make no record:\n")
-            for absent in prepared.absent[:_MOST_LISTED]:
-                sys.stdout.write(f"  {absent.source_id}: {absent.reason}\n")
-            if len(prepared.absent) > _MOST_LISTED:
-                sys.stdout.write(f"  and {len(prepared.absent) - _MOST_LISTED} more\n")
-        sys.stdout.write(f"{prepared.folder}\n")
+        return _preparation(prepared, dataset)
 
 
 @dataclass(frozen=True)
@@ -109,9 +106,10 @@ class Check:
     """Also write the findings as a page with images."""
     data_root: Path | None = None
     """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
+    output: OutputOptions = field(default_factory=OutputOptions)
 
-    def run(self) -> int:
-        """Print the findings; return exit status 1 when one of them would change a score."""
+    def run(self) -> Result:
+        """Return the findings; the exit status is 1 when one of them would change a score."""
         from convcorr_jax import doctor
         from convcorr_jax.datasets import roots
         from convcorr_jax.datasets.catalogue import DATASETS
@@ -134,13 +132,22 @@ class Check:
                 absent=absent,
                 progress=update,
             )
-        for line in finding_lines(findings):
-            sys.stdout.write(f"{line}\n")
         if self.html is not None:
             page = findings_page(findings, records, title=f"Data set {self.name}", facts={})
             with written_whole(self.html) as temporary:
                 temporary.write_text(page, encoding="utf-8")
-        return 1 if doctor.changes_scores(findings) else 0
+        changes_scores = doctor.changes_scores(findings)
+        values = {
+            "folder": folder,
+            "records": len(records),
+            "changes_scores": changes_scores,
+            "findings": [
+                {**finding._asdict(), "cases": [case._asdict() for case in finding.cases]}
+                for finding in findings
+            ],
+            "page": self.html,
+        }
+        return Result(finding_lines(findings), values, status=1 if changes_scores else 0)
 
 
 @dataclass(frozen=True)
@@ -155,9 +162,10 @@ class Show:
     """Number of records."""
     data_root: Path | None = None
     """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
+    output: OutputOptions = field(default_factory=OutputOptions)
 
-    def run(self) -> None:
-        """Write the figure and print its path."""
+    def run(self) -> Result:
+        """Write the figure and return its path."""
         from convcorr_jax.datasets.opening import read_records
         from convcorr_jax.io import check_writable, write_image
         from convcorr_jax.report import contact_sheet
@@ -171,7 +179,46 @@ class Show:
         count = min(self.n, len(records))
         chosen = [records[k * len(records) // count] for k in range(count)]
         write_image(self.out, contact_sheet(chosen))
-        sys.stdout.write(f"{self.out}\n")
+        shown = [record.source_id for record in chosen]
+        return Result([str(self.out)], {"figure": self.out, "source_ids": shown})
+
+
+def _paragraph(dataset: "DataSet", path: Path | None) -> str:
+    """Return what the list says of a data set, which is in a folder or, None, not here."""
+    counts = ", ".join(f"{count} {split}" for split, count in dataset.counts.items())
+    size = f"; about {dataset.megabytes} MB to download" if dataset.megabytes else ""
+    return (
+        f"{dataset.name}: {dataset.title}\n"
+        f"  from {dataset.homepage}{size}\n"
+        f"  licence: {dataset.licence}\n"
+        f"  expected: {dataset.layout}\n"
+        + (f"  records: {counts}\n" if counts else "")
+        + f"  here: {path or 'no'}"
+    )
+
+
+def _preparation(prepared: "Prepared", dataset: "DataSet") -> Result:
+    """Return the counts of prepared records beside the official ones, and what makes no record."""
+    lines = []
+    for split in {**dataset.counts, **prepared.counts}:
+        official = dataset.counts.get(split)
+        beside = "" if official is None else f" (officially {official})"
+        lines.append(f"{split}: {prepared.counts.get(split, 0)} records{beside}")
+    absent = prepared.absent
+    if absent:
+        lines.append(f"{len(absent)} annotations make no record:")
+        lines += [f"  {one.source_id}: {one.reason}" for one in absent[:_MOST_LISTED]]
+    if len(absent) > _MOST_LISTED:
+        lines.append(f"  and {len(absent) - _MOST_LISTED} more")
+    lines.append(str(prepared.folder))
+    values = {
+        "name": dataset.name,
+        "folder": prepared.folder,
+        "counts": prepared.counts,
+        "official_counts": dataset.counts,
+        "absent": [one._asdict() for one in absent],
+    }
+    return Result(lines, values)
 
 
 def _known(name: str) -> "DataSet":

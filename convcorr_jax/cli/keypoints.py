@@ -1,12 +1,13 @@
 """``convcorr keypoints``: keypoints of a photograph, by a trained model, as a figure and a table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
 from convcorr_jax.cli.outputs import check_outputs, write_points_and_figure
+from convcorr_jax.cli.results import OutputOptions, Result
 from convcorr_jax.runtime.options import BoxOption, as_box, numbers
 
 # The longer side of the figure.
@@ -37,9 +38,10 @@ class Keypoints:
         arg(metavar="PATH", help_behavior_hint="(default: see `convcorr weights list`)"),
     ] = None
     """The weights of the model's network: .caffemodel, torch's .pth, or .npz."""
+    output: OutputOptions = field(default_factory=OutputOptions)
 
-    def run(self) -> None:
-        """Predict the keypoints, write the figure and the table, and print their paths."""
+    def run(self) -> Result:
+        """Predict the keypoints, write the figure and the table, and return their paths and the points."""
         read = (self.photograph, self.model, self.weights)
         check_outputs(self.out, (self.out.with_suffix(".csv"),), read=read)
         from convcorr_jax import coords
@@ -57,7 +59,7 @@ class Keypoints:
         figure = points_overlay(
             photograph, detections.points[0], names=model.names, boxes=[box], longest_px=_LONGEST_PX
         )
-        write_points_and_figure(
+        return write_points_and_figure(
             self.out,
             figure,
             model.names,

@@ -1,12 +1,13 @@
 """``convcorr landmarks``: landmarks of a face, by a trained probe, as a figure and a table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
 from convcorr_jax.cli.outputs import check_outputs, write_points_and_figure
+from convcorr_jax.cli.results import OutputOptions, Result
 from convcorr_jax.runtime.options import BoxOption, as_box, numbers
 
 # The longer side of the figure.
@@ -38,9 +39,10 @@ class Landmarks:
         arg(metavar="PATH", help_behavior_hint="(default: see `convcorr weights list`)"),
     ] = None
     """The weights of the probe's network: .caffemodel, torch's .pth, or .npz."""
+    output: OutputOptions = field(default_factory=OutputOptions)
 
-    def run(self) -> None:
-        """Predict the landmarks, write the figure and the table, and print their paths."""
+    def run(self) -> Result:
+        """Predict the landmarks, write the figure and the table, and return their paths and the points."""
         read = (self.photograph, self.model, self.weights)
         check_outputs(self.out, (self.out.with_suffix(".csv"),), read=read)
         import numpy as np
@@ -70,4 +72,4 @@ class Landmarks:
             boxes=() if box is None else [box],
             longest_px=_LONGEST_PX,
         )
-        write_points_and_figure(self.out, figure, names, points, what="landmarks")
+        return write_points_and_figure(self.out, figure, names, points, what="landmarks")

@@ -12,9 +12,11 @@ from convcorr_jax.cli.align import Align
 from convcorr_jax.cli.keypoints import Keypoints
 from convcorr_jax.cli.landmarks import Landmarks
 from convcorr_jax.cli.pose import Pose
+from convcorr_jax.cli.results import rendered
 from convcorr_jax.cli.weights import Check, Fetch, List
 from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.runtime.options import parse
+from convcorr_jax.runtime.progress import hidden
 from convcorr_jax.runtime.script import exit_status
 
 _WeightsCommand = (
@@ -61,7 +63,9 @@ def main(*, argv: Sequence[str] | None = None) -> int:
     """
     try:
         command = parse(_Command, argv, prog="convcorr", description="Where convnets look.")
-        status = command.run() or 0
+        with hidden(enabled=command.output.quiet):
+            result = command.run()
+        sys.stdout.write(rendered(result, command.output))
         sys.stdout.flush()
     except (InputError, NumericalError, WriteError) as error:
         sys.stderr.write(f"convcorr: {' '.join(str(error).split())}\n")
@@ -72,4 +76,4 @@ def main(*, argv: Sequence[str] | None = None) -> int:
         # Python would flush the standard output again when it exits, and fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _NO_READER
-    return status
+    return result.status

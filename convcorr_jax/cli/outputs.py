@@ -1,11 +1,11 @@
 """The files that a command writes: checked before any work is done, and written all or none."""
 
 import contextlib
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from convcorr_jax.cli.results import Result
 from convcorr_jax.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def write_points_and_figure(
     *,
     what: str,
     confidence: "np.ndarray | None" = None,
-) -> None:
-    """Write a figure and a table of its points beside it; print their paths.
+) -> Result:
+    """Write a figure and a table of its points beside it.
 
     Args:
         out: the path of the figure; that of the table has the ending .csv.
@@ -62,6 +62,9 @@ def write_points_and_figure(
         points: the points (x, y), in pixels of the photograph, ``[n, 2]``.
         what: what the points are, such as "joints", for the printed sentence.
         confidence: the confidence of every point, ``[n]``; by default the table has none.
+
+    Returns:
+        The number of points and the paths of the files; as values, the points as well.
 
     Raises:
         WriteError: a file cannot be written.
@@ -74,4 +77,28 @@ def write_points_and_figure(
         temporary_table = stack.enter_context(written_whole(table))
         write_image(temporary_figure, figure)
         write_points(temporary_table, names, points, confidence=confidence)
-    sys.stdout.write(f"{len(names)} {what}.\n{out}\n{table}\n")
+    values = {
+        "figure": out,
+        "table": table,
+        "points": point_values(names, points, confidence=confidence),
+    }
+    return Result([f"{len(names)} {what}.", str(out), str(table)], values)
+
+
+def point_values(
+    names: Sequence[str], points: "np.ndarray", *, confidence: "np.ndarray | None" = None
+) -> list[dict[str, Any]]:
+    """Return points as the JSON object lists them, under the names of the table's header.
+
+    Args:
+        names: the names of the points.
+        points: the points (x, y), in pixels, ``[n, 2]``.
+        confidence: the confidence of every point, ``[n]``; by default none is listed.
+    """
+    values = [
+        {"name": name, "x": x, "y": y} for name, (x, y) in zip(names, points.tolist(), strict=True)
+    ]
+    if confidence is not None:
+        for value, of_point in zip(values, confidence.tolist(), strict=True):
+            value["confidence"] = of_point
+    return values

@@ -1,12 +1,13 @@
 """``convcorr pose``: joints of a person, by a trained cascade, as a figure and a table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
 from convcorr_jax.cli.outputs import check_outputs, write_points_and_figure
+from convcorr_jax.cli.results import OutputOptions, Result
 from convcorr_jax.runtime.options import BoxOption, as_box, numbers
 
 # The longer side of the figure.
@@ -37,9 +38,10 @@ class Pose:
     """The figure: .png, .jpg or .pdf. Beside it, a .csv file of the same name is written, with the header
     name,x,y,confidence. The confidence is the value of the coarse heat-map, about 1 where the network is
     certain. Joints below 0.2 are drawn as rings."""
+    output: OutputOptions = field(default_factory=OutputOptions)
 
-    def run(self) -> None:
-        """Predict the joints, write the figure and the table, and print their paths."""
+    def run(self) -> Result:
+        """Predict the joints, write the figure and the table, and return their paths and the points."""
         check_outputs(self.out, (self.out.with_suffix(".csv"),), read=(self.photograph, self.model))
         import numpy as np
 
@@ -71,6 +73,6 @@ class Pose:
             boxes=() if box is None else [box],
             longest_px=_LONGEST_PX,
         )
-        write_points_and_figure(
+        return write_points_and_figure(
             self.out, figure, joints, points, what="joints", confidence=np.clip(scores, 0, 1)
         )

@@ -1,11 +1,11 @@
 """``convcorr weights``: list the trained weights, fetch the official ones, check a file."""
 
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from convcorr_jax.cli.results import OutputOptions, Result
 from convcorr_jax.errors import InputError
 from convcorr_jax.runtime.progress import bar
 
@@ -14,20 +14,25 @@ from convcorr_jax.runtime.progress import bar
 class List:
     """List where every network's weights are, where they are published, and their licence."""
 
-    def run(self) -> None:
-        """Print a paragraph for each network."""
+    output: OutputOptions = field(default_factory=OutputOptions)
+
+    def run(self) -> Result:
+        """Return a paragraph for each network."""
         from convcorr_jax.backbone.weights import OFFICIAL, find, folder
 
-        for name, official in OFFICIAL.items():
-            sys.stdout.write(
-                f"{name}: {find(name) or 'not here'}\n"
-                f"  official: {official.url} ({official.megabytes} MB, {official.algorithm} "
-                f"{official.checksum})\n"
-                f"  licence: {official.licence}\n"
-            )
-        sys.stdout.write(
-            f"Fetched weights are kept in {folder()} (CONVCORR_WEIGHTS names another).\n"
-        )
+        networks = [
+            {"network": name, "path": find(name), **official._asdict()}
+            for name, official in OFFICIAL.items()
+        ]
+        lines = [
+            f"{network['network']}: {network['path'] or 'not here'}\n"
+            f"  official: {network['url']} ({network['megabytes']} MB, {network['algorithm']} "
+            f"{network['checksum']})\n"
+            f"  licence: {network['licence']}"
+            for network in networks
+        ]
+        lines.append(f"Fetched weights are kept in {folder()} (CONVCORR_WEIGHTS names another).")
+        return Result(lines, {"folder": folder(), "networks": networks})
 
 
 @dataclass(frozen=True)
@@ -36,14 +41,15 @@ class Fetch:
 
     name: Annotated[Positional[str], arg(metavar="NETWORK")]
     """alexnet, vgg16, caffenet or bvlc_alexnet."""
+    output: OutputOptions = field(default_factory=OutputOptions)
 
-    def run(self) -> None:
-        """Download with a progress bar, and print the path of the file."""
+    def run(self) -> Result:
+        """Download with a progress bar, and return the path of the file."""
         from convcorr_jax.backbone.weights import fetch
 
         with bar(self.name, unit="bytes", transient=True) as update:
             path = fetch(self.name, progress=update)
-        sys.stdout.write(f"{path}\n")
+        return Result([str(path)], {"network": self.name, "path": path})
 
 
 @dataclass(frozen=True)
@@ -57,9 +63,10 @@ class Check:
     """A network, whose weights are looked for, or a file of weights."""
     network: Annotated[str, arg(metavar="NAME")] = "alexnet"
     """The network of a file's weights: alexnet, vgg16, caffenet or bvlc_alexnet."""
+    output: OutputOptions = field(default_factory=OutputOptions)
 
-    def run(self) -> None:
-        """Print a line for each file that is in order; the first damaged file ends the command."""
+    def run(self) -> Result:
+        """Return a line for each file that is in order; the first damaged file ends the command."""
         from convcorr_jax.backbone import NETWORKS
         from convcorr_jax.backbone.weights import find, load
 
@@ -71,7 +78,19 @@ class Check:
             checked = [load(self.what)]
         else:
             checked = [load(self.network, path=self.what)]
-        for weights in checked:
-            sys.stdout.write(
-                f"{weights.network.name}: {weights.source} is in order, up to {weights.layers[-1]}\n"
-            )
+        return Result(
+            [
+                f"{weights.network.name}: {weights.source} is in order, up to {weights.layers[-1]}"
+                for weights in checked
+            ],
+            {
+                "weights": [
+                    {
+                        "network": weights.network.name,
+                        "source": weights.source,
+                        "last_layer": weights.layers[-1],
+                    }
+                    for weights in checked
+                ]
+            },
+        )

@@ -4,10 +4,13 @@ Rich is imported when the first bar is drawn, so that a command's help does not 
 """
 
 import contextlib
+import contextvars
 from collections.abc import Iterable, Iterator, Sized
 from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 Item = TypeVar("Item")
+
+_hidden: contextvars.ContextVar[bool] = contextvars.ContextVar("hidden", default=False)
 
 
 @runtime_checkable
@@ -32,6 +35,20 @@ class SetStatus(Protocol):
     def __call__(self, text: str) -> None:
         """Show another text."""
         ...
+
+
+@contextlib.contextmanager
+def hidden(*, enabled: bool = True) -> Iterator[None]:
+    """Show no bar and no status line during a ``with`` block.
+
+    Args:
+        enabled: whether they are hidden; False leaves them as they are.
+    """
+    token = _hidden.set(enabled or _hidden.get())
+    try:
+        yield
+    finally:
+        _hidden.reset(token)
 
 
 def progress(
@@ -83,7 +100,7 @@ def bar(
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=_hidden.get())
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -114,7 +131,7 @@ def status(text: str) -> Iterator[SetStatus]:
     """
     from rich.console import Console
 
-    with Console(stderr=True).status(text) as line:
+    with Console(stderr=True, quiet=_hidden.get()).status(text) as line:
 
         def set_status(text: str) -> None:
             line.update(text)

@@ -103,6 +103,30 @@ def test_progress_is_for_terminals_and_the_summary_for_everyone(written):
 
 
 @needs_weights
+def test_the_object_says_what_the_summary_and_the_files_say(written):
+    source = written.folder.parent
+    ended = run(
+        *("align", source / "a.png", source / "b.jpg", "--out", source / "again.png", "--json"),
+        *("--points", source / "points.csv", "--box", 20, 10, 380, 260, "--smoothness", 0.2),
+    )
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.count("\n") == 1
+    (pair,) = json.loads(ended.out)["pairs"]
+    for name, ending in (("figure", ".png"), ("arrays", ".npz"), ("table", ".csv")):
+        assert pair[name] == str(source / f"again{ending}")
+    settings = json.loads(str(written.arrays["settings"]))
+    assert {name: pair[name] for name in settings} == settings
+    assert pair["cells"] == list(written.arrays["confidence"].shape)
+    assert f"{100 * pair['mutual']:.0f} % of 400 cells agree" in written.ended.out
+    assert f"(data {pair['energy_data']:.1f}, " in written.ended.out
+    assert f"after {pair['rounds']} rounds" in written.ended.out
+    table = read_points(source / "again.csv")
+    assert tuple(one["name"] for one in pair["points"]) == table.names
+    found = [(one["x"], one["y"]) for one in pair["points"]]
+    np.testing.assert_allclose(found, table.points, atol=1e-2)
+
+
+@needs_weights
 def test_the_arrays_are_those_that_the_help_names(written):
     with contextlib.redirect_stdout(io.StringIO()) as output, pytest.raises(SystemExit) as ending:
         main(argv=["align", "--help"])

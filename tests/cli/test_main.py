@@ -25,6 +25,7 @@ from tests.builders.command_line import (
     needs_weights,
     run,
 )
+from tests.builders.terminals import Terminal
 
 HELP = """
 import sys
@@ -75,13 +76,6 @@ def test_help_names_the_commands_and_the_networks():
 )
 def test_wrong_commands_are_one_sentence(argv, sentence):
     assert_refused(run(*argv), sentence)
-
-
-class Terminal(io.TextIOWrapper):
-    """A standard output for which tyro colours its messages, and frames them if the encoding allows."""
-
-    def isatty(self):
-        return True
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])

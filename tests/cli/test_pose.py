@@ -1,5 +1,7 @@
 """``convcorr pose`` through its entry, by a tiny cascade that knows nothing."""
 
+import json
+
 import jax
 import numpy as np
 import pytest
@@ -32,11 +34,12 @@ def test_joints_are_those_of_the_cascade_in_pixels_of_the_photograph(folder, box
     chosen = () if box is None else ("--box", *box)
     ended = run(
         *("pose", folder / "photo.png", "--model", folder / "model.npz"),
-        *(*chosen, "--out", folder / "pose.png"),
+        *(*chosen, "--out", folder / "pose.png", "--json"),
     )
     assert (ended.status, ended.err) == (0, "")
-    assert ended.out.startswith(f"{len(UPRIGHT)} joints.")
     found = read_points(folder / "pose.csv")
+    listed = json.loads(ended.out)["points"]
+    assert [(one["x"], one["y"]) for one in listed] == pytest.approx(found.points, abs=1e-2)
     assert found.names == lsp.NAMES
     image, to_frame = framed(PHOTOGRAPH, box, TINY.input_size)
     torso = np.full((1, 2), np.nan, np.float32)
@@ -50,6 +53,7 @@ def test_joints_are_those_of_the_cascade_in_pixels_of_the_photograph(folder, box
 def test_without_a_model_the_packages_own_is_used(folder):
     ended = run("pose", folder / "photo.png", "--out", folder / "pose.png")
     assert (ended.status, ended.err) == (0, "")
+    assert ended.out.startswith(f"{len(UPRIGHT)} joints.")
     model = load_fitted(PERSON, TrainedCascade)
     image, to_frame = framed(PHOTOGRAPH, None, model.architecture.input_size)
     nowhere = np.full((1, 2), np.nan, np.float32)
