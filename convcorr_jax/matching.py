@@ -59,6 +59,8 @@ class PhotographAlignment(NamedTuple):
     """The preference, between 0 and 1, of each cell of a and its matched cell for each other over all other
     cells, by descriptors alone: ``sqrt(P(t | p) P(p | t))`` of the mutual cost of
     `convcorr_jax.flow.data_cost`."""
+    data_cost: Float[np.ndarray, "h w h_b w_b"]
+    """The mutual cost of matching each cell of a with each cell of b."""
     a_to_px: coords.Transform
     """Cells of a to pixels of a."""
     b_to_px: coords.Transform
@@ -298,4 +300,5 @@ def _align_both_ways(described: Float[Array, "2 h w d"], smoothness: float | Flo
         backward,
         jnp.linalg.norm(cycle, axis=-1).reshape(height, width),
         jnp.exp(-chosen / (2 * TEMPERATURE)),
+        cost.reshape(height, width, height, width),
     )

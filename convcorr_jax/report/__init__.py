@@ -19,6 +19,13 @@ from convcorr_jax.report.colors import position_colors as position_colors
 from convcorr_jax.report.contact_sheet import annotated as annotated
 from convcorr_jax.report.contact_sheet import contact_sheet as contact_sheet
 from convcorr_jax.report.error_histograms import error_histograms as error_histograms
+from convcorr_jax.report.explorer import MatchedPair as MatchedPair
+from convcorr_jax.report.explorer import MethodMatches as MethodMatches
+from convcorr_jax.report.explorer import copying as copying
+from convcorr_jax.report.explorer import match_page as match_page
+from convcorr_jax.report.explorer import matched_pair as matched_pair
+from convcorr_jax.report.explorer import matches_data as matches_data
+from convcorr_jax.report.explorer import matches_widget as matches_widget
 from convcorr_jax.report.findings_page import finding_lines as finding_lines
 from convcorr_jax.report.findings_page import findings_page as findings_page
 from convcorr_jax.report.grids import image_grid as image_grid
@@ -29,6 +36,7 @@ from convcorr_jax.report.overlays import points_overlay as points_overlay
 from convcorr_jax.report.page import PageFigure as PageFigure
 from convcorr_jax.report.page import Section as Section
 from convcorr_jax.report.page import Table as Table
+from convcorr_jax.report.page import Widget as Widget
 from convcorr_jax.report.page import cell_text as cell_text
 from convcorr_jax.report.page import render_page as render_page
 from convcorr_jax.report.patch_figures import reconstruction_figure as reconstruction_figure

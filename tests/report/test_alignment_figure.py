@@ -28,8 +28,9 @@ def still(shown_a, shown_b, flow=(0.0, 0.0)):
         coords.invert(coords.box_to_size(box, (10, 10))) for box in (shown_a, shown_b)
     )
     back = -np.array(flow)
+    cost = np.zeros((10, 10, 10, 10), np.float32)
     return PhotographAlignment(
-        way(flow), way(back), 0 * scores, scores, a_to_px, b_to_px, shown_a, shown_b
+        way(flow), way(back), 0 * scores, scores, cost, a_to_px, b_to_px, shown_a, shown_b
     )
 
 

@@ -1,0 +1,262 @@
+"""Interactive pages of matches: a point in one photograph, and its match by several methods in another.
+
+`match_page` returns a page of its own; `matches_widget` is the same explorer as a part of a larger page. Both
+contain their photographs and arrays, and need no other file and no network.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from convcorr_jax import coords, images
+from convcorr_jax.errors import InputError
+from convcorr_jax.matching import PhotographAlignment
+from convcorr_jax.report.embedding import array_text, image_url
+from convcorr_jax.report.page import Section, Widget, render_page
+from convcorr_jax.shapes import Image
+
+# Photographs are embedded at this length of their longer side: sharp on a wide screen, 40 kB each.
+_LONGEST_PX = 512
+# Flows are stored as 16-bit multiples of this fraction of a cell, which is far below their accuracy.
+_FLOW_STEPS = 128
+# The data term of a pair is stored with at most this many bytes; beyond, source cells share their heat.
+_MAX_HEAT = 2**20
+
+
+class MethodMatches(NamedTuple):
+    """The matches of one method between photographs a and b, for one smoothness or several."""
+
+    name: str
+    """The name that the page shows, such as "conv4"."""
+    a_to_px: coords.Transform
+    """Cells of a to pixels of a."""
+    b_to_px: coords.Transform
+    """Cells of b to pixels of b."""
+    smoothness: tuple[float, ...]
+    """The smoothness of each flow, in rising order; one entry for a method that has none."""
+    flow: Float[np.ndarray, "smoothness h w 2"]
+    """Displacement (x, y) of each cell of a, in cells of b."""
+    confidence: Float[np.ndarray, "smoothness h w"] | None = None
+    """The confidence of each match, between 0 and 1; None for a method that has none."""
+    data_cost: Float[np.ndarray, "h w h_b w_b"] | None = None
+    """The data term for each cell of a and each cell of b; None for a method that has none."""
+
+
+class MatchedPair(NamedTuple):
+    """Two photographs, and their matches by each method."""
+
+    name: str
+    """The name that the page shows."""
+    a: Image
+    """8-bit RGB."""
+    b: Image
+    """8-bit RGB, of any size."""
+    methods: tuple[MethodMatches, ...]
+    """At least one method; each is shown in a copy of b of its own."""
+    points_a: Float[np.ndarray, "n 2"] = np.zeros((0, 2))
+    """Points (x, y) in pixels of a whose position in b is known."""
+    points_b: Float[np.ndarray, "n 2"] = np.zeros((0, 2))
+    """The position (x, y) of these points in pixels of b."""
+    point_names: tuple[str, ...] = ()
+    """The names of these points."""
+
+
+def matched_pair(
+    name: str,
+    a: Image,
+    b: Image,
+    alignments: Mapping[float, PhotographAlignment],
+    *,
+    method: str,
+) -> MatchedPair:
+    """Return the alignments of two photographs as a pair for `match_page`, with copying as the second method.
+
+    Args:
+        name: the pair's name.
+        a: 8-bit RGB.
+        b: 8-bit RGB.
+        alignments: the alignment of a and b for each smoothness; at least one.
+        method: the name of the descriptors, such as "conv3 + conv4 + conv5".
+
+    Raises:
+        InputError: there is no alignment.
+    """
+    if not alignments:
+        raise InputError("a page of matches needs at least one alignment")
+    values = tuple(sorted(alignments))
+    chosen = [alignments[value] for value in values]
+    first = chosen[0]
+    aligned = MethodMatches(
+        method,
+        first.a_to_px,
+        first.b_to_px,
+        values,
+        np.stack([np.asarray(alignment.forward.flow) for alignment in chosen]),
+        np.stack([alignment.confidence for alignment in chosen]),
+        np.asarray(first.data_cost),
+    )
+    return MatchedPair(name, a, b, (aligned, copying(aligned)))
+
+
+def copying(method: MethodMatches) -> MethodMatches:
+    """Return the method without flow on the cells of another method: each cell matches the same cell of b.
+
+    Args:
+        method: the method whose cells are copied.
+    """
+    return method._replace(
+        name="copy",
+        smoothness=method.smoothness[:1],
+        flow=np.zeros_like(method.flow[:1]),
+        confidence=None,
+        data_cost=None,
+    )
+
+
+def matches_widget(
+    pairs: Sequence[MatchedPair], *, smoothness: float | None = None, caption: str = ""
+) -> Widget:
+    """Return the match explorer of some pairs as a part of a page.
+
+    Args:
+        pairs: at least one pair; all have the same methods.
+        smoothness: the value that is shown first; by default the middle one of each method.
+        caption: the text below the photographs.
+
+    Raises:
+        InputError: there is no pair, a pair has no method, or the shapes of a method's arrays do not agree.
+    """
+    if not pairs:
+        raise InputError("a page of matches needs at least one pair")
+    return Widget("matches", matches_data(pairs, smoothness=smoothness), caption)
+
+
+def match_page(
+    title: str,
+    pairs: Sequence[MatchedPair],
+    *,
+    facts: Mapping[str, str],
+    text: str = "",
+    smoothness: float | None = None,
+) -> str:
+    """Return one HTML page that shows the matches of a point of one photograph in the other.
+
+    Args:
+        title: of the page.
+        pairs: at least one pair.
+        facts: facts about the page (network, weights, options), by name.
+        text: a paragraph on the pairs.
+        smoothness: the value that is shown first; by default the middle one of each method.
+
+    Raises:
+        InputError: there is no pair, a pair has no method, or the shapes of a method's arrays do not agree.
+    """
+    widget = matches_widget(pairs, smoothness=smoothness)
+    return render_page(title, [Section("Matches", text, widgets=(widget,))], facts=dict(facts))
+
+
+def matches_data(
+    pairs: Sequence[MatchedPair], *, smoothness: float | None = None
+) -> dict[str, Any]:
+    """Return photographs and arrays of pairs in the form that ``explorer.js`` reads.
+
+    Positions are in pixels of the embedded photographs; arrays are base64 text.
+
+    Args:
+        pairs: the pairs.
+        smoothness: the value that is shown first; by default the middle one of each method.
+
+    Raises:
+        InputError: a pair has no method, or the shapes of a method's arrays do not agree.
+    """
+    return {"pairs": [_pair_data(pair, smoothness) for pair in pairs]}
+
+
+def _pair_data(pair: MatchedPair, smoothness: float | None) -> dict[str, Any]:
+    if not pair.methods:
+        raise InputError(f"pair {pair.name!r} has no method")
+    a, b = (images.resize_longest_side(image, _LONGEST_PX) for image in (pair.a, pair.b))
+    return {
+        "name": pair.name,
+        "a": image_url(a.image),
+        "b": image_url(b.image),
+        "size_a": [a.image.shape[1], a.image.shape[0]],
+        "size_b": [b.image.shape[1], b.image.shape[0]],
+        "points": {
+            "names": list(pair.point_names),
+            "a": np.round(coords.apply(a.transform, pair.points_a), 2).tolist(),
+            "b": np.round(coords.apply(b.transform, pair.points_b), 2).tolist(),
+        },
+        "methods": [
+            _method_data(method, pair, a.transform, b.transform, smoothness)
+            for method in pair.methods
+        ],
+    }
+
+
+def _method_data(
+    method: MethodMatches,
+    pair: MatchedPair,
+    a_frame: coords.Transform,
+    b_frame: coords.Transform,
+    smoothness: float | None,
+) -> dict[str, Any]:
+    count, height, width, _ = method.flow.shape
+    cells = (count, height, width)
+    confidence, cost = method.confidence, method.data_cost
+    if (
+        len(method.smoothness) != count
+        or (confidence is not None and confidence.shape != cells)
+        or (cost is not None and cost.shape[:2] != cells[1:])
+    ):
+        raise InputError(
+            f"the arrays of method {method.name!r} of pair {pair.name!r} do not agree in their shapes"
+        )
+    limit = np.iinfo(np.int16)
+    steps = np.clip(np.round(method.flow * _FLOW_STEPS), limit.min, limit.max)
+    shown = count // 2
+    if smoothness is not None:
+        shown = int(np.argmin(np.abs(np.array(method.smoothness) - smoothness)))
+    return {
+        "name": method.name,
+        "size": [width, height],
+        "a_to_px": _transform_data(coords.compose(a_frame, method.a_to_px)),
+        "b_to_px": _transform_data(coords.compose(b_frame, method.b_to_px)),
+        "smoothness": list(method.smoothness),
+        "shown": shown,
+        "flow_steps": _FLOW_STEPS,
+        "flow": array_text(steps.astype("<i2")),
+        "confidence": None if confidence is None else array_text(_to_bytes(confidence)),
+        "heat": None if cost is None else _heat_data(cost),
+    }
+
+
+def _heat_data(cost: Float[np.ndarray, "h w h_b w_b"]) -> dict[str, Any]:
+    """Scale the data term of each source cell from its greatest value, 0, to its least, 255."""
+    height, width = cost.shape[:2]
+    every = int(np.ceil(np.sqrt(cost.size / _MAX_HEAT)))
+    # Of each block of source cells the middle one is stored.
+    rows, columns = (
+        np.minimum(np.arange(0, length, every) + every // 2, length - 1)
+        for length in (height, width)
+    )
+    stored = np.asarray(cost[np.ix_(rows, columns)], np.float32)
+    least = stored.min(axis=(2, 3), keepdims=True)
+    greatest = stored.max(axis=(2, 3), keepdims=True)
+    heat = (greatest - stored) / np.maximum(greatest - least, np.finfo(np.float32).tiny)
+    return {
+        "every": every,
+        "size": [len(columns), len(rows)],
+        "size_b": [cost.shape[3], cost.shape[2]],
+        "values": array_text(_to_bytes(heat)),
+    }
+
+
+def _transform_data(transform: coords.Transform) -> list[float]:
+    return [round(float(value), 4) for value in (*transform.scale, *transform.shift)]
+
+
+def _to_bytes(values: np.ndarray) -> np.ndarray:
+    return np.round(255 * np.clip(values, 0, 1)).astype(np.uint8)
