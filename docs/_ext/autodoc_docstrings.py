@@ -1,0 +1,30 @@
+"""Hooks of autodoc: docstrings become reStructuredText, generated methods are skipped."""
+
+import re
+
+from sphinx.application import Sphinx
+from sphinx.ext.autodoc import Options
+
+from docs._ext.docstring_markup import with_code_blocks
+
+
+def _process(app: Sphinx, what: str, name: str, obj: object, options: Options, lines: list[str]):
+    lines[:] = with_code_blocks(lines)
+    if what in {"attribute", "data", "property"}:
+        # napoleon takes what stands before a colon of the first line for a type.
+        lines.insert(0, "")
+
+
+def _is_generated(
+    app: Sphinx, what: str, name: str, obj: object, skip: bool, options: Options
+) -> bool | None:
+    """Skip the methods that scikit-learn adds to every estimator, such as ``set_fit_request``."""
+    return True if re.fullmatch(r"set_\w+_request", name) else None
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Convert before napoleon does, which is connected with the default priority of 500."""
+    app.setup_extension("sphinx.ext.autodoc")
+    app.connect("autodoc-process-docstring", _process, priority=400)
+    app.connect("autodoc-skip-member", _is_generated)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
