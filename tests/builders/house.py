@@ -22,6 +22,7 @@ _ALGORITHMS = {*_FEATURES, "flow", "linear", "metrics", "retrieval"}
 _EVERYTHING = {
     *(*_ALGORITHMS, "datasets", "synthetic", "doctor"),
     *("matching", "keypoints", "patches", "probes", "pose", "report", "runtime", "tasks"),
+    "estimators",
 }
 ALLOWED_IMPORTS = {
     "errors": set(),
@@ -44,6 +45,7 @@ ALLOWED_IMPORTS = {
     "patches": _ALGORITHMS,
     "probes": _ALGORITHMS,
     "pose": _ALGORITHMS,
+    "estimators": {*_FEATURES, "linear"},
     "runtime": {*_FRAMES, "io"},
     "report": {*_SOURCES, "metrics", "doctor", "matching"},
     "tasks": _EVERYTHING - {"tasks"},

@@ -1,0 +1,10 @@
+"""Estimators of scikit-learn's interface, for its pipelines, model selection and metrics.
+
+    probe = make_pipeline(Descriptor(layer="conv4"), RidgeProbe(cv=4))
+    scores = cross_val_score(probe, images, targets)
+
+They wrap `convcorr_jax.descriptors` and `convcorr_jax.linear`, take and return NumPy arrays, and hold no JAX
+arrays, so that they can be pickled and sent to other processes.
+"""
+
+from convcorr_jax.estimators.ridge_probe import RidgeProbe as RidgeProbe

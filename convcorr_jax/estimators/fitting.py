@@ -1,0 +1,65 @@
+"""The precision of a fit, and folds from scikit-learn's splitters."""
+
+import contextlib
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Int, Shaped
+from sklearn.model_selection import check_cv
+
+from convcorr_jax.errors import InputError
+
+PRECISIONS = (np.float64, np.float32)
+"""The precisions of features, as `sklearn.utils.check_array` takes them: others become the first of them."""
+
+
+class Folds(NamedTuple):
+    """The fold that holds out each row, and the number of folds."""
+
+    numbers: Int[np.ndarray, " n"]
+    k: int
+
+
+def precision_of(features: Shaped[np.ndarray, "n d"]) -> contextlib.AbstractContextManager[Any]:
+    """Let JAX compute in the precision of the features while the context is open.
+
+    Args:
+        features: in single or double precision.
+    """
+    return jax.enable_x64(features.dtype == np.float64)
+
+
+def folds_of(
+    cv: Any, X: Shaped[np.ndarray, "n d"], y: Shaped[np.ndarray, "..."], *, classifier: bool
+) -> Folds:
+    """Convert scikit-learn's ways to state folds to the number of the fold that holds out each row.
+
+    Args:
+        cv: a number of folds, a splitter, or a list of pairs of row numbers (train, test).
+        X: one row a sample.
+        y: the targets.
+        classifier: whether a number of folds means stratified ones.
+
+    Raises:
+        InputError: the folds do not hold out every row exactly once, or train on fewer rows than all others.
+    """
+    splits: Iterable[tuple[np.ndarray, np.ndarray]] = check_cv(cv, y, classifier=classifier).split(
+        X, y
+    )
+    numbers, times, k = np.zeros(len(X), np.int32), np.zeros(len(X), np.int32), 0
+    for train, test in splits:
+        if len(np.union1d(train, test)) < len(X):
+            raise InputError(
+                f"fold {k} of cv neither trains on nor holds out some of {len(X)} rows"
+            )
+        numbers[test] = k
+        times[test] += 1
+        k += 1
+    if (times != 1).any():
+        raise InputError(
+            f"cv holds out {(times == 0).sum()} of {len(X)} rows never and {(times > 1).sum()} more than "
+            "once; folds that hold out each row once, such as those of KFold, are expected"
+        )
+    return Folds(numbers, k)
