@@ -139,7 +139,10 @@ def align_photographs(
         for photograph, shown in ((a, shown_a), (b, shown_b))
     )
     pyramid = [np.stack(level) for level in zip(view_a.pyramid, view_b.pyramid, strict=True)]
-    describe = functools.partial(convolutional_descriptors, network=network, recipe=recipe)
+    # Two photographs are described in less time than Winograd's algorithm takes to compile.
+    describe = functools.partial(
+        convolutional_descriptors, network=network, recipe=recipe, winograd=False
+    )
     shape = jax.eval_shape(describe, params, pyramid)
     with ThreadPoolExecutor(1) as executor:
         # A first call spends most of its time on the compilation of two programs, which run in parallel.
@@ -278,7 +281,7 @@ def _shown(photograph: Image, box: coords.Box | None) -> coords.Box:
     size = photograph.shape[:2]
     if box is None:
         return coords.whole_image(size)
-    images.check_meets(box, size)
+    coords.check_meets(box, size)
     return coords.grow(box, BOX_MARGIN)
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 # Several fake CPU devices on two cores deadlock in all-reduce unless the thread pool is larger.
 os.environ.setdefault("PJRT_NPROC", "16")
+# Tests compile what they test, and do not write into the user's cache.
+os.environ["CONVCORR_COMPILATION_CACHE"] = "off"
 
 import jax
 import numpy as np

@@ -15,6 +15,7 @@ from convcorr_jax.cli.pose import Pose
 from convcorr_jax.cli.results import rendered
 from convcorr_jax.cli.weights import Check, Fetch, List
 from convcorr_jax.errors import InputError, NumericalError, WriteError
+from convcorr_jax.runtime import compilation_cache
 from convcorr_jax.runtime.options import parse
 from convcorr_jax.runtime.progress import hidden
 from convcorr_jax.runtime.script import exit_status
@@ -63,6 +64,7 @@ def main(*, argv: Sequence[str] | None = None) -> int:
     """
     try:
         command = parse(_Command, argv, prog="convcorr", description="Where convnets look.")
+        compilation_cache.enable()
         with hidden(enabled=command.output.quiet):
             result = command.run()
         sys.stdout.write(rendered(result, command.output))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from convcorr_jax.errors import InputError, NumericalError, WriteError
+from convcorr_jax.runtime import compilation_cache
 from convcorr_jax.runtime.options import parse
 
 Config = TypeVar("Config")
@@ -37,7 +38,9 @@ def run(
             could not be written, both after one sentence on the error stream.
     """
     try:
-        result = main(parse(config_class, argv, description=description))
+        config = parse(config_class, argv, description=description)
+        compilation_cache.enable()
+        result = main(config)
     except (InputError, NumericalError, WriteError) as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(exit_status(error))

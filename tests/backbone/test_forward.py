@@ -173,6 +173,21 @@ def test_on_other_devices_the_plain_convolution_gives_the_same(rng, monkeypatch)
     assert_layer_close(here, plain, "conv5")
 
 
+@pytest.mark.parametrize("name", ["alexnet", "vgg16"])
+def test_without_winograd_the_maps_are_the_same(name, rng):
+    network = narrow(NETWORKS[name], divide_by=2)
+    layers = ("conv2", "conv3") if name == "alexnet" else ("conv1_2", "conv2_1")
+    params = random_params(network, rng)
+    inputs = jnp.asarray(rng.standard_normal((2, 63, 63, 3), dtype=np.float32))
+    fast, plain = (
+        activations(params, inputs, network=network, layers=layers, winograd=winograd)
+        for winograd in (True, False)
+    )
+    for layer in layers:
+        assert (fast[layer] != plain[layer]).any(), "the option has no effect"
+        assert_layer_close(plain[layer], np.asarray(fast[layer]), layer)
+
+
 def test_it_vmaps_and_compiles_once(rng, monkeypatch):
     network = narrow(NETWORKS["alexnet"], divide_by=8)
     params = random_params(network, rng)

@@ -1,0 +1,103 @@
+"""Programs that one process compiles are read from disk by the next."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from convcorr_jax.runtime import compilation_cache
+from convcorr_jax.runtime.compilation_cache import OFF, VARIABLE, cache_folder, enable, prune
+
+# A script that adds numbers, and counts the programs that it compiles and those that it reads.
+_SCRIPT = """
+import sys
+from convcorr_jax.runtime import compilation_cache
+assert "jax" not in sys.modules or sys.argv[1] == "late"
+if sys.argv[1] == "late":
+    import jax
+compilation_cache.enable()
+import jax
+events = []
+jax.monitoring.register_event_listener(lambda name, **_: events.append(name.rsplit("/", 1)[-1]))
+assert float(jax.jit(lambda x: x * 3 + 1)(2.0)) == 7
+print(events.count("cache_hits"), events.count("cache_misses"))
+"""
+
+
+def _run(folder: Path, when: str, **environment: str) -> tuple[str, str]:
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", _SCRIPT, when],
+        env=os.environ | {VARIABLE: str(folder)} | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return ended.stdout.strip(), ended.stderr
+
+
+def test_the_second_process_reads_what_the_first_compiled(tmp_path):
+    folder = tmp_path / "compiled"
+    assert _run(folder, "early") == ("0 1", "")
+    assert _run(folder, "late") == ("1 0", "")
+    (programs,) = folder.iterdir()
+    assert programs.name.startswith("jax-")
+    assert list(programs.iterdir())
+
+
+def test_off_and_unwritable_folders_are_harmless(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    assert _run(file / "below", "early") == ("0 0", "")
+    assert _run(Path(OFF), "late") == ("0 0", "")
+
+
+def test_the_folder_is_the_users_cache(monkeypatch, tmp_path):
+    monkeypatch.delenv(VARIABLE)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "convcorr_jax" / "compiled"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    assert cache_folder() == tmp_path / "home" / ".cache" / "convcorr_jax" / "compiled"
+
+    def no_home() -> Path:
+        raise RuntimeError("there is no home folder")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    assert cache_folder() is None
+    assert enable() is None
+
+
+def test_a_folder_that_the_user_gave_to_jax_stays(monkeypatch, tmp_path):
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "ours"))
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "theirs"))
+    assert enable() is None
+    assert not (tmp_path / "ours").exists()
+
+
+def test_the_oldest_programs_are_removed_first(tmp_path):
+    (tmp_path / "old").mkdir()
+    for age, name in enumerate(["new", "old/middle", "old/oldest"]):
+        path = tmp_path / name
+        path.write_bytes(bytes(100))
+        os.utime(path, (1e9 - age, 1e9 - age))
+    prune(tmp_path, largest_bytes=250)
+    assert [(tmp_path / name).exists() for name in ("new", "old/middle", "old/oldest")] == [
+        True,
+        True,
+        False,
+    ]
+    prune(tmp_path, largest_bytes=250)
+    assert (tmp_path / "old/middle").exists()
+
+
+@pytest.mark.parametrize("change", ["version", "processor"])
+def test_other_versions_and_processors_have_other_folders(monkeypatch, change):
+    before = compilation_cache._kind_of_program()
+    if change == "version":
+        monkeypatch.setattr(compilation_cache, "version", lambda package: "99.0")
+    else:
+        monkeypatch.setattr(compilation_cache.platform, "machine", lambda: "another")
+    assert compilation_cache._kind_of_program() != before
