@@ -14,15 +14,18 @@ is represented by a `Transform`: create it with a function of this module, then 
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
 
 from convcorr_jax.errors import InputError
 
-AnyPoints = TypeVar("AnyPoints", jax.Array, np.ndarray)
+if TYPE_CHECKING:
+    # Only for types: reading an image and checking a box do not wait for JAX.
+    import jax
+
+AnyPoints = TypeVar("AnyPoints", "jax.Array", np.ndarray)
 
 
 class Size(NamedTuple):
@@ -70,9 +73,9 @@ class Box(NamedTuple):
 class Transform(NamedTuple):
     """The map ``p -> scale * p + shift``, one scale and one shift an axis, in the order (x, y)."""
 
-    scale: Float[jax.Array, "2"] | Float[np.ndarray, "2"]
+    scale: "Float[jax.Array, '2'] | Float[np.ndarray, '2']"
     """Target units per source unit."""
-    shift: Float[jax.Array, "2"] | Float[np.ndarray, "2"]
+    shift: "Float[jax.Array, '2'] | Float[np.ndarray, '2']"
     """The position of the source frame's origin, in the target frame."""
 
 
@@ -199,9 +202,7 @@ def square(box: Box) -> Box:
     return Box(box.x0 - across, box.y0 - down, box.x1 + across, box.y1 + down)
 
 
-def inside(
-    points: Float[Array, "*n 2"] | Float[np.ndarray, "*n 2"], box: Box
-) -> Bool[Array, "*n"] | Bool[np.ndarray, "*n"]:
+def inside(points: Float[Any, "*n 2"], box: Box) -> Bool[Any, "*n"]:
     """Return whether each point is inside a box, edges included; absent points (NaN) are not.
 
     >>> inside(np.array([[-0.5, 2.0], [4.6, 2.0]]), whole_image((4, 5)))
@@ -226,6 +227,30 @@ def check_box(box: Box) -> None:
         raise InputError(f"box {tuple(box)} must be four finite numbers x0 y0 x1 y1")
     if box.width <= 0 or box.height <= 0:
         raise InputError(f"box {tuple(box)} has no area: x0 < x1 and y0 < y1 are expected")
+
+
+def check_meets(box: Box, size: Sequence[int]) -> None:
+    """Refuse a box that an image does not show, or of which it shows only a small part.
+
+    Args:
+        box: the box in pixels of the image.
+        size: the image's height and width.
+
+    Raises:
+        InputError: the box is not finite, has no area, is outside the image, or extends beyond it by more than
+            the image's own width or height.
+    """
+    check_box(box)
+    height, width = size
+    border = whole_image(size)
+    if box.x0 >= border.x1 or box.y0 >= border.y1 or box.x1 <= border.x0 or box.y1 <= border.y0:
+        raise InputError(f"box {tuple(box)} lies outside the image of {width} x {height} pixels")
+    across = max(border.x0 - box.x0, box.x1 - border.x1)
+    down = max(border.y0 - box.y0, box.y1 - border.y1)
+    if across > width or down > height:
+        raise InputError(
+            f"box {tuple(box)} reaches beyond the image of {width} x {height} pixels by more than its size"
+        )
 
 
 def flip_points(

@@ -10,10 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Num
 from PIL import Image as PillowImage
-from scipy import ndimage
 
 from convcorr_jax import coords
-from convcorr_jax.errors import InputError
 from convcorr_jax.shapes import Image
 
 
@@ -63,7 +61,7 @@ def crop_and_resize(image: Image, box: coords.Box, size: Sequence[int]) -> Resam
             the image's own width or height.
     """
     height, width = image.shape[:2]
-    check_meets(box, (height, width))
+    coords.check_meets(box, (height, width))
     transform = coords.box_to_size(box, size)
     # Pillow measures from the left edge of the first pixel, which is -0.5 here.
     left, top, right, bottom = (edge + 0.5 for edge in box)
@@ -80,30 +78,6 @@ def crop_and_resize(image: Image, box: coords.Box, size: Sequence[int]) -> Resam
         box=(float(left), float(top), float(right), float(bottom)),
     )
     return Resampled(np.asarray(resampled), transform)
-
-
-def check_meets(box: coords.Box, size: Sequence[int]) -> None:
-    """Refuse a box that an image does not show, or of which it shows only a small part.
-
-    Args:
-        box: the box in pixels of the image.
-        size: the image's height and width.
-
-    Raises:
-        InputError: the box is not finite, has no area, is outside the image, or extends beyond it by more than
-            the image's own width or height.
-    """
-    coords.check_box(box)
-    height, width = size
-    border = coords.whole_image(size)
-    if box.x0 >= border.x1 or box.y0 >= border.y1 or box.x1 <= border.x0 or box.y1 <= border.y0:
-        raise InputError(f"box {tuple(box)} lies outside the image of {width} x {height} pixels")
-    across = max(border.x0 - box.x0, box.x1 - border.x1)
-    down = max(border.y0 - box.y0, box.y1 - border.y1)
-    if across > width or down > height:
-        raise InputError(
-            f"box {tuple(box)} reaches beyond the image of {width} x {height} pixels by more than its size"
-        )
 
 
 def flip(image: Image) -> Image:
@@ -132,6 +106,9 @@ def sample(
     Returns:
         ``[..., c]`` values in the precision of a floating-point ``field``, and in double precision otherwise.
     """
+    # Imported here: it takes longer than all the rest of this module, and not every command samples.
+    from scipy import ndimage
+
     rows_columns = np.moveaxis(points, -1, 0)[::-1]
     dtype = field.dtype if np.issubdtype(field.dtype, np.floating) else np.float64
     channels = [

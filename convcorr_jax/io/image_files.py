@@ -18,7 +18,9 @@ from convcorr_jax.coords import Size
 from convcorr_jax.errors import InputError
 from convcorr_jax.io.atomic import written_whole
 from convcorr_jax.io.paths import check_file
-from convcorr_jax.shapes import Image
+
+# `convcorr_jax.shapes.Image`; that module imports JAX, for which reading a file should not wait.
+Image = UInt8[np.ndarray, "height width 3"]
 
 MAX_PIXELS = 64_000_000
 """The most pixels of an image that is read. A few copies, of three bytes a pixel, stay under a gigabyte."""

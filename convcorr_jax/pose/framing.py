@@ -34,7 +34,7 @@ def framed(
         shown = coords.whole_image(photograph.shape[:2])
     else:
         coords.check_box(person)
-        images.check_meets(person, photograph.shape[:2])
+        coords.check_meets(person, photograph.shape[:2])
         shown = coords.grow(coords.square(person), _MARGIN)
     # The side that is too short for the frame's proportions is extended.
     across = max(0.0, shown.height * size.width / size.height - shown.width) / 2
