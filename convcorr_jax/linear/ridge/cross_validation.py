@@ -11,6 +11,7 @@ import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
@@ -121,8 +122,13 @@ def penalty_grid(features: FeatureRows) -> Float[np.ndarray, " p"]:
 
     The mean is over ``min(n, d)`` eigenvalues, as many as can differ from zero.
     """
-    x = jnp.asarray(features)
-    return _GRID * float(((x - x.mean(0)[None]) ** 2).sum()) / min(x.shape)
+    return _GRID * float(_spread(features)) / min(features.shape)
+
+
+@jax.jit
+def _spread(features):
+    """Compute the trace of the centred features' scatter."""
+    return ((features - features.mean(0)[None]) ** 2).sum()
 
 
 def cross_validate(
@@ -263,7 +269,12 @@ def leave_one_out(
 
 def _fold_statistics(x, y, fold_rows) -> list[Statistics]:
     """Compute the statistics of every fold; folds are padded to one size to share one compiled program."""
-    return [statistics(x[rows], y[rows], mask=mask) for rows, mask in zip(*fold_rows, strict=True)]
+    return [_statistics_of_rows(x, y, rows, mask) for rows, mask in zip(*fold_rows, strict=True)]
+
+
+@jax.jit
+def _statistics_of_rows(x, y, rows, mask) -> Statistics:
+    return statistics(x[rows], y[rows], mask=mask)
 
 
 def _curve_from_statistics(parts, whole, penalties) -> PenaltyCurve:
@@ -278,10 +289,10 @@ def _curve_from_statistics(parts, whole, penalties) -> PenaltyCurve:
 
 def _curve_from_leverages(x, y, basis, penalties) -> PenaltyCurve:
     path = jnp.asarray(penalties, x.dtype)
-    squares = jnp.zeros((len(path), y.shape[1]), y.dtype)
+    squares = np.zeros((len(path), y.shape[1]))
     for start in range(0, len(x), _ROWS_AT_ONCE):
         block = slice(start, start + _ROWS_AT_ONCE)
-        squares += leave_one_out_squares(basis, x[block], y[block], path)
+        squares += np.asarray(leave_one_out_squares(basis, x[block], y[block], path))
     return _curve(penalties, squares / len(x), basis.condition(path))
 
 
@@ -302,11 +313,16 @@ def _curve_from_kernel(x, y, penalties, fold_rows) -> tuple[PenaltyCurve, Kernel
             return _curve(penalties, errors.squares / len(x), errors.condition), None
     basis = decompose_kernel(kernel, y)
     # One call for each penalty: inside a loop of one compiled program, products use one core of a CPU.
-    squares = [
-        (held_out_residuals(basis, *fold_rows, penalty) ** 2).sum((0, 1)) for penalty in penalties
-    ]
-    curve = _curve(penalties, jnp.stack(squares) / len(x), 1 + basis.frobenius_norm / penalties)
+    squares = [_held_out_squares(basis, *fold_rows, penalty) for penalty in penalties]
+    condition = 1 + float(basis.frobenius_norm) / penalties
+    curve = _curve(penalties, np.stack(squares).astype(np.float64) / len(x), condition)
     return curve, basis
+
+
+@jax.jit
+def _held_out_squares(basis, rows, mask, penalty):
+    """Sum the squared residuals of all folds' rows."""
+    return (held_out_residuals(basis, rows, mask, penalty) ** 2).sum((0, 1))
 
 
 def _curve(penalties, errors, condition) -> PenaltyCurve:

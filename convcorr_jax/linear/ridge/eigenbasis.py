@@ -27,6 +27,7 @@ class Eigenbasis(NamedTuple):
     count: Float[Array, ""]
     """Number of rows."""
 
+    @jax.jit
     def condition(self, penalties: Float[Array, "*p"]) -> Float[Array, "*p"]:
         """Compute the condition number of ``scatter + penalty I`` for each penalty."""
         least = jnp.maximum(self.eigenvalues[0], 0)

@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.products import full_precision_matmul
 from convcorr_jax.linear.ridge import solvers
-from convcorr_jax.linear.ridge.krylov import krylov_space
+from convcorr_jax.linear.ridge.krylov import krylov_space, pays_off
 from convcorr_jax.linear.ridge.row_statistics import Statistics
 
 # The residual, relative to the right-hand sides, to which systems are solved in a shared Krylov space.
@@ -78,8 +78,8 @@ def squares_from_statistics(
     """
     solvers.check_statistics(rest)
     mean_eigenvalue = float(jnp.trace(rest.scatter)) / len(rest.scatter)
-    scatter, cross = rest.scatter / mean_eigenvalue, rest.cross / mean_eigenvalue
-    bound = float(jnp.sqrt((scatter**2).sum())) * mean_eigenvalue
+    scatter, cross, norm = _divided(rest.scatter, rest.cross, mean_eigenvalue)
+    bound = float(norm) * mean_eigenvalue
     least = float(penalties.min()) / mean_eigenvalue
     space = krylov_space(scatter, cross, least_shift=least, tolerance=_TOLERANCE)
     squares = []
@@ -107,13 +107,15 @@ def squares_from_krylov(
         fold_rows: the rows of each fold.
 
     Returns:
-        The errors; None if a space does not solve all penalties.
+        The errors; None if a space does not solve all penalties, or does not pay off.
     """
     mean_eigenvalue = float(jnp.trace(kernel)) / len(kernel)
     squares, bound = np.zeros((len(penalties), y.shape[1])), 0.0
     for rows, mask in zip(*fold_rows, strict=True):
         out = rows[mask]
         rest = np.setdiff1d(np.arange(len(kernel)), out)
+        if not pays_off(len(rest), y.shape[1]):
+            return None
         inner, outer = _centered(kernel, rest, out)
         mean = y[rest].mean(0)[None]
         least = float(penalties.min()) / mean_eigenvalue
@@ -131,6 +133,13 @@ def squares_from_krylov(
             residuals = y[out] - mean - full_precision_matmul(outer, space.solve(shift)[0])
             squares[row] += np.asarray((residuals**2).sum(0))
     return FoldErrors(squares, 1 + bound / penalties)
+
+
+@jax.jit
+def _divided(scatter, cross, divisor):
+    """Divide both by a number; return the Frobenius norm of the divided scatter, too."""
+    scatter = scatter / divisor
+    return scatter, cross / divisor, jnp.sqrt((scatter**2).sum())
 
 
 @jax.jit

@@ -118,6 +118,20 @@ def _solve_transposed(factor, right) -> np.ndarray:
     )
 
 
+def pays_off(d: int, t: int) -> bool:
+    """Return whether a Krylov space can be faster than one decomposition for each shift.
+
+    Args:
+        d: side of the matrix.
+        t: number of right-hand sides.
+    """
+    return d >= _LEAST_SIDE and t >= _LEAST_COLUMNS and _most_blocks(d, t) >= 2
+
+
+def _most_blocks(d: int, t: int) -> int:
+    return int(_MOST_OF_D * d) // t
+
+
 @_one_thread
 def krylov_space(
     matrix: Float[Array, "d d"],
@@ -138,12 +152,12 @@ def krylov_space(
             other shifts.
 
     Returns:
-        The space; None if the matrix is so small, or the right-hand sides so few, that this does not pay off.
+        The space; None if it does not pay off (`pays_off`).
     """
     d, t = right.shape
-    most = int(_MOST_OF_D * d) // t
-    if d < _LEAST_SIDE or t < _LEAST_COLUMNS or most < 2:
+    if not pays_off(d, t):
         return None
+    most = _most_blocks(d, t)
     first, r = jnp.linalg.qr(right)
     # One block more than the space may have: it receives the vectors that lead out of the last block.
     basis = jnp.zeros((d, (most + 1) * t), matrix.dtype)

@@ -32,8 +32,7 @@ def leave_one_out_squares(
         penalties: any number of penalties.
     """
     # Two programs: as one, XLA for CPUs fuses the products with the sum and takes twice as long.
-    fitted, leverage = _fitted(whole, features, penalties)
-    return _squares(targets - whole.target_mean[None], fitted, leverage + 1 / whole.count)
+    return _squares(whole, targets, *_fitted(whole, features, penalties))
 
 
 @jax.jit
@@ -49,6 +48,6 @@ def _fitted(whole, features, penalties):
 
 
 @jax.jit
-def _squares(targets, fitted, leverage):
-    residuals = targets[:, None] - fitted
-    return ((residuals / (1 - leverage[:, :, None])) ** 2).sum(axis=0)
+def _squares(whole, targets, fitted, leverage):
+    residuals = (targets - whole.target_mean[None])[:, None] - fitted
+    return ((residuals / (1 - 1 / whole.count - leverage[:, :, None])) ** 2).sum(axis=0)

@@ -27,7 +27,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Bool, Float, Num
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.products import full_precision_matmul
@@ -228,11 +228,18 @@ def checked(
         )
     dtype = jnp.promote_types(jnp.result_type(features, targets), jnp.float32)
     x, y = jnp.asarray(features, dtype), jnp.asarray(targets, dtype)
-    _check_finite(x, "features")
-    _check_finite(y, "targets")
-    if not isinstance(x, jax.core.Tracer) and (x == x[:1]).all():
-        raise InputError("all rows of the features are equal; nothing can be learned from them")
+    if not isinstance(x, jax.core.Tracer) and not isinstance(y, jax.core.Tracer):
+        finite, equal = _sound_rows(x, y)
+        _check_finite(features=finite[0], targets=finite[1])
+        if equal:
+            raise InputError("all rows of the features are equal; nothing can be learned from them")
     return x, y
+
+
+@jax.jit
+def _sound_rows(x, y):
+    """Return whether features and targets are finite, and whether all rows of features are equal."""
+    return (_is_finite(x), _is_finite(y)), (x == x[:1]).all()
 
 
 def check_statistics(summed: Statistics) -> None:
@@ -244,20 +251,32 @@ def check_statistics(summed: Statistics) -> None:
     """
     if isinstance(summed.count, jax.core.Tracer):
         return
-    if summed.count < 2:
+    if int(summed.count) < 2:
         raise InputError(f"the statistics are of {summed.count} rows; at least 2 are expected")
-    _check_finite(summed.feature_mean, "features")
-    _check_finite(summed.scatter, "features")
-    _check_finite(summed.cross, "targets")
-    if not jnp.trace(summed.scatter) > 0:
+    finite, equal = _sound_statistics(summed)
+    _check_finite(features=finite[0], targets=finite[1])
+    if equal:
         raise InputError("all rows of the features are equal; nothing can be learned from them")
 
 
-def _check_finite(values: Float[Array, "..."], name: str) -> None:
-    if not isinstance(values, jax.core.Tracer) and not jnp.isfinite((values**2).sum()):
-        raise InputError(
-            f"{name} hold NaN, infinity or numbers too large to be squared; finite numbers are expected"
-        )
+@jax.jit
+def _sound_statistics(summed):
+    """Return whether features and targets are finite, and whether all rows of features are equal."""
+    features = _is_finite(summed.feature_mean) & _is_finite(summed.scatter)
+    return (features, _is_finite(summed.cross)), ~(jnp.trace(summed.scatter) > 0)
+
+
+def _is_finite(values):
+    """Return whether values can be squared and summed up."""
+    return jnp.isfinite((values**2).sum())
+
+
+def _check_finite(**finite: Bool[Array, ""]) -> None:
+    for name, is_finite in finite.items():
+        if not is_finite:
+            raise InputError(
+                f"{name} hold NaN, infinity or numbers too large to be squared; finite numbers are expected"
+            )
 
 
 def _checked_penalty(
@@ -285,9 +304,14 @@ def check_penalties(penalties: Float[np.ndarray, "*p"]) -> None:
 
 def _check_solution(solution: Ridge) -> Ridge:
     """Return a solution unless the decomposition broke down."""
-    if not isinstance(solution.bias, jax.core.Tracer) and not jnp.isfinite(solution.weights).all():
+    if not isinstance(solution.bias, jax.core.Tracer) and not _all_finite(solution.weights):
         raise InputError(
             f"the system's condition is up to {float(jnp.max(solution.condition)):.1g}, too much for "
             f"{solution.weights.dtype}; a larger penalty or double precision is needed"
         )
     return solution
+
+
+@jax.jit
+def _all_finite(values):
+    return jnp.isfinite(values).all()
