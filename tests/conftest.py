@@ -6,8 +6,22 @@ from pathlib import Path
 
 # Several fake CPU devices on two cores deadlock in all-reduce unless the thread pool is larger.
 os.environ.setdefault("PJRT_NPROC", "16")
-# Tests compile what they test, and do not write into the user's cache.
+# Tests do not write into the user's cache. They have one of their own, which workers and processes that tests
+# start share, and which the next run reads again; each program is stored under a hash of itself.
 os.environ["CONVCORR_COMPILATION_CACHE"] = "off"
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(
+    Path(__file__).parents[1] / ".pytest_cache" / "compiled"
+)
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+# Compiling takes far longer than running on arrays as small as those of tests. Without LLVM's optimizations it
+# takes half the time; XLA's own passes, and so what is computed in which order, stay as they are.
+os.environ["XLA_FLAGS"] = " ".join(
+    [
+        os.environ.get("XLA_FLAGS", ""),
+        "--xla_backend_optimization_level=0",
+        "--xla_cpu_parallel_codegen_split_count=1",
+    ]
+)
 
 import jax
 import numpy as np

@@ -109,7 +109,7 @@ np.testing.assert_allclose(ridge.solve(summed, penalty=0.5).weights, alone.weigh
 
 
 def test_four_devices_are_one(monkeypatch):
-    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=4", prepend=" ")
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")
     subprocess.run([sys.executable, "-c", ON_DEVICES], check=True)
 

@@ -61,7 +61,7 @@ print(json.dumps([jax.device_count(), [leaf.ravel().tolist() for leaf in leaves]
 def test_four_devices_make_the_steps_of_one():
     leaves = {}
     for count in (1, 4):
-        flags = f"--xla_force_host_platform_device_count={count}"
+        flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={count}"
         environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PJRT_NPROC": "16"}
         out = subprocess.run(
             [sys.executable, "-c", SCRIPT], env=environment, check=True, capture_output=True
