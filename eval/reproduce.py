@@ -5,13 +5,15 @@
 
 Every experiment is a script of this folder and has its own subfolder of ``--out``. A finished experiment is not
 run again while its configuration, the code, its records and its weights stay the same; ``inputs.json`` beside
-its ``run.json`` holds their checksums. ``results.json`` collects all results, ``index.html`` shows them.
+its ``run.json`` holds their checksums. ``results.json`` collects all results. ``index.html`` shows them, is one
+file without others, and is written again after each experiment that has run.
 """
 
 import json
 import shutil
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -24,6 +26,7 @@ from rich.table import Table as Grid
 
 from convcorr_jax.io import make_folder, write_json, written_whole
 from convcorr_jax.report import Section, cell_text, render_page
+from convcorr_jax.report.sections.papers import in_order_of_papers
 from convcorr_jax.runtime import devices
 from convcorr_jax.runtime.runlog import finished_config, plain, write_run
 from convcorr_jax.runtime.script import run
@@ -32,11 +35,16 @@ from eval.experiments import (
     Experiment,
     Inputs,
     experiments,
+    provenance,
     store_inputs,
     stored_inputs,
 )
 
-TITLE = "convcorr_jax: where convnets look"
+TITLE = "Where does a convnet look?"
+LEAD = (
+    "Features of a network that learned to name objects tell where their parts are. This page reproduces three "
+    "papers on that: each table and figure computed anew in JAX, beside the published numbers."
+)
 
 
 @dataclass(frozen=True)
@@ -55,22 +63,45 @@ def main(config: Config) -> Path:
     devices.use_cores(POSE_BATCH)
     out = make_folder(config.out)
     console = Console(stderr=True)
-    sections, results = [], {}
+    sections: list[Section] = []
+    results: dict[str, Any] = {}
     chosen = experiments(out, config.data_root)
     inputs = Inputs()
     for number, experiment in enumerate(chosen, start=1):
         console.rule(f"{number} of {len(chosen)}: {experiment.name}")
-        result = result_of(experiment, inputs.of(experiment))
+        of_experiment = inputs.of(experiment)
+        has_run = not is_finished(experiment, of_experiment)
+        result = result_of(experiment, of_experiment)
         results[experiment.name] = result
-        section = experiment.section(experiment.name, result)
+        section = provenance.with_provenance(
+            experiment.section(experiment.name, result), experiment, result, of_experiment
+        )
         sections.append(section)
         _print(section)
+        if has_run or number == len(chosen):
+            facts = _facts(config, (number, len(chosen)), time.perf_counter() - started)
+            _write_page(out, sections, facts)
     write_json(out / "results.json", results)
-    page = render_page(TITLE, sections, facts=_facts(config, time.perf_counter() - started))
-    with written_whole(out / "index.html") as temporary:
-        temporary.write_text(page, encoding="utf-8")
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "index.html"
+
+
+def _write_page(out: Path, sections: Sequence[Section], facts: Mapping[str, str]) -> None:
+    ordered = in_order_of_papers(sections)
+    page = render_page(TITLE, ordered, facts=facts, lead=LEAD, folder=out)
+    with written_whole(out / "index.html") as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def is_finished(experiment: Experiment, inputs: dict[str, Any]) -> bool:
+    """Return whether an experiment has finished with the same configuration and inputs.
+
+    Args:
+        experiment: the script and its configuration.
+        inputs: checksums of the code, the records and the weights, from `Inputs.of`.
+    """
+    finished = finished_config(experiment.folder) == plain(experiment.config)
+    return finished and stored_inputs(experiment.folder) == inputs
 
 
 def result_of(experiment: Experiment, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -81,8 +112,7 @@ def result_of(experiment: Experiment, inputs: dict[str, Any]) -> dict[str, Any]:
         inputs: checksums of the code, the records and the weights, from `Inputs.of`.
     """
     folder = experiment.folder
-    finished = finished_config(folder) == plain(experiment.config)
-    if not finished or stored_inputs(folder) != inputs:
+    if not is_finished(experiment, inputs):
         _discard_outdated(folder, inputs)
         store_inputs(make_folder(folder), inputs)
         experiment.main(experiment.config)
@@ -102,9 +132,10 @@ def _discard_outdated(folder: Path, inputs: dict[str, Any]) -> None:
         shutil.rmtree(folder)
 
 
-def _facts(config: Config, seconds: float) -> dict[str, str]:
+def _facts(config: Config, progress: tuple[int, int], seconds: float) -> dict[str, str]:
     device = jax.devices()[0]
     return {
+        "Experiments": "{} of {}".format(*progress),
         "Data": str(config.data_root or "embedded: rendered categories and warped photographs"),
         "Device": f"{device.platform}, {device.device_kind}",
         "Versions": ", ".join(f"{name} {version(name)}" for name in ("jax", "numpy", "pillow")),

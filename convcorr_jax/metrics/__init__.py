@@ -4,6 +4,7 @@ from convcorr_jax.metrics.attributes import GradedScores as GradedScores
 from convcorr_jax.metrics.attributes import TwoValuedScores as TwoValuedScores
 from convcorr_jax.metrics.attributes import graded_scores as graded_scores
 from convcorr_jax.metrics.attributes import two_valued_scores as two_valued_scores
+from convcorr_jax.metrics.bootstrap import bootstrap_interval as bootstrap_interval
 from convcorr_jax.metrics.error_spread import OUTLIER_PX as OUTLIER_PX
 from convcorr_jax.metrics.error_spread import Spread as Spread
 from convcorr_jax.metrics.error_spread import error_spreads as error_spreads

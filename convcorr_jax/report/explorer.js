@@ -118,9 +118,8 @@
     const panels = element("div", { class: "panels" }), status = element("p", { class: "hidden", role: "status" });
     const showHeat = element("input", { type: "checkbox", checked: true, onchange: update });
     const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "Smoothness", oninput: update });
-    const sliderText = element("output");
     const next = element("button", { type: "button", onclick: () => toKnown(1) }, "Next known point");
-    const smoothing = element("label", {}, "Smoothness", slider, sliderText);
+    const smoothing = element("label", {}, "Smoothness", slider);
     const chooser = element("div", { class: "pairs", role: "group", "aria-label": "Pair of photographs" });
     const buttons = data.pairs.map((entry) =>
       element("button", { type: "button", onclick: () => choose(entry) }, element("img", { src: entry.a, alt: "" }),
@@ -229,8 +228,7 @@
         return { ...method.match(point, level), smoothness: method.smoothness[level] };
       });
       const values = methods.map((method, k) => method.smoothness.length > 1 ? `${method.name} ${found[k].smoothness}` : "");
-      sliderText.textContent = values.filter(Boolean).join(" · ");
-      slider.setAttribute("aria-valuetext", sliderText.textContent);
+      slider.setAttribute("aria-valuetext", values.filter(Boolean).join(", "));
       place(panels.querySelector(".point"), point);
       panels.firstChild.querySelector(".value").textContent =
         known < 0 ? `x ${point[0].toFixed(0)}, y ${point[1].toFixed(0)}` : `known point: ${pair.points.names[known] || known + 1}`;
@@ -243,11 +241,11 @@
         mark.setAttribute("visibility", truth ? "visible" : "hidden");
         if (truth) place(mark, truth);
         methods.forEach((other, index) => place(panel.querySelector(`g[data-method="${CSS.escape(other.name)}"]`), found[index].place));
-        const parts = [];
+        const parts = method.smoothness.length > 1 ? [`smoothness ${found[k].smoothness}`] : [];
         if (found[k].confidence !== null) parts.push(`confidence ${found[k].confidence.toFixed(2)}`);
         if (truth) {
           const error = Math.hypot(truth[0] - found[k].place[0], truth[1] - found[k].place[1]);
-          parts.push(`${((100 * error) / Math.max(...pair.size_b)).toFixed(1)} % of the longer side from the truth`);
+          parts.push(`error ${((100 * error) / Math.max(...pair.size_b)).toFixed(1)} % of the longer side`);
         }
         panel.querySelector(".value").textContent = parts.join(", ");
         return `${method.name}: x ${found[k].place[0].toFixed(0)}, y ${found[k].place[1].toFixed(0)}${parts.length ? ", " : ""}${parts.join(", ")}`;

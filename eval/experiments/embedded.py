@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from convcorr_jax.report.sections import correspondence, probes
+from convcorr_jax.report.sections import correspondence, matches, probes
 from convcorr_jax.report.sections import pose as pose_sections
 from convcorr_jax.tasks.keypoints import DetectorOptions
 from convcorr_jax.tasks.landmarks import LandmarkOptions
@@ -16,6 +16,7 @@ from eval import (
     flow_accuracy,
     keypoint_classification,
     keypoint_prediction,
+    match_explorer,
     patch_reconstruction,
     pose_ablations,
     receptive_field_average,
@@ -36,7 +37,9 @@ _PHOTOGRAPHS = (PHOTOGRAPHS,)
 
 def embedded(out: Path) -> list[Experiment]:
     """Return all experiments, each with a subfolder of ``out``."""
-    return [*_transfer(out), *_keypoints(out), *_patches(out), *_probes(out), *_pose(out)]
+    # The main job first: it is on the page within a minute.
+    explorer = on_data(match_explorer, matches.matches, out / "matches", Data(PHOTOGRAPHS))
+    return [explorer, *_transfer(out), *_keypoints(out), *_patches(out), *_probes(out), *_pose(out)]
 
 
 def _transfer(out: Path) -> list[Experiment]:

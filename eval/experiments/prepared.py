@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from convcorr_jax.report.sections import correspondence, probes
+from convcorr_jax.report.sections import correspondence, matches, probes
 from convcorr_jax.report.sections import pose as pose_sections
 from convcorr_jax.tasks.options import Data
 from convcorr_jax.tasks.patches import PatchData
@@ -12,6 +12,7 @@ from eval import (
     keypoint_classification,
     keypoint_prediction,
     keypoint_transfer,
+    match_explorer,
     patch_reconstruction,
     pose,
     receptive_field_average,
@@ -27,6 +28,8 @@ _TRANSFER: tuple[tuple[str, keypoint_transfer.Transfer], ...] = (
     ("pf_willow", "image"),
     ("lfpw68", "neighbors"),
 )
+# Pairs of different categories of PF-WILLOW; each takes half a megabyte of the page.
+_EXPLORED = 5
 
 
 def prepared(out: Path, data_root: Path) -> list[Experiment]:
@@ -34,13 +37,18 @@ def prepared(out: Path, data_root: Path) -> list[Experiment]:
     if not data_root.is_dir():
         return []
     available = {path.name for path in data_root.iterdir() if path.is_dir()}
-    groups = (_transfer, _keypoints, _patches, _landmarks, _probes, _pose)
+    groups = (_matches, _transfer, _keypoints, _patches, _landmarks, _probes, _pose)
     return [
         configured
         for group in groups
         for configured in group(out, data_root)
         if set(configured.sources) <= available
     ]
+
+
+def _matches(out: Path, data_root: Path) -> list[Experiment]:
+    data = Data("pf_willow", data_root)
+    return [on_data(match_explorer, matches.matches, out / "matches", data, pairs=_EXPLORED)]
 
 
 def _transfer(out: Path, data_root: Path) -> list[Experiment]:

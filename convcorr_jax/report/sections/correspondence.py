@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from convcorr_jax.report.page import PageFigure, Section, Table
+from convcorr_jax.report.sections.papers import LONG
 
 # Long et al. 2014, Table 2: PASCAL VOC 2011, CaffeNet conv4, mean over 20 categories.
 PUBLISHED_TRANSFER = {
-    "conv4_flow": {"0.1": 0.249, "0.05": 0.118, "0.025": 0.0408},
+    "paper_energy": {"0.1": 0.249, "0.05": 0.118, "0.025": 0.0408},
     "sift_flow": {"0.1": 0.247, "0.05": 0.109, "0.025": 0.0355},
     "copy": {"0.1": 0.199, "0.05": 0.078, "0.025": 0.0235},
 }
@@ -27,8 +28,8 @@ PUBLISHED_CLASSIFICATION = {
 PUBLISHED_PREDICTION = {"sift": 0.157, "sift_prior": 0.284, "conv5": 0.333, "conv5_prior": 0.425}
 OTHER_DATA = "The paper's figures are for PASCAL VOC 2011: compare the order, not the level."
 METHOD_NAMES = {
-    "conv4_flow": "conv4 flow (ours)",
-    "paper_energy": "conv4 flow, the paper's energy",
+    "conv4_flow": "conv3 to conv5, mutual cost (ours)",
+    "paper_energy": "conv4, the paper's energy",
     "sift_flow": "SIFT flow",
     "copy": "copying, no flow",
 }
@@ -50,7 +51,13 @@ def receptive_fields(name: str, result: dict[str, Any]) -> Section:
     table = Table(
         "Long et al. 2014, Table 1: receptive fields of CaffeNet, in pixels", columns, rows
     )
-    return Section("Receptive fields", "Computed from the layer table alone.", (table,))
+    return Section(
+        "Receptive fields",
+        "Computed from the layer table alone.",
+        (table,),
+        group=LONG,
+        items=("Table 1",),
+    )
 
 
 def accuracy(name: str, result: dict[str, Any]) -> Section:
@@ -120,7 +127,8 @@ def transfer(name: str, result: dict[str, Any]) -> Section:
         else PageFigure(f"{name}/examples.jpg", "One pair of every category, by every method.")
     )
     title = f"Keypoint transfer on {_title(result)} ({result['protocol']['transfer']})"
-    return Section(title, f"{text}.", (mean, by_category), (figure,))
+    items = ("Table 2", "Figure 3") if voting else ("Section 3",)
+    return Section(title, f"{text}.", (mean, by_category), (figure,), group=LONG, items=items)
 
 
 def classification(name: str, result: dict[str, Any]) -> Section:
@@ -154,7 +162,14 @@ def classification(name: str, result: dict[str, Any]) -> Section:
             for category in categories
         ),
     )
-    return Section(f"Keypoint classification on {_title(result)}", text, (table,), figures)
+    return Section(
+        f"Keypoint classification on {_title(result)}",
+        text,
+        (table,),
+        figures,
+        group=LONG,
+        items=("Table 3", "Figure 4", "Figure 5"),
+    )
 
 
 def prediction(name: str, result: dict[str, Any]) -> Section:
@@ -193,7 +208,12 @@ def prediction(name: str, result: dict[str, Any]) -> Section:
     )
     text = f"Detectors on {result['network']} with {result['weights']}, and on dense SIFT."
     return Section(
-        f"Keypoint prediction on {_title(result)}", text, (mean, by_category, positive), (figure,)
+        f"Keypoint prediction on {_title(result)}",
+        text,
+        (mean, by_category, positive),
+        (figure,),
+        group=LONG,
+        items=("Table 4", "Figure 6"),
     )
 
 
@@ -214,7 +234,14 @@ def reconstruction(name: str, result: dict[str, Any]) -> Section:
     figure = PageFigure(
         f"{name}/figure_1.jpg", "Images, and their reconstructions from each layer."
     )
-    return Section("Patch reconstruction", _patches(result), (table,), (figure,))
+    return Section(
+        "Patch reconstruction",
+        _patches(result),
+        (table,),
+        (figure,),
+        group=LONG,
+        items=("Figure 1",),
+    )
 
 
 def receptive_field_average(name: str, result: dict[str, Any]) -> Section:
@@ -233,7 +260,14 @@ def receptive_field_average(name: str, result: dict[str, Any]) -> Section:
     figure = PageFigure(
         f"{name}/figure_2.jpg", "Means of the receptive fields of nearest neighbours."
     )
-    return Section("Average receptive fields", _patches(result), (table,), (figure,))
+    return Section(
+        "Average receptive fields",
+        _patches(result),
+        (table,),
+        (figure,),
+        group=LONG,
+        items=("Figure 2",),
+    )
 
 
 def _patches(result: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from convcorr_jax.report.page import PageFigure, Section, Table
+from convcorr_jax.report.sections.papers import TOMPSON
 
 # Tompson et al. 2015, Table 1: standard deviation of errors on FLIC in pixels of 360 x 240; one cell of 8x is
 # not legible. Label noise is the standard deviation of the annotations of 13 people.
@@ -88,7 +89,14 @@ def cascade(name: str, result: dict[str, Any]) -> Section:
     )
     of_cascade = {variant: spread["cascade"] for variant, spread in result["spread_px"].items()}
     spreads = _spread_table(of_cascade)
-    return Section("Pose", text, (correct, joints, spreads, times), figures)
+    return Section(
+        "Variants of the pose cascade",
+        text,
+        (correct, joints, spreads, times),
+        figures,
+        group=TOMPSON,
+        items=("Table 1", "Table 2", "Table 3", "Figure 9", "Figure 12", "Figure 14"),
+    )
 
 
 def person(name: str, result: dict[str, Any]) -> Section:
@@ -117,7 +125,12 @@ def person(name: str, result: dict[str, Any]) -> Section:
         PageFigure(f"{name}/people.jpg", "Annotated and predicted joints."),
     )
     return Section(
-        "The person cascade", text, (joints, _spread_table(result["spread_px"])), figures
+        "The person cascade",
+        text,
+        (joints, _spread_table(result["spread_px"])),
+        figures,
+        group=TOMPSON,
+        items=("Table 4", "Table 1", "Figure 11", "Figure 12", "Figure 15"),
     )
 
 

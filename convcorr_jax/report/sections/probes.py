@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from convcorr_jax.report.page import PageFigure, Section, Table
+from convcorr_jax.report.sections.papers import SHARIF
 
 _PAPER = "Sharif Razavian et al. 2014"
 _OTHER_DATA = "The paper's figures are for other data and fc6: compare the order, not the level."
@@ -56,7 +57,14 @@ def landmarks(name: str, result: dict[str, Any]) -> Section:
     )
     datasets = ", ".join(Path(dataset).name for dataset in result["test"]["datasets"])
     title = f"Facial landmarks of {datasets}"
-    return Section(title, text, (errors, by_set, spread), figures)
+    return Section(
+        title,
+        text,
+        (errors, by_set, spread),
+        figures,
+        group=SHARIF,
+        items=("Table 1", "Figure 2a", "Figure 3"),
+    )
 
 
 def keypoints(name: str, result: dict[str, Any]) -> Section:
@@ -83,7 +91,14 @@ def keypoints(name: str, result: dict[str, Any]) -> Section:
         PageFigure(f"{name}/predictions.jpg", "Annotated and predicted keypoints."),
     )
     text = f"One set of ridges for each category; {_features_of(result)}"
-    return Section(f"Ridge keypoints on {_title(result)}", text, (table,), figures)
+    return Section(
+        f"Ridge keypoints on {_title(result)}",
+        text,
+        (table,),
+        figures,
+        group=SHARIF,
+        items=("Table 2", "Figure 2b"),
+    )
 
 
 def colors(name: str, result: dict[str, Any]) -> Section:
@@ -108,7 +123,7 @@ def colors(name: str, result: dict[str, Any]) -> Section:
         PageFigure(f"{name}/curve.png", "Error against the number of training images."),
     )
     text = f"{result['test']} test images; {_features_of(result)}"
-    return Section("RGB reconstruction", text, (table,), figures)
+    return Section("RGB reconstruction", text, (table,), figures, group=SHARIF, items=("Figure 4",))
 
 
 def segmentation(name: str, result: dict[str, Any]) -> Section:
@@ -135,7 +150,14 @@ def segmentation(name: str, result: dict[str, Any]) -> Section:
         f"{name}/figure_5.png", "Images, true classes, predicted classes and responses."
     )
     text = f"{result['train']} training images; {_features_of(result)}"
-    return Section(f"Segmentation of {_title(result)}", text, (table,), (figure,))
+    return Section(
+        f"Segmentation of {_title(result)}",
+        text,
+        (table,),
+        (figure,),
+        group=SHARIF,
+        items=("Table 3", "Figure 5"),
+    )
 
 
 _MATRIX_NAMES = {
@@ -167,7 +189,14 @@ def directions(name: str, result: dict[str, Any]) -> Section:
         "Faces moved along each attribute's direction, reconstructed by ridge regression.",
     )
     text = f"{result['test']} test people; {_features_of(result)}"
-    return Section(f"Semantic directions of {_title(result)}", text, (table,), (figure,))
+    return Section(
+        f"Semantic directions of {_title(result)}",
+        text,
+        (table,),
+        (figure,),
+        group=SHARIF,
+        items=("Figure 6",),
+    )
 
 
 def _features_of(result: dict[str, Any]) -> str:

@@ -4,6 +4,11 @@ from convcorr_jax.tasks.transfer.accuracy import CORNERS as CORNERS
 from convcorr_jax.tasks.transfer.accuracy import endpoint_error as endpoint_error
 from convcorr_jax.tasks.transfer.accuracy import measure_accuracy as measure_accuracy
 from convcorr_jax.tasks.transfer.accuracy import warp_photographs as warp_photographs
+from convcorr_jax.tasks.transfer.exploration import PairOfRecords as PairOfRecords
+from convcorr_jax.tasks.transfer.exploration import exploration_report as exploration_report
+from convcorr_jax.tasks.transfer.exploration import explore as explore
+from convcorr_jax.tasks.transfer.exploration import keypoint_errors as keypoint_errors
+from convcorr_jax.tasks.transfer.exploration import pairs_to_explore as pairs_to_explore
 from convcorr_jax.tasks.transfer.figures import Voters as Voters
 from convcorr_jax.tasks.transfer.figures import examples as examples
 from convcorr_jax.tasks.transfer.figures import warped_neighbors as warped_neighbors

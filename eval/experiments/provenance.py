@@ -1,0 +1,141 @@
+"""Where an experiment's numbers come from: the command, data, network, weights, device and time."""
+
+import dataclasses
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from convcorr_jax.report import Section
+from eval.experiments.experiment import Experiment
+
+# Counts that scripts store in their results, with the words that name them.
+_COUNTS = {
+    "pairs": "pairs",
+    "targets": "targets",
+    "points": "points",
+    "people": "people",
+    "photographs": "photographs",
+    "train": "for training",
+    "test": "for testing",
+}
+# Characters of a checksum that are shown, enough to compare by eye.
+_SHOWN = 16
+
+
+def command_of(experiment: Experiment) -> str:
+    """Return the command line that runs an experiment, with the options that differ from the script's defaults.
+
+    Args:
+        experiment: the script and its configuration.
+    """
+    script = experiment.main.__module__
+    words = words_of(experiment.config, type(experiment.config)())
+    return shlex.join(["python", "-m", script, *words])
+
+
+def words_of(config: Any, default: Any) -> list[str]:
+    """Return the command line's words for the fields of a configuration that differ from the default.
+
+    Options of nested dataclasses have no prefix, as `convcorr_jax.runtime.options.parse` reads them.
+
+    Args:
+        config: a dataclass.
+        default: an instance of the same dataclass.
+    """
+    return list(_words(config, default))
+
+
+def _words(config: Any, default: Any) -> Iterator[str]:
+    for field in dataclasses.fields(config):
+        value, usual = getattr(config, field.name), getattr(default, field.name)
+        option = field.name.replace("_", "-")
+        if dataclasses.is_dataclass(value):
+            yield from _words(value, usual)
+        elif value == usual:
+            continue
+        elif isinstance(value, bool):
+            yield f"--{option}" if value else f"--no-{option}"
+        elif isinstance(value, tuple):
+            yield from (f"--{option}", *(str(item) for item in value))
+        else:
+            yield from (f"--{option}", str(value))
+
+
+def with_provenance(
+    section: Section,
+    experiment: Experiment,
+    result: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+) -> Section:
+    """Add the command and the facts about an experiment's run to the section that shows its result.
+
+    Args:
+        section: the section.
+        experiment: the script and its configuration.
+        result: the content of its ``result.json``.
+        inputs: checksums of the code, the records and the weights.
+    """
+    run = json.loads((experiment.folder / "run.json").read_text(encoding="utf-8"))
+    facts = {
+        "Data": _data(experiment, inputs),
+        "Count": _count(result),
+        "Network": _network(result),
+        "Weights": _checksum(inputs["weights"]),
+        "Model": _checksum(inputs["model"]),
+        "Protocol": _protocol(result),
+        "Device": f"{run['device']}, {run['machine']}",
+        "Time": f"{run['seconds']:.0f} seconds, {run['peak_memory_mb'] / 1024:.1f} GB of memory at most",
+        "Finished": run["finished"],
+        "Code": f"version {inputs['code']['version']}, sources {_checksum(inputs['code']['sources'])}",
+        "Versions": ", ".join(
+            f"{name} {number}"
+            for name, number in {"python": run["python"], **run["versions"]}.items()
+        ),
+    }
+    known = {name: fact for name, fact in facts.items() if fact}
+    return section._replace(facts=known, command=command_of(experiment))
+
+
+def _data(experiment: Experiment, inputs: Mapping[str, Any]) -> str:
+    records = inputs["records"]
+    return "; ".join(f"{Path(name).name} ({_checksum(mark)})" for name, mark in records.items())
+
+
+def _count(result: Mapping[str, Any]) -> str:
+    counts = []
+    for name, words in _COUNTS.items():
+        value = result.get(name)
+        if isinstance(value, list):
+            counts.append(f"{len(value)} {words}")
+        elif isinstance(value, int):
+            counts.append(f"{value} {words}")
+        elif isinstance(value, dict):
+            counts += [f"{count} {words}" for count in value.values() if isinstance(count, int)]
+    return ", ".join(counts)
+
+
+def _network(result: Mapping[str, Any]) -> str:
+    if "network" not in result:
+        return ""
+    layer = f", {result['layer']}" if "layer" in result else ""
+    weights = f", from {result['weights']}" if "weights" in result else ""
+    return f"{result['network']}{layer}{weights}"
+
+
+def _protocol(result: Mapping[str, Any]) -> str:
+    protocol = result.get("protocol")
+    if not isinstance(protocol, dict) or "normalizer" not in protocol:
+        return ""
+    sign = "<" if protocol["strict"] else "≤"
+    return (
+        f"{protocol['name']}: error {sign} alpha × {protocol['normalizer']}, in {protocol['frame']}; "
+        f"averaged by {protocol['average']} first"
+    )
+
+
+def _checksum(value: str | None) -> str:
+    if value is None:
+        return ""
+    return value if " " in value else value[:_SHOWN]
