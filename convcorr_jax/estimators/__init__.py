@@ -7,4 +7,5 @@ They wrap `convcorr_jax.descriptors` and `convcorr_jax.linear`, take and return 
 arrays, so that they can be pickled and sent to other processes.
 """
 
+from convcorr_jax.estimators.descriptor import Descriptor as Descriptor
 from convcorr_jax.estimators.ridge_probe import RidgeProbe as RidgeProbe

@@ -1,4 +1,4 @@
-"""The precision of a fit, and folds from scikit-learn's splitters."""
+"""Checks of data, the precision of a fit, and folds from scikit-learn's splitters."""
 
 import contextlib
 from collections.abc import Iterable
@@ -8,6 +8,11 @@ import jax
 import numpy as np
 from jaxtyping import Int, Shaped
 from sklearn.model_selection import check_cv
+
+# pyrefly's stubs of scikit-learn are older than this function.
+from sklearn.utils.validation import (
+    validate_data as validate_data,  # pyrefly: ignore[missing-module-attribute]
+)
 
 from convcorr_jax.errors import InputError
 

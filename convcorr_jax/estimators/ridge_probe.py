@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.estimators.fitting import PRECISIONS, folds_of, precision_of
+from convcorr_jax.estimators.fitting import PRECISIONS, folds_of, precision_of, validate_data
 from convcorr_jax.linear import ridge
 
 
