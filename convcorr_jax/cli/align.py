@@ -1,46 +1,64 @@
-"""``convcorr align``: dense alignment of two photographs, as a figure and its arrays."""
+"""``convcorr align``: dense alignment of photographs, as figures, arrays and an interactive page."""
 
-import contextlib
-import dataclasses
-import json
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from convcorr_jax.cli.outputs import check_outputs, point_values
-from convcorr_jax.cli.results import OutputOptions, Result
-from convcorr_jax.errors import InputError
+from convcorr_jax.cli.inputs import check_models
+from convcorr_jax.cli.outputs import FIGURE_ENDINGS, check_outputs
+from convcorr_jax.cli.pairs import (
+    Files,
+    Pair,
+    figure_names,
+    neighbours,
+    one_to_all,
+    read_inputs,
+    read_pairs,
+)
+from convcorr_jax.cli.results import OutputOptions, Result, as_json
+from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.runtime.options import BoxOption, as_box, numbers
-from convcorr_jax.runtime.progress import status
+from convcorr_jax.runtime.progress import bar, status
+from convcorr_jax.runtime.script import exit_status
 
 if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.figure import Figure
+    from convcorr_jax.cli.aligner import Aligner
 
-    from convcorr_jax.backbone.weights import Weights
-    from convcorr_jax.descriptors.convolutional import Recipe
-    from convcorr_jax.io import NamedPoints
-    from convcorr_jax.matching import Matches, PhotographAlignment
-    from convcorr_jax.shapes import Image
+_FIGURE, _FOLDER = Path("match.png"), Path("matches")
+_INDEX = "index.json"
 
 
 @dataclass(frozen=True)
 class Align:
-    """Align two photographs: a figure with lines between matches, a warped onto b, and the flow in colour.
+    """Align photographs: a figure with lines between matches, a warped onto b, and the flow in colour.
 
-    Compiling takes most of the time; if JAX_COMPILATION_CACHE_DIR names a folder, it happens once.
+    Two photographs, one photograph and a folder (it is aligned with each photograph of the folder), a folder
+    (each of its photographs is aligned with the next one by name), or a table of pairs.
     """
 
-    a: Annotated[Positional[Path], arg(metavar="A.jpg")]
-    """The photograph that is matched."""
-    b: Annotated[Positional[Path], arg(metavar="B.jpg")]
-    """The photograph in which matches are searched."""
-    out: Path = Path("match.png")
-    """The figure: .png, .jpg or .pdf. Beside it, an .npz file of the same name is written, with the arrays
+    a: Annotated[
+        Positional[Path | None], arg(metavar="A.jpg|FOLDER", help_behavior_hint="(required)")
+    ] = None
+    """The photograph that is matched, or a folder."""
+    b: Annotated[
+        Positional[Path | None],
+        arg(metavar="B.jpg|FOLDER", help_behavior_hint="(required after a photograph)"),
+    ] = None
+    """The photograph in which matches are searched, or a folder of such photographs."""
+    pairs: Annotated[
+        Path | None, arg(metavar="PAIRS.csv", help_behavior_hint="(default: none)")
+    ] = None
+    """A table of pairs in place of A and B: a CSV file with the header a,b and, if wanted, box_a,box_b,points.
+    Paths are relative to the table; a box is four numbers with spaces."""
+    out: Annotated[
+        Path | None, arg(help_behavior_hint="(default: match.png, or the folder matches)")
+    ] = None
+    """The figure: .png, .jpg or .pdf; for several pairs, a folder, in which each pair has a figure named
+    a-b.png, and index.json holds what --json prints. Beside a figure, an .npz file of the same name is
+    written, with the arrays
     cells_a [h,w,2], the centres of a's cells in pixels of a, and places_b, their matches in pixels of b;
     flow [h,w,2] in cells and flow_px, the same in pixels of a; confidence, distinctness [h,w], 0 to 1;
     cycle_error [h,w] in cells, from a to b and back; cells_b, places_a, flow_back: the same from b to a;
@@ -82,211 +100,133 @@ class Align:
         arg(help_behavior_hint="(default: the value that aligns best)"),
     ] = None
     """The cost of a difference of one cell between the displacements of neighbouring cells."""
+    html: Annotated[Path | None, arg(metavar="PAGE.html", help_behavior_hint="(default: none)")] = (
+        None
+    )
+    """Also write an interactive page, in one file: tap a point of a and see its match in b, for several values
+    of smoothness."""
     output: OutputOptions = field(default_factory=OutputOptions)
 
     def run(self) -> Result:
-        """Align the photographs, write the figure and the arrays, and return a summary."""
+        """Align the pairs, write their files, and return a summary."""
         started = time.perf_counter()
-        outputs = self._outputs()
-        with status("reading") as set_status:
-            from convcorr_jax.backbone.weights import load
-            from convcorr_jax.io import read_image
-            from convcorr_jax.matching import align_photographs, carry_to_b, spread_matches
-            from convcorr_jax.report import alignment_figure
-
-            a, b = read_image(self.a), read_image(self.b)
-            points = self._points(a)
-            recipe = self._recipe()
-            weights = load(self.network, path=self.weights)
+        pairs = self._pairs()
+        if not self._is_single():
+            return self._run_all(pairs, started)
+        (pair,) = pairs
+        files = Files.beside(self.out or _FIGURE, pair)
+        self._check(pair, files)
+        inputs = read_inputs(pair)
+        with status("loading") as set_status:
+            aligner = self._aligner()
             set_status("aligning (compiling takes most of the time)")
-            alignment = align_photographs(
-                a,
-                b,
-                weights.params,
-                network=weights.network,
-                recipe=recipe,
-                box_a=as_box(self.box_a),
-                box_b=as_box(self.box_b),
-                smoothness=self.smoothness,
-            )
-            matches = spread_matches(alignment)
-            carried = None if points is None else carry_to_b(points.points, alignment)
-            set_status("drawing")
-            settings = self._settings(recipe, weights)
-            figure = alignment_figure(
-                a,
-                b,
-                alignment,
-                matches,
-                names=(self.a.name, self.b.name),
-                caption=_caption(settings, alignment),
-                carried=carried,
-                point_names=() if points is None else points.names,
-            )
-            self._write(outputs, figure, _arrays(alignment, matches, settings), points, carried)
+            aligned = aligner.align(pair, inputs, files)
+            if self.html is not None:
+                set_status("writing the page")
+                self._write_page(aligner, [aligner.explorer(pair, inputs, aligned)])
         seconds = time.perf_counter() - started
-        values = _values(settings, alignment, outputs, seconds)
-        if points is not None and carried is not None:
-            values["points"] = point_values(
-                points.names, carried.b_px, confidence=carried.confidence
-            )
-        return Result(_summary(settings, alignment, outputs, seconds), {"pairs": [values]})
+        written = (*files, self.html)
+        lines = [
+            aligned.caption,
+            f"{aligned.energy}; {seconds:.1f} seconds.",
+            *(str(path) for path in written if path is not None),
+        ]
+        return Result(lines, self._values([aligned.values], seconds))
 
-    def _outputs(self) -> "_Outputs":
-        """Return the paths of the outputs, after checking that they can be written and overwrite no input."""
-        outputs = _Outputs(
-            figure=self.out,
-            arrays=self.out.with_suffix(".npz"),
-            points=None if self.points is None else self.out.with_suffix(".csv"),
-        )
-        check_outputs(
-            outputs.figure,
-            (outputs.arrays, outputs.points),
-            read=(self.a, self.b, self.points, self.weights),
-        )
-        return outputs
+    def _run_all(self, pairs: list[Pair], started: float) -> Result:
+        """Align several pairs into a folder; one that fails is reported, and the others go on."""
+        from convcorr_jax.io import write_json
 
-    def _points(self, a: "Image") -> "NamedPoints | None":
-        from convcorr_jax import coords
-        from convcorr_jax.io import read_points
+        folder = self.out or _FOLDER
+        if folder.suffix.lower() in FIGURE_ENDINGS:
+            raise InputError(f"--out {folder} must be a folder, since there are several pairs")
+        jobs = [
+            (pair, Files.beside(folder / name, pair))
+            for pair, name in zip(pairs, figure_names(pairs), strict=True)
+        ]
+        for pair, files in jobs:
+            self._check(pair, files)
+        values: list[dict[str, Any]] = []
+        shown: list[dict[str, Any]] = []
+        lines, errors, code = [], [], 0
+        with bar("aligning", total=len(jobs), transient=True) as update:
+            aligner = self._aligner()
+            for done, (pair, files) in enumerate(jobs):
+                a, b = pair.a, pair.b
+                update(done, message=f"{a.name} {b.name}")
+                try:
+                    inputs = read_inputs(pair)
+                    aligned = aligner.align(pair, inputs, files)
+                    if self.html is not None:
+                        shown.append(aligner.explorer(pair, inputs, aligned))
+                except (InputError, NumericalError, WriteError) as error:
+                    code = code or exit_status(error)
+                    errors.append(f"{a} and {b}: {error}")
+                    values.append({"a": str(a), "b": str(b), "error": str(error)})
+                    continue
+                values.append(aligned.values)
+                agreement = f"{100 * aligned.values['mutual']:.0f} % of cells agree both ways"
+                lines.append(f"{a.name} {b.name}: {agreement}; {files.figure}")
+        if shown:
+            self._write_page(aligner, shown)
+            lines.append(str(self.html))
+        seconds = time.perf_counter() - started
+        lines.append(f"{len(jobs) - len(errors)} of {len(jobs)} pairs; {seconds:.1f} seconds.")
+        everything = self._values(values, seconds)
+        write_json(folder / _INDEX, as_json(everything))
+        return Result(lines, everything, status=code, errors=errors)
 
-        if self.points is None:
-            return None
-        named = read_points(self.points)
-        height, width = a.shape[:2]
-        inside = coords.inside(named.points, coords.whole_image((height, width)))
-        for name, (x, y), is_inside in zip(named.names, named.points, inside, strict=True):
-            if not is_inside:
+    def _is_single(self) -> bool:
+        photographs = (self.a, self.b)
+        return self.pairs is None and not any(path and path.is_dir() for path in photographs)
+
+    def _pairs(self) -> list[Pair]:
+        """Return the pairs that the options name."""
+        if self.pairs is not None:
+            if self.a is not None or self.points or self.box_a or self.box_b:
                 raise InputError(
-                    f"point {name} of {self.points}, ({x:g}, {y:g}), is outside {self.a} "
-                    f"of {width} x {height} pixels"
+                    "--pairs goes with no photograph, box or points on the command line; the table has "
+                    "columns for them"
                 )
-        return named
+            return read_pairs(self.pairs)
+        if self.a is None:
+            raise InputError("Missing from convcorr align: A.jpg, B.jpg (see --help)")
+        if self.a.is_dir():
+            if self.b is not None or self.points or self.box_a or self.box_b:
+                raise InputError(
+                    f"{self.a} is a folder, whose photographs are aligned with one another; a second "
+                    "photograph, boxes and points go with a photograph or in a table (--pairs)"
+                )
+            return neighbours(self.a)
+        if self.b is None:
+            raise InputError("Missing from convcorr align: B.jpg (see --help)")
+        box_a, box_b = as_box(self.box_a), as_box(self.box_b)
+        if not self.b.is_dir():
+            return [Pair(self.a, self.b, box_a, box_b, self.points)]
+        if box_b is not None:
+            raise InputError(f"--box-b goes with one photograph, and {self.b} is a folder")
+        pairs = one_to_all(self.a, self.b)
+        return [pair._replace(box_a=box_a, points=self.points) for pair in pairs]
 
-    def _recipe(self) -> "Recipe":
-        from convcorr_jax.backbone import find_network
-        from convcorr_jax.descriptors.convolutional import RECIPES
+    def _check(self, pair: Pair, files: Files) -> None:
+        """Refuse outputs that cannot be written or overwrite an input, and weights that are not there."""
+        read = (pair.a, pair.b, pair.points, self.pairs, self.weights)
+        check_outputs(files.figure, (files.arrays, files.table, self.html), read=read)
+        check_models(weights=self.weights)
 
-        recipe = RECIPES[find_network(self.network).name]
-        return dataclasses.replace(recipe, layers=self.layer) if self.layer else recipe
+    def _aligner(self) -> "Aligner":
+        from convcorr_jax.cli.aligner import Aligner
 
-    def _settings(self, recipe: "Recipe", weights: "Weights") -> dict[str, Any]:
-        from convcorr_jax.flow.alignment import SMOOTHNESS
+        return Aligner.load(
+            self.network, layers=self.layer, weights=self.weights, smoothness=self.smoothness
+        )
 
-        return {
-            "a": str(self.a),
-            "b": str(self.b),
-            "network": self.network,
-            "weights": weights.source,
-            "layers": recipe.layers,
-            "sizes_px": recipe.sizes_px,
-            "smoothness": SMOOTHNESS if self.smoothness is None else self.smoothness,
-            "box_a": self.box_a,
-            "box_b": self.box_b,
-        }
+    def _write_page(self, aligner: "Aligner", shown: list[dict[str, Any]]) -> None:
+        from convcorr_jax.io import written_whole
 
-    def _write(
-        self,
-        outputs: "_Outputs",
-        figure: "Figure",
-        arrays: "Mapping[str, np.ndarray]",
-        points: "NamedPoints | None",
-        carried: "Matches | None",
-    ) -> None:
-        """Write all files or none: they are renamed when the last one is complete."""
-        from convcorr_jax.io import write_arrays, write_points, written_whole
+        assert self.html is not None
+        with written_whole(self.html) as temporary:
+            temporary.write_text(aligner.page(shown), encoding="utf-8")
 
-        with contextlib.ExitStack() as stack:
-            figure.savefig(stack.enter_context(written_whole(outputs.figure)))
-            write_arrays(stack.enter_context(written_whole(outputs.arrays)), **arrays)
-            if outputs.points is not None and points is not None and carried is not None:
-                table = stack.enter_context(written_whole(outputs.points))
-                write_points(table, points.names, carried.b_px, confidence=carried.confidence)
-
-
-class _Outputs(NamedTuple):
-    """The paths of the files that are written; None for one that is not."""
-
-    figure: Path
-    arrays: Path
-    points: Path | None
-
-
-def _arrays(
-    alignment: "PhotographAlignment", matches: "Matches", settings: "Mapping[str, Any]"
-) -> "dict[str, np.ndarray]":
-    """Return the arrays of the .npz file, which the help of ``--out`` describes."""
-    import numpy as np
-
-    from convcorr_jax import coords
-
-    arrays: dict[str, Any] = {"settings": json.dumps(settings)}
-    for source, target, flow, to_source_px, to_target_px, name in (
-        ("a", "b", alignment.forward.flow, alignment.a_to_px, alignment.b_to_px, "flow"),
-        ("b", "a", alignment.backward.flow, alignment.b_to_px, alignment.a_to_px, "flow_back"),
-    ):
-        cells = coords.cell_grid(flow.shape[:2]).astype(np.float64)
-        arrays[f"cells_{source}"] = coords.apply(to_source_px, cells)
-        arrays[f"places_{target}"] = coords.apply(to_target_px, cells + np.asarray(flow))
-        arrays[name] = flow
-    arrays |= {
-        "flow_px": np.asarray(alignment.forward.flow) * alignment.a_to_px.scale,
-        "confidence": alignment.confidence,
-        "distinctness": alignment.distinctness,
-        "cycle_error": alignment.cycle_error,
-        "matched_a": matches.a_px,
-        "matched_b": matches.b_px,
-        "matched_confidence": matches.confidence,
-        "shown_a": alignment.shown_a,
-        "shown_b": alignment.shown_b,
-        "energy_data": alignment.forward.trace.data,
-        "energy_smoothness": alignment.forward.trace.smoothness,
-    }
-    return {name: np.asarray(value) for name, value in arrays.items()}
-
-
-def _caption(settings: "Mapping[str, Any]", alignment: "PhotographAlignment") -> str:
-    return (
-        f"{settings['network']} {' + '.join(settings['layers'])}, smoothness {settings['smoothness']:g}; "
-        f"{100 * alignment.mutual.mean():.0f} % of {alignment.mutual.size} cells agree both ways."
-    )
-
-
-def _summary(
-    settings: "Mapping[str, Any]",
-    alignment: "PhotographAlignment",
-    outputs: _Outputs,
-    seconds: float,
-) -> list[str]:
-    data, deformation = alignment.forward.energy
-    converged = "" if alignment.forward.converged else ", not converged"
-    return [
-        _caption(settings, alignment),
-        f"Energy {data + deformation:.1f} (data {data:.1f}, deformation {deformation:.1f}) "
-        f"after {alignment.forward.rounds} rounds{converged}; {seconds:.1f} seconds.",
-        *(str(path) for path in outputs if path is not None),
-    ]
-
-
-def _values(
-    settings: "Mapping[str, Any]",
-    alignment: "PhotographAlignment",
-    outputs: _Outputs,
-    seconds: float,
-) -> dict[str, Any]:
-    """Return what the JSON object says of a pair."""
-    data, deformation = alignment.forward.energy
-    return {
-        **settings,
-        "figure": outputs.figure,
-        "arrays": outputs.arrays,
-        "table": outputs.points,
-        "points": [],
-        "cells": alignment.mutual.shape,
-        "mutual": float(alignment.mutual.mean()),
-        "energy_data": data,
-        "energy_deformation": deformation,
-        "rounds": alignment.forward.rounds,
-        "converged": alignment.forward.converged,
-        "seconds": round(seconds, 2),
-    }
+    def _values(self, pairs: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
+        return {"pairs": pairs, "page": self.html, "seconds": round(seconds, 2)}

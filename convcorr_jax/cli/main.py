@@ -67,10 +67,12 @@ def main(*, argv: Sequence[str] | None = None) -> int:
         compilation_cache.enable()
         with hidden(enabled=command.output.quiet):
             result = command.run()
+        for sentence in result.errors:
+            _complain(sentence)
         sys.stdout.write(rendered(result, command.output))
         sys.stdout.flush()
     except (InputError, NumericalError, WriteError) as error:
-        sys.stderr.write(f"convcorr: {' '.join(str(error).split())}\n")
+        _complain(str(error))
         return exit_status(error)
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -79,3 +81,7 @@ def main(*, argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _NO_READER
     return result.status
+
+
+def _complain(sentence: str) -> None:
+    sys.stderr.write(f"convcorr: {' '.join(sentence.split())}\n")

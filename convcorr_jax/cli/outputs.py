@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from convcorr_jax.shapes import Image
 
-# The formats that both Pillow and matplotlib write.
-_FIGURE_ENDINGS = (".png", ".jpg", ".jpeg", ".pdf")
+FIGURE_ENDINGS = (".png", ".jpg", ".jpeg", ".pdf")
+"""The endings of the formats that both Pillow and matplotlib write."""
 
 
 def check_outputs(
@@ -34,8 +34,8 @@ def check_outputs(
     """
     from convcorr_jax.io import check_writable
 
-    if figure.suffix.lower() not in _FIGURE_ENDINGS:
-        raise InputError(f"--out {figure} must end in one of {', '.join(_FIGURE_ENDINGS)}")
+    if figure.suffix.lower() not in FIGURE_ENDINGS:
+        raise InputError(f"--out {figure} must end in one of {', '.join(FIGURE_ENDINGS)}")
     inputs = [path for path in read if path is not None]
     for path in (figure, *(other for other in others if other is not None)):
         for other in inputs:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from convcorr_jax.cli.inputs import check_models, read_photograph
 from convcorr_jax.cli.outputs import check_outputs, write_points_and_figure
 from convcorr_jax.cli.results import OutputOptions, Result
 from convcorr_jax.runtime.options import BoxOption, as_box, numbers
@@ -43,18 +44,19 @@ class Pose:
     def run(self) -> Result:
         """Predict the joints, write the figure and the table, and return their paths and the points."""
         check_outputs(self.out, (self.out.with_suffix(".csv"),), read=(self.photograph, self.model))
+        check_models(model=self.model, kind="pose cascade")
+        box = as_box(self.box)
+        photograph = read_photograph(self.photograph, box=box)
         import numpy as np
 
         from convcorr_jax import coords
-        from convcorr_jax.io import load_fitted, read_image
+        from convcorr_jax.io import load_fitted
         from convcorr_jax.pose import cascade
         from convcorr_jax.pose.framing import framed
         from convcorr_jax.pose.trained import PERSON, TrainedCascade
         from convcorr_jax.report import skeleton
 
-        photograph = read_image(self.photograph)
         model = load_fitted(self.model or PERSON, TrainedCascade)
-        box = as_box(self.box)
         image, to_frame = framed(photograph, box, model.architecture.input_size)
         torso = np.full((1, 2), np.nan)
         if box is not None:

@@ -29,6 +29,8 @@ class Result(NamedTuple):
     """The content of the JSON object: numbers, texts, paths, arrays, and sequences and mappings of them."""
     status: int = 0
     """The exit status of the command."""
+    errors: Sequence[str] = ()
+    """Sentences for the error stream, on parts of the work that failed."""
 
 
 def rendered(result: Result, options: OutputOptions) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from convcorr_jax import coords, images
 from convcorr_jax.errors import InputError
@@ -65,8 +65,8 @@ class MatchedPair(NamedTuple):
 
 def matched_pair(
     name: str,
-    a: Image,
-    b: Image,
+    a: UInt8[np.ndarray, "height_a width_a 3"],
+    b: UInt8[np.ndarray, "height_b width_b 3"],
     alignments: Mapping[float, PhotographAlignment],
     *,
     method: str,

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
 import numpy as np
 import pytest
 import skimage.data
@@ -126,6 +127,91 @@ def test_the_object_says_what_the_summary_and_the_files_say(written):
     np.testing.assert_allclose(found, table.points, atol=1e-2)
 
 
+class Several(NamedTuple):
+    folder: Path
+    ended: Ended
+    compiled: int
+
+
+@pytest.fixture(scope="module")
+def several(written, tmp_path_factory):
+    """What a folder of photographs of several sizes leaves, one of which is damaged, with a page."""
+    folder = tmp_path_factory.mktemp("several")
+    PillowImage.fromarray(CAT[:270, :400]).save(folder / "1.png")
+    PillowImage.fromarray(CAT[24:, 40:]).save(folder / "2.jpg", quality=95)
+    PillowImage.fromarray(CAT[:240, 40:300]).save(folder / "3.png")
+    (folder / "4.jpg").write_text("no photograph")
+    durations = []
+
+    def listen(event, duration, **_):
+        if event == "/jax/core/compile/backend_compile_duration":
+            durations.append(duration)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    page = folder / "page" / "page.html"
+    ended = run("align", folder, "--out", folder / "out", "--html", page, "--json")
+    jax.monitoring.unregister_event_duration_listener(listen)
+    return Several(folder, ended, len(durations))
+
+
+@needs_weights
+def test_each_photograph_of_a_folder_is_aligned_with_the_next(several):
+    ended, folder = several.ended, several.folder
+    failed = f"{folder / '3.png'} and {folder / '4.jpg'}"
+    assert (ended.status, ended.out.count("\n")) == (2, 1)
+    assert re.fullmatch(
+        f"convcorr: {failed}: {folder / '4.jpg'} is not an image [^\n]+\n", ended.err
+    )
+    found = json.loads(ended.out)
+    assert [(Path(one["a"]).name, Path(one["b"]).name) for one in found["pairs"]] == [
+        *(("1.png", "2.jpg"), ("2.jpg", "3.png"), ("3.png", "4.jpg"))
+    ]
+    assert "is not an image" in found["pairs"][2]["error"]
+    assert json.loads((folder / "out" / "index.json").read_text()) == found
+    names = {"1-2.png", "1-2.npz", "2-3.png", "2-3.npz", "index.json"}
+    assert {path.name for path in (folder / "out").iterdir()} == names
+    # The first pair shows the same cat, moved by a known number of pixels.
+    with np.load(folder / "out" / "1-2.npz") as arrays:
+        moved = np.median((arrays["places_b"] - arrays["cells_a"])[3:-3, 3:-3], axis=(0, 1))
+    assert np.abs(moved + SHIFT).max() < 8
+
+
+@needs_weights
+def test_the_page_holds_every_pair_that_was_aligned(several):
+    page = (several.folder / "page" / "page.html").read_text(encoding="utf-8")
+    assert json.loads(several.ended.out)["page"] == str(several.folder / "page" / "page.html")
+    for name in ("1.png and 2.jpg", "2.jpg and 3.png"):
+        assert name in page
+    assert "4.jpg" not in page
+    assert "conv3 + conv4 + conv5" in page
+    assert not re.search(r"(src|href)=.https?:", page)
+
+
+@needs_weights
+def test_pairs_of_all_sizes_share_the_programs_of_the_first(several):
+    assert several.compiled == 0
+
+
+@needs_weights
+def test_pairs_of_a_table_have_boxes_and_points_of_their_own(several):
+    folder = several.folder
+    (folder / "points.csv").write_text("name,x,y\nnose,290,220\n")
+    (folder / "pairs.csv").write_text(
+        "a,b,box_a,points\n1.png,2.jpg,20 10 380 260,points.csv\n1.png,none.png,,\n"
+    )
+    out = folder / "table"
+    ended = run("align", "--pairs", folder / "pairs.csv", "--out", out)
+    assert ended.status == 2
+    assert "none.png does not exist" in ended.err
+    first, last = ended.out.splitlines()
+    assert re.fullmatch(rf"1\.png 2\.jpg: \d+ % of cells agree both ways; {out / '1-2.png'}", first)
+    assert last.startswith("1 of 2 pairs; ")
+    one, _ = json.loads((out / "index.json").read_text())["pairs"]
+    assert one["box_a"] == [20, 10, 380, 260]
+    assert [point["name"] for point in one["points"]] == ["nose"]
+    assert read_points(out / "1-2.csv").names == ("nose",)
+
+
 @needs_weights
 def test_the_arrays_are_those_that_the_help_names(written):
     with contextlib.redirect_stdout(io.StringIO()) as output, pytest.raises(SystemExit) as ending:
@@ -212,7 +298,10 @@ def test_images_that_cannot_be_read_are_refused(folder, tmp_path_factory, name, 
 
 BAD_OPTIONS = {
     "no such image": ("a.png none.png", "none.png does not exist; an image file is expected"),
-    "a folder": ("a.png .", "is not a file"),
+    "a figure for a folder": (
+        "a.png .",
+        r"match\.png must be a folder, since there are several pairs",
+    ),
     "box outside": (
         "a.png b.png --box 500 10 600 60",
         r"box \(500.0, .* lies outside the image of 400 x",

@@ -1,0 +1,250 @@
+"""The work of ``convcorr align`` on one pair: alignment, figure, arrays and the pair's part of a page.
+
+Unlike the options, this module imports JAX.
+"""
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from convcorr_jax import coords
+from convcorr_jax.backbone.weights import Weights, load
+from convcorr_jax.cli.outputs import point_values
+from convcorr_jax.cli.pairs import Files, Inputs, Pair
+from convcorr_jax.descriptors import RECIPES, Recipe, descriptor_grid
+from convcorr_jax.flow.alignment import SMOOTHNESS
+from convcorr_jax.io import write_arrays, write_points, written_whole
+from convcorr_jax.matching import (
+    Matches,
+    PhotographAlignment,
+    align_photographs,
+    carry_to_b,
+    spread_matches,
+)
+from convcorr_jax.report import (
+    Section,
+    Widget,
+    alignment_figure,
+    matched_pair,
+    matches_data,
+    render_page,
+)
+
+# A page shows the matches for these multiples of the smoothness, too.
+_PAGE_FACTORS = (0.25, 0.5, 2.0, 4.0)
+
+
+class Aligned(NamedTuple):
+    """What is known of a pair that has been aligned."""
+
+    alignment: PhotographAlignment
+    """The alignment."""
+    caption: str
+    """Settings and agreement, in one line."""
+    energy: str
+    """The energy and the rounds, without a full stop."""
+    values: dict[str, Any]
+    """What the JSON object says of the pair."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Aligner:
+    """The settings that all pairs of a command share."""
+
+    weights: Weights
+    recipe: Recipe
+    smoothness: float
+
+    @classmethod
+    def load(
+        cls,
+        network: str,
+        *,
+        layers: tuple[str, ...],
+        weights: Path | None,
+        smoothness: float | None,
+    ) -> "Aligner":
+        """Read the weights and check the settings.
+
+        Args:
+            network: the name of the network.
+            layers: the layers of a cell's descriptor; none for those of the network's recipe.
+            weights: the file of weights; None for the network's own.
+            smoothness: the smoothness; None for the library's.
+
+        Raises:
+            InputError: there is no such network or layer, or the weights are missing or damaged.
+        """
+        loaded = load(network, path=weights)
+        recipe = RECIPES[loaded.network.name]
+        if layers:
+            recipe = dataclasses.replace(recipe, layers=layers)
+        descriptor_grid(loaded.network, recipe)
+        return cls(loaded, recipe, SMOOTHNESS if smoothness is None else smoothness)
+
+    def align(self, pair: Pair, inputs: Inputs, files: Files) -> Aligned:
+        """Align a pair, and write its figure, its arrays and its table, all or none.
+
+        Args:
+            pair: the pair.
+            inputs: the content of its files.
+            files: what is written.
+
+        Raises:
+            InputError: the photographs cannot be aligned with these settings.
+            WriteError: a file cannot be written.
+        """
+        alignment = self._alignment(pair, inputs, self.smoothness)
+        matches = spread_matches(alignment)
+        points = inputs.points
+        carried = None if points is None else carry_to_b(points.points, alignment)
+        settings = self._settings(pair)
+        caption = _caption(settings, alignment)
+        figure = alignment_figure(
+            inputs.a,
+            inputs.b,
+            alignment,
+            matches,
+            names=(pair.a.name, pair.b.name),
+            caption=caption,
+            carried=carried,
+            point_names=() if points is None else points.names,
+        )
+        with contextlib.ExitStack() as stack:
+            figure.savefig(stack.enter_context(written_whole(files.figure)))
+            arrays = _arrays(alignment, matches, settings)
+            write_arrays(stack.enter_context(written_whole(files.arrays)), **arrays)
+            if files.table is not None and points is not None and carried is not None:
+                table = stack.enter_context(written_whole(files.table))
+                write_points(table, points.names, carried.b_px, confidence=carried.confidence)
+        values = {**settings, **files._asdict(), **_results(alignment), "points": []}
+        if points is not None and carried is not None:
+            values["points"] = point_values(
+                points.names, carried.b_px, confidence=carried.confidence
+            )
+        return Aligned(alignment, caption, _energy(alignment), values)
+
+    def explorer(self, pair: Pair, inputs: Inputs, aligned: Aligned) -> dict[str, Any]:
+        """Align a pair for several values of smoothness, and return its part of the data of a page of matches.
+
+        Args:
+            pair: the pair.
+            inputs: the content of its files.
+            aligned: the pair's alignment for the smoothness of the options.
+
+        Raises:
+            InputError: the photographs cannot be aligned with these settings.
+        """
+        alignments = {self.smoothness: aligned.alignment}
+        for factor in _PAGE_FACTORS:
+            smoothness = factor * self.smoothness
+            alignments[smoothness] = self._alignment(pair, inputs, smoothness)
+        name, method = f"{pair.a.name} and {pair.b.name}", " + ".join(self.recipe.layers)
+        matched = matched_pair(name, inputs.a, inputs.b, alignments, method=method)
+        (data,) = matches_data([matched], smoothness=self.smoothness)["pairs"]
+        return data
+
+    def page(self, pairs: list[dict[str, Any]]) -> str:
+        """Return a page of matches as HTML.
+
+        Args:
+            pairs: the data of every pair, from `explorer`.
+        """
+        facts = {
+            "Network": self.weights.network.name,
+            "Weights": self.weights.source,
+            "Layers": " + ".join(self.recipe.layers),
+            "Smoothness": f"{self.smoothness:g}",
+        }
+        widget = Widget("matches", {"pairs": pairs}, "")
+        text = "Tap a point of the left photograph: its match is marked in the right one."
+        return render_page(
+            "Matches of photographs", [Section("Matches", text, widgets=(widget,))], facts=facts
+        )
+
+    def _alignment(self, pair: Pair, inputs: Inputs, smoothness: float) -> PhotographAlignment:
+        return align_photographs(
+            inputs.a,
+            inputs.b,
+            self.weights.params,
+            network=self.weights.network,
+            recipe=self.recipe,
+            box_a=pair.box_a,
+            box_b=pair.box_b,
+            smoothness=smoothness,
+        )
+
+    def _settings(self, pair: Pair) -> dict[str, Any]:
+        return {
+            "a": str(pair.a),
+            "b": str(pair.b),
+            "network": self.weights.network.name,
+            "weights": self.weights.source,
+            "layers": self.recipe.layers,
+            "sizes_px": self.recipe.sizes_px,
+            "smoothness": self.smoothness,
+            "box_a": pair.box_a,
+            "box_b": pair.box_b,
+        }
+
+
+def _arrays(
+    alignment: PhotographAlignment, matches: Matches, settings: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
+    """Return the arrays of the .npz file, which the help of ``--out`` describes."""
+    arrays: dict[str, Any] = {"settings": json.dumps(settings)}
+    for source, target, flow, to_source_px, to_target_px, name in (
+        ("a", "b", alignment.forward.flow, alignment.a_to_px, alignment.b_to_px, "flow"),
+        ("b", "a", alignment.backward.flow, alignment.b_to_px, alignment.a_to_px, "flow_back"),
+    ):
+        cells = coords.cell_grid(flow.shape[:2]).astype(np.float64)
+        arrays[f"cells_{source}"] = coords.apply(to_source_px, cells)
+        arrays[f"places_{target}"] = coords.apply(to_target_px, cells + np.asarray(flow))
+        arrays[name] = flow
+    arrays |= {
+        "flow_px": np.asarray(alignment.forward.flow) * alignment.a_to_px.scale,
+        "confidence": alignment.confidence,
+        "distinctness": alignment.distinctness,
+        "cycle_error": alignment.cycle_error,
+        "matched_a": matches.a_px,
+        "matched_b": matches.b_px,
+        "matched_confidence": matches.confidence,
+        "shown_a": alignment.shown_a,
+        "shown_b": alignment.shown_b,
+        "energy_data": alignment.forward.trace.data,
+        "energy_smoothness": alignment.forward.trace.smoothness,
+    }
+    return {name: np.asarray(value) for name, value in arrays.items()}
+
+
+def _results(alignment: PhotographAlignment) -> dict[str, Any]:
+    data, deformation = alignment.forward.energy
+    return {
+        "cells": alignment.mutual.shape,
+        "mutual": float(alignment.mutual.mean()),
+        "energy_data": data,
+        "energy_deformation": deformation,
+        "rounds": alignment.forward.rounds,
+        "converged": alignment.forward.converged,
+    }
+
+
+def _caption(settings: Mapping[str, Any], alignment: PhotographAlignment) -> str:
+    return (
+        f"{settings['network']} {' + '.join(settings['layers'])}, smoothness {settings['smoothness']:g}; "
+        f"{100 * alignment.mutual.mean():.0f} % of {alignment.mutual.size} cells agree both ways."
+    )
+
+
+def _energy(alignment: PhotographAlignment) -> str:
+    data, deformation = alignment.forward.energy
+    converged = "" if alignment.forward.converged else ", not converged"
+    return (
+        f"Energy {data + deformation:.1f} (data {data:.1f}, deformation {deformation:.1f}) "
+        f"after {alignment.forward.rounds} rounds{converged}"
+    )

@@ -1,0 +1,234 @@
+"""The pairs of photographs that one command line names: two files, a folder, or a table."""
+
+import csv
+import itertools
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from convcorr_jax.cli.inputs import read_photograph
+from convcorr_jax.errors import InputError
+
+if TYPE_CHECKING:
+    from convcorr_jax import coords
+    from convcorr_jax.io import NamedPoints
+    from convcorr_jax.shapes import Image
+
+PHOTOGRAPH_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+"""The endings of the files that are taken from a folder, in lower or upper case."""
+
+_COLUMNS = ("a", "b", "box_a", "box_b", "points")
+_BOX_NUMBERS = 4
+
+
+class Pair(NamedTuple):
+    """Two photographs to align, as files."""
+
+    a: Path
+    """The photograph that is matched."""
+    b: Path
+    """The photograph in which matches are searched."""
+    box_a: "coords.Box | None" = None
+    """The object in a; None for the whole photograph."""
+    box_b: "coords.Box | None" = None
+    """The object in b; None for the whole photograph."""
+    points: Path | None = None
+    """A table of points of a."""
+
+
+class Files(NamedTuple):
+    """The paths of the files that are written for a pair; None for one that is not."""
+
+    figure: Path
+    arrays: Path
+    table: Path | None
+
+    @classmethod
+    def beside(cls, figure: Path, pair: Pair) -> "Files":
+        """Name the other files of a pair after its figure."""
+        table = None if pair.points is None else figure.with_suffix(".csv")
+        return cls(figure, figure.with_suffix(".npz"), table)
+
+
+class Inputs(NamedTuple):
+    """The content of a pair's files."""
+
+    a: "Image"
+    """8-bit RGB."""
+    b: "Image"
+    """8-bit RGB."""
+    points: "NamedPoints | None"
+    """Points in pixels of a; None if the pair has none."""
+
+
+def read_inputs(pair: Pair) -> Inputs:
+    """Read a pair's photographs and points, without importing JAX.
+
+    Args:
+        pair: the pair.
+
+    Raises:
+        InputError: a file is missing or damaged, a box does not meet its photograph, or a point is outside a.
+    """
+    from convcorr_jax import coords
+    from convcorr_jax.io import read_points
+
+    a = read_photograph(pair.a, box=pair.box_a)
+    b = read_photograph(pair.b, box=pair.box_b)
+    if pair.points is None:
+        return Inputs(a, b, None)
+    named = read_points(pair.points)
+    height, width = a.shape[:2]
+    inside = coords.inside(named.points, coords.whole_image((height, width)))
+    for name, (x, y), is_inside in zip(named.names, named.points, inside, strict=True):
+        if not is_inside:
+            raise InputError(
+                f"point {name} of {pair.points}, ({x:g}, {y:g}), is outside {pair.a} "
+                f"of {width} x {height} pixels"
+            )
+    return Inputs(a, b, named)
+
+
+def photographs_in(folder: Path) -> list[Path]:
+    """Return the photographs of a folder in the order of their names.
+
+    Args:
+        folder: the folder; its own folders and hidden files are left out.
+
+    Raises:
+        InputError: the folder has no photograph, or may not be read.
+    """
+    try:
+        found = sorted(
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in PHOTOGRAPH_ENDINGS
+            and not path.name.startswith(".")
+            and path.is_file()
+        )
+    except OSError as error:
+        raise InputError(f"{folder} may not be read: {error.strerror}") from error
+    if not found:
+        raise InputError(
+            f"{folder} has no photograph; files that end in {', '.join(PHOTOGRAPH_ENDINGS)} are expected"
+        )
+    return found
+
+
+def neighbours(folder: Path) -> list[Pair]:
+    """Return the pairs of each photograph of a folder and the next one by name.
+
+    Args:
+        folder: the folder.
+
+    Raises:
+        InputError: the folder has fewer than two photographs, or may not be read.
+    """
+    found = photographs_in(folder)
+    if len(found) == 1:
+        raise InputError(f"{folder} has one photograph, {found[0].name}; at least two are expected")
+    return [Pair(a, b) for a, b in itertools.pairwise(found)]
+
+
+def one_to_all(a: Path, folder: Path) -> list[Pair]:
+    """Return the pairs of one photograph and each photograph of a folder, but for itself.
+
+    Args:
+        a: the photograph.
+        folder: the folder, in which it may be.
+
+    Raises:
+        InputError: the folder has no other photograph, or may not be read.
+    """
+    others = [path for path in photographs_in(folder) if path.resolve() != a.resolve()]
+    if not others:
+        raise InputError(f"{folder} has no photograph but {a.name}; another one is expected")
+    return [Pair(a, b) for b in others]
+
+
+def read_pairs(path: Path) -> list[Pair]:
+    """Read a table of pairs: a CSV file with the columns a, b and, if wanted, box_a, box_b and points.
+
+    A box is four numbers with spaces, ``x0 y0 x1 y1``. Paths are relative to the folder of the table. An empty
+    entry is one that is absent.
+
+    Args:
+        path: the table.
+
+    Raises:
+        InputError: the file is missing, empty or not UTF-8 text; its header lacks ``a`` or ``b`` or has an
+            unknown or a repeated column; it has no pairs; a row has more or fewer entries than the header,
+            lacks a photograph, or has a box that is not four numbers.
+    """
+    from convcorr_jax.io import check_file
+
+    check_file(path, "pairs")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = [row for row in csv.reader(stream) if any(map(str.strip, row))]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is not a CSV file in UTF-8: {error}") from error
+    header = [column.strip() for column in rows[0]] if rows else []
+    if not {"a", "b"} <= set(header) <= set(_COLUMNS) or len(set(header)) < len(header):
+        raise InputError(
+            f"{path} has the header {','.join(header)!r}; 'a,b' is expected, and {', '.join(_COLUMNS[2:])} "
+            "may follow"
+        )
+    if len(rows) == 1:
+        raise InputError(f"{path} has a header and no pairs")
+    pairs = []
+    for number, row in enumerate(rows[1:], 1):
+        where = f"row {number} of {path}"
+        if len(row) != len(header):
+            raise InputError(f"{where} has {len(row)} entries; {len(header)} are expected")
+        entries = dict(zip(header, map(str.strip, row), strict=True))
+        pairs.append(_pair(entries, path.parent, where))
+    return pairs
+
+
+def figure_names(pairs: Iterable[Pair]) -> list[str]:
+    """Return the name of each pair's figure, a-b.png by the photographs' names; repeated ones are numbered.
+
+    Args:
+        pairs: the pairs.
+
+    >>> figure_names([Pair(Path("1/cat.jpg"), Path("2/cat.jpg")), Pair(Path("cat.png"), Path("cat.png"))])
+    ['cat-cat.png', 'cat-cat-2.png']
+    """
+    names: dict[str, None] = {}
+    for pair in pairs:
+        name = stem = f"{pair.a.stem}-{pair.b.stem}"
+        number = 1
+        while name in names:
+            number += 1
+            name = f"{stem}-{number}"
+        names[name] = None
+    return [f"{name}.png" for name in names]
+
+
+def _pair(entries: Mapping[str, str], folder: Path, where: str) -> Pair:
+    for column in ("a", "b"):
+        if not entries[column]:
+            raise InputError(f"{where} has no {column}; the path of a photograph is expected")
+    points = entries.get("points")
+    return Pair(
+        folder / entries["a"],
+        folder / entries["b"],
+        _box(entries.get("box_a", ""), f"box_a in {where}"),
+        _box(entries.get("box_b", ""), f"box_b in {where}"),
+        folder / points if points else None,
+    )
+
+
+def _box(text: str, where: str) -> "coords.Box | None":
+    from convcorr_jax import coords
+
+    if not text:
+        return None
+    try:
+        edges = [float(number) for number in text.split()]
+    except ValueError:
+        edges = []
+    if len(edges) != _BOX_NUMBERS:
+        raise InputError(f"{where} is {text!r}; four numbers x0 y0 x1 y1 are expected")
+    return coords.Box(*edges)

@@ -1,0 +1,97 @@
+"""What ends a command before its work begins: help, and errors of the command line and of its files.
+
+JAX takes seconds to import, for which none of these should wait.
+"""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from convcorr_jax.io import write_image
+from tests.builders.command_line import environment
+
+# Runs commands one after another in one process; prints for each its exit status and the slow modules so far.
+SCRIPT = """
+import json, sys
+from convcorr_jax.cli import main
+for argv in json.loads(sys.argv[1]):
+    try:
+        status = main(argv=argv)
+    except SystemExit as ending:
+        status = ending.code
+    slow = {"jax", "scipy", "matplotlib", "flax", "orbax", "skimage", "rich.progress"} & set(sys.modules)
+    print(json.dumps([status, sorted(slow)]), file=sys.stderr)
+"""
+
+ERRORS = {
+    "align a.png": "Missing from convcorr align: B.jpg",
+    "align a.png nosuch.jpg": "nosuch.jpg does not exist; an image file is expected",
+    "align a.png b.png --smothness 1": "Unrecognized options: --smothness",
+    "align a.png words.jpg": "words.jpg is not an image",
+    "align a.png b.png --out nowhere.txt": "must end in one of",
+    "align a.png b.png --out a.png": "would overwrite a.png",
+    "align a.png b.png --out words.jpg/match.png": "words.jpg",
+    "align a.png b.png --html words.jpg/page.html": "words.jpg",
+    "align a.png b.png --weights nosuch.npz": "nosuch.npz does not exist; a weights file",
+    "align a.png b.png --box 9 9 3 3": "has no area",
+    "align a.png b.png --box-b 99 9 999 30": "lies outside the image",
+    "align a.png b.png --points nosuch.csv": "nosuch.csv does not exist",
+    "align a.png b.png --points far.csv": "is outside a.png of 40 x 30 pixels",
+    "align empty": "has no photograph",
+    "align --pairs nosuch.csv": "nosuch.csv does not exist; a pairs file",
+    "align --pairs far.csv": "'a,b' is expected",
+    "align a.png b.png --pairs far.csv": "--pairs goes with no photograph",
+    "align a.png . --box-b 1 2 3 4": "--box-b goes with one photograph",
+    "align . a.png": "is a folder, whose photographs are aligned with one another",
+    "pose nosuch.jpg": "nosuch.jpg does not exist",
+    "pose a.png --model nosuch.npz": "nosuch.json does not exist; a pose cascade file",
+    "pose a.png --box 99 9 999 30": "lies outside the image",
+}
+
+
+def ended(folder, commands):
+    argv = json.dumps([command.split() for command in commands])
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, argv],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        cwd=folder,
+        timeout=120,
+    )
+    return done.stdout, done.stderr.splitlines()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / name, np.zeros((30, 40, 3), np.uint8))
+    (tmp_path / "words.jpg").write_text("words")
+    (tmp_path / "far.csv").write_text("x,y\n99,99\n")
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+def test_errors_do_not_wait_for_jax(folder):
+    before = sorted(folder.rglob("*"))
+    out, lines = ended(folder, ERRORS)
+    assert out == ""
+    found = dict(zip(ERRORS, zip(lines[::2], lines[1::2], strict=True), strict=True))
+    for command, (sentence, state) in found.items():
+        assert sentence.startswith("convcorr: "), command
+        assert ERRORS[command] in sentence, command
+        assert json.loads(state) == [2, []], command
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_help_does_not_wait_for_jax(folder):
+    commands = [
+        *("--help", "align --help", "pose --help", "landmarks --help", "keypoints --help"),
+        *("weights --help", "weights check --help", "datasets --help", "datasets show --help"),
+    ]
+    out, lines = ended(folder, commands)
+    assert "--smoothness" in out
+    assert [json.loads(line) for line in lines] == [[0, []]] * len(commands)
