@@ -1,7 +1,7 @@
 """``convcorr align``: dense alignment of photographs, as figures, arrays and an interactive page."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,21 +33,18 @@ _INDEX = "index.json"
 
 @dataclass(frozen=True)
 class Align:
-    """Align photographs: a figure with lines between matches, a warped onto b, and the flow in colour.
-
-    Two photographs, one photograph and a folder (it is aligned with each photograph of the folder), a folder
-    (each of its photographs is aligned with the next one by name), or a table of pairs.
-    """
+    """Align photographs: a figure with lines between matches, a warped onto b, and the flow in colour."""
 
     a: Annotated[
         Positional[Path | None], arg(metavar="A.jpg|FOLDER", help_behavior_hint="(required)")
     ] = None
-    """The photograph that is matched, or a folder."""
+    """The photograph that is matched; or a folder alone, of which each photograph is aligned with the next one
+    by name."""
     b: Annotated[
         Positional[Path | None],
         arg(metavar="B.jpg|FOLDER", help_behavior_hint="(required after a photograph)"),
     ] = None
-    """The photograph in which matches are searched, or a folder of such photographs."""
+    """The photograph in which matches are searched; or a folder, with each photograph of which A is aligned."""
     pairs: Annotated[
         Path | None, arg(metavar="PAIRS.csv", help_behavior_hint="(default: none)")
     ] = None
@@ -105,7 +102,7 @@ class Align:
     )
     """Also write an interactive page, in one file: tap a point of a and see its match in b, for several values
     of smoothness."""
-    output: OutputOptions = field(default_factory=OutputOptions)
+    output: OutputOptions = OutputOptions()
 
     def run(self) -> Result:
         """Align the pairs, write their files, and return a summary."""

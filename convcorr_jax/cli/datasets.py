@@ -5,7 +5,7 @@ import hashlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,7 +32,7 @@ class List:
 
     data_root: Path | None = None
     """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
-    output: OutputOptions = field(default_factory=OutputOptions)
+    output: OutputOptions = OutputOptions()
 
     def run(self) -> Result:
         """Return a paragraph for each data set."""
@@ -71,7 +71,7 @@ class Prepare:
     """Folder under which <name>/<version> is written."""
     processes: int | None = None
     """Number of processes that write; by default one for each core."""
-    output: OutputOptions = field(default_factory=OutputOptions)
+    output: OutputOptions = OutputOptions()
 
     def run(self) -> Result:
         """Write the records with a progress bar, and return their counts beside the official ones."""
@@ -106,7 +106,7 @@ class Check:
     """Also write the findings as a page with images."""
     data_root: Path | None = None
     """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
-    output: OutputOptions = field(default_factory=OutputOptions)
+    output: OutputOptions = OutputOptions()
 
     def run(self) -> Result:
         """Return the findings; the exit status is 1 when one of them would change a score."""
@@ -162,7 +162,7 @@ class Show:
     """Number of records."""
     data_root: Path | None = None
     """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
-    output: OutputOptions = field(default_factory=OutputOptions)
+    output: OutputOptions = OutputOptions()
 
     def run(self) -> Result:
         """Write the figure and return its path."""

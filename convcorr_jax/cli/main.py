@@ -3,12 +3,14 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import subcommand
 
 from convcorr_jax.cli import datasets
 from convcorr_jax.cli.align import Align
+from convcorr_jax.cli.doctor import Doctor, version
+from convcorr_jax.cli.examples import epilog
 from convcorr_jax.cli.keypoints import Keypoints
 from convcorr_jax.cli.landmarks import Landmarks
 from convcorr_jax.cli.pose import Pose
@@ -44,7 +46,16 @@ _Command = (
         _DatasetsCommand,
         subcommand("datasets", description="List, prepare, check and show data sets."),
     ]
+    | Annotated[Doctor, subcommand("doctor")]
 )
+
+_DESCRIPTION = """Where convnets look: dense alignment, keypoints, probes and pose.
+
+`convcorr --version` prints the version; `convcorr doctor` shows the installation."""
+
+# Tyro's own options, and the shells for which it needs no other package.
+_COMPLETION_OPTIONS = ("--tyro-print-completion", "--tyro-write-completion")
+_SHELLS = ("bash", "zsh", "fish")
 
 # The statuses that a shell reports of a program that was interrupted, or whose reader has ended.
 _INTERRUPTED, _NO_READER = 130, 141
@@ -62,8 +73,12 @@ def main(*, argv: Sequence[str] | None = None) -> int:
         sentence on the error stream, when the input is wrong; 130 when interrupted; 141 when the reader of the
         standard output has ended.
     """
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words == ["--version"]:
+        sys.stdout.write(f"convcorr_jax {version() or '(not installed)'}\n")
+        return 0
     try:
-        command = parse(_Command, argv, prog="convcorr", description="Where convnets look.")
+        command = _parsed(words)
         compilation_cache.enable()
         with hidden(enabled=command.output.quiet):
             result = command.run()
@@ -81,6 +96,18 @@ def main(*, argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _NO_READER
     return result.status
+
+
+def _parsed(words: list[str]) -> Any:
+    """Return the command of a command line; its help ends with examples."""
+    if words and words[0] in _COMPLETION_OPTIONS and not set(words[1:2]) & set(_SHELLS):
+        raise InputError(f"{words[0]} expects a shell: {', '.join(_SHELLS)}")
+    try:
+        return parse(_Command, words, prog="convcorr", description=_DESCRIPTION)
+    except SystemExit:
+        if {"-h", "--help"} & set(words):
+            sys.stdout.write(epilog(words))
+        raise
 
 
 def _complain(sentence: str) -> None:

@@ -1,6 +1,6 @@
 """``convcorr pose``: joints of a person, by a trained cascade, as a figure and a table."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +39,7 @@ class Pose:
     """The figure: .png, .jpg or .pdf. Beside it, a .csv file of the same name is written, with the header
     name,x,y,confidence. The confidence is the value of the coarse heat-map, about 1 where the network is
     certain. Joints below 0.2 are drawn as rings."""
-    output: OutputOptions = field(default_factory=OutputOptions)
+    output: OutputOptions = OutputOptions()
 
     def run(self) -> Result:
         """Predict the joints, write the figure and the table, and return their paths and the points."""

@@ -1,6 +1,6 @@
 """``convcorr weights``: list the trained weights, fetch the official ones, check a file."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated
 
 from tyro.conf import Positional, arg
@@ -14,7 +14,7 @@ from convcorr_jax.runtime.progress import bar
 class List:
     """List where every network's weights are, where they are published, and their licence."""
 
-    output: OutputOptions = field(default_factory=OutputOptions)
+    output: OutputOptions = OutputOptions()
 
     def run(self) -> Result:
         """Return a paragraph for each network."""
@@ -41,7 +41,7 @@ class Fetch:
 
     name: Annotated[Positional[str], arg(metavar="NETWORK")]
     """alexnet, vgg16, caffenet or bvlc_alexnet."""
-    output: OutputOptions = field(default_factory=OutputOptions)
+    output: OutputOptions = OutputOptions()
 
     def run(self) -> Result:
         """Download with a progress bar, and return the path of the file."""
@@ -63,7 +63,7 @@ class Check:
     """A network, whose weights are looked for, or a file of weights."""
     network: Annotated[str, arg(metavar="NAME")] = "alexnet"
     """The network of a file's weights: alexnet, vgg16, caffenet or bvlc_alexnet."""
-    output: OutputOptions = field(default_factory=OutputOptions)
+    output: OutputOptions = OutputOptions()
 
     def run(self) -> Result:
         """Return a line for each file that is in order; the first damaged file ends the command."""
