@@ -7,7 +7,8 @@
 
 ``result.json`` has ``accuracy`` by feature, the mean over categories; ``curve``, the accuracy in
 cross-validation on the training split at every cost (Figure 5); and ``figure_4``, how close to a keypoint
-the response of its classifier is highest. The layer and the radius that the figures show are chosen by
+the response of its classifier is highest. ``responses.json`` has responses over whole photographs, on every
+layer, for the page of `eval.reproduce`. The layer and the radius that the figures show are chosen by
 cross-validation, like the cost; the test split is only scored. Features and classifiers that are in
 ``--out`` already, under the same settings, are loaded.
 
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import make_folder, write_image
+from convcorr_jax.io import make_folder, write_image, write_json
 from convcorr_jax.keypoints import COSTS
 from convcorr_jax.linear.svm import Loss
 from convcorr_jax.runtime.runlog import write_results
@@ -40,6 +41,7 @@ from convcorr_jax.tasks.keypoints import (
     mean_curves,
     read_categories,
     response_figure,
+    response_maps,
 )
 from convcorr_jax.tasks.options import Backbone, Data, Output
 
@@ -110,6 +112,8 @@ def main(config: Config) -> Path:
     write_image(out / "figure_5.png", figure_5)
     for outcome in classified:
         write_image(out / f"confusion_{outcome.category.name}.png", confusion_figure(outcome, best))
+    maps = response_maps(classified, best, config.features, weights)
+    write_json(out / "responses.json", maps)
     if config.windows:
         figure_4 = response_figure(
             classified[0],

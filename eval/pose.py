@@ -8,7 +8,8 @@
 all joints at 0.05, 0.1 and 0.2 (of MPII also at 0.5) of the length by which the data set divides errors, and
 ``per_joint``, left and right together; ``curves`` has all thresholds. ``spread_px`` is the spread of errors in
 pixels of the network's input. Sides are the person's own. Beside it: curves (``pck.png``), histograms of errors
-(``errors.png``), and people from the smallest to the greatest error (``people.jpg``).
+(``errors.png``), and people from the smallest to the greatest error (``people.jpg``; ``joints.json`` for the
+page of `eval.reproduce`).
 """
 
 import time
@@ -19,12 +20,16 @@ import numpy as np
 
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import load_fitted, make_folder, write_image
+from convcorr_jax.io import load_fitted, make_folder, write_image, write_json
 from convcorr_jax.pose import PERSON, TrainedCascade
-from convcorr_jax.report import joint_curves, joint_error_histograms, people_figure
+from convcorr_jax.report import (
+    joint_curves,
+    joint_error_histograms,
+    joints_data,
+    people_figure,
+)
 from convcorr_jax.runtime.runlog import plain, write_results
 from convcorr_jax.runtime.script import run
-from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.options import Output
 from convcorr_jax.tasks.pose import (
     Evaluation,
@@ -84,23 +89,36 @@ def main(config: Config) -> Path:
     curves = {net: figures["curves"][net] for net in evaluation.tables}
     write_image(out / "pck.png", joint_curves(curves, alphas=curve_alphas(protocol)))
     write_image(out / "errors.png", joint_error_histograms(evaluation.offsets_px, joints))
-    write_image(out / "people.jpg", _people(people, evaluation, joints))
+    _write_people(out, people, evaluation, joints)
     return write_results(out, result, config, started=started)
 
 
-def _people(people: People, evaluation: Evaluation, joints: tuple[str, ...]) -> Image:
-    """Draw people from the smallest to the greatest error of the cascade."""
+def _write_people(
+    out: Path, people: People, evaluation: Evaluation, joints: tuple[str, ...]
+) -> None:
+    """Draw people from the smallest to the greatest error of the cascade, and write their joints."""
     errors = evaluation.errors["cascade"]
     rows = best_to_worst(errors, count=_SHOWN)
     records = [people.records[row] for row in rows]
     columns = [records[0].names.index(joint) for joint in joints]
-    return people_figure(
-        [load_image(record) for record in records],
-        np.stack([record.points[columns] for record in records]),
-        evaluation.predicted.cascade[rows],
-        joints,
-        mean_errors=np.nanmean(errors[rows], axis=1).tolist(),
-    )
+    photographs = [load_image(record) for record in records]
+    truth = np.stack([record.points[columns] for record in records])
+    means = {
+        net: np.nanmean(of_net[rows], axis=1).tolist() for net, of_net in evaluation.errors.items()
+    }
+    found = evaluation.predicted.cascade[rows]
+    figure = people_figure(photographs, truth, found, joints, mean_errors=means["cascade"])
+    write_image(out / "people.jpg", figure)
+    networks = {
+        "coarse": evaluation.predicted.coarse[rows],
+        "cascade": found,
+        "annotated": truth,
+    }
+    texts = [
+        f"mean error: coarse {coarse:.2f}, cascade {cascade:.2f}"
+        for coarse, cascade in zip(means["coarse"], means["cascade"], strict=True)
+    ]
+    write_json(out / "joints.json", joints_data(photographs, networks, joints, texts=texts))
 
 
 if __name__ == "__main__":

@@ -28,13 +28,14 @@ from convcorr_jax.io import make_folder, write_json, written_whole
 from convcorr_jax.report import Section, cell_text, render_page
 from convcorr_jax.report.sections.papers import in_order_of_papers
 from convcorr_jax.runtime import devices
-from convcorr_jax.runtime.runlog import finished_config, plain, write_run
+from convcorr_jax.runtime.runlog import write_run
 from convcorr_jax.runtime.script import run
 from eval.experiments import (
     POSE_BATCH,
     Experiment,
     Inputs,
     experiments,
+    is_finished,
     provenance,
     store_inputs,
     stored_inputs,
@@ -54,6 +55,8 @@ class Config:
     out: Path = Path("out/report")
     data_root: Path | None = None
     """Folder of data sets; by default the embedded experiments run."""
+    full: bool = False
+    """Run the embedded experiments on more instances, which takes half an hour on two cores."""
 
 
 def main(config: Config) -> Path:
@@ -65,7 +68,7 @@ def main(config: Config) -> Path:
     console = Console(stderr=True)
     sections: list[Section] = []
     results: dict[str, Any] = {}
-    chosen = experiments(out, config.data_root)
+    chosen = experiments(out, config.data_root, full=config.full)
     inputs = Inputs()
     for number, experiment in enumerate(chosen, start=1):
         console.rule(f"{number} of {len(chosen)}: {experiment.name}")
@@ -91,17 +94,6 @@ def _write_page(out: Path, sections: Sequence[Section], facts: Mapping[str, str]
     page = render_page(TITLE, ordered, facts=facts, lead=LEAD, folder=out)
     with written_whole(out / "index.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
-
-
-def is_finished(experiment: Experiment, inputs: dict[str, Any]) -> bool:
-    """Return whether an experiment has finished with the same configuration and inputs.
-
-    Args:
-        experiment: the script and its configuration.
-        inputs: checksums of the code, the records and the weights, from `Inputs.of`.
-    """
-    finished = finished_config(experiment.folder) == plain(experiment.config)
-    return finished and stored_inputs(experiment.folder) == inputs
 
 
 def result_of(experiment: Experiment, inputs: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,8 @@ the mean predictions for held-out training faces of either value.
 
 ``figure_6.png``: faces moved along each direction, over the range of the training faces, as a ridge
 regression reconstructs their colours. ``read_back`` passes the images of both ends through the network again:
-it is the share of faces whose attribute is then predicted higher at the high end.
+it is the share of faces whose attribute is then predicted higher at the high end. ``directions.json`` has the
+colours from which the page of `eval.reproduce` reconstructs faces moved along several directions.
 
 A data set needs attributes and the splits "train" and "test", and images that show one face in full.
 """
@@ -24,13 +25,14 @@ from typing import Any
 
 from convcorr_jax.descriptors.global_features import default_layer
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import make_folder, write_image
+from convcorr_jax.io import make_folder, write_image, write_json
 from convcorr_jax.runtime.runlog import write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks.attributes import (
     DirectionOptions,
     attribute_report,
     directions_figure,
+    directions_widget,
     probe_attributes,
     read_faces,
 )
@@ -84,6 +86,7 @@ def main(config: Config) -> Path:
     probed = probe_attributes(faces, weights, options, out=out)
     figure = directions_figure(faces.names, faces.test, probed, shown=config.shown)
     write_image(out / "figure_6.png", figure)
+    write_json(out / "directions.json", directions_widget(faces.names, probed, shown=config.shown))
     result: dict[str, Any] = {
         "dataset": config.data.dataset,
         "network": weights.network.name,

@@ -29,6 +29,11 @@ from convcorr_jax.report.explorer import matches_widget as matches_widget
 from convcorr_jax.report.findings_page import finding_lines as finding_lines
 from convcorr_jax.report.findings_page import findings_page as findings_page
 from convcorr_jax.report.grids import image_grid as image_grid
+from convcorr_jax.report.interactive import Direction as Direction
+from convcorr_jax.report.interactive import LayerResponses as LayerResponses
+from convcorr_jax.report.interactive import directions_data as directions_data
+from convcorr_jax.report.interactive import joints_data as joints_data
+from convcorr_jax.report.interactive import layers_data as layers_data
 from convcorr_jax.report.learning_curve import learning_curve as learning_curve
 from convcorr_jax.report.matches import MatchPanels as MatchPanels
 from convcorr_jax.report.matches import match_figure as match_figure

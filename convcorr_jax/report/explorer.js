@@ -211,7 +211,8 @@
 
     function toKnown(step) {
       const known = pair.points.a, at = known.findIndex(([x, y]) => x === point[0] && y === point[1]);
-      moveTo(known[(at + step + known.length) % known.length]);
+      const from = at < 0 && step < 0 ? 0 : at;
+      moveTo(known[(from + step + known.length) % known.length]);
     }
 
     function moveTo(place) {
@@ -269,7 +270,7 @@
     const floats = (text) => new Float32Array(bytesOf(text).buffer);
     const faces = floats(data.faces), changes = floats(data.changes);
     const canvases = data.names.map((name) => element("canvas", { width: side, height: side, role: "img", "aria-label": name }));
-    const sliders = data.directions.map(({ name, low, high }) => element("input", { type: "range", min: low, max: high, step: (high - low) / 60, value: 0, "aria-label": name, oninput: draw }));
+    const sliders = data.directions.map(({ name, reach }) => element("input", { type: "range", min: -reach, max: reach, step: reach / 30, value: 0, "aria-label": name, oninput: draw }));
     const outputs = sliders.map(() => element("output", {}, "0"));
     root.prepend(element("div", { class: "faces" }, ...canvases),
       element("div", { class: "sliders" }, ...sliders.map((slider, k) => element("label", {}, data.directions[k].name, outputs[k], slider))),

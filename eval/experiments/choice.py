@@ -5,17 +5,18 @@ from pathlib import Path
 from convcorr_jax.datasets import roots
 from convcorr_jax.report import sections
 from eval import receptive_fields
-from eval.experiments.embedded import embedded
+from eval.experiments.embedded import FULL, SMALL, embedded
 from eval.experiments.experiment import Experiment, experiment
 from eval.experiments.prepared import prepared
 
 
-def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
+def experiments(out: Path, data_root: Path | None, *, full: bool = False) -> tuple[Experiment, ...]:
     """Return the embedded experiments, or those of the data sets in a folder.
 
     Args:
         out: each experiment has a subfolder of it.
         data_root: folder of data sets; None for the embedded experiments.
+        full: whether the embedded experiments have their larger sizes.
 
     Raises:
         InputError: ``data_root`` does not exist, or contains none of the data sets.
@@ -23,7 +24,7 @@ def experiments(out: Path, data_root: Path | None) -> tuple[Experiment, ...]:
     show = sections.correspondence.receptive_fields
     fields = experiment(receptive_fields, show, out / "receptive_fields")
     if data_root is None:
-        return (fields, *embedded(out))
+        return (fields, *embedded(out, FULL if full else SMALL))
     chosen = prepared(out, data_root)
     if not chosen:
         # Raises the same error as every other script.

@@ -1,5 +1,6 @@
 """Experiments without data sets: rendered categories, and warps of photographs that other packages install."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,63 +30,156 @@ from eval.experiments.experiment import Experiment, experiment, on_data, transfe
 
 # People in a step of the pose cascade's training.
 POSE_BATCH = 16
-# Instances of every category; more change little.
-_FEW: dict[str, Any] = {"rendered_train": 60, "rendered_test": 20}
 _RENDERED = (RENDERED,)
 _PHOTOGRAPHS = (PHOTOGRAPHS,)
 
 
-def embedded(out: Path) -> list[Experiment]:
+@dataclass(frozen=True)
+class Sizes:
+    """How much each experiment computes; pairs are numbers of rendered instances for training and for tests."""
+
+    warps: int
+    """Warps of every photograph."""
+    transfer: tuple[int, int]
+    classification: tuple[int, int]
+    windows: int
+    """Test keypoints of Figure 4 of Long et al."""
+    prediction: tuple[int, int]
+    detector_images: int
+    """Objects of a category whose boxes train its detectors."""
+    patches: int
+    """Patches of a database."""
+    rebuilt: int
+    """Photographs that are rebuilt from patches."""
+    averages: tuple[int, ...]
+    """Numbers of neighbours whose receptive fields are averaged."""
+    seeds: int
+    """Patches whose neighbours are averaged."""
+    probes: tuple[int, int]
+    colors: tuple[int, ...]
+    """Numbers of training images on the curve of RGB reconstruction."""
+    copies: int
+    """Variations of every training image of the segmentation."""
+    directions: tuple[int, int]
+    people: int
+    """Rendered people for the cascade's training and validation; a quarter as many others are for testing."""
+    steps: tuple[int, int, int]
+    """Steps of the cascade's phases: coarse, fine, joint."""
+
+
+# Chosen by measured cost, for five minutes on two cores with the installation.
+SMALL = Sizes(
+    warps=1,
+    transfer=(60, 4),
+    classification=(20, 10),
+    windows=20,
+    prediction=(24, 12),
+    detector_images=16,
+    patches=60_000,
+    rebuilt=3,
+    averages=(5, 50),
+    seeds=4,
+    probes=(40, 12),
+    colors=(40,),
+    copies=2,
+    directions=(80, 24),
+    people=160,
+    steps=(120, 40, 20),
+)
+FULL = Sizes(
+    warps=2,
+    transfer=(150, 8),
+    classification=(40, 20),
+    windows=40,
+    prediction=(60, 25),
+    detector_images=30,
+    patches=1_000_000,
+    rebuilt=6,
+    averages=(5, 50, 500),
+    seeds=8,
+    probes=(60, 20),
+    colors=(60, 120),
+    copies=3,
+    directions=(150, 50),
+    people=400,
+    steps=(300, 100, 50),
+)
+
+
+def embedded(out: Path, sizes: Sizes) -> list[Experiment]:
     """Return all experiments, each with a subfolder of ``out``."""
     # The main job first: it is on the page within a minute.
     explorer = on_data(match_explorer, matches.matches, out / "matches", Data(PHOTOGRAPHS))
-    return [explorer, *_transfer(out), *_keypoints(out), *_patches(out), *_probes(out), *_pose(out)]
+    parts = (_transfer, _keypoints, _patches, _probes, _pose)
+    return [explorer, *(experiment for part in parts for experiment in part(out, sizes))]
 
 
-def _transfer(out: Path) -> list[Experiment]:
-    warped = out / "warped_photographs"
-    data = Data(rendered_train=150, rendered_test=8)
+def _rendered(train_and_test: tuple[int, int]) -> Data:
+    train, test = train_and_test
+    return Data(rendered_train=train, rendered_test=test)
+
+
+def _transfer(out: Path, sizes: Sizes) -> list[Experiment]:
     return [
-        experiment(flow_accuracy, correspondence.accuracy, warped, sources=_PHOTOGRAPHS, seeds=2),
-        transfer_experiment(out, data, "neighbors", sizes_px=(227,)),
+        experiment(
+            flow_accuracy,
+            correspondence.accuracy,
+            out / "warped_photographs",
+            sources=_PHOTOGRAPHS,
+            seeds=sizes.warps,
+        ),
+        transfer_experiment(out, _rendered(sizes.transfer), "neighbors", sizes_px=(227,)),
     ]
 
 
-def _keypoints(out: Path) -> list[Experiment]:
+def _keypoints(out: Path, sizes: Sizes) -> list[Experiment]:
     return [
         on_data(
             keypoint_classification,
             correspondence.classification,
             out / "keypoint_classification",
-            Data(rendered_train=40, rendered_test=20),
-            windows=40,
+            _rendered(sizes.classification),
+            windows=sizes.windows,
         ),
         on_data(
             keypoint_prediction,
             correspondence.prediction,
             out / "keypoint_prediction",
-            Data(rendered_train=60),
-            training=DetectorOptions(images=30, rounds=1, folds=2),
+            _rendered(sizes.prediction),
+            training=DetectorOptions(images=sizes.detector_images, rounds=1, folds=2),
         ),
     ]
 
 
-def _patches(out: Path) -> list[Experiment]:
-    average = correspondence.receptive_field_average
-    data = PatchData(database=out / "patch_reconstruction" / "database")
+def _patches(out: Path, sizes: Sizes) -> list[Experiment]:
+    data = PatchData(database=out / "patch_reconstruction" / "database", patches=sizes.patches)
     return [
-        on_data(script, section, out / name, data)
-        for script, section, name in (
-            (patch_reconstruction, correspondence.reconstruction, "patch_reconstruction"),
-            (receptive_field_average, average, "receptive_field_average"),
-        )
+        on_data(
+            patch_reconstruction,
+            correspondence.reconstruction,
+            out / "patch_reconstruction",
+            data,
+            examples=sizes.rebuilt,
+        ),
+        on_data(
+            receptive_field_average,
+            correspondence.receptive_field_average,
+            out / "receptive_field_average",
+            data,
+            neighbors=sizes.averages,
+            seeds=sizes.seeds,
+        ),
     ]
 
 
-def _probes(out: Path) -> list[Experiment]:
-    few = Data(**_FEW)
-    options: dict[str, Any] = {"sources": _RENDERED, **_FEW}
-    faces = Data(rendered_train=150, rendered_test=50)
+def _probes(out: Path, sizes: Sizes) -> list[Experiment]:
+    train, test = sizes.probes
+    few = _rendered(sizes.probes)
+    options: dict[str, Any] = {
+        "sources": _RENDERED,
+        "rendered_train": train,
+        "rendered_test": test,
+    }
     return [
         experiment(
             face_landmarks,
@@ -99,22 +193,27 @@ def _probes(out: Path) -> list[Experiment]:
             rgb_reconstruction,
             probes.colors,
             out / "rgb_reconstruction",
-            images=(60, 120),
+            images=sizes.colors,
             **options,
         ),
-        on_data(segmentation, probes.segmentation, out / "segmentation", few, copies=3),
-        on_data(semantic_directions, probes.directions, out / "semantic_directions", faces),
+        on_data(segmentation, probes.segmentation, out / "segmentation", few, copies=sizes.copies),
+        on_data(
+            semantic_directions,
+            probes.directions,
+            out / "semantic_directions",
+            _rendered(sizes.directions),
+        ),
     ]
 
 
-def _pose(out: Path) -> list[Experiment]:
+def _pose(out: Path, sizes: Sizes) -> list[Experiment]:
     return [
         on_data(
             pose_ablations,
             pose_sections.cascade,
             out / "pose",
-            PoseData(rendered_train=400),
-            training=Training(steps=(300, 100, 50), batch=POSE_BATCH, validate_every=400),
+            PoseData(rendered_train=sizes.people),
+            training=Training(steps=sizes.steps, batch=POSE_BATCH, validate_every=400),
             variants=("8x",),
         )
     ]

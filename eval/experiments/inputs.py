@@ -14,6 +14,7 @@ from typing import Any
 from convcorr_jax.datasets.fingerprint import fingerprint
 from convcorr_jax.io import write_json
 from convcorr_jax.pose import PERSON
+from convcorr_jax.runtime.runlog import finished_config, plain
 from convcorr_jax.synthetic import GENERATOR_VERSION
 from convcorr_jax.tasks.options import Backbone
 from convcorr_jax.tasks.reading import PHOTOGRAPHS, RENDERED, read
@@ -75,6 +76,17 @@ def stored_inputs(folder: Path) -> Any:
         return json.loads((folder / _FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+
+
+def is_finished(experiment: Experiment, inputs: dict[str, Any]) -> bool:
+    """Return whether an experiment has finished with the same configuration and inputs.
+
+    Args:
+        experiment: the script and its configuration.
+        inputs: checksums of the code, the records and the weights, from `Inputs.of`.
+    """
+    finished = finished_config(experiment.folder) == plain(experiment.config)
+    return finished and stored_inputs(experiment.folder) == inputs
 
 
 def store_inputs(folder: Path, inputs: dict[str, Any]) -> None:

@@ -16,6 +16,6 @@ def assert_shown(build_section: Any, result: dict[str, Any], out: Path) -> Secti
         assert {len(row) for row in table.rows} == {len(table.columns)}
     for figure in section.figures:
         assert (out.parent / figure.source).is_file()
-    page = html.unescape(render_page("title", [section], facts={}))
+    page = html.unescape(render_page("title", [section], facts={}, folder=out.parent))
     assert all(table.title in page for table in section.tables)
     return section

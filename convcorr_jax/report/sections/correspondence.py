@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from convcorr_jax.report.page import PageFigure, Section, Table
+from convcorr_jax.report.page import PageFigure, Section, Table, Widget
 from convcorr_jax.report.sections.papers import LONG
 
 # Long et al. 2014, Table 2: PASCAL VOC 2011, CaffeNet conv4, mean over 20 categories.
@@ -27,6 +27,10 @@ PUBLISHED_CLASSIFICATION = {
 }
 PUBLISHED_PREDICTION = {"sift": 0.157, "sift_prior": 0.284, "conv5": 0.333, "conv5_prior": 0.425}
 OTHER_DATA = "The paper's figures are for PASCAL VOC 2011: compare the order, not the level."
+_RESPONSES = (
+    "Decision values of a keypoint's classifier at each cell of a layer, from the lowest of the photograph to "
+    "its highest. The classifier did not train on these photographs; the white cross is the annotated keypoint."
+)
 METHOD_NAMES = {
     "conv4_flow": "conv3 to conv5, mutual cost (ours)",
     "paper_energy": "conv4, the paper's energy",
@@ -167,6 +171,7 @@ def classification(name: str, result: dict[str, Any]) -> Section:
         text,
         (table,),
         figures,
+        (Widget("layers", f"{name}/responses.json", _RESPONSES),),
         group=LONG,
         items=("Table 3", "Figure 4", "Figure 5"),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from convcorr_jax.report.page import PageFigure, Section, Table
+from convcorr_jax.report.page import PageFigure, Section, Table, Widget
 from convcorr_jax.report.sections.papers import TOMPSON
 
 # Tompson et al. 2015, Table 1: standard deviation of errors on FLIC in pixels of 360 x 240; one cell of 8x is
@@ -31,6 +31,10 @@ PUBLISHED_MPII = {
     **{"head": 96.1, "shoulder": 91.9, "elbow": 83.9, "wrist": 77.8, "hip": 80.9, "knee": 72.3},
     **{"ankle": 64.8, "ubody": 84.5, "total": 82.0},
 }
+_JOINTS = (
+    "Test people from the smallest to the greatest error of the cascade. The fine network moves each joint of "
+    "the coarse network within a small window."
+)
 
 
 def cascade(name: str, result: dict[str, Any]) -> Section:
@@ -94,6 +98,7 @@ def cascade(name: str, result: dict[str, Any]) -> Section:
         text,
         (correct, joints, spreads, times),
         figures,
+        (Widget("joints", f"{name}/{next(iter(result['pck']))}/test/joints.json", _JOINTS),),
         group=TOMPSON,
         items=("Table 1", "Table 2", "Table 3", "Figure 9", "Figure 12", "Figure 14"),
     )
@@ -129,6 +134,7 @@ def person(name: str, result: dict[str, Any]) -> Section:
         text,
         (joints, _spread_table(result["spread_px"])),
         figures,
+        (Widget("joints", f"{name}/joints.json", _JOINTS),),
         group=TOMPSON,
         items=("Table 4", "Table 1", "Figure 11", "Figure 12", "Figure 15"),
     )

@@ -3,10 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-from convcorr_jax.report.page import PageFigure, Section, Table
+from convcorr_jax.report.page import PageFigure, Section, Table, Widget
 from convcorr_jax.report.sections.papers import SHARIF
 
 _PAPER = "Sharif Razavian et al. 2014"
+_SLIDERS = (
+    "Each slider adds a multiple of a direction to the feature vectors of the faces, from which the probe of "
+    "colours reconstructs them. Several directions add up. A slider reaches half the range of the training "
+    "faces to each side."
+)
 _OTHER_DATA = "The paper's figures are for other data and fc6: compare the order, not the level."
 
 
@@ -194,6 +199,7 @@ def directions(name: str, result: dict[str, Any]) -> Section:
         text,
         (table,),
         (figure,),
+        (Widget("directions", f"{name}/directions.json", _SLIDERS),),
         group=SHARIF,
         items=("Figure 6",),
     )

@@ -4,6 +4,7 @@ from convcorr_jax.tasks.attributes.directions import DirectionOptions as Directi
 from convcorr_jax.tasks.attributes.directions import DirectionResult as DirectionResult
 from convcorr_jax.tasks.attributes.directions import attribute_report as attribute_report
 from convcorr_jax.tasks.attributes.directions import directions_figure as directions_figure
+from convcorr_jax.tasks.attributes.directions import directions_widget as directions_widget
 from convcorr_jax.tasks.attributes.directions import probe_attributes as probe_attributes
 from convcorr_jax.tasks.attributes.faces import MIN_FACES as MIN_FACES
 from convcorr_jax.tasks.attributes.faces import AttributeData as AttributeData

@@ -27,7 +27,7 @@ from convcorr_jax.probes import (
     rgb_targets,
 )
 from convcorr_jax.probes.rgb import SIDE_PX
-from convcorr_jax.report import image_grid, pixels
+from convcorr_jax.report import Direction, directions_data, image_grid, pixels
 from convcorr_jax.runtime.stages import stage
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.attributes.faces import (
@@ -92,6 +92,10 @@ class DirectionResult(NamedTuple):
     """Images reconstructed from these faces at each step along each direction."""
     read_back: Float[np.ndarray, "t moved 2"]
     """The attribute, predicted from the features of the first and the last of these images."""
+    unclipped: Float[np.ndarray, "moved side side 3"]
+    """The colours of ``reconstructed`` before they are clipped."""
+    changes: Float[np.ndarray, "t side side 3"]
+    """The change of the colours for a step of length 1 along each direction."""
 
 
 def probe_attributes(
@@ -153,7 +157,14 @@ def _probe(
         _to_bytes(reconstructed[moved]),
         swept,
         _read_back(swept, fitted.probe, weights, layer),
+        _unclipped(to_rgb, test_x[moved]),
+        _unclipped(to_rgb, directions.units) - _unclipped(to_rgb, 0 * directions.units[:1]),
     )
+
+
+def _unclipped(to_rgb: Ridge, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n s s 3"]:
+    colors = np.asarray(to_rgb.predict(features), np.float32)
+    return colors.reshape(len(features), SIDE_PX, SIDE_PX, 3)
 
 
 def _colors(records: Sequence[Record], copies: int) -> Float[np.ndarray, "n t"]:
@@ -253,6 +264,39 @@ def _scores(
         return {field: value for field, value in scores.items() if not np.isnan(value)}
     except InputError as error:
         raise InputError(f"attribute {name!r}: {error}") from error
+
+
+def directions_widget(
+    names: Sequence[str], result: DirectionResult, *, shown: int, most: int = 12
+) -> dict[str, Any]:
+    """Return some of the moved faces for the page, where sliders move them along all directions at once.
+
+    Args:
+        names: names of the attributes.
+        result: faces and directions.
+        shown: number of faces.
+        most: number of directions, at most: those along which colours change most.
+
+    Returns:
+        The data of a widget; see `convcorr_jax.report.directions_data`.
+    """
+    # Half the range of the training faces: from the middle it leads to either end.
+    reach = (result.high - result.low) / 2
+    visible = np.abs(result.changes).mean(axis=(1, 2, 3)) * reach
+    chosen = np.sort(np.argsort(-visible)[:most])
+    faces = evenly_spread(len(result.unclipped), shown)
+    return directions_data(
+        result.unclipped[faces],
+        [
+            Direction(_labelled(names[number]), result.changes[number], float(reach[number]))
+            for number in chosen
+        ],
+        names=[f"reconstructed face {number + 1}" for number in range(len(faces))],
+    )
+
+
+def _labelled(name: str) -> str:
+    return f"{name}: {' to '.join(END_NAMES[name])}" if name in END_NAMES else name
 
 
 def directions_figure(

@@ -42,6 +42,7 @@ from convcorr_jax.tasks.keypoints.prior_selection import HeldOut as HeldOut
 from convcorr_jax.tasks.keypoints.prior_selection import PriorChoice as PriorChoice
 from convcorr_jax.tasks.keypoints.prior_selection import choose_prior as choose_prior
 from convcorr_jax.tasks.keypoints.prior_selection import predict_held_out as predict_held_out
+from convcorr_jax.tasks.keypoints.response_maps import response_maps as response_maps
 from convcorr_jax.tasks.keypoints.responses import ResponseFigure as ResponseFigure
 from convcorr_jax.tasks.keypoints.responses import response_figure as response_figure
 from convcorr_jax.tasks.keypoints.ridge import RIDGE_METHODS as RIDGE_METHODS

@@ -1,0 +1,127 @@
+"""Pages with every kind of widget, from small arrays whose content is known."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from convcorr_jax import coords, images
+from convcorr_jax.report import (
+    Direction,
+    LayerResponses,
+    MatchedPair,
+    MethodMatches,
+    PageFigure,
+    Section,
+    Table,
+    Widget,
+    copying,
+    directions_data,
+    joints_data,
+    layers_data,
+    matches_widget,
+    render_page,
+)
+from convcorr_jax.synthetic import warped_pair
+
+CELLS = 16
+JOINTS = ("l_shoulder", "l_elbow", "l_wrist")
+
+
+class Page(NamedTuple):
+    """A page, and what its match explorer shows."""
+
+    html: str
+    pair: MatchedPair
+
+
+def known_pair(photograph: int) -> MatchedPair:
+    """A photograph and a warp of itself; the flow of "truth" is the warp's own on a grid of cells.
+
+    The three values of the smoothness have flows of 100 %, 50 % and 0 % of its length.
+    """
+    warped = warped_pair(photograph, seed=0, longest_px=160)
+    size = warped.source.size
+    to_px = coords.resize((CELLS, CELLS), size)
+    centers = coords.apply(to_px, coords.cell_grid((CELLS, CELLS)).astype(np.float64))
+    flow = images.sample(warped.flow_px, centers.reshape(-1, 2)).reshape(CELLS, CELLS, 2)
+    flow = flow / to_px.scale
+    cells = coords.cell_grid((CELLS, CELLS))
+    distance = np.linalg.norm((cells + flow)[:, :, None, None] - cells[None, None], axis=-1)
+    confidence = np.exp(-distance.min(axis=(2, 3)))
+    method = MethodMatches(
+        "truth",
+        to_px,
+        to_px,
+        (0.01, 0.1, 1.0),
+        np.stack([flow, 0.5 * flow, 0 * flow]),
+        np.stack([confidence] * 3),
+        distance,
+    )
+    return MatchedPair(
+        warped.source.source_id,
+        np.asarray(warped.source.image),
+        np.asarray(warped.target.image),
+        (method, copying(method)),
+        warped.source.points,
+        warped.target.points,
+        warped.source.names,
+    )
+
+
+def whole_page() -> Page:
+    """A page with text, facts, tables, a figure, and every kind of widget."""
+    pairs = [known_pair(1), known_pair(3)]
+    rng = np.random.default_rng(0)
+    photograph = pairs[0].b
+    height, width = photograph.shape[:2]
+    faces = rng.random((2, 4, 4, 3))
+    change = np.zeros((4, 4, 3))
+    change[..., 0] = 0.1
+    directions = directions_data(
+        faces, [Direction("gender: female to male", change, 5.0)], names=["face 1", "face 2"]
+    )
+    joints = rng.uniform(20, 100, (1, 3, 2))
+    people = joints_data(
+        [photograph], {"coarse": joints, "annotated": joints + 2}, JOINTS, texts=["mean error 0.10"]
+    )
+    response = np.zeros((6, 6))
+    response[2, 3] = 1.0
+    layers = layers_data(
+        [
+            LayerResponses(
+                "nose",
+                photograph,
+                np.array([30.0, 20.0]),
+                (response, response.T),
+                (coords.resize((6, 6), (height, width)),) * 2,
+            )
+        ],
+        {"conv1": "conv1: 20 %", "conv2": "conv2: 30 %"},
+        shown=0,
+    )
+    columns = ("method", *(f"a rather long column {number}" for number in range(12)))
+    table = Table("A wide table", columns, (("ours", *(0.123,) * 12), ("paper", *(None,) * 12)))
+    white = "data:image/gif;base64,R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs="
+    sections = [
+        Section("Matches", "Known points.", widgets=(matches_widget(pairs, smoothness=0.01),)),
+        Section(
+            "A section of a paper",
+            "Text.",
+            (table,),
+            (PageFigure(white, "A white square."),),
+            tuple(
+                Widget(kind, data, f"About {kind}.")
+                for kind, data in (
+                    ("directions", directions),
+                    ("joints", people),
+                    ("layers", layers),
+                )
+            ),
+            group="A paper",
+            items=("Table 1", "Figure 2"),
+            facts={"Data": "a/very/long/path/" * 12, "Seconds": "3"},
+            command="python -m eval.something --out " + "folder/" * 30,
+        ),
+    ]
+    page = render_page("A page", sections, facts={"Device": "cpu"}, lead="What it is about.")
+    return Page(page, pairs[0])
