@@ -2,6 +2,7 @@
 
 import graphlib
 import importlib
+import re
 import tomllib
 from pathlib import Path
 
@@ -131,6 +132,6 @@ def test_every_dependency_is_pinned():
     required = [*project["dependencies"], *(name for extra in extras.values() for name in extra)]
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in pins}
-    names = {name.split("=")[0].split(">")[0].split("<")[0].lower() for name in required}
+    names = {re.split(r"[=<>\[]", name)[0].lower() for name in required}
     assert names <= pinned
     assert not [line for line in pins if "/" in line or "@" in line]
