@@ -17,9 +17,9 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from jaxtyping import Float, Int8
-from sklearn.linear_model import LogisticRegression
 
 from convcorr_jax import retrieval
+from convcorr_jax.errors import InputError
 
 # The paper's.
 SIGMA_PX = 22.0
@@ -55,6 +55,9 @@ def calibrate(
         scores: scores of candidates whose images trained none of the detectors.
         labels: 1 for positive examples, -1 for negative ones, 0 for candidates that do not count.
     """
+    # Importing scikit-learn takes longer than importing the rest of the room.
+    from sklearn.linear_model import LogisticRegression
+
     keypoints = scores.shape[-1]
     slope, offset = np.ones(keypoints), np.zeros(keypoints)
     for k in range(keypoints):
@@ -114,6 +117,29 @@ def neighbor_points(
     candidates = points[near.indices]
     first = (~np.isnan(candidates[..., 0])).argmax(axis=1)
     return np.take_along_axis(candidates, first[:, None, :, None], axis=1)[:, 0]
+
+
+def principal_directions(
+    features: Float[np.ndarray, "objects e"], *, count: int
+) -> Float[np.ndarray, "e count"]:
+    """Compute the directions in which features have the greatest sums of squares.
+
+    Coordinates in these orthonormal directions keep the features' inner products as well as so few numbers can.
+
+    Args:
+        features: features of the training objects; they are not centred.
+        count: number of directions; at most the number of objects and of features.
+
+    Raises:
+        InputError: the number of directions is out of its range.
+    """
+    if not 1 <= count <= min(features.shape):
+        raise InputError(f"count is {count}; 1 to {min(features.shape)} directions are expected")
+    rows = features.astype(np.float32)
+    # Eigenvalues ascend.
+    values, vectors = np.linalg.eigh(rows @ rows.T)
+    chosen = np.maximum(values[::-1][:count], np.finfo(np.float32).tiny)
+    return (rows.T @ vectors[:, ::-1][:, :count] / np.sqrt(chosen)).astype(np.float32)
 
 
 def log_gaussian(

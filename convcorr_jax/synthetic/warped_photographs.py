@@ -16,8 +16,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage
-from scipy.interpolate import RBFInterpolator
-from skimage.feature import corner_peaks, corner_shi_tomasi
 
 from convcorr_jax import coords, images
 from convcorr_jax.datasets.photographs import photographs
@@ -159,6 +157,9 @@ def draw_warp(
     Returns:
         T(q) for every pixel q, ``[height, width, 2]``.
     """
+    # SciPy's interpolation takes longer to import than the rest of the room.
+    from scipy.interpolate import RBFInterpolator
+
     sides = np.array([size.width, size.height], dtype=np.float64)
     middle = (sides - 1) / 2
     steps = np.linspace(0.0, 1.0, _LATTICE)
@@ -218,6 +219,9 @@ def _corners(image: Image, visible: np.ndarray) -> np.ndarray:
     Returns:
         Their rows and columns, ``[2, n]``.
     """
+    # scikit-image takes longer to import than the rest of the room.
+    from skimage.feature import corner_peaks, corner_shi_tomasi
+
     response = corner_shi_tomasi(image.mean(axis=-1) / 255.0, sigma=1.5)
     # The outline of the foreground has corners of its own, which are not in the target.
     well_inside = ndimage.binary_erosion(visible, iterations=5)
