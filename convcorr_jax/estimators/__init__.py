@@ -8,4 +8,5 @@ arrays, so that they can be pickled and sent to other processes.
 """
 
 from convcorr_jax.estimators.descriptor import Descriptor as Descriptor
+from convcorr_jax.estimators.one_vs_all_svm import OneVsAllSVM as OneVsAllSVM
 from convcorr_jax.estimators.ridge_probe import RidgeProbe as RidgeProbe

@@ -1,4 +1,4 @@
-"""Checks of data, the precision of a fit, and folds from scikit-learn's splitters."""
+"""Checks, precision and padding of data, and folds from scikit-learn's splitters."""
 
 import contextlib
 from collections.abc import Iterable
@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Int, Shaped
-from sklearn.model_selection import check_cv
+from jaxtyping import Float, Int, Shaped
+from sklearn.utils import check_array
 
 # pyrefly's stubs of scikit-learn are older than this function.
 from sklearn.utils.validation import (
@@ -19,12 +19,23 @@ from convcorr_jax.errors import InputError
 PRECISIONS = (np.float64, np.float32)
 """The precisions of features, as `sklearn.utils.check_array` takes them: others become the first of them."""
 
+# Smaller problems take less time than compiling does.
+_LEAST_ROWS = 128
+_LEAST_COLUMNS = 32
+
 
 class Folds(NamedTuple):
     """The fold that holds out each row, and the number of folds."""
 
     numbers: Int[np.ndarray, " n"]
     k: int
+
+
+class PaddedRows(NamedTuple):
+    """Features with the weights of their rows, in a size that many problems share."""
+
+    features: Float[np.ndarray, "length width"]
+    weights: Float[np.ndarray, " length"]
 
 
 def precision_of(features: Shaped[np.ndarray, "n d"]) -> contextlib.AbstractContextManager[Any]:
@@ -50,6 +61,9 @@ def folds_of(
     Raises:
         InputError: the folds do not hold out every row exactly once, or train on fewer rows than all others.
     """
+    # Importing it takes as long as importing scikit-learn's base classes.
+    from sklearn.model_selection import check_cv
+
     splits: Iterable[tuple[np.ndarray, np.ndarray]] = check_cv(cv, y, classifier=classifier).split(
         X, y
     )
@@ -68,3 +82,54 @@ def folds_of(
             "once; folds that hold out each row once, such as those of KFold, are expected"
         )
     return Folds(numbers, k)
+
+
+def sample_weights_of(
+    sample_weight: Any, X: Shaped[np.ndarray, "n d"]
+) -> Float[np.ndarray, " n"] | None:
+    """Return the weights of samples in the precision of the features; None if there are none.
+
+    Args:
+        sample_weight: one number for each row, or None.
+        X: one row a sample.
+
+    Raises:
+        ValueError: the weights are not one finite number for each row, are negative, or are all 0.
+    """
+    if sample_weight is None:
+        return None
+    weights = check_array(
+        sample_weight, ensure_2d=False, dtype=X.dtype.name, input_name="sample_weight"
+    )
+    if weights.shape != X.shape[:1] or (weights < 0).any():
+        raise InputError(
+            f"sample_weight has shape {weights.shape} and a least value of {weights.min():.3g}; "
+            f"{X.shape[:1]} and numbers of at least 0 are expected"
+        )
+    if not weights.any():
+        raise InputError("all values of sample_weight are zero; one above 0 is expected")
+    return weights
+
+
+def padded(X: Float[np.ndarray, "n d"], weights: Float[np.ndarray, " n"] | None) -> PaddedRows:
+    """Append rows of weight 0 and columns of zeros, so that problems of similar sizes share a program.
+
+    Neither changes linear machines: no row of weight 0 counts, and the weight of a column of zeros is 0.
+
+    Args:
+        X: features.
+        weights: weights of the samples; 1 by default.
+    """
+    n, d = X.shape
+    length, width = _rounded_up(n, _LEAST_ROWS), _rounded_up(d, _LEAST_COLUMNS)
+    if weights is None:
+        weights = np.ones(n, X.dtype)
+    return PaddedRows(
+        np.pad(X, [(0, length - n), (0, width - d)]), np.pad(weights, (0, length - n))
+    )
+
+
+def _rounded_up(size: int, least: int) -> int:
+    """Round up to a multiple of an eighth of the next power of two: by at most a quarter."""
+    step = max(least, (1 << (size - 1).bit_length()) // 8)
+    return -(-size // step) * step

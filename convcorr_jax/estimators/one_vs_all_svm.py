@@ -1,0 +1,218 @@
+"""Linear support vector machines of all classes as a scikit-learn classifier."""
+
+import warnings
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Shaped
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from convcorr_jax.errors import InputError
+from convcorr_jax.estimators.fitting import (
+    PRECISIONS,
+    folds_of,
+    padded,
+    precision_of,
+    sample_weights_of,
+    validate_data,
+)
+from convcorr_jax.linear import svm
+
+
+class OneVsAllSVM(ClassifierMixin, BaseEstimator):
+    """Linear support vector machines, each class against all others, each with a duality gap.
+
+    For every class, with signs y = +1 for its samples and -1 for all others, it minimizes
+    ``1/2 |w|^2 + cost * sum_i weight_i * loss(1 - y_i (w . x_i + b))`` with `convcorr_jax.linear.svm`: all
+    classes, and all folds, in one compiled loop. With two classes there is one machine, of the second class
+    against the first. The gap bounds how far each machine is from its optimum. Features in single precision are
+    fitted in single precision, all others in double precision, which is slow on most accelerators.
+
+    With the squared hinge and ``bias_scale=1`` the optimum is that of ``LinearSVC(C=cost)``; with the hinge and
+    a free bias, that of ``SVC(kernel="linear", C=cost)`` for two classes.
+
+    >>> import numpy as np
+    >>> X = np.array([[0.0, 1.0], [0.0, 3.0], [2.0, 0.0], [4.0, 0.0]])
+    >>> machine = OneVsAllSVM().fit(X, ["cat", "cat", "dog", "dog"])
+    >>> machine.predict([[0.0, 2.0], [3.0, 0.0]]).tolist()
+    ['cat', 'dog']
+
+    Args:
+        cost: the factor of the losses, above 0, or a sequence of costs to select from. It scales with the
+            features: features times s and cost over s^2 give the same classifier.
+        cv: the folds that select the cost: a number of stratified folds; a splitter of scikit-learn; or a list
+            of pairs of row numbers (train, test). The folds must hold out every row exactly once. Not used with
+            one cost.
+        loss: ``"squared_hinge"``, or ``"hinge"``, which is slower.
+        bias_scale: the penalty on the bias is ``1/2 (b / bias_scale)^2``; None for a free bias.
+        tolerance: a fit ends when its gap is below this fraction of the objective. In single precision, gaps
+            down to about 1e-6 can be resolved.
+        max_rounds: limit of the rounds, each of ten iterations of the method of multipliers or at most one
+            Newton step.
+
+    Attributes:
+        classes_: the classes, in sorted order.
+        coef_: w of each class, ``[classes, d]``; ``[1, d]`` with two classes.
+        intercept_: b of each class.
+        cost_: the cost.
+        costs_: the costs to select from, in rising order; None with one cost.
+        cv_accuracy_: fraction of held-out samples that are classified correctly, for each cost; weighted with
+            the samples' weights. None with one cost.
+        objective_: the objective of each class.
+        duality_gap_: the objective of each class less the value of its dual; the optimum is at most this far
+            below the objective.
+        n_iter_: rounds of each class.
+        n_features_in_: d.
+        feature_names_in_: names of the features, if X has names that are strings.
+    """
+
+    # scikit-learn's rule: `fit` checks the options, which may be set to anything before.
+    def __init__(
+        self,
+        *,
+        cost: Any = 1.0,
+        cv: Any = 5,
+        loss: Any = "squared_hinge",
+        bias_scale: Any = None,
+        tolerance: Any = 1e-4,
+        max_rounds: Any = 200,
+    ):
+        self.cost = cost
+        self.cv = cv
+        self.loss = loss
+        self.bias_scale = bias_scale
+        self.tolerance = tolerance
+        self.max_rounds = max_rounds
+
+    def fit(self, X: Any, y: Any, *, sample_weight: Any = None) -> "OneVsAllSVM":
+        """Fit the machines.
+
+        Args:
+            X: features, ``[n, d]``.
+            y: the class of each sample: numbers or strings.
+            sample_weight: not negative, ``[n]``; 1 by default. A sample of weight 0 does not count.
+
+        Raises:
+            ValueError: X is not a finite numeric array; y is not a class for each row, or of fewer than two
+                classes; weights are negative or all 0; an option is out of its range; or the folds do not hold
+                out every row exactly once.
+
+        Warns:
+            ConvergenceWarning: a gap is above the tolerance after ``max_rounds`` rounds.
+        """
+        X, y = validate_data(self, X, y, dtype=PRECISIONS)
+        check_classification_targets(y)
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise InputError(f"y holds 1 class, {self.classes_[0]!r}; at least two are expected")
+        weights = sample_weights_of(sample_weight, X)
+        self.costs_ = self.cv_accuracy_ = None
+        self.cost_ = self.cost
+        with precision_of(X):
+            if np.ndim(self.cost):
+                self.cost_ = self._select(X, y, labels, weights)
+            rows = padded(X, weights)
+            fitted = svm.fit(
+                jnp.asarray(rows.features),
+                self._positive(labels, len(rows.features)),
+                cost=self.cost_,
+                sample_weights=jnp.asarray(rows.weights)[:, None],
+                **self._options(),
+            )
+            self.coef_ = np.asarray(fitted.weights)[:, : X.shape[1]]
+            self.intercept_ = np.asarray(fitted.bias)
+            self.objective_, self.duality_gap_ = (
+                np.asarray(fitted.objective),
+                np.asarray(fitted.gap),
+            )
+            self.n_iter_, converged = np.asarray(fitted.rounds), bool(fitted.converged.all())
+        if not converged:
+            warnings.warn(
+                f"the duality gap is {self.duality_gap_.max():.2g} after {self.n_iter_.max()} rounds; more "
+                "rounds, a lower cost or double precision may be needed",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def _select(self, X, y, labels, weights) -> float:
+        """Return the cost of the greatest accuracy on held-out samples, the least of several."""
+        if np.ndim(self.cost) != 1 or len(self.cost) == 0:
+            raise InputError(
+                f"cost has shape {np.shape(self.cost)}; one number or a sequence of numbers is expected"
+            )
+        # Each cost starts from the solutions of the one before; rising costs are fastest.
+        self.costs_ = np.unique(self.cost)
+        folds, k = folds_of(self.cv, X, y, classifier=True)
+        rows = padded(X, weights)
+        held_out = svm.cross_validate(
+            jnp.asarray(rows.features),
+            self._positive(labels, len(rows.features)),
+            costs=self.costs_,
+            folds=np.pad(folds, (0, len(rows.features) - len(X))),
+            k=k,
+            sample_weights=jnp.asarray(rows.weights)[:, None],
+            **self._options(),
+        )
+        chosen = self._chosen(np.asarray(held_out.decisions)[:, : len(X)])
+        self.cv_accuracy_ = np.average(chosen == labels, axis=1, weights=weights)
+        return float(self.costs_[self.cv_accuracy_.argmax()])
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "loss": self.loss,
+            "bias_scale": self.bias_scale,
+            "tolerance": self.tolerance,
+            "max_rounds": self.max_rounds,
+        }
+
+    def _positive(self, labels, length: int) -> Bool[Array, "length machines"]:
+        """Return which sample is of which machine's class; with two classes, the machine is the second's."""
+        labels = jnp.asarray(np.pad(labels, (0, length - len(labels))))
+        positive = svm.one_vs_all(labels, classes=len(self.classes_))
+        return positive[:, 1:] if len(self.classes_) == 2 else positive
+
+    def _chosen(self, decisions: Float[np.ndarray, "*batch n machines"]):
+        """Return the number of the class that the decisions of all machines select."""
+        if len(self.classes_) == 2:
+            return (decisions[..., 0] > 0).astype(int)
+        return decisions.argmax(-1)
+
+    def decision_function(self, X: Any) -> Float[np.ndarray, "..."]:
+        """Compute ``w . x + b`` of every class for rows of features.
+
+        Args:
+            X: features, ``[m, d]``.
+
+        Returns:
+            ``[m, classes]``, of which the greatest is the best class; with two classes ``[m]``, above 0 for the
+            second.
+
+        Raises:
+            NotFittedError: the machines are not fitted.
+            ValueError: X is not a finite numeric array of d columns.
+        """
+        decisions = self._decisions(X)
+        return decisions[:, 0] if len(self.classes_) == 2 else decisions
+
+    def predict(self, X: Any) -> Shaped[np.ndarray, " m"]:
+        """Predict the class of rows of features.
+
+        Args:
+            X: features, ``[m, d]``.
+
+        Raises:
+            NotFittedError: the machines are not fitted.
+            ValueError: X is not a finite numeric array of d columns.
+        """
+        decisions = self._decisions(X)
+        return self.classes_[self._chosen(decisions)]
+
+    def _decisions(self, X: Any) -> Float[np.ndarray, "m machines"]:
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=PRECISIONS, reset=False)
+        return X @ self.coef_.T + self.intercept_
