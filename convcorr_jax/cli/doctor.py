@@ -1,6 +1,5 @@
 """``convcorr doctor``: the installation: versions, devices, and where weights, data and caches are."""
 
-import importlib.metadata
 import os
 import platform
 import sys
@@ -24,6 +23,8 @@ _DEFAULT_NETWORK = "alexnet"
 
 def version(package: str = "convcorr_jax") -> str | None:
     """Return the installed version of a package; None if it is not installed."""
+    import importlib.metadata
+
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from tyro.conf import subcommand
 
@@ -102,12 +102,25 @@ def _parsed(words: list[str]) -> Any:
     """Return the command of a command line; its help ends with examples."""
     if words and words[0] in _COMPLETION_OPTIONS and not set(words[1:2]) & set(_SHELLS):
         raise InputError(f"{words[0]} expects a shell: {', '.join(_SHELLS)}")
+    kind, program, description, rest = _Command, "convcorr", _DESCRIPTION, words
+    # Tyro examines all commands of a union, which takes longer than all else: only the chosen one is passed.
+    while rest and rest[0] in (commands := _commands(kind)):
+        kind, description = commands[rest[0]]
+        program, rest = f"{program} {rest[0]}", rest[1:]
     try:
-        return parse(_Command, words, prog="convcorr", description=_DESCRIPTION)
+        return parse(kind, rest, prog=program, description=description)
     except SystemExit:
         if {"-h", "--help"} & set(words):
             sys.stdout.write(epilog(words))
         raise
+
+
+def _commands(kind: Any) -> dict[str, tuple[Any, str | None]]:
+    """Return the class (or union) and the description of every command of a union by its name."""
+    if isinstance(kind, type):
+        return {}
+    members = [get_args(member)[:2] for member in get_args(kind)]
+    return {settings.name: (chosen, settings.description) for chosen, settings in members}
 
 
 def _complain(sentence: str) -> None:

@@ -10,7 +10,6 @@ import hashlib
 import os
 import platform
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 VARIABLE = "CONVCORR_COMPILATION_CACHE"
@@ -113,6 +112,9 @@ def prune(folder: Path, *, largest_bytes: int) -> None:
 
 def _kind_of_program() -> str:
     """Return a name for the programs that this machine and this version of JAX can run."""
+    # Imported here: it takes a fifth of the time of a command's help.
+    from importlib.metadata import version
+
     processor = " ".join((platform.machine(), platform.processor()))
     with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as lines:
         # The instructions that the compiler may use.

@@ -99,7 +99,7 @@ def test_the_oldest_programs_are_removed_first(tmp_path):
 def test_other_versions_and_processors_have_other_folders(monkeypatch, change):
     before = compilation_cache._kind_of_program()
     if change == "version":
-        monkeypatch.setattr(compilation_cache, "version", lambda package: "99.0")
+        monkeypatch.setattr("importlib.metadata.version", lambda package: "99.0")
     else:
         monkeypatch.setattr(compilation_cache.platform, "machine", lambda: "another")
     assert compilation_cache._kind_of_program() != before
