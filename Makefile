@@ -1,5 +1,6 @@
 # make reproduce   the experiment on the embedded default, or on the data sets under DATA=folder
-# make test        every test
+# make test        every test but the few slow ones
+# make test-all    every test
 # make check       linter, formatter, type checker
 # make docs        the documentation, in out/docs; its tutorials are run
 # make benchmark   speed beside the peers', who get an environment of their own
@@ -11,15 +12,20 @@ PINS := pyproject.toml constraints.txt
 # Data sets that lie beside the checkout serve its tests; without them, tests that need data are skipped.
 export CONVCORR_DATA ?= $(abspath $(wildcard ../shared/data))
 
-.PHONY: reproduce test check docs benchmark clean
+.PHONY: reproduce test test-all check docs benchmark clean
 .DELETE_ON_ERROR:
 
 reproduce: .venv/run.stamp
 	.venv/bin/python -m eval.reproduce --out out/report $(if $(DATA),--data-root "$(DATA)")
 
+# A module's fixtures are made once: its tests stay in one process. Modules that take longest are first.
+PYTEST := .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 test: .venv/test.stamp
-	@# A module's fixtures are made once: its tests stay in one process.
-	.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(PYTEST) -m "not slow"
+
+test-all: .venv/test.stamp
+	$(PYTEST)
 
 check: .venv/test.stamp
 	.venv/bin/ruff format --check .

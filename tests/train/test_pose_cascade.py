@@ -13,7 +13,6 @@ import chex
 import jax
 import numpy as np
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
 from convcorr_jax.errors import InputError, NumericalError
 from convcorr_jax.io import load_fitted, read_image
@@ -26,6 +25,8 @@ from tests.builders.pose_architectures import tiny_small
 from train import pose_cascade
 
 STEPS = (5, 3, 2)
+# As this process has.
+ONE_DEVICE = {"JAX_NUM_CPU_DEVICES": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -48,35 +49,13 @@ def config(people, out, *, dataset=None, coordinator=None, hosts=1, host=0, **op
 
 
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory):
-    """Compile without optimization and cache programs in a folder that all runs of this module share."""
-    folder = str(tmp_path_factory.mktemp("compiled"))
-    options = {
-        "jax_compilation_cache_dir": folder,
-        "jax_persistent_cache_min_compile_time_secs": 0.0,
-        "jax_disable_most_optimizations": True,
-    }
-    before = {name: jax.config.values[name] for name in options}
-    for name, value in options.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
-    # As this process has.
-    yield {name.upper(): str(value) for name, value in options.items()} | {
-        "JAX_NUM_CPU_DEVICES": "1"
-    }
-    for name, value in before.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
-
-
-@pytest.fixture(scope="module")
 def phases():
     """Parameters before and after each phase of `trained`, by its name."""
     return {}
 
 
 @pytest.fixture(scope="module")
-def trained(people, compiled, phases, tmp_path_factory):
+def trained(people, phases, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained")
     train_phase = training.train_phase
 
@@ -170,13 +149,14 @@ pose_cascade.main(config(sys.argv[1], Path(sys.argv[2])))
 """
 
 
-def test_a_killed_run_ends_at_the_same_weights(people, trained, compiled, tmp_path):
+@pytest.mark.slow
+def test_a_killed_run_ends_at_the_same_weights(people, trained, tmp_path):
     out = tmp_path / "out"
 
     def started(batches):
         return subprocess.run(
             [sys.executable, "-c", KILLED, str(people), str(out), str(batches)],
-            env=os.environ | compiled,
+            env=os.environ | ONE_DEVICE,
             check=False,
             stderr=subprocess.DEVNULL,
         ).returncode
@@ -207,7 +187,8 @@ pose_cascade.main(config(people, Path(out), coordinator=coordinator, hosts=2, ho
 """
 
 
-def test_two_hosts_train_one_cascade(people, trained, compiled, tmp_path):
+@pytest.mark.slow
+def test_two_hosts_train_one_cascade(people, trained, tmp_path):
     """The result equals that of one host up to rounding; the first host writes into the shared folder."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -215,7 +196,7 @@ def test_two_hosts_train_one_cascade(people, trained, compiled, tmp_path):
     hosts = [
         subprocess.Popen(
             [sys.executable, "-c", HOST, str(people), str(tmp_path), coordinator, str(host)],
-            env=os.environ | compiled,
+            env=os.environ | ONE_DEVICE,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -269,9 +250,7 @@ def test_an_error_that_is_not_finite_stops_the_run(people, tmp_path):
     assert not list((tmp_path / "checkpoints").iterdir())
 
 
-def test_a_diverged_loss_ends_the_script_and_leaves_the_checkpoints(
-    people, compiled, tmp_path, capsys
-):
+def test_a_diverged_loss_ends_the_script_and_leaves_the_checkpoints(people, tmp_path, capsys):
     argv = [
         *("--dataset", str(people), "--steps", "5", "3", "2", "--batch", "4"),
         *("--validate-every", "6", "--rates", "5e-3", "1e30", "2e-3", "--out", str(tmp_path)),

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from convcorr_jax.pose import Batch, cascade
 from convcorr_jax.runtime import devices
@@ -58,6 +59,7 @@ print(json.dumps([jax.device_count(), [leaf.ravel().tolist() for leaf in leaves]
 """
 
 
+@pytest.mark.slow
 def test_four_devices_make_the_steps_of_one():
     leaves = {}
     for count in (1, 4):
