@@ -1,5 +1,6 @@
 """Configuration of the documentation, which `make docs` builds."""
 
+import os
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -9,6 +10,14 @@ import matplotlib
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 matplotlib.use("agg")
+# The tutorials compile more than they compute. Programs that are compiled without LLVM's optimizations
+# are ready sooner, and the next build reads them again.
+os.environ["XLA_FLAGS"] = (
+    f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0 "
+    "--xla_cpu_parallel_codegen_split_count=1"
+)
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(ROOT / "out" / "docs_compiled")
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.5"
 
 project = "convcorr_jax"
 author = "the contributors of convcorr_jax"
@@ -25,7 +34,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_ext"]
+exclude_patterns = ["_ext", "generated/protocols.md", "tutorials/*.rst"]
 default_role = "py:obj"
 nitpicky = True
 # Annotations name classes of other projects, whose pages would have to be fetched.

@@ -1,4 +1,4 @@
-"""The README's commands: Python is run, `convcorr` is run on photographs, scripts and targets are parsed."""
+"""Commands of README and documentation: Python and `convcorr` are run, scripts and targets are parsed."""
 
 import importlib
 import re
@@ -16,20 +16,38 @@ from convcorr_jax.io import save_fitted
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.trained import TrainedCascade
 from convcorr_jax.runtime.options import parse
+from tests.builders import house
 from tests.builders.keypoint_models import write_model
 from tests.builders.landmark_probes import write_probe
 from tests.builders.leeds_tree import write_lsp
 from tests.builders.pose_architectures import TINY
 
 ROOT = Path(__file__).parents[1]
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES += sorted((ROOT / "docs").glob("[!g]*/*.md"))
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL)
+def blocks(page: Path, language: str) -> list[str]:
+    text = page.read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
-COMMANDS = [line for block in blocks("sh") for line in block.splitlines() if line]
+COMMANDS = list(
+    dict.fromkeys(
+        line
+        for page in PAGES
+        for block in blocks(page, "sh")
+        for line in block.splitlines()
+        if line and not line.startswith("#")
+    )
+)
+IN_TABLES = [
+    command
+    for page in PAGES
+    for command in re.findall(
+        r"^\| `([^`]+)` \|", page.read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+]
 
 
 def commands(first: str) -> list[list[str]]:
@@ -41,9 +59,19 @@ def test_every_command_is_of_a_kind_that_is_tested():
     assert kinds == {"pip", "convcorr", "make", "python", "DATA=../shared/data"}
 
 
-@pytest.mark.parametrize("block", blocks("python"))
-def test_python_runs(block):
-    exec(compile(block, "README.md", "exec"), {})
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.stem
+)
+def test_python_runs(page):
+    """The blocks of a page follow each other."""
+    names: dict[str, object] = {}
+    for block in blocks(page, "python"):
+        exec(compile(block, page.name, "exec"), names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_pages_import_rooms_only(page):
+    assert house.readme_violations(page.read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize("command", commands("convcorr"), ids=" ".join)
@@ -82,3 +110,28 @@ def test_make_targets_exist(line):
     arguments = ["make", "--dry-run", "--directory", str(ROOT), target]
     found = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
+
+
+def test_the_table_of_commands_is_found():
+    assert {"convcorr align a.jpg b.jpg", "python -m train.pose_cascade", "make test"} <= set(
+        IN_TABLES
+    )
+
+
+@pytest.mark.parametrize("command", [each for each in IN_TABLES if each.startswith("convcorr ")])
+def test_commands_of_the_table_have_help(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(argv=[*shlex.split(command)[1:], "--help"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [each for each in IN_TABLES if each.startswith("python -m ")])
+def test_scripts_of_the_table_exist(command):
+    assert importlib.import_module(command.split()[2]).Config
+
+
+@pytest.mark.parametrize("command", [each for each in IN_TABLES if each.startswith("make ")])
+def test_targets_of_the_table_exist(command):
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(rf"^{command.split()[1]}:", makefile, flags=re.MULTILINE)

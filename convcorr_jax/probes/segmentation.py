@@ -8,9 +8,10 @@ the class.
 The paper leaves open, and this module decides:
 
 - Targets are shares of area, not the one class at the centre of the cell: resizing a map of zeros and ones to
-  30 x 30 x classes gives shares, and they keep a boundary within a cell. - A cell without labels (VOC's
-  borders, CamVid's unlabelled pixels) gets as targets the means of those targets over the images in which it
-  has labels, which do not bias the regression. Such cells and pixels are left out of M and of every score.
+  30 x 30 x classes gives shares, and they keep a boundary within a cell.
+- A cell without labels (VOC's borders, CamVid's unlabelled pixels) gets as targets the means of those targets
+  over the images in which it has labels, which do not bias the regression. Such cells and pixels are left out
+  of M and of every score.
 - M is fitted to the responses to the images that the first regression was fitted to. These are better than the
   responses to new images. An M fitted to responses to held-out images (`cross_predict`) learns that they are
   less reliable: on films of CamVid that neither regression was fitted to, it has 0.01 to 0.02 less intersection

@@ -9,15 +9,12 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
-from docs._ext import api_pages, sources
+from docs._ext import api_pages, differences, drawings, reference_tables, sources
 
 
 def write_pages(folder: Path, texts: dict[str, str]) -> None:
-    """Write the pages that changed and remove pages of rooms that are gone."""
+    """Write the pages that changed, so that Sphinx does not read the others again."""
     folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.glob("*.rst"):
-        if path.name not in texts:
-            path.unlink()
     for name, text in texts.items():
         path = folder / name
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
@@ -78,7 +75,16 @@ def _resolve_exactly(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def _write(app: Sphinx) -> None:
-    write_pages(Path(app.srcdir) / "generated" / "api", api_pages.pages())
+    generated = Path(app.srcdir) / "generated"
+    pages = api_pages.pages()
+    for path in (generated / "api").glob("*.rst"):
+        if path.name not in pages:
+            path.unlink()
+    write_pages(generated / "api", pages)
+    write_pages(generated, {"differences.rst": differences.page()})
+    write_pages(generated, {"protocols.md": reference_tables.protocols()})
+    write_pages(generated, {"commands.md": reference_tables.commands_page()})
+    drawings.write_drawings(generated / "drawings")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -75,18 +75,19 @@ def defined_in(module: str) -> Iterator[Definition]:
     for statement, following in pairwise([*body, None]):
         if isinstance(statement, ast.FunctionDef | ast.ClassDef):
             kind = "class" if isinstance(statement, ast.ClassDef) else "function"
-            name, value, doc = statement.name, "", ast.get_docstring(statement) or ""
+            names, value, doc = [statement.name], "", ast.get_docstring(statement) or ""
         elif isinstance(statement, ast.Assign | ast.AnnAssign):
             target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
-            if not isinstance(target, ast.Name):
-                continue
-            kind, name = "data", target.id
-            value = ast.unparse(statement.value) if statement.value else ""
+            targets = target.elts if isinstance(target, ast.Tuple) else [target]
+            kind, names = "data", [each.id for each in targets if isinstance(each, ast.Name)]
+            # Of several names, the source states one value for all.
+            value = ast.unparse(statement.value) if statement.value and len(names) == 1 else ""
             doc = _string(following) or _comment_above(lines, statement.lineno)
         else:
             continue
-        if not name.startswith("_"):
-            yield Definition(name, kind, module, value, doc)
+        for name in names:
+            if not name.startswith("_"):
+                yield Definition(name, kind, module, value, doc)
 
 
 def _exported(tree: ast.Module) -> Iterator[Definition]:

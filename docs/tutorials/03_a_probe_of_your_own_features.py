@@ -14,7 +14,7 @@ features are compared: AlexNet's conv4 and the pixels themselves. Replace ``feat
 # %%
 # Images and targets
 # ------------------
-# Each face is cut out of its image by its box. Targets are the landmarks (x, y) in fractions of the
+# Each face is cut out of its image by its box. Targets are the landmarks (x, y) in pixels of the
 # cut-out square, one row a face.
 
 import matplotlib.pyplot as plt
@@ -44,7 +44,7 @@ images = {
 targets = {
     split: np.stack(
         [
-            coords.apply(coords.box_to_size(box, (1, 1)), each.points).ravel()
+            coords.apply(coords.box_to_size(box, (SIDE, SIDE)), each.points).ravel()
             for each, box in zip(records[split], boxes[split], strict=True)
         ]
     )
@@ -89,7 +89,8 @@ probes = {
 }
 
 # %%
-# Look at the path of penalties: if the least error is at an end, the path is too short.
+# Look at the path of penalties. If the least error is at an end, extend the path, unless the curve
+# is flat there: conv4 has far more entries than there are faces, and hardly needs a penalty.
 
 figure, axis = plt.subplots(figsize=(7, 3.4), layout="constrained")
 for name, probe in probes.items():
@@ -97,7 +98,7 @@ for name, probe in probes.items():
     axis.loglog(probe.penalties_, errors, marker="o", markersize=4, label=name)
     axis.plot(probe.penalty_, errors.min(), marker="o", markersize=9, color="black", mfc="none")
 axis.set_xlabel("penalty")
-axis.set_ylabel("leave-one-out error\n(fraction of the square)")
+axis.set_ylabel("leave-one-out error\n(px of the square)")
 axis.grid(alpha=0.3)
 axis.legend(frameon=False)
 
@@ -109,7 +110,7 @@ predicted = {name: probe.predict(features[name]["test"]) for name, probe in prob
 predicted["mean"] = np.broadcast_to(targets["train"].mean(axis=0), targets["test"].shape)
 for name, rows in predicted.items():
     offsets = (rows - targets["test"]).reshape(len(rows), -1, 2)
-    print(f"{name:6s} mean error {np.linalg.norm(offsets, axis=-1).mean():.3f} of the square")
+    print(f"{name:6s} mean error {np.linalg.norm(offsets, axis=-1).mean():.1f} px of {SIDE}")
 
 figure, axes = plt.subplots(1, 5, figsize=(9, 2.0), layout="constrained")
 for axis, image, truth, rows in zip(
@@ -117,7 +118,7 @@ for axis, image, truth, rows in zip(
 ):
     axis.imshow(image)
     for points, style in ((truth, {"c": "white"}), (rows, {"c": "deepskyblue"})):
-        axis.scatter(*(points.reshape(-1, 2).T * SIDE), s=5, **style)
+        axis.scatter(*points.reshape(-1, 2).T, s=5, **style)
     axis.set_axis_off()
 figure.suptitle("true landmarks white, predicted ones blue", fontsize=10)
 
@@ -131,8 +132,8 @@ from sklearn.model_selection import cross_val_score
 
 from convcorr_jax.estimators import OneVsAllSVM
 
-eyes = targets["train"].reshape(len(images["train"]), -1, 2).mean(axis=1)
-looks_right = np.where(eyes[:, 0] > np.median(eyes[:, 0]), "right", "left")
+middle = targets["train"].reshape(len(images["train"]), -1, 2).mean(axis=1)
+looks_right = np.where(middle[:, 0] > np.median(middle[:, 0]), "right", "left")
 for name, rows in features.items():
     scores = cross_val_score(OneVsAllSVM(cost=1.0), rows["train"], looks_right, cv=4)
     print(f"{name:6s} accuracy {scores.mean():.2f}")

@@ -30,7 +30,7 @@ from convcorr_jax.pose import small
 from convcorr_jax.synthetic import instances
 from convcorr_jax.tasks.pose import prepare
 
-records = list(instances("person", split="train", count=32, size=(128, 128)))
+records = list(instances("person", split="train", count=12, size=(128, 128)))
 joints = ("head_top", "l_wrist", "r_wrist", "l_ankle", "r_ankle")
 architecture = dataclasses.replace(
     small(joints, ((1, 2), (3, 4)), pooling=4),
@@ -52,12 +52,13 @@ people.images.shape, people.points.shape
 # what is learned: ``"coarse"`` is the coarse net alone, ``"fine"`` the fine net and the spatial
 # model, ``"joint"`` all together. This tutorial does the first phase; the steps of the others
 # differ in this argument only. `convcorr_jax.pose.augment` turns, scales and mirrors people on the
-# device; this short run goes without it, and the net only learns its 32 people by heart.
+# device; this short run goes without it, and the net only learns its 12 people by heart.
 
 from convcorr_jax.pose import cascade, loss
 
+STEPS = 300
 params = cascade.init(jax.random.key(0), architecture)
-optimizer = optax.adam(4e-3)
+optimizer = optax.adam(optax.cosine_decay_schedule(5e-3, STEPS))
 moments = optimizer.init(params)
 
 
@@ -76,8 +77,8 @@ def step(key, params, moments, batch):
 
 rng = np.random.default_rng(0)
 errors = []
-for number in range(120):
-    batch = people.batch(rng.permutation(len(records))[:8])
+for number in range(STEPS):
+    batch = people.batch(rng.permutation(len(records))[:6])
     key = jax.random.fold_in(jax.random.key(1), number)
     params, moments, losses = step(key, params, moments, batch)
     errors.append(float(losses.e1))

@@ -1,0 +1,157 @@
+"""The documentation: reference pages of all public names, collected differences, links between pages."""
+
+import ast
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from docs._ext import api_pages, differences, reference_tables, sources
+from docs._ext.docstring_markup import with_code_blocks
+
+DOCS = Path(__file__).parents[1] / "docs"
+TUTORIALS = sorted((DOCS / "tutorials").glob("*.py"))
+PAGES = [*DOCS.glob("*.md"), *DOCS.glob("howto/*.md"), *DOCS.glob("explanations/*.md")]
+GENERATED = {
+    *(
+        f"generated/{name}"
+        for name in ("differences", "commands", "protocols.md", "tutorials/index")
+    ),
+    *(f"generated/tutorials/{path.stem}" for path in TUTORIALS),
+    *(f"generated/api/{name.removesuffix('.rst')}" for name in api_pages.pages()),
+    *(
+        f"generated/drawings/{name}.svg"
+        for name in ("distance_transform", "penalties", "cascade", "coordinates")
+    ),
+}
+
+
+def test_every_room_has_a_page_with_its_public_names():
+    rooms = {room.name: {each.name for each in room.definitions} for room in sources.rooms()}
+    for path in sorted((sources.ROOT / "convcorr_jax").glob("*/__init__.py")):
+        room = importlib.import_module(f"convcorr_jax.{path.parent.name}")
+        if room.__name__ in sources.WITHOUT_PAGE:
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        listed = {
+            alias.asname
+            for statement in ast.walk(tree)
+            if isinstance(statement, ast.ImportFrom)
+            for alias in statement.names
+            if alias.asname == alias.name
+        }
+        assert listed == rooms[room.__name__]
+        assert all(hasattr(room, name) for name in listed)
+
+
+@pytest.mark.parametrize("room", ["coords", "flow", "linear.ridge", "datasets.prepared", "runtime"])
+def test_a_page_documents_every_name_of_its_room(room):
+    name = f"convcorr_jax.{room}"
+    text = api_pages.pages()[f"{name}.rst"]
+    (found,) = (each for each in sources.rooms() if each.name == name)
+    for definition in found.definitions:
+        assert re.search(rf"^\.\. .*:: {name}\.{definition.name}$", text, flags=re.MULTILINE)
+
+
+def test_constants_have_their_value_and_the_comment_above_them(tmp_path):
+    (smoothness,) = (
+        each
+        for each in sources.defined_in("convcorr_jax.flow.alignment")
+        if each.name == "SMOOTHNESS"
+    )
+    assert smoothness.value == "0.1"
+    assert smoothness.text.startswith("Chosen by")
+
+
+def test_indented_paragraphs_become_literal_blocks():
+    lines = [
+        "Compute",
+        "",
+        "    |x|",
+        "",
+        "- an item",
+        "",
+        "      of two paragraphs",
+        "Args:",
+        "    x: y",
+    ]
+    assert with_code_blocks(lines) == [
+        *("Compute", "", ".. code-block:: text", "", "    |x|", ""),
+        *("- an item", "", "      of two paragraphs", "Args:", "    x: y"),
+    ]
+
+
+def test_statements_end_where_another_begins():
+    text = "Do it.\n\nDiffers from the paper: it\ndoes not. Source: a book.\n\nThe paper leaves open:\n\n- one"
+    assert list(differences.statements(text)) == [
+        "Differs from the paper: it does not.",
+        "The paper leaves open:\n\n- one",
+    ]
+    assert list(differences.statements("Do (Differs from the paper, which does not.)")) == [
+        "Differs from the paper, which does not."
+    ]
+
+
+def test_every_statement_of_a_docstring_is_on_the_page_of_differences():
+    phrase = re.compile(r"Differs from the papers?\b|papers? leaves? open\b")
+    written = sum(
+        len(phrase.findall(path.read_text(encoding="utf-8")))
+        for path in (sources.ROOT / "convcorr_jax").rglob("*.py")
+    )
+    page = differences.page()
+    assert len(phrase.findall(page)) == len(differences.differences()) == written
+    assert page.index("Long, Zhang and Darrell 2014") < page.index("Tompson et al. 2015")
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        targets = re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(r"```\{image\} (\S+)", text)
+        targets += [
+            line
+            for body in re.findall(r"```\{toctree\}\n(.*?)```", text, flags=re.DOTALL)
+            for line in body.split()
+            if not line.startswith(":")
+        ]
+        for target in targets:
+            path = (page.parent / target).resolve()
+            inside = path.relative_to(DOCS.resolve()).as_posix()
+            exists = path.exists() or path.with_suffix(".md").exists()
+            assert exists or inside.removesuffix(".rst") in GENERATED, (page.name, target)
+
+
+def test_every_page_is_in_a_table_of_contents():
+    for folder in ("howto", "explanations"):
+        index = (DOCS / folder / "index.md").read_text(encoding="utf-8")
+        for page in (DOCS / folder).glob("*.md"):
+            assert page.stem == "index" or f"\n{page.stem}\n" in index
+
+
+def test_tutorials_are_complete_and_begin_with_a_title():
+    subjects = ("two_photographs", "keypoints", "features", "cascade", "predictions")
+    assert all(subject in path.stem for subject, path in zip(subjects, TUTORIALS, strict=True))
+    for path in TUTORIALS:
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        title, line = docstring.splitlines()[:2]
+        assert line == "=" * len(title)
+
+
+def test_tutorials_import_rooms_only():
+    for path in TUTORIALS:
+        modules = re.findall(
+            r"^from (convcorr_jax[\w.]*) import",
+            path.read_text(encoding="utf-8"),
+            flags=re.MULTILINE,
+        )
+        assert set(modules) <= {room.name for room in sources.rooms()} | {
+            "convcorr_jax.datasets.photographs"
+        }
+
+
+def test_the_page_of_commands_has_every_subcommand(capsys):
+    found = reference_tables.help_of([])
+    groups = {command.split()[0] for command in reference_tables.COMMANDS}
+    assert all(group in found for group in groups)
+    assert "--smoothness" in reference_tables.help_of(["align"])
+    assert "--metric" in reference_tables.script_help("eval.score_predictions")
