@@ -16,12 +16,15 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 # Compiling takes far longer than running on arrays as small as those of tests. Without LLVM's optimizations and
 # with XLA's older emitters of code it takes a sixth of the time; XLA's passes over programs stay as they are.
 os.environ["XLA_FLAGS"] = " ".join(
-    [
-        os.environ.get("XLA_FLAGS", ""),
-        "--xla_backend_optimization_level=0",
-        "--xla_cpu_use_fusion_emitters=false",
-        "--xla_cpu_parallel_codegen_split_count=1",
-    ]
+    # Workers inherit the flags; programs are stored under them, too, so that no flag may stand there twice.
+    dict.fromkeys(
+        [
+            *os.environ.get("XLA_FLAGS", "").split(),
+            "--xla_backend_optimization_level=0",
+            "--xla_cpu_use_fusion_emitters=false",
+            "--xla_cpu_parallel_codegen_split_count=1",
+        ]
+    )
 )
 
 import jax
@@ -36,9 +39,17 @@ jax.devices()
 # the compiler crashes. No module of tests takes half of them.
 _MANY_MAPS = 25_000
 
-
-# Folders whose modules take longest, longest first: what starts last should be short, or other cores wait for it.
+# Folders whose modules take longest, longest first: other cores wait for what starts last.
 _LONGEST = ("train", "eval", "tasks", "cli", "linear", "pose")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Remove the oldest compiled programs of earlier runs when there are many."""
+    # Imported once beartype checks its functions.
+    from convcorr_jax.runtime.compilation_cache import LARGEST_BYTES, prune
+
+    if not hasattr(session.config, "workerinput"):
+        prune(Path(os.environ["JAX_COMPILATION_CACHE_DIR"]), largest_bytes=LARGEST_BYTES)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
