@@ -284,7 +284,7 @@
 
     function draw() {
       const amounts = sliders.map((slider) => Number(slider.value));
-      amounts.forEach((amount, k) => { outputs[k].textContent = amount.toFixed(1); });
+      amounts.forEach((amount, k) => { outputs[k].textContent = (Math.abs(amount) < 1e-6 ? 0 : amount).toFixed(1); });
       canvases.forEach((canvas, face) => {
         const context = canvas.getContext("2d"), image = context.createImageData(side, side);
         for (let k = 0, pixel = 0; k < length; k += 3, pixel += 4) {

@@ -4,21 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from convcorr_jax import coords, images
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Record, load_image, photographs, read_pairs
-from convcorr_jax.flow import align, data_cost
+from convcorr_jax.flow import align_costs
 from convcorr_jax.metrics import bootstrap_interval
 from convcorr_jax.report import MatchedPair, MethodMatches, copying
 from convcorr_jax.runtime.progress import progress
 from convcorr_jax.synthetic import warped_pair
 from convcorr_jax.tasks.reading import PHOTOGRAPHS
-from convcorr_jax.tasks.transfer.methods import Described, Method, describe
+from convcorr_jax.tasks.transfer.methods import Described, Method, describe, pair_cost
 
 LONGEST_PX = 480
 """The longer side of warped photographs in pixels."""
@@ -97,11 +95,10 @@ def explore(
     """
     records = [record for pair in pairs for record in (pair.source, pair.target)]
     described = [describe(records, method, weights, boxed=False) for method in methods]
-    channels = max(of_method.descriptors.shape[-1] for of_method in described)
     explored = []
     for number, pair in enumerate(progress(pairs, description="aligning", total=len(pairs))):
         matches = [
-            _matches(method, of_method, number, factors=factors, channels=channels)
+            _matches(method, of_method, number, factors=factors)
             for method, of_method in zip(methods, described, strict=True)
         ]
         explored.append(_with_points(pair, (*matches, copying(matches[0]))))
@@ -109,14 +106,13 @@ def explore(
 
 
 def _matches(
-    method: Method, described: Described, number: int, *, factors: Sequence[float], channels: int
+    method: Method, described: Described, number: int, *, factors: Sequence[float]
 ) -> MethodMatches:
-    """Align one pair by one method; zero channels, which change nothing, let all methods share one program."""
-    sides = described.descriptors[2 * number : 2 * number + 2].astype(np.float32)
-    missing = channels - sides.shape[-1]
-    source, target = jnp.asarray(np.pad(sides, [(0, 0)] * 3 + [(0, missing)]))
+    """Align one pair by one method."""
+    source, target = described.descriptors[2 * number : 2 * number + 2]
+    costs = pair_cost(source, target, cost=method.cost)
     smoothness = tuple(round(method.smoothness * factor, 6) for factor in factors)
-    aligned = [align(source, target, cost=method.cost, smoothness=value) for value in smoothness]
+    aligned = [align_costs(costs, smoothness=np.float32(value)) for value in smoothness]
     source_to_px, target_to_px = described.to_px[2 * number : 2 * number + 2]
     return MethodMatches(
         _label(method),
@@ -125,11 +121,8 @@ def _matches(
         smoothness,
         np.stack([np.asarray(alignment.flow) for alignment in aligned]),
         np.stack([np.asarray(alignment.confidence) for alignment in aligned]),
-        np.asarray(_data_cost(source, target)),
+        np.asarray(costs),
     )
-
-
-_data_cost = jax.jit(data_cost)
 
 
 def _label(method: Method) -> str:
@@ -138,6 +131,9 @@ def _label(method: Method) -> str:
 
 def _with_points(pair: PairOfRecords, methods: tuple[MethodMatches, ...]) -> MatchedPair:
     shown = [row for row in range(len(pair.source.names)) if _in_both(pair, row)]
+    # The page begins with the first point, which is most instructive in the middle of the photograph.
+    middle = (np.array(pair.source.size[::-1]) - 1) / 2
+    shown.sort(key=lambda row: float(np.linalg.norm(pair.source.points[row] - middle)))
     return MatchedPair(
         pair.name,
         load_image(pair.source),
