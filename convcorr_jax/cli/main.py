@@ -75,7 +75,7 @@ def main(*, argv: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if argv is None else list(argv)
     if words == ["--version"]:
-        sys.stdout.write(f"convcorr_jax {version() or '(not installed)'}\n")
+        sys.stdout.write(f"convcorr_jax {version('convcorr_jax') or '(not installed)'}\n")
         return 0
     try:
         command = _parsed(words)
