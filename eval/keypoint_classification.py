@@ -112,8 +112,7 @@ def main(config: Config) -> Path:
     write_image(out / "figure_5.png", figure_5)
     for outcome in classified:
         write_image(out / f"confusion_{outcome.category.name}.png", confusion_figure(outcome, best))
-    maps = response_maps(classified, best, config.features, weights)
-    write_json(out / "responses.json", maps)
+    write_json(out / "responses.json", response_maps(classified, best, config.features, weights))
     if config.windows:
         figure_4 = response_figure(
             classified[0],

@@ -5,8 +5,8 @@
 
 Every experiment is a script of this folder and has its own subfolder of ``--out``. A finished experiment is not
 run again while its configuration, the code, its records and its weights stay the same; ``inputs.json`` beside
-its ``run.json`` holds their checksums. ``results.json`` collects all results. ``index.html`` shows them, is one
-file without others, and is written again after each experiment that has run.
+its ``run.json`` holds their checksums. ``results.json`` collects all results. ``index.html`` shows them in one
+file, which is written again after each experiment that has run.
 """
 
 import json
@@ -76,9 +76,8 @@ def main(config: Config) -> Path:
         has_run = not is_finished(experiment, of_experiment)
         result = result_of(experiment, of_experiment)
         results[experiment.name] = result
-        section = provenance.with_provenance(
-            experiment.section(experiment.name, result), experiment, result, of_experiment
-        )
+        section = experiment.section(experiment.name, result)
+        section = provenance.with_provenance(section, experiment, result, of_experiment)
         sections.append(section)
         _print(section)
         if has_run or number == len(chosen):

@@ -84,7 +84,6 @@ def _responses(
         preprocess(photograph[None], network=weights.network),
         network=weights.network,
         layers=features.layers,
-        winograd=False,
     )
     fold = category.tested_folds.index(int(samples.folds[sample]))
     responses, transforms = [], []
