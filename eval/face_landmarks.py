@@ -25,7 +25,7 @@ from convcorr_jax.probes import network_features, rgb_features
 from convcorr_jax.runtime.runlog import write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks import landmarks
-from convcorr_jax.tasks.landmarks import FRAME_MARGIN, LANDMARK_LAYER, RGB_PX, LandmarkOptions
+from convcorr_jax.tasks.landmarks import LANDMARK_LAYER, RGB_PX, LandmarkOptions
 from convcorr_jax.tasks.options import Backbone, Output
 from convcorr_jax.tasks.reading import RENDERED
 
@@ -112,7 +112,7 @@ def main(config: Config) -> Path:
         "network": weights.network.name,
         "weights": weights.source,
         "layer": layer,
-        "frame_margin": FRAME_MARGIN,
+        "frame_margin": config.options.margin,
         **landmarks.landmark_scores(errors, network, train=train, test=test),
         "published": PUBLISHED,
     }

@@ -10,20 +10,41 @@ look-back, for ``convcorr landmarks --model``; ``keypoints`` of every category; 
 ``classes`` of their pixels; ``attributes`` of faces. Only the training split is used.
 """
 
+import dataclasses
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 from convcorr_jax.descriptors.global_features import default_layer
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, save_fitted
 from convcorr_jax.runtime.runlog import write_results
 from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks.landmark_probes import LandmarkSource, train_landmark_probe, with_card
 from convcorr_jax.tasks.landmarks import LandmarkOptions
 from convcorr_jax.tasks.options import Backbone, Output
-from convcorr_jax.tasks.probes import ProbeSource, train_landmark_probe, train_probe
+from convcorr_jax.tasks.probes import ProbeSource, train_probe
 from convcorr_jax.tasks.reading import RENDERED
+
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        # Frames at use are those of detectors or drawn by hand. Boxes of 300-W's detector are displaced by 0.03
+        # and scaled by 0.05; drawn boxes vary more. On held-out training faces, features of 160 pixels have 3 %
+        # less error than those of 128, and are 1.7 times as many; rank 12 adds 1 % to the error.
+        "face": {
+            "probe": "landmarks",
+            "train": ("lfpw68", "helen68"),
+            "layer": "conv3",
+            "side_px": 128,
+            "backgrounds": "imagenet_sample",
+            "options": LandmarkOptions(rounds=1, margin=0.15, shift=0.06, scale=0.1, rank=12),
+        }
+    }
+)
+"""Values of options by the name of a preset."""
 
 
 @dataclass(frozen=True)
@@ -42,24 +63,45 @@ class Config:
     backbone: Backbone = Backbone()
     layer: str | None = None
     """Layer whose activations are features; by default conv3 for landmarks, else fc6 or pool5."""
+    side_px: int | None = None
+    """Side of the squares that the network describes for landmarks; by default that of its training."""
+    backgrounds: str | None = None
+    """Data set most of whose photographs show no face: with it, landmarks are also searched in whole
+    photographs."""
     options: LandmarkOptions = LandmarkOptions()
+    preset: Literal["face"] | None = None
+    """``face`` sets the data, features and options of the landmark probe that the package ships."""
     output: Output = Output(Path("runs/ridge_probes"))
 
 
 def main(config: Config) -> Path:
     """Train, save, and write ``result.json``; return its path."""
     started = time.perf_counter()
+    if config.preset is not None:
+        config = dataclasses.replace(config, **PRESETS[config.preset])
     out = make_folder(config.output.out)
     weights = config.backbone.load()
     if config.probe == "landmarks":
-        model = train_landmark_probe(
+        source = LandmarkSource(
             config.train,
+            config.data_root,
+            config.rendered_train,
             weights,
-            config.options,
-            layer=config.layer,
-            data_root=config.data_root,
-            rendered=config.rendered_train,
+            config.layer,
+            config.side_px,
+            config.backgrounds,
+            out / "cached",
         )
+        model = train_landmark_probe(source, config.options)
+        if config.preset is not None:
+            model = with_card(
+                model,
+                source,
+                config.options,
+                tests=config.train,
+                command=f"python -m train.ridge_probes --preset {config.preset}",
+                path=out / config.preset,
+            )
         facts = model.training
     else:
         if len(config.train) != 1:
@@ -77,7 +119,7 @@ def main(config: Config) -> Path:
         )
         model = train_probe(config.probe, source)
         facts = model.facts
-    save_fitted(out / config.probe, model)
+    save_fitted(out / (config.preset or config.probe), model)
     return write_results(out, facts, config, started=started)
 
 

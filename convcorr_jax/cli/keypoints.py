@@ -6,6 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from convcorr_jax.cli.faces import drawn_face, searched_face
 from convcorr_jax.cli.outputs import check_outputs, write_points_and_figure
 from convcorr_jax.cli.results import OutputOptions, Result
 from convcorr_jax.runtime.options import BoxOption, as_box, numbers
@@ -20,12 +21,18 @@ class Keypoints:
 
     photograph: Annotated[Positional[Path], arg(metavar="PHOTO.jpg")]
     """The photograph."""
-    model: Annotated[Path, arg(metavar="MODEL.npz")]
+    model: Annotated[
+        Path | None,
+        arg(metavar="MODEL.npz", help_behavior_hint="(default: the package's own model of faces)"),
+    ] = None
     """The model that train.keypoint_detectors wrote: the .npz file, with its .json beside it."""
     box: Annotated[
         BoxOption,
         numbers("X0", "Y0", "X1", "Y1"),
-        arg(help_behavior_hint="(default: all of it)"),
+        arg(
+            help_behavior_hint="(default: all of it; with the package's own model, the part that most "
+            "resembles a face)"
+        ),
     ] = None
     """The object: its left, upper, right and lower edge in pixels; 0 0 is the centre of the first pixel."""
     out: Path = Path("keypoints.png")
@@ -47,19 +54,27 @@ class Keypoints:
         from convcorr_jax import coords
         from convcorr_jax.backbone.weights import load
         from convcorr_jax.io import load_fitted, read_image
-        from convcorr_jax.keypoints import KeypointModel, decode, predict
+        from convcorr_jax.keypoints import FACE, KeypointModel, decode, predict
+        from convcorr_jax.probes import FACE as LANDMARKS
+        from convcorr_jax.probes import LandmarkModel
         from convcorr_jax.report import points_overlay
 
         photograph = read_image(self.photograph)
-        model = load_fitted(self.model, KeypointModel)
-        box = as_box(self.box) or coords.whole_image(photograph.shape[:2])
+        model = load_fitted(self.model or FACE, KeypointModel)
         weights = load(model.network, path=self.weights)
+        drawn = as_box(self.box)
+        if drawn is None and self.model is None:
+            probe = load_fitted(LANDMARKS, LandmarkModel)
+            face = searched_face(photograph, probe, probe.features.extractor(weights))
+        else:
+            face = drawn_face(drawn or coords.whole_image(photograph.shape[:2]))
+        box = face.box
         prediction = predict(model, [photograph], [box], weights=weights)
         detections = decode(model, prediction, refine=self.refine)
         figure = points_overlay(
             photograph, detections.points[0], names=model.names, boxes=[box], longest_px=_LONGEST_PX
         )
-        return write_points_and_figure(
+        result = write_points_and_figure(
             self.out,
             figure,
             model.names,
@@ -67,3 +82,4 @@ class Keypoints:
             what=f"keypoints of a {model.category}",
             confidence=detections.confidence[0],
         )
+        return face.added_to(result)

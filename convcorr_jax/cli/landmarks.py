@@ -6,6 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from convcorr_jax.cli.faces import drawn_face, searched_face
 from convcorr_jax.cli.outputs import check_outputs, write_points_and_figure
 from convcorr_jax.cli.results import OutputOptions, Result
 from convcorr_jax.runtime.options import BoxOption, as_box, numbers
@@ -20,14 +21,15 @@ class Landmarks:
 
     photograph: Annotated[Positional[Path], arg(metavar="PHOTO.jpg")]
     """The photograph."""
-    model: Annotated[Path, arg(metavar="PROBE.npz")]
+    model: Annotated[
+        Path | None,
+        arg(metavar="PROBE.npz", help_behavior_hint="(default: the package's own probe of faces)"),
+    ] = None
     """The probe that train.ridge_probes wrote: the .npz file, with its .json beside it."""
     box: Annotated[
         BoxOption,
         numbers("X0", "Y0", "X1", "Y1"),
-        arg(
-            help_behavior_hint="(default: the photograph shows the face as the probe's training crops do)"
-        ),
+        arg(help_behavior_hint="(default: the part that most resembles a face)"),
     ] = None
     """The face from its brows to its chin: its left, upper, right and lower edge in pixels; 0 0 is the centre
     of the first pixel."""
@@ -50,18 +52,19 @@ class Landmarks:
         from convcorr_jax import coords
         from convcorr_jax.backbone.weights import load as load_weights
         from convcorr_jax.io import load_fitted, read_image
-        from convcorr_jax.probes import Faces, LandmarkModel, predict_landmarks
+        from convcorr_jax.probes import FACE, Faces, LandmarkModel, predict_landmarks
         from convcorr_jax.report import points_overlay
 
         photograph = read_image(self.photograph)
-        model = load_fitted(self.model, LandmarkModel)
+        model = load_fitted(self.model or FACE, LandmarkModel)
         features, names = model.features, model.probe.names
         extractor = features.extractor(load_weights(features.network, path=self.weights))
-        box = as_box(self.box)
-        if box is None:
-            frame = coords.whole_image(photograph.shape[:2])
+        drawn = as_box(self.box)
+        if drawn is None:
+            face_box = searched_face(photograph, model, extractor)
         else:
-            frame = coords.grow(coords.square(box), features.frame_margin)
+            face_box = drawn_face(drawn)
+        frame = coords.grow(coords.square(face_box.box), features.frame_margin)
         unknown = np.full((1, len(names), 2), np.nan)
         face = Faces(lambda _: photograph, (frame,), unknown)
         points = predict_landmarks(model.probe, face, extractor)[-1].points[0]
@@ -69,7 +72,8 @@ class Landmarks:
             photograph,
             points,
             names=names,
-            boxes=() if box is None else [box],
+            boxes=[face_box.box],
             longest_px=_LONGEST_PX,
         )
-        return write_points_and_figure(self.out, figure, names, points, what="landmarks")
+        result = write_points_and_figure(self.out, figure, names, points, what="landmarks")
+        return face_box.added_to(result)

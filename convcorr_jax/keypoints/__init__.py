@@ -26,6 +26,7 @@ from convcorr_jax.keypoints.detection import initial_pool as initial_pool
 from convcorr_jax.keypoints.detection import mine_violators as mine_violators
 from convcorr_jax.keypoints.detection import score_candidates as score_candidates
 from convcorr_jax.keypoints.detection import score_images as score_images
+from convcorr_jax.keypoints.model import FACE as FACE
 from convcorr_jax.keypoints.model import Detections as Detections
 from convcorr_jax.keypoints.model import KeypointModel as KeypointModel
 from convcorr_jax.keypoints.model import Prediction as Prediction
@@ -40,6 +41,7 @@ from convcorr_jax.keypoints.prior import combine_with_prior as combine_with_prio
 from convcorr_jax.keypoints.prior import log_gaussian as log_gaussian
 from convcorr_jax.keypoints.prior import log_scores as log_scores
 from convcorr_jax.keypoints.prior import neighbor_points as neighbor_points
+from convcorr_jax.keypoints.prior import principal_directions as principal_directions
 from convcorr_jax.keypoints.response_histogram import ResponsePeaks as ResponsePeaks
 from convcorr_jax.keypoints.response_histogram import Sharpness as Sharpness
 from convcorr_jax.keypoints.response_histogram import chance_sharpness as chance_sharpness

@@ -5,6 +5,7 @@ The model does not contain the network's weights, only their fingerprint.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -32,6 +33,8 @@ from convcorr_jax.shapes import Image
 
 # The layer by which training objects are compared with a new box; the paper's.
 PRIOR_LAYER = "pool5"
+FACE = Path(__file__).with_name("face.npz")
+"""The keypoint model of faces that ships with the package; ``face.md`` beside it describes its training."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -48,12 +51,13 @@ class KeypointModel:
         fingerprint: fingerprint of the network's weights.
         detectors: the detectors, one for every keypoint.
         calibration: the calibration of the detectors' scores.
-        features: pool5 of every training object, at unit length.
+        features: pool5 of every training object, at unit length; its coordinates in ``basis``, if there is one.
         points: keypoints (x, y) of every training object, in pixels of the square with its margin; NaN where
             absent.
         positive: how scores become positive; see `convcorr_jax.keypoints.log_scores`.
         eta: the weight of the prior, from 0 to 1.
         training: facts about the training, as JSON holds them.
+        basis: orthonormal directions of pool5 in which objects are compared; None to compare all of pool5.
     """
 
     category: str
@@ -68,6 +72,7 @@ class KeypointModel:
     positive: Positive
     eta: float
     training: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    basis: Float16[np.ndarray, "pool5 e"] | None = None
 
     kind: ClassVar[str] = "keypoint model"
 
@@ -81,6 +86,8 @@ class KeypointModel:
             "features": self.features,
             "points": self.points,
         }
+        if self.basis is not None:
+            arrays["basis"] = self.basis
         facts = {
             "category": self.category,
             "names": list(self.names),
@@ -90,6 +97,7 @@ class KeypointModel:
             "square": dataclasses.asdict(self.cells.square),
             "positive": self.positive,
             "eta": self.eta,
+            "has_basis": self.basis is not None,
             "training": dict(self.training),
         }
         return Fitted(arrays, facts)
@@ -99,9 +107,11 @@ class KeypointModel:
         """Return the element kind and shape of every stored array.
 
         Args:
-            facts: the stored facts; the arrays do not depend on them.
+            facts: the stored facts; of the arrays, only ``basis`` depends on them. Files of earlier versions
+                have none.
         """
-        return {
+        basis = {"basis": Expected(np.floating, ("pool5", "e"))} if facts.get("has_basis") else {}
+        return basis | {
             "weights": Expected(np.floating, ("n", "window", "window", "d")),
             "bias": Expected(np.floating, ("n",)),
             "slope": Expected(np.floating, ("n",)),
@@ -147,6 +157,7 @@ class KeypointModel:
             positive=facts["positive"],
             eta=eta,
             training=dict(facts.get("training", {})),
+            basis=arrays.get("basis"),
         )
 
 
@@ -224,6 +235,8 @@ def predict(
     squares = np.stack([view.pyramid[0] for view in views])
     maps = model.cells.describe(squares, weights.params)
     features = prior_features(photographs, boxes, weights=weights)
+    if model.basis is not None:
+        features = features @ model.basis.astype(np.float32)
     return Prediction(
         np.asarray(score_candidates(maps, model.detectors)),
         neighbor_points(features, model.features, model.points),

@@ -10,6 +10,7 @@ from convcorr_jax.probes.directions import Directions as Directions
 from convcorr_jax.probes.directions import fit_attributes as fit_attributes
 from convcorr_jax.probes.directions import fit_directions as fit_directions
 from convcorr_jax.probes.directions import move_along as move_along
+from convcorr_jax.probes.fitted import FACE as FACE
 from convcorr_jax.probes.fitted import FeatureSettings as FeatureSettings
 from convcorr_jax.probes.fitted import LandmarkModel as LandmarkModel
 from convcorr_jax.probes.fitted import RidgeProbe as RidgeProbe
@@ -26,6 +27,7 @@ from convcorr_jax.probes.landmarks import fit_landmarks as fit_landmarks
 from convcorr_jax.probes.landmarks import network_features as network_features
 from convcorr_jax.probes.landmarks import predict_landmarks as predict_landmarks
 from convcorr_jax.probes.landmarks import rgb_features as rgb_features
+from convcorr_jax.probes.landmarks import with_jittered_frames as with_jittered_frames
 from convcorr_jax.probes.landmarks import with_mirrored as with_mirrored
 from convcorr_jax.probes.look_back import Region as Region
 from convcorr_jax.probes.look_back import look_back_sets as look_back_sets
@@ -37,6 +39,10 @@ from convcorr_jax.probes.rgb import absolute_error as absolute_error
 from convcorr_jax.probes.rgb import as_squares as as_squares
 from convcorr_jax.probes.rgb import reconstruct as reconstruct
 from convcorr_jax.probes.rgb import rgb_targets as rgb_targets
+from convcorr_jax.probes.search import FaceFinder as FaceFinder
+from convcorr_jax.probes.search import FoundFace as FoundFace
+from convcorr_jax.probes.search import candidate_frames as candidate_frames
+from convcorr_jax.probes.search import find_face as find_face
 from convcorr_jax.probes.segmentation import apply_mixing as apply_mixing
 from convcorr_jax.probes.segmentation import class_responses as class_responses
 from convcorr_jax.probes.segmentation import class_shares as class_shares

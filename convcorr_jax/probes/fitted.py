@@ -1,11 +1,13 @@
 """Probes as fitted models, which `convcorr_jax.io.save_fitted` writes and `convcorr_jax.io.load_fitted` reads.
 
 The arrays of a ridge regression are stored as ``<name>:<field>``, one for each field of
-`convcorr_jax.linear.ridge.Ridge`; penalty and condition are stored for each target.
+`convcorr_jax.linear.ridge.Ridge`; penalty and condition are stored for each target. Of a
+`convcorr_jax.linear.ridge.LowRankRidge` the basis is stored in half precision, which keeps three digits.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
@@ -15,9 +17,16 @@ from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.errors import InputError
 from convcorr_jax.io.arrays import Expected
 from convcorr_jax.io.fitted import Fitted
-from convcorr_jax.linear.ridge import Ridge
+from convcorr_jax.linear.ridge import LowRankRidge, Ridge
 from convcorr_jax.probes.landmarks import FeatureExtractor, LandmarkProbe, network_features
 from convcorr_jax.probes.look_back import Region
+from convcorr_jax.probes.search import FaceFinder
+
+FACE = Path(__file__).with_name("face.npz")
+"""The landmark probe of faces that ships with the package; ``face.md`` beside it describes its training."""
+
+# The regression of a face's presence among those of the landmarks.
+_PRESENCE = "presence"
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +72,8 @@ class FeatureSettings(NamedTuple):
     frame_margin: float
     """Added on each side of the square around a face's landmarks, in units of its side, for the first
     features."""
+    side_px: int | None = None
+    """Side of the squares that the network describes; None for that for which it was trained."""
 
     def extractor(self, weights: Weights) -> FeatureExtractor:
         """Return the extractor of these features.
@@ -78,7 +89,7 @@ class FeatureSettings(NamedTuple):
                 f"the probe was trained with {self.network} and other weights than these of "
                 f"{weights.network.name} ({weights.source})"
             )
-        return network_features(weights, layer=self.layer)
+        return network_features(weights, layer=self.layer, side_px=self.side_px)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +100,7 @@ class LandmarkModel:
         probe: the probe.
         features: the features that it was trained on.
         training: facts about its training, as JSON holds them.
+        finder: finds a face in a photograph by the same features; None if none was trained.
     """
 
     kind: ClassVar[str] = "landmark probe"
@@ -96,6 +108,7 @@ class LandmarkModel:
     probe: LandmarkProbe
     features: FeatureSettings
     training: Mapping[str, Any] = field(default_factory=dict)
+    finder: FaceFinder | None = None
 
     def to_fitted(self) -> Fitted:
         """Return the regressions of the face and of all regions as arrays, and the layout as facts."""
@@ -107,8 +120,11 @@ class LandmarkModel:
         ridges = {"face": self.probe.face.probe} | {
             key: region.probe for key, region in regions.items()
         }
+        if self.finder is not None:
+            ridges[_PRESENCE] = self.finder.presence
         facts = {
             "ridges": list(ridges),
+            "low_rank": [name for name, ridge in ridges.items() if isinstance(ridge, LowRankRidge)],
             "names": list(self.probe.names),
             "reads": self.features._asdict(),
             "rounds": [list(part) for part in rounds],
@@ -120,6 +136,7 @@ class LandmarkModel:
                 }
                 for key, region in regions.items()
             },
+            "presence_threshold": None if self.finder is None else self.finder.threshold,
             "training": dict(self.training),
         }
         return Fitted(_ridge_arrays(ridges), facts)
@@ -127,7 +144,7 @@ class LandmarkModel:
     @classmethod
     def expected_arrays(cls, facts: Mapping[str, Any]) -> Mapping[str, Expected]:
         """Return kind and shape of the arrays of every regression that the facts name."""
-        return _expected_ridges(facts["ridges"])
+        return _expected_ridges(facts["ridges"], low_rank=_low_rank_names(facts))
 
     @classmethod
     def from_fitted(cls, fitted: Fitted) -> "LandmarkModel":
@@ -136,7 +153,8 @@ class LandmarkModel:
         Raises:
             ValueError: a region's landmarks do not match its regression, or the layer or the margin is invalid.
         """
-        facts, ridges = fitted.facts, _ridges(fitted)
+        facts, low_rank = fitted.facts, _low_rank_ridges(fitted)
+        ridges = _ridges(fitted) | low_rank
         names = tuple(str(name) for name in facts["names"])
         face = Region("face", tuple(range(len(names))), 0.0, ridges["face"])
         regions = {
@@ -153,7 +171,11 @@ class LandmarkModel:
         features = FeatureSettings(**facts["reads"])
         if not (features.frame_margin >= 0 and isinstance(features.layer, str)):
             raise ValueError("layer or margin is out of range")
-        return cls(LandmarkProbe(names, face, rounds), features, facts.get("training", {}))
+        finder = None
+        if _PRESENCE in low_rank:
+            finder = FaceFinder(low_rank[_PRESENCE], float(facts["presence_threshold"]))
+        probe = LandmarkProbe(names, face, rounds)
+        return cls(probe, features, facts.get("training", {}), finder)
 
 
 def _check_regions(regions: Iterable[Region], landmarks: int) -> None:
@@ -163,26 +185,56 @@ def _check_regions(regions: Iterable[Region], landmarks: int) -> None:
             raise ValueError(f"region {region.name!r} does not match its regression")
 
 
-def _ridge_arrays(ridges: Mapping[str, Ridge]) -> dict[str, np.ndarray]:
+def _ridge_arrays(ridges: Mapping[str, Ridge | LowRankRidge]) -> dict[str, np.ndarray]:
     return {
-        f"{name}:{part}": np.asarray(values)
+        f"{name}:{part}": values
         for name, ridge in ridges.items()
-        for part, values in ridge.for_each_target()._asdict().items()
+        for part, values in _fields(ridge).items()
     }
 
 
-def _expected_ridges(names: Iterable[Any]) -> dict[str, Expected]:
-    return {
-        f"{name}:{part}": Expected(
-            np.floating, (f"{name} features",) * (part == "weights") + (f"{name} targets",)
-        )
-        for name in map(str, names)
-        for part in Ridge._fields
-    }
+def _fields(ridge: Ridge | LowRankRidge) -> dict[str, np.ndarray]:
+    if isinstance(ridge, LowRankRidge):
+        arrays = {part: np.asarray(values) for part, values in ridge._asdict().items()}
+        return arrays | {"basis": arrays["basis"].astype(np.float16)}
+    return {part: np.asarray(values) for part, values in ridge.for_each_target()._asdict().items()}
+
+
+def _expected_ridges(
+    names: Iterable[Any], *, low_rank: Set[str] = frozenset()
+) -> dict[str, Expected]:
+    expected = {}
+    for name in map(str, names):
+        features, rank, targets = (f"{name} {what}" for what in ("features", "rank", "targets"))
+        if name in low_rank:
+            shapes = {"basis": (features, rank), "loadings": (rank, targets), "bias": (targets,)}
+        else:
+            shapes = {part: (targets,) for part in Ridge._fields} | {"weights": (features, targets)}
+        expected |= {
+            f"{name}:{part}": Expected(np.floating, shape) for part, shape in shapes.items()
+        }
+    return expected
 
 
 def _ridges(fitted: Fitted) -> dict[str, Ridge]:
+    low_rank = _low_rank_names(fitted.facts)
     return {
         name: Ridge(*(jnp.asarray(fitted.arrays[f"{name}:{part}"]) for part in Ridge._fields))
         for name in map(str, fitted.facts["ridges"])
+        if name not in low_rank
     }
+
+
+def _low_rank_ridges(fitted: Fitted) -> dict[str, LowRankRidge]:
+    # Half precision is for storage only.
+    return {
+        name: LowRankRidge(
+            *(jnp.float32(fitted.arrays[f"{name}:{part}"]) for part in LowRankRidge._fields)
+        )
+        for name in sorted(_low_rank_names(fitted.facts))
+    }
+
+
+def _low_rank_names(facts: Mapping[str, Any]) -> set[str]:
+    """Return the names of the regressions of low rank, which files of earlier versions lack."""
+    return set(map(str, facts.get("low_rank", ())))

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -27,7 +28,13 @@ from convcorr_jax.descriptors.global_features import global_features
 from convcorr_jax.descriptors.views import view
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
-from convcorr_jax.linear.ridge import cross_predict, fit_best
+from convcorr_jax.linear.ridge import (
+    LowRankRidge,
+    Ridge,
+    fit_held_out,
+    prediction_subspace,
+    reduce_rank,
+)
 from convcorr_jax.probes.look_back import (
     Region,
     needed_margin,
@@ -93,6 +100,19 @@ class LandmarkFit(NamedTuple):
     held_out: list[Float[np.ndarray, "faces n 2"]]
     """Predictions, in pixels of each image, of regressions that were fitted without the face's fold: from the
     whole face, and after each round of look-back."""
+    held_out_full_rank: list[Float[np.ndarray, "faces n 2"]]
+    """The same predictions before the rank of that round's regressions is reduced."""
+
+
+Compute = Callable[[], Mapping[str, np.ndarray]]
+"""Computes arrays by name."""
+Cache = Callable[[str, Compute], Mapping[str, np.ndarray]]
+"""Returns the arrays of a name: computed, or as an earlier run computed them."""
+
+
+def computed(name: str, compute: Compute) -> Mapping[str, np.ndarray]:
+    """Compute arrays, without a cache."""
+    return compute()
 
 
 class Prediction(NamedTuple):
@@ -104,15 +124,18 @@ class Prediction(NamedTuple):
     """For every region of the round, the square of each face that it was predicted from, in pixels."""
 
 
-def network_features(weights: Weights, *, layer: str) -> FeatureExtractor:
-    """Return the extractor of a layer's activations, at the image size for which the network was trained.
+def network_features(
+    weights: Weights, *, layer: str, side_px: int | None = None
+) -> FeatureExtractor:
+    """Return the extractor of a layer's activations.
 
     Args:
         weights: of the network.
         layer: name of the layer.
+        side_px: side of the squares that the network describes; by default that for which it was trained.
     """
     return FeatureExtractor(
-        weights.network.image_side,
+        side_px or weights.network.image_side,
         lambda squares: global_features(squares, weights=weights, layer=layer),
     )
 
@@ -158,6 +181,50 @@ def with_mirrored(
     )
 
 
+def with_jittered_frames(
+    faces: Faces, *, copies: int, shift: float, scale: float, seed: int = 0
+) -> Faces:
+    """Return copies of the faces whose frames are displaced and scaled at random, as a detector's boxes are.
+
+    Displacements along x and y and logarithms of scales are drawn from normal distributions.
+
+    Args:
+        faces: the faces.
+        copies: number of copies.
+        shift: standard deviation of the displacement, in sides of the frame's square.
+        scale: standard deviation of the logarithm of the scale.
+        seed: seed of the generator.
+
+    Returns:
+        ``copies`` times as many faces: copy ``c`` of face ``i`` is face ``c * len(faces) + i``.
+
+    Raises:
+        InputError: there are no copies, or a deviation is negative.
+    """
+    if copies < 1 or min(shift, scale) < 0:
+        raise InputError(
+            f"copies is {copies}, shift {shift} and scale {scale}; at least 1, 0 and 0 are expected"
+        )
+    count, rng = len(faces), np.random.default_rng(seed)
+    frames = [
+        _jittered(coords.square(box), rng.normal(0, shift, 2), rng.normal(0, scale))
+        for _ in range(copies)
+        for box in faces.frames
+    ]
+    return Faces(
+        lambda number: faces.load_image(number % count),
+        tuple(frames),
+        np.tile(faces.points, (copies, 1, 1)),
+    )
+
+
+def _jittered(square: coords.Box, shift: np.ndarray, log_scale: float) -> coords.Box:
+    """Return a square displaced by parts of its side, and scaled around its center."""
+    side = square.longer_side
+    middle, half = np.array(square.center) + side * shift, side * np.exp(log_scale) / 2
+    return coords.Box(*(middle - half).tolist(), *(middle + half).tolist())
+
+
 def fit_landmarks(
     faces: Faces,
     extractor: FeatureExtractor,
@@ -167,6 +234,8 @@ def fit_landmarks(
     sets: Mapping[str, tuple[int, ...]],
     rounds: int = 1,
     share: float = 1.0,
+    rank: int | None = None,
+    cache: Cache = computed,
 ) -> LandmarkFit:
     """Fit a landmark probe to annotated faces; four folds choose every penalty.
 
@@ -183,33 +252,41 @@ def fit_landmarks(
             prediction.
         rounds: maximum number of rounds of look-back; 0 for none.
         share: fraction of the training faces whose errors the margins of the squares cover; the paper's is 1.
+        rank: greatest rank of the weights of every regression; by default, that of ridge regression. Look-back
+            is fitted to predictions of reduced rank, those it meets in use.
+        cache: returns the arrays of every region's regression; by default they are computed.
 
     Raises:
-        InputError: a landmark is absent from a face or from all faces, there are fewer people than folds, or a
-            set has a landmark without a name.
+        InputError: a landmark is absent from a face or from all faces, there are fewer people than folds, a
+            set has a landmark without a name, or the rank is not positive.
     """
+    if rank is not None and rank < 1:
+        raise InputError(f"rank is {rank}; at least 1 is expected")
     _check(faces, names, sets)
     folds = grouped_folds(people, k=FOLDS)
     frames = _squares(faces.frames)
     all_landmarks = tuple(range(len(names)))
-    face, predicted = _fit_region(faces, frames, "face", all_landmarks, 0.0, extractor, folds)
-    held_out, fitted_rounds = [predicted], []
-    for _ in range(rounds):
+    fitting = _Fitting(faces, extractor, folds, rank, cache)
+    face = fitting.region(frames, "face", all_landmarks, 0.0, name="face")
+    held_out, full_rank, fitted_rounds = [face.points], [face.full_rank], []
+    for number in range(1, rounds + 1):
         previous = _clip_to_frames(held_out[-1], frames)
-        regions, region_points = [], []
-        for name, members in sets.items():
+        fits = []
+        for part, members in sets.items():
             margin = needed_margin(previous, faces.points, members, share=share)
             squares = squares_around(previous, members, margin=margin)
-            region, points = _fit_region(faces, squares, name, members, margin, extractor, folds)
+            fit = fitting.region(squares, part, members, margin, name=f"round_{number}_{part}")
             before = previous[:, list(members)]
-            if _mean_distance(points, faces, members) < _mean_distance(before, faces, members):
-                regions.append(region)
-                region_points.append(points)
-        if not regions:
+            if _mean_distance(fit.points, faces, members) < _mean_distance(before, faces, members):
+                fits.append(fit)
+        if not fits:
             break
-        fitted_rounds.append(tuple(regions))
-        held_out.append(_merge(previous, regions, region_points))
-    return LandmarkFit(LandmarkProbe(tuple(names), face, tuple(fitted_rounds)), held_out)
+        regions = tuple(fit.region for fit in fits)
+        fitted_rounds.append(regions)
+        held_out.append(_merge(previous, regions, [fit.points for fit in fits]))
+        full_rank.append(_merge(previous, regions, [fit.full_rank for fit in fits]))
+    probe = LandmarkProbe(tuple(names), face.region, tuple(fitted_rounds))
+    return LandmarkFit(probe, held_out, full_rank)
 
 
 def predict_landmarks(
@@ -249,14 +326,45 @@ def _squares(boxes: Sequence[coords.Box]) -> tuple[coords.Box, ...]:
     return tuple(coords.square(box) for box in boxes)
 
 
-def _fit_region(faces, squares, name, members, margin, extractor, folds):
-    """Fit a region; return it with its predictions of held-out faces, in pixels."""
-    features = _features(faces, squares, extractor)
-    targets = to_fractions(faces.points[:, list(members)], squares)
-    probe, _ = fit_best(features, targets, folds=folds, k=FOLDS)
-    penalty = float(probe.penalty)
-    predicted = cross_predict(features, targets, penalty=penalty, folds=folds, k=FOLDS)
-    return Region(name, tuple(members), margin, probe), to_pixels(predicted, squares)
+class _RegionFit(NamedTuple):
+    """A fitted region, with its predictions of held-out faces in pixels of each image."""
+
+    region: Region
+    points: Float[np.ndarray, "faces members 2"]
+    full_rank: Float[np.ndarray, "faces members 2"]
+
+
+class _Fitting(NamedTuple):
+    """What the regressions of all regions share."""
+
+    faces: Faces
+    extractor: FeatureExtractor
+    folds: Int[np.ndarray, " faces"]
+    rank: int | None
+    cache: Cache
+
+    def region(self, squares, part, members, margin, *, name: str) -> _RegionFit:
+        """Fit a region to the landmarks in squares; its arrays are cached under a name."""
+
+        def compute() -> dict[str, np.ndarray]:
+            features = _features(self.faces, squares, self.extractor)
+            targets = to_fractions(self.faces.points[:, list(members)], squares)
+            full, _, predicted = fit_held_out(features, targets, folds=self.folds, k=FOLDS)
+            probe, reduced = full, predicted
+            if self.rank is not None and self.rank < targets.shape[1]:
+                subspace = prediction_subspace(np.asarray(full.predict(features)), rank=self.rank)
+                probe, reduced = reduce_rank(full, subspace), subspace.project(predicted)
+            held_out = {"held_out": reduced, "held_out_full_rank": predicted}
+            return held_out | {key: np.asarray(array) for key, array in probe._asdict().items()}
+
+        arrays = self.cache(name, compute)
+        kind = LowRankRidge if "basis" in arrays else Ridge
+        probe = kind(*(jnp.asarray(arrays[key]) for key in kind._fields))
+        return _RegionFit(
+            Region(part, tuple(members), margin, probe),
+            to_pixels(arrays["held_out"], squares),
+            to_pixels(arrays["held_out_full_rank"], squares),
+        )
 
 
 def _predict_region(faces, squares, region, extractor):

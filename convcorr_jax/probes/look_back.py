@@ -20,7 +20,7 @@ from jaxtyping import Float
 
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear.ridge import Ridge
+from convcorr_jax.linear.ridge import LowRankRidge, Ridge
 
 
 class Region(NamedTuple):
@@ -32,7 +32,7 @@ class Region(NamedTuple):
     """Indices of the landmarks."""
     margin: float
     """Added to each side of the landmarks' extent, in units of the longer side of the whole face's extent."""
-    probe: Ridge
+    probe: Ridge | LowRankRidge
     """Predicts x and y of each member in turn, in fractions of the square's side, from the square's
     features."""
 

@@ -1,4 +1,4 @@
-"""Training of ridge probes that are saved: landmarks, keypoints, colours, classes of pixels, attributes."""
+"""Training of ridge probes that are saved: keypoints, colours, classes of pixels, attributes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +13,7 @@ from convcorr_jax.descriptors.views import BOX_MARGIN
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
 from convcorr_jax.linear.ridge import Ridge
-from convcorr_jax.metrics import landmark_errors, landmark_summary
 from convcorr_jax.probes import (
-    FeatureSettings,
-    LandmarkModel,
     RidgeProbe,
     class_responses,
     class_targets,
@@ -24,7 +21,6 @@ from convcorr_jax.probes import (
     fit_grid,
     fit_keypoints,
     fit_mixing,
-    network_features,
     rgb_targets,
 )
 from convcorr_jax.probes.keypoints import FOLDS
@@ -32,13 +28,6 @@ from convcorr_jax.probes.rgb import SIDE_PX
 from convcorr_jax.probes.segmentation import SIDE
 from convcorr_jax.tasks import attributes
 from convcorr_jax.tasks.keypoints import box_features, read_categories
-from convcorr_jax.tasks.landmarks import (
-    FRAME_MARGIN,
-    LANDMARK_LAYER,
-    LandmarkOptions,
-    fit_faces,
-    read_faces,
-)
 from convcorr_jax.tasks.reading import read
 from convcorr_jax.tasks.scenes import read_scenes, variation_shares
 from convcorr_jax.tasks.variation_features import (
@@ -82,49 +71,6 @@ class _TrainingSet(NamedTuple):
 class _Probe(NamedTuple):
     ridges: dict[str, Ridge]
     facts: dict[str, Any]
-
-
-def train_landmark_probe(
-    datasets: Sequence[str],
-    weights: Weights,
-    options: LandmarkOptions,
-    *,
-    layer: str | None = None,
-    data_root: Path | None = None,
-    rendered: int,
-) -> LandmarkModel:
-    """Train a landmark probe on the training faces of data sets.
-
-    Args:
-        datasets: ``rendered``, or names or paths of folders, whose training faces are joined.
-        weights: weights of the network.
-        options: options of fitting.
-        layer: name of the layer; `LANDMARK_LAYER` by default.
-        data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
-        rendered: number of rendered training faces.
-
-    Returns:
-        The probe; the facts on its training have the mean error on held-out faces, for the whole face and for
-        each round of look-back.
-
-    Raises:
-        InputError: an option is out of its range, the faces cannot be read, or there are too few.
-    """
-    layer = layer or LANDMARK_LAYER
-    train = read_faces(datasets, data_root=data_root, test=False, rendered=rendered)
-    fitted = fit_faces(train, network_features(weights, layer=layer), options)
-    lengths = np.array([record.normalizer_px or np.nan for record in train.records])
-    errors = [landmark_errors(points, train.points, lengths) for points in fitted.held_out]
-    return LandmarkModel(
-        fitted.probe,
-        FeatureSettings(weights.network.name, weights.fingerprint, layer, FRAME_MARGIN),
-        {
-            "datasets": list(datasets),
-            "faces": len(train.records),
-            "left_out": train.left_out,
-            "held_out_error": [landmark_summary(values).mean for values in errors],
-        },
-    )
 
 
 def train_probe(kind: Kind, source: ProbeSource) -> RidgeProbe:

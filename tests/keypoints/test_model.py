@@ -27,6 +27,7 @@ from convcorr_jax.keypoints import (
     Square,
     decode,
     predict,
+    principal_directions,
     prior_features,
 )
 from tests.builders.fuzzing import FUZZ, damaged, mistyped
@@ -128,6 +129,21 @@ def test_a_saved_model_predicts_the_same(model, weights, tmp_path):
         np.testing.assert_array_equal(before.points, after.points)
         assert read.training == {"images": 3}
     assert json.loads((tmp_path / "cat.json").read_text())["training"] == {"images": 3}
+
+
+def test_objects_are_compared_in_few_directions(model, weights, tmp_path):
+    boxes = [BOXES[0], BOXES[1], coords.Box(10.0, 10.0, 200.0, 200.0)]
+    features = prior_features([CAT] * 3, boxes, weights=weights)
+    basis = principal_directions(features, count=3).astype(np.float16)
+    small = dataclasses.replace(
+        model, features=(features @ basis.astype(np.float32)).astype(np.float16), basis=basis
+    )
+    save_fitted(tmp_path / "cat", small)
+    read = load_fitted(tmp_path / "cat", KeypointModel)
+    np.testing.assert_array_equal(read.basis, basis)
+    prediction = predict(read, [CAT] * 3, boxes, weights=weights)
+    # Each box is its own neighbor.
+    np.testing.assert_allclose(prediction.neighbor_points, model.points, atol=1e-4)
 
 
 def test_other_weights_are_refused(model, weights):

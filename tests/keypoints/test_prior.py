@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints import POSITIVES, Calibration, prior
 
 
@@ -91,3 +92,17 @@ def test_the_prior_has_the_weight_eta(positive, rng):
     )
     nearest = np.linalg.norm(centers.reshape(1, -1, 1, 2) - means[:, None], axis=-1).argmin(axis=1)
     assert (combined(0.9999).reshape(2, -1, 3).argmax(axis=1) == nearest).all()
+
+
+def test_principal_directions_keep_inner_products_best(rng):
+    features = rng.normal(size=(12, 5)) @ rng.normal(size=(5, 40))
+    _, _, expected = np.linalg.svd(features, full_matrices=False)
+    found = prior.principal_directions(features, count=3)
+    np.testing.assert_allclose(found.T @ found, np.eye(3), atol=1e-4)
+    np.testing.assert_allclose(np.abs(found.T @ expected[:3].T), np.eye(3), atol=1e-3)
+    whole = prior.principal_directions(features, count=5)
+    inside = features @ whole
+    np.testing.assert_allclose(inside @ inside.T, features @ features.T, atol=1e-2)
+    for count in (0, 13):
+        with pytest.raises(InputError, match=f"count is {count}; 1 to 12 directions"):
+            prior.principal_directions(features, count=count)

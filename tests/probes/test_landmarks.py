@@ -1,5 +1,7 @@
 """The landmark probe on images whose landmarks are visible in the features."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -7,8 +9,9 @@ from convcorr_jax import coords
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted, save_fitted
 from convcorr_jax.linear import grouped_folds
-from convcorr_jax.linear.ridge import cross_predict, fit_best
+from convcorr_jax.linear.ridge import fit_best
 from convcorr_jax.probes import (
+    FaceFinder,
     Faces,
     FeatureSettings,
     LandmarkModel,
@@ -18,6 +21,7 @@ from convcorr_jax.probes import (
     rgb_targets,
     to_fractions,
     to_pixels,
+    with_jittered_frames,
     with_mirrored,
 )
 from convcorr_jax.probes.landmarks import FOLDS
@@ -72,7 +76,7 @@ def trained(faces):
 
 
 def test_look_back_finds_what_the_whole_face_misses(faces, trained):
-    probe, held_out = trained
+    probe, held_out, _ = trained
     test = subset(faces, range(60, 80))
     predictions = predict_landmarks(probe, test, extractor())
     errors = [error(prediction.points, test.points) for prediction in predictions]
@@ -84,19 +88,25 @@ def test_look_back_finds_what_the_whole_face_misses(faces, trained):
 
 
 def test_the_first_prediction_is_a_ridge_of_the_whole_face(faces, trained):
-    _, held_out = trained
+    _, held_out, _ = trained
     images = [faces.load_image(i) for i in range(60)]
     features = rgb_targets(images, side_px=12)
     frames = faces.frames[:60]
     targets = to_fractions(faces.points[:60], frames)
     folds = grouped_folds(np.arange(60), k=FOLDS)
     _, curve = fit_best(features, targets, folds=folds, k=FOLDS)
-    predicted = cross_predict(features, targets, penalty=curve.best(), folds=folds, k=FOLDS)
+    predicted = np.zeros(targets.shape)
+    for fold in range(FOLDS):
+        x, y = (rows[folds != fold].astype(np.float64) for rows in (features, targets))
+        centered = x - x.mean(0)
+        system = centered @ centered.T + curve.best() * np.eye(len(x))
+        weights = centered.T @ np.linalg.solve(system, y - y.mean(0))
+        predicted[folds == fold] = (features[folds == fold] - x.mean(0)) @ weights + y.mean(0)
     np.testing.assert_allclose(held_out[0], to_pixels(predicted, frames), atol=1e-3)
 
 
 def test_squares_cover_the_landmarks_they_are_for(faces, trained):
-    probe, _ = trained
+    probe, _, _ = trained
     prediction = predict_landmarks(probe, subset(faces, range(60)), extractor())[1]
     for region in probe.rounds[0]:
         edges = np.array(prediction.squares[region.name])
@@ -118,7 +128,7 @@ def test_mirrored_faces_are_the_faces_of_mirrored_images(faces):
 
 
 def test_a_loaded_probe_predicts_the_same(faces, trained, tmp_path):
-    probe, _ = trained
+    probe, _, _ = trained
     settings = FeatureSettings("alexnet", "of tests", "conv3", 0.3)
     save_fitted(tmp_path / "probe", LandmarkModel(probe, settings, {"faces": 60}))
     loaded = load_fitted(tmp_path / "probe.json", LandmarkModel)
@@ -174,3 +184,91 @@ def test_bad_faces_are_refused(faces):
                 people=np.arange(8) % people,
                 sets=sets,
             )
+
+
+def test_jittered_frames_move_and_points_stay(faces):
+    few = subset(faces, range(20))
+    jittered = with_jittered_frames(few, copies=50, shift=0.1, scale=0.2, seed=4)
+    assert len(jittered) == 1000
+    np.testing.assert_array_equal(jittered.points[23], few.points[3])
+    np.testing.assert_array_equal(jittered.load_image(23), few.load_image(3))
+    edges = np.array(jittered.frames)
+    sides, middles = edges[:, 2] - edges[:, 0], (edges[:, :2] + edges[:, 2:]) / 2
+    center = (SIZE - 1) / 2
+    assert ((middles - center) / SIZE).std(axis=0) == pytest.approx([0.1, 0.1], rel=0.1)
+    assert ((middles - center) / SIZE).mean() == pytest.approx(0, abs=0.01)
+    assert np.log(sides / SIZE).std() == pytest.approx(0.2, rel=0.1)
+    np.testing.assert_allclose(sides, edges[:, 3] - edges[:, 1])
+    for options in ({"copies": 0}, {"shift": -0.1}, {"scale": -0.1}):
+        with pytest.raises(InputError, match="at least 1, 0 and 0 are expected"):
+            with_jittered_frames(few, **({"copies": 1, "shift": 0.1, "scale": 0.1} | options))
+
+
+@pytest.fixture(scope="module")
+def compressed(faces):
+    """The probe of rank 2; its face has six targets, its region "top" four."""
+    train, calls = subset(faces, range(60)), []
+
+    def cache(name, compute):
+        calls.append(name)
+        return compute()
+
+    fitted = fit_landmarks(
+        train,
+        extractor(),
+        names=NAMES,
+        people=np.arange(60),
+        sets=SETS,
+        rounds=1,
+        rank=2,
+        cache=cache,
+    )
+    return fitted, calls
+
+
+def test_a_probe_of_low_rank_is_smaller_and_less_accurate(faces, trained, compressed):
+    (probe, held_out, full_rank), calls = compressed
+    assert calls == ["face", "round_1_top", "round_1_low"]
+    assert probe.face.probe.basis.shape == (12 * 12 * 3, 2)
+    # A rank that the targets do not exceed changes nothing.
+    assert [type(region.probe).__name__ for region in probe.rounds[0]] == ["LowRankRidge", "Ridge"]
+    np.testing.assert_allclose(full_rank[0], trained.held_out[0], atol=1e-3)
+    assert error(held_out[0], faces.points[:60]) > error(full_rank[0], faces.points[:60])
+    with pytest.raises(InputError, match="rank is 0; at least 1"):
+        fit_landmarks(faces, extractor(), names=NAMES, people=np.arange(80), sets={}, rank=0)
+
+
+def test_a_compressed_probe_is_stored_in_half_precision(faces, compressed, tmp_path):
+    probe = compressed[0].probe
+    settings = FeatureSettings("alexnet", "of tests", "conv3", 0.3, 128)
+    presence = probe.face.probe._replace(
+        loadings=probe.face.probe.loadings[:, :1], bias=probe.face.probe.bias[:1]
+    )
+    model = LandmarkModel(probe, settings, finder=FaceFinder(presence, 0.4))
+    save_fitted(tmp_path / "probe", model)
+    with np.load(tmp_path / "probe.npz") as arrays:
+        assert arrays["face:basis"].dtype == np.float16
+        assert arrays["face:bias"].dtype == np.float32
+    loaded = load_fitted(tmp_path / "probe", LandmarkModel)
+    assert loaded.features == settings
+    assert loaded.finder.threshold == 0.4
+    np.testing.assert_allclose(loaded.finder.presence.basis, presence.basis, atol=5e-4)
+    test = subset(faces, range(60, 70))
+    before, after = (
+        predict_landmarks(one, test, extractor())[-1].points for one in (probe, loaded.probe)
+    )
+    np.testing.assert_allclose(after, before, atol=0.1)
+    assert not np.array_equal(after, before)
+
+
+def test_a_probe_of_an_earlier_version_is_read(trained, tmp_path):
+    settings = FeatureSettings("alexnet", "of tests", "conv3", 0.3)
+    save_fitted(tmp_path / "probe", LandmarkModel(trained.probe, settings))
+    facts = json.loads((tmp_path / "probe.json").read_text())
+    for name in ("low_rank", "presence_threshold"):
+        del facts[name]
+    del facts["reads"]["side_px"]
+    (tmp_path / "probe.json").write_text(json.dumps(facts))
+    loaded = load_fitted(tmp_path / "probe", LandmarkModel)
+    assert loaded.features == settings
+    assert loaded.finder is None

@@ -17,6 +17,12 @@ from convcorr_jax.linear.ridge.cross_validation import (
 from convcorr_jax.linear.ridge.cross_validation import fit_best as fit_best
 from convcorr_jax.linear.ridge.cross_validation import leave_one_out as leave_one_out
 from convcorr_jax.linear.ridge.cross_validation import penalty_grid as penalty_grid
+from convcorr_jax.linear.ridge.held_out import HeldOutFit as HeldOutFit
+from convcorr_jax.linear.ridge.held_out import fit_held_out as fit_held_out
+from convcorr_jax.linear.ridge.low_rank import LowRankRidge as LowRankRidge
+from convcorr_jax.linear.ridge.low_rank import Subspace as Subspace
+from convcorr_jax.linear.ridge.low_rank import prediction_subspace as prediction_subspace
+from convcorr_jax.linear.ridge.low_rank import reduce_rank as reduce_rank
 from convcorr_jax.linear.ridge.row_statistics import Statistics as Statistics
 from convcorr_jax.linear.ridge.row_statistics import accumulate as accumulate
 from convcorr_jax.linear.ridge.row_statistics import add as add

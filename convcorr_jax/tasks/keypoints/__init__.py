@@ -10,6 +10,7 @@ from convcorr_jax.tasks.keypoints.boxes import RGB as RGB
 from convcorr_jax.tasks.keypoints.boxes import RGB_SIDE_PX as RGB_SIDE_PX
 from convcorr_jax.tasks.keypoints.boxes import BoxFeatures as BoxFeatures
 from convcorr_jax.tasks.keypoints.boxes import box_features as box_features
+from convcorr_jax.tasks.keypoints.card import with_card as with_card
 from convcorr_jax.tasks.keypoints.categories import FACE_POINTS as FACE_POINTS
 from convcorr_jax.tasks.keypoints.categories import Category as Category
 from convcorr_jax.tasks.keypoints.categories import read_categories as read_categories

@@ -18,6 +18,7 @@ from convcorr_jax.keypoints import (
     Positive,
     SiftCells,
     Square,
+    principal_directions,
 )
 from convcorr_jax.tasks.keypoints.categories import Category
 from convcorr_jax.tasks.keypoints.examples import Examples, read_examples
@@ -53,6 +54,8 @@ class DetectorOptions:
     """Parts of the images that are held out in turn, to choose the prior's weight and to calibrate."""
     box_px: int = BOX_PX
     """Side to which boxes are warped."""
+    directions: int | None = None
+    """Directions of pool5 in which the saved model compares objects; by default all of pool5."""
     seed: int = 0
     """Seed of the initial pool's random candidates."""
 
@@ -65,6 +68,8 @@ class DetectorOptions:
         for name, least in {"images": 2, "rounds": 0, "folds": 2, "box_px": 1}.items():
             if getattr(self, name) < least:
                 raise InputError(f"{name} is {getattr(self, name)}; at least {least} is expected")
+        if self.directions is not None and self.directions < 1:
+            raise InputError(f"directions is {self.directions}; at least 1 is expected")
 
     def conv_cells(self, weights: Weights) -> ConvCells:
         """Return candidates that are described by columns of the network.
@@ -154,6 +159,10 @@ def train_model(
     )
     prior = choose_prior(held_out, mining, cells)
     names = tuple(category.names[k] for k in known)
+    features, basis = np.asarray(examples.features[may_train]), None
+    if options.directions is not None:
+        basis = principal_directions(features, count=options.directions).astype(np.float16)
+        features = (features.astype(np.float32) @ basis.astype(np.float32)).astype(np.float16)
     facts = {
         "positive": prior.positive,
         "eta": prior.etas[prior.positive],
@@ -172,11 +181,12 @@ def train_model(
         fingerprint=weights.fingerprint,
         detectors=detectors,
         calibration=prior.calibration,
-        features=np.asarray(examples.features[may_train]),
+        features=features,
         points=examples.points[may_train],
         positive=prior.positive,
         eta=prior.etas[prior.positive],
         training=facts,
+        basis=basis,
     )
     return TrainedModel(model, prior.etas)
 

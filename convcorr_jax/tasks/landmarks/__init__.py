@@ -1,11 +1,14 @@
 """Facial landmarks by ridge regression with look-back (Sharif Razavian et al. 2014, section 3.1)."""
 
+from convcorr_jax.tasks.landmarks.card import figures_of_tests as figures_of_tests
 from convcorr_jax.tasks.landmarks.faces import FRAME_MARGIN as FRAME_MARGIN
 from convcorr_jax.tasks.landmarks.faces import FaceSet as FaceSet
 from convcorr_jax.tasks.landmarks.faces import frame_of as frame_of
 from convcorr_jax.tasks.landmarks.faces import read_faces as read_faces
 from convcorr_jax.tasks.landmarks.figures import cumulative_figure as cumulative_figure
 from convcorr_jax.tasks.landmarks.figures import faces_figure as faces_figure
+from convcorr_jax.tasks.landmarks.finder import FinderFit as FinderFit
+from convcorr_jax.tasks.landmarks.finder import fit_finder as fit_finder
 from convcorr_jax.tasks.landmarks.fitting import LANDMARK_LAYER as LANDMARK_LAYER
 from convcorr_jax.tasks.landmarks.fitting import RGB_PX as RGB_PX
 from convcorr_jax.tasks.landmarks.fitting import LandmarkOptions as LandmarkOptions

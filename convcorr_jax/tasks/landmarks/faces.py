@@ -36,10 +36,14 @@ class FaceSet:
         """All landmarks (x, y), in pixels of each image."""
         return np.stack([record.points for record in self.records])
 
-    @property
-    def faces(self) -> Faces:
-        """The faces as landmark probes take them."""
-        return Faces(_image_loader(self.records), tuple(map(frame_of, self.records)), self.points)
+    def faces(self, *, margin: float = FRAME_MARGIN) -> Faces:
+        """Return the faces as landmark probes take them.
+
+        Args:
+            margin: added on every side of the square around a face's landmarks, in units of its side.
+        """
+        frames = tuple(frame_of(record, margin=margin) for record in self.records)
+        return Faces(_image_loader(self.records), frames, self.points)
 
 
 def read_faces(
@@ -87,18 +91,19 @@ def read_faces(
     return FaceSet(tuple(complete), len(records) - len(complete))
 
 
-def frame_of(record: Record) -> coords.Box:
+def frame_of(record: Record, *, margin: float = FRAME_MARGIN) -> coords.Box:
     """Return the part of the image that the first features describe.
 
     Args:
         record: a face.
+        margin: added on every side of the square around the box, in units of its side.
 
     Returns:
-        The record's box, made square and grown by `FRAME_MARGIN`; the whole image if it has no box.
+        The record's box, made square and grown by the margin; the whole image if it has no box.
     """
     if record.box is None:
         return coords.whole_image(record.size)
-    return coords.grow(coords.square(record.box), FRAME_MARGIN)
+    return coords.grow(coords.square(record.box), margin)
 
 
 def _image_loader(records: Sequence[Record]) -> Callable[[int], Image]:

@@ -1,5 +1,6 @@
 """Landmark probes of faces: fitted to a set of faces, and their cached predictions of another set."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,10 @@ from convcorr_jax.probes import (
     predict_landmarks,
     to_fractions,
     to_pixels,
+    with_jittered_frames,
     with_mirrored,
 )
+from convcorr_jax.probes.landmarks import Cache, computed
 from convcorr_jax.runtime.stages import stage
 from convcorr_jax.tasks.landmarks.faces import FRAME_MARGIN, FaceSet, frame_of
 
@@ -41,6 +44,30 @@ class LandmarkOptions:
     Chosen on held-out training faces of LFPW."""
     mirrored: bool = True
     """Train with every face and its mirror image."""
+    margin: float = FRAME_MARGIN
+    """Added on every side of the square around a face's landmarks, in units of its side, for the first
+    features."""
+    copies: int = 1
+    """Frames of every face, and of every mirror image, that train."""
+    shift: float = 0.0
+    """Standard deviation of the training frames' displacement, in sides of the frame."""
+    scale: float = 0.0
+    """Standard deviation of the logarithm of the training frames' scale."""
+    rank: int | None = None
+    """Greatest rank of every regression's weights; by default they are not reduced."""
+
+    def check(self) -> None:
+        """Refuse options out of their range.
+
+        Raises:
+            InputError: an option is out of its range.
+        """
+        if self.rounds < 0 or not 0 < self.share <= 1:
+            raise InputError(
+                f"rounds is {self.rounds} and share {self.share}; at least 0, and from 0 to 1, are expected"
+            )
+        if self.margin < 0:
+            raise InputError(f"margin is {self.margin}; at least 0 is expected")
 
 
 class RoundPredictions(NamedTuple):
@@ -69,33 +96,42 @@ class RoundPredictions(NamedTuple):
         return cls(*(tuple(arrays[f"{field}_{i}"] for i in rounds) for field in cls._fields))
 
 
-def fit_faces(train: FaceSet, extractor: FeatureExtractor, options: LandmarkOptions) -> LandmarkFit:
+def fit_faces(
+    train: FaceSet,
+    extractor: FeatureExtractor,
+    options: LandmarkOptions,
+    *,
+    cache: Cache = computed,
+) -> LandmarkFit:
     """Fit a landmark probe to faces.
 
     Args:
         train: the training faces.
         extractor: computes features of squares.
         options: options of fitting.
+        cache: returns the arrays of every region's regression; by default they are computed.
 
     Returns:
-        The probe, and its predictions of the training faces, without their mirror images, while held out.
+        The probe, and its predictions of the training faces, without their mirror images and further copies,
+        while held out.
 
     Raises:
         InputError: an option is out of its range, the mark-up has no parts, or there are too few faces.
     """
-    if options.rounds < 0 or not 0 < options.share <= 1:
-        raise InputError(
-            f"rounds is {options.rounds} and share {options.share}; at least 0, and from 0 to 1, are expected"
-        )
+    options.check()
     markup, count = train.records[0], len(train.records)
-    faces, people = train.faces, np.arange(count)
+    faces, people = train.faces(margin=options.margin), np.arange(count)
     if options.mirrored:
         faces = with_mirrored(
             faces,
             widths=[record.size.width for record in train.records],
             left_right_pairs=markup.left_right_pairs,
         )
-        people = np.tile(people, 2)
+    if options.copies != 1 or options.shift or options.scale:
+        faces = with_jittered_frames(
+            faces, copies=options.copies, shift=options.shift, scale=options.scale
+        )
+    people = np.tile(people, len(faces) // count)
     sets = {}
     if options.rounds:
         sets = look_back_sets(markup.part_sets, left_right_pairs=markup.left_right_pairs)
@@ -107,8 +143,14 @@ def fit_faces(train: FaceSet, extractor: FeatureExtractor, options: LandmarkOpti
         sets=sets,
         rounds=options.rounds,
         share=options.share,
+        rank=options.rank,
+        cache=cache,
     )
-    return LandmarkFit(fitted.probe, [points[:count] for points in fitted.held_out])
+    return LandmarkFit(
+        fitted.probe,
+        [points[:count] for points in fitted.held_out],
+        [points[:count] for points in fitted.held_out_full_rank],
+    )
 
 
 def predict_rounds(
@@ -136,7 +178,7 @@ def predict_rounds(
 
     def compute() -> dict[str, np.ndarray]:
         fitted = fit_faces(train, extractor, options)
-        predictions = predict_landmarks(fitted.probe, test.faces, extractor)
+        predictions = predict_landmarks(fitted.probe, test.faces(margin=options.margin), extractor)
         return RoundPredictions(
             tuple(prediction.points for prediction in predictions),
             tuple(fitted.held_out),
@@ -146,10 +188,7 @@ def predict_rounds(
     key = {
         "train": fingerprint(train.records),
         "test": fingerprint(test.records),
-        "frame_margin": FRAME_MARGIN,
-        "rounds": options.rounds,
-        "share": options.share,
-        "mirrored": options.mirrored,
+        **dataclasses.asdict(options),
         **features_key,
     }
     return RoundPredictions.from_arrays(stage(path, key, compute))
