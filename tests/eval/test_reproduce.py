@@ -15,6 +15,7 @@ from convcorr_jax.io import make_folder, write_json
 from convcorr_jax.report import Section
 from convcorr_jax.runtime.runlog import write_run
 from convcorr_jax.tasks.options import Backbone, Data, Output
+from eval import reproduce
 from eval.experiments import Experiment, Inputs, inputs
 from eval.experiments.experiment import on_data
 from eval.reproduce import result_of
@@ -71,6 +72,30 @@ def test_equal_inputs_are_reused(counting):
     stored = json.loads((counting.folder / "inputs.json").read_text(encoding="utf-8"))
     assert stored.keys() == {"code", "records", "weights", "model"}
     assert stored["records"].keys() == {"pf_willow"}
+
+
+def test_the_page_grows_with_each_experiment_and_names_its_command(counting, tmp_path, monkeypatch):
+    page = tmp_path / "out" / "index.html"
+    pages = []
+
+    def later(config: Config) -> Path:
+        pages.append(page.read_text(encoding="utf-8"))
+        return counting.main(config)
+
+    folder = tmp_path / "out" / "later"
+    config = dataclasses.replace(counting.config, output=Output(folder))
+    second = counting._replace(name="later", main=later, config=config, folder=folder)
+    monkeypatch.setattr(reproduce.devices, "use_cores", lambda count: None)
+    monkeypatch.setattr(reproduce, "experiments", lambda *_, **__: (counting, second))
+    reproduce.main(reproduce.Config(page.parent))
+    pages.append(page.read_text(encoding="utf-8"))
+    assert [page.count("<section") for page in pages] == [1, 2]
+    assert [f"{count} of 2" in page for count, page in enumerate(pages, start=1)] == [True, True]
+    assert f"--out {folder}" in pages[1]
+    # Nothing runs again, and the page still has everything.
+    reproduce.main(reproduce.Config(page.parent))
+    assert len(pages) == 2
+    assert page.read_text(encoding="utf-8").count("<section") == 2
 
 
 def test_another_configuration_runs_again(counting):
