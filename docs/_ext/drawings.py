@@ -45,7 +45,7 @@ def _distance_transform() -> Figure:
     axes.plot(envelope.values, "s", color=BLUE, markersize=5, label="lower envelope D(q)")
     axes.set_ylim(0, 4)
     axes.set_xlabel("position")
-    axes.legend(frameon=False, loc="upper center", ncols=2)
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return figure
 
 
