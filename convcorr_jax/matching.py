@@ -13,9 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Bool, Float, UInt8
 
 from convcorr_jax import coords, images
@@ -33,10 +31,9 @@ from convcorr_jax.flow import (
     SMOOTHNESS,
     TEMPERATURE,
     Alignment,
-    align,
+    align_costs,
     check_descriptors,
     data_cost,
-    sample_flow,
 )
 from convcorr_jax.shapes import Image
 
@@ -140,17 +137,17 @@ def align_photographs(
     )
     pyramid = [np.stack(level) for level in zip(view_a.pyramid, view_b.pyramid, strict=True)]
     # Two photographs are described in less time than Winograd's algorithm takes to compile.
-    describe = functools.partial(
-        convolutional_descriptors, network=network, recipe=recipe, winograd=False
-    )
-    shape = jax.eval_shape(describe, params, pyramid)
+    plain = network._replace(winograd=False)
+    describe = functools.partial(convolutional_descriptors, network=plain, recipe=recipe)
+    weight = np.float32(smoothness)
+    costs = jax.ShapeDtypeStruct((*grid.size, *grid.size), np.float32)
     with ThreadPoolExecutor(1) as executor:
         # A first call spends most of its time on the compilation of two programs, which run in parallel.
-        executor.submit(lambda: _align_both_ways.lower(shape, smoothness).compile())
+        executor.submit(lambda: align_costs.lower(costs, smoothness=weight).compile())
         described = describe(params, pyramid)
     check_descriptors(described, name="photographs'")
     return PhotographAlignment(
-        *jax.device_get(_align_both_ways(described, smoothness)),
+        *_align_both_ways(described, weight),
         a_to_px=coords.compose(view_a.to_photograph_px, grid.to_input_px),
         b_to_px=coords.compose(view_b.to_photograph_px, grid.to_input_px),
         shown_a=shown_a,
@@ -285,23 +282,30 @@ def _shown(photograph: Image, box: coords.Box | None) -> coords.Box:
     return coords.grow(box, BOX_MARGIN)
 
 
-@jax.jit
-def _align_both_ways(described: Float[Array, "2 h w d"], smoothness: float | Float[Array, ""]):
+class _BothWays(NamedTuple):
+    forward: Alignment
+    backward: Alignment
+    cycle_error: Float[np.ndarray, "h w"]
+    distinctness: Float[np.ndarray, "h w"]
+    data_cost: Float[np.ndarray, "h w h_b w_b"]
+
+
+def _align_both_ways(described: Float[Array, "2 h w d"], smoothness: np.float32) -> _BothWays:
     # One pair at a time: its messages stay in the cache, and one program serves both directions.
-    both = lax.map(lambda pair: align(*pair, smoothness=smoothness), (described, described[::-1]))
-    forward = jax.tree.map(lambda part: part[0], both)
-    backward = jax.tree.map(lambda part: part[1], both)
-    height, width = forward.flow.shape[:2]
-    displacement = forward.flow.reshape(-1, 2)
-    cells = jnp.asarray(coords.cell_grid((height, width))).reshape(-1, 2)
-    cycle = displacement + sample_flow(backward.flow, cells + displacement)
-    cost = data_cost(*described).reshape(height * width, -1)
-    matched = forward.labels[..., 1] * width + forward.labels[..., 0]
-    chosen = jnp.take_along_axis(cost, matched.reshape(-1, 1), axis=1).reshape(height, width)
-    return (
+    costs = [_pair_cost(*pair) for pair in (described, described[::-1])]
+    forward, backward = jax.device_get([align_costs(cost, smoothness=smoothness) for cost in costs])
+    cells = coords.cell_grid(forward.flow.shape[:2]).astype(np.float64)
+    cycle = forward.flow + images.sample(backward.flow, cells + forward.flow)
+    cost = np.asarray(costs[0])
+    rows, columns = cells[..., 1].astype(int), cells[..., 0].astype(int)
+    chosen = cost[rows, columns, forward.labels[..., 1], forward.labels[..., 0]]
+    return _BothWays(
         forward,
         backward,
-        jnp.linalg.norm(cycle, axis=-1).reshape(height, width),
-        jnp.exp(-chosen / (2 * TEMPERATURE)),
-        cost.reshape(height, width, height, width),
+        np.linalg.norm(cycle, axis=-1),
+        np.exp(-chosen / (2 * TEMPERATURE)),
+        cost,
     )
+
+
+_pair_cost = jax.jit(data_cost)

@@ -15,6 +15,7 @@ from convcorr_jax.backbone.weights import find, load
 from convcorr_jax.descriptors.convolutional import Recipe, convolutional_descriptors
 from convcorr_jax.descriptors.views import BOX_MARGIN
 from convcorr_jax.errors import InputError
+from convcorr_jax.flow import align_costs
 
 ALEXNET = NETWORKS["alexnet"]
 CAT = skimage.data.chelsea()
@@ -225,7 +226,7 @@ BAD_REQUESTS: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("name", BAD_REQUESTS)
 def test_bad_requests_are_refused_before_anything_is_compiled(rng, name):
     options, sentence = BAD_REQUESTS[name]
-    program: Any = matching._align_both_ways
+    program: Any = align_costs
     before = program._cache_size()
     with pytest.raises(InputError, match=sentence):
         matching.align_photographs(A, B, random_params(rng), network=ALEXNET, **options)
@@ -234,7 +235,7 @@ def test_bad_requests_are_refused_before_anything_is_compiled(rng, name):
 
 @pytest.mark.usefixtures("aligned")
 def test_other_photographs_need_no_new_program(weights):
-    programs: tuple[Any, ...] = (convolutional_descriptors, matching._align_both_ways)
+    programs: tuple[Any, ...] = (convolutional_descriptors, align_costs)
     before = [program._cache_size() for program in programs]
     matching.align_photographs(CAT[:100, :300], CAT[50:], weights.params, network=ALEXNET)
     assert [program._cache_size() for program in programs] == before

@@ -53,12 +53,7 @@ def preprocess(
 
 
 def activations(
-    params: Params,
-    inputs: Float[Array, "b h w 3"],
-    *,
-    network: Network,
-    layers: Sequence[str],
-    winograd: bool = True,
+    params: Params, inputs: Float[Array, "b h w 3"], *, network: Network, layers: Sequence[str]
 ) -> dict[str, Float[Array, "b gh gw c"]]:
     """Compute the activations of layers in one forward pass, which stops at the deepest of them.
 
@@ -69,8 +64,6 @@ def activations(
         inputs: the result of `preprocess`.
         network: the layer table.
         layers: names of the layers.
-        winograd: whether 3x3 and 5x5 filters use Winograd's algorithm on a CPU; without it, a new program
-            compiles four times faster, and runs at half the speed.
 
     Returns:
         ``[b, rows, columns, channels]`` by the name of the layer.
@@ -94,20 +87,15 @@ def activations(
                 f"{', '.join(layers)}; they have {have}"
             )
     filters = {name: params[name] for name in needed}
-    maps = _activations(filters, inputs, network=network, layers=tuple(layers), winograd=winograd)
+    maps = _activations(filters, inputs, network=network, layers=tuple(layers))
     return {layer: maps[layer] for layer in layers}
 
 
-@partial(jax.jit, static_argnames=("network", "layers", "winograd"))
+@partial(jax.jit, static_argnames=("network", "layers"))
 def _activations(
-    params: Params,
-    inputs: jax.Array,
-    *,
-    network: Network,
-    layers: tuple[str, ...],
-    winograd: bool,
+    params: Params, inputs: jax.Array, *, network: Network, layers: tuple[str, ...]
 ) -> dict[str, jax.Array]:
-    evaluate = partial(_evaluate, params, network=network, layers=layers, winograd=winograd)
+    evaluate = partial(_evaluate, params, network=network, layers=layers)
     count = inputs.shape[0]
     chunks = math.ceil(count / _images_at_once(network, layers, inputs.shape[1:3]))
     if chunks <= 1 or not on_cpu():
@@ -121,17 +109,12 @@ def _activations(
 
 
 def _evaluate(
-    params: Params,
-    inputs: jax.Array,
-    *,
-    network: Network,
-    layers: tuple[str, ...],
-    winograd: bool,
+    params: Params, inputs: jax.Array, *, network: Network, layers: tuple[str, ...]
 ) -> dict[str, jax.Array]:
     positions = {name: network.position(name) for name in layers}
     maps, current = {}, inputs
     for i, layer in enumerate(network.layers[: max(positions.values(), default=-1) + 1]):
-        current = apply_layer(params, current, layer=layer, winograd=winograd)
+        current = apply_layer(params, current, layer=layer, winograd=network.winograd)
         maps |= {name: current for name, position in positions.items() if position == i}
     return maps
 
@@ -145,7 +128,8 @@ def apply_layer(
         params: the network's filters.
         inputs: the activations of the layer before, or the network's input.
         layer: the layer.
-        winograd: whether 3x3 and 5x5 filters use Winograd's algorithm on a CPU; see `activations`.
+        winograd: whether 3x3 and 5x5 filters use Winograd's algorithm on a CPU; see
+            `convcorr_jax.backbone.Network`.
     """
     match layer:
         case Conv():

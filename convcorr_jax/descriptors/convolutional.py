@@ -89,14 +89,13 @@ def descriptor_grid(network: Network, recipe: Recipe) -> Grid:
     return Grid(size, cell_centers(network, recipe.layers[-1]))
 
 
-@functools.partial(jax.jit, static_argnames=("network", "recipe", "winograd"))
+@functools.partial(jax.jit, static_argnames=("network", "recipe"))
 def convolutional_descriptors(
     params: Params,
     pyramid: Sequence[Num[Array, "batch _ _ 3"] | Num[np.ndarray, "batch _ _ 3"]],
     *,
     network: Network,
     recipe: Recipe,
-    winograd: bool = True,
 ) -> Float[Array, "batch h w d"]:
     """Compute descriptors of a batch of square images from all of the recipe's sizes and layers.
 
@@ -106,8 +105,6 @@ def convolutional_descriptors(
             order.
         network: the layer table.
         recipe: the layers and input sizes.
-        winograd: whether the network uses Winograd's algorithm on a CPU; see
-            `convcorr_jax.backbone.activations`.
 
     Returns:
         Unit-length descriptors; ``descriptor_grid(network, recipe).to_input_px`` maps their cells to pixels of
@@ -127,7 +124,7 @@ def convolutional_descriptors(
     parts = []
     for level, side in zip(pyramid, sides, strict=True):
         inputs = preprocess(level, network=network)
-        maps = activations(params, inputs, network=network, layers=recipe.layers, winograd=winograd)
+        maps = activations(params, inputs, network=network, layers=recipe.layers)
         to_level = coords.compose(coords.resize(largest, side), grid.to_input_px)
         for layer in recipe.layers:
             to_cells = coords.compose(coords.invert(cell_centers(network, layer)), to_level)

@@ -6,6 +6,7 @@ from convcorr_jax.flow.alignment import TEMPERATURE as TEMPERATURE
 from convcorr_jax.flow.alignment import Alignment as Alignment
 from convcorr_jax.flow.alignment import Cost as Cost
 from convcorr_jax.flow.alignment import align as align
+from convcorr_jax.flow.alignment import align_costs as align_costs
 from convcorr_jax.flow.alignment import check_descriptors as check_descriptors
 from convcorr_jax.flow.alignment import data_cost as data_cost
 from convcorr_jax.flow.alignment import subcell_offset as subcell_offset

@@ -88,8 +88,34 @@ def align(
             lower energy.
         max_rounds: the largest number of rounds of message passing; it stops earlier if the messages converge.
     """
-    solved = min_sum(
+    return align_costs(
         data_cost(source, target, cost=cost, temperature=temperature),
+        smoothness=smoothness,
+        schedule=schedule,
+        max_rounds=max_rounds,
+    )
+
+
+@functools.partial(jax.jit, static_argnames=("schedule", "max_rounds"))
+def align_costs(
+    costs: Float[Array, "h_s w_s h_t w_t"],
+    *,
+    smoothness: float | Float[Array, ""] = SMOOTHNESS,
+    schedule: Schedule = "sweeps",
+    max_rounds: int = 10,
+) -> Alignment:
+    """Align a source grid with a target grid by the costs of all matches.
+
+    One compiled program serves all costs and descriptors on grids of the same size.
+
+    Args:
+        costs: the cost of matching each source cell with each target cell, for example of `data_cost`.
+        smoothness: the cost of a squared difference of one cell between neighbours' displacements.
+        schedule: the order of message passing; see `min_sum`.
+        max_rounds: the largest number of rounds of message passing; it stops earlier if the messages converge.
+    """
+    solved = min_sum(
+        costs,
         smoothness=smoothness,
         schedule=schedule,
         max_rounds=max_rounds,

@@ -40,9 +40,10 @@ from convcorr_jax.flow.labelling import (
 )
 from convcorr_jax.flow.messages import Schedule, Wiring, wire
 from convcorr_jax.flow.min_plus import min_plus, soft_min_plus
+from convcorr_jax.flow.sweeps import sweeps
 
-# Rounds on each coarser grid, whose messages only initialise those of the finer grid: after 3, 5 or 10 rounds
-# the finer grid ended at the same energy.
+# Rounds of sweeps on each coarser grid, whose messages only initialise those of the finer grid: after 3, 5 or
+# 10 rounds the finer grid ended at the same energy.
 COARSE_ROUNDS = 5
 
 
@@ -108,7 +109,7 @@ def min_sum(
         smoothness: the cost of a squared difference of one cell between neighbours' displacements.
         schedule: the order in which messages are passed; see `convcorr_jax.flow.messages.wire`.
         coarse_levels: the number of coarser grids, of half, a quarter, ... of the size, that initialise the
-            messages.
+            messages. On these, messages are passed by sweeps, whatever the schedule.
         max_rounds: the largest number of rounds; a round passes every message once.
         tolerance: the search stops when no message changes by more than this fraction of the range of the
             data costs.
@@ -126,7 +127,7 @@ def min_sum(
     wiring = wire(data, _message_transform(data.shape, smoothness), schedule)
     threshold = tolerance * (data.max() - data.min())
     first = decode(data)
-    messages = _coarse_messages(data, smoothness, schedule, damping, coarse_levels, spacing=1)
+    messages = _coarse_messages(data, smoothness, damping, coarse_levels)
     search = lax.while_loop(
         lambda search: (search.round < max_rounds) & (search.change > threshold),
         lambda search: _one_round(search, wiring, data, smoothness, damping),
@@ -244,35 +245,53 @@ def soft_min_sum(
     return SoftMinSum(expected - _cells(data_cost.shape[:2]), marginals)
 
 
-def _coarse_messages(data, smoothness, schedule, damping, levels, spacing):
-    """Compute initial messages for a grid whose cells are ``spacing`` cells of the full grid apart."""
+def _coarse_messages(data, smoothness, damping, levels):
+    """Compute initial messages from coarser grids; the arrays of all of them have the size of the finest.
+
+    One program serves all levels, because compiling a round takes longer than running all rounds of a level.
+    """
     height, width = data.shape[-2:]
     if levels == 0 or max(height, width) == 1:
         return jnp.zeros((4, *data.shape), data.dtype)
-    blocks = pyramid.coarsen(data)
-    block_spacing = 2 * spacing
-    transform = _message_transform(data.shape, smoothness, spacing=block_spacing)
-    wiring = wire(blocks, transform, schedule)
-    start = _coarse_messages(blocks, smoothness, schedule, damping, levels - 1, block_spacing)
-    messages = lax.fori_loop(
-        0,
-        COARSE_ROUNDS,
-        lambda _, messages: _damped(messages, wiring.round(messages), damping),
-        wiring.start(start),
+    grids = [pyramid.coarsen(data)]
+    while len(grids) < levels and max(grids[-1].shape[-2:]) > 1:
+        grids.append(pyramid.coarsen(grids[-1]))
+    sizes = jnp.array([grid.shape[-2:] for grid in grids])
+    shape = grids[0].shape[-2:]
+    paddings = [(0, 0), (0, 0)]
+    costs = jnp.stack(
+        [
+            jnp.pad(g, [*paddings, *((0, n - m) for m, n in zip(g.shape[-2:], shape, strict=True))])
+            for g in grids
+        ]
     )
-    return pyramid.refine(wiring.finish(messages), (height, width))
+
+    def pass_on_level(step, messages):
+        level = len(grids) - 1 - step
+        size = sizes[level, 0], sizes[level, 1]
+        transform = _message_transform(data.shape, smoothness, spacing=2.0 ** (level + 1))
+        halves = tuple((side + 1) // 2 for side in shape)
+        start = pyramid.refine(messages[..., : halves[0], : halves[1]], shape, size=size)
+
+        def one_round(_, messages):
+            return _damped(messages, sweeps(costs[level], messages, transform, size=size), damping)
+
+        return lax.fori_loop(0, COARSE_ROUNDS, one_round, start)
+
+    nothing = jnp.zeros((4, *costs.shape[1:]), data.dtype)
+    messages = lax.fori_loop(0, len(grids), pass_on_level, nothing)
+    return pyramid.refine(messages, (height, width))
 
 
-def _message_transform(shape, smoothness, *, spacing=1, temperature=None):
+def _message_transform(shape, smoothness, *, spacing=1.0, temperature=None):
     """Return the function from outgoing to incoming messages; see `convcorr_jax.flow.messages`."""
     height, width = shape[:2]
-    step = float(spacing)
     # Directions: right, left, down, up. Moving right shifts the parabola along x, moving down along y.
     rows = jnp.stack(
-        [penalty_matrix(height, smoothness, shift=dy) for dy in (0.0, 0.0, step, -step)]
+        [penalty_matrix(height, smoothness, shift=dy) for dy in (0.0, 0.0, spacing, -spacing)]
     )
     columns = jnp.stack(
-        [penalty_matrix(width, smoothness, shift=dx) for dx in (step, -step, 0.0, 0.0)]
+        [penalty_matrix(width, smoothness, shift=dx) for dx in (spacing, -spacing, 0.0, 0.0)]
     )
 
     def transform(outgoing, directions):

@@ -78,7 +78,6 @@ def iterated_conditional_modes(
     """
     label_height, label_width, height, width = data.shape
     rows, columns = jnp.mgrid[:height, :width]
-    even = (rows + columns) % 2 == 0
     y = jnp.arange(label_height, dtype=data.dtype).reshape(-1, 1, 1, 1)
     x = jnp.arange(label_width, dtype=data.dtype).reshape(1, -1, 1, 1)
 
@@ -88,18 +87,19 @@ def iterated_conditional_modes(
     neighbours = _sum_of_neighbours(jnp.ones((height, width), data.dtype))
     own = data + smoothness * neighbours[None, None] * (x**2 + y**2)
 
-    def update(labels, colour):
+    def update(colour, labels):
         flow = ((labels.x - columns, columns), (labels.y - rows, rows))
         sum_x, sum_y = (
             (_sum_of_neighbours(part.astype(data.dtype)) + neighbours * position)[None, None]
             for part, position in flow
         )
         best = decode(own - 2 * smoothness * (x * sum_x + y * sum_y))
-        return jax.tree.map(lambda new, old: jnp.where(colour, new, old), best, labels)
+        changes = (rows + columns) % 2 == colour
+        return jax.tree.map(lambda new, old: jnp.where(changes, new, old), best, labels)
 
     def sweep(state):
         _, before, count = state
-        after = update(update(before, even), ~even)
+        after = lax.fori_loop(0, 2, update, before)
         return before, after, count + 1
 
     def is_changing(state):

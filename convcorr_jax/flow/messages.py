@@ -5,7 +5,7 @@ by minima over long contiguous runs. Messages are ``[4, h_t, w_t, h_s, w_s]``: e
 message of each cell that travels right, left, down or up. It is 0 where no neighbour sends it.
 
 A transform maps outgoing messages, over the labels of the senders, to incoming messages, over the labels of the
-receivers. It takes ``[k, h_t, w_t, cells, ...]`` and a slice that selects which k of the four directions these
+receivers. It takes ``[k, h_t, w_t, cells, ...]`` and an index that selects which k of the four directions these
 are.
 """
 
@@ -14,15 +14,12 @@ from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, ArrayLike, Bool, Float
+
+from convcorr_jax.flow.sweeps import Transform, sweeps
 
 Schedule = Literal["parallel", "checkerboard", "sweeps"]
-Transform = Callable[[Array, slice], Array]
-
 ALL = slice(0, 4)
-HORIZONTAL = slice(0, 2)
-VERTICAL = slice(2, 4)
 
 
 class Wiring(NamedTuple):
@@ -51,7 +48,7 @@ def wire(data: Float[Array, "h_t w_t h_s w_s"], transform: Transform, schedule: 
     """
     if schedule == "checkerboard":
         return _checkerboard(data, transform)
-    one_round = _parallel_round if schedule == "parallel" else _sweeps_round
+    one_round = _parallel_round if schedule == "parallel" else sweeps
     return Wiring(
         start=lambda messages: messages,
         round=lambda messages: one_round(data, messages, transform),
@@ -86,29 +83,10 @@ def _parallel_round(data, messages, transform):
     )
 
 
-def _sweeps_round(data, messages, transform):
-    _, _, down, up = messages
-    right, left = _sweep_columns(data + down + up, transform, HORIZONTAL)
-    down, up = _sweep_columns(jnp.swapaxes(data + right + left, -1, -2), transform, VERTICAL)
-    return jnp.stack([right, left, jnp.swapaxes(down, -1, -2), jnp.swapaxes(up, -1, -2)])
-
-
-def _sweep_columns(costs, transform, directions):
-    """Pass messages through the columns of ``costs``, forwards and backwards at the same time."""
-    columns = jnp.moveaxis(costs, -1, 0)
-
-    def step(incoming, column_pair):
-        return transform(incoming + jnp.stack(column_pair), directions), incoming
-
-    nothing = jnp.zeros((2, *columns.shape[1:]), costs.dtype)
-    _, incoming = lax.scan(step, nothing, (columns, columns[::-1]))
-    return jnp.moveaxis(incoming[:, 0], 0, -1), jnp.moveaxis(incoming[::-1, 1], 0, -1)
-
-
 def _checkerboard(data, transform):
     height, width = data.shape[-2:]
     first, second = _pack(data, 0), _pack(data, 1)
-    senders = jnp.asarray(has_sender(height, width), data.dtype)
+    senders = has_sender((height, width)).astype(data.dtype)
     to_first, to_second = (_pack(senders, colour)[:, None, None] for colour in (0, 1))
 
     def one_round(messages):
@@ -162,12 +140,15 @@ def _odd_rows(grid):
     return (np.arange(height) % 2 == 1).reshape((1,) * (grid.ndim - 2) + (height, 1))
 
 
-def has_sender(height: int, width: int) -> Bool[np.ndarray, "4 height width"]:
+def has_sender(
+    shape: tuple[int, int], *, size: tuple[ArrayLike, ArrayLike] | None = None
+) -> Bool[Array, "4 height width"]:
     """Return whether each cell has a neighbour that sends it a message travelling right, left, down, up.
 
     Args:
-        height: the number of rows of the grid.
-        width: the number of columns of the grid.
+        shape: the number of rows and columns of the arrays.
+        size: the number of rows and columns of the grid, if it is smaller than the arrays. It may be traced.
     """
-    rows, columns = np.mgrid[:height, :width]
-    return np.stack([columns > 0, columns < width - 1, rows > 0, rows < height - 1])
+    height, width = shape if size is None else size
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    return jnp.stack([columns > 0, columns < width - 1, rows > 0, rows < height - 1])

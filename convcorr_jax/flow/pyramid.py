@@ -14,7 +14,7 @@ Source: P. F. Felzenszwalb and D. P. Huttenlocher, "Efficient belief propagation
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from convcorr_jax.flow.messages import has_sender
 
@@ -36,21 +36,27 @@ def coarsen(data: Float[Array, "h_t w_t h w"]) -> Float[Array, "h_t w_t h_half w
 
 
 def refine(
-    messages: Float[Array, "4 h_t w_t h_half w_half"], size: tuple[int, int]
+    messages: Float[Array, "4 h_t w_t h_half w_half"],
+    shape: tuple[int, int],
+    *,
+    size: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> Float[Array, "4 h_t w_t h w"]:
     """Give every cell of a finer grid the incoming messages of its block.
 
     Args:
         messages: the blocks' incoming messages in the four directions.
-        size: height and width of the finer grid.
+        shape: the number of rows and columns of the finer grid's arrays.
+        size: the number of rows and columns of the finer grid, if it is smaller than its arrays. It may be
+            traced.
     """
-    height, width = size
+    height, width = shape
     cells = jnp.stack([_shifted(messages, -row, -column) for row, column in OFFSETS])
     cells = cells.reshape(2, 2, *messages.shape)
     # [row in block, column in block, ..., block row, block column] to [..., row, column]
     cells = jnp.moveaxis(cells, (0, 1), (-3, -1))
     fine = cells.reshape(*messages.shape[:-2], 2 * messages.shape[-2], 2 * messages.shape[-1])
-    return fine[..., :height, :width] * has_sender(height, width)[:, None, None].astype(fine.dtype)
+    senders = has_sender(shape, size=size).astype(fine.dtype)
+    return fine[..., :height, :width] * senders[:, None, None]
 
 
 def _shifted(volume, rows, columns):

@@ -85,6 +85,11 @@ def enable() -> Path | None:
     return folder
 
 
+def disable() -> None:
+    """Let this process, and those that it starts, compile everything anew: a later `enable` does nothing."""
+    os.environ[VARIABLE] = OFF
+
+
 def prune(folder: Path, *, largest_bytes: int) -> None:
     """Remove the oldest files below a folder until all together are small enough.
 

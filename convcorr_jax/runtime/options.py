@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
 from convcorr_jax.errors import InputError
+from convcorr_jax.runtime import compilation_cache
 
 if TYPE_CHECKING:
     from convcorr_jax import coords
@@ -19,6 +21,11 @@ BoxOption = tuple[float, float, float, float] | None
 
 _COLOR = re.compile(r"\x1b\[[\d;]*m")
 _FRAME = re.compile("[│╭╮╰╯]")
+# An option of every command and script, which no dataclass needs to hold.
+_NO_CACHE = "--no-compilation-cache"
+_NO_CACHE_HELP = f"""
+Every command: {_NO_CACHE} compiles anew what the user's cache holds.
+"""
 # Tyro indents the help of a missing option this much further than its name.
 _HELP_INDENT = 10 * " "
 
@@ -32,7 +39,8 @@ def parse(
 ) -> Any:
     """Parse a command line into an instance of a dataclass.
 
-    Nested dataclasses add their options without a prefix.
+    Nested dataclasses add their options without a prefix. ``--no-compilation-cache`` turns the persistent
+    compilation cache off for this process and is not passed on.
 
     Args:
         kind: the dataclass of the options, or a union of dataclasses, one for each subcommand.
@@ -47,12 +55,16 @@ def parse(
         InputError: an option is unknown, missing, or has a wrong value.
         SystemExit: with status 0 after ``--help``, which prints the help.
     """
+    words = sys.argv[1:] if argv is None else list(argv)
+    if _NO_CACHE in words:
+        words.remove(_NO_CACHE)
+        compilation_cache.disable()
     errors = io.StringIO()
     try:
         with contextlib.redirect_stderr(errors):
             return tyro.cli(
                 kind,
-                args=argv,
+                args=words,
                 prog=prog,
                 description=description,
                 config=(tyro.conf.OmitArgPrefixes,),
@@ -60,6 +72,8 @@ def parse(
     except SystemExit as ending:
         if ending.code:
             raise InputError(_sentence(errors.getvalue())) from None
+        if {"-h", "--help"} & set(words):
+            sys.stdout.write(_NO_CACHE_HELP)
         raise
 
 

@@ -180,7 +180,7 @@ def test_without_winograd_the_maps_are_the_same(name, rng):
     params = random_params(network, rng)
     inputs = jnp.asarray(rng.standard_normal((2, 63, 63, 3), dtype=np.float32))
     fast, plain = (
-        activations(params, inputs, network=network, layers=layers, winograd=winograd)
+        activations(params, inputs, network=network._replace(winograd=winograd), layers=layers)
         for winograd in (True, False)
     )
     for layer in layers:

@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from convcorr_jax.runtime import compilation_cache
 from convcorr_jax.runtime.compilation_cache import OFF, VARIABLE, cache_folder, enable, prune
+from convcorr_jax.runtime.options import parse
 
 # A script that adds numbers, and counts the programs that it compiles and those that it reads.
 _SCRIPT = """
@@ -93,6 +95,24 @@ def test_the_oldest_programs_are_removed_first(tmp_path):
     ]
     prune(tmp_path, largest_bytes=250)
     assert (tmp_path / "old/middle").exists()
+
+
+def test_an_option_turns_the_cache_off(monkeypatch, tmp_path, capsys):
+    @dataclass(frozen=True)
+    class Config:
+        """Options."""
+
+        count: int = 1
+
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "compiled"))
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    assert parse(Config, ["--no-compilation-cache", "--count", "3"]) == Config(3)
+    assert cache_folder() is None
+    assert enable() is None
+    assert not (tmp_path / "compiled").exists()
+    with pytest.raises(SystemExit):
+        parse(Config, ["--help"])
+    assert "--no-compilation-cache" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("change", ["version", "processor"])

@@ -8,8 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
 from convcorr_jax import coords
 from convcorr_jax.backbone.weights import Weights
@@ -25,15 +24,13 @@ from convcorr_jax.descriptors import (
     unit_length,
     view,
 )
-from convcorr_jax.flow import Cost, align
+from convcorr_jax.flow import Cost, align_costs, data_cost
 from convcorr_jax.runtime.progress import progress
 
 # The paper's radius of 20 at its input of 227 pixels; the radius grows with the input.
 _SIFT_RADIUS = 20 / 227
-# Images of a forward pass, and pairs of a compiled call: enough to keep the cores busy, few enough to bound
-# memory.
+# Images of a forward pass: enough to keep the cores busy, few enough to bound memory.
 _BATCH = 10
-_PAIRS_AT_ONCE = 25
 
 
 @dataclass(frozen=True)
@@ -175,22 +172,33 @@ def align_pairs(described: Described, pairs: Int[np.ndarray, "pairs 2"], method:
         pairs: indices (source, target) of records.
         method: the cost and the smoothness.
     """
-    blocks = []
-    batches = list(padded_batches(len(pairs), size=_PAIRS_AT_ONCE))
-    for rows, count in progress(batches, description=f"{method.name}: aligning"):
-        sources, targets = (described.descriptors[index] for index in pairs[rows].T)
-        block = _align_batch(sources, targets, method.smoothness, cost=method.cost)
-        blocks.append([np.asarray(part[:count]) for part in block])
-    flow, deformation, converged = (np.concatenate(part) for part in zip(*blocks, strict=True))
-    return Flows(flow, deformation, converged.mean())
+    flows, deformation, converged = [], [], []
+    # One pair at a time: its messages stay in the cache, which is faster than a batch on a CPU.
+    for source, target in progress(pairs, description=f"{method.name}: aligning"):
+        alignment = align_costs(
+            pair_cost(
+                described.descriptors[source], described.descriptors[target], cost=method.cost
+            ),
+            smoothness=np.float32(method.smoothness),
+        )
+        flows.append(np.asarray(alignment.flow))
+        deformation.append(np.asarray(alignment.energy.smoothness))
+        converged.append(np.asarray(alignment.converged))
+    return Flows(np.stack(flows), np.stack(deformation), np.asarray(np.mean(converged)))
 
 
 @functools.partial(jax.jit, static_argnames=("cost",))
-def _align_batch(sources, targets, smoothness, *, cost: Cost):
-    # One pair at a time: its messages stay in the cache, which is faster than a batch on a CPU.
-    def align_pair(pair):
-        source, target = (side.astype(jnp.float32) for side in pair)
-        alignment = align(source, target, cost=cost, smoothness=smoothness)
-        return alignment.flow, alignment.energy.smoothness, alignment.converged
+def pair_cost(
+    source: Float[Array, "h_s w_s d"] | Float[np.ndarray, "h_s w_s d"],
+    target: Float[Array, "h_t w_t d"] | Float[np.ndarray, "h_t w_t d"],
+    *,
+    cost: Cost = "mutual",
+) -> Float[Array, "h_s w_s h_t w_t"]:
+    """Compute the data cost of two described records in single precision.
 
-    return lax.map(align_pair, (sources, targets))
+    Args:
+        source: unit-length descriptors of the source cells, in half or single precision.
+        target: unit-length descriptors of the target cells.
+        cost: "mutual" or "distance"; see `convcorr_jax.flow.data_cost`.
+    """
+    return data_cost(source.astype(jnp.float32), target.astype(jnp.float32), cost=cost)
