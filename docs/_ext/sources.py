@@ -1,6 +1,7 @@
 """What the documentation reads from the package's source files: rooms, public names, docstrings, comments."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -51,6 +52,7 @@ def modules() -> Iterator[tuple[str, ast.Module]]:
         yield name, ast.parse(path.read_text(encoding="utf-8"))
 
 
+@functools.cache
 def rooms() -> tuple[Room, ...]:
     """Return the modules that get a page: rooms, and packages inside them that list public names."""
     found = []
@@ -58,19 +60,21 @@ def rooms() -> tuple[Room, ...]:
         is_package = (ROOT.joinpath(*name.split(".")) / "__init__.py").is_file()
         if name in WITHOUT_PAGE or not (is_package or name.count(".") == 1):
             continue
-        definitions = tuple(_exported(tree)) if is_package else tuple(defined_in(name))
+        definitions = tuple(_exported(tree)) if is_package else defined_in(name)
         if definitions:
             found.append(Room(name, ast.get_docstring(tree) or "", definitions))
     return tuple(found)
 
 
-def defined_in(module: str) -> Iterator[Definition]:
-    """Yield the public functions, classes and constants that a module defines."""
+@functools.cache
+def defined_in(module: str) -> tuple[Definition, ...]:
+    """Return the public functions, classes and constants that a module defines."""
     path = file_of(module)
     if path is None:
         raise ValueError(f"there is no module {module}")
     text = path.read_text(encoding="utf-8")
     lines = text.splitlines()
+    found: list[Definition] = []
     body = ast.parse(text).body
     for statement, following in pairwise([*body, None]):
         if isinstance(statement, ast.FunctionDef | ast.ClassDef):
@@ -87,7 +91,8 @@ def defined_in(module: str) -> Iterator[Definition]:
             continue
         for name in names:
             if not name.startswith("_"):
-                yield Definition(name, kind, module, value, doc)
+                found.append(Definition(name, kind, module, value, doc))
+    return tuple(found)
 
 
 def _exported(tree: ast.Module) -> Iterator[Definition]:
