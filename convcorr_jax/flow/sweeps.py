@@ -41,9 +41,11 @@ def sweeps(
     lengths = None if size is None else size[::-1]
 
     def pass_along(axis, costs, others, length):
-        own = functools.partial(transform, directions=2 * axis + np.arange(2))
         forwards, backwards = swap(others)
-        return _along_columns(costs + forwards + backwards, own, length)
+        directions = 2 * axis + np.arange(2)
+        return _along_columns(
+            costs + forwards + backwards, lambda sent: transform(sent, directions), length
+        )
 
     if data.shape[-1] == data.shape[-2]:
         # Both axes share one program, because compiling it takes longer than running it.

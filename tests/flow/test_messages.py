@@ -4,6 +4,7 @@ import pytest
 
 from convcorr_jax.flow import pyramid
 from convcorr_jax.flow.messages import Schedule, wire
+from convcorr_jax.flow.sweeps import sweeps
 
 
 def unchanged(outgoing, _):
@@ -54,6 +55,22 @@ def test_one_round_of_sweeps_carries_along_whole_lines(data) -> None:
     above = np.pad(np.cumsum(sums, axis=0), ((1, 0), (0, 0)))
     np.testing.assert_array_equal(down, above[:-1])
     np.testing.assert_array_equal(up, above[-1:] - above[1:])
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (5, 5)])
+def test_sweeps_ignore_padding(rng, shape) -> None:
+    # Square arrays share one program between rows and columns, others have two.
+    size = (3, 5)
+    data = jnp.asarray(rng.normal(size=(1, 1, *size)), jnp.float32)
+    messages = jnp.asarray(rng.normal(size=(4, *data.shape)), jnp.float32)
+    expected = sweeps(data, messages, unchanged)
+
+    def padded(array):
+        beyond = [(0, n - m) for n, m in zip(shape, size, strict=True)]
+        return jnp.pad(array, [(0, 0)] * (array.ndim - 2) + beyond, constant_values=1e3)
+
+    found = sweeps(padded(data), padded(messages), unchanged, size=size)
+    np.testing.assert_allclose(found[..., : size[0], : size[1]], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("schedule", ["parallel", "checkerboard", "sweeps"])
