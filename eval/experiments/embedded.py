@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from convcorr_jax.keypoints import COSTS
 from convcorr_jax.report.sections import correspondence, matches, probes
 from convcorr_jax.report.sections import pose as pose_sections
 from convcorr_jax.tasks.keypoints import DetectorOptions
@@ -44,6 +45,8 @@ class Sizes:
     classification: tuple[int, int]
     windows: int
     """Test keypoints of Figure 4 of Long et al."""
+    costs: tuple[float, ...]
+    """C of the support vector machines of keypoint classification."""
     prediction: tuple[int, int]
     detector_images: int
     """Objects of a category whose boxes train its detectors."""
@@ -73,8 +76,9 @@ class Sizes:
 SMALL = Sizes(
     warps=1,
     transfer=(24, 2),
-    classification=(16, 8),
-    windows=16,
+    classification=(12, 6),
+    windows=12,
+    costs=(1e-2, 1e-1, 1e0),
     prediction=(20, 10),
     detector_images=16,
     patches=40_000,
@@ -94,6 +98,7 @@ FULL = Sizes(
     transfer=(150, 8),
     classification=(40, 20),
     windows=40,
+    costs=COSTS,
     prediction=(60, 25),
     detector_images=30,
     patches=1_000_000,
@@ -151,6 +156,7 @@ def _keypoints(out: Path, sizes: Sizes) -> list[Experiment]:
             out / "keypoint_classification",
             _rendered(sizes.classification),
             windows=sizes.windows,
+            costs=sizes.costs,
         ),
         on_data(
             keypoint_prediction,
