@@ -136,7 +136,6 @@ def test_it_warns_if_the_gap_stays_above_the_tolerance(problem):
         ({"cost": 0.0}, "cost is 0.0"),
         ({"cost": []}, "cost has shape"),
         ({"cost": [[1.0]]}, "cost has shape"),
-        ({"loss": "logistic"}, "loss is 'logistic'"),
         ({"tolerance": 0.0}, "tolerance is 0.0"),
         ({"cost": COSTS, "cv": [([0, 1], [2, 3])]}, "neither"),
     ],
