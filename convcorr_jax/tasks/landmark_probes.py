@@ -143,7 +143,12 @@ def with_card(
     """
     save_fitted(path, model)
     saved = load_fitted(path, LandmarkModel)
-    key = {**model.features._asdict(), **dataclasses.asdict(options), "training": model.training}
+    key = {
+        **model.features._asdict(),
+        **dataclasses.asdict(options),
+        "backgrounds": source.backgrounds,
+        "held_out_error": model.training["held_out_error"],
+    }
 
     def cache(name: str, compute: Compute) -> Mapping[str, np.ndarray]:
         return stage(source.folder / f"{name}.npz", key, compute)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.records import Record, load_image
@@ -163,7 +163,7 @@ def _random_frames(
 
 def _square(
     photograph: Image, frame: coords.Box, shift: np.ndarray, scale: float, side_px: int
-) -> Image:
+) -> UInt8[np.ndarray, "side side 3"]:
     """Return the square around a displaced and scaled frame, resampled."""
     middle, half = np.array(frame.center) + shift, frame.longer_side * scale / 2
     box = coords.Box(*(middle - half).tolist(), *(middle + half).tolist())

@@ -267,3 +267,15 @@ def test_the_real_people_have_their_joints():
     assert min(person.visible.sum() for person in people) >= 13
     for person in people[::800]:
         load_image(person)
+
+
+def test_detector_boxes_differ_from_the_landmarks_of_some_test_faces():
+    folder = genuine("lfpw68")
+    boxes = faces.read_detector_boxes(folder)
+    tested = [face for face in faces.read_landmarks(folder) if face.split == "test"]
+    differences = [np.abs(np.subtract(boxes[face.source_id], face.box)).max() for face in tested]
+    assert len(boxes) == 1029
+    assert 0.3 < np.mean(np.array(differences) > 1) < 0.5
+    assert np.quantile(differences, 0.95) < 0.2 * np.median(
+        [face.box.longer_side for face in tested]
+    )
