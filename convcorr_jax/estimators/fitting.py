@@ -98,8 +98,8 @@ def sample_weights_of(
     """
     if sample_weight is None:
         return None
-    weights = check_array(
-        sample_weight, ensure_2d=False, dtype=X.dtype.name, input_name="sample_weight"
+    weights = check_array(sample_weight, ensure_2d=False, input_name="sample_weight").astype(
+        X.dtype
     )
     if weights.shape != X.shape[:1] or (weights < 0).any():
         raise InputError(
