@@ -9,8 +9,6 @@ its ``run.json`` holds their checksums. ``results.json`` collects all results. `
 file, which is written again after each experiment that has run.
 """
 
-import json
-import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -32,13 +30,12 @@ from convcorr_jax.runtime.runlog import write_run
 from convcorr_jax.runtime.script import run
 from eval.experiments import (
     POSE_BATCH,
-    Experiment,
     Inputs,
+    begin_beside,
     experiments,
     is_finished,
     provenance,
-    store_inputs,
-    stored_inputs,
+    result_of,
 )
 
 TITLE = "Where does a convnet look?"
@@ -70,19 +67,20 @@ def main(config: Config) -> Path:
     results: dict[str, Any] = {}
     chosen = experiments(out, config.data_root, full=config.full)
     inputs = Inputs()
-    for number, experiment in enumerate(chosen, start=1):
-        console.rule(f"{number} of {len(chosen)}: {experiment.name}")
-        of_experiment = inputs.of(experiment)
-        has_run = not is_finished(experiment, of_experiment)
-        result = result_of(experiment, of_experiment)
-        results[experiment.name] = result
-        section = experiment.section(experiment.name, result)
-        section = provenance.with_provenance(section, experiment, result, of_experiment)
-        sections.append(section)
-        _print(section)
-        if has_run or number == len(chosen):
-            facts = _facts(config, (number, len(chosen)), time.perf_counter() - started)
-            _write_page(out, sections, facts)
+    with begin_beside(chosen, inputs) as beside:
+        for number, experiment in enumerate(chosen, start=1):
+            console.rule(f"{number} of {len(chosen)}: {experiment.name}")
+            of_experiment = inputs.of(experiment)
+            has_run = experiment.name in beside or not is_finished(experiment, of_experiment)
+            result = result_of(experiment, of_experiment, beside=beside)
+            results[experiment.name] = result
+            section = experiment.section(experiment.name, result)
+            section = provenance.with_provenance(section, experiment, result, of_experiment)
+            sections.append(section)
+            _print(section)
+            if has_run or number == len(chosen):
+                facts = _facts(config, (number, len(chosen)), time.perf_counter() - started)
+                _write_page(out, sections, facts)
     write_json(out / "results.json", results)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "index.html"
@@ -93,34 +91,6 @@ def _write_page(out: Path, sections: Sequence[Section], facts: Mapping[str, str]
     page = render_page(TITLE, ordered, facts=facts, lead=LEAD, folder=out)
     with written_whole(out / "index.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
-
-
-def result_of(experiment: Experiment, inputs: dict[str, Any]) -> dict[str, Any]:
-    """Return an experiment's result; run it unless it has finished with the same configuration and inputs.
-
-    Args:
-        experiment: the script and its configuration.
-        inputs: checksums of the code, the records and the weights, from `Inputs.of`.
-    """
-    folder = experiment.folder
-    if not is_finished(experiment, inputs):
-        _discard_outdated(folder, inputs)
-        store_inputs(make_folder(folder), inputs)
-        experiment.main(experiment.config)
-    return json.loads((folder / "result.json").read_text(encoding="utf-8"))
-
-
-def _discard_outdated(folder: Path, inputs: dict[str, Any]) -> None:
-    """Remove results of other inputs; after a change of the code, intermediate results of the script as well.
-
-    Scripts cache intermediate results by configuration, records and weights, but not by code.
-    """
-    stored = stored_inputs(folder)
-    if stored == inputs:
-        return
-    (folder / "run.json").unlink(missing_ok=True)
-    if stored is not None and stored.get("code") != inputs["code"]:
-        shutil.rmtree(folder)
 
 
 def _facts(config: Config, progress: tuple[int, int], seconds: float) -> dict[str, str]:

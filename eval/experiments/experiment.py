@@ -29,6 +29,8 @@ class Experiment(NamedTuple):
     """Names of the records that the script reads, for `convcorr_jax.tasks.reading.read`."""
     data_root: Path | None = None
     """Folder of the data sets among the sources."""
+    beside: bool = False
+    """Whether it runs in a process of its own, beside the other experiments."""
 
 
 def experiment(
