@@ -25,6 +25,8 @@ from convcorr_jax.linear import grouped_folds, svm
 FOLDS = 5
 # For features of unit length. No cost above a hundred was ever best, and such costs take the most Newton steps.
 COSTS = (1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2)
+# The length of features is rounded up to a multiple of this, which is SIFT's length.
+_COLUMNS = 128
 # A duality gap of a thousandth of the objective moves a classifier by less than another choice of folds does.
 TOLERANCE = 1e-3
 UNKNOWN = -1
@@ -100,6 +102,10 @@ def classify(
         InputError: no sample is tested; a test fold trains on fewer than two photographs or two types; a
             feature is not finite; or a cost is not positive.
     """
+    length = samples.features.shape[1]
+    # Columns of zeros have weights of zero. With them, features of similar lengths share compiled programs.
+    missing = -length % _COLUMNS
+    samples = samples._replace(features=np.pad(samples.features, ((0, 0), (0, missing))))
     numbers = np.unique(samples.folds[samples.folds >= 0])
     if not len(numbers):
         raise InputError("no sample is tested; folds from 0 are expected")
@@ -128,7 +134,7 @@ def classify(
         curve,
         np.mean(type_accuracies, axis=0)[curve.argmax()],
         np.array(chosen_costs),
-        np.stack([machine.weights for machine in machines]),
+        np.stack([machine.weights[:, :length] for machine in machines]),
         np.stack([machine.bias for machine in machines]),
         np.array(all(machine.converged for machine in machines)),
     )
