@@ -11,8 +11,8 @@ from docs._ext.docstring_markup import with_code_blocks
 def _process(app: Sphinx, what: str, name: str, obj: object, options: Options, lines: list[str]):
     lines[:] = with_code_blocks(lines)
     if what in {"attribute", "data", "property"}:
-        # napoleon takes what stands before a colon of the first line for a type.
-        lines.insert(0, "")
+        # napoleon takes what stands before a colon of the first line for a type: an empty comment comes first.
+        lines[:0] = ["..", ""]
 
 
 def _is_generated(
