@@ -7,7 +7,7 @@ from typing import Any
 from convcorr_jax.keypoints import COSTS
 from convcorr_jax.report.sections import correspondence, matches, probes
 from convcorr_jax.report.sections import pose as pose_sections
-from convcorr_jax.tasks.keypoints import DetectorOptions
+from convcorr_jax.tasks.keypoints import DetectorOptions, FeatureOptions
 from convcorr_jax.tasks.landmarks import LandmarkOptions
 from convcorr_jax.tasks.options import Data
 from convcorr_jax.tasks.patches import PatchData
@@ -45,6 +45,8 @@ class Sizes:
     """Warps of every photograph."""
     transfer: tuple[int, int]
     classification: tuple[int, int]
+    features: FeatureOptions
+    """SIFT's radii and layers that are compared by keypoint classification."""
     windows: int
     """Test keypoints of Figure 4 of Long et al."""
     costs: tuple[float, ...]
@@ -79,6 +81,8 @@ SMALL = Sizes(
     warps=1,
     transfer=(24, 2),
     classification=(12, 6),
+    # Features of similar lengths share compiled programs.
+    features=FeatureOptions(layers=("conv1", "conv4", "conv5"), radii_px=(10, 20, 40, 80)),
     windows=12,
     costs=(1e-2, 1e-1, 1e0),
     prediction=(20, 10),
@@ -99,6 +103,7 @@ FULL = Sizes(
     warps=2,
     transfer=(150, 8),
     classification=(40, 20),
+    features=FeatureOptions(),
     windows=40,
     costs=COSTS,
     prediction=(60, 25),
@@ -161,6 +166,7 @@ def _keypoints(out: Path, sizes: Sizes) -> list[Experiment]:
             _rendered(sizes.classification),
             windows=sizes.windows,
             costs=sizes.costs,
+            features=sizes.features,
         ),
         on_data(
             keypoint_prediction,
