@@ -257,7 +257,7 @@ def _coarse_messages(data, smoothness, damping, levels):
     while len(grids) < levels and max(grids[-1].shape[-2:]) > 1:
         grids.append(pyramid.coarsen(grids[-1]))
     sizes = jnp.array([grid.shape[-2:] for grid in grids])
-    shape = grids[0].shape[-2:]
+    shape = grids[0].shape[-2], grids[0].shape[-1]
     paddings = [(0, 0), (0, 0)]
     costs = jnp.stack(
         [

@@ -201,4 +201,4 @@ def pair_cost(
         target: unit-length descriptors of the target cells.
         cost: "mutual" or "distance"; see `convcorr_jax.flow.data_cost`.
     """
-    return data_cost(source.astype(jnp.float32), target.astype(jnp.float32), cost=cost)
+    return data_cost(jnp.asarray(source, jnp.float32), jnp.asarray(target, jnp.float32), cost=cost)
