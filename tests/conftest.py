@@ -15,12 +15,12 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = str(
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 # Compiling takes far longer than running on arrays as small as those of tests. Without LLVM's optimizations and
 # with XLA's older emitters of code it takes a sixth of the time; XLA's passes over programs stay as they are.
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 os.environ["XLA_FLAGS"] = " ".join(
     # Workers inherit the flags; programs are stored under them, too, so that no flag may stand there twice.
     dict.fromkeys(
         [
             *os.environ.get("XLA_FLAGS", "").split(),
-            "--xla_backend_optimization_level=0",
             "--xla_cpu_use_fusion_emitters=false",
             "--xla_cpu_parallel_codegen_split_count=1",
         ]
@@ -71,6 +71,16 @@ def few_compiled_programs() -> Iterator[None]:
     maps = Path("/proc/self/maps")
     if maps.exists() and maps.read_bytes().count(b"\n") > _MANY_MAPS:
         jax.clear_caches()
+
+
+@pytest.fixture
+def optimized() -> Iterator[None]:
+    """Compile with LLVM's optimizations: sums of vectors have smaller rounding errors than sums of scalars."""
+    jax.clear_caches()
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.clear_caches()
+    jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture

@@ -204,6 +204,7 @@ def test_more_features_than_samples(rng: np.random.Generator, loss: Loss) -> Non
     np.testing.assert_allclose(more.objective, found.objective, rtol=1e-4)
 
 
+@pytest.mark.usefixtures("optimized")
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_warm_start_arrives_where_a_cold_one_does(rng: np.random.Generator, loss: Loss) -> None:
     positions = np.arange(120)[:, None]
