@@ -130,17 +130,19 @@ def test_the_page_shows_what_the_scripts_found(tmp_path, willow, monkeypatch, ca
         tmp_path, Data(str(willow)), "box", name="cars", sizes_px=(131,)
     )
     few = (experiments.experiments(tmp_path, None)[0], cars)
-    monkeypatch.setattr(reproduce, "experiments", lambda out, data_root: few)
+    monkeypatch.setattr(reproduce, "experiments", lambda *_, **__: few)
     page = reproduce.main(reproduce.Config(out=tmp_path)).read_text(encoding="utf-8")
     results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert set(results) == {"receptive_fields", "cars"}
     figure = results["cars"]["methods"]["conv4_flow"]["pck"]["0.1"]
     assert f"{figure:.3f}" in page
     assert f"{figure:.3f}" in capsys.readouterr().out
-    assert 'src="cars/examples.jpg"' in page
+    # The figures are in the page itself.
+    assert (tmp_path / "cars" / "examples.jpg").exists()
+    assert page.count('src="data:image/') == page.count("<img") > 0
     # A second run finds everything done.
     again = [experiment._replace(main=pytest.fail) for experiment in few]
-    monkeypatch.setattr(reproduce, "experiments", lambda out, data_root: again)
+    monkeypatch.setattr(reproduce, "experiments", lambda *_, **__: again)
     reproduce.main(reproduce.Config(out=tmp_path))
 
 
