@@ -102,5 +102,5 @@ def test_an_empty_batch_is_refused(tmp_path):
 
 def test_figures_are_written(run):
     assert {path.name for path in (run / "out").iterdir()} == {
-        *("result.json", "run.json", "pck.png", "errors.png", "people.jpg"),
+        *("result.json", "run.json", "pck.png", "errors.png", "people.jpg", "joints.json"),
     }

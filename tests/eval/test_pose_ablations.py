@@ -10,6 +10,7 @@ import pytest
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import write_image, write_json
 from convcorr_jax.pose import TrainedCascade, cascade
+from convcorr_jax.report import joints_data
 from convcorr_jax.report.sections import pose as pose_sections
 from convcorr_jax.runtime.runlog import write_run
 from convcorr_jax.tasks.options import Output
@@ -48,7 +49,11 @@ def trained(monkeypatch) -> list[TrainingConfig]:
             "curves": {"alphas": [0.0, 0.1, 0.2, 0.3], **curves},
             "training": training,
         }
-        write_image(out / "people.jpg", np.zeros((8, 8, 3), np.uint8))
+        photograph = np.zeros((8, 8, 3), np.uint8)
+        write_image(out / "people.jpg", photograph)
+        points = np.full((1, len(TINY_LSP.joints), 2), 4.0)
+        people = joints_data([photograph], {"coarse": points}, TINY_LSP.joints, texts=["alone"])
+        write_json(out / "joints.json", people)
         write_json(out / "result.json", result)
         return out / "result.json"
 

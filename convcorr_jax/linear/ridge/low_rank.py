@@ -63,7 +63,7 @@ def prediction_subspace(predictions: Float[np.ndarray, "n t"], *, rank: int) -> 
     """Compute the subspace of a rank with the least summed squared distance to predictions.
 
     >>> line = np.array([[1.0, 0.0], [2.0, 0.0], [3.0, 0.1]])
-    >>> prediction_subspace(line, rank=1).directions.round(2).ravel().tolist()
+    >>> prediction_subspace(line, rank=1).directions.astype(float).round(2).ravel().tolist()
     [1.0, 0.05]
 
     Args:
