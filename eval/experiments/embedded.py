@@ -79,7 +79,8 @@ class Sizes:
 # Chosen by measured cost, for five minutes on two cores with the installation.
 SMALL = Sizes(
     warps=1,
-    transfer=(24, 2),
+    # Each test image has 25 neighbours, as in the paper.
+    transfer=(25, 2),
     classification=(12, 6),
     # Features of similar lengths share compiled programs.
     features=FeatureOptions(layers=("conv1", "conv4", "conv5"), radii_px=(10, 20, 40, 80)),
