@@ -80,7 +80,7 @@ class Sizes:
 SMALL = Sizes(
     warps=1,
     # Each test image has 25 neighbours, as in the paper.
-    transfer=(25, 2),
+    transfer=(25, 1),
     classification=(12, 6),
     # Features of similar lengths share compiled programs.
     features=FeatureOptions(layers=("conv1", "conv4", "conv5"), radii_px=(10, 20, 40, 80)),
