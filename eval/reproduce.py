@@ -53,7 +53,7 @@ class Config:
     data_root: Path | None = None
     """Folder of data sets; by default the embedded experiments run."""
     full: bool = False
-    """Run the embedded experiments on more instances, which takes half an hour on two cores."""
+    """Run the embedded experiments on more instances, which takes several times as long."""
 
 
 def main(config: Config) -> Path:

@@ -17,7 +17,7 @@ VARIABLE = "CONVCORR_COMPILATION_CACHE"
 OFF = "off"
 """The value of `VARIABLE` that turns the cache off."""
 LARGEST_BYTES = 512 * 1024**2
-"""The size to which the folder is reduced; all programs of ``make reproduce`` take a quarter of it."""
+"""The size to which the folder is reduced, room for thousands of programs."""
 
 # JAX's own variable; a user who sets it has chosen a folder.
 _JAX_VARIABLE = "JAX_COMPILATION_CACHE_DIR"

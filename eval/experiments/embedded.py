@@ -76,7 +76,7 @@ class Sizes:
     """Whether convolutions take longer to compile and less time to run."""
 
 
-# Chosen by measured cost, for five minutes on two cores with the installation.
+# Small enough for a first look on two cores; FULL has what a comparison needs.
 SMALL = Sizes(
     warps=1,
     # Each test image has 25 neighbours, as in the paper.
