@@ -7,6 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from convcorr_jax.cli.faces import drawn_face, searched_face
+from convcorr_jax.cli.inputs import read_photograph
 from convcorr_jax.cli.outputs import check_outputs, write_points_and_figure
 from convcorr_jax.cli.results import OutputOptions, Result
 from convcorr_jax.runtime.options import BoxOption, as_box, numbers
@@ -51,15 +52,15 @@ class Keypoints:
         """Predict the keypoints, write the figure and the table, and return their paths and the points."""
         read = (self.photograph, self.model, self.weights)
         check_outputs(self.out, (self.out.with_suffix(".csv"),), read=read)
+        photograph = read_photograph(self.photograph, box=None)
         from convcorr_jax import coords
         from convcorr_jax.backbone.weights import load
-        from convcorr_jax.io import load_fitted, read_image
+        from convcorr_jax.io import load_fitted
         from convcorr_jax.keypoints import FACE, KeypointModel, decode, predict
         from convcorr_jax.probes import FACE as LANDMARKS
         from convcorr_jax.probes import LandmarkModel
         from convcorr_jax.report import points_overlay
 
-        photograph = read_image(self.photograph)
         model = load_fitted(self.model or FACE, KeypointModel)
         weights = load(model.network, path=self.weights)
         drawn = as_box(self.box)

@@ -7,6 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from convcorr_jax.cli.faces import drawn_face, searched_face
+from convcorr_jax.cli.inputs import read_photograph
 from convcorr_jax.cli.outputs import check_outputs, write_points_and_figure
 from convcorr_jax.cli.results import OutputOptions, Result
 from convcorr_jax.runtime.options import BoxOption, as_box, numbers
@@ -47,15 +48,15 @@ class Landmarks:
         """Predict the landmarks, write the figure and the table, and return their paths and the points."""
         read = (self.photograph, self.model, self.weights)
         check_outputs(self.out, (self.out.with_suffix(".csv"),), read=read)
+        photograph = read_photograph(self.photograph, box=None)
         import numpy as np
 
         from convcorr_jax import coords
         from convcorr_jax.backbone.weights import load as load_weights
-        from convcorr_jax.io import load_fitted, read_image
+        from convcorr_jax.io import load_fitted
         from convcorr_jax.probes import FACE, Faces, LandmarkModel, predict_landmarks
         from convcorr_jax.report import points_overlay
 
-        photograph = read_image(self.photograph)
         model = load_fitted(self.model or FACE, LandmarkModel)
         features, names = model.features, model.probe.names
         extractor = features.extractor(load_weights(features.network, path=self.weights))

@@ -6,8 +6,6 @@ from eval.experiments.experiment import Experiment as Experiment
 from eval.experiments.experiment import transfer_experiment as transfer_experiment
 from eval.experiments.inputs import Inputs as Inputs
 from eval.experiments.inputs import is_finished as is_finished
-from eval.experiments.inputs import store_inputs as store_inputs
-from eval.experiments.inputs import stored_inputs as stored_inputs
 from eval.experiments.running import Beside as Beside
 from eval.experiments.running import begin_beside as begin_beside
 from eval.experiments.running import result_of as result_of

@@ -47,6 +47,8 @@ ERRORS = {
     "align a.png . --box-b 1 2 3 4": "--box-b goes with one photograph",
     "align . a.png": "is a folder, whose photographs are aligned with one another",
     "pose nosuch.jpg": "nosuch.jpg does not exist",
+    "landmarks nosuch.jpg": "nosuch.jpg does not exist",
+    "keypoints nosuch.jpg": "nosuch.jpg does not exist",
     "pose a.png --model nosuch.npz": "nosuch.json does not exist; a pose cascade file",
     "pose a.png --box 99 9 999 30": "lies outside the image",
 }
