@@ -1,4 +1,4 @@
-"""Checks, precision and padding of data, and folds from scikit-learn's splitters."""
+"""Checks and precision of data, and folds from scikit-learn's splitters."""
 
 import contextlib
 from collections.abc import Iterable
@@ -19,23 +19,12 @@ from convcorr_jax.errors import InputError
 PRECISIONS = (np.float64, np.float32)
 """The precisions of features, as `sklearn.utils.check_array` takes them: others become the first of them."""
 
-# Smaller problems take less time than compiling does.
-_LEAST_ROWS = 128
-_LEAST_COLUMNS = 32
-
 
 class Folds(NamedTuple):
     """The fold that holds out each row, and the number of folds."""
 
     numbers: Int[np.ndarray, " n"]
     k: int
-
-
-class PaddedRows(NamedTuple):
-    """Features with the weights of their rows, in a size that many problems share."""
-
-    features: Float[np.ndarray, "length width"]
-    weights: Float[np.ndarray, " length"]
 
 
 def precision_of(features: Shaped[np.ndarray, "n d"]) -> contextlib.AbstractContextManager[Any]:
@@ -109,27 +98,3 @@ def sample_weights_of(
     if not weights.any():
         raise InputError("all values of sample_weight are zero; one above 0 is expected")
     return weights
-
-
-def padded(X: Float[np.ndarray, "n d"], weights: Float[np.ndarray, " n"] | None) -> PaddedRows:
-    """Append rows of weight 0 and columns of zeros, so that problems of similar sizes share a program.
-
-    Neither changes linear machines: no row of weight 0 counts, and the weight of a column of zeros is 0.
-
-    Args:
-        X: features.
-        weights: weights of the samples; 1 by default.
-    """
-    n, d = X.shape
-    length, width = _rounded_up(n, _LEAST_ROWS), _rounded_up(d, _LEAST_COLUMNS)
-    if weights is None:
-        weights = np.ones(n, X.dtype)
-    return PaddedRows(
-        np.pad(X, [(0, length - n), (0, width - d)]), np.pad(weights, (0, length - n))
-    )
-
-
-def _rounded_up(size: int, least: int) -> int:
-    """Round up to a multiple of an eighth of the next power of two: by at most a quarter."""
-    step = max(least, (1 << (size - 1).bit_length()) // 8)
-    return -(-size // step) * step

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Shaped
+from jaxtyping import Float, Shaped
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
@@ -15,12 +15,14 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.estimators.fitting import (
     PRECISIONS,
     folds_of,
-    padded,
     precision_of,
     sample_weights_of,
     validate_data,
 )
 from convcorr_jax.linear import svm
+
+# Smaller problems take less time than compiling does.
+_LEAST = svm.Least(rows=128, columns=32)
 
 
 class OneVsAllSVM(ClassifierMixin, BaseEstimator):
@@ -115,12 +117,12 @@ class OneVsAllSVM(ClassifierMixin, BaseEstimator):
         with precision_of(X):
             if np.ndim(self.cost):
                 self.cost_ = self._select(X, y, labels, weights)
-            rows = padded(X, weights)
+            rows = self._padded(X, labels, weights)
             fitted = svm.fit(
                 jnp.asarray(rows.features),
-                self._positive(labels, len(rows.features)),
+                jnp.asarray(rows.positive),
                 cost=self.cost_,
-                sample_weights=jnp.asarray(rows.weights)[:, None],
+                sample_weights=jnp.asarray(rows.weights),
                 **self._options(),
             )
             self.coef_ = np.asarray(fitted.weights)[:, : X.shape[1]]
@@ -148,14 +150,14 @@ class OneVsAllSVM(ClassifierMixin, BaseEstimator):
         # Each cost starts from the solutions of the one before; rising costs are fastest.
         self.costs_ = np.unique(self.cost)
         folds, k = folds_of(self.cv, X, y, classifier=True)
-        rows = padded(X, weights)
+        rows = self._padded(X, labels, weights)
         held_out = svm.cross_validate(
             jnp.asarray(rows.features),
-            self._positive(labels, len(rows.features)),
+            jnp.asarray(rows.positive),
             costs=self.costs_,
             folds=np.pad(folds, (0, len(rows.features) - len(X))),
             k=k,
-            sample_weights=jnp.asarray(rows.weights)[:, None],
+            sample_weights=jnp.asarray(rows.weights),
             **self._options(),
         )
         chosen = self._chosen(np.asarray(held_out.decisions)[:, : len(X)])
@@ -170,11 +172,12 @@ class OneVsAllSVM(ClassifierMixin, BaseEstimator):
             "max_rounds": self.max_rounds,
         }
 
-    def _positive(self, labels, length: int) -> Bool[Array, "length machines"]:
-        """Return which sample is of which machine's class; with two classes, the machine is the second's."""
-        labels = jnp.asarray(np.pad(labels, (0, length - len(labels))))
-        positive = svm.one_vs_all(labels, classes=len(self.classes_))
-        return positive[:, 1:] if len(self.classes_) == 2 else positive
+    def _padded(self, X, labels, weights) -> svm.Padded:
+        """Return the machines' problems; with two classes, the one machine is the second's."""
+        positive = labels[:, None] == np.arange(len(self.classes_))
+        if len(self.classes_) == 2:
+            positive = positive[:, 1:]
+        return svm.pad(X, positive, None if weights is None else weights[:, None], least=_LEAST)
 
     def _chosen(self, decisions: Float[np.ndarray, "*batch n machines"]):
         """Return the number of the class that the decisions of all machines select."""

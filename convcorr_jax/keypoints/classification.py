@@ -25,8 +25,8 @@ from convcorr_jax.linear import grouped_folds, svm
 FOLDS = 5
 # For features of unit length. No cost above a hundred was ever best, and such costs take the most Newton steps.
 COSTS = (1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2)
-# The length of features is rounded up to a multiple of this, which is SIFT's length.
-_COLUMNS = 128
+# Features of up to 512 numbers, such as SIFT and the columns of each layer, share a compiled program.
+_LEAST = svm.Least(rows=512, columns=512, classes=8)
 # A duality gap of a thousandth of the objective moves a classifier by less than another choice of folds does.
 TOLERANCE = 1e-3
 UNKNOWN = -1
@@ -102,10 +102,6 @@ def classify(
         InputError: no sample is tested; a test fold trains on fewer than two photographs or two types; a
             feature is not finite; or a cost is not positive.
     """
-    length = samples.features.shape[1]
-    # Columns of zeros have weights of zero. With them, features of similar lengths share compiled programs.
-    missing = -length % _COLUMNS
-    samples = samples._replace(features=np.pad(samples.features, ((0, 0), (0, missing))))
     numbers = np.unique(samples.folds[samples.folds >= 0])
     if not len(numbers):
         raise InputError("no sample is tested; folds from 0 are expected")
@@ -134,7 +130,7 @@ def classify(
         curve,
         np.mean(type_accuracies, axis=0)[curve.argmax()],
         np.array(chosen_costs),
-        np.stack([machine.weights[:, :length] for machine in machines]),
+        np.stack([machine.weights for machine in machines]),
         np.stack([machine.bias for machine in machines]),
         np.array(all(machine.converged for machine in machines)),
     )
@@ -189,26 +185,39 @@ def _cross_validate(
 ) -> Bool[np.ndarray, "costs n"]:
     """Return which samples are classified correctly at every cost while their photograph is held out."""
     k = min(folds, len(np.unique(samples.photographs)))
+    padded = _padded(samples, types)
+    held_out = grouped_folds(samples.photographs, k=k)
     result = svm.cross_validate(
-        jnp.asarray(samples.features),
-        svm.one_vs_all(jnp.asarray(samples.labels), classes=types),
+        jnp.asarray(padded.features),
+        jnp.asarray(padded.positive),
         costs=np.asarray(costs, np.float32),
-        folds=grouped_folds(samples.photographs, k=k),
+        folds=np.pad(held_out, (0, len(padded.features) - len(held_out))),
         k=k,
         loss=loss,
+        sample_weights=jnp.asarray(padded.weights),
         tolerance=TOLERANCE,
     )
-    return np.asarray(result.decisions).argmax(-1) == samples.labels
+    decisions = np.asarray(result.decisions)[:, : len(samples.labels), :types]
+    return decisions.argmax(-1) == samples.labels
 
 
 def _fit(samples: Samples, *, types: int, cost: float, loss: svm.Loss) -> _Machine:
+    padded = _padded(samples, types)
     result = svm.fit(
-        jnp.asarray(samples.features),
-        svm.one_vs_all(jnp.asarray(samples.labels), classes=types),
+        jnp.asarray(padded.features),
+        jnp.asarray(padded.positive),
         cost=cost,
         loss=loss,
+        sample_weights=jnp.asarray(padded.weights),
         tolerance=TOLERANCE,
     )
     present = np.isin(np.arange(types), samples.labels)
-    bias = np.where(present, result.bias, -np.inf)
-    return _Machine(np.asarray(result.weights), bias, bool(result.converged.all()))
+    return _Machine(
+        np.asarray(result.weights)[:types, : samples.features.shape[1]],
+        np.where(present, np.asarray(result.bias)[:types], -np.inf),
+        bool(result.converged.all()),
+    )
+
+
+def _padded(samples: Samples, types: int) -> svm.Padded:
+    return svm.pad(samples.features, samples.labels[:, None] == np.arange(types), least=_LEAST)

@@ -28,9 +28,9 @@ from convcorr_jax.linear.svm import LinearSVM
 RANDOM_PER_EXAMPLE = 0.5
 # Negative examples that a round of mining adds for every image and keypoint.
 ADDED_PER_ROUND = 2
-# The pool is padded, with rows that do not count, to one of a few sizes, so that rounds share a compiled
-# program: to a multiple of the greatest power of two that is an eighth to a quarter of it, and of this.
-ROWS_STEP = 4096
+# The pool is padded, with rows and keypoints that do not count, to one of a few shapes, so that rounds and
+# categories share a compiled program.
+LEAST = svm.Least(rows=2048, classes=8)
 # Images whose candidates are scored in one call.
 IMAGES_AT_ONCE = 16
 # A fit stops at a duality gap of this fraction of the objective.
@@ -146,13 +146,14 @@ def fit_detectors(
     """
     window = maps.shape[1] - labels.shape[1] + 1
     places = np.nonzero(pool)
-    count = len(places[0])
-    missing = -count % max(ROWS_STEP, 2 ** (count.bit_length() - 3))
-    windows = np.zeros((count + missing, window * window * maps.shape[-1]), np.float32)
-    windows[:count] = _windows(maps, places, window)
-    rows = jnp.asarray(windows)
-    signs = np.pad(labels[places], ((0, missing), (0, 0)))
-    positive, weights = jnp.asarray(signs == 1), jnp.asarray(signs != 0, jnp.float32)
+    signs = labels[places]
+    padded = svm.pad(
+        _windows(maps, places, window).astype(np.float32),
+        signs == 1,
+        (signs != 0).astype(np.float32),
+        least=LEAST,
+    )
+    rows, positive, weights = (jnp.asarray(part) for part in padded)
     machines = svm.fit(
         rows,
         positive,
@@ -161,9 +162,10 @@ def fit_detectors(
         start=None if start is None else _as_machine(start, rows, positive, cost * weights),
         tolerance=TOLERANCE,
     )
+    keypoints = labels.shape[-1]
     return Detectors(
-        np.asarray(machines.weights).reshape(-1, window, window, maps.shape[-1]),
-        np.asarray(machines.bias),
+        np.asarray(machines.weights)[:keypoints].reshape(keypoints, window, window, maps.shape[-1]),
+        np.asarray(machines.bias)[:keypoints],
     )
 
 
@@ -248,16 +250,18 @@ def _as_machine(
     upper_bounds: Float[Array, "m n"],
 ) -> LinearSVM:
     """Return earlier detectors as the start of a fit; the squared hinge gives the dual from their margins."""
-    n = len(detectors.bias)
-    unknown = jnp.zeros(n)
+    classes = positive.shape[1]
+    missing = (0, classes - len(detectors.bias))
+    unknown = jnp.zeros(classes)
+    weights = np.asarray(detectors.weights).reshape(len(detectors.bias), -1)
     machine = LinearSVM(
-        jnp.asarray(detectors.weights).reshape(n, -1),
-        jnp.asarray(detectors.bias),
+        jnp.asarray(np.pad(weights, (missing, (0, 0)))),
+        jnp.asarray(np.pad(np.asarray(detectors.bias), missing)),
         objective=unknown,
         gap=unknown,
-        rounds=jnp.zeros(n, jnp.int32),
-        converged=jnp.zeros(n, bool),
-        dual=jnp.zeros((n, len(rows))),
+        rounds=jnp.zeros(classes, jnp.int32),
+        converged=jnp.zeros(classes, bool),
+        dual=jnp.zeros((classes, len(rows))),
     )
     margins = jnp.where(positive, 1, -1) * machine.decisions(rows)
     return machine._replace(dual=(2 * upper_bounds * jnp.maximum(1 - margins, 0)).T)

@@ -14,3 +14,6 @@ from convcorr_jax.linear.svm.fitting import fit as fit
 from convcorr_jax.linear.svm.fitting import one_vs_all as one_vs_all
 from convcorr_jax.linear.svm.model import LinearSVM as LinearSVM
 from convcorr_jax.linear.svm.model import Loss as Loss
+from convcorr_jax.linear.svm.padding import Least as Least
+from convcorr_jax.linear.svm.padding import Padded as Padded
+from convcorr_jax.linear.svm.padding import pad as pad

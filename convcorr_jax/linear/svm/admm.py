@@ -118,7 +118,9 @@ def run_admm(
     problems = _Problems(
         rows, signs, upper_bounds, products, used, count, hinge, free_bias, tolerance
     )
-    mean = upper_bounds.sum() / (len(signs) * count)
+    # Classes without samples do not count either.
+    fitted = jnp.maximum((upper_bounds > 0).any(1).sum(), 1)
+    mean = upper_bounds.sum() / (fitted * count)
     system = _inverted(problems, FIRST_RHO * jnp.where(mean > 0, mean, 1))
     if hinge:
         dual_fractions = jnp.minimum(dual_fractions, 1)

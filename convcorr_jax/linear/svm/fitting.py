@@ -43,7 +43,6 @@ from convcorr_jax.linear.svm.checks import check_arrays, check_options
 from convcorr_jax.linear.svm.model import LinearSVM, Loss
 from convcorr_jax.linear.svm.solver import (
     Start,
-    cold_start,
     sample_weights_by_class,
     signs_of,
     solve,
@@ -111,12 +110,18 @@ def fit(
             f"start has weights and dual of shapes {start.weights.shape} and {start.dual.shape}; "
             f"{shapes[0]} and {shapes[1]} are expected"
         )
+    # Fits with and without an earlier one share a program.
+    parameters = (jnp.zeros(shapes[0], features.dtype), jnp.zeros(classes, features.dtype))
+    dual = jnp.zeros(shapes[1], features.dtype)
+    if start is not None:
+        parameters, dual = (start.weights, start.bias), start.dual
     return _fit(
         features,
         positive,
         jnp.asarray(cost, features.dtype),
         sample_weights,
-        start,
+        parameters,
+        dual,
         bias_scale,
         tolerance,
         loss=loss,
@@ -126,24 +131,28 @@ def fit(
 
 @functools.partial(jax.jit, static_argnames=("loss", "max_rounds"))
 def _fit(
-    features, positive, cost, sample_weights, start, bias_scale, tolerance, *, loss, max_rounds
+    features,
+    positive,
+    cost,
+    sample_weights,
+    start,
+    dual,
+    bias_scale,
+    tolerance,
+    *,
+    loss,
+    max_rounds,
 ):
     signs = signs_of(positive, features.dtype)
     bounds = cost * sample_weights_by_class(sample_weights, signs)
     standardized = standardize(features, (bounds > 0).any(0), bias_scale=bias_scale)
-    if start is None:
-        begin = cold_start(standardized, signs)
-    else:
-        parameters = standardize_classifier(
-            standardized, start.weights, start.bias, bias_scale=bias_scale
-        )
-        fractions = jnp.where(bounds > 0, start.dual / jnp.where(bounds > 0, bounds, 1), 0)
-        begin = Start(parameters, fractions)
+    parameters = standardize_classifier(standardized, *start, bias_scale=bias_scale)
+    fractions = jnp.where(bounds > 0, dual / jnp.where(bounds > 0, bounds, 1), 0)
     model, _ = solve(
         standardized,
         signs,
         bounds,
-        begin,
+        Start(parameters, fractions),
         bias_scale=bias_scale,
         tolerance=tolerance,
         loss=loss,
