@@ -16,8 +16,11 @@ export CONVCORR_DATA ?= $(abspath $(wildcard ../shared/data))
 .PHONY: reproduce test test-all check docs benchmark clean
 .DELETE_ON_ERROR:
 
+# Small experiments spend as long in XLA as in their computations, and memory where each thread has its own.
+FEW_OPTIMIZATIONS := MALLOC_ARENA_MAX=2 XLA_FLAGS="--xla_backend_optimization_level=1 $(XLA_FLAGS)"
+
 reproduce: .venv/$(if $(DATA),data,run).stamp
-	.venv/bin/python -m eval.reproduce --out out/report $(if $(DATA),--data-root "$(DATA)") $(if $(FULL),--full)
+	$(if $(FULL)$(DATA),,$(FEW_OPTIMIZATIONS)) .venv/bin/python -m eval.reproduce --out out/report $(if $(DATA),--data-root "$(DATA)") $(if $(FULL),--full)
 
 # A module's fixtures are made once: its tests stay in one process. Modules that take longest are first.
 PYTEST := .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder

@@ -43,14 +43,14 @@ from convcorr_jax.tasks.keypoints import (
     response_figure,
     response_maps,
 )
-from convcorr_jax.tasks.options import Backbone, Data, Output
+from convcorr_jax.tasks.options import Backbone, CategoryData, Output
 
 
 @dataclass(frozen=True)
 class Config:
     """The data set, the features, and the classifiers."""
 
-    data: Data = Data()
+    data: CategoryData = CategoryData()
     backbone: Backbone = Backbone()
     features: FeatureOptions = FeatureOptions()
     costs: tuple[float, ...] = COSTS
@@ -78,6 +78,7 @@ def main(config: Config) -> Path:
         data_root=config.data.data_root,
         rendered_train=config.data.rendered_train,
         rendered_test=config.data.rendered_test,
+        categories=config.data.categories,
     )
     _check_keypoints(config.keypoints, categories[0])
     classified = [

@@ -33,7 +33,7 @@ from convcorr_jax.tasks.keypoints import (
     prediction_figure,
     read_categories,
 )
-from convcorr_jax.tasks.options import Backbone, Data, Output
+from convcorr_jax.tasks.options import Backbone, CategoryData, Output
 
 ALPHAS = (0.05, 0.1, 0.2)
 
@@ -42,7 +42,7 @@ ALPHAS = (0.05, 0.1, 0.2)
 class Config:
     """The data set, the descriptors, and the training of the detectors."""
 
-    data: Data = Data()
+    data: CategoryData = CategoryData()
     backbone: Backbone = Backbone()
     training: DetectorOptions = DetectorOptions()
     refine: bool = False
@@ -61,6 +61,7 @@ def main(config: Config) -> Path:
         data_root=config.data.data_root,
         rendered_train=config.data.rendered_train,
         rendered_test=config.data.rendered_test,
+        categories=config.data.categories,
     )
     check_trainable(categories)
     predictions = {

@@ -25,7 +25,7 @@ from convcorr_jax.descriptors import PAPER_RECIPES, RECIPES, Recipe
 from convcorr_jax.io import make_folder
 from convcorr_jax.runtime.runlog import plain, write_results
 from convcorr_jax.runtime.script import run
-from convcorr_jax.tasks.options import Backbone, Data, Output
+from convcorr_jax.tasks.options import Backbone, CategoryData, Output
 from convcorr_jax.tasks.transfer import (
     Transfer,
     methods_for,
@@ -41,7 +41,7 @@ from convcorr_jax.tasks.transfer import (
 class Config:
     """Which keypoints to transfer, and how."""
 
-    data: Data = Data()
+    data: CategoryData = CategoryData()
     protocol: Transfer = "neighbors"
     """Neighbours that vote, or the fixed pairs of PF-WILLOW by box or by whole image."""
     backbone: Backbone = Backbone()

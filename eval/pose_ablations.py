@@ -26,7 +26,7 @@ from convcorr_jax.report import ablation_curves
 from convcorr_jax.runtime.runlog import finished_config, plain, write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks.options import Output
-from convcorr_jax.tasks.pose import Training, TrainingConfig, forward_ms, train
+from convcorr_jax.tasks.pose import Training, TrainingConfig, forward_ms, plan_of, train
 from eval import pose
 
 Variant = Literal["4x", "8x", "16x", "standard", "no_dropout"]
@@ -67,7 +67,9 @@ def main(config: Config) -> Path:
         if finished_config(folder) != plain(variant_config):
             train(variant_config)
         model = folder / "model.npz"
-        test = pose.Config(model, data=config.data, output=Output(folder / "test"))
+        # Training has compiled the prediction of as many people.
+        batch = plan_of(config.training).batch
+        test = pose.Config(model, data=config.data, batch=batch, output=Output(folder / "test"))
         tested[variant] = json.loads(pose.main(test).read_text(encoding="utf-8"))
         times[variant] = forward_ms(load_fitted(model, TrainedCascade))
     result = {

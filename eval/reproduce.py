@@ -71,14 +71,14 @@ def main(config: Config) -> Path:
         for number, experiment in enumerate(chosen, start=1):
             console.rule(f"{number} of {len(chosen)}: {experiment.name}")
             of_experiment = inputs.of(experiment)
-            has_run = experiment.name in beside or not is_finished(experiment, of_experiment)
+            runs = not is_finished(experiment, of_experiment)
             result = result_of(experiment, of_experiment, beside=beside)
             results[experiment.name] = result
             section = experiment.section(experiment.name, result)
             section = provenance.with_provenance(section, experiment, result, of_experiment)
             sections.append(section)
             _print(section)
-            if has_run or number == len(chosen):
+            if runs or number == len(chosen):
                 facts = _facts(config, (number, len(chosen)), time.perf_counter() - started)
                 _write_page(out, sections, facts)
     write_json(out / "results.json", results)

@@ -33,7 +33,7 @@ from convcorr_jax.tasks.keypoints import (
     read_categories,
     ridge_curves_figure,
 )
-from convcorr_jax.tasks.options import Backbone, Data, Output
+from convcorr_jax.tasks.options import Backbone, CategoryData, Output
 
 # PASCAL VOC 2011, mean over 20 categories at 0.1, of Table 2.
 PUBLISHED = {"sift": 0.157, "sift_prior": 0.284, "convnet_ridge": 0.278, "conv5_sliding": 0.333}
@@ -45,7 +45,7 @@ ALPHAS = tuple((np.arange(51) / 100).tolist())
 class Config:
     """Which keypoints to predict from which features."""
 
-    data: Data = Data()
+    data: CategoryData = CategoryData()
     backbone: Backbone = Backbone()
     layer: str | None = None
     """Layer whose activations are features; by default fc6, or pool5 where the weights have no fc6."""
@@ -68,6 +68,7 @@ def main(config: Config) -> Path:
         data_root=config.data.data_root,
         rendered_train=config.data.rendered_train,
         rendered_test=config.data.rendered_test,
+        categories=config.data.categories,
     )
     predicted = {
         method: {

@@ -29,7 +29,7 @@ from convcorr_jax.tasks.keypoints import (
     train_model,
     with_card,
 )
-from convcorr_jax.tasks.options import Backbone, Data, Output
+from convcorr_jax.tasks.options import Backbone, CategoryData, Output
 
 FACE_DIRECTIONS = 64
 """Directions of pool5 in the shipped model of faces: 1.4 MB instead of 31 for the features of all objects."""
@@ -39,7 +39,7 @@ FACE_DIRECTIONS = 64
 class Config:
     """The data set, the descriptors and the training."""
 
-    data: Data = Data()
+    data: CategoryData = CategoryData()
     backbone: Backbone = Backbone()
     training: DetectorOptions = DetectorOptions()
     sift: bool = False
@@ -66,6 +66,7 @@ def main(config: Config) -> Path:
         data_root=config.data.data_root,
         rendered_train=config.data.rendered_train,
         rendered_test=config.data.rendered_test,
+        categories=config.data.categories,
     )
     check_trainable(categories)
     result = {}

@@ -62,7 +62,9 @@ def init(key: Key[Array, ""], architecture: Architecture) -> Params:
         architecture: of the cascade.
     """
     images = jnp.zeros((1, *architecture.input_size, 3), jnp.uint8)
-    return _init(key, images, architecture=architecture)
+    if isinstance(key, jax.core.Tracer):
+        return _init(key, images, architecture=architecture)
+    return _compiled_init(key, images, architecture=architecture)
 
 
 def with_priors(
@@ -181,7 +183,6 @@ def predict(
 
 # The image is an argument because the compiler would evaluate the networks on a constant; no parameter depends
 # on it.
-@partial(jax.jit, static_argnames="architecture")
 def _init(key: Array, images: Array, *, architecture: Architecture) -> Params:
     coarse_key, spatial_key, fine_key = jax.random.split(key, 3)
     pyramid = normalization.pyramid(images, levels=architecture.levels)
@@ -192,6 +193,12 @@ def _init(key: Array, images: Array, *, architecture: Architecture) -> Params:
     windows = _windows(_fine_input(pyramid, output, architecture), starts, architecture)
     fine = _fine_net(architecture).init(fine_key, windows)
     return {"coarse": coarse, "spatial": spatial, "fine": fine}
+
+
+# The program runs once and takes milliseconds: optimizing its code would take four times as long as all else.
+_compiled_init = jax.jit(
+    _init, static_argnames="architecture", compiler_options={"xla_backend_optimization_level": 0}
+)
 
 
 def _run(net: nn.Module, params: Params, *inputs: Any, **options: Any) -> Any:

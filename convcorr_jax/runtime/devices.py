@@ -118,6 +118,17 @@ def replicate(tree: Tree) -> Tree:
     return copy(jax.tree.map(np.asarray, tree))
 
 
+def first_copy(tree: Tree) -> Tree:
+    """Return the copy of replicated arrays that this host's first device holds.
+
+    A program whose arguments are replicated computes the same on every device.
+
+    Args:
+        tree: arrays that are replicated on all devices.
+    """
+    return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
+
+
 def use_cores(batch: int) -> None:
     """Make every core of the processor a device of its own, before JAX is first used.
 

@@ -9,6 +9,7 @@ from convcorr_jax.synthetic.light import relight as relight
 from convcorr_jax.synthetic.scenes import CATEGORIES as CATEGORIES
 from convcorr_jax.synthetic.scenes import RenderedCategory as RenderedCategory
 from convcorr_jax.synthetic.scenes import every_category as every_category
+from convcorr_jax.synthetic.scenes import indices as indices
 from convcorr_jax.synthetic.scenes import instances as instances
 from convcorr_jax.synthetic.scenes import render as render
 from convcorr_jax.synthetic.scenes import split_of as split_of

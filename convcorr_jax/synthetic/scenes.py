@@ -9,6 +9,7 @@ parts of itself. The box holds the figure's whole extent (of a face: without hai
 not. The box and all keypoints are inside the image.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
@@ -87,14 +88,28 @@ def instances(
         InputError: the split is neither "train" nor "test", the category is unknown, the seed is negative, or
             a side is shorter than `LEAST_SIDE_PX`.
     """
+    for index in indices(split, count=count):
+        yield render(category, seed=seed, index=index, size=size)
+
+
+def indices(split: str, *, count: int) -> Iterator[int]:
+    """Return the numbers of the first ``count`` instances of a split, in rising order.
+
+    >>> list(indices("train", count=5))
+    [0, 1, 2, 3, 5]
+
+    Args:
+        split: ``"train"`` or ``"test"``.
+        count: the number of instances.
+
+    Raises:
+        InputError: the split is neither "train" nor "test".
+    """
     if split not in ("train", "test"):
         raise InputError(f"split {split!r} does not exist; 'train' and 'test' do")
-    index = 0
-    while count > 0:
-        if split_of(index) == split:
-            yield render(category, seed=seed, index=index, size=size)
-            count -= 1
-        index += 1
+    return itertools.islice(
+        (index for index in itertools.count() if split_of(index) == split), count
+    )
 
 
 def every_category(*, train: int, test: int, seed: int = 0) -> tuple[Record, ...]:

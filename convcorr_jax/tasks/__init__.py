@@ -6,6 +6,7 @@ or a file of its own: ``transfer``, ``keypoints``, ``landmarks``, ``scenes``, ``
 """
 
 from convcorr_jax.tasks.options import Backbone as Backbone
+from convcorr_jax.tasks.options import CategoryData as CategoryData
 from convcorr_jax.tasks.options import Data as Data
 from convcorr_jax.tasks.options import Output as Output
 from convcorr_jax.tasks.reading import COLLECTIONS as COLLECTIONS

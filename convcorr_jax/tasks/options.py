@@ -25,6 +25,14 @@ class Data:
 
 
 @dataclass(frozen=True)
+class CategoryData(Data):
+    """The records of categories to read."""
+
+    categories: tuple[str, ...] = ()
+    """Names of the only categories to read; by default all."""
+
+
+@dataclass(frozen=True)
 class Backbone:
     """The network that computes features."""
 

@@ -9,7 +9,7 @@ from convcorr_jax.report.sections import correspondence, matches, probes
 from convcorr_jax.report.sections import pose as pose_sections
 from convcorr_jax.tasks.keypoints import DetectorOptions, FeatureOptions
 from convcorr_jax.tasks.landmarks import LandmarkOptions
-from convcorr_jax.tasks.options import Data
+from convcorr_jax.tasks.options import CategoryData, Data
 from convcorr_jax.tasks.patches import PatchData
 from convcorr_jax.tasks.pose import PoseData, Training
 from convcorr_jax.tasks.reading import PHOTOGRAPHS, RENDERED
@@ -30,9 +30,10 @@ from eval import (
 from eval.experiments.experiment import Experiment, experiment, on_data, transfer_experiment
 
 # People in a step of the pose cascade's training.
-POSE_BATCH = 16
-# These compile programs that no other experiment uses, for as long as all others together.
-_BESIDE = ("pose", "keypoint_classification")
+POSE_BATCH = 8
+# These run beside the others, one after the other, until their turn comes. The first two compile programs that
+# no other experiment uses, for as long as all others together.
+_BESIDE = ("keypoint_classification", "pose", "semantic_directions", "segmentation")
 _RENDERED = (RENDERED,)
 _PHOTOGRAPHS = (PHOTOGRAPHS,)
 
@@ -41,6 +42,8 @@ _PHOTOGRAPHS = (PHOTOGRAPHS,)
 class Sizes:
     """How much each experiment computes; pairs are numbers of rendered instances for training and for tests."""
 
+    categories: tuple[str, ...]
+    """Rendered categories whose keypoints are transferred, classified and predicted; all if there is none."""
     warps: int
     """Warps of every photograph."""
     transfer: tuple[int, int]
@@ -54,6 +57,8 @@ class Sizes:
     prediction: tuple[int, int]
     detector_images: int
     """Objects of a category whose boxes train its detectors."""
+    rounds: int
+    """How often violators are added to the detectors' examples."""
     patches: int
     """Patches of a database."""
     rebuilt: int
@@ -78,29 +83,33 @@ class Sizes:
 
 # Small enough for a first look on two cores; FULL has what a comparison needs.
 SMALL = Sizes(
+    # Categories with about as many keypoints share compiled programs.
+    categories=("person", "quadruped"),
     warps=1,
     # Each test image has 25 neighbours, as in the paper.
     transfer=(25, 1),
     classification=(12, 6),
     # Features of similar lengths share compiled programs.
-    features=FeatureOptions(layers=("conv1", "conv4", "conv5"), radii_px=(10, 20, 40, 80)),
+    features=FeatureOptions(layers=("conv1", "conv4", "conv5"), radii_px=(10, 40)),
     windows=12,
     costs=(1e-2, 1e-1, 1e0),
-    prediction=(20, 10),
-    detector_images=16,
-    patches=40_000,
+    prediction=(12, 8),
+    detector_images=8,
+    rounds=0,
+    patches=20_000,
     rebuilt=3,
     averages=(5, 50),
     seeds=4,
-    probes=(30, 10),
-    colors=(30,),
+    probes=(20, 5),
+    colors=(20,),
     copies=2,
     directions=(60, 20),
     people=100,
-    steps=(80, 30, 0),
+    steps=(80, 24, 0),
     winograd=False,
 )
 FULL = Sizes(
+    categories=(),
     warps=2,
     transfer=(150, 8),
     classification=(40, 20),
@@ -109,6 +118,7 @@ FULL = Sizes(
     costs=COSTS,
     prediction=(60, 25),
     detector_images=30,
+    rounds=1,
     patches=1_000_000,
     rebuilt=6,
     averages=(5, 50, 500),
@@ -130,7 +140,8 @@ def embedded(out: Path, sizes: Sizes) -> list[Experiment]:
     experiments = [explorer, *(experiment for part in parts for experiment in part(out, sizes))]
     if not sizes.winograd:
         experiments = [_compiling_fast(each) for each in experiments]
-    return [each._replace(beside=each.name in _BESIDE) for each in experiments]
+    places = {name: place for place, name in enumerate(_BESIDE)}
+    return [each._replace(beside=places.get(each.name)) for each in experiments]
 
 
 def _compiling_fast(experiment: Experiment) -> Experiment:
@@ -145,6 +156,11 @@ def _rendered(train_and_test: tuple[int, int]) -> Data:
     return Data(rendered_train=train, rendered_test=test)
 
 
+def _categories(train_and_test: tuple[int, int], sizes: Sizes) -> CategoryData:
+    train, test = train_and_test
+    return CategoryData(rendered_train=train, rendered_test=test, categories=sizes.categories)
+
+
 def _transfer(out: Path, sizes: Sizes) -> list[Experiment]:
     return [
         experiment(
@@ -154,7 +170,7 @@ def _transfer(out: Path, sizes: Sizes) -> list[Experiment]:
             sources=_PHOTOGRAPHS,
             seeds=sizes.warps,
         ),
-        transfer_experiment(out, _rendered(sizes.transfer), "neighbors", sizes_px=(227,)),
+        transfer_experiment(out, _categories(sizes.transfer, sizes), "neighbors", sizes_px=(227,)),
     ]
 
 
@@ -164,7 +180,7 @@ def _keypoints(out: Path, sizes: Sizes) -> list[Experiment]:
             keypoint_classification,
             correspondence.classification,
             out / "keypoint_classification",
-            _rendered(sizes.classification),
+            _categories(sizes.classification, sizes),
             windows=sizes.windows,
             costs=sizes.costs,
             features=sizes.features,
@@ -173,8 +189,8 @@ def _keypoints(out: Path, sizes: Sizes) -> list[Experiment]:
             keypoint_prediction,
             correspondence.prediction,
             out / "keypoint_prediction",
-            _rendered(sizes.prediction),
-            training=DetectorOptions(images=sizes.detector_images, rounds=1, folds=2),
+            _categories(sizes.prediction, sizes),
+            training=DetectorOptions(images=sizes.detector_images, rounds=sizes.rounds, folds=2),
         ),
     ]
 
@@ -216,7 +232,12 @@ def _probes(out: Path, sizes: Sizes) -> list[Experiment]:
             options=LandmarkOptions(rounds=1),
             **options,
         ),
-        on_data(ridge_keypoints, probes.keypoints, out / "ridge_keypoints", few),
+        on_data(
+            ridge_keypoints,
+            probes.keypoints,
+            out / "ridge_keypoints",
+            _categories(sizes.probes, sizes),
+        ),
         experiment(
             rgb_reconstruction,
             probes.colors,

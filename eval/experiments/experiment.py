@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from convcorr_jax.report import Section, sections
-from convcorr_jax.tasks.options import Data, Output
+from convcorr_jax.tasks.options import CategoryData, Data, Output
 from convcorr_jax.tasks.patches import PatchData
 from convcorr_jax.tasks.pose import PoseData
 from eval import keypoint_transfer
@@ -29,8 +29,9 @@ class Experiment(NamedTuple):
     """Names of the records that the script reads, for `convcorr_jax.tasks.reading.read`."""
     data_root: Path | None = None
     """Folder of the data sets among the sources."""
-    beside: bool = False
-    """Whether it runs in a process of its own, beside the other experiments."""
+    beside: int | None = None
+    """Its place, from 0, among the experiments that may run beside the others in a process of their own; None
+    if it may not."""
 
 
 def experiment(
@@ -87,7 +88,7 @@ def on_data(
 
 def transfer_experiment(
     out: Path,
-    data: Data,
+    data: CategoryData,
     protocol: keypoint_transfer.Transfer,
     *,
     name: str | None = None,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from convcorr_jax.report.sections import correspondence, matches, probes
 from convcorr_jax.report.sections import pose as pose_sections
-from convcorr_jax.tasks.options import Data
+from convcorr_jax.tasks.options import CategoryData, Data
 from convcorr_jax.tasks.patches import PatchData
 from convcorr_jax.tasks.pose import PoseData
 from eval import (
@@ -53,14 +53,14 @@ def _matches(out: Path, data_root: Path) -> list[Experiment]:
 
 def _transfer(out: Path, data_root: Path) -> list[Experiment]:
     return [
-        transfer_experiment(out, Data(dataset, data_root), protocol)
+        transfer_experiment(out, CategoryData(dataset, data_root), protocol)
         for dataset, protocol in _TRANSFER
     ]
 
 
 def _keypoints(out: Path, data_root: Path) -> list[Experiment]:
     return [
-        on_data(script, section, out / f"{dataset}_{task}", Data(dataset, data_root))
+        on_data(script, section, out / f"{dataset}_{task}", CategoryData(dataset, data_root))
         for dataset in ("lfpw68", "lspet")
         for script, section, task in (
             (keypoint_classification, correspondence.classification, "classification"),
@@ -121,7 +121,7 @@ def _probes(out: Path, data_root: Path) -> list[Experiment]:
             ridge_keypoints,
             probes.keypoints,
             out / "lspet_ridge_keypoints",
-            Data("lspet", data_root),
+            CategoryData("lspet", data_root),
         ),
         *(colors if images else ()),
         on_data(segmentation, probes.segmentation, out / "segmentation", Data("camvid", data_root)),

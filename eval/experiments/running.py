@@ -26,7 +26,8 @@ _ROOT = Path(__file__).parents[2]
 class Beside:
     """Run the scripts of experiments one after the other in processes of their own; a context manager.
 
-    Leaving the context ends the process that is running.
+    An experiment whose process has not begun when it is waited for is left to the caller. Leaving the context
+    ends the process that is running.
 
     Args:
         experiments: the experiments, in the order of their runs.
@@ -49,21 +50,24 @@ class Beside:
             self._process.terminate()
             self._process.wait()
 
-    def __contains__(self, name: str) -> bool:
-        """Return whether an experiment runs in a process of its own."""
-        return name in self._runs
-
-    def wait(self, name: str) -> None:
-        """Wait for the end of an experiment.
+    def wait(self, name: str) -> bool:
+        """Wait for the end of an experiment if its process has begun; otherwise begin no process for it.
 
         Args:
             name: the experiment's name.
+
+        Returns:
+            Whether the experiment has run.
 
         Raises:
             InputError: the script found wrong input.
             NumericalError: the script failed otherwise.
         """
-        self._runs[name].result()
+        run = self._runs.get(name)
+        if run is None or run.cancel():
+            return False
+        run.result()
+        return True
 
     def _run(self, experiment: Experiment) -> None:
         script = experiment.main.__module__
@@ -88,10 +92,12 @@ def begin_beside(chosen: Sequence[Experiment], inputs: Inputs) -> Beside:
     """
     begun = []
     for experiment in chosen:
-        if experiment.beside and not is_finished(experiment, of_it := inputs.of(experiment)):
-            _prepare(experiment, of_it)
-            begun.append(experiment)
-    return Beside(begun)
+        if experiment.beside is not None:
+            of_it = inputs.of(experiment)
+            if not is_finished(experiment, of_it):
+                _prepare(experiment, of_it)
+                begun.append((experiment.beside, experiment))
+    return Beside(experiment for _, experiment in sorted(begun, key=lambda pair: pair[0]))
 
 
 def result_of(
@@ -109,9 +115,8 @@ def result_of(
         NumericalError: a process of its own failed otherwise.
     """
     folder = experiment.folder
-    if beside is not None and experiment.name in beside:
-        beside.wait(experiment.name)
-    elif not is_finished(experiment, inputs):
+    has_run = beside is not None and beside.wait(experiment.name)
+    if not has_run and not is_finished(experiment, inputs):
         _prepare(experiment, inputs)
         experiment.main(experiment.config)
     return json.loads((folder / "result.json").read_text(encoding="utf-8"))

@@ -18,7 +18,7 @@ def ids(records):
 
 
 def test_rendered_records_of_one_category_are_those_of_its_splits():
-    found = read(RENDERED, category="face", train=3, test=2)
+    found = read(RENDERED, categories=("face",), train=3, test=2)
     expected = [
         *synthetic.instances("face", split="train", count=3),
         *synthetic.instances("face", split="test", count=2),

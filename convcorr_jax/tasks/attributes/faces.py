@@ -84,7 +84,11 @@ def read_faces(
             faces.
     """
     records = read(
-        dataset, data_root=data_root, category="face", train=rendered_train, test=rendered_test
+        dataset,
+        data_root=data_root,
+        categories=("face",) if dataset == RENDERED else (),
+        train=rendered_train,
+        test=rendered_test,
     )
     if dataset == RENDERED:
         records = [_cut_out(record) for record in records]

@@ -91,6 +91,7 @@ def read_categories(
     data_root: Path | None = None,
     rendered_train: int = 100,
     rendered_test: int = 25,
+    categories: Sequence[str] = (),
 ) -> tuple[Category, ...]:
     """Read the categories of a data set.
 
@@ -99,6 +100,7 @@ def read_categories(
         data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
         rendered_train: the number of training instances of every rendered category.
         rendered_test: the number of test instances of every rendered category.
+        categories: names of the only categories to read; by default all.
 
     Returns:
         The categories, in the order in which the data set has them.
@@ -110,7 +112,13 @@ def read_categories(
     """
     records = [
         with_face_points(record)
-        for record in read(dataset, data_root=data_root, train=rendered_train, test=rendered_test)
+        for record in read(
+            dataset,
+            data_root=data_root,
+            categories=categories,
+            train=rendered_train,
+            test=rendered_test,
+        )
     ]
     return tuple(
         _category(name, [record for record in records if record.category == name])

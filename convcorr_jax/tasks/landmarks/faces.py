@@ -13,7 +13,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.probes import Faces
 from convcorr_jax.probes.landmarks import FOLDS
 from convcorr_jax.shapes import Image
-from convcorr_jax.tasks.reading import read
+from convcorr_jax.tasks.reading import RENDERED, read
 
 FRAME_MARGIN = 0.3
 """Added on every side of the square around a face's landmarks, in units of its side, for the first features."""
@@ -69,7 +69,12 @@ def read_faces(
     records = [
         record
         for name in datasets
-        for record in read(name, data_root=data_root, category="face", **counts)
+        for record in read(
+            name,
+            data_root=data_root,
+            categories=("face",) if name == RENDERED else (),
+            **counts,
+        )
         if record.category == "face" and record.names and (record.split != "train") == test
     ]
     purpose = "to test" if test else "to learn from"

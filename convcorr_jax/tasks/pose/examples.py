@@ -24,7 +24,7 @@ from convcorr_jax import coords
 from convcorr_jax.datasets.records import Absent, Record, load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import Architecture, Batch, framed
-from convcorr_jax.tasks.reading import read
+from convcorr_jax.tasks.reading import RENDERED, read
 
 Part = Literal["train", "validation", "test"]
 Damaged = Literal["skip", "refuse"]
@@ -95,7 +95,8 @@ def read_people(
     counts = (
         {"train": 0, "test": rendered // 4} if part == "test" else {"train": rendered, "test": 0}
     )
-    records = read(dataset, data_root=data_root, category="person", **counts)
+    categories = ("person",) if dataset == RENDERED else ()
+    records = read(dataset, data_root=data_root, categories=categories, **counts)
     people = [record for record in records if record.category == "person" and record.names]
     training = [record for record in people if record.split == "train"]
     validation = [record for record in people if record.split in _VALIDATION_SPLITS]

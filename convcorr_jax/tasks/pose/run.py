@@ -56,9 +56,12 @@ class TrainingRun:
         return devices.shard(self.training.batch(rows))
 
     def validate(self, params: cascade.Params) -> Scores:
-        """Compute PCK on the people for validation."""
+        """Compute PCK on the people for validation, on one device."""
         return validate(
-            params, self.validation, architecture=self.architecture, batch=self.plan.batch
+            devices.first_copy(params),
+            self.validation,
+            architecture=self.architecture,
+            batch=self.plan.batch,
         )
 
     def metric(self, scores: Scores) -> float:

@@ -29,12 +29,15 @@ def forward_ms(model: TrainedCascade) -> dict[str, float]:
     images = jnp.zeros((1, *architecture.input_size, 3), jnp.uint8)
     torso = jnp.full((1, 2), jnp.nan)
     coarse, maps = _coarse(params, images, torso, architecture)
+
+    def cascade_points() -> jax.Array:
+        coarse, maps = _coarse(params, images, torso, architecture)
+        return _fine(params, maps, coarse, architecture)
+
     return {
         "coarse": _median_ms(lambda: _coarse(params, images, torso, architecture)),
         "fine": _median_ms(lambda: _fine(params, maps, coarse, architecture)),
-        "cascade": _median_ms(
-            lambda: cascade.predict(params, images, torso, architecture=architecture)
-        ),
+        "cascade": _median_ms(cascade_points),
     }
 
 

@@ -10,11 +10,12 @@ from jaxtyping import Float, Int
 
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Record, fingerprint, read_pairs
+from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints.transfer import VOTERS
 from convcorr_jax.metrics import LONG_2014, PF_WILLOW, Protocol
 from convcorr_jax.runtime.runlog import plain
 from convcorr_jax.runtime.stages import stage
-from convcorr_jax.tasks.options import Data
+from convcorr_jax.tasks.options import CategoryData
 from convcorr_jax.tasks.reading import read
 from convcorr_jax.tasks.transfer.methods import Described, Flows, Method, align_pairs, describe
 from convcorr_jax.tasks.transfer.protocols import (
@@ -85,7 +86,7 @@ class Outcome(NamedTuple):
         return {name: float(getattr(self, name)) for name in names}
 
 
-def open_task(data: Data, weights: Weights, *, transfer: Transfer) -> Task:
+def open_task(data: CategoryData, weights: Weights, *, transfer: Transfer) -> Task:
     """Read the records of a transfer task, and find neighbours if they vote.
 
     Args:
@@ -98,13 +99,18 @@ def open_task(data: Data, weights: Weights, *, transfer: Transfer) -> Task:
     """
     if transfer != "neighbors":
         fixed = read_pairs(data.dataset, data_root=data.data_root)
-        pairs = np.array([(pair.source, pair.target) for pair in fixed.pairs])
+        chosen = [
+            pair for pair in fixed.pairs if not data.categories or pair.subset in data.categories
+        ]
+        if not chosen:
+            raise InputError(f"{data.dataset} has no pairs of {', '.join(data.categories)}")
+        pairs = np.array([(pair.source, pair.target) for pair in chosen])
         return Task(
             fixed.records,
             keypoints_of(fixed.records),
             pairs,
             targets=pairs[:, 1],
-            groups=tuple(pair.subset for pair in fixed.pairs),
+            groups=tuple(pair.subset for pair in chosen),
             neighborhoods=None,
             protocol=PF_WILLOW,
             alphas=(0.05, 0.1, 0.2),
@@ -113,6 +119,7 @@ def open_task(data: Data, weights: Weights, *, transfer: Transfer) -> Task:
     records = read(
         data.dataset,
         data_root=data.data_root,
+        categories=data.categories,
         train=data.rendered_train,
         test=data.rendered_test,
     )
