@@ -30,8 +30,8 @@ class Experiment(NamedTuple):
     data_root: Path | None = None
     """Folder of the data sets among the sources."""
     beside: int | None = None
-    """Its place, from 0, among the experiments that may run beside the others in a process of their own; None
-    if it may not."""
+    """Its place, from 0, among the experiments that may run beside the others in another process; None if it
+    may not."""
 
 
 def experiment(

@@ -1,33 +1,35 @@
-"""Running experiments: in this process, or beside it in a process of their own.
+"""Running experiments: in this process, or beside it in another one.
 
 Compiling uses one core, so that an experiment that shares no program with the others takes no time from them on
 a second core. An experiment that has finished with the same configuration and inputs is not run again.
 """
 
+import contextlib
 import json
+import multiprocessing
+import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Self
 
-from convcorr_jax.errors import InputError, NumericalError
+import jax
+
+from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.io import make_folder
-from convcorr_jax.runtime.script import WRONG_INPUT
+from convcorr_jax.runtime import compilation_cache
 from eval.experiments.experiment import Experiment
 from eval.experiments.inputs import Inputs, is_finished, store_inputs, stored_inputs
-from eval.experiments.provenance import words_of
-
-_ROOT = Path(__file__).parents[2]
 
 
 class Beside:
-    """Run the scripts of experiments one after the other in processes of their own; a context manager.
+    """Run the scripts of experiments one after the other in another process; a context manager.
 
-    An experiment whose process has not begun when it is waited for is left to the caller. Leaving the context
-    ends the process that is running.
+    An experiment that has not begun when it is waited for is left to the caller. Leaving the context ends the
+    process.
 
     Args:
         experiments: the experiments, in the order of their runs.
@@ -35,23 +37,28 @@ class Beside:
 
     def __init__(self, experiments: Iterable[Experiment]) -> None:
         """Begin with the first experiment."""
-        self._executor = ThreadPoolExecutor(1)
-        self._process: subprocess.Popen[str] | None = None
-        self._runs = {each.name: self._executor.submit(self._run, each) for each in experiments}
+        self._thread = ThreadPoolExecutor(1)
+        context = multiprocessing.get_context("spawn")
+        self._ours, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._runs = {each.name: self._thread.submit(self._run, each) for each in experiments}
+        if self._runs:
+            self._process.start()
+            theirs.close()
 
     def __enter__(self) -> Self:
         """Return the runs."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the process that is running, and begin no other."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
-        if self._process is not None and self._process.poll() is None:
+        """End the process, and begin no other experiment."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        if self._runs:
             self._process.terminate()
-            self._process.wait()
+            self._process.join()
 
     def wait(self, name: str) -> bool:
-        """Wait for the end of an experiment if its process has begun; otherwise begin no process for it.
+        """Wait for the end of an experiment if it has begun; otherwise let it not begin.
 
         Args:
             name: the experiment's name.
@@ -62,6 +69,7 @@ class Beside:
         Raises:
             InputError: the script found wrong input.
             NumericalError: the script failed otherwise.
+            WriteError: a file cannot be written.
         """
         run = self._runs.get(name)
         if run is None or run.cancel():
@@ -71,20 +79,39 @@ class Beside:
 
     def _run(self, experiment: Experiment) -> None:
         script = experiment.main.__module__
-        words = words_of(experiment.config, type(experiment.config)())
-        command = [sys.executable, "-m", script, *words]
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=_ROOT
-        )
-        _, errors = self._process.communicate()
-        if self._process.returncode:
-            lines = errors.strip().splitlines() or ["no message"]
-            kind = InputError if self._process.returncode == WRONG_INPUT else NumericalError
-            raise kind(f"{script}: {lines[-1].strip()}")
+        try:
+            self._ours.send((experiment.main, experiment.config))
+            error = self._ours.recv()
+        except (EOFError, OSError):
+            raise NumericalError(f"{script}: its process ended before its result") from None
+        if error is not None:
+            kind, message = error
+            raise kind(f"{script}: {message}")
+
+
+def _serve(requests: Connection) -> None:
+    """Run scripts with the configurations that arrive, silently, and send what ended each: None or an error."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere.fileno(), stream.fileno())
+        compilation_cache.enable()
+        with contextlib.suppress(EOFError):
+            while True:
+                main, config = requests.recv()
+                try:
+                    main(config)
+                except (InputError, NumericalError, WriteError) as error:
+                    requests.send((type(error), str(error)))
+                except Exception as error:
+                    requests.send((NumericalError, f"{type(error).__name__}: {error}"))
+                else:
+                    requests.send(None)
+                # The programs of one experiment take a quarter of a gigabyte; the next reads them again.
+                jax.clear_caches()
 
 
 def begin_beside(chosen: Sequence[Experiment], inputs: Inputs) -> Beside:
-    """Begin the experiments that run in processes of their own and have not finished.
+    """Begin the experiments that run in another process and have not finished.
 
     Args:
         chosen: all experiments.
@@ -108,11 +135,11 @@ def result_of(
     Args:
         experiment: the script and its configuration.
         inputs: checksums of the code, the records and the weights, from `Inputs.of`.
-        beside: the experiments that run in processes of their own; by default none.
+        beside: the experiments that run in another process; by default none.
 
     Raises:
         InputError: the script found wrong input.
-        NumericalError: a process of its own failed otherwise.
+        NumericalError: the other process failed otherwise.
     """
     folder = experiment.folder
     has_run = beside is not None and beside.wait(experiment.name)

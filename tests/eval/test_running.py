@@ -1,17 +1,17 @@
-"""Experiments that run in processes of their own, beside the others."""
+"""Experiments that run in another process, beside the others."""
 
 from pathlib import Path
 
 import pytest
 
-from convcorr_jax.errors import InputError
+from convcorr_jax.errors import InputError, NumericalError
 from convcorr_jax.report import sections
 from convcorr_jax.tasks.options import Backbone, Output
 from eval import flow_accuracy, receptive_fields
 from eval.experiments import Beside, Experiment, Inputs, begin_beside, is_finished, result_of
 
 
-def fields(folder: Path, *, beside: bool = True) -> Experiment:
+def fields(folder: Path, *, beside: int | None = 0) -> Experiment:
     """The receptive fields of CaffeNet: a script that needs neither weights nor data."""
     config = receptive_fields.Config(output=Output(folder))
     show = sections.correspondence.receptive_fields
@@ -19,17 +19,25 @@ def fields(folder: Path, *, beside: bool = True) -> Experiment:
 
 
 def test_the_result_is_that_of_this_process(tmp_path):
-    apart, here = fields(tmp_path / "apart"), fields(tmp_path / "here", beside=False)
+    apart, here = fields(tmp_path / "apart"), fields(tmp_path / "here", beside=None)
     inputs = Inputs()
     with begin_beside([apart, here], inputs) as beside:
-        assert "apart" in beside
-        assert "here" not in beside
+        while not is_finished(apart, inputs.of(apart)):
+            assert beside._process.is_alive()
         results = [result_of(each, inputs.of(each), beside=beside) for each in (apart, here)]
+        assert not beside.wait("here")
     assert results[0] == results[1]
-    assert is_finished(apart, inputs.of(apart))
     # What has finished does not begin again.
     with begin_beside([apart], inputs) as beside:
-        assert "apart" not in beside
+        assert not beside.wait("apart")
+
+
+def test_what_has_not_begun_is_left_to_the_caller(tmp_path):
+    """The first by its place occupies the process; the others run here when their turn comes."""
+    last, first = fields(tmp_path / "last", beside=1), fields(tmp_path / "first", beside=0)
+    with begin_beside([last, first], Inputs()) as beside:
+        assert not beside.wait("last")
+        assert beside.wait("first")
 
 
 def test_wrong_input_is_the_sentence_of_the_script(tmp_path):
@@ -43,8 +51,13 @@ def test_wrong_input_is_the_sentence_of_the_script(tmp_path):
 
 
 def test_leaving_ends_the_process(tmp_path):
-    inputs = Inputs()
-    with begin_beside([fields(tmp_path / "apart")], inputs) as beside:
-        while beside._process is None:
-            pass
-    assert beside._process.poll() is not None
+    with begin_beside([fields(tmp_path / "apart")], Inputs()) as beside:
+        assert beside._process.is_alive()
+    assert not beside._process.is_alive()
+
+
+def test_a_process_that_is_killed_is_one_sentence(tmp_path):
+    with Beside([fields(tmp_path / "apart")]) as beside:
+        beside._process.kill()
+        with pytest.raises(NumericalError, match=r"eval\.receptive_fields: its process ended"):
+            beside.wait("apart")
