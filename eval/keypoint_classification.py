@@ -73,13 +73,7 @@ def main(config: Config) -> Path:
         raise InputError(f"windows is {config.windows}; at least 0 is expected")
     out = make_folder(config.output.out)
     weights = config.backbone.load()
-    categories = read_categories(
-        config.data.dataset,
-        data_root=config.data.data_root,
-        rendered_train=config.data.rendered_train,
-        rendered_test=config.data.rendered_test,
-        categories=config.data.categories,
-    )
+    categories = read_categories(config.data)
     _check_keypoints(config.keypoints, categories[0])
     classified = [
         classify_category(

@@ -56,13 +56,7 @@ def main(config: Config) -> Path:
     config.training.check()
     out = make_folder(config.output.out)
     weights = config.backbone.load()
-    categories = read_categories(
-        config.data.dataset,
-        data_root=config.data.data_root,
-        rendered_train=config.data.rendered_train,
-        rendered_test=config.data.rendered_test,
-        categories=config.data.categories,
-    )
+    categories = read_categories(config.data)
     check_trainable(categories)
     predictions = {
         cells.name: {

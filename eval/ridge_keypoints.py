@@ -63,13 +63,7 @@ def main(config: Config) -> Path:
     out = make_folder(config.output.out)
     weights = config.backbone.load()
     options = RidgeOptions(config.layer or default_layer(weights), config.mirrored, config.margin)
-    categories = read_categories(
-        config.data.dataset,
-        data_root=config.data.data_root,
-        rendered_train=config.data.rendered_train,
-        rendered_test=config.data.rendered_test,
-        categories=config.data.categories,
-    )
+    categories = read_categories(config.data)
     predicted = {
         method: {
             category.name: predict_by_ridge(category, weights, options, method=method, folder=out)

@@ -61,13 +61,7 @@ def main(config: Config) -> Path:
     out = make_folder(config.output.out)
     weights = config.backbone.load()
     cells = config.training.sift_cells() if config.sift else config.training.conv_cells(weights)
-    categories = read_categories(
-        config.data.dataset,
-        data_root=config.data.data_root,
-        rendered_train=config.data.rendered_train,
-        rendered_test=config.data.rendered_test,
-        categories=config.data.categories,
-    )
+    categories = read_categories(config.data)
     check_trainable(categories)
     result = {}
     for category in categories:

@@ -177,7 +177,8 @@ class OneVsAllSVM(ClassifierMixin, BaseEstimator):
         positive = labels[:, None] == np.arange(len(self.classes_))
         if len(self.classes_) == 2:
             positive = positive[:, 1:]
-        return svm.pad(X, positive, None if weights is None else weights[:, None], least=_LEAST)
+        columns = None if weights is None else weights[:, None]
+        return svm.pad(X, positive, weights=columns, least=_LEAST)
 
     def _chosen(self, decisions: Float[np.ndarray, "*batch n machines"]):
         """Return the number of the class that the decisions of all machines select."""

@@ -150,7 +150,7 @@ def fit_detectors(
     padded = svm.pad(
         _windows(maps, places, window).astype(np.float32),
         signs == 1,
-        (signs != 0).astype(np.float32),
+        weights=(signs != 0).astype(np.float32),
         least=LEAST,
     )
     rows, positive, weights = (jnp.asarray(part) for part in padded)

@@ -28,6 +28,7 @@ from convcorr_jax.probes.rgb import SIDE_PX
 from convcorr_jax.probes.segmentation import SIDE
 from convcorr_jax.tasks import attributes
 from convcorr_jax.tasks.keypoints import box_features, read_categories
+from convcorr_jax.tasks.options import CategoryData
 from convcorr_jax.tasks.reading import read
 from convcorr_jax.tasks.scenes import read_scenes, variation_shares
 from convcorr_jax.tasks.variation_features import (
@@ -147,7 +148,7 @@ def _train_attributes(source: ProbeSource) -> _Probe:
 def _train_keypoints(source: ProbeSource) -> _Probe:
     ridges, names = {}, {}
     for category in read_categories(
-        source.dataset, data_root=source.data_root, rendered_train=source.rendered
+        CategoryData(source.dataset, source.data_root, rendered_train=source.rendered)
     ):
         boxes = box_features(
             category,

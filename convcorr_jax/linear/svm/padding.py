@@ -32,8 +32,8 @@ class Least(NamedTuple):
 def pad(
     features: Float[np.ndarray, "n d"],
     positive: Bool[np.ndarray, "n classes"],
-    weights: Float[np.ndarray, "n _"] | None = None,
     *,
+    weights: Float[np.ndarray, "n _"] | None = None,
     least: Least,
 ) -> Padded:
     """Append samples of weight 0, columns of zeros and classes without samples.

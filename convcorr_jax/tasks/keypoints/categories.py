@@ -8,7 +8,6 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -19,6 +18,7 @@ from convcorr_jax.datasets.fingerprint import fingerprint
 from convcorr_jax.datasets.official import three_hundred_w
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.tasks.options import CategoryData
 from convcorr_jax.tasks.reading import read
 
 FACE_POINTS = MappingProxyType(
@@ -86,21 +86,12 @@ class Category:
 
 
 def read_categories(
-    dataset: str,
-    *,
-    data_root: Path | None = None,
-    rendered_train: int = 100,
-    rendered_test: int = 25,
-    categories: Sequence[str] = (),
+    data: CategoryData,
 ) -> tuple[Category, ...]:
     """Read the categories of a data set.
 
     Args:
-        dataset: ``rendered``, ``faces``, or the name or path of a data set's folder.
-        data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
-        rendered_train: the number of training instances of every rendered category.
-        rendered_test: the number of test instances of every rendered category.
-        categories: names of the only categories to read; by default all.
+        data: the data set, and which of its categories.
 
     Returns:
         The categories, in the order in which the data set has them.
@@ -113,11 +104,11 @@ def read_categories(
     records = [
         with_face_points(record)
         for record in read(
-            dataset,
-            data_root=data_root,
-            categories=categories,
-            train=rendered_train,
-            test=rendered_test,
+            data.dataset,
+            data_root=data.data_root,
+            categories=data.categories,
+            train=data.rendered_train,
+            test=data.rendered_test,
         )
     ]
     return tuple(

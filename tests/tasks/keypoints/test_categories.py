@@ -15,6 +15,7 @@ from convcorr_jax.tasks.keypoints import (
     read_categories,
     with_face_points,
 )
+from convcorr_jax.tasks.options import CategoryData
 
 
 def test_faces_exchange_their_sides_in_a_mirror():
@@ -59,7 +60,7 @@ def read_as(monkeypatch):
 
     def read(records):
         monkeypatch.setattr(categories, "read", lambda *arguments, **options: records)
-        return read_categories("any")
+        return read_categories(CategoryData("any"))
 
     return read
 
