@@ -39,12 +39,12 @@ class Beside:
         """Begin with the first experiment."""
         self._thread = ThreadPoolExecutor(1)
         context = multiprocessing.get_context("spawn")
-        self._ours, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._connection, remote = context.Pipe()
+        self._process = context.Process(target=_serve, args=(remote,), daemon=True)
         self._runs = {each.name: self._thread.submit(self._run, each) for each in experiments}
         if self._runs:
             self._process.start()
-            theirs.close()
+            remote.close()
 
     def __enter__(self) -> Self:
         """Return the runs."""
@@ -80,8 +80,8 @@ class Beside:
     def _run(self, experiment: Experiment) -> None:
         script = experiment.main.__module__
         try:
-            self._ours.send((experiment.main, experiment.config))
-            error = self._ours.recv()
+            self._connection.send((experiment.main, experiment.config))
+            error = self._connection.recv()
         except (EOFError, OSError):
             raise NumericalError(f"{script}: its process ended before its result") from None
         if error is not None:
