@@ -1,44 +1,30 @@
 """The folder of data sets, and the file names in annotations that are trusted."""
 
 import os
-import sys
 from pathlib import Path, PurePosixPath
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import check_file
+from convcorr_jax.runtime.user_folders import user_folder
 
 ROOT_VARIABLE = "CONVCORR_DATA"
 """The environment variable that names the folder of data sets."""
-
-# The environment variable of the user's data folder, and where the folder is under the home folder without it.
-_USER_DATA = {
-    "win32": ("LOCALAPPDATA", "AppData/Local"),
-    "darwin": (None, "Library/Application Support"),
-}
 
 
 def root_folder(*, data_root: str | Path | None = None) -> Path:
     """Return the folder that holds data sets, each in a folder of its own.
 
     That is ``data_root``, else the value of ``$CONVCORR_DATA``, else ``convcorr_jax`` in the user's data
-    folder: ``$XDG_DATA_HOME`` or ``~/.local/share``, on macOS ``~/Library/Application Support``, on Windows
-    ``%LOCALAPPDATA%``.
+    folder.
 
     Raises:
         InputError: neither is set, and the user has no home folder.
     """
     chosen = data_root or os.environ.get(ROOT_VARIABLE)
-    return Path(chosen) if chosen else _user_data_folder() / "convcorr_jax"
-
-
-def _user_data_folder() -> Path:
-    variable, default = _USER_DATA.get(sys.platform, ("XDG_DATA_HOME", ".local/share"))
-    chosen = Path(os.environ.get(variable, "")) if variable else Path()
-    # The XDG base directory specification ignores relative paths.
-    if chosen.is_absolute():
-        return chosen
+    if chosen:
+        return Path(chosen)
     try:
-        return Path.home() / default
+        return user_folder("data")
     except RuntimeError as error:
         raise InputError(f"{error}; set {ROOT_VARIABLE} to the folder of data sets") from error
 

@@ -12,6 +12,8 @@ import platform
 import sys
 from pathlib import Path
 
+from convcorr_jax.runtime.user_folders import user_folder
+
 VARIABLE = "CONVCORR_COMPILATION_CACHE"
 """The environment variable that names another folder, or turns the cache off."""
 OFF = "off"
@@ -21,31 +23,21 @@ LARGEST_BYTES = 512 * 1024**2
 
 # JAX's own variable; a user who sets it has chosen a folder.
 _JAX_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
-# The user's cache folder: an environment variable, and where the folder is under the home folder without it.
-_USER_CACHE = {
-    "win32": ("LOCALAPPDATA", "AppData/Local"),
-    "darwin": (None, "Library/Caches"),
-}
 
 
 def cache_folder() -> Path | None:
     """Return the folder of compiled programs; None if the cache is off or the user has no home folder.
 
     That is the value of ``$CONVCORR_COMPILATION_CACHE``, else ``convcorr_jax/compiled`` in the user's cache
-    folder: ``$XDG_CACHE_HOME`` or ``~/.cache``, on macOS ``~/Library/Caches``, on Windows ``%LOCALAPPDATA%``.
+    folder.
     """
     chosen = os.environ.get(VARIABLE)
     if chosen:
         return None if chosen == OFF else Path(chosen)
-    variable, default = _USER_CACHE.get(sys.platform, ("XDG_CACHE_HOME", ".cache"))
-    base = Path(os.environ.get(variable, "")) if variable else Path()
-    # The XDG base directory specification ignores relative paths.
-    if not base.is_absolute():
-        try:
-            base = Path.home() / default
-        except RuntimeError:
-            return None
-    return base / "convcorr_jax" / "compiled"
+    try:
+        return user_folder("cache") / "compiled"
+    except RuntimeError:
+        return None
 
 
 def enable() -> Path | None:

@@ -38,7 +38,7 @@ ALLOWED_IMPORTS = {
     "backbone": _FILES,
     "descriptors": {*_FILES, "backbone"},
     "matching": {*_FEATURES, "flow", "retrieval"},
-    "datasets": {*_FILES, "metrics"},
+    "datasets": {*_FILES, "metrics", "runtime"},
     "synthetic": _SOURCES,
     "doctor": _SOURCES,
     "keypoints": _ALGORITHMS,
