@@ -10,7 +10,7 @@ from convcorr_jax.io import read_image
 from convcorr_jax.report.sections import correspondence
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks.keypoints import FeatureOptions, features
-from convcorr_jax.tasks.options import Data, Output
+from convcorr_jax.tasks.options import CategoryData, Output
 from eval import keypoint_classification
 from tests.builders.people import write_people
 from tests.builders.shown import assert_shown
@@ -35,7 +35,7 @@ def spoil(arrays):
 @pytest.fixture
 def config(tmp_path):
     return keypoint_classification.Config(
-        data=Data(write(tmp_path / "people", spoil)),
+        data=CategoryData(write(tmp_path / "people", spoil)),
         features=FeatureOptions(**FEATURES),
         output=Output(tmp_path / "out"),
         **CLASSIFIERS,

@@ -14,7 +14,7 @@ from convcorr_jax.keypoints import detection
 from convcorr_jax.report.sections import correspondence
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks.keypoints import DetectorOptions, Mining, examples
-from convcorr_jax.tasks.options import Data, Output
+from convcorr_jax.tasks.options import CategoryData, Output
 from eval import keypoint_prediction
 from tests.builders.people import write_people
 from tests.builders.shown import assert_shown
@@ -41,14 +41,14 @@ def people(tmp_path):
 @pytest.fixture
 def training(people, tmp_path):
     return keypoint_detectors.Config(
-        data=Data(people), training=SMALL, output=Output(tmp_path / "trained")
+        data=CategoryData(people), training=SMALL, output=Output(tmp_path / "trained")
     )
 
 
 @pytest.fixture
 def prediction(people, tmp_path):
     return keypoint_prediction.Config(
-        data=Data(people), training=SMALL, output=Output(tmp_path / "predicted")
+        data=CategoryData(people), training=SMALL, output=Output(tmp_path / "predicted")
     )
 
 
@@ -232,7 +232,7 @@ def test_folds_of_single_objects_train_without_them(tmp_path, monkeypatch):
     monkeypatch.setattr(Mining, "run", watched)
     options = dataclasses.replace(SMALL, rounds=0)
     config = keypoint_prediction.Config(
-        data=Data(people), training=options, output=Output(tmp_path / "out")
+        data=CategoryData(people), training=options, output=Output(tmp_path / "out")
     )
     result = read(keypoint_prediction.main(config))
     assert learning == [[j for j in range(3) if j != i] for i in range(3)] * 2
@@ -240,7 +240,7 @@ def test_folds_of_single_objects_train_without_them(tmp_path, monkeypatch):
 
     learning.clear()
     training = keypoint_detectors.Config(
-        data=Data(people), training=options, output=Output(tmp_path / "trained")
+        data=CategoryData(people), training=options, output=Output(tmp_path / "trained")
     )
     assert read(keypoint_detectors.main(training))["person"]["objects"] == 3
     assert learning == [[0, 1, 2]]

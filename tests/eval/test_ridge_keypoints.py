@@ -10,7 +10,7 @@ from convcorr_jax.backbone.weights import find
 from convcorr_jax.io import read_image
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks.keypoints import RIDGE_METHODS, boxes, ridge
-from convcorr_jax.tasks.options import Data, Output
+from convcorr_jax.tasks.options import CategoryData, Output
 from eval.ridge_keypoints import ALPHAS, Config, main
 from tests.builders.people import write_people
 
@@ -31,7 +31,7 @@ def result_of(config):
 
 
 def test_the_table_has_every_method(people, tmp_path, monkeypatch):
-    config = Config(data=Data(people), output=Output(tmp_path / "out"))
+    config = Config(data=CategoryData(people), output=Output(tmp_path / "out"))
     result = result_of(config)
     assert result["objects"] == {"person": {"train": TRAIN, "test": TEST}}
     assert (result["layer"], result["alpha"]) == ("pool5", 0.1)
@@ -70,7 +70,7 @@ def test_without_a_split_every_object_is_predicted_without_it(tmp_path, monkeypa
         return whole(features, points, objects, names=names)
 
     monkeypatch.setattr(ridge, "fit_keypoints", watched)
-    result = result_of(Config(data=Data(people), output=Output(tmp_path / "out")))
+    result = result_of(Config(data=CategoryData(people), output=Output(tmp_path / "out")))
     assert trained_on == [[j for j in range(5) if j != i] for i in range(5)] * 2
     assert result["objects"] == {"person": {"train": 4, "test": 5}}
 

@@ -12,7 +12,7 @@ from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
 from convcorr_jax.runtime.script import run
-from convcorr_jax.tasks.options import Data, Output
+from convcorr_jax.tasks.options import Backbone, CategoryData, Output
 from convcorr_jax.tasks.transfer import task
 from eval import experiments, flow_accuracy, keypoint_transfer, receptive_fields, reproduce
 
@@ -59,7 +59,7 @@ def willow(tmp_path_factory):
 
 def transfer_config(folder, out, **options):
     return keypoint_transfer.Config(
-        Data(str(folder)), sizes_px=(131,), output=Output(out), **options
+        CategoryData(str(folder)), sizes_px=(131,), output=Output(out), **options
     )
 
 
@@ -81,6 +81,14 @@ def test_fixed_pairs(tmp_path, willow, protocol):
         assert score["per_category"]["car"] == pytest.approx(score["pck"])
     assert result["methods"]["conv4_flow"]["seconds_per_pair"] > 0
     assert read_image(tmp_path / "examples.jpg").shape[1] > 300
+
+
+def test_only_pairs_of_the_categories_are_transferred(willow):
+    alexnet = Backbone().load()
+    car = CategoryData(str(willow), categories=("car",))
+    assert len(task.open_task(car, alexnet, transfer="box").pairs) == 4
+    with pytest.raises(InputError, match="has no pairs of duck"):
+        task.open_task(CategoryData(str(willow), categories=("duck",)), alexnet, transfer="box")
 
 
 def test_a_finished_method_is_not_run_again(tmp_path, willow, monkeypatch):
@@ -107,7 +115,7 @@ def test_a_finished_method_is_not_run_again(tmp_path, willow, monkeypatch):
 
 def test_neighbours_vote(tmp_path):
     config = keypoint_transfer.Config(
-        Data(rendered_train=25, rendered_test=1), sizes_px=(131,), output=Output(tmp_path)
+        CategoryData(rendered_train=25, rendered_test=1), sizes_px=(131,), output=Output(tmp_path)
     )
     result = result_of(keypoint_transfer.main(config))
     assert result["retrieval_layer"] == "pool5"
@@ -127,7 +135,7 @@ def test_flow_beats_no_flow_on_warped_photographs(tmp_path):
 
 def test_the_page_shows_what_the_scripts_found(tmp_path, willow, monkeypatch, capsys):
     cars = experiments.transfer_experiment(
-        tmp_path, Data(str(willow)), "box", name="cars", sizes_px=(131,)
+        tmp_path, CategoryData(str(willow)), "box", name="cars", sizes_px=(131,)
     )
     few = (experiments.experiments(tmp_path, None)[0], cars)
     monkeypatch.setattr(reproduce, "experiments", lambda *_, **__: few)

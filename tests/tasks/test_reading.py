@@ -9,7 +9,9 @@ from convcorr_jax import synthetic
 from convcorr_jax.datasets import photographs, read_records
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import make_folder
 from convcorr_jax.tasks import COLLECTIONS, PHOTOGRAPHS, RENDERED, read, reading
+from tests.builders.compact_folders import write_pf_willow
 from tests.builders.leeds_tree import write_lsp
 
 
@@ -36,6 +38,20 @@ def test_rendered_records_of_all_categories_have_the_numbers_that_are_asked_for(
         splits = [record.split for record in found if record.category == category]
         assert sorted(splits) == ["test", "train", "train"]
     assert ids(found) == ids(synthetic.every_category(train=2, test=1))
+
+
+def test_rendered_records_are_rendered_once_and_cannot_be_changed():
+    (first,), (again,) = (read(RENDERED, categories=("car",), train=1, test=0) for _ in range(2))
+    assert again is first
+    with pytest.raises(ValueError, match="read-only"):
+        first.points[0, 0] = 0
+
+
+def test_records_of_some_categories_of_a_data_set(tmp_path):
+    folder = write_pf_willow(make_folder(tmp_path / "pf_willow")).parent
+    assert ids(read(folder, categories=("winebottle",))) == ids(read(folder))
+    with pytest.raises(InputError, match="has no records of dragon, unicorn"):
+        read(folder, categories=("unicorn", "winebottle", "dragon"))
 
 
 def test_installed_photographs_are_records_without_keypoints():

@@ -100,7 +100,9 @@ def open_task(data: CategoryData, weights: Weights, *, transfer: Transfer) -> Ta
     if transfer != "neighbors":
         fixed = read_pairs(data.dataset, data_root=data.data_root)
         chosen = [
-            pair for pair in fixed.pairs if not data.categories or pair.subset in data.categories
+            pair
+            for pair in fixed.pairs
+            if not data.categories or fixed.records[pair.source].category in data.categories
         ]
         if not chosen:
             raise InputError(f"{data.dataset} has no pairs of {', '.join(data.categories)}")
