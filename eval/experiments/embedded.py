@@ -93,8 +93,8 @@ SMALL = Sizes(
     features=FeatureOptions(layers=("conv1", "conv4"), radii_px=(20,)),
     windows=8,
     costs=(1e-2, 1e-1, 1e0),
-    prediction=(10, 6),
-    detector_images=6,
+    prediction=(8, 4),
+    detector_images=5,
     rounds=0,
     patches=20_000,
     rebuilt=2,
@@ -105,7 +105,7 @@ SMALL = Sizes(
     copies=2,
     directions=(40, 12),
     people=64,
-    steps=(40, 12, 0),
+    steps=(30, 10, 0),
     winograd=False,
 )
 FULL = Sizes(
