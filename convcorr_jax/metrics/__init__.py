@@ -4,7 +4,14 @@ from convcorr_jax.metrics.attributes import GradedScores as GradedScores
 from convcorr_jax.metrics.attributes import TwoValuedScores as TwoValuedScores
 from convcorr_jax.metrics.attributes import graded_scores as graded_scores
 from convcorr_jax.metrics.attributes import two_valued_scores as two_valued_scores
-from convcorr_jax.metrics.bootstrap import bootstrap_interval as bootstrap_interval
+from convcorr_jax.metrics.bootstrap import Interval as Interval
+from convcorr_jax.metrics.bootstrap import UnitSums as UnitSums
+from convcorr_jax.metrics.bootstrap import bootstrap as bootstrap
+from convcorr_jax.metrics.bootstrap import group_numbers as group_numbers
+from convcorr_jax.metrics.bootstrap import group_ratios as group_ratios
+from convcorr_jax.metrics.bootstrap import interval as interval
+from convcorr_jax.metrics.bootstrap import mean_ratios as mean_ratios
+from convcorr_jax.metrics.bootstrap import unit_means as unit_means
 from convcorr_jax.metrics.error_spread import OUTLIER_PX as OUTLIER_PX
 from convcorr_jax.metrics.error_spread import Spread as Spread
 from convcorr_jax.metrics.error_spread import error_spreads as error_spreads

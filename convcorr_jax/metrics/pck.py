@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from convcorr_jax.errors import InputError
+from convcorr_jax.metrics.bootstrap import UnitSums, group_numbers, group_ratios
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ class Pck(NamedTuple):
     """The share of correct keypoints of every group, between 0 and 1."""
     mean: Float[np.ndarray, " alphas"]
     """The mean over groups."""
+    sums: UnitSums
+    """What each image adds, for intervals: see `convcorr_jax.metrics.bootstrap`."""
 
 
 def correct(
@@ -153,26 +156,37 @@ def pck(
         protocol: the rules: what is averaged first, and whether an error at the threshold is correct.
 
     Raises:
-        InputError: a normalizer is not positive, a point that counts is NaN in ``truth``, or a group has no
+        InputError: a normalizer is not positive and finite, a point that counts is NaN in ``truth``, or a group has no
             keypoint that counts.
     """
-    if not (normalizer > 0).all():
-        raise InputError("every normalizer of a PCK must be a positive length")
+    if not (np.isfinite(normalizer) & (normalizer > 0)).all():
+        raise InputError("every normalizer of a PCK must be a positive, finite length")
     if np.isnan(truth[counted]).any():
         raise InputError("a keypoint counts in the PCK but its true position is missing (NaN)")
     names = tuple(dict.fromkeys(groups))
-    member = np.array([[group == name for group in groups] for name in names])
-    per_group = np.empty((len(names), len(alphas)))
-    normalizers = np.broadcast_to(normalizer[:, None], counted.shape)
-    # "image" averages along each image's row first, "keypoint" along each type's column.
-    inner = {"image": 1, "keypoint": 0, "pooled": None}[protocol.average]
-    for column, alpha in enumerate(alphas):
-        right = correct(predicted, truth, normalizers, alpha=alpha, strict=protocol.strict)
-        for row, name in enumerate(names):
-            counts = counted[member[row]]
-            if not counts.any():
-                raise InputError(f"group {name!r} has no keypoint that counts")
-            share = np.where(counts, right[member[row]], 0).sum(axis=inner, keepdims=True)
-            total = counts.sum(axis=inner, keepdims=True)
-            per_group[row, column] = (share[total > 0] / total[total > 0]).mean()
-    return Pck(tuple(alphas), names, per_group, per_group.mean(axis=0))
+    lengths = np.broadcast_to(normalizer[:, None], counted.shape)
+    right = [
+        counted & correct(predicted, truth, lengths, alpha=alpha, strict=protocol.strict)
+        for alpha in alphas
+    ]
+    sums = _unit_sums(np.stack(right, axis=2), counted, group_numbers(groups), protocol.average)
+    for number, name in enumerate(names):
+        if not counted[sums.groups == number].any():
+            raise InputError(f"group {name!r} has no keypoint that counts")
+    per_group = group_ratios(sums)
+    return Pck(tuple(alphas), names, per_group, per_group.mean(axis=0), sums)
+
+
+def _unit_sums(
+    right: Bool[np.ndarray, "images n alphas"],
+    counted: Bool[np.ndarray, "images n"],
+    groups: Int[np.ndarray, " images"],
+    average: Literal["image", "keypoint", "pooled"],
+) -> UnitSums:
+    top, bottom = right.astype(np.float64), counted.astype(np.float64)
+    if average == "keypoint":
+        return UnitSums(top, bottom, groups)
+    top, bottom = top.sum(axis=1, keepdims=True), bottom.sum(axis=1, keepdims=True)
+    if average == "image":
+        top, bottom = top / np.maximum(bottom, 1)[..., None], (bottom > 0).astype(np.float64)
+    return UnitSums(top, bottom, groups)

@@ -1,16 +1,46 @@
-"""Bootstrap intervals agree with SciPy's for one group, and with the normal approximation for several."""
+"""Bootstrap intervals agree with SciPy's, with a loop over draws, and with the normal approximation."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics import bootstrap_interval
+from convcorr_jax.metrics import (
+    UnitSums,
+    bootstrap,
+    group_ratios,
+    interval,
+    mean_ratios,
+    unit_means,
+)
+
+
+def statistic(sums, units):
+    """Compute the mean of ratios of some units, by loops."""
+    of_groups = []
+    for group in sorted(set(sums.groups)):
+        members = [unit for unit in units if sums.groups[unit] == group]
+        ratios = []
+        for term in range(sums.denominators.shape[1]):
+            bottom = sum(sums.denominators[unit, term] for unit in members)
+            if bottom > 0:
+                ratios.append(sum(sums.numerators[unit, term] for unit in members) / bottom)
+        if ratios:
+            of_groups.append(np.mean(ratios, axis=0))
+    return np.mean(of_groups, axis=0)
+
+
+def some_sums(rng, *, units=40, terms=3, statistics=2):
+    """Return the sums of points of three categories, of which a third do not count."""
+    counted = rng.random((units, terms)) < 0.7
+    right = rng.random((units, terms, statistics)) < 0.6
+    groups = np.array([0, 1, 2, 2])[np.arange(units) % 4]
+    return UnitSums((right & counted[..., None]).astype(float), counted.astype(float), groups)
 
 
 def test_one_group_has_the_interval_of_scipy(rng):
     values = rng.normal(size=80)
-    found = bootstrap_interval([values], draws=20_000)
+    found = interval(bootstrap(unit_means(values), draws=20_000)[:, 0])
     expected = stats.bootstrap(
         (values,), np.mean, method="percentile", n_resamples=20_000, rng=rng
     ).confidence_interval
@@ -20,19 +50,88 @@ def test_one_group_has_the_interval_of_scipy(rng):
 
 def test_groups_count_alike_whatever_their_sizes(rng):
     groups = [rng.random(size) < share for size, share in ((400, 0.2), (50, 0.5), (200, 0.8))]
-    found = bootstrap_interval(groups, level=0.9, draws=20_000)
+    names = np.repeat(["a", "b", "c"], [400, 50, 200]).tolist()
+    samples = bootstrap(unit_means(np.concatenate(groups), names), draws=20_000)
+    found = interval(samples[:, 0], level=0.9)
     mean = np.mean([group.mean() for group in groups])
     error = np.sqrt(sum(group.var() / len(group) for group in groups)) / len(groups)
     np.testing.assert_allclose(found, mean + np.array([-1, 1]) * 1.645 * error, rtol=0.02)
 
 
-def test_equal_seeds_give_equal_intervals(rng):
-    values = [rng.random(30)]
-    assert bootstrap_interval(values) == bootstrap_interval(values)
-    assert bootstrap_interval(values) != bootstrap_interval(values, seed=1)
+def test_estimates_are_those_of_loops(rng):
+    sums = some_sums(rng)
+    np.testing.assert_allclose(mean_ratios(sums), statistic(sums, range(40)), rtol=1e-12)
+    by_group = group_ratios(sums)
+    assert by_group.shape == (3, 2)
+    for group in range(3):
+        alone = np.flatnonzero(sums.groups == group)
+        np.testing.assert_allclose(by_group[group], statistic(sums, alone), rtol=1e-12)
 
 
-@pytest.mark.parametrize("groups", [[], [np.zeros(3), np.zeros(0)]])
-def test_empty_groups_are_refused(groups):
-    with pytest.raises(InputError, match="at least one value in each"):
-        bootstrap_interval(groups)
+def test_the_spread_of_ratios_is_that_of_a_loop_over_draws(rng):
+    sums = some_sums(rng)
+    drawn = [
+        statistic(
+            sums,
+            np.concatenate(
+                [
+                    rng.choice(members, size=len(members))
+                    for members in (np.flatnonzero(sums.groups == group) for group in range(3))
+                ]
+            ),
+        )
+        for _ in range(2000)
+    ]
+    samples = bootstrap(sums, draws=20_000)
+    assert samples.shape == (20_000, 2)
+    np.testing.assert_allclose(samples.mean(axis=0), np.mean(drawn, axis=0), atol=0.005)
+    np.testing.assert_allclose(samples.std(axis=0), np.std(drawn, axis=0), rtol=0.06)
+
+
+def test_differences_are_paired(rng):
+    values = rng.normal(size=60)
+    samples = bootstrap(unit_means(values))[:, 0]
+    shifted = bootstrap(unit_means(values + 1))[:, 0]
+    # Unpaired, the difference would vary by the sum of both variances.
+    np.testing.assert_allclose(shifted - samples, 1, atol=1e-5)
+
+
+def test_the_order_of_groups_does_not_matter_to_the_units_of_a_group(rng):
+    values = rng.normal(size=30)
+    sums = unit_means(values, ["a", "b"] * 15)
+    ordered = unit_means(np.concatenate([values[::2], values[1::2]]), ["a"] * 15 + ["b"] * 15)
+    np.testing.assert_array_equal(bootstrap(sums), bootstrap(ordered))
+
+
+def test_a_term_that_a_draw_lacks_is_left_out():
+    # The second term counts in one of two units: half of the draws hold it, a quarter twice.
+    sums = UnitSums(
+        np.array([[1.0, 0.0], [1.0, 0.0]])[..., None],
+        np.array([[1.0, 1.0], [1.0, 0.0]]),
+        np.zeros(2, int),
+    )
+    samples = bootstrap(sums)[:, 0]
+    assert set(np.unique(samples)) == {0.5, 1.0}
+    assert (samples == 1).mean() == pytest.approx(0.25, abs=0.02)
+
+
+def test_equal_seeds_give_equal_samples(rng):
+    sums = unit_means(rng.random(30))
+    np.testing.assert_array_equal(bootstrap(sums), bootstrap(sums))
+    assert (bootstrap(sums) != bootstrap(sums, seed=1)).any()
+
+
+@pytest.mark.parametrize("draws", [1, 249, 250, 251])
+def test_the_number_of_draws_is_kept(rng, draws):
+    assert len(bootstrap(unit_means(rng.random(5)), draws=draws)) == draws
+
+
+def test_what_cannot_be_drawn_is_refused():
+    with pytest.raises(InputError, match="at least one value"):
+        unit_means(np.zeros(0))
+    with pytest.raises(InputError, match="draws is 0"):
+        bootstrap(unit_means(np.ones(3)), draws=0)
+    with pytest.raises(InputError, match="nothing counts in group 1"):
+        bootstrap(UnitSums(np.zeros((2, 1, 1)), np.array([[1.0], [0.0]]), np.arange(2)))
+    with pytest.raises(InputError, match="level is 1"):
+        interval(np.zeros(3), level=1)

@@ -77,7 +77,7 @@ def test_a_prediction_that_is_not_there_is_wrong():
 def test_refuses_what_cannot_be_scored():
     points, counted = np.zeros((1, 1, 2)), np.ones((1, 1), bool)
     options = {"alphas": (0.1,), "protocol": PF_WILLOW}
-    with pytest.raises(InputError, match="positive length"):
+    with pytest.raises(InputError, match="positive, finite length"):
         pck(points, points, counted, np.zeros(1), ["g"], **options)
     with pytest.raises(InputError, match="true position is missing"):
         pck(points, points * np.nan, counted, np.ones(1), ["g"], **options)

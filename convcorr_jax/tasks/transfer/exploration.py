@@ -11,7 +11,7 @@ from convcorr_jax import coords, images
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Record, load_image, photographs, read_pairs
 from convcorr_jax.flow import align_costs
-from convcorr_jax.metrics import bootstrap_interval
+from convcorr_jax.metrics import UnitSums, bootstrap, interval, mean_ratios
 from convcorr_jax.report import MatchedPair, MethodMatches, copying
 from convcorr_jax.runtime.progress import progress
 from convcorr_jax.synthetic import warped_pair
@@ -182,29 +182,43 @@ def exploration_report(pairs: Sequence[MatchedPair], *, alphas: Sequence[float])
         alphas: thresholds of PCK, in units of the longer side of the second photograph.
 
     Returns:
-        For every method its values of the smoothness, and for each of them the mean error, PCK at every
-        threshold, and the interval that contains it with a probability of 95 %, as means over pairs.
+        For every method its values of the smoothness, and for each of them the mean error, and PCK at every
+        threshold with its 95 % bootstrap interval over the points of each pair, as means over pairs.
     """
     errors = [keypoint_errors(pair) for pair in pairs]
-    report: dict[str, Any] = {}
-    for method in pairs[0].methods:
-        of_pairs = [of_pair[method.name] for of_pair in errors]
-        levels = range(len(method.smoothness))
-        report[method.name] = {
+    return {
+        method.name: {
             "smoothness": list(method.smoothness),
-            "mean_error": [_mean([of[k] for of in of_pairs]) for k in levels],
-            "pck": {
-                f"{alpha:g}": [_share([of[k] <= alpha for of in of_pairs]) for k in levels]
-                for alpha in alphas
-            },
+            **_report([of_pair[method.name] for of_pair in errors], alphas),
         }
-    return report
+        for method in pairs[0].methods
+    }
 
 
-def _mean(of_pairs: Sequence[np.ndarray]) -> float:
+def _report(
+    errors: Sequence[Float[np.ndarray, "smoothness _"]], alphas: Sequence[float]
+) -> dict[str, Any]:
     """Average over the points of each pair first, then over pairs."""
-    return float(np.mean([of.mean() for of in of_pairs]))
-
-
-def _share(correct: Sequence[np.ndarray]) -> dict[str, Any]:
-    return {"mean": _mean(correct), "interval": list(bootstrap_interval(correct))}
+    points = np.concatenate(errors, axis=1)
+    correct = points.T[:, None, :, None] <= np.asarray(alphas)
+    pairs = np.repeat(np.arange(len(errors)), [of_pair.shape[1] for of_pair in errors])
+    sums = UnitSums(
+        correct.reshape(len(correct), 1, -1).astype(np.float64),
+        np.ones((len(correct), 1)),
+        pairs,
+    )
+    means = mean_ratios(sums).reshape(correct.shape[2:])
+    samples = bootstrap(sums).reshape(-1, *correct.shape[2:])
+    return {
+        "mean_error": np.mean([of_pair.mean(axis=1) for of_pair in errors], axis=0).tolist(),
+        "pck": {
+            f"{alpha:g}": [
+                {
+                    "mean": float(means[level, column]),
+                    "interval": list(interval(samples[:, level, column])),
+                }
+                for level in range(len(points))
+            ]
+            for column, alpha in enumerate(alphas)
+        },
+    }
