@@ -27,7 +27,9 @@ from convcorr_jax.tasks.keypoints import (
     by_alpha,
     by_method,
     by_positive,
+    check_scorable,
     check_trainable,
+    intervals,
     pck_of,
     predict_category,
     prediction_figure,
@@ -58,6 +60,7 @@ def main(config: Config) -> Path:
     weights = config.backbone.load()
     categories = read_categories(config.data)
     check_trainable(categories)
+    check_scorable(categories)
     predictions = {
         cells.name: {
             category.name: predict_category(
@@ -90,6 +93,7 @@ def main(config: Config) -> Path:
         "protocol": plain(LONG_2014),
         "objects": {category.name: len(category.tested) for category in categories},
         "pck": {name: _mean_pck(score) for name, score in scores.items()},
+        "interval": {name: intervals(score) for name, score in scores.items()},
         "per_category": {name: _pck_per_category(score) for name, score in scores.items()},
         "positive_scores": positive_scores,
         "training": {

@@ -28,8 +28,10 @@ from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks.options import Backbone, CategoryData, Output
 from convcorr_jax.tasks.transfer import (
     Transfer,
+    differences,
     methods_for,
     open_task,
+    other_protocols,
     run_methods,
     score,
     score_table,
@@ -84,6 +86,8 @@ def main(config: Config) -> Path:
         "pairs": len(task.pairs),
         "targets": len(task.targets),
         "methods": table,
+        "conv4_flow_minus": differences(scores),
+        "other_protocols": other_protocols(task, predictions),
         "seconds_per_pair": table["conv4_flow"]["seconds_per_pair"],
     }
     write_figures(out, task, methods, outcomes, predictions, weights)

@@ -27,6 +27,8 @@ from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks.keypoints import (
     RIDGE_METHODS,
     RidgeOptions,
+    check_scorable,
+    intervals,
     pck_of,
     predict_by_ridge,
     prediction_figure,
@@ -64,6 +66,7 @@ def main(config: Config) -> Path:
     weights = config.backbone.load()
     options = RidgeOptions(config.layer or default_layer(weights), config.mirrored, config.margin)
     categories = read_categories(config.data)
+    check_scorable(categories)
     predicted = {
         method: {
             category.name: predict_by_ridge(category, weights, options, method=method, folder=out)
@@ -94,6 +97,7 @@ def main(config: Config) -> Path:
         },
         "alpha": ALPHA,
         "pck": {name: float(score.mean[at]) for name, score in scores.items()},
+        "interval": {name: intervals(score)[str(ALPHA)] for name, score in scores.items()},
         "per_category": {
             name: dict(zip(map(str, score.groups), score.per_group[:, at].tolist(), strict=True))
             for name, score in scores.items()

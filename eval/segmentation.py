@@ -68,6 +68,7 @@ def main(config: Config) -> Path:
         data_root=config.data.data_root,
         rendered_train=config.data.rendered_train,
         rendered_test=config.data.rendered_test,
+        split=config.data.split,
     )
     shown = example_scenes(scenes, shown=config.shown)
     options = SegmentationOptions(config.layer or default_layer(weights), config.copies, shown)

@@ -76,6 +76,7 @@ def main(config: Config) -> Path:
         attributes=config.attributes,
         rendered_train=config.data.rendered_train,
         rendered_test=config.data.rendered_test,
+        split=config.data.split,
     )
     options = DirectionOptions(
         config.layer or default_layer(weights),

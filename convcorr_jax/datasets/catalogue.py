@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from convcorr_jax.datasets.official import (
     flic,
@@ -29,6 +29,13 @@ from convcorr_jax.datasets.official import (
 from convcorr_jax.datasets.records import Absent, PairSet, Record
 
 Read = Callable[[Path], Iterator[Record | Absent]]
+
+
+class ReadPairs(Protocol):
+    """Reads the pairs of a split from a folder of the official release."""
+
+    def __call__(self, source: Path, *, split: str) -> PairSet:
+        """Return the pairs; raise InputError if there is no such split."""
 
 
 class Archive(NamedTuple):
@@ -52,7 +59,7 @@ class DataSet:
         layout: The files and folders of the official release, in words.
         markers: Glob patterns; a folder in which one of them matches a path holds the official release.
         read: Reads the records from a folder of the official release.
-        read_pairs: Reads the pairs that the protocol fixes; None for a data set without pairs.
+        read_pairs: Reads the pairs of a split that the protocol fixes; None for a data set without pairs.
         megabytes: The approximate size of the download, if known.
         counts: The official number of records of each split.
         archives: Official archives whose checksums are known.
@@ -65,7 +72,7 @@ class DataSet:
     layout: str
     markers: tuple[str, ...]
     read: Read
-    read_pairs: Callable[[Path], PairSet] | None = None
+    read_pairs: ReadPairs | None = None
     megabytes: int | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     archives: tuple[Archive, ...] = ()

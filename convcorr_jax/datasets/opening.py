@@ -71,28 +71,33 @@ def read_records(
     return tuple(entry for entry in entries if isinstance(entry, Record))
 
 
-def read_pairs(name_or_path: str | Path, *, data_root: str | Path | None = None) -> PairSet:
+def read_pairs(
+    name_or_path: str | Path, *, data_root: str | Path | None = None, split: str | None = None
+) -> PairSet:
     """Read the records and the fixed pairs of a data set.
 
     Args:
         name_or_path: the name of a folder under the data root, or the path of a folder.
         data_root: the folder of data sets; by default that of `roots.root_folder`.
+        split: the split whose pairs are read; by default "test".
 
     Raises:
-        InputError: the folder does not exist, has no fixed pairs, or a file is missing or damaged.
+        InputError: the folder does not exist or has no fixed pairs of this split; or a file is missing or
+            damaged.
     """
+    split = split or "test"
     folder = roots.find_folder(name_or_path, data_root=data_root)
     dataset = DATASETS.get(folder.name)
     is_release = dataset is not None and dataset.is_release(folder)
     if compact.has_pairs(folder) and not is_release:
-        return compact.read_pairs(folder)
+        return compact.read_pairs(folder, split=split)
     if dataset is None or dataset.read_pairs is None:
         with_pairs = [entry.name for entry in DATASETS.values() if entry.read_pairs is not None]
         raise InputError(
             f"{folder} has no fixed pairs; a compact copy of PF-WILLOW, or an official release in a "
             f"folder named as one of {', '.join(with_pairs)} is expected"
         )
-    return dataset.read_pairs(folder)
+    return dataset.read_pairs(folder, split=split)
 
 
 def _is_prepared(folder: Path) -> bool:

@@ -6,7 +6,7 @@ it reads them. Whether "left" is the subject's own or the viewer's depends on th
 its reader states which.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, UInt8
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import decode_image, decode_labels, read_image, read_labels
+from convcorr_jax.metrics import Protocol
 from convcorr_jax.shapes import Image
 
 
@@ -170,6 +171,15 @@ class Pair(NamedTuple):
     """Index into `PairSet.records`."""
 
 
+class Scoring(NamedTuple):
+    """How the pairs of a data set are scored: the rules, and the lengths by which errors are divided."""
+
+    protocol: Protocol
+    """The rules of PCK."""
+    normalizers_px: tuple[float, ...]
+    """For each record of the pairs, the length as a target, in pixels of its image."""
+
+
 @dataclass(frozen=True, eq=False)
 class PairSet:
     """The pairs that a protocol fixes, such as the 900 of PF-WILLOW.
@@ -177,21 +187,65 @@ class PairSet:
     Attributes:
         records: The records that occur in pairs.
         pairs: The pairs, in the protocol's order.
+        scorings: The protocols in use for the data set, of which the first one is its own.
 
     Raises:
-        InputError: the index of a pair is out of range, or its records have different keypoints.
+        InputError: the index of a pair is out of range, or its records have different keypoints; no scoring is
+            given, or one has not a length for every record.
     """
 
     records: tuple[Record, ...]
     pairs: tuple[Pair, ...]
+    scorings: tuple[Scoring, ...]
 
     def __post_init__(self) -> None:
         count = len(self.records)
+        if not self.scorings or any(len(each.normalizers_px) != count for each in self.scorings):
+            raise InputError(f"a scoring with a length for each of the {count} records is expected")
         for pair in self.pairs:
             if not (0 <= pair.source < count and 0 <= pair.target < count):
                 raise InputError(f"{pair} points outside the {count} records")
             if self.records[pair.source].names != self.records[pair.target].names:
                 raise InputError(f"{pair} joins records whose keypoints have different names")
+
+
+def box_lengths(records: Sequence[Record], protocol: Protocol) -> Scoring:
+    """Return the scoring by the longer sides of the records' boxes.
+
+    Args:
+        records: the records of the pairs.
+        protocol: the rules of PCK.
+
+    Raises:
+        InputError: a record has no box. The whole image in its place would divide by a greater length and raise
+            every score.
+    """
+    lengths = []
+    for record in records:
+        if record.box is None:
+            raise InputError(
+                f"record {record.source_id!r} has no box, whose longer side normalizes {protocol.name}"
+            )
+        lengths.append(record.box.longer_side)
+    return Scoring(protocol, tuple(lengths))
+
+
+def own_lengths(records: Sequence[Record], protocol: Protocol) -> Scoring:
+    """Return the scoring by the data set's own lengths, `Record.normalizer_px`.
+
+    Args:
+        records: the records of the pairs.
+        protocol: the rules of PCK.
+
+    Raises:
+        InputError: a record has no such length.
+    """
+    lengths = [record.normalizer_px for record in records]
+    known = tuple(length for length in lengths if length is not None)
+    if len(known) < len(lengths):
+        missing = records[lengths.index(None)].source_id
+        raise InputError(f"record {missing!r} has no length that normalizes {protocol.name}")
+    return Scoring(protocol, known)
 
 
 def _check_image_shape(image: np.ndarray, size: coords.Size) -> None:

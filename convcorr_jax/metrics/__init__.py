@@ -32,7 +32,11 @@ from convcorr_jax.metrics.landmark_error import mean_error_per_image as mean_err
 from convcorr_jax.metrics.pck import FLIC_PCK as FLIC_PCK
 from convcorr_jax.metrics.pck import LONG_2014 as LONG_2014
 from convcorr_jax.metrics.pck import LSP_PCK as LSP_PCK
+from convcorr_jax.metrics.pck import PF_PASCAL as PF_PASCAL
+from convcorr_jax.metrics.pck import PF_PASCAL_BOX as PF_PASCAL_BOX
 from convcorr_jax.metrics.pck import PF_WILLOW as PF_WILLOW
+from convcorr_jax.metrics.pck import SPAIR_71K as SPAIR_71K
+from convcorr_jax.metrics.pck import SPAIR_71K_POINTS as SPAIR_71K_POINTS
 from convcorr_jax.metrics.pck import Pck as Pck
 from convcorr_jax.metrics.pck import Protocol as Protocol
 from convcorr_jax.metrics.pck import correct as correct

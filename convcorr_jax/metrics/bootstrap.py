@@ -17,21 +17,16 @@ and not keypoints. An interval over pairs still is somewhat too short where each
 Source: Efron, *Bootstrap Methods: Another Look at the Jackknife*, 1979.
 """
 
-import functools
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
 from convcorr_jax.errors import InputError
 
 DRAWS = 10_000
 """The number of draws: the ends of an interval then vary by about 1 % of its length."""
-# Draws that are computed at once: their counts of 1000 units take 1 MB.
-_BLOCK = 250
 
 
 class Interval(NamedTuple):
@@ -79,7 +74,7 @@ def unit_means(
 
 
 def group_numbers(groups: Sequence[Hashable]) -> Int[np.ndarray, " units"]:
-    """Number groups in the order in which they first occur.
+    """Return the number of each unit's group, in the order in which groups first occur.
 
     >>> group_numbers(["car", "duck", "car"])
     array([0, 1, 0])
@@ -154,13 +149,11 @@ def bootstrap(
     rows = np.arange(units) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     of_units = np.concatenate([sums.numerators, sums.denominators[..., None]], axis=2)
     parts[sums.groups[order], rows] = of_units[order]
-    samples = _draw(
-        jax.random.key(seed),
-        jnp.asarray(parts),
-        jnp.asarray(sizes, jnp.int32),
-        blocks=-(-draws // _BLOCK),
-    )
-    return np.asarray(samples)[:draws]
+    # JAX takes a second to import, and most of what imports this room draws nothing.
+    from convcorr_jax.metrics.drawing import draw
+
+    samples = draw(parts, sizes.astype(np.int32), draws=draws, seed=seed)
+    return samples
 
 
 def interval(samples: Float[np.ndarray, " draws"], *, level: float = 0.95) -> Interval:
@@ -180,33 +173,3 @@ def interval(samples: Float[np.ndarray, " draws"], *, level: float = 0.95) -> In
         raise InputError(f"level is {level}; a number between 0 and 1 is expected")
     low, high = np.quantile(samples.astype(np.float64), [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
-
-
-@functools.partial(jax.jit, static_argnames=("blocks",))
-def _draw(
-    key: Array,
-    parts: Float[Array, "groups longest terms columns"],
-    sizes: Int[Array, " groups"],
-    *,
-    blocks: int,
-) -> Float[Array, "draws statistics"]:
-    groups, longest, terms, columns = parts.shape
-    sums = parts.reshape(groups, longest, terms * columns)
-    drawn = (jnp.arange(longest)[None] < sizes[:, None]).astype(jnp.float32)
-    counted = sizes[None, :, None].astype(jnp.float32)
-
-    def block(key: Array) -> Float[Array, "block statistics"]:
-        uniform = jax.random.uniform(key, (_BLOCK, groups, longest))
-        # Rounding may give the size itself, one past the last unit.
-        rows = jnp.minimum((uniform * counted).astype(jnp.int32), sizes[None, :, None] - 1)
-        draw, group = jnp.arange(_BLOCK)[:, None, None], jnp.arange(groups)[None, :, None]
-        counts = jnp.zeros((_BLOCK, groups, longest)).at[draw, group, rows].add(drawn[None])
-        totals = jnp.einsum("bgu,guk->bgk", counts, sums, precision="highest")
-        totals = totals.reshape(_BLOCK, groups, terms, columns)
-        top, bottom = totals[..., :-1], totals[..., -1:]
-        ratios, known = top / jnp.where(bottom > 0, bottom, 1), bottom > 0
-        terms_known = known.sum(axis=2)
-        of_group = (ratios * known).sum(axis=2) / jnp.maximum(terms_known, 1)
-        return of_group.sum(axis=1) / jnp.maximum((terms_known > 0).sum(axis=1), 1)
-
-    return jax.lax.map(block, jax.random.split(key, blocks)).reshape(blocks * _BLOCK, columns - 1)

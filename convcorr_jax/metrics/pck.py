@@ -6,6 +6,7 @@ in which frame distances are measured, ``<=`` or ``<``, what is averaged first, 
 `Protocol` states all of them and belongs beside every figure.
 """
 
+import dataclasses
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -14,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics.bootstrap import UnitSums, group_numbers, group_ratios
+from convcorr_jax.metrics.bootstrap import UnitSums, group_numbers, group_ratios, mean_ratios
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Protocol:
             ``"keypoint"``: over the images of a keypoint type, then the types of a group, then groups.
             ``"pooled"``: over all keypoints of a group at once, then groups.
         counted: which keypoints count, in words.
+        overall: what the overall figure averages: the figures of ``"groups"`` with equal weight, or ``"all"``
+            images (all keypoints if averaging is pooled) at once, whatever their group.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Protocol:
     strict: bool
     average: Literal["image", "keypoint", "pooled"]
     counted: str
+    overall: Literal["groups", "all"] = "groups"
 
 
 PF_WILLOW = Protocol(
@@ -49,6 +53,50 @@ PF_WILLOW = Protocol(
     counted="all ten keypoints of every pair",
 )
 """The mean over the keypoints of a pair, then the pairs of a subset, then the ten subsets."""
+
+SPAIR_71K = Protocol(
+    name="SPair-71k, per image (Min et al. 2019)",
+    normalizer="the longer side of the target's annotated box, as last minus first pixel",
+    frame="pixels of the target photograph as released",
+    strict=False,
+    average="image",
+    counted="keypoints that both objects show",
+    overall="all",
+)
+"""The mean over the keypoints of a pair, then over all pairs at once; a class's figure is that of its pairs.
+
+Source: Min, Lee, Ponce, Cho, "SPair-71k", arXiv:1908.10543. Publications since about 2023 state
+`SPAIR_71K_POINTS` as well; older ones rarely say which of the two they state.
+"""
+
+SPAIR_71K_POINTS = dataclasses.replace(SPAIR_71K, name="SPair-71k, per point", average="pooled")
+"""The share of correct keypoints of all pairs at once.
+
+Source: Tang, Jia, Wang, Phoo, Hariharan, "Emergent Correspondence from Image Diffusion", NeurIPS 2023, whose
+evaluation states both.
+"""
+
+PF_PASCAL = Protocol(
+    name="PF-PASCAL, image size (as on the lists of Han et al. 2017)",
+    normalizer="the longer side of the target photograph",
+    frame="pixels of the target photograph as released",
+    strict=False,
+    average="image",
+    counted="keypoints that both objects show",
+    overall="all",
+)
+"""The mean over the keypoints of a pair, then over all pairs at once.
+
+Some publications measure distances in a square to which the photograph is squashed, which differs where a
+photograph is not square.
+"""
+
+PF_PASCAL_BOX = dataclasses.replace(
+    PF_PASCAL,
+    name="PF-PASCAL, box",
+    normalizer="the longer side of the target's annotated box",
+)
+"""`PF_PASCAL` with a length that is never greater, so that no figure is higher."""
 
 LONG_2014 = Protocol(
     name="keypoint transfer (Long et al. 2014, section 3)",
@@ -94,7 +142,7 @@ file states which of the two it is.
 
 
 class Pck(NamedTuple):
-    """PCK of every group at every threshold, and the mean over groups."""
+    """PCK of every group at every threshold, and overall."""
 
     alphas: tuple[float, ...]
     """The thresholds, as fractions of the normalizer."""
@@ -103,7 +151,7 @@ class Pck(NamedTuple):
     per_group: Float[np.ndarray, "groups alphas"]
     """The share of correct keypoints of every group, between 0 and 1."""
     mean: Float[np.ndarray, " alphas"]
-    """The mean over groups."""
+    """The overall figures: by the protocol, the means over groups or over all images."""
     sums: UnitSums
     """What each image adds, for intervals: see `convcorr_jax.metrics.bootstrap`."""
 
@@ -153,11 +201,12 @@ def pck(
         normalizer: the length of each image by which errors are divided, in pixels of the frame.
         groups: the group (subset, category) of each image. Within a group, column k is one keypoint type.
         alphas: thresholds, as fractions of the normalizer.
-        protocol: the rules: what is averaged first, and whether an error at the threshold is correct.
+        protocol: the rules: what is averaged first, whether an error at the threshold is correct, and what the
+            overall figure averages.
 
     Raises:
-        InputError: a normalizer is not positive and finite, a point that counts is NaN in ``truth``, or a group has no
-            keypoint that counts.
+        InputError: a normalizer is not positive and finite, a point that counts is NaN in ``truth``, or a group
+            has no keypoint that counts.
     """
     if not (np.isfinite(normalizer) & (normalizer > 0)).all():
         raise InputError("every normalizer of a PCK must be a positive, finite length")
@@ -174,7 +223,9 @@ def pck(
         if not counted[sums.groups == number].any():
             raise InputError(f"group {name!r} has no keypoint that counts")
     per_group = group_ratios(sums)
-    return Pck(tuple(alphas), names, per_group, per_group.mean(axis=0), sums)
+    if protocol.overall == "all":
+        sums = sums._replace(groups=np.zeros_like(sums.groups))
+    return Pck(tuple(alphas), names, per_group, mean_ratios(sums), sums)
 
 
 def _unit_sums(

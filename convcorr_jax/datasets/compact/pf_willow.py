@@ -19,9 +19,11 @@ import numpy as np
 
 from convcorr_jax import coords
 from convcorr_jax.datasets import roots
-from convcorr_jax.datasets.records import Pair, PairSet, Record
+from convcorr_jax.datasets.official import pf_willow
+from convcorr_jax.datasets.records import Pair, PairSet, Record, own_lengths
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import json_file
+from convcorr_jax.metrics import PF_WILLOW
 
 FILE = "annotations.json"
 
@@ -36,13 +38,18 @@ def read(folder: Path) -> tuple[Record, ...]:
     return read_pairs(folder).records
 
 
-def read_pairs(folder: Path) -> PairSet:
+def read_pairs(folder: Path, *, split: str = "test") -> PairSet:
     """Read the records and pairs of a folder; all are of the split "test", as the benchmark is.
 
+    Args:
+        folder: the folder.
+        split: "test".
+
     Raises:
-        InputError: ``annotations.json`` is missing, damaged or of another layout; an image is missing or named
-            by a path that leads out of the folder.
+        InputError: there is no such split; ``annotations.json`` is missing, damaged or of another layout; an
+            image is missing or named by a path that leads out of the folder.
     """
+    pf_willow.check_split(split)
     path = folder / FILE
     with json_file(path, "PF-WILLOW annotation") as annotations:
         records = [_record(folder, entry, annotations) for entry in annotations["images"]]
@@ -53,7 +60,7 @@ def read_pairs(folder: Path) -> PairSet:
         ]
     if len(position) != len(records):
         raise InputError(f"{path}: two images have the same id")
-    return PairSet(tuple(records), tuple(pairs))
+    return PairSet(tuple(records), tuple(pairs), (own_lengths(records, PF_WILLOW),))
 
 
 def _record(folder: Path, entry: Mapping[str, Any], annotations: Mapping[str, Any]) -> Record:

@@ -34,9 +34,10 @@ from jaxtyping import Float
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.formats import mat, names, tables, voc
-from convcorr_jax.datasets.records import Absent, Pair, PairSet, Record
+from convcorr_jax.datasets.records import Absent, Pair, PairSet, Record, box_lengths, own_lengths
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import image_size
+from convcorr_jax.metrics import PF_PASCAL, PF_PASCAL_BOX
 
 # No class has more than 23 keypoints; SPair-71k, whose records have the same names, has up to 30.
 NAMES = tuple(str(row) for row in range(30))
@@ -116,7 +117,8 @@ def read_pairs(source: Path, *, split: str = "test") -> PairSet:
                 records.append(record)
         first, second = (position[pair.category, name] for name in (pair.source, pair.target))
         pairs.append(Pair(pair.category, first, second))
-    return PairSet(tuple(records), tuple(pairs))
+    scorings = (own_lengths(records, PF_PASCAL), box_lengths(records, PF_PASCAL_BOX))
+    return PairSet(tuple(records), tuple(pairs), scorings)
 
 
 def read_pair_list(path: Path) -> tuple[ListedPair, ...]:

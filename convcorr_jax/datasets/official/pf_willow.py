@@ -24,9 +24,10 @@ from jaxtyping import Float
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.formats import mat, names, tables
-from convcorr_jax.datasets.records import Absent, Pair, PairSet, Record
+from convcorr_jax.datasets.records import Absent, Pair, PairSet, Record, own_lengths
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import image_size
+from convcorr_jax.metrics import PF_WILLOW
 
 SUBSETS = (
     *("car(G)", "car(M)", "car(S)", "duck(S)", "motorbike(G)", "motorbike(M)", "motorbike(S)"),
@@ -64,13 +65,18 @@ def read(source: Path) -> Iterator[Record | Absent]:
     return (_record(root, subset, stem) for subset in SUBSETS for stem in _stems(root / subset))
 
 
-def read_pairs(source: Path) -> PairSet:
+def read_pairs(source: Path, *, split: str = "test") -> PairSet:
     """Read the 900 official pairs.
 
+    Args:
+        source: the folder of the release.
+        split: "test".
+
     Raises:
-        InputError: the folder of a subset is missing; an image or its keypoints are missing or damaged; the
-            list names an image that does not belong to the release.
+        InputError: there is no such split; the folder of a subset is missing; an image or its keypoints are
+            missing or damaged; the list names an image that does not belong to the release.
     """
+    check_split(split)
     root = _root(source)
     records = []
     for record in read(root):
@@ -83,7 +89,17 @@ def read_pairs(source: Path) -> PairSet:
         if not {first, second} <= position.keys():
             raise InputError(f"{root / _PAIR_LIST} names {first} and {second}, and not both exist")
         pairs.append(Pair(first.split("/")[0], position[first], position[second]))
-    return PairSet(tuple(records), tuple(pairs))
+    return PairSet(tuple(records), tuple(pairs), (own_lengths(records, PF_WILLOW),))
+
+
+def check_split(split: str) -> None:
+    """Refuse any split but "test", which is all that the benchmark has.
+
+    Raises:
+        InputError: the split is another one.
+    """
+    if split != "test":
+        raise InputError(f"PF-WILLOW has no pairs of the split {split!r}; all are of 'test'")
 
 
 def read_pair_list(path: Path) -> tuple[ListedPair, ...]:

@@ -29,9 +29,10 @@ from jaxtyping import Float
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.formats import names, text, voc
-from convcorr_jax.datasets.records import Absent, Pair, PairSet, Record
+from convcorr_jax.datasets.records import Absent, Pair, PairSet, Record, own_lengths
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import image_size, json_file
+from convcorr_jax.metrics import SPAIR_71K, SPAIR_71K_POINTS
 
 NAMES = tuple(str(number) for number in range(30))
 """The names of keypoints: their ids."""
@@ -113,6 +114,7 @@ def read_pairs(source: Path, *, split: str = "test") -> PairSet:
     return PairSet(
         tuple(records),
         tuple(Pair(pair.category, position[pair.source], position[pair.target]) for pair in listed),
+        tuple(own_lengths(records, protocol) for protocol in (SPAIR_71K, SPAIR_71K_POINTS)),
     )
 
 

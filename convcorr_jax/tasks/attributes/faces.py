@@ -13,6 +13,7 @@ from convcorr_jax.datasets.records import Record, load_image
 from convcorr_jax.descriptors.views import BOX_MARGIN, view
 from convcorr_jax.errors import InputError
 from convcorr_jax.tasks.reading import RENDERED, read
+from convcorr_jax.tasks.splits import choose_splits
 
 TILT = "tilt_degrees"
 """Name of the attribute that is computed from the eyes' positions."""
@@ -66,6 +67,7 @@ def read_faces(
     attributes: Sequence[str] = (),
     rendered_train: int,
     rendered_test: int,
+    split: str | None = None,
 ) -> AttributeData:
     """Read the faces of a data set with their attributes.
 
@@ -78,6 +80,7 @@ def read_faces(
         attributes: names of the attributes; by default all that all faces have.
         rendered_train: number of rendered training faces.
         rendered_test: number of rendered test faces.
+        split: the split to test; by default as `choose_splits` has it.
 
     Raises:
         InputError: the data set cannot be read, a face lacks a requested attribute, or a split has too few
@@ -104,7 +107,11 @@ def read_faces(
             f"attributes {', '.join(attributes) or 'of any name'} are requested, each once; of all the "
             f"{len(records)} faces of {dataset}, {', '.join(known) or 'none'} are known"
         )
-    train, test = (_faces_of_split(dataset, records, split, names) for split in ("train", "test"))
+    splits = choose_splits((record.split for record in records), tested=split, source=dataset)
+    train, test = (
+        _faces_of_splits(dataset, records, part, names)
+        for part in (splits.training, (splits.tested,))
+    )
     return AttributeData(names, train, test)
 
 
@@ -139,13 +146,13 @@ def training_values(data: AttributeData, *, mirrored: bool) -> Float[np.ndarray,
     )
 
 
-def _faces_of_split(
-    dataset: str, records: Sequence[Record], split: str, names: Sequence[str]
+def _faces_of_splits(
+    dataset: str, records: Sequence[Record], splits: Sequence[str], names: Sequence[str]
 ) -> AttributeFaces:
-    chosen = [record for record in records if record.split == split]
+    chosen = [record for record in records if record.split in splits]
     if len(chosen) < MIN_FACES:
         raise InputError(
-            f"{dataset} has {len(chosen)} faces of the split {split!r}; at least {MIN_FACES} are expected"
+            f"{dataset} has {len(chosen)} faces of the split {' and '.join(splits)}; at least {MIN_FACES} are expected"
         )
     annotated = [_attributes(record) for record in chosen]
     return AttributeFaces(chosen, np.array([[face[name] for name in names] for face in annotated]))

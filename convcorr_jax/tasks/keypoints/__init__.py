@@ -51,6 +51,8 @@ from convcorr_jax.tasks.keypoints.ridge import RidgeOptions as RidgeOptions
 from convcorr_jax.tasks.keypoints.ridge import predict_by_ridge as predict_by_ridge
 from convcorr_jax.tasks.keypoints.ridge import ridge_curves_figure as ridge_curves_figure
 from convcorr_jax.tasks.keypoints.scores import by_alpha as by_alpha
+from convcorr_jax.tasks.keypoints.scores import check_scorable as check_scorable
+from convcorr_jax.tasks.keypoints.scores import intervals as intervals
 from convcorr_jax.tasks.keypoints.scores import pck_of as pck_of
 from convcorr_jax.tasks.keypoints.training import DetectorOptions as DetectorOptions
 from convcorr_jax.tasks.keypoints.training import TrainedModel as TrainedModel

@@ -20,6 +20,7 @@ from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.tasks.options import CategoryData
 from convcorr_jax.tasks.reading import read
+from convcorr_jax.tasks.splits import choose_splits
 
 FACE_POINTS = MappingProxyType(
     {
@@ -98,8 +99,8 @@ def read_categories(
 
     Raises:
         InputError: the data set does not exist, or its files are damaged; or a category has no keypoints,
-            fewer than two objects, objects with different keypoint names, or a training split without a test
-            split.
+            fewer than two objects, objects with different keypoint names, a training split without a split to
+            test, or not the split that is to be tested.
     """
     records = [
         with_face_points(record)
@@ -112,7 +113,7 @@ def read_categories(
         )
     ]
     return tuple(
-        _category(name, [record for record in records if record.category == name])
+        _category(name, [record for record in records if record.category == name], data.split)
         for name in dict.fromkeys(record.category for record in records)
     )
 
@@ -140,31 +141,30 @@ def with_face_points(record: Record) -> Record:
     )
 
 
-def _category(name: str, records: Sequence[Record]) -> Category:
+def _category(name: str, records: Sequence[Record], tested: str | None) -> Category:
     names = records[0].names
     if len(records) < 2:
         raise InputError(f"category {name!r} has one object; at least two are expected")
     if not names or any(record.names != names for record in records):
         raise InputError(f"the objects of category {name!r} do not share named keypoints")
+    chosen, folds = _of_splits(name, records, tested)
     return Category(
         name,
         names,
-        tuple(records),
-        np.stack([record.points for record in records]),
-        np.stack([record.visible for record in records]),
-        _folds(name, [record.split for record in records]),
+        tuple(chosen),
+        np.stack([record.points for record in chosen]),
+        np.stack([record.visible for record in chosen]),
+        folds,
     )
 
 
-def _folds(name: str, splits: Sequence[str]) -> Int[np.ndarray, " records"]:
-    if "train" not in splits:
-        return np.arange(len(splits))
-    tested = "test" if "test" in splits else "val"
-    if tested not in splits:
-        raise InputError(f"category {name!r} has a training split, but neither 'test' nor 'val'")
-    fold_of_split = {"train": -1, tested: 0}
-    unknown = sorted(set(splits) - {"train", "test", "val"})
-    if unknown:
-        raise InputError(f"category {name!r} has splits {unknown} beside 'train' and {tested!r}")
-    # A validation split beside a test split trains.
-    return np.array([fold_of_split.get(split, -1) for split in splits])
+def _of_splits(
+    name: str, records: Sequence[Record], tested: str | None
+) -> tuple[Sequence[Record], Int[np.ndarray, " records"]]:
+    """Return the records that train or are tested, and their folds."""
+    present = [record.split for record in records]
+    if tested is None and "train" not in present:
+        return records, np.arange(len(records))
+    splits = choose_splits(present, tested=tested, source=f"category {name!r}")
+    chosen = [record for record in records if record.split in (*splits.training, splits.tested)]
+    return chosen, np.array([0 if record.split == splits.tested else -1 for record in chosen])

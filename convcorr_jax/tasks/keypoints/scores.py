@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax.metrics import LONG_2014, Pck, pck
+from convcorr_jax.datasets import box_lengths
+from convcorr_jax.metrics import LONG_2014, Pck, bootstrap, interval, pck
 from convcorr_jax.tasks.keypoints.categories import Category
 
 
@@ -23,6 +24,9 @@ def pck_of(
             photographs; NaN where there is no prediction. A keypoint without a prediction, such as one that no
             training object shows, does not count.
         alphas: thresholds, as fractions of the longer side of the object's box.
+
+    Raises:
+        InputError: a tested object has no box (see `check_scorable`).
     """
     columns = max(len(category.names) for category in categories)
     points, truth, counted, longer_px, groups = [], [], [], [], []
@@ -33,7 +37,7 @@ def pck_of(
         points.append(np.pad(predicted[category.name], **absent))
         truth.append(np.pad(category.points[tested], **absent))
         counted.append(np.pad(category.visible[tested], padding))
-        longer_px += [category.boxes[i].longer_side for i in tested]
+        longer_px += box_lengths([category.records[i] for i in tested], LONG_2014).normalizers_px
         groups += [category.name] * len(tested)
     all_points = np.concatenate(points)
     return pck(
@@ -45,6 +49,35 @@ def pck_of(
         alphas=alphas,
         protocol=LONG_2014,
     )
+
+
+def check_scorable(categories: Sequence[Category]) -> None:
+    """Refuse tested objects without a box, by which errors are divided, before anything is computed.
+
+    Args:
+        categories: the annotated objects.
+
+    Raises:
+        InputError: a tested object has no box.
+    """
+    for category in categories:
+        box_lengths([category.records[i] for i in category.tested], LONG_2014)
+
+
+def intervals(score: Pck) -> dict[str, list[float]]:
+    """Compute the 95 % bootstrap interval of the mean PCK at every threshold, drawing each category's objects.
+
+    Args:
+        score: the PCK.
+
+    Returns:
+        The ends of the interval by threshold, as JSON holds them.
+    """
+    samples = bootstrap(score.sums)
+    return {
+        str(alpha): list(interval(column))
+        for alpha, column in zip(score.alphas, samples.T, strict=True)
+    }
 
 
 def by_alpha(score: Pck, values: Float[np.ndarray, " alphas"]) -> dict[str, float]:

@@ -15,6 +15,7 @@ from convcorr_jax import synthetic
 from convcorr_jax.datasets.records import IGNORED_LABEL, Record, load_label_map
 from convcorr_jax.errors import InputError
 from convcorr_jax.tasks.reading import RENDERED, read
+from convcorr_jax.tasks.splits import choose_splits
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,16 +54,16 @@ def read_scenes(
     data_root: Path | None = None,
     rendered_train: int = 100,
     rendered_test: int = 25,
+    split: str | None = None,
 ) -> Scenes:
     """Read the labelled images of a data set.
-
-    The split "val" is tested if there is no split "test"; otherwise it belongs to the training images.
 
     Args:
         dataset: ``rendered``, or the name or path of a folder.
         data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
         rendered_train: number of training images of each rendered category.
         rendered_test: number of test images of each rendered category.
+        split: the split to test; by default as `choose_splits` has it.
 
     Raises:
         InputError: the data set cannot be read, an image has no label map, the images have different lists of
@@ -73,14 +74,9 @@ def read_scenes(
         records = [_labelled_by_category(record) for record in records]
     if not records or any(record.label_names != records[0].label_names for record in records):
         raise InputError(f"the images of {dataset} do not share one list of classes")
-    splits = {record.split for record in records}
-    tested = "test" if "test" in splits else "val"
-    train = tuple(record for record in records if record.split in {"train", "val"} - {tested})
-    test = tuple(record for record in records if record.split == tested)
-    if not train or not test:
-        raise InputError(
-            f"{dataset} has the splits {sorted(splits)}; 'train', and 'test' or 'val', are expected"
-        )
+    splits = choose_splits((record.split for record in records), tested=split, source=dataset)
+    train = tuple(record for record in records if record.split in splits.training)
+    test = tuple(record for record in records if record.split == splits.tested)
     labels = _occurring_labels((*train, *test))
     names = ("background", *records[0].label_names)
     return Scenes(tuple(names[label] for label in labels), labels, train, test)

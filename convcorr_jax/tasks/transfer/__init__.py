@@ -28,7 +28,8 @@ from convcorr_jax.tasks.transfer.protocols import copied as copied
 from convcorr_jax.tasks.transfer.protocols import keypoints_of as keypoints_of
 from convcorr_jax.tasks.transfer.protocols import neighborhoods as neighborhoods
 from convcorr_jax.tasks.transfer.protocols import voted as voted
-from convcorr_jax.tasks.transfer.scores import longer_sides as longer_sides
+from convcorr_jax.tasks.transfer.scores import differences as differences
+from convcorr_jax.tasks.transfer.scores import other_protocols as other_protocols
 from convcorr_jax.tasks.transfer.scores import score as score
 from convcorr_jax.tasks.transfer.scores import score_table as score_table
 from convcorr_jax.tasks.transfer.task import Outcome as Outcome

@@ -15,6 +15,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints.transfer import NEIGHBORS, carry_points, vote
 from convcorr_jax.retrieval import nearest_neighbors
 from convcorr_jax.runtime.progress import progress
+from convcorr_jax.tasks.splits import Splits
 from convcorr_jax.tasks.transfer.methods import Described, Flows
 
 
@@ -124,18 +125,19 @@ class Neighborhoods(NamedTuple):
         return np.stack([self.neighbors.reshape(-1), targets], axis=1)
 
 
-def neighborhoods(records: Sequence[Record], weights: Weights) -> Neighborhoods:
-    """Find the 25 nearest training records of the same category for every test record, by cosine.
+def neighborhoods(records: Sequence[Record], weights: Weights, *, splits: Splits) -> Neighborhoods:
+    """Find the 25 nearest training records of the same category for every tested record, by cosine.
 
     The features are the fc7 activations of the boxes, as in the paper, or the flattened pool5 activations if
     the weights have no fully connected layers.
 
     Args:
-        records: records of the splits "train" and "test".
+        records: records of both splits; those of other splits are left out.
         weights: a network's weights.
+        splits: the splits that train and that are tested.
 
     Raises:
-        InputError: a category has no test record, or fewer than 25 training records.
+        InputError: a category has no tested record, or fewer than 25 training records.
     """
     layer = "fc7" if "fc7" in weights.layers else "pool5"
     sides = (weights.network.image_side,)
@@ -148,11 +150,11 @@ def neighborhoods(records: Sequence[Record], weights: Weights) -> Neighborhoods:
     split = np.array([record.split for record in records])
     targets, neighbors = [], []
     for name in dict.fromkeys(category.tolist()):
-        train = np.flatnonzero((category == name) & (split == "train"))
-        test = np.flatnonzero((category == name) & (split == "test"))
+        train = np.flatnonzero((category == name) & np.isin(split, splits.training))
+        test = np.flatnonzero((category == name) & (split == splits.tested))
         if len(train) < NEIGHBORS or not len(test):
             raise InputError(
-                f"category {name!r} has {len(train)} training and {len(test)} test records; "
+                f"category {name!r} has {len(train)} training and {len(test)} {splits.tested} records; "
                 f"at least {NEIGHBORS} and 1 are needed"
             )
         nearest = nearest_neighbors(features[test], features[train], k=NEIGHBORS)

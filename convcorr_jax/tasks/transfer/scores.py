@@ -1,62 +1,134 @@
-"""PCK of transferred keypoints, overall and for each category."""
+"""PCK of transferred keypoints with intervals: overall, for each category, and for differences of methods."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax import coords
-from convcorr_jax.datasets import Record
-from convcorr_jax.metrics import Pck, pck
+from convcorr_jax.datasets import Scoring
+from convcorr_jax.metrics import Pck, bootstrap, interval, pck
+from convcorr_jax.runtime.runlog import plain
 from convcorr_jax.tasks.transfer.task import Task
 
 
-def score(task: Task, predicted: Float[np.ndarray, "targets n 2"]) -> Pck:
-    """Compute the PCK of predictions by the task's protocol.
+def score(
+    task: Task,
+    predicted: Float[np.ndarray, "targets n 2"],
+    *,
+    scoring: Scoring | None = None,
+    leave_out_unpredicted: bool = True,
+) -> Pck:
+    """Compute the PCK of predictions.
+
+    A keypoint counts if the target shows it and, between fixed pairs, the source as well.
 
     Args:
-        task: the targets and the protocol.
-        predicted: keypoints (x, y) in pixels of the target's photograph; NaN where there is none. Where
-            neighbours vote, keypoints without a prediction do not count.
+        task: the targets.
+        predicted: keypoints (x, y) in pixels of the target's photograph; NaN where there is none.
+        scoring: the protocol; by default the data set's own.
+        leave_out_unpredicted: where neighbours vote, do not count keypoints that none of them shows. Otherwise
+            they are wrong.
     """
+    protocol, lengths = scoring or task.scorings[0]
     counted = task.keypoints.visible[task.targets]
-    if task.neighborhoods is not None:
+    if task.neighborhoods is None:
+        counted = counted & task.keypoints.visible[task.pairs[:, 0]]
+    elif leave_out_unpredicted:
         counted = counted & ~np.isnan(predicted).any(axis=-1)
     return pck(
         predicted,
         task.keypoints.points[task.targets],
         counted,
-        longer_sides([task.records[target] for target in task.targets]),
+        np.array(lengths)[task.targets],
         task.groups,
         alphas=task.alphas,
-        protocol=task.protocol,
+        protocol=protocol,
     )
 
 
-def longer_sides(records: Sequence[Record]) -> Float[np.ndarray, " records"]:
-    """Return the longer side of every record's box in pixels, or of the whole image if it has no box.
-
-    Args:
-        records: the records.
-    """
-    boxes = [record.box or coords.whole_image(record.size) for record in records]
-    return np.array([box.longer_side for box in boxes])
-
-
 def score_table(task: Task, scores: Mapping[str, Pck]) -> dict[str, dict[str, Any]]:
-    """Return the scores of every method, overall and by category, as JSON stores them.
+    """Return the scores of every method with their 95 % intervals, as JSON stores them.
 
     Args:
         task: the targets.
         scores: PCK by the name of the method.
+
+    Returns:
+        For each method ``pck`` and ``interval`` by threshold, and ``per_category``.
     """
     return {
-        name: {
-            "pck": dict(zip(map(str, method.alphas), method.mean.tolist(), strict=True)),
-            "per_category": _per_category(method, task),
-        }
+        name: {**_overall(method), "per_category": _per_category(method, task)}
         for name, method in scores.items()
+    }
+
+
+def differences(scores: Mapping[str, Pck]) -> dict[str, dict[str, Any]]:
+    """Compute how far the first method is ahead of each other one, with paired 95 % intervals.
+
+    Args:
+        scores: PCK by the name of the method, of the same targets.
+
+    Returns:
+        By the name of the other method, ``pck`` and ``interval`` of the difference by threshold.
+    """
+    first, *others = scores
+    ahead = bootstrap(scores[first].sums)
+    return {
+        name: _by_threshold(
+            scores[name].alphas,
+            scores[first].mean - scores[name].mean,
+            ahead - bootstrap(scores[name].sums),
+        )
+        for name in others
+    }
+
+
+def other_protocols(
+    task: Task, predictions: Mapping[str, Float[np.ndarray, "targets n 2"]]
+) -> list[dict[str, Any]]:
+    """Score predictions by the further protocols in use for the data set.
+
+    Where neighbours vote, the paper's protocol with keypoints that no voter shows counted as wrong is one.
+
+    Args:
+        task: the targets.
+        predictions: keypoints (x, y) in pixels of the target's photograph, by the name of the method.
+
+    Returns:
+        For each protocol its rules and the ``pck`` and ``interval`` of every method.
+    """
+    others = [(plain(scoring.protocol), {"scoring": scoring}) for scoring in task.scorings[1:]]
+    if task.neighborhoods is not None:
+        rules = {**plain(task.protocol), "counted": "all keypoints visible in the target"}
+        others.append((rules, {"leave_out_unpredicted": False}))
+    return [
+        {
+            "protocol": rules,
+            "methods": {
+                name: _overall(score(task, predicted, **options))
+                for name, predicted in predictions.items()
+            },
+        }
+        for rules, options in others
+    ]
+
+
+def _overall(scores: Pck) -> dict[str, Any]:
+    return _by_threshold(scores.alphas, scores.mean, bootstrap(scores.sums))
+
+
+def _by_threshold(
+    alphas: tuple[float, ...],
+    values: Float[np.ndarray, " alphas"],
+    samples: Float[np.ndarray, "draws alphas"],
+) -> dict[str, Any]:
+    names = [str(alpha) for alpha in alphas]
+    return {
+        "pck": dict(zip(names, values.tolist(), strict=True)),
+        "interval": {
+            name: list(interval(column)) for name, column in zip(names, samples.T, strict=True)
+        },
     }
 
 

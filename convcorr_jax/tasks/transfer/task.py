@@ -9,14 +9,15 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets import Record, fingerprint, read_pairs
+from convcorr_jax.datasets import Record, Scoring, box_lengths, fingerprint, read_pairs
 from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints.transfer import VOTERS
-from convcorr_jax.metrics import LONG_2014, PF_WILLOW, Protocol
+from convcorr_jax.metrics import LONG_2014, Protocol
 from convcorr_jax.runtime.runlog import plain
 from convcorr_jax.runtime.stages import stage
 from convcorr_jax.tasks.options import CategoryData
 from convcorr_jax.tasks.reading import read
+from convcorr_jax.tasks.splits import choose_splits
 from convcorr_jax.tasks.transfer.methods import Described, Flows, Method, align_pairs, describe
 from convcorr_jax.tasks.transfer.protocols import (
     Keypoints,
@@ -48,10 +49,10 @@ class Task(NamedTuple):
     """The group of every prediction, over which the protocol averages first."""
     neighborhoods: Neighborhoods | None
     """The neighbours that vote; None for fixed pairs."""
-    protocol: Protocol
-    """How PCK is computed."""
+    scorings: tuple[Scoring, ...]
+    """How PCK is computed: the data set's own protocol, then others in use for it."""
     alphas: tuple[float, ...]
-    """The thresholds of PCK, in units of the protocol's normalizer."""
+    """The thresholds of PCK, in units of a protocol's normalizer."""
     boxed: bool
     """Whether boxes are aligned, and not whole photographs."""
 
@@ -59,6 +60,11 @@ class Task(NamedTuple):
     def categories(self) -> list[str]:
         """The category of every prediction."""
         return [self.records[target].category for target in self.targets]
+
+    @property
+    def protocol(self) -> Protocol:
+        """The data set's own protocol."""
+        return self.scorings[0].protocol
 
 
 class Outcome(NamedTuple):
@@ -95,10 +101,11 @@ def open_task(data: CategoryData, weights: Weights, *, transfer: Transfer) -> Ta
         transfer: neighbours that vote, or fixed pairs by box or by whole image.
 
     Raises:
-        InputError: the source does not exist, is damaged or has no pairs, or a category has too few records.
+        InputError: the source does not exist, is damaged or has no pairs or no such split; a category has too
+            few records; or the length that normalizes a record's errors is not known.
     """
     if transfer != "neighbors":
-        fixed = read_pairs(data.dataset, data_root=data.data_root)
+        fixed = read_pairs(data.dataset, data_root=data.data_root, split=data.split)
         chosen = [
             pair
             for pair in fixed.pairs
@@ -114,7 +121,7 @@ def open_task(data: CategoryData, weights: Weights, *, transfer: Transfer) -> Ta
             targets=pairs[:, 1],
             groups=tuple(pair.subset for pair in chosen),
             neighborhoods=None,
-            protocol=PF_WILLOW,
+            scorings=fixed.scorings,
             alphas=(0.05, 0.1, 0.2),
             boxed=transfer == "box",
         )
@@ -125,7 +132,10 @@ def open_task(data: CategoryData, weights: Weights, *, transfer: Transfer) -> Ta
         train=data.rendered_train,
         test=data.rendered_test,
     )
-    nearest = neighborhoods(records, weights)
+    splits = choose_splits(
+        (record.split for record in records), tested=data.split, source=data.dataset
+    )
+    nearest = neighborhoods(records, weights, splits=splits)
     return Task(
         records,
         keypoints_of(records),
@@ -133,7 +143,7 @@ def open_task(data: CategoryData, weights: Weights, *, transfer: Transfer) -> Ta
         targets=nearest.targets,
         groups=tuple(records[target].category for target in nearest.targets),
         neighborhoods=nearest,
-        protocol=LONG_2014,
+        scorings=(box_lengths(records, LONG_2014),),
         alphas=(0.1, 0.05, 0.025),
         boxed=True,
     )

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 from convcorr_jax import synthetic
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets import Record, fingerprint, read_pairs, read_records
+from convcorr_jax.datasets import Record, box_lengths, fingerprint, read_pairs, read_records
 from convcorr_jax.metrics import PF_WILLOW, pck
 from convcorr_jax.runtime.runlog import plain
 from convcorr_jax.runtime.stages import stage
@@ -21,7 +21,6 @@ from convcorr_jax.tasks.transfer.protocols import (
     neighborhoods,
     pairs_checksum,
 )
-from convcorr_jax.tasks.transfer.scores import longer_sides
 
 ALPHA = 0.05
 """The threshold of PCK, in units of the longer side of the box."""
@@ -205,7 +204,7 @@ def _scores(
     described = describe(records, method, weights, boxed=boxed)
     keypoints = keypoints_of(records)
     targets = pairs[:, 1]
-    longer = longer_sides([records[target] for target in targets])
+    lengths = box_lengths([records[target] for target in targets], PF_WILLOW).normalizers_px
     groups = [records[target].category for target in targets]
     rows = []
     for value in smoothness:
@@ -215,7 +214,7 @@ def _scores(
             predicted,
             keypoints.points[targets],
             keypoints.visible[targets] & ~np.isnan(predicted).any(axis=-1),
-            longer,
+            np.array(lengths),
             groups,
             alphas=[ALPHA],
             protocol=PF_WILLOW,

@@ -1,0 +1,52 @@
+"""The part that each split of a data set has in an experiment: to train, to be tested, or none."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from convcorr_jax.errors import InputError
+
+
+class Splits(NamedTuple):
+    """The splits of an experiment."""
+
+    training: tuple[str, ...]
+    """The splits whose records train."""
+    tested: str
+    """The split whose records are tested."""
+
+
+def choose_splits(present: Iterable[str], *, tested: str | None = None, source: object) -> Splits:
+    """Choose which splits of a data set train and which one is tested.
+
+    By default the official evaluation split is tested: "test", or "val" where the data set has no annotated
+    test split, as PASCAL VOC. The split "train" trains, and so does "val" beside a split "test" that is tested.
+
+    >>> choose_splits(["train", "val"], source="voc2012_segmentation")
+    Splits(training=('train',), tested='val')
+    >>> choose_splits(["train", "val", "test"], source="camvid")
+    Splits(training=('train', 'val'), tested='test')
+    >>> choose_splits(["train", "val", "test"], tested="val", source="camvid")
+    Splits(training=('train',), tested='val')
+
+    Args:
+        present: the split of every record, or each split once.
+        tested: the split to test; by default as above.
+        source: the name of the data set, for errors.
+
+    Raises:
+        InputError: no record is in the tested split or in a split that trains; or the tested split trains.
+    """
+    names = dict.fromkeys(present)
+    if tested is None:
+        tested = "test" if "test" in names else "val"
+    training = tuple(
+        name
+        for name in ("train", *(("val",) if tested == "test" else ()))
+        if name in names and name != tested
+    )
+    if tested not in names or not training:
+        raise InputError(
+            f"{source} has the splits {', '.join(names) or 'none'}; to test {tested!r}, records of "
+            f"{tested!r} and of 'train' are expected"
+        )
+    return Splits(training, tested)
