@@ -9,10 +9,14 @@
 ``neighbors`` is the paper's own: boxes, the 25 nearest training objects, of which the five with the least
 deformation vote.
 
-Methods: ``conv4_flow``, our descriptors around conv4 and the mutual cost; ``paper_energy``, the paper's
-single layer and distance cost; ``sift_flow``, SIFT of radius 20 at the cells of ``conv4_flow``; ``copy``,
-no alignment. The predictions of a method are cached in ``--out``, and a second run with the same settings uses
-them.
+Methods: ``conv_flow``, our descriptors around conv4 and the mutual cost; ``sift_flow``, SIFT at its cells;
+``paper_conv4`` and ``paper_sift``, the two of Table 2, conv4 and SIFT of radius 20 at conv4's cells with the
+distance as cost; ``copy``, no alignment. Their settings are constants of the library that were chosen on
+PF-WILLOW; `eval.flow_selection` states what a choice without the scored category scores there.
+
+``interval`` is the 95 % bootstrap interval over pairs or test objects; ``conv_flow_minus`` the difference to
+each other method, paired; ``other_protocols`` the figures by further protocols in use for the data set. The
+predictions of a method are cached in ``--out``, and a second run with the same settings uses them.
 """
 
 import time
@@ -48,11 +52,11 @@ class Config:
     """Neighbours that vote, or the fixed pairs of PF-WILLOW by box or by whole image."""
     backbone: Backbone = Backbone()
     layers: tuple[str, ...] | None = None
-    """Layers of ``conv4_flow``; the last one defines the grid. By default the network's recipe."""
+    """Layers of ``conv_flow``; the last one defines the grid. By default the network's recipe."""
     sizes_px: tuple[int, ...] | None = None
-    """Sides of the square inputs of ``conv4_flow``. By default the network's recipe."""
+    """Sides of the square inputs of ``conv_flow``. By default the network's recipe."""
     smoothness: float | None = None
-    """Smoothness of ``conv4_flow``; by default the library's."""
+    """Smoothness of ``conv_flow``; by default the library's."""
     output: Output = Output(Path("runs/keypoint_transfer"))
 
 
@@ -86,9 +90,9 @@ def main(config: Config) -> Path:
         "pairs": len(task.pairs),
         "targets": len(task.targets),
         "methods": table,
-        "conv4_flow_minus": differences(scores),
+        "conv_flow_minus": differences(scores),
         "other_protocols": other_protocols(task, predictions),
-        "seconds_per_pair": table["conv4_flow"]["seconds_per_pair"],
+        "seconds_per_pair": table["conv_flow"]["seconds_per_pair"],
     }
     write_figures(out, task, methods, outcomes, predictions, weights)
     return write_results(out, result, config, started=started)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from convcorr_jax.datasets.official import (
     flic,
@@ -29,13 +29,8 @@ from convcorr_jax.datasets.official import (
 from convcorr_jax.datasets.records import Absent, PairSet, Record
 
 Read = Callable[[Path], Iterator[Record | Absent]]
-
-
-class ReadPairs(Protocol):
-    """Reads the pairs of a split from a folder of the official release."""
-
-    def __call__(self, source: Path, *, split: str) -> PairSet:
-        """Return the pairs; raise InputError if there is no such split."""
+# Takes the folder, and the split by keyword.
+ReadPairs = Callable[..., PairSet]
 
 
 class Archive(NamedTuple):

@@ -14,12 +14,17 @@ from convcorr_jax.datasets.records import (
     Pair,
     PairSet,
     Record,
+    Scoring,
+    box_lengths,
     load_image,
     load_label_map,
+    own_lengths,
 )
 from convcorr_jax.errors import InputError
+from convcorr_jax.metrics import PF_WILLOW
 
 SIZE = coords.Size(20, 30)
+SCORINGS = (Scoring(PF_WILLOW, (10.0, 20.0)),)
 
 
 @pytest.fixture
@@ -130,8 +135,26 @@ def test_parts_that_do_not_fit_together_are_refused(
 
 def test_pairs_must_point_at_records_with_the_same_keypoints(record: Record):
     other = dataclasses.replace(record, names=("left ear", "right ear", "nose"))
-    assert PairSet((record, record), (Pair("s", 0, 1),)).pairs[0].target == 1
+    assert PairSet((record, record), (Pair("s", 0, 1),), SCORINGS).pairs[0].target == 1
     with pytest.raises(InputError, match="outside the 2 records"):
-        PairSet((record, record), (Pair("s", 0, 2),))
+        PairSet((record, record), (Pair("s", 0, 2),), SCORINGS)
     with pytest.raises(InputError, match="different names"):
-        PairSet((record, other), (Pair("s", 0, 1),))
+        PairSet((record, other), (Pair("s", 0, 1),), SCORINGS)
+
+
+@pytest.mark.parametrize("scorings", [(), (Scoring(PF_WILLOW, (10.0,)),)])
+def test_pairs_must_have_a_length_for_every_record(record: Record, scorings: tuple):
+    with pytest.raises(InputError, match="a length for each of the 2 records"):
+        PairSet((record, record), (), scorings)
+
+
+def test_lengths_are_those_of_boxes_or_of_the_data_set(record: Record):
+    box = coords.Box(0.0, 0.0, 4.0, 7.0)
+    known = dataclasses.replace(record, box=box, normalizer_px=3.5)
+    assert box_lengths([known], PF_WILLOW) == (PF_WILLOW, (7.0,))
+    assert own_lengths([known], PF_WILLOW) == (PF_WILLOW, (3.5,))
+    unknown = dataclasses.replace(record, box=None, normalizer_px=None)
+    with pytest.raises(InputError, match="'cat 1' has no box, whose longer side normalizes"):
+        box_lengths([known, unknown], PF_WILLOW)
+    with pytest.raises(InputError, match="'cat 1' has no length that normalizes"):
+        own_lengths([known, unknown], PF_WILLOW)

@@ -16,7 +16,7 @@ from convcorr_jax.tasks.options import Backbone, CategoryData, Output
 from convcorr_jax.tasks.transfer import task
 from eval import experiments, flow_accuracy, keypoint_transfer, receptive_fields, reproduce
 
-METHODS = {"conv4_flow", "paper_energy", "sift_flow", "copy"}
+METHODS = {"conv_flow", "paper_conv4", "sift_flow", "copy"}
 
 
 def result_of(path):
@@ -79,7 +79,7 @@ def test_fixed_pairs(tmp_path, willow, protocol):
         assert list(score["pck"]) == ["0.05", "0.1", "0.2"]
         assert 0 <= score["pck"]["0.05"] <= score["pck"]["0.1"] <= score["pck"]["0.2"] <= 1
         assert score["per_category"]["car"] == pytest.approx(score["pck"])
-    assert result["methods"]["conv4_flow"]["seconds_per_pair"] > 0
+    assert result["methods"]["conv_flow"]["seconds_per_pair"] > 0
     assert read_image(tmp_path / "examples.jpg").shape[1] > 300
 
 
@@ -110,7 +110,7 @@ def test_a_finished_method_is_not_run_again(tmp_path, willow, monkeypatch):
     for name in METHODS:
         assert second["methods"][name]["pck"] == first["methods"][name]["pck"]
     keypoint_transfer.main(transfer_config(willow, tmp_path, protocol="box", smoothness=0.5))
-    assert "conv4_flow" in ran[1:]
+    assert "conv_flow" in ran[1:]
 
 
 def test_neighbours_vote(tmp_path):
@@ -132,8 +132,8 @@ def test_flow_beats_no_flow_on_warped_photographs(tmp_path):
     result = result_of(flow_accuracy.main(flow_accuracy.Config(seeds=1, output=Output(tmp_path))))
     methods = result["methods"]
     assert set(methods) == METHODS
-    assert methods["conv4_flow"]["endpoint_error_px"] < 0.7 * methods["copy"]["endpoint_error_px"]
-    assert methods["conv4_flow"]["pck"]["0.05"] > methods["copy"]["pck"]["0.05"] + 0.2
+    assert methods["conv_flow"]["endpoint_error_px"] < 0.7 * methods["copy"]["endpoint_error_px"]
+    assert methods["conv_flow"]["pck"]["0.05"] > methods["copy"]["pck"]["0.05"] + 0.2
 
 
 def test_the_page_shows_what_the_scripts_found(tmp_path, willow, monkeypatch, capsys):
@@ -145,7 +145,7 @@ def test_the_page_shows_what_the_scripts_found(tmp_path, willow, monkeypatch, ca
     page = reproduce.main(reproduce.Config(out=tmp_path)).read_text(encoding="utf-8")
     results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert set(results) == {"receptive_fields", "cars"}
-    figure = results["cars"]["methods"]["conv4_flow"]["pck"]["0.1"]
+    figure = results["cars"]["methods"]["conv_flow"]["pck"]["0.1"]
     assert f"{figure:.3f}" in page
     assert f"{figure:.3f}" in capsys.readouterr().out
     # The figures are in the page itself.
@@ -187,7 +187,7 @@ def test_scripts_refuse_options_in_one_sentence(argv, capsys):
 
 
 def test_a_damaged_earlier_result_is_named(tmp_path, willow):
-    (tmp_path / "conv4_flow.npz").write_bytes(b"PK\x03\x04 cut short")
+    (tmp_path / "conv_flow.npz").write_bytes(b"PK\x03\x04 cut short")
     config = transfer_config(willow, tmp_path, protocol="box")
-    with pytest.raises(InputError, match=r"conv4_flow\.npz is damaged"):
+    with pytest.raises(InputError, match=r"conv_flow\.npz is damaged"):
         keypoint_transfer.main(config)

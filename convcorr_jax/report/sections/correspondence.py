@@ -8,8 +8,8 @@ from convcorr_jax.report.sections.papers import LONG
 
 # Long et al. 2014, Table 2: PASCAL VOC 2011, CaffeNet conv4, mean over 20 categories.
 PUBLISHED_TRANSFER = {
-    "paper_energy": {"0.1": 0.249, "0.05": 0.118, "0.025": 0.0408},
-    "sift_flow": {"0.1": 0.247, "0.05": 0.109, "0.025": 0.0355},
+    "paper_conv4": {"0.1": 0.249, "0.05": 0.118, "0.025": 0.0408},
+    "paper_sift": {"0.1": 0.247, "0.05": 0.109, "0.025": 0.0355},
     "copy": {"0.1": 0.199, "0.05": 0.078, "0.025": 0.0235},
 }
 # Tables 3 (accuracy) and 4 (PCK at 0.1), on the same data.
@@ -32,9 +32,10 @@ _RESPONSES = (
     "its highest. The classifier did not train on these photographs; the white cross is the annotated keypoint."
 )
 METHOD_NAMES = {
-    "conv4_flow": "conv3 to conv5, mutual cost (ours)",
-    "paper_energy": "conv4, the paper's energy",
-    "sift_flow": "SIFT flow",
+    "conv_flow": "our recipe and mutual cost",
+    "paper_conv4": "conv4 flow (as the paper)",
+    "paper_sift": "SIFT flow (as the paper)",
+    "sift_flow": "SIFT at our cells, mutual cost",
     "copy": "copying, no flow",
 }
 

@@ -152,7 +152,8 @@ def _faces_of_splits(
     chosen = [record for record in records if record.split in splits]
     if len(chosen) < MIN_FACES:
         raise InputError(
-            f"{dataset} has {len(chosen)} faces of the split {' and '.join(splits)}; at least {MIN_FACES} are expected"
+            f"{dataset} has {len(chosen)} faces of the split {' and '.join(splits)}; at least "
+            f"{MIN_FACES} are expected"
         )
     annotated = [_attributes(record) for record in chosen]
     return AttributeFaces(chosen, np.array([[face[name] for name in names] for face in annotated]))

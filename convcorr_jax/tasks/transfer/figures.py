@@ -22,7 +22,7 @@ from convcorr_jax.tasks.transfer.task import Outcome, Task
 
 _PANEL_PX = 170
 # The methods of the paper's figure.
-_WARPED_METHODS = ("conv4_flow", "sift_flow")
+_WARPED_METHODS = ("paper_conv4", "paper_sift")
 
 
 class Voters(NamedTuple):
@@ -134,7 +134,7 @@ def warped_neighbors(
 
 
 def _square(record: Record, method: Method, points) -> Image:
-    resampled = record_view(record, method.recipe, boxed=True)
+    resampled = record_view(record, method.recipe, margin=method.margin)
     square = resampled.pyramid[int(np.argmax(method.recipe.sizes_px))]
     inside = coords.apply(coords.invert(resampled.to_photograph_px), points)
     return points_overlay(square, inside, colors=name_colors(len(points)), longest_px=_PANEL_PX)
@@ -148,10 +148,10 @@ def _warped(records, voters: Voters, method: Method, weights: Weights) -> list[I
     flows = align_pairs(described, pairs, method)
     to_input = descriptor_grid(weights.network, method.recipe).to_input_px
     largest = int(np.argmax(method.recipe.sizes_px))
-    target_view = record_view(family[0], method.recipe, boxed=True)
+    target_view = record_view(family[0], method.recipe, margin=method.margin)
     images = []
     for flow, neighbor, points in zip(flows.flow, family[1:], voters.points, strict=True):
-        square = record_view(neighbor, method.recipe, boxed=True).pyramid[largest]
+        square = record_view(neighbor, method.recipe, margin=method.margin).pyramid[largest]
         dense = upsample_flow(jnp.asarray(flow), to_input, to_input, square.shape[:2])
         pulled = warp(jnp.asarray(square, jnp.float32), dense)
         inside = coords.apply(coords.invert(target_view.to_photograph_px), points)

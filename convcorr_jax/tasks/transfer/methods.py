@@ -24,7 +24,7 @@ from convcorr_jax.descriptors import (
     unit_length,
     view,
 )
-from convcorr_jax.flow import Cost, align_costs, data_cost
+from convcorr_jax.flow import TEMPERATURE, Cost, align_costs, data_cost
 from convcorr_jax.runtime.progress import progress
 
 # The paper's radius of 20 at its input of 227 pixels; the radius grows with the input.
@@ -43,6 +43,8 @@ class Method:
         sift: whether SIFT descriptors at the same cells replace the convolutional descriptors.
         cost: the data cost.
         smoothness: the smoothness in units of the cost; see `convcorr_jax.flow.align`.
+        margin: the surroundings that are described with a box, in fractions of its width and height.
+        temperature: the temperature of the mutual cost; the distance has none.
     """
 
     name: str
@@ -50,14 +52,17 @@ class Method:
     sift: bool
     cost: Cost
     smoothness: float
+    margin: float = BOX_MARGIN
+    temperature: float = TEMPERATURE
 
 
 # The smoothness that most categories of PF-WILLOW choose for the category that is left out
 # (`eval.flow_validation`). Boxes align the objects roughly, so that displacements are small; in whole
 # photographs the objects also differ in scale.
 _SMOOTHNESS = {
-    "conv4_flow": {"box": 0.14, "image": 0.05},
-    "paper_energy": {"box": 0.07, "image": 0.07},
+    "conv_flow": {"box": 0.14, "image": 0.05},
+    "paper_conv4": {"box": 0.07, "image": 0.07},
+    "paper_sift": {"box": 0.07, "image": 0.07},
     "sift_flow": {"box": 0.4, "image": 0.28},
 }
 
@@ -65,20 +70,27 @@ _SMOOTHNESS = {
 def methods_for(
     recipe: Recipe, paper_recipe: Recipe, *, boxed: bool, smoothness: float | None = None
 ) -> tuple[Method, ...]:
-    """Return the methods that are compared: ``conv4_flow``, ``paper_energy`` and ``sift_flow``.
+    """Return the methods that are compared.
+
+    ``conv_flow`` has our recipe and the mutual cost; ``sift_flow`` has SIFT in its place, at the same cells.
+    ``paper_conv4`` and ``paper_sift`` are the two of Table 2 of Long et al. 2014: the distance of descriptors
+    of conv4, or of SIFT with a radius of 20 pixels at conv4's cells, neither centred, in boxes without margin.
 
     Args:
-        recipe: the descriptors of ``conv4_flow``, and the grid of ``sift_flow``.
-        paper_recipe: the descriptors of ``paper_energy``.
+        recipe: the descriptors of ``conv_flow``, and the grid of ``sift_flow``.
+        paper_recipe: the descriptors of ``paper_conv4``, and the grid of ``paper_sift``.
         boxed: whether boxes are aligned, and not whole photographs.
-        smoothness: the smoothness of ``conv4_flow``; by default a value that was chosen on validation sets.
+        smoothness: the smoothness of ``conv_flow``; by default a value that was chosen by
+            `eval.flow_selection`.
     """
     chosen = {name: values["box" if boxed else "image"] for name, values in _SMOOTHNESS.items()}
     if smoothness is not None:
-        chosen["conv4_flow"] = smoothness
+        chosen["conv_flow"] = smoothness
     return (
-        Method("conv4_flow", recipe, False, "mutual", chosen["conv4_flow"]),
-        Method("paper_energy", paper_recipe, False, "distance", chosen["paper_energy"]),
+        Method("conv_flow", recipe, False, "mutual", chosen["conv_flow"]),
+        # The paper warps the box itself to a square.
+        Method("paper_conv4", paper_recipe, False, "distance", chosen["paper_conv4"], margin=0.0),
+        Method("paper_sift", paper_recipe, True, "distance", chosen["paper_sift"], margin=0.0),
         Method("sift_flow", recipe, True, "mutual", chosen["sift_flow"]),
     )
 
@@ -101,22 +113,23 @@ def describe(
         records: the records; with boxes if they are aligned by box.
         method: the descriptors and the grid.
         weights: a network's weights.
-        boxed: whether to describe boxes, with a margin of `BOX_MARGIN`, and not whole photographs.
+        boxed: whether to describe boxes with the method's margin, and not whole photographs.
 
     Raises:
         InputError: an image cannot be read, or a box does not meet its image.
     """
     network, recipe = weights.network, method.recipe
+    margin = method.margin if boxed else None
     grid = descriptor_grid(network, recipe)
     blocks, transforms = [], []
     batches = list(padded_batches(len(records), size=_BATCH))
     for rows, count in progress(batches, description=f"{method.name}: describing"):
-        views = [record_view(records[row], recipe, boxed=boxed) for row in rows[:count]]
+        views = [record_view(records[row], recipe, margin=margin) for row in rows[:count]]
         padded = views + views[-1:] * (len(rows) - count)
         pyramid = [np.stack(level) for level in zip(*(v.pyramid for v in padded), strict=True)]
         if method.sift:
             largest = pyramid[int(np.argmax(recipe.sizes_px))]
-            descriptors = _sift(largest, grid.size, grid.to_input_px)
+            descriptors = _sift(largest, grid.size, grid.to_input_px, center=recipe.center)
         else:
             descriptors = convolutional_descriptors(
                 weights.params, pyramid, network=network, recipe=recipe
@@ -126,31 +139,32 @@ def describe(
     return Described(np.concatenate(blocks), tuple(transforms))
 
 
-def record_view(record: Record, recipe: Recipe, *, boxed: bool) -> View:
+def record_view(record: Record, recipe: Recipe, *, margin: float | None) -> View:
     """Resample a record's box, with a margin, or its whole photograph to the sizes of a recipe.
 
     Args:
         record: the record.
         recipe: the input sizes.
-        boxed: whether to use the box.
+        margin: the surroundings to show of the box, in fractions of its width and height; None for the whole
+            photograph.
 
     Raises:
         InputError: the image cannot be read, or the box does not meet it.
     """
-    box = record.box if boxed else None
-    return view(
-        load_image(record), box, sizes_px=recipe.sizes_px, margin=BOX_MARGIN if boxed else 0.0
-    )
+    box = None if margin is None else record.box
+    return view(load_image(record), box, sizes_px=recipe.sizes_px, margin=margin or 0.0)
 
 
-def _sift(photographs, size: coords.Size, to_input_px: coords.Transform):
+def _sift(photographs, size: coords.Size, to_input_px: coords.Transform, *, center: bool):
     centers = coords.apply(to_input_px, coords.cell_grid(size)).reshape(-1, 2)
     radius_px = _SIFT_RADIUS * photographs.shape[1]
     descriptors = jnp.stack(
         [sift_at(photograph, centers, radius_px=radius_px) for photograph in photographs]
     )
     maps = descriptors.reshape(len(photographs), *size, -1)
-    return unit_length(maps - maps.mean(axis=(1, 2), keepdims=True))
+    if center:
+        maps = maps - maps.mean(axis=(1, 2), keepdims=True)
+    return unit_length(maps)
 
 
 class Flows(NamedTuple):
@@ -177,7 +191,10 @@ def align_pairs(described: Described, pairs: Int[np.ndarray, "pairs 2"], method:
     for source, target in progress(pairs, description=f"{method.name}: aligning"):
         alignment = align_costs(
             pair_cost(
-                described.descriptors[source], described.descriptors[target], cost=method.cost
+                described.descriptors[source],
+                described.descriptors[target],
+                cost=method.cost,
+                temperature=method.temperature,
             ),
             smoothness=np.float32(method.smoothness),
         )
@@ -193,6 +210,7 @@ def pair_cost(
     target: Float[Array, "h_t w_t d"] | Float[np.ndarray, "h_t w_t d"],
     *,
     cost: Cost = "mutual",
+    temperature: float | Float[Array, ""] = TEMPERATURE,
 ) -> Float[Array, "h_s w_s h_t w_t"]:
     """Compute the data cost of two described records in single precision.
 
@@ -200,5 +218,11 @@ def pair_cost(
         source: unit-length descriptors of the source cells, in half or single precision.
         target: unit-length descriptors of the target cells.
         cost: "mutual" or "distance"; see `convcorr_jax.flow.data_cost`.
+        temperature: the temperature of the mutual cost.
     """
-    return data_cost(jnp.asarray(source, jnp.float32), jnp.asarray(target, jnp.float32), cost=cost)
+    return data_cost(
+        jnp.asarray(source, jnp.float32),
+        jnp.asarray(target, jnp.float32),
+        cost=cost,
+        temperature=temperature,
+    )

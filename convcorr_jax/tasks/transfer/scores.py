@@ -47,6 +47,18 @@ def score(
     )
 
 
+def pck_with_intervals(scores: Pck) -> dict[str, Any]:
+    """Return the overall PCK and its 95 % interval by threshold, as JSON stores them.
+
+    Args:
+        scores: the PCK; each group's images are drawn again.
+
+    Returns:
+        ``pck`` and ``interval``, each by threshold.
+    """
+    return _by_threshold(scores.alphas, scores.mean, bootstrap(scores.sums))
+
+
 def score_table(task: Task, scores: Mapping[str, Pck]) -> dict[str, dict[str, Any]]:
     """Return the scores of every method with their 95 % intervals, as JSON stores them.
 
@@ -58,7 +70,7 @@ def score_table(task: Task, scores: Mapping[str, Pck]) -> dict[str, dict[str, An
         For each method ``pck`` and ``interval`` by threshold, and ``per_category``.
     """
     return {
-        name: {**_overall(method), "per_category": _per_category(method, task)}
+        name: {**pck_with_intervals(method), "per_category": _per_category(method, task)}
         for name, method in scores.items()
     }
 
@@ -98,24 +110,27 @@ def other_protocols(
     Returns:
         For each protocol its rules and the ``pck`` and ``interval`` of every method.
     """
-    others = [(plain(scoring.protocol), {"scoring": scoring}) for scoring in task.scorings[1:]]
+    others: list[tuple[dict[str, Any], Mapping[str, Pck]]] = [
+        (
+            plain(scoring.protocol),
+            {name: score(task, points, scoring=scoring) for name, points in predictions.items()},
+        )
+        for scoring in task.scorings[1:]
+    ]
     if task.neighborhoods is not None:
         rules = {**plain(task.protocol), "counted": "all keypoints visible in the target"}
-        others.append((rules, {"leave_out_unpredicted": False}))
+        strict = {
+            name: score(task, points, leave_out_unpredicted=False)
+            for name, points in predictions.items()
+        }
+        others.append((rules, strict))
     return [
         {
             "protocol": rules,
-            "methods": {
-                name: _overall(score(task, predicted, **options))
-                for name, predicted in predictions.items()
-            },
+            "methods": {name: pck_with_intervals(of_method) for name, of_method in scores.items()},
         }
-        for rules, options in others
+        for rules, scores in others
     ]
-
-
-def _overall(scores: Pck) -> dict[str, Any]:
-    return _by_threshold(scores.alphas, scores.mean, bootstrap(scores.sums))
 
 
 def _by_threshold(

@@ -1,0 +1,212 @@
+"""Pairs on which settings of flows are chosen, and the scores of settings on them."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from convcorr_jax import synthetic
+from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.datasets import PairSet, Record, Scoring, box_lengths, fingerprint, read_records
+from convcorr_jax.descriptors import Recipe
+from convcorr_jax.metrics import PF_WILLOW, Pck, pck
+from convcorr_jax.runtime.runlog import plain
+from convcorr_jax.runtime.stages import stage
+from convcorr_jax.tasks.splits import Splits
+from convcorr_jax.tasks.transfer.methods import Described, Method, align_pairs, describe
+from convcorr_jax.tasks.transfer.protocols import (
+    carried,
+    keypoints_of,
+    neighborhoods,
+    pairs_checksum,
+)
+
+ALPHAS = (0.05, 0.1, 0.2)
+"""The thresholds of PCK, in units of the longer side of the box; settings are chosen by the mean over them."""
+CHOICE_SEED = 1
+"""The seed of the rendered pairs for the choice; results use seed 0."""
+_NEAREST = 3
+_TRAIN = 60
+
+
+class ChoiceSet(NamedTuple):
+    """Records, and the pairs of them to align."""
+
+    records: Sequence[Record]
+    """All records, which occur in pairs."""
+    pairs: Int[np.ndarray, "pairs 2"]
+    """Indices (source, target) of records."""
+    groups: tuple[str, ...]
+    """The group of each pair, over which PCK averages first."""
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The category of each pair's target."""
+        return tuple(self.records[target].category for target in self.pairs[:, 1])
+
+    def of_category(self, category: str) -> "ChoiceSet":
+        """Return the pairs of one category, with their records only."""
+        rows = np.array([name == category for name in self.categories])
+        return _of_pairs(
+            self.records, self.pairs[rows], [self.groups[row] for row in np.flatnonzero(rows)]
+        )
+
+    def every(self, step: int) -> "ChoiceSet":
+        """Return every ``step``-th pair, with their records only."""
+        return _of_pairs(self.records, self.pairs[::step], self.groups[::step])
+
+
+def rendered_set(weights: Weights, *, test: int) -> ChoiceSet:
+    """Render objects, and pair some of every category with the nearest ones among the others.
+
+    Args:
+        weights: a network's weights, whose features find the nearest.
+        test: the number of objects of every category that are paired.
+    """
+    records = synthetic.every_category(train=_TRAIN, test=test, seed=CHOICE_SEED)
+    return _with_neighbors(records, weights)
+
+
+def faces_set(weights: Weights, *, data_root: Path | None, count: int) -> ChoiceSet:
+    """Pair photographs of the training split of LFPW with their nearest ones.
+
+    Args:
+        weights: a network's weights, whose features find the nearest.
+        data_root: the folder of data sets.
+        count: the number of photographs with even numbers that are paired with those of odd numbers.
+
+    Raises:
+        InputError: the data set does not exist or is damaged.
+    """
+    records = read_records("lfpw68", data_root=data_root)
+    train = [record for record in records if record.split == "train"]
+    even = [dataclasses.replace(record, split="test") for record in train[: 2 * count : 2]]
+    return _with_neighbors((*train[1::2], *even), weights)
+
+
+def fixed_set(fixed: PairSet) -> ChoiceSet:
+    """Return the fixed pairs of a data set.
+
+    Args:
+        fixed: the pairs.
+    """
+    pairs = np.array([(pair.source, pair.target) for pair in fixed.pairs])
+    return ChoiceSet(fixed.records, pairs, tuple(pair.subset for pair in fixed.pairs))
+
+
+class FlowScores:
+    """Predictions of the keypoints of pairs for any settings of a method, and their scores, cached on disk.
+
+    Args:
+        chosen: the pairs.
+        weights: a network's weights.
+        boxed: whether boxes are aligned, and not whole photographs.
+        folder: the folder of the cache, one ``.npz`` file for each method with its settings.
+    """
+
+    def __init__(self, chosen: ChoiceSet, weights: Weights, *, boxed: bool, folder: Path) -> None:
+        """Read nothing yet."""
+        self._chosen, self._weights, self._boxed = chosen, weights, boxed
+        self._folder = folder
+        # Descriptors of one recipe serve every cost and smoothness that is tried next.
+        self._described = functools.lru_cache(maxsize=1)(self._describe)
+
+    def predicted(self, method: Method) -> Float[np.ndarray, "pairs n 2"]:
+        """Return the keypoints (x, y) of every source, carried to the target's photograph.
+
+        Args:
+            method: the method and its settings.
+
+        Raises:
+            InputError: a cached file is damaged, or an image cannot be read.
+            WriteError: a file cannot be written.
+        """
+        settings = {
+            "records": fingerprint(self._chosen.records),
+            "pairs": pairs_checksum(self._chosen.pairs),
+            "weights": self._weights.fingerprint,
+            "method": plain(method),
+            "boxed": self._boxed,
+        }
+        framing = "box" if self._boxed else "image"
+        layers, sizes = "-".join(method.recipe.layers), "-".join(map(str, method.recipe.sizes_px))
+        name = (
+            f"{method.name}_{framing}_{layers}_{sizes}_{method.margin:g}_{method.temperature:g}_"
+            f"{method.smoothness:g}.npz"
+        )
+        return stage(self._folder / name, settings, lambda: self._predict(method))["predicted"]
+
+    def pck(self, method: Method) -> Pck:
+        """Score the predictions by the protocol of PF-WILLOW.
+
+        Args:
+            method: the method and its settings.
+
+        Raises:
+            InputError: as `predicted`, or a target has no box.
+        """
+        return score_pairs(self._chosen, self.predicted(method))
+
+    def mean(self, method: Method) -> float:
+        """Return the mean PCK over `ALPHAS`, by which settings are chosen.
+
+        Args:
+            method: the method and its settings.
+
+        Raises:
+            InputError: as `pck`.
+        """
+        return float(self.pck(method).mean.mean())
+
+    def _predict(self, method: Method) -> Mapping[str, np.ndarray]:
+        described = self._described(method.name, method.recipe, method.sift, method.margin)
+        flows = align_pairs(described, self._chosen.pairs, method)
+        points = keypoints_of(self._chosen.records).points
+        return {"predicted": carried(points, self._chosen.pairs, described, flows.flow)}
+
+    def _describe(self, name: str, recipe: Recipe, sift: bool, margin: float) -> Described:
+        method = Method(name, recipe, sift, "distance", 1.0, margin)
+        return describe(self._chosen.records, method, self._weights, boxed=self._boxed)
+
+
+def score_pairs(chosen: ChoiceSet, predicted: Float[np.ndarray, "pairs n 2"]) -> Pck:
+    """Compute the PCK of keypoints that both objects of a pair show, by the protocol of PF-WILLOW.
+
+    Args:
+        chosen: the pairs.
+        predicted: keypoints (x, y) in pixels of the target's photograph.
+
+    Raises:
+        InputError: a target has no box.
+    """
+    keypoints = keypoints_of(chosen.records)
+    sources, targets = chosen.pairs.T
+    scoring: Scoring = box_lengths(chosen.records, PF_WILLOW)
+    return pck(
+        predicted,
+        keypoints.points[targets],
+        keypoints.visible[targets] & keypoints.visible[sources],
+        np.array(scoring.normalizers_px)[targets],
+        chosen.groups,
+        alphas=ALPHAS,
+        protocol=scoring.protocol,
+    )
+
+
+def _with_neighbors(records: Sequence[Record], weights: Weights) -> ChoiceSet:
+    nearest = neighborhoods(records, weights, splits=Splits(("train",), "test"))
+    pairs = nearest._replace(neighbors=nearest.neighbors[:, :_NEAREST]).pairs
+    return _of_pairs(records, pairs, [records[target].category for target in pairs[:, 1]])
+
+
+def _of_pairs(
+    records: Sequence[Record], pairs: Int[np.ndarray, "pairs 2"], groups: Sequence[str]
+) -> ChoiceSet:
+    used, numbers = np.unique(pairs, return_inverse=True)
+    return ChoiceSet(
+        [records[index] for index in used], numbers.reshape(pairs.shape), tuple(groups)
+    )

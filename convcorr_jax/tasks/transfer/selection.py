@@ -1,0 +1,171 @@
+"""The choice of a method's settings: recipe, margin, temperature and smoothness, one after the other.
+
+The choice sees nothing but a function from settings to a score. Whoever calls it decides which labels the score
+reads, so that a test split cannot leak into settings that are fixed before it is read.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from convcorr_jax.descriptors import Recipe
+from convcorr_jax.tasks.transfer.methods import Method
+
+# Neighbouring values of the smoothness differ by this factor: PCK changes by less than .01 between them.
+_STEP = math.sqrt(2)
+# The search for the smoothness ends after this many steps to either side of where it began, a factor of 64.
+_FARTHEST = 12
+# Rounds over all settings; on PF-WILLOW the second or third changes nothing.
+_ROUNDS = 4
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """The settings to compare; a setting with no value is kept as it is.
+
+    Attributes:
+        layers: groups of layers of the network, of which the last one defines the grid.
+        sizes_px: groups of sides of the square inputs.
+        margins: surroundings of boxes, in fractions of their width and height.
+        temperatures: temperatures of the mutual cost.
+    """
+
+    layers: tuple[tuple[str, ...], ...] = ()
+    sizes_px: tuple[tuple[int, ...], ...] = ()
+    margins: tuple[float, ...] = ()
+    temperatures: tuple[float, ...] = ()
+
+
+# Combinations around conv4 of AlexNet, whose cells are 16 pixels apart, and the like of VGG16.
+_ALEXNET_LAYERS = (("conv4",), ("conv4", "conv5"), ("conv3", "conv4", "conv5"))
+_LAYERS = {
+    **dict.fromkeys(("alexnet", "bvlc_alexnet", "caffenet"), _ALEXNET_LAYERS),
+    "vgg16": (("conv5_1",), ("conv5_1", "conv5_3"), ("conv4_3", "conv5_1", "conv5_3")),
+}
+
+
+def space_of(method: Method, network: str, *, boxed: bool) -> SearchSpace:
+    """Return the settings that are compared for a method of `methods_for`.
+
+    The paper's methods have only their smoothness to choose. Ours have layers, input sizes, margin (of boxes)
+    and temperature as well, and SIFT all of these but layers.
+
+    Args:
+        method: the method.
+        network: name of the network.
+        boxed: whether boxes are aligned, and not whole photographs.
+    """
+    if method.cost == "distance":
+        return SearchSpace()
+    small, large = min(method.recipe.sizes_px), max(method.recipe.sizes_px)
+    return SearchSpace(
+        layers=() if method.sift else _LAYERS.get(network, ()),
+        sizes_px=((small,), (large,), *(((small, large),) if not method.sift else ())),
+        margins=(0.0, 0.1, 0.15, 0.25) if boxed else (),
+        temperatures=(0.025, 0.05, 0.1),
+    )
+
+
+class Selection(NamedTuple):
+    """The chosen settings."""
+
+    method: Method
+    """The method with the best settings found."""
+    score: float
+    """Their score."""
+    tried: int
+    """The number of settings that were compared."""
+
+
+def select(method: Method, space: SearchSpace, score: Callable[[Method], float]) -> Selection:
+    """Choose settings by coordinate ascent: the best value of one setting at a time, until none changes.
+
+    The smoothness has no fixed grid. It moves from its start in steps of a factor of the root of 2, as long as
+    the score rises; an end of the grid is never the best value.
+
+    Args:
+        method: the method, with the settings to begin with.
+        space: the values to compare.
+        score: computes the score of settings, the higher the better. It is called once for each.
+    """
+    scores: dict[Method, float] = {}
+
+    def scored(candidate: Method) -> float:
+        if candidate not in scores:
+            scores[candidate] = score(candidate)
+        return scores[candidate]
+
+    start = method.smoothness
+    best = _best_smoothness(method, scored, start=start)
+    for _ in range(_ROUNDS):
+        before = best
+        for candidates in (_layers, _sizes, _margins, _temperatures):
+            best = max((best, *candidates(best, space)), key=scored)
+        best = _best_smoothness(best, scored, start=start)
+        if best == before:
+            break
+    return Selection(best, scored(best), len(scores))
+
+
+def leave_category_out(
+    method: Method,
+    space: SearchSpace,
+    scores: Mapping[str, Callable[[Method], float]],
+    *,
+    held_out: str,
+) -> Selection:
+    """Choose settings for one category by the mean score of the others.
+
+    What the category then scores is what the settings would score on a category that nobody has seen, which a
+    score with settings chosen on all categories is not.
+
+    Args:
+        method: the method, with the settings to begin with.
+        space: the values to compare.
+        scores: for each category, computes the score of settings on it. That of ``held_out`` is not called.
+        held_out: name of the category.
+    """
+    others = [score for name, score in scores.items() if name != held_out]
+    return select(method, space, lambda one: sum(score(one) for score in others) / len(others))
+
+
+def _best_smoothness(method: Method, score: Callable[[Method], float], *, start: float) -> Method:
+    """Return the method with the smoothness from which the score falls to both sides."""
+
+    def at(step: int) -> Method:
+        # Rounded, so that a value reached from two sides is one value.
+        value = float(f"{start * _STEP**step:.4g}")
+        return dataclasses.replace(method, smoothness=value)
+
+    best = round(math.log(method.smoothness / start, _STEP))
+    for direction in (1, -1):
+        # One lower value does not end the search: scores of few pairs are not smooth.
+        step = best
+        while abs(step) < _FARTHEST and abs(step - best) < 2:
+            step += direction
+            if score(at(step)) > score(at(best)):
+                best = step
+    return at(best)
+
+
+def _layers(method: Method, space: SearchSpace) -> list[Method]:
+    return [_with_recipe(method, layers=layers) for layers in space.layers]
+
+
+def _sizes(method: Method, space: SearchSpace) -> list[Method]:
+    return [_with_recipe(method, sizes_px=sizes) for sizes in space.sizes_px]
+
+
+def _with_recipe(method: Method, **changes: Any) -> Method:
+    recipe: Recipe = dataclasses.replace(method.recipe, **changes)
+    return dataclasses.replace(method, recipe=recipe)
+
+
+def _margins(method: Method, space: SearchSpace) -> list[Method]:
+    return [dataclasses.replace(method, margin=margin) for margin in space.margins]
+
+
+def _temperatures(method: Method, space: SearchSpace) -> list[Method]:
+    return [dataclasses.replace(method, temperature=value) for value in space.temperatures]

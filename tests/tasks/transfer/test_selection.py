@@ -1,0 +1,185 @@
+"""Settings are chosen by scores alone, and never by those of the category that they are scored on."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from convcorr_jax import coords
+from convcorr_jax.backbone import NETWORKS
+from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.datasets import Record
+from convcorr_jax.descriptors import PAPER_RECIPES, RECIPES
+from convcorr_jax.errors import InputError
+from convcorr_jax.tasks.transfer import (
+    ChoiceSet,
+    Described,
+    Flows,
+    FlowScores,
+    Method,
+    SearchSpace,
+    choice_sets,
+    leave_category_out,
+    methods_for,
+    score_pairs,
+    select,
+    space_of,
+)
+
+METHOD = Method("conv_flow", RECIPES["alexnet"], False, "mutual", 0.1)
+SPACE = SearchSpace(margins=(0.0, 0.1, 0.2), temperatures=(0.025, 0.05, 0.1))
+
+
+def peaked(smoothness, *, margin=0.2, temperature=0.025):
+    """A score that is highest at these settings."""
+
+    def score(method):
+        return -(
+            abs(math.log(method.smoothness / smoothness))
+            + 3 * abs(method.margin - margin)
+            + 7 * abs(method.temperature - temperature)
+        )
+
+    return score
+
+
+@pytest.mark.parametrize("smoothness", [0.004, 0.1, 0.13, 5.0])
+def test_the_search_reaches_a_peak_however_far_from_its_start(smoothness):
+    found = select(METHOD, SPACE, peaked(smoothness)).method
+    assert abs(math.log(found.smoothness / smoothness)) <= math.log(2) / 4 + 1e-3
+    assert (found.margin, found.temperature) == (0.2, 0.025)
+
+
+def test_the_best_smoothness_lies_between_two_that_were_tried():
+    tried = []
+
+    def score(method):
+        tried.append(method.smoothness)
+        return peaked(1.6)(method)
+
+    best = select(METHOD, SearchSpace(), score).method.smoothness
+    assert min(tried) < best < max(tried)
+    assert len(tried) == len(set(tried))
+
+
+def test_a_search_that_never_falls_ends():
+    chosen = select(METHOD, SearchSpace(), lambda method: method.smoothness)
+    assert chosen.method.smoothness == pytest.approx(0.1 * 2**6, rel=1e-3)
+    assert chosen.score == chosen.method.smoothness
+
+
+def test_a_lower_value_between_does_not_end_the_search():
+    values = {0.1: 0.5, 0.1414: 0.4, 0.2: 0.6}
+    found = select(METHOD, SearchSpace(), lambda method: values.get(method.smoothness, 0.0))
+    assert found.method.smoothness == 0.2
+
+
+class Sealed:
+    """Labels that may be read only once settings are fixed."""
+
+    def __init__(self, smoothness, *, opened):
+        self.smoothness, self.opened = smoothness, opened
+
+    def score(self, method):
+        if not self.opened:
+            raise AssertionError("a label was read before the settings were fixed")
+        return peaked(self.smoothness)(method)
+
+
+def test_a_category_never_chooses_for_itself():
+    """The labels of a category raise when they are touched before its own settings are fixed."""
+    best = {"car": 0.05, "duck": 0.4, "bottle": 0.05}
+    for held_out in best:
+        labels = {name: Sealed(value, opened=name != held_out) for name, value in best.items()}
+        choices = leave_category_out(
+            METHOD,
+            SPACE,
+            {name: sealed.score for name, sealed in labels.items()},
+            held_out=held_out,
+        )
+        labels[held_out].opened = True
+        assert labels[held_out].score(choices.method) <= 0
+        # Cars and bottles choose what suits both; neither knows of the ducks.
+        if held_out == "duck":
+            assert choices.method.smoothness == pytest.approx(0.05, rel=0.01)
+
+
+def test_the_papers_methods_have_only_their_smoothness_to_choose():
+    methods = {
+        method.name: method
+        for method in methods_for(RECIPES["alexnet"], PAPER_RECIPES["alexnet"], boxed=True)
+    }
+    assert list(methods) == ["conv_flow", "paper_conv4", "paper_sift", "sift_flow"]
+    for name in ("paper_conv4", "paper_sift"):
+        assert space_of(methods[name], "alexnet", boxed=True) == SearchSpace()
+        assert (methods[name].cost, methods[name].margin) == ("distance", 0.0)
+        assert not methods[name].recipe.center
+    ours = space_of(methods["conv_flow"], "alexnet", boxed=True)
+    assert METHOD.recipe.layers in ours.layers
+    assert METHOD.recipe.sizes_px in ours.sizes_px
+    assert METHOD.margin in ours.margins
+    assert not space_of(methods["conv_flow"], "alexnet", boxed=False).margins
+    assert not space_of(methods["sift_flow"], "alexnet", boxed=True).layers
+
+
+def record(name, category="noise", *, boxed=True):
+    return Record(
+        image=np.zeros((20, 30, 3), np.uint8),
+        size=coords.Size(20, 30),
+        category=category,
+        source_id=name,
+        split="test",
+        names=("a", "b"),
+        points=np.array([[3.0, 4.0], [20.0, 10.0]]),
+        visible=np.array([True, True]),
+        box=coords.Box(-0.5, -0.5, 29.5, 19.5) if boxed else None,
+    )
+
+
+def test_pairs_of_a_category_keep_their_order_and_their_records():
+    records = [record(str(number), "even odd".split()[number % 2]) for number in range(6)]
+    pairs = np.array([[0, 2], [1, 3], [2, 4], [5, 1], [4, 0]])
+    chosen = ChoiceSet(records, pairs, ("x", "y", "x", "z", "x"))
+    odd = chosen.of_category("odd")
+    assert [record.source_id for record in odd.records] == ["1", "3", "5"]
+    np.testing.assert_array_equal(odd.pairs, [[0, 1], [2, 0]])
+    assert odd.groups == ("y", "z")
+    assert chosen.every(2).groups == ("x", "x", "x")
+
+
+WEIGHTS = Weights({}, NETWORKS["alexnet"], "none", ())
+
+
+def test_predictions_are_cached_by_their_settings(tmp_path, monkeypatch):
+    computed = []
+
+    def describe(records, method, weights, *, boxed):
+        return Described(np.full((2, 1, 1, 1), method.margin), ())
+
+    def align(described, pairs, method):
+        computed.append((float(described.descriptors[0, 0, 0, 0]), method.smoothness))
+        return Flows(np.zeros((1, 1, 1, 2)), np.zeros(1), np.array(1.0))
+
+    monkeypatch.setattr(choice_sets, "describe", describe)
+    monkeypatch.setattr(choice_sets, "align_pairs", align)
+    monkeypatch.setattr(
+        choice_sets, "carried", lambda points, pairs, described, flow: points[pairs[:, 0]]
+    )
+    chosen = ChoiceSet([record("0"), record("1")], np.array([[0, 1]]), ("noise",))
+    scores = FlowScores(chosen, WEIGHTS, boxed=True, folder=tmp_path)
+    assert scores.mean(METHOD) == 1.0
+    assert scores.mean(METHOD) == 1.0
+    scores.mean(dataclasses.replace(METHOD, smoothness=0.2))
+    scores.mean(dataclasses.replace(METHOD, margin=0.3))
+    # Margins and smoothness of what was computed.
+    assert computed == [(0.15, 0.1), (0.15, 0.2), (0.3, 0.1)]
+    FlowScores(chosen, WEIGHTS, boxed=True, folder=tmp_path).mean(METHOD)
+    assert len(computed) == 3
+
+
+def test_a_target_without_a_box_is_not_scored():
+    records = [record("boxed"), record("whole", boxed=False)]
+    chosen = ChoiceSet(records, np.array([[0, 1]]), ("noise",))
+    with pytest.raises(InputError, match="'whole' has no box"):
+        score_pairs(chosen, np.zeros((1, 2, 2)))
