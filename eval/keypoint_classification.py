@@ -85,6 +85,7 @@ def main(config: Config) -> Path:
     best = best_features(curves, config.features)
     result: dict[str, Any] = {
         "dataset": config.data.dataset,
+        "split": categories[0].tested_split,
         "network": weights.network.name,
         "weights": weights.source,
         "accuracy": {

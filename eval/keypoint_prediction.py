@@ -88,6 +88,7 @@ def main(config: Config) -> Path:
     }
     result = {
         "dataset": config.data.dataset,
+        "split": categories[0].tested_split,
         "network": weights.network.name,
         "weights": weights.source,
         "protocol": plain(LONG_2014),

@@ -83,6 +83,7 @@ def main(config: Config) -> Path:
         table[method.name] |= {**outcomes[method.name].timings, "settings": plain(method)}
     result: dict[str, Any] = {
         "dataset": config.data.dataset,
+        "split": task.split,
         "protocol": {"transfer": config.protocol, **plain(task.protocol)},
         "network": network.name,
         "weights": weights.source,

@@ -82,6 +82,7 @@ def main(config: Config) -> Path:
     at = ALPHAS.index(ALPHA)
     result: dict[str, Any] = {
         "dataset": config.data.dataset,
+        "split": categories[0].tested_split,
         "network": weights.network.name,
         "weights": weights.source,
         "layer": options.layer,

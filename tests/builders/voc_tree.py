@@ -1,9 +1,14 @@
 """Writers of tiny trees in the format of PASCAL VOC."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as PillowImage
+
+from convcorr_jax.datasets import Record, load_image, load_label_map
+from convcorr_jax.datasets.formats.voc import CLASSES
+from convcorr_jax.datasets.official.voc_keypoint_names import NAMES
 
 WIDTH, HEIGHT = 40, 30
 FLAGS = {"difficult": 0, "occluded": 1, "truncated": 0}
@@ -50,4 +55,59 @@ def write_annotation(
         f"<annotation><filename>{path.stem}.jpg</filename>"
         f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
         f"{''.join(text(*annotated) for annotated in objects)}</annotation>"
+    )
+
+
+def write_release(folder: Path, records: Sequence[Record], *, voc_class: str, year: int) -> None:
+    """Write objects, one in each image, as a whole release of VOC with keypoints and segmentation.
+
+    The split "train" of the records is VOC's train, and any other one its val. Keypoints take the first names
+    of the class; boxes cover whole pixels.
+    """
+    release = folder / "VOCdevkit" / f"VOC{year}"
+    listed: dict[str, list[str]] = {"train": [], "val": []}
+    for number, record in enumerate(records):
+        name = f"2008_{number:06d}"
+        listed["train" if record.split == "train" else "val"].append(name)
+        image, labels = load_image(record), load_label_map(record)
+        assert labels is not None
+        assert record.box is not None
+        height, width = record.size
+        path = release / "JPEGImages" / f"{name}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        PillowImage.fromarray(image).save(path, quality=95)
+        index = CLASSES.index(voc_class) + 1
+        write_labels(
+            release / "SegmentationClass" / f"{name}.png",
+            np.where(labels > 0, index, 0).astype(np.uint8),
+        )
+        x0, y0, x1, y1 = (round(edge) for edge in record.box)
+        corners = (max(x0, 0) + 1, max(y0, 0) + 1, min(x1, width), min(y1, height))
+        write_annotation(
+            release / "Annotations" / f"{name}.xml",
+            [(voc_class, corners)],
+            width=width,
+            height=height,
+        )
+        write_keypoints(
+            folder / "annotations" / voc_class / f"{name}_1.xml", name, record, voc_class
+        )
+    for task in ("Main", "Segmentation"):
+        for split, names in listed.items():
+            write_list(release / "ImageSets" / task / f"{split}.txt", names)
+
+
+def write_keypoints(path: Path, image: str, record: Record, voc_class: str) -> None:
+    """Write Berkeley's keypoints of an object, counted from 1."""
+    points = "".join(
+        f'<keypoint name="{name}" visible="{int(visible)}" x="{x + 1:.3f}" y="{y + 1:.3f}" z="0"/>'
+        for name, (x, y), visible in zip(
+            NAMES[voc_class], record.points, record.visible, strict=False
+        )
+        if not np.isnan(x)
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        f"<annotation><image>{image}</image><voc_id>1</voc_id><category>{voc_class}</category>"
+        f"<keypoints>{points}</keypoints></annotation>"
     )

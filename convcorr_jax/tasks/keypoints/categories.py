@@ -75,6 +75,11 @@ class Category:
         """Numbers of the objects that are tested, in rising order."""
         return np.flatnonzero(self.folds >= 0)
 
+    @property
+    def tested_split(self) -> str:
+        """The split of the objects that are tested; "all" if each is tested by a model of the others."""
+        return "all" if len(self.tested_folds) > 1 else self.records[self.tested[0]].split
+
     @functools.cached_property
     def fingerprint(self) -> str:
         """Fingerprint of the records, for cache keys."""

@@ -55,6 +55,8 @@ class Task(NamedTuple):
     """The thresholds of PCK, in units of a protocol's normalizer."""
     boxed: bool
     """Whether boxes are aligned, and not whole photographs."""
+    split: str
+    """The split that is tested."""
 
     @property
     def categories(self) -> list[str]:
@@ -124,6 +126,7 @@ def open_task(data: CategoryData, weights: Weights, *, transfer: Transfer) -> Ta
             scorings=fixed.scorings,
             alphas=(0.05, 0.1, 0.2),
             boxed=transfer == "box",
+            split=data.split or "test",
         )
     records = read(
         data.dataset,
@@ -146,6 +149,7 @@ def open_task(data: CategoryData, weights: Weights, *, transfer: Transfer) -> Ta
         scorings=(box_lengths(records, LONG_2014),),
         alphas=(0.1, 0.05, 0.025),
         boxed=True,
+        split=splits.tested,
     )
 
 

@@ -10,11 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax import coords
+from convcorr_jax.backbone import NETWORKS
+from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets.catalogue import DATASETS
 from convcorr_jax.datasets.formats import voc
 from convcorr_jax.datasets.official import pf_pascal
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.metrics import PF_PASCAL, PF_PASCAL_BOX
+from convcorr_jax.tasks.options import CategoryData
+from convcorr_jax.tasks.transfer import open_task, score
 from tests.builders import mat_files, voc_tree
 from tests.builders.fuzzing import FUZZ, damaged, mistyped
 from tests.builders.genuine import genuine
@@ -66,6 +71,21 @@ def test_objects_are_read(tree: Path):
     assert car.box == coords.Box(0.5, 1.5, 38.5, 19.5)
     assert car.normalizer_px == 40
     assert DATASETS["pf_pascal"].is_release(tree)
+
+
+def test_pairs_are_scored_by_the_image_and_by_the_box(tree: Path):
+    (tree / ROOT).rename(tree / "pf_pascal")
+    weights = Weights({}, NETWORKS["alexnet"], "none", ())
+    task = open_task(CategoryData("pf_pascal", tree), weights, transfer="image")
+    truth = task.keypoints.points[task.targets]
+    by_image, by_box = task.scorings
+    assert (by_image.protocol, by_box.protocol) == (PF_PASCAL, PF_PASCAL_BOX)
+    at = task.alphas.index(0.1)
+    # Only two of the three keypoints of each car are those of the other; image and box are 40 and 38 long.
+    for offset, expected in ((0, (1, 1)), (3.79, (1, 1)), (3.9, (1, 0)), (4.1, (0, 0))):
+        predicted = truth + np.array([0, offset])
+        scores = [score(task, predicted, scoring=one).mean[at] for one in (by_image, by_box)]
+        assert tuple(scores) == expected
 
 
 def test_a_pair_has_the_keypoints_of_its_line(tree: Path):

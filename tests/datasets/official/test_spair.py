@@ -1,6 +1,7 @@
 """SPair-71k on a tiny tree in its official format."""
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax import coords
+from convcorr_jax.backbone import NETWORKS
+from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets.catalogue import DATASETS
 from convcorr_jax.datasets.official import spair
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.metrics import SPAIR_71K, SPAIR_71K_POINTS
+from convcorr_jax.tasks.options import CategoryData
+from convcorr_jax.tasks.transfer import Task, open_task, score
 from tests.builders import voc_tree
 from tests.builders.fuzzing import FUZZ, mistyped
 
@@ -94,6 +100,46 @@ def test_pairs_are_read(tree: Path):
     both = found.records[0].visible & found.records[1].visible
     assert np.flatnonzero(both).tolist() == [0]
     assert spair.read_pairs(tree).pairs == (("cow", 0, 0),)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_perfect_predictions_score_one_though_keypoints_are_absent(tree: Path, split: str):
+    data = CategoryData("SPair-71k", tree, split=split)
+    task = open_transfer(data, tree)
+    truth = task.keypoints.points[task.targets]
+    for scoring in task.scorings:
+        np.testing.assert_array_equal(score(task, truth, scoring=scoring).mean, [1, 1, 1])
+
+
+def test_pairs_are_scored_per_image_and_per_point(tree: Path):
+    """Two cats of one and of four common keypoints: per image (0 + 1) / 2, per point 4 / 5."""
+    for name, count in (("2008_000003", 4), ("2008_000004", 4)):
+        image = f"cat/{name}"
+        voc_tree.write_image(tree / "SPair-71k" / "JPEGImages" / f"{image}.jpg")
+        stored = annotation("cat/2008_000001") | {"filename": f"{name}.jpg"}
+        stored["kps"] = {str(number): [10 + number, 12] for number in range(count)}
+        path = tree / "SPair-71k" / "ImageAnnotation" / f"{image}.json"
+        path.write_text(json.dumps(stored))
+    voc_tree.write_list(
+        tree / "SPair-71k" / "Layout" / "large" / "test.txt",
+        ["000001-2008_000001-2008_000002:cat", "000002-2008_000003-2008_000004:cat"],
+    )
+    task = open_transfer(CategoryData("SPair-71k", tree), tree)
+    predicted = task.keypoints.points[task.targets]
+    # The longer side of the box is 37 pixels, last minus first: .1 of it is 3.7.
+    predicted[0] += [3.75, 0]
+    predicted[1] += [3.7, 0]
+    per_image, per_point = task.scorings
+    assert (per_image.protocol, per_point.protocol) == (SPAIR_71K, SPAIR_71K_POINTS)
+    at = task.alphas.index(0.1)
+    assert score(task, predicted, scoring=per_image).mean[at] == 0.5
+    assert score(task, predicted, scoring=per_point).mean[at] == 0.8
+
+
+def open_transfer(data: CategoryData, tree: Path) -> Task:
+    (tree / "SPair-71k").rename(tree / "spair71k")
+    weights = Weights({}, NETWORKS["alexnet"], "none", ())
+    return open_task(dataclasses.replace(data, dataset="spair71k"), weights, transfer="image")
 
 
 def test_what_is_not_there_is_named(tree: Path):
