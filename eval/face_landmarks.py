@@ -9,8 +9,11 @@ Compares four methods: the ``mean`` of the training faces, ridge regression from
 (``rgb_ridge``), from a network's features of the face (``convnet_ridge``), and the latter followed by
 ``look_back``. ``result.json`` has the mean error of each as a fraction of the distance of the outer eye
 corners (``nme_outer``) and of the eyes' centres (``nme_pupil``), the errors of every round and of every part
-of the face, and the errors of held-out training faces, by which options should be chosen. A later run with
-the same settings reads finished predictions from the cache.
+of the face, and the errors of held-out training faces, by which options should be chosen. These are in boxes
+around the annotated landmarks. ``boxes`` has the errors, with their 95 % bootstrap intervals over faces, in the
+boxes of a face detector as well, which is what to set beside published figures, and in annotated boxes that are
+displaced and scaled at random. ``without_duplicates`` leaves out the test faces whose photograph is among the
+training faces. A later run with the same settings reads finished predictions from the cache.
 """
 
 import dataclasses
@@ -78,11 +81,13 @@ def main(config: Config) -> Path:
         "nme_outer": landmarks.outer_eye_distances(test),
         "nme_pupil": landmarks.eye_centre_distances(test),
     }
+    boxes = landmarks.boxes_by_kind(test)
     network = landmarks.predict_rounds(
         train,
         test,
         network_features(weights, layer=layer),
         config.options,
+        boxes=boxes,
         path=out / "cached" / "convnet.npz",
         features_key={"weights": weights.fingerprint, "layer": layer},
     )
@@ -91,19 +96,27 @@ def main(config: Config) -> Path:
         test,
         rgb_features(side_px=RGB_PX),
         dataclasses.replace(config.options, rounds=0),
+        boxes=boxes,
         path=out / "cached" / "rgb.npz",
         features_key={"side_px": RGB_PX},
     )
-    predicted = {
-        "mean": landmarks.mean_face(train, test),
-        "rgb_ridge": colors.points[0],
-        "convnet_ridge": network.points[0],
-        "look_back": network.points[-1],
+    errors = {
+        kind: landmarks.method_errors(
+            {
+                "mean": landmarks.mean_face(train, test, boxes=of_kind),
+                "rgb_ridge": colors[kind].points[0],
+                "convnet_ridge": network[kind].points[0],
+                "look_back": network[kind].points[-1],
+            },
+            test,
+            normalizers,
+        )
+        for kind, of_kind in boxes.items()
     }
-    errors = landmarks.method_errors(predicted, test, normalizers)
-    outer = errors["nme_outer"]
+    annotated = errors[landmarks.ANNOTATED]
+    outer = annotated["nme_outer"]
     write_image(out / "cumulative_error.png", landmarks.cumulative_figure(outer))
-    figure = landmarks.faces_figure(test, network, outer, shown=config.shown)
+    figure = landmarks.faces_figure(test, network[landmarks.ANNOTATED], outer, shown=config.shown)
     write_image(out / "figure_3.jpg", figure)
     result: dict[str, Any] = {
         "train": {"datasets": list(config.train), "faces": len(train.records)},
@@ -113,7 +126,14 @@ def main(config: Config) -> Path:
         "weights": weights.source,
         "layer": layer,
         "frame_margin": config.options.margin,
-        **landmarks.landmark_scores(errors, network, train=train, test=test),
+        **landmarks.landmark_scores(
+            annotated, network[landmarks.ANNOTATED], train=train, test=test
+        ),
+        "boxes": {
+            kind: landmarks.errors_with_intervals(of_kind["nme_outer"])
+            for kind, of_kind in errors.items()
+        },
+        "without_duplicates": landmarks.without_duplicates(train, test, errors),
         "published": PUBLISHED,
     }
     return write_results(out, result, config, started=started)

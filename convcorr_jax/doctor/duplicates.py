@@ -14,7 +14,7 @@ from jaxtyping import Float, Int, UInt8
 
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding, counted
-from convcorr_jax.doctor.thumbnails import Thumbnails
+from convcorr_jax.doctor.thumbnails import Thumbnails, compute_thumbnails
 
 # Thumbnails of different objects on white, or of different faces cropped in the same way, correlate up to
 # 0.94, and their gradients up to 0.705. Gradients of one photograph, cropped, lit or compressed a little
@@ -69,6 +69,27 @@ def near(records: Sequence[Record], thumbnails: Thumbnails) -> Iterator[Finding]
     ]
     images = [[pair.first, pair.second] for pair in pairs]
     yield from _findings("near duplicates", images, notes, records, thumbnails)
+
+
+def also_in(tested: Sequence[Record], training: Sequence[Record]) -> list[int]:
+    """Return the rows of tested records whose photograph is also among the training records.
+
+    Photographs are the same if their pixels are equal, or as `near_pairs` finds them.
+
+    Args:
+        tested: the tested records.
+        training: the training records.
+    """
+    _, thumbnails = compute_thumbnails([*tested, *training])
+    images = thumbnails.image_of
+    groups = defaultdict(set)
+    for image, digest in enumerate(thumbnails.digests):
+        groups[digest or image].add(image)
+    same = [group for group in groups.values() if len(group) > 1]
+    same += [{pair.first, pair.second} for pair in near_pairs(thumbnails)]
+    of_training = set(images[len(tested) :].tolist())
+    shared = {image for group in same if group & of_training for image in group} | of_training
+    return [row for row, image in enumerate(images[: len(tested)].tolist()) if image in shared]
 
 
 def near_pairs(thumbnails: Thumbnails) -> list[NearPair]:

@@ -96,12 +96,15 @@ def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
         return array
 
 
-def read_arrays(path: Path, expected: Mapping[str, Expected]) -> dict[str, np.ndarray]:
+def read_arrays(
+    path: Path, expected: Mapping[str, Expected], *, optional: Collection[str] = ()
+) -> dict[str, np.ndarray]:
     """Read the arrays of an ``.npz`` file that are expected, and check their types and shapes.
 
     Args:
         path: the file.
         expected: the type and shape of every array to read, by name. Other arrays of the file are not read.
+        optional: names of those that the file may lack.
 
     Returns:
         The expected arrays by name.
@@ -111,15 +114,15 @@ def read_arrays(path: Path, expected: Mapping[str, Expected]) -> dict[str, np.nd
             pickled, or has another type or shape than expected.
     """
     arrays = load_arrays(path, names=expected)
-    absent = [name for name in expected if name not in arrays]
+    absent = [name for name in expected if name not in arrays and name not in optional]
     if absent:
         plural = "is" if len(expected) == 1 else "are"
         raise InputError(
             f"{path} has no array {absent[0]!r}; {', '.join(expected)} {plural} expected"
         )
     sizes: dict[str, int] = {}
-    for name, (kind, shape) in expected.items():
-        array = arrays[name]
+    for name, array in arrays.items():
+        kind, shape = expected[name]
         fits = array.ndim == len(shape) and all(
             size == (sizes.setdefault(axis, size) if isinstance(axis, str) else axis)
             for size, axis in zip(array.shape, shape, strict=True)

@@ -88,12 +88,14 @@ def test_a_card_has_the_errors_in_every_kind_of_box(train, fitted, tmp_path, mon
     features = FeatureSettings("alexnet", "of tests", "conv3", OPTIONS.margin, 12)
     facts = {"held_out_error": [0.1]}
     model = LandmarkModel(probe, features, facts, finder.finder)
-    monkeypatch.setattr(card, "read_faces", lambda *_, **__: train)
-    monkeypatch.setattr(card.roots, "find_folder", lambda name, **_: name)
-    boxes = {record.source_id: record.box for record in train.records}
-    moved = train.records[0]
-    boxes[moved.source_id] = coords.Box(*(np.array(moved.box) + 9).tolist())
-    monkeypatch.setattr(card.compact, "read_detector_boxes", lambda _: boxes)
+    boxes = [record.box for record in train.records]
+    boxes[0] = coords.Box(*(np.array(boxes[0]) + 9).tolist())
+    records = tuple(
+        dataclasses.replace(record, other_boxes={"detector": box})
+        for record, box in zip(train.records, boxes, strict=True)
+    )
+    test = dataclasses.replace(train, records=records)
+    monkeypatch.setattr(card, "read_faces", lambda *_, **__: test)
     figures = figures_of_tests(model, EXTRACTOR, "faces", data_root=None, cache=computed)
     assert figures["faces"] == 24
     assert 0 < figures["annotated_boxes"] < figures["detector_boxes"]

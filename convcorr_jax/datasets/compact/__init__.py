@@ -5,7 +5,6 @@ an official release of a catalogued data set is never read as a compact copy (se
 `convcorr_jax.datasets.opening`).
 """
 
-from convcorr_jax.datasets.compact.faces import read_detector_boxes as read_detector_boxes
 from convcorr_jax.datasets.compact.layouts import find_reader as find_reader
 from convcorr_jax.datasets.compact.layouts import has_pairs as has_pairs
 from convcorr_jax.datasets.compact.pf_willow import read_pairs as read_pairs

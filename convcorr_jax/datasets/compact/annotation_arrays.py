@@ -1,6 +1,6 @@
 """The file ``annotations.npz`` of a compact folder: named arrays with one row for each record."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ def read(
     folder: Path,
     expected: Mapping[str, Expected],
     record: Callable[[Mapping[str, Any]], Record],
+    *,
+    optional: Collection[str] = (),
 ) -> tuple[Record, ...]:
     """Make a record of every row of the arrays.
 
@@ -25,14 +27,15 @@ def read(
             divided into rows.
         record: makes the record of one row. Its argument maps the name of an array to the array's row, or to
             the whole array where it is not divided.
+        optional: names of arrays that the file may lack.
 
     Raises:
         InputError: the file is missing, damaged or of another layout, or ``record`` raises it; the message
             names the file.
     """
     path = folder / FILE
-    arrays = read_arrays(path, expected)
-    divided = {name for name, array in expected.items() if array.shape[0] == ROWS}
+    arrays = read_arrays(path, expected, optional=optional)
+    divided = {name for name in arrays if expected[name].shape[0] == ROWS}
     count = len(arrays[min(divided)])
     with naming_file(path, kind="compact annotation"):
         return tuple(

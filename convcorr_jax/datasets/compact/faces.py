@@ -4,7 +4,9 @@ The folder holds ``annotations.npz`` and the crops. Landmarks in it are 0-based.
 landmarks. "Left" is the viewer's.
 
 - *Landmarks*: the 68 of 300-W, such as LFPW's and Helen's. The metric's length is the distance between the
-  outer eye corners, the official normalizer of 300-W.
+  outer eye corners, the official normalizer of 300-W. Where the folder has the boxes of the 300-W release, they
+  are the box "detector": for some 40 % of the test faces that of a face detector, for all others the
+  landmarks' extent.
 - *Attributes*: the five landmarks and the attributes of MTFL, with values as in
   `convcorr_jax.datasets.official.mtfl`. The metric's length is the distance between the eyes. MTFL's part has
   no official split; the folder's split divides by person.
@@ -25,16 +27,13 @@ from convcorr_jax.datasets.compact import annotation_arrays
 from convcorr_jax.datasets.official import mtfl, three_hundred_w
 from convcorr_jax.datasets.official.faces import Markup
 from convcorr_jax.datasets.records import Record
-from convcorr_jax.io import Expected, read_arrays
+from convcorr_jax.io import Expected
 
 _LANDMARK_ARRAYS = {
     "files": Expected(np.str_, ("n",)),
     "landmarks": Expected(np.floating, ("n", 68, 2)),
     "split": Expected(np.str_, ("n",)),
     "crop_size": Expected(np.integer, ("n",)),
-}
-_DETECTOR_ARRAYS = {
-    "files": Expected(np.str_, ("n",)),
     "bbox_300w": Expected(np.floating, ("n", 4)),
 }
 _ATTRIBUTE_ARRAYS = {
@@ -58,25 +57,8 @@ def read_landmarks(folder: Path) -> tuple[Record, ...]:
         folder,
         _LANDMARK_ARRAYS,
         lambda row: _record(folder, row, three_hundred_w.MARKUP, split=str(row["split"])),
+        optional=("bbox_300w",),
     )
-
-
-def read_detector_boxes(folder: Path) -> dict[str, coords.Box]:
-    """Read the boxes that the 300-W release gives for the faces of a folder with 68 landmarks.
-
-    For about 40 % of the test faces the box is that of a face detector, for all others the landmarks' extent.
-
-    Returns:
-        The box of every face, in pixels of its crop, by the face's `Record.source_id`.
-
-    Raises:
-        InputError: ``annotations.npz`` is missing, damaged, or has no such boxes.
-    """
-    arrays = read_arrays(folder / annotation_arrays.FILE, _DETECTOR_ARRAYS)
-    boxes = arrays["bbox_300w"].astype(np.float64).tolist()
-    return {
-        str(file): coords.Box(*edges) for file, edges in zip(arrays["files"], boxes, strict=True)
-    }
 
 
 def read_attributes(folder: Path) -> tuple[Record, ...]:
@@ -106,6 +88,7 @@ def _record(
 ) -> Record:
     file, side = str(row["files"]), int(row["crop_size"])
     points = row["landmarks"].astype(np.float64)
+    detected = row.get("bbox_300w")
     left, right = (points[list(eye)].mean(axis=0) for eye in markup.eyes)
     return Record(
         image=roots.member_file(folder, file),
@@ -119,6 +102,9 @@ def _record(
         left_right_pairs=markup.left_right_pairs,
         part_sets=markup.part_sets,
         box=coords.tight_box(points),
+        other_boxes={}
+        if detected is None
+        else {"detector": coords.Box(*detected.astype(np.float64).tolist())},
         normalizer_px=float(np.linalg.norm(left - right)),
         attributes=attributes or {},
     )

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from convcorr_jax.report.estimates import estimate
 from convcorr_jax.report.page import PageFigure, Section, Table, Widget
 from convcorr_jax.report.sections.papers import LONG
 
@@ -31,6 +32,7 @@ _RESPONSES = (
     "Decision values of a keypoint's classifier at each cell of a layer, from the lowest of the photograph to "
     "its highest. The classifier did not train on these photographs; the white cross is the annotated keypoint."
 )
+_INTERVALS = "In brackets: the 95 % bootstrap interval over test images, or over pairs."
 METHOD_NAMES = {
     "conv_flow": "our recipe and mutual cost",
     "paper_conv4": "conv4 flow (as the paper)",
@@ -100,11 +102,14 @@ def transfer(name: str, result: dict[str, Any]) -> Section:
         columns += [f"paper, PCK {alpha}" for alpha in alphas]
     rows = []
     for method, score in methods.items():
-        row: list[str | float | None] = [METHOD_NAMES[method], *score["pck"].values()]
+        row: list[str | float | None] = [
+            METHOD_NAMES[method],
+            *(estimate(value, score["interval"][alpha]) for alpha, value in score["pck"].items()),
+        ]
         if voting:
             row += [published.get(method, {}).get(alpha) for alpha in alphas]
         rows.append(tuple(row))
-    note = _rules(result["protocol"])
+    note = f"{_rules(result['protocol'])} {_INTERVALS}"
     if voting:
         note += f" {OTHER_DATA}"
     mean = Table("Keypoint transfer, mean", tuple(columns), tuple(rows), note=note)
@@ -121,9 +126,45 @@ def transfer(name: str, result: dict[str, Any]) -> Section:
             for method, score in methods.items()
         ),
     )
-    text = f"{result['pairs']} alignments; {result['network']} with {result['weights']}"
+    text = (
+        f"{result['pairs']} alignments of the split {result['split']}; {result['network']} with "
+        f"{result['weights']}"
+    )
     if voting:
         text += f"; neighbours by cosine of {result['retrieval_layer']}"
+    ahead = Table(
+        "How far our recipe is ahead",
+        ("of", *(f"PCK {alpha}" for alpha in alphas)),
+        tuple(
+            (
+                METHOD_NAMES[method],
+                *(
+                    estimate(value, difference["interval"][alpha])
+                    for alpha, value in difference["pck"].items()
+                ),
+            )
+            for method, difference in result["conv_flow_minus"].items()
+        ),
+        note="Paired: both methods are scored on the same drawn images.",
+    )
+    further = tuple(
+        Table(
+            f"The same predictions by another protocol: {other['protocol']['name']}",
+            ("method", *(f"PCK {alpha}" for alpha in alphas)),
+            tuple(
+                (
+                    METHOD_NAMES[method],
+                    *(
+                        estimate(value, score["interval"][alpha])
+                        for alpha, value in score["pck"].items()
+                    ),
+                )
+                for method, score in other["methods"].items()
+            ),
+            note=_rules(other["protocol"]),
+        )
+        for other in result["other_protocols"]
+    )
     figure = (
         PageFigure(
             f"{name}/figure_3.jpg", "Five neighbours warped onto each target, with their keypoints."
@@ -133,7 +174,8 @@ def transfer(name: str, result: dict[str, Any]) -> Section:
     )
     title = f"Keypoint transfer on {_title(result)} ({result['protocol']['transfer']})"
     items = ("Table 2", "Figure 3") if voting else ("Section 3",)
-    return Section(title, f"{text}.", (mean, by_category), (figure,), group=LONG, items=items)
+    tables = (mean, ahead, by_category, *further)
+    return Section(title, f"{text}.", tables, (figure,), group=LONG, items=items)
 
 
 def classification(name: str, result: dict[str, Any]) -> Section:
@@ -186,10 +228,17 @@ def prediction(name: str, result: dict[str, Any]) -> Section:
         "Long et al. 2014, Table 4: keypoint prediction, mean",
         ("method", *(f"PCK {alpha}" for alpha in alphas), "paper, PCK 0.1"),
         tuple(
-            (method, *values.values(), PUBLISHED_PREDICTION.get(method))
+            (
+                method,
+                *(
+                    estimate(value, result["interval"][method][alpha])
+                    for alpha, value in values.items()
+                ),
+                PUBLISHED_PREDICTION.get(method),
+            )
             for method, values in result["pck"].items()
         ),
-        note=f"{_rules(result['protocol'])} {OTHER_DATA}",
+        note=f"{_rules(result['protocol'])} {_INTERVALS} {OTHER_DATA}",
     )
     by_category = Table(
         "PCK 0.1 of every category",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from convcorr_jax.report.estimates import estimate
 from convcorr_jax.report.page import Section, Table, Widget
 
 PHOTOGRAPHS = "photographs"
@@ -38,7 +39,10 @@ def _errors(result: dict[str, Any]) -> Table:
             method,
             None if len(scores["smoothness"]) == 1 else f"{smoothness:g}",
             scores["mean_error"][level],
-            *(_share(scores["pck"][alpha][level]) for alpha in alphas),
+            *(
+                estimate(share["mean"], share["interval"])
+                for share in (scores["pck"][alpha][level] for alpha in alphas)
+            ),
         )
         for method, scores in result["methods"].items()
         for level, smoothness in enumerate(scores["smoothness"])
@@ -48,10 +52,5 @@ def _errors(result: dict[str, Any]) -> Table:
         ("method", "smoothness", "mean error", *(f"PCK {alpha}" for alpha in alphas)),
         tuple(rows),
         note="Errors are relative to the longer side of the second photograph, averaged over the points of a "
-        "pair, then over pairs. In parentheses: the 95 % interval, by drawing the points of each pair again.",
+        "pair, then over pairs. In brackets: the 95 % interval, by drawing the points of each pair again.",
     )
-
-
-def _share(score: dict[str, Any]) -> str:
-    low, high = score["interval"]
-    return f"{score['mean']:.3f} ({low:.2f}–{high:.2f})"

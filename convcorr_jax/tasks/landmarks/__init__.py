@@ -16,7 +16,16 @@ from convcorr_jax.tasks.landmarks.fitting import RoundPredictions as RoundPredic
 from convcorr_jax.tasks.landmarks.fitting import fit_faces as fit_faces
 from convcorr_jax.tasks.landmarks.fitting import mean_face as mean_face
 from convcorr_jax.tasks.landmarks.fitting import predict_rounds as predict_rounds
+from convcorr_jax.tasks.landmarks.frames import ANNOTATED as ANNOTATED
+from convcorr_jax.tasks.landmarks.frames import DETECTOR as DETECTOR
+from convcorr_jax.tasks.landmarks.frames import JITTERS as JITTERS
+from convcorr_jax.tasks.landmarks.frames import annotated_boxes as annotated_boxes
+from convcorr_jax.tasks.landmarks.frames import boxes_by_kind as boxes_by_kind
+from convcorr_jax.tasks.landmarks.frames import detector_boxes as detector_boxes
+from convcorr_jax.tasks.landmarks.frames import jittered_boxes as jittered_boxes
+from convcorr_jax.tasks.landmarks.scores import errors_with_intervals as errors_with_intervals
 from convcorr_jax.tasks.landmarks.scores import eye_centre_distances as eye_centre_distances
 from convcorr_jax.tasks.landmarks.scores import landmark_scores as landmark_scores
 from convcorr_jax.tasks.landmarks.scores import method_errors as method_errors
 from convcorr_jax.tasks.landmarks.scores import outer_eye_distances as outer_eye_distances
+from convcorr_jax.tasks.landmarks.scores import without_duplicates as without_duplicates

@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Float
 
 from convcorr_jax import coords
-from convcorr_jax.datasets import compact, roots
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import landmark_errors
@@ -21,16 +20,18 @@ from convcorr_jax.probes import (
     LandmarkModel,
     find_face,
     predict_landmarks,
-    with_jittered_frames,
 )
 from convcorr_jax.probes.landmarks import Cache, Faces
 from convcorr_jax.runtime.progress import progress
 from convcorr_jax.tasks.landmarks.faces import FaceSet, read_faces
+from convcorr_jax.tasks.landmarks.frames import (
+    JITTERS,
+    annotated_boxes,
+    detector_boxes,
+    jittered_boxes,
+)
 from convcorr_jax.tasks.landmarks.scores import outer_eye_distances
 
-JITTERS = (0.05, 0.1, 0.15)
-"""Standard deviations of the displacement of boxes, in sides of the frame, and of the logarithm of their
-scale."""
 SUCCESSES = (0.08, 0.1)
 """Errors below which a face counts as found."""
 # A search takes as long as fifty predictions in a box.
@@ -64,10 +65,9 @@ def figures_of_tests(
         InputError: the probe has no finder, or the data set cannot be read or has no detector's boxes.
     """
     test = read_faces([dataset], data_root=data_root, test=True, rendered=0)
-    folder = roots.find_folder(dataset, data_root=data_root)
-    detected = compact.read_detector_boxes(folder)
-    annotated = _squares([record.box for record in test.records])
-    detector = _squares([detected[record.source_id] for record in test.records])
+    annotated, detector = annotated_boxes(test), detector_boxes(test)
+    if detector is None:
+        raise InputError(f"{dataset} has no detector's boxes")
     differ = np.abs(np.array(annotated) - np.array(detector)).max(axis=1) > _DIFFERENT_PX
 
     def errors(name: str, compute: Callable[[], Float[np.ndarray, " faces"]]) -> np.ndarray:
@@ -80,7 +80,7 @@ def figures_of_tests(
     jittered = {
         str(deviation): errors(
             f"jitter_{deviation}",
-            lambda deviation=deviation: in_boxes(_jittered(test, annotated, deviation)),
+            lambda deviation=deviation: in_boxes(jittered_boxes(annotated, deviation)),
         )
         for deviation in JITTERS
     }
@@ -101,20 +101,6 @@ def figures_of_tests(
             "below_0.1_in_detector_boxes": float((by_detector[::_SEARCHED] < SUCCESSES[-1]).mean()),
         },
     }
-
-
-def _squares(boxes: Sequence[coords.Box | None]) -> tuple[coords.Box, ...]:
-    known = tuple(box for box in boxes if box is not None)
-    if len(known) < len(boxes):
-        raise InputError(f"{len(boxes) - len(known)} test faces have no box")
-    return tuple(map(coords.square, known))
-
-
-def _jittered(
-    test: FaceSet, boxes: tuple[coords.Box, ...], deviation: float
-) -> tuple[coords.Box, ...]:
-    faces = Faces(lambda _: np.zeros((1, 1, 3), np.uint8), boxes, test.points)
-    return with_jittered_frames(faces, copies=1, shift=deviation, scale=deviation, seed=1).frames
 
 
 def _errors(

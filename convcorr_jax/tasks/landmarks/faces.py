@@ -36,13 +36,19 @@ class FaceSet:
         """All landmarks (x, y), in pixels of each image."""
         return np.stack([record.points for record in self.records])
 
-    def faces(self, *, margin: float = FRAME_MARGIN) -> Faces:
+    def faces(
+        self, *, margin: float = FRAME_MARGIN, boxes: Sequence[coords.Box] | None = None
+    ) -> Faces:
         """Return the faces as landmark probes take them.
 
         Args:
-            margin: added on every side of the square around a face's landmarks, in units of its side.
+            margin: added on every side of the square around a face, in units of its side.
+            boxes: a square for each face; by default that around its box.
         """
-        frames = tuple(frame_of(record, margin=margin) for record in self.records)
+        if boxes is None:
+            frames = tuple(frame_of(record, margin=margin) for record in self.records)
+        else:
+            frames = tuple(coords.grow(box, margin) for box in boxes)
         return Faces(_image_loader(self.records), frames, self.points)
 
 

@@ -1,7 +1,8 @@
 """Landmark probes of faces: fitted to a set of faces, and their cached predictions of another set."""
 
 import dataclasses
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from convcorr_jax import coords
 from convcorr_jax.datasets.fingerprint import fingerprint
 from convcorr_jax.errors import InputError
 from convcorr_jax.probes import (
@@ -91,7 +93,7 @@ class RoundPredictions(NamedTuple):
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "RoundPredictions":
-        """Rebuild the predictions from the arrays of `to_arrays`."""
+        """Return the predictions with the arrays of `to_arrays`."""
         rounds = range(sum(name.startswith("points_") for name in arrays))
         return cls(*(tuple(arrays[f"{field}_{i}"] for i in rounds) for field in cls._fields))
 
@@ -159,9 +161,10 @@ def predict_rounds(
     extractor: FeatureExtractor,
     options: LandmarkOptions,
     *,
+    boxes: Mapping[str, Sequence[coords.Box]],
     path: Path,
     features_key: Mapping[str, Any],
-) -> RoundPredictions:
+) -> dict[str, RoundPredictions]:
     """Fit a probe to faces and predict the landmarks of others, or read the predictions from the cache.
 
     Args:
@@ -169,8 +172,12 @@ def predict_rounds(
         test: the test faces.
         extractor: computes features of squares.
         options: options of fitting.
+        boxes: squares around the test faces, by the name of their kind.
         path: the ``.npz`` file that caches the predictions.
         features_key: everything that decides the features of a square, such as the weights' fingerprint.
+
+    Returns:
+        The predictions in each kind of boxes.
 
     Raises:
         InputError: an option is out of its range, there are too few faces, or the cached file is damaged.
@@ -178,32 +185,51 @@ def predict_rounds(
 
     def compute() -> dict[str, np.ndarray]:
         fitted = fit_faces(train, extractor, options)
-        predictions = predict_landmarks(fitted.probe, test.faces(margin=options.margin), extractor)
-        return RoundPredictions(
-            tuple(prediction.points for prediction in predictions),
-            tuple(fitted.held_out),
-            tuple(np.array(list(prediction.squares.values())) for prediction in predictions),
-        ).to_arrays()
+        arrays = {}
+        for name, of_kind in boxes.items():
+            faces = test.faces(margin=options.margin, boxes=of_kind)
+            predictions = predict_landmarks(fitted.probe, faces, extractor)
+            rounds = RoundPredictions(
+                tuple(prediction.points for prediction in predictions),
+                tuple(fitted.held_out),
+                tuple(np.array(list(prediction.squares.values())) for prediction in predictions),
+            )
+            arrays |= {f"{name}.{key}": array for key, array in rounds.to_arrays().items()}
+        return arrays
 
     key = {
         "train": fingerprint(train.records),
         "test": fingerprint(test.records),
+        "boxes": {name: zlib.crc32(np.array(each).tobytes()) for name, each in boxes.items()},
         **dataclasses.asdict(options),
         **features_key,
     }
-    return RoundPredictions.from_arrays(stage(path, key, compute))
+    arrays = stage(path, key, compute)
+    return {
+        name: RoundPredictions.from_arrays(
+            {
+                array.removeprefix(f"{name}."): values
+                for array, values in arrays.items()
+                if array.startswith(f"{name}.")
+            }
+        )
+        for name in boxes
+    }
 
 
-def mean_face(train: FaceSet, test: FaceSet) -> Float[np.ndarray, "faces n 2"]:
+def mean_face(
+    train: FaceSet, test: FaceSet, *, boxes: Sequence[coords.Box]
+) -> Float[np.ndarray, "faces n 2"]:
     """Return the mean of the training faces' landmarks, placed into the frame of every test face.
 
     Args:
         train: the training faces.
         test: the test faces.
+        boxes: a square around each test face.
 
     Returns:
         Landmarks in pixels of each test image.
     """
     mean = to_fractions(train.points, tuple(map(frame_of, train.records))).mean(axis=0)
-    frames = tuple(map(frame_of, test.records))
+    frames = test.faces(boxes=boxes).frames
     return to_pixels(np.tile(mean, (len(frames), 1)), frames)
