@@ -89,6 +89,16 @@ class Matches(NamedTuple):
     """The confidence of each match, between 0 and 1."""
 
 
+def default_smoothness(box_a: coords.Box | None, box_b: coords.Box | None) -> float:
+    """Return the value of `convcorr_jax.flow.SMOOTHNESS` for two boxes, or for anything else.
+
+    Args:
+        box_a: the box of the object in a; None for the whole photograph.
+        box_b: the box of the object in b; None for the whole photograph.
+    """
+    return SMOOTHNESS["image" if box_a is None or box_b is None else "box"]
+
+
 def align_photographs(
     a: UInt8[np.ndarray, "height_a width_a 3"],
     b: UInt8[np.ndarray, "height_b width_b 3"],
@@ -113,7 +123,7 @@ def align_photographs(
         box_b: the box of the object in b, in pixels of b; `BOX_MARGIN` is added around it. By default the whole
             photograph is aligned.
         smoothness: the cost of a squared difference of one cell between neighbours' displacements; by default
-            `convcorr_jax.flow.SMOOTHNESS`.
+            `default_smoothness`.
 
     Raises:
         InputError: a box has no area or does not meet its photograph; the network has no such layer or the
@@ -121,7 +131,8 @@ def align_photographs(
             not finite; descriptors are not finite.
     """
     recipe = RECIPES[network.name] if recipe is None else recipe
-    smoothness = SMOOTHNESS if smoothness is None else smoothness
+    if smoothness is None:
+        smoothness = default_smoothness(box_a, box_b)
     if not (np.isfinite(smoothness) and smoothness >= 0):
         raise InputError(f"smoothness is {smoothness}; a finite number of at least 0 is expected")
     grid = descriptor_grid(network, recipe)

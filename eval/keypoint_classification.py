@@ -33,6 +33,7 @@ from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks.keypoints import (
     Category,
     FeatureOptions,
+    accuracy_intervals,
     best_features,
     check_costs,
     classify_category,
@@ -92,6 +93,7 @@ def main(config: Config) -> Path:
             name: float(np.mean([outcome.accuracy(name) for outcome in classified]))
             for name in config.features.names
         },
+        "interval": accuracy_intervals(classified),
         "best_in_cross_validation": best._asdict(),
         "per_category": {
             outcome.category.name: outcome.summary(confusions=best) for outcome in classified

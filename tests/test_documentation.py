@@ -58,13 +58,13 @@ def test_a_page_documents_every_name_of_its_room(room):
 
 
 def test_constants_have_their_value_and_the_comment_above_them():
-    (smoothness,) = (
+    (temperature,) = (
         each
         for each in sources.defined_in("convcorr_jax.flow.alignment")
-        if each.name == "SMOOTHNESS"
+        if each.name == "CONFIDENCE_TEMPERATURE"
     )
-    assert smoothness.value == "0.1"
-    assert smoothness.text.startswith("Chosen by")
+    assert temperature.value == "1.0"
+    assert temperature.text.startswith("On every sixth pair")
 
 
 def test_indented_paragraphs_become_literal_blocks():

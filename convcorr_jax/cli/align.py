@@ -94,7 +94,7 @@ class Align:
     smoothness: Annotated[
         float | None,
         numbers("NUMBER"),
-        arg(help_behavior_hint="(default: the value that aligns best)"),
+        arg(help_behavior_hint="(default: 0.14 for two boxes, 0.05 for whole photographs)"),
     ] = None
     """The cost of a difference of one cell between the displacements of neighbouring cells."""
     html: Annotated[Path | None, arg(metavar="PAGE.html", help_behavior_hint="(default: none)")] = (

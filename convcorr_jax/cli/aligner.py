@@ -17,13 +17,13 @@ from convcorr_jax.backbone.weights import Weights, load
 from convcorr_jax.cli.outputs import point_values
 from convcorr_jax.cli.pairs import Files, Inputs, Pair
 from convcorr_jax.descriptors import RECIPES, Recipe, descriptor_grid
-from convcorr_jax.flow.alignment import SMOOTHNESS
 from convcorr_jax.io import write_arrays, write_points, written_whole
 from convcorr_jax.matching import (
     Matches,
     PhotographAlignment,
     align_photographs,
     carry_to_b,
+    default_smoothness,
     spread_matches,
 )
 from convcorr_jax.report import (
@@ -58,7 +58,7 @@ class Aligner:
 
     weights: Weights
     recipe: Recipe
-    smoothness: float
+    smoothness: float | None
 
     @classmethod
     def load(
@@ -85,7 +85,7 @@ class Aligner:
         if layers:
             recipe = dataclasses.replace(recipe, layers=layers)
         descriptor_grid(loaded.network, recipe)
-        return cls(loaded, recipe, SMOOTHNESS if smoothness is None else smoothness)
+        return cls(loaded, recipe, smoothness)
 
     def align(self, pair: Pair, inputs: Inputs, files: Files) -> Aligned:
         """Align a pair, and write its figure, its arrays and its table, all or none.
@@ -99,7 +99,7 @@ class Aligner:
             InputError: the photographs cannot be aligned with these settings.
             WriteError: a file cannot be written.
         """
-        alignment = self._alignment(pair, inputs, self.smoothness)
+        alignment = self._alignment(pair, inputs, self._smoothness(pair))
         matches = spread_matches(alignment)
         points = inputs.points
         carried = None if points is None else carry_to_b(points.points, alignment)
@@ -140,13 +140,14 @@ class Aligner:
         Raises:
             InputError: the photographs cannot be aligned with these settings.
         """
-        alignments = {self.smoothness: aligned.alignment}
+        own = self._smoothness(pair)
+        alignments = {own: aligned.alignment}
         for factor in _PAGE_FACTORS:
-            smoothness = factor * self.smoothness
+            smoothness = factor * own
             alignments[smoothness] = self._alignment(pair, inputs, smoothness)
         name, method = f"{pair.a.name} and {pair.b.name}", " + ".join(self.recipe.layers)
         matched = matched_pair(name, inputs.a, inputs.b, alignments, method=method)
-        (data,) = matches_data([matched], smoothness=self.smoothness)["pairs"]
+        (data,) = matches_data([matched], smoothness=own)["pairs"]
         return data
 
     def page(self, pairs: list[dict[str, Any]]) -> str:
@@ -159,13 +160,20 @@ class Aligner:
             "Network": self.weights.network.name,
             "Weights": self.weights.source,
             "Layers": " + ".join(self.recipe.layers),
-            "Smoothness": f"{self.smoothness:g}",
+            "Smoothness": (
+                "the default of each pair" if self.smoothness is None else f"{self.smoothness:g}"
+            ),
         }
         widget = Widget("matches", {"pairs": pairs}, "")
         text = "Tap a point of the left photograph: its match is marked in the right one."
         return render_page(
             "Matches of photographs", [Section("Matches", text, widgets=(widget,))], facts=facts
         )
+
+    def _smoothness(self, pair: Pair) -> float:
+        if self.smoothness is None:
+            return default_smoothness(pair.box_a, pair.box_b)
+        return self.smoothness
 
     def _alignment(self, pair: Pair, inputs: Inputs, smoothness: float) -> PhotographAlignment:
         return align_photographs(
@@ -187,7 +195,7 @@ class Aligner:
             "weights": self.weights.source,
             "layers": self.recipe.layers,
             "sizes_px": self.recipe.sizes_px,
-            "smoothness": self.smoothness,
+            "smoothness": self._smoothness(pair),
             "box_a": pair.box_a,
             "box_b": pair.box_b,
         }

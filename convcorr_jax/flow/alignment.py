@@ -14,11 +14,13 @@ and the cost is one of
 ``smoothness`` is in units of the cost per squared cell of difference between neighbours' displacements.
 
 The paper leaves open: Long, Zhang and Darrell 2014, section 3, use a smoothness of 3e-3 and do not state how
-features are scaled or in which unit w is measured. Our defaults come from `eval.flow_validation`, which states
+features are scaled or in which unit w is measured. Our defaults come from `eval.flow_selection`, which states
 on which data they were chosen.
 """
 
 import functools
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import jax
@@ -34,8 +36,10 @@ from convcorr_jax.flow.parabola import parabola_vertex
 
 Cost = Literal["mutual", "distance"]
 
-# Chosen by `eval.flow_validation` for the mutual cost of convolutional descriptors.
-SMOOTHNESS = 0.1
+# Chosen by `eval.flow_selection` for the mutual cost of the descriptors of `convcorr_jax.descriptors.RECIPES`.
+# Boxes align their objects roughly; in whole photographs the objects differ in place and scale besides.
+SMOOTHNESS: Mapping[str, float] = MappingProxyType({"box": 0.14, "image": 0.05})
+"""The smoothness that aligns objects in boxes, and whole photographs."""
 TEMPERATURE = 0.05
 # On every sixth pair of PF-WILLOW, by box, beliefs of this temperature separate matches within a tenth of the
 # box from other matches with an area of .735 under the ROC curve; with a temperature of 0.1 it was .665.
@@ -69,7 +73,7 @@ def align(
     target: Float[Array, "h_t w_t d"],
     *,
     cost: Cost = "mutual",
-    smoothness: float | Float[Array, ""] = SMOOTHNESS,
+    smoothness: float | Float[Array, ""] = SMOOTHNESS["image"],
     temperature: float | Float[Array, ""] = TEMPERATURE,
     schedule: Schedule = "sweeps",
     max_rounds: int = 10,
@@ -100,7 +104,7 @@ def align(
 def align_costs(
     costs: Float[Array, "h_s w_s h_t w_t"],
     *,
-    smoothness: float | Float[Array, ""] = SMOOTHNESS,
+    smoothness: float | Float[Array, ""] = SMOOTHNESS["image"],
     schedule: Schedule = "sweeps",
     max_rounds: int = 10,
 ) -> Alignment:

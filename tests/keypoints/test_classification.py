@@ -69,6 +69,16 @@ def test_the_curve_is_that_of_scikit_learn_and_parts_no_photograph(rng):
     assert found.type_accuracy.mean() == pytest.approx(found.curve.max())
 
 
+def test_the_labels_of_tested_samples_choose_nothing(rng):
+    samples = drawn(rng)
+    other = samples._replace(
+        labels=np.where(samples.folds == 0, (samples.labels + 1) % TYPES, samples.labels)
+    )
+    found = classify(samples, types=TYPES, costs=COSTS)
+    for name, value in classify(other, types=TYPES, costs=COSTS)._asdict().items():
+        np.testing.assert_array_equal(value, getattr(found, name))
+
+
 def test_each_photograph_in_turn_is_tested(rng):
     samples = drawn(rng, photographs=21)._replace(folds=np.repeat(np.arange(21), TYPES))
     found = classify(samples, types=TYPES, costs=COSTS)

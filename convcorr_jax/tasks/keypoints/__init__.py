@@ -19,6 +19,9 @@ from convcorr_jax.tasks.keypoints.classification import BestFeatures as BestFeat
 from convcorr_jax.tasks.keypoints.classification import (
     CategoryClassification as CategoryClassification,
 )
+from convcorr_jax.tasks.keypoints.classification import (
+    accuracy_intervals as accuracy_intervals,
+)
 from convcorr_jax.tasks.keypoints.classification import best_features as best_features
 from convcorr_jax.tasks.keypoints.classification import check_costs as check_costs
 from convcorr_jax.tasks.keypoints.classification import classify_category as classify_category

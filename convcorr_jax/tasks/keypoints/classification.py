@@ -11,6 +11,7 @@ from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints import UNKNOWN, Classification, Samples, accuracy, classify, confusion
 from convcorr_jax.linear.svm import Loss
+from convcorr_jax.metrics import UnitSums, bootstrap, interval
 from convcorr_jax.runtime.progress import progress
 from convcorr_jax.runtime.stages import stage
 from convcorr_jax.tasks.keypoints.categories import Category
@@ -75,6 +76,42 @@ class CategoryClassification(NamedTuple):
             "converged": {name: bool(self.by_feature[name].converged) for name in names},
             "confusion": {name: self.confusion(name).tolist() for name in confusions},
         }
+
+
+def accuracy_intervals(
+    classified: Sequence[CategoryClassification],
+) -> dict[str, list[float]]:
+    """Compute the 95 % bootstrap interval of each feature's accuracy, the mean over categories.
+
+    The photographs of each category are drawn again, with all their keypoints.
+
+    Args:
+        classified: the categories, all classified by the same features.
+
+    Returns:
+        The ends of the interval by the name of the feature, as JSON holds them.
+    """
+    numerators, denominators, groups = [], [], []
+    for group, outcome in enumerate(classified):
+        samples = outcome.samples
+        predicted = np.stack([each.predicted for each in outcome.by_feature.values()], axis=1)
+        scored = (samples.folds >= 0) & (predicted[:, 0] != UNKNOWN)
+        right = predicted[scored] == samples.labels[scored][:, None]
+        photographs, rows = np.unique(samples.photographs[scored], return_inverse=True)
+        of_photographs = np.zeros((len(photographs), right.shape[1]))
+        np.add.at(of_photographs, rows, right)
+        numerators.append(of_photographs)
+        denominators.append(np.bincount(rows).astype(np.float64))
+        groups += [group] * len(photographs)
+    sums = UnitSums(
+        np.concatenate(numerators)[:, None],
+        np.concatenate(denominators)[:, None],
+        np.array(groups),
+    )
+    names = classified[0].by_feature
+    return {
+        name: list(interval(column)) for name, column in zip(names, bootstrap(sums).T, strict=True)
+    }
 
 
 class BestFeatures(NamedTuple):

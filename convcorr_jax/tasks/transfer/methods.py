@@ -24,7 +24,7 @@ from convcorr_jax.descriptors import (
     unit_length,
     view,
 )
-from convcorr_jax.flow import TEMPERATURE, Cost, align_costs, data_cost
+from convcorr_jax.flow import SMOOTHNESS, TEMPERATURE, Cost, align_costs, data_cost
 from convcorr_jax.runtime.progress import progress
 
 # The paper's radius of 20 at its input of 227 pixels; the radius grows with the input.
@@ -57,10 +57,10 @@ class Method:
 
 
 # The smoothness that most categories of PF-WILLOW choose for the category that is left out
-# (`eval.flow_validation`). Boxes align the objects roughly, so that displacements are small; in whole
+# (`eval.flow_selection`). Boxes align the objects roughly, so that displacements are small; in whole
 # photographs the objects also differ in scale.
 _SMOOTHNESS = {
-    "conv_flow": {"box": 0.14, "image": 0.05},
+    "conv_flow": SMOOTHNESS,
     "paper_conv4": {"box": 0.07, "image": 0.07},
     "paper_sift": {"box": 0.07, "image": 0.07},
     "sift_flow": {"box": 0.4, "image": 0.28},
