@@ -16,6 +16,10 @@ from convcorr_jax.metrics.joint_table import area_under_curve as area_under_curv
 from convcorr_jax.metrics.joint_table import column_of as column_of
 from convcorr_jax.metrics.joint_table import joint_errors as joint_errors
 from convcorr_jax.metrics.joint_table import joint_table as joint_table
+from convcorr_jax.metrics.keypoint_truth import NORMALIZERS as NORMALIZERS
+from convcorr_jax.metrics.keypoint_truth import KeypointTruth as KeypointTruth
+from convcorr_jax.metrics.keypoint_truth import in_square as in_square
+from convcorr_jax.metrics.keypoint_truth import normalizer_lengths as normalizer_lengths
 from convcorr_jax.metrics.landmark_error import LANDMARK_FAILURE as LANDMARK_FAILURE
 from convcorr_jax.metrics.landmark_error import LandmarkError as LandmarkError
 from convcorr_jax.metrics.landmark_error import cumulative_error_curve as cumulative_error_curve
@@ -34,6 +38,16 @@ from convcorr_jax.metrics.pckh import MPII_PCKH as MPII_PCKH
 from convcorr_jax.metrics.pckh import PCKH_ALPHAS as PCKH_ALPHAS
 from convcorr_jax.metrics.pckh import head_sizes as head_sizes
 from convcorr_jax.metrics.pckh import pckh as pckh
+from convcorr_jax.metrics.protocol_grid import GRID_ALPHAS as GRID_ALPHAS
+from convcorr_jax.metrics.protocol_grid import GridRow as GridRow
+from convcorr_jax.metrics.protocol_grid import ProtocolChoices as ProtocolChoices
+from convcorr_jax.metrics.protocol_grid import protocol_grid as protocol_grid
+from convcorr_jax.metrics.protocol_grid import stated_protocol as stated_protocol
+from convcorr_jax.metrics.protocol_search import FigureMatch as FigureMatch
+from convcorr_jax.metrics.protocol_search import PublishedFigure as PublishedFigure
+from convcorr_jax.metrics.protocol_search import matching_figures as matching_figures
+from convcorr_jax.metrics.protocol_search import nearest_figures as nearest_figures
+from convcorr_jax.metrics.protocol_search import published_figure as published_figure
 from convcorr_jax.metrics.segmentation import IGNORED as IGNORED
 from convcorr_jax.metrics.segmentation import SegmentationScores as SegmentationScores
 from convcorr_jax.metrics.segmentation import confusion_counts as confusion_counts
