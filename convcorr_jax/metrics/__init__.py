@@ -38,6 +38,7 @@ from convcorr_jax.metrics.pckh import MPII_PCKH as MPII_PCKH
 from convcorr_jax.metrics.pckh import PCKH_ALPHAS as PCKH_ALPHAS
 from convcorr_jax.metrics.pckh import head_sizes as head_sizes
 from convcorr_jax.metrics.pckh import pckh as pckh
+from convcorr_jax.metrics.protocol_grid import FRAMES as FRAMES
 from convcorr_jax.metrics.protocol_grid import GRID_ALPHAS as GRID_ALPHAS
 from convcorr_jax.metrics.protocol_grid import GridRow as GridRow
 from convcorr_jax.metrics.protocol_grid import ProtocolChoices as ProtocolChoices
@@ -45,9 +46,11 @@ from convcorr_jax.metrics.protocol_grid import protocol_grid as protocol_grid
 from convcorr_jax.metrics.protocol_grid import stated_protocol as stated_protocol
 from convcorr_jax.metrics.protocol_search import FigureMatch as FigureMatch
 from convcorr_jax.metrics.protocol_search import PublishedFigure as PublishedFigure
+from convcorr_jax.metrics.protocol_search import distinct_rows as distinct_rows
 from convcorr_jax.metrics.protocol_search import matching_figures as matching_figures
 from convcorr_jax.metrics.protocol_search import nearest_figures as nearest_figures
 from convcorr_jax.metrics.protocol_search import published_figure as published_figure
+from convcorr_jax.metrics.protocol_search import without_rare_cases as without_rare_cases
 from convcorr_jax.metrics.segmentation import IGNORED as IGNORED
 from convcorr_jax.metrics.segmentation import SegmentationScores as SegmentationScores
 from convcorr_jax.metrics.segmentation import confusion_counts as confusion_counts

@@ -31,7 +31,9 @@ NORMALIZERS: Mapping[str, str] = MappingProxyType(
 )
 """The lengths by which errors are divided, in words, by their names."""
 
-NORMALIZER_SOURCES = "boxes, head_boxes or image_sizes, or names with l_shoulder and r_hip, or l_eye_outer and r_eye_outer,"
+NORMALIZER_SOURCES = (
+    "boxes, head_boxes, image_sizes, or names of shoulders and hips or of outer eye corners"
+)
 """What a ground truth can have besides points that gives a normalizer, in words."""
 
 # PCK in a square does not depend on its side, by which points and normalizers grow alike.

@@ -127,8 +127,7 @@ def correct(
         strict: whether an error exactly at the threshold is wrong.
     """
     distance = np.linalg.norm(predicted - truth, axis=-1)
-    limit = alpha * normalizer
-    return distance < limit if strict else distance <= limit
+    return _within(distance, alpha * normalizer, strict=strict)
 
 
 def pck(
@@ -166,8 +165,9 @@ def pck(
     normalizers = np.broadcast_to(normalizer[:, None], counted.shape)
     # "image" averages along each image's row first, "keypoint" along each type's column.
     inner = {"image": 1, "keypoint": 0, "pooled": None}[protocol.average]
+    distance = np.linalg.norm(predicted - truth, axis=-1)
     for column, alpha in enumerate(alphas):
-        right = correct(predicted, truth, normalizers, alpha=alpha, strict=protocol.strict)
+        right = _within(distance, alpha * normalizers, strict=protocol.strict)
         for row, name in enumerate(names):
             counts = counted[member[row]]
             if not counts.any():
@@ -176,3 +176,7 @@ def pck(
             total = counts.sum(axis=inner, keepdims=True)
             per_group[row, column] = (share[total > 0] / total[total > 0]).mean()
     return Pck(tuple(alphas), names, per_group, per_group.mean(axis=0))
+
+
+def _within(distance: np.ndarray, limit: np.ndarray, *, strict: bool) -> np.ndarray:
+    return distance < limit if strict else distance <= limit

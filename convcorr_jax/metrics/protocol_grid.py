@@ -87,6 +87,7 @@ def protocol_grid(
     *,
     alphas: Sequence[float] = GRID_ALPHAS,
     frames: Sequence[Frame] = get_args(Frame),
+    compared: Bool[np.ndarray, " n"] | None = None,
 ) -> list[GridRow]:
     """Compute PCK under every protocol that the ground truth allows.
 
@@ -102,6 +103,8 @@ def protocol_grid(
         predicted: predicted points (x, y) in the same frame; NaN where there is no prediction.
         alphas: thresholds, as fractions of the normalizer.
         frames: the frames to measure in; that of squares needs the sizes of images and is else left out.
+        compared: which keypoints may count. Others, such as joints that a method does not predict, serve for
+            normalizers only. By default all may.
 
     Returns:
         One row for each combination of choices, in the order of the fields of `ProtocolChoices`.
@@ -118,14 +121,15 @@ def protocol_grid(
         raise InputError("the predictions have an infinite coordinate; NaN means no prediction")
     if not alphas or not all(0 < alpha < np.inf for alpha in alphas):
         raise InputError("the thresholds (alphas) must be positive numbers")
-    if not (truth.annotated & ~np.isnan(predicted).any(axis=-1)).any():
+    annotated = truth.annotated if compared is None else truth.annotated & compared
+    if not (annotated & ~np.isnan(predicted).any(axis=-1)).any():
         raise InputError("no annotated keypoint has a prediction: all of them are NaN")
     rows = []
     for frame in frames:
         if frame == "photograph":
-            rows += _rows(truth, predicted, frame, tuple(alphas))
+            rows += _rows(truth, predicted, annotated, frame, tuple(alphas))
         elif truth.image_sizes is not None:
-            rows += _rows(*in_square(truth, predicted), frame, tuple(alphas))
+            rows += _rows(*in_square(truth, predicted), annotated, frame, tuple(alphas))
     if not rows:
         raise InputError(
             "the ground truth has no length by which errors can be divided: the tight box of its keypoints "
@@ -165,15 +169,20 @@ def stated_protocol(choices: ProtocolChoices) -> Protocol:
 
 
 def _rows(
-    truth: KeypointTruth, predicted: np.ndarray, frame: Frame, alphas: tuple[float, ...]
+    truth: KeypointTruth,
+    predicted: np.ndarray,
+    annotated: np.ndarray,
+    frame: Frame,
+    alphas: tuple[float, ...],
 ) -> Iterator[GridRow]:
     """Yield the rows of one frame, in which truth and predictions are."""
     normalizers = normalizer_lengths(truth)
-    for values in product(*_options(truth, predicted, tuple(normalizers)).values()):
+    missing = np.isnan(predicted).any(axis=-1)
+    for values in product(*_options(truth, annotated, missing, tuple(normalizers)).values()):
         normalizer, *others = values
         choices = ProtocolChoices(normalizer, frame, *others)
         length = normalizers[normalizer]
-        counts = _counted(truth, predicted, choices) & ~np.isnan(length)[:, None]
+        counts = _counted(truth, annotated, missing, choices) & ~np.isnan(length)[:, None]
         # Images, and with them groups, in which nothing counts are in no average.
         kept = counts.any(axis=1)
         if not kept.any():
@@ -194,33 +203,29 @@ def _rows(
 
 
 def _options(
-    truth: KeypointTruth, predicted: np.ndarray, normalizers: tuple[str, ...]
+    truth: KeypointTruth, annotated: np.ndarray, missing: np.ndarray, normalizers: tuple[str, ...]
 ) -> dict[str, Sequence[Any]]:
     """Return the values that change a figure, of every choice but the frame, in their order."""
-    annotated = truth.annotated
-    hidden = annotated & ~truth.visible if truth.visible is not None else np.zeros(1, bool)
-    missing = annotated & np.isnan(predicted).any(axis=-1)
-    unscored = annotated[:, ~truth.scored] if truth.scored is not None else np.zeros(1, bool)
+    hidden = truth.visible is not None and (annotated & ~truth.visible).any()
+    unscored = truth.scored is not None and annotated[:, ~truth.scored].any()
     return {
         "normalizer": normalizers,
-        "scored": (True, False) if unscored.any() else (False,),
-        "counted": get_args(Counted) if hidden.any() else ("annotated",),
+        "scored": (True, False) if unscored else (False,),
+        "counted": get_args(Counted) if hidden else ("annotated",),
         "grouped": (True, False) if len(set(truth.groups or ())) > 1 else (False,),
         "average": get_args(Average),
         "strict": (False, True),
-        "missing": get_args(Missing) if missing.any() else ("wrong",),
+        "missing": get_args(Missing) if (annotated & missing).any() else ("wrong",),
     }
 
 
 def _counted(
-    truth: KeypointTruth, predicted: np.ndarray, choices: ProtocolChoices
+    truth: KeypointTruth, annotated: np.ndarray, missing: np.ndarray, choices: ProtocolChoices
 ) -> Bool[np.ndarray, "images n"]:
     """Return which keypoints count."""
-    counts = truth.annotated
+    counts = annotated
     if choices.scored and truth.scored is not None:
         counts = counts & truth.scored
     if choices.counted == "visible" and truth.visible is not None:
         counts = counts & truth.visible
-    if choices.missing == "left out":
-        counts = counts & ~np.isnan(predicted).any(axis=-1)
-    return counts
+    return counts & ~missing if choices.missing == "left out" else counts

@@ -62,6 +62,28 @@ def published_figure(text: str) -> PublishedFigure:
     return PublishedFigure(text, value / scale, tolerance / scale)
 
 
+def distinct_rows(rows: Sequence[GridRow], *, decimals: int) -> list[GridRow]:
+    """Return the rows of a grid without those that the treatment of rare cases does not change.
+
+    A row is left out if an earlier one has the same rounded figures and differs only in whether an error at the
+    threshold or a missing prediction is wrong.
+
+    Args:
+        rows: the grid.
+        decimals: the number of decimals of a share to which figures are rounded.
+    """
+    found: dict[tuple[ProtocolChoices, tuple[str, ...]], GridRow] = {}
+    for row in rows:
+        printed = tuple(f"{value:.{decimals}f}" for value in row.values)
+        found.setdefault((without_rare_cases(row.choices), printed), row)
+    return list(found.values())
+
+
+def without_rare_cases(choices: ProtocolChoices) -> ProtocolChoices:
+    """Return the protocol with ``<=`` and with missing predictions as wrong that is else the same."""
+    return choices._replace(strict=False, missing="wrong")
+
+
 def matching_figures(
     rows: Sequence[GridRow], figure: PublishedFigure, *, default: ProtocolChoices | None = None
 ) -> list[FigureMatch]:
