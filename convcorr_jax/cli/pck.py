@@ -1,4 +1,4 @@
-"""``convcorr pck``: PCK of a file of predictions under every protocol, and the protocol of a published figure."""
+"""``convcorr pck``: PCK of predictions under every protocol, and the protocol of a published figure."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
