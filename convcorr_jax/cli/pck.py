@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 # Protocols that --explain lists, and figures that it lists where none is equal.
 _MOST_LISTED, _NEAREST = 20, 5
-# A share of `metrics.GRID_ALPHAS`, which the help must not import.
+# Decimals to which equal figures are equal.
+_EXACT = 12
+# Those of `metrics.GRID_ALPHAS`, which the help must not import.
 _ALPHAS = (0.05, 0.1, 0.15, 0.2, 0.5)
 
 
@@ -86,7 +88,7 @@ class Pck:
             alphas=tuple(dict.fromkeys(self.alphas)),
             compared=evaluation.compared & self._chosen(evaluation),
         )
-        default = evaluation.default
+        default = self._default(evaluation)
         explanation = None if figure is None else _explained(rows, figure, default)
         head = [
             f"PCK in percent of {self.predictions} against {self.ground_truth}",
@@ -129,6 +131,12 @@ class Pck:
             first_pixel=self.first_pixel,
         )
 
+    def _default(self, evaluation: "Evaluation") -> "ProtocolChoices | None":
+        """Return the protocol of the data set's own figure over the chosen keypoints, if it has one."""
+        if not self.keypoints:
+            return evaluation.default
+        return evaluation.joint_default if len(self.keypoints) == 1 else None
+
     def _chosen(self, evaluation: "Evaluation") -> "np.ndarray":
         """Return which keypoints the option ``--keypoints`` names."""
         import numpy as np
@@ -157,30 +165,31 @@ def _explained(
 ) -> dict[str, Any]:
     """Return the lines and the values of the protocols that give a figure, or of the nearest ones."""
     from convcorr_jax.cli.pck_table import match_lines
-    from convcorr_jax.metrics import matching_figures, nearest_figures
+    from convcorr_jax.metrics import distinct_rows, matching_figures, nearest_figures
 
     found = matching_figures(rows, figure, default=default)
-    near = [] if found else nearest_figures(rows, figure, count=len(rows), default=default)
     everything = sum(len(row.values) for row in rows)
     if found:
+        near = []
         plural = "figure is" if len(found) == 1 else "figures are"
         lines = [
-            f"{len(found)} of the grid's {everything} {plural} {figure.text}, rounded to its last digit:"
+            f"{len(found)} of the grid's {everything} {plural} {figure.text}, rounded to its last digit:",
+            *match_lines(found, default=default, most=_MOST_LISTED),
         ]
-        lines += match_lines(found, default=default, most=_MOST_LISTED)
     else:
+        distinct = distinct_rows(rows, decimals=_EXACT)
+        near = nearest_figures(distinct, figure, count=_NEAREST, default=default)
         lines = [
-            f"No protocol gives {figure.text}: none of the grid's {everything} figures is rounded to it. The "
-            "nearest are:"
+            f"No protocol gives {figure.text}: none of the grid's {everything} figures is rounded to it. "
+            "The nearest are:",
+            *match_lines(near, default=default, most=_NEAREST),
         ]
-        near = near[: 4 * _NEAREST]
-        lines += match_lines(near, default=default, most=_NEAREST)[: _NEAREST + 3]
     values = {
         "figure": figure.text,
         "value": figure.value,
         "tolerance": figure.tolerance,
         "matches": [_match_values(match, default) for match in found],
-        "nearest": [_match_values(match, default) for match in near[:_NEAREST]],
+        "nearest": [_match_values(match, default) for match in near],
     }
     return {"lines": lines, "values": values}
 

@@ -56,7 +56,7 @@ def grid_lines(rows: "Sequence[GridRow]", *, default: "ProtocolChoices | None") 
     legend = [f"{name}: {NORMALIZERS[name]}" for name in normalizers]
     legend += [f"{frame}: {FRAMES[frame]}" for frame in frames]
     if default is not None:
-        legend.append(f"{DEFAULT_MARK}: the protocol of the data set's own figure over all joints")
+        legend.append(f"{DEFAULT_MARK}: the protocol of the data set's own figure")
     return [*_printed(table), *legend]
 
 

@@ -22,11 +22,14 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import check_file, json_file, load_arrays
 from convcorr_jax.metrics.joint_table import column_of
 from convcorr_jax.metrics.keypoint_truth import KeypointTruth, normalizer_lengths
+from convcorr_jax.metrics.pck import FLIC_PCK, LSP_PCK, Protocol
+from convcorr_jax.metrics.pckh import MPII_PCKH
 from convcorr_jax.metrics.protocol_grid import ProtocolChoices
 
 Release = Literal["MPII", "FLIC", "LSP"]
 """The data set of an official file; LSP is also LSPET and PARSE."""
 
+_PROTOCOLS: dict[Release, Protocol] = {"MPII": MPII_PCKH, "FLIC": FLIC_PCK, "LSP": LSP_PCK}
 # The number of joints in the observer-centric file of FLIC, by which it is known from LSP's.
 _FLIC_JOINTS = 10
 
@@ -54,7 +57,9 @@ class Evaluation(NamedTuple):
     compared: Bool[np.ndarray, " n"]
     """Which keypoints the predictions have."""
     default: ProtocolChoices | None
-    """The protocol of the data set's own figure over all its joints; None for data of no official format."""
+    """The protocol of the data set's own figure over all its joints; None if it has none."""
+    joint_default: ProtocolChoices | None
+    """The protocol of its figure over both sides of one joint; None if it has none."""
     source: str
     """The ground truth's kind, and what was read of the predictions, in words."""
     notes: tuple[str, ...]
@@ -113,7 +118,7 @@ def read(
         axes=axes,
         first_pixel=first_pixel,
     )
-    return _evaluation(release, people, matched)
+    return _evaluation(release, people, matched, sides)
 
 
 def match_predictions(
@@ -205,7 +210,9 @@ def _official(path: Path, release: Release, sides: Sides | None) -> GroundTruth:
     return ground_truth.read_mpii(path)
 
 
-def _evaluation(release: Release, people: GroundTruth, matched: MatchedPredictions) -> Evaluation:
+def _evaluation(
+    release: Release, people: GroundTruth, matched: MatchedPredictions, sides: Sides | None
+) -> Evaluation:
     """Return official people and their predictions as arrays of the ground truth's joints."""
     tested = people.tested
     scored = np.array([column_of(name) is not None for name in people.joints])
@@ -223,18 +230,25 @@ def _evaluation(release: Release, people: GroundTruth, matched: MatchedPredictio
     predicted[:, places] = matched.points
     compared = np.zeros(len(scored), np.bool_)
     compared[places] = True
-    own = next(
-        (
-            name
-            for name, length in normalizer_lengths(truth).items()
-            if np.allclose(length, people.normalizer[tested], equal_nan=True)
-        ),
-        None,
-    )
-    unscored = (truth.annotated & compared & ~scored).any()
-    default = ProtocolChoices(own, scored=bool(unscored)) if own else None
     source = f"{release}, left is {people.sides}; predictions: {matched.source}"
-    return Evaluation(truth, predicted, compared, default, source, matched.notes)
+    evaluation = Evaluation(truth, predicted, compared, None, None, source, matched.notes)
+    # Published figures of FLIC are the observer's.
+    own = None if sides == "person" else _own_normalizer(truth, people.normalizer[tested])
+    if own is None:
+        return evaluation
+    unscored = (truth.annotated & compared & ~scored).any()
+    return evaluation._replace(
+        default=ProtocolChoices(own, scored=bool(unscored)),
+        joint_default=ProtocolChoices(own, average=_PROTOCOLS[release].average),
+    )
+
+
+def _own_normalizer(truth: KeypointTruth, length: np.ndarray) -> str | None:
+    """Return the name of the normalizer with these lengths, or None if they are not known."""
+    for name, found in normalizer_lengths(truth).items():
+        if np.allclose(found, length, equal_nan=True):
+            return name
+    return None
 
 
 def _plain(truth_path: Path, predictions_path: Path) -> Evaluation:
@@ -254,4 +268,4 @@ def _plain(truth_path: Path, predictions_path: Path) -> Evaluation:
             f"{truth_path}"
         )
     every = np.ones(points.shape[1], np.bool_)
-    return Evaluation(truth, points, every, None, "plain arrays", ())
+    return Evaluation(truth, points, every, None, None, "plain arrays", ())

@@ -107,12 +107,12 @@ class KeypointTruth:
 
     def _outside(self, sizes: np.ndarray) -> Bool[np.ndarray, " images"]:
         """Return whether any point of an image is more than a pixel beyond its right or lower edge."""
-        return (self.points > sizes[:, None, ::-1] + 1).any(axis=(1, 2))
+        return np.asarray((self.points > sizes[:, None, ::-1] + 1).any(axis=(1, 2)))
 
     @property
     def annotated(self) -> Bool[np.ndarray, "images n"]:
         """Whether each keypoint has a position."""
-        return ~np.isnan(self.points).any(axis=-1)
+        return np.asarray(~np.isnan(self.points).any(axis=-1))
 
 
 def normalizer_lengths(truth: KeypointTruth) -> dict[str, Float[np.ndarray, " images"]]:

@@ -177,14 +177,14 @@ def _rows(
 ) -> Iterator[GridRow]:
     """Yield the rows of one frame, in which truth and predictions are."""
     normalizers = normalizer_lengths(truth)
-    missing = np.isnan(predicted).any(axis=-1)
+    missing = np.asarray(np.isnan(predicted).any(axis=-1))
     for values in product(*_options(truth, annotated, missing, tuple(normalizers)).values()):
         normalizer, *others = values
         choices = ProtocolChoices(normalizer, frame, *others)
         length = normalizers[normalizer]
         counts = _counted(truth, annotated, missing, choices) & ~np.isnan(length)[:, None]
         # Images, and with them groups, in which nothing counts are in no average.
-        kept = counts.any(axis=1)
+        kept = np.asarray(counts.any(axis=1))
         if not kept.any():
             continue
         groups = np.array(truth.groups if choices.grouped else [""] * len(kept))

@@ -231,10 +231,51 @@ def test_every_published_column_is_explained():
     (expected,) = json.loads((folder / "expected_metrics.json").read_text()).values()
     predictions = folder / "published_predictions" / "mpii_valid_newell.h5"
     truth = folder / "mpii_valid_hourglass.h5"
-    for column in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle"):
+    for column in ("head_top neck", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"):
         ended = run(
-            *("pck", "--predictions", predictions, "--ground-truth", truth, "--keypoints", column),
-            *("--alphas", "0.5", "--explain", f"{expected[column]:.2f}", "--json"),
+            *(
+                "pck",
+                "--predictions",
+                predictions,
+                "--ground-truth",
+                truth,
+                "--keypoints",
+                *column.split(),
+            ),
+            *(
+                "--alphas",
+                "0.5",
+                "--explain",
+                f"{expected[column.replace('head_top neck', 'head')]:.2f}",
+            ),
+            "--json",
         )
         found = {choices_of(match) for match in json.loads(ended.out)["explain"]["matches"]}
         assert ProtocolChoices("head", average="keypoint") in found
+
+
+def test_copying_on_pf_willow_is_explained_by_the_rules_of_its_paper(tmp_path):
+    """The keypoints of one box in another: .444 / .745 / .953 on the page of results."""
+    noted = json.loads((genuine("pf_willow") / "annotations.json").read_text())
+    images = {image["id"]: image for image in noted["images"]}
+    pairs = [(subset, images[a], images[b]) for subset, a, b in noted["pairs"]]
+    sources, targets = (np.array([pair[place]["keypoints"] for pair in pairs]) for place in (1, 2))
+    least, extent = (
+        [each.min(axis=1, keepdims=True) for each in (sources, targets)],
+        [np.ptp(each, axis=1, keepdims=True) for each in (sources, targets)],
+    )
+    copied = (sources - least[0]) / extent[0] * extent[1] + least[1]
+    files = (tmp_path / "truth.npz", tmp_path / "copied.npz")
+    write_arrays(
+        files[0],
+        points=targets,
+        boxes=np.concatenate([least[1], least[1] + extent[1]], axis=2)[:, 0],
+        image_sizes=np.array([(pair[2]["height"], pair[2]["width"]) for pair in pairs]),
+        groups=np.array([pair[0] for pair in pairs]),
+    )
+    write_arrays(files[1], points=copied)
+    for figure, alpha in ((".444", 0.05), (".745", 0.1), (".953", 0.2)):
+        words = ("--predictions", files[1], "--ground-truth", files[0], "--explain", figure)
+        found = json.loads(run("pck", *words, "--json").out)["explain"]["matches"]
+        official = ProtocolChoices("box", average="image", grouped=True)
+        assert (official, alpha) in [(choices_of(match), match["alpha"]) for match in found]

@@ -33,6 +33,7 @@ def test_mpii_has_heads_visibility_and_its_own_joints(tmp_path):
     assert unscored == ["pelvis", "thorax"]
     assert found.compared.all()
     assert found.default == ProtocolChoices("head", scored=True)
+    assert found.joint_default == ProtocolChoices("head", average="keypoint")
 
 
 def test_joints_that_the_predictions_lack_are_not_compared(tmp_path):
@@ -74,7 +75,9 @@ def test_flic_has_sizes_where_its_file_states_them(tmp_path, rng):
     # The neck, which the ground truth derives, is not predicted.
     assert np.flatnonzero(~with_sizes.compared).tolist() == [11]
     np.testing.assert_allclose(with_sizes.predicted[:, :11], with_sizes.truth.points[:, :11])
-    assert with_sizes.default == ProtocolChoices("torso")
+    assert with_sizes.default is with_sizes.joint_default is None
+    observers = evaluations.read(tmp_path / "b.npz", tmp_path / "pred.npz")
+    assert observers.default == observers.joint_default == ProtocolChoices("torso")
 
 
 def test_mpii_without_heads_has_no_figure_of_its_own(tmp_path, rng):
