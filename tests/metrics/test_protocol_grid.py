@@ -145,7 +145,7 @@ def test_every_protocol_is_stated_in_words():
 def test_what_cannot_be_scored_is_refused():
     truth = KeypointTruth(points=np.zeros((2, 3, 2)))
     with pytest.raises(
-        InputError, match=r"has no extent in any image; boxes, head_boxes or image_sizes"
+        InputError, match=r"has no extent in any image; boxes, head_boxes, image_sizes"
     ):
         protocol_grid(truth, truth.points)
     with pytest.raises(InputError, match=r"are \(2, 2, 2\); \(2, 3, 2\) is expected"):
