@@ -20,6 +20,7 @@ from tests.builders import house
 from tests.builders.keypoint_models import write_model
 from tests.builders.landmark_probes import write_probe
 from tests.builders.leeds_tree import write_lsp
+from tests.builders.pck_files import write_plain
 from tests.builders.pose_architectures import TINY
 
 ROOT = Path(__file__).parents[1]
@@ -83,6 +84,7 @@ def test_convcorr_runs(command, tmp_path, monkeypatch, capsys):
         Image.fromarray(data.astronaut()[:256, 80:336]).save(name)
     write_lsp(tmp_path / "lsp_dataset")
     write_model(tmp_path / "runs" / "detectors" / "face")
+    write_plain(tmp_path)
     write_probe(tmp_path / "runs" / "landmarks" / "landmarks")
     if command[1] == "pose":
         params = cascade.init(jax.random.key(0), TINY)

@@ -27,6 +27,11 @@ EXAMPLES: Mapping[tuple[str, ...], tuple[str, ...]] = MappingProxyType(
             "convcorr pose runner.jpg",
             "convcorr pose runner.jpg --box 120 40 380 620 --out joints.pdf",
         ),
+        ("pck",): (
+            "convcorr pck --predictions pred.h5 --ground-truth valid.h5",
+            "convcorr pck --predictions a.npz --ground-truth b.npz --explain 0.701",
+            "convcorr pck --predictions a.npz --ground-truth b.json --alphas 0.1 --json",
+        ),
         ("weights",): ("convcorr weights list",),
         ("weights", "list"): ("convcorr weights list", "convcorr weights list --json"),
         ("weights", "fetch"): ("convcorr weights fetch vgg16",),

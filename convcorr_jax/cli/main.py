@@ -13,6 +13,7 @@ from convcorr_jax.cli.doctor import Doctor, version
 from convcorr_jax.cli.examples import epilog
 from convcorr_jax.cli.keypoints import Keypoints
 from convcorr_jax.cli.landmarks import Landmarks
+from convcorr_jax.cli.pck import Pck
 from convcorr_jax.cli.pose import Pose
 from convcorr_jax.cli.results import rendered
 from convcorr_jax.cli.weights import Check, Fetch, List
@@ -38,6 +39,7 @@ _Command = (
     | Annotated[Keypoints, subcommand("keypoints")]
     | Annotated[Landmarks, subcommand("landmarks")]
     | Annotated[Pose, subcommand("pose")]
+    | Annotated[Pck, subcommand("pck")]
     | Annotated[
         _WeightsCommand,
         subcommand("weights", description="List, fetch and check the networks' trained weights."),

@@ -3,14 +3,17 @@
 `read_records` and `read_pairs` open a data set by name or path, whatever its layout: an official release
 (`official`, listed in `DATASETS`), a compact copy (`compact`), or what the `prepared` room wrote for TFDS.
 Every data set becomes a sequence of `Record`. `photographs` are those that other packages install.
-`predictions` and `ground_truth` are the two sides of a pose evaluation, from files alone.
+`predictions` and `ground_truth` are the two sides of a pose evaluation, from files alone; `plain_keypoints` are
+both sides for data of no official format, and `evaluations` reads either pair.
 
 Importing this room imports no TFDS; the `prepared` room does.
 """
 
+from convcorr_jax.datasets import evaluations as evaluations
 from convcorr_jax.datasets import ground_truth as ground_truth
 from convcorr_jax.datasets import joint_orders as joint_orders
 from convcorr_jax.datasets import photographs as photographs
+from convcorr_jax.datasets import plain_keypoints as plain_keypoints
 from convcorr_jax.datasets import predictions as predictions
 from convcorr_jax.datasets.catalogue import DATASETS as DATASETS
 from convcorr_jax.datasets.catalogue import Archive as Archive

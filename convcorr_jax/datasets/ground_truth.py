@@ -11,14 +11,14 @@ from typing import Literal, NamedTuple
 
 import h5py
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from convcorr_jax.datasets.formats import mat
 from convcorr_jax.datasets.joint_orders import ORDERS, Order, common
 from convcorr_jax.datasets.official import flic, lsp, mpii, mpii_flat
 from convcorr_jax.datasets.official.mpii_people import Person
 from convcorr_jax.errors import InputError
-from convcorr_jax.io.arrays import Expected, read_arrays
+from convcorr_jax.io.arrays import Expected, load_arrays, read_arrays
 from convcorr_jax.metrics.pckh import head_sizes
 
 Sides = Literal["observer", "person"]
@@ -47,6 +47,10 @@ class GroundTruth(NamedTuple):
     """The coordinate of the first pixel of an image in the file: 1 or 0."""
     sides: str
     """Which side is left, in words."""
+    visible: Bool[np.ndarray, "people joints"] | None = None
+    """Which joints are visible, if the file states it."""
+    image_sizes: Int[np.ndarray, "people 2"] | None = None
+    """Height and width of each person's image in pixels, if the file states them."""
 
 
 def read_mpii(path: Path) -> GroundTruth:
@@ -56,7 +60,7 @@ def read_mpii(path: Path) -> GroundTruth:
         InputError: the file is missing, damaged or of another layout, or has no boxes of heads.
     """
     if h5py.is_hdf5(path):
-        return _mpii(mpii_flat.read_h5({"valid": path}))
+        return of_mpii_people(mpii_flat.read_h5({"valid": path}))
     if path.suffix in (".npz", ".json"):
         raise InputError(
             f"{path}: flat forms of MPII lack the boxes of heads, which PCKh divides by; valid.h5 of the "
@@ -70,7 +74,7 @@ def read_mpii(path: Path) -> GroundTruth:
             f"{path} has neither annolist, as detections.mat has, nor pos_gt_src, as gt_valid.mat has"
         )
     people = variables.structs("annolist")
-    return _mpii(
+    return of_mpii_people(
         tuple(
             mpii.read_person(person.only_struct("annorect"), frame="", place=0, split="valid")
             for person in people
@@ -85,16 +89,21 @@ def read_flic(path: Path, *, sides: Sides = "observer") -> GroundTruth:
         InputError: the file is missing, damaged or of another layout, or does not hold the requested
             ``sides``.
     """
+    sizes = None
     if path.suffix == ".npz":
         expected = {
             "joints_pc": Expected(np.floating, ("n", len(flic.NAMES), 2)),
             "istest": Expected(np.bool_, ("n",)),
         }
         arrays = read_arrays(path, expected)
+        # Not every copy of this file has the frames' sizes.
+        dims = load_arrays(path, names=("imgdims",)).get("imgdims")
+        if dims is not None and dims.shape == (len(arrays["istest"]), 3):
+            sizes = dims[:, :2].astype(int)
         points, tested = arrays["joints_pc"].astype(np.float64) - 1, arrays["istest"]
     elif "examples" in (variables := _mat(path, "FLIC's examples.mat, flic.npz or joints.mat")):
         examples = flic.read_examples(path)
-        points = examples.points
+        points, sizes = examples.points, examples.sizes
         tested = np.array([split == "test" for split in examples.splits])
     else:
         if sides != "observer":
@@ -104,7 +113,7 @@ def read_flic(path: Path, *, sides: Sides = "observer") -> GroundTruth:
         points = _joints(variables, "joints", (2, 10)) - 1
         return _flic(points, "flic-10", np.ones(len(points), np.bool_), sides)
     points = flic.observer_centric(points) if sides == "observer" else points
-    return _flic(points, "flic", tested, sides)
+    return _flic(points, "flic", tested, sides)._replace(image_sizes=sizes)
 
 
 def read_lsp(path: Path) -> GroundTruth:
@@ -115,14 +124,15 @@ def read_lsp(path: Path) -> GroundTruth:
     """
     variables = _mat(path, "joints.mat of LSP, LSPET or PARSE")
     order: Order = "lsp"
-    first_pixel = 1
+    first_pixel, visible = 1, None
     if "ptsAll" in variables or variables.array("joints").shape[:2] == (2, 14):
         key, shape = ("ptsAll", (14, 2)) if "ptsAll" in variables else ("joints", (2, 14))
         order, points = "parse", _joints(variables, key, shape) - first_pixel
         tested = np.arange(len(points)) >= _PARSE_TRAIN
     else:
         people = lsp.read_joints(path)
-        points, tested = people.points, np.array([split == "test" for split in people.splits])
+        points, visible = people.points, people.visible
+        tested = np.array([split == "test" for split in people.splits])
         # What `lsp.read_joints` subtracted is the first pixel.
         stored = variables.array("joints")[0, 0, 0]
         first_pixel = round(float(stored - points[0, 0, 0])) if people.release == "lsp" else 0
@@ -136,13 +146,15 @@ def read_lsp(path: Path) -> GroundTruth:
         order,
         first_pixel,
         "as the ground truth's file has them",
+        visible,
     )
 
 
-def _mpii(people: tuple[Person, ...]) -> GroundTruth:
+def of_mpii_people(people: tuple[Person, ...]) -> GroundTruth:
+    """Return people of MPII as ground truth; the normalizer of one without a head is NaN."""
     sizes = [np.nan if person.head_size is None else person.head_size for person in people]
-    points = np.array([person.points for person in people])
-    return _mpii_truth(points, np.array(sizes, np.float64))
+    truth = _mpii_truth(np.array([person.points for person in people]), np.array(sizes, np.float64))
+    return truth._replace(visible=np.array([person.visible for person in people]))
 
 
 def _gt_valid(variables: mat.Group) -> GroundTruth:

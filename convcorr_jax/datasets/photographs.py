@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
-from convcorr_jax.shapes import Image
+from convcorr_jax.io.image_files import Image
 
 
 class Photograph(NamedTuple):

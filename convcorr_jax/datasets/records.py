@@ -17,8 +17,10 @@ from jaxtyping import Bool, Float, UInt8
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import decode_image, decode_labels, read_image, read_labels
+
+# `convcorr_jax.shapes` imports JAX, for which reading annotations should not wait.
+from convcorr_jax.io.image_files import Image
 from convcorr_jax.metrics import Protocol
-from convcorr_jax.shapes import Image
 
 
 @dataclass(frozen=True, eq=False)

@@ -178,8 +178,7 @@ def correct(
         strict: whether an error exactly at the threshold is wrong.
     """
     distance = np.linalg.norm(predicted - truth, axis=-1)
-    limit = alpha * normalizer
-    return distance < limit if strict else distance <= limit
+    return _within(distance, alpha * normalizer, strict=strict)
 
 
 def pck(
@@ -214,9 +213,9 @@ def pck(
         raise InputError("a keypoint counts in the PCK but its true position is missing (NaN)")
     names = tuple(dict.fromkeys(groups))
     lengths = np.broadcast_to(normalizer[:, None], counted.shape)
+    distance = np.linalg.norm(predicted - truth, axis=-1)
     right = [
-        counted & correct(predicted, truth, lengths, alpha=alpha, strict=protocol.strict)
-        for alpha in alphas
+        counted & _within(distance, alpha * lengths, strict=protocol.strict) for alpha in alphas
     ]
     sums = _unit_sums(np.stack(right, axis=2), counted, group_numbers(groups), protocol.average)
     for number, name in enumerate(names):
@@ -226,6 +225,10 @@ def pck(
     if protocol.overall == "all":
         sums = sums._replace(groups=np.zeros_like(sums.groups))
     return Pck(tuple(alphas), names, per_group, mean_ratios(sums), sums)
+
+
+def _within(distance: np.ndarray, limit: np.ndarray, *, strict: bool) -> np.ndarray:
+    return distance < limit if strict else distance <= limit
 
 
 def _unit_sums(

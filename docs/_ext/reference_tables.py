@@ -15,6 +15,7 @@ COMMANDS = (
         "keypoints",
         "landmarks",
         "pose",
+        "pck",
         "doctor",
         "weights list",
         "weights fetch",

@@ -62,7 +62,7 @@ def test_help_names_the_commands_and_the_networks():
 @pytest.mark.parametrize(
     ("argv", "sentence"),
     [
-        ([], "Expected one of {align, keypoints, landmarks, pose, weights, datasets, doctor}"),
+        ([], "Expected one of {align, keypoints, landmarks, pose, pck, weights, datasets, doctor}"),
         (["weights"], "Expected one of {list, fetch, check}"),
         (["alin"], "Unrecognized options: alin"),
         (["weights", "drop"], "Unrecognized options: drop"),

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from convcorr_jax.io import write_image
+from convcorr_jax.io import write_arrays, write_image
 from tests.builders.command_line import environment
 
 # Runs commands one after another in one process; prints for each its exit status and the slow modules so far.
@@ -51,6 +51,12 @@ ERRORS = {
     "keypoints nosuch.jpg": "nosuch.jpg does not exist",
     "pose a.png --model nosuch.npz": "nosuch.json does not exist; a pose cascade file",
     "pose a.png --box 99 9 999 30": "lies outside the image",
+    "pck --predictions a.npz --ground-truth nosuch.npz": "nosuch.npz does not exist; a ground truth",
+    "pck --predictions nosuch.h5 --ground-truth a.npz": "nosuch.h5 does not exist; a prediction file",
+    "pck --predictions a.npz --ground-truth a.npz --explain x": "'x' is no figure of PCK",
+    "pck --predictions a.npz --ground-truth a.npz --alphas 0": "must be positive numbers",
+    "pck --predictions a.npz --ground-truth a.npz": "a.npz: points is (3,)",
+    "pck --predictions a.npz --ground-truth far.csv": "far.csv",
 }
 
 
@@ -73,6 +79,7 @@ def folder(tmp_path):
         write_image(tmp_path / name, np.zeros((30, 40, 3), np.uint8))
     (tmp_path / "words.jpg").write_text("words")
     (tmp_path / "far.csv").write_text("x,y\n99,99\n")
+    write_arrays(tmp_path / "a.npz", points=np.zeros(3))
     (tmp_path / "empty").mkdir()
     return tmp_path
 
@@ -91,7 +98,14 @@ def test_errors_do_not_wait_for_jax(folder):
 
 def test_help_does_not_wait_for_jax(folder):
     commands = [
-        *("--help", "align --help", "pose --help", "landmarks --help", "keypoints --help"),
+        *(
+            "--help",
+            "align --help",
+            "pose --help",
+            "landmarks --help",
+            "keypoints --help",
+            "pck --help",
+        ),
         *("weights --help", "weights check --help", "datasets --help", "datasets show --help"),
     ]
     out, lines = ended(folder, commands)

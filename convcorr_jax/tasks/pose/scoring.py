@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from convcorr_jax.datasets import ground_truth, predictions
+from convcorr_jax.datasets import evaluations, ground_truth
 from convcorr_jax.datasets.ground_truth import GroundTruth, Sides
 from convcorr_jax.datasets.joint_orders import Order
 from convcorr_jax.datasets.predictions import Axes
@@ -137,28 +137,19 @@ def score_predictions(
     """
     rules = RULES[metric]
     truth = _read_truth(truth_path, metric, interpretation.sides)
-    tested = truth.tested
-    predicted = predictions.read(
+    scorable = tuple(filter(column_of, truth.joints))
+    points, joints, source, notes = evaluations.match_predictions(
         predictions_path,
-        people={len(tested), int(tested.sum())},
-        own_order=truth.order,
+        truth,
+        joints=scorable,
+        required=scorable if rules.needs_all_joints else (),
+        scorer=metric,
         order=interpretation.order,
         key=interpretation.key,
         axes=interpretation.axes,
+        first_pixel=interpretation.first_pixel,
     )
-    scorable = [name for name in truth.joints if column_of(name)]
-    joints = tuple(name for name in scorable if name in predicted.joints)
-    missing = [name for name in scorable if name not in joints]
-    if (rules.needs_all_joints and missing) or not joints:
-        raise InputError(
-            f"{predictions_path} ({predicted.source}) lacks {', '.join(missing)}, which {metric} "
-            "scores; --order states the order of joints if the file does not"
-        )
-    has_all_people = len(predicted.points) == len(tested)
-    points = predicted.points[tested] if has_all_people else predicted.points
-    first_pixel = interpretation.first_pixel
-    first_pixel = truth.first_pixel if first_pixel is None else first_pixel
-    points = points[:, [predicted.joints.index(name) for name in joints]] - first_pixel
+    tested = truth.tested
     true_points = truth.points[tested][:, [truth.joints.index(name) for name in joints]]
     errors = joint_errors(points, true_points, truth.normalizer[tested])
     if np.isnan(errors).all():
@@ -168,8 +159,8 @@ def score_predictions(
         joint_table(errors, joints, alphas=thresholds, protocol=rules.protocol),
         truth.sides,
         joints,
-        predicted.source,
-        predicted.notes,
+        source,
+        notes,
         len(points),
         int(np.isnan(truth.normalizer[tested]).sum()),
         int((np.isnan(points).any(axis=-1) & ~np.isnan(errors)).sum()),

@@ -1,0 +1,230 @@
+"""``convcorr pck``: PCK of predictions under every protocol, and the protocol of a published figure."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
+
+from tyro.conf import arg
+
+from convcorr_jax.cli.results import OutputOptions, Result
+from convcorr_jax.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from convcorr_jax.datasets.evaluations import Evaluation
+    from convcorr_jax.metrics import FigureMatch, GridRow, ProtocolChoices
+
+# Protocols that --explain lists, and figures that it lists where none is equal.
+_MOST_LISTED, _NEAREST = 20, 5
+# Decimals to which equal figures are equal.
+_EXACT = 12
+# Those of `metrics.GRID_ALPHAS`, which the help must not import.
+_ALPHAS = (0.05, 0.1, 0.15, 0.2, 0.5)
+
+
+@dataclass(frozen=True)
+class Pck:
+    """Compute PCK of predictions under every protocol in use, and find the protocol of a published figure.
+
+    Protocols differ in the length that normalizes errors, the frame (photograph, or resized to a square), what
+    is averaged first, which keypoints count, and whether an error at the threshold or a missing prediction is
+    wrong. All combinations that the ground truth allows are computed.
+    """
+
+    predictions: Annotated[Path, arg(metavar="FILE")]
+    """The predictions: .npz, .h5 or .mat, in the pixels of the ground truth's file; for a plain ground truth
+    .npz or .json with the array points [n, k, 2], NaN (JSON: null) where there is no prediction."""
+    ground_truth: Annotated[Path, arg(metavar="FILE")]
+    """The annotations. Either official: MPII's valid.h5, detections.mat, gt_valid.mat or .json, FLIC's
+    examples.mat or flic.npz, joints.mat of LSP, LSPET or PARSE. Or plain: .npz or .json with points [n, k, 2],
+    and any of visible [n, k], boxes [n, 4] (left, top, right, bottom), head_boxes [n, 4], image_sizes [n, 2]
+    (height, width), groups [n], names [k]."""
+    explain: Annotated[
+        str | None, arg(metavar="FIGURE", help_behavior_hint="(default: list no protocol)")
+    ] = None
+    """List the protocols that give this figure: a share such as 0.701, or a percentage such as 70.1. The digits
+    typed decide the rounding."""
+    alphas: Annotated[tuple[float, ...], arg(metavar="ALPHA [ALPHA ...]")] = _ALPHAS
+    """The thresholds, as fractions of the normalizer."""
+    keypoints: Annotated[
+        tuple[str, ...], arg(metavar="NAME [NAME ...]", help_behavior_hint="(default: all)")
+    ] = ()
+    """Count only these keypoints; the name of a joint without its side, such as wrist, means both."""
+    sides: Annotated[
+        Literal["observer", "person"] | None, arg(help_behavior_hint="(default: observer)")
+    ] = None
+    """Whose left is left, FLIC only."""
+    order: Annotated[
+        str | None, arg(metavar="ORDER", help_behavior_hint="(default: as the file states it)")
+    ] = None
+    """The order of the predicted joints, such as mpii, lsp or flic-10; official files only."""
+    key: Annotated[
+        str | None, arg(metavar="NAME", help_behavior_hint="(default: the only suitable one)")
+    ] = None
+    """The array of predictions in its file; official files only."""
+    axes: Annotated[
+        str | None, arg(metavar="AXES", help_behavior_hint="(default: as the sizes imply)")
+    ] = None
+    """The axes of that array, such as people-joints-xy; official files only."""
+    first_pixel: Annotated[
+        Literal[0, 1] | None, arg(help_behavior_hint="(default: as in the ground truth)")
+    ] = None
+    """The coordinate of the first pixel in the predictions; official files only."""
+    output: OutputOptions = field(default_factory=OutputOptions)
+
+    def run(self) -> Result:
+        """Read the files, compute the grid, and return its table and the protocols of the figure."""
+        from convcorr_jax.cli.pck_table import grid_lines
+        from convcorr_jax.metrics import protocol_grid, published_figure
+
+        figure = None if self.explain is None else published_figure(self.explain)
+        if not self.alphas or not all(0 < alpha < float("inf") for alpha in self.alphas):
+            raise InputError(f"--alphas {' '.join(map(str, self.alphas))} must be positive numbers")
+        evaluation = self._read()
+        rows = protocol_grid(
+            evaluation.truth,
+            evaluation.predicted,
+            alphas=tuple(dict.fromkeys(self.alphas)),
+            compared=evaluation.compared & self._chosen(evaluation),
+        )
+        default = self._default(evaluation)
+        explanation = None if figure is None else _explained(rows, figure, default)
+        head = [
+            f"PCK in percent of {self.predictions} against {self.ground_truth}",
+            f"read: {evaluation.source}",
+            *(f"note: {note}" for note in evaluation.notes),
+            *_left_out(rows),
+        ]
+        lines = head + grid_lines(rows, default=default)
+        if explanation is not None:
+            lines += ["", *explanation["lines"]]
+        values = {
+            "ground_truth": self.ground_truth,
+            "predictions": self.predictions,
+            "read": evaluation.source,
+            "notes": evaluation.notes,
+            "alphas": rows[0].alphas,
+            "protocols": [_row_values(row, default) for row in rows],
+            "explain": explanation["values"] if explanation else None,
+        }
+        return Result(lines, values)
+
+    def _read(self) -> "Evaluation":
+        from convcorr_jax.datasets import evaluations
+        from convcorr_jax.datasets.joint_orders import Order
+        from convcorr_jax.datasets.predictions import Axes
+
+        for option, value, known in (
+            ("--order", self.order, get_args(Order)),
+            ("--axes", self.axes, get_args(Axes)),
+        ):
+            if value is not None and value not in known:
+                raise InputError(f"{option} is {value}; one of {', '.join(known)} is expected")
+        return evaluations.read(
+            self.ground_truth,
+            self.predictions,
+            sides=self.sides,
+            order=cast(Any, self.order),
+            key=self.key,
+            axes=cast(Any, self.axes),
+            first_pixel=self.first_pixel,
+        )
+
+    def _default(self, evaluation: "Evaluation") -> "ProtocolChoices | None":
+        """Return the protocol of the data set's own figure over the chosen keypoints, if it has one."""
+        if not self.keypoints:
+            return evaluation.default
+        return evaluation.joint_default if len(self.keypoints) == 1 else None
+
+    def _chosen(self, evaluation: "Evaluation") -> "np.ndarray":
+        """Return which keypoints the option ``--keypoints`` names."""
+        import numpy as np
+
+        names = evaluation.truth.names
+        if not self.keypoints:
+            return np.ones(len(evaluation.compared), bool)
+        if names is None:
+            raise InputError(
+                f"--keypoints needs names of keypoints; {self.ground_truth} has no array 'names'"
+            )
+        present = [
+            name for name, compared in zip(names, evaluation.compared, strict=True) if compared
+        ]
+        plain = [name.removeprefix("l_").removeprefix("r_") for name in present]
+        if unknown := [name for name in self.keypoints if name not in {*present, *plain}]:
+            raise InputError(f"--keypoints {' '.join(unknown)}: there are {', '.join(present)}")
+        chosen = {*self.keypoints}
+        return np.array(
+            [bool(chosen & {name, name.removeprefix("l_").removeprefix("r_")}) for name in names]
+        )
+
+
+def _explained(
+    rows: "list[GridRow]", figure: Any, default: "ProtocolChoices | None"
+) -> dict[str, Any]:
+    """Return the lines and the values of the protocols that give a figure, or of the nearest ones."""
+    from convcorr_jax.cli.pck_table import match_lines
+    from convcorr_jax.metrics import distinct_rows, matching_figures, nearest_figures
+
+    found = matching_figures(rows, figure, default=default)
+    everything = sum(len(row.values) for row in rows)
+    if found:
+        near = []
+        plural = "figure is" if len(found) == 1 else "figures are"
+        lines = [
+            f"{len(found)} of the grid's {everything} {plural} {figure.text}, rounded to its last digit:",
+            *match_lines(found, default=default, most=_MOST_LISTED),
+        ]
+    else:
+        distinct = distinct_rows(rows, decimals=_EXACT)
+        near = nearest_figures(distinct, figure, count=_NEAREST, default=default)
+        lines = [
+            f"No protocol gives {figure.text}: none of the grid's {everything} figures is rounded to it. "
+            "The nearest are:",
+            *match_lines(near, default=default, most=_NEAREST),
+        ]
+    values = {
+        "figure": figure.text,
+        "value": figure.value,
+        "tolerance": figure.tolerance,
+        "matches": [_match_values(match, default) for match in found],
+        "nearest": [_match_values(match, default) for match in near],
+    }
+    return {"lines": lines, "values": values}
+
+
+def _left_out(rows: "list[GridRow]") -> list[str]:
+    """Return a sentence for each normalizer that not every image has."""
+    images: dict[str, int] = {}
+    for row in rows:
+        name = row.choices.normalizer
+        images[name] = max(images.get(name, 0), row.images)
+    most = max(images.values())
+    return [
+        f"{name}: {most - count} of {most} images do not count, since their length is unknown or not positive"
+        for name, count in images.items()
+        if count < most
+    ]
+
+
+def _row_values(row: "GridRow", default: "ProtocolChoices | None") -> dict[str, Any]:
+    return {
+        **row.choices._asdict(),
+        "pck": row.values,
+        "images": row.images,
+        "keypoints": row.keypoints,
+        "default": row.choices == default,
+        "protocol": vars(row.protocol),
+    }
+
+
+def _match_values(match: "FigureMatch", default: "ProtocolChoices | None") -> dict[str, Any]:
+    return {
+        **match.row.choices._asdict(),
+        "alpha": match.alpha,
+        "value": match.value,
+        "difference": match.difference,
+        "default": match.row.choices == default,
+        "name": match.row.protocol.name,
+    }

@@ -1,0 +1,231 @@
+"""PCK of the same predictions under every protocol in use.
+
+`protocol_grid` combines all choices that a `Protocol` states, as far as the ground truth has what they need:
+which keypoints count, the length that normalizes errors, the frame in which they are measured, what is averaged
+first, and whether an error at the threshold or a missing prediction is wrong. Each figure is computed by `pck`.
+
+Choices that cannot change a figure are not combined: visible and all keypoints where none is hidden, groups
+where there is one, missing predictions where there is none.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from convcorr_jax.errors import InputError
+from convcorr_jax.metrics.keypoint_truth import (
+    NORMALIZER_SOURCES,
+    NORMALIZERS,
+    KeypointTruth,
+    in_square,
+    normalizer_lengths,
+)
+from convcorr_jax.metrics.pck import Protocol, pck
+
+GRID_ALPHAS = (0.05, 0.1, 0.15, 0.2, 0.5)
+"""The thresholds in use: 0.05 to 0.2 of boxes and torsos, 0.5 of heads."""
+
+Frame = Literal["photograph", "square"]
+Average = Literal["pooled", "keypoint", "image"]
+Counted = Literal["annotated", "visible"]
+Missing = Literal["wrong", "left out"]
+
+FRAMES: Mapping[Frame, str] = MappingProxyType(
+    {
+        "photograph": "pixels of the photograph as annotated",
+        "square": "pixels of the photograph resized to a square",
+    }
+)
+"""The frames in words."""
+
+
+class ProtocolChoices(NamedTuple):
+    """What a protocol chooses, in the values that the grid combines."""
+
+    normalizer: str
+    """The length that alpha multiplies, a name of `NORMALIZERS`."""
+    frame: Frame = "photograph"
+    """The frame in which errors and normalizers are measured."""
+    scored: bool = False
+    """Whether only those keypoints count that the data set's own metric counts."""
+    counted: Counted = "annotated"
+    """Whether all annotated keypoints count, or those marked as visible."""
+    grouped: bool = False
+    """Whether PCK is averaged within each group, and then over groups."""
+    average: Average = "pooled"
+    """What is averaged first, as `Protocol.average` states it."""
+    strict: bool = False
+    """Whether an error at the threshold is wrong."""
+    missing: Missing = "wrong"
+    """Whether a keypoint without a prediction is wrong, or does not count."""
+
+
+class GridRow(NamedTuple):
+    """The figures of one protocol."""
+
+    protocol: Protocol
+    """The protocol in words."""
+    choices: ProtocolChoices
+    """The protocol as values of the grid."""
+    alphas: tuple[float, ...]
+    """The thresholds, as fractions of the normalizer."""
+    values: tuple[float, ...]
+    """PCK at each threshold, between 0 and 1."""
+    images: int
+    """The number of images with keypoints that count."""
+    keypoints: int
+    """The number of keypoints that count."""
+
+
+def protocol_grid(
+    truth: KeypointTruth,
+    predicted: Float[np.ndarray, "images n 2"],
+    *,
+    alphas: Sequence[float] = GRID_ALPHAS,
+    frames: Sequence[Frame] = get_args(Frame),
+    compared: Bool[np.ndarray, " n"] | None = None,
+) -> list[GridRow]:
+    """Compute PCK under every protocol that the ground truth allows.
+
+    An image whose normalizer is unknown or not positive does not count under protocols with that normalizer.
+
+    >>> truth = KeypointTruth(points=np.array([[[0.0, 0.0], [10.0, 0.0]]]))
+    >>> rows = protocol_grid(truth, truth.points + np.array([1.0, 0.0]), alphas=(0.1,))
+    >>> [(row.choices.average, row.choices.strict, row.values) for row in rows][:2]
+    [('pooled', False, (1.0,)), ('pooled', True, (0.0,))]
+
+    Args:
+        truth: the annotated keypoints and what normalizes errors.
+        predicted: predicted points (x, y) in the same frame; NaN where there is no prediction.
+        alphas: thresholds, as fractions of the normalizer.
+        frames: the frames to measure in; that of squares needs the sizes of images and is else left out.
+        compared: which keypoints may count. Others, such as joints that a method does not predict, serve for
+            normalizers only. By default all may.
+
+    Returns:
+        One row for each combination of choices, in the order of the fields of `ProtocolChoices`.
+
+    Raises:
+        InputError: the predictions are of other images or keypoints than the ground truth or have an infinite
+            coordinate; a threshold is not positive, or there is none; there is no normalizer, or no prediction.
+    """
+    if predicted.shape != truth.points.shape:
+        raise InputError(
+            f"the predictions are {predicted.shape}; {truth.points.shape} is expected, as in the ground truth"
+        )
+    if np.isinf(predicted).any():
+        raise InputError("the predictions have an infinite coordinate; NaN means no prediction")
+    if not alphas or not all(0 < alpha < np.inf for alpha in alphas):
+        raise InputError("the thresholds (alphas) must be positive numbers")
+    annotated = truth.annotated if compared is None else truth.annotated & compared
+    if not (annotated & ~np.isnan(predicted).any(axis=-1)).any():
+        raise InputError("no annotated keypoint has a prediction: all of them are NaN")
+    rows = []
+    for frame in frames:
+        if frame == "photograph":
+            rows += _rows(truth, predicted, annotated, frame, tuple(alphas))
+        elif truth.image_sizes is not None:
+            rows += _rows(*in_square(truth, predicted), annotated, frame, tuple(alphas))
+    if not rows:
+        raise InputError(
+            "the ground truth has no length by which errors can be divided: the tight box of its keypoints "
+            f"has no extent in any image; {NORMALIZER_SOURCES} would give one"
+        )
+    places = {name: place for place, name in enumerate(NORMALIZERS)}
+    return sorted(rows, key=lambda row: places[row.choices.normalizer])
+
+
+def stated_protocol(choices: ProtocolChoices) -> Protocol:
+    """Return a protocol in words.
+
+    >>> stated_protocol(ProtocolChoices("box", average="image", grouped=True)).name
+    'PCK: box, photograph, annotated, per image, then groups'
+    """
+    counted = f"{choices.counted} keypoints"
+    if choices.scored:
+        counted += " that the data set's own metric counts"
+    if choices.missing == "wrong":
+        counted += "; one without a prediction is wrong"
+    else:
+        counted += " for which a prediction exists"
+    parts = [choices.normalizer, choices.frame, choices.counted]
+    parts += ["scored only"] * choices.scored
+    parts += ["pooled" if choices.average == "pooled" else f"per {choices.average}"]
+    parts += ["then groups"] * choices.grouped
+    parts += ["<"] * choices.strict
+    parts += ["missing left out"] * (choices.missing == "left out")
+    return Protocol(
+        name=f"PCK: {', '.join(parts)}",
+        normalizer=NORMALIZERS[choices.normalizer],
+        frame=FRAMES[choices.frame],
+        strict=choices.strict,
+        average=choices.average,
+        counted=counted,
+    )
+
+
+def _rows(
+    truth: KeypointTruth,
+    predicted: np.ndarray,
+    annotated: np.ndarray,
+    frame: Frame,
+    alphas: tuple[float, ...],
+) -> Iterator[GridRow]:
+    """Yield the rows of one frame, in which truth and predictions are."""
+    normalizers = normalizer_lengths(truth)
+    missing = np.asarray(np.isnan(predicted).any(axis=-1))
+    for values in product(*_options(truth, annotated, missing, tuple(normalizers)).values()):
+        normalizer, *others = values
+        choices = ProtocolChoices(normalizer, frame, *others)
+        length = normalizers[normalizer]
+        counts = _counted(truth, annotated, missing, choices) & ~np.isnan(length)[:, None]
+        # Images, and with them groups, in which nothing counts are in no average.
+        kept = np.asarray(counts.any(axis=1))
+        if not kept.any():
+            continue
+        groups = np.array(truth.groups if choices.grouped else [""] * len(kept))
+        protocol = stated_protocol(choices)
+        found = pck(
+            predicted[kept],
+            truth.points[kept],
+            counts[kept],
+            length[kept],
+            groups[kept].tolist(),
+            alphas=alphas,
+            protocol=protocol,
+        )
+        figures = tuple(found.mean.tolist())
+        yield GridRow(protocol, choices, alphas, figures, int(kept.sum()), int(counts.sum()))
+
+
+def _options(
+    truth: KeypointTruth, annotated: np.ndarray, missing: np.ndarray, normalizers: tuple[str, ...]
+) -> dict[str, Sequence[Any]]:
+    """Return the values that change a figure, of every choice but the frame, in their order."""
+    hidden = truth.visible is not None and (annotated & ~truth.visible).any()
+    unscored = truth.scored is not None and annotated[:, ~truth.scored].any()
+    return {
+        "normalizer": normalizers,
+        "scored": (True, False) if unscored else (False,),
+        "counted": get_args(Counted) if hidden else ("annotated",),
+        "grouped": (True, False) if len(set(truth.groups or ())) > 1 else (False,),
+        "average": get_args(Average),
+        "strict": (False, True),
+        "missing": get_args(Missing) if (annotated & missing).any() else ("wrong",),
+    }
+
+
+def _counted(
+    truth: KeypointTruth, annotated: np.ndarray, missing: np.ndarray, choices: ProtocolChoices
+) -> Bool[np.ndarray, "images n"]:
+    """Return which keypoints count."""
+    counts = annotated
+    if choices.scored and truth.scored is not None:
+        counts = counts & truth.scored
+    if choices.counted == "visible" and truth.visible is not None:
+        counts = counts & truth.visible
+    return counts & ~missing if choices.missing == "left out" else counts
