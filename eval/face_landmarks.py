@@ -48,6 +48,8 @@ class Config:
     test: tuple[str, ...] = (RENDERED,)
     """``rendered``, or names or paths of data sets' folders; all faces outside their training split are
     tested."""
+    split: str | None = None
+    """Split to test, such as ``challenging`` of 300-W; by default every split but ``train``."""
     rendered_train: int = 200
     """Rendered training faces."""
     rendered_test: int = 60
@@ -73,7 +75,11 @@ def main(config: Config) -> Path:
         config.train, data_root=root, test=False, rendered=config.rendered_train
     )
     test = landmarks.read_faces(
-        config.test, data_root=root, test=True, rendered=config.rendered_test
+        config.test,
+        data_root=root,
+        test=True,
+        rendered=config.rendered_test,
+        split=config.split,
     )
     if test.records[0].names != train.records[0].names:
         raise InputError("the faces to test are not marked up like those to learn from")

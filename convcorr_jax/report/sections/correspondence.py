@@ -73,8 +73,8 @@ def accuracy(name: str, result: dict[str, Any]) -> Section:
     rows = tuple(
         (
             METHOD_NAMES[method],
-            score["endpoint_error_px"],
-            *(score["pck"][alpha] for alpha in alphas),
+            estimate(score["endpoint_error_px"], score["endpoint_error_interval"]),
+            *(estimate(score["pck"][alpha], score["interval"][alpha]) for alpha in alphas),
         )
         for method, score in result["methods"].items()
     )
@@ -82,7 +82,7 @@ def accuracy(name: str, result: dict[str, Any]) -> Section:
         "Flow with exact ground truth",
         ("method", "endpoint error, px", *(f"PCK {alpha}" for alpha in alphas)),
         rows,
-        note=_rules(result["protocol"]),
+        note=f"{_rules(result['protocol'])} {_INTERVALS}",
     )
     text = (
         f"{result['pairs']} pairs of real photographs and thin-plate warps of them, under other light and "

@@ -58,6 +58,7 @@ def read_faces(
     data_root: Path | None = None,
     test: bool,
     rendered: int,
+    split: str | None = None,
 ) -> FaceSet:
     """Read the training faces of data sets, or all their other faces.
 
@@ -66,6 +67,7 @@ def read_faces(
         data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
         test: read the faces that are not in the split "train".
         rendered: number of rendered faces.
+        split: the split of test faces, such as "challenging" of 300-W; by default every split but "train".
 
     Raises:
         InputError: a data set cannot be read, it has no such face, the faces have different landmarks, or a
@@ -81,7 +83,7 @@ def read_faces(
             categories=("face",) if name == RENDERED else (),
             **counts,
         )
-        if record.category == "face" and record.names and (record.split != "train") == test
+        if record.category == "face" and record.names and _has_part(record.split, test, split)
     ]
     purpose = "to test" if test else "to learn from"
     if not records:
@@ -100,6 +102,12 @@ def read_faces(
             f"{len(complete)} faces {purpose} have all landmarks; {FOLDS} are expected"
         )
     return FaceSet(tuple(complete), len(records) - len(complete))
+
+
+def _has_part(split: str, test: bool, tested: str | None) -> bool:
+    if not test:
+        return split == "train"
+    return split != "train" if tested is None else split == tested
 
 
 def frame_of(record: Record, *, margin: float = FRAME_MARGIN) -> coords.Box:

@@ -1,7 +1,7 @@
 """Keypoint transfer (Long et al. 2014, section 4): methods, pairs, predictions, scores and figures."""
 
 from convcorr_jax.tasks.transfer.accuracy import CORNERS as CORNERS
-from convcorr_jax.tasks.transfer.accuracy import endpoint_error as endpoint_error
+from convcorr_jax.tasks.transfer.accuracy import endpoint_errors as endpoint_errors
 from convcorr_jax.tasks.transfer.accuracy import measure_accuracy as measure_accuracy
 from convcorr_jax.tasks.transfer.accuracy import warp_photographs as warp_photographs
 from convcorr_jax.tasks.transfer.choice_sets import ChoiceSet as ChoiceSet

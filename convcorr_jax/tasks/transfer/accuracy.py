@@ -11,11 +11,12 @@ from convcorr_jax import coords
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import photographs
 from convcorr_jax.flow import upsample_flow
-from convcorr_jax.metrics import Pck, Protocol, pck
+from convcorr_jax.metrics import Pck, Protocol, bootstrap, interval, pck, unit_means
 from convcorr_jax.runtime.progress import progress
 from convcorr_jax.synthetic import WarpedPair, warped_pair
 from convcorr_jax.tasks.transfer.methods import Method, align_pairs, describe
 from convcorr_jax.tasks.transfer.protocols import carried, copied, keypoints_of
+from convcorr_jax.tasks.transfer.scores import pck_with_intervals
 
 ALPHAS = (0.025, 0.05, 0.1)
 """Thresholds of PCK, in units of the longer side of the image."""
@@ -26,6 +27,7 @@ CORNERS = Protocol(
     strict=False,
     average="image",
     counted="corners that both images show",
+    overall="all",
 )
 """How the corners of warped photographs are scored."""
 
@@ -56,8 +58,8 @@ def measure_accuracy(
         weights: a network's weights.
 
     Returns:
-        The endpoint error in pixels and PCK by the name of the method, as JSON stores them; ``copy`` is the
-        flow that is zero everywhere.
+        The endpoint error in pixels and PCK with their 95 % bootstrap intervals over pairs, by the name of the
+        method, as JSON stores them; ``copy`` is the flow that is zero everywhere.
     """
     records = [record for pair in warped for record in (pair.source, pair.target)]
     pairs = np.arange(len(records)).reshape(-1, 2)
@@ -67,26 +69,27 @@ def measure_accuracy(
         described = describe(records, method, weights, boxed=False)
         flows = align_pairs(described, pairs, method)
         predictions[method.name] = carried(points, pairs, described, flows.flow)
-        errors[method.name] = endpoint_error(warped, described.to_px, flows.flow)
+        errors[method.name] = endpoint_errors(warped, described.to_px, flows.flow)
         # The zero flow gives the same result on the grid of every method.
         predictions["copy"] = copied(points, pairs, described)
-        errors["copy"] = endpoint_error(warped, described.to_px, np.zeros_like(flows.flow))
+        errors["copy"] = endpoint_errors(warped, described.to_px, np.zeros_like(flows.flow))
     scores = {name: _corner_score(warped, predicted) for name, predicted in predictions.items()}
     return {
         name: {
-            "endpoint_error_px": errors[name],
-            "pck": dict(zip(map(str, ALPHAS), method.mean.tolist(), strict=True)),
+            "endpoint_error_px": float(errors[name].mean()),
+            "endpoint_error_interval": list(interval(bootstrap(unit_means(errors[name]))[:, 0])),
+            **pck_with_intervals(method),
         }
         for name, method in scores.items()
     }
 
 
-def endpoint_error(
+def endpoint_errors(
     warped: Sequence[WarpedPair],
     to_px: Sequence[coords.Transform],
     flow: Float[np.ndarray, "pairs h w 2"],
-) -> float:
-    """Compute the mean over pairs of the mean distance to the true flow over visible pixels.
+) -> Float[np.ndarray, " pairs"]:
+    """Compute the mean distance of each pair's flow to the true one over visible pixels.
 
     Args:
         warped: pairs of images with their true flow.
@@ -94,7 +97,7 @@ def endpoint_error(
         flow: displacements in cells.
 
     Returns:
-        The error in pixels.
+        The error of each pair in pixels.
     """
     means = []
     for number, pair in enumerate(warped):
@@ -104,7 +107,7 @@ def endpoint_error(
         )
         distance = np.linalg.norm(np.asarray(dense) - pair.flow_px, axis=-1)
         means.append(distance[pair.visible].mean())
-    return float(np.mean(means))
+    return np.array(means)
 
 
 def _corner_score(warped: Sequence[WarpedPair], predicted: np.ndarray) -> Pck:
