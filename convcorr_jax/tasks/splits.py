@@ -34,9 +34,15 @@ def choose_splits(present: Iterable[str], *, tested: str | None = None, source: 
         source: the name of the data set, for errors.
 
     Raises:
-        InputError: no record is in the tested split or in a split that trains; or the tested split trains.
+        InputError: no record is in the tested split or in a split that trains; the tested split trains; or it
+            is not named although the data set has other splits than "train", "val" and "test".
     """
     names = dict.fromkeys(present)
+    unusual = [name for name in names if name not in ("train", "val", "test")]
+    if tested is None and unusual:
+        raise InputError(
+            f"{source} has the splits {', '.join(names)}; name the one to test, since {unusual[0]!r} may be it"
+        )
     if tested is None:
         tested = "test" if "test" in names else "val"
     training = tuple(

@@ -83,8 +83,11 @@ def test_a_rendered_class_is_the_whole_figure():
         ((), "do not share one list of classes"),
         ((record("train", [1]), record("test", [1], label_names=("a", "b", "c"))), "do not share"),
         ((record("train", [1]), record("test", [1], label_map=None)), "'test' has no label map"),
-        ((record("train", [1]),), r"splits \['train'\]"),
-        ((record("test", [1]), record("sample", [1])), r"splits \['sample', 'test'\]"),
+        ((record("train", [1]),), "farm has the splits train; to test"),
+        (
+            (record("test", [1]), record("sample", [1])),
+            "splits test, sample; name the one to test",
+        ),
     ],
 )
 def test_other_data_sets_are_refused(monkeypatch, records, sentence):

@@ -73,6 +73,8 @@ def read_faces(
         InputError: a data set cannot be read, it has no such face, the faces have different landmarks, or a
             landmark is annotated in no face.
     """
+    if split == "train":
+        raise InputError("the split 'train' trains the probe; another split to test is expected")
     counts = {"train": 0, "test": rendered} if test else {"train": rendered, "test": 0}
     records = [
         record

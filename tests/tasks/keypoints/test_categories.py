@@ -85,8 +85,8 @@ def test_folds_follow_the_official_split(read_as, splits, folds, tested):
     ("splits", "message"),
     [
         (("train",), "'dot' has one object; at least two are expected"),
-        (("train", "train"), "neither 'test' nor 'val'"),
-        (("train", "test", "extra"), r"has splits \['extra'\] beside 'train' and 'test'"),
+        (("train", "train"), "has the splits train; to test 'val'"),
+        (("train", "test", "extra"), "name the one to test, since 'extra' may be it"),
     ],
 )
 def test_unusable_splits_are_refused(read_as, splits, message):
