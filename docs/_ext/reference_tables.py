@@ -30,11 +30,11 @@ def protocols() -> str:
     """Return the table of all protocols of PCK as Markdown."""
     rows = [
         f"| {each.name} | {each.normalizer} | {each.frame} | {each.average} | "
-        f"{'<' if each.strict else '≤'} | {each.counted} |"
+        f"{each.overall} | {'<' if each.strict else '≤'} | {each.counted} |"
         for each in vars(metrics).values()
         if isinstance(each, metrics.Protocol)
     ]
-    head = "| protocol | L | frame | first average | error | counted |\n|---|---|---|---|---|---|"
+    head = "| protocol | L | frame | first average | then average of | error | counted |\n|---|---|---|---|---|---|---|"
     return "\n".join((head, *rows)) + "\n"
 
 
