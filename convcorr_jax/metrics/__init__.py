@@ -16,6 +16,10 @@ from convcorr_jax.metrics.joint_table import area_under_curve as area_under_curv
 from convcorr_jax.metrics.joint_table import column_of as column_of
 from convcorr_jax.metrics.joint_table import joint_errors as joint_errors
 from convcorr_jax.metrics.joint_table import joint_table as joint_table
+from convcorr_jax.metrics.label_noise import LabelSpread as LabelSpread
+from convcorr_jax.metrics.label_noise import MatchedSides as MatchedSides
+from convcorr_jax.metrics.label_noise import label_spreads as label_spreads
+from convcorr_jax.metrics.label_noise import match_sides as match_sides
 from convcorr_jax.metrics.landmark_error import LANDMARK_FAILURE as LANDMARK_FAILURE
 from convcorr_jax.metrics.landmark_error import LandmarkError as LandmarkError
 from convcorr_jax.metrics.landmark_error import cumulative_error_curve as cumulative_error_curve

@@ -2,7 +2,7 @@
 
 Records become `People` in the network's input frame; `train` trains a cascade on them; `evaluate` and
 `validate` compute errors of its predictions; `score_predictions` scores any file of predictions by the official
-rules.
+rules; `label_noise` compares two annotations of the same people.
 """
 
 from convcorr_jax.tasks.pose.batches import prefetch as prefetch
@@ -20,6 +20,12 @@ from convcorr_jax.tasks.pose.examples import People as People
 from convcorr_jax.tasks.pose.examples import prepare as prepare
 from convcorr_jax.tasks.pose.examples import read_people as read_people
 from convcorr_jax.tasks.pose.examples import sides_of as sides_of
+from convcorr_jax.tasks.pose.label_noise import TwoAnnotations as TwoAnnotations
+from convcorr_jax.tasks.pose.label_noise import (
+    annotations_of_duplicates as annotations_of_duplicates,
+)
+from convcorr_jax.tasks.pose.label_noise import annotations_of_files as annotations_of_files
+from convcorr_jax.tasks.pose.label_noise import label_noise as label_noise
 from convcorr_jax.tasks.pose.log import TrainingLog as TrainingLog
 from convcorr_jax.tasks.pose.log import log_curves as log_curves
 from convcorr_jax.tasks.pose.options import Hosts as Hosts
@@ -35,12 +41,14 @@ from convcorr_jax.tasks.pose.run import TrainingRun as TrainingRun
 from convcorr_jax.tasks.pose.run import prepare_run as prepare_run
 from convcorr_jax.tasks.pose.run import read_part as read_part
 from convcorr_jax.tasks.pose.scoring import RULES as RULES
+from convcorr_jax.tasks.pose.scoring import AlignedJoints as AlignedJoints
 from convcorr_jax.tasks.pose.scoring import Interpretation as Interpretation
 from convcorr_jax.tasks.pose.scoring import Metric as Metric
 from convcorr_jax.tasks.pose.scoring import PredictionScore as PredictionScore
 from convcorr_jax.tasks.pose.scoring import Rules as Rules
 from convcorr_jax.tasks.pose.scoring import alphas_of as alphas_of
 from convcorr_jax.tasks.pose.scoring import percentages as percentages
+from convcorr_jax.tasks.pose.scoring import read_aligned as read_aligned
 from convcorr_jax.tasks.pose.scoring import score_details as score_details
 from convcorr_jax.tasks.pose.scoring import score_predictions as score_predictions
 from convcorr_jax.tasks.pose.scoring import score_summary as score_summary
