@@ -12,7 +12,7 @@ from convcorr_jax.datasets.joint_orders import ORDERS
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted, save_fitted
 from convcorr_jax.metrics import FLIC_PCK, MPII_PCKH
-from convcorr_jax.pose import TrainedCascade, cascade
+from convcorr_jax.pose import PERSON, TrainedCascade, cascade
 from convcorr_jax.report.sections import pose as pose_sections
 from convcorr_jax.runtime.runlog import plain
 from convcorr_jax.tasks.options import Output
@@ -27,6 +27,7 @@ from convcorr_jax.tasks.pose import (
 )
 from eval import pose, score_predictions
 from tests.builders.flic_tree import FACING, example, write_release
+from tests.builders.genuine import genuine
 from tests.builders.people import write_people
 from tests.builders.pose_architectures import TINY_LSP as TINY
 from tests.builders.shown import assert_shown
@@ -241,3 +242,28 @@ def test_figures_are_written(run):
         *("result.json", "run.json", "pck.png", "errors.png", "people.jpg", "joints.json"),
         "predictions.npz",
     }
+
+
+@pytest.mark.slow
+def test_the_card_has_the_figures_of_genuine_people(tmp_path):
+    """All test people, with every torso; the card states each figure to three digits."""
+    folder = genuine("lspet")
+    config = pose.Config(
+        data=PoseData(str(folder)),
+        other_torsos=("box", "middle", "none"),
+        output=Output(tmp_path / "out"),
+    )
+    result = json.loads(pose.main(config).read_text())
+    card = PERSON.with_suffix(".md").read_text(encoding="utf-8")
+    rows = {
+        "coarse net alone, before the spatial model | not used": ("annotated", "coarse_alone"),
+        "coarse net and spatial model | annotated": ("annotated", "coarse"),
+        "cascade | annotated": ("annotated", "cascade"),
+        "coarse net and spatial model | none": ("none", "coarse"),
+        "cascade | none": ("none", "cascade"),
+        "cascade | middle of the true joints' box": ("box", "cascade"),
+        "cascade | middle of the photograph": ("middle", "cascade"),
+    }
+    for row, (torso, net) in rows.items():
+        shares = result["pck_by_torso"][torso][net].values()
+        assert f"| {row} | {' | '.join(f'{share:.3f}' for share in shares)} |" in card
