@@ -66,7 +66,7 @@ def label_spreads(
     Differs from the paper: the division by c_4 makes spreads of different numbers of annotators comparable; the
     paper does not state which standard deviation it uses.
     """
-    present = ~np.isnan(annotations).any(axis=-1)
+    present = np.asarray(~np.isnan(annotations).any(axis=-1))
     counts = present.sum(axis=0)
     known = counts >= 2
     mean = (
