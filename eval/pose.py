@@ -2,14 +2,20 @@
 
     python -m eval.pose --dataset lspet                               (the person cascade of the package)
     python -m eval.pose --checkpoint runs/pose_cascade/model.npz                         (rendered people)
-    python -m eval.pose --dataset lspet --checkpoint runs/lspet/model.npz --out runs/pose_lspet
+    python -m eval.pose --dataset lspet --torso none --out runs/pose_lspet
+    python -m eval.pose --dataset mpii --part validation --no-scale --checkpoint runs/mpii/model.npz
 
-``result.json`` has the share of test people's joints that are correct: ``pck.coarse`` and ``pck.cascade``, over
-all joints at 0.05, 0.1 and 0.2 (of MPII also at 0.5) of the length by which the data set divides errors, and
-``per_joint``, left and right together; ``curves`` has all thresholds. ``spread_px`` is the spread of errors in
-pixels of the network's input. Sides are the person's own. Beside it: curves (``pck.png``), histograms of errors
-(``errors.png``), and people from the smallest to the greatest error (``people.jpg``; ``joints.json`` for the
-page of `eval.reproduce`).
+``result.json`` has the share of people's joints that are correct, ``pck``, over all joints at 0.05, 0.1 and
+0.2 (of MPII also at 0.5) of the length by which the data set divides errors, after each part of the cascade:
+``coarse_alone`` is the coarse net before the spatial model, ``coarse`` the coarse net after it, ``cascade`` all
+of it. ``pck_by_torso`` has the same for each torso: the paper gives the annotated torso to the cascade, which
+is not known of a photograph. ``per_joint`` is left and right together; ``curves`` has all thresholds.
+``spread_px`` is the spread of errors in pixels of the network's input, of which ``input_px_per_px`` make one
+pixel of the photographs. ``sides`` states whose left is left: that of `eval.score_predictions`.
+
+Beside it: ``predictions.npz``, the joints of the cascade for `eval.score_predictions` (``--first-pixel 0``);
+curves (``pck.png``), histograms of errors (``errors.png``), and people from the smallest to the greatest error
+(``people.jpg``; ``joints.json`` for the page of `eval.reproduce`).
 """
 
 import time
@@ -20,28 +26,26 @@ import numpy as np
 
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import load_fitted, make_folder, write_image, write_json
+from convcorr_jax.io import load_fitted, make_folder, write_arrays, write_image, write_json
 from convcorr_jax.pose import PERSON, TrainedCascade
-from convcorr_jax.report import (
-    joint_curves,
-    joint_error_histograms,
-    joints_data,
-    people_figure,
-)
+from convcorr_jax.report import joint_curves, joint_error_histograms, joints_data, people_figure
 from convcorr_jax.runtime.runlog import plain, write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks.options import Output
 from convcorr_jax.tasks.pose import (
     Evaluation,
+    Part,
     People,
     PoseData,
+    Torso,
     best_to_worst,
     curve_alphas,
     evaluate,
     prepare,
     protocol_of,
-    read_people,
+    read_part,
     reported,
+    sides_of,
 )
 
 # People in the picture.
@@ -56,6 +60,13 @@ class Config:
     """The model: the .npz that train.pose_cascade wrote, with its .json beside it; by default the person
     cascade that comes with the package."""
     data: PoseData = PoseData()
+    part: Part = "test"
+    """Part of the data set; MPII's test part has no public annotations."""
+    torso: Torso = "annotated"
+    """The torso that the spatial model gets: the annotated one; the middle of the person's box; the middle of
+    the photograph; or none, as in ``convcorr pose`` without a box."""
+    other_torsos: tuple[Torso, ...] = ("none",)
+    """Further torsos, for ``pck_by_torso``."""
     batch: int = 32
     """People that are predicted together."""
     output: Output = Output(Path("runs/pose"))
@@ -69,26 +80,40 @@ def main(config: Config) -> Path:
     out, data = make_folder(config.output.out), config.data
     model = load_fitted(config.checkpoint or PERSON, TrainedCascade)
     joints = model.architecture.joints
-    records = read_people(
-        data.dataset, part="test", data_root=data.data_root, rendered=data.rendered_train
-    )
-    people = prepare(records, model.architecture, damaged=data.damaged)
-    protocol = protocol_of(records[0].names)
-    evaluation = evaluate(model, people, protocol=protocol, batch=config.batch)
-    figures = reported(evaluation, joints, protocol=protocol)
+    records = read_part(data, config.part)
+    people = prepare(records, model.architecture, damaged=data.damaged, scale=data.scale)
+    names = records[0].names
+    protocol = protocol_of(names)
+    evaluations = {
+        torso: evaluate(model, people.with_torso(torso), protocol=protocol, batch=config.batch)
+        for torso in (config.torso, *config.other_torsos)
+    }
+    evaluation = evaluations[config.torso]
+    reports = {
+        name: reported(each, joints, protocol=protocol) for name, each in evaluations.items()
+    }
+    figures = reports[config.torso]
     result = {
         "dataset": data.dataset,
+        "part": config.part,
         "model": plain(model.architecture),
         "training": model.training,
         "protocol": plain(protocol),
-        "sides": "the person's own",
+        "sides": sides_of(names, sides=data.sides),
+        "torso": config.torso,
+        "scale": data.scale,
+        "input_px_per_px": people.scale,
         "people": len(people.records),
         "left_out": {absent.source_id: absent.reason for absent in people.left_out},
+        "pck_by_torso": {torso: each["pck"] for torso, each in reports.items()},
         **figures,
     }
     curves = {net: figures["curves"][net] for net in evaluation.tables}
     write_image(out / "pck.png", joint_curves(curves, alphas=curve_alphas(protocol)))
     write_image(out / "errors.png", joint_error_histograms(evaluation.offsets_px, joints))
+    ids = np.array([record.source_id for record in people.records])
+    points = evaluation.predicted.cascade
+    write_arrays(out / "predictions.npz", preds=points, joint_names=np.array(joints), people=ids)
     _write_people(out, people, evaluation, joints)
     return write_results(out, result, config, started=started)
 
@@ -97,26 +122,23 @@ def _write_people(
     out: Path, people: People, evaluation: Evaluation, joints: tuple[str, ...]
 ) -> None:
     """Draw people from the smallest to the greatest error of the cascade, and write their joints."""
-    errors = evaluation.errors["cascade"]
-    rows = best_to_worst(errors, count=_SHOWN)
+    rows = best_to_worst(evaluation.errors["cascade"], count=_SHOWN)
     records = [people.records[row] for row in rows]
     columns = [records[0].names.index(joint) for joint in joints]
     photographs = [load_image(record) for record in records]
     truth = np.stack([record.points[columns] for record in records])
     means = {
-        net: np.nanmean(of_net[rows], axis=1).tolist() for net, of_net in evaluation.errors.items()
+        net: np.nanmean(each[rows], axis=1).tolist() for net, each in evaluation.errors.items()
     }
-    found = evaluation.predicted.cascade[rows]
-    figure = people_figure(photographs, truth, found, joints, mean_errors=means["cascade"])
+    found = {net: points[rows] for net, points in evaluation.predicted._asdict().items()}
+    figure = people_figure(
+        photographs, truth, found["cascade"], joints, mean_errors=means["cascade"]
+    )
     write_image(out / "people.jpg", figure)
-    networks = {
-        "coarse": evaluation.predicted.coarse[rows],
-        "cascade": found,
-        "annotated": truth,
-    }
+    networks = {**found, "annotated": truth}
     texts = [
-        f"mean error: coarse {coarse:.2f}, cascade {cascade:.2f}"
-        for coarse, cascade in zip(means["coarse"], means["cascade"], strict=True)
+        "mean error: " + ", ".join(f"{net} {of_net[k]:.2f}" for net, of_net in means.items())
+        for k in range(len(rows))
     ]
     write_json(out / "joints.json", joints_data(photographs, networks, joints, texts=texts))
 

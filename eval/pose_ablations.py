@@ -5,9 +5,9 @@
 
 Trains the same preset by the same plan with pooling 4, 8 and 16; and, with pooling 8, with the standard
 cascade, whose fine net has the image as its input, and without SpatialDropout. ``result.json`` has the results
-of `eval.pose` for each variant, ``pck``, ``per_joint`` and ``spread_px``, and the median milliseconds of a
-forward pass of one image, ``forward_ms``. A variant that was trained with the same options is not trained
-again.
+of `eval.pose` for each variant, ``pck``, ``per_joint`` and ``spread_px``, with their protocol and sides, and
+the median milliseconds of a forward pass of one image, ``forward_ms``. A variant that was trained with the
+same options is not trained again.
 """
 
 import dataclasses
@@ -37,6 +37,8 @@ _CHANGES: dict[Variant, dict[str, Any]] = {
     "standard": {"pooling": 8, "cascade": "standard"},
     "no_dropout": {"pooling": 8, "spatial_dropout": 0.0},
 }
+# The entries of the result of `eval.pose` that all variants have alike.
+_SETTING = ("protocol", "part", "sides", "torso", "scale", "input_px_per_px")
 # The options that the variants change.
 _VARIED = ("pooling", "cascade", "spatial_dropout")
 # Curves are drawn up to this threshold.
@@ -69,7 +71,9 @@ def main(config: Config) -> Path:
         model = folder / "model.npz"
         # Training has compiled the prediction of as many people.
         batch = plan_of(config.training).batch
-        test = pose.Config(model, data=config.data, batch=batch, output=Output(folder / "test"))
+        test = pose.Config(
+            *(model, config.data), other_torsos=(), batch=batch, output=Output(folder / "test")
+        )
         tested[variant] = json.loads(pose.main(test).read_text(encoding="utf-8"))
         times[variant] = forward_ms(load_fitted(model, TrainedCascade))
     result = {
@@ -77,6 +81,7 @@ def main(config: Config) -> Path:
         "preset": config.training.preset,
         "device": jax.devices()[0].device_kind,
         "forward_ms": times,
+        **{part: next(iter(tested.values()))[part] for part in _SETTING},
         **{
             part: {variant: of_variant[part] for variant, of_variant in tested.items()}
             for part in ("pck", "per_joint", "spread_px", "training")

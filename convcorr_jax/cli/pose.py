@@ -52,17 +52,15 @@ class Pose:
         from convcorr_jax import coords
         from convcorr_jax.io import load_fitted
         from convcorr_jax.pose import cascade
-        from convcorr_jax.pose.framing import framed
+        from convcorr_jax.pose.framing import framed, torso_of
         from convcorr_jax.pose.trained import PERSON, TrainedCascade
         from convcorr_jax.report import skeleton
 
         model = load_fitted(self.model or PERSON, TrainedCascade)
         image, to_frame = framed(photograph, box, model.architecture.input_size)
-        torso = np.full((1, 2), np.nan)
-        if box is not None:
-            torso = coords.apply(to_frame, np.array([box.center]))
+        torso = torso_of(box, to_frame)[None].astype(np.float32)
         prediction = cascade.predict(
-            model.params, image[None], torso.astype(np.float32), architecture=model.architecture
+            model.params, image[None], torso, architecture=model.architecture
         )
         points = coords.apply(coords.invert(to_frame), np.asarray(prediction.points[0], np.float64))
         scores = np.asarray(prediction.scores[0], np.float64)

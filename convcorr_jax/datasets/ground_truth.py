@@ -181,7 +181,7 @@ def _flic(points: np.ndarray, order: Order, tested: np.ndarray, sides: Sides) ->
     if "neck" not in joints:
         neck = (place["l_shoulder"] + place["r_shoulder"]) / 2
         points, joints = np.concatenate([points, neck[:, None]], axis=1), (*joints, "neck")
-    torso = np.linalg.norm(place["l_shoulder"] - place["r_hip"], axis=-1)
+    torso = flic.torso_diagonals(points, names=joints)
     return GroundTruth(points, joints, torso, tested, order, 1, f"{sides}-centric")
 
 

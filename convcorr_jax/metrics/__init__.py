@@ -27,6 +27,10 @@ from convcorr_jax.metrics.keypoint_truth import NORMALIZERS as NORMALIZERS
 from convcorr_jax.metrics.keypoint_truth import KeypointTruth as KeypointTruth
 from convcorr_jax.metrics.keypoint_truth import in_square as in_square
 from convcorr_jax.metrics.keypoint_truth import normalizer_lengths as normalizer_lengths
+from convcorr_jax.metrics.label_noise import LabelSpread as LabelSpread
+from convcorr_jax.metrics.label_noise import MatchedSides as MatchedSides
+from convcorr_jax.metrics.label_noise import label_spreads as label_spreads
+from convcorr_jax.metrics.label_noise import match_sides as match_sides
 from convcorr_jax.metrics.landmark_error import LANDMARK_FAILURE as LANDMARK_FAILURE
 from convcorr_jax.metrics.landmark_error import LandmarkError as LandmarkError
 from convcorr_jax.metrics.landmark_error import cumulative_error_curve as cumulative_error_curve

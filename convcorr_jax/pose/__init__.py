@@ -32,6 +32,7 @@ from convcorr_jax.pose.cascade import Detection as Detection
 from convcorr_jax.pose.cascade import Params as Params
 from convcorr_jax.pose.cascade import Prediction as Prediction
 from convcorr_jax.pose.framing import framed as framed
+from convcorr_jax.pose.framing import torso_of as torso_of
 from convcorr_jax.pose.heatmaps import Peaks as Peaks
 from convcorr_jax.pose.heatmaps import gaussians as gaussians
 from convcorr_jax.pose.heatmaps import peaks as peaks

@@ -41,6 +41,9 @@ class Prediction(NamedTuple):
     scores: Float[Array, "b j"]
     """The value of the coarse heat-map at these cells: about 1 where the coarse net is certain, about 0 where
     it detects nothing."""
+    coarse_alone: Float[Array, "b j 2"]
+    """The positions before the spatial model: centres of the highest cells of the coarse heat-maps. They do not
+    depend on the torso."""
 
 
 class Detection(NamedTuple):
@@ -178,7 +181,8 @@ def predict(
     fine = peaks(refine(params, detection.maps, starts, architecture=architecture), PIXELS).points
     best = detection.selected == detection.selected.max(axis=(1, 2), keepdims=True)
     scores = jnp.where(best, detection.heatmaps, -jnp.inf).max(axis=(1, 2))
-    return Prediction(starts + fine, coarse, scores)
+    alone = peaks(detection.heatmaps, architecture.cells).points
+    return Prediction(starts + fine, coarse, scores, alone)
 
 
 # The image is an argument because the compiler would evaluate the networks on a constant; no parameter depends

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
 from convcorr_jax import coords, images
 from convcorr_jax.report.embedding import array_text, image_url
@@ -55,7 +55,7 @@ def directions_data(
 
 
 def joints_data(
-    photographs: Sequence[Image],
+    photographs: Sequence[UInt8[np.ndarray, "_ _ 3"]],
     joints: Mapping[str, Float[np.ndarray, "n j 2"]],
     names: Sequence[str],
     *,

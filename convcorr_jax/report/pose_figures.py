@@ -123,14 +123,16 @@ def ablation_curves(curves: Mapping[str, Mapping[str, Any]], *, greatest_alpha: 
         }
 
     panels = {
-        "pooling, coarse, all joints": lines(
-            "total", *((variant, variant, "coarse") for variant in _POOLINGS)
+        # The paper's coarse model has no spatial model.
+        "pooling, coarse_alone, all joints": lines(
+            "total", *((variant, variant, "coarse_alone") for variant in _POOLINGS)
         ),
         "cascade, wrist": lines(
             "wrist",
             ("shared", "8x", "cascade"),
             ("standard", "standard", "cascade"),
             ("coarse", "8x", "coarse"),
+            ("coarse_alone", "8x", "coarse_alone"),
         ),
         "SpatialDropout, wrist": lines(
             "wrist", ("with", "8x", "cascade"), ("without", "no_dropout", "cascade")

@@ -1,5 +1,6 @@
 """An untrained cascade, evaluated end to end on a few rendered people."""
 
+import dataclasses
 import json
 
 import jax
@@ -7,13 +8,27 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords
+from convcorr_jax.datasets.joint_orders import ORDERS
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted, save_fitted
-from convcorr_jax.pose import TrainedCascade, cascade
+from convcorr_jax.metrics import FLIC_PCK, MPII_PCKH
+from convcorr_jax.pose import PERSON, TrainedCascade, cascade
 from convcorr_jax.report.sections import pose as pose_sections
+from convcorr_jax.runtime.runlog import plain
 from convcorr_jax.tasks.options import Output
-from convcorr_jax.tasks.pose import PoseData, prepare, read_people
-from eval import pose
+from convcorr_jax.tasks.pose import (
+    Interpretation,
+    PoseData,
+    PredictedJoints,
+    evaluation,
+    percentages,
+    prepare,
+    read_people,
+)
+from eval import pose, score_predictions
+from tests.builders.flic_tree import FACING, example, write_release
+from tests.builders.genuine import genuine
+from tests.builders.people import write_people
 from tests.builders.pose_architectures import TINY_LSP as TINY
 from tests.builders.shown import assert_shown
 
@@ -41,7 +56,7 @@ def by_hand(folder) -> dict[str, dict[str, float]]:
     """PCK of each person and joint by loops."""
     model = load_fitted(folder / "model", TrainedCascade)
     people = prepare(read_people("rendered", part="test", rendered=TRAINED), TINY)
-    right = {"coarse": [], "cascade": []}
+    right = {"coarse": [], "cascade": [], "coarse_alone": []}
     for row, record in enumerate(people.records):
         found = cascade.predict(
             model.params,
@@ -50,7 +65,11 @@ def by_hand(folder) -> dict[str, dict[str, float]]:
             architecture=TINY,
         )
         back = coords.invert(people.to_frame[row])
-        for name, points in (("coarse", found.coarse), ("cascade", found.points)):
+        for name, points in (
+            ("coarse", found.coarse),
+            ("cascade", found.points),
+            ("coarse_alone", found.coarse_alone),
+        ):
             places = coords.apply(back, np.asarray(points[0], float))
             for joint, place in enumerate(places):
                 off = np.hypot(*(place - record.points[joint])) / record.normalizer_px
@@ -65,6 +84,7 @@ def by_hand(folder) -> dict[str, dict[str, float]]:
 def test_the_shares_of_correct_joints_agree_with_loops(run):
     result = json.loads((run / "out" / "result.json").read_text())
     assert result["people"] == TRAINED // 4
+    assert set(result["pck"]) == {"coarse_alone", "coarse", "cascade"}
     for name, expected in by_hand(run).items():
         assert result["pck"][name] == pytest.approx(expected, abs=0.02)
         assert result["per_joint"][name]["total"] == result["pck"][name]
@@ -85,14 +105,131 @@ def test_the_shares_of_correct_joints_agree_with_loops(run):
 
 def test_the_page_shows_a_row_a_net_and_threshold_beside_the_paper(run):
     result = json.loads((run / "out" / "result.json").read_text())
-    joints, spreads = assert_shown(pose_sections.person, result, run / "out").tables
+    tables = assert_shown(pose_sections.person, result, run / "out").tables
+    torsos, joints, published, spreads, _ = tables
+    nets = ("cascade", "coarse", "coarse_alone")
     assert [row[0] for row in joints.rows] == [
-        *("cascade at 0.05, ours", "cascade at 0.1, ours", "cascade at 0.2, ours"),
-        *("coarse at 0.05, ours", "coarse at 0.1, ours", "coarse at 0.2, ours"),
-        "paper, MPII, PCKh at 0.5",
+        f"{net} at {alpha}" for net in nets for alpha in ("0.05", "0.1", "0.2")
     ]
     assert joints.rows[2][-1] == result["pck"]["cascade"]["0.2"]
-    assert spreads.rows[0][0] == "cascade, ours"
+    # Rendered people are not MPII: the paper's rows stand apart.
+    assert published.title.startswith("The paper's figures")
+    assert [row[0] for row in published.rows] == [
+        *("scale normalized", "scale normalized (test only)", "unnormalized")
+    ]
+    assert spreads.rows[0][0] == "cascade"
+    assert [row[:2] for row in torsos.rows] == [
+        (torso, net) for torso in ("annotated", "none") for net in nets
+    ]
+
+
+def test_a_row_of_mpii_stands_beside_the_row_of_its_setting(run):
+    result = json.loads((run / "out" / "result.json").read_text())
+    result |= {"protocol": plain(MPII_PCKH), "training": result["training"] | {"scale": False}}
+    for scale, row in ((True, "scale normalized (test only)"), (False, "unnormalized")):
+        shown = assert_shown(pose_sections.person, result | {"scale": scale}, run / "out")
+        assert shown.tables[1].rows[-1][0] == f"{row} at 0.5, paper, 11,701 test people"
+        assert not [each for each in shown.tables if "(Table 4)" in each.title]
+    normalized = result | {"training": result["training"] | {"scale": True}, "scale": False}
+    tables = assert_shown(pose_sections.person, normalized, run / "out").tables
+    # Trained with normalized and tested with unnormalized scale: the paper has no such row.
+    assert [each for each in tables if "(Table 4)" in each.title]
+
+
+def evaluated(folder, dataset, **options):
+    config = pose.Config(
+        folder / "model.npz", dataset, batch=4, output=Output(folder / "out"), **options
+    )
+    return json.loads(pose.main(config).read_text())
+
+
+@pytest.mark.parametrize("torso", ["annotated", "box", "middle", "none"])
+def test_the_torso_is_the_one_that_was_chosen(tmp_path, torso, monkeypatch):
+    """The box of compact people, the middle of their photographs, or nothing."""
+    path = write_people(tmp_path / "people", train=0, test=3, side=40)
+    save_fitted(tmp_path / "model", TrainedCascade(cascade.init(jax.random.key(3), TINY), TINY, {}))
+    seen = []
+
+    def predict(params, people, *, architecture, batch):
+        seen.append(people.to_photographs(people.torso[:, None])[:, 0])
+        return PredictedJoints(*[np.stack([each.points for each in people.records])] * 3)
+
+    monkeypatch.setattr(evaluation, "predict_joints", predict)
+    result = evaluated(tmp_path, PoseData(path), torso=torso, other_torsos=())
+    assert result["torso"] == torso
+    assert list(result["pck_by_torso"]) == [torso]
+    for record, place in zip(read_people(path, part="test"), seen[0], strict=True):
+        names, points = record.names, record.points
+        middle = {
+            "annotated": np.mean(
+                [
+                    points[[names.index(f"l_{joint}"), names.index(f"r_{joint}")]].mean(axis=0)
+                    for joint in ("shoulder", "hip")
+                ],
+                axis=0,
+            ),
+            "box": (points.min(axis=0) + points.max(axis=0)) / 2,
+            "middle": np.array([19.5, 19.5]),
+            "none": np.full(2, np.nan),
+        }[torso]
+        np.testing.assert_allclose(place, middle, atol=1e-3)
+
+
+def test_without_scale_is_refused_where_there_is_none(run):
+    with pytest.raises(InputError, match=r"these people have no scale in the data set.*mpii"):
+        evaluated(run, PoseData(rendered_train=TRAINED, scale=False))
+
+
+@pytest.fixture
+def flic_run(tmp_path, monkeypatch):
+    """A tiny FLIC whose third test person is seen from behind, and predictions near the observer's truth."""
+    behind = (False, False, True, False)
+    examples = [
+        example(f"film-{number}.jpg", train=0, test=1, behind=each)
+        for number, each in enumerate(behind)
+    ]
+    write_release(tmp_path / "flic", example("film-9.jpg"), *examples)
+    joints = ORDERS["flic-7"]
+    shape = dataclasses.replace(TINY, joints=joints, left_right_pairs=((0, 3), (1, 4), (2, 5)))
+    save_fitted(
+        tmp_path / "model", TrainedCascade(cascade.init(jax.random.key(3), shape), shape, {})
+    )
+    truth = np.array([FACING[joint] for joint in joints], float) - 1
+    noise = np.random.default_rng(5).normal(0, 0.9, (3, len(behind), len(joints), 2))
+    monkeypatch.setattr(
+        evaluation, "predict_joints", lambda *_, **__: PredictedJoints(*(truth + noise))
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize("sides", [None, "observer", "person"])
+def test_flic_is_scored_as_the_official_scorer_does(flic_run, sides):
+    """The same predictions through both scripts have the same figures, to the last digit."""
+    result = evaluated(flic_run, PoseData(str(flic_run / "flic"), sides=sides))
+    assert result["protocol"]["name"] == FLIC_PCK.name
+    config = score_predictions.Config(
+        "flic_pck",
+        flic_run / "flic" / "examples.mat",
+        flic_run / "out" / "predictions.npz",
+        interpretation=Interpretation(sides=sides, first_pixel=0),
+        output=Output(flic_run / "scored"),
+    )
+    official = json.loads(score_predictions.main(config).read_text())
+    assert result["sides"] == official["sides"] == f"{sides or 'observer'}-centric"
+    columns = result["curves"]["cascade"]
+    alphas = result["curves"]["alphas"]
+    for alpha, shares in official["curves"].items():
+        place = alphas.index(float(alpha))
+        assert percentages({name: columns[name][place] for name in shares}) == shares
+    # The predictions are the observer's: by the person's own sides, one person of four is exchanged.
+    assert (result["per_joint"]["cascade"]["wrist"]["0.2"] == 1) == (sides != "person")
+
+
+def test_sides_are_for_flic_alone():
+    with pytest.raises(
+        InputError, match="sides is for FLIC only; those of rendered are as its files"
+    ):
+        read_people("rendered", part="test", rendered=4, sides="observer")
 
 
 def test_an_empty_batch_is_refused(tmp_path):
@@ -103,4 +240,27 @@ def test_an_empty_batch_is_refused(tmp_path):
 def test_figures_are_written(run):
     assert {path.name for path in (run / "out").iterdir()} == {
         *("result.json", "run.json", "pck.png", "errors.png", "people.jpg", "joints.json"),
+        "predictions.npz",
     }
+
+
+@pytest.mark.slow
+def test_the_card_has_the_figures_of_genuine_people(tmp_path):
+    """All test people, with and without the torso; the card states each figure to three digits."""
+    folder = genuine("lspet")
+    config = pose.Config(
+        data=PoseData(str(folder)),
+        output=Output(tmp_path / "out"),
+    )
+    result = json.loads(pose.main(config).read_text())
+    card = PERSON.with_suffix(".md").read_text(encoding="utf-8")
+    rows = {
+        "coarse net alone, before the spatial model | not used": ("annotated", "coarse_alone"),
+        "coarse net and spatial model | annotated": ("annotated", "coarse"),
+        "cascade | annotated": ("annotated", "cascade"),
+        "coarse net and spatial model | none": ("none", "coarse"),
+        "cascade | none": ("none", "cascade"),
+    }
+    for row, (torso, net) in rows.items():
+        shares = result["pck_by_torso"][torso][net].values()
+        assert f"| {row} | {' | '.join(f'{share:.3f}' for share in shares)} |" in card

@@ -9,10 +9,11 @@ import pytest
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import write_image, write_json
+from convcorr_jax.metrics import FLIC_PCK, LSP_PCK
 from convcorr_jax.pose import TrainedCascade, cascade
 from convcorr_jax.report import joints_data
 from convcorr_jax.report.sections import pose as pose_sections
-from convcorr_jax.runtime.runlog import write_run
+from convcorr_jax.runtime.runlog import plain, write_run
 from convcorr_jax.tasks.options import Output
 from convcorr_jax.tasks.pose import Training, TrainingConfig, forward_ms, timing
 from eval import pose, pose_ablations
@@ -33,9 +34,13 @@ def trained(monkeypatch) -> list[TrainingConfig]:
         write_run(config.output.out, config, seconds=0.0)
 
     def test(config: pose.Config) -> Path:
-        shares = {"coarse": [0, 0, 1, 1], "cascade": [0, 1, 1, 1]}
+        shares = {
+            "coarse": [0, 0, 1, 1],
+            "cascade": [0, 1, 1, 1],
+            "coarse_alone": [0, 0, 0, 1],
+        }
         curves = {net: {"wrist": one, "total": one} for net, one in shares.items()}
-        pck = {"coarse": {"0.05": 0.0}, "cascade": {"0.05": 0.25}}
+        pck = {net: {"0.05": 0.25 if net == "cascade" else 0.0} for net in shares}
         column = {"wrist": {"0.05": 0.25}, "total": {"0.05": 0.25}}
         spread = {"wrist": {"x_px": 3.5, "y_px": None, "counted": 3, "outliers": 1}}
         out = config.output.out
@@ -44,8 +49,14 @@ def trained(monkeypatch) -> list[TrainingConfig]:
         training = {"of": config.checkpoint.parent.name, "plan": plan, "people": 5}
         result = {
             "pck": pck,
-            "per_joint": {"coarse": column, "cascade": column},
-            "spread_px": {"coarse": spread, "cascade": spread},
+            "per_joint": dict.fromkeys(shares, column),
+            "spread_px": dict.fromkeys(shares, spread),
+            "protocol": plain(LSP_PCK),
+            "part": "test",
+            "sides": "the person's own",
+            "torso": config.torso,
+            "scale": True,
+            "input_px_per_px": 0.5,
             "curves": {"alphas": [0.0, 0.1, 0.2, 0.3], **curves},
             "training": training,
         }
@@ -96,14 +107,35 @@ def test_variants_differ_in_what_they_are_named_after(tmp_path, trained):
     assert result["training"]["16x"]["of"] == "16x"
     assert (tmp_path / "curves.png").is_file()
     tables = assert_shown(pose_sections.cascade, result, tmp_path).tables
-    correct, joints, spreads, times = tables
-    assert [row[:2] for row in correct.rows[:2]] == [("4x", "coarse"), ("4x", "cascade")]
-    assert joints.columns == ("", "wrist", "total", "head", "shoulder", "elbow")
-    assert joints.rows[0] == ("4x, ours", 0.25, 0.25, None, None, None)
-    assert joints.rows[5] == ("4x, paper", 0.604, None, 0.926, 0.73, 0.571)
-    assert spreads.rows[0] == ("4x, ours", 3.5, None, None, None)
-    assert spreads.rows[7] == ("8x, paper", 3.41, 1.46, None, 2.49)
-    assert times.rows[0] == ("4x", 1.0, 0.5, 1.5, 157.2)
+    correct, joints, _, spreads, _, times, _ = tables
+    nets = ("coarse", "cascade", "coarse_alone")
+    assert [row[:2] for row in correct.rows[:3]] == [("4x", net) for net in nets]
+    assert joints.rows[0] == ("4x", 0.25, 0.25)
+    assert spreads.rows[0] == ("4x", 3.5)
+    assert times.rows[0] == ("4x", 1.0, 0.5, 1.5)
+
+
+def test_published_rows_stand_beside_rows_of_their_setting_alone(tmp_path, trained):
+    """Rendered people are not FLIC, and the preset small is not the paper's network."""
+    result = result_of(config_of(tmp_path, variants=("8x",)))
+    tables = assert_shown(pose_sections.cascade, result, tmp_path).tables
+    apart = [table for table in tables if table.title.startswith("The paper's figures")]
+    assert [len(table.rows) for table in apart] == [3, 4, 3]
+    assert [len(table.rows) for table in tables if table not in apart] == [3, 1, 1, 1]
+    assert apart[0].rows[0] == ("4x", 0.926, 0.73, 0.571, 0.604)
+    assert apart[1].rows[2] == ("8x", 1.46, None, 2.49, 3.41)
+    assert apart[2].rows[0] == ("4x", 140.0, 17.2, 157.2)
+    flic = {"protocol": plain(FLIC_PCK), "sides": "observer-centric", "preset": "paper-flic"}
+    tables = assert_shown(pose_sections.cascade, result | flic, tmp_path).tables
+    _, joints, spreads, times = tables
+    assert [row[0] for row in joints.rows] == ["8x", "4x, paper", "8x, paper", "16x, paper"]
+    assert len(spreads.rows) == 5
+    assert times.rows[1] == ("4x, paper", 140.0, 17.2, 157.2)
+    # Another rule of sides, or another size of the frames, is another setting.
+    person_centric = result | flic | {"sides": "person-centric"}
+    assert len(assert_shown(pose_sections.cascade, person_centric, tmp_path).tables) == 6
+    larger = result | flic | {"input_px_per_px": 4 / 9}
+    assert len(assert_shown(pose_sections.cascade, larger, tmp_path).tables) == 5
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ def test_the_fine_peak_corrects_the_coarse_one(key, rng, shape):
     prediction = cascade.predict(params, batch.images, batch.torso, architecture=shape)
     detection = detect(params, batch.images, batch.torso, architecture=shape)
     np.testing.assert_array_equal(prediction.coarse, peaks(detection.selected, shape.cells).points)
+    alone = peaks(detection.heatmaps, shape.cells).points
+    np.testing.assert_array_equal(prediction.coarse_alone, alone)
     for image, joint in np.ndindex(2, 3):
         column, row = np.asarray((prediction.coarse[image, joint] - 3.5) / 8, int)
         assert prediction.scores[image, joint] == pytest.approx(

@@ -7,7 +7,8 @@ an example of its own: the id of a record is ``<frame>#<index of the example in 
   absent; some are outside the frame. All count as visible: the release does not mark hidden joints.
 - "Left" is the person's own. The published PCK is `observer_centric`; of the 5003 people 247 (48 of the test
   set) are seen from behind, so that their sides change, which changes the PCK by about 5 points. Records have
-  the person's own sides and the attribute ``seen_from_behind``, 0 or 1.
+  the person's own sides and the attribute ``seen_from_behind``, 0 or 1; `observer_centric_record`
+  exchanges them.
 - Joints and torso boxes are read as 1-based: the release's own demonstration plots them on the frames in
   MATLAB, whose first pixel is 1. No text states it.
 - The torso box is the poselet detector's, not the annotators'. There is no box of the person.
@@ -16,7 +17,8 @@ an example of its own: the id of a record is ``<frame>#<index of the example in 
 Source: Sapp, Taskar, "MODEC: Multimodal Decomposable Models for Human Pose Estimation", CVPR 2013.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -113,6 +115,38 @@ def observer_centric(points: Float[np.ndarray, "*batch 11 2"]) -> Float[np.ndarr
     return np.where(behind, points[..., mirrored, :], points)
 
 
+def observer_centric_record(record: Record) -> Record:
+    """Return a person's record with observer-centric sides, as the published PCK has them.
+
+    Points, visibility and the metric's length are those of the exchanged joints; the attribute
+    ``seen_from_behind`` still states whether the record's person was seen from behind.
+
+    Args:
+        record: of FLIC, as `read` yields it.
+    """
+    points = observer_centric(record.points)
+    torso = float(torso_diagonals(points))
+    return replace(
+        record,
+        points=points,
+        visible=~np.isnan(points[:, 0]),
+        normalizer_px=None if np.isnan(torso) else torso,
+    )
+
+
+def torso_diagonals(
+    points: Float[np.ndarray, "*batch joints 2"], *, names: Sequence[str] = NAMES
+) -> Float[np.ndarray, "*batch"]:
+    """Compute the metric's length, ``|left shoulder - right hip|`` in pixels; NaN where either is absent.
+
+    Args:
+        points: joints (x, y), in pixels.
+        names: names of the joints.
+    """
+    shoulder, hip = (points[..., names.index(joint), :] for joint in ("l_shoulder", "r_hip"))
+    return np.asarray(np.linalg.norm(shoulder - hip, axis=-1))
+
+
 def seen_from_behind(points: Float[np.ndarray, "*batch 11 2"]) -> Bool[np.ndarray, "*batch"]:
     """Return whether the left shoulder, elbow and wrist are all left of the right ones in the image."""
     x = points[..., 0]
@@ -139,7 +173,7 @@ def _record(images: Path, examples: Examples, index: int) -> Record | Absent:
     frame = examples.frames[index]
     source_id = f"{frame}#{index}"
     points = examples.points[index]
-    torso = points[NAMES.index("l_shoulder")] - points[NAMES.index("r_hip")]
+    torso = float(torso_diagonals(points))
     try:
         path = roots.member_file(images, frame)
         size = coords.Size(*examples.sizes[index].tolist())
@@ -159,7 +193,7 @@ def _record(images: Path, examples: Examples, index: int) -> Record | Absent:
             left_right_pairs=LEFT_RIGHT_PAIRS,
             part_sets=PART_SETS,
             other_boxes={"torso": coords.Box(*examples.torso_boxes[index].tolist())},
-            normalizer_px=None if np.isnan(torso).any() else float(np.linalg.norm(torso)),
+            normalizer_px=None if np.isnan(torso) else torso,
             attributes={"seen_from_behind": float(seen_from_behind(points))},
         )
     except InputError as error:

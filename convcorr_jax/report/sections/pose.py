@@ -4,37 +4,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from convcorr_jax.report.page import PageFigure, Section, Table, Widget
+from convcorr_jax.report.sections import published_pose as published
 from convcorr_jax.report.sections.papers import TOMPSON
 
-# Tompson et al. 2015, Table 1: standard deviation of errors on FLIC in pixels of 360 x 240; one cell of 8x is
-# not legible. Label noise is the standard deviation of the annotations of 13 people.
-PUBLISHED_SPREADS_PX = {
-    "label noise": {"head": 0.65, "shoulder": 2.46, "elbow": 2.14, "wrist": 1.57},
-    "4x": {"head": 1.09, "shoulder": 2.43, "elbow": 2.59, "wrist": 2.82},
-    "8x": {"head": 1.46, "elbow": 2.49, "wrist": 3.41},
-    "16x": {"head": 1.45, "shoulder": 2.78, "elbow": 3.78, "wrist": 4.16},
-}
-# Table 2: milliseconds of a forward pass on an Nvidia K40.
-PUBLISHED_MS = {
-    "4x": {"coarse": 140.0, "fine": 17.2, "cascade": 157.2},
-    "8x": {"coarse": 74.9, "fine": 19.3, "cascade": 94.2},
-    "16x": {"coarse": 54.7, "fine": 15.9, "cascade": 70.6},
-}
-# Table 3: PCK at 0.05 on FLIC, in percent.
-PUBLISHED_FLIC = {
-    "4x": {"head": 92.6, "shoulder": 73.0, "elbow": 57.1, "wrist": 60.4},
-    "8x": {"head": 92.1, "shoulder": 75.8, "elbow": 55.6, "wrist": 56.6},
-    "16x": {"head": 91.6, "shoulder": 73.0, "elbow": 47.7, "wrist": 45.5},
-}
-# Table 4: PCKh at 0.5 on MPII, in percent; people are scaled to the same height in training and test.
-PUBLISHED_MPII = {
-    **{"head": 96.1, "shoulder": 91.9, "elbow": 83.9, "wrist": 77.8, "hip": 80.9, "knee": 72.3},
-    **{"ankle": 64.8, "ubody": 84.5, "total": 82.0},
-}
 _JOINTS = (
     "Test people from the smallest to the greatest error of the cascade. The fine network moves each joint of "
     "the coarse network within a small window."
 )
+_NETS = (
+    "coarse_alone is the coarse network before the spatial model, coarse the coarse network after it, cascade "
+    "the fine network's refinement of these."
+)
+_FLIC = "PCK at 0.05 on FLIC's test set, observer-centric (Table 3)"
+_SPREADS = "pixels of FLIC's frames at 360 x 240 (Table 1)"
 
 
 def cascade(name: str, result: dict[str, Any]) -> Section:
@@ -42,34 +24,32 @@ def cascade(name: str, result: dict[str, Any]) -> Section:
     first = next(iter(result["pck"].values()))
     alphas = tuple(first["cascade"])
     correct = Table(
-        "Tompson et al. 2015, Figures 9, 12 and 14: PCK over all joints",
+        "PCK over all joints, as in Tompson et al. 2015, Figures 9, 12 and 14",
         ("variant", "network", *alphas),
         tuple(
             (variant, net, *(shares[alpha] for alpha in alphas))
             for variant, pck in result["pck"].items()
             for net, shares in pck.items()
         ),
+        note=_NETS,
     )
     precise = {
-        f"{variant}, ours": {
-            column: shares["0.05"] for column, shares in per_joint["cascade"].items()
-        }
+        variant: {column: shares["0.05"] for column, shares in per_joint["cascade"].items()}
         for variant, per_joint in result["per_joint"].items()
     }
-    published = {
-        f"{pooling}, paper": _fractions(shares) for pooling, shares in PUBLISHED_FLIC.items()
-    }
-    joints = _joint_table(
-        "Tompson et al. 2015, Table 3: PCK of the cascade at 0.05",
-        precise | published,
-        note="The paper uses FLIC and networks of full size: compare the order, not the level.",
+    joints = published.beside_or_apart(
+        "PCK of the cascade at 0.05, as in Tompson et al. 2015, Table 3",
+        precise,
+        {row: published.fractions(cells) for row, cells in published.FLIC.items()},
+        same_setting=published.is_flic(result),
+        setting=_FLIC,
     )
     training = next(iter(result["training"].values()))
     plan = training["plan"]
     text = (
         f"The preset {result['preset']}, trained on {training['people']} people of {result['dataset']} for "
-        f"{sum(plan['steps'])} steps of {plan['batch']}. The fine network refines "
-        "each joint of the coarse network in a window at higher resolution."
+        f"{sum(plan['steps'])} steps of {plan['batch']}. The fine network refines each joint of the coarse "
+        f"network in a window at higher resolution. {_setting(result)}"
     )
     figures = (
         PageFigure(
@@ -83,11 +63,10 @@ def cascade(name: str, result: dict[str, Any]) -> Section:
         ),
     )
     of_cascade = {variant: spread["cascade"] for variant, spread in result["spread_px"].items()}
-    spreads = _spread_table(of_cascade)
     return Section(
         "Variants of the pose cascade",
         text,
-        (correct, joints, spreads, _times_table(result)),
+        (correct, *joints, *_spread_tables(of_cascade, result), *_times_tables(result)),
         figures,
         (Widget("joints", f"{name}/{next(iter(result['pck']))}/test/joints.json", _JOINTS),),
         group=TOMPSON,
@@ -98,32 +77,46 @@ def cascade(name: str, result: dict[str, Any]) -> Section:
 def person(name: str, result: dict[str, Any]) -> Section:
     """Show Tables 1 and 4 and Figures 11, 12 and 15 for one model on the test people of a data set."""
     alphas = tuple(result["pck"]["cascade"])
+    torsos = Table(
+        f"PCK over all joints of {result['dataset']}, by what is known of the torso",
+        ("torso", "network", *alphas),
+        tuple(
+            (torso, net, *shares.values())
+            for torso, nets in result["pck_by_torso"].items()
+            for net, shares in nets.items()
+        ),
+        note=f"{_NETS} The paper gives the annotated torso; none is what `convcorr pose` knows without a box.",
+    )
     ours = {
-        f"{net} at {alpha}, ours": {column: shares[alpha] for column, shares in per_joint.items()}
+        f"{net} at {alpha}": {column: shares[alpha] for column, shares in per_joint.items()}
         for net, per_joint in result["per_joint"].items()
         for alpha in alphas
     }
-    joints = _joint_table(
-        f"Tompson et al. 2015, Table 4: fraction of correct joints of {result['dataset']}",
-        ours | {"paper, MPII, PCKh at 0.5": _fractions(PUBLISHED_MPII)},
-        note=f"Ours: {result['protocol']['name']}. Compare the order of the joints, not the level.",
+    same = published.mpii_rows(result)
+    of_joints = f"PCK of the joints of {result['dataset']}, as in Tompson et al. 2015, Table 4"
+    note = f"{result['protocol']['name']}. {_setting(result)}"
+    joints = published.beside_or_apart(
+        of_joints,
+        ours | dict(same),
+        {} if same else published.all_mpii_rows(),
+        same_setting=bool(same),
+        setting="PCKh at 0.5 on MPII's test set (Table 4)",
+        note=note,
     )
     training = result["training"]
     text = (
         f"{result['model']['name']}, trained on {training['people']} people of {training['dataset']}, "
-        f"tested on {result['people']} others of {result['dataset']}."
+        f"tested on {result['people']} others of {result['dataset']}. {_setting(result)}"
     )
     figures = (
         PageFigure(f"{name}/pck.png", "Figures 12 and 15: PCK over the threshold."),
-        PageFigure(
-            f"{name}/errors.png", "Figure 11: errors in x of the coarse network and of the cascade."
-        ),
+        PageFigure(f"{name}/errors.png", "Figure 11: errors in x after each part of the cascade."),
         PageFigure(f"{name}/people.jpg", "Annotated and predicted joints."),
     )
     return Section(
         "The person cascade",
         text,
-        (joints, _spread_table(result["spread_px"])),
+        (torsos, *joints, *_spread_tables(result["spread_px"], result)),
         figures,
         (Widget("joints", f"{name}/joints.json", _JOINTS),),
         group=TOMPSON,
@@ -131,43 +124,35 @@ def person(name: str, result: dict[str, Any]) -> Section:
     )
 
 
-def _times_table(result: dict[str, Any]) -> Table:
-    """Build Table 2."""
-    return Table(
-        "Tompson et al. 2015, Table 2: milliseconds of a forward pass of one image",
-        ("variant", "coarse", "fine", "cascade", "paper, cascade (K40)"),
-        tuple(
-            (variant, *times.values(), PUBLISHED_MS.get(variant, {}).get("cascade"))
-            for variant, times in result["forward_ms"].items()
-        ),
-        note=f"Ours on {result['device']}.",
+def _setting(result: Mapping[str, Any]) -> str:
+    return f"Left is {result['sides']}; the torso is {result['torso']}."
+
+
+def _times_tables(result: dict[str, Any]) -> tuple[Table, ...]:
+    """Build Table 2; the paper's times are of its networks of full size."""
+    return published.beside_or_apart(
+        "Milliseconds of a forward pass of one image, as in Tompson et al. 2015, Table 2",
+        result["forward_ms"],
+        published.MS,
+        same_setting=result["preset"] == "paper-flic",
+        setting="milliseconds of its FLIC networks on an Nvidia K40 (Table 2)",
+        note=f"Ours on {result['device']}; the paper's times are of an Nvidia K40.",
     )
 
 
-def _spread_table(spreads: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> Table:
-    """Build Table 1; our errors are along x."""
+def _spread_tables(
+    spreads: Mapping[str, Mapping[str, Mapping[str, float | None]]], result: Mapping[str, Any]
+) -> tuple[Table, ...]:
+    """Build Table 1; errors are along x."""
     ours = {
-        f"{variant}, ours": {column: spread["x_px"] for column, spread in columns.items()}
+        variant: {column: spread["x_px"] for column, spread in columns.items()}
         for variant, columns in spreads.items()
     }
-    published = {f"{row}, paper": dict(cells) for row, cells in PUBLISHED_SPREADS_PX.items()}
-    return _joint_table(
-        "Tompson et al. 2015, Table 1: spread of the errors in pixels of the network's input",
-        ours | published,
-        note="Ours: standard deviation along x, without joints that are off by more than 20 pixels.",
-    )
-
-
-def _fractions(percent: Mapping[str, float]) -> dict[str, float]:
-    return {column: round(value / 100, 3) for column, value in percent.items()}
-
-
-def _joint_table(title: str, rows: Mapping[str, Mapping[str, float | None]], *, note: str) -> Table:
-    """Build a table with one row a method and one column a joint; missing joints have empty cells."""
-    columns = tuple(dict.fromkeys(column for cells in rows.values() for column in cells))
-    return Table(
-        title,
-        ("", *columns),
-        tuple((row, *(cells.get(column) for column in columns)) for row, cells in rows.items()),
-        note=note,
+    return published.beside_or_apart(
+        "Spread of the errors in pixels of the network's input, as in Tompson et al. 2015, Table 1",
+        ours,
+        published.SPREADS_PX,
+        same_setting=published.is_flic_at_half_size(result),
+        setting=_SPREADS,
+        note="Standard deviation along x, without joints that are off by more than 20 pixels.",
     )

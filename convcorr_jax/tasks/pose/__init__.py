@@ -2,7 +2,7 @@
 
 Records become `People` in the network's input frame; `train` trains a cascade on them; `evaluate` and
 `validate` compute errors of its predictions; `score_predictions` scores any file of predictions by the official
-rules.
+rules; `label_noise` compares two annotations of the same people.
 """
 
 from convcorr_jax.tasks.pose.batches import prefetch as prefetch
@@ -19,6 +19,13 @@ from convcorr_jax.tasks.pose.examples import Part as Part
 from convcorr_jax.tasks.pose.examples import People as People
 from convcorr_jax.tasks.pose.examples import prepare as prepare
 from convcorr_jax.tasks.pose.examples import read_people as read_people
+from convcorr_jax.tasks.pose.examples import sides_of as sides_of
+from convcorr_jax.tasks.pose.label_noise import TwoAnnotations as TwoAnnotations
+from convcorr_jax.tasks.pose.label_noise import (
+    annotations_of_duplicates as annotations_of_duplicates,
+)
+from convcorr_jax.tasks.pose.label_noise import annotations_of_files as annotations_of_files
+from convcorr_jax.tasks.pose.label_noise import label_noise as label_noise
 from convcorr_jax.tasks.pose.log import TrainingLog as TrainingLog
 from convcorr_jax.tasks.pose.log import log_curves as log_curves
 from convcorr_jax.tasks.pose.options import Hosts as Hosts
@@ -32,13 +39,16 @@ from convcorr_jax.tasks.pose.plans import architecture_of as architecture_of
 from convcorr_jax.tasks.pose.plans import plan_of as plan_of
 from convcorr_jax.tasks.pose.run import TrainingRun as TrainingRun
 from convcorr_jax.tasks.pose.run import prepare_run as prepare_run
+from convcorr_jax.tasks.pose.run import read_part as read_part
 from convcorr_jax.tasks.pose.scoring import RULES as RULES
+from convcorr_jax.tasks.pose.scoring import AlignedJoints as AlignedJoints
 from convcorr_jax.tasks.pose.scoring import Interpretation as Interpretation
 from convcorr_jax.tasks.pose.scoring import Metric as Metric
 from convcorr_jax.tasks.pose.scoring import PredictionScore as PredictionScore
 from convcorr_jax.tasks.pose.scoring import Rules as Rules
 from convcorr_jax.tasks.pose.scoring import alphas_of as alphas_of
 from convcorr_jax.tasks.pose.scoring import percentages as percentages
+from convcorr_jax.tasks.pose.scoring import read_aligned as read_aligned
 from convcorr_jax.tasks.pose.scoring import score_details as score_details
 from convcorr_jax.tasks.pose.scoring import score_predictions as score_predictions
 from convcorr_jax.tasks.pose.scoring import score_summary as score_summary
@@ -48,6 +58,8 @@ from convcorr_jax.tasks.pose.step import TrainState as TrainState
 from convcorr_jax.tasks.pose.step import compiled_step as compiled_step
 from convcorr_jax.tasks.pose.step import phase_optimizer as phase_optimizer
 from convcorr_jax.tasks.pose.timing import forward_ms as forward_ms
+from convcorr_jax.tasks.pose.torso import Torso as Torso
+from convcorr_jax.tasks.pose.torso import torso_in_frame as torso_in_frame
 from convcorr_jax.tasks.pose.training import first_state as first_state
 from convcorr_jax.tasks.pose.training import train as train
 from convcorr_jax.tasks.pose.training import train_phase as train_phase

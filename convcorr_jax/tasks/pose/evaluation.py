@@ -27,10 +27,10 @@ _PROTOCOLS = {flic.NAMES: FLIC_PCK, mpii_people.NAMES: MPII_PCKH}
 
 
 class Evaluation(NamedTuple):
-    """Predictions of test people and their errors; the mappings have the keys ``cascade`` and ``coarse``."""
+    """Predictions of test people and their errors; keys of the mappings are the fields of `PredictedJoints`."""
 
     predicted: PredictedJoints
-    """Predicted joints of both nets, in pixels of the photographs."""
+    """Predicted joints after each part of the cascade, in pixels of the photographs."""
     errors: dict[str, Float[np.ndarray, "n j"]]
     """Errors divided by the data set's normalizer; NaN where an annotation is missing."""
     offsets_px: dict[str, Float[np.ndarray, "n j 2"]]
@@ -92,7 +92,9 @@ def reported(
         protocol: the rules of PCK.
 
     Returns:
-        ``pck``, ``per_joint``, ``curves`` and ``spread_px``, each with one entry for each net.
+        ``pck``, ``per_joint``, ``curves`` and ``spread_px``, each with one entry for each part of the cascade:
+        ``coarse_alone`` is the coarse net (the paper's coarse model, Figures 9 and 11), ``coarse`` the coarse
+        net with the spatial model, ``cascade`` all of it.
     """
     alphas, tables = reported_alphas(protocol), evaluation.tables
     per_joint = {net: _shares(table, alphas) for net, table in tables.items()}

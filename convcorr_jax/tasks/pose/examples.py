@@ -2,14 +2,16 @@
 
 Two facts about a test person are known, and no more are used of any person:
 
-- The place of the torso: the middle of the data set's torso box (FLIC); otherwise the person's position in the
-  data set (MPII); otherwise, since LSP and rendered people have neither, the middle of shoulders and hips.
+- The place of the torso (`convcorr_jax.tasks.pose.Torso`): the annotated one, unless `People.with_torso`
+  chooses another. That of LSP and rendered people is computed from the true shoulders and hips.
 - The person's size, if the data set has it (MPII). The input frame then shows the person, otherwise the whole
-  photograph (see `convcorr_jax.pose.framed`).
+  photograph (see `convcorr_jax.pose.framed`). Without normalization by the size, every frame shows as many
+  pixels.
 
 Nothing is cropped around joints.
 """
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +23,12 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from convcorr_jax import coords
+from convcorr_jax.datasets.ground_truth import Sides
+from convcorr_jax.datasets.official import flic
 from convcorr_jax.datasets.records import Absent, Record, load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import Architecture, Batch, framed
+from convcorr_jax.tasks.pose.torso import Torso, torso_in_frame
 from convcorr_jax.tasks.reading import RENDERED, read
 
 Part = Literal["train", "validation", "test"]
@@ -32,9 +37,10 @@ Damaged = Literal["skip", "refuse"]
 # Every tenth person of a training split validates where the data set has no validation split.
 _VALIDATE_EVERY = 10
 _VALIDATION_SPLITS = ("valid", "val")
-_TORSO = (("l_shoulder", "r_shoulder"), ("l_hip", "r_hip"))
 # MPII's scale is a person's height in units of 200 pixels.
 _SCALE_PX = 200
+# The attributes of a person whose position and size are known.
+_PLACED = {"center_x", "center_y", "scale"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +51,8 @@ class People:
         records: one record for each person.
         images: 8-bit RGB, of the input's size.
         points: joints (x, y), in pixels of the input frame; NaN where missing or outside the frame.
-        torso: the middle of the torso (x, y), in pixels of the input frame; NaN where unknown.
+        torso: the middle of the torso (x, y), in pixels of the input frame; NaN where unknown. It is the
+            annotated one unless `with_torso` chose another.
         to_frame: the transform of each person from pixels of the photograph to pixels of the input frame.
         left_out: people whose image is damaged, with the reason.
     """
@@ -57,9 +64,29 @@ class People:
     to_frame: tuple[coords.Transform, ...]
     left_out: tuple[Absent, ...]
 
+    @property
+    def scale(self) -> float:
+        """The median number of pixels of the input frame in one pixel of the photographs."""
+        return float(np.median([transform.scale[0] for transform in self.to_frame]))
+
     def batch(self, rows: Int[np.ndarray, " b"]) -> Batch:
         """Return the batch of the people with these row numbers."""
         return Batch(self.images[rows], self.points[rows], self.torso[rows])
+
+    def with_torso(self, torso: Torso) -> "People":
+        """Return the same people with another torso.
+
+        Args:
+            torso: what is known of the torso (see `torso_in_frame`).
+
+        Raises:
+            InputError: ``torso`` is ``"box"`` and a person has no box.
+        """
+        middles = [
+            torso_in_frame(record, to_frame, torso=torso)
+            for record, to_frame in zip(self.records, self.to_frame, strict=True)
+        ]
+        return dataclasses.replace(self, torso=np.stack(middles).astype(np.float32))
 
     def to_photographs(self, points: Float[np.ndarray, "n j 2"]) -> Float[np.ndarray, "n j 2"]:
         """Convert points of every person from the input frame to pixels of their photographs."""
@@ -74,7 +101,12 @@ class People:
 
 
 def read_people(
-    dataset: str | Path, *, part: Part, data_root: Path | None = None, rendered: int = 1000
+    dataset: str | Path,
+    *,
+    part: Part,
+    data_root: Path | None = None,
+    rendered: int = 1000,
+    sides: Sides | None = None,
 ) -> tuple[Record, ...]:
     """Read the people of one part of a data set.
 
@@ -87,10 +119,12 @@ def read_people(
         data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
         rendered: the number of rendered people for training and validation together; a quarter as many are for
             testing.
+        sides: whose left is left, FLIC only; by default the observer's, as in published figures
+            (`convcorr_jax.datasets.ground_truth.read_flic`).
 
     Raises:
-        InputError: the data set does not exist or is damaged, the part has no people with named joints, or its
-            people have different joints.
+        InputError: the data set does not exist or is damaged, the part has no people with named joints, its
+            people have different joints, or ``sides`` is set for another data set than FLIC.
     """
     counts = (
         {"train": 0, "test": rendered // 4} if part == "test" else {"train": rendered, "test": 0}
@@ -112,23 +146,54 @@ def read_people(
         raise InputError(f"{dataset} has no people for {part}")
     if len({record.names for record in chosen}) > 1:
         raise InputError(f"the people of {dataset} have different joints; the same are expected")
+    if chosen[0].names != flic.NAMES:
+        if sides is not None:
+            raise InputError(
+                f"sides is for FLIC only; those of {dataset} are as its files have them"
+            )
+    elif sides != "person":
+        chosen = [flic.observer_centric_record(record) for record in chosen]
     return tuple(chosen)
 
 
+def sides_of(joints: tuple[str, ...], *, sides: Sides | None) -> str:
+    """Return whose left is left in the records that `read_people` returns, in words.
+
+    >>> sides_of(flic.NAMES, sides=None)
+    'observer-centric'
+
+    Args:
+        joints: names of the records' joints.
+        sides: as `read_people` got it.
+    """
+    return f"{sides or 'observer'}-centric" if joints == flic.NAMES else "the person's own"
+
+
 def prepare(
-    records: Sequence[Record], architecture: Architecture, *, damaged: Damaged = "skip"
+    records: Sequence[Record],
+    architecture: Architecture,
+    *,
+    damaged: Damaged = "skip",
+    scale: bool = True,
 ) -> People:
     """Decode the images of people into the input frame.
+
+    Source: Tompson et al. 2015, section 5: people are scaled to a constant average height, except in the row
+    "unnormalized" of Table 4.
+
+    The paper leaves open which part of an unnormalized photograph enters the network. Here it is a square
+    around the person's position that has the same side for all people: that of the person of median size.
 
     Args:
         records: at least one person; all have the same joints.
         architecture: the cascade, whose input size and joints the people get.
         damaged: whether people whose image cannot be read are left out (``"skip"``), or raise an error
             (``"refuse"``).
+        scale: whether the frame is normalized by each person's size, where the data set has it.
 
     Raises:
         InputError: the people lack a joint of the architecture; an image is damaged and ``damaged`` is
-            ``"refuse"``; or all images are damaged.
+            ``"refuse"``; all images are damaged; or ``scale`` is false and the data set has no sizes.
     """
     names = records[0].names
     missing = [joint for joint in architecture.joints if joint not in names]
@@ -138,16 +203,16 @@ def prepare(
         )
     joints = [names.index(joint) for joint in architecture.joints]
 
-    def frame(record: Record) -> _Framed | Absent:
+    def frame(record: Record, extent: coords.Box | None) -> _Framed | Absent:
         try:
-            return _frame(record, joints, architecture.input_size)
+            return _frame(record, extent, joints, architecture.input_size)
         except InputError as error:
             if damaged == "refuse":
                 raise
             return Absent(record.source_id, str(error))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(pool.map(frame, records))
+        results = list(pool.map(frame, records, _extents(records, scale=scale)))
     readable = [result for result in results if not isinstance(result, Absent)]
     left_out = tuple(result for result in results if isinstance(result, Absent))
     if not readable:
@@ -173,37 +238,44 @@ class _Framed:
     to_frame: coords.Transform
 
 
-def _frame(record: Record, joints: Sequence[int], size: coords.Size) -> _Framed:
-    image, to_frame = framed(load_image(record), _extent(record), size)
+def _frame(
+    record: Record, extent: coords.Box | None, joints: Sequence[int], size: coords.Size
+) -> _Framed:
+    image, to_frame = framed(load_image(record), extent, size)
     points = coords.apply(to_frame, record.points[list(joints)])
     points[~coords.inside(points, coords.whole_image(size))] = np.nan
-    torso = coords.apply(to_frame, _torso(record))
+    torso = torso_in_frame(record, to_frame, torso="annotated")
     return _Framed(record, image, points, torso, to_frame)
 
 
-def _extent(record: Record) -> coords.Box | None:
-    """Return a square as high as the person, or None if the data set lacks the person's position and height."""
-    attributes = record.attributes
-    if not {"center_x", "center_y", "scale"} <= set(attributes):
-        return None
-    x, y = attributes["center_x"], attributes["center_y"]
-    half = _SCALE_PX * attributes["scale"] / 2
+def _extents(records: Sequence[Record], *, scale: bool) -> list[coords.Box | None]:
+    """Return a square around each person, or None if the data set lacks the person's position and size.
+
+    Raises:
+        InputError: ``scale`` is false, and no person has a size.
+    """
+    sizes = [
+        _SCALE_PX * record.attributes["scale"] if set(record.attributes) >= _PLACED else None
+        for record in records
+    ]
+    known = [size for size in sizes if size is not None]
+    if scale:
+        return [
+            None if size is None else _square(record, size)
+            for record, size in zip(records, sizes, strict=True)
+        ]
+    if not known:
+        raise InputError(
+            "these people have no scale in the data set, so that their frame is not normalized by it; "
+            "--no-scale is for a data set with scales, such as mpii"
+        )
+    usual = float(np.median(known))
+    return [
+        None if size is None else _square(record, usual)
+        for record, size in zip(records, sizes, strict=True)
+    ]
+
+
+def _square(record: Record, side: float) -> coords.Box:
+    x, y, half = record.attributes["center_x"], record.attributes["center_y"], side / 2
     return coords.Box(x - half, y - half, x + half, y + half)
-
-
-def _torso(record: Record) -> Float[np.ndarray, "2"]:
-    """Return the middle of a person's torso, in pixels of the photograph; NaN where it is unknown."""
-    box = record.other_boxes.get("torso")
-    if box is not None:
-        return np.array(box.center)
-    if {"center_x", "center_y"} <= set(record.attributes):
-        return np.array([record.attributes[name] for name in ("center_x", "center_y")])
-    middles = [_middle(record, pair) for pair in _TORSO]
-    return np.mean(middles, axis=0)
-
-
-def _middle(record: Record, joints: Sequence[str]) -> Float[np.ndarray, "2"]:
-    """Return the mean of those joints that are present; a pair with one hidden joint still has a middle."""
-    points = [record.points[record.names.index(name)] for name in joints if name in record.names]
-    present = [point for point in points if not np.isnan(point).any()]
-    return np.mean(present, axis=0) if present else np.full(2, np.nan)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from convcorr_jax.datasets.ground_truth import Sides
 from convcorr_jax.pose import Cascade, DType, Pooling
 from convcorr_jax.tasks.options import Output
 from convcorr_jax.tasks.pose.examples import Damaged
@@ -25,6 +26,11 @@ class PoseData:
     testing."""
     damaged: Damaged = "skip"
     """Whether people whose image cannot be read are left out and counted, or refused."""
+    sides: Sides | None = None
+    """Whose left is left, FLIC only; by default the observer's, as in published figures."""
+    scale: bool = True
+    """Normalize the frame by each person's size, where the data set has it. Without it, all frames show as many
+    pixels of the photograph (the rows "unnormalized" of the paper's Table 4)."""
 
 
 @dataclass(frozen=True)

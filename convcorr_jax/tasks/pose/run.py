@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import Architecture, Batch, cascade
 from convcorr_jax.runtime import devices
 from convcorr_jax.tasks.pose.batches import sampled_rows
-from convcorr_jax.tasks.pose.examples import People, prepare, read_people
-from convcorr_jax.tasks.pose.options import Hosts, TrainingConfig
+from convcorr_jax.tasks.pose.examples import Part, People, prepare, read_people, sides_of
+from convcorr_jax.tasks.pose.options import Hosts, PoseData, TrainingConfig
 from convcorr_jax.tasks.pose.plans import Plan, architecture_of, plan_of
 from convcorr_jax.tasks.pose.validation import Scores, validate
 
@@ -29,6 +30,8 @@ class TrainingRun:
         validation: the people that choose the checkpoint.
         validate_every: number of steps between validations.
         seed: of initialization, sampling, augmentation and dropout.
+        sides: whose left is left, in words.
+        scale: whether the frames are normalized by the people's sizes, where the data set has them.
     """
 
     dataset: str
@@ -38,6 +41,8 @@ class TrainingRun:
     validation: People
     validate_every: int
     seed: int
+    sides: str
+    scale: bool
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -48,6 +53,8 @@ class TrainingRun:
             "dataset": self.dataset,
             "people": len(self.training.records),
             "seed": self.seed,
+            "sides": self.sides,
+            "scale": self.scale,
         }
 
     def batch(self, step: int) -> Batch:
@@ -80,6 +87,25 @@ class TrainingRun:
         return sampled_rows(step, people=people, batch=batch, seed=self.seed)
 
 
+def read_part(data: PoseData, part: Part) -> tuple[Record, ...]:
+    """Read the people of one part of the data that the options name.
+
+    Args:
+        data: the options.
+        part: which part to read.
+
+    Raises:
+        InputError: the people cannot be read (see `read_people`).
+    """
+    return read_people(
+        data.dataset,
+        part=part,
+        data_root=data.data_root,
+        rendered=data.rendered_train,
+        sides=data.sides,
+    )
+
+
 def prepare_run(config: TrainingConfig) -> TrainingRun:
     """Check the options, connect the hosts, read the people and choose plan and architecture.
 
@@ -90,15 +116,10 @@ def prepare_run(config: TrainingConfig) -> TrainingRun:
     plan = plan_of(training)
     _check(config, plan)
     _set_up_devices(config.hosts, batch=plan.batch)
-    records = {
-        part: read_people(
-            data.dataset, part=part, data_root=data.data_root, rendered=data.rendered_train
-        )
-        for part in ("train", "validation")
-    }
+    records = {part: read_part(data, part) for part in ("train", "validation")}
     architecture = architecture_of(training, records["train"][0])
     people = {
-        part: prepare(chosen, architecture, damaged=data.damaged)
+        part: prepare(chosen, architecture, damaged=data.damaged, scale=data.scale)
         for part, chosen in records.items()
     }
     return TrainingRun(
@@ -109,6 +130,8 @@ def prepare_run(config: TrainingConfig) -> TrainingRun:
         people["validation"],
         training.validate_every,
         training.seed,
+        sides_of(records["train"][0].names, sides=data.sides),
+        data.scale,
     )
 
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from convcorr_jax.datasets import evaluations, ground_truth
 from convcorr_jax.datasets.ground_truth import GroundTruth, Sides
@@ -115,6 +116,25 @@ def alphas_of(metric: Metric, *, alpha: float | None = None) -> tuple[float, ...
     return (*(smaller for smaller in rules.smaller_alphas if smaller != last), last)
 
 
+class AlignedJoints(NamedTuple):
+    """The joints that a file of annotations and a file of predictions both have, of the test people."""
+
+    truth: Float[np.ndarray, "people joints 2"]
+    """Annotated joints (x, y), in pixels, 0-based; NaN where a joint is not annotated."""
+    points: Float[np.ndarray, "people joints 2"]
+    """Predicted joints in the same frame; NaN where a joint is not predicted."""
+    normalizer: Float[np.ndarray, " people"]
+    """The length in pixels by which errors are divided; NaN where it is absent."""
+    joints: tuple[str, ...]
+    """Names of the joints."""
+    sides: str
+    """Whose left is left, in words."""
+    source: str
+    """The array and the order of joints that were read, in words."""
+    notes: tuple[str, ...]
+    """Other possible readings of the file of predictions, one sentence each."""
+
+
 def score_predictions(
     truth_path: Path,
     predictions_path: Path,
@@ -136,6 +156,42 @@ def score_predictions(
         InputError: a file cannot be read, the files do not belong together, or there is nothing to score.
     """
     rules = RULES[metric]
+    read = read_aligned(truth_path, predictions_path, metric=metric, interpretation=interpretation)
+    errors = joint_errors(read.points, read.truth, read.normalizer)
+    if np.isnan(errors).all():
+        raise InputError(f"{truth_path} has no joint of a test person to score")
+    thresholds = sorted({*rules.curve, *alphas})
+    return PredictionScore(
+        joint_table(errors, read.joints, alphas=thresholds, protocol=rules.protocol),
+        read.sides,
+        read.joints,
+        read.source,
+        read.notes,
+        len(read.points),
+        int(np.isnan(read.normalizer).sum()),
+        int((np.isnan(read.points).any(axis=-1) & ~np.isnan(errors)).sum()),
+    )
+
+
+def read_aligned(
+    truth_path: Path,
+    predictions_path: Path,
+    *,
+    metric: Metric,
+    interpretation: Interpretation = AS_STATED,
+) -> AlignedJoints:
+    """Read the joints that a file of annotations and a file of predictions both have.
+
+    Args:
+        truth_path: an official file of annotations.
+        predictions_path: a file of predictions, or of other annotations, ``.npz``, ``.h5`` or ``.mat``.
+        metric: name of the metric, which decides how the annotations are read and which joints count.
+        interpretation: how the file of predictions is to be read.
+
+    Raises:
+        InputError: a file cannot be read, the files do not belong together, or they share no joint.
+    """
+    rules = RULES[metric]
     truth = _read_truth(truth_path, metric, interpretation.sides)
     scorable = tuple(filter(column_of, truth.joints))
     points, joints, source, notes = evaluations.match_predictions(
@@ -151,19 +207,14 @@ def score_predictions(
     )
     tested = truth.tested
     true_points = truth.points[tested][:, [truth.joints.index(name) for name in joints]]
-    errors = joint_errors(points, true_points, truth.normalizer[tested])
-    if np.isnan(errors).all():
-        raise InputError(f"{truth_path} has no joint of a test person to score")
-    thresholds = sorted({*rules.curve, *alphas})
-    return PredictionScore(
-        joint_table(errors, joints, alphas=thresholds, protocol=rules.protocol),
-        truth.sides,
+    return AlignedJoints(
+        true_points,
+        points,
+        truth.normalizer[tested],
         joints,
+        truth.sides,
         source,
         notes,
-        len(points),
-        int(np.isnan(truth.normalizer[tested]).sum()),
-        int((np.isnan(points).any(axis=-1) & ~np.isnan(errors)).sum()),
     )
 
 

@@ -149,6 +149,8 @@ def result_of(run: TrainingRun, log: TrainingLog, best: Saved, *, preset: str) -
     left_out = (*run.training.left_out, *run.validation.left_out)
     return {
         "dataset": run.dataset,
+        "sides": run.sides,
+        "scale": run.scale,
         "preset": preset,
         "architecture": run.architecture.name,
         "device": jax.devices()[0].device_kind,

@@ -24,6 +24,8 @@ class PredictedJoints(NamedTuple):
     """Predictions of the fine net, the last part of the cascade."""
     coarse: Float[np.ndarray, "n j 2"]
     """Predictions of the coarse net and the spatial model."""
+    coarse_alone: Float[np.ndarray, "n j 2"]
+    """Predictions of the coarse net, before the spatial model."""
 
 
 class Scores(NamedTuple):
@@ -32,7 +34,7 @@ class Scores(NamedTuple):
     cascade: tuple[float, ...]
     """Of the fine net's predictions."""
     coarse: tuple[float, ...]
-    """Of the coarse net's predictions."""
+    """Of the predictions of the coarse net and the spatial model."""
 
 
 def predict_joints(
@@ -46,17 +48,17 @@ def predict_joints(
         architecture: of the cascade.
         batch: the number of people that are predicted together.
     """
-    points, coarse = [], []
+    nets: dict[str, list[np.ndarray]] = {net: [] for net in PredictedJoints._fields}
     for rows, own in padded_batches(len(people.records), size=batch):
         examples = people.batch(rows)
         prediction = cascade.predict(
             params, examples.images, examples.torso, architecture=architecture
         )
-        points.append(np.asarray(prediction.points, float)[:own])
-        coarse.append(np.asarray(prediction.coarse, float)[:own])
+        found = (prediction.points, prediction.coarse, prediction.coarse_alone)
+        for batches, points in zip(nets.values(), found, strict=True):
+            batches.append(np.asarray(points, float)[:own])
     return PredictedJoints(
-        people.to_photographs(np.concatenate(points)),
-        people.to_photographs(np.concatenate(coarse)),
+        *(people.to_photographs(np.concatenate(batches)) for batches in nets.values())
     )
 
 
@@ -104,7 +106,7 @@ def score(predicted: PredictedJoints, people: People, joints: Sequence[str]) -> 
         known = errors[~np.isnan(errors)]
         return tuple(float((known <= alpha).mean()) for alpha in ALPHAS)
 
-    return Scores(*map(pck, predicted))
+    return Scores(pck(predicted.cascade), pck(predicted.coarse))
 
 
 def validate(

@@ -12,6 +12,7 @@ from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import flic, small
 from convcorr_jax.tasks.pose import prefetch, prepare, read_people, sampled_rows
+from tests.builders.flic_tree import FACING, LOOKUP, OTHER_SIDE, example, write_release
 from tests.builders.genuine import genuine
 from tests.builders.people import write_people
 
@@ -100,6 +101,47 @@ def test_a_person_of_known_size_fills_the_frame():
         int(joint[1]) - 2 : int(joint[1]) + 3, int(joint[0]) - 2 : int(joint[0]) + 3
     ]
     assert patch.max() > 200
+
+
+def test_without_scale_all_frames_show_as_many_pixels():
+    places = [{"center_x": 40.0, "center_y": 30.0, "scale": scale} for scale in (0.1, 0.2, 0.4)]
+    records = [person(attributes=attributes) for attributes in places]
+    with_scale, without = (prepare(records, ARCHITECTURE, scale=scale) for scale in (True, False))
+    scales = [[each.scale[0] for each in people.to_frame] for people in (with_scale, without)]
+    # 1.25 times 20, 40 and 80 pixels are 128; the person of median size decides without scale.
+    np.testing.assert_allclose(scales, [[128 / 25, 128 / 50, 128 / 100], [128 / 50] * 3])
+    np.testing.assert_allclose(without.torso, np.full((3, 2), 63.5), atol=1e-3)
+    assert (with_scale.scale, without.scale) == pytest.approx((128 / 50, 128 / 50))
+
+
+def test_without_scale_people_of_unknown_size_are_refused():
+    with pytest.raises(InputError, match=r"these people have no scale in the data set.*--no-scale"):
+        prepare([person()], ARCHITECTURE, scale=False)
+
+
+def test_the_torso_of_a_box_needs_a_box():
+    people = prepare([person()], ARCHITECTURE)
+    with pytest.raises(InputError, match="record 'someone' has no box of the person; the torso"):
+        people.with_torso("box")
+    np.testing.assert_array_equal(people.with_torso("annotated").torso, people.torso)
+
+
+def test_flic_has_the_observers_sides(tmp_path):
+    behind = (False, True)
+    examples = [
+        example(f"film-{k}.jpg", train=0, test=1, behind=each) for k, each in enumerate(behind)
+    ]
+    write_release(tmp_path / "flic", *examples)
+    truth = np.array([FACING[name] for name in LOOKUP], float) - 1
+    mirrored = truth[[list(LOOKUP).index(OTHER_SIDE[name]) for name in LOOKUP]]
+    for sides, of_second in ((None, truth), ("observer", truth), ("person", mirrored)):
+        records = read_people(tmp_path / "flic", part="test", sides=sides)
+        for record, points in zip(records, (truth, of_second), strict=True):
+            np.testing.assert_array_equal(record.points, points)
+            named = dict(zip(record.names, points, strict=True))
+            torso = np.hypot(*(named["l_shoulder"] - named["r_hip"]))
+            assert record.normalizer_px == pytest.approx(torso)
+        assert [record.attributes["seen_from_behind"] for record in records] == [0, 1]
 
 
 @pytest.fixture

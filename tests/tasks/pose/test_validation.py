@@ -54,7 +54,7 @@ def test_everybody_is_looked_at_once_in_pixels_of_the_photographs(people, monkey
         assert params == {"coarse": 1}
         seen.append(images[:, 0, 0, 0].tolist())
         corner = jnp.asarray(images[:, :2, 0, :2], jnp.float32) * 2 + 0.5
-        return validation.cascade.Prediction(corner, corner + 2, corner[..., 0])
+        return validation.cascade.Prediction(corner, corner + 2, corner[..., 0], corner + 4)
 
     monkeypatch.setattr(validation.cascade, "predict", predict)
     predicted = predict_joints({"coarse": 1}, people, architecture=ARCHITECTURE, batch=2)
@@ -62,27 +62,29 @@ def test_everybody_is_looked_at_once_in_pixels_of_the_photographs(people, monkey
     assert seen == [[0, 1], [2, 2]]
     np.testing.assert_allclose(predicted.cascade, np.arange(3.0)[:, None, None] * np.ones((2, 2)))
     np.testing.assert_allclose(predicted.coarse, predicted.cascade + 1)
+    np.testing.assert_allclose(predicted.coarse_alone, predicted.cascade + 2)
 
 
 def test_shares_count_the_joints_that_are_annotated(people):
     wrong = TRUTH + np.array([0.0, 3.0])
     right = TRUTH.copy()
     right[0, 0] += [0, 2.01]
-    assert score(PredictedJoints(right, wrong), people, NAMES) == Scores(
+    assert score(PredictedJoints(right, wrong, TRUTH), people, NAMES) == Scores(
         (0.8, 0.8, 1.0), (0.0, 0.0, 1.0)
     )
 
 
 def test_joints_that_are_not_found_are_wrong(people):
     nowhere = np.full_like(TRUTH, np.nan)
-    assert score(PredictedJoints(TRUTH, nowhere), people, NAMES) == Scores((1.0,) * 3, (0.0,) * 3)
+    predicted = PredictedJoints(TRUTH, nowhere, TRUTH)
+    assert score(predicted, people, NAMES) == Scores((1.0,) * 3, (0.0,) * 3)
 
 
 def test_nobody_to_compare_with_is_refused(people):
     for record in people.records:
         object.__setattr__(record, "normalizer_px", None)
     with pytest.raises(InputError, match="no person has both an annotated joint and a length"):
-        score(PredictedJoints(TRUTH, TRUTH), people, NAMES)
+        score(PredictedJoints(TRUTH, TRUTH, TRUTH), people, NAMES)
 
 
 def metrics(value):
