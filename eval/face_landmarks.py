@@ -83,10 +83,6 @@ def main(config: Config) -> Path:
     )
     if test.records[0].names != train.records[0].names:
         raise InputError("the faces to test are not marked up like those to learn from")
-    normalizers = {
-        "nme_outer": landmarks.outer_eye_distances(test),
-        "nme_pupil": landmarks.eye_centre_distances(test),
-    }
     boxes = landmarks.boxes_by_kind(test)
     network = landmarks.predict_rounds(
         train,
@@ -106,19 +102,7 @@ def main(config: Config) -> Path:
         path=out / "cached" / "rgb.npz",
         features_key={"side_px": RGB_PX},
     )
-    errors = {
-        kind: landmarks.method_errors(
-            {
-                "mean": landmarks.mean_face(train, test, boxes=of_kind),
-                "rgb_ridge": colors[kind].points[0],
-                "convnet_ridge": network[kind].points[0],
-                "look_back": network[kind].points[-1],
-            },
-            test,
-            normalizers,
-        )
-        for kind, of_kind in boxes.items()
-    }
+    errors = landmarks.errors_by_kind(train, test, boxes=boxes, colors=colors, network=network)
     annotated = errors[landmarks.ANNOTATED]
     outer = annotated["nme_outer"]
     write_image(out / "cumulative_error.png", landmarks.cumulative_figure(outer))
@@ -135,11 +119,7 @@ def main(config: Config) -> Path:
         **landmarks.landmark_scores(
             annotated, network[landmarks.ANNOTATED], train=train, test=test
         ),
-        "boxes": {
-            kind: landmarks.errors_with_intervals(of_kind["nme_outer"])
-            for kind, of_kind in errors.items()
-        },
-        "without_duplicates": landmarks.without_duplicates(train, test, errors),
+        **landmarks.kinds_report(train, test, errors),
         "published": PUBLISHED,
     }
     return write_results(out, result, config, started=started)

@@ -106,6 +106,7 @@ def main(config: Config) -> Path:
         "people": len(people.records),
         "left_out": {absent.source_id: absent.reason for absent in people.left_out},
         "pck_by_torso": {torso: each["pck"] for torso, each in reports.items()},
+        "interval_by_torso": {torso: each["interval"] for torso, each in reports.items()},
         **figures,
     }
     curves = {net: figures["curves"][net] for net in evaluation.tables}

@@ -84,7 +84,7 @@ def main(config: Config) -> Path:
         **{part: next(iter(tested.values()))[part] for part in _SETTING},
         **{
             part: {variant: of_variant[part] for variant, of_variant in tested.items()}
-            for part in ("pck", "per_joint", "spread_px", "training")
+            for part in ("pck", "interval", "per_joint", "spread_px", "training")
         },
     }
     curves = {variant: of_variant["curves"] for variant, of_variant in tested.items()}

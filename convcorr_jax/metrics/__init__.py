@@ -23,6 +23,7 @@ from convcorr_jax.metrics.joint_table import area_under_curve as area_under_curv
 from convcorr_jax.metrics.joint_table import column_of as column_of
 from convcorr_jax.metrics.joint_table import joint_errors as joint_errors
 from convcorr_jax.metrics.joint_table import joint_table as joint_table
+from convcorr_jax.metrics.joint_table import total_sums as total_sums
 from convcorr_jax.metrics.keypoint_truth import NORMALIZERS as NORMALIZERS
 from convcorr_jax.metrics.keypoint_truth import KeypointTruth as KeypointTruth
 from convcorr_jax.metrics.keypoint_truth import in_square as in_square

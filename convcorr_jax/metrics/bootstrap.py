@@ -51,11 +51,12 @@ class UnitSums(NamedTuple):
 
 def unit_means(
     values: Float[np.ndarray, " units"] | Bool[np.ndarray, " units"],
+    *,
     groups: Sequence[Hashable] | None = None,
 ) -> UnitSums:
     """Return the sums of a mean over units, or over the units of each group and then over groups.
 
-    >>> mean_ratios(unit_means(np.array([0.0, 1.0, 1.0]), ["a", "a", "b"]))
+    >>> mean_ratios(unit_means(np.array([0.0, 1.0, 1.0]), groups=["a", "a", "b"]))
     array([0.75])
 
     Args:

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from convcorr_jax.errors import InputError
+from convcorr_jax.metrics.bootstrap import UnitSums
 from convcorr_jax.metrics.pck import Protocol
 
 COLUMNS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
@@ -126,6 +127,32 @@ def joint_table(
         rows[column] = np.mean(present, axis=0)
         counted.append(int((~np.isnan(errors[:, indices])).sum()))
     return JointTable(tuple(alphas), tuple(rows), np.array([*rows.values()]), np.array(counted))
+
+
+def total_sums(
+    errors: Float[np.ndarray, "people joints"],
+    joints: Sequence[str],
+    *,
+    alphas: Sequence[float],
+    protocol: Protocol,
+) -> UnitSums:
+    """Return what each person adds to the column ``total`` of `joint_table`, for its bootstrap interval.
+
+    Args:
+        errors: normalized errors; NaN where a joint does not count.
+        joints: names of the joints, in the order of the second axis of ``errors``.
+        alphas: thresholds, as fractions of the normalizer.
+        protocol: the rules.
+    """
+    known = errors[:, _members(joints, COLUMNS)]
+    sides = known[:, None, :], np.asarray(alphas)[None, :, None]
+    right = np.less(*sides) if protocol.strict else np.less_equal(*sides)
+    counts = (~np.isnan(known)).sum(axis=1, keepdims=True)
+    return UnitSums(
+        right.sum(axis=2).astype(np.float64)[:, None],
+        counts.astype(np.float64),
+        np.zeros(len(errors), np.int64),
+    )
 
 
 def area_under_curve(

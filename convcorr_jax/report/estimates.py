@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 
 
-def estimate(value: float, interval: Sequence[float] | None = None) -> str | float:
-    """Return a number with its interval as text, or the number itself where it has none.
+def estimate(value: float, interval: Sequence[float]) -> str:
+    """Return a number with its interval as text.
 
     >>> estimate(0.687, (0.671, 0.702))
     '0.687 [0.671, 0.702]'
 
     Args:
         value: the number.
-        interval: the lower and the upper end, or None.
+        interval: the lower and the upper end.
     """
-    if interval is None:
-        return value
     low, high = interval
     return f"{value:.3f} [{low:.3f}, {high:.3f}]"

@@ -34,8 +34,8 @@ def protocols() -> str:
         for each in vars(metrics).values()
         if isinstance(each, metrics.Protocol)
     ]
-    head = "| protocol | L | frame | first average | then average of | error | counted |\n|---|---|---|---|---|---|---|"
-    return "\n".join((head, *rows)) + "\n"
+    head = "| protocol | L | frame | first average | then average of | error | counted |"
+    return "\n".join((head, "|---|---|---|---|---|---|---|", *rows)) + "\n"
 
 
 def scripts() -> tuple[str, ...]:

@@ -51,7 +51,7 @@ def test_one_group_has_the_interval_of_scipy(rng):
 def test_groups_count_alike_whatever_their_sizes(rng):
     groups = [rng.random(size) < share for size, share in ((400, 0.2), (50, 0.5), (200, 0.8))]
     names = np.repeat(["a", "b", "c"], [400, 50, 200]).tolist()
-    samples = bootstrap(unit_means(np.concatenate(groups), names), draws=20_000)
+    samples = bootstrap(unit_means(np.concatenate(groups), groups=names), draws=20_000)
     found = interval(samples[:, 0], level=0.9)
     mean = np.mean([group.mean() for group in groups])
     error = np.sqrt(sum(group.var() / len(group) for group in groups)) / len(groups)
@@ -98,8 +98,10 @@ def test_differences_are_paired(rng):
 
 def test_the_order_of_groups_does_not_matter_to_the_units_of_a_group(rng):
     values = rng.normal(size=30)
-    sums = unit_means(values, ["a", "b"] * 15)
-    ordered = unit_means(np.concatenate([values[::2], values[1::2]]), ["a"] * 15 + ["b"] * 15)
+    sums = unit_means(values, groups=["a", "b"] * 15)
+    ordered = unit_means(
+        np.concatenate([values[::2], values[1::2]]), groups=["a"] * 15 + ["b"] * 15
+    )
     np.testing.assert_array_equal(bootstrap(sums), bootstrap(ordered))
 
 

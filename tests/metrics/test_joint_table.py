@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics.joint_table import area_under_curve, joint_errors, joint_table
+from convcorr_jax.metrics.bootstrap import mean_ratios
+from convcorr_jax.metrics.joint_table import (
+    area_under_curve,
+    joint_errors,
+    joint_table,
+    total_sums,
+)
 from convcorr_jax.metrics.pck import FLIC_PCK, LSP_PCK, PF_WILLOW
 
 JOINTS = ("l_wrist", "r_wrist", "pelvis", "l_elbow", "nose", "r_eye", "r_hip")
@@ -97,3 +103,14 @@ def test_the_area_is_the_mean_height():
     alphas = (0.0, 0.1, 0.4)
     shares = np.array([[0.0, 1.0, 1.0], [0.5, 0.5, 0.5]])
     assert area_under_curve(shares, alphas) == pytest.approx([(0.05 + 0.3) / 0.4, 0.5])
+
+
+def test_people_add_up_to_the_total(rng):
+    joints = ("head_top", "l_wrist", "r_wrist", "pelvis")
+    errors = rng.exponential(0.2, (30, 4))
+    errors[rng.random((30, 4)) < 0.3] = np.nan
+    alphas = (0.05, 0.1, 0.2)
+    for protocol in (FLIC_PCK, LSP_PCK):
+        table = joint_table(errors, joints, alphas=alphas, protocol=protocol)
+        sums = total_sums(errors, joints, alphas=alphas, protocol=protocol)
+        np.testing.assert_allclose(mean_ratios(sums), table.shares[-1], rtol=1e-12)

@@ -102,10 +102,7 @@ def transfer(name: str, result: dict[str, Any]) -> Section:
         columns += [f"paper, PCK {alpha}" for alpha in alphas]
     rows = []
     for method, score in methods.items():
-        row: list[str | float | None] = [
-            METHOD_NAMES[method],
-            *(estimate(value, score["interval"][alpha]) for alpha, value in score["pck"].items()),
-        ]
+        row: list[str | float | None] = [METHOD_NAMES[method], *_estimates(score)]
         if voting:
             row += [published.get(method, {}).get(alpha) for alpha in alphas]
         rows.append(tuple(row))
@@ -132,39 +129,6 @@ def transfer(name: str, result: dict[str, Any]) -> Section:
     )
     if voting:
         text += f"; neighbours by cosine of {result['retrieval_layer']}"
-    ahead = Table(
-        "How far our recipe is ahead",
-        ("of", *(f"PCK {alpha}" for alpha in alphas)),
-        tuple(
-            (
-                METHOD_NAMES[method],
-                *(
-                    estimate(value, difference["interval"][alpha])
-                    for alpha, value in difference["pck"].items()
-                ),
-            )
-            for method, difference in result["conv_flow_minus"].items()
-        ),
-        note="Paired: both methods are scored on the same drawn images.",
-    )
-    further = tuple(
-        Table(
-            f"The same predictions by another protocol: {other['protocol']['name']}",
-            ("method", *(f"PCK {alpha}" for alpha in alphas)),
-            tuple(
-                (
-                    METHOD_NAMES[method],
-                    *(
-                        estimate(value, score["interval"][alpha])
-                        for alpha, value in score["pck"].items()
-                    ),
-                )
-                for method, score in other["methods"].items()
-            ),
-            note=_rules(other["protocol"]),
-        )
-        for other in result["other_protocols"]
-    )
     figure = (
         PageFigure(
             f"{name}/figure_3.jpg", "Five neighbours warped onto each target, with their keypoints."
@@ -174,8 +138,40 @@ def transfer(name: str, result: dict[str, Any]) -> Section:
     )
     title = f"Keypoint transfer on {_title(result)} ({result['protocol']['transfer']})"
     items = ("Table 2", "Figure 3") if voting else ("Section 3",)
-    tables = (mean, ahead, by_category, *further)
+    tables = (mean, _differences(result, alphas), by_category, *_further_protocols(result, alphas))
     return Section(title, f"{text}.", tables, (figure,), group=LONG, items=items)
+
+
+def _estimates(score: dict[str, Any]) -> list[str]:
+    """Return PCK at every threshold with its interval."""
+    return [estimate(value, score["interval"][alpha]) for alpha, value in score["pck"].items()]
+
+
+def _differences(result: dict[str, Any], alphas: tuple[str, ...]) -> Table:
+    return Table(
+        "Our recipe minus each other method",
+        ("method", *(f"PCK {alpha}" for alpha in alphas)),
+        tuple(
+            (METHOD_NAMES[method], *_estimates(difference))
+            for method, difference in result["conv_flow_minus"].items()
+        ),
+        note="Paired: both methods are scored on the same drawn images.",
+    )
+
+
+def _further_protocols(result: dict[str, Any], alphas: tuple[str, ...]) -> list[Table]:
+    return [
+        Table(
+            f"The same predictions by another protocol: {other['protocol']['name']}",
+            ("method", *(f"PCK {alpha}" for alpha in alphas)),
+            tuple(
+                (METHOD_NAMES[method], *_estimates(score))
+                for method, score in other["methods"].items()
+            ),
+            note=_rules(other["protocol"]),
+        )
+        for other in result["other_protocols"]
+    ]
 
 
 def classification(name: str, result: dict[str, Any]) -> Section:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from convcorr_jax.report.estimates import estimate
 from convcorr_jax.report.page import PageFigure, Section, Table, Widget
 from convcorr_jax.report.sections import published_pose as published
 from convcorr_jax.report.sections.papers import TOMPSON
@@ -81,11 +82,19 @@ def person(name: str, result: dict[str, Any]) -> Section:
         f"PCK over all joints of {result['dataset']}, by what is known of the torso",
         ("torso", "network", *alphas),
         tuple(
-            (torso, net, *shares.values())
+            (
+                torso,
+                net,
+                *(
+                    estimate(share, result["interval_by_torso"][torso][net][alpha])
+                    for alpha, share in shares.items()
+                ),
+            )
             for torso, nets in result["pck_by_torso"].items()
             for net, shares in nets.items()
         ),
-        note=f"{_NETS} The paper gives the annotated torso; none is what `convcorr pose` knows without a box.",
+        note=f"{_NETS} The paper gives the annotated torso; none is what `convcorr pose` knows without a box. "
+        "In brackets: the 95 % bootstrap interval over people.",
     )
     ours = {
         f"{net} at {alpha}": {column: shares[alpha] for column, shares in per_joint.items()}

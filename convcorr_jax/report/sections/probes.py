@@ -19,36 +19,6 @@ _OTHER_DATA = "The paper's figures are for other data and fc6: compare the order
 
 def landmarks(name: str, result: dict[str, Any]) -> Section:
     """Show Table 1 and Figures 2a and 3: facial landmarks."""
-    published = result["published"]
-    kinds = {kind: _BOXES.get(kind, kind.replace("_", " ")) for kind in result["boxes"]}
-    errors = Table(
-        f"{_PAPER}, Table 1: error of facial landmarks",
-        ("method", *kinds.values(), *(f"paper, {norm}" for norm in published)),
-        tuple(
-            (
-                method,
-                *(
-                    estimate(of_kind["mean"][method], of_kind["interval"][method])
-                    for of_kind in result["boxes"].values()
-                ),
-                *(by_method[method] for by_method in published.values()),
-            )
-            for method in result["nme_outer"]
-        ),
-        note="Mean distance, divided by that of the outer eye corners, with the 95 % bootstrap interval over "
-        "faces. A box around the annotated landmarks tells where they are; the paper's faces are in boxes of a "
-        f"detector. Jitter: annotated boxes displaced and scaled at random. {_OTHER_DATA}",
-    )
-    duplicates = result["without_duplicates"]
-    if duplicates["left_out"]:
-        without = ", ".join(
-            f"{method} {error:.4f}"
-            for method, error in duplicates["mean"][next(iter(duplicates["mean"]))].items()
-        )
-        errors = errors._replace(
-            note=f"{errors.note} Without {len(duplicates['left_out'])} test photographs that are also "
-            f"trained on: {without}."
-        )
     sets = result["per_set"]
     by_set = Table(
         "Figure 2a: error of every set of landmarks, divided by the distance of the outer eye corners",
@@ -81,11 +51,45 @@ def landmarks(name: str, result: dict[str, Any]) -> Section:
     return Section(
         title,
         text,
-        (errors, by_set, spread),
+        (_landmark_errors(result), by_set, spread),
         figures,
         group=SHARIF,
         items=("Table 1", "Figure 2a", "Figure 3"),
     )
+
+
+def _landmark_errors(result: dict[str, Any]) -> Table:
+    published = result["published"]
+    kinds = {kind: _BOXES.get(kind, kind.replace("_", " ")) for kind in result["boxes"]}
+    errors = Table(
+        f"{_PAPER}, Table 1: error of facial landmarks",
+        ("method", *kinds.values(), *(f"paper, {norm}" for norm in published)),
+        tuple(
+            (
+                method,
+                *(
+                    estimate(of_kind["mean"][method], of_kind["interval"][method])
+                    for of_kind in result["boxes"].values()
+                ),
+                *(by_method[method] for by_method in published.values()),
+            )
+            for method in result["nme_outer"]
+        ),
+        note="Mean distance, divided by that of the outer eye corners, with the 95 % bootstrap interval over "
+        "faces. A box around the annotated landmarks tells where they are; the paper's faces are in boxes of a "
+        f"detector. Jitter: annotated boxes displaced and scaled at random. {_OTHER_DATA}",
+    )
+    duplicates = result["without_duplicates"]
+    if duplicates["left_out"]:
+        without = ", ".join(
+            f"{method} {error:.4f}"
+            for method, error in duplicates["mean"][next(iter(duplicates["mean"]))].items()
+        )
+        errors = errors._replace(
+            note=f"{errors.note} Without {len(duplicates['left_out'])} test photographs that are also "
+            f"trained on: {without}."
+        )
+    return errors
 
 
 def keypoints(name: str, result: dict[str, Any]) -> Section:

@@ -1,6 +1,8 @@
 """Facial landmarks by ridge regression with look-back (Sharif Razavian et al. 2014, section 3.1)."""
 
 from convcorr_jax.tasks.landmarks.card import figures_of_tests as figures_of_tests
+from convcorr_jax.tasks.landmarks.comparison import errors_by_kind as errors_by_kind
+from convcorr_jax.tasks.landmarks.comparison import kinds_report as kinds_report
 from convcorr_jax.tasks.landmarks.faces import FRAME_MARGIN as FRAME_MARGIN
 from convcorr_jax.tasks.landmarks.faces import FaceSet as FaceSet
 from convcorr_jax.tasks.landmarks.faces import frame_of as frame_of
@@ -23,9 +25,7 @@ from convcorr_jax.tasks.landmarks.frames import annotated_boxes as annotated_box
 from convcorr_jax.tasks.landmarks.frames import boxes_by_kind as boxes_by_kind
 from convcorr_jax.tasks.landmarks.frames import detector_boxes as detector_boxes
 from convcorr_jax.tasks.landmarks.frames import jittered_boxes as jittered_boxes
-from convcorr_jax.tasks.landmarks.scores import errors_with_intervals as errors_with_intervals
 from convcorr_jax.tasks.landmarks.scores import eye_centre_distances as eye_centre_distances
 from convcorr_jax.tasks.landmarks.scores import landmark_scores as landmark_scores
 from convcorr_jax.tasks.landmarks.scores import method_errors as method_errors
 from convcorr_jax.tasks.landmarks.scores import outer_eye_distances as outer_eye_distances
-from convcorr_jax.tasks.landmarks.scores import without_duplicates as without_duplicates

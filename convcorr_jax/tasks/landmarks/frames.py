@@ -2,7 +2,7 @@
 
 A box around the annotated landmarks tells a probe where they are: the mean face, placed into it, errs by .16 of
 the distance of the outer eye corners on LFPW, and by .24 in the boxes of the paper. Figures in such boxes are
-upper bounds of what a probe does in boxes that nobody drew.
+lower bounds of the error in boxes that were not drawn by hand.
 """
 
 from collections.abc import Sequence

@@ -6,16 +6,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax.doctor import also_in
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics import (
-    bootstrap,
-    interval,
-    landmark_errors,
-    landmark_summary,
-    mean_error_per_image,
-    unit_means,
-)
+from convcorr_jax.metrics import landmark_errors, landmark_summary
 from convcorr_jax.probes import look_back_sets
 from convcorr_jax.tasks.landmarks.faces import FaceSet
 from convcorr_jax.tasks.landmarks.fitting import RoundPredictions
@@ -82,56 +74,6 @@ def method_errors(
             for method, points in predicted.items()
         }
         for name, lengths in normalizers.items()
-    }
-
-
-def errors_with_intervals(
-    errors: Mapping[str, Float[np.ndarray, "faces n"]],
-) -> dict[str, dict[str, Any]]:
-    """Compute the mean error of every method and its 95 % bootstrap interval over faces.
-
-    Args:
-        errors: error of every landmark, by method.
-
-    Returns:
-        ``mean`` and ``interval``, each by method.
-    """
-    of_faces = {method: mean_error_per_image(values) for method, values in errors.items()}
-    return {
-        "mean": {method: float(values.mean()) for method, values in of_faces.items()},
-        "interval": {
-            method: list(interval(bootstrap(unit_means(values))[:, 0]))
-            for method, values in of_faces.items()
-        },
-    }
-
-
-def without_duplicates(
-    train: FaceSet, test: FaceSet, errors: Mapping[str, Errors]
-) -> dict[str, Any]:
-    """Compute mean errors without the test faces whose photograph is among the training faces.
-
-    Args:
-        train: the training faces.
-        test: the test faces.
-        errors: error of every landmark, by kind of boxes.
-
-    Returns:
-        ``left_out``, the identifiers of these test faces, and ``mean``, by kind of boxes and method, the mean
-        error over the distance of the outer eye corners.
-    """
-    shared = also_in(test.records, train.records)
-    kept = np.setdiff1d(np.arange(len(test.records)), shared)
-    return {
-        "left_out": [test.records[row].source_id for row in shared],
-        "mean": {
-            kind: {
-                method: float(values[kept].mean())
-                for method, values in of_kind["nme_outer"].items()
-            }
-            for kind, of_kind in errors.items()
-            if len(kept)
-        },
     }
 
 

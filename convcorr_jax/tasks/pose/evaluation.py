@@ -15,8 +15,11 @@ from convcorr_jax.metrics import (
     JointTable,
     Protocol,
     Spread,
+    bootstrap,
     error_spreads,
+    interval,
     joint_table,
+    total_sums,
 )
 from convcorr_jax.pose import TrainedCascade
 from convcorr_jax.tasks.pose.examples import People
@@ -92,14 +95,18 @@ def reported(
         protocol: the rules of PCK.
 
     Returns:
-        ``pck``, ``per_joint``, ``curves`` and ``spread_px``, each with one entry for each part of the cascade:
-        ``coarse_alone`` is the coarse net (the paper's coarse model, Figures 9 and 11), ``coarse`` the coarse
-        net with the spatial model, ``cascade`` all of it.
+        ``pck``, its 95 % bootstrap ``interval`` over people, ``per_joint``, ``curves`` and ``spread_px``, each
+        with one entry for each part of the cascade: ``coarse_alone`` is the coarse net (the paper's coarse
+        model, Figures 9 and 11), ``coarse`` the coarse net with the spatial model, ``cascade`` all of it.
     """
     alphas, tables = reported_alphas(protocol), evaluation.tables
     per_joint = {net: _shares(table, alphas) for net, table in tables.items()}
     return {
         "pck": {net: columns["total"] for net, columns in per_joint.items()},
+        "interval": {
+            net: _intervals(of_net, joints, alphas=alphas, protocol=protocol)
+            for net, of_net in evaluation.errors.items()
+        },
         "per_joint": per_joint,
         "curves": {
             "alphas": PCKH_ALPHAS,
@@ -125,6 +132,20 @@ def best_to_worst(errors: Float[np.ndarray, "n j"], *, count: int) -> list[int]:
     order = known[np.argsort(np.nanmean(errors[known], axis=1))]
     places = np.linspace(0, len(known) - 1, min(count, len(known))).astype(int)
     return order[places].tolist()
+
+
+def _intervals(
+    errors: Float[np.ndarray, "n j"],
+    joints: Sequence[str],
+    *,
+    alphas: Sequence[float],
+    protocol: Protocol,
+) -> dict[str, list[float]]:
+    samples = bootstrap(total_sums(errors, joints, alphas=alphas, protocol=protocol))
+    return {
+        f"{alpha:g}": list(interval(column))
+        for alpha, column in zip(alphas, samples.T, strict=True)
+    }
 
 
 def _shares(table: JointTable, alphas: Sequence[float]) -> dict[str, dict[str, float | None]]:

@@ -10,6 +10,8 @@ from convcorr_jax.tasks.transfer.choice_sets import faces_set as faces_set
 from convcorr_jax.tasks.transfer.choice_sets import fixed_set as fixed_set
 from convcorr_jax.tasks.transfer.choice_sets import rendered_set as rendered_set
 from convcorr_jax.tasks.transfer.choice_sets import score_pairs as score_pairs
+from convcorr_jax.tasks.transfer.choices import choose_on as choose_on
+from convcorr_jax.tasks.transfer.choices import score_choices as score_choices
 from convcorr_jax.tasks.transfer.exploration import PairOfRecords as PairOfRecords
 from convcorr_jax.tasks.transfer.exploration import exploration_report as exploration_report
 from convcorr_jax.tasks.transfer.exploration import explore as explore

@@ -85,12 +85,12 @@ def differences(scores: Mapping[str, Pck]) -> dict[str, dict[str, Any]]:
         By the name of the other method, ``pck`` and ``interval`` of the difference by threshold.
     """
     first, *others = scores
-    ahead = bootstrap(scores[first].sums)
+    samples = bootstrap(scores[first].sums)
     return {
         name: _by_threshold(
             scores[name].alphas,
             scores[first].mean - scores[name].mean,
-            ahead - bootstrap(scores[name].sums),
+            samples - bootstrap(scores[name].sums),
         )
         for name in others
     }

@@ -118,8 +118,8 @@ def leave_category_out(
 ) -> Selection:
     """Choose settings for one category by the mean score of the others.
 
-    What the category then scores is what the settings would score on a category that nobody has seen, which a
-    score with settings chosen on all categories is not.
+    What the category then scores is an estimate for categories beyond the data set, which a score with settings
+    chosen on all categories is not.
 
     Args:
         method: the method, with the settings to begin with.
