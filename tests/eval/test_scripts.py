@@ -16,7 +16,7 @@ from convcorr_jax.tasks.options import Backbone, CategoryData, Output
 from convcorr_jax.tasks.transfer import task
 from eval import experiments, flow_accuracy, keypoint_transfer, receptive_fields, reproduce
 
-METHODS = {"conv_flow", "paper_conv4", "sift_flow", "copy"}
+METHODS = {"conv_flow", "paper_conv4", "paper_sift", "sift_flow", "copy"}
 
 
 def result_of(path):

@@ -20,8 +20,10 @@ from convcorr_jax.tasks.transfer import (
     Method,
     SearchSpace,
     choice_sets,
+    choose_on,
     leave_category_out,
     methods_for,
+    score_choices,
     score_pairs,
     select,
     space_of,
@@ -183,3 +185,58 @@ def test_a_target_without_a_box_is_not_scored():
     chosen = ChoiceSet(records, np.array([[0, 1]]), ("noise",))
     with pytest.raises(InputError, match="'whole' has no box"):
         score_pairs(chosen, np.zeros((1, 2, 2)))
+
+
+BEST = {"car": 0.1, "duck": 0.4}
+
+
+class Guesses(FlowScores):
+    """Predictions that miss by how far the smoothness is from the category's best one."""
+
+    def __init__(self, chosen):
+        self.chosen = chosen
+
+    def predicted(self, method):
+        (category,) = set(self.chosen.categories)
+        miss = 3 * abs(math.log2(method.smoothness / BEST[category]))
+        truth = np.stack([self.chosen.records[target].points for target in self.chosen.pairs[:, 1]])
+        return truth + np.array([miss, 0.0])
+
+    def mean(self, method):
+        return float(score_pairs(self.chosen, self.predicted(method)).mean.mean())
+
+
+def test_three_choices_are_scored_on_all_pairs():
+    records = [record(str(number), "car duck".split()[number % 2]) for number in range(8)]
+    numbers = np.arange(8)
+    pairs = ChoiceSet(records, np.stack([numbers, (numbers + 2) % 8], axis=1), ("a", "b") * 4)
+    fixed = METHOD, SearchSpace()
+    elsewhere = select(*fixed, lambda method: -abs(method.smoothness - 0.1))
+    asked = []
+
+    def scores(chosen, name):
+        asked.append((name, len(chosen.pairs)))
+        return Guesses(chosen)
+
+    found = score_choices(*fixed, elsewhere, pairs, every=1, scores=scores)
+    assert sorted(asked) == [
+        ("choosing/car", 4),
+        ("choosing/duck", 4),
+        ("scored/car", 4),
+        ("scored/duck", 4),
+    ]
+    # Each category gets what suits the other one, and misses by 6 pixels of 30; elsewhere, cars are met.
+    settings = found["nested"]["settings"]
+    assert settings["car"]["smoothness"] == pytest.approx(0.4, rel=1e-3)
+    assert settings["duck"]["smoothness"] == pytest.approx(0.1, rel=1e-3)
+    assert found["nested"]["pck"] == {"0.05": 0.0, "0.1": 0.0, "0.2": 1.0}
+    assert found["elsewhere"]["pck"] == {"0.05": 0.5, "0.1": 0.5, "0.2": 1.0}
+    assert sum(found["tuned"]["pck"].values()) >= sum(found["nested"]["pck"].values())
+    low, high = found["elsewhere"]["interval"]["0.2"]
+    assert (low, high) == (1.0, 1.0)
+
+
+def test_the_mean_over_sets_chooses():
+    cars = ChoiceSet([record("0", "car"), record("1", "car")], np.array([[0, 1]]), ("car",))
+    chosen = choose_on(METHOD, SearchSpace(), [Guesses(cars)])
+    assert chosen.method.smoothness == pytest.approx(0.1)
