@@ -15,6 +15,7 @@ from convcorr_jax.probes.fitted import FeatureSettings as FeatureSettings
 from convcorr_jax.probes.fitted import LandmarkModel as LandmarkModel
 from convcorr_jax.probes.fitted import RidgeProbe as RidgeProbe
 from convcorr_jax.probes.grids import fit_grid as fit_grid
+from convcorr_jax.probes.grids import fit_grid_sums as fit_grid_sums
 from convcorr_jax.probes.keypoints import KeypointRegressors as KeypointRegressors
 from convcorr_jax.probes.keypoints import fit_keypoints as fit_keypoints
 from convcorr_jax.probes.keypoints import mean_keypoints as mean_keypoints

@@ -1,8 +1,10 @@
-"""Features of the variations of many images, computed in parts that are cached on disk."""
+"""Features and colours of the variations of many images, computed in parts that are cached on disk."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -14,7 +16,7 @@ from convcorr_jax.datasets.records import Record, load_image
 from convcorr_jax.descriptors.global_features import global_features
 from convcorr_jax.probes import Variation, variation_image, variations
 from convcorr_jax.runtime.progress import progress
-from convcorr_jax.runtime.stages import cached_in_parts
+from convcorr_jax.runtime.stages import CachedParts
 
 # Variations in a cached part: computing it takes a minute at most.
 _PART = 1000
@@ -47,12 +49,100 @@ def variation_images(
         yield from (variation_image(photograph, variation, side_px=side_px) for variation in own)
 
 
+class PartContents(NamedTuple):
+    """What the cached parts of `variation_parts` contain besides features."""
+
+    squares_px: int | None = None
+    """Side of the squares to which the variations are resized; None for no squares."""
+    labels: Callable[[Record, Variation], np.ndarray] | None = None
+    """Computes an array from each record and variation; None for none."""
+    labels_key: object = None
+    """What decides these arrays besides the records, as JSON stores it."""
+    seeds: Sequence[int] | None = None
+    """The seed of each record's variations; by default its position."""
+
+
+def variation_parts(
+    records: Sequence[Record],
+    weights: Weights,
+    *,
+    layer: str,
+    copies: int,
+    folder: Path,
+    contents: PartContents = PartContents(),
+) -> CachedParts:
+    """Return the parts of the features of all variations of the records' images, and of their colours.
+
+    Each image is decoded once, in its part. Features are cached in half precision, whose rounding error is far
+    below the error of any probe.
+
+    Args:
+        records: the records; they are indexed when a part that is not cached is asked for.
+        weights: weights of the network.
+        layer: name of the layer.
+        copies: number of variations of every image; 1 is the image itself.
+        folder: where the parts are cached.
+        contents: what the parts contain besides features.
+
+    Returns:
+        Parts with one row for every variation: all those of the first image, then all those of the second, and
+        so on. ``features`` is ``[n, d]`` in half precision, ``squares`` the 8-bit variations, ``labels`` the
+        labels.
+
+    Raises:
+        InputError: an image cannot be read. Asking for a part raises it, too, if the layer does not exist or a
+            cached part is damaged.
+    """
+    side, seeds = weights.network.image_side, contents.seeds
+
+    def compute(numbers: range) -> dict[str, np.ndarray]:
+        varied = (
+            (*pair, variation)
+            for i, pair in enumerate(_loaded(records[numbers.start : numbers.stop]), numbers.start)
+            for variation in variations(
+                pair[0].size, count=copies, seed=i if seeds is None else int(seeds[i])
+            )
+        )
+        rows: dict[str, list[np.ndarray]] = {"squares": [], "labels": []}
+
+        def inputs() -> Iterator[np.ndarray]:
+            for record, image, variation in varied:
+                if contents.squares_px:
+                    square = variation_image(image, variation, side_px=contents.squares_px)
+                    rows["squares"].append(square)
+                if contents.labels:
+                    rows["labels"].append(contents.labels(record, variation))
+                yield variation_image(image, variation, side_px=side)
+
+        description = f"{layer} from image {numbers.start + 1}"
+        squares = progress(inputs(), description=description, total=copies * len(numbers))
+        features = global_features(squares, weights=weights, layer=layer)
+        others = {name: np.stack(values) for name, values in rows.items() if values}
+        return {"features": features.astype(np.float16), **others}
+
+    settings = {
+        "records": fingerprint(records),
+        "weights": weights.fingerprint,
+        "layer": layer,
+        "copies": copies,
+        "side": side,
+        "squares_px": contents.squares_px,
+        "labels": contents.labels_key,
+        "seeds": None if seeds is None else zlib.crc32(np.asarray(seeds, np.int64).tobytes()),
+    }
+    name, part = f"{layer}_{copies}", max(1, _PART // copies)
+    return CachedParts(folder, name, settings, compute, len(records), part)
+
+
+def _loaded(records: Sequence[Record]) -> Iterator[tuple[Record, np.ndarray]]:
+    for batch in batches(records, lambda one: (one, load_image(one)), size=_LOADED_TOGETHER):
+        yield from batch
+
+
 def variation_features(
     records: Sequence[Record], weights: Weights, *, layer: str, copies: int, folder: Path
 ) -> Float[np.ndarray, "n d"]:
-    """Compute `global_features` of all variations of the records' images, or read them from the cache.
-
-    Features are cached in half precision, whose rounding error is far below the error of any probe.
+    """Compute the features of `variation_parts`, or read them from the cache, and join all parts.
 
     Args:
         records: the records.
@@ -62,37 +152,10 @@ def variation_features(
         folder: where features are cached.
 
     Returns:
-        One row for every variation: all those of the first image, then all those of the second, and so on.
+        One row for every variation.
 
     Raises:
         InputError: an image cannot be read, the layer does not exist, or a cached part is damaged.
     """
-    varied = variations_of(records, copies=copies)
-    side = weights.network.image_side
-
-    def compute(numbers: range) -> dict[str, np.ndarray]:
-        part = slice(numbers.start, numbers.stop)
-        squares = progress(
-            variation_images(records[part], varied[part], side_px=side),
-            description=f"{layer} from image {numbers.start + 1}",
-            total=copies * len(numbers),
-        )
-        features = global_features(squares, weights=weights, layer=layer)
-        return {"features": features.astype(np.float16)}
-
-    key = {
-        "records": fingerprint(records),
-        "weights": weights.fingerprint,
-        "layer": layer,
-        "copies": copies,
-        "side": side,
-    }
-    cached = cached_in_parts(
-        folder,
-        f"{layer}_{copies}",
-        key,
-        compute,
-        count=len(records),
-        part=max(1, _PART // copies),
-    )
-    return cached["features"].astype(np.float32)
+    parts = variation_parts(records, weights, layer=layer, copies=copies, folder=folder)
+    return np.concatenate([part["features"] for part in parts]).astype(np.float32)
