@@ -55,7 +55,9 @@ class Config:
     side_px: int | None = None
     """Side of the squares that the network sees; by default its own. Smaller squares have fewer features."""
     images: tuple[int, ...] = (100, 300, 900, 1800)
-    """Numbers of training images for the curve, besides all; numbers above that of all images are left out."""
+    """Numbers of training images for the curve; numbers above that of all images are left out."""
+    all_images: bool = True
+    """Fit a probe to all training images, too. Without it, the pass ends at the last of ``images``."""
     copies: int = 1
     """Variations of every training image: 2 adds its mirror image, more add crops."""
     shown: int = 24
@@ -95,9 +97,10 @@ def main(config: Config) -> Path:
         seeds=order,
     )
     test = scenes.color_samples(split.test, weights, layer=layer, copies=1, folder=out / "test")
-    counts = sorted({*(n for n in config.images if n < len(order)), len(order)})
+    counts = sorted({n for n in config.images if n < len(order)})
+    counts += [len(order)] if config.all_images or not counts else []
     results = scenes.reconstruct_test(train, test, counts, folder=out / "probes")
-    figure = scenes.reconstruction_figure(test, results[len(order)], shown=config.shown)
+    figure = scenes.reconstruction_figure(test, results[counts[-1]], shown=config.shown)
     write_image(out / "figure_4.png", figure)
     published = ("the paper, fc6", PUBLISHED["images"], PUBLISHED["mean_absolute_error"])
     write_image(out / "curve.png", scenes.error_figure(results, published=published))
@@ -107,7 +110,7 @@ def main(config: Config) -> Path:
         "network": weights.network.name,
         "weights": weights.source,
         "layer": layer,
-        "train": len(split.train),
+        "train": counts[-1],
         "test": len(split.test),
         "copies": config.copies,
         **scenes.reconstruction_scores(results, tested),

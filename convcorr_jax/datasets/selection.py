@@ -64,7 +64,9 @@ class Selection(Sequence):
         before = np.cumsum([0, *(len(part._sources) for part in parts)])
         return cls(
             [records for part in parts for records in part._sources],
-            np.concatenate([np.arange(0), *(part._source + n for part, n in zip(parts, before, strict=False))]),
+            np.concatenate(
+                [np.arange(0), *(part._source + n for part, n in zip(parts, before, strict=False))]
+            ),
             np.concatenate([np.arange(0), *(part._position for part in parts)]),
         )
 

@@ -54,5 +54,5 @@ def fit_grid_sums(sums: FoldSums, *, side: int) -> tuple[Ridge, PenaltyCurve]:
         raise InputError(f"{sums.targets} targets are not those of {side} x {side} cells")
     first = min(_STEP, side) // 2
     numbers = np.arange(sums.targets).reshape(side, side, -1)[first::_STEP, first::_STEP]
-    curve = sums.cross_validate(sums.penalty_grid(), targets=numbers.ravel())
+    curve = sums.select(numbers.ravel()).cross_validate(sums.penalty_grid())
     return sums.solve(curve.best()), curve

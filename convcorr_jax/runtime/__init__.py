@@ -39,7 +39,9 @@ _MODULE_OF = MappingProxyType(
         **dict.fromkeys(("BoxOption", "as_box", "numbers", "parse"), "options"),
         **dict.fromkeys(("finished_config", "plain", "write_results", "write_run"), "runlog"),
         **dict.fromkeys(("exit_status", "run"), "script"),
-        **dict.fromkeys(("CachedParts", "accumulate", "cached", "cached_in_parts", "stage"), "stages"),
+        **dict.fromkeys(
+            ("CachedParts", "accumulate", "cached", "cached_in_parts", "stage"), "stages"
+        ),
     }
 )
 

@@ -1,7 +1,7 @@
 """Cached stages of a script: the arrays of each in an ``.npz`` file, with the settings that they depend on.
 
-`stage` caches one result, `CachedParts` the arrays of many items in parts that need not fit into memory together,
-and `accumulate` the sums of a long pass, so that a killed run continues from the last sums that were saved.
+`stage` caches one result, `CachedParts` the arrays of many items in parts that need not fit into memory
+together, and `accumulate` the sums of a long pass, so that a killed run continues from the last saved sums.
 """
 
 import json
@@ -20,6 +20,8 @@ from convcorr_jax.io import load_arrays, write_arrays
 _SETTINGS = "settings"
 # The array of a file of sums that holds the number of blocks summed up.
 _DONE = "blocks_done"
+SAVED_EVERY_S = 60.0
+"""Seconds after which `accumulate` saves sums by default."""
 
 
 @runtime_checkable
@@ -178,7 +180,7 @@ def accumulate(
     *,
     start: State,
     stops: Sequence[int],
-    every_s: float = 60.0,
+    every_s: float | None = None,
 ) -> Iterator[tuple[int, State]]:
     """Sum up blocks one after another, and yield the sums at some of them; continue from the last saved sums.
 
@@ -194,7 +196,7 @@ def accumulate(
         step: adds the block of a number, from 0, to sums; it may destroy them.
         start: the sums of no blocks.
         stops: numbers of blocks, rising, after which the sums are yielded.
-        every_s: seconds after which sums are saved, besides at every stop.
+        every_s: seconds after which sums are saved, besides at every stop; by default `SAVED_EVERY_S`.
 
     Yields:
         Each stop and the sums of that many blocks, which must not be used after the next step.
@@ -207,6 +209,7 @@ def accumulate(
         raise InputError(f"stops is {tuple(stops)}; rising numbers of at least 1 are expected")
     if not stops:
         return
+    every_s = SAVED_EVERY_S if every_s is None else every_s
     done, sums, saved = 0, start, time.monotonic()
     found = cached(path, settings)
     if found is not None and found[_DONE] <= stops[0]:

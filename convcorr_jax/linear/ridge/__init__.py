@@ -6,7 +6,7 @@
 
 Rows that do not fit into memory are summed up block by block (`empty`, `accumulate`, or `statistics` and `add`)
 and solved from the sums with `solve`; `cross_validate_statistics` cross-validates from the sums of each fold.
-`FoldSums` does all of this for rows of k folds, and keeps the rows themselves while there are fewer than features.
+`FoldSums` does all of this for rows of k folds, and keeps the rows themselves while they are few.
 """
 
 from convcorr_jax.linear.ridge.cross_validation import PenaltyCurve as PenaltyCurve

@@ -1,8 +1,8 @@
 """What ridge regression with k folds needs of rows that arrive block by block, in bounded memory.
 
-While there are fewer rows n than features d, the rows themselves are kept: with t targets they are ``n (d + t)``
-numbers, fewer than the statistics, and the dual form, an n by n system, solves them in less time than the
-primal. As soon as n is at least d, the rows are summed up to the statistics of each fold
+While there are fewer rows n than features d, the rows themselves are kept: with t targets they are
+``n (d + t)`` numbers, fewer than the statistics, and the dual form, an n by n system, solves them in less time
+than the primal. As soon as n is at least d, the rows are summed up to the statistics of each fold
 (`convcorr_jax.linear.ridge.row_statistics`), ``k d (d + t)`` numbers whatever n, and later blocks are added to
 these. The form is thus always the one that `convcorr_jax.linear.ridge.fit` and `cross_validate` choose for the
 same rows in memory.
@@ -16,7 +16,7 @@ Each fold's statistics depend on the sizes of the blocks within rounding only.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -79,9 +79,9 @@ class FoldSums:
 
     def add(
         self,
-        features: Float[np.ndarray, "n d"],
-        targets: Float[np.ndarray, "n t"],
-        folds: Int[np.ndarray, " n"],
+        features: Float[np.ndarray, "_ _"],
+        targets: Float[np.ndarray, "_ _"],
+        folds: Int[np.ndarray, " _"],
     ) -> "FoldSums":
         """Return the sums with one more block of rows; these sums must not be used afterwards.
 
@@ -117,38 +117,42 @@ class FoldSums:
         Raises:
             InputError: there are no rows.
         """
-        if not self.count:
-            raise InputError("there are no rows; at least 2 are expected")
         if not self.parts:
-            return penalty_grid(_joined(self.blocks).features)
-        whole = functools.reduce(add, (select_targets(part, slice(0)) for part in self.parts))
+            return penalty_grid(self._rows().features)
+        whole = functools.reduce(add, (_with_targets(part, np.arange(1)) for part in self.parts))
         return penalties_of_spread(float(jnp.trace(whole.scatter)), self.features)
 
-    def cross_validate(
-        self,
-        penalties: Float[np.ndarray, " p"],
-        *,
-        targets: Int[np.ndarray, " chosen"] | Sequence[int] | slice = slice(None),
-    ) -> PenaltyCurve:
+    def select(self, targets: Int[np.ndarray, " chosen"]) -> "FoldSums":
+        """Return the sums of the same rows with some of their targets.
+
+        Args:
+            targets: numbers of the targets.
+        """
+        return replace(
+            self,
+            targets=len(targets),
+            blocks=tuple(b._replace(targets=b.targets[:, targets]) for b in self.blocks),
+            parts=tuple(_with_targets(part, targets) for part in self.parts),
+        )
+
+    def cross_validate(self, penalties: Float[np.ndarray, " p"]) -> PenaltyCurve:
         """Compute the errors of each fold's rows by ridge regressions fitted without that fold.
 
         Args:
             penalties: any number of positive penalties.
-            targets: the targets to predict; by default all.
 
         Raises:
-            InputError: there are fewer than 2 rows, a fold has no row or leaves fewer than two, a value is NaN or
-                infinite, all rows of features are equal, or a penalty is not a finite number above 0 or too
+            InputError: there are fewer than 2 rows, a fold has no row or leaves fewer than two, a value is NaN
+                or infinite, all rows of features are equal, or a penalty is not a finite number above 0 or too
                 small for the precision.
         """
         if not self.parts:
-            x, y, folds = _joined(self.blocks)
-            return cross_validate(x, y[:, targets], penalties=penalties, folds=folds, k=self.k)
-        if any(int(part.count) == 0 for part in self.parts):
-            sizes = [int(part.count) for part in self.parts]
+            x, y, folds = self._rows()
+            return cross_validate(x, y, penalties=penalties, folds=folds, k=self.k)
+        sizes = [int(part.count) for part in self.parts]
+        if not all(sizes):
             raise InputError(f"the {self.k} folds hold {sizes} rows; each must hold one")
-        chosen = [select_targets(part, targets) for part in self.parts]
-        return cross_validate_statistics(chosen, penalties=penalties)
+        return cross_validate_statistics(self.parts, penalties=penalties)
 
     def solve(self, penalty: float | Float[np.ndarray, " t"]) -> Ridge:
         """Fit a ridge regression for each target to all rows.
@@ -157,13 +161,13 @@ class FoldSums:
             penalty: one for all targets, or one for each.
 
         Raises:
-            InputError: there are fewer than 2 rows, a value is NaN or infinite, all rows of features are equal, or
-                a penalty is not positive or too small for the precision.
+            InputError: there are fewer than 2 rows, a value is NaN or infinite, all rows of features are equal,
+                or a penalty is not positive or too small for the precision.
         """
         if not self.parts:
-            x, y, _ = _joined(self.blocks)
-            return solvers.fit(x, y, penalty=penalty)
-        return solvers.solve(functools.reduce(add, self.parts), penalty=penalty)
+            x, y, _ = self._rows()
+            return _fit_rows(x, y, penalty)
+        return _solve(functools.reduce(add, self.parts), penalty)
 
     def without(self, fold: int, penalty: float | Float[np.ndarray, " t"]) -> Ridge:
         """Fit a ridge regression for each target to the rows of all folds but one.
@@ -176,15 +180,19 @@ class FoldSums:
             InputError: as for `solve`.
         """
         if not self.parts:
-            x, y, folds = _joined(self.blocks)
-            return solvers.fit(x[folds != fold], y[folds != fold], penalty=penalty)
-        rest = subtract(functools.reduce(add, self.parts), self.parts[fold])
-        return solvers.solve(rest, penalty=penalty)
+            x, y, folds = self._rows()
+            return _fit_rows(x[folds != fold], y[folds != fold], penalty)
+        return _solve(subtract(functools.reduce(add, self.parts), self.parts[fold]), penalty)
+
+    def _rows(self) -> _Rows:
+        if not self.blocks:
+            raise InputError("there are no rows; at least 2 are expected")
+        return _joined(self.blocks)
 
     def target_mean(self) -> Float[np.ndarray, " t"]:
         """Return the mean of every target over all rows."""
         if not self.parts:
-            return _joined(self.blocks).targets.mean(axis=0)
+            return self._rows().targets.mean(axis=0)
         weights = np.array([int(part.count) for part in self.parts], np.float64)
         means = np.stack([np.asarray(part.target_mean) for part in self.parts])
         return (weights @ means / weights.sum()).astype(means.dtype)
@@ -217,10 +225,10 @@ class FoldSums:
 
 
 def fold_sums(
-    features: Float[np.ndarray, "n d"],
-    targets: Float[np.ndarray, "n t"],
+    features: Float[np.ndarray, "_ d"],
+    targets: Float[np.ndarray, "_ t"],
     *,
-    folds: Int[np.ndarray, " n"],
+    folds: Int[np.ndarray, " _"],
     k: int,
 ) -> FoldSums:
     """Return the sums of one block of rows.
@@ -255,19 +263,39 @@ def no_rows(features: int, targets: int, *, k: int) -> FoldSums:
     return FoldSums(features, targets, k)
 
 
-def select_targets(
-    part: Statistics, targets: Int[np.ndarray, " chosen"] | Sequence[int] | slice
-) -> Statistics:
-    """Return the statistics of the same rows with some of their targets.
-
-    Args:
-        part: statistics of rows.
-        targets: numbers of the targets.
-    """
+def _with_targets(part: Statistics, targets: Int[np.ndarray, " chosen"] | slice) -> Statistics:
+    """Return the statistics of the same rows with some of their targets."""
     return part._replace(
         target_mean=part.target_mean[targets],
         cross=part.cross[:, targets],
         spread=part.spread[targets],
+    )
+
+
+def _fit_rows(x: np.ndarray, y: np.ndarray, penalty: float | np.ndarray) -> Ridge:
+    return _for_each_penalty(
+        lambda targets, value: solvers.fit(x, y[:, targets], penalty=value), penalty
+    )
+
+
+def _solve(summed: Statistics, penalty: float | np.ndarray) -> Ridge:
+    return _for_each_penalty(
+        lambda targets, value: solvers.solve(_with_targets(summed, targets), penalty=value), penalty
+    )
+
+
+def _for_each_penalty(
+    fit: Callable[[np.ndarray | slice, float], Ridge], penalty: float | np.ndarray
+) -> Ridge:
+    """Fit targets of equal penalties together: few Cholesky factors cost less than an eigendecomposition."""
+    if not np.ndim(penalty):
+        return fit(slice(None), float(penalty))
+    penalty = np.asarray(penalty)
+    groups = [np.flatnonzero(penalty == value) for value in np.unique(penalty)]
+    fits = [fit(group, float(penalty[group[0]])).for_each_target() for group in groups]
+    order = np.argsort(np.concatenate(groups))
+    return Ridge(
+        *(jnp.concatenate(fields, axis=-1)[..., order] for fields in zip(*fits, strict=True))
     )
 
 
@@ -287,4 +315,3 @@ def _summed(parts: Sequence[Statistics], block: _Rows) -> tuple[Statistics, ...]
         x, y = jnp.asarray(block.features[padded]), jnp.asarray(block.targets[padded])
         summed[fold] = accumulate(summed[fold], x, y, mask=jnp.asarray(mask))
     return tuple(summed)
-

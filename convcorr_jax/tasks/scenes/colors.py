@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.fingerprint import fingerprint
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.datasets.selection import Selection
 from convcorr_jax.errors import InputError
@@ -62,8 +61,8 @@ class ColorSamples(NamedTuple):
             numbers: numbers of the images.
 
         Returns:
-            Features, colours between 0 and 1 as `convcorr_jax.probes.rgb_targets` returns them, and the number of
-            the image of each row.
+            Features, colours between 0 and 1 as `convcorr_jax.probes.rgb_targets` returns them, and the number
+            of the image of each row.
         """
         part = numbers.start // self.parts.part
         first = self.parts.items(part).start
@@ -199,7 +198,7 @@ def color_samples(
 def reconstruct_test(
     train: ColorSamples, test: ColorSamples, counts: Sequence[int], *, folder: Path
 ) -> dict[int, Reconstruction]:
-    """Fit probes to the first training images and reconstruct all test images, or read the results from the cache.
+    """Fit probes to the first training images and reconstruct all test images, or read the cached results.
 
     All fits share one pass over the training images: the probe of n images is fitted to the sums of n images.
     The fold of an image is its number modulo `FOLDS`.
@@ -222,7 +221,9 @@ def reconstruct_test(
     found = {count: cached(path, key) for count, path in paths.items()}
     missing = [count for count, arrays in found.items() if arrays is None]
     for count, sums in _sums_after(train, counts, missing, folder / f"{train.parts.name}_sums.npz"):
-        found[count] = stage(paths[count], key, lambda sums=sums: _reconstruct(sums, test)._asdict())
+        found[count] = stage(
+            paths[count], key, lambda sums=sums: _reconstruct(sums, test)._asdict()
+        )
     return {count: Reconstruction(**arrays) for count, arrays in found.items() if arrays}
 
 
