@@ -72,7 +72,7 @@ class ColorSamples(NamedTuple):
         colors = squares.reshape(len(squares), -1).astype(np.float32) / 255
         return arrays["features"][rows].astype(np.float32), colors, np.repeat(numbers, self.copies)
 
-    def blocks(self, stops: Iterable[int] = ()) -> list[range]:
+    def blocks(self, *, stops: Iterable[int] = ()) -> list[range]:
         """Return the numbers of all images, divided at the parts' ends and at some stops.
 
         Args:
@@ -233,7 +233,7 @@ def _sums_after(
     """Yield some of the numbers of images and the sums after them; blocks end at all of ``counts``."""
     if not missing:
         return
-    blocks = train.blocks(counts)
+    blocks = train.blocks(stops=counts)
     ends = [block.stop for block in blocks]
     features, colors, _ = train.rows(range(1))
 
