@@ -132,20 +132,31 @@ def read_arrays(path: Path, expected: Mapping[str, Expected]) -> dict[str, np.nd
     return arrays
 
 
-def write_arrays(
-    path: str | Path, *, compress: bool = True, **arrays: np.ndarray | np.generic
-) -> None:
-    """Write named arrays as one ``.npz`` file.
+def write_arrays(path: str | Path, **arrays: np.ndarray | np.generic) -> None:
+    """Write named arrays as one compressed ``.npz`` file.
 
     Args:
         path: the file.
-        compress: compress the arrays, which takes about a minute a gigabyte of floating-point numbers.
         **arrays: the arrays by name, of any shapes.
 
     Raises:
         InputError: the path is wrong.
         WriteError: the file cannot be written.
     """
-    save = np.savez_compressed if compress else np.savez
     with written_whole(path) as temporary, temporary.open("wb") as stream:
-        save(stream, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+
+
+def write_arrays_uncompressed(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write named arrays as one ``.npz`` file without compression, which takes a minute a gigabyte.
+
+    Args:
+        path: the file.
+        arrays: the arrays by name, of any shapes.
+
+    Raises:
+        InputError: the path is wrong.
+        WriteError: the file cannot be written.
+    """
+    with written_whole(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import load_arrays, write_arrays
+from convcorr_jax.io import load_arrays, write_arrays, write_arrays_uncompressed
 
 # The array of a file that holds the settings as JSON text.
 _SETTINGS = "settings"
@@ -220,9 +220,8 @@ def accumulate(
             sums = step(sums, done)
             done += 1
             if done == stop or time.monotonic() - saved >= every_s:
-                arrays = {**sums.arrays(), _DONE: np.array(done)}
-                text = np.array(_text(settings))
-                write_arrays(path, compress=False, **arrays, **{_SETTINGS: text})
+                facts = {_DONE: np.array(done), _SETTINGS: np.array(_text(settings))}
+                write_arrays_uncompressed(path, {**sums.arrays(), **facts})
                 saved = time.monotonic()
         yield stop, sums
     path.unlink(missing_ok=True)

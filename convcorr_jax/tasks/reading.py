@@ -1,6 +1,7 @@
 """Reading the records of any source by one name: rendered, installed with other packages, or on disk."""
 
 import functools
+import operator
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -127,7 +128,7 @@ class _RenderedRecords(GeneratedRecords):
     def __getitem__(self, index: "SupportsIndex | slice") -> "Record | _RenderedRecords":
         if isinstance(index, slice):
             return _RenderedRecords(self._keys[index], self._side_px, self._change)
-        record = _rendered(*self._keys[index], self._side_px)
+        record = _rendered(*self._keys[operator.index(index)], self._side_px)
         return self._change(record) if self._change else record
 
     def split(self, position: int) -> str:

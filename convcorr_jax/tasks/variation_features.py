@@ -35,7 +35,7 @@ class PartContents(NamedTuple):
     """Computes an array for each of the variations of a record; None for none."""
     labels_key: object = None
     """What decides these arrays besides the records, as JSON stores it."""
-    seeds: Sequence[int] | None = None
+    seeds: Int[np.ndarray, " n"] | None = None
     """The seed of each record's variations; by default its position."""
 
 
