@@ -30,7 +30,7 @@ from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks import scenes
 from convcorr_jax.tasks.options import Backbone, Output
 from convcorr_jax.tasks.reading import RENDERED, RENDERED_PX
-from convcorr_jax.tasks.scenes.colors import FOLDS
+from convcorr_jax.tasks.scenes.color_samples import FOLDS
 
 PUBLISHED = {"images": 49_000, "mean_absolute_error": 0.12}
 

@@ -188,25 +188,3 @@ def sum_parts(
         return arrays["features"].astype(np.float32), targets(arrays, own), folds[own]
 
     return sum_rows(path, {**parts.settings, **settings}, rows, count=len(parts), k=k)
-
-
-def variation_features(
-    records: Sequence[Record], weights: Weights, *, layer: str, copies: int, folder: Path
-) -> Float[np.ndarray, "n d"]:
-    """Compute the features of `variation_parts`, or read them from the cache, and join all parts.
-
-    Args:
-        records: the records.
-        weights: weights of the network.
-        layer: name of the layer.
-        copies: number of variations of every image; 1 is the image itself.
-        folder: where features are cached.
-
-    Returns:
-        One row for every variation.
-
-    Raises:
-        InputError: an image cannot be read, the layer does not exist, or a cached part is damaged.
-    """
-    parts = variation_parts(records, weights, layer=layer, copies=copies, folder=folder)
-    return np.concatenate([part["features"] for part in parts]).astype(np.float32)

@@ -1,12 +1,12 @@
 """Colours and segmentation of whole images (Sharif Razavian et al. 2014, section 3.1)."""
 
-from convcorr_jax.tasks.scenes.colors import ColorSamples as ColorSamples
+from convcorr_jax.tasks.scenes.color_samples import ColorSamples as ColorSamples
+from convcorr_jax.tasks.scenes.color_samples import Split as Split
+from convcorr_jax.tasks.scenes.color_samples import color_samples as color_samples
+from convcorr_jax.tasks.scenes.color_samples import join_splits as join_splits
+from convcorr_jax.tasks.scenes.color_samples import read_split as read_split
 from convcorr_jax.tasks.scenes.colors import Reconstruction as Reconstruction
-from convcorr_jax.tasks.scenes.colors import Split as Split
-from convcorr_jax.tasks.scenes.colors import color_samples as color_samples
 from convcorr_jax.tasks.scenes.colors import error_figure as error_figure
-from convcorr_jax.tasks.scenes.colors import join_splits as join_splits
-from convcorr_jax.tasks.scenes.colors import read_split as read_split
 from convcorr_jax.tasks.scenes.colors import reconstruct_test as reconstruct_test
 from convcorr_jax.tasks.scenes.colors import reconstruction_figure as reconstruction_figure
 from convcorr_jax.tasks.scenes.colors import reconstruction_scores as reconstruction_scores
