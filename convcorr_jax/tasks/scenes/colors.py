@@ -3,6 +3,10 @@
 The training images pass once, in parts that are cached on disk, and are summed up
 (`convcorr_jax.linear.ridge.FoldSums`). A fit to the first n images is a fit to the sums as they are after n
 images. Memory is that of one part and of the sums, whatever the number of images.
+
+Source: Sharif Razavian et al. 2014, section 3.1, with 49,000 training images of ImageNet's validation set and
+1,000 test images. Differs from the paper: images are added in a random order, not that of the data set, so that
+the first n are a sample of all; and the weights at hand have no fc6 (`default_layer`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
