@@ -36,3 +36,5 @@ from convcorr_jax.datasets.roots import ROOT_VARIABLE as ROOT_VARIABLE
 from convcorr_jax.datasets.roots import find_folder as find_folder
 from convcorr_jax.datasets.roots import member_file as member_file
 from convcorr_jax.datasets.roots import root_folder as root_folder
+from convcorr_jax.datasets.selection import GeneratedRecords as GeneratedRecords
+from convcorr_jax.datasets.selection import Selection as Selection

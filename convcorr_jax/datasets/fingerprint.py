@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from convcorr_jax.datasets.records import Record
+from convcorr_jax.datasets.selection import Selection
 from convcorr_jax.errors import InputError
 
 HASHED_FILE_BYTES = 1 << 20
@@ -22,7 +23,8 @@ def fingerprint(records: Iterable[Record]) -> str:
     """Compute a hash of records: their ids, splits, images, label maps and annotations, in order.
 
     Images in memory and image files of up to 1 MiB enter by their content, so that copies of a data set have
-    the fingerprint of the original; larger files enter by their size and their time of last change.
+    the fingerprint of the original; larger files enter by their size and their time of last change. Records of
+    a `Selection` that are computed when they are indexed enter by what determines them, without being computed.
 
     Args:
         records: the records; those of a prepared data set are read one by one.
@@ -34,7 +36,10 @@ def fingerprint(records: Iterable[Record]) -> str:
         InputError: an image file cannot be read.
     """
     digest = hashlib.blake2b(digest_size=16)
-    for record in records:
+    for record in records.identities() if isinstance(records, Selection) else records:
+        if isinstance(record, str):
+            digest.update(record.encode())
+            continue
         annotation = {
             "id": record.source_id,
             "category": record.category,

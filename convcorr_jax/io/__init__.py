@@ -9,6 +9,7 @@ from convcorr_jax.io.arrays import Expected as Expected
 from convcorr_jax.io.arrays import load_arrays as load_arrays
 from convcorr_jax.io.arrays import read_arrays as read_arrays
 from convcorr_jax.io.arrays import write_arrays as write_arrays
+from convcorr_jax.io.arrays import write_arrays_uncompressed as write_arrays_uncompressed
 from convcorr_jax.io.atomic import check_writable as check_writable
 from convcorr_jax.io.atomic import make_folder as make_folder
 from convcorr_jax.io.atomic import write_at as write_at

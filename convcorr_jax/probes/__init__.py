@@ -8,13 +8,16 @@ attributes (Sharif Razavian et al. 2014). `RidgeProbe` and `LandmarkModel` are s
 from convcorr_jax.probes.directions import AttributeProbe as AttributeProbe
 from convcorr_jax.probes.directions import Directions as Directions
 from convcorr_jax.probes.directions import fit_attributes as fit_attributes
+from convcorr_jax.probes.directions import fit_attributes_sums as fit_attributes_sums
 from convcorr_jax.probes.directions import fit_directions as fit_directions
+from convcorr_jax.probes.directions import fit_directions_sums as fit_directions_sums
 from convcorr_jax.probes.directions import move_along as move_along
 from convcorr_jax.probes.fitted import FACE as FACE
 from convcorr_jax.probes.fitted import FeatureSettings as FeatureSettings
 from convcorr_jax.probes.fitted import LandmarkModel as LandmarkModel
 from convcorr_jax.probes.fitted import RidgeProbe as RidgeProbe
 from convcorr_jax.probes.grids import fit_grid as fit_grid
+from convcorr_jax.probes.grids import fit_grid_sums as fit_grid_sums
 from convcorr_jax.probes.keypoints import KeypointRegressors as KeypointRegressors
 from convcorr_jax.probes.keypoints import fit_keypoints as fit_keypoints
 from convcorr_jax.probes.keypoints import mean_keypoints as mean_keypoints
@@ -48,6 +51,9 @@ from convcorr_jax.probes.segmentation import class_responses as class_responses
 from convcorr_jax.probes.segmentation import class_shares as class_shares
 from convcorr_jax.probes.segmentation import class_targets as class_targets
 from convcorr_jax.probes.segmentation import fit_mixing as fit_mixing
+from convcorr_jax.probes.segmentation import fit_mixing_sums as fit_mixing_sums
+from convcorr_jax.probes.segmentation import mean_shares as mean_shares
+from convcorr_jax.probes.segmentation import mixing_rows as mixing_rows
 from convcorr_jax.probes.segmentation import predict_label_map as predict_label_map
 from convcorr_jax.probes.segmentation import resize_responses as resize_responses
 from convcorr_jax.probes.variations import Variation as Variation

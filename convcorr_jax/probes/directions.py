@@ -17,15 +17,14 @@ Source: Sharif Razavian et al. 2014, section 4, equations 6 and 7. They hold onl
 the paper does not say.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear import ridge
-from convcorr_jax.linear.ridge import Ridge, cross_predict, cross_validate, penalty_grid
+from convcorr_jax.linear.ridge import FoldSums, Ridge, fold_sums
 
 
 class AttributeProbe(NamedTuple):
@@ -76,17 +75,47 @@ def fit_attributes(
     Raises:
         InputError: an attribute has only one value, the folds are invalid, or a number is NaN or infinite.
     """
+    values = values.astype(features.dtype)
+    sums = fold_sums(features, values, folds=folds, k=k)
+    return fit_attributes_sums(sums, [features], values, names=names, folds=folds)
+
+
+def fit_attributes_sums(
+    sums: FoldSums,
+    blocks: Iterable[Float[np.ndarray, "_ d"]],
+    values: Float[np.ndarray, "n t"],
+    *,
+    names: Sequence[str],
+    folds: Int[np.ndarray, " n"],
+) -> AttributeProbe:
+    """Fit a probe to every attribute like `fit_attributes`, to rows that were summed up block by block.
+
+    Args:
+        sums: of the features and the attributes of every image.
+        blocks: the features of the same images in their order, block by block, to predict those held out.
+        values: attributes of every image.
+        names: names of the attributes.
+        folds: for each row the number of the fold that holds it out.
+
+    Raises:
+        InputError: an attribute has only one value, a fold has no row, or a number is NaN or infinite.
+    """
     for name, column in zip(names, values.T, strict=True):
         if len(np.unique(column)) < 2:
             raise InputError(
                 f"attribute {name!r} has the one value {column[0]:g}; at least two are expected"
             )
-    values = values.astype(features.dtype)
-    curve = cross_validate(features, values, penalties=penalty_grid(features), folds=folds, k=k)
-    penalty = curve.best_of_each()
-    held_out = cross_predict(features, values, penalty=penalty, folds=folds, k=k)
+    penalty = sums.cross_validate(sums.penalty_grid()).best_of_each()
+    models = [sums.without(fold, penalty) for fold in range(sums.k)]
+    held_out, start = np.array(values), 0
+    for block in blocks:
+        of_block = folds[start : start + len(block)]
+        for fold in np.unique(of_block):
+            rows = np.flatnonzero(of_block == fold)
+            held_out[start + rows] = np.asarray(models[fold].predict(block[rows]))
+        start += len(block)
     return AttributeProbe(
-        ridge.fit(features, values, penalty=penalty),
+        sums.solve(penalty),
         held_out,
         np.array([_threshold(*columns) for columns in zip(held_out.T, values.T, strict=True)]),
     )
@@ -117,16 +146,41 @@ def fit_directions(
         InputError: an attribute has only one value, the penalty is not positive, or a number is NaN or
             infinite.
     """
-    penalty = float(penalty_grid(features)[-1]) if penalty is None else penalty
+    values = values.astype(features.dtype)
+    # Folds play no part here.
+    sums = fold_sums(features, values, folds=np.arange(len(values)) % 2, k=2)
+    return fit_directions_sums(sums, [features], values, penalty=penalty)
+
+
+def fit_directions_sums(
+    sums: FoldSums,
+    blocks: Iterable[Float[np.ndarray, "_ d"]],
+    values: Float[np.ndarray, "n t"],
+    *,
+    penalty: float | None = None,
+) -> Directions:
+    """Compute directions like `fit_directions`, from rows that were summed up block by block.
+
+    Args:
+        sums: of the features and the attributes of every image.
+        blocks: the features of the same images, block by block, to find their range along the directions.
+        values: attributes of every image.
+        penalty: as for `fit_directions`.
+
+    Raises:
+        InputError: an attribute has only one value, the penalty is not positive, or a number is NaN or
+            infinite.
+    """
     if not np.ptp(values, axis=0).all():
         raise InputError(
             "an attribute has one value only; there is no direction along which it varies"
         )
-    fitted = ridge.fit(features, values.astype(features.dtype), penalty=penalty)
+    fitted = sums.solve(float(sums.penalty_grid()[-1]) if penalty is None else penalty)
     weights = np.asarray(fitted.weights).T
     units = weights / np.linalg.norm(weights, axis=1, keepdims=True)
-    along = features @ units.T
-    return Directions(units, along.min(axis=0), along.max(axis=0))
+    along = [block @ units.T for block in blocks]
+    low = np.min([values.min(axis=0) for values in along], axis=0)
+    return Directions(units, low, np.max([values.max(axis=0) for values in along], axis=0))
 
 
 def move_along(

@@ -21,14 +21,14 @@ The paper leaves open, and this module decides:
 Source: Sharif Razavian et al. 2014, section 3.1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear.ridge import Ridge, fit_best
+from convcorr_jax.linear.ridge import FoldSums, Ridge, no_rows
 from convcorr_jax.probes.variations import Variation
 
 SIDE = 30
@@ -75,24 +75,49 @@ def _cell_sums(
     return np.diff(sums[before] + part * (sums[before + 1] - sums[before]), axis=0)
 
 
-def class_targets(shares: Float[np.ndarray, "n side side classes"]) -> Float[np.ndarray, "n t"]:
+def mean_shares(
+    blocks: Iterable[Float[np.ndarray, "n side side classes"]],
+) -> Float[np.ndarray, " t"]:
+    """Compute the mean of each share over the images in which it is known; 0 where it is never known.
+
+    Args:
+        blocks: shares of the classes in every cell, of one block of images after another; NaN where nothing is
+            labelled.
+
+    Raises:
+        InputError: no cell of any image is labelled.
+    """
+    sums, counts = np.zeros(1), np.zeros(1)
+    for shares in blocks:
+        flat = shares.reshape(len(shares), -1)
+        known = ~np.isnan(flat)
+        sums = sums + np.where(known, flat, 0).sum(axis=0, dtype=np.float64)
+        counts = counts + known.sum(axis=0)
+    if not counts.any():
+        raise InputError("no cell of any label map has a label; there is nothing to learn")
+    return sums / counts.clip(min=1)
+
+
+def class_targets(
+    shares: Float[np.ndarray, "n side side classes"],
+    *,
+    means: Float[np.ndarray, " t"] | None = None,
+) -> Float[np.ndarray, "n t"]:
     """Flatten shares to targets; absent shares become their means over all images.
 
     Args:
         shares: shares of the classes in every cell; NaN where nothing is labelled.
+        means: `mean_shares` of all images; by default those of these images.
 
     Returns:
         A row of ``side^2 classes`` numbers for every image.
 
     Raises:
-        InputError: no cell of any image is labelled.
+        InputError: no cell of any image is labelled, and no means are passed.
     """
     flat = shares.reshape(len(shares), -1)
-    known = ~np.isnan(flat)
-    if not known.any():
-        raise InputError("no cell of any label map has a label; there is nothing to learn")
-    means = np.where(known, flat, 0).sum(axis=0) / known.sum(axis=0).clip(min=1)
-    return np.where(known, flat, means).astype(np.float32)
+    means = mean_shares([shares]) if means is None else means
+    return np.where(np.isnan(flat), means, flat).astype(np.float32)
 
 
 def class_responses(
@@ -126,11 +151,44 @@ def fit_mixing(
     Raises:
         InputError: the folds are invalid, or a response is NaN or infinite.
     """
+    sums = no_rows(shares.shape[-1], shares.shape[-1], k=k)
+    return fit_mixing_sums(sums.add(*mixing_rows(responses, shares, folds=folds)))
+
+
+def mixing_rows(
+    responses: Float[np.ndarray, "n side side classes"],
+    shares: Float[np.ndarray, "n side side classes"],
+    *,
+    folds: Int[np.ndarray, " n"],
+) -> tuple[
+    Float[np.ndarray, "cells classes"],
+    Float[np.ndarray, "cells classes"],
+    Int[np.ndarray, " cells"],
+]:
+    """Return the labelled cells as rows to which M is fitted: responses, targets and folds.
+
+    Args:
+        responses: predicted shares of the classes in every cell.
+        shares: true shares of the same cells; NaN where nothing is labelled.
+        folds: for each image the fold that holds all its cells out.
+    """
     labelled = ~np.isnan(shares[..., 0])
     largest = shares[labelled].argmax(axis=-1)
     targets = (largest[:, None] == np.arange(shares.shape[-1])).astype(np.float32)
     cell_folds = np.broadcast_to(folds[:, None, None], labelled.shape)[labelled]
-    return fit_best(responses[labelled], targets, folds=cell_folds, k=k)[0]
+    return responses[labelled], targets, cell_folds
+
+
+def fit_mixing_sums(sums: FoldSums) -> Ridge:
+    """Fit the matrix M like `fit_mixing`, to cells that were summed up block by block.
+
+    Args:
+        sums: of `mixing_rows`.
+
+    Raises:
+        InputError: a fold has no cell, or a response is NaN or infinite.
+    """
+    return sums.solve(sums.cross_validate(sums.penalty_grid()).best())
 
 
 def apply_mixing(

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from convcorr_jax.runtime.runlog import write_run as write_run
     from convcorr_jax.runtime.script import exit_status as exit_status
     from convcorr_jax.runtime.script import run as run
+    from convcorr_jax.runtime.stages import CachedParts as CachedParts
+    from convcorr_jax.runtime.stages import accumulate as accumulate
+    from convcorr_jax.runtime.stages import cached as cached
     from convcorr_jax.runtime.stages import cached_in_parts as cached_in_parts
     from convcorr_jax.runtime.stages import stage as stage
 
@@ -36,7 +39,9 @@ _MODULE_OF = MappingProxyType(
         **dict.fromkeys(("BoxOption", "as_box", "numbers", "parse"), "options"),
         **dict.fromkeys(("finished_config", "plain", "write_results", "write_run"), "runlog"),
         **dict.fromkeys(("exit_status", "run"), "script"),
-        **dict.fromkeys(("cached_in_parts", "stage"), "stages"),
+        **dict.fromkeys(
+            ("CachedParts", "accumulate", "cached", "cached_in_parts", "stage"), "stages"
+        ),
     }
 )
 

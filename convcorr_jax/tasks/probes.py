@@ -1,40 +1,46 @@
 """Training of ridge probes that are saved: keypoints, colours, classes of pixels, attributes."""
 
-from collections.abc import Sequence
+import zlib
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.records import Record
+from convcorr_jax.datasets.selection import Selection
 from convcorr_jax.descriptors.views import BOX_MARGIN
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
 from convcorr_jax.linear.ridge import Ridge
 from convcorr_jax.probes import (
     RidgeProbe,
-    class_responses,
-    class_targets,
-    fit_attributes,
-    fit_grid,
+    fit_attributes_sums,
+    fit_grid_sums,
     fit_keypoints,
-    fit_mixing,
     rgb_targets,
 )
 from convcorr_jax.probes.keypoints import FOLDS
 from convcorr_jax.probes.rgb import SIDE_PX
 from convcorr_jax.probes.segmentation import SIDE
+from convcorr_jax.runtime.stages import CachedParts
 from convcorr_jax.tasks import attributes
 from convcorr_jax.tasks.keypoints import box_features, read_categories
 from convcorr_jax.tasks.options import CategoryData
-from convcorr_jax.tasks.reading import read
-from convcorr_jax.tasks.scenes import read_scenes, variation_shares
+from convcorr_jax.tasks.reading import select
+from convcorr_jax.tasks.scenes import (
+    CONVNET,
+    SceneRows,
+    fit_scene_mixing,
+    fit_scenes,
+    read_scenes,
+    scene_parts,
+)
 from convcorr_jax.tasks.variation_features import (
-    variation_features,
-    variation_images,
-    variations_of,
+    FeatureBlocks,
+    PartContents,
+    sum_parts,
+    variation_parts,
 )
 
 Kind = Literal["keypoints", "colors", "classes", "attributes"]
@@ -58,15 +64,6 @@ class ProbeSource(NamedTuple):
     """Train with every image and its mirror image."""
     folder: Path
     """Where features are cached."""
-
-
-class _TrainingSet(NamedTuple):
-    features: Float[np.ndarray, "n d"]
-    """One row for every image and mirror image."""
-    folds: Int[np.ndarray, " n"]
-    """The fold that holds each row out."""
-    copies: int
-    """Rows of each image."""
 
 
 class _Probe(NamedTuple):
@@ -102,25 +99,32 @@ def train_probe(kind: Kind, source: ProbeSource) -> RidgeProbe:
 
 
 def _train_colors(source: ProbeSource) -> _Probe:
-    records = read(source.dataset, data_root=source.data_root, train=source.rendered, test=0)
-    records = [record for record in records if record.split in ("train", "val")] or records
-    train = _training_set(records, source)
-    squares = variation_images(
-        records, variations_of(records, copies=train.copies), side_px=SIDE_PX
+    records = select(source.dataset, data_root=source.data_root, train=source.rendered, test=0)
+    train = np.flatnonzero(np.isin(records.splits(), ["train", "val"]))
+    records = records.take(train) if len(train) else records
+    parts, folds = _training_parts(records, source)
+    sums = sum_parts(
+        parts,
+        lambda arrays, _: rgb_targets(arrays["squares"]),
+        folds,
+        path=source.folder / "colors_sums.npz",
+        settings={"targets": "colors"},
+        k=FOLDS,
     )
-    colors = rgb_targets(squares)
-    probe, _ = fit_grid(train.features, colors, side=SIDE_PX, folds=train.folds, k=FOLDS)
+    probe, _ = fit_grid_sums(sums, side=SIDE_PX)
     return _Probe({"colors": probe}, {"side_px": SIDE_PX, "pictures": len(records)})
 
 
 def _train_classes(source: ProbeSource) -> _Probe:
     scenes = read_scenes(source.dataset, data_root=source.data_root, rendered_train=source.rendered)
-    train = _training_set(scenes.train, source)
-    shares = variation_shares(scenes, copies=train.copies)
-    targets = class_targets(shares)
-    probe, _ = fit_grid(train.features, targets, side=SIDE, folds=train.folds, k=FOLDS)
-    responses = class_responses(probe, train.features)
-    mixing = fit_mixing(responses, shares, folds=train.folds, k=FOLDS)
+    _check_count(scenes.train, source)
+    parts, _ = scene_parts(
+        scenes, source.weights, layer=source.layer, copies=_copies(source), folder=source.folder
+    )
+    folds = grouped_folds(np.arange(len(scenes.train)), k=FOLDS)
+    rows = SceneRows(parts, CONVNET, 1, folds)
+    probe = fit_scenes(rows, path=source.folder / "classes.npz").probe
+    mixing = fit_scene_mixing(rows, [probe] * FOLDS)
     facts = {"classes": list(scenes.classes), "side": SIDE, "pictures": len(scenes.train)}
     return _Probe({"responses": probe, "mixing": mixing}, facts)
 
@@ -132,9 +136,17 @@ def _train_attributes(source: ProbeSource) -> _Probe:
         rendered_train=source.rendered,
         rendered_test=attributes.MIN_FACES,
     )
-    train = _training_set(data.train.records, source)
-    values = attributes.training_values(data, mirrored=source.mirrored)
-    fitted = fit_attributes(train.features, values, names=data.names, folds=train.folds, k=FOLDS)
+    parts, folds = _training_parts(data.train.records, source)
+    values = attributes.training_values(data, mirrored=source.mirrored).astype(np.float32)
+    sums = sum_parts(
+        parts,
+        lambda _, rows: values[rows],
+        folds,
+        path=source.folder / "attributes_sums.npz",
+        settings={"targets": zlib.crc32(values.tobytes())},
+        k=FOLDS,
+    )
+    fitted = fit_attributes_sums(sums, FeatureBlocks(parts), values, names=data.names, folds=folds)
     # JSON has no NaN.
     thresholds = [None if np.isnan(value) else float(value) for value in fitted.thresholds]
     facts = {
@@ -169,14 +181,29 @@ def _train_keypoints(source: ProbeSource) -> _Probe:
     return _Probe(ridges, {"names": names, "margin": BOX_MARGIN})
 
 
-def _training_set(records: Sequence[Record], source: ProbeSource) -> _TrainingSet:
+def _training_parts(
+    records: Selection, source: ProbeSource
+) -> tuple[CachedParts, Int[np.ndarray, " n"]]:
+    """Return features and colours of all variations in parts, and the fold of each variation."""
+    _check_count(records, source)
+    copies = _copies(source)
+    parts = variation_parts(
+        records,
+        source.weights,
+        layer=source.layer,
+        copies=copies,
+        folder=source.folder,
+        contents=PartContents(squares_px=SIDE_PX),
+    )
+    return parts, grouped_folds(np.repeat(np.arange(len(records)), copies), k=FOLDS)
+
+
+def _check_count(records: Selection, source: ProbeSource) -> None:
     if len(records) < FOLDS:
         raise InputError(
             f"{source.dataset} has {len(records)} images to learn from; at least {FOLDS} are expected"
         )
-    copies = 2 if source.mirrored else 1
-    features = variation_features(
-        records, source.weights, layer=source.layer, copies=copies, folder=source.folder
-    )
-    folds = grouped_folds(np.repeat(np.arange(len(records)), copies), k=FOLDS)
-    return _TrainingSet(features, folds, copies)
+
+
+def _copies(source: ProbeSource) -> int:
+    return 2 if source.mirrored else 1

@@ -1,20 +1,24 @@
-"""Features of the variations of many images, computed in parts that are cached on disk."""
+"""Features and colours of the variations of many images, computed in parts that are cached on disk."""
 
-import itertools
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int
 
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets.fingerprint import fingerprint
 from convcorr_jax.datasets.loading import batches
 from convcorr_jax.datasets.records import Record, load_image
 from convcorr_jax.descriptors.global_features import global_features
+from convcorr_jax.errors import InputError
+from convcorr_jax.linear.ridge import FoldSums, no_rows
 from convcorr_jax.probes import Variation, variation_image, variations
 from convcorr_jax.runtime.progress import progress
-from convcorr_jax.runtime.stages import cached_in_parts
+from convcorr_jax.runtime.stages import CachedParts, accumulate
 
 # Variations in a cached part: computing it takes a minute at most.
 _PART = 1000
@@ -22,77 +26,165 @@ _PART = 1000
 _LOADED_TOGETHER = 8
 
 
-def variations_of(records: Sequence[Record], *, copies: int) -> list[tuple[Variation, ...]]:
-    """Return the variations of every record's image; the seed of each image is its position.
+class PartContents(NamedTuple):
+    """What the cached parts of `variation_parts` contain besides features."""
+
+    squares_px: int | None = None
+    """Side of the squares to which the variations are resized; None for no squares."""
+    labels: Callable[[Record, Sequence[Variation]], Iterable[np.ndarray]] | None = None
+    """Computes an array for each of the variations of a record; None for none."""
+    labels_key: object = None
+    """What decides these arrays besides the records, as JSON stores it."""
+    seeds: Int[np.ndarray, " n"] | None = None
+    """The seed of each record's variations; by default its position."""
+
+
+_FEATURES_ONLY = PartContents()
+
+
+def variation_parts(
+    records: Sequence[Record],
+    weights: Weights,
+    *,
+    layer: str,
+    copies: int,
+    folder: Path,
+    contents: PartContents = _FEATURES_ONLY,
+) -> CachedParts:
+    """Return the parts of the features of all variations of the records' images, and of their colours.
+
+    Each image is decoded once, in its part. Features are cached in half precision, whose rounding error is far
+    below the error of any probe.
 
     Args:
-        records: the records.
-        copies: number of variations of every image; 1 is the image itself.
-    """
-    return [variations(record.size, count=copies, seed=i) for i, record in enumerate(records)]
-
-
-def variation_images(
-    records: Sequence[Record], varied: Sequence[Sequence[Variation]], *, side_px: int
-) -> Iterator[UInt8[np.ndarray, "side side 3"]]:
-    """Yield the variations of every record's image in turn, resized to squares.
-
-    Args:
-        records: the records.
-        varied: the variations of each record's image.
-        side_px: side of the squares.
-    """
-    loaded = itertools.chain.from_iterable(batches(records, load_image, size=_LOADED_TOGETHER))
-    for photograph, own in zip(loaded, varied, strict=True):
-        yield from (variation_image(photograph, variation, side_px=side_px) for variation in own)
-
-
-def variation_features(
-    records: Sequence[Record], weights: Weights, *, layer: str, copies: int, folder: Path
-) -> Float[np.ndarray, "n d"]:
-    """Compute `global_features` of all variations of the records' images, or read them from the cache.
-
-    Features are cached in half precision, whose rounding error is far below the error of any probe.
-
-    Args:
-        records: the records.
+        records: the records; they are indexed when a part that is not cached is asked for.
         weights: weights of the network.
         layer: name of the layer.
         copies: number of variations of every image; 1 is the image itself.
-        folder: where features are cached.
+        folder: where the parts are cached.
+        contents: what the parts contain besides features.
 
     Returns:
-        One row for every variation: all those of the first image, then all those of the second, and so on.
+        Parts with one row for every variation: all those of the first image, then all those of the second, and
+        so on. ``features`` is ``[n, d]`` in half precision, ``squares`` the 8-bit variations, ``labels`` the
+        labels.
 
     Raises:
-        InputError: an image cannot be read, the layer does not exist, or a cached part is damaged.
+        InputError: copies is not positive, or an image cannot be read. Asking for a part raises it, too, if the
+            layer does not exist or a cached part is damaged.
     """
-    varied = variations_of(records, copies=copies)
-    side = weights.network.image_side
+    if copies < 1:
+        raise InputError(f"{copies} variations are asked for; at least 1 is expected")
+    side, seeds = weights.network.image_side, contents.seeds
 
     def compute(numbers: range) -> dict[str, np.ndarray]:
-        part = slice(numbers.start, numbers.stop)
-        squares = progress(
-            variation_images(records[part], varied[part], side_px=side),
-            description=f"{layer} from image {numbers.start + 1}",
-            total=copies * len(numbers),
-        )
-        features = global_features(squares, weights=weights, layer=layer)
-        return {"features": features.astype(np.float16)}
+        rows: dict[str, list[np.ndarray]] = {"squares": [], "labels": []}
 
-    key = {
+        def inputs() -> Iterator[np.ndarray]:
+            for i, (record, image) in enumerate(_loaded(records, numbers), numbers.start):
+                seed = i if seeds is None else int(seeds[i])
+                varied = variations(record.size, count=copies, seed=seed)
+                if contents.labels:
+                    rows["labels"].extend(contents.labels(record, varied))
+                for variation in varied:
+                    if contents.squares_px:
+                        square = variation_image(image, variation, side_px=contents.squares_px)
+                        rows["squares"].append(square)
+                    yield variation_image(image, variation, side_px=side)
+
+        description = f"{layer} from image {numbers.start + 1}"
+        squares = progress(inputs(), description=description, total=copies * len(numbers))
+        features = global_features(squares, weights=weights, layer=layer)
+        others = {name: np.stack(values) for name, values in rows.items() if values}
+        return {"features": features.astype(np.float16), **others}
+
+    settings = {
         "records": fingerprint(records),
         "weights": weights.fingerprint,
         "layer": layer,
         "copies": copies,
         "side": side,
+        "squares_px": contents.squares_px,
+        "labels": contents.labels_key,
+        "seeds": None if seeds is None else zlib.crc32(np.asarray(seeds, np.int64).tobytes()),
     }
-    cached = cached_in_parts(
-        folder,
-        f"{layer}_{copies}",
-        key,
-        compute,
-        count=len(records),
-        part=max(1, _PART // copies),
-    )
-    return cached["features"].astype(np.float32)
+    name, part = f"{layer}_{copies}", max(1, _PART // copies)
+    return CachedParts(folder, name, settings, compute, len(records), part)
+
+
+def _loaded(records: Sequence[Record], numbers: range) -> Iterator[tuple[Record, np.ndarray]]:
+    part = records[numbers.start : numbers.stop]
+    for batch in batches(part, lambda one: (one, load_image(one)), size=_LOADED_TOGETHER):
+        yield from batch
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureBlocks:
+    """The features of parts in single precision, read part by part whenever they are iterated."""
+
+    parts: CachedParts
+
+    def __iter__(self) -> Iterator[Float[np.ndarray, "n d"]]:
+        return (part["features"].astype(np.float32) for part in self.parts)
+
+
+def sum_rows(
+    path: Path,
+    settings: Mapping[str, Any],
+    rows: Callable[[int], tuple[np.ndarray, np.ndarray, np.ndarray]],
+    *,
+    count: int,
+    k: int,
+) -> FoldSums:
+    """Sum up blocks of rows for ridge regression, and continue where a killed run saved its sums.
+
+    Args:
+        path: the file of the sums while they grow; it is removed at the end.
+        settings: everything that decides the rows, as JSON stores it.
+        rows: returns features, targets and folds of the block of a number.
+        count: number of blocks, at least 1.
+        k: number of folds.
+
+    Raises:
+        InputError: a cached file is damaged, or the folds are invalid.
+    """
+    features, targets, _ = rows(0)
+    start = no_rows(features.shape[1], targets.shape[1], k=k)
+
+    def step(sums: FoldSums, number: int) -> FoldSums:
+        return sums.add(*rows(number))
+
+    ((_, sums),) = accumulate(path, {**settings, "k": k}, step, start=start, stops=[count])
+    return sums
+
+
+def sum_parts(
+    parts: CachedParts,
+    targets: Callable[[Mapping[str, np.ndarray], slice], np.ndarray],
+    folds: Int[np.ndarray, " n"],
+    *,
+    path: Path,
+    settings: Mapping[str, Any],
+    k: int,
+) -> FoldSums:
+    """Sum up all rows of `variation_parts` with `sum_rows`.
+
+    Args:
+        parts: features, and what targets are computed from.
+        targets: returns the targets of a part from its arrays and the numbers of its rows.
+        folds: for each row the number of the fold that holds it out.
+        path: the file of the sums while they grow.
+        settings: what decides the targets besides the parts, as JSON stores it.
+        k: number of folds.
+
+    Raises:
+        InputError: an image cannot be read, a cached file is damaged, or the folds are invalid.
+    """
+    copies = parts.settings["copies"]
+
+    def rows(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        arrays, images = parts[number], parts.items(number)
+        own = slice(copies * images.start, copies * images.stop)
+        return arrays["features"].astype(np.float32), targets(arrays, own), folds[own]
+
+    return sum_rows(path, {**parts.settings, **settings}, rows, count=len(parts), k=k)

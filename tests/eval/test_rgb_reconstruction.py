@@ -3,17 +3,24 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
+from sklearn.linear_model import Ridge
 
 from convcorr_jax import synthetic
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
-from convcorr_jax.tasks import variation_features
-from convcorr_jax.tasks.options import Output
+from convcorr_jax.linear.ridge import FoldSums
+from convcorr_jax.probes import fit_grid, rgb_targets
+from convcorr_jax.runtime import stages
+from convcorr_jax.tasks import scenes, variation_features
+from convcorr_jax.tasks.options import Backbone, Output
 from convcorr_jax.tasks.scenes import colors, read_split
+from convcorr_jax.tasks.variation_features import PartContents, variation_parts
 from eval.rgb_reconstruction import Config, main
+from tests.builders.genuine import genuine
 
 COUNT = 30
 
@@ -56,12 +63,12 @@ def test_faces_are_reconstructed(faces, tmp_path, monkeypatch):
 
     # As after a kill: all fits but one are cached.
     (tmp_path / "result.json").unlink()
-    (tmp_path / "probes" / "pool5_00009.npz").unlink()
-    fitted = colors.fit_grid
+    (tmp_path / "probes" / "pool5_1_00009.npz").unlink()
+    fitted = colors.fit_grid_sums
     fits = []
     monkeypatch.setattr(variation_features, "global_features", pytest.fail)
     monkeypatch.setattr(
-        colors, "fit_grid", lambda *args, **kw: fits.append(1) or fitted(*args, **kw)
+        colors, "fit_grid_sums", lambda *args, **kw: fits.append(1) or fitted(*args, **kw)
     )
     assert result_of(config) == result
     assert len(fits) == 1
@@ -70,6 +77,103 @@ def test_faces_are_reconstructed(faces, tmp_path, monkeypatch):
     other = result_of(dataclasses.replace(config, copies=2, images=()))
     assert other["mean_absolute_error"] != result["mean_absolute_error"]
     assert other["mean_image"] == pytest.approx(result["mean_image"], abs=0.02)
+
+
+def small_run(faces, out, **options):
+    """A run whose training images are four parts, with fewer features (256) than rows of the last sums."""
+    config = Config(
+        datasets=(faces,), side_px=64, copies=20, images=(4,), shown=2, output=Output(out)
+    )
+    main(dataclasses.replace(config, **options))
+    return {path.name: path.read_bytes() for path in (out / "probes").iterdir()}
+
+
+def test_a_killed_run_continues_from_the_saved_sums_and_gives_the_same_bytes(
+    faces, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(variation_features, "_PART", 140)
+    expected = small_run(faces, tmp_path / "whole")
+    assert sorted(expected) == [f"pool5_20_{n:05d}.npz" for n in (4, 27)]
+
+    added = []
+    add = FoldSums.add
+
+    def killed(sums, *rows):
+        if len(added) == 3:
+            raise KeyboardInterrupt
+        added.append(sums.count)
+        return add(sums, *rows)
+
+    monkeypatch.setattr(FoldSums, "add", killed)
+    monkeypatch.setattr(stages, "SAVED_EVERY_S", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        small_run(faces, tmp_path / "killed")
+    assert added == [0, 80, 140]
+    found = {path.name for path in (tmp_path / "killed" / "probes").iterdir()}
+    assert found == {"pool5_20_00004.npz", "pool5_20_sums.npz"}
+
+    continued = []
+    monkeypatch.setattr(
+        FoldSums, "add", lambda sums, *rows: continued.append(sums.count) or add(sums, *rows)
+    )
+    assert small_run(faces, tmp_path / "killed") == expected
+    assert continued == [280, 420]
+
+
+def test_the_curve_is_that_of_probes_fitted_to_rows_in_memory(faces, tmp_path):
+    """Of 256 features: the dual form at 4 images of 20 variations, statistics from 13 on."""
+    config = Config(
+        datasets=(faces,), side_px=64, copies=20, images=(4,), shown=2, output=Output(tmp_path)
+    )
+    curve = result_of(config)["curve"]
+    split = read_split(faces)
+    order = np.random.default_rng(0).permutation(27)
+    weights = Backbone().load()
+    weights = dataclasses.replace(weights, network=weights.network._replace(image_side=64))
+    rows = {"weights": weights, "layer": "pool5"}
+    train = variation_parts(
+        split.train.take(order),
+        **rows,
+        copies=20,
+        folder=tmp_path / "a",
+        contents=PartContents(squares_px=46, seeds=order),
+    )[0]
+    test = variation_parts(
+        split.test, **rows, copies=1, folder=tmp_path / "b", contents=PartContents(squares_px=46)
+    )[0]
+    for number, count in enumerate(curve["images"]):
+        features = train["features"][: 20 * count].astype(np.float32)
+        colors = rgb_targets(train["squares"][: 20 * count])
+        folds = np.repeat(np.arange(count), 20) % 4
+        fitted, _ = fit_grid(features, colors, side=46, folds=folds, k=4)
+        assert curve["penalty"][number] == pytest.approx(float(fitted.penalty), rel=1e-5)
+        reference = Ridge(alpha=curve["penalty"][number]).fit(features, colors)
+        predicted = reference.predict(test["features"].astype(np.float32)).clip(0, 1)
+        error = np.abs(predicted - rgb_targets(test["squares"])).mean()
+        assert curve["mean_absolute_error"][number] == pytest.approx(error, abs=1e-4)
+
+
+def test_a_pass_may_end_before_the_last_image(faces, tmp_path):
+    config = Config(datasets=(faces,), side_px=64, images=(6,), shown=2, output=Output(tmp_path))
+    short = result_of(dataclasses.replace(config, all_images=False))
+    assert (short["train"], short["curve"]["images"]) == (6, [6])
+    assert result_of(config)["curve"]["mean_absolute_error"][0] == short["mean_absolute_error"]
+
+
+def test_photographs_of_two_data_sets_are_one_pass(tmp_path):
+    names = tuple(str(genuine(name)) for name in ("imagenet_sample", "mini_imagenet"))
+    split = scenes.join_splits(read_split(name) for name in names)
+    assert (len(split.train), len(split.test)) == (3600, 400)
+    config = Config(
+        datasets=names,
+        side_px=64,
+        images=(300,),
+        all_images=False,
+        shown=2,
+        output=Output(tmp_path),
+    )
+    result = result_of(config)
+    assert 0.12 < result["mean_absolute_error"] < result["mean_image"] - 0.03
 
 
 def test_splits_are_those_of_the_records_and_tenths_without(faces):

@@ -24,7 +24,8 @@ def test_every_third_cell_chooses_the_penalty_of_all(grid):
     fitted, curve = fit_grid(features, targets, side=7, folds=FOLDS, k=4)
     third = cells[:, 1::3, 1::3].reshape(40, -1)
     expected = fit_best(features, third, folds=FOLDS, k=4)[1]
-    np.testing.assert_allclose(curve.errors, expected.errors, rtol=1e-5)
+    # Errors from statistics lose the digits of targets that are predicted nearly without error.
+    np.testing.assert_allclose(curve.errors, expected.errors, rtol=1e-4, atol=5e-6)
     assert curve.errors.shape[1] == 8
     assert float(fitted.penalty) == pytest.approx(expected.best())
     # Noise would have chosen a large one.

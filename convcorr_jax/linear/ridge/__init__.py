@@ -6,6 +6,7 @@
 
 Rows that do not fit into memory are summed up block by block (`empty`, `accumulate`, or `statistics` and `add`)
 and solved from the sums with `solve`; `cross_validate_statistics` cross-validates from the sums of each fold.
+`FoldSums` does all of this for rows of k folds, and keeps the rows themselves while they are few.
 """
 
 from convcorr_jax.linear.ridge.cross_validation import PenaltyCurve as PenaltyCurve
@@ -17,6 +18,9 @@ from convcorr_jax.linear.ridge.cross_validation import (
 from convcorr_jax.linear.ridge.cross_validation import fit_best as fit_best
 from convcorr_jax.linear.ridge.cross_validation import leave_one_out as leave_one_out
 from convcorr_jax.linear.ridge.cross_validation import penalty_grid as penalty_grid
+from convcorr_jax.linear.ridge.fold_sums import FoldSums as FoldSums
+from convcorr_jax.linear.ridge.fold_sums import fold_sums as fold_sums
+from convcorr_jax.linear.ridge.fold_sums import no_rows as no_rows
 from convcorr_jax.linear.ridge.held_out import HeldOutFit as HeldOutFit
 from convcorr_jax.linear.ridge.held_out import fit_held_out as fit_held_out
 from convcorr_jax.linear.ridge.low_rank import LowRankRidge as LowRankRidge

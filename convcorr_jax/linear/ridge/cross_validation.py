@@ -122,7 +122,17 @@ def penalty_grid(features: FeatureRows) -> Float[np.ndarray, " p"]:
 
     The mean is over ``min(n, d)`` eigenvalues, as many as can differ from zero.
     """
-    return _GRID * float(_spread(features)) / min(features.shape)
+    return penalties_of_spread(float(_spread(features)), min(features.shape))
+
+
+def penalties_of_spread(spread: float, eigenvalues: int) -> Float[np.ndarray, " p"]:
+    """Return the penalties of `penalty_grid` from the trace of the centred features' scatter.
+
+    Args:
+        spread: the trace.
+        eigenvalues: number of eigenvalues that can differ from zero.
+    """
+    return _GRID * spread / eigenvalues
 
 
 @jax.jit

@@ -1,6 +1,7 @@
 """Semantic directions of faces: cached fits, test faces moved along each direction, scores, and a figure."""
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,25 +11,26 @@ from jaxtyping import Float, Int, UInt8
 from convcorr_jax import images
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets.fingerprint import fingerprint
-from convcorr_jax.datasets.records import Record, load_image
+from convcorr_jax.datasets.records import load_image
+from convcorr_jax.datasets.selection import Selection
 from convcorr_jax.descriptors.global_features import global_features
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
-from convcorr_jax.linear.ridge import Ridge, fit_best, penalty_grid
+from convcorr_jax.linear.ridge import FoldSums, Ridge
 from convcorr_jax.metrics import graded_scores, two_valued_scores
 from convcorr_jax.probes import (
     Directions,
     absolute_error,
     as_squares,
-    fit_attributes,
-    fit_directions,
+    fit_attributes_sums,
+    fit_directions_sums,
     move_along,
     reconstruct,
     rgb_targets,
 )
 from convcorr_jax.probes.rgb import SIDE_PX
 from convcorr_jax.report import Direction, directions_data, image_grid, pixels
-from convcorr_jax.runtime.stages import stage
+from convcorr_jax.runtime.stages import CachedParts, stage
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.attributes.faces import (
     END_NAMES,
@@ -38,9 +40,10 @@ from convcorr_jax.tasks.attributes.faces import (
     training_values,
 )
 from convcorr_jax.tasks.variation_features import (
-    variation_features,
-    variation_images,
-    variations_of,
+    FeatureBlocks,
+    PartContents,
+    sum_parts,
+    variation_parts,
 )
 
 FOLDS = 4
@@ -132,16 +135,21 @@ def _probe(
 ) -> DirectionResult:
     layer, copies = options.layer, 2 if options.mirrored else 1
     train, test = data.train.records, data.test.records
-    x = variation_features(train, weights, layer=layer, copies=copies, folder=out / "train")
-    test_x = variation_features(test, weights, layer=layer, copies=1, folder=out / "test")
-    values = training_values(data, mirrored=options.mirrored)
+    parts = face_parts(train, weights, layer=layer, copies=copies, folder=out / "train")
+    values = training_values(data, mirrored=options.mirrored).astype(np.float32)
     folds = grouped_folds(np.repeat(np.arange(len(train)), copies), k=FOLDS)
-    fitted = fit_attributes(x, values, names=data.names, folds=folds, k=FOLDS)
-    directions = fit_directions(x, values, penalty=options.penalty)
-    colors = _colors(train, copies)
-    to_rgb, _ = fit_best(x, colors, folds=folds, k=FOLDS, penalties=penalty_grid(x)[_RGB_PENALTIES])
+    sums = attribute_sums(parts, values, folds, path=out / "probes" / f"{layer}_sums.npz")
+    to_attributes, to_colors = (sums.select(numbers) for numbers in _target_numbers(sums, values))
+    blocks = FeatureBlocks(parts)
+    fitted = fit_attributes_sums(to_attributes, blocks, values, names=data.names, folds=folds)
+    directions = fit_directions_sums(to_attributes, blocks, values, penalty=options.penalty)
+    curve = to_colors.cross_validate(sums.penalty_grid()[_RGB_PENALTIES])
+    to_rgb = to_colors.solve(curve.best())
+    test_parts = face_parts(test, weights, layer=layer, copies=1, folder=out / "test")
+    test_x = np.concatenate(list(FeatureBlocks(test_parts)))
     reconstructed = reconstruct(to_rgb, test_x)
-    truth, mean_image = as_squares(_colors(test, 1)), as_squares(colors.mean(axis=0)[None])
+    truth = as_squares(np.concatenate([rgb_targets(part["squares"]) for part in test_parts]))
+    mean_image = as_squares(to_colors.target_mean()[None])
     moved = evenly_spread(len(test_x), _MOVED)
     swept = _sweep(test_x[moved], directions, to_rgb, steps=options.steps)
     return DirectionResult(
@@ -162,14 +170,57 @@ def _probe(
     )
 
 
+def face_parts(
+    records: Selection, weights: Weights, *, layer: str, copies: int, folder: Path
+) -> CachedParts:
+    """Return the cached parts of the features and colours of faces; see `variation_parts`.
+
+    Args:
+        records: the faces.
+        weights: weights of the network.
+        layer: name of the layer.
+        copies: 2 for every face and its mirror image, 1 for every face.
+        folder: where the parts are cached.
+    """
+    contents = PartContents(squares_px=SIDE_PX)
+    return variation_parts(
+        records, weights, layer=layer, copies=copies, folder=folder, contents=contents
+    )
+
+
+def attribute_sums(
+    parts: CachedParts,
+    values: Float[np.ndarray, "n t"],
+    folds: Int[np.ndarray, " n"],
+    *,
+    path: Path,
+) -> FoldSums:
+    """Sum up the rows of faces, whose targets are the attributes and then the colours.
+
+    Args:
+        parts: features and colours of the faces.
+        values: attributes of each row.
+        folds: fold of each row.
+        path: the file of the sums while they grow.
+    """
+
+    def targets(arrays: Mapping[str, np.ndarray], rows: slice) -> Float[np.ndarray, "n t"]:
+        return np.concatenate([values[rows], rgb_targets(arrays["squares"])], axis=1)
+
+    settings = {"values": zlib.crc32(values.tobytes())}
+    return sum_parts(parts, targets, folds, path=path, settings=settings, k=FOLDS)
+
+
+def _target_numbers(
+    sums: FoldSums, values: Float[np.ndarray, "n t"]
+) -> tuple[Int[np.ndarray, " t"], Int[np.ndarray, " colors"]]:
+    """Return the numbers of the attributes and those of the colours among the targets."""
+    return np.arange(values.shape[1]), np.arange(values.shape[1], sums.targets)
+
+
 def _unclipped(to_rgb: Ridge, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n s s 3"]:
     colors = np.asarray(to_rgb.predict(features), np.float32)
     return colors.reshape(len(features), SIDE_PX, SIDE_PX, 3)
-
-
-def _colors(records: Sequence[Record], copies: int) -> Float[np.ndarray, "n t"]:
-    varied = variations_of(records, copies=copies)
-    return rgb_targets(variation_images(records, varied, side_px=SIDE_PX))
 
 
 def _sweep(

@@ -10,9 +10,10 @@ from jaxtyping import Float
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.records import Record, load_image
+from convcorr_jax.datasets.selection import Selection
 from convcorr_jax.descriptors.views import BOX_MARGIN, view
 from convcorr_jax.errors import InputError
-from convcorr_jax.tasks.reading import RENDERED, read
+from convcorr_jax.tasks.reading import RENDERED, select
 from convcorr_jax.tasks.splits import choose_splits
 
 TILT = "tilt_degrees"
@@ -43,7 +44,7 @@ _SIDE_PX = 128
 class AttributeFaces(NamedTuple):
     """Faces of a split, with their attributes."""
 
-    records: list[Record]
+    records: Selection
     """The faces."""
     values: Float[np.ndarray, "n t"]
     """Value of each attribute of each face."""
@@ -86,15 +87,15 @@ def read_faces(
         InputError: the data set cannot be read, a face lacks a requested attribute, or a split has too few
             faces.
     """
-    records = read(
+    records = select(
         dataset,
         data_root=data_root,
         categories=("face",) if dataset == RENDERED else (),
         train=rendered_train,
         test=rendered_test,
+        change=_cut_out,
     )
-    if dataset == RENDERED:
-        records = [_cut_out(record) for record in records]
+    # One pass: records that are rendered or read from disk are not kept.
     annotated = [_attributes(record) for record in records]
     known = (
         [name for name in annotated[0] if all(name in face for face in annotated)]
@@ -107,10 +108,11 @@ def read_faces(
             f"attributes {', '.join(attributes) or 'of any name'} are requested, each once; of all the "
             f"{len(records)} faces of {dataset}, {', '.join(known) or 'none'} are known"
         )
-    splits = choose_splits((record.split for record in records), tested=split, source=dataset)
+    values = np.array([[face[name] for name in names] for face in annotated])
+    faces = AttributeFaces(records, values)
+    splits = choose_splits(records.splits(), tested=split, source=dataset)
     train, test = (
-        _faces_of_splits(dataset, records, part, names)
-        for part in (splits.training, (splits.tested,))
+        _faces_of_splits(dataset, faces, part) for part in (splits.training, (splits.tested,))
     )
     return AttributeData(names, train, test)
 
@@ -146,17 +148,14 @@ def training_values(data: AttributeData, *, mirrored: bool) -> Float[np.ndarray,
     )
 
 
-def _faces_of_splits(
-    dataset: str, records: Sequence[Record], splits: Sequence[str], names: Sequence[str]
-) -> AttributeFaces:
-    chosen = [record for record in records if record.split in splits]
+def _faces_of_splits(dataset: str, faces: AttributeFaces, splits: Sequence[str]) -> AttributeFaces:
+    chosen = np.flatnonzero(np.isin(faces.records.splits(), splits))
     if len(chosen) < MIN_FACES:
         raise InputError(
             f"{dataset} has {len(chosen)} faces of the split {' and '.join(splits)}; at least "
             f"{MIN_FACES} are expected"
         )
-    annotated = [_attributes(record) for record in chosen]
-    return AttributeFaces(chosen, np.array([[face[name] for name in names] for face in annotated]))
+    return AttributeFaces(faces.records.take(chosen), faces.values[chosen])
 
 
 def _cut_out(record: Record) -> Record:

@@ -1,54 +1,34 @@
-"""RGB reconstruction: data, cached fits to training sets of several sizes, and figures."""
+"""RGB reconstruction: cached fits to training sets of several sizes, scores and figures.
 
-from collections.abc import Iterable, Mapping, Sequence
+The training images pass once, in parts that are cached on disk, and are summed up
+(`convcorr_jax.linear.ridge.FoldSums`). A fit to the first n images is a fit to the sums as they are after n
+images. Memory is that of one part and of the sums, whatever the number of images.
+
+Source: Sharif Razavian et al. 2014, section 3.1, with 49,000 training images of ImageNet's validation set and
+1,000 test images. Differs from the paper: images are added in a random order, not that of the data set, so that
+the first n are a sample of all; and the weights at hand have no fc6 (`default_layer`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, UInt8
 
-from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.fingerprint import fingerprint
-from convcorr_jax.datasets.records import Record, load_image
-from convcorr_jax.errors import InputError
-from convcorr_jax.linear import grouped_folds
-from convcorr_jax.probes import absolute_error, as_squares, fit_grid, reconstruct, rgb_targets
+from convcorr_jax.datasets.records import load_image
+from convcorr_jax.linear.ridge import FoldSums, no_rows
+from convcorr_jax.probes import absolute_error, as_squares, fit_grid_sums, reconstruct
 from convcorr_jax.probes.rgb import SIDE_PX
 from convcorr_jax.report import image_grid, learning_curve, pixels
-from convcorr_jax.runtime.stages import stage
+from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime.stages import accumulate, cached, stage
 from convcorr_jax.shapes import Image
-from convcorr_jax.tasks.reading import read
-from convcorr_jax.tasks.variation_features import (
-    variation_features,
-    variation_images,
-    variations_of,
-)
+from convcorr_jax.tasks.scenes.color_samples import FOLDS, ColorSamples
 
-FOLDS = 4
-"""Number of folds that choose the penalty; the paper's."""
-# Of a data set without splits, the last of every ten images is tested.
-_TEST_EVERY = 10
 _PANEL_PX = 130
 # Images of a row of the figure.
 _COLUMNS = 8
-
-
-class Split(NamedTuple):
-    """Training images, and images to reconstruct."""
-
-    train: list[Record]
-    test: list[Record]
-
-
-class ColorSamples(NamedTuple):
-    """Features and colours of images and their variations."""
-
-    features: Float[np.ndarray, "n d"]
-    """One row for every variation."""
-    colors: Float[np.ndarray, "n t"]
-    """RGB between 0 and 1, as `convcorr_jax.probes.rgb_targets` returns them."""
-    images: Int[np.ndarray, " n"]
-    """Number of the image that each row is a variation of."""
 
 
 class Reconstruction(NamedTuple):
@@ -71,125 +51,77 @@ class Reconstruction(NamedTuple):
         return float(self.penalties[self.held_out_error.argmin()])
 
 
-def read_split(
-    dataset: str,
-    *,
-    data_root: Path | None = None,
-    rendered_train: int = 100,
-    rendered_test: int = 25,
-) -> Split:
-    """Read the training and test images of a data set.
+def reconstruct_test(
+    train: ColorSamples, test: ColorSamples, counts: Sequence[int], *, folder: Path
+) -> dict[int, Reconstruction]:
+    """Fit probes to the first training images and reconstruct all test images, or read the cached results.
 
-    The test images are the split "test", or else "val"; of a data set without splits, every tenth image.
+    All fits share one pass over the training images: the probe of n images is fitted to the sums of n images.
+    The fold of an image is its number modulo `FOLDS`.
 
     Args:
-        dataset: ``rendered``, or the name or path of a folder.
-        data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
-        rendered_train: number of training images of each rendered category.
-        rendered_test: number of test images of each rendered category.
+        train: samples of the training images, in the order in which they are added.
+        test: samples of the test images.
+        counts: rising numbers of training images.
+        folder: where the results and the sums are cached.
+
+    Returns:
+        For each number of training images the reconstruction.
 
     Raises:
-        InputError: the data set cannot be read, or has fewer training images than folds, or no test image.
+        InputError: an image cannot be read, a cached file is damaged, or the first training images have
+            equal features.
     """
-    records = read(dataset, data_root=data_root, train=rendered_train, test=rendered_test)
-    splits = {record.split for record in records}
-    tested = "test" if "test" in splits else "val"
-    if tested in splits and "train" in splits:
-        test = [record for record in records if record.split == tested]
-        train = [record for record in records if record.split in {"train", "val"} - {tested}]
-    else:
-        # Images of a class follow each other; every tenth image covers all classes.
-        test = list(records[_TEST_EVERY - 1 :: _TEST_EVERY])
-        train = [record for i, record in enumerate(records) if i % _TEST_EVERY != _TEST_EVERY - 1]
-    if len(train) < FOLDS or not test:
-        raise InputError(
-            f"{dataset} has {len(train)} images to train on and {len(test)} to test; at least "
-            f"{FOLDS} and 1 are expected"
+    key = {"train": train.parts.settings, "test": test.parts.settings}
+    paths = {count: folder / f"{train.parts.name}_{count:05d}.npz" for count in counts}
+    found = {count: cached(path, key) for count, path in paths.items()}
+    missing = [count for count, arrays in found.items() if arrays is None]
+    for count, sums in _sums_after(train, counts, missing, folder / f"{train.parts.name}_sums.npz"):
+        found[count] = stage(
+            paths[count], key, lambda sums=sums: _reconstruct(sums, test)._asdict()
         )
-    return Split(train, test)
+    return {count: Reconstruction(**arrays) for count, arrays in found.items() if arrays}
 
 
-def join_splits(splits: Iterable[Split]) -> Split:
-    """Join the images of several data sets.
+def _sums_after(
+    train: ColorSamples, counts: Sequence[int], missing: Sequence[int], path: Path
+) -> Iterator[tuple[int, FoldSums]]:
+    """Yield some of the numbers of images and the sums after them; blocks end at all of ``counts``."""
+    if not missing:
+        return
+    blocks = train.blocks(stops=counts)
+    ends = [block.stop for block in blocks]
+    features, colors, _ = train.rows(range(1))
 
-    Args:
-        splits: training and test images of each data set.
-    """
-    splits = list(splits)
-    return Split(
-        [record for split in splits for record in split.train],
-        [record for split in splits for record in split.test],
+    def step(sums: FoldSums, number: int) -> FoldSums:
+        rows, targets, images = train.rows(blocks[number])
+        return sums.add(rows, targets, images % FOLDS)
+
+    snapshots = accumulate(
+        path,
+        {**train.parts.settings, "ends": ends, "folds": FOLDS},
+        step,
+        start=no_rows(features.shape[1], colors.shape[1], k=FOLDS),
+        stops=[ends.index(count) + 1 for count in missing],
     )
+    for stop, sums in progress(snapshots, description="fitting", total=len(missing)):
+        yield ends[stop - 1], sums
 
 
-def color_samples(
-    records: Sequence[Record], weights: Weights, *, layer: str, copies: int, folder: Path
-) -> ColorSamples:
-    """Compute features and colours of the variations of images.
-
-    Args:
-        records: the images.
-        weights: weights of the network.
-        layer: name of the layer.
-        copies: number of variations of every image; 1 is the image itself.
-        folder: where features are cached.
-    """
-    squares = variation_images(records, variations_of(records, copies=copies), side_px=SIDE_PX)
-    return ColorSamples(
-        variation_features(records, weights, layer=layer, copies=copies, folder=folder),
-        rgb_targets(squares),
-        np.repeat(np.arange(len(records)), copies),
-    )
-
-
-def reconstruct_test(
-    split: Split,
-    train: ColorSamples,
-    test: ColorSamples,
-    chosen: Int[np.ndarray, " chosen"],
-    *,
-    weights: Weights,
-    layer: str,
-    path: Path,
-) -> Reconstruction:
-    """Fit a probe to some training images and reconstruct all test images, or read them from the cache.
-
-    Args:
-        split: the records of the samples.
-        train: samples of the training images.
-        test: samples of the test images.
-        chosen: numbers of the training images to use.
-        weights: weights of the network that computed the features.
-        layer: name of the layer.
-        path: the ``.npz`` file that caches the reconstruction.
-    """
-    key = {
-        "train": fingerprint([split.train[i] for i in chosen]),
-        "test": fingerprint(split.test),
-        "weights": weights.fingerprint,
-        "layer": layer,
-        "copies": len(train.images) // len(split.train),
-    }
-    return Reconstruction(**stage(path, key, lambda: _reconstruct(train, test, chosen)._asdict()))
-
-
-def _reconstruct(
-    train: ColorSamples, test: ColorSamples, chosen: Int[np.ndarray, " chosen"]
-) -> Reconstruction:
-    rows = np.isin(train.images, chosen)
-    probe, curve = fit_grid(
-        train.features[rows],
-        train.colors[rows],
-        side=SIDE_PX,
-        folds=grouped_folds(train.images[rows], k=FOLDS),
-        k=FOLDS,
-    )
-    truth, predicted = as_squares(test.colors), reconstruct(probe, test.features)
-    mean_image = as_squares(train.colors[rows].mean(axis=0)[None])
+def _reconstruct(sums: FoldSums, test: ColorSamples) -> Reconstruction:
+    probe, curve = fit_grid_sums(sums, side=SIDE_PX)
+    mean_image = as_squares(sums.target_mean()[None])
+    errors, mean_errors, reconstructed = [], [], []
+    for block in test.blocks():
+        features, colors, _ = test.rows(block)
+        truth, predicted = as_squares(colors), reconstruct(probe, features)
+        errors.append(absolute_error(predicted, truth))
+        mean_errors.append(absolute_error(np.broadcast_to(mean_image, truth.shape), truth))
+        reconstructed.append(np.round(255 * predicted).astype(np.uint8))
     return Reconstruction(
-        absolute_error(predicted, truth),
-        absolute_error(np.broadcast_to(mean_image, truth.shape), truth),
-        np.round(255 * predicted).astype(np.uint8),
+        np.concatenate(errors),
+        np.concatenate(mean_errors),
+        np.concatenate(reconstructed),
         curve.penalties,
         curve.errors.mean(axis=1),
     )
@@ -229,20 +161,20 @@ def reconstruction_scores(
     }
 
 
-def reconstruction_figure(
-    records: Sequence[Record], test: ColorSamples, result: Reconstruction, *, shown: int
-) -> Image:
+def reconstruction_figure(test: ColorSamples, result: Reconstruction, *, shown: int) -> Image:
     """Draw Figure 4: test images, the squares they are resized to, and their reconstructions.
 
     Args:
-        records: the test images.
         test: samples of the test images.
         result: their reconstruction.
         shown: number of images in the figure.
     """
-    chosen = np.unique(np.linspace(0, len(records) - 1, shown).astype(int))
-    squares = np.round(255 * as_squares(test.colors)).astype(np.uint8)
-    cells = [(load_image(records[i]), squares[i], result.reconstructed[i]) for i in chosen]
+    chosen = np.unique(np.linspace(0, len(test.records) - 1, shown).astype(int))
+    cells = []
+    for number in chosen:
+        square = as_squares(test.rows(range(number, number + 1))[1])[0]
+        square = np.round(255 * square).astype(np.uint8)
+        cells.append((load_image(test.records[number]), square, result.reconstructed[number]))
     rows: list[list[Image]] = []
     for start in range(0, len(cells), _COLUMNS):
         rows += map(list, zip(*cells[start : start + _COLUMNS], strict=True))

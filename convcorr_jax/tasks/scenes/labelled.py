@@ -4,7 +4,6 @@ In the rendered data set a class is the category of the figure, not the part of 
 """
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +12,9 @@ from jaxtyping import UInt8
 
 from convcorr_jax import synthetic
 from convcorr_jax.datasets.records import IGNORED_LABEL, Record, load_label_map
+from convcorr_jax.datasets.selection import Selection
 from convcorr_jax.errors import InputError
-from convcorr_jax.tasks.reading import RENDERED, read
+from convcorr_jax.tasks.reading import select
 from convcorr_jax.tasks.splits import choose_splits
 
 
@@ -31,8 +31,8 @@ class Scenes:
 
     classes: tuple[str, ...]
     labels: tuple[int, ...]
-    train: tuple[Record, ...]
-    test: tuple[Record, ...]
+    train: Selection
+    test: Selection
 
     def class_map(self, record: Record) -> UInt8[np.ndarray, "height width"]:
         """Return the number of the class of every pixel; 255 where it has none.
@@ -69,25 +69,34 @@ def read_scenes(
         InputError: the data set cannot be read, an image has no label map, the images have different lists of
             classes, or there are no training or no test images.
     """
-    records = read(dataset, data_root=data_root, train=rendered_train, test=rendered_test)
-    if dataset == RENDERED:
-        records = [_labelled_by_category(record) for record in records]
-    if not records or any(record.label_names != records[0].label_names for record in records):
-        raise InputError(f"the images of {dataset} do not share one list of classes")
-    splits = choose_splits((record.split for record in records), tested=split, source=dataset)
-    train = tuple(record for record in records if record.split in splits.training)
-    test = tuple(record for record in records if record.split == splits.tested)
-    labels = _occurring_labels((*train, *test))
-    names = ("background", *records[0].label_names)
+    records = select(
+        dataset,
+        data_root=data_root,
+        train=rendered_train,
+        test=rendered_test,
+        change=_labelled_by_category,
+    )
+    splits = choose_splits(records.splits(), tested=split, source=dataset)
+    present = np.array(records.splits())
+    train = records.take(np.flatnonzero(np.isin(present, splits.training)))
+    test = records.take(np.flatnonzero(present == splits.tested))
+    names, labels = _occurring_labels(dataset, Selection.of(train, test))
     return Scenes(tuple(names[label] for label in labels), labels, train, test)
 
 
-def _occurring_labels(records: Sequence[Record]) -> tuple[int, ...]:
+def _occurring_labels(dataset: str, records: Selection) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Return the names of all labels, the background's first, and the labels that occur."""
     occurs = np.zeros(256, bool)
+    names = None
     for record in records:
+        if names not in (None, record.label_names):
+            raise InputError(f"the images of {dataset} do not share one list of classes")
+        names = record.label_names
         occurs[np.unique(_label_map(record))] = True
+    if names is None:
+        raise InputError(f"the images of {dataset} do not share one list of classes")
     occurs[IGNORED_LABEL] = False
-    return tuple(np.flatnonzero(occurs).tolist())
+    return ("background", *names), tuple(np.flatnonzero(occurs).tolist())
 
 
 def _label_map(record: Record) -> UInt8[np.ndarray, "height width"]:

@@ -5,7 +5,7 @@ images, because consecutive frames of a film are nearly equal.
 """
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,40 +13,30 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.fingerprint import fingerprint
-from convcorr_jax.datasets.records import Record, load_image
+from convcorr_jax.datasets.records import load_image
 from convcorr_jax.linear import grouped_folds
-from convcorr_jax.linear.ridge import cross_predict
 from convcorr_jax.metrics import SegmentationScores, confusion_counts, segmentation_scores
 from convcorr_jax.probes import (
     apply_mixing,
     class_responses,
-    class_shares,
-    class_targets,
-    fit_grid,
-    fit_mixing,
     predict_label_map,
     resize_responses,
-    rgb_targets,
 )
-from convcorr_jax.probes.segmentation import SIDE
 from convcorr_jax.report import Segmented, pixels, segmentation_figure
 from convcorr_jax.runtime.progress import progress
-from convcorr_jax.runtime.stages import stage
+from convcorr_jax.runtime.stages import CachedParts, stage
 from convcorr_jax.shapes import Image
-from convcorr_jax.tasks.scenes.labelled import Scenes
-from convcorr_jax.tasks.variation_features import (
-    variation_features,
-    variation_images,
-    variations_of,
+from convcorr_jax.tasks.scenes.fitting import (
+    FEATURES,
+    FOLDS,
+    SceneRows,
+    features_of,
+    fit_scene_mixing,
+    fit_scenes,
+    scene_parts,
 )
+from convcorr_jax.tasks.scenes.labelled import Scenes
 
-FOLDS = 4
-"""Number of folds that choose penalties; the paper's."""
-CONVNET, RGB = FEATURES = ("convnet", "rgb")
-"""The kinds of features: a layer of the network, and the colours of the image."""
-RGB_SIDE_PX = 32
-"""Side of the square whose colours are features."""
 RUN_LENGTH = 20
 """Consecutive images that are held out together."""
 MIXINGS = ("none", "same", "held_out")
@@ -84,15 +74,6 @@ class SegmentationResult(NamedTuple):
         return float(self.penalties[self.held_out_error.argmin()])
 
 
-class _Samples(NamedTuple):
-    train: Float[np.ndarray, "n d"]
-    """Features of all variations of the training images."""
-    test: Float[np.ndarray, "test d"]
-    """Features of the test images."""
-    shares: Float[np.ndarray, "n side side classes"]
-    """Shares of the classes in the cells of the training variations."""
-
-
 def segment_scenes(
     scenes: Scenes, weights: Weights, options: SegmentationOptions, *, out: Path
 ) -> dict[str, SegmentationResult]:
@@ -110,50 +91,41 @@ def segment_scenes(
     Raises:
         InputError: an image cannot be read, the layer does not exist, or a cached file is damaged.
     """
+    parts, test = scene_parts(
+        scenes, weights, layer=options.layer, copies=options.copies, folder=out
+    )
+    folds = training_folds(len(scenes.train))
     results = {}
     for kind in FEATURES:
-        samples = functools.cache(functools.partial(_samples, kind, scenes, weights, options, out))
         for name, copies in {kind: 1, f"{kind}_augmented": options.copies}.items():
-            key = {
-                "train": fingerprint(scenes.train),
-                "test": fingerprint(scenes.test),
-                "classes": scenes.classes,
-                "features": [weights.fingerprint, options.layer]
-                if kind == CONVNET
-                else RGB_SIDE_PX,
-                "copies": copies,
-                "shown": options.shown,
-            }
-
-            def compute(step: int = options.copies // copies, samples=samples):
-                return _segment(scenes, samples(), step, list(options.shown))._asdict()
-
-            arrays = stage(out / "probes" / f"{name}.npz", key, compute)
+            rows = SceneRows(parts, kind, options.copies // copies, folds)
+            path = out / "probes" / f"{name}.npz"
+            key = {**rows.settings, "test": test.settings, "shown": options.shown}
+            compute = functools.partial(_segment, scenes, rows, test, options.shown, path)
+            arrays = stage(path, key, lambda compute=compute: compute()._asdict())
             results[name] = SegmentationResult(**arrays)
     return results
 
 
 def _segment(
-    scenes: Scenes, samples: _Samples, step: int, shown: Sequence[int]
+    scenes: Scenes, rows: SceneRows, test: CachedParts, shown: Sequence[int], path: Path
 ) -> SegmentationResult:
-    """Fit to every ``step``-th training variation, of which the image itself is the first, and score."""
-    train, shares = samples.train[::step], samples.shares[::step]
-    folds = np.repeat(training_folds(len(scenes.train)), len(train) // len(scenes.train))
-    targets = class_targets(shares)
-    probe, curve = fit_grid(train, targets, side=SIDE, folds=folds, k=FOLDS)
-    held_out = cross_predict(train, targets, penalty=curve.best(), folds=folds, k=FOLDS)
-    same = class_responses(probe, train)
-    test = class_responses(probe, samples.test)
-    responses = {"none": test}
-    for name, fitted_to in {"same": same, "held_out": held_out.reshape(shares.shape)}.items():
-        mixing = fit_mixing(fitted_to, shares, folds=folds, k=FOLDS)
-        responses[name] = apply_mixing(test, mixing)
+    """Fit to training rows, and score."""
+    fit = fit_scenes(rows, path=path)
+    features = np.concatenate([features_of(rows.kind, arrays) for arrays in test])
+    responses = {"none": class_responses(fit.probe, features)}
+    penalty = fit.curve.best()
+    for name, models in {
+        "same": [fit.probe] * FOLDS,
+        "held_out": (fit.sums.without(fold, penalty) for fold in range(FOLDS)),
+    }.items():
+        responses[name] = apply_mixing(responses["none"], fit_scene_mixing(rows, models))
     return SegmentationResult(
         _confusions(scenes, [responses[name] for name in MIXINGS]),
-        curve.penalties,
-        curve.errors.mean(axis=1),
-        test[shown],
-        responses["same"][shown],
+        fit.curve.penalties,
+        fit.curve.errors.mean(axis=1),
+        responses["none"][list(shown)],
+        responses["same"][list(shown)],
     )
 
 
@@ -181,58 +153,6 @@ def training_folds(images: int) -> Int[np.ndarray, " images"]:
     """
     run_length = min(RUN_LENGTH, max(1, images // FOLDS))
     return grouped_folds(np.arange(images) // run_length, k=FOLDS)
-
-
-def _samples(
-    kind: str, scenes: Scenes, weights: Weights, options: SegmentationOptions, out: Path
-) -> _Samples:
-    """Compute one kind of features of all variations of the training images and of the test images."""
-
-    def features(name: str, records: Sequence[Record], copies: int) -> Float[np.ndarray, "n d"]:
-        if kind == CONVNET:
-            return variation_features(
-                records, weights, layer=options.layer, copies=copies, folder=out / name
-            )
-        varied = variations_of(records, copies=copies)
-        squares = variation_images(records, varied, side_px=RGB_SIDE_PX)
-        return rgb_targets(squares, side_px=RGB_SIDE_PX)
-
-    return _Samples(
-        features("train", scenes.train, options.copies),
-        features("test", scenes.test, 1),
-        _cached_shares(scenes, options.copies, out / "train" / "shares.npz"),
-    )
-
-
-def _cached_shares(
-    scenes: Scenes, copies: int, path: Path
-) -> Float[np.ndarray, "n side side classes"]:
-    key = {"train": fingerprint(scenes.train), "classes": scenes.classes, "copies": copies}
-
-    def compute() -> dict[str, np.ndarray]:
-        # Half precision suffices: its rounding error is far below that of the regression.
-        return {"shares": variation_shares(scenes, copies=copies).astype(np.float16)}
-
-    return stage(path, key, compute)["shares"].astype(np.float32)
-
-
-def variation_shares(scenes: Scenes, *, copies: int) -> Float[np.ndarray, "n side side classes"]:
-    """Compute the shares of the classes in the cells of all variations of the training images.
-
-    Args:
-        scenes: training and test images.
-        copies: number of variations of every image; 1 is the image itself.
-    """
-
-    def shares() -> Iterator[Float[np.ndarray, "side side classes"]]:
-        varied = variations_of(scenes.train, copies=copies)
-        records = progress(scenes.train, description="label maps")
-        for record, own in zip(records, varied, strict=True):
-            labels = scenes.class_map(record)
-            for variation in own:
-                yield class_shares(labels, variation, classes=len(scenes.classes))
-
-    return np.stack(list(shares()))
 
 
 def example_scenes(scenes: Scenes, *, shown: int) -> tuple[int, ...]:

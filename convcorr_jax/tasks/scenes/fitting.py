@@ -1,0 +1,178 @@
+"""Segmentation probes of training images that are read part by part: features, shares of classes, and fits.
+
+Three passes over the cached parts compute the mean shares, the sums of the rows, and the responses to the rows,
+to which the matrix M is fitted. Memory is that of one part, of the sums and of two probes.
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.datasets.records import Record
+from convcorr_jax.linear.ridge import FoldSums, PenaltyCurve, Ridge, no_rows
+from convcorr_jax.probes import (
+    Variation,
+    class_responses,
+    class_shares,
+    class_targets,
+    fit_grid_sums,
+    fit_mixing_sums,
+    mean_shares,
+    mixing_rows,
+    rgb_targets,
+)
+from convcorr_jax.probes.segmentation import SIDE
+from convcorr_jax.runtime.stages import CachedParts
+from convcorr_jax.tasks.scenes.labelled import Scenes
+from convcorr_jax.tasks.variation_features import PartContents, sum_rows, variation_parts
+
+FOLDS = 4
+"""Number of folds that choose penalties; the paper's."""
+CONVNET, RGB = FEATURES = ("convnet", "rgb")
+"""The kinds of features: a layer of the network, and the colours of the image."""
+RGB_SIDE_PX = 32
+"""Side of the square whose colours are features."""
+
+
+class SceneFit(NamedTuple):
+    """A segmentation probe and what it was fitted to."""
+
+    probe: Ridge
+    """The regression."""
+    curve: PenaltyCurve
+    """Errors of the whole path of penalties for every third cell."""
+    sums: FoldSums
+    """The rows, summed up."""
+
+
+class SceneRows(NamedTuple):
+    """Training rows of one kind of features, read from the cache part by part."""
+
+    parts: CachedParts
+    """Features, colours and shares of all variations of the training images."""
+    kind: str
+    """One of `FEATURES`."""
+    step: int
+    """Every ``step``-th variation is used; the image itself is the first one."""
+    folds: Int[np.ndarray, " images"]
+    """Fold of every image."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything that decides the rows, as JSON stores it."""
+        folds = zlib.crc32(self.folds.astype(np.int64).tobytes())
+        return {**self.parts.settings, "kind": self.kind, "step": self.step, "folds": folds}
+
+    def rows(
+        self, number: int
+    ) -> tuple[
+        Float[np.ndarray, "n d"], Float[np.ndarray, "n side side classes"], Int[np.ndarray, " n"]
+    ]:
+        """Read features, shares and folds of a part.
+
+        Args:
+            number: the number of the part.
+        """
+        arrays, images = self.parts[number], self.folds[list(self.parts.items(number))]
+        shares = arrays["labels"][:: self.step].astype(np.float32)
+        features = features_of(self.kind, arrays)[:: self.step]
+        return features, shares, np.repeat(images, len(shares) // len(images))
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        return (self.rows(number) for number in range(len(self.parts)))
+
+
+def features_of(kind: str, arrays: Mapping[str, np.ndarray]) -> Float[np.ndarray, "n d"]:
+    """Return the features of a kind from the arrays of a part.
+
+    Args:
+        kind: one of `FEATURES`.
+        arrays: features of the network, and colours.
+    """
+    if kind == CONVNET:
+        return arrays["features"].astype(np.float32)
+    return rgb_targets(arrays["squares"], side_px=RGB_SIDE_PX)
+
+
+def scene_parts(
+    scenes: Scenes, weights: Weights, *, layer: str, copies: int, folder: Path
+) -> tuple[CachedParts, CachedParts]:
+    """Return the cached parts of all variations of the training images, and of the test images.
+
+    Args:
+        scenes: training and test images.
+        weights: weights of the network.
+        layer: name of the layer.
+        copies: number of variations of every training image.
+        folder: where the parts are cached.
+    """
+
+    def shares(record: Record, varied: Sequence[Variation]) -> Iterator[np.ndarray]:
+        labels = scenes.class_map(record)
+        for variation in varied:
+            # Half precision suffices: its rounding error is far below that of the regression.
+            yield class_shares(labels, variation, classes=len(scenes.classes)).astype(np.float16)
+
+    train = PartContents(RGB_SIDE_PX, shares, scenes.classes)
+    return (
+        variation_parts(
+            scenes.train,
+            weights,
+            layer=layer,
+            copies=copies,
+            folder=folder / "train",
+            contents=train,
+        ),
+        variation_parts(
+            scenes.test,
+            weights,
+            layer=layer,
+            copies=1,
+            folder=folder / "test",
+            contents=PartContents(RGB_SIDE_PX),
+        ),
+    )
+
+
+def fit_scenes(rows: SceneRows, *, path: Path) -> SceneFit:
+    """Fit a segmentation probe in passes over parts.
+
+    Args:
+        rows: training rows.
+        path: a file beside which the sums are saved while they grow.
+
+    Raises:
+        InputError: an image cannot be read, a cached file is damaged, or no cell is labelled.
+    """
+    means = mean_shares(shares for _, shares, _ in rows)
+
+    def targets(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        features, shares, folds = rows.rows(number)
+        return features, class_targets(shares, means=means), folds
+
+    growing = path.with_name(f"{path.stem}_sums.npz")
+    sums = sum_rows(growing, rows.settings, targets, count=len(rows.parts), k=FOLDS)
+    return SceneFit(*fit_grid_sums(sums, side=SIDE), sums)
+
+
+def fit_scene_mixing(rows: SceneRows, models: Iterable[Ridge]) -> Ridge:
+    """Fit the matrix M to responses to the rows of each fold by a model of its own.
+
+    Args:
+        rows: training rows.
+        models: a regression for each fold; they are used one after another.
+    """
+    classes = rows.rows(0)[1].shape[-1]
+    sums = no_rows(classes, classes, k=FOLDS)
+    for fold, model in enumerate(models):
+        for features, shares, folds in rows:
+            own = folds == fold
+            if own.any():
+                found = class_responses(model, features[own])
+                sums = sums.add(*mixing_rows(found, shares[own], folds=folds[own]))
+    return fit_mixing_sums(sums)
