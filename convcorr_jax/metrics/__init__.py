@@ -2,8 +2,10 @@
 
 from convcorr_jax.metrics.attributes import GradedScores as GradedScores
 from convcorr_jax.metrics.attributes import TwoValuedScores as TwoValuedScores
+from convcorr_jax.metrics.attributes import correlation_interval as correlation_interval
 from convcorr_jax.metrics.attributes import graded_scores as graded_scores
 from convcorr_jax.metrics.attributes import two_valued_scores as two_valued_scores
+from convcorr_jax.metrics.attributes import two_valued_sums as two_valued_sums
 from convcorr_jax.metrics.bootstrap import Interval as Interval
 from convcorr_jax.metrics.bootstrap import UnitSums as UnitSums
 from convcorr_jax.metrics.bootstrap import bootstrap as bootstrap
@@ -70,4 +72,5 @@ from convcorr_jax.metrics.protocol_search import without_rare_cases as without_r
 from convcorr_jax.metrics.segmentation import IGNORED as IGNORED
 from convcorr_jax.metrics.segmentation import SegmentationScores as SegmentationScores
 from convcorr_jax.metrics.segmentation import confusion_counts as confusion_counts
+from convcorr_jax.metrics.segmentation import iou_sums as iou_sums
 from convcorr_jax.metrics.segmentation import segmentation_scores as segmentation_scores

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from convcorr_jax.errors import InputError
+from convcorr_jax.metrics.bootstrap import Interval, UnitSums, unit_means
 
 
 class TwoValuedScores(NamedTuple):
@@ -97,3 +98,56 @@ def graded_scores(
         same_side = (predicted > middle) == (truth > middle)
         side_accuracy = float(same_side[off_middle].mean())
     return GradedScores(float(np.corrcoef(predicted, truth)[0, 1]), side_accuracy)
+
+
+def two_valued_sums(
+    predicted: Float[np.ndarray, " n"],
+    truth: Float[np.ndarray, " n"],
+    *,
+    values: tuple[float, float],
+    threshold: float,
+) -> dict[str, UnitSums]:
+    """Return what each image adds to the scores of `two_valued_scores`, for their bootstrap intervals.
+
+    Args:
+        predicted: one number for each image.
+        truth: the annotated value of each image, one of ``values``.
+        values: the two values of the attribute.
+        threshold: the prediction that separates the two values.
+
+    Returns:
+        The sums of ``accuracy`` and of ``balanced_accuracy``.
+    """
+    is_higher = truth == max(values)
+    correct = (predicted > threshold) == is_higher
+    members = np.stack([is_higher, ~is_higher], axis=1).astype(np.float64)
+    balanced = UnitSums(
+        (members * correct[:, None])[..., None], members, np.zeros(len(truth), np.int64)
+    )
+    return {"accuracy": unit_means(correct), "balanced_accuracy": balanced}
+
+
+def correlation_interval(correlation: float, *, n: int) -> Interval:
+    """Return the 95 % interval of Pearson's correlation, by Fisher's transformation.
+
+    It is ``tanh(artanh(r) -+ 1.96 / sqrt(n - 3))``.
+
+    >>> low, high = correlation_interval(0.5, n=103)
+    >>> round(low, 3), round(high, 3)
+    (0.339, 0.632)
+
+    Source: Fisher, "On the probable error of a coefficient of correlation deduced from a small sample", 1921.
+
+    Args:
+        correlation: Pearson's correlation.
+        n: the number of images.
+
+    Raises:
+        InputError: there are fewer than four images.
+    """
+    if n < 4:
+        raise InputError(f"a correlation of {n} images has no interval; at least 4 are expected")
+    # Beyond this, artanh is infinite in double precision.
+    center = np.arctanh(np.clip(correlation, -1 + 1e-12, 1 - 1e-12))
+    reach = 1.959963984540054 / np.sqrt(n - 3)
+    return Interval(float(np.tanh(center - reach)), float(np.tanh(center + reach)))

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int, Integer
 
 from convcorr_jax.errors import InputError
+from convcorr_jax.metrics.bootstrap import UnitSums
 
 IGNORED = 255
 """The true label of pixels that belong to no class."""
@@ -92,6 +93,17 @@ def segmentation_scores(counts: Int[np.ndarray, "classes classes"]) -> Segmentat
         float(np.nanmean(class_accuracy)),
         float(correct.sum() / counts.sum()),
     )
+
+
+def iou_sums(counts: Int[np.ndarray, "images classes classes"]) -> UnitSums:
+    """Return what each image adds to the mean IoU, for its bootstrap interval.
+
+    Args:
+        counts: the confusion matrix of each image, as `confusion_counts` returns it.
+    """
+    correct = np.diagonal(counts, axis1=1, axis2=2).astype(np.float64)
+    union = counts.sum(axis=1) + counts.sum(axis=2) - correct
+    return UnitSums(correct[..., None], union, np.zeros(len(counts), np.int64))
 
 
 def _ratios(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -69,7 +69,7 @@ def test_a_street_is_segmented(street, tmp_path, monkeypatch):
     assert best["convnet_augmented"] > best["rgb_augmented"]
     # Labelled pixels of the test images, each counted once whatever is predicted.
     outcome = np.load(tmp_path / "probes" / "convnet.npz")
-    assert outcome["confusions"].sum(axis=(1, 2)).tolist() == [3 * (SIZE[0] - 4) * SIZE[1]] * 3
+    assert outcome["confusions"].sum(axis=(1, 2, 3)).tolist() == [3 * (SIZE[0] - 4) * SIZE[1]] * 3
     assert read_image(tmp_path / "figure_5.png").shape[1] > 600
 
     # As after a kill: one probe is fitted again, from cached features.

@@ -4,7 +4,13 @@ from scipy.stats import pearsonr
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics.attributes import graded_scores, two_valued_scores
+from convcorr_jax.metrics.attributes import (
+    correlation_interval,
+    graded_scores,
+    two_valued_scores,
+    two_valued_sums,
+)
+from convcorr_jax.metrics.bootstrap import mean_ratios
 
 
 def test_two_values_are_scored_as_by_the_reference(rng):
@@ -38,3 +44,23 @@ def test_what_cannot_correlate_is_refused():
         graded_scores(np.arange(3.0), np.ones(3))
     with pytest.raises(InputError, match="all equal; a correlation needs different ones"):
         graded_scores(np.ones(3), np.arange(3.0))
+
+
+def test_images_add_up_to_the_scores(rng):
+    truth = np.where(rng.random(50) < 0.3, 2.0, 1.0)
+    predicted = truth + rng.normal(size=50)
+    options = {"values": (1.0, 2.0), "threshold": 1.4}
+    scores = two_valued_scores(predicted, truth, **options)
+    for name, sums in two_valued_sums(predicted, truth, **options).items():
+        assert mean_ratios(sums) == pytest.approx([getattr(scores, name)])
+
+
+def test_the_interval_of_a_correlation_is_that_of_scipy(rng):
+    truth = rng.normal(size=40)
+    predicted = truth + rng.normal(size=40)
+    expected = pearsonr(truth, predicted)
+    found = correlation_interval(expected.statistic, n=40)
+    np.testing.assert_allclose(found, expected.confidence_interval(0.95), rtol=1e-9)
+    assert correlation_interval(1.0, n=40).high == pytest.approx(1)
+    with pytest.raises(InputError, match="3 images has no interval"):
+        correlation_interval(0.5, n=3)

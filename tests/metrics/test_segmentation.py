@@ -3,7 +3,8 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score, recall_score
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics.segmentation import confusion_counts, segmentation_scores
+from convcorr_jax.metrics.bootstrap import mean_ratios
+from convcorr_jax.metrics.segmentation import confusion_counts, iou_sums, segmentation_scores
 
 CLASSES = 5
 
@@ -67,3 +68,15 @@ def test_labels_that_no_class_has_are_refused(truth, predicted, sentence):
 def test_nothing_to_score_is_refused():
     with pytest.raises(InputError, match="no pixel has a label"):
         segmentation_scores(confusion_counts(np.full(4, 255), np.zeros(4, int), classes=2))
+
+
+def test_images_add_up_to_the_mean_iou(rng):
+    counts = np.stack(
+        [
+            confusion_counts(rng.integers(0, 4, 60), rng.integers(0, 4, 60), classes=6)
+            for _ in range(5)
+        ]
+    )
+    # Two classes occur in no image.
+    expected = segmentation_scores(counts.sum(axis=0)).mean_iou
+    assert mean_ratios(iou_sums(counts)) == pytest.approx([expected])

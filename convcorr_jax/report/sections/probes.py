@@ -130,16 +130,21 @@ def colors(name: str, result: dict[str, Any]) -> Section:
     """Show Figure 4: RGB reconstruction."""
     curve, published = result["curve"], result["published"]
     rows = tuple(
-        (str(count), error, mean_image)
-        for count, error, mean_image in zip(
-            curve["images"], curve["mean_absolute_error"], curve["mean_image"], strict=True
+        (str(count), estimate(error, interval), mean_image)
+        for count, error, interval, mean_image in zip(
+            curve["images"],
+            curve["mean_absolute_error"],
+            curve["interval"],
+            curve["mean_image"],
+            strict=True,
         )
     )
     table = Table(
         f"{_PAPER}, Figure 4: mean absolute error of reconstructed colours, between 0 and 1",
         ("training images", "ridge", "mean image"),
         rows,
-        note=f"The paper reports {published['mean_absolute_error']} with {published['images']} images and fc6.",
+        note="In brackets: the 95 % bootstrap interval over test images. "
+        f"The paper reports {published['mean_absolute_error']} with {published['images']} images and fc6.",
     )
     figures = (
         PageFigure(
@@ -157,7 +162,7 @@ def segmentation(name: str, result: dict[str, Any]) -> Section:
         (
             features.replace("_", ", "),
             _MATRIX_NAMES[matrix],
-            score["mean_iou"],
+            estimate(score["mean_iou"], score["interval"]),
             score["accuracy"],
             score["mean_class_accuracy"],
         )
@@ -168,7 +173,8 @@ def segmentation(name: str, result: dict[str, Any]) -> Section:
         f"{_PAPER}, Table 3: semantic segmentation",
         ("features", "matrix M", "mean IoU", "pixel accuracy", "mean class accuracy"),
         rows,
-        note=f"The paper's mean over the classes of VOC 2012 is {result['published']['mean_iou']}. "
+        note="In brackets: the 95 % bootstrap interval over test images. "
+        f"The paper's mean over the classes of VOC 2012 is {result['published']['mean_iou']}. "
         + _OTHER_DATA,
     )
     figure = PageFigure(
@@ -197,9 +203,10 @@ def directions(name: str, result: dict[str, Any]) -> Section:
     rows = tuple(
         (
             attribute,
-            scores.get("accuracy"),
-            scores.get("balanced_accuracy"),
-            scores.get("correlation"),
+            *(
+                estimate(scores[name], scores["interval"][name]) if name in scores else None
+                for name in ("accuracy", "balanced_accuracy", "correlation")
+            ),
         )
         for attribute, scores in result["attributes"].items()
     )
@@ -207,7 +214,8 @@ def directions(name: str, result: dict[str, Any]) -> Section:
         "Attributes predicted from feature vectors of faces",
         ("attribute", "accuracy", "balanced accuracy", "correlation"),
         rows,
-        note="Binary attributes have the first two scores, other attributes the third.",
+        note="Binary attributes have the first two scores, other attributes the third. In brackets: the 95 % "
+        "interval over test faces.",
     )
     figure = PageFigure(
         f"{name}/figure_6.png",

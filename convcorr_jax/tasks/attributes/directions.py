@@ -17,7 +17,14 @@ from convcorr_jax.descriptors.global_features import global_features
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
 from convcorr_jax.linear.ridge import FoldSums, Ridge
-from convcorr_jax.metrics import graded_scores, two_valued_scores
+from convcorr_jax.metrics import (
+    bootstrap,
+    correlation_interval,
+    graded_scores,
+    interval,
+    two_valued_scores,
+    two_valued_sums,
+)
 from convcorr_jax.probes import (
     Directions,
     absolute_error,
@@ -274,7 +281,8 @@ def attribute_report(data: AttributeData, result: DirectionResult) -> dict[str, 
         result: their predicted attributes.
 
     Returns:
-        For each attribute the scores on test faces and on held-out training faces, its penalty and threshold,
+        For each attribute the scores on test faces with their 95 % ``interval`` over faces, those on held-out
+        training faces, its penalty and threshold,
         and ``direction``: the correlation of ``w . f`` with the attribute, the range of lambda, and the share
         of faces whose attribute is predicted higher at the high end.
 
@@ -291,6 +299,7 @@ def _report(number: int, name: str, data: AttributeData, result: DirectionResult
     higher = result.read_back[number, :, 1] > result.read_back[number, :, 0]
     return {
         **_scores(name, result.predicted[:, number], test, values, threshold),
+        "interval": _intervals(result.predicted[:, number], test, values, threshold),
         "cross_validation": _scores(name, result.held_out[:, number], train, values, threshold),
         "penalty": float(result.penalties[number]),
         **({"threshold": threshold} if len(values) == 2 else {}),
@@ -315,6 +324,18 @@ def _scores(
         return {field: value for field, value in scores.items() if not np.isnan(value)}
     except InputError as error:
         raise InputError(f"attribute {name!r}: {error}") from error
+
+
+def _intervals(
+    predicted: np.ndarray, truth: np.ndarray, values: Sequence[float], threshold: float
+) -> dict[str, list[float]]:
+    """Return the 95 % intervals over faces of the accuracies, or of the correlation."""
+    if len(values) != 2:
+        correlation = graded_scores(predicted, truth).correlation
+        return {"correlation": list(correlation_interval(correlation, n=len(truth)))}
+    pair = (values[0], values[1])
+    sums = two_valued_sums(predicted, truth, values=pair, threshold=threshold)
+    return {name: list(interval(bootstrap(each)[:, 0])) for name, each in sums.items()}
 
 
 def directions_widget(

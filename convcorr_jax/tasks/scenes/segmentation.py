@@ -15,7 +15,14 @@ from jaxtyping import Float, Int
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.linear import grouped_folds
-from convcorr_jax.metrics import SegmentationScores, confusion_counts, segmentation_scores
+from convcorr_jax.metrics import (
+    SegmentationScores,
+    bootstrap,
+    confusion_counts,
+    interval,
+    iou_sums,
+    segmentation_scores,
+)
 from convcorr_jax.probes import (
     apply_mixing,
     class_responses,
@@ -57,8 +64,8 @@ class SegmentationOptions(NamedTuple):
 class SegmentationResult(NamedTuple):
     """Scores of a probe of one kind of features, and its responses to some test images."""
 
-    confusions: Int[np.ndarray, "mixings classes classes"]
-    """Confusion counts, summed over the test images, for each of `MIXINGS`."""
+    confusions: Int[np.ndarray, "mixings test classes classes"]
+    """Confusion counts of every test image, for each of `MIXINGS`."""
     penalties: Float[np.ndarray, " p"]
     """All penalties tried."""
     held_out_error: Float[np.ndarray, " p"]
@@ -131,14 +138,14 @@ def _segment(
 
 def _confusions(
     scenes: Scenes, responses: Sequence[Float[np.ndarray, "test side side classes"]]
-) -> Int[np.ndarray, "mixings classes classes"]:
+) -> Int[np.ndarray, "mixings test classes classes"]:
     size = len(scenes.classes)
-    confusions = np.zeros((len(responses), size, size), np.int64)
+    confusions = np.zeros((len(responses), len(scenes.test), size, size), np.int64)
     for number, record in enumerate(progress(scenes.test, description="scoring")):
         truth = scenes.class_map(record)
         for counts, response in zip(confusions, responses, strict=True):
             labels = predict_label_map(response[number], record.size)
-            counts += confusion_counts(truth, labels, classes=size)
+            counts[number] = confusion_counts(truth, labels, classes=size)
     return confusions
 
 
@@ -175,11 +182,15 @@ def score_table(
         classes: names of the classes.
 
     Returns:
-        Scores by kind of features and mixing; scores that a class does not have are absent.
+        Scores by kind of features and mixing, with the 95 % bootstrap ``interval`` of the mean IoU over test
+        images; scores that a class does not have are absent.
     """
     return {
         name: {
-            mixing: _plain_scores(segmentation_scores(counts), classes)
+            mixing: {
+                **_plain_scores(segmentation_scores(counts.sum(axis=0)), classes),
+                "interval": list(interval(bootstrap(iou_sums(counts))[:, 0])),
+            }
             for mixing, counts in zip(MIXINGS, result.confusions, strict=True)
         }
         for name, result in results.items()
