@@ -18,12 +18,12 @@ class Data:
     """``rendered``, ``faces``, or the name or path of a data set's folder."""
     data_root: Path | None = None
     """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
-    split: str | None = None
-    """Split to test; by default the data set's own evaluation split: test, or val where there is no test."""
     rendered_train: int = 100
     """Training instances of every rendered category."""
     rendered_test: int = 25
     """Test instances of every rendered category."""
+    split: str | None = None
+    """Split to test; by default the data set's own evaluation split: test, or val where there is no test."""
 
 
 @dataclass(frozen=True)

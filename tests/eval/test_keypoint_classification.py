@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.io import read_image
+from convcorr_jax.report.estimates import estimate
 from convcorr_jax.report.sections import correspondence
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks.keypoints import FeatureOptions, features
@@ -86,7 +87,8 @@ def test_keypoints_are_classified(config, monkeypatch):
         assert min(read_image(config.output.out / name).shape[:2]) > 300
     table = assert_shown(correspondence.classification, result, config.output.out).tables[0]
     assert [row[0] for row in table.rows] == ["sift_20", "conv1"]
-    assert table.rows[1][1:3] == (result["accuracy"]["conv1"], 0.20)
+    shown = estimate(result["accuracy"]["conv1"], result["interval"]["conv1"])
+    assert table.rows[1][1:3] == (shown, 0.20)
 
     # A later run finds the features and one classifier of a killed one.
     (config.output.out / "result.json").unlink()

@@ -11,6 +11,7 @@ from convcorr_jax.cli import main as convcorr
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image, write_at
 from convcorr_jax.keypoints import detection
+from convcorr_jax.report.estimates import estimate
 from convcorr_jax.report.sections import correspondence
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks.keypoints import DetectorOptions, Mining, examples
@@ -73,7 +74,10 @@ def test_the_table_has_every_method(prediction):
     section = assert_shown(correspondence.prediction, result, path.parent)
     assert section.tables[0].rows[-1] == (
         "sift_prior",
-        *result["pck"]["sift_prior"].values(),
+        *(
+            estimate(value, result["interval"]["sift_prior"][alpha])
+            for alpha, value in result["pck"]["sift_prior"].items()
+        ),
         0.284,
     )
     config = read(path.parent / "run.json")["config"]
@@ -184,7 +188,7 @@ def test_categories_without_enough_are_refused(module, tmp_path, capsys):
     assert (
         refusal(module, module.Config, "--dataset", untested, "--out", str(tmp_path / "out")) == 2
     )
-    assert "has a training split, but neither 'test' nor 'val'" in capsys.readouterr().err
+    assert "has the splits train; to test 'val'" in capsys.readouterr().err
 
 
 def test_a_box_too_small_for_its_cells_is_refused(training, tmp_path, capsys):

@@ -49,6 +49,7 @@ def trained(monkeypatch) -> list[TrainingConfig]:
         training = {"of": config.checkpoint.parent.name, "plan": plan, "people": 5}
         result = {
             "pck": pck,
+            "interval": {net: {alpha: [0.1, 0.9] for alpha in at} for net, at in pck.items()},
             "per_joint": dict.fromkeys(shares, column),
             "spread_px": dict.fromkeys(shares, spread),
             "protocol": plain(LSP_PCK),

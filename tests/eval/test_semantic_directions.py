@@ -161,7 +161,7 @@ def test_options_out_of_range_are_refused(config, options, sentence):
 
 
 def test_faces_without_attributes_and_missing_splits_are_refused(tmp_path, capsys):
-    with pytest.raises(InputError, match=r"7 faces of the split 'train'; at least 8"):
+    with pytest.raises(InputError, match=r"7 faces of the split train; at least 8"):
         main(Config(data=Data(rendered_train=7, rendered_test=8), output=Output(tmp_path)))
     with pytest.raises(InputError, match=r"all the 0 faces of rendered, none are known"):
         main(Config(data=Data(rendered_train=0, rendered_test=0), output=Output(tmp_path)))

@@ -80,7 +80,7 @@ def test_a_rendered_class_is_the_whole_figure():
 @pytest.mark.parametrize(
     ("records", "sentence"),
     [
-        ((), "do not share one list of classes"),
+        ((), "farm has the splits none; to test"),
         ((record("train", [1]), record("test", [1], label_names=("a", "b", "c"))), "do not share"),
         ((record("train", [1]), record("test", [1], label_map=None)), "'test' has no label map"),
         ((record("train", [1]),), "farm has the splits train; to test"),

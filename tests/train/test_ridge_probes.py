@@ -82,7 +82,10 @@ def test_the_listing_names_the_training_data(trained):
         ({"probe": "colors", "train": ("rendered", "rendered")}, "one data set is expected"),
         ({"probe": "colors", "train": ("nowhere",)}, "nowhere"),
         ({"probe": "keypoints", "rendered_train": 3}, "is annotated in"),
-        ({"probe": "classes", "rendered_train": 0}, "'train', and 'test' or 'val', are expected"),
+        (
+            {"probe": "classes", "rendered_train": 0},
+            "records of 'test' and of 'train' are expected",
+        ),
     ],
 )
 def test_bad_options_are_refused(options, sentence, tmp_path):
