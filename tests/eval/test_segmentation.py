@@ -96,7 +96,7 @@ def test_folds_hold_out_runs_of_neighbours(photographs):
         (dict(layer="conv9"), "no layer 'conv9'"),
         (
             dict(data=Data(rendered_train=1, rendered_test=0)),
-            "records of 'test' and of 'train' are expected",
+            "rendered has the splits train; to test",
         ),
     ],
 )
