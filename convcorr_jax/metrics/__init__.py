@@ -12,6 +12,7 @@ from convcorr_jax.metrics.bootstrap import bootstrap as bootstrap
 from convcorr_jax.metrics.bootstrap import group_numbers as group_numbers
 from convcorr_jax.metrics.bootstrap import group_ratios as group_ratios
 from convcorr_jax.metrics.bootstrap import interval as interval
+from convcorr_jax.metrics.bootstrap import mean_interval as mean_interval
 from convcorr_jax.metrics.bootstrap import mean_ratios as mean_ratios
 from convcorr_jax.metrics.bootstrap import unit_means as unit_means
 from convcorr_jax.metrics.error_spread import OUTLIER_PX as OUTLIER_PX

@@ -174,3 +174,18 @@ def interval(samples: Float[np.ndarray, " draws"], *, level: float = 0.95) -> In
         raise InputError(f"level is {level}; a number between 0 and 1 is expected")
     low, high = np.quantile(samples.astype(np.float64), [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
+
+
+def mean_interval(values: Float[np.ndarray, " units"] | Bool[np.ndarray, " units"]) -> Interval:
+    """Compute the 95 % bootstrap interval of a mean over units.
+
+    >>> mean_interval(np.full(5, 0.25))
+    Interval(low=0.25, high=0.25)
+
+    Args:
+        values: the value of each unit.
+
+    Raises:
+        InputError: there is no unit.
+    """
+    return interval(bootstrap(unit_means(values))[:, 0])

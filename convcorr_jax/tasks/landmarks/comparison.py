@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from convcorr_jax import coords
 from convcorr_jax.doctor import also_in
-from convcorr_jax.metrics import bootstrap, interval, mean_error_per_image, unit_means
+from convcorr_jax.metrics import mean_error_per_image, mean_interval
 from convcorr_jax.tasks.landmarks.faces import FaceSet
 from convcorr_jax.tasks.landmarks.fitting import RoundPredictions, mean_face
 from convcorr_jax.tasks.landmarks.scores import (
@@ -96,10 +96,7 @@ def _with_intervals(
     of_faces = {method: mean_error_per_image(values) for method, values in errors.items()}
     return {
         "mean": {method: float(values.mean()) for method, values in of_faces.items()},
-        "interval": {
-            method: list(interval(bootstrap(unit_means(values))[:, 0]))
-            for method, values in of_faces.items()
-        },
+        "interval": {method: list(mean_interval(values)) for method, values in of_faces.items()},
     }
 
 

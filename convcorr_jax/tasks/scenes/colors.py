@@ -18,7 +18,7 @@ from jaxtyping import Float, UInt8
 
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.linear.ridge import FoldSums, no_rows
-from convcorr_jax.metrics import bootstrap, interval, unit_means
+from convcorr_jax.metrics import mean_interval
 from convcorr_jax.probes import absolute_error, as_squares, fit_grid_sums, reconstruct
 from convcorr_jax.probes.rgb import SIDE_PX
 from convcorr_jax.report import image_grid, learning_curve, pixels
@@ -166,7 +166,7 @@ def reconstruction_scores(
 
 
 def _interval(result: Reconstruction) -> list[float]:
-    return list(interval(bootstrap(unit_means(result.error))[:, 0]))
+    return list(mean_interval(result.error))
 
 
 def reconstruction_figure(test: ColorSamples, result: Reconstruction, *, shown: int) -> Image:

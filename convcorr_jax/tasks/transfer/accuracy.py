@@ -11,7 +11,7 @@ from convcorr_jax import coords
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import photographs
 from convcorr_jax.flow import upsample_flow
-from convcorr_jax.metrics import Pck, Protocol, bootstrap, interval, pck, unit_means
+from convcorr_jax.metrics import Pck, Protocol, mean_interval, pck
 from convcorr_jax.runtime.progress import progress
 from convcorr_jax.synthetic import WarpedPair, warped_pair
 from convcorr_jax.tasks.transfer.methods import Method, align_pairs, describe
@@ -77,7 +77,7 @@ def measure_accuracy(
     return {
         name: {
             "endpoint_error_px": float(errors[name].mean()),
-            "endpoint_error_interval": list(interval(bootstrap(unit_means(errors[name]))[:, 0])),
+            "endpoint_error_interval": list(mean_interval(errors[name])),
             **pck_with_intervals(method),
         }
         for name, method in scores.items()
