@@ -67,6 +67,10 @@ class Config:
     the photograph; or none, as in ``convcorr pose`` without a box."""
     other_torsos: tuple[Torso, ...] = ("none",)
     """Further torsos, for ``pck_by_torso``."""
+    mirrored: bool = True
+    """Average heat-maps with those of the mirrored image."""
+    subcell: bool = True
+    """Estimate positions between the cells of heat-maps."""
     batch: int = 32
     """People that are predicted together."""
     output: Output = Output(Path("runs/pose"))
@@ -81,20 +85,32 @@ def main(config: Config) -> Path:
     model = load_fitted(config.checkpoint or PERSON, TrainedCascade)
     joints = model.architecture.joints
     records = read_part(data, config.part)
-    people = prepare(records, model.architecture, damaged=data.damaged, scale=data.scale)
     names = records[0].names
     protocol = protocol_of(names)
-    evaluations = {
-        torso: evaluate(model, people.with_torso(torso), protocol=protocol, batch=config.batch)
+    people = {
+        torso: prepare(
+            records, model.architecture, damaged=data.damaged, scale=data.scale, torso=torso
+        )
         for torso in (config.torso, *config.other_torsos)
     }
-    evaluation = evaluations[config.torso]
+    evaluations = {
+        torso: evaluate(
+            model,
+            of_torso,
+            protocol=protocol,
+            batch=config.batch,
+            mirrored=config.mirrored,
+            subcell=config.subcell,
+        )
+        for torso, of_torso in people.items()
+    }
+    evaluation, tested = evaluations[config.torso], people[config.torso]
     reports = {
         name: reported(each, joints, protocol=protocol) for name, each in evaluations.items()
     }
     figures = reports[config.torso]
     result = {
-        "dataset": data.dataset,
+        "dataset": data.name,
         "part": config.part,
         "model": plain(model.architecture),
         "training": model.training,
@@ -102,9 +118,11 @@ def main(config: Config) -> Path:
         "sides": sides_of(names, sides=data.sides),
         "torso": config.torso,
         "scale": data.scale,
-        "input_px_per_px": people.scale,
-        "people": len(people.records),
-        "left_out": {absent.source_id: absent.reason for absent in people.left_out},
+        "mirrored": config.mirrored,
+        "subcell": config.subcell,
+        "input_px_per_px": tested.scale,
+        "people": len(tested.records),
+        "left_out": {absent.source_id: absent.reason for absent in tested.left_out},
         "pck_by_torso": {torso: each["pck"] for torso, each in reports.items()},
         "interval_by_torso": {torso: each["interval"] for torso, each in reports.items()},
         **figures,
@@ -112,10 +130,10 @@ def main(config: Config) -> Path:
     curves = {net: figures["curves"][net] for net in evaluation.tables}
     write_image(out / "pck.png", joint_curves(curves, alphas=curve_alphas(protocol)))
     write_image(out / "errors.png", joint_error_histograms(evaluation.offsets_px, joints))
-    ids = np.array([record.source_id for record in people.records])
+    ids = np.array([record.source_id for record in tested.records])
     points = evaluation.predicted.cascade
     write_arrays(out / "predictions.npz", preds=points, joint_names=np.array(joints), people=ids)
-    _write_people(out, people, evaluation, joints)
+    _write_people(out, tested, evaluation, joints)
     return write_results(out, result, config, started=started)
 
 

@@ -77,7 +77,7 @@ def main(config: Config) -> Path:
         tested[variant] = json.loads(pose.main(test).read_text(encoding="utf-8"))
         times[variant] = forward_ms(load_fitted(model, TrainedCascade))
     result = {
-        "dataset": config.data.dataset,
+        "dataset": config.data.name,
         "preset": config.training.preset,
         "device": jax.devices()[0].device_kind,
         "forward_ms": times,

@@ -35,6 +35,10 @@ class Pose:
     ] = None
     """The person from head to feet: the left, upper, right and lower edge in pixels; 0 0 is the centre of the
     first pixel. The centre of the box is used as that of the torso."""
+    mirrored: bool = True
+    """Average heat-maps with those of the mirrored photograph."""
+    subcell: bool = True
+    """Estimate positions between the cells of heat-maps."""
     out: Path = Path("pose.png")
     """The figure: .png, .jpg or .pdf. Beside it, a .csv file of the same name is written, with the header
     name,x,y,confidence. The confidence is the value of the coarse heat-map, about 1 where the network is
@@ -49,21 +53,14 @@ class Pose:
         photograph = read_photograph(self.photograph, box=box)
         import numpy as np
 
-        from convcorr_jax import coords
         from convcorr_jax.io import load_fitted
-        from convcorr_jax.pose import cascade
-        from convcorr_jax.pose.framing import framed, torso_of
-        from convcorr_jax.pose.trained import PERSON, TrainedCascade
+        from convcorr_jax.pose import PERSON, TrainedCascade, predict_photograph
         from convcorr_jax.report import skeleton
 
         model = load_fitted(self.model or PERSON, TrainedCascade)
-        image, to_frame = framed(photograph, box, model.architecture.input_size)
-        torso = torso_of(box, to_frame)[None].astype(np.float32)
-        prediction = cascade.predict(
-            model.params, image[None], torso, architecture=model.architecture
+        points, scores = predict_photograph(
+            model, photograph, box, mirrored=self.mirrored, subcell=self.subcell
         )
-        points = coords.apply(coords.invert(to_frame), np.asarray(prediction.points[0], np.float64))
-        scores = np.asarray(prediction.scores[0], np.float64)
         joints = model.architecture.joints
         figure = skeleton(
             photograph,

@@ -5,33 +5,33 @@ of the image that enters the network. A cell (column, row) of a map of stride s 
 ``(column + 0.5) s - 0.5``, and the same holds for rows (see `convcorr_jax.coords`). Letters in shapes: b batch,
 h w a map, j joints, c features.
 
-`small`, `flic` and `mpii` are the presets of an `Architecture`; `cascade.init` and `cascade.predict` are the
-whole model; `loss` is what training minimizes.
+`small`, `person`, `flic` and `mpii` are presets of an `Architecture`; `cascade.init` and `cascade.predict` are
+the whole model, `predict_photograph` applies it to a photograph; `loss` is what training minimizes.
 
 Source: Tompson, Goroshin, Jain, LeCun and Bregler 2015, *Efficient Object Localization Using Convolutional
 Networks*.
 """
 
 from convcorr_jax.pose import cascade as cascade
-from convcorr_jax.pose.architecture import FLIC_JOINTS as FLIC_JOINTS
-from convcorr_jax.pose.architecture import FLIC_PAIRS as FLIC_PAIRS
-from convcorr_jax.pose.architecture import MPII_JOINTS as MPII_JOINTS
-from convcorr_jax.pose.architecture import MPII_PAIRS as MPII_PAIRS
+from convcorr_jax.pose import front as front
 from convcorr_jax.pose.architecture import POOLINGS as POOLINGS
 from convcorr_jax.pose.architecture import Architecture as Architecture
 from convcorr_jax.pose.architecture import Cascade as Cascade
 from convcorr_jax.pose.architecture import DType as DType
 from convcorr_jax.pose.architecture import Pooling as Pooling
-from convcorr_jax.pose.architecture import flic as flic
 from convcorr_jax.pose.architecture import from_dict as from_dict
-from convcorr_jax.pose.architecture import mpii as mpii
-from convcorr_jax.pose.architecture import small as small
+from convcorr_jax.pose.augmentation import Augmentation as Augmentation
 from convcorr_jax.pose.augmentation import augment as augment
+from convcorr_jax.pose.augmentation import frame_offset as frame_offset
 from convcorr_jax.pose.batch import Batch as Batch
+from convcorr_jax.pose.batch import FeatureBatch as FeatureBatch
 from convcorr_jax.pose.cascade import Detection as Detection
 from convcorr_jax.pose.cascade import Params as Params
 from convcorr_jax.pose.cascade import Prediction as Prediction
+from convcorr_jax.pose.framing import frame_around as frame_around
+from convcorr_jax.pose.framing import frame_of_box as frame_of_box
 from convcorr_jax.pose.framing import framed as framed
+from convcorr_jax.pose.framing import second_frame as second_frame
 from convcorr_jax.pose.framing import torso_of as torso_of
 from convcorr_jax.pose.heatmaps import Peaks as Peaks
 from convcorr_jax.pose.heatmaps import gaussians as gaussians
@@ -43,6 +43,16 @@ from convcorr_jax.pose.objective import Losses as Losses
 from convcorr_jax.pose.objective import Phase as Phase
 from convcorr_jax.pose.objective import heatmap_error as heatmap_error
 from convcorr_jax.pose.objective import loss as loss
+from convcorr_jax.pose.photograph import FoundJoints as FoundJoints
+from convcorr_jax.pose.photograph import predict_photograph as predict_photograph
+from convcorr_jax.pose.presets import FLIC_JOINTS as FLIC_JOINTS
+from convcorr_jax.pose.presets import FLIC_PAIRS as FLIC_PAIRS
+from convcorr_jax.pose.presets import MPII_JOINTS as MPII_JOINTS
+from convcorr_jax.pose.presets import MPII_PAIRS as MPII_PAIRS
+from convcorr_jax.pose.presets import flic as flic
+from convcorr_jax.pose.presets import mpii as mpii
+from convcorr_jax.pose.presets import person as person
+from convcorr_jax.pose.presets import small as small
 from convcorr_jax.pose.spatial_model import initial_priors as initial_priors
 from convcorr_jax.pose.trained import PERSON as PERSON
 from convcorr_jax.pose.trained import TrainedCascade as TrainedCascade

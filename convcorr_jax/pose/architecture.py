@@ -1,19 +1,12 @@
 """The architecture of a pose cascade: sizes, depths and options, as one hashable value.
 
-A *stage* is a convolution, its rectifier and, in some stages, pooling. Each of the three levels of the pyramid
-has its own bank of stages. They are followed by stages that emulate a fully connected network on a sliding
-patch: first one convolution for each level, with a window of `Architecture.patch_window` cells; then, on the
-sum of the levels, 1x1 convolutions, the last of which computes one heat-map for each joint.
+A *stage* is a convolution, its rectifier and, in some stages, pooling. Without a front, each of the levels of
+the pyramid has its own bank of stages. They are followed by stages that emulate a fully connected network on a
+sliding patch: first one convolution for each level, with a window of `Architecture.patch_window` cells; then,
+on the sum of the levels, 1x1 convolutions, the last of which computes one heat-map for each joint.
 
-The paper leaves open, and here is chosen:
-
-- FLIC's 7 stages are 3 and 4, as the text says; MPII's 11 are 8 and 3. All convolutions of the banks have 128
-  features, the emulated layers 512 and 256 (as in the paper's predecessor, Tompson et al. 2014).
-- FLIC's stages have 5x5 windows and are pooled by 2 one after the other until the total is reached; a total of
-  16 needs pooling by 4 after the third. MPII's have 3x3 windows and are pooled after every second one.
-- The patch is 9x9 cells.
-- The rate of SpatialDropout is 0.5.
-- Windows of the fine net are 40 pixels wide, so that it can move a joint by up to 20 pixels.
+With a pretrained front (`convcorr_jax.pose.front`) the stages are those of `convcorr_jax.pose.head`: some on
+its maps of 16 pixels a cell, and some on its maps of 8.
 """
 
 import math
@@ -22,6 +15,7 @@ from typing import Any, Literal, get_args
 
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
+from convcorr_jax.pose.front import COARSE_STRIDES, FRONTS, Front
 
 Pooling = Literal[4, 8, 16]
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
@@ -33,17 +27,6 @@ SHARED_STAGES = 2
 
 NORM_GROUP = 8
 """The number of maps in a group of group normalization; it divides the features of all presets."""
-
-FLIC_JOINTS = (
-    *("l_shoulder", "l_elbow", "l_wrist"),
-    *("r_shoulder", "r_elbow", "r_wrist", "nose"),
-)
-FLIC_PAIRS = ((0, 3), (1, 4), (2, 5))
-MPII_JOINTS = (
-    *("r_ankle", "r_knee", "r_hip", "l_hip", "l_knee", "l_ankle", "upper_neck", "head_top"),
-    *("r_wrist", "r_elbow", "r_shoulder", "l_shoulder", "l_elbow", "l_wrist"),
-)
-MPII_PAIRS = ((5, 0), (4, 1), (3, 2), (13, 8), (12, 9), (11, 10))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +42,14 @@ class Architecture:
         left_right_pairs: indices of joints that exchange places when a person is mirrored.
         input_size: size of the images that the preset trains on. Images of another size work if they are at
             least as large as the receptive field of a heat-map's cell.
-        pooling: pixels of the input for one cell of a heat-map.
-        window: side of the banks' convolutions, in cells.
-        features: number of features of each convolution of a bank.
-        patch_window: side of the first emulated layer's convolution, in cells.
+        pooling: pixels of the input for one cell of a heat-map; 8 with a front.
+        sigma_px: standard deviation of the coarse net's target Gaussians, in pixels of the input.
+        window: side of the stages' convolutions, in cells.
+        features: number of features of each convolution of a bank; with a front, of each stage on the maps of
+            16 pixels a cell.
+        patch_window: side of the first emulated layer's convolution, in cells; not used with a front.
         hidden: number of features of the emulated layers before the heat-maps; the layer over the patch is
-            first.
+            first. With a front, of each stage on the maps of 8 pixels a cell.
         spatial_dropout: probability that a whole map is dropped in training.
         fine_window: side of the fine net's input window, in pixels of the input.
         fine_features: number of features of the fine net's layers.
@@ -72,12 +57,16 @@ class Architecture:
         cascade: whether the input of the fine net is the coarse net's features (``"shared"``) or, for
             comparison, the image (``"standard"``).
         group_norm: whether the coarse net's convolutions are normalized. This is not in the paper.
+        front: name of the network whose pretrained layers are the first of the cascade, or ``"none"``.
+        front_features: number of features to which the front's coarse maps are projected.
+        frame_px: side of the square around the torso that the input shows, in pixels of photographs of people
+            without a known size; None for the whole photograph. See `convcorr_jax.pose.framing`.
         dtype: type of the computations; parameters are always float32.
 
     Raises:
-        InputError: a field has a value that no cascade can have; there are fewer than two stages; the input is
-            smaller than the patch; the fine window is not a whole number of cells in every bank; or the numbers
-            of features cannot be divided into groups of normalization.
+        InputError: a field has a value that no cascade can have; there are fewer than two stages; the input
+            does not fit (see `check_fits`); the fine window is not a whole number of cells in every map; or the
+            numbers of features cannot be divided into groups of normalization.
     """
 
     name: str
@@ -85,6 +74,7 @@ class Architecture:
     left_right_pairs: tuple[tuple[int, int], ...]
     input_size: coords.Size
     pooling: Pooling
+    sigma_px: float
     window: int
     features: tuple[int, ...]
     patch_window: int
@@ -95,6 +85,9 @@ class Architecture:
     levels: int = 3
     cascade: Cascade = "shared"
     group_norm: bool = False
+    front: Front = "none"
+    front_features: int = 256
+    frame_px: float | None = None
     dtype: DType = "float32"
 
     def __post_init__(self) -> None:
@@ -102,7 +95,9 @@ class Architecture:
         possible = {
             "joints": len(self.joints) > 0,
             "left_right_pairs": all(0 <= joint < len(self.joints) for joint in paired),
-            "pooling": self.pooling in POOLINGS,
+            "front": self.front in get_args(Front),
+            "pooling": self.pooling in (POOLINGS if self.front == "none" else COARSE_STRIDES[:1]),
+            "sigma_px": 0 < self.sigma_px < math.inf,
             "window": self.window > 0 and self.window % 2 == 1,
             "features": min(self.features, default=0) > 0,
             "patch_window": self.patch_window > 0 and self.patch_window % 2 == 1,
@@ -111,7 +106,10 @@ class Architecture:
             "fine_window": self.fine_window > 0,
             "fine_features": self.fine_features > 0,
             "levels": self.levels > 0,
-            "cascade": self.cascade in get_args(Cascade),
+            "cascade": self.cascade
+            in (get_args(Cascade) if self.front == "none" else get_args(Cascade)[:1]),
+            "front_features": self.front_features > 0,
+            "frame_px": self.frame_px is None or 0 < self.frame_px < math.inf,
             "dtype": self.dtype in get_args(DType),
         }
         for field, is_possible in possible.items():
@@ -132,22 +130,12 @@ class Architecture:
 
     @property
     def stages(self) -> int:
-        """Number of successive convolutions between an image and its heat-maps.
-
-        >>> flic().stages, mpii().stages
-        (7, 11)
-        """
+        """Number of successive convolutions between an image, or the front's maps, and the heat-maps."""
         return len(self.features) + len(self.hidden) + 1
 
     @property
     def pools(self) -> tuple[int, ...]:
-        """Pooling factor after each stage of a bank: 2 after up to four stages, the rest after the last stage.
-
-        >>> flic(pooling=4).pools, flic(pooling=16).pools
-        ((2, 2, 1), (2, 2, 4))
-        >>> mpii(pooling=16).pools
-        (1, 2, 1, 2, 1, 2, 1, 2)
-        """
+        """Pooling factor after each stage of a bank: 2 after up to four stages, the rest after the last one."""
         stages, left = len(self.features), self.pooling
         between = max(1, stages // 4)
         pools = [1] * stages
@@ -159,11 +147,7 @@ class Architecture:
 
     @property
     def receptive_field_px(self) -> int:
-        """Side of the receptive field of a heat-map's cell in the finest level, in pixels.
-
-        >>> [flic(pooling=pooling).receptive_field_px for pooling in (4, 8, 16)]
-        [64, 100, 172]
-        """
+        """Side of the receptive field of a heat-map's cell in the finest level, in pixels."""
         size, stride = 1, 1
         for pool in self.pools:
             size += (self.window - 1 + pool - 1) * stride
@@ -172,25 +156,25 @@ class Architecture:
 
     @property
     def fine_strides(self) -> tuple[int, ...]:
-        """Stride of each input map of the fine net, in pixels of the input; the finest level is first.
-
-        >>> flic().fine_strides, flic(cascade="standard").fine_strides
-        ((1, 2, 2, 4, 4, 8), (1, 2, 4))
-        """
+        """Stride of each input map of the fine net, in pixels of the input; the finest level is first."""
+        if self.front != "none":
+            return FRONTS[self.front].fine_strides
         stages = SHARED_STAGES if self.cascade == "shared" else 1
         own = [math.prod(self.pools[:stage]) for stage in range(stages)]
         return tuple(2**level * stride for level in range(self.levels) for stride in own)
 
     @property
     def window_stride(self) -> int:
-        """Stride of the positions of fine windows, in pixels.
-
-        At its multiples all shared maps have whole cells.
-
-        >>> flic().window_stride, mpii().window_stride
-        (8, 4)
-        """
+        """Stride of the positions of fine windows, in pixels; at its multiples shared maps have whole cells."""
+        if self.front != "none":
+            return max(self.fine_strides)
         return 2 ** (self.levels - 1) * math.prod(self.pools[: SHARED_STAGES - 1])
+
+    @property
+    def fine_cells(self) -> coords.Transform:
+        """Transform from cells (column, row) of a fine heat-map to pixels (x, y) of its window."""
+        stride = min(self.fine_strides)
+        return coords.grid(stride, (stride - 1) / 2)
 
     @property
     def padding_multiple(self) -> int:
@@ -205,27 +189,33 @@ class Architecture:
     def heatmap_size(self, image_size: coords.Size) -> coords.Size:
         """Return the size of an image's heat-maps, in cells: the smallest that covers the image.
 
-        >>> flic().heatmap_size(coords.Size(240, 320))
-        Size(height=30, width=40)
-
         Args:
             image_size: size of the image, in pixels.
 
         Raises:
-            InputError: the image is smaller than the receptive field of a heat-map's cell.
+            InputError: the image does not fit (see `check_fits`).
         """
         self.check_fits(image_size)
         return coords.Size(*(-(-side // self.pooling) for side in image_size))
 
     def check_fits(self, image_size: coords.Size) -> None:
-        """Raise an error if images are smaller than the receptive field of a heat-map's cell.
+        """Raise an error if the cascade cannot compute heat-maps of images of this size.
 
         Args:
             image_size: size of the images, in pixels.
 
         Raises:
-            InputError: the images are smaller.
+            InputError: the images are smaller than the receptive field of a heat-map's cell; or, with a front,
+                their height or width is not a multiple of the front's greatest stride.
         """
+        if self.front != "none":
+            stride = COARSE_STRIDES[-1]
+            if any(side % stride or side < 2 * stride for side in image_size):
+                raise InputError(
+                    f"an image of {image_size[1]} x {image_size[0]} pixels does not fit {self.name}, "
+                    f"whose front {self.front} takes multiples of {stride} from {2 * stride} on"
+                )
+            return
         if min(image_size) < self.receptive_field_px:
             height, width = image_size
             raise InputError(
@@ -234,99 +224,8 @@ class Architecture:
             )
 
 
-def flic(*, pooling: Pooling = 8, cascade: Cascade = "shared") -> Architecture:
-    """Return the paper's model of the upper body: 7 joints, 7 stages, 320 x 240 pixels.
-
-    The paper's joint "face" is the nose.
-
-    Args:
-        pooling: pixels of the input for one cell of a heat-map.
-        cascade: the input of the fine net: the coarse net's features, or the image.
-    """
-    return Architecture(
-        name=f"flic-{pooling}x",
-        joints=FLIC_JOINTS,
-        left_right_pairs=FLIC_PAIRS,
-        input_size=coords.Size(240, 320),
-        pooling=pooling,
-        window=5,
-        features=(128,) * 3,
-        patch_window=9,
-        hidden=(512, 256, 256),
-        spatial_dropout=0.5,
-        fine_window=40,
-        fine_features=128,
-        cascade=cascade,
-    )
-
-
-def mpii(*, pooling: Pooling = 8, cascade: Cascade = "shared") -> Architecture:
-    """Return the paper's model of the whole body: 14 joints, 11 stages, 256 x 256 pixels.
-
-    Args:
-        pooling: pixels of the input for one cell of a heat-map.
-        cascade: the input of the fine net: the coarse net's features, or the image.
-    """
-    return Architecture(
-        name=f"mpii-{pooling}x",
-        joints=MPII_JOINTS,
-        left_right_pairs=MPII_PAIRS,
-        input_size=coords.Size(256, 256),
-        pooling=pooling,
-        window=3,
-        features=(128,) * 8,
-        patch_window=9,
-        hidden=(512, 256),
-        spatial_dropout=0.5,
-        fine_window=40,
-        fine_features=128,
-        cascade=cascade,
-    )
-
-
-def small(
-    joints: tuple[str, ...],
-    left_right_pairs: tuple[tuple[int, int], ...],
-    *,
-    pooling: Pooling = 8,
-    cascade: Cascade = "shared",
-) -> Architecture:
-    """Return a small model of 7 stages, which two processor cores train within an hour.
-
-    The patch is 5x5 cells, so that it fits into 128 pixels with every pooling. With group normalization the
-    coarse net reaches the same accuracy in half as many steps. After an hour of training, a pooling of 4 makes
-    the coarse net more accurate, but not the cascade.
-
-    Args:
-        joints: names of the joints.
-        left_right_pairs: indices of joints that exchange places when a person is mirrored.
-        pooling: pixels of the input for one cell of a heat-map.
-        cascade: the input of the fine net: the coarse net's features, or the image.
-    """
-    return Architecture(
-        name=f"small-{pooling}x",
-        joints=joints,
-        left_right_pairs=left_right_pairs,
-        input_size=coords.Size(128, 128),
-        pooling=pooling,
-        window=5,
-        features=(16, 32, 64),
-        patch_window=5,
-        hidden=(128, 64, 64),
-        spatial_dropout=0.2,
-        fine_window=24,
-        fine_features=32,
-        cascade=cascade,
-        group_norm=True,
-    )
-
-
 def from_dict(fields: dict[str, Any]) -> Architecture:
     """Return the architecture of a mapping that ``dataclasses.asdict`` returned, also from JSON.
-
-    >>> import dataclasses, json
-    >>> from_dict(json.loads(json.dumps(dataclasses.asdict(flic())))) == flic()
-    True
 
     Args:
         fields: the fields of an architecture by their names; JSON makes lists of tuples.

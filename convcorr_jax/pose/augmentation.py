@@ -1,8 +1,8 @@
-"""Augmentation of training images: random rotation, scale and mirroring of each sample, inside the step.
+"""Augmentation of training images: a random rotation, scale, shift and mirroring of each sample.
 
-One affine map for each sample, ``p -> matrix p + shift`` in pixels (x, y), transforms its image, its points and
-its torso. The torso is the fixed point (the middle of the image where the torso is unknown), so that scaling
-and rotation move few joints out of the image.
+One affine map for each sample, ``p -> matrix p + shift`` in pixels (x, y), maps the image with its surroundings
+to the input frame, and with it points and torso. The torso (the middle of the frame where the torso is unknown)
+stays in its place but for the shift, so that scaling and rotation move few joints out of the frame.
 
 Source: Tompson et al. 2015, section 3.3: rotation by up to 20°, scales of 0.5 to 1.5, mirroring of every second
 image.
@@ -19,11 +19,23 @@ from jaxtyping import Array, Float, Key, UInt8
 from convcorr_jax import coords
 from convcorr_jax.coords import Size
 from convcorr_jax.pose.batch import Batch
+from convcorr_jax.pose.mirroring import exchanged
 
-DEGREES = 20.0
-"""The greatest rotation in either direction."""
-SCALES = (0.5, 1.5)
-"""The smallest and the greatest scale."""
+
+class Augmentation(NamedTuple):
+    """How training images are transformed; the defaults are the paper's."""
+
+    degrees: float = 20.0
+    """The greatest rotation in either direction."""
+    scales: tuple[float, float] = (0.5, 1.5)
+    """The smallest and the greatest scale."""
+    shift: float = 0.0
+    """The greatest displacement of the person along each axis, in parts of the frame's side."""
+    margin: float = 0.0
+    """The surroundings of the frame that training images show on every side, in parts of the frame's side.
+    Without them, the border of the frame is repeated where rotation and scale move it inside."""
+    unknown_torso: float = 0.0
+    """The share of samples whose torso is made unknown."""
 
 
 class Affine(NamedTuple):
@@ -40,63 +52,74 @@ def augment(
     batch: Batch,
     *,
     left_right_pairs: Sequence[tuple[int, int]],
-    degrees: float = DEGREES,
-    scales: tuple[float, float] = SCALES,
+    size: Size,
+    augmentation: Augmentation,
 ) -> Batch:
     """Transform the images, points and torsos of a batch by one random affine map for each sample.
 
     Args:
         keys: one key for each sample, so that its map does not depend on the division of a batch among devices.
-        batch: images, points and torsos in the input frame.
+        batch: images with their surroundings, which have the frame in their middle; points and torsos in the
+            frame.
         left_right_pairs: indices of joints that exchange names when an image is mirrored.
-        degrees: the greatest rotation in either direction.
-        scales: the smallest and the greatest scale.
+        size: of the frame, in pixels.
+        augmentation: how far samples are transformed.
 
     Returns:
-        The batch in the same frame. Joints outside the image are NaN.
+        Images of the frame, and points and torsos in it. Joints outside the frame are NaN.
     """
     images, points, torso = map(jnp.asarray, batch)
-    size = Size(*images.shape[1:3])
     middle = jnp.array([(size.width - 1) / 2, (size.height - 1) / 2])
     center = jnp.where(jnp.isnan(torso), middle[None], torso)
-    random_map = partial(draw, size=size, degrees=degrees, scales=scales)
-    maps = jax.vmap(random_map)(keys, center)
+    surroundings = frame_offset(Size(*images.shape[1:3]), size)
+    map_keys, torso_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
+    maps = jax.vmap(partial(draw, size=size, augmentation=augmentation))(map_keys, center)
+    forget = jax.vmap(partial(jax.random.bernoulli, p=augmentation.unknown_torso))(torso_keys)
+    known = jax.vmap(_apply)(maps, torso)
     return Batch(
-        images=jax.vmap(warp)(images, maps),
+        images=jax.vmap(partial(warp, size=size))(images, _from_image(maps, surroundings)),
         points=jax.vmap(partial(move, size=size, left_right_pairs=left_right_pairs))(points, maps),
-        torso=jax.vmap(_apply)(maps, torso),
+        torso=jnp.where(forget[:, None], jnp.nan, known),
     )
 
 
+def frame_offset(image: Size, frame: Size) -> tuple[float, float]:
+    """Return the first pixel (x, y) of a frame in the middle of an image.
+
+    >>> frame_offset(Size(6, 8), Size(4, 4))
+    (2.0, 1.0)
+    """
+    return (image.width - frame.width) / 2, (image.height - frame.height) / 2
+
+
 def draw(
-    key: Key[Array, ""],
-    center: Float[Array, "2"],
-    *,
-    size: Size,
-    degrees: float = DEGREES,
-    scales: tuple[float, float] = SCALES,
+    key: Key[Array, ""], center: Float[Array, "2"], *, size: Size, augmentation: Augmentation
 ) -> Affine:
-    """Draw a random affine map that maps a point to itself, or to its mirror image if the map mirrors.
+    """Draw a random affine map that maps a point to itself, or to its mirror image, but for the shift.
 
     Args:
         key: PRNG key.
-        center: the fixed point (x, y), in pixels.
-        size: of the image, in pixels.
-        degrees: the greatest rotation in either direction.
-        scales: the smallest and the greatest scale.
+        center: the point (x, y), in pixels of the frame.
+        size: of the frame, in pixels.
+        augmentation: how far samples are transformed.
     """
-    turn_key, scale_key, mirror_key = jax.random.split(key, 3)
+    turn_key, scale_key, mirror_key, shift_key = jax.random.split(key, 4)
+    degrees, (smallest, greatest) = augmentation.degrees, augmentation.scales
     angle = jnp.deg2rad(jax.random.uniform(turn_key, minval=-degrees, maxval=degrees))
-    scale = jax.random.uniform(scale_key, minval=scales[0], maxval=scales[1])
+    scale = jax.random.uniform(scale_key, minval=smallest, maxval=greatest)
     mirrored = jax.random.bernoulli(mirror_key)
     cosine, sine = scale * jnp.cos(angle), scale * jnp.sin(angle)
     rotation = jnp.array([[cosine, -sine], [sine, cosine]])
     matrix = jnp.where(mirrored, rotation * jnp.array([[-1.0, 1.0]]), rotation)
     target = center.at[0].set(jnp.where(mirrored, size.width - 1 - center[0], center[0]))
+    farthest = augmentation.shift * jnp.array([size.width, size.height])
+    target += farthest * jax.random.uniform(shift_key, (2,), minval=-1, maxval=1)
     return Affine(matrix, target - _apply(Affine(matrix, jnp.zeros(2)), center))
 
 
-def warp(image: UInt8[Array, "h w 3"], affine: Affine) -> UInt8[Array, "h w 3"]:
+def warp(
+    image: UInt8[Array, "h w 3"], affine: Affine, *, size: Size
+) -> UInt8[Array, "{size.height} {size.width} 3"]:
     """Transform an image by an affine map, with bilinear sampling.
 
     Border pixels are repeated outside the image.
@@ -104,14 +127,11 @@ def warp(image: UInt8[Array, "h w 3"], affine: Affine) -> UInt8[Array, "h w 3"]:
     Args:
         image: 8-bit RGB.
         affine: from pixels of the image to pixels of the result.
-
-    Returns:
-        The transformed image, of the same size.
+        size: of the result, in pixels.
     """
     height, width = image.shape[:2]
-    x, y = (
-        axis.astype(jnp.float32) for axis in jnp.meshgrid(jnp.arange(width), jnp.arange(height))
-    )
+    columns, rows = jnp.arange(size.width), jnp.arange(size.height)
+    x, y = (axis.astype(jnp.float32) for axis in jnp.meshgrid(columns, rows))
     source = _apply(_inverse(affine), jnp.stack([x, y], axis=-1))
     x, y = jnp.clip(source[..., 0], 0, width - 1), jnp.clip(source[..., 1], 0, height - 1)
     left, top = jnp.floor(x).astype(jnp.int32), jnp.floor(y).astype(jnp.int32)
@@ -139,19 +159,25 @@ def move(
     Args:
         points: joints (x, y), in pixels; NaN where missing.
         affine: the map.
-        size: of the image, in pixels.
+        size: of the frame, in pixels.
         left_right_pairs: indices of joints that exchange names.
 
     Returns:
-        The transformed joints; NaN where they are missing or outside the image.
+        The transformed joints; NaN where they are missing or outside the frame.
     """
     moved = _apply(affine, points)
     is_inside = coords.inside(moved, coords.whole_image(size))
     moved = jnp.where(is_inside[..., None], moved, jnp.nan)
-    swapped = list(range(len(points)))
-    for left, right in left_right_pairs:
-        swapped[left], swapped[right] = right, left
-    return jnp.where(_determinant(affine) < 0, moved[jnp.array(swapped)], moved)
+    swapped = moved[jnp.array(exchanged(len(points), left_right_pairs))]
+    return jnp.where(_determinant(affine) < 0, swapped, moved)
+
+
+def _from_image(maps: Affine, offset: tuple[float, float]) -> Affine:
+    """Return the maps from pixels of the images, in which the frame begins at this pixel."""
+    begin = jax.vmap(_apply, in_axes=(0, None))(
+        maps._replace(shift=jnp.zeros_like(maps.shift)), jnp.array(offset)
+    )
+    return maps._replace(shift=maps.shift - begin)
 
 
 def _apply(affine: Affine, points: Float[Array, "*n 2"]) -> Float[Array, "*n 2"]:

@@ -1,7 +1,7 @@
 """The whole cascade: coarse heat-maps, the spatial model's selection among their peaks, and the fine net.
 
-Parameters are a dictionary with one entry for each part: ``coarse``, ``spatial`` and ``fine``. An untrained
-spatial model changes nothing.
+Parameters are a dictionary with one entry for each part: ``coarse``, ``spatial`` and ``fine``, and ``front`` if
+the architecture has a pretrained front. An untrained spatial model changes nothing.
 """
 
 from functools import partial
@@ -13,22 +13,20 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float, Key, UInt8
 
-from convcorr_jax import coords
-from convcorr_jax.pose import crop, normalization
+from convcorr_jax import backbone, coords
+from convcorr_jax.pose import crop, front, mirroring, normalization
 from convcorr_jax.pose.architecture import Architecture
-from convcorr_jax.pose.coarse import Coarse, CoarseOutput
+from convcorr_jax.pose.coarse import Coarse
 from convcorr_jax.pose.fine import Fine, StandardFine
+from convcorr_jax.pose.head import Head
 from convcorr_jax.pose.heatmaps import gaussians, peaks
 from convcorr_jax.pose.spatial_model import SpatialModel, initial_priors
 
 Params = dict[str, Any]
-"""Parameters of ``coarse``, ``spatial`` and ``fine``, float32."""
+"""Parameters of ``coarse``, ``spatial``, ``fine`` and, with a front, ``front``; float32."""
 
 Maps = tuple[Float[Array, "b ..."], ...]
 """Maps, or windows of maps, of one batch in several resolutions."""
-
-PIXELS = coords.grid(1, 0)
-"""Cells of a fine heat-map to pixels of its window: each pixel is a cell."""
 
 
 class Prediction(NamedTuple):
@@ -37,13 +35,13 @@ class Prediction(NamedTuple):
     points: Float[Array, "b j 2"]
     """The positions (x, y) that the fine net predicts."""
     coarse: Float[Array, "b j 2"]
-    """The positions before the fine net: centres of the heat-map cells that the spatial model selects."""
+    """The positions before the fine net: the maxima of the spatial model's heat-maps."""
     scores: Float[Array, "b j"]
     """The value of the coarse heat-map at these cells: about 1 where the coarse net is certain, about 0 where
     it detects nothing."""
     coarse_alone: Float[Array, "b j 2"]
-    """The positions before the spatial model: centres of the highest cells of the coarse heat-maps. They do not
-    depend on the torso."""
+    """The positions before the spatial model: the maxima of the coarse heat-maps. They do not depend on the
+    torso."""
 
 
 class Detection(NamedTuple):
@@ -54,7 +52,8 @@ class Detection(NamedTuple):
     selected: Float[Array, "b h w j"]
     """Heat-maps of the spatial model."""
     maps: Maps
-    """The maps from which the fine net's windows are cut: features of the coarse net, or the pyramid."""
+    """The maps from which the fine net's windows are cut: features of the coarse net or of the front, or the
+    pyramid."""
 
 
 def init(key: Key[Array, ""], architecture: Architecture) -> Params:
@@ -90,6 +89,16 @@ def with_priors(
     return params | {"spatial": {"params": spatial | {"prior": jnp.asarray(prior)}}}
 
 
+def with_front(params: Params, trained: backbone.Params) -> Params:
+    """Return parameters whose front has the convolutions of a trained network.
+
+    Args:
+        params: parameters of a cascade with a front.
+        trained: filters of the front's network, by the name of their convolution.
+    """
+    return params | {"front": front.with_filters(params["front"], trained)}
+
+
 def detect(
     params: Params,
     images: UInt8[Array, "b h w 3"] | UInt8[np.ndarray, "b h w 3"],
@@ -98,7 +107,7 @@ def detect(
     architecture: Architecture,
     dropout_keys: Key[Array, " b"] | None = None,
 ) -> Detection:
-    """Run the coarse net and the spatial model.
+    """Run the front, if there is one, the coarse net and the spatial model.
 
     Args:
         params: parameters of the cascade.
@@ -108,14 +117,50 @@ def detect(
         dropout_keys: PRNG keys of SpatialDropout, one for each image; without them nothing is dropped.
 
     Raises:
-        InputError: the images are smaller than the patch.
+        InputError: the images do not fit (see `Architecture.check_fits`).
     """
-    pyramid = normalization.pyramid(images, levels=architecture.levels)
-    output = _run(Coarse(architecture), params["coarse"], pyramid, dropout_keys=dropout_keys)
-    size = coords.Size(*output.heatmaps.shape[1:3])
-    torso_map = jnp.nan_to_num(gaussians(torso[:, None], size, architecture.cells)[..., 0])
-    selected = _run(SpatialModel(architecture), params["spatial"], output.heatmaps, torso_map)
-    return Detection(output.heatmaps, selected, _fine_input(pyramid, output, architecture))
+    heatmaps, maps = _coarse(params, images, architecture, dropout_keys)
+    return Detection(heatmaps, select(params, heatmaps, torso, architecture=architecture), maps)
+
+
+def detect_from_features(
+    params: Params,
+    features: tuple[Any, ...],
+    *,
+    architecture: Architecture,
+    dropout_keys: Key[Array, " b"] | None = None,
+) -> Float[Array, "b h w j"]:
+    """Run the coarse net on the coarse maps of its front, such as cached ones.
+
+    Args:
+        params: parameters of the cascade; those of the front are not used.
+        features: ``coarse`` of `convcorr_jax.pose.front.FrontMaps`.
+        architecture: of a cascade with a front.
+        dropout_keys: PRNG keys of SpatialDropout, one for each image; without them nothing is dropped.
+    """
+    return _run(Head(architecture), params["coarse"], features, dropout_keys=dropout_keys)
+
+
+def select(
+    params: Params,
+    heatmaps: Float[Array, "b h w j"],
+    torso: Float[Array, "b 2"] | Float[np.ndarray, "b 2"],
+    *,
+    architecture: Architecture,
+) -> Float[Array, "b h w j"]:
+    """Run the spatial model on coarse heat-maps.
+
+    Args:
+        params: parameters of the cascade.
+        heatmaps: of the coarse net.
+        torso: middle of the person's torso (x, y), in pixels; NaN where unknown.
+        architecture: of the cascade.
+    """
+    size = coords.Size(*heatmaps.shape[1:3])
+    of_torso = gaussians(torso[:, None], size, architecture.cells, sigma_px=architecture.sigma_px)[
+        ..., 0
+    ]
+    return _run(SpatialModel(architecture), params["spatial"], heatmaps, jnp.nan_to_num(of_torso))
 
 
 def corners(points: Float[Array, "b j 2"], *, architecture: Architecture) -> crop.Corners:
@@ -149,19 +194,21 @@ def refine(
         architecture: of the cascade.
 
     Returns:
-        The heat-map of each joint in its window, with one cell for each pixel.
+        The heat-map of each joint in its window, with the cells of `Architecture.fine_cells`.
     """
     windows = _windows(maps, corners, architecture)
     return _run(_fine_net(architecture), params["fine"], windows)
 
 
-@partial(jax.jit, static_argnames="architecture")
+@partial(jax.jit, static_argnames=("architecture", "mirrored", "subcell"))
 def predict(
     params: Params,
     images: UInt8[Array, "b h w 3"] | UInt8[np.ndarray, "b h w 3"],
     torso: Float[Array, "b 2"] | Float[np.ndarray, "b 2"],
     *,
     architecture: Architecture,
+    mirrored: bool = True,
+    subcell: bool = True,
 ) -> Prediction:
     """Predict the joints of one person in each image.
 
@@ -171,38 +218,79 @@ def predict(
         torso: middle of the person's torso (x, y), in pixels; where it is NaN, the most likely person is
             predicted.
         architecture: of the cascade.
+        mirrored: average the heat-maps of coarse and fine net with those of the mirrored image.
+        subcell: estimate positions between the cells of heat-maps (see `convcorr_jax.pose.peaks`).
 
     Raises:
-        InputError: the images are smaller than the patch.
+        InputError: the images do not fit (see `Architecture.check_fits`), or ``mirrored`` is set and the cells
+            of the mirrored image would not be those of the image.
+
+    Differs from the paper: the paper predicts from the image alone, and positions are centres of cells.
     """
-    detection = detect(params, images, torso, architecture=architecture)
-    coarse = peaks(detection.selected, architecture.cells).points
+    size = coords.Size(*images.shape[1:3])
+    heatmaps, *maps = _coarse(params, images, architecture)
+    mirror = mirroring.mirror_of(architecture, size) if mirrored else None
+    if mirror is not None:
+        mirrored_heatmaps, mirrored_maps = _coarse(params, images[:, :, ::-1], architecture)
+        heatmaps = (heatmaps + mirror.maps(mirrored_heatmaps)) / 2
+        maps.append(mirrored_maps)
+    selected = select(params, heatmaps, torso, architecture=architecture)
+    coarse = peaks(selected, architecture.cells, subcell=subcell).points
     starts = corners(coarse, architecture=architecture)
-    fine = peaks(refine(params, detection.maps, starts, architecture=architecture), PIXELS).points
-    best = detection.selected == detection.selected.max(axis=(1, 2), keepdims=True)
-    scores = jnp.where(best, detection.heatmaps, -jnp.inf).max(axis=(1, 2))
-    alone = peaks(detection.heatmaps, architecture.cells).points
+    fine_heatmaps = refine(params, maps[0], starts, architecture=architecture)
+    if mirror is not None:
+        mirrored_starts = mirror.corners(starts)
+        of_mirrored = refine(params, maps[1], mirrored_starts, architecture=architecture)
+        fine_heatmaps = (fine_heatmaps + mirror.maps(of_mirrored)) / 2
+    fine = peaks(fine_heatmaps, architecture.fine_cells, subcell=subcell).points
+    best = selected == selected.max(axis=(1, 2), keepdims=True)
+    scores = jnp.where(best, heatmaps, -jnp.inf).max(axis=(1, 2))
+    alone = peaks(heatmaps, architecture.cells, subcell=subcell).points
     return Prediction(starts + fine, coarse, scores, alone)
 
 
 # The image is an argument because the compiler would evaluate the networks on a constant; no parameter depends
 # on it.
 def _init(key: Array, images: Array, *, architecture: Architecture) -> Params:
-    coarse_key, spatial_key, fine_key = jax.random.split(key, 3)
-    pyramid = normalization.pyramid(images, levels=architecture.levels)
-    output, coarse = Coarse(architecture).init_with_output(coarse_key, pyramid)
-    heatmaps = output.heatmaps
-    spatial = SpatialModel(architecture).init(spatial_key, heatmaps, heatmaps[..., 0])
+    front_key, coarse_key, spatial_key, fine_key = jax.random.split(key, 4)
+    params: Params = {}
+    if architecture.front == "none":
+        pyramid = normalization.pyramid(images, levels=architecture.levels)
+        output, params["coarse"] = Coarse(architecture).init_with_output(coarse_key, pyramid)
+        heatmaps = output.heatmaps
+        maps = output.shared if architecture.cascade == "shared" else pyramid
+    else:
+        features = architecture.front_features
+        params["front"] = front.init(front_key, architecture.front, features=features)
+        found = front.front_maps(params["front"], images, front=architecture.front)
+        heatmaps, params["coarse"] = Head(architecture).init_with_output(coarse_key, found.coarse)
+        maps = found.fine
+    params["spatial"] = SpatialModel(architecture).init(spatial_key, heatmaps, heatmaps[..., 0])
     starts = corners(peaks(heatmaps, architecture.cells).points, architecture=architecture)
-    windows = _windows(_fine_input(pyramid, output, architecture), starts, architecture)
-    fine = _fine_net(architecture).init(fine_key, windows)
-    return {"coarse": coarse, "spatial": spatial, "fine": fine}
+    params["fine"] = _fine_net(architecture).init(fine_key, _windows(maps, starts, architecture))
+    return params
 
 
 # The program runs once and takes milliseconds: optimizing its code would take four times as long as all else.
 _compiled_init = jax.jit(
     _init, static_argnames="architecture", compiler_options={"xla_backend_optimization_level": 0}
 )
+
+
+def _coarse(
+    params: Params, images: Any, architecture: Architecture, dropout_keys: Any = None
+) -> tuple[Float[Array, "b h w j"], Maps]:
+    """Return the coarse net's heat-maps, and the maps from which the fine net's windows are cut."""
+    if architecture.front != "none":
+        architecture.check_fits(coords.Size(*images.shape[1:3]))
+        found = front.front_maps(params["front"], images, front=architecture.front)
+        heatmaps = detect_from_features(
+            params, found.coarse, architecture=architecture, dropout_keys=dropout_keys
+        )
+        return heatmaps, found.fine
+    pyramid = normalization.pyramid(images, levels=architecture.levels)
+    output = _run(Coarse(architecture), params["coarse"], pyramid, dropout_keys=dropout_keys)
+    return output.heatmaps, output.shared if architecture.cascade == "shared" else pyramid
 
 
 def _run(net: nn.Module, params: Params, *inputs: Any, **options: Any) -> Any:
@@ -212,10 +300,6 @@ def _run(net: nn.Module, params: Params, *inputs: Any, **options: Any) -> Any:
 
 def _fine_net(architecture: Architecture) -> Fine | StandardFine:
     return (Fine if architecture.cascade == "shared" else StandardFine)(architecture)
-
-
-def _fine_input(pyramid: Maps, output: CoarseOutput, architecture: Architecture) -> Maps:
-    return output.shared if architecture.cascade == "shared" else pyramid
 
 
 def _windows(maps: Maps, corners: crop.Corners, architecture: Architecture) -> Maps:

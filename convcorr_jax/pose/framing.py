@@ -1,46 +1,126 @@
-"""The input frame of a pose cascade: the whole photograph, or a square around a person; and the torso in it.
+"""The input frame of a pose cascade: the part of a photograph that the network sees, and the torso in it.
 
-The frame keeps the photograph's proportions; border pixels are repeated outside the photograph.
+A frame is a box in pixels of the photograph, or None for the whole photograph; `framed` resamples it to the
+network's input. It keeps the photograph's proportions, and border pixels are repeated outside the photograph.
+
+An architecture with `Architecture.frame_px` is trained on squares around the torso. Where the torso is unknown,
+a person is looked at twice: first in the frame of a box or of the whole photograph, then in the square around
+the torso that was found (`second_frame`).
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from convcorr_jax import coords, images
+from convcorr_jax.errors import InputError
+from convcorr_jax.pose.architecture import Architecture
 
-# The square around a person is larger on every side by this fraction of its side.
-_MARGIN = 0.125
+# The side of the square around a person, in parts of the longer side of the box of the person.
+_WHOLE_PERSON = 1.25
+# The same for squares around the torso, of which a person takes a smaller part: 200 pixels for the median box
+# of the joints of LSPET, 120 pixels.
+_AROUND_TORSO = 5 / 3
+# The second frame is at least this part of the first one.
+_SMALLEST_SECOND = 0.5
+_TORSO_JOINTS = ("l_shoulder", "r_shoulder", "l_hip", "r_hip")
+
+
+def frame_of_box(person: coords.Box, *, architecture: Architecture) -> coords.Box:
+    """Return the frame of a person whose box is known: a square around the middle of the box.
+
+    Args:
+        person: the person's box from head to feet, in pixels.
+        architecture: of the cascade. The square is 1.25 times as long as the box's longer side; with
+            `Architecture.frame_px` it is 5/3 times as long.
+
+    Raises:
+        InputError: the box has no area.
+    """
+    coords.check_box(person)
+    factor = _WHOLE_PERSON if architecture.frame_px is None else _AROUND_TORSO
+    return frame_around(np.array(person.center), factor * person.longer_side)
+
+
+def frame_around(middle: Float[np.ndarray, "2"], side: float) -> coords.Box:
+    """Return the square frame around a point.
+
+    Args:
+        middle: the point (x, y), in pixels of the photograph.
+        side: of the square, in pixels of the photograph.
+    """
+    x, y = middle
+    return coords.Box(
+        float(x - side / 2), float(y - side / 2), float(x + side / 2), float(y + side / 2)
+    )
+
+
+def second_frame(
+    points: Float[np.ndarray, "j 2"], joints: Sequence[str], first: coords.Box
+) -> coords.Box:
+    """Return the frame of the second look at a person: a square around the torso that the first look found.
+
+    Its side is 5/3 of the longer side of the box of the joints found, between a half and all of the first
+    frame's longer side.
+
+    Args:
+        points: joints (x, y) found by the first look, in pixels of the photograph.
+        joints: their names.
+        first: the first frame; the whole photograph if it had none.
+
+    Raises:
+        InputError: none of the joints is a shoulder or a hip.
+    """
+    around = [points[joints.index(name)] for name in _TORSO_JOINTS if name in joints]
+    if not around:
+        raise InputError(
+            f"none of the joints {', '.join(joints)} is a shoulder or a hip, which tell where the torso is"
+        )
+    longest = first.longer_side
+    side = np.clip(
+        _AROUND_TORSO * coords.tight_box(points).longer_side, _SMALLEST_SECOND * longest, longest
+    )
+    return frame_around(np.mean(around, axis=0), float(side))
 
 
 def framed(
-    photograph: UInt8[np.ndarray, "height width 3"], person: coords.Box | None, size: coords.Size
+    photograph: UInt8[np.ndarray, "height width 3"],
+    frame: coords.Box | None,
+    size: coords.Size,
+    *,
+    margin_px: int = 0,
 ) -> images.Resampled:
     """Resample a photograph to the input frame.
 
     Args:
         photograph: 8-bit RGB.
-        person: the person's box from head to feet, in pixels. The frame then shows a square around the middle
-            of the box, 1.25 times as long as the box's longer side. Without a box it shows the whole
-            photograph, in the middle.
-        size: of the input frame, in pixels.
+        frame: the frame, in pixels of the photograph; None for the whole photograph.
+        size: of the input, in pixels. The side of the frame that is too short for its proportions is extended.
+        margin_px: surroundings of the frame on every side that the image shows as well, in pixels of the input.
 
     Returns:
-        The image, and the transform from pixels of the photograph to pixels of the frame.
+        The image, and the transform from pixels of the photograph to pixels of the input, which begins
+        ``margin_px`` pixels inside the image.
 
     Raises:
-        InputError: the person's box has no area, or does not meet the photograph.
+        InputError: the frame has no area.
     """
-    if person is None:
-        shown = coords.whole_image(photograph.shape[:2])
-    else:
-        coords.check_box(person)
-        coords.check_meets(person, photograph.shape[:2])
-        shown = coords.grow(coords.square(person), _MARGIN)
-    # The side that is too short for the frame's proportions is extended.
+    shown = coords.whole_image(photograph.shape[:2]) if frame is None else frame
+    coords.check_box(shown)
     across = max(0.0, shown.height * size.width / size.height - shown.width) / 2
     down = max(0.0, shown.width * size.height / size.width - shown.height) / 2
+    across += margin_px * (shown.width + 2 * across) / size.width
+    down += margin_px * (shown.height + 2 * down) / size.height
     box = coords.Box(shown.x0 - across, shown.y0 - down, shown.x1 + across, shown.y1 + down)
-    return images.crop_and_resize(photograph, box, size)
+    surrounded, moved = _surrounded(photograph, box)
+    around = coords.Size(size.height + 2 * margin_px, size.width + 2 * margin_px)
+    resampled = images.crop_and_resize(surrounded, moved, around)
+    scale, shift = resampled.transform
+    offset = np.array([box.x0 - moved.x0, box.y0 - moved.y0])
+    return images.Resampled(
+        resampled.image, coords.Transform(scale, shift - scale * offset - margin_px)
+    )
 
 
 def torso_of(box: coords.Box | None, to_frame: coords.Transform) -> Float[np.ndarray, "2"]:
@@ -61,3 +141,17 @@ def torso_of(box: coords.Box | None, to_frame: coords.Transform) -> Float[np.nda
     """
     middle = (np.nan, np.nan) if box is None else box.center
     return coords.apply(to_frame, np.array(middle))
+
+
+def _surrounded(
+    photograph: UInt8[np.ndarray, "height width 3"], box: coords.Box
+) -> tuple[UInt8[np.ndarray, "h w 3"], coords.Box]:
+    """Return the photograph with repeated border pixels around it that contains a box, and the box in it."""
+    height, width = photograph.shape[:2]
+    border = coords.whole_image((height, width))
+    left, top = (max(0, int(np.ceil(gap))) for gap in (border.x0 - box.x0, border.y0 - box.y0))
+    right, bottom = (max(0, int(np.ceil(gap))) for gap in (box.x1 - border.x1, box.y1 - border.y1))
+    if not (left or top or right or bottom):
+        return photograph, box
+    padded = np.pad(photograph, ((top, bottom), (left, right), (0, 0)), mode="edge")
+    return padded, coords.Box(box.x0 + left, box.y0 + top, box.x1 + left, box.y1 + top)

@@ -11,16 +11,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from convcorr_jax import coords
-
-SIGMA_CELLS = 1.5
-"""Standard deviation of target Gaussians, in cells (the paper: "about 1.5 pixels")."""
+from convcorr_jax.flow import parabola_vertex
 
 
 class Peaks(NamedTuple):
     """The maxima of heat-maps."""
 
     points: Float[Array, "*b j 2"]
-    """The centre (x, y) of each map's highest cell, in pixels."""
+    """The position (x, y) of each map's maximum, in pixels."""
     scores: Float[Array, "*b j"]
     """The value of each map's highest cell."""
 
@@ -30,13 +28,13 @@ def gaussians(
     size: coords.Size,
     cells: coords.Transform,
     *,
-    sigma_cells: float = SIGMA_CELLS,
+    sigma_px: float,
 ) -> Float[Array, "*b {size.height} {size.width} j"]:
-    """Compute ``exp(-|c - p|^2 / (2 sigma^2))`` at every cell c, where p is the point in cells.
+    """Compute ``exp(-|c - p|^2 / (2 sigma^2))`` at every cell's centre c, where p is the point.
 
     The maximum of 1 is exactly at the point, which may be between cells.
 
-    >>> heatmap = gaussians(np.zeros((1, 2)), coords.Size(1, 3), coords.grid(8, 0))[0, :, 0]
+    >>> heatmap = gaussians(np.zeros((1, 2)), coords.Size(1, 3), coords.grid(8, 0), sigma_px=12)[0, :, 0]
     >>> [f"{height:.2f}" for height in heatmap]
     ['1.00', '0.80', '0.41']
 
@@ -44,33 +42,56 @@ def gaussians(
         points: joints (x, y), in pixels; NaN where missing.
         size: of the maps, in cells.
         cells: the transform from cells to pixels.
-        sigma_cells: standard deviation, in cells.
+        sigma_px: standard deviation, in pixels.
 
     Returns:
         One map for each joint; NaN where the joint is missing.
 
-    Source: Tompson et al. 2015, section 3.3: "sigma about 1.5 pixels".
+    Source: Tompson et al. 2015, section 3.3: "sigma about 1.5 pixels" of the heat-map.
     """
     centers = coords.apply(coords.invert(cells), jnp.asarray(points, jnp.float32))
+    sigma_cells = sigma_px / cells.scale
 
     def along(axis: int, side: int) -> Array:
         places = jnp.arange(side).reshape((1,) * (centers.ndim - 2) + (side, 1))
-        return jnp.exp(-((places - centers[..., None, :, axis]) ** 2) / (2 * sigma_cells**2))
+        distances = places - centers[..., None, :, axis]
+        return jnp.exp(-(distances**2) / (2 * sigma_cells[axis] ** 2))
 
     return along(0, size.width)[..., None, :, :] * along(1, size.height)[..., :, None, :]
 
 
-def peaks(heatmaps: Float[Array, "*b h w j"], cells: coords.Transform) -> Peaks:
+def peaks(
+    heatmaps: Float[Array, "*b h w j"], cells: coords.Transform, *, subcell: bool = False
+) -> Peaks:
     """Return the centre of each map's highest cell; of equal cells, the first in reading order.
 
-    As in the paper, positions between cells are not estimated: that is the fine net's task.
+    The paper estimates no positions between cells: that is the fine net's task.
 
     Args:
         heatmaps: one map for each joint.
         cells: the transform from cells to pixels.
+        subcell: move each position, by half a cell at most, to the vertex of the parabolas through the highest
+            cell and its neighbours in the row and in the column. At a border it stays in the middle of the cell
+            along the axis that ends there.
     """
     height, width, joints = heatmaps.shape[-3:]
     flat = heatmaps.reshape(*heatmaps.shape[:-3], height * width, joints)
     best = flat.argmax(axis=-2)
-    columns_rows = jnp.stack([best % width, best // width], axis=-1).astype(jnp.float32)
+    column, row = best % width, best // width
+    columns_rows = jnp.stack([column, row], axis=-1).astype(jnp.float32)
+    if subcell:
+        axes = ((column, 1, width), (row, width, height))
+        offsets = [_vertex(flat, best, *axis) for axis in axes]
+        columns_rows += jnp.stack(offsets, axis=-1)
     return Peaks(coords.apply(cells, columns_rows), flat.max(axis=-2))
+
+
+def _vertex(flat: Array, best: Array, place: Array, step: int, length: int) -> Array:
+    """Return the vertex of the parabola through the cells beside the best one along an axis, in cells."""
+
+    def at(cells: Array) -> Array:
+        inside = jnp.clip(cells, 0, flat.shape[-2] - 1)
+        return jnp.take_along_axis(flat, inside[..., None, :], axis=-2)[..., 0, :]
+
+    offset = parabola_vertex(-at(best - step), -at(best), -at(best + step))
+    return jnp.where((place > 0) & (place < length - 1), offset, 0.0)

@@ -7,6 +7,9 @@ spatial model's and E2 that of the fine net's. The three phases minimize
 
     coarse: E1        fine, the coarse net fixed: ES + E2        joint: E1 + ES + 0.1 E2
 
+With a pretrained front, the coarse phase trains on its features, which do not change; the fine phase fixes the
+front, too; and the joint phase trains its last layers with all nets.
+
 The paper leaves open, and here is chosen: the spatial model is trained together with the fine net, on which it
 does not depend, and then with all nets. The fine net's windows are around the true joint, moved by up to one
 cell of the coarse heat-map in each direction, or by less if the joint would leave the window. In this way the
@@ -17,7 +20,7 @@ Source: Tompson et al. 2015, equations 1 and 2 and section 4.2.
 """
 
 from functools import partial
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +30,7 @@ from jaxtyping import Array, Float, Key
 from convcorr_jax import coords
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import Architecture
-from convcorr_jax.pose.batch import Batch
+from convcorr_jax.pose.batch import Batch, FeatureBatch
 from convcorr_jax.pose.crop import Corners
 from convcorr_jax.pose.heatmaps import gaussians
 
@@ -35,6 +38,8 @@ Phase = Literal["coarse", "fine", "joint"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
 """The phases of training, in their order."""
 
+FINE_SIGMA_PX = 1.5
+"""Standard deviation of the fine net's target Gaussians, in pixels of the input."""
 FINE_WEIGHT = 0.1
 """The weight of E2 in the joint phase (equation 2 of the paper)."""
 
@@ -53,7 +58,7 @@ class Losses(NamedTuple):
 def loss(
     keys: Key[Array, " b"],
     params: cascade.Params,
-    batch: Batch,
+    batch: Batch | FeatureBatch,
     *,
     architecture: Architecture,
     phase: Phase,
@@ -65,7 +70,8 @@ def loss(
     Args:
         keys: one PRNG key for each person, for dropout and the positions of windows.
         params: parameters of the cascade.
-        batch: images, joints and torsos of people, in the input frame.
+        batch: images, joints and torsos of people, in the input frame. The phase ``"coarse"`` of a cascade with
+            a pretrained front takes the front's features instead of images.
         architecture: of the cascade.
         phase: which errors are in the loss.
 
@@ -76,9 +82,17 @@ def loss(
         InputError: the images are smaller than the patch.
     """
     dropout_keys, window_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
+    zero = jnp.zeros(())
+    if isinstance(batch, FeatureBatch):
+        heatmaps = cascade.detect_from_features(
+            params, batch.features, architecture=architecture, dropout_keys=dropout_keys
+        )
+        e1 = heatmap_error(heatmaps, _targets(batch.points, heatmaps, architecture))
+        return e1, Losses(e1, zero, zero)
     frozen = phase == "fine"
     if frozen:
-        params = params | {"coarse": jax.lax.stop_gradient(params["coarse"])}
+        fixed = {name: params[name] for name in ("coarse", "front") if name in params}
+        params = params | jax.lax.stop_gradient(fixed)
     detection = cascade.detect(
         params,
         batch.images,
@@ -86,9 +100,7 @@ def loss(
         architecture=architecture,
         dropout_keys=None if frozen else dropout_keys,
     )
-    size = coords.Size(*detection.heatmaps.shape[1:3])
-    targets = gaussians(batch.points, size, architecture.cells)
-    zero = jnp.zeros(())
+    targets = _targets(batch.points, detection.heatmaps, architecture)
     e1 = zero if frozen else heatmap_error(detection.heatmaps, targets)
     if phase == "coarse":
         return e1, Losses(e1, zero, zero)
@@ -138,6 +150,11 @@ def training_corners(
     return cascade.corners(jnp.asarray(points) + jax.vmap(draw)(keys), architecture=architecture)
 
 
+def _targets(points: Any, heatmaps: jax.Array, architecture: Architecture) -> jax.Array:
+    size = coords.Size(*heatmaps.shape[1:3])
+    return gaussians(points, size, architecture.cells, sigma_px=architecture.sigma_px)
+
+
 def _fine_error(
     params: cascade.Params,
     maps: cascade.Maps,
@@ -146,5 +163,8 @@ def _fine_error(
     architecture: Architecture,
 ) -> Float[Array, ""]:
     heatmaps = cascade.refine(params, maps, corners, architecture=architecture)
-    size = coords.Size(architecture.fine_window, architecture.fine_window)
-    return heatmap_error(heatmaps, gaussians(points - corners, size, cascade.PIXELS))
+    size = coords.Size(*heatmaps.shape[1:3])
+    return heatmap_error(
+        heatmaps,
+        gaussians(points - corners, size, architecture.fine_cells, sigma_px=FINE_SIGMA_PX),
+    )

@@ -31,7 +31,6 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from convcorr_jax.pose.architecture import Architecture
-from convcorr_jax.pose.heatmaps import SIGMA_CELLS
 
 BACKGROUND = 1.0
 """The initial b of messages from another joint, relative to the height of a peak."""
@@ -146,16 +145,19 @@ def initial_priors(
                 histogram = np.zeros(priors.shape[2:])
                 np.add.at(histogram, (cells[:, 1], cells[:, 0]), 1.0)
                 message = TORSO_MESSAGE if source == joints else JOINT_MESSAGE
-                priors[joint, place] = message * np.maximum(_scaled(histogram), MIN_PRIOR)
+                scaled = _scaled(
+                    histogram, sigma_cells=architecture.sigma_px / architecture.pooling
+                )
+                priors[joint, place] = message * np.maximum(scaled, MIN_PRIOR)
     return _inverse_softplus(priors)
 
 
-def _scaled(histogram: np.ndarray) -> np.ndarray:
+def _scaled(histogram: np.ndarray, *, sigma_cells: float) -> np.ndarray:
     """Blur a histogram, and scale it so that the message of a perfect heat-map has the height 1."""
     blurred = scipy.ndimage.gaussian_filter(histogram, BLUR_CELLS, mode="constant")
     # The sum of the filter's weights is 1, that of a heat-map's peak 2 pi sigma^2.
-    message = scipy.ndimage.gaussian_filter(blurred, SIGMA_CELLS, mode="constant")
-    return blurred / (message.max() * 2 * np.pi * SIGMA_CELLS**2)
+    message = scipy.ndimage.gaussian_filter(blurred, sigma_cells, mode="constant")
+    return blurred / (message.max() * 2 * np.pi * sigma_cells**2)
 
 
 def _others(joints: int) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 `convcorr_jax.io.save_fitted` and `convcorr_jax.io.load_fitted` write and read it. Parameters are stored in half
 precision: that keeps three digits of each, which moves no joint by a noticeable part of a pixel, and makes a
-model small enough to be shipped with the package.
+model small enough to be shipped with the package. A pretrained front comes from the installed weights of its
+network; the model has the changes of the layers that were trained (`convcorr_jax.pose.front_changes`).
 """
 
 import dataclasses
@@ -16,9 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
+from convcorr_jax import backbone
+from convcorr_jax.backbone import weights
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import Expected, Fitted
-from convcorr_jax.pose import cascade
+from convcorr_jax.pose import cascade, front_changes
 from convcorr_jax.pose.architecture import Architecture, from_dict
 
 PERSON = Path(__file__).with_name("person.npz")
@@ -45,17 +48,31 @@ class TrainedCascade:
     def to_fitted(self) -> Fitted:
         """Return the parameters in half precision, by their paths, and everything else as facts.
 
+        Of a pretrained front, the layers that training does not change are left out, and the others are stored
+        as their change in 8 bits.
+
         Raises:
-            InputError: a parameter is not finite in half precision.
+            InputError: a parameter is not finite in half precision, or the weights of the front are not here.
         """
-        arrays = {name: np.asarray(values) for name, values in _flat(self.params).items()}
+        params = dict(self.params)
+        arrays: dict[str, np.ndarray] = {}
+        if "front" in params:
+            filters = params.pop("front")
+            front_arrays = front_changes.changes(
+                filters, _trained(self.architecture), front=self.architecture.front
+            )
+            arrays |= {f"front/{name}": values for name, values in front_arrays.items()}
+        arrays |= {name: np.asarray(values) for name, values in _flat(params).items()}
         with np.errstate(over="ignore"):
-            halves = {name: values.astype(np.float16) for name, values in arrays.items()}
-        for name, values in halves.items():
+            stored = {
+                name: values if values.dtype == np.int8 else values.astype(np.float16)
+                for name, values in arrays.items()
+            }
+        for name, values in stored.items():
             if not np.isfinite(values).all():
                 raise InputError(f"parameters {name!r} are not all finite in half precision")
         architecture = dataclasses.asdict(self.architecture)
-        return Fitted(halves, {"architecture": architecture, "training": dict(self.training)})
+        return Fitted(stored, {"architecture": architecture, "training": dict(self.training)})
 
     @classmethod
     def expected_arrays(cls, facts: Mapping[str, Any]) -> Mapping[str, Expected]:
@@ -65,20 +82,45 @@ class TrainedCascade:
             InputError: a pose cascade cannot have such an architecture.
         """
         architecture = from_dict(facts["architecture"])
-        shapes = _flat(jax.eval_shape(lambda: cascade.init(jax.random.key(0), architecture)))
-        return {name: Expected(np.floating, leaf.shape) for name, leaf in shapes.items()}
+        shapes = jax.eval_shape(lambda: cascade.init(jax.random.key(0), architecture))
+        expected = {}
+        if "front" in shapes:
+            in_front = front_changes.expected(shapes.pop("front"), front=architecture.front)
+            expected = {f"front/{name}": each for name, each in in_front.items()}
+        return expected | {
+            name: Expected(np.floating, leaf.shape) for name, leaf in _flat(shapes).items()
+        }
 
     @classmethod
     def from_fitted(cls, fitted: Fitted) -> "TrainedCascade":
-        """Return the cascade with its parameters in single precision."""
-        params = {
-            tuple(name.split("/")): jnp.float32(values) for name, values in fitted.arrays.items()
+        """Return the cascade with its parameters in single precision.
+
+        Raises:
+            InputError: the weights of the front are not here, or are not those that were changed.
+        """
+        architecture = from_dict(fitted.facts["architecture"])
+        in_front = {
+            name.removeprefix("front/"): values
+            for name, values in fitted.arrays.items()
+            if name.startswith("front/")
         }
-        return cls(
-            traverse_util.unflatten_dict(params),
-            from_dict(fitted.facts["architecture"]),
-            dict(fitted.facts["training"]),
+        params = traverse_util.unflatten_dict(
+            {
+                tuple(name.split("/")): jnp.float32(values)
+                for name, values in fitted.arrays.items()
+                if not name.startswith("front/")
+            }
         )
+        if in_front:
+            params["front"] = front_changes.changed(
+                in_front, _trained(architecture), front=architecture.front
+            )
+        return cls(params, architecture, dict(fitted.facts["training"]))
+
+
+def _trained(architecture: Architecture) -> backbone.Params:
+    """Return the trained filters of the front's network."""
+    return weights.load(architecture.front).params
 
 
 def _flat(params: cascade.Params) -> dict[str, Any]:

@@ -44,6 +44,8 @@ def stage(
     path: Path,
     settings: Mapping[str, Any],
     compute: Callable[[], Mapping[str, np.ndarray | np.generic]],
+    *,
+    compressed: bool = True,
 ) -> dict[str, np.ndarray]:
     """Compute arrays and cache them; return them from the cache when they depend on the same settings.
 
@@ -52,6 +54,7 @@ def stage(
         settings: everything that decides the arrays, as JSON stores it. Arrays that were cached with other
             settings are computed again.
         compute: returns the arrays by name; none may be called ``settings``.
+        compressed: whether the file is compressed.
 
     Returns:
         The arrays by name.
@@ -64,7 +67,11 @@ def stage(
     if found is not None:
         return found
     computed = {name: np.asarray(value) for name, value in compute().items()}
-    write_arrays(path, **computed, **{_SETTINGS: np.array(_text(settings))})
+    arrays = {**computed, _SETTINGS: np.array(_text(settings))}
+    if compressed:
+        write_arrays(path, **arrays)
+    else:
+        write_arrays_uncompressed(path, arrays)
     return computed
 
 
@@ -102,6 +109,7 @@ class CachedParts:
         compute: Returns the arrays of a range of items by name. It is called for parts that are not cached.
         count: The number of items; with none, there is one part of an empty range.
         part: The number of items of a part.
+        compressed: Whether the files are compressed, which takes a minute a gigabyte.
     """
 
     folder: Path
@@ -110,6 +118,7 @@ class CachedParts:
     compute: Callable[[range], Mapping[str, np.ndarray]]
     count: int
     part: int
+    compressed: bool = True
 
     def __len__(self) -> int:
         return max(1, -(-self.count // self.part))
@@ -136,6 +145,7 @@ class CachedParts:
             self.folder / f"{self.name}_{items.start:05d}.npz",
             {**self.settings, "count": self.count, "part": self.part},
             lambda: self.compute(items),
+            compressed=self.compressed,
         )
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray]]:

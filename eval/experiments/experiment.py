@@ -79,7 +79,7 @@ def on_data(
         script,
         section,
         folder,
-        sources=(data.dataset,),
+        sources=data.dataset if isinstance(data, PoseData) else (data.dataset,),
         data_root=data.data_root,
         data=data,
         **options,

@@ -130,5 +130,5 @@ def _probes(out: Path, data_root: Path) -> list[Experiment]:
 
 
 def _pose(out: Path, data_root: Path) -> list[Experiment]:
-    people = PoseData("lspet", data_root)
+    people = PoseData(("lspet",), data_root)
     return [on_data(pose, pose_sections.person, out / "lspet_pose", people)]

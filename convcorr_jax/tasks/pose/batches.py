@@ -20,11 +20,25 @@ def sampled_rows(step: int, *, people: int, batch: int, seed: int) -> Int[np.nda
         seed: seed of the orders. The rows depend on nothing but the arguments.
     """
     places = step * batch + np.arange(batch)
+    epochs = np.unique(epochs_of(step, people=people, batch=batch))
     orders = {
-        epoch: np.random.default_rng([seed, epoch]).permutation(people)
-        for epoch in np.unique(places // people).tolist()
+        epoch: np.random.default_rng([seed, epoch]).permutation(people) for epoch in epochs.tolist()
     }
     return np.array([orders[place // people][place % people] for place in places.tolist()])
+
+
+def epochs_of(step: int, *, people: int, batch: int) -> Int[np.ndarray, " batch"]:
+    """Return the number of the pass over all people that each row of a step's batch belongs to.
+
+    >>> epochs_of(1, people=5, batch=3).tolist()
+    [0, 0, 1]
+
+    Args:
+        step: the number of the step, from 0.
+        people: the number of people.
+        batch: the number of people in a batch.
+    """
+    return (step * batch + np.arange(batch)) // people
 
 
 def prefetch(

@@ -1,11 +1,13 @@
 """The errors of a pose cascade on test people, in the tables and curves of Tompson et al. 2015, section 5."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
+from convcorr_jax import coords
 from convcorr_jax.datasets.official import flic, mpii_people
 from convcorr_jax.metrics import (
     FLIC_PCK,
@@ -21,8 +23,8 @@ from convcorr_jax.metrics import (
     joint_table,
     total_sums,
 )
-from convcorr_jax.pose import TrainedCascade
-from convcorr_jax.tasks.pose.examples import People
+from convcorr_jax.pose import TrainedCascade, second_frame
+from convcorr_jax.tasks.pose.examples import People, reframed
 from convcorr_jax.tasks.pose.validation import PredictedJoints, predict_joints, prediction_errors
 
 # By the names of a data set's joints; rendered people have those of LSP.
@@ -59,21 +61,49 @@ def curve_alphas(protocol: Protocol) -> tuple[float, ...]:
 
 
 def evaluate(
-    model: TrainedCascade, people: People, *, protocol: Protocol, batch: int
+    model: TrainedCascade,
+    people: People,
+    *,
+    protocol: Protocol,
+    batch: int,
+    mirrored: bool = True,
+    subcell: bool = True,
 ) -> Evaluation:
     """Predict the joints of people and compute their errors.
+
+    Where the cascade is trained on squares around the torso and no torso is known, people are looked at twice
+    (see `convcorr_jax.pose.framing`).
 
     Args:
         model: the cascade.
         people: in the input frame of the cascade.
         protocol: the rules of PCK.
         batch: the number of people that are predicted together.
+        mirrored: average heat-maps with those of the mirrored image.
+        subcell: estimate positions between the cells of heat-maps.
 
     Raises:
         InputError: no person has both an annotated joint and a normalizer.
     """
-    joints = model.architecture.joints
-    predicted = predict_joints(model.params, people, architecture=model.architecture, batch=batch)
+    architecture, joints = model.architecture, model.architecture.joints
+    predict = partial(
+        predict_joints,
+        model.params,
+        architecture=architecture,
+        batch=batch,
+        mirrored=mirrored,
+        subcell=subcell,
+    )
+    predicted = predict(people)
+    if architecture.frame_px is not None and np.isnan(people.torso).all():
+        frames = [
+            second_frame(points, joints, frame or coords.whole_image(record.size))
+            for points, frame, record in zip(
+                predicted.cascade, people.frames, people.records, strict=True
+            )
+        ]
+        people = reframed(people, frames, architecture=architecture)
+        predicted = predict(people)
     nets = predicted._asdict()
     errors = {net: prediction_errors(points, people, joints) for net, points in nets.items()}
     offsets = {net: people.to_frames(points) - people.points for net, points in nets.items()}

@@ -2,13 +2,10 @@
 
 Two facts about a test person are known, and no more are used of any person:
 
-- The place of the torso (`convcorr_jax.tasks.pose.Torso`): the annotated one, unless `People.with_torso`
-  chooses another. That of LSP and rendered people is computed from the true shoulders and hips.
+- The place of the torso (`convcorr_jax.tasks.pose.Torso`): by default the annotated one. That of LSP and
+  rendered people is computed from the true shoulders and hips.
 - The person's size, if the data set has it (MPII). The input frame then shows the person, otherwise the whole
-  photograph (see `convcorr_jax.pose.framed`). Without normalization by the size, every frame shows as many
-  pixels.
-
-Nothing is cropped around joints.
+  photograph, or a square of `Architecture.frame_px` around the torso (see `convcorr_jax.tasks.pose.frames`).
 """
 
 import dataclasses
@@ -27,7 +24,8 @@ from convcorr_jax.datasets.ground_truth import Sides
 from convcorr_jax.datasets.official import flic
 from convcorr_jax.datasets.records import Absent, Record, load_image
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose import Architecture, Batch, framed
+from convcorr_jax.pose import Architecture, Batch, frame_offset, framed
+from convcorr_jax.tasks.pose.frames import frames_of
 from convcorr_jax.tasks.pose.torso import Torso, torso_in_frame
 from convcorr_jax.tasks.reading import RENDERED, read
 
@@ -37,10 +35,6 @@ Damaged = Literal["skip", "refuse"]
 # Every tenth person of a training split validates where the data set has no validation split.
 _VALIDATE_EVERY = 10
 _VALIDATION_SPLITS = ("valid", "val")
-# MPII's scale is a person's height in units of 200 pixels.
-_SCALE_PX = 200
-# The attributes of a person whose position and size are known.
-_PLACED = {"center_x", "center_y", "scale"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +43,10 @@ class People:
 
     Attributes:
         records: one record for each person.
-        images: 8-bit RGB, of the input's size.
-        points: joints (x, y), in pixels of the input frame; NaN where missing or outside the frame.
-        torso: the middle of the torso (x, y), in pixels of the input frame; NaN where unknown. It is the
-            annotated one unless `with_torso` chose another.
+        images: 8-bit RGB, of the input's size or with its surroundings.
+        points: joints (x, y), in pixels of the input frame; NaN where missing or outside the image.
+        torso: the middle of the torso (x, y), in pixels of the input frame; NaN where unknown.
+        frames: the frame of each person, in pixels of the photograph; None for the whole photograph.
         to_frame: the transform of each person from pixels of the photograph to pixels of the input frame.
         left_out: people whose image is damaged, with the reason.
     """
@@ -61,6 +55,7 @@ class People:
     images: UInt8[np.ndarray, "n h w 3"]
     points: Float[np.ndarray, "n j 2"]
     torso: Float[np.ndarray, "n 2"]
+    frames: tuple[coords.Box | None, ...]
     to_frame: tuple[coords.Transform, ...]
     left_out: tuple[Absent, ...]
 
@@ -73,20 +68,17 @@ class People:
         """Return the batch of the people with these row numbers."""
         return Batch(self.images[rows], self.points[rows], self.torso[rows])
 
-    def with_torso(self, torso: Torso) -> "People":
-        """Return the same people with another torso.
+    def inputs(
+        self, rows: Int[np.ndarray, " b"], size: coords.Size
+    ) -> UInt8[np.ndarray, "b {size.height} {size.width} 3"]:
+        """Return the images of the people with these row numbers, without their surroundings.
 
         Args:
-            torso: what is known of the torso (see `torso_in_frame`).
-
-        Raises:
-            InputError: ``torso`` is ``"box"`` and a person has no box.
+            rows: row numbers.
+            size: of the input frame, in pixels.
         """
-        middles = [
-            torso_in_frame(record, to_frame, torso=torso)
-            for record, to_frame in zip(self.records, self.to_frame, strict=True)
-        ]
-        return dataclasses.replace(self, torso=np.stack(middles).astype(np.float32))
+        left, top = map(int, frame_offset(coords.Size(*self.images.shape[1:3]), size))
+        return self.images[rows, top : top + size.height, left : left + size.width]
 
     def to_photographs(self, points: Float[np.ndarray, "n j 2"]) -> Float[np.ndarray, "n j 2"]:
         """Convert points of every person from the input frame to pixels of their photographs."""
@@ -175,25 +167,24 @@ def prepare(
     *,
     damaged: Damaged = "skip",
     scale: bool = True,
+    torso: Torso = "annotated",
+    margin: float = 0.0,
 ) -> People:
     """Decode the images of people into the input frame.
 
-    Source: Tompson et al. 2015, section 5: people are scaled to a constant average height, except in the row
-    "unnormalized" of Table 4.
-
-    The paper leaves open which part of an unnormalized photograph enters the network. Here it is a square
-    around the person's position that has the same side for all people: that of the person of median size.
-
     Args:
         records: at least one person; all have the same joints.
-        architecture: the cascade, whose input size and joints the people get.
+        architecture: the cascade, whose frames and joints the people get.
         damaged: whether people whose image cannot be read are left out (``"skip"``), or raise an error
             (``"refuse"``).
         scale: whether the frame is normalized by each person's size, where the data set has it.
+        torso: what is known of the torso (see `torso_in_frame`), which also decides frames (see `frames_of`).
+        margin: surroundings of the frame that images show on every side, in parts of the frame's longer side.
 
     Raises:
         InputError: the people lack a joint of the architecture; an image is damaged and ``damaged`` is
-            ``"refuse"``; all images are damaged; or ``scale`` is false and the data set has no sizes.
+            ``"refuse"``; all images are damaged; ``scale`` is false and the data set has no sizes; or
+            ``torso`` is ``"box"`` and a person has no box.
     """
     names = records[0].names
     missing = [joint for joint in architecture.joints if joint not in names]
@@ -201,30 +192,44 @@ def prepare(
         raise InputError(
             f"{architecture.name} predicts {', '.join(missing)}, which the people lack"
         )
-    joints = [names.index(joint) for joint in architecture.joints]
+    frames = frames_of(records, architecture, scale=scale, torso=torso)
 
-    def frame(record: Record, extent: coords.Box | None) -> _Framed | Absent:
+    def load(record: Record, frame: coords.Box | None) -> _Framed | Absent:
         try:
-            return _frame(record, extent, joints, architecture.input_size)
+            return _load(record, frame, architecture, torso=torso, margin=margin)
         except InputError as error:
             if damaged == "refuse":
                 raise
             return Absent(record.source_id, str(error))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(pool.map(frame, records, _extents(records, scale=scale)))
+        results = list(pool.map(load, records, frames))
     readable = [result for result in results if not isinstance(result, Absent)]
     left_out = tuple(result for result in results if isinstance(result, Absent))
     if not readable:
         raise InputError(f"no image of {len(records)} people can be read: {left_out[0].reason}")
-    return People(
-        tuple(person.record for person in readable),
-        np.stack([person.image for person in readable]),
-        np.stack([person.points for person in readable]).astype(np.float32),
-        np.stack([person.torso for person in readable]).astype(np.float32),
-        tuple(person.to_frame for person in readable),
-        left_out,
-    )
+    return _joined(readable, left_out)
+
+
+def reframed(people: People, frames: Sequence[coords.Box], *, architecture: Architecture) -> People:
+    """Return people in other frames, whose middle is the torso.
+
+    Args:
+        people: the people, all of whose images can be read.
+        frames: a frame for each person, in pixels of the photograph.
+        architecture: of the cascade.
+
+    Raises:
+        InputError: an image cannot be read.
+    """
+
+    def load(record: Record, frame: coords.Box) -> _Framed:
+        loaded = _load(record, frame, architecture, torso="none", margin=0.0)
+        middle = coords.apply(loaded.to_frame, np.array(frame.center))
+        return dataclasses.replace(loaded, torso=middle)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return _joined(list(pool.map(load, people.records, frames)), people.left_out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,47 +240,36 @@ class _Framed:
     image: UInt8[np.ndarray, "h w 3"]
     points: Float[np.ndarray, "j 2"]
     torso: Float[np.ndarray, "2"]
+    frame: coords.Box | None
     to_frame: coords.Transform
 
 
-def _frame(
-    record: Record, extent: coords.Box | None, joints: Sequence[int], size: coords.Size
+def _load(
+    record: Record,
+    frame: coords.Box | None,
+    architecture: Architecture,
+    *,
+    torso: Torso,
+    margin: float,
 ) -> _Framed:
-    image, to_frame = framed(load_image(record), extent, size)
-    points = coords.apply(to_frame, record.points[list(joints)])
-    points[~coords.inside(points, coords.whole_image(size))] = np.nan
-    torso = torso_in_frame(record, to_frame, torso="annotated")
-    return _Framed(record, image, points, torso, to_frame)
+    size = architecture.input_size
+    margin_px = round(margin * max(size))
+    image, to_frame = framed(load_image(record), frame, size, margin_px=margin_px)
+    columns = [record.names.index(joint) for joint in architecture.joints]
+    points = coords.apply(to_frame, record.points[columns])
+    last = np.array([size.width, size.height]) - 0.5 + margin_px
+    points[~((points >= -0.5 - margin_px) & (points <= last)).all(axis=-1)] = np.nan
+    middle = torso_in_frame(record, to_frame, torso=torso)
+    return _Framed(record, image, points, middle, frame, to_frame)
 
 
-def _extents(records: Sequence[Record], *, scale: bool) -> list[coords.Box | None]:
-    """Return a square around each person, or None if the data set lacks the person's position and size.
-
-    Raises:
-        InputError: ``scale`` is false, and no person has a size.
-    """
-    sizes = [
-        _SCALE_PX * record.attributes["scale"] if set(record.attributes) >= _PLACED else None
-        for record in records
-    ]
-    known = [size for size in sizes if size is not None]
-    if scale:
-        return [
-            None if size is None else _square(record, size)
-            for record, size in zip(records, sizes, strict=True)
-        ]
-    if not known:
-        raise InputError(
-            "these people have no scale in the data set, so that their frame is not normalized by it; "
-            "--no-scale is for a data set with scales, such as mpii"
-        )
-    usual = float(np.median(known))
-    return [
-        None if size is None else _square(record, usual)
-        for record, size in zip(records, sizes, strict=True)
-    ]
-
-
-def _square(record: Record, side: float) -> coords.Box:
-    x, y, half = record.attributes["center_x"], record.attributes["center_y"], side / 2
-    return coords.Box(x - half, y - half, x + half, y + half)
+def _joined(framed_people: Sequence[_Framed], left_out: tuple[Absent, ...]) -> People:
+    return People(
+        tuple(person.record for person in framed_people),
+        np.stack([person.image for person in framed_people]),
+        np.stack([person.points for person in framed_people]).astype(np.float32),
+        np.stack([person.torso for person in framed_people]).astype(np.float32),
+        tuple(person.frame for person in framed_people),
+        tuple(person.to_frame for person in framed_people),
+        left_out,
+    )

@@ -10,15 +10,16 @@ from convcorr_jax.tasks.options import Output
 from convcorr_jax.tasks.pose.examples import Damaged
 from convcorr_jax.tasks.reading import RENDERED
 
-Preset = Literal["small", "paper-flic", "paper-mpii"]
+Preset = Literal["small", "person", "paper-flic", "paper-mpii"]
 
 
 @dataclass(frozen=True)
 class PoseData:
     """Which people to read."""
 
-    dataset: str = RENDERED
-    """``rendered``, or the name or path of a data set's folder."""
+    dataset: tuple[str, ...] = (RENDERED,)
+    """``rendered``, or names or paths of data sets' folders with the same joints. In training, people of the
+    first one choose the checkpoint, and all people of the others outside their test split train."""
     data_root: Path | None = None
     """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
     rendered_train: int = 1000
@@ -32,14 +33,24 @@ class PoseData:
     """Normalize the frame by each person's size, where the data set has it. Without it, all frames show as many
     pixels of the photograph (the rows "unnormalized" of the paper's Table 4)."""
 
+    @property
+    def name(self) -> str:
+        """The names of the data sets.
+
+        >>> PoseData(("lspet", "mpii")).name
+        'lspet + mpii'
+        """
+        return " + ".join(self.dataset)
+
 
 @dataclass(frozen=True)
 class Training:
     """Which cascade to train, and how; every option that is None has the value of the preset."""
 
     preset: Preset = "small"
-    """``paper-flic`` and ``paper-mpii`` are the paper's networks; ``small`` has fewer features and pixels. A
-    network predicts its own joints if the data set has all of them, otherwise all joints of the data set."""
+    """``paper-flic`` and ``paper-mpii`` are the paper's networks; ``small`` has fewer features and pixels;
+    ``person`` has the pretrained layers of VGG16 in front. A network predicts its own joints if the data set
+    has all of them, otherwise all joints of the data set."""
     pooling: Pooling | None = None
     """Pixels of the input for one cell of a heat-map."""
     cascade: Cascade = "shared"
@@ -54,6 +65,10 @@ class Training:
     """People in a step, on all devices of all hosts together."""
     rates: tuple[float, float, float] | None = None
     """Greatest learning rate of each phase."""
+    copies: int | None = None
+    """Augmented copies of every person whose features of a pretrained front are cached for the coarse phase."""
+    clear_cache: bool = False
+    """Remove the cached features when the run has finished."""
     validate_every: int = 500
     """Steps between validations; each validation, and the end of each phase, writes a checkpoint."""
     seed: int = 0

@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Any
 
 from convcorr_jax.datasets.records import Record
-from convcorr_jax.pose import PHASES, Architecture, Phase, flic, mpii, small
+from convcorr_jax.errors import InputError
+from convcorr_jax.pose import PHASES, Architecture, Augmentation, Phase, flic, mpii, person, small
 from convcorr_jax.tasks.pose.options import Preset, Training
 
 
@@ -20,11 +21,19 @@ class Plan:
         steps: number of steps of the phases coarse, fine and joint; a phase with 0 steps is left out.
         batch: people in a step, on all devices of all hosts together.
         rates: greatest learning rate of each phase.
+        augmentation: how training images are transformed.
+        front_rate: learning rate of the front in the joint phase, in parts of that of the other parameters.
+        weight_decay: of the kernels of coarse and fine net.
+        copies: augmented copies of every person whose front's features are cached for the coarse phase.
     """
 
     steps: tuple[int, int, int]
     batch: int = 32
     rates: tuple[float, float, float] = (2e-3, 2e-3, 5e-4)
+    augmentation: Augmentation = Augmentation()
+    front_rate: float = 0.1
+    weight_decay: float = 1e-4
+    copies: int = 4
 
     def range_of(self, phase: Phase) -> range:
         """Return the numbers of a phase's steps; steps are counted through all phases.
@@ -50,6 +59,14 @@ PLANS: Mapping[Preset, Plan] = MappingProxyType(
     {
         # Less than an hour on two processor cores, at 0.52, 0.69 and 1.1 s a step.
         "small": Plan((2200, 400, 1500), rates=(5e-3, 2e-3, 2e-3)),
+        # On two processor cores: an hour for the cache, and about 20 ms an image in the coarse phase, 120 ms in
+        # the fine one and 250 ms in the joint one.
+        "person": Plan(
+            (3000, 300, 1200),
+            rates=(3e-3, 2e-3, 1e-3),
+            augmentation=Augmentation(60.0, (0.7, 1.4), 0.08, 0.25, 0.3),
+            weight_decay=1e-2,
+        ),
         "paper-flic": Plan((60_000, 20_000, 20_000)),
         "paper-mpii": Plan((120_000, 40_000, 40_000)),
     }
@@ -64,25 +81,31 @@ def plan_of(training: Training) -> Plan:
     8
     """
     return dataclasses.replace(
-        PLANS[training.preset], **_set_options(training, "steps", "batch", "rates")
+        PLANS[training.preset], **_set_options(training, "steps", "batch", "rates", "copies")
     )
 
 
-def architecture_of(training: Training, person: Record) -> Architecture:
+def architecture_of(training: Training, example: Record) -> Architecture:
     """Return the preset's architecture with the pooling, cascade, dropout and type that the options set.
 
     Args:
         training: the options.
-        person: a record of the data set. The architecture gets this record's joints, unless they include all
+        example: a record of the data set. The architecture gets this record's joints, unless they include all
             joints of the preset.
 
     Raises:
         InputError: no cascade can have such an architecture.
     """
-    names, pairs = person.names, person.left_right_pairs
-    presets = {"small": partial(small, names, pairs), "paper-flic": flic, "paper-mpii": mpii}
-    preset = presets[training.preset]
-    architecture = preset(**_set_options(training, "pooling"), cascade=training.cascade)
+    names, pairs = example.names, example.left_right_pairs
+    if training.preset == "person":
+        if training.pooling not in (None, 8) or training.cascade != "shared":
+            raise InputError("the preset person has a pooling of 8 and the shared cascade only")
+        architecture = person(names, pairs)
+    else:
+        preset = {"small": partial(small, names, pairs), "paper-flic": flic, "paper-mpii": mpii}
+        architecture = preset[training.preset](
+            **_set_options(training, "pooling"), cascade=training.cascade
+        )
     if not set(architecture.joints) <= set(names):
         architecture = dataclasses.replace(architecture, joints=names, left_right_pairs=pairs)
     return dataclasses.replace(

@@ -2,19 +2,28 @@
 
 import dataclasses
 import math
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
+import optax
 
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose import Architecture, Batch, cascade
+from convcorr_jax.pose import Architecture, Batch, FeatureBatch, Phase, cascade
 from convcorr_jax.runtime import devices
-from convcorr_jax.tasks.pose.batches import sampled_rows
+from convcorr_jax.runtime.runlog import plain
+from convcorr_jax.tasks.pose.batches import epochs_of, sampled_rows
 from convcorr_jax.tasks.pose.examples import Part, People, prepare, read_people, sides_of
+from convcorr_jax.tasks.pose.front_cache import FeatureCache, with_pretrained_front
 from convcorr_jax.tasks.pose.options import Hosts, PoseData, TrainingConfig
 from convcorr_jax.tasks.pose.plans import Plan, architecture_of, plan_of
+from convcorr_jax.tasks.pose.step import phase_optimizer
 from convcorr_jax.tasks.pose.validation import Scores, validate
 
 
@@ -32,6 +41,7 @@ class TrainingRun:
         seed: of initialization, sampling, augmentation and dropout.
         sides: whose left is left, in words.
         scale: whether the frames are normalized by the people's sizes, where the data set has them.
+        cache: folder of the cached features of a pretrained front.
     """
 
     dataset: str
@@ -43,13 +53,14 @@ class TrainingRun:
     seed: int
     sides: str
     scale: bool
+    cache: Path
 
     @property
     def identity(self) -> dict[str, Any]:
         """What decides the result of a step; checkpoints of another identity are not continued."""
         return {
             "architecture": dataclasses.asdict(self.architecture),
-            "plan": dataclasses.asdict(self.plan),
+            "plan": plain(self.plan),
             "dataset": self.dataset,
             "people": len(self.training.records),
             "seed": self.seed,
@@ -57,10 +68,56 @@ class TrainingRun:
             "scale": self.scale,
         }
 
-    def batch(self, step: int) -> Batch:
-        """Return this host's part of a step's batch, divided among its devices."""
-        rows = self._rows(step)[devices.rows_here(self.plan.batch)]
-        return devices.shard(self.training.batch(rows))
+    def optimizer(self, phase: Phase) -> optax.GradientTransformation:
+        """Return the optimizer of a phase."""
+        plan = self.plan
+        return phase_optimizer(
+            steps=len(plan.range_of(phase)),
+            rate=plan.rate_of(phase),
+            front_rate=plan.front_rate,
+            weight_decay=plan.weight_decay,
+        )
+
+    def initial_params(self) -> cascade.Params:
+        """Return random parameters, with trained layers if the architecture has a front.
+
+        Raises:
+            InputError: the weights of the front's network are not here.
+        """
+        params = cascade.init(jax.random.key(self.seed), self.architecture)
+        if self.architecture.front == "none":
+            return params
+        return with_pretrained_front(
+            params, self.training, architecture=self.architecture, folder=self.cache
+        )
+
+    def loader(self, phase: Phase, params: cascade.Params) -> Callable[[int], Batch | FeatureBatch]:
+        """Return the function from a step to this host's part of its batch, divided among its devices.
+
+        Args:
+            phase: the phase. In the coarse phase of an architecture with a front, batches are of features.
+            params: the parameters before the phase.
+        """
+        here = devices.rows_here(self.plan.batch)
+
+        def load(step: int) -> Batch | FeatureBatch:
+            return devices.shard(self.training.batch(self._rows(step)[here]))
+
+        if phase != "coarse" or self.architecture.front == "none":
+            return load
+        features = FeatureCache(
+            params["front"], self.training, self.architecture, self.plan, self.seed, self.cache
+        )
+
+        def load_features(step: int) -> Batch | FeatureBatch:
+            epochs = epochs_of(step, people=len(self.training.records), batch=self.plan.batch)
+            return devices.shard(features.batch(self._rows(step)[here], epochs[here]))
+
+        return load_features
+
+    def clear_cache(self) -> None:
+        """Remove the cached features."""
+        shutil.rmtree(self.cache, ignore_errors=True)
 
     def validate(self, params: cascade.Params) -> Scores:
         """Compute PCK on the people for validation, on one device."""
@@ -90,20 +147,29 @@ class TrainingRun:
 def read_part(data: PoseData, part: Part) -> tuple[Record, ...]:
     """Read the people of one part of the data that the options name.
 
+    Only people of the first data set validate; of the others, all outside the test split train.
+
     Args:
         data: the options.
         part: which part to read.
 
     Raises:
-        InputError: the people cannot be read (see `read_people`).
+        InputError: no data set is named, the people cannot be read (see `read_people`), or those of several
+            data sets have different joints.
     """
-    return read_people(
-        data.dataset,
-        part=part,
-        data_root=data.data_root,
-        rendered=data.rendered_train,
-        sides=data.sides,
+    if not data.dataset:
+        raise InputError("dataset names no data set; at least one is expected")
+    read = partial(
+        read_people, data_root=data.data_root, rendered=data.rendered_train, sides=data.sides
     )
+    first, *others = data.dataset
+    people = list(read(first, part=part))
+    if part != "validation":
+        parts: tuple[Part, ...] = ("train", "validation") if part == "train" else ("test",)
+        people += [person for name in others for one in parts for person in read(name, part=one)]
+    if len({person.names for person in people}) > 1:
+        raise InputError(f"the people of {data.name} have different joints; the same are expected")
+    return tuple(people)
 
 
 def prepare_run(config: TrainingConfig) -> TrainingRun:
@@ -118,12 +184,15 @@ def prepare_run(config: TrainingConfig) -> TrainingRun:
     _set_up_devices(config.hosts, batch=plan.batch)
     records = {part: read_part(data, part) for part in ("train", "validation")}
     architecture = architecture_of(training, records["train"][0])
+    margins = {"train": plan.augmentation.margin, "validation": 0.0}
     people = {
-        part: prepare(chosen, architecture, damaged=data.damaged, scale=data.scale)
+        part: prepare(
+            chosen, architecture, damaged=data.damaged, scale=data.scale, margin=margins[part]
+        )
         for part, chosen in records.items()
     }
     return TrainingRun(
-        data.dataset,
+        data.name,
         plan,
         architecture,
         people["train"],
@@ -132,6 +201,7 @@ def prepare_run(config: TrainingConfig) -> TrainingRun:
         training.seed,
         sides_of(records["train"][0].names, sides=data.sides),
         data.scale,
+        config.output.out / "features",
     )
 
 

@@ -1,6 +1,6 @@
 """One training step of the pose cascade, on all devices."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 import jax
@@ -8,7 +8,16 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from convcorr_jax.pose import Architecture, Batch, Losses, Phase, augment, loss
+from convcorr_jax.pose import (
+    Architecture,
+    Augmentation,
+    Batch,
+    FeatureBatch,
+    Losses,
+    Phase,
+    augment,
+    loss,
+)
 from convcorr_jax.pose.cascade import Params
 from convcorr_jax.runtime import devices
 
@@ -18,6 +27,7 @@ _WARMUP_FRACTION = 0.05
 _FINAL_FRACTION = 0.02
 # The decay of the running mean of parameters: it averages about the last thousand steps.
 _DECAY = 0.999
+_GREATEST_NORM = 1.0
 
 
 class TrainState(NamedTuple):
@@ -42,21 +52,52 @@ class StepMetrics(NamedTuple):
     """The errors in that loss."""
 
 
-Step = Callable[[TrainState, Batch], tuple[TrainState, StepMetrics]]
+Step = Callable[[TrainState, Batch | FeatureBatch], tuple[TrainState, StepMetrics]]
 
 
-def phase_optimizer(*, steps: int, rate: float) -> optax.GradientTransformation:
-    """Return Adam with the learning-rate schedule of a phase.
+def phase_optimizer(
+    *, steps: int, rate: float, front_rate: float = 0.1, weight_decay: float = 0.0
+) -> optax.GradientTransformation:
+    """Return AdamW with clipped gradients and the learning-rate schedule of a phase.
+
+    The rate rises linearly, then falls along a cosine. A gradient whose norm exceeds 1 is scaled to 1.
 
     Args:
         steps: the number of steps of the phase.
         rate: the greatest learning rate.
+        front_rate: the learning rate of a pretrained front, in parts of that of the other parameters.
+        weight_decay: of the kernels of coarse and fine net.
+
+    Differs from the paper: it states neither clipping nor weight decay.
     """
     warmup = max(1, round(_WARMUP_FRACTION * steps))
-    schedule = optax.warmup_cosine_decay_schedule(
-        0.0, rate, warmup, max(steps, warmup + 1), _FINAL_FRACTION * rate
+
+    def schedule(greatest: float) -> optax.Schedule:
+        return optax.warmup_cosine_decay_schedule(
+            0.0, greatest, warmup, max(steps, warmup + 1), _FINAL_FRACTION * greatest
+        )
+
+    rest = optax.adamw(schedule(rate), weight_decay=weight_decay, mask=_kernels)
+    parts: dict[Hashable, optax.GradientTransformation] = {
+        "front": optax.adam(schedule(front_rate * rate)),
+        "rest": rest,
+    }
+    return optax.chain(
+        optax.clip_by_global_norm(_GREATEST_NORM), optax.multi_transform(parts, _part_of_each)
     )
-    return optax.adam(schedule)
+
+
+def _part_of_each(params: Params) -> Params:
+    """Return whether each parameter belongs to the front or to the rest."""
+    return {
+        name: jax.tree.map(lambda _, part=name: "front" if part == "front" else "rest", tree)
+        for name, tree in params.items()
+    }
+
+
+def _kernels(params: Params) -> Params:
+    """Return which parameters are kernels of convolutions."""
+    return jax.tree.map_with_path(lambda path, _: path[-1].key == "kernel", params)
 
 
 def compiled_step(
@@ -64,27 +105,36 @@ def compiled_step(
     phase: Phase,
     optimizer: optax.GradientTransformation,
     *,
+    augmentation: Augmentation,
     first: int,
     seed: int,
 ) -> Step:
     """Return the compiled training step of a phase.
 
-    The step augments its batch, updates the parameters and averages them.
+    The step augments its batch unless it is one of features, updates the parameters and averages them.
 
     Args:
         architecture: of the cascade.
         phase: which errors the step minimizes.
         optimizer: of the phase.
+        augmentation: how images are transformed.
         first: the number of the phase's first step.
         seed: of augmentation and dropout; random numbers depend on the seed and the number of the step only.
     """
 
-    def step(state: TrainState, batch: Batch) -> tuple[TrainState, StepMetrics]:
+    def step(state: TrainState, batch: Batch | FeatureBatch) -> tuple[TrainState, StepMetrics]:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         augment_keys, loss_keys = (
-            devices.sample_keys(half, len(batch.images)) for half in jax.random.split(key)
+            devices.sample_keys(half, len(batch.points)) for half in jax.random.split(key)
         )
-        batch = augment(augment_keys, batch, left_right_pairs=architecture.left_right_pairs)
+        if isinstance(batch, Batch):
+            batch = augment(
+                augment_keys,
+                batch,
+                left_right_pairs=architecture.left_right_pairs,
+                size=architecture.input_size,
+                augmentation=augmentation,
+            )
         weight = _device_weight(batch)
 
         def weighted_loss(params: Params) -> tuple[Float[Array, ""], StepMetrics]:
@@ -107,7 +157,7 @@ def _running_mean(average: Params, params: Params, *, steps: Int[Array, ""]) -> 
     return jax.tree.map(lambda mean, new: decay * mean + (1.0 - decay) * new, average, params)
 
 
-def _device_weight(batch: Batch) -> Float[Array, ""]:
+def _device_weight(batch: Batch | FeatureBatch) -> Float[Array, ""]:
     """Return the weight of a device's loss, a mean over its present joints, in the loss of the whole batch."""
     present = (~jnp.isnan(batch.points[..., 0])).sum().astype(jnp.float32)
     return present / jnp.maximum(devices.mean(present), 1e-6)

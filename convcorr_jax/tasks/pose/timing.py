@@ -51,7 +51,7 @@ def _coarse(params, images, torso, architecture):
 def _fine(params, maps, coarse, architecture):
     corners = cascade.corners(coarse, architecture=architecture)
     heatmaps = cascade.refine(params, maps, corners, architecture=architecture)
-    return corners + peaks(heatmaps, cascade.PIXELS).points
+    return corners + peaks(heatmaps, architecture.fine_cells).points
 
 
 def _median_ms(call: Callable[[], Any]) -> float:

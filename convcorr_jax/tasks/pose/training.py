@@ -19,7 +19,7 @@ from convcorr_jax.tasks.pose.batches import prefetch
 from convcorr_jax.tasks.pose.log import TrainingLog, log_curves
 from convcorr_jax.tasks.pose.options import TrainingConfig
 from convcorr_jax.tasks.pose.run import TrainingRun, prepare_run
-from convcorr_jax.tasks.pose.step import TrainState, compiled_step, phase_optimizer
+from convcorr_jax.tasks.pose.step import TrainState, compiled_step
 
 LOG_EVERY_STEPS = 20
 """Losses are logged, and checked for finite values, once in this many steps."""
@@ -52,6 +52,8 @@ def train(config: TrainingConfig) -> Path:
         log = TrainingLog(out / "metrics.jsonl", step=int(state.step))
         for phase in PHASES:
             state = train_phase(phase, state, run, log, checkpoints)
+    if config.training.clear_cache:
+        run.clear_cache()
     # All hosts read the checkpoint: Orbax synchronizes them.
     best = read_best(out / "checkpoints")
     if devices.is_first_host():
@@ -68,12 +70,12 @@ def first_state(run: TrainingRun, checkpoints: Checkpoints) -> TrainState:
     The initial spatial model has the joints' displacements in the training set.
     """
     params = cascade.with_priors(
-        cascade.init(jax.random.key(run.seed), run.architecture),
+        run.initial_params(),
         run.training.points,
         run.training.torso,
         architecture=run.architecture,
     )
-    moments = phase_optimizer(steps=1, rate=1.0).init(params)
+    moments = run.optimizer(PHASES[0]).init(params)
     latest = checkpoints.latest(params, (params, moments))
     if latest is None:
         return TrainState(jnp.asarray(0), params, params, moments)
@@ -107,16 +109,24 @@ def train_phase(
     steps = run.plan.range_of(phase)
     if not steps or int(state.step) >= steps.stop:
         return state
-    optimizer = phase_optimizer(steps=len(steps), rate=run.plan.rate_of(phase))
+    optimizer = run.optimizer(phase)
     if int(state.step) == steps.start:
         # Each phase starts from the averaged parameters of the phase before.
         moments = optimizer.init(state.average)
         state = TrainState(state.step, state.average, state.average, moments)
-    train_step = compiled_step(run.architecture, phase, optimizer, first=steps.start, seed=run.seed)
+    train_step = compiled_step(
+        run.architecture,
+        phase,
+        optimizer,
+        augmentation=run.plan.augmentation,
+        first=steps.start,
+        seed=run.seed,
+    )
+    load = run.loader(phase, state.params)
     remaining = range(int(state.step), steps.stop)
     state = devices.replicate(state)
     with bar(phase, total=len(steps), done=remaining.start - steps.start) as update_bar:
-        for step, batch in prefetch(run.batch, remaining):
+        for step, batch in prefetch(load, remaining):
             state, metrics = train_step(state, batch)
             log.add(metrics)
             if step == remaining.start:

@@ -38,7 +38,13 @@ class Scores(NamedTuple):
 
 
 def predict_joints(
-    params: cascade.Params, people: People, *, architecture: Architecture, batch: int
+    params: cascade.Params,
+    people: People,
+    *,
+    architecture: Architecture,
+    batch: int,
+    mirrored: bool = True,
+    subcell: bool = True,
 ) -> PredictedJoints:
     """Predict the joints of all people.
 
@@ -47,12 +53,19 @@ def predict_joints(
         people: in the input frame.
         architecture: of the cascade.
         batch: the number of people that are predicted together.
+        mirrored: average heat-maps with those of the mirrored image.
+        subcell: estimate positions between the cells of heat-maps.
     """
     nets: dict[str, list[np.ndarray]] = {net: [] for net in PredictedJoints._fields}
     for rows, own in padded_batches(len(people.records), size=batch):
         examples = people.batch(rows)
         prediction = cascade.predict(
-            params, examples.images, examples.torso, architecture=architecture
+            params,
+            examples.images,
+            examples.torso,
+            architecture=architecture,
+            mirrored=mirrored,
+            subcell=subcell,
         )
         found = (prediction.points, prediction.coarse, prediction.coarse_alone)
         for batches, points in zip(nets.values(), found, strict=True):
@@ -112,7 +125,7 @@ def score(predicted: PredictedJoints, people: People, joints: Sequence[str]) -> 
 def validate(
     params: cascade.Params, people: People, *, architecture: Architecture, batch: int
 ) -> Scores:
-    """Compute PCK of a cascade on people.
+    """Compute PCK of a cascade on people, without their mirror images.
 
     Args:
         params: parameters of the cascade, on any devices.
@@ -124,5 +137,7 @@ def validate(
         InputError: no person has both an annotated joint and a normalizer.
     """
     on_one_device = jax.device_get(params)
-    predicted = predict_joints(on_one_device, people, architecture=architecture, batch=batch)
+    predicted = predict_joints(
+        on_one_device, people, architecture=architecture, batch=batch, mirrored=False
+    )
     return score(predicted, people, architecture.joints)

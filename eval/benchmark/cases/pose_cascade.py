@@ -23,10 +23,11 @@ from flax import traverse_util
 from convcorr_jax import coords
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.pose import cascade, normalization, objective
-from convcorr_jax.pose.architecture import Architecture, Pooling, small
+from convcorr_jax.pose.architecture import Architecture, Pooling
 from convcorr_jax.pose.batch import Batch
 from convcorr_jax.pose.heatmaps import gaussians
 from convcorr_jax.pose.layers import spatial_dropout
+from convcorr_jax.pose.presets import small
 from eval.benchmark.comparison import Arrays, Case, Comparison, Quality
 
 TOLERANCES = {"forward": 1e-4, "gradient": 1e-3, "copy": 1e-4}
@@ -117,6 +118,9 @@ def _inputs(
     window_keys = jax.vmap(jax.random.split)(keys)[:, 1]
     corners = objective.training_corners(window_keys, batch.points, architecture=architecture)
     window = coords.Size(architecture.fine_window, architecture.fine_window)
+    coarse_gaussians = partial(
+        gaussians, size=size, cells=architecture.cells, sigma_px=architecture.sigma_px
+    )
     description = dataclasses.asdict(architecture) | {
         "pools": architecture.pools,
         "fine_strides": architecture.fine_strides,
@@ -125,9 +129,14 @@ def _inputs(
         "architecture": json.dumps(description),
         "images": batch.images,
         "corners": corners,
-        "torso": gaussians(batch.torso[:, None], size, architecture.cells),
-        "targets": gaussians(batch.points, size, architecture.cells),
-        "fine_targets": gaussians(batch.points - corners, window, cascade.PIXELS),
+        "torso": coarse_gaussians(batch.torso[:, None]),
+        "targets": coarse_gaussians(batch.points),
+        "fine_targets": gaussians(
+            batch.points - corners,
+            window,
+            architecture.fine_cells,
+            sigma_px=objective.FINE_SIGMA_PX,
+        ),
         "fine_weight": objective.FINE_WEIGHT,
         **traverse_util.flatten_dict({"params": params}, sep="/"),
     }

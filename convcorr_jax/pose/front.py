@@ -1,0 +1,267 @@
+"""A pretrained front: the layers of a network for image classification, as the first layers of a pose cascade.
+
+The front computes two kinds of maps. *Coarse maps*, with cells of 8 and of 16 pixels, are the input of the
+coarse net: the activations of a layer, projected linearly to a few features. *Fine maps* are the activations of
+early layers, from which the fine net's windows are cut. All maps are on grids whose cell (column, row) of a
+stride s has its centre at input pixel ``(column + 0.5) s - 0.5``; a network whose own cells are elsewhere, as
+AlexNet's, is interpolated linearly.
+
+Parameters are a dictionary: ``kernel`` and ``bias`` of every convolution by its name, and those of every
+projection by ``project_`` and the name of its layer. Layers before those of `FrontLayers.tuned` get no
+gradient.
+
+Differs from the paper: its networks have no pretrained layers.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key, Num
+
+from convcorr_jax import backbone, coords
+
+Front = Literal["none", "alexnet", "vgg16"]
+
+COARSE_STRIDES = (8, 16)
+"""The strides of the coarse maps, in pixels."""
+
+
+class FrontLayers(NamedTuple):
+    """The layers of a network that a front uses."""
+
+    coarse: tuple[str, str]
+    """The layers of the coarse maps, in the order of `COARSE_STRIDES`."""
+    fine: tuple[str, ...]
+    """The layers of the fine maps."""
+    fine_strides: tuple[int, ...]
+    """Their strides, in pixels."""
+    tuned: tuple[str, ...]
+    """The convolutions that the joint phase trains; earlier ones stay as they are."""
+
+
+FRONTS: Mapping[Front, FrontLayers] = MappingProxyType(
+    {
+        "alexnet": FrontLayers(("conv2", "conv5"), ("conv1",), (4,), ("conv3", "conv4", "conv5")),
+        "vgg16": FrontLayers(
+            ("conv4_3", "conv5_3"),
+            ("conv1_2", "conv2_2", "conv3_3"),
+            (1, 2, 4),
+            tuple(f"conv{block}_{layer}" for block in (4, 5) for layer in (1, 2, 3)),
+        ),
+    }
+)
+"""The fronts by the name of their network."""
+
+Filters = Mapping[str, Mapping[str, Array]]
+"""``kernel`` and ``bias`` of convolutions and projections, by name."""
+
+
+class FrontMaps(NamedTuple):
+    """The maps of a batch of images."""
+
+    coarse: tuple[Float[Array, "b _ _ f"], ...]
+    """Projected features at each of `COARSE_STRIDES`."""
+    fine: tuple[Float[Array, "b _ _ _"], ...]
+    """Activations at each of `FrontLayers.fine_strides`."""
+
+
+def layer_shapes(front: Front) -> dict[str, tuple[int, int, int, int]]:
+    """Return the shape (height, width, inputs of a group, outputs) of every convolution of a front.
+
+    Args:
+        front: name of the front.
+    """
+    network = backbone.NETWORKS[front]
+    last = network.position(FRONTS[front].coarse[1])
+    names = network.layer_names[: last + 1]
+    shapes = backbone.filter_shapes(network)
+    return {name: shape for name, shape in shapes.items() if name in names}
+
+
+def projection(layer: str) -> str:
+    """Return the name of the projection of a layer's activations.
+
+    >>> projection("conv5_3")
+    'project_conv5_3'
+    """
+    return f"project_{layer}"
+
+
+def init(key: Key[Array, ""], front: Front, *, features: int) -> dict[str, dict[str, Array]]:
+    """Draw random filters and projections; `with_filters` replaces the former by trained ones.
+
+    Args:
+        key: PRNG key.
+        front: name of the front.
+        features: number of features of each projection.
+    """
+    shapes = layer_shapes(front)
+    for layer in FRONTS[front].coarse:
+        shapes[projection(layer)] = (1, 1, shapes[layer][-1], features)
+    keys = jax.random.split(key, len(shapes))
+    draw = jax.nn.initializers.he_uniform()
+    return {
+        name: {"kernel": draw(one, shape), "bias": jnp.zeros(shape[-1])}
+        for one, (name, shape) in zip(keys, shapes.items(), strict=True)
+    }
+
+
+def with_filters(filters: Filters, trained: backbone.Params) -> dict[str, Mapping[str, Array]]:
+    """Return the filters with the convolutions of a trained network.
+
+    Args:
+        filters: filters and projections of a front.
+        trained: filters of its network, by the name of their convolution; further ones are not used.
+    """
+    return {
+        name: {"kernel": jnp.asarray(trained[name].kernel), "bias": jnp.asarray(trained[name].bias)}
+        if name in trained
+        else own
+        for name, own in filters.items()
+    }
+
+
+def front_maps(
+    filters: Filters, images: Num[Array, "b h w 3"] | Num[np.ndarray, "b h w 3"], *, front: Front
+) -> FrontMaps:
+    """Compute the maps of images.
+
+    Args:
+        filters: filters and projections of the front.
+        images: RGB images with values from 0 to 255; height and width are multiples of 16.
+        front: name of the front.
+    """
+    chosen = FRONTS[front]
+    strides = dict(
+        zip((*chosen.coarse, *chosen.fine), (*COARSE_STRIDES, *chosen.fine_strides), strict=True)
+    )
+    found = _activations(filters, images, front, strides)
+    projected = [_project(found[layer], filters[projection(layer)]) for layer in chosen.coarse]
+    return FrontMaps(tuple(projected), tuple(found[layer] for layer in chosen.fine))
+
+
+@partial(jax.jit, static_argnames="front")
+def coarse_activations(
+    filters: Filters, images: Num[Array, "b h w 3"] | Num[np.ndarray, "b h w 3"], *, front: Front
+) -> dict[str, Float[Array, "b _ _ _"]]:
+    """Compute the activations of the layers of the coarse maps, before their projection.
+
+    Args:
+        filters: filters and projections of the front.
+        images: RGB images with values from 0 to 255; height and width are multiples of 16.
+        front: name of the front.
+
+    Returns:
+        Activations by the name of their layer.
+    """
+    strides = dict(zip(FRONTS[front].coarse, COARSE_STRIDES, strict=True))
+    return _activations(filters, images, front, strides)
+
+
+class ColumnSums(NamedTuple):
+    """Sums of activations over cells, of which `principal_projection` computes a projection."""
+
+    count: int
+    """The number of cells."""
+    total: Float[np.ndarray, " c"]
+    """The sum of the columns."""
+    products: Float[np.ndarray, "c c"]
+    """The sum of the columns' outer products."""
+
+    def plus(self, other: "ColumnSums") -> "ColumnSums":
+        """Return the sums over the cells of both."""
+        return ColumnSums(
+            self.count + other.count, self.total + other.total, self.products + other.products
+        )
+
+
+def column_sums(maps: Float[np.ndarray, "b h w c"]) -> ColumnSums:
+    """Sum up the columns of maps.
+
+    Args:
+        maps: activations of a layer.
+    """
+    columns = maps.reshape(-1, maps.shape[-1]).astype(np.float64)
+    return ColumnSums(len(columns), columns.sum(axis=0), columns.T @ columns)
+
+
+def principal_projection(sums: ColumnSums, *, features: int) -> dict[str, np.ndarray]:
+    """Compute the projection on the principal components of columns, with unit mean variance.
+
+    Args:
+        sums: of the columns.
+        features: the number of components.
+
+    Returns:
+        ``kernel``, ``[1, 1, channels, features]``, and ``bias`` of the projection.
+    """
+    mean = sums.total / sums.count
+    covariance = sums.products / sums.count - np.outer(mean, mean)
+    variances, directions = np.linalg.eigh(covariance)
+    components = directions[:, ::-1][:, :features]
+    components /= np.sqrt(max(variances[::-1][:features].mean(), np.finfo(np.float32).tiny))
+    return {
+        "kernel": components[None, None].astype(np.float32),
+        "bias": (-mean @ components).astype(np.float32),
+    }
+
+
+def upsample(maps: Float[Array, "b h w f"], *, times: int) -> Float[Array, "b h2 w2 f"]:
+    """Interpolate maps linearly on a grid with more cells for the same pixels.
+
+    Args:
+        maps: maps of a batch.
+        times: the cells of the new grid along one cell of the old one.
+    """
+    size = coords.Size(*(times * side for side in maps.shape[1:3]))
+    return _resample(maps, coords.grid(times, (times - 1) / 2), 1, size)
+
+
+def _activations(
+    filters: Filters, images: Array | np.ndarray, front: Front, strides: Mapping[str, int]
+) -> dict[str, Array]:
+    """Compute the activations of layers on the grids of their strides."""
+    chosen, network = FRONTS[front], backbone.NETWORKS[front]
+    params = {
+        name: backbone.Filters(**{key: _frozen(name, leaf, chosen) for key, leaf in own.items()})
+        for name, own in filters.items()
+        if not name.startswith(projection(""))
+    }
+    size = coords.Size(*images.shape[1:3])
+    found = backbone.activations(
+        params,
+        backbone.preprocess(images, network=network),
+        network=network,
+        layers=tuple(strides),
+    )
+    return {
+        layer: _resample(found[layer], backbone.cell_centers(network, layer), stride, size)
+        for layer, stride in strides.items()
+    }
+
+
+def _frozen(name: str, leaf: Array, chosen: FrontLayers) -> Array:
+    return leaf if name in chosen.tuned else jax.lax.stop_gradient(leaf)
+
+
+def _project(maps: Array, own: Mapping[str, Array]) -> Array:
+    return maps @ own["kernel"][0, 0] + own["bias"][None, None, None]
+
+
+def _resample(maps: Array, centers: coords.Transform, stride: int, size: coords.Size) -> Array:
+    """Interpolate maps, whose cells have these centers in pixels, at the cells of a stride."""
+    to_cells = coords.compose(coords.invert(centers), coords.grid(stride, (stride - 1) / 2))
+    rows, columns = (
+        coords.linear_weights(
+            np.arange(side // stride) * to_cells.scale[axis] + to_cells.shift[axis], length
+        ).astype(np.float32)
+        for axis, side, length in zip((1, 0), size, maps.shape[1:3], strict=True)
+    )
+    if all(np.array_equal(weights, np.eye(len(weights))) for weights in (rows, columns)):
+        return maps
+    return jnp.einsum("rh,bhwf,cw->brcf", rows, maps, columns)

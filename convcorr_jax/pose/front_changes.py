@@ -1,0 +1,94 @@
+"""The changes of a front's filters by training, in 8 bits a weight.
+
+A kernel w of a pretrained network that training changed to w' is stored as round((w' - w) / step), between -127
+and 127, with one step for each output channel, ``max |w' - w| / 127``. The difference is small, so that the
+rounded kernel is closer to w' than w' in half precision would be if the changes are less than a sixteenth of
+the weights. Biases are stored as their change, projections as they are.
+"""
+
+from collections.abc import Mapping
+
+import jax.numpy as jnp
+import numpy as np
+
+from convcorr_jax import backbone
+from convcorr_jax.io import Expected
+from convcorr_jax.pose.front import FRONTS, Filters, Front, projection, with_filters
+
+_GREATEST = 127
+_CHANGE, _STEP, _BIAS = "change", "step", "bias_change"
+
+
+def changes(filters: Filters, trained: backbone.Params, *, front: Front) -> dict[str, np.ndarray]:
+    """Return the changes of a front.
+
+    Args:
+        filters: filters and projections of the front.
+        trained: filters of the pretrained network.
+        front: name of the front.
+
+    Returns:
+        For every trained layer ``<layer>/change`` (8 bits), ``<layer>/step`` and ``<layer>/bias_change``; and
+        ``kernel`` and ``bias`` of every projection.
+    """
+    arrays = {}
+    for layer in FRONTS[front].tuned:
+        change = np.asarray(filters[layer]["kernel"]) - np.asarray(trained[layer].kernel)
+        # As stored, in half precision; the smallest number keeps an unchanged channel from a division by 0.
+        greatest = np.abs(change).max(axis=(0, 1, 2)) / _GREATEST
+        step = np.maximum(greatest, np.finfo(np.float16).tiny).astype(np.float16)
+        steps = np.round(change / step.astype(np.float32)).clip(-_GREATEST, _GREATEST)
+        arrays[f"{layer}/{_CHANGE}"] = steps.astype(np.int8)
+        arrays[f"{layer}/{_STEP}"] = step
+        bias = np.asarray(filters[layer]["bias"]) - np.asarray(trained[layer].bias)
+        arrays[f"{layer}/{_BIAS}"] = bias
+    for layer in map(projection, FRONTS[front].coarse):
+        arrays |= {f"{layer}/{name}": np.asarray(leaf) for name, leaf in filters[layer].items()}
+    return arrays
+
+
+def changed(
+    arrays: Mapping[str, np.ndarray], trained: backbone.Params, *, front: Front
+) -> dict[str, Mapping[str, jnp.ndarray]]:
+    """Return the filters and projections of a front from its changes.
+
+    Args:
+        arrays: as `changes` returned them.
+        trained: filters of the pretrained network.
+        front: name of the front.
+    """
+    own: dict[str, Mapping[str, jnp.ndarray]] = {
+        layer: {name: jnp.float32(arrays[f"{layer}/{name}"]) for name in ("kernel", "bias")}
+        for layer in map(projection, FRONTS[front].coarse)
+    }
+    layers = dict.fromkeys(backbone.filter_shapes(backbone.NETWORKS[front]))
+    last = FRONTS[front].coarse[-1]
+    needed = list(layers)[: list(layers).index(last) + 1]
+    filters = with_filters({name: {} for name in needed}, trained)
+    for layer in FRONTS[front].tuned:
+        steps = arrays[f"{layer}/{_CHANGE}"].astype(np.float32)
+        kernel = filters[layer]["kernel"] + steps * arrays[f"{layer}/{_STEP}"].astype(np.float32)
+        bias = filters[layer]["bias"] + arrays[f"{layer}/{_BIAS}"].astype(np.float32)
+        filters[layer] = {"kernel": kernel, "bias": bias}
+    return filters | own
+
+
+def expected(
+    shapes: Mapping[str, Mapping[str, jnp.ndarray]], *, front: Front
+) -> dict[str, Expected]:
+    """Return type and shape of the arrays that `changes` returns.
+
+    Args:
+        shapes: filters and projections of the front, or their shapes.
+        front: name of the front.
+    """
+    arrays = {}
+    for layer in FRONTS[front].tuned:
+        kernel = shapes[layer]["kernel"].shape
+        arrays[f"{layer}/{_CHANGE}"] = Expected(np.signedinteger, kernel)
+        arrays[f"{layer}/{_STEP}"] = Expected(np.floating, kernel[-1:])
+        arrays[f"{layer}/{_BIAS}"] = Expected(np.floating, kernel[-1:])
+    for layer in map(projection, FRONTS[front].coarse):
+        for name, leaf in shapes[layer].items():
+            arrays[f"{layer}/{name}"] = Expected(np.floating, leaf.shape)
+    return arrays

@@ -1,0 +1,212 @@
+"""Features of a pretrained front, cached for the coarse phase, in which the front does not change.
+
+Every person is augmented a few times, and each copy's features are cached in half precision, in parts of some
+hundred people; a killed run loses one part at most. An epoch of the coarse phase reads one of the copies.
+"""
+
+import functools
+import zlib
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Int
+
+from convcorr_jax.backbone import weights
+from convcorr_jax.batching import padded_batches
+from convcorr_jax.datasets import fingerprint
+from convcorr_jax.pose import Architecture, FeatureBatch, augment, cascade, front
+from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime.stages import CachedParts, stage
+from convcorr_jax.tasks.pose.examples import People
+from convcorr_jax.tasks.pose.plans import Plan
+
+# People in a part of the cache, some 100 MB.
+_PART = 256
+# People whose features are computed in one call.
+_BATCH = 16
+# People whose features determine the projections.
+_PROJECTED = 400
+
+
+def with_pretrained_front(
+    params: cascade.Params, people: People, *, architecture: Architecture, folder: Path
+) -> cascade.Params:
+    """Return parameters whose front has trained convolutions and the principal components of people's features.
+
+    Args:
+        params: parameters of a cascade with a front.
+        people: the training people; some hundred of them determine the components.
+        architecture: of the cascade.
+        folder: the folder of the cached components.
+
+    Raises:
+        InputError: the weights of the front's network are not here, or a cached file is damaged.
+        WriteError: a file cannot be written.
+    """
+    trained = weights.load(architecture.front)
+    params = cascade.with_front(params, trained.params)
+    rows = np.linspace(0, len(people.records) - 1, min(_PROJECTED, len(people.records))).astype(int)
+    settings = {
+        "people": fingerprint([people.records[row] for row in rows]),
+        "weights": trained.fingerprint,
+        "front": architecture.front,
+        "features": architecture.front_features,
+        "images": zlib.crc32(people.images[rows[:1]].tobytes()),
+    }
+    arrays = stage(
+        folder / "projections.npz",
+        settings,
+        lambda: _projections(params["front"], people, rows, architecture),
+    )
+    projections = {
+        front.projection(layer): {
+            "kernel": jnp.asarray(arrays[f"{layer}_kernel"]),
+            "bias": jnp.asarray(arrays[f"{layer}_bias"]),
+        }
+        for layer in front.FRONTS[architecture.front].coarse
+    }
+    return params | {"front": params["front"] | projections}
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureCache:
+    """The cached features of augmented people.
+
+    Attributes:
+        filters: the front's filters and projections.
+        people: the training people, with their surroundings.
+        architecture: of the cascade.
+        plan: how people are augmented, and how often.
+        seed: of the augmentation.
+        folder: the folder of the cache.
+    """
+
+    filters: front.Filters
+    people: People
+    architecture: Architecture
+    plan: Plan
+    seed: int
+    folder: Path
+
+    def batch(self, rows: Int[np.ndarray, " b"], epochs: Int[np.ndarray, " b"]) -> FeatureBatch:
+        """Return the features of people, each from the copy of its epoch.
+
+        Args:
+            rows: row numbers of the people.
+            epochs: the number of the pass over all people, from 0, that each belongs to.
+
+        Raises:
+            InputError: a cached part is damaged.
+            WriteError: a part cannot be written.
+        """
+        copies = epochs % self.plan.copies
+        parts = [(copies == copy, self.copy(copy)) for copy in np.unique(copies).tolist()]
+        fields = {}
+        for name in parts[0][1]:
+            values = np.empty((len(rows), *parts[0][1][name].shape[1:]), np.float32)
+            for chosen, arrays in parts:
+                values[chosen] = arrays[name][rows[chosen]]
+            fields[name] = values
+        return FeatureBatch((fields["near"], fields["wide"]), fields["points"], fields["torso"])
+
+    @functools.lru_cache(maxsize=2)  # noqa: B019
+    def copy(self, number: int) -> dict[str, np.ndarray]:
+        """Return the arrays of all people of a copy: ``near``, ``wide``, ``points`` and ``torso``.
+
+        Args:
+            number: the number of the copy, from 0.
+
+        Raises:
+            InputError: a cached part is damaged.
+            WriteError: a part cannot be written.
+        """
+        settings = {
+            "filters": _checksum(self.filters),
+            "people": fingerprint(self.people.records),
+            "size": list(self.people.images.shape[1:3]),
+            "augmentation": self.plan.augmentation._asdict(),
+            "seed": self.seed,
+        }
+        parts = CachedParts(
+            self.folder,
+            f"copy_{number}",
+            settings,
+            partial(self._compute, number),
+            len(self.people.records),
+            _PART,
+            compressed=False,
+        )
+        described = progress(parts, description=f"features of copy {number + 1}")
+        arrays = list(described)
+        return {name: np.concatenate([part[name] for part in arrays]) for name in arrays[0]}
+
+    def _compute(self, copy: int, people: range) -> dict[str, np.ndarray]:
+        fields: dict[str, list[np.ndarray]] = {"near": [], "wide": [], "points": [], "torso": []}
+        key = jax.random.fold_in(jax.random.key(self.seed), copy)
+        for places, own in padded_batches(len(people), size=_BATCH):
+            rows = np.array(people)[places]
+            keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, jnp.asarray(rows))
+            found = _augmented_features(
+                self.filters,
+                keys,
+                self.people.batch(rows),
+                architecture=self.architecture,
+                augmentation=self.plan.augmentation,
+            )
+            for values, array in zip(fields.values(), found, strict=True):
+                values.append(np.asarray(array)[:own])
+        return {name: np.concatenate(values) for name, values in fields.items()}
+
+
+@partial(jax.jit, static_argnames=("architecture", "augmentation"))
+def _augmented_features(filters, keys, batch, *, architecture, augmentation):
+    augmented = augment(
+        keys,
+        batch,
+        left_right_pairs=architecture.left_right_pairs,
+        size=architecture.input_size,
+        augmentation=augmentation,
+    )
+    near, wide = front.front_maps(filters, augmented.images, front=architecture.front).coarse
+    return (
+        near.astype(jnp.float16),
+        wide.astype(jnp.float16),
+        augmented.points.astype(jnp.float32),
+        augmented.torso.astype(jnp.float32),
+    )
+
+
+def _projections(
+    filters: front.Filters, people: People, rows: Int[np.ndarray, " n"], architecture: Architecture
+) -> dict[str, np.ndarray]:
+    """Compute the principal components of each coarse layer's activations."""
+    sums: dict[str, front.ColumnSums] = {}
+    batches = list(padded_batches(len(rows), size=_BATCH))
+    for places, own in progress(batches, description="principal components"):
+        images = people.inputs(rows[places], architecture.input_size)
+        columns = front.coarse_activations(filters, images, front=architecture.front)
+        for layer, values in columns.items():
+            added = front.column_sums(np.asarray(values)[:own])
+            sums[layer] = sums[layer].plus(added) if layer in sums else added
+    found = {
+        layer: front.principal_projection(of_layer, features=architecture.front_features)
+        for layer, of_layer in sums.items()
+    }
+    return {
+        f"{layer}_{name}": value
+        for layer, projection in found.items()
+        for name, value in projection.items()
+    }
+
+
+def _checksum(filters: front.Filters) -> int:
+    leaves: list[Any] = jax.tree.leaves(filters)
+    checksum = 0
+    for leaf in leaves:
+        checksum = zlib.crc32(np.ascontiguousarray(leaf).tobytes(), checksum)
+    return checksum
