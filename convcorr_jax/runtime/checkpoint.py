@@ -8,7 +8,7 @@ Only this module imports Orbax, which takes almost a second; import it where a r
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
@@ -49,20 +49,29 @@ class Checkpoints:
         about: the description of the run, as JSON stores it: ``architecture``, a mapping with a ``name``, and
             everything else that decides what a step does. A run continues only from checkpoints with the same
             description.
+        may_change: names of entries of the description that a run may change when it continues.
+
+    Attributes:
+        continued: the description of the latest checkpoint when the folder was opened; None without one.
 
     Raises:
         InputError: the folder cannot be created or written, or has checkpoints of another architecture (both
             are named) or of other settings.
     """
 
-    def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, about: Mapping[str, Any], *, may_change: Collection[str] = ()
+    ) -> None:
         self._folder = make_folder(folder)
         self._about = dict(about)
         self._manager = _open(self._folder, writes=True)
+        self.continued: dict[str, Any] | None = None
         step = self._manager.latest_step()
         if step is not None:
             try:
-                _check_same(self._folder, _about(self._manager, self._folder, step), about)
+                self.continued = _about(self._manager, self._folder, step)
+                same = {name: about[name] for name in may_change}
+                _check_same(self._folder, self.continued | same, about)
             except InputError:
                 self.close()
                 raise

@@ -53,6 +53,17 @@ def test_best_and_latest_are_retained(tmp_path):
     chex.assert_trees_all_equal(best.params, state_of(2)[0])
 
 
+def test_what_may_change_is_told_and_not_refused(tmp_path):
+    with Checkpoints(tmp_path, ABOUT) as checkpoints:
+        assert checkpoints.continued is None
+        save(checkpoints, 1, 0.5)
+    other = {**ABOUT, "seed": 4}
+    with Checkpoints(tmp_path, other, may_change=("seed",)) as checkpoints:
+        assert checkpoints.continued == ABOUT
+        save(checkpoints, 2, 0.6)
+    assert read_best(tmp_path).about == other
+
+
 def test_another_preset_is_refused_and_both_are_named(tmp_path):
     with Checkpoints(tmp_path, ABOUT) as checkpoints:
         save(checkpoints, 1, 0.5)

@@ -1,7 +1,7 @@
 """What a training run trains: the plan of its phases and the architecture of its cascade, from the options."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -44,6 +44,31 @@ class Plan:
         number = PHASES.index(phase)
         first = sum(self.steps[:number])
         return range(first, first + self.steps[number])
+
+    def check_extends(self, steps: Sequence[int], *, done: int) -> None:
+        """Refuse to continue a run that was begun with other numbers of steps, unless phases become longer.
+
+        The phase of the last step done, and those after it, may have other numbers of steps.
+
+        Args:
+            steps: the numbers of steps that the run was begun with.
+            done: the number of steps done.
+
+        Raises:
+            InputError: a phase that is complete would have another number of steps, or the phase of the last
+                step would end before it.
+        """
+        first = 0
+        for number, (before, now) in enumerate(zip(steps, self.steps, strict=True)):
+            is_last = done <= first + before
+            if (now != before and not is_last) or (is_last and first + now < done):
+                raise InputError(
+                    f"{done} steps are done of a run with steps {tuple(steps)}: with steps {self.steps} the "
+                    f"phase {PHASES[number]} would not be that of the run; another folder is expected"
+                )
+            if is_last:
+                return
+            first += before
 
     def rate_of(self, phase: Phase) -> float:
         """Return the greatest learning rate of a phase."""

@@ -57,10 +57,15 @@ class TrainingRun:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides the result of a step; checkpoints of another identity are not continued."""
+        """What decides the result of a step; checkpoints of another identity are not continued.
+
+        ``steps`` may change as `Plan.check_extends` allows.
+        """
+        plan = plain(self.plan)
         return {
             "architecture": dataclasses.asdict(self.architecture),
-            "plan": plain(self.plan),
+            "steps": plan.pop("steps"),
+            "plan": plan,
             "dataset": self.dataset,
             "people": len(self.training.records),
             "seed": self.seed,

@@ -30,7 +30,8 @@ _MOST_NAMED = 20
 def train(config: TrainingConfig) -> Path:
     """Train a cascade, save the best model, and write ``result.json``.
 
-    A run that was killed continues from its latest checkpoint.
+    A run that was killed continues from its latest checkpoint; a run with more steps than a finished one of the
+    same folder continues it (see `Plan.check_extends`).
 
     Args:
         config: the options of the run.
@@ -47,8 +48,10 @@ def train(config: TrainingConfig) -> Path:
     started = time.perf_counter()
     run = prepare_run(config)
     out = make_folder(config.output.out)
-    with Checkpoints(out / "checkpoints", run.identity) as checkpoints:
+    with Checkpoints(out / "checkpoints", run.identity, may_change=("steps",)) as checkpoints:
         state = first_state(run, checkpoints)
+        if checkpoints.continued is not None:
+            run.plan.check_extends(checkpoints.continued["steps"], done=int(state.step))
         log = TrainingLog(out / "metrics.jsonl", step=int(state.step))
         for phase in PHASES:
             state = train_phase(phase, state, run, log, checkpoints)
