@@ -48,6 +48,27 @@ def data_parallel(
     return jax.pmap(step, _AXIS, in_axes=(None, 0), out_axes=None, donate_argnums=0)
 
 
+def on_local_devices(
+    function: Callable[[State, Inputs], Outcome],
+) -> Callable[[State, Inputs], Outcome]:
+    """Compile a function of rows for all devices of this host.
+
+    Args:
+        function: a function of a state and of some rows that returns a tree of arrays with one row for each.
+
+    Returns:
+        The compiled function of the state and of all rows. They are divided among the devices evenly; with
+        another number of rows it raises an `InputError`.
+    """
+    divided = jax.pmap(function, in_axes=(None, 0), devices=jax.local_devices())
+
+    def on_all(state: State, rows: Inputs) -> Outcome:
+        outcome = divided(state, shard(rows))
+        return jax.tree.map(lambda part: np.asarray(part).reshape(-1, *part.shape[2:]), outcome)
+
+    return on_all
+
+
 def mean(tree: Tree) -> Tree:
     """Average over all devices, inside a step.
 
@@ -95,6 +116,16 @@ def shard(batch: Tree) -> Tree:
         return rows.reshape(devices, -1, *rows.shape[1:])
 
     return jax.tree.map(divide, batch)
+
+
+def even(rows: int) -> int:
+    """Return the least number of rows, at least this one, that this host's devices divide evenly.
+
+    Args:
+        rows: a number of rows.
+    """
+    count = jax.local_device_count()
+    return -(-rows // count) * count
 
 
 def replicate(tree: Tree) -> Tree:

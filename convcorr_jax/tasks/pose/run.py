@@ -125,7 +125,7 @@ class TrainingRun:
         shutil.rmtree(self.cache, ignore_errors=True)
 
     def validate(self, params: cascade.Params) -> Scores:
-        """Compute PCK on the people for validation, on one device."""
+        """Compute PCK on the people for validation, on all devices of this host."""
         return validate(
             devices.first_copy(params),
             self.validation,

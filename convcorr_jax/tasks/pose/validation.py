@@ -1,6 +1,7 @@
 """Predicting the joints of people with a pose cascade, and PCK of the predictions."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -10,7 +11,8 @@ from jaxtyping import Float
 from convcorr_jax.batching import padded_batches
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import joint_errors
-from convcorr_jax.pose import Architecture, cascade
+from convcorr_jax.pose import Architecture, Batch, cascade
+from convcorr_jax.runtime import devices
 from convcorr_jax.tasks.pose.examples import People
 
 ALPHAS = (0.05, 0.1, 0.2)
@@ -57,22 +59,26 @@ def predict_joints(
         subcell: estimate positions between the cells of heat-maps.
     """
     nets: dict[str, list[np.ndarray]] = {net: [] for net in PredictedJoints._fields}
-    for rows, own in padded_batches(len(people.records), size=batch):
-        examples = people.batch(rows)
-        prediction = cascade.predict(
-            params,
-            examples.images,
-            examples.torso,
-            architecture=architecture,
-            mirrored=mirrored,
-            subcell=subcell,
-        )
+    predict = _on_all_devices(architecture, mirrored, subcell)
+    for rows, own in padded_batches(len(people.records), size=devices.even(batch)):
+        prediction = predict(params, people.batch(rows))
         found = (prediction.points, prediction.coarse, prediction.coarse_alone)
         for batches, points in zip(nets.values(), found, strict=True):
             batches.append(np.asarray(points, float)[:own])
     return PredictedJoints(
         *(people.to_photographs(np.concatenate(batches)) for batches in nets.values())
     )
+
+
+@functools.cache
+def _on_all_devices(
+    architecture: Architecture, mirrored: bool, subcell: bool
+) -> Callable[[cascade.Params, Batch], cascade.Prediction]:
+    def predict(params: cascade.Params, batch: Batch) -> cascade.Prediction:
+        options = {"architecture": architecture, "mirrored": mirrored, "subcell": subcell}
+        return cascade.predict(params, batch.images, batch.torso, **options)
+
+    return devices.on_local_devices(predict)
 
 
 def prediction_errors(
@@ -136,8 +142,7 @@ def validate(
     Raises:
         InputError: no person has both an annotated joint and a normalizer.
     """
-    on_one_device = jax.device_get(params)
     predicted = predict_joints(
-        on_one_device, people, architecture=architecture, batch=batch, mirrored=False
+        jax.device_get(params), people, architecture=architecture, batch=batch, mirrored=False
     )
     return score(predicted, people, architecture.joints)
