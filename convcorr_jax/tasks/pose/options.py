@@ -59,6 +59,10 @@ class Training:
     """Probability that a map is dropped."""
     dtype: DType = "float32"
     """Type of the computations."""
+    sigma_px: float | None = None
+    """Standard deviation of the coarse net's target Gaussians, in pixels of the input."""
+    frame_px: float | None = None
+    """Side of the square around the torso that the input shows, in pixels of the photograph."""
     steps: tuple[int, int, int] | None = None
     """Steps of the phases coarse, fine and joint."""
     batch: int | None = None

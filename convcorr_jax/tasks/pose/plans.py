@@ -111,7 +111,7 @@ def plan_of(training: Training) -> Plan:
 
 
 def architecture_of(training: Training, example: Record) -> Architecture:
-    """Return the preset's architecture with the pooling, cascade, dropout and type that the options set.
+    """Return the preset's architecture with what the options change of it.
 
     Args:
         training: the options.
@@ -134,7 +134,9 @@ def architecture_of(training: Training, example: Record) -> Architecture:
     if not set(architecture.joints) <= set(names):
         architecture = dataclasses.replace(architecture, joints=names, left_right_pairs=pairs)
     return dataclasses.replace(
-        architecture, dtype=training.dtype, **_set_options(training, "spatial_dropout")
+        architecture,
+        dtype=training.dtype,
+        **_set_options(training, "spatial_dropout", "sigma_px", "frame_px"),
     )
 
 
