@@ -7,6 +7,8 @@ rules; `label_noise` compares two annotations of the same people.
 
 from convcorr_jax.tasks.pose.batches import prefetch as prefetch
 from convcorr_jax.tasks.pose.batches import sampled_rows as sampled_rows
+from convcorr_jax.tasks.pose.costs import PhaseCosts as PhaseCosts
+from convcorr_jax.tasks.pose.costs import phase_costs as phase_costs
 from convcorr_jax.tasks.pose.evaluation import Evaluation as Evaluation
 from convcorr_jax.tasks.pose.evaluation import best_to_worst as best_to_worst
 from convcorr_jax.tasks.pose.evaluation import curve_alphas as curve_alphas
