@@ -10,18 +10,19 @@ was lowered for CUDA and for TPU, which shows that it compiles for both. No time
 """
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder
-from convcorr_jax.pose import PHASES, flic, mpii
+from convcorr_jax.pose import PHASES, Architecture, flic, mpii
 from convcorr_jax.runtime.runlog import write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks.options import Output
-from convcorr_jax.tasks.pose import PLANS, phase_costs
+from convcorr_jax.tasks.pose import PLANS, Preset, phase_costs
 
-_PRESETS = {"paper-flic": flic, "paper-mpii": mpii}
+_PRESETS: Mapping[Preset, Callable[[], Architecture]] = {"paper-flic": flic, "paper-mpii": mpii}
 
 
 @dataclass(frozen=True)

@@ -20,5 +20,6 @@ def test_operations_grow_with_the_features_of_a_layer():
     assert most - more == pytest.approx(more - few, rel=0.01)
     # The convolution over 3x3 cells of 6 features: two levels, of 5x8 and of 3x4 padded cells; the gradient
     # of its weights and that of its input take as many operations again.
+    # XLA leaves out products with the zeros of the padding.
     multiplications = 256 * 9 * 6 * (6 * 8 + 3 * 4)
-    assert more - few > 2 * 3 * multiplications
+    assert more - few == pytest.approx(2 * 3 * multiplications, rel=0.15)
