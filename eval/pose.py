@@ -37,11 +37,11 @@ from convcorr_jax.tasks.pose import (
     Part,
     People,
     PoseData,
+    PredictionOptions,
     Torso,
     best_to_worst,
     curve_alphas,
-    evaluate,
-    prepare,
+    evaluate_records,
     protocol_of,
     read_part,
     reported,
@@ -87,26 +87,21 @@ def main(config: Config) -> Path:
     records = read_part(data, config.part)
     names = records[0].names
     protocol = protocol_of(names)
-    people = {
-        torso: prepare(
-            records, model.architecture, damaged=data.damaged, scale=data.scale, torso=torso
+    by_torso = {
+        torso: evaluate_records(
+            model,
+            records,
+            protocol=protocol,
+            torso=torso,
+            damaged=data.damaged,
+            scale=data.scale,
+            options=PredictionOptions(config.batch, config.mirrored, config.subcell),
         )
         for torso in (config.torso, *config.other_torsos)
     }
-    evaluations = {
-        torso: evaluate(
-            model,
-            of_torso,
-            protocol=protocol,
-            batch=config.batch,
-            mirrored=config.mirrored,
-            subcell=config.subcell,
-        )
-        for torso, of_torso in people.items()
-    }
-    evaluation, tested = evaluations[config.torso], people[config.torso]
+    tested, evaluation = by_torso[config.torso]
     reports = {
-        name: reported(each, joints, protocol=protocol) for name, each in evaluations.items()
+        name: reported(each, joints, protocol=protocol) for name, (_, each) in by_torso.items()
     }
     figures = reports[config.torso]
     result = {

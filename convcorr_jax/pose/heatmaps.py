@@ -86,6 +86,20 @@ def peaks(
     return Peaks(coords.apply(cells, columns_rows), flat.max(axis=-2))
 
 
+def at_peaks(
+    heatmaps: Float[Array, "*b h w j"], *, of: Float[Array, "*b h w j"]
+) -> Float[Array, "*b j"]:
+    """Return the value of each map at the highest cell of another one.
+
+    Args:
+        heatmaps: the maps that are read.
+        of: the maps whose highest cells are read, as by `peaks`.
+    """
+    flat, other = (maps.reshape(*maps.shape[:-3], -1, maps.shape[-1]) for maps in (heatmaps, of))
+    best = other.argmax(axis=-2)
+    return jnp.take_along_axis(flat, best[..., None, :], axis=-2)[..., 0, :]
+
+
 def _vertex(flat: Array, best: Array, place: Array, step: int, length: int) -> Array:
     """Return the vertex of the parabola through the cells beside the best one along an axis, in cells."""
 

@@ -17,6 +17,7 @@ TINY = Architecture(
     # Not a multiple of the padding's 16 in its height.
     input_size=Size(40, 64),
     pooling=8,
+    sigma_px=12.0,
     window=3,
     features=(4, 5, 6),
     patch_window=3,

@@ -150,12 +150,12 @@ def test_the_torso_is_the_one_that_was_chosen(tmp_path, torso, monkeypatch):
     save_fitted(tmp_path / "model", TrainedCascade(cascade.init(jax.random.key(3), TINY), TINY, {}))
     seen = []
 
-    def predict(params, people, *, architecture, batch):
+    def predict(params, people, *, architecture, batch, mirrored, subcell):
         seen.append(people.to_photographs(people.torso[:, None])[:, 0])
         return PredictedJoints(*[np.stack([each.points for each in people.records])] * 3)
 
     monkeypatch.setattr(evaluation, "predict_joints", predict)
-    result = evaluated(tmp_path, PoseData(path), torso=torso, other_torsos=())
+    result = evaluated(tmp_path, PoseData((path,)), torso=torso, other_torsos=())
     assert result["torso"] == torso
     assert list(result["pck_by_torso"]) == [torso]
     for record, place in zip(read_people(path, part="test"), seen[0], strict=True):
@@ -205,7 +205,7 @@ def flic_run(tmp_path, monkeypatch):
 @pytest.mark.parametrize("sides", [None, "observer", "person"])
 def test_flic_is_scored_as_the_official_scorer_does(flic_run, sides):
     """The same predictions through both scripts have the same figures, to the last digit."""
-    result = evaluated(flic_run, PoseData(str(flic_run / "flic"), sides=sides))
+    result = evaluated(flic_run, PoseData((str(flic_run / "flic"),), sides=sides))
     assert result["protocol"]["name"] == FLIC_PCK.name
     config = score_predictions.Config(
         "flic_pck",
@@ -249,7 +249,7 @@ def test_the_card_has_the_figures_of_genuine_people(tmp_path):
     """All test people, with and without the torso; the card states each figure to three digits."""
     folder = genuine("lspet")
     config = pose.Config(
-        data=PoseData(str(folder)),
+        data=PoseData((str(folder),)),
         output=Output(tmp_path / "out"),
     )
     result = json.loads(pose.main(config).read_text())

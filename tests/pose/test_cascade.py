@@ -18,7 +18,9 @@ refine = jax.jit(cascade.refine, static_argnames="architecture")
 def test_the_fine_peak_corrects_the_coarse_one(key, rng, shape):
     batch = examples(rng)
     params = cascade.init(key, shape)
-    prediction = cascade.predict(params, batch.images, batch.torso, architecture=shape)
+    prediction = cascade.predict(
+        params, batch.images, batch.torso, architecture=shape, mirrored=False, subcell=False
+    )
     detection = detect(params, batch.images, batch.torso, architecture=shape)
     np.testing.assert_array_equal(prediction.coarse, peaks(detection.selected, shape.cells).points)
     alone = peaks(detection.heatmaps, shape.cells).points
@@ -65,7 +67,7 @@ def test_one_bright_pixel_is_found_to_the_pixel(key, x, y):
     coarse = jnp.array([[[27.5, 27.5]] * 3])
     corners = cascade.corners(coarse, architecture=TINY)
     fine = refine(params, maps, corners, architecture=TINY)
-    prediction = corners + peaks(fine, cascade.PIXELS).points
+    prediction = corners + peaks(fine, TINY.fine_cells).points
     np.testing.assert_array_equal(prediction, [[[x, y]] * 3])
 
 
@@ -102,3 +104,48 @@ def test_images_smaller_than_the_patch_are_refused(key):
     images = np.zeros((1, 20, 64, 3), np.uint8)
     with pytest.raises(InputError, match="64 x 20 pixels is smaller than the 38 x 38 that tiny"):
         cascade.predict(params, images, np.zeros((1, 2), np.float32), architecture=TINY)
+
+
+def test_a_mirrored_image_has_the_mirrored_joints(key, rng):
+    params = cascade.init(key, TINY)
+    params = cascade.with_priors(
+        params, *map(np.asarray, examples(rng, count=20)[1:]), architecture=TINY
+    )
+    images, _, torso = examples(rng)
+    width = TINY.input_size.width
+    mirrored = jnp.stack([width - 1 - torso[:, 0], torso[:, 1]], axis=-1)
+    # Heat-maps above 0, so that no map is constant after the rectifier.
+    params["coarse"]["params"]["joints"]["bias"] += 1
+    # A symmetric spatial model, as one of many people and their mirror images.
+    prior = params["spatial"]["params"]["prior"]
+    params["spatial"]["params"]["prior"] = jnp.full_like(prior, prior.mean())
+    once, again = (
+        cascade.predict(params, one, middle, architecture=TINY)
+        for one, middle in ((images, torso), (images[:, :, ::-1], mirrored))
+    )
+    exchanged = [1, 0, 2]
+    for name in ("points", "coarse", "coarse_alone"):
+        found, expected = getattr(again, name), getattr(once, name)[:, exchanged]
+        np.testing.assert_allclose(found[..., 0], width - 1 - expected[..., 0], atol=1e-2)
+        np.testing.assert_allclose(found[..., 1], expected[..., 1], atol=1e-2)
+    np.testing.assert_allclose(again.scores, once.scores[:, exchanged], atol=1e-5)
+
+
+def test_images_without_whole_cells_are_not_mirrored(key):
+    params = cascade.init(key, TINY)
+    images, torso = np.zeros((1, 40, 60, 3), np.uint8), np.zeros((1, 2), np.float32)
+    with pytest.raises(InputError, match="60 pixels wide; with mirrored images a multiple of 8"):
+        cascade.predict(params, images, torso, architecture=TINY)
+    cascade.predict(params, images, torso, architecture=TINY, mirrored=False)
+
+
+def test_positions_between_cells_are_within_half_a_cell(key, rng):
+    params = cascade.init(key, TINY)
+    images, _, torso = examples(rng)
+    whole, between = (
+        cascade.predict(
+            params, images, torso, architecture=TINY, mirrored=False, subcell=subcell
+        ).coarse
+        for subcell in (False, True)
+    )
+    assert 0 < float(jnp.abs(between - whole).max()) <= TINY.pooling / 2

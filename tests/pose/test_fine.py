@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from convcorr_jax.pose.architecture import flic, mpii, small
+from convcorr_jax.pose import flic, mpii, small
 from convcorr_jax.pose.fine import Fine, StandardFine
 from tests.builders.pose_architectures import TINY, tiny
 from tests.reference import torch_pose

@@ -6,8 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from convcorr_jax.pose import cascade
-from convcorr_jax.pose.architecture import POOLINGS, flic, mpii, small
+from convcorr_jax.pose import POOLINGS, cascade, flic, mpii, small
 from convcorr_jax.pose.heatmaps import gaussians
 from convcorr_jax.pose.objective import FINE_WEIGHT, PHASES, heatmap_error, loss, training_corners
 from tests.builders.pose_architectures import TINY, examples, tiny
@@ -67,7 +66,9 @@ def test_the_phases_add_up(key, rng):
     heatmaps = jax.jit(cascade.detect, static_argnames="architecture")(
         cascade.init(key, NO_DROPOUT), batch.images, batch.torso, architecture=NO_DROPOUT
     ).heatmaps
-    targets = gaussians(batch.points, TINY.heatmap_size(TINY.input_size), TINY.cells)
+    targets = gaussians(
+        batch.points, TINY.heatmap_size(TINY.input_size), TINY.cells, sigma_px=TINY.sigma_px
+    )
     assert float(joint.e1) == pytest.approx(float(heatmap_error(heatmaps, targets)), rel=1e-5)
 
 

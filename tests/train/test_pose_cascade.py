@@ -41,7 +41,7 @@ def tiny_networks(monkeypatch):
 
 def config(people, out, *, dataset=None, coordinator=None, hosts=1, host=0, **options):
     return pose_cascade.Config(
-        PoseData(str(people) if dataset is None else dataset),
+        PoseData((str(people) if dataset is None else dataset,)),
         Training(**{"steps": STEPS, "batch": 4, "validate_every": 2, **options}),
         Hosts(coordinator, hosts, host),
         Output(out),

@@ -10,9 +10,11 @@ from convcorr_jax.tasks.pose.batches import sampled_rows as sampled_rows
 from convcorr_jax.tasks.pose.costs import PhaseCosts as PhaseCosts
 from convcorr_jax.tasks.pose.costs import phase_costs as phase_costs
 from convcorr_jax.tasks.pose.evaluation import Evaluation as Evaluation
+from convcorr_jax.tasks.pose.evaluation import PredictionOptions as PredictionOptions
 from convcorr_jax.tasks.pose.evaluation import best_to_worst as best_to_worst
 from convcorr_jax.tasks.pose.evaluation import curve_alphas as curve_alphas
 from convcorr_jax.tasks.pose.evaluation import evaluate as evaluate
+from convcorr_jax.tasks.pose.evaluation import evaluate_records as evaluate_records
 from convcorr_jax.tasks.pose.evaluation import protocol_of as protocol_of
 from convcorr_jax.tasks.pose.evaluation import reported as reported
 from convcorr_jax.tasks.pose.evaluation import reported_alphas as reported_alphas
@@ -21,6 +23,7 @@ from convcorr_jax.tasks.pose.examples import Part as Part
 from convcorr_jax.tasks.pose.examples import People as People
 from convcorr_jax.tasks.pose.examples import prepare as prepare
 from convcorr_jax.tasks.pose.examples import read_people as read_people
+from convcorr_jax.tasks.pose.examples import reframed as reframed
 from convcorr_jax.tasks.pose.examples import sides_of as sides_of
 from convcorr_jax.tasks.pose.label_noise import TwoAnnotations as TwoAnnotations
 from convcorr_jax.tasks.pose.label_noise import (

@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.official import flic, mpii_people
+from convcorr_jax.datasets.records import Record
 from convcorr_jax.metrics import (
     FLIC_PCK,
     LSP_PCK,
@@ -24,7 +25,8 @@ from convcorr_jax.metrics import (
     total_sums,
 )
 from convcorr_jax.pose import TrainedCascade, second_frame
-from convcorr_jax.tasks.pose.examples import People, reframed
+from convcorr_jax.tasks.pose.examples import Damaged, People, prepare, reframed
+from convcorr_jax.tasks.pose.torso import Torso
 from convcorr_jax.tasks.pose.validation import PredictedJoints, predict_joints, prediction_errors
 
 # By the names of a data set's joints; rendered people have those of LSP.
@@ -60,14 +62,50 @@ def curve_alphas(protocol: Protocol) -> tuple[float, ...]:
     return PCKH_ALPHAS if protocol is MPII_PCKH else PCKH_ALPHAS[: PCKH_ALPHAS.index(0.2) + 1]
 
 
-def evaluate(
+class PredictionOptions(NamedTuple):
+    """How joints are predicted."""
+
+    batch: int
+    """The number of people that are predicted together."""
+    mirrored: bool = True
+    """Average heat-maps with those of the mirrored image."""
+    subcell: bool = True
+    """Estimate positions between the cells of heat-maps."""
+
+
+def evaluate_records(
     model: TrainedCascade,
-    people: People,
+    records: Sequence[Record],
     *,
     protocol: Protocol,
-    batch: int,
-    mirrored: bool = True,
-    subcell: bool = True,
+    torso: Torso,
+    damaged: Damaged,
+    scale: bool,
+    options: PredictionOptions,
+) -> tuple[People, Evaluation]:
+    """Decode people, predict their joints and compute the errors.
+
+    Args:
+        model: the cascade.
+        records: the people.
+        protocol: the rules of PCK.
+        torso: what is known of the torso.
+        damaged: whether people whose image cannot be read are left out or refused.
+        scale: whether frames are normalized by people's sizes, where the data set has them.
+        options: how joints are predicted.
+
+    Returns:
+        The people in the frames of the first look, and their evaluation.
+
+    Raises:
+        InputError: as `prepare` and `evaluate`.
+    """
+    people = prepare(records, model.architecture, damaged=damaged, scale=scale, torso=torso)
+    return people, evaluate(model, people, protocol=protocol, options=options)
+
+
+def evaluate(
+    model: TrainedCascade, people: People, *, protocol: Protocol, options: PredictionOptions
 ) -> Evaluation:
     """Predict the joints of people and compute their errors.
 
@@ -78,22 +116,13 @@ def evaluate(
         model: the cascade.
         people: in the input frame of the cascade.
         protocol: the rules of PCK.
-        batch: the number of people that are predicted together.
-        mirrored: average heat-maps with those of the mirrored image.
-        subcell: estimate positions between the cells of heat-maps.
+        options: how joints are predicted.
 
     Raises:
         InputError: no person has both an annotated joint and a normalizer.
     """
     architecture, joints = model.architecture, model.architecture.joints
-    predict = partial(
-        predict_joints,
-        model.params,
-        architecture=architecture,
-        batch=batch,
-        mirrored=mirrored,
-        subcell=subcell,
-    )
+    predict = partial(predict_joints, model.params, architecture=architecture, **options._asdict())
     predicted = predict(people)
     if architecture.frame_px is not None and np.isnan(people.torso).all():
         frames = [

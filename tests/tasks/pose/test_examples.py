@@ -6,12 +6,12 @@ import threading
 import numpy as np
 import pytest
 
-from convcorr_jax import synthetic
+from convcorr_jax import coords, synthetic
 from convcorr_jax.coords import Box, Size, apply
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import flic, small
-from convcorr_jax.tasks.pose import prefetch, prepare, read_people, sampled_rows
+from convcorr_jax.tasks.pose import prefetch, prepare, read_people, reframed, sampled_rows
 from tests.builders.flic_tree import FACING, LOOKUP, OTHER_SIDE, example, write_release
 from tests.builders.genuine import genuine
 from tests.builders.people import write_people
@@ -120,10 +120,53 @@ def test_without_scale_people_of_unknown_size_are_refused():
 
 
 def test_the_torso_of_a_box_needs_a_box():
-    people = prepare([person()], ARCHITECTURE)
     with pytest.raises(InputError, match="record 'someone' has no box of the person; the torso"):
-        people.with_torso("box")
-    np.testing.assert_array_equal(people.with_torso("annotated").torso, people.torso)
+        prepare([person()], ARCHITECTURE, torso="box")
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.25])
+def test_frames_are_around_the_torso(margin):
+    architecture = dataclasses.replace(ARCHITECTURE, frame_px=40.0)
+    boxed = person(other_boxes={"torso": Box(10.0, 20.0, 20.0, 40.0)})
+    people = prepare([boxed], architecture, margin=margin)
+    assert people.frames[0] == Box(-5.0, 10.0, 35.0, 50.0)
+    np.testing.assert_allclose(people.torso[0], [63.5, 63.5], atol=1e-3)
+    assert people.images.shape[1:3] == (128 + 256 * margin, 128 + 256 * margin)
+    assert people.scale == pytest.approx(128 / 40)
+    inside = people.inputs(np.array([0]), architecture.input_size)
+    without = prepare([boxed], architecture)
+    # Resampled from other cells of the photograph's enlargement, up to rounding.
+    assert np.abs(inside.astype(int) - without.images).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("torso", "middle", "side"),
+    [("middle", None, 40.0), ("none", None, None), ("box", (30.0, 20.0), 50.0)],
+)
+def test_without_an_annotated_torso_frames_are_where_the_person_may_be(torso, middle, side):
+    architecture = dataclasses.replace(ARCHITECTURE, frame_px=40.0)
+    people = prepare(
+        [dataclasses.replace(person(), box=Box(15.0, 10.0, 45.0, 30.0))], architecture, torso=torso
+    )
+    frame = people.frames[0]
+    if side is None:
+        assert frame is None
+        assert np.isnan(people.torso).all()
+        return
+    assert frame is not None
+    whole = coords.whole_image(people.records[0].size)
+    assert frame.center == pytest.approx(whole.center if middle is None else middle)
+    assert frame.width == pytest.approx(side)
+
+
+def test_people_in_other_frames_have_their_torso_in_the_middle():
+    architecture = dataclasses.replace(ARCHITECTURE, frame_px=40.0)
+    people = prepare([person()], architecture, torso="none")
+    again = reframed(people, [Box(5.0, 5.0, 35.0, 35.0)], architecture=architecture)
+    np.testing.assert_allclose(again.torso[0], [63.5, 63.5], atol=1e-3)
+    back = again.to_photographs(again.points)
+    known = ~np.isnan(again.points)
+    np.testing.assert_allclose(back[known], people.to_photographs(people.points)[known], atol=1e-3)
 
 
 def test_flic_has_the_observers_sides(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import optax
 import pytest
 
-from convcorr_jax.pose import Batch, cascade
+from convcorr_jax.pose import Augmentation, Batch, cascade
 from convcorr_jax.runtime import devices
 from convcorr_jax.tasks.pose import TrainState, compiled_step
 from tests.builders.pose_architectures import tiny_small
@@ -44,7 +44,7 @@ def trained():
     update = optax.sgd(1e-3, momentum=0.9)
     state = TrainState(jnp.asarray(0), params, params, update.init(params))
     state = devices.replicate(state)
-    step = compiled_step(shape, "joint", update, first=0, seed=1)
+    step = compiled_step(shape, "joint", update, augmentation=Augmentation(), first=0, seed=1)
     for _ in range(3):
         state, metrics = step(state, devices.shard(batch()))
     return state.params, state.average, metrics
