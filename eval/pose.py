@@ -2,7 +2,7 @@
 
     python -m eval.pose --dataset lspet                               (the person cascade of the package)
     python -m eval.pose --checkpoint runs/pose_cascade/model.npz                         (rendered people)
-    python -m eval.pose --dataset lspet --torso none --out runs/pose_lspet
+    python -m eval.pose --dataset lspet --torso none --no-mirrored --out runs/pose_lspet
     python -m eval.pose --dataset mpii --part validation --no-scale --checkpoint runs/mpii/model.npz
 
 ``result.json`` has the share of people's joints that are correct, ``pck``, over all joints at 0.05, 0.1 and
@@ -25,7 +25,6 @@ from pathlib import Path
 import numpy as np
 
 from convcorr_jax.datasets.records import load_image
-from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted, make_folder, write_arrays, write_image, write_json
 from convcorr_jax.pose import PERSON, TrainedCascade
 from convcorr_jax.report import joint_curves, joint_error_histograms, joints_data, people_figure
@@ -67,20 +66,14 @@ class Config:
     the photograph; or none, as in ``convcorr pose`` without a box."""
     other_torsos: tuple[Torso, ...] = ("none",)
     """Further torsos, for ``pck_by_torso``."""
-    mirrored: bool = True
-    """Average heat-maps with those of the mirrored image."""
-    subcell: bool = True
-    """Estimate positions between the cells of heat-maps."""
-    batch: int = 32
-    """People that are predicted together."""
+    prediction: PredictionOptions = PredictionOptions()
     output: Output = Output(Path("runs/pose"))
 
 
 def main(config: Config) -> Path:
     """Predict, score, and write ``result.json`` and pictures; return its path."""
     started = time.perf_counter()
-    if config.batch < 1:
-        raise InputError(f"batch is {config.batch}; at least 1 is expected")
+    config.prediction.check()
     out, data = make_folder(config.output.out), config.data
     model = load_fitted(config.checkpoint or PERSON, TrainedCascade)
     joints = model.architecture.joints
@@ -88,15 +81,7 @@ def main(config: Config) -> Path:
     names = records[0].names
     protocol = protocol_of(names)
     by_torso = {
-        torso: evaluate_records(
-            model,
-            records,
-            protocol=protocol,
-            torso=torso,
-            damaged=data.damaged,
-            scale=data.scale,
-            options=PredictionOptions(config.batch, config.mirrored, config.subcell),
-        )
+        torso: evaluate_records(model, records, data=data, torso=torso, options=config.prediction)
         for torso in (config.torso, *config.other_torsos)
     }
     tested, evaluation = by_torso[config.torso]
@@ -113,8 +98,7 @@ def main(config: Config) -> Path:
         "sides": sides_of(names, sides=data.sides),
         "torso": config.torso,
         "scale": data.scale,
-        "mirrored": config.mirrored,
-        "subcell": config.subcell,
+        "prediction": plain(config.prediction),
         "input_px_per_px": tested.scale,
         "people": len(tested.records),
         "left_out": {absent.source_id: absent.reason for absent in tested.left_out},
@@ -125,9 +109,12 @@ def main(config: Config) -> Path:
     curves = {net: figures["curves"][net] for net in evaluation.tables}
     write_image(out / "pck.png", joint_curves(curves, alphas=curve_alphas(protocol)))
     write_image(out / "errors.png", joint_error_histograms(evaluation.offsets_px, joints))
-    ids = np.array([record.source_id for record in tested.records])
-    points = evaluation.predicted.cascade
-    write_arrays(out / "predictions.npz", preds=points, joint_names=np.array(joints), people=ids)
+    write_arrays(
+        out / "predictions.npz",
+        preds=evaluation.predicted.cascade,
+        joint_names=np.array(joints),
+        people=np.array([record.source_id for record in tested.records]),
+    )
     _write_people(out, tested, evaluation, joints)
     return write_results(out, result, config, started=started)
 

@@ -28,7 +28,14 @@ from convcorr_jax.report import ablation_curves
 from convcorr_jax.runtime.runlog import finished_config, plain, write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks.options import Output
-from convcorr_jax.tasks.pose import Training, TrainingConfig, forward_ms, plan_of, train
+from convcorr_jax.tasks.pose import (
+    PredictionOptions,
+    Training,
+    TrainingConfig,
+    forward_ms,
+    plan_of,
+    train,
+)
 from eval import pose
 
 Variant = Literal["4x", "8x", "16x", "standard", "no_dropout"]
@@ -110,7 +117,7 @@ def _train_and_test(config: TrainingConfig) -> dict[str, Any]:
         folder / "model.npz",
         config.data,
         other_torsos=(),
-        batch=batch,
+        prediction=PredictionOptions(batch),
         output=Output(folder / "test"),
     )
     return json.loads(pose.main(test).read_text(encoding="utf-8"))

@@ -19,7 +19,9 @@ training set, and also from the others after the coarse net has memorized that s
 Source: Tompson et al. 2015, equations 1 and 2 and section 4.2.
 """
 
+from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, get_args
 
 import jax
@@ -37,6 +39,15 @@ from convcorr_jax.pose.heatmaps import gaussians
 Phase = Literal["coarse", "fine", "joint"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
 """The phases of training, in their order."""
+
+TRAINED_PARTS: Mapping[Phase, frozenset[str]] = MappingProxyType(
+    {
+        "coarse": frozenset({"coarse"}),
+        "fine": frozenset({"spatial", "fine"}),
+        "joint": frozenset({"front", "coarse", "spatial", "fine"}),
+    }
+)
+"""The parts of the parameters that each phase changes."""
 
 FINE_SIGMA_PX = 1.5
 """Standard deviation of the fine net's target Gaussians, in pixels of the input."""

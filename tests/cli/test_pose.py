@@ -12,7 +12,7 @@ from convcorr_jax import coords
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.io import load_fitted, read_image, save_fitted
 from convcorr_jax.io.points import read_points
-from convcorr_jax.pose import PERSON, TrainedCascade, cascade, framed
+from convcorr_jax.pose import PERSON, TrainedCascade, cascade, frame_of_box, framed
 from tests.builders.command_line import assert_refused, run
 from tests.builders.leeds_tree import UPRIGHT
 from tests.builders.pose_architectures import TINY_LSP as TINY
@@ -41,7 +41,8 @@ def test_joints_are_those_of_the_cascade_in_pixels_of_the_photograph(folder, box
     listed = json.loads(ended.out)["points"]
     assert [(one["x"], one["y"]) for one in listed] == pytest.approx(found.points, abs=1e-2)
     assert found.names == lsp.NAMES
-    image, to_frame = framed(PHOTOGRAPH, box, TINY.input_size)
+    frame = None if box is None else frame_of_box(box, architecture=TINY)
+    image, to_frame = framed(PHOTOGRAPH, frame, TINY.input_size)
     torso = np.full((1, 2), np.nan, np.float32)
     if box is not None:
         torso[:] = coords.apply(to_frame, np.array([[90.0, 100.0]]))

@@ -20,6 +20,7 @@ from convcorr_jax.tasks.pose import (
     Interpretation,
     PoseData,
     PredictedJoints,
+    PredictionOptions,
     evaluation,
     percentages,
     prepare,
@@ -45,7 +46,7 @@ def run(tmp_path_factory):
     config = pose.Config(
         folder / "model.npz",
         PoseData(rendered_train=TRAINED),
-        batch=4,
+        prediction=PredictionOptions(4),
         output=Output(folder / "out"),
     )
     assert pose.main(config) == folder / "out" / "result.json"
@@ -138,7 +139,11 @@ def test_a_row_of_mpii_stands_beside_the_row_of_its_setting(run):
 
 def evaluated(folder, dataset, **options):
     config = pose.Config(
-        folder / "model.npz", dataset, batch=4, output=Output(folder / "out"), **options
+        folder / "model.npz",
+        dataset,
+        prediction=PredictionOptions(4),
+        output=Output(folder / "out"),
+        **options,
     )
     return json.loads(pose.main(config).read_text())
 
@@ -234,7 +239,7 @@ def test_sides_are_for_flic_alone():
 
 def test_an_empty_batch_is_refused(tmp_path):
     with pytest.raises(InputError, match="batch is 0; at least 1 is expected"):
-        pose.main(pose.Config(batch=0, output=Output(tmp_path)))
+        pose.main(pose.Config(prediction=PredictionOptions(0), output=Output(tmp_path)))
 
 
 def test_figures_are_written(run):

@@ -10,7 +10,6 @@ from convcorr_jax.tasks.pose.batches import sampled_rows as sampled_rows
 from convcorr_jax.tasks.pose.costs import PhaseCosts as PhaseCosts
 from convcorr_jax.tasks.pose.costs import phase_costs as phase_costs
 from convcorr_jax.tasks.pose.evaluation import Evaluation as Evaluation
-from convcorr_jax.tasks.pose.evaluation import PredictionOptions as PredictionOptions
 from convcorr_jax.tasks.pose.evaluation import best_to_worst as best_to_worst
 from convcorr_jax.tasks.pose.evaluation import curve_alphas as curve_alphas
 from convcorr_jax.tasks.pose.evaluation import evaluate as evaluate
@@ -35,6 +34,7 @@ from convcorr_jax.tasks.pose.log import TrainingLog as TrainingLog
 from convcorr_jax.tasks.pose.log import log_curves as log_curves
 from convcorr_jax.tasks.pose.options import Hosts as Hosts
 from convcorr_jax.tasks.pose.options import PoseData as PoseData
+from convcorr_jax.tasks.pose.options import PredictionOptions as PredictionOptions
 from convcorr_jax.tasks.pose.options import Preset as Preset
 from convcorr_jax.tasks.pose.options import Training as Training
 from convcorr_jax.tasks.pose.options import TrainingConfig as TrainingConfig

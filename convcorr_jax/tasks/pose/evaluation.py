@@ -1,5 +1,6 @@
 """The errors of a pose cascade on test people, in the tables and curves of Tompson et al. 2015, section 5."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -25,7 +26,8 @@ from convcorr_jax.metrics import (
     total_sums,
 )
 from convcorr_jax.pose import TrainedCascade, second_frame
-from convcorr_jax.tasks.pose.examples import Damaged, People, prepare, reframed
+from convcorr_jax.tasks.pose.examples import People, prepare, reframed
+from convcorr_jax.tasks.pose.options import PoseData, PredictionOptions
 from convcorr_jax.tasks.pose.torso import Torso
 from convcorr_jax.tasks.pose.validation import PredictedJoints, predict_joints, prediction_errors
 
@@ -62,36 +64,21 @@ def curve_alphas(protocol: Protocol) -> tuple[float, ...]:
     return PCKH_ALPHAS if protocol is MPII_PCKH else PCKH_ALPHAS[: PCKH_ALPHAS.index(0.2) + 1]
 
 
-class PredictionOptions(NamedTuple):
-    """How joints are predicted."""
-
-    batch: int
-    """The number of people that are predicted together."""
-    mirrored: bool = True
-    """Average heat-maps with those of the mirrored image."""
-    subcell: bool = True
-    """Estimate positions between the cells of heat-maps."""
-
-
 def evaluate_records(
     model: TrainedCascade,
     records: Sequence[Record],
     *,
-    protocol: Protocol,
+    data: PoseData,
     torso: Torso,
-    damaged: Damaged,
-    scale: bool,
     options: PredictionOptions,
 ) -> tuple[People, Evaluation]:
-    """Decode people, predict their joints and compute the errors.
+    """Decode people, predict their joints and compute the errors by the data set's protocol.
 
     Args:
         model: the cascade.
         records: the people.
-        protocol: the rules of PCK.
+        data: how damaged images and sizes of people are treated.
         torso: what is known of the torso.
-        damaged: whether people whose image cannot be read are left out or refused.
-        scale: whether frames are normalized by people's sizes, where the data set has them.
         options: how joints are predicted.
 
     Returns:
@@ -100,7 +87,10 @@ def evaluate_records(
     Raises:
         InputError: as `prepare` and `evaluate`.
     """
-    people = prepare(records, model.architecture, damaged=damaged, scale=scale, torso=torso)
+    people = prepare(
+        records, model.architecture, damaged=data.damaged, scale=data.scale, torso=torso
+    )
+    protocol = protocol_of(records[0].names)
     return people, evaluate(model, people, protocol=protocol, options=options)
 
 
@@ -122,7 +112,9 @@ def evaluate(
         InputError: no person has both an annotated joint and a normalizer.
     """
     architecture, joints = model.architecture, model.architecture.joints
-    predict = partial(predict_joints, model.params, architecture=architecture, **options._asdict())
+    predict = partial(
+        predict_joints, model.params, architecture=architecture, **dataclasses.asdict(options)
+    )
     predicted = predict(people)
     if architecture.frame_px is not None and np.isnan(people.torso).all():
         frames = [

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from convcorr_jax.datasets.ground_truth import Sides
+from convcorr_jax.errors import InputError
 from convcorr_jax.pose import Cascade, DType, Pooling
 from convcorr_jax.tasks.options import Output
 from convcorr_jax.tasks.pose.examples import Damaged
@@ -41,6 +42,27 @@ class PoseData:
         'lspet + mpii'
         """
         return " + ".join(self.dataset)
+
+
+@dataclass(frozen=True)
+class PredictionOptions:
+    """How joints are predicted."""
+
+    batch: int = 32
+    """People that are predicted together."""
+    mirrored: bool = True
+    """Average heat-maps with those of the mirrored image."""
+    subcell: bool = True
+    """Estimate positions between the cells of heat-maps."""
+
+    def check(self) -> None:
+        """Refuse options out of their range.
+
+        Raises:
+            InputError: ``batch`` is not positive.
+        """
+        if self.batch < 1:
+            raise InputError(f"batch is {self.batch}; at least 1 is expected")
 
 
 @dataclass(frozen=True)
