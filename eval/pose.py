@@ -35,7 +35,6 @@ from convcorr_jax.tasks.options import Output
 from convcorr_jax.tasks.pose import (
     Evaluation,
     Part,
-    People,
     PoseData,
     Torso,
     best_to_worst,
@@ -87,28 +86,16 @@ def main(config: Config) -> Path:
     records = read_part(data, config.part)
     names = records[0].names
     protocol = protocol_of(names)
-    people = {
-        torso: prepare(
+    options = {"mirrored": config.mirrored, "subcell": config.subcell}
+    evaluations, reports = {}, {}
+    for torso in (config.torso, *config.other_torsos):
+        people = prepare(
             records, model.architecture, damaged=data.damaged, scale=data.scale, torso=torso
         )
-        for torso in (config.torso, *config.other_torsos)
-    }
-    evaluations = {
-        torso: evaluate(
-            model,
-            of_torso,
-            protocol=protocol,
-            batch=config.batch,
-            mirrored=config.mirrored,
-            subcell=config.subcell,
-        )
-        for torso, of_torso in people.items()
-    }
-    evaluation, tested = evaluations[config.torso], people[config.torso]
-    reports = {
-        name: reported(each, joints, protocol=protocol) for name, each in evaluations.items()
-    }
-    figures = reports[config.torso]
+        found = evaluate(model, people, protocol=protocol, batch=config.batch, **options)
+        evaluations[torso], reports[torso] = found, reported(found, joints, protocol=protocol)
+    evaluation, figures = evaluations[config.torso], reports[config.torso]
+    tested = evaluation.people
     result = {
         "dataset": data.name,
         "part": config.part,
@@ -118,8 +105,7 @@ def main(config: Config) -> Path:
         "sides": sides_of(names, sides=data.sides),
         "torso": config.torso,
         "scale": data.scale,
-        "mirrored": config.mirrored,
-        "subcell": config.subcell,
+        **options,
         "input_px_per_px": tested.scale,
         "people": len(tested.records),
         "left_out": {absent.source_id: absent.reason for absent in tested.left_out},
@@ -133,16 +119,14 @@ def main(config: Config) -> Path:
     ids = np.array([record.source_id for record in tested.records])
     points = evaluation.predicted.cascade
     write_arrays(out / "predictions.npz", preds=points, joint_names=np.array(joints), people=ids)
-    _write_people(out, tested, evaluation, joints)
+    _write_people(out, evaluation, joints)
     return write_results(out, result, config, started=started)
 
 
-def _write_people(
-    out: Path, people: People, evaluation: Evaluation, joints: tuple[str, ...]
-) -> None:
+def _write_people(out: Path, evaluation: Evaluation, joints: tuple[str, ...]) -> None:
     """Draw people from the smallest to the greatest error of the cascade, and write their joints."""
     rows = best_to_worst(evaluation.errors["cascade"], count=_SHOWN)
-    records = [people.records[row] for row in rows]
+    records = [evaluation.people.records[row] for row in rows]
     columns = [records[0].names.index(joint) for joint in joints]
     photographs = [load_image(record) for record in records]
     truth = np.stack([record.points[columns] for record in records])
@@ -150,9 +134,8 @@ def _write_people(
         net: np.nanmean(each[rows], axis=1).tolist() for net, each in evaluation.errors.items()
     }
     found = {net: points[rows] for net, points in evaluation.predicted._asdict().items()}
-    figure = people_figure(
-        photographs, truth, found["cascade"], joints, mean_errors=means["cascade"]
-    )
+    errors = means["cascade"]
+    figure = people_figure(photographs, truth, found["cascade"], joints, mean_errors=errors)
     write_image(out / "people.jpg", figure)
     networks = {**found, "annotated": truth}
     texts = [

@@ -59,7 +59,7 @@ class Pose:
 
         model = load_fitted(self.model or PERSON, TrainedCascade)
         points, scores = predict_photograph(
-            model, photograph, box, mirrored=self.mirrored, subcell=self.subcell
+            model, photograph, box=box, mirrored=self.mirrored, subcell=self.subcell
         )
         joints = model.architecture.joints
         figure = skeleton(

@@ -23,8 +23,8 @@ class FoundJoints(NamedTuple):
 def predict_photograph(
     model: TrainedCascade,
     photograph: UInt8[np.ndarray, "height width 3"],
-    box: coords.Box | None = None,
     *,
+    box: coords.Box | None = None,
     mirrored: bool = True,
     subcell: bool = True,
 ) -> FoundJoints:
@@ -42,12 +42,16 @@ def predict_photograph(
         subcell: estimate positions between the cells of heat-maps.
 
     Raises:
-        InputError: the box has no area.
+        InputError: the box has no area or does not meet the photograph.
     """
     architecture = model.architecture
-    frame = None if box is None else frame_of_box(box, architecture=architecture)
+    if box is None:
+        frame = None
+    else:
+        coords.check_meets(box, photograph.shape[:2])
+        frame = frame_of_box(box, architecture=architecture)
 
-    def look(frame: coords.Box | None, around: coords.Box | None) -> FoundJoints:
+    def found_in(frame: coords.Box | None, around: coords.Box | None) -> FoundJoints:
         image, to_frame = framed(photograph, frame, architecture.input_size)
         torso = torso_of(around, to_frame)[None].astype(np.float32)
         prediction = cascade.predict(
@@ -62,9 +66,9 @@ def predict_photograph(
         scores = np.asarray(prediction.scores[0], np.float64)
         return FoundJoints(coords.apply(coords.invert(to_frame), points), scores)
 
-    found = look(frame, box)
+    found = found_in(frame, box)
     if architecture.frame_px is None or box is not None:
         return found
     whole = coords.whole_image(photograph.shape[:2])
     second = second_frame(found.points, architecture.joints, whole)
-    return look(second, second)
+    return found_in(second, second)
