@@ -24,6 +24,9 @@ _WHOLE_PERSON = 1.25
 _AROUND_TORSO = 5 / 3
 # The second frame is at least this part of the first one.
 _SMALLEST_SECOND = 0.5
+# A frame that reaches farther beyond the photograph than so many of its longer sides shows next to nothing of
+# it, and its repeated border might not fit into memory.
+_FARTHEST = 4
 _TORSO_JOINTS = ("l_shoulder", "r_shoulder", "l_hip", "r_hip")
 
 
@@ -104,7 +107,8 @@ def framed(
         ``margin_px`` pixels inside the image.
 
     Raises:
-        InputError: the frame has no area.
+        InputError: the frame has no area, or reaches farther beyond the photograph than four times the longer
+            side of that.
     """
     shown = coords.whole_image(photograph.shape[:2]) if frame is None else frame
     coords.check_box(shown)
@@ -149,8 +153,12 @@ def _surrounded(
     """Return the photograph with repeated border pixels around it that contains a box, and the box in it."""
     height, width = photograph.shape[:2]
     border = coords.whole_image((height, width))
-    left, top = (max(0, int(np.ceil(gap))) for gap in (border.x0 - box.x0, border.y0 - box.y0))
-    right, bottom = (max(0, int(np.ceil(gap))) for gap in (box.x1 - border.x1, box.y1 - border.y1))
+    gaps = (border.x0 - box.x0, border.y0 - box.y0, box.x1 - border.x1, box.y1 - border.y1)
+    if max(gaps) > _FARTHEST * border.longer_side:
+        raise InputError(
+            f"the frame {tuple(box)} reaches too far beyond the photograph of {width} x {height} pixels"
+        )
+    left, top, right, bottom = (max(0, int(np.ceil(gap))) for gap in gaps)
     if not (left or top or right or bottom):
         return photograph, box
     padded = np.pad(photograph, ((top, bottom), (left, right), (0, 0)), mode="edge")

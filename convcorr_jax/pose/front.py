@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key, Num
 
 from convcorr_jax import backbone, coords
+from convcorr_jax.errors import InputError
 
 Front = Literal["none", "alexnet", "vgg16"]
 
@@ -98,11 +99,12 @@ def init(key: Key[Array, ""], front: Front, *, features: int) -> dict[str, dict[
     Args:
         key: PRNG key.
         front: name of the front.
-        features: number of features of each projection.
+        features: number of features of each projection, or that of the layer's channels if it is smaller.
     """
     shapes = layer_shapes(front)
     for layer in FRONTS[front].coarse:
-        shapes[projection(layer)] = (1, 1, shapes[layer][-1], features)
+        channels = shapes[layer][-1]
+        shapes[projection(layer)] = (1, 1, channels, min(features, channels))
     keys = jax.random.split(key, len(shapes))
     draw = jax.nn.initializers.he_uniform()
     return {
@@ -117,13 +119,20 @@ def with_filters(filters: Filters, trained: backbone.Params) -> dict[str, Mappin
     Args:
         filters: filters and projections of a front.
         trained: filters of its network, by the name of their convolution; further ones are not used.
+
+    Raises:
+        InputError: the trained network lacks a convolution of the front.
     """
-    return {
-        name: {"kernel": jnp.asarray(trained[name].kernel), "bias": jnp.asarray(trained[name].bias)}
-        if name in trained
-        else own
-        for name, own in filters.items()
-    }
+    replaced = {}
+    for name, own in filters.items():
+        if name.startswith(projection("")):
+            replaced[name] = own
+        elif name in trained:
+            kernel, bias = map(jnp.asarray, trained[name])
+            replaced[name] = {"kernel": kernel, "bias": bias}
+        else:
+            raise InputError(f"the trained network lacks {name}, which the front needs")
+    return replaced
 
 
 def front_maps(
@@ -195,10 +204,11 @@ def principal_projection(sums: ColumnSums, *, features: int) -> dict[str, np.nda
 
     Args:
         sums: of the columns.
-        features: the number of components.
+        features: the number of components; all of them if there are fewer.
 
     Returns:
-        ``kernel``, ``[1, 1, channels, features]``, and ``bias`` of the projection.
+        ``kernel``, ``[1, 1, channels, features]``, and ``bias`` of the projection. The components of the summed
+        columns are uncorrelated and have mean 0; the mean of their variances is 1.
     """
     mean = sums.total / sums.count
     covariance = sums.products / sums.count - np.outer(mean, mean)
@@ -254,12 +264,12 @@ def _project(maps: Array, own: Mapping[str, Array]) -> Array:
 
 
 def _resample(maps: Array, centers: coords.Transform, stride: int, size: coords.Size) -> Array:
-    """Interpolate maps, whose cells have these centers in pixels, at the cells of a stride."""
+    """Interpolate maps, whose cells have these centres in pixels, at the cells of a stride."""
     to_cells = coords.compose(coords.invert(centers), coords.grid(stride, (stride - 1) / 2))
     rows, columns = (
         coords.linear_weights(
             np.arange(side // stride) * to_cells.scale[axis] + to_cells.shift[axis], length
-        ).astype(np.float32)
+        ).astype(maps.dtype)
         for axis, side, length in zip((1, 0), size, maps.shape[1:3], strict=True)
     )
     if all(np.array_equal(weights, np.eye(len(weights))) for weights in (rows, columns)):

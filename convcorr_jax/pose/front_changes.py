@@ -6,17 +6,33 @@ rounded kernel is closer to w' than w' in half precision would be if the changes
 the weights. Biases are stored as their change, projections as they are.
 """
 
+import hashlib
 from collections.abc import Mapping
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from convcorr_jax import backbone
 from convcorr_jax.io import Expected
-from convcorr_jax.pose.front import FRONTS, Filters, Front, projection, with_filters
+from convcorr_jax.pose.front import FRONTS, Filters, Front, layer_shapes, projection, with_filters
 
 _GREATEST = 127
 _CHANGE, _STEP, _BIAS = "change", "step", "bias_change"
+
+
+def fingerprint(trained: backbone.Params, *, front: Front) -> str:
+    """Compute a hash of the pretrained filters that a front uses.
+
+    Args:
+        trained: filters of the pretrained network; those of further layers do not enter.
+        front: name of the front.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for layer in layer_shapes(front):
+        for leaf in trained[layer]:
+            digest.update(np.ascontiguousarray(leaf, np.float32).tobytes())
+    return digest.hexdigest()
 
 
 def changes(filters: Filters, trained: backbone.Params, *, front: Front) -> dict[str, np.ndarray]:
@@ -34,9 +50,7 @@ def changes(filters: Filters, trained: backbone.Params, *, front: Front) -> dict
     arrays = {}
     for layer in FRONTS[front].tuned:
         change = np.asarray(filters[layer]["kernel"]) - np.asarray(trained[layer].kernel)
-        # As stored, in half precision; the smallest number keeps an unchanged channel from a division by 0.
-        greatest = np.abs(change).max(axis=(0, 1, 2)) / _GREATEST
-        step = np.maximum(greatest, np.finfo(np.float16).tiny).astype(np.float16)
+        step = _steps(np.abs(change).max(axis=(0, 1, 2)) / _GREATEST)
         steps = np.round(change / step.astype(np.float32)).clip(-_GREATEST, _GREATEST)
         arrays[f"{layer}/{_CHANGE}"] = steps.astype(np.int8)
         arrays[f"{layer}/{_STEP}"] = step
@@ -61,10 +75,7 @@ def changed(
         layer: {name: jnp.float32(arrays[f"{layer}/{name}"]) for name in ("kernel", "bias")}
         for layer in map(projection, FRONTS[front].coarse)
     }
-    layers = dict.fromkeys(backbone.filter_shapes(backbone.NETWORKS[front]))
-    last = FRONTS[front].coarse[-1]
-    needed = list(layers)[: list(layers).index(last) + 1]
-    filters = with_filters({name: {} for name in needed}, trained)
+    filters = with_filters({name: {} for name in layer_shapes(front)}, trained)
     for layer in FRONTS[front].tuned:
         steps = arrays[f"{layer}/{_CHANGE}"].astype(np.float32)
         kernel = filters[layer]["kernel"] + steps * arrays[f"{layer}/{_STEP}"].astype(np.float32)
@@ -92,3 +103,12 @@ def expected(
         for name, leaf in shapes[layer].items():
             arrays[f"{layer}/{name}"] = Expected(np.floating, leaf.shape)
     return arrays
+
+
+def _steps(least: Float[np.ndarray, " c"]) -> Float[np.ndarray, " c"]:
+    """Return the smallest positive numbers in half precision that are not less than these."""
+    # A number that half precision cannot hold becomes infinite, which is refused when the model is saved.
+    with np.errstate(over="ignore"):
+        steps = least.astype(np.float16)
+    steps = np.where(steps < least, np.nextafter(steps, np.float16(np.inf)), steps)
+    return np.maximum(steps, np.finfo(np.float16).smallest_subnormal)

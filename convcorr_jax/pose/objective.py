@@ -7,8 +7,8 @@ spatial model's and E2 that of the fine net's. The three phases minimize
 
     coarse: E1        fine, the coarse net fixed: ES + E2        joint: E1 + ES + 0.1 E2
 
-With a pretrained front, the coarse phase trains on its features, which do not change; the fine phase fixes the
-front, too; and the joint phase trains its last layers with all nets.
+The front of an architecture with one is fixed in the coarse phase, which may therefore train on features that
+are computed in advance, and in the fine phase; the joint phase trains its last layers with all nets.
 
 The paper leaves open, and here is chosen: the spatial model is trained together with the fine net, on which it
 does not depend, and then with all nets. The fine net's windows are around the true joint, moved by up to one
@@ -30,6 +30,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from convcorr_jax import coords
+from convcorr_jax.errors import InputError
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import Architecture
 from convcorr_jax.pose.batch import Batch, FeatureBatch
@@ -40,14 +41,10 @@ Phase = Literal["coarse", "fine", "joint"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
 """The phases of training, in their order."""
 
-TRAINED_PARTS: Mapping[Phase, frozenset[str]] = MappingProxyType(
-    {
-        "coarse": frozenset({"coarse"}),
-        "fine": frozenset({"spatial", "fine"}),
-        "joint": frozenset({"front", "coarse", "spatial", "fine"}),
-    }
+_FIXED: Mapping[Phase, tuple[str, ...]] = MappingProxyType(
+    {"coarse": ("front",), "fine": ("front", "coarse"), "joint": ()}
 )
-"""The parts of the parameters that each phase changes."""
+"""The parts that a phase uses without training them."""
 
 FINE_SIGMA_PX = 1.5
 """Standard deviation of the fine net's target Gaussians, in pixels of the input."""
@@ -82,7 +79,7 @@ def loss(
         keys: one PRNG key for each person, for dropout and the positions of windows.
         params: parameters of the cascade.
         batch: images, joints and torsos of people, in the input frame. The phase ``"coarse"`` of a cascade with
-            a pretrained front takes the front's features instead of images.
+            a pretrained front takes the front's features in place of images, too.
         architecture: of the cascade.
         phase: which errors are in the loss.
 
@@ -90,20 +87,24 @@ def loss(
         The loss, and the errors in it.
 
     Raises:
-        InputError: the images are smaller than the patch.
+        InputError: the images do not fit (see `Architecture.check_fits`), or the batch has features in another
+            phase than ``"coarse"``.
     """
     dropout_keys, window_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
     zero = jnp.zeros(())
     if isinstance(batch, FeatureBatch):
+        if phase != "coarse":
+            raise InputError(
+                f"the phase {phase} needs images; features are for the phase coarse only"
+            )
         heatmaps = cascade.detect_from_features(
             params, batch.features, architecture=architecture, dropout_keys=dropout_keys
         )
         e1 = heatmap_error(heatmaps, _targets(batch.points, heatmaps, architecture))
         return e1, Losses(e1, zero, zero)
     frozen = phase == "fine"
-    if frozen:
-        fixed = {name: params[name] for name in ("coarse", "front") if name in params}
-        params = params | jax.lax.stop_gradient(fixed)
+    fixed = {name: params[name] for name in _FIXED[phase] if name in params}
+    params = params | jax.lax.stop_gradient(fixed)
     detection = cascade.detect(
         params,
         batch.images,

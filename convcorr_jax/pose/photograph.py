@@ -42,10 +42,14 @@ def predict_photograph(
         subcell: estimate positions between the cells of heat-maps.
 
     Raises:
-        InputError: the box has no area.
+        InputError: the box has no area or does not meet the photograph.
     """
     architecture = model.architecture
-    frame = None if box is None else frame_of_box(box, architecture=architecture)
+    if box is None:
+        frame = None
+    else:
+        coords.check_meets(box, photograph.shape[:2])
+        frame = frame_of_box(box, architecture=architecture)
 
     def found_in(frame: coords.Box | None, around: coords.Box | None) -> FoundJoints:
         image, to_frame = framed(photograph, frame, architecture.input_size)

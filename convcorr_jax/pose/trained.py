@@ -17,7 +17,6 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from convcorr_jax import backbone
 from convcorr_jax.backbone import weights
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import Expected, Fitted
@@ -54,14 +53,17 @@ class TrainedCascade:
         Raises:
             InputError: a parameter is not finite in half precision, or the weights of the front are not here.
         """
-        params = dict(self.params)
+        params, front = dict(self.params), self.architecture.front
         arrays: dict[str, np.ndarray] = {}
+        facts: dict[str, Any] = {
+            "architecture": dataclasses.asdict(self.architecture),
+            "training": dict(self.training),
+        }
         if "front" in params:
-            filters = params.pop("front")
-            front_arrays = front_changes.changes(
-                filters, _trained(self.architecture), front=self.architecture.front
-            )
+            trained = weights.load(front).params
+            front_arrays = front_changes.changes(params.pop("front"), trained, front=front)
             arrays |= {f"front/{name}": values for name, values in front_arrays.items()}
+            facts["front_weights"] = front_changes.fingerprint(trained, front=front)
         arrays |= {name: np.asarray(values) for name, values in _flat(params).items()}
         with np.errstate(over="ignore"):
             stored = {
@@ -71,8 +73,7 @@ class TrainedCascade:
         for name, values in stored.items():
             if not np.isfinite(values).all():
                 raise InputError(f"parameters {name!r} are not all finite in half precision")
-        architecture = dataclasses.asdict(self.architecture)
-        return Fitted(stored, {"architecture": architecture, "training": dict(self.training)})
+        return Fitted(stored, facts)
 
     @classmethod
     def expected_arrays(cls, facts: Mapping[str, Any]) -> Mapping[str, Expected]:
@@ -111,16 +112,16 @@ class TrainedCascade:
                 if not name.startswith("front/")
             }
         )
+        front = architecture.front
         if in_front:
-            params["front"] = front_changes.changed(
-                in_front, _trained(architecture), front=architecture.front
-            )
+            trained = weights.load(front).params
+            found = front_changes.fingerprint(trained, front=front)
+            if fitted.facts.get("front_weights", found) != found:
+                raise InputError(
+                    f"the installed weights of {front} are not those from which this model was trained"
+                )
+            params["front"] = front_changes.changed(in_front, trained, front=front)
         return cls(params, architecture, dict(fitted.facts["training"]))
-
-
-def _trained(architecture: Architecture) -> backbone.Params:
-    """Return the trained filters of the front's network."""
-    return weights.load(architecture.front).params
 
 
 def _flat(params: cascade.Params) -> dict[str, Any]:

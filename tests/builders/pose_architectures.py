@@ -8,7 +8,8 @@ import numpy as np
 
 from convcorr_jax.coords import Size
 from convcorr_jax.datasets.official import lsp
-from convcorr_jax.pose import Architecture, Batch, small
+from convcorr_jax.pose import Architecture, Batch, person, small
+from convcorr_jax.pose.front import Front
 
 TINY = Architecture(
     name="tiny",
@@ -74,3 +75,24 @@ def examples(rng: np.random.Generator, *, count: int = 2, size: Size = TINY.inpu
     return Batch(
         jnp.asarray(images), jnp.asarray(points, jnp.float32), jnp.asarray(torso, jnp.float32)
     )
+
+
+def tiny_person(
+    joints: tuple[str, ...] = TINY.joints,
+    pairs: tuple[tuple[int, int], ...] = TINY.left_right_pairs,
+    *,
+    front: Front = "alexnet",
+    **changes: Any,
+) -> Architecture:
+    """The preset ``person`` with few features of its own and an input of 64 x 48 pixels."""
+    few = {
+        "name": f"tiny-{front}",
+        "input_size": Size(48, 64),
+        "features": (8, 8),
+        "hidden": (8,),
+        "front_features": 6,
+        "fine_window": 16,
+        "fine_features": 4,
+        "frame_px": 50.0,
+    }
+    return replace(person(joints, pairs, front=front), **(few | changes))

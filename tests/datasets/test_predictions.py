@@ -10,7 +10,7 @@ import pytest
 from convcorr_jax.datasets import predictions
 from convcorr_jax.datasets.joint_orders import ORDERS, Order, joint_name
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose.architecture import FLIC_JOINTS
+from convcorr_jax.pose import FLIC_JOINTS
 from tests.builders.mat_files import cells, write_mat
 
 PEOPLE = 25

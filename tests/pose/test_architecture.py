@@ -1,31 +1,33 @@
+import dataclasses
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from convcorr_jax.coords import Size
+from convcorr_jax.coords import Size, apply
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose import (
-    MPII_JOINTS,
-    MPII_PAIRS,
-    POOLINGS,
-    flic,
-    from_dict,
-    mpii,
-    person,
-    small,
-)
+from convcorr_jax.pose.architecture import POOLINGS, from_dict
+from convcorr_jax.pose.presets import MPII_JOINTS, MPII_PAIRS, flic, mpii, person, small
+from tests.builders.pose_architectures import tiny_person
 
-JOINTS, PAIRS = MPII_JOINTS, MPII_PAIRS
+PERSON = person(MPII_JOINTS, MPII_PAIRS)
+
+
+def small_of(*, pooling=8):
+    return small(MPII_JOINTS, MPII_PAIRS, pooling=pooling)
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
-@pytest.mark.parametrize(
-    "preset", [flic, mpii, lambda pooling: small(JOINTS, PAIRS, pooling=pooling)]
-)
+@pytest.mark.parametrize("preset", [flic, mpii, small_of])
 def test_pooling_changes_no_features(preset, pooling):
     pooled, usual = preset(pooling=pooling), preset(pooling=8)
-    assert replace(pooled, name=usual.name, pooling=8, sigma_px=usual.sigma_px) == usual
+    same = {"name": usual.name, "pooling": 8}
+    if preset is small_of and pooling == 16:
+        # Targets of 5 pixels would be narrower than a third of a cell.
+        assert pooled.sigma_px == 9.6
+        same["sigma_px"] = usual.sigma_px
+    assert replace(pooled, **same) == usual
     height, width = pooled.input_size
     assert pooled.heatmap_size(pooled.input_size) == (height / pooling, width / pooling)
 
@@ -34,50 +36,9 @@ def test_presets_are_those_of_the_paper():
     assert flic().input_size == Size(height=240, width=320)
     assert mpii().input_size == Size(256, 256)
     assert (len(flic().joints), len(mpii().joints)) == (7, 14)
-    assert small(JOINTS, PAIRS).stages == flic().stages
-    assert (flic().stages, mpii().stages) == (7, 11)
-    assert {flic(pooling=pooling).sigma_px for pooling in POOLINGS} == {12.0}
-
-
-def test_sizes_follow_from_pooling_and_stages():
-    assert (flic(pooling=4).pools, flic(pooling=16).pools) == ((2, 2, 1), (2, 2, 4))
-    assert mpii(pooling=16).pools == (1, 2, 1, 2, 1, 2, 1, 2)
-    assert [flic(pooling=pooling).receptive_field_px for pooling in POOLINGS] == [64, 100, 172]
-    assert flic().fine_strides == (1, 2, 2, 4, 4, 8)
-    assert flic(cascade="standard").fine_strides == (1, 2, 4)
-    assert (flic().window_stride, mpii().window_stride) == (8, 4)
-    assert flic().heatmap_size(Size(240, 320)) == Size(30, 40)
-
-
-def test_a_front_decides_the_fine_maps():
-    architecture = person(JOINTS, PAIRS)
-    assert architecture.fine_strides == (1, 2, 4)
-    assert architecture.window_stride == 4
-    assert architecture.fine_cells.shift.tolist() == [0, 0]
-    alexnet = person(JOINTS, PAIRS, front="alexnet")
-    assert alexnet.fine_strides == (4,)
-    assert alexnet.fine_cells.shift.tolist() == [1.5, 1.5]
-
-
-@pytest.mark.parametrize("preset", [flic(), mpii(), small(JOINTS, PAIRS), person(JOINTS, PAIRS)])
-def test_a_description_in_json_is_the_architecture(preset):
-    assert from_dict(json.loads(json.dumps(asdict(preset)))) == preset
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"pooling": 4}, "cannot have pooling 4"),
-        ({"cascade": "standard"}, "cannot have cascade 'standard'"),
-        ({"frame_px": 0.0}, "cannot have frame_px 0.0"),
-        ({"sigma_px": float("nan")}, "cannot have sigma_px nan"),
-        ({"fine_window": 22}, "fine_window 22 must be a multiple of 4 pixels"),
-        ({"input_size": Size(200, 192)}, "192 x 200 pixels does not fit person-vgg16"),
-    ],
-)
-def test_what_a_front_cannot_do_is_refused(changes, sentence):
-    with pytest.raises(InputError, match=sentence):
-        replace(person(JOINTS, PAIRS), **changes)
+    assert small_of().stages == flic().stages
+    # "About 1.5 pixels" of heat-maps with cells of 8 pixels.
+    assert flic().sigma_px == mpii().sigma_px == 1.5 * 8
 
 
 @pytest.mark.parametrize("preset", [flic(), mpii()])
@@ -93,6 +54,36 @@ def test_a_cell_has_its_centre_in_the_middle_of_its_pixels():
 
 
 @pytest.mark.parametrize(
+    ("shape", "stride"),
+    [(flic(), 1), (PERSON, 1), (person(MPII_JOINTS, MPII_PAIRS, front="alexnet"), 4)],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_a_fine_cell_is_as_wide_as_the_finest_maps(shape, stride):
+    first = apply(shape.fine_cells, np.zeros(2))
+    assert first.tolist() == [(stride - 1) / 2] * 2
+    cells = shape.fine_window // stride
+    last = apply(shape.fine_cells, np.full(2, cells - 1.0))
+    assert last.tolist() == [shape.fine_window - 1 - (stride - 1) / 2] * 2
+
+
+def test_the_front_decides_the_strides_of_the_fine_net():
+    assert (PERSON.fine_strides, PERSON.window_stride) == ((1, 2, 4), 4)
+    alexnet = tiny_person(front="alexnet")
+    assert (alexnet.fine_strides, alexnet.window_stride) == ((4,), 4)
+    # Four stages on cells of 16 pixels, three on cells of 8, and the heat-maps.
+    assert PERSON.stages == 8
+    assert PERSON.heatmap_size(PERSON.input_size) == (24, 24)
+
+
+@pytest.mark.parametrize("shape", [flic(), PERSON], ids=lambda shape: shape.name)
+def test_it_comes_back_from_json(shape):
+    again = from_dict(json.loads(json.dumps(dataclasses.asdict(shape))))
+    assert again == shape
+    assert hash(again) == hash(shape)
+    assert isinstance(again.input_size, Size)
+
+
+@pytest.mark.parametrize(
     ("changes", "sentence"),
     [
         ({"features": (8,)}, "two stages or more"),
@@ -104,8 +95,33 @@ def test_a_cell_has_its_centre_in_the_middle_of_its_pixels():
         ({"levels": 0}, "cannot have levels 0"),
         ({"fine_window": 20}, "fine_window 20 must be a multiple of 8 pixels"),
         ({"input_size": Size(90, 320)}, "320 x 90 pixels is smaller than the 100 x 100"),
+        ({"sigma_px": 0.0}, "cannot have sigma_px 0.0"),
+        ({"sigma_px": float("inf")}, "cannot have sigma_px inf"),
+        ({"frame_px": -5.0}, "cannot have frame_px -5.0"),
     ],
 )
 def test_what_cannot_be_computed_is_refused(changes, sentence):
     with pytest.raises(InputError, match=sentence):
         replace(flic(), **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"pooling": 4}, "cannot have pooling 4"),
+        ({"cascade": "standard"}, "cannot have cascade 'standard'"),
+        ({"front_features": 0}, "cannot have front_features 0"),
+        ({"fine_window": 22}, "fine_window 22 must be a multiple of 4 pixels"),
+        ({"input_size": Size(192, 200)}, "200 x 192 pixels does not fit person-vgg16"),
+        ({"input_size": Size(16, 192)}, "takes multiples of 16 from 32 on"),
+    ],
+)
+def test_what_a_front_cannot_compute_is_refused(changes, sentence):
+    with pytest.raises(InputError, match=sentence):
+        replace(PERSON, **changes)
+
+
+def test_images_that_do_not_fit_a_front_are_refused():
+    PERSON.check_fits(Size(32, 48))
+    with pytest.raises(InputError, match="an image of 40 x 48 pixels does not fit person-vgg16"):
+        PERSON.heatmap_size(Size(48, 40))

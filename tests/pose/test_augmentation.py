@@ -18,21 +18,15 @@ PAIRS = ((0, 1),)
 IDENTITY = Affine(jnp.eye(2), jnp.zeros(2))
 
 PAPER = Augmentation()
+# Every option differs from its default, and the sides of the frame differ.
+WIDE = Augmentation(35.0, (0.7, 1.4), shift=0.1, margin=0.25, unknown_torso=0.4)
+MARGIN_PX = round(WIDE.margin * SIZE.width)
 
-augment = jax.jit(
+compiled_augment = jax.jit(
     augmentation.augment, static_argnames=("left_right_pairs", "size", "augmentation")
 )
 drawn_at = jax.jit(augmentation.draw, static_argnames=("size", "augmentation"))
-warp = jax.jit(augmentation.warp, static_argnames="size")
-
-
-def augmented(keys, batch, *, size=SIZE, **options):
-    chosen = PAPER._replace(**options)
-    return augment(keys, batch, left_right_pairs=PAIRS, size=size, augmentation=chosen)
-
-
-def warped(image, affine, *, size=None):
-    return warp(image, affine, size=Size(*image.shape[:2]) if size is None else size)
+warped_to = jax.jit(augmentation.warp, static_argnames="size")
 
 
 def smooth_image(rng):
@@ -49,12 +43,20 @@ def batch_of(rng, count):
     return Batch(images, points.astype(np.float32), torso.astype(np.float32))
 
 
-def drawn(key, center=(30.0, 18.0), **options):
-    return drawn_at(key, jnp.array(center), size=SIZE, augmentation=PAPER._replace(**options))
+def augmented(keys, batch, *, options=PAPER):
+    return compiled_augment(keys, batch, left_right_pairs=PAIRS, size=SIZE, augmentation=options)
+
+
+def warped(image, affine):
+    return warped_to(image, affine, size=SIZE)
+
+
+def drawn(key, center=(30.0, 18.0), options=PAPER):
+    return drawn_at(key, jnp.array(center), size=SIZE, augmentation=options)
 
 
 def map_key(key):
-    """The part of a sample's key that draws its map."""
+    """The key of a sample's map; the other half of the sample's key decides about the torso."""
     return jax.random.split(key)[0]
 
 
@@ -84,7 +86,7 @@ def test_one_bright_pixel_moves_as_its_point_does(key):
     image[15, 33] = 255
     for one in jax.random.split(key, 6):
         # Scaled down, a single pixel could fall between two samples.
-        affine = drawn(one, scales=(1.0, 1.5))
+        affine = drawn(one, options=PAPER._replace(scales=(1.0, 1.5)))
         brightness = np.asarray(warped(jnp.asarray(image), affine), float)[..., 0]
         rows, columns = np.mgrid[: SIZE.height, : SIZE.width]
         centroid = [(axis * brightness).sum() / brightness.sum() for axis in (columns, rows)]
@@ -137,7 +139,7 @@ def test_the_torso_stays_in_place_or_is_mirrored(rng, key):
 
 def test_mirrored_alone_is_exact(rng, key):
     batch = batch_of(rng, 8)
-    found = augmented(jax.random.split(key, 8), batch, degrees=0.0, scales=(1.0, 1.0))
+    found = augmented(jax.random.split(key, 8), batch, options=Augmentation(0.0, (1.0, 1.0)))
     mirrored = np.asarray(found.torso)[:, 0] != 30
     assert 0 < mirrored.sum() < 8
     for i in range(8):
@@ -219,7 +221,7 @@ def test_what_a_sample_becomes_depends_on_its_own_key_alone(rng, key):
 
 def test_an_image_of_one_pixel_is_its_own_surroundings(key):
     image = jnp.full((1, 1, 3), 7, jnp.uint8)
-    np.testing.assert_array_equal(warped(image, drawn(key)), image)
+    np.testing.assert_array_equal(warped(image, drawn(key)), np.full((*SIZE, 3), 7))
 
 
 def test_the_identity_changes_nothing(rng):
@@ -236,7 +238,91 @@ def test_the_image_ends_at_the_edges_of_its_pixels(at, expected):
 
 def test_it_compiles_once(rng, key):
     traced = chex.assert_max_traces(augmentation.augment, n=1)
-    options = {"left_right_pairs": PAIRS, "size": SIZE, "augmentation": PAPER}
-    step = jax.jit(lambda keys, batch: traced(keys, batch, **options))
+    step = jax.jit(
+        lambda keys, batch: traced(
+            keys, batch, left_right_pairs=PAIRS, size=SIZE, augmentation=PAPER
+        )
+    )
     for seed in range(3):
         step(jax.random.split(jax.random.fold_in(key, seed), 3), batch_of(rng, 3))
+
+
+def surrounded(at, count):
+    """A batch whose images, with surroundings, are black but for a spot around a point of the frame."""
+    image = np.zeros((SIZE.height + 2 * MARGIN_PX, SIZE.width + 2 * MARGIN_PX, 3), np.uint8)
+    column, row = at[0] + MARGIN_PX, at[1] + MARGIN_PX
+    image[row - 1 : row + 2, column - 1 : column + 2] = 255
+    points = np.full((count, 1, 2), at, np.float32)
+    torso = np.full((count, 2), [25.0, 22.0], np.float32)
+    return Batch(np.stack([image] * count), points, torso)
+
+
+@pytest.mark.parametrize("at", [(30, 15), (20, 30), (-3, 20), (57, 36)])
+def test_a_bright_spot_of_the_surroundings_lies_where_its_point_is(key, at):
+    """Under rotation, scale, shift and mirroring at once; some spots come into the frame from outside."""
+    batch = surrounded(at, 120)
+    found = compiled_augment(
+        jax.random.split(key, 120), batch, left_right_pairs=(), size=SIZE, augmentation=WIDE
+    )
+    assert found.images.shape == (120, *SIZE, 3)
+    points = np.asarray(found.points[:, 0])
+    # Spots at a border are cut.
+    whole = ((points > 3) & (points < np.array([SIZE.width, SIZE.height]) - 4)).all(axis=1)
+    assert 3 < whole.sum()
+    rows, columns = np.mgrid[: SIZE.height, : SIZE.width]
+    for image, point in zip(
+        np.asarray(found.images[whole, ..., 0], float), points[whole], strict=True
+    ):
+        centroid = [(axis * image).sum() / image.sum() for axis in (columns, rows)]
+        np.testing.assert_allclose(point, centroid, atol=0.1)
+    outside = np.isnan(points).all(axis=1)
+    assert not np.asarray(found.images)[outside, 3:-3, 3:-3].any()
+
+
+def test_the_surroundings_replace_the_repeated_border(rng, key):
+    """Wherever the frame's own pixels are shown, images are the same with and without surroundings."""
+    inner = smooth_image(rng)
+    padding = ((MARGIN_PX, MARGIN_PX), (MARGIN_PX, MARGIN_PX), (0, 0))
+    padded = np.pad(inner, padding, mode="edge")
+    points, torso = np.zeros((4, 1, 2), np.float32), np.full((4, 2), 20, np.float32)
+    keys = jax.random.split(key, 4)
+    of_size = [
+        compiled_augment(
+            keys,
+            Batch(np.stack([image] * 4), points, torso),
+            left_right_pairs=(),
+            size=SIZE,
+            # So far at most that nothing beyond the surroundings is shown.
+            augmentation=WIDE._replace(scales=(0.9, 1.2), degrees=10.0, shift=0.02),
+        )
+        for image in (inner, padded)
+    ]
+    difference = np.abs(np.subtract(*(np.asarray(each.images, int) for each in of_size)))
+    # Positions are rounded differently.
+    assert difference.max() <= 1
+    np.testing.assert_array_equal(of_size[0].points, of_size[1].points)
+
+
+def test_the_shift_covers_its_range_and_no_more(key):
+    center = jnp.array([30.0, 18.0])
+    maps = jax.vmap(lambda one: drawn(one, options=WIDE))(jax.random.split(key, 500))
+    moved = np.asarray(maps.matrix @ center + maps.shift, float)
+    mirrored = np.linalg.det(np.asarray(maps.matrix, float)) < 0
+    moved[mirrored, 0] = SIZE.width - 1 - moved[mirrored, 0]
+    farthest = WIDE.shift * np.array([SIZE.width, SIZE.height])
+    away = np.abs(moved - [30, 18]).max(axis=0)
+    assert (away <= farthest + 1e-3).all()
+    assert (away > 0.97 * farthest).all()
+
+
+def test_a_share_of_torsos_is_made_unknown(rng, key):
+    batch = batch_of(rng, 2)
+    many = jax.tree.map(lambda one: np.repeat(one[:1], 600, axis=0), batch)
+    many = many._replace(images=np.zeros((600, 2, 2, 3), np.uint8))
+    torso = np.asarray(augmented(jax.random.split(key, 600), many, options=WIDE).torso)
+    unknown = np.isnan(torso).any(axis=1)
+    np.testing.assert_array_equal(unknown, np.isnan(torso).all(axis=1))
+    assert unknown.mean() == pytest.approx(WIDE.unknown_torso, abs=0.06)
+    # The rest of a sample does not depend on it.
+    known = augmented(jax.random.split(key, 600), many, options=WIDE._replace(unknown_torso=0.0))
+    np.testing.assert_array_equal(torso[~unknown], known.torso[~unknown])

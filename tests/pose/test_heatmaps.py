@@ -8,21 +8,22 @@ from convcorr_jax.pose.heatmaps import gaussians, peaks
 
 CELLS = coords.grid(8, 3.5)
 SIZE = coords.Size(5, 7)
+SIGMA_PX = 12.0
 
 
 def test_gaussians_are_what_the_formula_says(rng):
     points = rng.uniform(-10, 60, (2, 3, 2)).astype(np.float32)
-    found = gaussians(points, SIZE, CELLS, sigma_px=12.0)
+    found = gaussians(points, SIZE, CELLS, sigma_px=SIGMA_PX)
     for image, row, column, joint in np.ndindex(found.shape):
         x, y = points[image, joint]
-        squared = ((8 * column + 3.5 - x) / 8) ** 2 + ((8 * row + 3.5 - y) / 8) ** 2
-        expected = np.exp(-squared / (2 * 1.5**2))
+        squared = (8 * column + 3.5 - x) ** 2 + (8 * row + 3.5 - y) ** 2
+        expected = np.exp(-squared / (2 * SIGMA_PX**2))
         assert found[image, row, column, joint] == pytest.approx(expected, abs=1e-6)
 
 
 def test_missing_joints_have_no_target():
     points = jnp.array([[1.0, 2.0], [jnp.nan, jnp.nan]])
-    missing = jnp.isnan(gaussians(points, SIZE, CELLS, sigma_px=12.0))
+    missing = jnp.isnan(gaussians(points, SIZE, CELLS, sigma_px=SIGMA_PX))
     assert not missing[..., 0].any()
     assert missing[..., 1].all()
 
@@ -30,7 +31,7 @@ def test_missing_joints_have_no_target():
 def test_the_highest_cell_is_the_one_that_holds_the_point(rng):
     pixels = coords.Size(SIZE.height * 8, SIZE.width * 8)
     points = rng.uniform(0, [pixels.width - 1, pixels.height - 1], (4, 3, 2))
-    found = peaks(gaussians(points, SIZE, CELLS, sigma_px=12.0), CELLS)
+    found = peaks(gaussians(points, SIZE, CELLS, sigma_px=SIGMA_PX), CELLS)
     np.testing.assert_array_equal(found.points, (points + 0.5) // 8 * 8 + 3.5)
     assert (found.scores > 0.8).all()
 
@@ -47,7 +48,7 @@ def test_images_are_independent_under_vmap_and_jit(rng):
     points = rng.uniform(0, 50, (3, 2, 2)).astype(np.float32)
 
     def there_and_back(one):
-        return peaks(gaussians(one, SIZE, CELLS, sigma_px=12.0), CELLS).points
+        return peaks(gaussians(one, SIZE, CELLS, sigma_px=SIGMA_PX), CELLS).points
 
     one_by_one = jax.jit(jax.vmap(there_and_back))(points)
     np.testing.assert_array_equal(one_by_one, there_and_back(points))

@@ -6,9 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from convcorr_jax.pose import POOLINGS, cascade, flic, mpii, small
+from convcorr_jax.pose import cascade
+from convcorr_jax.pose.architecture import POOLINGS
 from convcorr_jax.pose.heatmaps import gaussians
 from convcorr_jax.pose.objective import FINE_WEIGHT, PHASES, heatmap_error, loss, training_corners
+from convcorr_jax.pose.presets import flic, mpii, small
 from tests.builders.pose_architectures import TINY, examples, tiny
 
 NO_DROPOUT = tiny(spatial_dropout=0.0)
@@ -66,9 +68,8 @@ def test_the_phases_add_up(key, rng):
     heatmaps = jax.jit(cascade.detect, static_argnames="architecture")(
         cascade.init(key, NO_DROPOUT), batch.images, batch.torso, architecture=NO_DROPOUT
     ).heatmaps
-    targets = gaussians(
-        batch.points, TINY.heatmap_size(TINY.input_size), TINY.cells, sigma_px=TINY.sigma_px
-    )
+    size = TINY.heatmap_size(TINY.input_size)
+    targets = gaussians(batch.points, size, TINY.cells, sigma_px=TINY.sigma_px)
     assert float(joint.e1) == pytest.approx(float(heatmap_error(heatmaps, targets)), rel=1e-5)
 
 

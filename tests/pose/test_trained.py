@@ -13,7 +13,8 @@ from convcorr_jax import coords
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted, save_fitted, write_json
-from convcorr_jax.pose import cascade, small
+from convcorr_jax.pose import cascade
+from convcorr_jax.pose.presets import small
 from convcorr_jax.pose.trained import PERSON, TrainedCascade
 from convcorr_jax.tasks.pose import predict_joints, prepare, read_people, score
 from tests.builders.genuine import genuine

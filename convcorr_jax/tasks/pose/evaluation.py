@@ -38,6 +38,8 @@ _PROTOCOLS = {flic.NAMES: FLIC_PCK, mpii_people.NAMES: MPII_PCKH}
 class Evaluation(NamedTuple):
     """Predictions of test people and their errors; keys of the mappings are the fields of `PredictedJoints`."""
 
+    people: People
+    """The people, in the frames of the predictions."""
     predicted: PredictedJoints
     """Predicted joints after each part of the cascade, in pixels of the photographs."""
     errors: dict[str, Float[np.ndarray, "n j"]]
@@ -99,8 +101,8 @@ def evaluate(
 ) -> Evaluation:
     """Predict the joints of people and compute their errors.
 
-    Where the cascade is trained on squares around the torso and no torso is known, people are looked at twice
-    (see `convcorr_jax.pose.framing`).
+    Where the cascade is trained on squares around the torso and the torso of no person is known, people are
+    looked at twice (see `convcorr_jax.pose.framing`).
 
     Args:
         model: the cascade.
@@ -132,7 +134,7 @@ def evaluate(
         net: joint_table(of_net, joints, alphas=PCKH_ALPHAS, protocol=protocol)
         for net, of_net in errors.items()
     }
-    return Evaluation(predicted, errors, offsets, tables)
+    return Evaluation(people, predicted, errors, offsets, tables)
 
 
 def reported(

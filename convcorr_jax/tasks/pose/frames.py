@@ -15,7 +15,7 @@ from convcorr_jax import coords
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import Architecture, frame_around, frame_of_box
-from convcorr_jax.tasks.pose.torso import Torso, annotated_torso
+from convcorr_jax.tasks.pose.torso import Torso, annotated_torso, box_of
 
 # MPII's scale is a person's height in units of 200 pixels.
 _SCALE_PX = 200
@@ -45,9 +45,12 @@ def frames_of(
         Frames in pixels of the photographs; None for the whole photograph.
 
     Raises:
-        InputError: ``scale`` is false, and no person has a size; or ``torso`` is ``"box"`` and a person whose
-            box decides has none.
+        InputError: ``scale`` is false, and no person has a size; or ``torso`` is ``"box"`` and a person has
+            none.
     """
+    if torso == "box":
+        for record in records:
+            box_of(record)
     heights = [
         _SCALE_PX * record.attributes["scale"] if set(record.attributes) >= _PLACED else None
         for record in records
@@ -75,9 +78,7 @@ def _without_size(record: Record, architecture: Architecture, torso: Torso) -> c
     if side is None or torso == "none":
         return None
     if torso == "box":
-        if record.box is None:
-            raise InputError(f"record {record.source_id!r} has no box of the person")
-        return frame_of_box(record.box, architecture=architecture)
+        return frame_of_box(box_of(record), architecture=architecture)
     middle = np.array(coords.whole_image(record.size).center)
     if torso == "annotated":
         annotated = annotated_torso(record)

@@ -31,6 +31,8 @@ _PART = 256
 _BATCH = 16
 # People whose features determine the projections.
 _PROJECTED = 400
+# Copies that are in memory at once.
+_COPIES_IN_MEMORY = 2
 
 
 def with_pretrained_front(
@@ -53,10 +55,11 @@ def with_pretrained_front(
     rows = np.linspace(0, len(people.records) - 1, min(_PROJECTED, len(people.records))).astype(int)
     settings = {
         "people": fingerprint([people.records[row] for row in rows]),
+        "frames": _checksum([people.to_frame[row] for row in rows]),
+        "size": list(architecture.input_size),
         "weights": trained.fingerprint,
         "front": architecture.front,
         "features": architecture.front_features,
-        "images": zlib.crc32(people.images[rows[:1]].tobytes()),
     }
     arrays = stage(
         folder / "projections.npz",
@@ -114,9 +117,15 @@ class FeatureCache:
             fields[name] = values
         return FeatureBatch((fields["near"], fields["wide"]), fields["points"], fields["torso"])
 
-    @functools.lru_cache(maxsize=2)  # noqa: B019
+    @functools.cached_property
+    def _loaded(self) -> dict[int, dict[str, np.ndarray]]:
+        """The copies in memory, by their numbers."""
+        return {}
+
     def copy(self, number: int) -> dict[str, np.ndarray]:
         """Return the arrays of all people of a copy: ``near``, ``wide``, ``points`` and ``torso``.
+
+        Memory holds the last two copies: those that a batch at the end of an epoch has people of.
 
         Args:
             number: the number of the copy, from 0.
@@ -125,25 +134,39 @@ class FeatureCache:
             InputError: a cached part is damaged.
             WriteError: a part cannot be written.
         """
-        settings = {
+        if number not in self._loaded:
+            while len(self._loaded) >= _COPIES_IN_MEMORY:
+                del self._loaded[next(iter(self._loaded))]
+            self._loaded[number] = self._read(number)
+        return self._loaded[number]
+
+    @functools.cached_property
+    def _settings(self) -> dict[str, Any]:
+        """What decides the arrays of all copies."""
+        architecture, people = self.architecture, self.people
+        return {
             "filters": _checksum(self.filters),
-            "people": fingerprint(self.people.records),
-            "size": list(self.people.images.shape[1:3]),
+            "people": fingerprint(people.records),
+            "frames": _checksum([people.to_frame, people.points, people.torso]),
+            "image": list(people.images.shape[1:3]),
+            "size": list(architecture.input_size),
+            "pairs": [list(pair) for pair in architecture.left_right_pairs],
             "augmentation": self.plan.augmentation._asdict(),
             "seed": self.seed,
         }
+
+    def _read(self, number: int) -> dict[str, np.ndarray]:
         parts = CachedParts(
             self.folder,
             f"copy_{number}",
-            settings,
+            self._settings,
             partial(self._compute, number),
             len(self.people.records),
             _PART,
             compressed=False,
         )
-        described = progress(parts, description=f"features of copy {number + 1}")
-        arrays = list(described)
-        return {name: np.concatenate([part[name] for part in arrays]) for name in arrays[0]}
+        read = list(progress(parts, description=f"features of copy {number + 1}"))
+        return {name: np.concatenate([part[name] for part in read]) for name in read[0]}
 
     def _compute(self, copy: int, people: range) -> dict[str, np.ndarray]:
         fields: dict[str, list[np.ndarray]] = {"near": [], "wide": [], "points": [], "torso": []}
@@ -204,8 +227,9 @@ def _projections(
     }
 
 
-def _checksum(filters: front.Filters) -> int:
-    leaves: list[Any] = jax.tree.leaves(filters)
+def _checksum(arrays: Any) -> int:
+    """Return a checksum of a tree of arrays."""
+    leaves: list[Any] = jax.tree.leaves(arrays)
     checksum = 0
     for leaf in leaves:
         checksum = zlib.crc32(np.ascontiguousarray(leaf).tobytes(), checksum)

@@ -77,6 +77,7 @@ class TrainingRun:
         """Return the optimizer of a phase."""
         plan = self.plan
         return phase_optimizer(
+            phase,
             steps=len(plan.range_of(phase)),
             rate=plan.rate_of(phase),
             front_rate=plan.front_rate,
@@ -159,11 +160,15 @@ def read_part(data: PoseData, part: Part) -> tuple[Record, ...]:
         part: which part to read.
 
     Raises:
-        InputError: no data set is named, the people cannot be read (see `read_people`), or those of several
-            data sets have different joints.
+        InputError: no data set is named, one is named twice, the people cannot be read (see `read_people`), or
+            those of several data sets have different joints.
     """
     if not data.dataset:
         raise InputError("dataset names no data set; at least one is expected")
+    if len(set(data.dataset)) < len(data.dataset):
+        raise InputError(
+            f"dataset {data.name} names a data set twice; its people would train on themselves"
+        )
     read = partial(
         read_people, data_root=data.data_root, rendered=data.rendered_train, sides=data.sides
     )
@@ -214,6 +219,7 @@ def _check(config: TrainingConfig, plan: Plan) -> None:
     training, hosts = config.training, config.hosts
     minimums = {
         "batch": (plan.batch, 1),
+        "copies": (plan.copies, 1),
         "validate_every": (training.validate_every, 1),
         "seed": (training.seed, 0),
         "hosts": (hosts.hosts, 1),

@@ -1,6 +1,8 @@
 """One training step of the pose cascade, on all devices."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -28,7 +30,13 @@ _WARMUP_FRACTION = 0.05
 _FINAL_FRACTION = 0.02
 # The decay of the running mean of parameters: it averages about the last thousand steps.
 _DECAY = 0.999
+# The norm to which greater gradients are scaled. Those of the first steps are much greater than later ones.
 _GREATEST_NORM = 1.0
+# The parts whose kernels decay in a phase: those that it trains, but not the front, whose pretrained kernels
+# are not drawn to zero.
+_DECAYING: Mapping[Phase, tuple[str, ...]] = MappingProxyType(
+    {"coarse": ("coarse",), "fine": ("fine",), "joint": ("coarse", "fine")}
+)
 
 
 class TrainState(NamedTuple):
@@ -57,17 +65,19 @@ Step = Callable[[TrainState, Batch | FeatureBatch], tuple[TrainState, StepMetric
 
 
 def phase_optimizer(
-    *, steps: int, rate: float, front_rate: float = 0.1, weight_decay: float = 0.0
+    phase: Phase, *, steps: int, rate: float, front_rate: float = 0.1, weight_decay: float = 0.0
 ) -> optax.GradientTransformation:
     """Return AdamW with clipped gradients and the learning-rate schedule of a phase.
 
     The rate rises linearly, then falls along a cosine. A gradient whose norm exceeds 1 is scaled to 1.
+    Parameters without a gradient do not change. The states of all phases have the same structure.
 
     Args:
+        phase: the phase.
         steps: the number of steps of the phase.
         rate: the greatest learning rate.
         front_rate: the learning rate of a pretrained front, in parts of that of the other parameters.
-        weight_decay: of the kernels of coarse and fine net.
+        weight_decay: of the kernels of coarse and fine net, where the phase trains them.
 
     Differs from the paper: it states neither clipping nor weight decay.
     """
@@ -78,7 +88,8 @@ def phase_optimizer(
             0.0, greatest, warmup, max(steps, warmup + 1), _FINAL_FRACTION * greatest
         )
 
-    rest = optax.adamw(schedule(rate), weight_decay=weight_decay, mask=_kernels)
+    decays = partial(_decaying_kernels, parts=_DECAYING[phase])
+    rest = optax.adamw(schedule(rate), weight_decay=weight_decay, mask=decays)
     parts: dict[Hashable, optax.GradientTransformation] = {
         "front": optax.adam(schedule(front_rate * rate)),
         "rest": rest,
@@ -96,9 +107,11 @@ def _part_of_each(params: Params) -> Params:
     }
 
 
-def _kernels(params: Params) -> Params:
-    """Return which parameters are kernels of convolutions."""
-    return jax.tree.map_with_path(lambda path, _: path[-1].key == "kernel", params)
+def _decaying_kernels(params: Params, *, parts: Collection[str]) -> Params:
+    """Return which parameters are kernels of these parts."""
+    return jax.tree.map_with_path(
+        lambda path, _: path[0].key in parts and path[-1].key == "kernel", params
+    )
 
 
 def compiled_step(
@@ -161,7 +174,8 @@ def compiled_step(
 def _running_mean(average: Params, params: Params, *, steps: Int[Array, ""]) -> Params:
     """Update the running mean of parameters; at the beginning of a phase it averages fewer steps."""
     decay = jnp.minimum(_DECAY, (1.0 + steps) / (10.0 + steps))
-    return jax.tree.map(lambda mean, new: decay * mean + (1.0 - decay) * new, average, params)
+    # In this form, the mean of parameters that do not change is these parameters, bit for bit.
+    return jax.tree.map(lambda mean, new: mean + (1.0 - decay) * (new - mean), average, params)
 
 
 def _device_weight(batch: Batch | FeatureBatch) -> Float[Array, ""]:

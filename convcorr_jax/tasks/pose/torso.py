@@ -51,12 +51,24 @@ def torso_in_frame(
         return torso_of(coords.whole_image(record.size), to_frame)
     if torso == "none":
         return torso_of(None, to_frame)
+    return torso_of(box_of(record), to_frame)
+
+
+def box_of(record: Record) -> coords.Box:
+    """Return the box of a person.
+
+    Args:
+        record: the person.
+
+    Raises:
+        InputError: the record has no box.
+    """
     if record.box is None:
         raise InputError(
             f"record {record.source_id!r} has no box of the person; the torso annotated, middle or none is "
             "expected"
         )
-    return torso_of(record.box, to_frame)
+    return record.box
 
 
 def annotated_torso(record: Record) -> Float[np.ndarray, "2"]:
