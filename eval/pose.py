@@ -34,6 +34,7 @@ from convcorr_jax.tasks.options import Output
 from convcorr_jax.tasks.pose import (
     Evaluation,
     Part,
+    People,
     PoseData,
     PredictionOptions,
     Torso,
@@ -79,16 +80,14 @@ def main(config: Config) -> Path:
     records = read_part(data, config.part)
     names = records[0].names
     protocol = protocol_of(names)
-    options = {"mirrored": config.mirrored, "subcell": config.subcell}
-    evaluations, reports = {}, {}
-    for torso in (config.torso, *config.other_torsos):
-        people = prepare(
-            records, model.architecture, damaged=data.damaged, scale=data.scale, torso=torso
-        )
-        found = evaluate(model, people, protocol=protocol, batch=config.batch, **options)
-        evaluations[torso], reports[torso] = found, reported(found, joints, protocol=protocol)
-    evaluation, figures = evaluations[config.torso], reports[config.torso]
+    by_torso = {
+        torso: evaluate_records(model, records, data=data, torso=torso, options=config.prediction)
+        for torso in (config.torso, *config.other_torsos)
+    }
+    evaluation = by_torso[config.torso]
     tested = evaluation.people
+    reports = {name: reported(each, joints, protocol=protocol) for name, each in by_torso.items()}
+    figures = reports[config.torso]
     result = {
         "dataset": data.name,
         "part": config.part,
@@ -98,7 +97,7 @@ def main(config: Config) -> Path:
         "sides": sides_of(names, sides=data.sides),
         "torso": config.torso,
         "scale": data.scale,
-        **options,
+        "prediction": plain(config.prediction),
         "input_px_per_px": tested.scale,
         "people": len(tested.records),
         "left_out": {absent.source_id: absent.reason for absent in tested.left_out},
@@ -109,17 +108,22 @@ def main(config: Config) -> Path:
     curves = {net: figures["curves"][net] for net in evaluation.tables}
     write_image(out / "pck.png", joint_curves(curves, alphas=curve_alphas(protocol)))
     write_image(out / "errors.png", joint_error_histograms(evaluation.offsets_px, joints))
-    ids = np.array([record.source_id for record in tested.records])
-    points = evaluation.predicted.cascade
-    write_arrays(out / "predictions.npz", preds=points, joint_names=np.array(joints), people=ids)
-    _write_people(out, evaluation, joints)
+    write_arrays(
+        out / "predictions.npz",
+        preds=evaluation.predicted.cascade,
+        joint_names=np.array(joints),
+        people=np.array([record.source_id for record in tested.records]),
+    )
+    _write_people(out, tested, evaluation, joints)
     return write_results(out, result, config, started=started)
 
 
-def _write_people(out: Path, evaluation: Evaluation, joints: tuple[str, ...]) -> None:
+def _write_people(
+    out: Path, people: People, evaluation: Evaluation, joints: tuple[str, ...]
+) -> None:
     """Draw people from the smallest to the greatest error of the cascade, and write their joints."""
     rows = best_to_worst(evaluation.errors["cascade"], count=_SHOWN)
-    records = [evaluation.people.records[row] for row in rows]
+    records = [people.records[row] for row in rows]
     columns = [records[0].names.index(joint) for joint in joints]
     photographs = [load_image(record) for record in records]
     truth = np.stack([record.points[columns] for record in records])
@@ -127,8 +131,9 @@ def _write_people(out: Path, evaluation: Evaluation, joints: tuple[str, ...]) ->
         net: np.nanmean(each[rows], axis=1).tolist() for net, each in evaluation.errors.items()
     }
     found = {net: points[rows] for net, points in evaluation.predicted._asdict().items()}
-    errors = means["cascade"]
-    figure = people_figure(photographs, truth, found["cascade"], joints, mean_errors=errors)
+    figure = people_figure(
+        photographs, truth, found["cascade"], joints, mean_errors=means["cascade"]
+    )
     write_image(out / "people.jpg", figure)
     networks = {**found, "annotated": truth}
     texts = [

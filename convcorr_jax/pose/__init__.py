@@ -39,7 +39,6 @@ from convcorr_jax.pose.heatmaps import peaks as peaks
 from convcorr_jax.pose.normalization import normalize as normalize
 from convcorr_jax.pose.normalization import pyramid as pyramid
 from convcorr_jax.pose.objective import PHASES as PHASES
-from convcorr_jax.pose.objective import TRAINED_PARTS as TRAINED_PARTS
 from convcorr_jax.pose.objective import Losses as Losses
 from convcorr_jax.pose.objective import Phase as Phase
 from convcorr_jax.pose.objective import heatmap_error as heatmap_error

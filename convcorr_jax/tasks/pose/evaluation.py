@@ -73,7 +73,7 @@ def evaluate_records(
     data: PoseData,
     torso: Torso,
     options: PredictionOptions,
-) -> tuple[People, Evaluation]:
+) -> Evaluation:
     """Decode people, predict their joints and compute the errors by the data set's protocol.
 
     Args:
@@ -83,9 +83,6 @@ def evaluate_records(
         torso: what is known of the torso.
         options: how joints are predicted.
 
-    Returns:
-        The people in the frames of the first look, and their evaluation.
-
     Raises:
         InputError: as `prepare` and `evaluate`.
     """
@@ -93,7 +90,7 @@ def evaluate_records(
         records, model.architecture, damaged=data.damaged, scale=data.scale, torso=torso
     )
     protocol = protocol_of(records[0].names)
-    return people, evaluate(model, people, protocol=protocol, options=options)
+    return evaluate(model, people, protocol=protocol, options=options)
 
 
 def evaluate(

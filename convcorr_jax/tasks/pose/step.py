@@ -11,7 +11,6 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from convcorr_jax.pose import (
-    TRAINED_PARTS,
     Architecture,
     Augmentation,
     Batch,
@@ -157,14 +156,8 @@ def compiled_step(
             return metrics.total, metrics
 
         gradient, metrics = devices.mean(jax.grad(weighted_loss, has_aux=True)(state.params))
-        updates: Any
         updates, moments = optimizer.update(gradient, state.moments, state.params)
-        # Weight decay would change parameters that the phase does not train.
-        changed = {
-            part: jax.tree.map(jnp.add, state.params[part], updates[part])
-            for part in TRAINED_PARTS[phase] & state.params.keys()
-        }
-        params = state.params | changed
+        params = jax.tree.map(jnp.add, state.params, updates)
         average = _running_mean(state.average, params, steps=state.step - first)
         return TrainState(state.step + 1, params, average, moments), metrics
 
