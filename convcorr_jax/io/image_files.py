@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image as PillowImage
 from PIL import ExifTags, UnidentifiedImageError
+from PIL import Image as PillowImage
 
 from convcorr_jax.coords import Size
 from convcorr_jax.errors import InputError
