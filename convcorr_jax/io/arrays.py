@@ -59,6 +59,8 @@ class Expected(NamedTuple):
     """The type of the elements, such as ``np.floating``, or a type that it is derived from."""
     shape: tuple[int | str, ...]
     """The length of every axis. Axes with the same letter have the same length in all arrays of a file."""
+    finite: bool = False
+    """Whether NaN and infinite values are refused."""
 
 
 class Header(NamedTuple):
@@ -190,7 +192,7 @@ def read_arrays(
 
     Raises:
         InputError: the file is missing, empty, cut short or damaged, or is no ``.npz``; an array is missing, is
-            pickled, or has another type or shape than expected.
+            pickled, has another type or shape than expected, or is not finite where that is expected.
     """
     headers = array_headers(path, names=expected)
     absent = [name for name in expected if name not in headers and name not in optional]
@@ -201,7 +203,7 @@ def read_arrays(
         )
     sizes: dict[str, int] = {}
     for name in filter(headers.__contains__, expected):
-        (dtype, shape), (kind, lengths) = headers[name], expected[name]
+        (dtype, shape), (kind, lengths, _) = headers[name], expected[name]
         fits = len(shape) == len(lengths) and all(
             size == (sizes.setdefault(axis, size) if isinstance(axis, str) else axis)
             for size, axis in zip(shape, lengths, strict=True)
@@ -211,7 +213,11 @@ def read_arrays(
                 f"{path}: array {name!r} is {dtype} of shape {shape}; "
                 f"{kind.__name__} of shape {lengths} is expected"
             )
-    return load_arrays(path, names=expected)
+    arrays = load_arrays(path, names=expected)
+    for name, array in arrays.items():
+        if expected[name].finite and not np.isfinite(array).all():
+            raise InputError(f"{path}: array {name!r} has values that are not finite")
+    return arrays
 
 
 def write_arrays(path: str | Path, **arrays: np.ndarray | np.generic) -> None:

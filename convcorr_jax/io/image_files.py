@@ -161,7 +161,7 @@ def _decode(source: Path | io.BytesIO, *, name: str, upright: bool) -> Image:
 
 def _upright(opened: PillowImage.Image) -> PillowImage.Image:
     # `ImageOps.exif_transpose` also writes the EXIF data anew, which fails for values that only reading allows.
-    transpose = _TRANSPOSES.get(opened.getexif().get(ExifTags.Base.Orientation))
+    transpose = _TRANSPOSES.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
     return opened if transpose is None else opened.transpose(transpose)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from flax import traverse_util
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import Expected, Fitted
+from convcorr_jax.io import Expected, Fitted, check_fields
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import Architecture, from_dict
 
@@ -64,9 +64,14 @@ class TrainedCascade:
         Raises:
             InputError: a pose cascade cannot have such an architecture.
         """
+        check_fields(
+            dict(facts), {"architecture": dict[str, Any], "training": dict[str, Any]}, name="model"
+        )
         architecture = from_dict(facts["architecture"])
         shapes = _flat(jax.eval_shape(lambda: cascade.init(jax.random.key(0), architecture)))
-        return {name: Expected(np.floating, leaf.shape) for name, leaf in shapes.items()}
+        return {
+            name: Expected(np.floating, leaf.shape, finite=True) for name, leaf in shapes.items()
+        }
 
     @classmethod
     def from_fitted(cls, fitted: Fitted) -> "TrainedCascade":
