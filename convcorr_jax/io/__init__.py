@@ -9,6 +9,7 @@ from convcorr_jax.io.arrays import Expected as Expected
 from convcorr_jax.io.arrays import Header as Header
 from convcorr_jax.io.arrays import array_headers as array_headers
 from convcorr_jax.io.arrays import load_arrays as load_arrays
+from convcorr_jax.io.arrays import load_readable_arrays as load_readable_arrays
 from convcorr_jax.io.arrays import read_arrays as read_arrays
 from convcorr_jax.io.arrays import write_arrays as write_arrays
 from convcorr_jax.io.arrays import write_arrays_uncompressed as write_arrays_uncompressed

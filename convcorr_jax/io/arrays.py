@@ -107,6 +107,35 @@ def load_arrays(path: Path, *, names: Collection[str] | None = None) -> dict[str
         return {name: _values(archive, member) for name, member in _members(archive, names)}
 
 
+class ReadableArrays(NamedTuple):
+    """The arrays of a file that can be read, and why others cannot."""
+
+    arrays: dict[str, np.ndarray]
+    """The arrays by name."""
+    skipped: dict[str, str]
+    """The reasons, by name, why other members of the file are not read."""
+
+
+def load_readable_arrays(path: Path) -> ReadableArrays:
+    """Read all arrays of an ``.npz`` file that can be read, for files whose other members do not matter.
+
+    Args:
+        path: the file.
+
+    Raises:
+        InputError: the file is missing, empty, cut short or damaged, is no ``.npz``, or unpacks to far more
+            bytes than measured values do.
+    """
+    found = ReadableArrays({}, {})
+    with _opened(path) as archive:
+        for name, member in _members(archive, None):
+            try:
+                found.arrays[name] = _values(archive, member)
+            except _DAMAGE as error:
+                found.skipped[name] = str(error)
+    return found
+
+
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open an archive and compare the number of members with that at its end, which zipfile does not."""

@@ -25,12 +25,12 @@ from convcorr_jax.probes import (
     with_mirrored,
 )
 from convcorr_jax.probes.landmarks import FOLDS
+from tests.builders.fitted_files import seal
 
 NAMES = ("left", "right", "low")
 SETS = {"top": (0, 1), "low": (2,)}
 PAIRS = [(0, 1)]
 SIZE = 64
-from tests.builders.fitted_files import seal
 
 
 def extractor(side=12):
