@@ -5,6 +5,7 @@ import lzma
 import math
 import os
 import struct
+import sys
 import tokenize
 import warnings
 import zipfile
@@ -178,7 +179,17 @@ def _values(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
         _checked_header(stream, member)
         stream.seek(0)
         with _quiet():
-            return np.lib.format.read_array(stream, allow_pickle=False)
+            array = np.lib.format.read_array(stream, allow_pickle=False)
+    if array.dtype.kind == "U" and not _are_texts(array):
+        raise ValueError(f"{member.filename} has numbers that are no characters")
+    return array
+
+
+def _are_texts(array: np.ndarray) -> bool:
+    """Return whether all characters exist; NumPy reads any numbers, and Python then fails on them."""
+    number = np.dtype(np.uint32).newbyteorder(array.dtype.byteorder)
+    codes = np.frombuffer(array.tobytes(), number)
+    return bool(((codes <= sys.maxunicode) & ~((codes >= 0xD800) & (codes < 0xE000))).all())
 
 
 def _checked_header(stream: zipfile.ZipExtFile, member: zipfile.ZipInfo) -> Header:

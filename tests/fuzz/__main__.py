@@ -43,8 +43,8 @@ def _run(name: str, first: int, inputs: int, seconds: float) -> int:
     with tempfile.TemporaryDirectory() as folder:
         outcome = run(TARGETS[name], Path(folder), first=first, inputs=inputs, seconds=seconds)
     sys.stdout.write(
-        f"{name}: {outcome.inputs} inputs, {outcome.refused} refused, {len(outcome.failures)} failures, at most "
-        f"{outcome.longest_seconds:.2f} s and {outcome.grown_bytes / 1e6:.0f} MB\n"
+        f"{name}: {outcome.inputs} inputs, {outcome.refused} refused, {len(outcome.failures)} failures, "
+        f"at most {outcome.longest_seconds:.2f} s and {outcome.grown_bytes / 1e6:.0f} MB\n"
     )
     reasons = {failure.reason.splitlines()[-1]: failure for failure in outcome.failures}
     for failure in reasons.values():

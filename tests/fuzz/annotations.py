@@ -1,5 +1,6 @@
 """Annotations and predictions: MATLAB, HDF5, ``.npz``, JSON, XML, CSV and ``.pts``."""
 
+import functools
 import io
 import json
 import tempfile
@@ -22,7 +23,7 @@ _JOINTS = np.arange(2 * 14 * 2, dtype=float).reshape(2, 14, 2)
 
 def _written(write: Callable[[Path], object]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        write(Path(folder) / "file")
+        write(Path(folder) / "file.mat")
         return next(Path(folder).iterdir()).read_bytes()
 
 
@@ -35,8 +36,8 @@ def _mat() -> list[bytes]:
         "ids": np.arange(5, dtype=np.uint8),
     }
     return [
-        _written(lambda path: write_mat(path.with_suffix(".mat"), values, compressed=compressed))
-        for compressed in (False, False, True)
+        _written(functools.partial(write_mat, variables=values, compressed=compressed))
+        for compressed in (False, True)
     ]
 
 

@@ -9,12 +9,15 @@ import math
 from typing import Any
 
 import h5py
+import numpy as np
 
 MAX_BYTES = 2**28
 """The limit of the size of an array; the largest published file of joints, of all of MPII, takes some 10 MB."""
 
 # Lists of names of joints are shorter.
-_MAX_TEXTS = 1000
+_MAX_TEXTS = 10_000
+_MAX_TEXT_BYTES = 2**20
+_TEXT = np.dtype([("length", "<u4"), ("address", "<u8"), ("index", "<u4")])
 
 
 def member(group: h5py.Group, name: str) -> Any:
@@ -47,9 +50,23 @@ def check_array(stored: h5py.Dataset) -> None:
     chunk = math.prod(stored.chunks or ()) * stored.dtype.itemsize
     if max(stored.nbytes, chunk) > MAX_BYTES:
         raise ValueError(f"it takes more than {MAX_BYTES} bytes")
-    # Texts of any length are stored apart from the array, and many elements can be of one text.
-    count = stored.size or 0
-    if stored.dtype.hasobject and not (
-        count <= _MAX_TEXTS and count * stored.file.id.get_filesize() <= MAX_BYTES
-    ):
-        raise ValueError(f"it is a list of more than {_MAX_TEXTS} texts, or of long ones")
+    if stored.dtype.hasobject:
+        _check_texts(stored)
+
+
+def _check_texts(stored: h5py.Dataset) -> None:
+    """Compare the lengths of texts with the limit, before the library allocates what they state.
+
+    Texts of any length are stored apart from the array, which has a length, an address and an index for each.
+    """
+    start, count = stored.id.get_offset(), stored.size or 0
+    plain = h5py.check_string_dtype(stored.dtype) is not None and start is not None
+    if not plain or stored.file.id.get_create_plist().get_sizes() != (8, 8):
+        raise ValueError("its texts are not stored as a plain list")
+    if count > _MAX_TEXTS:
+        raise ValueError(f"it is a list of more than {_MAX_TEXTS} texts")
+    with open(stored.file.filename, "rb") as stream:
+        stream.seek(start)
+        content = stream.read(count * _TEXT.itemsize)
+    if np.frombuffer(content, _TEXT)["length"].sum(dtype=np.int64) > _MAX_TEXT_BYTES:
+        raise ValueError(f"its texts take more than {_MAX_TEXT_BYTES} bytes")

@@ -296,3 +296,16 @@ def test_an_npz_bomb_is_not_unpacked(tmp_path):
     (tmp_path / "a.npz").write_bytes(npz_bomb("preds", 300 * 2**20))
     with pytest.raises(InputError, match="unpacks to 31"):
         read(tmp_path / "a.npz")
+
+
+def test_texts_are_read_only_if_their_stated_lengths_are_those_of_names(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as stored:
+        stored["preds"] = JOINTS
+        names = stored.create_dataset("names", data=["head", "neck"], dtype=h5py.string_dtype())
+        start = names.id.get_offset()
+    assert read(path).words == (("head", "neck"),)
+    content = bytearray(path.read_bytes())
+    content[start : start + 4] = struct.pack("<I", 2**31)
+    path.write_bytes(content)
+    assert read(path).skipped == {"names": "its texts take more than 1048576 bytes"}
