@@ -96,7 +96,8 @@ def load_fitted(path: str | Path, model_class: type[Model]) -> Model:
         checksum = facts.pop(_CHECKSUM, None)
         expected = model_class.expected_arrays(facts)
     check_file(npz, "NumPy .npz")
-    if checksum != _checksum(npz):
+    # Files that earlier versions saved state none.
+    if checksum is not None and checksum != _checksum(npz):
         raise InputError(
             f"{npz} does not have the {_CHECKSUM} that {listing} states; files that were saved together are "
             "expected"

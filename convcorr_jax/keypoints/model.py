@@ -112,17 +112,19 @@ class KeypointModel:
         Raises:
             InputError: a fact is missing or of another type, names no network or layer, or is out of range.
         """
-        check_fields(dict(facts), _FACTS, name="model", optional=("training",))
+        # Files of earlier versions have no basis, and do not say so.
+        check_fields(dict(facts), _FACTS, name="model", optional=("has_basis", "training"))
         check_fields(facts["square"], get_type_hints(Square), name="square")
         cells = _cells(facts)
         network = find_network(facts["network"])
+        has_basis = facts.get("has_basis", False)
         pool5 = feature_count(network, PRIOR_LAYER, side_px=network.image_side)
         arrays: dict[str, tuple[int | str, ...]] = {
             "weights": (len(facts["names"]), cells.window, cells.window, cells.dimensions),
-            "features": ("objects", "e" if facts["has_basis"] else pool5),
+            "features": ("objects", "e" if has_basis else pool5),
             **dict.fromkeys(("bias", "slope", "offset"), (len(facts["names"]),)),
         }
-        if facts["has_basis"]:
+        if has_basis:
             arrays["basis"] = (pool5, "e")
         points = Expected(np.floating, ("objects", len(facts["names"]), 2))
         return {"points": points} | {

@@ -119,8 +119,7 @@ def _column(stored: Any, name: str) -> np.ndarray:
         or stored.shape[1:] != shape
     ):
         raise ValueError(f"{name} must be an array of people times {shape}")
-    hdf5.check_array(stored)
-    column = stored[()]
+    column = hdf5.read(stored)
     if name != "imgname" and not (np.abs(column) < _MAX_COORDINATE).all():
         raise ValueError(f"{name} must be finite, and within {_MAX_COORDINATE:.0f} pixels")
     return column
