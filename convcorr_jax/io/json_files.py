@@ -53,11 +53,8 @@ def json_file(path: Path, kind: str) -> Iterator[Any]:
         InputError: the file is missing, empty, over 32 MB or not JSON, or the content is not what the block
             expects. The message names the file.
     """
-    check_file(path, kind)
+    check_file(path, kind, most_bytes=MAX_BYTES)
     with naming_file(path, kind=kind):
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise InputError(f"it has {size} bytes; at most {MAX_BYTES} are read")
         yield json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -6,6 +6,7 @@ model small enough to be shipped with the package.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,9 +69,9 @@ class TrainedCascade:
             dict(facts), {"architecture": dict[str, Any], "training": dict[str, Any]}, name="model"
         )
         architecture = from_dict(facts["architecture"])
-        shapes = _flat(jax.eval_shape(lambda: cascade.init(jax.random.key(0), architecture)))
         return {
-            name: Expected(np.floating, leaf.shape, finite=True) for name, leaf in shapes.items()
+            name: Expected(np.floating, shape, finite=True)
+            for name, shape in _parameter_shapes(architecture).items()
         }
 
     @classmethod
@@ -84,6 +85,12 @@ class TrainedCascade:
             from_dict(fitted.facts["architecture"]),
             dict(fitted.facts["training"]),
         )
+
+
+@functools.lru_cache(maxsize=8)
+def _parameter_shapes(architecture: Architecture) -> Mapping[str, tuple[int, ...]]:
+    shapes = jax.eval_shape(lambda: cascade.init(jax.random.key(0), architecture))
+    return {name: leaf.shape for name, leaf in _flat(shapes).items()}
 
 
 def _flat(params: cascade.Params) -> dict[str, Any]:

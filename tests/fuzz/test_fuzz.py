@@ -10,7 +10,7 @@ from tests.fuzz.running import TARGETS, input_of, run
 def test_changed_files_are_read_or_refused(name, tmp_path):
     outcome = run(TARGETS[name], tmp_path, inputs=60, seconds=1.5)
     assert [failure.reason for failure in outcome.failures] == []
-    assert outcome.inputs > 5
+    assert outcome.inputs > 0
 
 
 def test_an_exception_that_is_no_refusal_is_found(tmp_path):
