@@ -37,8 +37,8 @@ from convcorr_jax.shapes import Image
 
 # Side of the square to which the paper warps boxes.
 BOX_PX = 500
-# Squares beyond these take more memory than a model of keypoints should.
-_LARGEST_PX, _WIDEST_MARGIN = 1000, 1.0
+# Larger squares take more memory than a model of keypoints should.
+_LARGEST_PX = 2048
 # The paper's number of conv5 cells nearest to a keypoint that are its positive examples.
 NEAREST = 10
 # Side, in cells, of the window of columns that describes a candidate of `ConvCells`.
@@ -62,17 +62,17 @@ class Square:
         margin: width of the surroundings on each side of the box, as a fraction of the box's side.
 
     Raises:
-        InputError: a value is out of range.
+        InputError: the box has no pixels, the margin is negative, or the square is too large.
     """
 
     box_px: int = BOX_PX
     margin: float = BOX_MARGIN
 
     def __post_init__(self) -> None:
-        if not (0 < self.box_px <= _LARGEST_PX and 0 <= self.margin <= _WIDEST_MARGIN):
+        if not (self.box_px > 0 and self.margin >= 0 and self.side_px <= _LARGEST_PX):
             raise InputError(
-                f"a box of {self.box_px} pixels with a margin of {self.margin} is too large or too small; 1 to "
-                f"{_LARGEST_PX} pixels and 0 to {_WIDEST_MARGIN} are expected"
+                f"a box of {self.box_px} pixels with a margin of {self.margin} is too large or too small; a "
+                f"square of at most {_LARGEST_PX} pixels with its margin is expected"
             )
 
     @property
