@@ -85,7 +85,7 @@ def test_predictions_that_cannot_be_used_are_not_replaced_by_another_array(tmp_p
             read(path)
         np.testing.assert_array_equal(read(path, key="joints").points, points)
     with pytest.raises(
-        InputError, match=r"no array of joints 'preds'.*preds is skipped: preds\.npy has pickled"
+        InputError, match=r"no array of joints 'preds'.*preds is skipped: preds\.npy"
     ):
         read(pickled, key="preds")
     neither = saved(tmp_path / "c.npz", preds=np.array([{}], object), joints=points[:7])
