@@ -16,12 +16,14 @@ The paper leaves open, and here is chosen:
 - Windows of the fine net are 40 pixels wide, so that it can move a joint by up to 20 pixels.
 """
 
+import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_type_hints
 
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import check_fields
 
 Pooling = Literal[4, 8, 16]
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
@@ -33,6 +35,13 @@ SHARED_STAGES = 2
 
 NORM_GROUP = 8
 """The number of maps in a group of group normalization; it divides the features of all presets."""
+
+# Beyond the sizes of any published cascade: of an input, a window, a layer, a network and a pyramid.
+_LARGEST_SIDE_PX = 1024
+_WIDEST = 63
+_MOST = 4096
+_DEEPEST = 32
+_MOST_LEVELS = 6
 
 FLIC_JOINTS = (
     *("l_shoulder", "l_elbow", "l_wrist"),
@@ -100,17 +109,18 @@ class Architecture:
     def __post_init__(self) -> None:
         paired = (joint for pair in self.left_right_pairs for joint in pair)
         possible = {
-            "joints": len(self.joints) > 0,
+            "joints": 0 < len(self.joints) <= _MOST,
             "left_right_pairs": all(0 <= joint < len(self.joints) for joint in paired),
             "pooling": self.pooling in POOLINGS,
-            "window": self.window > 0 and self.window % 2 == 1,
-            "features": min(self.features, default=0) > 0,
-            "patch_window": self.patch_window > 0 and self.patch_window % 2 == 1,
-            "hidden": min(self.hidden, default=0) > 0,
+            "input_size": max(self.input_size) <= _LARGEST_SIDE_PX,
+            "window": 0 < self.window <= _WIDEST and self.window % 2 == 1,
+            "features": _are_counts(self.features),
+            "patch_window": 0 < self.patch_window <= _WIDEST and self.patch_window % 2 == 1,
+            "hidden": _are_counts(self.hidden),
             "spatial_dropout": 0 <= self.spatial_dropout < 1,
-            "fine_window": self.fine_window > 0,
-            "fine_features": self.fine_features > 0,
-            "levels": self.levels > 0,
+            "fine_window": 0 < self.fine_window <= _LARGEST_SIDE_PX,
+            "fine_features": 0 < self.fine_features <= _MOST,
+            "levels": 0 < self.levels <= _MOST_LEVELS,
             "cascade": self.cascade in get_args(Cascade),
             "dtype": self.dtype in get_args(DType),
         }
@@ -234,6 +244,10 @@ class Architecture:
             )
 
 
+def _are_counts(features: tuple[int, ...]) -> bool:
+    return 0 < len(features) <= _DEEPEST and 0 < min(features) and max(features) <= _MOST
+
+
 def flic(*, pooling: Pooling = 8, cascade: Cascade = "shared") -> Architecture:
     """Return the paper's model of the upper body: 7 joints, 7 stages, 320 x 240 pixels.
 
@@ -332,11 +346,18 @@ def from_dict(fields: dict[str, Any]) -> Architecture:
         fields: the fields of an architecture by their names; JSON makes lists of tuples.
 
     Raises:
-        InputError: no cascade can have such an architecture.
+        InputError: a field is missing, unknown or of another type, or no cascade can have such an
+            architecture.
     """
+    optional = [field.name for field in dataclasses.fields(Architecture) if _has_default(field)]
+    check_fields(fields, get_type_hints(Architecture), name="architecture", optional=optional)
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
     }
     values["input_size"] = coords.Size(*values["input_size"])
     values["left_right_pairs"] = tuple((left, right) for left, right in values["left_right_pairs"])
     return Architecture(**values)
+
+
+def _has_default(field: dataclasses.Field) -> bool:
+    return field.default is not dataclasses.MISSING

@@ -6,6 +6,7 @@ model small enough to be shipped with the package.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 from flax import traverse_util
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import Expected, Fitted
+from convcorr_jax.io import Expected, Fitted, check_fields
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import Architecture, from_dict
 
@@ -64,9 +65,14 @@ class TrainedCascade:
         Raises:
             InputError: a pose cascade cannot have such an architecture.
         """
+        check_fields(
+            dict(facts), {"architecture": dict[str, Any], "training": dict[str, Any]}, name="model"
+        )
         architecture = from_dict(facts["architecture"])
-        shapes = _flat(jax.eval_shape(lambda: cascade.init(jax.random.key(0), architecture)))
-        return {name: Expected(np.floating, leaf.shape) for name, leaf in shapes.items()}
+        return {
+            name: Expected(np.floating, shape, finite=True)
+            for name, shape in _parameter_shapes(architecture).items()
+        }
 
     @classmethod
     def from_fitted(cls, fitted: Fitted) -> "TrainedCascade":
@@ -79,6 +85,12 @@ class TrainedCascade:
             from_dict(fitted.facts["architecture"]),
             dict(fitted.facts["training"]),
         )
+
+
+@functools.lru_cache(maxsize=8)
+def _parameter_shapes(architecture: Architecture) -> Mapping[str, tuple[int, ...]]:
+    shapes = jax.eval_shape(lambda: cascade.init(jax.random.key(0), architecture))
+    return {name: leaf.shape for name, leaf in _flat(shapes).items()}
 
 
 def _flat(params: cascade.Params) -> dict[str, Any]:
