@@ -1,6 +1,7 @@
 # make reproduce   the experiments on the embedded default, larger with FULL=1, or on the data sets under DATA=folder
 # make test        every test but the few slow ones
 # make test-all    every test
+# make fuzz        changed files for every parser, SECONDS in all (600)
 # make check       linter, formatter, type checker
 # make docs        the documentation, in out/docs; its tutorials are run
 # make benchmark   speed beside the peers', who get an environment of their own
@@ -13,7 +14,7 @@ PINS := pyproject.toml constraints.txt
 # Data sets that lie beside the checkout serve its tests; without them, tests that need data are skipped.
 export CONVCORR_DATA ?= $(abspath $(wildcard ../shared/data))
 
-.PHONY: reproduce test test-all check docs benchmark clean
+.PHONY: reproduce test test-all fuzz check docs benchmark clean
 .DELETE_ON_ERROR:
 
 # Small experiments spend as long in XLA as in their computations, and memory where each thread has its own.
@@ -30,6 +31,9 @@ test: .venv/test.stamp
 
 test-all: .venv/test.stamp
 	$(PYTEST)
+
+fuzz: .venv/test.stamp
+	.venv/bin/python -m tests.fuzz --seconds $(or $(SECONDS),600)
 
 check: .venv/test.stamp
 	.venv/bin/ruff format --check .

@@ -12,6 +12,7 @@ from convcorr_jax.backbone.networks import MaxPool as MaxPool
 from convcorr_jax.backbone.networks import Network as Network
 from convcorr_jax.backbone.networks import Params as Params
 from convcorr_jax.backbone.networks import Preprocessing as Preprocessing
+from convcorr_jax.backbone.networks import channels as channels
 from convcorr_jax.backbone.networks import filter_shapes as filter_shapes
 from convcorr_jax.backbone.networks import find_network as find_network
 from convcorr_jax.backbone.receptive_field import ReceptiveField as ReceptiveField

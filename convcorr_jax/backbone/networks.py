@@ -148,6 +148,23 @@ def filter_shapes(network: Network) -> dict[str, tuple[int, int, int, int]]:
     return shapes
 
 
+def channels(network: Network, layer_name: str) -> int:
+    """Return the number of channels of a layer's output.
+
+    >>> channels(NETWORKS["alexnet"], "pool5")
+    256
+
+    Args:
+        network: the layer table.
+        layer_name: the name of the layer.
+
+    Raises:
+        InputError: the network has no such layer.
+    """
+    before = network.layers[: network.position(layer_name) + 1]
+    return [layer.channels for layer in before if isinstance(layer, Conv)][-1]
+
+
 def find_network(name: str) -> Network:
     """Return the network of a name.
 

@@ -66,7 +66,7 @@ class Keypoints:
         drawn = as_box(self.box)
         if drawn is None and self.model is None:
             probe = load_fitted(LANDMARKS, LandmarkModel)
-            face = searched_face(photograph, probe, probe.features.extractor(weights))
+            face = searched_face(photograph, probe, probe.extractor(weights))
         else:
             face = drawn_face(drawn or coords.whole_image(photograph.shape[:2]))
         box = face.box

@@ -59,7 +59,7 @@ class Landmarks:
 
         model = load_fitted(self.model or FACE, LandmarkModel)
         features, names = model.features, model.probe.names
-        extractor = features.extractor(load_weights(features.network, path=self.weights))
+        extractor = model.extractor(load_weights(features.network, path=self.weights))
         drawn = as_box(self.box)
         if drawn is None:
             face_box = searched_face(photograph, model, extractor)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 PHOTOGRAPH_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 """The endings of the files that are taken from a folder, in lower or upper case."""
 
+# Python's objects take fifty times the bytes of a table; fifty thousand pairs take a quarter of it.
+_MAX_BYTES = 2**24
 _COLUMNS = ("a", "b", "box_a", "box_b", "points")
 _BOX_NUMBERS = 4
 
@@ -162,7 +164,7 @@ def read_pairs(path: Path) -> list[Pair]:
     """
     from convcorr_jax.io import check_file
 
-    check_file(path, "pairs")
+    check_file(path, "pairs", most_bytes=_MAX_BYTES)
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = [row for row in csv.reader(stream) if any(map(str.strip, row))]

@@ -19,7 +19,7 @@ from convcorr_jax.datasets.joint_orders import Order
 from convcorr_jax.datasets.official import mpii_flat
 from convcorr_jax.datasets.predictions import Axes
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import check_file, json_file, load_arrays
+from convcorr_jax.io import array_headers, check_file, json_file
 from convcorr_jax.metrics.joint_table import column_of
 from convcorr_jax.metrics.keypoint_truth import KeypointTruth, normalizer_lengths
 from convcorr_jax.metrics.pck import FLIC_PCK, LSP_PCK, Protocol
@@ -183,7 +183,7 @@ def release_of(path: Path) -> Release | None:
         with json_file(path, "ground truth") as content:
             return "MPII" if isinstance(content, list) else None
     if path.suffix == ".npz":
-        return "FLIC" if load_arrays(path, names=("joints_pc",)) else None
+        return "FLIC" if array_headers(path, names=("joints_pc",)) else None
     variables = mat.read(path)
     if "annolist" in variables or "pos_gt_src" in variables:
         return "MPII"

@@ -13,6 +13,7 @@ from convcorr_jax.descriptors.convolutional import (
 from convcorr_jax.descriptors.convolutional import descriptor_grid as descriptor_grid
 from convcorr_jax.descriptors.convolutional import unit_length as unit_length
 from convcorr_jax.descriptors.global_features import default_layer as default_layer
+from convcorr_jax.descriptors.global_features import feature_count as feature_count
 from convcorr_jax.descriptors.global_features import global_features as global_features
 from convcorr_jax.descriptors.sift import dense_sift as dense_sift
 from convcorr_jax.descriptors.sift import sift_at as sift_at

@@ -4,13 +4,14 @@ Source: Sharif Razavian et al. 2014, section 3.1, where the feature f is fc6 at 
 paper: weights without fully connected layers use pool5, the input of fc6.
 """
 
+import math
 from collections.abc import Iterable
 from itertools import islice
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from convcorr_jax.backbone import activations, preprocess
+from convcorr_jax.backbone import Network, activations, channels, grid_size, preprocess
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.batching import padded_batches
 from convcorr_jax.descriptors.convolutional import unit_length
@@ -27,6 +28,20 @@ def default_layer(weights: Weights) -> str:
         weights: a network's weights.
     """
     return "fc6" if "fc6" in weights.layers else "pool5"
+
+
+def feature_count(network: Network, layer: str, *, side_px: int) -> int:
+    """Return how many numbers `global_features` computes for an image.
+
+    Args:
+        network: the layer table.
+        layer: the layer.
+        side_px: the side of the square images.
+
+    Raises:
+        InputError: the layer is unknown or too deep for the size.
+    """
+    return math.prod(grid_size(network, layer, (side_px, side_px))) * channels(network, layer)
 
 
 def global_features(

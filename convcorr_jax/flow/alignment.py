@@ -91,6 +91,12 @@ def align(
         schedule: the order of message passing; see `min_sum`. With the mutual cost, "sweeps" find flows of
             lower energy.
         max_rounds: the largest number of rounds of message passing; it stops earlier if the messages converge.
+
+    Returns:
+        The alignment; as of `align_costs`, it is NaN if a descriptor or the smoothness is not valid.
+
+    Raises:
+        InputError: a grid has no cell.
     """
     return align_costs(
         data_cost(source, target, cost=cost, temperature=temperature),
@@ -117,6 +123,13 @@ def align_costs(
         smoothness: the cost of a squared difference of one cell between neighbours' displacements.
         schedule: the order of message passing; see `min_sum`.
         max_rounds: the largest number of rounds of message passing; it stops earlier if the messages converge.
+
+    Returns:
+        The alignment. If a cost is NaN or infinite, or the smoothness is negative, NaN or infinite, its flow,
+        confidence and energy are NaN and it has not converged; its labels mean nothing.
+
+    Raises:
+        InputError: a grid has no cell.
     """
     solved = min_sum(
         costs,
@@ -153,7 +166,14 @@ def data_cost(
         target: descriptors of the target cells; of unit length for the mutual cost.
         cost: "mutual" or "distance".
         temperature: T of the mutual cost, in units of cosine similarity.
+
+    Raises:
+        InputError: a grid has no cell.
     """
+    if 0 in (*source.shape, *target.shape):
+        raise InputError(
+            f"the grids have the shapes {source.shape} and {target.shape}; at least one cell is expected"
+        )
     flat_source = source.reshape(-1, source.shape[-1])
     flat_target = target.reshape(-1, target.shape[-1])
     similarity = flat_source @ flat_target.T

@@ -115,9 +115,17 @@ def min_sum(
             data costs.
         damping: the weight of a message's old value in each round, between 0 and 1.
 
+    Returns:
+        The result. If a cost is NaN or infinite, or the smoothness is negative, NaN or infinite, its flow,
+        energy and min-marginals are NaN and it has not converged; its labels mean nothing.
+
     Raises:
-        InputError: ``max_rounds`` is below 1, or ``coarse_levels`` is below 0.
+        InputError: ``max_rounds`` is below 1, ``coarse_levels`` is below 0, or a grid has no cell.
     """
+    if 0 in data_cost.shape:
+        raise InputError(
+            f"the costs have the shape {data_cost.shape}; grids of at least one cell are expected"
+        )
     if max_rounds < 1 or coarse_levels < 0:
         raise InputError(
             f"max_rounds must be at least 1 and coarse_levels at least 0, not {max_rounds} and {coarse_levels}"
@@ -136,14 +144,19 @@ def min_sum(
     best, energy = _best_refined((search.best, first), data, smoothness)
     labels = jnp.stack(best, axis=-1)
     belief = jnp.transpose(wiring.belief(search.messages), (2, 3, 0, 1))
+    valid = jnp.isfinite(data).all() & jnp.isfinite(smoothness) & (smoothness >= 0)
+
+    def where_valid(values):
+        return jnp.where(valid, values, jnp.nan)
+
     return MinSum(
         labels=labels,
-        flow=(labels - _cells(data_cost.shape[:2])).astype(data.dtype),
-        energy=energy,
+        flow=where_valid((labels - _cells(data_cost.shape[:2])).astype(data.dtype)),
+        energy=jax.tree.map(where_valid, energy),
         trace=search.trace,
         rounds=search.round,
-        converged=search.change <= threshold,
-        min_marginals=belief - belief.min(axis=(2, 3), keepdims=True),
+        converged=(search.change <= threshold) & valid,
+        min_marginals=where_valid(belief - belief.min(axis=(2, 3), keepdims=True)),
     )
 
 

@@ -6,7 +6,10 @@ where the path is wrong and a `WriteError` where writing fails.
 """
 
 from convcorr_jax.io.arrays import Expected as Expected
+from convcorr_jax.io.arrays import Header as Header
+from convcorr_jax.io.arrays import array_headers as array_headers
 from convcorr_jax.io.arrays import load_arrays as load_arrays
+from convcorr_jax.io.arrays import load_readable_arrays as load_readable_arrays
 from convcorr_jax.io.arrays import read_arrays as read_arrays
 from convcorr_jax.io.arrays import write_arrays as write_arrays
 from convcorr_jax.io.arrays import write_arrays_uncompressed as write_arrays_uncompressed
@@ -32,6 +35,7 @@ from convcorr_jax.io.image_files import write_image as write_image
 from convcorr_jax.io.json_files import json_file as json_file
 from convcorr_jax.io.json_files import naming_file as naming_file
 from convcorr_jax.io.json_files import write_json as write_json
+from convcorr_jax.io.json_types import check_fields as check_fields
 from convcorr_jax.io.paths import check_file as check_file
 from convcorr_jax.io.points import NamedPoints as NamedPoints
 from convcorr_jax.io.points import read_points as read_points

@@ -1,21 +1,25 @@
 """Reading and writing the named arrays of ``.npz`` files, with every array checked."""
 
+import contextlib
 import lzma
+import math
 import os
 import struct
+import sys
 import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.io.atomic import written_whole
 from convcorr_jax.io.paths import check_file
+from convcorr_jax.io.zip_members import open_member
 
 # What zipfile, its decompressors and NumPy raise on files that are cut short, changed, or of another format.
 _DAMAGE = (
@@ -37,6 +41,14 @@ _DAMAGE = (
     tokenize.TokenError,
 )
 
+_READ_HEADER = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+# A file of zeros unpacks to a thousand times its size, measured values to a few times.
+_ALWAYS_READ_BYTES = 2**28
+_LARGEST_RATIO = 32
+
 # The record at the end of a zip archive; its bytes 10 and 11 are the number of members.
 _END_RECORD_BYTES = 22
 
@@ -48,6 +60,35 @@ class Expected(NamedTuple):
     """The type of the elements, such as ``np.floating``, or a type that it is derived from."""
     shape: tuple[int | str, ...]
     """The length of every axis. Axes with the same letter have the same length in all arrays of a file."""
+    finite: bool = False
+    """Whether NaN and infinite values are refused."""
+
+
+class Header(NamedTuple):
+    """What an array of a file is, known before its values are read."""
+
+    dtype: np.dtype
+    """The type of the elements."""
+    shape: tuple[int, ...]
+    """The length of every axis."""
+
+
+def array_headers(path: Path, *, names: Collection[str] | None = None) -> dict[str, Header]:
+    """Read the types and shapes of arrays of an ``.npz`` file by name, and none of their values.
+
+    Args:
+        path: the file.
+        names: the arrays; by default all of the file.
+
+    Returns:
+        The headers by name, without those of ``names`` that the file does not have.
+
+    Raises:
+        InputError: the file is missing, empty, cut short or damaged, is no ``.npz``, or unpacks to far more
+            bytes than measured values do; an array is pickled.
+    """
+    with _opened(path) as archive:
+        return {name: _header(archive, member) for name, member in _members(archive, names)}
 
 
 def load_arrays(path: Path, *, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
@@ -61,45 +102,125 @@ def load_arrays(path: Path, *, names: Collection[str] | None = None) -> dict[str
         The arrays by name, without those of ``names`` that the file does not have.
 
     Raises:
-        InputError: the file is missing, empty, cut short or damaged, is no ``.npz``, or has pickled arrays.
+        InputError: `array_headers` would refuse the file, or an array to read is damaged.
     """
+    with _opened(path) as archive:
+        return {name: _values(archive, member) for name, member in _members(archive, names)}
+
+
+class ReadableArrays(NamedTuple):
+    """The arrays of a file that can be read, and why others cannot."""
+
+    arrays: dict[str, np.ndarray]
+    """The arrays by name."""
+    skipped: dict[str, str]
+    """The reasons, by name, why other members of the file are not read."""
+
+
+def load_readable_arrays(path: Path) -> ReadableArrays:
+    """Read all arrays of an ``.npz`` file that can be read, for files whose other members do not matter.
+
+    Args:
+        path: the file.
+
+    Raises:
+        InputError: the file is missing, empty, cut short or damaged, is no ``.npz``, or unpacks to far more
+            bytes than measured values do.
+    """
+    found = ReadableArrays({}, {})
+    with _opened(path) as archive:
+        for name, member in _members(archive, None):
+            try:
+                found.arrays[name] = _values(archive, member)
+            except _DAMAGE as error:
+                found.skipped[name] = str(error)
+    return found
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open an archive and compare the number of members with that at its end, which zipfile does not."""
     check_file(path, "NumPy .npz")
     try:
         with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
-            _check_directory(archive, stream)
-            members = {name.removesuffix(".npy"): name for name in archive.namelist()}
-            return {
-                name: _member(archive, members[name])
-                for name in members
-                if names is None or name in names
-            }
+            stream.seek(-_END_RECORD_BYTES - len(archive.comment), os.SEEK_END)
+            expected = int.from_bytes(stream.read(_END_RECORD_BYTES)[10:12], "little")
+            if len(archive.namelist()) != expected:
+                raise zipfile.BadZipFile(
+                    f"{len(archive.namelist())} of {expected} members are listed"
+                )
+            size = sum(member.file_size for member in archive.infolist())
+            if size > max(_ALWAYS_READ_BYTES, _LARGEST_RATIO * path.stat().st_size):
+                raise InputError(
+                    f"{path} unpacks to {size} bytes; at most {_LARGEST_RATIO} times its own size is expected"
+                )
+            yield archive
+    except InputError:
+        raise
     except _DAMAGE as error:
         raise InputError(f"{path} is damaged, or is no .npz of plain arrays: {error}") from error
 
 
-def _check_directory(archive: zipfile.ZipFile, stream: BinaryIO) -> None:
-    """Compare the number of members with that at the archive's end, which zipfile does not."""
-    stream.seek(-_END_RECORD_BYTES - len(archive.comment), os.SEEK_END)
-    expected = int.from_bytes(stream.read(_END_RECORD_BYTES)[10:12], "little")
-    if len(archive.namelist()) != expected:
-        raise zipfile.BadZipFile(f"{len(archive.namelist())} of {expected} members are listed")
+def _members(
+    archive: zipfile.ZipFile, names: Collection[str] | None
+) -> list[tuple[str, zipfile.ZipInfo]]:
+    members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+    return [(name, member) for name, member in members.items() if names is None or name in names]
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Header:
+    with open_member(archive, member) as stream:
+        return _checked_header(stream, member)
+
+
+def _values(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     """Read an array and compare its checksum, as zipfile does once it has read a member to its end."""
-    with archive.open(name) as stream, warnings.catch_warnings():
-        # NumPy warns of headers that only Python 2 wrote; here they are damage, and the checksum tells.
+    with open_member(archive, member) as stream:
+        _checked_header(stream, member)
+        stream.seek(0)
+        with _quiet():
+            array = np.lib.format.read_array(stream, allow_pickle=False)
+    if array.dtype.kind == "U" and not _are_texts(array):
+        raise ValueError(f"{member.filename} has numbers that are no characters")
+    return array
+
+
+def _are_texts(array: np.ndarray) -> bool:
+    """Return whether all characters exist; NumPy reads any numbers, and Python then fails on them."""
+    number = np.dtype(np.uint32).newbyteorder(array.dtype.byteorder)
+    codes = np.frombuffer(array.tobytes(), number)
+    return bool(((codes <= sys.maxunicode) & ~((codes >= 0xD800) & (codes < 0xE000))).all())
+
+
+def _checked_header(stream: zipfile.ZipExtFile, member: zipfile.ZipInfo) -> Header:
+    """Read a header, and compare the size that it states with the member's."""
+    with _quiet():
+        version = np.lib.format.read_magic(stream)
+        if version not in _READ_HEADER:
+            raise ValueError(f"{member.filename} has the unknown version {version}")
+        shape, _, dtype = _READ_HEADER[version](stream)
+    if dtype.hasobject:
+        raise ValueError(f"{member.filename} has pickled objects")
+    if not dtype.itemsize or min(shape, default=0) < 0:
+        raise ValueError(f"{member.filename} is {dtype} of shape {shape}")
+    expected = stream.tell() + math.prod(shape) * dtype.itemsize
+    if member.file_size != expected:
+        raise ValueError(f"{member.filename} has {member.file_size} bytes; {expected} are expected")
+    return Header(dtype, shape)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Ignore NumPy's warnings of headers that only Python 2 wrote; here they are damage."""
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        array = np.lib.format.read_array(stream, allow_pickle=False)
-        if stream.read(1):
-            raise ValueError(f"{name} has bytes behind its array")
-        return array
+        yield
 
 
 def read_arrays(
     path: Path, expected: Mapping[str, Expected], *, optional: Collection[str] = ()
 ) -> dict[str, np.ndarray]:
-    """Read the arrays of an ``.npz`` file that are expected, and check their types and shapes.
+    """Read the arrays of an ``.npz`` file that are expected, once their types and shapes are checked.
 
     Args:
         path: the file.
@@ -111,27 +232,31 @@ def read_arrays(
 
     Raises:
         InputError: the file is missing, empty, cut short or damaged, or is no ``.npz``; an array is missing, is
-            pickled, or has another type or shape than expected.
+            pickled, has another type or shape than expected, or is not finite where that is expected.
     """
-    arrays = load_arrays(path, names=expected)
-    absent = [name for name in expected if name not in arrays and name not in optional]
+    headers = array_headers(path, names=expected)
+    absent = [name for name in expected if name not in headers and name not in optional]
     if absent:
         plural = "is" if len(expected) == 1 else "are"
         raise InputError(
             f"{path} has no array {absent[0]!r}; {', '.join(expected)} {plural} expected"
         )
     sizes: dict[str, int] = {}
-    for name, array in arrays.items():
-        kind, shape = expected[name]
-        fits = array.ndim == len(shape) and all(
+    for name in filter(headers.__contains__, expected):
+        (dtype, shape), (kind, lengths, _) = headers[name], expected[name]
+        fits = len(shape) == len(lengths) and all(
             size == (sizes.setdefault(axis, size) if isinstance(axis, str) else axis)
-            for size, axis in zip(array.shape, shape, strict=True)
+            for size, axis in zip(shape, lengths, strict=True)
         )
-        if not fits or not np.issubdtype(array.dtype, kind):
+        if not fits or not np.issubdtype(dtype, kind):
             raise InputError(
-                f"{path}: array {name!r} is {array.dtype} of shape {array.shape}; "
-                f"{kind.__name__} of shape {shape} is expected"
+                f"{path}: array {name!r} is {dtype} of shape {shape}; "
+                f"{kind.__name__} of shape {lengths} is expected"
             )
+    arrays = load_arrays(path, names=expected)
+    for name, array in arrays.items():
+        if expected[name].finite and not np.isfinite(array).all():
+            raise InputError(f"{path}: array {name!r} has values that are not finite")
     return arrays
 
 

@@ -49,14 +49,13 @@ def check_writable(path: str | Path) -> None:
         path: the file to be written later.
 
     Raises:
-        InputError: the path is a folder; or its folder does not exist and cannot be created, or may not be
-            written.
+        InputError: the path is a folder, a device or a pipe; or its folder does not exist and cannot be
+            created, or may not be written.
         WriteError: the disk is full or failed.
     """
     path = Path(path)
     with writing_to(path):
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; a file name is expected")
+        _check_regular(path)
         nearest = next(folder for folder in path.absolute().parents if folder.exists())
         if not nearest.is_dir():
             raise InputError(f"{path} cannot be written: {nearest} is not a folder")
@@ -68,7 +67,8 @@ def check_writable(path: str | Path) -> None:
 def written_whole(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; at the end of the ``with`` block rename it to ``path``.
 
-    When the block raises an error, the temporary file is removed and ``path`` stays as it was.
+    When the block raises an error, the temporary file is removed and ``path`` stays as it was. A symbolic link
+    stays, too: the file that it names is written.
 
     Args:
         path: the file to be written. Its folder is created if necessary.
@@ -77,12 +77,14 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         The temporary path, an empty file with the ending of ``path``.
 
     Raises:
-        InputError: the path is a folder; or its folder cannot be created, or may not be written.
+        InputError: the path is a folder, a device or a pipe; or its folder cannot be created, or may not be
+            written.
         WriteError: writing failed, for example because the disk is full.
     """
     path = Path(path)
-    if os.path.isdir(path):
-        raise InputError(f"{path} is a folder; a file name is expected")
+    with writing_to(path):
+        _check_regular(path)
+        path = Path(os.path.realpath(path)) if path.is_symlink() else path
     make_folder(path.parent)
     with writing_to(path.parent):
         handle, name = tempfile.mkstemp(
@@ -100,6 +102,14 @@ def written_whole(path: str | Path) -> Iterator[Path]:
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _check_regular(path: Path) -> None:
+    """Refuse a path at which something but a regular file exists: a device, once replaced, is lost."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; a file name is expected")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is a device, a pipe or a socket; a file name is expected")
 
 
 def make_folder(folder: str | Path) -> Path:
@@ -140,6 +150,8 @@ def write_at(path: Path, start: int, content: bytes) -> None:
         InputError: the path is wrong.
         WriteError: writing failed, for example because the disk is full.
     """
+    with writing_to(path):
+        _check_regular(path)
     with writing_to(path), path.open("r+b" if path.exists() else "w+b") as stream:
         stream.seek(start)
         stream.write(content)

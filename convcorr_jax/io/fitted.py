@@ -1,17 +1,24 @@
 """Saving and loading fitted models, such as pose cascades, probes and keypoint detectors.
 
 A fitted model is two files of one name: ``.npz`` with its arrays and ``.json`` with everything else. The
-``.json`` is written last, so that no ``.json`` exists without a complete ``.npz``.
+``.json`` is written last and contains a checksum of the ``.npz``, so that no ``.json`` is read with the arrays
+of another model.
 """
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
-from convcorr_jax.io.arrays import Expected, read_arrays, write_arrays
+from convcorr_jax.errors import InputError
+from convcorr_jax.io.arrays import Expected, array_headers, read_arrays, write_arrays
 from convcorr_jax.io.json_files import json_file, naming_file, write_json
+from convcorr_jax.io.paths import check_file
+
+# The fact that ties a model's files together.
+_CHECKSUM = "arrays_sha256"
 
 
 class Fitted(NamedTuple):
@@ -61,9 +68,9 @@ def save_fitted(path: str | Path, model: Savable) -> None:
         InputError: the path is wrong, or the model's class refuses to store it.
         WriteError: a file cannot be written.
     """
-    fitted = model.to_fitted()
-    write_arrays(with_ending(Path(path), ".npz"), **fitted.arrays)
-    write_json(with_ending(Path(path), ".json"), fitted.facts)
+    fitted, arrays = model.to_fitted(), with_ending(Path(path), ".npz")
+    write_arrays(arrays, **fitted.arrays)
+    write_json(with_ending(Path(path), ".json"), {_CHECKSUM: _checksum(arrays), **fitted.facts})
 
 
 def load_fitted(path: str | Path, model_class: type[Model]) -> Model:
@@ -77,14 +84,35 @@ def load_fitted(path: str | Path, model_class: type[Model]) -> Model:
         The model.
 
     Raises:
-        InputError: a file is missing or damaged, or does not contain a model of this class.
+        InputError: a file is missing or damaged, or does not contain a model of this class; the files are of
+            two models; or the ``.npz`` has other arrays than the model's.
     """
-    listing, kind = with_ending(Path(path), ".json"), model_class.kind
-    with json_file(listing, kind) as facts:
+    listing, npz = (with_ending(Path(path), ending) for ending in (".json", ".npz"))
+    kind = model_class.kind
+    with json_file(listing, kind) as content:
+        if type(content) is not dict:
+            raise InputError(f"it is no {kind}; an object with named fields is expected")
+        facts = dict(content)
+        checksum = facts.pop(_CHECKSUM, None)
         expected = model_class.expected_arrays(facts)
-    arrays = read_arrays(with_ending(Path(path), ".npz"), expected)
+    check_file(npz, "NumPy .npz")
+    # Files that earlier versions saved state none.
+    if checksum is not None and checksum != _checksum(npz):
+        raise InputError(
+            f"{npz} does not have the {_CHECKSUM} that {listing} states; files that were saved together are "
+            "expected"
+        )
+    unknown = set(array_headers(npz)) - set(expected)
+    if unknown:
+        raise InputError(f"{npz} has the array {min(unknown)!r}, which this {kind} does not have")
+    arrays = read_arrays(npz, expected)
     with naming_file(listing, kind=kind):
         return model_class.from_fitted(Fitted(arrays, facts))
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def with_ending(path: Path, ending: str) -> Path:

@@ -1,6 +1,7 @@
 """Reading and writing image files.
 
-Images that cannot be read without loss, such as those of 16 bits a channel, are refused.
+JPEG, PNG, WebP, GIF, TIFF and BMP are read, whatever the file's name is. Images that cannot be read without
+loss, such as those of 16 bits a channel, are refused.
 """
 
 import contextlib
@@ -11,19 +12,33 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
+from PIL import ExifTags, UnidentifiedImageError
 from PIL import Image as PillowImage
-from PIL import ImageOps, UnidentifiedImageError
 
 from convcorr_jax.coords import Size
 from convcorr_jax.errors import InputError
 from convcorr_jax.io.atomic import written_whole
 from convcorr_jax.io.paths import check_file
 
+# What turns an image upright, by the orientation that its EXIF data state.
+_TRANSPOSES = {
+    2: PillowImage.Transpose.FLIP_LEFT_RIGHT,
+    3: PillowImage.Transpose.ROTATE_180,
+    4: PillowImage.Transpose.FLIP_TOP_BOTTOM,
+    5: PillowImage.Transpose.TRANSPOSE,
+    6: PillowImage.Transpose.ROTATE_270,
+    7: PillowImage.Transpose.TRANSVERSE,
+    8: PillowImage.Transpose.ROTATE_90,
+}
+
 # `convcorr_jax.shapes.Image`; that module imports JAX, for which reading a file should not wait.
 Image = UInt8[np.ndarray, "height width 3"]
 
 MAX_PIXELS = 64_000_000
 """The most pixels of an image that is read. A few copies, of three bytes a pixel, stay under a gigabyte."""
+
+# The formats of photographs. Pillow knows forty more, and runs Ghostscript, a program, for one of them.
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
 
 MIN_SIDE = 16
 """The least width and height of an image that is read. AlexNet's first filter alone is 11 pixels wide."""
@@ -141,7 +156,13 @@ def _size(source: Path | io.BytesIO, *, name: str) -> Size:
 def _decode(source: Path | io.BytesIO, *, name: str, upright: bool) -> Image:
     with _opened(source, name=name) as opened:
         opened.load()
-        return _as_rgb(ImageOps.exif_transpose(opened) if upright else opened)
+        return _as_rgb(_upright(opened) if upright else opened)
+
+
+def _upright(opened: PillowImage.Image) -> PillowImage.Image:
+    # `ImageOps.exif_transpose` also writes the EXIF data anew, which fails for values that only reading allows.
+    transpose = _TRANSPOSES.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
+    return opened if transpose is None else opened.transpose(transpose)
 
 
 def _decode_labels(source: Path | io.BytesIO, *, name: str) -> UInt8[np.ndarray, "height width"]:
@@ -159,9 +180,9 @@ def _opened(source: Path | io.BytesIO, *, name: str) -> Iterator[PillowImage.Ima
     """Open an image file and check its head; name the file in every error that its damage causes."""
     try:
         with warnings.catch_warnings():
-            # Pillow warns of large files, which `_check_readable` refuses.
-            warnings.simplefilter("ignore", PillowImage.DecompressionBombWarning)
-            with PillowImage.open(source) as opened:
+            # Pillow warns of large files, which `_check_readable` refuses, and of damage that loses no pixels.
+            warnings.simplefilter("ignore")
+            with PillowImage.open(source, formats=_FORMATS) as opened:
                 _check_readable(name, opened)
                 yield opened
     except PillowImage.DecompressionBombError as error:
@@ -172,7 +193,7 @@ def _opened(source: Path | io.BytesIO, *, name: str) -> Iterator[PillowImage.Ima
         ) from error
     except InputError:
         raise
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except Exception as error:  # Pillow's decoders raise almost anything on damaged bytes
         raise InputError(f"{name} is damaged or cut short: {error}") from error
 
 

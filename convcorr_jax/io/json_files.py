@@ -10,6 +10,10 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io.atomic import written_whole
 from convcorr_jax.io.paths import check_file
 
+# Python's objects take twenty times the bytes of a file; the largest annotations, MPII's, have 20 MB.
+MAX_BYTES = 2**25
+"""The limit of the size of a JSON file."""
+
 
 @contextlib.contextmanager
 def naming_file(path: Path, *, kind: str) -> Iterator[None]:
@@ -46,10 +50,10 @@ def json_file(path: Path, kind: str) -> Iterator[Any]:
         The content.
 
     Raises:
-        InputError: the file is missing, empty or not JSON, or the content is not what the block expects. The
-            message names the file.
+        InputError: the file is missing, empty, over 32 MB or not JSON, or the content is not what the block
+            expects. The message names the file.
     """
-    check_file(path, kind)
+    check_file(path, kind, most_bytes=MAX_BYTES)
     with naming_file(path, kind=kind):
         yield json.loads(path.read_text(encoding="utf-8"))
 

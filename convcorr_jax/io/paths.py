@@ -6,15 +6,16 @@ from pathlib import Path
 from convcorr_jax.errors import InputError
 
 
-def check_file(path: Path, kind: str) -> None:
+def check_file(path: Path, kind: str, *, most_bytes: int | None = None) -> None:
     """Refuse a path that is not a readable, non-empty file.
 
     Args:
         path: the file.
         kind: what the file should contain, such as "image", for the error message.
+        most_bytes: the limit of its size; by default there is none.
 
     Raises:
-        InputError: the path does not exist, is not a file, may not be read, or is an empty file.
+        InputError: the path does not exist, is not a file, may not be read, or is an empty file or too large.
     """
     try:
         exists = path.exists()
@@ -27,5 +28,8 @@ def check_file(path: Path, kind: str) -> None:
         raise InputError(f"{path} is not a file")
     if not os.access(path, os.R_OK):
         raise InputError(f"{path} may not be read: permission denied")
-    if path.stat().st_size == 0:
+    size = path.stat().st_size
+    if size == 0:
         raise InputError(f"{path} is empty")
+    if most_bytes is not None and size > most_bytes:
+        raise InputError(f"{path} has {size} bytes; a {kind} file has at most {most_bytes}")

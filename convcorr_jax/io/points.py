@@ -18,6 +18,8 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io.atomic import written_whole
 from convcorr_jax.io.paths import check_file
 
+# Python's objects take fifty times the bytes of a table; a hundred thousand points take a quarter of it.
+_MAX_BYTES = 2**24
 _COLUMNS = ("name", "x", "y", "confidence")
 
 
@@ -39,12 +41,12 @@ def read_points(path: str | Path) -> NamedPoints:
         path: the file.
 
     Raises:
-        InputError: the file is missing, empty or not UTF-8 text; its header lacks ``x`` or ``y`` or has an
-            unknown or a repeated column; it has no points; a row has more or fewer entries than the header,
-            or a coordinate that is not a finite number.
+        InputError: the file is missing, empty, over 16 MB or not UTF-8 text; its header lacks ``x`` or ``y`` or
+            has an unknown or a repeated column; it has no points; a row has more or fewer entries than the
+            header, or a coordinate that is not a finite number.
     """
     path = Path(path)
-    check_file(path, "points")
+    check_file(path, "points", most_bytes=_MAX_BYTES)
     try:
         text = path.read_text(encoding="utf-8-sig")
         rows = [

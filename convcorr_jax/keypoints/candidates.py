@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int8, UInt8
 
 from convcorr_jax import coords
-from convcorr_jax.backbone import Network, Params, receptive_field
+from convcorr_jax.backbone import Network, Params, channels, receptive_field
 from convcorr_jax.descriptors.convolutional import (
     Recipe,
     convolutional_descriptors,
@@ -37,6 +37,8 @@ from convcorr_jax.shapes import Image
 
 # Side of the square to which the paper warps boxes.
 BOX_PX = 500
+# Larger squares take more memory than a model of keypoints should.
+_LARGEST_PX = 2048
 # The paper's number of conv5 cells nearest to a keypoint that are its positive examples.
 NEAREST = 10
 # Side, in cells, of the window of columns that describes a candidate of `ConvCells`.
@@ -44,6 +46,8 @@ WINDOW = 3
 # VLFeat's dense SIFT: bins of 8 pixels, so that a descriptor reaches 16 pixels to each side.
 SIFT_STRIDE_PX = 8
 SIFT_BIN_PX = 8
+# Four by four bins of eight orientations.
+SIFT_DIMENSIONS = 128
 # In bins: a SIFT descriptor closer than the first is a positive example, one farther than the second a
 # negative.
 SIFT_NEAR_BINS, SIFT_FAR_BINS = 2, 4
@@ -56,10 +60,20 @@ class Square:
     Attributes:
         box_px: side of the warped box in pixels, without the margin.
         margin: width of the surroundings on each side of the box, as a fraction of the box's side.
+
+    Raises:
+        InputError: the box has no pixels, the margin is negative, or the square is too large.
     """
 
     box_px: int = BOX_PX
     margin: float = BOX_MARGIN
+
+    def __post_init__(self) -> None:
+        if not (self.box_px > 0 and self.margin >= 0 and self.side_px <= _LARGEST_PX):
+            raise InputError(
+                f"a box of {self.box_px} pixels with a margin of {self.margin} is too large or too small; a "
+                f"square of at most {_LARGEST_PX} pixels with its margin is expected"
+            )
 
     @property
     def side_px(self) -> int:
@@ -117,6 +131,11 @@ class ConvCells:
     def window(self) -> int:
         """Side, in cells, of the window of columns that describes a candidate."""
         return WINDOW
+
+    @property
+    def dimensions(self) -> int:
+        """The length of a column."""
+        return sum(channels(self.network, layer) for layer in self.layers)
 
     @property
     def field_px(self) -> int:
@@ -212,6 +231,11 @@ class SiftCells:
     def window(self) -> int:
         """Side, in cells, of the window of descriptors that describes a candidate."""
         return 1
+
+    @property
+    def dimensions(self) -> int:
+        """The length of a descriptor."""
+        return SIFT_DIMENSIONS
 
     @property
     def centers(self) -> Float[np.ndarray, "h w 2"]:

@@ -6,7 +6,7 @@ The model does not contain the network's weights, only their fingerprint.
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, get_type_hints
 
 import numpy as np
 from jaxtyping import Float, Float16
@@ -14,15 +14,15 @@ from jaxtyping import Float, Float16
 from convcorr_jax import coords
 from convcorr_jax.backbone import find_network
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.descriptors.global_features import global_features
+from convcorr_jax.descriptors.global_features import feature_count, global_features
 from convcorr_jax.descriptors.views import view
 from convcorr_jax.errors import InputError
 from convcorr_jax.io.arrays import Expected
 from convcorr_jax.io.fitted import Fitted
+from convcorr_jax.io.json_types import check_fields
 from convcorr_jax.keypoints.candidates import Cells, ConvCells, SiftCells, Square
 from convcorr_jax.keypoints.detection import Detectors, best_candidates, score_candidates
 from convcorr_jax.keypoints.prior import (
-    POSITIVES,
     Calibration,
     Positive,
     combine_with_prior,
@@ -107,17 +107,28 @@ class KeypointModel:
         """Return the element kind and shape of every stored array.
 
         Args:
-            facts: the stored facts; of the arrays, only ``basis`` depends on them. Files of earlier versions
-                have none.
+            facts: the stored facts, on which the shapes depend.
+
+        Raises:
+            InputError: a fact is missing or of another type, names no network or layer, or is out of range.
         """
-        basis = {"basis": Expected(np.floating, ("pool5", "e"))} if facts.get("has_basis") else {}
-        return basis | {
-            "weights": Expected(np.floating, ("n", "window", "window", "d")),
-            "bias": Expected(np.floating, ("n",)),
-            "slope": Expected(np.floating, ("n",)),
-            "offset": Expected(np.floating, ("n",)),
-            "features": Expected(np.floating, ("objects", "e")),
-            "points": Expected(np.floating, ("objects", "n", 2)),
+        # Files of earlier versions have no basis, and do not say so.
+        check_fields(dict(facts), _FACTS, name="model", optional=("has_basis", "training"))
+        check_fields(facts["square"], get_type_hints(Square), name="square")
+        cells = _cells(facts)
+        network = find_network(facts["network"])
+        has_basis = facts.get("has_basis", False)
+        pool5 = feature_count(network, PRIOR_LAYER, side_px=network.image_side)
+        arrays: dict[str, tuple[int | str, ...]] = {
+            "weights": (len(facts["names"]), cells.window, cells.window, cells.dimensions),
+            "features": ("objects", "e" if has_basis else pool5),
+            **dict.fromkeys(("bias", "slope", "offset"), (len(facts["names"]),)),
+        }
+        if has_basis:
+            arrays["basis"] = (pool5, "e")
+        points = Expected(np.floating, ("objects", len(facts["names"]), 2))
+        return {"points": points} | {
+            name: Expected(np.floating, shape, finite=True) for name, shape in arrays.items()
         }
 
     @classmethod
@@ -128,28 +139,22 @@ class KeypointModel:
             fitted: arrays of the expected kinds and shapes, and the facts.
 
         Raises:
-            InputError: the facts name an unknown network, or a box that is too small for a cell.
-            ValueError: the facts do not fit the arrays.
+            InputError: the box is too small for a cell, names repeat, eta is out of range, or a point is
+                infinite or half absent.
         """
         arrays, facts = fitted
-        network, square = find_network(facts["network"]), Square(**facts["square"])
-        layers, names, eta = facts["layers"], tuple(map(str, facts["names"])), float(facts["eta"])
-        cells = SiftCells(square) if layers is None else ConvCells(network, tuple(layers), square)
-        fits = (
-            len(names) == len(arrays["bias"])
-            and cells.window == arrays["weights"].shape[1]
-            and cells.centers.size > 0
-            and facts["positive"] in POSITIVES
-            and 0 <= eta <= 1
-        )
-        if not fits:
-            raise ValueError("names, cells or the prior do not fit its arrays")
+        cells, names, eta = _cells(facts), tuple(facts["names"]), float(facts["eta"])
+        if not (names and len(set(names)) == len(names) and cells.centers.size and 0 <= eta <= 1):
+            raise InputError("its names, cells or eta do not fit a model")
+        absent = np.isnan(arrays["points"])
+        if np.isinf(arrays["points"]).any() or (absent[..., 0] != absent[..., 1]).any():
+            raise InputError("its points are not finite or absent")
         return cls(
-            category=str(facts["category"]),
+            category=facts["category"],
             names=names,
             cells=cells,
-            network=network.name,
-            fingerprint=str(facts["fingerprint"]),
+            network=facts["network"],
+            fingerprint=facts["fingerprint"],
             detectors=Detectors(arrays["weights"], arrays["bias"]),
             calibration=Calibration(arrays["slope"], arrays["offset"]),
             features=arrays["features"],
@@ -159,6 +164,29 @@ class KeypointModel:
             training=dict(facts.get("training", {})),
             basis=arrays.get("basis"),
         )
+
+
+_FACTS = {
+    "category": str,
+    "names": tuple[str, ...],
+    "network": str,
+    "fingerprint": str,
+    "layers": tuple[str, ...] | None,
+    "square": dict[str, Any],
+    "positive": Positive,
+    "eta": float,
+    "has_basis": bool,
+    "training": dict[str, Any],
+}
+
+
+def _cells(facts: Mapping[str, Any]) -> Cells:
+    network, square = find_network(facts["network"]), Square(**facts["square"])
+    if facts["layers"] is None:
+        return SiftCells(square)
+    if not facts["layers"]:
+        raise InputError("it has no layers; at least one is expected")
+    return ConvCells(network, tuple(facts["layers"]), square)
 
 
 class Prediction(NamedTuple):

@@ -176,7 +176,12 @@ def correct(
         normalizer: the length by which the error of each point is divided, in the unit of the points.
         alpha: the threshold, as a fraction of the normalizer.
         strict: whether an error exactly at the threshold is wrong.
+
+    Raises:
+        InputError: a normalizer is infinite, within which everything would be.
     """
+    if np.isinf(normalizer).any():
+        raise InputError("every normalizer of a PCK must be a finite length, or NaN where unknown")
     distance = np.linalg.norm(predicted - truth, axis=-1)
     return _within(distance, alpha * normalizer, strict=strict)
 

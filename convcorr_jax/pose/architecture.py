@@ -9,12 +9,14 @@ With a pretrained front (`convcorr_jax.pose.front`) the stages are those of `con
 its maps of 16 pixels a cell, and some on its maps of 8.
 """
 
+import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_type_hints
 
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import check_fields
 from convcorr_jax.pose.front import COARSE_STRIDES, FRONTS, Front
 
 Pooling = Literal[4, 8, 16]
@@ -27,6 +29,13 @@ SHARED_STAGES = 2
 
 NORM_GROUP = 8
 """The number of maps in a group of group normalization; it divides the features of all presets."""
+
+# Beyond the sizes of any published cascade: of an input, a window, a layer, a network and a pyramid.
+_LARGEST_SIDE_PX = 1024
+_WIDEST = 63
+_MOST = 4096
+_DEEPEST = 32
+_MOST_LEVELS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,22 +102,23 @@ class Architecture:
     def __post_init__(self) -> None:
         paired = (joint for pair in self.left_right_pairs for joint in pair)
         possible = {
-            "joints": len(self.joints) > 0,
+            "joints": 0 < len(self.joints) <= _MOST,
             "left_right_pairs": all(0 <= joint < len(self.joints) for joint in paired),
             "front": self.front in get_args(Front),
             "pooling": self.pooling in (POOLINGS if self.front == "none" else COARSE_STRIDES[:1]),
-            "sigma_px": 0 < self.sigma_px < math.inf,
-            "window": self.window > 0 and self.window % 2 == 1,
-            "features": min(self.features, default=0) > 0,
-            "patch_window": self.patch_window > 0 and self.patch_window % 2 == 1,
-            "hidden": min(self.hidden, default=0) > 0,
+            "sigma_px": 0 < self.sigma_px <= _LARGEST_SIDE_PX,
+            "input_size": max(self.input_size) <= _LARGEST_SIDE_PX,
+            "window": 0 < self.window <= _WIDEST and self.window % 2 == 1,
+            "features": _are_counts(self.features),
+            "patch_window": 0 < self.patch_window <= _WIDEST and self.patch_window % 2 == 1,
+            "hidden": _are_counts(self.hidden),
             "spatial_dropout": 0 <= self.spatial_dropout < 1,
-            "fine_window": self.fine_window > 0,
-            "fine_features": self.fine_features > 0,
-            "levels": self.levels > 0,
+            "fine_window": 0 < self.fine_window <= _LARGEST_SIDE_PX,
+            "fine_features": 0 < self.fine_features <= _MOST,
+            "levels": 0 < self.levels <= _MOST_LEVELS,
             "cascade": self.cascade
             in (get_args(Cascade) if self.front == "none" else get_args(Cascade)[:1]),
-            "front_features": self.front_features > 0,
+            "front_features": 0 < self.front_features <= _MOST,
             "frame_px": self.frame_px is None or 0 < self.frame_px < math.inf,
             "dtype": self.dtype in get_args(DType),
         }
@@ -224,6 +234,10 @@ class Architecture:
             )
 
 
+def _are_counts(features: tuple[int, ...]) -> bool:
+    return 0 < len(features) <= _DEEPEST and 0 < min(features) and max(features) <= _MOST
+
+
 def from_dict(fields: dict[str, Any]) -> Architecture:
     """Return the architecture of a mapping that ``dataclasses.asdict`` returned, also from JSON.
 
@@ -231,11 +245,18 @@ def from_dict(fields: dict[str, Any]) -> Architecture:
         fields: the fields of an architecture by their names; JSON makes lists of tuples.
 
     Raises:
-        InputError: no cascade can have such an architecture.
+        InputError: a field is missing, unknown or of another type, or no cascade can have such an
+            architecture.
     """
+    optional = [field.name for field in dataclasses.fields(Architecture) if _has_default(field)]
+    check_fields(fields, get_type_hints(Architecture), name="architecture", optional=optional)
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
     }
     values["input_size"] = coords.Size(*values["input_size"])
     values["left_right_pairs"] = tuple((left, right) for left, right in values["left_right_pairs"])
     return Architecture(**values)
+
+
+def _has_default(field: dataclasses.Field) -> bool:
+    return field.default is not dataclasses.MISSING

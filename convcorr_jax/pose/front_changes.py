@@ -97,11 +97,11 @@ def expected(
     for layer in FRONTS[front].tuned:
         kernel = shapes[layer]["kernel"].shape
         arrays[f"{layer}/{_CHANGE}"] = Expected(np.signedinteger, kernel)
-        arrays[f"{layer}/{_STEP}"] = Expected(np.floating, kernel[-1:])
-        arrays[f"{layer}/{_BIAS}"] = Expected(np.floating, kernel[-1:])
+        arrays[f"{layer}/{_STEP}"] = Expected(np.floating, kernel[-1:], finite=True)
+        arrays[f"{layer}/{_BIAS}"] = Expected(np.floating, kernel[-1:], finite=True)
     for layer in map(projection, FRONTS[front].coarse):
         for name, leaf in shapes[layer].items():
-            arrays[f"{layer}/{name}"] = Expected(np.floating, leaf.shape)
+            arrays[f"{layer}/{name}"] = Expected(np.floating, leaf.shape, finite=True)
     return arrays
 
 

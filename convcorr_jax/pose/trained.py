@@ -7,6 +7,7 @@ network; the model has the changes of the layers that were trained (`convcorr_ja
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from flax import traverse_util
 
 from convcorr_jax.backbone import weights
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import Expected, Fitted
+from convcorr_jax.io import Expected, Fitted, check_fields
 from convcorr_jax.pose import cascade, front_changes
 from convcorr_jax.pose.architecture import Architecture, from_dict
 
@@ -82,14 +83,19 @@ class TrainedCascade:
         Raises:
             InputError: a pose cascade cannot have such an architecture.
         """
+        fields: dict[str, Any] = {"architecture": dict[str, Any], "training": dict[str, Any]}
+        if "front_weights" in facts:
+            fields["front_weights"] = str
+        check_fields(dict(facts), fields, name="model")
         architecture = from_dict(facts["architecture"])
-        shapes = jax.eval_shape(lambda: cascade.init(jax.random.key(0), architecture))
+        shapes = dict(_parameter_shapes(architecture))
         expected = {}
         if "front" in shapes:
             in_front = front_changes.expected(shapes.pop("front"), front=architecture.front)
             expected = {f"front/{name}": each for name, each in in_front.items()}
         return expected | {
-            name: Expected(np.floating, leaf.shape) for name, leaf in _flat(shapes).items()
+            name: Expected(np.floating, leaf.shape, finite=True)
+            for name, leaf in _flat(shapes).items()
         }
 
     @classmethod
@@ -122,6 +128,12 @@ class TrainedCascade:
                 )
             params["front"] = front_changes.changed(in_front, trained, front=front)
         return cls(params, architecture, dict(fitted.facts["training"]))
+
+
+@functools.lru_cache(maxsize=8)
+def _parameter_shapes(architecture: Architecture) -> Mapping[str, Any]:
+    """Return the parameters of an architecture as shapes."""
+    return jax.eval_shape(lambda: cascade.init(jax.random.key(0), architecture))
 
 
 def _flat(params: cascade.Params) -> dict[str, Any]:

@@ -8,15 +8,17 @@ The arrays of a ridge regression are stored as ``<name>:<field>``, one for each 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, get_type_hints
 
 import jax.numpy as jnp
 import numpy as np
 
 from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.descriptors import feature_count
 from convcorr_jax.errors import InputError
 from convcorr_jax.io.arrays import Expected
 from convcorr_jax.io.fitted import Fitted
+from convcorr_jax.io.json_types import check_fields
 from convcorr_jax.linear.ridge import LowRankRidge, Ridge
 from convcorr_jax.probes.landmarks import FeatureExtractor, LandmarkProbe, network_features
 from convcorr_jax.probes.look_back import Region
@@ -24,6 +26,9 @@ from convcorr_jax.probes.search import FaceFinder
 
 FACE = Path(__file__).with_name("face.npz")
 """The landmark probe of faces that ships with the package; ``face.md`` beside it describes its training."""
+
+# Fields of a regression that no prediction reads.
+_DIAGNOSTICS = frozenset(Ridge._fields) - {"weights", "bias"}
 
 # The regression of a face's presence among those of the landmarks.
 _PRESENCE = "presence"
@@ -50,7 +55,13 @@ class RidgeProbe:
 
     @classmethod
     def expected_arrays(cls, facts: Mapping[str, Any]) -> Mapping[str, Expected]:
-        """Return kind and shape of the arrays of every regression that the facts name."""
+        """Return kind and shape of the arrays of every regression that the facts name.
+
+        Raises:
+            InputError: the facts name no regressions.
+        """
+        named = {"ridges": facts["ridges"]} if "ridges" in facts else {}
+        check_fields(named, {"ridges": tuple[str, ...]}, name="model")
         return _expected_ridges(facts["ridges"])
 
     @classmethod
@@ -143,7 +154,18 @@ class LandmarkModel:
 
     @classmethod
     def expected_arrays(cls, facts: Mapping[str, Any]) -> Mapping[str, Expected]:
-        """Return kind and shape of the arrays of every regression that the facts name."""
+        """Return kind and shape of the arrays of every regression that the facts name.
+
+        Raises:
+            InputError: a fact is missing, unknown or of another type.
+        """
+        optional = ("low_rank", "presence_threshold", "training")
+        check_fields(dict(facts), _FACTS, name="model", optional=optional)
+        check_fields(
+            facts["reads"], get_type_hints(FeatureSettings), name="reads", optional=("side_px",)
+        )
+        for key, region in facts["regions"].items():
+            check_fields(region, _REGION, name=f"region {key!r}")
         return _expected_ridges(facts["ridges"], low_rank=_low_rank_names(facts))
 
     @classmethod
@@ -151,38 +173,88 @@ class LandmarkModel:
         """Rebuild the model.
 
         Raises:
-            ValueError: a region's landmarks do not match its regression, or the layer or the margin is invalid.
+            InputError: a region's landmarks do not match its regression, a name repeats, or a margin or a side
+                is out of range.
         """
         facts, low_rank = fitted.facts, _low_rank_ridges(fitted)
-        ridges = _ridges(fitted) | low_rank
-        names = tuple(str(name) for name in facts["names"])
+        ridges, names = _ridges(fitted) | low_rank, tuple(facts["names"])
+        if not names or len(set(names)) < len(names):
+            raise InputError("its names of landmarks are none, or repeat")
         face = Region("face", tuple(range(len(names))), 0.0, ridges["face"])
         regions = {
-            key: Region(
-                str(entry["name"]),
-                tuple(map(int, entry["members"])),
-                float(entry["margin"]),
-                ridges[key],
-            )
+            key: Region(entry["name"], tuple(entry["members"]), float(entry["margin"]), ridges[key])
             for key, entry in facts["regions"].items()
         }
         rounds = tuple(tuple(regions[key] for key in part) for part in facts["rounds"])
         _check_regions((face, *regions.values()), len(names))
+        for part in rounds:
+            if len({region.name for region in part}) < max(1, len(part)):
+                raise InputError("a round of its look-back has no region, or two of one name")
         features = FeatureSettings(**facts["reads"])
-        if not (features.frame_margin >= 0 and isinstance(features.layer, str)):
-            raise ValueError("layer or margin is out of range")
+        _check_range("frame_margin", features.frame_margin, most=_WIDEST_MARGIN)
+        _check_range("side_px", features.side_px or 0, most=_LARGEST_SIDE_PX)
         finder = None
         if _PRESENCE in low_rank:
+            if facts.get("presence_threshold") is None or len(low_rank[_PRESENCE].bias) != 1:
+                raise InputError("its presence has no threshold, or is not one number")
             finder = FaceFinder(low_rank[_PRESENCE], float(facts["presence_threshold"]))
         probe = LandmarkProbe(names, face, rounds)
         return cls(probe, features, facts.get("training", {}), finder)
 
+    def extractor(self, weights: Weights) -> FeatureExtractor:
+        """Return the extractor of the features that the probe was trained on.
+
+        Args:
+            weights: weights of the same network.
+
+        Raises:
+            InputError: the weights differ from those that the probe was trained with, or a regression is of
+                another number of features.
+        """
+        extractor = self.features.extractor(weights)
+        layer, side_px = self.features.layer, extractor.side_px
+        count = feature_count(weights.network, layer, side_px=side_px)
+        regions = [self.probe.face, *(region for part in self.probe.rounds for region in part)]
+        ridges = [(region.name, region.probe) for region in regions]
+        if self.finder is not None:
+            ridges.append((_PRESENCE, self.finder.presence))
+        for name, ridge in ridges:
+            found = len(ridge.basis if isinstance(ridge, LowRankRidge) else ridge.weights)
+            if found != count:
+                raise InputError(
+                    f"the probe's regression {name!r} is of {found} features; {layer} of "
+                    f"{weights.network.name} has {count} at {side_px} pixels"
+                )
+        return extractor
+
+
+_FACTS = {
+    "ridges": tuple[str, ...],
+    "low_rank": tuple[str, ...],
+    "names": tuple[str, ...],
+    "reads": dict[str, Any],
+    "rounds": tuple[tuple[str, ...], ...],
+    "regions": dict[str, Any],
+    "presence_threshold": float | None,
+    "training": dict[str, Any],
+}
+_REGION = {"name": str, "members": tuple[int, ...], "margin": float}
+# A face's frame is at most a few times as wide as its landmarks; the sides of published networks are below 600.
+_WIDEST_MARGIN, _LARGEST_SIDE_PX = 10.0, 2048
+
+
+def _check_range(name: str, value: float, *, most: float) -> None:
+    if not 0 <= value <= most:
+        raise InputError(f"its {name} is {value}; 0 to {most} is expected")
+
 
 def _check_regions(regions: Iterable[Region], landmarks: int) -> None:
     for region in regions:
-        matches = len(region.probe.bias) == 2 * len(region.members)
-        if not matches or not set(region.members) <= set(range(landmarks)):
-            raise ValueError(f"region {region.name!r} does not match its regression")
+        _check_range(f"margin of region {region.name!r}", region.margin, most=_WIDEST_MARGIN)
+        members = set(region.members)
+        matches = len(region.probe.bias) == 2 * len(region.members) == 2 * len(members) > 0
+        if not matches or not members <= set(range(landmarks)):
+            raise InputError(f"region {region.name!r} does not match its regression")
 
 
 def _ridge_arrays(ridges: Mapping[str, Ridge | LowRankRidge]) -> dict[str, np.ndarray]:
@@ -210,8 +282,10 @@ def _expected_ridges(
             shapes = {"basis": (features, rank), "loadings": (rank, targets), "bias": (targets,)}
         else:
             shapes = {part: (targets,) for part in Ridge._fields} | {"weights": (features, targets)}
+        # The condition of a regression that fits its rows exactly is infinite.
         expected |= {
-            f"{name}:{part}": Expected(np.floating, shape) for part, shape in shapes.items()
+            f"{name}:{part}": Expected(np.floating, shape, finite=part not in _DIAGNOSTICS)
+            for part, shape in shapes.items()
         }
     return expected
 

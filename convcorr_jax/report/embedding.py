@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import read_image
 from convcorr_jax.shapes import Image
 
 # Photographs at this quality show no artefacts at the size of the page.
@@ -55,8 +56,7 @@ def embedded_figure(path: Path) -> EmbeddedFigure:
 @functools.lru_cache(maxsize=256)
 def _encoded(path: Path, changed: int) -> EmbeddedFigure:
     """Encode a figure; ``changed`` tells versions of the file apart in the cache."""
-    with PillowImage.open(path) as opened:
-        figure = opened.convert("RGB")
+    figure = PillowImage.fromarray(read_image(path))
     figure.thumbnail((_MAX_WIDTH_PX, _MAX_HEIGHT_PX), PillowImage.Resampling.LANCZOS)
     url = _webp_url(figure, lossless=False)
     if path.suffix == ".png":

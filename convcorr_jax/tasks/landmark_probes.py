@@ -153,7 +153,7 @@ def with_card(
     def cache(name: str, compute: Compute) -> Mapping[str, np.ndarray]:
         return stage(source.folder / f"{name}.npz", key, compute)
 
-    extractor = saved.features.extractor(source.weights)
+    extractor = saved.extractor(source.weights)
     card = {
         "command": command,
         "terms": TERMS,

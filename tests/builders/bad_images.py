@@ -69,6 +69,14 @@ BAD_IMAGES: Mapping[str, tuple[str, Callable[[], bytes], str]] = {
         lambda: encoded(_photograph(), "PNG")[:40],
         "damaged or cut short|not an",
     ),
+    # Pillow would run Ghostscript on it.
+    "EPS": (
+        "a.jpg",
+        lambda: encoded(_photograph(), "EPS"),
+        "is not an image that can be read",
+    ),
+    "AVIF": ("a.jpg", lambda: encoded(_photograph(), "AVIF"), "is not an image that can be read"),
+    "DDS": ("a.jpg", lambda: encoded(_photograph(), "DDS"), "is not an image that can be read"),
     "CMYK": ("a.jpg", lambda: encoded(_photograph().convert("CMYK"), "JPEG"), "is a CMYK image"),
     "16-bit grey PNG": ("a.png", lambda: _deep(_GREY, 1), "more than 8 bits a channel"),
     "16-bit RGB PNG": ("a.png", lambda: _deep(_RGB, 3), "more than 8 bits a channel"),

@@ -84,10 +84,14 @@ def test_predictions_that_cannot_be_used_are_not_replaced_by_another_array(tmp_p
         with pytest.raises(InputError, match=r"preds should be .* joints may be the truth; state"):
             read(path)
         np.testing.assert_array_equal(read(path, key="joints").points, points)
-    with pytest.raises(InputError, match=r"no array of joints 'preds'.*preds is skipped: Object"):
+    with pytest.raises(
+        InputError, match=r"no array of joints 'preds'.*preds is skipped: preds\.npy"
+    ):
         read(pickled, key="preds")
     neither = saved(tmp_path / "c.npz", preds=np.array([{}], object), joints=points[:7])
-    with pytest.raises(InputError, match=r"joints .* is of 7 people.*preds is skipped: Object"):
+    with pytest.raises(
+        InputError, match=r"joints .* is of 7 people.*preds is skipped: preds\.npy has pickled"
+    ):
         read(neither)
 
 
@@ -95,7 +99,7 @@ def test_what_is_skipped_is_told(tmp_path: Path, points):
     found = read(saved(tmp_path / "a.npz", preds=points, joint_names=np.array([{}], object)))
     np.testing.assert_array_equal(found.points, points)
     (note,) = found.notes
-    assert "joint_names is skipped: Object arrays" in note
+    assert "joint_names is skipped: joint_names.npy has pickled objects" in note
     assert not read(saved(tmp_path / "a.npz", preds=points, names=["a", "b"])).notes
 
 

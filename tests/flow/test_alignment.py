@@ -99,3 +99,41 @@ def test_compiles_once(rng):
 def test_refuses_descriptors_that_are_not_finite():
     with pytest.raises(InputError, match="source descriptors hold NaN"):
         check_descriptors(np.array([[[np.nan]]]), name="source")
+
+
+def is_nan(values) -> bool:
+    return bool(np.isnan(np.asarray(values)).all())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_descriptor_that_is_not_finite_gives_nan_and_no_plausible_flow(rng, value):
+    source, target = unit(rng, 3, 4, 6), unit(rng, 4, 3, 6)
+    source[1, 2, 3] = value
+    found = align(jnp.asarray(source), jnp.asarray(target))
+    assert all(map(is_nan, (found.flow, found.confidence, *found.energy)))
+    assert not found.converged
+
+
+@pytest.mark.parametrize("smoothness", [-1.0, np.nan, np.inf])
+def test_a_smoothness_that_is_not_valid_gives_nan(rng, smoothness):
+    costs = jnp.asarray(rng.random((3, 4, 4, 3)), jnp.float32)
+    found = min_sum(costs, smoothness=smoothness)
+    assert all(map(is_nan, (found.flow, found.min_marginals, *found.energy)))
+    assert not found.converged
+    assert not is_nan(min_sum(costs, smoothness=0.0).flow)
+
+
+def test_of_a_batch_only_pairs_that_are_not_valid_are_nan(rng):
+    costs = jnp.asarray(rng.random((2, 3, 4, 4, 3)), jnp.float32).at[1, 0, 0, 0, 0].set(jnp.nan)
+    found = jax.vmap(lambda costs: min_sum(costs, smoothness=0.1))(costs)
+    assert np.isfinite(found.flow[0]).all()
+    assert is_nan(found.flow[1])
+    assert not found.converged[1]
+
+
+@pytest.mark.parametrize(("first", "second"), [((0, 4), (3, 3)), ((3, 3), (2, 0))])
+def test_grids_without_cells_are_refused(first, second):
+    with pytest.raises(InputError, match="at least one cell"):
+        align(jnp.zeros((*first, 8)), jnp.zeros((*second, 8)))
+    with pytest.raises(InputError, match="at least one cell"):
+        min_sum(jnp.zeros((*first, *second)), smoothness=0.1)

@@ -126,6 +126,9 @@ def npy(array, **options):
         archive(flow=npy(np.zeros(3)).replace(b"(3,)", b"(9,)")),
         archive(flow=npy(np.zeros(3)).replace(b"<f8", b"<x8")),
         archive(flow=npy(np.zeros(3)).replace(b"(3,)", b"(3L)")),
+        archive(flow=npy(np.zeros(10**6)).replace(b"<f8", b"|V0")),
+        archive(flow=npy(np.array(["ab"]))[:-4] + b"\xff\xff\xff\xff"),
+        archive(flow=npy(np.array(["ab"]))[:-4] + b"\0\xd8\0\0"),
     ],
 )
 def test_other_files_are_refused(tmp_path, content):

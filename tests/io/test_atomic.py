@@ -1,9 +1,11 @@
 """Writing files completely or not at all, and telling wrong paths from failed writing."""
 
 import errno
+import json
 import os
 import resource
 import signal
+import stat
 
 import pytest
 
@@ -65,6 +67,45 @@ def test_places_where_nothing_can_be_written_are_refused(tmp_path, check):
         with pytest.raises(InputError, match=sentence):
             check(path)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def make_device(path):
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    except PermissionError:
+        pytest.skip("only the superuser makes devices")
+
+
+@pytest.mark.parametrize("make", [make_device, os.mkfifo], ids=["device", "pipe"])
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_is_neither_file_nor_folder_is_not_replaced(tmp_path, make, linked):
+    path = node = tmp_path / "out.png"
+    make(node)
+    if linked:
+        path = tmp_path / "link.png"
+        path.symlink_to(node)
+    before = node.stat()
+    writers = (
+        check_writable,
+        lambda path: write_json(path, {}),
+        lambda path: write_at(path, 0, b"bytes"),
+    )
+    for write in writers:
+        with pytest.raises(InputError, match=r"png is a device, a pipe or a socket; a file name"):
+            write(path)
+    assert node.stat() == before
+    assert path.is_symlink() == linked
+
+
+def test_a_link_stays_and_its_file_is_written(tmp_path):
+    (tmp_path / "folder").mkdir()
+    file, link = tmp_path / "folder" / "file.json", tmp_path / "link.json"
+    link.symlink_to(file)
+    for value in (1, 2):
+        write_json(link, {"a": value})
+        assert link.is_symlink()
+        assert json.loads(file.read_text()) == {"a": value}
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file.json", "folder", "link.json"]
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="there is no /proc here")

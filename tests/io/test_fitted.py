@@ -1,6 +1,8 @@
 """Fitted models in files: what is saved comes back, and damage is one sentence that names the file."""
 
+import contextlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -9,7 +11,8 @@ import numpy as np
 import pytest
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import Expected, Fitted, load_fitted, save_fitted, with_ending, write_arrays
+from convcorr_jax.io import Expected, Fitted, load_fitted, save_fitted, with_ending
+from tests.builders.fitted_files import change_arrays, change_facts, seal
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Line:
 
     @classmethod
     def expected_arrays(cls, facts: Mapping[str, Any]) -> Mapping[str, Expected]:
-        return {"slope": Expected(np.floating, (len(facts["names"]), "n"))}
+        return {"slope": Expected(np.floating, (len(facts["names"]), "n"), finite=True)}
 
     @classmethod
     def from_fitted(cls, fitted: Fitted) -> "Line":
@@ -78,7 +81,7 @@ def test_a_missing_file_is_named(tmp_path, missing):
     ("facts", "sentence"),
     [
         ("{", r"line\.json is damaged, or is no fitted line: "),
-        ("[]", r"line\.json is damaged, or is no fitted line \(TypeError: "),
+        ("[]", r"line\.json: it is no fitted line; an object with named fields is expected"),
         ("{}", r"line\.json is damaged, or is no fitted line \(KeyError: 'names'\)"),
         ('{"names": 3}', r"line\.json is damaged, or is no fitted line \(TypeError: "),
         ('{"names": ["a", ""]}', r"line\.json: a name is empty"),
@@ -88,6 +91,8 @@ def test_a_missing_file_is_named(tmp_path, missing):
 def test_facts_that_do_not_fit_are_refused(tmp_path, facts, sentence):
     save_fitted(tmp_path / "line", LINE)
     (tmp_path / "line.json").write_text(facts)
+    with contextlib.suppress(ValueError, TypeError):
+        seal(tmp_path / "line")
     with pytest.raises(InputError, match=sentence):
         load_fitted(tmp_path / "line", Line)
 
@@ -95,15 +100,20 @@ def test_facts_that_do_not_fit_are_refused(tmp_path, facts, sentence):
 @pytest.mark.parametrize(
     ("arrays", "sentence"),
     [
-        ({}, r"line\.npz has no array 'slope'"),
-        ({"offset": np.zeros(2)}, r"line\.npz has no array 'slope'; slope is expected"),
+        ({"slope": None}, r"line\.npz has no array 'slope'; slope is expected"),
+        (
+            {"offset": np.zeros(2)},
+            r"line\.npz has the array 'offset', which this fitted line does not",
+        ),
         ({"slope": np.zeros((2, 3), int)}, "array 'slope' is int64"),
         ({"slope": np.zeros(2)}, r"array 'slope' is float64 of shape \(2,\)"),
+        ({"slope": np.full((2, 3), np.nan)}, "array 'slope' has values that are not finite"),
+        ({"slope": np.full((2, 3), np.inf)}, "array 'slope' has values that are not finite"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays, sentence):
     save_fitted(tmp_path / "line", LINE)
-    write_arrays(tmp_path / "line.npz", **arrays)
+    change_arrays(tmp_path / "line", **arrays)
     with pytest.raises(InputError, match=sentence):
         load_fitted(tmp_path / "line", Line)
 
@@ -117,4 +127,23 @@ def test_facts_that_json_cannot_store_write_no_listing(tmp_path):
 
 def test_the_listing_is_readable_text(tmp_path):
     save_fitted(tmp_path / "line", LINE)
-    assert json.loads((tmp_path / "line.json").read_text()) == {"names": ["a", "b"]}
+    facts = json.loads((tmp_path / "line.json").read_text())
+    assert len(facts.pop("arrays_sha256")) == 64
+    assert facts == {"names": ["a", "b"]}
+
+
+def test_files_of_two_models_are_refused(tmp_path):
+    save_fitted(tmp_path / "line", LINE)
+    save_fitted(tmp_path / "other", Line(LINE.slope + 1, LINE.names))
+    shutil.copy(tmp_path / "other.npz", tmp_path / "line.npz")
+    with pytest.raises(InputError, match=r"line\.npz does not have the arrays_sha256 that .*json"):
+        load_fitted(tmp_path / "line", Line)
+    change_facts(tmp_path / "other", {"arrays_sha256": 3})
+    with pytest.raises(InputError, match="files that were saved together are expected"):
+        load_fitted(tmp_path / "other", Line)
+
+
+def test_files_of_earlier_versions_have_no_checksum(tmp_path):
+    save_fitted(tmp_path / "line", LINE)
+    change_facts(tmp_path / "line", {"arrays_sha256": None})
+    assert load_fitted(tmp_path / "line", Line).names == LINE.names

@@ -1,5 +1,7 @@
 """Image files: what is read faithfully, what is refused, and what comes back after writing."""
 
+import io
+
 import numpy as np
 import pytest
 import skimage.data
@@ -88,6 +90,24 @@ def test_photographs_are_turned_upright(tmp_path, orientation):
     (path,) = tmp_path.iterdir()
     np.testing.assert_array_equal(read_image(path, upright=False), PHOTOGRAPH)
     assert image_size(path) == PHOTOGRAPH.shape[:2]
+
+
+def test_exif_data_that_can_only_be_read_turn_a_photograph_upright():
+    exif = PillowImage.Exif()
+    exif[0x0112], exif[0x011A] = 6, 2.5
+    # An integer that is stored as a fraction: Pillow cannot write it again.
+    content = exif.tobytes().replace(b"\x01\x1a\0\x05", b"\x01\x07\0\x05")
+    stream = io.BytesIO()
+    PillowImage.fromarray(PHOTOGRAPH).save(stream, "PNG", exif=content)
+    found = decode_image(stream.getvalue(), name="a photograph")
+    np.testing.assert_array_equal(found, ORIENTATIONS[6](PHOTOGRAPH))
+
+
+def test_exif_data_without_an_orientation_that_can_be_read_are_refused():
+    stream = io.BytesIO()
+    PillowImage.fromarray(PHOTOGRAPH).save(stream, "PNG", exif=b"Exif\0\0MM\0*\0\0")
+    with pytest.raises(InputError, match=r"^a photograph is damaged or cut short: "):
+        decode_image(stream.getvalue(), name="a photograph")
 
 
 def test_labels_are_palette_indices_or_grey_levels(tmp_path):

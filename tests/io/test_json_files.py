@@ -7,6 +7,7 @@ import pytest
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import json_file, naming_file, write_json
+from convcorr_jax.io.json_files import MAX_BYTES
 
 
 def test_json_has_neither_nan_nor_infinity(tmp_path):
@@ -73,3 +74,14 @@ def test_other_errors_pass_through(tmp_path):
         naming_file(tmp_path / "a.json", kind="list of cats"),
     ):
         raise ZeroDivisionError
+
+
+def test_a_file_larger_than_any_annotation_is_not_parsed(tmp_path):
+    path = tmp_path / "a.json"
+    with path.open("wb") as stream:
+        stream.truncate(MAX_BYTES + 1)
+    with (
+        pytest.raises(InputError, match=r"a\.json has 33554433 bytes; a model file has at most"),
+        json_file(path, "model"),
+    ):
+        pass

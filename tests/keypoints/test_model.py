@@ -16,7 +16,7 @@ from convcorr_jax.backbone import NETWORKS
 from convcorr_jax.backbone.networks import Conv, Filters, filter_shapes
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import load_fitted, save_fitted
+from convcorr_jax.io import load_arrays, load_fitted, save_fitted
 from convcorr_jax.keypoints import (
     Calibration,
     ConvCells,
@@ -30,6 +30,7 @@ from convcorr_jax.keypoints import (
     principal_directions,
     prior_features,
 )
+from tests.builders.fitted_files import change_arrays, change_facts, seal
 from tests.builders.fuzzing import FUZZ, damaged, mistyped
 
 NETWORK = NETWORKS["alexnet"]
@@ -159,17 +160,44 @@ def test_other_weights_are_refused(model, weights):
     ("change", "message"),
     [
         ({"eta": 2}, "do not fit"),
-        ({"names": ["nose"]}, "do not fit"),
-        ({"positive": "squared"}, "do not fit"),
+        ({"eta": "0.1"}, "has eta '0.1'; a finite number is expected"),
+        ({"names": ["nose"]}, r"array '\w+' is \w+ of shape"),
+        ({"names": {}}, "has names {}; a list"),
+        ({"positive": "squared"}, "has positive 'squared'; 'calibrated' or"),
         ({"network": "lenet"}, "no network 'lenet'"),
-        ({"layers": 3}, "is no keypoint model"),
+        ({"network": ["alexnet"]}, r"has network \['alexnet'\]; text is expected"),
+        ({"layers": 3}, "has layers 3; a list"),
+        ({"layers": []}, "it has no layers"),
+        ({"layers": ["conv9"]}, "alexnet has no layer 'conv9'"),
+        ({"layers": ["conv3"]}, "array 'weights' is"),
+        ({"square.box_px": 500.0}, "square has box_px 500.0; an integer is expected"),
+        ({"square.box_px": 10**9}, "a box of 1000000000 pixels with a margin of"),
+        ({"square.margin": -0.4}, "with a margin of -0.4 is too large or too small"),
+        ({"has_basis": "no"}, "has has_basis 'no'; true or false is expected"),
+        ({"fingerprint": 3}, "has fingerprint 3; text is expected"),
+        ({"training": [1]}, r"has training \[1\]; an object is expected"),
     ],
 )
 def test_a_changed_model_is_refused(change, message, model, tmp_path):
     save_fitted(tmp_path / "cat", model)
-    facts = json.loads((tmp_path / "cat.json").read_text())
-    (tmp_path / "cat.json").write_text(json.dumps(facts | change))
+    change_facts(tmp_path / "cat", change)
     with pytest.raises(InputError, match=message):
+        load_fitted(tmp_path / "cat", KeypointModel)
+
+
+@pytest.mark.parametrize("name", ["weights", "bias", "slope", "offset", "features", "points"])
+def test_values_that_are_not_finite_are_refused(name, model, tmp_path):
+    save_fitted(tmp_path / "cat", model)
+    array = load_arrays(tmp_path / "cat.npz")[name]
+    array.flat[0] = np.inf
+    change_arrays(tmp_path / "cat", **{name: array})
+    with pytest.raises(InputError, match="not finite"):
+        load_fitted(tmp_path / "cat", KeypointModel)
+    # Both coordinates of a point are NaN where a training object lacks it.
+    array.flat[:2] = np.nan
+    change_arrays(tmp_path / "cat", **{name: array})
+    refused = pytest.raises(InputError, match="not finite")
+    with contextlib.nullcontext() if name == "points" else refused:
         load_fitted(tmp_path / "cat", KeypointModel)
 
 
@@ -185,11 +213,13 @@ def test_missing_files_are_named(model, tmp_path):
 @FUZZ
 @given(data=st.data())
 def test_damaged_models_are_read_or_refused(data, tmp_path, model):
-    small = dataclasses.replace(model, features=model.features[:, :4])
+    small = dataclasses.replace(model, features=model.features[:1], points=model.points[:1])
     save_fitted(tmp_path / "cat", small)
     ending = data.draw(st.sampled_from([".npz", ".json"]))
     path = tmp_path / f"cat{ending}"
     path.write_bytes((damaged if ending == ".npz" else mistyped)(data, path.read_bytes()))
+    if ending == ".npz":
+        seal(tmp_path / "cat")
     with contextlib.suppress(InputError):
         load_fitted(tmp_path / "cat", KeypointModel)
 

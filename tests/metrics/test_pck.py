@@ -83,3 +83,10 @@ def test_refuses_what_cannot_be_scored():
         pck(points, points * np.nan, counted, np.ones(1), ["g"], **options)
     with pytest.raises(InputError, match="no keypoint that counts"):
         pck(points, points, ~counted, np.ones(1), ["g"], **options)
+
+
+def test_an_infinite_normalizer_is_refused():
+    points = np.zeros((2, 2))
+    with pytest.raises(InputError, match="must be a finite length, or NaN where unknown"):
+        correct(points + 5, points, np.array([50.0, np.inf]), alpha=0.1)
+    assert correct(points, points, np.array([50.0, np.nan]), alpha=0.1).tolist() == [True, False]

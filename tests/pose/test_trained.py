@@ -12,11 +12,12 @@ import pytest
 from convcorr_jax import coords
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import load_fitted, save_fitted, write_json
+from convcorr_jax.io import load_arrays, load_fitted, save_fitted, write_json
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.presets import small
 from convcorr_jax.pose.trained import PERSON, TrainedCascade
 from convcorr_jax.tasks.pose import predict_joints, prepare, read_people, score
+from tests.builders.fitted_files import change_arrays, change_facts
 from tests.builders.genuine import genuine
 
 TINY = dataclasses.replace(
@@ -97,17 +98,61 @@ def test_it_finds_genuine_people():
 @pytest.mark.parametrize("text", ["{", "{}", '{"architecture": {}, "training": {}}', "[]"])
 def test_a_damaged_description_is_refused(saved, text):
     saved.with_suffix(".json").write_text(text)
-    with pytest.raises(InputError, match="is damaged, or is no pose cascade"):
+    with pytest.raises(InputError, match=r"v2\.json"):
         load_fitted(saved, TrainedCascade)
 
 
-@pytest.mark.parametrize(("field", "value"), [("window", 4), ("levels", 0)])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("window", 4), ("window", 10**9 + 1), ("levels", 0), ("levels", 60)),
+        *(("fine_window", 24 * 10**6), ("patch_window", 10**9 + 1), ("fine_features", 10**9)),
+    ],
+)
 def test_an_impossible_architecture_is_refused(saved, field, value):
-    path = saved.with_suffix(".json")
-    description = json.loads(path.read_text())
-    description["architecture"][field] = value
-    path.write_text(json.dumps(description))
+    change_facts(saved, {f"architecture.{field}": value})
     with pytest.raises(InputError, match=rf"v2\.json: a pose cascade cannot have {field} {value}"):
+        load_fitted(saved, TrainedCascade)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("window", 5.0), ("window", True), ("levels", "3"), ("pooling", 8.0), ("pooling", 5)),
+        *(("input_size", [128]), ("input_size", [1e9, 1e9]), ("group_norm", 1), ("name", 3)),
+        *(("joints", "ab"), ("joints", [1, 2]), ("left_right_pairs", [[0.5, 1]])),
+        *(("hidden", [128.0, 64]), ("spatial_dropout", 1e400), ("dtype", ["float32"])),
+        ("colour", "red"),
+    ],
+)
+def test_fields_of_another_type_are_refused(saved, field, value):
+    change_facts(saved, {f"architecture.{field}": value})
+    with pytest.raises(InputError, match=rf"v2\.json: architecture has .*{field}.* expected"):
+        load_fitted(saved, TrainedCascade)
+
+
+@pytest.mark.parametrize("sides", [[10**9, 10**9], [128, 5000]])
+def test_an_input_larger_than_any_memory_is_refused(saved, sides):
+    change_facts(saved, {"architecture.input_size": sides})
+    with pytest.raises(InputError, match="cannot have input_size"):
+        load_fitted(saved, TrainedCascade)
+
+
+def test_an_architecture_with_fewer_parameters_than_the_file_is_refused(saved):
+    change_facts(saved, {"architecture.levels": 1})
+    with pytest.raises(
+        InputError, match="has the array 'coarse/params/level1/patch/kernel', which"
+    ):
+        load_fitted(saved, TrainedCascade)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_parameters_that_are_not_finite_are_refused(saved, value):
+    name = "coarse/params/joints/bias"
+    array = load_arrays(saved)[name]
+    array[0] = value
+    change_arrays(saved, **{name: array})
+    with pytest.raises(InputError, match=f"array '{name}' has values that are not finite"):
         load_fitted(saved, TrainedCascade)
 
 

@@ -25,6 +25,7 @@ from convcorr_jax.probes import (
     with_mirrored,
 )
 from convcorr_jax.probes.landmarks import FOLDS
+from tests.builders.fitted_files import seal
 
 NAMES = ("left", "right", "low")
 SETS = {"top": (0, 1), "low": (2,)}
@@ -151,7 +152,13 @@ def test_a_damaged_probe_is_refused(trained, tmp_path):
     text = (tmp_path / "probe.json").read_text()
     for damaged, sentence in (
         (text[:-40], "is damaged, or is no landmark probe"),
-        (text.replace('"margin"', '"edge"'), "is no landmark probe"),
+        (text.replace('"margin"', '"edge"'), "region 'round_1_.*' has no 'margin'; name, "),
+        (text.replace('"margin": 0.', '"margin": -1.'), "its margin of region '.*' is -1"),
+        (text.replace('"side_px": null', '"side_px": 8.0'), "reads has side_px 8.0; an integer or"),
+        (
+            text.replace('"frame_margin": 0.3', '"frame_margin": 1e9'),
+            "its frame_margin is 1000000000",
+        ),
         (text.replace('"left",', '"left", "up",'), "does not match its regression"),
         (text.replace('"face",', '"face", "nose",'), "has no array 'nose:weights'"),
     ):
@@ -160,6 +167,11 @@ def test_a_damaged_probe_is_refused(trained, tmp_path):
             load_fitted(path, LandmarkModel)
     (tmp_path / "probe.json").write_text(text)
     path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(
+        InputError, match=r"does not have the arrays_sha256 that .*probe\.json states"
+    ):
+        load_fitted(path, LandmarkModel)
+    seal(path)
     with pytest.raises(InputError, match="is damaged"):
         load_fitted(path, LandmarkModel)
 

@@ -28,7 +28,7 @@ def test_a_changed_figure_is_embedded_anew(tmp_path):
     section = Section("A", "", figures=(PageFigure("a.png", ""),))
     pages = []
     for level in (0, 200):
-        write_image(tmp_path / "a.png", np.full((8, 8, 3), level, np.uint8))
+        write_image(tmp_path / "a.png", np.full((16, 16, 3), level, np.uint8))
         pages.append(render_page("title", [section], facts={}, folder=tmp_path))
     assert pages[0] != pages[1]
 

@@ -102,7 +102,7 @@ def test_a_card_has_the_errors_in_every_kind_of_box(train, fitted, tmp_path, mon
     assert figures["detector_boxes_that_differ"]["faces"] == 1
     assert list(figures["jittered_boxes"]) == ["0.05", "0.1", "0.15"]
     assert figures["searched"]["faces"] == 2
-    monkeypatch.setattr(FeatureSettings, "extractor", lambda *_: EXTRACTOR)
+    monkeypatch.setattr(LandmarkModel, "extractor", lambda *_: EXTRACTOR)
     source = LandmarkSource(("faces",), None, 0, None, None, None, "noise", tmp_path / "cached")
     carded = with_card(
         model, source, OPTIONS, tests=("faces",), command="python -m x", path=tmp_path / "face"

@@ -10,6 +10,7 @@ The reader uses only these fields, by their numbers in Caffe's ``caffe.proto``:
     BlobShape         dim = 1
 """
 
+import itertools
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,14 +18,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from convcorr_jax.backbone.networks import Conv, Network
-from convcorr_jax.backbone.weights.layout import Stored
+from convcorr_jax.backbone.networks import Network, filter_shapes
+from convcorr_jax.backbone.weights.layout import Stored, check_shapes
 from convcorr_jax.errors import InputError
 
 # A caffemodel begins with the tag of its name (field 1) or of its first layer (field 2 or 100).
 MAGIC = (b"\x0a", b"\x12", b"\xa2\x06")
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+# Batch normalization has three; no layer of a network here has more.
+_MAX_BLOBS = 8
+_MAX_AXES = 4
 # A float of a list that is not packed: the field's tag precedes every value.
 _TAGGED_FLOAT = np.dtype([("tag", "u1"), ("value", "<f4")])
 
@@ -51,24 +55,37 @@ def read(path: Path, network: Network) -> dict[str, Stored]:
         raise InputError(
             f"{path} is a caffemodel, and {network.name} is torchvision's, not Caffe's"
         )
-    layers = list(_layers(memoryview(path.read_bytes())))
-    order = [layer.name for layer in layers if layer.name in network.layer_names]
+    named = (
+        layer
+        for layer in _layers(memoryview(path.read_bytes()))
+        if layer.name in network.layer_names
+    )
+    # One more than the network has is too many, however many there are.
+    layers = list(itertools.islice(named, len(network.layer_names) + 1))
+    order = [layer.name for layer in layers]
     expected = [name for name in network.layer_names if name in order]
     if order != expected:
         raise InputError(
             f"{path} is not {network.name}: its layers come in the order {', '.join(order)}; "
             f"{', '.join(expected)} is expected"
         )
-    convolutions = {layer.name for layer in network.layers if isinstance(layer, Conv)}
-    stored = {}
-    for layer in layers:
-        if layer.name in convolutions:
-            if len(layer.blobs) != 2:
-                raise InputError(
-                    f"{layer.name} in {path} has {len(layer.blobs)} arrays; kernel and bias are expected"
-                )
-            stored[layer.name] = Stored(*map(_blob, layer.blobs))
-    return stored
+    shapes = filter_shapes(network)
+    return {
+        layer.name: _filters(layer, shapes[layer.name], path)
+        for layer in layers
+        if layer.name in shapes
+    }
+
+
+def _filters(layer: _Layer, expected: tuple[int, int, int, int], path: Path) -> Stored:
+    """Check the shapes of a layer's arrays, and only then read their values."""
+    if len(layer.blobs) != 2:
+        raise InputError(
+            f"{layer.name} in {path} has {len(layer.blobs)} arrays; kernel and bias are expected"
+        )
+    kernel, bias = map(_shape, layer.blobs)
+    check_shapes(kernel, bias, expected, what=f"{layer.name} in {path}")
+    return Stored(_values(layer.blobs[0], kernel), _values(layer.blobs[1], bias))
 
 
 def _layers(message: memoryview) -> Iterator[_Layer]:
@@ -86,24 +103,35 @@ def _layer(message: memoryview, *, name_field: int, blob_field: int) -> _Layer:
             name = str(value, "utf-8")
         elif number == blob_field:
             blobs.append(value)
+            if len(blobs) > _MAX_BLOBS:
+                raise ValueError(f"a layer has more than {_MAX_BLOBS} arrays")
     return _Layer(name, blobs)
 
 
-def _blob(message: memoryview) -> np.ndarray:
-    """Return a BlobProto's values in its shape: a list of sizes, or four numbers with the default 1."""
-    runs, legacy, shape = [], [1, 1, 1, 1], None
-    for number, value in _fields(message):
-        if number == 5:
-            runs.append(np.frombuffer(value, "<f4"))
-        elif number == 7:
-            shape = [size for n, sizes in _fields(value) if n == 1 for size in _integers(sizes)]
+def _shape(blob: memoryview) -> tuple[int, ...]:
+    """Return a BlobProto's shape: a list of sizes, or four numbers with the default 1."""
+    legacy, shape = [1, 1, 1, 1], None
+    for number, value in _fields(blob):
+        if number == 7:
+            sizes = (size for n, sizes in _fields(value) if n == 1 for size in _integers(sizes))
+            # One more axis than any array has is too many, however many there are.
+            shape = list(itertools.islice(sizes, _MAX_AXES + 1))
         elif 1 <= number <= 4:
-            legacy[number - 1] = value
-    values = runs[0] if len(runs) == 1 else np.concatenate(runs)
-    if shape is None:
-        shape = legacy
-    if math.prod(shape) != values.size:
-        raise ValueError(f"an array of shape {tuple(shape)} has {values.size} values")
+            legacy[number - 1] = int(value)
+    return tuple(legacy if shape is None else shape)
+
+
+def _values(blob: memoryview, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a BlobProto's values in its shape."""
+    values, end = np.empty(math.prod(shape), "<f4"), 0
+    for number, value in _fields(blob):
+        if number == 5:
+            run = np.frombuffer(value, "<f4")
+            # Values beyond the end of the array do not fit into what is left of it.
+            values[end : end + run.size] = run
+            end += run.size
+    if end != values.size:
+        raise ValueError(f"an array of shape {shape} has {end} values")
     return values.reshape(shape)
 
 
@@ -141,19 +169,23 @@ def _tagged_floats(message: memoryview) -> np.ndarray:
     if not count:
         raise ValueError("it ends within a number")
     records = np.frombuffer(message, _TAGGED_FLOAT, count)
-    other = records["tag"] != records["tag"][0]
-    return records[: int(other.argmax())] if other.any() else records
+    # The part that is compared doubles, so that the time is proportional to the length of the run.
+    end, is_other = 1, np.zeros(1, np.bool_)
+    while end < count and not is_other.any():
+        end = min(2 * end, count)
+        is_other = records["tag"][:end] != records["tag"][0]
+    return records[: int(is_other.argmax())] if is_other.any() else records
 
 
-def _integers(value: int | memoryview) -> list[int]:
-    """Return the integers of a list's field, which is packed into bytes or a single integer."""
+def _integers(value: int | memoryview) -> Iterator[int]:
+    """Yield the integers of a list's field, which is packed into bytes or a single integer."""
     if isinstance(value, int):
-        return [value]
-    integers, position = [], 0
+        yield value
+        return
+    position = 0
     while position < len(value):
         integer, position = _varint(value, position)
-        integers.append(integer)
-    return integers
+        yield integer
 
 
 def _varint(message: memoryview, position: int) -> tuple[int, int]:

@@ -57,12 +57,12 @@ def download(official: OfficialFile, path: Path, *, progress: Progress | None = 
         progress: called after every block that is received.
 
     Raises:
-        InputError: the download failed or was cut short, the file is not the published one, or the path cannot
-            be written.
+        InputError: the download failed, was cut short or is too long, the file is not the published one, or the
+            path cannot be written.
     """
     with written_whole(path) as temporary:
         try:
-            _receive(official.url, temporary, progress)
+            _receive(official, temporary, progress)
         except WriteError:
             raise
         except (OSError, http.client.HTTPException) as error:
@@ -74,16 +74,25 @@ def _verify(path: Path, official: OfficialFile, *, source: str) -> None:
     verify(path, algorithm=official.algorithm, checksum=official.checksum, source=source)
 
 
-def _receive(url: str, path: Path, progress: Progress | None) -> None:
+def _receive(official: OfficialFile, path: Path, progress: Progress | None) -> None:
+    url, most = official.url, (official.megabytes + 1) * 10**6
     with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response, path.open("wb") as file:
         length = response.headers.get("Content-Length")
-        total = int(length) if length else None
+        if length is not None and not (length.isascii() and length.isdigit()):
+            raise InputError(
+                f"{url} states the length {length[:20]!r}; a number of bytes is expected"
+            )
+        total = int(length[:20]) if length else None
         received = 0
         while block := response.read(_BLOCK_BYTES):
             with writing_to(path):
                 file.write(block)
                 file.flush()
             received += len(block)
+            if received > most:
+                raise InputError(
+                    f"{url} sends more than the {official.megabytes} MB of the published file"
+                )
             if progress is not None:
                 progress(received, total)
     if total is not None and received < total:

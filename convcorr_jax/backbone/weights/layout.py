@@ -5,6 +5,7 @@ for a convolution, ``[outputs, inputs * height * width]`` for a fully connected 
 order).
 """
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -63,20 +64,47 @@ def available_layers(params: Params, network: Network) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _filters(stored: Stored, shape: tuple[int, int, int, int], *, what: str) -> Filters:
-    height, width, inputs, outputs = shape
+def check_shapes(
+    kernel: tuple[int, ...],
+    bias: tuple[int, ...],
+    expected: tuple[int, int, int, int],
+    *,
+    what: str,
+) -> None:
+    """Refuse arrays of a layer whose shapes are not those of the network.
+
+    Args:
+        kernel: the shape of the stored kernel.
+        bias: the shape of the stored bias.
+        expected: height, width, inputs of a group and outputs of the layer, as in the table.
+        what: how messages name the layer and the file.
+
+    Raises:
+        InputError: a shape is wrong.
+    """
+    height, width, inputs, outputs = expected
     flat = (outputs, inputs * height * width)
     # Caffe's older files prepend ones to every shape up to four dimensions.
-    expected = {(outputs, inputs, height, width), flat, (1, 1, *flat)}
-    if stored.kernel.shape not in expected:
+    if kernel not in {(outputs, inputs, height, width), flat, (1, 1, *flat)}:
         raise InputError(
-            f"the kernel of {what} has shape {stored.kernel.shape}; "
-            f"{(outputs, inputs, height, width)} is expected"
+            f"the kernel of {what} has shape {kernel}; {(outputs, inputs, height, width)} is expected"
         )
-    if stored.bias.shape not in {(outputs,), (1, 1, 1, outputs)}:
-        raise InputError(
-            f"the bias of {what} has shape {stored.bias.shape}; {(outputs,)} is expected"
-        )
+    if bias not in {(outputs,), (1, 1, 1, outputs)}:
+        raise InputError(f"the bias of {what} has shape {bias}; {(outputs,)} is expected")
+
+
+def count_numbers(network: Network) -> int:
+    """Return how many numbers all filters of a network have.
+
+    Args:
+        network: the layer table.
+    """
+    return sum(math.prod(shape) + shape[-1] for shape in filter_shapes(network).values())
+
+
+def _filters(stored: Stored, shape: tuple[int, int, int, int], *, what: str) -> Filters:
+    height, width, inputs, outputs = shape
+    check_shapes(stored.kernel.shape, stored.bias.shape, shape, what=what)
     for array in stored:
         if array.dtype != np.float32 or not np.isfinite(array).all():
             raise InputError(f"{what} holds values that are not finite 32-bit numbers")

@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from convcorr_jax.backbone.networks import Network, Params, filter_shapes
-from convcorr_jax.backbone.weights.layout import Stored
+from convcorr_jax.backbone.weights.layout import Stored, check_shapes
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import write_arrays
+from convcorr_jax.io import array_headers, load_arrays, write_arrays
+
+# Characters of a network's name that messages quote.
+_MAX_NAME = 40
 
 
 def save(path: str | Path, params: Params, *, network: Network) -> None:
@@ -39,14 +42,25 @@ def read(path: Path, network: Network) -> dict[str, Stored]:
         network: the layer table.
 
     Raises:
-        InputError: the file names another network.
-        Exception: the file is damaged; zipfile and NumPy raise many kinds of errors.
+        InputError: the file is damaged, names another network, or has an array of another shape.
     """
-    with np.load(path, allow_pickle=False) as arrays:
-        if "network" in arrays and str(arrays["network"]) != network.name:
-            raise InputError(f"{path} holds weights of {arrays['network']}, not of {network.name}")
-        return {
-            name: Stored(arrays[f"{name}_w"], arrays[f"{name}_b"])
-            for name in filter_shapes(network)
-            if f"{name}_w" in arrays
-        }
+    shapes = filter_shapes(network)
+    headers = array_headers(
+        path, names=["network", *(f"{n}_{part}" for n in shapes for part in "wb")]
+    )
+    if "network" in headers:
+        _check_network(path, network)
+    stored = [name for name in shapes if f"{name}_w" in headers]
+    for name in stored:
+        if f"{name}_b" not in headers:
+            raise InputError(f"{path} has no {name}_b, the bias of {name}")
+        kernel, bias = headers[f"{name}_w"].shape, headers[f"{name}_b"].shape
+        check_shapes(kernel, bias, shapes[name], what=f"{name} in {path}")
+    arrays = load_arrays(path, names=[f"{name}_{part}" for name in stored for part in "wb"])
+    return {name: Stored(arrays[f"{name}_w"], arrays[f"{name}_b"]) for name in stored}
+
+
+def _check_network(path: Path, network: Network) -> None:
+    name = str(load_arrays(path, names=("network",))["network"])
+    if name != network.name:
+        raise InputError(f"{path} holds weights of {name[:_MAX_NAME]}, not of {network.name}")

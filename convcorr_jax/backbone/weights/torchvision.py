@@ -5,27 +5,33 @@ pickle as raw little-endian numbers. The newer format is a zip archive: ``data.p
 storage. The older format is a sequence of pickles (a magic number, a version, properties of the system, the
 dictionary, the keys of the storages) followed by each storage: its length in eight bytes, then its numbers.
 
-A pickle can name any function to be called. Here it may only name the functions that a dictionary of float
-tensors needs; any other name is refused.
+`convcorr_jax.backbone.weights.torch_pickle` reads the pickles. Shapes and sizes are compared with those of the
+network before the storages are read.
 """
 
 import io
-import math
-import pickle
+import os
 import struct
 import zipfile
-from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from convcorr_jax.backbone.networks import Network
-from convcorr_jax.backbone.weights.layout import Stored
+from convcorr_jax.backbone.networks import Network, filter_shapes
+from convcorr_jax.backbone.weights import torch_pickle
+from convcorr_jax.backbone.weights.layout import Stored, check_shapes, count_numbers
+from convcorr_jax.backbone.weights.torch_pickle import Tensor, Unpickler
 from convcorr_jax.errors import InputError
+from convcorr_jax.io.zip_members import read_member
 
 # The first pickle of the older format, which holds torch's magic number.
 MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e"
+
+_NUMBER_BYTES = 4
+# The names of a layer's tensors behind that of its module.
+_PARTS = ("weight", "bias")
 
 # The modules of torchvision's models for each layer; the numbers also count ReLU and pooling.
 _MODULES = {
@@ -58,17 +64,6 @@ _MODULES = {
 }
 
 
-class _Storage(NamedTuple):
-    key: str
-
-
-class _Tensor(NamedTuple):
-    storage: _Storage
-    offset: int
-    shape: tuple[int, ...]
-    stride: tuple[int, ...]
-
-
 def read(path: Path, network: Network) -> dict[str, Stored]:
     """Read kernel and bias of each of the network's convolutions that the checkpoint contains.
 
@@ -87,81 +82,101 @@ def read(path: Path, network: Network) -> dict[str, Stored]:
     with path.open("rb") as stream:
         is_archive = stream.read(2) == b"PK"
         stream.seek(0)
-        tensors, storages = (_read_archive if is_archive else _read_sequence)(stream, path)
+        if is_archive:
+            with zipfile.ZipFile(stream) as archive:
+                return _stored(_archive(archive, path), path, network)
+        return _stored(_sequence(stream, path), path, network)
 
-    def array(name: str) -> np.ndarray:
-        tensor = tensors[name]
-        if tensor.stride != tuple(
-            math.prod(tensor.shape[i + 1 :]) for i in range(len(tensor.shape))
-        ):
-            raise InputError(f"{name} in {path} is not stored in row-major order")
-        numbers = storages[tensor.storage.key][tensor.offset :]
-        return numbers[: math.prod(tensor.shape)].reshape(tensor.shape)
 
+class _File(NamedTuple):
+    """An open checkpoint."""
+
+    state: dict[str, Any]
+    """The tensors by name, and other values."""
+    counts: Mapping[str, int]
+    """How many numbers each storage has, by its key."""
+    numbers: Callable[[str], np.ndarray]
+    """Reads the numbers of a storage."""
+
+
+def _stored(file: _File, path: Path, network: Network) -> dict[str, Stored]:
+    """Find the tensors of the network's layers, check their shapes, and only then read their numbers."""
+    tensors: dict[str, tuple[Tensor, Tensor]] = {}
+    for layer, shape in filter_shapes(network).items():
+        module = _MODULES[network.name][layer]
+        if f"{module}.weight" in file.state:
+            kernel, bias = (_tensor(file.state, f"{module}.{part}", path) for part in _PARTS)
+            check_shapes(kernel.shape, bias.shape, shape, what=f"{layer} in {path}")
+            tensors[layer] = kernel, bias
+    needed = {tensor.storage for pair in tensors.values() for tensor in pair}
+    most = count_numbers(network)
+    if sum(file.counts[key] for key in needed) > most:
+        raise InputError(f"{path} has more numbers in its storages than {network.name}, {most}")
+    numbers = {key: file.numbers(key) for key in needed}
     return {
-        layer: Stored(array(f"{module}.weight"), array(f"{module}.bias"))
-        for layer, module in _MODULES[network.name].items()
-        if f"{module}.weight" in tensors
+        layer: Stored(*(_array(numbers[tensor.storage], tensor) for tensor in pair))
+        for layer, pair in tensors.items()
     }
 
 
-def _read_archive(stream: BinaryIO, path: Path) -> tuple[dict[str, _Tensor], dict[str, np.ndarray]]:
-    with zipfile.ZipFile(stream) as archive:
-        (pickled,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
-        folder = pickled.removesuffix("data.pkl") + "data/"
-        storages = {
-            name.removeprefix(folder): np.frombuffer(archive.read(name), "<f4")
-            for name in archive.namelist()
-            if name.startswith(folder)
-        }
-        return _Unpickler(io.BytesIO(archive.read(pickled)), path).load(), storages
-
-
-def _read_sequence(
-    stream: BinaryIO, path: Path
-) -> tuple[dict[str, _Tensor], dict[str, np.ndarray]]:
-    _magic, _version, _system, tensors, keys = (_Unpickler(stream, path).load() for _ in range(5))
-    storages = {}
-    for key in keys:
-        (count,) = struct.unpack("<q", stream.read(8))
-        storages[key] = np.fromfile(stream, "<f4", count)
-        if storages[key].size != count:
-            raise ValueError("it ends within the numbers of a tensor")
-    return tensors, storages
-
-
-def _rebuild_tensor(
-    storage: _Storage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_rest: object
-) -> _Tensor:
-    return _Tensor(storage, offset, shape, stride)
-
-
-def _rebuild_parameter(tensor: _Tensor, *_rest: object) -> _Tensor:
+def _tensor(state: dict[str, Any], name: str, path: Path) -> Tensor:
+    tensor = state.get(name)
+    if not isinstance(tensor, Tensor):
+        raise InputError(f"{name} in {path} is not a float tensor")
+    if not tensor.is_row_major:
+        raise InputError(f"{name} in {path} is not stored in row-major order")
     return tensor
 
 
-_NAMES = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("torch", "FloatStorage"): _Storage,
-    ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
-    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-    ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
-}
+def _array(numbers: np.ndarray, tensor: Tensor) -> np.ndarray:
+    if tensor.stop > numbers.size:
+        raise ValueError("a tensor ends beyond the end of its storage")
+    return numbers[tensor.offset : tensor.stop].reshape(tensor.shape)
 
 
-# The Python implementation, because in the C implementation a damaged memo index can exhaust the memory.
-class _Unpickler(pickle._Unpickler):
-    def __init__(self, stream: BinaryIO | io.BytesIO, path: Path) -> None:
-        super().__init__(stream)
-        self._path = path
+def _archive(archive: zipfile.ZipFile, path: Path) -> _File:
+    members = {member.filename: member for member in archive.infolist()}
+    (pickled,) = (name for name in members if name.endswith("/data.pkl"))
+    folder = pickled.removesuffix("data.pkl") + "data/"
+    storages = {
+        name.removeprefix(folder): member
+        for name, member in members.items()
+        if name.startswith(folder)
+    }
+    content = read_member(archive, members[pickled], most=torch_pickle.MAX_BYTES)
 
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _NAMES:
-            raise InputError(
-                f"{self._path} names {module}.{name}, which a checkpoint of float tensors does not need"
-            )
-        return _NAMES[module, name]
+    def numbers(key: str) -> np.ndarray:
+        content = read_member(archive, storages[key], most=storages[key].file_size)
+        return np.frombuffer(content, "<f4")
 
-    def persistent_load(self, pid: Any) -> _Storage:
-        _kind, make_storage, key, *_rest = pid
-        return make_storage(key)
+    counts = {key: member.file_size // _NUMBER_BYTES for key, member in storages.items()}
+    return _File(_dictionary(Unpickler(io.BytesIO(content), path).load()), counts, numbers)
+
+
+def _sequence(stream: BinaryIO, path: Path) -> _File:
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    head = io.BytesIO(stream.read(torch_pickle.MAX_BYTES))
+    _magic, _version, _system, state, keys = (Unpickler(head, path).load() for _ in range(5))
+    position, starts, counts = head.tell(), {}, {}
+    for key in keys:
+        if type(key) is not str:
+            raise ValueError("the key of a storage is not text")
+        stream.seek(position)
+        (counts[key],) = struct.unpack("<Q", stream.read(8))
+        starts[key] = position + 8
+        position = starts[key] + _NUMBER_BYTES * counts[key]
+        if position > size:
+            raise ValueError("it ends within the numbers of a tensor")
+
+    def numbers(key: str) -> np.ndarray:
+        stream.seek(starts[key])
+        return np.fromfile(stream, "<f4", counts[key])
+
+    return _File(_dictionary(state), counts, numbers)
+
+
+def _dictionary(state: Any) -> dict[str, Any]:
+    if type(state) is not dict:
+        raise ValueError("it is not a dictionary of tensors")
+    return state

@@ -18,10 +18,13 @@ from pathlib import Path
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import check_file, encoded_image_size, image_size
+from convcorr_jax.io.zip_members import read_member
 
 ARCHIVE = "images.zip"
 # The share of a class's members that are of the split "train".
 _TRAIN_FRACTION = 0.9
+# The largest photograph of ImageNet takes a quarter of it.
+_MAX_BYTES = 2**26
 _FILE = re.compile(r"(n\d{8})_.+\.jpe?g", re.IGNORECASE)
 _MEMBER = re.compile(r"(n\d{8})/[^/\\]+\.jpe?g", re.IGNORECASE)
 
@@ -67,7 +70,7 @@ def read_archive(folder: Path) -> Iterator[Record]:
     try:
         with zipfile.ZipFile(path) as archive:
             for split, member in _splits(path, archive.namelist()):
-                encoded = archive.read(member)
+                encoded = read_member(archive, archive.getinfo(member), most=_MAX_BYTES)
                 name = f"{path}, member {member}"
                 yield Record(
                     image=encoded,
@@ -76,7 +79,9 @@ def read_archive(folder: Path) -> Iterator[Record]:
                     source_id=member,
                     split=split,
                 )
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError) as error:
+    except InputError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
         raise InputError(f"{path} is damaged or not a zip archive: {error}") from error
 
 

@@ -17,9 +17,8 @@ The name of a struct's field joins both names: ``pred.joints``.
 """
 
 import re
-import tokenize
+import struct
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,16 +26,14 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
-from convcorr_jax.datasets.formats import annopoints, mat
+from convcorr_jax.datasets.formats import annopoints, hdf5, mat
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import check_file
+from convcorr_jax.io import check_file, load_readable_arrays
 
-# The largest published prediction file, of all of MPII, takes some 10 MB.
-_MAX_BYTES = 2**28
-# The exceptions of NumPy, zipfile and h5py for bytes that are cut short or changed.
+# The exceptions of h5py, and of reading texts, for bytes that are cut short or changed.
 _DAMAGE = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError),
-    *(zipfile.BadZipFile, zlib.error, SyntaxError, tokenize.TokenError),
+    *(ArithmeticError, struct.error),
 )
 # The name of an array of x coordinates: its beginning, and the letter.
 _OF_X = re.compile(r"(|.*[._/])([xX])")
@@ -137,32 +134,23 @@ def _flat_rows(array: np.ndarray, length: int) -> np.ndarray | None:
 
 
 def _npz(path: Path) -> _Values:
-    values = _Values({}, {})
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            for name in archive.files:
-                try:
-                    values.read[name] = _plain(archive[name])
-                except _DAMAGE as error:
-                    values.skipped[name] = str(error)
-    except _DAMAGE as error:
-        raise InputError(f"{path} is damaged, or is no .npz of plain arrays: {error}") from error
-    return values
+    arrays, skipped = load_readable_arrays(path)
+    return _Values({name: _plain(array) for name, array in arrays.items()}, skipped)
 
 
 def _hdf5(path: Path) -> _Values:
-    values = _Values({}, {})
+    values, remaining = _Values({}, {}), hdf5.MAX_BYTES
 
     def read_value(name: str, stored: Any) -> None:
+        nonlocal remaining
         if not isinstance(stored, h5py.Dataset):
             return
         # Octave stores every variable as a group of its type and its value.
         name = name.removesuffix("/value")
         try:
-            if stored.nbytes > _MAX_BYTES:
-                values.skipped[name] = f"it takes more than {_MAX_BYTES} bytes"
-            else:
-                values.read[name] = _plain(stored[()])
+            array = hdf5.read(stored, most=remaining)
+            remaining -= stored.nbytes
+            values.read[name] = _plain(array)
         except _DAMAGE as error:
             values.skipped[name] = str(error)
 

@@ -184,7 +184,7 @@ def read(path: Path) -> Group:
 
     Raises:
         InputError: the file is missing or cut short; it is not a MATLAB file of version 5 (7.3 is HDF5, and is
-            not read); it inflates to more than a gigabyte. A damaged value raises the error on access.
+            not read); it inflates to more than 400 MB. A damaged value raises the error on access.
     """
     return Group(str(path), mat_bytes.variables(path))
 

@@ -21,6 +21,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from convcorr_jax.datasets.formats import hdf5
 from convcorr_jax.datasets.official.mpii_people import NAMES, Person
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import check_file, json_file
@@ -34,8 +35,6 @@ _SHAPES = {
     **{"imgname": (), "person": (), "part": (16, 2), "visible": (16,)},
     **{"center": (2,), "scale": (), "normalize": ()},
 }
-# A damaged .h5 may state any size; the largest array of the training set takes 6 MB.
-_MAX_BYTES = 2**28
 # No image has as many pixels a side.
 _MAX_COORDINATE = 1e6
 
@@ -79,7 +78,7 @@ def _h5_people(path: Path, split: str) -> list[Person]:
     check_file(path, "HDF5")
     try:
         with h5py.File(path, "r") as stored:
-            columns = {name: _column(stored.get(name), name) for name in _SHAPES}
+            columns = {name: _column(hdf5.member(stored, name), name) for name in _SHAPES}
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, MemoryError) as error:
         raise InputError(f"{path} is damaged, or not laid out as MPII's .h5: {error}") from error
     if len({len(column) for column in columns.values()}) != 1:
@@ -118,10 +117,9 @@ def _column(stored: Any, name: str) -> np.ndarray:
         or stored.dtype.kind not in kinds
         or stored.ndim != 1 + len(shape)
         or stored.shape[1:] != shape
-        or stored.nbytes > _MAX_BYTES
     ):
         raise ValueError(f"{name} must be an array of people times {shape}")
-    column = stored[()]
+    column = hdf5.read(stored)
     if name != "imgname" and not (np.abs(column) < _MAX_COORDINATE).all():
         raise ValueError(f"{name} must be finite, and within {_MAX_COORDINATE:.0f} pixels")
     return column

@@ -7,14 +7,12 @@ numbers in single precision, and examples in an order of its own. Ids that are n
 object; images without annotated objects make no record.
 """
 
-import io
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image as PillowImage
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.formats import voc
@@ -22,6 +20,7 @@ from convcorr_jax.datasets.official import flic
 from convcorr_jax.datasets.prepared import metadata
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import encoded_image_size
 
 # The columns of `flic.NAMES` among FLIC's 29 columns.
 _FLIC_COLUMNS = (0, 1, 2, 3, 4, 5, 6, 9, 12, 13, 16)
@@ -87,7 +86,7 @@ def _read_voc(example: Example, features: Any, split: str, position: str) -> Ite
     image_name = Path(example["image/filename"].decode()).stem
     objects = example["objects"]
     names = features["objects"]["label"].names
-    height, width = size = _stored_size(example["image"])
+    height, width = size = encoded_image_size(example["image"], name=image_name)
     for index, (y0, x0, y1, x1) in enumerate(np.asarray(objects["bbox"], float).tolist()):
         corners = (x0 * width, y0 * height, x1 * width, y1 * height)
         yield Record(
@@ -119,7 +118,7 @@ def _read_imagenet(example: Example, features: Any, split: str, position: str) -
 
 def _read_flic(example: Example, features: Any, split: str, position: str) -> Iterator[Record]:
     del features
-    height, width = size = _stored_size(example["image"])
+    height, width = size = encoded_image_size(example["image"], name=position)
     positions = np.stack([example["xcoords"], example["ycoords"]], axis=-1)[list(_FLIC_COLUMNS)]
     # As in the release, positions and torso boxes are counted from 1.
     points = np.round(positions.astype(np.float64), _DECIMALS) - 1
@@ -154,14 +153,8 @@ _READERS: dict[str, Callable[[Example, Any, str, str], Iterator[Record]]] = {
 def _whole_image(example: Example, category: str, source_id: str, split: str) -> Record:
     return Record(
         image=example["image"],
-        size=_stored_size(example["image"]),
+        size=encoded_image_size(example["image"], name=source_id),
         category=category,
         source_id=source_id,
         split=split,
     )
-
-
-def _stored_size(encoded: bytes) -> coords.Size:
-    with PillowImage.open(io.BytesIO(encoded)) as opened:
-        width, height = opened.size
-    return coords.Size(height, width)

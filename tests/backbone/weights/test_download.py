@@ -1,5 +1,6 @@
 """Against a server on this machine: what comes is whole and right, or nothing is left behind."""
 
+import contextlib
 import hashlib
 import http.server
 import resource
@@ -20,9 +21,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(404)
             return
         self.send_response(200)
-        if self.path != "/unsized":
-            self.send_header("Content-Length", str(len(CONTENT)))
+        lengths = {"/unsized": None, "/endless": None, "/odd": "abc", "/odder": "9" * 5000}
+        if (length := lengths.get(self.path, str(len(CONTENT)))) is not None:
+            self.send_header("Content-Length", length)
         self.end_headers()
+        if self.path == "/endless":
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(CONTENT)
         self.wfile.write(CONTENT[: len(CONTENT) // 2] if self.path == "/cut" else CONTENT)
 
     def log_message(self, format, *args):
@@ -84,6 +90,9 @@ def test_a_wrong_copy_is_replaced(address, weights_folder, publish):
         ("cut", None, "cut short: 640000 of 1280000 bytes came"),
         ("whole", "0" * 40, "/whole is not the published file: its sha1 is .*; 0000"),
         ("missing", None, "cannot be downloaded: HTTP Error 404"),
+        ("endless", None, "/endless sends more than the 1 MB of the published file"),
+        ("odd", None, "/odd states the length 'abc'; a number of bytes is expected"),
+        ("odder", None, "/odder was cut short: 1280000 of 99999999999999999999 bytes came"),
     ],
 )
 def test_a_failed_download_leaves_nothing(

@@ -9,9 +9,10 @@ import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convcorr_jax.datasets.formats import joint_arrays
+from convcorr_jax.datasets.formats import hdf5, joint_arrays
 from convcorr_jax.errors import InputError
 from tests.builders.fuzzing import FUZZ, damaged
+from tests.builders.hostile import npz_bomb
 from tests.builders.mat_files import cells, structs, write_mat
 
 JOINTS = np.arange(5 * 14 * 2, dtype=float).reshape(5, 14, 2)
@@ -95,7 +96,7 @@ def test_other_files_are_refused(tmp_path: Path):
     with pytest.raises(InputError, match="no MATLAB file"):
         read(tmp_path / "a.csv")
     np.savez(tmp_path / "pickled.npz", preds=np.array([{}], object))
-    with pytest.raises(InputError, match=r"it has none; preds is skipped: Object arrays cannot"):
+    with pytest.raises(InputError, match=r"it has none; preds is skipped: preds.npy has pickled"):
         read(tmp_path / "pickled.npz")
 
 
@@ -232,3 +233,89 @@ def test_damaged_files_give_arrays_or_the_projects_error(
     path.write_bytes(damaged(data, path.read_bytes()))
     with contextlib.suppress(InputError):
         read(path)
+
+
+def external(path, secret):
+    layout = [(str(secret), 0, JOINTS.nbytes)]
+    with h5py.File(path, "w") as stored:
+        stored.create_dataset("preds", JOINTS.shape, "f8", external=layout)
+
+
+def virtual(path, secret):
+    layout = h5py.VirtualLayout(JOINTS.shape, "f8")
+    layout[...] = h5py.VirtualSource(secret, "joints", JOINTS.shape, "f8")
+    with h5py.File(path, "w") as stored:
+        stored.create_virtual_dataset("preds", layout)
+
+
+def wide_chunks(path, secret):
+    with h5py.File(path, "w") as stored:
+        shape = (1, 14, 2)
+        stored.create_dataset("preds", shape, "f8", chunks=(10**7, 14, 2), maxshape=(None, 14, 2))
+
+
+@pytest.mark.parametrize(
+    ("write", "reason"),
+    [
+        (external, "its values are in another file, which is not opened"),
+        (virtual, "its values are in another file, which is not opened"),
+        (wide_chunks, "it takes more than 268435456 bytes"),
+    ],
+)
+def test_an_hdf5_array_outside_the_file_or_of_any_size_is_not_read(tmp_path, write, reason):
+    secret = tmp_path / "truth.h5"
+    with h5py.File(secret, "w") as stored:
+        stored["joints"] = np.ones(JOINTS.shape)
+    write(tmp_path / "a.h5", secret)
+    with pytest.raises(InputError, match=f"preds is skipped: {reason}"):
+        read(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "a.h5", "a") as stored:
+        stored["mine"] = JOINTS
+    assert set(read(tmp_path / "a.h5").arrays) == {"mine"}
+
+
+def test_links_to_other_files_are_not_followed(tmp_path):
+    with h5py.File(tmp_path / "truth.h5", "w") as stored:
+        stored["joints"] = JOINTS
+    with h5py.File(tmp_path / "a.h5", "w") as stored:
+        stored["preds"] = h5py.ExternalLink(str(tmp_path / "truth.h5"), "joints")
+    with pytest.raises(InputError, match="has no array of joints"):
+        read(tmp_path / "a.h5")
+
+
+def test_arrays_that_take_too_much_memory_together_are_skipped(tmp_path, monkeypatch):
+    monkeypatch.setattr(hdf5, "MAX_BYTES", JOINTS.nbytes * 3 // 2)
+    with h5py.File(tmp_path / "a.h5", "w") as stored:
+        stored["first"], stored["second"] = JOINTS, JOINTS
+    found = read(tmp_path / "a.h5")
+    assert set(found.arrays) == {"first"}
+    assert "it takes more than" in found.skipped["second"]
+
+
+def test_an_npz_bomb_is_not_unpacked(tmp_path):
+    (tmp_path / "a.npz").write_bytes(npz_bomb("preds", 300 * 2**20))
+    with pytest.raises(InputError, match="unpacks to 31"):
+        read(tmp_path / "a.npz")
+
+
+def test_texts_of_any_length_are_read_without_what_they_state(tmp_path):
+    path, words = tmp_path / "a.h5", ("head", "", "a long name " * 30, "näck")
+    with h5py.File(path, "w") as stored:
+        stored["preds"] = JOINTS
+        names = stored.create_dataset("names", data=words, dtype=h5py.string_dtype())
+        start = names.id.get_offset()
+    assert read(path).words == (words,)
+    content = path.read_bytes()
+    # A length, the address of the heap, the index in it.
+    for at, number in ((0, 2**31), (4, 2**40), (4, 0), (12, 2**31)):
+        changed = bytearray(content)
+        changed[start + at : start + at + 4] = struct.pack("<I", number % 2**32)
+        path.write_bytes(changed)
+        found = read(path)
+        assert found.words == (words,) if at == 0 else "names" in found.skipped
+    heap = content.index(b"GCOL")
+    for size in (0, 7, 2**62):
+        changed = bytearray(content)
+        changed[heap + 24 : heap + 32] = struct.pack("<Q", size)
+        path.write_bytes(changed)
+        assert set(read(path).arrays) == {"preds"}

@@ -1,0 +1,124 @@
+"""Annotations and predictions: MATLAB, HDF5, ``.npz``, JSON, XML, CSV and ``.pts``."""
+
+import functools
+import io
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from convcorr_jax.cli import pairs
+from convcorr_jax.datasets import plain_keypoints
+from convcorr_jax.datasets.formats import joint_arrays, mat, pts, tables, voc
+from convcorr_jax.datasets.official import mpii_flat
+from convcorr_jax.io import read_points
+from tests.builders.mat_files import cells, structs, write_mat
+from tests.fuzz.mutation import Target, mutated, mutated_archive
+
+_JOINTS = np.arange(2 * 14 * 2, dtype=float).reshape(2, 14, 2)
+
+
+def _written(write: Callable[[Path], object]) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder) / "file.mat")
+        return next(Path(folder).iterdir()).read_bytes()
+
+
+def _mat() -> list[bytes]:
+    values = {
+        "preds": _JOINTS,
+        "names": np.array(["head", "neck"], object),
+        "people": structs({"joints": _JOINTS[0], "text": "a"}, {"joints": _JOINTS[1], "text": "b"}),
+        "cells": cells(np.ones((1, 2)), "text", np.zeros((0, 0))),
+        "ids": np.arange(5, dtype=np.uint8),
+    }
+    return [
+        _written(functools.partial(write_mat, variables=values, compressed=compressed))
+        for compressed in (False, True)
+    ]
+
+
+def _walk(path: Path) -> None:
+    """Parse every value of a MATLAB file, then its arrays of joints."""
+    queue = [mat.read(path)]
+    for group in queue:
+        for key in group:
+            value = group[key]
+            if isinstance(value, mat.Group):
+                queue.append(value)
+            elif isinstance(value, tuple):
+                queue += value
+    joint_arrays.read(path, flat_joints=14)
+
+
+def _hdf5() -> list[bytes]:
+    def write(path: Path, **options) -> None:
+        with h5py.File(path, "w") as stored:
+            stored.create_dataset("preds", data=_JOINTS, **options)
+            stored["group/value"] = np.arange(4)
+            stored["names"] = np.array([b"head", b"neck"])
+            stored.create_dataset("texts", data=["a", "b"], dtype=h5py.string_dtype())
+
+    return [_written(write), _written(lambda path: write(path, compression="gzip", chunks=True))]
+
+
+def _mpii_h5() -> list[bytes]:
+    def write(path: Path) -> None:
+        with h5py.File(path, "w") as stored:
+            stored["imgname"] = np.array([b"a.jpg", b"b.jpg"])
+            stored["part"], stored["visible"] = np.ones((2, 16, 2)), np.ones((2, 16))
+            stored["center"] = np.ones((2, 2))
+            for name in ("person", "scale", "normalize"):
+                stored[name] = np.ones(2)
+
+    return [_written(write)]
+
+
+def _npz() -> list[bytes]:
+    stream = io.BytesIO()
+    np.savez(stream, points=_JOINTS, names=np.array([f"joint {k}" for k in range(14)]))
+    return [stream.getvalue()]
+
+
+def _plain_json() -> list[bytes]:
+    names = [f"joint {number}" for number in range(14)]
+    plain = {"points": _JOINTS.tolist(), "names": names, "boxes": [[0, 0, 9, 9], [1, 1, 5, 5]]}
+    return [json.dumps(plain).encode()]
+
+
+def _mpii_json() -> list[bytes]:
+    person = {"image": "a.jpg", "joints": [[1.0, 2.0]] * 16, "joints_vis": [1] * 16}
+    person |= {"center": [5.0, 6.0], "scale": 1.5}
+    return [json.dumps([person, person]).encode()]
+
+
+_XML = b"""<?xml version="1.0"?><annotation><filename>a.jpg</filename><size><width>50</width><height>40
+</height><depth>3</depth></size><object><name>cat</name><pose>Left</pose><truncated>0</truncated>
+<difficult>0</difficult><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>35</ymax></bndbox>
+</object></annotation>"""
+_PTS = b"version: 1\nn_points: 3\n{\n1.5 2\n3 4\nnan nan\n}\n"
+_POINTS = b'name,x,y,confidence\nnose,1.5,2,0.5\n"left, eye",3,4e1,1\n'
+_PAIRS = b"a,b,box_a,box_b,points\na.jpg,b.jpg,0 0 5 5,,p.csv\n"
+
+
+TARGETS = [
+    Target("mat", _mat, _walk, mutated, ".mat"),
+    Target("hdf5", _hdf5, lambda path: joint_arrays.read(path, flat_joints=14), mutated, ".h5"),
+    Target("hdf5-mpii", _mpii_h5, lambda path: mpii_flat.read_h5({"valid": path}), mutated, ".h5"),
+    Target(
+        "npz", _npz, lambda path: joint_arrays.read(path, flat_joints=14), mutated_archive, ".npz"
+    ),
+    Target("npz-plain", _npz, plain_keypoints.read_truth, mutated_archive, ".npz"),
+    Target("json-plain", _plain_json, plain_keypoints.read_truth, mutated, ".json"),
+    Target("json-mpii", _mpii_json, lambda path: mpii_flat.read_json({"valid": path}), mutated),
+    Target("xml", lambda: [_XML], voc.read_annotation, mutated, ".xml"),
+    Target("pts", lambda: [_PTS], lambda path: pts.read(path, count=3), mutated, ".pts"),
+    Target("csv-points", lambda: [_POINTS], read_points, mutated, ".csv"),
+    Target("csv-pairs", lambda: [_PAIRS], pairs.read_pairs, mutated, ".csv"),
+    Target(
+        "csv-table", lambda: [_POINTS], lambda path: list(tables.read(path, widths=(4,))), mutated
+    ),
+]
