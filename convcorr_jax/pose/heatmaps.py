@@ -74,8 +74,8 @@ def peaks(
             cell and its neighbours in the row and in the column. At a border it stays in the middle of the cell
             along the axis that ends there.
     """
-    height, width, joints = heatmaps.shape[-3:]
-    flat = heatmaps.reshape(*heatmaps.shape[:-3], height * width, joints)
+    height, width = heatmaps.shape[-3:-1]
+    flat = _flat(heatmaps)
     best = flat.argmax(axis=-2)
     column, row = best % width, best // width
     columns_rows = jnp.stack([column, row], axis=-1).astype(jnp.float32)
@@ -84,6 +84,24 @@ def peaks(
         offsets = [_vertex(flat, best, *axis) for axis in axes]
         columns_rows += jnp.stack(offsets, axis=-1)
     return Peaks(coords.apply(cells, columns_rows), flat.max(axis=-2))
+
+
+def values_at_peaks(
+    values: Float[Array, "*b h w j"], heatmaps: Float[Array, "*b h w j"]
+) -> Float[Array, "*b j"]:
+    """Return the values of maps at the highest cells of other maps, of which `peaks` returns the positions.
+
+    Args:
+        values: one map for each joint.
+        heatmaps: maps whose highest cells decide.
+    """
+    flat, best = (_flat(maps) for maps in (values, heatmaps))
+    highest = best.argmax(axis=-2, keepdims=True)
+    return jnp.take_along_axis(flat, highest, axis=-2)[..., 0, :]
+
+
+def _flat(maps: Array) -> Array:
+    return maps.reshape(*maps.shape[:-3], -1, maps.shape[-1])
 
 
 def _vertex(flat: Array, best: Array, place: Array, step: int, length: int) -> Array:

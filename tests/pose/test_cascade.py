@@ -18,7 +18,10 @@ refine = jax.jit(cascade.refine, static_argnames="architecture")
 def test_the_fine_peak_corrects_the_coarse_one(key, rng, shape):
     batch = examples(rng)
     params = cascade.init(key, shape)
-    prediction = cascade.predict(params, batch.images, batch.torso, architecture=shape)
+    # The middles of cells, without the mirror image.
+    prediction = cascade.predict(
+        params, batch.images, batch.torso, architecture=shape, mirrored=False, subcell=False
+    )
     detection = detect(params, batch.images, batch.torso, architecture=shape)
     np.testing.assert_array_equal(prediction.coarse, peaks(detection.selected, shape.cells).points)
     alone = peaks(detection.heatmaps, shape.cells).points
@@ -65,7 +68,7 @@ def test_one_bright_pixel_is_found_to_the_pixel(key, x, y):
     coarse = jnp.array([[[27.5, 27.5]] * 3])
     corners = cascade.corners(coarse, architecture=TINY)
     fine = refine(params, maps, corners, architecture=TINY)
-    prediction = corners + peaks(fine, cascade.PIXELS).points
+    prediction = corners + peaks(fine, TINY.fine_cells).points
     np.testing.assert_array_equal(prediction, [[[x, y]] * 3])
 
 
