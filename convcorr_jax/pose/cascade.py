@@ -19,7 +19,7 @@ from convcorr_jax.pose.architecture import Architecture
 from convcorr_jax.pose.coarse import Coarse
 from convcorr_jax.pose.fine import Fine, StandardFine
 from convcorr_jax.pose.head import Head
-from convcorr_jax.pose.heatmaps import at_peaks, gaussians, peaks
+from convcorr_jax.pose.heatmaps import gaussians, peaks, values_at_peaks
 from convcorr_jax.pose.spatial_model import SpatialModel, initial_priors
 
 Params = dict[str, Any]
@@ -243,7 +243,7 @@ def predict(
         of_mirrored = refine(params, maps[1], mirrored_starts, architecture=architecture)
         fine_heatmaps = (fine_heatmaps + mirror.maps(of_mirrored)) / 2
     fine = peaks(fine_heatmaps, architecture.fine_cells, subcell=subcell).points
-    scores = at_peaks(heatmaps, of=selected)
+    scores = values_at_peaks(heatmaps, selected)
     alone = peaks(heatmaps, architecture.cells, subcell=subcell).points
     return Prediction(starts + fine, coarse, scores, alone)
 

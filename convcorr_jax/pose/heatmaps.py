@@ -74,8 +74,8 @@ def peaks(
             cell and its neighbours in the row and in the column. At a border it stays in the middle of the cell
             along the axis that ends there.
     """
-    height, width, joints = heatmaps.shape[-3:]
-    flat = heatmaps.reshape(*heatmaps.shape[:-3], height * width, joints)
+    height, width = heatmaps.shape[-3:-1]
+    flat = _flat(heatmaps)
     best = flat.argmax(axis=-2)
     column, row = best % width, best // width
     columns_rows = jnp.stack([column, row], axis=-1).astype(jnp.float32)
@@ -86,18 +86,22 @@ def peaks(
     return Peaks(coords.apply(cells, columns_rows), flat.max(axis=-2))
 
 
-def at_peaks(
-    heatmaps: Float[Array, "*b h w j"], *, of: Float[Array, "*b h w j"]
+def values_at_peaks(
+    values: Float[Array, "*b h w j"], heatmaps: Float[Array, "*b h w j"]
 ) -> Float[Array, "*b j"]:
-    """Return the value of each map at the highest cell of another one.
+    """Return the values of maps at the highest cells of other maps, of which `peaks` returns the positions.
 
     Args:
-        heatmaps: the maps that are read.
-        of: the maps whose highest cells are read, as by `peaks`.
+        values: one map for each joint.
+        heatmaps: maps whose highest cells decide.
     """
-    flat, other = (maps.reshape(*maps.shape[:-3], -1, maps.shape[-1]) for maps in (heatmaps, of))
-    best = other.argmax(axis=-2)
-    return jnp.take_along_axis(flat, best[..., None, :], axis=-2)[..., 0, :]
+    flat, best = (_flat(maps) for maps in (values, heatmaps))
+    highest = best.argmax(axis=-2, keepdims=True)
+    return jnp.take_along_axis(flat, highest, axis=-2)[..., 0, :]
+
+
+def _flat(maps: Array) -> Array:
+    return maps.reshape(*maps.shape[:-3], -1, maps.shape[-1])
 
 
 def _vertex(flat: Array, best: Array, place: Array, step: int, length: int) -> Array:

@@ -18,6 +18,7 @@ refine = jax.jit(cascade.refine, static_argnames="architecture")
 def test_the_fine_peak_corrects_the_coarse_one(key, rng, shape):
     batch = examples(rng)
     params = cascade.init(key, shape)
+    # The middles of cells, without the mirror image.
     prediction = cascade.predict(
         params, batch.images, batch.torso, architecture=shape, mirrored=False, subcell=False
     )
