@@ -164,54 +164,6 @@ def test_absent_points_and_torsos_stay_absent(rng, key):
     np.testing.assert_array_equal(found.images[0], warped(jnp.asarray(batch.images[0]), affine))
 
 
-def test_surroundings_of_the_frame_come_into_it(key):
-    """A bright pixel outside the frame is in the frame where its point is."""
-    count, margin = 60, 8
-    frame = Size(SIZE.height - 2 * margin, SIZE.width - 2 * margin)
-    images = np.zeros((count, *SIZE, 3), np.uint8)
-    images[:, 19, 5] = 255
-    # In the frame, which begins at pixel (8, 8) of the image.
-    points = np.tile(np.array([[[5.0 - margin, 19.0 - margin]]], np.float32), (count, 4, 1))
-    torso = np.tile(np.array([[8.0, 11.0]], np.float32), (count, 1))
-    found = augmented(
-        jax.random.split(key, count),
-        Batch(images, points, torso),
-        size=frame,
-        degrees=60.0,
-        scales=(1.0, 1.4),
-        shift=0.3,
-    )
-    assert found.images.shape == (count, *frame, 3)
-    rows, columns = np.mgrid[: frame.height, : frame.width]
-    seen = 0
-    for image, point in zip(np.asarray(found.images, float), np.asarray(found.points), strict=True):
-        inside = (point[0] > 1) & (point[0] < [frame.width - 2, frame.height - 2])
-        if inside.all():
-            brightness = image[..., 0]
-            center = [(axis * brightness).sum() / brightness.sum() for axis in (columns, rows)]
-            np.testing.assert_allclose(point[0], center, atol=0.15)
-            seen += 1
-    assert seen > 5
-
-
-def test_the_torso_is_shifted_up_to_the_limit(rng, key):
-    batch = batch_of(rng, 200)
-    torso = np.asarray(augmented(jax.random.split(key, 200), batch, shift=0.1).torso)
-    mirrored = np.abs(torso[:, 0] - (SIZE.width - 1 - 30)) < np.abs(torso[:, 0] - 30)
-    from_place = torso - np.where(mirrored, SIZE.width - 1 - 30, 30)[:, None] * [1, 0] - [0, 18]
-    limits = 0.1 * np.array([SIZE.width, SIZE.height])
-    # Near the middle a mirrored torso may be closer to the other place.
-    assert (np.abs(from_place[:, 1]) <= limits[1] + 1e-3).all()
-    assert np.abs(from_place[:, 1]).max() > 0.9 * limits[1]
-
-
-def test_a_share_of_the_torsos_is_unknown(rng, key):
-    batch = batch_of(rng, 200)
-    torso = np.asarray(augmented(jax.random.split(key, 200), batch, unknown_torso=0.3).torso)
-    assert 0.2 < np.isnan(torso[:, 0]).mean() < 0.4
-    np.testing.assert_array_equal(np.isnan(torso[:, 0]), np.isnan(torso[:, 1]))
-
-
 def test_what_a_sample_becomes_depends_on_its_own_key_alone(rng, key):
     batch, keys = batch_of(rng, 6), jax.random.split(key, 6)
     whole = augmented(keys, batch)

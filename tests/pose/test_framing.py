@@ -1,4 +1,3 @@
-import dataclasses
 
 import numpy as np
 import pytest
@@ -10,8 +9,6 @@ from convcorr_jax.pose.framing import frame_around, frame_of_box, framed, second
 from tests.builders.pose_architectures import TINY, tiny
 
 SIZE = coords.Size(96, 128)
-WHOLE = small(("nose",), ())
-AROUND_TORSO = dataclasses.replace(WHOLE, frame_px=200.0)
 BOXES = [None, coords.Box(30.0, 10.0, 60.0, 80.0), coords.Box(-10.0, 60.0, 50.0, 90.0)]
 AROUND_TORSO = tiny(frame_px=50.0)
 
