@@ -91,7 +91,8 @@ def test_it_finds_genuine_people():
     people = prepare(read_people(genuine("lspet"), part="test")[:100], model.architecture)
     predicted = predict_joints(model.params, people, architecture=model.architecture, batch=50)
     scores = score(predicted, people, model.architecture.joints)
-    assert scores.cascade[0] > scores.coarse[0] + 0.03
+    # Between cells, the coarse net is closer, too.
+    assert scores.cascade[0] > scores.coarse[0] + 0.02
     assert scores.cascade[2] > 0.24
 
 
