@@ -50,14 +50,17 @@ def people():
 def test_everybody_is_looked_at_once_in_pixels_of_the_photographs(people, monkeypatch):
     seen = []
 
-    def predict(params, images, torso, *, architecture):
+    def predict(params, images, torso, *, architecture, **options):
         assert params == {"coarse": 1}
+        assert options == {"mirrored": False, "subcell": True}
         seen.append(images[:, 0, 0, 0].tolist())
         corner = jnp.asarray(images[:, :2, 0, :2], jnp.float32) * 2 + 0.5
         return validation.cascade.Prediction(corner, corner + 2, corner[..., 0], corner + 4)
 
     monkeypatch.setattr(validation.cascade, "predict", predict)
-    predicted = predict_joints({"coarse": 1}, people, architecture=ARCHITECTURE, batch=2)
+    predicted = predict_joints(
+        {"coarse": 1}, people, architecture=ARCHITECTURE, batch=2, mirrored=False
+    )
     # The last batch is filled up with the last person.
     assert seen == [[0, 1], [2, 2]]
     np.testing.assert_allclose(predicted.cascade, np.arange(3.0)[:, None, None] * np.ones((2, 2)))
