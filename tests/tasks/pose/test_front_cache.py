@@ -1,6 +1,7 @@
 """Features of a front: what is cached, for whom, and how often it is computed."""
 
 import dataclasses
+from functools import partial
 
 import jax
 import numpy as np
@@ -18,6 +19,17 @@ SHAPE = tiny_person(RECORDS[0].names, RECORDS[0].left_right_pairs, frame_px=45.0
 PLAN = Plan((4, 0, 0), batch=2, augmentation=Augmentation(margin=0.25, unknown_torso=0.5), copies=2)
 PEOPLE = prepare(RECORDS, SHAPE, margin=PLAN.augmentation.margin)
 FILTERS = jax.device_get(cascade.init(jax.random.key(0), SHAPE)["front"])
+
+
+augmented = jax.jit(
+    partial(
+        augment,
+        left_right_pairs=SHAPE.left_right_pairs,
+        size=SHAPE.input_size,
+        augmentation=PLAN.augmentation,
+    )
+)
+front_maps = jax.jit(partial(front.front_maps, front="alexnet"))
 
 
 @pytest.fixture(autouse=True)
@@ -56,14 +68,8 @@ def test_features_are_those_of_augmented_images(tmp_path):
     assert [maps.shape for maps in found.features] == [(3, 6, 8, 6), (3, 3, 4, 6)]
     for place, (row, copy) in enumerate(zip(rows, epochs, strict=True)):
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(7), int(copy)), int(row))
-        expected = augment(
-            key[None],
-            PEOPLE.batch(np.array([row])),
-            left_right_pairs=SHAPE.left_right_pairs,
-            size=SHAPE.input_size,
-            augmentation=PLAN.augmentation,
-        )
-        maps = front.front_maps(FILTERS, expected.images, front="alexnet").coarse
+        expected = augmented(key[None], PEOPLE.batch(np.array([row])))
+        maps = front_maps(FILTERS, expected.images).coarse
         for ours, theirs in zip(found.features, maps, strict=True):
             # In half precision.
             scale = float(np.abs(theirs).max())
@@ -149,7 +155,7 @@ def test_a_front_begins_with_trained_filters_and_principal_components(tmp_path, 
     for name, filters in trained.items():
         np.testing.assert_array_equal(found[name]["kernel"], filters.kernel)
     images = PEOPLE.inputs(np.arange(5), SHAPE.input_size)
-    for maps in front.front_maps(found, images, front="alexnet").coarse:
+    for maps in front_maps(found, images).coarse:
         columns = np.asarray(maps).reshape(-1, SHAPE.front_features)
         np.testing.assert_allclose(columns.mean(axis=0), 0, atol=1e-3)
         covariance = np.cov(columns.T, bias=True)

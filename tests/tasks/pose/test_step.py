@@ -17,6 +17,7 @@ from convcorr_jax.coords import Size
 from convcorr_jax.pose import PHASES, Augmentation, Batch, FeatureBatch, cascade
 from convcorr_jax.runtime import devices
 from convcorr_jax.tasks.pose import TrainState, compiled_step, phase_optimizer
+from convcorr_jax.tasks.pose import step as step_module
 from tests.builders.pose_architectures import tiny_person, tiny_small
 
 NAMES = ("l_hand", "r_hand", "nose")
@@ -124,17 +125,9 @@ def gradients_of(params, scale):
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_kernels_of_trained_nets_alone_decay(phase):
-    params = {
-        part: {
-            "params": {
-                "layer": {
-                    "kernel": np.full(4, 2.0, np.float32),
-                    "bias": np.full(4, 2.0, np.float32),
-                }
-            }
-        }
-        for part in ("front", "coarse", "spatial", "fine")
-    }
+    layer = {name: np.full(4, 2.0, np.float32) for name in ("kernel", "bias")}
+    parts = ("front", "coarse", "spatial", "fine")
+    params = {part: {"params": {"layer": layer}} for part in parts}
     updates = []
     for decay in (0.0, 0.5):
         optimizer = phase_optimizer(phase, steps=100, rate=1e-2, weight_decay=decay)
@@ -181,11 +174,11 @@ def test_all_phases_have_optimizers_of_one_state():
         chex.assert_trees_all_equal_structs(states[0], state)
 
 
-def test_a_step_compiles_once_for_features():
+def test_a_step_compiles_once_for_features(monkeypatch):
+    monkeypatch.setattr(step_module, "loss", chex.assert_max_traces(step_module.loss, n=1))
     params = cascade.init(jax.random.key(3), PERSON)
     optimizer = phase_optimizer("coarse", steps=5, rate=1e-2)
     step = compiled_step(PERSON, "coarse", optimizer, augmentation=Augmentation(), first=0, seed=1)
     state = devices.replicate(TrainState(jnp.asarray(0), params, params, optimizer.init(params)))
     for _ in range(3):
         state, _ = step(state, devices.shard(person_batch(features=True)))
-    assert step._cache_size() == 1
