@@ -58,7 +58,8 @@ FRONTS: Mapping[Front, FrontLayers] = MappingProxyType(
 )
 """The fronts by the name of their network."""
 
-Filters = Mapping[str, Mapping[str, Array]]
+Leaf = Array | np.ndarray
+Filters = Mapping[str, Mapping[str, Leaf]]
 """``kernel`` and ``bias`` of convolutions and projections, by name."""
 
 
@@ -113,7 +114,7 @@ def init(key: Key[Array, ""], front: Front, *, features: int) -> dict[str, dict[
     }
 
 
-def with_filters(filters: Filters, trained: backbone.Params) -> dict[str, Mapping[str, Array]]:
+def with_filters(filters: Filters, trained: backbone.Params) -> dict[str, Mapping[str, Leaf]]:
     """Return the filters with the convolutions of a trained network.
 
     Args:
@@ -123,7 +124,7 @@ def with_filters(filters: Filters, trained: backbone.Params) -> dict[str, Mappin
     Raises:
         InputError: the trained network lacks a convolution of the front.
     """
-    replaced = {}
+    replaced: dict[str, Mapping[str, Leaf]] = {}
     for name, own in filters.items():
         if name.startswith(projection("")):
             replaced[name] = own
@@ -255,11 +256,12 @@ def _activations(
     }
 
 
-def _frozen(name: str, leaf: Array, chosen: FrontLayers) -> Array:
-    return leaf if name in chosen.tuned else jax.lax.stop_gradient(leaf)
+def _frozen(name: str, leaf: Leaf, chosen: FrontLayers) -> Array:
+    array = jnp.asarray(leaf)
+    return array if name in chosen.tuned else jax.lax.stop_gradient(array)
 
 
-def _project(maps: Array, own: Mapping[str, Array]) -> Array:
+def _project(maps: Array, own: Mapping[str, Leaf]) -> Array:
     return maps @ own["kernel"][0, 0] + own["bias"][None, None, None]
 
 

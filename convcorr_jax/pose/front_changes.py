@@ -8,6 +8,7 @@ the weights. Biases are stored as their change, projections as they are.
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +16,15 @@ from jaxtyping import Float
 
 from convcorr_jax import backbone
 from convcorr_jax.io import Expected
-from convcorr_jax.pose.front import FRONTS, Filters, Front, layer_shapes, projection, with_filters
+from convcorr_jax.pose.front import (
+    FRONTS,
+    Filters,
+    Front,
+    Leaf,
+    layer_shapes,
+    projection,
+    with_filters,
+)
 
 _GREATEST = 127
 _CHANGE, _STEP, _BIAS = "change", "step", "bias_change"
@@ -63,7 +72,7 @@ def changes(filters: Filters, trained: backbone.Params, *, front: Front) -> dict
 
 def changed(
     arrays: Mapping[str, np.ndarray], trained: backbone.Params, *, front: Front
-) -> dict[str, Mapping[str, jnp.ndarray]]:
+) -> dict[str, Mapping[str, Leaf]]:
     """Return the filters and projections of a front from its changes.
 
     Args:
@@ -71,7 +80,7 @@ def changed(
         trained: filters of the pretrained network.
         front: name of the front.
     """
-    own: dict[str, Mapping[str, jnp.ndarray]] = {
+    own: dict[str, Mapping[str, Leaf]] = {
         layer: {name: jnp.float32(arrays[f"{layer}/{name}"]) for name in ("kernel", "bias")}
         for layer in map(projection, FRONTS[front].coarse)
     }
@@ -84,9 +93,7 @@ def changed(
     return filters | own
 
 
-def expected(
-    shapes: Mapping[str, Mapping[str, jnp.ndarray]], *, front: Front
-) -> dict[str, Expected]:
+def expected(shapes: Mapping[str, Mapping[str, Any]], *, front: Front) -> dict[str, Expected]:
     """Return type and shape of the arrays that `changes` returns.
 
     Args:

@@ -12,7 +12,14 @@ from convcorr_jax import coords
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.io import load_fitted, read_image, save_fitted
 from convcorr_jax.io.points import read_points
-from convcorr_jax.pose import PERSON, TrainedCascade, cascade, frame_of_box, framed
+from convcorr_jax.pose import (
+    PERSON,
+    TrainedCascade,
+    cascade,
+    frame_of_box,
+    framed,
+    predict_photograph,
+)
 from tests.builders.command_line import assert_refused, run
 from tests.builders.leeds_tree import UPRIGHT
 from tests.builders.pose_architectures import TINY_LSP as TINY
@@ -29,9 +36,16 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("box", [None, BOX])
-def test_joints_are_those_of_the_cascade_in_pixels_of_the_photograph(folder, box):
-    chosen = () if box is None else ("--box", *box)
+@pytest.mark.parametrize(
+    ("box", "flags", "options"),
+    [
+        (None, (), {}),
+        (BOX, (), {}),
+        (BOX, ("--no-mirrored", "--no-subcell"), {"mirrored": False, "subcell": False}),
+    ],
+)
+def test_joints_are_those_of_the_cascade_in_pixels_of_the_photograph(folder, box, flags, options):
+    chosen = flags if box is None else (*flags, "--box", *box)
     ended = run(
         *("pose", folder / "photo.png", "--model", folder / "model.npz"),
         *(*chosen, "--out", folder / "pose.png", "--json"),
@@ -46,8 +60,11 @@ def test_joints_are_those_of_the_cascade_in_pixels_of_the_photograph(folder, box
     torso = np.full((1, 2), np.nan, np.float32)
     if box is not None:
         torso[:] = coords.apply(to_frame, np.array([[90.0, 100.0]]))
-    expected = cascade.predict(PARAMS, image[None], torso, architecture=TINY).points[0]
-    np.testing.assert_allclose(coords.apply(to_frame, found.points), np.asarray(expected), atol=0.5)
+    # As the model is stored, in half precision.
+    params = load_fitted(folder / "model.npz", TrainedCascade).params
+    expected = cascade.predict(params, image[None], torso, architecture=TINY, **options)
+    found_in_frame = coords.apply(to_frame, found.points)
+    np.testing.assert_allclose(found_in_frame, np.asarray(expected.points[0]), atol=0.5)
     assert max(read_image(folder / "pose.png").shape) == 800
 
 
@@ -56,11 +73,8 @@ def test_without_a_model_the_packages_own_is_used(folder):
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.startswith(f"{len(UPRIGHT)} joints.")
     model = load_fitted(PERSON, TrainedCascade)
-    image, to_frame = framed(PHOTOGRAPH, None, model.architecture.input_size)
-    nowhere = np.full((1, 2), np.nan, np.float32)
-    expected = cascade.predict(model.params, image[None], nowhere, architecture=model.architecture)
-    found = coords.apply(to_frame, read_points(folder / "pose.csv").points)
-    np.testing.assert_allclose(found, np.asarray(expected.points[0]), atol=0.5)
+    found = read_points(folder / "pose.csv").points
+    np.testing.assert_allclose(found, predict_photograph(model, PHOTOGRAPH).points, atol=0.5)
 
 
 def test_a_model_that_is_not_there_is_refused(folder):

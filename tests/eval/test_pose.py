@@ -9,10 +9,11 @@ import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.joint_orders import ORDERS
+from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted, save_fitted
 from convcorr_jax.metrics import FLIC_PCK, MPII_PCKH
-from convcorr_jax.pose import PERSON, TrainedCascade, cascade
+from convcorr_jax.pose import PERSON, TrainedCascade, cascade, predict_photograph
 from convcorr_jax.report.sections import pose as pose_sections
 from convcorr_jax.runtime.runlog import plain
 from convcorr_jax.tasks.options import Output
@@ -137,11 +138,11 @@ def test_a_row_of_mpii_stands_beside_the_row_of_its_setting(run):
     assert [each for each in tables if "(Table 4)" in each.title]
 
 
-def evaluated(folder, dataset, **options):
+def evaluated(folder, dataset, *, prediction=PredictionOptions(4), **options):
     config = pose.Config(
         folder / "model.npz",
         dataset,
-        prediction=PredictionOptions(4),
+        prediction=prediction,
         output=Output(folder / "out"),
         **options,
     )
@@ -156,6 +157,7 @@ def test_the_torso_is_the_one_that_was_chosen(tmp_path, torso, monkeypatch):
     seen = []
 
     def predict(params, people, *, architecture, batch, mirrored, subcell):
+        assert (mirrored, subcell) == (True, True)
         seen.append(people.to_photographs(people.torso[:, None])[:, 0])
         return PredictedJoints(*[np.stack([each.points for each in people.records])] * 3)
 
@@ -228,6 +230,50 @@ def test_flic_is_scored_as_the_official_scorer_does(flic_run, sides):
         assert percentages({name: columns[name][place] for name in shares}) == shares
     # The predictions are the observer's: by the person's own sides, one person of four is exchanged.
     assert (result["per_joint"]["cascade"]["wrist"]["0.2"] == 1) == (sides != "person")
+
+
+@pytest.mark.parametrize("options", [{}, {"mirrored": False}, {"subcell": False}])
+def test_the_options_of_predictions_are_passed_on(tmp_path, monkeypatch, options):
+    path = write_people(tmp_path / "people", train=0, test=2, side=40)
+    save_fitted(tmp_path / "model", TrainedCascade(cascade.init(jax.random.key(3), TINY), TINY, {}))
+    passed = []
+
+    def predict(params, people, *, architecture, batch, **chosen):
+        passed.append(chosen)
+        return PredictedJoints(*[np.stack([each.points for each in people.records])] * 3)
+
+    monkeypatch.setattr(evaluation, "predict_joints", predict)
+    result = evaluated(tmp_path, PoseData((path,)), prediction=PredictionOptions(4, **options))
+    expected = {"mirrored": True, "subcell": True} | options
+    assert passed == [expected] * 2
+    assert result["prediction"] == {"batch": 4} | expected
+
+
+def test_people_of_unknown_torso_are_looked_at_twice(tmp_path):
+    """Without a torso, the script scores what `predict_photograph` finds in the photographs."""
+    path = write_people(tmp_path / "people", train=0, test=3, side=40)
+    shape = dataclasses.replace(TINY, frame_px=30.0)
+    model = TrainedCascade(cascade.init(jax.random.key(3), shape), shape, {})
+    save_fitted(tmp_path / "model", model)
+    result = evaluated(tmp_path, PoseData((path,)), torso="none", other_torsos=("annotated",))
+    records = read_people(path, part="test")
+    loaded = load_fitted(tmp_path / "model", TrainedCascade)
+    found = np.stack([predict_photograph(loaded, load_image(one)).points for one in records])
+    written = np.load(tmp_path / "out" / "predictions.npz")
+    np.testing.assert_allclose(written["preds"], found, atol=1e-3)
+    truth = np.stack([one.points for one in records])
+    errors = np.hypot(*np.moveaxis(found - truth, -1, 0)) / 40
+    for alpha, share in result["pck_by_torso"]["none"]["cascade"].items():
+        assert share == pytest.approx((errors <= float(alpha)).mean(), abs=0.03)
+    # Second frames are 20 to 40 pixels wide, of 128 pixels of the input.
+    assert 128 / 40 <= result["input_px_per_px"] <= 128 / 20
+
+
+def test_two_data_sets_are_tested_together(tmp_path):
+    paths = [write_people(tmp_path / name, train=0, test=2, side=40) for name in ("a", "b")]
+    save_fitted(tmp_path / "model", TrainedCascade(cascade.init(jax.random.key(3), TINY), TINY, {}))
+    result = evaluated(tmp_path, PoseData(tuple(paths)))
+    assert (result["people"], result["dataset"]) == (4, " + ".join(paths))
 
 
 def test_sides_are_for_flic_alone():

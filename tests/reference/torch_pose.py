@@ -189,3 +189,25 @@ def _conv(layer: dict[str, Any]) -> nn.Conv2d:
 
 def _tensor(array: Any) -> torch.Tensor:
     return torch.from_numpy(np.array(array, dtype=np.float32))
+
+
+def head(
+    architecture: "Architecture", params: dict[str, Any], near: torch.Tensor, wide: torch.Tensor
+) -> torch.Tensor:
+    """Compute the heat-maps of a coarse network on a front's maps of 8 and of 16 pixels a cell."""
+    own, shape = params["params"], architecture
+    maps = _with_coordinates(torch.cat([wide, functional.avg_pool2d(near, 2)], dim=1))
+    for i in range(len(shape.features)):
+        maps = functional.relu(_layer(own, f"wide{i}")(maps))
+    maps = functional.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
+    maps = _with_coordinates(torch.cat([maps, near], dim=1))
+    for i in range(len(shape.hidden)):
+        maps = functional.relu(_layer(own, f"near{i}")(maps))
+    return _conv(own["joints"])(maps)
+
+
+def _with_coordinates(maps: torch.Tensor) -> torch.Tensor:
+    count, _, height, width = maps.shape
+    rows = torch.linspace(-1, 1, height)[:, None].expand(count, 1, height, width)
+    columns = torch.linspace(-1, 1, width)[None].expand(count, 1, height, width)
+    return torch.cat([maps, columns, rows], dim=1)

@@ -14,14 +14,28 @@ import jax
 import numpy as np
 import pytest
 
+from convcorr_jax.coords import Size
 from convcorr_jax.errors import InputError, NumericalError
 from convcorr_jax.io import load_fitted, read_image
-from convcorr_jax.pose import TrainedCascade
+from convcorr_jax.pose import Architecture, TrainedCascade
+from convcorr_jax.pose import trained as trained_module
 from convcorr_jax.runtime import checkpoint, script
 from convcorr_jax.tasks.options import Output
-from convcorr_jax.tasks.pose import Hosts, PoseData, Training, plans, read_people, training
+from convcorr_jax.tasks.pose import (
+    Hosts,
+    PoseData,
+    Training,
+    front_cache,
+    plans,
+    prepare_run,
+    read_part,
+    read_people,
+    training,
+)
+from tests.builders.flic_tree import example, write_release
+from tests.builders.front_weights import random_weights
 from tests.builders.people import write_people
-from tests.builders.pose_architectures import tiny_small
+from tests.builders.pose_architectures import tiny_person, tiny_small
 from train import pose_cascade
 
 STEPS = (5, 3, 2)
@@ -41,7 +55,7 @@ def tiny_networks(monkeypatch):
 
 def config(people, out, *, dataset=None, coordinator=None, hosts=1, host=0, **options):
     return pose_cascade.Config(
-        PoseData((str(people) if dataset is None else dataset,)),
+        PoseData((str(people),) if dataset is None else dataset),
         Training(**{"steps": STEPS, "batch": 4, "validate_every": 2, **options}),
         Hosts(coordinator, hosts, host),
         Output(out),
@@ -282,7 +296,12 @@ def test_a_diverged_loss_ends_the_script_and_leaves_the_checkpoints(people, tmp_
         ({"rates": (1e-3, float("nan"), 1e-3)}, "rates are .*; positive numbers are expected"),
         ({"hosts": 2, "host": 1, "batch": 4}, "2 hosts need the address of a coordinator"),
         ({"validate_every": 0}, "validate_every is 0"),
-        ({"dataset": "nowhere"}, "nowhere"),
+        ({"dataset": ("nowhere",)}, "nowhere"),
+        ({"dataset": ()}, "dataset names no data set; at least one is expected"),
+        ({"dataset": ("lspet", "lspet")}, r"lspet \+ lspet names a data set twice"),
+        ({"copies": 0}, "copies is 0; at least 1 is expected"),
+        ({"preset": "person", "pooling": 4}, "the preset person has a pooling of 8"),
+        ({"preset": "person", "cascade": "standard"}, "and the shared cascade only"),
         ({"spatial_dropout": 1.5}, "cannot have spatial_dropout 1.5"),
     ],
 )
@@ -293,7 +312,12 @@ def test_bad_options_are_refused(people, tmp_path, options, sentence):
 
 @pytest.mark.parametrize(
     ("preset", "name", "joints"),
-    [("paper-flic", "flic-8x", 14), ("paper-mpii", "mpii-8x", 14), ("small", "tiny", 14)],
+    [
+        ("paper-flic", "flic-8x", 14),
+        ("paper-mpii", "mpii-8x", 14),
+        ("small", "tiny", 14),
+        ("person", "person-vgg16", 14),
+    ],
 )
 def test_networks_of_the_paper_find_the_joints_of_the_data_set(people, preset, name, joints):
     person = read_people(people, part="train")[0]
@@ -301,3 +325,134 @@ def test_networks_of_the_paper_find_the_joints_of_the_data_set(people, preset, n
     assert (found.name, len(found.joints)) == (name, joints)
     assert found.joints == person.names
     assert (found.dtype, found.spatial_dropout) == ("bfloat16", 0.0)
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    """A second data set, with a validation split of its own."""
+
+    def change(arrays):
+        arrays["split"][:3] = "val"
+        arrays["image"] = arrays["image"][::-1]
+
+    folder = tmp_path_factory.mktemp("data") / "others"
+    return write_people(folder, train=6, test=1, side=64, change=change)
+
+
+def ids_of(records, folder):
+    return [record.source_id for record in records if str(folder) in str(record.image)]
+
+
+def test_several_data_sets_train_together_and_the_first_validates(people, others):
+    data = PoseData((people, others))
+    read = {part: read_part(data, part) for part in ("train", "validation", "test")}
+    of_first, of_second = (
+        {part: ids_of(read[part], folder) for part in read} for folder in (people, others)
+    )
+    for part in ("train", "validation", "test"):
+        assert of_first[part] == [record.source_id for record in read_people(people, part=part)]
+    assert of_second == {
+        "train": [f"{number}.png" for number in (3, 2, 1, 6, 5, 4)],
+        "validation": [],
+        "test": ["0.png"],
+    }
+    assert [len(part) for part in read.values()] == [18 + 6, 2, 2 + 1]
+
+
+def test_a_run_of_several_data_sets_knows_their_names(people, others, tmp_path):
+    run = prepare_run(config(people, tmp_path, dataset=(people, others)))
+    assert run.dataset == f"{people} + {others}"
+    assert (len(run.training.records), len(run.validation.records)) == (24, 2)
+    rows = {row for step in range(6) for row in run._rows(step).tolist()}
+    assert rows == set(range(24))
+
+
+def test_data_sets_of_different_joints_are_refused(people, tmp_path):
+    films = [example(f"film-{number}.jpg", train=1, test=0) for number in range(10)]
+    write_release(tmp_path / "flic", *films)
+    with pytest.raises(InputError, match="have different joints; the same are expected"):
+        read_part(PoseData((people, str(tmp_path / "flic"))), "train")
+
+
+def few_people(joints, pairs) -> Architecture:
+    return tiny_person(joints, pairs, frame_px=60.0, input_size=Size(32, 32), fine_window=8)
+
+
+PERSON_PLAN = {"preset": "person", "steps": (3, 2, 2), "copies": 2}
+
+
+@pytest.fixture
+def fronted(monkeypatch):
+    """The preset ``person`` with a tiny front of random weights."""
+    monkeypatch.setattr(plans, "person", few_people)
+    monkeypatch.setattr(front_cache, "_BATCH", 4)
+    for module in (front_cache, trained_module):
+        monkeypatch.setattr(module.weights, "load", random_weights)
+
+
+def test_a_cascade_with_a_front_is_trained_and_saved(people, tmp_path, fronted, monkeypatch):
+    phases = {}
+    train_phase = training.train_phase
+
+    def watched(phase, state, *rest):
+        before = jax.device_get(state.average["front"])
+        state = train_phase(phase, state, *rest)
+        after = jax.device_get(state.average["front"])
+        same = jax.tree.map(np.array_equal, before, after)
+        phases[phase] = {name for name, own in same.items() if not own["kernel"]}
+        return state
+
+    monkeypatch.setattr(training, "train_phase", watched)
+    pose_cascade.main(config(people, tmp_path, **PERSON_PLAN))
+    tuned = {"conv3", "conv4", "conv5", "project_conv2", "project_conv5"}
+    assert phases == {"coarse": set(), "fine": set(), "joint": tuned}
+    # Three steps of four people are less than the 18 of an epoch.
+    files = {path.name for path in (tmp_path / "features").iterdir()}
+    assert files == {"projections.npz", "copy_0_00000.npz"}
+    facts = json.loads((tmp_path / "result.json").read_text())
+    assert facts["architecture"] == "tiny-alexnet"
+    assert facts["plan"]["augmentation"]["margin"] == 0.25
+    best = checkpoint.read_best(tmp_path / "checkpoints")
+    loaded = load_fitted(tmp_path / "model", TrainedCascade)
+    for layer in tuned:
+        kernel, found = (
+            np.asarray(tree["front"][layer]["kernel"]) for tree in (best.params, loaded.params)
+        )
+        before = random_weights().params[layer].kernel if layer[:4] == "conv" else 0
+        greatest = np.abs(kernel - before).max()
+        assert np.abs(found - kernel).max() <= 0.51 / 127 * greatest + 1e-6
+
+    # Finished, and started again without its cache.
+    monkeypatch.setattr(training, "compiled_step", None)
+    options = PERSON_PLAN | {"clear_cache": True}
+    pose_cascade.main(config(people, tmp_path, **options))
+    assert not (tmp_path / "features").exists()
+    again = json.loads((tmp_path / "result.json").read_text())
+    assert again["best_step"] == facts["best_step"]
+
+
+@pytest.mark.slow
+def test_a_run_in_its_coarse_phase_continues_on_the_same_features(
+    people, tmp_path, fronted, monkeypatch
+):
+    """A kill between two checkpoints changes no weight."""
+    options = PERSON_PLAN | {"steps": (4, 0, 0)}
+    pose_cascade.main(config(people, tmp_path / "whole", **options))
+    prefetch = training.prefetch
+
+    def killed(load, steps):
+        for step, batch in prefetch(load, steps):
+            if step == 3:
+                raise KeyboardInterrupt
+            yield step, batch
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "prefetch", killed)
+        with pytest.raises(KeyboardInterrupt):
+            pose_cascade.main(config(people, tmp_path / "killed", **options))
+    monkeypatch.setattr(front_cache, "_augmented_features", None)
+    pose_cascade.main(config(people, tmp_path / "killed", **options))
+    whole, continued = (
+        checkpoint.read_best(tmp_path / name / "checkpoints") for name in ("whole", "killed")
+    )
+    chex.assert_trees_all_equal(continued, whole)

