@@ -138,7 +138,10 @@ def test_a_row_of_mpii_stands_beside_the_row_of_its_setting(run):
     assert [each for each in tables if "(Table 4)" in each.title]
 
 
-def evaluated(folder, dataset, *, prediction=PredictionOptions(4), **options):
+FOUR_AT_ONCE = PredictionOptions(4)
+
+
+def evaluated(folder, dataset, *, prediction=FOUR_AT_ONCE, **options):
     config = pose.Config(
         folder / "model.npz",
         dataset,

@@ -69,7 +69,7 @@ def test_arrays_have_the_expected_types_and_shapes(tuned):
     arrays = front_changes.changes(tuned, TRAINED, front=ALEXNET)
     expected = front_changes.expected(tuned, front=ALEXNET)
     assert arrays.keys() == expected.keys()
-    for name, (kind, shape) in expected.items():
+    for name, (kind, shape, *_) in expected.items():
         assert np.issubdtype(arrays[name].dtype, kind)
         assert arrays[name].shape == shape
 

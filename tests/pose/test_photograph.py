@@ -19,7 +19,7 @@ from convcorr_jax.pose import (
     predict_photograph,
     second_frame,
 )
-from convcorr_jax.tasks.pose import evaluate, prepare
+from convcorr_jax.tasks.pose import PredictionOptions, evaluate, prepare
 from tests.builders.pose_architectures import TINY_LSP
 
 ONCE = TINY_LSP
@@ -112,7 +112,7 @@ def test_a_data_set_is_evaluated_as_its_photographs_are_predicted(rng, frame_px,
     offsets = rng.normal(0, 10, (2, 14, 2))
     records = records_of(found + offsets)
     people = prepare(records, model.architecture, torso=torso)
-    evaluation = evaluate(model, people, protocol=LSP_PCK, batch=2)
+    evaluation = evaluate(model, people, protocol=LSP_PCK, options=PredictionOptions(2))
     np.testing.assert_allclose(evaluation.predicted.cascade, found, atol=1e-3)
     errors = np.hypot(*np.moveaxis(offsets, -1, 0)) / 40
     np.testing.assert_allclose(evaluation.errors["cascade"], errors, atol=1e-4)
