@@ -61,7 +61,7 @@ def trained(monkeypatch) -> list[TrainingConfig]:
             "curves": {"alphas": [0.0, 0.1, 0.2, 0.3], **curves},
             "training": training,
         }
-        photograph = np.zeros((8, 8, 3), np.uint8)
+        photograph = np.zeros((16, 16, 3), np.uint8)
         write_image(out / "people.jpg", photograph)
         points = np.full((1, len(TINY_LSP.joints), 2), 4.0)
         people = joints_data([photograph], {"coarse": points}, TINY_LSP.joints, texts=["alone"])
