@@ -62,12 +62,13 @@ class Architecture:
         spatial_dropout: probability that a whole map is dropped in training.
         fine_window: side of the fine net's input window, in pixels of the input.
         fine_features: number of features of the fine net's layers.
-        levels: number of levels of the pyramid.
+        levels: number of levels of the pyramid; not used with a front.
         cascade: whether the input of the fine net is the coarse net's features (``"shared"``) or, for
             comparison, the image (``"standard"``).
         group_norm: whether the coarse net's convolutions are normalized. This is not in the paper.
         front: name of the network whose pretrained layers are the first of the cascade, or ``"none"``.
-        front_features: number of features to which the front's coarse maps are projected.
+        front_features: number of features to which the front's coarse maps are projected, or that of a map's
+            channels if it is smaller.
         frame_px: side of the square around the torso that the input shows, in pixels of photographs of people
             without a known size; None for the whole photograph. See `convcorr_jax.pose.framing`.
         dtype: type of the computations; parameters are always float32.

@@ -36,10 +36,13 @@ def fingerprint(trained: backbone.Params, *, front: Front) -> str:
     Args:
         trained: filters of the pretrained network; those of further layers do not enter.
         front: name of the front.
+
+    Raises:
+        InputError: the pretrained network lacks a convolution of the front.
     """
     digest = hashlib.blake2b(digest_size=16)
-    for layer in layer_shapes(front):
-        for leaf in trained[layer]:
+    for own in _pretrained(trained, front).values():
+        for leaf in own.values():
             digest.update(np.ascontiguousarray(leaf, np.float32).tobytes())
     return digest.hexdigest()
 
@@ -84,7 +87,7 @@ def changed(
         layer: {name: jnp.float32(arrays[f"{layer}/{name}"]) for name in ("kernel", "bias")}
         for layer in map(projection, FRONTS[front].coarse)
     }
-    filters = with_filters({name: {} for name in layer_shapes(front)}, trained)
+    filters = _pretrained(trained, front)
     for layer in FRONTS[front].tuned:
         steps = arrays[f"{layer}/{_CHANGE}"].astype(np.float32)
         kernel = filters[layer]["kernel"] + steps * arrays[f"{layer}/{_STEP}"].astype(np.float32)
@@ -110,6 +113,10 @@ def expected(shapes: Mapping[str, Mapping[str, Any]], *, front: Front) -> dict[s
         for name, leaf in shapes[layer].items():
             arrays[f"{layer}/{name}"] = Expected(np.floating, leaf.shape, finite=True)
     return arrays
+
+
+def _pretrained(trained: backbone.Params, front: Front) -> dict[str, Mapping[str, Leaf]]:
+    return with_filters({layer: {} for layer in layer_shapes(front)}, trained)
 
 
 def _steps(least: Float[np.ndarray, " c"]) -> Float[np.ndarray, " c"]:

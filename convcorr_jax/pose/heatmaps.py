@@ -63,7 +63,7 @@ def gaussians(
 def peaks(
     heatmaps: Float[Array, "*b h w j"], cells: coords.Transform, *, subcell: bool = False
 ) -> Peaks:
-    """Return the centre of each map's highest cell; of equal cells, the first in reading order.
+    """Return the centre of each map's highest cell, or a position near it; the first of equal cells counts.
 
     The paper estimates no positions between cells: that is the fine net's task.
 

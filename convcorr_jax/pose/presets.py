@@ -9,8 +9,8 @@ The paper leaves open, and here is chosen:
 - The patch is 9x9 cells.
 - The rate of SpatialDropout is 0.5.
 - Windows of the fine net are 40 pixels wide, so that it can move a joint by up to 20 pixels.
-- Targets have the same standard deviation in pixels with every pooling, so that Figure 9 compares pooling and
-  not the width of targets.
+- Targets of the paper's architectures have the same standard deviation in pixels with every pooling, so that
+  Figure 9 compares pooling and not the width of targets.
 """
 
 from convcorr_jax import coords
@@ -97,7 +97,8 @@ def small(
 
     The patch is 5x5 cells, so that it fits into 128 pixels with every pooling. With group normalization the
     coarse net reaches the same accuracy in half as many steps. After an hour of training, a pooling of 4 makes
-    the coarse net more accurate, but not the cascade.
+    the coarse net more accurate, but not the cascade. With a pooling of 16, targets are 0.6 cells wide, because
+    a narrower Gaussian may lie between all cells.
 
     Args:
         joints: names of the joints.

@@ -49,7 +49,7 @@ class TrainedCascade:
         """Return the parameters in half precision, by their paths, and everything else as facts.
 
         Of a pretrained front, the layers that training does not change are left out, and the others are stored
-        as their change in 8 bits.
+        as their change in 8 bits; the facts have a hash of its pretrained weights.
 
         Raises:
             InputError: a parameter is not finite in half precision, or the weights of the front are not here.
@@ -62,9 +62,9 @@ class TrainedCascade:
         }
         if "front" in params:
             trained = weights.load(front).params
+            facts["front_weights"] = front_changes.fingerprint(trained, front=front)
             front_arrays = front_changes.changes(params.pop("front"), trained, front=front)
             arrays |= {f"front/{name}": values for name, values in front_arrays.items()}
-            facts["front_weights"] = front_changes.fingerprint(trained, front=front)
         arrays |= {name: np.asarray(values) for name, values in _flat(params).items()}
         with np.errstate(over="ignore"):
             stored = {

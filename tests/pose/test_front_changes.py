@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from convcorr_jax.errors import InputError
 from convcorr_jax.pose import front, front_changes
 from tests.builders.front_weights import random_weights
 
@@ -81,3 +82,6 @@ def test_the_fingerprint_is_that_of_the_layers_in_use():
     other = dict(TRAINED)
     other["conv2"] = other["conv2"]._replace(bias=other["conv2"].bias + 1)
     assert front_changes.fingerprint(other, front=ALEXNET) != usual
+    del other["conv2"]
+    with pytest.raises(InputError, match="the trained network lacks conv2"):
+        front_changes.fingerprint(other, front=ALEXNET)

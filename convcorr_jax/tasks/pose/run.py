@@ -32,7 +32,7 @@ class TrainingRun:
     """Everything that all steps of a training run share.
 
     Attributes:
-        dataset: name of the data set.
+        dataset: names of the data sets.
         plan: steps, batch size and learning rates of the phases.
         architecture: of the cascade.
         training: the people that the cascade learns from.
