@@ -20,9 +20,9 @@ from convcorr_jax.cli.pairs import (
 )
 from convcorr_jax.cli.results import OutputOptions, Result, as_json
 from convcorr_jax.errors import InputError, NumericalError, WriteError
+from convcorr_jax.runtime.ending import exit_status
 from convcorr_jax.runtime.options import BoxOption, as_box, numbers
 from convcorr_jax.runtime.progress import bar, status
-from convcorr_jax.runtime.script import exit_status
 
 if TYPE_CHECKING:
     from convcorr_jax.cli.aligner import Aligner

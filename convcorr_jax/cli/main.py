@@ -1,6 +1,5 @@
 """The command ``convcorr``: its subcommands and their exit statuses."""
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, get_args
@@ -17,11 +16,11 @@ from convcorr_jax.cli.pck import Pck
 from convcorr_jax.cli.pose import Pose
 from convcorr_jax.cli.results import rendered
 from convcorr_jax.cli.weights import Check, Fetch, List
-from convcorr_jax.errors import InputError, NumericalError, WriteError
+from convcorr_jax.errors import InputError
 from convcorr_jax.runtime import compilation_cache
+from convcorr_jax.runtime.ending import DEBUG, ended, leave
 from convcorr_jax.runtime.options import parse
 from convcorr_jax.runtime.progress import hidden
-from convcorr_jax.runtime.script import exit_status
 
 _WeightsCommand = (
     Annotated[List, subcommand("list")]
@@ -59,52 +58,45 @@ _DESCRIPTION = """Where convnets look: dense alignment, keypoints, probes and po
 _COMPLETION_OPTIONS = ("--tyro-print-completion", "--tyro-write-completion")
 _SHELLS = ("bash", "zsh", "fish")
 
-# The statuses that a shell reports of a program that was interrupted, or whose reader has ended.
-_INTERRUPTED, _NO_READER = 130, 141
+_NAME = "convcorr"
 
 
 def main(*, argv: Sequence[str] | None = None) -> int:
     """Run a subcommand.
 
     Args:
-        argv: the command line's words after ``convcorr``; by default those of ``sys.argv``.
+        argv: the command line's words after ``convcorr``; by default those of ``sys.argv``, and the process
+            ends after the command.
 
     Returns:
-        The exit status: 0 on success; 1 when checking a data set finds what changes scores, and, after one
-        sentence on the error stream, when a computation diverges or a file cannot be written; 2, after one
-        sentence on the error stream, when the input is wrong; 130 when interrupted; 141 when the reader of the
-        standard output has ended.
+        The exit status, see `convcorr_jax.runtime.ending`.
     """
     words = sys.argv[1:] if argv is None else list(argv)
-    if words == ["--version"]:
-        sys.stdout.write(f"convcorr_jax {version('convcorr_jax') or '(not installed)'}\n")
-        return 0
-    try:
+
+    def program() -> int:
+        if words == ["--version"]:
+            sys.stdout.write(f"convcorr_jax {version('convcorr_jax') or '(not installed)'}\n")
+            return 0
         command = _parsed(words)
         compilation_cache.enable()
         with hidden(enabled=command.output.quiet):
             result = command.run()
         for sentence in result.errors:
-            _complain(sentence)
+            sys.stderr.write(f"{_NAME}: {' '.join(sentence.split())}\n")
         sys.stdout.write(rendered(result, command.output))
-        sys.stdout.flush()
-    except (InputError, NumericalError, WriteError) as error:
-        _complain(str(error))
-        return exit_status(error)
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-    except BrokenPipeError:
-        # Python would flush the standard output again when it exits, and fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _NO_READER
-    return result.status
+        return result.status
+
+    status = ended(program, name=_NAME, debug=DEBUG in words)
+    if argv is None:
+        leave(status)
+    return status
 
 
 def _parsed(words: list[str]) -> Any:
     """Return the command of a command line; its help ends with examples."""
     if words and words[0] in _COMPLETION_OPTIONS and not set(words[1:2]) & set(_SHELLS):
         raise InputError(f"{words[0]} expects a shell: {', '.join(_SHELLS)}")
-    kind, program, description, rest = _Command, "convcorr", _DESCRIPTION, words
+    kind, program, description, rest = _Command, _NAME, _DESCRIPTION, words
     # Tyro examines all commands of a union, which takes longer than all else: only the chosen one is passed.
     while rest and rest[0] in (commands := _commands(kind)):
         kind, description = commands[rest[0]]
@@ -123,7 +115,3 @@ def _commands(kind: Any) -> dict[str, tuple[Any, str | None]]:
         return {}
     members = [get_args(member)[:2] for member in get_args(kind)]
     return {settings.name: (chosen, settings.description) for chosen, settings in members}
-
-
-def _complain(sentence: str) -> None:
-    sys.stderr.write(f"convcorr: {' '.join(sentence.split())}\n")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from convcorr_jax.runtime.checkpoint import Checkpoints as Checkpoints
     from convcorr_jax.runtime.checkpoint import Saved as Saved
     from convcorr_jax.runtime.checkpoint import read_best as read_best
+    from convcorr_jax.runtime.ending import ended as ended
+    from convcorr_jax.runtime.ending import exit_status as exit_status
     from convcorr_jax.runtime.options import BoxOption as BoxOption
     from convcorr_jax.runtime.options import as_box as as_box
     from convcorr_jax.runtime.options import numbers as numbers
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from convcorr_jax.runtime.runlog import plain as plain
     from convcorr_jax.runtime.runlog import write_results as write_results
     from convcorr_jax.runtime.runlog import write_run as write_run
-    from convcorr_jax.runtime.script import exit_status as exit_status
     from convcorr_jax.runtime.script import run as run
     from convcorr_jax.runtime.stages import CachedParts as CachedParts
     from convcorr_jax.runtime.stages import accumulate as accumulate
@@ -38,7 +39,8 @@ _MODULE_OF = MappingProxyType(
         **dict.fromkeys(("Checkpoints", "Saved", "read_best"), "checkpoint"),
         **dict.fromkeys(("BoxOption", "as_box", "numbers", "parse"), "options"),
         **dict.fromkeys(("finished_config", "plain", "write_results", "write_run"), "runlog"),
-        **dict.fromkeys(("exit_status", "run"), "script"),
+        **dict.fromkeys(("ended", "exit_status"), "ending"),
+        **dict.fromkeys(("run",), "script"),
         **dict.fromkeys(
             ("CachedParts", "accumulate", "cached", "cached_in_parts", "stage"), "stages"
         ),

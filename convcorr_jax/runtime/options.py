@@ -12,6 +12,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.runtime import compilation_cache
+from convcorr_jax.runtime.ending import DEBUG
 
 if TYPE_CHECKING:
     from convcorr_jax import coords
@@ -21,10 +22,11 @@ BoxOption = tuple[float, float, float, float] | None
 
 _COLOR = re.compile(r"\x1b\[[\d;]*m")
 _FRAME = re.compile("[│╭╮╰╯]")
-# An option of every command and script, which no dataclass needs to hold.
+# Options of every command and script, which no dataclass needs to hold.
 _NO_CACHE = "--no-compilation-cache"
-_NO_CACHE_HELP = f"""
-Every command: {_NO_CACHE} compiles anew what the user's cache holds.
+_COMMON_HELP = f"""
+Every command: {_NO_CACHE} compiles anew what the user's cache holds; {DEBUG} prints the
+traceback of an error.
 """
 # Tyro indents the help of a missing option this much further than its name.
 _HELP_INDENT = 10 * " "
@@ -40,7 +42,8 @@ def parse(
     """Parse a command line into an instance of a dataclass.
 
     Nested dataclasses add their options without a prefix. ``--no-compilation-cache`` turns the persistent
-    compilation cache off for this process and is not passed on.
+    compilation cache off for this process, and ``--debug`` is read by
+    `convcorr_jax.runtime.ending.ended`; neither is passed on.
 
     Args:
         kind: the dataclass of the options, or a union of dataclasses, one for each subcommand.
@@ -59,6 +62,8 @@ def parse(
     if _NO_CACHE in words:
         words.remove(_NO_CACHE)
         compilation_cache.disable()
+    if DEBUG in words:
+        words.remove(DEBUG)
     errors = io.StringIO()
     try:
         with contextlib.redirect_stderr(errors):
@@ -73,7 +78,7 @@ def parse(
         if ending.code:
             raise InputError(_sentence(errors.getvalue())) from None
         if {"-h", "--help"} & set(words):
-            sys.stdout.write(_NO_CACHE_HELP)
+            sys.stdout.write(_COMMON_HELP)
         raise
 
 

@@ -1,18 +1,15 @@
-"""The frame of every script: options from its ``Config``, one sentence and an exit status on errors."""
+"""The frame of every script: options from its ``Config``, the path of its result, one way to end."""
 
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.runtime import compilation_cache
+from convcorr_jax.runtime.ending import DEBUG, ended, leave
 from convcorr_jax.runtime.options import parse
 
 Config = TypeVar("Config")
-
-# Exit statuses, the same for scripts and for the command line.
-WRONG_INPUT, FAILED = 2, 1
 
 
 def run(
@@ -28,33 +25,28 @@ def run(
         config_class: the dataclass of the script's options.
         main: the script; returns the path of its result.
         description: the text above the options in the help.
-        argv: the command line's words; by default those of ``sys.argv``.
+        argv: the command line's words; by default those of ``sys.argv``, and the process ends after the script.
 
     Returns:
         The path of the result.
 
     Raises:
-        SystemExit: with status 2 when the input is wrong, with status 1 when a computation diverged or a file
-            could not be written, both after one sentence on the error stream.
+        SystemExit: with a status of `convcorr_jax.runtime.ending`, after one sentence on the error stream,
+            unless the script succeeds.
     """
-    try:
+    words = sys.argv[1:] if argv is None else list(argv)
+    results: list[Path] = []
+
+    def program() -> int:
         config = parse(config_class, argv, description=description)
         compilation_cache.enable()
-        result = main(config)
-    except (InputError, NumericalError, WriteError) as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(exit_status(error))
-    sys.stdout.write(f"{result}\n")
-    return result
+        results.append(main(config))
+        sys.stdout.write(f"{results[0]}\n")
+        return 0
 
-
-def exit_status(error: InputError | NumericalError | WriteError) -> int:
-    """Return the exit status of a program that an error ended.
-
-    Args:
-        error: the error.
-
-    Returns:
-        2 for wrong input, 1 for a computation that diverged or a file that could not be written.
-    """
-    return WRONG_INPUT if isinstance(error, InputError) else FAILED
+    status = ended(program, debug=DEBUG in words)
+    if argv is None:
+        leave(status)
+    if status:
+        raise SystemExit(status)
+    return results[0]

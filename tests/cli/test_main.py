@@ -121,7 +121,7 @@ def test_what_fails_on_right_input_has_another_status(monkeypatch, kind):
     assert_failed(run("weights", "list"), "convcorr: the loss of step 3 is nan\n")
 
 
-def test_a_reader_that_goes_away_is_no_error():
+def test_a_reader_that_goes_away_is_one_sentence():
     command = f"{sys.executable} -m convcorr_jax weights list"
     read_end, write_end = os.pipe()
     os.close(read_end)
@@ -129,7 +129,7 @@ def test_a_reader_that_goes_away_is_no_error():
         command.split(), stdout=write_end, stderr=subprocess.PIPE, env=environment()
     )
     os.close(write_end)
-    assert (done.returncode, done.stderr) == (141, b"")
+    assert (done.returncode, done.stderr) == (1, b"convcorr: the reader of the output has ended\n")
 
 
 def test_the_list_says_of_every_network_where_it_is(tmp_path, monkeypatch):

@@ -1,6 +1,5 @@
 """How scripts end: with the path of their result, or with one sentence and an exit status."""
 
-import errno
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -9,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from convcorr_jax.errors import InputError, NumericalError, WriteError
-from convcorr_jax.runtime.script import exit_status, run
+from convcorr_jax.runtime.ending import exit_status
+from convcorr_jax.runtime.script import run
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,15 @@ def test_errors_are_one_sentence_and_a_status(capsys, error, status):
     assert capsys.readouterr() == ("", f"{error}\n")
 
 
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space"), ValueError("a bug")])
-def test_other_errors_keep_their_trace(error):
+def test_a_defect_shows_its_trace_on_demand(capsys):
     def main(config):
-        raise error
+        raise ValueError("a bug")
 
-    with pytest.raises(type(error)) as raised:
-        run(Config, main, None, argv=[])
-    assert raised.value is error
+    for words, shown in (([], False), (["--debug"], True)):
+        with pytest.raises(SystemExit) as left:
+            run(Config, main, None, argv=words)
+        assert left.value.code == 1
+        assert ("Traceback" in capsys.readouterr().err) == shown
 
 
 def test_a_wrong_option_is_one_sentence(capsys):

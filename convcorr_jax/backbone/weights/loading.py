@@ -1,5 +1,6 @@
 """Loading of trained filters by the name of the network."""
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -109,14 +110,27 @@ def find(network_name: str) -> Path | None:
         InputError: there is no such network.
     """
     find_network(network_name)
-    fetched = folder() / OFFICIAL[network_name].file_name
-    return fetched if fetched.is_file() else lpips.find(network_name)
+    # Without a folder, because the user has no home, nothing was fetched.
+    with contextlib.suppress(InputError):
+        fetched = folder() / OFFICIAL[network_name].file_name
+        if fetched.is_file():
+            return fetched
+    return lpips.find(network_name)
 
 
 def folder() -> Path:
-    """Return the folder of fetched weights: $CONVCORR_WEIGHTS, or else ``convcorr_jax`` in the user's cache."""
+    """Return the folder of fetched weights: $CONVCORR_WEIGHTS, or else ``convcorr_jax`` in the user's cache.
+
+    Raises:
+        InputError: the variable is not set, and the user has no home folder.
+    """
     chosen = os.environ.get("CONVCORR_WEIGHTS")
-    return Path(chosen) if chosen else Path.home() / ".cache" / "convcorr_jax"
+    if chosen:
+        return Path(chosen)
+    try:
+        return Path.home() / ".cache" / "convcorr_jax"
+    except RuntimeError as error:
+        raise InputError(f"{error}; set CONVCORR_WEIGHTS to the folder of weights") from error
 
 
 def _reader(path: Path) -> Callable[[Path, Network], dict[str, Stored]]:

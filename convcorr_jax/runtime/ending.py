@@ -1,0 +1,211 @@
+"""One way to end: each program of the package exits with a status and, after an error, one sentence.
+
+======  ==================================================================================================
+status  meaning
+======  ==================================================================================================
+0       success; ``convcorr datasets check`` exits with 1 after findings that change scores
+1       the input is right and the program failed: a full disk, a closed pipe, a lost device, a loss that
+        is not finite, or a defect of the program
+2       the input is wrong
+130     interrupted (Ctrl-C, SIGINT)
+143     terminated (SIGTERM)
+======  ==================================================================================================
+
+A traceback is printed only with ``--debug``. Signals raise exceptions, so that context managers remove what
+is written in part; a second signal ends the process at once.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import NoReturn
+
+from convcorr_jax.errors import InputError, NumericalError, WriteError
+
+FAILED, WRONG_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+"""The exit statuses of programs that do not succeed."""
+
+DEBUG = "--debug"
+"""The option of every command and script that prints the traceback of an error."""
+
+_STATUSES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
+
+
+class Terminated(BaseException):
+    """The process received SIGTERM. Like `KeyboardInterrupt`, it is no `Exception`."""
+
+
+def ended(program: Callable[[], int], *, name: str | None = None, debug: bool = False) -> int:
+    """Run a program and return its exit status; after an error, write one sentence to the error stream.
+
+    Standard streams that are closed are replaced by the null device, and characters that they cannot encode
+    are escaped.
+
+    Args:
+        program: returns an exit status.
+        name: the name that stands before the sentence; by default none.
+        debug: whether the traceback of an error is written, too.
+
+    Returns:
+        The exit status, see the table of this module.
+
+    Raises:
+        SystemExit: the program raises it, as after ``--help``.
+    """
+    _repair_streams()
+    try:
+        with _signals_raise():
+            status = _flushed(program)
+    except SystemExit:
+        raise
+    except BaseException as error:
+        status, sentence = _judged(error)
+        if debug:
+            _complain(traceback.format_exc())
+        if sentence:
+            _complain(" ".join((f"{name}: {sentence}" if name else sentence).split()) + "\n")
+        with contextlib.suppress(OSError):
+            _flush()
+    return status
+
+
+def leave(status: int) -> NoReturn:
+    """End the process after `ended`.
+
+    Threads of a program that a signal has stopped may still compute: the process does not wait for them, and
+    ends its child processes.
+
+    Args:
+        status: the exit status.
+    """
+    if status in _STATUSES.values():
+        if "multiprocessing" in sys.modules:
+            for child in sys.modules["multiprocessing"].active_children():
+                child.terminate()
+        os._exit(status)
+    sys.exit(status)
+
+
+def exit_status(error: BaseException) -> int:
+    """Return the exit status of a program that an error ended.
+
+    Args:
+        error: the error.
+
+    Returns:
+        The status, see the table of this module.
+    """
+    return _judged(error)[0]
+
+
+def exit_on_signals() -> None:
+    """Let SIGINT and SIGTERM end the process without a traceback while a program's modules are imported."""
+    for number in _heeded():
+        signal.signal(number, lambda received, _: os._exit(_STATUSES[signal.Signals(received)]))
+
+
+def _flushed(program: Callable[[], int]) -> int:
+    """Run a program and write what the standard output still buffers."""
+    try:
+        status = program()
+    except SystemExit:
+        _flush()
+        raise
+    _flush()
+    return status
+
+
+def _judged(error: BaseException) -> tuple[int, str]:
+    """Return the exit status after an error, and its sentence."""
+    if isinstance(error, InputError):
+        return WRONG_INPUT, str(error)
+    if isinstance(error, NumericalError | WriteError):
+        return FAILED, str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED, ""
+    if isinstance(error, Terminated):
+        return TERMINATED, ""
+    if isinstance(error, BrokenPipeError):
+        return FAILED, "the reader of the output has ended"
+    if isinstance(error, MemoryError):
+        return FAILED, "memory ran out"
+    text = (str(error).strip() or "no message").splitlines()[0]
+    if isinstance(error, OSError):
+        where = error.filename or "a file or a stream"
+        return FAILED, f"{where} cannot be read or written: {error.strerror or text}"
+    if type(error).__name__ in ("JaxRuntimeError", "XlaRuntimeError"):
+        return FAILED, f"a device failed: {text}"
+    return FAILED, (f"internal error, which {DEBUG} shows in full: {type(error).__name__}: {text}")
+
+
+@contextlib.contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Raise `KeyboardInterrupt` or `Terminated` at the first signal; end the process at the second."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+
+    def receive(number: int, _: FrameType | None) -> None:
+        if received:
+            os._exit(_STATUSES[signal.Signals(number)])
+        received.append(number)
+        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+
+    before = {number: signal.signal(number, receive) for number in _heeded()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _heeded() -> list[signal.Signals]:
+    """Return the signals that this process was not started to ignore, as shells start background jobs."""
+    return [number for number in _STATUSES if signal.getsignal(number) != signal.SIG_IGN]
+
+
+def _repair_streams() -> None:
+    """Open the null device for closed standard streams, and let text streams escape what they cannot encode."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The system assigns the lowest free number; else the next file that is opened would be a stream.
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "r" if name == "stdin" else "w", encoding="utf-8"))
+    for stream in (sys.stdout, sys.stderr):
+        # Tests replace the streams by others.
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def _flush() -> None:
+    """Write what the standard output buffers.
+
+    Raises:
+        BrokenPipeError: its reader has ended.
+        WriteError: it cannot be written otherwise.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # Python flushes the stream again when it exits, and would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise WriteError(f"the output cannot be written: {error.strerror or error}") from error
+
+
+def _complain(text: str) -> None:
+    # Where nothing can be written, the exit status alone says that the program failed.
+    with contextlib.suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()

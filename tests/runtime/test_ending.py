@@ -1,0 +1,220 @@
+"""Every program ends with a status and at most one sentence, whatever ends it."""
+
+import errno
+import os
+import pwd
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from convcorr_jax.backbone.weights import lpips
+from convcorr_jax.backbone.weights.loading import find
+from convcorr_jax.cli import main
+from convcorr_jax.errors import InputError, NumericalError, WriteError
+from convcorr_jax.runtime.ending import Terminated, ended, exit_status
+
+ROOT = Path(__file__).parents[2]
+
+
+class JaxRuntimeError(RuntimeError):
+    """What JAX raises for a lost device has this name."""
+
+
+ENDINGS = [
+    (InputError("--count is 0; at least 1 is expected"), 2, "--count is 0; at least 1 is expected"),
+    (NumericalError("the loss of step 3 is nan"), 1, "the loss of step 3 is nan"),
+    (WriteError("a.json cannot be written: it\nbroke"), 1, "a.json cannot be written: it broke"),
+    (OSError(errno.EIO, "Input/output error", "a.npz"), 1, "a.npz cannot be read or written: "),
+    (OSError(errno.ENOSPC, "No space left on device"), 1, "a file or a stream cannot be read or"),
+    (BrokenPipeError(errno.EPIPE, "Broken pipe"), 1, "the reader of the output has ended"),
+    (MemoryError(), 1, "memory ran out"),
+    (JaxRuntimeError("INTERNAL: lost\nat 0x5"), 1, "a device failed: INTERNAL: lost"),
+    (ZeroDivisionError("by zero"), 1, "internal error, which --debug shows in full: ZeroDivision"),
+    (KeyError(), 1, "internal error, which --debug shows in full: KeyError: no message"),
+    (KeyboardInterrupt(), 130, ""),
+    (Terminated(), 143, ""),
+]
+
+
+def raising(error):
+    def program():
+        raise error
+
+    return program
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "sentence"), ENDINGS, ids=[type(case[0]).__name__ for case in ENDINGS]
+)
+def test_every_error_is_a_status_and_at_most_one_line(capsys, error, status, sentence):
+    assert ended(raising(error), name="prog") == exit_status(error) == status
+    out, err = capsys.readouterr()
+    assert out == ""
+    if sentence:
+        assert err.startswith(f"prog: {sentence}")
+        assert err.count("\n") == 1
+        assert "Traceback" not in err
+    else:
+        assert err == ""
+
+
+def test_debug_adds_the_traceback(capsys):
+    assert ended(raising(ZeroDivisionError("by zero")), debug=True) == 1
+    err = capsys.readouterr().err
+    assert "Traceback (most recent call last)" in err
+    assert err.endswith("ZeroDivisionError: by zero\n")
+
+
+def test_a_status_is_returned_and_an_exit_is_passed_on():
+    assert ended(lambda: 7) == 7
+    with pytest.raises(SystemExit) as leaving:
+        ended(raising(SystemExit(0)))
+    assert leaving.value.code == 0
+
+
+def test_handlers_of_signals_are_restored():
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    ended(lambda: 0)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+PROGRAM = """
+import sys, time
+from convcorr_jax.io import written_whole
+from convcorr_jax.runtime.ending import ended, leave
+
+def program():
+    with written_whole(sys.argv[1]) as temporary:
+        temporary.write_text("half")
+        try:
+            print("begun", flush=True)
+            time.sleep(60)
+        finally:
+            {cleaning}
+    return 0
+
+leave(ended(program))
+"""
+
+
+def in_shell(command, setting):
+    """Return the words of a shell that changes a setting and becomes the command."""
+    return ["sh", "-c", f'{setting}exec "$@"', "sh", *command]
+
+
+def started(path, *, cleaning="pass", setting=""):
+    process = subprocess.Popen(
+        in_shell([sys.executable, "-c", PROGRAM.format(cleaning=cleaning), str(path)], setting),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"begun\n"
+    return process
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_program_after_it_has_cleaned_up(tmp_path, number, status):
+    process = started(tmp_path / "a.txt")
+    process.send_signal(number)
+    assert process.communicate(timeout=30) == (b"", b"")
+    assert process.returncode == status
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_signal_does_not_wait_for_cleaning(tmp_path):
+    process = started(tmp_path / "a.txt", cleaning="print('cleaning', flush=True); time.sleep(60)")
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == b"cleaning\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=30) == (b"", b"")
+    assert process.returncode == 143
+
+
+def test_a_signal_that_the_shell_ignores_stays_ignored(tmp_path):
+    process = started(tmp_path / "a.txt", setting="trap '' INT; ")
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 143
+
+
+@pytest.mark.parametrize("script", ["eval.pose", "train.pose_cascade"])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_script_that_is_still_importing_ends_without_a_traceback(script, number, status):
+    # The script's modules are imported one after another, which takes seconds.
+    command = [sys.executable, "-X", "importtime", "-m", script]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if b"convcorr_jax.runtime.ending" in line:
+            break
+    # The handlers are set by the line after that import.
+    time.sleep(0.1)
+    process.send_signal(number)
+    err = process.communicate(timeout=60)[1]
+    assert process.returncode == status
+    assert b"Traceback" not in err
+
+
+def convcorr(*words, setting="", **options):
+    command = in_shell([sys.executable, "-m", "convcorr_jax", *words], setting)
+    return subprocess.run(command, cwd=ROOT, check=False, timeout=120, **options)
+
+
+def test_a_full_disk_behind_the_output_is_one_sentence():
+    if not os.path.exists("/dev/full"):
+        pytest.skip("there is no /dev/full here")
+    with open("/dev/full", "wb") as full:
+        for words in (["weights", "list"], ["--help"]):
+            done = convcorr(*words, stdout=full, stderr=subprocess.PIPE, text=True)
+            assert done.returncode == 1
+            assert done.stderr.count("\n") == 1
+            assert "cannot be " in done.stderr
+        assert "No space left" in done.stderr
+        # Where the sentence cannot be written either, the status remains.
+        assert convcorr("weights", "lost", stderr=full).returncode == 2
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_closed_stream_is_the_null_device(number):
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    done = convcorr("weights", "list", setting=f"exec {number}>&-; ", **streams)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bool(done.stdout) == (number != 1)
+
+
+def test_characters_that_the_terminal_lacks_are_escaped(tmp_path):
+    missing = tmp_path / "ü.json"
+    done = convcorr(
+        *("pck", "--predictions", "a.json", "--ground-truth", str(missing)),
+        env=os.environ | {"PYTHONIOENCODING": "ascii:strict"},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert done.returncode == 2
+    assert b"\\xfc.json does not exist" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_user_without_a_home_folder_gets_one_sentence(monkeypatch, capsys):
+    def unknown(_):
+        raise KeyError("uid not found")
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.delenv("CONVCORR_WEIGHTS", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    assert main(argv=["weights", "list"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "set CONVCORR_WEIGHTS" in err
+    assert err.count("\n") == 1
+    # Weights that a package has installed are found all the same.
+    assert find("alexnet") == lpips.find("alexnet")
