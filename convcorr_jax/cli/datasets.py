@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -238,6 +237,7 @@ def _unpacked(source: Path, out: Path, dataset: "DataSet") -> Iterator[Path]:
         WriteError: the archive's contents cannot be written.
     """
     from convcorr_jax.datasets.formats.archives import unpack
+    from convcorr_jax.io import temporary_folder
 
     if not source.is_file():
         yield source
@@ -250,14 +250,8 @@ def _unpacked(source: Path, out: Path, dataset: "DataSet") -> Iterator[Path]:
                 raise InputError(
                     f"{source} has the SHA-256 {digest}, and officially {archive.sha256}"
                 )
-    folder = out / f".{dataset.name}.unpacked"
-    # A killed run may have left its folder.
-    shutil.rmtree(folder, ignore_errors=True)
-    unpack(source, folder)
-    try:
-        yield _innermost(folder, dataset)
-    finally:
-        shutil.rmtree(folder)
+    with temporary_folder(out) as temporary:
+        yield _innermost(unpack(source, temporary / "unpacked"), dataset)
 
 
 def _innermost(folder: Path, dataset: "DataSet") -> Path:

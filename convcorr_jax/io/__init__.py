@@ -15,6 +15,8 @@ from convcorr_jax.io.arrays import write_arrays as write_arrays
 from convcorr_jax.io.arrays import write_arrays_uncompressed as write_arrays_uncompressed
 from convcorr_jax.io.atomic import check_writable as check_writable
 from convcorr_jax.io.atomic import make_folder as make_folder
+from convcorr_jax.io.atomic import remove_abandoned as remove_abandoned
+from convcorr_jax.io.atomic import temporary_folder as temporary_folder
 from convcorr_jax.io.atomic import write_at as write_at
 from convcorr_jax.io.atomic import writing_to as writing_to
 from convcorr_jax.io.atomic import written_whole as written_whole
@@ -40,3 +42,4 @@ from convcorr_jax.io.paths import check_file as check_file
 from convcorr_jax.io.points import NamedPoints as NamedPoints
 from convcorr_jax.io.points import read_points as read_points
 from convcorr_jax.io.points import write_points as write_points
+from convcorr_jax.io.turns import only_here as only_here

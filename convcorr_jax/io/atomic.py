@@ -1,18 +1,24 @@
 """Writing files completely or not at all.
 
 A file is written under a temporary name beside its final one and renamed at the end, so that a crash or a full
-disk leaves no incomplete file.
+disk leaves no incomplete file. A temporary file is locked while it is written: one without a lock was left by a
+process that was killed, and the next process that writes into its folder removes it.
 """
 
 import contextlib
 import errno
+import functools
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from convcorr_jax.errors import InputError, WriteError
+from convcorr_jax.io.locks import is_same_file, try_lock
 
+# The beginning of the names of temporary files and folders.
+_TEMPORARY = ".convcorr-"
 # The system's errors that mean a wrong path; all others mean that writing to a right one failed.
 _WRONG_PATH = frozenset(
     {
@@ -55,7 +61,7 @@ def check_writable(path: str | Path) -> None:
     """
     path = Path(path)
     with writing_to(path):
-        _check_regular(path)
+        check_regular(path)
         nearest = next(folder for folder in path.absolute().parents if folder.exists())
         if not nearest.is_dir():
             raise InputError(f"{path} cannot be written: {nearest} is not a folder")
@@ -83,28 +89,124 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     with writing_to(path):
-        _check_regular(path)
+        check_regular(path)
         path = Path(os.path.realpath(path)) if path.is_symlink() else path
     make_folder(path.parent)
+    _remove_abandoned_once(path.parent)
     with writing_to(path.parent):
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent
+        descriptor, temporary = _locked_temporary(
+            path.parent, functools.partial(_make_temporary_file, suffix=path.suffix)
         )
-    os.close(handle)
-    temporary = Path(name)
     try:
         with writing_to(path):
             yield temporary
-            # mkstemp makes a private file; the umask decides on permissions, as for any other file.
+            # A temporary file is private; the umask decides on permissions, as for any other file.
             umask = os.umask(0)
             os.umask(umask)
             temporary.chmod(0o666 & ~umask)
+            # Else a power failure could leave the name of a file whose content is not on the disk.
+            os.fsync(descriptor)
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
-def _check_regular(path: Path) -> None:
+@contextlib.contextmanager
+def temporary_folder(parent: Path) -> Iterator[Path]:
+    """Yield a new folder, which is removed with its contents at the end of the ``with`` block.
+
+    Args:
+        parent: the folder in which it is created; created itself if necessary.
+
+    Raises:
+        InputError: the parent cannot be created, or may not be written.
+        WriteError: the disk is full or failed.
+    """
+    make_folder(parent)
+    remove_abandoned(parent)
+    with writing_to(parent):
+        descriptor, folder = _locked_temporary(parent, _make_temporary_folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+        os.close(descriptor)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove the temporary files and folders that killed processes have left in a folder.
+
+    Args:
+        folder: the folder; its subfolders are not searched.
+
+    Raises:
+        InputError: the folder may not be read or written.
+        WriteError: the disk failed.
+    """
+    with writing_to(folder), os.scandir(folder) as entries:
+        for entry in entries:
+            is_plain = entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
+            if entry.name.startswith(_TEMPORARY) and is_plain:
+                _remove_unless_locked(Path(entry.path))
+
+
+_remove_abandoned_once = functools.lru_cache(maxsize=None)(remove_abandoned)
+
+
+def _remove_unless_locked(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return
+    try:
+        if not _is_free(descriptor):
+            return
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+def _is_free(descriptor: int) -> bool:
+    """Lock an open file if no other process has locked it; without locks, none is known to be free."""
+    try:
+        return try_lock(descriptor)
+    except OSError:
+        return False
+
+
+def _locked_temporary(parent: Path, make: Callable[[Path], tuple[int, Path]]) -> tuple[int, Path]:
+    """Create and lock a temporary file or folder; return its descriptor and path."""
+    while True:
+        descriptor, path = make(parent)
+        try:
+            is_locked = try_lock(descriptor)
+        except OSError:
+            # Without locks nothing is ever found to be abandoned.
+            return descriptor, path
+        if is_locked and is_same_file(path, descriptor):
+            return descriptor, path
+        # Another process has removed it before it was locked.
+        os.close(descriptor)
+
+
+def _make_temporary_file(parent: Path, *, suffix: str) -> tuple[int, Path]:
+    descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, suffix=suffix, dir=parent)
+    return descriptor, Path(name)
+
+
+def _make_temporary_folder(parent: Path) -> tuple[int, Path]:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=parent))
+        # Another process may have removed it before it was opened.
+        with contextlib.suppress(FileNotFoundError):
+            return os.open(folder, os.O_RDONLY), folder
+
+
+def check_regular(path: Path) -> None:
     """Refuse a path at which something but a regular file exists: a device, once replaced, is lost."""
     if path.is_dir():
         raise InputError(f"{path} is a folder; a file name is expected")
@@ -151,7 +253,7 @@ def write_at(path: Path, start: int, content: bytes) -> None:
         WriteError: writing failed, for example because the disk is full.
     """
     with writing_to(path):
-        _check_regular(path)
+        check_regular(path)
     with writing_to(path), path.open("r+b" if path.exists() else "w+b") as stream:
         stream.seek(start)
         stream.write(content)

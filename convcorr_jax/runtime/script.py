@@ -1,9 +1,10 @@
 """The frame of every script: options from its ``Config``, the path of its result, one way to end."""
 
+import contextlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from convcorr_jax.runtime import compilation_cache
 from convcorr_jax.runtime.ending import DEBUG, ended, leave
@@ -20,6 +21,9 @@ def run(
     argv: Sequence[str] | None = None,
 ) -> Path:
     """Parse options, run a script's ``main``, and print the path of its result.
+
+    One process at a time runs with the same output folder, ``out`` or ``output.out`` of the options; another
+    one waits for it, and finds its cached stages. Of the hosts of a training run, the first one takes the turn.
 
     Args:
         config_class: the dataclass of the script's options.
@@ -40,7 +44,8 @@ def run(
     def program() -> int:
         config = parse(config_class, argv, description=description)
         compilation_cache.enable()
-        results.append(main(config))
+        with _turn(config):
+            results.append(main(config))
         sys.stdout.write(f"{results[0]}\n")
         return 0
 
@@ -50,3 +55,24 @@ def run(
     if status:
         raise SystemExit(status)
     return results[0]
+
+
+@contextlib.contextmanager
+def _turn(config: Any) -> Iterator[None]:
+    """Wait until no other process runs with the output folder; leave no folder that stays empty."""
+    out = getattr(config, "out", None) or getattr(getattr(config, "output", None), "out", None)
+    hosts = getattr(config, "hosts", None)
+    if out is None or (hosts is not None and hosts.host > 0):
+        yield
+        return
+    # Imported here, because it imports NumPy, which a script's help does not need.
+    from convcorr_jax.io import only_here
+
+    is_new = not out.exists()
+    try:
+        with only_here(out / ".lock"):
+            yield
+    finally:
+        if is_new:
+            with contextlib.suppress(OSError):
+                out.rmdir()

@@ -1,6 +1,8 @@
 """``convcorr datasets`` on a tiny LSP in its official format."""
 
 import shutil
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from convcorr_jax.datasets.opening import read_records
 from convcorr_jax.io import read_image
 from tests.builders.command_line import assert_refused, run
 from tests.builders.leeds_tree import write_lsp
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -65,6 +69,31 @@ def test_an_archive_is_a_source_too(release: Path, tmp_path: Path):
     assert ended.status == 0, ended.err
     assert "train: 4 records" in ended.out
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["lsp"]
+
+
+@pytest.mark.parametrize("ending", [".zip", ".tar"])
+def test_an_archive_is_prepared_once(release: Path, tmp_path: Path, ending: str):
+    archive = shutil.make_archive(str(tmp_path / "lsp"), ending[1:], release)
+    first = prepare(Path(archive), tmp_path / "out", "--processes", "1")
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/lsp/1.0.0").iterdir()}
+    # The archive is unpacked again, and its files count as the same.
+    assert prepare(Path(archive), tmp_path / "out") == first
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+
+
+def test_two_at_once_from_one_archive_end_as_one(release: Path, tmp_path: Path):
+    archive = shutil.make_archive(str(tmp_path / "lsp"), "zip", release)
+    command = [sys.executable, "-m", "convcorr_jax", "datasets", "prepare", "lsp", "--source"]
+    command += [archive, "--out", str(tmp_path / "out"), "--processes", "1", "--quiet"]
+    both = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+        for _ in range(2)
+    ]
+    outputs = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert outputs[0][0] == outputs[1][0]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["lsp"]
+    assert [path.name for path in (tmp_path / "out/lsp").iterdir()] == ["1.0.0"]
 
 
 def test_an_official_archive_with_another_checksum_is_refused(tmp_path: Path):

@@ -1,11 +1,15 @@
 """Writing files completely or not at all, and telling wrong paths from failed writing."""
 
 import errno
+import fcntl
 import json
 import os
 import resource
 import signal
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,11 +17,16 @@ from convcorr_jax.errors import InputError, WriteError
 from convcorr_jax.io import (
     check_writable,
     make_folder,
+    only_here,
+    remove_abandoned,
+    temporary_folder,
     write_at,
     write_json,
     writing_to,
     written_whole,
 )
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_file_gets_its_name_when_it_is_whole(tmp_path):
@@ -196,3 +205,90 @@ def test_bytes_are_written_at_a_position_and_end_the_file(tmp_path):
     assert path.read_bytes() == b"0123ab"
     with pytest.raises(InputError, match="none/bytes cannot be written: No such file"):
         write_at(tmp_path / "none" / "bytes", 0, b"")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from convcorr_jax.io import temporary_folder, written_whole
+out = Path(sys.argv[1])
+with temporary_folder(out) as folder, written_whole(out / "a.txt") as temporary:
+    (folder / "inside").write_text("half")
+    temporary.write_text("half")
+    print("begun", flush=True)
+    if sys.argv[2] == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    sys.stdin.read()
+"""
+
+
+def leave_half_written(out, what):
+    return subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(out), what],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+    )
+
+
+@pytest.mark.parametrize("another", [lambda out: write_json(out / "b.json", {}), remove_abandoned])
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path, another):
+    process = leave_half_written(tmp_path, "kill")
+    process.communicate(timeout=60)
+    assert len(os.listdir(tmp_path)) == 2
+    another(tmp_path)
+    assert set(os.listdir(tmp_path)) <= {"b.json"}
+
+
+def test_what_another_process_is_writing_stays(tmp_path):
+    process = leave_half_written(tmp_path, "wait")
+    assert process.stdout.readline() == b"begun\n"
+    # A name of the same kind that is no temporary file of anybody: a link is not followed, and stays.
+    (tmp_path / ".convcorr-link").symlink_to(tmp_path / "kept")
+    (tmp_path / "kept").mkdir()
+    before = set(os.listdir(tmp_path))
+    remove_abandoned(tmp_path)
+    with temporary_folder(tmp_path):
+        pass
+    assert set(os.listdir(tmp_path)) == before
+    process.communicate(timeout=60)
+    assert set(os.listdir(tmp_path)) == {"a.txt", "kept", ".convcorr-link"}
+    assert (tmp_path / "a.txt").read_text() == "half"
+
+
+def test_without_locks_nothing_is_removed_and_everything_is_written(tmp_path, monkeypatch):
+    left = tmp_path / ".convcorr-left.txt"
+    left.write_text("half")
+
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    remove_abandoned(tmp_path)
+    write_json(tmp_path / "a.json", {})
+    with temporary_folder(tmp_path) as folder:
+        assert folder.is_dir()
+    with only_here(tmp_path / ".lock"):
+        assert (tmp_path / ".lock").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {left.name, "a.json"}
+
+
+def test_a_temporary_file_that_another_process_takes_for_abandoned_is_made_again(
+    tmp_path, monkeypatch
+):
+    taken = []
+
+    def taken_once(descriptor, operation):
+        # Between its creation and its lock, the file may be removed.
+        if not taken:
+            (path,) = tmp_path.glob(".convcorr-*")
+            taken.append(path)
+            path.rmdir() if path.is_dir() else path.unlink()
+
+    monkeypatch.setattr(fcntl, "flock", taken_once)
+    write_json(tmp_path / "a.json", {"a": 1})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"a": 1}
+    taken.clear()
+    with temporary_folder(tmp_path) as folder:
+        assert folder.is_dir()
+        assert folder != taken[0]

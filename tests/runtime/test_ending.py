@@ -146,8 +146,10 @@ def test_a_signal_that_the_shell_ignores_stays_ignored(tmp_path):
     assert process.returncode == 143
 
 
-@pytest.mark.parametrize("script", ["eval.pose", "train.pose_cascade"])
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("script", "number", "status"),
+    [("eval.pose", signal.SIGINT, 130), ("train.pose_cascade", signal.SIGTERM, 143)],
+)
 def test_a_script_that_is_still_importing_ends_without_a_traceback(script, number, status):
     # The script's modules are imported one after another, which takes seconds.
     command = [sys.executable, "-X", "importtime", "-m", script]

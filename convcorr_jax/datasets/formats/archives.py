@@ -1,11 +1,11 @@
 """Unpacking downloaded archives, which may be cut short, or name paths outside the folder."""
 
+import calendar
 import os
 import re
 import shutil
 import stat
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import check_file, make_folder, writing_to
+from convcorr_jax.io import check_file, make_folder, temporary_folder, writing_to
 
 # The largest official archive, the images of MPII, unpacks to some 13 GB.
 MAX_BYTES = 64 * 2**30
@@ -23,6 +23,9 @@ MAX_BYTES = 64 * 2**30
 
 # Bytes in memory while a member is written.
 _CHUNK_BYTES = 2**20
+
+# The last time that every file system can store.
+_LAST_TIME = 2**31 - 1
 
 # The exceptions of the readers for bytes that are cut short, changed, or of an unknown kind.
 _DAMAGE = (
@@ -44,6 +47,8 @@ class _Member(NamedTuple):
     """The path in the archive."""
     size: int
     """The size of the unpacked file in bytes."""
+    changed: int
+    """The time of the last change, in seconds since 1970 as the archive states them."""
     open: Callable[[], IO[bytes]]
     """Opens the member for reading."""
 
@@ -52,8 +57,8 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES) -> Path:
     """Unpack a ``.zip``, ``.tar`` or compressed ``.tar`` into a new folder, and return the folder.
 
     All members are checked before the first byte is written. They are written into a temporary folder beside
-    ``folder``, which is renamed when it is complete, so that ``folder`` never holds a part of an archive. Only
-    the bytes of files are kept, not their owners, permissions or times.
+    ``folder``, which is renamed when it is complete, so that ``folder`` never holds a part of an archive. The
+    bytes of files and the times of their last change are kept, not their owners or permissions.
 
     Args:
         archive: path of the archive.
@@ -72,11 +77,8 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES) -> Path:
     parent = make_folder(folder.parent)
     with ExitStack() as stack:
         members = _check(archive, _members(archive, stack), max_bytes, parent)
-        with (
-            writing_to(folder),
-            tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=parent) as temporary,
-        ):
-            unpacked = Path(temporary) / folder.name
+        with writing_to(folder), temporary_folder(parent) as temporary:
+            unpacked = temporary / folder.name
             unpacked.mkdir()
             for member in members:
                 _write(archive, member, unpacked / member.name)
@@ -109,7 +111,9 @@ def _zip_members(opened: zipfile.ZipFile, archive: Path) -> Iterator[_Member]:
         _check_name(archive, info.filename)
         if not info.is_dir():
             _check_kind(archive, info.filename, kind in (0, stat.S_IFREG))
-            yield _Member(info.filename, info.file_size, lambda info=info: opened.open(info))
+            yield _Member(
+                info.filename, info.file_size, _zip_time(info), lambda info=info: opened.open(info)
+            )
 
 
 def _tar_members(opened: tarfile.TarFile, archive: Path) -> Iterator[_Member]:
@@ -117,7 +121,12 @@ def _tar_members(opened: tarfile.TarFile, archive: Path) -> Iterator[_Member]:
         _check_name(archive, info.name)
         if not info.isdir():
             _check_kind(archive, info.name, info.isreg())
-            yield _Member(info.name, info.size, lambda info=info: opened.extractfile(info))  # type: ignore
+            yield _Member(
+                info.name,
+                info.size,
+                int(min(max(info.mtime, 0), _LAST_TIME)),
+                lambda info=info: opened.extractfile(info),  # type: ignore
+            )
     # An archive that ends between two members is cut short, too, though tarfile accepts it.
     opened.fileobj.seek(opened.offset)  # type: ignore
     if opened.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # type: ignore
@@ -167,6 +176,16 @@ def _write(archive: Path, member: _Member, path: Path) -> None:
     with path.open("wb") as written:
         for chunk in _chunks(archive, member):
             written.write(chunk)
+    # Prepared data sets recognize an unchanged file by this time, also when it is unpacked again.
+    os.utime(path, (member.changed, member.changed))
+
+
+def _zip_time(info: zipfile.ZipInfo) -> int:
+    try:
+        return min(max(calendar.timegm(info.date_time), 0), _LAST_TIME)
+    except ValueError:
+        # Months and days of an archive may be 0.
+        return 0
 
 
 def _chunks(archive: Path, member: _Member) -> Iterator[bytes]:

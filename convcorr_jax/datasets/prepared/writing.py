@@ -2,8 +2,9 @@
 
 The shards are written to the hidden folder ``.<name>.partial`` beside the final one. Each shard has a
 temporary name until it is complete. The metadata come last, and then the folder itself is renamed, so that
-the final folder is complete or does not exist. After a kill, the next run keeps the complete shards of the
-same source and writes the others. The result is the same, byte for byte, as that of an uninterrupted run.
+the final folder is complete or does not exist. Of several processes with the same folder, one writes and the
+others wait. After a kill, the next run keeps the complete shards of the same source and writes the others. The
+result is the same, byte for byte, as that of an uninterrupted run.
 """
 
 import json
@@ -19,7 +20,7 @@ from convcorr_jax.datasets.prepared.metadata import Description
 from convcorr_jax.datasets.prepared.planning import Records, Shard
 from convcorr_jax.datasets.records import Absent
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import make_folder, write_json, writing_to
+from convcorr_jax.io import make_folder, only_here, write_json, writing_to
 
 PLAN_FILE = "prepared.json"
 """Name of the file with the fingerprint of the source and the annotations that made no record."""
@@ -83,32 +84,31 @@ def prepare(
     total = sum(plan.counts.values())
     report = progress or (lambda _done, _total: None)
     summary = {"name": name, "version": version, "source": plan.fingerprint, "absent": plan.absent}
-    if is_prepared(folder):
-        if not _is_same(folder, summary):
-            raise InputError(
-                f"{folder} was prepared from another state of the source, or under another name; "
-                "remove it to prepare it again"
-            )
-        report(total, total)
-        return Prepared(folder, plan.counts, plan.absent, resumed=total)
-    _check_free(folder)
-    partial = folder.parent / f".{folder.name}.partial"
-    paths = metadata.shard_paths(partial, name, plan.shards)
-    missing = _resume(partial, summary, paths)
-    to_write = sum(shard.count for shard in missing)
-    done = resumed = total - to_write
-    report(done, total)
-    tasks = (
-        (paths[shard], members)
-        for shard, members in planning.filled_shards(records, plan)
-        if shard in missing
-    )
-    for written in shards.write_shards(tasks, processes=processes or _default_processes(to_write)):
-        done += written
+    # Two at once would remove each other's shards.
+    with only_here(folder.parent / f".{folder.name}.lock"):
+        if is_prepared(folder):
+            _check_same(folder, summary)
+            report(total, total)
+            return Prepared(folder, plan.counts, plan.absent, resumed=total)
+        _check_free(folder)
+        partial = folder.parent / f".{folder.name}.partial"
+        paths = metadata.shard_paths(partial, name, plan.shards)
+        missing = _resume(partial, summary, paths)
+        to_write = sum(shard.count for shard in missing)
+        done = resumed = total - to_write
         report(done, total)
-    with writing_to(folder):
-        metadata.write(partial, about, plan.shards)
-        os.replace(partial, folder)
+        tasks = (
+            (paths[shard], members)
+            for shard, members in planning.filled_shards(records, plan)
+            if shard in missing
+        )
+        processes = processes or _default_processes(to_write)
+        for written in shards.write_shards(tasks, processes=processes):
+            done += written
+            report(done, total)
+        with writing_to(folder):
+            metadata.write(partial, about, plan.shards)
+            os.replace(partial, folder)
     return Prepared(folder, plan.counts, plan.absent, resumed)
 
 
@@ -120,6 +120,14 @@ def is_prepared(folder: Path) -> bool:
 def _default_processes(to_write: int) -> int:
     """Return one process for each CPU, or fewer if there are few records to write."""
     return max(1, min(os.cpu_count() or 1, math.ceil(to_write / _RECORDS_PER_PROCESS)))
+
+
+def _check_same(folder: Path, summary: Mapping[str, object]) -> None:
+    if not _is_same(folder, summary):
+        raise InputError(
+            f"{folder} was prepared from another state of the source, or under another name; "
+            "remove it to prepare it again"
+        )
 
 
 def _check_free(folder: Path) -> None:

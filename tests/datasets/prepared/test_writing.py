@@ -234,7 +234,7 @@ def test_a_full_disk_is_reported_and_leaves_no_final_folder(source: Path, tmp_pa
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="there is no /proc here")
 def test_a_folder_that_cannot_be_written_is_refused(source: Path):
-    with pytest.raises(InputError, match=r"/proc/\.out\.partial cannot be (created|written)"):
+    with pytest.raises(InputError, match=r"/proc cannot be (created|written)"):
         prepare_images(source, Path("/proc/out"))
 
 

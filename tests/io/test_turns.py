@@ -1,0 +1,107 @@
+"""One process at a time: waiting, taking over after a kill, and leaving nothing behind."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from convcorr_jax.errors import InputError
+from convcorr_jax.io import only_here
+
+ROOT = Path(__file__).parents[2]
+
+# Adds a line to a file twice; two at once without a lock would mix their lines.
+TURN = """
+import sys, time
+from pathlib import Path
+from convcorr_jax.io import only_here
+out = Path(sys.argv[1])
+with only_here(out / ".lock"):
+    for line in ("begun\\n", ""):
+        with (out / "log").open("a") as log:
+            log.write(sys.argv[2])
+        print(line, end="", flush=True)
+        time.sleep(float(sys.argv[3]))
+"""
+
+
+def start(out, letter, seconds):
+    return subprocess.Popen(
+        [sys.executable, "-c", TURN, str(out), letter, str(seconds)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+
+
+def test_the_second_process_waits_and_names_the_first(tmp_path):
+    first = start(tmp_path, "a", 3)
+    assert first.stdout.readline() == "begun\n"
+    second = start(tmp_path, "b", 0)
+    assert second.communicate(timeout=60) == (
+        "begun\n",
+        f"waiting for process {first.pid} of {os.uname().nodename} (-c {tmp_path.name}), "
+        f"which uses {tmp_path}\n",
+    )
+    first.communicate(timeout=60)
+    assert first.returncode == 0
+    assert (tmp_path / "log").read_text() == "aabb"
+    assert os.listdir(tmp_path) == ["log"]
+
+
+def test_the_lock_of_a_killed_process_is_taken_over(tmp_path):
+    first = start(tmp_path, "a", 60)
+    assert first.stdout.readline() == "begun\n"
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    assert (tmp_path / ".lock").exists()
+    said = []
+    with only_here(tmp_path / ".lock", report=said.append):
+        assert str(os.getpid()) in (tmp_path / ".lock").read_text()
+    assert said == []
+    assert os.listdir(tmp_path) == ["log"]
+
+
+def test_many_at_once_take_turns(tmp_path):
+    processes = [start(tmp_path, letter, 0.05) for letter in "abcd"]
+    for process in processes:
+        process.communicate(timeout=120)
+        assert process.returncode == 0
+    text = (tmp_path / "log").read_text()
+    assert sorted(text[::2]) == sorted(text[1::2]) == list("abcd")
+    assert text[::2] == text[1::2]
+    assert os.listdir(tmp_path) == ["log"]
+
+
+def test_an_error_releases_the_lock(tmp_path):
+    for _ in range(2):
+        with pytest.raises(ValueError, match="lost"), only_here(tmp_path / ".lock"):
+            raise ValueError("lost")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_lock_is_no_device_and_no_folder(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(InputError, match="is a"), only_here(path):
+            pass
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+def test_a_text_in_the_lock_file_of_others_is_shown_without_control_characters(tmp_path):
+    lock = tmp_path / ".lock"
+    holder = subprocess.Popen(
+        ["flock", str(lock), "sh", "-c", "echo begun; sleep 1"], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout.readline() == "begun\n"
+    lock.write_bytes(b"\x1b[31mred\n\xff" + b"x" * 1000)
+    said = []
+    with only_here(lock, report=said.append):
+        pass
+    holder.communicate()
+    assert said == [f"waiting for [31mred\ufffd{'x' * 190}, which uses {tmp_path}"]
