@@ -1,7 +1,14 @@
-"""Download of official weights to a temporary file, which is renamed after its checksum is verified."""
+"""Download of official weights to a partial file, which is renamed after its checksum is verified.
+
+The next call continues an interrupted download if the server can send the rest of a file, and starts anew
+otherwise.
+"""
 
 import contextlib
 import http.client
+import os
+import re
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +17,7 @@ from convcorr_jax.backbone.networks import find_network
 from convcorr_jax.backbone.weights.catalogue import OFFICIAL, OfficialFile, verify
 from convcorr_jax.backbone.weights.loading import folder
 from convcorr_jax.errors import InputError, WriteError
-from convcorr_jax.io import writing_to, written_whole
+from convcorr_jax.io import make_folder, only_here, writing_to
 
 Progress = Callable[[int, int | None], None]
 """A function of the number of received bytes, and of the total number if the server states it."""
@@ -23,8 +30,8 @@ _BLOCK_BYTES = 1 << 20
 def fetch(network_name: str, *, progress: Progress | None = None) -> Path:
     """Download a network's official weights into `folder`, unless it contains them already.
 
-    A wrong copy is replaced. An interrupted download leaves no file, and a second call starts from the
-    beginning.
+    A wrong copy is replaced, and an interrupted download is continued. Of several processes, one downloads and
+    the others wait.
 
     Args:
         network_name: the name of the network, a key of `OFFICIAL`.
@@ -36,58 +43,96 @@ def fetch(network_name: str, *, progress: Progress | None = None) -> Path:
     Raises:
         InputError: there is no such network, the download failed or was cut short, the file is not the
             published one, or the folder cannot be written.
+        WriteError: the disk is full or failed.
     """
     find_network(network_name)
     official = OFFICIAL[network_name]
     path = folder() / official.file_name
-    if path.is_file():
-        with contextlib.suppress(InputError):
-            _verify(path, official, source=str(path))
-            return path
-    download(official, path, progress=progress)
+    if _is_right(path, official):
+        return path
+    make_folder(path.parent)
+    with only_here(path.with_name(f".{path.name}.lock")):
+        # Another process may have downloaded it meanwhile.
+        if not _is_right(path, official):
+            download(official, path, progress=progress)
     return path
 
 
 def download(official: OfficialFile, path: Path, *, progress: Progress | None = None) -> None:
-    """Download one file and verify its checksum; an error leaves no file.
+    """Download one file and verify its checksum.
+
+    What has come of a download that fails stays beside ``path``, for the next call. A file that is not the
+    published one is removed.
 
     Args:
         official: the address and the checksum.
-        path: the file to write.
+        path: the file to write; its folder exists.
         progress: called after every block that is received.
 
     Raises:
         InputError: the download failed, was cut short or is too long, the file is not the published one, or the
             path cannot be written.
+        WriteError: the disk is full or failed.
     """
-    with written_whole(path) as temporary:
-        try:
-            _receive(official, temporary, progress)
-        except WriteError:
-            raise
-        except (OSError, http.client.HTTPException) as error:
-            raise InputError(f"{official.url} cannot be downloaded: {error}") from error
-        _verify(temporary, official, source=official.url)
+    partial = path.with_name(f".{path.name}.partial")
+    was_begun = partial.is_file()
+    try:
+        _receive(official, partial, progress)
+        _verify(partial, official, source=official.url)
+    except InputError:
+        partial.unlink(missing_ok=True)
+        if was_begun:
+            # The bytes of an earlier call may be those of another file.
+            return download(official, path, progress=progress)
+        raise
+    except WriteError:
+        raise
+    except (OSError, http.client.HTTPException) as error:
+        raise InputError(f"{official.url} cannot be downloaded: {error}") from error
+    with writing_to(path):
+        os.replace(partial, path)
+
+
+def _is_right(path: Path, official: OfficialFile) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        _verify(path, official, source=str(path))
+    except InputError:
+        return False
+    return True
 
 
 def _verify(path: Path, official: OfficialFile, *, source: str) -> None:
     verify(path, algorithm=official.algorithm, checksum=official.checksum, source=source)
 
 
-def _receive(official: OfficialFile, path: Path, progress: Progress | None) -> None:
+def _receive(official: OfficialFile, partial: Path, progress: Progress | None) -> None:
+    """Append what a partial file lacks, or write it from its beginning.
+
+    Raises:
+        InputError: the server sends what cannot be the file.
+        OSError: the connection failed or ended early.
+        HTTPException: the server's answer is damaged.
+        WriteError: the disk is full or failed.
+    """
     url, most = official.url, (official.megabytes + 1) * 10**6
-    with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response, path.open("wb") as file:
-        length = response.headers.get("Content-Length")
-        if length is not None and not (length.isascii() and length.isdigit()):
+    received = partial.stat().st_size if partial.is_file() else 0
+    with _answer(url, received) as response:
+        if response.status != http.HTTPStatus.PARTIAL_CONTENT:
+            received = 0
+        total = _total(url, response, received)
+        if total is not None and total > most:
             raise InputError(
-                f"{url} states the length {length[:20]!r}; a number of bytes is expected"
+                f"{url} states {total} bytes; at most the {official.megabytes} MB of the published file "
+                "are expected"
             )
-        total = int(length[:20]) if length else None
-        received = 0
+        with writing_to(partial), partial.open("r+b" if received else "wb") as file:
+            file.seek(received)
+            file.truncate()
         while block := response.read(_BLOCK_BYTES):
-            with writing_to(path):
+            with writing_to(partial), partial.open("ab") as file:
                 file.write(block)
-                file.flush()
             received += len(block)
             if received > most:
                 raise InputError(
@@ -96,4 +141,35 @@ def _receive(official: OfficialFile, path: Path, progress: Progress | None) -> N
             if progress is not None:
                 progress(received, total)
     if total is not None and received < total:
-        raise InputError(f"{url} was cut short: {received} of {total} bytes came")
+        raise ConnectionError(
+            f"it was cut short: {received} of {total} bytes came; the next call continues"
+        )
+
+
+def _answer(url: str, received: int) -> http.client.HTTPResponse:
+    """Ask for a file, or for what follows its first bytes; the answer tells which of both it is."""
+    if received:
+        request = urllib.request.Request(url, headers={"Range": f"bytes={received}-"})
+        with contextlib.suppress(urllib.error.HTTPError):
+            response = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
+            described = re.match(r"bytes (\d{1,20})-", response.headers.get("Content-Range", ""))
+            is_rest = described is not None and int(described[1]) == received
+            if is_rest or response.status != http.HTTPStatus.PARTIAL_CONTENT:
+                return response
+            response.close()
+    return urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS)
+
+
+def _total(url: str, response: http.client.HTTPResponse, received: int) -> int | None:
+    """Return the number of bytes of the whole file, if the server states it.
+
+    Raises:
+        InputError: the server states something else.
+    """
+    length = response.headers.get("Content-Length")
+    if length is None:
+        return None
+    if not (length.isascii() and length.isdigit()):
+        raise InputError(f"{url} states the length {length[:20]!r}; a number of bytes is expected")
+    # More digits than any file has bytes; Python refuses to convert thousands.
+    return received + int(length[:20])

@@ -1,11 +1,15 @@
-"""Against a server on this machine: what comes is whole and right, or nothing is left behind."""
+"""Against a server on this machine: what comes is whole and right; what is interrupted continues."""
 
 import contextlib
 import hashlib
 import http.server
+import os
 import resource
 import signal
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
 import pytest
 
@@ -16,20 +20,36 @@ CONTENT = bytes(range(256)) * 5000
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    asked: ClassVar[list[str]] = []
+    """The range of every request."""
+
     def do_GET(self):
+        asked = self.headers.get("Range", "")
+        self.asked.append(asked)
         if self.path == "/missing":
             self.send_error(404)
             return
-        self.send_response(200)
+        content = CONTENT
+        if asked and self.path != "/whole-again":
+            begun = int(asked.removeprefix("bytes=").removesuffix("-"))
+            if begun >= len(CONTENT):
+                self.send_error(416)
+                return
+            content = CONTENT[begun:]
+            self.send_response(206)
+            shown = 0 if self.path == "/other-range" else begun
+            self.send_header("Content-Range", f"bytes {shown}-{len(CONTENT) - 1}/{len(CONTENT)}")
+        else:
+            self.send_response(200)
         lengths = {"/unsized": None, "/endless": None, "/odd": "abc", "/odder": "9" * 5000}
-        if (length := lengths.get(self.path, str(len(CONTENT)))) is not None:
+        if (length := lengths.get(self.path, str(len(content)))) is not None:
             self.send_header("Content-Length", length)
         self.end_headers()
-        if self.path == "/endless":
-            with contextlib.suppress(OSError):
-                while True:
-                    self.wfile.write(CONTENT)
-        self.wfile.write(CONTENT[: len(CONTENT) // 2] if self.path == "/cut" else CONTENT)
+        # The client closes the connection after too many bytes.
+        with contextlib.suppress(OSError):
+            while self.path == "/endless":
+                self.wfile.write(CONTENT)
+            self.wfile.write(content[: len(CONTENT) // 2] if self.path == "/cut" else content)
 
     def log_message(self, format, *args):
         pass
@@ -87,15 +107,18 @@ def test_a_wrong_copy_is_replaced(address, weights_folder, publish):
 @pytest.mark.parametrize(
     ("page", "checksum", "sentence"),
     [
-        ("cut", None, "cut short: 640000 of 1280000 bytes came"),
         ("whole", "0" * 40, "/whole is not the published file: its sha1 is .*; 0000"),
         ("missing", None, "cannot be downloaded: HTTP Error 404"),
         ("endless", None, "/endless sends more than the 1 MB of the published file"),
         ("odd", None, "/odd states the length 'abc'; a number of bytes is expected"),
-        ("odder", None, "/odder was cut short: 1280000 of 99999999999999999999 bytes came"),
+        (
+            "odder",
+            None,
+            "/odder states 99999999999999999999 bytes; at most the 1 MB of the published",
+        ),
     ],
 )
-def test_a_failed_download_leaves_nothing(
+def test_what_cannot_be_the_file_leaves_nothing(
     page, checksum, sentence, address, weights_folder, publish
 ):
     file = official(f"{address}/{page}")
@@ -103,6 +126,82 @@ def test_a_failed_download_leaves_nothing(
     with pytest.raises(InputError, match=sentence):
         fetch("caffenet")
     assert not list(weights_folder.iterdir())
+
+
+def begin(weights_folder, name, content):
+    weights_folder.mkdir()
+    (weights_folder / f".{name}.partial").write_bytes(content)
+    Handler.asked.clear()
+
+
+def test_a_download_that_was_cut_short_continues(address, weights_folder, publish):
+    publish(official(f"{address}/cut"))
+    with pytest.raises(InputError, match="cut short: 640000 of 1280000 bytes came; the next call"):
+        fetch("caffenet")
+    assert os.listdir(weights_folder) == [".cut.partial"]
+    Handler.asked.clear()
+    calls = []
+    path = fetch("caffenet", progress=lambda done, of: calls.append((done, of)))
+    assert Handler.asked == ["bytes=640000-"]
+    assert calls[0][0] > 640000
+    assert calls[-1] == (1280000, 1280000)
+    assert path.read_bytes() == CONTENT
+    assert os.listdir(weights_folder) == ["cut"]
+
+
+@pytest.mark.parametrize(
+    ("page", "content", "asked"),
+    [
+        # A server that sends whole files only, or another part than was asked for.
+        ("whole-again", CONTENT[:1000], ["bytes=1000-"]),
+        ("other-range", CONTENT[:1000], ["bytes=1000-", ""]),
+        # A partial file of another file, as long as the right one, or longer.
+        ("whole", b"x" * 1000, ["bytes=1000-", ""]),
+        ("whole", b"x" * len(CONTENT), [f"bytes={len(CONTENT)}-", ""]),
+        ("whole", b"x" * 3_000_000, ["bytes=3000000-", ""]),
+        ("whole", CONTENT, [f"bytes={len(CONTENT)}-", ""]),
+    ],
+)
+def test_what_cannot_be_continued_starts_anew(
+    page, content, asked, address, weights_folder, publish
+):
+    publish(official(f"{address}/{page}"))
+    begin(weights_folder, page, content)
+    assert fetch("caffenet").read_bytes() == CONTENT
+    assert Handler.asked == asked
+    assert os.listdir(weights_folder) == [page]
+
+
+def test_a_killed_download_continues_to_the_same_bytes(address, weights_folder, publish):
+    publish(official(f"{address}/whole"))
+
+    def interrupt(done, of):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch("caffenet", progress=interrupt)
+    assert os.listdir(weights_folder) == [".whole.partial"]
+    assert fetch("caffenet").read_bytes() == CONTENT
+    assert os.listdir(weights_folder) == ["whole"]
+
+
+def test_two_downloads_at_once_are_one(address, weights_folder, publish):
+    publish(official(f"{address}/whole"))
+    Handler.asked.clear()
+    first_waits = threading.Event()
+
+    def wait(done, of):
+        first_waits.set()
+        # The other thread has the time to wait for the lock.
+        time.sleep(0.3)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(fetch, "caffenet", progress=wait)
+        first_waits.wait(timeout=30)
+        second = pool.submit(fetch, "caffenet")
+        assert first.result(timeout=30) == second.result(timeout=30)
+    assert Handler.asked == [""]
+    assert os.listdir(weights_folder) == ["whole"]
 
 
 def test_no_server_is_one_sentence(weights_folder, publish):
@@ -119,7 +218,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(address, tmp_path, monkeyp
         fetch("caffenet")
 
 
-def test_a_full_disk_is_a_write_error_and_leaves_nothing(address, weights_folder, publish):
+def test_a_full_disk_is_a_write_error_and_leaves_what_has_come(address, weights_folder, publish):
     publish(official(f"{address}/whole"))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -131,4 +230,5 @@ def test_a_full_disk_is_a_write_error_and_leaves_nothing(address, weights_folder
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, ignored)
-    assert not list(weights_folder.iterdir())
+    assert os.listdir(weights_folder) == [".whole.partial"]
+    assert fetch("caffenet").read_bytes() == CONTENT
