@@ -10,17 +10,19 @@ On several hosts each process calls `initialize` first, then runs the same scrip
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Key
 
 from convcorr_jax.errors import InputError
+from convcorr_jax.runtime.ending import postponed_termination
 
 State = TypeVar("State")
 Inputs = TypeVar("Inputs")
@@ -200,6 +202,21 @@ def initialize(coordinator: str, *, hosts: int, host: int) -> None:
         jax.distributed.initialize(coordinator, num_processes=hosts, process_id=host)
     except (RuntimeError, ValueError) as error:
         raise InputError(f"the hosts of {coordinator} did not find each other: {error}") from error
+
+
+@contextlib.contextmanager
+def preemption() -> Iterator[Callable[[int], bool]]:
+    """Find out during a ``with`` block whether this run must end soon, because a host has received SIGTERM.
+
+    Yields:
+        A function of the number of steps done, to be called after every step. It returns True after the same
+        step on all hosts, of which only one needs to receive the signal.
+    """
+    if jax.process_count() > 1:
+        yield multihost_utils.reached_preemption_sync_point
+        return
+    with postponed_termination() as has_come:
+        yield lambda done: has_come()
 
 
 def rows_here(count: int) -> slice:

@@ -91,6 +91,32 @@ def leave(status: int) -> NoReturn:
     sys.exit(status)
 
 
+@contextlib.contextmanager
+def postponed_termination() -> Iterator[Callable[[], bool]]:
+    """Note SIGTERM during a ``with`` block, in which a loop can then end where nothing is lost.
+
+    A second SIGTERM ends the process at once.
+
+    Yields:
+        The function that returns whether SIGTERM has come. A loop that has found so raises `Terminated`.
+    """
+    received: list[int] = []
+
+    def receive(number: int, _: FrameType | None) -> None:
+        if received:
+            os._exit(TERMINATED)
+        received.append(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGTERM, receive)
+    try:
+        yield lambda: bool(received)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def exit_status(error: BaseException) -> int:
     """Return the exit status of a program that an error ended.
 

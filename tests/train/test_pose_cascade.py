@@ -20,6 +20,7 @@ from convcorr_jax.io import load_fitted, read_image
 from convcorr_jax.pose import Architecture, TrainedCascade
 from convcorr_jax.pose import trained as trained_module
 from convcorr_jax.runtime import checkpoint, script
+from convcorr_jax.runtime.ending import Terminated
 from convcorr_jax.tasks.options import Output
 from convcorr_jax.tasks.pose import (
     Hosts,
@@ -189,6 +190,32 @@ def test_a_killed_run_ends_at_the_same_weights(people, trained, tmp_path):
         one.pop("images_per_s", None)
         other.pop("images_per_s", None)
         assert one == other
+
+
+def test_a_terminated_run_saves_its_state_first(people, trained, tmp_path, monkeypatch):
+    """It ends at the same weights after the next start, as a run that was not terminated."""
+    prefetch = training.prefetch
+
+    def terminated(load, steps):
+        for step, batch in prefetch(load, steps):
+            if step == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield step, batch
+
+    monkeypatch.setattr(training, "prefetch", terminated)
+    with pytest.raises(Terminated):
+        pose_cascade.main(config(people, tmp_path))
+    # Step 3 is none of a validation; the state after step 2 had been saved before.
+    assert sorted(os.listdir(tmp_path / "checkpoints")) == ["2", "3"]
+    assert checkpoint.read_best(tmp_path / "checkpoints").step == 2
+    assert not (tmp_path / "result.json").exists()
+    monkeypatch.setattr(training, "prefetch", prefetch)
+    pose_cascade.main(config(people, tmp_path))
+    found, expected = (folder / "checkpoints" for folder in (tmp_path, trained))
+    chex.assert_trees_all_equal(checkpoint.read_best(found), checkpoint.read_best(expected))
+    scores = [[one for one in lines_of(out) if "pck" in one] for out in (tmp_path, trained)]
+    assert scores[0] == scores[1]
+    assert sorted(os.listdir(found)) == sorted(os.listdir(expected))
 
 
 HOST = """

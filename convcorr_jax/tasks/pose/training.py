@@ -13,6 +13,7 @@ from convcorr_jax.pose import PHASES, Phase, TrainedCascade, cascade
 from convcorr_jax.report import pixels
 from convcorr_jax.runtime import devices
 from convcorr_jax.runtime.checkpoint import Checkpoints, Saved, read_best
+from convcorr_jax.runtime.ending import Terminated
 from convcorr_jax.runtime.progress import bar
 from convcorr_jax.runtime.runlog import write_results
 from convcorr_jax.tasks.pose.batches import prefetch
@@ -23,6 +24,8 @@ from convcorr_jax.tasks.pose.step import TrainState, compiled_step
 
 LOG_EVERY_STEPS = 20
 """Losses are logged, and checked for finite values, once in this many steps."""
+NOT_VALIDATED = -1.0
+"""The metric of a checkpoint that is saved between validations because the run is terminated."""
 # The number of people without a readable image that ``result.json`` names.
 _MOST_NAMED = 20
 
@@ -30,8 +33,8 @@ _MOST_NAMED = 20
 def train(config: TrainingConfig) -> Path:
     """Train a cascade, save the best model, and write ``result.json``.
 
-    A run that was killed continues from its latest checkpoint; a run with more steps than a finished one of the
-    same folder continues it (see `Plan.check_extends`).
+    A run that was killed continues from its latest checkpoint, which SIGTERM lets it save first. A run with more
+    steps than a finished one of the same folder continues it (see `Plan.check_extends`).
 
     Args:
         config: the options of the run.
@@ -107,6 +110,7 @@ def train_phase(
 
     Raises:
         NumericalError: a loss is NaN or infinite.
+        Terminated: SIGTERM has come; the state is saved in a checkpoint.
         WriteError: a checkpoint cannot be written.
     """
     steps = run.plan.range_of(phase)
@@ -128,7 +132,10 @@ def train_phase(
     load = run.loader(phase, state.params)
     remaining = range(int(state.step), steps.stop)
     state = devices.replicate(state)
-    with bar(phase, total=len(steps), done=remaining.start - steps.start) as update_bar:
+    with (
+        bar(phase, total=len(steps), done=remaining.start - steps.start) as update_bar,
+        devices.preemption() as is_preempted,
+    ):
         for step, batch in prefetch(load, remaining):
             state, metrics = train_step(state, batch)
             log.add(metrics)
@@ -144,10 +151,18 @@ def train_phase(
             if validates:
                 scores = run.validate(state.average)
                 log.log_scores(done, phase, scores)
-                training = (state.params, state.moments)
-                checkpoints.save(done, state.average, training, metric=run.metric(scores))
+                _save(checkpoints, state, metric=run.metric(scores))
                 log.restart_clock()
+            if is_preempted(done):
+                if not validates:
+                    _save(checkpoints, state, metric=NOT_VALIDATED)
+                raise Terminated
     return state
+
+
+def _save(checkpoints: Checkpoints, state: TrainState, *, metric: float) -> None:
+    training = (state.params, state.moments)
+    checkpoints.save(int(state.step), state.average, training, metric=metric)
 
 
 def result_of(run: TrainingRun, log: TrainingLog, best: Saved, *, preset: str) -> dict[str, Any]:
