@@ -2,6 +2,7 @@
 # make test        every test but the few slow ones
 # make test-all    every test
 # make fuzz        changed files for every parser, SECONDS in all (600)
+# make torture     everything that resumes is killed at random moments, KILLS in all (200)
 # make check       linter, formatter, type checker
 # make docs        the documentation, in out/docs; its tutorials are run
 # make benchmark   speed beside the peers', who get an environment of their own
@@ -14,7 +15,7 @@ PINS := pyproject.toml constraints.txt
 # Data sets that lie beside the checkout serve its tests; without them, tests that need data are skipped.
 export CONVCORR_DATA ?= $(abspath $(wildcard ../shared/data))
 
-.PHONY: reproduce test test-all fuzz check docs benchmark clean
+.PHONY: reproduce test test-all fuzz torture check docs benchmark clean
 .DELETE_ON_ERROR:
 
 # Small experiments spend as long in XLA as in their computations, and memory where each thread has its own.
@@ -34,6 +35,9 @@ test-all: .venv/test.stamp
 
 fuzz: .venv/test.stamp
 	.venv/bin/python -m tests.fuzz --seconds $(or $(SECONDS),600)
+
+torture: .venv/test.stamp
+	.venv/bin/python -m tests.torture --kills $(or $(KILLS),200)
 
 check: .venv/test.stamp
 	.venv/bin/ruff format --check .

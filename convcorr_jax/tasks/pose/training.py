@@ -33,7 +33,7 @@ _MOST_NAMED = 20
 def train(config: TrainingConfig) -> Path:
     """Train a cascade, save the best model, and write ``result.json``.
 
-    A run that was killed continues from its latest checkpoint, which SIGTERM lets it save first. A run with more
+    A run that was killed continues from its latest checkpoint, which SIGTERM lets it save first. One with more
     steps than a finished one of the same folder continues it (see `Plan.check_extends`).
 
     Args:

@@ -1,0 +1,216 @@
+"""Disturb a program again and again, let it finish, and compare what it leaves with an undisturbed run."""
+
+import contextlib
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parents[2]
+
+# Names and parts of values that time and machine decide.
+_VARIES = re.compile(
+    r"second|time|memory|images_per_s|device|versions|command|options|out$|finished"
+)
+# Checkpoints are compared by the model that is written from them; pages and curves show times.
+_BY_NAME = re.compile(r"(^|/)(checkpoints/.*|run\.json|.*\.html|curves\.png|provenance.*)$")
+_MOST_SECONDS = 900
+_SHARE_OF_FULL_DISKS = 0.1
+# A disk that can hold what a program writes and little more.
+_DISK_BYTES = 64 * 2**20
+
+
+class Outcome(NamedTuple):
+    """What a number of disturbed runs came to."""
+
+    kills: int
+    """Processes ended by SIGKILL."""
+    full_disks: int
+    """Processes that ended because the disk was full."""
+    failures: tuple[str, ...]
+    """What was wrong, a sentence each."""
+
+
+def disturb(name: str, folder: Path, *, kills: int, seed: int, full_disks: bool = True) -> Outcome:
+    """Kill a program at random moments until it has been killed often enough; compare every finished run.
+
+    Every run is killed up to four times before it may finish. At every tenth time on average the disk fills
+    instead, if this process may mount file systems.
+
+    Args:
+        name: the program, see `tests.torture.programs`.
+        folder: an empty folder.
+        kills: how often the program is killed or its disk filled.
+        seed: of the moments.
+        full_disks: whether disks are filled.
+    """
+    rng = random.Random(seed)
+    environment = os.environ | _sources(folder / "sources")
+    started = time.monotonic()
+    expected_folder = folder / "undisturbed"
+    status, said = _run(name, expected_folder, folder / "log", environment)
+    seconds = time.monotonic() - started
+    if status:
+        return Outcome(0, 0, (f"{name}: the undisturbed run ended with {status}: {said}",))
+    expected = content(expected_folder)
+    killed = filled = number = 0
+    failures: list[str] = []
+    while killed + filled < kills:
+        number += 1
+        log = folder / f"log_{number}"
+        with _disk(folder / f"run_{number}", limited=full_disks) as (out, is_limited):
+            for _ in range(min(rng.randint(1, 4), kills - killed - filled)):
+                after = rng.uniform(0.1, 1.0) * seconds
+                if is_limited and rng.random() < _SHARE_OF_FULL_DISKS:
+                    was_disturbed = _fill(name, out, log, environment, after, failures)
+                    filled += was_disturbed
+                else:
+                    was_disturbed = _kill(name, out, log, environment, after)
+                    killed += was_disturbed
+                if not was_disturbed:
+                    break
+            status, said = _run(name, out, log, environment)
+            if status:
+                failures.append(f"{name} {number}: the last run ended with {status}: {said}")
+            else:
+                failures += _differences(f"{name} {number}", expected, content(out))
+                failures += _repetitions(f"{name} {number}", log)
+    return Outcome(killed, filled, tuple(failures))
+
+
+def content(folder: Path) -> dict[str, str]:
+    """Return a digest of every file below a folder, without what times and machines decide."""
+    digests = {}
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder).as_posix()
+        if path.is_dir() or _BY_NAME.search(relative):
+            is_own = not relative.count("checkpoints/") or relative.count("/") <= 1
+            if is_own:
+                digests[relative] = ""
+        elif path.suffix in (".json", ".jsonl"):
+            lines = path.read_text(encoding="utf-8").splitlines()
+            texts = lines if path.suffix == ".jsonl" else ["\n".join(lines)]
+            fixed = [_fixed(json.loads(text)) for text in texts]
+            digests[relative] = _digest(json.dumps(fixed, sort_keys=True).encode())
+        else:
+            digests[relative] = _digest(path.read_bytes())
+    return digests
+
+
+def _fixed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _fixed(one) for key, one in value.items() if not _VARIES.search(key)}
+    return [_fixed(one) for one in value] if isinstance(value, list) else value
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _sources(folder: Path) -> dict[str, str]:
+    """Write what the programs read."""
+    from tests.builders import image_set
+    from tests.builders.people import write_people
+
+    image_set.write_images(folder / "images")
+    archive = shutil.make_archive(str(folder / "images"), "zip", folder / "images")
+    people = write_people(folder / "people", train=12, test=2, side=64)
+    return {"TORTURE_ARCHIVE": archive, "TORTURE_PEOPLE": str(people)}
+
+
+def _start(name: str, out: Path, log: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.torture.programs", name, str(out), str(log)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _run(name: str, out: Path, log: Path, environment: dict[str, str]) -> tuple[int, str]:
+    process = _start(name, out, log, environment)
+    said = process.communicate(timeout=_MOST_SECONDS)[1]
+    return process.returncode, said[-2000:]
+
+
+def _kill(name: str, out: Path, log: Path, environment: dict[str, str], after: float) -> bool:
+    """Kill a run after some seconds; return whether it had not ended before."""
+    process = _start(name, out, log, environment)
+    try:
+        process.communicate(timeout=after)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=_MOST_SECONDS)
+    return process.returncode == -signal.SIGKILL
+
+
+def _fill(
+    name: str,
+    out: Path,
+    log: Path,
+    environment: dict[str, str],
+    after: float,
+    failures: list[str],
+) -> bool:
+    """Fill the disk of a run after some seconds, until the run ends; return whether that ended it."""
+    process = _start(name, out, log, environment)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=after)
+    ballast = out.parent / "ballast"
+    with contextlib.suppress(OSError), ballast.open("wb") as stream:
+        while True:
+            stream.write(bytes(2**20))
+            stream.flush()
+    said = process.communicate(timeout=_MOST_SECONDS)[1]
+    ballast.unlink()
+    if process.returncode not in (0, 1) or "Traceback" in said:
+        failures.append(f"{name}: a full disk ended it with {process.returncode}: {said[-2000:]}")
+    return process.returncode == 1
+
+
+@contextlib.contextmanager
+def _disk(folder: Path, *, limited: bool) -> Iterator[tuple[Path, bool]]:
+    """Yield a new folder for a run, on a disk of its own if possible; remove it at the end."""
+    folder.mkdir()
+    options = f"size={_DISK_BYTES}"
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    is_mounted = (
+        limited and subprocess.run(command, check=False, capture_output=True).returncode == 0
+    )
+    try:
+        yield folder / "out", is_mounted
+    finally:
+        if is_mounted:
+            subprocess.run(["umount", str(folder)], check=True)
+        shutil.rmtree(folder)
+
+
+def _differences(run: str, expected: dict[str, str], found: dict[str, str]) -> list[str]:
+    return [
+        f"{run}: {path} is {'missing' if path not in found else 'new' if path not in expected else 'other'}"
+        for path in sorted({*expected, *found})
+        if expected.get(path) != found.get(path)
+    ]
+
+
+def _repetitions(run: str, log: Path) -> list[str]:
+    """Find parts that were begun after they had been reported."""
+    done, repeated = set(), []
+    for line in log.read_text(encoding="utf-8").splitlines() if log.is_file() else ():
+        word, part = line.split()
+        if word == "done":
+            done.add(part)
+        elif word == "begin" and part in done:
+            repeated.append(f"{run}: part {part} was computed again")
+    return repeated
