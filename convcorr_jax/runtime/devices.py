@@ -23,6 +23,7 @@ from jaxtyping import Array, Key
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.runtime.ending import postponed_termination
+from convcorr_jax.runtime.hosts import HEARTBEAT_S
 
 State = TypeVar("State")
 Inputs = TypeVar("Inputs")
@@ -199,7 +200,12 @@ def initialize(coordinator: str, *, hosts: int, host: int) -> None:
     if not 0 <= host < hosts:
         raise InputError(f"host is {host}; 0 to {hosts - 1} are expected of {hosts} hosts")
     try:
-        jax.distributed.initialize(coordinator, num_processes=hosts, process_id=host)
+        jax.distributed.initialize(
+            coordinator,
+            num_processes=hosts,
+            process_id=host,
+            heartbeat_timeout_seconds=HEARTBEAT_S,
+        )
     except (RuntimeError, ValueError) as error:
         raise InputError(f"the hosts of {coordinator} did not find each other: {error}") from error
 

@@ -77,13 +77,15 @@ def ended(program: Callable[[], int], *, name: str | None = None, debug: bool = 
 def leave(status: int) -> NoReturn:
     """End the process after `ended`.
 
-    Threads of a program that a signal has stopped may still compute: the process does not wait for them, and
-    ends its child processes.
+    Threads of a program that a signal has stopped may still compute, and JAX would wait for other hosts: the
+    process does not wait for them, and ends its child processes.
 
     Args:
         status: the exit status.
     """
-    if status in _STATUSES.values():
+    jax = sys.modules.get("jax")
+    has_hosts = jax is not None and jax.distributed.is_initialized()
+    if status in _STATUSES.values() or (status and has_hosts):
         if "multiprocessing" in sys.modules:
             for child in sys.modules["multiprocessing"].active_children():
                 child.terminate()
@@ -158,6 +160,8 @@ def _judged(error: BaseException) -> tuple[int, str]:
         return TERMINATED, ""
     if isinstance(error, BrokenPipeError):
         return FAILED, "the reader of the output has ended"
+    if isinstance(error, ConnectionError):
+        return FAILED, str(error)
     if isinstance(error, MemoryError):
         return FAILED, "memory ran out"
     text = (str(error).strip() or "no message").splitlines()[0]

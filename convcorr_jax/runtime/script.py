@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from convcorr_jax.runtime import compilation_cache
 from convcorr_jax.runtime.ending import DEBUG, ended, leave
+from convcorr_jax.runtime.hosts import Place, is_child, supervise
 from convcorr_jax.runtime.options import parse
 
 Config = TypeVar("Config")
@@ -44,6 +45,9 @@ def run(
     def program() -> int:
         config = parse(config_class, argv, description=description)
         compilation_cache.enable()
+        several = getattr(config, "hosts", None)
+        if several is not None and several.hosts > 1 and several.coordinator and not is_child():
+            return supervise(Place(several.coordinator, several.hosts, several.host))
         with _turn(config):
             results.append(main(config))
         sys.stdout.write(f"{results[0]}\n")

@@ -1,0 +1,144 @@
+"""Processes that watch each other, with children that compute nothing."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+PROGRAM = """
+import os, sys, time
+from convcorr_jax.runtime import hosts
+from convcorr_jax.runtime.ending import ended, leave
+
+hosts._GRACE_S = 1.0
+coordinator, count, host, work = sys.argv[1:]
+
+def program():
+    if not hosts.is_child():
+        return hosts.supervise(hosts.Place(coordinator, int(count), int(host)))
+    print(os.getpid(), flush=True)
+    exec(work)
+    return 0
+
+leave(ended(program))
+"""
+
+
+@pytest.fixture
+def coordinator():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+def start(coordinator, works):
+    """Start a process for each host; return the processes and the numbers of their children."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, coordinator, str(len(works)), str(host), work],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        for host, work in enumerate(works)
+    ]
+    return processes, [int(process.stdout.readline()) for process in processes]
+
+
+def ends(processes):
+    """Return the status of every process and the last line of its error stream."""
+    said = [process.communicate(timeout=60)[1].splitlines() for process in processes]
+    return [
+        (process.returncode, lines[-1] if lines else "")
+        for process, lines in zip(processes, said, strict=True)
+    ]
+
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+SLEEP = "time.sleep(300)"
+
+
+def test_hosts_that_succeed_end_in_any_order(coordinator):
+    processes, _ = start(coordinator, ["time.sleep(1)", "pass", "time.sleep(0.5)"])
+    assert ends(processes) == [(0, "")] * 3
+
+
+@pytest.mark.parametrize(("killed", "name"), [(0, r"127\.0\.0\.1:\d+"), (2, r"127\.0\.0\.1")])
+def test_a_killed_host_ends_the_others_which_name_it(coordinator, killed, name):
+    processes, children = start(coordinator, [SLEEP] * 3)
+    # Every host is connected before one ends.
+    time.sleep(1)
+    processes[killed].send_signal(signal.SIGKILL)
+    found = ends(processes)
+    assert found.pop(killed)[0] == -signal.SIGKILL
+    for status, sentence in found:
+        assert status == 1
+        assert re.fullmatch(
+            rf"host {killed} of 3 \({name}\) has ended or cannot be reached; "
+            "run the same command on all hosts to continue",
+            sentence,
+        )
+    time.sleep(0.5)
+    assert not any(map(is_alive, children))
+
+
+def test_a_child_that_fails_ends_the_others(coordinator):
+    processes, _ = start(coordinator, [SLEEP, "raise MemoryError"])
+    time.sleep(0.1)
+    found = ends(processes)
+    assert found[1] == (1, "memory ran out")
+    assert found[0][0] == 1
+    assert found[0][1].startswith("host 1 of 2 (127.0.0.1) ended with 1; run the same command")
+
+
+def test_signals_are_passed_on_to_the_child(coordinator):
+    processes, children = start(coordinator, [SLEEP, SLEEP])
+    time.sleep(1)
+    for process, number in zip(processes, (signal.SIGTERM, signal.SIGINT), strict=True):
+        process.send_signal(number)
+    assert ends(processes) == [(143, ""), (130, "")]
+    assert not any(map(is_alive, children))
+
+
+def test_a_host_alone_is_one_sentence(coordinator, monkeypatch):
+    code = PROGRAM.replace("hosts._GRACE_S = 1.0", "hosts._CONNECT_S = 0.5")
+    command = [sys.executable, "-c", code]
+    for words, sentence in (
+        ([coordinator, "2", "1"], "the first host, 127.0.0.1:.*, cannot be reached: "),
+        (["here", "2", "1"], "here is no address and port, such as 10.0.0.1:8476"),
+    ):
+        done = subprocess.run(
+            [*command, *words, SLEEP], capture_output=True, text=True, cwd=ROOT, check=False
+        )
+        assert done.returncode == 2
+        assert re.search(sentence, done.stderr.splitlines()[-1])
+        for pid in done.stdout.split():
+            assert not is_alive(int(pid))
+
+
+def test_a_port_that_is_taken_is_one_sentence(coordinator):
+    port = int(coordinator.split(":")[1])
+    with socket.create_server(("", port + 1)):
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, coordinator, "2", "0", SLEEP],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert f"port {port + 1}, which hosts use to watch each other, is taken" in done.stderr
