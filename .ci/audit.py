@@ -1,8 +1,8 @@
 """Compare the pinned versions, and the lower bounds of the dependencies, with published advisories.
 
 python .ci/audit.py prints one line for each version that is older than the first without an advisory, and ends
-with status 1 if there is one. The advisories are those of .ci/advisories.txt, which is complete up to the day on
-which it was last changed; where there is a network, `make audit` also asks the database of pip-audit.
+with status 1 if there is one. The advisories are those of .ci/advisories.txt, which were looked up by hand; it
+misses others. Where there is a network, `make audit` also asks the database of pip-audit.
 """
 
 import re
