@@ -219,7 +219,7 @@ def best_candidates(
     """
     b, h, w, n = scores.shape
     best = scores.reshape(b, h * w, n).argmax(axis=1)
-    known = ~np.isnan(scores).any(axis=(1, 2))
+    known = np.asarray(~np.isnan(scores).any(axis=(1, 2)))
     points = np.where(known[..., None], centers.reshape(-1, 2)[best], np.nan)
     if refine and min(h, w) > 1:
         points = points + (centers[1, 1] - centers[0, 0]) * _refinement(scores, best)

@@ -171,7 +171,7 @@ def log_gaussian(
         One value for every candidate and mean; 0 at all candidates for an absent mean.
     """
     offsets = centers[:, :, None] - means[..., None, None, :, :]
-    absent = np.isnan(means).any(axis=-1)[..., None, None, :]
+    absent = np.asarray(np.isnan(means).any(axis=-1))[..., None, None, :]
     return -np.where(absent, 0, (offsets**2).sum(axis=-1)) / (2 * sigma_px**2)
 
 
