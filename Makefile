@@ -4,6 +4,7 @@
 # make fuzz        changed files for every parser, SECONDS in all (600)
 # make torture     everything that resumes is killed at random moments, KILLS in all (200)
 # make check       linter, formatter, type checker
+# make audit       the pinned packages beside published advisories
 # make docs        the documentation, in out/docs; its tutorials are run
 # make benchmark   speed beside the peers', who get an environment of their own
 # Each makes .venv and installs the pinned packages when they are not there yet.
@@ -15,7 +16,7 @@ PINS := pyproject.toml constraints.txt
 # Data sets that lie beside the checkout serve its tests; without them, tests that need data are skipped.
 export CONVCORR_DATA ?= $(abspath $(wildcard ../shared/data))
 
-.PHONY: reproduce test test-all fuzz torture check docs benchmark clean
+.PHONY: reproduce test test-all fuzz torture check audit docs benchmark clean
 .DELETE_ON_ERROR:
 
 # Small experiments spend as long in XLA as in their computations, and memory where each thread has its own.
@@ -43,6 +44,14 @@ check: .venv/test.stamp
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/pyrefly check --python-interpreter-path .venv/bin/python
+
+# What the list in .ci does not know yet, the database of pip-audit may; it needs a network.
+audit: .venv/run.stamp
+	.venv/bin/python .ci/audit.py
+	@if { [ -x .venv-audit/bin/python ] || $(PYTHON) -m venv .venv-audit; } && \
+	  .venv-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit; then \
+	  .venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip; \
+	else echo "pip-audit cannot be installed: only the list in .ci/advisories.txt was compared"; fi
 
 docs: .venv/docs.stamp
 	.venv/bin/python -m sphinx -b html --quiet --fail-on-warning --keep-going docs out/docs
@@ -82,4 +91,4 @@ benchmark: .venv/test.stamp .venv-peers/stamp
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-peers out docs/generated
+	rm -rf .venv .venv-audit .venv-peers out docs/generated

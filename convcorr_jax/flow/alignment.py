@@ -202,7 +202,7 @@ def subcell_offset(
         labels: the target cell (x, y) of every source cell.
 
     Returns:
-        The offset (x, y) in cells for every source cell.
+        The offset (x, y) in cells for every source cell; NaN if one of the costs that it depends on is NaN.
     """
     height, width = min_marginals.shape[2:]
     center = _at(min_marginals, labels)
@@ -237,7 +237,9 @@ def _at(volume, labels):
 
 
 def check_descriptors(descriptors: np.ndarray | Array, *, name: str) -> None:
-    """Check that all descriptors are finite, because one that is not would make every message NaN.
+    """Check that all descriptors are finite, because one that is not makes the whole alignment NaN.
+
+    Under `jax.jit` and `jax.vmap` descriptors have no values yet, and nothing is checked.
 
     Args:
         descriptors: descriptors of any shape.
@@ -246,6 +248,7 @@ def check_descriptors(descriptors: np.ndarray | Array, *, name: str) -> None:
     Raises:
         InputError: a value is NaN or infinite.
     """
-    finite = np.isfinite(np.asarray(descriptors)).all()
-    if not finite:
+    if isinstance(descriptors, jax.core.Tracer):
+        return
+    if not np.isfinite(np.asarray(descriptors)).all():
         raise InputError(f"the {name} descriptors hold NaN or infinite values")

@@ -144,7 +144,7 @@ def min_sum(
     best, energy = _best_refined((search.best, first), data, smoothness)
     labels = jnp.stack(best, axis=-1)
     belief = jnp.transpose(wiring.belief(search.messages), (2, 3, 0, 1))
-    valid = jnp.isfinite(data).all() & jnp.isfinite(smoothness) & (smoothness >= 0)
+    valid = _is_valid(data, smoothness)
 
     def where_valid(values):
         return jnp.where(valid, values, jnp.nan)
@@ -158,6 +158,11 @@ def min_sum(
         converged=(search.change <= threshold) & valid,
         min_marginals=where_valid(belief - belief.min(axis=(2, 3), keepdims=True)),
     )
+
+
+def _is_valid(data, smoothness):
+    """Return whether all costs are finite and the smoothness is finite and not negative."""
+    return jnp.isfinite(data).all() & jnp.isfinite(smoothness) & (smoothness >= 0)
 
 
 def _initial_search(first: Labelling, wiring: Wiring, messages, max_rounds: int) -> _Search:
@@ -239,6 +244,10 @@ def soft_min_sum(
         rounds: the number of rounds; a round passes every message once.
         schedule: the order in which messages are passed; see `convcorr_jax.flow.messages.wire`.
         damping: the weight of a message's old value in each round, between 0 and 1.
+
+    Returns:
+        The expected flow and the marginals. Both are NaN if a cost is NaN or infinite, the smoothness is
+        negative, NaN or infinite, or the temperature is not above 0 and finite.
     """
     data = jnp.transpose(data_cost, (2, 3, 0, 1))
     smoothness = jnp.asarray(smoothness, data.dtype)
@@ -252,7 +261,9 @@ def soft_min_sum(
     start = wiring.start(jnp.zeros((4, *data.shape), data.dtype))
     messages, _ = lax.scan(one_round, start, length=rounds)
     belief = jnp.transpose(wiring.belief(messages), (2, 3, 0, 1))
-    marginals = jax.nn.softmax(-belief / temperature, axis=(2, 3))
+    valid = _is_valid(data, smoothness) & jnp.isfinite(temperature) & (temperature > 0)
+    # Soft minima leave out costs that are not finite, so that NaN would reach some of the cells only.
+    marginals = jnp.where(valid, jax.nn.softmax(-belief / temperature, axis=(2, 3)), jnp.nan)
     target_cells = _cells(data_cost.shape[2:]).astype(data.dtype)
     expected = jnp.einsum("hwyx,yxd->hwd", marginals, target_cells, precision=lax.Precision.HIGHEST)
     return SoftMinSum(expected - _cells(data_cost.shape[:2]), marginals)

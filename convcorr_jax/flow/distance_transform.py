@@ -69,12 +69,16 @@ def distance_transform(
     ``weight``, ``shift`` and ``truncation``.
 
     Args:
-        costs: f, sampled at the integers.
+        costs: f, sampled at the integers; a sample that is NaN or infinite counts as absent.
         weight: the factor of the penalty, not negative; one value, or one for each axis.
         axes: the axes to transform.
         penalty: "squared" or "absolute".
         shift: the offset of each penalty's minimum from its sample; one value, or one for each axis.
         truncation: the upper bound of the penalty, summed over the axes; None for no bound.
+
+    Returns:
+        The transform. Values are infinite where all samples are absent, and NaN everywhere if a weight, a shift
+        or the truncation is NaN.
 
     Raises:
         InputError: the penalty is unknown, or an axis is named twice or does not exist.
@@ -85,6 +89,8 @@ def distance_transform(
     for axis, axis_weight, axis_shift in zip(named, weights, shifts, strict=True):
         values, argmin = _transform_axis(values, axis_weight, axis_shift, axis, penalty)
         chosen = [jnp.take_along_axis(earlier, argmin, axis) for earlier in chosen] + [argmin]
+    # The minimum leaves out candidates that are NaN, and would leave out all of them.
+    values = jnp.where(jnp.isnan(weights).any() | jnp.isnan(shifts).any(), jnp.nan, values)
     transform = DistanceTransform(values, jnp.stack(chosen, axis=-1))
     return transform if truncation is None else _truncated(transform, costs, named, truncation)
 
@@ -105,12 +111,15 @@ def soft_distance_transform(
     position is compared with every sample of its line, for lines of any length.
 
     Args:
-        costs: f, sampled at the integers.
+        costs: f, sampled at the integers; a sample that is NaN or infinite counts as absent.
         temperature: T, in units of the costs, above 0.
         weight: the factor of the penalty, not negative; one value, or one for each axis.
         axes: the axes to transform.
         penalty: "squared" or "absolute".
         shift: the offset of each penalty's minimum from its sample; one value, or one for each axis.
+
+    Returns:
+        D(q); infinite where all samples are absent, NaN if the temperature, a weight or a shift is NaN.
 
     Raises:
         InputError: the penalty is unknown, or an axis is named twice or does not exist.
@@ -299,7 +308,7 @@ def _truncated(transform, costs, named, truncation):
     most = jnp.expand_dims(most, sorted(named))
     least_at = jnp.stack(jnp.unravel_index(at[..., 0], sizes), axis=-1)
     least_at = jnp.expand_dims(least_at, sorted(named))
-    cut = most < transform.values
+    cut = (most < transform.values) | jnp.isnan(most)
     return DistanceTransform(
         jnp.where(cut, most, transform.values),
         jnp.where(cut[..., None], least_at, transform.argmin),

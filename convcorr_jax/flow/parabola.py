@@ -24,7 +24,7 @@ def parabola_vertex(before: AnyArray, center: AnyArray, after: AnyArray) -> AnyA
 
     Returns:
         The vertex in sample spacings, between -0.5 and 0.5; 0 where the central sample is not a minimum, or
-        where the curvature is not finite.
+        where the curvature is infinite because a sample is; NaN where a sample is NaN.
     """
     # NumPy warns of the difference of two infinite samples, which is not used.
     with np.errstate(invalid="ignore"):
@@ -35,4 +35,5 @@ def _vertex(xp, before, center, after):
     curvature = before - 2 * center + after
     lowest = (before >= center) & (after >= center) & (curvature > 0) & xp.isfinite(curvature)
     offset = xp.where(lowest, before - after, 0) / (2 * xp.where(lowest, curvature, 1))
-    return xp.where(lowest, xp.clip(offset, -0.5, 0.5), 0)
+    missing = xp.isnan(before) | xp.isnan(center) | xp.isnan(after)
+    return xp.where(lowest, xp.clip(offset, -0.5, 0.5), xp.where(missing, xp.nan, 0.0))

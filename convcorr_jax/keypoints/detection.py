@@ -208,15 +208,19 @@ def best_candidates(
     """Find the candidate with the highest score for every keypoint.
 
     Args:
-        scores: the score of every candidate for every keypoint, without NaN.
+        scores: the score of every candidate for every keypoint.
         centers: centers (x, y) of the candidates, on a regular grid.
         refine: move each point to the vertex of the parabola through the best score and its two neighbors,
             on each axis independently, by at most half a cell. A candidate at the edge of the grid does not
             move across it.
+
+    Returns:
+        The best candidates; the point of a keypoint is NaN if one of its scores is NaN.
     """
     b, h, w, n = scores.shape
     best = scores.reshape(b, h * w, n).argmax(axis=1)
-    points = centers.reshape(-1, 2)[best]
+    known = np.asarray(~np.isnan(scores).any(axis=(1, 2)))
+    points = np.where(known[..., None], centers.reshape(-1, 2)[best], np.nan)
     if refine and min(h, w) > 1:
         points = points + (centers[1, 1] - centers[0, 0]) * _refinement(scores, best)
     return BestCandidates(points, best)

@@ -54,7 +54,14 @@ def calibrate(
     Args:
         scores: scores of candidates whose images trained none of the detectors.
         labels: 1 for positive examples, -1 for negative ones, 0 for candidates that do not count.
+
+    Raises:
+        InputError: the score of a candidate that counts is NaN or infinite.
     """
+    if not np.isfinite(scores[labels != 0]).all():
+        raise InputError(
+            "the scores of candidates hold NaN or infinity; finite numbers are expected"
+        )
     # Importing scikit-learn takes longer than importing the rest of the room.
     from sklearn.linear_model import LogisticRegression
 
@@ -81,11 +88,12 @@ def log_scores(
             ``exp(s)``, ``"shifted"`` for ``s`` minus the lowest score of the image.
 
     Returns:
-        One value for every score; minus infinity for the lowest shifted score.
+        One value for every score; minus infinity for the lowest shifted score; NaN for a score of NaN.
     """
     match positive:
         case "calibrated":
-            return -np.logaddexp(0, -(calibration.slope * scores + calibration.offset))
+            with np.errstate(invalid="ignore"):
+                return -np.logaddexp(0, -(calibration.slope * scores + calibration.offset))
         case "exponential":
             return scores
         case "shifted":
@@ -131,10 +139,12 @@ def principal_directions(
         count: number of directions; at most the number of objects and of features.
 
     Raises:
-        InputError: the number of directions is out of its range.
+        InputError: the number of directions is out of its range, or a feature is NaN or infinite.
     """
     if not 1 <= count <= min(features.shape):
         raise InputError(f"count is {count}; 1 to {min(features.shape)} directions are expected")
+    if not np.isfinite(features).all():
+        raise InputError("the features hold NaN or infinity; finite numbers are expected")
     rows = features.astype(np.float32)
     # Eigenvalues ascend.
     values, vectors = np.linalg.eigh(rows @ rows.T)
@@ -161,8 +171,8 @@ def log_gaussian(
         One value for every candidate and mean; 0 at all candidates for an absent mean.
     """
     offsets = centers[:, :, None] - means[..., None, None, :, :]
-    squared = (offsets**2).sum(axis=-1)
-    return -np.where(np.isnan(squared), 0, squared) / (2 * sigma_px**2)
+    absent = np.asarray(np.isnan(means).any(axis=-1))[..., None, None, :]
+    return -np.where(absent, 0, (offsets**2).sum(axis=-1)) / (2 * sigma_px**2)
 
 
 def combine_with_prior(

@@ -20,6 +20,7 @@ from convcorr_jax.backbone.single_pixel import single_pixel_activations
 from convcorr_jax.descriptors.at_points import LEAST_CONTRAST
 from convcorr_jax.descriptors.convolutional import unit_length
 from convcorr_jax.descriptors.sift import REACH_BINS, dense_sift
+from convcorr_jax.errors import InputError
 from convcorr_jax.shapes import Image
 
 REACH_PX = 10
@@ -102,11 +103,16 @@ def response_peaks(responses: Float[np.ndarray, "n 21 21"]) -> ResponsePeaks:
         responses: responses at the pixels [row, column] of n windows. Of equal maxima the first in reading
             order is taken.
 
+    Raises:
+        InputError: a response is NaN.
+
     >>> window = np.zeros((1, 21, 21))
     >>> window[0, 10, 13] = 1
     >>> response_peaks(window).offsets.tolist()
     [[3, 0]]
     """
+    if np.isnan(responses).any():
+        raise InputError("the responses hold NaN; a window with NaN has no maximum")
     flat = responses.reshape(len(responses), -1).argmax(axis=1)
     rows, columns = np.unravel_index(flat, responses.shape[1:])
     offsets = np.stack([columns, rows], axis=-1) - REACH_PX

@@ -54,8 +54,9 @@ def two_valued_scores(
         threshold: the prediction that separates the two values.
 
     Raises:
-        InputError: ``truth`` has other values than the two, or only one of them.
+        InputError: ``truth`` has other values than the two, or only one of them, or a prediction is NaN.
     """
+    _check_known(predicted)
     present = np.unique(truth).tolist()
     if present != sorted(values):
         raise InputError(
@@ -86,8 +87,9 @@ def graded_scores(
             attribute has no such value.
 
     Raises:
-        InputError: all true values are equal, or all predictions are.
+        InputError: all true values are equal, or all predictions are, or one of them is NaN.
     """
+    _check_known(predicted, truth)
     if np.ptp(truth) == 0 or np.ptp(predicted) == 0:
         raise InputError(
             "the true values of the attribute, or its predictions, are all equal; a correlation needs "
@@ -117,7 +119,11 @@ def two_valued_sums(
 
     Returns:
         The sums of ``accuracy`` and of ``balanced_accuracy``.
+
+    Raises:
+        InputError: a prediction or a true value is NaN.
     """
+    _check_known(predicted, truth)
     is_higher = truth == max(values)
     correct = (predicted > threshold) == is_higher
     members = np.stack([is_higher, ~is_higher], axis=1).astype(np.float64)
@@ -125,6 +131,13 @@ def two_valued_sums(
         (members * correct[:, None])[..., None], members, np.zeros(len(truth), np.int64)
     )
     return {"accuracy": unit_means(correct), "balanced_accuracy": balanced}
+
+
+def _check_known(*columns: Float[np.ndarray, " n"]) -> None:
+    if any(np.isnan(column).any() for column in columns):
+        raise InputError(
+            "the predictions or the true values of the attribute hold NaN; numbers are expected"
+        )
 
 
 def correlation_interval(correlation: float, *, n: int) -> Interval:

@@ -94,8 +94,10 @@ def group_ratios(sums: UnitSums) -> Float[np.ndarray, "groups statistics"]:
         sums: the parts of the units.
 
     Raises:
-        InputError: every denominator of a group is 0.
+        InputError: every denominator of a group is 0, or one is NaN.
     """
+    if np.isnan(sums.denominators).any():
+        raise InputError("the denominators of a mean of ratios hold NaN; numbers are expected")
     result = []
     for group in range(sums.groups.max(initial=-1) + 1):
         members = sums.groups == group

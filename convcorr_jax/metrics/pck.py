@@ -172,8 +172,9 @@ def correct(
 
     Args:
         predicted: predicted points (x, y); NaN is wrong.
-        truth: annotated points in the same frame.
-        normalizer: the length by which the error of each point is divided, in the unit of the points.
+        truth: annotated points in the same frame; whatever is predicted for a point that is NaN is wrong.
+        normalizer: the length by which the error of each point is divided, in the unit of the points; within
+            NaN, everything is wrong.
         alpha: the threshold, as a fraction of the normalizer.
         strict: whether an error exactly at the threshold is wrong.
 

@@ -7,6 +7,7 @@ field) is sharp where they agree and has little contrast elsewhere.
 import numpy as np
 from jaxtyping import Float
 
+from convcorr_jax.errors import InputError
 from convcorr_jax.shapes import Image
 
 
@@ -15,7 +16,12 @@ def expand_contrast(mean: Float[np.ndarray, "side side 3"]) -> Image:
 
     Args:
         mean: an image of any range. An image of a single value becomes black.
+
+    Raises:
+        InputError: a value is NaN or infinite.
     """
+    if not np.isfinite(mean).all():
+        raise InputError("the mean image holds NaN or infinity; finite numbers are expected")
     low, high = mean.min(), mean.max()
     spread = max(float(high - low), np.finfo(np.float32).tiny)
     return np.round((mean - low) / spread * 255).astype(np.uint8)

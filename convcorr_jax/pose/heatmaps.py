@@ -73,6 +73,9 @@ def peaks(
         subcell: move each position, by half a cell at most, to the vertex of the parabolas through the highest
             cell and its neighbours in the row and in the column. At a border it stays in the middle of the cell
             along the axis that ends there.
+
+    Returns:
+        The peaks; the position and the score of a map are NaN if one of its cells is.
     """
     height, width = heatmaps.shape[-3:-1]
     flat = _flat(heatmaps)
@@ -83,7 +86,9 @@ def peaks(
         axes = ((column, 1, width), (row, width, height))
         offsets = [_vertex(flat, best, *axis) for axis in axes]
         columns_rows += jnp.stack(offsets, axis=-1)
-    return Peaks(coords.apply(cells, columns_rows), flat.max(axis=-2))
+    scores = flat.max(axis=-2)
+    columns_rows = jnp.where(jnp.isnan(scores)[..., None], jnp.nan, columns_rows)
+    return Peaks(coords.apply(cells, columns_rows), scores)
 
 
 def values_at_peaks(

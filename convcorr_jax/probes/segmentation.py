@@ -211,7 +211,12 @@ def predict_label_map(
     Args:
         responses: of the classes in every cell.
         size: height and width of the image.
+
+    Raises:
+        InputError: a response is NaN.
     """
+    if np.isnan(responses).any():
+        raise InputError("the responses hold NaN; no class has the greatest response there")
     return resize_responses(responses, size).argmax(axis=-1).astype(np.uint8)
 
 

@@ -25,7 +25,7 @@ Training = TypeVar("Training")
 
 _METRIC = "metric"
 # What Orbax and TensorStore raise for files that are damaged or cannot be written.
-_FAILURES = (OSError, ValueError, RuntimeError, KeyError, TypeError)
+_FAILURES = (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError)
 
 
 class Saved(NamedTuple):
@@ -86,6 +86,7 @@ class Checkpoints:
             metric: the model's metric; greater is better.
 
         Raises:
+            InputError: the metric of an earlier checkpoint is damaged.
             WriteError: the checkpoint cannot be written; earlier checkpoints are intact.
         """
         params, training = jax.tree.map(np.asarray, (params, training))
@@ -97,6 +98,9 @@ class Checkpoints:
         )
         try:
             self._manager.save(step, args=items, metrics={_METRIC: float(metric)}, force=True)
+        except InputError:
+            # The metric of an earlier checkpoint, of which the best is retained, is damaged.
+            raise
         except _FAILURES as error:
             raise WriteError(
                 f"the checkpoint of step {step} cannot be written to {self._folder}: {_first_line(error)}"
@@ -130,7 +134,9 @@ class Checkpoints:
     def _check_layout(self, step: int, expected: Mapping[str, Any]) -> None:
         """Refuse arrays of other shapes and types, which Orbax would silently cut, pad and convert."""
         items = ocp.args.Composite(layout=ocp.args.JsonRestore())
-        saved = _restored(self._manager, self._folder, step, items)["layout"]
+        saved = _mapping(
+            _restored(self._manager, self._folder, step, items)["layout"], self._folder, step
+        )
         if saved != expected:
             raise InputError(
                 f"the checkpoint {self._folder / str(step)} has other arrays: {_differences(saved, expected)}"
@@ -170,15 +176,15 @@ def read_best(folder: Path) -> Saved:
         items = ocp.args.Composite(params=ocp.args.StandardRestore())
         return Saved(
             step,
-            float(manager.metrics(step)[_METRIC]),
+            _metric(manager.metrics(step), folder),
             _about(manager, folder, step),
             _restored(manager, folder, step, items)["params"],
         )
 
 
 def _open(folder: Path, *, writes: bool) -> ocp.CheckpointManager:
-    def metric(metrics: Mapping[str, float]) -> float:
-        return metrics[_METRIC]
+    def metric(metrics: Any) -> float:
+        return _metric(metrics, folder)
 
     try:
         return ocp.CheckpointManager(
@@ -198,10 +204,33 @@ def _open(folder: Path, *, writes: bool) -> ocp.CheckpointManager:
                 create=writes,
             ),
         )
+    except InputError:
+        raise
     except _FAILURES as error:
         raise InputError(
             f"the checkpoints in {folder} cannot be read: {_first_line(error)}"
         ) from error
+
+
+def _metric(metrics: Any, folder: Path) -> float:
+    """Return the metric of a checkpoint, which Orbax reads as whatever its JSON file holds."""
+    metric = metrics.get(_METRIC) if isinstance(metrics, dict) else None
+    if not isinstance(metric, int | float):
+        raise InputError(
+            f"a checkpoint in {folder} is damaged: its metrics are {metrics!r}; a number named "
+            f"{_METRIC!r} is expected"
+        )
+    return float(metric)
+
+
+def _mapping(value: Any, folder: Path, step: int) -> dict[str, Any]:
+    """Return what a JSON file of a checkpoint holds if it is an object."""
+    if not isinstance(value, dict):
+        raise InputError(
+            f"the checkpoint {folder / str(step)} is damaged: {value!r} stands where names and "
+            "values are expected"
+        )
+    return value
 
 
 def _layout(tree: Any) -> dict[str, Any]:
@@ -214,7 +243,7 @@ def _layout(tree: Any) -> dict[str, Any]:
 
 def _about(manager: ocp.CheckpointManager, folder: Path, step: int) -> dict[str, Any]:
     items = ocp.args.Composite(about=ocp.args.JsonRestore())
-    return dict(_restored(manager, folder, step, items)["about"])
+    return _mapping(_restored(manager, folder, step, items)["about"], folder, step)
 
 
 def _restored(
@@ -234,7 +263,9 @@ def _check_same(folder: Path, saved: Mapping[str, Any], expected: Mapping[str, A
     expected = json.loads(json.dumps(expected))
     if saved == expected:
         return
-    saved_model, expected_model = saved.get("architecture", {}), expected["architecture"]
+    saved_model, expected_model = saved.get("architecture"), expected["architecture"]
+    if not isinstance(saved_model, dict):
+        raise InputError(f"{folder} has checkpoints of no architecture; another folder is expected")
     if saved_model != expected_model:
         raise InputError(
             f"{folder} has checkpoints of {saved_model.get('name')}, not of {expected_model['name']}: "

@@ -127,22 +127,23 @@ def _connected(place: Place) -> Iterator[tuple["queue.Queue[str]", Callable[[int
     if not address or not port.isdigit() or not 0 < int(port) < 65535:
         raise InputError(f"{place.coordinator} is no address and port, such as 10.0.0.1:8476")
     lines = _Lines(place, news)
-    if place.host == 0:
-        try:
-            server = socket.create_server(("", int(port) + 1))
-        except OSError as error:
-            raise InputError(
-                f"port {int(port) + 1}, which hosts use to watch each other, is taken: {error}"
-            ) from error
-        threading.Thread(target=lines.accept, args=(server,), daemon=True).start()
-    else:
-        lines.add(_connection((address, int(port) + 1)), 0, place.coordinator)
-    try:
-        yield news, lines.tell_end
-    finally:
-        lines.close()
+    with contextlib.ExitStack() as stack:
         if place.host == 0:
-            server.close()
+            server = stack.enter_context(_server(int(port) + 1))
+            threading.Thread(target=lines.accept, args=(server,), daemon=True).start()
+        else:
+            lines.add(_connection((address, int(port) + 1)), 0, place.coordinator)
+        stack.callback(lines.close)
+        yield news, lines.tell_end
+
+
+def _server(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("", port))
+    except OSError as error:
+        raise InputError(
+            f"port {port}, which hosts use to watch each other, is taken: {error}"
+        ) from error
 
 
 def _connection(address: tuple[str, int]) -> socket.socket:

@@ -28,6 +28,8 @@ ALLOWED_IMPORTS = {
     "errors": set(),
     "shapes": set(),
     "batching": set(),
+    "evaluation": set(),
+    "debug": {"errors", "evaluation"},
     "coords": _VALUES,
     "images": _FRAMES,
     "io": _FRAMES,

@@ -212,3 +212,39 @@ def test_a_run_killed_at_any_moment_ends_as_one_that_was_not(tmp_path):
             ends.append(checkpoints.latest(params, adam))
         assert steps_in(tmp_path / name) == sorted({expected.step, steps})
     chex.assert_trees_all_equal(*ends)
+
+
+def continue_and_read(folder):
+    with Checkpoints(folder, ABOUT) as checkpoints:
+        checkpoints.latest(*state_of(0))
+    read_best(folder)
+
+
+@pytest.mark.parametrize("content", ["null", "[]", '"text"', '{"metric": null}', ""])
+@pytest.mark.parametrize(
+    "file", ["metrics/metrics", "about/metadata", "layout/metadata", "params/_METADATA"]
+)
+def test_a_json_file_of_other_json_is_refused_in_one_sentence(tmp_path, file, content):
+    with Checkpoints(tmp_path, ABOUT) as checkpoints:
+        save(checkpoints, 1, 0.5)
+    (tmp_path / "1" / file).write_text(content, encoding="utf-8")
+    with pytest.raises(InputError) as refusal:
+        continue_and_read(tmp_path)
+    assert str(tmp_path) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_description_without_an_architecture_is_refused(tmp_path):
+    with Checkpoints(tmp_path, ABOUT) as checkpoints:
+        save(checkpoints, 1, 0.5)
+    (tmp_path / "1" / "about" / "metadata").write_text('{"architecture": 1}', encoding="utf-8")
+    with pytest.raises(InputError, match="of no architecture"):
+        Checkpoints(tmp_path, ABOUT)
+
+
+def test_a_damaged_metric_does_not_count_as_a_failed_disk(tmp_path):
+    with Checkpoints(tmp_path, ABOUT) as checkpoints:
+        save(checkpoints, 1, 0.5)
+    (tmp_path / "1" / "metrics" / "metrics").write_text('{"metric": null}', encoding="utf-8")
+    with Checkpoints(tmp_path, ABOUT) as checkpoints, pytest.raises(InputError, match="metric"):
+        save(checkpoints, 2, 0.6)

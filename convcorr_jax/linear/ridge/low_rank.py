@@ -71,11 +71,14 @@ def prediction_subspace(predictions: Float[np.ndarray, "n t"], *, rank: int) -> 
         rank: dimension of the subspace; at most the number of targets.
 
     Raises:
-        InputError: the rank is not positive, or greater than the number of targets.
+        InputError: the rank is not positive, or greater than the number of targets, or a prediction is NaN or
+            infinite.
     """
     targets = predictions.shape[1]
     if not 1 <= rank <= targets:
         raise InputError(f"rank is {rank}; 1 to {targets}, the number of targets, are expected")
+    if not np.isfinite(predictions).all():
+        raise InputError("the predictions hold NaN or infinity; finite numbers are expected")
     center = predictions.mean(axis=0, dtype=np.float64)
     centered = predictions - center
     # Eigenvalues ascend.

@@ -229,10 +229,7 @@ def checked(
     dtype = jnp.promote_types(jnp.result_type(features, targets), jnp.float32)
     x, y = jnp.asarray(features, dtype), jnp.asarray(targets, dtype)
     if not isinstance(x, jax.core.Tracer) and not isinstance(y, jax.core.Tracer):
-        finite, equal = _sound_rows(x, y)
-        _check_finite(features=finite[0], targets=finite[1])
-        if equal:
-            raise InputError("all rows of the features are equal; nothing can be learned from them")
+        _check_sound(*_sound_rows(x, y))
     return x, y
 
 
@@ -253,10 +250,7 @@ def check_statistics(summed: Statistics) -> None:
         return
     if int(summed.count) < 2:
         raise InputError(f"the statistics are of {summed.count} rows; at least 2 are expected")
-    finite, equal = _sound_statistics(summed)
-    _check_finite(features=finite[0], targets=finite[1])
-    if equal:
-        raise InputError("all rows of the features are equal; nothing can be learned from them")
+    _check_sound(*_sound_statistics(summed))
 
 
 @jax.jit
@@ -271,12 +265,17 @@ def _is_finite(values):
     return jnp.isfinite((values**2).sum())
 
 
-def _check_finite(**finite: Bool[Array, ""]) -> None:
-    for name, is_finite in finite.items():
+def _check_sound(finite: tuple[Bool[Array, ""], Bool[Array, ""]], equal: Bool[Array, ""]) -> None:
+    # Under `jax.jit` even what is computed from constants is traced.
+    if isinstance(equal, jax.core.Tracer):
+        return
+    for name, is_finite in zip(("features", "targets"), finite, strict=True):
         if not is_finite:
             raise InputError(
                 f"{name} hold NaN, infinity or numbers too large to be squared; finite numbers are expected"
             )
+    if equal:
+        raise InputError("all rows of the features are equal; nothing can be learned from them")
 
 
 def _checked_penalty(

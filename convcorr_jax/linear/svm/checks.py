@@ -37,15 +37,11 @@ def check_arrays(
     if sample_weights is not None:
         arrays["sample_weights"] = sample_weights
     for name, array in arrays.items():
-        if not isinstance(array, jax.core.Tracer) and not jnp.isfinite(n * (array**2).sum()):
+        if not _holds(jnp.isfinite(n * (array**2).sum())):
             raise InputError(
                 f"{name} hold NaN, infinity or numbers too large to be squared; finite numbers are expected"
             )
-    if (
-        sample_weights is not None
-        and not isinstance(sample_weights, jax.core.Tracer)
-        and (sample_weights < 0).any()
-    ):
+    if sample_weights is not None and not _holds((sample_weights >= 0).all()):
         raise InputError("sample_weights hold negative numbers; numbers of at least 0 are expected")
     for name, value in {
         "cost": costs,
@@ -55,6 +51,11 @@ def check_arrays(
             value = np.asarray(value)
             if not (np.isfinite(value) & (value > 0)).all():
                 raise InputError(f"{name} is {value}; a finite number above 0 is expected")
+
+
+def _holds(condition: Bool[Array, ""] | Bool[np.ndarray, ""] | np.bool_) -> bool:
+    """Return whether a condition holds or, under `jax.jit`, where even that on constants is traced, True."""
+    return isinstance(condition, jax.core.Tracer) or bool(condition)
 
 
 def check_options(loss: str, tolerance: float | Float[Array, ""], max_rounds: int) -> None:

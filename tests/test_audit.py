@@ -1,0 +1,40 @@
+"""No pinned or permitted version is one that a listed advisory is about, and a planted one is reported."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+_SPEC = importlib.util.spec_from_file_location("audit", ROOT / ".ci" / "audit.py")
+audit = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(audit)
+KNOWN = audit.advisories((ROOT / ".ci" / "advisories.txt").read_text(encoding="utf-8"))
+PINS = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_the_repository_passes(capsys):
+    assert audit.main() == 0
+    assert f"none of {len(KNOWN)} advisories" in capsys.readouterr().out
+
+
+def test_every_advisory_is_about_a_pinned_package_and_complete():
+    pins = audit.pinned(PINS)
+    assert {one.package for one in KNOWN} <= set(pins)
+    assert all(one.identifier and one.summary for one in KNOWN)
+
+
+@pytest.mark.parametrize("advisory", KNOWN, ids=lambda one: one.identifier)
+def test_a_planted_old_version_is_reported(advisory):
+    planted = audit.pinned(f"{PINS}{advisory.package.replace('-', '_')}==0.0.1\n")
+    found = audit.violations(planted, KNOWN, where="constraints.txt")
+    assert any(advisory.identifier in line and "0.0.1" in line for line in found)
+    assert not [line for line in found if advisory.package not in line]
+
+
+def test_an_old_lower_bound_is_reported():
+    planted = PYPROJECT.replace('"pillow>=13"', '"pillow>=12.3"')
+    assert planted != PYPROJECT
+    (line,) = audit.violations(audit.lower_bounds(planted), KNOWN, where="pyproject.toml")
+    assert line.startswith("pyproject.toml: pillow 12.3 is older than 13.0.0")
