@@ -55,7 +55,8 @@ def _locked(path: Path, report: Callable[[str], None]) -> int:
     """Open and lock a file that its holder may remove meanwhile; return its descriptor."""
     reported = False
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        # A link in place of the file would let the name of this process overwrite what it names.
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
             if not try_lock(descriptor):
                 if not reported:

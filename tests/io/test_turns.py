@@ -93,6 +93,17 @@ def test_a_lock_is_no_device_and_no_folder(tmp_path):
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
+def test_a_link_in_place_of_the_lock_is_refused(tmp_path):
+    (tmp_path / "letter").write_text("dear")
+    for target in ("letter", "new"):
+        (tmp_path / ".lock").symlink_to(tmp_path / target)
+        with pytest.raises(InputError, match="cannot be written"), only_here(tmp_path / ".lock"):
+            pass
+        (tmp_path / ".lock").unlink()
+    assert (tmp_path / "letter").read_text() == "dear"
+    assert os.listdir(tmp_path) == ["letter"]
+
+
 def test_a_text_in_the_lock_file_of_others_is_shown_without_control_characters(tmp_path):
     lock = tmp_path / ".lock"
     holder = subprocess.Popen(
