@@ -38,11 +38,17 @@ def prepared(out: Path, data_root: Path) -> list[Experiment]:
         return []
     available = {path.name for path in data_root.iterdir() if path.is_dir()}
     groups = (_matches, _transfer, _keypoints, _patches, _landmarks, _probes, _pose)
-    return [
+    chosen = [
         configured
         for group in groups
         for configured in group(out, data_root)
         if set(configured.sources) <= available
+    ]
+    # Transfer takes longest, on one core of this process. The other process begins with the last experiment, so
+    # that both meet in the middle.
+    return [
+        each if each.main is keypoint_transfer.main else each._replace(beside=len(chosen) - number)
+        for number, each in enumerate(chosen, start=1)
     ]
 
 

@@ -18,6 +18,7 @@ from convcorr_jax.tasks.options import Backbone, Data, Output
 from eval import reproduce
 from eval.experiments import Experiment, Inputs, inputs
 from eval.experiments.experiment import on_data
+from eval.experiments.prepared import prepared
 from eval.reproduce import result_of
 from tests.builders.compact_folders import write_pf_willow
 
@@ -157,3 +158,17 @@ def test_a_changed_source_file_changes_the_checksum(tmp_path):
     assert changed != before
     module.rename(tmp_path / "train" / "a.py")
     assert inputs.source_checksum(tmp_path) not in (before, changed)
+
+
+def test_experiments_on_data_meet_in_the_middle(tmp_path):
+    for name in ("pf_willow", "lspet", "camvid"):
+        (tmp_path / name).mkdir()
+    chosen = prepared(tmp_path / "out", tmp_path)
+    beside = {each.name: each.beside for each in chosen}
+    assert beside["pf_willow_box"] is beside["pf_willow_image"] is None
+    others = [each for each in chosen if each.beside is not None]
+    # The other process begins with the last one.
+    assert [each.name for each in sorted(others, key=lambda one: one.beside)] == [
+        *("lspet_pose", "segmentation", "lspet_ridge_keypoints"),
+        *("lspet_prediction", "lspet_classification", "matches"),
+    ]
