@@ -18,7 +18,7 @@ from convcorr_jax.cli.results import rendered
 from convcorr_jax.cli.weights import Check, Fetch, List
 from convcorr_jax.errors import InputError
 from convcorr_jax.runtime import compilation_cache
-from convcorr_jax.runtime.ending import DEBUG, ended, leave
+from convcorr_jax.runtime.ending import DEBUG, exit_process, run_guarded
 from convcorr_jax.runtime.options import parse
 from convcorr_jax.runtime.progress import hidden
 
@@ -86,9 +86,9 @@ def main(*, argv: Sequence[str] | None = None) -> int:
         sys.stdout.write(rendered(result, command.output))
         return result.status
 
-    status = ended(program, name=_NAME, debug=DEBUG in words)
+    status = run_guarded(program, name=_NAME, debug=DEBUG in words)
     if argv is None:
-        leave(status)
+        exit_process(status)
     return status
 
 

@@ -20,6 +20,7 @@ from convcorr_jax.io.atomic import temporary_folder as temporary_folder
 from convcorr_jax.io.atomic import write_at as write_at
 from convcorr_jax.io.atomic import writing_to as writing_to
 from convcorr_jax.io.atomic import written_whole as written_whole
+from convcorr_jax.io.file_lock import file_lock as file_lock
 from convcorr_jax.io.fitted import Fitted as Fitted
 from convcorr_jax.io.fitted import Savable as Savable
 from convcorr_jax.io.fitted import load_fitted as load_fitted
@@ -42,4 +43,3 @@ from convcorr_jax.io.paths import check_file as check_file
 from convcorr_jax.io.points import NamedPoints as NamedPoints
 from convcorr_jax.io.points import read_points as read_points
 from convcorr_jax.io.points import write_points as write_points
-from convcorr_jax.io.turns import only_here as only_here

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from convcorr_jax.runtime.checkpoint import Checkpoints as Checkpoints
     from convcorr_jax.runtime.checkpoint import Saved as Saved
     from convcorr_jax.runtime.checkpoint import read_best as read_best
-    from convcorr_jax.runtime.ending import ended as ended
     from convcorr_jax.runtime.ending import exit_status as exit_status
+    from convcorr_jax.runtime.ending import run_guarded as run_guarded
     from convcorr_jax.runtime.options import BoxOption as BoxOption
     from convcorr_jax.runtime.options import as_box as as_box
     from convcorr_jax.runtime.options import numbers as numbers
@@ -39,7 +39,7 @@ _MODULE_OF = MappingProxyType(
         **dict.fromkeys(("Checkpoints", "Saved", "read_best"), "checkpoint"),
         **dict.fromkeys(("BoxOption", "as_box", "numbers", "parse"), "options"),
         **dict.fromkeys(("finished_config", "plain", "write_results", "write_run"), "runlog"),
-        **dict.fromkeys(("ended", "exit_status"), "ending"),
+        **dict.fromkeys(("run_guarded", "exit_status"), "ending"),
         **dict.fromkeys(("run",), "script"),
         **dict.fromkeys(
             ("CachedParts", "accumulate", "cached", "cached_in_parts", "stage"), "stages"

@@ -40,7 +40,7 @@ class Terminated(BaseException):
     """The process received SIGTERM. Like `KeyboardInterrupt`, it is no `Exception`."""
 
 
-def ended(program: Callable[[], int], *, name: str | None = None, debug: bool = False) -> int:
+def run_guarded(program: Callable[[], int], *, name: str | None = None, debug: bool = False) -> int:
     """Run a program and return its exit status; after an error, write one sentence to the error stream.
 
     Standard streams that are closed are replaced by the null device, and characters that they cannot encode
@@ -74,8 +74,8 @@ def ended(program: Callable[[], int], *, name: str | None = None, debug: bool = 
     return status
 
 
-def leave(status: int) -> NoReturn:
-    """End the process after `ended`.
+def exit_process(status: int) -> NoReturn:
+    """End the process after `run_guarded`.
 
     Threads of a program that a signal has stopped may still compute, and JAX would wait for other hosts: the
     process does not wait for them, and ends its child processes.

@@ -43,7 +43,7 @@ def parse(
 
     Nested dataclasses add their options without a prefix. ``--no-compilation-cache`` turns the persistent
     compilation cache off for this process, and ``--debug`` is read by
-    `convcorr_jax.runtime.ending.ended`; neither is passed on.
+    `convcorr_jax.runtime.ending.run_guarded`; neither is passed on.
 
     Args:
         kind: the dataclass of the options, or a union of dataclasses, one for each subcommand.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from convcorr_jax.runtime import compilation_cache
-from convcorr_jax.runtime.ending import DEBUG, ended, leave
+from convcorr_jax.runtime.ending import DEBUG, exit_process, run_guarded
 from convcorr_jax.runtime.hosts import Place, is_child, supervise
 from convcorr_jax.runtime.options import parse
 
@@ -24,7 +24,7 @@ def run(
     """Parse options, run a script's ``main``, and print the path of its result.
 
     One process at a time runs with the same output folder, ``out`` or ``output.out`` of the options; another
-    one waits for it, and finds its cached stages. Of the hosts of a training run, the first one takes the turn.
+    one waits for it, and finds its cached stages. Of the hosts of a training run, the first one holds the lock.
 
     Args:
         config_class: the dataclass of the script's options.
@@ -48,21 +48,21 @@ def run(
         several = getattr(config, "hosts", None)
         if several is not None and several.hosts > 1 and several.coordinator and not is_child():
             return supervise(Place(several.coordinator, several.hosts, several.host))
-        with _turn(config):
+        with _locked_output(config):
             results.append(main(config))
         sys.stdout.write(f"{results[0]}\n")
         return 0
 
-    status = ended(program, debug=DEBUG in words)
+    status = run_guarded(program, debug=DEBUG in words)
     if argv is None:
-        leave(status)
+        exit_process(status)
     if status:
         raise SystemExit(status)
     return results[0]
 
 
 @contextlib.contextmanager
-def _turn(config: Any) -> Iterator[None]:
+def _locked_output(config: Any) -> Iterator[None]:
     """Wait until no other process runs with the output folder; leave no folder that stays empty."""
     out = getattr(config, "out", None) or getattr(getattr(config, "output", None), "out", None)
     hosts = getattr(config, "hosts", None)
@@ -70,11 +70,11 @@ def _turn(config: Any) -> Iterator[None]:
         yield
         return
     # Imported here, because it imports NumPy, which a script's help does not need.
-    from convcorr_jax.io import only_here
+    from convcorr_jax.io import file_lock
 
     is_new = not out.exists()
     try:
-        with only_here(out / ".lock"):
+        with file_lock(out / ".lock"):
             yield
     finally:
         if is_new:

@@ -16,8 +16,8 @@ import pytest
 from convcorr_jax.errors import InputError, WriteError
 from convcorr_jax.io import (
     check_writable,
+    file_lock,
     make_folder,
-    only_here,
     remove_abandoned,
     temporary_folder,
     write_at,
@@ -268,7 +268,7 @@ def test_without_locks_nothing_is_removed_and_everything_is_written(tmp_path, mo
     write_json(tmp_path / "a.json", {})
     with temporary_folder(tmp_path) as folder:
         assert folder.is_dir()
-    with only_here(tmp_path / ".lock"):
+    with file_lock(tmp_path / ".lock"):
         assert (tmp_path / ".lock").exists()
     assert {path.name for path in tmp_path.iterdir()} == {left.name, "a.json"}
 

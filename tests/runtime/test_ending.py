@@ -15,7 +15,7 @@ from convcorr_jax.backbone.weights import lpips
 from convcorr_jax.backbone.weights.loading import find
 from convcorr_jax.cli import main
 from convcorr_jax.errors import InputError, NumericalError, WriteError
-from convcorr_jax.runtime.ending import Terminated, ended, exit_status
+from convcorr_jax.runtime.ending import Terminated, exit_status, run_guarded
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,7 +51,7 @@ def raising(error):
     ("error", "status", "sentence"), ENDINGS, ids=[type(case[0]).__name__ for case in ENDINGS]
 )
 def test_every_error_is_a_status_and_at_most_one_line(capsys, error, status, sentence):
-    assert ended(raising(error), name="prog") == exit_status(error) == status
+    assert run_guarded(raising(error), name="prog") == exit_status(error) == status
     out, err = capsys.readouterr()
     assert out == ""
     if sentence:
@@ -63,29 +63,29 @@ def test_every_error_is_a_status_and_at_most_one_line(capsys, error, status, sen
 
 
 def test_debug_adds_the_traceback(capsys):
-    assert ended(raising(ZeroDivisionError("by zero")), debug=True) == 1
+    assert run_guarded(raising(ZeroDivisionError("by zero")), debug=True) == 1
     err = capsys.readouterr().err
     assert "Traceback (most recent call last)" in err
     assert err.endswith("ZeroDivisionError: by zero\n")
 
 
 def test_a_status_is_returned_and_an_exit_is_passed_on():
-    assert ended(lambda: 7) == 7
+    assert run_guarded(lambda: 7) == 7
     with pytest.raises(SystemExit) as leaving:
-        ended(raising(SystemExit(0)))
+        run_guarded(raising(SystemExit(0)))
     assert leaving.value.code == 0
 
 
 def test_handlers_of_signals_are_restored():
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    ended(lambda: 0)
+    run_guarded(lambda: 0)
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 PROGRAM = """
 import sys, time
 from convcorr_jax.io import written_whole
-from convcorr_jax.runtime.ending import ended, leave
+from convcorr_jax.runtime.ending import exit_process, run_guarded
 
 def program():
     with written_whole(sys.argv[1]) as temporary:
@@ -97,7 +97,7 @@ def program():
             {cleaning}
     return 0
 
-leave(ended(program))
+exit_process(run_guarded(program))
 """
 
 

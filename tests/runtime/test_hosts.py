@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import os, sys, time
 from convcorr_jax.runtime import hosts
-from convcorr_jax.runtime.ending import ended, leave
+from convcorr_jax.runtime.ending import exit_process, run_guarded
 
 hosts._GRACE_S = 1.0
 coordinator, count, host, work = sys.argv[1:]
@@ -27,7 +27,7 @@ def program():
     exec(work)
     return 0
 
-leave(ended(program))
+exit_process(run_guarded(program))
 """
 
 

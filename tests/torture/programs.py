@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 
 from convcorr_jax.io import write_arrays
-from convcorr_jax.runtime.ending import ended, leave
+from convcorr_jax.runtime.ending import exit_process, run_guarded
 from convcorr_jax.runtime.stages import accumulate, cached_in_parts
 
 # Items of a program, and seconds that each takes, so that kills meet them at work.
@@ -163,14 +163,14 @@ def main() -> int:
     """Run the program that the command line names."""
     name, out, log = sys.argv[1:]
     Path(out).mkdir(parents=True, exist_ok=True)
-    from convcorr_jax.io import only_here
+    from convcorr_jax.io import file_lock
     from convcorr_jax.runtime import compilation_cache
 
     compilation_cache.enable()
-    with only_here(Path(out) / ".lock"):
+    with file_lock(Path(out) / ".lock"):
         PROGRAMS[name](Path(out), Log(Path(log)))
     return 0
 
 
 if __name__ == "__main__":
-    leave(ended(main))
+    exit_process(run_guarded(main))

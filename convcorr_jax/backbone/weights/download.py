@@ -17,7 +17,7 @@ from convcorr_jax.backbone.networks import find_network
 from convcorr_jax.backbone.weights.catalogue import OFFICIAL, OfficialFile, verify
 from convcorr_jax.backbone.weights.loading import folder
 from convcorr_jax.errors import InputError, WriteError
-from convcorr_jax.io import make_folder, only_here, writing_to
+from convcorr_jax.io import file_lock, make_folder, writing_to
 
 Progress = Callable[[int, int | None], None]
 """A function of the number of received bytes, and of the total number if the server states it."""
@@ -51,7 +51,7 @@ def fetch(network_name: str, *, progress: Progress | None = None) -> Path:
     if _is_right(path, official):
         return path
     make_folder(path.parent)
-    with only_here(path.with_name(f".{path.name}.lock")):
+    with file_lock(path.with_name(f".{path.name}.lock")):
         # Another process may have downloaded it meanwhile.
         if not _is_right(path, official):
             download(official, path, progress=progress)

@@ -20,7 +20,7 @@ from convcorr_jax.datasets.prepared.metadata import Description
 from convcorr_jax.datasets.prepared.planning import Records, Shard
 from convcorr_jax.datasets.records import Absent
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import make_folder, only_here, write_json, writing_to
+from convcorr_jax.io import file_lock, make_folder, write_json, writing_to
 
 PLAN_FILE = "prepared.json"
 """Name of the file with the fingerprint of the source and the annotations that made no record."""
@@ -85,7 +85,7 @@ def prepare(
     report = progress or (lambda _done, _total: None)
     summary = {"name": name, "version": version, "source": plan.fingerprint, "absent": plan.absent}
     # Two at once would remove each other's shards.
-    with only_here(folder.parent / f".{folder.name}.lock"):
+    with file_lock(folder.parent / f".{folder.name}.lock"):
         if is_prepared(folder):
             _check_same(folder, summary)
             report(total, total)

@@ -20,7 +20,7 @@ _MOST_SHOWN = 200
 
 
 @contextlib.contextmanager
-def only_here(path: Path, *, report: Callable[[str], None] | None = None) -> Iterator[None]:
+def file_lock(path: Path, *, report: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold a lock during a ``with`` block, after waiting for the process that holds it.
 
     The lock is a file that names its holder and is removed at the end. That of a process that was killed is

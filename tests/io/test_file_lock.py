@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import only_here
+from convcorr_jax.io import file_lock
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,9 +18,9 @@ ROOT = Path(__file__).parents[2]
 TURN = """
 import sys, time
 from pathlib import Path
-from convcorr_jax.io import only_here
+from convcorr_jax.io import file_lock
 out = Path(sys.argv[1])
-with only_here(out / ".lock"):
+with file_lock(out / ".lock"):
     for line in ("begun\\n", ""):
         with (out / "log").open("a") as log:
             log.write(sys.argv[2])
@@ -61,7 +61,7 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path):
     first.communicate()
     assert (tmp_path / ".lock").exists()
     said = []
-    with only_here(tmp_path / ".lock", report=said.append):
+    with file_lock(tmp_path / ".lock", report=said.append):
         assert str(os.getpid()) in (tmp_path / ".lock").read_text()
     assert said == []
     assert os.listdir(tmp_path) == ["log"]
@@ -80,7 +80,7 @@ def test_many_at_once_take_turns(tmp_path):
 
 def test_an_error_releases_the_lock(tmp_path):
     for _ in range(2):
-        with pytest.raises(ValueError, match="lost"), only_here(tmp_path / ".lock"):
+        with pytest.raises(ValueError, match="lost"), file_lock(tmp_path / ".lock"):
             raise ValueError("lost")
     assert os.listdir(tmp_path) == []
 
@@ -88,7 +88,7 @@ def test_an_error_releases_the_lock(tmp_path):
 def test_a_lock_is_no_device_and_no_folder(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path):
-        with pytest.raises(InputError, match="is a"), only_here(path):
+        with pytest.raises(InputError, match="is a"), file_lock(path):
             pass
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
@@ -97,7 +97,7 @@ def test_a_link_in_place_of_the_lock_is_refused(tmp_path):
     (tmp_path / "letter").write_text("dear")
     for target in ("letter", "new"):
         (tmp_path / ".lock").symlink_to(tmp_path / target)
-        with pytest.raises(InputError, match="cannot be written"), only_here(tmp_path / ".lock"):
+        with pytest.raises(InputError, match="cannot be written"), file_lock(tmp_path / ".lock"):
             pass
         (tmp_path / ".lock").unlink()
     assert (tmp_path / "letter").read_text() == "dear"
@@ -112,7 +112,7 @@ def test_a_text_in_the_lock_file_of_others_is_shown_without_control_characters(t
     assert holder.stdout.readline() == "begun\n"
     lock.write_bytes(b"\x1b[31mred\n\xff" + b"x" * 1000)
     said = []
-    with only_here(lock, report=said.append):
+    with file_lock(lock, report=said.append):
         pass
     holder.communicate()
     assert said == [f"waiting for [31mred\ufffd{'x' * 190}, which uses {tmp_path}"]
