@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import chex
 import jax
@@ -250,6 +251,59 @@ def test_two_hosts_train_one_cascade(people, trained, tmp_path):
     assert found.step == expected.step
     chex.assert_trees_all_close(found.params, expected.params, rtol=1e-3, atol=1e-5)
     assert load_fitted(tmp_path / "model", TrainedCascade).architecture.name == "tiny"
+
+
+SUPERVISED = """
+from convcorr_jax.runtime import script
+from tests.train.test_pose_cascade import plans, pose_cascade, tiny_small
+plans.small = tiny_small
+script.run(pose_cascade.Config, pose_cascade.main, None)
+"""
+
+
+def start_hosts(people, out):
+    """Start the command of two hosts."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
+    options = ["--dataset", str(people), "--out", str(out), "--batch", "4", "--validate-every", "2"]
+    options += ["--steps", *map(str, STEPS), "--coordinator", coordinator, "--hosts", "2"]
+    return [
+        subprocess.Popen(
+            [sys.executable, "-c", SUPERVISED, *options, "--host", str(host)],
+            env=os.environ | ONE_DEVICE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for host in range(2)
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [0, 1])
+def test_hosts_continue_after_one_was_killed(people, tmp_path, killed):
+    """The other host ends within a minute and names it; both then end at the weights of undisturbed hosts."""
+    undisturbed, out = tmp_path / "undisturbed", tmp_path / "out"
+    for host in start_hosts(people, undisturbed):
+        message = host.communicate(timeout=400)[1]
+        assert host.returncode == 0, message
+    hosts = start_hosts(people, out)
+    while not (out / "metrics.jsonl").is_file():
+        assert hosts[killed].poll() is None
+        time.sleep(0.1)
+    hosts[killed].send_signal(signal.SIGKILL)
+    began = time.monotonic()
+    message = hosts[1 - killed].communicate(timeout=400)[1]
+    assert time.monotonic() - began < 60
+    assert hosts[1 - killed].returncode == 1
+    assert re.search(rf"host {killed} of 2 \(127.0.0.1.*\) has ended", message.splitlines()[-1])
+    hosts[killed].communicate()
+    for host in start_hosts(people, out):
+        message = host.communicate(timeout=400)[1]
+        assert host.returncode == 0, message
+    found, expected = (checkpoint.read_best(run / "checkpoints") for run in (out, undisturbed))
+    chex.assert_trees_all_equal(found, expected)
+    assert sorted(os.listdir(out)) == sorted(os.listdir(undisturbed))
 
 
 def test_a_finished_run_trains_no_more(people, trained, monkeypatch):
