@@ -19,7 +19,7 @@ import numpy as np
 from jax import lax
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Key
+from jaxtyping import Array, Key, Shaped
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.runtime.ending import postponed_termination
@@ -239,6 +239,37 @@ def rows_here(count: int) -> slice:
         raise InputError(f"a batch of {count} cannot be divided evenly among {hosts} hosts")
     own = count // hosts
     return slice(jax.process_index() * own, (jax.process_index() + 1) * own)
+
+
+def shared_rows(count: int) -> range:
+    """Return this host's share of rows that are divided among all hosts, as evenly as possible.
+
+    Args:
+        count: the number of rows.
+
+    Raises:
+        InputError: there are fewer rows than hosts.
+    """
+    hosts = jax.process_count()
+    if count < hosts:
+        raise InputError(f"{count} samples cannot be shared by {hosts} hosts")
+    return range(jax.process_index(), count, hosts)
+
+
+def from_all_hosts(rows: Shaped[np.ndarray, " _ ..."]) -> Shaped[np.ndarray, " _ ..."]:
+    """Return the rows of all hosts together, in the order of hosts; all of them call this at the same time.
+
+    Args:
+        rows: those of this host, of at most 32 bits a value; hosts may have different numbers of them.
+    """
+    if jax.process_count() == 1:
+        return rows
+    counts = np.asarray(multihost_utils.process_allgather(np.array(len(rows)))).tolist()
+    if not any(counts):
+        return rows
+    padding = ((0, max(counts) - len(rows)), *((0, 0),) * (rows.ndim - 1))
+    gathered = np.asarray(multihost_utils.process_allgather(np.pad(rows, padding)))
+    return np.concatenate([own[:count] for own, count in zip(gathered, counts, strict=True)])
 
 
 def is_first_host() -> bool:

@@ -163,3 +163,31 @@ def test_a_batch_that_cannot_be_divided_is_refused(monkeypatch):
     monkeypatch.setattr(devices.jax, "process_count", lambda: 3)
     with pytest.raises(InputError, match=r"a batch of 8 cannot be divided .* 3 hosts"):
         devices.rows_here(8)
+
+
+def test_rows_of_all_hosts_are_joined_in_their_order(monkeypatch):
+    rows = {0: np.array([[1, 2], [3, 4]], np.int32), 1: np.array([[5, 6]], np.int32)}
+    np.testing.assert_array_equal(devices.from_all_hosts(rows[0]), rows[0])
+    sent = []
+
+    def gathered(values):
+        """Return what two hosts receive of which this one is the second."""
+        sent.append(values)
+        return np.array([2, 1]) if len(sent) == 1 else np.stack([rows[0], values])
+
+    monkeypatch.setattr(devices.jax, "process_count", lambda: 2)
+    monkeypatch.setattr(devices.multihost_utils, "process_allgather", gathered)
+    np.testing.assert_array_equal(devices.from_all_hosts(rows[1]), [[1, 2], [3, 4], [5, 6]])
+    assert sent[1].dtype == np.int32
+
+
+def test_hosts_share_rows_without_gap_or_overlap(monkeypatch):
+    assert devices.shared_rows(7) == range(7)
+    monkeypatch.setattr(devices.jax, "process_count", lambda: 3)
+    shares = []
+    for host in range(3):
+        monkeypatch.setattr(devices.jax, "process_index", lambda host=host: host)
+        shares.append(devices.shared_rows(7))
+    assert sorted(row for share in shares for row in share) == list(range(7))
+    with pytest.raises(InputError, match="2 samples cannot be shared by 3 hosts"):
+        devices.shared_rows(2)

@@ -5,8 +5,9 @@ Records become `People` in the network's input frame; `train` trains a cascade o
 rules; `label_noise` compares two annotations of the same people.
 """
 
+from convcorr_jax.tasks.pose.batches import Draw as Draw
+from convcorr_jax.tasks.pose.batches import Sampling as Sampling
 from convcorr_jax.tasks.pose.batches import prefetch as prefetch
-from convcorr_jax.tasks.pose.batches import sampled_rows as sampled_rows
 from convcorr_jax.tasks.pose.costs import PhaseCosts as PhaseCosts
 from convcorr_jax.tasks.pose.costs import phase_costs as phase_costs
 from convcorr_jax.tasks.pose.evaluation import Evaluation as Evaluation

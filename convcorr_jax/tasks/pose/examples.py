@@ -169,6 +169,7 @@ def prepare(
     scale: bool = True,
     torso: Torso = "annotated",
     margin: float = 0.0,
+    rows: range | Int[np.ndarray, " r"] | None = None,
 ) -> People:
     """Decode the images of people into the input frame.
 
@@ -180,6 +181,8 @@ def prepare(
         scale: whether the frame is normalized by each person's size, where the data set has it.
         torso: what is known of the torso (see `torso_in_frame`), which also decides frames (see `frames_of`).
         margin: surroundings of the frame that images show on every side, in parts of the frame's longer side.
+        rows: row numbers of the people to decode; the others only contribute to the choice of frames
+            (`frames_of`). By default all are decoded.
 
     Raises:
         InputError: the people lack a joint of the architecture; an image is damaged and ``damaged`` is
@@ -202,12 +205,13 @@ def prepare(
                 raise
             return Absent(record.source_id, str(error))
 
+    decoded = range(len(records)) if rows is None else list(rows)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(pool.map(load, records, frames))
+        results = list(pool.map(lambda row: load(records[row], frames[row]), decoded))
     readable = [result for result in results if not isinstance(result, Absent)]
     left_out = tuple(result for result in results if isinstance(result, Absent))
     if not readable:
-        raise InputError(f"no image of {len(records)} people can be read: {left_out[0].reason}")
+        raise InputError(f"no image of {len(decoded)} people can be read: {left_out[0].reason}")
     return _joined(readable, left_out)
 
 

@@ -6,6 +6,7 @@ hundred people; a killed run loses one part at most. An epoch of the coarse phas
 
 import functools
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,10 +20,12 @@ from jaxtyping import Int
 from convcorr_jax.backbone import weights
 from convcorr_jax.batching import padded_batches
 from convcorr_jax.datasets import fingerprint
+from convcorr_jax.datasets.records import Record
 from convcorr_jax.pose import Architecture, FeatureBatch, augment, cascade, front
 from convcorr_jax.runtime.progress import progress
 from convcorr_jax.runtime.stages import CachedParts, stage
-from convcorr_jax.tasks.pose.examples import People
+from convcorr_jax.tasks.pose.examples import People, prepare
+from convcorr_jax.tasks.pose.frames import frames_of
 from convcorr_jax.tasks.pose.plans import Plan
 
 # People in a part of the cache, some 100 MB.
@@ -36,14 +39,20 @@ _COPIES_IN_MEMORY = 2
 
 
 def with_pretrained_front(
-    params: cascade.Params, people: People, *, architecture: Architecture, folder: Path
+    params: cascade.Params,
+    records: Sequence[Record],
+    *,
+    architecture: Architecture,
+    scale: bool,
+    folder: Path,
 ) -> cascade.Params:
     """Return parameters whose front has trained convolutions and the principal components of people's features.
 
     Args:
         params: parameters of a cascade with a front.
-        people: the training people; some hundred of them determine the components.
+        records: the training people of all hosts; some hundred of them determine the components.
         architecture: of the cascade.
+        scale: whether frames are normalized by each person's size, where the data set has it.
         folder: the folder of the cached components.
 
     Raises:
@@ -52,10 +61,11 @@ def with_pretrained_front(
     """
     trained = weights.load(architecture.front)
     params = cascade.with_front(params, trained.params)
-    rows = np.linspace(0, len(people.records) - 1, min(_PROJECTED, len(people.records))).astype(int)
+    rows = np.linspace(0, len(records) - 1, min(_PROJECTED, len(records))).astype(int)
+    frames = frames_of(records, architecture, scale=scale, torso="annotated")
     settings = {
-        "people": fingerprint([people.records[row] for row in rows]),
-        "frames": _checksum([people.to_frame[row] for row in rows]),
+        "people": fingerprint([records[row] for row in rows]),
+        "frames": _checksum([frames[row] for row in rows]),
         "size": list(architecture.input_size),
         "weights": trained.fingerprint,
         "front": architecture.front,
@@ -64,7 +74,9 @@ def with_pretrained_front(
     arrays = stage(
         folder / "projections.npz",
         settings,
-        lambda: _projections(params["front"], people, rows, architecture),
+        lambda: _projections(
+            params["front"], prepare(records, architecture, scale=scale, rows=rows), architecture
+        ),
     )
     projections = {
         front.projection(layer): {
@@ -82,7 +94,8 @@ class FeatureCache:
 
     Attributes:
         filters: the front's filters and projections.
-        people: the training people, with their surroundings.
+        people: the training people of this host, with their surroundings.
+        numbers: the number of each of them in the whole training set, which decides its augmentation.
         architecture: of the cascade.
         plan: how people are augmented, and how often.
         seed: of the augmentation.
@@ -91,6 +104,7 @@ class FeatureCache:
 
     filters: front.Filters
     people: People
+    numbers: Int[np.ndarray, " n"]
     architecture: Architecture
     plan: Plan
     seed: int
@@ -147,7 +161,7 @@ class FeatureCache:
         return {
             "filters": _checksum(self.filters),
             "people": fingerprint(people.records),
-            "frames": _checksum([people.to_frame, people.points, people.torso]),
+            "frames": _checksum([people.to_frame, people.points, people.torso, self.numbers]),
             "image": list(people.images.shape[1:3]),
             "size": list(architecture.input_size),
             "pairs": [list(pair) for pair in architecture.left_right_pairs],
@@ -173,7 +187,8 @@ class FeatureCache:
         key = jax.random.fold_in(jax.random.key(self.seed), copy)
         for places, own in padded_batches(len(people), size=_BATCH):
             rows = np.array(people)[places]
-            keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, jnp.asarray(rows))
+            numbers = jnp.asarray(self.numbers[rows])
+            keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, numbers)
             found = _augmented_features(
                 self.filters,
                 keys,
@@ -205,13 +220,13 @@ def _augmented_features(filters, keys, batch, *, architecture, augmentation):
 
 
 def _projections(
-    filters: front.Filters, people: People, rows: Int[np.ndarray, " n"], architecture: Architecture
+    filters: front.Filters, people: People, architecture: Architecture
 ) -> dict[str, np.ndarray]:
     """Compute the principal components of each coarse layer's activations."""
     sums: dict[str, front.ColumnSums] = {}
-    batches = list(padded_batches(len(rows), size=_BATCH))
-    for places, own in progress(batches, description="principal components"):
-        images = people.inputs(rows[places], architecture.input_size)
+    batches = list(padded_batches(len(people.records), size=_BATCH))
+    for rows, own in progress(batches, description="principal components"):
+        images = people.inputs(rows, architecture.input_size)
         columns = front.coarse_activations(filters, images, front=architecture.front)
         for layer, values in columns.items():
             added = front.column_sums(np.asarray(values)[:own])

@@ -1,9 +1,10 @@
 """What stays fixed during a training run: people, plan and architecture."""
 
 import dataclasses
+import json
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import Any
 import jax
 import numpy as np
 import optax
+from jaxtyping import Float, Int
 
-from convcorr_jax.datasets.records import Record
+from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import Architecture, Batch, FeatureBatch, Phase, cascade
 from convcorr_jax.runtime import devices
 from convcorr_jax.runtime.runlog import plain
-from convcorr_jax.tasks.pose.batches import epochs_of, sampled_rows
+from convcorr_jax.tasks.pose.batches import Draw, Sampling
 from convcorr_jax.tasks.pose.examples import Part, People, prepare, read_people, sides_of
 from convcorr_jax.tasks.pose.front_cache import FeatureCache, with_pretrained_front
 from convcorr_jax.tasks.pose.options import Hosts, PoseData, TrainingConfig
@@ -35,10 +37,15 @@ class TrainingRun:
         dataset: names of the data sets.
         plan: steps, batch size and learning rates of the phases.
         architecture: of the cascade.
-        training: the people that the cascade learns from.
-        validation: the people that choose the checkpoint.
+        records: the people that the cascade learns from, of all hosts, also those whose image cannot be read.
+        sampling: which of them are in each batch.
+        training: this host's part of them.
+        numbers: the numbers of ``training`` in ``records``.
+        validation: this host's part of the people that choose the checkpoint.
+        unread: training people of all hosts whose image cannot be read, with the reason.
+        unread_validation: the same of the people that choose the checkpoint.
+        validated: the number of people that choose the checkpoint, with those.
         validate_every: number of steps between validations.
-        seed: of initialization, sampling, augmentation and dropout.
         sides: whose left is left, in words.
         scale: whether the frames are normalized by the people's sizes, where the data set has them.
         cache: folder of the cached features of a pretrained front.
@@ -47,13 +54,23 @@ class TrainingRun:
     dataset: str
     plan: Plan
     architecture: Architecture
+    records: tuple[Record, ...]
+    sampling: Sampling
     training: People
+    numbers: Int[np.ndarray, " n"]
     validation: People
+    unread: tuple[Absent, ...]
+    unread_validation: tuple[Absent, ...]
+    validated: int
     validate_every: int
-    seed: int
     sides: str
     scale: bool
     cache: Path
+
+    @property
+    def seed(self) -> int:
+        """The seed of initialization, sampling, augmentation and dropout."""
+        return self.sampling.seed
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -67,7 +84,7 @@ class TrainingRun:
             "steps": plan.pop("steps"),
             "plan": plan,
             "dataset": self.dataset,
-            "people": len(self.training.records),
+            "people": len(self.records),
             "seed": self.seed,
             "sides": self.sides,
             "scale": self.scale,
@@ -94,8 +111,20 @@ class TrainingRun:
         if self.architecture.front == "none":
             return params
         return with_pretrained_front(
-            params, self.training, architecture=self.architecture, folder=self.cache
+            params,
+            self.records,
+            architecture=self.architecture,
+            scale=self.scale,
+            folder=self.cache,
         )
+
+    def points_and_torsos(self) -> tuple[Float[np.ndarray, "n j 2"], Float[np.ndarray, "n 2"]]:
+        """Return the joints and the torsos of the training people of all hosts, in the input frame."""
+        numbers = devices.from_all_hosts(self.numbers)
+        # Hosts may have the same people.
+        rows = np.unique(numbers, return_index=True)[1]
+        points, torsos = map(devices.from_all_hosts, (self.training.points, self.training.torso))
+        return points[rows], torsos[rows]
 
     def loader(self, phase: Phase, params: cascade.Params) -> Callable[[int], Batch | FeatureBatch]:
         """Return the function from a step to this host's part of its batch, divided among its devices.
@@ -104,20 +133,24 @@ class TrainingRun:
             phase: the phase. In the coarse phase of an architecture with a front, batches are of features.
             params: the parameters before the phase.
         """
-        here = devices.rows_here(self.plan.batch)
 
         def load(step: int) -> Batch | FeatureBatch:
-            return devices.shard(self.training.batch(self._rows(step)[here]))
+            return devices.shard(self.training.batch(self._draw(step).rows))
 
         if phase != "coarse" or self.architecture.front == "none":
             return load
         features = FeatureCache(
-            params["front"], self.training, self.architecture, self.plan, self.seed, self.cache
+            params["front"],
+            self.training,
+            self.numbers,
+            self.architecture,
+            self.plan,
+            self.seed,
+            self.cache,
         )
 
         def load_features(step: int) -> Batch | FeatureBatch:
-            epochs = epochs_of(step, people=len(self.training.records), batch=self.plan.batch)
-            return devices.shard(features.batch(self._rows(step)[here], epochs[here]))
+            return devices.shard(features.batch(*self._draw(step)))
 
         return load_features
 
@@ -126,7 +159,7 @@ class TrainingRun:
         shutil.rmtree(self.cache, ignore_errors=True)
 
     def validate(self, params: cascade.Params) -> Scores:
-        """Compute PCK on the people for validation, on all devices of this host."""
+        """Compute PCK on the people for validation, each host on its part of them, on all its devices."""
         return validate(
             devices.first_copy(params),
             self.validation,
@@ -142,12 +175,12 @@ class TrainingRun:
         return float(np.mean(scores.cascade if self.plan.has_cascade else scores.coarse))
 
     def people_of(self, step: int) -> list[str]:
-        """Return the source ids of the people in a step's batch."""
-        return [self.training.records[row].source_id for row in self._rows(step)]
+        """Return the source ids of the people in this host's part of a step's batch."""
+        return [self.training.records[row].source_id for row in self._draw(step).rows]
 
-    def _rows(self, step: int) -> np.ndarray:
-        people, batch = len(self.training.records), self.plan.batch
-        return sampled_rows(step, people=people, batch=batch, seed=self.seed)
+    def _draw(self, step: int) -> Draw:
+        here = devices.rows_here(self.plan.batch)
+        return self.sampling.draw(step, numbers=self.numbers, places=here)
 
 
 def read_part(data: PoseData, part: Part) -> tuple[Record, ...]:
@@ -194,25 +227,42 @@ def prepare_run(config: TrainingConfig) -> TrainingRun:
     _set_up_devices(config.hosts, batch=plan.batch)
     records = {part: read_part(data, part) for part in ("train", "validation")}
     architecture = architecture_of(training, records["train"][0])
-    margins = {"train": plan.augmentation.margin, "validation": 0.0}
-    people = {
-        part: prepare(
-            chosen, architecture, damaged=data.damaged, scale=data.scale, margin=margins[part]
-        )
-        for part, chosen in records.items()
-    }
+    framed = partial(prepare, architecture=architecture, damaged=data.damaged, scale=data.scale)
+    sampling = Sampling(len(records["train"]), plan.batch, training.seed)
+    own = sampling.needed(devices.rows_here(plan.batch))
+    people = framed(records["train"], margin=plan.augmentation.margin, rows=own)
+    validation = framed(records["validation"], rows=devices.shared_rows(len(records["validation"])))
+    number_of = {id(record): number for number, record in enumerate(records["train"])}
     return TrainingRun(
         data.name,
         plan,
         architecture,
-        people["train"],
-        people["validation"],
+        records["train"],
+        sampling,
+        people,
+        np.array([number_of[id(record)] for record in people.records], np.int32),
+        validation,
+        _of_all_hosts(people.left_out),
+        _of_all_hosts(validation.left_out),
+        len(records["validation"]),
         training.validate_every,
-        training.seed,
         sides_of(records["train"][0].names, sides=data.sides),
         data.scale,
-        config.output.out / "features",
+        config.output.out / _cache_name(config.hosts),
     )
+
+
+def _of_all_hosts(left_out: Sequence[Absent]) -> tuple[Absent, ...]:
+    """Return the people whose image cannot be read, of this host and of all others."""
+    lines = "".join(f"{json.dumps(absent)}\n" for absent in left_out).encode()
+    text = devices.from_all_hosts(np.frombuffer(lines, np.uint8)).tobytes().decode()
+    # Hosts may have the same people.
+    return tuple(dict.fromkeys(Absent(*json.loads(line)) for line in text.splitlines()))
+
+
+def _cache_name(hosts: Hosts) -> str:
+    """Return the name of this host's folder of features, as hosts may share the folder of the run."""
+    return "features" if hosts.hosts == 1 else f"features_{hosts.host}_of_{hosts.hosts}"
 
 
 def _check(config: TrainingConfig, plan: Plan) -> None:

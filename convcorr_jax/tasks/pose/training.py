@@ -77,8 +77,7 @@ def first_state(run: TrainingRun, checkpoints: Checkpoints) -> TrainState:
     """
     params = cascade.with_priors(
         run.initial_params(),
-        run.training.points,
-        run.training.torso,
+        *run.points_and_torsos(),
         architecture=run.architecture,
     )
     moments = run.optimizer(PHASES[0]).init(params)
@@ -174,7 +173,7 @@ def result_of(run: TrainingRun, log: TrainingLog, best: Saved, *, preset: str) -
         best: the best checkpoint.
         preset: the name of the preset.
     """
-    left_out = (*run.training.left_out, *run.validation.left_out)
+    left_out = (*run.unread, *run.unread_validation)
     return {
         "dataset": run.dataset,
         "sides": run.sides,
@@ -183,8 +182,8 @@ def result_of(run: TrainingRun, log: TrainingLog, best: Saved, *, preset: str) -
         "architecture": run.architecture.name,
         "device": jax.devices()[0].device_kind,
         "devices": jax.device_count(),
-        "people": len(run.training.records),
-        "validated": len(run.validation.records),
+        "people": len(run.records) - len(run.unread),
+        "validated": run.validated - len(run.unread_validation),
         "left_out": len(left_out),
         "left_out_because": [list(absent) for absent in left_out[:_MOST_NAMED]],
         "plan": dataclasses.asdict(run.plan) | {"augmentation": run.plan.augmentation._asdict()},

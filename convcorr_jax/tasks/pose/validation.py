@@ -97,23 +97,33 @@ def prediction_errors(
     Raises:
         InputError: no person has both an annotated joint and a normalizer.
     """
-    columns = [people.records[0].names.index(joint) for joint in joints]
-    truth = np.stack([record.points[columns] for record in people.records])
-    normalizers = np.array([record.normalizer_px or np.nan for record in people.records])
-    errors = joint_errors(points, truth, normalizers)
-    if np.isnan(errors).all():
-        raise InputError(
-            "no person has both an annotated joint and a length by which errors are divided"
-        )
+    errors = _errors(points, people, joints)
+    _check_known(int((~np.isnan(errors)).sum()))
     return errors
 
 
+def _errors(
+    points: Float[np.ndarray, "n j 2"], people: People, joints: Sequence[str]
+) -> Float[np.ndarray, "n j"]:
+    columns = [people.records[0].names.index(joint) for joint in joints]
+    truth = np.stack([record.points[columns] for record in people.records])
+    normalizers = np.array([record.normalizer_px or np.nan for record in people.records])
+    return joint_errors(points, truth, normalizers)
+
+
+def _check_known(count: int) -> None:
+    if not count:
+        raise InputError(
+            "no person has both an annotated joint and a length by which errors are divided"
+        )
+
+
 def score(predicted: PredictedJoints, people: People, joints: Sequence[str]) -> Scores:
-    """Compute PCK of predictions over all joints of all people.
+    """Compute PCK of predictions over all joints of all people, those of all hosts together.
 
     Args:
         predicted: predicted joints, in pixels of the photographs.
-        people: the people of the predictions, in the same order.
+        people: the people of the predictions, in the same order; other hosts have others.
         joints: names of the predicted joints.
 
     Raises:
@@ -121,9 +131,11 @@ def score(predicted: PredictedJoints, people: People, joints: Sequence[str]) -> 
     """
 
     def pck(points: Float[np.ndarray, "n j 2"]) -> tuple[float, ...]:
-        errors = prediction_errors(points, people, joints)
-        known = errors[~np.isnan(errors)]
-        return tuple(float((known <= alpha).mean()) for alpha in ALPHAS)
+        errors = _errors(points, people, joints)
+        counts = [(~np.isnan(errors)).sum(), *((errors <= alpha).sum() for alpha in ALPHAS)]
+        known, *correct = devices.from_all_hosts(np.array([counts], np.int32)).sum(axis=0).tolist()
+        _check_known(known)
+        return tuple(count / known for count in correct)
 
     return Scores(pck(predicted.cascade), pck(predicted.coarse))
 

@@ -1,7 +1,6 @@
 """People in the input frame: who trains, what is shown of them, and what is left out."""
 
 import dataclasses
-import threading
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from convcorr_jax.coords import Box, Size, apply
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import flic, small
-from convcorr_jax.tasks.pose import prefetch, prepare, read_people, reframed, sampled_rows
+from convcorr_jax.tasks.pose import prepare, read_people, reframed
 from tests.builders.flic_tree import FACING, LOOKUP, OTHER_SIDE, example, write_release
 from tests.builders.genuine import genuine
 from tests.builders.people import write_people
@@ -291,38 +290,15 @@ def test_a_data_set_without_people_is_refused(tmp_path):
         read_people(path, part="train")
 
 
-def test_everybody_comes_once_before_anybody_comes_again():
-    rows = [sampled_rows(step, people=7, batch=5, seed=3) for step in range(14)]
-    stream = np.concatenate(rows).reshape(10, 7)
-    np.testing.assert_array_equal(np.sort(stream, axis=1), np.tile(np.arange(7), (10, 1)))
-    assert len({tuple(order) for order in stream.tolist()}) == 10
-    np.testing.assert_array_equal(rows[9], sampled_rows(9, people=7, batch=5, seed=3))
-    assert (sampled_rows(9, people=7, batch=5, seed=4) != rows[9]).any()
-
-
-def test_batches_are_made_ahead_in_their_order():
-    loaded = []
-
-    def load(step):
-        loaded.append((step, threading.current_thread()))
-        return step
-
-    yielded = [(step, value) for step, value in prefetch(load, range(3, 9), count=2)]
-    assert yielded == [(step, step) for step in range(3, 9)]
-    assert [step for step, _ in loaded] == list(range(3, 9))
-    assert threading.current_thread() not in {thread for _, thread in loaded}
-
-
-def test_what_fails_ahead_fails_where_it_is_wanted():
-    def load(step):
-        if step == 2:
-            raise InputError("no such batch")
-        return step
-
-    yielded = []
-    with pytest.raises(InputError, match="no such batch"):
-        yielded.extend(step for step, _ in prefetch(load, range(5)))
-    assert yielded == [0, 1]
+def test_only_the_chosen_people_are_decoded_but_all_decide_the_frames():
+    sizes = [{"center_x": 30.0, "center_y": 30.0, "scale": scale} for scale in (0.1, 0.2, 0.4)]
+    records = [person(attributes=one) for one in sizes]
+    architecture = small(records[0].names, records[0].left_right_pairs)
+    every = prepare(records, architecture, scale=False)
+    chosen = prepare(records, architecture, scale=False, rows=range(2, 3))
+    assert chosen.records == every.records[2:]
+    assert chosen.frames == every.frames[2:]
+    np.testing.assert_array_equal(chosen.images, every.images[2:])
 
 
 def test_a_rendered_person_keeps_its_joints():

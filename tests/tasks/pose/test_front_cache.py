@@ -39,8 +39,9 @@ def small_parts(monkeypatch):
     monkeypatch.setattr(front_cache, "_BATCH", 2)
 
 
-def cache_in(folder, *, people=PEOPLE, plan=PLAN, seed=7, shape=SHAPE):
-    return FeatureCache(FILTERS, people, shape, plan, seed, folder)
+def cache_in(folder, *, people=PEOPLE, numbers=None, plan=PLAN, seed=7, shape=SHAPE):
+    numbers = np.arange(len(people.records)) if numbers is None else numbers
+    return FeatureCache(FILTERS, people, numbers, shape, plan, seed, folder)
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def files_of(folder):
 
 
 def test_features_are_those_of_augmented_images(tmp_path):
-    """Each person is augmented by a key of its row and the copy, whatever the batch."""
+    """Each person is augmented by a key of its number and the copy, whatever the batch."""
     rows, epochs = np.array([3, 0, 4]), np.array([0, 1, 1])
     found = cache_in(tmp_path).batch(rows, epochs)
     assert [maps.shape for maps in found.features] == [(3, 6, 8, 6), (3, 3, 4, 6)]
@@ -76,6 +77,16 @@ def test_features_are_those_of_augmented_images(tmp_path):
             np.testing.assert_allclose(ours[place], theirs[0], rtol=1e-3, atol=2e-3 * scale)
         np.testing.assert_allclose(found.points[place], expected.points[0], atol=1e-3)
         np.testing.assert_allclose(found.torso[place], expected.torso[0], atol=1e-3)
+
+
+def test_hosts_have_the_features_of_one_host(tmp_path):
+    numbers = np.array([1, 4])
+    own = cache_in(
+        tmp_path / "own", people=prepare(RECORDS, SHAPE, margin=0.25, rows=numbers), numbers=numbers
+    )
+    every = cache_in(tmp_path / "all").copy(1)
+    for name, values in own.copy(1).items():
+        np.testing.assert_allclose(values, every[name][numbers], rtol=1e-3, atol=1e-3)
 
 
 def test_an_epoch_has_the_copy_of_its_number_modulo_the_copies(tmp_path, computed):
@@ -130,11 +141,12 @@ def test_an_interrupted_cache_is_continued_to_the_same_bytes(tmp_path, monkeypat
         {"seed": 8},
         {"plan": dataclasses.replace(PLAN, augmentation=PLAN.augmentation._replace(degrees=9.0))},
         {"people": prepare(RECORDS[::-1], SHAPE, margin=0.25)},
+        {"numbers": np.arange(1, 6)},
         # Other frames of the same people.
         {"people": prepare(RECORDS, dataclasses.replace(SHAPE, frame_px=30.0), margin=0.25)},
         {"shape": dataclasses.replace(SHAPE, left_right_pairs=SHAPE.left_right_pairs[1:])},
     ],
-    ids=["seed", "augmentation", "people", "frames", "pairs"],
+    ids=["seed", "augmentation", "people", "numbers", "frames", "pairs"],
 )
 def test_features_of_other_settings_are_computed_again(tmp_path, computed, changes):
     cache_in(tmp_path).copy(0)
@@ -148,8 +160,9 @@ def test_a_front_begins_with_trained_filters_and_principal_components(tmp_path, 
     monkeypatch.setattr(front_cache.weights, "load", random_weights)
     params = cascade.init(jax.random.key(0), SHAPE)
 
-    def begun(folder=tmp_path, people=PEOPLE):
-        return with_pretrained_front(params, people, architecture=SHAPE, folder=folder)["front"]
+    def begun(architecture=SHAPE):
+        options = {"architecture": architecture, "scale": True, "folder": tmp_path}
+        return with_pretrained_front(params, RECORDS, **options)["front"]
 
     found, trained = begun(), random_weights().params
     for name, filters in trained.items():
@@ -164,4 +177,4 @@ def test_a_front_begins_with_trained_filters_and_principal_components(tmp_path, 
     monkeypatch.setattr(front_cache, "_projections", None)
     jax.tree.map(np.testing.assert_array_equal, begun(), found)
     with pytest.raises(TypeError):
-        begun(people=prepare(RECORDS, dataclasses.replace(SHAPE, frame_px=30.0), margin=0.25))
+        begun(dataclasses.replace(SHAPE, frame_px=30.0))
