@@ -57,6 +57,8 @@ class Config:
     """Sides of the square inputs of ``conv_flow``. By default the network's recipe."""
     smoothness: float | None = None
     """Smoothness of ``conv_flow``; by default the library's."""
+    targets: int | None = None
+    """Number of tested objects of each category for which neighbours vote, evenly spread; by default all."""
     output: Output = Output(Path("runs/keypoint_transfer"))
 
 
@@ -72,7 +74,7 @@ def main(config: Config) -> Path:
         boxed=config.protocol != "image",
         smoothness=config.smoothness,
     )
-    task = open_task(config.data, weights, transfer=config.protocol)
+    task = open_task(config.data, weights, transfer=config.protocol, targets=config.targets)
     outcomes = run_methods(task, methods, weights, folder=out)
     predictions = {name: outcome.predicted for name, outcome in outcomes.items()}
     # Copying gives the same points on the grid of every method.

@@ -1,7 +1,10 @@
-"""The part that each split of a data set has in an experiment: to train, to be tested, or none."""
+"""Which records of a data set train and which are tested, or shown as examples."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int
 
 from convcorr_jax.errors import InputError
 
@@ -56,3 +59,16 @@ def choose_splits(present: Iterable[str], *, tested: str | None = None, source: 
             f"{tested!r} and of 'train' are expected"
         )
     return Splits(training, tested)
+
+
+def evenly_spread(count: int, limit: int) -> Int[np.ndarray, " chosen"]:
+    """Return at most ``limit`` of the numbers from 0 to ``count - 1``, evenly spread.
+
+    >>> evenly_spread(5, 3).tolist()
+    [0, 2, 4]
+
+    Args:
+        count: the number of numbers to choose from.
+        limit: the number of numbers to choose, at most.
+    """
+    return np.linspace(0, count - 1, min(count, limit)).astype(int)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -89,6 +90,24 @@ def test_only_pairs_of_the_categories_are_transferred(willow):
     assert len(task.open_task(car, alexnet, transfer="box").pairs) == 4
     with pytest.raises(InputError, match="has no pairs of duck"):
         task.open_task(CategoryData(str(willow), categories=("duck",)), alexnet, transfer="box")
+
+
+@pytest.mark.parametrize(("targets", "transfer"), [(0, "neighbors"), (3, "box")])
+def test_a_number_of_targets_that_means_nothing_is_refused(targets, transfer):
+    alexnet = Backbone().load()
+    with pytest.raises(InputError, match=f"targets is {targets} with the protocol {transfer}"):
+        task.open_task(CategoryData(), alexnet, transfer=transfer, targets=targets)
+
+
+def test_neighbours_of_some_targets_are_those_of_all():
+    alexnet = Backbone().load()
+    faces = CategoryData(categories=("face",), rendered_train=25, rendered_test=5)
+    every = task.open_task(faces, alexnet, transfer="neighbors")
+    some = task.open_task(faces, alexnet, transfer="neighbors", targets=3)
+    np.testing.assert_array_equal(some.targets, every.targets[[0, 2, 4]])
+    np.testing.assert_array_equal(
+        some.pairs, every.pairs.reshape(5, 25, 2)[[0, 2, 4]].reshape(-1, 2)
+    )
 
 
 def test_a_finished_method_is_not_run_again(tmp_path, willow, monkeypatch):

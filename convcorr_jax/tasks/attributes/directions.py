@@ -46,6 +46,7 @@ from convcorr_jax.tasks.attributes.faces import (
     AttributeFaces,
     training_values,
 )
+from convcorr_jax.tasks.splits import evenly_spread
 from convcorr_jax.tasks.variation_features import (
     FeatureBlocks,
     PartContents,
@@ -262,15 +263,6 @@ def _read_back(
 
 def _to_bytes(colors: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
     return np.round(255 * colors).astype(np.uint8)
-
-
-def evenly_spread(count: int, limit: int) -> Int[np.ndarray, " chosen"]:
-    """Return at most ``limit`` of the numbers from 0 to ``count - 1``, evenly spread.
-
-    >>> evenly_spread(5, 3).tolist()
-    [0, 2, 4]
-    """
-    return np.linspace(0, count - 1, min(count, limit)).astype(int)
 
 
 def attribute_report(data: AttributeData, result: DirectionResult) -> dict[str, dict[str, Any]]:

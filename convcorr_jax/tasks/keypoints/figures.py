@@ -10,6 +10,7 @@ from convcorr_jax.report import image_grid, name_colors, pixels, plots, points_o
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.keypoints.categories import Category
 from convcorr_jax.tasks.keypoints.classification import BestFeatures, CategoryClassification
+from convcorr_jax.tasks.splits import evenly_spread
 
 PANEL_PX = 220
 # Objects of every category in a figure.
@@ -33,7 +34,7 @@ def prediction_figure(
     rows = []
     for category in categories:
         tested = category.tested
-        for place in np.linspace(0, len(tested) - 1, min(OBJECTS, len(tested))).astype(int):
+        for place in evenly_spread(len(tested), OBJECTS):
             number = int(tested[place])
             visible = category.visible[number, :, None]
             truth = np.where(visible, category.points[number], np.nan)

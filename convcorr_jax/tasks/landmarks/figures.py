@@ -12,6 +12,7 @@ from convcorr_jax.report import cumulative_curves, image_grid, name_colors, pixe
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.landmarks.faces import FaceSet, frame_of
 from convcorr_jax.tasks.landmarks.fitting import RoundPredictions
+from convcorr_jax.tasks.splits import evenly_spread
 
 # Errors at which the cumulative curve is drawn: up to twice the error that counts as a failure.
 _THRESHOLDS = np.linspace(0, 2 * LANDMARK_FAILURE, 81)
@@ -53,7 +54,7 @@ def faces_figure(
         shown: number of faces, evenly spread from the least error after look-back to the greatest.
     """
     order = np.argsort(errors["look_back"].mean(axis=1))
-    chosen = order[np.linspace(0, len(order) - 1, min(shown, len(order))).astype(int)].tolist()
+    chosen = order[evenly_spread(len(order), shown)].tolist()
     captions = [
         [
             ("annotated",),

@@ -30,6 +30,7 @@ from convcorr_jax.tasks.pose.examples import People, prepare, reframed
 from convcorr_jax.tasks.pose.options import PoseData, PredictionOptions
 from convcorr_jax.tasks.pose.torso import Torso
 from convcorr_jax.tasks.pose.validation import PredictedJoints, predict_joints, prediction_errors
+from convcorr_jax.tasks.splits import evenly_spread
 
 # By the names of a data set's joints; rendered people have those of LSP.
 _PROTOCOLS = {flic.NAMES: FLIC_PCK, mpii_people.NAMES: MPII_PCKH}
@@ -180,7 +181,7 @@ def best_to_worst(errors: Float[np.ndarray, "n j"], *, count: int) -> list[int]:
     """
     known = np.flatnonzero(~np.isnan(errors).all(axis=1))
     order = known[np.argsort(np.nanmean(errors[known], axis=1))]
-    places = np.linspace(0, len(known) - 1, min(count, len(known))).astype(int)
+    places = evenly_spread(len(known), count)
     return order[places].tolist()
 
 

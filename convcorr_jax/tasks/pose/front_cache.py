@@ -27,6 +27,7 @@ from convcorr_jax.runtime.stages import CachedParts, stage
 from convcorr_jax.tasks.pose.examples import People, prepare
 from convcorr_jax.tasks.pose.frames import frames_of
 from convcorr_jax.tasks.pose.plans import Plan
+from convcorr_jax.tasks.splits import evenly_spread
 
 # People in a part of the cache, some 100 MB.
 _PART = 256
@@ -61,7 +62,7 @@ def with_pretrained_front(
     """
     trained = weights.load(architecture.front)
     params = cascade.with_front(params, trained.params)
-    rows = np.linspace(0, len(records) - 1, min(_PROJECTED, len(records))).astype(int)
+    rows = evenly_spread(len(records), _PROJECTED)
     frames = frames_of(records, architecture, scale=scale, torso="annotated")
     settings = {
         "people": fingerprint([records[row] for row in rows]),

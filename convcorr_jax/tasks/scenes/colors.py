@@ -26,6 +26,7 @@ from convcorr_jax.runtime.progress import progress
 from convcorr_jax.runtime.stages import accumulate, cached, stage
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.scenes.color_samples import FOLDS, ColorSamples
+from convcorr_jax.tasks.splits import evenly_spread
 
 _PANEL_PX = 130
 # Images of a row of the figure.
@@ -177,7 +178,7 @@ def reconstruction_figure(test: ColorSamples, result: Reconstruction, *, shown: 
         result: their reconstruction.
         shown: number of images in the figure.
     """
-    chosen = np.unique(np.linspace(0, len(test.records) - 1, shown).astype(int))
+    chosen = evenly_spread(len(test.records), shown)
     cells = []
     for number in chosen:
         square = as_squares(test.rows(range(number, number + 1))[1])[0]

@@ -43,6 +43,7 @@ from convcorr_jax.tasks.scenes.fitting import (
     scene_parts,
 )
 from convcorr_jax.tasks.scenes.labelled import Scenes
+from convcorr_jax.tasks.splits import evenly_spread
 
 RUN_LENGTH = 20
 """Consecutive images that are held out together."""
@@ -169,7 +170,7 @@ def example_scenes(scenes: Scenes, *, shown: int) -> tuple[int, ...]:
         scenes: training and test images.
         shown: number of images, at most.
     """
-    return tuple(np.unique(np.linspace(0, len(scenes.test) - 1, shown).astype(int)).tolist())
+    return tuple(evenly_spread(len(scenes.test), shown).tolist())
 
 
 def score_table(

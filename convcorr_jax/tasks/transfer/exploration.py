@@ -16,6 +16,7 @@ from convcorr_jax.report import MatchedPair, MethodMatches, copying
 from convcorr_jax.runtime.progress import progress
 from convcorr_jax.synthetic import warped_pair
 from convcorr_jax.tasks.reading import PHOTOGRAPHS
+from convcorr_jax.tasks.splits import evenly_spread
 from convcorr_jax.tasks.transfer.methods import Described, Method, describe, pair_cost
 
 LONGEST_PX = 480
@@ -61,7 +62,7 @@ def pairs_to_explore(
     first = {pair.subset: pair for pair in reversed(fixed.pairs)}
     # Neighbouring subsets show the same category; evenly spread ones show different categories.
     subsets = sorted(first)
-    places = np.linspace(0, len(subsets) - 1, min(count, len(subsets))).astype(int)
+    places = evenly_spread(len(subsets), count)
     return [
         PairOfRecords(
             subsets[place],

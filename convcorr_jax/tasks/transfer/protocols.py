@@ -15,7 +15,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints.transfer import NEIGHBORS, carry_points, vote
 from convcorr_jax.retrieval import nearest_neighbors
 from convcorr_jax.runtime.progress import progress
-from convcorr_jax.tasks.splits import Splits
+from convcorr_jax.tasks.splits import Splits, evenly_spread
 from convcorr_jax.tasks.transfer.methods import Described, Flows
 
 
@@ -125,7 +125,9 @@ class Neighborhoods(NamedTuple):
         return np.stack([self.neighbors.reshape(-1), targets], axis=1)
 
 
-def neighborhoods(records: Sequence[Record], weights: Weights, *, splits: Splits) -> Neighborhoods:
+def neighborhoods(
+    records: Sequence[Record], weights: Weights, *, splits: Splits, targets: int | None = None
+) -> Neighborhoods:
     """Find the 25 nearest training records of the same category for every tested record, by cosine.
 
     The features are the fc7 activations of the boxes, as in the paper, or the flattened pool5 activations if
@@ -135,6 +137,7 @@ def neighborhoods(records: Sequence[Record], weights: Weights, *, splits: Splits
         records: records of both splits; those of other splits are left out.
         weights: a network's weights.
         splits: the splits that train and that are tested.
+        targets: the number of tested records of each category, evenly spread; by default all.
 
     Raises:
         InputError: a category has no tested record, or fewer than 25 training records.
@@ -148,7 +151,7 @@ def neighborhoods(records: Sequence[Record], weights: Weights, *, splits: Splits
     features = global_features(squares, weights=weights, layer=layer)
     category = np.array([record.category for record in records])
     split = np.array([record.split for record in records])
-    targets, neighbors = [], []
+    tested, neighbors = [], []
     for name in dict.fromkeys(category.tolist()):
         train = np.flatnonzero((category == name) & np.isin(split, splits.training))
         test = np.flatnonzero((category == name) & (split == splits.tested))
@@ -157,10 +160,12 @@ def neighborhoods(records: Sequence[Record], weights: Weights, *, splits: Splits
                 f"category {name!r} has {len(train)} training and {len(test)} {splits.tested} records; "
                 f"at least {NEIGHBORS} and 1 are needed"
             )
+        if targets is not None:
+            test = test[evenly_spread(len(test), targets)]
         nearest = nearest_neighbors(features[test], features[train], k=NEIGHBORS)
-        targets.append(test)
+        tested.append(test)
         neighbors.append(train[np.asarray(nearest.indices)])
-    return Neighborhoods(np.concatenate(targets), np.concatenate(neighbors), layer)
+    return Neighborhoods(np.concatenate(tested), np.concatenate(neighbors), layer)
 
 
 class Votes(NamedTuple):

@@ -94,18 +94,28 @@ class Outcome(NamedTuple):
         return {name: float(getattr(self, name)) for name in names}
 
 
-def open_task(data: CategoryData, weights: Weights, *, transfer: Transfer) -> Task:
+def open_task(
+    data: CategoryData, weights: Weights, *, transfer: Transfer, targets: int | None = None
+) -> Task:
     """Read the records of a transfer task, and find neighbours if they vote.
 
     Args:
         data: the source of the records; for fixed pairs, a data set that has pairs.
         weights: a network's weights, whose features find neighbours.
         transfer: neighbours that vote, or fixed pairs by box or by whole image.
+        targets: the number of tested records of each category for which neighbours vote, evenly spread; by
+            default all.
 
     Raises:
         InputError: the source does not exist, is damaged or has no pairs or no such split; a category has too
-            few records; or the length that normalizes a record's errors is not known.
+            few records; the length that normalizes a record's errors is not known; or ``targets`` is less than
+            1, or set for fixed pairs.
     """
+    if targets is not None and (targets < 1 or transfer != "neighbors"):
+        raise InputError(
+            f"targets is {targets} with the protocol {transfer}; a positive number is expected, with the "
+            "protocol neighbors only"
+        )
     if transfer != "neighbors":
         fixed = read_pairs(data.dataset, data_root=data.data_root, split=data.split)
         chosen = [
@@ -138,7 +148,7 @@ def open_task(data: CategoryData, weights: Weights, *, transfer: Transfer) -> Ta
     splits = choose_splits(
         (record.split for record in records), tested=data.split, source=data.dataset
     )
-    nearest = neighborhoods(records, weights, splits=splits)
+    nearest = neighborhoods(records, weights, splits=splits, targets=targets)
     return Task(
         records,
         keypoints_of(records),
