@@ -50,8 +50,11 @@ audit: .venv/run.stamp
 	.venv/bin/python .ci/audit.py
 	@if { [ -x .venv-audit/bin/python ] || $(PYTHON) -m venv .venv-audit; } && \
 	  .venv-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit; then \
-	  .venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip; \
-	else echo "pip-audit cannot be installed: only the list in .ci/advisories.txt was compared"; fi
+	  rm -f .venv-audit/report.json; \
+	  .venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip \
+	    --format json --output .venv-audit/report.json >/dev/null 2>&1; \
+	  .venv/bin/python .ci/audit.py .venv-audit/report.json; \
+	else echo "pip-audit cannot be installed: only .ci/advisories.txt was compared"; fi
 
 docs: .venv/docs.stamp
 	.venv/bin/python -m sphinx -b html --quiet --fail-on-warning --keep-going docs out/docs

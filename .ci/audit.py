@@ -3,8 +3,12 @@
 python .ci/audit.py prints one line for each version that is older than the first without an advisory, and ends
 with status 1 if there is one. The advisories are those of .ci/advisories.txt, which were looked up by hand; it
 misses others. Where there is a network, `make audit` also asks the database of pip-audit.
+
+python .ci/audit.py REPORT prints what pip-audit's report in JSON contains, the vulnerable packages and how many
+packages the database knows, and ends with status 1 if one is vulnerable.
 """
 
+import json
 import re
 import sys
 import tomllib
@@ -69,8 +73,31 @@ def violations(versions: dict[str, Version], known: list[Advisory], *, where: st
     ]
 
 
-def main() -> int:
-    """Print the violations of this repository."""
+def summary_of_report(path: Path) -> tuple[list[str], int]:
+    """Return the lines that tell what a report of pip-audit contains, and the status."""
+    try:
+        packages = json.loads(path.read_text(encoding="utf-8"))["dependencies"]
+    except (OSError, ValueError):
+        packages = []
+    known = [one for one in packages if "vulns" in one]
+    if not known:
+        return ["pip-audit has no database here: only .ci/advisories.txt was compared"], 0
+    lines = [
+        f"{one['name']} {one['version']}: {vulnerability['id']}"
+        for one in known
+        for vulnerability in one["vulns"]
+    ]
+    return [*lines, f"pip-audit: {len(known)} of {len(packages)} packages looked up"], int(
+        bool(lines)
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Print the violations of this repository, or what a report of pip-audit contains."""
+    if arguments:
+        lines, status = summary_of_report(Path(arguments[0]))
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        return status
     known = advisories((ROOT / ".ci" / "advisories.txt").read_text(encoding="utf-8"))
     pins = pinned((ROOT / "constraints.txt").read_text(encoding="utf-8"))
     bounds = lower_bounds((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -87,4 +114,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

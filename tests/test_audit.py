@@ -1,6 +1,7 @@
 """No pinned or permitted version is one that a listed advisory is about, and a planted one is reported."""
 
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
 def test_the_repository_passes(capsys):
-    assert audit.main() == 0
+    assert audit.main([]) == 0
     assert f"none of {len(KNOWN)} advisories" in capsys.readouterr().out
 
 
@@ -38,3 +39,31 @@ def test_an_old_lower_bound_is_reported():
     assert planted != PYPROJECT
     (line,) = audit.violations(audit.lower_bounds(planted), KNOWN, where="pyproject.toml")
     assert line.startswith("pyproject.toml: pillow 12.3 is older than 13.0.0")
+
+
+SKIPPED = {"name": "jax", "skip_reason": "could not be audited"}
+SAFE = {"name": "numpy", "version": "2.4.0", "vulns": []}
+VULNERABLE = {"name": "pillow", "version": "1.0", "vulns": [{"id": "CVE-1-2"}, {"id": "CVE-3-4"}]}
+
+
+@pytest.mark.parametrize(
+    ("packages", "printed", "status"),
+    [
+        ([SKIPPED, SAFE], "pip-audit: 1 of 2 packages looked up\n", 0),
+        (
+            [SAFE, VULNERABLE],
+            "pillow 1.0: CVE-1-2\npillow 1.0: CVE-3-4\npip-audit: 2 of 2 packages looked up\n",
+            1,
+        ),
+        ([SKIPPED], "pip-audit has no database here: only .ci/advisories.txt was compared\n", 0),
+        (None, "pip-audit has no database here: only .ci/advisories.txt was compared\n", 0),
+    ],
+)
+def test_a_report_says_how_many_packages_were_looked_up(
+    tmp_path, capsys, packages, printed, status
+):
+    report = tmp_path / "report.json"
+    if packages is not None:
+        report.write_text(json.dumps({"dependencies": packages, "fixes": []}), encoding="utf-8")
+    assert audit.main([str(report)]) == status
+    assert capsys.readouterr().out == printed
