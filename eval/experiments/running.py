@@ -1,7 +1,10 @@
 """Running experiments: in this process, or beside it in another one.
 
 Compiling uses one core, so that an experiment that shares no program with the others takes no time from them on
-a second core. An experiment that has finished with the same configuration and inputs is not run again.
+a second core. Both processes together have as many threads of linear algebra as there are cores: OpenBLAS waits
+actively for threads that have no core, which takes most of the time of a ridge regression.
+
+An experiment that has finished with the same configuration and inputs is not run again.
 """
 
 import contextlib
@@ -17,6 +20,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import jax
+import threadpoolctl
 
 from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.io import make_folder
@@ -38,6 +42,7 @@ class Beside:
     def __init__(self, experiments: Iterable[Experiment]) -> None:
         """Begin with the first experiment."""
         self._thread = ThreadPoolExecutor(1)
+        self._limits = contextlib.ExitStack()
         context = multiprocessing.get_context("spawn")
         self._connection, remote = context.Pipe()
         self._process = context.Process(target=_serve, args=(remote,), daemon=True)
@@ -48,10 +53,13 @@ class Beside:
 
     def __enter__(self) -> Self:
         """Return the runs."""
+        if self._runs:
+            self._limits.enter_context(_half_of_the_cores())
         return self
 
     def __exit__(self, *_: object) -> None:
         """End the process, and begin no other experiment."""
+        self._limits.close()
         self._thread.shutdown(wait=False, cancel_futures=True)
         if self._runs:
             self._process.terminate()
@@ -89,9 +97,14 @@ class Beside:
             raise kind(f"{script}: {message}")
 
 
+def _half_of_the_cores() -> threadpoolctl.threadpool_limits:
+    """Limit the threads of linear algebra of one of two processes, until a ``with`` block ends."""
+    return threadpoolctl.threadpool_limits(max(1, (os.cpu_count() or 1) // 2), user_api="blas")
+
+
 def _serve(requests: Connection) -> None:
     """Run scripts with the configurations that arrive, silently, and send what ended each: None or an error."""
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, _half_of_the_cores():
         for stream in (sys.stdout, sys.stderr):
             os.dup2(nowhere.fileno(), stream.fileno())
         compilation_cache.enable()

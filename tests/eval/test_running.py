@@ -1,8 +1,11 @@
 """Experiments that run in another process, beside the others."""
 
+import json
+import os
 from pathlib import Path
 
 import pytest
+import threadpoolctl
 
 from convcorr_jax.errors import InputError, NumericalError
 from convcorr_jax.report import sections
@@ -48,6 +51,28 @@ def test_wrong_input_is_the_sentence_of_the_script(tmp_path):
         pytest.raises(InputError, match=r"eval\.flow_accuracy: .*resnet"),
     ):
         result_of(wrong, {}, beside=beside)
+
+
+def blas_threads() -> list[int]:
+    return [
+        one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"
+    ]
+
+
+def write_blas_threads(path: Path) -> None:
+    path.write_text(json.dumps(blas_threads()), encoding="utf-8")
+
+
+def test_both_processes_divide_the_cores(tmp_path):
+    before = blas_threads()
+    path = tmp_path / "threads.json"
+    counting = fields(tmp_path)._replace(main=write_blas_threads, config=path)
+    with Beside([counting]) as beside:
+        here = blas_threads()
+        assert beside.wait(counting.name)
+    apart = json.loads(path.read_text(encoding="utf-8"))
+    assert set(here) == set(apart) == {max(1, os.cpu_count() // 2)}
+    assert blas_threads() == before
 
 
 def test_leaving_ends_the_process(tmp_path):
