@@ -7,6 +7,8 @@ from pathlib import Path
 
 # Several fake CPU devices on two cores deadlock in all-reduce unless the thread pool is larger.
 os.environ.setdefault("PJRT_NPROC", "16")
+# Workers use all cores. OpenBLAS would wait actively for threads that have none.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Tests do not write into the user's cache. They have one of their own, which workers and processes that tests
 # start share, and which the next run reads again; each program is stored under a hash of itself.
 os.environ["CONVCORR_COMPILATION_CACHE"] = "off"
