@@ -1,6 +1,7 @@
 """Strictness that every test shares; pytest turns warnings into errors besides (pyproject.toml)."""
 
 import os
+import signal
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -38,6 +39,8 @@ import jax
 import numpy as np
 import pytest
 
+# A shell lets its background jobs ignore interrupts, and so would the programs that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # JAX begins here, with one device: the first script to run would make every core one.
 jax.devices()
