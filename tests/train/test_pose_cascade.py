@@ -356,6 +356,30 @@ def test_a_run_with_other_options_is_not_continued(people, trained, options, sen
         pose_cascade.main(config(people, trained, **options))
 
 
+def test_a_run_starts_from_the_model_of_another(people, trained, tmp_path):
+    before = load_fitted(trained / "model.npz", TrainedCascade)
+    options = {"initial_checkpoint": trained / "model.npz", "steps": (0, 0, 1)}
+    tuned = config(people, tmp_path, rates=(1.0, 1.0, 1e-6), **options)
+    run = prepare_run(tuned)
+    chex.assert_trees_all_equal(run.initial_params(), before.params)
+    pose_cascade.main(tuned)
+    after = load_fitted(tmp_path / "model.npz", TrainedCascade)
+    # A rate of 1e-6 moves a parameter by 1e-6, and half precision rounds the greatest by 1e-3 of their size.
+    chex.assert_trees_all_close(after.params, before.params, atol=1e-5, rtol=2e-3)
+    with pytest.raises(InputError, match="another training: initial is "):
+        pose_cascade.main(config(people, tmp_path, rates=(1.0, 1.0, 1e-6), steps=(0, 0, 1)))
+
+
+def test_a_model_of_another_architecture_does_not_begin_a_run(people, trained, tmp_path):
+    options = {"initial_checkpoint": trained / "model.npz", "sigma_px": 3.0, "spatial_dropout": 0.5}
+    with pytest.raises(
+        InputError,
+        match=r"model\.npz has another architecture than this run: sigma_px, spatial_dropout differ",
+    ):
+        pose_cascade.main(config(people, tmp_path, **options))
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_error_that_is_not_finite_stops_the_run(people, tmp_path):
     options = {"steps": (6, 0, 0), "rates": (1e30, 1.0, 1.0), "validate_every": 6}
     with pytest.raises(

@@ -6,7 +6,7 @@ hundred people; a killed run loses one part at most. An epoch of the coarse phas
 
 import functools
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,13 +15,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Array, Int
 
 from convcorr_jax.backbone import weights
 from convcorr_jax.batching import padded_batches
 from convcorr_jax.datasets import fingerprint
 from convcorr_jax.datasets.records import Record
-from convcorr_jax.pose import Architecture, FeatureBatch, augment, cascade, front
+from convcorr_jax.pose import Architecture, Augmentation, FeatureBatch, augment, cascade, front
+from convcorr_jax.runtime import devices
 from convcorr_jax.runtime.progress import progress
 from convcorr_jax.runtime.stages import CachedParts, stage
 from convcorr_jax.tasks.pose.examples import People, prepare
@@ -66,7 +67,7 @@ def with_pretrained_front(
     frames = frames_of(records, architecture, scale=scale, torso="annotated")
     settings = {
         "people": fingerprint([records[row] for row in rows]),
-        "frames": _checksum([frames[row] for row in rows]),
+        "frames": checksum([frames[row] for row in rows]),
         "size": list(architecture.input_size),
         "weights": trained.fingerprint,
         "front": architecture.front,
@@ -160,9 +161,9 @@ class FeatureCache:
         """What decides the arrays of all copies."""
         architecture, people = self.architecture, self.people
         return {
-            "filters": _checksum(self.filters),
+            "filters": checksum(self.filters),
             "people": fingerprint(people.records),
-            "frames": _checksum([people.to_frame, people.points, people.torso, self.numbers]),
+            "frames": checksum([people.to_frame, people.points, people.torso, self.numbers]),
             "image": list(people.images.shape[1:3]),
             "size": list(architecture.input_size),
             "pairs": [list(pair) for pair in architecture.left_right_pairs],
@@ -170,8 +171,22 @@ class FeatureCache:
             "seed": self.seed,
         }
 
-    def _read(self, number: int) -> dict[str, np.ndarray]:
-        parts = CachedParts(
+    def complete(self, *, epochs: int) -> None:
+        """Compute the features that are not cached yet, which takes some minutes a copy.
+
+        Args:
+            epochs: the number of passes over all people that need features.
+
+        Raises:
+            InputError: a cached part is damaged.
+            WriteError: a part cannot be written.
+        """
+        for number in range(min(epochs, self.plan.copies)):
+            for _ in progress(self._parts(number), description=f"features of copy {number + 1}"):
+                pass
+
+    def _parts(self, number: int) -> CachedParts:
+        return CachedParts(
             self.folder,
             f"copy_{number}",
             self._settings,
@@ -180,44 +195,47 @@ class FeatureCache:
             _PART,
             compressed=False,
         )
-        read = list(progress(parts, description=f"features of copy {number + 1}"))
+
+    def _read(self, number: int) -> dict[str, np.ndarray]:
+        read = list(self._parts(number))
         return {name: np.concatenate([part[name] for part in read]) for name in read[0]}
 
     def _compute(self, copy: int, people: range) -> dict[str, np.ndarray]:
         fields: dict[str, list[np.ndarray]] = {"near": [], "wide": [], "points": [], "torso": []}
         key = jax.random.fold_in(jax.random.key(self.seed), copy)
-        for places, own in padded_batches(len(people), size=_BATCH):
+        features = _augmented_features(self.architecture, self.plan.augmentation)
+        for places, own in padded_batches(len(people), size=devices.even(_BATCH)):
             rows = np.array(people)[places]
-            numbers = jnp.asarray(self.numbers[rows])
-            keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, numbers)
-            found = _augmented_features(
-                self.filters,
-                keys,
-                self.people.batch(rows),
-                architecture=self.architecture,
-                augmentation=self.plan.augmentation,
-            )
+            found = features((self.filters, key), (self.numbers[rows], self.people.batch(rows)))
             for values, array in zip(fields.values(), found, strict=True):
                 values.append(np.asarray(array)[:own])
         return {name: np.concatenate(values) for name, values in fields.items()}
 
 
-@partial(jax.jit, static_argnames=("architecture", "augmentation"))
-def _augmented_features(filters, keys, batch, *, architecture, augmentation):
-    augmented = augment(
-        keys,
-        batch,
-        left_right_pairs=architecture.left_right_pairs,
-        size=architecture.input_size,
-        augmentation=augmentation,
-    )
-    near, wide = front.front_maps(filters, augmented.images, front=architecture.front).coarse
-    return (
-        near.astype(jnp.float16),
-        wide.astype(jnp.float16),
-        augmented.points.astype(jnp.float32),
-        augmented.torso.astype(jnp.float32),
-    )
+@functools.cache
+def _augmented_features(
+    architecture: Architecture, augmentation: Augmentation
+) -> Callable[[Any, Any], tuple[Array, ...]]:
+    """Return the function from filters and a key, and from people, to features; it uses all devices."""
+
+    def features(state: Any, rows: Any) -> tuple[Array, ...]:
+        (filters, key), (numbers, batch) = state, rows
+        augmented = augment(
+            jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, numbers),
+            batch,
+            left_right_pairs=architecture.left_right_pairs,
+            size=architecture.input_size,
+            augmentation=augmentation,
+        )
+        near, wide = front.front_maps(filters, augmented.images, front=architecture.front).coarse
+        return (
+            near.astype(jnp.float16),
+            wide.astype(jnp.float16),
+            jnp.float32(augmented.points),
+            jnp.float32(augmented.torso),
+        )
+
+    return devices.on_local_devices(features)
 
 
 def _projections(
@@ -243,8 +261,12 @@ def _projections(
     }
 
 
-def _checksum(arrays: Any) -> int:
-    """Return a checksum of a tree of arrays."""
+def checksum(arrays: Any) -> int:
+    """Return a checksum of the arrays of a tree.
+
+    Args:
+        arrays: the tree.
+    """
     leaves: list[Any] = jax.tree.leaves(arrays)
     checksum = 0
     for leaf in leaves:

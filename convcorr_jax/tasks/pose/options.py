@@ -85,6 +85,9 @@ class Training:
     """Standard deviation of the coarse net's target Gaussians, in pixels of the input."""
     frame_px: float | None = None
     """Side of the square around the torso that the input shows, in pixels of the photograph."""
+    initial_checkpoint: Path | None = None
+    """The model of an earlier run, the .npz with its .json beside it, whose parameters the run starts from; its
+    architecture must be that of the run. By default parameters are random, except a pretrained front."""
     steps: tuple[int, int, int] | None = None
     """Steps of the phases coarse, fine and joint."""
     batch: int | None = None

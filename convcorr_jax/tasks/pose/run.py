@@ -17,12 +17,20 @@ from jaxtyping import Float, Int
 
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose import Architecture, Batch, FeatureBatch, Phase, cascade
+from convcorr_jax.io import load_fitted
+from convcorr_jax.pose import (
+    Architecture,
+    Batch,
+    FeatureBatch,
+    Phase,
+    TrainedCascade,
+    cascade,
+)
 from convcorr_jax.runtime import devices
 from convcorr_jax.runtime.runlog import plain
 from convcorr_jax.tasks.pose.batches import Draw, Sampling
 from convcorr_jax.tasks.pose.examples import Part, People, prepare, read_people, sides_of
-from convcorr_jax.tasks.pose.front_cache import FeatureCache, with_pretrained_front
+from convcorr_jax.tasks.pose.front_cache import FeatureCache, checksum, with_pretrained_front
 from convcorr_jax.tasks.pose.options import Hosts, PoseData, TrainingConfig
 from convcorr_jax.tasks.pose.plans import Plan, architecture_of, plan_of
 from convcorr_jax.tasks.pose.step import phase_optimizer
@@ -49,6 +57,7 @@ class TrainingRun:
         sides: whose left is left, in words.
         scale: whether the frames are normalized by the people's sizes, where the data set has them.
         cache: folder of the cached features of a pretrained front.
+        initial: the model whose parameters the run starts from; None for random ones.
     """
 
     dataset: str
@@ -66,6 +75,7 @@ class TrainingRun:
     sides: str
     scale: bool
     cache: Path
+    initial: TrainedCascade | None
 
     @property
     def seed(self) -> int:
@@ -79,6 +89,7 @@ class TrainingRun:
         ``steps`` may change as `Plan.check_extends` allows.
         """
         plan = plain(self.plan)
+        initial = {} if self.initial is None else {"initial": checksum(self.initial.params)}
         return {
             "architecture": dataclasses.asdict(self.architecture),
             "steps": plan.pop("steps"),
@@ -88,6 +99,7 @@ class TrainingRun:
             "seed": self.seed,
             "sides": self.sides,
             "scale": self.scale,
+            **initial,
         }
 
     def optimizer(self, phase: Phase) -> optax.GradientTransformation:
@@ -102,20 +114,27 @@ class TrainingRun:
         )
 
     def initial_params(self) -> cascade.Params:
-        """Return random parameters, with trained layers if the architecture has a front.
+        """Return the parameters before the first step.
+
+        They are those of the initial model. Without one, they are random, but the spatial model has the joints'
+        displacements in the training set, and a front the layers of its pretrained network.
 
         Raises:
             InputError: the weights of the front's network are not here.
         """
+        if self.initial is not None:
+            return self.initial.params
         params = cascade.init(jax.random.key(self.seed), self.architecture)
-        if self.architecture.front == "none":
-            return params
-        return with_pretrained_front(
-            params,
-            self.records,
-            architecture=self.architecture,
-            scale=self.scale,
-            folder=self.cache,
+        if self.architecture.front != "none":
+            params = with_pretrained_front(
+                params,
+                self.records,
+                architecture=self.architecture,
+                scale=self.scale,
+                folder=self.cache,
+            )
+        return cascade.with_priors(
+            params, *self.points_and_torsos(), architecture=self.architecture
         )
 
     def points_and_torsos(self) -> tuple[Float[np.ndarray, "n j 2"], Float[np.ndarray, "n 2"]]:
@@ -128,6 +147,8 @@ class TrainingRun:
 
     def loader(self, phase: Phase, params: cascade.Params) -> Callable[[int], Batch | FeatureBatch]:
         """Return the function from a step to this host's part of its batch, divided among its devices.
+
+        Features that the phase needs are cached before this returns.
 
         Args:
             phase: the phase. In the coarse phase of an architecture with a front, batches are of features.
@@ -148,6 +169,8 @@ class TrainingRun:
             self.seed,
             self.cache,
         )
+        last = self._draw(self.plan.range_of(phase)[-1])
+        features.complete(epochs=int(last.epochs.max()) + 1)
 
         def load_features(step: int) -> Batch | FeatureBatch:
             return devices.shard(features.batch(*self._draw(step)))
@@ -227,6 +250,7 @@ def prepare_run(config: TrainingConfig) -> TrainingRun:
     _set_up_devices(config.hosts, batch=plan.batch)
     records = {part: read_part(data, part) for part in ("train", "validation")}
     architecture = architecture_of(training, records["train"][0])
+    initial = _initial_model(training.initial_checkpoint, architecture)
     framed = partial(prepare, architecture=architecture, damaged=data.damaged, scale=data.scale)
     sampling = Sampling(len(records["train"]), plan.batch, training.seed)
     own = sampling.needed(devices.rows_here(plan.batch))
@@ -249,7 +273,23 @@ def prepare_run(config: TrainingConfig) -> TrainingRun:
         sides_of(records["train"][0].names, sides=data.sides),
         data.scale,
         config.output.out / _cache_name(config.hosts),
+        initial,
     )
+
+
+def _initial_model(path: Path | None, architecture: Architecture) -> TrainedCascade | None:
+    """Read the model that a run starts from, and refuse one of another architecture."""
+    if path is None:
+        return None
+    model = load_fitted(path, TrainedCascade)
+    own, others = (dataclasses.asdict(each) for each in (architecture, model.architecture))
+    different = [name for name in own if own[name] != others[name]]
+    if different:
+        raise InputError(
+            f"{path} has another architecture than this run: {', '.join(different)} "
+            f"{'differs' if len(different) == 1 else 'differ'}"
+        )
+    return model
 
 
 def _of_all_hosts(left_out: Sequence[Absent]) -> tuple[Absent, ...]:

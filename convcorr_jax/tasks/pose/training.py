@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from convcorr_jax.io import make_folder, save_fitted, write_image
-from convcorr_jax.pose import PHASES, Phase, TrainedCascade, cascade
+from convcorr_jax.pose import PHASES, Phase, TrainedCascade
 from convcorr_jax.report import pixels
 from convcorr_jax.runtime import devices
 from convcorr_jax.runtime.checkpoint import Checkpoints, Saved, read_best
@@ -71,15 +71,8 @@ def train(config: TrainingConfig) -> Path:
 
 
 def first_state(run: TrainingRun, checkpoints: Checkpoints) -> TrainState:
-    """Return the state of the latest checkpoint, or the initial state if there is none.
-
-    The initial spatial model has the joints' displacements in the training set.
-    """
-    params = cascade.with_priors(
-        run.initial_params(),
-        *run.points_and_torsos(),
-        architecture=run.architecture,
-    )
+    """Return the state of the latest checkpoint, or the initial state if there is none."""
+    params = run.initial_params()
     moments = run.optimizer(PHASES[0]).init(params)
     latest = checkpoints.latest(params, (params, moments))
     if latest is None:
