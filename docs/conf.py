@@ -73,6 +73,7 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "show_signature": False,
     "min_reported_time": 1000,
+    "write_computation_times": False,
     "plot_gallery": True,
     "matplotlib_animations": False,
     "within_subsection_order": "FileNameSortKey",
