@@ -69,7 +69,7 @@ def main(config: Config) -> Path:
                 weights,
                 config.training,
                 refine=config.refine,
-                folder=out / "kept",
+                folder=out / "cached",
             )
             for category in categories
         }

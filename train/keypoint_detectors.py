@@ -68,7 +68,7 @@ def main(config: Config) -> Path:
         # Without an official split no object is held back.
         fold = 0 if (category.folds < 0).any() else None
         trained = train_model(
-            category, cells, weights, config.training, folder=out / "kept", fold=fold
+            category, cells, weights, config.training, folder=out / "cached", fold=fold
         )
         model = trained.model
         if config.preset is not None:

@@ -132,7 +132,7 @@ def test_a_killed_training_continues_to_the_same_result(training, tmp_path, monk
         for name in first.files:
             np.testing.assert_array_equal(first[name], second[name])
 
-    rows = training.output.out / "kept" / "person" / "pool1.float16"
+    rows = training.output.out / "cached" / "person" / "pool1.float16"
     rows.write_bytes(rows.read_bytes()[:-2])
     with pytest.raises(InputError, match=r"pool1.json is damaged .*ends before the rows"):
         keypoint_detectors.main(training)
