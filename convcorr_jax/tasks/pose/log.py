@@ -63,7 +63,7 @@ class TrainingLog:
     def log_losses(
         self, step: int, phase: Phase, *, people_of: Callable[[int], Sequence[str]]
     ) -> None:
-        """Log the mean losses of the steps added since the last call.
+        """Log the mean losses of the steps added since the last call, and write the file.
 
         Args:
             step: the number of steps done.
@@ -72,6 +72,7 @@ class TrainingLog:
 
         Raises:
             NumericalError: a loss is NaN or infinite; the message names the step and its people.
+            WriteError: the file cannot be written.
         """
         metrics: list[StepMetrics] = jax.device_get(self._pending)
         seconds = time.perf_counter() - self._since
@@ -89,6 +90,7 @@ class TrainingLog:
             line["images_per_s"] = round(self._timed_steps * len(people_of(step)) / seconds, 1)
         self.lines.append(line)
         self._pending = []
+        self._write()
         self.restart_clock()
 
     def log_scores(self, step: int, phase: Phase, scores: Scores) -> None:
@@ -98,12 +100,18 @@ class TrainingLog:
             step: the number of steps done.
             phase: the phase of the last step.
             scores: PCK on the people for validation.
+
+        Raises:
+            WriteError: the file cannot be written.
         """
         pck = {
             name: {str(alpha): share for alpha, share in zip(ALPHAS, shares, strict=True)}
             for name, shares in scores._asdict().items()
         }
         self.lines.append({"step": step, "phase": phase, "pck": pck})
+        self._write()
+
+    def _write(self) -> None:
         if not devices.is_first_host():
             return
         with written_whole(self._path) as temporary:
