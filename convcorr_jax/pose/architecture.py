@@ -71,6 +71,9 @@ class Architecture:
             channels if it is smaller.
         frame_px: side of the square around the torso that the input shows, in pixels of photographs of people
             without a known size; None for the whole photograph. See `convcorr_jax.pose.framing`.
+        fine_prior_px: standard deviation of a Gaussian around the coarse position by which predicted fine
+            heat-maps are multiplied, in pixels of the input, at least 0.1; None for the paper's fine net, whose window alone
+            limits the positions.
         dtype: type of the computations; parameters are always float32.
 
     Raises:
@@ -98,6 +101,7 @@ class Architecture:
     front: Front = "none"
     front_features: int = 256
     frame_px: float | None = None
+    fine_prior_px: float | None = None
     dtype: DType = "float32"
 
     def __post_init__(self) -> None:
@@ -121,6 +125,7 @@ class Architecture:
             in (get_args(Cascade) if self.front == "none" else get_args(Cascade)[:1]),
             "front_features": 0 < self.front_features <= _MOST,
             "frame_px": self.frame_px is None or 0 < self.frame_px < math.inf,
+            "fine_prior_px": self.fine_prior_px is None or 0.1 <= self.fine_prior_px < math.inf,
             "dtype": self.dtype in get_args(DType),
         }
         for field, is_possible in possible.items():

@@ -22,6 +22,9 @@ from convcorr_jax.pose.head import Head
 from convcorr_jax.pose.heatmaps import gaussians, peaks, values_at_peaks
 from convcorr_jax.pose.spatial_model import SpatialModel, initial_priors
 
+# Heat-maps below this value are no detection; the greatest value of a target is 1.
+_NO_DETECTION = 1e-4
+
 Params = dict[str, Any]
 """Parameters of ``coarse``, ``spatial``, ``fine`` and, with a front, ``front``; float32."""
 
@@ -225,7 +228,8 @@ def predict(
         InputError: the images do not fit (see `Architecture.check_fits`), or ``mirrored`` is set and the cells
             of the mirrored image would not be those of the image.
 
-    Differs from the paper: the paper predicts from the image alone, and positions are centres of cells.
+    Differs from the paper: the paper predicts from the image alone, and positions are centres of cells; with
+    `Architecture.fine_prior_px`, fine heat-maps are multiplied by a Gaussian around the coarse positions.
     """
     size = coords.Size(*images.shape[1:3])
     heatmaps, *maps = _coarse(params, images, architecture)
@@ -242,6 +246,14 @@ def predict(
         mirrored_starts = mirror.corners(starts)
         of_mirrored = refine(params, maps[1], mirrored_starts, architecture=architecture)
         fine_heatmaps = (fine_heatmaps + mirror.maps(of_mirrored)) / 2
+    if architecture.fine_prior_px is not None:
+        # Where the fine net detects nothing, the coarse position is the maximum.
+        fine_heatmaps = jnp.maximum(fine_heatmaps, _NO_DETECTION) * gaussians(
+            coarse - starts,
+            coords.Size(*fine_heatmaps.shape[1:3]),
+            architecture.fine_cells,
+            sigma_px=architecture.fine_prior_px,
+        )
     fine = peaks(fine_heatmaps, architecture.fine_cells, subcell=subcell).points
     scores = values_at_peaks(heatmaps, selected)
     alone = peaks(heatmaps, architecture.cells, subcell=subcell).points

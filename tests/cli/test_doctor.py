@@ -95,7 +95,9 @@ def test_problems_are_listed_and_give_another_status(folders, monkeypatch):
     assert [line for line in ended.out.splitlines() if line.startswith("problem")] == [
         "problem: no-such-package is not installed",
         "problem: JAX finds no device: unable to initialize backend 'cuda'",
-        "problem: there are no weights of alexnet; run `convcorr weights fetch alexnet`",
+        "problem: there are no weights of alexnet, which align, keypoints and landmarks need; "
+        "run `convcorr weights fetch alexnet`",
+        "problem: there are no weights of vgg16, which pose needs; run `convcorr weights fetch vgg16`",
         f"problem: compiled programs are not cached: {folders / 'file' / 'compiled'} cannot be written",
     ]
     assert "no-such-package missing" in ended.out

@@ -1,10 +1,13 @@
+import dataclasses
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose import cascade
+from convcorr_jax.pose import cascade, mirroring
 from convcorr_jax.pose.heatmaps import peaks
 from tests.builders.pose_architectures import TINY, examples, tiny
 
@@ -38,6 +41,43 @@ def test_the_fine_peak_corrects_the_coarse_one(key, rng, shape):
         expected = corners[image, joint] + np.array([column, row])
         np.testing.assert_array_equal(prediction.points[image, joint], expected)
     assert float(abs(prediction.points - prediction.coarse).max()) <= shape.fine_window / 2
+
+
+@pytest.mark.parametrize("prior_px", [0.1, 3.0, 1e6])
+def test_fine_positions_are_near_the_coarse_ones(key, rng, prior_px):
+    batch = examples(rng)
+    shape = dataclasses.replace(TINY, fine_prior_px=prior_px)
+    params = cascade.init(key, shape)
+    predict = partial(cascade.predict, params, batch.images, batch.torso, subcell=False)
+    prediction = predict(architecture=shape)
+    unlimited = predict(architecture=TINY)
+    np.testing.assert_array_equal(prediction.coarse, unlimited.coarse)
+    corners = np.asarray(cascade.corners(prediction.coarse, architecture=shape))
+    around = np.asarray(prediction.coarse - corners)
+    heatmaps = fine_heatmaps(params, batch, prediction.coarse)
+    cells = np.arange(shape.fine_window)
+    for image, joint in np.ndindex(2, 3):
+        x, y = around[image, joint]
+        squares = (cells[None] - x) ** 2 + (cells[:, None] - y) ** 2
+        product = np.exp(-squares / (2 * prior_px**2)) * heatmaps[image, :, :, joint].clip(1e-4)
+        column, row = np.asarray(prediction.points[image, joint] - corners[image, joint], int)
+        assert product[row, column] == pytest.approx(product.max(), rel=1e-4)
+    if prior_px < 1:
+        # The coarse position is in the middle of four pixels.
+        assert float(abs(prediction.points - prediction.coarse).max()) == 0.5
+
+
+def fine_heatmaps(params, batch, coarse):
+    """The fine net's heat-maps in windows around coarse positions, averaged with those of mirrored images."""
+    mirror = mirroring.mirror_of(TINY, TINY.input_size)
+    corners = cascade.corners(coarse, architecture=TINY)
+    maps, mirrored_maps = (
+        detect(params, images, batch.torso, architecture=TINY).maps
+        for images in (batch.images, batch.images[:, :, ::-1])
+    )
+    own = refine(params, maps, corners, architecture=TINY)
+    mirrored = refine(params, mirrored_maps, mirror.corners(corners), architecture=TINY)
+    return np.asarray(own + mirror.maps(mirrored)) / 2
 
 
 def brightness_detector(params):
