@@ -72,8 +72,8 @@ class Architecture:
         frame_px: side of the square around the torso that the input shows, in pixels of photographs of people
             without a known size; None for the whole photograph. See `convcorr_jax.pose.framing`.
         fine_prior_px: standard deviation of a Gaussian around the coarse position by which predicted fine
-            heat-maps are multiplied, in pixels of the input, at least 0.1; None for the paper's fine net, whose window alone
-            limits the positions.
+            heat-maps are multiplied, in pixels of the input, at least 0.1; None for the paper's fine net, whose
+            window alone limits the positions.
         dtype: type of the computations; parameters are always float32.
 
     Raises:
