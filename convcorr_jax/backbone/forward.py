@@ -4,12 +4,12 @@ All arrays are float32 and ``[batch, height, width, channel]``. The functions ar
 work for images of any size that has at least one cell; `receptive_field` computes the input window of each
 cell.
 
-On a CPU the batch is processed a few images at a time, so that activations stay in the cache and memory does
-not grow with the batch. On a GPU, ``jax.default_matmul_precision`` sets the precision of products.
+On a CPU the layers of each resolution process a few images at a time, so that activations stay in the cache:
+the fewer cells, the more images. On a GPU, ``jax.default_matmul_precision`` sets the precision of products.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial, reduce
 
 import jax
@@ -95,27 +95,60 @@ def activations(
 def _activations(
     params: Params, inputs: jax.Array, *, network: Network, layers: tuple[str, ...]
 ) -> dict[str, jax.Array]:
-    evaluate = partial(_evaluate, params, network=network, layers=layers)
+    # A layer may have two names: "conv5" is the last convolution of its block.
+    chosen = {layer: network.layers[network.position(layer)] for layer in layers}
+    depth = max((network.position(layer) + 1 for layer in layers), default=0)
+    maps, current = {}, inputs
+    for stage in _stages(network.layers[:depth]):
+        returned = (*chosen.values(), stage[-1])
+        evaluate = partial(
+            _evaluate, params, stage=stage, returned=returned, winograd=network.winograd
+        )
+        at_once = _images_at_once(network, stage, inputs.shape[1:3])
+        maps |= _some_at_a_time(evaluate, current, at_once)
+        current = maps[stage[-1].name]
+    return {name: maps[layer.name] for name, layer in chosen.items()}
+
+
+def _stages(layers: Sequence[Layer]) -> list[list[Layer]]:
+    """Divide layers into stages; each ends with a pooling layer, or with the last layer."""
+    stages: list[list[Layer]] = [[]]
+    for layer in layers:
+        stages[-1].append(layer)
+        if isinstance(layer, MaxPool):
+            stages.append([])
+    return [stage for stage in stages if stage]
+
+
+def _some_at_a_time(
+    evaluate: Callable[[jax.Array], dict[str, jax.Array]], inputs: jax.Array, most: int
+) -> dict[str, jax.Array]:
+    """Evaluate a function of a batch, on a CPU for at most so many images at a time."""
     count = inputs.shape[0]
-    chunks = math.ceil(count / _images_at_once(network, layers, inputs.shape[1:3]))
+    chunks = math.ceil(count / most)
     if chunks <= 1 or not on_cpu():
         return evaluate(inputs)
-    images = math.ceil(
-        count / chunks
-    )  # chunks of equal size have at most one image of padding each
+    # Chunks of equal size have at most one image of padding each.
+    images = math.ceil(count / chunks)
     padded = jnp.pad(inputs, ((0, chunks * images - count), (0, 0), (0, 0), (0, 0)))
     maps = jax.lax.map(evaluate, padded.reshape(chunks, images, *inputs.shape[1:]))
     return {name: value.reshape(-1, *value.shape[2:])[:count] for name, value in maps.items()}
 
 
 def _evaluate(
-    params: Params, inputs: jax.Array, *, network: Network, layers: tuple[str, ...]
+    params: Params,
+    inputs: jax.Array,
+    *,
+    stage: Sequence[Layer],
+    returned: Sequence[Layer],
+    winograd: bool,
 ) -> dict[str, jax.Array]:
-    positions = {name: network.position(name) for name in layers}
-    maps, current = {}, inputs
-    for i, layer in enumerate(network.layers[: max(positions.values(), default=-1) + 1]):
-        current = apply_layer(params, current, layer=layer, winograd=network.winograd)
-        maps |= {name: current for name, position in positions.items() if position == i}
+    """Apply the layers of a stage, and return the activations of some of them by their names."""
+    maps = {}
+    for layer in stage:
+        inputs = apply_layer(params, inputs, layer=layer, winograd=winograd)
+        if layer in returned:
+            maps[layer.name] = inputs
     return maps
 
 
@@ -181,12 +214,11 @@ def _normalise(inputs: jax.Array, layer: LocalResponseNorm) -> jax.Array:
     return inputs * jax.lax.rsqrt(scale) * jax.lax.rsqrt(jnp.sqrt(scale))
 
 
-def _images_at_once(network: Network, layers: Sequence[str], image_size: Sequence[int]) -> int:
-    depth = max((network.position(layer) + 1 for layer in layers), default=0)
+def _images_at_once(network: Network, stage: Sequence[Layer], image_size: Sequence[int]) -> int:
     largest = max(
         (
             math.prod(grid_size(network, layer.name, image_size)) * layer.channels * 4
-            for layer in network.layers[:depth]
+            for layer in stage
             if isinstance(layer, Conv)
         ),
         default=1,
