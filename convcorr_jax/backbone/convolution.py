@@ -11,9 +11,9 @@ from jaxtyping import Array, Float
 
 from convcorr_jax.backbone.winograd import correlate as width_winograd
 
-# With fewer input channels (an image has three), Winograd's additions cost more than the multiplications they
-# save.
-_WINOGRAD_MIN_CHANNELS = 16
+WINOGRAD_MIN_CHANNELS = 16
+"""With fewer input channels (an image has three), Winograd's additions cost more than the multiplications that
+they save."""
 
 
 def correlate(
@@ -36,7 +36,7 @@ def correlate(
     """
     window = kernel.shape[0]
     if on_cpu() and stride == 1:
-        if winograd and window in (3, 5) and kernel.shape[2] >= _WINOGRAD_MIN_CHANNELS:
+        if winograd and window in (3, 5) and kernel.shape[2] >= WINOGRAD_MIN_CHANNELS:
             return width_winograd(images, kernel, padding=padding)
         if padding == 0:
             return _matrix_product(images, kernel)

@@ -1,3 +1,5 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,20 +16,56 @@ def test_the_transforms_filter_exactly(outputs, taps, rng):
     np.testing.assert_allclose(a @ ((g @ filter_taps) * (b @ signal)), expected, atol=1e-12)
 
 
-@pytest.mark.parametrize(("taps", "padding"), [(3, 1), (3, 0), (5, 2)])
-@pytest.mark.parametrize("width", [5, 13, 28])
-def test_it_equals_the_plain_convolution(taps, padding, width, rng):
-    images = jnp.asarray(rng.standard_normal((2, 9, width, 16), dtype=np.float32))
-    kernel = jnp.asarray(rng.standard_normal((taps, taps, 16, 8), dtype=np.float32))
-    plain = jax.lax.conv_general_dilated(
+def plain_convolution(images, kernel, *, padding):
+    return jax.lax.conv_general_dilated(
         images,
         kernel,
         (1, 1),
         [(padding, padding)] * 2,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
-    found = winograd.correlate(images, kernel, padding=padding)
-    np.testing.assert_allclose(found, plain, atol=1e-5 * np.abs(plain).max())
+
+
+def arrays_of(rng, *, taps, width):
+    images = jnp.asarray(rng.standard_normal((2, 9, width, 16), dtype=np.float32))
+    return images, jnp.asarray(rng.standard_normal((taps, taps, 16, 8), dtype=np.float32))
+
+
+def assert_close(found, expected):
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(("taps", "padding"), [(3, 1), (3, 0), (5, 2)])
+@pytest.mark.parametrize("width", [5, 13, 28])
+def test_it_equals_the_plain_convolution(taps, padding, width, rng):
+    images, kernel = arrays_of(rng, taps=taps, width=width)
+    plain = plain_convolution(images, kernel, padding=padding)
+    assert_close(winograd.correlate(images, kernel, padding=padding), plain)
+
+
+@pytest.mark.parametrize(("taps", "padding"), [(3, 0), (5, 2)])
+def test_its_derivatives_are_those_of_the_plain_convolution(taps, padding, rng):
+    """Of reverse mode, of forward mode, and the second derivative."""
+    images, kernel = arrays_of(rng, taps=taps, width=11)
+
+    def derivatives(convolution):
+        def loss(images, kernel):
+            return (convolution(images, kernel, padding=padding) ** 3).sum()
+
+        def roughness(kernel):
+            return (jax.grad(loss)(images, kernel) ** 2).sum()
+
+        correlate = partial(convolution, padding=padding)
+        directions = (jnp.cos(images), jnp.sin(kernel))
+        return (
+            *jax.grad(loss, argnums=(0, 1))(images, kernel),
+            jax.jvp(correlate, (images, kernel), directions)[1],
+            jax.grad(roughness)(kernel),
+        )
+
+    pairs = zip(derivatives(winograd.correlate), derivatives(plain_convolution), strict=True)
+    for found, expected in pairs:
+        assert_close(found, expected)
 
 
 def test_the_cheapest_tile_is_cheapest():

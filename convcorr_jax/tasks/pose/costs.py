@@ -24,7 +24,7 @@ class PhaseCosts(NamedTuple):
     """The costs of the gradient of a phase's loss."""
 
     flops_per_image: float
-    """Floating-point operations of one image; a multiplication and an addition are two."""
+    """Floating-point operations of one image on an accelerator; a multiplication and an addition are two."""
     program_bytes: dict[str, int]
     """Size of the program that was lowered for each platform."""
 
@@ -33,6 +33,8 @@ def phase_costs(
     architecture: Architecture, phase: Phase, *, platforms: Sequence[Platform]
 ) -> PhaseCosts:
     """Lower the gradient of a phase's loss, and count its operations.
+
+    The count is that of the program for CUDA: the program for a CPU uses Winograd's algorithm.
 
     Args:
         architecture: of the cascade.
@@ -48,7 +50,8 @@ def phase_costs(
         jax.grad(partial(loss, architecture=architecture, phase=phase), argnums=1, has_aux=True)
     )
     arguments = (keys, params, _shapes(architecture, phase, params))
-    counted: Mapping[str, Any] | None = gradient.lower(*arguments).cost_analysis()
+    lowered = gradient.trace(*arguments).lower(lowering_platforms=("cuda",))
+    counted: Mapping[str, Any] | None = lowered.cost_analysis()
     if not counted or not math.isfinite(counted.get("flops", math.nan)):
         raise InputError("XLA counts no operations on this platform; a CPU is expected")
     sizes = {
