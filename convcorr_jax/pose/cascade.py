@@ -38,7 +38,8 @@ class Prediction(NamedTuple):
     points: Float[Array, "b j 2"]
     """The positions (x, y) that the fine net predicts."""
     coarse: Float[Array, "b j 2"]
-    """The positions before the fine net: the maxima of the spatial model's heat-maps."""
+    """The positions before the fine net: the maxima of the spatial model's heat-maps, or of their combination
+    with the coarse net's."""
     scores: Float[Array, "b j"]
     """The value of the coarse heat-map at these cells: about 1 where the coarse net is certain, about 0 where
     it detects nothing."""
@@ -228,7 +229,8 @@ def predict(
         InputError: the images do not fit (see `Architecture.check_fits`), or ``mirrored`` is set and the cells
             of the mirrored image would not be those of the image.
 
-    Differs from the paper: the paper predicts from the image alone, and positions are centres of cells; with
+    Differs from the paper: the paper predicts from the image alone, and positions are centres of cells; the
+    heat-maps of coarse net and spatial model are combined with `Architecture.spatial_weight`; with
     `Architecture.fine_prior_px`, fine heat-maps are multiplied by a Gaussian around the coarse positions.
     """
     size = coords.Size(*images.shape[1:3])
@@ -239,6 +241,10 @@ def predict(
         heatmaps = (heatmaps + mirror.maps(mirrored_heatmaps)) / 2
         maps.append(mirrored_maps)
     selected = select(params, heatmaps, torso, architecture=architecture)
+    if architecture.spatial_weight < 1:
+        of_coarse, of_both = (jnp.maximum(maps, _NO_DETECTION) for maps in (heatmaps, selected))
+        weight = architecture.spatial_weight
+        selected = of_coarse ** (1 - weight) * of_both**weight
     coarse = peaks(selected, architecture.cells, subcell=subcell).points
     starts = corners(coarse, architecture=architecture)
     fine_heatmaps = refine(params, maps[0], starts, architecture=architecture)

@@ -43,6 +43,31 @@ def test_the_fine_peak_corrects_the_coarse_one(key, rng, shape):
     assert float(abs(prediction.points - prediction.coarse).max()) <= shape.fine_window / 2
 
 
+def test_the_spatial_weight_combines_both_heatmaps(key, rng):
+    batch = examples(rng)
+    params = cascade.init(key, TINY)
+    # The heat-maps of an untrained net are close to zero, and its spatial model changes little.
+    params["coarse"]["params"]["joints"]["kernel"] *= 100
+    params["coarse"]["params"]["joints"]["bias"] += 10
+    prior = params["spatial"]["params"]["prior"]
+    params["spatial"]["params"]["prior"] = prior + 5 * rng.standard_normal(prior.shape)
+    shape = dataclasses.replace(TINY, spatial_weight=0.7)
+    options = {"mirrored": False, "subcell": False}
+    combined, alone = (
+        cascade.predict(params, batch.images, batch.torso, architecture=one, **options)
+        for one in (shape, dataclasses.replace(TINY, spatial_weight=0.0))
+    )
+    detection = detect(params, batch.images, batch.torso, architecture=TINY)
+    of_coarse, of_both = (
+        np.maximum(maps, 1e-4) for maps in (detection.heatmaps, detection.selected)
+    )
+    expected = peaks(jnp.asarray(of_coarse**0.3 * of_both**0.7), TINY.cells).points
+    np.testing.assert_allclose(combined.coarse, expected)
+    assert (combined.coarse != alone.coarse).any()
+    np.testing.assert_array_equal(alone.coarse, alone.coarse_alone)
+    np.testing.assert_array_equal(peaks(detection.heatmaps, TINY.cells).points, alone.coarse)
+
+
 @pytest.mark.parametrize("prior_px", [0.1, 3.0, 1e6])
 def test_fine_positions_are_near_the_coarse_ones(key, rng, prior_px):
     batch = examples(rng)
