@@ -309,7 +309,8 @@ def test_the_card_has_the_figures_of_genuine_people(tmp_path):
     result = json.loads(pose.main(config).read_text())
     card = PERSON.with_suffix(".md").read_text(encoding="utf-8")
     rows = {
-        "coarse net alone, before the spatial model | not used": ("annotated", "coarse_alone"),
+        "coarse net alone, before the spatial model | annotated": ("annotated", "coarse_alone"),
+        "coarse net alone, before the spatial model | none": ("none", "coarse_alone"),
         "coarse net and spatial model | annotated": ("annotated", "coarse"),
         "cascade | annotated": ("annotated", "cascade"),
         "coarse net and spatial model | none": ("none", "coarse"),
