@@ -45,7 +45,7 @@ def test_the_grid_is_the_shape_of_the_activations(name):
     for size in ((network.image_side, network.image_side), (251, 362)):
         inputs = jax.ShapeDtypeStruct((1, *size, 3), jnp.float32)
         found = jax.eval_shape(
-            lambda p, x: forward._evaluate(p, x, network=network, layers=network.layer_names),
+            lambda p, x: forward.activations(p, x, network=network, layers=network.layer_names),
             params,
             inputs,
         )
@@ -80,7 +80,8 @@ def test_a_cell_responds_to_the_pixels_of_its_field_and_no_others(name, layer, m
     field = receptive_field(network, layer)
     x, y = 120, 97
     lit = jnp.zeros((1, side, side, 3)).at[0, y, x].set(1.0)
-    found = forward._evaluate(params, lit, network=network, layers=(layer,))[layer][0].sum(axis=-1)
+    uncompiled = forward._activations.__wrapped__
+    found = uncompiled(params, lit, network=network, layers=(layer,))[layer][0].sum(axis=-1)
     cells = coords.cell_grid(grid_size(network, layer, (side, side)))
     distance = np.abs(coords.apply(cell_centers(network, layer), cells) - np.array([x, y]))
     np.testing.assert_array_equal(
