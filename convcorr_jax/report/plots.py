@@ -181,6 +181,8 @@ def training_curves(
             (start + end) / 2, 1.01, name, transform=above.get_xaxis_transform(), ha="center"
         )
         start = end
+    # The names stand above the axes only if the axes begin at step 0.
+    above.set_xlim(0, max(start, 1))
     above.set_yscale("log")
     above.set_ylabel("error")
     below.set_ylim(0, 1)

@@ -81,3 +81,13 @@ def test_training_curves_have_a_line_a_name_and_a_title_a_phase():
     np.testing.assert_array_equal(drawn["coarse"].get_xydata(), [(10, 0.2), (20, 0.3)])
     assert (drawn["cascade"].get_linestyle(), drawn["coarse"].get_linestyle()) == ("-", "--")
     assert (pixels(figure)[0] == 255).all()
+
+
+def test_training_curves_of_one_step_have_the_name_of_its_phase_above_the_axes():
+    figure = plots.training_curves({"e1": [(1, 2.5)]}, {}, phases={"joint": 1})
+    figure.draw_without_rendering()
+    above = figure.axes[0]
+    (name,) = above.texts
+    frame = above.get_window_extent()
+    assert frame.x0 < name.get_window_extent().x0 < name.get_window_extent().x1 < frame.x1
+    assert frame.width > 100
