@@ -39,7 +39,7 @@ def correlate(
         if winograd and window in (3, 5) and kernel.shape[2] >= WINOGRAD_MIN_CHANNELS:
             return width_winograd(images, kernel, padding=padding)
         if padding == 0:
-            return _matrix_product(images, kernel)
+            return matrix_product(images, kernel)
     return jax.lax.conv_general_dilated(
         images,
         kernel,
@@ -54,8 +54,19 @@ def on_cpu() -> bool:
     return jax.default_backend() == "cpu"
 
 
-def _matrix_product(images: jax.Array, kernel: jax.Array) -> jax.Array:
+def matrix_product(
+    images: Float[Array, "b h w inputs"], kernel: Float[Array, "r r inputs outputs"]
+) -> Float[Array, "b h2 w2 outputs"]:
+    """Correlate images with filters at every position inside the image, as one matrix product.
+
+    The windows of all images are the rows of one matrix, so that each gradient is one matrix product, too.
+
+    Args:
+        images: to correlate.
+        kernel: filters of r x r taps.
+    """
     window, _, _, outputs = kernel.shape
     height, width = images.shape[1] - window + 1, images.shape[2] - window + 1
     taps = [images[:, i : i + height, j : j + width] for i in range(window) for j in range(window)]
-    return jnp.concatenate(taps, axis=-1) @ kernel.reshape(-1, outputs)
+    rows = jnp.concatenate(taps, axis=-1).reshape(-1, kernel.size // outputs)
+    return (rows @ kernel.reshape(-1, outputs)).reshape(len(images), height, width, outputs)

@@ -10,7 +10,7 @@ from jax.nn.initializers import Initializer
 from jaxtyping import Array, Float, Key
 
 from convcorr_jax.backbone import winograd
-from convcorr_jax.backbone.convolution import WINOGRAD_MIN_CHANNELS
+from convcorr_jax.backbone.convolution import WINOGRAD_MIN_CHANNELS, matrix_product
 from convcorr_jax.pose.architecture import NORM_GROUP, DType
 
 RECTIFIED = nn.initializers.he_uniform()
@@ -179,7 +179,8 @@ def _convolve(maps: Array, kernel: Array, *how: Any, **options: Any) -> Array:
     if window == 1:
         return maps @ kernel[0, 0]
     if window > min(maps.shape[1:3]):
-        return _matrix_product(maps, kernel)
+        beyond = (window // 2, (window - 1) // 2)
+        return matrix_product(jnp.pad(maps, ((0, 0), beyond, beyond, (0, 0))), kernel)
     if window not in (3, 5) or kernel.shape[2] < WINOGRAD_MIN_CHANNELS or maps.dtype != jnp.float32:
         return direct(maps, kernel)
     on_cpu = partial(winograd.correlate, padding=window // 2)
@@ -188,16 +189,3 @@ def _convolve(maps: Array, kernel: Array, *how: Any, **options: Any) -> Array:
 
 def _direct(maps: Array, kernel: Array, *, how: Any, options: Any) -> Array:
     return jax.lax.conv_general_dilated(maps, kernel, *how, **options)
-
-
-def _matrix_product(maps: Array, kernel: Array) -> Array:
-    window = kernel.shape[0]
-    batch, height, width, channels = maps.shape
-    beyond = (window // 2, (window - 1) // 2)
-    padded = jnp.pad(maps, ((0, 0), beyond, beyond, (0, 0)))
-    shifts = [
-        padded[:, i : i + height, j : j + width] for i in range(window) for j in range(window)
-    ]
-    patches = jnp.concatenate(shifts, axis=-1).reshape(-1, window * window * channels)
-    product = patches @ kernel.reshape(len(patches[0]), -1)
-    return product.reshape(batch, height, width, -1)
