@@ -71,6 +71,8 @@ class Architecture:
             channels if it is smaller.
         frame_px: side of the square around the torso that the input shows, in pixels of photographs of people
             without a known size; None for the whole photograph. See `convcorr_jax.pose.framing`.
+        rotated_degrees: the angle of the rotated copies of an image whose coarse heat-maps are averaged with
+            its own in prediction, from 0 (no copies, as in the paper) to 90.
         spatial_weight: exponent w of the spatial model's heat-map q in prediction: coarse positions are the
             maxima of ``e ** (1 - w) * q ** w`` with the coarse net's heat-map e; 1 in the paper.
         fine_prior_px: standard deviation of a Gaussian around the coarse position by which predicted fine
@@ -103,6 +105,7 @@ class Architecture:
     front: Front = "none"
     front_features: int = 256
     frame_px: float | None = None
+    rotated_degrees: float = 0.0
     spatial_weight: float = 1.0
     fine_prior_px: float | None = None
     dtype: DType = "float32"
@@ -128,6 +131,7 @@ class Architecture:
             in (get_args(Cascade) if self.front == "none" else get_args(Cascade)[:1]),
             "front_features": 0 < self.front_features <= _MOST,
             "frame_px": self.frame_px is None or 0 < self.frame_px < math.inf,
+            "rotated_degrees": 0 <= self.rotated_degrees <= 90,
             "spatial_weight": 0 <= self.spatial_weight <= 1,
             "fine_prior_px": self.fine_prior_px is None or 0.1 <= self.fine_prior_px < math.inf,
             "dtype": self.dtype in get_args(DType),

@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key, UInt8
+from jaxtyping import Array, Float, Key
 
 from convcorr_jax import coords
 from convcorr_jax.coords import Size
+from convcorr_jax.pose.affine import Affine, apply, determinant, mapping, rotation, warp
 from convcorr_jax.pose.batch import Batch
 from convcorr_jax.pose.mirroring import exchanged
 
@@ -36,15 +37,6 @@ class Augmentation(NamedTuple):
     Without them, the border of the frame is repeated where rotation and scale move it inside."""
     unknown_torso: float = 0.0
     """The share of samples whose torso is made unknown."""
-
-
-class Affine(NamedTuple):
-    """The affine map ``p -> matrix p + shift`` of points (x, y) in pixels."""
-
-    matrix: Float[Array, "2 2"]
-    """Rotation, scale and mirroring."""
-    shift: Float[Array, "2"]
-    """Translation in pixels."""
 
 
 def augment(
@@ -75,7 +67,7 @@ def augment(
     map_keys, torso_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
     maps = jax.vmap(partial(draw, size=size, augmentation=augmentation))(map_keys, center)
     forget = jax.vmap(partial(jax.random.bernoulli, p=augmentation.unknown_torso))(torso_keys)
-    known = jax.vmap(_apply)(maps, torso)
+    known = jax.vmap(apply)(maps, torso)
     return Batch(
         images=jax.vmap(partial(warp, size=size))(images, _from_image(maps, surroundings)),
         points=jax.vmap(partial(move, size=size, left_right_pairs=left_right_pairs))(points, maps),
@@ -105,46 +97,15 @@ def draw(
     """
     turn_key, scale_key, mirror_key, shift_key = jax.random.split(key, 4)
     degrees, (smallest, greatest) = augmentation.degrees, augmentation.scales
-    angle = jnp.deg2rad(jax.random.uniform(turn_key, minval=-degrees, maxval=degrees))
+    angle = jax.random.uniform(turn_key, minval=-degrees, maxval=degrees)
     scale = jax.random.uniform(scale_key, minval=smallest, maxval=greatest)
     mirrored = jax.random.bernoulli(mirror_key)
-    cosine, sine = scale * jnp.cos(angle), scale * jnp.sin(angle)
-    rotation = jnp.array([[cosine, -sine], [sine, cosine]])
-    matrix = jnp.where(mirrored, rotation * jnp.array([[-1.0, 1.0]]), rotation)
+    turn = scale * rotation(angle)
+    matrix = jnp.where(mirrored, turn * jnp.array([[-1.0, 1.0]]), turn)
     target = center.at[0].set(jnp.where(mirrored, size.width - 1 - center[0], center[0]))
     farthest = augmentation.shift * jnp.array([size.width, size.height])
     target += farthest * jax.random.uniform(shift_key, (2,), minval=-1, maxval=1)
-    return Affine(matrix, target - _apply(Affine(matrix, jnp.zeros(2)), center))
-
-
-def warp(
-    image: UInt8[Array, "h w 3"], affine: Affine, *, size: Size
-) -> UInt8[Array, "{size.height} {size.width} 3"]:
-    """Transform an image by an affine map, with bilinear sampling.
-
-    Border pixels are repeated outside the image.
-
-    Args:
-        image: 8-bit RGB.
-        affine: from pixels of the image to pixels of the result.
-        size: of the result, in pixels.
-    """
-    height, width = image.shape[:2]
-    columns, rows = jnp.arange(size.width), jnp.arange(size.height)
-    x, y = (axis.astype(jnp.float32) for axis in jnp.meshgrid(columns, rows))
-    source = _apply(_inverse(affine), jnp.stack([x, y], axis=-1))
-    x, y = jnp.clip(source[..., 0], 0, width - 1), jnp.clip(source[..., 1], 0, height - 1)
-    left, top = jnp.floor(x).astype(jnp.int32), jnp.floor(y).astype(jnp.int32)
-    right, bottom = jnp.minimum(left + 1, width - 1), jnp.minimum(top + 1, height - 1)
-    across, down = (x - left)[..., None], (y - top)[..., None]
-
-    # On a CPU, XLA gathers whole pixels of a flattened image fastest.
-    pixels = image.reshape(-1, 3)
-
-    def row(at: Array) -> Array:
-        return pixels[at * width + left] * (1 - across) + pixels[at * width + right] * across
-
-    return jnp.round(row(top) * (1 - down) + row(bottom) * down).astype(jnp.uint8)
+    return mapping(matrix, center, target)
 
 
 def move(
@@ -165,36 +126,16 @@ def move(
     Returns:
         The transformed joints; NaN where they are missing or outside the frame.
     """
-    moved = _apply(affine, points)
+    moved = apply(affine, points)
     is_inside = coords.inside(moved, coords.whole_image(size))
     moved = jnp.where(is_inside[..., None], moved, jnp.nan)
     swapped = moved[jnp.array(exchanged(len(points), left_right_pairs))]
-    return jnp.where(_determinant(affine) < 0, swapped, moved)
+    return jnp.where(determinant(affine) < 0, swapped, moved)
 
 
 def _from_image(maps: Affine, offset: tuple[float, float]) -> Affine:
     """Return the maps from pixels of the images, in which the frame begins at this pixel."""
-    begin = jax.vmap(_apply, in_axes=(0, None))(
+    begin = jax.vmap(apply, in_axes=(0, None))(
         maps._replace(shift=jnp.zeros_like(maps.shift)), jnp.array(offset)
     )
     return maps._replace(shift=maps.shift - begin)
-
-
-def _apply(affine: Affine, points: Float[Array, "*n 2"]) -> Float[Array, "*n 2"]:
-    # Not a matrix product: an accelerator's matrix units round positions to a few bits.
-    x, y = points[..., 0], points[..., 1]
-    (xx, xy), (yx, yy) = affine.matrix
-    return jnp.stack(
-        [xx * x + xy * y + affine.shift[0], yx * x + yy * y + affine.shift[1]], axis=-1
-    )
-
-
-def _inverse(affine: Affine) -> Affine:
-    (xx, xy), (yx, yy) = affine.matrix
-    matrix = jnp.array([[yy, -xy], [-yx, xx]]) / _determinant(affine)
-    return Affine(matrix, -_apply(Affine(matrix, jnp.zeros(2)), affine.shift))
-
-
-def _determinant(affine: Affine) -> Float[Array, ""]:
-    (xx, xy), (yx, yy) = affine.matrix
-    return xx * yy - xy * yx

@@ -20,6 +20,7 @@ from convcorr_jax.pose.coarse import Coarse
 from convcorr_jax.pose.fine import Fine, StandardFine
 from convcorr_jax.pose.head import Head
 from convcorr_jax.pose.heatmaps import gaussians, peaks, values_at_peaks
+from convcorr_jax.pose.rotating import rotation_of
 from convcorr_jax.pose.spatial_model import SpatialModel, initial_priors
 
 # Heat-maps below this value are no detection; the greatest value of a target is 1.
@@ -204,7 +205,7 @@ def refine(
     return _run(_fine_net(architecture), params["fine"], windows)
 
 
-@partial(jax.jit, static_argnames=("architecture", "mirrored", "subcell"))
+@partial(jax.jit, static_argnames=("architecture", "mirrored", "rotated", "subcell"))
 def predict(
     params: Params,
     images: UInt8[Array, "b h w 3"] | UInt8[np.ndarray, "b h w 3"],
@@ -212,6 +213,7 @@ def predict(
     *,
     architecture: Architecture,
     mirrored: bool = True,
+    rotated: bool = True,
     subcell: bool = True,
 ) -> Prediction:
     """Predict the joints of one person in each image.
@@ -223,6 +225,8 @@ def predict(
             predicted.
         architecture: of the cascade.
         mirrored: average the heat-maps of coarse and fine net with those of the mirrored image.
+        rotated: average the heat-maps of the coarse net with those of the image rotated by
+            `Architecture.rotated_degrees` to either side, where the rotated image shows the cell.
         subcell: estimate positions between the cells of heat-maps (see `convcorr_jax.pose.peaks`).
 
     Raises:
@@ -234,12 +238,10 @@ def predict(
     `Architecture.fine_prior_px`, fine heat-maps are multiplied by a Gaussian around the coarse positions.
     """
     size = coords.Size(*images.shape[1:3])
-    heatmaps, *maps = _coarse(params, images, architecture)
     mirror = mirroring.mirror_of(architecture, size) if mirrored else None
-    if mirror is not None:
-        mirrored_heatmaps, mirrored_maps = _coarse(params, images[:, :, ::-1], architecture)
-        heatmaps = (heatmaps + mirror.maps(mirrored_heatmaps)) / 2
-        maps.append(mirrored_maps)
+    heatmaps, maps = _with_mirrored(params, images, mirror, architecture)
+    if rotated and architecture.rotated_degrees:
+        heatmaps = _with_rotated(params, images, mirror, architecture, heatmaps)
     selected = select(params, heatmaps, torso, architecture=architecture)
     if architecture.spatial_weight < 1:
         of_coarse, of_both = (jnp.maximum(maps, _NO_DETECTION) for maps in (heatmaps, selected))
@@ -308,6 +310,41 @@ def _coarse(
     pyramid = normalization.pyramid(images, levels=architecture.levels)
     output = _run(Coarse(architecture), params["coarse"], pyramid, dropout_keys=dropout_keys)
     return output.heatmaps, output.shared if architecture.cascade == "shared" else pyramid
+
+
+def _with_mirrored(
+    params: Params, images: Any, mirror: mirroring.Mirror | None, architecture: Architecture
+) -> tuple[Float[Array, "b h w j"], list[Maps]]:
+    """Return the mean coarse heat-maps of images and mirrored images, and the maps of each for the fine net."""
+    if mirror is None:
+        heatmaps, maps = _coarse(params, images, architecture)
+        return heatmaps, [maps]
+    # One program for both takes half the time to compile.
+    both = jnp.concatenate([images, images[:, :, ::-1]])
+    heatmaps, maps = _coarse(params, both, architecture)
+    of_images, of_mirrored = jnp.split(heatmaps, 2)
+    halves = [tuple(each) for each in zip(*(jnp.split(level, 2) for level in maps), strict=True)]
+    return (of_images + mirror.maps(of_mirrored)) / 2, halves
+
+
+def _with_rotated(
+    params: Params,
+    images: Any,
+    mirror: mirroring.Mirror | None,
+    architecture: Architecture,
+    heatmaps: Float[Array, "b h w j"],
+) -> Float[Array, "b h w j"]:
+    """Return the mean of the heat-maps of images and of their rotated copies that show the cell."""
+    size, degrees = coords.Size(*images.shape[1:3]), architecture.rotated_degrees
+
+    def of_copy(angle: Float[Array, ""]) -> Float[Array, "b h w c"]:
+        rotation = rotation_of(size, angle)
+        turned, _ = _with_mirrored(params, rotation.images(images), mirror, architecture)
+        shown = jnp.ones_like(turned[..., :1])
+        return rotation.maps_of_images(jnp.concatenate([turned, shown], -1), architecture.cells)
+
+    copies = jax.lax.map(of_copy, jnp.array([degrees, -degrees])).sum(axis=0)
+    return (heatmaps + copies[..., :-1]) / (1 + copies[..., -1:])
 
 
 def _run(net: nn.Module, params: Params, *inputs: Any, **options: Any) -> Any:

@@ -26,6 +26,7 @@ def predict_photograph(
     *,
     box: coords.Box | None = None,
     mirrored: bool = True,
+    rotated: bool = True,
     subcell: bool = True,
 ) -> FoundJoints:
     """Predict the joints of a person in a photograph.
@@ -39,6 +40,7 @@ def predict_photograph(
         box: the person from head to feet, in pixels, whose middle stands for that of the torso; None for the
             person with the highest score.
         mirrored: average heat-maps with those of the mirrored image.
+        rotated: average coarse heat-maps with those of rotated images (`Architecture.rotated_degrees`).
         subcell: estimate positions between the cells of heat-maps.
 
     Raises:
@@ -60,6 +62,7 @@ def predict_photograph(
             torso,
             architecture=architecture,
             mirrored=mirrored,
+            rotated=rotated,
             subcell=subcell,
         )
         points = np.asarray(prediction.points[0], np.float64)

@@ -173,6 +173,7 @@ def person(
         group_norm=True,
         front=front,
         frame_px=200.0,
+        rotated_degrees=30.0,
         spatial_weight=0.5,
         fine_prior_px=4.0,
     )

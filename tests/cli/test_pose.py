@@ -41,7 +41,11 @@ def folder(tmp_path):
     [
         (None, (), {}),
         (BOX, (), {}),
-        (BOX, ("--no-mirrored", "--no-subcell"), {"mirrored": False, "subcell": False}),
+        (
+            BOX,
+            ("--no-mirrored", "--no-rotated", "--no-subcell"),
+            {"mirrored": False, "rotated": False, "subcell": False},
+        ),
     ],
 )
 def test_joints_are_those_of_the_cascade_in_pixels_of_the_photograph(folder, box, flags, options):

@@ -159,8 +159,8 @@ def test_the_torso_is_the_one_that_was_chosen(tmp_path, torso, monkeypatch):
     save_fitted(tmp_path / "model", TrainedCascade(cascade.init(jax.random.key(3), TINY), TINY, {}))
     seen = []
 
-    def predict(params, people, *, architecture, batch, mirrored, subcell):
-        assert (mirrored, subcell) == (True, True)
+    def predict(params, people, *, architecture, batch, mirrored, rotated, subcell):
+        assert (mirrored, rotated, subcell) == (True,) * 3
         seen.append(people.to_photographs(people.torso[:, None])[:, 0])
         return PredictedJoints(*[np.stack([each.points for each in people.records])] * 3)
 
@@ -235,7 +235,9 @@ def test_flic_is_scored_as_the_official_scorer_does(flic_run, sides):
     assert (result["per_joint"]["cascade"]["wrist"]["0.2"] == 1) == (sides != "person")
 
 
-@pytest.mark.parametrize("options", [{}, {"mirrored": False}, {"subcell": False}])
+@pytest.mark.parametrize(
+    "options", [{}, {"mirrored": False}, {"rotated": False}, {"subcell": False}]
+)
 def test_the_options_of_predictions_are_passed_on(tmp_path, monkeypatch, options):
     path = write_people(tmp_path / "people", train=0, test=2, side=40)
     save_fitted(tmp_path / "model", TrainedCascade(cascade.init(jax.random.key(3), TINY), TINY, {}))
@@ -247,7 +249,7 @@ def test_the_options_of_predictions_are_passed_on(tmp_path, monkeypatch, options
 
     monkeypatch.setattr(evaluation, "predict_joints", predict)
     result = evaluated(tmp_path, PoseData((path,)), prediction=PredictionOptions(4, **options))
-    expected = {"mirrored": True, "subcell": True} | options
+    expected = {"mirrored": True, "rotated": True, "subcell": True} | options
     assert passed == [expected] * 2
     assert result["prediction"] == {"batch": 4} | expected
 

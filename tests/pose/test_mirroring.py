@@ -102,6 +102,6 @@ def test_each_choice_compiles_once(key, rng):
     images, _, torso = examples(rng)
     params = cascade.init(key, TINY)
     traced = chex.assert_max_traces(cascade.predict.__wrapped__, n=2)
-    predict = jax.jit(traced, static_argnames=("architecture", "mirrored", "subcell"))
+    predict = jax.jit(traced, static_argnames=("architecture", "mirrored", "rotated", "subcell"))
     for mirrored in (True, False, True, False):
         predict(params, images, torso, architecture=TINY, mirrored=mirrored, subcell=True)

@@ -52,6 +52,9 @@ class PredictionOptions:
     """People that are predicted together."""
     mirrored: bool = True
     """Average heat-maps with those of the mirrored image."""
+    rotated: bool = True
+    """Average the coarse heat-maps with those of rotated images, if the cascade is made for it: the person
+    cascade is, and takes three times as long with them."""
     subcell: bool = True
     """Estimate positions between the cells of heat-maps."""
 

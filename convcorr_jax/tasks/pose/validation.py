@@ -46,6 +46,7 @@ def predict_joints(
     architecture: Architecture,
     batch: int,
     mirrored: bool = True,
+    rotated: bool = True,
     subcell: bool = True,
 ) -> PredictedJoints:
     """Predict the joints of all people.
@@ -56,10 +57,11 @@ def predict_joints(
         architecture: of the cascade.
         batch: the number of people that are predicted together.
         mirrored: average heat-maps with those of the mirrored image.
+        rotated: average coarse heat-maps with those of rotated images (`Architecture.rotated_degrees`).
         subcell: estimate positions between the cells of heat-maps.
     """
     nets: dict[str, list[np.ndarray]] = {net: [] for net in PredictedJoints._fields}
-    predict = _on_all_devices(architecture, mirrored, subcell)
+    predict = _on_all_devices(architecture, mirrored, rotated, subcell)
     for rows, own in padded_batches(len(people.records), size=devices.even(batch)):
         prediction = predict(params, people.batch(rows))
         found = (prediction.points, prediction.coarse, prediction.coarse_alone)
@@ -72,11 +74,18 @@ def predict_joints(
 
 @functools.cache
 def _on_all_devices(
-    architecture: Architecture, mirrored: bool, subcell: bool
+    architecture: Architecture, mirrored: bool, rotated: bool, subcell: bool
 ) -> Callable[[cascade.Params, Batch], cascade.Prediction]:
     def predict(params: cascade.Params, batch: Batch) -> cascade.Prediction:
-        options = {"architecture": architecture, "mirrored": mirrored, "subcell": subcell}
-        return cascade.predict(params, batch.images, batch.torso, **options)
+        return cascade.predict(
+            params,
+            batch.images,
+            batch.torso,
+            architecture=architecture,
+            mirrored=mirrored,
+            rotated=rotated,
+            subcell=subcell,
+        )
 
     return devices.on_local_devices(predict)
 
@@ -143,7 +152,7 @@ def score(predicted: PredictedJoints, people: People, joints: Sequence[str]) -> 
 def validate(
     params: cascade.Params, people: People, *, architecture: Architecture, batch: int
 ) -> Scores:
-    """Compute PCK of a cascade on people, without their mirror images.
+    """Compute PCK of a cascade on people, without mirrored and rotated copies.
 
     Args:
         params: parameters of the cascade, on any devices.
@@ -155,6 +164,11 @@ def validate(
         InputError: no person has both an annotated joint and a normalizer.
     """
     predicted = predict_joints(
-        jax.device_get(params), people, architecture=architecture, batch=batch, mirrored=False
+        jax.device_get(params),
+        people,
+        architecture=architecture,
+        batch=batch,
+        mirrored=False,
+        rotated=False,
     )
     return score(predicted, people, architecture.joints)

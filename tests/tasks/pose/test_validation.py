@@ -48,8 +48,8 @@ def people():
 
 
 def test_everybody_is_looked_at_once_in_pixels_of_the_photographs(people, monkeypatch):
-    def predict(params, images, torso, *, architecture, mirrored, subcell):
-        assert (mirrored, subcell) == (True, False)
+    def predict(params, images, torso, *, architecture, mirrored, rotated, subcell):
+        assert (mirrored, rotated, subcell) == (True, True, False)
         corner = jnp.asarray(images[:, :2, 0, :2], jnp.float32) * 2 + 0.5
         return validation.cascade.Prediction(corner, corner + 2, corner[..., 0], corner + 4)
 
