@@ -233,9 +233,9 @@ def predict(
         InputError: the images do not fit (see `Architecture.check_fits`), or ``mirrored`` is set and the cells
             of the mirrored image would not be those of the image.
 
-    Differs from the paper: the paper predicts from the image alone, and positions are centres of cells; the
-    heat-maps of coarse net and spatial model are combined with `Architecture.spatial_weight`; with
-    `Architecture.fine_prior_px`, fine heat-maps are multiplied by a Gaussian around the coarse positions.
+    Differs from the paper: the paper predicts from the image alone, without copies, and positions are centres
+    of cells; the heat-maps of coarse net and spatial model are combined with `Architecture.spatial_weight`;
+    with `Architecture.fine_prior_px`, fine heat-maps are multiplied by a Gaussian around the coarse positions.
     """
     size = coords.Size(*images.shape[1:3])
     mirror = mirroring.mirror_of(architecture, size) if mirrored else None
@@ -244,7 +244,7 @@ def predict(
         heatmaps = _with_rotated(params, images, mirror, architecture, heatmaps)
     selected = select(params, heatmaps, torso, architecture=architecture)
     if architecture.spatial_weight < 1:
-        of_coarse, of_both = (jnp.maximum(maps, _NO_DETECTION) for maps in (heatmaps, selected))
+        of_coarse, of_both = (jnp.maximum(each, _NO_DETECTION) for each in (heatmaps, selected))
         weight = architecture.spatial_weight
         selected = of_coarse ** (1 - weight) * of_both**weight
     coarse = peaks(selected, architecture.cells, subcell=subcell).points
