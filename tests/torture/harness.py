@@ -25,8 +25,8 @@ _VARIES = re.compile(
 _BY_NAME = re.compile(r"(^|/)(checkpoints/.*|run\.json|.*\.html|curves\.png|provenance.*)$")
 _MOST_SECONDS = 900
 _SHARE_OF_FULL_DISKS = 0.1
-# A disk that can hold what a program writes and little more.
-_DISK_BYTES = 64 * 2**20
+# A disk holds a program's results so many times, and 64 MiB: the next run removes what a killed one left.
+_DISK_COPIES, _DISK_BYTES = 2, 64 * 2**20
 
 
 class Outcome(NamedTuple):
@@ -62,12 +62,13 @@ def disturb(name: str, folder: Path, *, kills: int, seed: int, full_disks: bool 
     if status:
         return Outcome(0, 0, (f"{name}: the undisturbed run ended with {status}: {said}",))
     expected = content(expected_folder)
+    disk_bytes = _DISK_BYTES + _DISK_COPIES * _bytes_in(expected_folder) if full_disks else None
     killed = filled = number = 0
     failures: list[str] = []
     while killed + filled < kills:
         number += 1
         log = folder / f"log_{number}"
-        with _disk(folder / f"run_{number}", limited=full_disks) as (out, is_limited):
+        with _disk(folder / f"run_{number}", disk_bytes) as (out, is_limited):
             for _ in range(min(rng.randint(1, 4), kills - killed - filled)):
                 after = rng.uniform(0.1, 1.0) * seconds
                 if is_limited and rng.random() < _SHARE_OF_FULL_DISKS:
@@ -114,6 +115,10 @@ def _fixed(value: Any) -> Any:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _sources(folder: Path) -> dict[str, str]:
@@ -180,13 +185,13 @@ def _fill(
 
 
 @contextlib.contextmanager
-def _disk(folder: Path, *, limited: bool) -> Iterator[tuple[Path, bool]]:
-    """Yield a new folder for a run, on a disk of its own if possible; remove it at the end."""
+def _disk(folder: Path, size: int | None) -> Iterator[tuple[Path, bool]]:
+    """Yield a new folder, on a disk of its own if it has a size and that is allowed; remove it at the end."""
     folder.mkdir()
-    options = f"size={_DISK_BYTES}"
-    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     is_mounted = (
-        limited and subprocess.run(command, check=False, capture_output=True).returncode == 0
+        size is not None
+        and subprocess.run(command, check=False, capture_output=True).returncode == 0
     )
     try:
         yield folder / "out", is_mounted
