@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -102,6 +103,8 @@ def content(folder: Path) -> dict[str, str]:
             texts = lines if path.suffix == ".jsonl" else ["\n".join(lines)]
             fixed = [_fixed(json.loads(text)) for text in texts]
             digests[relative] = _digest(json.dumps(fixed, sort_keys=True).encode())
+        elif path.suffix == ".npz":
+            digests[relative] = _digest_of_arrays(path)
         else:
             digests[relative] = _digest(path.read_bytes())
     return digests
@@ -119,6 +122,12 @@ def _digest(content: bytes) -> str:
 
 def _bytes_in(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _digest_of_arrays(path: Path) -> str:
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in sorted(archive.namelist()) if not _VARIES.search(name)]
+        return _digest(b"".join(name.encode() + archive.read(name) for name in names))
 
 
 def _sources(folder: Path) -> dict[str, str]:
