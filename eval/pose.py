@@ -11,7 +11,9 @@
 of it. ``pck_by_torso`` has the same for each torso: the paper gives the annotated torso to the cascade, which
 is not known of a photograph. ``per_joint`` is left and right together; ``curves`` has all thresholds.
 ``spread_px`` is the spread of errors in pixels of the network's input, of which ``input_px_per_px`` make one
-pixel of the photographs. ``sides`` states whose left is left: that of `eval.score_predictions`.
+pixel of the photographs. ``sides`` states whose left is left: that of `eval.score_predictions`. ``peers``
+compares the cascade with other methods' ``--peers`` on the joints that both predict, on all, upright and other
+people (see `convcorr_jax.tasks.pose.compare_peers`).
 
 Beside it: ``predictions.npz``, the joints of the cascade for `eval.score_predictions` (``--first-pixel 0``);
 curves (``pck.png``), histograms of errors (``errors.png``), and people from the smallest to the greatest error
@@ -34,15 +36,16 @@ from convcorr_jax.tasks.options import Output
 from convcorr_jax.tasks.pose import (
     Evaluation,
     Part,
-    People,
     PoseData,
     PredictionOptions,
     Torso,
     best_to_worst,
+    compare_peers,
     curve_alphas,
     evaluate_records,
     protocol_of,
     read_part,
+    read_peers,
     reported,
     sides_of,
 )
@@ -66,6 +69,9 @@ class Config:
     the photograph; or none, as in ``convcorr pose`` without a box."""
     other_torsos: tuple[Torso, ...] = ("none",)
     """Further torsos, for ``pck_by_torso``."""
+    peers: tuple[Path, ...] = ()
+    """Files of other methods' predictions for the same people in the same order, in pixels of the photographs
+    counted from 0: .npz, .h5 or .mat."""
     prediction: PredictionOptions = PredictionOptions()
     output: Output = Output(Path("runs/pose"))
 
@@ -80,12 +86,12 @@ def main(config: Config) -> Path:
     records = read_part(data, config.part)
     names = records[0].names
     protocol = protocol_of(names)
+    peers = read_peers(config.peers, records, joints)
     by_torso = {
         torso: evaluate_records(model, records, data=data, torso=torso, options=config.prediction)
         for torso in (config.torso, *config.other_torsos)
     }
-    evaluation = by_torso[config.torso]
-    tested = evaluation.people
+    evaluation, tested = by_torso[config.torso], by_torso[config.torso].people
     reports = {name: reported(each, joints, protocol=protocol) for name, each in by_torso.items()}
     figures = reports[config.torso]
     result = {
@@ -103,6 +109,7 @@ def main(config: Config) -> Path:
         "left_out": {absent.source_id: absent.reason for absent in tested.left_out},
         "pck_by_torso": {torso: each["pck"] for torso, each in reports.items()},
         "interval_by_torso": {torso: each["interval"] for torso, each in reports.items()},
+        "peers": compare_peers(peers, by_torso, joints, protocol=protocol),
         **figures,
     }
     curves = {net: figures["curves"][net] for net in evaluation.tables}
@@ -114,16 +121,14 @@ def main(config: Config) -> Path:
         joint_names=np.array(joints),
         people=np.array([record.source_id for record in tested.records]),
     )
-    _write_people(out, tested, evaluation, joints)
+    _write_people(out, evaluation, joints)
     return write_results(out, result, config, started=started)
 
 
-def _write_people(
-    out: Path, people: People, evaluation: Evaluation, joints: tuple[str, ...]
-) -> None:
+def _write_people(out: Path, evaluation: Evaluation, joints: tuple[str, ...]) -> None:
     """Draw people from the smallest to the greatest error of the cascade, and write their joints."""
     rows = best_to_worst(evaluation.errors["cascade"], count=_SHOWN)
-    records = [people.records[row] for row in rows]
+    records = [evaluation.people.records[row] for row in rows]
     columns = [records[0].names.index(joint) for joint in joints]
     photographs = [load_image(record) for record in records]
     truth = np.stack([record.points[columns] for record in records])
@@ -131,16 +136,14 @@ def _write_people(
         net: np.nanmean(each[rows], axis=1).tolist() for net, each in evaluation.errors.items()
     }
     found = {net: points[rows] for net, points in evaluation.predicted._asdict().items()}
-    figure = people_figure(
-        photographs, truth, found["cascade"], joints, mean_errors=means["cascade"]
-    )
-    write_image(out / "people.jpg", figure)
-    networks = {**found, "annotated": truth}
+    drawn = photographs, truth, found["cascade"], joints
+    write_image(out / "people.jpg", people_figure(*drawn, mean_errors=means["cascade"]))
+    found["annotated"] = truth
     texts = [
         "mean error: " + ", ".join(f"{net} {of_net[k]:.2f}" for net, of_net in means.items())
         for k in range(len(rows))
     ]
-    write_json(out / "joints.json", joints_data(photographs, networks, joints, texts=texts))
+    write_json(out / "joints.json", joints_data(photographs, found, joints, texts=texts))
 
 
 if __name__ == "__main__":

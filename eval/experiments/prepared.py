@@ -144,4 +144,5 @@ def _probes(out: Path, data_root: Path) -> list[Experiment]:
 
 def _pose(out: Path, data_root: Path) -> list[Experiment]:
     people = PoseData(("lspet",), data_root)
-    return [on_data(pose, pose_sections.person, out / "lspet_pose", people)]
+    peers = tuple(sorted((data_root / "pose_peers").glob("lspet_test_*.npz")))
+    return [on_data(pose, pose_sections.person, out / "lspet_pose", people, peers=peers)]

@@ -281,6 +281,83 @@ def test_two_data_sets_are_tested_together(tmp_path):
     assert (result["people"], result["dataset"]) == (4, " + ".join(paths))
 
 
+def _scored(errors) -> dict[str, float]:
+    """PCK of normalized errors, with NaN for joints that do not count."""
+    known = errors[~np.isnan(errors)]
+    return {f"{alpha:g}": float((known <= alpha).mean()) for alpha in (0.05, 0.1, 0.2)}
+
+
+def test_another_method_is_scored_on_the_joints_of_both(tmp_path, monkeypatch):
+    """A peer without neck and head, in another order of joints, on upright and other people."""
+
+    def change(arrays):
+        # Rendered people are upright; half of these are, too, by a torso that is not too long for their height.
+        arrays["torso"][::2] = 10.0
+
+    path = write_people(tmp_path / "people", train=0, test=6, side=40, change=change)
+    facts = {"dataset": "rendered", "people": 3}
+    params = cascade.init(jax.random.key(3), TINY)
+    save_fitted(tmp_path / "model", TrainedCascade(params, TINY, facts))
+    records = read_people(path, part="test")
+    names, truth = records[0].names, np.stack([record.points for record in records])
+    rng = np.random.default_rng(0)
+    ours, theirs = truth + rng.normal(0, 3, (2, *truth.shape))
+    theirs[0, 3] = np.nan
+    lacking = [names.index(name) for name in ("neck", "head_top")]
+    order = np.roll(np.arange(14), 5)
+    written = np.where(np.isin(np.arange(14), lacking)[:, None], np.nan, theirs)[:, order]
+    np.savez(tmp_path / "other.npz", preds=written, joint_names=np.array(names)[order])
+    monkeypatch.setattr(evaluation, "predict_joints", lambda *_, **__: PredictedJoints(*[ours] * 3))
+    result = evaluated(tmp_path, PoseData((path,)), peers=(tmp_path / "other.npz",))
+    compared = result["peers"]["other"]
+    both = [k for k in range(14) if k not in lacking]
+    assert compared["joints"] == [names[k] for k in both]
+    lengths = np.array([record.normalizer_px for record in records])[:, None]
+    errors = {
+        name: np.hypot(*np.moveaxis(points - truth, -1, 0))[:, both] / lengths
+        for name, points in (("peer", theirs), ("annotated", ours))
+    }
+    errors["peer"][0, both.index(3)] = np.inf
+    shoulders, hips = (
+        truth[:, [names.index(f"{side}_{part}") for side in "lr"], 1].mean(axis=1)
+        for part in ("shoulder", "hip")
+    )
+    upright = hips - shoulders >= 0.7 * lengths[:, 0]
+    assert 0 < upright.sum() < 6
+    for group, members in (("all", upright | ~upright), ("upright", upright), ("others", ~upright)):
+        scores = compared["groups"][group]
+        assert (scores["people"], scores["counted"]) == (members.sum(), 12 * members.sum())
+        for method, of_method in errors.items():
+            expected = _scored(of_method[members])
+            assert scores[method]["pck"] == pytest.approx(expected)
+            assert scores["minus_peer"]["annotated"]["pck"]["0.1"] == pytest.approx(
+                _scored(errors["annotated"][members])["0.1"]
+                - _scored(errors["peer"][members])["0.1"]
+            )
+            for alpha, share in expected.items():
+                low, high = scores[method]["interval"][alpha]
+                assert low - 1e-6 <= share <= high + 1e-6
+    tables = assert_shown(pose_sections.person, result, tmp_path / "out").tables
+    assert [row[:2] for row in tables[1].rows[:3]] == [
+        *(("all, 6", "other"), ("all, 6", "cascade, torso annotated"), ("all, 6", "difference"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"preds": np.zeros((3, 14, 2))}, "2"),
+        ({"preds": np.full((2, 14, 2), np.nan)}, "predicts none of"),
+    ],
+)
+def test_predictions_of_others_are_read_before_people_are_predicted(tmp_path, arrays, words):
+    path = write_people(tmp_path / "people", train=0, test=2, side=40)
+    save_fitted(tmp_path / "model", TrainedCascade(cascade.init(jax.random.key(3), TINY), TINY, {}))
+    np.savez(tmp_path / "other.npz", **arrays)
+    with pytest.raises(InputError, match=words):
+        evaluated(tmp_path, PoseData((path,)), peers=(tmp_path / "other.npz",))
+
+
 def test_sides_are_for_flic_alone():
     with pytest.raises(
         InputError, match="sides is for FLIC only; those of rendered are as its files"

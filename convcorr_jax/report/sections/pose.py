@@ -125,12 +125,44 @@ def person(name: str, result: dict[str, Any]) -> Section:
     return Section(
         "The person cascade",
         text,
-        (torsos, *joints, *_spread_tables(result["spread_px"], result)),
+        (torsos, *_peer_tables(result), *joints, *_spread_tables(result["spread_px"], result)),
         figures,
         (Widget("joints", f"{name}/joints.json", _JOINTS),),
         group=TOMPSON,
         items=("Table 4", "Table 1", "Figure 11", "Figure 12", "Figure 15"),
     )
+
+
+def _peer_tables(result: Mapping[str, Any]) -> list[Table]:
+    """Build a table for each other method that was scored on the same people."""
+    alphas = tuple(result["pck"]["cascade"])
+    return [
+        Table(
+            f"PCK of the cascade and of {name} over {len(peer['joints'])} joints",
+            ("people", "method", *alphas),
+            tuple(
+                (f"{group}, {scores['people']}", words, *_estimates(values, alphas))
+                for group, scores in peer["groups"].items()
+                for words, values in _methods(name, scores)
+            ),
+            note="The joints that both methods predict. Upright people's shoulders are above their hips by at "
+            "least 0.7 of the torso's length. In brackets: the 95 % bootstrap interval over people; that of a "
+            "difference is paired.",
+        )
+        for name, peer in result["peers"].items()
+    ]
+
+
+def _methods(peer: str, scores: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the rows of a group of people: the peer, the cascade by torso, and the differences."""
+    rows = [(peer, scores["peer"])]
+    for torso, difference in scores["minus_peer"].items():
+        rows += [(f"cascade, torso {torso}", scores[torso]), ("difference", difference)]
+    return rows
+
+
+def _estimates(values: Mapping[str, Any], alphas: tuple[str, ...]) -> list[str]:
+    return [estimate(values["pck"][alpha], values["interval"][alpha]) for alpha in alphas]
 
 
 def _setting(result: Mapping[str, Any]) -> str:

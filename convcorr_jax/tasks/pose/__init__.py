@@ -39,6 +39,10 @@ from convcorr_jax.tasks.pose.options import PredictionOptions as PredictionOptio
 from convcorr_jax.tasks.pose.options import Preset as Preset
 from convcorr_jax.tasks.pose.options import Training as Training
 from convcorr_jax.tasks.pose.options import TrainingConfig as TrainingConfig
+from convcorr_jax.tasks.pose.peers import Peer as Peer
+from convcorr_jax.tasks.pose.peers import compare_peers as compare_peers
+from convcorr_jax.tasks.pose.peers import is_upright as is_upright
+from convcorr_jax.tasks.pose.peers import read_peers as read_peers
 from convcorr_jax.tasks.pose.plans import PLANS as PLANS
 from convcorr_jax.tasks.pose.plans import Plan as Plan
 from convcorr_jax.tasks.pose.plans import architecture_of as architecture_of
