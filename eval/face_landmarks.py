@@ -11,8 +11,8 @@ Compares four methods: the ``mean`` of the training faces, ridge regression from
 corners (``nme_outer``) and of the eyes' centres (``nme_pupil``), the errors of every round and of every part
 of the face, and the errors of held-out training faces, by which options should be chosen. These are in boxes
 around the annotated landmarks. ``boxes`` has the errors, with their 95 % bootstrap intervals over faces, in the
-boxes of a face detector as well, which is what to set beside published figures, and in annotated boxes that are
-displaced and scaled at random. ``without_duplicates`` leaves out the test faces whose photograph is among the
+boxes of a face detector as well, and in annotated boxes that are displaced and scaled at random; the paper does
+not state its boxes. ``without_duplicates`` leaves out the test faces whose photograph is among the
 training faces. A later run with the same settings reads finished predictions from the cache.
 """
 

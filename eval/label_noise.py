@@ -1,6 +1,6 @@
 """Measure label noise from two annotations of the same people: Table 1 and Figure 10 of Tompson et al. 2015.
 
-    python -m eval.label_noise --dataset lspet
+    python -m eval.label_noise --dataset path/to/lspet        (a release that contains photographs twice)
     python -m eval.label_noise --metric lsp_pck --first joints.mat --second again.npz
     python -m eval.label_noise --metric flic_pck --first examples.mat --second again.npz --scale 0.5
 

@@ -83,7 +83,9 @@ class Align:
     """The network of the descriptors: alexnet, vgg16, caffenet or bvlc_alexnet."""
     layer: Annotated[
         tuple[str, ...],
-        arg(metavar="NAME [NAME ...]", help_behavior_hint="(default: those that align best)"),
+        arg(
+            metavar="NAME [NAME ...]", help_behavior_hint="(default: those of the network's recipe)"
+        ),
     ] = ()
     """The layers of a cell's descriptor, such as conv4; the last layer's grid is the grid of cells."""
     weights: Annotated[

@@ -30,6 +30,7 @@ from convcorr_jax.datasets.records import PairSet as PairSet
 from convcorr_jax.datasets.records import Record as Record
 from convcorr_jax.datasets.records import Scoring as Scoring
 from convcorr_jax.datasets.records import box_lengths as box_lengths
+from convcorr_jax.datasets.records import box_of as box_of
 from convcorr_jax.datasets.records import load_image as load_image
 from convcorr_jax.datasets.records import load_label_map as load_label_map
 from convcorr_jax.datasets.roots import ROOT_VARIABLE as ROOT_VARIABLE

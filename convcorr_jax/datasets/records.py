@@ -232,6 +232,20 @@ def box_lengths(records: Sequence[Record], protocol: Protocol) -> Scoring:
     return Scoring(protocol, tuple(lengths))
 
 
+def box_of(record: Record) -> coords.Box:
+    """Return the box of a record's object.
+
+    Args:
+        record: the record.
+
+    Raises:
+        InputError: the record has no box.
+    """
+    if record.box is None:
+        raise InputError(f"record {record.source_id!r} has no box around its object; one is needed")
+    return record.box
+
+
 def own_lengths(records: Sequence[Record], protocol: Protocol) -> Scoring:
     """Return the scoring by the data set's own lengths, `Record.normalizer_px`.
 

@@ -14,8 +14,8 @@ and the cost is one of
 ``smoothness`` is in units of the cost per squared cell of difference between neighbours' displacements.
 
 The paper leaves open: Long, Zhang and Darrell 2014, section 3, use a smoothness of 3e-3 and do not state how
-features are scaled or in which unit w is measured. Our defaults come from `eval.flow_selection`, which states
-on which data they were chosen.
+features are scaled or in which unit w is measured. Our defaults were tuned on PF-WILLOW; `eval.flow_selection`
+states what values that other data choose score there.
 """
 
 import functools
@@ -36,7 +36,8 @@ from convcorr_jax.flow.parabola import parabola_vertex
 
 Cost = Literal["mutual", "distance"]
 
-# Chosen by `eval.flow_selection` for the mutual cost of the descriptors of `convcorr_jax.descriptors.RECIPES`.
+# Both were tuned on pairs of PF-WILLOW, for the mutual cost of `convcorr_jax.descriptors.RECIPES`.
+# `eval.flow_selection` states what values score that other categories or other data choose.
 # Boxes align their objects roughly; in whole photographs the objects differ in place and scale besides.
 SMOOTHNESS: Mapping[str, float] = MappingProxyType({"box": 0.14, "image": 0.05})
 """The smoothness that aligns objects in boxes, and whole photographs."""

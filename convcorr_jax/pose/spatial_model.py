@@ -41,8 +41,9 @@ TORSO_MESSAGE = 1.0
 JOINT_MESSAGE = 1 / 32
 """The initial height of the message of a perfect heat-map of a joint.
 
-There are so many joints that strong messages dominate the coarse heat-map: with a height of 20 backgrounds, 12
-% of LSPET's joints were found within 0.2 of a torso; with 1/32, 18 % as without messages."""
+There are so many joints that strong messages dominate the coarse heat-map: with a height of 20 backgrounds, a
+cascade of the preset ``small`` found 12 % of LSPET's joints within 0.2 of a torso; with 1/32, 18 % as without
+messages."""
 MIN_PRIOR = 1e-4
 """The initial k of a pair without a histogram, and the smallest k of a pair with one, for a message of height
 1."""

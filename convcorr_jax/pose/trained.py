@@ -122,7 +122,7 @@ class TrainedCascade:
         if in_front:
             trained = weights.load(front).params
             found = front_changes.fingerprint(trained, front=front)
-            if fitted.facts.get("front_weights", found) != found:
+            if fitted.facts.get("front_weights") != found:
                 raise InputError(
                     f"the installed weights of {front} are not those from which this model was trained"
                 )

@@ -35,8 +35,8 @@ _RESPONSES = (
 _INTERVALS = "In brackets: the 95 % bootstrap interval over test images, or over pairs."
 METHOD_NAMES = {
     "conv_flow": "our recipe and mutual cost",
-    "paper_conv4": "conv4 flow (as the paper)",
-    "paper_sift": "SIFT flow (as the paper)",
+    "paper_conv4": "flow with the paper's cost",
+    "paper_sift": "SIFT flow with the paper's cost",
     "sift_flow": "SIFT at our cells, mutual cost",
     "copy": "copying, no flow",
 }
@@ -96,18 +96,20 @@ def transfer(name: str, result: dict[str, Any]) -> Section:
     methods = result["methods"]
     alphas = tuple(methods["copy"]["pck"])
     voting = result["protocol"]["transfer"] == "neighbors"
-    published = PUBLISHED_TRANSFER if voting else {}
+    # The paper's network; published figures stand beside rows of the same layers only.
+    comparable = voting and result["network"] in ("alexnet", "caffenet", "bvlc_alexnet")
+    published = PUBLISHED_TRANSFER if comparable else {}
     columns = ["method", *(f"PCK {alpha}" for alpha in alphas)]
-    if voting:
+    if comparable:
         columns += [f"paper, PCK {alpha}" for alpha in alphas]
     rows = []
     for method, score in methods.items():
         row: list[str | float | None] = [METHOD_NAMES[method], *_estimates(score)]
-        if voting:
+        if comparable:
             row += [published.get(method, {}).get(alpha) for alpha in alphas]
         rows.append(tuple(row))
     note = f"{_rules(result['protocol'])} {_INTERVALS}"
-    if voting:
+    if comparable:
         note += f" {OTHER_DATA}"
     mean = Table("Keypoint transfer, mean", tuple(columns), tuple(rows), note=note)
     categories = tuple(methods["copy"]["per_category"])

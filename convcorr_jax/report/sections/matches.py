@@ -23,8 +23,9 @@ def matches(name: str, result: dict[str, Any]) -> Section:
     """Show matches to explore, and the errors of the keypoints that the same flows carry."""
     text = (
         f"{len(result['pairs'])} pairs, {result['points']} known points; {result['network']} with "
-        f"{result['weights']}. Nothing is trained for this task: belief propagation aligns the photographs by "
-        "the features of a network that learned to name objects."
+        f"{result['weights']}. No parameters are trained for this task: belief propagation aligns the "
+        "photographs by the features of a network that learned to name objects. Layers, sizes, temperature and "
+        "smoothness are settings that were tuned on PF-WILLOW."
     )
     if result["dataset"] == PHOTOGRAPHS:
         text += _WARPED

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.records import Record, load_image
+from convcorr_jax.datasets.records import Record, box_of, load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.probes import Faces
 from convcorr_jax.probes.landmarks import FOLDS
@@ -120,11 +120,13 @@ def frame_of(record: Record, *, margin: float = FRAME_MARGIN) -> coords.Box:
         margin: added on every side of the square around the box, in units of its side.
 
     Returns:
-        The record's box, made square and grown by the margin; the whole image if it has no box.
+        The record's box, made square and grown by the margin.
+
+    Raises:
+        InputError: the record has no box. The whole image in its place would be another frame than that of the
+            other faces.
     """
-    if record.box is None:
-        return coords.whole_image(record.size)
-    return coords.grow(coords.square(record.box), margin)
+    return coords.grow(coords.square(box_of(record)), margin)
 
 
 def _image_loader(records: Sequence[Record]) -> Callable[[int], Image]:

@@ -1,8 +1,8 @@
 """Boxes of test faces: around the landmarks, of a face detector, and displaced at random.
 
 A box around the annotated landmarks tells a probe where they are: the mean face, placed into it, errs by .16 of
-the distance of the outer eye corners on LFPW, and by .24 in the boxes of the paper. Figures in such boxes are
-lower bounds of the error in boxes that were not drawn by hand.
+the distance of the outer eye corners on LFPW, and by .24 in the paper, which does not state its boxes. Figures
+in such boxes are lower bounds of the error in boxes that were not drawn by hand.
 """
 
 from collections.abc import Sequence

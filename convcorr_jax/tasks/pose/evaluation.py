@@ -146,13 +146,16 @@ def reported(
         protocol: the rules of PCK.
 
     Returns:
-        ``pck``, its 95 % bootstrap ``interval`` over people, ``per_joint``, ``curves`` and ``spread_px``, each
-        with one entry for each part of the cascade: ``coarse_alone`` is the coarse net (the paper's coarse
-        model, Figures 9 and 11), ``coarse`` the coarse net with the spatial model, ``cascade`` all of it.
+        ``torso_unknown``, the number of people without a torso; and ``pck``, its 95 % bootstrap ``interval``
+        over people, ``per_joint``, ``curves`` and ``spread_px``, each with one entry for each part of the
+        cascade: ``coarse_alone`` is the coarse net (the paper's coarse model, Figures 9 and 11), ``coarse`` the
+        coarse net with the spatial model, ``cascade`` all of it.
     """
     alphas, tables = reported_alphas(protocol), evaluation.tables
+    unknown = np.isnan(evaluation.people.torso).any(axis=1)
     per_joint = {net: _shares(table, alphas) for net, table in tables.items()}
     return {
+        "torso_unknown": int(unknown.sum()),
         "pck": {net: columns["total"] for net, columns in per_joint.items()},
         "interval": {
             net: _intervals(of_net, joints, alphas=alphas, protocol=protocol)

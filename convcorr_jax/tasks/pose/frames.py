@@ -15,7 +15,7 @@ from convcorr_jax import coords
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import Architecture, frame_around, frame_of_box
-from convcorr_jax.tasks.pose.torso import Torso, annotated_torso, box_of
+from convcorr_jax.tasks.pose.torso import Torso, annotated_torso, person_box
 
 # MPII's scale is a person's height in units of 200 pixels.
 _SCALE_PX = 200
@@ -50,7 +50,7 @@ def frames_of(
     """
     if torso == "box":
         for record in records:
-            box_of(record)
+            person_box(record)
     heights = [
         _SCALE_PX * record.attributes["scale"] if set(record.attributes) >= _PLACED else None
         for record in records
@@ -78,7 +78,7 @@ def _without_size(record: Record, architecture: Architecture, torso: Torso) -> c
     if side is None or torso == "none":
         return None
     if torso == "box":
-        return frame_of_box(box_of(record), architecture=architecture)
+        return frame_of_box(person_box(record), architecture=architecture)
     middle = np.array(coords.whole_image(record.size).center)
     if torso == "annotated":
         annotated = annotated_torso(record)

@@ -73,7 +73,7 @@ class Training:
     """Which cascade to train, and how; every option that is None has the value of the preset."""
 
     preset: Preset = "small"
-    """``paper-flic`` and ``paper-mpii`` are the paper's networks; ``small`` has fewer features and pixels;
+    """``paper-flic`` and ``paper-mpii`` have the paper's sizes; ``small`` has fewer features and pixels;
     ``person`` has the pretrained layers of VGG16 in front. A network predicts its own joints if the data set
     has all of them, otherwise all joints of the data set."""
     pooling: Pooling | None = None

@@ -178,8 +178,9 @@ class TrainingRun:
         return load_features
 
     def clear_cache(self) -> None:
-        """Remove the cached features."""
-        shutil.rmtree(self.cache, ignore_errors=True)
+        """Remove the cached features, if there are any."""
+        if self.cache.is_dir():
+            shutil.rmtree(self.cache)
 
     def validate(self, params: cascade.Params) -> Scores:
         """Compute PCK on the people for validation, each host on its part of them, on all its devices."""

@@ -51,10 +51,10 @@ def torso_in_frame(
         return torso_of(coords.whole_image(record.size), to_frame)
     if torso == "none":
         return torso_of(None, to_frame)
-    return torso_of(box_of(record), to_frame)
+    return torso_of(person_box(record), to_frame)
 
 
-def box_of(record: Record) -> coords.Box:
+def person_box(record: Record) -> coords.Box:
     """Return the box of a person.
 
     Args:

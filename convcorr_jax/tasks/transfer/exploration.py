@@ -111,7 +111,7 @@ def _matches(
 ) -> MethodMatches:
     """Align one pair by one method."""
     source, target = described.descriptors[2 * number : 2 * number + 2]
-    costs = pair_cost(source, target, cost=method.cost)
+    costs = pair_cost(source, target, cost=method.cost, temperature=method.temperature)
     smoothness = tuple(round(method.smoothness * factor, 6) for factor in factors)
     aligned = [align_costs(costs, smoothness=np.float32(value)) for value in smoothness]
     source_to_px, target_to_px = described.to_px[2 * number : 2 * number + 2]

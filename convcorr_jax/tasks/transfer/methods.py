@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 from convcorr_jax import coords
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.batching import padded_batches
-from convcorr_jax.datasets import Record, load_image
+from convcorr_jax.datasets import Record, box_of, load_image
 from convcorr_jax.descriptors import (
     BOX_MARGIN,
     Recipe,
@@ -56,11 +56,10 @@ class Method:
     temperature: float = TEMPERATURE
 
 
-# By `eval.flow_selection`. That of the paper's methods is the choice of other data, rendered objects and
-# training faces of LFPW. That of ours is the value that most categories of PF-WILLOW choose for the category
-# that is left out: in boxes the choice of other data costs .06 of PCK at 0.1, in whole photographs nothing.
-# Boxes align the objects roughly, so that displacements are small; in whole photographs the objects also
-# differ in scale.
+# That of ``conv_flow`` was tuned on PF-WILLOW. That of the other methods is the choice of other data, rendered
+# objects and training faces of LFPW, by `eval.flow_selection`; for ``conv_flow`` it costs .06 of PCK at 0.1 in
+# boxes, and nothing in whole photographs. Boxes align the objects roughly, so that displacements are small; in
+# whole photographs the objects also differ in scale.
 _SMOOTHNESS = {
     "conv_flow": SMOOTHNESS,
     "paper_conv4": {"box": 0.05, "image": 0.1},
@@ -118,7 +117,7 @@ def describe(
         boxed: whether to describe boxes with the method's margin, and not whole photographs.
 
     Raises:
-        InputError: an image cannot be read, or a box does not meet its image.
+        InputError: an image cannot be read, or a box is absent or does not meet its image.
     """
     network, recipe = weights.network, method.recipe
     margin = method.margin if boxed else None
@@ -151,9 +150,9 @@ def record_view(record: Record, recipe: Recipe, *, margin: float | None) -> View
             photograph.
 
     Raises:
-        InputError: the image cannot be read, or the box does not meet it.
+        InputError: the image cannot be read, or the box is absent or does not meet it.
     """
-    box = None if margin is None else record.box
+    box = None if margin is None else box_of(record)
     return view(load_image(record), box, sizes_px=recipe.sizes_px, margin=margin or 0.0)
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 from convcorr_jax import coords
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets import Record, load_image
+from convcorr_jax.datasets import Record, box_of, load_image
 from convcorr_jax.descriptors import global_features, view
 from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints.transfer import NEIGHBORS, carry_points, vote
@@ -140,12 +140,12 @@ def neighborhoods(
         targets: the number of tested records of each category, evenly spread; by default all.
 
     Raises:
-        InputError: a category has no tested record, or fewer than 25 training records.
+        InputError: a category has no tested record, or fewer than 25 training records; or a record has no box.
     """
     layer = "fc7" if "fc7" in weights.layers else "pool5"
     sides = (weights.network.image_side,)
     squares = (
-        view(load_image(record), record.box, sizes_px=sides).pyramid[0]
+        view(load_image(record), box_of(record), sizes_px=sides).pyramid[0]
         for record in progress(records, description=f"retrieval: {layer}")
     )
     features = global_features(squares, weights=weights, layer=layer)
