@@ -123,7 +123,7 @@ def _stages(layers: Sequence[Layer]) -> list[list[Layer]]:
 def _some_at_a_time(
     evaluate: Callable[[jax.Array], dict[str, jax.Array]], inputs: jax.Array, most: int
 ) -> dict[str, jax.Array]:
-    """Evaluate a function of a batch, on a CPU for at most so many images at a time."""
+    """Evaluate a function of a batch, on a CPU in chunks of at most ``most`` images."""
     count = inputs.shape[0]
     chunks = math.ceil(count / most)
     if chunks <= 1 or not on_cpu():

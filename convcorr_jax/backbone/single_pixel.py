@@ -79,7 +79,7 @@ def _shifts(maps: jax.Array, *, window: int, stride: int) -> jax.Array:
 
 
 def _interleaved(maps: jax.Array, stride: int) -> jax.Array:
-    """Undo `_shifts` after a layer that has kept one position of every stride."""
+    """Interleave the maps of all shifts, as `_shifts` orders them, into one map of stride 1."""
     _, height, width, channels = maps.shape
     parted = maps.reshape(-1, stride, stride, height, width, channels)
     return parted.transpose(0, 3, 1, 4, 2, 5).reshape(-1, stride * height, stride * width, channels)

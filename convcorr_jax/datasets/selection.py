@@ -84,7 +84,7 @@ class Selection(Sequence):
         return self._sources[self._source[number]][int(self._position[number])]
 
     def take(self, numbers: Int[np.ndarray, " chosen"]) -> "Selection":
-        """Return the records of some numbers, in their order.
+        """Return the records with the given numbers, in that order.
 
         Args:
             numbers: numbers of records of this selection.

@@ -81,7 +81,7 @@ def with_priors(
     *,
     architecture: Architecture,
 ) -> Params:
-    """Return parameters whose spatial model has the displacements of a training set as its priors.
+    """Initialize the priors of the spatial model from the displacements of joints in a training set.
 
     Args:
         params: parameters of the cascade.

@@ -4,8 +4,8 @@ A frame is a box in pixels of the photograph, or None for the whole photograph; 
 network's input. It keeps the photograph's proportions, and border pixels are repeated outside the photograph.
 
 An architecture with `Architecture.frame_px` is trained on squares around the torso. Where the torso is unknown,
-a person is looked at twice: first in the frame of a box or of the whole photograph, then in the square around
-the torso that was found (`second_frame`).
+prediction has two passes: first in the frame of a box or of the whole photograph, then in the square around the
+torso that the first pass found (`second_frame`).
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ _WHOLE_PERSON = 1.25
 _AROUND_TORSO = 5 / 3
 # The second frame is at least this part of the first one.
 _SMALLEST_SECOND = 0.5
-# A frame that reaches farther beyond the photograph than so many of its longer sides shows next to nothing of
-# it, and its repeated border might not fit into memory.
+# The greatest distance of a frame beyond the photograph, in longer sides of it: beyond it, a frame shows hardly
+# more than the repeated border, which might not fit into memory.
 _FARTHEST = 4
 _TORSO_JOINTS = ("l_shoulder", "r_shoulder", "l_hip", "r_hip")
 
@@ -62,7 +62,7 @@ def frame_around(middle: Float[np.ndarray, "2"], side: float) -> coords.Box:
 def second_frame(
     points: Float[np.ndarray, "j 2"], joints: Sequence[str], first: coords.Box
 ) -> coords.Box:
-    """Return the frame of the second look at a person: a square around the torso that the first look found.
+    """Return the frame of the second pass of a prediction: a square around the torso that the first pass found.
 
     Its side is 5/3 of the longer side of the box of the joints found, between a half and all of the first
     frame's longer side.

@@ -94,7 +94,7 @@ def peaks(
 def values_at_peaks(
     values: Float[Array, "*b h w j"], heatmaps: Float[Array, "*b h w j"]
 ) -> Float[Array, "*b j"]:
-    """Return the values of maps at the highest cells of other maps, of which `peaks` returns the positions.
+    """Return the value of each map at the highest cell of another map, whose position `peaks` returns.
 
     Args:
         values: one map for each joint.

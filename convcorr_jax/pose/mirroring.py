@@ -25,7 +25,7 @@ class Mirror(NamedTuple):
         return maps[:, :, ::-1][..., jnp.array(self.joints)]
 
     def corners(self, corners: Corners) -> Corners:
-        """Return the first pixels of the mirrored image's windows that show what those of the image show."""
+        """Return the corners of the windows in the mirrored image that correspond to the given windows."""
         x = self.window_end - corners[..., 0]
         return jnp.stack([x, corners[..., 1]], axis=-1)[:, jnp.array(self.joints)]
 

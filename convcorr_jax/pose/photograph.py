@@ -31,8 +31,8 @@ def predict_photograph(
 ) -> FoundJoints:
     """Predict the joints of a person in a photograph.
 
-    A cascade that was trained on squares around the torso looks twice if the person's box is unknown (see
-    `convcorr_jax.pose.framing`).
+    A cascade that was trained on squares around the torso predicts in two passes if the person's box is
+    unknown (see `convcorr_jax.pose.framing`).
 
     Args:
         model: the cascade.

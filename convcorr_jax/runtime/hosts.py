@@ -121,7 +121,10 @@ def _wait(child: subprocess.Popen[bytes], news: "queue.Queue[str]") -> tuple[int
 
 @contextlib.contextmanager
 def _connected(place: Place) -> Iterator[tuple["queue.Queue[str]", Callable[[int], None]]]:
-    """Connect to the other hosts; yield sentences on those that end, and what tells them of this one's end."""
+    """Connect to the other hosts.
+
+    Yields a queue of sentences on hosts that end, and a function that sends this host's exit status to them.
+    """
     news: queue.Queue[str] = queue.Queue()
     address, _, port = place.coordinator.rpartition(":")
     if not address or not port.isdigit() or not 0 < int(port) < 65535:

@@ -1,4 +1,4 @@
-"""Which records of a data set train and which are tested, or shown as examples."""
+"""The choice of the records of a data set that train, that are tested, and that are shown as examples."""
 
 from collections.abc import Iterable
 from typing import NamedTuple

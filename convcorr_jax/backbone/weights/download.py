@@ -147,7 +147,7 @@ def _receive(official: OfficialFile, partial: Path, progress: Progress | None) -
 
 
 def _answer(url: str, received: int) -> http.client.HTTPResponse:
-    """Ask for a file, or for what follows its first bytes; the answer tells which of both it is."""
+    """Request a file, or what follows its first bytes; the response's status tells which of both it holds."""
     if received:
         request = urllib.request.Request(url, headers={"Range": f"bytes={received}-"})
         with contextlib.suppress(urllib.error.HTTPError):

@@ -28,7 +28,7 @@ from convcorr_jax.tasks.landmarks.faces import FaceSet
 from convcorr_jax.tasks.landmarks.fitting import LandmarkOptions
 
 _FRAMES_OF_BACKGROUND = 1
-# Every so many backgrounds is kept out of the fit, for the threshold.
+# Of this many backgrounds one is held out of the fit, to choose the threshold.
 _HELD_OUT = 40
 # Misplaced frames: parts of a face of these sizes, and frames of a face's size displaced by these distances,
 # both in sides of the frame in place. Nearer frames move to the face.

@@ -13,7 +13,7 @@ from convcorr_jax.errors import InputError
 Batch = TypeVar("Batch")
 
 LEAST_FOR_EACH_PLACE = 64
-"""With so many people for each place of a batch, the places do not share people."""
+"""The least number of people for each place of a batch at which each place draws from people of its own."""
 
 
 class Draw(NamedTuple):

@@ -99,8 +99,8 @@ def evaluate(
 ) -> Evaluation:
     """Predict the joints of people and compute their errors.
 
-    Where the cascade is trained on squares around the torso and the torso of no person is known, people are
-    looked at twice (see `convcorr_jax.pose.framing`).
+    Where the cascade is trained on squares around the torso and the torso of no person is known, prediction has
+    two passes (see `convcorr_jax.pose.framing`).
 
     Args:
         model: the cascade.

@@ -84,7 +84,7 @@ class TrainingRun:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides the result of a step; checkpoints of another identity are not continued.
+        """The settings that determine the weights; a checkpoint with other settings is not continued.
 
         ``steps`` may change as `Plan.check_extends` allows.
         """

@@ -1,4 +1,4 @@
-"""The torso that the spatial model gets: the annotated one, or what is known of a person without annotation.
+"""The position of the torso that the spatial model gets: annotated, of a box, the image's middle, or unknown.
 
 The annotated torso is the middle of the data set's torso box (FLIC); otherwise the person's position in the
 data set (MPII); otherwise, since LSP and rendered people have neither, the middle of the true shoulders and
