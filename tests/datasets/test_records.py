@@ -16,6 +16,7 @@ from convcorr_jax.datasets.records import (
     Record,
     Scoring,
     box_lengths,
+    box_of,
     load_image,
     load_label_map,
     own_lengths,
@@ -146,6 +147,12 @@ def test_pairs_must_point_at_records_with_the_same_keypoints(record: Record):
 def test_pairs_must_have_a_length_for_every_record(record: Record, scorings: tuple):
     with pytest.raises(InputError, match="a length for each of the 2 records"):
         PairSet((record, record), (), scorings)
+
+
+def test_a_box_is_needed(record: Record):
+    assert box_of(record) == coords.Box(0.0, 0.0, 10.0, 10.0)
+    with pytest.raises(InputError, match="'cat 1' has no box around its object"):
+        box_of(dataclasses.replace(record, box=None))
 
 
 def test_lengths_are_those_of_boxes_or_of_the_data_set(record: Record):

@@ -334,6 +334,18 @@ def test_a_finished_run_trains_no_more(people, trained, monkeypatch):
     assert lines_of(trained) == before
 
 
+def test_a_finished_run_becomes_longer(people, trained, tmp_path):
+    """More steps of the last phase begin at its last checkpoint; what was logged before stays."""
+    out = shutil.copytree(trained, tmp_path / "out")
+    pose_cascade.main(config(people, out, steps=(5, 3, 4)))
+    before, after = lines_of(trained), lines_of(out)
+    assert after[: len(before)] == before
+    assert {line["step"] for line in after[len(before) :]} == {12}
+    assert json.loads((out / "result.json").read_text())["plan"]["steps"] == [5, 3, 4]
+    longer, shorter = (checkpoint.read_best(folder / "checkpoints") for folder in (out, trained))
+    assert longer.step == 12 or longer.step == shorter.step
+
+
 def test_a_run_whose_metrics_were_removed_ends_all_the_same(people, trained, tmp_path):
     out = shutil.copytree(trained, tmp_path / "out")
     (out / "metrics.jsonl").unlink()
