@@ -376,6 +376,8 @@ def test_a_run_starts_from_the_model_of_another(people, trained, tmp_path):
     chex.assert_trees_all_equal(run.initial_params(), before.params)
     pose_cascade.main(tuned)
     after = load_fitted(tmp_path / "model.npz", TrainedCascade)
+    assert (before.training["seed"], before.training["initial"]) == (0, None)
+    assert after.training["initial"] == before.training
     # A rate of 1e-6 moves a parameter by 1e-6, and half precision rounds the greatest by 1e-3 of their size.
     chex.assert_trees_all_close(after.params, before.params, atol=1e-5, rtol=2e-3)
     with pytest.raises(InputError, match="another training: initial is "):

@@ -179,7 +179,10 @@ def result_of(run: TrainingRun, log: TrainingLog, best: Saved, *, preset: str) -
         "validated": run.validated - len(run.unread_validation),
         "left_out": len(left_out),
         "left_out_because": [list(absent) for absent in left_out[:_MOST_NAMED]],
+        "seed": run.seed,
         "plan": dataclasses.asdict(run.plan) | {"augmentation": run.plan.augmentation._asdict()},
+        # The facts of the run before, of which these parameters are the continuation.
+        "initial": None if run.initial is None else dict(run.initial.training),
         "best_step": best.step,
         "pck": log.pck_of(best.step),
         "images_per_s": log.speeds,
