@@ -1,7 +1,20 @@
-"""Run the command ``convcorr``, by ``python -m convcorr_jax``."""
+"""The entry of the command ``convcorr``, also as ``python -m convcorr_jax``.
+
+Signals end the process without a traceback from here on, before the command and what it needs are imported.
+"""
 
 import sys
 
-from convcorr_jax.cli import main
+from convcorr_jax.runtime.ending import exit_on_signals
 
-sys.exit(main())
+
+def main() -> int:
+    """Run the command line of this process, and end the process with the command's status."""
+    exit_on_signals()
+    from convcorr_jax.cli import main as run_command
+
+    return run_command()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -18,7 +18,7 @@ from convcorr_jax.cli.results import rendered
 from convcorr_jax.cli.weights import Check, Fetch, List
 from convcorr_jax.errors import InputError
 from convcorr_jax.runtime import compilation_cache
-from convcorr_jax.runtime.ending import DEBUG, exit_process, run_guarded
+from convcorr_jax.runtime.ending import DEBUG, exit_process, one_line, run_guarded
 from convcorr_jax.runtime.options import parse
 from convcorr_jax.runtime.progress import hidden
 
@@ -82,7 +82,7 @@ def main(*, argv: Sequence[str] | None = None) -> int:
         with hidden(enabled=command.output.quiet):
             result = command.run()
         for sentence in result.errors:
-            sys.stderr.write(f"{_NAME}: {' '.join(sentence.split())}\n")
+            sys.stderr.write(f"{one_line(f'{_NAME}: {sentence}')}\n")
         sys.stdout.write(rendered(result, command.output))
         return result.status
 

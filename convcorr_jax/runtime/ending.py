@@ -12,10 +12,13 @@ status  meaning
 ======  ==================================================================================================
 
 A traceback is printed only with ``--debug``. Signals raise exceptions, so that context managers remove what
-is written in part; a second signal ends the process at once.
+is written in part; a second signal ends the process at once, and so does a signal during an import, which may
+turn any exception into another one. Text of files and options, which error messages contain, is printed without
+control characters and cut.
 """
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -23,7 +26,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from convcorr_jax.errors import InputError, NumericalError, WriteError
 
@@ -32,6 +35,14 @@ FAILED, WRONG_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 DEBUG = "--debug"
 """The option of every command and script that prints the traceback of an error."""
+
+_MOST_CHARACTERS = 1000
+"""The greatest length of a sentence on the error stream; hostile files have names of any length."""
+
+# Until a signal is received again that was lost in a callback.
+_AGAIN_S = 0.05
+# The system's errors of a stream without a name: a full disk or device, or a closed stream.
+_OF_STREAMS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF})
 
 _STATUSES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
 
@@ -68,10 +79,26 @@ def run_guarded(program: Callable[[], int], *, name: str | None = None, debug: b
         if debug:
             _complain(traceback.format_exc())
         if sentence:
-            _complain(" ".join((f"{name}: {sentence}" if name else sentence).split()) + "\n")
+            _complain(one_line(f"{name}: {sentence}" if name else sentence) + "\n")
         with contextlib.suppress(OSError):
             _flush()
     return status
+
+
+def one_line(text: str) -> str:
+    r"""Return a message as one line of printable characters, cut to `_MOST_CHARACTERS`.
+
+    >>> one_line("first\n  second\x1b[2J")
+    'first second [2J'
+
+    Args:
+        text: the message.
+    """
+    words = "".join(
+        one if one.isprintable() else " " for one in text[: 2 * _MOST_CHARACTERS]
+    ).split()
+    line = " ".join(words)
+    return line if len(line) <= _MOST_CHARACTERS else f"{line[: _MOST_CHARACTERS - 4]} ..."
 
 
 def exit_process(status: int) -> NoReturn:
@@ -90,6 +117,7 @@ def exit_process(status: int) -> NoReturn:
             for child in sys.modules["multiprocessing"].active_children():
                 child.terminate()
         os._exit(status)
+    exit_on_signals()
     sys.exit(status)
 
 
@@ -132,7 +160,9 @@ def exit_status(error: BaseException) -> int:
 
 
 def exit_on_signals() -> None:
-    """Let SIGINT and SIGTERM end the process without a traceback while a program's modules are imported."""
+    """Let SIGINT and SIGTERM end the process without a traceback, while a program begins or ends."""
+    if threading.current_thread() is not threading.main_thread():
+        return
     for number in _heeded():
         signal.signal(number, lambda received, _: os._exit(_STATUSES[signal.Signals(received)]))
 
@@ -166,6 +196,8 @@ def _judged(error: BaseException) -> tuple[int, str]:
         return FAILED, "memory ran out"
     text = (str(error).strip() or "no message").splitlines()[0]
     if isinstance(error, OSError):
+        if error.filename is None and error.errno in _OF_STREAMS:
+            return FAILED, f"the output cannot be written: {error.strerror}"
         where = error.filename or "a file or a stream"
         return FAILED, f"{where} cannot be read or written: {error.strerror or text}"
     if type(error).__name__ in ("JaxRuntimeError", "XlaRuntimeError"):
@@ -181,18 +213,40 @@ def _signals_raise() -> Iterator[None]:
         return
     received: list[int] = []
 
-    def receive(number: int, _: FrameType | None) -> None:
-        if received:
+    def receive(number: int, frame: FrameType | None) -> None:
+        if received or _imports(frame):
             os._exit(_STATUSES[signal.Signals(number)])
         received.append(number)
         raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
+    report = sys.unraisablehook
+
+    def again(unraisable: Any) -> None:
+        """Receive a signal again whose exception was raised in a callback, from which none can be raised."""
+        if not received or not isinstance(unraisable.exc_value, Terminated | KeyboardInterrupt):
+            report(unraisable)
+            return
+        timer = threading.Timer(_AGAIN_S, os.kill, (os.getpid(), received.pop()))
+        timer.daemon = True
+        timer.start()
+
     before = {number: signal.signal(number, receive) for number in _heeded()}
+    sys.unraisablehook = again
     try:
         yield
     finally:
+        sys.unraisablehook = report
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Return whether a frame was called by an import."""
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _heeded() -> list[signal.Signals]:

@@ -128,15 +128,17 @@ def test_published_rows_stand_beside_rows_of_their_setting_alone(tmp_path, train
     assert apart[2].rows[0] == ("4x", 140.0, 17.2, 157.2)
     flic = {"protocol": plain(FLIC_PCK), "sides": "observer-centric", "preset": "paper-flic"}
     tables = assert_shown(pose_sections.cascade, result | flic, tmp_path).tables
-    _, joints, spreads, times = tables
+    _, joints, spreads, times, published_times = tables
     assert [row[0] for row in joints.rows] == ["8x", "4x, paper", "8x, paper", "16x, paper"]
     assert len(spreads.rows) == 5
-    assert times.rows[1] == ("4x, paper", 140.0, 17.2, 157.2)
+    # The paper's times are of another device.
+    assert [row[0] for row in times.rows] == ["8x"]
+    assert published_times.rows[0] == ("4x", 140.0, 17.2, 157.2)
     # Another rule of sides, or another size of the frames, is another setting.
     person_centric = result | flic | {"sides": "person-centric"}
-    assert len(assert_shown(pose_sections.cascade, person_centric, tmp_path).tables) == 6
+    assert len(assert_shown(pose_sections.cascade, person_centric, tmp_path).tables) == 7
     larger = result | flic | {"input_px_per_px": 4 / 9}
-    assert len(assert_shown(pose_sections.cascade, larger, tmp_path).tables) == 5
+    assert len(assert_shown(pose_sections.cascade, larger, tmp_path).tables) == 6
 
 
 @pytest.mark.parametrize(

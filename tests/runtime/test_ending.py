@@ -29,7 +29,8 @@ ENDINGS = [
     (NumericalError("the loss of step 3 is nan"), 1, "the loss of step 3 is nan"),
     (WriteError("a.json cannot be written: it\nbroke"), 1, "a.json cannot be written: it broke"),
     (OSError(errno.EIO, "Input/output error", "a.npz"), 1, "a.npz cannot be read or written: "),
-    (OSError(errno.ENOSPC, "No space left on device"), 1, "a file or a stream cannot be read or"),
+    (OSError(errno.ENOSPC, "No space left on device"), 1, "the output cannot be written: No space"),
+    (OSError(errno.ENOLCK, "No locks available"), 1, "a file or a stream cannot be read or"),
     (BrokenPipeError(errno.EPIPE, "Broken pipe"), 1, "the reader of the output has ended"),
     (MemoryError(), 1, "memory ran out"),
     (JaxRuntimeError("INTERNAL: lost\nat 0x5"), 1, "a device failed: INTERNAL: lost"),
@@ -148,7 +149,11 @@ def test_a_signal_that_the_shell_ignores_stays_ignored(tmp_path):
 
 @pytest.mark.parametrize(
     ("script", "number", "status"),
-    [("eval.pose", signal.SIGINT, 130), ("train.pose_cascade", signal.SIGTERM, 143)],
+    [
+        ("eval.pose", signal.SIGINT, 130),
+        ("train.pose_cascade", signal.SIGTERM, 143),
+        ("convcorr_jax", signal.SIGINT, 130),
+    ],
 )
 def test_a_script_that_is_still_importing_ends_without_a_traceback(script, number, status):
     # The script's modules are imported one after another, which takes seconds.
@@ -164,6 +169,72 @@ def test_a_script_that_is_still_importing_ends_without_a_traceback(script, numbe
     err = process.communicate(timeout=60)[1]
     assert process.returncode == status
     assert b"Traceback" not in err
+
+
+IN_CALLBACK = """
+import gc, time
+from convcorr_jax.runtime.ending import exit_process, run_guarded
+
+def program():
+    def callback(phase, _):
+        if phase == "start":
+            print("begun", flush=True)
+            time.sleep(1)
+    gc.callbacks.append(callback)
+    gc.collect()
+    gc.callbacks.clear()
+    time.sleep(60)
+
+exit_process(run_guarded(program))
+"""
+
+IN_IMPORT = """
+import sys
+from convcorr_jax.runtime.ending import exit_process, run_guarded
+
+def program():
+    sys.path.insert(0, sys.argv[1])
+    import slow_to_import
+
+exit_process(run_guarded(program))
+"""
+
+# As NumPy does when its compiled part cannot be imported.
+SLOW = """
+import time
+try:
+    print("begun", flush=True)
+    time.sleep(60)
+except BaseException as error:
+    raise ImportError("it is broken") from error
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("program", [IN_CALLBACK, IN_IMPORT], ids=["callback", "import"])
+def test_a_signal_is_not_lost_where_exceptions_are(tmp_path, program, number, status):
+    """Python drops what callbacks of its garbage collector raise; imports may change it."""
+    (tmp_path / "slow_to_import.py").write_text(SLOW)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"begun\n"
+    process.send_signal(number)
+    err = process.communicate(timeout=30)[1]
+    assert (process.returncode, err) == (status, b"")
+
+
+def test_hostile_text_reaches_the_terminal_in_part_and_without_controls(capsys):
+    run_guarded(raising(InputError(f"\x1b[2J\x1b]0;title\x07 {'long ' * 10**6}")))
+    err = capsys.readouterr().err
+    assert err.startswith("[2J ]0;title long long")
+    assert err.endswith(" ...\n")
+    assert len(err) <= 1001
+    assert err[:-1].isprintable()
 
 
 def convcorr(*words, setting="", **options):

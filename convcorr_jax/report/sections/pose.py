@@ -1,6 +1,6 @@
 """Sections of the results of Tompson et al. 2015: the pose cascade."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from convcorr_jax.report.estimates import estimate
@@ -16,6 +16,7 @@ _NETS = (
     "coarse_alone is the coarse network before the spatial model, coarse the coarse network after it, cascade "
     "the fine network's refinement of these."
 )
+_INTERVALS = "In brackets: the 95 % bootstrap interval over people."
 _FLIC = "PCK at 0.05 on FLIC's test set, observer-centric (Table 3)"
 _SPREADS = "pixels of FLIC's frames at 360 x 240 (Table 1)"
 
@@ -28,11 +29,11 @@ def cascade(name: str, result: dict[str, Any]) -> Section:
         "PCK over all joints, as in Tompson et al. 2015, Figures 9, 12 and 14",
         ("variant", "network", *alphas),
         tuple(
-            (variant, net, *(shares[alpha] for alpha in alphas))
+            (variant, net, *_estimates(shares, result["interval"][variant][net]))
             for variant, pck in result["pck"].items()
             for net, shares in pck.items()
         ),
-        note=_NETS,
+        note=f"{_NETS} {_INTERVALS}",
     )
     precise = {
         variant: {column: shares["0.05"] for column, shares in per_joint["cascade"].items()}
@@ -85,16 +86,13 @@ def person(name: str, result: dict[str, Any]) -> Section:
             (
                 torso,
                 net,
-                *(
-                    estimate(share, result["interval_by_torso"][torso][net][alpha])
-                    for alpha, share in shares.items()
-                ),
+                *_estimates(shares, result["interval_by_torso"][torso][net]),
             )
             for torso, nets in result["pck_by_torso"].items()
             for net, shares in nets.items()
         ),
         note=f"{_NETS} The paper gives the annotated torso; none is what `convcorr pose` knows without a box. "
-        "In brackets: the 95 % bootstrap interval over people.",
+        f"{_INTERVALS}",
     )
     ours = {
         f"{net} at {alpha}": {column: shares[alpha] for column, shares in per_joint.items()}
@@ -141,13 +139,16 @@ def _peer_tables(result: Mapping[str, Any]) -> list[Table]:
             f"PCK of the cascade and of {name} over {len(peer['joints'])} joints",
             ("people", "method", *alphas),
             tuple(
-                (f"{group}, {scores['people']}", words, *_estimates(values, alphas))
+                (
+                    f"{group}, {scores['people']}",
+                    words,
+                    *_estimates(values["pck"], values["interval"]),
+                )
                 for group, scores in peer["groups"].items()
                 for words, values in _methods(name, scores)
             ),
             note="The joints that both methods predict. Upright people's shoulders are above their hips by at "
-            "least 0.7 of the torso's length. In brackets: the 95 % bootstrap interval over people; that of a "
-            "difference is paired.",
+            f"least 0.7 of the torso's length. {_INTERVALS} That of a difference is paired.",
         )
         for name, peer in result["peers"].items()
     ]
@@ -161,8 +162,9 @@ def _methods(peer: str, scores: Mapping[str, Any]) -> list[tuple[str, Mapping[st
     return rows
 
 
-def _estimates(values: Mapping[str, Any], alphas: tuple[str, ...]) -> list[str]:
-    return [estimate(values["pck"][alpha], values["interval"][alpha]) for alpha in alphas]
+def _estimates(shares: Mapping[str, float], intervals: Mapping[str, Sequence[float]]) -> list[str]:
+    """Return the share at each threshold with its interval."""
+    return [estimate(share, intervals[alpha]) for alpha, share in shares.items()]
 
 
 def _setting(result: Mapping[str, Any]) -> str:
