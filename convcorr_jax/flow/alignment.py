@@ -139,9 +139,11 @@ def align_costs(
         max_rounds=max_rounds,
     )
     belief = jnp.exp(-solved.min_marginals / CONFIDENCE_TEMPERATURE)
+    confidence = _at(_with_neighbors(belief), solved.labels) / belief.sum(axis=(2, 3))
     return Alignment(
         flow=solved.flow + subcell_offset(solved.min_marginals, solved.labels),
-        confidence=_at(_with_neighbors(belief), solved.labels) / belief.sum(axis=(2, 3)),
+        # On a CPU, XLA's vectorized exponential of NaN may be a number.
+        confidence=jnp.where(jnp.isnan(solved.energy.data), jnp.nan, confidence),
         labels=solved.labels,
         energy=solved.energy,
         trace=solved.trace,
@@ -166,7 +168,7 @@ def data_cost(
         source: descriptors of the source cells; of unit length for the mutual cost.
         target: descriptors of the target cells; of unit length for the mutual cost.
         cost: "mutual" or "distance".
-        temperature: T of the mutual cost, in units of cosine similarity.
+        temperature: T of the mutual cost, in units of cosine similarity; the cost is NaN unless it is above 0.
 
     Raises:
         InputError: a grid has no cell.
@@ -183,6 +185,7 @@ def data_cost(
         # The lower bound keeps the gradient of the root finite where two descriptors are equal.
         costs = jnp.sqrt(jnp.maximum(lengths - 2 * similarity, 1e-12))
     else:
+        temperature = jnp.where(jnp.asarray(temperature) > 0, temperature, jnp.nan)
         scaled = similarity / temperature
         to_target = jax.nn.log_softmax(scaled, axis=1)
         to_source = jax.nn.log_softmax(scaled, axis=0)
@@ -204,8 +207,15 @@ def subcell_offset(
 
     Returns:
         The offset (x, y) in cells for every source cell; NaN if one of the costs that it depends on is NaN.
+
+    Raises:
+        InputError: the target grid has no cell.
     """
     height, width = min_marginals.shape[2:]
+    if not height * width:
+        raise InputError(
+            f"the target grid has {height} x {width} cells; at least one cell is expected"
+        )
     center = _at(min_marginals, labels)
     offsets = []
     for axis, length in ((0, width), (1, height)):

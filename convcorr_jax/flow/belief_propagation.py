@@ -116,8 +116,9 @@ def min_sum(
         damping: the weight of a message's old value in each round, between 0 and 1.
 
     Returns:
-        The result. If a cost is NaN or infinite, or the smoothness is negative, NaN or infinite, its flow,
-        energy and min-marginals are NaN and it has not converged; its labels mean nothing.
+        The result. If a cost is NaN or infinite, the smoothness negative, NaN or infinite, or the damping not
+        at least 0 and less than 1, its flow, energy and min-marginals are NaN and it has not converged; its
+        labels mean nothing.
 
     Raises:
         InputError: ``max_rounds`` is below 1, ``coarse_levels`` is below 0, or a grid has no cell.
@@ -144,7 +145,7 @@ def min_sum(
     best, energy = _best_refined((search.best, first), data, smoothness)
     labels = jnp.stack(best, axis=-1)
     belief = jnp.transpose(wiring.belief(search.messages), (2, 3, 0, 1))
-    valid = _is_valid(data, smoothness)
+    valid = _is_valid(data, smoothness) & (damping >= 0) & (damping < 1)
 
     def where_valid(values):
         return jnp.where(valid, values, jnp.nan)

@@ -13,6 +13,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from convcorr_jax import coords
+from convcorr_jax.errors import InputError
 
 # By default, accelerators may round the factors of a product to ten bits: an error of one pixel in a thousand.
 EXACT = lax.Precision.HIGHEST
@@ -30,8 +31,13 @@ def sample(image: Float[Array, "h w c"], points: Float[Array, "*n 2"]) -> Float[
     Args:
         image: samples; any floating-point values.
         points: positions (x, y) in pixels of the image.
+
+    Raises:
+        InputError: the image has no pixel.
     """
     height, width, channels = image.shape
+    if not height * width:
+        raise InputError(f"the image has {height} x {width} pixels; at least one is expected")
     coefficients = jnp.moveaxis(_spline_coefficients(image), 0, 1)
     coefficients = jnp.moveaxis(_spline_coefficients(coefficients), 0, 1)
     flat = points.reshape(-1, 2)
@@ -54,6 +60,9 @@ def warp(image: Float[Array, "h_t w_t c"], flow_px: Float[Array, "h w 2"]) -> Fl
         image: the target image; any floating-point values.
         flow_px: displacement (x, y) in pixels from each pixel of the result to the point of ``image`` that it
             reads.
+
+    Raises:
+        InputError: the image has no pixel.
     """
     return sample(image, jnp.asarray(coords.cell_grid(flow_px.shape[:2]), flow_px.dtype) + flow_px)
 

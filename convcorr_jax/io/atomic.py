@@ -107,9 +107,20 @@ def written_whole(path: str | Path) -> Iterator[Path]:
             # Else a power failure could leave the name of a file whose content is not on the disk.
             os.fsync(descriptor)
             os.replace(temporary, path)
+            _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Wait until the disk has the names of a folder's files, where the file system allows it."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -212,6 +223,8 @@ def check_regular(path: Path) -> None:
         raise InputError(f"{path} is a folder; a file name is expected")
     if path.exists() and not path.is_file():
         raise InputError(f"{path} is a device, a pipe or a socket; a file name is expected")
+    if os.path.islink(os.path.realpath(path)):
+        raise InputError(f"{path} is a link that leads back to itself; a file name is expected")
 
 
 def make_folder(folder: str | Path) -> Path:

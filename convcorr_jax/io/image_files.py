@@ -6,6 +6,7 @@ loss, such as those of 16 bits a channel, are refused.
 
 import contextlib
 import io
+import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,9 @@ from convcorr_jax.coords import Size
 from convcorr_jax.errors import InputError
 from convcorr_jax.io.atomic import written_whole
 from convcorr_jax.io.paths import check_file
+
+# Pillow logs what it also raises; without a handler, Python would print it beside our sentence.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 # What turns an image upright, by the orientation that its EXIF data state.
 _TRANSPOSES = {
@@ -39,6 +43,12 @@ MAX_PIXELS = 64_000_000
 
 # The formats of photographs. Pillow knows forty more, and runs Ghostscript, a program, for one of them.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
+
+# Rows are converted by parts, so that no more than one part has a copy in each step of the conversion.
+_ROWS = 256
+# Progressive JPEG files are decoded as often as they have scans, some ten; a hostile one has thousands.
+_START_OF_SCAN = b"\xff\xda"
+_MOST_DECODED_PIXELS = 20 * MAX_PIXELS
 
 MIN_SIDE = 16
 """The least width and height of an image that is read. AlexNet's first filter alone is 11 pixels wide."""
@@ -155,6 +165,7 @@ def _size(source: Path | io.BytesIO, *, name: str) -> Size:
 
 def _decode(source: Path | io.BytesIO, *, name: str, upright: bool) -> Image:
     with _opened(source, name=name) as opened:
+        _check_scans(source, opened)
         opened.load()
         return _as_rgb(_upright(opened) if upright else opened)
 
@@ -171,6 +182,7 @@ def _decode_labels(source: Path | io.BytesIO, *, name: str) -> UInt8[np.ndarray,
             raise InputError(
                 f"{name} is a {opened.mode} image; labels are grey levels or palette indices"
             )
+        _check_scans(source, opened)
         opened.load()
         return np.array(opened, np.uint8)
 
@@ -212,12 +224,29 @@ def _check_readable(name: str, opened: PillowImage.Image) -> None:
         raise InputError(f"{name} has more than 8 bits a channel; convert it to 8 bits first")
 
 
+def _check_scans(source: Path | io.BytesIO, opened: PillowImage.Image) -> None:
+    """Refuse a JPEG file of so many scans that decoding it takes longer than the largest photograph."""
+    if opened.format != "JPEG":
+        return
+    content = source.getvalue() if isinstance(source, io.BytesIO) else source.read_bytes()
+    # Inside of a scan, other bytes follow 0xff; small pictures in the metadata have a few scans of their own.
+    scans = content.count(_START_OF_SCAN)
+    if scans * opened.width * opened.height > _MOST_DECODED_PIXELS:
+        raise ValueError(f"its {scans} scans are more than those of a photograph")
+
+
 def _too_large(name: str, size: str = "") -> str:
     return f"{name} is too large{size}: at most {MAX_PIXELS // 1_000_000} megapixels are read"
 
 
 def _as_rgb(image: PillowImage.Image) -> Image:
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        image = PillowImage.alpha_composite(PillowImage.new("RGBA", layer.size, "white"), layer)
-    return np.asarray(image.convert("RGB"))
+    width, height = image.size
+    result = np.empty((height, width, 3), np.uint8)
+    has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+    for top in range(0, height, _ROWS):
+        part = image.crop((0, top, width, min(top + _ROWS, height)))
+        if has_alpha:
+            layer = part.convert("RGBA")
+            part = PillowImage.alpha_composite(PillowImage.new("RGBA", layer.size, "white"), layer)
+        result[top : top + _ROWS] = np.asarray(part.convert("RGB"))
+    return result

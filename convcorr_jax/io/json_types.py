@@ -19,7 +19,8 @@ def check_fields(
     Args:
         value: the value, as `json.loads` returns it.
         kinds: the annotation of every field: int, float, str, bool, None, Any, a literal, a union, a tuple, a
-            dictionary with text keys, or a named tuple. Tuples are lists in JSON, and floats are finite.
+            dictionary with text keys, or a named tuple. Tuples are lists in JSON, floats are finite, and text
+            has no control characters.
         name: what messages call the value.
         optional: names of fields that may be absent.
 
@@ -51,6 +52,8 @@ def _matches(value: Any, kind: Any) -> bool:
         return True
     if kind is float:
         return type(value) in (int, float) and math.isfinite(value)
+    if kind is str:
+        return type(value) is str and value.isprintable()
     if kind in (None, types.NoneType):
         return value is None
     if origin is Literal:
@@ -71,7 +74,12 @@ def _matches(value: Any, kind: Any) -> bool:
 
 def _described(kind: Any) -> str:
     origin, parts = get_origin(kind), get_args(kind)
-    names = {int: "an integer", float: "a finite number", str: "text", bool: "true or false"}
+    names = {
+        int: "an integer",
+        float: "a finite number",
+        str: "text",
+        bool: "true or false",
+    }
     if origin is Literal:
         return " or ".join(map(repr, parts))
     if origin in (Union, types.UnionType):

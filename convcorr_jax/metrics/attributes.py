@@ -134,6 +134,8 @@ def two_valued_sums(
 
 
 def _check_known(*columns: Float[np.ndarray, " n"]) -> None:
+    if not all(map(len, columns)):
+        raise InputError("the attribute has no values; at least one image is expected")
     if any(np.isnan(column).any() for column in columns):
         raise InputError(
             "the predictions or the true values of the attribute hold NaN; numbers are expected"

@@ -94,8 +94,10 @@ def group_ratios(sums: UnitSums) -> Float[np.ndarray, "groups statistics"]:
         sums: the parts of the units.
 
     Raises:
-        InputError: every denominator of a group is 0, or one is NaN.
+        InputError: there is no unit, every denominator of a group is 0, or one is NaN.
     """
+    if not len(sums.groups):
+        raise InputError("a mean of ratios needs at least one unit")
     if np.isnan(sums.denominators).any():
         raise InputError("the denominators of a mean of ratios hold NaN; numbers are expected")
     result = []
@@ -170,8 +172,10 @@ def interval(samples: Float[np.ndarray, " draws"], *, level: float = 0.95) -> In
         level: the share of draws inside the interval, between 0 and 1.
 
     Raises:
-        InputError: the level is not between 0 and 1.
+        InputError: there is no draw, or the level is not between 0 and 1.
     """
+    if not len(samples):
+        raise InputError("an interval needs at least one draw")
     if not 0 < level < 1:
         raise InputError(f"level is {level}; a number between 0 and 1 is expected")
     low, high = np.quantile(samples.astype(np.float64), [(1 - level) / 2, (1 + level) / 2])

@@ -36,6 +36,8 @@ _WIDEST = 63
 _MOST = 4096
 _DEEPEST = 32
 _MOST_LEVELS = 6
+# The sides of a frame in a photograph: from what an image at least has to beyond what it is read with.
+_LEAST_FRAME_PX, _LARGEST_FRAME_PX = 16, 2**16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,7 @@ class Architecture:
         spatial_dropout: probability that a whole map is dropped in training.
         fine_window: side of the fine net's input window, in pixels of the input.
         fine_features: number of features of the fine net's layers.
-        levels: number of levels of the pyramid; not used with a front.
+        levels: number of levels of the pyramid; 1 with a front.
         cascade: whether the input of the fine net is the coarse net's features (``"shared"``) or, for
             comparison, the image (``"standard"``).
         group_norm: whether the coarse net's convolutions are normalized. This is not in the paper.
@@ -111,10 +113,11 @@ class Architecture:
     dtype: DType = "float32"
 
     def __post_init__(self) -> None:
-        paired = (joint for pair in self.left_right_pairs for joint in pair)
+        paired = [joint for pair in self.left_right_pairs for joint in pair]
         possible = {
             "joints": 0 < len(self.joints) <= _MOST,
-            "left_right_pairs": all(0 <= joint < len(self.joints) for joint in paired),
+            "left_right_pairs": all(0 <= joint < len(self.joints) for joint in paired)
+            and len(set(paired)) == len(paired),
             "front": self.front in get_args(Front),
             "pooling": self.pooling in (POOLINGS if self.front == "none" else COARSE_STRIDES[:1]),
             "sigma_px": 0 < self.sigma_px <= _LARGEST_SIDE_PX,
@@ -126,14 +129,16 @@ class Architecture:
             "spatial_dropout": 0 <= self.spatial_dropout < 1,
             "fine_window": 0 < self.fine_window <= _LARGEST_SIDE_PX,
             "fine_features": 0 < self.fine_features <= _MOST,
-            "levels": 0 < self.levels <= _MOST_LEVELS,
+            "levels": 0 < self.levels <= (_MOST_LEVELS if self.front == "none" else 1),
             "cascade": self.cascade
             in (get_args(Cascade) if self.front == "none" else get_args(Cascade)[:1]),
             "front_features": 0 < self.front_features <= _MOST,
-            "frame_px": self.frame_px is None or 0 < self.frame_px < math.inf,
+            "frame_px": self.frame_px is None
+            or _LEAST_FRAME_PX <= self.frame_px <= _LARGEST_FRAME_PX,
             "rotated_degrees": 0 <= self.rotated_degrees <= 90,
             "spatial_weight": 0 <= self.spatial_weight <= 1,
-            "fine_prior_px": self.fine_prior_px is None or 0.1 <= self.fine_prior_px < math.inf,
+            "fine_prior_px": self.fine_prior_px is None
+            or 0.1 <= self.fine_prior_px <= _LARGEST_SIDE_PX,
             "dtype": self.dtype in get_args(DType),
         }
         for field, is_possible in possible.items():

@@ -5,7 +5,13 @@ import pytest
 from scipy.special import log_softmax
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.flow.alignment import align, check_descriptors, data_cost, subcell_offset
+from convcorr_jax.flow.alignment import (
+    align,
+    align_costs,
+    check_descriptors,
+    data_cost,
+    subcell_offset,
+)
 from convcorr_jax.flow.belief_propagation import min_sum
 
 
@@ -121,6 +127,28 @@ def test_a_smoothness_that_is_not_valid_gives_nan(rng, smoothness):
     assert all(map(is_nan, (found.flow, found.min_marginals, *found.energy)))
     assert not found.converged
     assert not is_nan(min_sum(costs, smoothness=0.0).flow)
+
+
+@pytest.mark.parametrize("smoothness", [-1.0, np.nan])
+def test_no_match_is_certain_under_a_smoothness_that_is_not_valid(rng, smoothness):
+    costs = jnp.asarray(rng.random((4, 4, 6, 6)), jnp.float32)
+    found = align_costs(costs, smoothness=smoothness)
+    assert is_nan(found.confidence)
+    assert is_nan(found.flow)
+
+
+@pytest.mark.parametrize("temperature", [-1.0, 0.0, np.nan])
+def test_a_temperature_that_is_not_positive_gives_nan(rng, temperature):
+    descriptors = jnp.asarray(rng.random((3, 3, 5)), jnp.float32)
+    assert is_nan(data_cost(descriptors, descriptors, temperature=temperature))
+
+
+@pytest.mark.parametrize("damping", [-0.1, 1.0, np.nan])
+def test_a_damping_that_is_not_valid_gives_nan(rng, damping):
+    costs = jnp.asarray(rng.random((3, 4, 4, 3)), jnp.float32)
+    found = min_sum(costs, smoothness=0.1, damping=damping)
+    assert all(map(is_nan, (found.flow, found.min_marginals, *found.energy)))
+    assert not found.converged
 
 
 def test_of_a_batch_only_pairs_that_are_not_valid_are_nan(rng):

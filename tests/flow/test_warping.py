@@ -8,6 +8,7 @@ from jax.test_util import check_grads
 from scipy.interpolate import RectBivariateSpline
 
 from convcorr_jax import coords
+from convcorr_jax.errors import InputError
 from convcorr_jax.flow import sample, sample_flow, upsample_flow, warp
 
 
@@ -143,3 +144,10 @@ def test_the_dense_flow_agrees_with_the_flow_at_points(rng) -> None:
     expected = 5 * sample_flow(flow, cells)
     rows, columns = points[:, 1].astype(int), points[:, 0].astype(int)
     np.testing.assert_allclose(dense[rows, columns], expected, atol=1e-4)
+
+
+def test_an_image_without_pixels_is_refused():
+    with pytest.raises(InputError, match="the image has 0 x 3 pixels; at least one is expected"):
+        sample(jnp.zeros((0, 3, 1)), jnp.zeros((4, 2)))
+    with pytest.raises(InputError, match="the image has 3 x 0 pixels"):
+        warp(jnp.zeros((3, 0, 1)), jnp.zeros((2, 2, 2)))

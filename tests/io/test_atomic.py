@@ -106,6 +106,15 @@ def test_what_is_neither_file_nor_folder_is_not_replaced(tmp_path, make, linked)
     assert path.is_symlink() == linked
 
 
+def test_a_link_to_itself_is_not_replaced(tmp_path):
+    path = tmp_path / "out.json"
+    path.symlink_to(path)
+    for write in (check_writable, lambda path: write_json(path, {})):
+        with pytest.raises(InputError, match=r"out\.json (is a link that leads back|cannot be wr)"):
+            write(path)
+    assert path.is_symlink()
+
+
 def test_a_link_stays_and_its_file_is_written(tmp_path):
     (tmp_path / "folder").mkdir()
     file, link = tmp_path / "folder" / "file.json", tmp_path / "link.json"

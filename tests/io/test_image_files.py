@@ -1,6 +1,9 @@
 """Image files: what is read faithfully, what is refused, and what comes back after writing."""
 
 import io
+import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from convcorr_jax.io import (
     decode_image,
     decode_labels,
     encoded_image_size,
+    image_files,
     image_size,
     read_image,
     read_labels,
@@ -43,6 +47,48 @@ def test_grey_is_repeated_over_the_channels(tmp_path, mode):
 def test_palettes_are_looked_up(tmp_path):
     palette = PillowImage.fromarray(PHOTOGRAPH).quantize(16)
     np.testing.assert_array_equal(saved(tmp_path, palette), np.asarray(palette.convert("RGB")))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P"])
+def test_tall_images_are_converted_as_a_whole(tmp_path, mode):
+    """Rows are converted by parts."""
+    rng = np.random.default_rng(0)
+    noise = PillowImage.fromarray(rng.integers(0, 256, (600, 20, 4), np.uint8))
+    image = noise.convert("RGB").quantize(9) if mode == "P" else noise.convert(mode)
+    layer = image.convert("RGBA")
+    whole = PillowImage.alpha_composite(PillowImage.new("RGBA", layer.size, "white"), layer)
+    np.testing.assert_array_equal(saved(tmp_path, image), np.asarray(whole.convert("RGB")))
+
+
+def test_a_jpeg_of_thousands_of_scans_is_not_decoded(tmp_path, monkeypatch):
+    image = PillowImage.fromarray(PHOTOGRAPH)
+    image.save(tmp_path / "a.jpg", progressive=True)
+    content = (tmp_path / "a.jpg").read_bytes()
+    assert read_image(tmp_path / "a.jpg").shape == PHOTOGRAPH.shape
+    scans = content.count(b"\xff\xda")
+    assert 1 < scans < 20
+    monkeypatch.setattr(image_files, "_MOST_DECODED_PIXELS", scans * image.width * image.height - 1)
+    for read in (read_image, lambda path: decode_image(path.read_bytes(), name=str(path))):
+        with pytest.raises(
+            InputError, match=rf"a\.jpg is damaged .*its {scans} scans are more than"
+        ):
+            read(tmp_path / "a.jpg")
+
+
+def test_pillow_prints_nothing_beside_the_sentence(tmp_path, capfd):
+    """A TIFF that states more samples a pixel than Pillow decodes, which it logs and raises."""
+    PillowImage.fromarray(PHOTOGRAPH).save(tmp_path / "a.tif")
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    # The entry of the first folder with the tag 277, its type, its number of values, and its value.
+    place = content.find(struct.pack("<HHL", 277, 3, 1))
+    content[place + 8 : place + 10] = struct.pack("<H", 65535)
+    (tmp_path / "a.tif").write_bytes(content)
+    program = f"from convcorr_jax.io import read_image; read_image({str(tmp_path / 'a.tif')!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert done.stderr.startswith("Traceback")
+    assert "InputError" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])

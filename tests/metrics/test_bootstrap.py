@@ -137,3 +137,12 @@ def test_what_cannot_be_drawn_is_refused():
         bootstrap(UnitSums(np.zeros((2, 1, 1)), np.array([[1.0], [0.0]]), np.arange(2)))
     with pytest.raises(InputError, match="level is 1"):
         interval(np.zeros(3), level=1)
+
+
+def test_nothing_has_no_mean_and_no_interval():
+    nothing = UnitSums(np.zeros((0, 1, 1)), np.zeros((0, 1)), np.zeros(0, np.int64))
+    for compute in (mean_ratios, bootstrap):
+        with pytest.raises(InputError, match="at least one unit"):
+            compute(nothing)
+    with pytest.raises(InputError, match="at least one draw"):
+        interval(np.zeros(0))

@@ -90,3 +90,16 @@ def test_an_infinite_normalizer_is_refused():
     with pytest.raises(InputError, match="must be a finite length, or NaN where unknown"):
         correct(points + 5, points, np.array([50.0, np.inf]), alpha=0.1)
     assert correct(points, points, np.array([50.0, np.nan]), alpha=0.1).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("alphas", [(), (np.nan,), (np.inf,), (-0.1,), (0.1, 0.0)])
+def test_thresholds_are_positive_numbers(alphas):
+    ones = np.ones((1, 1, 2))
+    with pytest.raises(InputError, match="threshold"):
+        pck(ones, ones, np.ones((1, 1), bool), np.ones(1), ["a"], alphas=alphas, protocol=PF_WILLOW)
+
+
+def test_no_images_have_no_pck():
+    none = np.ones((0, 1, 2))
+    with pytest.raises(InputError, match="at least one image"):
+        pck(none, none, np.ones((0, 1), bool), np.ones(0), [], alphas=(0.1,), protocol=PF_WILLOW)

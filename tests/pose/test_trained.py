@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import chex
 import jax
@@ -126,13 +127,28 @@ def test_an_impossible_architecture_is_refused(saved, field, value):
 
 
 @pytest.mark.parametrize(
+    "fields",
+    [
+        *({"frame_px": side} for side in (1.0, 1e30, math.inf)),
+        *({"fine_prior_px": deviation} for deviation in (0.0, 1e30)),
+        *({"left_right_pairs": pairs} for pairs in (((0, 0),), ((0, 1), (1, 2)))),
+        {"front": "vgg16", "levels": 2},
+    ],
+)
+def test_an_architecture_has_possible_frames_pairs_and_levels(fields):
+    name = list(fields)[-1]
+    with pytest.raises(InputError, match=f"a pose cascade cannot have {name} "):
+        dataclasses.replace(TINY, **fields)
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [
         *(("window", 5.0), ("window", True), ("levels", "3"), ("pooling", 8.0), ("pooling", 5)),
         *(("input_size", [128]), ("input_size", [1e9, 1e9]), ("group_norm", 1), ("name", 3)),
         *(("joints", "ab"), ("joints", [1, 2]), ("left_right_pairs", [[0.5, 1]])),
         *(("hidden", [128.0, 64]), ("spatial_dropout", 1e400), ("dtype", ["float32"])),
-        ("colour", "red"),
+        *(("colour", "red"), ("name", "a\x1b[2J"), ("joints", ["a\n", "b"])),
     ],
 )
 def test_fields_of_another_type_are_refused(saved, field, value):

@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convcorr_jax.backbone.networks import Network, filter_shapes
-from convcorr_jax.backbone.weights.layout import Stored, check_shapes
+from convcorr_jax.backbone.weights.layout import Stored, check_shapes, count_numbers
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import check_file
 
 # A caffemodel begins with the tag of its name (field 1) or of its first layer (field 2 or 100).
 MAGIC = (b"\x0a", b"\x12", b"\xa2\x06")
@@ -29,6 +30,11 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 # Batch normalization has three; no layer of a network here has more.
 _MAX_BLOBS = 8
 _MAX_AXES = 4
+# The fields of all messages of a file, whose numbers are packed; some microseconds each.
+_MOST_FIELDS = 1_000_000
+# A file may hold a gradient beside each number, and layers that the network here does not have.
+_BYTES_PER_NUMBER = 8
+_FURTHER_BYTES = 2**26
 # A float of a list that is not packed: the field's tag precedes every value.
 _TAGGED_FLOAT = np.dtype([("tag", "u1"), ("value", "<f4")])
 
@@ -46,18 +52,21 @@ def read(path: Path, network: Network) -> dict[str, Stored]:
         network: the layer table.
 
     Raises:
-        InputError: the network is not one of Caffe's, or the file is that of the other one. CaffeNet and
-        AlexNet
-            have the same names and shapes; they differ in whether pooling or normalisation comes first.
+        InputError: the network is not one of Caffe's; the file is larger than one of it can be, or is that of
+            the other one. CaffeNet and AlexNet have the same names and shapes; they differ in whether
+            pooling or normalisation comes first.
         ValueError, TypeError: the file is damaged.
     """
     if not network.preprocessing.bgr:
         raise InputError(
             f"{path} is a caffemodel, and {network.name} is torchvision's, not Caffe's"
         )
+    most_bytes = _BYTES_PER_NUMBER * count_numbers(network) + _FURTHER_BYTES
+    check_file(path, f"caffemodel of {network.name}", most_bytes=most_bytes)
+    fields = _Fields()
     named = (
         layer
-        for layer in _layers(memoryview(path.read_bytes()))
+        for layer in fields.layers(memoryview(path.read_bytes()))
         if layer.name in network.layer_names
     )
     # One more than the network has is too many, however many there are.
@@ -71,96 +80,106 @@ def read(path: Path, network: Network) -> dict[str, Stored]:
         )
     shapes = filter_shapes(network)
     return {
-        layer.name: _filters(layer, shapes[layer.name], path)
+        layer.name: _filters(fields, layer, shapes[layer.name], path)
         for layer in layers
         if layer.name in shapes
     }
 
 
-def _filters(layer: _Layer, expected: tuple[int, int, int, int], path: Path) -> Stored:
+def _filters(
+    fields: "_Fields", layer: _Layer, expected: tuple[int, int, int, int], path: Path
+) -> Stored:
     """Check the shapes of a layer's arrays, and only then read their values."""
     if len(layer.blobs) != 2:
         raise InputError(
             f"{layer.name} in {path} has {len(layer.blobs)} arrays; kernel and bias are expected"
         )
-    kernel, bias = map(_shape, layer.blobs)
+    kernel, bias = map(fields.shape, layer.blobs)
     check_shapes(kernel, bias, expected, what=f"{layer.name} in {path}")
-    return Stored(_values(layer.blobs[0], kernel), _values(layer.blobs[1], bias))
+    return Stored(fields.values(layer.blobs[0], kernel), fields.values(layer.blobs[1], bias))
 
 
-def _layers(message: memoryview) -> Iterator[_Layer]:
-    for number, value in _fields(message):
-        if number == 2:
-            yield _layer(value, name_field=4, blob_field=6)
-        elif number == 100:
-            yield _layer(value, name_field=1, blob_field=7)
+class _Fields:
+    """The fields of the messages of one file, of which a limited number is read."""
 
+    def __init__(self) -> None:
+        self._count = 0
 
-def _layer(message: memoryview, *, name_field: int, blob_field: int) -> _Layer:
-    name, blobs = "", []
-    for number, value in _fields(message):
-        if number == name_field:
-            name = str(value, "utf-8")
-        elif number == blob_field:
-            blobs.append(value)
-            if len(blobs) > _MAX_BLOBS:
-                raise ValueError(f"a layer has more than {_MAX_BLOBS} arrays")
-    return _Layer(name, blobs)
+    def layers(self, message: memoryview) -> Iterator[_Layer]:
+        """Yield the layers of a NetParameter."""
+        for number, value in self._of(message):
+            if number == 2:
+                yield self._layer(value, name_field=4, blob_field=6)
+            elif number == 100:
+                yield self._layer(value, name_field=1, blob_field=7)
 
+    def shape(self, blob: memoryview) -> tuple[int, ...]:
+        """Return a BlobProto's shape: a list of sizes, or four numbers with the default 1."""
+        legacy, shape = [1, 1, 1, 1], None
+        for number, value in self._of(blob):
+            if number == 7:
+                sizes = (
+                    size for n, sizes in self._of(value) if n == 1 for size in _integers(sizes)
+                )
+                # One more axis than any array has is too many, however many there are.
+                shape = list(itertools.islice(sizes, _MAX_AXES + 1))
+            elif 1 <= number <= 4:
+                legacy[number - 1] = int(value)
+        return tuple(legacy if shape is None else shape)
 
-def _shape(blob: memoryview) -> tuple[int, ...]:
-    """Return a BlobProto's shape: a list of sizes, or four numbers with the default 1."""
-    legacy, shape = [1, 1, 1, 1], None
-    for number, value in _fields(blob):
-        if number == 7:
-            sizes = (size for n, sizes in _fields(value) if n == 1 for size in _integers(sizes))
-            # One more axis than any array has is too many, however many there are.
-            shape = list(itertools.islice(sizes, _MAX_AXES + 1))
-        elif 1 <= number <= 4:
-            legacy[number - 1] = int(value)
-    return tuple(legacy if shape is None else shape)
+    def values(self, blob: memoryview, shape: tuple[int, ...]) -> np.ndarray:
+        """Return a BlobProto's values in its shape."""
+        values, end = np.empty(math.prod(shape), "<f4"), 0
+        for number, value in self._of(blob):
+            if number == 5:
+                run = np.frombuffer(value, "<f4")
+                # Values beyond the end of the array do not fit into what is left of it.
+                values[end : end + run.size] = run
+                end += run.size
+        if end != values.size:
+            raise ValueError(f"an array of shape {shape} has {end} values")
+        return values.reshape(shape)
 
+    def _layer(self, message: memoryview, *, name_field: int, blob_field: int) -> _Layer:
+        name, blobs = "", []
+        for number, value in self._of(message):
+            if number == name_field:
+                name = str(value, "utf-8")
+            elif number == blob_field:
+                blobs.append(value)
+                if len(blobs) > _MAX_BLOBS:
+                    raise ValueError(f"a layer has more than {_MAX_BLOBS} arrays")
+        return _Layer(name, blobs)
 
-def _values(blob: memoryview, shape: tuple[int, ...]) -> np.ndarray:
-    """Return a BlobProto's values in its shape."""
-    values, end = np.empty(math.prod(shape), "<f4"), 0
-    for number, value in _fields(blob):
-        if number == 5:
-            run = np.frombuffer(value, "<f4")
-            # Values beyond the end of the array do not fit into what is left of it.
-            values[end : end + run.size] = run
-            end += run.size
-    if end != values.size:
-        raise ValueError(f"an array of shape {shape} has {end} values")
-    return values.reshape(shape)
-
-
-def _fields(message: memoryview) -> Iterator[tuple[int, Any]]:
-    """Yield number and value (an integer, or bytes) of every field; unpacked floats are packed."""
-    position = 0
-    while position < len(message):
-        start = position
-        tag, position = _varint(message, position)
-        number, wire_type = tag >> 3, tag & 7
-        if wire_type == _VARINT:
-            value, position = _varint(message, position)
-            yield number, value
-            continue
-        if wire_type == _FIXED32 and position == start + 1:
-            run = _tagged_floats(message[start:])
-            yield number, run["value"].tobytes()
-            position = start + run.nbytes
-            continue
-        if wire_type == _BYTES:
-            length, position = _varint(message, position)
-        elif wire_type in (_FIXED32, _FIXED64):
-            length = 4 if wire_type == _FIXED32 else 8
-        else:
-            raise ValueError(f"field {number} has the unknown wire type {wire_type}")
-        if position + length > len(message):
-            raise ValueError(f"field {number} ends beyond the end of its message")
-        yield number, message[position : position + length]
-        position += length
+    def _of(self, message: memoryview) -> Iterator[tuple[int, Any]]:
+        """Yield number and value (an integer, or bytes) of every field; unpacked floats are packed."""
+        position = 0
+        while position < len(message):
+            self._count += 1
+            if self._count > _MOST_FIELDS:
+                raise ValueError(f"it has more than {_MOST_FIELDS} fields")
+            start = position
+            tag, position = _varint(message, position)
+            number, wire_type = tag >> 3, tag & 7
+            if wire_type == _VARINT:
+                value, position = _varint(message, position)
+                yield number, value
+                continue
+            if wire_type == _FIXED32 and position == start + 1:
+                run = _tagged_floats(message[start:])
+                yield number, run["value"].tobytes()
+                position = start + run.nbytes
+                continue
+            if wire_type == _BYTES:
+                length, position = _varint(message, position)
+            elif wire_type in (_FIXED32, _FIXED64):
+                length = 4 if wire_type == _FIXED32 else 8
+            else:
+                raise ValueError(f"field {number} has the unknown wire type {wire_type}")
+            if position + length > len(message):
+                raise ValueError(f"field {number} ends beyond the end of its message")
+            yield number, message[position : position + length]
+            position += length
 
 
 def _tagged_floats(message: memoryview) -> np.ndarray:

@@ -17,6 +17,7 @@ from convcorr_jax.backbone.weights.catalogue import OFFICIAL, verify
 from convcorr_jax.backbone.weights.layout import Stored, assemble, available_layers
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import check_file
+from convcorr_jax.io.zip_members import check_directory
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +138,9 @@ def _reader(path: Path) -> Callable[[Path, Network], dict[str, Stored]]:
     with path.open("rb") as stream:
         head = stream.read(16)
     if head.startswith(b"PK"):
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as stream:
+            check_directory(stream)
+            archive = zipfile.ZipFile(stream)
             is_torch = any(name.endswith("/data.pkl") for name in archive.namelist())
         return torchvision.read if is_torch else native.read
     if head.startswith(torchvision.MAGIC):

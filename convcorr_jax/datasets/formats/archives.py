@@ -14,7 +14,7 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
-from convcorr_jax.errors import InputError
+from convcorr_jax.errors import InputError, WriteError
 from convcorr_jax.io import check_file, make_folder, temporary_folder, writing_to
 
 # The largest official archive, the images of MPII, unpacks to some 13 GB.
@@ -152,7 +152,7 @@ def _check(
                 f"{archive} unpacks to more than {max_bytes:,} bytes; it is not unpacked"
             )
         if total > free:
-            raise InputError(f"{archive} unpacks to more than the {free:,} bytes free in {parent}")
+            raise WriteError(f"{archive} unpacks to more than the {free:,} bytes free in {parent}")
     return listed
 
 

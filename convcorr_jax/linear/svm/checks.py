@@ -24,7 +24,7 @@ def check_arrays(
             negative, or a cost or the bias scale is not positive.
     """
     n = len(features)
-    if 0 in positive.shape or features.shape[1] == 0:
+    if 0 in (*features.shape, *positive.shape):
         raise InputError(
             f"features have shape {features.shape} and positive {positive.shape}; at least one "
             "sample, one feature and one class are expected"

@@ -1,6 +1,7 @@
 """Files of weights that are built to do harm are refused, soon, in little memory, and leave no trace."""
 
 import io
+import os
 import pickle
 import re
 import struct
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from convcorr_jax.backbone import NETWORKS
+from convcorr_jax.backbone.weights import caffe
 from convcorr_jax.backbone.weights.loading import read_params
 from convcorr_jax.backbone.weights.torchvision import MAGIC
 from convcorr_jax.errors import InputError
@@ -241,3 +243,41 @@ def test_a_caffemodel_of_very_many_layers_is_refused(tmp_path):
     assert "is not caffenet: its layers come in the order conv1, conv1" in refusal(
         tmp_path / "slow.caffemodel", content, CAFFENET
     )
+
+
+def test_a_caffemodel_larger_than_its_network_is_not_read(tmp_path):
+    path = tmp_path / "sparse.caffemodel"
+    path.write_bytes(b"\x0a\x01x\x12")
+    os.truncate(path, 3 * 10**9)
+    tracemalloc.start()
+    with pytest.raises(InputError, match="has 3000000000 bytes; a caffemodel of caffenet file has"):
+        read_params(path, network=CAFFENET)
+    assert tracemalloc.get_traced_memory()[1] < FEW_BYTES
+    tracemalloc.stop()
+
+
+def test_a_caffemodel_of_more_fields_than_any_network_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(caffe, "_MOST_FIELDS", 1000)
+    # Three fields for each of 500 layers of a name that the network does not have.
+    content = message(100, message(1, b"other") + message(2, b"")) * 500
+    assert "it has more than 1000 fields" in refusal(tmp_path / "a.caffemodel", content, CAFFENET)
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["zip", "zip64"])
+@pytest.mark.parametrize("ending", ["npz", "pth"])
+def test_a_long_directory_of_an_archive_is_not_parsed(tmp_path, monkeypatch, large, ending):
+    """The sizes that the last records of an archive state decide, before zipfile lists its members."""
+    if ending == "pth":
+        content = bytearray(archive_of(pickle.dumps({}, 2)))
+    else:
+        stream = io.BytesIO()
+        np.savez(stream, a=np.zeros(3))
+        content = bytearray(stream.getvalue())
+    end = content.rfind(b"PK\5\6")
+    if large:
+        record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, 2**24, 0)
+        locator = struct.pack("<4sLQL", b"PK\6\7", 0, end, 1)
+        content[end:end] = record + locator
+    else:
+        content[end + 12 : end + 16] = struct.pack("<L", 2**24)
+    assert "its directory has 16777216 bytes" in refusal(tmp_path / f"a.{ending}", bytes(content))

@@ -122,7 +122,7 @@ def test_too_large_in_total_is_refused(
         archives.unpack(archive, tmp_path / "set", max_bytes=total - 1)
     assert left_in(tmp_path) == {"archive"}
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=total - 1))
-    with pytest.raises(InputError, match="more than the 10,245 bytes free"):
+    with pytest.raises(WriteError, match="more than the 10,245 bytes free"):
         archives.unpack(archive, tmp_path / "set")
     assert left_in(tmp_path) == {"archive"}
     monkeypatch.undo()
