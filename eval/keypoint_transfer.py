@@ -12,8 +12,8 @@ deformation vote.
 Methods: ``conv_flow``, our descriptors around conv4 and the mutual cost; ``sift_flow``, SIFT at its cells;
 ``paper_conv4`` and ``paper_sift``, the two of Table 2, conv4 and SIFT of radius 20 at conv4's cells with the
 distance as cost; ``copy``, no alignment. Settings are constants of the library: those of the paper's
-methods were chosen by other data, ours were tuned on PF-WILLOW. `eval.flow_selection` states what a choice without
-the scored category scores there.
+methods were chosen by other data, ours were tuned on PF-WILLOW. `eval.flow_selection` states what a choice
+without the scored category scores there.
 
 ``interval`` is the 95 % bootstrap interval over pairs or test objects; ``conv_flow_minus`` the difference to
 each other method, paired; ``other_protocols`` the figures by further protocols in use for the data set. The

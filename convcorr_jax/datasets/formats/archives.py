@@ -68,8 +68,8 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES) -> Path:
     Raises:
         InputError: the archive is missing, cut short, damaged, encrypted or neither zip nor tar; the path of a
             member is absolute or leads out of the folder; a member is a link or a device; the files take more
-            than ``max_bytes`` or than is free on the disk; ``folder`` exists or its path is wrong.
-        WriteError: ``folder`` cannot be written.
+            than ``max_bytes``; ``folder`` exists or its path is wrong.
+        WriteError: the files take more than is free on the disk, or ``folder`` cannot be written.
     """
     check_file(archive, "zip or tar")
     if os.path.lexists(folder):
@@ -139,7 +139,8 @@ def _check(
     """Return all members.
 
     Raises:
-        InputError: they exceed ``max_bytes`` or do not fit on the disk; or `_members` raises it.
+        InputError: they exceed ``max_bytes``, or `_members` raises it.
+        WriteError: they do not fit on the disk.
     """
     free = shutil.disk_usage(parent).free
     listed, total = [], 0

@@ -58,8 +58,8 @@ class Method:
 
 # Those of ``conv_flow`` and ``sift_flow`` were tuned on PF-WILLOW. Those of the paper's methods are the choice
 # of other data, rendered objects and training faces of LFPW, by `eval.flow_selection`; for ours it costs .03 to
-# .06 of PCK at 0.1 in boxes, and nothing in whole photographs. Boxes align the objects roughly, so that displacements are small; in
-# whole photographs the objects also differ in scale.
+# .06 of PCK at 0.1 in boxes, and nothing in whole photographs. Boxes align the objects roughly, so that
+# displacements are small; in whole photographs the objects also differ in scale.
 _SMOOTHNESS = {
     "conv_flow": SMOOTHNESS,
     "paper_conv4": {"box": 0.05, "image": 0.1},
