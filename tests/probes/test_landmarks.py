@@ -7,7 +7,7 @@ import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import load_fitted, save_fitted
+from convcorr_jax.io import load_arrays, load_fitted, save_fitted
 from convcorr_jax.linear import grouped_folds
 from convcorr_jax.linear.ridge import fit_best
 from convcorr_jax.probes import (
@@ -25,7 +25,7 @@ from convcorr_jax.probes import (
     with_mirrored,
 )
 from convcorr_jax.probes.landmarks import FOLDS
-from tests.builders.fitted_files import seal
+from tests.builders.fitted_files import change_arrays, seal
 
 NAMES = ("left", "right", "low")
 SETS = {"top": (0, 1), "low": (2,)}
@@ -143,6 +143,17 @@ def test_a_loaded_probe_predicts_the_same(faces, trained, tmp_path):
     ):
         np.testing.assert_array_equal(prediction.points, again.points)
         assert prediction.squares == again.squares
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_refused(trained, tmp_path, value):
+    settings = FeatureSettings("alexnet", "of tests", "conv3", 0.3)
+    save_fitted(tmp_path / "probe", LandmarkModel(trained.probe, settings))
+    arrays = load_arrays(tmp_path / "probe.npz")
+    name = next(name for name, array in arrays.items() if array.ndim == 2)
+    change_arrays(tmp_path / "probe", **{name: np.full_like(arrays[name], value)})
+    with pytest.raises(InputError, match=f"array '{name}' has values that are not finite"):
+        load_fitted(tmp_path / "probe", LandmarkModel)
 
 
 def test_a_damaged_probe_is_refused(trained, tmp_path):

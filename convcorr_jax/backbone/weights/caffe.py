@@ -62,7 +62,7 @@ def read(path: Path, network: Network) -> dict[str, Stored]:
             f"{path} is a caffemodel, and {network.name} is torchvision's, not Caffe's"
         )
     most_bytes = _BYTES_PER_NUMBER * count_numbers(network) + _FURTHER_BYTES
-    check_file(path, f"caffemodel of {network.name}", most_bytes=most_bytes)
+    check_file(path, "caffemodel", most_bytes=most_bytes)
     fields = _Fields()
     named = (
         layer

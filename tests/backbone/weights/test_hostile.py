@@ -250,7 +250,7 @@ def test_a_caffemodel_larger_than_its_network_is_not_read(tmp_path):
     path.write_bytes(b"\x0a\x01x\x12")
     os.truncate(path, 3 * 10**9)
     tracemalloc.start()
-    with pytest.raises(InputError, match="has 3000000000 bytes; a caffemodel of caffenet file has"):
+    with pytest.raises(InputError, match="has 3000000000 bytes; a caffemodel file has"):
         read_params(path, network=CAFFENET)
     assert tracemalloc.get_traced_memory()[1] < FEW_BYTES
     tracemalloc.stop()
