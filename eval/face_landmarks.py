@@ -108,6 +108,8 @@ def main(config: Config) -> Path:
     write_image(out / "cumulative_error.png", landmarks.cumulative_figure(outer))
     figure = landmarks.faces_figure(test, network[landmarks.ANNOTATED], outer, shown=config.shown)
     write_image(out / "figure_3.jpg", figure)
+    kinds = landmarks.kinds_report(train, test, errors)
+    write_image(out / "jitter.png", landmarks.jitter_figure(kinds["boxes"]))
     result: dict[str, Any] = {
         "train": {"datasets": list(config.train), "faces": len(train.records)},
         "test": {"datasets": list(config.test), "faces": len(test.records)},
@@ -119,7 +121,7 @@ def main(config: Config) -> Path:
         **landmarks.landmark_scores(
             annotated, network[landmarks.ANNOTATED], train=train, test=test
         ),
-        **landmarks.kinds_report(train, test, errors),
+        **kinds,
         "published": PUBLISHED,
     }
     return write_results(out, result, config, started=started)

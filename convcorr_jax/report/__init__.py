@@ -49,6 +49,7 @@ from convcorr_jax.report.pck_curves import pck_curves as pck_curves
 from convcorr_jax.report.plots import confusions as confusions
 from convcorr_jax.report.plots import cumulative_curves as cumulative_curves
 from convcorr_jax.report.plots import curves as curves
+from convcorr_jax.report.plots import interval_curves as interval_curves
 from convcorr_jax.report.plots import place_histograms as place_histograms
 from convcorr_jax.report.plots import training_curves as training_curves
 from convcorr_jax.report.pose_figures import ablation_curves as ablation_curves

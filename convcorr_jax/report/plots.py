@@ -78,6 +78,38 @@ def cumulative_curves(
     return figure
 
 
+def interval_curves(
+    x: Sequence[float],
+    ys: Mapping[str, Sequence[float]],
+    intervals: Mapping[str, Sequence[Sequence[float]]],
+    *,
+    x_label: str,
+    y_label: str,
+) -> Figure:
+    """Draw values of at least 0 with their intervals, one line for each name.
+
+    Args:
+        x: in rising order.
+        ys: by name, one value for every x.
+        intervals: by name, the lower and upper end around every value.
+        x_label: below the axis.
+        y_label: beside it.
+    """
+    figure = Figure(figsize=(6.4, 4.4), dpi=_DPI, layout="constrained")
+    axes = figure.add_subplot()
+    for name, values in ys.items():
+        (line,) = axes.plot(x, values, "o-", label=name, linewidth=1.6, markersize=4)
+        low, high = np.transpose(intervals[name])
+        axes.fill_between(x, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+    axes.set_xticks(x)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    return figure
+
+
 def confusions(
     tables: Mapping[str, Int[np.ndarray, "types types"]], *, names: Sequence[str]
 ) -> Figure:

@@ -44,7 +44,7 @@ def test_the_result_has_every_method(result):
 
 
 def test_figures_are_written(config, result):
-    for name in ("figure_3.jpg", "cumulative_error.png"):
+    for name in ("figure_3.jpg", "cumulative_error.png", "jitter.png"):
         with PillowImage.open(config.output.out / name) as picture:
             assert min(picture.size) > 100
 

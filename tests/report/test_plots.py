@@ -91,3 +91,20 @@ def test_training_curves_of_one_step_have_the_name_of_its_phase_above_the_axes()
     frame = above.get_window_extent()
     assert frame.x0 < name.get_window_extent().x0 < name.get_window_extent().x1 < frame.x1
     assert frame.width > 100
+
+
+def test_curves_have_their_values_and_intervals():
+    figure = plots.interval_curves(
+        (0.0, 0.1),
+        {"mean": (0.2, 0.3)},
+        {"mean": ((0.1, 0.25), (0.2, 0.5))},
+        x_label="displacement",
+        y_label="error",
+    )
+    (axes,) = figure.axes
+    assert axes.lines[0].get_xydata().tolist() == [[0.0, 0.2], [0.1, 0.3]]
+    (band,) = axes.collections
+    ends = {tuple(point) for point in band.get_paths()[0].vertices.round(6).tolist()}
+    assert {(0.0, 0.1), (0.0, 0.25), (0.1, 0.2), (0.1, 0.5)} <= ends
+    assert axes.get_ylim()[0] == 0
+    assert pixels(figure).shape == (440, 640, 3)

@@ -45,6 +45,7 @@ def landmarks(name: str, result: dict[str, Any]) -> Section:
             f"{name}/figure_3.jpg", "Annotated, predicted from the whole face, and after look-back."
         ),
         PageFigure(f"{name}/cumulative_error.png", "Fraction of faces whose error is at most x."),
+        PageFigure(f"{name}/jitter.png", "Mean error against the displacement of boxes."),
     )
     datasets = ", ".join(Path(dataset).name for dataset in result["test"]["datasets"])
     title = f"Facial landmarks of {datasets}"

@@ -9,6 +9,7 @@ from convcorr_jax.tasks.landmarks.faces import frame_of as frame_of
 from convcorr_jax.tasks.landmarks.faces import read_faces as read_faces
 from convcorr_jax.tasks.landmarks.figures import cumulative_figure as cumulative_figure
 from convcorr_jax.tasks.landmarks.figures import faces_figure as faces_figure
+from convcorr_jax.tasks.landmarks.figures import jitter_figure as jitter_figure
 from convcorr_jax.tasks.landmarks.finder import FinderFit as FinderFit
 from convcorr_jax.tasks.landmarks.finder import fit_finder as fit_finder
 from convcorr_jax.tasks.landmarks.fitting import LANDMARK_LAYER as LANDMARK_LAYER

@@ -1,6 +1,7 @@
 """Figures of predicted landmarks: cumulative errors, and faces with their landmarks."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -8,10 +9,18 @@ from jaxtyping import Float
 from convcorr_jax import coords
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.metrics import LANDMARK_FAILURE, cumulative_error_curve
-from convcorr_jax.report import cumulative_curves, image_grid, name_colors, pixels, points_overlay
+from convcorr_jax.report import (
+    cumulative_curves,
+    image_grid,
+    interval_curves,
+    name_colors,
+    pixels,
+    points_overlay,
+)
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.landmarks.faces import FaceSet, frame_of
 from convcorr_jax.tasks.landmarks.fitting import RoundPredictions
+from convcorr_jax.tasks.landmarks.frames import ANNOTATED, JITTERS
 from convcorr_jax.tasks.splits import evenly_spread
 
 # Errors at which the cumulative curve is drawn: up to twice the error that counts as a failure.
@@ -34,6 +43,29 @@ def cumulative_figure(errors: Mapping[str, Float[np.ndarray, "faces n"]]) -> Ima
             curves,
             x_label="mean error of a face, over the distance of the outer eye corners",
             y_label="faces",
+        )
+    )
+
+
+def jitter_figure(boxes: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Image:
+    """Draw the mean error of each method against the displacement of the boxes, with 95 % intervals.
+
+    Args:
+        boxes: ``mean`` and ``interval`` of every method by the kind of box, as `kinds_report` returns them.
+    """
+    kinds = {0.0: ANNOTATED, **{deviation: f"jitter_{deviation}" for deviation in JITTERS}}
+    methods = boxes[ANNOTATED]["mean"]
+
+    def of_methods(part: str) -> dict[str, list[Any]]:
+        return {name: [boxes[kind][part][name] for kind in kinds.values()] for name in methods}
+
+    return pixels(
+        interval_curves(
+            list(kinds),
+            of_methods("mean"),
+            of_methods("interval"),
+            x_label="standard deviation of the box's displacement (sides) and scale (logarithm)",
+            y_label="mean error, over the distance of the outer eye corners",
         )
     )
 
