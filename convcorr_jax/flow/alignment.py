@@ -36,8 +36,9 @@ from convcorr_jax.flow.parabola import parabola_vertex
 
 Cost = Literal["mutual", "distance"]
 
-# Both were tuned on pairs of PF-WILLOW, for the mutual cost of `convcorr_jax.descriptors.RECIPES`.
-# `eval.flow_selection` states what values score that other categories or other data choose.
+# SMOOTHNESS and TEMPERATURE were tuned on pairs of PF-WILLOW, for the mutual cost of
+# `convcorr_jax.descriptors.RECIPES`. `eval.flow_selection` states what values score that other categories or
+# other data choose.
 # Boxes align their objects roughly; in whole photographs the objects differ in place and scale besides.
 SMOOTHNESS: Mapping[str, float] = MappingProxyType({"box": 0.14, "image": 0.05})
 """The smoothness that aligns objects in boxes, and whole photographs."""

@@ -5,7 +5,7 @@ import io
 import json
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_type_hints
 
 import jax
 import numpy as np
@@ -17,8 +17,9 @@ from scipy.interpolate import RegularGridInterpolator
 
 from convcorr_jax import coords
 from convcorr_jax.backbone import NETWORKS
-from convcorr_jax.cli import main
+from convcorr_jax.cli import align, main
 from convcorr_jax.descriptors.convolutional import RECIPES
+from convcorr_jax.flow import SMOOTHNESS
 from convcorr_jax.io import read_points, write_arrays
 from tests.builders.bad_images import BAD_IMAGES, write_bad_image
 from tests.builders.command_line import (
@@ -213,6 +214,16 @@ def test_pairs_of_a_table_have_boxes_and_points_of_their_own(several):
 
 
 @needs_weights
+def test_the_help_states_the_smoothness_of_the_library():
+    hint = f"(default: {SMOOTHNESS['box']:g} for two boxes, {SMOOTHNESS['image']:g} for whole"
+    (stated,) = (
+        each.help_behavior_hint
+        for each in get_type_hints(align.Align, include_extras=True)["smoothness"].__metadata__
+        if getattr(each, "help_behavior_hint", None)
+    )
+    assert stated.startswith(hint)
+
+
 def test_the_arrays_are_those_that_the_help_names(written):
     with contextlib.redirect_stdout(io.StringIO()) as output, pytest.raises(SystemExit) as ending:
         main(argv=["align", "--help"])
