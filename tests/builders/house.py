@@ -56,7 +56,7 @@ ALLOWED_IMPORTS = {
     # The benchmark runs the tests' reference implementations as peers.
     "eval": {*_EVERYTHING, "tests"},
     "__init__": {"matching"},
-    "__main__": {"cli"},
+    "__main__": {"cli", "runtime"},
 }
 """What each room may import besides itself. ``train`` and ``eval`` are rooms; neither imports the other."""
 
