@@ -182,5 +182,5 @@ def test_fetching_prints_where_the_file_is(monkeypatch, tmp_path):
 
 def test_the_entry_point_is_the_one_that_is_installed():
     pyproject = Path(__file__).parents[2] / "pyproject.toml"
-    assert 'convcorr = "convcorr_jax.cli:main"' in pyproject.read_text(encoding="utf-8")
+    assert 'convcorr = "convcorr_jax.__main__:main"' in pyproject.read_text(encoding="utf-8")
     assert cli.main is main
