@@ -36,6 +36,8 @@ _WIDEST = 63
 _MOST = 4096
 _DEEPEST = 32
 _MOST_LEVELS = 6
+# The square of a wider prior's standard deviation might overflow; this one is flat over any window.
+_WIDEST_PRIOR_PX = 1e6
 # The sides of a frame in a photograph: from what an image at least has to beyond what it is read with.
 _LEAST_FRAME_PX, _LARGEST_FRAME_PX = 16, 2**16
 
@@ -138,7 +140,7 @@ class Architecture:
             "rotated_degrees": 0 <= self.rotated_degrees <= 90,
             "spatial_weight": 0 <= self.spatial_weight <= 1,
             "fine_prior_px": self.fine_prior_px is None
-            or 0.1 <= self.fine_prior_px <= _LARGEST_SIDE_PX,
+            or 0.1 <= self.fine_prior_px <= _WIDEST_PRIOR_PX,
             "dtype": self.dtype in get_args(DType),
         }
         for field, is_possible in possible.items():
