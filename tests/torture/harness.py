@@ -70,8 +70,8 @@ def disturb(name: str, folder: Path, *, kills: int, seed: int, full_disks: bool 
         number += 1
         log = folder / f"log_{number}"
         with _disk(folder / f"run_{number}", disk_bytes) as (out, is_limited):
-            for _ in range(min(rng.randint(1, 4), kills - killed - filled)):
-                after = rng.uniform(0.1, 1.0) * seconds
+            for attempt in range(min(rng.randint(1, 4), kills - killed - filled)):
+                after, begun = rng.uniform(0.1, 1.0) * seconds, time.monotonic()
                 if is_limited and rng.random() < _SHARE_OF_FULL_DISKS:
                     was_disturbed = _fill(name, out, log, environment, after, failures)
                     filled += was_disturbed
@@ -79,6 +79,9 @@ def disturb(name: str, folder: Path, *, kills: int, seed: int, full_disks: bool 
                     was_disturbed = _kill(name, out, log, environment, after)
                     killed += was_disturbed
                 if not was_disturbed:
+                    # The first run compiled programs that later ones find, and took longer than a whole run.
+                    if attempt == 0:
+                        seconds = min(seconds, time.monotonic() - begun)
                     break
             status, said = _run(name, out, log, environment)
             if status:
