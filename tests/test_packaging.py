@@ -54,7 +54,9 @@ def test_every_shipped_model_has_its_card(wheel):
 def test_the_wheel_states_the_licence_and_the_command(wheel):
     info = f"convcorr_jax-{PROJECT['version']}.dist-info"
     assert b"Apache License" in wheel.read(f"{info}/licenses/LICENSE")
-    assert "convcorr = convcorr_jax.__main__:main" in wheel.read(f"{info}/entry_points.txt").decode()
+    assert (
+        "convcorr = convcorr_jax.__main__:main" in wheel.read(f"{info}/entry_points.txt").decode()
+    )
     metadata = wheel.read(f"{info}/METADATA").decode()
     assert "License-Expression: Apache-2.0" in metadata
     extras = set(re.findall(r"^Provides-Extra: (\w+)$", metadata, flags=re.MULTILINE))

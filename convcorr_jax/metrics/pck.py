@@ -210,13 +210,14 @@ def pck(
             overall figure averages.
 
     Raises:
-        InputError: there is no image or no threshold; a threshold or a normalizer is not positive and finite; a
-            point that counts is NaN in ``truth``; or a group has no keypoint that counts.
+        InputError: there is no image or no threshold; a threshold is negative or not finite; a normalizer is
+            not positive and finite; a point that counts is NaN in ``truth``; or a group has no keypoint that
+            counts.
     """
     if not len(predicted) or not len(alphas):
         raise InputError("a PCK needs at least one image and one threshold")
-    if not all(0 < alpha < np.inf for alpha in alphas):
-        raise InputError(f"the thresholds are {alphas}; positive, finite numbers are expected")
+    if not all(0 <= alpha < np.inf for alpha in alphas):
+        raise InputError(f"the thresholds are {alphas}; finite numbers of at least 0 are expected")
     if not (np.isfinite(normalizer) & (normalizer > 0)).all():
         raise InputError("every normalizer of a PCK must be a positive, finite length")
     if np.isnan(truth[counted]).any():

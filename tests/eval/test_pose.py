@@ -346,12 +346,12 @@ def test_another_method_is_scored_on_the_joints_of_both(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ({"preds": np.zeros((3, 14, 2))}, "2"),
-        ({"preds": np.full((2, 14, 2), np.nan)}, "predicts none of"),
+        ({"preds": np.zeros((4, 14, 2))}, r"other\.npz"),
+        ({"preds": np.full((5, 14, 2), np.nan)}, "predicts none of"),
     ],
 )
 def test_predictions_of_others_are_read_before_people_are_predicted(tmp_path, arrays, words):
-    path = write_people(tmp_path / "people", train=0, test=2, side=40)
+    path = write_people(tmp_path / "people", train=0, test=5, side=40)
     save_fitted(tmp_path / "model", TrainedCascade(cascade.init(jax.random.key(3), TINY), TINY, {}))
     np.savez(tmp_path / "other.npz", **arrays)
     with pytest.raises(InputError, match=words):

@@ -92,8 +92,8 @@ def test_an_infinite_normalizer_is_refused():
     assert correct(points, points, np.array([50.0, np.nan]), alpha=0.1).tolist() == [True, False]
 
 
-@pytest.mark.parametrize("alphas", [(), (np.nan,), (np.inf,), (-0.1,), (0.1, 0.0)])
-def test_thresholds_are_positive_numbers(alphas):
+@pytest.mark.parametrize("alphas", [(), (np.nan,), (np.inf,), (-0.1,), (0.1, np.nan)])
+def test_thresholds_are_finite_and_not_negative(alphas):
     ones = np.ones((1, 1, 2))
     with pytest.raises(InputError, match="threshold"):
         pck(ones, ones, np.ones((1, 1), bool), np.ones(1), ["a"], alphas=alphas, protocol=PF_WILLOW)
