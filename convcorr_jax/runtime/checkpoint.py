@@ -8,6 +8,7 @@ Only this module imports Orbax, which takes almost a second; import it where a r
 """
 
 import json
+import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,9 @@ Training = TypeVar("Training")
 _METRIC = "metric"
 # What Orbax and TensorStore raise for files that are damaged or cannot be written.
 _FAILURES = (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError)
+# Orbax logs the error of a thread that writes, with its traceback, and raises it as well.
+_RAISED_TOO = "_SignalingThread.run() raised an exception"
+logging.getLogger("absl").addFilter(lambda record: _RAISED_TOO not in record.getMessage())
 
 
 class Saved(NamedTuple):

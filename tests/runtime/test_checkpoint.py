@@ -1,5 +1,6 @@
 """Checkpoints: restored bit for bit, best and latest retained, intact after kills and full disks."""
 
+import logging
 import os
 import random
 import resource
@@ -248,3 +249,11 @@ def test_a_damaged_metric_does_not_count_as_a_failed_disk(tmp_path):
     (tmp_path / "1" / "metrics" / "metrics").write_text('{"metric": null}', encoding="utf-8")
     with Checkpoints(tmp_path, ABOUT) as checkpoints, pytest.raises(InputError, match="metric"):
         save(checkpoints, 2, 0.6)
+
+
+def test_what_is_raised_is_not_logged_as_well(caplog):
+    """Orbax's threads log the traceback of an error, as on a full disk, which `save` then raises."""
+    log = logging.getLogger("absl")
+    log.error("[process=0] _SignalingThread.run() raised an exception: no space")
+    log.error("another message")
+    assert [record.message for record in caplog.records] == ["another message"]
