@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 # Names and parts of values that time and machine decide.
 _VARIES = re.compile(
-    r"second|time|memory|images_per_s|device|versions|command|options|out$|finished"
+    r"second|time|memory|images_per_s|forward_ms|device|versions|command|options|out$|finished"
 )
 # Checkpoints are compared by the model that is written from them; pages and curves show times.
 _BY_NAME = re.compile(r"(^|/)(checkpoints/.*|run\.json|.*\.html|curves\.png|provenance.*)$")
