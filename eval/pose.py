@@ -91,9 +91,9 @@ def main(config: Config) -> Path:
         torso: evaluate_records(model, records, data=data, torso=torso, options=config.prediction)
         for torso in (config.torso, *config.other_torsos)
     }
-    evaluation, tested = by_torso[config.torso], by_torso[config.torso].people
+    evaluation = by_torso[config.torso]
+    tested = evaluation.people
     reports = {name: reported(each, joints, protocol=protocol) for name, each in by_torso.items()}
-    figures = reports[config.torso]
     result = {
         "dataset": data.name,
         "part": config.part,
@@ -110,9 +110,9 @@ def main(config: Config) -> Path:
         "pck_by_torso": {torso: each["pck"] for torso, each in reports.items()},
         "interval_by_torso": {torso: each["interval"] for torso, each in reports.items()},
         "peers": compare_peers(peers, by_torso, joints, protocol=protocol),
-        **figures,
+        **reports[config.torso],
     }
-    curves = {net: figures["curves"][net] for net in evaluation.tables}
+    curves = {net: reports[config.torso]["curves"][net] for net in evaluation.tables}
     write_image(out / "pck.png", joint_curves(curves, alphas=curve_alphas(protocol)))
     write_image(out / "errors.png", joint_error_histograms(evaluation.offsets_px, joints))
     write_arrays(

@@ -222,27 +222,23 @@ def box_lengths(records: Sequence[Record], protocol: Protocol) -> Scoring:
         InputError: a record has no box. The whole image in its place would divide by a greater length and raise
             every score.
     """
-    lengths = []
-    for record in records:
-        if record.box is None:
-            raise InputError(
-                f"record {record.source_id!r} has no box, whose longer side normalizes {protocol.name}"
-            )
-        lengths.append(record.box.longer_side)
+    lacking = f", whose longer side normalizes {protocol.name}"
+    lengths = [box_of(record, lacking=lacking).longer_side for record in records]
     return Scoring(protocol, tuple(lengths))
 
 
-def box_of(record: Record) -> coords.Box:
+def box_of(record: Record, *, lacking: str = " around its object; one is needed") -> coords.Box:
     """Return the box of a record's object.
 
     Args:
         record: the record.
+        lacking: the end of the message about a record that has no box.
 
     Raises:
         InputError: the record has no box.
     """
     if record.box is None:
-        raise InputError(f"record {record.source_id!r} has no box around its object; one is needed")
+        raise InputError(f"record {record.source_id!r} has no box{lacking}")
     return record.box
 
 

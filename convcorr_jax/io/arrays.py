@@ -19,7 +19,7 @@ import numpy as np
 from convcorr_jax.errors import InputError
 from convcorr_jax.io.atomic import written_whole
 from convcorr_jax.io.paths import check_file
-from convcorr_jax.io.zip_members import check_directory, open_member
+from convcorr_jax.io.zip_members import open_archive, open_member
 
 # What zipfile, its decompressors and NumPy raise on files that are cut short, changed, or of another format.
 _DAMAGE = (
@@ -142,10 +142,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open an archive and compare the number of members with that at its end, which zipfile does not."""
     check_file(path, "NumPy .npz")
     try:
-        with contextlib.ExitStack() as stack:
-            stream = stack.enter_context(path.open("rb"))
-            check_directory(stream)
-            archive = stack.enter_context(zipfile.ZipFile(stream))
+        with path.open("rb") as stream, open_archive(stream) as archive:
             stream.seek(-_END_RECORD_BYTES - len(archive.comment), os.SEEK_END)
             expected = int.from_bytes(stream.read(_END_RECORD_BYTES)[10:12], "little")
             if len(archive.namelist()) != expected:

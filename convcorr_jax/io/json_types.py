@@ -74,12 +74,7 @@ def _matches(value: Any, kind: Any) -> bool:
 
 def _described(kind: Any) -> str:
     origin, parts = get_origin(kind), get_args(kind)
-    names = {
-        int: "an integer",
-        float: "a finite number",
-        str: "text",
-        bool: "true or false",
-    }
+    names = {int: "an integer", float: "a finite number", str: "text", bool: "true or false"}
     if origin is Literal:
         return " or ".join(map(repr, parts))
     if origin in (Union, types.UnionType):

@@ -16,15 +16,25 @@ _LOCATOR, _LOCATOR_BYTES, _LARGE_END_BYTES = b"PK\6\7", 20, 56
 _MOST_COMMENT_BYTES = 2**16 - 1
 
 
-def check_directory(stream: BinaryIO) -> None:
-    """Refuse an archive whose directory is larger than that of any file of arrays, before it is parsed.
+def open_archive(stream: BinaryIO) -> zipfile.ZipFile:
+    """Open an archive of arrays, of which the size of the directory is checked before it is parsed.
 
     Args:
-        stream: an open file, at whose beginning it is left.
+        stream: an open file, which the archive does not close.
 
     Raises:
-        zipfile.BadZipFile: the directory is larger than 8 MB, about 80,000 members.
+        zipfile.BadZipFile: the directory is larger than 8 MB, about 80,000 members; or the file is no archive.
     """
+    size = _directory_size(stream)
+    if size > _MOST_DIRECTORY_BYTES:
+        raise zipfile.BadZipFile(
+            f"its directory has {size} bytes; at most {_MOST_DIRECTORY_BYTES} are expected"
+        )
+    return zipfile.ZipFile(stream)
+
+
+def _directory_size(stream: BinaryIO) -> int:
+    """Return the greatest size of a directory that the records at the end of a file state."""
     size = stream.seek(0, os.SEEK_END)
     start = max(0, size - _END_BYTES - _MOST_COMMENT_BYTES)
     stream.seek(start)
@@ -39,11 +49,7 @@ def check_directory(stream: BinaryIO) -> None:
             if record[_LARGE_END_BYTES:].startswith(_LOCATOR):
                 stated[-1] = int.from_bytes(record[40:48], "little")
         place = tail.find(_END, place + 1)
-    stream.seek(0)
-    if max(stated) > _MOST_DIRECTORY_BYTES:
-        raise zipfile.BadZipFile(
-            f"its directory has {max(stated)} bytes; at most {_MOST_DIRECTORY_BYTES} are expected"
-        )
+    return max(stated)
 
 
 def open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> zipfile.ZipExtFile:

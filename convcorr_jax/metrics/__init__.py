@@ -14,6 +14,7 @@ from convcorr_jax.metrics.bootstrap import group_ratios as group_ratios
 from convcorr_jax.metrics.bootstrap import interval as interval
 from convcorr_jax.metrics.bootstrap import mean_interval as mean_interval
 from convcorr_jax.metrics.bootstrap import mean_ratios as mean_ratios
+from convcorr_jax.metrics.bootstrap import named_intervals as named_intervals
 from convcorr_jax.metrics.bootstrap import unit_means as unit_means
 from convcorr_jax.metrics.error_spread import OUTLIER_PX as OUTLIER_PX
 from convcorr_jax.metrics.error_spread import Spread as Spread

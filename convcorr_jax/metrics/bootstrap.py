@@ -17,7 +17,7 @@ and not keypoints. An interval over pairs still is somewhat too short where each
 Source: Efron, *Bootstrap Methods: Another Look at the Jackknife*, 1979.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -180,6 +180,24 @@ def interval(samples: Float[np.ndarray, " draws"], *, level: float = 0.95) -> In
         raise InputError(f"level is {level}; a number between 0 and 1 is expected")
     low, high = np.quantile(samples.astype(np.float64), [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
+
+
+def named_intervals(
+    names: Iterable[str], samples: Float[np.ndarray, "draws statistics"]
+) -> dict[str, list[float]]:
+    """Return the 95 % interval of every statistic by its name, as JSON stores it.
+
+    >>> named_intervals(["0.1"], np.full((3, 1), 0.5))
+    {'0.1': [0.5, 0.5]}
+
+    Args:
+        names: the names of the statistics, such as thresholds.
+        samples: the statistics of every draw.
+
+    Raises:
+        InputError: there is no draw.
+    """
+    return {name: list(interval(column)) for name, column in zip(names, samples.T, strict=True)}
 
 
 def mean_interval(values: Float[np.ndarray, " units"] | Bool[np.ndarray, " units"]) -> Interval:

@@ -299,6 +299,7 @@ def _metrics() -> Iterator[Case]:
     yield case(metrics.mean_ratios, {"sums": sums})
     yield case(metrics.bootstrap, {"sums": sums}, draws=4)
     yield case(metrics.interval, {"samples": predicted})
+    yield case(metrics.named_intervals, {"samples": predicted[:, None]}, names=["a"])
     yield case(metrics.mean_interval, {"values": predicted})
 
 

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import hashlib
 import os
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from convcorr_jax.backbone.weights.catalogue import OFFICIAL, verify
 from convcorr_jax.backbone.weights.layout import Stored, assemble, available_layers
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import check_file
-from convcorr_jax.io.zip_members import check_directory
+from convcorr_jax.io.zip_members import open_archive
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,9 +137,7 @@ def _reader(path: Path) -> Callable[[Path, Network], dict[str, Stored]]:
     with path.open("rb") as stream:
         head = stream.read(16)
     if head.startswith(b"PK"):
-        with path.open("rb") as stream:
-            check_directory(stream)
-            archive = zipfile.ZipFile(stream)
+        with path.open("rb") as stream, open_archive(stream) as archive:
             is_torch = any(name.endswith("/data.pkl") for name in archive.namelist())
         return torchvision.read if is_torch else native.read
     if head.startswith(torchvision.MAGIC):

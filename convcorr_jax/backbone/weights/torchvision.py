@@ -24,7 +24,7 @@ from convcorr_jax.backbone.weights import torch_pickle
 from convcorr_jax.backbone.weights.layout import Stored, check_shapes, count_numbers
 from convcorr_jax.backbone.weights.torch_pickle import Tensor, Unpickler
 from convcorr_jax.errors import InputError
-from convcorr_jax.io.zip_members import check_directory, read_member
+from convcorr_jax.io.zip_members import open_archive, read_member
 
 # The first pickle of the older format, which holds torch's magic number.
 MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e"
@@ -83,8 +83,7 @@ def read(path: Path, network: Network) -> dict[str, Stored]:
         is_archive = stream.read(2) == b"PK"
         stream.seek(0)
         if is_archive:
-            check_directory(stream)
-            with zipfile.ZipFile(stream) as archive:
+            with open_archive(stream) as archive:
                 return _stored(_archive(archive, path), path, network)
         return _stored(_sequence(stream, path), path, network)
 

@@ -14,7 +14,7 @@ from convcorr_jax.datasets.compact import (
     pf_willow,
 )
 from convcorr_jax.datasets.records import Record
-from convcorr_jax.io.zip_members import check_directory
+from convcorr_jax.io.zip_members import open_archive
 
 Read = Callable[[Path], Iterable[Record]]
 
@@ -30,10 +30,11 @@ def _has_arrays(*names: str) -> Callable[[Path], bool]:
 
     def matches(folder: Path) -> bool:
         try:
-            with (folder / annotation_arrays.FILE).open("rb") as stream:
-                check_directory(stream)
-                present = set(zipfile.ZipFile(stream).namelist())
-                return {f"{name}.npy" for name in names} <= present
+            with (
+                (folder / annotation_arrays.FILE).open("rb") as stream,
+                open_archive(stream) as archive,
+            ):
+                return {f"{name}.npy" for name in names} <= set(archive.namelist())
         except (OSError, zipfile.BadZipFile):
             return False
 

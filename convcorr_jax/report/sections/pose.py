@@ -177,6 +177,7 @@ def _times_tables(result: dict[str, Any]) -> tuple[Table, ...]:
         "Milliseconds of a forward pass of one image, as in Tompson et al. 2015, Table 2",
         result["forward_ms"],
         published.MS,
+        # The paper's device is another one.
         same_setting=False,
         setting="milliseconds of its FLIC networks on an Nvidia K40 (Table 2)",
         note=f"The preset {result['preset']} on {result['device']}.",

@@ -11,7 +11,7 @@ from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints import UNKNOWN, Classification, Samples, accuracy, classify, confusion
 from convcorr_jax.linear.svm import Loss
-from convcorr_jax.metrics import UnitSums, bootstrap, interval
+from convcorr_jax.metrics import UnitSums, bootstrap, named_intervals
 from convcorr_jax.runtime.progress import progress
 from convcorr_jax.runtime.stages import stage
 from convcorr_jax.tasks.keypoints.categories import Category
@@ -108,10 +108,7 @@ def accuracy_intervals(
         np.concatenate(denominators)[:, None],
         np.array(groups),
     )
-    names = classified[0].by_feature
-    return {
-        name: list(interval(column)) for name, column in zip(names, bootstrap(sums).T, strict=True)
-    }
+    return named_intervals(classified[0].by_feature, bootstrap(sums))
 
 
 class BestFeatures(NamedTuple):

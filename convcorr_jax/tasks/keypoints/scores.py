@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from convcorr_jax.datasets import box_lengths
-from convcorr_jax.metrics import LONG_2014, Pck, bootstrap, interval, pck
+from convcorr_jax.metrics import LONG_2014, Pck, bootstrap, named_intervals, pck
 from convcorr_jax.tasks.keypoints.categories import Category
 
 
@@ -73,11 +73,7 @@ def intervals(score: Pck) -> dict[str, list[float]]:
     Returns:
         The ends of the interval by threshold, as JSON holds them.
     """
-    samples = bootstrap(score.sums)
-    return {
-        str(alpha): list(interval(column))
-        for alpha, column in zip(score.alphas, samples.T, strict=True)
-    }
+    return named_intervals(map(str, score.alphas), bootstrap(score.sums))
 
 
 def by_alpha(score: Pck, values: Float[np.ndarray, " alphas"]) -> dict[str, float]:

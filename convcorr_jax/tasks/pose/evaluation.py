@@ -21,8 +21,8 @@ from convcorr_jax.metrics import (
     Spread,
     bootstrap,
     error_spreads,
-    interval,
     joint_table,
+    named_intervals,
     total_sums,
 )
 from convcorr_jax.pose import TrainedCascade, second_frame
@@ -196,10 +196,7 @@ def _intervals(
     protocol: Protocol,
 ) -> dict[str, list[float]]:
     samples = bootstrap(total_sums(errors, joints, alphas=alphas, protocol=protocol))
-    return {
-        f"{alpha:g}": list(interval(column))
-        for alpha, column in zip(alphas, samples.T, strict=True)
-    }
+    return named_intervals((f"{alpha:g}" for alpha in alphas), samples)
 
 
 def _shares(table: JointTable, alphas: Sequence[float]) -> dict[str, dict[str, float | None]]:

@@ -16,10 +16,10 @@ from convcorr_jax.datasets import predictions
 from convcorr_jax.datasets.joint_orders import ORDERS, common
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics import Protocol, bootstrap, interval, mean_ratios, total_sums
+from convcorr_jax.metrics import Protocol, bootstrap, mean_ratios, named_intervals, total_sums
 from convcorr_jax.tasks.pose.evaluation import Evaluation, reported_alphas
 from convcorr_jax.tasks.pose.examples import People
-from convcorr_jax.tasks.pose.torso import Torso
+from convcorr_jax.tasks.pose.torso import AROUND, Torso, annotated_middle
 from convcorr_jax.tasks.pose.validation import prediction_errors
 
 UPRIGHT = 0.7
@@ -130,12 +130,8 @@ def is_upright(record: Record) -> bool:
     Args:
         record: a person with a length by which errors are divided.
     """
-    height = {}
-    for part in ("shoulder", "hip"):
-        sides = [record.points[record.names.index(f"{side}_{part}"), 1] for side in "lr"]
-        known = [y for y in sides if not np.isnan(y)]
-        height[part] = np.mean(known) if known else np.nan
-    return bool(height["hip"] - height["shoulder"] >= UPRIGHT * (record.normalizer_px or np.nan))
+    shoulders, hips = (annotated_middle(record, pair)[1] for pair in AROUND)
+    return bool(hips - shoulders >= UPRIGHT * (record.normalizer_px or np.nan))
 
 
 def _compared(
@@ -154,12 +150,12 @@ def _compared(
     # Equal seeds draw the same people.
     draws = {name: bootstrap(each) for name, each in sums.items()}
 
+    keys = [f"{alpha:g}" for alpha in alphas]
+
     def by_threshold(values: np.ndarray, samples: np.ndarray) -> dict[str, Any]:
-        keys = [f"{alpha:g}" for alpha in alphas]
-        intervals = [list(interval(column)) for column in samples.T]
         return {
             "pck": dict(zip(keys, values.tolist(), strict=True)),
-            "interval": dict(zip(keys, intervals, strict=True)),
+            "interval": named_intervals(keys, samples),
         }
 
     return {

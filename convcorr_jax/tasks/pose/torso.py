@@ -16,15 +16,14 @@ import numpy as np
 from jaxtyping import Float
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.records import Record
-from convcorr_jax.errors import InputError
+from convcorr_jax.datasets.records import Record, box_of
 from convcorr_jax.pose import torso_of
 
 Torso = Literal["annotated", "box", "middle", "none"]
 """The annotated torso; the middle of the person's box; the middle of the photograph; an unknown torso."""
 
-# Joints around the torso.
-_AROUND = (("l_shoulder", "r_shoulder"), ("l_hip", "r_hip"))
+AROUND = (("l_shoulder", "r_shoulder"), ("l_hip", "r_hip"))
+"""The joints around the torso: the shoulders and the hips."""
 
 
 def torso_in_frame(
@@ -63,12 +62,7 @@ def person_box(record: Record) -> coords.Box:
     Raises:
         InputError: the record has no box.
     """
-    if record.box is None:
-        raise InputError(
-            f"record {record.source_id!r} has no box of the person; the torso annotated, middle or none is "
-            "expected"
-        )
-    return record.box
+    return box_of(record, lacking=" of the person; the torso annotated, middle or none is expected")
 
 
 def annotated_torso(record: Record) -> Float[np.ndarray, "2"]:
@@ -84,10 +78,16 @@ def annotated_torso(record: Record) -> Float[np.ndarray, "2"]:
         return np.array(box.center)
     if {"center_x", "center_y"} <= set(record.attributes):
         return np.array([record.attributes[name] for name in ("center_x", "center_y")])
-    return np.mean([_middle(record, pair) for pair in _AROUND], axis=0)
+    return np.mean([annotated_middle(record, pair) for pair in AROUND], axis=0)
 
 
-def _middle(record: Record, joints: Sequence[str]) -> Float[np.ndarray, "2"]:
+def annotated_middle(record: Record, joints: Sequence[str]) -> Float[np.ndarray, "2"]:
+    """Return the middle (x, y) of those joints that are annotated, in pixels of the photograph; NaN if none is.
+
+    Args:
+        record: the person.
+        joints: names of the joints.
+    """
     points = [record.points[record.names.index(name)] for name in joints if name in record.names]
     present = [point for point in points if not np.isnan(point).any()]
     return np.mean(present, axis=0) if present else np.full(2, np.nan)

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from convcorr_jax.datasets import Scoring
-from convcorr_jax.metrics import Pck, bootstrap, interval, pck
+from convcorr_jax.metrics import Pck, bootstrap, named_intervals, pck
 from convcorr_jax.runtime.runlog import plain
 from convcorr_jax.tasks.transfer.task import Task
 
@@ -141,9 +141,7 @@ def _by_threshold(
     names = [str(alpha) for alpha in alphas]
     return {
         "pck": dict(zip(names, values.tolist(), strict=True)),
-        "interval": {
-            name: list(interval(column)) for name, column in zip(names, samples.T, strict=True)
-        },
+        "interval": named_intervals(names, samples),
     }
 
 
