@@ -11,10 +11,10 @@ status  meaning
 143     terminated (SIGTERM)
 ======  ==================================================================================================
 
-A traceback is printed only with ``--debug``. Signals raise exceptions, so that context managers remove what
-is written in part; a second signal ends the process at once, and so does a signal during an import, which may
-turn any exception into another one. Text of files and options, which error messages contain, is printed without
-control characters and cut.
+A traceback is printed only with ``--debug``, also of exceptions in callbacks, which Python reports. Signals
+raise exceptions, so that context managers remove what is written in part; a second signal ends the process at
+once, and so does a signal during an import, which may turn any exception into another one. Text of files and
+options, which error messages contain, is printed without control characters and cut.
 """
 
 import contextlib
@@ -69,6 +69,9 @@ def run_guarded(program: Callable[[], int], *, name: str | None = None, debug: b
         SystemExit: the program raises it, as after ``--help``.
     """
     _repair_streams()
+    report = sys.unraisablehook
+    # What callbacks of libraries raise is lost to the program; its traceback explains nothing to a user.
+    sys.unraisablehook = report if debug else _ignore
     try:
         with _signals_raise():
             status = _flushed(program)
@@ -82,7 +85,13 @@ def run_guarded(program: Callable[[], int], *, name: str | None = None, debug: b
             _complain(one_line(f"{name}: {sentence}" if name else sentence) + "\n")
         with contextlib.suppress(OSError):
             _flush()
+    finally:
+        sys.unraisablehook = report
     return status
+
+
+def _ignore(_: Any) -> None:
+    """Report nothing of an exception that cannot be raised."""
 
 
 def one_line(text: str) -> str:
@@ -118,6 +127,7 @@ def exit_process(status: int) -> NoReturn:
                 child.terminate()
         os._exit(status)
     exit_on_signals()
+    sys.unraisablehook = _ignore
     sys.exit(status)
 
 

@@ -70,6 +70,27 @@ def test_debug_adds_the_traceback(capsys):
     assert err.endswith("ZeroDivisionError: by zero\n")
 
 
+class RaisesAtItsEnd:
+    def __del__(self):
+        raise RuntimeError("event loop is closed")
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_exceptions_of_callbacks_are_reported_for_debugging_alone(capsys, monkeypatch, debug):
+    """Python reports them by a hook, as of objects that end, and of threads of TensorStore on a full disk."""
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+
+    def program():
+        RaisesAtItsEnd()
+        raise WriteError("a.npz cannot be written: the disk is full")
+
+    assert run_guarded(program, debug=debug) == 1
+    err = capsys.readouterr().err
+    assert ("event loop is closed" in err) == debug
+    assert debug or err == "a.npz cannot be written: the disk is full\n"
+    assert sys.unraisablehook is sys.__unraisablehook__
+
+
 def test_a_status_is_returned_and_an_exit_is_passed_on():
     assert run_guarded(lambda: 7) == 7
     with pytest.raises(SystemExit) as leaving:
@@ -152,7 +173,6 @@ def test_a_signal_that_the_shell_ignores_stays_ignored(tmp_path):
     [
         ("eval.pose", signal.SIGINT, 130),
         ("train.pose_cascade", signal.SIGTERM, 143),
-        ("convcorr_jax", signal.SIGINT, 130),
     ],
 )
 def test_a_script_that_is_still_importing_ends_without_a_traceback(script, number, status):
@@ -199,6 +219,20 @@ def program():
 exit_process(run_guarded(program))
 """
 
+IN_COMMAND = """
+import sys, time
+
+class SlowToFind:
+    def find_spec(self, name, *_):
+        if name == "convcorr_jax.cli":
+            print("begun", flush=True)
+            time.sleep(60)
+
+sys.meta_path.insert(0, SlowToFind())
+from convcorr_jax.__main__ import main
+main()
+"""
+
 # As NumPy does when its compiled part cannot be imported.
 SLOW = """
 import time
@@ -211,7 +245,11 @@ except BaseException as error:
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("program", [IN_CALLBACK, IN_IMPORT], ids=["callback", "import"])
+@pytest.mark.parametrize(
+    "program",
+    [IN_CALLBACK, IN_IMPORT, IN_COMMAND],
+    ids=["callback", "import", "import of the command"],
+)
 def test_a_signal_is_not_lost_where_exceptions_are(tmp_path, program, number, status):
     """Python drops what callbacks of its garbage collector raise; imports may change it."""
     (tmp_path / "slow_to_import.py").write_text(SLOW)
