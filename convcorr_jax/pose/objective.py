@@ -16,9 +16,21 @@ cell of the coarse heat-map in each direction, or by less if the joint would lea
 fine net learns to correct coarse errors from every joint: from joints that the coarse net misses on its
 training set, and also from the others after the coarse net has memorized that set.
 
+With ``robust``, a joint whose heat-map is worse than an empty one counts less: the sum over cells e of a joint
+becomes
+
+    e where e <= s, and s (2 - s / e) elsewhere, with s = pi sigma^2 / cell^2,
+
+where s is the sum of an empty map, for a joint away from the border. The gradient of such a joint is multiplied
+by (s / e)^2, which is 1/4 if the net finds a Gaussian as high as the target's at another place: where a net
+that has learned much is sure of another place, the annotation may be wrong.
+
+Differs from the paper: it has no robust loss, and none is the default.
+
 Source: Tompson et al. 2015, equations 1 and 2 and section 4.2.
 """
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
@@ -70,6 +82,7 @@ def loss(
     *,
     architecture: Architecture,
     phase: Phase,
+    robust: bool = False,
 ) -> tuple[Float[Array, ""], Losses]:
     """Compute the loss of a phase, for ``jax.value_and_grad(..., argnums=1, has_aux=True)``.
 
@@ -82,6 +95,7 @@ def loss(
             a pretrained front takes the front's features in place of images, too.
         architecture: of the cascade.
         phase: which errors are in the loss.
+        robust: whether joints count less whose heat-maps are worse than empty ones.
 
     Returns:
         The loss, and the errors in it.
@@ -92,6 +106,8 @@ def loss(
     """
     dropout_keys, window_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
     zero = jnp.zeros(())
+    empty = _empty_error(architecture.sigma_px, architecture.cells)
+    error = partial(heatmap_error, limit=empty if robust else None)
     if isinstance(batch, FeatureBatch):
         if phase != "coarse":
             raise InputError(
@@ -100,7 +116,7 @@ def loss(
         heatmaps = cascade.detect_from_features(
             params, batch.features, architecture=architecture, dropout_keys=dropout_keys
         )
-        e1 = heatmap_error(heatmaps, _targets(batch.points, heatmaps, architecture))
+        e1 = error(heatmaps, _targets(batch.points, heatmaps, architecture))
         return e1, Losses(e1, zero, zero)
     frozen = phase == "fine"
     fixed = {name: params[name] for name in _FIXED[phase] if name in params}
@@ -113,28 +129,39 @@ def loss(
         dropout_keys=None if frozen else dropout_keys,
     )
     targets = _targets(batch.points, detection.heatmaps, architecture)
-    e1 = zero if frozen else heatmap_error(detection.heatmaps, targets)
+    e1 = zero if frozen else error(detection.heatmaps, targets)
     if phase == "coarse":
         return e1, Losses(e1, zero, zero)
-    e_spatial = heatmap_error(detection.selected, targets)
+    e_spatial = error(detection.selected, targets)
     corners = training_corners(window_keys, batch.points, architecture=architecture)
-    e2 = _fine_error(params, detection.maps, jnp.asarray(batch.points), corners, architecture)
+    heatmaps = cascade.refine(params, detection.maps, corners, architecture=architecture)
+    e2 = _fine_error(heatmaps, jnp.asarray(batch.points) - corners, architecture, robust=robust)
     weight = 1.0 if frozen else FINE_WEIGHT
     return e1 + e_spatial + weight * e2, Losses(e1, e_spatial, e2)
 
 
 def heatmap_error(
-    heatmaps: Float[Array, "b h w j"], targets: Float[Array, "b h w j"]
+    heatmaps: Float[Array, "b h w j"],
+    targets: Float[Array, "b h w j"],
+    *,
+    limit: float | None = None,
 ) -> Float[Array, ""]:
     """Compute the error E, the mean over joints of the summed squares; 0 if no joint is present.
 
     Args:
         heatmaps: predicted maps.
         targets: Gaussian maps; a joint whose map is NaN does not count.
+        limit: the sum of squares of a joint from which its error grows more slowly, towards twice the limit; by
+            default there is none.
     """
     present = ~jnp.isnan(targets).any(axis=(1, 2), keepdims=True)
     squares = jnp.where(present, heatmaps - targets, 0.0) ** 2
-    return squares.sum() / jnp.maximum(present.sum(), 1)
+    errors = squares.sum(axis=(1, 2))
+    if limit is not None:
+        errors = jnp.where(
+            errors <= limit, errors, limit * (2 - limit / jnp.maximum(errors, limit))
+        )
+    return errors.sum() / jnp.maximum(present.sum(), 1)
 
 
 def training_corners(
@@ -168,15 +195,19 @@ def _targets(points: Any, heatmaps: jax.Array, architecture: Architecture) -> ja
 
 
 def _fine_error(
-    params: cascade.Params,
-    maps: cascade.Maps,
+    heatmaps: Float[Array, "b h w j"],
     points: Float[Array, "b j 2"],
-    corners: Corners,
     architecture: Architecture,
+    *,
+    robust: bool,
 ) -> Float[Array, ""]:
-    heatmaps = cascade.refine(params, maps, corners, architecture=architecture)
-    size = coords.Size(*heatmaps.shape[1:3])
-    return heatmap_error(
-        heatmaps,
-        gaussians(points - corners, size, architecture.fine_cells, sigma_px=FINE_SIGMA_PX),
-    )
+    """Compute the error E2 of the heat-maps of windows; points are in pixels from the windows' first ones."""
+    size, cells = coords.Size(*heatmaps.shape[1:3]), architecture.fine_cells
+    targets = gaussians(points, size, cells, sigma_px=FINE_SIGMA_PX)
+    limit = _empty_error(FINE_SIGMA_PX, cells) if robust else None
+    return heatmap_error(heatmaps, targets, limit=limit)
+
+
+def _empty_error(sigma_px: float, cells: coords.Transform) -> float:
+    """Return the sum of the squares of a Gaussian target that is far from the border."""
+    return math.pi * sigma_px**2 / math.prod(cells.scale)

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from convcorr_jax import coords
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import POOLINGS
 from convcorr_jax.pose.heatmaps import gaussians
@@ -43,6 +44,44 @@ def test_the_error_is_a_mean_over_joints_of_sums_over_cells(rng):
     assert float(heatmap_error(jnp.asarray(heatmaps), jnp.asarray(targets))) == pytest.approx(
         np.mean(sums), rel=1e-5
     )
+
+
+@pytest.mark.parametrize("height", [0.0, 0.5, 1.0])
+def test_a_robust_error_counts_joints_less_whose_map_contradicts_the_target(height):
+    """The limit is the sum of an empty map; the slope is a quarter for an equal Gaussian at another place."""
+    size, cells, sigma = coords.Size(40, 40), coords.grid(2, 0), 5.0
+    target, other = (
+        gaussians(np.full((1, 1, 2), place, np.float32), size, cells, sigma_px=sigma)
+        for place in (20, 56)
+    )
+    empty = float((target**2).sum())
+    assert empty == pytest.approx(np.pi * sigma**2 / 4, rel=1e-5)
+    plain = jax.value_and_grad(heatmap_error)
+    robust = jax.value_and_grad(partial(heatmap_error, limit=empty))
+    ((error, slope), (less, less_steep)) = (
+        plain(height * other, target),
+        robust(height * other, target),
+    )
+    relative = 1 + height**2
+    assert float(error) == pytest.approx(empty * relative, rel=1e-5)
+    assert float(less) == pytest.approx(empty * (2 - 1 / relative), rel=1e-5)
+    np.testing.assert_allclose(less_steep, slope / relative**2, rtol=1e-4, atol=1e-6)
+    # A map between empty and target counts as without a limit.
+    half = robust(0.5 * target, target)
+    jax.tree.map(np.testing.assert_array_equal, half, plain(0.5 * target, target))
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_the_robust_loss_of_maps_far_from_the_truth_is_smaller(key, rng, phase):
+    params = jax.tree.map(lambda leaf: 3 * leaf, cascade.init(key, NO_DROPOUT))
+    batch = examples(rng)
+    keys = jax.random.split(key, len(batch.images))
+    of = jax.jit(loss, static_argnames=("architecture", "phase", "robust"))
+    plain, robust = (
+        of(keys, params, batch, architecture=NO_DROPOUT, phase=phase, robust=robust)[0]
+        for robust in (False, True)
+    )
+    assert 0 < float(robust) < float(plain)
 
 
 def test_each_phase_learns_what_it_should(key, rng):

@@ -99,6 +99,8 @@ class Training:
     """Greatest learning rate of each phase."""
     copies: int | None = None
     """Augmented copies of every person whose features of a pretrained front are cached for the coarse phase."""
+    robust: bool = False
+    """Joints count less where the net is sure of another place, because their annotations may be wrong."""
     clear_cache: bool = False
     """Remove the cached features when the run has finished."""
     validate_every: int = 500

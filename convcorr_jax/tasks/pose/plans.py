@@ -25,6 +25,7 @@ class Plan:
         front_rate: learning rate of the front in the joint phase, in parts of that of the other parameters.
         weight_decay: of the kernels of coarse and fine net.
         copies: augmented copies of every person whose front's features are cached for the coarse phase.
+        robust: whether joints count less whose heat-maps are worse than empty ones.
     """
 
     steps: tuple[int, int, int]
@@ -34,6 +35,7 @@ class Plan:
     front_rate: float = 0.1
     weight_decay: float = 1e-4
     copies: int = 4
+    robust: bool = False
 
     def range_of(self, phase: Phase) -> range:
         """Return the numbers of a phase's steps; steps are counted through all phases.
@@ -106,7 +108,9 @@ def plan_of(training: Training) -> Plan:
     8
     """
     return dataclasses.replace(
-        PLANS[training.preset], **_set_options(training, "steps", "batch", "rates", "copies")
+        PLANS[training.preset],
+        robust=training.robust,
+        **_set_options(training, "steps", "batch", "rates", "copies"),
     )
 
 

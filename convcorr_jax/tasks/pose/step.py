@@ -121,6 +121,7 @@ def compiled_step(
     augmentation: Augmentation,
     first: int,
     seed: int,
+    robust: bool = False,
 ) -> Step:
     """Return the compiled training step of a phase.
 
@@ -133,7 +134,9 @@ def compiled_step(
         augmentation: how images are transformed.
         first: the number of the phase's first step.
         seed: of augmentation and dropout; random numbers depend on the seed and the number of the step only.
+        robust: whether joints count less whose heat-maps are worse than empty ones.
     """
+    error = partial(loss, architecture=architecture, phase=phase, robust=robust)
 
     def step(state: TrainState, batch: Batch | FeatureBatch) -> tuple[TrainState, StepMetrics]:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
@@ -151,7 +154,7 @@ def compiled_step(
         weight = _device_weight(batch)
 
         def weighted_loss(params: Params) -> tuple[Float[Array, ""], StepMetrics]:
-            total, parts = loss(loss_keys, params, batch, architecture=architecture, phase=phase)
+            total, parts = error(loss_keys, params, batch)
             metrics = jax.tree.map(lambda value: weight * value, StepMetrics(total, parts))
             return metrics.total, metrics
 

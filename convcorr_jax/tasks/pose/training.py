@@ -120,6 +120,7 @@ def train_phase(
         augmentation=run.plan.augmentation,
         first=steps.start,
         seed=run.seed,
+        robust=run.plan.robust,
     )
     load = run.loader(phase, state.params)
     remaining = range(int(state.step), steps.stop)
