@@ -442,6 +442,10 @@ def test_a_diverged_loss_ends_the_script_and_leaves_the_checkpoints(people, tmp_
         ({"copies": 0}, "copies is 0; at least 1 is expected"),
         ({"preset": "person", "pooling": 4}, "the preset person has a pooling of 8"),
         ({"preset": "person", "cascade": "standard"}, "and the shared cascade only"),
+        (
+            {"front": "alexnet"},
+            "the preset small has no front; front is an option of the preset pers",
+        ),
         ({"spatial_dropout": 1.5}, "cannot have spatial_dropout 1.5"),
     ],
 )
@@ -465,6 +469,12 @@ def test_networks_of_the_paper_find_the_joints_of_the_data_set(people, preset, n
     assert (found.name, len(found.joints)) == (name, joints)
     assert found.joints == person.names
     assert (found.dtype, found.spatial_dropout) == ("bfloat16", 0.0)
+
+
+def test_the_person_preset_takes_another_front(people):
+    person = read_people(people, part="train")[0]
+    found = plans.architecture_of(Training("person", front="alexnet"), person)
+    assert (found.name, found.front) == ("person-alexnet", "alexnet")
 
 
 @pytest.fixture(scope="module")

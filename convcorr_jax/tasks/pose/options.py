@@ -74,8 +74,10 @@ class Training:
 
     preset: Preset = "small"
     """``paper-flic`` and ``paper-mpii`` have the paper's sizes; ``small`` has fewer features and pixels;
-    ``person`` has the pretrained layers of VGG16 in front. A network predicts its own joints if the data set
-    has all of them, otherwise all joints of the data set."""
+    ``person`` has pretrained layers in front, by default those of VGG16. A network predicts its own joints if
+    the data set has all of them, otherwise all joints of the data set."""
+    front: Literal["alexnet", "vgg16"] | None = None
+    """The network whose pretrained layers are the first of the preset ``person``."""
     pooling: Pooling | None = None
     """Pixels of the input for one cell of a heat-map."""
     cascade: Cascade = "shared"

@@ -129,7 +129,11 @@ def architecture_of(training: Training, example: Record) -> Architecture:
     if training.preset == "person":
         if training.pooling not in (None, 8) or training.cascade != "shared":
             raise InputError("the preset person has a pooling of 8 and the shared cascade only")
-        architecture = person(names, pairs)
+        architecture = person(names, pairs, **_set_options(training, "front"))
+    elif training.front is not None:
+        raise InputError(
+            f"the preset {training.preset} has no front; front is an option of the preset person"
+        )
     else:
         preset = {"small": partial(small, names, pairs), "paper-flic": flic, "paper-mpii": mpii}
         architecture = preset[training.preset](
