@@ -153,7 +153,12 @@ def heatmap_error(
         targets: Gaussian maps; a joint whose map is NaN does not count.
         limit: the sum of squares of a joint from which its error grows more slowly, towards twice the limit; by
             default there is none.
+
+    Raises:
+        InputError: ``limit`` is not positive.
     """
+    if limit is not None and not limit > 0:
+        raise InputError(f"limit is {limit}; a positive number is expected")
     present = ~jnp.isnan(targets).any(axis=(1, 2), keepdims=True)
     squares = jnp.where(present, heatmaps - targets, 0.0) ** 2
     errors = squares.sum(axis=(1, 2))

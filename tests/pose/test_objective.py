@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords
+from convcorr_jax.errors import InputError
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import POOLINGS
 from convcorr_jax.pose.heatmaps import gaussians
@@ -69,6 +70,13 @@ def test_a_robust_error_counts_joints_less_whose_map_contradicts_the_target(heig
     # A map between empty and target counts as without a limit.
     half = robust(0.5 * target, target)
     jax.tree.map(np.testing.assert_array_equal, half, plain(0.5 * target, target))
+
+
+@pytest.mark.parametrize("limit", [0.0, -1.0, float("nan")])
+def test_limits_that_are_not_positive_are_refused(limit):
+    maps = jnp.zeros((1, 2, 2, 1))
+    with pytest.raises(InputError, match="limit is .*; a positive number is expected"):
+        heatmap_error(maps, maps, limit=limit)
 
 
 @pytest.mark.parametrize("phase", PHASES)
