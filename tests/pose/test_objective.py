@@ -75,7 +75,7 @@ def test_a_robust_error_counts_joints_less_whose_map_contradicts_the_target(heig
 @pytest.mark.parametrize("limit", [0.0, -1.0, float("nan")])
 def test_limits_that_are_not_positive_are_refused(limit):
     maps = jnp.zeros((1, 2, 2, 1))
-    with pytest.raises(InputError, match="limit is .*; a positive number is expected"):
+    with pytest.raises(InputError, match="a positive number is expected"):
         heatmap_error(maps, maps, limit=limit)
 
 
