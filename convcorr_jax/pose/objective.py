@@ -106,8 +106,9 @@ def loss(
     """
     dropout_keys, window_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
     zero = jnp.zeros(())
-    empty = _empty_error(architecture.sigma_px, architecture.cells)
-    error = partial(heatmap_error, limit=empty if robust else None)
+    coarse_error = partial(
+        _error, cells=architecture.cells, sigma_px=architecture.sigma_px, robust=robust
+    )
     if isinstance(batch, FeatureBatch):
         if phase != "coarse":
             raise InputError(
@@ -116,7 +117,7 @@ def loss(
         heatmaps = cascade.detect_from_features(
             params, batch.features, architecture=architecture, dropout_keys=dropout_keys
         )
-        e1 = error(heatmaps, _targets(batch.points, heatmaps, architecture))
+        e1 = coarse_error(heatmaps, batch.points)
         return e1, Losses(e1, zero, zero)
     frozen = phase == "fine"
     fixed = {name: params[name] for name in _FIXED[phase] if name in params}
@@ -128,14 +129,15 @@ def loss(
         architecture=architecture,
         dropout_keys=None if frozen else dropout_keys,
     )
-    targets = _targets(batch.points, detection.heatmaps, architecture)
-    e1 = zero if frozen else error(detection.heatmaps, targets)
+    e1 = zero if frozen else coarse_error(detection.heatmaps, batch.points)
     if phase == "coarse":
         return e1, Losses(e1, zero, zero)
-    e_spatial = error(detection.selected, targets)
+    e_spatial = coarse_error(detection.selected, batch.points)
     corners = training_corners(window_keys, batch.points, architecture=architecture)
     heatmaps = cascade.refine(params, detection.maps, corners, architecture=architecture)
-    e2 = _fine_error(heatmaps, jnp.asarray(batch.points) - corners, architecture, robust=robust)
+    in_windows = jnp.asarray(batch.points) - corners
+    fine_cells = architecture.fine_cells
+    e2 = _error(heatmaps, in_windows, cells=fine_cells, sigma_px=FINE_SIGMA_PX, robust=robust)
     weight = 1.0 if frozen else FINE_WEIGHT
     return e1 + e_spatial + weight * e2, Losses(e1, e_spatial, e2)
 
@@ -194,25 +196,16 @@ def training_corners(
     return cascade.corners(jnp.asarray(points) + jax.vmap(draw)(keys), architecture=architecture)
 
 
-def _targets(points: Any, heatmaps: jax.Array, architecture: Architecture) -> jax.Array:
-    size = coords.Size(*heatmaps.shape[1:3])
-    return gaussians(points, size, architecture.cells, sigma_px=architecture.sigma_px)
-
-
-def _fine_error(
+def _error(
     heatmaps: Float[Array, "b h w j"],
-    points: Float[Array, "b j 2"],
-    architecture: Architecture,
+    points: Any,
     *,
+    cells: coords.Transform,
+    sigma_px: float,
     robust: bool,
 ) -> Float[Array, ""]:
-    """Compute the error E2 of the heat-maps of windows; points are in pixels from the windows' first ones."""
-    size, cells = coords.Size(*heatmaps.shape[1:3]), architecture.fine_cells
-    targets = gaussians(points, size, cells, sigma_px=FINE_SIGMA_PX)
-    limit = _empty_error(FINE_SIGMA_PX, cells) if robust else None
-    return heatmap_error(heatmaps, targets, limit=limit)
-
-
-def _empty_error(sigma_px: float, cells: coords.Transform) -> float:
-    """Return the sum of the squares of a Gaussian target that is far from the border."""
-    return math.pi * sigma_px**2 / math.prod(cells.scale)
+    """Compute the error of heat-maps whose targets are Gaussians at the points, in pixels."""
+    targets = gaussians(points, coords.Size(*heatmaps.shape[1:3]), cells, sigma_px=sigma_px)
+    # The sum of the squares of a target that is far from the border.
+    empty = math.pi * sigma_px**2 / math.prod(cells.scale)
+    return heatmap_error(heatmaps, targets, limit=empty if robust else None)
