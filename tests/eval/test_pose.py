@@ -379,7 +379,11 @@ def test_figures_are_written(run):
 
 @pytest.mark.slow
 def test_the_card_has_the_figures_of_genuine_people(tmp_path):
-    """All test people, with and without the torso; the card states each figure to three digits."""
+    """All test people, with and without the torso; the card rounds each figure to three digits.
+
+    Another processor sums in another order, which moves some joints across a threshold: 3e-4 is
+    about three of the 10,000 joints.
+    """
     folder = genuine("lspet")
     config = pose.Config(
         data=PoseData((str(folder),)),
@@ -396,5 +400,7 @@ def test_the_card_has_the_figures_of_genuine_people(tmp_path):
         "cascade | none": ("none", "cascade"),
     }
     for row, (torso, net) in rows.items():
-        shares = result["pck_by_torso"][torso][net].values()
-        assert f"| {row} | {' | '.join(f'{share:.3f}' for share in shares)} |" in card
+        [stated] = [line for line in card.splitlines() if f"| {row} |" in line]
+        figures = [float(figure) for figure in stated.split("|")[3:-1]]
+        shares = list(result["pck_by_torso"][torso][net].values())
+        np.testing.assert_allclose(figures, shares, rtol=0, atol=5e-4 + 3e-4, err_msg=row)
