@@ -148,10 +148,10 @@ def person(
     median torso is then 46 pixels long, and the standard deviation of targets a fifth of that.
 
     The people for validation chose how the heat-maps are combined. Of their joints, without a torso, the model
-    of the package before its last run found within 0.2 of a torso: .628 by the spatial model's heat-maps, .634 with a weight of
-    1/2, .637 with 1/4, and .638 by the coarse net's heat-maps. With 1/4 it found, after the fine net, .636
-    (within 0.05: .156) with a prior of 2 pixels, .633 (.163) with 3, and .627 (.165) with 4. The preset keeps a
-    quarter of the spatial model, which selects among several people.
+    of the package before its last run found within 0.2 of a torso: .628 by the spatial model's heat-maps, .634
+    with a weight of 1/2, .637 with 1/4, and .638 by the coarse net's heat-maps. With 1/4 it found, after the
+    fine net, .636 (within 0.05: .156) with a prior of 2 pixels, .633 (.163) with 3, and .627 (.165) with 4. The
+    preset keeps a quarter of the spatial model, which selects among several people.
 
     Args:
         joints: names of the joints.
