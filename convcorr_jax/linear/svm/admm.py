@@ -38,6 +38,9 @@ FIRST_RHO = 0.1
 OUT_OF_BALANCE = 16.0
 GREATEST_FACTOR = 4.0
 OVER_RELAXATION = 1.8
+# The explicit inverse and a step of refinement solve a system whose condition is below this fraction of the
+# reciprocal of the unit of rounding.
+CONDITION = 0.25
 ITERATIONS_PER_ROUND = 10
 ROUNDS = 20
 
@@ -77,6 +80,12 @@ class _Problems(NamedTuple):
     hinge: bool
     free_bias: bool
     tolerance: float | Float[Array, ""]
+
+    @property
+    def greatest_rho(self) -> Float[Array, ""]:
+        """The rho up to which the damped products can be inverted."""
+        trace = jnp.trace(self.products)
+        return CONDITION / (jnp.finfo(trace.dtype).eps * jnp.where(trace > 0, trace, 1))
 
 
 class _System(NamedTuple):
@@ -121,12 +130,13 @@ def run_admm(
     # Classes without samples do not count either.
     fitted = jnp.maximum((upper_bounds > 0).any(1).sum(), 1)
     mean = upper_bounds.sum() / (fitted * count)
-    system = _inverted(problems, FIRST_RHO * jnp.where(mean > 0, mean, 1))
+    first_rho = FIRST_RHO * jnp.where(mean > 0, mean, 1)
+    system = _inverted(problems, jnp.minimum(first_rho, problems.greatest_rho))
     if hinge:
         dual_fractions = jnp.minimum(dual_fractions, 1)
     sums = _residuals(problems, parameters) + dual_fractions * upper_bounds / system.rho
     rounds = jnp.zeros(len(signs), jnp.int32)
-    start = _certified(problems, parameters, sums, system.rho, rounds)
+    start = _certified(problems, parameters, sums, dual_fractions, rounds)
     limit = min(ROUNDS, max_rounds)
     return lax.while_loop(
         lambda carry: (carry[0].rounds.max() < limit) & ~carry[0].converged.all(),
@@ -144,7 +154,11 @@ def _run_round(problems: _Problems, carry: tuple[AdmmState, _System]) -> tuple[A
         lambda _, pair: _iterate(problems, system, *pair),
         (before.parameters, before.sums),
     )
-    after = _certified(problems, parameters, sums, system.rho, before.rounds + 1)
+    bounds = jnp.where(problems.upper_bounds > 0, problems.upper_bounds, 1)
+    dual_fractions = system.rho * _scaled_dual(problems, sums, system.rho) / bounds
+    if problems.hinge:
+        dual_fractions = jnp.minimum(dual_fractions, 1)
+    after = _certified(problems, parameters, sums, dual_fractions, before.rounds + 1)
     leaves = [
         jnp.where(before.converged.reshape(-1, *[1] * (new.ndim - 1)), old, new)
         for old, new in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True)
@@ -174,11 +188,11 @@ def _rebalance(problems: _Problems, state: AdmmState, system: _System) -> tuple[
     ratio = (slackness + tiny) / (rest.clip(0) + tiny)
     factor = jnp.clip(ratio**0.25, 1 / GREATEST_FACTOR, GREATEST_FACTOR)
     unbalanced = jnp.maximum(ratio, 1 / ratio) > OUT_OF_BALANCE
-    rho = jnp.where(unbalanced, factor, 1) * system.rho
+    rho = jnp.minimum(jnp.where(unbalanced, factor, 1) * system.rho, problems.greatest_rho)
     dual = _scaled_dual(problems, state.sums, system.rho)
     sums = state.sums + (system.rho / rho - 1) * dual
     system = lax.cond(
-        unbalanced & ~state.converged.all(),
+        (rho != system.rho) & ~state.converged.all(),
         functools.partial(_inverted, problems),
         lambda _: system,
         rho,
@@ -190,19 +204,15 @@ def _certified(
     problems: _Problems,
     parameters: Parameters,
     sums: Float[Array, "problems n"],
-    rho: Float[Array, ""],
+    dual_fractions: Float[Array, "problems n"],
     rounds: Int32[Array, " problems"],
 ) -> AdmmState:
     """Compute the residuals and the duality gap of the iterates."""
     residuals = _residuals(problems, parameters)
-    bounds = problems.upper_bounds
-    dual_fractions = rho * _scaled_dual(problems, sums, rho) / jnp.where(bounds > 0, bounds, 1)
-    if problems.hinge:
-        dual_fractions = jnp.minimum(dual_fractions, 1)
     certificate = certify(
         problems.rows,
         problems.signs,
-        bounds,
+        problems.upper_bounds,
         parameters=parameters,
         residuals=residuals,
         dual_fractions=dual_fractions,
@@ -217,7 +227,7 @@ def _certified(
         certificate.gap,
         certificate.slackness,
         rounds,
-        certificate.gap <= problems.tolerance * certificate.objective,
+        certificate.within(problems.tolerance),
     )
 
 

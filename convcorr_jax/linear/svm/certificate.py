@@ -8,7 +8,7 @@ most 1 for the hinge.
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from convcorr_jax.linear.svm.parameters import Parameters, weighted_sums
 
@@ -25,6 +25,10 @@ class Certificate(NamedTuple):
     """The part of the gap from complementary slackness, which stays as long as the dual fractions stay."""
     gradient: Parameters
     """The gradient of the objective of `convcorr_jax.linear.svm.newton`."""
+
+    def within(self, tolerance: float | Float[Array, ""]) -> Bool[Array, " problems"]:
+        """Return whether the gap is within the tolerance times the objective, and finite."""
+        return (self.gap <= tolerance * self.objective) & jnp.isfinite(self.gap)
 
 
 def certify(

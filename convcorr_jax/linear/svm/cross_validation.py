@@ -11,6 +11,12 @@ from jaxtyping import Array, Bool, Float, Int, Int32
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.svm.checks import check_arrays, check_options
+from convcorr_jax.linear.svm.interior_point import (
+    SHARED_ROUNDS,
+    Problem,
+    is_traced,
+    solve_remaining,
+)
 from convcorr_jax.linear.svm.model import Loss
 from convcorr_jax.linear.svm.solver import cold_start, sample_weights_by_class, signs_of, solve
 from convcorr_jax.linear.svm.standardization import standardize
@@ -26,7 +32,7 @@ class HeldOutDecisions(NamedTuple):
     gap: Float[Array, "costs k classes"]
     """Duality gap of each fit."""
     rounds: Int32[Array, "costs k classes"]
-    """Rounds of each fit, each of ten ADMM iterations or at most one Newton step."""
+    """Rounds of each fit, as of `convcorr_jax.linear.svm.fit`."""
     converged: Bool[Array, "costs k classes"]
     """Whether the gap is within the tolerance times the objective."""
 
@@ -47,7 +53,8 @@ def cross_validate(
     """Fit without each fold, for every cost, and compute the decision values of the fold's samples.
 
     All folds and classes of a cost are fitted together, starting from the solutions of the previous cost;
-    rising costs are therefore fastest.
+    rising costs are therefore fastest. What does not converge so is solved alone, as by
+    `convcorr_jax.linear.svm.fit`.
 
     Args:
         features: one sample a row, ``[n, d]``.
@@ -60,7 +67,7 @@ def cross_validate(
         bias_scale: the penalty on the bias is ``1/2 (b / bias_scale)^2``; None for a free bias.
         sample_weights: not negative, one column for all classes or a column for each; 1 by default.
         tolerance: a fit ends when its gap is below this fraction of its objective.
-        max_rounds: limit of the rounds for each cost, each of ten ADMM iterations or at most one Newton step.
+        max_rounds: limit of the rounds for each cost, as of `convcorr_jax.linear.svm.fit`.
 
     Returns:
         The decision values of all samples, in their order, for every cost; and the objective, gap, rounds and
@@ -80,18 +87,38 @@ def cross_validate(
         numbers = np.asarray(folds)
         if numbers.min() < 0 or numbers.max() >= k:
             raise InputError(f"folds has numbers other than 0 to {k - 1}")
-    return _cross_validate(
+    costs = jnp.asarray(costs, features.dtype)
+    traced = is_traced(features, positive, costs, folds, sample_weights, bias_scale, tolerance)
+    held_out = _cross_validate(
         features,
         positive,
-        jnp.asarray(costs, features.dtype),
+        costs,
         jnp.asarray(folds),
         sample_weights,
         bias_scale,
         tolerance,
         k=k,
         loss=loss,
-        max_rounds=max_rounds,
+        max_rounds=max_rounds if traced else min(max_rounds, SHARED_ROUNDS),
     )
+    if traced or held_out.converged.all():
+        return held_out
+    rows, signs = np.asarray(features, np.float64), np.where(positive, 1.0, -1.0)
+    weights = 1.0 if sample_weights is None else np.asarray(sample_weights, np.float64)
+    weights = np.broadcast_to(weights, signs.shape)
+    folds, bounds = np.asarray(folds), np.asarray(costs, np.float64)
+    fitted = dict(zip(held_out._fields, map(np.array, held_out), strict=True))
+
+    def problem(i: int, fold: int, j: int) -> Problem:
+        kept = bounds[i] * weights[:, j] * (folds != fold)
+        return Problem(rows, signs[:, j], kept, loss == "hinge", bias_scale)
+
+    for (i, fold, j), found in solve_remaining(
+        fitted, problem, tolerance=float(tolerance), max_rounds=max_rounds
+    ):
+        out = folds == fold
+        fitted["decisions"][i, out, j] = rows[out] @ found.weights + found.bias
+    return HeldOutDecisions(**{name: jnp.asarray(values) for name, values in fitted.items()})
 
 
 @functools.partial(jax.jit, static_argnames=("k", "loss", "max_rounds"))

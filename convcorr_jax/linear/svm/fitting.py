@@ -15,8 +15,8 @@ Every result has a duality gap. The dual variables are any alpha with ``0 <= alp
 
     sum_i alpha_i - 1/2 |v|^2                            (hinge; less sum_i alpha_i^2 / (4 u_i) for its square)
 
-is never above the objective. The gap is computed as a sum of terms none of which is negative, so that rounding
-does not hide it.
+is never above the objective. The gap is computed as a sum of terms none of which is negative, and includes what
+the rounding of all scores can add to the loss: a fit that has converged has done so in exact arithmetic, too.
 
 The minimization starts with the alternating direction method of multipliers (`convcorr_jax.linear.svm.admm`),
 which suffices for most problems. Problems that have not converged, such as those of high cost, continue with
@@ -28,6 +28,11 @@ solves them. Once an inner problem's gap is within four times the part that its 
 problems share; for d features one d by d matrix (or n by n, if there are fewer samples) is inverted a few
 times.
 
+Problems that these methods leave, because the cost multiplies the rounding of residuals to more than the
+tolerance or because they are ill-conditioned, are solved one by one in double precision on the host, by an
+interior-point method (`convcorr_jax.linear.svm.interior_point`). Whether a problem converges therefore does not
+depend on the processor. Under `jax.jit` and `jax.vmap` there is no host, and such problems do not converge.
+
 Source: X. Li, D. Sun and K.-C. Toh, "A highly efficient semismooth Newton augmented Lagrangian method for
 solving Lasso problems", SIAM J. Optim. 28 (2018), which does so for the lasso.
 """
@@ -36,10 +41,17 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.svm.checks import check_arrays, check_options
+from convcorr_jax.linear.svm.interior_point import (
+    SHARED_ROUNDS,
+    Problem,
+    is_traced,
+    solve_remaining,
+)
 from convcorr_jax.linear.svm.model import LinearSVM, Loss
 from convcorr_jax.linear.svm.solver import (
     Start,
@@ -69,11 +81,11 @@ def fit(
 ) -> LinearSVM:
     """Fit a linear classifier for every class against the rest.
 
-    The classifiers minimize ``1/2 |w|^2 + cost * sum_i weight_i * loss(1 - y_i (w . x_i + b))``. In single
-    precision, gaps down to about 1e-6 of the objective can be resolved. If the classes are separable and ``cost
-    * n`` is ten thousand times the objective, the gap of the hinge may stay above the tolerance; ``converged``
-    is then False. Under `jax.jit` or `jax.vmap` values are not checked; fits to values that are not finite do
-    not converge.
+    The classifiers minimize ``1/2 |w|^2 + cost * sum_i weight_i * loss(1 - y_i (w . x_i + b))``. The parameters
+    have the precision of the features; in single precision gaps down to about 1e-6 of the objective can be
+    reached. Under `jax.jit` or `jax.vmap` nothing is computed on the host: problems in which ``cost * n`` is
+    ten thousand times the objective may not converge, values are not checked, and fits to values that are not
+    finite do not converge.
 
     >>> features = jnp.array([[0.0, 1.0], [0.0, 3.0], [2.0, 0.0], [4.0, 0.0]])
     >>> labels = jnp.array([0, 0, 1, 1])
@@ -95,7 +107,8 @@ def fit(
         start: an earlier fit to as many samples, to start from; its dual should be 0 for samples that have
             changed.
         tolerance: the fit ends when the gap is below this fraction of the objective.
-        max_rounds: limit of the rounds, each of ten ADMM iterations or at most one Newton step.
+        max_rounds: limit of the rounds, each of ten ADMM iterations, at most one Newton step, or one step of
+            the interior-point method.
 
     Raises:
         InputError: an option is out of its range; or features or weights are NaN, infinite or too large to be
@@ -115,7 +128,8 @@ def fit(
     dual = jnp.zeros(shapes[1], features.dtype)
     if start is not None:
         parameters, dual = (start.weights, start.bias), start.dual
-    return _fit(
+    traced = is_traced(features, positive, cost, sample_weights, start, bias_scale, tolerance)
+    model = _fit(
         features,
         positive,
         jnp.asarray(cost, features.dtype),
@@ -125,8 +139,23 @@ def fit(
         bias_scale,
         tolerance,
         loss=loss,
-        max_rounds=max_rounds,
+        max_rounds=max_rounds if traced else min(max_rounds, SHARED_ROUNDS),
     )
+    if traced or model.converged.all():
+        return model
+    rows, signs = np.asarray(features, np.float64), np.where(positive, 1.0, -1.0)
+    weights = np.ones((n, 1)) if sample_weights is None else np.asarray(sample_weights, np.float64)
+    bounds = float(features.dtype.type(cost)) * np.broadcast_to(weights, signs.shape)
+    fitted = dict(zip(model._fields, map(np.array, model), strict=True))
+    for (j,), found in solve_remaining(
+        fitted,
+        lambda j: Problem(rows, signs[:, j], bounds[:, j], loss == "hinge", bias_scale),
+        tolerance=float(tolerance),
+        max_rounds=max_rounds,
+    ):
+        fitted["weights"][j], fitted["bias"][j] = found.weights, found.bias
+        fitted["dual"][j] = found.dual
+    return LinearSVM(**{name: jnp.asarray(values) for name, values in fitted.items()})
 
 
 @functools.partial(jax.jit, static_argnames=("loss", "max_rounds"))

@@ -133,8 +133,7 @@ def _advance(problems: Problems, options: _Options, state: MinimizerState) -> Mi
     dual_fractions = dual_fractions.clip(0, 1 if options.hinge else None)
     certificate = _certificate(problems, options, iterate, dual_fractions)
     dual_fractions = jnp.where(state.converged[:, None], state.dual_fractions, dual_fractions)
-    within = certificate.gap <= options.tolerance * certificate.objective
-    converged = state.converged | within
+    converged = state.converged | certificate.within(options.tolerance)
     if options.hinge:
         ready = ~converged & (certificate.gap <= (1 + READINESS) * certificate.slackness)
     else:

@@ -24,7 +24,7 @@ class LinearSVM(NamedTuple):
     gap: Float[Array, "*batch classes"]
     """The objective less the value of ``dual``; the minimum is at most this far below the objective."""
     rounds: Int32[Array, "*batch classes"]
-    """Rounds, each of ten ADMM iterations or at most one Newton step."""
+    """Rounds: ten ADMM iterations, at most one Newton step, or one step of the interior-point method."""
     converged: Bool[Array, "*batch classes"]
     """Whether the gap is within the tolerance times the objective."""
     dual: Float[Array, "*batch classes n"]

@@ -1,0 +1,179 @@
+"""Random problems of every kind end converged, by a gap that is computed again in double precision.
+
+python -m tests.linear.svm.test_kinds --problems 1000 prints a table of rounds and gaps, a row a kind.
+"""
+
+import argparse
+import itertools
+import sys
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from convcorr_jax.linear import svm
+
+# Twice as many samples as features and the other way round, few and many.
+SHAPES = ((6, 2), (30, 5), (60, 20), (12, 40), (120, 10))
+KINDS = (
+    *("overlapping", "one class", "separable", "one sample", "duplicates", "scales", "costs"),
+    *("separable, costs", "columns", "weights of 0", "weights", "costs and scales"),
+)
+LOSSES: tuple[svm.Loss, ...] = ("hinge", "squared_hinge")
+BIASES = (None, 1.0)
+TOLERANCE = 1e-4
+
+
+class Problem(NamedTuple):
+    """Two classes of samples."""
+
+    features: np.ndarray
+    positive: np.ndarray
+    cost: float
+    weights: np.ndarray
+
+
+def problem(kind: str, rng: np.random.Generator, shapes: tuple[tuple[int, int], ...]) -> Problem:
+    """Draw a problem."""
+    n, d = shapes[rng.integers(len(shapes))]
+    positive = rng.random(n) < 0.5
+    positive[:2] = False, True
+    features = rng.normal(size=(2, d))[positive.astype(int)] + rng.normal(size=(n, d))
+    features += 3 * rng.normal()
+    cost, weights = 10 ** rng.uniform(-2, 1), np.ones(n)
+    if "separable" in kind:
+        features[:, 0] = np.where(positive, 1, -1) * (rng.uniform(0.2, 2) + abs(features[:, 0]))
+    if "costs" in kind:
+        cost = 10 ** rng.uniform(-6, 6)
+    if "scales" in kind:
+        features *= 10 ** rng.uniform(-4, 4)
+    match kind:
+        case "one class":
+            positive[:] = rng.random() < 0.5
+        case "one sample":
+            weights[1:] = 0
+        case "duplicates":
+            rows = rng.integers(0, max(1, n // 4), n)
+            features = features[rows]
+            # Equal samples of different classes, too.
+            positive = positive[rows] if rng.random() < 0.5 else positive
+        case "columns":
+            features *= 10 ** rng.uniform(-2, 2, d)
+        case "weights of 0":
+            weights = rng.choice([0.0, 1.0, 3.0], n)
+            if rng.random() < 0.3:
+                weights[positive] = 0
+        case "weights":
+            weights = 10 ** rng.uniform(-3, 3, n)
+    return Problem(features, positive, cost, weights)
+
+
+def true_gap(given: Problem, model: svm.LinearSVM, loss: svm.Loss, bias_scale: float | None):
+    """Compute objective and gap of a stored model in double precision, by the formulas of `svm.fitting`."""
+    rows = given.features.astype(np.float64)
+    signs = np.where(given.positive, 1.0, -1.0)
+    bounds = float(given.features.dtype.type(given.cost)) * given.weights.astype(np.float64)
+    weights, bias = np.asarray(model.weights[0], np.float64), float(model.bias[0])
+    positive = (1 - signs * (rows @ weights + bias)).clip(0)
+    objective = weights @ weights / 2 + bounds @ (positive if loss == "hinge" else positive**2)
+    dual = np.asarray(model.dual[0], np.float64).clip(0)
+    if loss == "hinge":
+        dual = np.minimum(dual, bounds)
+    if bias_scale is None:
+        # Rounding leaves the sums of both sides a little apart.
+        sums = [dual[signs == sign].sum() for sign in (1, -1)]
+        above, below = (min(sums) / one if one > 0 else 0 for one in sums)
+        dual = dual * np.where(signs > 0, above, below)
+        rows = rows - rows.mean(0)
+    else:
+        objective += (bias / bias_scale) ** 2 / 2
+        rows = np.hstack([rows, np.full((len(rows), 1), bias_scale)])
+    sums = (dual * signs) @ rows
+    value = dual.sum() - sums @ sums / 2
+    if loss != "hinge":
+        value -= (dual[bounds > 0] ** 2 / (4 * bounds[bounds > 0])).sum()
+    return objective, objective - value
+
+
+def fitted(
+    kind: str,
+    loss: svm.Loss,
+    bias_scale: float | None,
+    dtype: type,
+    *,
+    count: int,
+    shapes: tuple[tuple[int, int], ...],
+) -> Iterator[tuple[svm.LinearSVM, float]]:
+    """Fit random problems of a kind: yield the model, and its gap in double precision over its objective."""
+    rng = np.random.default_rng([20150607, KINDS.index(kind)])
+    for _ in range(count):
+        drawn = problem(kind, rng, shapes)
+        given = drawn._replace(
+            features=drawn.features.astype(dtype), weights=drawn.weights.astype(dtype)
+        )
+        with jax.enable_x64(dtype is np.float64):
+            model = svm.fit(
+                jnp.asarray(given.features),
+                jnp.asarray(given.positive[:, None]),
+                cost=given.cost,
+                loss=loss,
+                bias_scale=bias_scale,
+                sample_weights=jnp.asarray(given.weights[:, None]),
+                tolerance=TOLERANCE,
+            )
+        objective, gap = true_gap(given, model, loss, bias_scale)
+        yield model, gap / objective if objective > 0 else gap
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("loss", "dtype"), [("hinge", np.float32), ("squared_hinge", np.float32), ("hinge", np.float64)]
+)
+def test_every_problem_converges_in_truth(kind: str, loss: svm.Loss, dtype: type) -> None:
+    for bias_scale in BIASES:
+        for model, gap in fitted(
+            kind, loss, bias_scale, dtype, count=6, shapes=((30, 5), (12, 40))
+        ):
+            assert model.converged.all()
+            # Storing the dual in single precision rounds its value.
+            assert gap <= TOLERANCE + 4 * np.finfo(np.float32).eps
+            assert model.rounds.max() <= 150
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--problems", type=int, default=1000)
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+    options = parser.parse_args()
+    sys.stdout.write(
+        "kind, loss: problems, not converged; rounds median, maximum; gap stated, true (greatest)\n"
+    )
+    began = time.monotonic()
+    each = options.problems // (len(LOSSES) * len(BIASES))
+    for kind, loss in itertools.product(KINDS, LOSSES):
+        found = [
+            one
+            for bias_scale in BIASES
+            for one in fitted(
+                *(kind, loss, bias_scale, getattr(np, options.dtype)), count=each, shapes=SHAPES
+            )
+        ]
+        rounds = np.array([int(model.rounds[0]) for model, _ in found])
+        stated = [
+            float(model.gap[0]) / max(float(model.objective[0]), 1e-300) for model, _ in found
+        ]
+        sys.stdout.write(
+            f"{kind}, {loss}: {len(found)}, {sum(not model.converged[0] for model, _ in found)}; "
+            f"{np.median(rounds):.0f}, {rounds.max()}; "
+            f"{max(stated):.1e}, {max(gap for _, gap in found):.1e}\n"
+        )
+    sys.stdout.write(f"{time.monotonic() - began:.0f} seconds\n")
+
+
+if __name__ == "__main__":
+    main()
