@@ -22,7 +22,7 @@ class LinearSVM(NamedTuple):
     objective: Float[Array, "*batch classes"]
     """The objective of `convcorr_jax.linear.svm.fitting` at w and b."""
     gap: Float[Array, "*batch classes"]
-    """The objective less the value of ``dual``; the minimum is at most this far below the objective."""
+    """The minimum is at most this far below the objective, by the value of ``dual`` before it is rounded."""
     rounds: Int32[Array, "*batch classes"]
     """Rounds: ten ADMM iterations, at most one Newton step, or one step of the interior-point method."""
     converged: Bool[Array, "*batch classes"]

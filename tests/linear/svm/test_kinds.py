@@ -111,22 +111,31 @@ def fitted(
     """Fit random problems of a kind: yield the model, and its gap in double precision over its objective."""
     rng = np.random.default_rng([20150607, KINDS.index(kind)])
     for _ in range(count):
-        drawn = problem(kind, rng, shapes)
-        given = drawn._replace(
-            features=drawn.features.astype(dtype), weights=drawn.weights.astype(dtype)
+        given = problem(kind, rng, shapes)
+        given = given._replace(
+            features=given.features.astype(dtype), weights=given.weights.astype(dtype)
         )
-        with jax.enable_x64(dtype is np.float64):
-            model = svm.fit(
-                jnp.asarray(given.features),
-                jnp.asarray(given.positive[:, None]),
-                cost=given.cost,
-                loss=loss,
-                bias_scale=bias_scale,
-                sample_weights=jnp.asarray(given.weights[:, None]),
-                tolerance=TOLERANCE,
-            )
+        model = fit(given, loss, bias_scale, dtype)
         objective, gap = true_gap(given, model, loss, bias_scale)
+        if gap > TOLERANCE * objective:
+            # A dual in single precision may prove less than the parameters deserve.
+            exact = fit(given, loss, bias_scale, np.float64)
+            least, remaining = true_gap(given, exact, loss, bias_scale)
+            gap = objective - (least - remaining)
         yield model, gap / objective if objective > 0 else gap
+
+
+def fit(given: Problem, loss: svm.Loss, bias_scale: float | None, dtype: type) -> svm.LinearSVM:
+    with jax.enable_x64(dtype is np.float64):
+        return svm.fit(
+            jnp.asarray(given.features, dtype),
+            jnp.asarray(given.positive[:, None]),
+            cost=float(given.features.dtype.type(given.cost)),
+            loss=loss,
+            bias_scale=bias_scale,
+            sample_weights=jnp.asarray(given.weights[:, None], dtype),
+            tolerance=TOLERANCE,
+        )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -139,8 +148,7 @@ def test_every_problem_converges_in_truth(kind: str, loss: svm.Loss, dtype: type
             kind, loss, bias_scale, dtype, count=6, shapes=((30, 5), (12, 40))
         ):
             assert model.converged.all()
-            # Storing the dual in single precision rounds its value.
-            assert gap <= TOLERANCE + 4 * np.finfo(np.float32).eps
+            assert gap <= TOLERANCE
             assert model.rounds.max() <= 150
 
 
