@@ -1,6 +1,7 @@
 # make reproduce   the experiments on the embedded default, larger with FULL=1, or on the data sets under DATA=folder
 # make test        every test but the few slow ones
-# make test-all    every test
+# make test-all    every test, and the numerical ones as on another processor
+# make processors  the numerical tests as on many other processors
 # make fuzz        changed files for every parser, SECONDS in all (600)
 # make torture     everything that resumes is killed at random moments, KILLS in all (200)
 # make check       linter, formatter, type checker
@@ -16,7 +17,7 @@ PINS := pyproject.toml constraints.txt
 # Data sets that lie beside the checkout serve its tests; without them, tests that need data are skipped.
 export CONVCORR_DATA ?= $(abspath $(wildcard ../shared/data))
 
-.PHONY: reproduce test test-all fuzz torture check audit docs benchmark clean
+.PHONY: reproduce test test-all processors fuzz torture check audit docs benchmark clean
 .DELETE_ON_ERROR:
 
 # Small experiments spend as long in XLA as in their computations, and memory where each thread has its own.
@@ -33,6 +34,10 @@ test: .venv/test.stamp
 
 test-all: .venv/test.stamp
 	$(PYTEST)
+	.venv/bin/python -m tests.processors --only Haswell AVX2 1
+
+processors: .venv/test.stamp
+	.venv/bin/python -m tests.processors
 
 fuzz: .venv/test.stamp
 	.venv/bin/python -m tests.fuzz --seconds $(or $(SECONDS),600)

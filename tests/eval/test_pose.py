@@ -379,10 +379,10 @@ def test_figures_are_written(run):
 
 @pytest.mark.slow
 def test_the_card_has_the_figures_of_genuine_people(tmp_path):
-    """All test people, with and without the torso; the card rounds each figure to three digits.
+    """All test people, with and without the torso.
 
-    Another processor sums in another order, which moves some joints across a threshold: 3e-4 is
-    about three of the 10,000 joints.
+    The card rounds each figure to three digits. Positions may differ by .02 pixels on another processor, and
+    PCK rises by at most .015 with every pixel of the threshold: three of 10,000 joints may change side.
     """
     folder = genuine("lspet")
     config = pose.Config(
@@ -403,4 +403,4 @@ def test_the_card_has_the_figures_of_genuine_people(tmp_path):
         [stated] = [line for line in card.splitlines() if f"| {row} |" in line]
         figures = [float(figure) for figure in stated.split("|")[3:-1]]
         shares = list(result["pck_by_torso"][torso][net].values())
-        np.testing.assert_allclose(figures, shares, rtol=0, atol=5e-4 + 3e-4, err_msg=row)
+        np.testing.assert_allclose(figures, shares, rtol=0, atol=5e-4 + 0.02 * 0.015, err_msg=row)
