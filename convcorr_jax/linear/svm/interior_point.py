@@ -246,14 +246,6 @@ def _advance(problem, free_bias, now):
         shortened = (second + shortage * dual) / rest if hinge else dual / (2 * bounds)
         return _Iterate(weights, bias, dual, surplus, shortened)
 
-    def furthest(change):
-        """Return the longest step within the bounds, at most 1."""
-        pairs = [(now.dual, change.dual), (now.surplus, change.surplus)]
-        if hinge:
-            pairs += [(rest, -change.dual), (shortage, change.shortage)]
-        ratios = [(-moved / value).max() for value, moved in pairs]
-        return 1 / max(1 / FRACTION, *ratios) if max(ratios) > 0 else 1.0
-
     def complementarities(change, length):
         dual = now.dual + length * change.dual
         first = dual * (now.surplus + length * change.surplus)
@@ -264,13 +256,21 @@ def _advance(problem, free_bias, now):
     first, second = now.dual * now.surplus, rest * shortage if hinge else np.zeros_like(rest)
     mean = (first.sum() + second.sum()) / count
     predictor = direction(-first, -second)
-    length = furthest(predictor)
+    length = _furthest(now, predictor, rest, hinge)
     reached = sum(part.sum() for part in complementarities(predictor, length)) / count
     aim = mean * (reached / mean) ** 3
     change = direction(
         aim - first - predictor.dual * predictor.surplus,
         aim - second + predictor.dual * predictor.shortage,
     )
-    length = FRACTION * furthest(change)
+    length = _furthest(now, change, rest, hinge)
     moved = [value + length * step for value, step in zip(now, change, strict=True)]
     return _Iterate(*moved)
+
+
+def _furthest(now, change, rest, hinge):
+    """Return a fraction of the longest step that stays within the bounds, at most of a full one."""
+    pairs = [(now.dual, change.dual), (now.surplus, change.surplus)]
+    if hinge:
+        pairs += [(rest, -change.dual), (now.shortage, change.shortage)]
+    return FRACTION / max(1.0, *((-step / value).max() for value, step in pairs))
