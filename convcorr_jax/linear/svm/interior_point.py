@@ -109,7 +109,7 @@ def solve_remaining(
         max_rounds: limit of the earlier rounds and of the steps together.
     """
     objectives, gaps, rounds = fitted["objective"], fitted["gap"], fitted["rounds"]
-    for index in zip(*np.nonzero(~fitted["converged"]), strict=True):
+    for index in map(tuple, np.argwhere(~fitted["converged"]).tolist()):
         left = max_rounds - int(rounds[index])
         if left < 1:
             continue

@@ -353,7 +353,8 @@ def test_cross_validation_equals_fits_without_each_fold(
 ) -> None:
     features, labels = samples(rng)
     folds = stratified_folds(labels, k=4)
-    costs = np.array([1e-5, 1e-2, 1.0])
+    # At the last cost the rounding of residuals exceeds the tolerance.
+    costs = np.array([1e-5, 1e-2, 1.0, 1e5])
     curve = svm.cross_validate(
         jnp.asarray(features),
         one_vs_all(jnp.asarray(labels), classes=3),
@@ -367,8 +368,10 @@ def test_cross_validation_equals_fits_without_each_fold(
         out = folds == j
         alone = fit(features[~out], labels[~out], cost=cost, loss=loss)
         np.testing.assert_allclose(curve.objective[i, j], alone.objective, rtol=1e-4)
-        decisions = alone.decisions(jnp.asarray(features[out]))
-        np.testing.assert_allclose(curve.decisions[i][out], decisions, atol=0.05)
+        decisions = np.asarray(alone.decisions(jnp.asarray(features[out])))
+        # The decisions of a high cost are large numbers.
+        close = 0.05 * max(1, np.abs(decisions).max() if cost > 1 else 1)
+        np.testing.assert_allclose(curve.decisions[i][out], decisions, atol=close)
 
 
 def test_a_class_may_be_absent_from_what_a_fold_trains_on(rng: np.random.Generator) -> None:
