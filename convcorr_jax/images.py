@@ -109,8 +109,13 @@ def sample(
     # Imported here: it takes longer than all the rest of this module, and not every command samples.
     from scipy import ndimage
 
-    rows_columns = np.moveaxis(points, -1, 0)[::-1]
+    # Beyond the outermost samples, splines of a higher degree do not have the values of those samples.
+    last = np.array(field.shape[1::-1], np.float64) - 1
+    rows_columns = np.moveaxis(np.clip(points, 0, last), -1, 0)[::-1]
     dtype = field.dtype if np.issubdtype(field.dtype, np.floating) else np.float64
+    if dtype == np.float16:
+        # SciPy refuses half precision.
+        return sample(field.astype(np.float32), points, order=order).astype(dtype)
     channels = [
         ndimage.map_coordinates(channel, rows_columns, output=dtype, order=order, mode="nearest")
         for channel in np.moveaxis(field, -1, 0)

@@ -158,3 +158,15 @@ def test_sampling_agrees_with_opencv(rng: np.random.Generator):
     )
     # OpenCV rounds positions to 1/32 pixel, and no slope is steeper than 255 levels a pixel.
     np.testing.assert_allclose(images.sample(image, position), expected, atol=255 / 32)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.uint8])
+def test_beyond_the_border_is_the_value_of_the_border(rng: np.random.Generator, order, dtype):
+    field = rng.uniform(0, 100, (6, 7, 2)).astype(dtype)
+    outside = np.array([[-0.5, 2], [6.5, 3], [4, -0.4], [3, 9], [1e9, -1e9]])
+    border = np.array([[0, 2], [6, 3], [4, 0], [3, 5], [6, 0]])
+    found = images.sample(field, outside, order=order)
+    assert found.dtype == (np.float64 if dtype == np.uint8 else dtype)
+    expected = field[border[:, 1], border[:, 0]]
+    np.testing.assert_allclose(found, expected, atol=0.06 if dtype == np.float16 else 1e-4)
