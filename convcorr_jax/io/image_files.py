@@ -7,13 +7,14 @@ loss, such as those of 16 bits a channel, are refused.
 import contextlib
 import io
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import ExifTags, UnidentifiedImageError
+from PIL import ExifTags, TiffImagePlugin, UnidentifiedImageError
 from PIL import Image as PillowImage
 
 from convcorr_jax.coords import Size
@@ -35,6 +36,9 @@ _TRANSPOSES = {
     8: PillowImage.Transpose.ROTATE_90,
 }
 
+# What turns an upright image back; only quarter turns are not their own inverses.
+_INVERSES = {**_TRANSPOSES, 6: _TRANSPOSES[8], 8: _TRANSPOSES[6]}
+
 # `convcorr_jax.shapes.Image`; that module imports JAX, for which reading a file should not wait.
 Image = UInt8[np.ndarray, "height width 3"]
 
@@ -49,6 +53,10 @@ _ROWS = 256
 # Progressive JPEG files are decoded as often as they have scans, some ten; a hostile one has thousands.
 _START_OF_SCAN = b"\xff\xda"
 _MOST_DECODED_PIXELS = 20 * MAX_PIXELS
+
+# How Pillow names the format of stored grey levels: their bits, and I where 0 is white.
+_RAW_GREY = re.compile(r"'[1L];(?P<bits>[248]?)(?P<inverted>I?)")
+_WIDTH, _LENGTH = 256, 257
 
 MIN_SIDE = 16
 """The least width and height of an image that is read. AlexNet's first filter alone is 11 pixels wide."""
@@ -91,11 +99,15 @@ def decode_image(encoded: bytes, *, name: str, upright: bool = True) -> Image:
 def read_labels(path: str | Path) -> UInt8[np.ndarray, "height width"]:
     """Read an image whose grey levels or palette indices are labels, such as the masks of PASCAL VOC.
 
+    The labels are the numbers in the file, of 1, 2, 4 or 8 bits, whatever grey they mean, at the places of the
+    stored pixels.
+
     Args:
         path: the file.
 
     Raises:
-        InputError: `read_image` would refuse the file, or the image has neither grey levels nor a palette.
+        InputError: `read_image` would refuse the file, the image has neither grey levels nor a palette, or it
+            is compressed as JPEG, which changes labels.
     """
     path = Path(path)
     check_file(path, "image")
@@ -160,31 +172,46 @@ def write_image(path: str | Path, image: Image) -> None:
 def _size(source: Path | io.BytesIO, *, name: str) -> Size:
     with _opened(source, name=name) as opened:
         width, height = opened.size
+        if isinstance(opened, TiffImagePlugin.TiffImageFile):
+            # Pillow states the size of the upright image.
+            width, height = opened.tag_v2[_WIDTH], opened.tag_v2[_LENGTH]
     return Size(height, width)
 
 
 def _decode(source: Path | io.BytesIO, *, name: str, upright: bool) -> Image:
     with _opened(source, name=name) as opened:
         _check_scans(source, opened)
-        opened.load()
-        return _as_rgb(_upright(opened) if upright else opened)
+        return _as_rgb(_loaded(opened, upright=upright))
 
 
-def _upright(opened: PillowImage.Image) -> PillowImage.Image:
-    # `ImageOps.exif_transpose` also writes the EXIF data anew, which fails for values that only reading allows.
-    transpose = _TRANSPOSES.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
+def _loaded(opened: PillowImage.Image, *, upright: bool) -> PillowImage.Image:
+    """Load an image, upright or as it is stored; Pillow turns TIFF files when it loads them, and no others."""
+    is_tiff = isinstance(opened, TiffImagePlugin.TiffImageFile)
+    turned = opened.getexif().get(ExifTags.Base.Orientation, 1) if is_tiff else 1
+    opened.load()
+    transpose = _INVERSES.get(turned)
+    if upright:
+        # `ImageOps.exif_transpose` also writes the EXIF data anew, which fails for values that only reading
+        # allows.
+        transpose = _TRANSPOSES.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
     return opened if transpose is None else opened.transpose(transpose)
 
 
 def _decode_labels(source: Path | io.BytesIO, *, name: str) -> UInt8[np.ndarray, "height width"]:
     with _opened(source, name=name) as opened:
-        if opened.mode not in ("L", "P"):
+        if opened.mode not in ("1", "L", "P"):
             raise InputError(
                 f"{name} is a {opened.mode} image; labels are grey levels or palette indices"
             )
-        _check_scans(source, opened)
-        opened.load()
-        return np.array(opened, np.uint8)
+        if opened.format in ("JPEG", "MPO") or "jpeg" in str(opened.info.get("compression")):
+            raise InputError(f"{name} is compressed as JPEG, which changes labels; save it as PNG")
+        raw = _RAW_GREY.search(str(getattr(opened, "tile", "")))
+        bits, inverted = (raw["bits"] or "8", raw["inverted"]) if raw else ("8", "")
+        labels = np.array(_loaded(opened, upright=False), np.uint8)
+        if opened.mode == "1":
+            return labels ^ np.uint8(bool(inverted))
+        # Pillow stretches grey levels of few bits over 0 to 255, and inverts those of which 0 is white.
+        return (labels ^ np.uint8(255 if inverted else 0)) // np.uint8(255 // (2 ** int(bits) - 1))
 
 
 @contextlib.contextmanager
@@ -219,9 +246,16 @@ def _check_readable(name: str, opened: PillowImage.Image) -> None:
         )
     if opened.mode in ("CMYK", "YCCK", "LAB", "HSV"):
         raise InputError(f"{name} is a {opened.mode} image; convert it to RGB or grey first")
-    raw_modes = " ".join(str(tile[3]) for tile in getattr(opened, "tile", ()))
+    tiles = getattr(opened, "tile", ())
+    raw_modes = " ".join(str(tile[3]) for tile in tiles)
     if opened.mode.startswith(("I", "F")) or ";16" in raw_modes or ";32" in raw_modes:
         raise InputError(f"{name} has more than 8 bits a channel; convert it to 8 bits first")
+    if opened.format == "BMP" and opened.mode in ("1", "L"):
+        # Pillow concludes from a palette of greys how many bits a pixel has; the length of a row has it right.
+        bits = 1 if opened.mode == "1" else 8
+        row_bytes = (width * bits + 31) // 32 * 4
+        if any(tile[0] == "raw" and tile[3][1] != row_bytes for tile in tiles):
+            raise InputError(f"{name} has a palette of greys that cannot be read; save it as PNG")
 
 
 def _check_scans(source: Path | io.BytesIO, opened: PillowImage.Image) -> None:

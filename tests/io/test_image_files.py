@@ -21,7 +21,7 @@ from convcorr_jax.io import (
     read_labels,
     write_image,
 )
-from tests.builders.bad_images import BAD_IMAGES, encoded, write_bad_image
+from tests.builders.bad_images import BAD_IMAGES, encoded, png, write_bad_image
 
 PHOTOGRAPH = skimage.data.chelsea()[100:180, 150:260]
 
@@ -166,6 +166,64 @@ def test_labels_are_palette_indices_or_grey_levels(tmp_path):
         np.testing.assert_array_equal(read_labels(tmp_path / "labels.png"), labels)
     with pytest.raises(InputError, match="is a RGB image; labels are grey levels"):
         decode_labels(encoded(palette.convert("RGB"), "PNG"), name="a mask")
+
+
+def packed(labels: np.ndarray, bits: int) -> np.ndarray:
+    """Rows of labels of a few bits each, the first one in the highest bits, filled up to whole bytes."""
+    stored = np.unpackbits(labels[..., None], axis=-1)[..., -bits:]
+    return np.packbits(stored.reshape(len(labels), -1), axis=-1)
+
+
+def tiff(labels: np.ndarray, bits: int, *, white_is_zero: bool, orientation: int = 1) -> bytes:
+    """A TIFF file of grey levels of a few bits, which Pillow does not write."""
+    rows = packed(labels, bits).tobytes()
+    height, width = labels.shape
+    tags = {256: width, 257: height, 258: bits, 259: 1, 262: int(not white_is_zero), 273: 0}
+    tags |= {274: orientation, 277: 1, 278: height, 279: len(rows)}
+    tags[273] = 8 + 2 + 12 * len(tags) + 4
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + bytes(4) + rows
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_labels_are_the_stored_numbers_of_few_bits(rng, bits):
+    labels = rng.integers(0, 2**bits, (20, 23), dtype=np.uint8)
+    rows = np.pad(packed(labels, bits), ((0, 0), (1, 0))).tobytes()
+    files = [png(23, 20, depth=bits, kind=0, rows=rows)]
+    files += [tiff(labels, bits, white_is_zero=inverted) for inverted in (False, True)]
+    for content in files:
+        np.testing.assert_array_equal(decode_labels(content, name="a mask"), labels)
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_stored_and_upright_mean_the_same_in_every_format(rng, orientation):
+    stored = rng.integers(0, 256, (20, 23), dtype=np.uint8)
+    exif = PillowImage.Exif()
+    exif[0x0112] = orientation
+    stream = io.BytesIO()
+    PillowImage.fromarray(stored).save(stream, "PNG", exif=exif)
+    turned = ORIENTATIONS[orientation](stored[..., None])
+    for content in (
+        stream.getvalue(),
+        tiff(stored, 8, white_is_zero=False, orientation=orientation),
+    ):
+        np.testing.assert_array_equal(decode_labels(content, name="a mask"), stored)
+        found = decode_image(content, name="a scan", upright=False)
+        np.testing.assert_array_equal(found[..., 0], stored)
+        np.testing.assert_array_equal(decode_image(content, name="a scan")[..., :1], turned)
+        assert encoded_image_size(content, name="a scan") == stored.shape
+
+
+def test_labels_that_jpeg_changes_and_grey_bmp_that_pillow_misreads_are_refused():
+    labels = PillowImage.fromarray(np.zeros((20, 24), np.uint8))
+    with pytest.raises(InputError, match="is compressed as JPEG, which changes labels"):
+        decode_labels(encoded(labels, "JPEG"), name="a mask")
+    # Of its 256 colours, all but black and white are removed from the head.
+    content = bytearray(encoded(labels, "BMP"))
+    content[46:50], content[58:62] = struct.pack("<I", 2), b"\xff\xff\xff\0"
+    for decode in (decode_labels, decode_image):
+        with pytest.raises(InputError, match="a palette of greys that cannot be read"):
+            decode(bytes(content), name="a mask")
 
 
 def test_of_an_animation_the_first_frame_is_taken(tmp_path):
