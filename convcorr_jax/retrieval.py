@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32, Shaped
 
+from convcorr_jax.arrays import open_room as _open_room
 from convcorr_jax.errors import InputError
 
 # Rows of a block: enough for a product at full speed, few enough that its result stays in the cache.
@@ -369,3 +370,6 @@ def _common_labels(
             f"query {worst} has only {allowed[worst]} database rows of another label; k is {k}"
         )
     return jnp.asarray(labels[:m]), labels[m:]
+
+
+_open_room(globals())

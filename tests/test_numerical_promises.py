@@ -38,6 +38,7 @@ ELSEWHERE = {
     "a position that must be finite": {"sift_window", "framed", "second_frame", "torso_of"},
     "a check itself": {"check_descriptors"},
     "maxima, which are whole numbers": {"sharpness", "peak_histogram"},
+    "labels, which are whole numbers": {"initial_pool"},
 }
 ARGUMENTS = [(case, name) for case in CASES for name in case.arrays]
 

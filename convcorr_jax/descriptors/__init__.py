@@ -1,5 +1,6 @@
 """Feature vectors of images: on grids, at points, and one for a whole image."""
 
+from convcorr_jax.arrays import open_room as _open_room
 from convcorr_jax.descriptors.at_points import canvas as canvas
 from convcorr_jax.descriptors.at_points import columns_at as columns_at
 from convcorr_jax.descriptors.at_points import sift_at_points as sift_at_points
@@ -20,3 +21,5 @@ from convcorr_jax.descriptors.sift import sift_at as sift_at
 from convcorr_jax.descriptors.views import BOX_MARGIN as BOX_MARGIN
 from convcorr_jax.descriptors.views import View as View
 from convcorr_jax.descriptors.views import view as view
+
+_open_room(globals())

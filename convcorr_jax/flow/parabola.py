@@ -2,10 +2,10 @@
 
 from typing import TypeVar
 
-import jax
 import numpy as np
+from jaxtyping import Array, Float
 
-AnyArray = TypeVar("AnyArray", jax.Array, np.ndarray)
+AnyArray = TypeVar("AnyArray", Float[Array, "*_"], Float[np.ndarray, "*_"])
 
 
 def parabola_vertex(before: AnyArray, center: AnyArray, after: AnyArray) -> AnyArray:

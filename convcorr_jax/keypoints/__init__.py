@@ -5,6 +5,7 @@ keypoint is at a known position. Detection predicts where the keypoints of a box
 candidates of a grid, and a prior comes from the most similar training object.
 """
 
+from convcorr_jax.arrays import open_room as _open_room
 from convcorr_jax.keypoints.candidates import BOX_PX as BOX_PX
 from convcorr_jax.keypoints.candidates import Cells as Cells
 from convcorr_jax.keypoints.candidates import ConvCells as ConvCells
@@ -54,3 +55,5 @@ from convcorr_jax.keypoints.transfer import NEIGHBORS as NEIGHBORS
 from convcorr_jax.keypoints.transfer import VOTERS as VOTERS
 from convcorr_jax.keypoints.transfer import carry_points as carry_points
 from convcorr_jax.keypoints.transfer import vote as vote
+
+_open_room(globals())

@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float, Int
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds, svm
+from convcorr_jax.metrics import LabelArray, checked_labels, label_pairs
 
 # The paper's.
 FOLDS = 5
@@ -29,6 +30,8 @@ COSTS = (1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2)
 _LEAST = svm.Least(rows=512, columns=512, classes=8)
 # A duality gap of a thousandth of the objective moves a classifier by less than another choice of folds does.
 TOLERANCE = 1e-3
+# Accuracy needs no number of types; keypoints have fewer.
+_MOST_TYPES = 2**31
 UNKNOWN = -1
 """The prediction for a sample that is never tested, or whose type no training photograph shows."""
 
@@ -100,8 +103,9 @@ def classify(
 
     Raises:
         InputError: no sample is tested; a test fold trains on fewer than two photographs or two types; a
-            feature is not finite; or a cost is not positive.
+            feature is not finite; a label is not a whole number below ``types``; or a cost is not positive.
     """
+    checked_labels(samples.labels, classes=types, what="samples'")
     numbers = np.unique(samples.folds[samples.folds >= 0])
     if not len(numbers):
         raise InputError("no sample is tested; folds from 0 are expected")
@@ -136,7 +140,7 @@ def classify(
     )
 
 
-def accuracy(labels: Int[np.ndarray, " n"], predicted: Int[np.ndarray, " n"]) -> float:
+def accuracy(labels: LabelArray, predicted: LabelArray) -> float:
     """Compute the fraction of correct predictions among the samples that have one.
 
     Args:
@@ -145,13 +149,16 @@ def accuracy(labels: Int[np.ndarray, " n"], predicted: Int[np.ndarray, " n"]) ->
 
     Returns:
         A number from 0 to 1; NaN if no sample has a prediction.
+
+    Raises:
+        InputError: the shapes differ, or labels are not whole numbers from 0.
     """
-    counted = predicted != UNKNOWN
-    return float((predicted == labels)[counted].mean()) if counted.any() else float("nan")
+    true, taken = label_pairs(labels, predicted, classes=_MOST_TYPES, unknown=UNKNOWN)
+    return float((true == taken).mean()) if len(true) else float("nan")
 
 
 def confusion(
-    labels: Int[np.ndarray, " n"], predicted: Int[np.ndarray, " n"], *, types: int
+    labels: LabelArray, predicted: LabelArray, *, types: int
 ) -> Int[np.ndarray, "types types"]:
     """Count the samples of each true type (row) by their predicted type (column).
 
@@ -159,10 +166,12 @@ def confusion(
         labels: the true types.
         predicted: the predicted types; samples with `UNKNOWN` are not counted.
         types: the number of keypoint types.
+
+    Raises:
+        InputError: the shapes differ, or labels are not whole numbers from 0 to ``types - 1``.
     """
-    counted = predicted != UNKNOWN
-    pairs = labels[counted] * types + predicted[counted]
-    return np.bincount(pairs, minlength=types**2).reshape(types, types)
+    true, taken = label_pairs(labels, predicted, classes=types, unknown=UNKNOWN)
+    return np.bincount(types * true + taken, minlength=types**2).reshape(types, types)
 
 
 def _check_training(samples: Samples) -> None:

@@ -17,9 +17,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Int8, Num
+from jaxtyping import Array, Bool, Float, Int, Num
 
 from convcorr_jax.batching import padded_batches
+from convcorr_jax.errors import InputError
 from convcorr_jax.flow.parabola import parabola_vertex
 from convcorr_jax.linear import svm
 from convcorr_jax.linear.svm import LinearSVM
@@ -111,14 +112,18 @@ def score_images(
 
 
 def initial_pool(
-    labels: Int8[np.ndarray, "images h w n"], *, seed: int
+    labels: Num[np.ndarray, "images h w n"], *, seed: int
 ) -> Bool[np.ndarray, "images h w"]:
     """Choose every keypoint's positive examples, and half as many other candidates at random.
 
     Args:
         labels: 1 for positive examples, -1 for negative ones, 0 for candidates that do not count.
         seed: the seed of the random choice.
+
+    Raises:
+        InputError: a label is not -1, 0 or 1 in a signed type.
     """
+    _check_signs(labels)
     examples = (labels == 1).any(axis=-1)
     chance = RANDOM_PER_EXAMPLE * examples.mean()
     return examples | (np.random.default_rng(seed).random(examples.shape) < chance)
@@ -126,7 +131,7 @@ def initial_pool(
 
 def fit_detectors(
     maps: Num[np.ndarray, "images gh gw d"],
-    labels: Int8[np.ndarray, "images h w n"],
+    labels: Num[np.ndarray, "images h w n"],
     pool: Bool[np.ndarray, "images h w"],
     *,
     cost: float,
@@ -142,8 +147,9 @@ def fit_detectors(
         start: detectors of an earlier round, from which the fit starts.
 
     Raises:
-        InputError: a descriptor is not finite, or the cost is not positive.
+        InputError: a descriptor is not finite, a label is not -1, 0 or 1, or the cost is not positive.
     """
+    _check_signs(labels)
     window = maps.shape[1] - labels.shape[1] + 1
     places = np.nonzero(pool)
     signs = labels[places]
@@ -171,7 +177,7 @@ def fit_detectors(
 
 def mine_violators(
     maps: Num[np.ndarray, "images gh gw d"],
-    labels: Int8[np.ndarray, "images h w n"],
+    labels: Num[np.ndarray, "images h w n"],
     pool: Bool[np.ndarray, "images h w"],
     detectors: Detectors,
 ) -> MinedPool:
@@ -184,7 +190,11 @@ def mine_violators(
         labels: 1 for positive examples, -1 for negative ones, 0 for candidates that do not count.
         pool: the candidates to which the detectors were fitted.
         detectors: the detectors of all keypoints.
+
+    Raises:
+        InputError: a label is not -1, 0 or 1 in a signed type.
     """
+    _check_signs(labels)
     grown, violators = pool.copy(), 0
     for start in range(0, len(maps), IMAGES_AT_ONCE):
         block = slice(start, start + IMAGES_AT_ONCE)
@@ -238,6 +248,12 @@ def _refinement(scores: Float[np.ndarray, "b h w n"], best: Int[np.ndarray, "b n
     return np.stack(
         [parabola_vertex(left, center, right), parabola_vertex(above, center, below)], axis=-1
     )
+
+
+def _check_signs(labels: Num[np.ndarray, "images h w n"]) -> None:
+    # Unsigned types hold 255 for -1, which equals no sign.
+    if labels.dtype.kind != "i" or (labels.size and (labels.min() < -1 or labels.max() > 1)):
+        raise InputError(f"labels are {labels.dtype}; signed numbers -1, 0 and 1 are expected")
 
 
 def _windows(maps, places, window: int):

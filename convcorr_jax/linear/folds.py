@@ -10,7 +10,7 @@ from jaxtyping import Int, Int32, Shaped
 from convcorr_jax.errors import InputError
 
 
-def stratified_folds(labels: Shaped[np.ndarray, " n"], *, k: int) -> Int32[np.ndarray, " n"]:
+def stratified_folds(labels: Shaped[np.ndarray, "..."], *, k: int) -> Int32[np.ndarray, " n"]:
     """Assign samples to folds of equal size that hold out equally many samples of each label.
 
     Both hold to within one sample. Samples are dealt out to the folds in turn, in their own order within each
@@ -28,15 +28,15 @@ def stratified_folds(labels: Shaped[np.ndarray, " n"], *, k: int) -> Int32[np.nd
         The fold of each sample, from 0 to k - 1.
 
     Raises:
-        InputError: k is below 2, or there are fewer than k samples.
+        InputError: k is below 2, there are fewer than k samples, or the labels are not one of each sample.
     """
-    _check(k, len(labels), "samples")
+    _check(k, len(labels), "samples", labels)
     folds = np.empty(len(labels), np.int32)
     folds[np.argsort(labels, kind="stable")] = np.arange(len(labels)) % k
     return folds
 
 
-def grouped_folds(groups: Shaped[np.ndarray, " n"], *, k: int) -> Int32[np.ndarray, " n"]:
+def grouped_folds(groups: Shaped[np.ndarray, "..."], *, k: int) -> Int32[np.ndarray, " n"]:
     """Assign samples to folds of about equal size that keep each group together.
 
     Groups are assigned from the largest to the smallest (those of equal size in sorted order), each to the
@@ -53,10 +53,10 @@ def grouped_folds(groups: Shaped[np.ndarray, " n"], *, k: int) -> Int32[np.ndarr
         The fold of each sample, from 0 to k - 1.
 
     Raises:
-        InputError: k is below 2, or there are fewer than k groups.
+        InputError: k is below 2, there are fewer than k groups, or the groups are not one of each sample.
     """
     distinct, group_of_sample, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    _check(k, len(distinct), "groups")
+    _check(k, len(distinct), "groups", groups)
     fold_sizes = np.zeros(k, np.int64)
     fold_of_group: Int[np.ndarray, " groups"] = np.empty(len(distinct), np.int32)
     for group in np.argsort(-sizes, kind="stable"):
@@ -65,7 +65,11 @@ def grouped_folds(groups: Shaped[np.ndarray, " n"], *, k: int) -> Int32[np.ndarr
     return fold_of_group[group_of_sample]
 
 
-def _check(k: int, count: int, name: str) -> None:
+def _check(k: int, count: int, name: str, of_samples: Shaped[np.ndarray, "..."]) -> None:
+    if np.ndim(of_samples) != 1:
+        raise InputError(
+            f"the labels or groups have shape {np.shape(of_samples)}; one of each sample is expected"
+        )
     if k < 2:
         raise InputError(f"k is {k}; at least 2 folds are expected")
     if count < k:

@@ -1,5 +1,6 @@
 """Scores of predictions: pure functions of arrays that depend on no model and no data set."""
 
+from convcorr_jax.arrays import open_room as _open_room
 from convcorr_jax.metrics.attributes import GradedScores as GradedScores
 from convcorr_jax.metrics.attributes import TwoValuedScores as TwoValuedScores
 from convcorr_jax.metrics.attributes import correlation_interval as correlation_interval
@@ -36,6 +37,9 @@ from convcorr_jax.metrics.label_noise import LabelSpread as LabelSpread
 from convcorr_jax.metrics.label_noise import MatchedSides as MatchedSides
 from convcorr_jax.metrics.label_noise import label_spreads as label_spreads
 from convcorr_jax.metrics.label_noise import match_sides as match_sides
+from convcorr_jax.metrics.labels import LabelArray as LabelArray
+from convcorr_jax.metrics.labels import checked_labels as checked_labels
+from convcorr_jax.metrics.labels import label_pairs as label_pairs
 from convcorr_jax.metrics.landmark_error import LANDMARK_FAILURE as LANDMARK_FAILURE
 from convcorr_jax.metrics.landmark_error import LandmarkError as LandmarkError
 from convcorr_jax.metrics.landmark_error import cumulative_error_curve as cumulative_error_curve
@@ -76,3 +80,5 @@ from convcorr_jax.metrics.segmentation import SegmentationScores as Segmentation
 from convcorr_jax.metrics.segmentation import confusion_counts as confusion_counts
 from convcorr_jax.metrics.segmentation import iou_sums as iou_sums
 from convcorr_jax.metrics.segmentation import segmentation_scores as segmentation_scores
+
+_open_room(globals())

@@ -13,10 +13,11 @@ the 79.12 of the background would be its recall, in a method that favours the ba
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, Integer
+from jaxtyping import Float, Int
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics.bootstrap import UnitSums
+from convcorr_jax.metrics.labels import LabelArray, label_pairs
 
 IGNORED = 255
 """The true label of pixels that belong to no class."""
@@ -39,10 +40,7 @@ class SegmentationScores(NamedTuple):
 
 
 def confusion_counts(
-    truth: Integer[np.ndarray, "*pixels"],
-    predicted: Integer[np.ndarray, "*pixels"],
-    *,
-    classes: int,
+    truth: LabelArray, predicted: LabelArray, *, classes: int, ignored: int | None = IGNORED
 ) -> Int[np.ndarray, "classes classes"]:
     """Count the pixels of each class (rows) that are assigned to each class (columns).
 
@@ -53,23 +51,17 @@ def confusion_counts(
            [0, 1]])
 
     Args:
-        truth: the true label of each pixel, 0 to ``classes - 1``, or 255 for a pixel that is left out.
-        predicted: the predicted label of each pixel, 0 to ``classes - 1``.
+        truth: the true label of each pixel, 0 to ``classes - 1``, or ``ignored`` for a pixel that is left out.
+        predicted: the predicted label of each pixel, 0 to ``classes - 1``; of any shape, that of ``truth``.
         classes: the number of classes.
+        ignored: the true label of pixels that are left out; None if all count.
 
     Raises:
-        InputError: a true label is neither in 0 to ``classes - 1`` nor 255, or the predicted label of a pixel
-            that counts is not in 0 to ``classes - 1``.
+        InputError: the shapes differ; labels are not whole numbers, are one-hot rows, or are of no class;
+            ``ignored`` is also a class, as 255 is with more than 255 classes.
     """
-    counted = truth != IGNORED
-    truth, predicted = truth[counted].astype(np.int64), predicted[counted].astype(np.int64)
-    for what, labels in {"true": truth, "predicted": predicted}.items():
-        unknown = labels[(labels < 0) | (labels >= classes)]
-        if len(unknown):
-            raise InputError(
-                f"{what} labels {np.unique(unknown).tolist()} are outside 0 to {classes - 1}"
-            )
-    return np.bincount(classes * truth + predicted, minlength=classes**2).reshape(classes, classes)
+    true, taken = label_pairs(truth, predicted, classes=classes, ignored=ignored)
+    return np.bincount(classes * true + taken, minlength=classes**2).reshape(classes, classes)
 
 
 def segmentation_scores(counts: Int[np.ndarray, "classes classes"]) -> SegmentationScores:

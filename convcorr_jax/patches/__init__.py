@@ -1,5 +1,6 @@
 """Patches of photographs and the features that describe them (Long et al. 2014, section 2)."""
 
+from convcorr_jax.arrays import open_room as _open_room
 from convcorr_jax.patches.receptive_field_average import expand_contrast as expand_contrast
 from convcorr_jax.patches.receptive_field_average import middle_share as middle_share
 from convcorr_jax.patches.reconstruction import Scores as Scores
@@ -19,3 +20,5 @@ from convcorr_jax.patches.views import mean_windows as mean_windows
 from convcorr_jax.patches.views import view as view
 from convcorr_jax.patches.views import view_size as view_size
 from convcorr_jax.patches.views import windows as windows
+
+_open_room(globals())

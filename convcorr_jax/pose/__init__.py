@@ -12,6 +12,7 @@ Source: Tompson, Goroshin, Jain, LeCun and Bregler 2015, *Efficient Object Local
 Networks*.
 """
 
+from convcorr_jax.arrays import open_room as _open_room
 from convcorr_jax.pose import cascade as cascade
 from convcorr_jax.pose import front as front
 from convcorr_jax.pose.architecture import POOLINGS as POOLINGS
@@ -56,3 +57,5 @@ from convcorr_jax.pose.presets import small as small
 from convcorr_jax.pose.spatial_model import initial_priors as initial_priors
 from convcorr_jax.pose.trained import PERSON as PERSON
 from convcorr_jax.pose.trained import TrainedCascade as TrainedCascade
+
+_open_room(globals())

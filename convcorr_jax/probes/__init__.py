@@ -5,6 +5,7 @@ attributes (Sharif Razavian et al. 2014). `RidgeProbe` and `LandmarkModel` are s
 `convcorr_jax.io.save_fitted`.
 """
 
+from convcorr_jax.arrays import open_room as _open_room
 from convcorr_jax.probes.directions import AttributeProbe as AttributeProbe
 from convcorr_jax.probes.directions import Directions as Directions
 from convcorr_jax.probes.directions import fit_attributes as fit_attributes
@@ -59,3 +60,5 @@ from convcorr_jax.probes.segmentation import resize_responses as resize_response
 from convcorr_jax.probes.variations import Variation as Variation
 from convcorr_jax.probes.variations import variation_image as variation_image
 from convcorr_jax.probes.variations import variations as variations
+
+_open_room(globals())

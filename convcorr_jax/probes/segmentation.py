@@ -24,7 +24,7 @@ Source: Sharif Razavian et al. 2014, section 3.1.
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped, UInt
 
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
@@ -36,7 +36,7 @@ SIDE = 30
 
 
 def class_shares(
-    label_map: UInt8[np.ndarray, "height width"],
+    label_map: Shaped[np.ndarray, "..."],
     variation: Variation,
     *,
     classes: int,
@@ -45,12 +45,20 @@ def class_shares(
     """Compute the share of each class in the labelled area of every cell; NaN where nothing is labelled.
 
     Args:
-        label_map: the class number of every pixel; numbers of ``classes`` and above, and the area outside the
-            map, have no label.
+        label_map: the class number of every pixel, ``[height, width]``, of any integer type; other numbers than
+            0 to ``classes - 1``, and the area outside the map, have no label.
         variation: the part of the map that the grid covers.
         classes: number of classes.
         side: number of cells across and down.
+
+    Raises:
+        InputError: the map is not a grid of whole numbers.
     """
+    if label_map.ndim != 2 or label_map.dtype.kind not in "iu":
+        raise InputError(
+            f"the label map is {label_map.dtype} of shape {label_map.shape}; whole numbers [height, width] are "
+            "expected"
+        )
     box = variation.box
     of_class = (label_map[..., None] == np.arange(classes)).astype(np.float32)
     strips = _cell_sums(of_class, box.y0, box.y1, cells=side)
@@ -205,19 +213,26 @@ def apply_mixing(
 
 def predict_label_map(
     responses: Float[np.ndarray, "side side classes"], size: Sequence[int]
-) -> UInt8[np.ndarray, "height width"]:
+) -> UInt[np.ndarray, "height width"]:
     """Return the class with the greatest response at every pixel of an image.
 
     Args:
         responses: of the classes in every cell.
         size: height and width of the image.
 
+    Returns:
+        The numbers of the classes, in the smallest type that holds the last one: uint8 up to 256 classes.
+
     Raises:
-        InputError: a response is NaN.
+        InputError: there is no class, or a response is NaN or infinite.
     """
-    if np.isnan(responses).any():
-        raise InputError("the responses hold NaN; no class has the greatest response there")
-    return resize_responses(responses, size).argmax(axis=-1).astype(np.uint8)
+    classes = responses.shape[-1]
+    if not classes or not np.isfinite(responses).all():
+        raise InputError(
+            "the responses hold NaN, infinity or no class at all; none has the greatest response there"
+        )
+    resized = resize_responses(responses, size)
+    return resized.argmax(axis=-1).astype(np.min_scalar_type(classes - 1))
 
 
 def resize_responses(

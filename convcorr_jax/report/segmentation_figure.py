@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, UInt
 from matplotlib.figure import Figure
 
 from convcorr_jax.datasets.records import IGNORED_LABEL
+from convcorr_jax.metrics import LabelArray, checked_labels
 from convcorr_jax.report.colors import name_colors
 from convcorr_jax.report.grids import image_grid
 from convcorr_jax.shapes import Image
@@ -21,9 +22,9 @@ class Segmented(NamedTuple):
     """An image with its true and predicted labels."""
 
     photograph: Image
-    truth: UInt8[np.ndarray, "height width"]
+    truth: UInt[np.ndarray, "height width"]
     """True label of every pixel."""
-    predicted: UInt8[np.ndarray, "height width"]
+    predicted: UInt[np.ndarray, "height width"]
     """Predicted label of every pixel."""
     responses: Float[np.ndarray, "height width classes"]
     """Response to every class at every pixel."""
@@ -50,17 +51,21 @@ def segmentation_figure(
     )
 
 
-def label_colors(labels: UInt8[np.ndarray, "height width"], classes: Sequence[str]) -> Image:
+def label_colors(labels: LabelArray, classes: Sequence[str]) -> Image:
     """Color a label map: the background is black, pixels without label are white.
 
     >>> label_colors(np.array([[0, 255]], np.uint8), ["background", "cat"]).tolist()
     [[[0, 0, 0], [255, 255, 255]]]
+
+    Raises:
+        InputError: a label is not a whole number, or neither that of a class nor 255.
     """
-    table = np.zeros((256, 3))
+    checked = checked_labels(labels, classes=len(classes), what="pixels'", absent=IGNORED_LABEL)
+    table = np.zeros((IGNORED_LABEL + 1, 3))
     named = [k for k, name in enumerate(classes) if name != BACKGROUND]
     table[named] = name_colors(len(named)) * _SHADES[np.arange(len(named)) % len(_SHADES), None]
     table[IGNORED_LABEL] = 1
-    return np.round(255 * table[labels]).astype(np.uint8)
+    return np.round(255 * table[checked]).astype(np.uint8)
 
 
 def _grey(response: Float[np.ndarray, "height width"]) -> Image:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 PACKAGE = "convcorr_jax"
 
-_VALUES = {"errors", "shapes"}
+_VALUES = {"arrays", "errors", "shapes"}
 _FRAMES = {*_VALUES, "coords"}
 _IMAGES = {*_FRAMES, "images", "batching"}
 _FILES = {*_IMAGES, "io"}
@@ -26,6 +26,7 @@ _EVERYTHING = {
 }
 ALLOWED_IMPORTS = {
     "errors": set(),
+    "arrays": {"errors"},
     "shapes": set(),
     "batching": set(),
     "evaluation": set(),

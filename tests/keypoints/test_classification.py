@@ -124,6 +124,19 @@ def test_accuracy_and_confusion_count_what_has_a_prediction():
     assert np.isnan(accuracy(labels, np.full(5, UNKNOWN)))
 
 
+def test_labels_of_small_types_do_not_overflow_and_others_are_refused(rng):
+    labels, predicted = np.array([20], np.uint8), np.array([19], np.int8)
+    assert np.argwhere(confusion(labels, predicted, types=21)).tolist() == [[20, 19]]
+    for bad in (labels.astype(float), labels[:, None]):
+        with pytest.raises(InputError, match="labels"):
+            confusion(bad, predicted, types=21)
+        with pytest.raises(InputError, match="labels"):
+            accuracy(bad, predicted)
+    samples = drawn(rng)
+    with pytest.raises(InputError, match=r"samples' labels \[4\] are outside 0 to 3"):
+        classify(samples._replace(labels=samples.labels + 1), types=TYPES)
+
+
 def test_one_training_photograph_is_refused(rng):
     samples = drawn(rng, photographs=3, tested=2)
     with pytest.raises(InputError, match="there are 1 photographs to train on, which show 4"):

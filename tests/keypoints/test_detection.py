@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints import Detectors, detection
 
 COST = 0.5
@@ -157,3 +158,8 @@ def test_a_plateau_stays():
     score = np.zeros((1, 4, 4, 1))
     centers = np.stack(np.meshgrid(np.arange(4.0), np.arange(4.0)), axis=-1)
     assert detection.best_candidates(score, centers, refine=True).points.tolist() == [[[0.0, 0.0]]]
+
+
+def test_labels_in_a_type_without_a_sign_are_refused(maps, labels):
+    with pytest.raises(InputError, match="signed numbers -1, 0 and 1"):
+        detection.initial_pool(labels.astype(np.uint8), seed=0)

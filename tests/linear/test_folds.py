@@ -36,6 +36,13 @@ def test_folds_keep_the_samples_own_order() -> None:
     assert grouped_folds(labels, k=2).tolist() == [1, 0, 1, 0, 0]
 
 
+def test_columns_are_refused_and_nan_is_one_group() -> None:
+    for folds in (stratified_folds, grouped_folds):
+        with pytest.raises(InputError, match=r"shape \(4, 1\)"):
+            folds(np.arange(4)[:, None], k=2)
+    assert grouped_folds(np.array([np.nan, 1.0, np.nan, 2.0]), k=2).tolist() == [0, 1, 0, 1]
+
+
 @pytest.mark.parametrize(
     ("folds", "given", "k", "sentence"),
     [

@@ -65,6 +65,50 @@ def test_labels_that_no_class_has_are_refused(truth, predicted, sentence):
         confusion_counts(np.array(truth), np.array(predicted), classes=2)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "uint16", "int64", "uint64", "bool"])
+def test_no_type_of_labels_overflows_and_all_shapes_count_alike(dtype):
+    classes = {"int8": 127, "uint8": 200, "bool": 2}.get(dtype, 600)
+    numbers = np.arange(classes)[::-1].reshape(-1, 1).astype(dtype)
+    found = confusion_counts(numbers, numbers, classes=classes, ignored=None)
+    np.testing.assert_array_equal(found, np.eye(classes))
+    listed = confusion_counts(numbers[:, 0].tolist(), numbers[:, 0], classes=classes, ignored=None)
+    np.testing.assert_array_equal(listed, found)
+
+
+ROWS = np.array([0, 1, 2, 1])
+
+
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [
+        (np.array([0, 1.5, 2, 1]), "are float64"),
+        (np.array([0, 0.9, 2, 1], np.float16), "are float16"),
+        (np.array([0, np.nan, 2, 1]), "are float64"),
+        (np.array(["0", "1", "2", "1"]), "are <U1"),
+        (ROWS[:, None], r" \(4, 1\)"),
+        (np.eye(3, dtype=int)[ROWS], r" \(4, 3\)"),
+        (ROWS[:3], r" \(3,\)"),
+    ],
+)
+def test_labels_that_are_not_whole_numbers_of_one_shape_are_refused(labels, sentence):
+    for pair in ((labels, ROWS), (ROWS, labels)):
+        with pytest.raises(InputError, match=sentence):
+            confusion_counts(*pair, classes=3)
+
+
+def test_one_hot_rows_are_not_taken_for_a_map_of_labels():
+    one_hot = np.eye(3, dtype=int)[ROWS]
+    with pytest.raises(InputError, match="one-hot"):
+        confusion_counts(one_hot, one_hot, classes=3)
+    column = confusion_counts(ROWS[:, None], ROWS[:, None], classes=3)
+    np.testing.assert_array_equal(column, np.diag([1, 2, 1]))
+
+
+def test_a_label_that_is_a_class_and_ignored_is_refused():
+    with pytest.raises(InputError, match="label 255 is no class by definition and one of 256"):
+        confusion_counts(ROWS, ROWS, classes=256)
+
+
 def test_nothing_to_score_is_refused():
     with pytest.raises(InputError, match="no pixel has a label"):
         segmentation_scores(confusion_counts(np.full(4, 255), np.zeros(4, int), classes=2))

@@ -114,3 +114,32 @@ def test_a_label_map_comes_back_at_its_own_size():
     assert found.shape == labels.shape
     np.testing.assert_array_equal(found[31:59, 28:89], labels[31:59, 28:89])
     assert (found == labels).mean() > 0.99
+
+
+@pytest.mark.parametrize(
+    ("classes", "dtype"), [(256, np.uint8), (257, np.uint16), (300, np.uint16)]
+)
+def test_any_number_of_classes_is_predicted(classes, dtype):
+    truth = np.minimum(np.arange(18**2), classes - 1).reshape(18, 18)
+    found = predict_label_map(np.eye(classes, dtype=np.float32)[truth], truth.shape)
+    np.testing.assert_array_equal(found, truth)
+    assert found.dtype == dtype
+    shares = class_shares(
+        found, Variation(coords.whole_image(found.shape)), classes=classes, side=1
+    )
+    counts = np.bincount(truth.ravel(), minlength=classes)
+    np.testing.assert_allclose(shares[0, 0], counts / truth.size, rtol=1e-4)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_responses_without_an_order_are_refused(bad):
+    responses = np.zeros((2, 2, 3), np.float32)
+    responses[0, 0, 1] = bad
+    with pytest.raises(InputError, match="NaN, infinity"):
+        predict_label_map(responses, (5, 5))
+
+
+@pytest.mark.parametrize("labels", [np.array([[0.0, 1.5]]), np.zeros((2, 2, 3), int), np.arange(3)])
+def test_label_maps_that_are_no_grid_of_whole_numbers_are_refused(labels):
+    with pytest.raises(InputError, match="whole numbers"):
+        class_shares(labels, Variation(coords.whole_image((2, 2))), classes=2)

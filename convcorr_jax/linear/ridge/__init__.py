@@ -9,6 +9,7 @@ and solved from the sums with `solve`; `cross_validate_statistics` cross-validat
 `FoldSums` does all of this for rows of k folds, and keeps the rows themselves while they are few.
 """
 
+from convcorr_jax.arrays import open_room as _open_room
 from convcorr_jax.linear.ridge.cross_validation import PenaltyCurve as PenaltyCurve
 from convcorr_jax.linear.ridge.cross_validation import cross_predict as cross_predict
 from convcorr_jax.linear.ridge.cross_validation import cross_validate as cross_validate
@@ -40,3 +41,5 @@ from convcorr_jax.linear.ridge.solvers import Ridge as Ridge
 from convcorr_jax.linear.ridge.solvers import TargetRows as TargetRows
 from convcorr_jax.linear.ridge.solvers import fit as fit
 from convcorr_jax.linear.ridge.solvers import solve as solve
+
+_open_room(globals())

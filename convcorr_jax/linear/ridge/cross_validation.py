@@ -138,6 +138,7 @@ def penalties_of_spread(spread: float, eigenvalues: int) -> Float[np.ndarray, " 
 @jax.jit
 def _spread(features):
     """Compute the trace of the centred features' scatter."""
+    features = features.astype(jnp.promote_types(features.dtype, jnp.float32))
     return ((features - features.mean(0)[None]) ** 2).sum()
 
 

@@ -103,7 +103,8 @@ class FoldSums:
         if n and not (0 <= folds.min() and folds.max() < self.k):
             raise InputError(f"folds hold numbers other than 0 to {self.k - 1}")
         dtype = jnp.promote_types(jnp.result_type(features, targets), jnp.float32)
-        block = _Rows(np.asarray(features, dtype), np.asarray(targets, dtype), np.asarray(folds))
+        # Copied: the caller may fill its buffers with the next block.
+        block = _Rows(np.array(features, dtype), np.array(targets, dtype), np.array(folds))
         if self.parts:
             return replace(self, parts=_summed(self.parts, block))
         if self.count + n < self.features:

@@ -1,0 +1,78 @@
+"""The check that class labels and label maps pass: whole numbers of known classes, in one wide type.
+
+Label maps are stored in small types, in which a product of labels overflows without an error.
+"""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from jaxtyping import Int64, Shaped
+
+from convcorr_jax.errors import InputError
+
+LabelArray: TypeAlias = Shaped[np.ndarray, "..."] | Sequence[Any]
+"""Labels that are not checked yet."""
+
+
+def checked_labels(
+    labels: LabelArray, *, classes: int, what: str, absent: int | None = None
+) -> Int64[np.ndarray, "..."]:
+    """Return labels, 0 to ``classes - 1``, in a type whose products do not overflow.
+
+    Args:
+        labels: the class of each sample or pixel.
+        classes: the number of classes.
+        what: how messages call the labels, such as "true".
+        absent: the label of samples of no class; None if each has one.
+
+    Raises:
+        InputError: the labels are not whole numbers, a label is of no class, or ``absent`` is also a class.
+    """
+    array = np.asarray(labels)
+    if array.dtype.kind not in "biu":
+        raise InputError(f"{what} labels are {array.dtype}; an array of whole numbers is expected")
+    if absent is not None and 0 <= absent < classes:
+        raise InputError(f"label {absent} is no class by definition and one of {classes} classes")
+    wide = array.astype(np.int64)
+    unknown = np.unique(wide[((wide < 0) | (wide >= classes)) & (wide != absent)])
+    if unknown.size:
+        raise InputError(f"{what} labels {unknown[:5].tolist()} are outside 0 to {classes - 1}")
+    return wide
+
+
+def label_pairs(
+    truth: LabelArray,
+    predicted: LabelArray,
+    *,
+    classes: int,
+    ignored: int | None = None,
+    unknown: int | None = None,
+) -> tuple[Int64[np.ndarray, " counted"], Int64[np.ndarray, " counted"]]:
+    """Return the true and the predicted label of each sample that counts.
+
+    Args:
+        truth: the true label of each sample.
+        predicted: the predicted label of each sample.
+        classes: the number of classes.
+        ignored: the true label of samples that are left out, whatever their prediction.
+        unknown: the predicted label of samples that are left out.
+
+    Raises:
+        InputError: the shapes differ, both are one-hot rows, or `checked_labels` refuses them.
+    """
+    true, taken = np.asarray(truth), np.asarray(predicted)
+    if true.shape != taken.shape:
+        raise InputError(
+            f"true labels have shape {true.shape} and predicted labels {taken.shape}; one shape is expected"
+        )
+    if true.ndim > 1 and true.size and true.shape[-1] == classes:
+        both = np.stack([true, taken])
+        if (np.sort(both, axis=-1) == np.eye(classes)[-1]).all():
+            raise InputError(
+                "labels are one-hot rows; the number of each sample's class is expected"
+            )
+    true = checked_labels(true, classes=classes, what="true", absent=ignored)
+    counted = true != ignored
+    taken = checked_labels(taken[counted], classes=classes, what="predicted", absent=unknown)
+    return true[counted][taken != unknown], taken[taken != unknown]
