@@ -31,7 +31,7 @@ from jaxtyping import Float
 
 from convcorr_jax.datasets.joint_orders import joint_name
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import json_file, load_arrays, naming_file
+from convcorr_jax.io import json_array, json_file, load_arrays, naming_file
 from convcorr_jax.metrics.keypoint_truth import KeypointTruth
 
 FIELDS = ("points", "visible", "boxes", "head_boxes", "image_sizes", "groups", "names")
@@ -99,7 +99,7 @@ def _read(path: Path) -> Mapping[str, Any]:
         with json_file(path, _KIND) as content:
             if not isinstance(content, dict):
                 raise InputError(f"a {type(content).__name__}; an object with 'points' is expected")
-            return {name: np.array(value) for name, value in content.items()}
+            return {name: json_array(value) for name, value in content.items() if value is not None}
     if path.suffix == ".npz":
         return load_arrays(path)
     raise InputError(

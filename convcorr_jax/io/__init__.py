@@ -35,6 +35,7 @@ from convcorr_jax.io.image_files import image_size as image_size
 from convcorr_jax.io.image_files import read_image as read_image
 from convcorr_jax.io.image_files import read_labels as read_labels
 from convcorr_jax.io.image_files import write_image as write_image
+from convcorr_jax.io.json_files import json_array as json_array
 from convcorr_jax.io.json_files import json_file as json_file
 from convcorr_jax.io.json_files import naming_file as naming_file
 from convcorr_jax.io.json_files import write_json as write_json

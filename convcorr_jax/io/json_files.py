@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from convcorr_jax.errors import InputError
 from convcorr_jax.io.atomic import written_whole
 from convcorr_jax.io.paths import check_file
@@ -55,7 +58,38 @@ def json_file(path: Path, kind: str) -> Iterator[Any]:
     """
     check_file(path, kind, most_bytes=MAX_BYTES)
     with naming_file(path, kind=kind):
-        yield json.loads(path.read_text(encoding="utf-8"))
+        # Of bytes it recognizes UTF-8, UTF-16 and UTF-32, and the mark of their order, which editors add.
+        yield json.loads(path.read_bytes())
+
+
+def json_array(value: Any, *, dtype: npt.DTypeLike = None) -> np.ndarray:
+    """Return nested lists of a JSON file as an array; null in place of a list stands for a list of nulls.
+
+    >>> json_array([[1, 2], None], dtype=float)
+    array([[ 1.,  2.],
+           [nan, nan]])
+
+    Args:
+        value: the lists.
+        dtype: the type of the elements, in which null is NaN; by default that of the values, with None.
+
+    Raises:
+        ValueError: lists side by side have different lengths.
+    """
+    return np.array(_filled(value, _shape(value)), dtype)
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """Return the shape of nested lists, beyond the first axis that of the deepest entry."""
+    if not isinstance(value, list):
+        return ()
+    return (len(value), *max(map(_shape, value), key=len, default=()))
+
+
+def _filled(value: Any, shape: tuple[int, ...]) -> Any:
+    if value is None:
+        return np.full(shape, None).tolist()
+    return [_filled(each, shape[1:]) for each in value] if isinstance(value, list) else value
 
 
 def write_json(path: str | Path, value: Mapping[str, Any]) -> None:

@@ -22,7 +22,7 @@ from convcorr_jax.datasets import roots
 from convcorr_jax.datasets.official import pf_willow
 from convcorr_jax.datasets.records import Pair, PairSet, Record, own_lengths
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import json_file
+from convcorr_jax.io import json_array, json_file
 from convcorr_jax.metrics import PF_WILLOW
 
 FILE = "annotations.json"
@@ -65,7 +65,7 @@ def read_pairs(folder: Path, *, split: str = "test") -> PairSet:
 
 def _record(folder: Path, entry: Mapping[str, Any], annotations: Mapping[str, Any]) -> Record:
     category = str(entry["category"])
-    points = np.array(entry["keypoints"], dtype=np.float64)
+    points = json_array(entry["keypoints"], dtype=np.float64)
     swap = annotations["left_right_swap"][category] or ()
     box = coords.Box(*(float(edge) for edge in entry["bbox"]))
     return Record(

@@ -24,7 +24,7 @@ import numpy as np
 from convcorr_jax.datasets.formats import hdf5
 from convcorr_jax.datasets.official.mpii_people import NAMES, Person
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import check_file, json_file
+from convcorr_jax.io import check_file, json_array, json_file
 
 # How the hourglass's preparation enlarged the scale, and lowered the centre in pixels times the scale.
 _ENLARGED = 1.25
@@ -138,8 +138,8 @@ def _json_people(path: Path, split: str, places: Counter[str]) -> list[Person]:
 
 def _json_person(entry: dict[str, Any], frame: str, place: int, split: str) -> Person:
     count = len(NAMES)
-    joints = np.array(entry.get("joints", np.zeros((count, 2))), np.float64)
-    known = np.array(entry.get("joints_vis", np.zeros(count)), np.float64) > 0
+    joints = json_array(entry.get("joints", [[0, 0]] * count), dtype=np.float64)
+    known = json_array(entry.get("joints_vis", [0] * count), dtype=np.float64) > 0
     center_x, center_y = (float(value) for value in entry["center"])
     attributes = {"scale": float(entry["scale"])}
     # The code of the networks marks a person without centre by -1.
@@ -147,6 +147,7 @@ def _json_person(entry: dict[str, Any], frame: str, place: int, split: str) -> P
         attributes |= {"center_x": center_x - 1, "center_y": center_y - 1}
     if joints.shape != (count, 2) or known.shape != (count,):
         raise ValueError(f"a person has joints {joints.shape} and joints_vis {known.shape}")
+    known &= np.isfinite(joints).all(axis=1)
     return Person(
         frame=frame,
         place=place,
