@@ -8,13 +8,12 @@ to single precision, once, where they enter; single and double precision stay.
 
 import functools
 import inspect
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from convcorr_jax.errors import InputError
@@ -66,7 +65,10 @@ def promoting(function: Callable[..., Any]) -> Callable[..., Any]:
             for name, value in kwargs.items()
         }
         result = function(*args, **kwargs)
-        return jax.block_until_ready(result) if from_numpy else result
+        # Rooms without JAX do not import it here.
+        if from_numpy and "jax" in sys.modules:
+            sys.modules["jax"].block_until_ready(result)
+        return result
 
     for name in _OF_COMPILED:
         if hasattr(function, name):
@@ -107,15 +109,16 @@ def real_array(value: Any, *, name: str, door: Door) -> Any:
             value = np.asarray(value)
         except ValueError as error:
             raise InputError(f"{name} is no array of numbers: {error}") from error
-    if not isinstance(value, (np.ndarray, np.generic, jax.Array)):
+    if not (hasattr(value, "dtype") and hasattr(value, "astype")):
         return value
     dtype = value.dtype
-    if not any(jnp.issubdtype(dtype, kind) for kind in (jnp.floating, jnp.integer, np.bool_)):
+    # NumPy knows no kind of bfloat16, and keys of random numbers have none.
+    if not (getattr(dtype, "kind", "O") in "fiub" or dtype.name.lstrip("b").startswith("float")):
         if door.promotes:
             raise InputError(f"{name} holds values of type {dtype}; real numbers are expected")
         return value
     if isinstance(value, np.ndarray) and np.ndarray not in door.types:
-        value = jnp.asarray(value)
+        value = sys.modules["jax"].numpy.asarray(value)
     stays = dtype in (np.float32, np.float64) or (door.truths and dtype == np.bool_)
     if stays or not door.promotes:
         return value

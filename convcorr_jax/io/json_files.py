@@ -62,7 +62,7 @@ def json_file(path: Path, kind: str) -> Iterator[Any]:
         yield json.loads(path.read_bytes())
 
 
-def json_array(value: Any, *, dtype: npt.DTypeLike = None) -> np.ndarray:
+def json_array(value: Any, *, dtype: npt.DTypeLike | None = None) -> np.ndarray:
     """Return nested lists of a JSON file as an array; null in place of a list stands for a list of nulls.
 
     >>> json_array([[1, 2], None], dtype=float)
