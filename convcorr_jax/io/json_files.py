@@ -58,8 +58,9 @@ def json_file(path: Path, kind: str) -> Iterator[Any]:
     """
     check_file(path, kind, most_bytes=MAX_BYTES)
     with naming_file(path, kind=kind):
-        # Of bytes it recognizes UTF-8, UTF-16 and UTF-32, and the mark of their order, which editors add.
-        yield json.loads(path.read_bytes())
+        content = path.read_bytes()
+        # Editors and other systems add byte order marks, or write UTF-16.
+        yield json.loads(content.decode(json.detect_encoding(content)))
 
 
 def json_array(value: Any, *, dtype: npt.DTypeLike | None = None) -> np.ndarray:

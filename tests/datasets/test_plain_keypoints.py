@@ -65,6 +65,19 @@ def test_one_missing_coordinate_makes_a_point_absent(tmp_path):
     )
 
 
+def test_null_means_absent_for_a_field_an_image_a_keypoint_and_a_box(tmp_path):
+    path = write(
+        tmp_path / "a.json",
+        {"points": [[[1, 2], None], None], "boxes": [None, [0, 0, 9, 9]], "visible": None},
+    )
+    truth = plain_keypoints.read_truth(path)
+    absent = [np.nan, np.nan]
+    np.testing.assert_array_equal(truth.points, [[[1, 2], absent], [absent, absent]])
+    np.testing.assert_array_equal(truth.boxes, [[np.nan] * 4, [0, 0, 9, 9]])
+    assert truth.visible is None
+    np.testing.assert_array_equal(plain_keypoints.read_points(path).points, truth.points)
+
+
 def test_predictions_need_points_only(tmp_path):
     path = write(tmp_path / "a.npz", {"points": np.ones((2, 3, 2)), "scores": np.ones(2)})
     assert plain_keypoints.read_points(path).names is None

@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import json_file, naming_file, write_json
+from convcorr_jax.io import json_array, json_file, naming_file, write_json
 from convcorr_jax.io.json_files import MAX_BYTES
 
 
@@ -85,3 +86,20 @@ def test_a_file_larger_than_any_annotation_is_not_parsed(tmp_path):
         json_file(path, "model"),
     ):
         pass
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_every_encoding_of_json_is_read_with_its_byte_order_mark(tmp_path, encoding):
+    (tmp_path / "a.json").write_text('{"name": "Müller"}', encoding=encoding)
+    with json_file(tmp_path / "a.json", "list of cats") as found:
+        assert found == {"name": "Müller"}
+
+
+def test_null_stands_for_a_list_of_nulls():
+    values = [None, [[1, 2], None], [[3, None], None]]
+    expected = np.full((3, 2, 2), np.nan)
+    expected[1, 0], expected[2, 0, 0] = (1, 2), 3
+    np.testing.assert_array_equal(json_array(values, dtype=float), expected)
+    assert json_array(["a", None]).tolist() == ["a", None]
+    with pytest.raises(ValueError, match="inhomogeneous"):
+        json_array([[1, 2], [3]])

@@ -159,6 +159,15 @@ def test_h5_that_promises_more_than_memory_is_refused(tmp_path: Path):
         mpii_flat.read_h5({"valid": path})
 
 
+def test_null_for_a_joint_means_absent(tmp_path: Path):
+    joints: list[list[int] | None] = [[5, 6]] * 16
+    joints[3] = None
+    path = write_json(tmp_path / "a.json", entry(joints=joints, joints_vis=[1] * 16))
+    (person,) = mpii_flat.read_json({"test": path})
+    assert np.isnan(person.points[3]).all()
+    assert person.visible.tolist() == [index != 3 for index in range(16)]
+
+
 @pytest.mark.parametrize(
     "content",
     [
