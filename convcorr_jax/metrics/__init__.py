@@ -38,6 +38,7 @@ from convcorr_jax.metrics.label_noise import MatchedSides as MatchedSides
 from convcorr_jax.metrics.label_noise import label_spreads as label_spreads
 from convcorr_jax.metrics.label_noise import match_sides as match_sides
 from convcorr_jax.metrics.labels import LabelArray as LabelArray
+from convcorr_jax.metrics.labels import check_names as check_names
 from convcorr_jax.metrics.labels import checked_labels as checked_labels
 from convcorr_jax.metrics.labels import label_pairs as label_pairs
 from convcorr_jax.metrics.landmark_error import LANDMARK_FAILURE as LANDMARK_FAILURE

@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from convcorr_jax.errors import InputError
+from convcorr_jax.metrics.labels import check_names
 
 DRAWS = 10_000
 """The number of draws: the ends of an interval then vary by about 1 % of its length."""
@@ -64,11 +65,15 @@ def unit_means(
         groups: the group of each unit; by default one group holds all.
 
     Raises:
-        InputError: there is no unit.
+        InputError: there is no unit, a group is NaN, or there is not one group for each value.
     """
     if not len(values):
         raise InputError("a mean needs at least one value")
     numbers = np.zeros(len(values), np.int64) if groups is None else group_numbers(groups)
+    if len(numbers) != len(values):
+        raise InputError(
+            f"there are {len(numbers)} groups of {len(values)} values; one each is expected"
+        )
     return UnitSums(
         np.asarray(values, np.float64)[:, None, None], np.ones((len(values), 1)), numbers
     )
@@ -82,7 +87,12 @@ def group_numbers(groups: Sequence[Hashable]) -> Int[np.ndarray, " units"]:
 
     Args:
         groups: the group of each unit.
+
+    Raises:
+        InputError: a group is NaN, which equals no group.
     """
+    if missing := [unit for unit, name in enumerate(groups) if name != name]:
+        raise InputError(f"the group of unit {missing[0]} is NaN; the name of a group is expected")
     numbers = {name: number for number, name in enumerate(dict.fromkeys(groups))}
     return np.array([numbers[name] for name in groups], np.int64)
 
@@ -195,8 +205,10 @@ def named_intervals(
         samples: the statistics of every draw.
 
     Raises:
-        InputError: there is no draw.
+        InputError: there is no draw, or there is not one name for each statistic, all different.
     """
+    names = list(names)
+    check_names(names, count=samples.shape[1], what="names of statistics")
     return {name: list(interval(column)) for name, column in zip(names, samples.T, strict=True)}
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from convcorr_jax.metrics.joint_table import COLUMNS, column_of
+from convcorr_jax.metrics.joint_table import COLUMNS, members_of
 
 OUTLIER_PX = 20
 """Errors beyond this many pixels in x or y are outliers (the paper's limit)."""
@@ -43,10 +43,13 @@ def error_spreads(
 
     Returns:
         The spread of every column, by its name.
+
+    Raises:
+        InputError: the names are not those of all joints, each once.
     """
     result = {}
     for column in COLUMNS:
-        members = [index for index, name in enumerate(joints) if column_of(name) == column]
+        members = members_of((column,), joints, count=errors.shape[1])
         if not members:
             continue
         known = errors[:, members].reshape(-1, 2)

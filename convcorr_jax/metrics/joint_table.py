@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics.bootstrap import UnitSums
+from convcorr_jax.metrics.labels import check_names
 from convcorr_jax.metrics.pck import Protocol
 
 COLUMNS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
@@ -105,14 +106,19 @@ def joint_table(
         protocol: the rules: what is averaged first, and whether an error at the threshold is correct.
 
     Raises:
-        InputError: no joint is in any column, or the protocol averages over images first.
+        InputError: no joint is in any column, the names are not those of all joints, each once, or the protocol
+            averages over images first.
     """
     if protocol.average == "image":
         raise InputError(
             f"{protocol.name} averages the keypoints of an image first: it has no joint table"
         )
-    members = {column: _members(joints, (column,)) for column in COLUMNS}
-    pooled = {"ubody": _members(joints, UPPER_BODY), "total": _members(joints, COLUMNS)}
+    count = errors.shape[1]
+    members = {column: members_of((column,), joints, count=count) for column in COLUMNS}
+    pooled = {
+        "ubody": members_of(UPPER_BODY, joints, count=count),
+        "total": members_of(COLUMNS, joints, count=count),
+    }
     if not pooled["total"]:
         raise InputError(f"none of the joints {', '.join(joints)} is in a column of the table")
     rows, counted = {}, []
@@ -143,8 +149,11 @@ def total_sums(
         joints: names of the joints, in the order of the second axis of ``errors``.
         alphas: thresholds, as fractions of the normalizer.
         protocol: the rules.
+
+    Raises:
+        InputError: the names are not those of all joints, each once.
     """
-    known = errors[:, _members(joints, COLUMNS)]
+    known = errors[:, members_of(COLUMNS, joints, count=errors.shape[1])]
     sides = known[:, None, :], np.asarray(alphas)[None, :, None]
     right = np.less(*sides) if protocol.strict else np.less_equal(*sides)
     counts = (~np.isnan(known)).sum(axis=1, keepdims=True)
@@ -167,7 +176,18 @@ def area_under_curve(
     return np.asarray(np.trapezoid(shares, alphas, axis=-1) / (alphas[-1] - alphas[0]))
 
 
-def _members(joints: Sequence[str], columns: Sequence[str]) -> list[int]:
+def members_of(columns: Sequence[str], joints: Sequence[str], *, count: int) -> list[int]:
+    """Return the indices of the joints that are in any of the columns.
+
+    Args:
+        columns: names in `COLUMNS`.
+        joints: names of the joints.
+        count: the number of joints of an array.
+
+    Raises:
+        InputError: the names are not those of all joints of the array, each once.
+    """
+    check_names(joints, count=count, what="joints")
     return [index for index, joint in enumerate(joints) if column_of(joint) in columns]
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from convcorr_jax.metrics.joint_table import COLUMNS, column_of
+from convcorr_jax.metrics.joint_table import COLUMNS, members_of
 
 # Sides are exchanged if the sum of both distances becomes less than this fraction of itself. With 1, the noise
 # of joints that are close to each other, such as the hips of a person in profile, would become too small.
@@ -61,6 +61,9 @@ def label_spreads(
     Returns:
         The spread of every column of `joint_table` that has joints, by its name.
 
+    Raises:
+        InputError: the names are not those of all joints, each once.
+
     Source: Tompson et al. 2015, section 5, Table 1.
 
     Differs from the paper: the division by c_4 makes spreads of different numbers of annotators comparable; the
@@ -77,7 +80,7 @@ def label_spreads(
     spreads = np.sqrt(squares / np.maximum(counts - 1, 1)[..., None]) / factors[counts][..., None]
     result = {}
     for column in COLUMNS:
-        members = [index for index, name in enumerate(joints) if column_of(name) == column]
+        members = members_of((column,), joints, count=annotations.shape[2])
         if members:
             of_column = spreads[:, members][known[:, members]]
             x, y = of_column.mean(axis=0) if len(of_column) else (np.nan, np.nan)

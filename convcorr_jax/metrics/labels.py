@@ -1,4 +1,4 @@
-"""The check that class labels and label maps pass: whole numbers of known classes, in one wide type.
+"""The checks that labels and names pass: whole numbers of known classes in one wide type, and no name twice.
 
 Label maps are stored in small types, in which a product of labels overflows without an error.
 """
@@ -76,3 +76,20 @@ def label_pairs(
     counted = true != ignored
     taken = checked_labels(taken[counted], classes=classes, what="predicted", absent=unknown)
     return true[counted][taken != unknown], taken[taken != unknown]
+
+
+def check_names(names: Sequence[str], *, count: int, what: str) -> None:
+    """Refuse names that are not one of each column, or that repeat: a lookup by name would take only one.
+
+    Args:
+        names: the names.
+        count: the number of what they name.
+        what: how messages call the names, such as "joints".
+
+    Raises:
+        InputError: their number is another, or a name occurs twice.
+    """
+    if len(names) != count:
+        raise InputError(f"there are {len(names)} {what} for {count} columns; one each is expected")
+    if repeated := [name for number, name in enumerate(names) if name in names[:number]]:
+        raise InputError(f"{what} holds {repeated[0]!r} twice; different names are expected")

@@ -57,7 +57,7 @@ def confusion_counts(
         ignored: the true label of pixels that are left out; None if all count.
 
     Raises:
-        InputError: the shapes differ; labels are not whole numbers, are one-hot rows, or are of no class;
+        InputError: the shapes differ; labels are not whole numbers, are one-hot rows, or are of no class; or
             ``ignored`` is also a class, as 255 is with more than 255 classes.
     """
     true, taken = label_pairs(truth, predicted, classes=classes, ignored=ignored)

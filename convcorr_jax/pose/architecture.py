@@ -117,7 +117,7 @@ class Architecture:
     def __post_init__(self) -> None:
         paired = [joint for pair in self.left_right_pairs for joint in pair]
         possible = {
-            "joints": 0 < len(self.joints) <= _MOST,
+            "joints": 0 < len(self.joints) == len(set(self.joints)) <= _MOST,
             "left_right_pairs": all(0 <= joint < len(self.joints) for joint in paired)
             and len(set(paired)) == len(paired),
             "front": self.front in get_args(Front),

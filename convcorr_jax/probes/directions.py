@@ -25,6 +25,7 @@ from jaxtyping import Float, Int
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.ridge import FoldSums, Ridge, fold_sums
+from convcorr_jax.metrics import check_names
 
 
 class AttributeProbe(NamedTuple):
@@ -100,6 +101,7 @@ def fit_attributes_sums(
     Raises:
         InputError: an attribute has only one value, a fold has no row, or a number is NaN or infinite.
     """
+    check_names(names, count=values.shape[1], what="attributes")
     for name, column in zip(names, values.T, strict=True):
         if len(np.unique(column)) < 2:
             raise InputError(

@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
 from convcorr_jax.linear.ridge import Ridge, fit_best
+from convcorr_jax.metrics import check_names
 
 FOLDS = 4
 """Number of folds that choose a penalty; the paper's."""
@@ -59,6 +60,7 @@ def fit_keypoints(
             or infinite.
     """
     present = ~np.isnan(points[..., 0])
+    check_names(names, count=points.shape[1], what="keypoints")
     for name, rows in zip(names, present.T, strict=True):
         count = len(np.unique(objects[rows]))
         if count < FOLDS:

@@ -35,6 +35,7 @@ from convcorr_jax.linear.ridge import (
     prediction_subspace,
     reduce_rank,
 )
+from convcorr_jax.metrics import check_names
 from convcorr_jax.probes.look_back import (
     Region,
     needed_margin,
@@ -400,6 +401,7 @@ def _clip_to_frames(points, frames):
 
 
 def _check(faces: Faces, names: Sequence[str], sets: Mapping[str, tuple[int, ...]]) -> None:
+    check_names(names, count=faces.points.shape[1], what="landmarks")
     absent = np.isnan(faces.points)
     never = [name for k, name in enumerate(names) if absent[:, k].all()]
     if never:

@@ -48,8 +48,10 @@ def read(
         The records in a fixed order. Those of a prepared data set are read from disk whenever they are indexed.
 
     Raises:
-        InputError: the source does not exist, or its files are damaged; or it has no record of a category.
+        InputError: the source does not exist, or its files are damaged; it has no record of a category; or a
+            category is named twice.
     """
+    _check_distinct(categories)
     if source == RENDERED:
         return [
             _rendered(category, index)
@@ -91,8 +93,10 @@ def select(
         The records in a fixed order.
 
     Raises:
-        InputError: the source does not exist, or its files are damaged; or it has no record of a category.
+        InputError: the source does not exist, or its files are damaged; it has no record of a category; or a
+            category is named twice.
     """
+    _check_distinct(categories)
     if source != RENDERED:
         return Selection.of(read(source, data_root=data_root, categories=categories))
     keys = [
@@ -102,6 +106,11 @@ def select(
         for index in synthetic.indices(split, count=count)
     ]
     return Selection.of(_RenderedRecords(keys, side_px, change))
+
+
+def _check_distinct(categories: Sequence[str]) -> None:
+    if len(set(categories)) < len(categories):
+        raise InputError(f"categories names one twice: {', '.join(categories)}")
 
 
 # Not Sequence[Record]: a run-time type checker would render a record to check its type.

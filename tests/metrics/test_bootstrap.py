@@ -11,6 +11,7 @@ from convcorr_jax.metrics import (
     group_ratios,
     interval,
     mean_ratios,
+    named_intervals,
     unit_means,
 )
 
@@ -56,6 +57,21 @@ def test_groups_count_alike_whatever_their_sizes(rng):
     mean = np.mean([group.mean() for group in groups])
     error = np.sqrt(sum(group.var() / len(group) for group in groups)) / len(groups)
     np.testing.assert_allclose(found, mean + np.array([-1, 1]) * 1.645 * error, rtol=0.02)
+
+
+def test_groups_that_equal_no_group_are_refused():
+    values = np.array([0.0, 1.0, 1.0])
+    for groups in ([float("nan"), float("nan"), 1.0], [1.0, np.nan, np.nan], ["a", "b"]):
+        with pytest.raises(InputError, match="group"):
+            unit_means(values, groups=groups)
+    assert mean_ratios(unit_means(values, groups=[2, 7, 7])) == [0.5]
+
+
+def test_names_of_statistics_are_different():
+    samples = np.zeros((3, 2))
+    for names in (["0.1", "0.1"], ["0.1"]):
+        with pytest.raises(InputError, match="names of statistics"):
+            named_intervals(names, samples)
 
 
 def test_estimates_are_those_of_loops(rng):

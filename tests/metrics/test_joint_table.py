@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.errors import InputError
+from convcorr_jax.metrics import error_spreads, label_spreads
 from convcorr_jax.metrics.bootstrap import mean_ratios
 from convcorr_jax.metrics.joint_table import (
     area_under_curve,
@@ -97,6 +98,18 @@ def test_what_makes_no_table_is_refused():
         joint_table(np.zeros((1, 1)), ("pelvis",), alphas=(0.1,), protocol=LSP_PCK)
     with pytest.raises(InputError, match="averages the keypoints of an image first"):
         joint_table(np.zeros((1, 1)), ("nose",), alphas=(0.1,), protocol=PF_WILLOW)
+
+
+@pytest.mark.parametrize("joints", [("nose", "nose"), ("nose",)])
+def test_joints_that_are_named_twice_or_not_at_all_are_refused(joints):
+    errors = np.zeros((1, 2))
+    for scored in (joint_table, total_sums):
+        with pytest.raises(InputError, match="joints"):
+            scored(errors, joints, alphas=(0.1,), protocol=LSP_PCK)
+    with pytest.raises(InputError, match="joints"):
+        error_spreads(np.zeros((1, 2, 2)), joints)
+    with pytest.raises(InputError, match="joints"):
+        label_spreads(np.zeros((2, 1, 2, 2)), joints)
 
 
 def test_the_area_is_the_mean_height():

@@ -133,6 +133,7 @@ def test_an_impossible_architecture_is_refused(saved, field, value):
         *({"fine_prior_px": deviation} for deviation in (0.0, 1e30)),
         *({"left_right_pairs": pairs} for pairs in (((0, 0),), ((0, 1), (1, 2)))),
         {"front": "vgg16", "levels": 2},
+        {"joints": (TINY.joints[0],) * len(TINY.joints)},
     ],
 )
 def test_an_architecture_has_possible_frames_pairs_and_levels(fields):

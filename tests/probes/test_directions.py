@@ -56,6 +56,12 @@ def test_an_attribute_with_one_value_is_refused_by_name(faces):
         fit_attributes(features, values, names=NAMES, folds=folds, k=4)
 
 
+def test_attributes_of_one_name_are_refused(faces):
+    features, values, folds = faces
+    with pytest.raises(InputError, match="attributes holds 'glasses' twice"):
+        fit_attributes(features, values, names=["glasses"] * len(NAMES), folds=folds, k=4)
+
+
 def test_directions_have_unit_length_and_the_range_of_the_rows(faces):
     features, values, _ = faces
     fitted = fit_directions(features, values, penalty=7.0)

@@ -32,6 +32,12 @@ def test_rendered_records_of_one_category_are_those_of_its_splits():
     np.testing.assert_array_equal(found[4].points, expected[4].points)
 
 
+def test_categories_named_twice_are_refused():
+    for reader in (read, select):
+        with pytest.raises(InputError, match="names one twice: face, car, face"):
+            reader(RENDERED, categories=("face", "car", "face"), train=1, test=1)
+
+
 def test_rendered_records_of_all_categories_have_the_numbers_that_are_asked_for():
     found = read(RENDERED, train=2, test=1)
     assert {record.category for record in found} == set(synthetic.CATEGORIES)
