@@ -2,13 +2,16 @@
 
 A checkpoint is a folder named after its step. It is written under a temporary name and renamed at the end, so
 that a run that is killed at any moment, or stopped by a full disk, leaves the checkpoint before it intact.
-Restored arrays equal the saved ones bit for bit.
+Restored arrays equal the saved ones bit for bit: a checkpoint holds digests of its parts, and one whose parts
+changed is refused. Checkpoints of older versions hold no digests and are read unchecked.
 
 Only this module imports Orbax, which takes almost a second; import it where a run needs it.
 """
 
+import hashlib
 import json
 import logging
+import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -73,6 +76,7 @@ class Checkpoints:
         step = self._manager.latest_step()
         if step is not None:
             try:
+                _check_metrics(self._manager, self._folder)
                 self.continued = _about(self._manager, self._folder, step)
                 same = {name: about[name] for name in may_change}
                 _check_same(self._folder, self.continued | same, about)
@@ -87,18 +91,22 @@ class Checkpoints:
             step: the number of steps done, greater than those of all earlier checkpoints.
             params: the model's parameters, nested mappings of arrays.
             training: everything else that continuing needs, such as the optimizer's state, a tree of arrays.
-            metric: the model's metric; greater is better.
+            metric: the model's metric; greater is better, and NaN is the least.
 
         Raises:
             InputError: the metric of an earlier checkpoint is damaged.
             WriteError: the checkpoint cannot be written; earlier checkpoints are intact.
         """
         params, training = jax.tree.map(np.asarray, (params, training))
+        layout = _layout((params, training))
+        parts = {"params": params, "training": training, "about": self._about, "layout": layout}
+        digests = {name: _digest(part) for name, part in {**parts, _METRIC: float(metric)}.items()}
         items = ocp.args.Composite(
             params=ocp.args.StandardSave(params),
             training=ocp.args.StandardSave(training),
             about=ocp.args.JsonSave(self._about),
-            layout=ocp.args.JsonSave(_layout((params, training))),
+            layout=ocp.args.JsonSave(layout),
+            digests=ocp.args.JsonSave(digests),
         )
         try:
             self._manager.save(step, args=items, metrics={_METRIC: float(metric)}, force=True)
@@ -133,14 +141,16 @@ class Checkpoints:
             training=ocp.args.StandardRestore(training),
         )
         restored = _restored(self._manager, self._folder, step, items)
+        parts = {name: restored[name] for name in ("params", "training")}
+        _check_digests(self._manager, self._folder, step, parts)
         return step, restored["params"], restored["training"]
 
     def _check_layout(self, step: int, expected: Mapping[str, Any]) -> None:
         """Refuse arrays of other shapes and types, which Orbax would silently cut, pad and convert."""
         items = ocp.args.Composite(layout=ocp.args.JsonRestore())
-        saved = _mapping(
-            _restored(self._manager, self._folder, step, items)["layout"], self._folder, step
-        )
+        restored = _restored(self._manager, self._folder, step, items)
+        saved = _mapping(restored["layout"], self._folder, step)
+        _check_digests(self._manager, self._folder, step, {"layout": saved})
         if saved != expected:
             raise InputError(
                 f"the checkpoint {self._folder / str(step)} has other arrays: {_differences(saved, expected)}"
@@ -177,18 +187,19 @@ def read_best(folder: Path) -> Saved:
         step = manager.best_step()
         if step is None:
             raise InputError(f"{folder} has no checkpoint")
+        _check_metrics(manager, folder)
         items = ocp.args.Composite(params=ocp.args.StandardRestore())
-        return Saved(
-            step,
-            _metric(manager.metrics(step), folder),
-            _about(manager, folder, step),
-            _restored(manager, folder, step, items)["params"],
-        )
+        restored = _restored(manager, folder, step, items)
+        _check_digests(manager, folder, step, {"params": restored["params"]})
+        metric = _metric(manager.metrics(step), folder)
+        return Saved(step, metric, _about(manager, folder, step), restored["params"])
 
 
 def _open(folder: Path, *, writes: bool) -> ocp.CheckpointManager:
     def metric(metrics: Any) -> float:
-        return _metric(metrics, folder)
+        value = _metric(metrics, folder)
+        # Every comparison with NaN is false, which a sort takes for any order.
+        return -math.inf if math.isnan(value) else value
 
     try:
         return ocp.CheckpointManager(
@@ -247,7 +258,49 @@ def _layout(tree: Any) -> dict[str, Any]:
 
 def _about(manager: ocp.CheckpointManager, folder: Path, step: int) -> dict[str, Any]:
     items = ocp.args.Composite(about=ocp.args.JsonRestore())
-    return _mapping(_restored(manager, folder, step, items)["about"], folder, step)
+    restored = _restored(manager, folder, step, items)
+    about = _mapping(restored["about"], folder, step)
+    _check_digests(manager, folder, step, {"about": about})
+    return about
+
+
+def _digest(part: Any) -> str:
+    """Return a digest of a part of a checkpoint: a tree of arrays, or what JSON stores of any other value."""
+    leaves = jax.tree_util.tree_leaves_with_path(part)
+    if not all(hasattr(leaf, "dtype") for _, leaf in leaves):
+        text = json.dumps(json.loads(json.dumps(part)), sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    digest = hashlib.blake2b(digest_size=16)
+    # Restored trees have dictionaries in place of other containers.
+    named = {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
+    for name, leaf in sorted(named.items()):
+        array = np.ascontiguousarray(leaf)
+        digest.update(f"{name} {array.dtype} {np.shape(leaf)}".encode())
+        digest.update(array.view(np.uint8).data if array.size else b"")
+    return digest.hexdigest()
+
+
+def _check_digests(
+    manager: ocp.CheckpointManager, folder: Path, step: int, parts: Mapping[str, Any]
+) -> None:
+    """Refuse parts of a checkpoint that are not those that were saved."""
+    if not (folder / str(step) / "digests").is_dir():
+        return  # written by an older version
+    items = ocp.args.Composite(digests=ocp.args.JsonRestore())
+    digests = _mapping(_restored(manager, folder, step, items)["digests"], folder, step)
+    for name, part in parts.items():
+        if digests.get(name) != _digest(part):
+            raise InputError(
+                f"the checkpoint {folder / str(step)} is damaged: its {name} changed after it was saved"
+            )
+
+
+def _check_metrics(manager: ocp.CheckpointManager, folder: Path) -> None:
+    """Refuse a damaged metric of any checkpoint, which would make another one the best."""
+    for step in manager.all_steps():
+        if (folder / str(step) / "metrics").is_dir():
+            metric = _metric(manager.metrics(step), folder)
+            _check_digests(manager, folder, step, {_METRIC: metric})
 
 
 def _restored(
