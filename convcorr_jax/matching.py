@@ -194,7 +194,10 @@ def spread_matches(
         count: the largest number of matches.
         spacing_cells: the smallest distance between selected cells of a.
     """
-    rank = np.where(alignment.mutual, alignment.distinctness, -np.inf)
+    # NaN would be the greatest of ranks.
+    rank = np.where(
+        alignment.mutual, np.nan_to_num(alignment.distinctness, nan=-np.inf, posinf=np.inf), -np.inf
+    )
     cells = coords.cell_grid(rank.shape).astype(np.float64)
     chosen: list[np.ndarray] = []
     while len(chosen) < count and np.isfinite(rank).any():

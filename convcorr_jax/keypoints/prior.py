@@ -198,4 +198,6 @@ def combine_with_prior(
     log_positive = log_scores(scores, calibration, positive=positive)
     if eta == 0:
         return log_positive
-    return (1 - eta) * log_positive + eta * log_gaussian(centers, neighbor_points)
+    # At eta = 1 the logarithm of 0 has no weight; 0 times minus infinity would be NaN.
+    kept = np.where(np.isneginf(log_positive), 0, log_positive) if eta == 1 else log_positive
+    return (1 - eta) * kept + eta * log_gaussian(centers, neighbor_points)

@@ -1,5 +1,6 @@
 """Finding the protocols of a grid that give a published figure to its last digit."""
 
+import math
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -131,6 +132,7 @@ def _compared(rows: Sequence[GridRow], figure: PublishedFigure) -> list[FigureMa
         FigureMatch(row, alpha, value, value - figure.value)
         for row in rows
         for alpha, value in zip(row.alphas, row.values, strict=True)
+        if not math.isnan(value)
     ]
 
 

@@ -98,11 +98,12 @@ def values_at_peaks(
 
     Args:
         values: one map for each joint.
-        heatmaps: maps whose highest cells decide.
+        heatmaps: maps whose highest cells decide; the value is NaN where one of their cells is.
     """
     flat, best = (_flat(maps) for maps in (values, heatmaps))
     highest = best.argmax(axis=-2, keepdims=True)
-    return jnp.take_along_axis(flat, highest, axis=-2)[..., 0, :]
+    found = jnp.take_along_axis(flat, highest, axis=-2)[..., 0, :]
+    return jnp.where(jnp.isnan(best).any(axis=-2), jnp.nan, found)
 
 
 def _flat(maps: Array) -> Array:

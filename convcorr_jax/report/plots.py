@@ -37,7 +37,7 @@ def curves(
     axes = figure.add_subplot()
     for number, (name, values) in enumerate(ys.items()):
         style = "--" if name in dashed else "-"
-        best = int(np.argmax(values))
+        best = int(np.argmax(np.nan_to_num(values, nan=-np.inf)))
         axes.plot(x, values, style, color=f"C{number % 10}", label=name, linewidth=1.6)
         axes.plot(x[best], values[best], "o", color=f"C{number % 10}", markersize=5)
     axes.set_xscale("log")

@@ -92,6 +92,7 @@ def test_the_prior_has_the_weight_eta(positive, rng):
     )
     nearest = np.linalg.norm(centers.reshape(1, -1, 1, 2) - means[:, None], axis=-1).argmin(axis=1)
     assert (combined(0.9999).reshape(2, -1, 3).argmax(axis=1) == nearest).all()
+    np.testing.assert_allclose(combined(1.0), prior.log_gaussian(centers, means))
 
 
 def test_principal_directions_keep_inner_products_best(rng):

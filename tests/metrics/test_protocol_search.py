@@ -88,3 +88,5 @@ def test_the_nearest_are_those_with_the_least_difference(rows):
     found = nearest_figures(rows, figure, count=4)
     everything = sorted(abs(value - figure.value) for row in rows for value in row.values)
     assert [abs(match.difference) for match in found] == pytest.approx(everything[:4])
+    unknown = rows[0]._replace(values=(float("nan"),) * len(rows[0].values))
+    assert nearest_figures([unknown, *rows, unknown], figure, count=4) == found

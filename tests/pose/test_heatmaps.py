@@ -103,3 +103,7 @@ def test_values_at_peaks_are_those_of_the_first_highest_cell(rng):
         one = heatmaps[image, :, :, joint]
         row, column = np.argwhere(one == one.max())[0]
         assert found[image, joint] == values[image, row, column, joint]
+    heatmaps[0, 1, 1, 0] = np.nan
+    again = values_at_peaks(jnp.asarray(values), jnp.asarray(heatmaps))
+    assert np.isnan(again[0, 0])
+    np.testing.assert_array_equal(again[1:], found[1:])

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from convcorr_jax.descriptors import Recipe
+from convcorr_jax.errors import InputError
 from convcorr_jax.tasks.transfer.methods import Method
 
 # Neighbouring values of the smoothness differ by this factor: PCK changes by less than .01 between them.
@@ -88,13 +89,18 @@ def select(method: Method, space: SearchSpace, score: Callable[[Method], float])
     Args:
         method: the method, with the settings to begin with.
         space: the values to compare.
-        score: computes the score of settings, the higher the better. It is called once for each.
+        score: computes the score of settings, the higher the better, NaN the worst. It is called once for each.
+
+    Raises:
+        InputError: every score is NaN.
     """
     scores: dict[Method, float] = {}
 
     def scored(candidate: Method) -> float:
         if candidate not in scores:
-            scores[candidate] = score(candidate)
+            value = score(candidate)
+            # Nothing is greater than NaN, which would stay the best.
+            scores[candidate] = -math.inf if math.isnan(value) else value
         return scores[candidate]
 
     start = method.smoothness
@@ -106,6 +112,8 @@ def select(method: Method, space: SearchSpace, score: Callable[[Method], float])
         best = _best_smoothness(best, scored, start=start)
         if best == before:
             break
+    if scored(best) == -math.inf:
+        raise InputError("the scores of all settings are NaN; none can be chosen")
     return Selection(best, scored(best), len(scores))
 
 

@@ -53,6 +53,17 @@ def test_the_search_reaches_a_peak_however_far_from_its_start(smoothness):
     assert (found.margin, found.temperature) == (0.2, 0.025)
 
 
+def test_settings_without_a_score_are_never_the_best():
+    score = peaked(0.2)
+
+    def some(method):
+        return math.nan if method.margin == METHOD.margin else score(method)
+
+    assert select(METHOD, SPACE, some).method.margin == 0.2
+    with pytest.raises(InputError, match="NaN"):
+        select(METHOD, SPACE, lambda method: math.nan)
+
+
 def test_the_best_smoothness_lies_between_two_that_were_tried():
     tried = []
 
