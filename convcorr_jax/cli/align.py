@@ -114,7 +114,7 @@ class Align:
             return self._run_all(pairs, started)
         (pair,) = pairs
         files = Files.beside(self.out or _FIGURE, pair)
-        self._check(pair, files)
+        self._check([(pair, files)])
         inputs = read_inputs(pair)
         with status("loading") as set_status:
             aligner = self._aligner()
@@ -143,8 +143,7 @@ class Align:
             (pair, Files.beside(folder / name, pair))
             for pair, name in zip(pairs, figure_names(pairs), strict=True)
         ]
-        for pair, files in jobs:
-            self._check(pair, files)
+        self._check(jobs, folder / _INDEX)
         values: list[dict[str, Any]] = []
         shown: list[dict[str, Any]] = []
         lines, errors, code = [], [], 0
@@ -207,10 +206,12 @@ class Align:
         pairs = one_to_all(self.a, self.b)
         return [pair._replace(box_a=box_a, points=self.points) for pair in pairs]
 
-    def _check(self, pair: Pair, files: Files) -> None:
-        """Refuse outputs that cannot be written or overwrite an input, and weights that are not there."""
-        read = (pair.a, pair.b, pair.points, self.pairs, self.weights)
-        check_outputs(files.figure, (files.arrays, files.table, self.html), read=read)
+    def _check(self, jobs: list[tuple[Pair, Files]], index: Path | None = None) -> None:
+        """Refuse outputs that cannot be written or overwrite other files, and weights that are not there."""
+        figure, *others = (path for _, files in jobs for path in files)
+        read = [path for pair, _ in jobs for path in (pair.a, pair.b, pair.points)]
+        assert figure is not None
+        check_outputs(figure, (*others, index, self.html), read=(*read, self.pairs, self.weights))
         check_models(weights=self.weights)
 
     def _aligner(self) -> "Aligner":

@@ -114,12 +114,11 @@ class Check:
         from convcorr_jax.datasets.catalogue import DATASETS
         from convcorr_jax.datasets.opening import read_folder
         from convcorr_jax.datasets.records import Absent, Record
-        from convcorr_jax.io import check_writable, written_whole
+        from convcorr_jax.io import check_outputs, written_whole
         from convcorr_jax.report import finding_lines, findings_page
 
-        if self.html is not None:
-            check_writable(self.html)
         folder = roots.find_folder(self.name, data_root=self.data_root)
+        check_outputs((self.html,), read=(folder,))
         dataset = DATASETS.get(folder.name)
         annotated = tuple(read_folder(folder, dataset=dataset))
         records = [entry for entry in annotated if isinstance(entry, Record)]
@@ -165,13 +164,15 @@ class Show:
 
     def run(self) -> Result:
         """Write the figure and return its path."""
+        from convcorr_jax.datasets import roots
         from convcorr_jax.datasets.opening import read_records
-        from convcorr_jax.io import check_writable, write_image
+        from convcorr_jax.io import check_outputs, write_image
         from convcorr_jax.report import contact_sheet
 
         if self.n < 1:
             raise InputError(f"--n is {self.n}; at least 1 is expected")
-        check_writable(self.out)
+        folder = roots.find_folder(self.name, data_root=self.data_root)
+        check_outputs((self.out,), read=(folder,))
         records = read_records(self.name, data_root=self.data_root)
         if not records:
             raise InputError(f"data set {self.name!r} has no records")

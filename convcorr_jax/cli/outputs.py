@@ -20,7 +20,7 @@ FIGURE_ENDINGS = (".png", ".jpg", ".jpeg", ".pdf")
 def check_outputs(
     figure: Path, others: Iterable[Path | None], *, read: Iterable[Path | None]
 ) -> None:
-    """Refuse a figure of an unknown format, files that cannot be written, and files that are also read.
+    """Refuse a figure of an unknown format, and outputs by the rules of `convcorr_jax.io.check_outputs`.
 
     Args:
         figure: the path of the figure, the option ``--out``.
@@ -29,19 +29,14 @@ def check_outputs(
 
     Raises:
         InputError: the figure's ending is unknown, a path is wrong, or a file would be overwritten that is
-            read.
+            read or written, too.
         WriteError: the disk is full or failed.
     """
-    from convcorr_jax.io import check_writable
+    from convcorr_jax import io
 
     if figure.suffix.lower() not in FIGURE_ENDINGS:
         raise InputError(f"--out {figure} must end in one of {', '.join(FIGURE_ENDINGS)}")
-    inputs = [path for path in read if path is not None]
-    for path in (figure, *(other for other in others if other is not None)):
-        for other in inputs:
-            if path.exists() and other.exists() and path.samefile(other):
-                raise InputError(f"--out {figure} would overwrite {other}, which is read")
-        check_writable(path)
+    io.check_outputs((figure, *others), read=read)
 
 
 def write_points_and_figure(

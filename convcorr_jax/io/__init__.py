@@ -40,6 +40,7 @@ from convcorr_jax.io.json_files import json_file as json_file
 from convcorr_jax.io.json_files import naming_file as naming_file
 from convcorr_jax.io.json_files import write_json as write_json
 from convcorr_jax.io.json_types import check_fields as check_fields
+from convcorr_jax.io.outputs import check_outputs as check_outputs
 from convcorr_jax.io.paths import check_file as check_file
 from convcorr_jax.io.points import NamedPoints as NamedPoints
 from convcorr_jax.io.points import read_points as read_points

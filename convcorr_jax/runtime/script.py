@@ -1,11 +1,14 @@
 """The frame of every script: options from its ``Config``, the path of its result, one way to end."""
 
 import contextlib
+import dataclasses
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from convcorr_jax.errors import InputError
 from convcorr_jax.runtime import compilation_cache
 from convcorr_jax.runtime.ending import DEBUG, exit_process, run_guarded
 from convcorr_jax.runtime.hosts import Place, is_child, supervise
@@ -69,6 +72,7 @@ def _locked_output(config: Any) -> Iterator[None]:
     if out is None or (hosts is not None and hosts.host > 0):
         yield
         return
+    _check_inputs(config, out)
     # Imported here, because it imports NumPy, which a script's help does not need.
     from convcorr_jax.io import file_lock
 
@@ -80,3 +84,30 @@ def _locked_output(config: Any) -> Iterator[None]:
         if is_new:
             with contextlib.suppress(OSError):
                 out.rmdir()
+
+
+def _check_inputs(config: Any, out: Path) -> None:
+    """Refuse an output folder that is read or holds a file that is: results have fixed names.
+
+    Raises:
+        InputError: the folder is one of those.
+    """
+    for path in _inputs(config):
+        folder = path.parent if path.is_file() else path
+        if os.path.realpath(folder) == os.path.realpath(out) and path.exists():
+            raise InputError(
+                f"results in --out {out} could overwrite what is read, {path}; choose another folder"
+            )
+
+
+def _inputs(option: Any) -> Iterator[Path]:
+    """Yield the paths of options, but for the output folder and the root of data sets, which holds folders."""
+    if dataclasses.is_dataclass(option):
+        for field in dataclasses.fields(option):
+            if field.name not in ("out", "data_root"):
+                yield from _inputs(getattr(option, field.name))
+    elif isinstance(option, tuple):
+        for part in option:
+            yield from _inputs(part)
+    elif option and isinstance(option, str | Path):
+        yield Path(option)

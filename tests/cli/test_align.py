@@ -371,6 +371,11 @@ BAD_OPTIONS = {
         "overwrite .*points.csv",
     ),
     "onto the weights": ("a.png b.png --out nan.png --weights nan.npz", "overwrite .*nan.npz"),
+    "the page onto the figure": (
+        "a.png b.png --html folder.png/../match.png",
+        r"match\.png would overwrite .*match\.png, another output",
+    ),
+    "the page onto b": ("a.png b.png --html b.png", "would overwrite .*b.png, which is read"),
     "an unknown option": ("a.png b.png --smothness 3", "Unrecognized options: --smothness, 3"),
     "a photograph too many": ("a.png b.png a.png", "Unrecognized options: .*a.png"),
     "a photograph too few": ("a.png", "Missing from convcorr align: B.jpg"),
@@ -408,6 +413,30 @@ def test_bad_options_are_refused(folder, request, name):
     if "--out" not in text:
         argv += ["--out", folder / "match.png"]
     assert_refused(run("align", *argv), sentence)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((".", "--out", "."), "a-b.png would overwrite .*a-b.png, which is read"),
+        (("a.png", ".", "--out", "x/.."), "a-b.png would overwrite .*a-b.png, which is read"),
+        ((".", "--out", "x", "--html", "x/a-b-a.png"), "a-b-a.png, another output"),
+        ((".", "--out", "x", "--html", "x/index.json"), "index.json, another output"),
+        (("--pairs", "index.json", "--out", "."), "index.json would overwrite .*index.json, which"),
+        (
+            ("--pairs", "later.csv", "--out", "x"),
+            "a-b.png would overwrite .*a-b.png, which is read",
+        ),
+    ],
+)
+def test_no_pair_overwrites_what_another_one_reads(folder, words, sentence):
+    (folder / "a-b.png").write_bytes((folder / "a.png").read_bytes())
+    (folder / "index.json").write_text("a,b\na.png,b.png\n")
+    (folder / "later.csv").write_text("a,b\na.png,b.png\nx/a-b.png,b.png\n")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    argv = [each if each.startswith("--") else folder / each for each in words]
+    assert_refused(run("align", *argv), sentence)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def nan_weights():

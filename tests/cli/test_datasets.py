@@ -155,3 +155,12 @@ def test_a_picture_that_is_cut_short_is_found(release: Path):
     ended = run("datasets", "check", release)
     assert ended.status == 1
     assert "im0002.jpg" in ended.out
+
+
+def test_no_file_of_the_data_set_is_overwritten(release: Path):
+    photograph = release / "images/im0001.jpg"
+    before = photograph.read_bytes()
+    for words in (("show", release, "--out"), ("check", release, "--html")):
+        ended = run("datasets", *words, photograph)
+        assert_refused(ended, "im0001.jpg would overwrite a file of .*lsp, which is read")
+    assert photograph.read_bytes() == before

@@ -43,6 +43,45 @@ def test_errors_are_one_sentence_and_a_status(capsys, error, status):
     assert capsys.readouterr() == ("", f"{error}\n")
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """Options of a script that reads files."""
+
+    out: Path
+    """The folder of results."""
+    data: str = ""
+    """A data set."""
+    files: tuple[Path, ...] = ()
+    """Predictions."""
+
+
+@pytest.mark.parametrize(
+    ("argv", "is_refused"),
+    [
+        (["--files", "x/other.npz", "x/../out/predictions.npz"], True),
+        (["--data", "out"], True),
+        (["--files", "x/other.npz", "out/x/predictions.npz"], False),
+        (["--data", "outside"], False),
+    ],
+)
+def test_results_overwrite_nothing_that_is_read(tmp_path, monkeypatch, capsys, argv, is_refused):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("x", "out/x"):
+        Path(folder).mkdir(parents=True)
+    Path("out/predictions.npz").write_bytes(b"theirs")
+    Path("out/x/predictions.npz").write_bytes(b"theirs")
+
+    def program() -> Path:
+        return run(_Reading, lambda _: Path("result.json"), None, argv=["--out", "out", *argv])
+
+    if not is_refused:
+        assert program() == Path("result.json")
+        return
+    with pytest.raises(SystemExit):
+        program()
+    assert "results in --out out could overwrite what is read, " in capsys.readouterr().err
+
+
 def test_a_defect_shows_its_trace_on_demand(capsys):
     def main(config):
         raise ValueError("a bug")
