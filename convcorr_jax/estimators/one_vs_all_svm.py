@@ -19,7 +19,7 @@ from convcorr_jax.estimators.fitting import (
     sample_weights_of,
     validate_data,
 )
-from convcorr_jax.linear import svm
+from convcorr_jax.linear import svm, warn_of_absent_labels
 
 # Smaller problems take less time than compiling does.
 _LEAST = svm.Least(rows=128, columns=32)
@@ -105,6 +105,7 @@ class OneVsAllSVM(ClassifierMixin, BaseEstimator):
 
         Warns:
             ConvergenceWarning: a gap is above the tolerance after ``max_rounds`` rounds.
+            UserWarning: a fold of ``cv`` trains on no sample of a class.
         """
         X, y = validate_data(self, X, y, dtype=PRECISIONS)
         check_classification_targets(y)
@@ -150,6 +151,8 @@ class OneVsAllSVM(ClassifierMixin, BaseEstimator):
         # Each cost starts from the solutions of the one before; rising costs are fastest.
         self.costs_ = np.unique(self.cost)
         folds, k = folds_of(self.cv, X, y, classifier=True)
+        counts = np.ones(len(y), bool) if weights is None else weights > 0
+        warn_of_absent_labels(y[counts], folds[counts], k=k)
         rows = self._padded(X, labels, weights)
         held_out = svm.cross_validate(
             jnp.asarray(rows.features),

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear import grouped_folds, svm
+from convcorr_jax.linear import grouped_folds, svm, warn_of_absent_labels
 from convcorr_jax.metrics import LabelArray, checked_labels, label_pairs
 
 # The paper's.
@@ -104,6 +104,9 @@ def classify(
     Raises:
         InputError: no sample is tested; a test fold trains on fewer than two photographs or two types; a
             feature is not finite; a label is not a whole number below ``types``; or a cost is not positive.
+
+    Warns:
+        UserWarning: a fold of the cross-validation trains on no sample of a type.
     """
     checked_labels(samples.labels, classes=types, what="samples'")
     numbers = np.unique(samples.folds[samples.folds >= 0])
@@ -196,6 +199,7 @@ def _cross_validate(
     k = min(folds, len(np.unique(samples.photographs)))
     padded = _padded(samples, types)
     held_out = grouped_folds(samples.photographs, k=k)
+    warn_of_absent_labels(samples.labels, held_out, k=k)
     result = svm.cross_validate(
         jnp.asarray(padded.features),
         jnp.asarray(padded.positive),

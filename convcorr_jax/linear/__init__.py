@@ -7,3 +7,4 @@ from convcorr_jax.linear import ridge as ridge
 from convcorr_jax.linear import svm as svm
 from convcorr_jax.linear.folds import grouped_folds as grouped_folds
 from convcorr_jax.linear.folds import stratified_folds as stratified_folds
+from convcorr_jax.linear.folds import warn_of_absent_labels as warn_of_absent_labels

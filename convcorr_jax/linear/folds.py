@@ -4,6 +4,8 @@ An assignment is one array, ``[n]``: for each sample the number, from 0 to k - 1
 ``folds == j`` selects the samples held out by fold j, ``folds != j`` those that fold j trains on.
 """
 
+import warnings
+
 import numpy as np
 from jaxtyping import Int, Int32, Shaped
 
@@ -63,6 +65,30 @@ def grouped_folds(groups: Shaped[np.ndarray, "..."], *, k: int) -> Int32[np.ndar
         fold_of_group[group] = fold_sizes.argmin()
         fold_sizes[fold_of_group[group]] += sizes[group]
     return fold_of_group[group_of_sample]
+
+
+def warn_of_absent_labels(
+    labels: Shaped[np.ndarray, " n"], folds: Int[np.ndarray, " n"], *, k: int
+) -> None:
+    """Warn of labels whose samples one fold holds out all: its classifiers never predict them.
+
+    Args:
+        labels: the label of each sample.
+        folds: the fold of each sample, from 0 to k - 1.
+        k: number of folds.
+
+    Warns:
+        UserWarning: a label is absent from a fold's training samples; each fold and label is named.
+    """
+    absent = {fold: np.setdiff1d(labels, labels[folds != fold]).tolist() for fold in range(k)}
+    if named := [
+        f"fold {fold} trains on no {lacking}" for fold, lacking in absent.items() if lacking
+    ]:
+        warnings.warn(
+            f"{', '.join(named)}: accuracies count these samples as wrong at every cost; folds that "
+            "train on every class are expected",
+            stacklevel=3,
+        )
 
 
 def _check(k: int, count: int, name: str, of_samples: Shaped[np.ndarray, "..."]) -> None:

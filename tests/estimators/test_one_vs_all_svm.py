@@ -150,3 +150,17 @@ def test_wrong_weights_are_refused(problem):
     for wrong in (-np.ones(len(X)), np.ones(3), np.zeros(len(X))):
         with pytest.raises(ValueError, match="sample_weight"):
             OneVsAllSVM().fit(X, y, sample_weight=wrong)
+
+
+def test_a_fold_that_trains_on_no_sample_of_a_class_is_named(problem):
+    X, y = problem
+    order = np.argsort(y, kind="stable")
+    absent = r"fold 0 trains on no \['cat'\], "
+    # Folds in the order of the classes: each holds one class out.
+    cv = [
+        (np.flatnonzero(y[order] != name), np.flatnonzero(y[order] == name))
+        for name in np.unique(y)
+    ]
+    with pytest.warns(UserWarning, match=absent):
+        found = OneVsAllSVM(cost=COSTS, cv=cv).fit(X[order], y[order])
+    assert found.cv_accuracy_.tolist() == [0, 0, 0]

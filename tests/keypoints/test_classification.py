@@ -116,6 +116,15 @@ def test_a_type_that_training_lacks_is_not_scored(rng):
     assert found.type_accuracy[1] == 0
 
 
+def test_a_type_that_one_training_photograph_shows_is_named(rng):
+    samples = drawn(rng)
+    rare = (samples.labels == 1) & (samples.photographs != 15)
+    with pytest.warns(UserWarning, match=r"fold \d trains on no \[1\]: accuracies"):
+        classify(
+            samples._replace(labels=np.where(rare, 0, samples.labels)), types=TYPES, costs=COSTS
+        )
+
+
 def test_accuracy_and_confusion_count_what_has_a_prediction():
     labels, predicted = np.array([0, 1, 1, 2, 0]), np.array([0, 1, 2, UNKNOWN, UNKNOWN])
     assert accuracy(labels, predicted) == pytest.approx(2 / 3)
