@@ -1,8 +1,8 @@
-"""Reader of the pickles in torch's checkpoints, which contain dictionaries of float tensors.
+"""Reader of the pickles in torch's checkpoints, which contain dictionaries of tensors.
 
 A pickle is a program: it can name functions, call them, and set attributes of whatever they return. Here a
-pickle can only build dictionaries with text keys, lists, tuples, numbers, texts and `Tensor`. The functions
-that it may name are represented by constants without attributes, and every other instruction is refused.
+pickle can only build dictionaries whose keys are texts or whole numbers, lists, tuples, numbers, texts and
+`Tensor`. What it may name is represented by constants without attributes, and every other instruction is refused.
 """
 
 import enum
@@ -34,10 +34,18 @@ class Tensor(NamedTuple):
     """The distance of neighbours along every axis in the storage."""
 
     @property
-    def is_row_major(self) -> bool:
-        """Whether the numbers are stored in the order of the indices."""
-        axes = range(len(self.shape))
-        return self.stride == tuple(math.prod(self.shape[axis + 1 :]) for axis in axes)
+    def stored_axes(self) -> tuple[int, ...] | None:
+        """The axes from the slowest to the fastest, as of channels last; None if there are gaps."""
+        # The stride of an axis of length 1 means nothing.
+        order = sorted(
+            range(len(self.shape)), key=lambda axis: (self.shape[axis] == 1, -self.stride[axis])
+        )
+        lengths = [self.shape[axis] for axis in order]
+        whole = all(
+            self.shape[axis] == 1 or self.stride[axis] == math.prod(lengths[place + 1 :])
+            for place, axis in enumerate(order)
+        )
+        return tuple(order) if whole else None
 
     @property
     def stop(self) -> int:
@@ -45,18 +53,33 @@ class Tensor(NamedTuple):
         return self.offset + math.prod(self.shape)
 
 
+STORAGES = {
+    "FloatStorage": "<f4",
+    "HalfStorage": "<f2",
+    # The upper halves of 32-bit floats.
+    "BFloat16Storage": "<u2",
+    "DoubleStorage": "<f8",
+    # Counters of training scripts, which are skipped.
+    **{"LongStorage": "<i8", "IntStorage": "<i4", "ByteStorage": "|u1", "BoolStorage": "|b1"},
+}
+"""How torch stores the numbers of each kind of storage."""
+
+
 class _Function(enum.Enum):
-    """What a pickle of float tensors may name."""
+    """What a pickle of tensors may name besides kinds of storages."""
 
     DICTIONARY = enum.auto()
-    FLOAT_STORAGE = enum.auto()
     TENSOR = enum.auto()
     PARAMETER = enum.auto()
 
 
-_NAMES = {
+class _Kind(NamedTuple):
+    name: str
+
+
+_NAMES: dict[tuple[str, str], Any] = {
+    **{("torch", name): _Kind(name) for name in STORAGES},
     ("collections", "OrderedDict"): _Function.DICTIONARY,
-    ("torch", "FloatStorage"): _Function.FLOAT_STORAGE,
     ("torch._utils", "_rebuild_tensor"): _Function.TENSOR,
     ("torch._utils", "_rebuild_tensor_v2"): _Function.TENSOR,
     ("torch._utils", "_rebuild_parameter"): _Function.PARAMETER,
@@ -85,7 +108,7 @@ def _without_calls() -> _Instructions:
 
 # The Python implementation, whose instructions can be chosen.
 class Unpickler(pickle._Unpickler):  # type: ignore
-    """An unpickler of dictionaries of float tensors.
+    """An unpickler of dictionaries of tensors; `kinds` has the kind of each storage, by its key.
 
     `load` returns a plain value, in which tensors are of the type `Tensor`. It raises an `InputError` if the
     pickle names a function that is not needed, and other errors if the pickle is damaged.
@@ -98,11 +121,12 @@ class Unpickler(pickle._Unpickler):  # type: ignore
     def __init__(self, stream: io.BytesIO, path: Path) -> None:
         super().__init__(stream)
         self._path = path
+        self.kinds: dict[str, str] = {}
 
     dispatch = _without_calls()
 
-    def find_class(self, module: str, name: str) -> _Function:
-        """Return the constant that stands for a function.
+    def find_class(self, module: str, name: str) -> "_Function | _Kind":
+        """Return the constant that stands for a function or for a kind of storage.
 
         Args:
             module: the module of the function.
@@ -124,9 +148,9 @@ class Unpickler(pickle._Unpickler):  # type: ignore
             pid: the text "storage", the kind of storage, its key, and facts that are not needed.
         """
         match pid:
-            case ("storage", _Function.FLOAT_STORAGE, str(key), *_):
+            case ("storage", _Kind(kind), str(key), *_) if self.kinds.setdefault(key, kind) == kind:
                 return _Storage(key)
-        raise pickle.UnpicklingError("its pickle names a storage that is not one of floats")
+        raise pickle.UnpicklingError("its pickle names a storage that is not one of numbers")
 
     def _call(self) -> None:
         arguments = self.stack.pop()
@@ -177,7 +201,8 @@ def _update(dictionary: Any, pairs: list[Any]) -> None:
         raise pickle.UnpicklingError("its pickle sets items of something but a dictionary")
     for pair in pairs:
         match pair:
-            case (str(key), value):
+            # Optimizers number their parameters.
+            case (str(key) | int(key), value):
                 dictionary[key] = value
             case _:
                 # The hash of a nested tuple can take forever.

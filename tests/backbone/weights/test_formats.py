@@ -176,6 +176,73 @@ def test_arbitrary_bytes_are_refused(tmp_path, content, head):
         read_params(path, network=tiny("alexnet"))
 
 
+def wrapped(state, prefix):
+    return {f"{prefix}{name}": value for name, value in state.items()}
+
+
+SCRIPTS = {
+    "entry": lambda state: {"epoch": 3, "state_dict": state, "best": 0.5},
+    "parallel": lambda state: wrapped(state, "module."),
+    "parallel features": lambda state: {
+        name.replace("features.", "features.module."): value for name, value in state.items()
+    },
+    "part": lambda state: {"model": wrapped(state, "module.cnn.") | {"txt.weight": torch.ones(2)}},
+    "optimizer": lambda state: {
+        "model": state,
+        "optimizer": {"state": {0: {"step": torch.tensor(7), "avg": torch.ones(3).double()}}},
+    },
+    "channels last": lambda state: {
+        name: value.to(memory_format=torch.channels_last) if value.ndim == 4 else value
+        for name, value in state.items()
+    },
+    **{
+        str(dtype): lambda state, dtype=dtype: {n: v.to(dtype) for n, v in state.items()}
+        for dtype in (torch.float16, torch.bfloat16, torch.float64)
+    },
+}
+
+
+@pytest.mark.parametrize("new_format", [True, False])
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_checkpoints_of_training_scripts_are_read(tmp_path, script, new_format):
+    network = tiny("alexnet")
+    state = torch.load(io.BytesIO(torch_bytes(network, new_format=True)))
+    path = tmp_path / "model.pth"
+    torch.save(SCRIPTS[script](state), path, _use_new_zipfile_serialization=new_format)
+    params = read_params(path, network=network)
+    for name, (kernel, bias) in weights_of(network).items():
+        stored = [torch.from_numpy(kernel), torch.from_numpy(bias)]
+        if script.startswith("torch."):
+            stored = [one.to(getattr(torch, script[6:])).float() for one in stored]
+        np.testing.assert_array_equal(params[name].kernel, stored[0].permute(2, 3, 1, 0))
+        np.testing.assert_array_equal(params[name].bias, stored[1])
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        (
+            {"net": {"conv.weight": torch.ones(2)}},
+            r"has no features.0.weight, .* has net/conv.weight",
+        ),
+        ({"features.0.weight": torch.ones(2).long()}, "is not a float tensor"),
+        ({"features.0.weight": torch.ones(4)[::2]}, "is not stored without gaps"),
+        (
+            {"a.features.0.weight": torch.ones(2), "b.features.0.weight": torch.ones(2)},
+            "several networks, a., b.",
+        ),
+        (
+            {"features.0.weight": torch.ones(2), "module.features.0.weight": torch.ones(2)},
+            "twice, with and without its wrapper",
+        ),
+    ],
+)
+def test_other_checkpoints_are_refused_by_the_names_they_have(tmp_path, state, sentence):
+    torch.save(state, tmp_path / "model.pth")
+    with pytest.raises(InputError, match=sentence):
+        read_params(tmp_path / "model.pth", network=tiny("alexnet"))
+
+
 @pytest.mark.parametrize("new_format", [True, False])
 def test_a_torch_pickle_that_calls_anything_else_is_refused(new_format, tmp_path):
     class Shout:
