@@ -2,7 +2,7 @@
 
 A pickle is a program: it can name functions, call them, and set attributes of whatever they return. Here a
 pickle can only build dictionaries whose keys are texts or whole numbers, lists, tuples, numbers, texts and
-`Tensor`. What it may name is represented by constants without attributes, and every other instruction is refused.
+`Tensor`. What it may name is represented by constants, and every other instruction is refused.
 """
 
 import enum
