@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from convcorr_jax.datasets.evaluations import Evaluation
-    from convcorr_jax.metrics import FigureMatch, GridRow, ProtocolChoices
+    from convcorr_jax.metrics import FigureMatch, GridRow, KeypointTruth, ProtocolChoices
 
 # Protocols that --explain lists, and figures that it lists where none is equal.
 _MOST_LISTED, _NEAREST = 20, 5
@@ -94,7 +94,7 @@ class Pck:
             f"PCK in percent of {self.predictions} against {self.ground_truth}",
             f"read: {evaluation.source}",
             *(f"note: {note}" for note in evaluation.notes),
-            *_left_out(rows),
+            *_left_out(evaluation.truth),
         ]
         lines = head + grid_lines(rows, default=default)
         if explanation is not None:
@@ -194,17 +194,17 @@ def _explained(
     return {"lines": lines, "values": values}
 
 
-def _left_out(rows: "list[GridRow]") -> list[str]:
+def _left_out(truth: "KeypointTruth") -> list[str]:
     """Return a sentence for each normalizer that not every image has."""
-    images: dict[str, int] = {}
-    for row in rows:
-        name = row.choices.normalizer
-        images[name] = max(images.get(name, 0), row.images)
-    most = max(images.values())
+    from convcorr_jax.metrics.keypoint_truth import unusable_lengths
+
+    images = int(truth.annotated.any(axis=1).sum())
     return [
-        f"{name}: {most - count} of {most} images do not count, since their length is unknown or not positive"
-        for name, count in images.items()
-        if count < most
+        f"{name}: {len(without)} of {images} images do not count, since their length is unknown or not "
+        f"positive: {', '.join(map(str, without[:_MOST_LISTED]))}"
+        f"{', ...' if len(without) > _MOST_LISTED else ''} (counted from 0)"
+        for name, without in unusable_lengths(truth).items()
+        if without
     ]
 
 

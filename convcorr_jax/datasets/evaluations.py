@@ -245,8 +245,9 @@ def _evaluation(
 
 def _own_normalizer(truth: KeypointTruth, length: np.ndarray) -> str | None:
     """Return the name of the normalizer with these lengths, or None if they are not known."""
+    usable = np.where(length > 0, length, np.nan)
     for name, found in normalizer_lengths(truth).items():
-        if np.allclose(found, length, equal_nan=True):
+        if np.allclose(found, usable, equal_nan=True):
             return name
     return None
 

@@ -36,6 +36,9 @@ NORMALIZER_SOURCES = (
 )
 """What a ground truth can have besides points that gives a normalizer, in words."""
 
+# How far from a box its points may be, in its longer sides: a hanging hand is three heads below the chin.
+_NEAR = {"boxes": 1, "head_boxes": 4}
+
 # PCK in a square does not depend on its side, by which points and normalizers grow alike.
 _SQUARE_PX = 256
 
@@ -58,8 +61,9 @@ class KeypointTruth:
 
     Raises:
         InputError: the numbers of names and keypoints or of groups and images differ; a position is infinite; a
-            visible keypoint has no position; sizes of images are not positive, or are widths and heights; two
-            keypoints have one name; nothing is annotated.
+            visible keypoint has no position; sizes of images are not positive, or are widths and heights; edges
+            of a box are infinite or exchanged, or boxes are not where the points are; two keypoints have one
+            name; nothing is annotated.
     """
 
     points: Float[np.ndarray, "images n 2"]
@@ -90,6 +94,9 @@ class KeypointTruth:
         if self.names is not None and len(set(self.names)) < count:
             raise InputError(f"names has a name twice: {', '.join(self.names)}")
         self._check_sizes()
+        for name in ("boxes", "head_boxes"):
+            if getattr(self, name) is not None:
+                self._check_boxes(name, getattr(self, name))
 
     def _check_sizes(self) -> None:
         sizes = self.image_sizes
@@ -108,6 +115,43 @@ class KeypointTruth:
     def _outside(self, sizes: np.ndarray) -> Bool[np.ndarray, " images"]:
         """Return whether any point of an image is more than a pixel beyond its right or lower edge."""
         return np.asarray((self.points > sizes[:, None, ::-1] + 1).any(axis=(1, 2)))
+
+    def _check_boxes(self, name: str, boxes: np.ndarray) -> None:
+        """Refuse boxes that are not left, top, right and bottom of what the points are on."""
+        wrong = np.isinf(boxes).any(axis=1) | (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
+        if wrong.any():
+            image = int(np.argmax(wrong))
+            raise InputError(
+                f"{name} must be left, top, right and bottom, finite and in this order; that of image {image} "
+                f"(counted from 0) is {', '.join(f'{edge:g}' for edge in boxes[image])}"
+            )
+        others = {
+            "left, top, width and height": np.concatenate(
+                [boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1
+            ),
+            "top, left, bottom and right": boxes[:, [1, 0, 3, 2]],
+        }
+        apart = self._beyond(boxes, 0.1).any(axis=1)
+        # Annotators place few points outside a box; a box of other numbers has many there.
+        for order, other in others.items() if name == "boxes" else ():
+            if apart.sum() > 2 * self._beyond(other, 0.1).any(axis=1).sum() and apart.mean() > 0.5:
+                raise InputError(
+                    "boxes must be left, top, right and bottom; the annotated points are inside the boxes "
+                    f"only if those are {order}"
+                )
+        beyond = self._beyond(boxes, _NEAR[name])
+        lost = beyond.any(axis=1) & ~(self.annotated & ~beyond).any(axis=1)
+        if lost.mean() > 0.25:
+            raise InputError(
+                f"{name} must be left, top, right and bottom in the pixels of the points; those of "
+                f"{lost.sum()} of {len(boxes)} images are apart from all of their annotated points"
+            )
+
+    def _beyond(self, boxes: np.ndarray, margin: float) -> Bool[np.ndarray, "images n"]:
+        """Return whether points are beyond a box by more than a pixel and a share of its longer side."""
+        reach = 1 + margin * (boxes[:, 2:] - boxes[:, :2]).max(axis=1)[:, None, None]
+        low, high = boxes[:, None, :2] - reach, boxes[:, None, 2:] + reach
+        return np.asarray(((self.points < low) | (self.points > high)).any(axis=-1))
 
     @property
     def annotated(self) -> Bool[np.ndarray, "images n"]:
@@ -129,25 +173,27 @@ def normalizer_lengths(truth: KeypointTruth) -> dict[str, Float[np.ndarray, " im
         The lengths of each image in pixels; NaN where one is unknown or not positive. A normalizer that no
         image has is left out.
     """
-    points, found = truth.points, {}
-    if truth.boxes is not None:
-        sides = truth.boxes[:, 2:] - truth.boxes[:, :2]
-        found |= {"box": sides.max(axis=1), "box-diagonal": np.linalg.norm(sides, axis=1)}
-    present = truth.annotated[..., None]
-    least = np.where(present, points, np.inf).min(axis=1)
-    found["keypoints"] = (np.where(present, points, -np.inf).max(axis=1) - least).max(axis=1)
-    if truth.image_sizes is not None:
-        found["image"] = truth.image_sizes.max(axis=1).astype(np.float64)
-    found |= _between_keypoints(truth)
-    if truth.head_sizes is not None:
-        found["head"] = truth.head_sizes
-    elif truth.head_boxes is not None:
-        found["head"] = head_sizes(truth.head_boxes)
-    known = {
-        name: np.where(np.isfinite(length) & (length > 0), length, np.nan)
-        for name, length in found.items()
+    known = _usable_lengths(truth)
+    return {name: length for name, length in known.items() if (~np.isnan(length)).any()}
+
+
+def unusable_lengths(truth: KeypointTruth) -> dict[str, tuple[int, ...]]:
+    """Return the images with annotated points in which a normalizer is unknown or not positive.
+
+    >>> unusable_lengths(KeypointTruth(points=np.ones((2, 1, 2)), head_sizes=np.array([3.0, np.nan])))
+    {'keypoints': (0, 1), 'head': (1,)}
+
+    Args:
+        truth: the ground truth.
+
+    Returns:
+        The images, counted from 0, by the name of a normalizer for which the ground truth has what it needs.
+    """
+    annotated = truth.annotated.any(axis=1)
+    return {
+        name: tuple(np.flatnonzero(np.isnan(length) & annotated).tolist())
+        for name, length in _usable_lengths(truth).items()
     }
-    return {name: known[name] for name in NORMALIZERS if name in known and _any(known[name])}
 
 
 def in_square(
@@ -193,6 +239,29 @@ def in_square(
     return resized, convert(predicted)
 
 
+def _usable_lengths(truth: KeypointTruth) -> dict[str, np.ndarray]:
+    """Return the lengths in the order of `NORMALIZERS`, NaN where one is unknown or not positive."""
+    points, found = truth.points, {}
+    if truth.boxes is not None:
+        sides = truth.boxes[:, 2:] - truth.boxes[:, :2]
+        found |= {"box": sides.max(axis=1), "box-diagonal": np.linalg.norm(sides, axis=1)}
+    present = truth.annotated[..., None]
+    least = np.where(present, points, np.inf).min(axis=1)
+    found["keypoints"] = (np.where(present, points, -np.inf).max(axis=1) - least).max(axis=1)
+    if truth.image_sizes is not None:
+        found["image"] = truth.image_sizes.max(axis=1).astype(np.float64)
+    found |= _between_keypoints(truth)
+    if truth.head_sizes is not None:
+        found["head"] = truth.head_sizes
+    elif truth.head_boxes is not None:
+        found["head"] = head_sizes(truth.head_boxes)
+    return {
+        name: np.where(np.isfinite(found[name]) & (found[name] > 0), found[name], np.nan)
+        for name in NORMALIZERS
+        if name in found
+    }
+
+
 def _between_keypoints(truth: KeypointTruth) -> dict[str, np.ndarray]:
     """Return the lengths between two keypoints, of those keypoints that the ground truth names."""
     place = {name: truth.points[:, index] for index, name in enumerate(truth.names or ())}
@@ -212,7 +281,3 @@ def _between_keypoints(truth: KeypointTruth) -> dict[str, np.ndarray]:
         if not np.array_equal(either, torso, equal_nan=True):
             found["either-torso"] = either
     return found
-
-
-def _any(length: np.ndarray) -> bool:
-    return bool((~np.isnan(length)).any())

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 import pytest
 
@@ -134,6 +135,32 @@ def test_images_that_do_not_count_are_reported(tmp_path):
     ended = run("pck", "--predictions", predictions, "--ground-truth", truth)
     assert "keypoints: 1 of 2 images do not count, since their length is unknown" in ended.out
     assert "box: 1" not in ended.out
+
+
+def test_the_official_row_stays_where_a_length_is_not_usable(tmp_path):
+    files = write_mpii(tmp_path)
+    (before,) = [entry for entry in values(files)["protocols"] if entry["default"]]
+    with h5py.File(files.truth, "a") as stored:
+        stored["normalize"][3], stored["normalize"][7] = 0, -1
+    (own,) = [entry for entry in values(files)["protocols"] if entry["default"]]
+    assert (own["normalizer"], own["images"]) == ("head", before["images"] - 2)
+    assert "head: 2 of 20 images do not count, since their length" in (
+        out := run(*words(files)).out
+    )
+    assert "not positive: 3, 7 (counted from 0)" in out
+
+
+def test_a_normalizer_that_no_image_has_is_reported(tmp_path):
+    truth, predictions = tmp_path / "truth.npz", tmp_path / "predictions.npz"
+    points = np.tile([[0.0, 0.0], [10.0, 0.0]], (30, 1, 1))
+    write_arrays(truth, points=points, head_boxes=np.zeros((30, 4)))
+    write_arrays(predictions, points=points)
+    out = run("pck", "--predictions", predictions, "--ground-truth", truth).out
+    listed = ", ".join(map(str, range(20)))
+    assert (
+        f"head: 30 of 30 images do not count, since their length is unknown or not positive: {listed}, ..."
+        in out
+    )
 
 
 def test_keypoints_are_chosen_by_name(tmp_path):
