@@ -19,7 +19,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Float32, Int, Int32, Shaped
+from jaxtyping import Array, Bool, Float, Float32, Int, Int32, Num, Shaped
 
 from convcorr_jax.arrays import open_room as _open_room
 from convcorr_jax.errors import InputError
@@ -74,7 +74,7 @@ class _Remaining(NamedTuple):
 
 def nearest_neighbors(
     queries: Float[Array, "m _"] | Float[np.ndarray, "m _"],
-    database: Float[Array, "n _"] | Float[np.ndarray, "n _"],
+    database: Num[Array, "n _"] | Num[np.ndarray, "n _"],
     *,
     k: int,
     block_size: int = BLOCK_SIZE,
@@ -129,7 +129,8 @@ def nearest_neighbors(
         _finish(*previous)
     return Neighbors(
         np.concatenate([of_chunk.indices for of_chunk in best]),
-        np.concatenate([of_chunk.similarities for of_chunk in best]),
+        # The products of unit vectors exceed 1 by rounding.
+        np.concatenate([of_chunk.similarities for of_chunk in best]).clip(-1, 1),
     )
 
 
@@ -170,7 +171,7 @@ def _finish(run: _Run, finite: Bool[Array, ""], best: tuple[_Best, ...]) -> None
         _check_finite("database row", run.start, _unit_rows(run.rows)[1])
 
 
-def _runs(database: Float[Array, "n d"] | Float[np.ndarray, "n d"], size: int) -> Iterator[_Run]:
+def _runs(database: Num[Array, "n d"] | Num[np.ndarray, "n d"], size: int) -> Iterator[_Run]:
     """Yield the database's full blocks, and the remaining rows as a block that is padded with zeros.
 
     The rows of a run may be overwritten when the next run but one is requested.

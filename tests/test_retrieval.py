@@ -240,3 +240,10 @@ def test_bad_options_are_refused(
 def test_vectors_of_different_lengths_are_refused(rng: np.random.Generator) -> None:
     with pytest.raises(InputError, match="24 numbers each and database rows 25"):
         nearest_neighbors(vectors(rng, 2), vectors(rng, 9, 25), k=1)
+
+
+def test_similarities_are_within_their_range(rng):
+    vectors = rng.normal(size=(500, 64)).astype(np.float32)
+    similarities = nearest_neighbors(vectors, vectors, k=500).similarities
+    assert -1 <= similarities.min()
+    assert similarities.max() <= 1

@@ -147,14 +147,15 @@ def bootstrap(
         seed: the seed; equal seeds draw the same units of equal groups.
 
     Returns:
-        The statistics of every draw, in single precision.
+        The statistics of every draw. Their deviations from the statistics of all units have the digits of
+        single precision.
 
     Raises:
         InputError: ``draws`` is under 1, or every denominator of a group is 0.
     """
     if draws < 1:
         raise InputError(f"draws is {draws}; at least 1 is expected")
-    group_ratios(sums)
+    center = mean_ratios(sums)
     sizes = np.bincount(sums.groups)
     # Groups are padded to one length; the length is rounded up, so that similar data share a program.
     longest = -(-int(sizes.max()) // 64) * 64
@@ -162,13 +163,15 @@ def bootstrap(
     parts = np.zeros((len(sizes), longest, terms, statistics + 1), np.float32)
     order = np.argsort(sums.groups, kind="stable")
     rows = np.arange(units) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    of_units = np.concatenate([sums.numerators, sums.denominators[..., None]], axis=2)
+    bottom = sums.denominators[..., None]
+    # Ratios less a number are ratios of numerators less that number times the denominators.
+    of_units = np.concatenate([sums.numerators - center * bottom, bottom], axis=2)
     parts[sums.groups[order], rows] = of_units[order]
     # JAX takes a second to import, and most of what imports this room draws nothing.
     from convcorr_jax.metrics.drawing import draw
 
     samples = draw(parts, sizes.astype(np.int32), draws=draws, seed=seed)
-    return samples
+    return center + np.asarray(samples, np.float64)
 
 
 def interval(samples: Float[np.ndarray, " draws"], *, level: float = 0.95) -> Interval:

@@ -10,6 +10,7 @@ from convcorr_jax.metrics import (
     bootstrap,
     group_ratios,
     interval,
+    mean_interval,
     mean_ratios,
     named_intervals,
     unit_means,
@@ -162,3 +163,14 @@ def test_nothing_has_no_mean_and_no_interval():
             compute(nothing)
     with pytest.raises(InputError, match="at least one draw"):
         interval(np.zeros(0))
+
+
+def test_large_values_keep_their_digits(rng):
+    values = 1e7 + rng.normal(size=200)
+    found = mean_interval(values)
+    half = 1.96 * values.std() / np.sqrt(200)
+    np.testing.assert_allclose(found, values.mean() + half * np.array([-1, 1]), atol=0.2 * half)
+
+
+def test_equal_values_have_an_interval_without_width():
+    assert mean_interval(np.full(7, 0.1)) == (0.1, 0.1)
