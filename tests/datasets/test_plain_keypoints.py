@@ -88,15 +88,6 @@ def test_predictions_need_points_only(tmp_path):
         plain_keypoints.read_points(path)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_null_in_place_of_a_keypoint_is_absent(tmp_path, encoding):
-    path = tmp_path / "a.json"
-    path.write_text('{"points": [[[1, 2], null], [null, [3, null]]]}', encoding=encoding)
-    points = plain_keypoints.read_points(path).points
-    np.testing.assert_array_equal(points[0], [[1, 2], [np.nan, np.nan]])
-    assert np.isnan(points[1]).any(axis=-1).all()
-
-
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

@@ -66,7 +66,7 @@ def boxed(order, *, at=300.0):
     rng = np.random.default_rng(4)
     least = at + rng.uniform(5, 50, (30, 2))
     points = least[:, None] + rng.uniform(0, [120, 140], (30, 9, 2))
-    points[:, 0], points[:, 1] = least, least + [120, 140]
+    points[:, 0], points[:, 1] = least, least + np.array([120, 140])
     low, high = points.min(axis=1) - 4, points.max(axis=1) + 4
     numbers = {
         "right, bottom": (low, high),
