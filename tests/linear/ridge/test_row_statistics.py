@@ -132,3 +132,18 @@ def test_streamed_rows_solve_as_those_in_memory(rows):
     streamed, whole = ridge.solve(total, penalty=1.0), ridge.fit(features, targets, penalty=1.0)
     np.testing.assert_allclose(streamed.weights, whole.weights, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(streamed.bias, whole.bias, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_sums_of_many_rows_keep_their_digits(rng, masked):
+    features = (rng.normal(size=(200_000, 2)) + 30).astype(np.float32)
+    targets = (features @ [[3.0], [-5.0]] + rng.normal(size=(200_000, 1))).astype(np.float32)
+    mask = rng.random(200_000) < 0.5 if masked else np.ones(200_000, bool)
+    found = ridge.statistics(features, targets, mask=jnp.asarray(mask) if masked else None)
+    x, y = features[mask].astype(np.float64), targets[mask].astype(np.float64)
+    assert found.count == mask.sum()
+    np.testing.assert_allclose(found.feature_mean, x.mean(0), rtol=1e-6)
+    x, y = x - x.mean(0), y - y.mean(0)
+    for sums, exact in ((found.scatter, x.T @ x), (found.cross, x.T @ y)):
+        np.testing.assert_allclose(sums, exact, atol=3e-6 * np.abs(exact).max())
+    np.testing.assert_allclose(found.spread, (y**2).sum(0), rtol=3e-6)
