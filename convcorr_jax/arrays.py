@@ -3,7 +3,8 @@
 Arguments that are annotated as floating-point arrays may be arrays of any real type, of NumPy or JAX, or lists
 of numbers. Formulas hold for real numbers: whole numbers would be divided and negated as such (0 - 1 is 255 in
 8 bits), and half precision has too few digits for the square of a position. Such arrays are therefore promoted
-to single precision, once, where they enter; single and double precision stay.
+to single precision, once, where they enter; single and double precision stay. Whole numbers without a sign get
+one. Arrays of other types, and of other shapes than the annotations name, are refused.
 """
 
 import functools
@@ -41,30 +42,29 @@ def open_room(namespace: dict[str, Any]) -> None:
 
 
 def promoting(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that promotes its floating-point arguments by `real_array`.
+    """Return a function whose arrays enter by `real_array`, in the shapes that its annotations name.
 
     What NumPy holds may change after the call, and JAX reads it later where both share memory: the results of
     NumPy arrays are therefore computed before the call returns.
     """
     parameters = inspect.signature(function).parameters
-    doors = {name: _door(parameter.annotation) for name, parameter in parameters.items()}
-    if not any(door.types for door in doors.values()):
+    doors = {name: door_of(parameter.annotation) for name, parameter in parameters.items()}
+    doors = {name: door for name, door in doors.items() if door.arrays}
+    if not doors:
         return function
     order = list(parameters)
 
     @functools.wraps(function)
     def promoted(*args: Any, **kwargs: Any) -> Any:
         from_numpy = any(isinstance(value, np.ndarray) for value in (*args, *kwargs.values()))
-        entered = [
-            real_array(value, name=name, door=doors[name])
-            for name, value in zip(order, args, strict=False)
-        ]
-        args = (*entered, *args[len(order) :])
-        kwargs = {
-            name: real_array(value, name=name, door=doors[name]) if name in doors else value
-            for name, value in kwargs.items()
-        }
-        result = function(*args, **kwargs)
+        entered = dict(zip(order, args, strict=False))
+        # Dimensions of one name have one length in all arguments; nothing is repeated without a word.
+        lengths: dict[str, Any] = {}
+        for name, door in doors.items():
+            for given in (entered, kwargs):
+                if name in given:
+                    given[name] = real_array(given[name], name=name, door=door, lengths=lengths)
+        result = function(*entered.values(), *args[len(entered) :], **kwargs)
         # Rooms without JAX do not import it here.
         if from_numpy and "jax" in sys.modules:
             sys.modules["jax"].block_until_ready(result)
@@ -76,11 +76,56 @@ def promoting(function: Callable[..., Any]) -> Callable[..., Any]:
     return promoted
 
 
+class Kind(NamedTuple):
+    """One kind of arrays that an annotation names."""
+
+    dtypes: frozenset[str]
+    """The types of its numbers."""
+    first: tuple[str, ...]
+    """The names, or lengths, of its first dimensions."""
+    middle: str | None
+    """The name of any number of dimensions after them; None if there are no others."""
+    last: tuple[str, ...]
+    """The names, or lengths, of its last dimensions."""
+
+    @property
+    def description(self) -> str:
+        """The shape and the type of the numbers, in words."""
+        middle = () if self.middle is None else ("...",)
+        shape = f"[{', '.join((*self.first, *middle, *self.last))}]"
+        if len(self.dtypes) == 1:
+            return f"{shape} of {min(self.dtypes)}"
+        return f"{shape} of {'real' if 'float32' in self.dtypes else 'whole'} numbers"
+
+    def fits(self, array: Any, lengths: dict[str, Any]) -> bool:
+        """Return whether an array is of this kind, and add its dimensions to those whose lengths are known."""
+        shape, least = array.shape, len(self.first) + len(self.last)
+        if array.dtype.name not in self.dtypes or (
+            len(shape) < least or (self.middle is None and len(shape) > least)
+        ):
+            return False
+        end = len(shape) - len(self.last)
+        found = [*zip(self.first, shape, strict=False), *zip(self.last, shape[end:], strict=True)]
+        if self.middle is not None:
+            found.append((f"*{self.middle}", shape[len(self.first) : end]))
+        known = dict(lengths)
+        for name, length in found:
+            if name.isdigit():
+                if int(name) != length:
+                    return False
+            elif name.strip("*_") and known.setdefault(name, length) != length:
+                return False
+        lengths.update(known)
+        return True
+
+
 class Door(NamedTuple):
     """What an argument's annotation says of arrays."""
 
+    arrays: tuple[Kind, ...]
+    """The kinds of arrays that the argument may be; none if it is no array."""
     types: frozenset[type]
-    """The types of arrays that the argument may have; none if it is no array."""
+    """Whether these are NumPy's, JAX's or both."""
     promotes: bool
     """Whether the function computes with real numbers, and not with numbers as they are stored."""
     truths: bool
@@ -89,19 +134,19 @@ class Door(NamedTuple):
     """Whether the argument may be a whole number."""
 
 
-def real_array(value: Any, *, name: str, door: Door) -> Any:
+def real_array(value: Any, *, name: str, door: Door, lengths: dict[str, Any]) -> Any:
     """Return an array in single or double precision; what is no array comes back as it is.
 
     Args:
         value: an argument.
         name: its name, for messages.
         door: what its annotation says.
+        lengths: the lengths of dimensions by their names, to which those of the array are added.
 
     Raises:
-        InputError: the array, or list, does not hold real numbers.
+        InputError: the array, or list, does not hold real numbers, or has another shape than the annotation
+            names.
     """
-    if not door.types:
-        return value
     if type(value) is int and door.promotes and not door.whole:
         return float(value)
     if type(value) in (list, tuple):
@@ -111,31 +156,65 @@ def real_array(value: Any, *, name: str, door: Door) -> Any:
             raise InputError(f"{name} is no array of numbers: {error}") from error
     if not (hasattr(value, "dtype") and hasattr(value, "astype")):
         return value
+    value = _promoted(value, name=name, door=door)
+    if not any(one.fits(value, lengths) for one in door.arrays):
+        expected = " or ".join(dict.fromkeys(one.description for one in door.arrays))
+        others = ", ".join(f"{name} = {length}" for name, length in lengths.items())
+        raise InputError(
+            f"{name} has shape {list(value.shape)} and holds values of type {value.dtype}; "
+            f"{expected} is expected" + (f" (with {others})" if others else "")
+        )
+    return value
+
+
+def _promoted(value: Any, *, name: str, door: Door) -> Any:
     dtype = value.dtype
     # NumPy knows no kind of bfloat16, and keys of random numbers have none.
     if not (getattr(dtype, "kind", "O") in "fiub" or dtype.name.lstrip("b").startswith("float")):
         if door.promotes:
             raise InputError(f"{name} holds values of type {dtype}; real numbers are expected")
         return value
-    if isinstance(value, np.ndarray) and np.ndarray not in door.types:
+    if isinstance(value, np.ndarray) and not {np.ndarray, Any} & door.types:
         value = sys.modules["jax"].numpy.asarray(value)
+    elif door.types == {np.ndarray}:
+        value = np.asarray(value)
+    if dtype.kind == "u" and not any(dtype.name in one.dtypes for one in door.arrays):
+        value = value.astype(np.int64 if isinstance(value, np.ndarray) else np.int32)
     stays = dtype in (np.float32, np.float64) or (door.truths and dtype == np.bool_)
     if stays or not door.promotes:
         return value
     return value.astype(np.float64 if dtype == np.longdouble else np.float32)
 
 
-def _door(annotation: Any) -> Door:
+def door_of(annotation: Any) -> Door:
     """Read an annotation: arrays of floating-point numbers are promoted, those of any numbers only made."""
     members = list(_members(annotation))
-    arrays = [one for one in members if isinstance(getattr(one, "dtypes", None), tuple)]
+    arrays = [
+        one
+        for one in members
+        if isinstance(dtypes := getattr(one, "dtypes", None), tuple) and "prng_key" not in dtypes
+    ]
     names = {name for one in arrays for name in one.dtypes}
     return Door(
+        tuple(map(_kind, arrays)),
         frozenset(one.array_type for one in arrays),
         all(name.startswith("bool") or name.lstrip("b").startswith("float") for name in names)
         and any("float" in name for name in names),
         any(name.startswith("bool") for name in names),
         int in members,
+    )
+
+
+def _kind(annotation: Any) -> Kind:
+    dimensions = annotation.dim_str.replace("...", "*_").split()
+    stars = [place for place, name in enumerate(dimensions) if name.startswith("*")]
+    place = stars[0] if stars else len(dimensions)
+    return Kind(
+        # Truth values have one name in NumPy, and another in older releases.
+        frozenset(annotation.dtypes) - {"bool_"},
+        tuple(dimensions[:place]),
+        dimensions[place][1:] if stars else None,
+        tuple(dimensions[place + 1 :]),
     )
 
 

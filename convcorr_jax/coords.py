@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 from jaxtyping import Bool, Float
 
+from convcorr_jax.arrays import open_room as _open_room
 from convcorr_jax.errors import InputError
 
 if TYPE_CHECKING:
@@ -164,11 +165,11 @@ def whole_image(size: Sequence[int]) -> Box:
     return Box(-0.5, -0.5, width - 0.5, height - 0.5)
 
 
-def tight_box(points: np.ndarray) -> Box:
+def tight_box(points: Float[np.ndarray, "n 2"]) -> Box:
     """Return the smallest box that contains every present point.
 
     Args:
-        points: points (x, y), ``[n, 2]``; NaN where absent.
+        points: points (x, y); NaN where absent.
 
     Raises:
         InputError: no point is present.
@@ -254,15 +255,18 @@ def check_meets(box: Box, size: Sequence[int]) -> None:
 
 
 def flip_points(
-    points: np.ndarray, *, width: int, left_right_pairs: Sequence[tuple[int, int]] = ()
-) -> np.ndarray:
+    points: Float[np.ndarray, "n 2"],
+    *,
+    width: int,
+    left_right_pairs: Sequence[tuple[int, int]] = (),
+) -> Float[np.ndarray, "n 2"]:
     """Mirror points left to right with their image.
 
     ``x -> width - 1 - x``; then the two points of every left/right pair are exchanged, so that "left eye" is
     the left eye of the mirrored face.
 
     Args:
-        points: points (x, y), ``[n, 2]``.
+        points: points (x, y).
         width: the image's width.
         left_right_pairs: the indices of points that exchange their places.
     """
@@ -293,7 +297,7 @@ def cell_grid(size: Sequence[int]) -> np.ndarray:
     return np.stack([columns, rows], axis=-1).astype(np.float32)
 
 
-def linear_weights(positions: AnyPoints, length: int) -> AnyPoints:
+def linear_weights(positions: Float[Any, " n"], length: int) -> Float[Any, "n length"]:
     """Compute the matrix that interpolates linearly along an axis of ``length`` samples.
 
     Row i holds ``max(0, 1 - |p_i - k|)`` for every sample k, where ``p_i`` is the position clipped to the range
@@ -304,12 +308,12 @@ def linear_weights(positions: AnyPoints, length: int) -> AnyPoints:
            [0.  , 0.  , 1.  ]])
 
     Args:
-        positions: ``[n]`` positions in units of samples, 0 at the first sample's centre. They are a NumPy or a
+        positions: positions in units of samples, 0 at the first sample's centre. They are a NumPy or a
             JAX array; NaN gives a row of NaN.
         length: the number of samples.
 
     Returns:
-        ``[n, length]`` weights, of the kind of ``positions``.
+        The weights, of the kind of ``positions``.
     """
     inside = positions.clip(0, length - 1)
     return _hat(inside[:, None] - np.arange(length)[None])
@@ -317,3 +321,6 @@ def linear_weights(positions: AnyPoints, length: int) -> AnyPoints:
 
 def _hat(distance):
     return (1 - abs(distance)).clip(0)
+
+
+_open_room(globals())

@@ -12,6 +12,7 @@ from jaxtyping import Float, Num
 from PIL import Image as PillowImage
 
 from convcorr_jax import coords
+from convcorr_jax.arrays import open_room as _open_room
 from convcorr_jax.shapes import Image
 
 
@@ -121,3 +122,6 @@ def sample(
         for channel in np.moveaxis(field, -1, 0)
     ]
     return np.stack(channels, axis=-1)
+
+
+_open_room(globals())

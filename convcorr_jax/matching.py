@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, UInt8
 
 from convcorr_jax import coords, images
+from convcorr_jax.arrays import open_room as _open_room
 from convcorr_jax.backbone import Network, Params
 from convcorr_jax.descriptors import (
     BOX_MARGIN,
@@ -323,3 +324,6 @@ def _align_both_ways(described: Float[Array, "2 h w d"], smoothness: np.float32)
 
 
 _pair_cost = jax.jit(data_cost)
+
+
+_open_room(globals())

@@ -1,12 +1,15 @@
 """Arrays of every type that may enter the numerical rooms: right as in single precision, or refused."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 import pytest
 
-from convcorr_jax import descriptors, flow
+from convcorr_jax import backbone, descriptors, flow, images, matching, metrics
+from convcorr_jax.arrays import door_of
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
 from tests.builders.numerical_cases import cases
@@ -128,3 +131,57 @@ def test_half_precision_is_promoted():
     assert_same(
         flow.sample_flow(grid, points.astype(ml_dtypes.bfloat16)), flow.sample_flow(grid, points)
     )
+
+
+@pytest.mark.parametrize("case_name", ARGUMENTS, ids=lambda pair: f"{pair[0].name}-{pair[1]}")
+def test_another_number_of_dimensions_is_refused(case_name):
+    """Broadcasting would answer for some of them."""
+    case, name = case_name
+    door = door_of(inspect.signature(case.function).parameters[name].annotation)
+    if any(kind.middle is not None for kind in door.arrays):
+        pytest.skip("any number of dimensions may come first")
+    if not case.arrays[name].shape:
+        return
+    with pytest.raises(InputError, match=rf"{name} has shape \[1, 1, 1, "):
+        case.call(**{name: np.asarray(case.arrays[name])[None, None, None]})
+
+
+def test_dimensions_of_one_name_have_one_length():
+    points = np.zeros((4, 3, 2))
+    with pytest.raises(InputError, match=r"truth has shape \[1, 3, 2\].*people = 4, joints = 3"):
+        metrics.joint_errors(points, points[:1], np.ones(4))
+    with pytest.raises(InputError, match="targets"):
+        ridge.fit(np.ones((4, 3)), np.ones((1, 1)), penalty=1.0)
+
+
+def test_whole_numbers_without_a_sign_get_one():
+    folds = np.array([0, 0, 1, 1], np.uint8)
+    features, targets = np.eye(4, dtype=np.float32), np.ones((4, 1), np.float32)
+    errors = [
+        ridge.cross_validate(features, targets, folds=one, k=2, penalties=np.ones(1))
+        for one in (folds, folds.astype(int))
+    ]
+    assert_same(*errors)
+    with pytest.raises(InputError, match=r"folds .* float64; .* whole numbers"):
+        ridge.cross_validate(features, targets, folds=folds / 2, k=2, penalties=np.ones(1))
+
+
+@pytest.mark.parametrize(
+    "photograph",
+    [
+        np.zeros((9, 9, 3)),
+        np.zeros((9, 9, 3), np.uint16),
+        np.zeros((9, 9, 4), np.uint8),
+        np.zeros((9, 9), np.uint8),
+    ],
+    ids=["real", "16 bits", "alpha", "grey"],
+)
+def test_photographs_are_8_bit_rgb(photograph):
+    network, fine = next(iter(backbone.NETWORKS.values())), np.zeros((9, 9, 3), np.uint8)
+    for call in (
+        lambda: matching.align_photographs(photograph, fine, {}, network=network),
+        lambda: images.resize(photograph, (3, 3)),
+        lambda: descriptors.canvas(photograph, side_px=9),
+    ):
+        with pytest.raises(InputError, match="of uint8 is expected"):
+            call()

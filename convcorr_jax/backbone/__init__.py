@@ -1,5 +1,6 @@
 """Convolutional networks: layer tables, forward pass, receptive fields, and trained weights."""
 
+from convcorr_jax.arrays import open_room as _open_room
 from convcorr_jax.backbone.forward import activations as activations
 from convcorr_jax.backbone.forward import apply_layer as apply_layer
 from convcorr_jax.backbone.forward import preprocess as preprocess
@@ -22,3 +23,5 @@ from convcorr_jax.backbone.receptive_field import receptive_field as receptive_f
 from convcorr_jax.backbone.single_pixel import (
     single_pixel_activations as single_pixel_activations,
 )
+
+_open_room(globals())

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics.bootstrap import UnitSums
 from convcorr_jax.metrics.labels import check_names
-from convcorr_jax.metrics.pck import Protocol
+from convcorr_jax.metrics.pck import Protocol, normalized_distances
 
 COLUMNS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 UPPER_BODY = ("shoulder", "elbow", "wrist")
@@ -75,14 +75,10 @@ def joint_errors(
     Raises:
         InputError: a normalizer is neither positive nor NaN.
     """
-    if (normalizer <= 0).any() or np.isinf(normalizer).any():
-        raise InputError(
-            "every normalizer of a PCK must be a positive length, or NaN where unknown"
-        )
-    distance = np.linalg.norm(predicted - truth, axis=-1)
-    distance[np.isnan(predicted).any(axis=-1)] = np.inf
-    errors = distance / normalizer[:, None]
-    errors[np.isnan(truth).any(axis=-1)] = np.nan
+    lengths = np.broadcast_to(normalizer[:, None], truth.shape[:2])
+    errors = normalized_distances(predicted, truth, lengths)
+    errors[np.isnan(predicted).any(axis=-1)] = np.inf
+    errors[np.isnan(truth).any(axis=-1) | np.isnan(lengths)] = np.nan
     return errors
 
 

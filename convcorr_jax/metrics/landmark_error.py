@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from convcorr_jax.errors import InputError
+from convcorr_jax.metrics.pck import normalized_distances
 
 LANDMARK_FAILURE = 0.1
 """The mean error above which an image counts as a failure: a tenth of the eyes' distance (Burgos-Artizzu,
@@ -56,7 +57,9 @@ def landmark_errors(
     present = ~np.isnan(truth).any(axis=-1)
     if not np.isfinite(predicted[present]).all():
         raise InputError("a landmark has a true position but no predicted one")
-    return np.linalg.norm(predicted - truth, axis=-1) / normalizer[:, None]
+    return normalized_distances(
+        predicted, truth, np.broadcast_to(normalizer[:, None], truth.shape[:2])
+    )
 
 
 def landmark_summary(errors: Float[np.ndarray, "images n"]) -> LandmarkError:

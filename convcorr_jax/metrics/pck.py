@@ -1,6 +1,6 @@
 """PCK, the percentage of correct keypoints, with the protocol that makes it one number.
 
-A prediction is correct when ``|prediction - truth| <= alpha * normalizer``. Published figures for the same
+A prediction is correct when ``|prediction - truth| / normalizer <= alpha``. Published figures for the same
 predictions differ by five to ten points because of details that are often not stated: which length normalizes,
 in which frame distances are measured, ``<=`` or ``<``, what is averaged first, which keypoints count. A
 `Protocol` states all of them and belongs beside every figure.
@@ -164,7 +164,7 @@ def correct(
     alpha: float,
     strict: bool = False,
 ) -> Bool[np.ndarray, "*n"]:
-    """Return whether each prediction is within ``alpha * normalizer`` of the truth.
+    """Return whether ``|predicted - truth| / normalizer <= alpha``, computed in double precision.
 
     >>> truth = np.zeros((2, 2))
     >>> correct(np.array([[3.0, 4.0], [6.0, 0.0]]), truth, np.full(2, 50.0), alpha=0.1)
@@ -179,12 +179,34 @@ def correct(
         strict: whether an error exactly at the threshold is wrong.
 
     Raises:
-        InputError: a normalizer is infinite, within which everything would be.
+        InputError: a normalizer is neither positive nor NaN.
     """
-    if np.isinf(normalizer).any():
-        raise InputError("every normalizer of a PCK must be a finite length, or NaN where unknown")
-    distance = np.linalg.norm(predicted - truth, axis=-1)
-    return _within(distance, alpha * normalizer, strict=strict)
+    return _within(normalized_distances(predicted, truth, normalizer), alpha, strict=strict)
+
+
+def normalized_distances(
+    predicted: Float[np.ndarray, "*n 2"],
+    truth: Float[np.ndarray, "*n 2"],
+    normalizer: Float[np.ndarray, "*n"],
+) -> Float[np.ndarray, "*n"]:
+    """Compute ``|predicted - truth| / normalizer`` in double precision.
+
+    The quotient is compared with a threshold, as in the official evaluations, and not the distance with their
+    product: 29 / 100 is the number that .29 denotes, .29 * 100 is less than 29.
+
+    Args:
+        predicted: predicted points (x, y).
+        truth: annotated points in the same frame.
+        normalizer: the length by which the error of each point is divided; NaN where it is unknown.
+
+    Raises:
+        InputError: a normalizer is neither positive nor NaN.
+    """
+    if (normalizer <= 0).any() or np.isinf(normalizer).any():
+        raise InputError(
+            "every normalizer of a PCK must be a positive length, or NaN where unknown"
+        )
+    return np.linalg.norm(np.subtract(predicted, truth, dtype=np.float64), axis=-1) / normalizer
 
 
 def pck(
@@ -224,10 +246,8 @@ def pck(
         raise InputError("a keypoint counts in the PCK but its true position is missing (NaN)")
     names = tuple(dict.fromkeys(groups))
     lengths = np.broadcast_to(normalizer[:, None], counted.shape)
-    distance = np.linalg.norm(predicted - truth, axis=-1)
-    right = [
-        counted & _within(distance, alpha * lengths, strict=protocol.strict) for alpha in alphas
-    ]
+    errors = normalized_distances(predicted, truth, lengths)
+    right = [counted & _within(errors, alpha, strict=protocol.strict) for alpha in alphas]
     sums = _unit_sums(np.stack(right, axis=2), counted, group_numbers(groups), protocol.average)
     for number, name in enumerate(names):
         if not counted[sums.groups == number].any():
@@ -238,8 +258,8 @@ def pck(
     return Pck(tuple(alphas), names, per_group, mean_ratios(sums), sums)
 
 
-def _within(distance: np.ndarray, limit: np.ndarray, *, strict: bool) -> np.ndarray:
-    return distance < limit if strict else distance <= limit
+def _within(errors: np.ndarray, alpha: float, *, strict: bool) -> np.ndarray:
+    return errors < alpha if strict else errors <= alpha
 
 
 def _unit_sums(

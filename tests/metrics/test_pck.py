@@ -1,8 +1,21 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics.pck import FLIC_PCK, LONG_2014, PF_WILLOW, Protocol, correct, pck
+from convcorr_jax.metrics import (
+    FLIC_PCK,
+    LONG_2014,
+    PF_WILLOW,
+    Protocol,
+    correct,
+    cumulative_error_curve,
+    joint_errors,
+    joint_table,
+    landmark_errors,
+    pck,
+)
 
 
 def by_hand(predicted, truth, counted, normalizer, groups, *, alpha, protocol: Protocol) -> float:
@@ -11,7 +24,7 @@ def by_hand(predicted, truth, counted, normalizer, groups, *, alpha, protocol: P
     for group in dict.fromkeys(groups):
         members = [i for i, name in enumerate(groups) if name == group]
         cells = {
-            (i, k): _right(predicted[i, k] - truth[i, k], alpha * normalizer[i], protocol.strict)
+            (i, k): _right((predicted[i, k] - truth[i, k]) / normalizer[i], alpha, protocol.strict)
             for i in members
             for k in range(truth.shape[1])
             if counted[i, k]
@@ -85,10 +98,42 @@ def test_refuses_what_cannot_be_scored():
         pck(points, points, ~counted, np.ones(1), ["g"], **options)
 
 
-def test_an_infinite_normalizer_is_refused():
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_every_figure_of_two_digits_is_met_exactly(dtype):
+    """.29 * 100 is less than 29; 29 / 100 is .29. All functions give the same answer."""
+    hundredths = np.arange(1, 201)
+    truth = np.zeros((200, 1, 2), dtype)
+    predicted = np.stack([hundredths, 0 * hundredths], axis=-1).astype(dtype)[:, None]
+    length, counted = np.full(200, 100, dtype), np.ones((200, 1), bool)
+    alphas = [float(f"{number / 100:.2f}") for number in hundredths]
+    errors = joint_errors(predicted, truth, length)
+    for protocol, first in ((PF_WILLOW, 0), (LONG_2014, 1)):
+        expected = [(number - first) / 200 for number in hundredths]
+        scores = pck(
+            predicted, truth, counted, length, ["a"] * 200, alphas=alphas, protocol=protocol
+        )
+        np.testing.assert_allclose(scores.mean, expected, rtol=1e-12)
+        found = [
+            correct(predicted[:, 0], truth[:, 0], length, alpha=alpha, strict=protocol.strict)
+            for alpha in alphas
+        ]
+        np.testing.assert_allclose(np.mean(found, axis=1), expected, rtol=1e-12)
+        table = joint_table(
+            errors,
+            ["nose"],
+            alphas=alphas,
+            protocol=dataclasses.replace(protocol, average="pooled"),
+        )
+        np.testing.assert_allclose(table.shares[-1], expected, rtol=1e-12)
+    curve = cumulative_error_curve(landmark_errors(predicted, truth, length), np.array(alphas))
+    np.testing.assert_allclose(curve, hundredths / 200, rtol=1e-12)
+
+
+@pytest.mark.parametrize("length", [np.inf, 0.0, -1.0])
+def test_a_normalizer_is_a_positive_length(length):
     points = np.zeros((2, 2))
-    with pytest.raises(InputError, match="must be a finite length, or NaN where unknown"):
-        correct(points + 5, points, np.array([50.0, np.inf]), alpha=0.1)
+    with pytest.raises(InputError, match="must be a positive length, or NaN where unknown"):
+        correct(points + 5, points, np.array([50.0, length]), alpha=0.1)
     assert correct(points, points, np.array([50.0, np.nan]), alpha=0.1).tolist() == [True, False]
 
 

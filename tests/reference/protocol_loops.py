@@ -27,9 +27,8 @@ def pck_by_loops(truth: KeypointTruth, predicted, choices: ProtocolChoices, alph
                 or (choices.missing == "left out" and absent)
             ):
                 continue
-            error = math.hypot((u - x) * scale_x, (v - y) * scale_y)
-            limit = alpha * length
-            is_right = not absent and (error < limit if choices.strict else error <= limit)
+            error = math.hypot((u - x) * scale_x, (v - y) * scale_y) / length
+            is_right = not absent and (error < alpha if choices.strict else error <= alpha)
             group = truth.groups[image] if choices.grouped else ""
             line = {"image": image, "keypoint": k, "pooled": 0}[choices.average]
             cells.setdefault(group, {}).setdefault(line, []).append(float(is_right))
