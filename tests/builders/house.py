@@ -29,8 +29,6 @@ ALLOWED_IMPORTS = {
     "arrays": {"errors"},
     "shapes": set(),
     "batching": set(),
-    "evaluation": set(),
-    "debug": {"errors", "evaluation"},
     "coords": _VALUES,
     "images": _FRAMES,
     "io": _FRAMES,
