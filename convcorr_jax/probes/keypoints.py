@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
-from convcorr_jax.linear.ridge import Ridge, fit_best
+from convcorr_jax.linear.ridge import Ridge, fit_best, least_error
 from convcorr_jax.metrics import check_names
 
 FOLDS = 4
@@ -79,7 +79,7 @@ def fit_keypoints(
         )
         probes.append(probe.for_each_target())
         columns += (2 * members[:, None] + [0, 1]).ravel().tolist()
-        best = curve.errors[curve.errors.sum(axis=1).argmin()]
+        best = curve.errors[least_error(curve.errors.sum(axis=1))]
         errors[members] = best.reshape(-1, 2).sum(axis=1)
     order = np.argsort(columns)
     parts = zip(*probes, strict=True)
@@ -89,6 +89,8 @@ def fit_keypoints(
 
 def mean_keypoints(points: Float[np.ndarray, "rows n 2"]) -> Float[np.ndarray, "n 2"]:
     """Compute the mean position of each keypoint over the objects that have it: a baseline without images.
+
+    A keypoint that no object has is at the centre, 0.
 
     >>> mean_keypoints(np.array([[[0.0, 1.0], [np.nan, np.nan]], [[1.0, 1.0], [0.5, 0.5]]]))
     array([[0.5, 1. ],

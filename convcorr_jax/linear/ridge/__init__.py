@@ -17,6 +17,7 @@ from convcorr_jax.linear.ridge.cross_validation import (
     cross_validate_statistics as cross_validate_statistics,
 )
 from convcorr_jax.linear.ridge.cross_validation import fit_best as fit_best
+from convcorr_jax.linear.ridge.cross_validation import least_error as least_error
 from convcorr_jax.linear.ridge.cross_validation import leave_one_out as leave_one_out
 from convcorr_jax.linear.ridge.cross_validation import penalty_grid as penalty_grid
 from convcorr_jax.linear.ridge.fold_sums import FoldSums as FoldSums

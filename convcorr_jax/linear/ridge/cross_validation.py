@@ -31,7 +31,7 @@ from convcorr_jax.linear.ridge.kernel import (
     held_out_residuals,
 )
 from convcorr_jax.linear.ridge.leverages import leave_one_out_squares
-from convcorr_jax.linear.ridge.row_statistics import Statistics, add, statistics, subtract
+from convcorr_jax.linear.ridge.row_statistics import Statistics, add, others, statistics
 from convcorr_jax.linear.ridge.solvers import FeatureRows, Ridge, TargetRows
 
 # Factors of the mean eigenvalue, about three to a power of ten.
@@ -49,18 +49,35 @@ class PenaltyCurve(NamedTuple):
     errors: Float[np.ndarray, "p t"]
     """Mean squared error of every target on the held-out rows, over all rows."""
     condition: Float[np.ndarray, " p"]
-    """An upper bound of the condition numbers of the systems solved; see `Ridge.digits`."""
+    """An upper bound, but for rounding, of the condition numbers of the folds' systems; see `Ridge.digits`."""
 
     def best(self) -> float:
-        """Return the penalty with the least error summed over all targets.
+        """Return the penalty with the least error summed over all targets, the first of several.
 
         If it is at an end of the path, the path should be extended.
+
+        Raises:
+            InputError: every sum is NaN, which is never the least.
         """
-        return float(self.penalties[self.errors.sum(axis=1).argmin()])
+        return float(self.penalties[least_error(self.errors.sum(axis=1))])
 
     def best_of_each(self) -> Float[np.ndarray, " t"]:
-        """Return for each target the penalty with the least error of that target."""
-        return self.penalties[self.errors.argmin(axis=0)]
+        """Return for each target the penalty with the least error of that target, as `best` does."""
+        return self.penalties[np.array([least_error(column) for column in self.errors.T], int)]
+
+
+def least_error(errors: Float[np.ndarray, " p"]) -> int:
+    """Return the index of the least error, the first of several; NaN is never the least.
+
+    >>> least_error(np.array([np.nan, 2.0, 1.0, 1.0]))
+    2
+
+    Raises:
+        InputError: there is no error, or every one is NaN.
+    """
+    if np.isnan(errors).all():
+        raise InputError("the errors of all penalties are NaN; none can be chosen")
+    return int(np.nanargmin(errors))
 
 
 def fit_best(
@@ -120,7 +137,7 @@ def fit_best(
 def penalty_grid(features: FeatureRows) -> Float[np.ndarray, " p"]:
     """Return nineteen penalties from 1e-4 to 100 times the mean eigenvalue of the centred features' scatter.
 
-    The mean is over ``min(n, d)`` eigenvalues, as many as can differ from zero.
+    The mean is over ``min(n, d)`` eigenvalues; all others are zero.
     """
     return penalties_of_spread(float(_spread(features)), min(features.shape))
 
@@ -130,7 +147,7 @@ def penalties_of_spread(spread: float, eigenvalues: int) -> Float[np.ndarray, " 
 
     Args:
         spread: the trace.
-        eigenvalues: number of eigenvalues that can differ from zero.
+        eigenvalues: number of eigenvalues over which the mean is.
     """
     return _GRID * spread / eigenvalues
 
@@ -219,9 +236,8 @@ def cross_predict(
             predicted[fold_rows.rows[fold_rows.mask][:, None], columns] -= residuals
     else:
         parts = _fold_statistics(x, y, fold_rows)
-        whole = functools.reduce(add, parts)
-        for part, rows, mask in zip(parts, *fold_rows, strict=True):
-            model = solvers.solve(subtract(whole, part), penalty=penalty)
+        for rest, rows, mask in zip(others(parts), *fold_rows, strict=True):
+            model = solvers.solve(rest, penalty=penalty)
             predicted[rows[mask]] = np.asarray(model.predict(x[rows]))[mask]
     if not np.isfinite(predicted).all():
         raise InputError(
@@ -258,7 +274,7 @@ def cross_validate_statistics(
 def leave_one_out(
     features: FeatureRows, targets: TargetRows, *, penalties: Float[np.ndarray, " p"]
 ) -> PenaltyCurve:
-    """Compute the exact errors of each row by ridge regressions fitted to all other rows, for every penalty.
+    """Compute the errors of each row by ridge regressions fitted to all other rows, for every penalty.
 
     Args:
         features: one row a sample, ``[n, d]``.
@@ -291,8 +307,8 @@ def _statistics_of_rows(x, y, rows, mask) -> Statistics:
 def _curve_from_statistics(parts, whole, penalties) -> PenaltyCurve:
     squares = np.zeros((len(penalties), whole.cross.shape[1]))
     condition = np.zeros(len(penalties))
-    for part in parts:
-        errors = squares_from_statistics(subtract(whole, part), part, penalties)
+    for rest, part in zip(others(parts), parts, strict=True):
+        errors = squares_from_statistics(rest, part, penalties)
         squares += errors.squares
         condition = np.maximum(condition, errors.condition)
     return _curve(penalties, squares / int(whole.count), condition)

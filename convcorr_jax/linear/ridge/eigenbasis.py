@@ -29,9 +29,9 @@ class Eigenbasis(NamedTuple):
 
     @jax.jit
     def condition(self, penalties: Float[Array, "*p"]) -> Float[Array, "*p"]:
-        """Compute the condition number of ``scatter + penalty I`` for each penalty."""
-        least = jnp.maximum(self.eigenvalues[0], 0)
-        return (self.eigenvalues[-1] + penalties) / (least + penalties)
+        """Compute an upper bound of the condition numbers of ``scatter + penalty I``, also of fewer rows."""
+        # Without some rows, the greatest eigenvalue is no greater, and the least may be 0.
+        return 1 + self.eigenvalues[-1] / penalties
 
     def solve(self, penalty: Float[Array, "*t"]) -> Float[Array, "d t"]:
         """Compute the ridge weights of these rows, with one penalty or one for each target."""

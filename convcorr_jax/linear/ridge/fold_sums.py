@@ -38,7 +38,6 @@ from convcorr_jax.linear.ridge.row_statistics import (
     accumulate,
     add,
     empty,
-    subtract,
 )
 from convcorr_jax.linear.ridge.solvers import Ridge
 
@@ -183,7 +182,8 @@ class FoldSums:
         if not self.parts:
             x, y, folds = self._rows()
             return _fit_rows(x[folds != fold], y[folds != fold], penalty)
-        return _solve(subtract(functools.reduce(add, self.parts), self.parts[fold]), penalty)
+        rest = (*self.parts[:fold], *self.parts[fold + 1 :])
+        return _solve(functools.reduce(add, rest), penalty)
 
     def _rows(self) -> _Rows:
         if not self.blocks:

@@ -21,6 +21,7 @@ from convcorr_jax.linear.ridge.cross_validation import (
     PenaltyCurve,
     cross_predict,
     fit_best,
+    least_error,
     penalty_grid,
 )
 from convcorr_jax.linear.ridge.fold_errors import rows_of_folds
@@ -48,7 +49,7 @@ def fit_held_out(
     """Fit a ridge regression with the best penalty of a path, and predict the rows held out.
 
     The path is every third penalty of `penalty_grid`, and then the neighbors of the best of these, because the
-    error is a smooth function of the penalty's logarithm with one minimum.
+    error hardly ever has more than one minimum; the penalty is the best of those tried.
 
     Args:
         features: one row a sample, ``[n, d]``.
@@ -74,7 +75,7 @@ def fit_held_out(
     grid = penalty_grid(x)
     coarse = np.arange(0, len(grid), _STEP)
     predictions = _predict_held_out(kernel, host_y, folds, grid[coarse])
-    best = coarse[_errors(predictions, host_y).sum(axis=1).argmin()]
+    best = coarse[least_error(_errors(predictions, host_y).sum(axis=1))]
     fine = np.setdiff1d(np.arange(best - _STEP + 1, best + _STEP).clip(0, len(grid) - 1), coarse)
     predictions = np.concatenate(
         [predictions, _predict_held_out(kernel, host_y, folds, grid[fine])]
@@ -83,7 +84,7 @@ def fit_held_out(
     path, predictions = grid[np.concatenate([coarse, fine])[order]], predictions[order]
     condition = 1 + float(np.linalg.norm(kernel)) / path
     curve = PenaltyCurve(path, _errors(predictions, host_y), condition)
-    chosen = int(curve.errors.sum(axis=1).argmin())
+    chosen = least_error(curve.errors.sum(axis=1))
     fields = _fit(mean_x, centered, kernel, host_y, float(path[chosen]), float(condition[chosen]))
     ridge = Ridge(*(jnp.asarray(field, x.dtype) for field in fields))
     return HeldOutFit(ridge, curve, predictions[chosen].astype(np.asarray(y).dtype))

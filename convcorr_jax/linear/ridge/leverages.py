@@ -1,4 +1,4 @@
-"""Exact leave-one-out errors of ridge regression, in a second pass over any number of rows.
+"""Leave-one-out errors of ridge regression, in a second pass over any number of rows.
 
 The residual of a row by the ridge regression of all other rows is ``e_i = r_i / (1 - h_i)``, where r is the
 row's residual by the ridge regression of all rows and h its leverage
@@ -11,6 +11,7 @@ arrive in blocks, so that memory stays O(d^2 + d t).
 """
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from convcorr_jax.linear.products import full_precision_matmul
@@ -50,4 +51,7 @@ def _fitted(whole, features, penalties):
 @jax.jit
 def _squares(whole, targets, fitted, leverage):
     residuals = (targets - whole.target_mean[None])[:, None] - fitted
-    return ((residuals / (1 - 1 / whole.count - leverage[:, :, None])) ** 2).sum(axis=0)
+    left = (1 - 1 / whole.count - leverage)[:, :, None]
+    # Where a row alone determines its fitted value, nothing is left but rounding.
+    left = jnp.where(left > jnp.finfo(left.dtype).eps, left, jnp.nan)
+    return ((residuals / left) ** 2).sum(axis=0)

@@ -15,6 +15,7 @@ devices, and a pass may be stopped, stored and resumed. Memory is O(d^2 + d t), 
 """
 
 import functools
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import jax
@@ -107,10 +108,14 @@ def _of_block(features, targets, mask=None) -> Statistics:
     divisor = jnp.maximum(count, 1).astype(features.dtype)
     centered = []
     for values in (features, targets):
-        masked = values if mask is None else jnp.where(mask[:, None], values, 0)
-        mean = masked.sum(axis=0) / divisor
-        offsets = masked - mean[None]
-        centered.append((mean, offsets if mask is None else jnp.where(mask[:, None], offsets, 0)))
+        offsets = masked = values if mask is None else jnp.where(mask[:, None], values, 0)
+        mean = jnp.zeros_like(masked[0])
+        # The second time removes the rounding of the first: the mean of equal rows is one of them.
+        for _ in range(2):
+            mean = mean + offsets.sum(axis=0) / divisor
+            offsets = masked - mean[None]
+            offsets = offsets if mask is None else jnp.where(mask[:, None], offsets, 0)
+        centered.append((mean, offsets))
     (feature_mean, x), (target_mean, y) = centered
     return Statistics(
         count.astype(jnp.int32),
@@ -176,6 +181,21 @@ def subtract(whole: Statistics, part: Statistics) -> Statistics:
     )
 
 
+def others(
+    parts: Sequence[Statistics], *, outside: tuple[Statistics, ...] = ()
+) -> Iterator[Statistics]:
+    """Yield, for each of at least two disjoint sets of rows, the statistics of all others and those outside.
+
+    They are added up, which cancels no digits, about ``log2(k)`` times for each of k sets.
+    """
+    if len(parts) == 1:
+        yield outside[0]
+        return
+    halves = parts[: len(parts) // 2], parts[len(parts) // 2 :]
+    for inside, other in (halves, halves[::-1]):
+        yield from others(inside, outside=(functools.reduce(add, (*outside, *other)),))
+
+
 def all_reduce(part: Statistics, *, axis_name: str) -> Statistics:
     """Merge the statistics of all devices and processes, and return the result on each of them.
 
@@ -186,8 +206,11 @@ def all_reduce(part: Statistics, *, axis_name: str) -> Statistics:
     n_part = part.count.astype(part.scatter.dtype)
     count = lax.psum(part.count, axis_name)
     fraction = n_part / jnp.maximum(count, 1).astype(part.scatter.dtype)
-    feature_mean = lax.psum(fraction * part.feature_mean, axis_name)
-    target_mean = lax.psum(fraction * part.target_mean, axis_name)
+    feature_mean, target_mean = jnp.zeros_like(part.feature_mean), jnp.zeros_like(part.target_mean)
+    # Twice, as in each block: the mean of equal rows is one of them.
+    for _ in range(2):
+        feature_mean += lax.psum(fraction * (part.feature_mean - feature_mean), axis_name)
+        target_mean += lax.psum(fraction * (part.target_mean - target_mean), axis_name)
     x, y = part.feature_mean - feature_mean, part.target_mean - target_mean
     sums = (
         part.scatter + n_part * jnp.outer(x, x),

@@ -50,9 +50,10 @@ class Ridge(NamedTuple):
     penalty: Float[Array, "*t"]
     """The penalty that all targets share, or one for each."""
     residual: Float[Array, " t"]
-    """Mean squared error on the rows that the function was fitted to."""
+    """Mean squared error on the rows that the function was fitted to, rounded like the targets' variance times
+    the condition."""
     condition: Float[Array, "*t"]
-    """An upper bound of the condition number of the system."""
+    """An upper bound, but for rounding, of the condition number of the system."""
 
     def predict(
         self, features: Float[Array, "m d"] | Float[np.ndarray, "m d"]

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from convcorr_jax.datasets.records import load_image
-from convcorr_jax.linear.ridge import FoldSums, no_rows
+from convcorr_jax.linear.ridge import FoldSums, least_error, no_rows
 from convcorr_jax.metrics import mean_interval
 from convcorr_jax.probes import absolute_error, as_squares, fit_grid_sums, reconstruct
 from convcorr_jax.probes.rgb import SIDE_PX
@@ -49,8 +49,8 @@ class Reconstruction(NamedTuple):
 
     @property
     def penalty(self) -> float:
-        """The penalty with the least error on held-out folds."""
-        return float(self.penalties[self.held_out_error.argmin()])
+        """The penalty with the least error on held-out folds, the first of several."""
+        return float(self.penalties[least_error(self.held_out_error)])
 
 
 def reconstruct_test(

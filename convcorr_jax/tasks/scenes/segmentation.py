@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.linear import grouped_folds
+from convcorr_jax.linear.ridge import least_error
 from convcorr_jax.metrics import (
     SegmentationScores,
     bootstrap,
@@ -78,8 +79,8 @@ class SegmentationResult(NamedTuple):
 
     @property
     def penalty(self) -> float:
-        """The penalty with the least error on held-out folds."""
-        return float(self.penalties[self.held_out_error.argmin()])
+        """The penalty with the least error on held-out folds, the first of several."""
+        return float(self.penalties[least_error(self.held_out_error)])
 
 
 def segment_scenes(

@@ -193,3 +193,52 @@ def test_bad_paths_are_refused(rng, penalties):
     ):
         with pytest.raises(InputError, match="penalt"):
             validate()
+
+
+@pytest.mark.parametrize(("n", "d", "k"), [(6, 3, 2), (4, 6, 2), (6, 3, None), (4, 6, None)])
+def test_the_condition_bounds_every_system_and_the_rounding_of_errors(rng, n, d, k):
+    """Rows are repeated and collinear, and single rows hold all of a feature."""
+    for draw_number in range(40):
+        x = rng.integers(-2, 3, (n, d)).astype(np.float32)
+        if draw_number % 2:
+            x = np.eye(d, dtype=np.float32)[rng.integers(0, d, n)]
+        y = rng.integers(-2, 3, (n, 2)).astype(np.float32)
+        folds = np.arange(n) % (k or n)
+        try:
+            if k:
+                curve = ridge.cross_validate(x, y, penalties=PENALTIES / 100, folds=folds, k=k)
+            else:
+                curve = ridge.leave_one_out(x, y, penalties=PENALTIES / 100)
+        except InputError:
+            assert any(np.ptp(x[folds != fold], axis=0).max() == 0 for fold in folds)
+            continue
+        for penalty, found, bound in zip(PENALTIES / 100, *curve[1:], strict=True):
+            squares, worst = np.zeros(2), 1.0
+            for fold in np.unique(folds):
+                rest = folds != fold
+                fitted = ScikitRidge(alpha=penalty).fit(x[rest].astype(float), y[rest])
+                squares += ((fitted.predict(x[~rest].astype(float)) - y[~rest]) ** 2).sum(0)
+                centred = x[rest].astype(float) - x[rest].mean(0, dtype=float)
+                matrix = centred.T @ centred if n >= d else centred @ centred.T
+                worst = max(worst, np.linalg.cond(matrix + penalty * np.eye(len(matrix))))
+            assert worst <= bound * 1.00001
+            allowed = 30 * np.finfo(np.float32).eps * bound * (1 + squares.max())
+            np.testing.assert_allclose(found, squares / n, rtol=0, atol=allowed)
+
+
+def test_rows_that_alone_determine_their_values_are_refused():
+    """Without the only row of a feature, its prediction is lost in the rounding of 1 less its leverage."""
+    features = np.eye(3, dtype=np.float32)[[0, 1, 1, 1]] * 100
+    targets = np.arange(4, dtype=np.float32)[:, None]
+    with pytest.raises(InputError, match="larger penalties or double precision are needed"):
+        ridge.leave_one_out(features, targets, penalties=np.array([1e-7]))
+
+
+def test_nan_is_never_the_least_error_and_the_first_of_equals_is():
+    errors = np.array([[np.nan, 3.0], [2.0, 2.0], [1.0, 3.0], [3.0, np.nan]])
+    curve = ridge.PenaltyCurve(np.array([1.0, 2.0, 4.0, 8.0]), errors, np.ones(4))
+    assert curve.best() == 2
+    assert curve.best_of_each().tolist() == [4, 2]
+    for hopeless in (np.full(2, np.nan), np.zeros(0)):
+        with pytest.raises(InputError, match="none can be chosen"):
+            ridge.least_error(hopeless)

@@ -129,3 +129,12 @@ def test_bad_blocks_and_missing_rows_are_refused(rows):
     features[0] = np.nan
     with pytest.raises(InputError, match="NaN"):
         fold_sums(features, targets, folds=folds, k=K).solve(1.0)
+
+
+def test_rows_outside_a_fold_that_are_equal_are_refused():
+    """The scatter of what is left of a fold would else be the rounding of the fold's own."""
+    features = np.array([[0.1, 3.0], [7.0, 1.0], *[[0.3, 0.7]] * 4], np.float32)
+    sums = fold_sums(features, features[:, :1], folds=np.array([0, 0, 1, 1, 1, 1]), k=2)
+    for call in (lambda: sums.without(0, 1e-9), lambda: sums.cross_validate(np.array([1e-9]))):
+        with pytest.raises(InputError, match="all rows of the features are equal"):
+            call()

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
 from convcorr_jax.linear.ridge import (
     Statistics,
@@ -19,6 +20,7 @@ from convcorr_jax.linear.ridge import (
     statistics,
     subtract,
 )
+from convcorr_jax.linear.ridge.row_statistics import others
 from tests.builders.regression import draw
 
 
@@ -92,6 +94,7 @@ def test_the_sum_over_an_axis_is_that_of_all_rows(rows):
 
 ON_DEVICES = """
 import numpy as np, jax, jax.numpy as jnp
+from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
 from convcorr_jax.linear.ridge import all_reduce, statistics
 rng = np.random.default_rng(3)
@@ -147,3 +150,27 @@ def test_the_sums_of_many_rows_keep_their_digits(rng, masked):
     for sums, exact in ((found.scatter, x.T @ x), (found.cross, x.T @ y)):
         np.testing.assert_allclose(sums, exact, atol=3e-6 * np.abs(exact).max())
     np.testing.assert_allclose(found.spread, (y**2).sum(0), rtol=3e-6)
+
+
+@pytest.mark.parametrize("value", [0.1, 1000.1, 3.3e-5])
+@pytest.mark.parametrize("n", [7, 1000])
+def test_equal_rows_have_no_scatter_and_are_refused(value, n):
+    features = jnp.full((n, 2), value, jnp.float32)
+    targets, mask = jnp.arange(n, dtype=jnp.float32)[:, None], jnp.arange(n) < n - 2
+    parts = [ridge.statistics(features, targets), ridge.statistics(features, targets, mask=mask)]
+    for summed in (*parts, ridge.add(*parts)):
+        assert not np.asarray(summed.scatter).any()
+        with pytest.raises(InputError, match="all rows of the features are equal"):
+            ridge.solve(summed, penalty=1e-20)
+
+
+def test_what_is_outside_each_set_is_what_all_others_add_up_to(rng):
+    """Nothing cancels: the one large set changes no digit of the others' sums."""
+    x = rng.integers(0, 9, (25, 3)).astype(np.float32)
+    x[:5] *= 1e6
+    parts = [ridge.statistics(x[j : j + 5], x[j : j + 5, :1]) for j in range(0, 25, 5)]
+    for j, found in enumerate(others(parts)):
+        rest = np.delete(x, np.arange(5 * j, 5 * j + 5), axis=0).astype(float)
+        rest = rest - rest.mean(0)
+        exact = rest.T @ rest
+        np.testing.assert_allclose(found.scatter, exact, atol=1e-6 * np.abs(exact).max())
