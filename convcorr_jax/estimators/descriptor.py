@@ -12,6 +12,7 @@ from convcorr_jax.backbone import Conv, find_network, grid_size
 from convcorr_jax.backbone.weights import Weights, load
 from convcorr_jax.descriptors import default_layer, global_features
 from convcorr_jax.errors import InputError
+from convcorr_jax.estimators.fitting import check_number
 from convcorr_jax.images import resize
 from convcorr_jax.io import read_image
 from convcorr_jax.shapes import Image
@@ -116,13 +117,18 @@ class Descriptor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 
     def _weights(self) -> Weights:
         path = self.weights_path
+        if not isinstance(self.network, str):
+            raise InputError(f"network is {self.network!r}; the name of a network is expected")
         return _loaded(self.network, None if path is None else str(path))
 
     def _layer(self, weights: Weights) -> str:
         return default_layer(weights) if self.layer is None else self.layer
 
     def _side(self) -> int:
-        return find_network(self.network).image_side if self.side_px is None else self.side_px
+        if self.side_px is None:
+            return find_network(self.network).image_side
+        check_number(self.side_px, "side_px", kinds="iu")
+        return self.side_px
 
 
 # Two networks at most are compared with each other at a time; the weights of one take up to 500 MB.

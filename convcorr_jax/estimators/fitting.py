@@ -36,6 +36,28 @@ def precision_of(features: Shaped[np.ndarray, "n d"]) -> contextlib.AbstractCont
     return jax.enable_x64(features.dtype == np.float64)
 
 
+def check_number(value: Any, name: str, *, kinds: str = "iuf", most_axes: int = 0) -> None:
+    """Refuse an option that is no number.
+
+    Args:
+        value: the option.
+        name: its name.
+        kinds: the kinds of numbers that are allowed, in NumPy's letters; truth values are of another kind.
+        most_axes: 1 if a sequence of numbers is allowed, too.
+
+    Raises:
+        InputError: the option is another.
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError:  # sequences of several lengths
+        array = np.array(None)
+    if array.dtype.kind not in kinds or array.ndim > most_axes:
+        expected = "a number" if "f" in kinds else "a whole number"
+        sequence = " or a sequence of numbers" if most_axes else ""
+        raise InputError(f"{name} is {value!r}; {expected}{sequence} is expected")
+
+
 def folds_of(
     cv: Any, X: Shaped[np.ndarray, "n d"], y: Shaped[np.ndarray, "..."], *, classifier: bool
 ) -> Folds:
@@ -48,14 +70,19 @@ def folds_of(
         classifier: whether a number of folds means stratified ones.
 
     Raises:
-        InputError: the folds do not hold out every row exactly once, or train on fewer rows than all others.
+        InputError: ``cv`` states no folds, or they do not hold out every row exactly once or train on fewer
+            rows than all others.
     """
     # Importing it takes as long as importing scikit-learn's base classes.
     from sklearn.model_selection import check_cv
 
-    splits: Iterable[tuple[np.ndarray, np.ndarray]] = check_cv(cv, y, classifier=classifier).split(
-        X, y
-    )
+    try:
+        splitter = check_cv(cv, y, classifier=classifier)
+    except ValueError as error:
+        raise InputError(
+            f"cv is {cv!r}; at least 2 folds, a splitter, or a list of pairs of row numbers is expected"
+        ) from error
+    splits: Iterable[tuple[np.ndarray, np.ndarray]] = splitter.split(X, y)
     numbers, times, k = np.zeros(len(X), np.int32), np.zeros(len(X), np.int32), 0
     for train, test in splits:
         if len(np.union1d(train, test)) < len(X):

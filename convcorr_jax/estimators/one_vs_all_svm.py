@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from convcorr_jax.errors import InputError
 from convcorr_jax.estimators.fitting import (
     PRECISIONS,
+    check_number,
     folds_of,
     precision_of,
     sample_weights_of,
@@ -112,6 +113,7 @@ class OneVsAllSVM(ClassifierMixin, BaseEstimator):
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise InputError(f"y holds 1 class, {self.classes_[0]!r}; at least two are expected")
+        check_number(self.cost, "cost", most_axes=1)
         weights = sample_weights_of(sample_weight, X)
         self.costs_ = self.cv_accuracy_ = None
         self.cost_ = self.cost
@@ -144,10 +146,8 @@ class OneVsAllSVM(ClassifierMixin, BaseEstimator):
 
     def _select(self, X, y, labels, weights) -> float:
         """Return the cost of the greatest accuracy on held-out samples, the least of several."""
-        if np.ndim(self.cost) != 1 or len(self.cost) == 0:
-            raise InputError(
-                f"cost has shape {np.shape(self.cost)}; one number or a sequence of numbers is expected"
-            )
+        if len(self.cost) == 0:
+            raise InputError("cost is an empty sequence; at least one number is expected")
         # Each cost starts from the solutions of the one before; rising costs are fastest.
         self.costs_ = np.unique(self.cost)
         folds, k = folds_of(self.cv, X, y, classifier=True)
@@ -168,6 +168,10 @@ class OneVsAllSVM(ClassifierMixin, BaseEstimator):
         return float(self.costs_[self.cv_accuracy_.argmax()])
 
     def _options(self) -> dict[str, Any]:
+        if self.bias_scale is not None:
+            check_number(self.bias_scale, "bias_scale")
+        check_number(self.tolerance, "tolerance")
+        check_number(self.max_rounds, "max_rounds", kinds="iu")
         return {
             "loss": self.loss,
             "bias_scale": self.bias_scale,

@@ -8,7 +8,13 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.estimators.fitting import PRECISIONS, folds_of, precision_of, validate_data
+from convcorr_jax.estimators.fitting import (
+    PRECISIONS,
+    check_number,
+    folds_of,
+    precision_of,
+    validate_data,
+)
 from convcorr_jax.linear import ridge
 
 
@@ -63,8 +69,8 @@ class RidgeProbe(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         Raises:
             ValueError: X or y is not a finite numeric array of at least two rows; all rows of X are equal; a
-                penalty is not above 0, or too small for the precision; or the folds do not hold out every row
-                exactly once.
+                penalty is not above 0, or too small for the precision; an option is of another type; or the
+                folds do not hold out every row exactly once.
         """
         X, y = validate_data(
             self,
@@ -93,12 +99,14 @@ class RidgeProbe(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def _fitted(self, X, targets) -> tuple[ridge.Ridge, ridge.PenaltyCurve | None]:
         """Fit ridge regressions, and return the curve of the penalties unless there is only one."""
-        if self.penalty is not None and np.ndim(self.penalty) == 0:
-            return ridge.fit(X, targets, penalty=self.penalty), None
-        if self.penalty is not None and np.ndim(self.penalty) != 1:
+        if not isinstance(self.penalty_per_target, bool | np.bool_):
             raise InputError(
-                f"penalty has shape {np.shape(self.penalty)}; one number, a sequence or None is expected"
+                f"penalty_per_target is {self.penalty_per_target!r}; True or False is expected"
             )
+        if self.penalty is not None:
+            check_number(self.penalty, "penalty", most_axes=1)
+            if np.ndim(self.penalty) == 0:
+                return ridge.fit(X, targets, penalty=self.penalty), None
         path = ridge.penalty_grid(X) if self.penalty is None else np.asarray(self.penalty)
         folds, k = (
             (None, None) if self.cv is None else folds_of(self.cv, X, targets, classifier=False)

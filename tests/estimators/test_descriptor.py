@@ -123,7 +123,9 @@ def test_works_in_pipelines_and_searches(descriptor, images):
         ({"network": "lenet"}, "no network"),
         ({"layer": "conv9"}, "no layer"),
         ({"layer": "fc6", "side_px": 224}, "no fc6"),
+        ({"network": ["alexnet"]}, "name of a network"),
         ({"side_px": 5}, "5"),
+        *(({"side_px": bad}, "side_px is") for bad in (63.7, "a", True, [63])),
         ({"weights_path": "absent.npz"}, "absent.npz"),
     ],
 )

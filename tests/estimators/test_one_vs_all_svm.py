@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from convcorr_jax.errors import InputError
 from convcorr_jax.estimators import OneVsAllSVM
 from convcorr_jax.linear import svm
 
@@ -134,14 +135,17 @@ def test_it_warns_if_the_gap_stays_above_the_tolerance(problem):
     ("options", "message"),
     [
         ({"cost": 0.0}, "cost is 0.0"),
-        ({"cost": []}, "cost has shape"),
-        ({"cost": [[1.0]]}, "cost has shape"),
+        ({"cost": []}, "cost is an empty sequence"),
+        *(({"cost": bad}, "cost is") for bad in ([[1.0]], "a", ["a", 1.0], True, None)),
+        *(({"bias_scale": bad}, "bias_scale is") for bad in ("a", True, [1.0])),
+        *(({"tolerance": bad}, "tolerance is") for bad in ("a", None, True)),
+        *(({"max_rounds": bad}, "max_rounds is") for bad in ("a", 1.5, True, None)),
         ({"tolerance": 0.0}, "tolerance is 0.0"),
         ({"cost": COSTS, "cv": [([0, 1], [2, 3])]}, "neither"),
     ],
 )
 def test_wrong_options_are_refused(problem, options, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InputError, match=message):
         OneVsAllSVM(**options).fit(*problem)
 
 

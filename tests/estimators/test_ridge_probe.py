@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from convcorr_jax.errors import InputError
 from convcorr_jax.estimators import RidgeProbe
 from convcorr_jax.linear import ridge
 
@@ -151,14 +152,18 @@ def test_groups_stay_together(problem):
         ({"penalty": 0.0}, "above 0"),
         ({"penalty": [1.0, -1.0]}, "above 0"),
         ({"penalty": []}, "no penalties"),
-        ({"penalty": [[1.0]]}, "shape"),
-        ({"cv": 1}, "n_splits"),
+        *(
+            ({"penalty": bad}, "penalty is")
+            for bad in ([[1.0]], "a", ["a"], True, 1j, [[1], [1, 2]])
+        ),
+        *(({"cv": bad}, "cv is") for bad in (1, 1.5, "3", True)),
+        *(({"penalty_per_target": bad}, "True or False") for bad in ("no", 1, None)),
         ({"cv": ShuffleSplit(3, random_state=0)}, "more than once"),
         ({"cv": [([0, 1, 2], [3, 4, 5])]}, "neither"),
     ],
 )
 def test_wrong_options_are_refused(problem, options, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InputError, match=message):
         RidgeProbe(**options).fit(*problem)
 
 
