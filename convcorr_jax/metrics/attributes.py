@@ -54,9 +54,10 @@ def two_valued_scores(
         threshold: the prediction that separates the two values.
 
     Raises:
-        InputError: ``truth`` has other values than the two, or only one of them, or a prediction is NaN.
+        InputError: ``truth`` has other values than the two, or only one of them; or a prediction or the
+            threshold is NaN.
     """
-    _check_known(predicted)
+    _check_known(predicted, np.array([threshold]))
     present = np.unique(truth).tolist()
     if present != sorted(values):
         raise InputError(
@@ -87,9 +88,13 @@ def graded_scores(
             attribute has no such value.
 
     Raises:
-        InputError: all true values are equal, or all predictions are, or one of them is NaN.
+        InputError: all true values are equal, or all predictions are, or one of them is NaN or infinite.
     """
     _check_known(predicted, truth)
+    if not (np.isfinite(predicted) & np.isfinite(truth)).all():
+        raise InputError(
+            "the attribute or its predictions hold infinity; finite numbers are expected"
+        )
     if np.ptp(truth) == 0 or np.ptp(predicted) == 0:
         raise InputError(
             "the true values of the attribute, or its predictions, are all equal; a correlation needs "
@@ -121,9 +126,11 @@ def two_valued_sums(
         The sums of ``accuracy`` and of ``balanced_accuracy``.
 
     Raises:
-        InputError: a prediction or a true value is NaN.
+        InputError: a prediction or the threshold is NaN, or a true value is neither of the two.
     """
-    _check_known(predicted, truth)
+    _check_known(predicted, truth, np.array([threshold]))
+    if not np.isin(truth, values).all():
+        raise InputError(f"the true values are {np.unique(truth).tolist()}; {values} are expected")
     is_higher = truth == max(values)
     correct = (predicted > threshold) == is_higher
     members = np.stack([is_higher, ~is_higher], axis=1).astype(np.float64)
@@ -133,12 +140,12 @@ def two_valued_sums(
     return {"accuracy": unit_means(correct), "balanced_accuracy": balanced}
 
 
-def _check_known(*columns: Float[np.ndarray, " n"]) -> None:
+def _check_known(*columns: Float[np.ndarray, " _"]) -> None:
     if not all(map(len, columns)):
         raise InputError("the attribute has no values; at least one image is expected")
     if any(np.isnan(column).any() for column in columns):
         raise InputError(
-            "the predictions or the true values of the attribute hold NaN; numbers are expected"
+            "the predictions, true values or threshold of the attribute hold NaN; numbers are expected"
         )
 
 
@@ -158,8 +165,10 @@ def correlation_interval(correlation: float, *, n: int) -> Interval:
         n: the number of images.
 
     Raises:
-        InputError: there are fewer than four images.
+        InputError: there are fewer than four images, or the correlation is not between -1 and 1.
     """
+    if not -1 <= correlation <= 1:
+        raise InputError(f"the correlation is {correlation}; a number from -1 to 1 is expected")
     if n < 4:
         raise InputError(f"a correlation of {n} images has no interval; at least 4 are expected")
     # Beyond this, artanh is infinite in double precision.

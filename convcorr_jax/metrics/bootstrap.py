@@ -31,7 +31,10 @@ DRAWS = 10_000
 
 
 class Interval(NamedTuple):
-    """An interval that contains a share of all draws, with as many below it as above."""
+    """The interval between two percentiles of the draws, with as many below it as above unless draws are equal.
+
+    A percentile between two draws is interpolated, so that of few draws an interval may contain none.
+    """
 
     low: float
     """The lower end."""
@@ -181,14 +184,16 @@ def interval(samples: Float[np.ndarray, " draws"], *, level: float = 0.95) -> In
     Interval(low=10.0, high=30.0)
 
     Args:
-        samples: one statistic of every draw, or the difference of two.
-        level: the share of draws inside the interval, between 0 and 1.
+        samples: one statistic of every draw, or the difference of two; with NaN, both ends are NaN.
+        level: the share of draws inside the interval, between 0 and 1, if there are many.
 
     Raises:
-        InputError: there is no draw, or the level is not between 0 and 1.
+        InputError: there is no draw, one is infinite, or the level is not between 0 and 1.
     """
     if not len(samples):
         raise InputError("an interval needs at least one draw")
+    if np.isinf(samples).any():
+        raise InputError("the draws hold infinity; finite numbers are expected")
     if not 0 < level < 1:
         raise InputError(f"level is {level}; a number between 0 and 1 is expected")
     low, high = np.quantile(samples.astype(np.float64), [(1 - level) / 2, (1 + level) / 2])

@@ -65,6 +65,8 @@ def x_error_histogram(
 ) -> tuple[Int[np.ndarray, " bins"], Float[np.ndarray, " bins"]]:
     """Compute the histogram of errors along x, without outliers, in bins of one pixel.
 
+    An error halfway between two bins counts in the even one.
+
     >>> pixels, shares = x_error_histogram(np.array([[0.2, 0.0], [-0.4, 3.0], [2.9, 0.0], [50.0, 0.0]]))
     >>> dict(zip(pixels[shares > 0].tolist(), shares[shares > 0].round(3).tolist()))
     {0: 0.667, 3: 0.333}

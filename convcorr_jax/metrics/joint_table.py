@@ -7,6 +7,7 @@ column. Pelvis and thorax are in no column.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -103,8 +104,9 @@ def joint_table(
 
     Raises:
         InputError: no joint is in any column, the names are not those of all joints, each once, or the protocol
-            averages over images first.
+            averages over images first; or the thresholds do not rise from at least 0, or there is none.
     """
+    _check_thresholds(alphas, least=1)
     if protocol.average == "image":
         raise InputError(
             f"{protocol.name} averages the keypoints of an image first: it has no joint table"
@@ -168,7 +170,11 @@ def area_under_curve(
     Args:
         shares: the height of every curve at every threshold.
         alphas: the thresholds, in rising order.
+
+    Raises:
+        InputError: there are fewer than two thresholds, or they do not rise from at least 0.
     """
+    _check_thresholds(alphas, least=2)
     return np.asarray(np.trapezoid(shares, alphas, axis=-1) / (alphas[-1] - alphas[0]))
 
 
@@ -185,6 +191,14 @@ def members_of(columns: Sequence[str], joints: Sequence[str], *, count: int) -> 
     """
     check_names(joints, count=count, what="joints")
     return [index for index, joint in enumerate(joints) if column_of(joint) in columns]
+
+
+def _check_thresholds(alphas: Sequence[float], *, least: int) -> None:
+    rising = all(low < high for low, high in pairwise([*alphas, np.inf]))
+    if len(alphas) < least or not (rising and alphas[0] >= 0):
+        raise InputError(
+            f"the thresholds are {tuple(alphas)}; {least} or more are expected, rising from 0 or above"
+        )
 
 
 def _shares(errors: np.ndarray, alphas: Sequence[float], *, strict: bool) -> np.ndarray:

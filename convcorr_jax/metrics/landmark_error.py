@@ -83,7 +83,7 @@ def landmark_summary(errors: Float[np.ndarray, "images n"]) -> LandmarkError:
 
 
 def mean_error_per_image(errors: Float[np.ndarray, "images n"]) -> Float[np.ndarray, " images"]:
-    """Compute the mean error over the landmarks of each image.
+    """Compute the mean error over the landmarks of each image, rounded: equal errors may have another mean.
 
     Args:
         errors: normalized errors, as `landmark_errors` returns them; NaN does not count.

@@ -64,3 +64,16 @@ def test_the_interval_of_a_correlation_is_that_of_scipy(rng):
     assert correlation_interval(1.0, n=40).high == pytest.approx(1)
     with pytest.raises(InputError, match="3 images has no interval"):
         correlation_interval(0.5, n=3)
+
+
+def test_numbers_that_would_pass_for_others_are_refused():
+    values, two = np.array([1.0, 2.0]), np.array([0.0, 1.0])
+    for call, sentence in (
+        (lambda: graded_scores(np.array([1.0, np.inf]), two), "infinity"),
+        (lambda: two_valued_sums(two, values, values=(1.0, 3.0), threshold=0.5), "are expected"),
+        (lambda: two_valued_scores(two, values, values=(1.0, 2.0), threshold=np.nan), "NaN"),
+        (lambda: correlation_interval(1.5, n=9), "from -1 to 1"),
+        (lambda: correlation_interval(np.nan, n=9), "from -1 to 1"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            call()

@@ -1,5 +1,7 @@
 """Bootstrap intervals agree with SciPy's, with a loop over draws, and with the normal approximation."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -174,3 +176,13 @@ def test_large_values_keep_their_digits(rng):
 
 def test_equal_values_have_an_interval_without_width():
     assert mean_interval(np.full(7, 0.1)) == (0.1, 0.1)
+
+
+def test_the_ends_are_interpolated_and_as_many_draws_are_below_as_above(rng):
+    assert interval(np.array([0.0, 1.0]), level=0.5) == pytest.approx((0.25, 0.75))
+    for n, level in product((1, 2, 7, 40), (0.5, 0.8, 0.95)):
+        low, high = interval(samples := rng.permutation(n).astype(float), level=level)
+        assert (samples < low).sum() == (samples > high).sum()
+        assert abs(((samples >= low) & (samples <= high)).mean() - level) <= (1 + level) / n + 1e-9
+    with pytest.raises(InputError, match="infinity"):
+        interval(np.array([0.1, np.inf]))

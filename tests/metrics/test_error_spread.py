@@ -50,3 +50,13 @@ def test_errors_at_the_limit_count():
 
 def test_no_error_makes_no_histogram():
     assert not x_error_histogram(np.full((2, 2), np.nan))[1].any()
+
+
+def test_an_error_between_two_bins_counts_in_the_even_one():
+    errors = np.array([[half, 0.0] for half in (-1.5, -0.5, 0.5, 1.5, 2.5)])
+    pixels, shares = x_error_histogram(errors)
+    assert dict(zip(pixels[shares > 0], shares[shares > 0], strict=True)) == {
+        -2: 0.2,
+        0: 0.4,
+        2: 0.4,
+    }

@@ -118,6 +118,14 @@ def test_the_area_is_the_mean_height():
     assert area_under_curve(shares, alphas) == pytest.approx([(0.05 + 0.3) / 0.4, 0.5])
 
 
+@pytest.mark.parametrize("alphas", [(), (0.2, 0.1), (0.1, 0.1), (np.nan, 1), (-1, 1), (0, np.inf)])
+def test_thresholds_rise(alphas):
+    with pytest.raises(InputError, match="the thresholds are"):
+        joint_table(np.zeros((1, 1)), ("nose",), alphas=alphas, protocol=LSP_PCK)
+    with pytest.raises(InputError, match="the thresholds are"):
+        area_under_curve(np.ones(1), alphas[:1])
+
+
 def test_people_add_up_to_the_total(rng):
     joints = ("head_top", "l_wrist", "r_wrist", "pelvis")
     errors = rng.exponential(0.2, (30, 4))
