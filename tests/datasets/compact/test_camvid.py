@@ -94,3 +94,18 @@ def test_the_compact_copy_is_whole():
         "val": 101,
         "test": 233,
     }
+
+
+@pytest.mark.parametrize(
+    ("meta", "sentence"),
+    [
+        ({"ignore_index": 2}, "pixels of none of 2 classes"),
+        ({"classes": ["sky"]}, "pixels of none of 1 classes"),
+        ({"classes": [str(number) for number in range(255)]}, "below 255 are expected"),
+    ],
+)
+def test_pixels_of_no_class_never_become_background(folder: Path, meta: dict, sentence: str):
+    """Counted from 1 in 8 bits, the mask's 255 would be 0."""
+    (folder / "meta.json").write_text(json.dumps(CAMVID_META | meta))
+    with pytest.raises(InputError, match=sentence):
+        list(camvid.read(folder))
