@@ -6,7 +6,7 @@ level. The banks' maps are repeated to the finest resolution and added, and 1x1 
 SpatialDropout drops whole maps before the first of these.
 
 The net is equivariant to shifts: away from the borders, an image shifted by the pooling times 2^(levels - 1),
-which is the stride of the coarsest bank, has exactly the same heat-maps, shifted by 2^(levels - 1) cells.
+which is the stride of the coarsest bank, has the same heat-maps, shifted by 2^(levels - 1) cells.
 
 Differs from the paper: in training, maps that dropout keeps are divided by the probability of being kept,
 instead of a gain at test time; the expectation is the same. If `Architecture.group_norm` is set, every

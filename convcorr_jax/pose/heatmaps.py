@@ -65,6 +65,8 @@ def peaks(
 ) -> Peaks:
     """Return the centre of each map's highest cell, or a position near it; the first of equal cells counts.
 
+    Values below the least normal number, 1.2e-38 in single precision, may count as 0.
+
     The paper estimates no positions between cells: that is the fine net's task.
 
     Args:

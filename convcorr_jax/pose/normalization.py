@@ -8,7 +8,7 @@ standard deviation of the neighbourhood. With w a Gaussian window, and means ove
 At the borders w is divided by its sum inside the image. All levels have the same window.
 
 The papers leave open, and here is chosen: the window has 9 taps along each axis, and a quarter of that as its
-standard deviation; an image without contrast becomes zero, because s is at least half a grey level.
+standard deviation; an image of one grey becomes zero but for rounding, because s is at least half a grey level.
 
 Sources: Jarrett, Kavukcuoglu, Ranzato and LeCun 2009, *What is the best multi-stage architecture for object
 recognition?*, section 2; Tompson et al. 2015, section 3.1.
@@ -66,7 +66,7 @@ def normalize(images: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
         images: images with values from 0 to 255.
 
     Returns:
-        The normalized images; 0 where an image has no contrast.
+        The normalized images; 0 but for rounding, which is below 0.001, where an image is of one grey.
     """
     from_mean = images - _local_mean(_channel_mean(images))[..., None]
     deviation = jnp.sqrt(_local_mean(_channel_mean(from_mean**2)))

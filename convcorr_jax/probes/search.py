@@ -104,6 +104,9 @@ def find_face(
         finder: scores frames by the same features.
         extractor: computes the features of squares.
         margin: added on each side of the square around the landmarks, in units of its side, in training.
+
+    Raises:
+        InputError: a presence is NaN.
     """
     height, width = photograph.shape[:2]
     # No frame needs more pixels than its features are computed from.
@@ -133,7 +136,10 @@ def find_face(
 
 
 def _presence(finder: FaceFinder, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
-    return np.asarray(finder.presence.predict(features))[:, 0]
+    presence = np.asarray(finder.presence.predict(features))[:, 0]
+    if np.isnan(presence).any():
+        raise InputError("the presence of a face is NaN in a frame; finite features are expected")
+    return presence
 
 
 def _features(
@@ -145,7 +151,7 @@ def _features(
 
 
 def _inside(square: coords.Box, photograph: Image) -> coords.Box:
-    """Return the square with its center moved into the photograph, at most as large as the photograph."""
+    """Return the square with its center moved into the photograph, at most twice its shorter side large."""
     height, width = photograph.shape[:2]
     half = min(square.longer_side, 2 * min(height, width)) / 2
     x, y = np.clip(square.center, 0, (width - 1, height - 1)).tolist()

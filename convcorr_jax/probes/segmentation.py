@@ -150,6 +150,8 @@ def fit_mixing(
 ) -> Ridge:
     """Fit the matrix M: from the responses in a cell to a one for the class with the largest share, else zeros.
 
+    Of equal shares, that of the first class is the largest.
+
     Args:
         responses: predicted shares of the classes in every cell.
         shares: true shares of the same cells; NaN where nothing is labelled.
@@ -215,6 +217,8 @@ def predict_label_map(
     responses: Float[np.ndarray, "side side classes"], size: Sequence[int]
 ) -> UInt[np.ndarray, "height width"]:
     """Return the class with the greatest response at every pixel of an image.
+
+    Of responses that are equal but for the rounding of the interpolation, any may be the greatest.
 
     Args:
         responses: of the classes in every cell.

@@ -107,3 +107,13 @@ def test_values_at_peaks_are_those_of_the_first_highest_cell(rng):
     again = values_at_peaks(jnp.asarray(values), jnp.asarray(heatmaps))
     assert np.isnan(again[0, 0])
     np.testing.assert_array_equal(again[1:], found[1:])
+
+
+@pytest.mark.parametrize("levels", [(0, 1), (-np.inf, 0, 1), (-1, np.inf), (-np.inf,)])
+def test_of_equal_cells_the_first_is_the_peak_and_moves_by_half_a_cell_at_most(rng, levels):
+    heatmaps = rng.choice(np.array(levels, np.float32), (60, *SIZE, 2))
+    first = heatmaps.reshape(60, -1, 2).argmax(axis=1)
+    expected = 8 * np.stack([first % SIZE.width, first // SIZE.width], axis=-1) + 3.5
+    np.testing.assert_array_equal(peaks(jnp.asarray(heatmaps), CELLS).points, expected)
+    moved = peaks(jnp.asarray(heatmaps), CELLS, subcell=True).points - expected
+    assert (np.abs(moved) <= 4).all()

@@ -85,6 +85,15 @@ def test_an_empty_photograph_has_no_sure_face(trained):
     assert not found.sure
 
 
+def test_a_presence_that_is_nan_is_refused(trained):
+    probe, finder = trained
+    broken = finder._replace(presence=finder.presence._replace(bias=np.full(1, np.nan)))
+    with pytest.raises(InputError, match="NaN"):
+        find_face(
+            np.zeros((*PHOTOGRAPH, 3), np.uint8), probe.face, broken, EXTRACTOR, margin=MARGIN
+        )
+
+
 def test_a_large_photograph_is_searched_like_a_small_one(trained):
     probe, finder = trained
     small, _ = painted((60.0, 45.0), 20.0, PHOTOGRAPH)

@@ -76,7 +76,7 @@ def least_error(errors: Float[np.ndarray, " p"]) -> int:
         InputError: there is no error, or every one is NaN.
     """
     if np.isnan(errors).all():
-        raise InputError("the errors of all penalties are NaN; none can be chosen")
+        raise InputError("all errors are NaN, or there is none; none can be chosen")
     return int(np.nanargmin(errors))
 
 

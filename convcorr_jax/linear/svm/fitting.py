@@ -62,9 +62,18 @@ from convcorr_jax.linear.svm.solver import (
 from convcorr_jax.linear.svm.standardization import standardize, standardize_classifier
 
 
-def one_vs_all(labels: Int[Array, " n"], *, classes: int) -> Bool[Array, "n classes"]:
-    """Return which sample is of which class, from labels 0 to ``classes - 1``; other labels are of no class."""
-    return labels[:, None] == jnp.arange(classes)[None]
+def one_vs_all(
+    labels: Int[Array, " n"] | Int[np.ndarray, " n"], *, classes: int
+) -> Bool[Array, "n classes"]:
+    """Return which sample is of which class, from labels 0 to ``classes - 1``; other labels are of no class.
+
+    Raises:
+        InputError: the labels are not one whole number for each sample, or there is no class.
+    """
+    if classes < 1:
+        raise InputError(f"classes is {classes}; at least 1 is expected")
+    # Compared in the labels' own type: in JAX's, 2^32 would be 0.
+    return jnp.asarray(labels[:, None] == np.arange(classes)[None])
 
 
 def fit(

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints import UNKNOWN, Classification, Samples, accuracy, classify, confusion
+from convcorr_jax.linear.ridge import least_error
 from convcorr_jax.linear.svm import Loss
 from convcorr_jax.metrics import UnitSums, bootstrap, named_intervals
 from convcorr_jax.runtime.progress import progress
@@ -211,7 +212,7 @@ def best_features(
         features: which of the names are layers, and which are SIFT.
     """
 
-    def highest(name: str) -> float:
-        return float(curves[name].max())
+    def best(names: Sequence[str]) -> str:
+        return names[least_error(-np.array([curves[name].max() for name in names]))]
 
-    return BestFeatures(max(features.layers, key=highest), max(features.sift_names, key=highest))
+    return BestFeatures(best(features.layers), best(features.sift_names))

@@ -17,6 +17,7 @@ from convcorr_jax.keypoints import (
     neighbor_points,
     score_images,
 )
+from convcorr_jax.linear.ridge import least_error
 from convcorr_jax.metrics import LONG_2014, pck
 from convcorr_jax.tasks.keypoints.examples import Examples
 from convcorr_jax.tasks.keypoints.mining import Mining
@@ -53,12 +54,15 @@ class PriorChoice(NamedTuple):
     @property
     def etas(self) -> dict[Positive, float]:
         """For each score transform, the prior's weight eta at which the held-out PCK is highest."""
-        return {positive: ETAS[int(np.argmax(curve))] for positive, curve in self.curves.items()}
+        return {
+            positive: ETAS[least_error(-np.array(curve))] for positive, curve in self.curves.items()
+        }
 
     @property
     def positive(self) -> Positive:
         """The score transform with the highest held-out PCK."""
-        return max(POSITIVES, key=lambda positive: max(self.curves[positive]))
+        highest = [np.max(self.curves[positive]) for positive in POSITIVES]
+        return POSITIVES[least_error(-np.array(highest))]
 
 
 def predict_held_out(

@@ -12,6 +12,7 @@ from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.descriptors import unit_length
 from convcorr_jax.keypoints import UNKNOWN
+from convcorr_jax.linear.ridge import least_error
 from convcorr_jax.report.interactive import LayerResponses, layers_data
 from convcorr_jax.tasks.keypoints.classification import BestFeatures, CategoryClassification
 from convcorr_jax.tasks.keypoints.features import FeatureOptions, resized_photograph
@@ -73,7 +74,7 @@ def _responses(
     scored = classified.by_feature[best.convnet].predicted != UNKNOWN
     accuracy = classified.by_feature[best.convnet].type_accuracy
     present = np.isin(np.arange(len(category.names)), samples.labels[scored])
-    label = int(np.where(present, accuracy, -1.0).argmax())
+    label = least_error(np.where(present, -accuracy, np.nan))
     tested = np.flatnonzero(scored & (samples.labels == label))
     sample = int(tested[(turn * len(tested)) // SHOWN])
     record = int(samples.photographs[sample])

@@ -1,4 +1,5 @@
 import itertools
+from functools import partial
 from typing import Any
 
 import jax
@@ -429,3 +430,19 @@ def test_compiles_once(rng: np.random.Generator) -> None:
     for cost in (0.1, 1, jnp.float32(2)):
         fit(*samples(rng), cost=cost, tolerance=1e-3 * float(cost))
     assert compiled._cache_size() == 1
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+def test_samples_of_other_labels_are_of_no_class(dtype: type) -> None:
+    labels = np.array([1, 0, 255, 2, 2**32 if dtype is np.int64 else 3, 2**7], dtype)
+    expected = [[int(label) == each for each in range(3)] for label in labels]
+    assert np.asarray(one_vs_all(labels, classes=3)).tolist() == expected
+    assert not jax.jit(partial(one_vs_all, classes=3))(jnp.array([-1, 3])).any()
+    with pytest.raises(InputError, match="classes is 0"):
+        one_vs_all(labels, classes=0)
+
+
+@pytest.mark.parametrize("labels", [[0.0, 1.0], [np.nan], [[0], [1]], ["a"], [True, False]])
+def test_labels_that_are_no_whole_numbers_are_refused(labels: list) -> None:
+    with pytest.raises(InputError, match="labels"):
+        svm.one_vs_all(np.array(labels), classes=2)
