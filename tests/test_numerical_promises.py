@@ -37,6 +37,7 @@ ELSEWHERE = {
     },
     "a position that must be finite": {"sift_window", "framed", "second_frame", "torso_of"},
     "a check itself": {"check_descriptors"},
+    "errors, of which NaN is never the least": {"least_error"},
     "maxima, which are whole numbers": {"sharpness", "peak_histogram"},
     "labels, which are whole numbers": {"initial_pool"},
 }

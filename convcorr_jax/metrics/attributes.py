@@ -165,9 +165,9 @@ def correlation_interval(correlation: float, *, n: int) -> Interval:
         n: the number of images.
 
     Raises:
-        InputError: there are fewer than four images, or the correlation is not between -1 and 1.
+        InputError: there are fewer than four images, or the correlation is below -1 or above 1.
     """
-    if not -1 <= correlation <= 1:
+    if abs(correlation) > 1:
         raise InputError(f"the correlation is {correlation}; a number from -1 to 1 is expected")
     if n < 4:
         raise InputError(f"a correlation of {n} images has no interval; at least 4 are expected")
