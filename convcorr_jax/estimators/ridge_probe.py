@@ -19,7 +19,7 @@ from convcorr_jax.linear import ridge
 
 
 class RidgeProbe(MultiOutputMixin, RegressorMixin, BaseEstimator):
-    """Ridge regression of one or many targets, with the penalty that exact cross-validation selects.
+    """Ridge regression of one or many targets, with the penalty that cross-validation selects.
 
     It minimizes ``sum_i |y_i - W x_i - b|^2 + penalty * |W|^2`` in closed form with
     `convcorr_jax.linear.ridge`; the intercept b is not penalized. Leave-one-out errors follow from one

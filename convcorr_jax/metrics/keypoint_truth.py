@@ -203,7 +203,7 @@ def in_square(
 
     Resizing moves points by ``x -> (x + 0.5) * s - 0.5`` with another s for each axis (`coords.resize`), which
     changes the shapes of objects, and so PCK. It does not depend on the square's side: 224, 240 and 256 pixels
-    give the same figures.
+    give the same figures, unless the rounding of positions moves an error across a threshold that it equals.
 
     Args:
         truth: the ground truth, with the sizes of images.

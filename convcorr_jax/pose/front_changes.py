@@ -2,8 +2,8 @@
 
 A kernel w of a pretrained network that training changed to w' is stored as round((w' - w) / step), between -127
 and 127, with one step for each output channel, ``max |w' - w| / 127``. The difference is small, so that the
-rounded kernel is closer to w' than w' in half precision would be if the changes are less than a sixteenth of
-the weights. Biases are stored as their change, projections as they are.
+rounded kernel as a whole is closer to w' than w' in half precision would be if the changes are less than a
+sixteenth of the weights. Biases are stored as their change, projections as they are.
 """
 
 import hashlib

@@ -145,8 +145,8 @@ def fit_directions(
             hundred times the mean eigenvalue, along whose directions images change visibly.
 
     Raises:
-        InputError: an attribute has only one value, the penalty is not positive, or a number is NaN or
-            infinite.
+        InputError: an attribute has only one value or no feature varies with it, the penalty is not positive,
+            or a number is NaN or infinite.
     """
     values = values.astype(features.dtype)
     # Folds play no part here.
@@ -170,8 +170,8 @@ def fit_directions_sums(
         penalty: as for `fit_directions`.
 
     Raises:
-        InputError: an attribute has only one value, the penalty is not positive, or a number is NaN or
-            infinite.
+        InputError: an attribute has only one value or no feature varies with it, the penalty is not positive,
+            or a number is NaN or infinite.
     """
     if not np.ptp(values, axis=0).all():
         raise InputError(
@@ -179,7 +179,10 @@ def fit_directions_sums(
         )
     fitted = sums.solve(float(sums.penalty_grid()[-1]) if penalty is None else penalty)
     weights = np.asarray(fitted.weights).T
-    units = weights / np.linalg.norm(weights, axis=1, keepdims=True)
+    lengths = np.linalg.norm(weights, axis=1, keepdims=True)
+    if not lengths.all():
+        raise InputError("no feature varies with one of the attributes; it has no direction")
+    units = weights / lengths
     along = [block @ units.T for block in blocks]
     low = np.min([values.min(axis=0) for values in along], axis=0)
     return Directions(units, low, np.max([values.max(axis=0) for values in along], axis=0))

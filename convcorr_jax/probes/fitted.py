@@ -2,7 +2,7 @@
 
 The arrays of a ridge regression are stored as ``<name>:<field>``, one for each field of
 `convcorr_jax.linear.ridge.Ridge`; penalty and condition are stored for each target. Of a
-`convcorr_jax.linear.ridge.LowRankRidge` the basis is stored in half precision, which keeps three digits.
+`convcorr_jax.linear.ridge.LowRankRidge` the basis is in half precision, which keeps three digits above 1e-4.
 """
 
 from collections.abc import Iterable, Mapping, Set

@@ -136,7 +136,7 @@ def network_features(
         side_px: side of the squares that the network describes; by default that for which it was trained.
     """
     return FeatureExtractor(
-        side_px or weights.network.image_side,
+        weights.network.image_side if side_px is None else side_px,
         lambda squares: global_features(squares, weights=weights, layer=layer),
     )
 

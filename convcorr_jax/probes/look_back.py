@@ -110,7 +110,8 @@ def needed_margin(
 ) -> float:
     """Compute the margin that covers the prediction errors of a share of all faces.
 
-    The error of a face is the greatest error of the set's members.
+    The error of a face is the greatest error of the set's members. Between the errors of two faces the margin
+    is interpolated, so that it may cover one face less.
 
     Args:
         predicted: predicted landmarks (x, y), in pixels of each face's image.

@@ -119,3 +119,9 @@ def test_double_precision_is_kept(faces):
         fitted = fit_attributes(features.astype(np.float64), values, names=NAMES, folds=folds, k=4)
         assert fit_directions(features.astype(np.float64), values).units.dtype == np.float64
     assert fitted.held_out.dtype == np.float64
+
+
+def test_an_attribute_with_which_no_feature_varies_is_refused():
+    features = np.array([[1.0], [-1.0], [1.0], [-1.0]])
+    with pytest.raises(InputError, match="no feature varies"):
+        fit_directions(features, np.array([[1.0], [1.0], [2.0], [2.0]]))

@@ -1,4 +1,4 @@
-"""Ridge regression from rows or from streamed statistics, with exact cross-validation.
+"""Ridge regression from rows or from streamed statistics, with cross-validation.
 
     model = ridge.fit(features, targets, penalty=1.0)
     model, curve = ridge.fit_best(features, targets, folds=folds, k=4)

@@ -45,7 +45,8 @@ class LowRankRidge(NamedTuple):
     """A linear function of features for every target, with weights of low rank."""
 
     basis: Float[Array, "d r"]
-    """Directions of the features; the largest absolute value of each is 1, for storage in half precision."""
+    """Directions of the features; the largest absolute value of each is 1, for storage in half precision, or 0
+    where no prediction varies."""
     loadings: Float[Array, "r t"]
     """Contribution of each direction to every target."""
     bias: Float[Array, " t"]

@@ -81,10 +81,10 @@ class Selection(NamedTuple):
 
 
 def select(method: Method, space: SearchSpace, score: Callable[[Method], float]) -> Selection:
-    """Choose settings by coordinate ascent: the best value of one setting at a time, until none changes.
+    """Choose settings by coordinate ascent: the best value of one setting at a time, the first of several.
 
-    The smoothness has no fixed grid. It moves from its start in steps of a factor of the root of 2, as long as
-    the score rises; an end of the grid is never the best value.
+    It ends when none changes, or after a few rounds. The smoothness has no fixed grid: it moves from its start
+    in steps of a factor of the root of 2, as long as the score rises, to 64 times or a 64th of it at most.
 
     Args:
         method: the method, with the settings to begin with.
@@ -134,7 +134,12 @@ def leave_category_out(
         space: the values to compare.
         scores: for each category, computes the score of settings on it. That of ``held_out`` is not called.
         held_out: name of the category.
+
+    Raises:
+        InputError: there is no such category, or no other, or every score is NaN.
     """
+    if held_out not in scores or len(scores) < 2:
+        raise InputError(f"categories are {', '.join(scores)}; {held_out} and another are expected")
     others = [score for name, score in scores.items() if name != held_out]
     return select(method, space, lambda one: sum(score(one) for score in others) / len(others))
 

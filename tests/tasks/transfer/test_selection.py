@@ -118,6 +118,13 @@ def test_a_category_never_chooses_for_itself():
             assert choices.method.smoothness == pytest.approx(0.05, rel=0.01)
 
 
+@pytest.mark.parametrize(("known", "held_out"), [(("car",), "car"), (("car", "duck"), "bus")])
+def test_what_cannot_be_held_out_is_refused(known, held_out):
+    scores = dict.fromkeys(known, peaked(0.1))
+    with pytest.raises(InputError, match=f"{held_out} and another are expected"):
+        leave_category_out(METHOD, SPACE, scores, held_out=held_out)
+
+
 def test_the_papers_methods_have_only_their_smoothness_to_choose():
     methods = {
         method.name: method
