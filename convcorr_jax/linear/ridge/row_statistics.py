@@ -108,14 +108,10 @@ def _of_block(features, targets, mask=None) -> Statistics:
     divisor = jnp.maximum(count, 1).astype(features.dtype)
     centered = []
     for values in (features, targets):
-        offsets = masked = values if mask is None else jnp.where(mask[:, None], values, 0)
-        mean = jnp.zeros_like(masked[0])
-        # The second time removes the rounding of the first: the mean of equal rows is one of them.
-        for _ in range(2):
-            mean = mean + offsets.sum(axis=0) / divisor
-            offsets = masked - mean[None]
-            offsets = offsets if mask is None else jnp.where(mask[:, None], offsets, 0)
-        centered.append((mean, offsets))
+        masked = values if mask is None else jnp.where(mask[:, None], values, 0)
+        mean = masked.sum(axis=0) / divisor
+        offsets = masked - mean[None]
+        centered.append((mean, offsets if mask is None else jnp.where(mask[:, None], offsets, 0)))
     (feature_mean, x), (target_mean, y) = centered
     return Statistics(
         count.astype(jnp.int32),
@@ -206,11 +202,8 @@ def all_reduce(part: Statistics, *, axis_name: str) -> Statistics:
     n_part = part.count.astype(part.scatter.dtype)
     count = lax.psum(part.count, axis_name)
     fraction = n_part / jnp.maximum(count, 1).astype(part.scatter.dtype)
-    feature_mean, target_mean = jnp.zeros_like(part.feature_mean), jnp.zeros_like(part.target_mean)
-    # Twice, as in each block: the mean of equal rows is one of them.
-    for _ in range(2):
-        feature_mean += lax.psum(fraction * (part.feature_mean - feature_mean), axis_name)
-        target_mean += lax.psum(fraction * (part.target_mean - target_mean), axis_name)
+    feature_mean = lax.psum(fraction * part.feature_mean, axis_name)
+    target_mean = lax.psum(fraction * part.target_mean, axis_name)
     x, y = part.feature_mean - feature_mean, part.target_mean - target_mean
     sums = (
         part.scatter + n_part * jnp.outer(x, x),

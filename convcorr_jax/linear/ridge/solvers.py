@@ -39,6 +39,9 @@ FeatureRows = Num[Array, "n d"] | Num[np.ndarray, "n d"]
 # The number of rows is checked by the functions, with a message that names both numbers.
 TargetRows = Num[Array, "_ t"] | Num[np.ndarray, "_ t"]
 
+# Features whose standard deviation is within this many roundings of their mean are constant.
+_ROUNDING = 16
+
 
 class Ridge(NamedTuple):
     """A linear function of features for every target, with diagnostics of the fit."""
@@ -245,7 +248,7 @@ def check_statistics(summed: Statistics) -> None:
 
     Raises:
         InputError: the statistics are of fewer than 2 rows, not finite, or of features whose rows are all
-            equal.
+            equal but for rounding.
     """
     if isinstance(summed.count, jax.core.Tracer):
         return
@@ -258,7 +261,10 @@ def check_statistics(summed: Statistics) -> None:
 def _sound_statistics(summed):
     """Return whether features and targets are finite, and whether all rows of features are equal."""
     features = _is_finite(summed.feature_mean) & _is_finite(summed.scatter)
-    return (features, _is_finite(summed.cross)), ~(jnp.trace(summed.scatter) > 0)
+    # The mean of equal numbers may be rounded, and with it their differences from it.
+    rounding = _ROUNDING * jnp.finfo(summed.scatter.dtype).eps * summed.feature_mean
+    varies = jnp.diagonal(summed.scatter) > summed.count * rounding**2
+    return (features, _is_finite(summed.cross)), ~varies.any()
 
 
 def _is_finite(values):

@@ -154,12 +154,11 @@ def test_the_sums_of_many_rows_keep_their_digits(rng, masked):
 
 @pytest.mark.parametrize("value", [0.1, 1000.1, 3.3e-5])
 @pytest.mark.parametrize("n", [7, 1000])
-def test_equal_rows_have_no_scatter_and_are_refused(value, n):
+def test_equal_rows_are_refused_whatever_rounding_leaves_of_their_scatter(value, n):
     features = jnp.full((n, 2), value, jnp.float32)
     targets, mask = jnp.arange(n, dtype=jnp.float32)[:, None], jnp.arange(n) < n - 2
     parts = [ridge.statistics(features, targets), ridge.statistics(features, targets, mask=mask)]
     for summed in (*parts, ridge.add(*parts)):
-        assert not np.asarray(summed.scatter).any()
         with pytest.raises(InputError, match="all rows of the features are equal"):
             ridge.solve(summed, penalty=1e-20)
 
