@@ -43,7 +43,8 @@ class DistanceTransform(NamedTuple):
     values: Float[Array, "*shape"]
     """D(q), in units of the costs."""
     argmin: Int[Array, "*shape axes"]
-    """Index of the sample that attains D(q) along each transformed axis, in the order of ``axes``."""
+    """Index of a sample that attains D(q) along each transformed axis, in the order of ``axes``: any one if
+    several do. It means nothing where D(q) is infinite or NaN."""
 
 
 @functools.partial(jax.jit, static_argnames=("axes", "penalty"))
@@ -77,20 +78,21 @@ def distance_transform(
         truncation: the upper bound of the penalty, summed over the axes; None for no bound.
 
     Returns:
-        The transform. Values are infinite where all samples are absent, and NaN everywhere if a weight, a shift
-        or the truncation is NaN.
+        The transform. Values are infinite where all samples are absent, and NaN everywhere if a weight or a
+        shift is not finite, a weight is negative, or the truncation is NaN.
 
     Raises:
-        InputError: the penalty is unknown, or an axis is named twice or does not exist.
+        InputError: the penalty is unknown, or an axis is named twice, does not exist or has no sample.
     """
-    named = _checked(axes, penalty, costs.ndim)
+    named = _checked(axes, penalty, costs.shape)
     weights, shifts = _per_axis(weight, shift, named, costs.dtype)
+    costs = jnp.where(jnp.isfinite(costs), costs, jnp.inf)
     values, chosen = costs, []
     for axis, axis_weight, axis_shift in zip(named, weights, shifts, strict=True):
         values, argmin = _transform_axis(values, axis_weight, axis_shift, axis, penalty)
         chosen = [jnp.take_along_axis(earlier, argmin, axis) for earlier in chosen] + [argmin]
     # The minimum leaves out candidates that are NaN, and would leave out all of them.
-    values = jnp.where(jnp.isnan(weights).any() | jnp.isnan(shifts).any(), jnp.nan, values)
+    values = jnp.where(_is_valid(weights, shifts), values, jnp.nan)
     transform = DistanceTransform(values, jnp.stack(chosen, axis=-1))
     return transform if truncation is None else _truncated(transform, costs, named, truncation)
 
@@ -119,18 +121,22 @@ def soft_distance_transform(
         shift: the offset of each penalty's minimum from its sample; one value, or one for each axis.
 
     Returns:
-        D(q); infinite where all samples are absent, NaN if the temperature, a weight or a shift is NaN.
+        D(q); infinite where all samples are absent, and NaN everywhere if the temperature, a weight or a shift
+        is not finite, the temperature is not above 0, or a weight is negative.
 
     Raises:
-        InputError: the penalty is unknown, or an axis is named twice or does not exist.
+        InputError: the penalty is unknown, or an axis is named twice, does not exist or has no sample.
     """
-    named = _checked(axes, penalty, costs.ndim)
+    named = _checked(axes, penalty, costs.shape)
     weights, shifts = _per_axis(weight, shift, named, costs.dtype)
     matrices = [
         penalty_matrix(costs.shape[axis], axis_weight, shift=axis_shift, penalty=penalty)
         for axis, axis_weight, axis_shift in zip(named, weights, shifts, strict=True)
     ]
-    return soft_min_plus(costs, matrices, axes=named, temperature=temperature)
+    present = jnp.where(jnp.isfinite(costs), costs, jnp.inf)
+    values = soft_min_plus(present, matrices, axes=named, temperature=temperature)
+    valid = _is_valid(weights, shifts) & jnp.isfinite(temperature) & (temperature > 0)
+    return jnp.where(valid, values, jnp.nan)
 
 
 def penalty_matrix(
@@ -156,15 +162,21 @@ def _unit_penalty(displacement, penalty):
     return displacement**2 if penalty == "squared" else jnp.abs(displacement)
 
 
-def _checked(axes, penalty, ndim):
+def _is_valid(weights, shifts):
+    return (jnp.isfinite(weights) & (weights >= 0) & jnp.isfinite(shifts)).all()
+
+
+def _checked(axes, penalty, shape):
     if penalty not in get_args(Penalty):
         raise InputError(f"penalty {penalty!r} is unknown; one of {get_args(Penalty)} is expected")
     named = (axes,) if isinstance(axes, int) else tuple(axes)
-    if any(not -ndim <= axis < ndim for axis in named):
-        raise InputError(f"axes {named} must lie within the {ndim} axes of the costs")
-    named = tuple(axis % ndim for axis in named)
+    if not named or any(not -len(shape) <= axis < len(shape) for axis in named):
+        raise InputError(f"axes {named} must lie within the {len(shape)} axes of the costs")
+    named = tuple(axis % len(shape) for axis in named)
     if len(set(named)) < len(named):
         raise InputError(f"axes {named} name the same axis twice")
+    if 0 in (shape[axis] for axis in named):
+        raise InputError(f"axes {named} of costs of shape {shape}: at least one sample is expected")
     return named
 
 
@@ -180,7 +192,7 @@ def _transform_axis(costs, weight, shift, axis, penalty):
     if length > LONGEST_DENSE_LINE[penalty]:
         lines = jnp.moveaxis(costs, axis, -1)
         transform_lines = _by_blocks if penalty == "squared" else _by_scans
-        transformed = transform_lines(lines.reshape(-1, length), weight, shift)
+        transformed = transform_lines(lines.reshape(lines.size // length, length), weight, shift)
         values, argmin = (jnp.moveaxis(part.reshape(lines.shape), -1, axis) for part in transformed)
         return values, argmin
     matrix = penalty_matrix(length, weight, shift=shift, penalty=penalty)
@@ -208,7 +220,7 @@ def _by_scans(lines, weight, shift):
     """Transform lines ``[lines, n]`` with the absolute penalty by a scan in each direction."""
     length = lines.shape[1]
     positions = jnp.arange(length, dtype=lines.dtype)
-    samples = jnp.where(jnp.isnan(lines), jnp.inf, lines).T
+    samples = lines.T
 
     def cost_from(sample, position):
         cost, at = sample
@@ -295,7 +307,7 @@ def _by_blocks(lines, weight, shift):
     attains = least <= jnp.take_along_axis(values, position_block[:, :, None], axis=1)
     at = jnp.where(attains, at + sample_block[:, :, None] * side, length - 1)
     argmin = jnp.full(samples.shape, length - 1, jnp.int32).at[line, position_block].min(at)
-    return tuple(part.reshape(count, -1)[:, :length] for part in (values, argmin))
+    return tuple(part.reshape(count, blocks * side)[:, :length] for part in (values, argmin))
 
 
 def _truncated(transform, costs, named, truncation):
@@ -303,7 +315,7 @@ def _truncated(transform, costs, named, truncation):
     line = jnp.moveaxis(costs, named, range(-len(named), 0))
     sizes = line.shape[-len(named) :]
     line = line.reshape(*line.shape[: -len(named)], -1)
-    at = jnp.argmin(jnp.where(jnp.isnan(line), jnp.inf, line), axis=-1, keepdims=True)
+    at = jnp.argmin(line, axis=-1, keepdims=True)
     most = jnp.take_along_axis(line, at, axis=-1)[..., 0] + truncation
     most = jnp.expand_dims(most, sorted(named))
     least_at = jnp.stack(jnp.unravel_index(at[..., 0], sizes), axis=-1)

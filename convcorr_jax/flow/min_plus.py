@@ -2,7 +2,7 @@
 
 ``out[q] = min_p costs[p] + matrix[p, q]``: a matrix product whose sum is a minimum and whose product is a sum.
 A distance transform is the product with a matrix of penalties, and so is a message of belief propagation.
-A sample that is NaN or infinite counts as absent; where all samples are absent, the result is infinite.
+A sample that is NaN or plus infinity counts as absent; where all samples are absent, the result is infinite.
 """
 
 import functools

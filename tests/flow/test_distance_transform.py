@@ -145,6 +145,36 @@ def test_without_any_sample_all_is_infinitely_far(length) -> None:
     assert jnp.isposinf(distance_transform(nothing, penalty="absolute").values).all()
 
 
+@pytest.mark.parametrize("penalty", ["squared", "absolute"])
+@pytest.mark.parametrize("length", [1, 6, LONG])
+def test_whole_numbers_are_exact_with_ties_and_absent_samples(rng, penalty, length) -> None:
+    costs = rng.integers(0, 3, (40, length)).astype(np.float32)
+    absent = rng.random(costs.shape) < 0.3
+    absent[0] = True
+    costs[absent] = rng.choice([np.nan, np.inf, -np.inf], absent.sum())
+    present = np.where(absent, np.inf, costs)[:, :, None]
+    way = np.arange(length)[None, :] - np.arange(length)[:, None]
+    for weight, shift, most in itertools.product((0.0, 0.5), (0.0, -1.0, 0.5), (np.inf, 1.0)):
+        distance = np.abs(way - shift) ** (2 if penalty == "squared" else 1)
+        candidates = present + np.minimum(weight * distance, most)
+        options = dict(weight=weight, shift=shift, penalty=penalty, truncation=most)
+        found = distance_transform(costs, **options)
+        np.testing.assert_array_equal(found.values, candidates.min(axis=1))
+        attained = np.take_along_axis(candidates, np.asarray(found.argmin[:, None, :, 0]), axis=1)
+        np.testing.assert_array_equal(attained[:, 0], found.values)
+
+
+@pytest.mark.parametrize("name", ["weight", "shift", "temperature"])
+def test_parameters_that_mean_nothing_give_nan(name) -> None:
+    costs = jnp.array([[1.0, 2.0, 0.0]])
+    for bad in (np.nan, np.inf, *(() if name == "shift" else (-1.0,))):
+        described = {"temperature": 0.5, "weight": 1.0, "shift": 0.0, name: bad}
+        assert jnp.isnan(soft_distance_transform(costs, **described)).all()
+        if name != "temperature":
+            hard = distance_transform(costs, weight=described["weight"], shift=described["shift"])
+            assert jnp.isnan(hard.values).all()
+
+
 def test_the_soft_transform_lies_just_below_the_hard_one(rng) -> None:
     costs = rng.uniform(0, 2, (4, 20)).astype(np.float32)
     hard = distance_transform(costs, weight=0.1).values
@@ -234,3 +264,9 @@ def test_refuses_what_it_cannot_mean() -> None:
         distance_transform(costs, axes=2)
     with pytest.raises(Exception, match="cubic"):
         distance_transform(costs, penalty="cubic")  # pyrefly: ignore
+    for transform in (distance_transform, partial(soft_distance_transform, temperature=1.0)):
+        with pytest.raises(InputError, match="within the 2 axes"):
+            transform(costs, axes=())
+        with pytest.raises(InputError, match="at least one sample"):
+            transform(costs[:, :0])
+    assert distance_transform(jnp.zeros((0, LONG))).argmin.shape == (0, LONG, 1)
