@@ -6,7 +6,7 @@ With unit-length source descriptors f_s(p), target descriptors f_t(t) and displa
 
 and the cost is one of
 
-- *distance*, the paper's: ``|f_s(p) - f_t(t)|``, between 0 and 2 for unit-length descriptors;
+- *distance*, the paper's: ``|f_s(p) - f_t(t)|``, between 0 and 2 for unit-length descriptors up to rounding;
 - *mutual*: ``-T log P(t | p) - T log P(p | t)``, with P a softmax of ``<f_s(p), f_t(t)> / T`` over the
   target cells and over the source cells. A cell that is similar to all cells costs as much as a cell that is
   similar to none, and a match has a low cost only if it is preferred in both directions.
@@ -21,7 +21,7 @@ states what values that other data choose score there.
 import functools
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -140,7 +140,9 @@ def align_costs(
         max_rounds=max_rounds,
     )
     belief = jnp.exp(-solved.min_marginals / CONFIDENCE_TEMPERATURE)
-    confidence = _at(_with_neighbors(belief), solved.labels) / belief.sum(axis=(2, 3))
+    near = _at(_with_neighbors(belief), solved.labels)
+    # Both are sums of the same beliefs where the target has up to 3 x 3 cells, rounded in another order.
+    confidence = jnp.minimum(near / belief.sum(axis=(2, 3)), 1)
     return Alignment(
         flow=solved.flow + subcell_offset(solved.min_marginals, solved.labels),
         # On a CPU, XLA's vectorized exponential of NaN may be a number.
@@ -162,8 +164,9 @@ def data_cost(
 ) -> Float[Array, "h_s w_s h_t w_t"]:
     """Compute the cost of matching each source cell with each target cell.
 
-    "distance" is ``|f_s(p) - f_t(t)|``. "mutual" is ``-T log P(t | p) - T log P(p | t)``, with P a softmax of
-    ``<f_s(p), f_t(t)> / T`` over the target cells and over the source cells. Both are differentiable.
+    "distance" is ``|f_s(p) - f_t(t)|``, rounded in its square: up to 1e-3 for equal unit-length descriptors.
+    "mutual" is ``-T log P(t | p) - T log P(p | t)``, with P a softmax of ``<f_s(p), f_t(t)> / T`` over the
+    target cells and over the source cells. Both are differentiable.
 
     Args:
         source: descriptors of the source cells; of unit length for the mutual cost.
@@ -172,8 +175,10 @@ def data_cost(
         temperature: T of the mutual cost, in units of cosine similarity; the cost is NaN unless it is above 0.
 
     Raises:
-        InputError: a grid has no cell.
+        InputError: the cost is unknown, or a grid has no cell.
     """
+    if cost not in get_args(Cost):
+        raise InputError(f"cost {cost!r} is unknown; one of {get_args(Cost)} is expected")
     if 0 in (*source.shape, *target.shape):
         raise InputError(
             f"the grids have the shapes {source.shape} and {target.shape}; at least one cell is expected"

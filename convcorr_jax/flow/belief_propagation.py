@@ -94,10 +94,11 @@ def min_sum(
     """Minimise the energy of a flow by min-sum belief propagation.
 
     The energy is ``sum_p data_cost[p, t_p] + smoothness * sum_(p,q) |w(p) - w(q)|^2`` with the displacement
-    ``w(p) = t_p - p``. The result is exact on a single row or column of cells once the messages converge.
-    Iterated conditional modes start both from the best labelling of all rounds and from the cheapest label of
-    each cell; the result with the lower energy is returned, so the energy never exceeds that of iterated
-    conditional modes alone.
+    ``w(p) = t_p - p``. On a single row or column of cells, messages that converged to a tolerance of 0 give the
+    exact min-marginals, and the labelling of least energy if a single one has it; if several have it, cells may
+    take labels of different ones. Iterated conditional modes, on one colour of the checkerboard after the
+    other, start both from the best labelling of all rounds and from the cheapest label of each cell; the result
+    with the lower energy is returned, so the energy never exceeds that of these modes alone.
 
     >>> costs = 1 - jnp.eye(12).reshape(3, 4, 3, 4)  # every cell matches the cell at its own position;
     >>> shifted = jnp.roll(costs, 1, axis=3)  # after the shift, the cell to the right of it
@@ -121,12 +122,9 @@ def min_sum(
         labels mean nothing.
 
     Raises:
-        InputError: ``max_rounds`` is below 1, ``coarse_levels`` is below 0, or a grid has no cell.
+        InputError: ``max_rounds`` < 1, ``coarse_levels`` < 0, the schedule is unknown, or a grid has no cell.
     """
-    if 0 in data_cost.shape:
-        raise InputError(
-            f"the costs have the shape {data_cost.shape}; grids of at least one cell are expected"
-        )
+    _check_cells(data_cost)
     if max_rounds < 1 or coarse_levels < 0:
         raise InputError(
             f"max_rounds must be at least 1 and coarse_levels at least 0, not {max_rounds} and {coarse_levels}"
@@ -145,7 +143,7 @@ def min_sum(
     best, energy = _best_refined((search.best, first), data, smoothness)
     labels = jnp.stack(best, axis=-1)
     belief = jnp.transpose(wiring.belief(search.messages), (2, 3, 0, 1))
-    valid = _is_valid(data, smoothness) & (damping >= 0) & (damping < 1)
+    valid = _is_valid(data, smoothness, damping)
 
     def where_valid(values):
         return jnp.where(valid, values, jnp.nan)
@@ -161,9 +159,17 @@ def min_sum(
     )
 
 
-def _is_valid(data, smoothness):
-    """Return whether all costs are finite and the smoothness is finite and not negative."""
-    return jnp.isfinite(data).all() & jnp.isfinite(smoothness) & (smoothness >= 0)
+def _check_cells(data_cost):
+    if 0 in data_cost.shape:
+        raise InputError(
+            f"the costs have the shape {data_cost.shape}; grids of at least one cell are expected"
+        )
+
+
+def _is_valid(data, smoothness, damping):
+    """Return whether all costs are finite, the smoothness is finite and at least 0, the damping in [0, 1)."""
+    is_smooth = jnp.isfinite(smoothness) & (smoothness >= 0)
+    return jnp.isfinite(data).all() & is_smooth & (damping >= 0) & (damping < 1)
 
 
 def _initial_search(first: Labelling, wiring: Wiring, messages, max_rounds: int) -> _Search:
@@ -234,9 +240,10 @@ def soft_min_sum(
 ) -> SoftMinSum:
     """Approximate the marginals of ``exp(-E(w) / temperature)`` by belief propagation with soft minima.
 
-    The energy E is that of `min_sum`. The marginals are exact on a single row or column of cells; as the
-    temperature goes to 0, the flow tends to that of `min_sum`. The number of rounds is fixed, so that gradients
-    can be propagated back through them; "sweeps" need the fewest.
+    The energy E is that of `min_sum`. On a single row or column of n cells, without damping, the marginals are
+    exact after one round of "sweeps", or n - 1 rounds of the other schedules; there, as the temperature goes
+    to 0, the flow tends to that of the labelling of least energy if a single one has it. The number of rounds
+    is fixed, so that gradients can be propagated back through them; "sweeps" need the fewest.
 
     Args:
         data_cost: the cost of matching each source cell with each target cell.
@@ -247,9 +254,15 @@ def soft_min_sum(
         damping: the weight of a message's old value in each round, between 0 and 1.
 
     Returns:
-        The expected flow and the marginals. Both are NaN if a cost is NaN or infinite, the smoothness is
-        negative, NaN or infinite, or the temperature is not above 0 and finite.
+        The expected flow and the marginals. Both are NaN if a cost, the smoothness or the temperature is not
+        finite, the smoothness is negative, the temperature not above 0, or the damping not in [0, 1).
+
+    Raises:
+        InputError: ``rounds`` is negative, the schedule is unknown, or a grid has no cell.
     """
+    _check_cells(data_cost)
+    if rounds < 0:
+        raise InputError(f"rounds must be at least 0, not {rounds}")
     data = jnp.transpose(data_cost, (2, 3, 0, 1))
     smoothness = jnp.asarray(smoothness, data.dtype)
     wiring = wire(
@@ -262,7 +275,7 @@ def soft_min_sum(
     start = wiring.start(jnp.zeros((4, *data.shape), data.dtype))
     messages, _ = lax.scan(one_round, start, length=rounds)
     belief = jnp.transpose(wiring.belief(messages), (2, 3, 0, 1))
-    valid = _is_valid(data, smoothness) & jnp.isfinite(temperature) & (temperature > 0)
+    valid = _is_valid(data, smoothness, damping) & jnp.isfinite(temperature) & (temperature > 0)
     # Soft minima leave out costs that are not finite, so that NaN would reach some of the cells only.
     marginals = jnp.where(valid, jax.nn.softmax(-belief / temperature, axis=(2, 3)), jnp.nan)
     target_cells = _cells(data_cost.shape[2:]).astype(data.dtype)

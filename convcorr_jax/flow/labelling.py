@@ -59,7 +59,8 @@ def evaluate(
         smoothness: the cost of a squared difference of one cell between neighbours' displacements.
     """
     rows, columns = jnp.mgrid[: data.shape[2], : data.shape[3]]
-    u, v = labels.x - columns, labels.y - rows
+    # Not whole numbers, the sum of whose squares exceeds 32 bits on long grids.
+    u, v = ((a - b).astype(data.dtype) for a, b in ((labels.x, columns), (labels.y, rows)))
     roughness = sum((jnp.diff(part, axis=axis) ** 2).sum() for part in (u, v) for axis in (0, 1))
     return Energy(data[labels.y, labels.x, rows, columns].sum(), smoothness * roughness)
 
@@ -69,7 +70,8 @@ def iterated_conditional_modes(
 ) -> Labelling:
     """Give each cell its best label for its neighbours' labels, until no label changes.
 
-    The two colours of the checkerboard take turns, so that the energy never increases.
+    The two colours of the checkerboard take turns, so that the energy does not increase by more than rounding.
+    After as many turns of both as there are cells it ends, even if labels still change.
 
     Args:
         data: the cost of matching each source cell with each target cell.

@@ -10,12 +10,13 @@ are.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from convcorr_jax.errors import InputError
 from convcorr_jax.flow.sweeps import Transform, sweeps
 
 Schedule = Literal["parallel", "checkerboard", "sweeps"]
@@ -46,6 +47,8 @@ def wire(data: Float[Array, "h_t w_t h_s w_s"], transform: Transform, schedule: 
             through the columns to the right and to the left, then through the rows down and up; each step uses
             the messages of the step before it.
     """
+    if schedule not in get_args(Schedule):
+        raise InputError(f"schedule {schedule!r} is not one of {get_args(Schedule)}")
     if schedule == "checkerboard":
         return _checkerboard(data, transform)
     one_round = _parallel_round if schedule == "parallel" else sweeps

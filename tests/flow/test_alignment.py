@@ -61,6 +61,14 @@ def test_confidence_is_the_belief_within_a_cell_of_the_label(rng):
     np.testing.assert_allclose(found.confidence, expected, rtol=1e-5)  # Float32 sums of 28.
 
 
+def test_confidence_and_offsets_keep_their_bounds_with_ties(rng):
+    costs = jnp.asarray(0.37 * rng.integers(0, 3, (300, 1, 2, 3, 3)), jnp.float32)
+    found = jax.vmap(lambda costs: align_costs(costs, smoothness=0.1))(costs)
+    assert 0 <= found.confidence.min() < found.confidence.max() <= 1
+    offset = found.flow + jnp.array([[[[0, 0], [1, 0]]]]) - found.labels
+    assert jnp.abs(offset).max() <= 0.5
+
+
 def test_subcell_offset_finds_the_vertex_of_a_parabola():
     places = np.arange(7.0)
     vertex = np.array([3.3, 2.8])

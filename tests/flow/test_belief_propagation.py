@@ -10,6 +10,7 @@ from jax.test_util import check_grads
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.flow import min_sum, soft_min_sum
+from convcorr_jax.flow.labelling import Labelling, decode, evaluate
 from convcorr_jax.flow.messages import Schedule
 from tests.reference import grid_matching as reference
 
@@ -50,6 +51,33 @@ def test_is_exact_on_a_chain(rng, schedule, size) -> None:
         assert found.converged
         np.testing.assert_allclose(found.energy.total, least, atol=TOLERANCE)
         np.testing.assert_allclose(found.min_marginals, marginals - least, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_ties_on_a_chain(rng, schedule) -> None:
+    batch = rng.integers(0, 3, (40, 1, 4, 2, 2)).astype(np.float32)
+    solve = partial(min_sum, smoothness=0.5, schedule=schedule, tolerance=0.0)
+    found = jax.vmap(solve)(batch)
+    assert found.converged.all()
+    for costs, labels, energy, marginals in zip(
+        batch, found.labels, found.energy.total, found.min_marginals, strict=True
+    ):
+        least, expected = reference.min_marginals(costs, smoothness=0.5)
+        np.testing.assert_allclose(marginals, expected - least, atol=TOLERANCE)
+        assert energy == pytest.approx(energy_of(costs, labels, 0.5))
+        # A single labelling is best if every cell has one best label.
+        if (expected == least).sum() == 4:
+            assert energy == pytest.approx(least)
+
+
+def test_labels_are_decoded_and_energies_summed_as_by_numpy(rng) -> None:
+    belief = rng.integers(0, 3, (2, 3, 4, 5)).astype(np.float32)
+    labels = decode(jnp.asarray(belief))
+    np.testing.assert_array_equal(3 * labels.y + labels.x, belief.reshape(6, 4, 5).argmin(axis=0))
+    # Squares whose sum exceeds 32 bits.
+    far = Labelling(jnp.array([[0, 40_000, 0]]), jnp.zeros((1, 3), jnp.int32))
+    found = evaluate(jnp.zeros((1, 40_001, 1, 3)), far, jnp.float32(1))
+    assert found.smoothness == pytest.approx(39_999**2 + 40_001**2)
 
 
 def test_one_cell_takes_its_cheapest_label() -> None:
@@ -181,7 +209,8 @@ def test_the_trace_ends_with_the_rounds_and_never_beats_the_answer(rng, schedule
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_soft_marginals_of_a_chain_are_exact(rng, schedule) -> None:
     costs = random_costs(rng, 1, 4, 2, 2)
-    soft = soft_min_sum(costs, smoothness=0.1, temperature=0.3, rounds=4, schedule=schedule)
+    rounds = 1 if schedule == "sweeps" else 3
+    soft = soft_min_sum(costs, smoothness=0.1, temperature=0.3, rounds=rounds, schedule=schedule)
     expected = reference.log_partition_marginals(costs, smoothness=0.1, temperature=0.3)
     np.testing.assert_allclose(soft.marginals, expected, atol=1e-5)
     rows, columns = np.mgrid[:2, :2]
@@ -257,3 +286,10 @@ def test_refuses_what_it_cannot_do() -> None:
         min_sum(costs, smoothness=0.1, max_rounds=0)
     with pytest.raises(InputError, match="coarse_levels"):
         min_sum(costs, smoothness=0.1, coarse_levels=-1)
+    soft = partial(soft_min_sum, smoothness=0.1, temperature=0.1)
+    with pytest.raises(InputError, match="rounds must be at least 0"):
+        soft(costs, rounds=-1)
+    with pytest.raises(InputError, match="at least one cell"):
+        soft(costs[..., :0], rounds=1)
+    for damping in (-0.1, 1.0, np.nan):
+        assert np.isnan(soft(costs, rounds=1, damping=damping).marginals).all()
