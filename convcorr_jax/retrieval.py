@@ -129,8 +129,7 @@ def nearest_neighbors(
         _finish(*previous)
     return Neighbors(
         np.concatenate([of_chunk.indices for of_chunk in best]),
-        # The products of unit vectors exceed 1 by rounding.
-        np.concatenate([of_chunk.similarities for of_chunk in best]).clip(-1, 1),
+        np.concatenate([of_chunk.similarities for of_chunk in best]),
     )
 
 
@@ -274,7 +273,7 @@ def _with_best_of(best: _Best, similarities: Float32[Array, "m n"], start: Int[A
         return remaining, _inserted(best, remaining.last_similarity, start + remaining.last_row)
 
     # Without the barrier XLA computes the maximum of the maxima again from all similarities.
-    maxima = jax.lax.optimization_barrier(groups.max(-1))
+    maxima = _bounded(jax.lax.optimization_barrier(groups.max(-1)))
     all_rows = _Remaining(
         jnp.full((m, 1), jnp.inf, jnp.float32),
         jnp.full((m, 1), -1, jnp.int32),
@@ -291,7 +290,7 @@ def _draw(remaining: _Remaining, groups: Float32[Array, "m groups members"]) -> 
     # The argmax, several times as fast as XLA's own on a CPU.
     is_best = remaining.maxima == remaining.maximum
     group = jnp.where(is_best, numbers, count).min(1, keepdims=True)
-    candidates = jnp.take_along_axis(groups, group[:, :, None], axis=1)[:, 0]
+    candidates = _bounded(jnp.take_along_axis(groups, group[:, :, None], axis=1)[:, 0])
     rows = group * members + jnp.arange(members, dtype=jnp.int32)[None]
     undrawn = (candidates < remaining.last_similarity) | (
         (candidates == remaining.last_similarity) & (rows > remaining.last_row)
@@ -302,6 +301,11 @@ def _draw(remaining: _Remaining, groups: Float32[Array, "m groups members"]) -> 
     group_maximum = jnp.where(still_undrawn, candidates, -jnp.inf).max(1, keepdims=True)
     maxima = jnp.where(numbers == group, group_maximum, remaining.maxima)
     return _Remaining(remaining.maximum, row, maxima, maxima.max(1, keepdims=True))
+
+
+def _bounded(similarities: Float32[Array, "m n"]) -> Float32[Array, "m n"]:
+    """Bound the products of unit vectors, but not minus infinity, by -1 and 1, which rounding exceeds."""
+    return jnp.where(jnp.isneginf(similarities), similarities, similarities.clip(-1, 1))
 
 
 def _inserted(best: _Best, similarity: Float32[Array, "m 1"], index: Int32[Array, "m 1"]) -> _Best:

@@ -97,6 +97,18 @@ def test_any_ties_go_by_index(hot: list[int], query: list[int], most: int, block
     np.testing.assert_array_equal(found.indices, sorted_by(queries[:, hot], k))
 
 
+def test_parallel_vectors_go_by_index_though_products_exceed_one(rng: np.random.Generator) -> None:
+    queries = vectors(rng, 8)
+    lengths = rng.choice([-1, 1], (200, 1)) * rng.uniform(0.1, 9, (200, 1))
+    database = queries[rng.integers(0, 8, 200)] * lengths.astype(np.float32)
+    for k in (5, 200):
+        found = nearest_neighbors(queries, database, k=k, block_size=64)
+        assert np.abs(found.similarities).max() <= 1
+        steps = np.diff(found.similarities, axis=1)
+        assert (steps <= 0).all()
+        assert (np.diff(found.indices, axis=1)[steps == 0] > 0).all()
+
+
 def test_zero_vectors_are_similar_to_nothing(rng: np.random.Generator) -> None:
     database = vectors(rng, 200)
     database[[5, 70]] = 0
