@@ -2,8 +2,8 @@
 
 Long et al. 2014 warp every box to a square of 500 pixels. `Square` is that square with a margin around it,
 so that descriptors at the box's edge also cover what surrounds the box. Candidates are the cells whose
-centers lie in the box. Positions are (x, y) in pixels of the square with its margin; one of its pixels is as
-long as a pixel of the paper's square.
+centers lie in the box, or up to a quarter of a pixel beyond it, because the square's side is rounded. Positions
+are (x, y) in pixels of the square with its margin; one of its pixels is as long as one of the paper's square.
 
 Two kinds of descriptors are compared. `ConvCells` computes columns of a network, and each candidate is
 described by a window of 3 x 3 columns. `SiftCells` computes dense SIFT, and each candidate is described by
@@ -175,8 +175,8 @@ class ConvCells:
     def labels(self, points: Float[np.ndarray, "n 2"]) -> Int8[np.ndarray, "h w n"]:
         """Label every candidate for every keypoint.
 
-        Positive examples are the ten nearest candidates whose receptive field covers the keypoint. Negative
-        examples are all candidates whose receptive field does not cover it.
+        Positive examples are those of the ten nearest candidates whose receptive field covers the keypoint.
+        Negative examples are all candidates whose receptive field does not cover it.
 
         Args:
             points: keypoints (x, y) in pixels of the square; NaN where absent.

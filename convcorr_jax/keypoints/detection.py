@@ -96,7 +96,7 @@ def score_candidates(
 def score_images(
     maps: Num[np.ndarray, "images gh gw d"], detectors: Detectors
 ) -> Float[np.ndarray, "images h w n"]:
-    """Compute `score_candidates` for any number of images, in batches of one size.
+    """Compute `score_candidates` for one or more images, in batches of one size.
 
     Args:
         maps: descriptors of the candidates and of a rim of half a window around them; may be mapped from disk.
@@ -114,7 +114,7 @@ def score_images(
 def initial_pool(
     labels: Num[np.ndarray, "images h w n"], *, seed: int
 ) -> Bool[np.ndarray, "images h w"]:
-    """Choose every keypoint's positive examples, and half as many other candidates at random.
+    """Choose every keypoint's positive examples, and each other candidate with half their share as its chance.
 
     Args:
         labels: 1 for positive examples, -1 for negative ones, 0 for candidates that do not count.
@@ -204,7 +204,7 @@ def mine_violators(
         excess = np.where(violates, scores, -np.inf).reshape(len(scores), -1, scores.shape[-1])
         added = min(ADDED_PER_ROUND, excess.shape[1])
         worst = np.argpartition(-excess, added - 1, axis=1)[:, :added]
-        image, rank, keypoint = np.nonzero(np.isfinite(np.take_along_axis(excess, worst, axis=1)))
+        image, rank, keypoint = np.nonzero(np.take_along_axis(excess, worst, axis=1) > -np.inf)
         grown[block].reshape(len(scores), -1)[image, worst[image, rank, keypoint]] = True
     return MinedPool(grown, violators)
 
@@ -231,8 +231,9 @@ def best_candidates(
     best = scores.reshape(b, h * w, n).argmax(axis=1)
     known = np.asarray(~np.isnan(scores).any(axis=(1, 2)))
     points = np.where(known[..., None], centers.reshape(-1, 2)[best], np.nan)
-    if refine and min(h, w) > 1:
-        points = points + (centers[1, 1] - centers[0, 0]) * _refinement(scores, best)
+    if refine:
+        spacing = centers[min(1, h - 1), min(1, w - 1)] - centers[0, 0]
+        points = points + spacing * _refinement(scores, best)
     return BestCandidates(points, best)
 
 

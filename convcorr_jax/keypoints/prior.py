@@ -88,7 +88,8 @@ def log_scores(
             ``exp(s)``, ``"shifted"`` for ``s`` minus the lowest score of the image.
 
     Returns:
-        One value for every score; minus infinity for the lowest shifted score; NaN for a score of NaN.
+        One value for every score; minus infinity for the lowest shifted score; NaN for a score of NaN and, if
+        shifted, for all scores of that image and keypoint.
     """
     match positive:
         case "calibrated":
@@ -147,9 +148,9 @@ def principal_directions(
         raise InputError("the features hold NaN or infinity; finite numbers are expected")
     rows = features.astype(np.float32)
     # Eigenvalues ascend.
-    values, vectors = np.linalg.eigh(rows @ rows.T)
-    chosen = np.maximum(values[::-1][:count], np.finfo(np.float32).tiny)
-    return (rows.T @ vectors[:, ::-1][:, :count] / np.sqrt(chosen)).astype(np.float32)
+    vectors = np.linalg.eigh(rows @ rows.T).eigenvectors[:, ::-1]
+    # Of features that span fewer directions, the last products are rounding noise, which QR makes orthonormal.
+    return np.linalg.qr(rows.T @ vectors[:, :count]).Q.astype(np.float32)
 
 
 def log_gaussian(

@@ -113,7 +113,7 @@ def response_peaks(responses: Float[np.ndarray, "n 21 21"]) -> ResponsePeaks:
     """
     if np.isnan(responses).any():
         raise InputError("the responses hold NaN; a window with NaN has no maximum")
-    flat = responses.reshape(len(responses), -1).argmax(axis=1)
+    flat = responses.reshape(len(responses), (2 * REACH_PX + 1) ** 2).argmax(axis=1)
     rows, columns = np.unravel_index(flat, responses.shape[1:])
     offsets = np.stack([columns, rows], axis=-1) - REACH_PX
     return ResponsePeaks(offsets, np.abs(offsets).max(axis=-1) < REACH_PX)

@@ -46,6 +46,8 @@ def test_candidates_lie_in_the_box_and_reach_its_edges(cells):
     assert (centers == centers[..., ::-1].swapaxes(0, 1)).all()
     assert box.x0 <= centers.min() < box.x0 + stride
     assert box.x1 - stride < centers.max() <= box.x1
+    every = [SiftCells(Square(box_px, 0.05)) for box_px in range(8, 900, 4)]
+    assert max(one.square.box.x0 - one.centers.min() for one in every) <= 0.25
 
 
 def test_the_square_has_the_box_where_its_transform_puts_it():

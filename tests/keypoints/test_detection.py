@@ -154,6 +154,20 @@ def test_refining_finds_the_top_of_a_paraboloid():
     np.testing.assert_allclose(found, expected)
 
 
+def test_one_row_or_column_is_refined_along_itself():
+    score = np.array([0.0, 1.0, 3.0, 2.0]).reshape(1, 1, 4, 1)
+    centers = np.stack(np.meshgrid(10 * np.arange(4.0), [7.0]), axis=-1)
+    found = detection.best_candidates(score, centers, refine=True).points
+    np.testing.assert_allclose(found, [[[20 + 10 / 6, 7]]])
+
+
+def test_an_infinite_score_is_the_worst_violator():
+    maps, labels = np.ones((1, 1, 3, 1), np.float32), np.full((1, 1, 3, 1), -1, np.int8)
+    detector = Detectors(np.ones((1, 1, 1, 1), np.float32), np.full(1, np.inf, np.float32))
+    mined = detection.mine_violators(maps, labels, np.zeros((1, 1, 3), bool), detector)
+    assert (mined.pool.sum(), mined.violators) == (2, 3)
+
+
 def test_a_plateau_stays():
     score = np.zeros((1, 4, 4, 1))
     centers = np.stack(np.meshgrid(np.arange(4.0), np.arange(4.0)), axis=-1)

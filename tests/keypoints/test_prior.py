@@ -104,6 +104,12 @@ def test_principal_directions_keep_inner_products_best(rng):
     whole = prior.principal_directions(features, count=5)
     inside = features @ whole
     np.testing.assert_allclose(inside @ inside.T, features @ features.T, atol=1e-2)
+    # Beyond the rank, directions stay orthonormal.
+    for few in (features, np.repeat(features[:3], 4, axis=0), np.zeros((4, 6))):
+        every = prior.principal_directions(few, count=4)
+        np.testing.assert_allclose(every.T @ every, np.eye(4), atol=1e-5)
+    beyond = features @ prior.principal_directions(features, count=12)
+    np.testing.assert_allclose(beyond @ beyond.T, features @ features.T, atol=1e-2)
     for count in (0, 13):
         with pytest.raises(InputError, match=f"count is {count}; 1 to 12 directions"):
             prior.principal_directions(features, count=count)

@@ -82,10 +82,11 @@ def test_maxima_are_relative_to_the_keypoint_and_borders_left_out():
 
 
 def test_without_a_maximum_inside_there_are_no_figures():
-    figures = rh.sharpness(rh.response_peaks(windows_with_peaks((10, 0))))
-    assert np.isnan(figures.near_share)
-    assert np.isnan(figures.mean_distance_px)
-    assert figures.inside_share == 0
+    for responses in (windows_with_peaks((10, 0)), windows_with_peaks()):
+        figures = rh.sharpness(rh.response_peaks(responses))
+        assert np.isnan(figures.near_share)
+        assert np.isnan(figures.mean_distance_px)
+        assert figures.inside_share == 0
 
 
 def test_chance_is_that_of_random_maxima(rng):
