@@ -314,7 +314,12 @@ def linear_weights(positions: Float[Any, " n"], length: int) -> Float[Any, "n le
 
     Returns:
         The weights, of the kind of ``positions``.
+
+    Raises:
+        InputError: there is no sample.
     """
+    if length < 1:
+        raise InputError(f"an axis has {length} samples; at least one is expected")
     inside = positions.clip(0, length - 1)
     return _hat(inside[:, None] - np.arange(length)[None])
 

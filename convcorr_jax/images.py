@@ -13,6 +13,7 @@ from PIL import Image as PillowImage
 
 from convcorr_jax import coords
 from convcorr_jax.arrays import open_room as _open_room
+from convcorr_jax.errors import InputError
 from convcorr_jax.shapes import Image
 
 
@@ -106,7 +107,12 @@ def sample(
 
     Returns:
         ``[..., c]`` values in the precision of a floating-point ``field``, and in double precision otherwise.
+
+    Raises:
+        InputError: the field has no sample.
     """
+    if 0 in field.shape[:2]:
+        raise InputError(f"the field has shape {field.shape}; at least one sample is expected")
     # Imported here: it takes longer than all the rest of this module, and not every command samples.
     from scipy import ndimage
 

@@ -202,7 +202,9 @@ def spread_matches(
     cells = coords.cell_grid(rank.shape).astype(np.float64)
     chosen: list[np.ndarray] = []
     while len(chosen) < count and np.isfinite(rank).any():
-        chosen.append(cells.reshape(-1, 2)[rank.argmax()])
+        best = rank.argmax()
+        chosen.append(cells.reshape(-1, 2)[best])
+        rank.flat[best] = -np.inf
         rank[np.linalg.norm(cells - chosen[-1], axis=-1) < spacing_cells] = -np.inf
     points = np.array(chosen).reshape(-1, 2)
     return carry_to_b(coords.apply(alignment.a_to_px, points), alignment)

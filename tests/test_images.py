@@ -170,3 +170,5 @@ def test_beyond_the_border_is_the_value_of_the_border(rng: np.random.Generator, 
     assert found.dtype == (np.float64 if dtype == np.uint8 else dtype)
     expected = field[border[:, 1], border[:, 0]]
     np.testing.assert_allclose(found, expected, atol=0.06 if dtype == np.float16 else 1e-4)
+    with pytest.raises(InputError, match="at least one sample"):
+        images.sample(field[:0], outside, order=order)

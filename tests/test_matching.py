@@ -109,8 +109,9 @@ def test_matches_are_mutual_distinct_and_spread(aligned):
     assert distinct[0] == aligned.distinctness[aligned.mutual].max()
     gaps = np.linalg.norm(cells[:, None] - cells[None], axis=-1) + 9 * np.eye(12)
     assert gaps.min() >= 3.0 - 1e-6
-    everything = matching.spread_matches(aligned, count=10_000, spacing_cells=0.5)
-    assert len(everything.a_px) == aligned.mutual.sum()
+    for spacing in (0.0, 0.5):
+        everything = matching.spread_matches(aligned, count=10_000, spacing_cells=spacing)
+        assert len(np.unique(everything.a_px, axis=0)) == aligned.mutual.sum()
 
 
 def test_a_distinctness_of_nan_is_never_the_first(aligned):

@@ -107,8 +107,8 @@ def convolutional_descriptors(
         recipe: the layers and input sizes.
 
     Returns:
-        Unit-length descriptors; ``descriptor_grid(network, recipe).to_input_px`` maps their cells to pixels of
-        the largest input.
+        Unit-length descriptors, shorter where columns are zeros;
+        ``descriptor_grid(network, recipe).to_input_px`` maps their cells to pixels of the largest input.
 
     Raises:
         InputError: the pyramid's sizes are not the recipe's, the network has no such layer, or the largest size
@@ -137,6 +137,8 @@ def convolutional_descriptors(
 
 def unit_length(descriptors: Float[Array, "*shape d"]) -> Float[Array, "*shape d"]:
     """Divide each descriptor by its Euclidean length; a descriptor of zeros stays zero.
+
+    The divisor is ``sqrt(length^2 + 1e-12)``: below a length of about 0.001 the result is shorter than 1.
 
     Args:
         descriptors: descriptors along the last axis.

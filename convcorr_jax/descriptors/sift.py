@@ -230,8 +230,9 @@ def _grid_centers(
     if not (np.isfinite(to_pixels.scale).all() and (to_pixels.scale > 0).all()):
         raise InputError(f"stride_px is {stride_px}; a positive number of pixels is expected")
     if size is None:
-        last_cell = coords.apply(coords.invert(to_pixels), np.array([width - 1.0, height - 1.0]))
-        columns, rows = (int(cell) + 1 for cell in np.floor(last_cell))
+        last_cell = (np.array([width - 1, height - 1]) - to_pixels.shift) / to_pixels.scale
+        # A centre that rounding alone puts beyond the last pixel is on the image.
+        columns, rows = (int(cell) + 1 for cell in np.floor(last_cell + 1e-9))
     else:
         rows, columns = size
     if rows < 1 or columns < 1:

@@ -22,9 +22,9 @@ def expand_contrast(mean: Float[np.ndarray, "side side 3"]) -> Image:
     """
     if not np.isfinite(mean).all():
         raise InputError("the mean image holds NaN or infinity; finite numbers are expected")
-    low, high = mean.min(), mean.max()
-    spread = max(float(high - low), np.finfo(np.float32).tiny)
-    return np.round((mean - low) / spread * 255).astype(np.uint8)
+    # The spread of great numbers exceeds single precision; a single value has none.
+    above = mean.astype(np.float64) - float(mean.min())
+    return np.round(above / (above.max() or 1.0) * 255).astype(np.uint8)
 
 
 def middle_share(mean: Float[np.ndarray, "side side 3"]) -> float:

@@ -71,9 +71,10 @@ def uniform_tiles(
 ) -> Float[np.ndarray, "ks cells side side 3"]:
     """Compute tiles of the best reconstruction by features without positions inside their receptive field.
 
-    Every tile is the mean of k patches of its own image, each drawn independently and uniformly from all
-    positions inside the cell's receptive field and the image. For each k the first k patches of one draw are
-    averaged.
+    Every tile is the mean of k patches of its own image, each drawn independently and uniformly from the
+    positions inside the cell's receptive field and the image that lie evenly around the cell's own tile: if the
+    sides of field and tile differ by an odd number, without the field's last row and column. For each k the
+    first k patches of one draw are averaged.
 
     Args:
         image: the network's input, 8-bit RGB.

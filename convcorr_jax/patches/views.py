@@ -24,8 +24,8 @@ from convcorr_jax.descriptors.convolutional import unit_length
 from convcorr_jax.errors import InputError
 from convcorr_jax.shapes import Image
 
-# Sides are rounded to multiples of this, so that photographs of many shapes share a few programs. At 320
-# pixels the rounding changes the aspect ratio by 2.5 % at most.
+# Sides are rounded to multiples of this, so that photographs of many shapes share a few programs: by 8 pixels
+# at most, 2.5 % of 320.
 SIDE_STEP = 16
 # Large enough for three cells of AlexNet's conv5 along the shorter side of any photograph.
 MIN_SIDE = 64
@@ -64,7 +64,7 @@ class Origins(NamedTuple):
 
 
 def view_size(size: Sequence[int], longest_px: int) -> coords.Size:
-    """Compute the size of a view.
+    """Compute the size of a view: the sides rounded to multiples of 16 pixels, and at least `MIN_SIDE`.
 
     >>> view_size((256, 341), 448)
     Size(height=336, width=448)

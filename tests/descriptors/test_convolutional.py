@@ -105,4 +105,6 @@ def test_every_network_has_recipes_that_fit_it():
 def test_a_column_of_zeros_stays_zero_with_a_finite_gradient():
     zeros = jnp.zeros((2, 3))
     np.testing.assert_array_equal(unit_length(zeros), zeros)
+    short = jnp.array([[0.6e-3, 0.8e-3], [0.6e-6, 0.8e-6]])
+    np.testing.assert_allclose(jnp.linalg.norm(unit_length(short), axis=1), [1, 0.5**0.5], 1e-6)
     assert np.isfinite(jax.grad(lambda x: unit_length(x).sum())(zeros)).all()

@@ -1,3 +1,4 @@
+import itertools
 from functools import partial
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from convcorr_jax.descriptors import dense_sift, sift_at
+from convcorr_jax.descriptors import dense_sift, sift, sift_at
 from convcorr_jax.errors import InputError
 from tests.reference import sift as reference
 
@@ -117,6 +118,13 @@ def test_the_default_grid_covers_the_image(grey: np.ndarray) -> None:
 
 
 # The meaning of the elements.
+
+
+def test_the_default_grid_has_every_centre_on_the_image() -> None:
+    for length, stride, first in itertools.product(range(4, 60), (1.5, 3.0, 3.5), (0.0, 0.5, 1.0)):
+        columns, rows = sift._grid_centers(4, length, stride, first, None)
+        assert len(columns) == (length - 1 - first) // stride + 1
+        assert len(rows) == (3 - first) // stride + 1
 
 
 @pytest.mark.parametrize("orientation", range(8))

@@ -146,6 +146,15 @@ def test_the_dense_flow_agrees_with_the_flow_at_points(rng) -> None:
     np.testing.assert_allclose(dense[rows, columns], expected, atol=1e-4)
 
 
+def test_points_at_infinity_read_the_border(rng):
+    image = rng.uniform(size=(3, 4, 2)).astype(np.float32)
+    points = np.array([[np.inf, 1], [-np.inf, np.inf]], np.float32)
+    for read in (sample, sample_flow):
+        np.testing.assert_allclose(read(image, points), image[[1, 2], [3, 0]], atol=1e-6)
+    with pytest.raises(InputError, match="an axis has 0 samples"):
+        sample_flow(image[:0], points)
+
+
 def test_an_image_without_pixels_is_refused():
     with pytest.raises(InputError, match="the image has 0 x 3 pixels; at least one is expected"):
         sample(jnp.zeros((0, 3, 1)), jnp.zeros((4, 2)))

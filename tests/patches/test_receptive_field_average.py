@@ -10,6 +10,9 @@ def test_contrast_is_expanded_to_all_levels(rng):
     assert (expanded.min(), expanded.max()) == (0, 255)
     expected = (mean - mean.min()) / (mean.max() - mean.min()) * 255
     np.testing.assert_allclose(expanded, expected, atol=0.5 + 1e-6)
+    for scale in (1e-39, 3e38):
+        extreme = np.array([-scale, 0, scale], np.float32).reshape(1, 1, 3)
+        assert expand_contrast(extreme).ravel().tolist() == [0, 128, 255]
 
 
 def test_a_plain_mean_has_no_contrast_to_expand():
