@@ -61,9 +61,11 @@ def promoting(function: Callable[..., Any]) -> Callable[..., Any]:
         # Dimensions of one name have one length in all arguments; nothing is repeated without a word.
         lengths: dict[str, Any] = {}
         for name, door in doors.items():
-            for given in (entered, kwargs):
-                if name in given:
-                    given[name] = real_array(given[name], name=name, door=door, lengths=lengths)
+            for arguments in (entered, kwargs):
+                if name in arguments:
+                    arguments[name] = real_array(
+                        arguments[name], name=name, door=door, lengths=lengths
+                    )
         result = function(*entered.values(), *args[len(entered) :], **kwargs)
         # Rooms without JAX do not import it here.
         if from_numpy and "jax" in sys.modules:
