@@ -1,4 +1,6 @@
-"""The door through which arrays enter the numerical rooms.
+"""Batches of one size, so that one compiled program serves all of them.
+
+The door through which arrays enter the numerical rooms.
 
 Arguments that are annotated as floating-point arrays may be arrays of any real type, of NumPy or JAX, or lists
 of numbers. Formulas hold for real numbers: whole numbers would be divided and negated as such (0 - 1 is 255 in
@@ -16,8 +18,26 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Int
 
 from convcorr_jax.errors import InputError
+
+
+def padded_batches(count: int, *, size: int) -> Iterator[tuple[Int[np.ndarray, " size"], int]]:
+    """Yield the row numbers of every batch of ``size`` rows, and how many of them are the batch's own.
+
+    The last batch is padded with copies of its last row; drop what is computed from them.
+
+    >>> [(rows.tolist(), own) for rows, own in padded_batches(5, size=2)]
+    [([0, 1], 2), ([2, 3], 2), ([4, 4], 1)]
+
+    Args:
+        count: the number of rows.
+        size: the number of rows of a batch.
+    """
+    for start in range(0, count, size):
+        yield np.minimum(np.arange(start, start + size), count - 1), min(size, count - start)
+
 
 # What a compiled function has beside being callable.
 _OF_COMPILED = ("lower", "trace", "eval_shape", "clear_cache", "_cache_size")

@@ -20,7 +20,7 @@ from typing import Any
 from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.keypoints import POSITIVES
 from convcorr_jax.metrics import LONG_2014, Pck
-from convcorr_jax.runtime.runlog import plain, write_results
+from convcorr_jax.runtime.progress import plain, write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks.keypoints import (
     DetectorOptions,
@@ -35,7 +35,7 @@ from convcorr_jax.tasks.keypoints import (
     prediction_figure,
     read_categories,
 )
-from convcorr_jax.tasks.options import Backbone, CategoryData, Output
+from convcorr_jax.tasks.reading import Backbone, CategoryData, Output
 
 ALPHAS = (0.05, 0.1, 0.2)
 

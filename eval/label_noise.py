@@ -24,10 +24,9 @@ from pathlib import Path
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.report import joint_curves
-from convcorr_jax.report.sections.published_pose import SPREADS_PX
-from convcorr_jax.runtime.runlog import plain, write_results
+from convcorr_jax.report.sections.pose import SPREADS_PX
+from convcorr_jax.runtime.progress import plain, write_results
 from convcorr_jax.runtime.script import run
-from convcorr_jax.tasks.options import Output
 from convcorr_jax.tasks.pose import (
     Interpretation,
     Metric,
@@ -37,7 +36,7 @@ from convcorr_jax.tasks.pose import (
     curve_alphas,
     label_noise,
 )
-from convcorr_jax.tasks.reading import read
+from convcorr_jax.tasks.reading import Output, read
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,8 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted, make_folder, write_image
 from convcorr_jax.pose import TrainedCascade
 from convcorr_jax.report import ablation_curves
-from convcorr_jax.runtime.runlog import finished_config, plain, write_results
+from convcorr_jax.runtime.progress import finished_config, plain, write_results
 from convcorr_jax.runtime.script import run
-from convcorr_jax.tasks.options import Output
 from convcorr_jax.tasks.pose import (
     PredictionOptions,
     Training,
@@ -36,6 +35,7 @@ from convcorr_jax.tasks.pose import (
     plan_of,
     train,
 )
+from convcorr_jax.tasks.reading import Output
 from eval import pose
 
 Variant = Literal["4x", "8x", "16x", "standard", "no_dropout"]

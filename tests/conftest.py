@@ -56,7 +56,7 @@ _LONGEST = ("train", "eval", "tasks", "cli", "linear", "pose")
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Remove the oldest compiled programs of earlier runs when there are many."""
     # Imported once beartype checks its functions.
-    from convcorr_jax.runtime.compilation_cache import LARGEST_BYTES, prune
+    from convcorr_jax.runtime.caches import LARGEST_BYTES, prune
 
     if not hasattr(session.config, "workerinput"):
         prune(Path(os.environ["JAX_COMPILATION_CACHE_DIR"]), largest_bytes=LARGEST_BYTES)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convcorr_jax.batching import padded_batches
+from convcorr_jax.arrays import padded_batches
 
 
 @given(st.integers(0, 60), st.integers(1, 17))

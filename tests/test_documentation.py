@@ -143,7 +143,7 @@ def test_tutorials_are_complete_and_begin_with_a_title():
 
 def test_tutorials_import_rooms_only():
     known = {room.name for room in sources.rooms()}
-    known |= {"convcorr_jax", "convcorr_jax.datasets.photographs"}
+    known |= {"convcorr_jax", "convcorr_jax.datasets.selection"}
     for path in TUTORIALS:
         text = path.read_text(encoding="utf-8")
         modules = re.findall(r"^from (convcorr_jax[\w.]*) import", text, flags=re.MULTILINE)

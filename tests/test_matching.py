@@ -12,8 +12,8 @@ from convcorr_jax import coords, images, matching
 from convcorr_jax.backbone import NETWORKS, Filters
 from convcorr_jax.backbone.networks import filter_shapes
 from convcorr_jax.backbone.weights import find, load
+from convcorr_jax.descriptors.at_points import BOX_MARGIN
 from convcorr_jax.descriptors.convolutional import Recipe, convolutional_descriptors
-from convcorr_jax.descriptors.views import BOX_MARGIN
 from convcorr_jax.errors import InputError
 from convcorr_jax.flow import align_costs
 

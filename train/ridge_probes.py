@@ -21,13 +21,17 @@ from typing import Any, Literal
 from convcorr_jax.descriptors.global_features import default_layer
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, save_fitted
-from convcorr_jax.runtime.runlog import write_results
+from convcorr_jax.runtime.progress import write_results
 from convcorr_jax.runtime.script import run
-from convcorr_jax.tasks.landmark_probes import LandmarkSource, train_landmark_probe, with_card
 from convcorr_jax.tasks.landmarks import LandmarkOptions
-from convcorr_jax.tasks.options import Backbone, Output
-from convcorr_jax.tasks.probes import ProbeSource, train_probe
-from convcorr_jax.tasks.reading import RENDERED
+from convcorr_jax.tasks.probes import (
+    LandmarkSource,
+    ProbeSource,
+    train_landmark_probe,
+    train_probe,
+    with_card,
+)
+from convcorr_jax.tasks.reading import RENDERED, Backbone, Output
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {

@@ -4,6 +4,7 @@ from convcorr_jax.arrays import open_room as _open_room
 from convcorr_jax.backbone.forward import activations as activations
 from convcorr_jax.backbone.forward import apply_layer as apply_layer
 from convcorr_jax.backbone.forward import preprocess as preprocess
+from convcorr_jax.backbone.forward import single_pixel_activations as single_pixel_activations
 from convcorr_jax.backbone.networks import NETWORKS as NETWORKS
 from convcorr_jax.backbone.networks import Conv as Conv
 from convcorr_jax.backbone.networks import Filters as Filters
@@ -20,8 +21,5 @@ from convcorr_jax.backbone.receptive_field import ReceptiveField as ReceptiveFie
 from convcorr_jax.backbone.receptive_field import cell_centers as cell_centers
 from convcorr_jax.backbone.receptive_field import grid_size as grid_size
 from convcorr_jax.backbone.receptive_field import receptive_field as receptive_field
-from convcorr_jax.backbone.single_pixel import (
-    single_pixel_activations as single_pixel_activations,
-)
 
 _open_room(globals())

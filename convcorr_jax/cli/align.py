@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from convcorr_jax.cli.inputs import check_models
-from convcorr_jax.cli.outputs import FIGURE_ENDINGS, check_outputs
+from convcorr_jax.cli.arguments import (
+    FIGURE_ENDINGS,
+    OutputOptions,
+    Result,
+    as_json,
+    check_models,
+    check_outputs,
+)
 from convcorr_jax.cli.pairs import (
     Files,
     Pair,
@@ -18,11 +24,10 @@ from convcorr_jax.cli.pairs import (
     read_inputs,
     read_pairs,
 )
-from convcorr_jax.cli.results import OutputOptions, Result, as_json
 from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.runtime.ending import exit_status
-from convcorr_jax.runtime.options import BoxOption, as_box, numbers
 from convcorr_jax.runtime.progress import bar, status
+from convcorr_jax.runtime.script import BoxOption, as_box, numbers
 
 if TYPE_CHECKING:
     from convcorr_jax.cli.aligner import Aligner

@@ -14,7 +14,7 @@ import numpy as np
 
 from convcorr_jax import coords
 from convcorr_jax.backbone.weights import Weights, load
-from convcorr_jax.cli.outputs import point_values
+from convcorr_jax.cli.arguments import point_values
 from convcorr_jax.cli.pairs import Files, Inputs, Pair
 from convcorr_jax.descriptors import RECIPES, Recipe, descriptor_grid
 from convcorr_jax.io import write_arrays, write_points, written_whole

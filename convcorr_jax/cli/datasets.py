@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from convcorr_jax.cli.results import OutputOptions, Result
+from convcorr_jax.cli.arguments import OutputOptions, Result
 from convcorr_jax.errors import InputError
 from convcorr_jax.runtime.progress import bar
 
@@ -35,10 +35,10 @@ class List:
 
     def run(self) -> Result:
         """Return a paragraph for each data set."""
-        from convcorr_jax.datasets import roots
+        from convcorr_jax.datasets import loading
         from convcorr_jax.datasets.catalogue import DATASETS
 
-        root = roots.root_folder(data_root=self.data_root)
+        root = loading.root_folder(data_root=self.data_root)
         here = {name: root / name if (root / name).is_dir() else None for name in DATASETS}
         datasets = [
             {
@@ -110,14 +110,14 @@ class Check:
     def run(self) -> Result:
         """Return the findings; the exit status is 1 when one of them would change a score."""
         from convcorr_jax import doctor
-        from convcorr_jax.datasets import roots
+        from convcorr_jax.datasets import loading
         from convcorr_jax.datasets.catalogue import DATASETS
         from convcorr_jax.datasets.opening import read_folder
         from convcorr_jax.datasets.records import Absent, Record
         from convcorr_jax.io import check_outputs, written_whole
         from convcorr_jax.report import finding_lines, findings_page
 
-        folder = roots.find_folder(self.name, data_root=self.data_root)
+        folder = loading.find_folder(self.name, data_root=self.data_root)
         check_outputs((self.html,), read=(folder,))
         dataset = DATASETS.get(folder.name)
         annotated = tuple(read_folder(folder, dataset=dataset))
@@ -164,14 +164,14 @@ class Show:
 
     def run(self) -> Result:
         """Write the figure and return its path."""
-        from convcorr_jax.datasets import roots
+        from convcorr_jax.datasets import loading
         from convcorr_jax.datasets.opening import read_records
         from convcorr_jax.io import check_outputs, write_image
         from convcorr_jax.report import contact_sheet
 
         if self.n < 1:
             raise InputError(f"--n is {self.n}; at least 1 is expected")
-        folder = roots.find_folder(self.name, data_root=self.data_root)
+        folder = loading.find_folder(self.name, data_root=self.data_root)
         check_outputs((self.out,), read=(folder,))
         records = read_records(self.name, data_root=self.data_root)
         if not records:

@@ -8,19 +8,15 @@ from tyro.conf import subcommand
 
 from convcorr_jax.cli import datasets
 from convcorr_jax.cli.align import Align
-from convcorr_jax.cli.doctor import Doctor, version
-from convcorr_jax.cli.examples import epilog
-from convcorr_jax.cli.keypoints import Keypoints
-from convcorr_jax.cli.landmarks import Landmarks
+from convcorr_jax.cli.arguments import epilog, rendered
+from convcorr_jax.cli.installation import Check, Doctor, Fetch, List, version
 from convcorr_jax.cli.pck import Pck
-from convcorr_jax.cli.pose import Pose
-from convcorr_jax.cli.results import rendered
-from convcorr_jax.cli.weights import Check, Fetch, List
+from convcorr_jax.cli.people import Keypoints, Landmarks, Pose
 from convcorr_jax.errors import InputError
-from convcorr_jax.runtime import compilation_cache
+from convcorr_jax.runtime import caches
 from convcorr_jax.runtime.ending import DEBUG, exit_process, one_line, run_guarded
-from convcorr_jax.runtime.options import parse
 from convcorr_jax.runtime.progress import hidden
+from convcorr_jax.runtime.script import parse
 
 _WeightsCommand = (
     Annotated[List, subcommand("list")]
@@ -78,7 +74,7 @@ def main(*, argv: Sequence[str] | None = None) -> int:
             sys.stdout.write(f"convcorr_jax {version('convcorr_jax') or '(not installed)'}\n")
             return 0
         command = _parsed(words)
-        compilation_cache.enable()
+        caches.enable()
         with hidden(enabled=command.output.quiet):
             result = command.run()
         for sentence in result.errors:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from convcorr_jax.cli.inputs import read_photograph
+from convcorr_jax.cli.arguments import read_photograph
 from convcorr_jax.errors import InputError
 
 if TYPE_CHECKING:

@@ -11,20 +11,17 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from convcorr_jax.datasets.official import (
+    faces,
     flic,
-    helen,
+    ibug,
     imagenet,
     lfpw,
-    lfw,
     lsp,
     mpii,
-    mtfl,
     pf_pascal,
     pf_willow,
     spair,
-    three_hundred_w,
-    voc_keypoints,
-    voc_segmentation,
+    voc,
 )
 from convcorr_jax.datasets.records import Absent, PairSet, Record
 
@@ -96,7 +93,7 @@ _ALL = (
         licence=_FLICKR,
         layout="VOCdevkit/VOC2011 (or VOC2012) and annotations/<class>/<image>_<n>.xml",
         markers=("annotations/*/*.xml",),
-        read=voc_keypoints.read,
+        read=voc.read_keypoints,
         megabytes=1700,
     ),
     DataSet(
@@ -111,7 +108,7 @@ _ALL = (
             "VOCdevkit/VOC2012",
             "TrainVal/VOCdevkit/VOC2012",
         ),
-        read=voc_segmentation.read,
+        read=voc.read_segmentation,
         megabytes=1907,
         counts={"train": 1464, "val": 1449},
         archives=(
@@ -128,7 +125,7 @@ _ALL = (
         licence=_FLICKR,
         layout="annotation/<n>.txt, trainnames.txt, testnames.txt and folders of images",
         markers=("annotation/*.txt", "trainnames.txt", "testnames.txt"),
-        read=helen.read,
+        read=ibug.read_helen,
         counts={"train": 2000, "test": 330},
     ),
     DataSet(
@@ -138,7 +135,7 @@ _ALL = (
         licence=_IBUG,
         layout="trainset and testset of <image>.jpg and <image>.pts",
         markers=_halves("helen"),
-        read=helen.read_68,
+        read=ibug.read_helen_68,
         counts={"train": 2000, "test": 330},
     ),
     DataSet(
@@ -167,8 +164,8 @@ _ALL = (
         homepage="https://ibug.doc.ic.ac.uk/resources/300-W/",
         licence=_IBUG,
         layout="any of afw, helen, lfpw, ibug and 300W, with images and .pts files side by side",
-        markers=tuple(three_hundred_w.SUBSETS),
-        read=three_hundred_w.read,
+        markers=tuple(ibug.SUBSETS),
+        read=ibug.read_300w,
         counts={
             "train": 3148,
             "common": 554,
@@ -184,7 +181,7 @@ _ALL = (
         licence="none stated; news photographs of named persons, research use",
         layout="lfw_attributes.txt and lfw/<Person_Name>/<Person_Name>_<nnnn>.jpg",
         markers=("lfw_attributes.txt",),
-        read=lfw.read,
+        read=faces.read_lfw,
         megabytes=172,
         counts={"all": 13143},
         archives=(
@@ -198,7 +195,7 @@ _ALL = (
         licence=_NONE_STATED,
         layout="training.txt, testing.txt and the folders lfw_5590, net_7876 and AFLW",
         markers=("training.txt", "testing.txt"),
-        read=mtfl.read,
+        read=faces.read_mtfl,
         counts={"train": 10000, "test": 2995},
     ),
     DataSet(

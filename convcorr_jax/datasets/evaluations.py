@@ -16,14 +16,13 @@ from convcorr_jax.datasets import ground_truth, plain_keypoints, predictions
 from convcorr_jax.datasets.formats import mat
 from convcorr_jax.datasets.ground_truth import GroundTruth, Sides
 from convcorr_jax.datasets.joint_orders import Order
-from convcorr_jax.datasets.official import mpii_flat
+from convcorr_jax.datasets.official import mpii
 from convcorr_jax.datasets.predictions import Axes
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import array_headers, check_file, json_file
-from convcorr_jax.metrics.joint_table import column_of
+from convcorr_jax.metrics.joint_table import MPII_PCKH, column_of
 from convcorr_jax.metrics.keypoint_truth import KeypointTruth, normalizer_lengths
 from convcorr_jax.metrics.pck import FLIC_PCK, LSP_PCK, Protocol
-from convcorr_jax.metrics.pckh import MPII_PCKH
 from convcorr_jax.metrics.protocol_grid import ProtocolChoices
 
 Release = Literal["MPII", "FLIC", "LSP"]
@@ -206,7 +205,7 @@ def _official(path: Path, release: Release, sides: Sides | None) -> GroundTruth:
     if release == "LSP":
         return ground_truth.read_lsp(path)
     if path.suffix == ".json":
-        return ground_truth.of_mpii_people(mpii_flat.read_json({"valid": path}))
+        return ground_truth.of_mpii_people(mpii.read_json({"valid": path}))
     return ground_truth.read_mpii(path)
 
 

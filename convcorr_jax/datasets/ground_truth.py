@@ -15,11 +15,11 @@ from jaxtyping import Bool, Float, Int
 
 from convcorr_jax.datasets.formats import mat
 from convcorr_jax.datasets.joint_orders import ORDERS, Order, common
-from convcorr_jax.datasets.official import flic, lsp, mpii, mpii_flat
-from convcorr_jax.datasets.official.mpii_people import Person
+from convcorr_jax.datasets.official import flic, lsp, mpii
+from convcorr_jax.datasets.official.mpii import Person
 from convcorr_jax.errors import InputError
 from convcorr_jax.io.arrays import Expected, load_arrays, read_arrays
-from convcorr_jax.metrics.pckh import head_sizes
+from convcorr_jax.metrics.joint_table import head_sizes
 
 Sides = Literal["observer", "person"]
 """Which side is left: as if every person faced the camera ("observer"), or the person's own ("person")."""
@@ -60,7 +60,7 @@ def read_mpii(path: Path) -> GroundTruth:
         InputError: the file is missing, damaged or of another layout, or has no boxes of heads.
     """
     if h5py.is_hdf5(path):
-        return of_mpii_people(mpii_flat.read_h5({"valid": path}))
+        return of_mpii_people(mpii.read_h5({"valid": path}))
     if path.suffix in (".npz", ".json"):
         raise InputError(
             f"{path}: flat forms of MPII lack the boxes of heads, which PCKh divides by; valid.h5 of the "

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from convcorr_jax.datasets.official import flic, lsp, mpii_people
+from convcorr_jax.datasets.official import flic, lsp, mpii
 
 Order = Literal[
     "mpii",
@@ -39,7 +39,7 @@ def _mirrored(names: Sequence[str], pairs: Sequence[tuple[int, int]]) -> tuple[s
     return tuple(names[swapped.get(index, index)] for index in range(len(names)))
 
 
-_MPII = common(mpii_people.NAMES)
+_MPII = common(mpii.NAMES)
 _ARM, _LEG = ("shoulder", "elbow", "wrist"), ("hip",)
 _R_SIDE, _L_SIDE = (tuple(f"{side}_{joint}" for joint in _ARM + _LEG) for side in "rl")
 

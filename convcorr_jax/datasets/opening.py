@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from convcorr_jax.datasets import compact, roots
+from convcorr_jax.datasets import compact, loading
 from convcorr_jax.datasets.catalogue import DATASETS, DataSet
 from convcorr_jax.datasets.records import Absent, PairSet, Record
 from convcorr_jax.errors import InputError
@@ -64,7 +64,7 @@ def read_records(
     Raises:
         InputError: the folder does not exist, its layout is unknown, or a file is missing or damaged.
     """
-    folder = roots.find_folder(name_or_path, data_root=data_root)
+    folder = loading.find_folder(name_or_path, data_root=data_root)
     if _is_prepared(version := _latest_version(folder)):
         return _read_prepared(version)
     entries = read_folder(folder, dataset=DATASETS.get(folder.name))
@@ -86,7 +86,7 @@ def read_pairs(
             damaged.
     """
     split = split or "test"
-    folder = roots.find_folder(name_or_path, data_root=data_root)
+    folder = loading.find_folder(name_or_path, data_root=data_root)
     dataset = DATASETS.get(folder.name)
     is_release = dataset is not None and dataset.is_release(folder)
     if compact.has_pairs(folder) and not is_release:

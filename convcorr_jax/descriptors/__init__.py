@@ -1,9 +1,12 @@
 """Feature vectors of images: on grids, at points, and one for a whole image."""
 
 from convcorr_jax.arrays import open_room as _open_room
+from convcorr_jax.descriptors.at_points import BOX_MARGIN as BOX_MARGIN
+from convcorr_jax.descriptors.at_points import View as View
 from convcorr_jax.descriptors.at_points import canvas as canvas
 from convcorr_jax.descriptors.at_points import columns_at as columns_at
 from convcorr_jax.descriptors.at_points import sift_at_points as sift_at_points
+from convcorr_jax.descriptors.at_points import view as view
 from convcorr_jax.descriptors.convolutional import PAPER_RECIPES as PAPER_RECIPES
 from convcorr_jax.descriptors.convolutional import RECIPES as RECIPES
 from convcorr_jax.descriptors.convolutional import Grid as Grid
@@ -18,8 +21,5 @@ from convcorr_jax.descriptors.global_features import feature_count as feature_co
 from convcorr_jax.descriptors.global_features import global_features as global_features
 from convcorr_jax.descriptors.sift import dense_sift as dense_sift
 from convcorr_jax.descriptors.sift import sift_at as sift_at
-from convcorr_jax.descriptors.views import BOX_MARGIN as BOX_MARGIN
-from convcorr_jax.descriptors.views import View as View
-from convcorr_jax.descriptors.views import view as view
 
 _open_room(globals())

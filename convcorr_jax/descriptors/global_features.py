@@ -11,9 +11,9 @@ from itertools import islice
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from convcorr_jax.arrays import padded_batches
 from convcorr_jax.backbone import Network, activations, channels, grid_size, preprocess
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.batching import padded_batches
 from convcorr_jax.descriptors.convolutional import unit_length
 from convcorr_jax.errors import InputError
 

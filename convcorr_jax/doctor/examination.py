@@ -3,18 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from convcorr_jax.datasets.records import Absent, Record
-from convcorr_jax.doctor import (
-    counts,
-    duplicates,
-    frames,
-    missing,
-    normalizers,
-    outside,
-    sides,
-    unreadable,
-)
+from convcorr_jax.doctor import duplicates, keypoints, sides
+from convcorr_jax.doctor.duplicates import compute_thumbnails
 from convcorr_jax.doctor.findings import CHANGES_SCORES, Finding
-from convcorr_jax.doctor.thumbnails import compute_thumbnails
 
 
 def examine(
@@ -36,20 +27,20 @@ def examine(
     """
     records_without_pixels, thumbnails = compute_thumbnails(records, progress=progress)
     findings = (
-        *unreadable.unreadable_images(records_without_pixels, thumbnails),
+        *duplicates.unreadable_images(records_without_pixels, thumbnails),
         *duplicates.shared_by_splits(records_without_pixels, thumbnails),
         *duplicates.exact(records_without_pixels, thumbnails),
         *duplicates.near(records_without_pixels, thumbnails),
-        *counts.repeated_ids(records_without_pixels),
-        *counts.wrong_counts(records_without_pixels, official_counts or {}),
-        *counts.skipped_annotations(absent),
-        *counts.empty(records_without_pixels),
-        *outside.points_outside_image(records_without_pixels),
-        *outside.points_outside_box(records_without_pixels),
-        *missing.repeated_positions(records_without_pixels),
-        *frames.shifted_points(records_without_pixels),
-        *frames.shifted_boxes(records_without_pixels),
+        *keypoints.repeated_ids(records_without_pixels),
+        *keypoints.wrong_counts(records_without_pixels, official_counts or {}),
+        *keypoints.skipped_annotations(absent),
+        *keypoints.empty(records_without_pixels),
+        *keypoints.points_outside_image(records_without_pixels),
+        *keypoints.points_outside_box(records_without_pixels),
+        *keypoints.repeated_positions(records_without_pixels),
+        *keypoints.shifted_points(records_without_pixels),
+        *keypoints.shifted_boxes(records_without_pixels),
         *sides.swaps(records_without_pixels),
-        *normalizers.unusual_normalizers(records_without_pixels),
+        *keypoints.unusual_normalizers(records_without_pixels),
     )
     return tuple(sorted(findings, key=lambda finding: finding.severity != CHANGES_SCORES))

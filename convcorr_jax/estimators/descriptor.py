@@ -12,7 +12,7 @@ from convcorr_jax.backbone import Conv, find_network, grid_size
 from convcorr_jax.backbone.weights import Weights, load
 from convcorr_jax.descriptors import default_layer, global_features
 from convcorr_jax.errors import InputError
-from convcorr_jax.estimators.fitting import check_number
+from convcorr_jax.estimators.ridge_probe import check_number
 from convcorr_jax.images import resize
 from convcorr_jax.io import read_image
 from convcorr_jax.shapes import Image

@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.estimators.fitting import (
+from convcorr_jax.estimators.ridge_probe import (
     PRECISIONS,
     check_number,
     folds_of,

@@ -10,6 +10,7 @@ from convcorr_jax.flow.alignment import align as align
 from convcorr_jax.flow.alignment import align_costs as align_costs
 from convcorr_jax.flow.alignment import check_descriptors as check_descriptors
 from convcorr_jax.flow.alignment import data_cost as data_cost
+from convcorr_jax.flow.alignment import parabola_vertex as parabola_vertex
 from convcorr_jax.flow.alignment import subcell_offset as subcell_offset
 from convcorr_jax.flow.belief_propagation import MinSum as MinSum
 from convcorr_jax.flow.belief_propagation import SoftMinSum as SoftMinSum
@@ -23,7 +24,6 @@ from convcorr_jax.flow.distance_transform import (
 )
 from convcorr_jax.flow.labelling import Energy as Energy
 from convcorr_jax.flow.messages import Schedule as Schedule
-from convcorr_jax.flow.parabola import parabola_vertex as parabola_vertex
 from convcorr_jax.flow.warping import sample as sample
 from convcorr_jax.flow.warping import sample_flow as sample_flow
 from convcorr_jax.flow.warping import upsample_flow as upsample_flow

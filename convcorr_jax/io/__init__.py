@@ -35,13 +35,13 @@ from convcorr_jax.io.image_files import image_size as image_size
 from convcorr_jax.io.image_files import read_image as read_image
 from convcorr_jax.io.image_files import read_labels as read_labels
 from convcorr_jax.io.image_files import write_image as write_image
+from convcorr_jax.io.json_files import check_fields as check_fields
 from convcorr_jax.io.json_files import json_array as json_array
 from convcorr_jax.io.json_files import json_file as json_file
 from convcorr_jax.io.json_files import naming_file as naming_file
 from convcorr_jax.io.json_files import write_json as write_json
-from convcorr_jax.io.json_types import check_fields as check_fields
+from convcorr_jax.io.outputs import check_file as check_file
 from convcorr_jax.io.outputs import check_outputs as check_outputs
-from convcorr_jax.io.paths import check_file as check_file
 from convcorr_jax.io.points import NamedPoints as NamedPoints
 from convcorr_jax.io.points import read_points as read_points
 from convcorr_jax.io.points import write_points as write_points

@@ -1,4 +1,9 @@
-"""Writing files completely or not at all.
+"""Locks of open files among processes.
+
+A lock belongs to an open file or folder, and the operating system releases it when its process ends, however
+that ends. Windows and some network file systems have no such locks.
+
+Writing files completely or not at all.
 
 A file is written under a temporary name beside its final one and renamed at the end, so that a crash or a full
 disk leaves no incomplete file. A temporary file is locked while it is written: one without a lock was left by a
@@ -10,12 +15,63 @@ import errno
 import functools
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from convcorr_jax.errors import InputError, WriteError
-from convcorr_jax.io.locks import is_same_file, try_lock
+
+if sys.platform == "win32":
+    fcntl = None
+else:
+    import fcntl
+
+
+def try_lock(descriptor: int) -> bool:
+    """Lock an open file or folder unless another process has locked it.
+
+    Args:
+        descriptor: of the open file.
+
+    Returns:
+        Whether the file is locked now, until the descriptor is closed.
+
+    Raises:
+        OSError: the system or the file system has no locks.
+    """
+    try:
+        _lock(descriptor, wait=False)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def wait_for_lock(descriptor: int) -> None:
+    """Wait until no other process has locked an open file, and lock it.
+
+    Args:
+        descriptor: of the open file.
+
+    Raises:
+        OSError: the system or the file system has no locks.
+    """
+    _lock(descriptor, wait=True)
+
+
+def is_same_file(path: Path, descriptor: int) -> bool:
+    """Return whether a path still names an open file."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _lock(descriptor: int, *, wait: bool) -> None:
+    if fcntl is None:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+    fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+
 
 # The beginning of the names of temporary files and folders.
 _TEMPORARY = ".convcorr-"

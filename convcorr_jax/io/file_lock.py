@@ -1,6 +1,6 @@
 """One process at a time in a folder: the others wait for their turn.
 
-Where the system has no locks (see `convcorr_jax.io.locks`), processes do not wait for each other.
+Where the system has no locks (see `convcorr_jax.io.atomic`), processes do not wait for each other.
 """
 
 import contextlib
@@ -11,8 +11,14 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from convcorr_jax.io.atomic import check_regular, make_folder, writing_to
-from convcorr_jax.io.locks import is_same_file, try_lock, wait_for_lock
+from convcorr_jax.io.atomic import (
+    check_regular,
+    is_same_file,
+    make_folder,
+    try_lock,
+    wait_for_lock,
+    writing_to,
+)
 
 _NO_LOCKS = (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS)
 # Bytes of a lock file that are shown.

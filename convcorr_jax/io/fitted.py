@@ -15,7 +15,7 @@ import numpy as np
 from convcorr_jax.errors import InputError
 from convcorr_jax.io.arrays import Expected, array_headers, read_arrays, write_arrays
 from convcorr_jax.io.json_files import json_file, naming_file, write_json
-from convcorr_jax.io.paths import check_file
+from convcorr_jax.io.outputs import check_file
 
 # The fact that ties a model's files together.
 _CHECKSUM = "arrays_sha256"

@@ -20,7 +20,7 @@ from PIL import Image as PillowImage
 from convcorr_jax.coords import Size
 from convcorr_jax.errors import InputError
 from convcorr_jax.io.atomic import written_whole
-from convcorr_jax.io.paths import check_file
+from convcorr_jax.io.outputs import check_file
 
 # Pillow logs what it also raises; without a handler, Python would print it beside our sentence.
 logging.getLogger("PIL").addHandler(logging.NullHandler())

@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.io.atomic import written_whole
-from convcorr_jax.io.paths import check_file
+from convcorr_jax.io.outputs import check_file
 
 # Python's objects take fifty times the bytes of a table; a hundred thousand points take a quarter of it.
 _MAX_BYTES = 2**24

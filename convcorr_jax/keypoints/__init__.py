@@ -34,15 +34,19 @@ from convcorr_jax.keypoints.model import Prediction as Prediction
 from convcorr_jax.keypoints.model import decode as decode
 from convcorr_jax.keypoints.model import predict as predict
 from convcorr_jax.keypoints.model import prior_features as prior_features
+from convcorr_jax.keypoints.prior import NEIGHBORS as NEIGHBORS
 from convcorr_jax.keypoints.prior import POSITIVES as POSITIVES
+from convcorr_jax.keypoints.prior import VOTERS as VOTERS
 from convcorr_jax.keypoints.prior import Calibration as Calibration
 from convcorr_jax.keypoints.prior import Positive as Positive
 from convcorr_jax.keypoints.prior import calibrate as calibrate
+from convcorr_jax.keypoints.prior import carry_points as carry_points
 from convcorr_jax.keypoints.prior import combine_with_prior as combine_with_prior
 from convcorr_jax.keypoints.prior import log_gaussian as log_gaussian
 from convcorr_jax.keypoints.prior import log_scores as log_scores
 from convcorr_jax.keypoints.prior import neighbor_points as neighbor_points
 from convcorr_jax.keypoints.prior import principal_directions as principal_directions
+from convcorr_jax.keypoints.prior import vote as vote
 from convcorr_jax.keypoints.response_histogram import ResponsePeaks as ResponsePeaks
 from convcorr_jax.keypoints.response_histogram import Sharpness as Sharpness
 from convcorr_jax.keypoints.response_histogram import chance_sharpness as chance_sharpness
@@ -51,9 +55,5 @@ from convcorr_jax.keypoints.response_histogram import peak_histogram as peak_his
 from convcorr_jax.keypoints.response_histogram import response_peaks as response_peaks
 from convcorr_jax.keypoints.response_histogram import sharpness as sharpness
 from convcorr_jax.keypoints.response_histogram import sift_window as sift_window
-from convcorr_jax.keypoints.transfer import NEIGHBORS as NEIGHBORS
-from convcorr_jax.keypoints.transfer import VOTERS as VOTERS
-from convcorr_jax.keypoints.transfer import carry_points as carry_points
-from convcorr_jax.keypoints.transfer import vote as vote
 
 _open_room(globals())

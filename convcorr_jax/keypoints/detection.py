@@ -19,9 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from convcorr_jax.batching import padded_batches
+from convcorr_jax.arrays import padded_batches
 from convcorr_jax.errors import InputError
-from convcorr_jax.flow.parabola import parabola_vertex
+from convcorr_jax.flow.alignment import parabola_vertex
 from convcorr_jax.linear import svm
 from convcorr_jax.linear.svm import LinearSVM
 

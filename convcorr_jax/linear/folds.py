@@ -2,12 +2,16 @@
 
 An assignment is one array, ``[n]``: for each sample the number, from 0 to k - 1, of the fold that holds it out.
 ``folds == j`` selects the samples held out by fold j, ``folds != j`` those that fold j trains on.
+
+Matrix products that the linear models share.
 """
 
 import warnings
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int, Int32, Shaped
+from jax import lax
+from jaxtyping import Array, Float, Int, Int32, Shaped
 
 from convcorr_jax.errors import InputError
 
@@ -102,3 +106,9 @@ def _check(k: int, count: int, name: str, of_samples: Shaped[np.ndarray, "..."])
         raise InputError(
             f"there are {count} {name}; at least one for each of {k} folds is expected"
         )
+
+
+def full_precision_matmul(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Compute ``a b`` in the full precision of both."""
+    # By default, accelerators multiply single-precision numbers in fewer bits.
+    return jnp.matmul(a, b, precision=lax.Precision.HIGHEST)

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics.pckh import head_sizes
+from convcorr_jax.metrics.joint_table import head_sizes
 
 NORMALIZERS: Mapping[str, str] = MappingProxyType(
     {

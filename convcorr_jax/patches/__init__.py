@@ -1,8 +1,6 @@
 """Patches of photographs and the features that describe them (Long et al. 2014, section 2)."""
 
 from convcorr_jax.arrays import open_room as _open_room
-from convcorr_jax.patches.receptive_field_average import expand_contrast as expand_contrast
-from convcorr_jax.patches.receptive_field_average import middle_share as middle_share
 from convcorr_jax.patches.reconstruction import Scores as Scores
 from convcorr_jax.patches.reconstruction import covered as covered
 from convcorr_jax.patches.reconstruction import from_tiles as from_tiles
@@ -10,6 +8,8 @@ from convcorr_jax.patches.reconstruction import scores as scores
 from convcorr_jax.patches.reconstruction import uniform_tiles as uniform_tiles
 from convcorr_jax.patches.sampling import Plan as Plan
 from convcorr_jax.patches.sampling import column_length as column_length
+from convcorr_jax.patches.sampling import expand_contrast as expand_contrast
+from convcorr_jax.patches.sampling import middle_share as middle_share
 from convcorr_jax.patches.sampling import patch_features as patch_features
 from convcorr_jax.patches.sampling import sample_origins as sample_origins
 from convcorr_jax.patches.views import Origins as Origins

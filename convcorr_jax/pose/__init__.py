@@ -24,8 +24,6 @@ from convcorr_jax.pose.architecture import from_dict as from_dict
 from convcorr_jax.pose.augmentation import Augmentation as Augmentation
 from convcorr_jax.pose.augmentation import augment as augment
 from convcorr_jax.pose.augmentation import frame_offset as frame_offset
-from convcorr_jax.pose.batch import Batch as Batch
-from convcorr_jax.pose.batch import FeatureBatch as FeatureBatch
 from convcorr_jax.pose.cascade import Detection as Detection
 from convcorr_jax.pose.cascade import Params as Params
 from convcorr_jax.pose.cascade import Prediction as Prediction
@@ -34,18 +32,18 @@ from convcorr_jax.pose.framing import frame_of_box as frame_of_box
 from convcorr_jax.pose.framing import framed as framed
 from convcorr_jax.pose.framing import second_frame as second_frame
 from convcorr_jax.pose.framing import torso_of as torso_of
+from convcorr_jax.pose.heatmaps import Batch as Batch
+from convcorr_jax.pose.heatmaps import FeatureBatch as FeatureBatch
 from convcorr_jax.pose.heatmaps import Peaks as Peaks
 from convcorr_jax.pose.heatmaps import gaussians as gaussians
 from convcorr_jax.pose.heatmaps import peaks as peaks
-from convcorr_jax.pose.normalization import normalize as normalize
-from convcorr_jax.pose.normalization import pyramid as pyramid
+from convcorr_jax.pose.layers import normalize as normalize
+from convcorr_jax.pose.layers import pyramid as pyramid
 from convcorr_jax.pose.objective import PHASES as PHASES
 from convcorr_jax.pose.objective import Losses as Losses
 from convcorr_jax.pose.objective import Phase as Phase
 from convcorr_jax.pose.objective import heatmap_error as heatmap_error
 from convcorr_jax.pose.objective import loss as loss
-from convcorr_jax.pose.photograph import FoundJoints as FoundJoints
-from convcorr_jax.pose.photograph import predict_photograph as predict_photograph
 from convcorr_jax.pose.presets import FLIC_JOINTS as FLIC_JOINTS
 from convcorr_jax.pose.presets import FLIC_PAIRS as FLIC_PAIRS
 from convcorr_jax.pose.presets import MPII_JOINTS as MPII_JOINTS
@@ -56,6 +54,8 @@ from convcorr_jax.pose.presets import person as person
 from convcorr_jax.pose.presets import small as small
 from convcorr_jax.pose.spatial_model import initial_priors as initial_priors
 from convcorr_jax.pose.trained import PERSON as PERSON
+from convcorr_jax.pose.trained import FoundJoints as FoundJoints
 from convcorr_jax.pose.trained import TrainedCascade as TrainedCascade
+from convcorr_jax.pose.trained import predict_photograph as predict_photograph
 
 _open_room(globals())

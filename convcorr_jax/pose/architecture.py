@@ -5,7 +5,7 @@ the pyramid has its own bank of stages. They are followed by stages that emulate
 sliding patch: first one convolution for each level, with a window of `Architecture.patch_window` cells; then,
 on the sum of the levels, 1x1 convolutions, the last of which computes one heat-map for each joint.
 
-With a pretrained front (`convcorr_jax.pose.front`) the stages are those of `convcorr_jax.pose.head`: some on
+With a pretrained front (`convcorr_jax.pose.front`) the stages are those of `convcorr_jax.pose.nets`: some on
 its maps of 16 pixels a cell, and some on its maps of 8.
 """
 

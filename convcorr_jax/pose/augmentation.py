@@ -1,4 +1,10 @@
-"""Augmentation of training images: a random rotation, scale, shift and mirroring of each sample.
+"""Affine maps of the input frame, which `convcorr_jax.coords` does not have: rotation and mirroring.
+
+Rotated copies of images, whose heat-maps are averaged with those of the images themselves.
+
+Heat-maps and windows of a mirrored image, as those of the image itself.
+
+Augmentation of training images: a random rotation, scale, shift and mirroring of each sample.
 
 One affine map for each sample, ``p -> matrix p + shift`` in pixels (x, y), maps the image with its surroundings
 to the input frame, and with it points and torso. The torso (the middle of the frame where the torso is unknown)
@@ -14,13 +20,193 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jax.scipy.ndimage import map_coordinates
+from jaxtyping import Array, Float, Key, UInt8
 
 from convcorr_jax import coords
 from convcorr_jax.coords import Size
-from convcorr_jax.pose.affine import Affine, apply, determinant, mapping, rotation, warp
-from convcorr_jax.pose.batch import Batch
-from convcorr_jax.pose.mirroring import exchanged
+from convcorr_jax.errors import InputError
+from convcorr_jax.pose.architecture import Architecture
+from convcorr_jax.pose.framing import Corners
+from convcorr_jax.pose.heatmaps import Batch
+
+
+class Affine(NamedTuple):
+    """The affine map ``p -> matrix p + shift`` of points (x, y) in pixels."""
+
+    matrix: Float[Array, "2 2"]
+    """Rotation, scale and mirroring."""
+    shift: Float[Array, "2"]
+    """Translation in pixels."""
+
+
+def rotation(degrees: float | Float[Array, ""]) -> Float[Array, "2 2"]:
+    """Return the matrix of a rotation, clockwise as images are shown.
+
+    >>> bool(jnp.allclose(rotation(90.0) @ jnp.array([1.0, 0.0]), jnp.array([0.0, 1.0]), atol=1e-6))
+    True
+    """
+    angle = jnp.deg2rad(degrees)
+    cosine, sine = jnp.cos(angle), jnp.sin(angle)
+    return jnp.array([[cosine, -sine], [sine, cosine]])
+
+
+def mapping(
+    matrix: Float[Array, "2 2"], point: Float[Array, "2"], target: Float[Array, "2"]
+) -> Affine:
+    """Return the map with this matrix that maps a point (x, y) to a target."""
+    return Affine(matrix, target - apply(Affine(matrix, jnp.zeros(2)), point))
+
+
+def apply(affine: Affine, points: Float[Array, "*n 2"]) -> Float[Array, "*n 2"]:
+    """Return points (x, y) where the map takes them."""
+    # Not a matrix product: an accelerator's matrix units round positions to a few bits.
+    x, y = points[..., 0], points[..., 1]
+    (xx, xy), (yx, yy) = affine.matrix
+    return jnp.stack(
+        [xx * x + xy * y + affine.shift[0], yx * x + yy * y + affine.shift[1]], axis=-1
+    )
+
+
+def inverse(affine: Affine) -> Affine:
+    """Return the map that takes every point back."""
+    (xx, xy), (yx, yy) = affine.matrix
+    matrix = jnp.array([[yy, -xy], [-yx, xx]]) / determinant(affine)
+    return Affine(matrix, -apply(Affine(matrix, jnp.zeros(2)), affine.shift))
+
+
+def determinant(affine: Affine) -> Float[Array, ""]:
+    """Return the factor by which the map changes areas; it is negative if the map mirrors."""
+    (xx, xy), (yx, yy) = affine.matrix
+    return xx * yy - xy * yx
+
+
+def warp_affine(
+    image: UInt8[Array, "h w 3"], affine: Affine, *, size: Size
+) -> UInt8[Array, "{size.height} {size.width} 3"]:
+    """Transform an image by an affine map, with bilinear sampling.
+
+    Border pixels are repeated outside the image.
+
+    Args:
+        image: 8-bit RGB.
+        affine: from pixels of the image to pixels of the result.
+        size: of the result, in pixels.
+    """
+    height, width = image.shape[:2]
+    columns, rows = jnp.arange(size.width), jnp.arange(size.height)
+    x, y = (axis.astype(jnp.float32) for axis in jnp.meshgrid(columns, rows))
+    source = apply(inverse(affine), jnp.stack([x, y], axis=-1))
+    x, y = jnp.clip(source[..., 0], 0, width - 1), jnp.clip(source[..., 1], 0, height - 1)
+    left, top = jnp.floor(x).astype(jnp.int32), jnp.floor(y).astype(jnp.int32)
+    right, bottom = jnp.minimum(left + 1, width - 1), jnp.minimum(top + 1, height - 1)
+    across, down = (x - left)[..., None], (y - top)[..., None]
+
+    # On a CPU, XLA gathers whole pixels of a flattened image fastest.
+    pixels = image.reshape(-1, 3)
+
+    def row(at: Array) -> Array:
+        return pixels[at * width + left] * (1 - across) + pixels[at * width + right] * across
+
+    return jnp.round(row(top) * (1 - down) + row(bottom) * down).astype(jnp.uint8)
+
+
+class Rotation(NamedTuple):
+    """A rotation of images around their middle."""
+
+    to_rotated: Affine
+    """The map from pixels of the image to pixels of the rotated image, which has the same size."""
+    size: coords.Size
+    """The size of the images, in pixels."""
+
+    def images(self, images: UInt8[Array, "b h w 3"]) -> UInt8[Array, "b h w 3"]:
+        """Return the rotated images; pixels of the border are repeated outside."""
+        warp = partial(warp_affine, affine=self.to_rotated, size=self.size)
+        return jax.vmap(warp)(images)
+
+    def maps_of_images(
+        self, maps: Float[Array, "b h w j"], cells: coords.Transform
+    ) -> Float[Array, "b h w j"]:
+        """Return maps of the rotated images as those of the images, by bilinear interpolation.
+
+        Args:
+            maps: maps of the rotated images.
+            cells: the transform from cells (column, row) to pixels.
+
+        Returns:
+            The maps. Outside the rotated image's cells, they fall to 0 within one cell.
+        """
+        height, width = maps.shape[1:3]
+        columns_rows = jnp.stack(jnp.meshgrid(jnp.arange(width), jnp.arange(height)), axis=-1)
+        pixels = apply(self.to_rotated, coords.apply(cells, columns_rows))
+        x, y = jnp.moveaxis(coords.apply(coords.invert(cells), pixels), -1, 0)
+        sample = partial(map_coordinates, coordinates=[y, x], order=1, mode="constant")
+        of_image = jax.vmap(sample, in_axes=-1, out_axes=-1)
+        return jax.vmap(of_image)(maps)
+
+
+def rotation_of(size: coords.Size, degrees: float | Float[Array, ""]) -> Rotation:
+    """Return the rotation of images of a size.
+
+    Args:
+        size: of the images, in pixels.
+        degrees: the angle, clockwise.
+    """
+    middle = jnp.array([(size.width - 1) / 2, (size.height - 1) / 2])
+    return Rotation(mapping(rotation(degrees), middle, middle), size)
+
+
+class Mirror(NamedTuple):
+    """The exchange of left and right, of pixels and of joints."""
+
+    joints: tuple[int, ...]
+    """For each joint, the joint that it is in the mirror."""
+    window_end: int
+    """The sum of the first pixels of a window and of its mirror image, along x."""
+
+    def maps(self, maps: Float[Array, "b h w j"]) -> Float[Array, "b h w j"]:
+        """Return maps of a mirrored image as those of the image, or maps of mirrored windows."""
+        return maps[:, :, ::-1][..., jnp.array(self.joints)]
+
+    def corners(self, corners: Corners) -> Corners:
+        """Return the corners of the windows in the mirrored image that correspond to the given windows."""
+        x = self.window_end - corners[..., 0]
+        return jnp.stack([x, corners[..., 1]], axis=-1)[:, jnp.array(self.joints)]
+
+
+def mirror_of(architecture: Architecture, size: coords.Size) -> Mirror:
+    """Return the exchange of left and right for images of a size.
+
+    Args:
+        architecture: of the cascade.
+        size: of the images, in pixels.
+
+    Raises:
+        InputError: the image is not a whole number of cells wide, so that a mirrored cell is between cells.
+    """
+    stride = max(architecture.pooling, architecture.window_stride)
+    if size.width % stride:
+        raise InputError(
+            f"images are {size.width} pixels wide; with mirrored images a multiple of {stride} is expected"
+        )
+    joints = exchanged(len(architecture.joints), architecture.left_right_pairs)
+    return Mirror(joints, size.width - architecture.fine_window)
+
+
+def exchanged(joints: int, left_right_pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """Return the number of the joint that each joint is in the mirror.
+
+    >>> exchanged(3, [(0, 2)])
+    (2, 1, 0)
+
+    Args:
+        joints: the number of joints.
+        left_right_pairs: numbers of the joints that exchange their names.
+    """
+    numbers = list(range(joints))
+    for left, right in left_right_pairs:
+        numbers[left], numbers[right] = right, left
+    return tuple(numbers)
 
 
 class Augmentation(NamedTuple):
@@ -69,7 +255,7 @@ def augment(
     forget = jax.vmap(partial(jax.random.bernoulli, p=augmentation.unknown_torso))(torso_keys)
     known = jax.vmap(apply)(maps, torso)
     return Batch(
-        images=jax.vmap(partial(warp, size=size))(images, _from_image(maps, surroundings)),
+        images=jax.vmap(partial(warp_affine, size=size))(images, _from_image(maps, surroundings)),
         points=jax.vmap(partial(move, size=size, left_right_pairs=left_right_pairs))(points, maps),
         torso=jnp.where(forget[:, None], jnp.nan, known),
     )

@@ -14,13 +14,11 @@ from flax import linen as nn
 from jaxtyping import Array, Float, Key, UInt8
 
 from convcorr_jax import backbone, coords
-from convcorr_jax.pose import crop, front, mirroring, normalization
+from convcorr_jax.pose import augmentation, framing, front, layers
 from convcorr_jax.pose.architecture import Architecture
-from convcorr_jax.pose.coarse import Coarse
-from convcorr_jax.pose.fine import Fine, StandardFine
-from convcorr_jax.pose.head import Head
+from convcorr_jax.pose.augmentation import rotation_of
 from convcorr_jax.pose.heatmaps import gaussians, peaks, values_at_peaks
-from convcorr_jax.pose.rotating import rotation_of
+from convcorr_jax.pose.nets import Coarse, Fine, Head, StandardFine
 from convcorr_jax.pose.spatial_model import SpatialModel, initial_priors
 
 # Heat-maps below this value are no detection; the greatest value of a target is 1.
@@ -168,7 +166,7 @@ def select(
     return _run(SpatialModel(architecture), params["spatial"], heatmaps, jnp.nan_to_num(of_torso))
 
 
-def corners(points: Float[Array, "b j 2"], *, architecture: Architecture) -> crop.Corners:
+def corners(points: Float[Array, "b j 2"], *, architecture: Architecture) -> framing.Corners:
     """Return the first pixels of the fine net's windows around points.
 
     Args:
@@ -176,7 +174,7 @@ def corners(points: Float[Array, "b j 2"], *, architecture: Architecture) -> cro
             position.
         architecture: of the cascade.
     """
-    return crop.corners(
+    return framing.corners(
         jnp.nan_to_num(points),
         window_px=architecture.fine_window,
         stride_px=architecture.window_stride,
@@ -186,7 +184,7 @@ def corners(points: Float[Array, "b j 2"], *, architecture: Architecture) -> cro
 def refine(
     params: Params,
     maps: Maps,
-    corners: crop.Corners,
+    corners: framing.Corners,
     *,
     architecture: Architecture,
 ) -> Float[Array, "b n n j"]:
@@ -238,7 +236,7 @@ def predict(
     with `Architecture.fine_prior_px`, fine heat-maps are multiplied by a Gaussian around the coarse positions.
     """
     size = coords.Size(*images.shape[1:3])
-    mirror = mirroring.mirror_of(architecture, size) if mirrored else None
+    mirror = augmentation.mirror_of(architecture, size) if mirrored else None
     heatmaps, maps = _with_mirrored(params, images, mirror, architecture)
     if rotated and architecture.rotated_degrees:
         heatmaps = _with_rotated(params, images, mirror, architecture, heatmaps)
@@ -274,7 +272,7 @@ def _init(key: Array, images: Array, *, architecture: Architecture) -> Params:
     front_key, coarse_key, spatial_key, fine_key = jax.random.split(key, 4)
     params: Params = {}
     if architecture.front == "none":
-        pyramid = normalization.pyramid(images, levels=architecture.levels)
+        pyramid = layers.pyramid(images, levels=architecture.levels)
         output, params["coarse"] = Coarse(architecture).init_with_output(coarse_key, pyramid)
         heatmaps = output.heatmaps
         maps = output.shared if architecture.cascade == "shared" else pyramid
@@ -307,13 +305,13 @@ def _coarse(
             params, found.coarse, architecture=architecture, dropout_keys=dropout_keys
         )
         return heatmaps, found.fine
-    pyramid = normalization.pyramid(images, levels=architecture.levels)
+    pyramid = layers.pyramid(images, levels=architecture.levels)
     output = _run(Coarse(architecture), params["coarse"], pyramid, dropout_keys=dropout_keys)
     return output.heatmaps, output.shared if architecture.cascade == "shared" else pyramid
 
 
 def _with_mirrored(
-    params: Params, images: Any, mirror: mirroring.Mirror | None, architecture: Architecture
+    params: Params, images: Any, mirror: augmentation.Mirror | None, architecture: Architecture
 ) -> tuple[Float[Array, "b h w j"], list[Maps]]:
     """Return the mean coarse heat-maps of images and mirrored images, and the maps of each for the fine net."""
     if mirror is None:
@@ -330,7 +328,7 @@ def _with_mirrored(
 def _with_rotated(
     params: Params,
     images: Any,
-    mirror: mirroring.Mirror | None,
+    mirror: augmentation.Mirror | None,
     architecture: Architecture,
     heatmaps: Float[Array, "b h w j"],
 ) -> Float[Array, "b h w j"]:
@@ -356,8 +354,8 @@ def _fine_net(architecture: Architecture) -> Fine | StandardFine:
     return (Fine if architecture.cascade == "shared" else StandardFine)(architecture)
 
 
-def _windows(maps: Maps, corners: crop.Corners, architecture: Architecture) -> Maps:
+def _windows(maps: Maps, corners: framing.Corners, architecture: Architecture) -> Maps:
     return tuple(
-        crop.windows(of_level, corners, window_px=architecture.fine_window, stride_px=stride)
+        framing.windows(of_level, corners, window_px=architecture.fine_window, stride_px=stride)
         for of_level, stride in zip(maps, architecture.fine_strides, strict=True)
     )

@@ -1,4 +1,6 @@
-"""Heat-maps from points, and points from heat-maps.
+"""A batch of training examples: images or features, positions of joints, and those of people's torsos.
+
+Heat-maps from points, and points from heat-maps.
 
 The frame of a map is the `coords.Transform` from its cells (column, row) to pixels; for coarse maps that is
 `Architecture.cells`.
@@ -8,10 +10,35 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, UInt8
 
 from convcorr_jax import coords
 from convcorr_jax.flow import parabola_vertex
+
+
+class Batch(NamedTuple):
+    """Examples with images of one size; points are in the input frame (pixels of these images)."""
+
+    images: UInt8[Array, "b h w 3"] | UInt8[np.ndarray, "b h w 3"]
+    """8-bit RGB."""
+    points: Float[Array, "b j 2"] | Float[np.ndarray, "b j 2"]
+    """Joints (x, y) in pixels; NaN where missing."""
+    torso: Float[Array, "b 2"] | Float[np.ndarray, "b 2"]
+    """The middle of the person's torso (x, y) in pixels; NaN where unknown."""
+
+
+class FeatureBatch(NamedTuple):
+    """Examples of which the coarse maps of a pretrained front are known; points are in the input frame."""
+
+    features: tuple[
+        Float[Array, "b _ _ f"] | Float[np.ndarray, "b _ _ f"],
+        Float[Array, "b _ _ f"] | Float[np.ndarray, "b _ _ f"],
+    ]
+    """The maps of `convcorr_jax.pose.front.FrontMaps.coarse`."""
+    points: Float[Array, "b j 2"] | Float[np.ndarray, "b j 2"]
+    """Joints (x, y) in pixels; NaN where missing."""
+    torso: Float[Array, "b 2"] | Float[np.ndarray, "b 2"]
+    """The middle of the person's torso (x, y) in pixels; NaN where unknown."""
 
 
 class Peaks(NamedTuple):

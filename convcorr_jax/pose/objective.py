@@ -45,9 +45,8 @@ from convcorr_jax import coords
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import cascade
 from convcorr_jax.pose.architecture import Architecture
-from convcorr_jax.pose.batch import Batch, FeatureBatch
-from convcorr_jax.pose.crop import Corners
-from convcorr_jax.pose.heatmaps import gaussians
+from convcorr_jax.pose.framing import Corners
+from convcorr_jax.pose.heatmaps import Batch, FeatureBatch, gaussians
 
 Phase = Literal["coarse", "fine", "joint"]
 PHASES: tuple[Phase, ...] = get_args(Phase)

@@ -17,8 +17,6 @@ from convcorr_jax.probes.fitted import FACE as FACE
 from convcorr_jax.probes.fitted import FeatureSettings as FeatureSettings
 from convcorr_jax.probes.fitted import LandmarkModel as LandmarkModel
 from convcorr_jax.probes.fitted import RidgeProbe as RidgeProbe
-from convcorr_jax.probes.grids import fit_grid as fit_grid
-from convcorr_jax.probes.grids import fit_grid_sums as fit_grid_sums
 from convcorr_jax.probes.keypoints import KeypointRegressors as KeypointRegressors
 from convcorr_jax.probes.keypoints import fit_keypoints as fit_keypoints
 from convcorr_jax.probes.keypoints import mean_keypoints as mean_keypoints
@@ -39,10 +37,13 @@ from convcorr_jax.probes.look_back import needed_margin as needed_margin
 from convcorr_jax.probes.look_back import squares_around as squares_around
 from convcorr_jax.probes.look_back import to_fractions as to_fractions
 from convcorr_jax.probes.look_back import to_pixels as to_pixels
+from convcorr_jax.probes.rgb import Variation as Variation
 from convcorr_jax.probes.rgb import absolute_error as absolute_error
 from convcorr_jax.probes.rgb import as_squares as as_squares
 from convcorr_jax.probes.rgb import reconstruct as reconstruct
 from convcorr_jax.probes.rgb import rgb_targets as rgb_targets
+from convcorr_jax.probes.rgb import variation_image as variation_image
+from convcorr_jax.probes.rgb import variations as variations
 from convcorr_jax.probes.search import FaceFinder as FaceFinder
 from convcorr_jax.probes.search import FoundFace as FoundFace
 from convcorr_jax.probes.search import candidate_frames as candidate_frames
@@ -51,14 +52,13 @@ from convcorr_jax.probes.segmentation import apply_mixing as apply_mixing
 from convcorr_jax.probes.segmentation import class_responses as class_responses
 from convcorr_jax.probes.segmentation import class_shares as class_shares
 from convcorr_jax.probes.segmentation import class_targets as class_targets
+from convcorr_jax.probes.segmentation import fit_grid as fit_grid
+from convcorr_jax.probes.segmentation import fit_grid_sums as fit_grid_sums
 from convcorr_jax.probes.segmentation import fit_mixing as fit_mixing
 from convcorr_jax.probes.segmentation import fit_mixing_sums as fit_mixing_sums
 from convcorr_jax.probes.segmentation import mean_shares as mean_shares
 from convcorr_jax.probes.segmentation import mixing_rows as mixing_rows
 from convcorr_jax.probes.segmentation import predict_label_map as predict_label_map
 from convcorr_jax.probes.segmentation import resize_responses as resize_responses
-from convcorr_jax.probes.variations import Variation as Variation
-from convcorr_jax.probes.variations import variation_image as variation_image
-from convcorr_jax.probes.variations import variations as variations
 
 _open_room(globals())

@@ -18,7 +18,7 @@ from convcorr_jax.descriptors import feature_count
 from convcorr_jax.errors import InputError
 from convcorr_jax.io.arrays import Expected
 from convcorr_jax.io.fitted import Fitted
-from convcorr_jax.io.json_types import check_fields
+from convcorr_jax.io.json_files import check_fields
 from convcorr_jax.linear.ridge import LowRankRidge, Ridge
 from convcorr_jax.probes.landmarks import FeatureExtractor, LandmarkProbe, network_features
 from convcorr_jax.probes.look_back import Region

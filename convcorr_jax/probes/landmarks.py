@@ -24,8 +24,8 @@ from jaxtyping import Float, Int
 
 from convcorr_jax import coords, images
 from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.descriptors.at_points import view
 from convcorr_jax.descriptors.global_features import global_features
-from convcorr_jax.descriptors.views import view
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
 from convcorr_jax.linear.ridge import (

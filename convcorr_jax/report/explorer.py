@@ -13,8 +13,8 @@ from jaxtyping import Float, UInt8
 from convcorr_jax import coords, images
 from convcorr_jax.errors import InputError
 from convcorr_jax.matching import PhotographAlignment
-from convcorr_jax.report.embedding import array_text, image_url
 from convcorr_jax.report.page import Section, Widget, render_page
+from convcorr_jax.report.plots import array_text, image_url
 from convcorr_jax.shapes import Image
 
 # Photographs are embedded at this length of their longer side: sharp on a wide screen, 40 kB each.

@@ -10,19 +10,22 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from convcorr_jax import coords
-from convcorr_jax.report.canvas import (
+from convcorr_jax.report.drawing import (
     FRAME,
     GAP_PX,
     MARGIN_PX,
     TITLE_PX,
     add_panel,
     add_text,
+    draw_points,
     fit_size,
+    flow_colors,
+    flow_wheel,
+    name_colors,
     new_figure,
     outline,
+    position_colors,
 )
-from convcorr_jax.report.colors import flow_colors, flow_wheel, name_colors, position_colors
-from convcorr_jax.report.overlays import draw_points
 
 _LEGEND_PX = 84
 

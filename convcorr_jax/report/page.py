@@ -1,17 +1,30 @@
-"""An HTML page of sections with tables, figures and interactive widgets, in one file."""
+"""Pages in one file."""
 
+import base64
+import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from importlib import resources
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+from jaxtyping import Float, Int, UInt8
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from PIL import Image as PillowImage
 
-from convcorr_jax.report.embedding import embedded_figure
+from convcorr_jax import coords, images
+from convcorr_jax.datasets.records import Record, load_image
+from convcorr_jax.doctor import Case, Finding, changes_scores
+from convcorr_jax.errors import InputError
+from convcorr_jax.report.drawing import limbs, pixels
+from convcorr_jax.report.grids import contact_sheet, image_grid
+from convcorr_jax.report.plots import array_text, embedded_figure, image_url
+from convcorr_jax.shapes import Image
 
 
 class Table(NamedTuple):
@@ -138,3 +151,242 @@ def _image_attributes(figure: PageFigure, *, folder: Path | None) -> Markup:
         return Markup('src="{}"').format(figure.source)
     url, width, height = embedded_figure(folder / figure.source)
     return Markup('src="{}" width="{}" height="{}"').format(url, width, height)
+
+
+# Photographs of people and of keypoints are embedded at this length of their longer side.
+_LONGEST_PX = 400
+
+
+class Direction(NamedTuple):
+    """A direction in feature space, and how colours change along it."""
+
+    name: str
+    """The name that the page shows."""
+    change: Float[np.ndarray, "side side 3"]
+    """Change of the reconstructed colours for a step of length 1."""
+    reach: float
+    """The longest step to either side."""
+
+
+def directions_data(
+    faces: Float[np.ndarray, "n side side 3"],
+    directions: Sequence[Direction],
+    *,
+    names: Sequence[str],
+) -> dict[str, Any]:
+    """Return faces that sliders move along directions.
+
+    A linear probe reconstructs colours, so that each step adds a multiple of its direction's change, and steps
+    along several directions add up.
+
+    Args:
+        faces: reconstructed colours; those below 0 or above 1 are clipped only when they are shown.
+        directions: the directions.
+        names: the name of every face.
+    """
+    changes = np.stack([direction.change for direction in directions])
+    return {
+        "side": int(faces.shape[1]),
+        "names": list(names),
+        "faces": array_text(faces.astype("<f4")),
+        "changes": array_text(changes.astype("<f4")),
+        "directions": [
+            {"name": direction.name, "reach": round(direction.reach, 4)} for direction in directions
+        ],
+    }
+
+
+def joints_data(
+    photographs: Sequence[UInt8[np.ndarray, "_ _ 3"]],
+    joints: Mapping[str, Float[np.ndarray, "n j 2"]],
+    names: Sequence[str],
+    *,
+    texts: Sequence[str],
+) -> dict[str, Any]:
+    """Return photographs of people whose joints, by several networks, are switched on and off.
+
+    Args:
+        photographs: 8-bit RGB, one for each person.
+        joints: joints (x, y) in pixels of the photographs, by the name of the network, "annotated" for the
+            truth; NaN where missing.
+        names: names of the joints.
+        texts: a sentence on each person.
+    """
+    people = []
+    for number, photograph in enumerate(photographs):
+        resized = images.resize_longest_side(photograph, _LONGEST_PX)
+        moved = [coords.apply(resized.transform, points[number]) for points in joints.values()]
+        people.append(
+            {
+                "name": f"person {number + 1}",
+                "image": image_url(resized.image),
+                "size": [resized.image.shape[1], resized.image.shape[0]],
+                "joints": [[_point(point) for point in points] for points in moved],
+                "text": texts[number],
+            }
+        )
+    return {
+        "networks": list(joints),
+        "limbs": [list(limb) for limb in limbs(names)],
+        "people": people,
+    }
+
+
+def _point(point: Float[np.ndarray, "2"]) -> list[float] | None:
+    return np.round(point, 1).tolist() if np.isfinite(point).all() else None
+
+
+class LayerResponses(NamedTuple):
+    """The responses of a keypoint's classifiers on every layer over one photograph."""
+
+    keypoint: str
+    """The name of the keypoint."""
+    photograph: Image
+    """8-bit RGB."""
+    point: Float[np.ndarray, "2"]
+    """The true position (x, y) in pixels of the photograph."""
+    responses: tuple[Float[np.ndarray, "h w"], ...]
+    """The decision value at each cell, by layer."""
+    to_px: tuple[coords.Transform, ...]
+    """Cells to pixels of the photograph, by layer."""
+
+
+def layers_data(
+    photographs: Sequence[LayerResponses], layers: Mapping[str, str], *, shown: int
+) -> dict[str, Any]:
+    """Return photographs with the responses of keypoint classifiers, whose layer a slider chooses.
+
+    Args:
+        photographs: at least one photograph, with responses for all layers.
+        layers: a short text on each layer, by its name.
+        shown: the index of the layer that is shown first.
+    """
+    return {
+        "layers": [{"name": name, "text": text} for name, text in layers.items()],
+        "shown": shown,
+        "photographs": [_photograph_data(photograph) for photograph in photographs],
+    }
+
+
+def _photograph_data(shown: LayerResponses) -> dict[str, Any]:
+    resized = images.resize_longest_side(shown.photograph, _LONGEST_PX)
+    longer = max(shown.photograph.shape[:2])
+    maps = []
+    for response, to_px in zip(shown.responses, shown.to_px, strict=True):
+        highest = _highest(response)
+        place = coords.apply(to_px, highest[None].astype(np.float64))[0]
+        distance = float(np.linalg.norm(place - shown.point)) / longer
+        low, high = float(response.min()), float(response.max())
+        levels = np.round(255 * (response - low) / max(high - low, 1e-12)).astype(np.uint8)
+        to_shown = coords.compose(resized.transform, to_px)
+        maps.append(
+            {
+                "size": [response.shape[1], response.shape[0]],
+                "to_px": [round(float(value), 4) for value in (*to_shown.scale, *to_shown.shift)],
+                "values": array_text(levels),
+                "text": f"highest response {100 * distance:.0f} % of the longer side from the keypoint",
+            }
+        )
+    return {
+        "name": shown.keypoint,
+        "keypoint": shown.keypoint,
+        "image": image_url(resized.image),
+        "size": [resized.image.shape[1], resized.image.shape[0]],
+        "point": np.round(coords.apply(resized.transform, shown.point[None])[0], 2).tolist(),
+        "responses": maps,
+    }
+
+
+def _highest(response: Float[np.ndarray, "h w"]) -> Int[np.ndarray, "2"]:
+    """Return the cell (column, row) of the highest response."""
+    row, column = np.unravel_index(int(response.argmax()), response.shape)
+    return np.array([column, row])
+
+
+_PAIR_PX = 150
+# A page of a hundred pairs is 1 MB; table rows are smaller.
+_MOST_FIGURES, _MOST_ROWS = 100, 500
+_MOST_ON_SHEET = 8
+
+
+def finding_lines(findings: Sequence[Finding], *, most_cases: int = 10) -> list[str]:
+    """Return findings as lines of plain text, each with its first cases below it.
+
+    >>> finding_lines([Finding("repeated ids", "changes scores", "One.", (Case(("a",), "twice"),))])
+    ['changes scores: repeated ids. One.', '    a (twice)']
+    """
+    lines = []
+    for finding in findings:
+        lines.append(f"{finding.severity}: {finding.check}. {finding.sentence}")
+        lines += [f"    {_case_line(case)}" for case in finding.cases[:most_cases]]
+        if len(finding.cases) > most_cases:
+            lines.append(f"    and {len(finding.cases) - most_cases:,} more")
+    return lines or ["Nothing was found."]
+
+
+def findings_page(
+    findings: Sequence[Finding],
+    records: Sequence[Record],
+    *,
+    title: str,
+    facts: Mapping[str, str],
+) -> str:
+    """Return findings as one HTML page without other files; duplicates are shown side by side.
+
+    Args:
+        findings: in the order of the page.
+        records: the records that were examined.
+        title: of the page.
+        facts: further facts about the whole page, such as the date, by name.
+    """
+    by_id = {record.source_id: record for record in records}
+    outcome = "Scores would change." if changes_scores(findings) else "No score would change."
+    return render_page(
+        title,
+        [_section(finding, by_id) for finding in findings],
+        facts={"records": f"{len(records):,}", "outcome": outcome, **facts},
+    )
+
+
+def _case_line(case: Case) -> str:
+    names = " = ".join(case.source_ids)
+    return f"{names} ({case.note})" if case.note else names
+
+
+def _section(finding: Finding, by_id: Mapping[str, Record]) -> Section:
+    rows = tuple((" = ".join(case.source_ids), case.note) for case in finding.cases[:_MOST_ROWS])
+    left_out = len(finding.cases) - len(rows)
+    note = f"and {left_out:,} more" if left_out else ""
+    tables = (Table("Cases", ("object", "what was seen"), rows, note),) if rows else ()
+    title = f"{finding.check} ({finding.severity})"
+    return Section(title, finding.sentence, tables, _figures(finding, by_id))
+
+
+def _figures(finding: Finding, by_id: Mapping[str, Record]) -> tuple[PageFigure, ...]:
+    """Draw the objects of each case side by side, and the first single objects on one sheet."""
+    figures, single = [], []
+    for case in finding.cases[:_MOST_FIGURES]:
+        members = [by_id[name] for name in case.source_ids if name in by_id]
+        if len(case.source_ids) > 1:
+            row = [_image_of(record) for record in members]
+            figures.append(_figure(pixels(image_grid([row], cell_px=_PAIR_PX)), _case_line(case)))
+        elif len(single) < _MOST_ON_SHEET:
+            single += [record for record in members if _image_of(record) is not None]
+    if single:
+        sheet = contact_sheet([replace(record, label_map=None) for record in single])
+        figures.append(_figure(sheet, "The first of them."))
+    return tuple(figures)
+
+
+def _image_of(record: Record) -> Image | None:
+    try:
+        return load_image(record)
+    except InputError:
+        return None
+
+
+def _figure(image: Image, caption: str) -> PageFigure:
+    stream = io.BytesIO()
+    PillowImage.fromarray(image).save(stream, "JPEG", quality=85)
+    encoded = base64.b64encode(stream.getvalue()).decode("ascii")
+    return PageFigure(f"data:image/jpeg;base64,{encoded}", caption)

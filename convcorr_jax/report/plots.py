@@ -1,14 +1,26 @@
-"""Plots: curves over an axis, training runs, confusion matrices, histograms of positions.
+"""Curves, histograms and scatter plots.
+
+Plots: curves over an axis, training runs, confusion matrices, histograms of positions.
 
 The functions take arrays and return a matplotlib `Figure`, which `pixels` converts to an image.
 """
 
+import base64
+import functools
+import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter, ScalarFormatter
+from PIL import Image as PillowImage
+
+from convcorr_jax.errors import InputError
+from convcorr_jax.io import read_image
+from convcorr_jax.shapes import Image
 
 _DPI = 100
 # Names of more rows, and numbers in cells of more rows, would be illegible.
@@ -222,3 +234,166 @@ def training_curves(
     below.set_ylabel("PCK on validation")
     below.set_xlabel("step")
     return figure
+
+
+def pck_curves(
+    panels: Mapping[str, Mapping[str, Sequence[float]]],
+    *,
+    alphas: Sequence[float],
+    x_label: str = "alpha",
+) -> Figure:
+    """Draw PCK over alpha, one line for each name, in panels side by side.
+
+    Args:
+        panels: by title and name, PCK between 0 and 1 for every alpha.
+        alphas: thresholds, in rising order.
+        x_label: below the axes.
+    """
+    figure = Figure(figsize=(1.0 + 5.2 * len(panels), 4.6), dpi=_DPI, layout="constrained")
+    axes_of = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, (title, lines) in zip(axes_of, panels.items(), strict=True):
+        for number, (name, values) in enumerate(lines.items()):
+            # There are ten colours; the next ten lines are dashed.
+            style = "-" if number < 10 else "--"
+            axes.plot(alphas, values, style, color=f"C{number % 10}", label=name, linewidth=1.6)
+        axes.set_title(title, fontsize=10)
+        axes.set_xlim(alphas[0], alphas[-1])
+        axes.set_ylim(0, 1)
+        axes.set_xlabel(x_label)
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False, fontsize=8, loc="best")
+    axes_of[0].set_ylabel("PCK")
+    return figure
+
+
+def learning_curve(
+    images: Sequence[int],
+    errors: Mapping[str, Sequence[float]],
+    *,
+    published: tuple[str, int, float] | None = None,
+    y_label: str,
+) -> Figure:
+    """Draw errors over a logarithmic axis of training images, one line for each name.
+
+    Args:
+        images: numbers of images, in rising order.
+        errors: by name, the error for every number of images.
+        published: name, number of images and error of a published result, drawn as a star.
+        y_label: beside the axis.
+    """
+    figure = Figure(figsize=(6.4, 4.2), dpi=_DPI, layout="constrained")
+    axes = figure.add_subplot()
+    for name, values in errors.items():
+        axes.plot(images, values, "o-", label=name, linewidth=1.6, markersize=4)
+    ticks = list(images)
+    if published is not None:
+        name, count, error = published
+        axes.plot([count], [error], "k*", label=name, markersize=10, linestyle="none")
+        ticks.append(count)
+    axes.set_xscale("log")
+    axes.set_xticks(ticks)
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("training images")
+    axes.set_ylabel(y_label)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    return figure
+
+
+def error_histograms(
+    panels: Mapping[str, Mapping[str, Float[np.ndarray, " bins"]]],
+    *,
+    errors_px: Int[np.ndarray, " bins"],
+    x_label: str,
+) -> Figure:
+    """Draw fractions of joints over their error, one outline for each name, in panels with equal axes.
+
+    Args:
+        panels: by title and name, the fraction of joints at each error.
+        errors_px: the errors, consecutive whole numbers of pixels.
+        x_label: below the axes.
+    """
+    figure = Figure(figsize=(1.0 + 4.2 * len(panels), 3.8), dpi=_DPI, layout="constrained")
+    axes_of = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    edges = np.append(errors_px, errors_px[-1] + 1) - 0.5
+    for axes, (title, lines) in zip(axes_of, panels.items(), strict=True):
+        for number, (name, fractions) in enumerate(lines.items()):
+            axes.stairs(fractions, edges, color=f"C{number}", label=name, linewidth=1.6)
+        axes.set_title(title, fontsize=10)
+        axes.set_xlim(edges[0], edges[-1])
+        axes.set_xlabel(x_label)
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False, fontsize=8)
+    axes_of[0].set_ylabel("joints")
+    return figure
+
+
+# Photographs at this quality show no artefacts at the size of the page.
+_QUALITY = 82
+# The most pixels of an embedded figure, twice the width of the page's column for sharp screens.
+_MAX_WIDTH_PX, _MAX_HEIGHT_PX = 1600, 2400
+# The least effort takes a quarter of the usual one's time, for files that are a sixth larger.
+_EFFORT = 0
+
+
+def image_url(image: Image) -> str:
+    """Return an 8-bit RGB image as a ``data:`` URL, compressed as WebP."""
+    return _webp_url(PillowImage.fromarray(image), lossless=False)
+
+
+class EmbeddedFigure(NamedTuple):
+    """A figure that is part of a page."""
+
+    url: str
+    """The image as a ``data:`` URL."""
+    width: int
+    """In pixels."""
+    height: int
+    """In pixels."""
+
+
+def embedded_figure(path: Path) -> EmbeddedFigure:
+    """Encode a figure's file for a page.
+
+    Figures that are larger than a page shows are reduced. Charts (``.png``) are compressed without loss where
+    that is smaller.
+
+    Raises:
+        InputError: the file is missing or no image.
+    """
+    try:
+        changed = path.stat().st_mtime_ns
+        return _encoded(path, changed)
+    except OSError as error:
+        raise InputError(f"{path} is missing, or is no image: {error}") from error
+
+
+@functools.lru_cache(maxsize=256)
+def _encoded(path: Path, changed: int) -> EmbeddedFigure:
+    """Encode a figure; ``changed`` tells versions of the file apart in the cache."""
+    figure = PillowImage.fromarray(read_image(path))
+    figure.thumbnail((_MAX_WIDTH_PX, _MAX_HEIGHT_PX), PillowImage.Resampling.LANCZOS)
+    url = _webp_url(figure, lossless=False)
+    if path.suffix == ".png":
+        # Charts of few colours are smaller, and sharp, without loss.
+        url = min(url, _webp_url(figure, lossless=True), key=len)
+    return EmbeddedFigure(url, figure.width, figure.height)
+
+
+def _webp_url(image: PillowImage.Image, *, lossless: bool) -> str:
+    stream = io.BytesIO()
+    image.save(stream, "webp", lossless=lossless, quality=_QUALITY, method=_EFFORT)
+    return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def array_text(array: np.ndarray) -> str:
+    """Return the bytes of an array, in the order of its axes, as base64 text.
+
+    >>> array_text(np.array([1, 2, 255], np.uint8))
+    'AQL/'
+    """
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()

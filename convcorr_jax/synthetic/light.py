@@ -1,4 +1,7 @@
-"""The same scene in another light, taken by another camera: pixels change, points do not."""
+"""The version of everything that this room generates.
+
+The same scene in another light, taken by another camera: pixels change, points do not.
+"""
 
 from typing import NamedTuple
 
@@ -8,6 +11,15 @@ from PIL import Image as PillowImage
 from PIL import ImageFilter
 
 from convcorr_jax.shapes import Image
+
+GENERATOR_VERSION = 1
+"""Version of the rendered instances and warped pairs.
+
+Increase it with every change of the pixels or annotations that a seed gives, so that results and caches
+computed from the old ones are not mixed with new ones. A test compares small instances of every category with
+stored values.
+"""
+
 
 # The standard deviation of the sum of two uniformly distributed bytes.
 _GRAIN_SPREAD = np.sqrt(2 * (256**2 - 1) / 12)

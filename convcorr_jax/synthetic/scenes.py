@@ -21,7 +21,7 @@ from convcorr_jax import coords
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.synthetic.light import Light, relight
-from convcorr_jax.synthetic.rendering import car, face, painting, person, quadruped, surroundings
+from convcorr_jax.synthetic.rendering import car, face, person, quadruped, surroundings
 from convcorr_jax.synthetic.rendering.solids import Figure, Landmark, Outline, outline
 
 
@@ -169,7 +169,7 @@ def render(category: str, *, seed: int, index: int, size: Sequence[int] = (256, 
     )
     to_px = _draw_placement(extent, size, rng)
     outlines += surroundings.occluders(extent, rng)
-    painted = painting.paint(surroundings.background(size, rng), outlines, to_px)
+    painted = surroundings.paint(surroundings.background(size, rng), outlines, to_px)
 
     points = coords.apply(to_px, positions)
     box = coords.tight_box(coords.apply(to_px, extent))
@@ -188,7 +188,7 @@ def render(category: str, *, seed: int, index: int, size: Sequence[int] = (256, 
         box=box,
         normalizer_px=_normalizer(kind, points, box),
         attributes=figure.attributes,
-        label_map=labels[:: painting.SUPERSAMPLING, :: painting.SUPERSAMPLING].copy(),
+        label_map=labels[:: surroundings.SUPERSAMPLING, :: surroundings.SUPERSAMPLING].copy(),
         label_names=kind.label_names,
     )
 
@@ -254,8 +254,8 @@ def _shows(
 
     The cell of the point itself is not enough: landmarks on an outline are between two labels.
     """
-    reach = painting.SUPERSAMPLING
-    column, row = np.rint((point + 0.5) * painting.SUPERSAMPLING - 0.5).astype(int)
+    reach = surroundings.SUPERSAMPLING
+    column, row = np.rint((point + 0.5) * surroundings.SUPERSAMPLING - 0.5).astype(int)
     rows = slice(max(0, row - reach), row + reach + 1)
     columns = slice(max(0, column - reach), column + reach + 1)
     return bool(np.isin(labels[rows, columns], own).any())

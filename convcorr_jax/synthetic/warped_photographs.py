@@ -18,8 +18,8 @@ from jaxtyping import Bool, Float
 from scipy import ndimage
 
 from convcorr_jax import coords, images
-from convcorr_jax.datasets.photographs import photographs
 from convcorr_jax.datasets.records import Record
+from convcorr_jax.datasets.selection import photographs
 from convcorr_jax.errors import InputError
 from convcorr_jax.shapes import Image
 from convcorr_jax.synthetic.light import Light, relight
@@ -78,7 +78,7 @@ def warped_pair(
     """Warp one of `photographs`; equal arguments give equal pairs.
 
     Args:
-        photograph_index: index in `convcorr_jax.datasets.photographs.photographs`.
+        photograph_index: index in `convcorr_jax.datasets.selection.photographs`.
         seed: the seed, 0 or greater.
         longest_px: the longer side of both images in pixels, at least 32.
         warp: the strength of the warp.

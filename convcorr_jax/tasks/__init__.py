@@ -5,11 +5,11 @@ or a file of its own: ``transfer``, ``keypoints``, ``landmarks``, ``scenes``, ``
 ``pose``, and ``probes`` for the training of ridge probes that are saved.
 """
 
-from convcorr_jax.tasks.options import Backbone as Backbone
-from convcorr_jax.tasks.options import CategoryData as CategoryData
-from convcorr_jax.tasks.options import Data as Data
-from convcorr_jax.tasks.options import Output as Output
 from convcorr_jax.tasks.reading import COLLECTIONS as COLLECTIONS
 from convcorr_jax.tasks.reading import PHOTOGRAPHS as PHOTOGRAPHS
 from convcorr_jax.tasks.reading import RENDERED as RENDERED
+from convcorr_jax.tasks.reading import Backbone as Backbone
+from convcorr_jax.tasks.reading import CategoryData as CategoryData
+from convcorr_jax.tasks.reading import Data as Data
+from convcorr_jax.tasks.reading import Output as Output
 from convcorr_jax.tasks.reading import read as read

@@ -1,19 +1,95 @@
-"""Reading the records of any source by one name: rendered, installed with other packages, or on disk."""
+"""The choice of the records of a data set that train, that are tested, and that are shown as examples.
+
+Reading the records of any source by one name: rendered, installed with other packages, or on disk.
+
+Options that scripts share: the parts of their ``Config``.
+
+A script's ``Config`` nests these parts; on the command line their options have no prefix.
+"""
 
 import functools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import SupportsIndex, overload
+from typing import NamedTuple, SupportsIndex, overload
 
 import numpy as np
+from jaxtyping import Int
 
 from convcorr_jax import coords, synthetic
-from convcorr_jax.datasets import opening, photographs
+from convcorr_jax.backbone.weights import Weights, load
+from convcorr_jax.datasets import opening, selection
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.datasets.selection import GeneratedRecords, Selection
 from convcorr_jax.errors import InputError
+
+
+class Splits(NamedTuple):
+    """The splits of an experiment."""
+
+    training: tuple[str, ...]
+    """The splits whose records train."""
+    tested: str
+    """The split whose records are tested."""
+
+
+def choose_splits(present: Iterable[str], *, tested: str | None = None, source: object) -> Splits:
+    """Choose which splits of a data set train and which one is tested.
+
+    By default the official evaluation split is tested: "test", or "val" where the data set has no annotated
+    test split, as PASCAL VOC. The split "train" trains, and so does "val" beside a split "test" that is tested.
+
+    >>> choose_splits(["train", "val"], source="voc2012_segmentation")
+    Splits(training=('train',), tested='val')
+    >>> choose_splits(["train", "val", "test"], source="camvid")
+    Splits(training=('train', 'val'), tested='test')
+    >>> choose_splits(["train", "val", "test"], tested="val", source="camvid")
+    Splits(training=('train',), tested='val')
+
+    Args:
+        present: the split of every record, or each split once.
+        tested: the split to test; by default as above.
+        source: the name of the data set, for errors.
+
+    Raises:
+        InputError: no record is in the tested split or in a split that trains; the tested split trains; or it
+            is not named although the data set has other splits than "train", "val" and "test".
+    """
+    names = dict.fromkeys(present)
+    unusual = [name for name in names if name not in ("train", "val", "test")]
+    if tested is None and unusual:
+        raise InputError(
+            f"{source} has the splits {', '.join(names)}; name the one to test, since {unusual[0]!r} may be it"
+        )
+    if tested is None:
+        tested = "test" if "test" in names else "val"
+    training = tuple(
+        name
+        for name in ("train", *(("val",) if tested == "test" else ()))
+        if name in names and name != tested
+    )
+    if tested not in names or not training:
+        raise InputError(
+            f"{source} has the splits {', '.join(names) or 'none'}; to test {tested!r}, records of "
+            f"{tested!r} and of 'train' are expected"
+        )
+    return Splits(training, tested)
+
+
+def evenly_spread(count: int, limit: int) -> Int[np.ndarray, " chosen"]:
+    """Return at most ``limit`` of the numbers from 0 to ``count - 1``, evenly spread.
+
+    >>> evenly_spread(5, 3).tolist()
+    [0, 2, 4]
+
+    Args:
+        count: the number of numbers to choose from.
+        limit: the number of numbers to choose, at most.
+    """
+    return np.linspace(0, count - 1, min(count, limit)).astype(int)
+
 
 RENDERED = "rendered"
 """Records of articulated figures, rendered when they are read."""
@@ -160,7 +236,7 @@ def _rendered(category: str, index: int, side_px: int = RENDERED_PX) -> Record:
 
 def _read(source: str | Path, data_root: Path | None) -> Sequence[Record]:
     if source == PHOTOGRAPHS:
-        return [_unannotated(photograph) for photograph in photographs.photographs()]
+        return [_unannotated(photograph) for photograph in selection.photographs()]
     if source in COLLECTIONS:
         folders = COLLECTIONS[str(source)]
         return [
@@ -169,7 +245,7 @@ def _read(source: str | Path, data_root: Path | None) -> Sequence[Record]:
     return opening.read_records(source, data_root=data_root)
 
 
-def _unannotated(photograph: photographs.Photograph) -> Record:
+def _unannotated(photograph: selection.Photograph) -> Record:
     """Return a photograph as a record without keypoints."""
     return Record(
         image=np.asarray(photograph.image),
@@ -178,3 +254,57 @@ def _unannotated(photograph: photographs.Photograph) -> Record:
         source_id=photograph.name,
         split=PHOTOGRAPHS,
     )
+
+
+@dataclass(frozen=True)
+class Data:
+    """The records to read; see `convcorr_jax.tasks.read`."""
+
+    dataset: str = RENDERED
+    """``rendered``, ``faces``, or the name or path of a data set's folder."""
+    data_root: Path | None = None
+    """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
+    rendered_train: int = 100
+    """Training instances of every rendered category."""
+    rendered_test: int = 25
+    """Test instances of every rendered category."""
+    split: str | None = None
+    """Split to test; by default the data set's own evaluation split: test, or val where there is no test."""
+
+
+@dataclass(frozen=True)
+class CategoryData(Data):
+    """The records of categories to read."""
+
+    categories: tuple[str, ...] = ()
+    """Names of the only categories to read; by default all."""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """The network that computes features."""
+
+    network: str = "alexnet"
+    """Name of the network; ``convcorr weights list`` names all."""
+    weights: Path | None = None
+    """File of weights; by default the installed or fetched ones."""
+    winograd: bool = True
+    """Use Winograd's convolution on a CPU. Without it, programs compile faster and run at half the speed, which
+    is faster in all for a few hundred images."""
+
+    def load(self) -> Weights:
+        """Load the network's weights.
+
+        Raises:
+            InputError: the network is unknown, or its weights are missing or damaged.
+        """
+        weights = load(self.network, path=self.weights)
+        return replace(weights, network=weights.network._replace(winograd=self.winograd))
+
+
+@dataclass(frozen=True)
+class Output:
+    """The folder of results."""
+
+    out: Path
+    """Folder of ``result.json``, ``run.json`` and figures."""

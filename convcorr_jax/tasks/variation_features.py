@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.fingerprint import fingerprint
 from convcorr_jax.datasets.loading import batches
 from convcorr_jax.datasets.records import Record, load_image
+from convcorr_jax.datasets.selection import fingerprint
 from convcorr_jax.descriptors.global_features import global_features
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.ridge import FoldSums, no_rows

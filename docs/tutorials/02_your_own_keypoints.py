@@ -20,7 +20,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from convcorr_jax.coords import Box
-from convcorr_jax.datasets.photographs import photographs
+from convcorr_jax.datasets.selection import photographs
 
 images = {photograph.name: photograph.image for photograph in photographs()}
 collins, hopper = images["astronaut"], images["grace_hopper"]

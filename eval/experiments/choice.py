@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from convcorr_jax.datasets import roots
+from convcorr_jax.datasets import loading
 from convcorr_jax.report import sections
 from eval import receptive_fields
 from eval.experiments.embedded import FULL, SMALL, embedded
@@ -28,5 +28,5 @@ def experiments(out: Path, data_root: Path | None, *, full: bool = False) -> tup
     chosen = prepared(out, data_root)
     if not chosen:
         # Raises the same error as every other script.
-        roots.find_folder("pf_willow", data_root=data_root)
+        loading.find_folder("pf_willow", data_root=data_root)
     return (fields, *chosen)

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from convcorr_jax.keypoints import COSTS
-from convcorr_jax.report.sections import correspondence, matches, probes
+from convcorr_jax.report.sections import correspondence, probes
 from convcorr_jax.report.sections import pose as pose_sections
 from convcorr_jax.tasks.keypoints import DetectorOptions, FeatureOptions
 from convcorr_jax.tasks.landmarks import LandmarkOptions
-from convcorr_jax.tasks.options import CategoryData, Data
 from convcorr_jax.tasks.patches import PatchData
 from convcorr_jax.tasks.pose import PoseData, Training
-from convcorr_jax.tasks.reading import PHOTOGRAPHS, RENDERED
+from convcorr_jax.tasks.reading import PHOTOGRAPHS, RENDERED, CategoryData, Data
 from eval import (
     face_landmarks,
     flow_accuracy,
@@ -135,7 +134,7 @@ FULL = Sizes(
 def embedded(out: Path, sizes: Sizes) -> list[Experiment]:
     """Return all experiments, each with a subfolder of ``out``."""
     # The main job first: it is on the page within a minute.
-    explorer = on_data(match_explorer, matches.matches, out / "matches", Data(PHOTOGRAPHS))
+    explorer = on_data(match_explorer, correspondence.matches, out / "matches", Data(PHOTOGRAPHS))
     parts = (_transfer, _keypoints, _patches, _probes, _pose)
     experiments = [explorer, *(experiment for part in parts for experiment in part(out, sizes))]
     if not sizes.winograd:

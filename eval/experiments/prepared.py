@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from convcorr_jax.report.sections import correspondence, matches, probes
+from convcorr_jax.report.sections import correspondence, probes
 from convcorr_jax.report.sections import pose as pose_sections
-from convcorr_jax.tasks.options import CategoryData, Data
 from convcorr_jax.tasks.patches import PatchData
 from convcorr_jax.tasks.pose import PoseData
+from convcorr_jax.tasks.reading import CategoryData, Data
 from eval import (
     face_landmarks,
     keypoint_classification,
@@ -56,7 +56,7 @@ def prepared(out: Path, data_root: Path) -> list[Experiment]:
 
 def _matches(out: Path, data_root: Path) -> list[Experiment]:
     data = Data("pf_willow", data_root)
-    return [on_data(match_explorer, matches.matches, out / "matches", data, pairs=_EXPLORED)]
+    return [on_data(match_explorer, correspondence.matches, out / "matches", data, pairs=_EXPLORED)]
 
 
 def _transfer(out: Path, data_root: Path) -> list[Experiment]:

@@ -38,7 +38,7 @@ def command_of(experiment: Experiment) -> str:
 def words_of(config: Any, default: Any) -> list[str]:
     """Return the command line's words for the fields of a configuration that differ from the default.
 
-    Options of nested dataclasses have no prefix, as `convcorr_jax.runtime.options.parse` reads them.
+    Options of nested dataclasses have no prefix, as `convcorr_jax.runtime.script.parse` reads them.
 
     Args:
         config: a dataclass.

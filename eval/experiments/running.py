@@ -24,7 +24,7 @@ import threadpoolctl
 
 from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.io import make_folder
-from convcorr_jax.runtime import compilation_cache
+from convcorr_jax.runtime import caches
 from eval.experiments.experiment import Experiment
 from eval.experiments.inputs import Inputs, is_finished, store_inputs, stored_inputs
 
@@ -107,7 +107,7 @@ def _serve(requests: Connection) -> None:
     with open(os.devnull, "w", encoding="utf-8") as nowhere, _half_of_the_cores():
         for stream in (sys.stdout, sys.stderr):
             os.dup2(nowhere.fileno(), stream.fileno())
-        compilation_cache.enable()
+        caches.enable()
         with contextlib.suppress(EOFError):
             while True:
                 main, config = requests.recv()

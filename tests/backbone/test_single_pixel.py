@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.backbone import NETWORKS, activations, receptive_field
+from convcorr_jax.backbone.forward import single_pixel_activations
 from convcorr_jax.backbone.networks import (
     Conv,
     LocalResponseNorm,
@@ -10,7 +11,6 @@ from convcorr_jax.backbone.networks import (
     Network,
     Params,
 )
-from convcorr_jax.backbone.single_pixel import single_pixel_activations
 from convcorr_jax.backbone.weights.layout import Stored, assemble
 from convcorr_jax.errors import InputError
 from tests.reference import caffe_model

@@ -5,13 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from convcorr_jax.backbone import winograd
+from convcorr_jax.backbone.convolution import cheapest_tile, transforms, winograd_correlate
 
 
 @pytest.mark.parametrize(("outputs", "taps"), [(1, 3), (2, 3), (5, 3), (6, 3), (3, 5), (4, 5)])
 def test_the_transforms_filter_exactly(outputs, taps, rng):
     signal, filter_taps = rng.standard_normal(outputs + taps - 1), rng.standard_normal(taps)
-    a, g, b = winograd.transforms(outputs, taps)
+    a, g, b = transforms(outputs, taps)
     expected = np.correlate(signal, filter_taps, mode="valid")
     np.testing.assert_allclose(a @ ((g @ filter_taps) * (b @ signal)), expected, atol=1e-12)
 
@@ -40,7 +40,7 @@ def assert_close(found, expected):
 def test_it_equals_the_plain_convolution(taps, padding, width, rng):
     images, kernel = arrays_of(rng, taps=taps, width=width)
     plain = plain_convolution(images, kernel, padding=padding)
-    assert_close(winograd.correlate(images, kernel, padding=padding), plain)
+    assert_close(winograd_correlate(images, kernel, padding=padding), plain)
 
 
 @pytest.mark.parametrize(("taps", "padding"), [(3, 0), (5, 2)])
@@ -63,7 +63,7 @@ def test_its_derivatives_are_those_of_the_plain_convolution(taps, padding, rng):
             jax.grad(roughness)(kernel),
         )
 
-    pairs = zip(derivatives(winograd.correlate), derivatives(plain_convolution), strict=True)
+    pairs = zip(derivatives(winograd_correlate), derivatives(plain_convolution), strict=True)
     for found, expected in pairs:
         assert_close(found, expected)
 
@@ -72,4 +72,4 @@ def test_the_cheapest_tile_is_cheapest():
     for taps, most in ((3, 6), (5, 4)):
         for width in range(1, 60):
             cost = {m: -(-width // m) * (m + taps - 1) for m in range(1, most + 1)}
-            assert cost[winograd.cheapest_tile(width, taps)] == min(cost.values())
+            assert cost[cheapest_tile(width, taps)] == min(cost.values())

@@ -14,7 +14,7 @@ PACKAGE = "convcorr_jax"
 
 _VALUES = {"arrays", "errors", "shapes"}
 _FRAMES = {*_VALUES, "coords"}
-_IMAGES = {*_FRAMES, "images", "batching"}
+_IMAGES = {*_FRAMES, "images"}
 _FILES = {*_IMAGES, "io"}
 _FEATURES = {*_FILES, "backbone", "descriptors"}
 _SOURCES = {*_FILES, "datasets"}
@@ -28,13 +28,12 @@ ALLOWED_IMPORTS = {
     "errors": set(),
     "arrays": {"errors"},
     "shapes": set(),
-    "batching": set(),
     "coords": _VALUES,
     "images": _FRAMES,
     "io": _FRAMES,
     "metrics": _FRAMES,
-    "linear": {*_VALUES, "batching"},
-    "retrieval": {*_VALUES, "batching"},
+    "linear": _VALUES,
+    "retrieval": _VALUES,
     "flow": _FRAMES,
     "backbone": _FILES,
     "descriptors": {*_FILES, "backbone"},

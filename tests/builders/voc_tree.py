@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from convcorr_jax.datasets import Record, load_image, load_label_map
-from convcorr_jax.datasets.formats.voc import CLASSES
-from convcorr_jax.datasets.official.voc_keypoint_names import NAMES
+from convcorr_jax.datasets.formats.xml import CLASSES
+from convcorr_jax.datasets.official.voc import NAMES
 
 WIDTH, HEIGHT = 40, 30
 FLAGS = {"difficult": 0, "occluded": 1, "truncated": 0}

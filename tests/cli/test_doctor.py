@@ -9,7 +9,7 @@ import pytest
 
 from convcorr_jax.backbone import NETWORKS
 from convcorr_jax.backbone.weights import find
-from convcorr_jax.cli import doctor
+from convcorr_jax.cli import installation
 from convcorr_jax.pose import PERSON
 from tests.builders.command_line import assert_refused, needs_weights, run
 
@@ -24,7 +24,7 @@ def folders(tmp_path, monkeypatch):
     (tmp_path / "compiled").mkdir()
     (tmp_path / "compiled" / "program").write_bytes(bytes(1_500_000))
     # The program that is added here shall not depend on what JAX compiles meanwhile.
-    monkeypatch.setattr("convcorr_jax.runtime.compilation_cache.enable", lambda: None)
+    monkeypatch.setattr("convcorr_jax.runtime.caches.enable", lambda: None)
     return tmp_path
 
 
@@ -89,7 +89,7 @@ def test_problems_are_listed_and_give_another_status(folders, monkeypatch):
     monkeypatch.setenv("CONVCORR_COMPILATION_CACHE", str(folders / "file" / "compiled"))
     monkeypatch.setattr("convcorr_jax.backbone.weights.find", lambda name: None)
     monkeypatch.setattr(jax, "devices", no_device)
-    monkeypatch.setattr(doctor, "_REQUIRED", ("jax", "no-such-package"))
+    monkeypatch.setattr(installation, "_REQUIRED", ("jax", "no-such-package"))
     ended = run("doctor")
     assert (ended.status, ended.err) == (1, "")
     assert [line for line in ended.out.splitlines() if line.startswith("problem")] == [

@@ -8,7 +8,7 @@ import skimage.data
 from PIL import Image as PillowImage
 
 from convcorr_jax import coords
-from convcorr_jax.cli.faces import searched_face
+from convcorr_jax.cli.people import searched_face
 from convcorr_jax.io import load_fitted
 from convcorr_jax.keypoints import FACE as KEYPOINTS
 from convcorr_jax.keypoints import KeypointModel

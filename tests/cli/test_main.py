@@ -15,7 +15,7 @@ from convcorr_jax import cli
 from convcorr_jax.backbone import NETWORKS
 from convcorr_jax.backbone.weights import OFFICIAL, find
 from convcorr_jax.cli import main
-from convcorr_jax.cli.weights import List
+from convcorr_jax.cli.installation import List
 from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.io import write_arrays
 from tests.builders.command_line import (

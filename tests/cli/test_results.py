@@ -10,8 +10,13 @@ import numpy as np
 import pytest
 
 from convcorr_jax.backbone.weights import OFFICIAL, find
-from convcorr_jax.cli.outputs import write_points_and_figure
-from convcorr_jax.cli.results import OutputOptions, Result, as_json, rendered
+from convcorr_jax.cli.arguments import (
+    OutputOptions,
+    Result,
+    as_json,
+    rendered,
+    write_points_and_figure,
+)
 from convcorr_jax.datasets.catalogue import DATASETS
 from convcorr_jax.io import read_points
 from convcorr_jax.runtime.progress import bar, hidden, status

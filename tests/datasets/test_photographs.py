@@ -4,12 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convcorr_jax.datasets import photographs
+from convcorr_jax.datasets import selection
 from convcorr_jax.errors import InputError
 
 
 def test_photographs_are_colour_images_with_names_and_credits():
-    found = [*photographs.photographs(), *photographs.surfaces()]
+    found = [*selection.photographs(), *selection.surfaces()]
     assert len({photograph.name for photograph in found}) == len(found) >= 10
     for photograph in found:
         assert photograph.credit
@@ -21,13 +21,13 @@ def test_photographs_are_colour_images_with_names_and_credits():
 
 def test_a_caller_cannot_change_the_photograph_of_the_others():
     with pytest.raises(ValueError, match="read-only"):
-        photographs.photographs()[0].image[0] = 0
+        selection.photographs()[0].image[0] = 0
 
 
 def test_a_package_that_is_missing_is_reported(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="skimage is not installed"):
-        photographs.photographs.__wrapped__()
+        selection.photographs.__wrapped__()
 
 
 def test_a_package_without_its_photograph_is_reported(
@@ -36,4 +36,4 @@ def test_a_package_without_its_photograph_is_reported(
     elsewhere = importlib.util.spec_from_file_location("skimage", tmp_path / "__init__.py")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: elsewhere)
     with pytest.raises(InputError, match=r"astronaut\.png does not exist"):
-        photographs.photographs.__wrapped__()
+        selection.photographs.__wrapped__()

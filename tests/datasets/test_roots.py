@@ -3,23 +3,23 @@ from pathlib import Path
 
 import pytest
 
-from convcorr_jax.datasets import roots
+from convcorr_jax.datasets import loading
 from convcorr_jax.errors import InputError
 
 
 @pytest.fixture(autouse=True)
 def no_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.delenv(roots.ROOT_VARIABLE, raising=False)
+    monkeypatch.delenv(loading.ROOT_VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
 
 
 def test_the_argument_goes_before_the_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     for name in ("argument", "variable"):
         (tmp_path / name / "faces").mkdir(parents=True)
-    monkeypatch.setenv(roots.ROOT_VARIABLE, str(tmp_path / "variable"))
-    assert roots.find_folder("faces") == tmp_path / "variable" / "faces"
+    monkeypatch.setenv(loading.ROOT_VARIABLE, str(tmp_path / "variable"))
+    assert loading.find_folder("faces") == tmp_path / "variable" / "faces"
     assert (
-        roots.find_folder("faces", data_root=tmp_path / "argument")
+        loading.find_folder("faces", data_root=tmp_path / "argument")
         == tmp_path / "argument" / "faces"
     )
 
@@ -48,7 +48,7 @@ def test_without_either_data_are_in_the_users_data_folder(
     monkeypatch.setenv("HOME", "/home/ada")
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     monkeypatch.setenv(variable, chosen)
-    assert roots.root_folder() == Path(expected)
+    assert loading.root_folder() == Path(expected)
 
 
 def test_a_user_without_home_is_asked_for_the_variable(monkeypatch: pytest.MonkeyPatch):
@@ -58,20 +58,20 @@ def test_a_user_without_home_is_asked_for_the_variable(monkeypatch: pytest.Monke
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     monkeypatch.setattr(Path, "home", no_home)
     with pytest.raises(InputError, match=r"home directory.*set CONVCORR_DATA"):
-        roots.root_folder()
+        loading.root_folder()
 
 
 def test_a_path_is_found_as_it_is(tmp_path: Path):
     (tmp_path / "my" / "faces").mkdir(parents=True)
-    assert roots.find_folder(tmp_path / "my" / "faces") == tmp_path / "my" / "faces"
-    assert roots.find_folder("my/faces") == Path("my/faces")
+    assert loading.find_folder(tmp_path / "my" / "faces") == tmp_path / "my" / "faces"
+    assert loading.find_folder("my/faces") == Path("my/faces")
 
 
 def test_a_missing_data_set_says_where_it_was_looked_for(tmp_path: Path):
     (tmp_path / "file").touch()
     for name in ("faces", "file"):
         with pytest.raises(InputError, match=rf"{name}.*{tmp_path}/root/{name}.*CONVCORR_DATA"):
-            roots.find_folder(name, data_root=tmp_path / "root")
+            loading.find_folder(name, data_root=tmp_path / "root")
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_a_file_outside_the_folder_is_refused(tmp_path: Path, name: str):
     folder = tmp_path / "folder"
     folder.mkdir()
     with pytest.raises(InputError, match="folder"):
-        roots.member_file(folder, name)
+        loading.member_file(folder, name)
 
 
 def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path):
     with pytest.raises(InputError, match=r"absent\.png does not exist"):
-        roots.member_file(tmp_path, "absent.png")
+        loading.member_file(tmp_path, "absent.png")

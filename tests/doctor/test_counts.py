@@ -5,27 +5,27 @@ from dataclasses import replace
 import numpy as np
 
 from convcorr_jax.datasets.records import Absent, Record
-from convcorr_jax.doctor import counts
+from convcorr_jax.doctor import keypoints
 from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK
 
 
 def test_clean_data_has_no_findings(faces: tuple[Record, ...], people: tuple[Record, ...]):
     records = [*faces, *people]
-    assert list(counts.repeated_ids(records)) == []
-    assert list(counts.wrong_counts(records, {"train": 64, "test": 16})) == []
-    assert list(counts.wrong_counts(records, {})) == []
-    assert list(counts.skipped_annotations(())) == []
-    assert list(counts.empty(records)) == []
+    assert list(keypoints.repeated_ids(records)) == []
+    assert list(keypoints.wrong_counts(records, {"train": 64, "test": 16})) == []
+    assert list(keypoints.wrong_counts(records, {})) == []
+    assert list(keypoints.skipped_annotations(())) == []
+    assert list(keypoints.empty(records)) == []
 
 
 def test_a_repeated_id_is_named_once(faces: tuple[Record, ...]):
-    (finding,) = counts.repeated_ids([*faces, faces[3], faces[3]])
+    (finding,) = keypoints.repeated_ids([*faces, faces[3], faces[3]])
     assert finding.severity == CHANGES_SCORES
     assert finding.cases == (((faces[3].source_id,), "3 times"),)
 
 
 def test_wrong_counts_are_reported_once_per_split(faces: tuple[Record, ...]):
-    findings = list(counts.wrong_counts(faces, {"train": 811, "test": 8, "val": 5}))
+    findings = list(keypoints.wrong_counts(faces, {"train": 811, "test": 8, "val": 5}))
     assert [finding.sentence for finding in findings] == [
         "Split 'train' has 32 records; officially 811.",
         "Split 'val' has 0 records; officially 5.",
@@ -34,7 +34,7 @@ def test_wrong_counts_are_reported_once_per_split(faces: tuple[Record, ...]):
 
 
 def test_absent_annotations_keep_their_reasons():
-    (finding,) = counts.skipped_annotations(
+    (finding,) = keypoints.skipped_annotations(
         [Absent("a", "its image is not there"), Absent("b", "no points")]
     )
     assert finding.sentence == "2 annotations could not be turned into a record."
@@ -44,9 +44,9 @@ def test_absent_annotations_keep_their_reasons():
 def test_empty_splits_and_keypoints_are_named(
     faces: tuple[Record, ...], people: tuple[Record, ...]
 ):
-    assert [finding.severity for finding in counts.empty([])] == [CHANGES_SCORES]
+    assert [finding.severity for finding in keypoints.empty([])] == [CHANGES_SCORES]
     training = [person for person in people if person.split == "train"]
-    (finding,) = counts.empty([*faces, *training])
+    (finding,) = keypoints.empty([*faces, *training])
     assert finding.severity == WORTH_A_LOOK
     assert finding.sentence == "Split 'test' has no records of 'person'."
     without_third = [
@@ -57,6 +57,6 @@ def test_empty_splits_and_keypoints_are_named(
         )
         for face in faces
     ]
-    (finding,) = counts.empty(without_third)
+    (finding,) = keypoints.empty(without_third)
     assert finding.sentence == f"No record has a position for face: {faces[0].names[2]}."
-    assert list(counts.empty([*without_third, faces[0]])) == []
+    assert list(keypoints.empty([*without_third, faces[0]])) == []

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.compact import faces, lspet, pf_willow
+from convcorr_jax.datasets.compact import scenes
+from convcorr_jax.datasets.compact.people import read_landmarks, read_lspet
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.doctor import CHANGES_SCORES, changes_scores, duplicates, examine, sides
-from convcorr_jax.doctor.thumbnails import compute_thumbnails
+from convcorr_jax.doctor.duplicates import compute_thumbnails
 from tests.builders.genuine import genuine
 
 
@@ -85,7 +86,7 @@ def test_the_known_duplicates_of_the_real_faces_are_found(name: str, listed: int
     known = set(listed_pairs(folder))
     assert len(known) == listed
     listed_names = set().union(*known)
-    all_records = faces.read_landmarks(folder)
+    all_records = read_landmarks(folder)
     # The listed records, and a quarter of the others.
     records = [r for i, r in enumerate(all_records) if i % 4 == 0 or r.source_id in listed_names]
     findings = list(duplicates.near(*compute_thumbnails(records)))
@@ -99,13 +100,13 @@ def test_the_known_duplicates_of_the_real_faces_are_found(name: str, listed: int
 
 def test_the_real_people_have_no_false_duplicate():
     """Near duplicates were removed from this set; an eighth of it is enough for a test."""
-    records = lspet.read(genuine("lspet"))[::8]
+    records = read_lspet(genuine("lspet"))[::8]
     assert sum(len(finding.cases) for finding in duplicates.near(*compute_thumbnails(records))) == 0
 
 
 @pytest.mark.parametrize("name", ["lfpw68", "helen68"])
 def test_exchanged_sides_of_real_faces_are_found_and_no_others(name: str, rng: np.random.Generator):
-    records = list(faces.read_landmarks(genuine(name)))
+    records = list(read_landmarks(genuine(name)))
     assert list(sides.swaps(records)) == []
     chosen = rng.choice(len(records), 20, replace=False)
     for index in chosen.tolist():
@@ -120,4 +121,4 @@ def test_exchanged_sides_of_real_faces_are_found_and_no_others(name: str, rng: n
 
 
 def test_the_real_pf_willow_is_in_order():
-    assert not changes_scores(examine(pf_willow.read(genuine("pf_willow"))))
+    assert not changes_scores(examine(scenes.read_pf_willow(genuine("pf_willow"))))

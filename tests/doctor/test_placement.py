@@ -8,16 +8,16 @@ import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.records import Record
-from convcorr_jax.doctor import frames, missing, normalizers, outside
+from convcorr_jax.doctor import keypoints
 from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK
 
 CHECKS = (
-    outside.points_outside_image,
-    outside.points_outside_box,
-    missing.repeated_positions,
-    frames.shifted_points,
-    frames.shifted_boxes,
-    normalizers.unusual_normalizers,
+    keypoints.points_outside_image,
+    keypoints.points_outside_box,
+    keypoints.repeated_positions,
+    keypoints.shifted_points,
+    keypoints.shifted_boxes,
+    keypoints.unusual_normalizers,
 )
 
 
@@ -42,7 +42,7 @@ def test_points_outside_the_image_change_scores_if_visible(faces: tuple[Record, 
         moved(faces[2], 3, (10.0, -9.5), visible=False),
         moved(moved(faces[3], 0, (70.0, 9.0), visible=True), 1, (9.0, 80.0), visible=True),
     ]
-    visible, hidden = outside.points_outside_image(records)
+    visible, hidden = keypoints.points_outside_image(records)
     assert (visible.severity, hidden.severity) == (CHANGES_SCORES, WORTH_A_LOOK)
     names = faces[0].names
     assert visible.cases == (
@@ -60,7 +60,7 @@ def test_most_points_outside_the_box_change_scores(faces: tuple[Record, ...]):
     # In a frame twice as large.
     other_frame = replace(faces[1], box=coords.Box(100.0, 100.0, 160.0, 160.0))
     without = replace(faces[2], box=None)
-    most, some = outside.points_outside_box([stray, other_frame, without, *faces[3:]])
+    most, some = keypoints.points_outside_box([stray, other_frame, without, *faces[3:]])
     assert (most.severity, some.severity) == (CHANGES_SCORES, WORTH_A_LOOK)
     assert (most.source_ids, some.source_ids) == ((faces[1].source_id,), (faces[0].source_id,))
     assert some.cases[0].note.startswith(faces[0].names[4])
@@ -71,13 +71,13 @@ def test_a_position_that_stands_for_missing_is_found(
     place: tuple[float, float], faces: tuple[Record, ...]
 ):
     marked = [moved(face, 3, place, visible=True) for face in faces[:6]]
-    (finding,) = missing.repeated_positions([*marked, *faces[6:]])
+    (finding,) = keypoints.repeated_positions([*marked, *faces[6:]])
     assert finding.severity == CHANGES_SCORES
     assert finding.source_ids == tuple(face.source_id for face in faces[:6])
     assert f"exactly ({place[0]:g}, {place[1]:g})" in finding.sentence
     assert {case.note for case in finding.cases} == {faces[0].names[3]}
     hidden = [moved(face, 3, place, visible=False) for face in faces[:6]]
-    (finding,) = missing.repeated_positions([*hidden, *faces[6:]])
+    (finding,) = keypoints.repeated_positions([*hidden, *faces[6:]])
     assert finding.severity == WORTH_A_LOOK
 
 
@@ -86,7 +86,7 @@ def test_whole_numbers_that_repeat_by_chance_are_no_markers(rng: np.random.Gener
     records = [replace(face, points=p) for face, p in zip(faces, places, strict=True)]
     _, times = np.unique(places.reshape(-1, 2), axis=0, return_counts=True)
     assert times.max() >= 5
-    assert list(missing.repeated_positions(records)) == []
+    assert list(keypoints.repeated_positions(records)) == []
 
 
 def clipped(records: Sequence[Record], low: float, past_end: float) -> list[Record]:
@@ -113,7 +113,7 @@ def test_coordinates_that_count_from_another_number_are_found(
     low: float, past_end: float, sentence: str | None, faces: tuple[Record, ...]
 ):
     records = clipped(faces, low, past_end)
-    points, boxes = list(frames.shifted_points(records)), list(frames.shifted_boxes(records))
+    points, boxes = list(keypoints.shifted_points(records)), list(keypoints.shifted_boxes(records))
     if sentence is None:
         assert (points, boxes) == ([], [])
         return
@@ -124,9 +124,9 @@ def test_coordinates_that_count_from_another_number_are_found(
 
 
 def test_boxes_to_the_edges_of_their_pixels_are_right_too(faces: tuple[Record, ...]):
-    assert list(frames.shifted_boxes(clipped(faces, -0.5, -0.5))) == []
+    assert list(keypoints.shifted_boxes(clipped(faces, -0.5, -0.5))) == []
     # Counted from pixel corners, 0 to W: half a pixel off.
-    (finding,) = frames.shifted_boxes(clipped(faces, 0.0, 0.0))
+    (finding,) = keypoints.shifted_boxes(clipped(faces, 0.0, 0.0))
     assert "shifted by +0.5" in finding.sentence
 
 
@@ -136,10 +136,10 @@ def test_normalizers_that_do_not_fit_are_found(faces: tuple[Record, ...]):
         return replace(record, normalizer_px=factor * record.normalizer_px)
 
     odd = [scaled(faces[0], 30.0), scaled(faces[1], 1 / 30)]
-    (finding,) = normalizers.unusual_normalizers([*odd, *faces[2:]])
+    (finding,) = keypoints.unusual_normalizers([*odd, *faces[2:]])
     assert finding.severity == WORTH_A_LOOK
     assert finding.source_ids == (faces[0].source_id, faces[1].source_id)
     # All normalizers are in other units than the boxes.
-    (finding,) = normalizers.unusual_normalizers([scaled(face, 20.0) for face in faces])
+    (finding,) = keypoints.unusual_normalizers([scaled(face, 20.0) for face in faces])
     assert finding.severity == CHANGES_SCORES
     assert "in other units than the box" in finding.sentence

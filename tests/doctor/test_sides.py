@@ -9,8 +9,7 @@ import pytest
 from convcorr_jax import coords
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK
-from convcorr_jax.doctor.sides import swaps
-from convcorr_jax.doctor.symmetry import left_right_vectors
+from convcorr_jax.doctor.sides import left_right_vectors, swaps
 
 
 def exchanged(record: Record, pairs: Sequence[tuple[int, int]]) -> Record:

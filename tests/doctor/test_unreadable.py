@@ -5,8 +5,8 @@ from pathlib import Path
 
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.doctor import duplicates
+from convcorr_jax.doctor.duplicates import unreadable_images
 from convcorr_jax.doctor.findings import CHANGES_SCORES
-from convcorr_jax.doctor.unreadable import unreadable_images
 from tests.builders.image_checks import found_by, on_disk
 
 

@@ -11,11 +11,11 @@ from convcorr_jax.cli import main as convcorr
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image, write_at
 from convcorr_jax.keypoints import detection
-from convcorr_jax.report.estimates import estimate
 from convcorr_jax.report.sections import correspondence
+from convcorr_jax.report.tables import estimate
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks.keypoints import DetectorOptions, Mining, examples
-from convcorr_jax.tasks.options import CategoryData, Output
+from convcorr_jax.tasks.reading import CategoryData, Output
 from eval import keypoint_prediction
 from tests.builders.people import write_people
 from tests.builders.shown import assert_shown

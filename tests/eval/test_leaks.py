@@ -13,7 +13,7 @@ from convcorr_jax.datasets import Record
 from convcorr_jax.datasets.selection import Selection
 from convcorr_jax.probes.landmarks import rgb_features
 from convcorr_jax.tasks import attributes, keypoints, landmarks, scenes
-from convcorr_jax.tasks.options import CategoryData
+from convcorr_jax.tasks.reading import CategoryData
 from tests.builders.people import write_people
 
 needs_weights = pytest.mark.skipif(

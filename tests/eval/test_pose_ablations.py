@@ -13,9 +13,9 @@ from convcorr_jax.metrics import FLIC_PCK, LSP_PCK
 from convcorr_jax.pose import TrainedCascade, cascade
 from convcorr_jax.report import joints_data
 from convcorr_jax.report.sections import pose as pose_sections
-from convcorr_jax.runtime.runlog import plain, write_run
-from convcorr_jax.tasks.options import Output
-from convcorr_jax.tasks.pose import Training, TrainingConfig, forward_ms, timing
+from convcorr_jax.runtime.progress import plain, write_run
+from convcorr_jax.tasks.pose import Training, TrainingConfig, evaluation, forward_ms
+from convcorr_jax.tasks.reading import Output
 from eval import pose, pose_ablations
 from tests.builders.pose_architectures import TINY_LSP
 from tests.builders.shown import assert_shown
@@ -164,7 +164,7 @@ def test_what_was_trained_under_the_same_options_is_not_trained_again(tmp_path, 
 
 
 def test_every_part_takes_its_time(monkeypatch):
-    monkeypatch.setattr(timing, "TIMED_CALLS", 2)
+    monkeypatch.setattr(evaluation, "TIMED_CALLS", 2)
     params = cascade.init(jax.random.key(0), TINY_LSP)
     times = forward_ms(TrainedCascade(params, TINY_LSP, {}))
     assert list(times) == ["coarse", "fine", "cascade"]

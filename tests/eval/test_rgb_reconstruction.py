@@ -16,7 +16,7 @@ from convcorr_jax.linear.ridge import FoldSums
 from convcorr_jax.probes import fit_grid, rgb_targets
 from convcorr_jax.runtime import stages
 from convcorr_jax.tasks import scenes, variation_features
-from convcorr_jax.tasks.options import Backbone, Output
+from convcorr_jax.tasks.reading import Backbone, Output
 from convcorr_jax.tasks.scenes import colors, read_split
 from convcorr_jax.tasks.variation_features import PartContents, variation_parts
 from eval.rgb_reconstruction import Config, main

@@ -12,7 +12,7 @@ from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
 from convcorr_jax.tasks import variation_features
-from convcorr_jax.tasks.options import Data, Output
+from convcorr_jax.tasks.reading import Data, Output
 from convcorr_jax.tasks.scenes import segmentation
 from convcorr_jax.tasks.scenes.segmentation import FOLDS, MIXINGS
 from eval.segmentation import Config, main

@@ -12,8 +12,8 @@ import numpy as np
 
 from convcorr_jax.cli import pairs
 from convcorr_jax.datasets import plain_keypoints
-from convcorr_jax.datasets.formats import joint_arrays, mat, pts, tables, voc
-from convcorr_jax.datasets.official import mpii_flat
+from convcorr_jax.datasets.formats import joint_arrays, mat, text, xml
+from convcorr_jax.datasets.official import mpii
 from convcorr_jax.io import read_points
 from tests.builders.mat_files import cells, structs, write_mat
 from tests.fuzz.mutation import Target, mutated, mutated_archive
@@ -107,18 +107,21 @@ _PAIRS = b"a,b,box_a,box_b,points\na.jpg,b.jpg,0 0 5 5,,p.csv\n"
 TARGETS = [
     Target("mat", _mat, _walk, mutated, ".mat"),
     Target("hdf5", _hdf5, lambda path: joint_arrays.read(path, flat_joints=14), mutated, ".h5"),
-    Target("hdf5-mpii", _mpii_h5, lambda path: mpii_flat.read_h5({"valid": path}), mutated, ".h5"),
+    Target("hdf5-mpii", _mpii_h5, lambda path: mpii.read_h5({"valid": path}), mutated, ".h5"),
     Target(
         "npz", _npz, lambda path: joint_arrays.read(path, flat_joints=14), mutated_archive, ".npz"
     ),
     Target("npz-plain", _npz, plain_keypoints.read_truth, mutated_archive, ".npz"),
     Target("json-plain", _plain_json, plain_keypoints.read_truth, mutated, ".json"),
-    Target("json-mpii", _mpii_json, lambda path: mpii_flat.read_json({"valid": path}), mutated),
-    Target("xml", lambda: [_XML], voc.read_annotation, mutated, ".xml"),
-    Target("pts", lambda: [_PTS], lambda path: pts.read(path, count=3), mutated, ".pts"),
+    Target("json-mpii", _mpii_json, lambda path: mpii.read_json({"valid": path}), mutated),
+    Target("xml", lambda: [_XML], xml.read_annotation, mutated, ".xml"),
+    Target("pts", lambda: [_PTS], lambda path: text.read_pts(path, count=3), mutated, ".pts"),
     Target("csv-points", lambda: [_POINTS], read_points, mutated, ".csv"),
     Target("csv-pairs", lambda: [_PAIRS], pairs.read_pairs, mutated, ".csv"),
     Target(
-        "csv-table", lambda: [_POINTS], lambda path: list(tables.read(path, widths=(4,))), mutated
+        "csv-table",
+        lambda: [_POINTS],
+        lambda path: list(text.read_table(path, widths=(4,))),
+        mutated,
     ),
 ]

@@ -9,11 +9,10 @@ from scipy import ndimage
 
 from convcorr_jax import coords
 from convcorr_jax.coords import Size, flip_points
-from convcorr_jax.pose import affine as affines
 from convcorr_jax.pose import augmentation
-from convcorr_jax.pose.affine import Affine
-from convcorr_jax.pose.augmentation import Augmentation
-from convcorr_jax.pose.batch import Batch
+from convcorr_jax.pose import augmentation as affines
+from convcorr_jax.pose.augmentation import Affine, Augmentation
+from convcorr_jax.pose.heatmaps import Batch
 
 SIZE = Size(40, 56)
 PAIRS = ((0, 1),)
@@ -28,7 +27,7 @@ compiled_augment = jax.jit(
     augmentation.augment, static_argnames=("left_right_pairs", "size", "augmentation")
 )
 drawn_at = jax.jit(augmentation.draw, static_argnames=("size", "augmentation"))
-warped_to = jax.jit(affines.warp, static_argnames="size")
+warped_to = jax.jit(affines.warp_affine, static_argnames="size")
 
 
 def smooth_image(rng):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose import cascade, mirroring
+from convcorr_jax.pose import augmentation, cascade
 from convcorr_jax.pose.heatmaps import peaks
 from tests.builders.pose_architectures import TINY, examples, tiny
 
@@ -94,7 +94,7 @@ def test_fine_positions_are_near_the_coarse_ones(key, rng, prior_px):
 
 def fine_heatmaps(params, batch, coarse):
     """The fine net's heat-maps in windows around coarse positions, averaged with those of mirrored images."""
-    mirror = mirroring.mirror_of(TINY, TINY.input_size)
+    mirror = augmentation.mirror_of(TINY, TINY.input_size)
     corners = cascade.corners(coarse, architecture=TINY)
     maps, mirrored_maps = (
         detect(params, images, batch.torso, architecture=TINY).maps

@@ -7,8 +7,8 @@ import pytest
 
 from convcorr_jax.coords import Size
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose import normalization
-from convcorr_jax.pose.coarse import Coarse
+from convcorr_jax.pose import layers
+from convcorr_jax.pose.nets import Coarse
 from tests.builders.pose_architectures import TINY, examples, tiny
 from tests.reference import torch_pose
 
@@ -16,7 +16,7 @@ from tests.reference import torch_pose
 @partial(jax.jit, static_argnames="shape")
 def coarse_of(key, shape=TINY):
     images = jax.ShapeDtypeStruct((1, *shape.input_size, 3), jnp.uint8)
-    pyramid = jax.eval_shape(partial(normalization.pyramid, levels=shape.levels), images)
+    pyramid = jax.eval_shape(partial(layers.pyramid, levels=shape.levels), images)
     params = Coarse(shape).lazy_init(key, pyramid)
     # Biases start at zero, where nobody would miss them, and heat-maps close to it.
     params["params"]["joints"]["kernel"] *= 100
@@ -30,7 +30,7 @@ def applied(params, pyramid, shape=TINY):
 
 @partial(jax.jit, static_argnames="shape")
 def levels_of(images, shape=TINY):
-    return normalization.pyramid(images, levels=shape.levels)
+    return layers.pyramid(images, levels=shape.levels)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_an_image_shifted_by_the_coarsest_stride_has_shifted_heatmaps(key, rng):
     image[0, 80:112, 80:112] = rng.normal(size=(32, 32, 3))
     stride = steps * TINY.pooling
     image[1] = np.roll(image[0], (stride, -stride), axis=(0, 1))
-    pyramid = (jnp.asarray(image), normalization.halve(jnp.asarray(image)))
+    pyramid = (jnp.asarray(image), layers.halve(jnp.asarray(image)))
     heatmaps = applied(coarse_of(key), pyramid).heatmaps
     moved = jnp.roll(heatmaps[0], (steps, -steps), axis=(0, 1))
     middle = slice(9, 15)

@@ -15,7 +15,7 @@ from convcorr_jax import backbone, coords
 from convcorr_jax.backbone.weights import find, load
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import cascade, front, loss
-from convcorr_jax.pose.batch import FeatureBatch
+from convcorr_jax.pose.heatmaps import FeatureBatch
 from tests.builders.pose_architectures import examples, tiny_person
 
 ALEXNET, VGG = "alexnet", "vgg16"

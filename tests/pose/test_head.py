@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from convcorr_jax.pose.head import Head
+from convcorr_jax.pose.nets import Head
 from tests.builders.pose_architectures import tiny_person
 from tests.reference import torch_pose
 

@@ -8,8 +8,8 @@ import pytest
 
 from convcorr_jax.coords import Size, flip_points
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose import cascade, crop
-from convcorr_jax.pose.mirroring import exchanged, mirror_of
+from convcorr_jax.pose import cascade, framing
+from convcorr_jax.pose.augmentation import exchanged, mirror_of
 from tests.builders.pose_architectures import TINY, examples, tiny, tiny_person
 
 MIRROR = mirror_of(TINY, TINY.input_size)
@@ -40,8 +40,8 @@ def test_windows_of_the_mirrored_image_show_the_same_pixels(rng, stride):
     points = jnp.asarray(rng.uniform(-10, 74, (2, 3, 2)), jnp.float32)
     corners = cascade.corners(points, architecture=TINY)
     options = {"window_px": TINY.fine_window, "stride_px": stride}
-    windows = crop.windows(maps, corners, **options)
-    mirrored = crop.windows(maps[:, :, ::-1], MIRROR.corners(corners), **options)
+    windows = framing.windows(maps, corners, **options)
+    mirrored = framing.windows(maps[:, :, ::-1], MIRROR.corners(corners), **options)
     for joint, partner in enumerate(exchanged(3, TINY.left_right_pairs)):
         np.testing.assert_array_equal(mirrored[:, joint, :, ::-1], windows[:, partner])
     np.testing.assert_array_equal(MIRROR.corners(MIRROR.corners(corners)), corners)

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords
-from convcorr_jax.pose import normalization
+from convcorr_jax.pose import layers
 from tests.reference import torch_pose
 
-normalize = jax.jit(normalization.normalize)
+normalize = jax.jit(layers.normalize)
 
 
 @pytest.mark.parametrize("size", [(32, 48), (27, 38)])
 def test_the_pyramid_is_torchs(rng, size):
     images = rng.integers(0, 256, (2, *size, 3), dtype=np.uint8)
-    found = jax.jit(partial(normalization.pyramid, levels=3))(images)
+    found = jax.jit(partial(layers.pyramid, levels=3))(images)
     expected = torch_pose.pyramid(torch_pose.channels_first(images), 3)
     assert len(found) == 3
     for ours, theirs in zip(found, expected, strict=True):
@@ -37,7 +37,7 @@ def test_an_image_without_contrast_gives_zeros():
 def test_one_bright_pixel_stays_where_it_is():
     """Its centre of mass, seen in the halved image, is where `coords.resize` has it."""
     image = jnp.zeros((1, 16, 24, 1)).at[0, 6, 9].set(1)
-    halved = np.asarray(normalization.halve(image))[0, :, :, 0]
+    halved = np.asarray(layers.halve(image))[0, :, :, 0]
     mass = np.einsum("hw,hwd->d", halved, coords.cell_grid(halved.shape)) / halved.sum()
     expected = coords.apply(coords.resize((16, 24), (8, 12)), np.array([9.0, 6.0]))
     np.testing.assert_allclose(mass, expected, atol=1e-6)

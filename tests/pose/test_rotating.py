@@ -11,7 +11,7 @@ from scipy import ndimage
 from convcorr_jax import coords
 from convcorr_jax.coords import Size
 from convcorr_jax.pose import cascade, gaussians, peaks
-from convcorr_jax.pose.rotating import rotation_of
+from convcorr_jax.pose.augmentation import rotation_of
 from tests.builders.pose_architectures import TINY, examples
 
 SIZE = Size(40, 64)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.official import helen, lfpw, three_hundred_w
-from convcorr_jax.descriptors.views import view
+from convcorr_jax.datasets.official import ibug, lfpw
+from convcorr_jax.descriptors.at_points import view
 from convcorr_jax.errors import InputError
 from convcorr_jax.probes import (
     look_back_sets,
@@ -18,7 +18,7 @@ from convcorr_jax.synthetic.rendering import face
 
 
 def test_the_68_landmarks_have_six_sets():
-    markup = three_hundred_w.MARKUP
+    markup = ibug.MARKUP
     sets = look_back_sets(markup.part_sets, left_right_pairs=markup.left_right_pairs)
     assert {name: sorted(members) for name, members in sets.items()} == {
         "left_jaw": [*range(9)],
@@ -33,7 +33,7 @@ def test_the_68_landmarks_have_six_sets():
 @pytest.mark.parametrize(
     ("names", "parts", "pairs"),
     [
-        (helen.MARKUP.names, helen.MARKUP.part_sets, helen.MARKUP.left_right_pairs),
+        (ibug.HELEN_MARKUP.names, ibug.HELEN_MARKUP.part_sets, ibug.HELEN_MARKUP.left_right_pairs),
         (lfpw.MARKUP.names, lfpw.MARKUP.part_sets, lfpw.MARKUP.left_right_pairs),
         (face.NAMES, face.PART_SETS, ()),
     ],

@@ -4,7 +4,7 @@ import pytest
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
 from convcorr_jax.probes import Variation, class_shares, variation_image, variations
-from convcorr_jax.probes.variations import MIN_CROP_FRACTION
+from convcorr_jax.probes.rgb import MIN_CROP_FRACTION
 
 SIZE = coords.Size(90, 120)
 

@@ -8,7 +8,7 @@ import pytest
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import write_image, write_json
 from convcorr_jax.report import PageFigure, Section, Widget, render_page
-from convcorr_jax.report.sections.papers import LONG, SHARIF, TOMPSON, in_order_of_papers
+from convcorr_jax.report.sections.probes import LONG, SHARIF, TOMPSON, in_order_of_papers
 
 
 def test_figures_are_embedded_with_their_size(tmp_path):

@@ -1,6 +1,6 @@
 import numpy as np
 
-from convcorr_jax.datasets.official import flic, lsp, mpii_people
+from convcorr_jax.datasets.official import flic, lsp, mpii
 from convcorr_jax.report import LEFT, NEITHER, RIGHT, limbs, skeleton
 from tests.builders.leeds_tree import HEIGHT, UPRIGHT, WIDTH
 
@@ -54,9 +54,9 @@ def test_unsure_joints_are_rings():
 def test_every_data_set_has_its_limbs():
     counts = {
         name: len(limbs(names))
-        for name, names in (("lsp", lsp.NAMES), ("mpii", mpii_people.NAMES), ("flic", flic.NAMES))
+        for name, names in (("lsp", lsp.NAMES), ("mpii", mpii.NAMES), ("flic", flic.NAMES))
     }
     assert counts == {"lsp": 13, "mpii": 13, "flic": 8}
-    for names in (lsp.NAMES, mpii_people.NAMES):
+    for names in (lsp.NAMES, mpii.NAMES):
         joined = {names[end] for limb in limbs(names) for end in limb}
         assert joined == set(names) - {"pelvis", "thorax"}

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from convcorr_jax.runtime import compilation_cache
-from convcorr_jax.runtime.compilation_cache import OFF, VARIABLE, cache_folder, enable, prune
-from convcorr_jax.runtime.options import parse
+from convcorr_jax.runtime import caches
+from convcorr_jax.runtime.caches import OFF, VARIABLE, cache_folder, enable, prune
+from convcorr_jax.runtime.script import parse
 
 # A script that adds numbers, and counts the programs that it compiles and those that it reads.
 _SCRIPT = """
@@ -117,9 +117,9 @@ def test_an_option_turns_the_cache_off(monkeypatch, tmp_path, capsys):
 
 @pytest.mark.parametrize("change", ["version", "processor"])
 def test_other_versions_and_processors_have_other_folders(monkeypatch, change):
-    before = compilation_cache._kind_of_program()
+    before = caches._kind_of_program()
     if change == "version":
         monkeypatch.setattr("importlib.metadata.version", lambda package: "99.0")
     else:
-        monkeypatch.setattr(compilation_cache.platform, "machine", lambda: "another")
-    assert compilation_cache._kind_of_program() != before
+        monkeypatch.setattr(caches.platform, "machine", lambda: "another")
+    assert caches._kind_of_program() != before

@@ -6,7 +6,7 @@ import pytest
 from scipy import linalg
 
 from convcorr_jax import coords
-from convcorr_jax.datasets import photographs
+from convcorr_jax.datasets import selection
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.synthetic import warped_photographs
@@ -20,7 +20,7 @@ from convcorr_jax.synthetic.warped_photographs import (
     warped_pair,
 )
 
-INDICES = range(len(photographs.photographs()))
+INDICES = range(len(selection.photographs()))
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +73,8 @@ def test_one_bright_pixel_moves_by_the_flow(monkeypatch: pytest.MonkeyPatch):
     bright = np.zeros((90, 120, 3), np.uint8)
     bright[50, 70] = 255
     black = np.zeros_like(bright)
-    with_pixel = photographs.Photograph("bright", bright, "")
-    without = photographs.Photograph("black", black, "")
+    with_pixel = selection.Photograph("bright", bright, "")
+    without = selection.Photograph("black", black, "")
     monkeypatch.setattr(warped_photographs, "photographs", lambda: (with_pixel, without))
     monkeypatch.setattr(warped_photographs, "relight", lambda image, rng, light: image)
     for seed in range(5):

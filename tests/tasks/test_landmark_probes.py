@@ -12,15 +12,15 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted
 from convcorr_jax.probes import FeatureSettings, LandmarkModel, landmarks, rgb_features
 from convcorr_jax.probes.landmarks import computed
-from convcorr_jax.tasks.landmark_probes import LandmarkSource, train_landmark_probe, with_card
 from convcorr_jax.tasks.landmarks import (
     FaceSet,
     LandmarkOptions,
-    card,
     figures_of_tests,
     fit_faces,
     fit_finder,
+    report,
 )
+from convcorr_jax.tasks.probes import LandmarkSource, train_landmark_probe, with_card
 from tests.builders.command_line import needs_weights
 
 OPTIONS = LandmarkOptions(rounds=0, margin=0.2, shift=0.05, scale=0.05, rank=8)
@@ -95,7 +95,7 @@ def test_a_card_has_the_errors_in_every_kind_of_box(train, fitted, tmp_path, mon
         for record, box in zip(train.records, boxes, strict=True)
     )
     test = dataclasses.replace(train, records=records)
-    monkeypatch.setattr(card, "read_faces", lambda *_, **__: test)
+    monkeypatch.setattr(report, "read_faces", lambda *_, **__: test)
     figures = figures_of_tests(model, EXTRACTOR, "faces", data_root=None, cache=computed)
     assert figures["faces"] == 24
     assert 0 < figures["annotated_boxes"] < figures["detector_boxes"]

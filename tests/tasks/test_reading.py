@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax import synthetic
-from convcorr_jax.datasets import fingerprint, photographs, read_records
+from convcorr_jax.datasets import fingerprint, read_records, selection
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder
@@ -102,7 +102,7 @@ def test_selected_records_are_those_that_are_read(tmp_path):
 
 def test_installed_photographs_are_records_without_keypoints():
     found = read(PHOTOGRAPHS)
-    expected = photographs.photographs()
+    expected = selection.photographs()
     assert [record.source_id for record in found] == [photograph.name for photograph in expected]
     for record, photograph in zip(found, expected, strict=True):
         np.testing.assert_array_equal(record.image, photograph.image)

@@ -3,7 +3,7 @@
 import pytest
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.tasks.splits import choose_splits
+from convcorr_jax.tasks.reading import choose_splits
 
 
 @pytest.mark.parametrize(

@@ -107,12 +107,12 @@ def prepared(out: Path, log: Log) -> None:
 def pose(out: Path, log: Log) -> None:
     """Train a tiny cascade in its three phases."""
     from convcorr_jax.runtime import devices
-    from convcorr_jax.tasks.options import Output
-    from convcorr_jax.tasks.pose import PoseData, Training, TrainingConfig, plans, train
+    from convcorr_jax.tasks.pose import PoseData, Training, TrainingConfig, options, train
+    from convcorr_jax.tasks.reading import Output
     from tests.builders.pose_architectures import tiny_small
 
     devices.use_cores(1)
-    plans.small = tiny_small
+    options.small = tiny_small
     train(
         TrainingConfig(
             PoseData((os.environ["TORTURE_PEOPLE"],)),
@@ -129,7 +129,7 @@ def _script(module: str, *words: str) -> Callable[[Path, Log], None]:
         import importlib
 
         script = importlib.import_module(module)
-        config = importlib.import_module("convcorr_jax.runtime.options").parse(
+        config = importlib.import_module("convcorr_jax.runtime.script").parse(
             script.Config, [*words, "--out", str(out)]
         )
         script.main(config)
@@ -164,9 +164,9 @@ def main() -> int:
     name, out, log = sys.argv[1:]
     Path(out).mkdir(parents=True, exist_ok=True)
     from convcorr_jax.io import file_lock
-    from convcorr_jax.runtime import compilation_cache
+    from convcorr_jax.runtime import caches
 
-    compilation_cache.enable()
+    caches.enable()
     with file_lock(Path(out) / ".lock"):
         PROGRAMS[name](Path(out), Log(Path(log)))
     return 0

@@ -22,19 +22,18 @@ from convcorr_jax.pose import Architecture, TrainedCascade
 from convcorr_jax.pose import trained as trained_module
 from convcorr_jax.runtime import checkpoint, script
 from convcorr_jax.runtime.ending import Terminated
-from convcorr_jax.tasks.options import Output
 from convcorr_jax.tasks.pose import (
     Hosts,
     PoseData,
     Training,
     batches,
-    front_cache,
-    plans,
     prepare_run,
     read_part,
     read_people,
-    training,
+    train,
 )
+from convcorr_jax.tasks.pose import options as plans
+from convcorr_jax.tasks.reading import Output
 from tests.builders.flic_tree import example, write_release
 from tests.builders.front_weights import random_weights
 from tests.builders.people import write_people
@@ -74,7 +73,7 @@ def phases():
 @pytest.fixture(scope="module")
 def trained(people, phases, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained")
-    train_phase = training.train_phase
+    train_phase = train.train_phase
 
     def watched(phase, state, *others):
         before = jax.device_get(state.average)
@@ -84,7 +83,7 @@ def trained(people, phases, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(plans, "small", tiny_small)
-        patched.setattr(training, "train_phase", watched)
+        patched.setattr(train, "train_phase", watched)
         pose_cascade.main(config(people, out))
     return out
 
@@ -196,7 +195,7 @@ def test_a_killed_run_ends_at_the_same_weights(people, trained, tmp_path):
 
 def test_a_terminated_run_saves_its_state_first(people, trained, tmp_path, monkeypatch):
     """It ends at the same weights after the next start, as a run that was not terminated."""
-    prefetch = training.prefetch
+    prefetch = train.prefetch
 
     def terminated(load, steps):
         for step, batch in prefetch(load, steps):
@@ -204,14 +203,14 @@ def test_a_terminated_run_saves_its_state_first(people, trained, tmp_path, monke
                 os.kill(os.getpid(), signal.SIGTERM)
             yield step, batch
 
-    monkeypatch.setattr(training, "prefetch", terminated)
+    monkeypatch.setattr(train, "prefetch", terminated)
     with pytest.raises(Terminated):
         pose_cascade.main(config(people, tmp_path))
     # Step 3 is none of a validation; the state after step 2 had been saved before.
     assert sorted(os.listdir(tmp_path / "checkpoints")) == ["2", "3"]
     assert checkpoint.read_best(tmp_path / "checkpoints").step == 2
     assert not (tmp_path / "result.json").exists()
-    monkeypatch.setattr(training, "prefetch", prefetch)
+    monkeypatch.setattr(train, "prefetch", prefetch)
     pose_cascade.main(config(people, tmp_path))
     found, expected = (folder / "checkpoints" for folder in (tmp_path, trained))
     chex.assert_trees_all_equal(checkpoint.read_best(found), checkpoint.read_best(expected))
@@ -328,7 +327,7 @@ def test_hosts_continue_after_one_was_killed(people, tmp_path, killed):
 
 
 def test_a_finished_run_trains_no_more(people, trained, monkeypatch):
-    monkeypatch.setattr(training, "compiled_step", None)
+    monkeypatch.setattr(train, "compiled_step", None)
     before = lines_of(trained)
     pose_cascade.main(config(people, trained))
     assert lines_of(trained) == before
@@ -535,14 +534,14 @@ PERSON_PLAN = {"preset": "person", "steps": (3, 2, 2), "copies": 2}
 def fronted(monkeypatch):
     """The preset ``person`` with a tiny front of random weights."""
     monkeypatch.setattr(plans, "person", few_people)
-    monkeypatch.setattr(front_cache, "_BATCH", 4)
-    for module in (front_cache, trained_module):
+    monkeypatch.setattr(batches, "_BATCH", 4)
+    for module in (batches, trained_module):
         monkeypatch.setattr(module.weights, "load", random_weights)
 
 
 def test_a_cascade_with_a_front_is_trained_and_saved(people, tmp_path, fronted, monkeypatch):
     phases = {}
-    train_phase = training.train_phase
+    train_phase = train.train_phase
 
     def watched(phase, state, *rest):
         before = jax.device_get(state.average["front"])
@@ -552,7 +551,7 @@ def test_a_cascade_with_a_front_is_trained_and_saved(people, tmp_path, fronted, 
         phases[phase] = {name for name, own in same.items() if not own["kernel"]}
         return state
 
-    monkeypatch.setattr(training, "train_phase", watched)
+    monkeypatch.setattr(train, "train_phase", watched)
     pose_cascade.main(config(people, tmp_path, **PERSON_PLAN))
     tuned = {"conv3", "conv4", "conv5", "project_conv2", "project_conv5"}
     assert phases == {"coarse": set(), "fine": set(), "joint": tuned}
@@ -573,7 +572,7 @@ def test_a_cascade_with_a_front_is_trained_and_saved(people, tmp_path, fronted, 
         assert np.abs(found - kernel).max() <= 0.51 / 127 * greatest + 1e-6
 
     # Finished, and started again without its cache.
-    monkeypatch.setattr(training, "compiled_step", None)
+    monkeypatch.setattr(train, "compiled_step", None)
     options = PERSON_PLAN | {"clear_cache": True}
     pose_cascade.main(config(people, tmp_path, **options))
     assert not (tmp_path / "features").exists()
@@ -588,7 +587,7 @@ def test_a_run_in_its_coarse_phase_continues_on_the_same_features(
     """A kill between two checkpoints changes no weight."""
     options = PERSON_PLAN | {"steps": (4, 0, 0)}
     pose_cascade.main(config(people, tmp_path / "whole", **options))
-    prefetch = training.prefetch
+    prefetch = train.prefetch
 
     def killed(load, steps):
         for step, batch in prefetch(load, steps):
@@ -597,10 +596,10 @@ def test_a_run_in_its_coarse_phase_continues_on_the_same_features(
             yield step, batch
 
     with monkeypatch.context() as patched:
-        patched.setattr(training, "prefetch", killed)
+        patched.setattr(train, "prefetch", killed)
         with pytest.raises(KeyboardInterrupt):
             pose_cascade.main(config(people, tmp_path / "killed", **options))
-    monkeypatch.setattr(front_cache, "_augmented_features", None)
+    monkeypatch.setattr(batches, "_augmented_features", None)
     pose_cascade.main(config(people, tmp_path / "killed", **options))
     whole, continued = (
         checkpoint.read_best(tmp_path / name / "checkpoints") for name in ("whole", "killed")

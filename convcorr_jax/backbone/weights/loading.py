@@ -16,7 +16,7 @@ from convcorr_jax.backbone.weights.catalogue import OFFICIAL, verify
 from convcorr_jax.backbone.weights.layout import Stored, assemble, available_layers
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import check_file
-from convcorr_jax.io.zip_members import open_archive
+from convcorr_jax.io.arrays import open_archive
 
 
 @dataclass(frozen=True, eq=False)

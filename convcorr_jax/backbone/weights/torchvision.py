@@ -25,7 +25,7 @@ from convcorr_jax.backbone.weights import torch_pickle
 from convcorr_jax.backbone.weights.layout import Stored, check_shapes, count_numbers
 from convcorr_jax.backbone.weights.torch_pickle import Tensor, Unpickler
 from convcorr_jax.errors import InputError
-from convcorr_jax.io.zip_members import open_archive, read_member
+from convcorr_jax.io.arrays import open_archive, read_member
 
 # The first pickle of the older format, which holds torch's magic number.
 MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e"

@@ -7,4 +7,4 @@ an official release of a catalogued data set is never read as a compact copy (se
 
 from convcorr_jax.datasets.compact.layouts import find_reader as find_reader
 from convcorr_jax.datasets.compact.layouts import has_pairs as has_pairs
-from convcorr_jax.datasets.compact.pf_willow import read_pairs as read_pairs
+from convcorr_jax.datasets.compact.scenes import read_pairs as read_pairs

@@ -5,16 +5,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from convcorr_jax.datasets.compact import (
-    annotation_arrays,
-    camvid,
-    faces,
-    imagenet,
-    lspet,
-    pf_willow,
-)
+from convcorr_jax.datasets.compact import people, scenes
 from convcorr_jax.datasets.records import Record
-from convcorr_jax.io.zip_members import open_archive
+from convcorr_jax.io.arrays import open_archive
 
 Read = Callable[[Path], Iterable[Record]]
 
@@ -31,7 +24,7 @@ def _has_arrays(*names: str) -> Callable[[Path], bool]:
     def matches(folder: Path) -> bool:
         try:
             with (
-                (folder / annotation_arrays.FILE).open("rb") as stream,
+                (folder / people.FILE).open("rb") as stream,
                 open_archive(stream) as archive,
             ):
                 return {f"{name}.npy" for name in names} <= set(archive.namelist())
@@ -48,13 +41,13 @@ def _has_file(name: str) -> Callable[[Path], bool]:
 
 # The first that matches is the folder's: faces with attributes have landmarks, too.
 _LAYOUTS = (
-    _Layout(_has_arrays("landmarks", "attributes"), faces.read_attributes),
-    _Layout(_has_arrays("landmarks"), faces.read_landmarks),
-    _Layout(_has_arrays("joints"), lspet.read),
-    _Layout(_has_file(pf_willow.FILE), pf_willow.read),
-    _Layout(_has_file(camvid.FILE), camvid.read),
-    _Layout(imagenet.is_archive, imagenet.read_archive),
-    _Layout(imagenet.is_sample, imagenet.read_sample),
+    _Layout(_has_arrays("landmarks", "attributes"), people.read_attributes),
+    _Layout(_has_arrays("landmarks"), people.read_landmarks),
+    _Layout(_has_arrays("joints"), people.read_lspet),
+    _Layout(_has_file(scenes.WILLOW_FILE), scenes.read_pf_willow),
+    _Layout(_has_file(scenes.CAMVID_FILE), scenes.read_camvid),
+    _Layout(scenes.is_archive, scenes.read_archive),
+    _Layout(scenes.is_sample, scenes.read_sample),
 )
 
 
@@ -65,4 +58,4 @@ def find_reader(folder: Path) -> Read | None:
 
 def has_pairs(folder: Path) -> bool:
     """Return whether a compact folder holds fixed pairs, which `pf_willow.read_pairs` reads."""
-    return (folder / pf_willow.FILE).is_file()
+    return (folder / scenes.WILLOW_FILE).is_file()

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
-from convcorr_jax.datasets.formats import annopoints, hdf5, mat
+from convcorr_jax.datasets.formats import hdf5, mat, text
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import check_file, load_readable_arrays
 
@@ -225,7 +225,7 @@ def _combined(items: Sequence[mat.Value]) -> np.ndarray | tuple[str, ...] | None
 
 def _mpii_person(image: mat.Group) -> np.ndarray:
     """Return the joints of the only person of an image, ``[16, 2]`` by id; NaN for absent joints."""
-    points = np.full((annopoints.JOINTS, 2), np.nan)
+    points = np.full((text.JOINTS, 2), np.nan)
     people = image.structs("annorect") if image.has("annorect") else ()
     if len(people) > 1:
         raise InputError(
@@ -233,7 +233,7 @@ def _mpii_person(image: mat.Group) -> np.ndarray:
             "ground truth"
         )
     for person in people:
-        for number, joint in annopoints.points_by_id(person).items():
+        for number, joint in text.points_by_id(person).items():
             points[number] = [_coordinate(joint, axis) for axis in "xy"]
     return points
 

@@ -26,7 +26,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from convcorr_jax import coords
-from convcorr_jax.datasets import roots
+from convcorr_jax.datasets import loading
 from convcorr_jax.datasets.formats import mat
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
@@ -175,7 +175,7 @@ def _record(images: Path, examples: Examples, index: int) -> Record | Absent:
     points = examples.points[index]
     torso = float(torso_diagonals(points))
     try:
-        path = roots.member_file(images, frame)
+        path = loading.member_file(images, frame)
         size = coords.Size(*examples.sizes[index].tolist())
         if (actual := image_size(path)) != size:
             return Absent(

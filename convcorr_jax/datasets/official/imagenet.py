@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from convcorr_jax.datasets.formats import mat, names, text
+from convcorr_jax.datasets.formats import mat, text
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import image_size
@@ -111,7 +111,7 @@ def read_list(path: Path) -> dict[str, str]:
         fields = line.split()
         if len(fields) != 2:
             raise InputError(f"{path}: {line[:80]!r} is not a photograph's name and a label")
-        name = names.check_name(fields[0].removeprefix("val/"), named_in=path)
+        name = text.check_name(fields[0].removeprefix("val/"), named_in=path)
         if name in labels:
             raise InputError(f"{path} lists {name} twice")
         labels[name] = fields[1]

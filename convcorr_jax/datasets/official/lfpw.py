@@ -36,8 +36,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.formats import names, text
-from convcorr_jax.datasets.official import faces, three_hundred_w
+from convcorr_jax.datasets.formats import text
+from convcorr_jax.datasets.official import faces, ibug
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 
@@ -111,7 +111,7 @@ def read_68(source: Path) -> Iterator[Record | Absent]:
     Raises:
         InputError: a folder is missing or holds no ``.pts``, or such a file is damaged.
     """
-    return three_hundred_w.read_halves(source, "lfpw")
+    return ibug.read_halves(source, "lfpw")
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -159,9 +159,9 @@ def _faces(folder: Path, rows: Sequence[Row]) -> Iterator[Record | Absent]:
     uses = Counter(stems)
     for number, (row, stem) in enumerate(zip(rows, stems, strict=True), start=1):
         source_id = f"{folder.name}{number:06d}"
-        image = names.find_image(folder, source_id)
+        image = text.find_image(folder, source_id)
         if image is None and stem and uses[stem] == 1:
-            image = names.find_image(folder, stem)
+            image = text.find_image(folder, stem)
         if image is None:
             yield Absent(source_id, f"the image of {row.url} is not in the folder {folder.name}")
             continue
@@ -183,7 +183,7 @@ def _stem(url: str) -> str:
     """Return the file name in a link, without suffix; an empty text if it has no valid file name."""
     try:
         name = PurePosixPath(unquote(urlsplit(url).path)).stem
-        return names.check_name(name, named_in=Path(url))
+        return text.check_name(name, named_in=Path(url))
     except ValueError:
         return ""
 

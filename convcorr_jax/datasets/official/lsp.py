@@ -34,7 +34,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from convcorr_jax.datasets import roots
+from convcorr_jax.datasets import loading
 from convcorr_jax.datasets.formats import mat
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
@@ -141,7 +141,7 @@ def _record(images: Path, people: People, index: int) -> Record | Absent:
     image = people.images[index]
     points = people.points[index]
     try:
-        path = roots.member_file(images, image)
+        path = loading.member_file(images, image)
         return Record(
             image=path,
             size=image_size(path),

@@ -33,7 +33,7 @@ import numpy as np
 from jaxtyping import Float
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.formats import mat, names, tables, voc
+from convcorr_jax.datasets.formats import mat, text, xml
 from convcorr_jax.datasets.records import Absent, Pair, PairSet, Record, box_lengths, own_lengths
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import image_size
@@ -82,7 +82,7 @@ def read(source: Path) -> Iterator[Record | Absent]:
     root = _root(source)
     return (
         _record(root, category, path.stem, "all")
-        for category in voc.CLASSES
+        for category in xml.CLASSES
         for path in sorted((root / "Annotations" / category).glob("[!.]*.mat"))
     )
 
@@ -130,7 +130,7 @@ def read_pair_list(path: Path) -> tuple[ListedPair, ...]:
     Raises:
         InputError: the file is missing, empty or not text, or a line is of none of these three kinds.
     """
-    return tuple(_listed(line) for line in tables.read(path, widths=(3, 4, 7)))
+    return tuple(_listed(line) for line in text.read_table(path, widths=(3, 4, 7)))
 
 
 def read_release_pairs(path: Path) -> tuple[ListedPair, ...]:
@@ -144,11 +144,11 @@ def read_release_pairs(path: Path) -> tuple[ListedPair, ...]:
     listed = []
     for number in range(len(categories)):
         category = categories.text(number)
-        if category not in voc.CLASSES:
+        if category not in xml.CLASSES:
             raise InputError(f"{path}: {category!r} is no class of PASCAL VOC")
         # MATLAB stores cells column by column: all sources, then all targets.
         cells = pairs.cells(number)
-        images = [names.check_name(cells.text(cell), named_in=path) for cell in range(len(cells))]
+        images = [text.check_name(cells.text(cell), named_in=path) for cell in range(len(cells))]
         if len(images) % 2:
             raise InputError(f"{path}: the pairs of {category} are not two columns")
         half = len(images) // 2
@@ -181,7 +181,7 @@ def read_annotation(path: Path) -> Annotation:
         np.isnan(points).any(axis=1, keepdims=True), np.nan, points - 1.0
     )
     try:
-        return Annotation(filled, voc.box(*corners.astype(float).ravel().tolist()))
+        return Annotation(filled, xml.box(*corners.astype(float).ravel().tolist()))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
@@ -206,20 +206,20 @@ def _pair_list(source: Path, root: Path, split: str) -> Path:
     )
 
 
-def _listed(line: tables.Line) -> ListedPair:
+def _listed(line: text.Line) -> ListedPair:
     number, *extra = line.fields[2:]
     (category,) = line.numbers([number])
-    if category not in range(1, len(voc.CLASSES) + 1):
-        raise line.refusal(f"class {number} is none of 1 to {len(voc.CLASSES)}")
+    if category not in range(1, len(xml.CLASSES) + 1):
+        raise line.refusal(f"class {number} is none of 1 to {len(xml.CLASSES)}")
     first, second = (
-        names.check_name(PurePosixPath(path).stem, named_in=line.path) for path in line.fields[:2]
+        text.check_name(PurePosixPath(path).stem, named_in=line.path) for path in line.fields[:2]
     )
-    pair = ListedPair(voc.CLASSES[int(category) - 1], first, second)
+    pair = ListedPair(xml.CLASSES[int(category) - 1], first, second)
     if len(extra) == 1:
         return pair._replace(mirrored=line.numbers(extra) != [0.0])
     if not extra:
         return pair
-    columns = [line.numbers(text.split(";")) for text in extra]
+    columns = [line.numbers(one.split(";")) for one in extra]
     if len({len(column) for column in columns}) != 1:
         raise line.refusal("it has more x than y, or more of one image than of the other")
     source_points, target_points = np.array(columns).reshape(2, 2, -1).transpose(0, 2, 1) - 1

@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Float
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.formats import mat, names, tables
+from convcorr_jax.datasets.formats import mat, text
 from convcorr_jax.datasets.records import Absent, Pair, PairSet, Record, own_lengths
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import image_size
@@ -109,7 +109,7 @@ def read_pair_list(path: Path) -> tuple[ListedPair, ...]:
         InputError: the file is missing, empty or not text, or a line does not have these 42 fields.
     """
     pairs = []
-    for line in tables.read(path, widths=(2 + 4 * len(NAMES),)):
+    for line in text.read_table(path, widths=(2 + 4 * len(NAMES),)):
         coordinates = np.array(line.numbers(line.fields[2:])).reshape(2, 2, len(NAMES))
         source_points, target_points = coordinates.transpose(0, 2, 1) - 1
         first, second = (_listed_image(line, field) for field in line.fields[:2])
@@ -136,10 +136,10 @@ def _stems(folder: Path) -> list[str]:
     return sorted(stems)
 
 
-def _listed_image(line: tables.Line, path: str) -> str:
+def _listed_image(line: text.Line, path: str) -> str:
     image = PurePosixPath(path)
     parts = (image.parent.name, image.stem)
-    return "/".join(names.check_name(part, named_in=line.path) for part in parts)
+    return "/".join(text.check_name(part, named_in=line.path) for part in parts)
 
 
 def _official_pairs(root: Path, images: Iterable[str]) -> Iterable[tuple[str, str]]:

@@ -28,7 +28,7 @@ import numpy as np
 from jaxtyping import Float
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.formats import names, text, voc
+from convcorr_jax.datasets.formats import text, xml
 from convcorr_jax.datasets.records import Absent, Pair, PairSet, Record, own_lengths
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import image_size, json_file
@@ -130,7 +130,7 @@ def read_pair_list(path: Path) -> tuple[ListedPair, ...]:
         match = _LISTED.fullmatch(line)
         if match is None:
             raise InputError(f"{path}: {line[:80]!r} is no <number>-<source>-<target>:<class>")
-        first, second, category = (names.check_name(name, named_in=path) for name in match.groups())
+        first, second, category = (text.check_name(name, named_in=path) for name in match.groups())
         listed.append(ListedPair(category, f"{category}/{first}", f"{category}/{second}"))
     return tuple(listed)
 
@@ -150,7 +150,7 @@ def read_annotation(path: Path) -> Annotation:
                 points[NAMES.index(name)] = float(x), float(y)
         return Annotation(
             coords.Size(int(stored["image_height"]), int(stored["image_width"])),
-            voc.box(xmin, ymin, xmax, ymax),
+            xml.box(xmin, ymin, xmax, ymax),
             max(xmax - xmin, ymax - ymin),
             points,
             {flag: float(stored[flag]) for flag in _FLAGS if flag in stored},

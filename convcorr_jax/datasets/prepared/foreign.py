@@ -15,9 +15,9 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.formats import voc
+from convcorr_jax.datasets.formats import xml
 from convcorr_jax.datasets.official import flic
-from convcorr_jax.datasets.prepared import metadata
+from convcorr_jax.datasets.prepared import writing
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import encoded_image_size
@@ -37,7 +37,7 @@ def is_prepared(folder: Path) -> bool:
     Raises:
         InputError: the description of the folder is damaged.
     """
-    return metadata.exists(folder) and _builder(folder).name in _READERS
+    return writing.exists(folder) and _builder(folder).name in _READERS
 
 
 def read(folder: Path) -> Iterator[Record]:
@@ -60,7 +60,7 @@ def read(folder: Path) -> Iterator[Record]:
             f"{folder} is in the {builder.info.file_format} format; prepare it with "
             'file_format="array_record"'
         ) from error
-    except metadata.DAMAGE as error:
+    except writing.DAMAGE as error:
         raise InputError(f"{folder} is damaged: {error}") from error
     return _records(folder, builder, sources)
 
@@ -68,7 +68,7 @@ def read(folder: Path) -> Iterator[Record]:
 def _builder(folder: Path) -> Any:
     try:
         return tfds.builder_from_directory(folder)
-    except metadata.DAMAGE as error:
+    except writing.DAMAGE as error:
         raise InputError(f"{folder} is damaged: {error}") from error
 
 
@@ -78,7 +78,7 @@ def _records(folder: Path, builder: Any, sources: Mapping[str, Any]) -> Iterator
         for index in range(len(source)):
             try:
                 yield from reader(source[index], builder.info.features, split, f"{split}/{index}")
-            except metadata.DAMAGE as error:
+            except writing.DAMAGE as error:
                 raise InputError(f"{folder}: example {index} of {split}: {error}") from error
 
 
@@ -95,7 +95,7 @@ def _read_voc(example: Example, features: Any, split: str, position: str) -> Ite
             category=names[objects["label"][index]],
             source_id=f"{image_name}#{index}",
             split=split,
-            box=voc.box(*(round(edge, _DECIMALS) for edge in corners)),
+            box=xml.box(*(round(edge, _DECIMALS) for edge in corners)),
             attributes={
                 "difficult": float(objects["is_difficult"][index]),
                 "truncated": float(objects["is_truncated"][index]),

@@ -7,7 +7,7 @@ from typing import SupportsIndex, overload
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.data_sources.array_record import ArrayRecordDataSource
 
-from convcorr_jax.datasets.prepared import features, metadata, writing
+from convcorr_jax.datasets.prepared import features, writing
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 
@@ -41,7 +41,7 @@ class PreparedRecords(Sequence):
     def _read(self, position: int) -> Record:
         try:
             return features.from_example(self._source[position])
-        except metadata.DAMAGE as error:
+        except writing.DAMAGE as error:
             raise InputError(f"{self._folder}: record {position} is damaged: {error}") from error
 
 
@@ -60,7 +60,7 @@ def read(folder: Path, *, split: str | None = None) -> PreparedRecords:
         raise InputError(
             f"{folder} holds no prepared data set; a folder with dataset_info.json is expected"
         )
-    info = metadata.read(folder)
+    info = writing.read_metadata(folder)
     splits = list(info.splits)
     try:
         source = ArrayRecordDataSource(
@@ -68,7 +68,7 @@ def read(folder: Path, *, split: str | None = None) -> PreparedRecords:
             split=tfds.Split("+".join(splits) if split is None else split),
             decoders={"image": tfds.decode.SkipDecoding()},
         )
-    except metadata.DAMAGE as error:
+    except writing.DAMAGE as error:
         raise InputError(
             f"{folder} has no split {split!r}; its splits are {', '.join(splits)}"
         ) from error

@@ -20,7 +20,7 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.dataset_builder import FileReaderBuilder
 
 from convcorr_jax.datasets.catalogue import DATASETS, DataSet
-from convcorr_jax.datasets.prepared import metadata, writing
+from convcorr_jax.datasets.prepared import writing
 from convcorr_jax.datasets.prepared.features import FEATURES
 from convcorr_jax.errors import InputError
 
@@ -36,10 +36,10 @@ class PreparedBuilder(FileReaderBuilder, skip_registration=True):
     dataset: ClassVar[DataSet]
     """The catalogue entry."""
 
-    def __init__(self, *, file_format: str = metadata.FILE_FORMAT, **options: Any) -> None:
-        if file_format != metadata.FILE_FORMAT:
+    def __init__(self, *, file_format: str = writing.FILE_FORMAT, **options: Any) -> None:
+        if file_format != writing.FILE_FORMAT:
             raise InputError(
-                f"file_format {file_format!r} is not written; {metadata.FILE_FORMAT!r} is"
+                f"file_format {file_format!r} is not written; {writing.FILE_FORMAT!r} is"
             )
         super().__init__(file_format=file_format, **options)
 

@@ -4,7 +4,7 @@ With fewer rows than features, errors come from the kernel matrix X X': for at m
 space a fold if it converges (`convcorr_jax.linear.ridge.krylov`), otherwise from one eigendecomposition
 (`convcorr_jax.linear.ridge.kernel`). With at least as many rows, errors of folds come from each fold's
 statistics (`convcorr_jax.linear.ridge.fold_errors`), leave-one-out errors from one eigendecomposition of X'X
-(`convcorr_jax.linear.ridge.leverages`).
+(`convcorr_jax.linear.ridge.kernel`).
 """
 
 import functools
@@ -18,7 +18,6 @@ from jaxtyping import Float, Int
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.ridge import solvers
-from convcorr_jax.linear.ridge.eigenbasis import decompose_scatter
 from convcorr_jax.linear.ridge.fold_errors import (
     rows_of_folds,
     squares_from_krylov,
@@ -28,9 +27,10 @@ from convcorr_jax.linear.ridge.kernel import (
     KernelBasis,
     centered_kernel,
     decompose_kernel,
+    decompose_scatter,
     held_out_residuals,
+    leave_one_out_squares,
 )
-from convcorr_jax.linear.ridge.leverages import leave_one_out_squares
 from convcorr_jax.linear.ridge.row_statistics import Statistics, add, others, statistics
 from convcorr_jax.linear.ridge.solvers import FeatureRows, Ridge, TargetRows
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear.products import full_precision_matmul
+from convcorr_jax.linear.folds import full_precision_matmul
 from convcorr_jax.linear.ridge import solvers
 from convcorr_jax.linear.ridge.krylov import krylov_space, pays_off
 from convcorr_jax.linear.ridge.row_statistics import Statistics

@@ -29,7 +29,7 @@ import threadpoolctl
 from jax import lax
 from jaxtyping import Array, Float
 
-from convcorr_jax.linear.products import full_precision_matmul
+from convcorr_jax.linear.folds import full_precision_matmul
 
 # The basis is padded to a multiple of this many blocks, so that few programs are compiled.
 _GROWS_BY = 4

@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear.products import full_precision_matmul
+from convcorr_jax.linear.folds import full_precision_matmul
 from convcorr_jax.linear.ridge.solvers import Ridge
 
 

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int32
 
-from convcorr_jax.linear.products import full_precision_matmul
+from convcorr_jax.linear.folds import full_precision_matmul
 
 # The scatter is symmetric: only the part of its column panels on and above the diagonal is multiplied out.
 _PANELS = 8

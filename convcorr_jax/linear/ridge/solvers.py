@@ -30,9 +30,14 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Num
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear.products import full_precision_matmul
-from convcorr_jax.linear.ridge.eigenbasis import Eigenbasis, decompose_scatter
-from convcorr_jax.linear.ridge.kernel import KernelBasis, centered_kernel, decompose_kernel
+from convcorr_jax.linear.folds import full_precision_matmul
+from convcorr_jax.linear.ridge.kernel import (
+    Eigenbasis,
+    KernelBasis,
+    centered_kernel,
+    decompose_kernel,
+    decompose_scatter,
+)
 from convcorr_jax.linear.ridge.row_statistics import Statistics, statistics
 
 FeatureRows = Num[Array, "n d"] | Num[np.ndarray, "n d"]

@@ -9,14 +9,14 @@ in `convcorr_jax.linear.svm.fitting`.
 """
 
 from convcorr_jax.arrays import open_room as _open_room
-from convcorr_jax.linear.svm.cross_validation import HeldOutDecisions as HeldOutDecisions
-from convcorr_jax.linear.svm.cross_validation import cross_validate as cross_validate
+from convcorr_jax.linear.svm.fitting import HeldOutDecisions as HeldOutDecisions
+from convcorr_jax.linear.svm.fitting import cross_validate as cross_validate
 from convcorr_jax.linear.svm.fitting import fit as fit
 from convcorr_jax.linear.svm.fitting import one_vs_all as one_vs_all
-from convcorr_jax.linear.svm.model import LinearSVM as LinearSVM
-from convcorr_jax.linear.svm.model import Loss as Loss
-from convcorr_jax.linear.svm.padding import Least as Least
-from convcorr_jax.linear.svm.padding import Padded as Padded
-from convcorr_jax.linear.svm.padding import pad as pad
+from convcorr_jax.linear.svm.problem import Least as Least
+from convcorr_jax.linear.svm.problem import LinearSVM as LinearSVM
+from convcorr_jax.linear.svm.problem import Loss as Loss
+from convcorr_jax.linear.svm.problem import Padded as Padded
+from convcorr_jax.linear.svm.problem import pad as pad
 
 _open_room(globals())

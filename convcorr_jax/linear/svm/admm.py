@@ -28,8 +28,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Int32
 
-from convcorr_jax.linear.svm.certificate import certify
-from convcorr_jax.linear.svm.parameters import Parameters, scores, weighted_sums
+from convcorr_jax.linear.svm.problem import Parameters, certify, scores, weighted_sums
 
 # The first rho, relative to the mean upper bound.
 FIRST_RHO = 0.1

@@ -13,10 +13,8 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int32
 
 from convcorr_jax.linear.svm.admm import AdmmState, run_admm
-from convcorr_jax.linear.svm.certificate import Certificate, certify
-from convcorr_jax.linear.svm.newton import Iterate, Problems, step
-from convcorr_jax.linear.svm.parameters import Parameters
-from convcorr_jax.linear.svm.spectrum import spectrum
+from convcorr_jax.linear.svm.newton import Iterate, Problems, spectrum, step
+from convcorr_jax.linear.svm.problem import Certificate, Parameters, certify
 
 # The hinge's inner problems begin with a stiffness so low that most samples are on the quadratic part of the
 # smoothed loss. It grows slowly, because few such samples make Newton equations that the shared preconditioner

@@ -5,11 +5,16 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from convcorr_jax.linear.svm.certificate import certify
 from convcorr_jax.linear.svm.minimization import minimize
-from convcorr_jax.linear.svm.model import LinearSVM, Loss
-from convcorr_jax.linear.svm.parameters import Parameters, scores
-from convcorr_jax.linear.svm.standardization import StandardizedFeatures, unstandardize_classifier
+from convcorr_jax.linear.svm.problem import (
+    LinearSVM,
+    Loss,
+    Parameters,
+    StandardizedFeatures,
+    certify,
+    scores,
+    unstandardize_classifier,
+)
 
 # The minimization aims at this fraction of the tolerance: it updates its residuals from step to step, each time
 # with some rounding.

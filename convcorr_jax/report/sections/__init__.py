@@ -5,7 +5,5 @@ Every function takes the name of an experiment, which is its folder beside the p
 """
 
 from convcorr_jax.report.sections import correspondence as correspondence
-from convcorr_jax.report.sections import matches as matches
-from convcorr_jax.report.sections import papers as papers
 from convcorr_jax.report.sections import pose as pose
 from convcorr_jax.report.sections import probes as probes

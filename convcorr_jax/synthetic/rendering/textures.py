@@ -11,7 +11,7 @@ from jaxtyping import Float
 from PIL import Image as PillowImage
 from scipy import ndimage
 
-from convcorr_jax.datasets.photographs import surfaces
+from convcorr_jax.datasets.selection import surfaces
 
 TILE = 128
 """Side of a tile in pixels; a power of two, so that a bit mask wraps positions around."""

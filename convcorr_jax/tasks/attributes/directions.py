@@ -10,9 +10,8 @@ from jaxtyping import Float, Int, UInt8
 
 from convcorr_jax import images
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.fingerprint import fingerprint
 from convcorr_jax.datasets.records import load_image
-from convcorr_jax.datasets.selection import Selection
+from convcorr_jax.datasets.selection import Selection, fingerprint
 from convcorr_jax.descriptors.global_features import global_features
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
@@ -46,7 +45,7 @@ from convcorr_jax.tasks.attributes.faces import (
     AttributeFaces,
     training_values,
 )
-from convcorr_jax.tasks.splits import evenly_spread
+from convcorr_jax.tasks.reading import evenly_spread
 from convcorr_jax.tasks.variation_features import (
     FeatureBlocks,
     PartContents,

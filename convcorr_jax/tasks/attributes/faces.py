@@ -11,10 +11,9 @@ from jaxtyping import Float
 from convcorr_jax import coords
 from convcorr_jax.datasets.records import Record, load_image
 from convcorr_jax.datasets.selection import Selection
-from convcorr_jax.descriptors.views import BOX_MARGIN, view
+from convcorr_jax.descriptors.at_points import BOX_MARGIN, view
 from convcorr_jax.errors import InputError
-from convcorr_jax.tasks.reading import RENDERED, select
-from convcorr_jax.tasks.splits import choose_splits
+from convcorr_jax.tasks.reading import RENDERED, choose_splits, select
 
 TILT = "tilt_degrees"
 """Name of the attribute that is computed from the eyes' positions."""

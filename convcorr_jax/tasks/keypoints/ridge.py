@@ -19,8 +19,7 @@ from convcorr_jax.probes import fit_keypoints, mean_keypoints
 from convcorr_jax.report import pck_curves, pixels
 from convcorr_jax.runtime.stages import stage
 from convcorr_jax.shapes import Image
-from convcorr_jax.tasks.keypoints.boxes import RGB, BoxFeatures, box_features
-from convcorr_jax.tasks.keypoints.categories import Category
+from convcorr_jax.tasks.keypoints.categories import RGB, BoxFeatures, Category, box_features
 
 RIDGE_METHODS = ("convnet", "rgb", "mean")
 """``convnet``: ridge regression from a layer's features of the box; ``rgb``: from the box's colors; ``mean``:

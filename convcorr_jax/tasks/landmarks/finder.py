@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.records import Record, load_image
-from convcorr_jax.descriptors.views import view
+from convcorr_jax.descriptors.at_points import view
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
 from convcorr_jax.linear.ridge import (

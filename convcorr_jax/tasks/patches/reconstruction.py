@@ -21,7 +21,7 @@ from convcorr_jax.patches.views import columns, mean_windows, view
 from convcorr_jax.retrieval import nearest_neighbors
 from convcorr_jax.runtime.progress import progress
 from convcorr_jax.shapes import Image
-from convcorr_jax.tasks.patches.opening import Patches
+from convcorr_jax.tasks.patches.averages import Patches
 
 
 class Query(NamedTuple):

@@ -1,14 +1,281 @@
-"""The batches of a training run: which people are in each, prepared in another thread while a step runs."""
+"""Features of a pretrained front, cached for the coarse phase, in which the front does not change.
 
-from collections.abc import Callable, Iterator
+Every person is augmented a few times, and each copy's features are cached in half precision, in parts of some
+hundred people; a killed run loses one part at most. An epoch of the coarse phase reads one of the copies.
+
+The batches of a training run: which people are in each, prepared in another thread while a step runs.
+"""
+
+import functools
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Array, Int
 
+from convcorr_jax.arrays import padded_batches
+from convcorr_jax.backbone import weights
+from convcorr_jax.datasets import fingerprint
+from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
+from convcorr_jax.pose import Architecture, Augmentation, FeatureBatch, augment, cascade, front
+from convcorr_jax.runtime import devices
+from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime.stages import CachedParts, stage
+from convcorr_jax.tasks.pose.options import Plan
+from convcorr_jax.tasks.pose.people import People, frames_of, prepare
+from convcorr_jax.tasks.reading import evenly_spread
+
+# People in a part of the cache, some 100 MB.
+_PART = 256
+# People whose features are computed in one call.
+_BATCH = 16
+# People whose features determine the projections.
+_PROJECTED = 400
+# Copies that are in memory at once.
+_COPIES_IN_MEMORY = 2
+
+
+def with_pretrained_front(
+    params: cascade.Params,
+    records: Sequence[Record],
+    *,
+    architecture: Architecture,
+    scale: bool,
+    folder: Path,
+) -> cascade.Params:
+    """Return parameters whose front has trained convolutions and the principal components of people's features.
+
+    Args:
+        params: parameters of a cascade with a front.
+        records: the training people of all hosts; some hundred of them determine the components.
+        architecture: of the cascade.
+        scale: whether frames are normalized by each person's size, where the data set has it.
+        folder: the folder of the cached components.
+
+    Raises:
+        InputError: the weights of the front's network are not here, or a cached file is damaged.
+        WriteError: a file cannot be written.
+    """
+    trained = weights.load(architecture.front)
+    params = cascade.with_front(params, trained.params)
+    rows = evenly_spread(len(records), _PROJECTED)
+    frames = frames_of(records, architecture, scale=scale, torso="annotated")
+    settings = {
+        "people": fingerprint([records[row] for row in rows]),
+        "frames": checksum([frames[row] for row in rows]),
+        "size": list(architecture.input_size),
+        "weights": trained.fingerprint,
+        "front": architecture.front,
+        "features": architecture.front_features,
+    }
+    arrays = stage(
+        folder / "projections.npz",
+        settings,
+        lambda: _projections(
+            params["front"], prepare(records, architecture, scale=scale, rows=rows), architecture
+        ),
+    )
+    projections = {
+        front.projection(layer): {
+            "kernel": jnp.asarray(arrays[f"{layer}_kernel"]),
+            "bias": jnp.asarray(arrays[f"{layer}_bias"]),
+        }
+        for layer in front.FRONTS[architecture.front].coarse
+    }
+    return params | {"front": params["front"] | projections}
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureCache:
+    """The cached features of augmented people.
+
+    Attributes:
+        filters: the front's filters and projections.
+        people: the training people of this host, with their surroundings.
+        numbers: the number of each of them in the whole training set, which decides its augmentation.
+        architecture: of the cascade.
+        plan: how people are augmented, and how often.
+        seed: of the augmentation.
+        folder: the folder of the cache.
+    """
+
+    filters: front.Filters
+    people: People
+    numbers: Int[np.ndarray, " n"]
+    architecture: Architecture
+    plan: Plan
+    seed: int
+    folder: Path
+
+    def batch(self, rows: Int[np.ndarray, " b"], epochs: Int[np.ndarray, " b"]) -> FeatureBatch:
+        """Return the features of people, each from the copy of its epoch.
+
+        Args:
+            rows: row numbers of the people.
+            epochs: the number of the pass over all people, from 0, that each belongs to.
+
+        Raises:
+            InputError: a cached part is damaged.
+            WriteError: a part cannot be written.
+        """
+        copies = epochs % self.plan.copies
+        parts = [(copies == copy, self.copy(copy)) for copy in np.unique(copies).tolist()]
+        fields = {}
+        for name in parts[0][1]:
+            values = np.empty((len(rows), *parts[0][1][name].shape[1:]), np.float32)
+            for chosen, arrays in parts:
+                values[chosen] = arrays[name][rows[chosen]]
+            fields[name] = values
+        return FeatureBatch((fields["near"], fields["wide"]), fields["points"], fields["torso"])
+
+    @functools.cached_property
+    def _loaded(self) -> dict[int, dict[str, np.ndarray]]:
+        """The copies in memory, by their numbers."""
+        return {}
+
+    def copy(self, number: int) -> dict[str, np.ndarray]:
+        """Return the arrays of all people of a copy: ``near``, ``wide``, ``points`` and ``torso``.
+
+        Memory holds the last two copies: those that a batch at the end of an epoch has people of.
+
+        Args:
+            number: the number of the copy, from 0.
+
+        Raises:
+            InputError: a cached part is damaged.
+            WriteError: a part cannot be written.
+        """
+        if number not in self._loaded:
+            while len(self._loaded) >= _COPIES_IN_MEMORY:
+                del self._loaded[next(iter(self._loaded))]
+            self._loaded[number] = self._read(number)
+        return self._loaded[number]
+
+    @functools.cached_property
+    def _settings(self) -> dict[str, Any]:
+        """What decides the arrays of all copies."""
+        architecture, people = self.architecture, self.people
+        return {
+            "filters": checksum(self.filters),
+            "people": fingerprint(people.records),
+            "frames": checksum([people.to_frame, people.points, people.torso, self.numbers]),
+            "image": list(people.images.shape[1:3]),
+            "size": list(architecture.input_size),
+            "pairs": [list(pair) for pair in architecture.left_right_pairs],
+            "augmentation": self.plan.augmentation._asdict(),
+            "seed": self.seed,
+        }
+
+    def complete(self, *, epochs: int) -> None:
+        """Compute the features that are not cached yet, which takes some minutes a copy.
+
+        Args:
+            epochs: the number of passes over all people that need features.
+
+        Raises:
+            InputError: a cached part is damaged.
+            WriteError: a part cannot be written.
+        """
+        for number in range(min(epochs, self.plan.copies)):
+            for _ in progress(self._parts(number), description=f"features of copy {number + 1}"):
+                pass
+
+    def _parts(self, number: int) -> CachedParts:
+        return CachedParts(
+            self.folder,
+            f"copy_{number}",
+            self._settings,
+            partial(self._compute, number),
+            len(self.people.records),
+            _PART,
+            compressed=False,
+        )
+
+    def _read(self, number: int) -> dict[str, np.ndarray]:
+        read = list(self._parts(number))
+        return {name: np.concatenate([part[name] for part in read]) for name in read[0]}
+
+    def _compute(self, copy: int, people: range) -> dict[str, np.ndarray]:
+        fields: dict[str, list[np.ndarray]] = {"near": [], "wide": [], "points": [], "torso": []}
+        key = jax.random.fold_in(jax.random.key(self.seed), copy)
+        features = _augmented_features(self.architecture, self.plan.augmentation)
+        for places, own in padded_batches(len(people), size=devices.even(_BATCH)):
+            rows = np.array(people)[places]
+            found = features((self.filters, key), (self.numbers[rows], self.people.batch(rows)))
+            for values, array in zip(fields.values(), found, strict=True):
+                values.append(np.asarray(array)[:own])
+        return {name: np.concatenate(values) for name, values in fields.items()}
+
+
+@functools.cache
+def _augmented_features(
+    architecture: Architecture, augmentation: Augmentation
+) -> Callable[[Any, Any], tuple[Array, ...]]:
+    """Return the function from filters and a key, and from people, to features; it uses all devices."""
+
+    def features(state: Any, rows: Any) -> tuple[Array, ...]:
+        (filters, key), (numbers, batch) = state, rows
+        augmented = augment(
+            jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, numbers),
+            batch,
+            left_right_pairs=architecture.left_right_pairs,
+            size=architecture.input_size,
+            augmentation=augmentation,
+        )
+        near, wide = front.front_maps(filters, augmented.images, front=architecture.front).coarse
+        return (
+            near.astype(jnp.float16),
+            wide.astype(jnp.float16),
+            jnp.float32(augmented.points),
+            jnp.float32(augmented.torso),
+        )
+
+    return devices.on_local_devices(features)
+
+
+def _projections(
+    filters: front.Filters, people: People, architecture: Architecture
+) -> dict[str, np.ndarray]:
+    """Compute the principal components of each coarse layer's activations."""
+    sums: dict[str, front.ColumnSums] = {}
+    batches = list(padded_batches(len(people.records), size=_BATCH))
+    for rows, own in progress(batches, description="principal components"):
+        images = people.inputs(rows, architecture.input_size)
+        columns = front.coarse_activations(filters, images, front=architecture.front)
+        for layer, values in columns.items():
+            added = front.column_sums(np.asarray(values)[:own])
+            sums[layer] = sums[layer].plus(added) if layer in sums else added
+    found = {
+        layer: front.principal_projection(of_layer, features=architecture.front_features)
+        for layer, of_layer in sums.items()
+    }
+    return {
+        f"{layer}_{name}": value
+        for layer, projection in found.items()
+        for name, value in projection.items()
+    }
+
+
+def checksum(arrays: Any) -> int:
+    """Return a checksum of the arrays of a tree.
+
+    Args:
+        arrays: the tree.
+    """
+    leaves: list[Any] = jax.tree.leaves(arrays)
+    checksum = 0
+    for leaf in leaves:
+        checksum = zlib.crc32(np.ascontiguousarray(leaf).tobytes(), checksum)
+    return checksum
+
 
 Batch = TypeVar("Batch")
 

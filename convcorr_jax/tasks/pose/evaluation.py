@@ -1,15 +1,22 @@
-"""The errors of a pose cascade on test people, in the tables and curves of Tompson et al. 2015, section 5."""
+"""The errors of a pose cascade on test people, in the tables and curves of Tompson et al. 2015, section 5.
+
+The time of a pose cascade's forward pass: Table 2 of Tompson et al. 2015.
+"""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.official import flic, mpii_people
+from convcorr_jax.datasets.official import flic, mpii
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.metrics import (
     FLIC_PCK,
@@ -25,15 +32,14 @@ from convcorr_jax.metrics import (
     named_intervals,
     total_sums,
 )
-from convcorr_jax.pose import TrainedCascade, second_frame
-from convcorr_jax.tasks.pose.examples import People, prepare, reframed
+from convcorr_jax.pose import TrainedCascade, cascade, peaks, second_frame
 from convcorr_jax.tasks.pose.options import PoseData, PredictionOptions
-from convcorr_jax.tasks.pose.torso import Torso
+from convcorr_jax.tasks.pose.people import People, Torso, prepare, reframed
 from convcorr_jax.tasks.pose.validation import PredictedJoints, predict_joints, prediction_errors
-from convcorr_jax.tasks.splits import evenly_spread
+from convcorr_jax.tasks.reading import evenly_spread
 
 # By the names of a data set's joints; rendered people have those of LSP.
-_PROTOCOLS = {flic.NAMES: FLIC_PCK, mpii_people.NAMES: MPII_PCKH}
+_PROTOCOLS = {flic.NAMES: FLIC_PCK, mpii.NAMES: MPII_PCKH}
 
 
 class Evaluation(NamedTuple):
@@ -221,3 +227,57 @@ def _spread(spread: Spread) -> Mapping[str, float | None]:
 def _or_none(value: float) -> float | None:
     """Return the value as JSON stores it: None in place of NaN."""
     return None if np.isnan(value) else value
+
+
+TIMED_CALLS = 20
+"""The number of calls whose median time counts."""
+
+
+def forward_ms(model: TrainedCascade) -> dict[str, float]:
+    """Measure the forward pass of one image of the model's input size.
+
+    Args:
+        model: the cascade.
+
+    Returns:
+        The median milliseconds of the coarse net, of the fine net, and of the whole cascade, by the names
+        ``coarse``, ``fine`` and ``cascade``.
+    """
+    params, architecture = model.params, model.architecture
+    images = jnp.zeros((1, *architecture.input_size, 3), jnp.uint8)
+    torso = jnp.full((1, 2), jnp.nan)
+    coarse, maps = _coarse(params, images, torso, architecture)
+
+    def cascade_points() -> jax.Array:
+        coarse, maps = _coarse(params, images, torso, architecture)
+        return _fine(params, maps, coarse, architecture)
+
+    return {
+        "coarse": _median_ms(lambda: _coarse(params, images, torso, architecture)),
+        "fine": _median_ms(lambda: _fine(params, maps, coarse, architecture)),
+        "cascade": _median_ms(cascade_points),
+    }
+
+
+@partial(jax.jit, static_argnums=3)
+def _coarse(params, images, torso, architecture):
+    detection = cascade.detect(params, images, torso, architecture=architecture)
+    return peaks(detection.selected, architecture.cells).points, detection.maps
+
+
+@partial(jax.jit, static_argnums=3)
+def _fine(params, maps, coarse, architecture):
+    corners = cascade.corners(coarse, architecture=architecture)
+    heatmaps = cascade.refine(params, maps, corners, architecture=architecture)
+    return corners + peaks(heatmaps, architecture.fine_cells).points
+
+
+def _median_ms(call: Callable[[], Any]) -> float:
+    # The first call compiles.
+    jax.block_until_ready(call())
+    seconds = []
+    for _ in range(TIMED_CALLS):
+        started = time.perf_counter()
+        jax.block_until_ready(call())
+        seconds.append(time.perf_counter() - started)
+    return round(1000 * statistics.median(seconds), 3)

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from convcorr_jax import coords
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.doctor import duplicates
-from convcorr_jax.doctor.thumbnails import compute_thumbnails
+from convcorr_jax.doctor.duplicates import compute_thumbnails
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import (
     PCKH_ALPHAS,

@@ -1,15 +1,34 @@
-"""Options that the pose scripts share: the parts of their ``Config``."""
+"""Options that the pose scripts share: the parts of their ``Config``.
 
+What a training run trains: the plan of its phases and the architecture of its cascade, from the options.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 from convcorr_jax.datasets.ground_truth import Sides
+from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose import Cascade, DType, Pooling
-from convcorr_jax.tasks.options import Output
-from convcorr_jax.tasks.pose.examples import Damaged
-from convcorr_jax.tasks.reading import RENDERED
+from convcorr_jax.pose import (
+    PHASES,
+    Architecture,
+    Augmentation,
+    Cascade,
+    DType,
+    Phase,
+    Pooling,
+    flic,
+    mpii,
+    person,
+    small,
+)
+from convcorr_jax.tasks.pose.people import Damaged
+from convcorr_jax.tasks.reading import RENDERED, Output
 
 Preset = Literal["small", "person", "paper-flic", "paper-mpii"]
 
@@ -131,3 +150,144 @@ class TrainingConfig:
     training: Training = Training()
     hosts: Hosts = Hosts()
     output: Output = Output(Path("runs/pose_cascade"))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The number of steps, the size of batches and the learning rates of a training run.
+
+    Attributes:
+        steps: number of steps of the phases coarse, fine and joint; a phase with 0 steps is left out.
+        batch: people in a step, on all devices of all hosts together.
+        rates: greatest learning rate of each phase.
+        augmentation: how training images are transformed.
+        front_rate: learning rate of the front in the joint phase, in parts of that of the other parameters.
+        weight_decay: of the kernels of coarse and fine net.
+        copies: augmented copies of every person whose front's features are cached for the coarse phase.
+        robust: whether joints count less whose heat-maps are worse than empty ones.
+    """
+
+    steps: tuple[int, int, int]
+    batch: int = 32
+    rates: tuple[float, float, float] = (2e-3, 2e-3, 5e-4)
+    augmentation: Augmentation = Augmentation()
+    front_rate: float = 0.1
+    weight_decay: float = 1e-4
+    copies: int = 4
+    robust: bool = False
+
+    def range_of(self, phase: Phase) -> range:
+        """Return the numbers of a phase's steps; steps are counted through all phases.
+
+        >>> Plan((5, 3, 2)).range_of("fine")
+        range(5, 8)
+        """
+        number = PHASES.index(phase)
+        first = sum(self.steps[:number])
+        return range(first, first + self.steps[number])
+
+    def check_extends(self, steps: Sequence[int], *, done: int) -> None:
+        """Refuse to continue a run that was begun with other numbers of steps, unless phases become longer.
+
+        The phase of the last step done, and those after it, may have other numbers of steps.
+
+        Args:
+            steps: the numbers of steps that the run was begun with.
+            done: the number of steps done.
+
+        Raises:
+            InputError: a phase that is complete would have another number of steps, or the phase of the last
+                step would end before it.
+        """
+        first = 0
+        for number, (before, now) in enumerate(zip(steps, self.steps, strict=True)):
+            is_last = done <= first + before
+            if (now != before and not is_last) or (is_last and first + now < done):
+                raise InputError(
+                    f"{done} steps are done of a run with steps {tuple(steps)}: with steps {self.steps} the "
+                    f"phase {PHASES[number]} would not be that of the run; another folder is expected"
+                )
+            if is_last:
+                return
+            first += before
+
+    def rate_of(self, phase: Phase) -> float:
+        """Return the greatest learning rate of a phase."""
+        return self.rates[PHASES.index(phase)]
+
+    @property
+    def has_cascade(self) -> bool:
+        """Whether more than the coarse net is trained."""
+        return any(self.steps[1:])
+
+
+PLANS: Mapping[Preset, Plan] = MappingProxyType(
+    {
+        # Less than an hour on two processor cores, at 0.52, 0.69 and 1.1 s a step.
+        "small": Plan((2200, 400, 1500), rates=(5e-3, 2e-3, 2e-3)),
+        # On two processor cores: eleven minutes for each cached copy, and about 16 ms an image in the coarse
+        # phase, 130 ms in the fine one and 170 ms in the joint one.
+        "person": Plan(
+            (2500, 120, 850),
+            rates=(3e-3, 2e-3, 1e-3),
+            augmentation=Augmentation(60.0, (0.7, 1.4), 0.08, 0.25, 0.3),
+            weight_decay=1e-2,
+        ),
+        "paper-flic": Plan((60_000, 20_000, 20_000)),
+        "paper-mpii": Plan((120_000, 40_000, 40_000)),
+    }
+)
+"""The plan of each preset."""
+
+
+def plan_of(training: Training) -> Plan:
+    """Return the preset's plan with the steps, batch size and rates that the options set.
+
+    >>> plan_of(Training(batch=8)).batch
+    8
+    """
+    return dataclasses.replace(
+        PLANS[training.preset],
+        robust=training.robust,
+        **_set_options(training, "steps", "batch", "rates", "copies"),
+    )
+
+
+def architecture_of(training: Training, example: Record) -> Architecture:
+    """Return the preset's architecture with what the options change of it.
+
+    Args:
+        training: the options.
+        example: a record of the data set. The architecture gets this record's joints, unless they include all
+            joints of the preset.
+
+    Raises:
+        InputError: no cascade can have such an architecture.
+    """
+    names, pairs = example.names, example.left_right_pairs
+    if training.preset == "person":
+        if training.pooling not in (None, 8) or training.cascade != "shared":
+            raise InputError("the preset person has a pooling of 8 and the shared cascade only")
+        architecture = person(names, pairs, **_set_options(training, "front"))
+    elif training.front is not None:
+        raise InputError(
+            f"the preset {training.preset} has no front; front is an option of the preset person"
+        )
+    else:
+        preset = {"small": partial(small, names, pairs), "paper-flic": flic, "paper-mpii": mpii}
+        architecture = preset[training.preset](
+            **_set_options(training, "pooling"), cascade=training.cascade
+        )
+    if not set(architecture.joints) <= set(names):
+        architecture = dataclasses.replace(architecture, joints=names, left_right_pairs=pairs)
+    return dataclasses.replace(
+        architecture,
+        dtype=training.dtype,
+        **_set_options(training, "spatial_dropout", "sigma_px", "frame_px"),
+    )
+
+
+def _set_options(training: Training, *names: str) -> dict[str, Any]:
+    """Return those of the options that are not left to the preset."""
+    options = {name: getattr(training, name) for name in names}
+    return {name: value for name, value in options.items() if value is not None}

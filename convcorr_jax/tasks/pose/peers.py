@@ -18,8 +18,7 @@ from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import Protocol, bootstrap, mean_ratios, named_intervals, total_sums
 from convcorr_jax.tasks.pose.evaluation import Evaluation, reported_alphas
-from convcorr_jax.tasks.pose.examples import People
-from convcorr_jax.tasks.pose.torso import AROUND, Torso, annotated_middle
+from convcorr_jax.tasks.pose.people import AROUND, People, Torso, annotated_middle
 from convcorr_jax.tasks.pose.validation import prediction_errors
 
 UPRIGHT = 0.7

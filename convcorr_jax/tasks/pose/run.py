@@ -27,12 +27,23 @@ from convcorr_jax.pose import (
     cascade,
 )
 from convcorr_jax.runtime import devices
-from convcorr_jax.runtime.runlog import plain
-from convcorr_jax.tasks.pose.batches import Draw, Sampling
-from convcorr_jax.tasks.pose.examples import Part, People, prepare, read_people, sides_of
-from convcorr_jax.tasks.pose.front_cache import FeatureCache, checksum, with_pretrained_front
-from convcorr_jax.tasks.pose.options import Hosts, PoseData, TrainingConfig
-from convcorr_jax.tasks.pose.plans import Plan, architecture_of, plan_of
+from convcorr_jax.runtime.progress import plain
+from convcorr_jax.tasks.pose.batches import (
+    Draw,
+    FeatureCache,
+    Sampling,
+    checksum,
+    with_pretrained_front,
+)
+from convcorr_jax.tasks.pose.options import (
+    Hosts,
+    Plan,
+    PoseData,
+    TrainingConfig,
+    architecture_of,
+    plan_of,
+)
+from convcorr_jax.tasks.pose.people import Part, People, prepare, read_people, sides_of
 from convcorr_jax.tasks.pose.step import phase_optimizer
 from convcorr_jax.tasks.pose.validation import Scores, validate
 

@@ -8,12 +8,12 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax.batching import padded_batches
+from convcorr_jax.arrays import padded_batches
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import joint_errors
 from convcorr_jax.pose import Architecture, Batch, cascade
 from convcorr_jax.runtime import devices
-from convcorr_jax.tasks.pose.examples import People
+from convcorr_jax.tasks.pose.people import People
 
 ALPHAS = (0.05, 0.1, 0.2)
 """Thresholds of PCK in validation, as fractions of the data set's normalizer."""

@@ -1,22 +1,22 @@
 """Colours and segmentation of whole images (Sharif Razavian et al. 2014, section 3.1)."""
 
-from convcorr_jax.tasks.scenes.color_samples import ColorSamples as ColorSamples
-from convcorr_jax.tasks.scenes.color_samples import Split as Split
-from convcorr_jax.tasks.scenes.color_samples import color_samples as color_samples
-from convcorr_jax.tasks.scenes.color_samples import join_splits as join_splits
-from convcorr_jax.tasks.scenes.color_samples import read_split as read_split
+from convcorr_jax.tasks.scenes.colors import ColorSamples as ColorSamples
 from convcorr_jax.tasks.scenes.colors import Reconstruction as Reconstruction
+from convcorr_jax.tasks.scenes.colors import Split as Split
+from convcorr_jax.tasks.scenes.colors import color_samples as color_samples
 from convcorr_jax.tasks.scenes.colors import error_figure as error_figure
+from convcorr_jax.tasks.scenes.colors import join_splits as join_splits
+from convcorr_jax.tasks.scenes.colors import read_split as read_split
 from convcorr_jax.tasks.scenes.colors import reconstruct_test as reconstruct_test
 from convcorr_jax.tasks.scenes.colors import reconstruction_figure as reconstruction_figure
 from convcorr_jax.tasks.scenes.colors import reconstruction_scores as reconstruction_scores
 from convcorr_jax.tasks.scenes.fitting import CONVNET as CONVNET
 from convcorr_jax.tasks.scenes.fitting import SceneRows as SceneRows
+from convcorr_jax.tasks.scenes.fitting import Scenes as Scenes
 from convcorr_jax.tasks.scenes.fitting import fit_scene_mixing as fit_scene_mixing
 from convcorr_jax.tasks.scenes.fitting import fit_scenes as fit_scenes
+from convcorr_jax.tasks.scenes.fitting import read_scenes as read_scenes
 from convcorr_jax.tasks.scenes.fitting import scene_parts as scene_parts
-from convcorr_jax.tasks.scenes.labelled import Scenes as Scenes
-from convcorr_jax.tasks.scenes.labelled import read_scenes as read_scenes
 from convcorr_jax.tasks.scenes.segmentation import MIXINGS as MIXINGS
 from convcorr_jax.tasks.scenes.segmentation import SegmentationOptions as SegmentationOptions
 from convcorr_jax.tasks.scenes.segmentation import SegmentationResult as SegmentationResult

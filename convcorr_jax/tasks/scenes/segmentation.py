@@ -34,17 +34,17 @@ from convcorr_jax.report import Segmented, pixels, segmentation_figure
 from convcorr_jax.runtime.progress import progress
 from convcorr_jax.runtime.stages import CachedParts, stage
 from convcorr_jax.shapes import Image
+from convcorr_jax.tasks.reading import evenly_spread
 from convcorr_jax.tasks.scenes.fitting import (
     FEATURES,
     FOLDS,
     SceneRows,
+    Scenes,
     features_of,
     fit_scene_mixing,
     fit_scenes,
     scene_parts,
 )
-from convcorr_jax.tasks.scenes.labelled import Scenes
-from convcorr_jax.tasks.splits import evenly_spread
 
 RUN_LENGTH = 20
 """Consecutive images that are held out together."""

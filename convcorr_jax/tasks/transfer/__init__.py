@@ -1,24 +1,20 @@
 """Keypoint transfer (Long et al. 2014, section 4): methods, pairs, predictions, scores and figures."""
 
-from convcorr_jax.tasks.transfer.accuracy import CORNERS as CORNERS
-from convcorr_jax.tasks.transfer.accuracy import endpoint_errors as endpoint_errors
-from convcorr_jax.tasks.transfer.accuracy import measure_accuracy as measure_accuracy
-from convcorr_jax.tasks.transfer.accuracy import warp_photographs as warp_photographs
 from convcorr_jax.tasks.transfer.choice_sets import ChoiceSet as ChoiceSet
 from convcorr_jax.tasks.transfer.choice_sets import FlowScores as FlowScores
+from convcorr_jax.tasks.transfer.choice_sets import choose_on as choose_on
 from convcorr_jax.tasks.transfer.choice_sets import faces_set as faces_set
 from convcorr_jax.tasks.transfer.choice_sets import fixed_set as fixed_set
 from convcorr_jax.tasks.transfer.choice_sets import rendered_set as rendered_set
+from convcorr_jax.tasks.transfer.choice_sets import score_choices as score_choices
 from convcorr_jax.tasks.transfer.choice_sets import score_pairs as score_pairs
-from convcorr_jax.tasks.transfer.choices import choose_on as choose_on
-from convcorr_jax.tasks.transfer.choices import score_choices as score_choices
-from convcorr_jax.tasks.transfer.exploration import PairOfRecords as PairOfRecords
-from convcorr_jax.tasks.transfer.exploration import exploration_report as exploration_report
-from convcorr_jax.tasks.transfer.exploration import explore as explore
-from convcorr_jax.tasks.transfer.exploration import keypoint_errors as keypoint_errors
-from convcorr_jax.tasks.transfer.exploration import pairs_to_explore as pairs_to_explore
+from convcorr_jax.tasks.transfer.figures import PairOfRecords as PairOfRecords
 from convcorr_jax.tasks.transfer.figures import Voters as Voters
 from convcorr_jax.tasks.transfer.figures import examples as examples
+from convcorr_jax.tasks.transfer.figures import exploration_report as exploration_report
+from convcorr_jax.tasks.transfer.figures import explore as explore
+from convcorr_jax.tasks.transfer.figures import keypoint_errors as keypoint_errors
+from convcorr_jax.tasks.transfer.figures import pairs_to_explore as pairs_to_explore
 from convcorr_jax.tasks.transfer.figures import warped_neighbors as warped_neighbors
 from convcorr_jax.tasks.transfer.figures import write_figures as write_figures
 from convcorr_jax.tasks.transfer.methods import Described as Described
@@ -36,11 +32,15 @@ from convcorr_jax.tasks.transfer.protocols import copied as copied
 from convcorr_jax.tasks.transfer.protocols import keypoints_of as keypoints_of
 from convcorr_jax.tasks.transfer.protocols import neighborhoods as neighborhoods
 from convcorr_jax.tasks.transfer.protocols import voted as voted
+from convcorr_jax.tasks.transfer.scores import CORNERS as CORNERS
 from convcorr_jax.tasks.transfer.scores import differences as differences
+from convcorr_jax.tasks.transfer.scores import endpoint_errors as endpoint_errors
+from convcorr_jax.tasks.transfer.scores import measure_accuracy as measure_accuracy
 from convcorr_jax.tasks.transfer.scores import other_protocols as other_protocols
 from convcorr_jax.tasks.transfer.scores import pck_with_intervals as pck_with_intervals
 from convcorr_jax.tasks.transfer.scores import score as score
 from convcorr_jax.tasks.transfer.scores import score_table as score_table
+from convcorr_jax.tasks.transfer.scores import warp_photographs as warp_photographs
 from convcorr_jax.tasks.transfer.selection import SearchSpace as SearchSpace
 from convcorr_jax.tasks.transfer.selection import Selection as Selection
 from convcorr_jax.tasks.transfer.selection import leave_category_out as leave_category_out

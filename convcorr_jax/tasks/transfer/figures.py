@@ -1,23 +1,45 @@
-"""Figures of keypoint transfer: Figure 3 of Long et al. 2014, and examples of single pairs."""
+"""Figures of keypoint transfer: Figure 3 of Long et al. 2014, and examples of single pairs.
+
+Matches of a few pairs by several methods and for several values of the smoothness, for interactive pages.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from convcorr_jax import coords
+from convcorr_jax import coords, images
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets import Record, load_image
+from convcorr_jax.datasets import Record, load_image, read_pairs, selection
 from convcorr_jax.descriptors import descriptor_grid
-from convcorr_jax.flow import upsample_flow, warp
+from convcorr_jax.flow import align_costs, upsample_flow, warp
 from convcorr_jax.io import write_image
-from convcorr_jax.keypoints.transfer import VOTERS
-from convcorr_jax.report import image_grid, name_colors, pixels, points_overlay
+from convcorr_jax.keypoints.prior import VOTERS
+from convcorr_jax.metrics import UnitSums, bootstrap, interval, mean_ratios
+from convcorr_jax.report import (
+    MatchedPair,
+    MethodMatches,
+    copying,
+    image_grid,
+    name_colors,
+    pixels,
+    points_overlay,
+)
+from convcorr_jax.runtime.progress import progress
 from convcorr_jax.shapes import Image
-from convcorr_jax.tasks.transfer.methods import Method, align_pairs, describe, record_view
+from convcorr_jax.synthetic import warped_pair
+from convcorr_jax.tasks.reading import PHOTOGRAPHS, evenly_spread
+from convcorr_jax.tasks.transfer.methods import (
+    Described,
+    Method,
+    align_pairs,
+    describe,
+    pair_cost,
+    record_view,
+)
 from convcorr_jax.tasks.transfer.task import Outcome, Task
 
 _PANEL_PX = 170
@@ -165,3 +187,209 @@ def _warped(records, voters: Voters, method: Method, weights: Weights) -> list[I
             )
         )
     return images
+
+
+LONGEST_PX = 480
+"""The longer side of warped photographs in pixels."""
+
+
+class PairOfRecords(NamedTuple):
+    """Two records with the same keypoints."""
+
+    name: str
+    """The name of the photograph or of the category."""
+    source: Record
+    """The record whose points are matched."""
+    target: Record
+    """The record in which matches are searched."""
+
+
+def pairs_to_explore(
+    dataset: str, *, data_root: Path | None, count: int, seed: int = 0
+) -> list[PairOfRecords]:
+    """Return pairs of photographs whose keypoints are known in both.
+
+    Args:
+        dataset: "photographs" for installed photographs with warps of themselves, else a data set that has
+            pairs, of which the first pair of each subset is taken.
+        data_root: the folder of data sets.
+        count: the number of pairs, at most.
+        seed: the seed of the warps.
+
+    Raises:
+        InputError: the data set does not exist, is damaged or has no pairs.
+    """
+    if dataset == PHOTOGRAPHS:
+        available = selection.photographs()[:count]
+        warped = [
+            warped_pair(index, seed=seed, longest_px=LONGEST_PX) for index in range(len(available))
+        ]
+        return [
+            PairOfRecords(photograph.name, pair.source, pair.target)
+            for photograph, pair in zip(available, warped, strict=True)
+        ]
+    fixed = read_pairs(dataset, data_root=data_root)
+    first = {pair.subset: pair for pair in reversed(fixed.pairs)}
+    # Neighbouring subsets show the same category; evenly spread ones show different categories.
+    subsets = sorted(first)
+    places = evenly_spread(len(subsets), count)
+    return [
+        PairOfRecords(
+            subsets[place],
+            fixed.records[first[subsets[place]].source],
+            fixed.records[first[subsets[place]].target],
+        )
+        for place in places
+    ]
+
+
+def explore(
+    pairs: Sequence[PairOfRecords],
+    methods: Sequence[Method],
+    weights: Weights,
+    *,
+    factors: Sequence[float],
+) -> list[MatchedPair]:
+    """Align every pair of whole photographs by every method, for several values of the smoothness.
+
+    Args:
+        pairs: the pairs.
+        methods: methods with the mutual cost; copying is added.
+        weights: a network's weights.
+        factors: the values of the smoothness, in units of each method's own, in rising order.
+
+    Returns:
+        The pairs with their matches and the keypoints that are visible in both photographs.
+
+    Raises:
+        InputError: an image cannot be read.
+    """
+    records = [record for pair in pairs for record in (pair.source, pair.target)]
+    described = [describe(records, method, weights, boxed=False) for method in methods]
+    explored = []
+    for number, pair in enumerate(progress(pairs, description="aligning", total=len(pairs))):
+        matches = [
+            _matches(method, of_method, number, factors=factors)
+            for method, of_method in zip(methods, described, strict=True)
+        ]
+        explored.append(_with_points(pair, (*matches, copying(matches[0]))))
+    return explored
+
+
+def _matches(
+    method: Method, described: Described, number: int, *, factors: Sequence[float]
+) -> MethodMatches:
+    """Align one pair by one method."""
+    source, target = described.descriptors[2 * number : 2 * number + 2]
+    costs = pair_cost(source, target, cost=method.cost, temperature=method.temperature)
+    smoothness = tuple(round(method.smoothness * factor, 6) for factor in factors)
+    aligned = [align_costs(costs, smoothness=np.float32(value)) for value in smoothness]
+    source_to_px, target_to_px = described.to_px[2 * number : 2 * number + 2]
+    return MethodMatches(
+        _label(method),
+        source_to_px,
+        target_to_px,
+        smoothness,
+        np.stack([np.asarray(alignment.flow) for alignment in aligned]),
+        np.stack([np.asarray(alignment.confidence) for alignment in aligned]),
+        np.asarray(costs),
+    )
+
+
+def _label(method: Method) -> str:
+    return "SIFT" if method.sift else " + ".join(method.recipe.layers)
+
+
+def _with_points(pair: PairOfRecords, methods: tuple[MethodMatches, ...]) -> MatchedPair:
+    shown = [row for row in range(len(pair.source.names)) if _in_both(pair, row)]
+    # The page begins with the first point, which is most instructive in the middle of the photograph.
+    middle = (np.array(pair.source.size[::-1]) - 1) / 2
+    shown.sort(key=lambda row: float(np.linalg.norm(pair.source.points[row] - middle)))
+    return MatchedPair(
+        pair.name,
+        load_image(pair.source),
+        load_image(pair.target),
+        methods,
+        pair.source.points[shown],
+        pair.target.points[shown],
+        tuple(pair.source.names[row] for row in shown),
+    )
+
+
+def _in_both(pair: PairOfRecords, row: int) -> bool:
+    records = (pair.source, pair.target)
+    return all(record.visible[row] and np.isfinite(record.points[row]).all() for record in records)
+
+
+def keypoint_errors(pair: MatchedPair) -> dict[str, Float[np.ndarray, "smoothness n"]]:
+    """Compute the error of every known point by every method and smoothness.
+
+    Args:
+        pair: a pair with known points.
+
+    Returns:
+        By the name of the method, distances to the true points in units of the longer side of the second
+        photograph.
+    """
+    return {
+        method.name: np.stack([_errors(pair, method, flow) for flow in method.flow])
+        for method in pair.methods
+    }
+
+
+def _errors(
+    pair: MatchedPair, method: MethodMatches, flow: Float[np.ndarray, "h w 2"]
+) -> Float[np.ndarray, " n"]:
+    cells = coords.apply(coords.invert(method.a_to_px), pair.points_a)
+    carried = coords.apply(method.b_to_px, cells + images.sample(flow, cells))
+    return np.linalg.norm(carried - pair.points_b, axis=-1) / max(pair.b.shape[:2])
+
+
+def exploration_report(pairs: Sequence[MatchedPair], *, alphas: Sequence[float]) -> dict[str, Any]:
+    """Return the errors of known points as ``result.json`` holds them.
+
+    Args:
+        pairs: pairs with known points and the same methods.
+        alphas: thresholds of PCK, in units of the longer side of the second photograph.
+
+    Returns:
+        For every method its values of the smoothness, and for each of them the mean error, and PCK at every
+        threshold with its 95 % bootstrap interval over the points of each pair, as means over pairs.
+    """
+    errors = [keypoint_errors(pair) for pair in pairs]
+    return {
+        method.name: {
+            "smoothness": list(method.smoothness),
+            **_report([of_pair[method.name] for of_pair in errors], alphas),
+        }
+        for method in pairs[0].methods
+    }
+
+
+def _report(
+    errors: Sequence[Float[np.ndarray, "smoothness _"]], alphas: Sequence[float]
+) -> dict[str, Any]:
+    """Average over the points of each pair first, then over pairs."""
+    points = np.concatenate(errors, axis=1)
+    correct = points.T[:, None, :, None] <= np.asarray(alphas)
+    pairs = np.repeat(np.arange(len(errors)), [of_pair.shape[1] for of_pair in errors])
+    sums = UnitSums(
+        correct.reshape(len(correct), 1, -1).astype(np.float64),
+        np.ones((len(correct), 1)),
+        pairs,
+    )
+    means = mean_ratios(sums).reshape(correct.shape[2:])
+    samples = bootstrap(sums).reshape(-1, *correct.shape[2:])
+    return {
+        "mean_error": np.mean([of_pair.mean(axis=1) for of_pair in errors], axis=0).tolist(),
+        "pck": {
+            f"{alpha:g}": [
+                {
+                    "mean": float(means[level, column]),
+                    "interval": list(interval(samples[:, level, column])),
+                }
+                for level in range(len(points))
+            ]
+            for column, alpha in enumerate(alphas)
+        },
+    }

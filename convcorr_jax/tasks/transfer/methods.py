@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from convcorr_jax import coords
+from convcorr_jax.arrays import padded_batches
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.batching import padded_batches
 from convcorr_jax.datasets import Record, box_of, load_image
 from convcorr_jax.descriptors import (
     BOX_MARGIN,

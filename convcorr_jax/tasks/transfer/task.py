@@ -11,13 +11,11 @@ from jaxtyping import Float, Int
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Record, Scoring, box_lengths, fingerprint, read_pairs
 from convcorr_jax.errors import InputError
-from convcorr_jax.keypoints.transfer import VOTERS
+from convcorr_jax.keypoints.prior import VOTERS
 from convcorr_jax.metrics import LONG_2014, Protocol
-from convcorr_jax.runtime.runlog import plain
+from convcorr_jax.runtime.progress import plain
 from convcorr_jax.runtime.stages import stage
-from convcorr_jax.tasks.options import CategoryData
-from convcorr_jax.tasks.reading import read
-from convcorr_jax.tasks.splits import choose_splits
+from convcorr_jax.tasks.reading import CategoryData, choose_splits, read
 from convcorr_jax.tasks.transfer.methods import Described, Flows, Method, align_pairs, describe
 from convcorr_jax.tasks.transfer.protocols import (
     Keypoints,

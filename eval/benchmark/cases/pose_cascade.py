@@ -22,10 +22,9 @@ from flax import traverse_util
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.official import lsp
-from convcorr_jax.pose import cascade, normalization, objective
+from convcorr_jax.pose import cascade, layers, objective
 from convcorr_jax.pose.architecture import Architecture, Pooling
-from convcorr_jax.pose.batch import Batch
-from convcorr_jax.pose.heatmaps import gaussians
+from convcorr_jax.pose.heatmaps import Batch, gaussians
 from convcorr_jax.pose.layers import spatial_dropout
 from convcorr_jax.pose.presets import small
 from eval.benchmark.comparison import Arrays, Case, Comparison, Quality
@@ -145,7 +144,7 @@ def _inputs(
 
 @jax.jit
 def _normalized_and_dropped(maps, keys):
-    return {"maps": spatial_dropout(normalization.normalize(maps), keys, DROPOUT)}
+    return {"maps": spatial_dropout(layers.normalize(maps), keys, DROPOUT)}
 
 
 @partial(jax.jit, static_argnums=3)

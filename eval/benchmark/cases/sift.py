@@ -15,7 +15,7 @@ import numpy as np
 
 from convcorr_jax import images
 from convcorr_jax.coords import Size
-from convcorr_jax.datasets.photographs import photographs
+from convcorr_jax.datasets.selection import photographs
 from convcorr_jax.descriptors import dense_sift
 from convcorr_jax.descriptors.sift import LUMA
 from eval.benchmark.comparison import Arrays, Case, Comparison, Quality

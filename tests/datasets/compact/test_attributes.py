@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from convcorr_jax.coords import Size
-from convcorr_jax.datasets.compact import faces
+from convcorr_jax.datasets.compact import people
 from convcorr_jax.errors import InputError
 from tests.builders.compact_folders import attribute_arrays, write_attributes
 from tests.builders.genuine import genuine
 
 
 def test_faces_come_with_attributes_and_landmarks(tmp_path: Path):
-    first, second = faces.read_attributes(write_attributes(tmp_path))
+    first, second = people.read_attributes(write_attributes(tmp_path))
     assert first.attributes == {"gender": 1, "smile": 2, "glasses": 2, "head_pose": 3}
     assert (first.split, second.split) == ("train", "test")
     assert first.size == Size(32, 32)
@@ -36,11 +36,11 @@ def test_faces_come_with_attributes_and_landmarks(tmp_path: Path):
 )
 def test_what_does_not_fit_is_refused(tmp_path: Path, changed, sentence: str):
     with pytest.raises(InputError, match=sentence):
-        list(faces.read_attributes(write_attributes(tmp_path, **changed)))
+        list(people.read_attributes(write_attributes(tmp_path, **changed)))
 
 
 def test_the_compact_copy_is_whole():
-    records = list(faces.read_attributes(genuine("lfw_attributes")))
+    records = list(people.read_attributes(genuine("lfw_attributes")))
     assert len(records) == 4151
     assert sum(record.split == "test" for record in records) == 811
     # The nose of a face that looks left lies left of the middle of its eyes.

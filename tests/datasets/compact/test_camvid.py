@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax.coords import Size
-from convcorr_jax.datasets.compact import camvid
+from convcorr_jax.datasets.compact import scenes
 from convcorr_jax.datasets.records import IGNORED_LABEL, load_label_map
 from convcorr_jax.errors import InputError
 from tests.builders.compact_folders import CAMVID_MASK, CAMVID_META, write_camvid
@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_frames_come_with_their_labels(folder: Path):
-    records = list(camvid.read(folder))
+    records = list(scenes.read_camvid(folder))
     assert [(record.source_id, record.split) for record in records] == [
         ("b", "train"),
         ("a", "train"),
@@ -54,7 +54,7 @@ def test_frames_come_with_their_labels(folder: Path):
 def test_what_is_damaged_is_named(folder: Path, damage, sentence: str):
     damage(folder)
     with pytest.raises(InputError, match=sentence):
-        list(camvid.read(folder))
+        list(scenes.read_camvid(folder))
 
 
 def test_stems_that_leave_the_folder_are_refused(folder: Path):
@@ -62,7 +62,7 @@ def test_stems_that_leave_the_folder_are_refused(folder: Path):
         json.dumps(CAMVID_META | {"splits": {"train": ["../images/a"]}})
     )
     with pytest.raises(InputError, match="must be a path inside the folder"):
-        list(camvid.read(folder))
+        list(scenes.read_camvid(folder))
 
 
 @FUZZ
@@ -81,14 +81,14 @@ def test_stems_that_leave_the_folder_are_refused(folder: Path):
 def test_any_meta_data_is_read_or_refused(folder: Path, meta):
     (folder / "meta.json").write_text(json.dumps(meta))
     try:
-        records = list(camvid.read(folder))
+        records = list(scenes.read_camvid(folder))
     except InputError:
         return
     assert all(record.category == "street" for record in records)
 
 
 def test_the_compact_copy_is_whole():
-    splits = [record.split for record in camvid.read(genuine("camvid"))]
+    splits = [record.split for record in scenes.read_camvid(genuine("camvid"))]
     assert {split: splits.count(split) for split in set(splits)} == {
         "train": 367,
         "val": 101,
@@ -108,4 +108,4 @@ def test_pixels_of_no_class_never_become_background(folder: Path, meta: dict, se
     """Counted from 1 in 8 bits, the mask's 255 would be 0."""
     (folder / "meta.json").write_text(json.dumps(CAMVID_META | meta))
     with pytest.raises(InputError, match=sentence):
-        list(camvid.read(folder))
+        list(scenes.read_camvid(folder))

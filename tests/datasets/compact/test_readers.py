@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.compact import faces, lspet, pf_willow
-from convcorr_jax.datasets.official.three_hundred_w import MARKUP
+from convcorr_jax.datasets.compact import people, scenes
+from convcorr_jax.datasets.official.ibug import MARKUP
 from convcorr_jax.datasets.records import Pair, load_image
 from convcorr_jax.errors import InputError
 from tests.builders.compact_folders import (
@@ -38,15 +38,15 @@ def pupil_distance(points: np.ndarray) -> float:
 
 
 READERS = [
-    pytest.param(write_pf_willow, pf_willow.read_pairs, id="pf_willow"),
-    pytest.param(write_faces, faces.read_landmarks, id="faces"),
-    pytest.param(write_lspet, lspet.read, id="lspet"),
+    pytest.param(write_pf_willow, scenes.read_pairs, id="pf_willow"),
+    pytest.param(write_faces, people.read_landmarks, id="faces"),
+    pytest.param(write_lspet, people.read_lspet, id="lspet"),
 ]
 
 
 def test_pf_willow_reads_back_what_was_written(tmp_path: Path):
     write_pf_willow(tmp_path)
-    records, pairs = (found := pf_willow.read_pairs(tmp_path)).records, found.pairs
+    records, pairs = (found := scenes.read_pairs(tmp_path)).records, found.pairs
     # Pairs name images by id; here ids are not positions.
     assert pairs == (Pair("winebottle(M)", 1, 0), Pair("winebottle(M)", 0, 1))
     assert [record.source_id for record in records] == [
@@ -65,7 +65,7 @@ def test_pf_willow_reads_back_what_was_written(tmp_path: Path):
 
 def test_faces_read_back_what_was_written(tmp_path: Path):
     write_faces(tmp_path)
-    train, test = faces.read_landmarks(tmp_path)
+    train, test = people.read_landmarks(tmp_path)
     assert (train.split, test.split) == ("train", "test")
     landmarks = face_arrays()["landmarks"][1]
     np.testing.assert_array_equal(test.points, landmarks)
@@ -100,7 +100,7 @@ def test_pupil_distance_is_between_the_means_of_the_eyes():
 
 def test_people_read_back_what_was_written(tmp_path: Path):
     write_lspet(tmp_path)
-    first, second = lspet.read(tmp_path)
+    first, second = people.read_lspet(tmp_path)
     np.testing.assert_array_equal(first.points, lspet_arrays()["joints"][0])
     assert np.isnan(second.points[4]).all()
     assert not second.visible[4]
@@ -110,7 +110,7 @@ def test_people_read_back_what_was_written(tmp_path: Path):
     mirrored = coords.flip_points(
         first.points, width=WIDTH, left_right_pairs=first.left_right_pairs
     )
-    left, right = (lspet.NAMES.index(name) for name in ("l_wrist", "r_wrist"))
+    left, right = (people.NAMES.index(name) for name in ("l_wrist", "r_wrist"))
     np.testing.assert_allclose(
         mirrored[left], [WIDTH - 1 - first.points[right, 0], first.points[right, 1]]
     )
@@ -167,7 +167,7 @@ def test_pf_willow_of_another_layout_is_refused(
     change(annotations)
     path.write_text(json.dumps(annotations))
     with pytest.raises(InputError, match=r"annotations\.json"):
-        pf_willow.read_pairs(tmp_path)
+        scenes.read_pairs(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["[1, 2", "[]", "3", '"text"', "[" * 100_000], ids=range(5))
@@ -175,7 +175,7 @@ def test_pf_willow_that_is_no_annotation_is_refused(text: str, tmp_path: Path):
     path = write_pf_willow(tmp_path)
     path.write_text(text)
     with pytest.raises(InputError, match=r"annotations\.json"):
-        pf_willow.read_pairs(tmp_path)
+        scenes.read_pairs(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_faces_of_another_layout_are_refused(change: dict, sentence: str, tmp_pa
     arrays = {key: value for key, value in (face_arrays() | change).items() if value is not None}
     np.savez(path, **arrays)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=f"annotations.npz.*{sentence}"):
-        faces.read_landmarks(tmp_path)
+        people.read_landmarks(tmp_path)
 
 
 def test_a_face_whose_eyes_coincide_is_refused(tmp_path: Path):
@@ -205,7 +205,7 @@ def test_a_face_whose_eyes_coincide_is_refused(tmp_path: Path):
     arrays["landmarks"][1, 36] = arrays["landmarks"][1, 45]
     np.savez(path, **arrays)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"b\.png.*normalizer"):
-        faces.read_landmarks(tmp_path)
+        people.read_landmarks(tmp_path)
 
 
 def test_an_array_file_that_is_no_archive_is_refused(tmp_path: Path):
@@ -213,7 +213,7 @@ def test_an_array_file_that_is_no_archive_is_refused(tmp_path: Path):
     with path.open("wb") as stream:
         np.save(stream, np.zeros(3))
     with pytest.raises(InputError, match=r"no \.npz of plain arrays"):
-        faces.read_landmarks(tmp_path)
+        people.read_landmarks(tmp_path)
 
 
 def test_a_person_without_joints_or_torso_is_refused(tmp_path: Path):
@@ -221,14 +221,14 @@ def test_a_person_without_joints_or_torso_is_refused(tmp_path: Path):
     arrays = lspet_arrays()
     np.savez(path, **(arrays | {"visible": np.zeros((2, 14), bool)}))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="at least one present point"):
-        lspet.read(tmp_path)
+        people.read_lspet(tmp_path)
     np.savez(path, **(arrays | {"torso": np.full(2, np.nan, np.float32)}))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="normalizer"):
-        lspet.read(tmp_path)
+        people.read_lspet(tmp_path)
 
 
 def test_the_real_pf_willow_has_its_official_pairs():
-    found = pf_willow.read_pairs(genuine("pf_willow"))
+    found = scenes.read_pairs(genuine("pf_willow"))
     subsets = {pair.subset for pair in found.pairs}
     assert (len(found.records), len(found.pairs), len(subsets)) == (70, 900, 10)
     assert len({record.source_id for record in found.records}) == 70
@@ -243,7 +243,7 @@ def test_the_real_pf_willow_has_its_official_pairs():
 @pytest.mark.parametrize(("name", "train", "test"), [("lfpw68", 805, 224), ("helen68", 870, 330)])
 def test_the_real_faces_have_their_official_splits(name: str, train: int, test: int):
     folder = genuine(name)
-    records = faces.read_landmarks(folder)
+    records = people.read_landmarks(folder)
     splits = [face.split for face in records]
     assert (splits.count("train"), splits.count("test")) == (train, test)
     with np.load(folder / "annotations.npz") as stored:
@@ -261,16 +261,16 @@ def test_the_real_faces_have_their_official_splits(name: str, train: int, test: 
 
 
 def test_the_real_people_have_their_joints():
-    people = lspet.read(genuine("lspet"))
-    splits = [person.split for person in people]
+    found = people.read_lspet(genuine("lspet"))
+    splits = [person.split for person in found]
     assert (splits.count("train"), splits.count("test")) == (4000, 800)
-    assert min(person.visible.sum() for person in people) >= 13
-    for person in people[::800]:
+    assert min(person.visible.sum() for person in found) >= 13
+    for person in found[::800]:
         load_image(person)
 
 
 def test_detector_boxes_differ_from_the_landmarks_of_some_test_faces():
-    tested = [face for face in faces.read_landmarks(genuine("lfpw68")) if face.split == "test"]
+    tested = [face for face in people.read_landmarks(genuine("lfpw68")) if face.split == "test"]
     differences = [
         np.abs(np.subtract(face.other_boxes["detector"], face.box)).max() for face in tested
     ]

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from convcorr_jax.datasets.formats import names
+from convcorr_jax.datasets.formats import text
 from convcorr_jax.errors import InputError
 
 
 @pytest.mark.parametrize("name", ["2007_000032", "car(G)", "060_0000", "Zoë-1.b", "写真", "a b"])
 def test_names_of_releases_pass(name: str):
-    assert names.check_name(name, named_in=Path("list.txt")) == name
+    assert text.check_name(name, named_in=Path("list.txt")) == name
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ def test_names_of_releases_pass(name: str):
 )
 def test_paths_and_other_strange_names_are_refused(name: str):
     with pytest.raises(InputError, match=r"list\.txt: .* is no plain name of an image"):
-        names.check_name(name, named_in=Path("list.txt"))
+        text.check_name(name, named_in=Path("list.txt"))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convcorr_jax.datasets.formats import pts, text
+from convcorr_jax.datasets.formats import text
 from convcorr_jax.errors import InputError
 from tests.builders.fuzzing import FUZZ
 
@@ -22,7 +22,7 @@ def write(folder: Path, content: str | bytes) -> Path:
 
 
 def test_the_first_pixel_becomes_zero(tmp_path: Path):
-    points = pts.read(write(tmp_path, OFFICIAL), count=3)
+    points = text.read_pts(write(tmp_path, OFFICIAL), count=3)
     assert points.dtype == np.float64
     np.testing.assert_array_equal(points, [[445, 90], [448.459, 118.344], [0, 0]])
 
@@ -40,12 +40,12 @@ def test_the_first_pixel_becomes_zero(tmp_path: Path):
     ],
 )
 def test_other_ways_to_write_the_same(content: str, tmp_path: Path):
-    points = pts.read(write(tmp_path, content), count=3)
+    points = text.read_pts(write(tmp_path, content), count=3)
     np.testing.assert_array_equal(points, [[445, 90], [448.459, 118.344], [0, 0]])
 
 
 def test_a_point_without_position_is_absent(tmp_path: Path):
-    points = pts.read(write(tmp_path, OFFICIAL.replace("1 1\n", "NaN nan\n")), count=3)
+    points = text.read_pts(write(tmp_path, OFFICIAL.replace("1 1\n", "NaN nan\n")), count=3)
     assert np.isnan(points).tolist() == [[False, False], [False, False], [True, True]]
 
 
@@ -68,12 +68,12 @@ REFUSED = {
 @pytest.mark.parametrize(("content", "sentence"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_is_no_points_file_is_refused(content: str | bytes, sentence: str, tmp_path: Path):
     with pytest.raises(InputError, match=rf"face\.pts.*{sentence}"):
-        pts.read(write(tmp_path, content), count=3)
+        text.read_pts(write(tmp_path, content), count=3)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path):
     with pytest.raises(InputError, match=r"face\.pts does not exist; a points \(\.pts\) file"):
-        pts.read(tmp_path / "face.pts", count=3)
+        text.read_pts(tmp_path / "face.pts", count=3)
 
 
 def test_a_file_too_large_for_an_annotation_is_refused(
@@ -81,7 +81,7 @@ def test_a_file_too_large_for_an_annotation_is_refused(
 ):
     monkeypatch.setattr(text, "MAX_BYTES", len(OFFICIAL) - 1)
     with pytest.raises(InputError, match=r"no points .* is that large"):
-        pts.read(write(tmp_path, OFFICIAL), count=3)
+        text.read_pts(write(tmp_path, OFFICIAL), count=3)
 
 
 @FUZZ
@@ -96,4 +96,4 @@ def test_damage_gives_points_or_the_projects_error(
     content = OFFICIAL.encode()
     path = write(tmp_path, content[:start] + patch + content[stop:])
     with contextlib.suppress(InputError):
-        assert pts.read(path, count=3).shape == (3, 2)
+        assert text.read_pts(path, count=3).shape == (3, 2)

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from convcorr_jax.datasets.formats import tables
+from convcorr_jax.datasets.formats import text
 from convcorr_jax.errors import InputError
 
 
 def test_lines_below_the_heading_are_read(tmp_path: Path):
     path = tmp_path / "a.csv"
     path.write_bytes('\ufeffone,two\r\n"a, b",2\r\n\r\nÄ,-3e1\r\n'.encode())
-    lines = list(tables.read(path, widths=(2,)))
+    lines = list(text.read_table(path, widths=(2,)))
     assert [line.fields for line in lines] == [["a, b", "2"], ["Ä", "-3e1"]]
     assert [line.number for line in lines] == [2, 4]
     assert lines[1].numbers(lines[1].fields[1:]) == [-30]
@@ -31,4 +31,4 @@ REFUSED = {
 def test_other_tables_are_refused(content: bytes, sentence: str, tmp_path: Path):
     (tmp_path / "a.csv").write_bytes(content)
     with pytest.raises(InputError, match=rf"a\.csv.*{sentence}"):
-        [line.numbers(line.fields) for line in tables.read(tmp_path / "a.csv", widths=(2, 3))]
+        [line.numbers(line.fields) for line in text.read_table(tmp_path / "a.csv", widths=(2, 3))]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.formats import voc
+from convcorr_jax.datasets.formats import xml
 from convcorr_jax.errors import InputError
 
 ANNOTATION = """<annotation><size><width>50</width><height>40</height></size>
@@ -16,13 +16,13 @@ ANNOTATION = """<annotation><size><width>50</width><height>40</height></size>
 
 def test_an_annotation_is_read(tmp_path: Path):
     (tmp_path / "a.xml").write_text(ANNOTATION)
-    size, objects = voc.read_annotation(tmp_path / "a.xml")
+    size, objects = xml.read_annotation(tmp_path / "a.xml")
     assert size == coords.Size(height=40, width=50)
-    assert objects == (voc.Object("cat", coords.Box(1.5, 3.5, 45.2, 34.5), {"difficult": 1}),)
+    assert objects == (xml.Object("cat", coords.Box(1.5, 3.5, 45.2, 34.5), {"difficult": 1}),)
 
 
 def test_a_box_covers_its_first_and_last_pixel():
-    assert voc.box(3, 5, 3, 6) == coords.Box(1.5, 3.5, 2.5, 5.5)
+    assert xml.box(3, 5, 3, 6) == coords.Box(1.5, 3.5, 2.5, 5.5)
 
 
 CHANGES = {
@@ -39,23 +39,23 @@ CHANGES = {
 def test_other_annotations_are_refused(old: str, new: str, sentence: str, tmp_path: Path):
     (tmp_path / "a.xml").write_text(ANNOTATION.replace(old, new))
     with pytest.raises(InputError, match=rf"a\.xml.*{sentence}"):
-        voc.read_annotation(tmp_path / "a.xml")
+        xml.read_annotation(tmp_path / "a.xml")
 
 
 @pytest.mark.parametrize("kit", ["VOCdevkit", "TrainVal/VOCdevkit", "."])
 def test_a_release_is_found_where_archives_put_it(kit: str, tmp_path: Path):
     release = tmp_path / kit / "VOC2011"
     (release / "JPEGImages").mkdir(parents=True)
-    assert voc.find_release(tmp_path, (2011, 2012)) == release
-    assert voc.find_release(release, (2011, 2012)) == release
+    assert xml.find_release(tmp_path, (2011, 2012)) == release
+    assert xml.find_release(release, (2011, 2012)) == release
     with pytest.raises(InputError, match=r"VOCdevkit/VOC2012/JPEGImages is expected there"):
-        voc.find_release(tmp_path, (2012,))
+        xml.find_release(tmp_path, (2012,))
 
 
 def test_splits_are_read(tmp_path: Path):
     (tmp_path / "train.txt").write_text("b\r\na\r\n")
     (tmp_path / "val.txt").write_text("é\n", encoding="utf-8")
-    assert list(voc.read_splits(tmp_path).items()) == [("b", "train"), ("a", "train"), ("é", "val")]
+    assert list(xml.read_splits(tmp_path).items()) == [("b", "train"), ("a", "train"), ("é", "val")]
 
 
 LISTS = {
@@ -72,4 +72,4 @@ def test_other_lists_are_refused(train: bytes, val: bytes, sentence: str, tmp_pa
     (tmp_path / "train.txt").write_bytes(train)
     (tmp_path / "val.txt").write_bytes(val)
     with pytest.raises(InputError, match=sentence):
-        voc.read_splits(tmp_path)
+        xml.read_splits(tmp_path)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
 from convcorr_jax.datasets.catalogue import DATASETS
-from convcorr_jax.datasets.official import helen
-from convcorr_jax.datasets.official.helen import MARKUP
+from convcorr_jax.datasets.official import ibug
+from convcorr_jax.datasets.official.ibug import HELEN_MARKUP
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 from tests.builders.fuzzing import FUZZ, mistyped
@@ -45,7 +45,7 @@ def write_tree(source: Path) -> None:
 
 def test_a_tree_reads_back_as_it_was_written(tmp_path: Path):
     write_tree(tmp_path)
-    first, second, third = helen.read(tmp_path)
+    first, second, third = ibug.read_helen(tmp_path)
     assert isinstance(first, Record)
     # By the numbers of the files, not by their letters.
     assert [face.source_id for face in (first, second, third)] == [
@@ -63,13 +63,13 @@ def test_a_tree_reads_back_as_it_was_written(tmp_path: Path):
 
 
 def test_every_point_has_a_partner_or_is_in_the_middle():
-    members = [index for pair in MARKUP.left_right_pairs for index in pair]
-    assert len(MARKUP.names) == 194
+    members = [index for pair in HELEN_MARKUP.left_right_pairs for index in pair]
+    assert len(HELEN_MARKUP.names) == 194
     # Chin, tip of the nose, and the middles of the lips inside.
     assert sorted(set(range(194)) - set(members)) == [20, 49, 93, 107]
     assert len(set(members)) == len(members)
-    for left, right in MARKUP.left_right_pairs:
-        first, second = (MARKUP.names[index].rsplit("_", 1)[0] for index in (left, right))
+    for left, right in HELEN_MARKUP.left_right_pairs:
+        first, second = (HELEN_MARKUP.names[index].rsplit("_", 1)[0] for index in (left, right))
         assert first.replace("left", "right") == second
 
 
@@ -88,15 +88,15 @@ def test_pairs_join_what_a_mirror_exchanges():
     for start, count in ((72, 14), (101, 13)):
         arc(start, count, inside=0.1)
         points[start : start + count, 0] *= -1
-    for left, right in MARKUP.left_right_pairs:
+    for left, right in HELEN_MARKUP.left_right_pairs:
         if max(left, right) < 114:
             np.testing.assert_allclose(points[left] * (-1, 1), points[right], atol=1e-12)
 
 
 def test_parts_cover_the_face():
-    members = [index for part in MARKUP.part_sets.values() for index in part]
+    members = [index for part in HELEN_MARKUP.part_sets.values() for index in part]
     assert sorted(members) == list(range(194))
-    assert {part: len(indices) for part, indices in MARKUP.part_sets.items()} == {
+    assert {part: len(indices) for part, indices in HELEN_MARKUP.part_sets.items()} == {
         **{"jaw": 41, "nose": 17, "right_eye": 20, "left_eye": 20},
         **{"right_brow": 20, "left_brow": 20, "lips": 56},
     }
@@ -106,7 +106,7 @@ def test_images_that_are_missing_are_named(tmp_path: Path):
     write_tree(tmp_path)
     (tmp_path / "train_1" / "232194_1.jpg").unlink()
     (tmp_path / "testnames.txt").write_text("999_1\n")
-    absent, unlisted, face = helen.read(tmp_path)
+    absent, unlisted, face = ibug.read_helen(tmp_path)
     assert absent == Absent("232194_1", "232194_1.jpg is in none of the folders")
     assert unlisted == Absent("30427236_1", "it is in neither trainnames.txt nor testnames.txt")
     assert isinstance(face, Record)
@@ -114,21 +114,21 @@ def test_images_that_are_missing_are_named(tmp_path: Path):
 
 def test_missing_pieces_are_refused_by_name(tmp_path: Path):
     with pytest.raises(InputError, match=r"trainnames\.txt does not exist"):
-        helen.read(tmp_path)
+        ibug.read_helen(tmp_path)
     (tmp_path / "trainnames.txt").write_text("1_1\n")
     (tmp_path / "testnames.txt").write_text("2_1\n")
     with pytest.raises(InputError, match=r"annotation holds no <n>\.txt"):
-        helen.read(tmp_path)
+        ibug.read_helen(tmp_path)
     (tmp_path / "testnames.txt").write_text("1_1\n")
     with pytest.raises(InputError, match="1_1 is listed twice"):
-        helen.read(tmp_path)
+        ibug.read_helen(tmp_path)
 
 
 def test_two_annotations_of_one_image_are_refused(tmp_path: Path):
     write_tree(tmp_path)
     (tmp_path / "annotation" / "10.txt").write_text(annotation("232194_1"))
     with pytest.raises(InputError, match=r"10\.txt is of the same image as 1\.txt, 232194_1"):
-        list(helen.read(tmp_path))
+        list(ibug.read_helen(tmp_path))
 
 
 REFUSED = {
@@ -146,7 +146,7 @@ def test_other_annotations_are_refused(content: str, sentence: str, tmp_path: Pa
     path = tmp_path / "1.txt"
     path.write_text(content)
     with pytest.raises(InputError, match=rf"1\.txt.*{sentence}"):
-        helen.read_annotation(path)
+        ibug.read_annotation(path)
 
 
 @FUZZ
@@ -156,4 +156,4 @@ def test_damage_gives_records_or_the_projects_error(tmp_path: Path, data: st.Dat
         write_tree(tmp_path)
     (tmp_path / "annotation" / "1.txt").write_bytes(mistyped(data, annotation("232194_1").encode()))
     with contextlib.suppress(InputError):
-        assert len(list(helen.read(tmp_path))) == 3
+        assert len(list(ibug.read_helen(tmp_path))) == 3

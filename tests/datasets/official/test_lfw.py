@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
 from convcorr_jax.datasets.catalogue import DATASETS
-from convcorr_jax.datasets.official import lfw
+from convcorr_jax.datasets.official import faces
 from convcorr_jax.datasets.records import Absent, Record, load_image
 from convcorr_jax.errors import InputError
 from tests.builders.fuzzing import FUZZ, mistyped
@@ -29,10 +29,10 @@ def write_tree(source: Path, *, folder: str = "lfw", rows: str = ROWS) -> None:
         PillowImage.new("RGB", (24, 20), "red").save(path)
 
 
-@pytest.mark.parametrize("folder", lfw.FOLDERS)
+@pytest.mark.parametrize("folder", faces.FOLDERS)
 def test_faces_come_with_their_scores(folder: str, tmp_path: Path):
     write_tree(tmp_path, folder=folder)
-    first, second, absent = lfw.read(tmp_path)
+    first, second, absent = faces.read_lfw(tmp_path)
     assert isinstance(first, Record)
     assert isinstance(second, Record)
     assert (first.source_id, first.split, first.category) == ("Aaron_Eckhart_0001", "all", "face")
@@ -50,17 +50,17 @@ def test_faces_come_with_their_scores(folder: str, tmp_path: Path):
 def test_a_damaged_image_is_named(tmp_path: Path):
     write_tree(tmp_path)
     (tmp_path / "lfw" / "Aaron_Eckhart" / "Aaron_Eckhart_0001.jpg").write_bytes(b"\xff\xd8\xff")
-    first, *_ = lfw.read(tmp_path)
+    first, *_ = faces.read_lfw(tmp_path)
     assert isinstance(first, Absent)
     assert "Aaron_Eckhart_0001.jpg is" in first.reason
 
 
 def test_missing_pieces_are_refused_by_name(tmp_path: Path):
     with pytest.raises(InputError, match=r"lfw_attributes\.txt does not exist"):
-        lfw.read(tmp_path)
+        faces.read_lfw(tmp_path)
     (tmp_path / "lfw_attributes.txt").write_text(HEADER + ROWS)
     with pytest.raises(InputError, match="none of the folders lfw, lfw_funneled"):
-        lfw.read(tmp_path)
+        faces.read_lfw(tmp_path)
 
 
 REFUSED = {
@@ -83,7 +83,7 @@ def test_other_attributes_are_refused(content: str, sentence: str, tmp_path: Pat
     path = tmp_path / "lfw_attributes.txt"
     path.write_text(content)
     with pytest.raises(InputError, match=rf"lfw_attributes\.txt.*{sentence}"):
-        list(lfw.read_attributes(path))
+        list(faces.read_attributes(path))
 
 
 @FUZZ
@@ -92,4 +92,4 @@ def test_damage_gives_records_or_the_projects_error(tmp_path: Path, data: st.Dat
     write_tree(tmp_path)
     (tmp_path / "lfw_attributes.txt").write_bytes(mistyped(data, (HEADER + ROWS).encode()))
     with contextlib.suppress(InputError):
-        list(lfw.read(tmp_path))
+        list(faces.read_lfw(tmp_path))

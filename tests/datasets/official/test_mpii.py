@@ -13,8 +13,8 @@ from PIL import Image as PillowImage
 
 from convcorr_jax.datasets.catalogue import DATASETS
 from convcorr_jax.datasets.formats import mat
-from convcorr_jax.datasets.official import mpii, mpii_flat
-from convcorr_jax.datasets.official.mpii_people import LEFT_RIGHT_PAIRS, NAMES
+from convcorr_jax.datasets.official import mpii
+from convcorr_jax.datasets.official.mpii import LEFT_RIGHT_PAIRS, NAMES
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 from tests.builders.fuzzing import FUZZ, damaged
@@ -194,7 +194,7 @@ def test_a_damaged_release_gives_people_or_the_projects_error(tmp_path: Path, da
 
 def test_the_genuine_validation_people_agree_between_forms():
     path = genuine("pose_annotations/mpii_valid_tompson_detections.mat")
-    flat = mpii_flat.read_h5({"valid": genuine("pose_annotations/mpii_valid_hourglass.h5")})
+    flat = mpii.read_h5({"valid": genuine("pose_annotations/mpii_valid_hourglass.h5")})
     frames = genuine("pose_annotations/mpii_valid_images.txt").read_text().split()
     stored = mat.read(path).structs("annolist")
     assert len(flat) == len(frames) == len(stored) == len(mpii.read_validation(path)) == 2958

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
 from convcorr_jax.datasets.catalogue import DATASETS
-from convcorr_jax.datasets.official import mpii, mpii_flat
-from convcorr_jax.datasets.official.mpii_people import NAMES
+from convcorr_jax.datasets.official import mpii
+from convcorr_jax.datasets.official.mpii import NAMES
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 from tests.builders.fuzzing import FUZZ, damaged, mistyped
@@ -72,7 +72,7 @@ def write_json(path: Path, *entries: dict[str, Any]) -> Path:
 
 
 def test_h5_is_read_back(tmp_path: Path):
-    first, second = mpii_flat.read_h5({"valid": write_h5(tmp_path / "valid.h5")})
+    first, second = mpii.read_h5({"valid": write_h5(tmp_path / "valid.h5")})
     assert (first.frame, first.place, second.place, first.split) == ("a.jpg", 2, 0, "valid")
     assert np.isnan(first.points[WRIST]).all()
     assert second.points[HIP].tolist() == [11, 6]
@@ -96,7 +96,7 @@ def test_json_is_read_back(tmp_path: Path):
             tmp_path / "test.json", {"image": "a.jpg", "center": [5, 6], "scale": 2}
         ),
     }
-    first, second, third = mpii_flat.read_json(paths)
+    first, second, third = mpii.read_json(paths)
     assert [(person.frame, person.place) for person in (first, second, third)] == [
         ("a.jpg", 0),
         ("b.jpg", 0),
@@ -128,7 +128,7 @@ def test_a_tree_of_flat_files_is_read(tmp_path: Path):
 
 
 def test_names_that_cannot_be_written_are_spelt_anew(tmp_path: Path):
-    (person,) = mpii_flat.read_json({"test": write_json(tmp_path / "a", entry(image="\ud800.jpg"))})
+    (person,) = mpii.read_json({"test": write_json(tmp_path / "a", entry(image="\ud800.jpg"))})
     assert person.frame == "?.jpg"
 
 
@@ -148,7 +148,7 @@ def test_h5_of_another_layout_is_refused(
 ):
     path = write_h5(tmp_path / "valid.h5", **changes)
     with pytest.raises(InputError, match=rf"valid\.h5.*{sentence}"):
-        mpii_flat.read_h5({"valid": path})
+        mpii.read_h5({"valid": path})
 
 
 def test_h5_that_promises_more_than_memory_is_refused(tmp_path: Path):
@@ -156,14 +156,14 @@ def test_h5_that_promises_more_than_memory_is_refused(tmp_path: Path):
     with h5py.File(path, "a") as stored:
         stored.create_dataset("part", (10**12, 16, 2), "f8", chunks=(1, 16, 2))
     with pytest.raises(InputError, match="it takes more than"):
-        mpii_flat.read_h5({"valid": path})
+        mpii.read_h5({"valid": path})
 
 
 def test_null_for_a_joint_means_absent(tmp_path: Path):
     joints: list[list[int] | None] = [[5, 6]] * 16
     joints[3] = None
     path = write_json(tmp_path / "a.json", entry(joints=joints, joints_vis=[1] * 16))
-    (person,) = mpii_flat.read_json({"test": path})
+    (person,) = mpii.read_json({"test": path})
     assert np.isnan(person.points[3]).all()
     assert person.visible.tolist() == [index != 3 for index in range(16)]
 
@@ -188,14 +188,14 @@ def test_json_of_another_layout_is_refused(tmp_path: Path, content: str):
     path = tmp_path / "valid.json"
     path.write_text(content)
     with pytest.raises(InputError, match=r"valid\.json"):
-        mpii_flat.read_json({"valid": path})
+        mpii.read_json({"valid": path})
 
 
 @pytest.mark.parametrize(
     ("write", "damage", "read_flat"),
     [
-        (write_h5, damaged, mpii_flat.read_h5),
-        (lambda path: write_json(path, entry(), entry()), mistyped, mpii_flat.read_json),
+        (write_h5, damaged, mpii.read_h5),
+        (lambda path: write_json(path, entry(), entry()), mistyped, mpii.read_json),
     ],
     ids=["h5", "json"],
 )
@@ -211,8 +211,8 @@ def test_damaged_flat_files_give_people_or_the_projects_error(
 
 
 def test_the_genuine_json_sample_agrees_with_the_h5():
-    sample = mpii_flat.read_json({"valid": genuine("pose_samples/mpii/test_mpii.json")})
-    h5 = mpii_flat.read_h5({"valid": genuine("pose_annotations/mpii_valid_hourglass.h5")})
+    sample = mpii.read_json({"valid": genuine("pose_samples/mpii/test_mpii.json")})
+    h5 = mpii.read_h5({"valid": genuine("pose_annotations/mpii_valid_hourglass.h5")})
     flat = {person.frame: person for person in h5}
     assert len(sample) == 5
     for person in sample:

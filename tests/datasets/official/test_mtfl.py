@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
 from convcorr_jax.datasets.catalogue import DATASETS
-from convcorr_jax.datasets.official import mtfl
+from convcorr_jax.datasets.official import faces
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 from tests.builders.fuzzing import FUZZ, mistyped
@@ -34,7 +34,7 @@ def write_tree(source: Path) -> None:
 
 def test_lists_read_back_as_they_were_written(tmp_path: Path):
     write_tree(tmp_path)
-    first, absent, third = mtfl.read(tmp_path)
+    first, absent, third = faces.read_mtfl(tmp_path)
     assert isinstance(first, Record)
     assert isinstance(third, Record)
     assert first.source_id == "lfw_5590/Ada_Lovelace_0001.jpg"
@@ -51,11 +51,11 @@ def test_lists_read_back_as_they_were_written(tmp_path: Path):
 
 def test_missing_pieces_are_refused_by_name(tmp_path: Path):
     with pytest.raises(InputError, match=r"training\.txt does not exist"):
-        mtfl.read(tmp_path)
+        faces.read_mtfl(tmp_path)
     write_tree(tmp_path)
     (tmp_path / "testing.txt").write_text(TRAINING)
     with pytest.raises(InputError, match="name an image twice"):
-        mtfl.read(tmp_path)
+        faces.read_mtfl(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_other_lists_are_refused(old: str, new: str, sentence: str, tmp_path: Pa
     path = tmp_path / "training.txt"
     path.write_text(TRAINING.replace(old, new))
     with pytest.raises(InputError, match=rf"training\.txt.*{sentence}"):
-        mtfl.read_list(path)
+        faces.read_list(path)
 
 
 @FUZZ
@@ -81,4 +81,4 @@ def test_damage_gives_records_or_the_projects_error(tmp_path: Path, data: st.Dat
     write_tree(tmp_path)
     (tmp_path / "training.txt").write_bytes(mistyped(data, TRAINING.encode()))
     with contextlib.suppress(InputError):
-        list(mtfl.read(tmp_path))
+        list(faces.read_mtfl(tmp_path))

@@ -13,12 +13,12 @@ from convcorr_jax import coords
 from convcorr_jax.backbone import NETWORKS
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets.catalogue import DATASETS
-from convcorr_jax.datasets.formats import voc
+from convcorr_jax.datasets.formats import xml
 from convcorr_jax.datasets.official import pf_pascal
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import PF_PASCAL, PF_PASCAL_BOX
-from convcorr_jax.tasks.options import CategoryData
+from convcorr_jax.tasks.reading import CategoryData
 from convcorr_jax.tasks.transfer import open_task, score
 from tests.builders import mat_files, voc_tree
 from tests.builders.fuzzing import FUZZ, damaged, mistyped
@@ -234,7 +234,7 @@ def test_the_genuine_list_has_its_299_pairs():
     assert len(pairs) == 299
     assert len({name for pair in pairs for name in (pair.source, pair.target)}) == 506
     classes = Counter(pair.category for pair in pairs)
-    assert {*classes} == {*voc.CLASSES}
+    assert {*classes} == {*xml.CLASSES}
     assert (classes["bus"], classes["bicycle"], classes["sheep"]) == (32, 30, 1)
     counts = [len(pair.source_points) for pair in pairs if pair.source_points is not None]
     assert (len(counts), min(counts), max(counts), round(np.mean(counts), 2)) == (299, 4, 17, 8.07)

@@ -20,7 +20,7 @@ from convcorr_jax.datasets.official import spair
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import SPAIR_71K, SPAIR_71K_POINTS
-from convcorr_jax.tasks.options import CategoryData
+from convcorr_jax.tasks.reading import CategoryData
 from convcorr_jax.tasks.transfer import Task, open_task, score
 from tests.builders import voc_tree
 from tests.builders.fuzzing import FUZZ, mistyped

@@ -7,8 +7,8 @@ import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.catalogue import DATASETS
-from convcorr_jax.datasets.official import helen, lfpw, three_hundred_w
-from convcorr_jax.datasets.official.three_hundred_w import MARKUP
+from convcorr_jax.datasets.official import ibug, lfpw
+from convcorr_jax.datasets.official.ibug import MARKUP
 from convcorr_jax.datasets.records import Absent, Record, load_image
 from convcorr_jax.errors import InputError
 from tests.builders.landmark_files import HEIGHT, WIDTH, points_68, write_face
@@ -20,7 +20,7 @@ def test_a_tree_reads_back_as_it_was_written(tmp_path: Path):
     write_face(tmp_path / "lfpw" / "trainset", "image_0002", ending=".png")
     write_face(tmp_path / "lfpw" / "trainset", "image_0001", ending=".png")
     write_face(tmp_path / "helen" / "testset", "30427236_1", ending=".JPG")
-    faces = list(three_hundred_w.read(tmp_path))
+    faces = list(ibug.read_300w(tmp_path))
     assert [(face.source_id, face.split) for face in faces if isinstance(face, Record)] == [
         ("lfpw/trainset/image_0001", "train"),
         ("lfpw/trainset/image_0002", "train"),
@@ -53,7 +53,7 @@ def test_the_parts_are_the_mark_ups_groups():
 def test_a_png_is_preferred_to_the_jpeg_beside_it(tmp_path: Path):
     write_face(tmp_path / "afw", "134212_1", ending=".jpg")
     write_face(tmp_path / "afw", "134212_1", ending=".png")
-    (face,) = three_hundred_w.read(tmp_path)
+    (face,) = ibug.read_300w(tmp_path)
     assert isinstance(face, Record)
     assert face.image == tmp_path / "afw" / "134212_1.png"
 
@@ -67,7 +67,7 @@ def test_faces_without_a_usable_image_are_named(tmp_path: Path):
     write_face(folder, "d")
     text = (folder / "d.pts").read_text()
     (folder / "d.pts").write_text(text.replace("22.000000 23.000000", "6.000000 11.000000"))
-    absent, damaged, face, degenerate = three_hundred_w.read(tmp_path)
+    absent, damaged, face, degenerate = ibug.read_300w(tmp_path)
     assert absent == Absent("afw/a", "no a.png or .jpg is beside its .pts")
     assert isinstance(damaged, Absent)
     assert "b.jpg is" in damaged.reason
@@ -80,7 +80,7 @@ def test_without_an_eye_corner_a_face_has_no_length(tmp_path: Path):
     write_face(tmp_path / "afw", "a")
     path = tmp_path / "afw" / "a.pts"
     path.write_text(path.read_text().replace("22.000000 23.000000", "nan nan"))
-    (face,) = three_hundred_w.read(tmp_path)
+    (face,) = ibug.read_300w(tmp_path)
     assert isinstance(face, Record)
     assert face.normalizer_px is None
     assert np.flatnonzero(~face.visible).tolist() == [45]
@@ -89,25 +89,25 @@ def test_without_an_eye_corner_a_face_has_no_length(tmp_path: Path):
 def test_the_hidden_twins_of_mac_archives_are_passed_over(tmp_path: Path):
     write_face(tmp_path / "afw", "a")
     (tmp_path / "afw" / "._a.pts").write_bytes(b"\0\5\26\7")
-    assert len(list(three_hundred_w.read(tmp_path))) == 1
+    assert len(list(ibug.read_300w(tmp_path))) == 1
 
 
 def test_what_is_no_tree_of_300_w_is_refused(tmp_path: Path):
     with pytest.raises(InputError, match=r"no part of 300-W.*afw.*300W/02_Outdoor"):
-        three_hundred_w.read(tmp_path)
+        ibug.read_300w(tmp_path)
     (tmp_path / "ibug").mkdir()
     with pytest.raises(InputError, match=r"ibug holds no \.pts files"):
-        three_hundred_w.read(tmp_path)
+        ibug.read_300w(tmp_path)
 
 
 def test_a_damaged_annotation_is_refused_by_name(tmp_path: Path):
     write_face(tmp_path / "afw", "a")
     (tmp_path / "afw" / "a.pts").write_text("version: 1\n")
     with pytest.raises(InputError, match=r"a\.pts is cut short"):
-        list(three_hundred_w.read(tmp_path))
+        list(ibug.read_300w(tmp_path))
 
 
-@pytest.mark.parametrize(("read", "name"), [(helen.read_68, "helen"), (lfpw.read_68, "lfpw")])
+@pytest.mark.parametrize(("read", "name"), [(ibug.read_helen_68, "helen"), (lfpw.read_68, "lfpw")])
 def test_helen_and_lfpw_have_two_halves(read, name: str, tmp_path: Path):
     write_face(tmp_path / name / "testset", "b")
     with pytest.raises(InputError, match=f"{name} has no folder trainset"):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.catalogue import DATASETS
-from convcorr_jax.datasets.official import voc_keypoint_names, voc_keypoints
+from convcorr_jax.datasets.official import voc
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 from tests.builders import voc_tree
@@ -67,7 +67,7 @@ def write_car(tree: Path, *changes: tuple[str, str]) -> None:
 
 
 def test_objects_are_read(tree: Path):
-    car, person = voc_keypoints.read(tree)
+    car, person = voc.read_keypoints(tree)
     assert isinstance(car, Record)
     assert (car.source_id, car.category, car.split) == ("car/2008_000001_2", "car", "train")
     assert car.size == coords.Size(voc_tree.HEIGHT, voc_tree.WIDTH)
@@ -90,7 +90,7 @@ def test_objects_are_read(tree: Path):
 def test_a_person_that_voc_does_not_have_keeps_its_bounds(tree: Path):
     path = tree / "annotations" / "person" / "2008_000001_0.xml"
     path.write_text(PERSON.replace('xmin="3.0"', 'xmin="13.0"'))
-    person = list(voc_keypoints.read(tree))[1]
+    person = list(voc.read_keypoints(tree))[1]
     assert isinstance(person, Record)
     assert person.box == coords.Box(11.5, 0.5, 22.5, 21.5)
     assert person.attributes == {}
@@ -98,17 +98,17 @@ def test_a_person_that_voc_does_not_have_keeps_its_bounds(tree: Path):
 
 def test_a_number_of_another_class_gives_way_to_the_box(tree: Path):
     write_car(tree, ("<voc_id>2<", "<voc_id>1<"))
-    assert next(voc_keypoints.read(tree)).box == coords.Box(9.5, 3.5, 29.5, 18.5)
+    assert next(voc.read_keypoints(tree)).box == coords.Box(9.5, 3.5, 29.5, 18.5)
 
 
 def test_bounds_may_be_missing(tree: Path):
     write_car(tree, ('height="14.00"', ""))
-    assert next(voc_keypoints.read(tree)).box == coords.Box(9.5, 3.5, 29.5, 18.5)
+    assert next(voc.read_keypoints(tree)).box == coords.Box(9.5, 3.5, 29.5, 18.5)
 
 
 def test_without_vocs_annotation_the_bounds_are_the_box(tree: Path):
     (tree / "VOCdevkit" / "VOC2011" / "Annotations" / "2008_000001.xml").unlink()
-    car = next(voc_keypoints.read(tree))
+    car = next(voc.read_keypoints(tree))
     assert (car.box, car.attributes) == (coords.Box(9.5, 3.5, 29.5, 18.5), {})
 
 
@@ -127,7 +127,7 @@ def test_annotations_that_make_no_record_are_named(
     changes: list[tuple[str, str]], reason: str, tree: Path
 ):
     write_car(tree, *changes)
-    absent = next(voc_keypoints.read(tree))
+    absent = next(voc.read_keypoints(tree))
     assert isinstance(absent, Absent)
     assert absent.source_id == "car/2008_000001_2"
     assert reason in absent.reason
@@ -136,25 +136,25 @@ def test_annotations_that_make_no_record_are_named(
 def test_images_that_are_elsewhere_or_damaged_are_named(tree: Path):
     release = tree / "VOCdevkit" / "VOC2011"
     voc_tree.write_image(release / "JPEGImages" / "2008_000001.jpg", width=41)
-    reasons = [absent.reason for absent in voc_keypoints.read(tree)]
+    reasons = [absent.reason for absent in voc.read_keypoints(tree)]
     assert reasons == ["2008_000001.jpg is not of the size in VOC's annotation"] * 2
     (release / "JPEGImages" / "2008_000001.jpg").write_bytes(b"no image")
-    for absent in voc_keypoints.read(tree):
+    for absent in voc.read_keypoints(tree):
         assert "2008_000001.jpg is not an image" in absent.reason
     (release / "JPEGImages" / "2008_000001.jpg").unlink()
-    reasons = [absent.reason for absent in voc_keypoints.read(tree)]
+    reasons = [absent.reason for absent in voc.read_keypoints(tree)]
     assert reasons == ["JPEGImages/2008_000001.jpg is missing"] * 2
     voc_tree.write_list(release / "ImageSets" / "Main" / "train.txt", ["2008_000009"])
-    reasons = [absent.reason for absent in voc_keypoints.read(tree)]
+    reasons = [absent.reason for absent in voc.read_keypoints(tree)]
     assert reasons == ["2008_000001 is in neither list of VOC's ImageSets/Main"] * 2
 
 
 def test_another_tree_is_refused(tree: Path, tmp_path_factory: pytest.TempPathFactory):
     with pytest.raises(InputError, match="VOCdevkit/VOC2011/JPEGImages or VOCdevkit/VOC2012/"):
-        voc_keypoints.read(tmp_path_factory.mktemp("empty"))
+        voc.read_keypoints(tmp_path_factory.mktemp("empty"))
     (tree / "annotations").rename(tree / "notes")
     with pytest.raises(InputError, match=r"annotations holds no <class>/<image>_<n>\.xml"):
-        voc_keypoints.read(tree)
+        voc.read_keypoints(tree)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_another_tree_is_refused(tree: Path, tmp_path_factory: pytest.TempPathFa
 def test_damaged_files_are_refused(old: str, new: str, sentence: str, tree: Path):
     write_car(tree, (old, new))
     with pytest.raises(InputError, match=rf"2008_000001_2\.xml.*{sentence}"):
-        list(voc_keypoints.read(tree))
+        list(voc.read_keypoints(tree))
 
 
 @FUZZ
@@ -178,12 +178,12 @@ def test_damaged_files_are_refused(old: str, new: str, sentence: str, tree: Path
 def test_damage_gives_records_or_the_projects_error(tree: Path, data: st.DataObject):
     (tree / "annotations" / "car" / "2008_000001_2.xml").write_bytes(mistyped(data, CAR.encode()))
     with contextlib.suppress(InputError):
-        list(voc_keypoints.read(tree))
+        list(voc.read_keypoints(tree))
 
 
 def test_names_and_pairs_are_the_published_ones():
     published = json.loads((genuine(SAMPLE) / "keypoint_names.json").read_text())
-    names, pairs = voc_keypoint_names.NAMES, voc_keypoint_names.LEFT_RIGHT_PAIRS
+    names, pairs = voc.NAMES, voc.LEFT_RIGHT_PAIRS
     assert list(names) == list(published)
     assert sum(map(len, names.values())) == 244
     for category, entry in published.items():
@@ -206,13 +206,13 @@ GENUINE = {
 @pytest.mark.parametrize("name", GENUINE)
 def test_genuine_files_are_read(name: str):
     path = genuine(SAMPLE) / "annotations" / f"{name}.xml"
-    annotation = voc_keypoints.read_annotation(path)
+    annotation = voc.read_annotation(path)
     category, number = name.split("/")[0], int(name[-1])
     assert f"{annotation.category}/{annotation.image}" == name[:-2]
     assert annotation.voc_id == (None if category == "person" else number)
     visible = [keypoint.visible for keypoint in annotation.keypoints]
     assert (len(visible), sum(visible)) == GENUINE[name]
-    assert {point.name for point in annotation.keypoints} <= {*voc_keypoint_names.NAMES[category]}
+    assert {point.name for point in annotation.keypoints} <= {*voc.NAMES[category]}
     assert annotation.bounds is not None
     # Annotators kept to the visible part of the object, give or take some pixels.
     near = coords.grow(annotation.bounds, 0.2)
@@ -223,7 +223,7 @@ def test_genuine_files_are_read(name: str):
 
 def test_a_genuine_box_is_vocs():
     path = genuine(SAMPLE) / "annotations" / "aeroplane" / "2007_000032_1.xml"
-    annotation = voc_keypoints.read_annotation(path)
+    annotation = voc.read_annotation(path)
     # VOC has this aeroplane at 104, 78, 375, 183.
     assert annotation.bounds == coords.Box(102.5, 76.5, 374.5, 182.5)
     assert annotation.keypoints[0] == ("Top_Rudder", 244.14, 80.07, True)
@@ -238,7 +238,7 @@ def test_genuine_files_make_records_in_a_tree(tmp_path: Path):
     voc_tree.write_list(release / "ImageSets" / "Main" / "val.txt", images[2:])
     for name in images:
         voc_tree.write_image(release / "JPEGImages" / f"{name}.jpg", width=500, height=400)
-    records = list(voc_keypoints.read(tmp_path))
+    records = list(voc.read_keypoints(tmp_path))
     assert [record.source_id for record in records] == list(GENUINE)
     assert [int((~np.isnan(record.points[:, 0])).sum()) for record in records] == [
         14,

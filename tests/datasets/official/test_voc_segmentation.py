@@ -7,8 +7,8 @@ import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.catalogue import DATASETS
-from convcorr_jax.datasets.formats import voc
-from convcorr_jax.datasets.official import voc_segmentation
+from convcorr_jax.datasets.formats import xml
+from convcorr_jax.datasets.official import voc
 from convcorr_jax.datasets.records import Absent, Record, load_image, load_label_map
 from convcorr_jax.errors import InputError
 from tests.builders import voc_tree
@@ -32,7 +32,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_images_are_read_with_their_labels(tree: Path):
-    records = list(voc_segmentation.read(tree))
+    records = list(voc.read_segmentation(tree))
     assert [(record.source_id, record.split) for record in records] == [
         ("2007_000032", "train"),
         ("2007_000039", "train"),
@@ -44,7 +44,7 @@ def test_images_are_read_with_their_labels(tree: Path):
     np.testing.assert_array_equal(load_label_map(record), LABELS)
     assert record.label_names[1 - 1] == "aeroplane"
     assert record.label_names[20 - 1] == "tvmonitor"
-    assert record.label_names == voc.CLASSES
+    assert record.label_names == xml.CLASSES
     assert load_image(record).shape == (*record.size, 3)
     assert DATASETS["voc2012_segmentation"].is_release(tree)
 
@@ -55,14 +55,14 @@ def test_images_are_read_with_their_labels(tree: Path):
 def test_what_is_not_there_is_named(missing: str, tree: Path):
     (tree / "VOCdevkit" / "VOC2012" / missing).unlink()
     absent = Absent("2007_000039", f"{missing} is missing")
-    assert list(voc_segmentation.read(tree))[1] == absent
+    assert list(voc.read_segmentation(tree))[1] == absent
 
 
 def test_images_and_label_maps_that_do_not_fit_are_named(tree: Path):
     release = tree / "VOCdevkit" / "VOC2012"
     voc_tree.write_labels(release / "SegmentationClass" / "2007_000033.png", LABELS.T.copy())
     (release / "JPEGImages" / "2007_000032.jpg").write_bytes(b"no image")
-    absent = {record.source_id: record for record in voc_segmentation.read(tree)}
+    absent = {record.source_id: record for record in voc.read_segmentation(tree)}
     assert "2007_000032.jpg is not an image" in absent["2007_000032"].reason
     reason = "2007_000033.png has another size than its image"
     assert absent["2007_000033"] == Absent("2007_000033", reason)
@@ -71,7 +71,7 @@ def test_images_and_label_maps_that_do_not_fit_are_named(tree: Path):
 
 def test_another_tree_is_refused(tree: Path, tmp_path: Path):
     with pytest.raises(InputError, match="VOCdevkit/VOC2012/JPEGImages is expected there"):
-        voc_segmentation.read(tmp_path / "elsewhere")
+        voc.read_segmentation(tmp_path / "elsewhere")
     (tree / "VOCdevkit" / "VOC2012" / "ImageSets" / "Segmentation" / "val.txt").unlink()
     with pytest.raises(InputError, match=r"Segmentation/val\.txt does not exist"):
-        voc_segmentation.read(tree)
+        voc.read_segmentation(tree)

@@ -3,7 +3,6 @@ import pytest
 from scipy.spatial import ConvexHull
 
 from convcorr_jax import coords
-from convcorr_jax.synthetic.rendering.painting import SUPERSAMPLING, paint
 from convcorr_jax.synthetic.rendering.solids import (
     Figure,
     Outline,
@@ -13,6 +12,7 @@ from convcorr_jax.synthetic.rendering.solids import (
     rotation,
     vector,
 )
+from convcorr_jax.synthetic.rendering.surroundings import SUPERSAMPLING, paint
 from convcorr_jax.synthetic.rendering.textures import TILE, Pattern, atlas
 
 RED = Paint((1.0, 0.0, 0.0), (1.0, 0.0, 0.0))

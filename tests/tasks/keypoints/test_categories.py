@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.official import three_hundred_w
+from convcorr_jax.datasets.official import ibug
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.tasks.keypoints import (
@@ -15,18 +15,18 @@ from convcorr_jax.tasks.keypoints import (
     read_categories,
     with_face_points,
 )
-from convcorr_jax.tasks.options import CategoryData
+from convcorr_jax.tasks.reading import CategoryData
 
 
 def test_faces_exchange_their_sides_in_a_mirror():
-    count = len(three_hundred_w.MARKUP.names)
+    count = len(ibug.MARKUP.names)
     face = Record(
         image=np.zeros((8, 8, 3), np.uint8),
         size=coords.Size(8, 8),
         category="face",
         source_id="one",
         split="train",
-        names=three_hundred_w.MARKUP.names,
+        names=ibug.MARKUP.names,
         points=np.ones((count, 2)),
         visible=np.ones(count, bool),
     )

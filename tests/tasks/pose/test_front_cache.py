@@ -9,8 +9,8 @@ import pytest
 
 from convcorr_jax import synthetic
 from convcorr_jax.pose import Augmentation, augment, cascade, front
-from convcorr_jax.tasks.pose import Plan, front_cache, prepare
-from convcorr_jax.tasks.pose.front_cache import FeatureCache, with_pretrained_front
+from convcorr_jax.tasks.pose import Plan, batches, prepare
+from convcorr_jax.tasks.pose.batches import FeatureCache, with_pretrained_front
 from tests.builders.front_weights import random_weights
 from tests.builders.pose_architectures import tiny_person
 
@@ -35,8 +35,8 @@ front_maps = jax.jit(partial(front.front_maps, front="alexnet"))
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
     """Parts of two people; calls for two people."""
-    monkeypatch.setattr(front_cache, "_PART", 2)
-    monkeypatch.setattr(front_cache, "_BATCH", 2)
+    monkeypatch.setattr(batches, "_PART", 2)
+    monkeypatch.setattr(batches, "_BATCH", 2)
 
 
 def cache_in(folder, *, people=PEOPLE, numbers=None, plan=PLAN, seed=7, shape=SHAPE):
@@ -157,7 +157,7 @@ def test_features_of_other_settings_are_computed_again(tmp_path, computed, chang
 
 
 def test_a_front_begins_with_trained_filters_and_principal_components(tmp_path, monkeypatch):
-    monkeypatch.setattr(front_cache.weights, "load", random_weights)
+    monkeypatch.setattr(batches.weights, "load", random_weights)
     params = cascade.init(jax.random.key(0), SHAPE)
 
     def begun(architecture=SHAPE):
@@ -174,7 +174,7 @@ def test_a_front_begins_with_trained_filters_and_principal_components(tmp_path, 
         covariance = np.cov(columns.T, bias=True)
         assert np.trace(covariance) / SHAPE.front_features == pytest.approx(1, rel=1e-3)
         np.testing.assert_allclose(covariance, np.diag(np.diag(covariance)), atol=2e-3)
-    monkeypatch.setattr(front_cache, "_projections", None)
+    monkeypatch.setattr(batches, "_projections", None)
     jax.tree.map(np.testing.assert_array_equal, begun(), found)
     with pytest.raises(TypeError):
         begun(dataclasses.replace(SHAPE, frame_px=30.0))

@@ -7,8 +7,8 @@ import pytest
 
 from convcorr_jax.errors import NumericalError
 from convcorr_jax.pose import Losses
-from convcorr_jax.tasks.pose.log import TrainingLog
 from convcorr_jax.tasks.pose.step import StepMetrics
+from convcorr_jax.tasks.pose.train import TrainingLog
 from convcorr_jax.tasks.pose.validation import Scores
 
 

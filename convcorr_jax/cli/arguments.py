@@ -1,0 +1,272 @@
+"""Arguments that commands share, and what they print."""
+
+import contextlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from tyro.conf import FlagCreatePairsOff
+
+from convcorr_jax.errors import InputError
+
+if TYPE_CHECKING:
+    from convcorr_jax import coords
+    from convcorr_jax.shapes import Image
+
+
+def read_photograph(path: Path, *, box: "coords.Box | None") -> "Image":
+    """Read a photograph, and check the box of the object in it.
+
+    Args:
+        path: the file.
+        box: the box in pixels; None for the whole photograph.
+
+    Raises:
+        InputError: the file is missing or damaged, or the box has no area or does not meet the photograph.
+    """
+    from convcorr_jax import coords
+    from convcorr_jax.io import read_image
+
+    photograph = read_image(path)
+    if box is not None:
+        coords.check_meets(box, photograph.shape[:2])
+    return photograph
+
+
+def check_models(*, model: Path | None = None, kind: str = "", weights: Path | None = None) -> None:
+    """Refuse models that are not there.
+
+    Args:
+        model: the common name of a fitted model's files, or one of them; None for one that the package has.
+        kind: what the model is, such as "pose cascade", for the error message.
+        weights: a file of weights; None for the network's own.
+
+    Raises:
+        InputError: a file is missing or empty, or may not be read.
+    """
+    from convcorr_jax.io import check_file, with_ending
+
+    if model is not None:
+        for ending in (".json", ".npz"):
+            check_file(with_ending(model, ending), kind)
+    if weights is not None:
+        check_file(weights, "weights")
+
+
+EXAMPLES: Mapping[tuple[str, ...], tuple[str, ...]] = MappingProxyType(
+    {
+        (): (
+            "convcorr align cat.jpg tiger.jpg",
+            "convcorr pose runner.jpg --json",
+            "convcorr align --help",
+        ),
+        ("align",): (
+            "convcorr align cat.jpg tiger.jpg --out match.png",
+            "convcorr align cat.jpg others/ --out matches --html matches.html",
+            "convcorr align --pairs pairs.csv --out matches --json",
+        ),
+        ("keypoints",): (
+            "convcorr keypoints face.jpg",
+            "convcorr keypoints cat.jpg --model cat.npz --box 40 30 310 280 --refine",
+        ),
+        ("landmarks",): (
+            "convcorr landmarks face.jpg",
+            "convcorr landmarks group.jpg --box 120 80 260 240 --out landmarks.pdf",
+        ),
+        ("pose",): (
+            "convcorr pose runner.jpg",
+            "convcorr pose runner.jpg --box 120 40 380 620 --out joints.pdf",
+        ),
+        ("pck",): (
+            "convcorr pck --predictions pred.h5 --ground-truth valid.h5",
+            "convcorr pck --predictions a.npz --ground-truth b.npz --explain 0.701",
+            "convcorr pck --predictions a.npz --ground-truth b.json --alphas 0.1 --json",
+        ),
+        ("weights",): ("convcorr weights list",),
+        ("weights", "list"): ("convcorr weights list", "convcorr weights list --json"),
+        ("weights", "fetch"): ("convcorr weights fetch vgg16",),
+        ("weights", "check"): (
+            "convcorr weights check",
+            "convcorr weights check vgg16",
+            "convcorr weights check mine.npz --network alexnet",
+        ),
+        ("datasets",): ("convcorr datasets list",),
+        ("datasets", "list"): ("convcorr datasets list --data-root data",),
+        ("datasets", "prepare"): (
+            "convcorr datasets prepare lsp --source lsp_dataset.zip --out data",
+        ),
+        ("datasets", "check"): (
+            "convcorr datasets check lsp",
+            "convcorr datasets check data/lsp --html findings.html",
+        ),
+        ("datasets", "show"): ("convcorr datasets show lsp --n 12 --out lsp.png",),
+        ("doctor",): ("convcorr doctor", "convcorr doctor --json"),
+    }
+)
+"""Command lines by the words of the command."""
+
+
+def epilog(words: Sequence[str]) -> str:
+    r"""Return the examples for the command that a command line names.
+
+    Args:
+        words: the words after ``convcorr``, such as ``["align", "--help"]``.
+
+    >>> epilog(["weights", "fetch", "-h"])
+    '\nexamples:\n  convcorr weights fetch vgg16\n'
+    """
+    named = next(tuple(words[:count]) for count in (2, 1, 0) if tuple(words[:count]) in EXAMPLES)
+    return "".join(("\nexamples:\n", *(f"  {example}\n" for example in EXAMPLES[named])))
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Every command has these options. An error is one sentence on the error stream, whatever they are."""
+
+    json: Annotated[bool, FlagCreatePairsOff] = False
+    """Print one JSON object, and nothing else, on the standard output; after an error, print nothing there."""
+    quiet: Annotated[bool, FlagCreatePairsOff] = False
+    """Show no progress, and print no summary."""
+
+
+class Result(NamedTuple):
+    """What a command found or wrote."""
+
+    lines: Sequence[str]
+    """The summary."""
+    values: Mapping[str, Any]
+    """The content of the JSON object: numbers, texts, paths, arrays, and sequences and mappings of them."""
+    status: int = 0
+    """The exit status of the command."""
+    errors: Sequence[str] = ()
+    """Sentences for the error stream, on parts of the work that failed."""
+
+
+def rendered(result: Result, options: OutputOptions) -> str:
+    r"""Return what a command prints on the standard output.
+
+    Args:
+        result: what the command found.
+        options: ``json`` takes precedence over ``quiet``, which leaves nothing to print.
+
+    >>> rendered(Result(["1 point."], {"points": [(1, math.nan)]}), OutputOptions(json=True))
+    '{"points": [[1, null]]}\n'
+    """
+    if options.json:
+        values = as_json(result.values)
+        return f"{json.dumps(values, ensure_ascii=False, allow_nan=False)}\n"
+    return "" if options.quiet else "".join(f"{line}\n" for line in result.lines)
+
+
+def as_json(value: Any) -> Any:
+    """Return a value as JSON stores it: arrays and tuples as lists, paths as strings, NaN as null.
+
+    Args:
+        value: a number, a text, a path, an array, or a sequence or mapping of such values.
+    """
+    if isinstance(value, Mapping):
+        return {key: as_json(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [as_json(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):
+        return as_json(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from convcorr_jax.shapes import Image
+
+FIGURE_ENDINGS = (".png", ".jpg", ".jpeg", ".pdf")
+"""The endings of the formats that both Pillow and matplotlib write."""
+
+
+def check_outputs(
+    figure: Path, others: Iterable[Path | None], *, read: Iterable[Path | None]
+) -> None:
+    """Refuse a figure of an unknown format, and outputs by the rules of `convcorr_jax.io.check_outputs`.
+
+    Args:
+        figure: the path of the figure, the option ``--out``.
+        others: the paths of files written beside it; None for one that is not written.
+        read: the paths of files that the command reads; None for one that it does not read.
+
+    Raises:
+        InputError: the figure's ending is unknown, a path is wrong, or a file would be overwritten that is
+            read or written, too.
+        WriteError: the disk is full or failed.
+    """
+    from convcorr_jax import io
+
+    if figure.suffix.lower() not in FIGURE_ENDINGS:
+        raise InputError(f"--out {figure} must end in one of {', '.join(FIGURE_ENDINGS)}")
+    io.check_outputs((figure, *others), read=read)
+
+
+def write_points_and_figure(
+    out: Path,
+    figure: "Image",
+    names: Sequence[str],
+    points: "np.ndarray",
+    *,
+    what: str,
+    confidence: "np.ndarray | None" = None,
+) -> Result:
+    """Write a figure and a table of its points beside it.
+
+    Args:
+        out: the path of the figure; that of the table has the ending .csv.
+        figure: the figure, 8-bit RGB.
+        names: the names of the points.
+        points: the points (x, y), in pixels of the photograph, ``[n, 2]``.
+        what: what the points are, such as "joints", for the printed sentence.
+        confidence: the confidence of every point, ``[n]``; by default the table has none.
+
+    Returns:
+        The number of points and the paths of the files; as values, the points as well.
+
+    Raises:
+        WriteError: a file cannot be written.
+    """
+    from convcorr_jax.io import write_image, write_points, written_whole
+
+    table = out.with_suffix(".csv")
+    with contextlib.ExitStack() as stack:
+        temporary_figure = stack.enter_context(written_whole(out))
+        temporary_table = stack.enter_context(written_whole(table))
+        write_image(temporary_figure, figure)
+        write_points(temporary_table, names, points, confidence=confidence)
+    values = {
+        "figure": out,
+        "table": table,
+        "points": point_values(names, points, confidence=confidence),
+    }
+    return Result([f"{len(names)} {what}.", str(out), str(table)], values)
+
+
+def point_values(
+    names: Sequence[str], points: "np.ndarray", *, confidence: "np.ndarray | None" = None
+) -> list[dict[str, Any]]:
+    """Return points as the JSON object lists them, under the names of the table's header.
+
+    Args:
+        names: the names of the points.
+        points: the points (x, y), in pixels, ``[n, 2]``.
+        confidence: the confidence of every point, ``[n]``; by default none is listed.
+    """
+    values = [
+        {"name": name, "x": x, "y": y} for name, (x, y) in zip(names, points.tolist(), strict=True)
+    ]
+    if confidence is not None:
+        for value, of_point in zip(values, confidence.tolist(), strict=True):
+            value["confidence"] = of_point
+    return values

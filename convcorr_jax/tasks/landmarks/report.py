@@ -1,0 +1,239 @@
+"""The figures of a landmark probe's card: its errors on test faces in frames of several kinds.
+
+A probe meets boxes of a detector, boxes drawn by hand, and boxes that it found itself. Errors are mean
+errors of a face's landmarks after the last round of look-back, over the distance of the outer eye corners.
+
+Figures of predicted landmarks: cumulative errors, and faces with their landmarks.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from convcorr_jax import coords
+from convcorr_jax.datasets.records import load_image
+from convcorr_jax.errors import InputError
+from convcorr_jax.metrics import LANDMARK_FAILURE, cumulative_error_curve, landmark_errors
+from convcorr_jax.probes import (
+    FeatureExtractor,
+    LandmarkModel,
+    find_face,
+    predict_landmarks,
+)
+from convcorr_jax.probes.landmarks import Cache, Faces
+from convcorr_jax.report import (
+    cumulative_curves,
+    image_grid,
+    interval_curves,
+    name_colors,
+    pixels,
+    points_overlay,
+)
+from convcorr_jax.runtime.progress import progress
+from convcorr_jax.shapes import Image
+from convcorr_jax.tasks.landmarks.faces import (
+    ANNOTATED,
+    JITTERS,
+    FaceSet,
+    annotated_boxes,
+    detector_boxes,
+    frame_of,
+    jittered_boxes,
+    read_faces,
+)
+from convcorr_jax.tasks.landmarks.fitting import RoundPredictions
+from convcorr_jax.tasks.landmarks.scores import outer_eye_distances
+from convcorr_jax.tasks.reading import evenly_spread
+
+SUCCESSES = (0.08, 0.1)
+"""Errors below which a face counts as found."""
+# A search takes as long as fifty predictions in a box.
+_SEARCHED = 12
+# A detector's box differs from the annotated one if an edge does by more than this.
+_DIFFERENT_PX = 1.0
+
+
+def figures_of_tests(
+    model: LandmarkModel,
+    extractor: FeatureExtractor,
+    dataset: str,
+    *,
+    data_root: Path | None,
+    cache: Cache,
+) -> dict[str, Any]:
+    """Compute the errors of a probe on the test faces of a compact data set, as JSON stores them.
+
+    Args:
+        model: the probe, with a finder.
+        extractor: computes its features.
+        dataset: name or path of a compact folder with detector's boxes, such as ``lfpw68``.
+        data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
+        cache: returns the arrays of a name, computed or as an earlier run computed them.
+
+    Returns:
+        The number of faces; the mean error with annotated boxes, with a detector's, and with annotated boxes
+        displaced and scaled at random; and, of every twelfth face, the share that the search finds.
+
+    Raises:
+        InputError: the probe has no finder, or the data set cannot be read or has no detector's boxes.
+    """
+    test = read_faces([dataset], data_root=data_root, test=True, rendered=0)
+    annotated, detector = annotated_boxes(test), detector_boxes(test)
+    if detector is None:
+        raise InputError(f"{dataset} has no detector's boxes")
+    differ = np.abs(np.array(annotated) - np.array(detector)).max(axis=1) > _DIFFERENT_PX
+
+    def errors(name: str, compute: Callable[[], Float[np.ndarray, " faces"]]) -> np.ndarray:
+        return cache(f"{dataset}_{name}", lambda: {"errors": compute()})["errors"]
+
+    def in_boxes(boxes: Sequence[coords.Box]) -> Float[np.ndarray, " faces"]:
+        return _errors(model, extractor, test, boxes)
+
+    by_detector = errors("detector", lambda: in_boxes(detector))
+    jittered = {
+        str(deviation): errors(
+            f"jitter_{deviation}",
+            lambda deviation=deviation: in_boxes(jittered_boxes(annotated, deviation)),
+        )
+        for deviation in JITTERS
+    }
+    searched = errors("searched", lambda: _search_errors(model, extractor, test))
+    return {
+        "faces": len(test.records),
+        "annotated_boxes": float(errors("annotated", lambda: in_boxes(annotated)).mean()),
+        "detector_boxes": float(by_detector.mean()),
+        "detector_boxes_that_differ": {
+            "faces": int(differ.sum()),
+            "error": float(by_detector[differ].mean()),
+        },
+        "jittered_boxes": {name: float(values.mean()) for name, values in jittered.items()},
+        "searched": {
+            "faces": len(searched),
+            "median": float(np.median(searched)),
+            **{f"below_{limit}": float((searched < limit).mean()) for limit in SUCCESSES},
+            "below_0.1_in_detector_boxes": float((by_detector[::_SEARCHED] < SUCCESSES[-1]).mean()),
+        },
+    }
+
+
+def _errors(
+    model: LandmarkModel,
+    extractor: FeatureExtractor,
+    test: FaceSet,
+    boxes: Sequence[coords.Box],
+) -> Float[np.ndarray, " faces"]:
+    margin = model.features.frame_margin
+    frames = tuple(coords.grow(box, margin) for box in boxes)
+    faces = Faces(test.faces().load_image, frames, test.points)
+    points = predict_landmarks(model.probe, faces, extractor)[-1].points
+    return landmark_errors(points, test.points, outer_eye_distances(test)).mean(axis=1)
+
+
+def _search_errors(
+    model: LandmarkModel, extractor: FeatureExtractor, test: FaceSet
+) -> Float[np.ndarray, " searched"]:
+    if model.finder is None:
+        raise InputError("the probe has no finder; backgrounds are expected in its training")
+    part = FaceSet(test.records[::_SEARCHED], test.left_out)
+    margin = model.features.frame_margin
+    boxes = [
+        find_face(load_image(record), model.probe.face, model.finder, extractor, margin=margin).box
+        for record in progress(part.records, description="search")
+    ]
+    return _errors(model, extractor, part, boxes)
+
+
+# Errors at which the cumulative curve is drawn: up to twice the error that counts as a failure.
+_THRESHOLDS = np.linspace(0, 2 * LANDMARK_FAILURE, 81)
+_PANEL_PX = 240
+
+
+def cumulative_figure(errors: Mapping[str, Float[np.ndarray, "faces n"]]) -> Image:
+    """Draw the fraction of faces with at most a given error, one curve for each method.
+
+    Args:
+        errors: error of every landmark in fractions of the distance of the outer eye corners, by method.
+    """
+    curves = {
+        method: cumulative_error_curve(values, _THRESHOLDS) for method, values in errors.items()
+    }
+    return pixels(
+        cumulative_curves(
+            _THRESHOLDS,
+            curves,
+            x_label="mean error of a face, over the distance of the outer eye corners",
+            y_label="faces",
+        )
+    )
+
+
+def jitter_figure(boxes: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Image:
+    """Draw the mean error of each method against the displacement of the boxes, with 95 % intervals.
+
+    Args:
+        boxes: ``mean`` and ``interval`` of every method by the kind of box, as `kinds_report` returns them.
+    """
+    kinds = {0.0: ANNOTATED, **{deviation: f"jitter_{deviation}" for deviation in JITTERS}}
+    methods = boxes[ANNOTATED]["mean"]
+
+    def of_methods(part: str) -> dict[str, list[Any]]:
+        return {name: [boxes[kind][part][name] for kind in kinds.values()] for name in methods}
+
+    return pixels(
+        interval_curves(
+            list(kinds),
+            of_methods("mean"),
+            of_methods("interval"),
+            x_label="standard deviation of the box's displacement (sides) and scale (logarithm)",
+            y_label="mean error, over the distance of the outer eye corners",
+        )
+    )
+
+
+def faces_figure(
+    test: FaceSet,
+    predictions: RoundPredictions,
+    errors: Mapping[str, Float[np.ndarray, "faces n"]],
+    *,
+    shown: int,
+) -> Image:
+    """Draw Figure 3: faces as annotated, as predicted from the whole face, and after look-back.
+
+    Args:
+        test: the test faces.
+        predictions: predictions of every round of look-back.
+        errors: error of every landmark, by method; ``convnet_ridge`` and ``look_back`` are among the methods.
+        shown: number of faces, evenly spread from the least error after look-back to the greatest.
+    """
+    order = np.argsort(errors["look_back"].mean(axis=1))
+    chosen = order[evenly_spread(len(order), shown)].tolist()
+    captions = [
+        [
+            ("annotated",),
+            (f"whole face: {errors['convnet_ridge'][face].mean():.3f}",),
+            (f"look-back: {errors['look_back'][face].mean():.3f}",),
+        ]
+        for face in chosen
+    ]
+    rows = [_panels(test, face, predictions) for face in chosen]
+    return pixels(image_grid(rows, captions=captions, cell_px=_PANEL_PX))
+
+
+def _panels(test: FaceSet, face: int, predictions: RoundPredictions) -> list[Image]:
+    """Draw a face three times; on the second image are the squares of the first round of look-back."""
+    record = test.records[face]
+    photograph = load_image(record)
+    squares = predictions.squares[1][:, face].tolist() if len(predictions.squares) > 1 else []
+    panels = [
+        (record.points, [frame_of(record)]),
+        (predictions.points[0][face], [coords.Box(*edges) for edges in squares]),
+        (predictions.points[-1][face], []),
+    ]
+    colors = name_colors(len(record.names))
+    return [
+        points_overlay(photograph, points, colors=colors, boxes=boxes, longest_px=_PANEL_PX)
+        for points, boxes in panels
+    ]
