@@ -30,10 +30,6 @@ def padded_batches(count: int, *, size: int) -> Iterator[tuple[Int[np.ndarray, "
 
     >>> [(rows.tolist(), own) for rows, own in padded_batches(5, size=2)]
     [([0, 1], 2), ([2, 3], 2), ([4, 4], 1)]
-
-    Args:
-        count: the number of rows.
-        size: the number of rows of a batch.
     """
     for start in range(0, count, size):
         yield np.minimum(np.arange(start, start + size), count - 1), min(size, count - start)

@@ -310,7 +310,6 @@ def linear_weights(positions: Float[Any, " n"], length: int) -> Float[Any, "n le
     Args:
         positions: positions in units of samples, 0 at the first sample's centre. They are a NumPy or a
             JAX array; NaN gives a row of NaN.
-        length: the number of samples.
 
     Returns:
         The weights, of the kind of ``positions``.

@@ -31,7 +31,6 @@ def resize(image: Image, size: Sequence[int]) -> Resampled:
 
     Args:
         image: the image, 8-bit RGB.
-        size: the new height and width.
     """
     return crop_and_resize(image, coords.whole_image(image.shape[:2]), size)
 
@@ -55,7 +54,6 @@ def crop_and_resize(image: Image, box: coords.Box, size: Sequence[int]) -> Resam
 
     Args:
         image: the image, 8-bit RGB.
-        box: the box in pixels of the image.
         size: the new height and width.
 
     Raises:

@@ -117,7 +117,6 @@ def align_photographs(
         a: 8-bit RGB.
         b: 8-bit RGB; its size need not be that of a.
         params: the network's filters; see `convcorr_jax.backbone.weights.load`.
-        network: the layer table.
         recipe: the descriptors of cells; by default the network's entry of `RECIPES`.
         box_a: the box of the object in a, in pixels of a; `BOX_MARGIN` is added around it. By default the whole
             photograph is aligned.
@@ -174,7 +173,6 @@ def carry_to_b(points_px: Float[np.ndarray, "n 2"], alignment: PhotographAlignme
 
     Args:
         points_px: points (x, y) in pixels of a; NaN for an absent point, which stays NaN.
-        alignment: the alignment of a and b.
     """
     cells = coords.apply(coords.invert(alignment.a_to_px), points_px)
     displacement = images.sample(np.asarray(alignment.forward.flow), cells)
@@ -191,7 +189,6 @@ def spread_matches(
     from its surroundings.
 
     Args:
-        alignment: the alignment of a and b.
         count: the largest number of matches.
         spacing_cells: the smallest distance between selected cells of a.
     """
@@ -219,7 +216,6 @@ def dense_flow(
     size or shape is not part of the flow. Beyond the outermost cells the flow is constant.
 
     Args:
-        alignment: the alignment of a and b.
         size: height and width of a.
 
     Returns:
@@ -237,7 +233,6 @@ def dense_places(
     """Compute the corresponding point of a for every pixel of b.
 
     Args:
-        alignment: the alignment of a and b.
         size: height and width of b.
 
     Returns:
@@ -261,7 +256,6 @@ def warp_onto_b(
 
     Args:
         a: 8-bit RGB.
-        alignment: the alignment of a and b.
         size: height and width of b.
     """
     points = dense_places(alignment, size)
@@ -275,7 +269,6 @@ def in_frames(
     """Convert an alignment to photographs that were resized or cropped.
 
     Args:
-        alignment: the alignment of a and b.
         a_frame: pixels of a to pixels of the new a.
         b_frame: pixels of b to pixels of the new b.
     """

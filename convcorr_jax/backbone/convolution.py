@@ -50,10 +50,6 @@ class Transforms(NamedTuple):
 @lru_cache
 def transforms(outputs: int, taps: int) -> Transforms:
     """Compute the matrices for m outputs of an r-tap filter.
-
-    Args:
-        outputs: m.
-        taps: r.
     """
     products = outputs + taps - 1
     to_points = np.linalg.inv(_values_at_points(products, products)).T
@@ -97,7 +93,6 @@ def winograd_correlate(
     """Compute `jax.lax.conv_general_dilated` with stride 1 and equal zero padding on all sides.
 
     Args:
-        images: the inputs.
         kernel: filters of r x r taps.
         padding: the width of the border of zeros in pixels.
     """
@@ -218,7 +213,6 @@ def matrix_product(
     The windows of all images are the rows of one matrix, so that each gradient is one matrix product, too.
 
     Args:
-        images: to correlate.
         kernel: filters of r x r taps.
     """
     window, _, _, outputs = kernel.shape

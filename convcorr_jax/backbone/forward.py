@@ -74,7 +74,6 @@ def activations(
     Args:
         params: the network's filters.
         inputs: the result of `preprocess`.
-        network: the layer table.
         layers: names of the layers.
 
     Returns:
@@ -172,7 +171,6 @@ def apply_layer(
     Args:
         params: the network's filters.
         inputs: the activations of the layer before, or the network's input.
-        layer: the layer.
         winograd: whether 3x3 and 5x5 filters use Winograd's algorithm on a CPU; see
             `convcorr_jax.backbone.Network`.
     """
@@ -247,7 +245,6 @@ def single_pixel_activations(
     Args:
         params: the network's filters.
         inputs: the result of `preprocess`.
-        network: the layer table.
         layer: the name of the layer.
 
     Returns:

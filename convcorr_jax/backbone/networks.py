@@ -131,9 +131,6 @@ Params = Mapping[str, Filters]
 
 def filter_shapes(network: Network) -> dict[str, tuple[int, int, int, int]]:
     """Return the shape (height, width, inputs of a group, outputs) of every convolution's kernel, in order.
-
-    Args:
-        network: the layer table.
     """
     shapes, inputs = {}, 3
     for layer in network.layers:
@@ -153,10 +150,6 @@ def channels(network: Network, layer_name: str) -> int:
 
     >>> channels(NETWORKS["alexnet"], "pool5")
     256
-
-    Args:
-        network: the layer table.
-        layer_name: the name of the layer.
 
     Raises:
         InputError: the network has no such layer.

@@ -36,10 +36,6 @@ def receptive_field(network: Network, layer_name: str) -> ReceptiveField:
     >>> receptive_field(NETWORKS["caffenet"], "conv4")
     ReceptiveField(size_px=131, stride_px=16, first_center_px=17.0)
 
-    Args:
-        network: the layer table.
-        layer_name: the name of the layer.
-
     Raises:
         InputError: the network has no such layer.
 
@@ -64,8 +60,6 @@ def grid_size(network: Network, layer_name: str, image_size: Sequence[int]) -> c
     Size(height=13, width=13)
 
     Args:
-        network: the layer table.
-        layer_name: the name of the layer.
         image_size: height and width of the network's input in pixels.
 
     Returns:
@@ -96,10 +90,6 @@ def cell_centers(network: Network, layer_name: str) -> coords.Transform:
     >>> cell_centers(NETWORKS["alexnet"], "conv5").shift
     array([15., 15.])
 
-    Args:
-        network: the layer table.
-        layer_name: the name of the layer.
-
     Raises:
         InputError: the network has no such layer.
     """
@@ -111,7 +101,6 @@ def output_side(layer: Conv | MaxPool, input_side: int) -> int:
     """Compute the number of cells of a layer along one axis; it is below 1 if its window does not fit.
 
     Args:
-        layer: the layer.
         input_side: the number of cells of the layer before it.
     """
     padding = layer.padding if isinstance(layer, Conv) else 0

@@ -91,7 +91,6 @@ class Aligner:
         """Align a pair, and write its figure, its arrays and its table, all or none.
 
         Args:
-            pair: the pair.
             inputs: the content of its files.
             files: what is written.
 
@@ -133,7 +132,6 @@ class Aligner:
         """Align a pair for several values of smoothness, and return its part of the data of a page of matches.
 
         Args:
-            pair: the pair.
             inputs: the content of its files.
             aligned: the pair's alignment for the smoothness of the options.
 

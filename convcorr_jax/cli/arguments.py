@@ -22,7 +22,6 @@ def read_photograph(path: Path, *, box: "coords.Box | None") -> "Image":
     """Read a photograph, and check the box of the object in it.
 
     Args:
-        path: the file.
         box: the box in pixels; None for the whole photograph.
 
     Raises:
@@ -226,7 +225,6 @@ def write_points_and_figure(
     Args:
         out: the path of the figure; that of the table has the ending .csv.
         figure: the figure, 8-bit RGB.
-        names: the names of the points.
         points: the points (x, y), in pixels of the photograph, ``[n, 2]``.
         what: what the points are, such as "joints", for the printed sentence.
         confidence: the confidence of every point, ``[n]``; by default the table has none.
@@ -259,7 +257,6 @@ def point_values(
     """Return points as the JSON object lists them, under the names of the table's header.
 
     Args:
-        names: the names of the points.
         points: the points (x, y), in pixels, ``[n, 2]``.
         confidence: the confidence of every point, ``[n]``; by default none is listed.
     """

@@ -66,9 +66,6 @@ class Inputs(NamedTuple):
 def read_inputs(pair: Pair) -> Inputs:
     """Read a pair's photographs and points, without importing JAX.
 
-    Args:
-        pair: the pair.
-
     Raises:
         InputError: a file is missing or damaged, a box does not meet its photograph, or a point is outside a.
     """
@@ -120,9 +117,6 @@ def photographs_in(folder: Path) -> list[Path]:
 def neighbours(folder: Path) -> list[Pair]:
     """Return the pairs of each photograph of a folder and the next one by name.
 
-    Args:
-        folder: the folder.
-
     Raises:
         InputError: the folder has fewer than two photographs, or may not be read.
     """
@@ -136,7 +130,6 @@ def one_to_all(a: Path, folder: Path) -> list[Pair]:
     """Return the pairs of one photograph and each photograph of a folder, but for itself.
 
     Args:
-        a: the photograph.
         folder: the folder, in which it may be.
 
     Raises:
@@ -153,9 +146,6 @@ def read_pairs(path: Path) -> list[Pair]:
 
     A box is four numbers with spaces, ``x0 y0 x1 y1``. Paths are relative to the folder of the table. An empty
     entry is one that is absent.
-
-    Args:
-        path: the table.
 
     Raises:
         InputError: the file is missing, empty or not UTF-8 text; its header lacks ``a`` or ``b`` or has an
@@ -190,9 +180,6 @@ def read_pairs(path: Path) -> list[Pair]:
 
 def figure_names(pairs: Iterable[Pair]) -> list[str]:
     """Return the name of each pair's figure, a-b.png by the photographs' names; repeated ones are numbered.
-
-    Args:
-        pairs: the pairs.
 
     >>> figure_names([Pair(Path("1/cat.jpg"), Path("2/cat.jpg")), Pair(Path("cat.png"), Path("cat.png"))])
     ['cat-cat.png', 'cat-cat-2.png']

@@ -37,7 +37,6 @@ def grid_lines(rows: "Sequence[GridRow]", *, default: "ProtocolChoices | None") 
     A row with ``<``, or without missing predictions, is shown only if that changes a figure of the table.
 
     Args:
-        rows: the grid.
         default: the data set's own protocol, which is marked.
     """
     from convcorr_jax.metrics import FRAMES, NORMALIZERS, distinct_rows
@@ -79,7 +78,6 @@ def match_lines(
     same figure, share a line.
 
     Args:
-        found: the figures.
         default: the data set's own protocol, which is marked.
         most: how many lines to return; a sentence at the end says how many more there are.
     """

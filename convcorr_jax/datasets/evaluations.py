@@ -136,7 +136,6 @@ def match_predictions(
 
     Args:
         path: a file ``.npz``, ``.h5`` or ``.mat``, of all people or of the test people.
-        truth: the ground truth.
         joints: the joints to select, of those that the predictions have.
         required: the joints that they must have.
         scorer: what scores the joints, for the error message.

@@ -189,7 +189,6 @@ def _mat(path: Path, expected: str) -> mat.Group:
     """Read the variables of a MATLAB file.
 
     Args:
-        path: the file.
         expected: the names of suitable files, for the error that another HDF5 file raises.
     """
     if path.is_file() and h5py.is_hdf5(path):

@@ -231,7 +231,6 @@ def box_of(record: Record, *, lacking: str = " around its object; one is needed"
     """Return the box of a record's object.
 
     Args:
-        record: the record.
         lacking: the end of the message about a record that has no box.
 
     Raises:

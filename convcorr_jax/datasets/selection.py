@@ -36,17 +36,11 @@ class GeneratedRecords(Sequence):
     @abstractmethod
     def split(self, position: int) -> str:
         """Return the split of a record.
-
-        Args:
-            position: its position.
         """
 
     @abstractmethod
     def identity(self, position: int) -> str:
         """Return what determines a record, such as its category, its seed and the version of its generator.
-
-        Args:
-            position: its position.
         """
 
 

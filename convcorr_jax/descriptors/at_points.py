@@ -112,7 +112,6 @@ def columns_at(
         params: the network's filters.
         photographs: 8-bit RGB.
         points: positions (x, y) in pixels of each photograph; NaN for an absent point.
-        network: the layer table.
         layers: names of the layers.
         interpolate: interpolate bilinearly between the four nearest columns instead of taking the nearest.
 

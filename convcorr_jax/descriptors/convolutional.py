@@ -78,7 +78,6 @@ def descriptor_grid(network: Network, recipe: Recipe) -> Grid:
     """Compute the grid of `convolutional_descriptors` from the layer table alone.
 
     Args:
-        network: the layer table.
         recipe: the layers and input sizes.
 
     Raises:
@@ -103,7 +102,6 @@ def convolutional_descriptors(
         params: the network's filters.
         pyramid: the same RGB images, with values from 0 to 255, once for each of ``recipe.sizes_px``, in that
             order.
-        network: the layer table.
         recipe: the layers and input sizes.
 
     Returns:

@@ -34,8 +34,6 @@ def feature_count(network: Network, layer: str, *, side_px: int) -> int:
     """Return how many numbers `global_features` computes for an image.
 
     Args:
-        network: the layer table.
-        layer: the layer.
         side_px: the side of the square images.
 
     Raises:

@@ -188,10 +188,6 @@ def also_in(tested: Sequence[Record], training: Sequence[Record]) -> list[int]:
     """Return the rows of tested records whose photograph is also among the training records.
 
     Photographs are the same if their pixels are equal, or as `near_pairs` finds them.
-
-    Args:
-        tested: the tested records.
-        training: the training records.
     """
     _, thumbnails = compute_thumbnails([*tested, *training])
     images = thumbnails.image_of

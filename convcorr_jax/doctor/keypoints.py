@@ -263,7 +263,6 @@ def wrong_counts(records: Sequence[Record], official: Mapping[str, int]) -> Iter
 
     Args:
         records: records of all splits.
-        official: the official number of records by split.
     """
     counts = Counter(record.split for record in records)
     for split, expected in official.items():

@@ -56,10 +56,6 @@ class Descriptor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
     def fit(self, X: Any, y: Any = None) -> "Descriptor":
         """Check the options; neither images nor targets are used.
 
-        Args:
-            X: the images.
-            y: targets.
-
         Raises:
             ValueError: there is no such network or layer, the weights are absent or damaged or end before the
                 layer, or the squares are too small for the layer.

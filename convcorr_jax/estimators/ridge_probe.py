@@ -46,8 +46,6 @@ def check_number(value: Any, name: str, *, kinds: str = "iuf", most_axes: int = 
     """Refuse an option that is no number.
 
     Args:
-        value: the option.
-        name: its name.
         kinds: the kinds of numbers that are allowed, in NumPy's letters; truth values are of another kind.
         most_axes: 1 if a sequence of numbers is allowed, too.
 

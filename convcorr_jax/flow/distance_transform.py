@@ -72,7 +72,6 @@ def distance_transform(
     Args:
         costs: f, sampled at the integers; a sample that is NaN or infinite counts as absent.
         weight: the factor of the penalty, not negative; one value, or one for each axis.
-        axes: the axes to transform.
         penalty: "squared" or "absolute".
         shift: the offset of each penalty's minimum from its sample; one value, or one for each axis.
         truncation: the upper bound of the penalty, summed over the axes; None for no bound.
@@ -116,7 +115,6 @@ def soft_distance_transform(
         costs: f, sampled at the integers; a sample that is NaN or infinite counts as absent.
         temperature: T, in units of the costs, above 0.
         weight: the factor of the penalty, not negative; one value, or one for each axis.
-        axes: the axes to transform.
         penalty: "squared" or "absolute".
         shift: the offset of each penalty's minimum from its sample; one value, or one for each axis.
 

@@ -81,8 +81,6 @@ def argmin_plus_once(costs, product, *, matrix, axis):
     Args:
         costs: the array that was multiplied.
         product: the result of `min_plus_once`.
-        matrix: the matrix of that product.
-        axis: the axis of that product.
 
     Returns:
         32-bit indices in the shape of ``product``.

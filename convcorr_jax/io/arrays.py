@@ -74,10 +74,6 @@ def _directory_size(stream: BinaryIO) -> int:
 def open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> zipfile.ZipExtFile:
     """Open a member, of which every read unpacks only as many bytes as it returns.
 
-    Args:
-        archive: the archive.
-        member: the member.
-
     Raises:
         zipfile.BadZipFile: the member is compressed in a way other than "deflate".
     """
@@ -92,8 +88,6 @@ def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, most: int)
     """Read a member after its size is checked.
 
     Args:
-        archive: the archive.
-        member: the member.
         most: the limit of the member's size in bytes.
 
     Raises:
@@ -164,7 +158,6 @@ def array_headers(path: Path, *, names: Collection[str] | None = None) -> dict[s
     """Read the types and shapes of arrays of an ``.npz`` file by name, and none of their values.
 
     Args:
-        path: the file.
         names: the arrays; by default all of the file.
 
     Returns:
@@ -182,7 +175,6 @@ def load_arrays(path: Path, *, names: Collection[str] | None = None) -> dict[str
     """Read arrays of an ``.npz`` file by name, without checking what they are.
 
     Args:
-        path: the file.
         names: the arrays to read; by default all of the file.
 
     Returns:
@@ -206,9 +198,6 @@ class ReadableArrays(NamedTuple):
 
 def load_readable_arrays(path: Path) -> ReadableArrays:
     """Read all arrays of an ``.npz`` file that can be read, for files whose other members do not matter.
-
-    Args:
-        path: the file.
 
     Raises:
         InputError: the file is missing, empty, cut short or damaged, is no ``.npz``, or unpacks to far more
@@ -310,7 +299,6 @@ def read_arrays(
     """Read the arrays of an ``.npz`` file that are expected, once their types and shapes are checked.
 
     Args:
-        path: the file.
         expected: the type and shape of every array to read, by name. Other arrays of the file are not read.
         optional: names of those that the file may lack.
 
@@ -351,7 +339,6 @@ def write_arrays(path: str | Path, **arrays: np.ndarray | np.generic) -> None:
     """Write named arrays as one compressed ``.npz`` file.
 
     Args:
-        path: the file.
         **arrays: the arrays by name, of any shapes.
 
     Raises:
@@ -366,7 +353,6 @@ def write_arrays_uncompressed(path: str | Path, arrays: Mapping[str, np.ndarray]
     """Write named arrays as one ``.npz`` file without compression, which takes a minute a gigabyte.
 
     Args:
-        path: the file.
         arrays: the arrays by name, of any shapes.
 
     Raises:

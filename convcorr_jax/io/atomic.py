@@ -31,9 +31,6 @@ else:
 def try_lock(descriptor: int) -> bool:
     """Lock an open file or folder unless another process has locked it.
 
-    Args:
-        descriptor: of the open file.
-
     Returns:
         Whether the file is locked now, until the descriptor is closed.
 
@@ -49,9 +46,6 @@ def try_lock(descriptor: int) -> bool:
 
 def wait_for_lock(descriptor: int) -> None:
     """Wait until no other process has locked an open file, and lock it.
-
-    Args:
-        descriptor: of the open file.
 
     Raises:
         OSError: the system or the file system has no locks.
@@ -87,9 +81,6 @@ _WRONG_PATH = frozenset(
 @contextlib.contextmanager
 def writing_to(path: str | Path) -> Iterator[None]:
     """Name the path in every system error that a ``with`` block meets while it writes there.
-
-    Args:
-        path: the file or folder that the block writes.
 
     Raises:
         InputError: the path is wrong: a folder is missing, is not a folder, or may not be written.
@@ -286,9 +277,6 @@ def check_regular(path: Path) -> None:
 def make_folder(folder: str | Path) -> Path:
     """Create a folder, with its parents, unless it exists; check that files can be written into it.
 
-    Args:
-        folder: the folder.
-
     Returns:
         The folder's path.
 
@@ -315,7 +303,6 @@ def write_at(path: Path, start: int, content: bytes) -> None:
     Args:
         path: the file; it is created if it does not exist.
         start: the position of the first byte, counted from the beginning of the file.
-        content: the bytes.
 
     Raises:
         InputError: the path is wrong.

@@ -62,7 +62,6 @@ def save_fitted(path: str | Path, model: Savable) -> None:
 
     Args:
         path: the common name of both files, with or without one of the endings.
-        model: the model.
 
     Raises:
         InputError: the path is wrong, or the model's class refuses to store it.

@@ -69,7 +69,6 @@ def read_image(path: str | Path, *, upright: bool = True) -> Image:
     the first frame is read.
 
     Args:
-        path: the file.
         upright: apply the rotation of the camera that the file's EXIF data state.
 
     Raises:
@@ -102,9 +101,6 @@ def read_labels(path: str | Path) -> UInt8[np.ndarray, "height width"]:
     The labels are the numbers in the file, of 1, 2, 4 or 8 bits, whatever grey they mean, at the places of the
     stored pixels.
 
-    Args:
-        path: the file.
-
     Raises:
         InputError: `read_image` would refuse the file, the image has neither grey levels nor a palette, or it
             is compressed as JPEG, which changes labels.
@@ -130,9 +126,6 @@ def decode_labels(encoded: bytes, *, name: str) -> UInt8[np.ndarray, "height wid
 def image_size(path: str | Path) -> Size:
     """Read the height and width of an image as it is stored, from the head of its file.
 
-    Args:
-        path: the file.
-
     Raises:
         InputError: the file is missing, empty or not an image, or `read_image` would refuse its format.
     """
@@ -156,10 +149,6 @@ def encoded_image_size(encoded: bytes, *, name: str) -> Size:
 
 def write_image(path: str | Path, image: Image) -> None:
     """Write an 8-bit RGB image in the format of the file name's ending.
-
-    Args:
-        path: the file.
-        image: the image.
 
     Raises:
         InputError: the path is wrong.

@@ -107,7 +107,6 @@ def naming_file(path: Path, *, kind: str) -> Iterator[None]:
     """Name a file in every error that unexpected content causes in a ``with`` block.
 
     Args:
-        path: the file.
         kind: what the file should contain, such as "pose cascade", for the error message.
 
     Raises:
@@ -130,7 +129,6 @@ def json_file(path: Path, kind: str) -> Iterator[Any]:
     """Read a JSON file and yield its content to a ``with`` block that interprets it.
 
     Args:
-        path: the file.
         kind: what the file should contain, such as "pose cascade", for the error message.
 
     Yields:
@@ -155,7 +153,6 @@ def json_array(value: Any, *, dtype: npt.DTypeLike | None = None) -> np.ndarray:
            [nan, nan]])
 
     Args:
-        value: the lists.
         dtype: the type of the elements, in which null is NaN; by default that of the values, with None.
 
     Raises:
@@ -179,10 +176,6 @@ def _filled(value: Any, shape: tuple[int, ...]) -> Any:
 
 def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
     """Write a mapping as indented JSON.
-
-    Args:
-        path: the file.
-        value: the mapping.
 
     Raises:
         ValueError: a number is NaN or infinite, which JSON cannot store.

@@ -16,7 +16,6 @@ def check_file(path: Path, kind: str, *, most_bytes: int | None = None) -> None:
     """Refuse a path that is not a readable, non-empty file.
 
     Args:
-        path: the file.
         kind: what the file should contain, such as "image", for the error message.
         most_bytes: the limit of its size; by default there is none.
 

@@ -37,9 +37,6 @@ def read_points(path: str | Path) -> NamedPoints:
 
     A point without a name is named by its number, from 1. A column ``confidence`` is ignored.
 
-    Args:
-        path: the file.
-
     Raises:
         InputError: the file is missing, empty, over 16 MB or not UTF-8 text; its header lacks ``x`` or ``y`` or
             has an unknown or a repeated column; it has no points; a row has more or fewer entries than the
@@ -97,7 +94,6 @@ def write_points(
     """Write points with the header ``name,x,y`` or ``name,x,y,confidence``, to a thousandth of a pixel.
 
     Args:
-        path: the file.
         names: the name of every point.
         points: the points (x, y), in pixels.
         confidence: the confidence of every point; by default none is written.

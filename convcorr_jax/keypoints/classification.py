@@ -99,7 +99,6 @@ def classify(
         costs: the costs C to choose from, in rising order.
         folds: the number of folds of the cross-validation; with fewer training photographs, as many as there
             are.
-        loss: the loss of the SVM.
 
     Raises:
         InputError: no sample is tested; a test fold trains on fewer than two photographs or two types; a
@@ -166,7 +165,6 @@ def confusion(
     """Count the samples of each true type (row) by their predicted type (column).
 
     Args:
-        labels: the true types.
         predicted: the predicted types; samples with `UNKNOWN` are not counted.
         types: the number of keypoint types.
 

@@ -142,7 +142,6 @@ def fit_detectors(
     Args:
         maps: descriptors of the candidates and of a rim of half a window around them.
         labels: 1 for positive examples, -1 for negative ones, 0 for candidates that do not count.
-        pool: the candidates to fit.
         cost: the SVMs' C, the weight of the loss against the squared norm of the weights.
         start: detectors of an earlier round, from which the fit starts.
 
@@ -218,7 +217,6 @@ def best_candidates(
     """Find the candidate with the highest score for every keypoint.
 
     Args:
-        scores: the score of every candidate for every keypoint.
         centers: centers (x, y) of the candidates, on a regular grid.
         refine: move each point to the vertex of the parabola through the best score and its two neighbors,
             on each axis independently, by at most half a cell. A candidate at the edge of the grid does not

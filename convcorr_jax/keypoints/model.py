@@ -242,7 +242,6 @@ def predict(
     """Score every candidate of every box, and find the most similar training objects.
 
     Args:
-        model: the keypoint model.
         photographs: 8-bit RGB, one for every box.
         boxes: the objects' boxes in pixels of their photographs.
         weights: the weights with which the model was trained.

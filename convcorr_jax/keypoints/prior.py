@@ -72,7 +72,6 @@ def vote(
         candidates: predicted points (x, y) of n keypoints, one row for every neighbor; NaN where the
             neighbor lacks the keypoint.
         order: indices of ``candidates``, best first.
-        voters: the number of present candidates that vote for each keypoint.
 
     Returns:
         One point (x, y) for every keypoint; NaN where no neighbor has the keypoint.

@@ -47,7 +47,6 @@ def conv_window(
         params: the network's weights.
         photograph: 8-bit RGB, ``[height, width, 3]``.
         point: (x, y) in pixels of the photograph.
-        network: the network's layer table.
         layer: the layer's name.
 
     Raises:

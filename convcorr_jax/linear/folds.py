@@ -28,7 +28,6 @@ def stratified_folds(labels: Shaped[np.ndarray, "..."], *, k: int) -> Int32[np.n
     Args:
         labels: the label of each sample, of any type that can be sorted. A label with fewer than k samples is
             absent from some folds.
-        k: number of folds.
 
     Returns:
         The fold of each sample, from 0 to k - 1.
@@ -53,7 +52,6 @@ def grouped_folds(groups: Shaped[np.ndarray, "..."], *, k: int) -> Int32[np.ndar
 
     Args:
         groups: the group of each sample, of any type that can be sorted.
-        k: number of folds.
 
     Returns:
         The fold of each sample, from 0 to k - 1.
@@ -77,9 +75,7 @@ def warn_of_absent_labels(
     """Warn of labels whose samples one fold holds out all: its classifiers never predict them.
 
     Args:
-        labels: the label of each sample.
         folds: the fold of each sample, from 0 to k - 1.
-        k: number of folds.
 
     Warns:
         UserWarning: a label is absent from a fold's training samples; each fold and label is named.

@@ -50,7 +50,6 @@ def two_valued_scores(
     Args:
         predicted: one number for each image, on any scale that rises with the attribute.
         truth: the annotated value of each image, one of ``values``.
-        values: the two values of the attribute.
         threshold: the prediction that separates the two values.
 
     Raises:
@@ -161,7 +160,6 @@ def correlation_interval(correlation: float, *, n: int) -> Interval:
     Source: Fisher, "On the probable error of a coefficient of correlation deduced from a small sample", 1921.
 
     Args:
-        correlation: Pearson's correlation.
         n: the number of images.
 
     Raises:

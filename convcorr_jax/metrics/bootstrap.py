@@ -64,7 +64,6 @@ def unit_means(
     array([0.75])
 
     Args:
-        values: the value of each unit.
         groups: the group of each unit; by default one group holds all.
 
     Raises:
@@ -87,9 +86,6 @@ def group_numbers(groups: Sequence[Hashable]) -> Int[np.ndarray, " units"]:
 
     >>> group_numbers(["car", "duck", "car"])
     array([0, 1, 0])
-
-    Args:
-        groups: the group of each unit.
 
     Raises:
         InputError: a group is NaN, which equals no group.
@@ -146,7 +142,6 @@ def bootstrap(
 
     Args:
         sums: the parts of the units.
-        draws: the number of draws.
         seed: the seed; equal seeds draw the same units of equal groups.
 
     Returns:
@@ -210,7 +205,6 @@ def named_intervals(
 
     Args:
         names: the names of the statistics, such as thresholds.
-        samples: the statistics of every draw.
 
     Raises:
         InputError: there is no draw, or there is not one name for each statistic, all different.
@@ -225,9 +219,6 @@ def mean_interval(values: Float[np.ndarray, " units"] | Bool[np.ndarray, " units
 
     >>> mean_interval(np.full(5, 0.25))
     Interval(low=0.25, high=0.25)
-
-    Args:
-        values: the value of each unit.
 
     Raises:
         InputError: there is no unit.

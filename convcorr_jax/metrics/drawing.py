@@ -24,8 +24,6 @@ def draw(
         parts: what each unit of a group adds to the numerators and, in the last column, to the denominator;
             0 beyond the group's size.
         sizes: the number of units of each group.
-        draws: the number of draws.
-        seed: the seed.
 
     Returns:
         The statistics of every draw, one fewer than there are columns.

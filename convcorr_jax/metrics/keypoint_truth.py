@@ -166,9 +166,6 @@ def normalizer_lengths(truth: KeypointTruth) -> dict[str, Float[np.ndarray, " im
     >>> normalizer_lengths(KeypointTruth(points=square, names=("l_shoulder", "r_hip")))
     {'keypoints': array([40.]), 'torso': array([50.])}
 
-    Args:
-        truth: the ground truth.
-
     Returns:
         The lengths of each image in pixels; NaN where one is unknown or not positive. A normalizer that no
         image has is left out.

@@ -22,7 +22,6 @@ def checked_labels(
 
     Args:
         labels: the class of each sample or pixel.
-        classes: the number of classes.
         what: how messages call the labels, such as "true".
         absent: the label of samples of no class; None if each has one.
 
@@ -52,9 +51,6 @@ def label_pairs(
     """Return the true and the predicted label of each sample that counts.
 
     Args:
-        truth: the true label of each sample.
-        predicted: the predicted label of each sample.
-        classes: the number of classes.
         ignored: the true label of samples that are left out, whatever their prediction.
         unknown: the predicted label of samples that are left out.
 
@@ -82,7 +78,6 @@ def check_names(names: Sequence[str], *, count: int, what: str) -> None:
     """Refuse names that are not one of each column, or that repeat: a lookup by name would take only one.
 
     Args:
-        names: the names.
         count: the number of what they name.
         what: how messages call the names, such as "joints".
 

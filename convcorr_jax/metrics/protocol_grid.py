@@ -297,7 +297,6 @@ def distinct_rows(rows: Sequence[GridRow], *, decimals: int) -> list[GridRow]:
     threshold or a missing prediction is wrong.
 
     Args:
-        rows: the grid.
         decimals: the number of decimals of a share to which figures are rounded.
     """
     found: dict[tuple[ProtocolChoices, tuple[str, ...]], GridRow] = {}
@@ -318,8 +317,6 @@ def matching_figures(
     """Return the figures of a grid that are rounded to a published one.
 
     Args:
-        rows: the grid.
-        figure: the published figure.
         default: the choices of the data set's own protocol. Protocols that share most of them are first; by
             default the first of the grid are.
     """
@@ -341,8 +338,6 @@ def nearest_figures(
     """Return the figures of a grid that are nearest to a published one, nearest first.
 
     Args:
-        rows: the grid.
-        figure: the published figure.
         count: how many to return.
         default: the choices of the data set's own protocol; of equal figures, those of protocols that share
             most of them are first.

@@ -53,7 +53,6 @@ def confusion_counts(
     Args:
         truth: the true label of each pixel, 0 to ``classes - 1``, or ``ignored`` for a pixel that is left out.
         predicted: the predicted label of each pixel, 0 to ``classes - 1``; of any shape, that of ``truth``.
-        classes: the number of classes.
         ignored: the true label of pixels that are left out; None if all count.
 
     Raises:

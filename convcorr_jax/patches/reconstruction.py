@@ -81,7 +81,6 @@ def uniform_tiles(
         grid: height and width of the layer's grid in cells.
         field: the receptive field to draw from; the paper uses conv3's.
         ks: numbers of patches to average.
-        seed: the seed of the draws.
     """
     side = field.stride_px
     reach = (field.size_px - side) // 2

@@ -56,7 +56,6 @@ def sample_origins(
 
     Args:
         sizes: height and width of every photograph.
-        network: the layer table.
         layer: the name of the layer.
         plan: the views, the number of patches and the seed.
 
@@ -78,7 +77,6 @@ def column_length(network: Network, layer: str) -> int:
     """Return the number of channels of a layer.
 
     Args:
-        network: the layer table.
         layer: the name of the layer.
 
     Raises:

@@ -114,7 +114,6 @@ def columns(
     Args:
         views: 8-bit RGB images of one size.
         params: the network's filters.
-        network: the layer table.
         layers: names of the layers.
 
     Returns:
@@ -134,7 +133,6 @@ def all_origins(
 
     Args:
         sizes: height and width of every photograph.
-        network: the layer table.
         layer: the name of the layer.
         longest_px: longer sides of the views in pixels.
 
@@ -185,7 +183,6 @@ def windows(
         image: the network's input, 8-bit RGB.
         cells: row and column of every cell.
         field: the receptive field of the cells' layer.
-        side_px: the side of the squares in pixels.
     """
     centers = field.first_center_px + field.stride_px * cells
     # The outermost centres are at most half a field outside the image, so this margin contains every window.

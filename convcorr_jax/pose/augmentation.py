@@ -130,7 +130,6 @@ class Rotation(NamedTuple):
         """Return maps of the rotated images as those of the images, by bilinear interpolation.
 
         Args:
-            maps: maps of the rotated images.
             cells: the transform from cells (column, row) to pixels.
 
         Returns:
@@ -200,7 +199,6 @@ def exchanged(joints: int, left_right_pairs: Sequence[tuple[int, int]]) -> tuple
     (2, 1, 0)
 
     Args:
-        joints: the number of joints.
         left_right_pairs: numbers of the joints that exchange their names.
     """
     numbers = list(range(joints))
@@ -305,7 +303,6 @@ def move(
 
     Args:
         points: joints (x, y), in pixels; NaN where missing.
-        affine: the map.
         size: of the frame, in pixels.
         left_right_pairs: indices of joints that exchange names.
 

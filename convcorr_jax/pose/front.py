@@ -204,7 +204,6 @@ def principal_projection(sums: ColumnSums, *, features: int) -> dict[str, np.nda
     """Compute the projection on the principal components of columns, with unit mean variance.
 
     Args:
-        sums: of the columns.
         features: the number of components; all of them if there are fewer.
 
     Returns:

@@ -54,7 +54,6 @@ def pyramid(
 
     Args:
         images: RGB images with values from 0 to 255.
-        levels: the number of levels.
 
     Returns:
         The normalized levels, the finest first.

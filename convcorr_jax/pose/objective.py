@@ -89,7 +89,6 @@ def loss(
 
     Args:
         keys: one PRNG key for each person, for dropout and the positions of windows.
-        params: parameters of the cascade.
         batch: images, joints and torsos of people, in the input frame. The phase ``"coarse"`` of a cascade with
             a pretrained front takes the front's features in place of images, too.
         architecture: of the cascade.

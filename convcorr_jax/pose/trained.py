@@ -170,7 +170,6 @@ def predict_photograph(
     unknown (see `convcorr_jax.pose.framing`).
 
     Args:
-        model: the cascade.
         photograph: 8-bit RGB.
         box: the person from head to feet, in pixels, whose middle stands for that of the torso; None for the
             person with the highest score.

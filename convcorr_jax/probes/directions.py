@@ -68,10 +68,8 @@ def fit_attributes(
     Args:
         features: one row for every image.
         values: attributes of every image.
-        names: names of the attributes.
         folds: for each row the number, 0 to k - 1, of the fold that holds it out
             (`convcorr_jax.linear.grouped_folds`).
-        k: number of folds.
 
     Raises:
         InputError: an attribute has only one value, the folds are invalid, or a number is NaN or infinite.
@@ -95,7 +93,6 @@ def fit_attributes_sums(
         sums: of the features and the attributes of every image.
         blocks: the features of the same images in their order, block by block, to predict those held out.
         values: attributes of every image.
-        names: names of the attributes.
         folds: for each row the number of the fold that holds it out.
 
     Raises:

@@ -53,7 +53,6 @@ def fit_keypoints(
         features: one row for every training object and mirrored copy.
         points: keypoints (x, y) in the frame of each square; NaN where an object does not have the keypoint.
         objects: number of the object in each row; all its copies are held out together.
-        names: names of the keypoints.
 
     Raises:
         InputError: a keypoint is annotated in fewer training objects than there are folds, or features are NaN

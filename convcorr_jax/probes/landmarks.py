@@ -131,7 +131,6 @@ def network_features(
     """Return the extractor of a layer's activations.
 
     Args:
-        weights: of the network.
         layer: name of the layer.
         side_px: side of the squares that the network describes; by default that for which it was trained.
     """
@@ -156,7 +155,6 @@ def with_mirrored(
     """Return the faces followed by their mirror images.
 
     Args:
-        faces: the faces.
         widths: width of each face's image, in pixels.
         left_right_pairs: indices of landmarks that exchange places in a mirror.
 
@@ -190,8 +188,6 @@ def with_jittered_frames(
     Displacements along x and y and logarithms of scales are drawn from normal distributions.
 
     Args:
-        faces: the faces.
-        copies: number of copies.
         shift: standard deviation of the displacement, in sides of the frame's square.
         scale: standard deviation of the logarithm of the scale.
         seed: seed of the generator.
@@ -246,7 +242,6 @@ def fit_landmarks(
     Args:
         faces: training faces with all landmarks present.
         extractor: computes features of squares.
-        names: names of the landmarks.
         people: a number for each face; faces with the same number stay in one fold, as a face and its mirrored
             copy must.
         sets: for each region of look-back its landmark indices; a landmark in no set keeps its first

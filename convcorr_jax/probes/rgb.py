@@ -36,7 +36,6 @@ def rgb_targets(
 
     Args:
         photographs: 8-bit RGB images.
-        side_px: side of the squares.
 
     Returns:
         One row of ``3 side_px^2`` numbers between 0 and 1 for every image.
@@ -119,7 +118,6 @@ def variations(size: coords.Size, *, count: int, seed: int) -> tuple[Variation, 
     Width and height of a crop are drawn independently, and so is its position inside the image.
 
     Args:
-        size: height and width of the image.
         count: number of variations; 1 is the image itself.
         seed: seed of the crops; the first variations are the same whatever the count.
 
@@ -142,7 +140,6 @@ def variation_image(
     Args:
         photograph: 8-bit RGB.
         variation: the part to cut out, and whether to mirror it.
-        side_px: side of the square.
     """
     square = images.crop_and_resize(photograph, variation.box, (side_px, side_px)).image
     return images.flip(square) if variation.mirrored else square

@@ -53,7 +53,6 @@ def fit_grid(
         targets: one row for every image: the targets of ``side`` rows of ``side`` cells, equally many a cell.
         side: number of cells across and down.
         folds: for each image the number, 0 to k - 1, of the fold that holds it out.
-        k: number of folds.
 
     Returns:
         The regression, and the cross-validation errors of every penalty for the cells used.
@@ -102,7 +101,6 @@ def class_shares(
         label_map: the class number of every pixel, ``[height, width]``, of any integer type; other numbers than
             0 to ``classes - 1``, and the area outside the map, have no label.
         variation: the part of the map that the grid covers.
-        classes: number of classes.
         side: number of cells across and down.
 
     Raises:
@@ -301,7 +299,6 @@ def resize_responses(
     Interpolation is bilinear between the cells' centres, and constant beyond the outermost centres.
 
     Args:
-        responses: of the classes in every cell.
         size: height and width of the image.
     """
     to_cells = coords.resize(size, responses.shape[:2])

@@ -113,7 +113,6 @@ def add_panel(
         figure: drawn on.
         image: 8-bit RGB.
         left_top: position of the panel in pixels of the figure, from its left and top.
-        size: of the panel in pixels of the figure.
         title: above the panel; none if empty.
     """
     left, top = left_top

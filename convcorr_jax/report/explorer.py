@@ -144,7 +144,6 @@ def match_page(
     """Return one HTML page that shows the matches of a point of one photograph in the other.
 
     Args:
-        title: of the page.
         pairs: at least one pair.
         facts: facts about the page (network, weights, options), by name.
         text: a paragraph on the pairs.
@@ -165,7 +164,6 @@ def matches_data(
     Positions are in pixels of the embedded photographs; arrays are base64 text.
 
     Args:
-        pairs: the pairs.
         smoothness: the value that is shown first; by default the middle one of each method.
 
     Raises:

@@ -40,7 +40,6 @@ def alignment_figure(
         b: the image that it was matched with.
         alignment: from a to b, by `align_photographs`.
         matches: the matches to draw as lines, for example from `spread_matches`.
-        names: of the images.
         caption: the last line of the figure.
         carried: points of a, and their positions in b, to draw bold.
         point_names: of those points.

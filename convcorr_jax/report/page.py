@@ -84,7 +84,6 @@ def render_page(
     """Render a page as HTML; all text is escaped.
 
     Args:
-        title: of the page.
         sections: in order; neighbours of the same group share its heading.
         facts: facts about the whole page (device, versions, date), by name.
         lead: a paragraph below the title.
@@ -181,7 +180,6 @@ def directions_data(
 
     Args:
         faces: reconstructed colours; those below 0 or above 1 are clipped only when they are shown.
-        directions: the directions.
         names: the name of every face.
     """
     changes = np.stack([direction.change for direction in directions])
@@ -209,7 +207,6 @@ def joints_data(
         photographs: 8-bit RGB, one for each person.
         joints: joints (x, y) in pixels of the photographs, by the name of the network, "annotated" for the
             truth; NaN where missing.
-        names: names of the joints.
         texts: a sentence on each person.
     """
     people = []
@@ -336,7 +333,6 @@ def findings_page(
     Args:
         findings: in the order of the page.
         records: the records that were examined.
-        title: of the page.
         facts: further facts about the whole page, such as the date, by name.
     """
     by_id = {record.source_id: record for record in records}

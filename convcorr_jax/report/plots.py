@@ -129,7 +129,6 @@ def confusions(
 
     Args:
         tables: counts by title, drawn side by side.
-        names: of the types.
     """
     side = min(max(3.2, 0.36 * len(names)), 9.0)
     figure = Figure(

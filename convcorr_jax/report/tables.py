@@ -36,7 +36,6 @@ def score_curves(table: JointTable, *, protocol: Protocol) -> Image:
     """Draw PCK of every column over the thresholds.
 
     Args:
-        table: PCK of every column.
         protocol: its name is the title.
     """
     shares: Sequence[Sequence[float]] = np.nan_to_num(table.shares).tolist()
@@ -51,7 +50,6 @@ def estimate(value: float, interval: Sequence[float]) -> str:
     '0.687 [0.671, 0.702]'
 
     Args:
-        value: the number.
         interval: the lower and the upper end.
     """
     low, high = interval

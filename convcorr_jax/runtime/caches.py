@@ -122,7 +122,6 @@ def prune(folder: Path, *, largest_bytes: int) -> None:
     """Remove the oldest files below a folder until all together are small enough.
 
     Args:
-        folder: the folder.
         largest_bytes: the size in bytes that remains at most.
 
     Raises:

@@ -175,9 +175,6 @@ class Checkpoints:
 def read_best(folder: Path) -> Saved:
     """Read the best model of a run's checkpoints, and the description of the run.
 
-    Args:
-        folder: the folder of the run's checkpoints.
-
     Raises:
         InputError: the folder does not exist, has no checkpoint, or has a damaged one.
     """

@@ -91,7 +91,6 @@ def sample_keys(key: Key[Array, ""], count: int) -> Key[Array, " count"]:
 
     Args:
         key: the key of the step, the same on every device.
-        count: the number of samples of this device.
     """
     numbers = lax.axis_index(_AXIS) * count + jnp.arange(count)
     return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, numbers)
@@ -123,9 +122,6 @@ def shard(batch: Tree) -> Tree:
 
 def even(rows: int) -> int:
     """Return the least number of rows, at least this one, that this host's devices divide evenly.
-
-    Args:
-        rows: a number of rows.
     """
     count = jax.local_device_count()
     return -(-rows // count) * count
@@ -191,7 +187,6 @@ def initialize(coordinator: str, *, hosts: int, host: int) -> None:
 
     Args:
         coordinator: address and port of host 0, such as ``10.0.0.1:8476``.
-        hosts: the number of hosts.
         host: the number of this host, from 0.
 
     Raises:
@@ -243,9 +238,6 @@ def rows_here(count: int) -> slice:
 
 def shared_rows(count: int) -> range:
     """Return this host's share of rows that are divided among all hosts, as evenly as possible.
-
-    Args:
-        count: the number of rows.
 
     Raises:
         InputError: there are fewer rows than hosts.

@@ -58,7 +58,6 @@ def run_guarded(program: Callable[[], int], *, name: str | None = None, debug: b
     are escaped.
 
     Args:
-        program: returns an exit status.
         name: the name that stands before the sentence; by default none.
         debug: whether the traceback of an error is written, too.
 
@@ -99,9 +98,6 @@ def one_line(text: str) -> str:
 
     >>> one_line("first\n  second\x1b[2J")
     'first second [2J'
-
-    Args:
-        text: the message.
     """
     words = "".join(
         one if one.isprintable() else " " for one in text[: 2 * _MOST_CHARACTERS]
@@ -115,9 +111,6 @@ def exit_process(status: int) -> NoReturn:
 
     Threads of a program that a signal has stopped may still compute, and JAX would wait for other hosts: the
     process does not wait for them, and ends its child processes.
-
-    Args:
-        status: the exit status.
     """
     jax = sys.modules.get("jax")
     has_hosts = jax is not None and jax.distributed.is_initialized()
@@ -159,9 +152,6 @@ def postponed_termination() -> Iterator[Callable[[], bool]]:
 
 def exit_status(error: BaseException) -> int:
     """Return the exit status of a program that an error ended.
-
-    Args:
-        error: the error.
 
     Returns:
         The status, see the table of this module.

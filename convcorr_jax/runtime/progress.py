@@ -68,7 +68,6 @@ def write_run(folder: Path, config: Any, *, seconds: float) -> None:
     Args:
         folder: the folder of the run's results.
         config: the run's configuration, a dataclass.
-        seconds: the wall time of the run.
 
     Raises:
         InputError: the folder is wrong.

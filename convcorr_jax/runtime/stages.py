@@ -125,9 +125,6 @@ class CachedParts:
 
     def items(self, number: int) -> range:
         """Return the items of a part.
-
-        Args:
-            number: the number of the part.
         """
         return range(number * self.part, min((number + 1) * self.part, self.count))
 
@@ -164,7 +161,6 @@ def cached_in_parts(
     """Compute arrays of many rows in `CachedParts`, and join them along their first axis.
 
     Args:
-        folder: the folder of the parts.
         name: the beginning of the parts' file names.
         settings: everything that decides the arrays, as JSON stores it.
         compute: returns the arrays of a range of items by name. It is called in order, for parts that are not

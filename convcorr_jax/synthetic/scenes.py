@@ -80,7 +80,6 @@ def instances(
     Args:
         category: a name of `CATEGORIES`.
         split: ``"train"`` or ``"test"``.
-        count: the number of instances.
         seed: the seed of all instances; another seed gives other instances.
         size: height and width of the images in pixels.
 
@@ -100,7 +99,6 @@ def indices(split: str, *, count: int) -> Iterator[int]:
 
     Args:
         split: ``"train"`` or ``"test"``.
-        count: the number of instances.
 
     Raises:
         InputError: the split is neither "train" nor "test".
@@ -117,7 +115,6 @@ def every_category(*, train: int, test: int, seed: int = 0) -> tuple[Record, ...
 
     Args:
         train: the number of training instances of each category.
-        test: the number of test instances of each category.
         seed: the seed of all instances.
     """
     counts = {"train": train, "test": test}

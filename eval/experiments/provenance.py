@@ -72,7 +72,6 @@ def with_provenance(
     """Add the command and the facts about an experiment's run to the section that shows its result.
 
     Args:
-        section: the section.
         experiment: the script and its configuration.
         result: the content of its ``result.json``.
         inputs: checksums of the code, the records and the weights.

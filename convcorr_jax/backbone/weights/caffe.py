@@ -47,10 +47,6 @@ class _Layer(NamedTuple):
 def read(path: Path, network: Network) -> dict[str, Stored]:
     """Read kernel and bias of each of the network's convolutions that the file contains.
 
-    Args:
-        path: the file.
-        network: the layer table.
-
     Raises:
         InputError: the network is not one of Caffe's; the file is larger than one of it can be, or is that of
             the other one. CaffeNet and AlexNet have the same names and shapes; they differ in whether

@@ -79,7 +79,6 @@ def verify(path: Path, *, algorithm: str, checksum: str, source: str) -> None:
     """Compare a file with its published checksum.
 
     Args:
-        path: the file.
         algorithm: the algorithm of the checksum, as `hashlib` names it.
         checksum: the published checksum in hexadecimal digits.
         source: how the message names the file.

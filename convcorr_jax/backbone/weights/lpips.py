@@ -33,9 +33,6 @@ _TOP_KEY = {"alexnet": "AlexNet_0", "vgg16": "VGG16_0"}
 def find(network_name: str) -> Path | None:
     """Find a network's file in the installed package.
 
-    Args:
-        network_name: the name of the network.
-
     Returns:
         The path of the file; None if the package is not installed or has no such network.
     """
@@ -48,10 +45,6 @@ def find(network_name: str) -> Path | None:
 
 def read(path: Path, network: Network) -> dict[str, Stored]:
     """Read kernel and bias of every convolution of the network but fc6 and fc7.
-
-    Args:
-        path: the file.
-        network: the layer table.
 
     Raises:
         InputError: the file is not the package's file of this network.

@@ -21,8 +21,6 @@ def save(path: str | Path, params: Params, *, network: Network) -> None:
 
     Args:
         path: the ``.npz`` file.
-        params: the network's filters.
-        network: the layer table.
 
     Raises:
         InputError: the folder cannot be written.
@@ -36,10 +34,6 @@ def save(path: str | Path, params: Params, *, network: Network) -> None:
 
 def read(path: Path, network: Network) -> dict[str, Stored]:
     """Read kernel and bias of each of the network's convolutions that the file contains.
-
-    Args:
-        path: the file.
-        network: the layer table.
 
     Raises:
         InputError: the file is damaged, names another network, or has an array of another shape.

@@ -128,10 +128,6 @@ class Unpickler(pickle._Unpickler):  # type: ignore
     def find_class(self, module: str, name: str) -> "_Function | _Kind":
         """Return the constant that stands for a function or for a kind of storage.
 
-        Args:
-            module: the module of the function.
-            name: its name.
-
         Raises:
             InputError: no dictionary of float tensors needs the function.
         """

@@ -73,10 +73,6 @@ _MODULES = {
 def read(path: Path, network: Network) -> dict[str, Stored]:
     """Read kernel and bias of each of the network's convolutions that the checkpoint contains.
 
-    Args:
-        path: the file.
-        network: the layer table.
-
     Raises:
         InputError: the network is not one of torchvision's, or the pickle names a function that is not allowed.
         Exception: the file is damaged; zipfile and pickle raise many kinds of errors.

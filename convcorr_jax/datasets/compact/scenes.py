@@ -193,7 +193,6 @@ def read_pairs(folder: Path, *, split: str = "test") -> PairSet:
     """Read the records and pairs of a folder; all are of the split "test", as the benchmark is.
 
     Args:
-        folder: the folder.
         split: "test".
 
     Raises:

@@ -61,8 +61,6 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES) -> Path:
     bytes of files and the times of their last change are kept, not their owners or permissions.
 
     Args:
-        archive: path of the archive.
-        folder: path of the new folder.
         max_bytes: the limit of the size of all unpacked files.
 
     Raises:

@@ -27,10 +27,6 @@ _HEAP, _OBJECT = struct.Struct("<4sB3xQ"), struct.Struct("<HH4xQ")
 def member(group: h5py.Group, name: str) -> Any:
     """Return what a group has under a name, unless the name is a link to another place; None for nothing.
 
-    Args:
-        group: the group.
-        name: the name.
-
     Raises:
         ValueError: the name is a soft or an external link.
     """
@@ -44,7 +40,6 @@ def read(stored: h5py.Dataset, *, most: int = MAX_BYTES) -> np.ndarray:
     """Read an array whose values are in its file.
 
     Args:
-        stored: the array.
         most: the limit of its size in bytes.
 
     Returns:

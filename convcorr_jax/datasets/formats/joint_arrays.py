@@ -65,7 +65,6 @@ def read(path: Path, *, flat_joints: int) -> JointArrays:
     """Read the arrays of joints of a file, without unpickling anything.
 
     Args:
-        path: the file.
         flat_joints: the number of joints in a row of a flat array; flat arrays of other lengths are ignored.
 
     Raises:

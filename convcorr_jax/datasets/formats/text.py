@@ -45,7 +45,6 @@ def lines(path: Path, *, kind: str) -> list[str]:
     """Read the lines of a UTF-8 file, without surrounding space and without a byte order mark.
 
     Args:
-        path: the file.
         kind: the expected kind of file, for messages.
 
     Raises:
@@ -146,7 +145,6 @@ def read_table(path: Path, *, widths: Collection[int]) -> Iterator[Line]:
     """Yield the lines below the header.
 
     Args:
-        path: the file.
         widths: the numbers of fields that a line may have.
 
     Raises:
@@ -178,7 +176,6 @@ def read_pts(path: Path, *, count: int) -> Float[np.ndarray, "count 2"]:
     """Read the points of a file, as (x, y) in pixels, 0-based, both NaN where a point is absent.
 
     Args:
-        path: the file.
         count: the number of points that the file must have.
 
     Raises:

@@ -116,7 +116,6 @@ def read(path: Path, *, root: str) -> Node:
     """Read the root element of an XML file.
 
     Args:
-        path: the file.
         root: the expected name of the root element.
 
     Raises:

@@ -77,11 +77,9 @@ def to_record(
     """Return the record of a face; `Absent` if its image cannot be read or its points fit no face.
 
     Args:
-        image: path of the image.
         markup: the meaning of the points.
         points: (x, y) in pixels of the image, 0-based; NaN where a point is absent.
         source_id: the identifier of the face, unique within the data set.
-        split: the split of the face.
         visible: which points are visible; by default all that have a position.
         attributes: numbers that describe the face, by name.
     """

@@ -92,7 +92,6 @@ def to_record(images: Path, person: Person) -> Record | Absent:
     """Return the record of a person; `Absent` if the frame is missing or the annotation fits no record.
 
     Args:
-        images: the folder of frames.
         person: the annotated person.
     """
     source_id = f"{person.frame}#{person.place}"
@@ -321,7 +320,6 @@ def read_release(path: Path, *, validation: Set[Place] = frozenset()) -> Iterato
     """Yield the people of ``RELEASE``.
 
     Args:
-        path: the file of the release.
         validation: people of the training set that are of the split "valid".
 
     Raises:

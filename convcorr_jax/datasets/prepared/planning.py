@@ -247,7 +247,6 @@ def write_shard(path: Path, records: list[Record]) -> int:
 
     Args:
         path: the path of the complete shard.
-        records: the records of the shard.
 
     Raises:
         InputError: a record cannot be read, or the path is wrong.

@@ -77,7 +77,6 @@ def shard_paths(folder: Path, name: str, shards: Sequence[Shard]) -> dict[Shard,
 
     Args:
         folder: the prepared folder.
-        name: the name of the data set.
         shards: all shards of all splits.
     """
     counts = Counter(shard.split for shard in shards)

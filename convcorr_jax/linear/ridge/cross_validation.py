@@ -146,7 +146,6 @@ def penalties_of_spread(spread: float, eigenvalues: int) -> Float[np.ndarray, " 
     """Return the penalties of `penalty_grid` from the trace of the centred features' scatter.
 
     Args:
-        spread: the trace.
         eigenvalues: number of eigenvalues over which the mean is.
     """
     return _GRID * spread / eigenvalues
@@ -175,7 +174,6 @@ def cross_validate(
         penalties: any number of positive penalties.
         folds: for each row the number of the fold that holds it out, 0 to k - 1; see
             `convcorr_jax.linear.grouped_folds`.
-        k: number of folds.
 
     Raises:
         InputError: there are fewer than 2 rows, no feature or no target; the numbers of rows differ; a value is
@@ -210,7 +208,6 @@ def cross_predict(
         penalty: one for all targets, or one for each.
         folds: for each row the number of the fold that holds it out, 0 to k - 1; see
             `convcorr_jax.linear.grouped_folds`.
-        k: number of folds.
 
     Returns:
         The predictions of all rows, in their order.
@@ -257,7 +254,6 @@ def cross_validate_statistics(
     (`convcorr_jax.linear.ridge.krylov`).
 
     Args:
-        parts: the statistics of each fold.
         penalties: any number of positive penalties.
 
     Raises:

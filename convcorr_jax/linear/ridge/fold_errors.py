@@ -44,8 +44,6 @@ def rows_of_folds(folds: Int[np.ndarray, " _"], n: int, k: int) -> FoldRows:
 
     Args:
         folds: for each row the number of the fold that holds it out, 0 to k - 1.
-        n: number of rows.
-        k: number of folds.
 
     Raises:
         InputError: the folds are not one number from 0 to k - 1 for each row, k is below 2, or a fold is empty
@@ -104,7 +102,6 @@ def squares_from_krylov(
             a mean far from zero would cost digits.
         y: targets of the rows.
         penalties: any number of penalties.
-        fold_rows: the rows of each fold.
 
     Returns:
         The errors; None if a space does not solve all penalties, or does not pay off.

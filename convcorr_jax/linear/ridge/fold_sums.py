@@ -238,7 +238,6 @@ def fold_sums(
         features: one row a sample.
         targets: targets of the same rows.
         folds: for each row the number, 0 to k - 1, of the fold that holds it out.
-        k: number of folds.
 
     Raises:
         InputError: k is below 2, the numbers of rows do not match, or a fold does not exist.
@@ -250,8 +249,6 @@ def no_rows(features: int, targets: int, *, k: int) -> FoldSums:
     """Return the sums of no rows, from which an accumulation starts.
 
     Args:
-        features: number of features.
-        targets: number of targets.
         k: number of folds.
 
     Raises:

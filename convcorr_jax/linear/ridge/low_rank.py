@@ -95,7 +95,6 @@ def reduce_rank(ridge: Ridge, subspace: Subspace) -> LowRankRidge:
     """Return the regression whose predictions are those of another, projected to a subspace.
 
     Args:
-        ridge: the regression.
         subspace: the subspace of its predictions; see `prediction_subspace`.
     """
     center, directions = jnp.asarray(subspace.center), jnp.asarray(subspace.directions)

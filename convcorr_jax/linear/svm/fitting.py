@@ -249,7 +249,6 @@ def cross_validate(
         costs: any number of costs, each positive.
         folds: for each sample the number of the fold that holds it out, 0 to k - 1; see
             `convcorr_jax.linear.stratified_folds`.
-        k: number of folds.
         loss: the hinge, or its square, which is faster.
         bias_scale: the penalty on the bias is ``1/2 (b / bias_scale)^2``; None for a free bias.
         sample_weights: not negative, one column for all classes or a column for each; 1 by default.

@@ -129,10 +129,8 @@ def solve_in_double_precision(
     """Minimize until the gap is a fraction of the tolerance, and round the parameters to a type.
 
     Args:
-        problem: the problem.
         tolerance: of the gap, relative to the objective.
         max_steps: limit of the steps.
-        dtype: the type to round the parameters to.
     """
     used = problem.upper_bounds > 0
     rows = problem.rows[used]

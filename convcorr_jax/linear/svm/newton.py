@@ -108,7 +108,6 @@ def step(
     """Take one Newton step in the problems that are moving.
 
     Args:
-        problems: the problems.
         iterate: the current parameters and residuals.
         centers: c, the dual fractions about which the hinge is smoothed; 0 for the squared hinge.
         stiffness: k, the slope of psi' where it is not clipped.

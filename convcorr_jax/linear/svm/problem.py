@@ -309,7 +309,6 @@ def certify(
         rows: standardized features.
         signs: y, +1 or -1.
         upper_bounds: u, cost times sample weight.
-        parameters: the classifiers.
         residuals: ``1 - y (w . x + b)``.
         dual_fractions: a, not negative, and at most 1 for the hinge.
         hinge: True for the hinge, False for its square.

@@ -64,7 +64,6 @@ def solve(
     """Fit the classifiers of all problems.
 
     Args:
-        standardized: the features.
         signs: y, +1 or -1.
         upper_bounds: cost times sample weight.
         start: where to start from.

@@ -114,9 +114,6 @@ def beside_or_apart(
     """Build one table of our rows and the published rows, or two where their settings differ.
 
     Args:
-        title: of our table.
-        ours: our rows.
-        published: the published rows.
         same_setting: whether both have the same data set, protocol and setting.
         setting: the published rows' table and setting, for the title of the second table.
         note: below our table.
@@ -135,8 +132,6 @@ def rows_table(title: str, rows: Rows, *, note: str = "") -> Table:
     """Build a table with one row a method and one column a joint; missing joints have empty cells.
 
     Args:
-        title: of the table.
-        rows: cells by row and column.
         note: below the table.
     """
     columns = tuple(dict.fromkeys(column for cells in rows.values() for column in cells))

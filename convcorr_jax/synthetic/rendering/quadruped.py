@@ -86,10 +86,7 @@ def _add_leg(
         figure: the animal.
         name: side and end of the leg, such as ``"l_front"``.
         root: the position of the hip.
-        length: the length of the leg.
         bends: 1 for a knee that points forwards, -1 for one that points backwards.
-        coat: the paint of the leg.
-        hoof: the paint of the hoof.
         rng: the source of the gait.
     """
     swing = np.clip(rng.normal(0, 28), -60, 60)

@@ -97,7 +97,6 @@ def _paint_part(
 
     Args:
         painted: the array to write to.
-        part: the outline of the part.
         x: the cells' columns in the buffer.
         y: the cells' rows in the buffer.
         to_frame: maps cells of the buffer to positions in the outlines' frame.

@@ -116,7 +116,6 @@ def probe_attributes(
     Args:
         data: training and test faces.
         weights: weights of the network.
-        options: options of the probes.
         out: where features and the result are cached.
 
     Raises:
@@ -183,7 +182,6 @@ def face_parts(
     """Return the cached parts of the features and colours of faces; see `variation_parts`.
 
     Args:
-        records: the faces.
         weights: weights of the network.
         layer: name of the layer.
         copies: 2 for every face and its mirror image, 1 for every face.
@@ -206,8 +204,6 @@ def attribute_sums(
 
     Args:
         parts: features and colours of the faces.
-        values: attributes of each row.
-        folds: fold of each row.
         path: the file of the sums while they grow.
     """
 
@@ -336,8 +332,6 @@ def directions_widget(
 
     Args:
         names: names of the attributes.
-        result: faces and directions.
-        shown: number of faces.
         most: number of directions, at most: those along which colours change most.
 
     Returns:
@@ -369,7 +363,6 @@ def directions_figure(
 
     Args:
         names: names of the attributes.
-        test: test faces.
         result: images along the directions.
         shown: number of faces, a row each for every attribute.
     """

@@ -79,7 +79,6 @@ def read_faces(
         data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
         attributes: names of the attributes; by default all that all faces have.
         rendered_train: number of rendered training faces.
-        rendered_test: number of rendered test faces.
         split: the split to test; by default as `choose_splits` has it.
 
     Raises:
@@ -120,10 +119,6 @@ def mirrored_values(
     names: Sequence[str], values: Float[np.ndarray, "n t"]
 ) -> Float[np.ndarray, "n t"]:
     """Return the attributes of the faces' mirror images.
-
-    Args:
-        names: names of the attributes.
-        values: attributes of the faces.
     """
     columns = [
         MIRROR_SUMS[name] - column if name in MIRROR_SUMS else column
@@ -136,7 +131,6 @@ def training_values(data: AttributeData, *, mirrored: bool) -> Float[np.ndarray,
     """Return one row of attributes for every training face; with mirror images, one more after each.
 
     Args:
-        data: the faces.
         mirrored: train with every face and its mirror image.
     """
     values = data.train.values

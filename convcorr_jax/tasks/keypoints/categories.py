@@ -133,9 +133,6 @@ def read_categories(
 
 def with_face_points(record: Record) -> Record:
     """Reduce the 68 points of a 300-W face to the fifteen of `FACE_POINTS`; return any other record unchanged.
-
-    Args:
-        record: any record.
     """
     if record.names != ibug.MARKUP.names:
         return record
@@ -224,7 +221,6 @@ def box_features(
             for the colors of the square at 32 x 32 pixels.
         margin: width of the surroundings that the square shows on each side of the box, as a fraction of the
             box's width and height.
-        folder: the folder of cached parts.
 
     Raises:
         InputError: the network has no such layer, a box lies outside its image, an image cannot be read, or

@@ -197,7 +197,6 @@ class Mining:
         Mining ends early when no candidate outside the pool violates a margin.
 
         Args:
-            folder: the folder of cached rounds.
             chosen: the images to train on; by default all.
 
         Raises:

@@ -113,7 +113,6 @@ def resized_photograph(category: Category, number: int, *, side_px: int) -> Resa
     """Return a record's photograph, resized and padded to a square, with the transform of its points.
 
     Args:
-        category: the category.
         number: the index of the record.
         side_px: the side of the square, and the longer side of the resized photograph.
 
@@ -139,8 +138,6 @@ def keypoint_features(
         category: the annotated objects.
         samples: the category's samples.
         weights: the network's weights.
-        options: which features to compute.
-        folder: the folder of cached parts.
 
     Returns:
         The features by name, one row for every sample.

@@ -38,7 +38,6 @@ def with_card(
     """Return a model with the PCK on every fourth test object among the facts on its training.
 
     Args:
-        model: the model.
         category: the objects, with an official split.
         weights: the network's weights.
         command: command that trains the model.

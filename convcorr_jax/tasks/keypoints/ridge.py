@@ -43,7 +43,6 @@ def predict_by_ridge(
     """Predict the keypoints of a category's tested objects, or read the predictions from the cache.
 
     Args:
-        category: the objects.
         weights: weights of the network.
         options: options of the regressions.
         method: one of `RIDGE_METHODS`.

@@ -75,9 +75,6 @@ def check_scorable(categories: Sequence[Category]) -> None:
 def intervals(score: Pck) -> dict[str, list[float]]:
     """Compute the 95 % bootstrap interval of the mean PCK at every threshold, drawing each category's objects.
 
-    Args:
-        score: the PCK.
-
     Returns:
         The ends of the interval by threshold, as JSON holds them.
     """

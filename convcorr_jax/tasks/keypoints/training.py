@@ -231,9 +231,6 @@ class TrainedModel(NamedTuple):
 def check_trainable(categories: tuple[Category, ...]) -> None:
     """Refuse categories with too few training objects.
 
-    Args:
-        categories: the categories.
-
     Raises:
         InputError: a category has fewer than two training objects for one of its folds.
     """

@@ -73,7 +73,6 @@ def read_faces(
         datasets: names or paths of data sets, or ``rendered``.
         data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
         test: read the faces that are not in the split "train".
-        rendered: number of rendered faces.
         split: the split of test faces, such as "challenging" of 300-W; by default every split but "train".
 
     Raises:
@@ -152,9 +151,6 @@ scale."""
 def boxes_by_kind(test: FaceSet) -> dict[str, tuple[coords.Box, ...]]:
     """Return the squares of all kinds around the test faces: annotated, of a detector, and displaced.
 
-    Args:
-        test: the faces.
-
     Returns:
         Squares by the name of their kind: `ANNOTATED`, `DETECTOR` where the data set has such boxes, and
         ``jitter_0.05`` and so on.
@@ -173,9 +169,6 @@ def boxes_by_kind(test: FaceSet) -> dict[str, tuple[coords.Box, ...]]:
 def annotated_boxes(test: FaceSet) -> tuple[coords.Box, ...]:
     """Return the squares of the annotated boxes, which data sets of landmarks draw around the landmarks.
 
-    Args:
-        test: the faces.
-
     Raises:
         InputError: a face has no box.
     """
@@ -184,9 +177,6 @@ def annotated_boxes(test: FaceSet) -> tuple[coords.Box, ...]:
 
 def detector_boxes(test: FaceSet) -> tuple[coords.Box, ...] | None:
     """Return the squares of a face detector's boxes, or None if the data set has none.
-
-    Args:
-        test: the faces.
 
     Raises:
         InputError: some faces have such a box and others have none.
@@ -203,7 +193,6 @@ def jittered_boxes(
     """Displace squares along x and y, and scale them, at random.
 
     Args:
-        boxes: the squares.
         deviation: standard deviation of the displacements, in sides of the square, and of the logarithm of the
             scale.
         seed: the seed of the draws.

@@ -65,13 +65,11 @@ def fit_finder(
     parts of these faces, for frames beside them, and for random frames of backgrounds.
 
     Args:
-        train: the training faces.
         backgrounds: photographs most of which show no face.
         probe: the landmark probe, trained on displaced and scaled frames.
         extractor: computes features of squares.
         options: options with which the landmark probe was fitted.
         cache: returns the arrays of a name, computed or as an earlier run computed them.
-        seed: seed of the frames.
 
     Raises:
         InputError: there are too few backgrounds.

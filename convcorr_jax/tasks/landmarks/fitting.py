@@ -169,7 +169,6 @@ def predict_rounds(
 
     Args:
         train: the training faces.
-        test: the test faces.
         extractor: computes features of squares.
         options: options of fitting.
         boxes: squares around the test faces, by the name of their kind.
@@ -223,8 +222,6 @@ def mean_face(
     """Return the mean of the training faces' landmarks, placed into the frame of every test face.
 
     Args:
-        train: the training faces.
-        test: the test faces.
         boxes: a square around each test face.
 
     Returns:

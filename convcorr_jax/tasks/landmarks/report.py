@@ -68,7 +68,6 @@ def figures_of_tests(
 
     Args:
         model: the probe, with a finder.
-        extractor: computes its features.
         dataset: name or path of a compact folder with detector's boxes, such as ``lfpw68``.
         data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
         cache: returns the arrays of a name, computed or as an earlier run computed them.
@@ -203,7 +202,6 @@ def faces_figure(
     """Draw Figure 3: faces as annotated, as predicted from the whole face, and after look-back.
 
     Args:
-        test: the test faces.
         predictions: predictions of every round of look-back.
         errors: error of every landmark, by method; ``convnet_ridge`` and ``look_back`` are among the methods.
         shown: number of faces, evenly spread from the least error after look-back to the greatest.

@@ -29,9 +29,6 @@ Errors = Mapping[str, Mapping[str, Float[np.ndarray, "faces n"]]]
 def outer_eye_distances(faces: FaceSet) -> Float[np.ndarray, " faces"]:
     """Return the data set's normalizing lengths: in the 300-W mark-up, the distances of the outer eye corners.
 
-    Args:
-        faces: the faces.
-
     Returns:
         Lengths in pixels of each image.
 
@@ -46,9 +43,6 @@ def outer_eye_distances(faces: FaceSet) -> Float[np.ndarray, " faces"]:
 
 def eye_centre_distances(faces: FaceSet) -> Float[np.ndarray, " faces"]:
     """Compute the distances of the eyes' centres, each the mean of the eye's landmarks.
-
-    Args:
-        faces: the faces.
 
     Returns:
         Distances in pixels of each image.
@@ -72,7 +66,6 @@ def method_errors(
 
     Args:
         predicted: landmarks in pixels of each test image, by method.
-        test: the test faces.
         normalizers: length in pixels that divides the errors of each face, by name.
 
     Returns:
@@ -96,7 +89,6 @@ def landmark_scores(
         errors: error of every landmark, by normalizer and method; ``nme_outer`` is one of the normalizers.
         predictions: predictions of every round of look-back.
         train: the training faces.
-        test: the test faces.
 
     Returns:
         The mean error of every method for each normalizer, and, for ``nme_outer``, more statistics of every
@@ -142,7 +134,6 @@ def errors_by_kind(
 
     Args:
         train: the training faces.
-        test: the test faces.
         boxes: squares around the test faces, by the name of their kind.
         colors: predictions from colours, by kind of boxes.
         network: predictions from a network's features and by look-back, by kind of boxes.
@@ -179,8 +170,6 @@ def kinds_report(
 
     Args:
         train: the training faces.
-        test: the test faces.
-        errors: the errors by kind of boxes.
 
     Returns:
         ``boxes``: by kind and method, the ``mean`` error over the distance of the outer eye corners and its
@@ -217,8 +206,6 @@ def _without_duplicates(
     """Compute mean errors without the test faces whose photograph is among the training faces.
 
     Args:
-        train: the training faces.
-        test: the test faces.
         errors: error of every landmark, by kind of boxes.
 
     Returns:

@@ -178,7 +178,6 @@ def middle_shares(
 
     Args:
         means: mean receptive fields; a mean of one colour, which has no detail, does not count.
-        neighbors: numbers of neighbours.
     """
     return {
         str(k): float(np.nanmean([middle_share(mean) for mean in of_k]))

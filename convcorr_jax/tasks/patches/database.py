@@ -74,7 +74,6 @@ def build_database(
 
     Args:
         folder: the folder of the database alone.
-        records: the photographs.
         weights: a network's weights.
         plan: the choice of patches.
         rebuild: whether to discard an earlier database.
@@ -131,7 +130,6 @@ def read_database(folder: Path, layer: str) -> PatchDatabase:
     """Read the database of a layer, after comparing all its bytes with their checksums.
 
     Args:
-        folder: the folder of the database.
         layer: the name of the layer.
 
     Raises:

@@ -48,7 +48,6 @@ def choose_queries(patches: Patches, *, count: int, longest_px: int) -> list[Que
     """Choose photographs that are evenly spread over the data set.
 
     Args:
-        patches: the photographs.
         count: the number of photographs; fewer are chosen if the data set is smaller.
         longest_px: the longer side in pixels at which they are rebuilt.
 
@@ -73,7 +72,6 @@ def rebuild_from_neighbors(
     """Rebuild every query from its nearest neighbours in other photographs, in one search for all queries.
 
     Args:
-        queries: the photographs to rebuild.
         patches: the databases to search.
         weights: a network's weights.
         layer: the layer whose features are compared.
@@ -173,7 +171,6 @@ def mean_scores(
 
     Args:
         by_method: the result of `score` for every method.
-        neighbors: numbers of neighbours.
     """
     return {
         name: {

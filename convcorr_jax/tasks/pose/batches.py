@@ -54,7 +54,6 @@ def with_pretrained_front(
     """Return parameters whose front has trained convolutions and the principal components of people's features.
 
     Args:
-        params: parameters of a cascade with a front.
         records: the training people of all hosts; some hundred of them determine the components.
         architecture: of the cascade.
         scale: whether frames are normalized by each person's size, where the data set has it.
@@ -266,9 +265,6 @@ def _projections(
 
 def checksum(arrays: Any) -> int:
     """Return a checksum of the arrays of a tree.
-
-    Args:
-        arrays: the tree.
     """
     leaves: list[Any] = jax.tree.leaves(arrays)
     checksum = 0
@@ -376,7 +372,6 @@ def prefetch(
 
     Args:
         load: returns the batch of a step. An error that it raises is raised when the step's turn comes.
-        steps: the numbers of the steps.
         count: the number of batches that are loaded in advance.
     """
     with ThreadPoolExecutor(1) as pool:

@@ -84,8 +84,6 @@ def evaluate_records(
     """Decode people, predict their joints and compute the errors by the data set's protocol.
 
     Args:
-        model: the cascade.
-        records: the people.
         data: how damaged images and sizes of people are treated.
         torso: what is known of the torso.
         options: how joints are predicted.
@@ -109,7 +107,6 @@ def evaluate(
     two passes (see `convcorr_jax.pose.framing`).
 
     Args:
-        model: the cascade.
         people: in the input frame of the cascade.
         protocol: the rules of PCK.
         options: how joints are predicted.
@@ -186,7 +183,6 @@ def best_to_worst(errors: Float[np.ndarray, "n j"], *, count: int) -> list[int]:
 
     Args:
         errors: normalized errors; people with NaN only are left out.
-        count: the greatest number of people.
     """
     known = np.flatnonzero(~np.isnan(errors).all(axis=1))
     order = known[np.argsort(np.nanmean(errors[known], axis=1))]
@@ -235,9 +231,6 @@ TIMED_CALLS = 20
 
 def forward_ms(model: TrainedCascade) -> dict[str, float]:
     """Measure the forward pass of one image of the model's input size.
-
-    Args:
-        model: the cascade.
 
     Returns:
         The median milliseconds of the coarse net, of the fine net, and of the whole cascade, by the names

@@ -123,7 +123,6 @@ def label_noise(
     reported: ``as_annotated``, and ``sides_matched`` after `match_sides`.
 
     Args:
-        two: the annotations.
         scale: pixels of the network's input for one pixel of the photographs; 0.5 for FLIC in the paper.
 
     Returns:

@@ -191,10 +191,6 @@ class Plan:
 
         The phase of the last step done, and those after it, may have other numbers of steps.
 
-        Args:
-            steps: the numbers of steps that the run was begun with.
-            done: the number of steps done.
-
         Raises:
             InputError: a phase that is complete would have another number of steps, or the phase of the last
                 step would end before it.
@@ -257,7 +253,6 @@ def architecture_of(training: Training, example: Record) -> Architecture:
     """Return the preset's architecture with what the options change of it.
 
     Args:
-        training: the options.
         example: a record of the data set. The architecture gets this record's joints, unless they include all
             joints of the preset.
 

@@ -68,7 +68,6 @@ def torso_in_frame(
     """Return the middle of a person's torso in the input frame.
 
     Args:
-        record: the person.
         to_frame: the transform from pixels of the photograph to pixels of the input frame.
         torso: ``"annotated"`` for the annotated torso; ``"box"`` for the middle of the record's box, as
             ``convcorr pose --box`` uses it; ``"middle"`` for the middle of the photograph; ``"none"`` for an
@@ -92,9 +91,6 @@ def torso_in_frame(
 def person_box(record: Record) -> coords.Box:
     """Return the box of a person.
 
-    Args:
-        record: the person.
-
     Raises:
         InputError: the record has no box.
     """
@@ -105,9 +101,6 @@ def annotated_torso(record: Record) -> Float[np.ndarray, "2"]:
     """Return the annotated middle (x, y) of a person's torso, in pixels of the photograph; NaN where unknown.
 
     A pair of shoulders or hips with one hidden joint has the other joint as its middle.
-
-    Args:
-        record: the person.
     """
     box = record.other_boxes.get("torso")
     if box is not None:
@@ -151,7 +144,6 @@ def frames_of(
         records: the people.
         architecture: of the cascade.
         scale: whether squares around people are normalized by each person's size.
-        torso: what is known of the torso.
 
     Returns:
         Frames in pixels of the photographs; None for the whole photograph.
@@ -243,7 +235,6 @@ class People:
         """Return the images of the people with these row numbers, without their surroundings.
 
         Args:
-            rows: row numbers.
             size: of the input frame, in pixels.
         """
         left, top = map(int, frame_offset(coords.Size(*self.images.shape[1:3]), size))
@@ -276,7 +267,6 @@ def read_people(
 
     Args:
         dataset: ``rendered``, or the name or path of a data set's folder.
-        part: which part to read.
         data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
         rendered: the number of rendered people for training and validation together; a quarter as many are for
             testing.
@@ -324,7 +314,6 @@ def sides_of(joints: tuple[str, ...], *, sides: Sides | None) -> str:
     'observer-centric'
 
     Args:
-        joints: names of the records' joints.
         sides: as `read_people` got it.
     """
     return f"{sides or 'observer'}-centric" if joints == flic.NAMES else "the person's own"

@@ -223,10 +223,6 @@ def read_part(data: PoseData, part: Part) -> tuple[Record, ...]:
 
     Only people of the first data set validate; of the others, all outside the test split train.
 
-    Args:
-        data: the options.
-        part: which part to read.
-
     Raises:
         InputError: no data set is named, one is named twice, the people cannot be read (see `read_people`), or
             those of several data sets have different joints.

@@ -56,7 +56,6 @@ def phase_costs(
 
     Args:
         architecture: of the cascade.
-        phase: the phase.
         platforms: accelerators for which the gradient is lowered, too; none of them need be here.
 
     Raises:
@@ -144,8 +143,6 @@ def phase_optimizer(
     Parameters without a gradient do not change. The states of all phases have the same structure.
 
     Args:
-        phase: the phase.
-        steps: the number of steps of the phase.
         rate: the greatest learning rate.
         front_rate: the learning rate of a pretrained front, in parts of that of the other parameters.
         weight_decay: of the kernels of coarse and fine net, where the phase trains them.
@@ -202,7 +199,6 @@ def compiled_step(
     Args:
         architecture: of the cascade.
         phase: which errors the step minimizes.
-        optimizer: of the phase.
         augmentation: how images are transformed.
         first: the number of the phase's first step.
         seed: of augmentation and dropout; random numbers depend on the seed and the number of the step only.

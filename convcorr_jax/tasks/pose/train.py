@@ -263,7 +263,6 @@ def train_phase(
     """Do the remaining steps of a phase.
 
     Args:
-        phase: the phase.
         state: after the last step that was done, of this phase or of an earlier one.
         run: people, plan and architecture.
         log: gets the losses and the scores of validations.

@@ -157,7 +157,6 @@ def validate(
     Args:
         params: parameters of the cascade, on any devices.
         people: in the input frame.
-        architecture: of the cascade.
         batch: the number of people that are predicted together.
 
     Raises:

@@ -61,9 +61,6 @@ class ColorSamples(NamedTuple):
     ) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "n t"], Int[np.ndarray, " n"]]:
         """Read the variations of some images of one part.
 
-        Args:
-            numbers: numbers of the images.
-
         Returns:
             Features, colours between 0 and 1 as `convcorr_jax.probes.rgb_targets` returns them, and the number
             of the image of each row.
@@ -78,9 +75,6 @@ class ColorSamples(NamedTuple):
 
     def blocks(self, *, stops: Iterable[int] = ()) -> list[range]:
         """Return the numbers of all images, divided at the parts' ends and at some stops.
-
-        Args:
-            stops: numbers of images.
         """
         count = len(self.records)
         ends = sorted({*range(self.parts.part, count, self.parts.part), *stops, count})
@@ -158,7 +152,6 @@ def color_samples(
     """Return features and colours of the variations of images, which are computed when they are read.
 
     Args:
-        records: the images.
         weights: weights of the network.
         layer: name of the layer.
         copies: number of variations of every image; 1 is the image itself.
@@ -214,7 +207,6 @@ def reconstruct_test(
 
     Args:
         train: samples of the training images, in the order in which they are added.
-        test: samples of the test images.
         counts: rising numbers of training images.
         folder: where the results and the sums are cached.
 
@@ -323,11 +315,6 @@ def _interval(result: Reconstruction) -> list[float]:
 
 def reconstruction_figure(test: ColorSamples, result: Reconstruction, *, shown: int) -> Image:
     """Draw Figure 4: test images, the squares they are resized to, and their reconstructions.
-
-    Args:
-        test: samples of the test images.
-        result: their reconstruction.
-        shown: number of images in the figure.
     """
     chosen = evenly_spread(len(test.records), shown)
     cells = []

@@ -60,9 +60,6 @@ class Scenes:
     def class_map(self, record: Record) -> UInt8[np.ndarray, "height width"]:
         """Return the number of the class of every pixel; 255 where it has none.
 
-        Args:
-            record: one of the records.
-
         Raises:
             InputError: the label map is missing, cannot be read, or does not match the record.
         """
@@ -182,9 +179,6 @@ class SceneRows(NamedTuple):
         Float[np.ndarray, "n d"], Float[np.ndarray, "n side side classes"], Int[np.ndarray, " n"]
     ]:
         """Read features, shares and folds of a part.
-
-        Args:
-            number: the number of the part.
         """
         arrays, images = self.parts[number], self.folds[list(self.parts.items(number))]
         shares = arrays["labels"][:: self.step].astype(np.float32)
@@ -213,7 +207,6 @@ def scene_parts(
     """Return the cached parts of all variations of the training images, and of the test images.
 
     Args:
-        scenes: training and test images.
         weights: weights of the network.
         layer: name of the layer.
         copies: number of variations of every training image.

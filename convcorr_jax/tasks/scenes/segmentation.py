@@ -91,7 +91,6 @@ def segment_scenes(
     Args:
         scenes: training and test images.
         weights: weights of the network.
-        options: options of segmentation.
         out: where features and results are cached.
 
     Returns:
@@ -153,9 +152,6 @@ def _confusions(
 
 def training_folds(images: int) -> Int[np.ndarray, " images"]:
     """Return folds of training images; where there are fewer than four runs, runs are shorter.
-
-    Args:
-        images: number of training images.
 
     Returns:
         For each image the number, 0 to 3, of the fold that holds it out.

@@ -86,7 +86,6 @@ def faces_set(weights: Weights, *, data_root: Path | None, count: int) -> Choice
 
     Args:
         weights: a network's weights, whose features find the nearest.
-        data_root: the folder of data sets.
         count: the number of photographs with even numbers that are paired with those of odd numbers.
 
     Raises:
@@ -100,9 +99,6 @@ def faces_set(weights: Weights, *, data_root: Path | None, count: int) -> Choice
 
 def fixed_set(fixed: PairSet) -> ChoiceSet:
     """Return the fixed pairs of a data set.
-
-    Args:
-        fixed: the pairs.
     """
     pairs = np.array([(pair.source, pair.target) for pair in fixed.pairs])
     return ChoiceSet(fixed.records, pairs, tuple(pair.subset for pair in fixed.pairs))
@@ -164,9 +160,6 @@ class FlowScores:
     def mean(self, method: Method) -> float:
         """Return the mean PCK over `ALPHAS`, by which settings are chosen.
 
-        Args:
-            method: the method and its settings.
-
         Raises:
             InputError: as `pck`.
         """
@@ -187,7 +180,6 @@ def score_pairs(chosen: ChoiceSet, predicted: Float[np.ndarray, "pairs n 2"]) ->
     """Compute the PCK of keypoints that both objects of a pair show, by the protocol of PF-WILLOW.
 
     Args:
-        chosen: the pairs.
         predicted: keypoints (x, y) in pixels of the target's photograph.
 
     Raises:
@@ -228,7 +220,6 @@ def choose_on(method: Method, space: SearchSpace, sets: Sequence[FlowScores]) ->
     Args:
         method: the method, with the settings to begin with.
         space: the values to compare.
-        sets: the scores on each set.
 
     Raises:
         InputError: an image cannot be read, or a cached file is damaged.
@@ -250,7 +241,6 @@ def score_choices(
     Args:
         method: the method, with the settings to begin with.
         space: the values to compare.
-        elsewhere: the choice of other pairs.
         pairs: the pairs to score, all of them.
         every: every how many of them choose.
         scores: returns the scores on pairs, cached in the subfolder of this name.

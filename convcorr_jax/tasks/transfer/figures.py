@@ -72,7 +72,6 @@ def write_figures(
 
     Args:
         folder: the folder of the results.
-        task: the pairs.
         methods: the methods that were compared.
         outcomes: the outcomes by the name of the method.
         predictions: the predictions to draw, by name.
@@ -111,9 +110,7 @@ def examples(
     """Draw pairs in rows: the source, the target's true keypoints, and every method's prediction.
 
     Args:
-        task: the pairs.
         predictions: keypoints (x, y) in pixels of the target's photograph, by name.
-        rows: the numbers of the pairs to draw.
     """
     drawn = []
     for row in rows:
@@ -253,7 +250,6 @@ def explore(
     """Align every pair of whole photographs by every method, for several values of the smoothness.
 
     Args:
-        pairs: the pairs.
         methods: methods with the mutual cost; copying is added.
         weights: a network's weights.
         factors: the values of the smoothness, in units of each method's own, in rising order.
@@ -323,9 +319,6 @@ def _in_both(pair: PairOfRecords, row: int) -> bool:
 
 def keypoint_errors(pair: MatchedPair) -> dict[str, Float[np.ndarray, "smoothness n"]]:
     """Compute the error of every known point by every method and smoothness.
-
-    Args:
-        pair: a pair with known points.
 
     Returns:
         By the name of the method, distances to the true points in units of the longer side of the second

@@ -144,7 +144,6 @@ def record_view(record: Record, recipe: Recipe, *, margin: float | None) -> View
     """Resample a record's box, with a margin, or its whole photograph to the sizes of a recipe.
 
     Args:
-        record: the record.
         recipe: the input sizes.
         margin: the surroundings to show of the box, in fractions of its width and height; None for the whole
             photograph.

@@ -30,9 +30,6 @@ class Keypoints(NamedTuple):
 
 def keypoints_of(records: Sequence[Record]) -> Keypoints:
     """Return the keypoints of records of several categories as arrays.
-
-    Args:
-        records: the records.
     """
     most = max(len(record.names) for record in records)
     points = np.full((len(records), most, 2), np.nan)
@@ -183,7 +180,6 @@ def voted(
     """Predict the keypoints of every target by the median of five neighbours' points.
 
     Args:
-        nearest: the neighbours of every target.
         candidates: keypoints (x, y) carried along each of ``nearest.pairs``.
         flows: the flows of the pairs, of which the five with the least deformation vote; None for the five
             nearest neighbours.

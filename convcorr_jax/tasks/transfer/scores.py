@@ -34,7 +34,6 @@ def score(
     A keypoint counts if the target shows it and, between fixed pairs, the source as well.
 
     Args:
-        task: the targets.
         predicted: keypoints (x, y) in pixels of the target's photograph; NaN where there is none.
         scoring: the protocol; by default the data set's own.
         leave_out_unpredicted: where neighbours vote, do not count keypoints that none of them shows. Otherwise
@@ -187,9 +186,6 @@ CORNERS = Protocol(
 
 def warp_photographs(*, seeds: int) -> list[WarpedPair]:
     """Warp every photograph that installed packages contain.
-
-    Args:
-        seeds: the number of warps of every photograph.
     """
     chosen = [
         (index, seed) for seed in range(seeds) for index in range(len(selection.photographs()))
@@ -207,7 +203,6 @@ def measure_accuracy(
 
     Args:
         warped: pairs of images with their true flow.
-        methods: the methods to compare.
         weights: a network's weights.
 
     Returns:

@@ -54,7 +54,6 @@ def space_of(method: Method, network: str, *, boxed: bool) -> SearchSpace:
     and temperature as well, and SIFT all of these but layers.
 
     Args:
-        method: the method.
         network: name of the network.
         boxed: whether boxes are aligned, and not whole photographs.
     """
