@@ -27,9 +27,8 @@ from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.probes import network_features, rgb_features
 from convcorr_jax.runtime.progress import write_results
 from convcorr_jax.runtime.script import run
-from convcorr_jax.tasks import landmarks
+from convcorr_jax.tasks import RENDERED, Backbone, Output, landmarks
 from convcorr_jax.tasks.landmarks import LANDMARK_LAYER, RGB_PX, LandmarkOptions
-from convcorr_jax.tasks.reading import RENDERED, Backbone, Output
 
 PUBLISHED = {
     "helen": {"mean": 0.501, "rgb_ridge": 0.096, "convnet_ridge": 0.065, "look_back": 0.058},

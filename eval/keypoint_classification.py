@@ -30,6 +30,7 @@ from convcorr_jax.keypoints import COSTS
 from convcorr_jax.linear.svm import Loss
 from convcorr_jax.runtime.progress import write_results
 from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks import Backbone, CategoryData, Output
 from convcorr_jax.tasks.keypoints import (
     Category,
     FeatureOptions,
@@ -44,7 +45,6 @@ from convcorr_jax.tasks.keypoints import (
     response_figure,
     response_maps,
 )
-from convcorr_jax.tasks.reading import Backbone, CategoryData, Output
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from convcorr_jax.keypoints import POSITIVES
 from convcorr_jax.metrics import LONG_2014, Pck
 from convcorr_jax.runtime.progress import plain, write_results
 from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks import Backbone, CategoryData, Output
 from convcorr_jax.tasks.keypoints import (
     DetectorOptions,
     by_alpha,
@@ -35,7 +36,6 @@ from convcorr_jax.tasks.keypoints import (
     prediction_figure,
     read_categories,
 )
-from convcorr_jax.tasks.reading import Backbone, CategoryData, Output
 
 ALPHAS = (0.05, 0.1, 0.2)
 

@@ -27,6 +27,7 @@ from convcorr_jax.report import joint_curves
 from convcorr_jax.report.sections.pose import SPREADS_PX
 from convcorr_jax.runtime.progress import plain, write_results
 from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks import Output, read
 from convcorr_jax.tasks.pose import (
     Interpretation,
     Metric,
@@ -36,7 +37,6 @@ from convcorr_jax.tasks.pose import (
     curve_alphas,
     label_noise,
 )
-from convcorr_jax.tasks.reading import Output, read
 
 
 @dataclass(frozen=True)

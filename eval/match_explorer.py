@@ -21,7 +21,7 @@ from convcorr_jax.io import make_folder, written_whole
 from convcorr_jax.report import match_page, matches_data
 from convcorr_jax.runtime.progress import write_results
 from convcorr_jax.runtime.script import run
-from convcorr_jax.tasks.reading import PHOTOGRAPHS, Backbone, Data, Output
+from convcorr_jax.tasks import PHOTOGRAPHS, Backbone, Data, Output
 from convcorr_jax.tasks.transfer import (
     exploration_report,
     explore,

@@ -20,6 +20,7 @@ from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.report import reconstruction_figure
 from convcorr_jax.runtime.progress import write_results
 from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks import Backbone, Output
 from convcorr_jax.tasks.patches import (
     PatchData,
     choose_queries,
@@ -29,7 +30,6 @@ from convcorr_jax.tasks.patches import (
     rebuild_uniformly,
     score,
 )
-from convcorr_jax.tasks.reading import Backbone, Output
 
 UNIFORM = "uniform"
 

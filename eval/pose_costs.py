@@ -19,8 +19,8 @@ from convcorr_jax.io import make_folder
 from convcorr_jax.pose import PHASES, Architecture, flic, mpii
 from convcorr_jax.runtime.progress import write_results
 from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks import Output
 from convcorr_jax.tasks.pose import PLANS, Preset, phase_costs
-from convcorr_jax.tasks.reading import Output
 
 _PRESETS: Mapping[Preset, Callable[[], Architecture]] = {"paper-flic": flic, "paper-mpii": mpii}
 

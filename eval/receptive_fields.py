@@ -11,7 +11,7 @@ from convcorr_jax.backbone import NETWORKS, receptive_field
 from convcorr_jax.io import make_folder
 from convcorr_jax.runtime.progress import write_results
 from convcorr_jax.runtime.script import run
-from convcorr_jax.tasks.reading import Output
+from convcorr_jax.tasks import Output
 
 # Size and stride in pixels, by layer.
 PUBLISHED = {

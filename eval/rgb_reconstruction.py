@@ -22,13 +22,13 @@ from typing import Any
 
 import numpy as np
 
-from convcorr_jax.descriptors.global_features import default_layer
+from convcorr_jax.descriptors import default_layer
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.runtime.progress import write_results
 from convcorr_jax.runtime.script import run
-from convcorr_jax.tasks import scenes
-from convcorr_jax.tasks.reading import RENDERED, RENDERED_PX, Backbone, Output
+from convcorr_jax.tasks import RENDERED, Backbone, Output, scenes
+from convcorr_jax.tasks.reading import RENDERED_PX
 from convcorr_jax.tasks.scenes.colors import FOLDS
 
 PUBLISHED = {"images": 49_000, "mean_absolute_error": 0.12}

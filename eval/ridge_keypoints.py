@@ -19,11 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from convcorr_jax.descriptors.global_features import default_layer
+from convcorr_jax.descriptors import default_layer
 from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.metrics import LONG_2014
 from convcorr_jax.runtime.progress import plain, write_results
 from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks import Backbone, CategoryData, Output
 from convcorr_jax.tasks.keypoints import (
     RIDGE_METHODS,
     RidgeOptions,
@@ -35,7 +36,6 @@ from convcorr_jax.tasks.keypoints import (
     read_categories,
     ridge_curves_figure,
 )
-from convcorr_jax.tasks.reading import Backbone, CategoryData, Output
 
 # PASCAL VOC 2011, mean over 20 categories at 0.1, of Table 2.
 PUBLISHED = {"sift": 0.157, "sift_prior": 0.284, "convnet_ridge": 0.278, "conv5_sliding": 0.333}

@@ -29,6 +29,7 @@ from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.report import score_curves, score_table
 from convcorr_jax.runtime.progress import plain, write_results
 from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks import Output
 from convcorr_jax.tasks.pose import (
     RULES,
     Interpretation,
@@ -40,7 +41,6 @@ from convcorr_jax.tasks.pose import (
     score_predictions,
     score_summary,
 )
-from convcorr_jax.tasks.reading import Output
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convcorr_jax.descriptors.global_features import default_layer
+from convcorr_jax.descriptors import default_layer
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_image, write_json
 from convcorr_jax.runtime.progress import write_results
 from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks import Backbone, Data, Output
 from convcorr_jax.tasks.attributes import (
     DirectionOptions,
     attribute_report,
@@ -36,7 +37,6 @@ from convcorr_jax.tasks.attributes import (
     probe_attributes,
     read_faces,
 )
-from convcorr_jax.tasks.reading import Backbone, Data, Output
 
 
 @dataclass(frozen=True)

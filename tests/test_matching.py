@@ -9,11 +9,9 @@ import skimage.data
 from scipy.interpolate import RegularGridInterpolator
 
 from convcorr_jax import coords, images, matching
-from convcorr_jax.backbone import NETWORKS, Filters
-from convcorr_jax.backbone.networks import filter_shapes
+from convcorr_jax.backbone import NETWORKS, Filters, filter_shapes
 from convcorr_jax.backbone.weights import find, load
-from convcorr_jax.descriptors.at_points import BOX_MARGIN
-from convcorr_jax.descriptors.convolutional import Recipe, convolutional_descriptors
+from convcorr_jax.descriptors import BOX_MARGIN, Recipe, convolutional_descriptors
 from convcorr_jax.errors import InputError
 from convcorr_jax.flow import align_costs
 
@@ -138,7 +136,7 @@ def test_a_laid_onto_b_looks_like_b(aligned):
 
 
 def test_warping_agrees_with_the_spline_that_runs_under_jit(aligned):
-    from convcorr_jax.flow.warping import upsample_flow, warp
+    from convcorr_jax.flow import upsample_flow, warp
 
     size = B.shape[:2]
     flow_px = upsample_flow(

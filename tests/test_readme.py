@@ -13,8 +13,7 @@ from skimage import data
 
 from convcorr_jax import cli
 from convcorr_jax.io import save_fitted
-from convcorr_jax.pose import cascade
-from convcorr_jax.pose.trained import TrainedCascade
+from convcorr_jax.pose import TrainedCascade, cascade
 from convcorr_jax.runtime.script import parse
 from tests.builders import house
 from tests.builders.keypoint_models import write_model

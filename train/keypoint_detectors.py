@@ -22,6 +22,7 @@ from typing import Literal
 from convcorr_jax.io import make_folder, save_fitted
 from convcorr_jax.runtime.progress import write_results
 from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks import Backbone, CategoryData, Output
 from convcorr_jax.tasks.keypoints import (
     DetectorOptions,
     check_trainable,
@@ -29,7 +30,6 @@ from convcorr_jax.tasks.keypoints import (
     train_model,
     with_card,
 )
-from convcorr_jax.tasks.reading import Backbone, CategoryData, Output
 
 FACE_DIRECTIONS = 64
 """Directions of pool5 in the shipped model of faces: 1.4 MB instead of 31 for the features of all objects."""

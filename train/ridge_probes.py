@@ -18,11 +18,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from convcorr_jax.descriptors.global_features import default_layer
+from convcorr_jax.descriptors import default_layer
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, save_fitted
 from convcorr_jax.runtime.progress import write_results
 from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks import RENDERED, Backbone, Output
 from convcorr_jax.tasks.landmarks import LandmarkOptions
 from convcorr_jax.tasks.probes import (
     LandmarkSource,
@@ -31,7 +32,6 @@ from convcorr_jax.tasks.probes import (
     train_probe,
     with_card,
 )
-from convcorr_jax.tasks.reading import RENDERED, Backbone, Output
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {

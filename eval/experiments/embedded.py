@@ -7,11 +7,11 @@ from typing import Any
 from convcorr_jax.keypoints import COSTS
 from convcorr_jax.report.sections import correspondence, probes
 from convcorr_jax.report.sections import pose as pose_sections
+from convcorr_jax.tasks import PHOTOGRAPHS, RENDERED, CategoryData, Data
 from convcorr_jax.tasks.keypoints import DetectorOptions, FeatureOptions
 from convcorr_jax.tasks.landmarks import LandmarkOptions
 from convcorr_jax.tasks.patches import PatchData
 from convcorr_jax.tasks.pose import PoseData, Training
-from convcorr_jax.tasks.reading import PHOTOGRAPHS, RENDERED, CategoryData, Data
 from eval import (
     face_landmarks,
     flow_accuracy,

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from convcorr_jax.report import Section, sections
+from convcorr_jax.tasks import CategoryData, Data, Output
 from convcorr_jax.tasks.patches import PatchData
 from convcorr_jax.tasks.pose import PoseData
-from convcorr_jax.tasks.reading import CategoryData, Data, Output
 from eval import keypoint_transfer
 
 

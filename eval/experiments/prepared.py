@@ -4,9 +4,9 @@ from pathlib import Path
 
 from convcorr_jax.report.sections import correspondence, probes
 from convcorr_jax.report.sections import pose as pose_sections
+from convcorr_jax.tasks import CategoryData, Data
 from convcorr_jax.tasks.patches import PatchData
 from convcorr_jax.tasks.pose import PoseData
-from convcorr_jax.tasks.reading import CategoryData, Data
 from eval import (
     face_landmarks,
     keypoint_classification,

@@ -7,13 +7,15 @@ import torch
 
 from convcorr_jax.backbone import (
     NETWORKS,
+    Conv,
+    Network,
+    Params,
     activations,
     convolution,
     find_network,
     forward,
     preprocess,
 )
-from convcorr_jax.backbone.networks import Conv, Network, Params
 from convcorr_jax.backbone.weights.layout import Stored, assemble
 from convcorr_jax.errors import InputError
 from tests.reference import caffe_model, torch_alexnet

@@ -6,15 +6,16 @@ import pytest
 from convcorr_jax import coords
 from convcorr_jax.backbone import (
     NETWORKS,
+    Conv,
     Filters,
     activations,
     cell_centers,
     convolution,
+    filter_shapes,
     forward,
     grid_size,
     receptive_field,
 )
-from convcorr_jax.backbone.networks import Conv, filter_shapes
 from convcorr_jax.errors import InputError
 
 

@@ -2,14 +2,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from convcorr_jax.backbone import NETWORKS, activations, receptive_field
-from convcorr_jax.backbone.forward import single_pixel_activations
-from convcorr_jax.backbone.networks import (
+from convcorr_jax.backbone import (
+    NETWORKS,
     Conv,
     LocalResponseNorm,
     MaxPool,
     Network,
     Params,
+    activations,
+    receptive_field,
+    single_pixel_activations,
 )
 from convcorr_jax.backbone.weights.layout import Stored, assemble
 from convcorr_jax.errors import InputError

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from PIL import Image as PillowImage
 
-from convcorr_jax.datasets.records import Record, load_image
+from convcorr_jax.datasets import Record, load_image
+from convcorr_jax.doctor import Finding
 from convcorr_jax.doctor.duplicates import compute_thumbnails
-from convcorr_jax.doctor.findings import Finding
 
 Check = Callable[..., object]
 

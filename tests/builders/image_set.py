@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.records import Absent, Record
+from convcorr_jax.datasets import Absent, Record
 
 SIZE = coords.Size(18, 20)
 COUNT = 14

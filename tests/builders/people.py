@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from convcorr_jax import synthetic
-from convcorr_jax.datasets.records import load_image
+from convcorr_jax.datasets import load_image
 
 
 def write_people(

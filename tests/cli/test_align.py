@@ -18,7 +18,7 @@ from scipy.interpolate import RegularGridInterpolator
 from convcorr_jax import coords
 from convcorr_jax.backbone import NETWORKS
 from convcorr_jax.cli import align, main
-from convcorr_jax.descriptors.convolutional import RECIPES
+from convcorr_jax.descriptors import RECIPES
 from convcorr_jax.flow import SMOOTHNESS
 from convcorr_jax.io import read_points, write_arrays
 from tests.builders.bad_images import BAD_IMAGES, write_bad_image
@@ -440,7 +440,7 @@ def test_no_pair_overwrites_what_another_one_reads(folder, words, sentence):
 
 
 def nan_weights():
-    from convcorr_jax.backbone.networks import filter_shapes
+    from convcorr_jax.backbone import filter_shapes
 
     arrays: dict[str, np.ndarray] = {}
     for name, (height, width, inputs, outputs) in filter_shapes(NETWORKS["alexnet"]).items():

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convcorr_jax.datasets.catalogue import DATASETS
-from convcorr_jax.datasets.opening import read_records
+from convcorr_jax.datasets import DATASETS, read_records
 from convcorr_jax.io import read_image
 from tests.builders.command_line import assert_refused, run
 from tests.builders.leeds_tree import write_lsp

@@ -10,8 +10,7 @@ from PIL import Image as PillowImage
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.official import lsp
-from convcorr_jax.io import load_fitted, read_image, save_fitted
-from convcorr_jax.io.points import read_points
+from convcorr_jax.io import load_fitted, read_image, read_points, save_fitted
 from convcorr_jax.pose import (
     PERSON,
     TrainedCascade,

@@ -17,9 +17,10 @@ from convcorr_jax.cli.arguments import (
     rendered,
     write_points_and_figure,
 )
-from convcorr_jax.datasets.catalogue import DATASETS
+from convcorr_jax.datasets import DATASETS
 from convcorr_jax.io import read_points
-from convcorr_jax.runtime.progress import bar, hidden, status
+from convcorr_jax.runtime import bar, status
+from convcorr_jax.runtime.progress import hidden
 from tests.builders.command_line import assert_refused, needs_weights, run
 from tests.builders.leeds_tree import write_lsp
 from tests.builders.terminals import Terminal

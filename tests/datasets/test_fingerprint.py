@@ -9,7 +9,8 @@ import pytest
 from PIL import Image as PillowImage
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.selection import HASHED_FILE_BYTES, fingerprint
+from convcorr_jax.datasets import fingerprint
+from convcorr_jax.datasets.selection import HASHED_FILE_BYTES
 from convcorr_jax.errors import InputError
 from tests.builders.image_set import SIZE, full_record, plain_record, read, write_images
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convcorr_jax.datasets import batches
-from convcorr_jax.datasets.records import Record, load_image
+from convcorr_jax.datasets import Record, batches, load_image
 from convcorr_jax.errors import InputError
 from tests.builders import image_set
 

@@ -4,10 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convcorr_jax.datasets import opening, prepared
-from convcorr_jax.datasets.catalogue import DATASETS
+from convcorr_jax.datasets import DATASETS, load_image, opening, prepared
 from convcorr_jax.datasets.official import pf_willow
-from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from tests.builders.compact_folders import (
     write_attributes,

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.records import (
+from convcorr_jax.datasets import (
     IGNORED_LABEL,
     Pair,
     PairSet,
@@ -19,8 +19,8 @@ from convcorr_jax.datasets.records import (
     box_of,
     load_image,
     load_label_map,
-    own_lengths,
 )
+from convcorr_jax.datasets.records import own_lengths
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import PF_WILLOW
 

@@ -6,8 +6,7 @@ from skimage import data
 from convcorr_jax import coords
 from convcorr_jax.backbone import activations, cell_centers, preprocess
 from convcorr_jax.backbone.weights import load
-from convcorr_jax.descriptors.at_points import canvas, columns_at, sift_at_points
-from convcorr_jax.descriptors.sift import sift_at
+from convcorr_jax.descriptors import canvas, columns_at, sift_at, sift_at_points
 
 LAYERS = ("conv1", "conv2")
 POINTS = 30

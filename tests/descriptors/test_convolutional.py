@@ -5,9 +5,15 @@ import pytest
 from skimage import data
 
 from convcorr_jax import coords, images
-from convcorr_jax.backbone import NETWORKS, activations, cell_centers, preprocess
-from convcorr_jax.backbone.networks import Filters, filter_shapes
-from convcorr_jax.descriptors.convolutional import (
+from convcorr_jax.backbone import (
+    NETWORKS,
+    Filters,
+    activations,
+    cell_centers,
+    filter_shapes,
+    preprocess,
+)
+from convcorr_jax.descriptors import (
     PAPER_RECIPES,
     RECIPES,
     Recipe,

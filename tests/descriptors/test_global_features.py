@@ -4,10 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from convcorr_jax.backbone import activations, preprocess
-from convcorr_jax.backbone.networks import NETWORKS, Filters, filter_shapes
+from convcorr_jax.backbone import NETWORKS, Filters, activations, filter_shapes, preprocess
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.descriptors.global_features import default_layer, global_features
+from convcorr_jax.descriptors import default_layer, global_features
 from convcorr_jax.errors import InputError
 
 NETWORK = NETWORKS["alexnet"]

@@ -3,7 +3,7 @@ import pytest
 from skimage import data
 
 from convcorr_jax import coords
-from convcorr_jax.descriptors.at_points import view
+from convcorr_jax.descriptors import view
 from convcorr_jax.errors import InputError
 
 

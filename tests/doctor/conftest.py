@@ -2,7 +2,7 @@
 
 import pytest
 
-from convcorr_jax.datasets.records import Record
+from convcorr_jax.datasets import Record
 from convcorr_jax.synthetic import render
 
 

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from convcorr_jax.datasets.records import Absent, Record
-from convcorr_jax.doctor import keypoints
-from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK
+from convcorr_jax.datasets import Absent, Record
+from convcorr_jax.doctor import CHANGES_SCORES, WORTH_A_LOOK, keypoints
 
 
 def test_clean_data_has_no_findings(faces: tuple[Record, ...], people: tuple[Record, ...]):

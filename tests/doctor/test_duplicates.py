@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from convcorr_jax.datasets.records import Record, load_image
-from convcorr_jax.doctor import duplicates
+from convcorr_jax.datasets import Record, load_image
+from convcorr_jax.doctor import CHANGES_SCORES, WORTH_A_LOOK, duplicates
 from convcorr_jax.doctor.duplicates import compute_thumbnails
-from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK
 from tests.builders.image_checks import Check, found_by, on_disk
 
 CHECKS = (duplicates.shared_by_splits, duplicates.exact, duplicates.near)

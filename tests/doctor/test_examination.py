@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords
+from convcorr_jax.datasets import Absent, Record
 from convcorr_jax.datasets.compact import scenes
 from convcorr_jax.datasets.compact.people import read_landmarks, read_lspet
-from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.doctor import CHANGES_SCORES, changes_scores, duplicates, examine, sides
 from convcorr_jax.doctor.duplicates import compute_thumbnails
 from tests.builders.genuine import genuine

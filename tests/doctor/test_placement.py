@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.records import Record
-from convcorr_jax.doctor import keypoints
-from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK
+from convcorr_jax.datasets import Record
+from convcorr_jax.doctor import CHANGES_SCORES, WORTH_A_LOOK, keypoints
 
 CHECKS = (
     keypoints.points_outside_image,

@@ -3,10 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-from convcorr_jax.datasets.records import Record
-from convcorr_jax.doctor import duplicates
+from convcorr_jax.datasets import Record
+from convcorr_jax.doctor import CHANGES_SCORES, duplicates
 from convcorr_jax.doctor.duplicates import unreadable_images
-from convcorr_jax.doctor.findings import CHANGES_SCORES
 from tests.builders.image_checks import found_by, on_disk
 
 

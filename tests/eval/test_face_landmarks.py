@@ -10,8 +10,8 @@ from convcorr_jax import synthetic
 from convcorr_jax.cli import main as convcorr
 from convcorr_jax.errors import InputError
 from convcorr_jax.report.sections import probes
+from convcorr_jax.tasks import Output
 from convcorr_jax.tasks.landmarks import LandmarkOptions, fitting, frame_of, read_faces
-from convcorr_jax.tasks.reading import Output
 from eval import face_landmarks
 from tests.builders.genuine import genuine
 from tests.builders.shown import assert_shown

@@ -10,8 +10,8 @@ from convcorr_jax.io import read_image
 from convcorr_jax.report.sections import correspondence
 from convcorr_jax.report.tables import estimate
 from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks import CategoryData, Output
 from convcorr_jax.tasks.keypoints import FeatureOptions, features
-from convcorr_jax.tasks.reading import CategoryData, Output
 from eval import keypoint_classification
 from tests.builders.people import write_people
 from tests.builders.shown import assert_shown

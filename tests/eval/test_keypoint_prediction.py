@@ -14,8 +14,8 @@ from convcorr_jax.keypoints import detection
 from convcorr_jax.report.sections import correspondence
 from convcorr_jax.report.tables import estimate
 from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks import CategoryData, Output
 from convcorr_jax.tasks.keypoints import DetectorOptions, Mining, examples
-from convcorr_jax.tasks.reading import CategoryData, Output
 from eval import keypoint_prediction
 from tests.builders.people import write_people
 from tests.builders.shown import assert_shown

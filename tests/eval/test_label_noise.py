@@ -10,9 +10,9 @@ from convcorr_jax.datasets.official import lsp
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
 from convcorr_jax.metrics import LSP_PCK
+from convcorr_jax.tasks import Output
 from convcorr_jax.tasks.pose import TwoAnnotations
 from convcorr_jax.tasks.pose import label_noise as noise_of
-from convcorr_jax.tasks.reading import Output
 from eval import label_noise
 from tests.builders.genuine import genuine
 from tests.builders.mat_files import write_mat

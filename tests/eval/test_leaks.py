@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 
 from convcorr_jax.backbone import weights
-from convcorr_jax.datasets import Record
-from convcorr_jax.datasets.selection import Selection
-from convcorr_jax.probes.landmarks import rgb_features
-from convcorr_jax.tasks import attributes, keypoints, landmarks, scenes
-from convcorr_jax.tasks.reading import CategoryData
+from convcorr_jax.datasets import Record, Selection
+from convcorr_jax.probes import rgb_features
+from convcorr_jax.tasks import CategoryData, attributes, keypoints, landmarks, scenes
 from tests.builders.people import write_people
 
 needs_weights = pytest.mark.skipif(

@@ -8,7 +8,7 @@ from convcorr_jax.backbone.weights import find
 from convcorr_jax.descriptors import Recipe
 from convcorr_jax.errors import InputError
 from convcorr_jax.report.sections.correspondence import matches
-from convcorr_jax.tasks.reading import Data, Output
+from convcorr_jax.tasks import Data, Output
 from eval import match_explorer
 from tests.builders.shown import assert_shown
 

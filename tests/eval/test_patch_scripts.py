@@ -12,8 +12,8 @@ from convcorr_jax.datasets.selection import photographs
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
 from convcorr_jax.report.sections import correspondence
+from convcorr_jax.tasks import Output
 from convcorr_jax.tasks.patches import PatchData
-from convcorr_jax.tasks.reading import Output
 from eval import patch_reconstruction, receptive_field_average
 from tests.builders.shown import assert_shown
 

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords
+from convcorr_jax.datasets import load_image
 from convcorr_jax.datasets.joint_orders import ORDERS
-from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted, save_fitted
 from convcorr_jax.metrics import FLIC_PCK, MPII_PCKH
 from convcorr_jax.pose import PERSON, TrainedCascade, cascade, predict_photograph
 from convcorr_jax.report.sections import pose as pose_sections
 from convcorr_jax.runtime.progress import plain
+from convcorr_jax.tasks import Output
 from convcorr_jax.tasks.pose import (
     Interpretation,
     PoseData,
@@ -26,7 +27,6 @@ from convcorr_jax.tasks.pose import (
     prepare,
     read_people,
 )
-from convcorr_jax.tasks.reading import Output
 from eval import pose, score_predictions
 from tests.builders.flic_tree import FACING, example, write_release
 from tests.builders.genuine import genuine

@@ -14,8 +14,8 @@ from convcorr_jax.pose import TrainedCascade, cascade
 from convcorr_jax.report import joints_data
 from convcorr_jax.report.sections import pose as pose_sections
 from convcorr_jax.runtime.progress import plain, write_run
+from convcorr_jax.tasks import Output
 from convcorr_jax.tasks.pose import Training, TrainingConfig, evaluation, forward_ms
-from convcorr_jax.tasks.reading import Output
 from eval import pose, pose_ablations
 from tests.builders.pose_architectures import TINY_LSP
 from tests.builders.shown import assert_shown

@@ -9,14 +9,13 @@ from PIL import Image
 from sklearn.linear_model import Ridge
 
 from convcorr_jax import synthetic
-from convcorr_jax.datasets.records import load_image
+from convcorr_jax.datasets import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
 from convcorr_jax.linear.ridge import FoldSums
 from convcorr_jax.probes import fit_grid, rgb_targets
 from convcorr_jax.runtime import stages
-from convcorr_jax.tasks import scenes, variation_features
-from convcorr_jax.tasks.reading import Backbone, Output
+from convcorr_jax.tasks import Backbone, Output, scenes, variation_features
 from convcorr_jax.tasks.scenes import colors, read_split
 from convcorr_jax.tasks.variation_features import PartContents, variation_parts
 from eval.rgb_reconstruction import Config, main

@@ -9,8 +9,8 @@ import pytest
 from convcorr_jax.backbone.weights import find
 from convcorr_jax.io import read_image
 from convcorr_jax.runtime.script import run
+from convcorr_jax.tasks import CategoryData, Output
 from convcorr_jax.tasks.keypoints import RIDGE_METHODS, categories, ridge
-from convcorr_jax.tasks.reading import CategoryData, Output
 from eval.ridge_keypoints import ALPHAS, Config, main
 from tests.builders.people import write_people
 

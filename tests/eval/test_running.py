@@ -9,7 +9,7 @@ import threadpoolctl
 
 from convcorr_jax.errors import InputError, NumericalError
 from convcorr_jax.report import sections
-from convcorr_jax.tasks.reading import Backbone, Output
+from convcorr_jax.tasks import Backbone, Output
 from eval import flow_accuracy, receptive_fields
 from eval.experiments import Beside, Experiment, Inputs, begin_beside, is_finished, result_of
 

@@ -10,8 +10,8 @@ import pytest
 from convcorr_jax.datasets.joint_orders import ORDERS
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.errors import InputError
+from convcorr_jax.tasks import Output
 from convcorr_jax.tasks.pose import Interpretation
-from convcorr_jax.tasks.reading import Output
 from eval import score_predictions
 from eval.score_predictions import Config
 from tests.builders.genuine import genuine

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from convcorr_jax import synthetic
-from convcorr_jax.datasets.records import load_image
+from convcorr_jax.datasets import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
 from convcorr_jax.runtime.script import run
-from convcorr_jax.tasks.reading import Backbone, CategoryData, Output
+from convcorr_jax.tasks import Backbone, CategoryData, Output
 from convcorr_jax.tasks.transfer import task
 from eval import experiments, flow_accuracy, keypoint_transfer, receptive_fields, reproduce
 

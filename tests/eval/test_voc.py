@@ -7,8 +7,8 @@ import pytest
 
 from convcorr_jax import synthetic
 from convcorr_jax.errors import InputError
+from convcorr_jax.tasks import Backbone, CategoryData, Data, Output
 from convcorr_jax.tasks.keypoints import DetectorOptions, FeatureOptions
-from convcorr_jax.tasks.reading import Backbone, CategoryData, Data, Output
 from eval import (
     keypoint_classification,
     keypoint_prediction,

@@ -5,14 +5,14 @@ import pytest
 from scipy.special import log_softmax
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.flow.alignment import (
+from convcorr_jax.flow import (
     align,
     align_costs,
     check_descriptors,
     data_cost,
+    min_sum,
     subcell_offset,
 )
-from convcorr_jax.flow.belief_propagation import min_sum
 
 
 def unit(rng, *shape):

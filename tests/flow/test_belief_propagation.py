@@ -9,9 +9,8 @@ import pytest
 from jax.test_util import check_grads
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.flow import min_sum, soft_min_sum
+from convcorr_jax.flow import Schedule, min_sum, soft_min_sum
 from convcorr_jax.flow.labelling import Labelling, decode, evaluate
-from convcorr_jax.flow.messages import Schedule
 from tests.reference import grid_matching as reference
 
 SCHEDULES = get_args(Schedule)

@@ -2,8 +2,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from convcorr_jax.flow import pyramid
-from convcorr_jax.flow.messages import Schedule, wire
+from convcorr_jax.flow import Schedule, pyramid
+from convcorr_jax.flow.messages import wire
 from convcorr_jax.flow.sweeps import sweeps
 
 

@@ -15,8 +15,7 @@ import numpy as np
 from convcorr_jax.io import load_fitted, save_fitted
 from convcorr_jax.keypoints import Calibration, Detectors, KeypointModel, SiftCells
 from convcorr_jax.linear.ridge import Ridge
-from convcorr_jax.pose import cascade, small
-from convcorr_jax.pose.trained import TrainedCascade
+from convcorr_jax.pose import TrainedCascade, cascade, small
 from convcorr_jax.probes import FeatureSettings, LandmarkModel, LandmarkProbe, Region
 from tests.fuzz.mutation import Target, mutated, mutated_archive
 

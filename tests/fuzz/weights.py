@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from convcorr_jax.backbone import NETWORKS, Network
-from convcorr_jax.backbone.networks import Conv
-from convcorr_jax.backbone.weights.loading import read_params
+from convcorr_jax.backbone import NETWORKS, Conv, Network
+from convcorr_jax.backbone.weights import read_params
 from tests.fuzz.mutation import Target, mutated, mutated_archive
 from tests.reference import caffe_model
 

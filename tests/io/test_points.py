@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.io.points import read_points, write_points
+from convcorr_jax.io import read_points, write_points
 
 
 def read(tmp_path, content, encoding="utf-8"):

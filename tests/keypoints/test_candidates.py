@@ -6,8 +6,7 @@ import pytest
 import skimage.data
 
 from convcorr_jax import coords
-from convcorr_jax.backbone import NETWORKS
-from convcorr_jax.backbone.networks import Filters, filter_shapes
+from convcorr_jax.backbone import NETWORKS, Filters, filter_shapes
 from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints import ConvCells, SiftCells, Square
 

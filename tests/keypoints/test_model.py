@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax import coords
-from convcorr_jax.backbone import NETWORKS
-from convcorr_jax.backbone.networks import Conv, Filters, filter_shapes
+from convcorr_jax.backbone import NETWORKS, Conv, Filters, filter_shapes
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_arrays, load_fitted, save_fitted

@@ -5,7 +5,7 @@ from skimage import data
 
 from convcorr_jax.backbone import activations, preprocess, receptive_field
 from convcorr_jax.backbone.weights import load
-from convcorr_jax.descriptors.sift import sift_at
+from convcorr_jax.descriptors import sift_at
 from convcorr_jax.keypoints import response_histogram as rh
 
 

@@ -4,13 +4,13 @@ from scipy.stats import pearsonr
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics.attributes import (
+from convcorr_jax.metrics import (
     correlation_interval,
     graded_scores,
+    mean_ratios,
     two_valued_scores,
     two_valued_sums,
 )
-from convcorr_jax.metrics.bootstrap import mean_ratios
 
 
 def test_two_values_are_scored_as_by_the_reference(rng):

@@ -4,7 +4,7 @@ import statistics
 import numpy as np
 import pytest
 
-from convcorr_jax.metrics.errors import OUTLIER_PX, error_spreads, x_error_histogram
+from convcorr_jax.metrics import OUTLIER_PX, error_spreads, x_error_histogram
 
 JOINTS = ("l_wrist", "nose", "pelvis", "r_wrist")
 

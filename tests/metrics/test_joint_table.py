@@ -5,10 +5,18 @@ import numpy as np
 import pytest
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics import error_spreads, label_spreads
-from convcorr_jax.metrics.bootstrap import mean_ratios
-from convcorr_jax.metrics.joint_table import area_under_curve, joint_errors, joint_table, total_sums
-from convcorr_jax.metrics.pck import FLIC_PCK, LSP_PCK, PF_WILLOW
+from convcorr_jax.metrics import (
+    FLIC_PCK,
+    LSP_PCK,
+    PF_WILLOW,
+    area_under_curve,
+    error_spreads,
+    joint_errors,
+    joint_table,
+    label_spreads,
+    mean_ratios,
+    total_sums,
+)
 
 JOINTS = ("l_wrist", "r_wrist", "pelvis", "l_elbow", "nose", "r_eye", "r_hip")
 

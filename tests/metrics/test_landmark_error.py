@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics.errors import (
+from convcorr_jax.metrics import (
     LANDMARK_FAILURE,
     cumulative_error_curve,
     landmark_errors,

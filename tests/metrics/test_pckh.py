@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from convcorr_jax.metrics.joint_table import PCKH_ALPHAS, head_sizes, pckh
+from convcorr_jax.metrics import PCKH_ALPHAS, head_sizes, pckh
 
 # MPII's sixteen, in the order of their ids.
 JOINTS = (

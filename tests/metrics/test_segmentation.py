@@ -3,8 +3,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score, recall_score
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics.bootstrap import mean_ratios
-from convcorr_jax.metrics.segmentation import confusion_counts, iou_sums, segmentation_scores
+from convcorr_jax.metrics import confusion_counts, iou_sums, mean_ratios, segmentation_scores
 
 CLASSES = 5
 

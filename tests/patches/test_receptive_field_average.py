@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from convcorr_jax.patches.sampling import expand_contrast, middle_share
+from convcorr_jax.patches import expand_contrast, middle_share
 
 
 def test_contrast_is_expanded_to_all_levels(rng):

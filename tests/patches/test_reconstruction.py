@@ -4,7 +4,7 @@ import pytest
 from convcorr_jax import coords
 from convcorr_jax.backbone import ReceptiveField
 from convcorr_jax.errors import InputError
-from convcorr_jax.patches.reconstruction import covered, from_tiles, scores, uniform_tiles
+from convcorr_jax.patches import covered, from_tiles, scores, uniform_tiles
 
 FIELD = ReceptiveField(size_px=99, stride_px=16, first_center_px=15.0)
 

@@ -9,14 +9,15 @@ import pytest
 from convcorr_jax import coords
 from convcorr_jax.backbone import (
     NETWORKS,
+    Filters,
     ReceptiveField,
     activations,
+    filter_shapes,
     grid_size,
     receptive_field,
 )
-from convcorr_jax.backbone.networks import Filters, filter_shapes
 from convcorr_jax.errors import InputError
-from convcorr_jax.patches.views import (
+from convcorr_jax.patches import (
     Origins,
     all_origins,
     cells_of,

@@ -9,10 +9,9 @@ from scipy import ndimage
 
 from convcorr_jax import coords
 from convcorr_jax.coords import Size, flip_points
-from convcorr_jax.pose import augmentation
+from convcorr_jax.pose import Augmentation, Batch, augmentation
 from convcorr_jax.pose import augmentation as affines
-from convcorr_jax.pose.augmentation import Affine, Augmentation
-from convcorr_jax.pose.heatmaps import Batch
+from convcorr_jax.pose.augmentation import Affine
 
 SIZE = Size(40, 56)
 PAIRS = ((0, 1),)

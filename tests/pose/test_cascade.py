@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose import augmentation, cascade
-from convcorr_jax.pose.heatmaps import peaks
+from convcorr_jax.pose import augmentation, cascade, peaks
 from tests.builders.pose_architectures import TINY, examples, tiny
 
 STANDARD = tiny(cascade="standard")

@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from convcorr_jax.pose import flic, mpii, small
 from convcorr_jax.pose.nets import Fine, StandardFine
-from convcorr_jax.pose.presets import flic, mpii, small
 from tests.builders.pose_architectures import TINY, tiny
 from tests.reference import torch_pose
 

@@ -4,7 +4,7 @@ import skimage.data
 
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose.framing import frame_around, frame_of_box, framed, second_frame, torso_of
+from convcorr_jax.pose import frame_around, frame_of_box, framed, second_frame, torso_of
 from tests.builders.pose_architectures import TINY, tiny
 
 SIZE = coords.Size(96, 128)

@@ -14,8 +14,7 @@ from sklearn.decomposition import PCA
 from convcorr_jax import backbone, coords
 from convcorr_jax.backbone.weights import find, load
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose import cascade, front, loss
-from convcorr_jax.pose.heatmaps import FeatureBatch
+from convcorr_jax.pose import FeatureBatch, cascade, front, loss
 from tests.builders.pose_architectures import examples, tiny_person
 
 ALEXNET, VGG = "alexnet", "vgg16"

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords
-from convcorr_jax.pose.heatmaps import gaussians, peaks, values_at_peaks
+from convcorr_jax.pose import gaussians, peaks
+from convcorr_jax.pose.heatmaps import values_at_peaks
 
 CELLS = coords.grid(8, 3.5)
 SIZE = coords.Size(5, 7)

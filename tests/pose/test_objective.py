@@ -8,11 +8,18 @@ import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose import cascade
-from convcorr_jax.pose.architecture import POOLINGS
-from convcorr_jax.pose.heatmaps import gaussians
-from convcorr_jax.pose.objective import FINE_WEIGHT, PHASES, heatmap_error, loss, training_corners
-from convcorr_jax.pose.presets import flic, mpii, small
+from convcorr_jax.pose import (
+    PHASES,
+    POOLINGS,
+    cascade,
+    flic,
+    gaussians,
+    heatmap_error,
+    loss,
+    mpii,
+    small,
+)
+from convcorr_jax.pose.objective import FINE_WEIGHT, training_corners
 from tests.builders.pose_architectures import TINY, examples, tiny
 
 NO_DROPOUT = tiny(spatial_dropout=0.0)

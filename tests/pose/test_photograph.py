@@ -8,7 +8,7 @@ import pytest
 import skimage.data
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.records import Record
+from convcorr_jax.datasets import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import LSP_PCK
 from convcorr_jax.pose import (

@@ -5,13 +5,8 @@ import pytest
 import scipy.signal
 
 from convcorr_jax.coords import Size
-from convcorr_jax.pose.heatmaps import gaussians, peaks
-from convcorr_jax.pose.spatial_model import (
-    OWN_BACKGROUND,
-    SpatialModel,
-    convolve,
-    initial_priors,
-)
+from convcorr_jax.pose import gaussians, initial_priors, peaks
+from convcorr_jax.pose.spatial_model import OWN_BACKGROUND, SpatialModel, convolve
 from tests.builders.pose_architectures import TINY
 
 MODEL = SpatialModel(TINY)

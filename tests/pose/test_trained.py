@@ -16,11 +16,9 @@ from convcorr_jax.backbone.weights import find
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_arrays, load_fitted, save_fitted, write_json
-from convcorr_jax.pose import cascade
+from convcorr_jax.pose import PERSON, TrainedCascade, cascade, small
 from convcorr_jax.pose import trained as trained_module
 from convcorr_jax.pose.front import FRONTS
-from convcorr_jax.pose.presets import small
-from convcorr_jax.pose.trained import PERSON, TrainedCascade
 from convcorr_jax.tasks.pose import predict_joints, prepare, read_people, score
 from tests.builders.fitted_files import change_arrays, change_facts
 from tests.builders.front_weights import random_weights

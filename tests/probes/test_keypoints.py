@@ -5,7 +5,8 @@ from sklearn.linear_model import Ridge as Reference
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
 from convcorr_jax.linear.ridge import penalty_grid
-from convcorr_jax.probes.keypoints import FOLDS, fit_keypoints, mean_keypoints
+from convcorr_jax.probes import fit_keypoints, mean_keypoints
+from convcorr_jax.probes.keypoints import FOLDS
 
 NAMES = ("nose", "l_ear", "r_ear")
 

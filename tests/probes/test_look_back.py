@@ -5,7 +5,7 @@ import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.official import ibug, lfpw
-from convcorr_jax.descriptors.at_points import view
+from convcorr_jax.descriptors import view
 from convcorr_jax.errors import InputError
 from convcorr_jax.probes import (
     look_back_sets,

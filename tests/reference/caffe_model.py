@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from convcorr_jax.backbone.networks import Conv, LocalResponseNorm, MaxPool, Network, filter_shapes
+from convcorr_jax.backbone import Conv, LocalResponseNorm, MaxPool, Network, filter_shapes
 
 # V1LayerParameter.LayerType
 _V1_TYPE = {Conv: 4, LocalResponseNorm: 15, MaxPool: 17}

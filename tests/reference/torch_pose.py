@@ -13,7 +13,7 @@ from torch.nn import functional
 
 # The benchmark's environment of the peers has no JAX.
 if TYPE_CHECKING:
-    from convcorr_jax.pose.architecture import Architecture
+    from convcorr_jax.pose import Architecture
 
 Maps = list[torch.Tensor]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.records import Record
+from convcorr_jax.datasets import Record
 from convcorr_jax.report import annotated, contact_sheet
 from convcorr_jax.synthetic import render
 

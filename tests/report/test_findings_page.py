@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from convcorr_jax.datasets.records import Record
+from convcorr_jax.datasets import Record
 from convcorr_jax.doctor import Case, Finding
 from convcorr_jax.report import finding_lines, findings_page
 from convcorr_jax.synthetic import render

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from convcorr_jax.backbone.weights import lpips
-from convcorr_jax.backbone.weights.loading import find
+from convcorr_jax.backbone.weights import find, lpips
 from convcorr_jax.cli import main
 from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.runtime.ending import Terminated, exit_status, run_guarded

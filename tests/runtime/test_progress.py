@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from convcorr_jax.runtime.progress import bar, progress, status
+from convcorr_jax.runtime import bar, progress, status
 
 
 class Terminal(io.StringIO):

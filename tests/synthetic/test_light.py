@@ -1,6 +1,6 @@
 import numpy as np
 
-from convcorr_jax.synthetic.light import Light, relight
+from convcorr_jax.synthetic import Light, relight
 
 EVEN = Light(exposure=0, tint=0, gamma=0, gradient=0, blur_px=0, noise=0)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords, synthetic
-from convcorr_jax.datasets.records import Record, load_image
+from convcorr_jax.datasets import Record, load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.synthetic import CATEGORIES, instances, render, split_of
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from convcorr_jax.datasets.records import Record, load_image
+from convcorr_jax.datasets import Record, load_image
 from convcorr_jax.synthetic import CATEGORIES, GENERATOR_VERSION, render, warped_pair
 
 _BLOCK_PX = 32

@@ -6,19 +6,18 @@ import pytest
 from scipy import linalg
 
 from convcorr_jax import coords
-from convcorr_jax.datasets import selection
-from convcorr_jax.datasets.records import load_image
+from convcorr_jax.datasets import load_image, selection
 from convcorr_jax.errors import InputError
-from convcorr_jax.synthetic import warped_photographs
-from convcorr_jax.synthetic.warped_photographs import (
+from convcorr_jax.synthetic import (
     MODERATE_WARP,
     Warp,
     WarpedPair,
     draw_warp,
     least_area,
-    pixel_grid,
     warped_pair,
+    warped_photographs,
 )
+from convcorr_jax.synthetic.warped_photographs import pixel_grid
 
 INDICES = range(len(selection.photographs()))
 

@@ -7,7 +7,7 @@ import pytest
 
 from convcorr_jax import coords, synthetic
 from convcorr_jax.backbone.weights import load
-from convcorr_jax.datasets.records import Record
+from convcorr_jax.datasets import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted
 from convcorr_jax.probes import FeatureSettings, LandmarkModel, landmarks, rgb_features

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax import synthetic
-from convcorr_jax.datasets import fingerprint, read_records, selection
-from convcorr_jax.datasets.records import load_image
+from convcorr_jax.datasets import fingerprint, load_image, read_records, selection
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder
 from convcorr_jax.tasks import COLLECTIONS, PHOTOGRAPHS, RENDERED, read, reading

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords, synthetic
-from convcorr_jax.datasets import opening
-from convcorr_jax.datasets.records import Record
+from convcorr_jax.datasets import Record, opening
 from convcorr_jax.errors import InputError
 from convcorr_jax.tasks.scenes import read_scenes
 from tests.builders import voc_tree

@@ -7,7 +7,7 @@ from sklearn.linear_model import Ridge
 
 from convcorr_jax import coords
 from convcorr_jax.backbone.weights import find, load
-from convcorr_jax.datasets.records import Record, load_image
+from convcorr_jax.datasets import Record, load_image
 from convcorr_jax.probes import variation_image, variations
 from convcorr_jax.tasks import variation_features
 from convcorr_jax.tasks.variation_features import (

@@ -107,8 +107,8 @@ def prepared(out: Path, log: Log) -> None:
 def pose(out: Path, log: Log) -> None:
     """Train a tiny cascade in its three phases."""
     from convcorr_jax.runtime import devices
+    from convcorr_jax.tasks import Output
     from convcorr_jax.tasks.pose import PoseData, Training, TrainingConfig, options, train
-    from convcorr_jax.tasks.reading import Output
     from tests.builders.pose_architectures import tiny_small
 
     devices.use_cores(1)

@@ -22,6 +22,7 @@ from convcorr_jax.pose import Architecture, TrainedCascade
 from convcorr_jax.pose import trained as trained_module
 from convcorr_jax.runtime import checkpoint, script
 from convcorr_jax.runtime.ending import Terminated
+from convcorr_jax.tasks import Output
 from convcorr_jax.tasks.pose import (
     Hosts,
     PoseData,
@@ -33,7 +34,6 @@ from convcorr_jax.tasks.pose import (
     train,
 )
 from convcorr_jax.tasks.pose import options as plans
-from convcorr_jax.tasks.reading import Output
 from tests.builders.flic_tree import example, write_release
 from tests.builders.front_weights import random_weights
 from tests.builders.people import write_people

@@ -8,14 +8,12 @@ import pytest
 
 from convcorr_jax import synthetic
 from convcorr_jax.backbone.weights import load
-from convcorr_jax.descriptors.at_points import view
-from convcorr_jax.descriptors.global_features import global_features
+from convcorr_jax.descriptors import global_features, view
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted
 from convcorr_jax.probes import RidgeProbe, reconstruct, rgb_targets
-from convcorr_jax.tasks import probes
+from convcorr_jax.tasks import Output, probes
 from convcorr_jax.tasks.keypoints import read_categories
-from convcorr_jax.tasks.reading import Output
 from train import ridge_probes
 
 FEW = {"rendered_train": 8, "layer": "pool5"}

@@ -15,11 +15,11 @@ import numpy as np
 from convcorr_jax import images
 from convcorr_jax.backbone.weights import load
 from convcorr_jax.coords import Size
-from convcorr_jax.datasets.records import load_image
+from convcorr_jax.datasets import load_image
 from convcorr_jax.datasets.selection import photographs
-from convcorr_jax.descriptors.convolutional import PAPER_RECIPES, convolutional_descriptors
+from convcorr_jax.descriptors import PAPER_RECIPES, convolutional_descriptors
 from convcorr_jax.flow import data_cost, min_sum
-from convcorr_jax.synthetic.warped_photographs import warped_pair
+from convcorr_jax.synthetic import warped_pair
 from eval.benchmark.comparison import Arrays, Case, Comparison, Quality
 
 PAIRS = 25

@@ -22,11 +22,17 @@ from flax import traverse_util
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.official import lsp
-from convcorr_jax.pose import cascade, layers, objective
-from convcorr_jax.pose.architecture import Architecture, Pooling
-from convcorr_jax.pose.heatmaps import Batch, gaussians
+from convcorr_jax.pose import (
+    Architecture,
+    Batch,
+    Pooling,
+    cascade,
+    gaussians,
+    layers,
+    objective,
+    small,
+)
 from convcorr_jax.pose.layers import spatial_dropout
-from convcorr_jax.pose.presets import small
 from eval.benchmark.comparison import Arrays, Case, Comparison, Quality
 
 TOLERANCES = {"forward": 1e-4, "gradient": 1e-3, "copy": 1e-4}

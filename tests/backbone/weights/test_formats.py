@@ -12,11 +12,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from convcorr_jax.backbone import NETWORKS
-from convcorr_jax.backbone.networks import Conv, Network
-from convcorr_jax.backbone.weights import load, lpips, native
+from convcorr_jax.backbone import NETWORKS, Conv, Network
+from convcorr_jax.backbone.weights import load, lpips, native, read_params
 from convcorr_jax.backbone.weights.layout import Stored, assemble
-from convcorr_jax.backbone.weights.loading import read_params
 from convcorr_jax.errors import InputError
 from tests.reference import caffe_model
 

@@ -13,8 +13,7 @@ import pytest
 import torch
 
 from convcorr_jax.backbone import NETWORKS
-from convcorr_jax.backbone.weights import caffe
-from convcorr_jax.backbone.weights.loading import read_params
+from convcorr_jax.backbone.weights import caffe, read_params
 from convcorr_jax.backbone.weights.torchvision import MAGIC
 from convcorr_jax.errors import InputError
 from tests.builders.hostile import npz_bomb, zeros

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax.coords import Size
+from convcorr_jax.datasets import IGNORED_LABEL, load_label_map
 from convcorr_jax.datasets.compact import scenes
-from convcorr_jax.datasets.records import IGNORED_LABEL, load_label_map
 from convcorr_jax.errors import InputError
 from tests.builders.compact_folders import CAMVID_MASK, CAMVID_META, write_camvid
 from tests.builders.fuzzing import FUZZ

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from convcorr_jax.coords import Size
+from convcorr_jax.datasets import load_image
 from convcorr_jax.datasets.compact import scenes
-from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from tests.builders.compact_folders import jpeg, write_imagenet_archive, write_imagenet_sample
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax import coords
+from convcorr_jax.datasets import Pair, load_image
 from convcorr_jax.datasets.compact import people, scenes
 from convcorr_jax.datasets.official.ibug import MARKUP
-from convcorr_jax.datasets.records import Pair, load_image
 from convcorr_jax.errors import InputError
 from tests.builders.compact_folders import (
     HEIGHT,

@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
-from convcorr_jax.datasets.catalogue import DATASETS
+from convcorr_jax.datasets import DATASETS, Absent, Record
 from convcorr_jax.datasets.official import flic
-from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 from tests.builders.flic_tree import (
     FACING,

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
+from convcorr_jax.datasets import Absent, Record
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.datasets.official.lsp import NAMES
-from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 from tests.builders.fuzzing import FUZZ, damaged
 from tests.builders.genuine import genuine

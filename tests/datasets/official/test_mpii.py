@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
-from convcorr_jax.datasets.catalogue import DATASETS
+from convcorr_jax.datasets import DATASETS, Absent, Record
 from convcorr_jax.datasets.formats import mat
 from convcorr_jax.datasets.official import mpii
 from convcorr_jax.datasets.official.mpii import LEFT_RIGHT_PAIRS, NAMES
-from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 from tests.builders.fuzzing import FUZZ, damaged
 from tests.builders.genuine import genuine

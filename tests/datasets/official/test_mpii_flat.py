@@ -13,10 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
-from convcorr_jax.datasets.catalogue import DATASETS
+from convcorr_jax.datasets import DATASETS, Record
 from convcorr_jax.datasets.official import mpii
 from convcorr_jax.datasets.official.mpii import NAMES
-from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 from tests.builders.fuzzing import FUZZ, damaged, mistyped
 from tests.builders.genuine import genuine

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from convcorr_jax import coords
 from convcorr_jax.backbone import NETWORKS
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.catalogue import DATASETS
+from convcorr_jax.datasets import DATASETS, Absent, Record
 from convcorr_jax.datasets.formats import xml
 from convcorr_jax.datasets.official import pf_pascal
-from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import PF_PASCAL, PF_PASCAL_BOX
-from convcorr_jax.tasks.reading import CategoryData
+from convcorr_jax.tasks import CategoryData
 from convcorr_jax.tasks.transfer import open_task, score
 from tests.builders import mat_files, voc_tree
 from tests.builders.fuzzing import FUZZ, damaged, mistyped

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.catalogue import DATASETS
+from convcorr_jax.datasets import DATASETS, Absent, Record
 from convcorr_jax.datasets.official import pf_willow
-from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 from tests.builders import mat_files, voc_tree
 from tests.builders.fuzzing import FUZZ, mistyped

@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 from convcorr_jax import coords
 from convcorr_jax.backbone import NETWORKS
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.catalogue import DATASETS
+from convcorr_jax.datasets import DATASETS, Absent, Record
 from convcorr_jax.datasets.official import spair
-from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import SPAIR_71K, SPAIR_71K_POINTS
-from convcorr_jax.tasks.reading import CategoryData
+from convcorr_jax.tasks import CategoryData
 from convcorr_jax.tasks.transfer import Task, open_task, score
 from tests.builders import voc_tree
 from tests.builders.fuzzing import FUZZ, mistyped

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.catalogue import DATASETS
+from convcorr_jax.datasets import DATASETS, Absent, Record, load_image
 from convcorr_jax.datasets.official import ibug, lfpw
 from convcorr_jax.datasets.official.ibug import MARKUP
-from convcorr_jax.datasets.records import Absent, Record, load_image
 from convcorr_jax.errors import InputError
 from tests.builders.landmark_files import HEIGHT, WIDTH, points_68, write_face
 

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.catalogue import DATASETS
+from convcorr_jax.datasets import DATASETS, Absent, Record, load_image, load_label_map
 from convcorr_jax.datasets.formats import xml
 from convcorr_jax.datasets.official import voc
-from convcorr_jax.datasets.records import Absent, Record, load_image, load_label_map
 from convcorr_jax.errors import InputError
 from tests.builders import voc_tree
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import tensorflow_datasets as tfds
 
-from convcorr_jax.datasets.catalogue import DATASETS, DataSet
+from convcorr_jax.datasets import DATASETS, DataSet
 from convcorr_jax.datasets.prepared import builder, builder_class, read
 from convcorr_jax.errors import InputError
 from tests.builders import image_set

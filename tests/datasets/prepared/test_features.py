@@ -9,8 +9,8 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image as PillowImage
 
+from convcorr_jax.datasets import Record, load_image, load_label_map
 from convcorr_jax.datasets.prepared import features
-from convcorr_jax.datasets.records import Record, load_image, load_label_map
 from convcorr_jax.errors import InputError
 from tests.builders import image_set
 

@@ -10,8 +10,8 @@ import tensorflow_datasets as tfds
 from hypothesis import given
 from hypothesis import strategies as st
 
+from convcorr_jax.datasets import Record, load_image
 from convcorr_jax.datasets.prepared import planning, prepare, read
-from convcorr_jax.datasets.records import Record, load_image
 from convcorr_jax.errors import InputError
 from tests.builders import image_set
 from tests.builders.fuzzing import FUZZ, damaged

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from convcorr_jax.datasets import Absent, Record
 from convcorr_jax.datasets.prepared import Prepared, is_prepared, planning, prepare, read
-from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError, WriteError
 from tests.builders import image_set
 

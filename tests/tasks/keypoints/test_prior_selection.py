@@ -3,9 +3,8 @@
 import numpy as np
 
 from convcorr_jax.keypoints import Calibration
-from convcorr_jax.tasks.keypoints.classification import best_features
-from convcorr_jax.tasks.keypoints.features import FeatureOptions
-from convcorr_jax.tasks.keypoints.training import ETAS, POSITIVES, PriorChoice
+from convcorr_jax.tasks.keypoints import FeatureOptions, PriorChoice, best_features
+from convcorr_jax.tasks.keypoints.training import ETAS, POSITIVES
 
 
 def test_nan_is_never_the_highest_and_the_first_of_equals_is():

@@ -8,7 +8,7 @@ import pytest
 from convcorr_jax import coords
 from convcorr_jax.backbone import NETWORKS
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.records import Record
+from convcorr_jax.datasets import Record
 from convcorr_jax.tasks.keypoints import Category, RidgeOptions, predict_by_ridge
 
 WEIGHTS = Weights({}, NETWORKS["alexnet"], "none", ())

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords
-from convcorr_jax.backbone import NETWORKS, activations, preprocess
-from convcorr_jax.backbone.networks import Filters, filter_shapes
+from convcorr_jax.backbone import NETWORKS, Filters, activations, filter_shapes, preprocess
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.records import Record
+from convcorr_jax.datasets import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import write_at
 from convcorr_jax.patches import Plan, view

@@ -7,7 +7,7 @@ import pytest
 
 from convcorr_jax import synthetic
 from convcorr_jax.coords import Box, Size, apply
-from convcorr_jax.datasets.records import Record
+from convcorr_jax.datasets import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import flic, small
 from convcorr_jax.tasks.pose import prepare, read_people, reframed

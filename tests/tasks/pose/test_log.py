@@ -7,9 +7,7 @@ import pytest
 
 from convcorr_jax.errors import NumericalError
 from convcorr_jax.pose import Losses
-from convcorr_jax.tasks.pose.step import StepMetrics
-from convcorr_jax.tasks.pose.train import TrainingLog
-from convcorr_jax.tasks.pose.validation import Scores
+from convcorr_jax.tasks.pose import Scores, StepMetrics, TrainingLog
 
 
 def metrics(total):

@@ -1,7 +1,7 @@
 import pytest
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.tasks.pose.options import Plan
+from convcorr_jax.tasks.pose import Plan
 
 
 @pytest.mark.parametrize(

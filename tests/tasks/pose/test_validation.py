@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.coords import Size
-from convcorr_jax.datasets.records import Record
+from convcorr_jax.datasets import Record
 from convcorr_jax.errors import InputError, NumericalError
 from convcorr_jax.pose import Losses, small
 from convcorr_jax.tasks.pose import (
