@@ -55,9 +55,7 @@ def lower_bounds(pyproject: str) -> dict[str, Version]:
     for requirement in map(
         Requirement, [*project["dependencies"], *(one for extra in extras for one in extra)]
     ):
-        bounds = [
-            Version(one.version) for one in requirement.specifier if one.operator in (">=", "==")
-        ]
+        bounds = [Version(one.version) for one in requirement.specifier if one.operator in (">=", "==")]
         if bounds:
             found[normalized(requirement.name)] = max(bounds)
     return found
@@ -87,9 +85,7 @@ def summary_of_report(path: Path) -> tuple[list[str], int]:
         for one in known
         for vulnerability in one["vulns"]
     ]
-    return [*lines, f"pip-audit: {len(known)} of {len(packages)} packages looked up"], int(
-        bool(lines)
-    )
+    return [*lines, f"pip-audit: {len(known)} of {len(packages)} packages looked up"], int(bool(lines))
 
 
 def main(arguments: list[str]) -> int:
@@ -107,9 +103,7 @@ def main(arguments: list[str]) -> int:
     ]
     sys.stdout.write("".join(f"{line}\n" for line in found))
     if not found:
-        sys.stdout.write(
-            f"{len(pins)} pins and {len(bounds)} lower bounds: none of {len(known)} advisories\n"
-        )
+        sys.stdout.write(f"{len(pins)} pins and {len(bounds)} lower bounds: none of {len(known)} advisories\n")
     return 1 if found else 0
 
 

@@ -79,9 +79,7 @@ def promoting(function: Callable[..., Any]) -> Callable[..., Any]:
         for name, door in doors.items():
             for arguments in (entered, kwargs):
                 if name in arguments:
-                    arguments[name] = real_array(
-                        arguments[name], name=name, door=door, lengths=lengths
-                    )
+                    arguments[name] = real_array(arguments[name], name=name, door=door, lengths=lengths)
         result = function(*entered.values(), *args[len(entered) :], **kwargs)
         # Rooms without JAX do not import it here.
         if from_numpy and "jax" in sys.modules:

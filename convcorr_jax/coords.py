@@ -255,10 +255,7 @@ def check_meets(box: Box, size: Sequence[int]) -> None:
 
 
 def flip_points(
-    points: Float[np.ndarray, "n 2"],
-    *,
-    width: int,
-    left_right_pairs: Sequence[tuple[int, int]] = (),
+    points: Float[np.ndarray, "n 2"], *, width: int, left_right_pairs: Sequence[tuple[int, int]] = ()
 ) -> Float[np.ndarray, "n 2"]:
     """Mirror points left to right with their image.
 

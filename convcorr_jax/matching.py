@@ -28,14 +28,7 @@ from convcorr_jax.descriptors import (
     view,
 )
 from convcorr_jax.errors import InputError
-from convcorr_jax.flow import (
-    SMOOTHNESS,
-    TEMPERATURE,
-    Alignment,
-    align_costs,
-    check_descriptors,
-    data_cost,
-)
+from convcorr_jax.flow import SMOOTHNESS, TEMPERATURE, Alignment, align_costs, check_descriptors, data_cost
 from convcorr_jax.shapes import Image
 
 # Messages are arrays of cells² numbers: with 64 x 64 cells a run takes 1.8 GB and minutes on two cores.
@@ -143,8 +136,7 @@ def align_photographs(
         )
     shown_a, shown_b = _shown(a, box_a), _shown(b, box_b)
     view_a, view_b = (
-        view(photograph, shown, sizes_px=recipe.sizes_px)
-        for photograph, shown in ((a, shown_a), (b, shown_b))
+        view(photograph, shown, sizes_px=recipe.sizes_px) for photograph, shown in ((a, shown_a), (b, shown_b))
     )
     pyramid = [np.stack(level) for level in zip(view_a.pyramid, view_b.pyramid, strict=True)]
     # Two photographs are described in less time than Winograd's algorithm takes to compile.
@@ -180,9 +172,7 @@ def carry_to_b(points_px: Float[np.ndarray, "n 2"], alignment: PhotographAlignme
     return Matches(points_px, carried, images.sample(alignment.confidence[..., None], cells)[:, 0])
 
 
-def spread_matches(
-    alignment: PhotographAlignment, *, count: int = 30, spacing_cells: float = 2.0
-) -> Matches:
+def spread_matches(alignment: PhotographAlignment, *, count: int = 30, spacing_cells: float = 2.0) -> Matches:
     """Select the most distinct mutual matches, best first.
 
     Matches are ranked by distinctness and not by confidence, because the confidence of uniform background comes
@@ -207,9 +197,7 @@ def spread_matches(
     return carry_to_b(coords.apply(alignment.a_to_px, points), alignment)
 
 
-def dense_flow(
-    alignment: PhotographAlignment, size: Sequence[int]
-) -> Float[np.ndarray, "height width 2"]:
+def dense_flow(alignment: PhotographAlignment, size: Sequence[int]) -> Float[np.ndarray, "height width 2"]:
     """Compute the displacement of every pixel of a within the aligned parts.
 
     The displacement is relative to the boxes: after a's box is mapped onto b's, a difference of their position,
@@ -221,15 +209,11 @@ def dense_flow(
     Returns:
         Displacements (x, y) in pixels of a.
     """
-    cells = coords.apply(
-        coords.invert(alignment.a_to_px), coords.cell_grid(size).astype(np.float64)
-    )
+    cells = coords.apply(coords.invert(alignment.a_to_px), coords.cell_grid(size).astype(np.float64))
     return images.sample(np.asarray(alignment.forward.flow), cells) * alignment.a_to_px.scale
 
 
-def dense_places(
-    alignment: PhotographAlignment, size: Sequence[int]
-) -> Float[np.ndarray, "height width 2"]:
+def dense_places(alignment: PhotographAlignment, size: Sequence[int]) -> Float[np.ndarray, "height width 2"]:
     """Compute the corresponding point of a for every pixel of b.
 
     Args:
@@ -238,12 +222,8 @@ def dense_places(
     Returns:
         Points (x, y) in pixels of a.
     """
-    cells = coords.apply(
-        coords.invert(alignment.b_to_px), coords.cell_grid(size).astype(np.float64)
-    )
-    return coords.apply(
-        alignment.a_to_px, cells + images.sample(np.asarray(alignment.backward.flow), cells)
-    )
+    cells = coords.apply(coords.invert(alignment.b_to_px), coords.cell_grid(size).astype(np.float64))
+    return coords.apply(alignment.a_to_px, cells + images.sample(np.asarray(alignment.backward.flow), cells))
 
 
 def warp_onto_b(
@@ -310,11 +290,7 @@ def _align_both_ways(described: Float[Array, "2 h w d"], smoothness: np.float32)
     rows, columns = cells[..., 1].astype(int), cells[..., 0].astype(int)
     chosen = cost[rows, columns, forward.labels[..., 1], forward.labels[..., 0]]
     return _BothWays(
-        forward,
-        backward,
-        np.linalg.norm(cycle, axis=-1),
-        np.exp(-chosen / (2 * TEMPERATURE)),
-        cost,
+        forward, backward, np.linalg.norm(cycle, axis=-1), np.exp(-chosen / (2 * TEMPERATURE)), cost
     )
 
 

@@ -118,9 +118,7 @@ def nearest_neighbors(
     for run in _runs(database, size):
         vectors = _Vectors(run.rows, _run_labels(run, row_labels))
         for i, chunk in enumerate(chunks):
-            best[i], finite = _updated(
-                best[i], chunk, vectors, run.start, run.blocks, run.filled, size=size
-            )
+            best[i], finite = _updated(best[i], chunk, vectors, run.start, run.blocks, run.filled, size=size)
         # The next run is read while this one is computed, after the previous run is finished.
         if previous is not None:
             _finish(*previous)
@@ -139,9 +137,7 @@ def _chunks(queries: _Vectors) -> list[_Vectors]:
     size = -(-count // -(-count // QUERIES_AT_ONCE))
     parts = [slice(i, i + size) for i in range(0, count, size)]
     labels = queries.labels
-    return [
-        _Vectors(queries.rows[part], None if labels is None else labels[part]) for part in parts
-    ]
+    return [_Vectors(queries.rows[part], None if labels is None else labels[part]) for part in parts]
 
 
 class _Run(NamedTuple):
@@ -156,9 +152,7 @@ class _Run(NamedTuple):
     """The number of rows of a single block that is not full; None for full blocks."""
 
 
-def _run_labels(
-    run: _Run, row_labels: Int32[np.ndarray, " n"] | None
-) -> Shaped[Array, " rows"] | None:
+def _run_labels(run: _Run, row_labels: Int32[np.ndarray, " n"] | None) -> Shaped[Array, " rows"] | None:
     if row_labels is None:
         return None
     return _padded(row_labels[run.start : run.start + len(run.rows)], len(run.rows))
@@ -213,9 +207,7 @@ def _padded(
     return jnp.pad(array, [(0, size - len(array))] + [(0, 0)] * (array.ndim - 1))
 
 
-def _unit_rows(
-    vectors: Float[Array, "n d"],
-) -> tuple[Float32[Array, "n d"], Bool[Array, " n"]]:
+def _unit_rows(vectors: Float[Array, "n d"]) -> tuple[Float32[Array, "n d"], Bool[Array, " n"]]:
     """Scale vectors to unit length (or zero), and return whether each is finite."""
     vectors = vectors.astype(jnp.float32)
     squared = (vectors**2).sum(1, keepdims=True)
@@ -243,9 +235,7 @@ def _updated(
     def update(block: Int[Array, ""], state: tuple[_Best, Bool[Array, ""]]):
         best, finite = state
         first = block * size
-        rows, labels = jax.tree.map(
-            lambda array: jax.lax.dynamic_slice_in_dim(array, first, size), run
-        )
+        rows, labels = jax.tree.map(lambda array: jax.lax.dynamic_slice_in_dim(array, first, size), run)
         rows, finite_rows = _unit_rows(rows)
         similarities = jnp.matmul(queries.rows, rows.T, precision=jax.lax.Precision.HIGHEST)
         if filled is not None:
@@ -371,9 +361,7 @@ def _common_labels(
     allowed = n - np.bincount(labels[m:], minlength=len(distinct))[labels[:m]]
     if (allowed < k).any():
         worst = int(allowed.argmin())
-        raise InputError(
-            f"query {worst} has only {allowed[worst]} database rows of another label; k is {k}"
-        )
+        raise InputError(f"query {worst} has only {allowed[worst]} database rows of another label; k is {k}")
     return jnp.asarray(labels[:m]), labels[m:]
 
 

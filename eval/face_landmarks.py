@@ -69,15 +69,9 @@ def main(config: Config) -> Path:
     out = make_folder(config.output.out)
     weights, layer = config.backbone.load(), config.layer or LANDMARK_LAYER
     root = config.data_root
-    train = landmarks.read_faces(
-        config.train, data_root=root, test=False, rendered=config.rendered_train
-    )
+    train = landmarks.read_faces(config.train, data_root=root, test=False, rendered=config.rendered_train)
     test = landmarks.read_faces(
-        config.test,
-        data_root=root,
-        test=True,
-        rendered=config.rendered_test,
-        split=config.split,
+        config.test, data_root=root, test=True, rendered=config.rendered_test, split=config.split
     )
     if test.records[0].names != train.records[0].names:
         raise InputError("the faces to test are not marked up like those to learn from")
@@ -116,9 +110,7 @@ def main(config: Config) -> Path:
         "weights": weights.source,
         "layer": layer,
         "frame_margin": config.options.margin,
-        **landmarks.landmark_scores(
-            annotated, network[landmarks.ANNOTATED], train=train, test=test
-        ),
+        **landmarks.landmark_scores(annotated, network[landmarks.ANNOTATED], train=train, test=test),
         **kinds,
         "published": PUBLISHED,
     }

@@ -17,12 +17,7 @@ from convcorr_jax.io import make_folder
 from convcorr_jax.runtime.progress import plain, write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks import Backbone, Output
-from convcorr_jax.tasks.transfer import (
-    CORNERS,
-    measure_accuracy,
-    methods_for,
-    warp_photographs,
-)
+from convcorr_jax.tasks.transfer import CORNERS, measure_accuracy, methods_for, warp_photographs
 
 
 @dataclass(frozen=True)

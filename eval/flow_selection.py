@@ -81,14 +81,10 @@ def main(config: Config) -> Path:
             if config.methods and method.name not in config.methods:
                 continue
             space = space_of(method, network, boxed=boxed)
-            chosen = choose_on(
-                method, space, [scores(pairs, name) for name, pairs in elsewhere.items()]
-            )
+            chosen = choose_on(method, space, [scores(pairs, name) for name, pairs in elsewhere.items()])
             facts = {"elsewhere": {"settings": plain(chosen.method)}}
             if willow is not None:
-                facts = score_choices(
-                    method, space, chosen, willow, every=config.every, scores=scores
-                )
+                facts = score_choices(method, space, chosen, willow, every=config.every, scores=scores)
             result[framing][method.name] = facts
     return write_results(out, {"network": network, "methods": result}, config, started=started)
 

@@ -77,9 +77,7 @@ def main(config: Config) -> Path:
     categories = read_categories(config.data)
     _check_keypoints(config.keypoints, categories[0])
     classified = [
-        classify_category(
-            category, weights, config.features, costs=config.costs, loss=config.loss, folder=out
-        )
+        classify_category(category, weights, config.features, costs=config.costs, loss=config.loss, folder=out)
         for category in categories
     ]
     curves = mean_curves(classified)
@@ -95,16 +93,12 @@ def main(config: Config) -> Path:
         },
         "interval": accuracy_intervals(classified),
         "best_in_cross_validation": best._asdict(),
-        "per_category": {
-            outcome.category.name: outcome.summary(confusions=best) for outcome in classified
-        },
+        "per_category": {outcome.category.name: outcome.summary(confusions=best) for outcome in classified},
         "curve": {
             "costs": list(config.costs),
             "accuracy": {name: values.tolist() for name, values in curves.items()},
         },
-        "left_out": {
-            outcome.category.name: outcome.left_out for outcome in classified if outcome.left_out
-        },
+        "left_out": {outcome.category.name: outcome.left_out for outcome in classified if outcome.left_out},
     }
     figure_5 = cost_curves_figure(config.costs, curves, dashed=config.features.sift_names)
     write_image(out / "figure_5.png", figure_5)
@@ -113,12 +107,7 @@ def main(config: Config) -> Path:
     write_json(out / "responses.json", response_maps(classified, best, config.features, weights))
     if config.windows:
         figure_4 = response_figure(
-            classified[0],
-            best,
-            config.features,
-            weights,
-            types=config.keypoints,
-            windows=config.windows,
+            classified[0], best, config.features, weights, types=config.keypoints, windows=config.windows
         )
         write_image(out / "figure_4.png", figure_4.image)
         result["figure_4"] = figure_4.facts

@@ -64,12 +64,7 @@ def main(config: Config) -> Path:
     predictions = {
         cells.name: {
             category.name: predict_category(
-                category,
-                cells,
-                weights,
-                config.training,
-                refine=config.refine,
-                folder=out / "cached",
+                category, cells, weights, config.training, refine=config.refine, folder=out / "cached"
             )
             for category in categories
         }
@@ -111,8 +106,7 @@ def _mean_pck(score: Pck) -> dict[str, float]:
 
 def _pck_per_category(score: Pck) -> Mapping[str, Any]:
     return {
-        str(group): by_alpha(score, values)
-        for group, values in zip(score.groups, score.per_group, strict=True)
+        str(group): by_alpha(score, values) for group, values in zip(score.groups, score.per_group, strict=True)
     }
 
 

@@ -78,8 +78,7 @@ def main(config: Config) -> Path:
         "notes": list(two.notes),
     }
     curves = {
-        name: dict(zip(table.columns, table.shares.tolist(), strict=True))
-        for name, table in tables.items()
+        name: dict(zip(table.columns, table.shares.tolist(), strict=True)) for name, table in tables.items()
     }
     write_image(out / "pck.png", joint_curves(curves, alphas=curve_alphas(two.protocol)))
     return write_results(out, result, config, started=started)
@@ -91,9 +90,7 @@ def _annotations(config: Config) -> TwoAnnotations:
         people = read(config.dataset, data_root=config.data_root, categories=("person",))
         return annotations_of_duplicates(people)
     if config.dataset is None and first is not None and second is not None:
-        return annotations_of_files(
-            first, second, metric=config.metric, interpretation=config.interpretation
-        )
+        return annotations_of_files(first, second, metric=config.metric, interpretation=config.interpretation)
     raise InputError("either --dataset, or both --first and --second are expected")
 
 

@@ -22,12 +22,7 @@ from convcorr_jax.report import match_page, matches_data
 from convcorr_jax.runtime.progress import write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks import PHOTOGRAPHS, Backbone, Data, Output
-from convcorr_jax.tasks.transfer import (
-    exploration_report,
-    explore,
-    methods_for,
-    pairs_to_explore,
-)
+from convcorr_jax.tasks.transfer import exploration_report, explore, methods_for, pairs_to_explore
 
 # Thresholds of PCK, in units of the longer side of the second photograph.
 _ALPHAS = (0.025, 0.05, 0.1)
@@ -58,9 +53,7 @@ def main(config: Config) -> Path:
     out = make_folder(config.output.out)
     weights = config.backbone.load()
     network = weights.network
-    pairs = pairs_to_explore(
-        config.data.dataset, data_root=config.data.data_root, count=config.pairs
-    )
+    pairs = pairs_to_explore(config.data.dataset, data_root=config.data.data_root, count=config.pairs)
     methods = methods_for(RECIPES[network.name], PAPER_RECIPES[network.name], boxed=False)
     mutual = [method for method in methods if method.cost == "mutual"]
     matched = explore(pairs, mutual, weights, factors=factors)

@@ -132,9 +132,7 @@ def _write_people(out: Path, evaluation: Evaluation, joints: tuple[str, ...]) ->
     columns = [records[0].names.index(joint) for joint in joints]
     photographs = [load_image(record) for record in records]
     truth = np.stack([record.points[columns] for record in records])
-    means = {
-        net: np.nanmean(each[rows], axis=1).tolist() for net, each in evaluation.errors.items()
-    }
+    means = {net: np.nanmean(each[rows], axis=1).tolist() for net, each in evaluation.errors.items()}
     found = {net: points[rows] for net, points in evaluation.predicted._asdict().items()}
     drawn = photographs, truth, found["cascade"], joints
     write_image(out / "people.jpg", people_figure(*drawn, mean_errors=means["cascade"]))

@@ -28,14 +28,7 @@ from convcorr_jax.report import ablation_curves
 from convcorr_jax.runtime.progress import finished_config, plain, write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks import Output
-from convcorr_jax.tasks.pose import (
-    PredictionOptions,
-    Training,
-    TrainingConfig,
-    forward_ms,
-    plan_of,
-    train,
-)
+from convcorr_jax.tasks.pose import PredictionOptions, Training, TrainingConfig, forward_ms, plan_of, train
 from eval import pose
 
 Variant = Literal["4x", "8x", "16x", "standard", "no_dropout"]

@@ -51,20 +51,14 @@ def main(config: Config) -> Path:
         plan = PLANS[name]
         costs = {phase: phase_costs(preset(), phase, platforms=("cuda", "tpu")) for phase in PHASES}
         seconds = {
-            phase: plan.batch * of_phase.flops_per_image / per_second
-            for phase, of_phase in costs.items()
+            phase: plan.batch * of_phase.flops_per_image / per_second for phase, of_phase in costs.items()
         }
         result[name] = {
             "batch": plan.batch,
             "steps": dict(zip(costs, plan.steps, strict=True)),
-            "gflops_per_image": {
-                phase: of_phase.flops_per_image / 1e9 for phase, of_phase in costs.items()
-            },
+            "gflops_per_image": {phase: of_phase.flops_per_image / 1e9 for phase, of_phase in costs.items()},
             "seconds_per_step": seconds,
-            "hours": sum(
-                steps * seconds[phase] for phase, steps in zip(costs, plan.steps, strict=True)
-            )
-            / 3600,
+            "hours": sum(steps * seconds[phase] for phase, steps in zip(costs, plan.steps, strict=True)) / 3600,
             "program_bytes": {phase: of_phase.program_bytes for phase, of_phase in costs.items()},
         }
     return write_results(out, {"presets": result}, config, started=started)

@@ -19,12 +19,7 @@ from convcorr_jax.report import image_grid, pixels
 from convcorr_jax.runtime.progress import write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks import Backbone, Output
-from convcorr_jax.tasks.patches import (
-    PatchData,
-    average_fields,
-    middle_shares,
-    open_patches,
-)
+from convcorr_jax.tasks.patches import PatchData, average_fields, middle_shares, open_patches
 
 
 @dataclass(frozen=True)
@@ -51,12 +46,7 @@ def main(config: Config) -> Path:
     rows, labels = [], []
     for layer in patches.layers:
         fields = average_fields(
-            patches,
-            weights,
-            layer=layer,
-            seeds=config.seeds,
-            neighbors=neighbors,
-            seed=config.data.seed,
+            patches, weights, layer=layer, seeds=config.seeds, neighbors=neighbors, seed=config.data.seed
         )
         shares[layer] = middle_shares(fields.neighbors, neighbors=neighbors)
         random_shares[layer] = middle_shares(fields.random, neighbors=neighbors)

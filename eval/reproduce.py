@@ -28,15 +28,7 @@ from convcorr_jax.report.sections.probes import in_order_of_papers
 from convcorr_jax.runtime import devices
 from convcorr_jax.runtime.progress import write_run
 from convcorr_jax.runtime.script import run
-from eval.experiments import (
-    POSE_BATCH,
-    Inputs,
-    begin_beside,
-    experiments,
-    is_finished,
-    provenance,
-    result_of,
-)
+from eval.experiments import POSE_BATCH, Inputs, begin_beside, experiments, is_finished, provenance, result_of
 
 TITLE = "Where does a convnet look?"
 LEAD = (

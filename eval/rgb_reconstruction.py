@@ -88,12 +88,7 @@ def main(config: Config) -> Path:
     split = scenes.join_splits(splits.values())
     order = np.random.default_rng(config.seed).permutation(len(split.train))
     train = scenes.color_samples(
-        split.train.take(order),
-        weights,
-        layer=layer,
-        copies=config.copies,
-        folder=out / "train",
-        seeds=order,
+        split.train.take(order), weights, layer=layer, copies=config.copies, folder=out / "train", seeds=order
     )
     test = scenes.color_samples(split.test, weights, layer=layer, copies=1, folder=out / "test")
     counts = sorted({n for n in config.images if n < len(order)})
@@ -120,9 +115,7 @@ def main(config: Config) -> Path:
 
 def _check(config: Config) -> None:
     if not config.datasets or len(set(config.datasets)) < len(config.datasets):
-        raise InputError(
-            f"datasets is {config.datasets}; at least one is expected, none of them twice"
-        )
+        raise InputError(f"datasets is {config.datasets}; at least one is expected, none of them twice")
     if any(count < FOLDS for count in config.images) or config.shown < 1:
         raise InputError(
             f"images is {config.images} and shown {config.shown}; at least {FOLDS} and 1 are expected"

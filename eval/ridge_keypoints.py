@@ -76,9 +76,7 @@ def main(config: Config) -> Path:
     }
     scores = {name: pck_of(categories, points, alphas=ALPHAS) for name, points in predicted.items()}
     write_image(out / "figure_2b.png", ridge_curves_figure(scores, alphas=ALPHAS))
-    write_image(
-        out / "predictions.jpg", prediction_figure(categories, predicted, only_visible=True)
-    )
+    write_image(out / "predictions.jpg", prediction_figure(categories, predicted, only_visible=True))
     at = ALPHAS.index(ALPHA)
     result: dict[str, Any] = {
         "dataset": config.data.dataset,
@@ -103,10 +101,7 @@ def main(config: Config) -> Path:
             name: dict(zip(map(str, score.groups), score.per_group[:, at].tolist(), strict=True))
             for name, score in scores.items()
         },
-        "curve": {
-            "alphas": list(ALPHAS),
-            **{name: score.mean.tolist() for name, score in scores.items()},
-        },
+        "curve": {"alphas": list(ALPHAS), **{name: score.mean.tolist() for name, score in scores.items()}},
         "published": PUBLISHED,
     }
     return write_results(out, result, config, started=started)

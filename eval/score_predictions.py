@@ -89,9 +89,7 @@ def _print(score: PredictionScore, alphas: Sequence[float], *, title: str) -> No
     console = Console()
     console.print(score_table(rows, title=title, caption=caption))
     if score.without_normalizer:
-        console.print(
-            f"{score.without_normalizer} people are left out: their size is not annotated"
-        )
+        console.print(f"{score.without_normalizer} people are left out: their size is not annotated")
     if score.absent:
         console.print(f"{score.absent} predictions are NaN and count as wrong")
     sys.stderr.write("".join(f"{note}\n" for note in score.notes))

@@ -58,9 +58,7 @@ def main(config: Config) -> Path:
     """Fit, segment, score, and write ``result.json`` and a figure; return its path."""
     started = time.perf_counter()
     if config.copies < 2 or config.shown < 1:
-        raise InputError(
-            f"copies is {config.copies} and shown {config.shown}; at least 2 and 1 are expected"
-        )
+        raise InputError(f"copies is {config.copies} and shown {config.shown}; at least 2 and 1 are expected")
     out = make_folder(config.output.out)
     weights = config.backbone.load()
     scenes = read_scenes(

@@ -65,9 +65,7 @@ def main(config: Config) -> Path:
     """Fit, predict, move, and write ``result.json`` and a figure; return its path."""
     started = time.perf_counter()
     if config.steps < 2 or config.shown < 1:
-        raise InputError(
-            f"steps is {config.steps} and shown {config.shown}; at least 2 and 1 are expected"
-        )
+        raise InputError(f"steps is {config.steps} and shown {config.shown}; at least 2 and 1 are expected")
     out = make_folder(config.output.out)
     weights = config.backbone.load()
     faces = read_faces(
@@ -79,10 +77,7 @@ def main(config: Config) -> Path:
         split=config.data.split,
     )
     options = DirectionOptions(
-        config.layer or default_layer(weights),
-        config.mirrored,
-        config.direction_penalty,
-        config.steps,
+        config.layer or default_layer(weights), config.mirrored, config.direction_penalty, config.steps
     )
     probed = probe_attributes(faces, weights, options, out=out)
     figure = directions_figure(faces.names, faces.test, probed, shown=config.shown)

@@ -13,9 +13,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Tests do not write into the user's cache. They have one of their own, which workers and processes that tests
 # start share, and which the next run reads again; each program is stored under a hash of itself.
 os.environ["CONVCORR_COMPILATION_CACHE"] = "off"
-os.environ["JAX_COMPILATION_CACHE_DIR"] = str(
-    Path(__file__).parents[1] / ".pytest_cache" / "compiled"
-)
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(Path(__file__).parents[1] / ".pytest_cache" / "compiled")
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 # Compiling takes far longer than running on arrays as small as those of tests. Without LLVM's optimizations and
 # with XLA's older emitters of code it takes a sixth of the time; XLA's passes over programs stay as they are.

@@ -24,13 +24,7 @@ KERNELS = {"Nehalem": "sse4_2", "Sandybridge": "avx", "Haswell": "avx2", "Skylak
 VECTORS = {"SSE4_2": "sse4_2", "AVX2": "avx2", "own": "sse4_2"}
 LINEAR = ("tests/linear",)
 OTHERS = (
-    *(
-        "tests/flow",
-        "tests/probes",
-        "tests/metrics",
-        "tests/descriptors",
-        "tests/test_retrieval.py",
-    ),
+    *("tests/flow", "tests/probes", "tests/metrics", "tests/descriptors", "tests/test_retrieval.py"),
     *("tests/test_numerical_promises.py", "tests/test_reproducibility.py"),
     *(f"tests/pose/test_{name}.py" for name in ("cascade", "coarse", "fine", "layers")),
     # The examples of docstrings.
@@ -73,9 +67,7 @@ SETTINGS = [Setting(*one) for one in itertools.product(KERNELS, VECTORS, (1, 2))
 # Every kernel, every width of vectors and every number of threads is in one of these.
 COVERING = [
     Setting(kernel, vectors, threads)
-    for kernel, vectors, threads in zip(
-        KERNELS, ("SSE4_2", "own", "AVX2", "own"), (1, 2, 1, 2), strict=True
-    )
+    for kernel, vectors, threads in zip(KERNELS, ("SSE4_2", "own", "AVX2", "own"), (1, 2, 1, 2), strict=True)
 ]
 
 
@@ -133,13 +125,10 @@ def main() -> int:
         began = time.monotonic()
         outcome = run(setting, (*LINEAR, *(OTHERS if whole else ())), slow=whole)
         sys.stdout.write(
-            f"{name}: {outcome.count} tests, {len(outcome.failed)} failed, "
-            f"{time.monotonic() - began:.0f} s\n"
+            f"{name}: {outcome.count} tests, {len(outcome.failed)} failed, {time.monotonic() - began:.0f} s\n"
         )
         sys.stdout.writelines(f"    failed: {one}\n" for one in outcome.failed)
-        sys.stdout.writelines(
-            f"    skipped, no half precision: {one}\n" for one in outcome.unsupported
-        )
+        sys.stdout.writelines(f"    skipped, no half precision: {one}\n" for one in outcome.unsupported)
         sys.stdout.flush()
         found = found or bool(outcome.failed) or not outcome.count
     return int(found)

@@ -54,9 +54,7 @@ def assert_same(found, expected):
     for one, other in zip(found, expected, strict=True):
         if other.dtype.kind in "fc":
             scale = np.abs(other[np.isfinite(other)]).max(initial=1e-30)
-            np.testing.assert_allclose(
-                one.astype(float), other.astype(float), rtol=0, atol=1e-4 * scale
-            )
+            np.testing.assert_allclose(one.astype(float), other.astype(float), rtol=0, atol=1e-4 * scale)
         else:
             np.testing.assert_array_equal(one, other)
 
@@ -128,9 +126,7 @@ def test_half_precision_is_promoted():
     """In bfloat16 a position of 300 reads 300, but one of 301 reads 302."""
     grid = jnp.arange(512.0)[None, :, None] * jnp.ones((2, 1, 2))
     points = np.array([[300.0, 1.0], [256.0, 0.0]])
-    assert_same(
-        flow.sample_flow(grid, points.astype(ml_dtypes.bfloat16)), flow.sample_flow(grid, points)
-    )
+    assert_same(flow.sample_flow(grid, points.astype(ml_dtypes.bfloat16)), flow.sample_flow(grid, points))
 
 
 @pytest.mark.parametrize("case_name", ARGUMENTS, ids=lambda pair: f"{pair[0].name}-{pair[1]}")

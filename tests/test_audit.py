@@ -59,9 +59,7 @@ VULNERABLE = {"name": "pillow", "version": "1.0", "vulns": [{"id": "CVE-1-2"}, {
         (None, "pip-audit has no database here: only .ci/advisories.txt was compared\n", 0),
     ],
 )
-def test_a_report_says_how_many_packages_were_looked_up(
-    tmp_path, capsys, packages, printed, status
-):
+def test_a_report_says_how_many_packages_were_looked_up(tmp_path, capsys, packages, printed, status):
     report = tmp_path / "report.json"
     if packages is not None:
         report.write_text(json.dumps({"dependencies": packages, "fixes": []}), encoding="utf-8")

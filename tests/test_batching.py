@@ -26,12 +26,7 @@ def test_only_the_last_batch_is_padded_and_by_its_last_row(count, size):
 
 @pytest.mark.parametrize(
     ("count", "size", "expected"),
-    [
-        (0, 3, []),
-        (1, 3, [([0, 0, 0], 1)]),
-        (3, 3, [([0, 1, 2], 3)]),
-        (4, 3, [([0, 1, 2], 3), ([3, 3, 3], 1)]),
-    ],
+    [(0, 3, []), (1, 3, [([0, 0, 0], 1)]), (3, 3, [([0, 1, 2], 3)]), (4, 3, [([0, 1, 2], 3), ([3, 3, 3], 1)])],
 )
 def test_small_counts(count, size, expected):
     assert [(rows.tolist(), own) for rows, own in padded_batches(count, size=size)] == expected

@@ -13,9 +13,7 @@ from convcorr_jax.errors import InputError
 scales = st.floats(0.05, 20.0) | st.floats(-20.0, -0.05)
 shifts = st.floats(-1e3, 1e3)
 pairs = st.tuples(scales, scales), st.tuples(shifts, shifts)
-transforms = st.builds(
-    lambda scale, shift: coords.Transform(np.array(scale), np.array(shift)), *pairs
-)
+transforms = st.builds(lambda scale, shift: coords.Transform(np.array(scale), np.array(shift)), *pairs)
 places = st.lists(st.tuples(shifts, shifts), min_size=1, max_size=5).map(np.array)
 boxes = st.builds(
     lambda x0, y0, width, height: coords.Box(x0, y0, x0 + width, y0 + height),
@@ -110,21 +108,15 @@ def test_absent_points_stay_absent():
 
 
 def test_it_works_under_jit_and_vmap_as_on_the_host(rng):
-    transform = coords.Transform(
-        np.array([2.0, 3.0], np.float32), np.array([1.0, -1.0], np.float32)
-    )
+    transform = coords.Transform(np.array([2.0, 3.0], np.float32), np.array([1.0, -1.0], np.float32))
     points = rng.standard_normal((4, 5, 2)).astype(np.float32)
     expected = coords.apply(transform, points)
     on_device = jax.tree.map(jnp.asarray, transform)
-    np.testing.assert_allclose(
-        jax.jit(coords.apply)(on_device, jnp.asarray(points)), expected, rtol=1e-6
-    )
+    np.testing.assert_allclose(jax.jit(coords.apply)(on_device, jnp.asarray(points)), expected, rtol=1e-6)
     batched = jax.vmap(coords.apply, in_axes=(None, 0))(on_device, jnp.asarray(points))
     np.testing.assert_allclose(batched, expected, rtol=1e-6)
     back = jax.jit(coords.invert)(on_device)
-    np.testing.assert_allclose(
-        jax.jit(coords.compose)(on_device, back).scale, np.ones(2), rtol=1e-6
-    )
+    np.testing.assert_allclose(jax.jit(coords.compose)(on_device, back).scale, np.ones(2), rtol=1e-6)
 
 
 def test_the_tight_box_ignores_absent_points():
@@ -186,9 +178,7 @@ def test_boxes_without_area_are_refused(box, sentence):
 def test_mirroring_twice_is_nothing(points, width):
     pairs = ((0, len(points) - 1),) if len(points) > 1 else ()
     once = coords.flip_points(points, width=width, left_right_pairs=pairs)
-    np.testing.assert_allclose(
-        coords.flip_points(once, width=width, left_right_pairs=pairs), points, atol=1e-9
-    )
+    np.testing.assert_allclose(coords.flip_points(once, width=width, left_right_pairs=pairs), points, atol=1e-9)
 
 
 def test_mirroring_moves_a_bright_pixel_with_its_point_and_swaps_left_and_right(rng):

@@ -14,10 +14,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 TUTORIALS = sorted((DOCS / "tutorials").glob("*.py"))
 PAGES = [*DOCS.glob("*.md"), *DOCS.glob("howto/*.md"), *DOCS.glob("explanations/*.md")]
 GENERATED = {
-    *(
-        f"generated/{name}"
-        for name in ("differences", "commands", "protocols.md", "tutorials/index")
-    ),
+    *(f"generated/{name}" for name in ("differences", "commands", "protocols.md", "tutorials/index")),
     *(f"generated/tutorials/{path.stem}" for path in TUTORIALS),
     *(f"generated/api/{name.removesuffix('.rst')}" for name in api_pages.pages()),
     *(
@@ -68,17 +65,7 @@ def test_constants_have_their_value_and_the_comment_above_them():
 
 
 def test_indented_paragraphs_become_literal_blocks():
-    lines = [
-        "Compute",
-        "",
-        "    |x|",
-        "",
-        "- an item",
-        "",
-        "      of two paragraphs",
-        "Args:",
-        "    x: y",
-    ]
+    lines = ["Compute", "", "    |x|", "", "- an item", "", "      of two paragraphs", "Args:", "    x: y"]
     assert with_code_blocks(lines) == [
         *("Compute", "", ".. code-block:: text", "", "    |x|", ""),
         *("- an item", "", "      of two paragraphs", "Args:", "    x: y"),

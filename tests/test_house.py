@@ -43,12 +43,7 @@ PLANTED = [
         "write",
     ),
     ("files", "convcorr_jax/backbone/forward.py", "path.write_bytes(b'')", "path.write_bytes"),
-    (
-        "signatures",
-        "convcorr_jax/flow/warping.py",
-        'def warp(image, order=1):\n    "Warp."',
-        "order",
-    ),
+    ("signatures", "convcorr_jax/flow/warping.py", 'def warp(image, order=1):\n    "Warp."', "order"),
     ("signatures", "eval/pose.py", 'def score(a, b=None, *, c=1):\n    "Score."', "b"),
     ("signatures", "convcorr_jax/pose/layers.py", 'def drop(maps, key):\n    "Drop."', "key"),
     ("signatures", "convcorr_jax/pose/layers.py", "def drop(maps):\n    pass", "docstring"),

@@ -112,11 +112,7 @@ def test_it_agrees_with_the_textbook(corner, extent, size):
 def test_the_longest_side_is_as_asked_and_the_aspect_is_kept():
     resampled = images.resize_longest_side(np.zeros((300, 451, 3), np.uint8), 100)
     assert resampled.image.shape == (67, 100, 3)
-    assert images.resize_longest_side(np.zeros((1000, 2, 3), np.uint8), 100).image.shape == (
-        100,
-        1,
-        3,
-    )
+    assert images.resize_longest_side(np.zeros((1000, 2, 3), np.uint8), 100).image.shape == (100, 1, 3)
 
 
 def test_an_image_at_its_own_size_is_itself():
@@ -135,10 +131,7 @@ def test_an_image_at_its_own_size_is_itself():
         ((5.0, 5.0, 5.0, 10.0), "has no area"),
         ((np.nan, 5.0, 5.0, 10.0), "four finite numbers"),
         # Padding it would take terabytes.
-        (
-            (-1e6, -1e6, 1e6, 1e6),
-            "reaches beyond the image of 40 x 30 pixels by more than its size",
-        ),
+        ((-1e6, -1e6, 1e6, 1e6), "reaches beyond the image of 40 x 30 pixels by more than its size"),
     ],
 )
 def test_boxes_that_show_nothing_are_refused(box, sentence):

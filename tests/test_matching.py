@@ -40,9 +40,7 @@ def inside(alignment, margin_cells=3):
     cells = coords.cell_grid(alignment.cycle_error.shape).astype(float)
     places = coords.apply(alignment.a_to_px, cells)
     border = margin_cells * alignment.a_to_px.scale
-    within = [
-        (p >= border) & (p <= np.array([399, 269]) - border) for p in (places, places - SHIFT)
-    ]
+    within = [(p >= border) & (p <= np.array([399, 269]) - border) for p in (places, places - SHIFT)]
     return (within[0] & within[1]).all(axis=-1)
 
 
@@ -139,9 +137,7 @@ def test_warping_agrees_with_the_spline_that_runs_under_jit(aligned):
     from convcorr_jax.flow import upsample_flow, warp
 
     size = B.shape[:2]
-    flow_px = upsample_flow(
-        jnp.asarray(aligned.backward.flow), aligned.b_to_px, aligned.a_to_px, size
-    )
+    flow_px = upsample_flow(jnp.asarray(aligned.backward.flow), aligned.b_to_px, aligned.a_to_px, size)
     places = matching.dense_places(aligned, size)
     np.testing.assert_allclose(places, coords.cell_grid(size) + np.asarray(flow_px), atol=2e-3)
     expected = np.asarray(warp(jnp.asarray(A, jnp.float32), flow_px)).clip(0, 255)
@@ -167,9 +163,7 @@ def test_resized_photographs_have_the_same_alignment(aligned, rng):
     points = rng.uniform(0, 250, (5, 2))
     found = matching.carry_to_b(coords.apply(small_a.transform, points), small)
     expected = matching.carry_to_b(points, aligned)
-    np.testing.assert_allclose(
-        found.b_px, coords.apply(small_b.transform, expected.b_px), atol=1e-3
-    )
+    np.testing.assert_allclose(found.b_px, coords.apply(small_b.transform, expected.b_px), atol=1e-3)
     np.testing.assert_allclose(found.confidence, expected.confidence, atol=1e-5)
     assert small.shown_b == pytest.approx((-0.5, -0.5, 199.5, 134.5))
 
@@ -180,12 +174,7 @@ def test_boxes_are_aligned_with_a_margin_and_take_away_place_and_size(weights):
     half = images.resize(CAT, (150, 226))
     corners = coords.apply(half.transform, np.array([[box.x0, box.y0], [box.x1, box.y1]]))
     alignment = matching.align_photographs(
-        CAT,
-        half.image,
-        weights.params,
-        network=ALEXNET,
-        box_a=box,
-        box_b=coords.Box(*corners.ravel().tolist()),
+        CAT, half.image, weights.params, network=ALEXNET, box_a=box, box_b=coords.Box(*corners.ravel().tolist())
     )
     assert alignment.shown_a == coords.grow(box, BOX_MARGIN)
     assert alignment.mutual.mean() > 0.95

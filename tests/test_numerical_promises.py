@@ -17,13 +17,7 @@ ROOMS = (flow, ridge, svm, metrics, descriptors, retrieval, keypoints, patches, 
 # Public functions that are not in the table of cases, by the reason.
 ELSEWHERE = {
     "a network's parameters or a fitted model, whose loader refuses NaN": {
-        *(
-            "convolutional_descriptors",
-            "columns_at",
-            "columns",
-            "global_features",
-            "patch_features",
-        ),
+        *("convolutional_descriptors", "columns_at", "columns", "global_features", "patch_features"),
         *("conv_window", "predict", "decode", "predict_landmarks", "find_face", "fit_landmarks"),
         *("fit_detectors", "mine_violators", "loss", "augment", "predict_photograph"),
     },
@@ -78,8 +72,7 @@ def test_every_public_function_of_numbers_is_in_the_table():
         for room in ROOMS
         for name, function in vars(room).items()
         if inspect.isroutine(function) or hasattr(function, "lower")
-        if not name.startswith("_")
-        and getattr(function, "__module__", "").startswith(room.__name__)
+        if not name.startswith("_") and getattr(function, "__module__", "").startswith(room.__name__)
         if _takes_floats(function) and name not in covered
     }
     assert missing == set()

@@ -54,9 +54,7 @@ def test_every_shipped_model_has_its_card(wheel):
 def test_the_wheel_states_the_licence_and_the_command(wheel):
     info = f"convcorr_jax-{PROJECT['version']}.dist-info"
     assert b"Apache License" in wheel.read(f"{info}/licenses/LICENSE")
-    assert (
-        "convcorr = convcorr_jax.__main__:main" in wheel.read(f"{info}/entry_points.txt").decode()
-    )
+    assert "convcorr = convcorr_jax.__main__:main" in wheel.read(f"{info}/entry_points.txt").decode()
     metadata = wheel.read(f"{info}/METADATA").decode()
     assert "License-Expression: Apache-2.0" in metadata
     extras = set(re.findall(r"^Provides-Extra: (\w+)$", metadata, flags=re.MULTILINE))
@@ -80,8 +78,6 @@ def _normalized(name: str) -> str:
 
 def test_classifiers_name_the_versions_that_are_supported():
     least = PROJECT["requires-python"].removeprefix(">=")
-    versions = [
-        line.rpartition(" ")[2] for line in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", line)
-    ]
+    versions = [line.rpartition(" ")[2] for line in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", line)]
     assert versions[0] == least
     assert versions == [f"3.{11 + number}" for number in range(len(versions))]

@@ -44,9 +44,7 @@ COMMANDS = list(
 IN_TABLES = [
     command
     for page in PAGES
-    for command in re.findall(
-        r"^\| `([^`]+)` \|", page.read_text(encoding="utf-8"), flags=re.MULTILINE
-    )
+    for command in re.findall(r"^\| `([^`]+)` \|", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
 ]
 
 
@@ -59,9 +57,7 @@ def test_every_command_is_of_a_kind_that_is_tested():
     assert kinds == {"pip", "convcorr", "make", "python", "DATA=../shared/data"}
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.stem
-)
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.stem)
 def test_python_runs(page):
     """The blocks of a page follow each other."""
     names: dict[str, object] = {}
@@ -114,9 +110,7 @@ def test_make_targets_exist(line):
 
 
 def test_the_table_of_commands_is_found():
-    assert {"convcorr align a.jpg b.jpg", "python -m train.pose_cascade", "make test"} <= set(
-        IN_TABLES
-    )
+    assert {"convcorr align a.jpg b.jpg", "python -m train.pose_cascade", "make test"} <= set(IN_TABLES)
 
 
 @pytest.mark.parametrize("command", [each for each in IN_TABLES if each.startswith("convcorr ")])

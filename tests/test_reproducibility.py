@@ -60,9 +60,7 @@ def test_a_second_run_gives_the_same_bytes(first, computed):
 @pytest.mark.slow
 @pytest.mark.parametrize(("devices", "threads"), [(1, 1), (2, 2), (4, 2)])
 def test_other_threads_and_devices_give_the_same_numbers(first, computed, devices, threads):
-    _assert_equal(
-        computed(f"{devices} {threads}", devices=devices, threads=threads), first, TOLERANCE
-    )
+    _assert_equal(computed(f"{devices} {threads}", devices=devices, threads=threads), first, TOLERANCE)
 
 
 @pytest.mark.slow

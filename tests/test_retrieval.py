@@ -44,9 +44,7 @@ def sorted_by(similarities: np.ndarray, k: int) -> np.ndarray:
         (1100, 300, 3, 128),
     ],
 )
-def test_equals_brute_force(
-    rng: np.random.Generator, m: int, n: int, k: int, block_size: int
-) -> None:
+def test_equals_brute_force(rng: np.random.Generator, m: int, n: int, k: int, block_size: int) -> None:
     queries, database = vectors(rng, m), vectors(rng, n)
     found = nearest_neighbors(queries, database, k=k, block_size=block_size)
     similarities = brute_force(queries, database)
@@ -138,9 +136,7 @@ def test_equal_labels_are_no_neighbours(rng: np.random.Generator) -> None:
     # Labels that only 64 bits can tell apart.
     of_queries, of_database = (rng.integers(0, 3, count) * 2**32 for count in (20, 300))
     k = 150
-    found = nearest_neighbors(
-        queries, database, k=k, block_size=64, exclude_same=(of_queries, of_database)
-    )
+    found = nearest_neighbors(queries, database, k=k, block_size=64, exclude_same=(of_queries, of_database))
     similarities = brute_force(queries, database)
     similarities[of_queries[:, None] == of_database] = -np.inf
     np.testing.assert_array_equal(found.indices, sorted_by(similarities, k))
@@ -165,10 +161,7 @@ def test_reads_a_memory_map_once_and_in_order(rng: np.random.Generator, tmp_path
     found = nearest_neighbors(queries, mapped, k=5, block_size=32)
     np.testing.assert_array_equal(found.indices, sorted_by(brute_force(queries, database), 5))
     starts = [0, at_once, 2 * at_once, 2 * at_once + 64]
-    assert [(one.start, one.stop) for one in Watched.read] == [
-        *itertools.pairwise(starts),
-        (starts[-1], None),
-    ]
+    assert [(one.start, one.stop) for one in Watched.read] == [*itertools.pairwise(starts), (starts[-1], None)]
 
 
 @pytest.mark.parametrize("kind", ["float64", "float16", "columns first", "jax"])

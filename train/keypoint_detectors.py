@@ -67,16 +67,11 @@ def main(config: Config) -> Path:
     for category in categories:
         # Without an official split no object is held back.
         fold = 0 if (category.folds < 0).any() else None
-        trained = train_model(
-            category, cells, weights, config.training, folder=out / "cached", fold=fold
-        )
+        trained = train_model(category, cells, weights, config.training, folder=out / "cached", fold=fold)
         model = trained.model
         if config.preset is not None:
             model = with_card(
-                model,
-                category,
-                weights,
-                command=f"python -m train.keypoint_detectors --preset {config.preset}",
+                model, category, weights, command=f"python -m train.keypoint_detectors --preset {config.preset}"
             )
         save_fitted(out / category.name, model)
         result[category.name] = trained.facts

@@ -25,13 +25,7 @@ from convcorr_jax.runtime.progress import write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks import RENDERED, Backbone, Output
 from convcorr_jax.tasks.landmarks import LandmarkOptions
-from convcorr_jax.tasks.probes import (
-    LandmarkSource,
-    ProbeSource,
-    train_landmark_probe,
-    train_probe,
-    with_card,
-)
+from convcorr_jax.tasks.probes import LandmarkSource, ProbeSource, train_landmark_probe, train_probe, with_card
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -109,9 +103,7 @@ def main(config: Config) -> Path:
         facts = model.training
     else:
         if len(config.train) != 1:
-            raise InputError(
-                f"--train names {len(config.train)} data sets; one data set is expected"
-            )
+            raise InputError(f"--train names {len(config.train)} data sets; one data set is expected")
         source = ProbeSource(
             config.train[0],
             config.data_root,

@@ -49,8 +49,7 @@ class Transforms(NamedTuple):
 
 @lru_cache
 def transforms(outputs: int, taps: int) -> Transforms:
-    """Compute the matrices for m outputs of an r-tap filter.
-    """
+    """Compute the matrices for m outputs of an r-tap filter."""
     products = outputs + taps - 1
     to_points = np.linalg.inv(_values_at_points(products, products)).T
     to_points[np.abs(to_points) < 1e-12] = 0.0  # rounding errors of zeros of the inverse
@@ -85,10 +84,7 @@ def cheapest_tile(width: int, taps: int) -> int:
 
 
 def winograd_correlate(
-    images: Float[Array, "b h w inputs"],
-    kernel: Float[Array, "r r inputs outputs"],
-    *,
-    padding: int,
+    images: Float[Array, "b h w inputs"], kernel: Float[Array, "r r inputs outputs"], *, padding: int
 ) -> Float[Array, "b h2 w2 outputs"]:
     """Compute `jax.lax.conv_general_dilated` with stride 1 and equal zero padding on all sides.
 
@@ -144,8 +140,7 @@ def _derivative(
     padded = jnp.pad(images, ((0, 0), (padding, padding), (0, 0), (0, 0)))
     height, channels = outputs.shape[1], images.shape[-1]
     by_kernel = [
-        padded[:, tap : tap + height].reshape(-1, channels) @ row[0]
-        for tap, row in enumerate(tangents[1])
+        padded[:, tap : tap + height].reshape(-1, channels) @ row[0] for tap, row in enumerate(tangents[1])
     ]
     by_images = _correlate_columns(tangents[0], kernel, padding)
     return outputs, by_images + reduce(add, by_kernel).reshape(outputs.shape)
@@ -154,10 +149,7 @@ def _derivative(
 def _combine(matrix: np.ndarray, arrays: list[jax.Array]) -> list[jax.Array]:
     """Multiply a constant matrix with a list of arrays; zeros cost nothing."""
     return [
-        reduce(
-            add,
-            (float(factor) * array for factor, array in zip(row, arrays, strict=True) if factor),
-        )
+        reduce(add, (float(factor) * array for factor, array in zip(row, arrays, strict=True) if factor))
         for row in matrix
     ]
 

@@ -30,15 +30,7 @@ import numpy as np
 from jaxtyping import Array, Float, Num
 
 from convcorr_jax.backbone.convolution import correlate, on_cpu
-from convcorr_jax.backbone.networks import (
-    Conv,
-    Filters,
-    Layer,
-    LocalResponseNorm,
-    MaxPool,
-    Network,
-    Params,
-)
+from convcorr_jax.backbone.networks import Conv, Filters, Layer, LocalResponseNorm, MaxPool, Network, Params
 from convcorr_jax.backbone.receptive_field import grid_size, output_side, receptive_field
 from convcorr_jax.errors import InputError
 
@@ -112,9 +104,7 @@ def _activations(
     maps, current = {}, inputs
     for stage in _stages(network.layers[:depth]):
         returned = (*chosen.values(), stage[-1])
-        evaluate = partial(
-            _evaluate, params, stage=stage, returned=returned, winograd=network.winograd
-        )
+        evaluate = partial(_evaluate, params, stage=stage, returned=returned, winograd=network.winograd)
         at_once = _images_at_once(network, stage, inputs.shape[1:3])
         maps |= _some_at_a_time(evaluate, current, at_once)
         current = maps[stage[-1].name]
@@ -147,12 +137,7 @@ def _some_at_a_time(
 
 
 def _evaluate(
-    params: Params,
-    inputs: jax.Array,
-    *,
-    stage: Sequence[Layer],
-    returned: Sequence[Layer],
-    winograd: bool,
+    params: Params, inputs: jax.Array, *, stage: Sequence[Layer], returned: Sequence[Layer], winograd: bool
 ) -> dict[str, jax.Array]:
     """Apply the layers of a stage, and return the activations of some of them by their names."""
     maps = {}
@@ -201,9 +186,7 @@ def _max_pool(inputs: jax.Array, layer: MaxPool) -> jax.Array:
     for axis in (1, 2):
         side = inputs.shape[axis]
         last = (output_side(layer, side) - 1) * layer.stride
-        beyond = [
-            (0, max(0, last + layer.window - side)) if a == axis else (0, 0) for a in range(4)
-        ]
+        beyond = [(0, max(0, last + layer.window - side)) if a == axis else (0, 0) for a in range(4)]
         padded = jnp.pad(inputs, beyond, constant_values=-jnp.inf)
         inputs = reduce(
             jnp.maximum,
@@ -283,9 +266,7 @@ def single_pixel_activations(
 
 def _shifts(maps: jax.Array, *, window: int, stride: int) -> jax.Array:
     """Return the s x s shifts of maps ``[b, h, w, c]`` as ``[b * s * s, ...]``, with the shift in x last."""
-    height, width = (
-        (side - window + 1 - stride) // stride * stride + window for side in maps.shape[1:3]
-    )
+    height, width = ((side - window + 1 - stride) // stride * stride + window for side in maps.shape[1:3])
     shifted = [maps[:, y : y + height, x : x + width] for y in range(stride) for x in range(stride)]
     return jnp.stack(shifted, axis=1).reshape(-1, height, width, maps.shape[-1])
 

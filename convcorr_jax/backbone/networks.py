@@ -130,17 +130,11 @@ Params = Mapping[str, Filters]
 
 
 def filter_shapes(network: Network) -> dict[str, tuple[int, int, int, int]]:
-    """Return the shape (height, width, inputs of a group, outputs) of every convolution's kernel, in order.
-    """
+    """Return the shape (height, width, inputs of a group, outputs) of every convolution's kernel, in order."""
     shapes, inputs = {}, 3
     for layer in network.layers:
         if isinstance(layer, Conv):
-            shapes[layer.name] = (
-                layer.window,
-                layer.window,
-                inputs // layer.groups,
-                layer.channels,
-            )
+            shapes[layer.name] = (layer.window, layer.window, inputs // layer.groups, layer.channels)
             inputs = layer.channels
     return shapes
 
@@ -175,9 +169,7 @@ def find_network(name: str) -> Network:
 # Caffe states ImageNet's mean for pixels in 0-255, torchvision for pixels in 0-1.
 _CAFFE = Preprocessing(bgr=True, mean=(104.007, 116.669, 122.679), deviation=(1.0, 1.0, 1.0))
 _TORCHVISION = Preprocessing(
-    bgr=False,
-    mean=(0.485 * 255, 0.456 * 255, 0.406 * 255),
-    deviation=(0.229 * 255, 0.224 * 255, 0.225 * 255),
+    bgr=False, mean=(0.485 * 255, 0.456 * 255, 0.406 * 255), deviation=(0.229 * 255, 0.224 * 255, 0.225 * 255)
 )
 
 

@@ -105,6 +105,4 @@ def output_side(layer: Conv | MaxPool, input_side: int) -> int:
     """
     padding = layer.padding if isinstance(layer, Conv) else 0
     steps = (input_side + 2 * padding - layer.window) / layer.stride
-    return 1 + (
-        math.ceil(steps) if isinstance(layer, MaxPool) and layer.ceil else math.floor(steps)
-    )
+    return 1 + (math.ceil(steps) if isinstance(layer, MaxPool) and layer.ceil else math.floor(steps))

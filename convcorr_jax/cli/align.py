@@ -15,15 +15,7 @@ from convcorr_jax.cli.arguments import (
     check_models,
     check_outputs,
 )
-from convcorr_jax.cli.pairs import (
-    Files,
-    Pair,
-    figure_names,
-    neighbours,
-    one_to_all,
-    read_inputs,
-    read_pairs,
-)
+from convcorr_jax.cli.pairs import Files, Pair, figure_names, neighbours, one_to_all, read_inputs, read_pairs
 from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.runtime.ending import exit_status
 from convcorr_jax.runtime.progress import bar, status
@@ -40,24 +32,17 @@ _INDEX = "index.json"
 class Align:
     """Align photographs: a figure with lines between matches, a warped onto b, and the flow in colour."""
 
-    a: Annotated[
-        Positional[Path | None], arg(metavar="A.jpg|FOLDER", help_behavior_hint="(required)")
-    ] = None
+    a: Annotated[Positional[Path | None], arg(metavar="A.jpg|FOLDER", help_behavior_hint="(required)")] = None
     """The photograph that is matched; or a folder alone, of which each photograph is aligned with the next one
     by name."""
     b: Annotated[
-        Positional[Path | None],
-        arg(metavar="B.jpg|FOLDER", help_behavior_hint="(required after a photograph)"),
+        Positional[Path | None], arg(metavar="B.jpg|FOLDER", help_behavior_hint="(required after a photograph)")
     ] = None
     """The photograph in which matches are searched; or a folder, with each photograph of which A is aligned."""
-    pairs: Annotated[
-        Path | None, arg(metavar="PAIRS.csv", help_behavior_hint="(default: none)")
-    ] = None
+    pairs: Annotated[Path | None, arg(metavar="PAIRS.csv", help_behavior_hint="(default: none)")] = None
     """A table of pairs in place of A and B: a CSV file with the header a,b and, if wanted, box_a,box_b,points.
     Paths are relative to the table; a box is four numbers with spaces."""
-    out: Annotated[
-        Path | None, arg(help_behavior_hint="(default: match.png, or the folder matches)")
-    ] = None
+    out: Annotated[Path | None, arg(help_behavior_hint="(default: match.png, or the folder matches)")] = None
     """The figure: .png, .jpg or .pdf; for several pairs, a folder, in which each pair has a figure named
     a-b.png, and index.json holds what --json prints. Beside a figure, an .npz file of the same name is
     written, with the arrays
@@ -66,9 +51,7 @@ class Align:
     cycle_error [h,w] in cells, from a to b and back; cells_b, places_a, flow_back: the same from b to a;
     matched_a, matched_b [n,2], matched_confidence [n], the lines of the figure; shown_a, shown_b, the parts
     that were aligned, x0 y0 x1 y1; energy_data, energy_smoothness, one entry for each round; settings, JSON."""
-    points: Annotated[
-        Path | None, arg(metavar="POINTS.csv", help_behavior_hint="(default: none)")
-    ] = None
+    points: Annotated[Path | None, arg(metavar="POINTS.csv", help_behavior_hint="(default: none)")] = None
     """Points of a to transfer to b: a CSV file with the header x,y or name,x,y, in pixels, x to the right,
     y down, 0 0 the centre of the first pixel. Their positions in b are drawn, and written beside the figure as
     a .csv file with the header name,x,y,confidence."""
@@ -79,23 +62,18 @@ class Align:
     ] = None
     """The object in a: its left, upper, right and lower edge, in the same pixels. A margin is added."""
     box_b: Annotated[
-        BoxOption,
-        numbers("X0", "Y0", "X1", "Y1"),
-        arg(help_behavior_hint="(default: all of it)"),
+        BoxOption, numbers("X0", "Y0", "X1", "Y1"), arg(help_behavior_hint="(default: all of it)")
     ] = None
     """The object in b: its left, upper, right and lower edge, in pixels of b. A margin is added."""
     network: Annotated[str, arg(metavar="NAME")] = "alexnet"
     """The network of the descriptors: alexnet, vgg16, caffenet or bvlc_alexnet."""
     layer: Annotated[
         tuple[str, ...],
-        arg(
-            metavar="NAME [NAME ...]", help_behavior_hint="(default: those of the network's recipe)"
-        ),
+        arg(metavar="NAME [NAME ...]", help_behavior_hint="(default: those of the network's recipe)"),
     ] = ()
     """The layers of a cell's descriptor, such as conv4; the last layer's grid is the grid of cells."""
     weights: Annotated[
-        Path | None,
-        arg(metavar="PATH", help_behavior_hint="(default: see `convcorr weights list`)"),
+        Path | None, arg(metavar="PATH", help_behavior_hint="(default: see `convcorr weights list`)")
     ] = None
     """The network's weights: .caffemodel, torch's .pth, or .npz."""
     smoothness: Annotated[
@@ -104,9 +82,7 @@ class Align:
         arg(help_behavior_hint="(default: 0.14 for two boxes, 0.05 for whole photographs)"),
     ] = None
     """The cost of a difference of one cell between the displacements of neighbouring cells."""
-    html: Annotated[Path | None, arg(metavar="PAGE.html", help_behavior_hint="(default: none)")] = (
-        None
-    )
+    html: Annotated[Path | None, arg(metavar="PAGE.html", help_behavior_hint="(default: none)")] = None
     """Also write an interactive page, in one file: tap a point of a and see its match in b, for several values
     of smoothness."""
     output: OutputOptions = OutputOptions()
@@ -222,9 +198,7 @@ class Align:
     def _aligner(self) -> "Aligner":
         from convcorr_jax.cli.aligner import Aligner
 
-        return Aligner.load(
-            self.network, layers=self.layer, weights=self.weights, smoothness=self.smoothness
-        )
+        return Aligner.load(self.network, layers=self.layer, weights=self.weights, smoothness=self.smoothness)
 
     def _write_page(self, aligner: "Aligner", shown: list[dict[str, Any]]) -> None:
         from convcorr_jax.io import written_whole

@@ -26,14 +26,7 @@ from convcorr_jax.matching import (
     default_smoothness,
     spread_matches,
 )
-from convcorr_jax.report import (
-    Section,
-    Widget,
-    alignment_figure,
-    matched_pair,
-    matches_data,
-    render_page,
-)
+from convcorr_jax.report import Section, Widget, alignment_figure, matched_pair, matches_data, render_page
 
 # A page shows the matches for these multiples of the smoothness, too.
 _PAGE_FACTORS = (0.25, 0.5, 2.0, 4.0)
@@ -62,12 +55,7 @@ class Aligner:
 
     @classmethod
     def load(
-        cls,
-        network: str,
-        *,
-        layers: tuple[str, ...],
-        weights: Path | None,
-        smoothness: float | None,
+        cls, network: str, *, layers: tuple[str, ...], weights: Path | None, smoothness: float | None
     ) -> "Aligner":
         """Read the weights and check the settings.
 
@@ -123,9 +111,7 @@ class Aligner:
                 write_points(table, points.names, carried.b_px, confidence=carried.confidence)
         values = {**settings, **files._asdict(), **_results(alignment), "points": []}
         if points is not None and carried is not None:
-            values["points"] = point_values(
-                points.names, carried.b_px, confidence=carried.confidence
-            )
+            values["points"] = point_values(points.names, carried.b_px, confidence=carried.confidence)
         return Aligned(alignment, caption, _energy(alignment), values)
 
     def explorer(self, pair: Pair, inputs: Inputs, aligned: Aligned) -> dict[str, Any]:
@@ -158,15 +144,11 @@ class Aligner:
             "Network": self.weights.network.name,
             "Weights": self.weights.source,
             "Layers": " + ".join(self.recipe.layers),
-            "Smoothness": (
-                "the default of each pair" if self.smoothness is None else f"{self.smoothness:g}"
-            ),
+            "Smoothness": ("the default of each pair" if self.smoothness is None else f"{self.smoothness:g}"),
         }
         widget = Widget("matches", {"pairs": pairs}, "")
         text = "Tap a point of the left photograph: its match is marked in the right one."
-        return render_page(
-            "Matches of photographs", [Section("Matches", text, widgets=(widget,))], facts=facts
-        )
+        return render_page("Matches of photographs", [Section("Matches", text, widgets=(widget,))], facts=facts)
 
     def _smoothness(self, pair: Pair) -> float:
         if self.smoothness is None:

@@ -58,11 +58,7 @@ def check_models(*, model: Path | None = None, kind: str = "", weights: Path | N
 
 EXAMPLES: Mapping[tuple[str, ...], tuple[str, ...]] = MappingProxyType(
     {
-        (): (
-            "convcorr align cat.jpg tiger.jpg",
-            "convcorr pose runner.jpg --json",
-            "convcorr align --help",
-        ),
+        (): ("convcorr align cat.jpg tiger.jpg", "convcorr pose runner.jpg --json", "convcorr align --help"),
         ("align",): (
             "convcorr align cat.jpg tiger.jpg --out match.png",
             "convcorr align cat.jpg others/ --out matches --html matches.html",
@@ -95,9 +91,7 @@ EXAMPLES: Mapping[tuple[str, ...], tuple[str, ...]] = MappingProxyType(
         ),
         ("datasets",): ("convcorr datasets list",),
         ("datasets", "list"): ("convcorr datasets list --data-root data",),
-        ("datasets", "prepare"): (
-            "convcorr datasets prepare lsp --source lsp_dataset.zip --out data",
-        ),
+        ("datasets", "prepare"): ("convcorr datasets prepare lsp --source lsp_dataset.zip --out data",),
         ("datasets", "check"): (
             "convcorr datasets check lsp",
             "convcorr datasets check data/lsp --html findings.html",
@@ -189,9 +183,7 @@ FIGURE_ENDINGS = (".png", ".jpg", ".jpeg", ".pdf")
 """The endings of the formats that both Pillow and matplotlib write."""
 
 
-def check_outputs(
-    figure: Path, others: Iterable[Path | None], *, read: Iterable[Path | None]
-) -> None:
+def check_outputs(figure: Path, others: Iterable[Path | None], *, read: Iterable[Path | None]) -> None:
     """Refuse a figure of an unknown format, and outputs by the rules of `convcorr_jax.io.check_outputs`.
 
     Args:
@@ -243,11 +235,7 @@ def write_points_and_figure(
         temporary_table = stack.enter_context(written_whole(table))
         write_image(temporary_figure, figure)
         write_points(temporary_table, names, points, confidence=confidence)
-    values = {
-        "figure": out,
-        "table": table,
-        "points": point_values(names, points, confidence=confidence),
-    }
+    values = {"figure": out, "table": table, "points": point_values(names, points, confidence=confidence)}
     return Result([f"{len(names)} {what}.", str(out), str(table)], values)
 
 
@@ -260,9 +248,7 @@ def point_values(
         points: the points (x, y), in pixels, ``[n, 2]``.
         confidence: the confidence of every point, ``[n]``; by default none is listed.
     """
-    values = [
-        {"name": name, "x": x, "y": y} for name, (x, y) in zip(names, points.tolist(), strict=True)
-    ]
+    values = [{"name": name, "x": x, "y": y} for name, (x, y) in zip(names, points.tolist(), strict=True)]
     if confidence is not None:
         for value, of_point in zip(values, confidence.tolist(), strict=True):
             value["confidence"] = of_point

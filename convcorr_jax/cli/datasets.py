@@ -125,10 +125,7 @@ class Check:
         absent = [entry for entry in annotated if isinstance(entry, Absent)]
         with bar(f"examining {self.name}", transient=True) as update:
             findings = doctor.examine(
-                records,
-                official_counts=dataset.counts if dataset else None,
-                absent=absent,
-                progress=update,
+                records, official_counts=dataset.counts if dataset else None, absent=absent, progress=update
             )
         if self.html is not None:
             page = findings_page(findings, records, title=f"Data set {self.name}", facts={})
@@ -248,9 +245,7 @@ def _unpacked(source: Path, out: Path, dataset: "DataSet") -> Iterator[Path]:
             with source.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
             if digest != archive.sha256:
-                raise InputError(
-                    f"{source} has the SHA-256 {digest}, and officially {archive.sha256}"
-                )
+                raise InputError(f"{source} has the SHA-256 {digest}, and officially {archive.sha256}")
     with temporary_folder(out) as temporary:
         yield _innermost(unpack(source, temporary / "unpacked"), dataset)
 

@@ -26,8 +26,7 @@ class List:
         from convcorr_jax.backbone.weights import OFFICIAL, find, folder
 
         networks = [
-            {"network": name, "path": find(name), **official._asdict()}
-            for name, official in OFFICIAL.items()
+            {"network": name, "path": find(name), **official._asdict()} for name, official in OFFICIAL.items()
         ]
         lines = [
             f"{network['network']}: {network['path'] or 'not here'}\n"
@@ -142,9 +141,7 @@ class Doctor:
             if weights["networks"][name] is None
         ]
         if cache["folder"] is not None and not cache["writable"]:
-            problems.append(
-                f"compiled programs are not cached: {cache['folder']} cannot be written"
-            )
+            problems.append(f"compiled programs are not cached: {cache['folder']} cannot be written")
         values = {
             "version": version("convcorr_jax"),
             "package": _PACKAGE,
@@ -167,9 +164,7 @@ def _devices() -> tuple[list[dict[str, str]], str | None]:
     try:
         import jax
 
-        return [
-            {"platform": device.platform, "kind": device.device_kind} for device in jax.devices()
-        ], None
+        return [{"platform": device.platform, "kind": device.device_kind} for device in jax.devices()], None
     except (ImportError, RuntimeError) as error:
         return [], " ".join(str(error).split())
 
@@ -212,14 +207,9 @@ def _models() -> list[dict[str, Any]]:
 
 
 def _lines(values: dict[str, Any]) -> list[str]:
-    weights, datasets, cache = (
-        values[name] for name in ("weights", "datasets", "compilation_cache")
-    )
+    weights, datasets, cache = (values[name] for name in ("weights", "datasets", "compilation_cache"))
     devices = [f"{device['platform']} ({device['kind']})" for device in values["devices"]]
-    models = [
-        f"{model['path'].relative_to(_PACKAGE)} ({model['megabytes']} MB)"
-        for model in values["models"]
-    ]
+    models = [f"{model['path'].relative_to(_PACKAGE)} ({model['megabytes']} MB)" for model in values["models"]]
     packages = [f"{name} {number or 'missing'}" for name, number in values["packages"].items()]
     compiled = f"{cache['folder']} ({cache['megabytes']} MB)" if cache["folder"] else "not cached"
     return [

@@ -40,8 +40,7 @@ _Command = (
         subcommand("weights", description="List, fetch and check the networks' trained weights."),
     ]
     | Annotated[
-        _DatasetsCommand,
-        subcommand("datasets", description="List, prepare, check and show data sets."),
+        _DatasetsCommand, subcommand("datasets", description="List, prepare, check and show data sets.")
     ]
     | Annotated[Doctor, subcommand("doctor")]
 )

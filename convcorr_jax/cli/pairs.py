@@ -101,9 +101,7 @@ def photographs_in(folder: Path) -> list[Path]:
         found = sorted(
             path
             for path in folder.iterdir()
-            if path.suffix.lower() in PHOTOGRAPH_ENDINGS
-            and not path.name.startswith(".")
-            and path.is_file()
+            if path.suffix.lower() in PHOTOGRAPH_ENDINGS and not path.name.startswith(".") and path.is_file()
         )
     except OSError as error:
         raise InputError(f"{folder} may not be read: {error.strerror}") from error

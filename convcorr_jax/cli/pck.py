@@ -57,9 +57,7 @@ def grid_lines(rows: "Sequence[GridRow]", *, default: "ProtocolChoices | None") 
             choices = row.choices
             mark = DEFAULT_MARK if choices == default else ""
             cells = [mark, _keypoints(choices), _average(choices)] + [_case(choices)] * has_cases
-            table.add_row(
-                *cells, *(f"{100 * float(f'{value:.{_DECIMALS}f}'):.1f}" for value in row.values)
-            )
+            table.add_row(*cells, *(f"{100 * float(f'{value:.{_DECIMALS}f}'):.1f}" for value in row.values))
     normalizers = dict.fromkeys(row.choices.normalizer for row in rows)
     frames = dict.fromkeys(row.choices.frame for row in rows)
     legend = [f"{name}: {NORMALIZERS[name]}" for name in normalizers]
@@ -69,9 +67,7 @@ def grid_lines(rows: "Sequence[GridRow]", *, default: "ProtocolChoices | None") 
     return [*_printed(table), *legend]
 
 
-def match_lines(
-    found: "Sequence[FigureMatch]", *, default: "ProtocolChoices | None", most: int
-) -> list[str]:
+def match_lines(found: "Sequence[FigureMatch]", *, default: "ProtocolChoices | None", most: int) -> list[str]:
     """Return a table of figures of the grid with the protocols that give them, one line for each.
 
     Protocols that differ only in how they treat errors at the threshold or missing predictions, and give the
@@ -87,9 +83,7 @@ def match_lines(
     for match in found:
         key = (without_rare_cases(match.row.choices), match.alpha, match.value)
         lines.setdefault(key, []).append(match.row.choices)
-    table = _table(
-        ["", "PCK", "@", "normalizer", "frame", "keypoints", "average", "error", "missing"]
-    )
+    table = _table(["", "PCK", "@", "normalizer", "frame", "keypoints", "average", "error", "missing"])
     for (_, alpha, value), members in list(lines.items())[:most]:
         first = members[0]
         table.add_row(
@@ -180,9 +174,9 @@ class Pck:
     examples.mat or flic.npz, joints.mat of LSP, LSPET or PARSE. Or plain: .npz or .json with points [n, k, 2],
     and any of visible [n, k], boxes [n, 4] (left, top, right, bottom), head_boxes [n, 4], image_sizes [n, 2]
     (height, width), groups [n], names [k]."""
-    explain: Annotated[
-        str | None, arg(metavar="FIGURE", help_behavior_hint="(default: list no protocol)")
-    ] = None
+    explain: Annotated[str | None, arg(metavar="FIGURE", help_behavior_hint="(default: list no protocol)")] = (
+        None
+    )
     """List the protocols that give this figure: a share such as 0.701, or a percentage such as 70.1. The digits
     typed decide the rounding."""
     alphas: Annotated[tuple[float, ...], arg(metavar="ALPHA [ALPHA ...]")] = _ALPHAS
@@ -191,21 +185,17 @@ class Pck:
         tuple[str, ...], arg(metavar="NAME [NAME ...]", help_behavior_hint="(default: all)")
     ] = ()
     """Count only these keypoints; the name of a joint without its side, such as wrist, means both."""
-    sides: Annotated[
-        Literal["observer", "person"] | None, arg(help_behavior_hint="(default: observer)")
-    ] = None
+    sides: Annotated[Literal["observer", "person"] | None, arg(help_behavior_hint="(default: observer)")] = None
     """Whose left is left, FLIC only."""
     order: Annotated[
         str | None, arg(metavar="ORDER", help_behavior_hint="(default: as the file states it)")
     ] = None
     """The order of the predicted joints, such as mpii, lsp or flic-10; official files only."""
-    key: Annotated[
-        str | None, arg(metavar="NAME", help_behavior_hint="(default: the only suitable one)")
-    ] = None
+    key: Annotated[str | None, arg(metavar="NAME", help_behavior_hint="(default: the only suitable one)")] = (
+        None
+    )
     """The array of predictions in its file; official files only."""
-    axes: Annotated[
-        str | None, arg(metavar="AXES", help_behavior_hint="(default: as the sizes imply)")
-    ] = None
+    axes: Annotated[str | None, arg(metavar="AXES", help_behavior_hint="(default: as the sizes imply)")] = None
     """The axes of that array, such as people-joints-xy; official files only."""
     first_pixel: Annotated[
         Literal[0, 1] | None, arg(help_behavior_hint="(default: as in the ground truth)")
@@ -285,24 +275,16 @@ class Pck:
         if not self.keypoints:
             return np.ones(len(evaluation.compared), bool)
         if names is None:
-            raise InputError(
-                f"--keypoints needs names of keypoints; {self.ground_truth} has no array 'names'"
-            )
-        present = [
-            name for name, compared in zip(names, evaluation.compared, strict=True) if compared
-        ]
+            raise InputError(f"--keypoints needs names of keypoints; {self.ground_truth} has no array 'names'")
+        present = [name for name, compared in zip(names, evaluation.compared, strict=True) if compared]
         plain = [name.removeprefix("l_").removeprefix("r_") for name in present]
         if unknown := [name for name in self.keypoints if name not in {*present, *plain}]:
             raise InputError(f"--keypoints {' '.join(unknown)}: there are {', '.join(present)}")
         chosen = {*self.keypoints}
-        return np.array(
-            [bool(chosen & {name, name.removeprefix("l_").removeprefix("r_")}) for name in names]
-        )
+        return np.array([bool(chosen & {name, name.removeprefix("l_").removeprefix("r_")}) for name in names])
 
 
-def _explained(
-    rows: "list[GridRow]", figure: Any, default: "ProtocolChoices | None"
-) -> dict[str, Any]:
+def _explained(rows: "list[GridRow]", figure: Any, default: "ProtocolChoices | None") -> dict[str, Any]:
     """Return the lines and the values of the protocols that give a figure, or of the nearest ones."""
     pass
     from convcorr_jax.metrics import distinct_rows, matching_figures, nearest_figures

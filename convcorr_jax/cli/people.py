@@ -45,9 +45,7 @@ class FaceBox(NamedTuple):
         Args:
             result: the result without it.
         """
-        return result._replace(
-            lines=[*result.lines, *self.sentences], values={**result.values, **self.values}
-        )
+        return result._replace(lines=[*result.lines, *self.sentences], values={**result.values, **self.values})
 
 
 def drawn_face(box: "coords.Box") -> FaceBox:
@@ -59,9 +57,7 @@ def drawn_face(box: "coords.Box") -> FaceBox:
     return FaceBox(box, (), {"box": list(box)})
 
 
-def searched_face(
-    photograph: "Image", model: "LandmarkModel", extractor: "FeatureExtractor"
-) -> FaceBox:
+def searched_face(photograph: "Image", model: "LandmarkModel", extractor: "FeatureExtractor") -> FaceBox:
     """Search a photograph for a face; without a finder, take the whole photograph for the probe's frame.
 
     Args:
@@ -101,8 +97,7 @@ class Keypoints:
     photograph: Annotated[Positional[Path], arg(metavar="PHOTO.jpg")]
     """The photograph."""
     model: Annotated[
-        Path | None,
-        arg(metavar="MODEL.npz", help_behavior_hint="(default: the package's own model of faces)"),
+        Path | None, arg(metavar="MODEL.npz", help_behavior_hint="(default: the package's own model of faces)")
     ] = None
     """The model that train.keypoint_detectors wrote: the .npz file, with its .json beside it."""
     box: Annotated[
@@ -120,8 +115,7 @@ class Keypoints:
     refine: bool = False
     """Place points between cells, at the maximum of a parabola through the best cell and its neighbours."""
     weights: Annotated[
-        Path | None,
-        arg(metavar="PATH", help_behavior_hint="(default: see `convcorr weights list`)"),
+        Path | None, arg(metavar="PATH", help_behavior_hint="(default: see `convcorr weights list`)")
     ] = None
     """The weights of the model's network: .caffemodel, torch's .pth, or .npz."""
     output: OutputOptions = field(default_factory=OutputOptions)
@@ -174,8 +168,7 @@ class Landmarks:
     photograph: Annotated[Positional[Path], arg(metavar="PHOTO.jpg")]
     """The photograph."""
     model: Annotated[
-        Path | None,
-        arg(metavar="PROBE.npz", help_behavior_hint="(default: the package's own probe of faces)"),
+        Path | None, arg(metavar="PROBE.npz", help_behavior_hint="(default: the package's own probe of faces)")
     ] = None
     """The probe that train.ridge_probes wrote: the .npz file, with its .json beside it."""
     box: Annotated[
@@ -189,8 +182,7 @@ class Landmarks:
     """The figure: .png, .jpg or .pdf. Beside it, a .csv file of the same name is written, with the header
     name,x,y."""
     weights: Annotated[
-        Path | None,
-        arg(metavar="PATH", help_behavior_hint="(default: see `convcorr weights list`)"),
+        Path | None, arg(metavar="PATH", help_behavior_hint="(default: see `convcorr weights list`)")
     ] = None
     """The weights of the probe's network: .caffemodel, torch's .pth, or .npz."""
     output: OutputOptions = field(default_factory=OutputOptions)
@@ -220,13 +212,7 @@ class Landmarks:
         unknown = np.full((1, len(names), 2), np.nan)
         face = Faces(lambda _: photograph, (frame,), unknown)
         points = predict_landmarks(model.probe, face, extractor)[-1].points[0]
-        figure = points_overlay(
-            photograph,
-            points,
-            names=names,
-            boxes=[face_box.box],
-            longest_px=_LONGEST_PX,
-        )
+        figure = points_overlay(photograph, points, names=names, boxes=[face_box.box], longest_px=_LONGEST_PX)
         result = write_points_and_figure(self.out, figure, names, points, what="landmarks")
         return face_box.added_to(result)
 
@@ -243,8 +229,7 @@ class Pose:
     photograph: Annotated[Positional[Path], arg(metavar="PHOTO.jpg")]
     """The photograph."""
     model: Annotated[
-        Path | None,
-        arg(metavar="MODEL.npz", help_behavior_hint="(default: the package's own person cascade)"),
+        Path | None, arg(metavar="MODEL.npz", help_behavior_hint="(default: the package's own person cascade)")
     ] = None
     """The cascade that train.pose_cascade wrote: the .npz file, with its .json beside it."""
     box: Annotated[

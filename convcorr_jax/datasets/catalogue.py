@@ -76,9 +76,7 @@ class DataSet:
 
 def _halves(name: str) -> tuple[str, ...]:
     """Return the markers of a collection of 300-W, in its own folder or in a folder ``name`` in it."""
-    return tuple(
-        f"{folder}{half}" for folder in ("", f"{name}/") for half in ("trainset", "testset")
-    )
+    return tuple(f"{folder}{half}" for folder in ("", f"{name}/") for half in ("trainset", "testset"))
 
 
 _FLICKR = "photographs from Flickr under their owners' terms; research use"
@@ -102,12 +100,7 @@ _ALL = (
         homepage="http://host.robots.ox.ac.uk/pascal/VOC/voc2012/",
         licence=_FLICKR,
         layout="VOCdevkit/VOC2012 with ImageSets/Segmentation, JPEGImages and SegmentationClass",
-        markers=(
-            "ImageSets/Segmentation",
-            "VOC2012",
-            "VOCdevkit/VOC2012",
-            "TrainVal/VOCdevkit/VOC2012",
-        ),
+        markers=("ImageSets/Segmentation", "VOC2012", "VOCdevkit/VOC2012", "TrainVal/VOCdevkit/VOC2012"),
         read=voc.read_segmentation,
         megabytes=1907,
         counts={"train": 1464, "val": 1449},
@@ -166,13 +159,7 @@ _ALL = (
         layout="any of afw, helen, lfpw, ibug and 300W, with images and .pts files side by side",
         markers=tuple(ibug.SUBSETS),
         read=ibug.read_300w,
-        counts={
-            "train": 3148,
-            "common": 554,
-            "challenging": 135,
-            "indoor": 300,
-            "outdoor": 300,
-        },
+        counts={"train": 3148, "common": 554, "challenging": 135, "indoor": 300, "outdoor": 300},
     ),
     DataSet(
         name="lfw",
@@ -184,9 +171,7 @@ _ALL = (
         read=faces.read_lfw,
         megabytes=172,
         counts={"all": 13143},
-        archives=(
-            Archive("lfw.tgz", "055f7d9c632d7370e6fb4afc7468d40f970c34a80d4c6f50ffec63f5a8d536c0"),
-        ),
+        archives=(Archive("lfw.tgz", "055f7d9c632d7370e6fb4afc7468d40f970c34a80d4c6f50ffec63f5a8d536c0"),),
     ),
     DataSet(
         name="mtfl",
@@ -210,8 +195,7 @@ _ALL = (
         counts={"val": 50000},
         archives=(
             Archive(
-                "ILSVRC2012_img_val.tar",
-                "c7e06a6c0baccf06d8dbeb6577d71efff84673a5dbdd50633ab44f8ea0456ae0",
+                "ILSVRC2012_img_val.tar", "c7e06a6c0baccf06d8dbeb6577d71efff84673a5dbdd50633ab44f8ea0456ae0"
             ),
         ),
     ),
@@ -225,9 +209,7 @@ _ALL = (
         read=flic.read,
         megabytes=286,
         counts={"train": 3987, "test": 1016},
-        archives=(
-            Archive("FLIC.zip", "778a4847f068592af40e959381c153838e4f68bb1d798e3824a9d88e5b881955"),
-        ),
+        archives=(Archive("FLIC.zip", "778a4847f068592af40e959381c153838e4f68bb1d798e3824a9d88e5b881955"),),
     ),
     DataSet(
         name="mpii",

@@ -149,12 +149,7 @@ def match_predictions(
     """
     tested = truth.tested
     predicted = predictions.read(
-        path,
-        people={len(tested), int(tested.sum())},
-        own_order=truth.order,
-        order=order,
-        key=key,
-        axes=axes,
+        path, people={len(tested), int(tested.sum())}, own_order=truth.order, order=order, key=key, axes=axes
     )
     present = tuple(name for name in joints if name in predicted.joints)
     missing = [name for name in required or joints if name not in present]

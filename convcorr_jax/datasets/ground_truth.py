@@ -107,9 +107,7 @@ def read_flic(path: Path, *, sides: Sides = "observer") -> GroundTruth:
         tested = np.array([split == "test" for split in examples.splits])
     else:
         if sides != "observer":
-            raise InputError(
-                f"{path} is observer-centric; it does not state the person's own sides"
-            )
+            raise InputError(f"{path} is observer-centric; it does not state the person's own sides")
         points = _joints(variables, "joints", (2, 10)) - 1
         return _flic(points, "flic-10", np.ones(len(points), np.bool_), sides)
     points = flic.observer_centric(points) if sides == "observer" else points
@@ -195,9 +193,7 @@ def _mat(path: Path, expected: str) -> mat.Group:
         with path.open("rb") as stream:
             by_matlab = stream.read(len(_MATLAB)) == _MATLAB
         if not by_matlab:
-            raise InputError(
-                f"{path} is an HDF5 file, such as MPII's valid.h5; {expected} is expected"
-            )
+            raise InputError(f"{path} is an HDF5 file, such as MPII's valid.h5; {expected} is expected")
     return mat.read(path)
 
 

@@ -104,9 +104,7 @@ def batches(
     return _batches(records, load, size)
 
 
-def _batches(
-    records: Sequence[Record], load: Callable[[Record], Loaded], size: int
-) -> Iterator[list[Loaded]]:
+def _batches(records: Sequence[Record], load: Callable[[Record], Loaded], size: int) -> Iterator[list[Loaded]]:
     indices = range(len(records))
     pool = ThreadPoolExecutor(_THREADS)
     try:

@@ -49,9 +49,7 @@ def read_folder(folder: Path, *, dataset: DataSet | None = None) -> Iterable[Rec
     )
 
 
-def read_records(
-    name_or_path: str | Path, *, data_root: str | Path | None = None
-) -> Sequence[Record]:
+def read_records(name_or_path: str | Path, *, data_root: str | Path | None = None) -> Sequence[Record]:
     """Read all records of a data set.
 
     The records of a prepared folder are read from disk whenever they are indexed. Annotations that make no

@@ -66,9 +66,7 @@ def read_truth(path: Path) -> KeypointTruth:
         points = _points(values)
         images, count, _ = points.shape
         optional = {
-            name: _numbers(values, name, (images, 4))
-            for name in ("boxes", "head_boxes")
-            if name in values
+            name: _numbers(values, name, (images, 4)) for name in ("boxes", "head_boxes") if name in values
         }
         return KeypointTruth(
             points=np.where(np.isnan(points).any(axis=-1, keepdims=True), np.nan, points),
@@ -102,9 +100,7 @@ def _read(path: Path) -> Mapping[str, Any]:
             return {name: json_array(value) for name, value in content.items() if value is not None}
     if path.suffix == ".npz":
         return load_arrays(path)
-    raise InputError(
-        f"{path} is no .npz or .json; a plain file with the array 'points' is expected"
-    )
+    raise InputError(f"{path} is no .npz or .json; a plain file with the array 'points' is expected")
 
 
 def _points(values: Mapping[str, Any]) -> np.ndarray:
@@ -154,8 +150,7 @@ def _texts(values: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
     if array.ndim != 1 or array.dtype.kind not in _TEXTS + _NUMBERS:
         raise InputError(f"{name} is {array.dtype} {array.shape}; a list of texts is expected")
     return tuple(
-        each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each)
-        for each in array.tolist()
+        each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each) for each in array.tolist()
     )
 
 

@@ -90,9 +90,7 @@ def read(
     if name in stored.flat:
         notes.append(f"{where}: its flat rows are taken for x1, y1, x2, y2, ...")
     if labels := _labels(where, lists, count):
-        indices = {
-            joint: index for index, label in enumerate(labels) if (joint := joint_name(label))
-        }
+        indices = {joint: index for index, label in enumerate(labels) if (joint := joint_name(label))}
         if unknown := [label for label in labels if joint_name(label) is None]:
             notes.append(f"{where}: what its labels call {', '.join(unknown)} is no known joint")
         source = f"{name}, joints as the file names them"
@@ -152,9 +150,7 @@ def _select(
     arrays = stored.arrays
     skipped = "".join(f"; {name} is skipped: {why}" for name, why in stored.skipped.items())
     if key is not None and key not in arrays:
-        raise InputError(
-            f"{path} has no array of joints {key!r}; it has {', '.join(arrays)}{skipped}"
-        )
+        raise InputError(f"{path} has no array of joints {key!r}; it has {', '.join(arrays)}{skipped}")
     names = [key] if key else sorted(arrays, key=_means_prediction, reverse=True)
     fits = {name: list(_layouts(arrays[name].shape, people, counts, axes)) for name in names}
     fitting = [name for name in names if fits[name]]

@@ -62,18 +62,14 @@ class Record:
     split: str
     names: tuple[str, ...] = field(default=(), repr=False)
     points: Float[np.ndarray, "n 2"] = field(default_factory=lambda: np.zeros((0, 2)), repr=False)
-    visible: Bool[np.ndarray, " n"] = field(
-        default_factory=lambda: np.zeros(0, np.bool_), repr=False
-    )
+    visible: Bool[np.ndarray, " n"] = field(default_factory=lambda: np.zeros(0, np.bool_), repr=False)
     left_right_pairs: tuple[tuple[int, int], ...] = field(default=(), repr=False)
     part_sets: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)
     box: coords.Box | None = None
     other_boxes: Mapping[str, coords.Box] = field(default_factory=dict, repr=False)
     normalizer_px: float | None = None
     attributes: Mapping[str, float] = field(default_factory=dict, repr=False)
-    label_map: Path | bytes | UInt8[np.ndarray, "height width"] | None = field(
-        default=None, repr=False
-    )
+    label_map: Path | bytes | UInt8[np.ndarray, "height width"] | None = field(default=None, repr=False)
     label_names: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
@@ -262,8 +258,7 @@ def own_lengths(records: Sequence[Record], protocol: Protocol) -> Scoring:
 def _check_image_shape(image: np.ndarray, size: coords.Size) -> None:
     if image.shape != (*size, 3) or image.dtype != np.uint8:
         raise InputError(
-            f"the image is {image.dtype} of shape {image.shape}; 8-bit RGB of shape "
-            f"{(*size, 3)} is expected"
+            f"the image is {image.dtype} of shape {image.shape}; 8-bit RGB of shape {(*size, 3)} is expected"
         )
 
 
@@ -275,8 +270,7 @@ def _check_points(points: np.ndarray, visible: np.ndarray, names: tuple[str, ...
         )
     if points.dtype != np.float64 or visible.dtype != np.bool_:
         raise InputError(
-            f"points are {points.dtype} and visible is {visible.dtype}; float64 and bool are "
-            "expected"
+            f"points are {points.dtype} and visible is {visible.dtype}; float64 and bool are expected"
         )
     if len(set(names)) != len(names):
         raise InputError("two keypoints have the same name")
@@ -290,9 +284,7 @@ def _check_points(points: np.ndarray, visible: np.ndarray, names: tuple[str, ...
 def _check_pairs(pairs: tuple[tuple[int, int], ...], count: int) -> None:
     members = [index for pair in pairs for index in pair]
     if any(not 0 <= index < count for index in members) or len(set(members)) != len(members):
-        raise InputError(
-            f"left_right_pairs {pairs} must hold distinct indices of the {count} keypoints"
-        )
+        raise InputError(f"left_right_pairs {pairs} must hold distinct indices of the {count} keypoints")
 
 
 def _check_labels(label_map: np.ndarray, names: tuple[str, ...], size: coords.Size) -> None:

@@ -35,13 +35,11 @@ class GeneratedRecords(Sequence):
 
     @abstractmethod
     def split(self, position: int) -> str:
-        """Return the split of a record.
-        """
+        """Return the split of a record."""
 
     @abstractmethod
     def identity(self, position: int) -> str:
-        """Return what determines a record, such as its category, its seed and the version of its generator.
-        """
+        """Return what determines a record, such as its category, its seed and the version of its generator."""
 
 
 class Selection(Sequence):
@@ -52,10 +50,7 @@ class Selection(Sequence):
     """
 
     def __init__(
-        self,
-        sources: Sequence[Sequence],
-        source: Int[np.ndarray, " n"],
-        position: Int[np.ndarray, " n"],
+        self, sources: Sequence[Sequence], source: Int[np.ndarray, " n"], position: Int[np.ndarray, " n"]
     ) -> None:
         self._sources = tuple(sources)
         self._source = source
@@ -77,9 +72,7 @@ class Selection(Sequence):
         before = np.cumsum([0, *(len(part._sources) for part in parts)])
         return cls(
             [records for part in parts for records in part._sources],
-            np.concatenate(
-                [np.arange(0), *(part._source + n for part, n in zip(parts, before, strict=False))]
-            ),
+            np.concatenate([np.arange(0), *(part._source + n for part, n in zip(parts, before, strict=False))]),
             np.concatenate([np.arange(0), *(part._position for part in parts)]),
         )
 
@@ -107,9 +100,7 @@ class Selection(Sequence):
     def splits(self) -> list[str]:
         """Return the split of every record; records that are not computed are read one by one."""
         return [
-            records.split(position)
-            if isinstance(records, GeneratedRecords)
-            else records[position].split
+            records.split(position) if isinstance(records, GeneratedRecords) else records[position].split
             for records, position in self._entries()
         ]
 

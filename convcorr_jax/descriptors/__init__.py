@@ -11,9 +11,7 @@ from convcorr_jax.descriptors.convolutional import PAPER_RECIPES as PAPER_RECIPE
 from convcorr_jax.descriptors.convolutional import RECIPES as RECIPES
 from convcorr_jax.descriptors.convolutional import Grid as Grid
 from convcorr_jax.descriptors.convolutional import Recipe as Recipe
-from convcorr_jax.descriptors.convolutional import (
-    convolutional_descriptors as convolutional_descriptors,
-)
+from convcorr_jax.descriptors.convolutional import convolutional_descriptors as convolutional_descriptors
 from convcorr_jax.descriptors.convolutional import descriptor_grid as descriptor_grid
 from convcorr_jax.descriptors.convolutional import unit_length as unit_length
 from convcorr_jax.descriptors.global_features import default_layer as default_layer

@@ -40,13 +40,7 @@ class View(NamedTuple):
     """Pixels of the largest square to pixels of the photograph."""
 
 
-def view(
-    photograph: Image,
-    box: coords.Box | None,
-    *,
-    sizes_px: Sequence[int],
-    margin: float = 0.0,
-) -> View:
+def view(photograph: Image, box: coords.Box | None, *, sizes_px: Sequence[int], margin: float = 0.0) -> View:
     """Resample the part of a photograph inside a box to squares of several sizes.
 
     Args:
@@ -126,9 +120,7 @@ def columns_at(
     columns classified keypoints about as well when all were scaled by one number (of a hundred, 1.1 more at
     best and 1.7 fewer at worst); raw columns would need different costs for each layer.
     """
-    maps = activations(
-        params, preprocess(photographs, network=network), network=network, layers=layers
-    )
+    maps = activations(params, preprocess(photographs, network=network), network=network, layers=layers)
     descriptors = {}
     for layer in layers:
         field = receptive_field(network, layer)

@@ -114,9 +114,7 @@ def convolutional_descriptors(
     """
     sides = tuple(level.shape[1:3] for level in pyramid)
     if sides != tuple((side, side) for side in recipe.sizes_px):
-        raise InputError(
-            f"the pyramid has sizes {sides}; squares of {recipe.sizes_px} are expected"
-        )
+        raise InputError(f"the pyramid has sizes {sides}; squares of {recipe.sizes_px} are expected")
     grid = descriptor_grid(network, recipe)
     largest = max(sides)
     parts = []
@@ -149,9 +147,7 @@ def _read_at(maps, size: coords.Size, to_cells: coords.Transform):
     """Read maps ``[b, h, w, c]`` bilinearly at the cells of a grid, clamped to their outermost cells."""
     rows = _linear_weights(size.height, maps.shape[1], to_cells.scale[1], to_cells.shift[1])
     columns = _linear_weights(size.width, maps.shape[2], to_cells.scale[0], to_cells.shift[0])
-    if np.array_equal(rows, np.eye(*rows.shape)) and np.array_equal(
-        columns, np.eye(*columns.shape)
-    ):
+    if np.array_equal(rows, np.eye(*rows.shape)) and np.array_equal(columns, np.eye(*columns.shape)):
         return maps
     return jnp.einsum("yh,xw,bhwc->byxc", rows, columns, maps)
 

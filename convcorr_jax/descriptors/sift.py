@@ -199,10 +199,7 @@ def dense_sift(
     x, y = jnp.gradient(grey.T)
     by_column = window_sums(_orientation_maps(x, y), windows(x_centers, width, reach=reach), weigh)
     return window_sums(
-        by_column.transpose(2, 0, 1, 3),
-        windows(y_centers, height, reach=reach),
-        weigh,
-        finish=normalized_rows,
+        by_column.transpose(2, 0, 1, 3), windows(y_centers, height, reach=reach), weigh, finish=normalized_rows
     )
 
 
@@ -214,9 +211,7 @@ def _bin_width(radius_px: float) -> float:
 
 def _check_contrast_threshold(contrast_threshold: float) -> None:
     if not contrast_threshold >= 0:
-        raise InputError(
-            f"contrast_threshold is {contrast_threshold}; zero or a positive number is expected"
-        )
+        raise InputError(f"contrast_threshold is {contrast_threshold}; zero or a positive number is expected")
 
 
 def _grid_centers(
@@ -236,9 +231,7 @@ def _grid_centers(
     else:
         rows, columns = size
     if rows < 1 or columns < 1:
-        raise InputError(
-            f"the grid has {rows} rows and {columns} columns; at least one of each is expected"
-        )
+        raise InputError(f"the grid has {rows} rows and {columns} columns; at least one of each is expected")
     x_cells = np.stack([np.arange(columns), np.zeros(columns)], axis=-1)
     y_cells = np.stack([np.zeros(rows), np.arange(rows)], axis=-1)
     return coords.apply(to_pixels, x_cells)[:, 0], coords.apply(to_pixels, y_cells)[:, 1]
@@ -260,9 +253,7 @@ def _grey(image: GreyOrRGB) -> Float[Array, "h w"]:
     return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 
 
-def _smoothed(
-    grey: Float[Array, "h w"], bin_px: float, sigma_px: float | None
-) -> Float[Array, "h w"]:
+def _smoothed(grey: Float[Array, "h w"], bin_px: float, sigma_px: float | None) -> Float[Array, "h w"]:
     if sigma_px is None:
         sigma_px = bin_px / MAGNIFICATION
     if not (sigma_px >= 0 and math.isfinite(sigma_px)):
@@ -310,16 +301,12 @@ def _eighths(x: Float[Array, "h w"], y: Float[Array, "h w"]) -> Float[Array, "h 
     return jnp.where(y < 0, -angle, angle)
 
 
-def _bin_weights(
-    offsets: Float[Array, "*shape length"], *, bin_px: float
-) -> Float[Array, "*shape 4 length"]:
+def _bin_weights(offsets: Float[Array, "*shape length"], *, bin_px: float) -> Float[Array, "*shape 4 length"]:
     """Compute the weights of pixels at these offsets from a centre in each of the four bins of an axis."""
     steps = offsets / bin_px
     window = jnp.exp(-0.5 * (steps / WINDOW_BINS) ** 2)
     bin_centers = [k - (BINS - 1) / 2 for k in range(BINS)]
-    return jnp.stack(
-        [window * jnp.maximum(0, 1 - jnp.abs(steps - center)) for center in bin_centers], axis=-2
-    )
+    return jnp.stack([window * jnp.maximum(0, 1 - jnp.abs(steps - center)) for center in bin_centers], axis=-2)
 
 
 def _normalized(

@@ -110,6 +110,4 @@ def _part_size(count: int, *, target: float) -> int:
 def _in_parts(items: np.ndarray, size: int) -> np.ndarray:
     """Divide items into parts of ``size``, and pad the last part with repetitions of the last item."""
     missing = -len(items) % size
-    return np.concatenate([items, items[-1:].repeat(missing, axis=0)]).reshape(
-        -1, size, *items.shape[1:]
-    )
+    return np.concatenate([items, items[-1:].repeat(missing, axis=0)]).reshape(-1, size, *items.shape[1:])

@@ -177,8 +177,7 @@ def near(records: Sequence[Record], thumbnails: Thumbnails) -> Iterator[Finding]
     """Find images with different pixels that show the same photograph."""
     pairs = near_pairs(thumbnails)
     notes = [
-        f"correlation {pair.correlation:.3f}, of gradients {pair.gradient_correlation:.3f}"
-        for pair in pairs
+        f"correlation {pair.correlation:.3f}, of gradients {pair.gradient_correlation:.3f}" for pair in pairs
     ]
     images = [[pair.first, pair.second] for pair in pairs]
     yield from _findings("near duplicates", images, notes, records, thumbnails)
@@ -233,16 +232,12 @@ def _gradient_correlations(
     second: Int[np.ndarray, " pairs"],
 ) -> Float[np.ndarray, " pairs"]:
     """Compute the gradient correlation of each pair; the gradients of each image are computed once."""
-    (left, at_left), (right, at_right) = (
-        np.unique(images, return_inverse=True) for images in (first, second)
-    )
+    (left, at_left), (right, at_right) = (np.unique(images, return_inverse=True) for images in (first, second))
     gradients_left, gradients_right = (_gradients(thumbnails[images]) for images in (left, right))
     return (gradients_left @ gradients_right.T)[at_left, at_right]
 
 
-def _gradients(
-    thumbnails: UInt8[np.ndarray, "images side side"],
-) -> Float[np.ndarray, "images differences"]:
+def _gradients(thumbnails: UInt8[np.ndarray, "images side side"]) -> Float[np.ndarray, "images differences"]:
     """Compute standardized differences between horizontal and vertical neighbours."""
     signed = thumbnails.astype(np.float32)
     across, down = (_flat(np.diff(signed, axis=axis)) for axis in (2, 1))

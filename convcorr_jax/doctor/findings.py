@@ -34,9 +34,7 @@ class Finding(NamedTuple):
     @property
     def source_ids(self) -> tuple[str, ...]:
         """Ids of all objects concerned, each once."""
-        return tuple(
-            dict.fromkeys(source_id for case in self.cases for source_id in case.source_ids)
-        )
+        return tuple(dict.fromkeys(source_id for case in self.cases for source_id in case.source_ids))
 
 
 def changes_scores(findings: Iterable[Finding]) -> bool:

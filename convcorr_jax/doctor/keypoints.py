@@ -120,9 +120,7 @@ def _distance_outside(points: Float[np.ndarray, "n 2"], box: coords.Box) -> Floa
     return np.where(np.isnan(distance), -np.inf, distance)
 
 
-def _case(
-    record: Record, distance: Float[np.ndarray, " n"], outside: Bool[np.ndarray, " n"]
-) -> Case:
+def _case(record: Record, distance: Float[np.ndarray, " n"], outside: Bool[np.ndarray, " n"]) -> Case:
     farthest = int(np.where(outside, distance, -np.inf).argmax())
     others = int(outside.sum()) - 1
     note = f"{record.names[farthest]} by {distance[farthest]:.1f} px"
@@ -152,11 +150,7 @@ def shifted_points(records: Sequence[Record]) -> Iterator[Finding]:
     last, after = (_count_within_pixel(from_end, low) for low in (-1.0, 0.0))
     for beyond, at_other_end, text in (
         (after, first, "beyond the last pixel, and {} on the first: they seem to count from 1"),
-        (
-            before,
-            last,
-            "before the first pixel, and {} on the last: 1 seems to have been subtracted twice",
-        ),
+        (before, last, "before the first pixel, and {} on the last: 1 seems to have been subtracted twice"),
     ):
         if beyond >= max(_LEAST_POINTS, _TIMES_OTHERS * at_other_end):
             sentence = f"{beyond:,} coordinates lie {text.format(at_other_end)}."
@@ -213,9 +207,7 @@ def repeated_positions(records: Sequence[Record]) -> Iterator[Finding]:
     At least five occurrences are needed; two suffice for a known marker such as (0, 0).
     """
     points = keypoint_table(records)
-    positions, group, counts = np.unique(
-        points.position, axis=0, return_inverse=True, return_counts=True
-    )
+    positions, group, counts = np.unique(points.position, axis=0, return_inverse=True, return_counts=True)
     often = np.flatnonzero(counts >= _LEAST_OFTEN_KNOWN)
     for repeated in often[np.argsort(-counts[often])].tolist():
         x, y = positions[repeated].tolist()
@@ -248,11 +240,7 @@ def repeated_positions(records: Sequence[Record]) -> Iterator[Finding]:
 def repeated_ids(records: Sequence[Record]) -> Iterator[Finding]:
     """Find source ids that several records share."""
     occurrences = Counter(record.source_id for record in records)
-    cases = [
-        Case((source_id,), f"{count} times")
-        for source_id, count in occurrences.items()
-        if count > 1
-    ]
+    cases = [Case((source_id,), f"{count} times") for source_id, count in occurrences.items() if count > 1]
     if cases:
         sentence = f"Several records share {counted(len(cases), 'source id')}."
         yield Finding("repeated ids", CHANGES_SCORES, sentence, tuple(cases))
@@ -267,9 +255,7 @@ def wrong_counts(records: Sequence[Record], official: Mapping[str, int]) -> Iter
     counts = Counter(record.split for record in records)
     for split, expected in official.items():
         if counts[split] != expected:
-            sentence = (
-                f"Split {split!r} has {counted(counts[split], 'record')}; officially {expected:,}."
-            )
+            sentence = f"Split {split!r} has {counted(counts[split], 'record')}; officially {expected:,}."
             yield Finding("official counts", CHANGES_SCORES, sentence)
 
 

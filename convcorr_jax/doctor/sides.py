@@ -53,9 +53,7 @@ def left_right_vectors(records: Sequence[Record]) -> Complex[np.ndarray, "record
         return (second - first) / _alignment_factors(symmetric)[:, None]
 
 
-def componentwise_median(
-    values: Complex[np.ndarray, "rows columns"],
-) -> Complex[np.ndarray, " columns"]:
+def componentwise_median(values: Complex[np.ndarray, "rows columns"]) -> Complex[np.ndarray, " columns"]:
     """Compute the median of each column, separately for real and imaginary parts.
 
     Args:
@@ -153,9 +151,7 @@ def swaps(records: Sequence[Record]) -> Iterator[Finding]:
             ]
             if not _has_convention(t):
                 del usual[split]
-            others = [
-                row for row, is_exchanged in zip(rows, exchanged, strict=True) if not is_exchanged
-            ]
+            others = [row for row, is_exchanged in zip(rows, exchanged, strict=True) if not is_exchanged]
             pairs += _exchanged_pairs([group[row] for row in others], vectors[others].real)
         yield from _opposite_conventions(usual, group[0].category)
     if objects:
@@ -163,8 +159,7 @@ def swaps(records: Sequence[Record]) -> Iterator[Finding]:
         yield Finding("left/right swaps", CHANGES_SCORES, sentence, tuple(objects))
     if pairs:
         sentence = (
-            "One left/right pair contradicts the object's other pairs in "
-            f"{counted(len(pairs), 'record')}."
+            f"One left/right pair contradicts the object's other pairs in {counted(len(pairs), 'record')}."
         )
         ranked = sorted(pairs, key=lambda pair: -pair[0])
         yield Finding("left/right swaps", WORTH_A_LOOK, sentence, tuple(case for _, case in ranked))
@@ -254,9 +249,7 @@ def _pair_deviation(
     own = across[:, pair]
     others = np.delete(across, pair, axis=1)
     usual = componentwise_median(others.astype(complex)).real
-    design = np.concatenate(
-        [np.where(np.isnan(others), usual, others), np.ones((len(own), 1))], axis=1
-    )
+    design = np.concatenate([np.where(np.isnan(others), usual, others), np.ones((len(own), 1))], axis=1)
     fitted = ~np.isnan(own)
     if fitted.sum() < _LEAST_OBJECTS:
         return np.zeros(len(own))

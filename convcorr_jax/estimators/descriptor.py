@@ -41,12 +41,7 @@ class Descriptor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 
     # scikit-learn's rule: `fit` checks the options, which may be set to anything before.
     def __init__(
-        self,
-        *,
-        network: Any = "alexnet",
-        layer: Any = None,
-        side_px: Any = None,
-        weights_path: Any = None,
+        self, *, network: Any = "alexnet", layer: Any = None, side_px: Any = None, weights_path: Any = None
     ):
         self.network = network
         self.layer = layer
@@ -87,9 +82,7 @@ class Descriptor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         """
         weights = self.fit(X)._weights()
         side = self._side()
-        squares = (
-            resize(_image(item, number), (side, side)).image for number, item in enumerate(X)
-        )
+        squares = (resize(_image(item, number), (side, side)).image for number, item in enumerate(X))
         return global_features(squares, weights=weights, layer=self._layer(weights))
 
     def __sklearn_tags__(self) -> Any:
@@ -143,7 +136,5 @@ def _image(item: Any, number: int) -> Image:
             if isinstance(item, np.ndarray)
             else f"of type {type(item).__name__}"
         )
-        raise InputError(
-            f"image {number} is {found}; an array [h, w, 3] of uint8 or a path is expected"
-        )
+        raise InputError(f"image {number} is {found}; an array [h, w, 3] of uint8 or a path is expected")
     return item

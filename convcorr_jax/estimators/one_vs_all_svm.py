@@ -130,10 +130,7 @@ class OneVsAllSVM(ClassifierMixin, BaseEstimator):
             )
             self.coef_ = np.asarray(fitted.weights)[:, : X.shape[1]]
             self.intercept_ = np.asarray(fitted.bias)
-            self.objective_, self.duality_gap_ = (
-                np.asarray(fitted.objective),
-                np.asarray(fitted.gap),
-            )
+            self.objective_, self.duality_gap_ = (np.asarray(fitted.objective), np.asarray(fitted.gap))
             self.n_iter_, converged = np.asarray(fitted.rounds), bool(fitted.converged.all())
         if not converged:
             warnings.warn(

@@ -15,9 +15,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 # pyrefly's stubs of scikit-learn are older than this function.
-from sklearn.utils.validation import (
-    validate_data as validate_data,  # pyrefly: ignore[missing-module-attribute]
-)
+from sklearn.utils.validation import validate_data as validate_data  # pyrefly: ignore[missing-module-attribute]
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
@@ -62,9 +60,7 @@ def check_number(value: Any, name: str, *, kinds: str = "iuf", most_axes: int = 
         raise InputError(f"{name} is {value!r}; {expected}{sequence} is expected")
 
 
-def folds_of(
-    cv: Any, X: Shaped[np.ndarray, "n d"], y: Shaped[np.ndarray, "..."], *, classifier: bool
-) -> Folds:
+def folds_of(cv: Any, X: Shaped[np.ndarray, "n d"], y: Shaped[np.ndarray, "..."], *, classifier: bool) -> Folds:
     """Convert scikit-learn's ways to state folds to the number of the fold that holds out each row.
 
     Args:
@@ -90,9 +86,7 @@ def folds_of(
     numbers, times, k = np.zeros(len(X), np.int32), np.zeros(len(X), np.int32), 0
     for train, test in splits:
         if len(np.union1d(train, test)) < len(X):
-            raise InputError(
-                f"fold {k} of cv neither trains on nor holds out some of {len(X)} rows"
-            )
+            raise InputError(f"fold {k} of cv neither trains on nor holds out some of {len(X)} rows")
         numbers[test] = k
         times[test] += 1
         k += 1
@@ -104,9 +98,7 @@ def folds_of(
     return Folds(numbers, k)
 
 
-def sample_weights_of(
-    sample_weight: Any, X: Shaped[np.ndarray, "n d"]
-) -> Float[np.ndarray, " n"] | None:
+def sample_weights_of(sample_weight: Any, X: Shaped[np.ndarray, "n d"]) -> Float[np.ndarray, " n"] | None:
     """Return the weights of samples in the precision of the features; None if there are none.
 
     Args:
@@ -118,9 +110,7 @@ def sample_weights_of(
     """
     if sample_weight is None:
         return None
-    weights = check_array(sample_weight, ensure_2d=False, input_name="sample_weight").astype(
-        X.dtype
-    )
+    weights = check_array(sample_weight, ensure_2d=False, input_name="sample_weight").astype(X.dtype)
     if weights.shape != X.shape[:1] or (weights < 0).any():
         raise InputError(
             f"sample_weight has shape {weights.shape} and a least value of {weights.min():.3g}; "
@@ -186,13 +176,7 @@ class RidgeProbe(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 folds do not hold out every row exactly once.
         """
         X, y = validate_data(
-            self,
-            X,
-            y,
-            dtype=PRECISIONS,
-            ensure_min_samples=2,
-            multi_output=True,
-            y_numeric=True,
+            self, X, y, dtype=PRECISIONS, ensure_min_samples=2, multi_output=True, y_numeric=True
         )
         targets = y.reshape(len(X), -1).astype(X.dtype)
         with precision_of(X):
@@ -213,17 +197,13 @@ class RidgeProbe(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _fitted(self, X, targets) -> tuple[ridge.Ridge, ridge.PenaltyCurve | None]:
         """Fit ridge regressions, and return the curve of the penalties unless there is only one."""
         if not isinstance(self.penalty_per_target, bool | np.bool_):
-            raise InputError(
-                f"penalty_per_target is {self.penalty_per_target!r}; True or False is expected"
-            )
+            raise InputError(f"penalty_per_target is {self.penalty_per_target!r}; True or False is expected")
         if self.penalty is not None:
             check_number(self.penalty, "penalty", most_axes=1)
             if np.ndim(self.penalty) == 0:
                 return ridge.fit(X, targets, penalty=self.penalty), None
         path = ridge.penalty_grid(X) if self.penalty is None else np.asarray(self.penalty)
-        folds, k = (
-            (None, None) if self.cv is None else folds_of(self.cv, X, targets, classifier=False)
-        )
+        folds, k = (None, None) if self.cv is None else folds_of(self.cv, X, targets, classifier=False)
         fitted, curve = ridge.fit_best(X, targets, folds=folds, k=k, penalties=path)
         if self.penalty_per_target:
             fitted = ridge.fit(X, targets, penalty=curve.best_of_each())

@@ -19,9 +19,7 @@ from convcorr_jax.flow.belief_propagation import soft_min_sum as soft_min_sum
 from convcorr_jax.flow.distance_transform import DistanceTransform as DistanceTransform
 from convcorr_jax.flow.distance_transform import Penalty as Penalty
 from convcorr_jax.flow.distance_transform import distance_transform as distance_transform
-from convcorr_jax.flow.distance_transform import (
-    soft_distance_transform as soft_distance_transform,
-)
+from convcorr_jax.flow.distance_transform import soft_distance_transform as soft_distance_transform
 from convcorr_jax.flow.labelling import Energy as Energy
 from convcorr_jax.flow.messages import Schedule as Schedule
 from convcorr_jax.flow.warping import sample as sample

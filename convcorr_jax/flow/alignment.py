@@ -168,12 +168,7 @@ def align_costs(
     Raises:
         InputError: a grid has no cell.
     """
-    solved = min_sum(
-        costs,
-        smoothness=smoothness,
-        schedule=schedule,
-        max_rounds=max_rounds,
-    )
+    solved = min_sum(costs, smoothness=smoothness, schedule=schedule, max_rounds=max_rounds)
     belief = jnp.exp(-solved.min_marginals / CONFIDENCE_TEMPERATURE)
     near = _at(_with_neighbors(belief), solved.labels)
     # Both are sums of the same beliefs where the target has up to 3 x 3 cells, rounded in another order.
@@ -254,9 +249,7 @@ def subcell_offset(
     """
     height, width = min_marginals.shape[2:]
     if not height * width:
-        raise InputError(
-            f"the target grid has {height} x {width} cells; at least one cell is expected"
-        )
+        raise InputError(f"the target grid has {height} x {width} cells; at least one cell is expected")
     center = _at(min_marginals, labels)
     offsets = []
     for axis, length in ((0, width), (1, height)):

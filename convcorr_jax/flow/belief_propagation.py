@@ -31,13 +31,7 @@ from jaxtyping import Array, Bool, Float, Int
 from convcorr_jax.errors import InputError
 from convcorr_jax.flow import pyramid
 from convcorr_jax.flow.distance_transform import penalty_matrix
-from convcorr_jax.flow.labelling import (
-    Energy,
-    Labelling,
-    decode,
-    evaluate,
-    iterated_conditional_modes,
-)
+from convcorr_jax.flow.labelling import Energy, Labelling, decode, evaluate, iterated_conditional_modes
 from convcorr_jax.flow.messages import Schedule, Wiring, wire
 from convcorr_jax.flow.min_plus import min_plus, soft_min_plus
 from convcorr_jax.flow.sweeps import sweeps
@@ -161,9 +155,7 @@ def min_sum(
 
 def _check_cells(data_cost):
     if 0 in data_cost.shape:
-        raise InputError(
-            f"the costs have the shape {data_cost.shape}; grids of at least one cell are expected"
-        )
+        raise InputError(f"the costs have the shape {data_cost.shape}; grids of at least one cell are expected")
 
 
 def _is_valid(data, smoothness, damping):
@@ -193,9 +185,7 @@ def _one_round(search: _Search, wiring: Wiring, data, smoothness, damping) -> _S
     energy = evaluate(data, labels, smoothness)
     better = energy.total < search.best_energy.total
     best, best_energy = jax.tree.map(
-        lambda new, old: jnp.where(better, new, old),
-        (labels, energy),
-        (search.best, search.best_energy),
+        lambda new, old: jnp.where(better, new, old), (labels, energy), (search.best, search.best_energy)
     )
     return _Search(
         search.round + 1,
@@ -265,9 +255,7 @@ def soft_min_sum(
         raise InputError(f"rounds must be at least 0, not {rounds}")
     data = jnp.transpose(data_cost, (2, 3, 0, 1))
     smoothness = jnp.asarray(smoothness, data.dtype)
-    wiring = wire(
-        data, _message_transform(data.shape, smoothness, temperature=temperature), schedule
-    )
+    wiring = wire(data, _message_transform(data.shape, smoothness, temperature=temperature), schedule)
 
     def one_round(messages, _):
         return _damped(messages, wiring.round(messages), damping), None
@@ -325,12 +313,8 @@ def _message_transform(shape, smoothness, *, spacing=1.0, temperature=None):
     """Return the function from outgoing to incoming messages; see `convcorr_jax.flow.messages`."""
     height, width = shape[:2]
     # Directions: right, left, down, up. Moving right shifts the parabola along x, moving down along y.
-    rows = jnp.stack(
-        [penalty_matrix(height, smoothness, shift=dy) for dy in (0.0, 0.0, spacing, -spacing)]
-    )
-    columns = jnp.stack(
-        [penalty_matrix(width, smoothness, shift=dx) for dx in (spacing, -spacing, 0.0, 0.0)]
-    )
+    rows = jnp.stack([penalty_matrix(height, smoothness, shift=dy) for dy in (0.0, 0.0, spacing, -spacing)])
+    columns = jnp.stack([penalty_matrix(width, smoothness, shift=dx) for dx in (spacing, -spacing, 0.0, 0.0)])
 
     def transform(outgoing, directions):
         costs = outgoing.reshape(*outgoing.shape[:3], -1)

@@ -22,12 +22,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.flow.min_plus import (
-    argmin_plus_once,
-    min_plus_once,
-    soft_min_plus,
-    unfused,
-)
+from convcorr_jax.flow.min_plus import argmin_plus_once, min_plus_once, soft_min_plus, unfused
 
 Penalty = Literal["squared", "absolute"]
 Scalar = float | Float[Array, ""]
@@ -231,10 +226,7 @@ def _by_scans(lines, weight, shift):
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), best, own)
         return best, best
 
-    absent = (
-        jnp.full(lines.shape[0], jnp.inf, lines.dtype),
-        jnp.zeros(lines.shape[0], lines.dtype),
-    )
+    absent = (jnp.full(lines.shape[0], jnp.inf, lines.dtype), jnp.zeros(lines.shape[0], lines.dtype))
     _, before = lax.scan(step, absent, (positions, (samples, positions)))
     _, (cost, at) = lax.scan(step, absent, (positions, before), reverse=True)
 
@@ -245,15 +237,10 @@ def _by_scans(lines, weight, shift):
         # The nearest sample of a point between two positions, or beyond the last one, is also the nearest
         # sample of an adjacent position.
         shifted = positions - shift
-        below, above = (
-            jnp.clip(f(shifted), 0, length - 1).astype(jnp.int32) for f in (jnp.floor, jnp.ceil)
-        )
+        below, above = (jnp.clip(f(shifted), 0, length - 1).astype(jnp.int32) for f in (jnp.floor, jnp.ceil))
         from_below = cost_from((cost[below], at[below]), shifted[:, None])
         from_above = cost_from((cost[above], at[above]), shifted[:, None])
-        return (
-            jnp.minimum(from_below, from_above),
-            jnp.where(from_above < from_below, at[above], at[below]),
-        )
+        return (jnp.minimum(from_below, from_above), jnp.where(from_above < from_below, at[above], at[below]))
 
     values, argmin = lax.cond(shift == 0, at_samples, between_samples)
     return values.T, argmin.astype(jnp.int32).T
@@ -320,6 +307,5 @@ def _truncated(transform, costs, named, truncation):
     least_at = jnp.expand_dims(least_at, sorted(named))
     cut = (most < transform.values) | jnp.isnan(most)
     return DistanceTransform(
-        jnp.where(cut, most, transform.values),
-        jnp.where(cut[..., None], least_at, transform.argmin),
+        jnp.where(cut, most, transform.values), jnp.where(cut[..., None], least_at, transform.argmin)
     )

@@ -48,9 +48,7 @@ def decode(belief: Float[Array, "h_t w_t h_s w_s"]) -> Labelling:
     return Labelling(first % width, first // width)
 
 
-def evaluate(
-    data: Float[Array, "h_t w_t h_s w_s"], labels: Labelling, smoothness: Float[Array, ""]
-) -> Energy:
+def evaluate(data: Float[Array, "h_t w_t h_s w_s"], labels: Labelling, smoothness: Float[Array, ""]) -> Energy:
     """Compute both energy terms of a labelling.
 
     Args:

@@ -102,9 +102,7 @@ def _checkerboard(data, transform):
         start=lambda messages: (_pack(messages, 0), _pack(messages, 1)),
         round=one_round,
         finish=lambda messages: _unpack(messages[0], messages[1], width),
-        belief=lambda messages: _unpack(
-            _belief(first, messages[0]), _belief(second, messages[1]), width
-        ),
+        belief=lambda messages: _unpack(_belief(first, messages[0]), _belief(second, messages[1]), width),
     )
 
 

@@ -19,10 +19,7 @@ BLOCK = 16
 
 
 def min_plus(
-    costs: Float[Array, "..."],
-    matrices: Sequence[Float[Array, "..."]],
-    *,
-    axes: Sequence[int],
+    costs: Float[Array, "..."], matrices: Sequence[Float[Array, "..."]], *, axes: Sequence[int]
 ) -> Float[Array, "..."]:
     """Compute min-plus products with square matrices along several axes, one axis after the other.
 

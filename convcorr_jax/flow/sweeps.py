@@ -43,9 +43,7 @@ def sweeps(
     def pass_along(axis, costs, others, length):
         forwards, backwards = swap(others)
         directions = 2 * axis + np.arange(2)
-        return _along_columns(
-            costs + forwards + backwards, lambda sent: transform(sent, directions), length
-        )
+        return _along_columns(costs + forwards + backwards, lambda sent: transform(sent, directions), length)
 
     if data.shape[-1] == data.shape[-2]:
         # Both axes share one program, because compiling it takes longer than running it.

@@ -126,9 +126,7 @@ def _spline_coefficients(samples: Float[Array, "n ..."]) -> Float[Array, "m ..."
         difference = samples[:-2] - 2 * samples[1:-1] + samples[2:]
         inner = _inner_moments(difference)
         before, after = (
-            (inner[0], inner[-1])
-            if count == 3
-            else (2 * inner[0] - inner[1], 2 * inner[-1] - inner[-2])
+            (inner[0], inner[-1]) if count == 3 else (2 * inner[0] - inner[1], 2 * inner[-1] - inner[-2])
         )
         moments = jnp.concatenate([before[None], inner, after[None]])
     inside = samples - moments / 6

@@ -94,9 +94,7 @@ def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, most: int)
         zipfile.BadZipFile: the member is larger, damaged, or compressed in a way other than "deflate".
     """
     if member.file_size > most:
-        raise zipfile.BadZipFile(
-            f"{member.filename} has {member.file_size} bytes; at most {most} are expected"
-        )
+        raise zipfile.BadZipFile(f"{member.filename} has {member.file_size} bytes; at most {most} are expected")
     with open_member(archive, member) as stream:
         # Without a number of bytes, zipfile would unpack more than the size that the archive states.
         return stream.read(member.file_size)
@@ -122,10 +120,7 @@ _DAMAGE = (
     tokenize.TokenError,
 )
 
-_READ_HEADER = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
+_READ_HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 # A file of zeros unpacks to a thousand times its size, measured values to a few times.
 _ALWAYS_READ_BYTES = 2**28
 _LARGEST_RATIO = 32
@@ -222,9 +217,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
             stream.seek(-_END_RECORD_BYTES - len(archive.comment), os.SEEK_END)
             expected = int.from_bytes(stream.read(_END_RECORD_BYTES)[10:12], "little")
             if len(archive.namelist()) != expected:
-                raise zipfile.BadZipFile(
-                    f"{len(archive.namelist())} of {expected} members are listed"
-                )
+                raise zipfile.BadZipFile(f"{len(archive.namelist())} of {expected} members are listed")
             size = sum(member.file_size for member in archive.infolist())
             if size > max(_ALWAYS_READ_BYTES, _LARGEST_RATIO * path.stat().st_size):
                 raise InputError(
@@ -237,9 +230,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         raise InputError(f"{path} is damaged, or is no .npz of plain arrays: {error}") from error
 
 
-def _members(
-    archive: zipfile.ZipFile, names: Collection[str] | None
-) -> list[tuple[str, zipfile.ZipInfo]]:
+def _members(archive: zipfile.ZipFile, names: Collection[str] | None) -> list[tuple[str, zipfile.ZipInfo]]:
     members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
     return [(name, member) for name, member in members.items() if names is None or name in names]
 
@@ -313,9 +304,7 @@ def read_arrays(
     absent = [name for name in expected if name not in headers and name not in optional]
     if absent:
         plural = "is" if len(expected) == 1 else "are"
-        raise InputError(
-            f"{path} has no array {absent[0]!r}; {', '.join(expected)} {plural} expected"
-        )
+        raise InputError(f"{path} has no array {absent[0]!r}; {', '.join(expected)} {plural} expected")
     sizes: dict[str, int] = {}
     for name in filter(headers.__contains__, expected):
         (dtype, shape), (kind, lengths, _) = headers[name], expected[name]

@@ -11,14 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from convcorr_jax.io.atomic import (
-    check_regular,
-    is_same_file,
-    make_folder,
-    try_lock,
-    wait_for_lock,
-    writing_to,
-)
+from convcorr_jax.io.atomic import check_regular, is_same_file, make_folder, try_lock, wait_for_lock, writing_to
 
 _NO_LOCKS = (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS)
 # Bytes of a lock file that are shown.

@@ -189,9 +189,7 @@ def _loaded(opened: PillowImage.Image, *, upright: bool) -> PillowImage.Image:
 def _decode_labels(source: Path | io.BytesIO, *, name: str) -> UInt8[np.ndarray, "height width"]:
     with _opened(source, name=name) as opened:
         if opened.mode not in ("1", "L", "P"):
-            raise InputError(
-                f"{name} is a {opened.mode} image; labels are grey levels or palette indices"
-            )
+            raise InputError(f"{name} is a {opened.mode} image; labels are grey levels or palette indices")
         if opened.format in ("JPEG", "MPO") or "jpeg" in str(opened.info.get("compression")):
             raise InputError(f"{name} is compressed as JPEG, which changes labels; save it as PNG")
         raw = _RAW_GREY.search(str(getattr(opened, "tile", "")))
@@ -216,9 +214,7 @@ def _opened(source: Path | io.BytesIO, *, name: str) -> Iterator[PillowImage.Ima
     except PillowImage.DecompressionBombError as error:
         raise InputError(_too_large(name)) from error
     except UnidentifiedImageError as error:
-        raise InputError(
-            f"{name} is not an image that can be read (JPEG or PNG is expected)"
-        ) from error
+        raise InputError(f"{name} is not an image that can be read (JPEG or PNG is expected)") from error
     except InputError:
         raise
     except Exception as error:  # Pillow's decoders raise almost anything on damaged bytes
@@ -230,9 +226,7 @@ def _check_readable(name: str, opened: PillowImage.Image) -> None:
     if width * height > MAX_PIXELS:
         raise InputError(_too_large(name, f" ({width} x {height})"))
     if min(width, height) < MIN_SIDE:
-        raise InputError(
-            f"{name} is {width} x {height} pixels; at least {MIN_SIDE} a side are needed"
-        )
+        raise InputError(f"{name} is {width} x {height} pixels; at least {MIN_SIDE} a side are needed")
     if opened.mode in ("CMYK", "YCCK", "LAB", "HSV"):
         raise InputError(f"{name} is a {opened.mode} image; convert it to RGB or grey first")
     tiles = getattr(opened, "tile", ())

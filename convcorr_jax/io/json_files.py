@@ -22,9 +22,7 @@ from convcorr_jax.io.outputs import check_file
 _QUOTED = 60
 
 
-def check_fields(
-    value: Any, kinds: Mapping[str, Any], *, name: str, optional: Collection[str] = ()
-) -> None:
+def check_fields(value: Any, kinds: Mapping[str, Any], *, name: str, optional: Collection[str] = ()) -> None:
     """Refuse a value that is not a JSON object with these fields.
 
     Args:
@@ -47,9 +45,7 @@ def check_fields(
         if field not in kinds:
             raise InputError(f"{name} has the unknown {field!r}; {', '.join(kinds)} are expected")
         if not _matches(part, kinds[field]):
-            raise InputError(
-                f"{name} has {field} {_quoted(part)}; {_described(kinds[field])} is expected"
-            )
+            raise InputError(f"{name} has {field} {_quoted(part)}; {_described(kinds[field])} is expected")
 
 
 def _quoted(value: Any) -> str:
@@ -119,9 +115,7 @@ def naming_file(path: Path, *, kind: str) -> Iterator[None]:
     except (OSError, ValueError, OverflowError, RecursionError) as error:
         raise InputError(f"{path} is damaged, or is no {kind}: {error}") from error
     except (LookupError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{path} is damaged, or is no {kind} ({type(error).__name__}: {error})"
-        ) from error
+        raise InputError(f"{path} is damaged, or is no {kind} ({type(error).__name__}: {error})") from error
 
 
 @contextlib.contextmanager

@@ -46,23 +46,17 @@ def read_points(path: str | Path) -> NamedPoints:
     check_file(path, "points", most_bytes=_MAX_BYTES)
     try:
         text = path.read_text(encoding="utf-8-sig")
-        rows = [
-            row for row in csv.reader(io.StringIO(text, newline="")) if any(map(str.strip, row))
-        ]
+        rows = [row for row in csv.reader(io.StringIO(text, newline="")) if any(map(str.strip, row))]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} is not a CSV file in UTF-8: {error}") from error
     if not rows:
         raise InputError(f"{path} is empty")
     header = [column.strip() for column in rows[0]]
     if not {"x", "y"} <= set(header) <= set(_COLUMNS) or len(set(header)) < len(header):
-        raise InputError(
-            f"{path} has the header {','.join(header)!r}; 'x,y' or 'name,x,y' is expected"
-        )
+        raise InputError(f"{path} has the header {','.join(header)!r}; 'x,y' or 'name,x,y' is expected")
     if len(rows) == 1:
         raise InputError(f"{path} has a header and no points")
-    entries = [
-        _entry(row, header, f"row {number} of {path}") for number, row in enumerate(rows[1:], 1)
-    ]
+    entries = [_entry(row, header, f"row {number} of {path}") for number, row in enumerate(rows[1:], 1)]
     names = tuple(name or str(number) for number, (name, _, _) in enumerate(entries, 1))
     return NamedPoints(names, np.array([(x, y) for _, x, y in entries]))
 

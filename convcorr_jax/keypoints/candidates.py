@@ -26,11 +26,7 @@ from jaxtyping import Array, Bool, Float, Int8, UInt8
 from convcorr_jax import coords
 from convcorr_jax.backbone import Network, Params, channels, receptive_field
 from convcorr_jax.descriptors.at_points import BOX_MARGIN, View, view
-from convcorr_jax.descriptors.convolutional import (
-    Recipe,
-    convolutional_descriptors,
-    descriptor_grid,
-)
+from convcorr_jax.descriptors.convolutional import Recipe, convolutional_descriptors, descriptor_grid
 from convcorr_jax.descriptors.sift import dense_sift
 from convcorr_jax.errors import InputError
 from convcorr_jax.shapes import Image
@@ -206,9 +202,7 @@ class ConvCells:
         inside = np.flatnonzero((x >= box.x0) & (x <= box.x1))
         inside = inside[(inside >= rim) & (inside < len(x) - rim)]
         if not len(inside):
-            raise InputError(
-                f"a box of {self.square.box_px} pixels has no cell of {self.layers[-1]} in it"
-            )
+            raise InputError(f"a box of {self.square.box_px} pixels has no cell of {self.layers[-1]} in it")
         return int(inside[0]), int(inside[-1]) + 1
 
 
@@ -270,9 +264,7 @@ class SiftCells:
             keypoint.
         """
         distance = np.linalg.norm(self.centers[:, :, None] - points, axis=-1)
-        return _signed(
-            distance <= SIFT_NEAR_BINS * SIFT_BIN_PX, distance >= SIFT_FAR_BINS * SIFT_BIN_PX
-        )
+        return _signed(distance <= SIFT_NEAR_BINS * SIFT_BIN_PX, distance >= SIFT_FAR_BINS * SIFT_BIN_PX)
 
     def _first_px(self, per_side: int) -> float:
         return (self.square.side_px - 1) / 2 - SIFT_STRIDE_PX * (per_side - 1) / 2

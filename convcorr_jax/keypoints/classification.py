@@ -159,9 +159,7 @@ def accuracy(labels: LabelArray, predicted: LabelArray) -> float:
     return float((true == taken).mean()) if len(true) else float("nan")
 
 
-def confusion(
-    labels: LabelArray, predicted: LabelArray, *, types: int
-) -> Int[np.ndarray, "types types"]:
+def confusion(labels: LabelArray, predicted: LabelArray, *, types: int) -> Int[np.ndarray, "types types"]:
     """Count the samples of each true type (row) by their predicted type (column).
 
     Args:

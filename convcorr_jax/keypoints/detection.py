@@ -87,9 +87,7 @@ def score_candidates(
     parts = jnp.matmul(
         flat, detectors.weights.reshape(-1, length).T, precision=jax.lax.Precision.HIGHEST
     ).reshape(b, grid_height, grid_width, keypoints, window, window)
-    total = sum(
-        parts[:, i : i + h, j : j + w, :, i, j] for i in range(window) for j in range(window)
-    )
+    total = sum(parts[:, i : i + h, j : j + w, :, i, j] for i in range(window) for j in range(window))
     return total + jnp.reshape(detectors.bias, (1, 1, 1, keypoints))
 
 
@@ -111,9 +109,7 @@ def score_images(
     )
 
 
-def initial_pool(
-    labels: Num[np.ndarray, "images h w n"], *, seed: int
-) -> Bool[np.ndarray, "images h w"]:
+def initial_pool(labels: Num[np.ndarray, "images h w n"], *, seed: int) -> Bool[np.ndarray, "images h w"]:
     """Choose every keypoint's positive examples, and each other candidate with half their share as its chance.
 
     Args:
@@ -209,10 +205,7 @@ def mine_violators(
 
 
 def best_candidates(
-    scores: Float[np.ndarray, "b h w n"],
-    centers: Float[np.ndarray, "h w 2"],
-    *,
-    refine: bool = False,
+    scores: Float[np.ndarray, "b h w n"], centers: Float[np.ndarray, "h w 2"], *, refine: bool = False
 ) -> BestCandidates:
     """Find the candidate with the highest score for every keypoint.
 
@@ -244,9 +237,7 @@ def _refinement(scores: Float[np.ndarray, "b h w n"], best: Int[np.ndarray, "b n
     center = -scores[image, row, column, keypoint]
     left, right = (costs[image, row + 1, column + step, keypoint] for step in (0, 2))
     above, below = (costs[image, row + step, column + 1, keypoint] for step in (0, 2))
-    return np.stack(
-        [parabola_vertex(left, center, right), parabola_vertex(above, center, below)], axis=-1
-    )
+    return np.stack([parabola_vertex(left, center, right), parabola_vertex(above, center, below)], axis=-1)
 
 
 def _check_signs(labels: Num[np.ndarray, "images h w n"]) -> None:

@@ -22,13 +22,7 @@ from convcorr_jax.io.fitted import Fitted
 from convcorr_jax.io.json_files import check_fields
 from convcorr_jax.keypoints.candidates import Cells, ConvCells, SiftCells, Square
 from convcorr_jax.keypoints.detection import Detectors, best_candidates, score_candidates
-from convcorr_jax.keypoints.prior import (
-    Calibration,
-    Positive,
-    combine_with_prior,
-    log_scores,
-    neighbor_points,
-)
+from convcorr_jax.keypoints.prior import Calibration, Positive, combine_with_prior, log_scores, neighbor_points
 from convcorr_jax.shapes import Image
 
 # The layer by which training objects are compared with a new box; the paper's.
@@ -233,11 +227,7 @@ def prior_features(
 
 
 def predict(
-    model: KeypointModel,
-    photographs: Sequence[Image],
-    boxes: Sequence[coords.Box],
-    *,
-    weights: Weights,
+    model: KeypointModel, photographs: Sequence[Image], boxes: Sequence[coords.Box], *, weights: Weights
 ) -> Prediction:
     """Score every candidate of every box, and find the most similar training objects.
 
@@ -256,8 +246,7 @@ def predict(
             f"these of {weights.network.name} ({weights.source})"
         )
     views = [
-        model.cells.square.warp(photograph, box)
-        for photograph, box in zip(photographs, boxes, strict=True)
+        model.cells.square.warp(photograph, box) for photograph, box in zip(photographs, boxes, strict=True)
     ]
     squares = np.stack([view.pyramid[0] for view in views])
     maps = model.cells.describe(squares, weights.params)
@@ -304,8 +293,6 @@ def decode(
     chosen = np.take_along_axis(flat, best.candidates[:, None], axis=1)[:, 0]
     transforms = zip(prediction.to_photograph_px, best.points, strict=True)
     return Detections(
-        np.stack(
-            [coords.apply(to_photograph_px, points) for to_photograph_px, points in transforms]
-        ),
+        np.stack([coords.apply(to_photograph_px, points) for to_photograph_px, points in transforms]),
         np.exp(chosen),
     )

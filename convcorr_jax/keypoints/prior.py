@@ -128,9 +128,7 @@ def calibrate(
         InputError: the score of a candidate that counts is NaN or infinite.
     """
     if not np.isfinite(scores[labels != 0]).all():
-        raise InputError(
-            "the scores of candidates hold NaN or infinity; finite numbers are expected"
-        )
+        raise InputError("the scores of candidates hold NaN or infinity; finite numbers are expected")
     # Importing scikit-learn takes longer than importing the rest of the room.
     from sklearn.linear_model import LogisticRegression
 
@@ -172,9 +170,7 @@ def log_scores(
 
 
 def neighbor_points(
-    queries: Float[np.ndarray, "m d"],
-    database: Float[np.ndarray, "n d"],
-    points: Float[np.ndarray, "n k 2"],
+    queries: Float[np.ndarray, "m d"], database: Float[np.ndarray, "n d"], points: Float[np.ndarray, "n k 2"]
 ) -> Float[np.ndarray, "m k 2"]:
     """Return each keypoint's position in the most similar annotated object that shows it.
 
@@ -223,10 +219,7 @@ def principal_directions(
 
 
 def log_gaussian(
-    centers: Float[np.ndarray, "h w 2"],
-    means: Float[np.ndarray, "*b n 2"],
-    *,
-    sigma_px: float = SIGMA_PX,
+    centers: Float[np.ndarray, "h w 2"], means: Float[np.ndarray, "*b n 2"], *, sigma_px: float = SIGMA_PX
 ) -> Float[np.ndarray, "*b h w n"]:
     """Compute ``-|c - mean|^2 / (2 sigma^2)`` at every candidate.
 

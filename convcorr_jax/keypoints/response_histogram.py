@@ -30,12 +30,7 @@ NEAR_PX = 4.0
 
 
 def conv_window(
-    params: Params,
-    photograph: Image,
-    point: Float[np.ndarray, "2"],
-    *,
-    network: Network,
-    layer: str,
+    params: Params, photograph: Image, point: Float[np.ndarray, "2"], *, network: Network, layer: str
 ) -> Float[Array, "21 21 c"]:
     """Compute a layer's columns, at unit length, centered on every pixel of the window around a point.
 
@@ -152,9 +147,7 @@ def sharpness(peaks: ResponsePeaks) -> Sharpness:
     distances = np.linalg.norm(peaks.offsets[peaks.inside], axis=-1)
     if not len(distances):
         return Sharpness(float("nan"), float("nan"), 0.0)
-    return Sharpness(
-        float((distances <= NEAR_PX).mean()), float(distances.mean()), float(peaks.inside.mean())
-    )
+    return Sharpness(float((distances <= NEAR_PX).mean()), float(distances.mean()), float(peaks.inside.mean()))
 
 
 def chance_sharpness() -> Sharpness:

@@ -69,9 +69,7 @@ def grouped_folds(groups: Shaped[np.ndarray, "..."], *, k: int) -> Int32[np.ndar
     return fold_of_group[group_of_sample]
 
 
-def warn_of_absent_labels(
-    labels: Shaped[np.ndarray, " n"], folds: Int[np.ndarray, " n"], *, k: int
-) -> None:
+def warn_of_absent_labels(labels: Shaped[np.ndarray, " n"], folds: Int[np.ndarray, " n"], *, k: int) -> None:
     """Warn of labels whose samples one fold holds out all: its classifiers never predict them.
 
     Args:
@@ -81,9 +79,7 @@ def warn_of_absent_labels(
         UserWarning: a label is absent from a fold's training samples; each fold and label is named.
     """
     absent = {fold: np.setdiff1d(labels, labels[folds != fold]).tolist() for fold in range(k)}
-    if named := [
-        f"fold {fold} trains on no {lacking}" for fold, lacking in absent.items() if lacking
-    ]:
+    if named := [f"fold {fold} trains on no {lacking}" for fold, lacking in absent.items() if lacking]:
         warnings.warn(
             f"{', '.join(named)}: accuracies count these samples as wrong at every cost; folds that "
             "train on every class are expected",
@@ -99,9 +95,7 @@ def _check(k: int, count: int, name: str, of_samples: Shaped[np.ndarray, "..."])
     if k < 2:
         raise InputError(f"k is {k}; at least 2 folds are expected")
     if count < k:
-        raise InputError(
-            f"there are {count} {name}; at least one for each of {k} folds is expected"
-        )
+        raise InputError(f"there are {count} {name}; at least one for each of {k} folds is expected")
 
 
 def full_precision_matmul(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:

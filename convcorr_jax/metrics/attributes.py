@@ -70,10 +70,7 @@ def two_valued_scores(
 
 
 def graded_scores(
-    predicted: Float[np.ndarray, " n"],
-    truth: Float[np.ndarray, " n"],
-    *,
-    middle: float | None = None,
+    predicted: Float[np.ndarray, " n"], truth: Float[np.ndarray, " n"], *, middle: float | None = None
 ) -> GradedScores:
     """Compute the scores of predictions that should rise with an attribute.
 
@@ -91,9 +88,7 @@ def graded_scores(
     """
     _check_known(predicted, truth)
     if not (np.isfinite(predicted) & np.isfinite(truth)).all():
-        raise InputError(
-            "the attribute or its predictions hold infinity; finite numbers are expected"
-        )
+        raise InputError("the attribute or its predictions hold infinity; finite numbers are expected")
     if np.ptp(truth) == 0 or np.ptp(predicted) == 0:
         raise InputError(
             "the true values of the attribute, or its predictions, are all equal; a correlation needs "
@@ -133,9 +128,7 @@ def two_valued_sums(
     is_higher = truth == max(values)
     correct = (predicted > threshold) == is_higher
     members = np.stack([is_higher, ~is_higher], axis=1).astype(np.float64)
-    balanced = UnitSums(
-        (members * correct[:, None])[..., None], members, np.zeros(len(truth), np.int64)
-    )
+    balanced = UnitSums((members * correct[:, None])[..., None], members, np.zeros(len(truth), np.int64))
     return {"accuracy": unit_means(correct), "balanced_accuracy": balanced}
 
 

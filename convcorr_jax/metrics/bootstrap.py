@@ -73,12 +73,8 @@ def unit_means(
         raise InputError("a mean needs at least one value")
     numbers = np.zeros(len(values), np.int64) if groups is None else group_numbers(groups)
     if len(numbers) != len(values):
-        raise InputError(
-            f"there are {len(numbers)} groups of {len(values)} values; one each is expected"
-        )
-    return UnitSums(
-        np.asarray(values, np.float64)[:, None, None], np.ones((len(values), 1)), numbers
-    )
+        raise InputError(f"there are {len(numbers)} groups of {len(values)} values; one each is expected")
+    return UnitSums(np.asarray(values, np.float64)[:, None, None], np.ones((len(values), 1)), numbers)
 
 
 def group_numbers(groups: Sequence[Hashable]) -> Int[np.ndarray, " units"]:
@@ -132,9 +128,7 @@ def mean_ratios(sums: UnitSums) -> Float[np.ndarray, " statistics"]:
     return group_ratios(sums).mean(axis=0)
 
 
-def bootstrap(
-    sums: UnitSums, *, draws: int = DRAWS, seed: int = 0
-) -> Float[np.ndarray, "draws statistics"]:
+def bootstrap(sums: UnitSums, *, draws: int = DRAWS, seed: int = 0) -> Float[np.ndarray, "draws statistics"]:
     """Compute the statistics of many draws of the units of each group.
 
     A term whose denominator is 0 in a draw is left out of that draw's mean, and so is a group without terms.

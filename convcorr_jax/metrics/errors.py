@@ -76,9 +76,7 @@ def landmark_errors(
     present = ~np.isnan(truth).any(axis=-1)
     if not np.isfinite(predicted[present]).all():
         raise InputError("a landmark has a true position but no predicted one")
-    return normalized_distances(
-        predicted, truth, np.broadcast_to(normalizer[:, None], truth.shape[:2])
-    )
+    return normalized_distances(predicted, truth, np.broadcast_to(normalizer[:, None], truth.shape[:2]))
 
 
 def landmark_summary(errors: Float[np.ndarray, "images n"]) -> LandmarkError:
@@ -148,9 +146,7 @@ class Spread(NamedTuple):
     """The number of joints that were left out as outliers."""
 
 
-def error_spreads(
-    errors: Float[np.ndarray, "people joints 2"], joints: Sequence[str]
-) -> dict[str, Spread]:
+def error_spreads(errors: Float[np.ndarray, "people joints 2"], joints: Sequence[str]) -> dict[str, Spread]:
     """Compute the spread of errors for every column of `joint_table` that has joints.
 
     Args:
@@ -262,9 +258,7 @@ def label_spreads(
     present = np.asarray(~np.isnan(annotations).any(axis=-1))
     counts = present.sum(axis=0)
     known = counts >= 2
-    mean = (
-        np.where(present[..., None], annotations, 0).sum(axis=0) / np.maximum(counts, 1)[..., None]
-    )
+    mean = np.where(present[..., None], annotations, 0).sum(axis=0) / np.maximum(counts, 1)[..., None]
     squares = np.where(present[..., None], (annotations - mean) ** 2, 0).sum(axis=0)
     factors = np.array([_c4(n) if n >= 2 else np.nan for n in range(len(annotations) + 1)])
     spreads = np.sqrt(squares / np.maximum(counts - 1, 1)[..., None]) / factors[counts][..., None]

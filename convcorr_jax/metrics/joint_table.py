@@ -46,9 +46,7 @@ class JointTable(NamedTuple):
 
     def at(self, alpha: float) -> dict[str, float]:
         """Return every column's share at one of the thresholds, by the name of the column."""
-        return dict(
-            zip(self.columns, self.shares[:, self.alphas.index(alpha)].tolist(), strict=True)
-        )
+        return dict(zip(self.columns, self.shares[:, self.alphas.index(alpha)].tolist(), strict=True))
 
 
 def column_of(joint: str) -> str | None:
@@ -117,9 +115,7 @@ def joint_table(
     """
     _check_thresholds(alphas, least=1)
     if protocol.average == "image":
-        raise InputError(
-            f"{protocol.name} averages the keypoints of an image first: it has no joint table"
-        )
+        raise InputError(f"{protocol.name} averages the keypoints of an image first: it has no joint table")
     count = errors.shape[1]
     members = {column: members_of((column,), joints, count=count) for column in COLUMNS}
     pooled = {

@@ -31,9 +31,7 @@ NORMALIZERS: Mapping[str, str] = MappingProxyType(
 )
 """The lengths by which errors are divided, in words, by their names."""
 
-NORMALIZER_SOURCES = (
-    "boxes, head_boxes, image_sizes, or names of shoulders and hips or of outer eye corners"
-)
+NORMALIZER_SOURCES = "boxes, head_boxes, image_sizes, or names of shoulders and hips or of outer eye corners"
 """What a ground truth can have besides points that gives a normalizer, in words."""
 
 # How far from a box its points may be, in its longer sides: a hanging hand is three heads below the chin.
@@ -82,9 +80,7 @@ class KeypointTruth:
         for name, expected in (("groups", images), ("names", count)):
             value = getattr(self, name)
             if value is not None and len(value) != expected:
-                raise InputError(
-                    f"{name} has {len(value)} entries; {expected} are expected, as in points"
-                )
+                raise InputError(f"{name} has {len(value)} entries; {expected} are expected, as in points")
         if np.isinf(points).any():
             raise InputError("points has an infinite coordinate; NaN means not annotated")
         if not self.annotated.any():
@@ -126,9 +122,7 @@ class KeypointTruth:
                 f"(counted from 0) is {', '.join(f'{edge:g}' for edge in boxes[image])}"
             )
         others = {
-            "left, top, width and height": np.concatenate(
-                [boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1
-            ),
+            "left, top, width and height": np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1),
             "top, left, bottom and right": boxes[:, [1, 0, 3, 2]],
         }
         apart = self._beyond(boxes, 0.1).any(axis=1)

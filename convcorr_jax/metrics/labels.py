@@ -65,9 +65,7 @@ def label_pairs(
     if true.ndim > 1 and true.size and true.shape[-1] == classes:
         both = np.stack([true, taken])
         if (np.sort(both, axis=-1) == np.eye(classes)[-1]).all():
-            raise InputError(
-                "labels are one-hot rows; the number of each sample's class is expected"
-            )
+            raise InputError("labels are one-hot rows; the number of each sample's class is expected")
     true = checked_labels(true, classes=classes, what="true", absent=ignored)
     counted = true != ignored
     taken = checked_labels(taken[counted], classes=classes, what="predicted", absent=unknown)

@@ -92,9 +92,7 @@ photograph is not square.
 """
 
 PF_PASCAL_BOX = dataclasses.replace(
-    PF_PASCAL,
-    name="PF-PASCAL, box",
-    normalizer="the longer side of the target's annotated box",
+    PF_PASCAL, name="PF-PASCAL, box", normalizer="the longer side of the target's annotated box"
 )
 """`PF_PASCAL` with a length that is never greater, so that no figure is higher."""
 
@@ -185,9 +183,7 @@ def correct(
 
 
 def normalized_distances(
-    predicted: Float[np.ndarray, "*n 2"],
-    truth: Float[np.ndarray, "*n 2"],
-    normalizer: Float[np.ndarray, "*n"],
+    predicted: Float[np.ndarray, "*n 2"], truth: Float[np.ndarray, "*n 2"], normalizer: Float[np.ndarray, "*n"]
 ) -> Float[np.ndarray, "*n"]:
     """Compute ``|predicted - truth| / normalizer`` in double precision.
 
@@ -203,9 +199,7 @@ def normalized_distances(
         InputError: a normalizer is neither positive nor NaN.
     """
     if (normalizer <= 0).any() or np.isinf(normalizer).any():
-        raise InputError(
-            "every normalizer of a PCK must be a positive length, or NaN where unknown"
-        )
+        raise InputError("every normalizer of a PCK must be a positive length, or NaN where unknown")
     return np.linalg.norm(np.subtract(predicted, truth, dtype=np.float64), axis=-1) / normalizer
 
 

@@ -173,11 +173,7 @@ def stated_protocol(choices: ProtocolChoices) -> Protocol:
 
 
 def _rows(
-    truth: KeypointTruth,
-    predicted: np.ndarray,
-    annotated: np.ndarray,
-    frame: Frame,
-    alphas: tuple[float, ...],
+    truth: KeypointTruth, predicted: np.ndarray, annotated: np.ndarray, frame: Frame, alphas: tuple[float, ...]
 ) -> Iterator[GridRow]:
     """Yield the rows of one frame, in which truth and predictions are."""
     normalizers = normalizer_lengths(truth)
@@ -321,19 +317,13 @@ def matching_figures(
             default the first of the grid are.
     """
     found = [
-        match
-        for match in _compared(rows, figure)
-        if abs(match.difference) <= figure.tolerance + _ROUNDING
+        match for match in _compared(rows, figure) if abs(match.difference) <= figure.tolerance + _ROUNDING
     ]
     return sorted(found, key=lambda match: _changes(match.row.choices, default))
 
 
 def nearest_figures(
-    rows: Sequence[GridRow],
-    figure: PublishedFigure,
-    *,
-    count: int,
-    default: ProtocolChoices | None = None,
+    rows: Sequence[GridRow], figure: PublishedFigure, *, count: int, default: ProtocolChoices | None = None
 ) -> list[FigureMatch]:
     """Return the figures of a grid that are nearest to a published one, nearest first.
 

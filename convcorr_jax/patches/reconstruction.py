@@ -47,9 +47,7 @@ def from_tiles(
     return rows.reshape(grid.height * side, grid.width * side, 3)
 
 
-def covered(
-    image: Image, grid: coords.Size, *, field: ReceptiveField
-) -> UInt8[np.ndarray, "_ _ 3"]:
+def covered(image: Image, grid: coords.Size, *, field: ReceptiveField) -> UInt8[np.ndarray, "_ _ 3"]:
     """Cut out the part of an image that the tiles of its cells cover.
 
     Args:
@@ -62,12 +60,7 @@ def covered(
 
 
 def uniform_tiles(
-    image: Image,
-    grid: coords.Size,
-    *,
-    field: ReceptiveField,
-    ks: Sequence[int],
-    seed: int,
+    image: Image, grid: coords.Size, *, field: ReceptiveField, ks: Sequence[int], seed: int
 ) -> Float[np.ndarray, "ks cells side side 3"]:
     """Compute tiles of the best reconstruction by features without positions inside their receptive field.
 
@@ -84,9 +77,7 @@ def uniform_tiles(
     """
     side = field.stride_px
     reach = (field.size_px - side) // 2
-    starts = np.floor(field.first_center_px + side * cells_of(grid)[None] - (side - 1) / 2).astype(
-        int
-    )
+    starts = np.floor(field.first_center_px + side * cells_of(grid)[None] - (side - 1) / 2).astype(int)
     last = np.array(image.shape[:2]) - side
     low = np.clip(starts - reach, 0, last)
     high = np.clip(starts + reach, 0, last)
@@ -97,9 +88,7 @@ def uniform_tiles(
     return np.stack([tiles[:k].mean(axis=0) for k in ks])
 
 
-def scores(
-    rebuilt: Num[np.ndarray, "h w 3"], original: Num[np.ndarray, "h w 3"], *, side_px: int
-) -> Scores:
+def scores(rebuilt: Num[np.ndarray, "h w 3"], original: Num[np.ndarray, "h w 3"], *, side_px: int) -> Scores:
     """Compare a reconstruction with the original.
 
     Args:
@@ -118,10 +107,7 @@ def scores(
     if scale == 0:
         raise InputError("the original is plain; an image with contrast is expected")
     difference = np.linalg.norm(our_gradient - true_gradient, axis=0).mean()
-    details = [
-        grey - ndimage.uniform_filter(grey, side_px, mode="nearest")
-        for grey in (our_grey, true_grey)
-    ]
+    details = [grey - ndimage.uniform_filter(grey, side_px, mode="nearest") for grey in (our_grey, true_grey)]
     a, b = (detail - detail.mean() for detail in details)
     lengths = np.sqrt((a**2).sum() * (b**2).sum())
     return Scores(

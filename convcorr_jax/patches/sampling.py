@@ -49,9 +49,7 @@ class Plan:
             raise InputError("a patch database needs at least one layer, one view and one patch")
 
 
-def sample_origins(
-    sizes: Sequence[coords.Size], *, network: Network, layer: str, plan: Plan
-) -> Origins:
+def sample_origins(sizes: Sequence[coords.Size], *, network: Network, layer: str, plan: Plan) -> Origins:
     """Sample patches of a layer; layers of equal grids get the same cells.
 
     Args:
@@ -87,11 +85,7 @@ def column_length(network: Network, layer: str) -> int:
 
 
 def patch_features(
-    photograph: Image,
-    origins: Mapping[str, Origins],
-    weights: Weights,
-    *,
-    longest_px: Sequence[int],
+    photograph: Image, origins: Mapping[str, Origins], weights: Weights, *, longest_px: Sequence[int]
 ) -> dict[str, Float16[np.ndarray, "_ _"]]:
     """Compute the features of one photograph's patches.
 
@@ -107,9 +101,7 @@ def patch_features(
     parts: dict[str, list[np.ndarray]] = {layer: [] for layer in origins}
     for longest in longest_px:
         views = [view(photograph, longest_px=longest, flipped=flipped) for flipped in (False, True)]
-        maps = columns(
-            np.stack(views), weights.params, network=weights.network, layers=tuple(origins)
-        )
+        maps = columns(np.stack(views), weights.params, network=weights.network, layers=tuple(origins))
         for layer, patches in origins.items():
             in_view = patches.at(np.flatnonzero(patches.longest_px == longest))
             chosen = np.asarray(maps[layer])[in_view.flipped, in_view.row, in_view.column]

@@ -12,14 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Int32, UInt8
 
 from convcorr_jax import coords, images
-from convcorr_jax.backbone import (
-    Network,
-    Params,
-    ReceptiveField,
-    activations,
-    grid_size,
-    preprocess,
-)
+from convcorr_jax.backbone import Network, Params, ReceptiveField, activations, grid_size, preprocess
 from convcorr_jax.descriptors.convolutional import unit_length
 from convcorr_jax.errors import InputError
 from convcorr_jax.shapes import Image
@@ -77,16 +70,12 @@ def view_size(size: Sequence[int], longest_px: int) -> coords.Size:
         InputError: the longer side is under `MIN_SIDE`.
     """
     if longest_px < MIN_SIDE:
-        raise InputError(
-            f"a view's longer side is {longest_px} pixels; at least {MIN_SIDE} is expected"
-        )
+        raise InputError(f"a view's longer side is {longest_px} pixels; at least {MIN_SIDE} is expected")
     scale = longest_px / max(size) / SIDE_STEP
     return coords.Size(*(max(MIN_SIDE, SIDE_STEP * round(side * scale)) for side in size))
 
 
-def view(
-    photograph: Image, *, longest_px: int, flipped: bool = False
-) -> UInt8[np.ndarray, "_ _ 3"]:
+def view(photograph: Image, *, longest_px: int, flipped: bool = False) -> UInt8[np.ndarray, "_ _ 3"]:
     """Resize a whole photograph to a view.
 
     Args:
@@ -149,15 +138,7 @@ def all_origins(
             grid = grid_size(network, layer, view_size(size, longest))
             flipped, row, column = np.indices((2, *grid), dtype=np.int32).reshape(3, -1)
             parts.append(
-                np.stack(
-                    [
-                        np.full_like(row, photograph),
-                        np.full_like(row, longest),
-                        flipped,
-                        row,
-                        column,
-                    ]
-                )
+                np.stack([np.full_like(row, photograph), np.full_like(row, longest), flipped, row, column])
             )
     return Origins(*(np.concatenate(parts, axis=1) if parts else np.zeros((5, 0), np.int32)))
 
@@ -234,11 +215,7 @@ def mean_windows(
         image = photograph(number)
         for members in _by_view(patches, number):
             in_view = patches.at(members)
-            resized = view(
-                image,
-                longest_px=int(in_view.longest_px[0]),
-                flipped=bool(in_view.flipped[0]),
-            )
+            resized = view(image, longest_px=int(in_view.longest_px[0]), flipped=bool(in_view.flipped[0]))
             cells = np.stack([in_view.row, in_view.column], axis=1)
             cut = windows(resized, cells, field=field, side_px=side_px)
             for member, window in zip(members, cut, strict=True):

@@ -132,15 +132,12 @@ class Architecture:
             "fine_window": 0 < self.fine_window <= _LARGEST_SIDE_PX,
             "fine_features": 0 < self.fine_features <= _MOST,
             "levels": 0 < self.levels <= (_MOST_LEVELS if self.front == "none" else 1),
-            "cascade": self.cascade
-            in (get_args(Cascade) if self.front == "none" else get_args(Cascade)[:1]),
+            "cascade": self.cascade in (get_args(Cascade) if self.front == "none" else get_args(Cascade)[:1]),
             "front_features": 0 < self.front_features <= _MOST,
-            "frame_px": self.frame_px is None
-            or _LEAST_FRAME_PX <= self.frame_px <= _LARGEST_FRAME_PX,
+            "frame_px": self.frame_px is None or _LEAST_FRAME_PX <= self.frame_px <= _LARGEST_FRAME_PX,
             "rotated_degrees": 0 <= self.rotated_degrees <= 90,
             "spatial_weight": 0 <= self.spatial_weight <= 1,
-            "fine_prior_px": self.fine_prior_px is None
-            or 0.1 <= self.fine_prior_px <= _WIDEST_PRIOR_PX,
+            "fine_prior_px": self.fine_prior_px is None or 0.1 <= self.fine_prior_px <= _WIDEST_PRIOR_PX,
             "dtype": self.dtype in get_args(DType),
         }
         for field, is_possible in possible.items():

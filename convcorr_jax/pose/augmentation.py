@@ -51,9 +51,7 @@ def rotation(degrees: float | Float[Array, ""]) -> Float[Array, "2 2"]:
     return jnp.array([[cosine, -sine], [sine, cosine]])
 
 
-def mapping(
-    matrix: Float[Array, "2 2"], point: Float[Array, "2"], target: Float[Array, "2"]
-) -> Affine:
+def mapping(matrix: Float[Array, "2 2"], point: Float[Array, "2"], target: Float[Array, "2"]) -> Affine:
     """Return the map with this matrix that maps a point (x, y) to a target."""
     return Affine(matrix, target - apply(Affine(matrix, jnp.zeros(2)), point))
 
@@ -63,9 +61,7 @@ def apply(affine: Affine, points: Float[Array, "*n 2"]) -> Float[Array, "*n 2"]:
     # Not a matrix product: an accelerator's matrix units round positions to a few bits.
     x, y = points[..., 0], points[..., 1]
     (xx, xy), (yx, yy) = affine.matrix
-    return jnp.stack(
-        [xx * x + xy * y + affine.shift[0], yx * x + yy * y + affine.shift[1]], axis=-1
-    )
+    return jnp.stack([xx * x + xy * y + affine.shift[0], yx * x + yy * y + affine.shift[1]], axis=-1)
 
 
 def inverse(affine: Affine) -> Affine:
@@ -124,9 +120,7 @@ class Rotation(NamedTuple):
         warp = partial(warp_affine, affine=self.to_rotated, size=self.size)
         return jax.vmap(warp)(images)
 
-    def maps_of_images(
-        self, maps: Float[Array, "b h w j"], cells: coords.Transform
-    ) -> Float[Array, "b h w j"]:
+    def maps_of_images(self, maps: Float[Array, "b h w j"], cells: coords.Transform) -> Float[Array, "b h w j"]:
         """Return maps of the rotated images as those of the images, by bilinear interpolation.
 
         Args:
@@ -268,9 +262,7 @@ def frame_offset(image: Size, frame: Size) -> tuple[float, float]:
     return (image.width - frame.width) / 2, (image.height - frame.height) / 2
 
 
-def draw(
-    key: Key[Array, ""], center: Float[Array, "2"], *, size: Size, augmentation: Augmentation
-) -> Affine:
+def draw(key: Key[Array, ""], center: Float[Array, "2"], *, size: Size, augmentation: Augmentation) -> Affine:
     """Draw a random affine map that maps a point to itself, or to its mirror image, but for the shift.
 
     Args:
@@ -293,11 +285,7 @@ def draw(
 
 
 def move(
-    points: Float[Array, "j 2"],
-    affine: Affine,
-    *,
-    size: Size,
-    left_right_pairs: Sequence[tuple[int, int]],
+    points: Float[Array, "j 2"], affine: Affine, *, size: Size, left_right_pairs: Sequence[tuple[int, int]]
 ) -> Float[Array, "j 2"]:
     """Transform points by an affine map, and exchange left and right joints if the map mirrors.
 

@@ -160,9 +160,7 @@ def select(
         architecture: of the cascade.
     """
     size = coords.Size(*heatmaps.shape[1:3])
-    of_torso = gaussians(torso[:, None], size, architecture.cells, sigma_px=architecture.sigma_px)[
-        ..., 0
-    ]
+    of_torso = gaussians(torso[:, None], size, architecture.cells, sigma_px=architecture.sigma_px)[..., 0]
     return _run(SpatialModel(architecture), params["spatial"], heatmaps, jnp.nan_to_num(of_torso))
 
 
@@ -175,18 +173,12 @@ def corners(points: Float[Array, "b j 2"], *, architecture: Architecture) -> fra
         architecture: of the cascade.
     """
     return framing.corners(
-        jnp.nan_to_num(points),
-        window_px=architecture.fine_window,
-        stride_px=architecture.window_stride,
+        jnp.nan_to_num(points), window_px=architecture.fine_window, stride_px=architecture.window_stride
     )
 
 
 def refine(
-    params: Params,
-    maps: Maps,
-    corners: framing.Corners,
-    *,
-    architecture: Architecture,
+    params: Params, maps: Maps, corners: framing.Corners, *, architecture: Architecture
 ) -> Float[Array, "b n n j"]:
     """Run the fine net on windows around joints.
 

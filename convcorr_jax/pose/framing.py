@@ -112,14 +112,10 @@ def frame_around(middle: Float[np.ndarray, "2"], side: float) -> coords.Box:
         side: of the square, in pixels of the photograph.
     """
     x, y = middle
-    return coords.Box(
-        float(x - side / 2), float(y - side / 2), float(x + side / 2), float(y + side / 2)
-    )
+    return coords.Box(float(x - side / 2), float(y - side / 2), float(x + side / 2), float(y + side / 2))
 
 
-def second_frame(
-    points: Float[np.ndarray, "j 2"], joints: Sequence[str], first: coords.Box
-) -> coords.Box:
+def second_frame(points: Float[np.ndarray, "j 2"], joints: Sequence[str], first: coords.Box) -> coords.Box:
     """Return the frame of the second pass of a prediction: a square around the torso that the first pass found.
 
     Its side is 5/3 of the longer side of the box of the joints found, between a half and all of the first
@@ -139,9 +135,7 @@ def second_frame(
             f"none of the joints {', '.join(joints)} is a shoulder or a hip, which tell where the torso is"
         )
     longest = first.longer_side
-    side = np.clip(
-        _AROUND_TORSO * coords.tight_box(points).longer_side, _SMALLEST_SECOND * longest, longest
-    )
+    side = np.clip(_AROUND_TORSO * coords.tight_box(points).longer_side, _SMALLEST_SECOND * longest, longest)
     return frame_around(np.mean(around, axis=0), float(side))
 
 
@@ -180,9 +174,7 @@ def framed(
     resampled = images.crop_and_resize(surrounded, moved, around)
     scale, shift = resampled.transform
     offset = np.array([box.x0 - moved.x0, box.y0 - moved.y0])
-    return images.Resampled(
-        resampled.image, coords.Transform(scale, shift - scale * offset - margin_px)
-    )
+    return images.Resampled(resampled.image, coords.Transform(scale, shift - scale * offset - margin_px))
 
 
 def torso_of(box: coords.Box | None, to_frame: coords.Transform) -> Float[np.ndarray, "2"]:

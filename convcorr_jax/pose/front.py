@@ -147,9 +147,7 @@ def front_maps(
         front: name of the front.
     """
     chosen = FRONTS[front]
-    strides = dict(
-        zip((*chosen.coarse, *chosen.fine), (*COARSE_STRIDES, *chosen.fine_strides), strict=True)
-    )
+    strides = dict(zip((*chosen.coarse, *chosen.fine), (*COARSE_STRIDES, *chosen.fine_strides), strict=True))
     found = _activations(filters, images, front, strides)
     projected = [_project(found[layer], filters[projection(layer)]) for layer in chosen.coarse]
     return FrontMaps(tuple(projected), tuple(found[layer] for layer in chosen.fine))
@@ -185,9 +183,7 @@ class ColumnSums(NamedTuple):
 
     def plus(self, other: "ColumnSums") -> "ColumnSums":
         """Return the sums over the cells of both."""
-        return ColumnSums(
-            self.count + other.count, self.total + other.total, self.products + other.products
-        )
+        return ColumnSums(self.count + other.count, self.total + other.total, self.products + other.products)
 
 
 def column_sums(maps: Float[np.ndarray, "b h w c"]) -> ColumnSums:
@@ -244,10 +240,7 @@ def _activations(
     }
     size = coords.Size(*images.shape[1:3])
     found = backbone.activations(
-        params,
-        backbone.preprocess(images, network=network),
-        network=network,
-        layers=tuple(strides),
+        params, backbone.preprocess(images, network=network), network=network, layers=tuple(strides)
     )
     return {
         layer: _resample(found[layer], backbone.cell_centers(network, layer), stride, size)

@@ -16,15 +16,7 @@ from jaxtyping import Float
 
 from convcorr_jax import backbone
 from convcorr_jax.io import Expected
-from convcorr_jax.pose.front import (
-    FRONTS,
-    Filters,
-    Front,
-    Leaf,
-    layer_shapes,
-    projection,
-    with_filters,
-)
+from convcorr_jax.pose.front import FRONTS, Filters, Front, Leaf, layer_shapes, projection, with_filters
 
 _GREATEST = 127
 _CHANGE, _STEP, _BIAS = "change", "step", "bias_change"

@@ -87,9 +87,7 @@ def gaussians(
     return along(0, size.width)[..., None, :, :] * along(1, size.height)[..., :, None, :]
 
 
-def peaks(
-    heatmaps: Float[Array, "*b h w j"], cells: coords.Transform, *, subcell: bool = False
-) -> Peaks:
+def peaks(heatmaps: Float[Array, "*b h w j"], cells: coords.Transform, *, subcell: bool = False) -> Peaks:
     """Return the centre of each map's highest cell, or a position near it; the first of equal cells counts.
 
     Values below the least normal number, 1.2e-38 in single precision, may count as 0.

@@ -27,11 +27,7 @@ from flax import linen as nn
 from jax.nn.initializers import Initializer
 from jaxtyping import Array, Float, Key, Num
 
-from convcorr_jax.backbone.convolution import (
-    WINOGRAD_MIN_CHANNELS,
-    matrix_product,
-    winograd_correlate,
-)
+from convcorr_jax.backbone.convolution import WINOGRAD_MIN_CHANNELS, matrix_product, winograd_correlate
 from convcorr_jax.pose.architecture import NORM_GROUP, DType
 
 WINDOW = 9

@@ -108,9 +108,7 @@ class Coarse(nn.Module):
     architecture: Architecture
 
     @nn.compact
-    def __call__(
-        self, pyramid: Pyramid, *, dropout_keys: Key[Array, " b"] | None = None
-    ) -> CoarseOutput:
+    def __call__(self, pyramid: Pyramid, *, dropout_keys: Key[Array, " b"] | None = None) -> CoarseOutput:
         """Compute heat-maps and shared features.
 
         Args:
@@ -130,9 +128,7 @@ class Coarse(nn.Module):
         maps = spatial_dropout(maps, dropout_keys, shape.spatial_dropout)
         for i, features in enumerate(shape.hidden[1:]):
             maps = layer(maps, features, 1, name=f"hidden{i}")
-        joints = convolution(
-            len(shape.joints), 1, dtype=shape.dtype, name="joints", kernel_init=HEATMAPS
-        )
+        joints = convolution(len(shape.joints), 1, dtype=shape.dtype, name="joints", kernel_init=HEATMAPS)
         maps = joints(maps)
         heatmaps = maps[:, : size.height, : size.width].astype(jnp.float32)
         return CoarseOutput(heatmaps, sum((shared for _, shared in banks), ()))
@@ -156,10 +152,7 @@ class Head(nn.Module):
 
     @nn.compact
     def __call__(
-        self,
-        maps: tuple[Float[Array, "b _ _ f"], ...],
-        *,
-        dropout_keys: Key[Array, " b"] | None = None,
+        self, maps: tuple[Float[Array, "b _ _ f"], ...], *, dropout_keys: Key[Array, " b"] | None = None
     ) -> Float[Array, "b h w j"]:
         """Compute the heat-maps.
 
@@ -177,9 +170,7 @@ class Head(nn.Module):
         for i, features in enumerate(shape.hidden):
             stack = layer(stack, features, shape.window, name=f"near{i}")
         stack = spatial_dropout(stack, dropout_keys, shape.spatial_dropout)
-        joints = convolution(
-            len(shape.joints), 1, dtype=shape.dtype, name="joints", kernel_init=HEATMAPS
-        )
+        joints = convolution(len(shape.joints), 1, dtype=shape.dtype, name="joints", kernel_init=HEATMAPS)
         return joints(stack).astype(jnp.float32)
 
 

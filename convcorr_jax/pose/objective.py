@@ -104,14 +104,10 @@ def loss(
     """
     dropout_keys, window_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
     zero = jnp.zeros(())
-    coarse_error = partial(
-        _error, cells=architecture.cells, sigma_px=architecture.sigma_px, robust=robust
-    )
+    coarse_error = partial(_error, cells=architecture.cells, sigma_px=architecture.sigma_px, robust=robust)
     if isinstance(batch, FeatureBatch):
         if phase != "coarse":
-            raise InputError(
-                f"the phase {phase} needs images; features are for the phase coarse only"
-            )
+            raise InputError(f"the phase {phase} needs images; features are for the phase coarse only")
         heatmaps = cascade.detect_from_features(
             params, batch.features, architecture=architecture, dropout_keys=dropout_keys
         )
@@ -141,10 +137,7 @@ def loss(
 
 
 def heatmap_error(
-    heatmaps: Float[Array, "b h w j"],
-    targets: Float[Array, "b h w j"],
-    *,
-    limit: float | None = None,
+    heatmaps: Float[Array, "b h w j"], targets: Float[Array, "b h w j"], *, limit: float | None = None
 ) -> Float[Array, ""]:
     """Compute the error E, the mean over joints of the summed squares; 0 if no joint is present.
 
@@ -163,9 +156,7 @@ def heatmap_error(
     squares = jnp.where(present, heatmaps - targets, 0.0) ** 2
     errors = squares.sum(axis=(1, 2))
     if limit is not None:
-        errors = jnp.where(
-            errors <= limit, errors, limit * (2 - limit / jnp.maximum(errors, limit))
-        )
+        errors = jnp.where(errors <= limit, errors, limit * (2 - limit / jnp.maximum(errors, limit)))
     return errors.sum() / jnp.maximum(present.sum(), 1)
 
 
@@ -195,12 +186,7 @@ def training_corners(
 
 
 def _error(
-    heatmaps: Float[Array, "b h w j"],
-    points: Any,
-    *,
-    cells: coords.Transform,
-    sigma_px: float,
-    robust: bool,
+    heatmaps: Float[Array, "b h w j"], points: Any, *, cells: coords.Transform, sigma_px: float, robust: bool
 ) -> Float[Array, ""]:
     """Compute the error of heat-maps whose targets are Gaussians at the points, in pixels."""
     targets = gaussians(points, coords.Size(*heatmaps.shape[1:3]), cells, sigma_px=sigma_px)

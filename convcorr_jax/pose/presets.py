@@ -25,10 +25,7 @@ PAPER_SIGMA_PX = 12.0
 SMALL_SIGMA_PX = 5.0
 """A fifth of the median torso of LSPET's people in a whole photograph of 128 pixels."""
 
-FLIC_JOINTS = (
-    *("l_shoulder", "l_elbow", "l_wrist"),
-    *("r_shoulder", "r_elbow", "r_wrist", "nose"),
-)
+FLIC_JOINTS = (*("l_shoulder", "l_elbow", "l_wrist"), *("r_shoulder", "r_elbow", "r_wrist", "nose"))
 FLIC_PAIRS = ((0, 3), (1, 4), (2, 5))
 MPII_JOINTS = (
     *("r_ankle", "r_knee", "r_hip", "l_hip", "l_knee", "l_ankle", "upper_neck", "head_top"),
@@ -37,9 +34,7 @@ MPII_JOINTS = (
 MPII_PAIRS = ((5, 0), (4, 1), (3, 2), (13, 8), (12, 9), (11, 10))
 
 
-def flic(
-    *, pooling: Pooling = 8, cascade: Cascade = "shared", group_norm: bool = True
-) -> Architecture:
+def flic(*, pooling: Pooling = 8, cascade: Cascade = "shared", group_norm: bool = True) -> Architecture:
     """Return the paper's model of the upper body: 7 joints, 7 stages, 320 x 240 pixels.
 
     The paper's joint "face" is the nose.
@@ -68,9 +63,7 @@ def flic(
     )
 
 
-def mpii(
-    *, pooling: Pooling = 8, cascade: Cascade = "shared", group_norm: bool = True
-) -> Architecture:
+def mpii(*, pooling: Pooling = 8, cascade: Cascade = "shared", group_norm: bool = True) -> Architecture:
     """Return the paper's model of the whole body: 14 joints, 11 stages, 256 x 256 pixels.
 
     Args:
@@ -137,10 +130,7 @@ def small(
 
 
 def person(
-    joints: tuple[str, ...],
-    left_right_pairs: tuple[tuple[int, int], ...],
-    *,
-    front: Front = "vgg16",
+    joints: tuple[str, ...], left_right_pairs: tuple[tuple[int, int], ...], *, front: Front = "vgg16"
 ) -> Architecture:
     """Return the model of the person cascade that the package ships: a pretrained front, 192 x 192 pixels.
 

@@ -69,8 +69,7 @@ class SpatialModel(nn.Module):
         joints = len(self.architecture.joints)
         height, width = self.architecture.heatmap_size(self.architecture.input_size)
         background, own_background = (
-            nn.initializers.constant(_inverse_softplus(value))
-            for value in (BACKGROUND, OWN_BACKGROUND)
+            nn.initializers.constant(_inverse_softplus(value)) for value in (BACKGROUND, OWN_BACKGROUND)
         )
         flat = nn.initializers.constant(_inverse_softplus(MIN_PRIOR))
         prior = self.param("prior", flat, (joints, joints, 2 * height - 1, 2 * width - 1))
@@ -89,10 +88,7 @@ class SpatialModel(nn.Module):
 
 
 def convolve(
-    maps: Float[Array, "b v h w"],
-    kernels: Float[Array, "j s kh kw"],
-    *,
-    sources: np.ndarray,
+    maps: Float[Array, "b v h w"], kernels: Float[Array, "j s kh kw"], *, sources: np.ndarray
 ) -> Float[Array, "b j s h w"]:
     """Compute ``y_js[p] = sum_q k_js[p - q] maps[sources[j, s]][q]`` by the Fourier transform.
 
@@ -109,17 +105,12 @@ def convolve(
     ]
     spectra = jnp.fft.rfft2(maps, s=lengths)[:, sources]
     product = jnp.fft.irfft2(spectra * jnp.fft.rfft2(kernels, s=lengths)[None], s=lengths)
-    down, across = (
-        slice(middle, middle + size) for middle, size in zip(middles, sizes, strict=True)
-    )
+    down, across = (slice(middle, middle + size) for middle, size in zip(middles, sizes, strict=True))
     return product[..., down, across]
 
 
 def initial_priors(
-    points: Float[np.ndarray, "n j 2"],
-    torso: Float[np.ndarray, "n 2"],
-    *,
-    architecture: Architecture,
+    points: Float[np.ndarray, "n j 2"], torso: Float[np.ndarray, "n 2"], *, architecture: Architecture
 ) -> Float[np.ndarray, "j j kh kw"]:
     """Compute the parameter ``prior`` from the displacements in a training set.
 
@@ -146,9 +137,7 @@ def initial_priors(
                 histogram = np.zeros(priors.shape[2:])
                 np.add.at(histogram, (cells[:, 1], cells[:, 0]), 1.0)
                 message = TORSO_MESSAGE if source == joints else JOINT_MESSAGE
-                scaled = _scaled(
-                    histogram, sigma_cells=architecture.sigma_px / architecture.pooling
-                )
+                scaled = _scaled(histogram, sigma_cells=architecture.sigma_px / architecture.pooling)
                 priors[joint, place] = message * np.maximum(scaled, MIN_PRIOR)
     return _inverse_softplus(priors)
 

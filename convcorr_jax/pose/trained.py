@@ -99,8 +99,7 @@ class TrainedCascade:
             in_front = front_changes.expected(shapes.pop("front"), front=architecture.front)
             expected = {f"front/{name}": each for name, each in in_front.items()}
         return expected | {
-            name: Expected(np.floating, leaf.shape, finite=True)
-            for name, leaf in _flat(shapes).items()
+            name: Expected(np.floating, leaf.shape, finite=True) for name, leaf in _flat(shapes).items()
         }
 
     @classmethod

@@ -101,9 +101,7 @@ def fit_attributes_sums(
     check_names(names, count=values.shape[1], what="attributes")
     for name, column in zip(names, values.T, strict=True):
         if len(np.unique(column)) < 2:
-            raise InputError(
-                f"attribute {name!r} has the one value {column[0]:g}; at least two are expected"
-            )
+            raise InputError(f"attribute {name!r} has the one value {column[0]:g}; at least two are expected")
     penalty = sums.cross_validate(sums.penalty_grid()).best_of_each()
     models = [sums.without(fold, penalty) for fold in range(sums.k)]
     held_out, start = np.array(values), 0
@@ -128,10 +126,7 @@ def _threshold(predicted: Float[np.ndarray, " n"], values: Float[np.ndarray, " n
 
 
 def fit_directions(
-    features: Float[np.ndarray, "n d"],
-    values: Float[np.ndarray, "n t"],
-    *,
-    penalty: float | None = None,
+    features: Float[np.ndarray, "n d"], values: Float[np.ndarray, "n t"], *, penalty: float | None = None
 ) -> Directions:
     """Compute the directions along which attributes vary, and the range of the training rows along them.
 
@@ -171,9 +166,7 @@ def fit_directions_sums(
             or a number is NaN or infinite.
     """
     if not np.ptp(values, axis=0).all():
-        raise InputError(
-            "an attribute has one value only; there is no direction along which it varies"
-        )
+        raise InputError("an attribute has one value only; there is no direction along which it varies")
     fitted = sums.solve(float(sums.penalty_grid()[-1]) if penalty is None else penalty)
     weights = np.asarray(fitted.weights).T
     lengths = np.linalg.norm(weights, axis=1, keepdims=True)
@@ -186,9 +179,7 @@ def fit_directions_sums(
 
 
 def move_along(
-    features: Float[np.ndarray, "n d"],
-    unit: Float[np.ndarray, " d"],
-    amounts: Float[np.ndarray, " s"],
+    features: Float[np.ndarray, "n d"], unit: Float[np.ndarray, " d"], amounts: Float[np.ndarray, " s"]
 ) -> Float[np.ndarray, "n s d"]:
     """Replace the component of every feature vector along a direction by each amount: equations 6 and 7.
 

@@ -128,9 +128,7 @@ class LandmarkModel:
             for number, regions in enumerate(self.probe.rounds, start=1)
         ]
         regions = {key: region for part in rounds for key, region in part.items()}
-        ridges = {"face": self.probe.face.probe} | {
-            key: region.probe for key, region in regions.items()
-        }
+        ridges = {"face": self.probe.face.probe} | {key: region.probe for key, region in regions.items()}
         if self.finder is not None:
             ridges[_PRESENCE] = self.finder.presence
         facts = {
@@ -140,11 +138,7 @@ class LandmarkModel:
             "reads": self.features._asdict(),
             "rounds": [list(part) for part in rounds],
             "regions": {
-                key: {
-                    "name": region.name,
-                    "members": list(region.members),
-                    "margin": region.margin,
-                }
+                key: {"name": region.name, "members": list(region.members), "margin": region.margin}
                 for key, region in regions.items()
             },
             "presence_threshold": None if self.finder is None else self.finder.threshold,
@@ -161,9 +155,7 @@ class LandmarkModel:
         """
         optional = ("low_rank", "presence_threshold", "training")
         check_fields(dict(facts), _FACTS, name="model", optional=optional)
-        check_fields(
-            facts["reads"], get_type_hints(FeatureSettings), name="reads", optional=("side_px",)
-        )
+        check_fields(facts["reads"], get_type_hints(FeatureSettings), name="reads", optional=("side_px",))
         for key, region in facts["regions"].items():
             check_fields(region, _REGION, name=f"region {key!r}")
         return _expected_ridges(facts["ridges"], low_rank=_low_rank_names(facts))
@@ -259,9 +251,7 @@ def _check_regions(regions: Iterable[Region], landmarks: int) -> None:
 
 def _ridge_arrays(ridges: Mapping[str, Ridge | LowRankRidge]) -> dict[str, np.ndarray]:
     return {
-        f"{name}:{part}": values
-        for name, ridge in ridges.items()
-        for part, values in _fields(ridge).items()
+        f"{name}:{part}": values for name, ridge in ridges.items() for part, values in _fields(ridge).items()
     }
 
 
@@ -272,9 +262,7 @@ def _fields(ridge: Ridge | LowRankRidge) -> dict[str, np.ndarray]:
     return {part: np.asarray(values) for part, values in ridge.for_each_target()._asdict().items()}
 
 
-def _expected_ridges(
-    names: Iterable[Any], *, low_rank: Set[str] = frozenset()
-) -> dict[str, Expected]:
+def _expected_ridges(names: Iterable[Any], *, low_rank: Set[str] = frozenset()) -> dict[str, Expected]:
     expected = {}
     for name in map(str, names):
         features, rank, targets = (f"{name} {what}" for what in ("features", "rank", "targets"))
@@ -302,9 +290,7 @@ def _ridges(fitted: Fitted) -> dict[str, Ridge]:
 def _low_rank_ridges(fitted: Fitted) -> dict[str, LowRankRidge]:
     # Half precision is for storage only.
     return {
-        name: LowRankRidge(
-            *(jnp.float32(fitted.arrays[f"{name}:{part}"]) for part in LowRankRidge._fields)
-        )
+        name: LowRankRidge(*(jnp.float32(fitted.arrays[f"{name}:{part}"]) for part in LowRankRidge._fields))
         for name in sorted(_low_rank_names(fitted.facts))
     }
 

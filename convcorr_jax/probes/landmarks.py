@@ -28,21 +28,9 @@ from convcorr_jax.descriptors.at_points import view
 from convcorr_jax.descriptors.global_features import global_features
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
-from convcorr_jax.linear.ridge import (
-    LowRankRidge,
-    Ridge,
-    fit_held_out,
-    prediction_subspace,
-    reduce_rank,
-)
+from convcorr_jax.linear.ridge import LowRankRidge, Ridge, fit_held_out, prediction_subspace, reduce_rank
 from convcorr_jax.metrics import check_names
-from convcorr_jax.probes.look_back import (
-    Region,
-    needed_margin,
-    squares_around,
-    to_fractions,
-    to_pixels,
-)
+from convcorr_jax.probes.look_back import Region, needed_margin, squares_around, to_fractions, to_pixels
 from convcorr_jax.probes.rgb import rgb_targets
 from convcorr_jax.shapes import Image
 
@@ -125,9 +113,7 @@ class Prediction(NamedTuple):
     """For every region of the round, the square of each face that it was predicted from, in pixels."""
 
 
-def network_features(
-    weights: Weights, *, layer: str, side_px: int | None = None
-) -> FeatureExtractor:
+def network_features(weights: Weights, *, layer: str, side_px: int | None = None) -> FeatureExtractor:
     """Return the extractor of a layer's activations.
 
     Args:
@@ -149,9 +135,7 @@ def rgb_features(*, side_px: int) -> FeatureExtractor:
     return FeatureExtractor(side_px, lambda squares: rgb_targets(squares, side_px=side_px))
 
 
-def with_mirrored(
-    faces: Faces, *, widths: Sequence[int], left_right_pairs: Sequence[tuple[int, int]]
-) -> Faces:
+def with_mirrored(faces: Faces, *, widths: Sequence[int], left_right_pairs: Sequence[tuple[int, int]]) -> Faces:
     """Return the faces followed by their mirror images.
 
     Args:
@@ -172,17 +156,11 @@ def with_mirrored(
         coords.flip_points(landmarks, width=width, left_right_pairs=left_right_pairs)
         for landmarks, width in zip(faces.points, widths, strict=True)
     ]
-    frames = [
-        coords.flip_box(box, width=width) for box, width in zip(faces.frames, widths, strict=True)
-    ]
-    return Faces(
-        load_image, (*faces.frames, *frames), np.concatenate([faces.points, np.stack(points)])
-    )
+    frames = [coords.flip_box(box, width=width) for box, width in zip(faces.frames, widths, strict=True)]
+    return Faces(load_image, (*faces.frames, *frames), np.concatenate([faces.points, np.stack(points)]))
 
 
-def with_jittered_frames(
-    faces: Faces, *, copies: int, shift: float, scale: float, seed: int = 0
-) -> Faces:
+def with_jittered_frames(faces: Faces, *, copies: int, shift: float, scale: float, seed: int = 0) -> Faces:
     """Return copies of the faces whose frames are displaced and scaled at random, as a detector's boxes are.
 
     Displacements along x and y and logarithms of scales are drawn from normal distributions.
@@ -209,9 +187,7 @@ def with_jittered_frames(
         for box in faces.frames
     ]
     return Faces(
-        lambda number: faces.load_image(number % count),
-        tuple(frames),
-        np.tile(faces.points, (copies, 1, 1)),
+        lambda number: faces.load_image(number % count), tuple(frames), np.tile(faces.points, (copies, 1, 1))
     )
 
 
@@ -285,9 +261,7 @@ def fit_landmarks(
     return LandmarkFit(probe, held_out, full_rank)
 
 
-def predict_landmarks(
-    probe: LandmarkProbe, faces: Faces, extractor: FeatureExtractor
-) -> list[Prediction]:
+def predict_landmarks(probe: LandmarkProbe, faces: Faces, extractor: FeatureExtractor) -> list[Prediction]:
     """Predict the landmarks of faces: from the whole face, and after each round of look-back.
 
     Args:
@@ -302,18 +276,13 @@ def predict_landmarks(
         InputError: a frame does not overlap its image.
     """
     frames = _squares(faces.frames)
-    predictions = [
-        Prediction(_predict_region(faces, frames, probe.face, extractor), {"face": frames})
-    ]
+    predictions = [Prediction(_predict_region(faces, frames, probe.face, extractor), {"face": frames})]
     for regions in probe.rounds:
         previous = _clip_to_frames(predictions[-1].points, frames)
         squares = {
-            region.name: squares_around(previous, region.members, margin=region.margin)
-            for region in regions
+            region.name: squares_around(previous, region.members, margin=region.margin) for region in regions
         }
-        points = [
-            _predict_region(faces, squares[region.name], region, extractor) for region in regions
-        ]
+        points = [_predict_region(faces, squares[region.name], region, extractor) for region in regions]
         predictions.append(Prediction(_merge(previous, regions, points), squares))
     return predictions
 

@@ -78,23 +78,15 @@ def candidate_frames(size: coords.Size, *, smallest: float = SMALLEST) -> tuple[
     frames = []
     for side in shorter / _SCALE_STEP ** np.arange(steps + 1):
         tops, lefts = (
-            np.linspace(0, length - side, 1 + int(np.ceil((length - side) / (_STRIDE * side))))
-            - 0.5
+            np.linspace(0, length - side, 1 + int(np.ceil((length - side) / (_STRIDE * side)))) - 0.5
             for length in size
         )
-        frames += [
-            coords.Box(x, y, x + side, y + side) for y in tops.tolist() for x in lefts.tolist()
-        ]
+        frames += [coords.Box(x, y, x + side, y + side) for y in tops.tolist() for x in lefts.tolist()]
     return tuple(frames)
 
 
 def find_face(
-    photograph: Image,
-    face: Region,
-    finder: FaceFinder,
-    extractor: FeatureExtractor,
-    *,
-    margin: float,
+    photograph: Image, face: Region, finder: FaceFinder, extractor: FeatureExtractor, *, margin: float
 ) -> FoundFace:
     """Find the part of a photograph that most resembles a face.
 
@@ -129,9 +121,7 @@ def find_face(
     corners = np.array(coords.grow(frames[winner], -margin / (1 + 2 * margin))).reshape(2, 2)
     edges = coords.apply(coords.invert(to_small), corners)
     return FoundFace(
-        coords.Box(*edges.ravel().tolist()),
-        float(presence[winner]),
-        bool(presence[winner] >= finder.threshold),
+        coords.Box(*edges.ravel().tolist()), float(presence[winner]), bool(presence[winner] >= finder.threshold)
     )
 
 

@@ -89,11 +89,7 @@ SIDE = 30
 
 
 def class_shares(
-    label_map: Shaped[np.ndarray, "..."],
-    variation: Variation,
-    *,
-    classes: int,
-    side: int = SIDE,
+    label_map: Shaped[np.ndarray, "..."], variation: Variation, *, classes: int, side: int = SIDE
 ) -> Float[np.ndarray, "side side classes"]:
     """Compute the share of each class in the labelled area of every cell; NaN where nothing is labelled.
 
@@ -135,9 +131,7 @@ def _cell_sums(
     return np.diff(sums[before] + part * (sums[before + 1] - sums[before]), axis=0)
 
 
-def mean_shares(
-    blocks: Iterable[Float[np.ndarray, "n side side classes"]],
-) -> Float[np.ndarray, " t"]:
+def mean_shares(blocks: Iterable[Float[np.ndarray, "n side side classes"]]) -> Float[np.ndarray, " t"]:
     """Compute the mean of each share over the images in which it is known; 0 where it is never known.
 
     Args:
@@ -159,9 +153,7 @@ def mean_shares(
 
 
 def class_targets(
-    shares: Float[np.ndarray, "n side side classes"],
-    *,
-    means: Float[np.ndarray, " t"] | None = None,
+    shares: Float[np.ndarray, "n side side classes"], *, means: Float[np.ndarray, " t"] | None = None
 ) -> Float[np.ndarray, "n t"]:
     """Flatten shares to targets; absent shares become their means over all images.
 
@@ -222,11 +214,7 @@ def mixing_rows(
     shares: Float[np.ndarray, "n side side classes"],
     *,
     folds: Int[np.ndarray, " n"],
-) -> tuple[
-    Float[np.ndarray, "cells classes"],
-    Float[np.ndarray, "cells classes"],
-    Int[np.ndarray, " cells"],
-]:
+) -> tuple[Float[np.ndarray, "cells classes"], Float[np.ndarray, "cells classes"], Int[np.ndarray, " cells"]]:
     """Return the labelled cells as rows to which M is fitted: responses, targets and folds.
 
     Args:

@@ -56,9 +56,7 @@ def flow_wheel(side_px: int) -> Image:
     return colors
 
 
-def position_colors(
-    points: Float[np.ndarray, "n 2"], size: Sequence[int]
-) -> Float[np.ndarray, "n 3"]:
+def position_colors(points: Float[np.ndarray, "n 2"], size: Sequence[int]) -> Float[np.ndarray, "n 3"]:
     """Color points by their position in an image of ``size`` (height, width), as RGB between 0 and 1.
 
     Hue changes from left to right, and colours darken towards the bottom, so that near points have similar
@@ -104,9 +102,7 @@ def new_figure(width: int, height: int) -> Figure:
     return Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
 
 
-def add_panel(
-    figure: Figure, image: Image, left_top: tuple[int, int], size: coords.Size, title: str
-) -> Axes:
+def add_panel(figure: Figure, image: Image, left_top: tuple[int, int], size: coords.Size, title: str) -> Axes:
     """Draw an image at a position of the figure, and return axes whose unit is a pixel of the image.
 
     Args:
@@ -135,15 +131,11 @@ def add_panel(
     return axes
 
 
-def outline(
-    axes: Axes, box: coords.Box, *, strokes: Sequence[tuple[str, float]] = BLACK_ON_WHITE
-) -> None:
+def outline(axes: Axes, box: coords.Box, *, strokes: Sequence[tuple[str, float]] = BLACK_ON_WHITE) -> None:
     """Outline a box, in pixels of the image of the axes."""
     corner = (box.x0, box.y0)
     for color, line in strokes:
-        axes.add_patch(
-            Rectangle(corner, box.width, box.height, fill=False, edgecolor=color, linewidth=line)
-        )
+        axes.add_patch(Rectangle(corner, box.width, box.height, fill=False, edgecolor=color, linewidth=line))
 
 
 def add_text(figure: Figure, at: tuple[float, float], text: str, **style: Any) -> None:
@@ -268,15 +260,8 @@ def _names(axes: Axes, points: np.ndarray, names: Sequence[str]) -> None:
         return
     renderer = FigureCanvasAgg(cast("Figure", axes.figure)).get_renderer()
     panel = axes.get_window_extent(renderer)
-    present = [
-        (point, name)
-        for point, name in zip(points, names, strict=False)
-        if np.isfinite(point).all()
-    ]
-    dots = [
-        Bbox([at - 4, at + 4])
-        for at in map(axes.transData.transform, (point for point, _ in present))
-    ]
+    present = [(point, name) for point, name in zip(points, names, strict=False) if np.isfinite(point).all()]
+    dots = [Bbox([at - 4, at + 4]) for at in map(axes.transData.transform, (point for point, _ in present))]
     written: list[Bbox] = []
     for i, (point, name) in enumerate(present):
         label = axes.annotate(
@@ -346,11 +331,5 @@ def skeleton(
     colors = [sides.get(name[:2], NEITHER) for name in joints]
     drawn = {(a, b): colors[a] if colors[a] == colors[b] else NEITHER for a, b in limbs(joints)}
     return points_overlay(
-        image,
-        points,
-        colors=np.array(colors),
-        hollow=hollow,
-        boxes=boxes,
-        limbs=drawn,
-        longest_px=longest_px,
+        image, points, colors=np.array(colors), hollow=hollow, boxes=boxes, limbs=drawn, longest_px=longest_px
     )

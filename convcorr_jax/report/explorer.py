@@ -156,9 +156,7 @@ def match_page(
     return render_page(title, [Section("Matches", text, widgets=(widget,))], facts=dict(facts))
 
 
-def matches_data(
-    pairs: Sequence[MatchedPair], *, smoothness: float | None = None
-) -> dict[str, Any]:
+def matches_data(pairs: Sequence[MatchedPair], *, smoothness: float | None = None) -> dict[str, Any]:
     """Return photographs and arrays of pairs in the form that ``explorer.js`` reads.
 
     Positions are in pixels of the embedded photographs; arrays are base64 text.
@@ -188,8 +186,7 @@ def _pair_data(pair: MatchedPair, smoothness: float | None) -> dict[str, Any]:
             "b": np.round(coords.apply(b.transform, pair.points_b), 2).tolist(),
         },
         "methods": [
-            _method_data(method, pair, a.transform, b.transform, smoothness)
-            for method in pair.methods
+            _method_data(method, pair, a.transform, b.transform, smoothness) for method in pair.methods
         ],
     }
 
@@ -237,8 +234,7 @@ def _heat_data(cost: Float[np.ndarray, "h w h_b w_b"]) -> dict[str, Any]:
     every = int(np.ceil(np.sqrt(cost.size / _MAX_HEAT)))
     # Of each block of source cells the middle one is stored.
     rows, columns = (
-        np.minimum(np.arange(0, length, every) + every // 2, length - 1)
-        for length in (height, width)
+        np.minimum(np.arange(0, length, every) + every // 2, length - 1) for length in (height, width)
     )
     stored = np.asarray(cost[np.ix_(rows, columns)], np.float32)
     least = stored.min(axis=(2, 3), keepdims=True)

@@ -73,10 +73,7 @@ def alignment_figure(
         titles=(name_a, name_b, f"flow of {name_a}", f"{name_a} laid onto {name_b}"),
         key=f"Colour: where a pixel of {name_a} moves; at the rim by {longest_px:g} px or more.",
         caption=caption,
-        boxes=(
-            small.shown_a if outside_a.any() else None,
-            small.shown_b if outside_b.any() else None,
-        ),
+        boxes=(small.shown_a if outside_a.any() else None, small.shown_b if outside_b.any() else None),
         points_a=points.a_px,
         points_b=points.b_px,
         point_names=point_names,
@@ -88,9 +85,7 @@ _NONE = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
 
 
 def _in_frames(matches: Matches, a_frame: coords.Transform, b_frame: coords.Transform) -> Matches:
-    return matches._replace(
-        a_px=coords.apply(a_frame, matches.a_px), b_px=coords.apply(b_frame, matches.b_px)
-    )
+    return matches._replace(a_px=coords.apply(a_frame, matches.a_px), b_px=coords.apply(b_frame, matches.b_px))
 
 
 def _short(name: str) -> str:
@@ -124,9 +119,7 @@ _CELL_PX = 200
 _POOLINGS = ("4x", "8x", "16x")
 
 
-def joint_curves(
-    curves: Mapping[str, Mapping[str, Sequence[float]]], *, alphas: Sequence[float]
-) -> Image:
+def joint_curves(curves: Mapping[str, Mapping[str, Sequence[float]]], *, alphas: Sequence[float]) -> Image:
     """Draw PCK curves, one panel for each kind of joint and one line for each net.
 
     Args:
@@ -136,9 +129,7 @@ def joint_curves(
     nets = tuple(curves)
     panels = {
         title: {
-            net: np.mean(
-                [curves[net][column][: len(alphas)] for column in columns], axis=0
-            ).tolist()
+            net: np.mean([curves[net][column][: len(alphas)] for column in columns], axis=0).tolist()
             for net in nets
         }
         for title, columns in _PANELS.items()
@@ -190,13 +181,8 @@ def people_figure(
         ]
         for points in (truth, predicted)
     ]
-    captions = [
-        [()] * len(photographs),
-        [(f"mean error {error:.2f}",) for error in mean_errors],
-    ]
-    return pixels(
-        image_grid(rows, row_labels=("annotated", "found"), captions=captions, cell_px=_CELL_PX)
-    )
+    captions = [[()] * len(photographs), [(f"mean error {error:.2f}",) for error in mean_errors]]
+    return pixels(image_grid(rows, row_labels=("annotated", "found"), captions=captions, cell_px=_CELL_PX))
 
 
 def ablation_curves(curves: Mapping[str, Mapping[str, Any]], *, greatest_alpha: float) -> Image:

@@ -49,10 +49,7 @@ def image_grid(
     above = TITLE_PX if column_labels else 0
     between = TITLE_PX if row_labels else _GAP_PX
     below = LINE_PX * max((len(lines) for row in captions for lines in row), default=0)
-    sizes = [
-        [None if image is None else fit_size(image.shape[:2], cell_px) for image in row]
-        for row in rows
-    ]
+    sizes = [[None if image is None else fit_size(image.shape[:2], cell_px) for image in row] for row in rows]
     heights = [max((size.height for size in row if size is not None), default=0) for row in sizes]
     width = 2 * _GAP_PX + columns * (cell_px + _GAP_PX) - _GAP_PX
     figure = new_figure(width, 2 * _GAP_PX + above + sum(heights) + (between + below) * len(rows))
@@ -104,9 +101,7 @@ def reconstruction_figure(
             ]
             captions.append([[""], *lines])
     head = ("original", *("uniform rf" if name == "uniform" else name for name in rebuilt))
-    return pixels(
-        image_grid(rows, row_labels=labels, column_labels=head, captions=captions, cell_px=230)
-    )
+    return pixels(image_grid(rows, row_labels=labels, column_labels=head, captions=captions, cell_px=230))
 
 
 BACKGROUND = "background"
@@ -126,9 +121,7 @@ class Segmented(NamedTuple):
     """Response to every class at every pixel."""
 
 
-def segmentation_figure(
-    examples: Sequence[Segmented], classes: Sequence[str], *, cell_px: int = 120
-) -> Figure:
+def segmentation_figure(examples: Sequence[Segmented], classes: Sequence[str], *, cell_px: int = 120) -> Figure:
     """Draw one example a row: image, truth, prediction, then the response to every class.
 
     Responses of 0 and below are black, of 1 and above white, for all classes.
@@ -142,9 +135,7 @@ def segmentation_figure(
         ]
         for example in examples
     ]
-    return image_grid(
-        rows, column_labels=("photograph", "true", "predicted", *classes), cell_px=cell_px
-    )
+    return image_grid(rows, column_labels=("photograph", "true", "predicted", *classes), cell_px=cell_px)
 
 
 def label_colors(labels: LabelArray, classes: Sequence[str]) -> Image:
@@ -237,15 +228,11 @@ def _labelled(record: Record, label_map: np.ndarray, cell_px: int) -> Image:
     table[IGNORED_LABEL] = 1.0
     opacity = np.where(label_map > 0, _LABEL_OPACITY, 0.0)[..., None]
     mixed = (1 - opacity) * load_image(record) + opacity * 255 * table[label_map]
-    positions = np.array(
-        [_inner_position(label_map == label) for label in range(1, len(colors) + 1)]
-    ).reshape(-1, 2)
+    positions = np.array([_inner_position(label_map == label) for label in range(1, len(colors) + 1)]).reshape(
+        -1, 2
+    )
     return points_overlay(
-        np.round(mixed).astype(np.uint8),
-        positions,
-        names=record.label_names,
-        colors=colors,
-        longest_px=cell_px,
+        np.round(mixed).astype(np.uint8), positions, names=record.label_names, colors=colors, longest_px=cell_px
     )
 
 

@@ -117,14 +117,11 @@ def _draw_lines(
     """Draw lines across two panels, with a dot at either end."""
     to_figure = figure.transFigure.inverted()
     start, end = (
-        to_figure.transform(side.transData.transform(points))
-        for side, points in zip(axes, ends, strict=True)
+        to_figure.transform(side.transData.transform(points)) for side, points in zip(axes, ends, strict=True)
     )
     opacity = 0.3 if pale else 0.9
     segments = list(np.stack([start, end], axis=1))
-    lines = LineCollection(
-        segments, colors=colors, linewidths=1.1, alpha=opacity, transform=figure.transFigure
-    )
+    lines = LineCollection(segments, colors=colors, linewidths=1.1, alpha=opacity, transform=figure.transFigure)
     # Above the panels, which are drawn in the order of zorder as well.
     lines.set_zorder(10)
     figure.add_artist(lines)

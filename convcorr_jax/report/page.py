@@ -168,10 +168,7 @@ class Direction(NamedTuple):
 
 
 def directions_data(
-    faces: Float[np.ndarray, "n side side 3"],
-    directions: Sequence[Direction],
-    *,
-    names: Sequence[str],
+    faces: Float[np.ndarray, "n side side 3"], directions: Sequence[Direction], *, names: Sequence[str]
 ) -> dict[str, Any]:
     """Return faces that sliders move along directions.
 
@@ -222,11 +219,7 @@ def joints_data(
                 "text": texts[number],
             }
         )
-    return {
-        "networks": list(joints),
-        "limbs": [list(limb) for limb in limbs(names)],
-        "people": people,
-    }
+    return {"networks": list(joints), "limbs": [list(limb) for limb in limbs(names)], "people": people}
 
 
 def _point(point: Float[np.ndarray, "2"]) -> list[float] | None:
@@ -322,11 +315,7 @@ def finding_lines(findings: Sequence[Finding], *, most_cases: int = 10) -> list[
 
 
 def findings_page(
-    findings: Sequence[Finding],
-    records: Sequence[Record],
-    *,
-    title: str,
-    facts: Mapping[str, str],
+    findings: Sequence[Finding], records: Sequence[Record], *, title: str, facts: Mapping[str, str]
 ) -> str:
     """Return findings as one HTML page without other files; duplicates are shown side by side.
 

@@ -62,11 +62,7 @@ def curves(
 
 
 def cumulative_curves(
-    x: Float[np.ndarray, " x"],
-    ys: Mapping[str, Float[np.ndarray, " x"]],
-    *,
-    x_label: str,
-    y_label: str,
+    x: Float[np.ndarray, " x"], ys: Mapping[str, Float[np.ndarray, " x"]], *, x_label: str, y_label: str
 ) -> Figure:
     """Draw cumulative fractions between 0 and 1, one line for each name.
 
@@ -122,18 +118,14 @@ def interval_curves(
     return figure
 
 
-def confusions(
-    tables: Mapping[str, Int[np.ndarray, "types types"]], *, names: Sequence[str]
-) -> Figure:
+def confusions(tables: Mapping[str, Int[np.ndarray, "types types"]], *, names: Sequence[str]) -> Figure:
     """Draw confusion matrices: true types in rows, predicted types in columns, as percentages of each row.
 
     Args:
         tables: counts by title, drawn side by side.
     """
     side = min(max(3.2, 0.36 * len(names)), 9.0)
-    figure = Figure(
-        figsize=(len(tables) * (side + 1.6), side + 3.0), dpi=_DPI, layout="constrained"
-    )
+    figure = Figure(figsize=(len(tables) * (side + 1.6), side + 3.0), dpi=_DPI, layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(tables), sharey=True))
     for axes, (title, counts) in zip(panels, tables.items(), strict=True):
         fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -158,9 +150,7 @@ def confusions(
 
 
 def place_histograms(
-    rows: Mapping[str, Mapping[str, Int[np.ndarray, "side side"]]],
-    *,
-    captions: Mapping[str, Mapping[str, str]],
+    rows: Mapping[str, Mapping[str, Int[np.ndarray, "side side"]]], *, captions: Mapping[str, Mapping[str, str]]
 ) -> Figure:
     """Draw counts on the pixels of square windows, centred at the origin; darker is more.
 
@@ -207,9 +197,7 @@ def training_curves(
             steps, values = zip(*points, strict=True)
             style = "--" if name in dashed else "-"
             # A single point has no line; its marker shows it.
-            axes.plot(
-                steps, values, style, color=f"C{number}", label=name, marker=".", markersize=3
-            )
+            axes.plot(steps, values, style, color=f"C{number}", label=name, marker=".", markersize=3)
         start = 0
         for number, end in enumerate(phases.values()):
             if number % 2:
@@ -220,9 +208,7 @@ def training_curves(
             axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     start = 0
     for name, end in phases.items():
-        above.text(
-            (start + end) / 2, 1.01, name, transform=above.get_xaxis_transform(), ha="center"
-        )
+        above.text((start + end) / 2, 1.01, name, transform=above.get_xaxis_transform(), ha="center")
         start = end
     # The names stand above the axes only if the axes begin at step 0.
     above.set_xlim(0, max(start, 1))
@@ -236,10 +222,7 @@ def training_curves(
 
 
 def pck_curves(
-    panels: Mapping[str, Mapping[str, Sequence[float]]],
-    *,
-    alphas: Sequence[float],
-    x_label: str = "alpha",
+    panels: Mapping[str, Mapping[str, Sequence[float]]], *, alphas: Sequence[float], x_label: str = "alpha"
 ) -> Figure:
     """Draw PCK over alpha, one line for each name, in panels side by side.
 

@@ -12,9 +12,7 @@ from convcorr_jax.report.plots import pck_curves
 from convcorr_jax.shapes import Image
 
 
-def score_table(
-    percentages: Mapping[float, Mapping[str, float | None]], *, title: str, caption: str
-) -> Table:
+def score_table(percentages: Mapping[float, Mapping[str, float | None]], *, title: str, caption: str) -> Table:
     """Return a table with one row for each threshold and one column for each kind of joint.
 
     Args:

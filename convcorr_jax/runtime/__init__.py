@@ -41,9 +41,7 @@ _MODULE_OF = MappingProxyType(
         **dict.fromkeys(("finished_config", "plain", "write_results", "write_run"), "runlog"),
         **dict.fromkeys(("run_guarded", "exit_status"), "ending"),
         **dict.fromkeys(("run",), "script"),
-        **dict.fromkeys(
-            ("CachedParts", "accumulate", "cached", "cached_in_parts", "stage"), "stages"
-        ),
+        **dict.fromkeys(("CachedParts", "accumulate", "cached", "cached_in_parts", "stage"), "stages"),
     }
 )
 

@@ -66,9 +66,7 @@ class Checkpoints:
             are named) or of other settings.
     """
 
-    def __init__(
-        self, folder: Path, about: Mapping[str, Any], *, may_change: Collection[str] = ()
-    ) -> None:
+    def __init__(self, folder: Path, about: Mapping[str, Any], *, may_change: Collection[str] = ()) -> None:
         self._folder = make_folder(folder)
         self._about = dict(about)
         self._manager = _open(self._folder, writes=True)
@@ -137,8 +135,7 @@ class Checkpoints:
         params, training = jax.tree.map(np.asarray, (params, training))
         self._check_layout(step, _layout((params, training)))
         items = ocp.args.Composite(
-            params=ocp.args.StandardRestore(params),
-            training=ocp.args.StandardRestore(training),
+            params=ocp.args.StandardRestore(params), training=ocp.args.StandardRestore(training)
         )
         restored = _restored(self._manager, self._folder, step, items)
         parts = {name: restored[name] for name in ("params", "training")}
@@ -164,10 +161,7 @@ class Checkpoints:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
 
@@ -219,9 +213,7 @@ def _open(folder: Path, *, writes: bool) -> ocp.CheckpointManager:
     except InputError:
         raise
     except _FAILURES as error:
-        raise InputError(
-            f"the checkpoints in {folder} cannot be read: {_first_line(error)}"
-        ) from error
+        raise InputError(f"the checkpoints in {folder} cannot be read: {_first_line(error)}") from error
 
 
 def _metric(metrics: Any, folder: Path) -> float:
@@ -277,9 +269,7 @@ def _digest(part: Any) -> str:
     return digest.hexdigest()
 
 
-def _check_digests(
-    manager: ocp.CheckpointManager, folder: Path, step: int, parts: Mapping[str, Any]
-) -> None:
+def _check_digests(manager: ocp.CheckpointManager, folder: Path, step: int, parts: Mapping[str, Any]) -> None:
     """Refuse parts of a checkpoint that are not those that were saved."""
     if not (folder / str(step) / "digests").is_dir():
         return  # written by an older version
@@ -300,15 +290,11 @@ def _check_metrics(manager: ocp.CheckpointManager, folder: Path) -> None:
             _check_digests(manager, folder, step, {_METRIC: metric})
 
 
-def _restored(
-    manager: ocp.CheckpointManager, folder: Path, step: int, items: ocp.args.Composite
-) -> Any:
+def _restored(manager: ocp.CheckpointManager, folder: Path, step: int, items: ocp.args.Composite) -> Any:
     try:
         return manager.restore(step, args=items)
     except _FAILURES as error:
-        raise InputError(
-            f"the checkpoint {folder / str(step)} is damaged: {_first_line(error)}"
-        ) from error
+        raise InputError(f"the checkpoint {folder / str(step)} is damaged: {_first_line(error)}") from error
 
 
 def _check_same(folder: Path, saved: Mapping[str, Any], expected: Mapping[str, Any]) -> None:

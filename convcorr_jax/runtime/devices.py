@@ -51,9 +51,7 @@ def data_parallel(
     return jax.pmap(step, _AXIS, in_axes=(None, 0), out_axes=None, donate_argnums=0)
 
 
-def on_local_devices(
-    function: Callable[[State, Inputs], Outcome],
-) -> Callable[[State, Inputs], Outcome]:
+def on_local_devices(function: Callable[[State, Inputs], Outcome]) -> Callable[[State, Inputs], Outcome]:
     """Compile a function of rows for all devices of this host.
 
     Args:
@@ -112,17 +110,14 @@ def shard(batch: Tree) -> Tree:
 
     def divide(rows: Any) -> Any:
         if len(rows) % devices:
-            raise InputError(
-                f"{len(rows)} samples of a batch cannot be divided evenly among {devices} devices"
-            )
+            raise InputError(f"{len(rows)} samples of a batch cannot be divided evenly among {devices} devices")
         return rows.reshape(devices, -1, *rows.shape[1:])
 
     return jax.tree.map(divide, batch)
 
 
 def even(rows: int) -> int:
-    """Return the least number of rows, at least this one, that this host's devices divide evenly.
-    """
+    """Return the least number of rows, at least this one, that this host's devices divide evenly."""
     count = jax.local_device_count()
     return -(-rows // count) * count
 
@@ -141,8 +136,7 @@ def replicate(tree: Tree) -> Tree:
     """
     devices = Mesh(np.array(jax.devices()), (_AXIS,))
     copy = jax.jit(
-        lambda leaves: jax.tree.map(jnp.copy, leaves),
-        out_shardings=NamedSharding(devices, PartitionSpec()),
+        lambda leaves: jax.tree.map(jnp.copy, leaves), out_shardings=NamedSharding(devices, PartitionSpec())
     )
     # Through the host: arrays on the devices of one host cannot be moved to those of all hosts.
     return copy(jax.tree.map(np.asarray, tree))
@@ -177,9 +171,7 @@ def use_cores(batch: int) -> None:
     # others.
     os.environ.setdefault("PJRT_NPROC", str(max(16, 2 * len(cores))))
     with contextlib.suppress(RuntimeError):
-        jax.config.update(
-            "jax_num_cpu_devices", max(count for count in cores if batch % count == 0)
-        )
+        jax.config.update("jax_num_cpu_devices", max(count for count in cores if batch % count == 0))
 
 
 def initialize(coordinator: str, *, hosts: int, host: int) -> None:
@@ -196,10 +188,7 @@ def initialize(coordinator: str, *, hosts: int, host: int) -> None:
         raise InputError(f"host is {host}; 0 to {hosts - 1} are expected of {hosts} hosts")
     try:
         jax.distributed.initialize(
-            coordinator,
-            num_processes=hosts,
-            process_id=host,
-            heartbeat_timeout_seconds=HEARTBEAT_S,
+            coordinator, num_processes=hosts, process_id=host, heartbeat_timeout_seconds=HEARTBEAT_S
         )
     except (RuntimeError, ValueError) as error:
         raise InputError(f"the hosts of {coordinator} did not find each other: {error}") from error

@@ -99,9 +99,7 @@ def one_line(text: str) -> str:
     >>> one_line("first\n  second\x1b[2J")
     'first second [2J'
     """
-    words = "".join(
-        one if one.isprintable() else " " for one in text[: 2 * _MOST_CHARACTERS]
-    ).split()
+    words = "".join(one if one.isprintable() else " " for one in text[: 2 * _MOST_CHARACTERS]).split()
     line = " ".join(words)
     return line if len(line) <= _MOST_CHARACTERS else f"{line[: _MOST_CHARACTERS - 4]} ..."
 

@@ -144,9 +144,7 @@ def _server(port: int) -> socket.socket:
     try:
         return socket.create_server(("", port))
     except OSError as error:
-        raise InputError(
-            f"port {port}, which hosts use to watch each other, is taken: {error}"
-        ) from error
+        raise InputError(f"port {port}, which hosts use to watch each other, is taken: {error}") from error
 
 
 def _connection(address: tuple[str, int]) -> socket.socket:

@@ -159,9 +159,7 @@ def hidden(*, enabled: bool = True) -> Iterator[None]:
         _hidden.reset(token)
 
 
-def progress(
-    items: Iterable[Item], *, description: str, total: int | None = None
-) -> Iterator[Item]:
+def progress(items: Iterable[Item], *, description: str, total: int | None = None) -> Iterator[Item]:
     """Yield items while a bar shows how many of them are done.
 
     Args:

@@ -40,11 +40,7 @@ _HELP_INDENT = 10 * " "
 
 
 def parse(
-    kind: Any,
-    argv: Sequence[str] | None,
-    *,
-    prog: str | None = None,
-    description: str | None = None,
+    kind: Any, argv: Sequence[str] | None, *, prog: str | None = None, description: str | None = None
 ) -> Any:
     """Parse a command line into an instance of a dataclass.
 
@@ -75,11 +71,7 @@ def parse(
     try:
         with contextlib.redirect_stderr(errors):
             return tyro.cli(
-                kind,
-                args=words,
-                prog=prog,
-                description=description,
-                config=(tyro.conf.OmitArgPrefixes,),
+                kind, args=words, prog=prog, description=description, config=(tyro.conf.OmitArgPrefixes,)
             )
     except SystemExit as ending:
         if ending.code:

@@ -124,8 +124,7 @@ class CachedParts:
         return max(1, -(-self.count // self.part))
 
     def items(self, number: int) -> range:
-        """Return the items of a part.
-        """
+        """Return the items of a part."""
         return range(number * self.part, min((number + 1) * self.part, self.count))
 
     def __getitem__(self, number: int) -> dict[str, np.ndarray]:

@@ -43,15 +43,11 @@ class RenderedCategory(NamedTuple):
 
 
 CATEGORIES = {
-    "person": RenderedCategory(
-        person.draw, person.NAMES, person.LABELS, person.LABELS, person.NORMALIZER
-    ),
+    "person": RenderedCategory(person.draw, person.NAMES, person.LABELS, person.LABELS, person.NORMALIZER),
     "face": RenderedCategory(
         face.draw, face.NAMES, face.LABELS, face.BOX_LABELS, face.NORMALIZER, face.PART_SETS
     ),
-    "quadruped": RenderedCategory(
-        quadruped.draw, quadruped.NAMES, quadruped.LABELS, quadruped.LABELS, None
-    ),
+    "quadruped": RenderedCategory(quadruped.draw, quadruped.NAMES, quadruped.LABELS, quadruped.LABELS, None),
     "car": RenderedCategory(car.draw, car.NAMES, car.LABELS, car.LABELS, None),
 }
 """The rendered categories by name. Their order is part of every seed, so new ones come last."""
@@ -105,9 +101,7 @@ def indices(split: str, *, count: int) -> Iterator[int]:
     """
     if split not in ("train", "test"):
         raise InputError(f"split {split!r} does not exist; 'train' and 'test' do")
-    return itertools.islice(
-        (index for index in itertools.count() if split_of(index) == split), count
-    )
+    return itertools.islice((index for index in itertools.count() if split_of(index) == split), count)
 
 
 def every_category(*, train: int, test: int, seed: int = 0) -> tuple[Record, ...]:
@@ -151,9 +145,7 @@ def render(category: str, *, seed: int, index: int, size: Sequence[int] = (256, 
         raise InputError(f"seed {seed} and index {index} must not be negative")
     size = coords.Size(*size)
     if min(size) < LEAST_SIDE_PX:
-        raise InputError(
-            f"size {tuple(size)} is too small: at least {LEAST_SIDE_PX} pixels a side are needed"
-        )
+        raise InputError(f"size {tuple(size)} is too small: at least {LEAST_SIDE_PX} pixels a side are needed")
     kind = CATEGORIES[category]
     rng = np.random.default_rng([seed, list(CATEGORIES).index(category), index])
 
@@ -161,9 +153,7 @@ def render(category: str, *, seed: int, index: int, size: Sequence[int] = (256, 
     outlines = _outlines(figure, rng)
     landmarks = [figure.landmarks[name] for name in kind.names]
     positions = np.array([figure.rotation @ landmark.position for landmark in landmarks])[:, :2]
-    extent = np.concatenate(
-        [positions, *(part.polygon for part in outlines if part.label in kind.box_labels)]
-    )
+    extent = np.concatenate([positions, *(part.polygon for part in outlines if part.label in kind.box_labels)])
     to_px = _draw_placement(extent, size, rng)
     outlines += surroundings.occluders(extent, rng)
     painted = surroundings.paint(surroundings.background(size, rng), outlines, to_px)
@@ -212,9 +202,7 @@ def _draw_placement(
 
 
 def _cell_labels(
-    topmost: UInt8[np.ndarray, "rows columns"],
-    outlines: Sequence[Outline],
-    label_names: tuple[str, ...],
+    topmost: UInt8[np.ndarray, "rows columns"], outlines: Sequence[Outline], label_names: tuple[str, ...]
 ) -> UInt8[np.ndarray, "rows columns"]:
     """Return the label of the topmost part in every cell; 0 for the background and occluders."""
     label_of: dict[str | None, int] = {None: 0}
@@ -244,9 +232,7 @@ def _faces_camera(landmark: Landmark, rotation: Float[np.ndarray, "3 3"]) -> boo
     return landmark.normal is None or bool((rotation @ landmark.normal)[2] < 0)
 
 
-def _shows(
-    labels: UInt8[np.ndarray, "rows columns"], point: Float[np.ndarray, "2"], own: list[int]
-) -> bool:
+def _shows(labels: UInt8[np.ndarray, "rows columns"], point: Float[np.ndarray, "2"], own: list[int]) -> bool:
     """Return whether a cell within a pixel of the point has one of its own labels.
 
     The cell of the point itself is not enough: landmarks on an outline are between two labels.
@@ -260,9 +246,7 @@ def _shows(
 
 def _left_right_pairs(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
     return tuple(
-        (index, names.index(f"r_{name[2:]}"))
-        for index, name in enumerate(names)
-        if name.startswith("l_")
+        (index, names.index(f"r_{name[2:]}")) for index, name in enumerate(names) if name.startswith("l_")
     )
 
 

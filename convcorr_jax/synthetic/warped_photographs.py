@@ -89,15 +89,11 @@ def warped_pair(
     """
     available = photographs()
     if not 0 <= photograph_index < len(available):
-        raise InputError(
-            f"photograph {photograph_index} does not exist: there are {len(available)}"
-        )
+        raise InputError(f"photograph {photograph_index} does not exist: there are {len(available)}")
     if seed < 0:
         raise InputError(f"seed {seed} must not be negative")
     if longest_px < _LEAST_LONGEST_PX:
-        raise InputError(
-            f"longest_px is {longest_px}; at least {_LEAST_LONGEST_PX} pixels are needed"
-        )
+        raise InputError(f"longest_px is {longest_px}; at least {_LEAST_LONGEST_PX} pixels are needed")
     rng = np.random.default_rng([seed, photograph_index])
     photograph = available[photograph_index]
     target = images.resize_longest_side(photograph.image, longest_px).image
@@ -141,9 +137,7 @@ def pixel_grid(size: coords.Size) -> Float[np.ndarray, "height width 2"]:
     return coords.cell_grid(size).astype(np.float64)
 
 
-def draw_warp(
-    size: coords.Size, rng: np.random.Generator, warp: Warp
-) -> Float[np.ndarray, "height width 2"]:
+def draw_warp(size: coords.Size, rng: np.random.Generator, warp: Warp) -> Float[np.ndarray, "height width 2"]:
     """Draw a random thin-plate spline T that does not fold, and evaluate it at every pixel.
 
     A similarity moves a 4 x 4 lattice of control points, and each control point has a displacement of its

@@ -46,20 +46,8 @@ from convcorr_jax.tasks.landmarks import (
     read_faces,
 )
 from convcorr_jax.tasks.reading import CategoryData, read, select
-from convcorr_jax.tasks.scenes import (
-    CONVNET,
-    SceneRows,
-    fit_scene_mixing,
-    fit_scenes,
-    read_scenes,
-    scene_parts,
-)
-from convcorr_jax.tasks.variation_features import (
-    FeatureBlocks,
-    PartContents,
-    sum_parts,
-    variation_parts,
-)
+from convcorr_jax.tasks.scenes import CONVNET, SceneRows, fit_scene_mixing, fit_scenes, read_scenes, scene_parts
+from convcorr_jax.tasks.variation_features import FeatureBlocks, PartContents, sum_parts, variation_parts
 
 TERMS = (
     "Fitted to photographs of LFPW and Helen, of which no licence is stated, with the annotations of 300-W, "
@@ -110,17 +98,11 @@ def train_landmark_probe(source: LandmarkSource, options: LandmarkOptions) -> La
     """
     options.check()
     weights, layer = source.weights, source.layer or LANDMARK_LAYER
-    features = FeatureSettings(
-        weights.network.name, weights.fingerprint, layer, options.margin, source.side_px
-    )
+    features = FeatureSettings(weights.network.name, weights.fingerprint, layer, options.margin, source.side_px)
     extractor = features.extractor(weights)
-    train = read_faces(
-        source.datasets, data_root=source.data_root, test=False, rendered=source.rendered
-    )
+    train = read_faces(source.datasets, data_root=source.data_root, test=False, rendered=source.rendered)
     # The number of rounds decides which regressions there are, but none of them.
-    deciding = {
-        name: value for name, value in dataclasses.asdict(options).items() if name != "rounds"
-    }
+    deciding = {name: value for name, value in dataclasses.asdict(options).items() if name != "rounds"}
     key = {"train": fingerprint(train.records), **features._asdict(), **deciding}
 
     def cache(name: str, compute: Compute) -> Mapping[str, np.ndarray]:
@@ -317,11 +299,7 @@ def _train_attributes(source: ProbeSource) -> _Probe:
     fitted = fit_attributes_sums(sums, FeatureBlocks(parts), values, names=data.names, folds=folds)
     # JSON has no NaN.
     thresholds = [None if np.isnan(value) else float(value) for value in fitted.thresholds]
-    facts = {
-        "names": list(data.names),
-        "thresholds": thresholds,
-        "pictures": len(data.train.records),
-    }
+    facts = {"names": list(data.names), "thresholds": thresholds, "pictures": len(data.train.records)}
     return _Probe({"attributes": fitted.probe}, facts)
 
 
@@ -331,11 +309,7 @@ def _train_keypoints(source: ProbeSource) -> _Probe:
         CategoryData(source.dataset, source.data_root, rendered_train=source.rendered)
     ):
         boxes = box_features(
-            category,
-            source.weights,
-            layer=source.layer,
-            margin=BOX_MARGIN,
-            folder=source.folder,
+            category, source.weights, layer=source.layer, margin=BOX_MARGIN, folder=source.folder
         )
         # Without an official split all objects train.
         train = np.flatnonzero(category.folds < 0)
@@ -349,9 +323,7 @@ def _train_keypoints(source: ProbeSource) -> _Probe:
     return _Probe(ridges, {"names": names, "margin": BOX_MARGIN})
 
 
-def _training_parts(
-    records: Selection, source: ProbeSource
-) -> tuple[CachedParts, Int[np.ndarray, " n"]]:
+def _training_parts(records: Selection, source: ProbeSource) -> tuple[CachedParts, Int[np.ndarray, " n"]]:
     """Return features and colours of all variations in parts, and the fold of each variation."""
     _check_count(records, source)
     copies = _copies(source)

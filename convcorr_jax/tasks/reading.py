@@ -66,9 +66,7 @@ def choose_splits(present: Iterable[str], *, tested: str | None = None, source: 
     if tested is None:
         tested = "test" if "test" in names else "val"
     training = tuple(
-        name
-        for name in ("train", *(("val",) if tested == "test" else ()))
-        if name in names and name != tested
+        name for name in ("train", *(("val",) if tested == "test" else ())) if name in names and name != tested
     )
     if tested not in names or not training:
         raise InputError(
@@ -194,10 +192,7 @@ class _RenderedRecords(GeneratedRecords):
     """Rendered records of categories and indices, each of which is rendered when it is indexed."""
 
     def __init__(
-        self,
-        keys: Sequence[tuple[str, int]],
-        side_px: int,
-        change: Callable[[Record], Record] | None,
+        self, keys: Sequence[tuple[str, int]], side_px: int, change: Callable[[Record], Record] | None
     ) -> None:
         self._keys = keys
         self._side_px = side_px
@@ -239,9 +234,7 @@ def _read(source: str | Path, data_root: Path | None) -> Sequence[Record]:
         return [_unannotated(photograph) for photograph in selection.photographs()]
     if source in COLLECTIONS:
         folders = COLLECTIONS[str(source)]
-        return [
-            record for name in folders for record in opening.read_records(name, data_root=data_root)
-        ]
+        return [record for name in folders for record in opening.read_records(name, data_root=data_root)]
     return opening.read_records(source, data_root=data_root)
 
 

@@ -19,9 +19,7 @@ def pages() -> dict[str, str]:
     rooms = sources.rooms()
     with_page = {room.name for room in rooms}
     toctree = "\n".join(f"   {room.name}" for room in rooms)
-    listed = "\n".join(
-        f"   * - :doc:`{room.name}`\n     - {_summary(room.docstring)}" for room in rooms
-    )
+    listed = "\n".join(f"   * - :doc:`{room.name}`\n     - {_summary(room.docstring)}" for room in rooms)
     index = (
         f"API reference\n{'=' * 13}\n\n"
         "Import names from the module that heads a page: ``from convcorr_jax.flow import align``.\n\n"
@@ -47,11 +45,7 @@ def _page(room: sources.Room, with_page: set[str]) -> str:
             group.append(f":doc:`{each.source}` has a page of its own.")
         else:
             inner = sources.defined_in(each.source)
-            group += [
-                _directive(each.source, one)
-                for one in inner
-                if (one.source, one.name) not in listed
-            ]
+            group += [_directive(each.source, one) for one in inner if (one.source, one.name) not in listed]
     for source, directives in by_source.items():
         parts += [] if source in with_page else _introduction(source)
         parts += directives

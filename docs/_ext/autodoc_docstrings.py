@@ -15,9 +15,7 @@ def _process(app: Sphinx, what: str, name: str, obj: object, options: Options, l
         lines[:0] = ["..", ""]
 
 
-def _is_generated(
-    app: Sphinx, what: str, name: str, obj: object, skip: bool, options: Options
-) -> bool | None:
+def _is_generated(app: Sphinx, what: str, name: str, obj: object, skip: bool, options: Options) -> bool | None:
     """Skip the methods that scikit-learn adds to every estimator, such as ``set_fit_request``."""
     return True if re.fullmatch(r"set_\w+_request", name) else None
 

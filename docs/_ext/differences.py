@@ -13,10 +13,7 @@ _PHRASE = re.compile(r"Differs from the papers?\b|[Tt]he papers? leaves? open\b"
 _END = re.compile(r"\bSources?: |Differs from the paper|The paper leaves open")
 
 LONG = "Long, Zhang and Darrell 2014, *Do Convnets Learn Correspondence?*"
-RAZAVIAN = (
-    "Sharif Razavian et al. 2014, *Persistent Evidence of Local Image Properties in Generic "
-    "ConvNets*"
-)
+RAZAVIAN = "Sharif Razavian et al. 2014, *Persistent Evidence of Local Image Properties in Generic ConvNets*"
 TOMPSON = "Tompson et al. 2015, *Efficient Object Localization Using Convolutional Networks*"
 OTHERS = "Methods that the three papers build on"
 
@@ -34,12 +31,7 @@ PAPER_OF_ROOM = {
 }
 """The paper that a room implements; a docstring that names one of the papers belongs to that paper."""
 
-_AUTHORS = {
-    "Long": LONG,
-    "Razavian": RAZAVIAN,
-    "Tompson": TOMPSON,
-    "Felzenszwalb": OTHERS,
-}
+_AUTHORS = {"Long": LONG, "Razavian": RAZAVIAN, "Tompson": TOMPSON, "Felzenszwalb": OTHERS}
 
 
 class Difference(NamedTuple):
@@ -114,9 +106,7 @@ def _link(difference: Difference) -> str:
         return f":py:obj:`{name}`"
     if difference.module in rooms:
         return f":doc:`{name} <api/{name}>`"
-    documented = any(
-        each.source == difference.module for room in rooms.values() for each in room.definitions
-    )
+    documented = any(each.source == difference.module for room in rooms.values() for each in room.definitions)
     return f":ref:`{name} <{api_pages.label(name)}>`" if documented else f"``{name}``"
 
 
@@ -125,7 +115,5 @@ def _room(module: str) -> str:
 
 
 def _paper(module: str, docstring: str) -> str:
-    named = [
-        (docstring.find(author), paper) for author, paper in _AUTHORS.items() if author in docstring
-    ]
+    named = [(docstring.find(author), paper) for author, paper in _AUTHORS.items() if author in docstring]
     return min(named)[1] if named else PAPER_OF_ROOM[_room(module)]

@@ -38,9 +38,7 @@ def _distance_transform() -> Figure:
     q = np.linspace(-0.4, len(samples) - 0.6, 400)
     for p, value in enumerate(samples):
         axes.plot(q, value + weight * (q - p) ** 2, color=GREY, linewidth=0.7)
-    axes.plot(
-        q, (samples + weight * (q[:, None] - np.arange(9)) ** 2).min(axis=1), color=BLUE, lw=2.2
-    )
+    axes.plot(q, (samples + weight * (q[:, None] - np.arange(9)) ** 2).min(axis=1), color=BLUE, lw=2.2)
     axes.plot(samples, "o", color=ORANGE, label="samples f(p)")
     axes.plot(envelope.values, "s", color=BLUE, markersize=5, label="lower envelope D(q)")
     axes.set_ylim(0, 4)

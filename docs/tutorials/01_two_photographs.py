@@ -89,8 +89,7 @@ truth = pair.target.points
 carried = carry_to_b(pair.source.points, alignment).b_px
 unit = (1, 1)
 to_b = coords.compose(
-    coords.invert(coords.box_to_size(pair.target.box, unit)),
-    coords.box_to_size(pair.source.box, unit),
+    coords.invert(coords.box_to_size(pair.target.box, unit)), coords.box_to_size(pair.source.box, unit)
 )
 copied = coords.apply(to_b, pair.source.points)
 
@@ -105,9 +104,7 @@ for name, points in (("alignment", carried), ("copying", copied)):
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 axes[0].imshow(a)
-axes[0].scatter(
-    *pair.source.points.T, c=np.arange(len(truth)), cmap="hsv", s=18, edgecolors="white"
-)
+axes[0].scatter(*pair.source.points.T, c=np.arange(len(truth)), cmap="hsv", s=18, edgecolors="white")
 axes[0].set_title("corners of a")
 axes[1].imshow(b)
 axes[1].plot(*np.stack([carried, truth], axis=-1).transpose(1, 2, 0), color="lime", linewidth=1)

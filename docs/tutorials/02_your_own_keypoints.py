@@ -44,9 +44,7 @@ weights = load("alexnet")
 
 def align(a, b, box_a, box_b):
     """Align two photographs, each in a box, with AlexNet."""
-    return align_photographs(
-        a, b, weights.params, network=weights.network, box_a=box_a, box_b=box_b
-    )
+    return align_photographs(a, b, weights.params, network=weights.network, box_a=box_a, box_b=box_b)
 
 
 carried = carry_to_b(points, align(collins, hopper, box_collins, box_hopper))
@@ -92,9 +90,7 @@ length = np.full(len(points), box_hopper.longer_side)
 for method, predicted in (("flow", carried.b_px), ("copying", copied)):
     shares = [correct(predicted, truth, length, alpha=alpha).mean() for alpha in (0.05, 0.1)]
     error = np.linalg.norm(predicted - truth, axis=1).mean() / length[0]
-    print(
-        f"{method:8s} PCK@0.05 {shares[0]:.1f}  PCK@0.1 {shares[1]:.1f}  mean error {error:.3f} of the box"
-    )
+    print(f"{method:8s} PCK@0.05 {shares[0]:.1f}  PCK@0.1 {shares[1]:.1f}  mean error {error:.3f} of the box")
 
 # %%
 # Five points of one pair show how to measure, not how good the method is; ``python -m

@@ -29,9 +29,7 @@ records = {
     split: list(instances("face", split=split, count=count, size=(128, 128)))
     for split, count in (("train", 120), ("test", 30))
 }
-boxes = {
-    split: [coords.square(each.box) for each in each_split] for split, each_split in records.items()
-}
+boxes = {split: [coords.square(each.box) for each in each_split] for split, each_split in records.items()}
 images = {
     split: np.stack(
         [
@@ -68,8 +66,7 @@ conv4 = Descriptor(layer="conv4", side_px=SIDE)
 features = {
     "conv4": {split: conv4.transform(images[split]) for split in images},
     "RGB": {
-        split: images[split][:, ::6, ::6].reshape(len(images[split]), -1) / np.float32(255)
-        for split in images
+        split: images[split][:, ::6, ::6].reshape(len(images[split]), -1) / np.float32(255) for split in images
     },
 }
 {name: rows["train"].shape for name, rows in features.items()}
@@ -84,9 +81,7 @@ features = {
 
 from convcorr_jax.estimators import RidgeProbe
 
-probes = {
-    name: RidgeProbe().fit(rows["train"], targets["train"]) for name, rows in features.items()
-}
+probes = {name: RidgeProbe().fit(rows["train"], targets["train"]) for name, rows in features.items()}
 
 # %%
 # Look at the path of penalties. If the least error is at an end, extend the path, unless the curve
@@ -113,9 +108,7 @@ for name, rows in predicted.items():
     print(f"{name:6s} mean error {np.linalg.norm(offsets, axis=-1).mean():.1f} px of {SIDE}")
 
 figure, axes = plt.subplots(1, 5, figsize=(9, 2.0), layout="constrained")
-for axis, image, truth, rows in zip(
-    axes, images["test"], targets["test"], predicted["conv4"], strict=False
-):
+for axis, image, truth, rows in zip(axes, images["test"], targets["test"], predicted["conv4"], strict=False):
     axis.imshow(image)
     for points, style in ((truth, {"c": "white"}), (rows, {"c": "deepskyblue"})):
         axis.scatter(*points.reshape(-1, 2).T, s=5, **style)

@@ -66,8 +66,7 @@ from convcorr_jax.tasks.pose import alphas_of, percentages, score_predictions
 
 alphas = alphas_of("lsp_pck")
 scores = {
-    name: score_predictions(annotations, path, metric="lsp_pck", alphas=alphas)
-    for name, path in files.items()
+    name: score_predictions(annotations, path, metric="lsp_pck", alphas=alphas) for name, path in files.items()
 }
 console = Console(width=100)
 for name, score in scores.items():

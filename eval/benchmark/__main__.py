@@ -135,9 +135,7 @@ def table(result: dict[str, Any]) -> Table:
     for name, case in result["cases"].items():
         rows.add_section()
         for comparison in case["comparisons"]:
-            label = (
-                f"{name}: {comparison['name']}; {case['peer']}\n  {_figures(comparison['quality'])}"
-            )
+            label = f"{name}: {comparison['name']}; {case['peer']}\n  {_figures(comparison['quality'])}"
             if "ratio" not in comparison:
                 rows.add_row(escape(f"{label}: not equal, therefore no times"), style="red")
                 continue
@@ -146,8 +144,7 @@ def table(result: dict[str, Any]) -> Table:
             rows.add_row(
                 escape(label),
                 *(f"{side['median_ms']:.3g}\na {comparison['unit']}" for side in times),
-                f"[{mark}]{ratio['of_medians']:.3g}[/{mark}]"
-                + ("" if comparison["quiet"] else " *"),
+                f"[{mark}]{ratio['of_medians']:.3g}[/{mark}]" + ("" if comparison["quiet"] else " *"),
                 " to ".join(f"{quartile:.3g}" for quartile in ratio["quartiles"]),
                 f"{ratio['of_minima']:.3g}",
                 f"{ratio['of_cpu_medians']:.3g}",

@@ -148,11 +148,7 @@ def _side(run: Callable[[], Sample]) -> _Side:
 
 
 def _timings(
-    comparison: Comparison,
-    runs: _Runs,
-    first_calls_s: tuple[float, float],
-    *,
-    peer_memory_mb: int,
+    comparison: Comparison, runs: _Runs, first_calls_s: tuple[float, float], *, peer_memory_mb: int
 ) -> dict[str, Any]:
     """Summarize the samples for ``result.json``."""
     our_units, peer_units = comparison.our_units, comparison.peer_units
@@ -163,11 +159,7 @@ def _timings(
     return {
         "ours": ours | {"units": our_units, "first_call_s": first_calls_s[0]},
         "peer": summary(runs.peer, units=peer_units)
-        | {
-            "units": peer_units,
-            "first_call_s": first_calls_s[1],
-            "peak_memory_mb": peer_memory_mb,
-        },
+        | {"units": peer_units, "first_call_s": first_calls_s[1], "peak_memory_mb": peer_memory_mb},
         "ratio": ratios,
         "met": {
             "ratio": ratios["of_medians"] >= comparison.required_ratio,

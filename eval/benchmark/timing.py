@@ -43,9 +43,7 @@ def summary(samples: Sequence[Sample], *, units: int) -> dict[str, Any]:
     }
 
 
-def ratio(
-    ours: Sequence[Sample], peer: Sequence[Sample], *, our_units: int, peer_units: int
-) -> dict[str, Any]:
+def ratio(ours: Sequence[Sample], peer: Sequence[Sample], *, our_units: int, peer_units: int) -> dict[str, Any]:
     """Compute the peer's time for a unit over ours; the quartiles are of ratios of consecutive runs."""
     a, b = np.array(ours) / our_units, np.array(peer) / peer_units
     return {
@@ -77,9 +75,6 @@ def processor() -> str:
 def commit() -> str:
     """Return the current commit, marked if files have changed since; "unknown" outside a repository."""
     described = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parent,
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=Path(__file__).parent
     )
     return described.stdout.strip() or "unknown"

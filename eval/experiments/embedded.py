@@ -218,38 +218,18 @@ def _patches(out: Path, sizes: Sizes) -> list[Experiment]:
 def _probes(out: Path, sizes: Sizes) -> list[Experiment]:
     train, test = sizes.probes
     few = _rendered(sizes.probes)
-    options: dict[str, Any] = {
-        "sources": _RENDERED,
-        "rendered_train": train,
-        "rendered_test": test,
-    }
+    options: dict[str, Any] = {"sources": _RENDERED, "rendered_train": train, "rendered_test": test}
     return [
         experiment(
-            face_landmarks,
-            probes.landmarks,
-            out / "landmarks",
-            options=LandmarkOptions(rounds=1),
-            **options,
+            face_landmarks, probes.landmarks, out / "landmarks", options=LandmarkOptions(rounds=1), **options
         ),
-        on_data(
-            ridge_keypoints,
-            probes.keypoints,
-            out / "ridge_keypoints",
-            _categories(sizes.probes, sizes),
-        ),
+        on_data(ridge_keypoints, probes.keypoints, out / "ridge_keypoints", _categories(sizes.probes, sizes)),
         experiment(
-            rgb_reconstruction,
-            probes.colors,
-            out / "rgb_reconstruction",
-            images=sizes.colors,
-            **options,
+            rgb_reconstruction, probes.colors, out / "rgb_reconstruction", images=sizes.colors, **options
         ),
         on_data(segmentation, probes.segmentation, out / "segmentation", few, copies=sizes.copies),
         on_data(
-            semantic_directions,
-            probes.directions,
-            out / "semantic_directions",
-            _rendered(sizes.directions),
+            semantic_directions, probes.directions, out / "semantic_directions", _rendered(sizes.directions)
         ),
     ]
 

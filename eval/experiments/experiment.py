@@ -57,9 +57,7 @@ def experiment(
     return Experiment(folder.name, script.main, config, section, folder, sources, data_root)
 
 
-def _options(
-    script: Any, folder: Path, data_root: Path | None, options: dict[str, Any]
-) -> dict[str, Any]:
+def _options(script: Any, folder: Path, data_root: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """Add the folders to a script's options, by the names that its ``Config`` has for them."""
     names = {field.name for field in dataclasses.fields(script.Config)}
     if "data_root" in names:

@@ -83,18 +83,12 @@ def _keypoints(out: Path, data_root: Path) -> list[Experiment]:
 
 
 def _patches(out: Path, data_root: Path) -> list[Experiment]:
-    data = PatchData(
-        "imagenet_sample", data_root, database=out / "patch_reconstruction" / "database"
-    )
+    data = PatchData("imagenet_sample", data_root, database=out / "patch_reconstruction" / "database")
     return [
         on_data(script, section, out / name, data)
         for script, section, name in (
             (patch_reconstruction, correspondence.reconstruction, "patch_reconstruction"),
-            (
-                receptive_field_average,
-                correspondence.receptive_field_average,
-                "receptive_field_average",
-            ),
+            (receptive_field_average, correspondence.receptive_field_average, "receptive_field_average"),
         )
     ]
 
@@ -116,9 +110,7 @@ def _landmarks(out: Path, data_root: Path) -> list[Experiment]:
 
 def _probes(out: Path, data_root: Path) -> list[Experiment]:
     faces = Data("lfw_attributes", data_root, rendered_train=400, rendered_test=100)
-    images = tuple(
-        name for name in ("imagenet_sample", "mini_imagenet") if (data_root / name).is_dir()
-    )
+    images = tuple(name for name in ("imagenet_sample", "mini_imagenet") if (data_root / name).is_dir())
     colors = [
         experiment(
             rgb_reconstruction,
@@ -131,10 +123,7 @@ def _probes(out: Path, data_root: Path) -> list[Experiment]:
     ]
     return [
         on_data(
-            ridge_keypoints,
-            probes.keypoints,
-            out / "lspet_ridge_keypoints",
-            CategoryData("lspet", data_root),
+            ridge_keypoints, probes.keypoints, out / "lspet_ridge_keypoints", CategoryData("lspet", data_root)
         ),
         *(colors if images else ()),
         on_data(segmentation, probes.segmentation, out / "segmentation", Data("camvid", data_root)),

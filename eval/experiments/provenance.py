@@ -64,10 +64,7 @@ def _words(config: Any, default: Any) -> Iterator[str]:
 
 
 def with_provenance(
-    section: Section,
-    experiment: Experiment,
-    result: Mapping[str, Any],
-    inputs: Mapping[str, Any],
+    section: Section, experiment: Experiment, result: Mapping[str, Any], inputs: Mapping[str, Any]
 ) -> Section:
     """Add the command and the facts about an experiment's run to the section that shows its result.
 
@@ -89,8 +86,7 @@ def with_provenance(
         "Finished": run["finished"],
         "Code": f"version {inputs['code']['version']}, sources {_checksum(inputs['code']['sources'])}",
         "Versions": ", ".join(
-            f"{name} {number}"
-            for name, number in {"python": run["python"], **run["versions"]}.items()
+            f"{name} {number}" for name, number in {"python": run["python"], **run["versions"]}.items()
         ),
     }
     known = {name: fact for name, fact in facts.items() if fact}

@@ -42,9 +42,7 @@ def random_params(network: Network, rng: np.random.Generator) -> Params:
 
 
 def assert_layer_close(found, expected, name: str) -> None:
-    np.testing.assert_allclose(
-        found, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max(), err_msg=name
-    )
+    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max(), err_msg=name)
 
 
 @pytest.mark.parametrize(
@@ -60,9 +58,7 @@ def test_every_layer_agrees_with_opencv(name, side, rng, tmp_path):
     weights = caffe_model.random_weights(network, rng)
     (tmp_path / "net.prototxt").write_text(caffe_model.prototxt(network, side=side))
     (tmp_path / "net.caffemodel").write_bytes(caffe_model.caffemodel(network, weights))
-    engine = cv2.dnn.readNetFromCaffe(
-        str(tmp_path / "net.prototxt"), str(tmp_path / "net.caffemodel")
-    )
+    engine = cv2.dnn.readNetFromCaffe(str(tmp_path / "net.prototxt"), str(tmp_path / "net.caffemodel"))
     engine.enableFusion(False)
     inputs = rng.standard_normal((2, side, side, 3), dtype=np.float32) * 50
     engine.setInput(np.ascontiguousarray(inputs.transpose(0, 3, 1, 2)))
@@ -72,9 +68,9 @@ def test_every_layer_agrees_with_opencv(name, side, rng, tmp_path):
     params = assemble({n: Stored(*w) for n, w in weights.items()}, network, source="test")
     found = activations(params, jnp.asarray(inputs), network=network, layers=network.layer_names)
     for layer, reference in zip(network.layer_names, expected, strict=True):
-        reference = reference.reshape(
-            *reference.shape[:2], *reference.shape[2:] or (1, 1)
-        ).transpose(0, 2, 3, 1)
+        reference = reference.reshape(*reference.shape[:2], *reference.shape[2:] or (1, 1)).transpose(
+            0, 2, 3, 1
+        )
         assert_layer_close(found[layer], reference, layer)
 
 
@@ -97,9 +93,7 @@ def test_alexnet_and_its_gradient_agree_with_torch(rng):
     expected = twin.layers(their_inputs)
     found = activations(params, inputs, network=network, layers=list(expected))
     for layer, reference in expected.items():
-        reference = reference.detach().reshape(
-            *reference.shape[:2], *(reference.shape[2:] or (1, 1))
-        )
+        reference = reference.detach().reshape(*reference.shape[:2], *(reference.shape[2:] or (1, 1)))
         assert_layer_close(found[layer], reference.permute(0, 2, 3, 1).numpy(), layer)
 
     def energy(x):
@@ -137,9 +131,7 @@ def test_preprocessing_is_the_networks_own():
     np.testing.assert_allclose(caffe[0, 0, 0], [-104.007, -116.669, -122.679], rtol=1e-6)
     np.testing.assert_allclose(caffe[0, 0, 1], [-104.007, -116.669, 255 - 122.679], rtol=1e-6)
     ours = preprocess(image.astype(np.float32), network=NETWORKS["alexnet"])
-    np.testing.assert_allclose(
-        ours[0, 0, 1], [(1 - 0.485) / 0.229, -0.456 / 0.224, -0.406 / 0.225], rtol=1e-6
-    )
+    np.testing.assert_allclose(ours[0, 0, 1], [(1 - 0.485) / 0.229, -0.456 / 0.224, -0.406 / 0.225], rtol=1e-6)
 
 
 def test_a_block_name_is_its_last_convolution(rng):
@@ -229,7 +221,5 @@ def test_missing_filters_are_refused_by_name(rng):
 @pytest.mark.parametrize(("side", "layer"), [(10, "conv1"), (60, "fc6")])
 def test_too_small_images_are_refused(side, layer):
     network = NETWORKS["caffenet"]
-    with pytest.raises(
-        InputError, match=f"{side} x {side} pixels is too small for {layer} of caffenet"
-    ):
+    with pytest.raises(InputError, match=f"{side} x {side} pixels is too small for {layer} of caffenet"):
         activations({}, jnp.zeros((1, side, side, 3)), network=network, layers=(layer,))

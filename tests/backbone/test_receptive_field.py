@@ -46,9 +46,7 @@ def test_the_grid_is_the_shape_of_the_activations(name):
     for size in ((network.image_side, network.image_side), (251, 362)):
         inputs = jax.ShapeDtypeStruct((1, *size, 3), jnp.float32)
         found = jax.eval_shape(
-            lambda p, x: forward.activations(p, x, network=network, layers=network.layer_names),
-            params,
-            inputs,
+            lambda p, x: forward.activations(p, x, network=network, layers=network.layer_names), params, inputs
         )
         for layer, value in found.items():
             assert value.shape[1:3] == grid_size(network, layer, size), (layer, size)
@@ -70,9 +68,7 @@ def positive_network(name: str, side: int):
     return network, params
 
 
-@pytest.mark.parametrize(
-    ("name", "layer"), [("caffenet", "conv4"), ("alexnet", "conv5"), ("vgg16", "conv4")]
-)
+@pytest.mark.parametrize(("name", "layer"), [("caffenet", "conv4"), ("alexnet", "conv5"), ("vgg16", "conv4")])
 def test_a_cell_responds_to_the_pixels_of_its_field_and_no_others(name, layer, monkeypatch):
     # Plain convolution, whose zeros are exact.
     monkeypatch.setattr(convolution, "on_cpu", lambda: False)
@@ -85,14 +81,10 @@ def test_a_cell_responds_to_the_pixels_of_its_field_and_no_others(name, layer, m
     found = uncompiled(params, lit, network=network, layers=(layer,))[layer][0].sum(axis=-1)
     cells = coords.cell_grid(grid_size(network, layer, (side, side)))
     distance = np.abs(coords.apply(cell_centers(network, layer), cells) - np.array([x, y]))
-    np.testing.assert_array_equal(
-        np.asarray(found) > 0, (distance <= (field.size_px - 1) / 2).all(-1)
-    )
+    np.testing.assert_array_equal(np.asarray(found) > 0, (distance <= (field.size_px - 1) / 2).all(-1))
 
 
-@pytest.mark.parametrize(
-    ("name", "layer"), [("caffenet", "conv4"), ("alexnet", "conv5"), ("vgg16", "conv4")]
-)
+@pytest.mark.parametrize(("name", "layer"), [("caffenet", "conv4"), ("alexnet", "conv5"), ("vgg16", "conv4")])
 def test_the_input_gradient_is_centred_on_the_cell(name, layer, rng):
     side = 227
     network, params = positive_network(name, side)
@@ -102,9 +94,7 @@ def test_the_input_gradient_is_centred_on_the_cell(name, layer, rng):
     noise = jnp.asarray(rng.random((8, side, side, 3), dtype=np.float32))
 
     def response(images):
-        return activations(params, images, network=network, layers=(layer,))[layer][
-            :, row, column
-        ].sum()
+        return activations(params, images, network=network, layers=(layer,))[layer][:, row, column].sum()
 
     weight = np.abs(jax.grad(response)(noise)).sum(axis=(0, 3))
     positions = coords.cell_grid((side, side))
@@ -116,9 +106,7 @@ def test_the_input_gradient_is_centred_on_the_cell(name, layer, rng):
 
 def test_refusals_name_the_layer_and_the_size():
     network = NETWORKS["alexnet"]
-    with pytest.raises(
-        InputError, match=r"30 x 200 pixels is too small for conv5 of alexnet \(at pool2\)"
-    ):
+    with pytest.raises(InputError, match=r"30 x 200 pixels is too small for conv5 of alexnet \(at pool2\)"):
         grid_size(network, "conv5", (200, 30))
     with pytest.raises(InputError, match="alexnet has no layer 'norm1'"):
         receptive_field(network, "norm1")

@@ -54,9 +54,7 @@ def test_each_pixel_has_what_the_shifted_image_would_give_at_the_stride(layer, r
         column, row = (from_first // field.stride_px).astype(int)
         right, down = (from_first % field.stride_px).astype(int)
         shifted = jnp.asarray(large[:, down : down + side + 80, right : right + side + 80])
-        expected = activations(params, shifted, network=NETWORK, layers=[layer])[layer][
-            0, row, column
-        ]
+        expected = activations(params, shifted, network=NETWORK, layers=[layer])[layer][0, row, column]
         # Sums in another order.
         np.testing.assert_allclose(found[y, x], expected, rtol=1e-4, atol=1e-5)
 
@@ -71,9 +69,5 @@ def test_sides_need_not_be_multiples_of_the_stride(rng):
 
 
 def test_refuses_an_image_smaller_than_the_field(rng):
-    with pytest.raises(
-        InputError, match="49 x 48 pixels; the receptive field of conv3 of small has 49 x 49"
-    ):
-        single_pixel_activations(
-            random_params(rng), jnp.zeros((1, 48, 49, 3)), network=NETWORK, layer="conv3"
-        )
+    with pytest.raises(InputError, match="49 x 48 pixels; the receptive field of conv3 of small has 49 x 49"):
+        single_pixel_activations(random_params(rng), jnp.zeros((1, 48, 49, 3)), network=NETWORK, layer="conv3")

@@ -18,11 +18,7 @@ def test_the_transforms_filter_exactly(outputs, taps, rng):
 
 def plain_convolution(images, kernel, *, padding):
     return jax.lax.conv_general_dilated(
-        images,
-        kernel,
-        (1, 1),
-        [(padding, padding)] * 2,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        images, kernel, (1, 1), [(padding, padding)] * 2, dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
 
 

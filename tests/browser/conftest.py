@@ -54,10 +54,7 @@ def open_page(browser, page_file) -> Iterator[Callable]:
 
     def opened(*, width: int = 1280, scheme: str = "light", touch: bool = False):
         context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme=scheme,
-            has_touch=touch,
-            offline=True,
+            viewport={"width": width, "height": 900}, color_scheme=scheme, has_touch=touch, offline=True
         )
         contexts.append(context)
         tab = context.new_page()

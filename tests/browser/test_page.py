@@ -177,10 +177,7 @@ def test_joints_of_a_network_are_switched_off(open_page):
     assert drawn.locator("path").count() > 6
     tab.locator(f"{people} input").first.uncheck()
     assert drawn.get_attribute("visibility") == "hidden"
-    assert tab.locator(f'{people} g[data-network="annotated"]').get_attribute("visibility") in (
-        None,
-        "visible",
-    )
+    assert tab.locator(f'{people} g[data-network="annotated"]').get_attribute("visibility") in (None, "visible")
 
 
 def test_a_slider_chooses_the_layer(open_page):

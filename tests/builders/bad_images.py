@@ -23,12 +23,7 @@ def png(width: int, height: int, *, depth: int, kind: int, rows: bytes) -> bytes
 
     header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
     return b"".join(
-        [
-            b"\x89PNG\r\n\x1a\n",
-            chunk(b"IHDR", header),
-            chunk(b"IDAT", zlib.compress(rows)),
-            chunk(b"IEND", b""),
-        ]
+        [b"\x89PNG\r\n\x1a\n", chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
     )
 
 
@@ -54,43 +49,19 @@ def _tiff(values: np.ndarray) -> bytes:
 BAD_IMAGES: Mapping[str, tuple[str, Callable[[], bytes], str]] = {
     "empty": ("a.jpg", lambda: b"", "is empty"),
     "text": ("a.jpg", lambda: b"not an image at all", "is not an image that can be read"),
-    "truncated JPEG": (
-        "a.jpg",
-        lambda: encoded(_photograph(), "JPEG")[:4000],
-        "damaged or cut short",
-    ),
-    "truncated PNG": (
-        "a.png",
-        lambda: encoded(_photograph(), "PNG")[:9000],
-        "damaged or cut short",
-    ),
-    "only a header": (
-        "a.png",
-        lambda: encoded(_photograph(), "PNG")[:40],
-        "damaged or cut short|not an",
-    ),
+    "truncated JPEG": ("a.jpg", lambda: encoded(_photograph(), "JPEG")[:4000], "damaged or cut short"),
+    "truncated PNG": ("a.png", lambda: encoded(_photograph(), "PNG")[:9000], "damaged or cut short"),
+    "only a header": ("a.png", lambda: encoded(_photograph(), "PNG")[:40], "damaged or cut short|not an"),
     # Pillow would run Ghostscript on it.
-    "EPS": (
-        "a.jpg",
-        lambda: encoded(_photograph(), "EPS"),
-        "is not an image that can be read",
-    ),
+    "EPS": ("a.jpg", lambda: encoded(_photograph(), "EPS"), "is not an image that can be read"),
     "AVIF": ("a.jpg", lambda: encoded(_photograph(), "AVIF"), "is not an image that can be read"),
     "DDS": ("a.jpg", lambda: encoded(_photograph(), "DDS"), "is not an image that can be read"),
     "CMYK": ("a.jpg", lambda: encoded(_photograph().convert("CMYK"), "JPEG"), "is a CMYK image"),
     "16-bit grey PNG": ("a.png", lambda: _deep(_GREY, 1), "more than 8 bits a channel"),
     "16-bit RGB PNG": ("a.png", lambda: _deep(_RGB, 3), "more than 8 bits a channel"),
     "16-bit RGBA PNG": ("a.png", lambda: _deep(_RGBA, 4), "more than 8 bits a channel"),
-    "16-bit TIFF": (
-        "a.tif",
-        lambda: _tiff(np.zeros((32, 32), np.uint16)),
-        "more than 8 bits a channel",
-    ),
-    "float TIFF": (
-        "a.tif",
-        lambda: _tiff(np.zeros((32, 32), np.float32)),
-        "more than 8 bits a channel",
-    ),
+    "16-bit TIFF": ("a.tif", lambda: _tiff(np.zeros((32, 32), np.uint16)), "more than 8 bits a channel"),
+    "float TIFF": ("a.tif", lambda: _tiff(np.zeros((32, 32), np.float32)), "more than 8 bits a channel"),
     "one pixel": (
         "a.png",
         lambda: png(1, 1, depth=8, kind=_RGB, rows=bytes(4)),

@@ -12,11 +12,7 @@ from PIL import Image as PillowImage
 WIDTH, HEIGHT = 40, 32
 FACE_SIDE = 32
 """Width and height of the crops in `write_attributes`."""
-CAMVID_META = {
-    "classes": ["sky", "road"],
-    "ignore_index": 255,
-    "splits": {"train": ["b", "a"], "test": ["c"]},
-}
+CAMVID_META = {"classes": ["sky", "road"], "ignore_index": 255, "splits": {"train": ["b", "a"], "test": ["c"]}}
 CAMVID_MASK = np.repeat(np.array([[0, 1, 255, 1]], np.uint8), 5, axis=1).repeat(16, axis=0)
 
 

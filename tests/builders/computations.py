@@ -20,13 +20,7 @@ from convcorr_jax.linear import ridge, svm
 def compute() -> dict[str, np.ndarray]:
     """Return the results of all computations by name."""
     rng = np.random.default_rng(20150607)
-    results = {
-        **_alignment(rng),
-        **_linear(rng),
-        **_statistics(rng),
-        **_images(rng),
-        **_training(rng),
-    }
+    results = {**_alignment(rng), **_linear(rng), **_statistics(rng), **_images(rng), **_training(rng)}
     return {name: np.asarray(value) for name, value in results.items()}
 
 
@@ -72,10 +66,7 @@ def _images(rng):
 
 def _training(rng):
     architecture = dataclasses.replace(
-        pose.small(("l_hand", "r_hand"), ((0, 1),)),
-        features=(8, 8, 8),
-        hidden=(8, 8, 8),
-        fine_features=4,
+        pose.small(("l_hand", "r_hand"), ((0, 1),)), features=(8, 8, 8), hidden=(8, 8, 8), fine_features=4
     )
     size = coords.Size(72, 72)
     images = rng.integers(0, 256, (2, *size, 3), np.uint8)
@@ -86,9 +77,7 @@ def _training(rng):
 
     def step(params):
         gradient = jax.grad(
-            lambda params: pose.loss(keys, params, batch, architecture=architecture, phase="joint")[
-                0
-            ]
+            lambda params: pose.loss(keys, params, batch, architecture=architecture, phase="joint")[0]
         )(params)
         return jax.tree.map(lambda value, slope: value - 0.01 * slope, params, gradient)
 

@@ -67,16 +67,7 @@ OPENS_FILES = {
 
 _FILE_METHODS = {
     *("open", "read_text", "write_text", "read_bytes", "write_bytes", "unlink", "mkdir", "touch"),
-    *(
-        "memmap",
-        "open_memmap",
-        "fromfile",
-        "tofile",
-        "save",
-        "savez",
-        "savez_compressed",
-        "loadtxt",
-    ),
+    *("memmap", "open_memmap", "fromfile", "tofile", "save", "savez", "savez_compressed", "loadtxt"),
 }
 _FILE_CALLS = {"open", "print", "input"}
 _FILE_FUNCTIONS = {
@@ -93,16 +84,7 @@ BANNED_NAMES = {
 }
 """Private words that identifiers had; each has a standard term (see CONTRIBUTING.md)."""
 BANNED_PHRASES = (
-    *(
-        "in as far as",
-        "milliard",
-        "as said",
-        "likewise",
-        "theirs",
-        "is told",
-        "are told",
-        "told by",
-    ),
+    *("in as far as", "milliard", "as said", "likewise", "theirs", "is told", "are told", "told by"),
     *("nobody", "heard", "elsewhere said", "as was said", "for want of"),
 )
 """Words and phrases that docstrings, comments and messages do without."""
@@ -174,8 +156,7 @@ def file_violations(root: Path) -> list[str]:
     return [
         f"{source.path}:{line} calls {name}"
         for source in sources(root, PACKAGE)
-        if source.room not in OPENS_FILES
-        and not source.path.startswith(f"{PACKAGE}/backbone/weights/")
+        if source.room not in OPENS_FILES and not source.path.startswith(f"{PACKAGE}/backbone/weights/")
         for name, line in _file_calls(source.tree)
     ]
 

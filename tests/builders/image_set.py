@@ -58,10 +58,7 @@ def full_record(image: Path | bytes | np.ndarray, label_map: bytes | np.ndarray)
         left_right_pairs=((1, 0),),
         part_sets={"eyes": (1, 0), "none": (), "face": (0, 1, 2)},
         box=coords.Box(-0.5, 0.1, 7 / 3, 17.5),
-        other_boxes={
-            "head": coords.Box(1.1, 2.2, 3.3, 4.4),
-            "torso": coords.Box(0.0, 0.0, 1.0, 2.0),
-        },
+        other_boxes={"head": coords.Box(1.1, 2.2, 3.3, 4.4), "torso": coords.Box(0.0, 0.0, 1.0, 2.0)},
         normalizer_px=np.pi,
         attributes={"scale": 0.1, "smiling": -1.0},
         label_map=label_map,

@@ -19,9 +19,7 @@ def write_model(path: Path) -> None:
         cells=SiftCells(),
         network=weights.network.name,
         fingerprint=weights.fingerprint,
-        detectors=Detectors(
-            rng.normal(size=(2, 1, 1, 128)).astype(np.float32), np.zeros(2, np.float32)
-        ),
+        detectors=Detectors(rng.normal(size=(2, 1, 1, 128)).astype(np.float32), np.zeros(2, np.float32)),
         calibration=Calibration(np.ones(2), np.zeros(2)),
         features=rng.random((4, 9216)).astype(np.float16),
         points=rng.uniform(100, 500, (4, 2, 2)),

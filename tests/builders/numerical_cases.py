@@ -14,17 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from convcorr_jax import (
-    coords,
-    descriptors,
-    flow,
-    keypoints,
-    metrics,
-    patches,
-    pose,
-    probes,
-    retrieval,
-)
+from convcorr_jax import coords, descriptors, flow, keypoints, metrics, patches, pose, probes, retrieval
 from convcorr_jax.linear import ridge, svm
 
 Outcome = Literal["refused", "nan", "absent"]
@@ -111,20 +101,13 @@ def _flow() -> Iterator[Case]:
         {"data_cost": costs, "smoothness": jnp.float32(0.1), "temperature": jnp.float32(0.5)},
         rounds=3,
     )
-    yield case(
-        flow.distance_transform, {"costs": (_on_device(9), "absent"), "weight": jnp.float32(1)}
-    )
+    yield case(flow.distance_transform, {"costs": (_on_device(9), "absent"), "weight": jnp.float32(1)})
     yield case(
         flow.soft_distance_transform,
-        {
-            "costs": (_on_device(9), "absent"),
-            "temperature": jnp.float32(1),
-            "weight": jnp.float32(1),
-        },
+        {"costs": (_on_device(9), "absent"), "temperature": jnp.float32(1), "weight": jnp.float32(1)},
     )
     yield case(
-        flow.parabola_vertex,
-        {"before": jnp.full(2, 2.0), "center": jnp.zeros(2), "after": jnp.full(2, 1.0)},
+        flow.parabola_vertex, {"before": jnp.full(2, 2.0), "center": jnp.zeros(2), "after": jnp.full(2, 1.0)}
     )
     points = jnp.asarray(np.array([[1.0, 1.5], [2.0, 0.5]], np.float32))
     yield case(flow.sample, {"image": _on_device(5, 6, 2), "points": points})
@@ -149,9 +132,7 @@ def _linear() -> Iterator[Case]:
         {"features": (_on_device(4, 9), "refused"), "targets": (_on_device(4, 2), "refused")},
         penalty=1.0,
     )
-    yield case(
-        ridge.fit_best, {"features": (x, "refused"), "targets": (y, "refused")}, folds=folds, k=3
-    )
+    yield case(ridge.fit_best, {"features": (x, "refused"), "targets": (y, "refused")}, folds=folds, k=3)
     yield case(
         ridge.cross_validate,
         {"features": (x, "refused"), "targets": (y, "refused")},
@@ -167,17 +148,10 @@ def _linear() -> Iterator[Case]:
         k=3,
     )
     yield case(
-        ridge.leave_one_out,
-        {"features": (x, "refused"), "targets": (y, "refused")},
-        penalties=penalties,
+        ridge.leave_one_out, {"features": (x, "refused"), "targets": (y, "refused")}, penalties=penalties
     )
     yield case(ridge.penalty_grid, {"features": x})
-    yield case(
-        ridge.fit_held_out,
-        {"features": (x, "refused"), "targets": (y, "refused")},
-        folds=folds,
-        k=3,
-    )
+    yield case(ridge.fit_held_out, {"features": (x, "refused"), "targets": (y, "refused")}, folds=folds, k=3)
     yield case(ridge.statistics, {"features": x, "targets": y})
     parts = [ridge.statistics(x[:6], y[:6]), ridge.statistics(x[6:], y[6:])]
     yield case(ridge.add, {"a": parts[0], "b": parts[1]})
@@ -229,11 +203,7 @@ def _metrics() -> Iterator[Case]:
     )
     yield case(
         metrics.pck,
-        {
-            "predicted": (points, "absent"),
-            "truth": (truth, "refused"),
-            "normalizer": (lengths, "refused"),
-        },
+        {"predicted": (points, "absent"), "truth": (truth, "refused"), "normalizer": (lengths, "refused")},
         counted=np.ones((3, 4), bool),
         groups=["a", "a", "b"],
         alphas=(0.1,),
@@ -245,10 +215,7 @@ def _metrics() -> Iterator[Case]:
         joints=joints,
     )
     yield case(metrics.head_sizes, {"boxes": np.array([[0.0, 0.0, 3.0, 4.0]])})
-    yield case(
-        metrics.joint_errors,
-        {"predicted": (points, "absent"), "truth": truth, "normalizer": lengths},
-    )
+    yield case(metrics.joint_errors, {"predicted": (points, "absent"), "truth": truth, "normalizer": lengths})
     rules = {"joints": joints, "alphas": (0.1, 0.2), "protocol": metrics.LSP_PCK}
     yield case(metrics.joint_table, {"errors": (errors, "absent")}, **rules)
     yield case(metrics.total_sums, {"errors": (errors, "absent")}, **rules)
@@ -259,38 +226,22 @@ def _metrics() -> Iterator[Case]:
     )
     yield case(metrics.landmark_summary, {"errors": (errors, "absent")})
     yield case(metrics.mean_error_per_image, {"errors": (errors, "absent")})
-    yield case(
-        metrics.cumulative_error_curve,
-        {"errors": (errors, "absent")},
-        thresholds=np.array([0.1, 0.2]),
-    )
+    yield case(metrics.cumulative_error_curve, {"errors": (errors, "absent")}, thresholds=np.array([0.1, 0.2]))
     yield case(metrics.error_spreads, {"errors": (points, "absent")}, joints=joints)
     yield case(metrics.x_error_histogram, {"errors": (points, "absent")})
-    yield case(
-        metrics.label_spreads, {"annotations": (np.stack([points, truth]), "absent")}, joints=joints
-    )
-    yield case(
-        metrics.match_sides,
-        {"points": points, "reference": (truth, "absent")},
-        pairs=((0, 1), (2, 3)),
-    )
+    yield case(metrics.label_spreads, {"annotations": (np.stack([points, truth]), "absent")}, joints=joints)
+    yield case(metrics.match_sides, {"points": points, "reference": (truth, "absent")}, pairs=((0, 1), (2, 3)))
     values = np.array([1.0, 2.0, 1.0, 2.0])
     predicted = np.array([0.2, 0.4, 0.6, 0.8])
     two = {"values": (1.0, 2.0), "threshold": 0.5}
     yield case(
-        metrics.two_valued_scores,
-        {"predicted": (predicted, "refused"), "truth": (values, "refused")},
-        **two,
+        metrics.two_valued_scores, {"predicted": (predicted, "refused"), "truth": (values, "refused")}, **two
     )
     yield case(
-        metrics.two_valued_sums,
-        {"predicted": (predicted, "refused"), "truth": (values, "refused")},
-        **two,
+        metrics.two_valued_sums, {"predicted": (predicted, "refused"), "truth": (values, "refused")}, **two
     )
     yield case(
-        metrics.graded_scores,
-        {"predicted": (predicted, "refused"), "truth": (values, "refused")},
-        middle=1.5,
+        metrics.graded_scores, {"predicted": (predicted, "refused"), "truth": (values, "refused")}, middle=1.5
     )
     yield case(metrics.correlation_interval, {"correlation": 0.5}, n=20)
     yield case(metrics.unit_means, {"values": predicted})
@@ -310,12 +261,7 @@ def _images() -> Iterator[Case]:
     yield case(descriptors.unit_length, {"descriptors": _on_device(2, 5)})
     yield case(descriptors.dense_sift, {"image": image}, radius_px=8.0, stride_px=8.0)
     yield case(descriptors.sift_at, {"image": image, "centers": centers}, radius_px=8.0)
-    yield case(
-        descriptors.sift_at_points,
-        {"points": centers[None]},
-        photographs=photographs,
-        radii_px=(8.0,),
-    )
+    yield case(descriptors.sift_at_points, {"points": centers[None]}, photographs=photographs, radii_px=(8.0,))
     yield case(
         retrieval.nearest_neighbors,
         {"queries": (_normal(2, 4), "refused"), "database": (_normal(5, 4), "refused")},
@@ -336,11 +282,7 @@ def _keypoints() -> Iterator[Case]:
     labels = np.where(_rng.uniform(size=scores.shape) < 0.5, 1, -1).astype(np.int8)
     detectors = keypoints.Detectors(_normal(2, 2, 2, 3), _normal(2))
     yield case(keypoints.calibrate, {"scores": (scores, "refused")}, labels=labels)
-    yield case(
-        keypoints.log_scores,
-        {"scores": scores, "calibration": calibration},
-        positive="calibrated",
-    )
+    yield case(keypoints.log_scores, {"scores": scores, "calibration": calibration}, positive="calibrated")
     yield case(
         keypoints.neighbor_points,
         {
@@ -394,8 +336,7 @@ def _probes() -> Iterator[Case]:
     )
     yield case(probes.fit_directions, {"features": (x, "refused"), "values": (values, "refused")})
     yield case(
-        probes.move_along,
-        {"features": x, "unit": np.eye(5, dtype=np.float32)[0], "amounts": _normal(2)},
+        probes.move_along, {"features": x, "unit": np.eye(5, dtype=np.float32)[0], "amounts": _normal(2)}
     )
     yield case(
         probes.fit_grid,
@@ -414,10 +355,7 @@ def _probes() -> Iterator[Case]:
     )
     yield case(probes.mean_keypoints, {"points": (annotated, "absent")})
     yield case(
-        probes.fit_mixing,
-        {"responses": (responses, "refused"), "shares": (shares, "absent")},
-        folds=folds,
-        k=3,
+        probes.fit_mixing, {"responses": (responses, "refused"), "shares": (shares, "absent")}, folds=folds, k=3
     )
     mixing = ridge.fit(_on_device(9, 3), _on_device(9, 3), penalty=1.0)
     yield case(probes.apply_mixing, {"responses": responses, "mixing": mixing})
@@ -431,10 +369,7 @@ def _probes() -> Iterator[Case]:
     yield case(probes.as_squares, {"rows": _normal(2, 12)})
     yield case(probes.squares_around, {"points": points}, members=(0, 1), margin=0.1)
     yield case(
-        probes.needed_margin,
-        {"predicted": points, "truth": points[::-1].copy()},
-        members=(0, 1),
-        share=1.0,
+        probes.needed_margin, {"predicted": points, "truth": points[::-1].copy()}, members=(0, 1), share=1.0
     )
     yield case(probes.to_fractions, {"points": points}, squares=squares)
     yield case(probes.to_pixels, {"fractions": _normal(4, 6)}, squares=squares)
@@ -444,9 +379,7 @@ def _pose() -> Iterator[Case]:
     heatmaps = _on_device(2, 4, 4, 3)
     cells = coords.grid(8, 0)
     points = _rng.uniform(0, 30, (2, 3, 2)).astype(np.float32)
-    yield case(
-        pose.gaussians, {"points": points}, size=coords.Size(4, 4), cells=cells, sigma_px=8.0
-    )
+    yield case(pose.gaussians, {"points": points}, size=coords.Size(4, 4), cells=cells, sigma_px=8.0)
     yield case(pose.peaks, {"heatmaps": heatmaps}, cells=cells, subcell=True)
     yield case(pose.heatmap_error, {"heatmaps": heatmaps, "targets": (heatmaps[::-1], "absent")})
     images = jnp.asarray(_rng.uniform(0, 255, (1, 16, 16, 3)).astype(np.float32))

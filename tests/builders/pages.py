@@ -111,11 +111,7 @@ def whole_page() -> Page:
             (PageFigure(white, "A white square."),),
             tuple(
                 Widget(kind, data, f"About {kind}.")
-                for kind, data in (
-                    ("directions", directions),
-                    ("joints", people),
-                    ("layers", layers),
-                )
+                for kind, data in (("directions", directions), ("joints", people), ("layers", layers))
             ),
             group="A paper",
             items=("Table 1", "Figure 2"),

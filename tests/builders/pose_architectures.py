@@ -45,11 +45,7 @@ def tiny(**changes: Any) -> Architecture:
 
 
 def tiny_small(
-    joints: tuple[str, ...],
-    pairs: tuple[tuple[int, int], ...],
-    *,
-    spatial_dropout: float = 0.2,
-    **options: Any,
+    joints: tuple[str, ...], pairs: tuple[tuple[int, int], ...], *, spatial_dropout: float = 0.2, **options: Any
 ) -> Architecture:
     """The preset ``small`` with few features and pixels, in which a training step takes a moment."""
     return replace(
@@ -72,9 +68,7 @@ def examples(rng: np.random.Generator, *, count: int = 2, size: Size = TINY.inpu
     points = rng.uniform(0, extent, (count, len(TINY.joints), 2))
     torso = rng.uniform(0, extent, (count, 2))
     images = rng.integers(0, 256, (count, *size, 3), dtype=np.uint8)
-    return Batch(
-        jnp.asarray(images), jnp.asarray(points, jnp.float32), jnp.asarray(torso, jnp.float32)
-    )
+    return Batch(jnp.asarray(images), jnp.asarray(points, jnp.float32), jnp.asarray(torso, jnp.float32))
 
 
 def tiny_person(

@@ -78,20 +78,14 @@ def write_release(folder: Path, records: Sequence[Record], *, voc_class: str, ye
         PillowImage.fromarray(image).save(path, quality=95)
         index = CLASSES.index(voc_class) + 1
         write_labels(
-            release / "SegmentationClass" / f"{name}.png",
-            np.where(labels > 0, index, 0).astype(np.uint8),
+            release / "SegmentationClass" / f"{name}.png", np.where(labels > 0, index, 0).astype(np.uint8)
         )
         x0, y0, x1, y1 = (round(edge) for edge in record.box)
         corners = (max(x0, 0) + 1, max(y0, 0) + 1, min(x1, width), min(y1, height))
         write_annotation(
-            release / "Annotations" / f"{name}.xml",
-            [(voc_class, corners)],
-            width=width,
-            height=height,
+            release / "Annotations" / f"{name}.xml", [(voc_class, corners)], width=width, height=height
         )
-        write_keypoints(
-            folder / "annotations" / voc_class / f"{name}_1.xml", name, record, voc_class
-        )
+        write_keypoints(folder / "annotations" / voc_class / f"{name}_1.xml", name, record, voc_class)
     for task in ("Main", "Segmentation"):
         for split, names in listed.items():
             write_list(release / "ImageSets" / task / f"{split}.txt", names)
@@ -101,9 +95,7 @@ def write_keypoints(path: Path, image: str, record: Record, voc_class: str) -> N
     """Write Berkeley's keypoints of an object, counted from 1."""
     points = "".join(
         f'<keypoint name="{name}" visible="{int(visible)}" x="{x + 1:.3f}" y="{y + 1:.3f}" z="0"/>'
-        for name, (x, y), visible in zip(
-            NAMES[voc_class], record.points, record.visible, strict=False
-        )
+        for name, (x, y), visible in zip(NAMES[voc_class], record.points, record.visible, strict=False)
         if not np.isnan(x)
     )
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -95,9 +95,7 @@ def test_it_writes_the_figure_the_arrays_and_the_points(written):
 @needs_weights
 def test_progress_is_for_terminals_and_the_summary_for_everyone(written):
     assert written.ended.err == ""
-    assert re.search(
-        r"alexnet [\w +]+conv5, smoothness 0.2; \d+ % of 400 cells agree", written.ended.out
-    )
+    assert re.search(r"alexnet [\w +]+conv5, smoothness 0.2; \d+ % of 400 cells agree", written.ended.out)
     assert re.search(
         r"Energy [\d.]+ \(data [\d.]+, deformation [\d.]+\) after \d+ rounds.*; [\d.]+ seconds",
         written.ended.out,
@@ -160,9 +158,7 @@ def test_each_photograph_of_a_folder_is_aligned_with_the_next(several):
     ended, folder = several.ended, several.folder
     failed = f"{folder / '3.png'} and {folder / '4.jpg'}"
     assert (ended.status, ended.out.count("\n")) == (2, 1)
-    assert re.fullmatch(
-        f"convcorr: {failed}: {folder / '4.jpg'} is not an image [^\n]+\n", ended.err
-    )
+    assert re.fullmatch(f"convcorr: {failed}: {folder / '4.jpg'} is not an image [^\n]+\n", ended.err)
     found = json.loads(ended.out)
     assert [(Path(one["a"]).name, Path(one["b"]).name) for one in found["pairs"]] == [
         *(("1.png", "2.jpg"), ("2.jpg", "3.png"), ("3.png", "4.jpg"))
@@ -309,14 +305,8 @@ def test_images_that_cannot_be_read_are_refused(folder, tmp_path_factory, name, 
 
 BAD_OPTIONS = {
     "no such image": ("a.png none.png", "none.png does not exist; an image file is expected"),
-    "a figure for a folder": (
-        "a.png .",
-        r"match\.png must be a folder, since there are several pairs",
-    ),
-    "box outside": (
-        "a.png b.png --box 500 10 600 60",
-        r"box \(500.0, .* lies outside the image of 400 x",
-    ),
+    "a figure for a folder": ("a.png .", r"match\.png must be a folder, since there are several pairs"),
+    "box outside": ("a.png b.png --box 500 10 600 60", r"box \(500.0, .* lies outside the image of 400 x"),
     "box of no area": ("a.png b.png --box-b 10 10 10 60", "has no area"),
     "reversed box": ("a.png b.png --box 60 10 20 60", "has no area: x0 < x1 and y0 < y1"),
     "half a box": ("a.png b.png --box nan 10 20 60", "four finite numbers"),
@@ -325,10 +315,7 @@ BAD_OPTIONS = {
     "three edges": ("a.png b.png --box 1 2 3", "--box.* Expected 4 values"),
     "a word for an edge": ("a.png b.png --box 1 2 3 four", "--box.*'four'"),
     "no such layer": ("a.png b.png --layer conv9", "alexnet has no layer 'conv9'; it has conv1, "),
-    "a layer without weights": (
-        "a.png b.png --layer conv4 fc6",
-        "weights of alexnet end before fc6",
-    ),
+    "a layer without weights": ("a.png b.png --layer conv4 fc6", "weights of alexnet end before fc6"),
     "a layer of too many cells": ("a.png b.png --layer conv1", "conv1 has 84 x 84 cells"),
     "no such network": ("a.png b.png --network resnet", "no network 'resnet'; there are caffenet"),
     "negative smoothness": ("a.png b.png --smoothness -1", "smoothness is -1.0; a finite number"),
@@ -341,35 +328,20 @@ BAD_OPTIONS = {
     "weights that are NaN": ("a.png b.png --weights nan.npz", "not finite"),
     "no points": ("a.png b.png --points none.csv", "none.csv does not exist; a points file"),
     "points that are an image": ("a.png b.png --points a.png", "not a CSV file in UTF-8"),
-    "points of another header": (
-        "a.png b.png --points header.csv",
-        "has the header 'u,v'; 'x,y' or",
-    ),
+    "points of another header": ("a.png b.png --points header.csv", "has the header 'u,v'; 'x,y' or"),
     "points that are words": ("a.png b.png --points words.csv", "x in row 1 of .* is 'one'"),
     "points that are NaN": ("a.png b.png --points nan.csv", "y in row 2 of .* is 'NaN'"),
-    "points outside": (
-        "a.png b.png --points outside.csv",
-        r"point 2 of .*, \(400, 7\), is outside",
-    ),
+    "points outside": ("a.png b.png --points outside.csv", r"point 2 of .*, \(400, 7\), is outside"),
     "no ending": ("a.png b.png --out match", "must end in one of .png, .jpg, .jpeg, .pdf"),
     "an unknown ending": ("a.png b.png --out match.xyz", "must end in one of"),
-    "the output is a folder": (
-        "a.png b.png --out folder.png",
-        "is a folder; a file name is expected",
-    ),
+    "the output is a folder": ("a.png b.png --out folder.png", "is a folder; a file name is expected"),
     "its arrays are a folder": ("a.png b.png --out taken.png", "taken.npz is a folder"),
-    "below a file": (
-        "a.png b.png --out a.png/match.png",
-        "cannot be written: .*a.png is not a folder",
-    ),
+    "below a file": ("a.png b.png --out a.png/match.png", "cannot be written: .*a.png is not a folder"),
     "deep below a file": ("a.png b.png --out a.png/x/match.png", "cannot be written"),
     "in /proc": ("a.png b.png --out /proc/match.png", "cannot be written"),
     "onto a": ("a.png b.png --out a.png", "would overwrite .*a.png, which is read"),
     "onto b, by another path": ("a.png b.png --out folder.png/../b.png", "would overwrite .*b.png"),
-    "onto the points": (
-        "a.png b.png --out points.png --points points.csv",
-        "overwrite .*points.csv",
-    ),
+    "onto the points": ("a.png b.png --out points.png --points points.csv", "overwrite .*points.csv"),
     "onto the weights": ("a.png b.png --out nan.png --weights nan.npz", "overwrite .*nan.npz"),
     "the page onto the figure": (
         "a.png b.png --html folder.png/../match.png",
@@ -401,9 +373,7 @@ def test_bad_options_are_refused(folder, request, name):
     (folder / "words.csv").write_text("x,y\none,2\n")
     (folder / "nan.csv").write_text("x,y\n1,2\n3,NaN\n")
     (folder / "outside.csv").write_text("x,y\n1,2\n400,7\n")
-    weights = {
-        f"conv{i}_{part}": np.full((2, 2), np.nan, np.float32) for i in range(1, 6) for part in "wb"
-    }
+    weights = {f"conv{i}_{part}": np.full((2, 2), np.nan, np.float32) for i in range(1, 6) for part in "wb"}
     write_arrays(folder / "cut.npz", **weights)
     (folder / "cut.npz").write_bytes((folder / "cut.npz").read_bytes()[:900])
     write_arrays(folder / "nan.npz", **nan_weights())
@@ -423,10 +393,7 @@ def test_bad_options_are_refused(folder, request, name):
         ((".", "--out", "x", "--html", "x/a-b-a.png"), "a-b-a.png, another output"),
         ((".", "--out", "x", "--html", "x/index.json"), "index.json, another output"),
         (("--pairs", "index.json", "--out", "."), "index.json would overwrite .*index.json, which"),
-        (
-            ("--pairs", "later.csv", "--out", "x"),
-            "a-b.png would overwrite .*a-b.png, which is read",
-        ),
+        (("--pairs", "later.csv", "--out", "x"), "a-b.png would overwrite .*a-b.png, which is read"),
     ],
 )
 def test_no_pair_overwrites_what_another_one_reads(folder, words, sentence):

@@ -85,8 +85,7 @@ def test_two_at_once_from_one_archive_end_as_one(release: Path, tmp_path: Path):
     command = [sys.executable, "-m", "convcorr_jax", "datasets", "prepare", "lsp", "--source"]
     command += [archive, "--out", str(tmp_path / "out"), "--processes", "1", "--quiet"]
     both = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
-        for _ in range(2)
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) for _ in range(2)
     ]
     outputs = [process.communicate(timeout=300) for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs

@@ -46,9 +46,7 @@ def test_the_object_holds_versions_devices_and_folders(folders):
     assert found["python"] == platform.python_version()
     for name in ("jax", "jaxlib", "numpy", "flax"):
         assert found["packages"][name] == importlib.metadata.version(name)
-    assert [device["platform"] for device in found["devices"]] == [
-        device.platform for device in jax.devices()
-    ]
+    assert [device["platform"] for device in found["devices"]] == [device.platform for device in jax.devices()]
     assert found["weights"]["folder"] == str(folders / "weights")
     assert found["weights"]["networks"] == {
         name: path and str(path) for name, path in ((name, find(name)) for name in NETWORKS)

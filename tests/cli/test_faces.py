@@ -64,8 +64,7 @@ def test_a_mirrored_photograph_has_mirrored_landmarks(tmp_path_factory, upright)
     np.testing.assert_allclose(mirrored["box"], box)
     model = load_fitted(LANDMARKS, LandmarkModel)
     there, here = (
-        np.array([values["points"][name] for name in model.probe.names])
-        for values in (mirrored, upright)
+        np.array([values["points"][name] for name in model.probe.names]) for values in (mirrored, upright)
     )
     # In the mark-up of 300-W, the first 17 points are the jaw from left to right.
     back = there[16::-1] * [-1, 1] + [WIDTH - 1, 0]
@@ -120,18 +119,13 @@ def test_the_landmark_card_has_every_kind_of_frame():
         errors = list(figures["jittered_boxes"].values())
         assert errors == sorted(errors)
         assert figures["searched"]["below_0.1"] > 0.8
-    assert (
-        model.training["held_out_error"][-1] < 1.1 * model.training["held_out_error_full_rank"][-1]
-    )
+    assert model.training["held_out_error"][-1] < 1.1 * model.training["held_out_error_full_rank"][-1]
 
 
 def test_what_was_found_and_what_was_assumed_are_sentences(monkeypatch):
     model = load_fitted(LANDMARKS, LandmarkModel)
     photograph, box = np.zeros((40, 60, 3), np.uint8), coords.Box(1.2, 2.0, 30.8, 32.0)
-    for presence, sentence in (
-        (0.9, "The face that was found: --box 1 2 31 32."),
-        (0.1, "presence 0.10"),
-    ):
+    for presence, sentence in ((0.9, "The face that was found: --box 1 2 31 32."), (0.1, "presence 0.10")):
         found = FoundFace(box, presence, presence > 0.5)
         monkeypatch.setattr("convcorr_jax.probes.find_face", lambda *_, found=found, **__: found)
         face = searched_face(photograph, model, None)

@@ -18,13 +18,7 @@ from convcorr_jax.cli import main
 from convcorr_jax.cli.installation import List
 from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.io import write_arrays
-from tests.builders.command_line import (
-    assert_failed,
-    assert_refused,
-    environment,
-    needs_weights,
-    run,
-)
+from tests.builders.command_line import assert_failed, assert_refused, environment, needs_weights, run
 from tests.builders.terminals import Terminal
 
 HELP = """
@@ -125,9 +119,7 @@ def test_a_reader_that_goes_away_is_one_sentence():
     command = f"{sys.executable} -m convcorr_jax weights list"
     read_end, write_end = os.pipe()
     os.close(read_end)
-    done = subprocess.run(
-        command.split(), stdout=write_end, stderr=subprocess.PIPE, env=environment()
-    )
+    done = subprocess.run(command.split(), stdout=write_end, stderr=subprocess.PIPE, env=environment())
     os.close(write_end)
     assert (done.returncode, done.stderr) == (1, b"convcorr: the reader of the output has ended\n")
 
@@ -147,9 +139,7 @@ def test_the_list_says_of_every_network_where_it_is(tmp_path, monkeypatch):
 @needs_weights
 def test_weights_that_are_here_are_checked(monkeypatch, tmp_path):
     monkeypatch.setenv("CONVCORR_WEIGHTS", str(tmp_path))
-    assert (
-        run("weights", "check", "alexnet").out == "alexnet: alexnet.ckpt is in order, up to pool5\n"
-    )
+    assert run("weights", "check", "alexnet").out == "alexnet: alexnet.ckpt is in order, up to pool5\n"
     everything = run("weights", "check").out.splitlines()
     assert [line.split(":")[0] for line in everything] == [name for name in NETWORKS if find(name)]
 

@@ -63,17 +63,11 @@ def test_folders_with_too_few_photographs_are_refused(tmp_path):
 def test_a_table_lists_pairs_with_boxes_and_points(tmp_path):
     table = tmp_path / "pairs.csv"
     table.write_text(
-        "a, b, box_a, box_b, points\n"
-        "one.jpg,two/b.jpg,1 2.5 30 40,,\n"
-        "\n"
-        "/x/one.jpg,c.jpg,,0 0 9 9,points.csv\n"
+        "a, b, box_a, box_b, points\none.jpg,two/b.jpg,1 2.5 30 40,,\n\n/x/one.jpg,c.jpg,,0 0 9 9,points.csv\n"
     )
     assert read_pairs(table) == [
         Pair(tmp_path / "one.jpg", tmp_path / "two/b.jpg", Box(1.0, 2.5, 30.0, 40.0)),
-        Pair(
-            *(Path("/x/one.jpg"), tmp_path / "c.jpg", None, Box(0.0, 0.0, 9.0, 9.0)),
-            tmp_path / "points.csv",
-        ),
+        Pair(*(Path("/x/one.jpg"), tmp_path / "c.jpg", None, Box(0.0, 0.0, 9.0, 9.0)), tmp_path / "points.csv"),
     ]
     table.write_text("b,a\nx.png,y.png\n")
     assert read_pairs(table) == [Pair(tmp_path / "y.png", tmp_path / "x.png")]

@@ -144,9 +144,7 @@ def test_the_official_row_stays_where_a_length_is_not_usable(tmp_path):
         stored["normalize"][3], stored["normalize"][7] = 0, -1
     (own,) = [entry for entry in values(files)["protocols"] if entry["default"]]
     assert (own["normalizer"], own["images"]) == ("head", before["images"] - 2)
-    assert "head: 2 of 20 images do not count, since their length" in (
-        out := run(*words(files)).out
-    )
+    assert "head: 2 of 20 images do not count, since their length" in (out := run(*words(files)).out)
     assert "not positive: 3, 7 (counted from 0)" in out
 
 
@@ -235,16 +233,14 @@ def test_the_thresholds_of_the_help_are_those_of_the_grid():
 
 
 @pytest.mark.parametrize(
-    ("figure", "alpha", "value"),
-    [("88.4257", 0.5, 0.884257), ("0.2120", 0.1, 0.2120), ("56.77", 0.2, 0.5677)],
+    ("figure", "alpha", "value"), [("88.4257", 0.5, 0.884257), ("0.2120", 0.1, 0.2120), ("56.77", 0.2, 0.5677)]
 )
 def test_the_published_predictions_are_explained_by_the_official_protocol(figure, alpha, value):
     folder = genuine("pose_annotations")
     predictions = folder / "published_predictions" / "mpii_valid_newell.h5"
     truth = folder / "mpii_valid_hourglass.h5"
     ended = run(
-        *("pck", "--predictions", predictions, "--ground-truth", truth),
-        *("--explain", figure, "--json"),
+        *("pck", "--predictions", predictions, "--ground-truth", truth), *("--explain", figure, "--json")
     )
     first, *_ = json.loads(ended.out)["explain"]["matches"]
     assert first["default"]
@@ -261,21 +257,8 @@ def test_every_published_column_is_explained():
     truth = folder / "mpii_valid_hourglass.h5"
     for column in ("head_top neck", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"):
         ended = run(
-            *(
-                "pck",
-                "--predictions",
-                predictions,
-                "--ground-truth",
-                truth,
-                "--keypoints",
-                *column.split(),
-            ),
-            *(
-                "--alphas",
-                "0.5",
-                "--explain",
-                f"{expected[column.replace('head_top neck', 'head')]:.2f}",
-            ),
+            *("pck", "--predictions", predictions, "--ground-truth", truth, "--keypoints", *column.split()),
+            *("--alphas", "0.5", "--explain", f"{expected[column.replace('head_top neck', 'head')]:.2f}"),
             "--json",
         )
         found = {choices_of(match) for match in json.loads(ended.out)["explain"]["matches"]}

@@ -11,14 +11,7 @@ from PIL import Image as PillowImage
 from convcorr_jax import coords
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.io import load_fitted, read_image, read_points, save_fitted
-from convcorr_jax.pose import (
-    PERSON,
-    TrainedCascade,
-    cascade,
-    frame_of_box,
-    framed,
-    predict_photograph,
-)
+from convcorr_jax.pose import PERSON, TrainedCascade, cascade, frame_of_box, framed, predict_photograph
 from tests.builders.command_line import assert_refused, run
 from tests.builders.leeds_tree import UPRIGHT
 from tests.builders.pose_architectures import TINY_LSP as TINY

@@ -10,13 +10,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.backbone.weights import OFFICIAL, find
-from convcorr_jax.cli.arguments import (
-    OutputOptions,
-    Result,
-    as_json,
-    rendered,
-    write_points_and_figure,
-)
+from convcorr_jax.cli.arguments import OutputOptions, Result, as_json, rendered, write_points_and_figure
 from convcorr_jax.datasets import DATASETS
 from convcorr_jax.io import read_points
 from convcorr_jax.runtime import bar, status
@@ -93,9 +87,7 @@ def test_weights_list(monkeypatch, tmp_path):
     found, code = printed("weights", "list")
     assert (found["folder"], code) == (str(tmp_path), 0)
     assert [one["network"] for one in found["networks"]] == list(OFFICIAL)
-    assert [one["checksum"] for one in found["networks"]] == [
-        one.checksum for one in OFFICIAL.values()
-    ]
+    assert [one["checksum"] for one in found["networks"]] == [one.checksum for one in OFFICIAL.values()]
     paths = {name: find(name) for name in OFFICIAL}
     assert {one["network"]: one["path"] for one in found["networks"]} == {
         name: path and str(path) for name, path in paths.items()

@@ -98,14 +98,7 @@ def test_errors_do_not_wait_for_jax(folder):
 
 def test_help_does_not_wait_for_jax(folder):
     commands = [
-        *(
-            "--help",
-            "align --help",
-            "pose --help",
-            "landmarks --help",
-            "keypoints --help",
-            "pck --help",
-        ),
+        *("--help", "align --help", "pose --help", "landmarks --help", "keypoints --help", "pck --help"),
         *("weights --help", "weights check --help", "datasets --help", "datasets show --help"),
     ]
     out, lines = ended(folder, commands)

@@ -25,11 +25,7 @@ def test_mpii_has_heads_visibility_and_its_own_joints(tmp_path):
         np.testing.assert_array_equal(found.truth.visible, stored["visible"][()] > 0)
         np.testing.assert_array_equal(found.truth.head_sizes, stored["normalize"][()])
         np.testing.assert_array_equal(found.predicted, predicted["preds"] - 1)
-    unscored = [
-        name
-        for name, scored in zip(found.truth.names, found.truth.scored, strict=True)
-        if not scored
-    ]
+    unscored = [name for name, scored in zip(found.truth.names, found.truth.scored, strict=True) if not scored]
     assert unscored == ["pelvis", "thorax"]
     assert found.compared.all()
     assert found.default == ProtocolChoices("head", scored=True)
@@ -67,8 +63,7 @@ def test_flic_has_sizes_where_its_file_states_them(tmp_path, rng):
     write_arrays(tmp_path / "b.npz", **arrays, imgdims=np.tile([480, 720, 3], (4, 1)))
     write_arrays(tmp_path / "pred.npz", pred=joints[1:])
     without, with_sizes = (
-        evaluations.read(tmp_path / name, tmp_path / "pred.npz", sides="person")
-        for name in ("a.npz", "b.npz")
+        evaluations.read(tmp_path / name, tmp_path / "pred.npz", sides="person") for name in ("a.npz", "b.npz")
     )
     assert without.truth.image_sizes is None
     np.testing.assert_array_equal(with_sizes.truth.image_sizes, [[480, 720]] * 3)
@@ -113,9 +108,7 @@ def test_plain_predictions_may_be_in_another_order(tmp_path):
 def test_files_that_do_not_belong_together_are_refused(tmp_path):
     files = write_plain(tmp_path)
     write_arrays(tmp_path / "few.npz", points=np.zeros((3, 5, 2)))
-    with pytest.raises(
-        InputError, match=r"few\.npz: points is \(3, 5, 2\); \(12, 5, 2\) is expected"
-    ):
+    with pytest.raises(InputError, match=r"few\.npz: points is \(3, 5, 2\); \(12, 5, 2\) is expected"):
         evaluations.read(files.truth, tmp_path / "few.npz")
     with pytest.raises(InputError, match="--order and --key is for predictions of official people"):
         evaluations.read(*files, order="lsp", key="points")

@@ -77,9 +77,7 @@ def test_equal_records_have_equal_fingerprints():
 
 def test_the_memory_layout_of_arrays_does_not_matter():
     strided = dataclasses.replace(
-        RECORD,
-        image=np.repeat(PIXELS, 2, axis=1)[:, ::2],
-        points=np.asfortranarray(RECORD.points),
+        RECORD, image=np.repeat(PIXELS, 2, axis=1)[:, ::2], points=np.asfortranarray(RECORD.points)
     )
     assert fingerprint([strided]) == fingerprint([RECORD])
 
@@ -87,8 +85,7 @@ def test_the_memory_layout_of_arrays_does_not_matter():
 def test_order_and_number_of_records_matter():
     records = [plain_record(PIXELS, f"image {k}", split="train") for k in range(3)]
     fingerprints = {
-        fingerprint(chosen)
-        for chosen in (records, records[:2], records[::-1], [*records, records[0]], [])
+        fingerprint(chosen) for chosen in (records, records[:2], records[::-1], [*records, records[0]], [])
     }
     assert len(fingerprints) == 5
 
@@ -126,9 +123,7 @@ def test_of_large_files_size_and_time_count(tmp_path):
     side = int((HASHED_FILE_BYTES / 3) ** 0.5) + 10
     PillowImage.new("RGB", (side, side)).save(path)
     assert path.stat().st_size > HASHED_FILE_BYTES
-    record = dataclasses.replace(
-        plain_record(path, "large", split="train"), size=coords.Size(side, side)
-    )
+    record = dataclasses.replace(plain_record(path, "large", split="train"), size=coords.Size(side, side))
     before = fingerprint([record])
     assert fingerprint([record]) == before
     os.utime(path, (1e9, 1e9))

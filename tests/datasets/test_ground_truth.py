@@ -74,19 +74,13 @@ def gt_valid(points: np.ndarray, missing: np.ndarray, boxes: np.ndarray) -> dict
 def test_what_is_missing_need_not_be_a_number(tmp_path: Path, mpii):
     points, boxes = mpii
     missing = np.isnan(points[..., 0])
-    truth = ground_truth.read_mpii(
-        write_mat(tmp_path / "gt_valid.mat", gt_valid(points, missing, boxes))
-    )
+    truth = ground_truth.read_mpii(write_mat(tmp_path / "gt_valid.mat", gt_valid(points, missing, boxes)))
     np.testing.assert_array_equal(truth.points, points - 1)
     unsaid = write_mat(tmp_path / "a.mat", gt_valid(points, np.zeros_like(missing), boxes))
-    with pytest.raises(
-        InputError, match=r"pos_gt_src has no finite position of joint 5 of person 2"
-    ):
+    with pytest.raises(InputError, match=r"pos_gt_src has no finite position of joint 5 of person 2"):
         ground_truth.read_mpii(unsaid)
     short = write_mat(tmp_path / "b.mat", gt_valid(points, missing[:2], boxes))
-    with pytest.raises(
-        InputError, match=r"jnt_missing is \(16, 2\); \(16, 3\) is expected, as in pos_gt_src"
-    ):
+    with pytest.raises(InputError, match=r"jnt_missing is \(16, 2\); \(16, 3\) is expected, as in pos_gt_src"):
         ground_truth.read_mpii(short)
     few = write_mat(tmp_path / "c.mat", gt_valid(points, missing, boxes[:2]))
     with pytest.raises(InputError, match=r"headboxes_src is \(2, 2, 2\); \(2, 2, 3\) is expected"):

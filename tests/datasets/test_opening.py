@@ -83,9 +83,7 @@ RELEASE_WRITERS = {
 
 @pytest.mark.parametrize("compact", COMPACT_WRITERS)
 @pytest.mark.parametrize("name", RELEASE_WRITERS)
-def test_an_official_release_goes_before_a_compact_copy_in_its_folder(
-    tmp_path: Path, name: str, compact: str
-):
+def test_an_official_release_goes_before_a_compact_copy_in_its_folder(tmp_path: Path, name: str, compact: str):
     folder = tmp_path / name
     folder.mkdir()
     COMPACT_WRITERS[compact](folder)

@@ -30,9 +30,7 @@ def test_a_package_that_is_missing_is_reported(monkeypatch: pytest.MonkeyPatch):
         selection.photographs.__wrapped__()
 
 
-def test_a_package_without_its_photograph_is_reported(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-):
+def test_a_package_without_its_photograph_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     elsewhere = importlib.util.spec_from_file_location("skimage", tmp_path / "__init__.py")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: elsewhere)
     with pytest.raises(InputError, match=r"astronaut\.png does not exist"):

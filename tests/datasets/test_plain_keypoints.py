@@ -60,15 +60,12 @@ def test_points_suffice_and_numbers_may_be_groups(tmp_path):
 
 def test_one_missing_coordinate_makes_a_point_absent(tmp_path):
     path = write(tmp_path / "a.json", {"points": [[[1, None], [2, 3]]]})
-    np.testing.assert_array_equal(
-        plain_keypoints.read_truth(path).points, [[[np.nan, np.nan], [2, 3]]]
-    )
+    np.testing.assert_array_equal(plain_keypoints.read_truth(path).points, [[[np.nan, np.nan], [2, 3]]])
 
 
 def test_null_means_absent_for_a_field_an_image_a_keypoint_and_a_box(tmp_path):
     path = write(
-        tmp_path / "a.json",
-        {"points": [[[1, 2], None], None], "boxes": [None, [0, 0, 9, 9]], "visible": None},
+        tmp_path / "a.json", {"points": [[[1, 2], None], None], "boxes": [None, [0, 0, 9, 9]], "visible": None}
     )
     truth = plain_keypoints.read_truth(path)
     absent = [np.nan, np.nan]

@@ -42,8 +42,7 @@ def test_axes_are_told_by_their_sizes(tmp_path: Path, points, axes, values):
 @pytest.mark.parametrize("key", ["pred", "predictions", "joints", "mine"])
 def test_any_name_will_do_where_there_is_one_array(tmp_path: Path, points, key):
     np.testing.assert_array_equal(
-        read(saved(tmp_path / "a.npz", **{key: points.astype(np.float32)})).points,
-        points.astype(np.float32),
+        read(saved(tmp_path / "a.npz", **{key: points.astype(np.float32)})).points, points.astype(np.float32)
     )
 
 
@@ -84,14 +83,10 @@ def test_predictions_that_cannot_be_used_are_not_replaced_by_another_array(tmp_p
         with pytest.raises(InputError, match=r"preds should be .* joints may be the truth; state"):
             read(path)
         np.testing.assert_array_equal(read(path, key="joints").points, points)
-    with pytest.raises(
-        InputError, match=r"no array of joints 'preds'.*preds is skipped: preds\.npy"
-    ):
+    with pytest.raises(InputError, match=r"no array of joints 'preds'.*preds is skipped: preds\.npy"):
         read(pickled, key="preds")
     neither = saved(tmp_path / "c.npz", preds=np.array([{}], object), joints=points[:7])
-    with pytest.raises(
-        InputError, match=r"joints .* is of 7 people.*preds is skipped: preds\.npy has pickled"
-    ):
+    with pytest.raises(InputError, match=r"joints .* is of 7 people.*preds is skipped: preds\.npy has pickled"):
         read(neither)
 
 
@@ -243,10 +238,7 @@ def test_sixteen_people_may_be_joints(tmp_path: Path, rng):
     path = saved(tmp_path / "a.npz", preds=points)
     with pytest.raises(InputError, match=r"2 ways; state which with --axes"):
         read(path, people=[16])
-    for axes, expected in (
-        ("people-joints-xy", points),
-        ("joints-people-xy", points.transpose(1, 0, 2)),
-    ):
+    for axes, expected in (("people-joints-xy", points), ("joints-people-xy", points.transpose(1, 0, 2))):
         np.testing.assert_array_equal(read(path, people=[16], axes=axes).points, expected)
 
 

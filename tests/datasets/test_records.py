@@ -57,9 +57,7 @@ def png(image: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def test_an_image_is_the_same_from_memory_bytes_and_file(
-    record: Record, image: np.ndarray, tmp_path: Path
-):
+def test_an_image_is_the_same_from_memory_bytes_and_file(record: Record, image: np.ndarray, tmp_path: Path):
     path = tmp_path / "image.png"
     path.write_bytes(png(image))
     for source in (image, png(image), path):
@@ -77,8 +75,7 @@ def test_a_label_map_is_the_same_from_memory_bytes_and_file(record: Record, tmp_
 
 
 @pytest.mark.parametrize(
-    ("labels", "sentence"),
-    [(np.full((21, 30), 1), "(21, 30)"), (np.full(SIZE, 2), "have no name")],
+    ("labels", "sentence"), [(np.full((21, 30), 1), "(21, 30)"), (np.full(SIZE, 2), "have no name")]
 )
 def test_a_label_map_that_does_not_fit_is_refused_when_loaded(record, labels, sentence):
     wrong = dataclasses.replace(record, label_map=png(labels.astype(np.uint8)))

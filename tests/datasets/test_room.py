@@ -11,9 +11,7 @@ def test_importing_the_room_imports_no_tensorflow_datasets():
         "import sys, convcorr_jax.datasets; "
         "print({name.split('.')[0] for name in sys.modules} & {'tensorflow_datasets', 'tensorflow'})"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ended.stdout == "set()\n"
 
 

@@ -18,10 +18,7 @@ def test_the_argument_goes_before_the_variable(monkeypatch: pytest.MonkeyPatch, 
         (tmp_path / name / "faces").mkdir(parents=True)
     monkeypatch.setenv(loading.ROOT_VARIABLE, str(tmp_path / "variable"))
     assert loading.find_folder("faces") == tmp_path / "variable" / "faces"
-    assert (
-        loading.find_folder("faces", data_root=tmp_path / "argument")
-        == tmp_path / "argument" / "faces"
-    )
+    assert loading.find_folder("faces", data_root=tmp_path / "argument") == tmp_path / "argument" / "faces"
 
 
 @pytest.mark.parametrize(
@@ -31,12 +28,7 @@ def test_the_argument_goes_before_the_variable(monkeypatch: pytest.MonkeyPatch, 
         ("linux", "XDG_DATA_HOME", "relative", "/home/ada/.local/share/convcorr_jax"),
         ("linux", "XDG_DATA_HOME", "", "/home/ada/.local/share/convcorr_jax"),
         ("linux", "LOCALAPPDATA", "/big/data", "/home/ada/.local/share/convcorr_jax"),
-        (
-            "darwin",
-            "XDG_DATA_HOME",
-            "/big/data",
-            "/home/ada/Library/Application Support/convcorr_jax",
-        ),
+        ("darwin", "XDG_DATA_HOME", "/big/data", "/home/ada/Library/Application Support/convcorr_jax"),
         ("win32", "LOCALAPPDATA", "/big/data", "/big/data/convcorr_jax"),
         ("win32", "LOCALAPPDATA", "", "/home/ada/AppData/Local/convcorr_jax"),
     ],
@@ -75,8 +67,7 @@ def test_a_missing_data_set_says_where_it_was_looked_for(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["/etc/passwd", "../outside.png", "a/../../outside.png", "..\\x", "a\0b", "a" * 5000, ""],
+    "name", ["/etc/passwd", "../outside.png", "a/../../outside.png", "..\\x", "a\0b", "a" * 5000, ""]
 )
 def test_a_file_outside_the_folder_is_refused(tmp_path: Path, name: str):
     (tmp_path / "outside.png").write_bytes(b"x")

@@ -35,9 +35,7 @@ def test_a_bright_pixel_is_found_on_the_canvas(height, width):
     brightness = shown.image[..., 0].astype(float)
     rows, columns = np.mgrid[:320, :320]
     spot = np.array([(columns * brightness).sum(), (rows * brightness).sum()]) / brightness.sum()
-    np.testing.assert_allclose(
-        spot, coords.apply(shown.transform, np.array([20.0, 30.0])), atol=0.1
-    )
+    np.testing.assert_allclose(spot, coords.apply(shown.transform, np.array([20.0, 30.0])), atol=0.1)
 
 
 def test_beyond_the_photograph_its_border_is_repeated():
@@ -49,10 +47,7 @@ def test_the_nearest_column_is_taken(weights, photographs, rng):
     points = rng.uniform(-8, 120, (2, POINTS, 2))
     found = columns_at(weights.params, photographs, points, network=weights.network, layers=LAYERS)
     maps = activations(
-        weights.params,
-        preprocess(photographs, network=weights.network),
-        network=weights.network,
-        layers=LAYERS,
+        weights.params, preprocess(photographs, network=weights.network), network=weights.network, layers=LAYERS
     )
     for layer in LAYERS:
         size = maps[layer].shape[1:3]
@@ -70,9 +65,7 @@ def test_between_centres_columns_are_interpolated(weights, photographs):
     points = coords.apply(to_px, cells)
     find = dict(network=weights.network, layers=LAYERS)
     nearest, between = (
-        np.asarray(
-            columns_at(weights.params, photographs, points, interpolate=way, **find)["conv2"]
-        )
+        np.asarray(columns_at(weights.params, photographs, points, interpolate=way, **find)["conv2"])
         for way in (False, True)
     )
     on_centers = [0, 1, 3]
@@ -104,9 +97,7 @@ def test_sift_of_low_contrast_is_not_put_out():
 def test_an_absent_point_has_no_descriptor(weights, photographs):
     points = np.full((2, POINTS, 2), 50.0)
     points[:, 0] = np.nan
-    columns = columns_at(
-        weights.params, photographs, points, network=weights.network, layers=LAYERS
-    )
+    columns = columns_at(weights.params, photographs, points, network=weights.network, layers=LAYERS)
     sift = sift_at_points(photographs, points[:, :1], radii_px=(8, 16))
     for found in columns.values():
         assert np.isnan(found[:, 0]).all()

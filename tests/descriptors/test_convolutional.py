@@ -5,14 +5,7 @@ import pytest
 from skimage import data
 
 from convcorr_jax import coords, images
-from convcorr_jax.backbone import (
-    NETWORKS,
-    Filters,
-    activations,
-    cell_centers,
-    filter_shapes,
-    preprocess,
-)
+from convcorr_jax.backbone import NETWORKS, Filters, activations, cell_centers, filter_shapes, preprocess
 from convcorr_jax.descriptors import (
     PAPER_RECIPES,
     RECIPES,
@@ -72,9 +65,7 @@ def test_other_maps_are_read_at_the_same_pixels(params):
     ]
     inputs = preprocess(level, network=ALEXNET)
     fine = np.asarray(activations(params, inputs, network=ALEXNET, layers=["conv2"])["conv2"])[0]
-    pixels = coords.apply(
-        cell_centers(ALEXNET, "conv3"), coords.cell_grid(found.shape[:2]).astype(float)
-    )
+    pixels = coords.apply(cell_centers(ALEXNET, "conv3"), coords.cell_grid(found.shape[:2]).astype(float))
     at = coords.apply(coords.invert(cell_centers(ALEXNET, "conv2")), pixels)
     at = np.clip(at, 0, fine.shape[0] - 1)
     axes = (np.arange(fine.shape[0]), np.arange(fine.shape[1]))
@@ -96,9 +87,7 @@ def test_the_mean_column_is_taken_away(params):
 
 def test_refuses_a_pyramid_of_other_sizes(params):
     with pytest.raises(InputError, match="squares of"):
-        convolutional_descriptors(
-            params, levels(99), network=ALEXNET, recipe=Recipe(("conv3",), (131,))
-        )
+        convolutional_descriptors(params, levels(99), network=ALEXNET, recipe=Recipe(("conv3",), (131,)))
 
 
 def test_every_network_has_recipes_that_fit_it():

@@ -17,8 +17,7 @@ def weights():
     rng = np.random.default_rng(5)
     params = {
         name: Filters(
-            jax.numpy.asarray(rng.standard_normal(shape, np.float32) / 30),
-            jax.numpy.zeros(shape[-1]),
+            jax.numpy.asarray(rng.standard_normal(shape, np.float32) / 30), jax.numpy.zeros(shape[-1])
         )
         for name, shape in filter_shapes(NETWORK).items()
         if name in ("conv1", "conv2")

@@ -48,9 +48,7 @@ def test_equals_the_slow_reference(
     inside = rng.uniform(0, [111, 95], (4, 2))
     beyond = np.array([[0.0, 0.0], [111.0, 50.0], [-3.25, 40.5], [60.0, 99.0]])
     centers = np.concatenate([inside, beyond])
-    described = dict(
-        radius_px=radius_px, smoothing_sigma_px=smoothing_sigma_px, contrast_threshold=0.005
-    )
+    described = dict(radius_px=radius_px, smoothing_sigma_px=smoothing_sigma_px, contrast_threshold=0.005)
     ours = sift_at(PHOTOGRAPHS[name], jnp.asarray(centers), **described)
     expected = reference.sift(grey_of(PHOTOGRAPHS[name]), centers, **described)
     # Entries are about 0.1; single precision loses 1e-6 of them, and where a gradient is nearly
@@ -68,8 +66,7 @@ def test_equals_opencv(name: str) -> None:
     xs, ys = np.meshgrid(np.arange(24, 90, 5), np.arange(24, 74, 5))
     centers = np.stack([xs.ravel(), ys.ravel()], axis=-1).astype(np.float32)
     keypoints = [
-        cv2.KeyPoint(float(x), float(y), radius_px / 3, angle=0, response=1, octave=0)
-        for x, y in centers
+        cv2.KeyPoint(float(x), float(y), radius_px / 3, angle=0, response=1, octave=0) for x, y in centers
     ]
     grey = cv2.cvtColor(PHOTOGRAPHS[name], cv2.COLOR_RGB2GRAY)
     kept, opencv = cv2.SIFT.create().compute(grey, keypoints)
@@ -90,16 +87,13 @@ def test_equals_opencv(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("radius_px", "stride_px"),
-    [(5.0, 1.0), (5.0, 16.0), (8.0, (3.7, 5.2)), (20.0, 4.0), (160.0, 1.0)],
+    ("radius_px", "stride_px"), [(5.0, 1.0), (5.0, 16.0), (8.0, (3.7, 5.2)), (20.0, 4.0), (160.0, 1.0)]
 )
 def test_the_grid_equals_its_centres_one_by_one(
     grey: np.ndarray, stride_px: float | tuple[float, float], radius_px: float
 ) -> None:
     first = (-6.5, 2.25)
-    dense = dense_sift(
-        grey, radius_px=radius_px, stride_px=stride_px, first_center_px=first, size=(17, 23)
-    )
+    dense = dense_sift(grey, radius_px=radius_px, stride_px=stride_px, first_center_px=first, size=(17, 23))
     columns, rows = np.meshgrid(np.arange(23), np.arange(17))
     strides = np.broadcast_to(stride_px, 2)
     centers = np.stack([columns, rows], axis=-1) * strides + first
@@ -144,11 +138,7 @@ def test_bins_go_row_by_row() -> None:
     # middle of column 3, row 1.
     image = jnp.zeros((65, 65)).at[32 - 4, 32 + 12].set(1.0)
     descriptor = sift_at(
-        image,
-        jnp.array([[32.0, 32.0]]),
-        radius_px=16.0,
-        smoothing_sigma_px=0.0,
-        contrast_threshold=0.0,
+        image, jnp.array([[32.0, 32.0]]), radius_px=16.0, smoothing_sigma_px=0.0, contrast_threshold=0.0
     )[0]
     per_bin = np.asarray(descriptor).reshape(4, 4, 8).sum(-1)
     assert np.unravel_index(per_bin.argmax(), (4, 4)) == (1, 3)
@@ -177,9 +167,9 @@ def test_a_bin_is_clipped_before_the_last_normalisation() -> None:
     descriptor = sift_at(ramp, jnp.array([[32.0, 32.0]]), radius_px=8.0, smoothing_sigma_px=0.0)[0]
     inner = np.asarray(descriptor).reshape(4, 4, 8)[1:3, 1:3, 0]
     np.testing.assert_allclose(inner, inner[0, 0], rtol=1e-6)
-    unclipped = reference._histogram(
-        np.full((65, 65), 1 / 64), np.zeros((65, 65)), 32.0, 32.0, 4.0
-    ).reshape(4, 4, 8)[..., 0]
+    unclipped = reference._histogram(np.full((65, 65), 1 / 64), np.zeros((65, 65)), 32.0, 32.0, 4.0).reshape(
+        4, 4, 8
+    )[..., 0]
     unclipped /= np.linalg.norm(unclipped)
     clipped = np.minimum(unclipped, 0.2)
     np.testing.assert_allclose(
@@ -192,18 +182,11 @@ def test_low_contrast_is_zero() -> None:
     # histogram's sum over (3 bins + 1)^2 = 169 pixels.
     slope = 1e-3
     ramp = jnp.broadcast_to(jnp.arange(65) * slope, (65, 65))
-    mass = (
-        reference._histogram(np.full((65, 65), slope), np.zeros((65, 65)), 32.0, 32.0, 4.0).sum()
-        / 169
-    )
+    mass = reference._histogram(np.full((65, 65), slope), np.zeros((65, 65)), 32.0, 32.0, 4.0).sum() / 169
 
     def describe(threshold: float) -> jax.Array:
         return sift_at(
-            ramp,
-            jnp.array([[32.0, 32.0]]),
-            radius_px=8.0,
-            smoothing_sigma_px=0.0,
-            contrast_threshold=threshold,
+            ramp, jnp.array([[32.0, 32.0]]), radius_px=8.0, smoothing_sigma_px=0.0, contrast_threshold=threshold
         )
 
     assert (describe(1.01 * mass) == 0).all()
@@ -214,9 +197,7 @@ def test_low_contrast_is_zero() -> None:
 def test_rgb_is_turned_to_luma() -> None:
     photograph, center = PHOTOGRAPHS["coffee"], jnp.array([[50.0, 40.0]])
     from_rgb = sift_at(photograph, center, radius_px=10.0)
-    np.testing.assert_allclose(
-        from_rgb, sift_at(grey_of(photograph), center, radius_px=10.0), atol=1e-5
-    )
+    np.testing.assert_allclose(from_rgb, sift_at(grey_of(photograph), center, radius_px=10.0), atol=1e-5)
 
 
 def test_an_absent_centre_has_an_absent_descriptor(grey: np.ndarray) -> None:
@@ -228,9 +209,7 @@ def test_an_absent_centre_has_an_absent_descriptor(grey: np.ndarray) -> None:
 def test_the_default_blur_is_a_sixth_of_a_bin(grey: np.ndarray) -> None:
     center = jnp.array([[50.0, 40.0]])
     by_default = sift_at(grey, center, radius_px=12.0)
-    np.testing.assert_array_equal(
-        by_default, sift_at(grey, center, radius_px=12.0, smoothing_sigma_px=1.0)
-    )
+    np.testing.assert_array_equal(by_default, sift_at(grey, center, radius_px=12.0, smoothing_sigma_px=1.0))
 
 
 # Transformations.
@@ -250,9 +229,7 @@ def test_gradient_equals_a_finite_difference(grey: np.ndarray, rng: np.random.Ge
     direction = jnp.asarray(rng.normal(size=grey.shape), jnp.float32)
 
     def objective(image: jax.Array) -> jax.Array:
-        descriptors = dense_sift(
-            image, radius_px=10.0, stride_px=16.0, first_center_px=4.0, size=(6, 7)
-        )
+        descriptors = dense_sift(image, radius_px=10.0, stride_px=16.0, first_center_px=4.0, size=(6, 7))
         return (weights * descriptors).sum()
 
     slope = (jax.grad(objective)(image) * direction).sum()
@@ -273,9 +250,7 @@ def test_gradient_is_finite_on_a_flat_image() -> None:
 
 
 @pytest.mark.parametrize(
-    "described",
-    [dense_sift, partial(sift_at, centers=np.array([[30.0, 40.0]]))],
-    ids=["dense_sift", "sift_at"],
+    "described", [dense_sift, partial(sift_at, centers=np.array([[30.0, 40.0]]))], ids=["dense_sift", "sift_at"]
 )
 def test_compiles_once(grey: np.ndarray, described: Any) -> None:
     compiled = getattr(described, "func", described)

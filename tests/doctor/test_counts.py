@@ -40,9 +40,7 @@ def test_absent_annotations_keep_their_reasons():
     assert finding.cases == ((("a",), "its image is not there"), (("b",), "no points"))
 
 
-def test_empty_splits_and_keypoints_are_named(
-    faces: tuple[Record, ...], people: tuple[Record, ...]
-):
+def test_empty_splits_and_keypoints_are_named(faces: tuple[Record, ...], people: tuple[Record, ...]):
     assert [finding.severity for finding in keypoints.empty([])] == [CHANGES_SCORES]
     training = [person for person in people if person.split == "train"]
     (finding,) = keypoints.empty([*faces, *training])

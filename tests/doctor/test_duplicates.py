@@ -43,21 +43,13 @@ def test_objects_of_one_file_are_no_duplicates_unless_splits_share_it(
 
 
 @pytest.mark.parametrize("kind", ["path", "pixels"])
-def test_exact_copies_are_found_within_and_across_splits(
-    kind: str, faces: tuple[Record, ...], tmp_path: Path
-):
-    copies = [
-        replace(faces[0], source_id="copy", split="test"),
-        replace(faces[1], source_id="other"),
-    ]
+def test_exact_copies_are_found_within_and_across_splits(kind: str, faces: tuple[Record, ...], tmp_path: Path):
+    copies = [replace(faces[0], source_id="copy", split="test"), replace(faces[1], source_id="other")]
     records = [*faces, *copies]
     if kind == "path":
         records = on_disk(records, tmp_path)
     found = found_by(duplicates.exact, records)
-    assert (found[0].severity, found[0].source_ids) == (
-        CHANGES_SCORES,
-        (faces[0].source_id, "copy"),
-    )
+    assert (found[0].severity, found[0].source_ids) == (CHANGES_SCORES, (faces[0].source_id, "copy"))
     # Equal pixels in memory may be two objects of one image: only file names distinguish the cases.
     within = [(finding.severity, finding.source_ids) for finding in found[1:]]
     expected = [(WORTH_A_LOOK, (faces[1].source_id, "other"))]

@@ -58,9 +58,7 @@ def test_pixels_do_not_stay_in_memory(faces: tuple[Record, ...]):
 def test_findings_that_change_scores_come_first(faces: tuple[Record, ...]):
     bad = replace(faces[0], image=b"no image", split="val")
     found = examine(
-        [*faces[1:], bad, faces[1]],
-        official_counts={"val": 2},
-        absent=[Absent("x", "its image is not there")],
+        [*faces[1:], bad, faces[1]], official_counts={"val": 2}, absent=[Absent("x", "its image is not there")]
     )
     assert [finding.check for finding in found] == [
         "unreadable images",
@@ -111,9 +109,7 @@ def test_exchanged_sides_of_real_faces_are_found_and_no_others(name: str, rng: n
     chosen = rng.choice(len(records), 20, replace=False)
     for index in chosen.tolist():
         record = records[index]
-        points = coords.flip_points(
-            record.points, width=1, left_right_pairs=record.left_right_pairs
-        ) * [-1, 1]
+        points = coords.flip_points(record.points, width=1, left_right_pairs=record.left_right_pairs) * [-1, 1]
         records[index] = replace(record, points=points)
     (finding,) = sides.swaps(records)
     assert set(finding.source_ids) == {records[index].source_id for index in chosen.tolist()}

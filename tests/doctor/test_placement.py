@@ -66,9 +66,7 @@ def test_most_points_outside_the_box_change_scores(faces: tuple[Record, ...]):
 
 
 @pytest.mark.parametrize("place", [(0.0, 0.0), (-1.0, -1.0), (17.25, 30.5)])
-def test_a_position_that_stands_for_missing_is_found(
-    place: tuple[float, float], faces: tuple[Record, ...]
-):
+def test_a_position_that_stands_for_missing_is_found(place: tuple[float, float], faces: tuple[Record, ...]):
     marked = [moved(face, 3, place, visible=True) for face in faces[:6]]
     (finding,) = keypoints.repeated_positions([*marked, *faces[6:]])
     assert finding.severity == CHANGES_SCORES
@@ -102,11 +100,7 @@ def clipped(records: Sequence[Record], low: float, past_end: float) -> list[Reco
 
 @pytest.mark.parametrize(
     ("low", "past_end", "sentence"),
-    [
-        (0.0, -1.0, None),
-        (1.0, 0.0, "count from 1"),
-        (-1.0, -2.0, "1 seems to have been subtracted twice"),
-    ],
+    [(0.0, -1.0, None), (1.0, 0.0, "count from 1"), (-1.0, -2.0, "1 seems to have been subtracted twice")],
 )
 def test_coordinates_that_count_from_another_number_are_found(
     low: float, past_end: float, sentence: str | None, faces: tuple[Record, ...]

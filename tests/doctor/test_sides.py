@@ -67,16 +67,12 @@ def test_left_right_vectors_do_not_depend_on_position_rotation_and_size(figures:
     ]
     # The median figure moves a little with one of its two hundred.
     np.testing.assert_allclose(left_right_vectors(turned), before, atol=0.02)
-    np.testing.assert_allclose(
-        left_right_vectors([with_all_exchanged(figure) for figure in figures]), -before
-    )
+    np.testing.assert_allclose(left_right_vectors([with_all_exchanged(figure) for figure in figures]), -before)
     # In a frontal face, the vectors point to the right.
     assert (before.real > 0).mean() > 0.98
 
 
-def test_clean_figures_and_conventions_are_not_reported(
-    figures: list[Record], people: tuple[Record, ...]
-):
+def test_clean_figures_and_conventions_are_not_reported(figures: list[Record], people: tuple[Record, ...]):
     assert list(swaps(figures)) == []
     assert list(swaps([with_all_exchanged(figure) for figure in figures])) == []
     # People seen from all sides have no common side of the image.
@@ -140,10 +136,7 @@ def test_without_symmetric_points_to_align_nothing_is_reported(figures: list[Rec
 def test_mirrored_points_show_the_same_after_exchange(figures: list[Record]):
     """A mirrored figure whose names were exchanged, as augmentation does, is no swap."""
     mirrored = [
-        replace(
-            f,
-            points=coords.flip_points(f.points, width=64, left_right_pairs=f.left_right_pairs),
-        )
+        replace(f, points=coords.flip_points(f.points, width=64, left_right_pairs=f.left_right_pairs))
         for f in figures[:100]
     ]
     assert list(swaps([*mirrored, *figures[100:]])) == []

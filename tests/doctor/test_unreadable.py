@@ -18,9 +18,7 @@ def test_clean_data_has_no_unreadable_image(faces: tuple[Record, ...], tmp_path:
     assert found_by(unreadable_images, of_one_file) == []
 
 
-def test_an_image_that_cannot_be_read_is_named_with_its_reason(
-    faces: tuple[Record, ...], tmp_path: Path
-):
+def test_an_image_that_cannot_be_read_is_named_with_its_reason(faces: tuple[Record, ...], tmp_path: Path):
     records = on_disk(faces[:4], tmp_path)
     content = (tmp_path / "1.png").read_bytes()
     (tmp_path / "1.png").write_bytes(content[: len(content) // 2])

@@ -102,9 +102,7 @@ def test_pickles_without_weights(descriptor, images):
     descriptor.fit(images)
     pickled = pickle.dumps(descriptor)
     assert len(pickled) < 1000
-    np.testing.assert_array_equal(
-        pickle.loads(pickled).transform(images), descriptor.transform(images)
-    )
+    np.testing.assert_array_equal(pickle.loads(pickled).transform(images), descriptor.transform(images))
 
 
 def test_works_in_pipelines_and_searches(descriptor, images):

@@ -36,8 +36,7 @@ def problem(request, rng):
 
 
 @parametrize_with_checks(
-    [TIGHT, OneVsAllSVM()],
-    expected_failed_checks=lambda estimator: {} if estimator is TIGHT else LOOSE,
+    [TIGHT, OneVsAllSVM()], expected_failed_checks=lambda estimator: {} if estimator is TIGHT else LOOSE
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
@@ -50,9 +49,7 @@ def test_machines_are_those_of_linear_svc(problem):
     np.testing.assert_allclose(found.coef_, oracle.coef_, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(found.intercept_, oracle.intercept_, rtol=1e-4, atol=1e-6)
     np.testing.assert_array_equal(found.predict(X), oracle.predict(X))
-    np.testing.assert_allclose(
-        found.decision_function(X), oracle.decision_function(X), rtol=1e-3, atol=1e-5
-    )
+    np.testing.assert_allclose(found.decision_function(X), oracle.decision_function(X), rtol=1e-3, atol=1e-5)
 
 
 def test_hinge_with_a_free_bias_is_that_of_svc(problem):
@@ -161,10 +158,7 @@ def test_a_fold_that_trains_on_no_sample_of_a_class_is_named(problem):
     order = np.argsort(y, kind="stable")
     absent = r"fold 0 trains on no \['cat'\], "
     # Folds in the order of the classes: each holds one class out.
-    cv = [
-        (np.flatnonzero(y[order] != name), np.flatnonzero(y[order] == name))
-        for name in np.unique(y)
-    ]
+    cv = [(np.flatnonzero(y[order] != name), np.flatnonzero(y[order] == name)) for name in np.unique(y)]
     with pytest.warns(UserWarning, match=absent):
         found = OneVsAllSVM(cost=COSTS, cv=cv).fit(X[order], y[order])
     assert found.cv_accuracy_.tolist() == [0, 0, 0]

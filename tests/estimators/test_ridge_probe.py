@@ -47,13 +47,9 @@ def test_folds_are_those_of_a_grid_search(problem):
     X, Y = problem
     folds = KFold(5, shuffle=True, random_state=0)
     probe = RidgeProbe(penalty=PENALTIES, cv=folds).fit(X, Y)
-    oracle = GridSearchCV(
-        Ridge(), {"alpha": PENALTIES}, cv=folds, scoring="neg_mean_squared_error"
-    ).fit(X, Y)
+    oracle = GridSearchCV(Ridge(), {"alpha": PENALTIES}, cv=folds, scoring="neg_mean_squared_error").fit(X, Y)
     # Folds of one size: the mean of their errors is the error of all rows.
-    np.testing.assert_allclose(
-        probe.cv_errors_.mean(1), -oracle.cv_results_["mean_test_score"], rtol=1e-4
-    )
+    np.testing.assert_allclose(probe.cv_errors_.mean(1), -oracle.cv_results_["mean_test_score"], rtol=1e-4)
     assert probe.penalty_ == oracle.best_params_["alpha"]
     np.testing.assert_allclose(probe.coef_, oracle.best_estimator_.coef_, rtol=1e-9)
 
@@ -152,10 +148,7 @@ def test_groups_stay_together(problem):
         ({"penalty": 0.0}, "above 0"),
         ({"penalty": [1.0, -1.0]}, "above 0"),
         ({"penalty": []}, "no penalties"),
-        *(
-            ({"penalty": bad}, "penalty is")
-            for bad in ([[1.0]], "a", ["a"], True, 1j, [[1], [1, 2]])
-        ),
+        *(({"penalty": bad}, "penalty is") for bad in ([[1.0]], "a", ["a"], True, 1j, [[1], [1, 2]])),
         *(({"cv": bad}, "cv is") for bad in (1, 1.5, "3", True)),
         *(({"penalty_per_target": bad}, "True or False") for bad in ("no", 1, None)),
         ({"cv": ShuffleSplit(3, random_state=0)}, "more than once"),

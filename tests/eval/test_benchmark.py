@@ -174,9 +174,9 @@ def test_features_are_compared_with_the_largest_activation(monkeypatch):
     assert comparison.inputs["images"].shape == (2, 47, 47, 3)
     assert comparison.inputs["kernel0"].shape == (64, 3, 11, 11)
     assert comparison.check(ours, ours).equal
-    off = ours["features"] + 2e-4 * ours["features"].max() * np.eye(
-        1, ours["features"].size
-    ).reshape(ours["features"].shape)
+    off = ours["features"] + 2e-4 * ours["features"].max() * np.eye(1, ours["features"].size).reshape(
+        ours["features"].shape
+    )
     assert not comparison.check(ours, {"features": off}).equal
 
 
@@ -280,10 +280,7 @@ def test_ridge_is_compared_by_scikit_learn_itself(monkeypatch):
     small_ridge(monkeypatch)
     found = benchmark.run_case(ridge.SKLEARN, PYTHON, seconds=0.0)
     assert "skipped" not in found
-    assert [one["name"].partition(",")[0] for one in found["comparisons"]] == [
-        "leave-one-out",
-        "4 folds",
-    ]
+    assert [one["name"].partition(",")[0] for one in found["comparisons"]] == ["leave-one-out", "4 folds"]
     assert [one["wanted"]["ratio"] for one in found["comparisons"]] == [8.0, 15.0]
     for one in found["comparisons"]:
         assert one["quality"]["equal"]

@@ -22,9 +22,7 @@ FEW = {"layer": "conv3", "options": LandmarkOptions(rounds=1), "rendered_train":
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
-    return face_landmarks.Config(
-        **FEW, rendered_test=6, shown=2, output=Output(tmp_path_factory.mktemp("out"))
-    )
+    return face_landmarks.Config(**FEW, rendered_test=6, shown=2, output=Output(tmp_path_factory.mktemp("out")))
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +49,7 @@ def test_figures_are_written(config, result):
 
 def test_the_page_shows_it(config, result):
     section = assert_shown(probes.landmarks, result, config.output.out)
-    assert [row[0] for row in section.tables[0].rows] == [
-        "mean",
-        "rgb_ridge",
-        "convnet_ridge",
-        "look_back",
-    ]
+    assert [row[0] for row in section.tables[0].rows] == ["mean", "rgb_ridge", "convnet_ridge", "look_back"]
 
 
 def test_cached_predictions_are_not_computed_again(config, result, monkeypatch):
@@ -87,9 +80,7 @@ def test_a_trained_probe_predicts_landmarks_of_a_photograph(tmp_path, capsys):
 
 def test_a_probe_of_other_weights_is_refused(tmp_path, capsys):
     ridge_probes.main(
-        ridge_probes.Config(
-            **{**FEW, "options": LandmarkOptions(rounds=0)}, output=Output(tmp_path)
-        )
+        ridge_probes.Config(**{**FEW, "options": LandmarkOptions(rounds=0)}, output=Output(tmp_path))
     )
     listing = tmp_path / "landmarks.json"
     listing.write_text(listing.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
@@ -110,12 +101,7 @@ def test_a_probe_of_other_weights_is_refused(tmp_path, capsys):
     ],
 )
 def test_bad_options_are_refused(options, sentence, tmp_path):
-    options_of_faces = {
-        **FEW,
-        "rendered_train": 4,
-        "rendered_test": 1,
-        "output": Output(tmp_path),
-    } | options
+    options_of_faces = {**FEW, "rendered_train": 4, "rendered_test": 1, "output": Output(tmp_path)} | options
     with pytest.raises(InputError, match=sentence):
         face_landmarks.main(face_landmarks.Config(**options_of_faces))
 
@@ -135,6 +121,4 @@ def test_compact_crops_are_their_own_frames():
     for record in read_faces([str(genuine("lfpw68"))], test=True, rendered=0).records[:40]:
         frame = frame_of(record)
         # The data set was cropped to these frames, to about a pixel.
-        np.testing.assert_allclose(
-            frame, (-0.5, -0.5, *(side - 0.5 for side in record.size)), atol=1.5
-        )
+        np.testing.assert_allclose(frame, (-0.5, -0.5, *(side - 0.5 for side in record.size)), atol=1.5)

@@ -119,9 +119,7 @@ def test_a_killed_training_continues_to_the_same_result(training, tmp_path, monk
         keypoint_detectors.main(training)
     assert not (training.output.out / "person.json").exists()
     fitted.clear()
-    monkeypatch.setattr(
-        detection, "fit_detectors", lambda *a, **o: fitted.append(o) or whole_fit(*a, **o)
-    )
+    monkeypatch.setattr(detection, "fit_detectors", lambda *a, **o: fitted.append(o) or whole_fit(*a, **o))
     keypoint_detectors.main(training)
     # Two rounds of three sets of detectors, of which the first round was cached.
     assert len(fitted) == 5
@@ -144,10 +142,7 @@ def test_the_command_predicts_with_a_trained_model(training, tmp_path, capsys):
     model = str(training.output.out / "person.npz")
     out = tmp_path / "found" / "points.png"
     box = ("20", "20", "100", "110")
-    assert (
-        convcorr(argv=["keypoints", photograph, "--box", *box, "--model", model, "--out", str(out)])
-        == 0
-    )
+    assert convcorr(argv=["keypoints", photograph, "--box", *box, "--model", model, "--out", str(out)]) == 0
     rows = out.with_suffix(".csv").read_text(encoding="utf-8").splitlines()
     assert rows[0] == "name,x,y,confidence"
     assert len(rows) == 14  # thirteen joints; one was never seen
@@ -185,35 +180,19 @@ def test_categories_without_enough_are_refused(module, tmp_path, capsys):
         arrays["split"] = np.array(["train"] * 3)
 
     untested = write_people(tmp_path / "untested", train=3, test=0, side=SIDE, change=only_train)
-    assert (
-        refusal(module, module.Config, "--dataset", untested, "--out", str(tmp_path / "out")) == 2
-    )
+    assert refusal(module, module.Config, "--dataset", untested, "--out", str(tmp_path / "out")) == 2
     assert "has the splits train; to test 'val'" in capsys.readouterr().err
 
 
 def test_a_box_too_small_for_its_cells_is_refused(training, tmp_path, capsys):
-    options = (
-        "--dataset",
-        training.data.dataset,
-        "--box-px",
-        "100",
-        "--out",
-        str(tmp_path / "out"),
-    )
+    options = ("--dataset", training.data.dataset, "--box-px", "100", "--out", str(tmp_path / "out"))
     assert refusal(keypoint_detectors, keypoint_detectors.Config, *options) == 2
     assert "the descriptor of every cell covers every keypoint" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("option", "least"), [("--images", 2), ("--folds", 2), ("--box-px", 1)])
 def test_options_out_of_range_are_refused(option, least, training, tmp_path, capsys):
-    options = (
-        "--dataset",
-        training.data.dataset,
-        "--out",
-        str(tmp_path / "out"),
-        option,
-        str(least - 1),
-    )
+    options = ("--dataset", training.data.dataset, "--out", str(tmp_path / "out"), option, str(least - 1))
     assert refusal(keypoint_detectors, keypoint_detectors.Config, *options) == 2
     assert f"is {least - 1}; at least {least} is expected" in capsys.readouterr().err
 

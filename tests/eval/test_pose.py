@@ -61,10 +61,7 @@ def by_hand(folder) -> dict[str, dict[str, float]]:
     right = {"coarse": [], "cascade": [], "coarse_alone": []}
     for row, record in enumerate(people.records):
         found = cascade.predict(
-            model.params,
-            people.images[row : row + 1],
-            people.torso[row : row + 1],
-            architecture=TINY,
+            model.params, people.images[row : row + 1], people.torso[row : row + 1], architecture=TINY
         )
         back = coords.invert(people.to_frame[row])
         for name, points in (
@@ -120,9 +117,7 @@ def test_the_page_shows_a_row_a_net_and_threshold_beside_the_paper(run):
         *("scale normalized", "scale normalized (test only)", "unnormalized")
     ]
     assert spreads.rows[0][0] == "cascade"
-    assert [row[:2] for row in torsos.rows] == [
-        (torso, net) for torso in ("annotated", "none") for net in nets
-    ]
+    assert [row[:2] for row in torsos.rows] == [(torso, net) for torso in ("annotated", "none") for net in nets]
 
 
 def test_a_row_of_mpii_stands_beside_the_row_of_its_setting(run):
@@ -143,11 +138,7 @@ FOUR_AT_ONCE = PredictionOptions(4)
 
 def evaluated(folder, dataset, *, prediction=FOUR_AT_ONCE, **options):
     config = pose.Config(
-        folder / "model.npz",
-        dataset,
-        prediction=prediction,
-        output=Output(folder / "out"),
-        **options,
+        folder / "model.npz", dataset, prediction=prediction, output=Output(folder / "out"), **options
     )
     return json.loads(pose.main(config).read_text())
 
@@ -195,20 +186,15 @@ def flic_run(tmp_path, monkeypatch):
     """A tiny FLIC whose third test person is seen from behind, and predictions near the observer's truth."""
     behind = (False, False, True, False)
     examples = [
-        example(f"film-{number}.jpg", train=0, test=1, behind=each)
-        for number, each in enumerate(behind)
+        example(f"film-{number}.jpg", train=0, test=1, behind=each) for number, each in enumerate(behind)
     ]
     write_release(tmp_path / "flic", example("film-9.jpg"), *examples)
     joints = ORDERS["flic-7"]
     shape = dataclasses.replace(TINY, joints=joints, left_right_pairs=((0, 3), (1, 4), (2, 5)))
-    save_fitted(
-        tmp_path / "model", TrainedCascade(cascade.init(jax.random.key(3), shape), shape, {})
-    )
+    save_fitted(tmp_path / "model", TrainedCascade(cascade.init(jax.random.key(3), shape), shape, {}))
     truth = np.array([FACING[joint] for joint in joints], float) - 1
     noise = np.random.default_rng(5).normal(0, 0.9, (3, len(behind), len(joints), 2))
-    monkeypatch.setattr(
-        evaluation, "predict_joints", lambda *_, **__: PredictedJoints(*(truth + noise))
-    )
+    monkeypatch.setattr(evaluation, "predict_joints", lambda *_, **__: PredictedJoints(*(truth + noise)))
     return tmp_path
 
 
@@ -235,9 +221,7 @@ def test_flic_is_scored_as_the_official_scorer_does(flic_run, sides):
     assert (result["per_joint"]["cascade"]["wrist"]["0.2"] == 1) == (sides != "person")
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"mirrored": False}, {"rotated": False}, {"subcell": False}]
-)
+@pytest.mark.parametrize("options", [{}, {"mirrored": False}, {"rotated": False}, {"subcell": False}])
 def test_the_options_of_predictions_are_passed_on(tmp_path, monkeypatch, options):
     path = write_people(tmp_path / "people", train=0, test=2, side=40)
     save_fitted(tmp_path / "model", TrainedCascade(cascade.init(jax.random.key(3), TINY), TINY, {}))
@@ -331,8 +315,7 @@ def test_another_method_is_scored_on_the_joints_of_both(tmp_path, monkeypatch):
             expected = _scored(of_method[members])
             assert scores[method]["pck"] == pytest.approx(expected)
             assert scores["minus_peer"]["annotated"]["pck"]["0.1"] == pytest.approx(
-                _scored(errors["annotated"][members])["0.1"]
-                - _scored(errors["peer"][members])["0.1"]
+                _scored(errors["annotated"][members])["0.1"] - _scored(errors["peer"][members])["0.1"]
             )
             for alpha, share in expected.items():
                 low, high = scores[method]["interval"][alpha]
@@ -359,9 +342,7 @@ def test_predictions_of_others_are_read_before_people_are_predicted(tmp_path, ar
 
 
 def test_sides_are_for_flic_alone():
-    with pytest.raises(
-        InputError, match="sides is for FLIC only; those of rendered are as its files"
-    ):
+    with pytest.raises(InputError, match="sides is for FLIC only; those of rendered are as its files"):
         read_people("rendered", part="test", rendered=4, sides="observer")
 
 
@@ -385,10 +366,7 @@ def test_the_card_has_the_figures_of_genuine_people(tmp_path):
     PCK rises by at most .015 with every pixel of the threshold: three of 10,000 joints may change side.
     """
     folder = genuine("lspet")
-    config = pose.Config(
-        data=PoseData((str(folder),)),
-        output=Output(tmp_path / "out"),
-    )
+    config = pose.Config(data=PoseData((str(folder),)), output=Output(tmp_path / "out"))
     result = json.loads(pose.main(config).read_text())
     card = PERSON.with_suffix(".md").read_text(encoding="utf-8")
     rows = {

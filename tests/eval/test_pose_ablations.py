@@ -34,11 +34,7 @@ def trained(monkeypatch) -> list[TrainingConfig]:
         write_run(config.output.out, config, seconds=0.0)
 
     def test(config: pose.Config) -> Path:
-        shares = {
-            "coarse": [0, 0, 1, 1],
-            "cascade": [0, 1, 1, 1],
-            "coarse_alone": [0, 0, 0, 1],
-        }
+        shares = {"coarse": [0, 0, 1, 1], "cascade": [0, 1, 1, 1], "coarse_alone": [0, 0, 0, 1]}
         curves = {net: {"wrist": one, "total": one} for net, one in shares.items()}
         pck = {net: {"0.05": 0.25 if net == "cascade" else 0.0} for net in shares}
         column = {"wrist": {"0.05": 0.25}, "total": {"0.05": 0.25}}
@@ -88,11 +84,7 @@ def result_of(config: pose_ablations.Config) -> dict:
 def test_variants_differ_in_what_they_are_named_after(tmp_path, trained):
     result = result_of(config_of(tmp_path, seed=7))
     changed = {
-        one.output.out.name: (
-            one.training.pooling,
-            one.training.cascade,
-            one.training.spatial_dropout,
-        )
+        one.output.out.name: (one.training.pooling, one.training.cascade, one.training.spatial_dropout)
         for one in trained
     }
     assert changed == {
@@ -141,9 +133,7 @@ def test_published_rows_stand_beside_rows_of_their_setting_alone(tmp_path, train
     assert len(assert_shown(pose_sections.cascade, larger, tmp_path).tables) == 6
 
 
-@pytest.mark.parametrize(
-    "option", [{"pooling": 4}, {"cascade": "standard"}, {"spatial_dropout": 0.0}]
-)
+@pytest.mark.parametrize("option", [{"pooling": 4}, {"cascade": "standard"}, {"spatial_dropout": 0.0}])
 def test_what_the_variants_change_is_not_chosen_besides(tmp_path, trained, option):
     with pytest.raises(InputError, match="are what the variants change"):
         pose_ablations.main(config_of(tmp_path, **option))

@@ -31,9 +31,7 @@ def faces(tmp_path_factory):
     (folder / "images").mkdir()
     for index in range(COUNT):
         size = (64, 96) if index % 3 else (80, 64)
-        picture = Image.fromarray(
-            load_image(synthetic.render("face", seed=7, index=index, size=size))
-        )
+        picture = Image.fromarray(load_image(synthetic.render("face", seed=7, index=index, size=size)))
         if index % 5 == 0:
             picture = picture.convert("L")
         picture.save(folder / "images" / f"n00000000_{index:02d}.jpg")
@@ -66,9 +64,7 @@ def test_faces_are_reconstructed(faces, tmp_path, monkeypatch):
     fitted = colors.fit_grid_sums
     fits = []
     monkeypatch.setattr(variation_features, "global_features", pytest.fail)
-    monkeypatch.setattr(
-        colors, "fit_grid_sums", lambda *args, **kw: fits.append(1) or fitted(*args, **kw)
-    )
+    monkeypatch.setattr(colors, "fit_grid_sums", lambda *args, **kw: fits.append(1) or fitted(*args, **kw))
     assert result_of(config) == result
     assert len(fits) == 1
     # More copies need other features.
@@ -80,16 +76,12 @@ def test_faces_are_reconstructed(faces, tmp_path, monkeypatch):
 
 def small_run(faces, out, **options):
     """A run whose training images are four parts, with fewer features (256) than rows of the last sums."""
-    config = Config(
-        datasets=(faces,), side_px=64, copies=20, images=(4,), shown=2, output=Output(out)
-    )
+    config = Config(datasets=(faces,), side_px=64, copies=20, images=(4,), shown=2, output=Output(out))
     main(dataclasses.replace(config, **options))
     return {path.name: path.read_bytes() for path in (out / "probes").iterdir()}
 
 
-def test_a_killed_run_continues_from_the_saved_sums_and_gives_the_same_bytes(
-    faces, tmp_path, monkeypatch
-):
+def test_a_killed_run_continues_from_the_saved_sums_and_gives_the_same_bytes(faces, tmp_path, monkeypatch):
     monkeypatch.setattr(variation_features, "_PART", 140)
     expected = small_run(faces, tmp_path / "whole")
     assert sorted(expected) == [f"pool5_20_{n:05d}.npz" for n in (4, 27)]
@@ -112,18 +104,14 @@ def test_a_killed_run_continues_from_the_saved_sums_and_gives_the_same_bytes(
     assert found == {"pool5_20_00004.npz", "pool5_20_sums.npz"}
 
     continued = []
-    monkeypatch.setattr(
-        FoldSums, "add", lambda sums, *rows: continued.append(sums.count) or add(sums, *rows)
-    )
+    monkeypatch.setattr(FoldSums, "add", lambda sums, *rows: continued.append(sums.count) or add(sums, *rows))
     assert small_run(faces, tmp_path / "killed") == expected
     assert continued == [280, 420]
 
 
 def test_the_curve_is_that_of_probes_fitted_to_rows_in_memory(faces, tmp_path):
     """Of 256 features: the dual form at 4 images of 20 variations, statistics from 13 on."""
-    config = Config(
-        datasets=(faces,), side_px=64, copies=20, images=(4,), shown=2, output=Output(tmp_path)
-    )
+    config = Config(datasets=(faces,), side_px=64, copies=20, images=(4,), shown=2, output=Output(tmp_path))
     curve = result_of(config)["curve"]
     split = read_split(faces)
     order = np.random.default_rng(0).permutation(27)
@@ -164,12 +152,7 @@ def test_photographs_of_two_data_sets_are_one_pass(tmp_path):
     split = scenes.join_splits(read_split(name) for name in names)
     assert (len(split.train), len(split.test)) == (3600, 400)
     config = Config(
-        datasets=names,
-        side_px=64,
-        images=(300,),
-        all_images=False,
-        shown=2,
-        output=Output(tmp_path),
+        datasets=names, side_px=64, images=(300,), all_images=False, shown=2, output=Output(tmp_path)
     )
     result = result_of(config)
     assert 0.12 < result["mean_absolute_error"] < result["mean_image"] - 0.03

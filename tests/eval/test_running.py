@@ -46,17 +46,12 @@ def test_what_has_not_begun_is_left_to_the_caller(tmp_path):
 def test_wrong_input_is_the_sentence_of_the_script(tmp_path):
     config = flow_accuracy.Config(backbone=Backbone("resnet"), output=Output(tmp_path))
     wrong = fields(tmp_path)._replace(name="wrong", main=flow_accuracy.main, config=config)
-    with (
-        Beside([wrong]) as beside,
-        pytest.raises(InputError, match=r"eval\.flow_accuracy: .*resnet"),
-    ):
+    with Beside([wrong]) as beside, pytest.raises(InputError, match=r"eval\.flow_accuracy: .*resnet"):
         result_of(wrong, {}, beside=beside)
 
 
 def blas_threads() -> list[int]:
-    return [
-        one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"
-    ]
+    return [one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"]
 
 
 def write_blas_threads(path: Path) -> None:

@@ -120,9 +120,7 @@ def test_fourteen_joints_do_when_their_order_is_said(tmp_path: Path, valid, part
 
 def test_joints_that_a_metric_needs_are_missed(tmp_path: Path, valid, part):
     path = saved(tmp_path / "a.npz", preds=part[:, :6])
-    with pytest.raises(
-        InputError, match=r"lacks r_ankle, r_knee.*which pckh scores; --order states"
-    ):
+    with pytest.raises(InputError, match=r"lacks r_ankle, r_knee.*which pckh scores; --order states"):
         scored("pckh", valid, path)
     unknown = [*ORDERS["mpii"][:-1], "hand"]
     with pytest.raises(InputError, match=r"as the file names them\) lacks l_wrist, which pckh"):
@@ -220,9 +218,7 @@ def test_the_published_figures_are_matched(tmp_path: Path):
     folder = genuine("pose_annotations")
     (expected,) = json.loads((folder / "expected_metrics.json").read_text()).values()
     predictions = folder / "published_predictions" / "mpii_valid_newell.h5"
-    config = Config(
-        "pckh", folder / "mpii_valid_hourglass.h5", predictions, output=Output(tmp_path)
-    )
+    config = Config("pckh", folder / "mpii_valid_hourglass.h5", predictions, output=Output(tmp_path))
     result = json.loads(score_predictions.main(config).read_text())
     assert {name: result[name] for name in expected} == pytest.approx(expected, abs=0.01)
 
@@ -241,11 +237,7 @@ def test_the_observers_and_the_persons_lsp_differ(tmp_path: Path):
     folder = genuine("pose_annotations")
     truth, other = folder / "lsp_joints_scaled_PC.mat", folder / "lsp_joints_scaled_OC.mat"
     own, observed = (
-        json.loads(
-            score_predictions.main(
-                Config("lsp_pck", truth, path, output=Output(tmp_path))
-            ).read_text()
-        )
+        json.loads(score_predictions.main(Config("lsp_pck", truth, path, output=Output(tmp_path))).read_text())
         for path in (truth, other)
     )
     assert (own["total"], own["people"]) == (100, 1000)

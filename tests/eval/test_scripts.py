@@ -59,9 +59,7 @@ def willow(tmp_path_factory):
 
 
 def transfer_config(folder, out, **options):
-    return keypoint_transfer.Config(
-        CategoryData(str(folder)), sizes_px=(131,), output=Output(out), **options
-    )
+    return keypoint_transfer.Config(CategoryData(str(folder)), sizes_px=(131,), output=Output(out), **options)
 
 
 def test_receptive_fields_are_the_papers(tmp_path):
@@ -105,9 +103,7 @@ def test_neighbours_of_some_targets_are_those_of_all():
     every = task.open_task(faces, alexnet, transfer="neighbors")
     some = task.open_task(faces, alexnet, transfer="neighbors", targets=3)
     np.testing.assert_array_equal(some.targets, every.targets[[0, 2, 4]])
-    np.testing.assert_array_equal(
-        some.pairs, every.pairs.reshape(5, 25, 2)[[0, 2, 4]].reshape(-1, 2)
-    )
+    np.testing.assert_array_equal(some.pairs, every.pairs.reshape(5, 25, 2)[[0, 2, 4]].reshape(-1, 2))
 
 
 def test_a_finished_method_is_not_run_again(tmp_path, willow, monkeypatch):

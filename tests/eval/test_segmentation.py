@@ -93,10 +93,7 @@ def test_folds_hold_out_runs_of_neighbours(photographs):
         (dict(copies=1), "copies is 1"),
         (dict(shown=0), "shown 0"),
         (dict(layer="conv9"), "no layer 'conv9'"),
-        (
-            dict(data=Data(rendered_train=1, rendered_test=0)),
-            "rendered has the splits train; to test",
-        ),
+        (dict(data=Data(rendered_train=1, rendered_test=0)), "rendered has the splits train; to test"),
     ],
 )
 def test_options_out_of_range_are_refused(tmp_path, options, sentence):

@@ -30,8 +30,7 @@ def faces(tmp_path_factory):
     folder = tmp_path_factory.mktemp("faces")
     (folder / "images").mkdir()
     records = [
-        synthetic.render("face", seed=2, index=index, size=(SIDE, SIDE))
-        for index in range(TRAIN + TEST)
+        synthetic.render("face", seed=2, index=index, size=(SIDE, SIDE)) for index in range(TRAIN + TEST)
     ]
     for index, record in enumerate(records):
         Image.fromarray(load_image(record)).save(folder / "images" / f"{index}.png")
@@ -55,9 +54,7 @@ def faces(tmp_path_factory):
 @pytest.fixture
 def config(faces, tmp_path):
     names = ("glasses", "head_pose", "tilt_degrees")
-    return Config(
-        data=Data(faces), attributes=names, steps=4, shown=2, output=Output(tmp_path / "out")
-    )
+    return Config(data=Data(faces), attributes=names, steps=4, shown=2, output=Output(tmp_path / "out"))
 
 
 def result_of(config):
@@ -76,9 +73,7 @@ def test_attributes_are_predicted_and_moved(config, monkeypatch):
         assert score["commoner"] == 0.5
     assert 1 < attributes["glasses"]["threshold"] < 2
     assert attributes["tilt_degrees"]["correlation"] > 0.2
-    assert {"correlation", "side_accuracy"} < set(attributes["head_pose"]) & set(
-        attributes["tilt_degrees"]
-    )
+    assert {"correlation", "side_accuracy"} < set(attributes["head_pose"]) & set(attributes["tilt_degrees"])
     for report in attributes.values():
         low, high = report["direction"]["range"]
         assert low < high

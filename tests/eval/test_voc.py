@@ -9,13 +9,7 @@ from convcorr_jax import synthetic
 from convcorr_jax.errors import InputError
 from convcorr_jax.tasks import Backbone, CategoryData, Data, Output
 from convcorr_jax.tasks.keypoints import DetectorOptions, FeatureOptions
-from eval import (
-    keypoint_classification,
-    keypoint_prediction,
-    keypoint_transfer,
-    ridge_keypoints,
-    segmentation,
-)
+from eval import keypoint_classification, keypoint_prediction, keypoint_transfer, ridge_keypoints, segmentation
 from tests.builders import voc_tree
 
 # Each takes up to a minute of compiling.
@@ -86,10 +80,7 @@ def test_keypoints_of_val_are_classified(root, tmp_path):
 
 def test_keypoints_of_val_are_predicted_by_detectors(root, tmp_path):
     config = keypoint_prediction.Config(
-        keypoints(root),
-        BACKBONE,
-        DetectorOptions(images=4, rounds=0, folds=2),
-        output=Output(tmp_path),
+        keypoints(root), BACKBONE, DetectorOptions(images=4, rounds=0, folds=2), output=Output(tmp_path)
     )
     result = result_of(keypoint_prediction.main(config))
     assert result["objects"] == {"cow": VAL}

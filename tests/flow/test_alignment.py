@@ -5,14 +5,7 @@ import pytest
 from scipy.special import log_softmax
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.flow import (
-    align,
-    align_costs,
-    check_descriptors,
-    data_cost,
-    min_sum,
-    subcell_offset,
-)
+from convcorr_jax.flow import align, align_costs, check_descriptors, data_cost, min_sum, subcell_offset
 
 
 def unit(rng, *shape):
@@ -80,9 +73,7 @@ def test_subcell_offset_finds_the_vertex_of_a_parabola():
 def test_subcell_offset_is_zero_at_the_border_and_off_a_minimum():
     slope = jnp.broadcast_to(jnp.arange(5.0), (1, 1, 4, 5))
     for label in ([0, 1], [4, 1], [2, 1]):
-        np.testing.assert_array_equal(
-            subcell_offset(slope, jnp.array([[label]])), np.zeros((1, 1, 2))
-        )
+        np.testing.assert_array_equal(subcell_offset(slope, jnp.array([[label]])), np.zeros((1, 1, 2)))
 
 
 def test_a_batch_equals_its_members(rng):
@@ -104,9 +95,7 @@ def test_data_cost_has_finite_gradients_even_between_equal_descriptors(rng):
 def test_compiles_once(rng):
     before = align._cache_size()
     for smoothness in (0.1, 0.2):
-        align(
-            jnp.asarray(unit(rng, 3, 5, 4)), jnp.asarray(unit(rng, 3, 5, 4)), smoothness=smoothness
-        )
+        align(jnp.asarray(unit(rng, 3, 5, 4)), jnp.asarray(unit(rng, 3, 5, 4)), smoothness=smoothness)
     assert align._cache_size() == before + 1
 
 

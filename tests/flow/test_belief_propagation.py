@@ -144,9 +144,7 @@ def test_no_cell_alone_can_do_better(rng) -> None:
 def test_schedules_agree_where_the_answer_is_clear(rng) -> None:
     costs = descriptor_costs(rng, GRID, shift=(1, 1), noise=0.5)
     first, *others = (min_sum(costs, smoothness=0.05, schedule=schedule) for schedule in SCHEDULES)
-    others.append(
-        min_sum(costs, smoothness=0.05, schedule="parallel", coarse_levels=0, damping=0.2)
-    )
+    others.append(min_sum(costs, smoothness=0.05, schedule="parallel", coarse_levels=0, damping=0.2))
     for other in others:
         assert other.converged
         np.testing.assert_array_equal(other.labels, first.labels)
@@ -168,9 +166,7 @@ def test_a_mirrored_problem_has_the_mirrored_answer(rng, schedule) -> None:
     found = min_sum(costs, smoothness=0.1, schedule=schedule)
     for axis, signs in ((0, (1, -1)), (1, (-1, 1))):
         mirrored = min_sum(np.flip(costs, (axis, axis + 2)), smoothness=0.1, schedule=schedule)
-        np.testing.assert_array_equal(
-            np.flip(mirrored.flow, axis), found.flow * jnp.array([[signs]])
-        )
+        np.testing.assert_array_equal(np.flip(mirrored.flow, axis), found.flow * jnp.array([[signs]]))
 
 
 # What is reported.

@@ -72,9 +72,7 @@ def test_lines_of_every_length(rng, penalty, shift, length) -> None:
     ours = distance_transform(costs, **described)
     expected = reference.transform_line(costs, **described)
     np.testing.assert_allclose(ours.values, expected, rtol=1e-6, atol=TOLERANCE)
-    attained = cost_of_argmin(
-        costs, ours, axes=(-1,), weight=(0.01,), penalty=penalty, shift=(shift,)
-    )
+    attained = cost_of_argmin(costs, ours, axes=(-1,), weight=(0.01,), penalty=penalty, shift=(shift,))
     np.testing.assert_allclose(attained, expected, rtol=1e-6, atol=TOLERANCE)
 
 
@@ -82,9 +80,7 @@ def test_equals_scipys_erosion_by_a_paraboloid(rng) -> None:
     costs = rng.uniform(0, 5, (14, 11)).astype(np.float32)
     rows, columns = np.mgrid[-13:14, -10:11]
     structure = -0.3 * (rows**2 + columns**2)
-    eroded = ndimage.grey_erosion(
-        costs.astype(float), structure=structure, mode="constant", cval=1e9
-    )
+    eroded = ndimage.grey_erosion(costs.astype(float), structure=structure, mode="constant", cval=1e9)
     ours = distance_transform(costs, weight=0.3, axes=(0, 1))
     np.testing.assert_allclose(ours.values, eroded, atol=TOLERANCE)
 
@@ -111,9 +107,7 @@ def test_equals_scipys_city_block_transform(rng) -> None:
 
 def test_the_soft_transform_is_the_log_of_a_sum(rng) -> None:
     costs = rng.uniform(0, 2, (3, 6)).astype(np.float32)
-    ours = soft_distance_transform(
-        costs, temperature=0.4, weight=(0.3, 0.2), axes=(0, 1), shift=(0.0, 1.5)
-    )
+    ours = soft_distance_transform(costs, temperature=0.4, weight=(0.3, 0.2), axes=(0, 1), shift=(0.0, 1.5))
     expected = np.empty_like(costs)
     rows, columns = np.indices(costs.shape)
     for y, x in itertools.product(range(3), range(6)):
@@ -211,9 +205,7 @@ def test_gradients_of_the_soft_transform_equal_finite_differences(rng) -> None:
     readout = rng.normal(size=costs.shape).astype(np.float32)
 
     def read(costs, weight, shift, temperature):
-        soft = soft_distance_transform(
-            costs, weight=weight, axes=(0, 1), shift=shift, temperature=temperature
-        )
+        soft = soft_distance_transform(costs, weight=weight, axes=(0, 1), shift=shift, temperature=temperature)
         return (soft * readout).sum()
 
     arguments = (costs, np.float32(0.2), np.float32(0.3), np.float32(0.5))

@@ -92,9 +92,7 @@ def test_a_block_costs_what_its_cells_cost_moving_alike(rng) -> None:
     blocks = pyramid.coarsen(jnp.asarray(data))
     assert blocks.shape == (4, 6, 2, 2)
     np.testing.assert_allclose(
-        blocks[1, 2, 0, 1],
-        data[1, 2, 0, 2] + data[1, 3, 0, 3] + data[2, 2, 1, 2] + data[2, 3, 1, 3],
-        rtol=1e-6,
+        blocks[1, 2, 0, 1], data[1, 2, 0, 2] + data[1, 3, 0, 3] + data[2, 2, 1, 2] + data[2, 3, 1, 3], rtol=1e-6
     )
     # At the border of the labels they are clamped; at that of the grid a block has fewer cells.
     np.testing.assert_allclose(blocks[3, 5, 1, 0], data[3, 5, 2, 0] + data[3, 5, 2, 1], rtol=1e-6)
@@ -106,9 +104,7 @@ def test_cells_hear_what_their_block_heard(rng) -> None:
     assert fine.shape == (4, 4, 6, 3, 4)
     for direction in range(4):
         # The lower right cell of the first block goes one cell further, both ways, than its block.
-        np.testing.assert_array_equal(
-            fine[direction, 1:, 1:, 1, 1], messages[direction, :-1, :-1, 0, 0]
-        )
+        np.testing.assert_array_equal(fine[direction, 1:, 1:, 1, 1], messages[direction, :-1, :-1, 0, 0])
         np.testing.assert_array_equal(fine[direction, 0, 0, 1, 1], messages[direction, 0, 0, 0, 0])
     # Nobody sends across the border.
     assert (fine[0, ..., 0] == 0).all()

@@ -17,9 +17,7 @@ def test_the_vertex_of_a_known_parabola_is_found(rng, asarray):
     np.testing.assert_allclose(found, vertex, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "samples", [(1, 1, 1), (0, 1, 2), (1, 2, 1), (np.inf, 0, 1), (np.inf, 0, np.inf)]
-)
+@pytest.mark.parametrize("samples", [(1, 1, 1), (0, 1, 2), (1, 2, 1), (np.inf, 0, 1), (np.inf, 0, np.inf)])
 def test_without_a_finite_minimum_in_the_middle_the_offset_is_zero(samples):
     assert parabola_vertex(*(np.array([x], float) for x in samples)).tolist() == [0]
 

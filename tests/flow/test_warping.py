@@ -73,9 +73,7 @@ def test_a_warped_image_has_the_size_of_its_flow(rng) -> None:
     image = rng.uniform(size=(9, 8, 3)).astype(np.float32)
     flow = rng.normal(size=(4, 5, 2)).astype(np.float32)
     points = coords.cell_grid((4, 5)) + flow
-    np.testing.assert_allclose(
-        warp(image, flow), scipy_spline(image.astype(float), points), atol=2e-6
-    )
+    np.testing.assert_allclose(warp(image, flow), scipy_spline(image.astype(float), points), atol=2e-6)
 
 
 def test_gradients_equal_finite_differences(rng) -> None:
@@ -123,9 +121,7 @@ def test_a_flow_in_pixels_leads_where_the_cells_lead(rng) -> None:
     cells = coords.cell_grid((5, 6))
     pixels = coords.apply(source, cells).astype(int)
     there = coords.apply(target, cells + flow)
-    np.testing.assert_allclose(
-        pixels + np.asarray(dense)[pixels[..., 1], pixels[..., 0]], there, atol=1e-4
-    )
+    np.testing.assert_allclose(pixels + np.asarray(dense)[pixels[..., 1], pixels[..., 0]], there, atol=1e-4)
 
 
 def test_a_constant_flow_moves_every_pixel_alike() -> None:

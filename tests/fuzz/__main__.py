@@ -36,9 +36,7 @@ def main() -> int:
         command += ["--seconds", str(options.seconds / len(names))]
         status = subprocess.run(command, check=False).returncode
         if status < 0:
-            sys.stdout.write(
-                f"{name}: signal {-status} ended the process at the input in {folder}\n"
-            )
+            sys.stdout.write(f"{name}: signal {-status} ended the process at the input in {folder}\n")
         else:
             shutil.rmtree(folder)
         if status:

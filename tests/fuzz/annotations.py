@@ -108,9 +108,7 @@ TARGETS = [
     Target("mat", _mat, _walk, mutated, ".mat"),
     Target("hdf5", _hdf5, lambda path: joint_arrays.read(path, flat_joints=14), mutated, ".h5"),
     Target("hdf5-mpii", _mpii_h5, lambda path: mpii.read_h5({"valid": path}), mutated, ".h5"),
-    Target(
-        "npz", _npz, lambda path: joint_arrays.read(path, flat_joints=14), mutated_archive, ".npz"
-    ),
+    Target("npz", _npz, lambda path: joint_arrays.read(path, flat_joints=14), mutated_archive, ".npz"),
     Target("npz-plain", _npz, plain_keypoints.read_truth, mutated_archive, ".npz"),
     Target("json-plain", _plain_json, plain_keypoints.read_truth, mutated, ".json"),
     Target("json-mpii", _mpii_json, lambda path: mpii.read_json({"valid": path}), mutated),
@@ -118,10 +116,5 @@ TARGETS = [
     Target("pts", lambda: [_PTS], lambda path: text.read_pts(path, count=3), mutated, ".pts"),
     Target("csv-points", lambda: [_POINTS], read_points, mutated, ".csv"),
     Target("csv-pairs", lambda: [_PAIRS], pairs.read_pairs, mutated, ".csv"),
-    Target(
-        "csv-table",
-        lambda: [_POINTS],
-        lambda path: list(text.read_table(path, widths=(4,))),
-        mutated,
-    ),
+    Target("csv-table", lambda: [_POINTS], lambda path: list(text.read_table(path, widths=(4,))), mutated),
 ]

@@ -72,9 +72,7 @@ def _read(path: Path) -> object:
     with Checkpoints(folder, ABOUT) as checkpoints:
         latest = checkpoints.latest(*state_of(0))
     if latest is not None:
-        expected = [
-            (np.shape(leaf), np.asarray(leaf).dtype) for leaf in jax.tree.leaves(state_of(0))
-        ]
+        expected = [(np.shape(leaf), np.asarray(leaf).dtype) for leaf in jax.tree.leaves(state_of(0))]
         restored = [(np.shape(leaf), leaf.dtype) for leaf in jax.tree.leaves(latest[1:])]
         assert restored == expected
     return best

@@ -57,10 +57,7 @@ def _reader(model_class):
 
 def _pose() -> list[bytes]:
     tiny = dataclasses.replace(
-        small(("l_hand", "r_hand"), ((0, 1),)),
-        features=(8, 8, 8),
-        hidden=(8, 8, 8),
-        fine_features=4,
+        small(("l_hand", "r_hand"), ((0, 1),)), features=(8, 8, 8), hidden=(8, 8, 8), fine_features=4
     )
     return _saved(TrainedCascade(cascade.init(jax.random.key(1), tiny), tiny, {"pck": 0.5}))
 
@@ -88,10 +85,7 @@ def _landmarks() -> list[bytes]:
     def regressors(points: int) -> Ridge:
         return Ridge(jnp.ones((4, 2 * points)), jnp.ones(2 * points), *(jnp.ones(2 * points),) * 3)
 
-    face, eyes = (
-        Region("face", (0, 1), 0.0, regressors(2)),
-        Region("eyes", (0,), 0.2, regressors(1)),
-    )
+    face, eyes = (Region("face", (0, 1), 0.0, regressors(2)), Region("eyes", (0,), 0.2, regressors(1)))
     probe = LandmarkProbe(("eye", "chin"), face, ((eyes,),))
     return _saved(LandmarkModel(probe, FeatureSettings("alexnet", "of tests", "pool5", 0.3)))
 

@@ -9,24 +9,8 @@ from typing import NamedTuple
 
 # Numbers at the edges of integer types, as text and as bytes.
 _TOKENS = [
-    *(
-        b"nan",
-        b"-inf",
-        b"1e308",
-        b"1e400",
-        b"9" * 400,
-        b"null",
-        b"true",
-        b"[]",
-        b"{}",
-        b'""',
-        b"-1",
-    ),
-    *(
-        struct.pack(kind, value)
-        for kind in ("<I", ">I")
-        for value in (0, 2**31 - 1, 2**31, 2**32 - 1)
-    ),
+    *(b"nan", b"-inf", b"1e308", b"1e400", b"9" * 400, b"null", b"true", b"[]", b"{}", b'""', b"-1"),
+    *(struct.pack(kind, value) for kind in ("<I", ">I") for value in (0, 2**31 - 1, 2**31, 2**32 - 1)),
     *(struct.pack(kind, value) for kind in ("<Q", ">Q") for value in (2**40, 2**63 - 1, 2**64 - 1)),
 ]
 _MOST_BYTES = 1 << 16

@@ -20,8 +20,6 @@ def test_an_exception_that_is_no_refusal_is_found(tmp_path):
     planted = Target("planted", lambda: [b"text of ASCII"], read, mutated)
     outcome = run(planted, tmp_path, inputs=200, seconds=10)
     assert "UnicodeDecodeError" in outcome.failures[0].reason
-    assert (
-        outcome.failures[0].number == run(planted, tmp_path, inputs=200, seconds=10).failures[0][0]
-    )
+    assert outcome.failures[0].number == run(planted, tmp_path, inputs=200, seconds=10).failures[0][0]
     with pytest.raises(UnicodeDecodeError):
         input_of(planted, outcome.failures[0].number).decode("ascii")

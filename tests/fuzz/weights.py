@@ -83,12 +83,7 @@ def _reader(name: str):
 
 TARGETS = [
     Target("caffemodel", _caffe, _reader("caffenet"), mutated),
-    Target(
-        "pth",
-        lambda: _torch(new_format=True) + _torch_of_python_2(),
-        _reader("alexnet"),
-        mutated_archive,
-    ),
+    Target("pth", lambda: _torch(new_format=True) + _torch_of_python_2(), _reader("alexnet"), mutated_archive),
     Target("pth-old", functools.partial(_torch, new_format=False), _reader("alexnet"), mutated),
     Target("npz-weights", _npz, _reader("vgg16"), mutated_archive),
 ]

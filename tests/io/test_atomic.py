@@ -94,11 +94,7 @@ def test_what_is_neither_file_nor_folder_is_not_replaced(tmp_path, make, linked)
         path = tmp_path / "link.png"
         path.symlink_to(node)
     before = node.stat()
-    writers = (
-        check_writable,
-        lambda path: write_json(path, {}),
-        lambda path: write_at(path, 0, b"bytes"),
-    )
+    writers = (check_writable, lambda path: write_json(path, {}), lambda path: write_at(path, 0, b"bytes"))
     for write in writers:
         with pytest.raises(InputError, match=r"png is a device, a pipe or a socket; a file name"):
             write(path)
@@ -233,10 +229,7 @@ with temporary_folder(out) as folder, written_whole(out / "a.txt") as temporary:
 
 def leave_half_written(out, what):
     return subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(out), what],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=ROOT,
+        [sys.executable, "-c", KILLED, str(out), what], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
     )
 
 
@@ -282,9 +275,7 @@ def test_without_locks_nothing_is_removed_and_everything_is_written(tmp_path, mo
     assert {path.name for path in tmp_path.iterdir()} == {left.name, "a.json"}
 
 
-def test_a_temporary_file_that_another_process_takes_for_abandoned_is_made_again(
-    tmp_path, monkeypatch
-):
+def test_a_temporary_file_that_another_process_takes_for_abandoned_is_made_again(tmp_path, monkeypatch):
     taken = []
 
     def taken_once(descriptor, operation):

@@ -101,10 +101,7 @@ def test_facts_that_do_not_fit_are_refused(tmp_path, facts, sentence):
     ("arrays", "sentence"),
     [
         ({"slope": None}, r"line\.npz has no array 'slope'; slope is expected"),
-        (
-            {"offset": np.zeros(2)},
-            r"line\.npz has the array 'offset', which this fitted line does not",
-        ),
+        ({"offset": np.zeros(2)}, r"line\.npz has the array 'offset', which this fitted line does not"),
         ({"slope": np.zeros((2, 3), int)}, "array 'slope' is int64"),
         ({"slope": np.zeros(2)}, r"array 'slope' is float64 of shape \(2,\)"),
         ({"slope": np.full((2, 3), np.nan)}, "array 'slope' has values that are not finite"),

@@ -69,9 +69,7 @@ def test_a_jpeg_of_thousands_of_scans_is_not_decoded(tmp_path, monkeypatch):
     assert 1 < scans < 20
     monkeypatch.setattr(image_files, "_MOST_DECODED_PIXELS", scans * image.width * image.height - 1)
     for read in (read_image, lambda path: decode_image(path.read_bytes(), name=str(path))):
-        with pytest.raises(
-            InputError, match=rf"a\.jpg is damaged .*its {scans} scans are more than"
-        ):
+        with pytest.raises(InputError, match=rf"a\.jpg is damaged .*its {scans} scans are more than"):
             read(tmp_path / "a.jpg")
 
 
@@ -84,9 +82,7 @@ def test_pillow_prints_nothing_beside_the_sentence(tmp_path, capfd):
     content[place + 8 : place + 10] = struct.pack("<H", 65535)
     (tmp_path / "a.tif").write_bytes(content)
     program = f"from convcorr_jax.io import read_image; read_image({str(tmp_path / 'a.tif')!r})"
-    done = subprocess.run(
-        [sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, check=False)
     assert done.stderr.startswith("Traceback")
     assert "InputError" in done.stderr.splitlines()[-1]
 
@@ -203,10 +199,7 @@ def test_stored_and_upright_mean_the_same_in_every_format(rng, orientation):
     stream = io.BytesIO()
     PillowImage.fromarray(stored).save(stream, "PNG", exif=exif)
     turned = ORIENTATIONS[orientation](stored[..., None])
-    for content in (
-        stream.getvalue(),
-        tiff(stored, 8, white_is_zero=False, orientation=orientation),
-    ):
+    for content in (stream.getvalue(), tiff(stored, 8, white_is_zero=False, orientation=orientation)):
         np.testing.assert_array_equal(decode_labels(content, name="a mask"), stored)
         found = decode_image(content, name="a scan", upright=False)
         np.testing.assert_array_equal(found[..., 0], stored)

@@ -62,18 +62,12 @@ def test_a_missing_file_is_refused(tmp_path):
     ],
 )
 def test_errors_of_a_block_name_the_file(error, sentence):
-    with (
-        pytest.raises(InputError, match=sentence),
-        naming_file(Path("a.json"), kind="list of cats"),
-    ):
+    with pytest.raises(InputError, match=sentence), naming_file(Path("a.json"), kind="list of cats"):
         raise error
 
 
 def test_other_errors_pass_through(tmp_path):
-    with (
-        pytest.raises(ZeroDivisionError),
-        naming_file(tmp_path / "a.json", kind="list of cats"),
-    ):
+    with pytest.raises(ZeroDivisionError), naming_file(tmp_path / "a.json", kind="list of cats"):
         raise ZeroDivisionError
 
 

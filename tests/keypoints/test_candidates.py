@@ -18,9 +18,7 @@ def params(rng):
     """Random filters of AlexNet up to conv2."""
     shapes = filter_shapes(NETWORKS["alexnet"])
     return {
-        name: Filters(
-            jnp.asarray(rng.normal(size=shapes[name]), jnp.float32), jnp.zeros(shapes[name][-1])
-        )
+        name: Filters(jnp.asarray(rng.normal(size=shapes[name]), jnp.float32), jnp.zeros(shapes[name][-1]))
         for name in ("conv1", "conv2")
     }
 
@@ -32,12 +30,7 @@ def test_the_receptive_field_of_a_caffenet_candidate_is_the_papers():
 
 
 @pytest.mark.parametrize(
-    "cells",
-    [
-        ConvCells(NETWORKS["alexnet"], ("pool2",), SMALL),
-        SiftCells(SMALL),
-        SiftCells(Square(150, 0)),
-    ],
+    "cells", [ConvCells(NETWORKS["alexnet"], ("pool2",), SMALL), SiftCells(SMALL), SiftCells(Square(150, 0))]
 )
 def test_candidates_lie_in_the_box_and_reach_its_edges(cells):
     centers, box = cells.centers, cells.square.box
@@ -98,13 +91,7 @@ def test_conv_labels_match_loops(rng):
     cells = ConvCells(NETWORKS["alexnet"], ("conv3",), Square(box_px=300))
     box = cells.square.box
     points = np.array(
-        [
-            rng.uniform(box.x0, box.x1, 2),
-            [box.x0, box.y1],
-            [np.nan, np.nan],
-            [-400, 10],
-            [box.x0 - 30, 200],
-        ]
+        [rng.uniform(box.x0, box.x1, 2), [box.x0, box.y1], [np.nan, np.nan], [-400, 10], [box.x0 - 30, 200]]
     )
     labels = cells.labels(points)
     flat = cells.centers.reshape(-1, 2)

@@ -71,9 +71,7 @@ def test_the_curve_is_that_of_scikit_learn_and_parts_no_photograph(rng):
 
 def test_the_labels_of_tested_samples_choose_nothing(rng):
     samples = drawn(rng)
-    other = samples._replace(
-        labels=np.where(samples.folds == 0, (samples.labels + 1) % TYPES, samples.labels)
-    )
+    other = samples._replace(labels=np.where(samples.folds == 0, (samples.labels + 1) % TYPES, samples.labels))
     found = classify(samples, types=TYPES, costs=COSTS)
     for name, value in classify(other, types=TYPES, costs=COSTS)._asdict().items():
         np.testing.assert_array_equal(value, getattr(found, name))
@@ -84,9 +82,7 @@ def test_each_photograph_in_turn_is_tested(rng):
     found = classify(samples, types=TYPES, costs=COSTS)
     assert (found.predicted != UNKNOWN).all()
     assert found.weights.shape == (21, TYPES, 8)
-    alone = classify(
-        samples._replace(folds=np.where(samples.folds == 2, 0, -1)), types=TYPES, costs=COSTS
-    )
+    alone = classify(samples._replace(folds=np.where(samples.folds == 2, 0, -1)), types=TYPES, costs=COSTS)
     one = samples.folds == 2
     np.testing.assert_array_equal(found.predicted[one], alone.predicted[one])
     assert found.costs[2] == alone.costs[0]
@@ -95,9 +91,7 @@ def test_each_photograph_in_turn_is_tested(rng):
 def test_what_is_tested_has_no_part_in_training(rng):
     samples = drawn(rng)
     tested = samples.folds == 0
-    spoilt = samples._replace(
-        features=np.where(tested[:, None], -samples.features, samples.features)
-    )
+    spoilt = samples._replace(features=np.where(tested[:, None], -samples.features, samples.features))
     first, second = (classify(one, types=TYPES, costs=COSTS) for one in (samples, spoilt))
     np.testing.assert_array_equal(first.curve, second.curve)
     np.testing.assert_array_equal(first.weights, second.weights)
@@ -120,9 +114,7 @@ def test_a_type_that_one_training_photograph_shows_is_named(rng):
     samples = drawn(rng)
     rare = (samples.labels == 1) & (samples.photographs != 15)
     with pytest.warns(UserWarning, match=r"fold \d trains on no \[1\]: accuracies"):
-        classify(
-            samples._replace(labels=np.where(rare, 0, samples.labels)), types=TYPES, costs=COSTS
-        )
+        classify(samples._replace(labels=np.where(rare, 0, samples.labels)), types=TYPES, costs=COSTS)
 
 
 def test_accuracy_and_confusion_count_what_has_a_prediction():

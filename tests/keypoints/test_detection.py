@@ -17,9 +17,7 @@ def maps(rng):
 
 @pytest.fixture
 def detectors(rng):
-    return Detectors(
-        rng.normal(size=(2, 3, 3, 4)).astype(np.float32), rng.normal(size=2).astype(np.float32)
-    )
+    return Detectors(rng.normal(size=(2, 3, 3, 4)).astype(np.float32), rng.normal(size=2).astype(np.float32))
 
 
 @pytest.fixture
@@ -50,9 +48,7 @@ def test_scores_are_dot_products_of_windows(maps, detectors):
 def test_scoring_many_images_is_scoring_each(maps, detectors):
     many = np.concatenate([maps] * 7)
     expected = np.concatenate([np.asarray(detection.score_candidates(maps, detectors))] * 7)
-    np.testing.assert_allclose(
-        detection.score_images(many, detectors), expected, rtol=1e-5, atol=1e-6
-    )
+    np.testing.assert_allclose(detection.score_images(many, detectors), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_the_initial_pool_has_every_example_and_half_as_many_others(rng):

@@ -44,10 +44,7 @@ def weights():
     convolutions = [one.name for one in NETWORK.layers if isinstance(one, Conv)][:5]
     shapes = filter_shapes(NETWORK)
     params = {
-        name: Filters(
-            jnp.asarray(rng.normal(size=shapes[name]) / 30, jnp.float32),
-            jnp.zeros(shapes[name][-1]),
-        )
+        name: Filters(jnp.asarray(rng.normal(size=shapes[name]) / 30, jnp.float32), jnp.zeros(shapes[name][-1]))
         for name in convolutions
     }
     return Weights(params, NETWORK, "random", tuple(convolutions))
@@ -66,8 +63,7 @@ def model(request, rng, weights):
         network=NETWORK.name,
         fingerprint=weights.fingerprint,
         detectors=Detectors(
-            rng.normal(size=(2, side, side, length)).astype(np.float32),
-            rng.normal(size=2).astype(np.float32),
+            rng.normal(size=(2, side, side, length)).astype(np.float32), rng.normal(size=2).astype(np.float32)
         ),
         calibration=Calibration(np.array([1.0, 2.0]), np.array([0.0, -1.0])),
         features=rng.random((3, 9216)).astype(np.float16),
@@ -123,9 +119,7 @@ def test_a_saved_model_predicts_the_same(model, weights, tmp_path):
             model.eta,
             model.positive,
         )
-        before, after = (
-            decode(one, predict(one, [CAT], BOXES[:1], weights=weights)) for one in (model, read)
-        )
+        before, after = (decode(one, predict(one, [CAT], BOXES[:1], weights=weights)) for one in (model, read))
         np.testing.assert_array_equal(before.points, after.points)
         assert read.training == {"images": 3}
     assert json.loads((tmp_path / "cat.json").read_text())["training"] == {"images": 3}

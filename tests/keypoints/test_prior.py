@@ -58,9 +58,7 @@ def test_calibration_of_one_kind_or_of_a_useless_detector_keeps_the_order(rng):
 @pytest.mark.parametrize("positive", POSITIVES)
 def test_positive_scores_rise_with_the_scores(positive, rng):
     scores = rng.normal(size=(3, 4, 5, 2))
-    found = prior.log_scores(
-        scores, Calibration(np.array([3.0, 0.2]), np.ones(2)), positive=positive
-    )
+    found = prior.log_scores(scores, Calibration(np.array([3.0, 0.2]), np.ones(2)), positive=positive)
     order = scores.reshape(3, 20, 2).argsort(axis=1)
     ranked = np.take_along_axis(found.reshape(3, 20, 2), order, axis=1)
     assert (np.diff(ranked, axis=1) > 0).all()
@@ -81,15 +79,11 @@ def test_the_prior_has_the_weight_eta(positive, rng):
     calibration = Calibration(np.ones(3), np.zeros(3))
 
     def combined(eta):
-        return prior.combine_with_prior(
-            scores, means, calibration, centers=centers, eta=eta, positive=positive
-        )
+        return prior.combine_with_prior(scores, means, calibration, centers=centers, eta=eta, positive=positive)
 
     alone = prior.log_scores(scores, calibration, positive=positive)
     np.testing.assert_array_equal(combined(0.0), alone)
-    np.testing.assert_allclose(
-        combined(0.25), 0.75 * alone + 0.25 * prior.log_gaussian(centers, means)
-    )
+    np.testing.assert_allclose(combined(0.25), 0.75 * alone + 0.25 * prior.log_gaussian(centers, means))
     nearest = np.linalg.norm(centers.reshape(1, -1, 1, 2) - means[:, None], axis=-1).argmin(axis=1)
     assert (combined(0.9999).reshape(2, -1, 3).argmax(axis=1) == nearest).all()
     np.testing.assert_allclose(combined(1.0), prior.log_gaussian(centers, means))

@@ -20,9 +20,7 @@ def test_a_point_halfway_between_cells_moves_by_their_mean():
     flow = np.zeros((2, 2, 2), np.float32)
     flow[0, 1] = [4, 2]
     identity = coords.grid(1, 0)
-    carried = carry_points(
-        np.array([[0.5, 0.0]]), flow, source_to_px=identity, target_to_px=identity
-    )
+    carried = carry_points(np.array([[0.5, 0.0]]), flow, source_to_px=identity, target_to_px=identity)
     np.testing.assert_allclose(carried, [[2.5, 1.0]], atol=1e-6)
 
 
@@ -32,9 +30,7 @@ def test_votes_are_medians_of_the_first_that_are_present(rng):
     order = rng.permutation(9)
     found = vote(candidates, order, voters=3)
     for keypoint in range(4):
-        present = [
-            candidates[i, keypoint] for i in order if not np.isnan(candidates[i, keypoint, 0])
-        ]
+        present = [candidates[i, keypoint] for i in order if not np.isnan(candidates[i, keypoint, 0])]
         np.testing.assert_allclose(found[keypoint], np.median(present[:3], axis=0))
 
 

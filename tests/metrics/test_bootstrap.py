@@ -118,18 +118,14 @@ def test_differences_are_paired(rng):
 def test_the_order_of_groups_does_not_matter_to_the_units_of_a_group(rng):
     values = rng.normal(size=30)
     sums = unit_means(values, groups=["a", "b"] * 15)
-    ordered = unit_means(
-        np.concatenate([values[::2], values[1::2]]), groups=["a"] * 15 + ["b"] * 15
-    )
+    ordered = unit_means(np.concatenate([values[::2], values[1::2]]), groups=["a"] * 15 + ["b"] * 15)
     np.testing.assert_array_equal(bootstrap(sums), bootstrap(ordered))
 
 
 def test_a_term_that_a_draw_lacks_is_left_out():
     # The second term counts in one of two units: half of the draws hold it, a quarter twice.
     sums = UnitSums(
-        np.array([[1.0, 0.0], [1.0, 0.0]])[..., None],
-        np.array([[1.0, 1.0], [1.0, 0.0]]),
-        np.zeros(2, int),
+        np.array([[1.0, 0.0], [1.0, 0.0]])[..., None], np.array([[1.0, 1.0], [1.0, 0.0]]), np.zeros(2, int)
     )
     samples = bootstrap(sums)[:, 0]
     assert set(np.unique(samples)) == {0.5, 1.0}

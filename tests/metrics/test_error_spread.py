@@ -55,8 +55,4 @@ def test_no_error_makes_no_histogram():
 def test_an_error_between_two_bins_counts_in_the_even_one():
     errors = np.array([[half, 0.0] for half in (-1.5, -0.5, 0.5, 1.5, 2.5)])
     pixels, shares = x_error_histogram(errors)
-    assert dict(zip(pixels[shares > 0], shares[shares > 0], strict=True)) == {
-        -2: 0.2,
-        0: 0.4,
-        2: 0.4,
-    }
+    assert dict(zip(pixels[shares > 0], shares[shares > 0], strict=True)) == {-2: 0.2, 0: 0.4, 2: 0.4}

@@ -40,9 +40,7 @@ def test_the_other_diagonal_serves_where_one_is_absent():
 
 
 def test_a_length_that_is_not_positive_is_unknown():
-    truth = KeypointTruth(
-        points=np.array([[[1.0, 1.0]], [[2.0, 2.0]]]), head_sizes=np.array([0.0, 3])
-    )
+    truth = KeypointTruth(points=np.array([[[1.0, 1.0]], [[2.0, 2.0]]]), head_sizes=np.array([0.0, 3]))
     found = normalizer_lengths(truth)
     assert list(found) == ["head"]
     np.testing.assert_array_equal(found["head"], [np.nan, 3])
@@ -55,9 +53,7 @@ def test_images_without_a_usable_length_are_known():
         head_boxes=np.full((3, 4), np.nan),
     )
     # Nothing of the last image is annotated, so that its lengths change no figure.
-    assert unusable_lengths(truth) == {
-        **{"box": (1,), "box-diagonal": (1,), "keypoints": (1,), "head": (0, 1)}
-    }
+    assert unusable_lengths(truth) == {**{"box": (1,), "box-diagonal": (1,), "keypoints": (1,), "head": (0, 1)}}
     assert "head" not in normalizer_lengths(truth)
 
 

@@ -14,9 +14,7 @@ def by_hand(annotations, members):
     spreads = []
     for image in range(annotations.shape[1]):
         for joint in members:
-            known = [
-                each[image, joint] for each in annotations if not np.isnan(each[image, joint, 0])
-            ]
+            known = [each[image, joint] for each in annotations if not np.isnan(each[image, joint, 0])]
             if len(known) >= 2:
                 # The sample standard deviation of n normal numbers is a chi variable of n - 1 degrees.
                 n = len(known)

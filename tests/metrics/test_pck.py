@@ -51,13 +51,9 @@ def test_agrees_with_loops(rng, protocol):
     truth[~counted] = np.nan
     normalizer = rng.uniform(50, 150, 12)
     groups = ["a"] * 3 + ["b"] * 4 + ["c"] * 5
-    found = pck(
-        predicted, truth, counted, normalizer, groups, alphas=(0.05, 0.1), protocol=protocol
-    )
+    found = pck(predicted, truth, counted, normalizer, groups, alphas=(0.05, 0.1), protocol=protocol)
     for column, alpha in enumerate((0.05, 0.1)):
-        expected = by_hand(
-            predicted, truth, counted, normalizer, groups, alpha=alpha, protocol=protocol
-        )
+        expected = by_hand(predicted, truth, counted, normalizer, groups, alpha=alpha, protocol=protocol)
         assert found.mean[column] == pytest.approx(expected, abs=1e-12)
     assert found.groups == ("a", "b", "c")
 
@@ -109,9 +105,7 @@ def test_every_figure_of_two_digits_is_met_exactly(dtype):
     errors = joint_errors(predicted, truth, length)
     for protocol, first in ((PF_WILLOW, 0), (LONG_2014, 1)):
         expected = [(number - first) / 200 for number in hundredths]
-        scores = pck(
-            predicted, truth, counted, length, ["a"] * 200, alphas=alphas, protocol=protocol
-        )
+        scores = pck(predicted, truth, counted, length, ["a"] * 200, alphas=alphas, protocol=protocol)
         np.testing.assert_allclose(scores.mean, expected, rtol=1e-12)
         found = [
             correct(predicted[:, 0], truth[:, 0], length, alpha=alpha, strict=protocol.strict)
@@ -119,10 +113,7 @@ def test_every_figure_of_two_digits_is_met_exactly(dtype):
         ]
         np.testing.assert_allclose(np.mean(found, axis=1), expected, rtol=1e-12)
         table = joint_table(
-            errors,
-            ["nose"],
-            alphas=alphas,
-            protocol=dataclasses.replace(protocol, average="pooled"),
+            errors, ["nose"], alphas=alphas, protocol=dataclasses.replace(protocol, average="pooled")
         )
         np.testing.assert_allclose(table.shares[-1], expected, rtol=1e-12)
     curve = cumulative_error_curve(landmark_errors(predicted, truth, length), np.array(alphas))

@@ -53,9 +53,7 @@ def test_every_figure_agrees_with_loops():
     truth, predicted = example(3)
     rows = protocol_grid(truth, predicted)
     assert {row.choices.normalizer for row in rows} == set(NORMALIZERS)
-    assert (
-        len({row.choices for row in rows}) == len(rows) == len(NORMALIZERS) * 2 * 2 * 2 * 2 * 3 * 4
-    )
+    assert len({row.choices for row in rows}) == len(rows) == len(NORMALIZERS) * 2 * 2 * 2 * 2 * 3 * 4
     for row in rows:
         expected = [pck_by_loops(truth, predicted, row.choices, alpha) for alpha in GRID_ALPHAS]
         assert row.values == pytest.approx(expected, abs=1e-9), row.choices
@@ -128,9 +126,7 @@ def test_images_without_the_normalizer_do_not_count():
 
 def test_every_protocol_is_stated_in_words():
     protocols = [
-        stated_protocol(
-            ProtocolChoices(name, "square", True, "visible", True, "image", True, missing)
-        )
+        stated_protocol(ProtocolChoices(name, "square", True, "visible", True, "image", True, missing))
         for name in NORMALIZERS
         for missing in ("wrong", "left out")
     ]
@@ -144,9 +140,7 @@ def test_every_protocol_is_stated_in_words():
 
 def test_what_cannot_be_scored_is_refused():
     truth = KeypointTruth(points=np.zeros((2, 3, 2)))
-    with pytest.raises(
-        InputError, match=r"has no extent in any image; boxes, head_boxes, image_sizes"
-    ):
+    with pytest.raises(InputError, match=r"has no extent in any image; boxes, head_boxes, image_sizes"):
         protocol_grid(truth, truth.points)
     with pytest.raises(InputError, match=r"are \(2, 2, 2\); \(2, 3, 2\) is expected"):
         protocol_grid(truth, truth.points[:, :2])

@@ -12,9 +12,7 @@ CLASSES = 5
 def maps(rng):
     """Two images' true labels, a tenth of them ignored, and predictions that are right half the time."""
     truth = rng.integers(0, CLASSES, (2, 20, 30)).astype(np.uint8)
-    predicted = np.where(
-        rng.random(truth.shape) < 0.5, truth, rng.integers(0, CLASSES, truth.shape)
-    )
+    predicted = np.where(rng.random(truth.shape) < 0.5, truth, rng.integers(0, CLASSES, truth.shape))
     truth[rng.random(truth.shape) < 0.1] = 255
     return truth, predicted
 
@@ -33,9 +31,7 @@ def test_agrees_with_scikit_learn(maps):
     truth, predicted = maps
     found = segmentation_scores(confusion_counts(truth, predicted, classes=CLASSES))
     pair = truth[truth != 255], predicted[truth != 255]
-    np.testing.assert_array_equal(
-        confusion_counts(truth, predicted, classes=CLASSES), confusion_matrix(*pair)
-    )
+    np.testing.assert_array_equal(confusion_counts(truth, predicted, classes=CLASSES), confusion_matrix(*pair))
     np.testing.assert_allclose(found.iou, jaccard_score(*pair, average=None), rtol=1e-12)
     assert found.mean_iou == pytest.approx(jaccard_score(*pair, average="macro"))
     np.testing.assert_allclose(found.class_accuracy, recall_score(*pair, average=None), rtol=1e-12)
@@ -115,10 +111,7 @@ def test_nothing_to_score_is_refused():
 
 def test_images_add_up_to_the_mean_iou(rng):
     counts = np.stack(
-        [
-            confusion_counts(rng.integers(0, 4, 60), rng.integers(0, 4, 60), classes=6)
-            for _ in range(5)
-        ]
+        [confusion_counts(rng.integers(0, 4, 60), rng.integers(0, 4, 60), classes=6) for _ in range(5)]
     )
     # Two classes occur in no image.
     expected = segmentation_scores(counts.sum(axis=0)).mean_iou

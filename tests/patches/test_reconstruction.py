@@ -53,9 +53,7 @@ def test_uniform_tiles_come_from_within_the_field(rng):
 def test_uniform_tiles_are_seeded(rng):
     image = rng.integers(0, 256, (96, 96, 3), np.uint8)
     grid = coords.Size(5, 5)
-    first, again, other = (
-        uniform_tiles(image, grid, field=FIELD, ks=(1, 2), seed=seed) for seed in (1, 1, 2)
-    )
+    first, again, other = (uniform_tiles(image, grid, field=FIELD, ks=(1, 2), seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 

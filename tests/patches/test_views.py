@@ -17,15 +17,7 @@ from convcorr_jax.backbone import (
     receptive_field,
 )
 from convcorr_jax.errors import InputError
-from convcorr_jax.patches import (
-    Origins,
-    all_origins,
-    cells_of,
-    mean_windows,
-    view,
-    view_size,
-    windows,
-)
+from convcorr_jax.patches import Origins, all_origins, cells_of, mean_windows, view, view_size, windows
 
 ALEXNET = NETWORKS["alexnet"]
 
@@ -49,9 +41,7 @@ def test_a_view_that_is_too_small_is_refused():
 
 def test_a_mirrored_view_is_the_mirror_image(rng):
     photograph = noise(rng, 100, 120)
-    plain, mirrored = (
-        view(photograph, longest_px=96, flipped=flipped) for flipped in (False, True)
-    )
+    plain, mirrored = (view(photograph, longest_px=96, flipped=flipped) for flipped in (False, True))
     assert plain.shape == (80, 96, 3)
     np.testing.assert_array_equal(mirrored, plain[:, ::-1])
 

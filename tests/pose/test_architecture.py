@@ -7,16 +7,7 @@ import pytest
 
 from convcorr_jax.coords import Size, apply
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose import (
-    MPII_JOINTS,
-    MPII_PAIRS,
-    POOLINGS,
-    flic,
-    from_dict,
-    mpii,
-    person,
-    small,
-)
+from convcorr_jax.pose import MPII_JOINTS, MPII_PAIRS, POOLINGS, flic, from_dict, mpii, person, small
 from tests.builders.pose_architectures import tiny_person
 
 PERSON = person(MPII_JOINTS, MPII_PAIRS)

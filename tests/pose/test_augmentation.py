@@ -22,18 +22,14 @@ PAPER = Augmentation()
 WIDE = Augmentation(35.0, (0.7, 1.4), shift=0.1, margin=0.25, unknown_torso=0.4)
 MARGIN_PX = round(WIDE.margin * SIZE.width)
 
-compiled_augment = jax.jit(
-    augmentation.augment, static_argnames=("left_right_pairs", "size", "augmentation")
-)
+compiled_augment = jax.jit(augmentation.augment, static_argnames=("left_right_pairs", "size", "augmentation"))
 drawn_at = jax.jit(augmentation.draw, static_argnames=("size", "augmentation"))
 warped_to = jax.jit(affines.warp_affine, static_argnames="size")
 
 
 def smooth_image(rng):
     noise = rng.uniform(0, 255, (*SIZE, 3))
-    return (
-        np.round(ndimage.gaussian_filter(noise, (2, 2, 0)) * 2 - 128).clip(0, 255).astype(np.uint8)
-    )
+    return np.round(ndimage.gaussian_filter(noise, (2, 2, 0)) * 2 - 128).clip(0, 255).astype(np.uint8)
 
 
 def batch_of(rng, count):
@@ -105,9 +101,7 @@ def test_a_batch_moves_by_one_map_a_sample(rng, key):
             expected = expected[[1, 0, 2, 3]]
         shown = ~np.isnan(np.asarray(found.points[i, :, 0]))
         limits = np.array([SIZE.width, SIZE.height]) - 0.5
-        np.testing.assert_array_equal(
-            shown, ((expected >= -0.5) & (expected <= limits)).all(axis=1)
-        )
+        np.testing.assert_array_equal(shown, ((expected >= -0.5) & (expected <= limits)).all(axis=1))
         np.testing.assert_allclose(found.points[i][shown], expected[shown], atol=1e-3)
     assert len({round(float(jnp.abs(one).sum()), 3) for one in found.torso}) <= 2
     assert np.isnan(np.asarray(found.points)).any()
@@ -131,9 +125,7 @@ def test_the_torso_stays_in_place_or_is_mirrored(rng, key):
     torso = np.asarray(augmented(jax.random.split(key, 12), batch).torso)
     mirrored = np.isclose(torso[:, 0], SIZE.width - 1 - 30, atol=1e-3)
     assert 0 < mirrored.sum() < 12
-    np.testing.assert_allclose(
-        torso[~mirrored], np.tile([[30, 18]], ((~mirrored).sum(), 1)), atol=1e-3
-    )
+    np.testing.assert_allclose(torso[~mirrored], np.tile([[30, 18]], ((~mirrored).sum(), 1)), atol=1e-3)
     np.testing.assert_allclose(torso[:, 1], 18, atol=1e-3)
 
 
@@ -153,9 +145,7 @@ def test_mirrored_alone_is_exact(rng, key):
 
 def test_absent_points_and_torsos_stay_absent(rng, key):
     batch = batch_of(rng, 4)
-    batch = batch._replace(
-        points=np.full_like(batch.points, np.nan), torso=np.full_like(batch.torso, np.nan)
-    )
+    batch = batch._replace(points=np.full_like(batch.points, np.nan), torso=np.full_like(batch.torso, np.nan))
     found = augmented(jax.random.split(key, 4), batch)
     assert np.isnan(found.points).all()
     assert np.isnan(found.torso).all()
@@ -181,9 +171,7 @@ def test_the_identity_changes_nothing(rng):
     np.testing.assert_array_equal(warped(image, IDENTITY), image)
 
 
-@pytest.mark.parametrize(
-    ("at", "expected"), [(-0.5, True), (-0.6, False), (55.5, True), (55.6, False)]
-)
+@pytest.mark.parametrize(("at", "expected"), [(-0.5, True), (-0.6, False), (55.5, True), (55.6, False)])
 def test_the_image_ends_at_the_edges_of_its_pixels(at, expected):
     assert bool(coords.inside(jnp.array([at, 3.0]), coords.whole_image(SIZE))) == expected
 
@@ -191,9 +179,7 @@ def test_the_image_ends_at_the_edges_of_its_pixels(at, expected):
 def test_it_compiles_once(rng, key):
     traced = chex.assert_max_traces(augmentation.augment, n=1)
     step = jax.jit(
-        lambda keys, batch: traced(
-            keys, batch, left_right_pairs=PAIRS, size=SIZE, augmentation=PAPER
-        )
+        lambda keys, batch: traced(keys, batch, left_right_pairs=PAIRS, size=SIZE, augmentation=PAPER)
     )
     for seed in range(3):
         step(jax.random.split(jax.random.fold_in(key, seed), 3), batch_of(rng, 3))
@@ -222,9 +208,7 @@ def test_a_bright_spot_of_the_surroundings_lies_where_its_point_is(key, at):
     whole = ((points > 3) & (points < np.array([SIZE.width, SIZE.height]) - 4)).all(axis=1)
     assert 3 < whole.sum()
     rows, columns = np.mgrid[: SIZE.height, : SIZE.width]
-    for image, point in zip(
-        np.asarray(found.images[whole, ..., 0], float), points[whole], strict=True
-    ):
+    for image, point in zip(np.asarray(found.images[whole, ..., 0], float), points[whole], strict=True):
         centroid = [(axis * image).sum() / image.sum() for axis in (columns, rows)]
         np.testing.assert_allclose(point, centroid, atol=0.1)
     outside = np.isnan(points).all(axis=1)

@@ -57,9 +57,7 @@ def test_the_spatial_weight_combines_both_heatmaps(key, rng):
         for one in (shape, dataclasses.replace(TINY, spatial_weight=0.0))
     )
     detection = detect(params, batch.images, batch.torso, architecture=TINY)
-    of_coarse, of_both = (
-        np.maximum(maps, 1e-4) for maps in (detection.heatmaps, detection.selected)
-    )
+    of_coarse, of_both = (np.maximum(maps, 1e-4) for maps in (detection.heatmaps, detection.selected))
     expected = peaks(jnp.asarray(of_coarse**0.3 * of_both**0.7), TINY.cells).points
     np.testing.assert_allclose(combined.coarse, expected)
     assert (combined.coarse != alone.coarse).any()
@@ -123,10 +121,7 @@ def test_one_bright_pixel_is_found_to_the_pixel(key, x, y):
     params["fine"] = brightness_detector(params["fine"])
     features = jnp.zeros((1, *TINY.input_size, TINY.features[0])).at[0, y, x].set(1)
     detection = detect(
-        params,
-        jnp.zeros((1, *TINY.input_size, 3), jnp.uint8),
-        jnp.full((1, 2), jnp.nan),
-        architecture=TINY,
+        params, jnp.zeros((1, *TINY.input_size, 3), jnp.uint8), jnp.full((1, 2), jnp.nan), architecture=TINY
     )
     maps = (features, *detection.maps[1:])
     coarse = jnp.array([[[27.5, 27.5]] * 3])
@@ -155,9 +150,7 @@ def test_it_compiles_once_for_a_size(key, rng):
 def test_priors_change_the_spatial_model_alone(key, rng):
     params = cascade.init(key, TINY)
     batch = examples(rng, count=20)
-    known = cascade.with_priors(
-        params, np.asarray(batch.points), np.asarray(batch.torso), architecture=TINY
-    )
+    known = cascade.with_priors(params, np.asarray(batch.points), np.asarray(batch.torso), architecture=TINY)
     changed = jax.tree.map(lambda a, b: bool((a != b).any()), params, known)
     spatial = changed.pop("spatial")["params"]
     assert spatial == {"prior": True, "bias": False, "own_bias": False}
@@ -173,9 +166,7 @@ def test_images_smaller_than_the_patch_are_refused(key):
 
 def test_a_mirrored_image_has_the_mirrored_joints(key, rng):
     params = cascade.init(key, TINY)
-    params = cascade.with_priors(
-        params, *map(np.asarray, examples(rng, count=20)[1:]), architecture=TINY
-    )
+    params = cascade.with_priors(params, *map(np.asarray, examples(rng, count=20)[1:]), architecture=TINY)
     images, _, torso = examples(rng)
     width = TINY.input_size.width
     mirrored = jnp.stack([width - 1 - torso[:, 0], torso[:, 1]], axis=-1)
@@ -208,9 +199,7 @@ def test_positions_between_cells_are_within_half_a_cell(key, rng):
     params = cascade.init(key, TINY)
     images, _, torso = examples(rng)
     whole, between = (
-        cascade.predict(
-            params, images, torso, architecture=TINY, mirrored=False, subcell=subcell
-        ).coarse
+        cascade.predict(params, images, torso, architecture=TINY, mirrored=False, subcell=subcell).coarse
         for subcell in (False, True)
     )
     assert 0 < float(jnp.abs(between - whole).max()) <= TINY.pooling / 2

@@ -56,9 +56,7 @@ def parameters(net, key, windows):
     return sum(x.size for x in jax.tree.leaves(shapes))
 
 
-@pytest.mark.parametrize(
-    "preset", [flic(), mpii(), small(("a", "b"), ((0, 1),))], ids=lambda p: p.name
-)
+@pytest.mark.parametrize("preset", [flic(), mpii(), small(("a", "b"), ((0, 1),))], ids=lambda p: p.name)
 def test_both_nets_have_equally_many_parameters(key, preset):
     def of(side, channels):
         return jax.ShapeDtypeStruct((1, len(preset.joints), side, side, channels), jnp.float32)
@@ -66,7 +64,5 @@ def test_both_nets_have_equally_many_parameters(key, preset):
     sides = [preset.fine_window // stride for stride in preset.fine_strides]
     first_two = [c for _ in range(preset.levels) for c in preset.features[:2]]
     shared = parameters(Fine(preset), key, tuple(map(of, sides, first_two)))
-    standard = parameters(
-        StandardFine(preset), key, tuple(of(preset.fine_window >> i, 3) for i in range(3))
-    )
+    standard = parameters(StandardFine(preset), key, tuple(of(preset.fine_window >> i, 3) for i in range(3)))
     assert standard == pytest.approx(shared, rel=0.01)

@@ -85,9 +85,7 @@ def test_a_person_takes_its_part_of_the_frame(architecture, part):
     """Four fifths, or three fifths where frames are squares around the torso."""
     person = BOXES[1]
     found = framed(photograph((43, 70)), frame_of_box(person, architecture=architecture), SIZE)
-    corners = coords.apply(
-        found.transform, np.array([[person.x0, person.y0], [person.x1, person.y1]])
-    )
+    corners = coords.apply(found.transform, np.array([[person.x0, person.y0], [person.x1, person.y1]]))
     assert corners[1, 1] - corners[0, 1] == pytest.approx(part * SIZE.height)
     middle = corners.mean(axis=0)
     np.testing.assert_allclose(middle, [(SIZE.width - 1) / 2, (SIZE.height - 1) / 2])

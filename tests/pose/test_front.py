@@ -99,9 +99,7 @@ def test_alexnets_maps_are_interpolated_as_by_scipy(rng):
     network = backbone.NETWORKS[ALEXNET]
     filters = filters_of(ALEXNET, window=3, gain=2.0)
     images = rng.integers(0, 256, (1, 64, 96, 3), dtype=np.uint8)
-    params = {
-        name: backbone.Filters(**own) for name, own in filters.items() if "project" not in name
-    }
+    params = {name: backbone.Filters(**own) for name, own in filters.items() if "project" not in name}
     layers = dict(conv2=8, conv5=16, conv1=4)
     inputs = backbone.preprocess(images, network=network)
     own_cells = backbone.activations(params, inputs, network=network, layers=tuple(layers))
@@ -140,9 +138,7 @@ def test_alexnets_responses_to_a_spot_are_centred_on_it():
         rows, columns = np.indices(response.shape[1:]) * stride + (stride - 1) / 2
         totals = response.sum(axis=(1, 2))
         assert (totals > 1e-3).all()
-        centroids = np.stack(
-            [(response * axis).sum(axis=(1, 2)) / totals for axis in (columns, rows)], axis=-1
-        )
+        centroids = np.stack([(response * axis).sum(axis=(1, 2)) / totals for axis in (columns, rows)], axis=-1)
         np.testing.assert_allclose((centroids - places).mean(axis=0), [0, 0], atol=0.05 * stride)
 
 
@@ -254,11 +250,7 @@ SMALL = tiny_person(input_size=coords.Size(32, 32), fine_window=8)
 
 @pytest.mark.parametrize(
     ("phase", "trained"),
-    [
-        ("coarse", {"coarse"}),
-        ("fine", {"spatial", "fine"}),
-        ("joint", {"front", "coarse", "spatial", "fine"}),
-    ],
+    [("coarse", {"coarse"}), ("fine", {"spatial", "fine"}), ("joint", {"front", "coarse", "spatial", "fine"})],
 )
 def test_only_the_joint_phase_trains_the_front(key, rng, phase, trained):
     batch = examples(rng, count=1, size=SMALL.input_size)
@@ -275,9 +267,7 @@ def test_the_coarse_phase_on_features_is_the_coarse_phase_on_images(key, rng):
     batch = examples(rng, size=shape.input_size)
     params, of_images = gradient_of(batch, "coarse", shape, key)
     features = front_maps(params["front"], batch.images, front=ALEXNET).coarse
-    _, of_features = gradient_of(
-        FeatureBatch(features, batch.points, batch.torso), "coarse", shape, key
-    )
+    _, of_features = gradient_of(FeatureBatch(features, batch.points, batch.torso), "coarse", shape, key)
     chex.assert_trees_all_close(of_features, of_images, rtol=1e-4, atol=1e-5)
 
 
@@ -303,9 +293,7 @@ def test_pretrained_maps_of_tiny_images(rng, name):
     found = front.coarse_activations(filters, images, front=name)
     network = backbone.NETWORKS[name]
     inputs = backbone.preprocess(images, network=network)
-    expected = backbone.activations(
-        trained, inputs, network=network, layers=front.FRONTS[name].coarse
-    )
+    expected = backbone.activations(trained, inputs, network=network, layers=front.FRONTS[name].coarse)
     for layer, stride in zip(front.FRONTS[name].coarse, front.COARSE_STRIDES, strict=True):
         assert found[layer].shape[1:3] == (32 // stride,) * 2
         if name == VGG:

@@ -18,8 +18,7 @@ def maps_of(rng, shape=SHAPE, *, count=2):
     """Maps of 8 and of 16 pixels a cell, for images of another size than the preset's."""
     sizes = ((8, 12), (4, 6))
     return tuple(
-        jnp.asarray(rng.normal(size=(count, *size, shape.front_features)), jnp.float32)
-        for size in sizes
+        jnp.asarray(rng.normal(size=(count, *size, shape.front_features)), jnp.float32) for size in sizes
     )
 
 
@@ -27,9 +26,7 @@ def params_of(key, maps, shape=SHAPE):
     params = Head(shape).init(key, maps)
     # Biases start at zero, where nobody would miss them, and heat-maps close to it.
     params["params"]["joints"]["kernel"] *= 100
-    return jax.tree.map(
-        lambda x: x + 0.1 * jnp.cos(jnp.arange(len(x))) if x.ndim == 1 else x, params
-    )
+    return jax.tree.map(lambda x: x + 0.1 * jnp.cos(jnp.arange(len(x))) if x.ndim == 1 else x, params)
 
 
 @partial(jax.jit, static_argnames="shape")
@@ -62,9 +59,7 @@ def test_dropout_drops_whole_maps_of_each_image_alone(key, rng):
     means = []
     for dropped in range(SHAPE.hidden[-1]):
         alone = jax.tree.map(jnp.copy, params)
-        alone["params"]["joints"]["kernel"] = (
-            jnp.zeros_like(last).at[dropped].set(last[dropped])[None, None]
-        )
+        alone["params"]["joints"]["kernel"] = jnp.zeros_like(last).at[dropped].set(last[dropped])[None, None]
         alone["params"]["joints"]["bias"] *= 0
         kept = applied(alone, maps)[0]
         found = Head(SHAPE).apply(alone, maps, dropout_keys=keys)[0]

@@ -32,9 +32,7 @@ def test_every_algorithm_is_the_convolution_of_flax(window, side, channels, rng)
         return jax.grad(loss, argnums=(0, 1), has_aux=True)(params, maps)
 
     pairs = zip(
-        jax.tree.leaves(outputs_and_gradients(ours)),
-        jax.tree.leaves(outputs_and_gradients(plain)),
-        strict=True,
+        jax.tree.leaves(outputs_and_gradients(ours)), jax.tree.leaves(outputs_and_gradients(plain)), strict=True
     )
     for found, expected in pairs:
         np.testing.assert_allclose(found, expected, atol=2e-5 * np.abs(expected).max())

@@ -8,17 +8,7 @@ import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose import (
-    PHASES,
-    POOLINGS,
-    cascade,
-    flic,
-    gaussians,
-    heatmap_error,
-    loss,
-    mpii,
-    small,
-)
+from convcorr_jax.pose import PHASES, POOLINGS, cascade, flic, gaussians, heatmap_error, loss, mpii, small
 from convcorr_jax.pose.objective import FINE_WEIGHT, training_corners
 from tests.builders.pose_architectures import TINY, examples, tiny
 
@@ -59,17 +49,13 @@ def test_a_robust_error_counts_joints_less_whose_map_contradicts_the_target(heig
     """The limit is the sum of an empty map; the slope is a quarter for an equal Gaussian at another place."""
     size, cells, sigma = coords.Size(40, 40), coords.grid(2, 0), 5.0
     target, other = (
-        gaussians(np.full((1, 1, 2), place, np.float32), size, cells, sigma_px=sigma)
-        for place in (20, 56)
+        gaussians(np.full((1, 1, 2), place, np.float32), size, cells, sigma_px=sigma) for place in (20, 56)
     )
     empty = float((target**2).sum())
     assert empty == pytest.approx(np.pi * sigma**2 / 4, rel=1e-5)
     plain = jax.value_and_grad(heatmap_error)
     robust = jax.value_and_grad(partial(heatmap_error, limit=empty))
-    ((error, slope), (less, less_steep)) = (
-        plain(height * other, target),
-        robust(height * other, target),
-    )
+    ((error, slope), (less, less_steep)) = (plain(height * other, target), robust(height * other, target))
     relative = 1 + height**2
     assert float(error) == pytest.approx(empty * relative, rel=1e-5)
     assert float(less) == pytest.approx(empty * (2 - 1 / relative), rel=1e-5)

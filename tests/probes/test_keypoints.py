@@ -43,9 +43,7 @@ def test_every_keypoint_is_fitted_to_the_rows_that_have_it(rows):
         assert float(fitted.probe.penalty[2 * keypoint]) == pytest.approx(penalties[best], rel=1e-5)
         assert fitted.held_out_errors[keypoint] == pytest.approx(errors[best], rel=1e-3)
         reference = Reference(alpha=penalties[best]).fit(x, y)
-        np.testing.assert_allclose(
-            predicted[:, keypoint], reference.predict(features), rtol=0, atol=1e-4
-        )
+        np.testing.assert_allclose(predicted[:, keypoint], reference.predict(features), rtol=0, atol=1e-4)
 
 
 def weights(fitted):

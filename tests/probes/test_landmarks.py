@@ -58,9 +58,7 @@ def faces():
 def subset(faces, chosen):
     numbers = list(chosen)
     return Faces(
-        lambda i: faces.load_image(numbers[i]),
-        tuple(faces.frames[i] for i in numbers),
-        faces.points[numbers],
+        lambda i: faces.load_image(numbers[i]), tuple(faces.frames[i] for i in numbers), faces.points[numbers]
     )
 
 
@@ -71,9 +69,7 @@ def error(found, truth):
 @pytest.fixture(scope="module")
 def trained(faces):
     train = subset(faces, range(60))
-    return fit_landmarks(
-        train, extractor(), names=NAMES, people=np.arange(60), sets=SETS, rounds=2, share=1.0
-    )
+    return fit_landmarks(train, extractor(), names=NAMES, people=np.arange(60), sets=SETS, rounds=2, share=1.0)
 
 
 def test_look_back_finds_what_the_whole_face_misses(faces, trained):
@@ -166,10 +162,7 @@ def test_a_damaged_probe_is_refused(trained, tmp_path):
         (text.replace('"margin"', '"edge"'), "region 'round_1_.*' has no 'margin'; name, "),
         (text.replace('"margin": 0.', '"margin": -1.'), "its margin of region '.*' is -1"),
         (text.replace('"side_px": null', '"side_px": 8.0'), "reads has side_px 8.0; an integer or"),
-        (
-            text.replace('"frame_margin": 0.3', '"frame_margin": 1e9'),
-            "its frame_margin is 1000000000",
-        ),
+        (text.replace('"frame_margin": 0.3', '"frame_margin": 1e9'), "its frame_margin is 1000000000"),
         (text.replace('"left",', '"left", "up",'), "does not match its regression"),
         (text.replace('"face",', '"face", "nose",'), "has no array 'nose:weights'"),
     ):
@@ -178,9 +171,7 @@ def test_a_damaged_probe_is_refused(trained, tmp_path):
             load_fitted(path, LandmarkModel)
     (tmp_path / "probe.json").write_text(text)
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(
-        InputError, match=r"does not have the arrays_sha256 that .*probe\.json states"
-    ):
+    with pytest.raises(InputError, match=r"does not have the arrays_sha256 that .*probe\.json states"):
         load_fitted(path, LandmarkModel)
     seal(path)
     with pytest.raises(InputError, match="is damaged"):
@@ -200,13 +191,7 @@ def test_bad_faces_are_refused(faces):
         (faces.points[:8], SETS, 3, "there are 3 groups"),
     ):
         with pytest.raises(InputError, match=sentence):
-            fit_landmarks(
-                broken(points),
-                extractor(),
-                names=NAMES,
-                people=np.arange(8) % people,
-                sets=sets,
-            )
+            fit_landmarks(broken(points), extractor(), names=NAMES, people=np.arange(8) % people, sets=sets)
 
 
 def test_jittered_frames_move_and_points_stay(faces):
@@ -237,14 +222,7 @@ def compressed(faces):
         return compute()
 
     fitted = fit_landmarks(
-        train,
-        extractor(),
-        names=NAMES,
-        people=np.arange(60),
-        sets=SETS,
-        rounds=1,
-        rank=2,
-        cache=cache,
+        train, extractor(), names=NAMES, people=np.arange(60), sets=SETS, rounds=1, rank=2, cache=cache
     )
     return fitted, calls
 
@@ -277,9 +255,7 @@ def test_a_compressed_probe_is_stored_in_half_precision(faces, compressed, tmp_p
     assert loaded.finder.threshold == 0.4
     np.testing.assert_allclose(loaded.finder.presence.basis, presence.basis, atol=5e-4)
     test = subset(faces, range(60, 70))
-    before, after = (
-        predict_landmarks(one, test, extractor())[-1].points for one in (probe, loaded.probe)
-    )
+    before, after = (predict_landmarks(one, test, extractor())[-1].points for one in (probe, loaded.probe))
     np.testing.assert_allclose(after, before, atol=0.1)
     assert not np.array_equal(after, before)
 

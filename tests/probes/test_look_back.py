@@ -7,13 +7,7 @@ from convcorr_jax import coords
 from convcorr_jax.datasets.official import ibug, lfpw
 from convcorr_jax.descriptors import view
 from convcorr_jax.errors import InputError
-from convcorr_jax.probes import (
-    look_back_sets,
-    needed_margin,
-    squares_around,
-    to_fractions,
-    to_pixels,
-)
+from convcorr_jax.probes import look_back_sets, needed_margin, squares_around, to_fractions, to_pixels
 from convcorr_jax.synthetic.rendering import face
 
 

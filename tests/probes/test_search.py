@@ -65,9 +65,7 @@ def cut(image, box):
     return crop_and_resize(image, box, (SIDE, SIDE)).image
 
 
-@pytest.mark.parametrize(
-    ("center", "half"), [((30.0, 40.0), 13.0), ((88.0, 52.0), 17.0), ((60.0, 45.0), 30.0)]
-)
+@pytest.mark.parametrize(("center", "half"), [((30.0, 40.0), 13.0), ((88.0, 52.0), 17.0), ((60.0, 45.0), 30.0)])
 def test_a_face_is_found_at_any_place_and_size(trained, center, half):
     probe, finder = trained
     photograph, points = painted(center, half, PHOTOGRAPH)
@@ -89,9 +87,7 @@ def test_a_presence_that_is_nan_is_refused(trained):
     probe, finder = trained
     broken = finder._replace(presence=finder.presence._replace(bias=np.full(1, np.nan)))
     with pytest.raises(InputError, match="NaN"):
-        find_face(
-            np.zeros((*PHOTOGRAPH, 3), np.uint8), probe.face, broken, EXTRACTOR, margin=MARGIN
-        )
+        find_face(np.zeros((*PHOTOGRAPH, 3), np.uint8), probe.face, broken, EXTRACTOR, margin=MARGIN)
 
 
 def test_a_large_photograph_is_searched_like_a_small_one(trained):
@@ -99,8 +95,7 @@ def test_a_large_photograph_is_searched_like_a_small_one(trained):
     small, _ = painted((60.0, 45.0), 20.0, PHOTOGRAPH)
     large = np.kron(small, np.ones((4, 4, 1), np.uint8))
     boxes = [
-        np.array(find_face(image, probe.face, finder, EXTRACTOR, margin=MARGIN).box)
-        for image in (small, large)
+        np.array(find_face(image, probe.face, finder, EXTRACTOR, margin=MARGIN).box) for image in (small, large)
     ]
     np.testing.assert_allclose(boxes[1], 4 * boxes[0] + 1.5, atol=4 * 2)
 

@@ -116,17 +116,13 @@ def test_a_label_map_comes_back_at_its_own_size():
     assert (found == labels).mean() > 0.99
 
 
-@pytest.mark.parametrize(
-    ("classes", "dtype"), [(256, np.uint8), (257, np.uint16), (300, np.uint16)]
-)
+@pytest.mark.parametrize(("classes", "dtype"), [(256, np.uint8), (257, np.uint16), (300, np.uint16)])
 def test_any_number_of_classes_is_predicted(classes, dtype):
     truth = np.minimum(np.arange(18**2), classes - 1).reshape(18, 18)
     found = predict_label_map(np.eye(classes, dtype=np.float32)[truth], truth.shape)
     np.testing.assert_array_equal(found, truth)
     assert found.dtype == dtype
-    shares = class_shares(
-        found, Variation(coords.whole_image(found.shape)), classes=classes, side=1
-    )
+    shares = class_shares(found, Variation(coords.whole_image(found.shape)), classes=classes, side=1)
     counts = np.bincount(truth.ravel(), minlength=classes)
     np.testing.assert_allclose(shares[0, 0], counts / truth.size, rtol=1e-4)
 

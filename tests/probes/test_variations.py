@@ -12,8 +12,7 @@ SIZE = coords.Size(90, 120)
 def test_the_first_are_the_photograph_and_its_mirror_image(rng):
     photograph = rng.integers(0, 256, (30, 30, 3), np.uint8)
     plain, mirrored = (
-        variation_image(photograph, one, side_px=30)
-        for one in variations(coords.Size(30, 30), count=2, seed=0)
+        variation_image(photograph, one, side_px=30) for one in variations(coords.Size(30, 30), count=2, seed=0)
     )
     np.testing.assert_array_equal(plain, photograph)
     np.testing.assert_array_equal(mirrored, photograph[:, ::-1])
@@ -49,10 +48,7 @@ def test_image_and_labels_move_together(seed):
         if variation.mirrored:
             place[0] = side - 1 - place[0]
         # On the edge of two cells, either may contain more of the pixel.
-        if (
-            np.abs(place - np.rint(place)).max() > 0.4
-            or np.abs(place - side / 2).max() > side / 2 - 1
-        ):
+        if np.abs(place - np.rint(place)).max() > 0.4 or np.abs(place - side / 2).max() > side / 2 - 1:
             continue
         image = variation_image(photograph, variation, side_px=side)[..., 0]
         shares = class_shares(labels, variation, classes=2, side=side)[..., 1]

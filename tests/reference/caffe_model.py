@@ -16,9 +16,7 @@ _V1_TYPE = {Conv: 4, LocalResponseNorm: 15, MaxPool: 17}
 _TYPE = {Conv: "Convolution", LocalResponseNorm: "LRN", MaxPool: "Pooling"}
 
 
-def random_weights(
-    network: Network, rng: np.random.Generator
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def random_weights(network: Network, rng: np.random.Generator) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Draw each layer's kernel [outputs, inputs, height, width] and bias, scaled to keep activations' size."""
     weights = {}
     for name, (height, width, inputs, outputs) in filter_shapes(network).items():
@@ -36,10 +34,7 @@ def prototxt(network: Network, *, side: int) -> str:
     for layer in network.layers:
         match layer:
             case Conv(name=name) if name.startswith("fc"):
-                kind, options = (
-                    "InnerProduct",
-                    f"inner_product_param {{ num_output: {layer.channels} }}",
-                )
+                kind, options = ("InnerProduct", f"inner_product_param {{ num_output: {layer.channels} }}")
             case Conv():
                 kind = "Convolution"
                 options = (
@@ -51,9 +46,7 @@ def prototxt(network: Network, *, side: int) -> str:
                 options = f"pooling_param {{ pool: MAX kernel_size: {layer.window} stride: {layer.stride} }}"
             case LocalResponseNorm():
                 kind = "LRN"
-                options = (
-                    f"lrn_param {{ local_size: {layer.window} alpha: {layer.alpha} beta: 0.75 }}"
-                )
+                options = f"lrn_param {{ local_size: {layer.window} alpha: {layer.alpha} beta: 0.75 }}"
         top = f"{layer.name}_linear" if isinstance(layer, Conv) else layer.name
         lines.append(
             f'layer {{ name: "{layer.name}" type: "{kind}" bottom: "{bottom}" top: "{top}" {options} }}'
@@ -76,10 +69,7 @@ def caffemodel(
     """Encode a NetParameter message; ``old_messages`` have the format before 2015, with four-number shapes."""
     message = _bytes(1, network.name.encode())
     for layer in network.layers:
-        blobs = [
-            _blob(array, old_shape=old_messages, packed=packed)
-            for array in weights.get(layer.name, ())
-        ]
+        blobs = [_blob(array, old_shape=old_messages, packed=packed) for array in weights.get(layer.name, ())]
         if old_messages:
             body = _bytes(4, layer.name.encode()) + _integer(5, _V1_TYPE[type(layer)])
             body += b"".join(_bytes(6, blob) for blob in blobs)

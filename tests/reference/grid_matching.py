@@ -67,9 +67,7 @@ def iterated_conditional_modes(costs: np.ndarray, *, smoothness: float) -> np.nd
     return labels
 
 
-def log_partition_marginals(
-    costs: np.ndarray, *, smoothness: float, temperature: float
-) -> np.ndarray:
+def log_partition_marginals(costs: np.ndarray, *, smoothness: float, temperature: float) -> np.ndarray:
     """Compute marginals of ``exp(-E / temperature)`` of a chain (one row), by sums over all labellings."""
     _, width, target_height, target_width = costs.shape
     labels = np.array(list(itertools.product(range(target_width), range(target_height))))

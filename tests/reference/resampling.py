@@ -39,8 +39,7 @@ def crop_and_resize(image, box, size):
     """
     height, width = image.shape[:2]
     left, top, right, bottom = (
-        int(np.ceil(max(0, beyond)))
-        for beyond in (-box[0], -box[1], box[2] - width, box[3] - height)
+        int(np.ceil(max(0, beyond))) for beyond in (-box[0], -box[1], box[2] - width, box[3] - height)
     )
     padded = np.pad(image.astype(float), ((top, bottom), (left, right), (0, 0)), mode="edge")
     rows = weights(padded.shape[0], box[1] + top, box[3] + top, size[0])

@@ -25,10 +25,7 @@ def sift(
     length = np.hypot(gradient_x, gradient_y)
     orientation = np.arctan2(gradient_y, gradient_x) % (2 * np.pi) / (2 * np.pi) * 8
     bin_px = radius_px / 2
-    histograms = [
-        _histogram(length, orientation, center_x, center_y, bin_px)
-        for center_x, center_y in centers
-    ]
+    histograms = [_histogram(length, orientation, center_x, center_y, bin_px) for center_x, center_y in centers]
     return np.stack([_descriptor(h, bin_px, contrast_threshold) for h in histograms])
 
 

@@ -37,15 +37,7 @@ class AlexNet(nn.Module):
 
     def layers(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Compute activations [b, c, h, w] (fc: [b, c]) by the names of our layers."""
-        names = {
-            1: "conv1",
-            2: "pool1",
-            4: "conv2",
-            5: "pool2",
-            7: "conv3",
-            9: "conv4",
-            11: "conv5",
-        }
+        names = {1: "conv1", 2: "pool1", 4: "conv2", 5: "pool2", 7: "conv3", 9: "conv4", 11: "conv5"}
         names[12] = "pool5"
         found, current = {}, images
         for i, module in enumerate(self.features):

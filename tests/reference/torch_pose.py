@@ -60,9 +60,7 @@ class Coarse(nn.Module):
         self.architecture = architecture
         names = [f"stage{i}" for i in range(len(architecture.features))] + ["patch"]
         banks = [params["params"][f"level{level}"] for level in range(architecture.levels)]
-        self.banks = nn.ModuleList(
-            nn.ModuleList(_layer(bank, name) for name in names) for bank in banks
-        )
+        self.banks = nn.ModuleList(nn.ModuleList(_layer(bank, name) for name in names) for bank in banks)
         hidden = [f"hidden{i}" for i in range(len(architecture.hidden) - 1)]
         self.hidden = nn.ModuleList(_layer(params["params"], name) for name in hidden)
         self.joints = _conv(params["params"]["joints"])
@@ -141,9 +139,7 @@ class SpatialModel(nn.Module):
         return found * (found * own).amax(dim=(2, 3), keepdim=True)
 
 
-def windows(
-    maps: torch.Tensor, corners: np.ndarray, *, window_px: int, stride_px: int
-) -> torch.Tensor:
+def windows(maps: torch.Tensor, corners: np.ndarray, *, window_px: int, stride_px: int) -> torch.Tensor:
     """Gather windows by their indices, with zeros beyond the borders."""
     cells = window_px // stride_px
     padded = functional.pad(maps, (cells,) * 4)

@@ -24,9 +24,7 @@ def still(shown_a, shown_b, flow=(0.0, 0.0)):
         sure = jnp.asarray(scores)
         return Alignment(moved, sure, labels, energy, energy, jnp.int32(1), jnp.bool_(True))
 
-    a_to_px, b_to_px = (
-        coords.invert(coords.box_to_size(box, (10, 10))) for box in (shown_a, shown_b)
-    )
+    a_to_px, b_to_px = (coords.invert(coords.box_to_size(box, (10, 10))) for box in (shown_a, shown_b))
     back = -np.array(flow)
     cost = np.zeros((10, 10, 10, 10), np.float32)
     return PhotographAlignment(
@@ -72,9 +70,7 @@ def test_the_wheel_measures_in_pixels_of_the_photograph_not_of_the_picture():
     texts = [text.get_text() for text in figure.texts]
     assert any("at the rim by 160 px or more" in text for text in texts)
     assert shares(figure, ([255, 0, 0],))[0] >= 0.97 * 300 * 480
-    assert {"left.jpg", "right.jpg", "flow of left.jpg", "left.jpg laid onto right.jpg"} <= set(
-        texts
-    )
+    assert {"left.jpg", "right.jpg", "flow of left.jpg", "left.jpg laid onto right.jpg"} <= set(texts)
 
 
 def test_what_wavers_below_a_cell_stays_pale():

@@ -38,6 +38,4 @@ def test_places_and_names_have_colours_of_their_own():
         assert gaps.min() > 0.1
     # A point that lies outside has the colour of the border.
     outside = drawing.position_colors(np.array([[-50.0, 200.0]]), (80, 100))
-    np.testing.assert_allclose(
-        outside, drawing.position_colors(np.array([[-0.5, 79.5]]), (80, 100))
-    )
+    np.testing.assert_allclose(outside, drawing.position_colors(np.array([[-0.5, 79.5]]), (80, 100)))

@@ -31,9 +31,7 @@ def three_points(face: Record, names: tuple[str, str, str], **changes) -> Record
     points = np.array([[10.0, 20.0], [50.0, 20.0], [30.0, 50.0]])
     pairs = changes.pop("left_right_pairs", ((0, 1),))
     visible = changes.pop("visible", np.ones(3, bool))
-    return grey(
-        face, names=names, points=points, visible=visible, left_right_pairs=pairs, **changes
-    )
+    return grey(face, names=names, points=points, visible=visible, left_right_pairs=pairs, **changes)
 
 
 @pytest.mark.parametrize(
@@ -60,9 +58,7 @@ def test_sides_have_their_colours_whatever_the_order_of_the_pair(
 def test_hidden_points_are_rings_and_absent_ones_are_not_drawn(face: Record):
     record = three_points(face, ("l", "r", "top"), visible=np.array([True, False, True]))
     found = annotated(record, longest_px=320)
-    x, y = np.rint(coords.apply(coords.resize((64, 64), (320, 320)), record.points[1:2])[0]).astype(
-        int
-    )
+    x, y = np.rint(coords.apply(coords.resize((64, 64), (320, 320)), record.points[1:2])[0]).astype(int)
     assert found[y, x].tolist() == [90, 90, 90]
     assert shows(found[y - 8 : y + 9, x - 8 : x + 9], RIGHT, 40) > 8
     points = np.where(np.arange(3)[:, None] == 1, np.nan, record.points)
@@ -97,12 +93,9 @@ def test_a_label_map_stands_beside_its_photograph(face: Record):
 
 
 def test_rows_fill_in_reading_order_and_long_names_stay_in_their_cells(face: Record):
-    plain = grey(
-        face, names=(), points=np.zeros((0, 2)), visible=np.zeros(0, bool), left_right_pairs=()
-    )
+    plain = grey(face, names=(), points=np.zeros((0, 2)), visible=np.zeros(0, bool), left_right_pairs=())
     sheets = [
-        contact_sheet([replace(plain, source_id=name)] * 3, columns=2, cell_px=160)
-        for name in ("a", "b" * 500)
+        contact_sheet([replace(plain, source_id=name)] * 3, columns=2, cell_px=160) for name in ("a", "b" * 500)
     ]
     assert sheets[0].shape == sheets[1].shape
     # Text never reaches the next cell, nor the border.

@@ -54,9 +54,7 @@ def test_every_panel_is_shown_whole_at_its_place():
 def test_a_line_leads_from_each_match_to_its_place():
     grey = np.full((60, 90, 3), 128, np.uint8)
     ends = np.array([[20.0, 30.0]])
-    found = report.pixels(
-        match_figure(grey, grey, matches_a=ends, matches_b=ends + np.array([40.0, 0.0]))
-    )
+    found = report.pixels(match_figure(grey, grey, matches_a=ends, matches_b=ends + np.array([40.0, 0.0])))
     panel = is_color(found, [128] * 3)
     top, left = (int(np.nonzero(panel)[axis].min()) for axis in (0, 1))
     gap = np.nonzero(~panel[top] & (np.arange(panel.shape[1]) > left))[0]

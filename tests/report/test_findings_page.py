@@ -25,9 +25,7 @@ def findings(records: list[Record]) -> list[Finding]:
     pairs = (Case((a, b), "correlation 0.990"), Case((b, c)))
     return [
         Finding("near duplicates", "changes scores", "2 pairs.", pairs),
-        Finding(
-            "repeated ids", "worth a look", "<b>12</b> ids.", (Case((c,)), *[Case(("gone",))] * 11)
-        ),
+        Finding("repeated ids", "worth a look", "<b>12</b> ids.", (Case((c,)), *[Case(("gone",))] * 11)),
         Finding("official counts", "worth a look", "Split 'val' is not there."),
     ]
 

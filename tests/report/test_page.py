@@ -16,8 +16,7 @@ def test_figures_are_embedded_with_their_size(tmp_path):
     section = Section("A", "", figures=(PageFigure("wide.png", "A wide figure."),))
     page = render_page("title", [section], facts={}, folder=tmp_path)
     assert re.search(
-        r'<img src="data:image/webp;base64,[^"]+" width="1600" height="15" alt="A wide figure."',
-        page,
+        r'<img src="data:image/webp;base64,[^"]+" width="1600" height="15" alt="A wide figure."', page
     )
     missing = section._replace(figures=(PageFigure("absent.png", ""),))
     with pytest.raises(InputError, match=r"absent\.png is missing"):
@@ -38,10 +37,7 @@ def test_data_of_a_widget_cannot_end_its_element(tmp_path):
     write_json(tmp_path / "data.json", hostile)
     for data in (hostile, "data.json"):
         page = render_page(
-            "title",
-            [Section("A", "", widgets=(Widget("layers", data, ""),))],
-            facts={},
-            folder=tmp_path,
+            "title", [Section("A", "", widgets=(Widget("layers", data, ""),))], facts={}, folder=tmp_path
         )
         assert "alert(1)</script>" not in page
         assert "alert(1)\\u003c/script>" in page

@@ -15,10 +15,7 @@ def test_curves_are_drawn_and_marked_where_they_are_highest():
     assert axes.get_xscale() == "log"
     drawn = {line.get_label(): line for line in axes.lines[::2]}
     marks = [tuple(line.get_xydata()[0]) for line in axes.lines[1::2]]
-    assert {name: line.get_linestyle() for name, line in drawn.items()} == {
-        "conv4": "-",
-        "sift_20": "--",
-    }
+    assert {name: line.get_linestyle() for name, line in drawn.items()} == {"conv4": "-", "sift_20": "--"}
     for name, line in drawn.items():
         np.testing.assert_array_equal(line.get_ydata(), ys[name])
     assert marks == [(1.0, 0.6), (0.1, 0.5)]
@@ -38,9 +35,7 @@ def test_confusions_are_shares_of_their_rows():
 @pytest.mark.parametrize("types", [2, 21, 60])
 def test_confusions_of_any_number_of_types(types):
     picture = pixels(
-        plots.confusions(
-            {"a": np.eye(types, dtype=int)}, names=[f"point {k}" for k in range(types)]
-        )
+        plots.confusions({"a": np.eye(types, dtype=int)}, names=[f"point {k}" for k in range(types)])
     )
     assert max(picture.shape) < 1300
     # The margins are white: nothing is cut off.

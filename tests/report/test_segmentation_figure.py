@@ -34,9 +34,7 @@ def test_a_row_shows_photograph_maps_and_responses(rng):
 
 
 def test_a_curve_shows_every_number_of_images():
-    figure = learning_curve(
-        [10, 100], {"ours": [0.3, 0.2]}, published=("theirs", 1000, 0.1), y_label="error"
-    )
+    figure = learning_curve([10, 100], {"ours": [0.3, 0.2]}, published=("theirs", 1000, 0.1), y_label="error")
     axes = figure.axes[0]
     assert axes.get_xticks().tolist() == [10, 100, 1000]
     assert axes.get_ylim()[0] == 0

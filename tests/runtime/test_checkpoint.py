@@ -72,13 +72,10 @@ def test_another_preset_is_refused_and_both_are_named(tmp_path):
         save(checkpoints, 1, 0.5)
     other = {"name": "flic-4x", "joints": ["nose", "chin"], "pooling": 4}
     with pytest.raises(
-        InputError,
-        match=r"of small-8x, not of flic-4x: .* pooling is 8 in the checkpoint and 4 in this run",
+        InputError, match=r"of small-8x, not of flic-4x: .* pooling is 8 in the checkpoint and 4 in this run"
     ):
         Checkpoints(tmp_path, {**ABOUT, "architecture": other})
-    with pytest.raises(
-        InputError, match="another training: seed is 3 in the checkpoint and 4 in this run"
-    ):
+    with pytest.raises(InputError, match="another training: seed is 3 in the checkpoint and 4 in this run"):
         Checkpoints(tmp_path, {**ABOUT, "seed": 4})
     # Tuples become lists in JSON, and are the same.
     same = {**ABOUT, "architecture": {**ABOUT["architecture"], "joints": ("nose", "chin")}}
@@ -91,8 +88,7 @@ def test_other_shapes_are_refused(tmp_path):
         params, training = state_of(0)
         params["coarse"]["kernel"] = jnp.zeros((9, 4))
         with pytest.raises(
-            InputError,
-            match=r"other arrays: .*kernel.* is .*3, 4\] in the checkpoint and .*9, 4\] in",
+            InputError, match=r"other arrays: .*kernel.* is .*3, 4\] in the checkpoint and .*9, 4\] in"
         ):
             checkpoints.latest(params, training)
         with pytest.raises(InputError, match=r"other arrays"):
@@ -122,16 +118,11 @@ def test_a_flipped_bit_of_an_array_is_damage(tmp_path, rng, part):
     with Checkpoints(tmp_path, ABOUT) as checkpoints:
         checkpoints.save(1, weights, weights, metric=0.5)
     (data,) = (
-        path
-        for path in (tmp_path / "1" / part).rglob("*")
-        if path.is_file() and path.stat().st_size > 5000
+        path for path in (tmp_path / "1" / part).rglob("*") if path.is_file() and path.stat().st_size > 5000
     )
     for place in rng.integers(data.stat().st_size, size=4):
         flip(data, place)
-        with (
-            Checkpoints(tmp_path, ABOUT) as checkpoints,
-            pytest.raises(InputError, match="1 is damaged"),
-        ):
+        with Checkpoints(tmp_path, ABOUT) as checkpoints, pytest.raises(InputError, match="1 is damaged"):
             checkpoints.latest(weights, weights)
         if part == "params":
             with pytest.raises(InputError, match="1 is damaged"):
@@ -287,9 +278,7 @@ def continue_and_read(folder):
 
 
 @pytest.mark.parametrize("content", ["null", "[]", '"text"', '{"metric": null}', ""])
-@pytest.mark.parametrize(
-    "file", ["metrics/metrics", "about/metadata", "layout/metadata", "params/_METADATA"]
-)
+@pytest.mark.parametrize("file", ["metrics/metrics", "about/metadata", "layout/metadata", "params/_METADATA"])
 def test_a_json_file_of_other_json_is_refused_in_one_sentence(tmp_path, file, content):
     with Checkpoints(tmp_path, ABOUT) as checkpoints:
         save(checkpoints, 1, 0.5)

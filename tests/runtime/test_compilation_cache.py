@@ -88,11 +88,7 @@ def test_the_oldest_programs_are_removed_first(tmp_path):
         path.write_bytes(bytes(100))
         os.utime(path, (1e9 - age, 1e9 - age))
     prune(tmp_path, largest_bytes=250)
-    assert [(tmp_path / name).exists() for name in ("new", "old/middle", "old/oldest")] == [
-        True,
-        True,
-        False,
-    ]
+    assert [(tmp_path / name).exists() for name in ("new", "old/middle", "old/oldest")] == [True, True, False]
     prune(tmp_path, largest_bytes=250)
     assert (tmp_path / "old/middle").exists()
 

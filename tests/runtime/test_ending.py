@@ -169,10 +169,7 @@ def test_a_signal_that_the_shell_ignores_stays_ignored(tmp_path):
 
 @pytest.mark.parametrize(
     ("script", "number", "status"),
-    [
-        ("eval.pose", signal.SIGINT, 130),
-        ("train.pose_cascade", signal.SIGTERM, 143),
-    ],
+    [("eval.pose", signal.SIGINT, 130), ("train.pose_cascade", signal.SIGTERM, 143)],
 )
 def test_a_script_that_is_still_importing_ends_without_a_traceback(script, number, status):
     # The script's modules are imported one after another, which takes seconds.
@@ -245,18 +242,13 @@ except BaseException as error:
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize(
-    "program",
-    [IN_CALLBACK, IN_IMPORT, IN_COMMAND],
-    ids=["callback", "import", "import of the command"],
+    "program", [IN_CALLBACK, IN_IMPORT, IN_COMMAND], ids=["callback", "import", "import of the command"]
 )
 def test_a_signal_is_not_lost_where_exceptions_are(tmp_path, program, number, status):
     """Python drops what callbacks of its garbage collector raise; imports may change it."""
     (tmp_path / "slow_to_import.py").write_text(SLOW)
     process = subprocess.Popen(
-        [sys.executable, "-c", program, str(tmp_path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=ROOT,
+        [sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"begun\n"

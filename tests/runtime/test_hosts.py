@@ -57,8 +57,7 @@ def ends(processes):
     """Return the status of every process and the last line of its error stream."""
     said = [process.communicate(timeout=60)[1].splitlines() for process in processes]
     return [
-        (process.returncode, lines[-1] if lines else "")
-        for process, lines in zip(processes, said, strict=True)
+        (process.returncode, lines[-1] if lines else "") for process, lines in zip(processes, said, strict=True)
     ]
 
 
@@ -121,9 +120,7 @@ def test_a_host_alone_is_one_sentence(coordinator, monkeypatch):
         ([coordinator, "2", "1"], "the first host, 127.0.0.1:.*, cannot be reached: "),
         (["here", "2", "1"], "here is no address and port, such as 10.0.0.1:8476"),
     ):
-        done = subprocess.run(
-            [*command, *words, SLEEP], capture_output=True, text=True, cwd=ROOT, check=False
-        )
+        done = subprocess.run([*command, *words, SLEEP], capture_output=True, text=True, cwd=ROOT, check=False)
         assert done.returncode == 2
         assert re.search(sentence, done.stderr.splitlines()[-1])
         for pid in done.stdout.split():

@@ -27,12 +27,7 @@ class Config:
     rate: float = 0.25
 
 
-PLAIN = {
-    "part": {"dataset": "lspet", "root": "/data"},
-    "sizes": [3, 5],
-    "out": "runs/x",
-    "rate": 0.25,
-}
+PLAIN = {"part": {"dataset": "lspet", "root": "/data"}, "sizes": [3, 5], "out": "runs/x", "rate": 0.25}
 
 
 def test_a_configuration_is_plain_json():

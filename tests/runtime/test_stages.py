@@ -260,9 +260,7 @@ def totals(path, stops, *, stop_at=None, settings=None, every_s=0.0):
     start = Total(np.zeros(2, np.float32))
     found = {}
     try:
-        for stop, total in accumulate(
-            path, settings or {}, step, start=start, stops=stops, every_s=every_s
-        ):
+        for stop, total in accumulate(path, settings or {}, step, start=start, stops=stops, every_s=every_s):
             found[stop] = total.value.tobytes()
     except KeyboardInterrupt:
         pass

@@ -66,11 +66,7 @@ def test_the_box_is_tight_around_what_is_drawn(records: list[Record]):
 def test_visible_keypoints_show_their_own_part():
     """The labels are listed here independently of the figures' own lists."""
     own = {
-        "person": {
-            "r_wrist": {"r_forearm", "r_hand"},
-            "l_knee": {"l_thigh", "l_shin"},
-            "head_top": {"head"},
-        },
+        "person": {"r_wrist": {"r_forearm", "r_hand"}, "l_knee": {"l_thigh", "l_shin"}, "head_top": {"head"}},
         "face": {"l_pupil": {"eye"}, "nose_tip": {"nose"}, "lower_lip_bottom": {"mouth"}},
         "quadruped": {"r_hind_hoof": {"r_hind_leg"}, "nose": {"head"}, "tail_tip": {"tail"}},
         "car": {"l_front_wheel": {"wheel"}, "r_tail_light": {"light"}},
@@ -83,16 +79,12 @@ def test_visible_keypoints_show_their_own_part():
             for name, parts in names.items():
                 keypoint = record.names.index(name)
                 column, row = np.rint(record.points[keypoint]).astype(int)
-                around = record.label_map[
-                    max(0, row - 2) : row + 3, max(0, column - 2) : column + 3
-                ]
+                around = record.label_map[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3]
                 shown = {record.label_names[label - 1] for label in np.unique(around) if label}
                 if record.visible[keypoint]:
                     assert shown & parts, (record.source_id, name)
                 states.add(bool(record.visible[keypoint]))
-        assert states == {True, False}, (
-            f"{category}: keypoints are sometimes hidden, sometimes visible"
-        )
+        assert states == {True, False}, f"{category}: keypoints are sometimes hidden, sometimes visible"
 
 
 def test_left_right_pairs_join_the_same_keypoint_of_both_sides(records: list[Record]):
@@ -212,9 +204,7 @@ def test_every_landmark_and_label_of_a_category_is_drawn(records: list[Record]):
         assert set(figure.landmarks) == set(category.names)
         assert {part.label for part in figure.parts} <= set(category.label_names)
     assert synthetic.CATEGORIES[records[0].category] is category
-    shown = {
-        label for record in records for label in np.unique(np.array(record.label_map)).tolist()
-    }
+    shown = {label for record in records for label in np.unique(np.array(record.label_map)).tolist()}
     assert shown == set(range(len(category.label_names) + 1))
 
 
@@ -227,8 +217,7 @@ def test_attributes_of_a_face_describe_the_orientation_of_its_head():
     )
     across = (left - right) / np.linalg.norm(left - right, axis=1, keepdims=True)
     tilt, turn = (
-        np.array([face.attributes[name] for face in faces])
-        for name in ("tilt_degrees", "turn_degrees")
+        np.array([face.attributes[name] for face in faces]) for name in ("tilt_degrees", "turn_degrees")
     )
     clockwise = np.degrees(np.arctan2(across[:, 1], across[:, 0]))
     assert np.corrcoef(tilt, clockwise)[0, 1] > 0.9

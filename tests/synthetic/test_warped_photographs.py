@@ -47,9 +47,7 @@ def test_the_warp_is_the_thin_plate_spline_through_its_lattice():
     position = draw_warp(size, np.random.default_rng(8), MODERATE_WARP)
     pixels = pixel_grid(size)
     lattice = pixels[::20, ::30].reshape(-1, 2)
-    expected = thin_plate_spline(
-        lattice, position[::20, ::30].reshape(-1, 2), pixels.reshape(-1, 2)
-    )
+    expected = thin_plate_spline(lattice, position[::20, ::30].reshape(-1, 2), pixels.reshape(-1, 2))
     np.testing.assert_allclose(position.reshape(-1, 2), expected, atol=1e-9)
     assert np.abs(position - pixels).max() > 3  # it is a warp
 
@@ -100,9 +98,7 @@ def test_a_pair_is_the_same_in_every_call(pairs: list[WarpedPair]):
 def test_keypoints_follow_the_flow_and_are_in_the_boxes(pairs: list[WarpedPair]):
     for pair in pairs:
         columns, rows = pair.source.points.astype(int).T
-        np.testing.assert_array_equal(
-            pair.source.points + pair.flow_px[rows, columns], pair.target.points
-        )
+        np.testing.assert_array_equal(pair.source.points + pair.flow_px[rows, columns], pair.target.points)
         assert pair.visible[rows, columns].all()
         assert 5 <= len(rows) <= 24
         for record in (pair.source, pair.target):
@@ -118,9 +114,7 @@ def test_keypoints_follow_the_flow_and_are_in_the_boxes(pairs: list[WarpedPair])
 def test_the_target_warped_back_by_the_flow_looks_like_the_source(pairs: list[WarpedPair]):
     for pair in pairs:
         position = (pixel_grid(pair.source.size) + pair.flow_px).astype(np.float32)
-        back = cv2.remap(
-            load_image(pair.target), position[..., 0], position[..., 1], cv2.INTER_LINEAR
-        )
+        back = cv2.remap(load_image(pair.target), position[..., 0], position[..., 1], cv2.INTER_LINEAR)
         source = load_image(pair.source).mean(axis=-1)
         matched = np.corrcoef(source[pair.visible], back.mean(axis=-1)[pair.visible])[0, 1]
         assert matched > 0.85, pair.source.source_id

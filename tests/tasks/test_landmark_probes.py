@@ -69,13 +69,9 @@ def test_too_few_backgrounds_are_refused(train, backgrounds, fitted):
 @needs_weights
 def test_regressions_are_cached_whatever_the_number_of_rounds(tmp_path, monkeypatch):
     options = dataclasses.replace(OPTIONS, rounds=1)
-    source = LandmarkSource(
-        ("rendered",), None, 12, load("alexnet"), "conv3", 64, None, tmp_path / "cached"
-    )
+    source = LandmarkSource(("rendered",), None, 12, load("alexnet"), "conv3", 64, None, tmp_path / "cached")
     first = train_landmark_probe(source, options)
-    assert first.features == FeatureSettings(
-        "alexnet", load("alexnet").fingerprint, "conv3", 0.2, 64
-    )
+    assert first.features == FeatureSettings("alexnet", load("alexnet").fingerprint, "conv3", 0.2, 64)
     assert len(first.training["held_out_error"]) == len(first.probe.rounds) + 1
     monkeypatch.setattr(landmarks, "fit_held_out", None)
     whole_face = train_landmark_probe(source, OPTIONS)
@@ -104,14 +100,10 @@ def test_a_card_has_the_errors_in_every_kind_of_box(train, fitted, tmp_path, mon
     assert figures["searched"]["faces"] == 2
     monkeypatch.setattr(LandmarkModel, "extractor", lambda *_: EXTRACTOR)
     source = LandmarkSource(("faces",), None, 0, None, None, None, "noise", tmp_path / "cached")
-    carded = with_card(
-        model, source, OPTIONS, tests=("faces",), command="python -m x", path=tmp_path / "face"
-    )
+    carded = with_card(model, source, OPTIONS, tests=("faces",), command="python -m x", path=tmp_path / "face")
     found = carded.training["card"]
     # The figures are those of the saved model, in half precision.
-    assert found["tests"]["faces"]["annotated_boxes"] == pytest.approx(
-        figures["annotated_boxes"], rel=0.01
-    )
+    assert found["tests"]["faces"]["annotated_boxes"] == pytest.approx(figures["annotated_boxes"], rel=0.01)
     with np.load(tmp_path / "face.npz") as arrays:
         assert found["bytes_of_arrays"] == sum(arrays[name].nbytes for name in arrays.files)
     assert load_fitted(tmp_path / "face", LandmarkModel).finder.threshold == model.finder.threshold

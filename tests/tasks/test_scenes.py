@@ -60,9 +60,7 @@ def test_voc_is_tested_on_its_validation_split(tmp_path):
     scenes = read_scenes("voc2012_segmentation", data_root=tmp_path)
     assert scenes.classes == ("background", "tvmonitor")
     assert [one.source_id for one in scenes.test] == ["2007_000033"]
-    np.testing.assert_array_equal(
-        scenes.class_map(scenes.test[0]), np.where(labels == 20, 1, labels)
-    )
+    np.testing.assert_array_equal(scenes.class_map(scenes.test[0]), np.where(labels == 20, 1, labels))
 
 
 def test_a_rendered_class_is_the_whole_figure():
@@ -83,10 +81,7 @@ def test_a_rendered_class_is_the_whole_figure():
         ((record("train", [1]), record("test", [1], label_names=("a", "b", "c"))), "do not share"),
         ((record("train", [1]), record("test", [1], label_map=None)), "'test' has no label map"),
         ((record("train", [1]),), "farm has the splits train; to test"),
-        (
-            (record("test", [1]), record("sample", [1])),
-            "splits test, sample; name the one to test",
-        ),
+        ((record("test", [1]), record("sample", [1])), "splits test, sample; name the one to test"),
     ],
 )
 def test_other_data_sets_are_refused(monkeypatch, records, sentence):

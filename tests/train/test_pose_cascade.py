@@ -90,11 +90,7 @@ def trained(people, phases, tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("phase", "parts"),
-    [
-        ("coarse", {"coarse"}),
-        ("fine", {"fine", "spatial"}),
-        ("joint", {"coarse", "fine", "spatial"}),
-    ],
+    [("coarse", {"coarse"}), ("fine", {"fine", "spatial"}), ("joint", {"coarse", "fine", "spatial"})],
 )
 def test_a_phase_changes_its_own_parts_alone(trained, phases, phase, parts):
     before, after = phases[phase]
@@ -355,10 +351,7 @@ def test_a_run_whose_metrics_were_removed_ends_all_the_same(people, trained, tmp
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (
-            {"pooling": 4},
-            "has checkpoints of tiny, not of tiny: .*pooling is 8 in the checkpoint and 4 in",
-        ),
+        ({"pooling": 4}, "has checkpoints of tiny, not of tiny: .*pooling is 8 in the checkpoint and 4 in"),
         ({"seed": 1}, "another training: seed is 0 in the checkpoint and 1 in this run"),
     ],
 )
@@ -386,8 +379,7 @@ def test_a_run_starts_from_the_model_of_another(people, trained, tmp_path):
 def test_a_model_of_another_architecture_does_not_begin_a_run(people, trained, tmp_path):
     options = {"initial_checkpoint": trained / "model.npz", "sigma_px": 3.0, "spatial_dropout": 0.5}
     with pytest.raises(
-        InputError,
-        match=r"model\.npz has another architecture than this run: sigma_px, spatial_dropout differ",
+        InputError, match=r"model\.npz has another architecture than this run: sigma_px, spatial_dropout differ"
     ):
         pose_cascade.main(config(people, tmp_path, **options))
     assert not list(tmp_path.iterdir())
@@ -396,8 +388,7 @@ def test_a_model_of_another_architecture_does_not_begin_a_run(people, trained, t
 def test_an_error_that_is_not_finite_stops_the_run(people, tmp_path):
     options = {"steps": (6, 0, 0), "rates": (1e30, 1.0, 1.0), "validate_every": 6}
     with pytest.raises(
-        NumericalError,
-        match=r"loss of step [1-5] \(phase coarse\) is (nan|inf); its batch is \d+\.png",
+        NumericalError, match=r"loss of step [1-5] \(phase coarse\) is (nan|inf); its batch is \d+\.png"
     ):
         pose_cascade.main(config(people, tmp_path, **options))
     assert not list((tmp_path / "checkpoints").iterdir())
@@ -441,10 +432,7 @@ def test_a_diverged_loss_ends_the_script_and_leaves_the_checkpoints(people, tmp_
         ({"copies": 0}, "copies is 0; at least 1 is expected"),
         ({"preset": "person", "pooling": 4}, "the preset person has a pooling of 8"),
         ({"preset": "person", "cascade": "standard"}, "and the shared cascade only"),
-        (
-            {"front": "alexnet"},
-            "the preset small has no front; front is an option of the preset pers",
-        ),
+        ({"front": "alexnet"}, "the preset small has no front; front is an option of the preset pers"),
         ({"spatial_dropout": 1.5}, "cannot have spatial_dropout 1.5"),
     ],
 )
@@ -495,9 +483,7 @@ def ids_of(records, folder):
 def test_several_data_sets_train_together_and_the_first_validates(people, others):
     data = PoseData((people, others))
     read = {part: read_part(data, part) for part in ("train", "validation", "test")}
-    of_first, of_second = (
-        {part: ids_of(read[part], folder) for part in read} for folder in (people, others)
-    )
+    of_first, of_second = ({part: ids_of(read[part], folder) for part in read} for folder in (people, others))
     for part in ("train", "validation", "test"):
         assert of_first[part] == [record.source_id for record in read_people(people, part=part)]
     assert of_second == {
@@ -564,9 +550,7 @@ def test_a_cascade_with_a_front_is_trained_and_saved(people, tmp_path, fronted, 
     best = checkpoint.read_best(tmp_path / "checkpoints")
     loaded = load_fitted(tmp_path / "model", TrainedCascade)
     for layer in tuned:
-        kernel, found = (
-            np.asarray(tree["front"][layer]["kernel"]) for tree in (best.params, loaded.params)
-        )
+        kernel, found = (np.asarray(tree["front"][layer]["kernel"]) for tree in (best.params, loaded.params))
         before = random_weights().params[layer].kernel if layer[:4] == "conv" else 0
         greatest = np.abs(kernel - before).max()
         assert np.abs(found - kernel).max() <= 0.51 / 127 * greatest + 1e-6
@@ -581,9 +565,7 @@ def test_a_cascade_with_a_front_is_trained_and_saved(people, tmp_path, fronted, 
 
 
 @pytest.mark.slow
-def test_a_run_in_its_coarse_phase_continues_on_the_same_features(
-    people, tmp_path, fronted, monkeypatch
-):
+def test_a_run_in_its_coarse_phase_continues_on_the_same_features(people, tmp_path, fronted, monkeypatch):
     """A kill between two checkpoints changes no weight."""
     options = PERSON_PLAN | {"steps": (4, 0, 0)}
     pose_cascade.main(config(people, tmp_path / "whole", **options))
@@ -601,7 +583,5 @@ def test_a_run_in_its_coarse_phase_continues_on_the_same_features(
             pose_cascade.main(config(people, tmp_path / "killed", **options))
     monkeypatch.setattr(batches, "_augmented_features", None)
     pose_cascade.main(config(people, tmp_path / "killed", **options))
-    whole, continued = (
-        checkpoint.read_best(tmp_path / name / "checkpoints") for name in ("whole", "killed")
-    )
+    whole, continued = (checkpoint.read_best(tmp_path / name / "checkpoints") for name in ("whole", "killed"))
     chex.assert_trees_all_equal(continued, whole)

@@ -53,9 +53,7 @@ def test_a_saved_probe_reconstructs_its_training_images(trained):
     record = next(synthetic.instances("person", split="train", count=1))
     square = view(record.image, None, sizes_px=(224,)).pyramid[0]
     feature = global_features([square], weights=load("alexnet"), layer="pool5")
-    reconstructed = reconstruct(
-        load_fitted(trained / "colors", RidgeProbe).ridges["colors"], feature
-    )
+    reconstructed = reconstruct(load_fitted(trained / "colors", RidgeProbe).ridges["colors"], feature)
     truth = rgb_targets([record.image]).reshape(reconstructed.shape)
     assert np.corrcoef(reconstructed.ravel(), truth.ravel())[0, 1] > 0.8
 
@@ -80,10 +78,7 @@ def test_the_listing_names_the_training_data(trained):
         ({"probe": "colors", "train": ("rendered", "rendered")}, "one data set is expected"),
         ({"probe": "colors", "train": ("nowhere",)}, "nowhere"),
         ({"probe": "keypoints", "rendered_train": 3}, "is annotated in"),
-        (
-            {"probe": "classes", "rendered_train": 0},
-            "records of 'test' and of 'train' are expected",
-        ),
+        ({"probe": "classes", "rendered_train": 0}, "records of 'test' and of 'train' are expected"),
     ],
 )
 def test_bad_options_are_refused(options, sentence, tmp_path):

@@ -54,16 +54,12 @@ def read(path: Path, network: Network) -> dict[str, Stored]:
         ValueError, TypeError: the file is damaged.
     """
     if not network.preprocessing.bgr:
-        raise InputError(
-            f"{path} is a caffemodel, and {network.name} is torchvision's, not Caffe's"
-        )
+        raise InputError(f"{path} is a caffemodel, and {network.name} is torchvision's, not Caffe's")
     most_bytes = _BYTES_PER_NUMBER * count_numbers(network) + _FURTHER_BYTES
     check_file(path, "caffemodel", most_bytes=most_bytes)
     fields = _Fields()
     named = (
-        layer
-        for layer in fields.layers(memoryview(path.read_bytes()))
-        if layer.name in network.layer_names
+        layer for layer in fields.layers(memoryview(path.read_bytes())) if layer.name in network.layer_names
     )
     # One more than the network has is too many, however many there are.
     layers = list(itertools.islice(named, len(network.layer_names) + 1))
@@ -82,14 +78,10 @@ def read(path: Path, network: Network) -> dict[str, Stored]:
     }
 
 
-def _filters(
-    fields: "_Fields", layer: _Layer, expected: tuple[int, int, int, int], path: Path
-) -> Stored:
+def _filters(fields: "_Fields", layer: _Layer, expected: tuple[int, int, int, int], path: Path) -> Stored:
     """Check the shapes of a layer's arrays, and only then read their values."""
     if len(layer.blobs) != 2:
-        raise InputError(
-            f"{layer.name} in {path} has {len(layer.blobs)} arrays; kernel and bias are expected"
-        )
+        raise InputError(f"{layer.name} in {path} has {len(layer.blobs)} arrays; kernel and bias are expected")
     kernel, bias = map(fields.shape, layer.blobs)
     check_shapes(kernel, bias, expected, what=f"{layer.name} in {path}")
     return Stored(fields.values(layer.blobs[0], kernel), fields.values(layer.blobs[1], bias))
@@ -114,9 +106,7 @@ class _Fields:
         legacy, shape = [1, 1, 1, 1], None
         for number, value in self._of(blob):
             if number == 7:
-                sizes = (
-                    size for n, sizes in self._of(value) if n == 1 for size in _integers(sizes)
-                )
+                sizes = (size for n, sizes in self._of(value) if n == 1 for size in _integers(sizes))
                 # One more axis than any array has is too many, however many there are.
                 shape = list(itertools.islice(sizes, _MAX_AXES + 1))
             elif 1 <= number <= 4:

@@ -36,9 +36,7 @@ class OfficialFile(NamedTuple):
 
 
 _CAFFE_LICENCE = "unrestricted use, by its publisher"
-_TORCHVISION_LICENCE = (
-    "none stated for the weights; terms of ImageNet, its training data, may apply"
-)
+_TORCHVISION_LICENCE = "none stated for the weights; terms of ImageNet, its training data, may apply"
 
 OFFICIAL: Mapping[str, OfficialFile] = MappingProxyType(
     {

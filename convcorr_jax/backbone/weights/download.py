@@ -135,15 +135,11 @@ def _receive(official: OfficialFile, partial: Path, progress: Progress | None) -
                 file.write(block)
             received += len(block)
             if received > most:
-                raise InputError(
-                    f"{url} sends more than the {official.megabytes} MB of the published file"
-                )
+                raise InputError(f"{url} sends more than the {official.megabytes} MB of the published file")
             if progress is not None:
                 progress(received, total)
     if total is not None and received < total:
-        raise ConnectionError(
-            f"it was cut short: {received} of {total} bytes came; the next call continues"
-        )
+        raise ConnectionError(f"it was cut short: {received} of {total} bytes came; the next call continues")
 
 
 def _answer(url: str, received: int) -> http.client.HTTPResponse:

@@ -63,11 +63,7 @@ def available_layers(params: Params, network: Network) -> tuple[str, ...]:
 
 
 def check_shapes(
-    kernel: tuple[int, ...],
-    bias: tuple[int, ...],
-    expected: tuple[int, int, int, int],
-    *,
-    what: str,
+    kernel: tuple[int, ...], bias: tuple[int, ...], expected: tuple[int, int, int, int], *, what: str
 ) -> None:
     """Refuse arrays of a layer whose shapes are not those of the network.
 
@@ -92,8 +88,7 @@ def check_shapes(
 
 
 def count_numbers(network: Network) -> int:
-    """Return how many numbers all filters of a network have.
-    """
+    """Return how many numbers all filters of a network have."""
     return sum(math.prod(shape) + shape[-1] for shape in filter_shapes(network).values())
 
 

@@ -55,10 +55,7 @@ def read(path: Path, network: Network) -> dict[str, Stored]:
     arrays = read_arrays(path.read_bytes())[_TOP_KEY[network.name]]
     convolutions = list(filter_shapes(network))[: len(arrays)]
     return {
-        name: Stored(
-            arrays[f"Conv_{i}"]["kernel"].transpose(3, 2, 0, 1),
-            arrays[f"Conv_{i}"]["bias"],
-        )
+        name: Stored(arrays[f"Conv_{i}"]["kernel"].transpose(3, 2, 0, 1), arrays[f"Conv_{i}"]["bias"])
         for i, name in enumerate(convolutions)
     }
 

@@ -39,9 +39,7 @@ def read(path: Path, network: Network) -> dict[str, Stored]:
         InputError: the file is damaged, names another network, or has an array of another shape.
     """
     shapes = filter_shapes(network)
-    headers = array_headers(
-        path, names=["network", *(f"{n}_{part}" for n in shapes for part in "wb")]
-    )
+    headers = array_headers(path, names=["network", *(f"{n}_{part}" for n in shapes for part in "wb")])
     if "network" in headers:
         _check_network(path, network)
     stored = [name for name in shapes if f"{name}_w" in headers]

@@ -37,9 +37,7 @@ class Tensor(NamedTuple):
     def stored_axes(self) -> tuple[int, ...] | None:
         """The axes from the slowest to the fastest, as of channels last; None if there are gaps."""
         # The stride of an axis of length 1 means nothing.
-        order = sorted(
-            range(len(self.shape)), key=lambda axis: (self.shape[axis] == 1, -self.stride[axis])
-        )
+        order = sorted(range(len(self.shape)), key=lambda axis: (self.shape[axis] == 1, -self.stride[axis]))
         lengths = [self.shape[axis] for axis in order]
         whole = all(
             self.shape[axis] == 1 or self.stride[axis] == math.prod(lengths[place + 1 :])

@@ -31,8 +31,7 @@ from convcorr_jax.io.arrays import open_archive, read_member
 MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e"
 
 _FLOATS = tuple(
-    np.dtype(torch_pickle.STORAGES[f"{kind}Storage"])
-    for kind in ("Float", "Half", "BFloat16", "Double")
+    np.dtype(torch_pickle.STORAGES[f"{kind}Storage"]) for kind in ("Float", "Half", "BFloat16", "Double")
 )
 # Names of tensors that a message lists.
 _NAMES_SHOWN = 8
@@ -78,9 +77,7 @@ def read(path: Path, network: Network) -> dict[str, Stored]:
         Exception: the file is damaged; zipfile and pickle raise many kinds of errors.
     """
     if network.name not in _MODULES:
-        raise InputError(
-            f"{path} is a torch checkpoint, and {network.name} is Caffe's, not torchvision's"
-        )
+        raise InputError(f"{path} is a torch checkpoint, and {network.name} is Caffe's, not torchvision's")
     with path.open("rb") as stream:
         is_archive = stream.read(2) == b"PK"
         stream.seek(0)
@@ -144,17 +141,13 @@ def _model(state: dict[Any, Any], first: str, path: Path, network: Network) -> d
         for name in plain:
             if name == first or name.endswith(f".{first}"):
                 prefix = name.removesuffix(first)
-                inside = {
-                    n.removeprefix(prefix): v for n, v in plain.items() if n.startswith(prefix)
-                }
+                inside = {n.removeprefix(prefix): v for n, v in plain.items() if n.startswith(prefix)}
                 found[entry + prefix] = inside
     if len(found) > 1:
         raise InputError(f"{path} has several networks, {', '.join(found)}; one is expected")
     if not found:
         some = ", ".join(names[:_NAMES_SHOWN]) or "none"
-        raise InputError(
-            f"{path} has no {first}, the first tensor of {network.name}; it has {some}"
-        )
+        raise InputError(f"{path} has no {first}, the first tensor of {network.name}; it has {some}")
     return found.popitem()[1]
 
 
@@ -188,9 +181,7 @@ def _archive(archive: zipfile.ZipFile, path: Path) -> _File:
     (pickled,) = (name for name in members if name.endswith("/data.pkl"))
     folder = pickled.removesuffix("data.pkl") + "data/"
     storages = {
-        name.removeprefix(folder): member
-        for name, member in members.items()
-        if name.startswith(folder)
+        name.removeprefix(folder): member for name, member in members.items() if name.startswith(folder)
     }
     content = read_member(archive, members[pickled], most=torch_pickle.MAX_BYTES)
 
@@ -202,11 +193,7 @@ def _archive(archive: zipfile.ZipFile, path: Path) -> _File:
         content = read_member(archive, storages[key], most=storages[key].file_size)
         return np.frombuffer(content, kinds[key])
 
-    counts = {
-        key: member.file_size // kinds[key].itemsize
-        for key, member in storages.items()
-        if key in kinds
-    }
+    counts = {key: member.file_size // kinds[key].itemsize for key, member in storages.items() if key in kinds}
     return _File(state, kinds, counts, numbers)
 
 

@@ -23,10 +23,7 @@ def _has_arrays(*names: str) -> Callable[[Path], bool]:
 
     def matches(folder: Path) -> bool:
         try:
-            with (
-                (folder / people.FILE).open("rb") as stream,
-                open_archive(stream) as archive,
-            ):
+            with (folder / people.FILE).open("rb") as stream, open_archive(stream) as archive:
                 return {f"{name}.npy" for name in names} <= set(archive.namelist())
         except (OSError, zipfile.BadZipFile):
             return False

@@ -72,9 +72,7 @@ def read_rows(
     count = len(arrays[min(divided)])
     with naming_file(path, kind="compact annotation"):
         return tuple(
-            record(
-                {name: array[row] if name in divided else array for name, array in arrays.items()}
-            )
+            record({name: array[row] if name in divided else array for name, array in arrays.items()})
             for row in range(count)
         )
 
@@ -152,9 +150,7 @@ def _record(
         left_right_pairs=markup.left_right_pairs,
         part_sets=markup.part_sets,
         box=coords.tight_box(points),
-        other_boxes={}
-        if detected is None
-        else {"detector": coords.Box(*detected.astype(np.float64).tolist())},
+        other_boxes={} if detected is None else {"detector": coords.Box(*detected.astype(np.float64).tolist())},
         normalizer_px=float(np.linalg.norm(left - right)),
         attributes=attributes or {},
     )

@@ -44,14 +44,7 @@ from convcorr_jax.datasets import loading
 from convcorr_jax.datasets.official import pf_willow
 from convcorr_jax.datasets.records import IGNORED_LABEL, Pair, PairSet, Record, own_lengths
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import (
-    check_file,
-    encoded_image_size,
-    image_size,
-    json_array,
-    json_file,
-    read_labels,
-)
+from convcorr_jax.io import check_file, encoded_image_size, image_size, json_array, json_file, read_labels
 from convcorr_jax.io.arrays import read_member
 from convcorr_jax.metrics import PF_WILLOW
 
@@ -69,9 +62,7 @@ def read_camvid(folder: Path) -> Iterator[Record]:
     with json_file(folder / CAMVID_FILE, "CamVid meta data") as meta:
         classes = tuple(str(name) for name in meta["classes"])
         ignored = int(meta["ignore_index"])
-        stems = [
-            (str(split), str(stem)) for split in meta["splits"] for stem in meta["splits"][split]
-        ]
+        stems = [(str(split), str(stem)) for split in meta["splits"] for stem in meta["splits"][split]]
     if len(classes) >= IGNORED_LABEL:
         raise InputError(
             f"{folder / CAMVID_FILE} has {len(classes)} classes; below {IGNORED_LABEL} are expected"
@@ -83,9 +74,7 @@ def read_camvid(folder: Path) -> Iterator[Record]:
         image = loading.member_file(folder, f"images/{stem}.jpg")
         label_map = table[read_labels(loading.member_file(folder, f"masks/{stem}.png"))]
         if (label_map < 0).any():
-            raise InputError(
-                f"{folder / 'masks' / stem}.png has pixels of none of {len(classes)} classes"
-            )
+            raise InputError(f"{folder / 'masks' / stem}.png has pixels of none of {len(classes)} classes")
         yield Record(
             image=image,
             size=image_size(image),
@@ -127,13 +116,7 @@ def read_sample(folder: Path) -> Iterator[Record]:
         match = _FILE.fullmatch(path.name)
         if match is None:
             raise InputError(f"{path} is not named <wnid>_<name>.jpg")
-        yield Record(
-            image=path,
-            size=image_size(path),
-            category=match[1],
-            source_id=path.stem,
-            split="sample",
-        )
+        yield Record(image=path, size=image_size(path), category=match[1], source_id=path.stem, split="sample")
 
 
 def read_archive(folder: Path) -> Iterator[Record]:

@@ -109,9 +109,7 @@ def _zip_members(opened: zipfile.ZipFile, archive: Path) -> Iterator[_Member]:
         _check_name(archive, info.filename)
         if not info.is_dir():
             _check_kind(archive, info.filename, kind in (0, stat.S_IFREG))
-            yield _Member(
-                info.filename, info.file_size, _zip_time(info), lambda info=info: opened.open(info)
-            )
+            yield _Member(info.filename, info.file_size, _zip_time(info), lambda info=info: opened.open(info))
 
 
 def _tar_members(opened: tarfile.TarFile, archive: Path) -> Iterator[_Member]:
@@ -131,9 +129,7 @@ def _tar_members(opened: tarfile.TarFile, archive: Path) -> Iterator[_Member]:
         raise InputError(f"{archive} is damaged or cut short: its end is missing")
 
 
-def _check(
-    archive: Path, members: Iterator[_Member], max_bytes: int, parent: Path
-) -> list[_Member]:
+def _check(archive: Path, members: Iterator[_Member], max_bytes: int, parent: Path) -> list[_Member]:
     """Return all members.
 
     Raises:
@@ -147,9 +143,7 @@ def _check(
         total += member.size
         # Checked at every member, since listing a compressed tar to its end means unpacking it.
         if total > max_bytes:
-            raise InputError(
-                f"{archive} unpacks to more than {max_bytes:,} bytes; it is not unpacked"
-            )
+            raise InputError(f"{archive} unpacks to more than {max_bytes:,} bytes; it is not unpacked")
         if total > free:
             raise WriteError(f"{archive} unpacks to more than the {free:,} bytes free in {parent}")
     return listed

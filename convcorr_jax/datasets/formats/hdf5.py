@@ -65,9 +65,7 @@ def _texts(stored: h5py.Dataset) -> np.ndarray:
     """
     start, count = stored.id.get_offset(), stored.size or 0
     plain = h5py.check_string_dtype(stored.dtype) is not None and start is not None
-    whole = (
-        stored.file.id.get_create_plist().get_sizes() == (8, 8) and not stored.file.userblock_size
-    )
+    whole = stored.file.id.get_create_plist().get_sizes() == (8, 8) and not stored.file.userblock_size
     if not (plain and whole):
         raise ValueError("its texts are not stored as a plain list")
     if count > _MAX_TEXTS:

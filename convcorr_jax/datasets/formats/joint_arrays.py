@@ -93,8 +93,7 @@ def read(path: Path, *, flat_joints: int) -> JointArrays:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
         skipped = "".join(f"; {name} is skipped: {why}" for name, why in values.skipped.items())
         raise InputError(
-            f"{path} has no array of joints, such as people x joints x 2; it has {shapes or 'none'}"
-            f"{skipped}"
+            f"{path} has no array of joints, such as people x joints x 2; it has {shapes or 'none'}{skipped}"
         )
     words = tuple(value for value in values.read.values() if isinstance(value, tuple))
     return JointArrays(joints, frozenset(flat), words, values.skipped)
@@ -168,9 +167,7 @@ def _plain(value: Any) -> Any:
         return np.asarray(value)
     items = array.tolist() if array.ndim == 1 else []
     if items and all(isinstance(item, bytes | str) for item in items):
-        return tuple(
-            item.decode("utf-8", "replace") if isinstance(item, bytes) else item for item in items
-        )
+        return tuple(item.decode("utf-8", "replace") if isinstance(item, bytes) else item for item in items)
     return None
 
 
@@ -213,9 +210,7 @@ def _combined(items: Sequence[mat.Value]) -> np.ndarray | tuple[str, ...] | None
     if len(words) == len(items) > 1:
         return words
     tables = [
-        item
-        for item in items
-        if isinstance(item, np.ndarray) and item.ndim == 2 and item.dtype.kind in "fiu"
+        item for item in items if isinstance(item, np.ndarray) and item.ndim == 2 and item.dtype.kind in "fiu"
     ]
     if tables and len(tables) == len(items) and len({table.shape for table in tables}) == 1:
         return np.stack(tables)

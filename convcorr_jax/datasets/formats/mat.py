@@ -25,12 +25,7 @@ from convcorr_jax.datasets.formats.mat_bytes import Part
 from convcorr_jax.errors import InputError
 
 # The classes of arrays that are refused on access.
-_REFUSED = {
-    3: "an object",
-    5: "a sparse array",
-    16: "a function handle",
-    mat_bytes.OPAQUE: "an object",
-}
+_REFUSED = {3: "an object", 5: "a sparse array", 16: "a function handle", mat_bytes.OPAQUE: "an object"}
 
 Value: TypeAlias = Union[np.ndarray, str, tuple["Group", ...], "Group"]
 

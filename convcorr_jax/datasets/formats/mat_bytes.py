@@ -35,10 +35,7 @@ LOGICAL, COMPLEX = 0x200, 0x800
 _HEADER_BYTES = 128
 _MATRIX, _COMPRESSED = 14, 15
 # The types of stored numbers: MATLAB stores them in fewer bytes than their class has, if that is exact.
-_STORED = {
-    **{1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4"},
-    **{9: "f8", 12: "i8", 13: "u8"},
-}
+_STORED = {**{1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4"}, **{9: "f8", 12: "i8", 13: "u8"}}
 # The encodings of stored characters, and those that depend on the byte order of the file.
 _CODECS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
 _ORDERED = (4, 17, 18)
@@ -154,8 +151,7 @@ def structs(part: Part, head: Head, where: str) -> list[dict[str, Part]]:
     if length < 1 or (stop - start) % length:
         raise damage(where)
     fields = [
-        part.data[at : at + length].split(b"\0")[0].decode("latin-1")
-        for at in range(start, stop, length)
+        part.data[at : at + length].split(b"\0")[0].decode("latin-1") for at in range(start, stop, length)
     ]
     if not fields or len(set(fields)) != len(fields):
         raise damage(where)

@@ -167,9 +167,7 @@ def read_table(path: Path, *, widths: Collection[int]) -> Iterator[Line]:
             raise InputError(f"{path} is no comma-separated text: {error}") from error
 
 
-_LAYOUT = re.compile(
-    r"\s*version:\s*[\d.]+\s+n_points:\s*(\d{1,6})\s*\{([^{}]*)\}", re.ASCII | re.IGNORECASE
-)
+_LAYOUT = re.compile(r"\s*version:\s*[\d.]+\s+n_points:\s*(\d{1,6})\s*\{([^{}]*)\}", re.ASCII | re.IGNORECASE)
 
 
 def read_pts(path: Path, *, count: int) -> Float[np.ndarray, "count 2"]:
@@ -182,20 +180,15 @@ def read_pts(path: Path, *, count: int) -> Float[np.ndarray, "count 2"]:
         InputError: the file is missing, cut short or of another layout; it states or holds another number of
             points; a line is not two numbers.
     """
-    content = [
-        line for line in lines(path, kind="points (.pts)") if not line.startswith(("#", "//"))
-    ]
+    content = [line for line in lines(path, kind="points (.pts)") if not line.startswith(("#", "//"))]
     layout = _LAYOUT.match("\n".join(content))
     if layout is None:
         raise InputError(
-            f"{path} is cut short or no .pts file; 'version:', 'n_points:' and points in braces "
-            "are expected"
+            f"{path} is cut short or no .pts file; 'version:', 'n_points:' and points in braces are expected"
         )
     rows = [line.split() for line in layout[2].split("\n") if line]
     if int(layout[1]) != count or len(rows) != count:
-        raise InputError(
-            f"{path} states {layout[1]} points and holds {len(rows)}; {count} are expected"
-        )
+        raise InputError(f"{path} states {layout[1]} points and holds {len(rows)}; {count} are expected")
     if any(len(row) != 2 for row in rows):
         raise InputError(f"{path}: two numbers a line are expected between the braces")
     points = numbers([word for row in rows for word in row], where=str(path)).reshape(-1, 2)
@@ -220,8 +213,6 @@ def points_by_id(person: mat.Group) -> dict[int, mat.Group]:
         for joint in joints.structs("point"):
             number = joint.number("id")
             if number not in range(JOINTS) or int(number) in points:
-                raise InputError(
-                    f"{joint.where} has the id {number}; 0 to {JOINTS - 1} once each are expected"
-                )
+                raise InputError(f"{joint.where} has the id {number}; 0 to {JOINTS - 1} once each are expected")
             points[int(number)] = joint
     return points

@@ -106,9 +106,7 @@ class Node(NamedTuple):
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            raise InputError(
-                f"{self.path}: {what} of a <{self.element.tag}> is {text!r}; a number is expected"
-            )
+            raise InputError(f"{self.path}: {what} of a <{self.element.tag}> is {text!r}; a number is expected")
         return value
 
 

@@ -147,9 +147,7 @@ def read_attributes(path: Path) -> Iterator[LfwFace]:
     columns = titles[-1] if titles else []
     if columns[:2] != ["person", "imagenum"] or len(set(columns)) != len(columns):
         raise InputError(f"{path}: a comment with the columns person, imagenum, ... is expected")
-    rows = [
-        (number, line) for number, line in enumerate(lines, start=1) if line[:1] not in ("", "#")
-    ]
+    rows = [(number, line) for number, line in enumerate(lines, start=1) if line[:1] not in ("", "#")]
     return _faces(path, columns, rows)
 
 
@@ -261,11 +259,4 @@ def _mtfl_record(source: Path, face: MtflFace, split: str) -> Record | Absent:
     image = source / face.file
     if not image.is_file():
         return Absent(face.file, "it is missing")
-    return to_record(
-        image,
-        MARKUP,
-        face.points,
-        source_id=face.file,
-        split=split,
-        attributes=face.attributes,
-    )
+    return to_record(image, MARKUP, face.points, source_id=face.file, split=split, attributes=face.attributes)

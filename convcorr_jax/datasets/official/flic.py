@@ -72,9 +72,7 @@ def read(source: Path) -> Iterator[Record | Absent]:
     Raises:
         InputError: ``examples.mat`` is missing, damaged or of another layout.
     """
-    folder = next(
-        (at for at in (source, source / "FLIC") if (at / "examples.mat").exists()), source
-    )
+    folder = next((at for at in (source, source / "FLIC") if (at / "examples.mat").exists()), source)
     examples = read_examples(folder / "examples.mat")
     return (_record(folder / "images", examples, index) for index in range(len(examples.frames)))
 
@@ -127,10 +125,7 @@ def observer_centric_record(record: Record) -> Record:
     points = observer_centric(record.points)
     torso = float(torso_diagonals(points))
     return replace(
-        record,
-        points=points,
-        visible=~np.isnan(points[:, 0]),
-        normalizer_px=None if np.isnan(torso) else torso,
+        record, points=points, visible=~np.isnan(points[:, 0]), normalizer_px=None if np.isnan(torso) else torso
     )
 
 
@@ -178,9 +173,7 @@ def _record(images: Path, examples: Examples, index: int) -> Record | Absent:
         path = loading.member_file(images, frame)
         size = coords.Size(*examples.sizes[index].tolist())
         if (actual := image_size(path)) != size:
-            return Absent(
-                source_id, f"the frame is {tuple(actual)} and was annotated at {tuple(size)}"
-            )
+            return Absent(source_id, f"the frame is {tuple(actual)} and was annotated at {tuple(size)}")
         return Record(
             image=path,
             size=size,

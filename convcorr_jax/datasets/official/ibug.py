@@ -266,9 +266,7 @@ def read_annotation(path: Path) -> Annotation:
     rows = [line.split(",") for line in content[1:] if line]
     expected = len(HELEN_MARKUP.names)
     if len(rows) != expected or any(len(row) != 2 for row in rows):
-        raise InputError(
-            f"{path}: a name and {expected} lines of two numbers with a comma are expected"
-        )
+        raise InputError(f"{path}: a name and {expected} lines of two numbers with a comma are expected")
     coordinates = text.numbers([field for row in rows for field in row], where=str(path))
     return Annotation(_name(content[0], path), coordinates.reshape(-1, 2))
 
@@ -277,9 +275,7 @@ def _name(line: str, path: Path) -> str:
     return text.check_name(line.removesuffix(".jpg"), named_in=path)
 
 
-def _helen_faces(
-    paths: list[Path], splits: dict[str, str], folders: list[Path]
-) -> Iterator[Record | Absent]:
+def _helen_faces(paths: list[Path], splits: dict[str, str], folders: list[Path]) -> Iterator[Record | Absent]:
     files_by_name: dict[str, str] = {}
     for path in paths:
         name, points = read_annotation(path)

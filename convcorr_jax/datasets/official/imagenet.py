@@ -92,9 +92,7 @@ def read_synsets(path: Path) -> dict[str, str]:
     for synset in mat.read(path).structs("synsets"):
         number, wnid = f"{synset.number('ILSVRC2012_ID'):.0f}", synset.text("WNID")
         if number in wnids or not _WNID.fullmatch(wnid):
-            raise InputError(
-                f"{path}: number {number} comes twice or is {wnid[:40]!r}, no WordNet id"
-            )
+            raise InputError(f"{path}: number {number} comes twice or is {wnid[:40]!r}, no WordNet id")
         wnids[number] = wnid
     return wnids
 
@@ -147,12 +145,6 @@ def _of_list(folders: list[Path], labels: dict[str, str]) -> Iterator[Record | A
 
 def _record(path: Path, category: str) -> Record | Absent:
     try:
-        return Record(
-            image=path,
-            size=image_size(path),
-            category=category,
-            source_id=path.stem,
-            split="val",
-        )
+        return Record(image=path, size=image_size(path), category=category, source_id=path.stem, split="val")
     except InputError as error:
         return Absent(path.stem, str(error))

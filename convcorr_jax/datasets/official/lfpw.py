@@ -71,8 +71,7 @@ MARKUP = faces.Markup(
         if name.startswith("left")
     ),
     part_sets={
-        part: tuple(index for index, name in enumerate(NAMES) if word in name)
-        for part, word in _PARTS.items()
+        part: tuple(index for index, name in enumerate(NAMES) if word in name) for part, word in _PARTS.items()
     },
     eyes=((NAMES.index("left_eye_pupil"),), (NAMES.index("right_eye_pupil"),)),
 )
@@ -166,12 +165,7 @@ def _faces(folder: Path, rows: Sequence[Row]) -> Iterator[Record | Absent]:
             yield Absent(source_id, f"the image of {row.url} is not in the folder {folder.name}")
             continue
         face = faces.to_record(
-            image,
-            MARKUP,
-            row.points,
-            visible=row.visible,
-            source_id=source_id,
-            split=folder.name,
+            image, MARKUP, row.points, visible=row.visible, source_id=source_id, split=folder.name
         )
         if isinstance(face, Record) and not _holds(face.size, row.points[row.visible]):
             yield Absent(source_id, f"a visible point is outside {image.name}, another image")

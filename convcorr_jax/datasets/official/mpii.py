@@ -150,9 +150,7 @@ def read_json(paths: Mapping[str, Path]) -> tuple[Person, ...]:
         InputError: a file is missing, damaged or of another layout.
     """
     places: Counter[str] = Counter()
-    return tuple(
-        person for split, path in paths.items() for person in _json_people(path, split, places)
-    )
+    return tuple(person for split, path in paths.items() for person in _json_people(path, split, places))
 
 
 FORMS = (

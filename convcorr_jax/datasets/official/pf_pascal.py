@@ -152,9 +152,7 @@ def read_release_pairs(path: Path) -> tuple[ListedPair, ...]:
         if len(images) % 2:
             raise InputError(f"{path}: the pairs of {category} are not two columns")
         half = len(images) // 2
-        listed += [
-            ListedPair(category, *pair) for pair in zip(images[:half], images[half:], strict=True)
-        ]
+        listed += [ListedPair(category, *pair) for pair in zip(images[:half], images[half:], strict=True)]
     return tuple(listed)
 
 
@@ -167,19 +165,12 @@ def read_annotation(path: Path) -> Annotation:
     """
     stored = mat.read(path)
     points, corners = stored.array("kps"), stored.array("bbox")
-    if (
-        points.ndim != 2
-        or points.shape[1] != 2
-        or len(points) > len(NAMES)
-        or np.isinf(points).any()
-    ):
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) > len(NAMES) or np.isinf(points).any():
         raise InputError(f"{path}: kps is {points.shape}; at most 30 rows x, y are expected")
     if corners.size != 4:
         raise InputError(f"{path}: bbox is {corners.shape}; four numbers are expected")
     filled = np.full((len(NAMES), 2), np.nan)
-    filled[: len(points)] = np.where(
-        np.isnan(points).any(axis=1, keepdims=True), np.nan, points - 1.0
-    )
+    filled[: len(points)] = np.where(np.isnan(points).any(axis=1, keepdims=True), np.nan, points - 1.0)
     try:
         return Annotation(filled, xml.box(*corners.astype(float).ravel().tolist()))
     except InputError as error:
@@ -201,9 +192,7 @@ def _pair_list(source: Path, root: Path, split: str) -> Path:
         for spelling in spellings:
             if (folder / spelling).is_file():
                 return folder / spelling
-    raise InputError(
-        f"{root / spellings[0]} does not exist; the release has only its own pairs, split 'all'"
-    )
+    raise InputError(f"{root / spellings[0]} does not exist; the release has only its own pairs, split 'all'")
 
 
 def _listed(line: text.Line) -> ListedPair:
@@ -211,9 +200,7 @@ def _listed(line: text.Line) -> ListedPair:
     (category,) = line.numbers([number])
     if category not in range(1, len(xml.CLASSES) + 1):
         raise line.refusal(f"class {number} is none of 1 to {len(xml.CLASSES)}")
-    first, second = (
-        text.check_name(PurePosixPath(path).stem, named_in=line.path) for path in line.fields[:2]
-    )
+    first, second = (text.check_name(PurePosixPath(path).stem, named_in=line.path) for path in line.fields[:2])
     pair = ListedPair(xml.CLASSES[int(category) - 1], first, second)
     if len(extra) == 1:
         return pair._replace(mirrored=line.numbers(extra) != [0.0])

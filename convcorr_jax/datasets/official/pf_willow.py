@@ -122,9 +122,7 @@ def _root(source: Path) -> Path:
         if (root / SUBSETS[0]).is_dir():
             break
     else:
-        raise InputError(
-            f"{source} holds no PF-WILLOW; the folders {', '.join(SUBSETS)} are expected"
-        )
+        raise InputError(f"{source} holds no PF-WILLOW; the folders {', '.join(SUBSETS)} are expected")
     if absent := [subset for subset in SUBSETS if not (root / subset).is_dir()]:
         raise InputError(f"{root} has no folder {absent[0]}; was PF-WILLOW unpacked to its end?")
     return root
@@ -146,9 +144,7 @@ def _official_pairs(root: Path, images: Iterable[str]) -> Iterable[tuple[str, st
     if (root / _PAIR_LIST).exists():
         return [pair[:2] for pair in read_pair_list(root / _PAIR_LIST)]
     subsets = itertools.groupby(images, key=lambda image: image.split("/")[0])
-    return itertools.chain.from_iterable(
-        itertools.permutations(list(members), 2) for _, members in subsets
-    )
+    return itertools.chain.from_iterable(itertools.permutations(list(members), 2) for _, members in subsets)
 
 
 def _record(root: Path, subset: str, stem: str) -> Record | Absent:
@@ -186,7 +182,5 @@ def read_keypoints(path: Path) -> Float[np.ndarray, "10 2"]:
     """
     coordinates = mat.read(path).array("pts_coord")
     if coordinates.shape != (2, len(NAMES)) or not np.isfinite(coordinates).all():
-        raise InputError(
-            f"{path}: pts_coord is {coordinates.shape}; 2 rows of 10 numbers are expected"
-        )
+        raise InputError(f"{path}: pts_coord is {coordinates.shape}; 2 rows of 10 numbers are expected")
     return coordinates.T.astype(np.float64) - 1

@@ -161,9 +161,7 @@ def _root(source: Path) -> Path:
     for root in (source, source / "SPair-71k"):
         if (root / "ImageAnnotation").is_dir():
             return root
-    raise InputError(
-        f"{source} holds no SPair-71k: ImageAnnotation, JPEGImages and Layout are expected there"
-    )
+    raise InputError(f"{source} holds no SPair-71k: ImageAnnotation, JPEGImages and Layout are expected there")
 
 
 def _pair_list(root: Path, split: str) -> Path:

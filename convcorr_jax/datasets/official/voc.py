@@ -84,9 +84,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("Hull_Mid_Left_Bot", "Hull_Mid_Left_Top", "Hull_Mid_Right_Bot", "Hull_Mid_Right_Top"),
         *("Mast_Top", "Sail_Left", "Sail_Right"),
     ),
-    "bottle": (
-        *("L_Base", "L_Neck", "L_Shoulder", "L_Top", "R_Base", "R_Neck", "R_Shoulder", "R_Top"),
-    ),
+    "bottle": (*("L_Base", "L_Neck", "L_Shoulder", "L_Top", "R_Base", "R_Neck", "R_Shoulder", "R_Top"),),
     "bus": (
         *("L_B_Base", "L_B_RoofTop", "L_F_Base", "L_F_RoofTop", "R_B_Base", "R_B_RoofTop"),
         *("R_F_Base", "R_F_RoofTop"),
@@ -281,9 +279,7 @@ def _record(release: Path, splits: Mapping[str, str], path: Path) -> Record | Ab
         return Absent(source_id, str(error))
 
 
-def _by_name(
-    annotation: Annotation,
-) -> tuple[Float[np.ndarray, "n 2"], Bool[np.ndarray, " n"]]:
+def _by_name(annotation: Annotation) -> tuple[Float[np.ndarray, "n 2"], Bool[np.ndarray, " n"]]:
     """Return the positions of all keypoints of the class, and which of them are visible."""
     names = NAMES[annotation.category]
     points, visible = np.full((len(names), 2), np.nan), np.zeros(len(names), bool)

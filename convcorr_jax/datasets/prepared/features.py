@@ -43,14 +43,10 @@ FEATURES = tfds.features.FeaturesDict(
         "split": tfds.features.Text(doc="The data set's own split."),
         "names": _texts("One name a keypoint."),
         "points": _doubles(
-            *(None, 2),
-            doc="Keypoints (x, y), 0-based, pixel centres at integers; NaN where absent.",
+            *(None, 2), doc="Keypoints (x, y), 0-based, pixel centres at integers; NaN where absent."
         ),
         "visible": tfds.features.Tensor(
-            shape=(None,),
-            dtype=np.bool_,
-            encoding="bytes",
-            doc="Whether the keypoint can be seen.",
+            shape=(None,), dtype=np.bool_, encoding="bytes", doc="Whether the keypoint can be seen."
         ),
         "left_right_pairs": _integers(
             *(None, 2), doc="Keypoints that exchange names when the image is mirrored."
@@ -65,9 +61,7 @@ FEATURES = tfds.features.FeaturesDict(
             "names": _texts("What else has a box, such as the torso or the head."),
             "edges": _doubles(None, 4, doc="The edges of each."),
         },
-        "normalizer_px": _doubles(
-            doc="The metric's own length in pixels; NaN where there is none."
-        ),
+        "normalizer_px": _doubles(doc="The metric's own length in pixels; NaN where there is none."),
         "attributes": {
             "names": _texts("One name an attribute."),
             "values": _doubles(None, doc="The value of each attribute."),
@@ -113,16 +107,12 @@ def to_example(record: Record) -> dict[str, Any]:
             "names": _bytes_array(boxes),
             "edges": np.array(list(boxes.values()), np.float64).reshape(-1, 4),
         },
-        "normalizer_px": np.array(
-            np.nan if record.normalizer_px is None else record.normalizer_px, np.float64
-        ),
+        "normalizer_px": np.array(np.nan if record.normalizer_px is None else record.normalizer_px, np.float64),
         "attributes": {
             "names": _bytes_array(attributes),
             "values": np.array(list(attributes.values()), np.float64),
         },
-        "label_map": b""
-        if record.label_map is None
-        else _encoded(record.label_map, kind="label map"),
+        "label_map": b"" if record.label_map is None else _encoded(record.label_map, kind="label map"),
         "label_names": _bytes_array(record.label_names),
     }
 
@@ -146,9 +136,7 @@ def from_example(example: Mapping[str, Any]) -> Record:
         names=_texts_of(example["names"]),
         points=example["points"],
         visible=example["visible"],
-        left_right_pairs=tuple(
-            (left, right) for left, right in example["left_right_pairs"].tolist()
-        ),
+        left_right_pairs=tuple((left, right) for left, right in example["left_right_pairs"].tolist()),
         part_sets=dict(zip(_texts_of(parts["names"]), members, strict=False)),
         box=None if np.isnan(example["box"]).any() else coords.Box(*example["box"].tolist()),
         other_boxes={
@@ -156,9 +144,7 @@ def from_example(example: Mapping[str, Any]) -> Record:
             for name, edges in zip(_texts_of(boxes["names"]), boxes["edges"].tolist(), strict=True)
         },
         normalizer_px=None if np.isnan(normalizer) else normalizer,
-        attributes=dict(
-            zip(_texts_of(attributes["names"]), attributes["values"].tolist(), strict=True)
-        ),
+        attributes=dict(zip(_texts_of(attributes["names"]), attributes["values"].tolist(), strict=True)),
         label_map=example["label_map"] or None,
         label_names=_texts_of(example["label_names"]),
     )

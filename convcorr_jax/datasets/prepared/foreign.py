@@ -57,8 +57,7 @@ def read(folder: Path) -> Iterator[Record]:
         sources = builder.as_data_source(decoders={"image": tfds.decode.SkipDecoding()})
     except NotImplementedError as error:
         raise InputError(
-            f"{folder} is in the {builder.info.file_format} format; prepare it with "
-            'file_format="array_record"'
+            f'{folder} is in the {builder.info.file_format} format; prepare it with file_format="array_record"'
         ) from error
     except writing.DAMAGE as error:
         raise InputError(f"{folder} is damaged: {error}") from error

@@ -116,9 +116,7 @@ def make_plan(records: Records) -> Plan:
         reason = f", and {len(absent)} annotations make none: {absent[0].reason}" if absent else ""
         raise InputError(f"there is no record to write{reason}")
     if "all" in plan.counts and len(plan.counts) > 1:
-        raise InputError(
-            'beside a split "all", which TFDS takes for every split, there can be no other'
-        )
+        raise InputError('beside a split "all", which TFDS takes for every split, there can be no other')
     return plan
 
 
@@ -221,9 +219,7 @@ def write_shards(tasks: Iterable[Task], *, processes: int) -> Iterator[int]:
             yield write_shard(path, records)
         return
     # The processes are spawned, because a fork of a process with JAX's threads may deadlock.
-    pool = ProcessPoolExecutor(
-        processes, multiprocessing.get_context("spawn"), initializer=_exit_with_parent
-    )
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=_exit_with_parent)
     pending: set[Future[int]] = set()
     try:
         for path, records in tasks:

@@ -57,9 +57,7 @@ def read(folder: Path, *, split: str | None = None) -> PreparedRecords:
         InputError: the folder holds no prepared data set, is damaged, or does not have the split.
     """
     if not writing.is_prepared(folder):
-        raise InputError(
-            f"{folder} holds no prepared data set; a folder with dataset_info.json is expected"
-        )
+        raise InputError(f"{folder} holds no prepared data set; a folder with dataset_info.json is expected")
     info = writing.read_metadata(folder)
     splits = list(info.splits)
     try:
@@ -69,7 +67,5 @@ def read(folder: Path, *, split: str | None = None) -> PreparedRecords:
             decoders={"image": tfds.decode.SkipDecoding()},
         )
     except writing.DAMAGE as error:
-        raise InputError(
-            f"{folder} has no split {split!r}; its splits are {', '.join(splits)}"
-        ) from error
+        raise InputError(f"{folder} has no split {split!r}; its splits are {', '.join(splits)}") from error
     return PreparedRecords(folder, source)

@@ -38,9 +38,7 @@ class PreparedBuilder(FileReaderBuilder, skip_registration=True):
 
     def __init__(self, *, file_format: str = writing.FILE_FORMAT, **options: Any) -> None:
         if file_format != writing.FILE_FORMAT:
-            raise InputError(
-                f"file_format {file_format!r} is not written; {writing.FILE_FORMAT!r} is"
-            )
+            raise InputError(f"file_format {file_format!r} is not written; {writing.FILE_FORMAT!r} is")
         super().__init__(file_format=file_format, **options)
 
     def _info(self) -> tfds.core.DatasetInfo:

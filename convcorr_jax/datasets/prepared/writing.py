@@ -65,9 +65,7 @@ def check(description: Description) -> None:
     """
     name, version = description.name, description.version
     if not (is_valid_dataset_and_class_name(name) and name.isascii()):
-        raise InputError(
-            f"the data set's name {name!r} must be a letter, then letters, digits and underscores"
-        )
+        raise InputError(f"the data set's name {name!r} must be a letter, then letters, digits and underscores")
     if not tfds.core.Version.is_valid(version):
         raise InputError(f'version {version!r} must be three numbers such as "1.0.0"')
 
@@ -81,8 +79,7 @@ def shard_paths(folder: Path, name: str, shards: Sequence[Shard]) -> dict[Shard,
     """
     counts = Counter(shard.split for shard in shards)
     return {
-        shard: folder / f"{name}-{shard.split}.{FILE_FORMAT}-"
-        f"{shard.index:05d}-of-{counts[shard.split]:05d}"
+        shard: folder / f"{name}-{shard.split}.{FILE_FORMAT}-{shard.index:05d}-of-{counts[shard.split]:05d}"
         for shard in shards
     }
 
@@ -261,9 +258,7 @@ def _check_free(folder: Path) -> None:
         raise InputError(f"{folder} holds something else; a new or empty folder is expected")
 
 
-def _resume(
-    partial: Path, summary: Mapping[str, object], paths: Mapping[Shard, Path]
-) -> frozenset[Shard]:
+def _resume(partial: Path, summary: Mapping[str, object], paths: Mapping[Shard, Path]) -> frozenset[Shard]:
     """Remove everything but complete shards of the same plan from a folder; return the missing shards."""
     with writing_to(partial):
         if partial.exists() and not _is_same(partial, summary):

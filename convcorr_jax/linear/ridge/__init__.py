@@ -13,9 +13,7 @@ from convcorr_jax.arrays import open_room as _open_room
 from convcorr_jax.linear.ridge.cross_validation import PenaltyCurve as PenaltyCurve
 from convcorr_jax.linear.ridge.cross_validation import cross_predict as cross_predict
 from convcorr_jax.linear.ridge.cross_validation import cross_validate as cross_validate
-from convcorr_jax.linear.ridge.cross_validation import (
-    cross_validate_statistics as cross_validate_statistics,
-)
+from convcorr_jax.linear.ridge.cross_validation import cross_validate_statistics as cross_validate_statistics
 from convcorr_jax.linear.ridge.cross_validation import fit_best as fit_best
 from convcorr_jax.linear.ridge.cross_validation import least_error as least_error
 from convcorr_jax.linear.ridge.cross_validation import leave_one_out as leave_one_out

@@ -18,11 +18,7 @@ from jaxtyping import Float, Int
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.ridge import solvers
-from convcorr_jax.linear.ridge.fold_errors import (
-    rows_of_folds,
-    squares_from_krylov,
-    squares_from_statistics,
-)
+from convcorr_jax.linear.ridge.fold_errors import rows_of_folds, squares_from_krylov, squares_from_statistics
 from convcorr_jax.linear.ridge.kernel import (
     KernelBasis,
     centered_kernel,
@@ -117,9 +113,7 @@ def fit_best(
     n, d = x.shape
     if n < d:
         fold_rows = (
-            rows_of_folds(np.arange(n), n, n)
-            if folds is None or k is None
-            else rows_of_folds(folds, n, k)
+            rows_of_folds(np.arange(n), n, n) if folds is None or k is None else rows_of_folds(folds, n, k)
         )
         curve, basis = _curve_from_kernel(x, y, path, fold_rows)
         return solvers.fit(x, y, penalty=curve.best(), basis=basis), curve
@@ -237,9 +231,7 @@ def cross_predict(
             model = solvers.solve(rest, penalty=penalty)
             predicted[rows[mask]] = np.asarray(model.predict(x[rows]))[mask]
     if not np.isfinite(predicted).all():
-        raise InputError(
-            f"penalty {penalties.min():.3g} is too small for {y.dtype}; use double precision"
-        )
+        raise InputError(f"penalty {penalties.min():.3g} is too small for {y.dtype}; use double precision")
     return predicted
 
 

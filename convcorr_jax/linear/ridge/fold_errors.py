@@ -50,16 +50,12 @@ def rows_of_folds(folds: Int[np.ndarray, " _"], n: int, k: int) -> FoldRows:
             or leaves fewer than two rows to train on.
     """
     if np.shape(folds) != (n,):
-        raise InputError(
-            f"folds have shape {np.shape(folds)}; one for each of {n} rows is expected"
-        )
+        raise InputError(f"folds have shape {np.shape(folds)}; one for each of {n} rows is expected")
     if k < 2 or folds.min() < 0 or folds.max() >= k:
         raise InputError(f"folds hold numbers other than 0 to {k - 1}; k is at least 2")
     sizes = np.bincount(folds, minlength=k)
     if not sizes.all() or sizes.max() > n - 2:
-        raise InputError(
-            f"the {k} folds hold {sizes.tolist()} of {n} rows; each must hold one and leave two"
-        )
+        raise InputError(f"the {k} folds hold {sizes.tolist()} of {n} rows; each must hold one and leave two")
     rows = np.zeros((k, sizes.max()), np.int64)
     order = np.argsort(folds, kind="stable")
     mask = np.arange(sizes.max())[None] < sizes[:, None]
@@ -90,10 +86,7 @@ def squares_from_statistics(
 
 
 def squares_from_krylov(
-    kernel: Float[Array, "n n"],
-    y: Float[Array, "n t"],
-    penalties: Float[np.ndarray, " p"],
-    fold_rows: FoldRows,
+    kernel: Float[Array, "n n"], y: Float[Array, "n t"], penalties: Float[np.ndarray, " p"], fold_rows: FoldRows
 ) -> FoldErrors | None:
     """Compute the squared errors of all folds of few rows, with one Krylov space for each fold.
 
@@ -149,9 +142,7 @@ def _centered(kernel, rest, out):
 
 
 @jax.jit
-def _held_out_squares(
-    weights: Float[Array, "d t"], rest: Statistics, part: Statistics
-) -> Float[Array, " t"]:
+def _held_out_squares(weights: Float[Array, "d t"], rest: Statistics, part: Statistics) -> Float[Array, " t"]:
     """Compute the squared errors on the rows of ``part`` of weights that are fitted to the rows of ``rest``."""
     product = full_precision_matmul(part.scatter, weights)
     squares = part.spread + (weights * (product - 2 * part.cross)).sum(0)

@@ -33,12 +33,7 @@ from convcorr_jax.linear.ridge.cross_validation import (
     penalties_of_spread,
     penalty_grid,
 )
-from convcorr_jax.linear.ridge.row_statistics import (
-    Statistics,
-    accumulate,
-    add,
-    empty,
-)
+from convcorr_jax.linear.ridge.row_statistics import Statistics, accumulate, add, empty
 from convcorr_jax.linear.ridge.solvers import Ridge
 
 # Rows of a fold are padded to a multiple of this number, so that few programs are compiled.
@@ -72,9 +67,7 @@ class FoldSums:
     @property
     def count(self) -> int:
         """Number of rows."""
-        return sum(int(part.count) for part in self.parts) + sum(
-            len(block.folds) for block in self.blocks
-        )
+        return sum(int(part.count) for part in self.parts) + sum(len(block.folds) for block in self.blocks)
 
     def add(
         self,
@@ -264,16 +257,12 @@ def no_rows(features: int, targets: int, *, k: int) -> FoldSums:
 def _with_targets(part: Statistics, targets: Int[np.ndarray, " chosen"] | slice) -> Statistics:
     """Return the statistics of the same rows with some of their targets."""
     return part._replace(
-        target_mean=part.target_mean[targets],
-        cross=part.cross[:, targets],
-        spread=part.spread[targets],
+        target_mean=part.target_mean[targets], cross=part.cross[:, targets], spread=part.spread[targets]
     )
 
 
 def _fit_rows(x: np.ndarray, y: np.ndarray, penalty: float | np.ndarray) -> Ridge:
-    return _for_each_penalty(
-        lambda targets, value: solvers.fit(x, y[:, targets], penalty=value), penalty
-    )
+    return _for_each_penalty(lambda targets, value: solvers.fit(x, y[:, targets], penalty=value), penalty)
 
 
 def _solve(summed: Statistics, penalty: float | np.ndarray) -> Ridge:
@@ -282,9 +271,7 @@ def _solve(summed: Statistics, penalty: float | np.ndarray) -> Ridge:
     )
 
 
-def _for_each_penalty(
-    fit: Callable[[np.ndarray | slice, float], Ridge], penalty: float | np.ndarray
-) -> Ridge:
+def _for_each_penalty(fit: Callable[[np.ndarray | slice, float], Ridge], penalty: float | np.ndarray) -> Ridge:
     """Fit targets of equal penalties together: few Cholesky factors cost less than an eigendecomposition."""
     if not np.ndim(penalty):
         return fit(slice(None), float(penalty))
@@ -292,9 +279,7 @@ def _for_each_penalty(
     groups = [np.flatnonzero(penalty == value) for value in np.unique(penalty)]
     fits = [fit(group, float(penalty[group[0]])).for_each_target() for group in groups]
     order = np.argsort(np.concatenate(groups))
-    return Ridge(
-        *(jnp.concatenate(fields, axis=-1)[..., order] for fields in zip(*fits, strict=True))
-    )
+    return Ridge(*(jnp.concatenate(fields, axis=-1)[..., order] for fields in zip(*fits, strict=True)))
 
 
 def _joined(blocks: Sequence[_Rows]) -> _Rows:

@@ -77,9 +77,7 @@ def fit_held_out(
     predictions = _predict_held_out(kernel, host_y, folds, grid[coarse])
     best = coarse[least_error(_errors(predictions, host_y).sum(axis=1))]
     fine = np.setdiff1d(np.arange(best - _STEP + 1, best + _STEP).clip(0, len(grid) - 1), coarse)
-    predictions = np.concatenate(
-        [predictions, _predict_held_out(kernel, host_y, folds, grid[fine])]
-    )
+    predictions = np.concatenate([predictions, _predict_held_out(kernel, host_y, folds, grid[fine])])
     order = np.argsort(np.concatenate([coarse, fine]))
     path, predictions = grid[np.concatenate([coarse, fine])[order]], predictions[order]
     condition = 1 + float(np.linalg.norm(kernel)) / path

@@ -176,9 +176,7 @@ def held_out_residuals(
     inverse = (1 / (basis.eigenvalues + penalty)).astype(basis.eigenvalues.dtype)
     right = basis.solve(jnp.asarray(penalty, inverse.dtype))[rows]
     fold_vectors = jnp.where(mask[:, :, None], basis.vectors[rows], 0)
-    blocks = jnp.einsum(
-        "kmn,n,kln->kml", fold_vectors, inverse, fold_vectors, precision=lax.Precision.HIGHEST
-    )
+    blocks = jnp.einsum("kmn,n,kln->kml", fold_vectors, inverse, fold_vectors, precision=lax.Precision.HIGHEST)
     blocks = blocks - 1 / (n * (basis.frobenius_norm + penalty))
     both = mask[:, :, None] & mask[:, None, :]
     blocks = jnp.where(both, blocks, jnp.eye(m, dtype=blocks.dtype)[None])

@@ -113,9 +113,7 @@ def _solve_lower(factor, right) -> np.ndarray:
 
 
 def _solve_transposed(factor, right) -> np.ndarray:
-    return np.asarray(
-        scipy.linalg.solve_triangular(factor, right, lower=True, trans="T", check_finite=False)
-    )
+    return np.asarray(scipy.linalg.solve_triangular(factor, right, lower=True, trans="T", check_finite=False))
 
 
 def pays_off(d: int, t: int) -> bool:

@@ -52,9 +52,7 @@ class LowRankRidge(NamedTuple):
     bias: Float[Array, " t"]
     """Prediction from features of zeros."""
 
-    def predict(
-        self, features: Float[Array, "m d"] | Float[np.ndarray, "m d"]
-    ) -> Float[Array, "m t"]:
+    def predict(self, features: Float[Array, "m d"] | Float[np.ndarray, "m d"]) -> Float[Array, "m t"]:
         """Compute ``loadings' basis' x + bias`` for every row x."""
         inside = full_precision_matmul(jnp.asarray(features), self.basis)
         return full_precision_matmul(inside, self.loadings) + self.bias[None]

@@ -70,10 +70,7 @@ def empty(features: int, targets: int, *, dtype: jnp.dtype = jnp.float32) -> Sta
 
 @jax.jit
 def statistics(
-    features: Float[Array, "n d"],
-    targets: Float[Array, "n t"],
-    *,
-    mask: Bool[Array, " n"] | None = None,
+    features: Float[Array, "n d"], targets: Float[Array, "n t"], *, mask: Bool[Array, " n"] | None = None
 ) -> Statistics:
     """Compute the statistics of rows, block by block if there are many.
 
@@ -177,9 +174,7 @@ def subtract(whole: Statistics, part: Statistics) -> Statistics:
     )
 
 
-def others(
-    parts: Sequence[Statistics], *, outside: tuple[Statistics, ...] = ()
-) -> Iterator[Statistics]:
+def others(parts: Sequence[Statistics], *, outside: tuple[Statistics, ...] = ()) -> Iterator[Statistics]:
     """Yield, for each of at least two disjoint sets of rows, the statistics of all others and those outside.
 
     They are added up, which cancels no digits, about ``log2(k)`` times for each of k sets.

@@ -63,9 +63,7 @@ class Ridge(NamedTuple):
     condition: Float[Array, "*t"]
     """An upper bound, but for rounding, of the condition number of the system."""
 
-    def predict(
-        self, features: Float[Array, "m d"] | Float[np.ndarray, "m d"]
-    ) -> Float[Array, "m t"]:
+    def predict(self, features: Float[Array, "m d"] | Float[np.ndarray, "m d"]) -> Float[Array, "m t"]:
         """Compute ``W' x + b`` for every row x."""
         return full_precision_matmul(jnp.asarray(features), self.weights) + self.bias[None]
 
@@ -73,8 +71,7 @@ class Ridge(NamedTuple):
         """Return the same function with a penalty and a condition for each target, even if they are shared."""
         shape = self.bias.shape
         return self._replace(
-            penalty=jnp.broadcast_to(self.penalty, shape),
-            condition=jnp.broadcast_to(self.condition, shape),
+            penalty=jnp.broadcast_to(self.penalty, shape), condition=jnp.broadcast_to(self.condition, shape)
         )
 
     @property
@@ -214,9 +211,7 @@ def _mean_eigenvalue(matrix: Float[Array, "m m"]) -> Float[Array, ""]:
     return jnp.where(mean > 0, mean, 1)
 
 
-def checked(
-    features: FeatureRows, targets: TargetRows
-) -> tuple[Float[Array, "n d"], Float[Array, "n t"]]:
+def checked(features: FeatureRows, targets: TargetRows) -> tuple[Float[Array, "n d"], Float[Array, "n t"]]:
     """Return features and targets as floating-point arrays of one precision, after checking them.
 
     The precision is that of their common type, and at least single precision.

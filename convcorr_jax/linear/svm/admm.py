@@ -123,9 +123,7 @@ def run_admm(
     used = (upper_bounds > 0).any(0)
     count = jnp.maximum(used.sum(), 1)
     products = weighted_sums(rows.T, rows) if d <= n else scores(rows, rows)
-    problems = _Problems(
-        rows, signs, upper_bounds, products, used, count, hinge, free_bias, tolerance
-    )
+    problems = _Problems(rows, signs, upper_bounds, products, used, count, hinge, free_bias, tolerance)
     # Classes without samples do not count either.
     fitted = jnp.maximum((upper_bounds > 0).any(1).sum(), 1)
     mean = upper_bounds.sum() / (fitted * count)

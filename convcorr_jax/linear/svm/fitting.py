@@ -49,12 +49,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Int32
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear.svm.interior_point import (
-    SHARED_ROUNDS,
-    Problem,
-    is_traced,
-    solve_remaining,
-)
+from convcorr_jax.linear.svm.interior_point import SHARED_ROUNDS, Problem, is_traced, solve_remaining
 from convcorr_jax.linear.svm.problem import (
     LinearSVM,
     Loss,
@@ -63,18 +58,10 @@ from convcorr_jax.linear.svm.problem import (
     standardize,
     standardize_classifier,
 )
-from convcorr_jax.linear.svm.solver import (
-    Start,
-    cold_start,
-    sample_weights_by_class,
-    signs_of,
-    solve,
-)
+from convcorr_jax.linear.svm.solver import Start, cold_start, sample_weights_by_class, signs_of, solve
 
 
-def one_vs_all(
-    labels: Int[Array, " n"] | Int[np.ndarray, " n"], *, classes: int
-) -> Bool[Array, "n classes"]:
+def one_vs_all(labels: Int[Array, " n"] | Int[np.ndarray, " n"], *, classes: int) -> Bool[Array, "n classes"]:
     """Return which sample is of which class, from labels 0 to ``classes - 1``; other labels are of no class.
 
     Raises:
@@ -178,19 +165,7 @@ def fit(
 
 
 @functools.partial(jax.jit, static_argnames=("loss", "max_rounds"))
-def _fit(
-    features,
-    positive,
-    cost,
-    sample_weights,
-    start,
-    dual,
-    bias_scale,
-    tolerance,
-    *,
-    loss,
-    max_rounds,
-):
+def _fit(features, positive, cost, sample_weights, start, dual, bias_scale, tolerance, *, loss, max_rounds):
     signs = signs_of(positive, features.dtype)
     bounds = cost * sample_weights_by_class(sample_weights, signs)
     standardized = standardize(features, (bounds > 0).any(0), bias_scale=bias_scale)
@@ -266,9 +241,7 @@ def cross_validate(
     check_arrays(features, positive, sample_weights, costs=costs, bias_scale=bias_scale)
     check_options(loss, tolerance, max_rounds)
     if len(costs) == 0 or k < 2:
-        raise InputError(
-            f"there are {len(costs)} costs and {k} folds; at least 1 and 2 are expected"
-        )
+        raise InputError(f"there are {len(costs)} costs and {k} folds; at least 1 and 2 are expected")
     if not isinstance(folds, jax.core.Tracer):
         numbers = np.asarray(folds)
         if numbers.min() < 0 or numbers.max() >= k:
@@ -309,17 +282,7 @@ def cross_validate(
 
 @functools.partial(jax.jit, static_argnames=("k", "loss", "max_rounds"))
 def _cross_validate(
-    features,
-    positive,
-    costs,
-    folds,
-    sample_weights,
-    bias_scale,
-    tolerance,
-    *,
-    k,
-    loss,
-    max_rounds,
+    features, positive, costs, folds, sample_weights, bias_scale, tolerance, *, k, loss, max_rounds
 ):
     (n, _), classes = features.shape, positive.shape[1]
     signs = signs_of(positive, features.dtype)
@@ -343,8 +306,6 @@ def _cross_validate(
         values = fits.decisions(features).reshape(n, k, classes)
         decisions = jnp.where(held_out.T[:, :, None], values, 0).sum(1)
         diagnostics = (fits.objective, fits.gap, fits.rounds, fits.converged)
-        return start, HeldOutDecisions(
-            decisions, *(values.reshape(k, classes) for values in diagnostics)
-        )
+        return start, HeldOutDecisions(decisions, *(values.reshape(k, classes) for values in diagnostics))
 
     return lax.scan(for_cost, cold_start(standardized, signs), costs)[1]

@@ -94,11 +94,7 @@ def is_traced(*arguments: object) -> bool:
 
 
 def solve_remaining(
-    fitted: dict[str, np.ndarray],
-    problem: Callable[..., Problem],
-    *,
-    tolerance: float,
-    max_rounds: int,
+    fitted: dict[str, np.ndarray], problem: Callable[..., Problem], *, tolerance: float, max_rounds: int
 ) -> Iterator[tuple[tuple[int, ...], Solution]]:
     """Solve the problems that have not converged: update their diagnostics, and yield what is better.
 
@@ -146,9 +142,7 @@ def solve_in_double_precision(
     if len(rows) < rows.shape[1]:
         basis, triangle = np.linalg.qr(rows.T)
         rows = triangle.T
-    reduced = Problem(
-        rows, problem.signs[used], scale**2 * problem.upper_bounds[used], problem.hinge, None
-    )
+    reduced = Problem(rows, problem.signs[used], scale**2 * problem.upper_bounds[used], problem.hinge, None)
     best, steps = _minimize(reduced, free_bias, AIM * tolerance, max_steps)
     weights = (best.weights if basis is None else basis @ best.weights) / scale
     if free_bias:
@@ -234,9 +228,7 @@ def _advance(problem, free_bias, now):
         pull = signs * curvature * target
         right = pull @ rows - stationarity
         lift = imbalance + pull.sum() if free_bias else 0.0
-        weights = np.asarray(
-            scipy.linalg.cho_solve(factor, right - lift * center, check_finite=False)
-        )
+        weights = np.asarray(scipy.linalg.cho_solve(factor, right - lift * center, check_finite=False))
         bias = lift / total - float(center @ weights) if free_bias else 0.0
         dual = pull - curvature * (rows @ weights + bias)
         dual = signs * dual
@@ -258,8 +250,7 @@ def _advance(problem, free_bias, now):
     reached = sum(part.sum() for part in complementarities(predictor, length)) / count
     aim = mean * (reached / mean) ** 3
     change = direction(
-        aim - first - predictor.dual * predictor.surplus,
-        aim - second + predictor.dual * predictor.shortage,
+        aim - first - predictor.dual * predictor.surplus, aim - second + predictor.dual * predictor.shortage
     )
     length = _furthest(now, change, rest, hinge)
     moved = [value + length * step for value, step in zip(now, change, strict=True)]

@@ -158,10 +158,7 @@ def _advance(problems: Problems, options: _Options, state: MinimizerState) -> Mi
 
 
 def _certificate(
-    problems: Problems,
-    options: _Options,
-    iterate: Iterate,
-    dual_fractions: Float[Array, "problems n"],
+    problems: Problems, options: _Options, iterate: Iterate, dual_fractions: Float[Array, "problems n"]
 ) -> Certificate:
     return certify(
         problems.rows,

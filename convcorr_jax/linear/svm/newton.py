@@ -59,9 +59,7 @@ def spectrum(rows: Float[Array, "n d"]) -> Spectrum:
     moments, rotation = jnp.linalg.eigh(full_precision_matmul(coordinates, coordinates.T) / n)
     moments = moments.clip(min=0)
     rest = (rows**2).sum() / n - moments.sum()
-    return Spectrum(
-        full_precision_matmul(basis, rotation), moments, rest.clip(min=0) / max(d - rank, 1)
-    )
+    return Spectrum(full_precision_matmul(basis, rotation), moments, rest.clip(min=0) / max(d - rank, 1))
 
 
 # The Newton equations are solved until the residual has fallen to this fraction, or for at most this many
@@ -115,9 +113,7 @@ def step(
         moving: False for problems that stay where they are.
     """
     parameters, residuals = iterate
-    gradient = Parameters(
-        jnp.where(moving[:, None], gradient.weights, 0), jnp.where(moving, gradient.bias, 0)
-    )
+    gradient = Parameters(jnp.where(moving[:, None], gradient.weights, 0), jnp.where(moving, gradient.bias, 0))
     curvature = _curvature(problems, centers, stiffness, residuals)
     direction, change = _direction(problems, gradient, curvature)
     change = problems.signs * change

@@ -42,16 +42,12 @@ class Parameters(NamedTuple):
     bias: Float[Array, " problems"]
 
 
-def scores(
-    weights: Float[Array, "problems d"], rows: Float[Array, "n d"]
-) -> Float[Array, "problems n"]:
+def scores(weights: Float[Array, "problems d"], rows: Float[Array, "n d"]) -> Float[Array, "problems n"]:
     """Compute ``w . x`` for every problem and row."""
     return jnp.einsum("ld,nd->ln", weights, rows, precision=lax.Precision.HIGHEST)
 
 
-def weighted_sums(
-    values: Float[Array, "problems n"], rows: Float[Array, "n d"]
-) -> Float[Array, "problems d"]:
+def weighted_sums(values: Float[Array, "problems n"], rows: Float[Array, "n d"]) -> Float[Array, "problems d"]:
     """Compute the sum of the rows times their values, for every problem."""
     return jnp.einsum("ln,nd->ld", values, rows, precision=lax.Precision.HIGHEST)
 
@@ -82,9 +78,7 @@ class LinearSVM(NamedTuple):
 
     def decisions(self, features: Float[Array, "m d"]) -> Float[Array, "*batch m classes"]:
         """Compute ``w . x + b``: above 0 for the class, below for the rest; the greatest is the best class."""
-        values = jnp.einsum(
-            "md,...cd->...mc", features, self.weights, precision=lax.Precision.HIGHEST
-        )
+        values = jnp.einsum("md,...cd->...mc", features, self.weights, precision=lax.Precision.HIGHEST)
         return values + jnp.expand_dims(self.bias, -2)
 
 
@@ -123,10 +117,7 @@ def check_arrays(
             )
     if sample_weights is not None and not _holds((sample_weights >= 0).all()):
         raise InputError("sample_weights hold negative numbers; numbers of at least 0 are expected")
-    for name, value in {
-        "cost": costs,
-        "bias_scale": 1.0 if bias_scale is None else bias_scale,
-    }.items():
+    for name, value in {"cost": costs, "bias_scale": 1.0 if bias_scale is None else bias_scale}.items():
         if not isinstance(value, jax.core.Tracer):
             value = np.asarray(value)
             if not (np.isfinite(value) & (value > 0)).all():
@@ -212,10 +203,7 @@ def standardize_classifier(
 
 
 def unstandardize_classifier(
-    standardized: StandardizedFeatures,
-    parameters: Parameters,
-    *,
-    bias_scale: float | Float[Array, ""] | None,
+    standardized: StandardizedFeatures, parameters: Parameters, *, bias_scale: float | Float[Array, ""] | None
 ) -> tuple[Float[Array, "problems features"], Float[Array, " problems"]]:
     """Convert classifiers of features that `standardize` centred and scaled to those of the features."""
     weights = parameters.weights / standardized.scale
@@ -323,9 +311,7 @@ def certify(
         side_sums = weighted_sums(sides.reshape(-1, len(rows)), rows)
         side_sums = side_sums.reshape(2, len(signs), -1)
         totals = sides.sum(2)
-        gradient = Parameters(
-            parameters.weights - (side_sums[0] - side_sums[1]), totals[1] - totals[0]
-        )
+        gradient = Parameters(parameters.weights - (side_sums[0] - side_sums[1]), totals[1] - totals[0])
         # The side with the greater sum is scaled down to the sum of the other.
         least = totals.min(0, keepdims=True)
         factors = jnp.where(totals > 0, least / jnp.where(totals > 0, totals, 1), 0)

@@ -58,15 +58,9 @@ def receptive_fields(name: str, result: dict[str, Any]) -> Section:
         for layer, field in result["layers"].items()
     )
     columns = ("layer", "size, ours", "size, paper", "stride, ours", "stride, paper")
-    table = Table(
-        "Long et al. 2014, Table 1: receptive fields of CaffeNet, in pixels", columns, rows
-    )
+    table = Table("Long et al. 2014, Table 1: receptive fields of CaffeNet, in pixels", columns, rows)
     return Section(
-        "Receptive fields",
-        "Computed from the layer table alone.",
-        (table,),
-        group=LONG,
-        items=("Table 1",),
+        "Receptive fields", "Computed from the layer table alone.", (table,), group=LONG, items=("Table 1",)
     )
 
 
@@ -121,10 +115,7 @@ def transfer(name: str, result: dict[str, Any]) -> Section:
         f"PCK {middle} of every category",
         ("method", *categories),
         tuple(
-            (
-                METHOD_NAMES[method],
-                *(score["per_category"][category][middle] for category in categories),
-            )
+            (METHOD_NAMES[method], *(score["per_category"][category][middle] for category in categories))
             for method, score in methods.items()
         ),
     )
@@ -135,9 +126,7 @@ def transfer(name: str, result: dict[str, Any]) -> Section:
     if voting:
         text += f"; neighbours by cosine of {result['retrieval_layer']}"
     figure = (
-        PageFigure(
-            f"{name}/figure_3.jpg", "Five neighbours warped onto each target, with their keypoints."
-        )
+        PageFigure(f"{name}/figure_3.jpg", "Five neighbours warped onto each target, with their keypoints.")
         if voting
         else PageFigure(f"{name}/examples.jpg", "One pair of every category, by every method.")
     )
@@ -169,10 +158,7 @@ def _further_protocols(result: dict[str, Any], alphas: tuple[str, ...]) -> list[
         Table(
             f"The same predictions by another protocol: {other['protocol']['name']}",
             ("method", *(f"PCK {alpha}" for alpha in alphas)),
-            tuple(
-                (METHOD_NAMES[method], *_estimates(score))
-                for method, score in other["methods"].items()
-            ),
+            tuple((METHOD_NAMES[method], *_estimates(score)) for method, score in other["methods"].items()),
             note=_rules(other["protocol"]),
         )
         for other in result["other_protocols"]
@@ -198,16 +184,12 @@ def classification(name: str, result: dict[str, Any]) -> Section:
         note="One support vector machine a keypoint, its cost chosen by cross-validation. In brackets: the "
         f"95 % bootstrap interval over photographs. {OTHER_DATA}",
     )
-    text = (
-        f"Features at keypoints: {result['network']} with {result['weights']}, and SIFT by radius."
-    )
+    text = f"Features at keypoints: {result['network']} with {result['weights']}, and SIFT by radius."
     figures = (
         PageFigure(f"{name}/figure_5.png", "Accuracy in cross-validation against the cost."),
         PageFigure(f"{name}/figure_4.png", "Positions of the strongest response near a keypoint."),
         *(
-            PageFigure(
-                f"{name}/confusion_{category}.png", "True types in rows, predicted in columns."
-            )
+            PageFigure(f"{name}/confusion_{category}.png", "True types in rows, predicted in columns.")
             for category in categories
         ),
     )
@@ -232,10 +214,7 @@ def prediction(name: str, result: dict[str, Any]) -> Section:
         tuple(
             (
                 method,
-                *(
-                    estimate(value, result["interval"][method][alpha])
-                    for alpha, value in values.items()
-                ),
+                *(estimate(value, result["interval"][method][alpha]) for alpha, value in values.items()),
                 PUBLISHED_PREDICTION.get(method),
             )
             for method, values in result["pck"].items()
@@ -260,8 +239,7 @@ def prediction(name: str, result: dict[str, Any]) -> Section:
         ),
     )
     figure = PageFigure(
-        f"{name}/figure_6.jpg",
-        "Annotated keypoints, and those predicted by detectors with the prior.",
+        f"{name}/figure_6.jpg", "Annotated keypoints, and those predicted by detectors with the prior."
     )
     text = f"Detectors on {result['network']} with {result['weights']}, and on dense SIFT."
     return Section(
@@ -288,16 +266,9 @@ def reconstruction(name: str, result: dict[str, Any]) -> Section:
         rows,
         note="uniform: patches of the image itself, anywhere in the first layer's receptive field.",
     )
-    figure = PageFigure(
-        f"{name}/figure_1.jpg", "Images, and their reconstructions from each layer."
-    )
+    figure = PageFigure(f"{name}/figure_1.jpg", "Images, and their reconstructions from each layer.")
     return Section(
-        "Patch reconstruction",
-        _patches(result),
-        (table,),
-        (figure,),
-        group=LONG,
-        items=("Figure 1",),
+        "Patch reconstruction", _patches(result), (table,), (figure,), group=LONG, items=("Figure 1",)
     )
 
 
@@ -314,16 +285,9 @@ def receptive_field_average(name: str, result: dict[str, Any]) -> Section:
         rows,
         note="Evenly distributed detail has 0.111.",
     )
-    figure = PageFigure(
-        f"{name}/figure_2.jpg", "Means of the receptive fields of nearest neighbours."
-    )
+    figure = PageFigure(f"{name}/figure_2.jpg", "Means of the receptive fields of nearest neighbours.")
     return Section(
-        "Average receptive fields",
-        _patches(result),
-        (table,),
-        (figure,),
-        group=LONG,
-        items=("Figure 2",),
+        "Average receptive fields", _patches(result), (table,), (figure,), group=LONG, items=("Figure 2",)
     )
 
 

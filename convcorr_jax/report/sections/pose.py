@@ -103,13 +103,7 @@ def all_mpii_rows() -> Rows:
 
 
 def beside_or_apart(
-    title: str,
-    ours: Rows,
-    published: Rows,
-    *,
-    same_setting: bool,
-    setting: str,
-    note: str = "",
+    title: str, ours: Rows, published: Rows, *, same_setting: bool, setting: str, note: str = ""
 ) -> tuple[Table, ...]:
     """Build one table of our rows and the published rows, or two where their settings differ.
 
@@ -198,13 +192,9 @@ def cascade(name: str, result: dict[str, Any]) -> Section:
         f"network in a window at higher resolution. {_setting(result)}"
     )
     figures = (
-        PageFigure(
-            f"{name}/curves.png", "Fraction of joints whose error is at most alpha times the torso."
-        ),
+        PageFigure(f"{name}/curves.png", "Fraction of joints whose error is at most alpha times the torso."),
         *(
-            PageFigure(
-                f"{name}/{variant}/test/people.jpg", f"Annotated and predicted joints, {variant}."
-            )
+            PageFigure(f"{name}/{variant}/test/people.jpg", f"Annotated and predicted joints, {variant}.")
             for variant in result["pck"]
         ),
     )
@@ -227,11 +217,7 @@ def person(name: str, result: dict[str, Any]) -> Section:
         f"PCK over all joints of {result['dataset']}, by what is known of the torso",
         ("torso", "network", *alphas),
         tuple(
-            (
-                torso,
-                net,
-                *_estimates(shares, result["interval_by_torso"][torso][net]),
-            )
+            (torso, net, *_estimates(shares, result["interval_by_torso"][torso][net]))
             for torso, nets in result["pck_by_torso"].items()
             for net, shares in nets.items()
         ),
@@ -283,11 +269,7 @@ def _peer_tables(result: Mapping[str, Any]) -> list[Table]:
             f"PCK of the cascade and of {name} over {len(peer['joints'])} joints",
             ("people", "method", *alphas),
             tuple(
-                (
-                    f"{group}, {scores['people']}",
-                    words,
-                    *_estimates(values["pck"], values["interval"]),
-                )
+                (f"{group}, {scores['people']}", words, *_estimates(values["pck"], values["interval"]))
                 for group, scores in peer["groups"].items()
                 for words, values in _methods(name, scores)
             ),

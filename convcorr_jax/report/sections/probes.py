@@ -73,9 +73,7 @@ def landmarks(name: str, result: dict[str, Any]) -> Section:
         f"{result['layer']} of {result['network']} with {result['weights']}."
     )
     figures = (
-        PageFigure(
-            f"{name}/figure_3.jpg", "Annotated, predicted from the whole face, and after look-back."
-        ),
+        PageFigure(f"{name}/figure_3.jpg", "Annotated, predicted from the whole face, and after look-back."),
         PageFigure(f"{name}/cumulative_error.png", "Fraction of faces whose error is at most x."),
         PageFigure(f"{name}/jitter.png", "Mean error against the displacement of boxes."),
     )
@@ -128,9 +126,7 @@ def _published_errors(published: dict[str, dict[str, float]]) -> Table:
     return Table(
         f"The paper's figures: fc6, one description of look-back ({_PAPER}, Table 1)",
         ("method", *published),
-        tuple(
-            (method, *(by_method[method] for by_method in published.values())) for method in methods
-        ),
+        tuple((method, *(by_method[method] for by_method in published.values())) for method in methods),
         note="The paper does not state the boxes of its faces, which decide the level: those of its mean face "
         "are less exact than ours. Compare the order of methods, not the level.",
     )
@@ -176,11 +172,7 @@ def colors(name: str, result: dict[str, Any]) -> Section:
     rows = tuple(
         (str(count), estimate(error, interval), mean_image)
         for count, error, interval, mean_image in zip(
-            curve["images"],
-            curve["mean_absolute_error"],
-            curve["interval"],
-            curve["mean_image"],
-            strict=True,
+            curve["images"], curve["mean_absolute_error"], curve["interval"], curve["mean_image"], strict=True
         )
     )
     table = Table(
@@ -191,9 +183,7 @@ def colors(name: str, result: dict[str, Any]) -> Section:
         f"The paper reports {published['mean_absolute_error']} with {published['images']} images and fc6.",
     )
     figures = (
-        PageFigure(
-            f"{name}/figure_4.png", "Images, and their reconstructions from feature vectors."
-        ),
+        PageFigure(f"{name}/figure_4.png", "Images, and their reconstructions from feature vectors."),
         PageFigure(f"{name}/curve.png", "Error against the number of training images."),
     )
     text = f"{result['test']} test images; {_features_of(result)}"
@@ -218,12 +208,9 @@ def segmentation(name: str, result: dict[str, Any]) -> Section:
         ("features", "matrix M", "mean IoU", "pixel accuracy", "mean class accuracy"),
         rows,
         note="In brackets: the 95 % bootstrap interval over test images. "
-        f"The paper's mean over the classes of VOC 2012 is {result['published']['mean_iou']}. "
-        + _OTHER_DATA,
+        f"The paper's mean over the classes of VOC 2012 is {result['published']['mean_iou']}. " + _OTHER_DATA,
     )
-    figure = PageFigure(
-        f"{name}/figure_5.png", "Images, true classes, predicted classes and responses."
-    )
+    figure = PageFigure(f"{name}/figure_5.png", "Images, true classes, predicted classes and responses.")
     text = f"{result['train']} training images; {_features_of(result)}"
     return Section(
         f"Segmentation of {_title(result)}",

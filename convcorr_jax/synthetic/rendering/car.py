@@ -6,14 +6,7 @@ Left and right are the driver's. One unit is about half the car's length.
 import numpy as np
 
 from convcorr_jax.synthetic.rendering import palette
-from convcorr_jax.synthetic.rendering.solids import (
-    Figure,
-    Landmark,
-    Paint,
-    Vector,
-    rotation,
-    vector,
-)
+from convcorr_jax.synthetic.rendering.solids import Figure, Landmark, Paint, Vector, rotation, vector
 from convcorr_jax.synthetic.rendering.textures import Pattern
 
 NAMES = (
@@ -34,9 +27,7 @@ def draw(rng: np.random.Generator) -> Figure:
     if abs(np.cos(np.radians(yaw))) > 0.92:  # few parts are visible exactly from front or back
         yaw += 45
     figure = Figure(
-        rotation=rotation("z", rng.normal(0, 8))
-        @ rotation("x", -rng.uniform(4, 28))
-        @ rotation("y", yaw)
+        rotation=rotation("z", rng.normal(0, 8)) @ rotation("x", -rng.uniform(4, 28)) @ rotation("y", yaw)
     )
     width = rng.uniform(0.34, 0.46)
     profile = _draw_profile(rng)
@@ -85,9 +76,7 @@ def _in_space(corner: np.ndarray, x: float) -> Vector:
     return vector(x, corner[1], corner[0])
 
 
-def _add_body(
-    figure: Figure, profile: dict[str, np.ndarray], width: float, body: Paint, glass: Paint
-) -> None:
+def _add_body(figure: Figure, profile: dict[str, np.ndarray], width: float, body: Paint, glass: Paint) -> None:
     corners = list(profile.values())
     names = list(profile)
     middle = np.mean(corners, axis=0)
@@ -121,9 +110,7 @@ def _add_body(
             figure.sheet("window", panes, glass, normal=normal, nearer=0.03, attached_to=door)
         handle = _in_space(post[1] + np.array([0.06, 0.08]), x)
         bar = handle + np.array([[0, 0, 0], [0, 0, 0.12], [0, 0.03, 0.12], [0, 0.03, 0]])
-        figure.sheet(
-            "body", bar, palette.plain(palette.BLACK), normal=normal, nearer=0.03, attached_to=door
-        )
+        figure.sheet("body", bar, palette.plain(palette.BLACK), normal=normal, nearer=0.03, attached_to=door)
     for side, sign in (("l", 1.0), ("r", -1.0)):
         for name, corner, back in (
             ("front_roof", "roof_front", -0.5),
@@ -143,27 +130,16 @@ def _add_wheels(
     for side, x, normal in (("l", width, _LEFT), ("r", -width, _RIGHT)):
         hub = vector(1.03 * x, -radius, z)
         door = vector(1.03 * x, -0.4, 0.0)
-        figure.sheet(
-            "wheel", hub + radius * circle, tyre, normal=normal, nearer=0.05, attached_to=door
-        )
+        figure.sheet("wheel", hub + radius * circle, tyre, normal=normal, nearer=0.05, attached_to=door)
         inner = hub - 0.25 * x * vector(1, 0, 0) + radius * circle
         figure.sheet("wheel", inner, tyre, nearer=-1.0)
-        figure.sheet(
-            "wheel", hub + 0.66 * radius * circle, rim, normal=normal, nearer=0.06, attached_to=door
-        )
+        figure.sheet("wheel", hub + 0.66 * radius * circle, rim, normal=normal, nearer=0.06, attached_to=door)
         for turn in np.arange(spokes) * (2 * np.pi / spokes):
             turns = turn + np.array([0.0, -0.8, 0.8]) / spokes
             reach = radius * np.array([0.2, 0.6, 0.6])
             gap = np.stack([np.zeros(3), reach * np.sin(turns), reach * np.cos(turns)], axis=-1)
             figure.sheet("wheel", hub + gap, dark, normal=normal, nearer=0.07, attached_to=door)
-        figure.sheet(
-            "wheel",
-            hub + 0.14 * radius * circle,
-            dark,
-            normal=normal,
-            nearer=0.08,
-            attached_to=door,
-        )
+        figure.sheet("wheel", hub + 0.14 * radius * circle, dark, normal=normal, nearer=0.08, attached_to=door)
         figure.landmarks[f"{side}_{end}_wheel"] = Landmark(hub, ("wheel",), normal)
 
 
@@ -181,9 +157,7 @@ def _add_lights(figure: Figure, profile: dict[str, np.ndarray], width: float) ->
         end = vector(0.0, y, z)
         for side, sign in (("l", 1), ("r", -1)):
             center = end + vector(sign * (width - 0.09), 0.0, 0.0)
-            figure.sheet(
-                "light", center + 0.08 * square, paint, normal=normal, nearer=0.03, attached_to=end
-            )
+            figure.sheet("light", center + 0.08 * square, paint, normal=normal, nearer=0.03, attached_to=end)
             figure.landmarks[f"{side}_{name}"] = Landmark(center, ("light",), normal)
         grille = end + vector(0.5 * width, 0.05, 0) * square
         figure.sheet("body", grille, dark, normal=normal, nearer=0.03, attached_to=end)

@@ -10,15 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from convcorr_jax.synthetic.rendering import palette
-from convcorr_jax.synthetic.rendering.solids import (
-    Figure,
-    Landmark,
-    Number,
-    Paint,
-    Vector,
-    rotation,
-    vector,
-)
+from convcorr_jax.synthetic.rendering.solids import Figure, Landmark, Number, Paint, Vector, rotation, vector
 from convcorr_jax.synthetic.rendering.textures import Pattern
 
 _SIDES = (("l", 1.0), ("r", -1.0))
@@ -111,10 +103,7 @@ def draw(rng: np.random.Generator) -> Figure:
         _add_beard(figure, shape, looks)
     _add_mouth(figure, shape, looks)
     figure.attributes.update(
-        glasses=1.0 if glasses else 2.0,
-        beard=1.0 if beard else 2.0,
-        turn_degrees=yaw,
-        tilt_degrees=roll,
+        glasses=1.0 if glasses else 2.0, beard=1.0 if beard else 2.0, turn_degrees=yaw, tilt_degrees=roll
     )
     return figure
 

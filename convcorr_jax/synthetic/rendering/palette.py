@@ -18,12 +18,7 @@ _HAIR: tuple[Color, ...] = (
     *((0.10, 0.08, 0.07), (0.22, 0.14, 0.09), (0.40, 0.26, 0.15), (0.60, 0.28, 0.13)),
     *((0.80, 0.65, 0.38), (0.62, 0.61, 0.60)),
 )
-_IRIS: tuple[Color, ...] = (
-    (0.30, 0.18, 0.10),
-    (0.25, 0.42, 0.62),
-    (0.33, 0.45, 0.25),
-    (0.2, 0.2, 0.2),
-)
+_IRIS: tuple[Color, ...] = ((0.30, 0.18, 0.10), (0.25, 0.42, 0.62), (0.33, 0.45, 0.25), (0.2, 0.2, 0.2))
 
 
 def any_color(rng: np.random.Generator) -> Color:
@@ -75,7 +70,5 @@ def plain(color: Color) -> Paint:
 
 def _varied(color: Color, rng: np.random.Generator) -> Color:
     """Scale each channel by a random factor of about 6 %."""
-    red, green, blue = np.clip(
-        np.array(color) * np.exp(rng.normal(0.0, 0.06, 3)), 0.0, 1.0
-    ).tolist()
+    red, green, blue = np.clip(np.array(color) * np.exp(rng.normal(0.0, 0.06, 3)), 0.0, 1.0).tolist()
     return (red, green, blue)

@@ -9,15 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from convcorr_jax.synthetic.rendering import palette
-from convcorr_jax.synthetic.rendering.solids import (
-    Figure,
-    Landmark,
-    Number,
-    Paint,
-    Vector,
-    rotation,
-    vector,
-)
+from convcorr_jax.synthetic.rendering.solids import Figure, Landmark, Number, Paint, Vector, rotation, vector
 
 NAMES = (
     *("r_ankle", "r_knee", "r_hip", "l_hip", "l_knee", "l_ankle"),
@@ -172,26 +164,14 @@ def _add_head(
         crown if length == 0 else hair,
         nearer=0.02,
     )
-    figure.hull(
-        "head", [at(-0.3, -1.0, -0.3), at(0.3, -1.0, -0.3)], [0.52 * size] * 2, crown, nearer=0.0
-    )
+    figure.hull("head", [at(-0.3, -1.0, -0.3), at(0.3, -1.0, -0.3)], [0.52 * size] * 2, crown, nearer=0.0)
     if cap:
-        figure.hull(
-            "head",
-            [at(-0.4, -0.75, -1.1), at(0.4, -0.75, -1.1)],
-            [0.2 * size] * 2,
-            crown,
-            nearer=0.05,
-        )
+        figure.hull("head", [at(-0.4, -0.75, -1.1), at(0.4, -0.75, -1.1)], [0.2 * size] * 2, crown, nearer=0.05)
     for sign in (-1, 1):
         figure.ball("head", at(sign, -0.1, 0.05), 0.22 * size, skin)
         figure.ball("head", at(0.4 * sign, -0.25, -0.85), 0.2 * size, palette.plain(palette.WHITE))
         figure.ball(
-            "head",
-            at(0.4 * sign, -0.25, -0.98),
-            0.12 * size,
-            palette.plain(palette.BLACK),
-            nearer=0.02,
+            "head", at(0.4 * sign, -0.25, -0.98), 0.12 * size, palette.plain(palette.BLACK), nearer=0.02
         )
     nose = [at(0, -0.1, -0.95), at(0, 0.12, -1.05)]
     figure.hull("head", nose, [0.1 * size, 0.15 * size], skin, nearer=0.02)
@@ -265,9 +245,7 @@ def _add_leg(
 
 def _swing(sign: float, outwards_degrees: Number, forwards_degrees: Number) -> Vector:
     """Return the direction of a hanging limb that is lifted to its own side, then swung forwards."""
-    lifted = np.array(
-        [sign * np.sin(np.radians(outwards_degrees)), np.cos(np.radians(outwards_degrees)), 0.0]
-    )
+    lifted = np.array([sign * np.sin(np.radians(outwards_degrees)), np.cos(np.radians(outwards_degrees)), 0.0])
     return rotation("x", forwards_degrees) @ lifted
 
 

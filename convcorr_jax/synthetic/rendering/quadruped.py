@@ -6,15 +6,7 @@ Left and right are the animal's own. One unit is about the length of its trunk.
 import numpy as np
 
 from convcorr_jax.synthetic.rendering import palette
-from convcorr_jax.synthetic.rendering.solids import (
-    Figure,
-    Landmark,
-    Number,
-    Paint,
-    Vector,
-    rotation,
-    vector,
-)
+from convcorr_jax.synthetic.rendering.solids import Figure, Landmark, Number, Paint, Vector, rotation, vector
 from convcorr_jax.synthetic.rendering.textures import Pattern
 
 NAMES = (
@@ -22,28 +14,16 @@ NAMES = (
     *("l_front_knee", "r_front_knee", "l_front_hoof", "r_front_hoof"),
     *("l_hind_knee", "r_hind_knee", "l_hind_hoof", "r_hind_hoof"),
 )
-LABELS = (
-    *("head", "neck", "trunk", "tail"),
-    *("l_front_leg", "r_front_leg", "l_hind_leg", "r_hind_leg"),
-)
+LABELS = (*("head", "neck", "trunk", "tail"), *("l_front_leg", "r_front_leg", "l_hind_leg", "r_hind_leg"))
 
-_COATS = (
-    Pattern.PLAIN,
-    Pattern.STRIPES,
-    Pattern.BLOTCHES,
-    Pattern.DOTS,
-    Pattern.HAIR,
-    Pattern.SPECKLE,
-)
+_COATS = (Pattern.PLAIN, Pattern.STRIPES, Pattern.BLOTCHES, Pattern.DOTS, Pattern.HAIR, Pattern.SPECKLE)
 
 
 def draw(rng: np.random.Generator) -> Figure:
     """Draw an animal of random build, coat and gait, seen mostly from one of its sides."""
     yaw = rng.choice([-90, 90]) + rng.uniform(-55, 55)
     roll = rng.normal(0, 9)
-    figure = Figure(
-        rotation=rotation("z", roll) @ rotation("x", rng.uniform(-3, 20)) @ rotation("y", yaw)
-    )
+    figure = Figure(rotation=rotation("z", roll) @ rotation("x", rng.uniform(-3, 20)) @ rotation("y", yaw))
     girth = 0.2 * np.exp(rng.normal(0, 0.15))
     leg = 0.62 * np.exp(rng.normal(0, 0.2))
     coat = _draw_coat(rng)
@@ -104,9 +84,7 @@ def _add_leg(
     figure.landmarks[f"{name}_hoof"] = Landmark(end, (label,))
 
 
-def _add_head(
-    figure: Figure, chest: Vector, girth: float, coat: Paint, rng: np.random.Generator
-) -> None:
+def _add_head(figure: Figure, chest: Vector, girth: float, coat: Paint, rng: np.random.Generator) -> None:
     length, raised = rng.uniform(0.32, 0.62), rng.uniform(-5, 75)
     rise, reach = np.sin(np.radians(raised)), np.cos(np.radians(raised))
     root = chest + vector(0.0, -0.3 * girth, -0.2 * girth)
@@ -147,9 +125,7 @@ def _add_head(
     figure.landmarks["nose"] = Landmark(at(0, 0.45, -muzzle - 0.4), ("head",))
 
 
-def _add_tail(
-    figure: Figure, rump: Vector, girth: float, coat: Paint, rng: np.random.Generator
-) -> None:
+def _add_tail(figure: Figure, rump: Vector, girth: float, coat: Paint, rng: np.random.Generator) -> None:
     base = rump + girth * vector(0.0, -0.55, 0.75)
     length, droop = rng.uniform(0.25, 0.5), rng.uniform(-40, 85)
     side = rng.normal(0, 20)

@@ -98,9 +98,7 @@ class Figure:
     attributes: dict[str, float] = field(default_factory=dict)
     """Numbers by name, for `convcorr_jax.datasets.records.Record`."""
 
-    def ball(
-        self, label: str, center: Vector, radius: float, paint: Paint, *, nearer: float = 0.0
-    ) -> None:
+    def ball(self, label: str, center: Vector, radius: float, paint: Paint, *, nearer: float = 0.0) -> None:
         """Add a ball."""
         self.parts.append(Solid(label, np.array([center]), np.array([radius]), paint, nearer))
 

@@ -64,9 +64,7 @@ def paint(background: Image, outlines: Sequence[Outline], to_px: coords.Transfor
 
 
 def _colors(
-    topmost: UInt8[np.ndarray, "rows columns"],
-    outlines: Sequence[Outline],
-    to_frame: coords.Transform,
+    topmost: UInt8[np.ndarray, "rows columns"], outlines: Sequence[Outline], to_frame: coords.Transform
 ) -> Image:
     """Compute the colour of every cell; black without a part."""
     parts = topmost.ravel()

@@ -69,9 +69,7 @@ def atlas() -> Float[np.ndarray, "patterns side side"]:
         Pattern.HAIR: _normalized(hair),
         Pattern.SPECKLE: _contrast(_noise(rng, 1.5), 4.0),
     }
-    for pattern, surface in zip(
-        (Pattern.BRICK, Pattern.GRASS, Pattern.GRAVEL), surfaces(), strict=True
-    ):
+    for pattern, surface in zip((Pattern.BRICK, Pattern.GRASS, Pattern.GRAVEL), surfaces(), strict=True):
         tiles[pattern] = _photographic(surface.image)
     stack = np.stack([tiles[pattern] for pattern in Pattern])
     # Real surfaces are not uniform.
@@ -87,9 +85,7 @@ def _square_wave(phase: np.ndarray) -> np.ndarray:
 
 def _noise(rng: np.random.Generator, sigma_px: float) -> np.ndarray:
     """Draw periodic Gaussian noise, smoothed with ``sigma_px``."""
-    return _normalized(
-        ndimage.gaussian_filter(rng.standard_normal((TILE, TILE)), sigma_px, mode="wrap")
-    )
+    return _normalized(ndimage.gaussian_filter(rng.standard_normal((TILE, TILE)), sigma_px, mode="wrap"))
 
 
 def _normalized(values: np.ndarray) -> np.ndarray:

@@ -46,12 +46,7 @@ from convcorr_jax.tasks.attributes.faces import (
     training_values,
 )
 from convcorr_jax.tasks.reading import evenly_spread
-from convcorr_jax.tasks.variation_features import (
-    FeatureBlocks,
-    PartContents,
-    sum_parts,
-    variation_parts,
-)
+from convcorr_jax.tasks.variation_features import FeatureBlocks, PartContents, sum_parts, variation_parts
 
 FOLDS = 4
 """Number of folds that choose penalties; the paper's."""
@@ -129,16 +124,12 @@ def probe_attributes(
         **options._asdict(),
     }
     arrays = stage(
-        out / "probes" / f"{options.layer}.npz",
-        key,
-        lambda: _probe(data, weights, options, out)._asdict(),
+        out / "probes" / f"{options.layer}.npz", key, lambda: _probe(data, weights, options, out)._asdict()
     )
     return DirectionResult(**arrays)
 
 
-def _probe(
-    data: AttributeData, weights: Weights, options: DirectionOptions, out: Path
-) -> DirectionResult:
+def _probe(data: AttributeData, weights: Weights, options: DirectionOptions, out: Path) -> DirectionResult:
     layer, copies = options.layer, 2 if options.mirrored else 1
     train, test = data.train.records, data.test.records
     parts = face_parts(train, weights, layer=layer, copies=copies, folder=out / "train")
@@ -176,9 +167,7 @@ def _probe(
     )
 
 
-def face_parts(
-    records: Selection, weights: Weights, *, layer: str, copies: int, folder: Path
-) -> CachedParts:
+def face_parts(records: Selection, weights: Weights, *, layer: str, copies: int, folder: Path) -> CachedParts:
     """Return the cached parts of the features and colours of faces; see `variation_parts`.
 
     Args:
@@ -188,17 +177,11 @@ def face_parts(
         folder: where the parts are cached.
     """
     contents = PartContents(squares_px=SIDE_PX)
-    return variation_parts(
-        records, weights, layer=layer, copies=copies, folder=folder, contents=contents
-    )
+    return variation_parts(records, weights, layer=layer, copies=copies, folder=folder, contents=contents)
 
 
 def attribute_sums(
-    parts: CachedParts,
-    values: Float[np.ndarray, "n t"],
-    folds: Int[np.ndarray, " n"],
-    *,
-    path: Path,
+    parts: CachedParts, values: Float[np.ndarray, "n t"], folds: Int[np.ndarray, " n"], *, path: Path
 ) -> FoldSums:
     """Sum up the rows of faces, whose targets are the attributes and then the colours.
 
@@ -240,10 +223,7 @@ def _sweep(
 
 
 def _read_back(
-    swept: UInt8[np.ndarray, "t moved steps side side 3"],
-    probe: Ridge,
-    weights: Weights,
-    layer: str,
+    swept: UInt8[np.ndarray, "t moved steps side side 3"], probe: Ridge, weights: Weights, layer: str
 ) -> Float[np.ndarray, "t moved 2"]:
     """Predict each attribute from the images at both ends of its direction."""
     side = weights.network.image_side
@@ -374,11 +354,5 @@ def directions_figure(
             photograph = load_image(test.records[moved[face]])
             rows.append([photograph, result.reconstructed[face], *result.swept[number, face]])
             labels.append(f"{name}: {low} to {high}")
-    columns = (
-        "photograph",
-        "reconstructed",
-        "lowest",
-        *[""] * (result.swept.shape[2] - 2),
-        "highest",
-    )
+    columns = ("photograph", "reconstructed", "lowest", *[""] * (result.swept.shape[2] - 2), "highest")
     return pixels(image_grid(rows, row_labels=labels, column_labels=columns, cell_px=_PANEL_PX))

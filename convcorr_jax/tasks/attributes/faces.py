@@ -95,11 +95,7 @@ def read_faces(
     )
     # One pass: records that are rendered or read from disk are not kept.
     annotated = [_attributes(record) for record in records]
-    known = (
-        [name for name in annotated[0] if all(name in face for face in annotated)]
-        if annotated
-        else []
-    )
+    known = [name for name in annotated[0] if all(name in face for face in annotated)] if annotated else []
     names = tuple(attributes or known)
     if not names or set(names) - set(known) or len(set(names)) < len(names):
         raise InputError(
@@ -109,17 +105,12 @@ def read_faces(
     values = np.array([[face[name] for name in names] for face in annotated])
     faces = AttributeFaces(records, values)
     splits = choose_splits(records.splits(), tested=split, source=dataset)
-    train, test = (
-        _faces_of_splits(dataset, faces, part) for part in (splits.training, (splits.tested,))
-    )
+    train, test = (_faces_of_splits(dataset, faces, part) for part in (splits.training, (splits.tested,)))
     return AttributeData(names, train, test)
 
 
-def mirrored_values(
-    names: Sequence[str], values: Float[np.ndarray, "n t"]
-) -> Float[np.ndarray, "n t"]:
-    """Return the attributes of the faces' mirror images.
-    """
+def mirrored_values(names: Sequence[str], values: Float[np.ndarray, "n t"]) -> Float[np.ndarray, "n t"]:
+    """Return the attributes of the faces' mirror images."""
     columns = [
         MIRROR_SUMS[name] - column if name in MIRROR_SUMS else column
         for name, column in zip(names, values.T, strict=True)
@@ -136,9 +127,7 @@ def training_values(data: AttributeData, *, mirrored: bool) -> Float[np.ndarray,
     values = data.train.values
     if not mirrored:
         return values
-    return np.stack([values, mirrored_values(data.names, values)], axis=1).reshape(
-        2 * len(values), -1
-    )
+    return np.stack([values, mirrored_values(data.names, values)], axis=1).reshape(2 * len(values), -1)
 
 
 def _faces_of_splits(dataset: str, faces: AttributeFaces, splits: Sequence[str]) -> AttributeFaces:

@@ -15,12 +15,8 @@ from convcorr_jax.tasks.keypoints.categories import box_features as box_features
 from convcorr_jax.tasks.keypoints.categories import read_categories as read_categories
 from convcorr_jax.tasks.keypoints.categories import with_face_points as with_face_points
 from convcorr_jax.tasks.keypoints.classification import BestFeatures as BestFeatures
-from convcorr_jax.tasks.keypoints.classification import (
-    CategoryClassification as CategoryClassification,
-)
-from convcorr_jax.tasks.keypoints.classification import (
-    accuracy_intervals as accuracy_intervals,
-)
+from convcorr_jax.tasks.keypoints.classification import CategoryClassification as CategoryClassification
+from convcorr_jax.tasks.keypoints.classification import accuracy_intervals as accuracy_intervals
 from convcorr_jax.tasks.keypoints.classification import best_features as best_features
 from convcorr_jax.tasks.keypoints.classification import check_costs as check_costs
 from convcorr_jax.tasks.keypoints.classification import classify_category as classify_category

@@ -99,9 +99,7 @@ class Category:
         return tuple(record.box or coords.whole_image(record.size) for record in self.records)
 
 
-def read_categories(
-    data: CategoryData,
-) -> tuple[Category, ...]:
+def read_categories(data: CategoryData) -> tuple[Category, ...]:
     """Read the categories of a data set.
 
     Args:
@@ -132,8 +130,7 @@ def read_categories(
 
 
 def with_face_points(record: Record) -> Record:
-    """Reduce the 68 points of a 300-W face to the fifteen of `FACE_POINTS`; return any other record unchanged.
-    """
+    """Reduce the 68 points of a 300-W face to the fifteen of `FACE_POINTS`; return any other record unchanged."""
     if record.names != ibug.MARKUP.names:
         return record
     chosen = list(FACE_POINTS.values())
@@ -244,12 +241,7 @@ def box_features(
         return {"features": features.astype(np.float16)}
 
     count = len(category.records)
-    key = {
-        "weights": weights.fingerprint,
-        "layer": layer,
-        "margin": margin,
-        "records": category.fingerprint,
-    }
+    key = {"weights": weights.fingerprint, "layer": layer, "margin": margin, "records": category.fingerprint}
     cached = cached_in_parts(folder, f"{category.name}_{layer}", key, part, count=count, part=_PART)
     # In this frame the square with its margin is one pixel.
     to_square = [coords.box_to_size(coords.grow(box, margin), (1, 1)) for box in category.boxes]

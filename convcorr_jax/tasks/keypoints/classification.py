@@ -79,9 +79,7 @@ class CategoryClassification(NamedTuple):
         }
 
 
-def accuracy_intervals(
-    classified: Sequence[CategoryClassification],
-) -> dict[str, list[float]]:
+def accuracy_intervals(classified: Sequence[CategoryClassification]) -> dict[str, list[float]]:
     """Compute the 95 % bootstrap interval of each feature's accuracy, the mean over categories.
 
     The photographs of each category are drawn again, with all their keypoints.
@@ -105,9 +103,7 @@ def accuracy_intervals(
         denominators.append(np.bincount(rows).astype(np.float64))
         groups += [group] * len(photographs)
     sums = UnitSums(
-        np.concatenate(numerators)[:, None],
-        np.concatenate(denominators)[:, None],
-        np.array(groups),
+        np.concatenate(numerators)[:, None], np.concatenate(denominators)[:, None], np.array(groups)
     )
     return named_intervals(classified[0].by_feature, bootstrap(sums))
 
@@ -185,9 +181,7 @@ def classify_category(
     return CategoryClassification(category, samples, by_feature)
 
 
-def mean_curves(
-    classified: Sequence[CategoryClassification],
-) -> dict[str, Float[np.ndarray, " costs"]]:
+def mean_curves(classified: Sequence[CategoryClassification]) -> dict[str, Float[np.ndarray, " costs"]]:
     """Average the accuracy in cross-validation over categories.
 
     Args:
@@ -202,9 +196,7 @@ def mean_curves(
     }
 
 
-def best_features(
-    curves: Mapping[str, Float[np.ndarray, " costs"]], features: FeatureOptions
-) -> BestFeatures:
+def best_features(curves: Mapping[str, Float[np.ndarray, " costs"]], features: FeatureOptions) -> BestFeatures:
     """Choose the layer and the SIFT radius with the highest accuracy in cross-validation.
 
     Args:

@@ -54,9 +54,7 @@ class Examples(NamedTuple):
     """Seconds of reading and describing the boxes, in all runs together."""
 
 
-def read_examples(
-    category: Category, cells: Cells, weights: Weights, *, images: int, folder: Path
-) -> Examples:
+def read_examples(category: Category, cells: Cells, weights: Weights, *, images: int, folder: Path) -> Examples:
     """Describe a category's training objects, except for those that an earlier run described.
 
     Args:
@@ -189,9 +187,7 @@ class Mining:
     seed: int
     settings: dict[str, Any]
 
-    def run(
-        self, folder: Path, *, chosen: Bool[np.ndarray, " images"] | None = None
-    ) -> MinedDetectors:
+    def run(self, folder: Path, *, chosen: Bool[np.ndarray, " images"] | None = None) -> MinedDetectors:
         """Train detectors on some images; load the rounds that an earlier run cached.
 
         Mining ends early when no candidate outside the pool violates a margin.

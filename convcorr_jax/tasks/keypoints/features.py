@@ -62,9 +62,7 @@ class FeatureOptions:
         """
         for name, values in {"layers": self.layers, "radii_px": self.radii_px}.items():
             if not values or len(set(values)) < len(values):
-                raise InputError(
-                    f"{name} is {values}; at least one is expected, none of them twice"
-                )
+                raise InputError(f"{name} is {values}; at least one is expected, none of them twice")
         if self.side_px < 1:
             raise InputError(f"side_px is {self.side_px}; at least 1 is expected")
 
@@ -123,12 +121,7 @@ def resized_photograph(category: Category, number: int, *, side_px: int) -> Resa
 
 
 def keypoint_features(
-    category: Category,
-    samples: KeypointSamples,
-    weights: Weights,
-    options: FeatureOptions,
-    *,
-    folder: Path,
+    category: Category, samples: KeypointSamples, weights: Weights, options: FeatureOptions, *, folder: Path
 ) -> dict[str, Float[np.ndarray, "n _"]]:
     """Compute every feature of every sample, or load it from the parts that an earlier run cached.
 
@@ -150,11 +143,7 @@ def keypoint_features(
     return cached_in_parts(
         folder,
         category.name,
-        {
-            "features": plain(options),
-            "weights": weights.fingerprint,
-            "records": category.fingerprint,
-        },
+        {"features": plain(options), "weights": weights.fingerprint, "records": category.fingerprint},
         lambda numbers: _part(category, samples, numbers, weights, options),
         count=len(category.records),
         part=_PART,
@@ -162,11 +151,7 @@ def keypoint_features(
 
 
 def _part(
-    category: Category,
-    samples: KeypointSamples,
-    numbers: range,
-    weights: Weights,
-    options: FeatureOptions,
+    category: Category, samples: KeypointSamples, numbers: range, weights: Weights, options: FeatureOptions
 ) -> dict[str, np.ndarray]:
     """Compute the features of the samples of some photographs."""
     blocks: dict[str, list[np.ndarray]] = {name: [] for name in options.names}

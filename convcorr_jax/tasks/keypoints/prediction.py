@@ -32,9 +32,7 @@ TERMS = (
 _EVERY = 4
 
 
-def with_card(
-    model: KeypointModel, category: Category, weights: Weights, *, command: str
-) -> KeypointModel:
+def with_card(model: KeypointModel, category: Category, weights: Weights, *, command: str) -> KeypointModel:
     """Return a model with the PCK on every fourth test object among the facts on its training.
 
     Args:
@@ -140,9 +138,7 @@ def by_method(
     """
     suffixes = {WITHOUT_PRIOR: "", WITH_PRIOR: "_prior"}
     return {
-        f"{name}{suffix}": {
-            category: predicted.points[kind] for category, predicted in categories.items()
-        }
+        f"{name}{suffix}": {category: predicted.points[kind] for category, predicted in categories.items()}
         for name, categories in predictions.items()
         for kind, suffix in suffixes.items()
     }
@@ -172,10 +168,7 @@ def _detect(
     options: Mapping[str, dict[str, Any]] = {
         WITHOUT_PRIOR: {"eta": 0.0},
         WITH_PRIOR: {},
-        **{
-            positive: {"positive": positive, "eta": trained.etas[positive]}
-            for positive in POSITIVES
-        },
+        **{positive: {"positive": positive, "eta": trained.etas[positive]} for positive in POSITIVES},
     }
     blocks: dict[str, list[np.ndarray]] = {name: [] for name in options}
     batches: Sequence[tuple[np.ndarray, int]] = list(padded_batches(len(numbers), size=BATCH))

@@ -82,29 +82,20 @@ def response_figure(
         for feature, windows_of_feature in responses.items():
             peaks[feature][names[label]] = response_peaks(windows_of_feature)
     facts = _of_each(peaks, _facts)
-    image = pixels(
-        plots.place_histograms(_of_each(peaks, peak_histogram), captions=_of_each(facts, _caption))
-    )
+    image = pixels(plots.place_histograms(_of_each(peaks, peak_histogram), captions=_of_each(facts, _caption)))
     chance = chance_sharpness()._asdict()
-    return ResponseFigure(
-        image, {"category": classified.category.name, "responses": facts, "chance": chance}
-    )
+    return ResponseFigure(image, {"category": classified.category.name, "responses": facts, "chance": chance})
 
 
 def _labels(
-    classified: CategoryClassification,
-    best: BestFeatures,
-    scored: Bool[np.ndarray, " n"],
-    types: Sequence[str],
+    classified: CategoryClassification, best: BestFeatures, scored: Bool[np.ndarray, " n"], types: Sequence[str]
 ) -> list[int]:
     """Return the labels of the named types, or of those that the layer classifies best."""
     names, labels = classified.category.names, classified.samples.labels
     present = np.isin(np.arange(len(names)), labels[scored])
     lacking = [name for name in types if not present[names.index(name)]]
     if lacking:
-        raise InputError(
-            f"of category {classified.category.name!r} no test photograph shows {lacking}"
-        )
+        raise InputError(f"of category {classified.category.name!r} no test photograph shows {lacking}")
     accuracy = np.where(present, classified.by_feature[best.convnet].type_accuracy, -1.0)
     return [names.index(name) for name in types] or np.argsort(-accuracy)[:TYPES].tolist()
 
@@ -141,10 +132,7 @@ def _responses(
 
 def _of_each(table: Mapping[str, Mapping[str, Any]], function) -> dict[str, dict[str, Any]]:
     """Apply a function to every value, by feature, by keypoint type."""
-    return {
-        feature: {name: function(value) for name, value in row.items()}
-        for feature, row in table.items()
-    }
+    return {feature: {name: function(value) for name, value in row.items()} for feature, row in table.items()}
 
 
 def _facts(peaks: ResponsePeaks) -> dict[str, Any]:
@@ -166,10 +154,7 @@ SHOWN = 4
 
 
 def response_maps(
-    classified: Sequence[CategoryClassification],
-    best: BestFeatures,
-    features: FeatureOptions,
-    weights: Weights,
+    classified: Sequence[CategoryClassification], best: BestFeatures, features: FeatureOptions, weights: Weights
 ) -> dict[str, Any]:
     """Compute the responses of classifiers over test photographs, on every layer, for the page.
 
@@ -192,13 +177,10 @@ def response_maps(
     for number in range(SHOWN):
         category = classified[number % len(classified)]
         photographs.append(
-            _response_maps_responses(
-                category, best, features, weights, turn=number // len(classified)
-            )
+            _response_maps_responses(category, best, features, weights, turn=number // len(classified))
         )
     accuracy = {
-        layer: np.mean([category.accuracy(layer) for category in classified])
-        for layer in features.layers
+        layer: np.mean([category.accuracy(layer) for category in classified]) for layer in features.layers
     }
     texts = {
         layer: f"{layer}: {100 * share:.0f} % of the keypoints classified correctly"
@@ -238,9 +220,7 @@ def _response_maps_responses(
         columns = np.asarray(_unit_length(maps[layer][0]))
         of_layer = classified.by_feature[layer].decisions(columns, fold=fold, label=label)
         field = receptive_field(weights.network, layer)
-        to_px = coords.compose(
-            coords.invert(to_canvas), coords.grid(field.stride_px, field.first_center_px)
-        )
+        to_px = coords.compose(coords.invert(to_canvas), coords.grid(field.stride_px, field.first_center_px))
         rows, across = _inside(of_layer.shape, to_px, (height, width))
         responses.append(of_layer[:rows, :across])
         transforms.append(to_px)
@@ -253,9 +233,7 @@ def _response_maps_responses(
     )
 
 
-def _inside(
-    shape: Sequence[int], to_px: coords.Transform, size: tuple[int, int]
-) -> tuple[int, int]:
+def _inside(shape: Sequence[int], to_px: coords.Transform, size: tuple[int, int]) -> tuple[int, int]:
     """Count the rows and columns of cells whose centres are inside the photograph and not in its padding."""
     height, width = size
     last = coords.apply(coords.invert(to_px), np.array([[width - 0.5, height - 0.5]]))[0]

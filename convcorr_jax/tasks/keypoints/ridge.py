@@ -71,32 +71,21 @@ def predict_by_ridge(
             points[tested] = _predict_fold(category, features, method, tested, options.mirrored)
         return {"points": points[category.tested]}
 
-    key = {
-        "records": category.fingerprint,
-        "weights": weights.fingerprint,
-        **options._asdict(),
-    }
+    key = {"records": category.fingerprint, "weights": weights.fingerprint, **options._asdict()}
     points = stage(folder / "predictions" / f"{category.name}_{method}.npz", key, compute)["points"]
     transforms = [features.to_photograph_px[i] for i in category.tested]
     return np.stack([coords.apply(*pair) for pair in zip(transforms, points, strict=True)])
 
 
 def _predict_fold(
-    category: Category,
-    features: BoxFeatures,
-    method: str,
-    tested: Int[np.ndarray, " tested"],
-    mirrored: bool,
+    category: Category, features: BoxFeatures, method: str, tested: Int[np.ndarray, " tested"], mirrored: bool
 ) -> Float[np.ndarray, "tested n 2"]:
     rows = ~np.isin(features.objects, tested) & (mirrored | ~features.mirrored)
     try:
         if method == "mean":
             return np.tile(mean_keypoints(features.points[rows]), (len(tested), 1, 1))
         probe = fit_keypoints(
-            features.features[rows],
-            features.points[rows],
-            features.objects[rows],
-            names=category.names,
+            features.features[rows], features.points[rows], features.objects[rows], names=category.names
         )
     except InputError as error:
         raise InputError(f"category {category.name!r}: {error}") from error
@@ -114,9 +103,7 @@ def ridge_curves_figure(scores: Mapping[str, Pck], *, alphas: Sequence[float]) -
     """
     convnet = scores["convnet"]
     panels = {
-        "ConvNet + ridge": dict(
-            zip(map(str, convnet.groups), convnet.per_group.tolist(), strict=True)
-        ),
+        "ConvNet + ridge": dict(zip(map(str, convnet.groups), convnet.per_group.tolist(), strict=True)),
         "mean over categories": {name: score.mean.tolist() for name, score in scores.items()},
     }
     return pixels(pck_curves(panels, alphas=alphas, x_label="alpha, of the box's longer side"))

@@ -125,10 +125,7 @@ def prediction_figure(
 
 
 def cost_curves_figure(
-    costs: Sequence[float],
-    curves: Mapping[str, Float[np.ndarray, " costs"]],
-    *,
-    dashed: Sequence[str],
+    costs: Sequence[float], curves: Mapping[str, Float[np.ndarray, " costs"]], *, dashed: Sequence[str]
 ) -> Image:
     """Draw the accuracy in cross-validation of every feature over the costs (Figure 5 of Long et al. 2014).
 
@@ -155,8 +152,7 @@ def confusion_figure(classified: CategoryClassification, features: BestFeatures)
         features: the names of the two features.
     """
     tables = {
-        f"{name}: {100 * classified.accuracy(name):.1f} %": classified.confusion(name)
-        for name in features
+        f"{name}: {100 * classified.accuracy(name):.1f} %": classified.confusion(name) for name in features
     }
     return pixels(plots.confusions(tables, names=classified.category.names))
 

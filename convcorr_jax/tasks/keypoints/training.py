@@ -67,9 +67,7 @@ class PriorChoice(NamedTuple):
     @property
     def etas(self) -> dict[Positive, float]:
         """For each score transform, the prior's weight eta at which the held-out PCK is highest."""
-        return {
-            positive: ETAS[least_error(-np.array(curve))] for positive, curve in self.curves.items()
-        }
+        return {positive: ETAS[least_error(-np.array(curve))] for positive, curve in self.curves.items()}
 
     @property
     def positive(self) -> Positive:
@@ -277,12 +275,7 @@ def train_model(
     rounds_folder = folder / f"{cells.name}_{'all' if fold is None else f'fold_{fold}'}"
     detectors, rounds = mining.run(rounds_folder)
     held_out = predict_held_out(
-        examples,
-        mining,
-        may_train=may_train,
-        learning=learning,
-        folds=options.folds,
-        folder=rounds_folder,
+        examples, mining, may_train=may_train, learning=learning, folds=options.folds, folder=rounds_folder
     )
     prior = choose_prior(held_out, mining, cells)
     names = tuple(category.names[k] for k in known)
@@ -351,16 +344,9 @@ def _mining(
         cost=options.cost if isinstance(cells, ConvCells) else options.sift_cost,
         rounds=options.rounds,
         seed=options.seed,
-        settings={
-            "described": examples.settings,
-            "learning": images.tolist(),
-            "keypoints": known.tolist(),
-        },
+        settings={"described": examples.settings, "learning": images.tolist(), "keypoints": known.tolist()},
     )
 
 
 def _curves_as_json(prior: PriorChoice) -> dict[str, dict[str, float]]:
-    return {
-        positive: dict(zip(map(str, ETAS), curve, strict=True))
-        for positive, curve in prior.curves.items()
-    }
+    return {positive: dict(zip(map(str, ETAS), curve, strict=True)) for positive, curve in prior.curves.items()}

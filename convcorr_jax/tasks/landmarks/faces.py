@@ -43,9 +43,7 @@ class FaceSet:
         """All landmarks (x, y), in pixels of each image."""
         return np.stack([record.points for record in self.records])
 
-    def faces(
-        self, *, margin: float = FRAME_MARGIN, boxes: Sequence[coords.Box] | None = None
-    ) -> Faces:
+    def faces(self, *, margin: float = FRAME_MARGIN, boxes: Sequence[coords.Box] | None = None) -> Faces:
         """Return the faces as landmark probes take them.
 
         Args:
@@ -86,10 +84,7 @@ def read_faces(
         record
         for name in datasets
         for record in read(
-            name,
-            data_root=data_root,
-            categories=("face",) if name == RENDERED else (),
-            **counts,
+            name, data_root=data_root, categories=("face",) if name == RENDERED else (), **counts
         )
         if record.category == "face" and record.names and _has_part(record.split, test, split)
     ]
@@ -101,14 +96,10 @@ def read_faces(
     absent = np.isnan(np.stack([record.points for record in records]))
     never = [name for k, name in enumerate(records[0].names) if absent[:, k].all()]
     if never:
-        raise InputError(
-            f"landmarks {', '.join(never)} are annotated in none of the faces {purpose}"
-        )
+        raise InputError(f"landmarks {', '.join(never)} are annotated in none of the faces {purpose}")
     complete = [record for record in records if not np.isnan(record.points).any()]
     if len(complete) < (1 if test else FOLDS):
-        raise InputError(
-            f"{len(complete)} faces {purpose} have all landmarks; {FOLDS} are expected"
-        )
+        raise InputError(f"{len(complete)} faces {purpose} have all landmarks; {FOLDS} are expected")
     return FaceSet(tuple(complete), len(records) - len(complete))
 
 
@@ -187,9 +178,7 @@ def detector_boxes(test: FaceSet) -> tuple[coords.Box, ...] | None:
     return _squares(boxes, "detector's box")
 
 
-def jittered_boxes(
-    boxes: tuple[coords.Box, ...], deviation: float, *, seed: int = 1
-) -> tuple[coords.Box, ...]:
+def jittered_boxes(boxes: tuple[coords.Box, ...], deviation: float, *, seed: int = 1) -> tuple[coords.Box, ...]:
     """Displace squares along x and y, and scale them, at random.
 
     Args:

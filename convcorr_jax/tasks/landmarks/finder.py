@@ -13,12 +13,7 @@ from convcorr_jax.datasets.records import Record, load_image
 from convcorr_jax.descriptors.at_points import view
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
-from convcorr_jax.linear.ridge import (
-    LowRankRidge,
-    fit_held_out,
-    prediction_subspace,
-    reduce_rank,
-)
+from convcorr_jax.linear.ridge import LowRankRidge, fit_held_out, prediction_subspace, reduce_rank
 from convcorr_jax.probes import FaceFinder, FeatureExtractor, LandmarkProbe, find_face
 from convcorr_jax.probes.landmarks import FOLDS, Cache
 from convcorr_jax.probes.search import SMALLEST
@@ -75,9 +70,7 @@ def fit_finder(
         InputError: there are too few backgrounds.
     """
     if len(backgrounds) < _HELD_OUT:
-        raise InputError(
-            f"{len(backgrounds)} backgrounds are passed; at least {_HELD_OUT} are expected"
-        )
+        raise InputError(f"{len(backgrounds)} backgrounds are passed; at least {_HELD_OUT} are expected")
     is_held_out = np.arange(len(backgrounds)) % _HELD_OUT == 0
     learning = [record for record, out in zip(backgrounds, is_held_out, strict=True) if not out]
     held_out = [record for record, out in zip(backgrounds, is_held_out, strict=True) if out]
@@ -113,9 +106,7 @@ def fit_finder(
         return {"backgrounds": np.array([one.presence for one in found])}
 
     highest = cache("backgrounds", search)["backgrounds"]
-    threshold = (
-        np.quantile(arrays["faces"], _FACE_QUANTILE) + np.quantile(highest, _BACKGROUND_QUANTILE)
-    ) / 2
+    threshold = (np.quantile(arrays["faces"], _FACE_QUANTILE) + np.quantile(highest, _BACKGROUND_QUANTILE)) / 2
     return FinderFit(FaceFinder(presence, float(threshold)), arrays["faces"], highest)
 
 
@@ -146,9 +137,7 @@ def _frames(train: FaceSet, options: LandmarkOptions) -> Iterator[tuple[Image, c
         yield faces.load_image(number), frame
 
 
-def _random_frames(
-    records: Sequence[Record], rng: np.random.Generator, side_px: int
-) -> Iterator[Image]:
+def _random_frames(records: Sequence[Record], rng: np.random.Generator, side_px: int) -> Iterator[Image]:
     for record in records:
         photograph = load_image(record)
         height, width = photograph.shape[:2]

@@ -99,11 +99,7 @@ class RoundPredictions(NamedTuple):
 
 
 def fit_faces(
-    train: FaceSet,
-    extractor: FeatureExtractor,
-    options: LandmarkOptions,
-    *,
-    cache: Cache = computed,
+    train: FaceSet, extractor: FeatureExtractor, options: LandmarkOptions, *, cache: Cache = computed
 ) -> LandmarkFit:
     """Fit a landmark probe to faces.
 
@@ -130,9 +126,7 @@ def fit_faces(
             left_right_pairs=markup.left_right_pairs,
         )
     if options.copies != 1 or options.shift or options.scale:
-        faces = with_jittered_frames(
-            faces, copies=options.copies, shift=options.shift, scale=options.scale
-        )
+        faces = with_jittered_frames(faces, copies=options.copies, shift=options.shift, scale=options.scale)
     people = np.tile(people, len(faces) // count)
     sets = {}
     if options.rounds:
@@ -216,9 +210,7 @@ def predict_rounds(
     }
 
 
-def mean_face(
-    train: FaceSet, test: FaceSet, *, boxes: Sequence[coords.Box]
-) -> Float[np.ndarray, "faces n 2"]:
+def mean_face(train: FaceSet, test: FaceSet, *, boxes: Sequence[coords.Box]) -> Float[np.ndarray, "faces n 2"]:
     """Return the mean of the training faces' landmarks, placed into the frame of every test face.
 
     Args:

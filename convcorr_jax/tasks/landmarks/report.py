@@ -17,12 +17,7 @@ from convcorr_jax import coords
 from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import LANDMARK_FAILURE, cumulative_error_curve, landmark_errors
-from convcorr_jax.probes import (
-    FeatureExtractor,
-    LandmarkModel,
-    find_face,
-    predict_landmarks,
-)
+from convcorr_jax.probes import FeatureExtractor, LandmarkModel, find_face, predict_landmarks
 from convcorr_jax.probes.landmarks import Cache, Faces
 from convcorr_jax.report import (
     cumulative_curves,
@@ -57,12 +52,7 @@ _DIFFERENT_PX = 1.0
 
 
 def figures_of_tests(
-    model: LandmarkModel,
-    extractor: FeatureExtractor,
-    dataset: str,
-    *,
-    data_root: Path | None,
-    cache: Cache,
+    model: LandmarkModel, extractor: FeatureExtractor, dataset: str, *, data_root: Path | None, cache: Cache
 ) -> dict[str, Any]:
     """Compute the errors of a probe on the test faces of a compact data set, as JSON stores them.
 
@@ -94,8 +84,7 @@ def figures_of_tests(
     by_detector = errors("detector", lambda: in_boxes(detector))
     jittered = {
         str(deviation): errors(
-            f"jitter_{deviation}",
-            lambda deviation=deviation: in_boxes(jittered_boxes(annotated, deviation)),
+            f"jitter_{deviation}", lambda deviation=deviation: in_boxes(jittered_boxes(annotated, deviation))
         )
         for deviation in JITTERS
     }
@@ -104,10 +93,7 @@ def figures_of_tests(
         "faces": len(test.records),
         "annotated_boxes": float(errors("annotated", lambda: in_boxes(annotated)).mean()),
         "detector_boxes": float(by_detector.mean()),
-        "detector_boxes_that_differ": {
-            "faces": int(differ.sum()),
-            "error": float(by_detector[differ].mean()),
-        },
+        "detector_boxes_that_differ": {"faces": int(differ.sum()), "error": float(by_detector[differ].mean())},
         "jittered_boxes": {name: float(values.mean()) for name, values in jittered.items()},
         "searched": {
             "faces": len(searched),
@@ -119,10 +105,7 @@ def figures_of_tests(
 
 
 def _errors(
-    model: LandmarkModel,
-    extractor: FeatureExtractor,
-    test: FaceSet,
-    boxes: Sequence[coords.Box],
+    model: LandmarkModel, extractor: FeatureExtractor, test: FaceSet, boxes: Sequence[coords.Box]
 ) -> Float[np.ndarray, " faces"]:
     margin = model.features.frame_margin
     frames = tuple(coords.grow(box, margin) for box in boxes)
@@ -156,9 +139,7 @@ def cumulative_figure(errors: Mapping[str, Float[np.ndarray, "faces n"]]) -> Ima
     Args:
         errors: error of every landmark in fractions of the distance of the outer eye corners, by method.
     """
-    curves = {
-        method: cumulative_error_curve(values, _THRESHOLDS) for method, values in errors.items()
-    }
+    curves = {method: cumulative_error_curve(values, _THRESHOLDS) for method, values in errors.items()}
     return pixels(
         cumulative_curves(
             _THRESHOLDS,

@@ -12,12 +12,7 @@ from jaxtyping import Float
 from convcorr_jax import coords
 from convcorr_jax.doctor import also_in
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics import (
-    landmark_errors,
-    landmark_summary,
-    mean_error_per_image,
-    mean_interval,
-)
+from convcorr_jax.metrics import landmark_errors, landmark_summary, mean_error_per_image, mean_interval
 from convcorr_jax.probes import look_back_sets
 from convcorr_jax.tasks.landmarks.faces import FaceSet
 from convcorr_jax.tasks.landmarks.fitting import RoundPredictions, mean_face
@@ -72,10 +67,7 @@ def method_errors(
         Errors in fractions of the length, by normalizer and method.
     """
     return {
-        name: {
-            method: landmark_errors(points, test.points, lengths)
-            for method, points in predicted.items()
-        }
+        name: {method: landmark_errors(points, test.points, lengths) for method, points in predicted.items()}
         for name, lengths in normalizers.items()
     }
 
@@ -144,10 +136,7 @@ def errors_by_kind(
     Raises:
         InputError: a face has no length that normalizes its error.
     """
-    normalizers = {
-        "nme_outer": outer_eye_distances(test),
-        "nme_pupil": eye_centre_distances(test),
-    }
+    normalizers = {"nme_outer": outer_eye_distances(test), "nme_pupil": eye_centre_distances(test)}
     return {
         kind: method_errors(
             {
@@ -163,9 +152,7 @@ def errors_by_kind(
     }
 
 
-def kinds_report(
-    train: FaceSet, test: FaceSet, errors: Mapping[str, Errors]
-) -> dict[str, dict[str, Any]]:
+def kinds_report(train: FaceSet, test: FaceSet, errors: Mapping[str, Errors]) -> dict[str, dict[str, Any]]:
     """Summarize errors by kind of boxes as ``result.json`` holds them.
 
     Args:
@@ -182,9 +169,7 @@ def kinds_report(
     }
 
 
-def _with_intervals(
-    errors: Mapping[str, Float[np.ndarray, "faces n"]],
-) -> dict[str, dict[str, Any]]:
+def _with_intervals(errors: Mapping[str, Float[np.ndarray, "faces n"]]) -> dict[str, dict[str, Any]]:
     """Compute the mean error of every method and its 95 % bootstrap interval over faces.
 
     Args:
@@ -200,9 +185,7 @@ def _with_intervals(
     }
 
 
-def _without_duplicates(
-    train: FaceSet, test: FaceSet, errors: Mapping[str, Errors]
-) -> dict[str, Any]:
+def _without_duplicates(train: FaceSet, test: FaceSet, errors: Mapping[str, Errors]) -> dict[str, Any]:
     """Compute mean errors without the test faces whose photograph is among the training faces.
 
     Args:
@@ -217,10 +200,7 @@ def _without_duplicates(
     return {
         "left_out": [test.records[row].source_id for row in shared],
         "mean": {
-            kind: {
-                method: float(values[kept].mean())
-                for method, values in of_kind["nme_outer"].items()
-            }
+            kind: {method: float(values[kept].mean()) for method, values in of_kind["nme_outer"].items()}
             for kind, of_kind in errors.items()
             if len(kept)
         },

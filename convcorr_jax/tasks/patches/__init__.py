@@ -13,8 +13,6 @@ from convcorr_jax.tasks.patches.reconstruction import Query as Query
 from convcorr_jax.tasks.patches.reconstruction import Rebuilt as Rebuilt
 from convcorr_jax.tasks.patches.reconstruction import choose_queries as choose_queries
 from convcorr_jax.tasks.patches.reconstruction import mean_scores as mean_scores
-from convcorr_jax.tasks.patches.reconstruction import (
-    rebuild_from_neighbors as rebuild_from_neighbors,
-)
+from convcorr_jax.tasks.patches.reconstruction import rebuild_from_neighbors as rebuild_from_neighbors
 from convcorr_jax.tasks.patches.reconstruction import rebuild_uniformly as rebuild_uniformly
 from convcorr_jax.tasks.patches.reconstruction import score as score

@@ -64,8 +64,7 @@ class Patches(NamedTuple):
             "photographs": len(self.records),
             "patches": {layer: len(stored.features) for layer, stored in self.layers.items()},
             "database_mb": {
-                layer: round(stored.features.nbytes / 1e6, 1)
-                for layer, stored in self.layers.items()
+                layer: round(stored.features.nbytes / 1e6, 1) for layer, stored in self.layers.items()
             },
             "build_seconds": round(self.build_seconds, 2),
         }
@@ -117,13 +116,7 @@ class MeanFields(NamedTuple):
 
 
 def average_fields(
-    patches: Patches,
-    weights: Weights,
-    *,
-    layer: str,
-    seeds: int,
-    neighbors: Sequence[int],
-    seed: int,
+    patches: Patches, weights: Weights, *, layer: str, seeds: int, neighbors: Sequence[int], seed: int
 ) -> MeanFields:
     """Average the receptive fields of the nearest neighbours of random patches, and of random patches.
 
@@ -140,9 +133,7 @@ def average_fields(
             patches.
     """
     if not 1 <= seeds <= len(patches.records):
-        raise InputError(
-            f"seeds is {seeds}; 1 to {len(patches.records)} are expected, one a photograph"
-        )
+        raise InputError(f"seeds is {seeds}; 1 to {len(patches.records)} are expected, one a photograph")
     stored = patches.layers[layer]
     rng = np.random.default_rng(seed)
     chosen = _random_patches(stored, seeds, rng)
@@ -166,9 +157,7 @@ def average_fields(
             watch=lambda numbers: progress(numbers, description=layer),
         )
 
-    return MeanFields(
-        means(chosen[:, None], (1,))[0], means(nearest, neighbors), means(random, neighbors)
-    )
+    return MeanFields(means(chosen[:, None], (1,))[0], means(nearest, neighbors), means(random, neighbors))
 
 
 def middle_shares(
@@ -185,11 +174,7 @@ def middle_shares(
     }
 
 
-def _random_patches(
-    stored: PatchDatabase, count: int, rng: np.random.Generator
-) -> Int[np.ndarray, " count"]:
+def _random_patches(stored: PatchDatabase, count: int, rng: np.random.Generator) -> Int[np.ndarray, " count"]:
     """Choose random patches of as many random photographs."""
     photographs = rng.permutation(np.unique(stored.origins.photograph))[:count]
-    return np.array(
-        [rng.choice(np.flatnonzero(stored.origins.photograph == number)) for number in photographs]
-    )
+    return np.array([rng.choice(np.flatnonzero(stored.origins.photograph == number)) for number in photographs])

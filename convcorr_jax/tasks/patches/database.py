@@ -87,8 +87,7 @@ def build_database(
     make_folder(folder)
     sizes = [record.size for record in records]
     origins = {
-        layer: sample_origins(sizes, network=weights.network, layer=layer, plan=plan)
-        for layer in plan.layers
+        layer: sample_origins(sizes, network=weights.network, layer=layer, plan=plan) for layer in plan.layers
     }
     path = folder / _MANIFEST
     if rebuild:
@@ -138,9 +137,7 @@ def read_database(folder: Path, layer: str) -> PatchDatabase:
     """
     manifest = _read_manifest(folder)
     if layer not in manifest.counts:
-        raise InputError(
-            f"{folder} has no patches of {layer}; it has those of {', '.join(manifest.counts)}"
-        )
+        raise InputError(f"{folder} has no patches of {layer}; it has those of {', '.join(manifest.counts)}")
     count, length = manifest.counts[layer], manifest.lengths[layer]
     if manifest.rows(layer) < count:
         raise InputError(f"the patch database in {folder} is not finished; build it to go on")

@@ -10,13 +10,7 @@ from jaxtyping import Float
 from convcorr_jax import coords
 from convcorr_jax.backbone import grid_size, receptive_field
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.patches.reconstruction import (
-    Scores,
-    covered,
-    from_tiles,
-    scores,
-    uniform_tiles,
-)
+from convcorr_jax.patches.reconstruction import Scores, covered, from_tiles, scores, uniform_tiles
 from convcorr_jax.patches.views import columns, mean_windows, view
 from convcorr_jax.retrieval import nearest_neighbors
 from convcorr_jax.runtime.progress import progress
@@ -62,12 +56,7 @@ def choose_queries(patches: Patches, *, count: int, longest_px: int) -> list[Que
 
 
 def rebuild_from_neighbors(
-    queries: Sequence[Query],
-    patches: Patches,
-    weights: Weights,
-    *,
-    layer: str,
-    neighbors: Sequence[int],
+    queries: Sequence[Query], patches: Patches, weights: Weights, *, layer: str, neighbors: Sequence[int]
 ) -> Rebuilt:
     """Rebuild every query from its nearest neighbours in other photographs, in one search for all queries.
 
@@ -89,10 +78,7 @@ def rebuild_from_neighbors(
     stored = patches.layers[layer]
     started = time.perf_counter()
     nearest = nearest_neighbors(
-        features,
-        stored.features,
-        k=max(neighbors),
-        exclude_same=(photograph, stored.origins.photograph),
+        features, stored.features, k=max(neighbors), exclude_same=(photograph, stored.origins.photograph)
     )
     seconds = time.perf_counter() - started
     tiles = mean_windows(
@@ -106,25 +92,14 @@ def rebuild_from_neighbors(
     )
     by_query = np.split(tiles, np.cumsum(cells)[:-1], axis=1)
     return Rebuilt(
-        [
-            covered(query.image, grid, field=field)
-            for query, grid in zip(queries, grids, strict=True)
-        ],
-        [
-            [_assembled(of_k, grid) for of_k in of_query]
-            for of_query, grid in zip(by_query, grids, strict=True)
-        ],
+        [covered(query.image, grid, field=field) for query, grid in zip(queries, grids, strict=True)],
+        [[_assembled(of_k, grid) for of_k in of_query] for of_query, grid in zip(by_query, grids, strict=True)],
         seconds,
     )
 
 
 def rebuild_uniformly(
-    queries: Sequence[Query],
-    weights: Weights,
-    *,
-    layer: str,
-    neighbors: Sequence[int],
-    seed: int,
+    queries: Sequence[Query], weights: Weights, *, layer: str, neighbors: Sequence[int], seed: int
 ) -> Rebuilt:
     """Rebuild every query from random patches of its own receptive fields; see `uniform_tiles`.
 

@@ -18,9 +18,7 @@ from convcorr_jax.tasks.pose.evaluation import protocol_of as protocol_of
 from convcorr_jax.tasks.pose.evaluation import reported as reported
 from convcorr_jax.tasks.pose.evaluation import reported_alphas as reported_alphas
 from convcorr_jax.tasks.pose.label_noise import TwoAnnotations as TwoAnnotations
-from convcorr_jax.tasks.pose.label_noise import (
-    annotations_of_duplicates as annotations_of_duplicates,
-)
+from convcorr_jax.tasks.pose.label_noise import annotations_of_duplicates as annotations_of_duplicates
 from convcorr_jax.tasks.pose.label_noise import annotations_of_files as annotations_of_files
 from convcorr_jax.tasks.pose.label_noise import label_noise as label_noise
 from convcorr_jax.tasks.pose.options import PLANS as PLANS

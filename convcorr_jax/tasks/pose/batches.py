@@ -44,12 +44,7 @@ _COPIES_IN_MEMORY = 2
 
 
 def with_pretrained_front(
-    params: cascade.Params,
-    records: Sequence[Record],
-    *,
-    architecture: Architecture,
-    scale: bool,
-    folder: Path,
+    params: cascade.Params, records: Sequence[Record], *, architecture: Architecture, scale: bool, folder: Path
 ) -> cascade.Params:
     """Return parameters whose front has trained convolutions and the principal components of people's features.
 
@@ -240,9 +235,7 @@ def _augmented_features(
     return devices.on_local_devices(features)
 
 
-def _projections(
-    filters: front.Filters, people: People, architecture: Architecture
-) -> dict[str, np.ndarray]:
+def _projections(filters: front.Filters, people: People, architecture: Architecture) -> dict[str, np.ndarray]:
     """Compute the principal components of each coarse layer's activations."""
     sums: dict[str, front.ColumnSums] = {}
     batches = list(padded_batches(len(people.records), size=_BATCH))
@@ -257,15 +250,12 @@ def _projections(
         for layer, of_layer in sums.items()
     }
     return {
-        f"{layer}_{name}": value
-        for layer, projection in found.items()
-        for name, value in projection.items()
+        f"{layer}_{name}": value for layer, projection in found.items() for name, value in projection.items()
     }
 
 
 def checksum(arrays: Any) -> int:
-    """Return a checksum of the arrays of a tree.
-    """
+    """Return a checksum of the arrays of a tree."""
     leaves: list[Any] = jax.tree.leaves(arrays)
     checksum = 0
     for leaf in leaves:
@@ -321,9 +311,7 @@ class Sampling:
         Args:
             places: a range of places.
         """
-        return np.flatnonzero(
-            np.isin(np.arange(self.people) % self.classes, self._classes_at(places))
-        )
+        return np.flatnonzero(np.isin(np.arange(self.people) % self.classes, self._classes_at(places)))
 
     def draw(self, step: int, *, numbers: Int[np.ndarray, " n"], places: slice) -> Draw:
         """Return the people at places of a step's batch.
@@ -346,9 +334,7 @@ class Sampling:
         """Return the classes of the people at places."""
         return list(range(self.batch)[places]) if self.classes > 1 else [0]
 
-    def _turns(
-        self, turns: Int[np.ndarray, " t"], of_class: int, numbers: Int[np.ndarray, " n"]
-    ) -> Draw:
+    def _turns(self, turns: Int[np.ndarray, " t"], of_class: int, numbers: Int[np.ndarray, " n"]) -> Draw:
         """Return the people of a class who have these turns, which are counted from the first step on."""
         rows = np.flatnonzero(numbers % self.classes == of_class)
         if not len(rows):
@@ -365,9 +351,7 @@ class Sampling:
         return Draw(np.array([orders[epoch][place] for epoch, place in pairs]), epochs)
 
 
-def prefetch(
-    load: Callable[[int], Batch], steps: range, *, count: int = 2
-) -> Iterator[tuple[int, Batch]]:
+def prefetch(load: Callable[[int], Batch], steps: range, *, count: int = 2) -> Iterator[tuple[int, Batch]]:
     """Yield every step's number and batch, while another thread loads the batches of the next steps.
 
     Args:

@@ -91,9 +91,7 @@ def evaluate_records(
     Raises:
         InputError: as `prepare` and `evaluate`.
     """
-    people = prepare(
-        records, model.architecture, damaged=data.damaged, scale=data.scale, torso=torso
-    )
+    people = prepare(records, model.architecture, damaged=data.damaged, scale=data.scale, torso=torso)
     protocol = protocol_of(records[0].names)
     return evaluate(model, people, protocol=protocol, options=options)
 
@@ -115,16 +113,12 @@ def evaluate(
         InputError: no person has both an annotated joint and a normalizer.
     """
     architecture, joints = model.architecture, model.architecture.joints
-    predict = partial(
-        predict_joints, model.params, architecture=architecture, **dataclasses.asdict(options)
-    )
+    predict = partial(predict_joints, model.params, architecture=architecture, **dataclasses.asdict(options))
     predicted = predict(people)
     if architecture.frame_px is not None and np.isnan(people.torso).all():
         frames = [
             second_frame(points, joints, frame or coords.whole_image(record.size))
-            for points, frame, record in zip(
-                predicted.cascade, people.frames, people.records, strict=True
-            )
+            for points, frame, record in zip(predicted.cascade, people.frames, people.records, strict=True)
         ]
         people = reframed(people, frames, architecture=architecture)
         predicted = predict(people)
@@ -138,9 +132,7 @@ def evaluate(
     return Evaluation(people, predicted, errors, offsets, tables)
 
 
-def reported(
-    evaluation: Evaluation, joints: Sequence[str], *, protocol: Protocol
-) -> dict[str, Any]:
+def reported(evaluation: Evaluation, joints: Sequence[str], *, protocol: Protocol) -> dict[str, Any]:
     """Return the part of ``result.json`` that an evaluation decides.
 
     Args:
@@ -165,14 +157,9 @@ def reported(
             for net, of_net in evaluation.errors.items()
         },
         "per_joint": per_joint,
-        "curves": {
-            "alphas": PCKH_ALPHAS,
-            **{net: _curves(table) for net, table in tables.items()},
-        },
+        "curves": {"alphas": PCKH_ALPHAS, **{net: _curves(table) for net, table in tables.items()}},
         "spread_px": {
-            net: {
-                column: _spread(spread) for column, spread in error_spreads(offsets, joints).items()
-            }
+            net: {column: _spread(spread) for column, spread in error_spreads(offsets, joints).items()}
             for net, offsets in evaluation.offsets_px.items()
         },
     }
@@ -191,11 +178,7 @@ def best_to_worst(errors: Float[np.ndarray, "n j"], *, count: int) -> list[int]:
 
 
 def _intervals(
-    errors: Float[np.ndarray, "n j"],
-    joints: Sequence[str],
-    *,
-    alphas: Sequence[float],
-    protocol: Protocol,
+    errors: Float[np.ndarray, "n j"], joints: Sequence[str], *, alphas: Sequence[float], protocol: Protocol
 ) -> dict[str, list[float]]:
     samples = bootstrap(total_sums(errors, joints, alphas=alphas, protocol=protocol))
     return named_intervals((f"{alpha:g}" for alpha in alphas), samples)
@@ -205,8 +188,7 @@ def _shares(table: JointTable, alphas: Sequence[float]) -> dict[str, dict[str, f
     """Return every column's share at some thresholds; None where no joint of it is annotated."""
     at = {f"{alpha:g}": table.at(alpha) for alpha in alphas}
     return {
-        column: {alpha: _or_none(shares[column]) for alpha, shares in at.items()}
-        for column in table.columns
+        column: {alpha: _or_none(shares[column]) for alpha, shares in at.items()} for column in table.columns
     }
 
 

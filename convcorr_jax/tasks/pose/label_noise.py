@@ -29,14 +29,7 @@ from convcorr_jax.metrics import (
     match_sides,
 )
 from convcorr_jax.tasks.pose.evaluation import protocol_of, reported_alphas
-from convcorr_jax.tasks.pose.scoring import (
-    AS_STATED,
-    RULES,
-    Interpretation,
-    Metric,
-    percentages,
-    read_aligned,
-)
+from convcorr_jax.tasks.pose.scoring import AS_STATED, RULES, Interpretation, Metric, percentages, read_aligned
 
 # A copy whose sides were scaled by factors that differ by more than this was cropped.
 _SAME_PROPORTIONS = 0.02
@@ -77,8 +70,7 @@ def annotations_of_files(
     read = read_aligned(first, second, metric=metric, interpretation=interpretation)
     notes = (f"left is {read.sides}", f"read: {read.source}", *read.notes)
     return TwoAnnotations(
-        *(read.truth, read.points, read.normalizer),
-        *(read.joints, RULES[metric].protocol, notes),
+        *(read.truth, read.points, read.normalizer), *(read.joints, RULES[metric].protocol, notes)
     )
 
 
@@ -109,14 +101,11 @@ def annotations_of_duplicates(records: Sequence[Record]) -> TwoAnnotations:
         lengths.append(one.normalizer_px or np.nan)
     names = records[0].names
     return TwoAnnotations(
-        *(np.stack(first), np.stack(second), np.array(lengths)),
-        *(names, protocol_of(names), notes),
+        *(np.stack(first), np.stack(second), np.array(lengths)), *(names, protocol_of(names), notes)
     )
 
 
-def label_noise(
-    two: TwoAnnotations, *, scale: float = 1.0
-) -> tuple[dict[str, Any], dict[str, JointTable]]:
+def label_noise(two: TwoAnnotations, *, scale: float = 1.0) -> tuple[dict[str, Any], dict[str, JointTable]]:
     """Compute the label noise of two annotations, as they are and with sides matched.
 
     Sides that the annotators name differently are no noise of a position, but are errors of PCK. Both are
@@ -155,8 +144,7 @@ def label_noise(
             "sigma_px": _spreads(label_spreads(scale * both, two.joints)),
             "sigma_normalized": _spreads(label_spreads(in_torsos, two.joints)),
             "pck": {
-                f"{alpha:g}": percentages(tables[name].at(alpha))
-                for alpha in reported_alphas(two.protocol)
+                f"{alpha:g}": percentages(tables[name].at(alpha)) for alpha in reported_alphas(two.protocol)
             },
         }
     return figures, tables
@@ -172,9 +160,7 @@ def _left_right_pairs(joints: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
 def _spreads(spreads: dict[str, LabelSpread]) -> dict[str, dict[str, float | None]]:
     """Return spreads as JSON stores them: None in place of NaN."""
     return {
-        column: {
-            name: None if np.isnan(value) else value for name, value in spread._asdict().items()
-        }
+        column: {name: None if np.isnan(value) else value for name, value in spread._asdict().items()}
         for column, spread in spreads.items()
     }
 

@@ -265,20 +265,14 @@ def architecture_of(training: Training, example: Record) -> Architecture:
             raise InputError("the preset person has a pooling of 8 and the shared cascade only")
         architecture = person(names, pairs, **_set_options(training, "front"))
     elif training.front is not None:
-        raise InputError(
-            f"the preset {training.preset} has no front; front is an option of the preset person"
-        )
+        raise InputError(f"the preset {training.preset} has no front; front is an option of the preset person")
     else:
         preset = {"small": partial(small, names, pairs), "paper-flic": flic, "paper-mpii": mpii}
-        architecture = preset[training.preset](
-            **_set_options(training, "pooling"), cascade=training.cascade
-        )
+        architecture = preset[training.preset](**_set_options(training, "pooling"), cascade=training.cascade)
     if not set(architecture.joints) <= set(names):
         architecture = dataclasses.replace(architecture, joints=names, left_right_pairs=pairs)
     return dataclasses.replace(
-        architecture,
-        dtype=training.dtype,
-        **_set_options(training, "spatial_dropout", "sigma_px", "frame_px"),
+        architecture, dtype=training.dtype, **_set_options(training, "spatial_dropout", "sigma_px", "frame_px")
     )
 
 

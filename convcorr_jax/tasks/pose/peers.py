@@ -41,9 +41,7 @@ class Peer(NamedTuple):
         return self.points[[id(record) in decoded for record in self.records]]
 
 
-def read_peers(
-    paths: Sequence[Path], records: Sequence[Record], joints: Sequence[str]
-) -> dict[str, Peer]:
+def read_peers(paths: Sequence[Path], records: Sequence[Record], joints: Sequence[str]) -> dict[str, Peer]:
     """Read the predictions of other methods.
 
     Args:

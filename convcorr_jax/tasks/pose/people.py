@@ -44,15 +44,7 @@ from convcorr_jax.datasets.ground_truth import Sides
 from convcorr_jax.datasets.official import flic
 from convcorr_jax.datasets.records import Absent, Record, box_of, load_image
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose import (
-    Architecture,
-    Batch,
-    frame_around,
-    frame_of_box,
-    frame_offset,
-    framed,
-    torso_of,
-)
+from convcorr_jax.pose import Architecture, Batch, frame_around, frame_of_box, frame_offset, framed, torso_of
 from convcorr_jax.tasks.reading import RENDERED, read
 
 Torso = Literal["annotated", "box", "middle", "none"]
@@ -62,9 +54,7 @@ AROUND = (("l_shoulder", "r_shoulder"), ("l_hip", "r_hip"))
 """The joints around the torso: the shoulders and the hips."""
 
 
-def torso_in_frame(
-    record: Record, to_frame: coords.Transform, *, torso: Torso
-) -> Float[np.ndarray, "2"]:
+def torso_in_frame(record: Record, to_frame: coords.Transform, *, torso: Torso) -> Float[np.ndarray, "2"]:
     """Return the middle of a person's torso in the input frame.
 
     Args:
@@ -277,9 +267,7 @@ def read_people(
         InputError: the data set does not exist or is damaged, the part has no people with named joints, its
             people have different joints, or ``sides`` is set for another data set than FLIC.
     """
-    counts = (
-        {"train": 0, "test": rendered // 4} if part == "test" else {"train": rendered, "test": 0}
-    )
+    counts = {"train": 0, "test": rendered // 4} if part == "test" else {"train": rendered, "test": 0}
     categories = ("person",) if dataset == RENDERED else ()
     records = read(dataset, data_root=data_root, categories=categories, **counts)
     people = [record for record in records if record.category == "person" and record.names]
@@ -299,9 +287,7 @@ def read_people(
         raise InputError(f"the people of {dataset} have different joints; the same are expected")
     if chosen[0].names != flic.NAMES:
         if sides is not None:
-            raise InputError(
-                f"sides is for FLIC only; those of {dataset} are as its files have them"
-            )
+            raise InputError(f"sides is for FLIC only; those of {dataset} are as its files have them")
     elif sides != "person":
         chosen = [flic.observer_centric_record(record) for record in chosen]
     return tuple(chosen)
@@ -350,9 +336,7 @@ def prepare(
     names = records[0].names
     missing = [joint for joint in architecture.joints if joint not in names]
     if missing:
-        raise InputError(
-            f"{architecture.name} predicts {', '.join(missing)}, which the people lack"
-        )
+        raise InputError(f"{architecture.name} predicts {', '.join(missing)}, which the people lack")
     frames = frames_of(records, architecture, scale=scale, torso=torso)
 
     def load(record: Record, frame: coords.Box | None) -> _Framed | Absent:
@@ -407,12 +391,7 @@ class _Framed:
 
 
 def _load(
-    record: Record,
-    frame: coords.Box | None,
-    architecture: Architecture,
-    *,
-    torso: Torso,
-    margin: float,
+    record: Record, frame: coords.Box | None, architecture: Architecture, *, torso: Torso, margin: float
 ) -> _Framed:
     size = architecture.input_size
     margin_px = round(margin * max(size))

@@ -18,31 +18,11 @@ from jaxtyping import Float, Int
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted
-from convcorr_jax.pose import (
-    Architecture,
-    Batch,
-    FeatureBatch,
-    Phase,
-    TrainedCascade,
-    cascade,
-)
+from convcorr_jax.pose import Architecture, Batch, FeatureBatch, Phase, TrainedCascade, cascade
 from convcorr_jax.runtime import devices
 from convcorr_jax.runtime.progress import plain
-from convcorr_jax.tasks.pose.batches import (
-    Draw,
-    FeatureCache,
-    Sampling,
-    checksum,
-    with_pretrained_front,
-)
-from convcorr_jax.tasks.pose.options import (
-    Hosts,
-    Plan,
-    PoseData,
-    TrainingConfig,
-    architecture_of,
-    plan_of,
-)
+from convcorr_jax.tasks.pose.batches import Draw, FeatureCache, Sampling, checksum, with_pretrained_front
+from convcorr_jax.tasks.pose.options import Hosts, Plan, PoseData, TrainingConfig, architecture_of, plan_of
 from convcorr_jax.tasks.pose.people import Part, People, prepare, read_people, sides_of
 from convcorr_jax.tasks.pose.step import phase_optimizer
 from convcorr_jax.tasks.pose.validation import Scores, validate
@@ -138,15 +118,9 @@ class TrainingRun:
         params = cascade.init(jax.random.key(self.seed), self.architecture)
         if self.architecture.front != "none":
             params = with_pretrained_front(
-                params,
-                self.records,
-                architecture=self.architecture,
-                scale=self.scale,
-                folder=self.cache,
+                params, self.records, architecture=self.architecture, scale=self.scale, folder=self.cache
             )
-        return cascade.with_priors(
-            params, *self.points_and_torsos(), architecture=self.architecture
-        )
+        return cascade.with_priors(params, *self.points_and_torsos(), architecture=self.architecture)
 
     def points_and_torsos(self) -> tuple[Float[np.ndarray, "n j 2"], Float[np.ndarray, "n 2"]]:
         """Return the joints and the torsos of the training people of all hosts, in the input frame."""
@@ -172,13 +146,7 @@ class TrainingRun:
         if phase != "coarse" or self.architecture.front == "none":
             return load
         features = FeatureCache(
-            params["front"],
-            self.training,
-            self.numbers,
-            self.architecture,
-            self.plan,
-            self.seed,
-            self.cache,
+            params["front"], self.training, self.numbers, self.architecture, self.plan, self.seed, self.cache
         )
         last = self._draw(self.plan.range_of(phase)[-1])
         features.complete(epochs=int(last.epochs.max()) + 1)
@@ -196,10 +164,7 @@ class TrainingRun:
     def validate(self, params: cascade.Params) -> Scores:
         """Compute PCK on the people for validation, each host on its part of them, on all its devices."""
         return validate(
-            devices.first_copy(params),
-            self.validation,
-            architecture=self.architecture,
-            batch=self.plan.batch,
+            devices.first_copy(params), self.validation, architecture=self.architecture, batch=self.plan.batch
         )
 
     def metric(self, scores: Scores) -> float:
@@ -230,12 +195,8 @@ def read_part(data: PoseData, part: Part) -> tuple[Record, ...]:
     if not data.dataset:
         raise InputError("dataset names no data set; at least one is expected")
     if len(set(data.dataset)) < len(data.dataset):
-        raise InputError(
-            f"dataset {data.name} names a data set twice; its people would train on themselves"
-        )
-    read = partial(
-        read_people, data_root=data.data_root, rendered=data.rendered_train, sides=data.sides
-    )
+        raise InputError(f"dataset {data.name} names a data set twice; its people would train on themselves")
+    read = partial(read_people, data_root=data.data_root, rendered=data.rendered_train, sides=data.sides)
     first, *others = data.dataset
     people = list(read(first, part=part))
     if part != "validation":
@@ -326,9 +287,7 @@ def _check(config: TrainingConfig, plan: Plan) -> None:
         if value < minimum:
             raise InputError(f"{name} is {value}; at least {minimum} is expected")
     if min(plan.steps) < 0 or not any(plan.steps):
-        raise InputError(
-            f"steps are {plan.steps}; numbers of at least 0, one of them positive, are expected"
-        )
+        raise InputError(f"steps are {plan.steps}; numbers of at least 0, one of them positive, are expected")
     if not all(0 < rate < math.inf for rate in plan.rates):
         raise InputError(f"rates are {plan.rates}; positive numbers are expected")
     if hosts.hosts > 1 and hosts.coordinator is None:

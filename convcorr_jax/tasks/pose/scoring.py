@@ -174,11 +174,7 @@ def score_predictions(
 
 
 def read_aligned(
-    truth_path: Path,
-    predictions_path: Path,
-    *,
-    metric: Metric,
-    interpretation: Interpretation = AS_STATED,
+    truth_path: Path, predictions_path: Path, *, metric: Metric, interpretation: Interpretation = AS_STATED
 ) -> AlignedJoints:
     """Read the joints that a file of annotations and a file of predictions both have.
 
@@ -207,20 +203,10 @@ def read_aligned(
     )
     tested = truth.tested
     true_points = truth.points[tested][:, [truth.joints.index(name) for name in joints]]
-    return AlignedJoints(
-        true_points,
-        points,
-        truth.normalizer[tested],
-        joints,
-        truth.sides,
-        source,
-        notes,
-    )
+    return AlignedJoints(true_points, points, truth.normalizer[tested], joints, truth.sides, source, notes)
 
 
-def score_summary(
-    table: JointTable, *, metric: Metric, alphas: Sequence[float]
-) -> dict[str, float | None]:
+def score_summary(table: JointTable, *, metric: Metric, alphas: Sequence[float]) -> dict[str, float | None]:
     """Return the figures that the script prints as JSON.
 
     Args:
@@ -260,9 +246,7 @@ def score_details(score: PredictionScore) -> dict[str, Any]:
 
 def percentages(shares: Mapping[str, float]) -> dict[str, float | None]:
     """Convert shares to percentages with four decimals, and NaN to None, as JSON stores them."""
-    return {
-        name: None if np.isnan(share) else round(100 * share, 4) for name, share in shares.items()
-    }
+    return {name: None if np.isnan(share) else round(100 * share, 4) for name, share in shares.items()}
 
 
 def _read_truth(path: Path, metric: Metric, sides: Sides | None) -> GroundTruth:

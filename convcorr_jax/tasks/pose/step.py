@@ -47,9 +47,7 @@ class PhaseCosts(NamedTuple):
     """Size of the program that was lowered for each platform."""
 
 
-def phase_costs(
-    architecture: Architecture, phase: Phase, *, platforms: Sequence[Platform]
-) -> PhaseCosts:
+def phase_costs(architecture: Architecture, phase: Phase, *, platforms: Sequence[Platform]) -> PhaseCosts:
     """Lower the gradient of a phase's loss, and count its operations.
 
     The count is that of the program for CUDA: the program for a CPU uses Winograd's algorithm.
@@ -63,18 +61,14 @@ def phase_costs(
     """
     params = jax.eval_shape(lambda: cascade.init(jax.random.key(0), architecture))
     keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), _IMAGES))
-    gradient = jax.jit(
-        jax.grad(partial(loss, architecture=architecture, phase=phase), argnums=1, has_aux=True)
-    )
+    gradient = jax.jit(jax.grad(partial(loss, architecture=architecture, phase=phase), argnums=1, has_aux=True))
     arguments = (keys, params, _shapes(architecture, phase, params))
     lowered = gradient.trace(*arguments).lower(lowering_platforms=("cuda",))
     counted: Mapping[str, Any] | None = lowered.cost_analysis()
     if not counted or not math.isfinite(counted.get("flops", math.nan)):
         raise InputError("XLA counts no operations on this platform; a CPU is expected")
     sizes = {
-        str(platform): len(
-            jax.export.export(gradient, platforms=[platform])(*arguments).mlir_module_serialized
-        )
+        str(platform): len(jax.export.export(gradient, platforms=[platform])(*arguments).mlir_module_serialized)
         for platform in platforms
     }
     return PhaseCosts(counted["flops"] / _IMAGES, sizes)
@@ -88,9 +82,7 @@ def _shapes(architecture: Architecture, phase: Phase, params: Any) -> Any:
     images: Any = jax.ShapeDtypeStruct((_IMAGES, *architecture.input_size, 3), jnp.uint8)
     if phase != "coarse" or architecture.front == "none":
         return Batch(images, points, torso)
-    found = jax.eval_shape(
-        partial(front.front_maps, front=architecture.front), params["front"], images
-    )
+    found = jax.eval_shape(partial(front.front_maps, front=architecture.front), params["front"], images)
     return FeatureBatch(found.coarse, points, torso)
 
 
@@ -162,9 +154,7 @@ def phase_optimizer(
         "front": optax.adam(schedule(front_rate * rate)),
         "rest": rest,
     }
-    return optax.chain(
-        optax.clip_by_global_norm(_GREATEST_NORM), optax.multi_transform(parts, _part_of_each)
-    )
+    return optax.chain(optax.clip_by_global_norm(_GREATEST_NORM), optax.multi_transform(parts, _part_of_each))
 
 
 def _part_of_each(params: Params) -> Params:
@@ -177,9 +167,7 @@ def _part_of_each(params: Params) -> Params:
 
 def _decaying_kernels(params: Params, *, parts: Collection[str]) -> Params:
     """Return which parameters are kernels of these parts."""
-    return jax.tree.map_with_path(
-        lambda path, _: path[0].key in parts and path[-1].key == "kernel", params
-    )
+    return jax.tree.map_with_path(lambda path, _: path[0].key in parts and path[-1].key == "kernel", params)
 
 
 def compiled_step(

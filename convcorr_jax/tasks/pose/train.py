@@ -51,9 +51,7 @@ class TrainingLog:
             lines = [json.loads(line) for line in text.splitlines()]
             self.lines: list[dict[str, Any]] = [line for line in lines if line["step"] <= step]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{path} is damaged ({error}); remove it to start a new log"
-            ) from error
+            raise InputError(f"{path} is damaged ({error}); remove it to start a new log") from error
 
     def restart_clock(self) -> None:
         """Exclude the time and the steps before this call from the speed of steps."""
@@ -68,9 +66,7 @@ class TrainingLog:
         self._pending.append(metrics)
         self._timed_steps += 1
 
-    def log_losses(
-        self, step: int, phase: Phase, *, people_of: Callable[[int], Sequence[str]]
-    ) -> None:
+    def log_losses(self, step: int, phase: Phase, *, people_of: Callable[[int], Sequence[str]]) -> None:
         """Log the mean losses of the steps added since the last call, and write the file.
 
         Args:
@@ -130,10 +126,7 @@ class TrainingLog:
     def status(self) -> str:
         """The last mean loss, speed and validation, for the terminal."""
         losses = [line for line in self.lines if "loss" in line][-1:]
-        parts = [
-            f"loss {line['loss']:.3f}, {line.get('images_per_s', 0):.0f} images/s"
-            for line in losses
-        ]
+        parts = [f"loss {line['loss']:.3f}, {line.get('images_per_s', 0):.0f} images/s" for line in losses]
         return ", ".join(part for part in (*parts, self.last_scores) if part)
 
     @property
@@ -142,8 +135,7 @@ class TrainingLog:
         lines = [line["pck"] for line in self.lines if "pck" in line][-1:]
         alpha = str(ALPHAS[1])
         return "".join(
-            f"PCK@{alpha} {pck['cascade'][alpha]:.3f} (coarse {pck['coarse'][alpha]:.3f})"
-            for pck in lines
+            f"PCK@{alpha} {pck['cascade'][alpha]:.3f} (coarse {pck['coarse'][alpha]:.3f})" for pck in lines
         )
 
     @property
@@ -152,17 +144,13 @@ class TrainingLog:
         timed = [line for line in self.lines if "images_per_s" in line]
         phases = dict.fromkeys(line["phase"] for line in timed)
         return {
-            phase: float(
-                np.median([line["images_per_s"] for line in timed if line["phase"] == phase])
-            )
+            phase: float(np.median([line["images_per_s"] for line in timed if line["phase"] == phase]))
             for phase in phases
         }
 
     def pck_of(self, step: int) -> dict[str, dict[str, float]] | None:
         """Return PCK of the validation after a step, or None if its line was removed with the file."""
-        return next(
-            (line["pck"] for line in self.lines if "pck" in line and line["step"] == step), None
-        )
+        return next((line["pck"] for line in self.lines if "pck" in line and line["step"] == step), None)
 
 
 def log_curves(lines: Sequence[dict[str, Any]]) -> Figure:
@@ -183,8 +171,7 @@ def log_curves(lines: Sequence[dict[str, Any]]) -> Figure:
         if validations
     }
     ends = {
-        phase: max((line["step"] for line in lines if line["phase"] == phase), default=0)
-        for phase in PHASES
+        phase: max((line["step"] for line in lines if line["phase"] == phase), default=0) for phase in PHASES
     }
     return training_curves(
         {name: points for name, points in losses.items() if points},
@@ -254,11 +241,7 @@ def first_state(run: TrainingRun, checkpoints: Checkpoints) -> TrainState:
 
 
 def train_phase(
-    phase: Phase,
-    state: TrainState,
-    run: TrainingRun,
-    log: TrainingLog,
-    checkpoints: Checkpoints,
+    phase: Phase, state: TrainState, run: TrainingRun, log: TrainingLog, checkpoints: Checkpoints
 ) -> TrainState:
     """Do the remaining steps of a phase.
 

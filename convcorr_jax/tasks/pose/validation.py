@@ -67,9 +67,7 @@ def predict_joints(
         found = (prediction.points, prediction.coarse, prediction.coarse_alone)
         for batches, points in zip(nets.values(), found, strict=True):
             batches.append(np.asarray(points, float)[:own])
-    return PredictedJoints(
-        *(people.to_photographs(np.concatenate(batches)) for batches in nets.values())
-    )
+    return PredictedJoints(*(people.to_photographs(np.concatenate(batches)) for batches in nets.values()))
 
 
 @functools.cache
@@ -122,9 +120,7 @@ def _errors(
 
 def _check_known(count: int) -> None:
     if not count:
-        raise InputError(
-            "no person has both an annotated joint and a length by which errors are divided"
-        )
+        raise InputError("no person has both an annotated joint and a length by which errors are divided")
 
 
 def score(predicted: PredictedJoints, people: People, joints: Sequence[str]) -> Scores:
@@ -149,9 +145,7 @@ def score(predicted: PredictedJoints, people: People, joints: Sequence[str]) -> 
     return Scores(pck(predicted.cascade), pck(predicted.coarse))
 
 
-def validate(
-    params: cascade.Params, people: People, *, architecture: Architecture, batch: int
-) -> Scores:
+def validate(params: cascade.Params, people: People, *, architecture: Architecture, batch: int) -> Scores:
     """Compute PCK of a cascade on people, without mirrored and rotated copies.
 
     Args:
@@ -163,11 +157,6 @@ def validate(
         InputError: no person has both an annotated joint and a normalizer.
     """
     predicted = predict_joints(
-        jax.device_get(params),
-        people,
-        architecture=architecture,
-        batch=batch,
-        mirrored=False,
-        rotated=False,
+        jax.device_get(params), people, architecture=architecture, batch=batch, mirrored=False, rotated=False
     )
     return score(predicted, people, architecture.joints)

@@ -74,8 +74,7 @@ class ColorSamples(NamedTuple):
         return arrays["features"][rows].astype(np.float32), colors, np.repeat(numbers, self.copies)
 
     def blocks(self, *, stops: Iterable[int] = ()) -> list[range]:
-        """Return the numbers of all images, divided at the parts' ends and at some stops.
-        """
+        """Return the numbers of all images, divided at the parts' ends and at some stops."""
         count = len(self.records)
         ends = sorted({*range(self.parts.part, count, self.parts.part), *stops, count})
         return [range(start, end) for start, end in zip([0, *ends], ends, strict=False)]
@@ -104,11 +103,7 @@ def read_split(
         InputError: the data set cannot be read, or has fewer training images than folds, or no test image.
     """
     records = select(
-        dataset,
-        data_root=data_root,
-        train=rendered_train,
-        test=rendered_test,
-        side_px=rendered_px,
+        dataset, data_root=data_root, train=rendered_train, test=rendered_test, side_px=rendered_px
     )
     splits = np.array(records.splits())
     tested = "test" if "test" in splits else "val"
@@ -135,8 +130,7 @@ def join_splits(splits: Iterable[Split]) -> Split:
     """
     splits = list(splits)
     return Split(
-        Selection.of(*(split.train for split in splits)),
-        Selection.of(*(split.test for split in splits)),
+        Selection.of(*(split.train for split in splits)), Selection.of(*(split.test for split in splits))
     )
 
 
@@ -222,9 +216,7 @@ def reconstruct_test(
     found = {count: cached(path, key) for count, path in paths.items()}
     missing = [count for count, arrays in found.items() if arrays is None]
     for count, sums in _sums_after(train, counts, missing, folder / f"{train.parts.name}_sums.npz"):
-        found[count] = stage(
-            paths[count], key, lambda sums=sums: _reconstruct(sums, test)._asdict()
-        )
+        found[count] = stage(paths[count], key, lambda sums=sums: _reconstruct(sums, test)._asdict())
     return {count: Reconstruction(**arrays) for count, arrays in found.items() if arrays}
 
 
@@ -272,9 +264,7 @@ def _reconstruct(sums: FoldSums, test: ColorSamples) -> Reconstruction:
     )
 
 
-def reconstruction_scores(
-    results: Mapping[int, Reconstruction], tested: Mapping[str, int]
-) -> dict[str, Any]:
+def reconstruction_scores(results: Mapping[int, Reconstruction], tested: Mapping[str, int]) -> dict[str, Any]:
     """Return the errors of reconstructions as ``result.json`` holds them.
 
     Args:
@@ -314,8 +304,7 @@ def _interval(result: Reconstruction) -> list[float]:
 
 
 def reconstruction_figure(test: ColorSamples, result: Reconstruction, *, shown: int) -> Image:
-    """Draw Figure 4: test images, the squares they are resized to, and their reconstructions.
-    """
+    """Draw Figure 4: test images, the squares they are resized to, and their reconstructions."""
     chosen = evenly_spread(len(test.records), shown)
     cells = []
     for number in chosen:
@@ -329,9 +318,7 @@ def reconstruction_figure(test: ColorSamples, result: Reconstruction, *, shown: 
     return pixels(image_grid(rows, row_labels=labels, cell_px=_PANEL_PX))
 
 
-def error_figure(
-    results: Mapping[int, Reconstruction], *, published: tuple[str, int, float]
-) -> Image:
+def error_figure(results: Mapping[int, Reconstruction], *, published: tuple[str, int, float]) -> Image:
     """Draw the error against the number of training images.
 
     Args:

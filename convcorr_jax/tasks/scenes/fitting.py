@@ -90,11 +90,7 @@ def read_scenes(
             classes, or there are no training or no test images.
     """
     records = select(
-        dataset,
-        data_root=data_root,
-        train=rendered_train,
-        test=rendered_test,
-        change=_labelled_by_category,
+        dataset, data_root=data_root, train=rendered_train, test=rendered_test, change=_labelled_by_category
     )
     splits = choose_splits(records.splits(), tested=split, source=dataset)
     present = np.array(records.splits())
@@ -175,11 +171,8 @@ class SceneRows(NamedTuple):
 
     def rows(
         self, number: int
-    ) -> tuple[
-        Float[np.ndarray, "n d"], Float[np.ndarray, "n side side classes"], Int[np.ndarray, " n"]
-    ]:
-        """Read features, shares and folds of a part.
-        """
+    ) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "n side side classes"], Int[np.ndarray, " n"]]:
+        """Read features, shares and folds of a part."""
         arrays, images = self.parts[number], self.folds[list(self.parts.items(number))]
         shares = arrays["labels"][:: self.step].astype(np.float32)
         features = features_of(self.kind, arrays)[:: self.step]
@@ -222,12 +215,7 @@ def scene_parts(
     train = PartContents(RGB_SIDE_PX, shares, scenes.classes)
     return (
         variation_parts(
-            scenes.train,
-            weights,
-            layer=layer,
-            copies=copies,
-            folder=folder / "train",
-            contents=train,
+            scenes.train, weights, layer=layer, copies=copies, folder=folder / "train", contents=train
         ),
         variation_parts(
             scenes.test,

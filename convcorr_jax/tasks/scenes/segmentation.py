@@ -24,12 +24,7 @@ from convcorr_jax.metrics import (
     iou_sums,
     segmentation_scores,
 )
-from convcorr_jax.probes import (
-    apply_mixing,
-    class_responses,
-    predict_label_map,
-    resize_responses,
-)
+from convcorr_jax.probes import apply_mixing, class_responses, predict_label_map, resize_responses
 from convcorr_jax.report import Segmented, pixels, segmentation_figure
 from convcorr_jax.runtime.progress import progress
 from convcorr_jax.runtime.stages import CachedParts, stage
@@ -99,9 +94,7 @@ def segment_scenes(
     Raises:
         InputError: an image cannot be read, the layer does not exist, or a cached file is damaged.
     """
-    parts, test = scene_parts(
-        scenes, weights, layer=options.layer, copies=options.copies, folder=out
-    )
+    parts, test = scene_parts(scenes, weights, layer=options.layer, copies=options.copies, folder=out)
     folds = training_folds(len(scenes.train))
     results = {}
     for kind in FEATURES:
@@ -197,11 +190,7 @@ def score_table(
 
 def _plain_scores(scores: SegmentationScores, classes: Sequence[str]) -> dict[str, Any]:
     by_class = {
-        field: {
-            name: float(value)
-            for name, value in zip(classes, values, strict=True)
-            if not np.isnan(value)
-        }
+        field: {name: float(value) for name, value in zip(classes, values, strict=True) if not np.isnan(value)}
         for field, values in {"iou": scores.iou, "class_accuracy": scores.class_accuracy}.items()
     }
     return {

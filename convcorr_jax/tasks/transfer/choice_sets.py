@@ -21,19 +21,9 @@ from convcorr_jax.runtime.progress import plain
 from convcorr_jax.runtime.stages import stage
 from convcorr_jax.tasks.reading import Splits
 from convcorr_jax.tasks.transfer.methods import Described, Method, align_pairs, describe
-from convcorr_jax.tasks.transfer.protocols import (
-    carried,
-    keypoints_of,
-    neighborhoods,
-    pairs_checksum,
-)
+from convcorr_jax.tasks.transfer.protocols import carried, keypoints_of, neighborhoods, pairs_checksum
 from convcorr_jax.tasks.transfer.scores import pck_with_intervals
-from convcorr_jax.tasks.transfer.selection import (
-    SearchSpace,
-    Selection,
-    leave_category_out,
-    select,
-)
+from convcorr_jax.tasks.transfer.selection import SearchSpace, Selection, leave_category_out, select
 
 ALPHAS = (0.05, 0.1, 0.2)
 """The thresholds of PCK, in units of the longer side of the box; settings are chosen by the mean over them."""
@@ -61,9 +51,7 @@ class ChoiceSet(NamedTuple):
     def of_category(self, category: str) -> "ChoiceSet":
         """Return the pairs of one category, with their records only."""
         rows = np.array([name == category for name in self.categories])
-        return _of_pairs(
-            self.records, self.pairs[rows], [self.groups[row] for row in np.flatnonzero(rows)]
-        )
+        return _of_pairs(self.records, self.pairs[rows], [self.groups[row] for row in np.flatnonzero(rows)])
 
     def every(self, step: int) -> "ChoiceSet":
         """Return every ``step``-th pair, with their records only."""
@@ -98,8 +86,7 @@ def faces_set(weights: Weights, *, data_root: Path | None, count: int) -> Choice
 
 
 def fixed_set(fixed: PairSet) -> ChoiceSet:
-    """Return the fixed pairs of a data set.
-    """
+    """Return the fixed pairs of a data set."""
     pairs = np.array([(pair.source, pair.target) for pair in fixed.pairs])
     return ChoiceSet(fixed.records, pairs, tuple(pair.subset for pair in fixed.pairs))
 
@@ -205,13 +192,9 @@ def _with_neighbors(records: Sequence[Record], weights: Weights) -> ChoiceSet:
     return _of_pairs(records, pairs, [records[target].category for target in pairs[:, 1]])
 
 
-def _of_pairs(
-    records: Sequence[Record], pairs: Int[np.ndarray, "pairs 2"], groups: Sequence[str]
-) -> ChoiceSet:
+def _of_pairs(records: Sequence[Record], pairs: Int[np.ndarray, "pairs 2"], groups: Sequence[str]) -> ChoiceSet:
     used, numbers = np.unique(pairs, return_inverse=True)
-    return ChoiceSet(
-        [records[index] for index in used], numbers.reshape(pairs.shape), tuple(groups)
-    )
+    return ChoiceSet([records[index] for index in used], numbers.reshape(pairs.shape), tuple(groups))
 
 
 def choose_on(method: Method, space: SearchSpace, sets: Sequence[FlowScores]) -> Selection:
@@ -253,29 +236,18 @@ def score_choices(
         InputError: an image cannot be read, or a cached file is damaged.
     """
     few, names = pairs.every(every), tuple(dict.fromkeys(pairs.categories))
-    means = {
-        name: functools.cache(scores(few.of_category(name), f"choosing/{name}").mean)
-        for name in names
-    }
+    means = {name: functools.cache(scores(few.of_category(name), f"choosing/{name}").mean) for name in names}
     scored = {name: scores(pairs.of_category(name), f"scored/{name}") for name in names}
     nested = {name: leave_category_out(method, space, means, held_out=name) for name in names}
-    tuned = select(
-        method, space, lambda one: float(np.mean([mean(one) for mean in means.values()]))
-    )
+    tuned = select(method, space, lambda one: float(np.mean([mean(one) for mean in means.values()])))
 
     def report(chosen: Mapping[str, Selection]) -> dict[str, Any]:
         predicted = {name: scored[name].predicted(chosen[name].method) for name in names}
         return pck_with_intervals(score_pairs(pairs, _in_order(pairs, predicted)))
 
     return {
-        "nested": {
-            "settings": {name: plain(nested[name].method) for name in names},
-            **report(nested),
-        },
-        "elsewhere": {
-            "settings": plain(elsewhere.method),
-            **report(dict.fromkeys(names, elsewhere)),
-        },
+        "nested": {"settings": {name: plain(nested[name].method) for name in names}, **report(nested)},
+        "elsewhere": {"settings": plain(elsewhere.method), **report(dict.fromkeys(names, elsewhere))},
         "tuned": {"settings": plain(tuned.method), **report(dict.fromkeys(names, tuned))},
     }
 

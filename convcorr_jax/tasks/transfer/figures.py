@@ -32,14 +32,7 @@ from convcorr_jax.runtime.progress import progress
 from convcorr_jax.shapes import Image
 from convcorr_jax.synthetic import warped_pair
 from convcorr_jax.tasks.reading import PHOTOGRAPHS, evenly_spread
-from convcorr_jax.tasks.transfer.methods import (
-    Described,
-    Method,
-    align_pairs,
-    describe,
-    pair_cost,
-    record_view,
-)
+from convcorr_jax.tasks.transfer.methods import Described, Method, align_pairs, describe, pair_cost, record_view
 from convcorr_jax.tasks.transfer.task import Outcome, Task
 
 _PANEL_PX = 170
@@ -96,16 +89,11 @@ def write_figures(
 def _voters(task: Task, outcome: Outcome, rows: Sequence[int]) -> list[Voters]:
     if outcome.voters is None or outcome.voters_points is None:
         return []
-    return [
-        Voters(int(task.targets[row]), outcome.voters[row], outcome.voters_points[row])
-        for row in rows
-    ]
+    return [Voters(int(task.targets[row]), outcome.voters[row], outcome.voters_points[row]) for row in rows]
 
 
 def examples(
-    task: Task,
-    predictions: Mapping[str, Float[np.ndarray, "pairs n 2"]],
-    rows: Sequence[int],
+    task: Task, predictions: Mapping[str, Float[np.ndarray, "pairs n 2"]], rows: Sequence[int]
 ) -> Image:
     """Draw pairs in rows: the source, the target's true keypoints, and every method's prediction.
 
@@ -129,9 +117,7 @@ def _overlay(record: Record, points) -> Image:
 
 
 def warped_neighbors(
-    records: Sequence[Record],
-    voters: Mapping[Method, Sequence[Voters]],
-    weights: Weights,
+    records: Sequence[Record], voters: Mapping[Method, Sequence[Voters]], weights: Weights
 ) -> Image:
     """Draw Figure 3: targets at the left; beside each, by every method, its voters warped onto it.
 
@@ -201,9 +187,7 @@ class PairOfRecords(NamedTuple):
     """The record in which matches are searched."""
 
 
-def pairs_to_explore(
-    dataset: str, *, data_root: Path | None, count: int, seed: int = 0
-) -> list[PairOfRecords]:
+def pairs_to_explore(dataset: str, *, data_root: Path | None, count: int, seed: int = 0) -> list[PairOfRecords]:
     """Return pairs of photographs whose keypoints are known in both.
 
     Args:
@@ -218,9 +202,7 @@ def pairs_to_explore(
     """
     if dataset == PHOTOGRAPHS:
         available = selection.photographs()[:count]
-        warped = [
-            warped_pair(index, seed=seed, longest_px=LONGEST_PX) for index in range(len(available))
-        ]
+        warped = [warped_pair(index, seed=seed, longest_px=LONGEST_PX) for index in range(len(available))]
         return [
             PairOfRecords(photograph.name, pair.source, pair.target)
             for photograph, pair in zip(available, warped, strict=True)
@@ -241,11 +223,7 @@ def pairs_to_explore(
 
 
 def explore(
-    pairs: Sequence[PairOfRecords],
-    methods: Sequence[Method],
-    weights: Weights,
-    *,
-    factors: Sequence[float],
+    pairs: Sequence[PairOfRecords], methods: Sequence[Method], weights: Weights, *, factors: Sequence[float]
 ) -> list[MatchedPair]:
     """Align every pair of whole photographs by every method, for several values of the smoothness.
 
@@ -272,9 +250,7 @@ def explore(
     return explored
 
 
-def _matches(
-    method: Method, described: Described, number: int, *, factors: Sequence[float]
-) -> MethodMatches:
+def _matches(method: Method, described: Described, number: int, *, factors: Sequence[float]) -> MethodMatches:
     """Align one pair by one method."""
     source, target = described.descriptors[2 * number : 2 * number + 2]
     costs = pair_cost(source, target, cost=method.cost, temperature=method.temperature)
@@ -325,8 +301,7 @@ def keypoint_errors(pair: MatchedPair) -> dict[str, Float[np.ndarray, "smoothnes
         photograph.
     """
     return {
-        method.name: np.stack([_errors(pair, method, flow) for flow in method.flow])
-        for method in pair.methods
+        method.name: np.stack([_errors(pair, method, flow) for flow in method.flow]) for method in pair.methods
     }
 
 
@@ -359,28 +334,19 @@ def exploration_report(pairs: Sequence[MatchedPair], *, alphas: Sequence[float])
     }
 
 
-def _report(
-    errors: Sequence[Float[np.ndarray, "smoothness _"]], alphas: Sequence[float]
-) -> dict[str, Any]:
+def _report(errors: Sequence[Float[np.ndarray, "smoothness _"]], alphas: Sequence[float]) -> dict[str, Any]:
     """Average over the points of each pair first, then over pairs."""
     points = np.concatenate(errors, axis=1)
     correct = points.T[:, None, :, None] <= np.asarray(alphas)
     pairs = np.repeat(np.arange(len(errors)), [of_pair.shape[1] for of_pair in errors])
-    sums = UnitSums(
-        correct.reshape(len(correct), 1, -1).astype(np.float64),
-        np.ones((len(correct), 1)),
-        pairs,
-    )
+    sums = UnitSums(correct.reshape(len(correct), 1, -1).astype(np.float64), np.ones((len(correct), 1)), pairs)
     means = mean_ratios(sums).reshape(correct.shape[2:])
     samples = bootstrap(sums).reshape(-1, *correct.shape[2:])
     return {
         "mean_error": np.mean([of_pair.mean(axis=1) for of_pair in errors], axis=0).tolist(),
         "pck": {
             f"{alpha:g}": [
-                {
-                    "mean": float(means[level, column]),
-                    "interval": list(interval(samples[:, level, column])),
-                }
+                {"mean": float(means[level, column]), "interval": list(interval(samples[:, level, column]))}
                 for level in range(len(points))
             ]
             for column, alpha in enumerate(alphas)

@@ -105,9 +105,7 @@ class Described(NamedTuple):
     """Cells to pixels of each record's photograph."""
 
 
-def describe(
-    records: Sequence[Record], method: Method, weights: Weights, *, boxed: bool
-) -> Described:
+def describe(records: Sequence[Record], method: Method, weights: Weights, *, boxed: bool) -> Described:
     """Describe every record: its box, warped to a square, or its whole photograph.
 
     Args:
@@ -132,9 +130,7 @@ def describe(
             largest = pyramid[int(np.argmax(recipe.sizes_px))]
             descriptors = _sift(largest, grid.size, grid.to_input_px, center=recipe.center)
         else:
-            descriptors = convolutional_descriptors(
-                weights.params, pyramid, network=network, recipe=recipe
-            )
+            descriptors = convolutional_descriptors(weights.params, pyramid, network=network, recipe=recipe)
         blocks.append(np.asarray(descriptors[:count], np.float16))
         transforms += [coords.compose(v.to_photograph_px, grid.to_input_px) for v in views]
     return Described(np.concatenate(blocks), tuple(transforms))
@@ -158,9 +154,7 @@ def record_view(record: Record, recipe: Recipe, *, margin: float | None) -> View
 def _sift(photographs, size: coords.Size, to_input_px: coords.Transform, *, center: bool):
     centers = coords.apply(to_input_px, coords.cell_grid(size)).reshape(-1, 2)
     radius_px = _SIFT_RADIUS * photographs.shape[1]
-    descriptors = jnp.stack(
-        [sift_at(photograph, centers, radius_px=radius_px) for photograph in photographs]
-    )
+    descriptors = jnp.stack([sift_at(photograph, centers, radius_px=radius_px) for photograph in photographs])
     maps = descriptors.reshape(len(photographs), *size, -1)
     if center:
         maps = maps - maps.mean(axis=(1, 2), keepdims=True)
@@ -221,8 +215,5 @@ def pair_cost(
         temperature: the temperature of the mutual cost.
     """
     return data_cost(
-        jnp.asarray(source, jnp.float32),
-        jnp.asarray(target, jnp.float32),
-        cost=cost,
-        temperature=temperature,
+        jnp.asarray(source, jnp.float32), jnp.asarray(target, jnp.float32), cost=cost, temperature=temperature
     )

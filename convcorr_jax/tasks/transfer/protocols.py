@@ -29,8 +29,7 @@ class Keypoints(NamedTuple):
 
 
 def keypoints_of(records: Sequence[Record]) -> Keypoints:
-    """Return the keypoints of records of several categories as arrays.
-    """
+    """Return the keypoints of records of several categories as arrays."""
     most = max(len(record.names) for record in records)
     points = np.full((len(records), most, 2), np.nan)
     visible = np.zeros((len(records), most), bool)
@@ -71,9 +70,7 @@ def carried(
 
 
 def copied(
-    points: Float[np.ndarray, "records n 2"],
-    pairs: Int[np.ndarray, "pairs 2"],
-    described: Described,
+    points: Float[np.ndarray, "records n 2"], pairs: Int[np.ndarray, "pairs 2"], described: Described
 ) -> Float[np.ndarray, "pairs n 2"]:
     """Copy the source's keypoints of every pair to the same position of the target's square, without alignment.
 
@@ -88,8 +85,7 @@ def copied(
     return np.stack(
         [
             coords.apply(
-                coords.compose(described.to_px[target], coords.invert(described.to_px[source])),
-                points[source],
+                coords.compose(described.to_px[target], coords.invert(described.to_px[source])), points[source]
             )
             for source, target in pairs
         ]
@@ -174,9 +170,7 @@ class Votes(NamedTuple):
     """Columns of `Neighborhoods.neighbors`, the best voter first."""
 
 
-def voted(
-    nearest: Neighborhoods, candidates: Float[np.ndarray, "pairs n 2"], flows: Flows | None
-) -> Votes:
+def voted(nearest: Neighborhoods, candidates: Float[np.ndarray, "pairs n 2"], flows: Flows | None) -> Votes:
     """Predict the keypoints of every target by the median of five neighbours' points.
 
     Args:

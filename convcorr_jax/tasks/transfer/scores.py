@@ -97,9 +97,7 @@ def differences(scores: Mapping[str, Pck]) -> dict[str, dict[str, Any]]:
     samples = bootstrap(scores[first].sums)
     return {
         name: _by_threshold(
-            scores[name].alphas,
-            scores[first].mean - scores[name].mean,
-            samples - bootstrap(scores[name].sums),
+            scores[name].alphas, scores[first].mean - scores[name].mean, samples - bootstrap(scores[name].sums)
         )
         for name in others
     }
@@ -129,8 +127,7 @@ def other_protocols(
     if task.neighborhoods is not None:
         rules = {**plain(task.protocol), "counted": "all keypoints visible in the target"}
         strict = {
-            name: score(task, points, leave_out_unpredicted=False)
-            for name, points in predictions.items()
+            name: score(task, points, leave_out_unpredicted=False) for name, points in predictions.items()
         }
         others.append((rules, strict))
     return [
@@ -143,15 +140,10 @@ def other_protocols(
 
 
 def _by_threshold(
-    alphas: tuple[float, ...],
-    values: Float[np.ndarray, " alphas"],
-    samples: Float[np.ndarray, "draws alphas"],
+    alphas: tuple[float, ...], values: Float[np.ndarray, " alphas"], samples: Float[np.ndarray, "draws alphas"]
 ) -> dict[str, Any]:
     names = [str(alpha) for alpha in alphas]
-    return {
-        "pck": dict(zip(names, values.tolist(), strict=True)),
-        "interval": named_intervals(names, samples),
-    }
+    return {"pck": dict(zip(names, values.tolist(), strict=True)), "interval": named_intervals(names, samples)}
 
 
 def _per_category(scores: Pck, task: Task) -> dict[str, dict[str, float]]:
@@ -160,11 +152,7 @@ def _per_category(scores: Pck, task: Task) -> dict[str, dict[str, float]]:
     of_group = np.array([category[str(group)] for group in scores.groups])
     return {
         name: dict(
-            zip(
-                map(str, scores.alphas),
-                scores.per_group[of_group == name].mean(axis=0).tolist(),
-                strict=True,
-            )
+            zip(map(str, scores.alphas), scores.per_group[of_group == name].mean(axis=0).tolist(), strict=True)
         )
         for name in dict.fromkeys(of_group.tolist())
     }
@@ -185,14 +173,10 @@ CORNERS = Protocol(
 
 
 def warp_photographs(*, seeds: int) -> list[WarpedPair]:
-    """Warp every photograph that installed packages contain.
-    """
-    chosen = [
-        (index, seed) for seed in range(seeds) for index in range(len(selection.photographs()))
-    ]
+    """Warp every photograph that installed packages contain."""
+    chosen = [(index, seed) for seed in range(seeds) for index in range(len(selection.photographs()))]
     return [
-        warped_pair(index, seed=seed)
-        for index, seed in progress(chosen, description="warping photographs")
+        warped_pair(index, seed=seed) for index, seed in progress(chosen, description="warping photographs")
     ]
 
 
@@ -233,9 +217,7 @@ def measure_accuracy(
 
 
 def endpoint_errors(
-    warped: Sequence[WarpedPair],
-    to_px: Sequence[coords.Transform],
-    flow: Float[np.ndarray, "pairs h w 2"],
+    warped: Sequence[WarpedPair], to_px: Sequence[coords.Transform], flow: Float[np.ndarray, "pairs h w 2"]
 ) -> Float[np.ndarray, " pairs"]:
     """Compute the mean distance of each pair's flow to the true one over visible pixels.
 
@@ -250,9 +232,7 @@ def endpoint_errors(
     means = []
     for number, pair in enumerate(warped):
         source_to_px, target_to_px = to_px[2 * number : 2 * number + 2]
-        dense = upsample_flow(
-            jnp.asarray(flow[number]), source_to_px, target_to_px, pair.source.size
-        )
+        dense = upsample_flow(jnp.asarray(flow[number]), source_to_px, target_to_px, pair.source.size)
         distance = np.linalg.norm(np.asarray(dense) - pair.flow_px, axis=-1)
         means.append(distance[pair.visible].mean())
     return np.array(means)

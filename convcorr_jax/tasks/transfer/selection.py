@@ -117,11 +117,7 @@ def select(method: Method, space: SearchSpace, score: Callable[[Method], float])
 
 
 def leave_category_out(
-    method: Method,
-    space: SearchSpace,
-    scores: Mapping[str, Callable[[Method], float]],
-    *,
-    held_out: str,
+    method: Method, space: SearchSpace, scores: Mapping[str, Callable[[Method], float]], *, held_out: str
 ) -> Selection:
     """Choose settings for one category by the mean score of the others.
 

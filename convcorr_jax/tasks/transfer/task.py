@@ -92,9 +92,7 @@ class Outcome(NamedTuple):
         return {name: float(getattr(self, name)) for name in names}
 
 
-def open_task(
-    data: CategoryData, weights: Weights, *, transfer: Transfer, targets: int | None = None
-) -> Task:
+def open_task(data: CategoryData, weights: Weights, *, transfer: Transfer, targets: int | None = None) -> Task:
     """Read the records of a transfer task, and find neighbours if they vote.
 
     Args:
@@ -143,9 +141,7 @@ def open_task(
         train=data.rendered_train,
         test=data.rendered_test,
     )
-    splits = choose_splits(
-        (record.split for record in records), tested=data.split, source=data.dataset
-    )
+    splits = choose_splits((record.split for record in records), tested=data.split, source=data.dataset)
     nearest = neighborhoods(records, weights, splits=splits, targets=targets)
     return Task(
         records,
@@ -161,9 +157,7 @@ def open_task(
     )
 
 
-def run_methods(
-    task: Task, methods: Sequence[Method], weights: Weights, *, folder: Path
-) -> dict[str, Outcome]:
+def run_methods(task: Task, methods: Sequence[Method], weights: Weights, *, folder: Path) -> dict[str, Outcome]:
     """Compute the predictions of every method, or read those that an earlier run cached.
 
     Args:
@@ -188,9 +182,7 @@ def run_methods(
     return {method.name: _outcome(task, method, weights, folder, key) for method in methods}
 
 
-def _outcome(
-    task: Task, method: Method, weights: Weights, folder: Path, key: Mapping[str, Any]
-) -> Outcome:
+def _outcome(task: Task, method: Method, weights: Weights, folder: Path, key: Mapping[str, Any]) -> Outcome:
     path = folder / f"{method.name}.npz"
     settings = {**key, "method": plain(method)}
     return Outcome(**stage(path, settings, lambda: _run(task, method, weights)))

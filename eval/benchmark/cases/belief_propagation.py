@@ -89,9 +89,7 @@ def photograph_costs(count: int) -> np.ndarray:
             for record in (pair.source, pair.target)
         ]
     )
-    descriptors = convolutional_descriptors(
-        weights.params, [squares], network=weights.network, recipe=recipe
-    )
+    descriptors = convolutional_descriptors(weights.params, [squares], network=weights.network, recipe=recipe)
     cost = jax.vmap(lambda source, target: data_cost(source, target, cost="distance"))
     return np.asarray(cost(descriptors[::2], descriptors[1::2]))
 

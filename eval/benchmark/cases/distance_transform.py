@@ -50,17 +50,13 @@ def _transform(fields):
 def _brute_force(fields: np.ndarray) -> np.ndarray:
     places = np.arange(fields.shape[-1])
     penalty = (places[:, None] - places[None]) ** 2.0
-    by_row = np.stack(
-        [(field[:, None, :] + penalty[None]).min(-1) for field in fields.astype(float)]
-    )
+    by_row = np.stack([(field[:, None, :] + penalty[None]).min(-1) for field in fields.astype(float)])
     return np.stack([(field[None, :, :] + penalty[:, :, None]).min(1) for field in by_row])
 
 
 def _against(truth):
     def check(ours: Arrays, peer: Arrays) -> Quality:
-        errors = [
-            float(np.abs(arrays["values"] - truth).max() / truth.max()) for arrays in (ours, peer)
-        ]
+        errors = [float(np.abs(arrays["values"] - truth).max() / truth.max()) for arrays in (ours, peer)]
         return Quality(
             max(errors) < TOLERANCE,
             f"largest error below {TOLERANCE:g} of the largest value",

@@ -14,11 +14,7 @@ from eval.benchmark.comparison import Arrays, Case, Comparison, Quality
 
 TOLERANCE = 1e-4
 # Network, last layer, images in a batch, their side in pixels.
-SIZES = (
-    ("alexnet", "conv5", 64, 227),
-    ("alexnet", "conv5", 1, 227),
-    ("vgg16", "conv5_3", 4, 224),
-)
+SIZES = (("alexnet", "conv5", 64, 227), ("alexnet", "conv5", 1, 227), ("vgg16", "conv5_3", 4, 224))
 
 
 def check(ours: Arrays, peer: Arrays) -> Quality:

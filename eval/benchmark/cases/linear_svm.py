@@ -55,14 +55,7 @@ def _fit(features, labels, loss):
     positive = svm.one_vs_all(jnp.asarray(labels), classes=CLASSES)
 
     def run():
-        model = svm.fit(
-            on_device,
-            positive,
-            cost=1.0,
-            loss=loss,
-            bias_scale=1.0,
-            tolerance=TOLERANCES[loss],
-        )
+        model = svm.fit(on_device, positive, cost=1.0, loss=loss, bias_scale=1.0, tolerance=TOLERANCES[loss])
         return {"weights": model.weights, "bias": model.bias}
 
     return run

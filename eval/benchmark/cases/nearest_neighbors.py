@@ -16,12 +16,7 @@ from eval.benchmark.comparison import Arrays, Case, Comparison, Quality
 
 QUERIES = 729
 # Rows, values in each, neighbours; the last is a layer of the patch database.
-SEARCHES = (
-    (100_000, 256, 1),
-    (100_000, 256, 5),
-    (100_000, 256, 10),
-    (1_000_000, 384, 5),
-)
+SEARCHES = ((100_000, 256, 1), (100_000, 256, 5), (100_000, 256, 10), (1_000_000, 384, 5))
 TIE = 1e-6
 
 
@@ -66,10 +61,7 @@ def _same_neighbors(queries, database):
         return Quality(
             bool((differences <= TIE).all()),
             f"the same indices, but for similarities equal within {TIE:g}",
-            {
-                "ties": float(len(query)),
-                "largest gap of a tie": float(differences.max(initial=0.0)),
-            },
+            {"ties": float(len(query)), "largest gap of a tie": float(differences.max(initial=0.0))},
         )
 
     return check

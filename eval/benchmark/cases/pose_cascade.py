@@ -22,16 +22,7 @@ from flax import traverse_util
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.official import lsp
-from convcorr_jax.pose import (
-    Architecture,
-    Batch,
-    Pooling,
-    cascade,
-    gaussians,
-    layers,
-    objective,
-    small,
-)
+from convcorr_jax.pose import Architecture, Batch, Pooling, cascade, gaussians, layers, objective, small
 from convcorr_jax.pose.layers import spatial_dropout
 from eval.benchmark.comparison import Arrays, Case, Comparison, Quality
 
@@ -47,8 +38,7 @@ DROPOUT = 0.5
 def check(ours: Arrays, peer: Arrays, *, tolerance: float) -> Quality:
     """Compare the arrays of both sides, each relative to its largest value."""
     differences = {
-        name: float(np.abs(ours[name] - peer[name]).max() / np.abs(peer[name]).max())
-        for name in peer
+        name: float(np.abs(ours[name] - peer[name]).max() / np.abs(peer[name]).max()) for name in peer
     }
     rule = f"largest difference at most {tolerance:g} of the largest value"
     return Quality(max(differences.values()) <= tolerance, rule, differences)
@@ -108,9 +98,7 @@ def _batch(architecture: Architecture) -> Batch:
     height, width = size = architecture.input_size
     return Batch(
         rng.integers(0, 256, (BATCH, *size, 3), dtype=np.uint8),
-        rng.uniform(0, (width - 1, height - 1), (BATCH, len(architecture.joints), 2)).astype(
-            np.float32
-        ),
+        rng.uniform(0, (width - 1, height - 1), (BATCH, len(architecture.joints), 2)).astype(np.float32),
         np.full((BATCH, 2), width / 2, np.float32),
     )
 
@@ -123,9 +111,7 @@ def _inputs(
     window_keys = jax.vmap(jax.random.split)(keys)[:, 1]
     corners = objective.training_corners(window_keys, batch.points, architecture=architecture)
     window = coords.Size(architecture.fine_window, architecture.fine_window)
-    coarse_gaussians = partial(
-        gaussians, size=size, cells=architecture.cells, sigma_px=architecture.sigma_px
-    )
+    coarse_gaussians = partial(gaussians, size=size, cells=architecture.cells, sigma_px=architecture.sigma_px)
     description = dataclasses.asdict(architecture) | {
         "pools": architecture.pools,
         "fine_strides": architecture.fine_strides,
@@ -137,10 +123,7 @@ def _inputs(
         "torso": coarse_gaussians(batch.torso[:, None]),
         "targets": coarse_gaussians(batch.points),
         "fine_targets": gaussians(
-            batch.points - corners,
-            window,
-            architecture.fine_cells,
-            sigma_px=objective.FINE_SIGMA_PX,
+            batch.points - corners, window, architecture.fine_cells, sigma_px=objective.FINE_SIGMA_PX
         ),
         "fine_weight": objective.FINE_WEIGHT,
         **traverse_util.flatten_dict({"params": params}, sep="/"),

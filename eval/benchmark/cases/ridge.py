@@ -57,12 +57,7 @@ def small_comparisons() -> Iterator[Comparison]:
 
 
 def _comparison(
-    method: str,
-    features: np.ndarray,
-    targets: np.ndarray,
-    *,
-    k: int,
-    required_ratio: float,
+    method: str, features: np.ndarray, targets: np.ndarray, *, k: int, required_ratio: float
 ) -> Comparison:
     n, d = features.shape
     folds = grouped_folds(np.arange(n), k=k) if k else np.arange(n)
@@ -70,11 +65,7 @@ def _comparison(
 
     def run():
         model, curve = fit_best(x, y, penalties=PENALTIES, folds=folds if k else None, k=k or None)
-        return {
-            "error": curve.errors.mean(axis=1).min(),
-            "penalty": curve.best(),
-            "weights": model.weights,
-        }
+        return {"error": curve.errors.mean(axis=1).min(), "penalty": curve.best(), "weights": model.weights}
 
     return Comparison(
         name=f"{method}, {n} x {d}, {targets.shape[1]} targets, {len(PENALTIES)} penalties",

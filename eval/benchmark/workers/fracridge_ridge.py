@@ -13,9 +13,7 @@ def prepare(inputs: Arrays) -> Task:
 
     def fit(rows, fractions):
         feature_mean, target_mean = features[rows].mean(axis=0), targets[rows].mean(axis=0)
-        weights, _ = fracridge(
-            features[rows] - feature_mean, targets[rows] - target_mean, fractions
-        )
+        weights, _ = fracridge(features[rows] - feature_mean, targets[rows] - target_mean, fractions)
         return weights, feature_mean, target_mean
 
     def run():

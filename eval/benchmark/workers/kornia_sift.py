@@ -28,9 +28,7 @@ def _bins_first(output) -> Arrays:
     """Return descriptors ``[height, width, 128]`` with the orientation last, where kornia has it first."""
     height, width = output.shape[2:]
     maps = output[0].numpy().reshape(8, 16, height, width)
-    return {
-        "descriptors": np.ascontiguousarray(maps.transpose(2, 3, 1, 0)).reshape(height, width, 128)
-    }
+    return {"descriptors": np.ascontiguousarray(maps.transpose(2, 3, 1, 0)).reshape(height, width, 128)}
 
 
 if __name__ == "__main__":

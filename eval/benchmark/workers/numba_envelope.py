@@ -48,24 +48,12 @@ def _transform(fields, rows_done, values):
         vertex = np.empty(longest, np.int64)
         border = np.empty(longest + 1)
         height_of = np.empty(longest)
-        _line(
-            fields[i // height, i % height],
-            rows_done[i // height, i % height],
-            vertex,
-            border,
-            height_of,
-        )
+        _line(fields[i // height, i % height], rows_done[i // height, i % height], vertex, border, height_of)
     for i in numba.prange(count * width):
         vertex = np.empty(longest, np.int64)
         border = np.empty(longest + 1)
         height_of = np.empty(longest)
-        _line(
-            rows_done[i // width, :, i % width],
-            values[i // width, :, i % width],
-            vertex,
-            border,
-            height_of,
-        )
+        _line(rows_done[i // width, :, i % width], values[i // width, :, i % width], vertex, border, height_of)
 
 
 def prepare(inputs: Arrays) -> Task:

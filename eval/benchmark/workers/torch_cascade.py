@@ -28,9 +28,7 @@ class _Cascade:
 
     def __init__(self, inputs: Arrays, layout: torch.memory_format) -> None:
         shape: Any = SimpleNamespace(**json.loads(str(inputs["architecture"])))
-        params = _nested(
-            {name[7:]: value for name, value in inputs.items() if name.startswith("params/")}
-        )
+        params = _nested({name[7:]: value for name, value in inputs.items() if name.startswith("params/")})
         self.coarse = torch_pose.Coarse(shape, params["coarse"])
         self.spatial = torch_pose.SpatialModel(params["spatial"])
         self.fine = torch_pose.Fine(params["fine"], len(shape.fine_strides))
@@ -47,9 +45,7 @@ class _Cascade:
         levels = torch_pose.pyramid(images, self.shape.levels)
         heatmaps, shared = self.coarse(levels)
         windows = [
-            torch_pose.windows(
-                features, self.corners, window_px=self.shape.fine_window, stride_px=stride
-            )
+            torch_pose.windows(features, self.corners, window_px=self.shape.fine_window, stride_px=stride)
             for features, stride in zip(shared, self.shape.fine_strides, strict=True)
         ]
         return heatmaps, self.spatial(heatmaps, self.torso), self.fine(windows)

@@ -111,16 +111,10 @@ def test_a_wrong_copy_is_replaced(address, weights_folder, publish):
         ("missing", None, "cannot be downloaded: HTTP Error 404"),
         ("endless", None, "/endless sends more than the 1 MB of the published file"),
         ("odd", None, "/odd states the length 'abc'; a number of bytes is expected"),
-        (
-            "odder",
-            None,
-            "/odder states 99999999999999999999 bytes; at most the 1 MB of the published",
-        ),
+        ("odder", None, "/odder states 99999999999999999999 bytes; at most the 1 MB of the published"),
     ],
 )
-def test_what_cannot_be_the_file_leaves_nothing(
-    page, checksum, sentence, address, weights_folder, publish
-):
+def test_what_cannot_be_the_file_leaves_nothing(page, checksum, sentence, address, weights_folder, publish):
     file = official(f"{address}/{page}")
     publish(file._replace(checksum=checksum or file.checksum))
     with pytest.raises(InputError, match=sentence):
@@ -162,9 +156,7 @@ def test_a_download_that_was_cut_short_continues(address, weights_folder, publis
         ("whole", CONTENT, [f"bytes={len(CONTENT)}-", ""]),
     ],
 )
-def test_what_cannot_be_continued_starts_anew(
-    page, content, asked, address, weights_folder, publish
-):
+def test_what_cannot_be_continued_starts_anew(page, content, asked, address, weights_folder, publish):
     publish(official(f"{address}/{page}"))
     begin(weights_folder, page, content)
     assert fetch("caffenet").read_bytes() == CONTENT

@@ -20,11 +20,7 @@ from tests.reference import caffe_model
 
 # The first module of every layer in torchvision's lists, from its published models.
 TORCH_MODULES = {
-    "alexnet": [
-        *(f"features.{i}" for i in (0, 3, 6, 8, 10)),
-        "classifier.1",
-        "classifier.4",
-    ],
+    "alexnet": [*(f"features.{i}" for i in (0, 3, 6, 8, 10)), "classifier.1", "classifier.4"],
     "vgg16": [
         *(f"features.{i}" for i in (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)),
         "classifier.0",
@@ -80,10 +76,7 @@ FILES = {
     "caffe": ("caffenet", caffe_bytes),
     "caffe, unpacked": ("caffenet", functools.partial(caffe_bytes, packed=False)),
     "caffe, old": ("bvlc_alexnet", functools.partial(caffe_bytes, old_messages=True)),
-    "caffe, old, unpacked": (
-        "caffenet",
-        functools.partial(caffe_bytes, old_messages=True, packed=False),
-    ),
+    "caffe, old, unpacked": ("caffenet", functools.partial(caffe_bytes, old_messages=True, packed=False)),
     "torch": ("alexnet", functools.partial(torch_bytes, new_format=True)),
     "torch, old": ("vgg16", functools.partial(torch_bytes, new_format=False)),
     "native": ("vgg16", native_bytes),
@@ -115,15 +108,11 @@ def read_damaged(network: Network, path, content: bytes) -> None:
     with contextlib.suppress(InputError):
         params = read_params(path, network=network)
         whole = {name: kernel.shape for name, (kernel, _) in weights_of(network).items()}
-        assert {
-            n: f.kernel.transpose(3, 2, 0, 1).shape for n, f in params.items()
-        }.items() <= whole.items()
+        assert {n: f.kernel.transpose(3, 2, 0, 1).shape for n, f in params.items()}.items() <= whole.items()
 
 
 @pytest.mark.parametrize("kind", FILES)
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(fraction=st.floats(0, 1, exclude_max=True))
 def test_a_cut_file_is_refused_or_has_fewer_layers(kind, tmp_path, fraction):
     network, content = file_of(kind)
@@ -143,30 +132,21 @@ def test_a_cut_file_is_refused_or_has_fewer_layers(kind, tmp_path, fraction):
 
 
 @pytest.mark.parametrize("kind", FILES)
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_flipped_bytes_give_weights_or_a_refusal(kind, tmp_path, data):
     network, content = file_of(kind)
     damaged = bytearray(content)
     # The numbers fill most of a file; half the flips go to its structure at either end.
     edge = min(3000, len(content))
-    places = st.one_of(
-        st.integers(0, edge - 1), st.integers(-edge, -1), st.integers(0, len(content) - 1)
-    )
+    places = st.one_of(st.integers(0, edge - 1), st.integers(-edge, -1), st.integers(0, len(content) - 1))
     for place in data.draw(st.lists(places, min_size=1, max_size=3)):
         damaged[place] ^= data.draw(st.integers(1, 255))
     read_damaged(network, tmp_path / "damaged", bytes(damaged))
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(
-    content=st.binary(max_size=200),
-    head=st.sampled_from([b"", b"\x0a\x01a", b"PK\x03\x04", b"\x80\x03"]),
-)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=200), head=st.sampled_from([b"", b"\x0a\x01a", b"PK\x03\x04", b"\x80\x03"]))
 def test_arbitrary_bytes_are_refused(tmp_path, content, head):
     path = tmp_path / "bytes"
     path.write_bytes(head + content)
@@ -219,10 +199,7 @@ def test_checkpoints_of_training_scripts_are_read(tmp_path, script, new_format):
 @pytest.mark.parametrize(
     ("state", "sentence"),
     [
-        (
-            {"net": {"conv.weight": torch.ones(2)}},
-            r"has no features.0.weight, .* has net/conv.weight",
-        ),
+        ({"net": {"conv.weight": torch.ones(2)}}, r"has no features.0.weight, .* has net/conv.weight"),
         ({"features.0.weight": torch.ones(2).long()}, "is not a float tensor"),
         ({"features.0.weight": torch.ones(4)[::2]}, "is not stored without gaps"),
         (
@@ -312,9 +289,7 @@ def test_a_missing_layer_and_a_wrong_shape_are_refused_by_name(tmp_path):
     weights = weights_of(network)
     path = tmp_path / "net.caffemodel"
 
-    path.write_bytes(
-        caffe_model.caffemodel(network, {n: w for n, w in weights.items() if n != "conv3"})
-    )
+    path.write_bytes(caffe_model.caffemodel(network, {n: w for n, w in weights.items() if n != "conv3"}))
     with pytest.raises(InputError, match=r"conv3 in .* has 0 arrays; kernel and bias are expected"):
         read_params(path, network=network)
 
@@ -324,23 +299,15 @@ def test_a_missing_layer_and_a_wrong_shape_are_refused_by_name(tmp_path):
         read_params(path, network=network)
 
     kernel, bias = weights["conv2"]
-    path.write_bytes(
-        caffe_model.caffemodel(network, weights | {"conv2": (kernel.transpose(1, 0, 2, 3), bias)})
-    )
-    with pytest.raises(
-        InputError, match=r"kernel of conv2 in .* has shape \(1, 2, 5, 5\); \(2, 1, 5, 5\)"
-    ):
+    path.write_bytes(caffe_model.caffemodel(network, weights | {"conv2": (kernel.transpose(1, 0, 2, 3), bias)}))
+    with pytest.raises(InputError, match=r"kernel of conv2 in .* has shape \(1, 2, 5, 5\); \(2, 1, 5, 5\)"):
         read_params(path, network=network)
 
-    path.write_bytes(
-        caffe_model.caffemodel(network, weights | {"fc7": (weights["fc7"][0], bias[:1])})
-    )
+    path.write_bytes(caffe_model.caffemodel(network, weights | {"fc7": (weights["fc7"][0], bias[:1])}))
     with pytest.raises(InputError, match=r"bias of fc7 in .* has shape \(1,\); \(2,\)"):
         read_params(path, network=network)
 
-    path.write_bytes(
-        caffe_model.caffemodel(network, weights | {"conv5": (weights["conv5"][0] * np.nan, bias)})
-    )
+    path.write_bytes(caffe_model.caffemodel(network, weights | {"conv5": (weights["conv5"][0] * np.nan, bias)}))
     with pytest.raises(InputError, match=r"conv5 in .* holds values that are not finite"):
         read_params(path, network=network)
 
@@ -348,9 +315,7 @@ def test_a_missing_layer_and_a_wrong_shape_are_refused_by_name(tmp_path):
 def test_a_large_unpacked_file_is_read_in_reasonable_memory_and_time(tmp_path):
     # Unpacked floats one at a time in Python would take minutes for a network of this size.
     network = NETWORKS["caffenet"]
-    without_fc = network._replace(
-        layers=tuple(x for x in network.layers if not x.name.startswith("fc"))
-    )
+    without_fc = network._replace(layers=tuple(x for x in network.layers if not x.name.startswith("fc")))
     weights = weights_of(without_fc)
     path = tmp_path / "net.caffemodel"
     path.write_bytes(caffe_model.caffemodel(without_fc, weights, packed=False))

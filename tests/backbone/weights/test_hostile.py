@@ -82,9 +82,7 @@ def test_a_file_that_sets_attributes_is_refused_and_the_next_file_is_read_as_bef
         {"features.0.weight": torch.from_numpy(kernel), "features.0.bias": torch.zeros(64)},
         tmp_path / "good.pth",
     )
-    assert "attributes of something but a dictionary" in refusal(
-        tmp_path / "bad.pth", form(build(name, state))
-    )
+    assert "attributes of something but a dictionary" in refusal(tmp_path / "bad.pth", form(build(name, state)))
     params = read_params(tmp_path / "good.pth", network=ALEXNET)
     np.testing.assert_array_equal(params["conv1"].kernel, kernel.transpose(2, 3, 1, 0))
 
@@ -100,9 +98,7 @@ def test_the_metadata_of_a_module_are_ignored(tmp_path):
 
 def nested_tuples(times: int) -> bytes:
     """A tuple of a tuple twice, of a tuple twice, ..."""
-    return (
-        pickle.EMPTY_TUPLE + (pickle.BINPUT + b"\0" + pickle.BINGET + b"\0" + pickle.TUPLE2) * times
-    )
+    return pickle.EMPTY_TUPLE + (pickle.BINPUT + b"\0" + pickle.BINGET + b"\0" + pickle.TUPLE2) * times
 
 
 @pytest.mark.parametrize(
@@ -110,10 +106,7 @@ def nested_tuples(times: int) -> bytes:
     [
         (b"}" + nested_tuples(40) + b"Ns", "a key that is not text"),
         (b"}(" + nested_tuples(40) + b"Nu", "a key that is not text"),
-        (
-            b"ccollections\nOrderedDict\n](](" + nested_tuples(40) + b"Nee\x85R",
-            "key that is not text",
-        ),
+        (b"ccollections\nOrderedDict\n](](" + nested_tuples(40) + b"Nee\x85R", "key that is not text"),
         (b"cos\nsystem\n", "names os.system, which"),
         (b"ctorch\nQInt8Storage\n", "names torch.QInt8Storage, which"),
         (b"ctorch\nHalfStorage\n", "it is not a dictionary of tensors"),
@@ -152,9 +145,7 @@ def text(value: str) -> bytes:
 
 
 def state_of(**tensors: bytes) -> bytes:
-    items = b"".join(
-        text(name.replace("_", ".")) + instructions for name, instructions in tensors.items()
-    )
+    items = b"".join(text(name.replace("_", ".")) + instructions for name, instructions in tensors.items())
     return _PROTO + b"}(" + items + b"u" + _STOP
 
 
@@ -170,8 +161,7 @@ def test_a_torch_archive_is_unpacked_only_if_it_has_the_networks_shapes_and_size
     tmp_path, shape, offset, sentence
 ):
     state = state_of(
-        features_0_weight=tensor(text("0"), shape, offset=offset),
-        features_0_bias=tensor(text("1"), (64,)),
+        features_0_weight=tensor(text("0"), shape, offset=offset), features_0_bias=tensor(text("1"), (64,))
     )
     stream = io.BytesIO(archive_of(state, _1=bytes(256)))
     with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED) as opened:
@@ -182,8 +172,7 @@ def test_a_torch_archive_is_unpacked_only_if_it_has_the_networks_shapes_and_size
 
 def test_a_member_that_holds_more_than_it_states_is_not_unpacked(tmp_path):
     state = state_of(
-        features_0_weight=tensor(text("0"), (64, 3, 11, 11)),
-        features_0_bias=tensor(text("1"), (64,)),
+        features_0_weight=tensor(text("0"), (64, 3, 11, 11)), features_0_bias=tensor(text("1"), (64,))
     )
     stream = io.BytesIO(archive_of(state, _1=bytes(256)))
     with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED) as opened:

@@ -60,18 +60,14 @@ def test_the_filters_are_the_packages_own_in_its_order():
 def test_layers_that_the_weights_lack_are_named():
     weights = load("alexnet")
     with pytest.raises(InputError, match=r"alexnet end before fc6.*they have conv1, .*conv5"):
-        activations(
-            weights.params, jnp.zeros((1, 224, 224, 3)), network=weights.network, layers=("fc6",)
-        )
+        activations(weights.params, jnp.zeros((1, 224, 224, 3)), network=weights.network, layers=("fc6",))
 
 
 @pytest.mark.usefixtures("without_package")
 @pytest.mark.parametrize("name", NETWORKS)
 def test_nothing_is_ever_made_up(name):
     assert find(name) is None
-    with pytest.raises(
-        InputError, match=f"no weights of {name} here: .*convcorr weights fetch {name}"
-    ):
+    with pytest.raises(InputError, match=f"no weights of {name} here: .*convcorr weights fetch {name}"):
         load(name)
 
 
@@ -79,9 +75,7 @@ def test_a_file_under_the_official_name_must_be_the_official_file(empty_folder):
     path = empty_folder / OFFICIAL["caffenet"].file_name
     path.write_bytes(b"\x0a\x01a")
     assert find("caffenet") == path
-    with pytest.raises(
-        InputError, match=r"is not the published file: its sha1 is .*; 4c8d77deb20e"
-    ):
+    with pytest.raises(InputError, match=r"is not the published file: its sha1 is .*; 4c8d77deb20e"):
         load("caffenet")
 
 

@@ -40,15 +40,9 @@ def test_frames_come_with_their_labels(folder: Path):
     ("damage", "sentence"),
     [
         (lambda folder: (folder / "meta.json").unlink(), "does not exist; a CamVid meta data"),
-        (
-            lambda folder: (folder / "meta.json").write_text("[1"),
-            "is damaged, or is no CamVid meta data",
-        ),
+        (lambda folder: (folder / "meta.json").write_text("[1"), "is damaged, or is no CamVid meta data"),
         (lambda folder: (folder / "masks/a.png").unlink(), r"a\.png does not exist"),
-        (
-            lambda folder: shutil.copy(folder / "images/a.jpg", folder / "masks/a.png"),
-            "a RGB image",
-        ),
+        (lambda folder: shutil.copy(folder / "images/a.jpg", folder / "masks/a.png"), "a RGB image"),
     ],
 )
 def test_what_is_damaged_is_named(folder: Path, damage, sentence: str):
@@ -58,9 +52,7 @@ def test_what_is_damaged_is_named(folder: Path, damage, sentence: str):
 
 
 def test_stems_that_leave_the_folder_are_refused(folder: Path):
-    (folder / "meta.json").write_text(
-        json.dumps(CAMVID_META | {"splits": {"train": ["../images/a"]}})
-    )
+    (folder / "meta.json").write_text(json.dumps(CAMVID_META | {"splits": {"train": ["../images/a"]}}))
     with pytest.raises(InputError, match="must be a path inside the folder"):
         list(scenes.read_camvid(folder))
 
@@ -71,9 +63,7 @@ def test_stems_that_leave_the_folder_are_refused(folder: Path):
         st.none() | st.integers() | st.text(max_size=5),
         lambda inner: (
             st.lists(inner, max_size=3)
-            | st.dictionaries(
-                st.sampled_from(["classes", "ignore_index", "splits", "train"]), inner
-            )
+            | st.dictionaries(st.sampled_from(["classes", "ignore_index", "splits", "train"]), inner)
         ),
         max_leaves=8,
     )
@@ -89,11 +79,7 @@ def test_any_meta_data_is_read_or_refused(folder: Path, meta):
 
 def test_the_compact_copy_is_whole():
     splits = [record.split for record in scenes.read_camvid(genuine("camvid"))]
-    assert {split: splits.count(split) for split in set(splits)} == {
-        "train": 367,
-        "val": 101,
-        "test": 233,
-    }
+    assert {split: splits.count(split) for split in set(splits)} == {"train": 367, "val": 101, "test": 233}
 
 
 @pytest.mark.parametrize(

@@ -49,10 +49,7 @@ def test_pf_willow_reads_back_what_was_written(tmp_path: Path):
     records, pairs = (found := scenes.read_pairs(tmp_path)).records, found.pairs
     # Pairs name images by id; here ids are not positions.
     assert pairs == (Pair("winebottle(M)", 1, 0), Pair("winebottle(M)", 0, 1))
-    assert [record.source_id for record in records] == [
-        "winebottle(M)/7.png",
-        "winebottle(M)/3.png",
-    ]
+    assert [record.source_id for record in records] == ["winebottle(M)/7.png", "winebottle(M)/3.png"]
     first = records[0]
     assert (first.category, first.split, first.size) == ("winebottle", "test", (HEIGHT, WIDTH))
     np.testing.assert_array_equal(first.points, [[10.5, 1], [11.5, 1], [7, 30]])
@@ -71,9 +68,7 @@ def test_faces_read_back_what_was_written(tmp_path: Path):
     np.testing.assert_array_equal(test.points, landmarks)
     assert test.normalizer_px == 20
     assert test.box is not None
-    np.testing.assert_array_equal(
-        np.array(test.box), [*landmarks.min(axis=0), *landmarks.max(axis=0)]
-    )
+    np.testing.assert_array_equal(np.array(test.box), [*landmarks.min(axis=0), *landmarks.max(axis=0)])
     assert load_image(test).shape == (WIDTH, WIDTH, 3)
 
 
@@ -107,13 +102,9 @@ def test_people_read_back_what_was_written(tmp_path: Path):
     assert second.visible.sum() == 13
     assert first.normalizer_px == 12.5
     assert first.size == (HEIGHT, WIDTH)
-    mirrored = coords.flip_points(
-        first.points, width=WIDTH, left_right_pairs=first.left_right_pairs
-    )
+    mirrored = coords.flip_points(first.points, width=WIDTH, left_right_pairs=first.left_right_pairs)
     left, right = (people.NAMES.index(name) for name in ("l_wrist", "r_wrist"))
-    np.testing.assert_allclose(
-        mirrored[left], [WIDTH - 1 - first.points[right, 0], first.points[right, 1]]
-    )
+    np.testing.assert_allclose(mirrored[left], [WIDTH - 1 - first.points[right, 0], first.points[right, 1]])
 
 
 @pytest.mark.parametrize(("write", "read"), READERS)
@@ -159,9 +150,7 @@ PF_WILLOW_CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
 
 
 @pytest.mark.parametrize("change", PF_WILLOW_CHANGES.values(), ids=PF_WILLOW_CHANGES.keys())
-def test_pf_willow_of_another_layout_is_refused(
-    change: Callable[[dict[str, Any]], object], tmp_path: Path
-):
+def test_pf_willow_of_another_layout_is_refused(change: Callable[[dict[str, Any]], object], tmp_path: Path):
     path = write_pf_willow(tmp_path)
     annotations = pf_willow_annotations()
     change(annotations)
@@ -249,9 +238,7 @@ def test_the_real_faces_have_their_official_splits(name: str, train: int, test: 
     with np.load(folder / "annotations.npz") as stored:
         outer, pupil = stored["iod_outer"], stored["iod_pupil"]
     # The folder's own distances were computed apart from this reader, in float32.
-    np.testing.assert_allclose(
-        np.array([face.normalizer_px for face in records], float), outer, rtol=1e-5
-    )
+    np.testing.assert_allclose(np.array([face.normalizer_px for face in records], float), outer, rtol=1e-5)
     np.testing.assert_allclose([pupil_distance(face.points) for face in records], pupil, rtol=1e-5)
     # "Left" is the viewer's in nearly every image (a face may be turned far, not upside down).
     left_first = [face.points[0, 0] < face.points[16, 0] for face in records]
@@ -271,10 +258,6 @@ def test_the_real_people_have_their_joints():
 
 def test_detector_boxes_differ_from_the_landmarks_of_some_test_faces():
     tested = [face for face in people.read_landmarks(genuine("lfpw68")) if face.split == "test"]
-    differences = [
-        np.abs(np.subtract(face.other_boxes["detector"], face.box)).max() for face in tested
-    ]
+    differences = [np.abs(np.subtract(face.other_boxes["detector"], face.box)).max() for face in tested]
     assert 0.3 < np.mean(np.array(differences) > 1) < 0.5
-    assert np.quantile(differences, 0.95) < 0.2 * np.median(
-        [face.box.longer_side for face in tested]
-    )
+    assert np.quantile(differences, 0.95) < 0.2 * np.median([face.box.longer_side for face in tested])

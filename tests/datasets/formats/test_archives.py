@@ -63,13 +63,7 @@ def test_every_file_comes_out(write: Callable, tmp_path: Path):
     assert left_in(tmp_path / "new") == {f"unpacked/{name}" for name in FILES}
 
 
-ESCAPES = [
-    "/etc/passwd",
-    "../outside.txt",
-    "set/../../outside.txt",
-    "C:\\outside.txt",
-    "set\\x.txt",
-]
+ESCAPES = ["/etc/passwd", "../outside.txt", "set/../../outside.txt", "C:\\outside.txt", "set\\x.txt"]
 
 
 @written_as
@@ -81,9 +75,7 @@ def test_members_that_leave_the_folder_are_refused(name: str, write: Callable, t
     assert left_in(tmp_path) == {"archive"}
 
 
-@pytest.mark.parametrize(
-    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE]
-)
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
 def test_links_and_devices_in_a_tar_are_refused(kind: bytes, tmp_path: Path):
     with tarfile.open(tmp_path / "archive", "w") as archive:
         info = tarfile.TarInfo("set/link")
@@ -113,9 +105,7 @@ def test_links_in_a_zip_are_refused(tmp_path: Path):
 
 
 @written_as
-def test_too_large_in_total_is_refused(
-    write: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_too_large_in_total_is_refused(write: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     archive = write(tmp_path / "archive", FILES)
     total = sum(map(len, FILES.values()))
     with pytest.raises(InputError, match="unpacks to more than 10,245 bytes; it is not unpacked"):
@@ -197,9 +187,7 @@ def test_other_files_are_refused(content: bytes, tmp_path: Path):
 @written_as
 @FUZZ
 @given(data=st.data())
-def test_damage_gives_files_or_the_projects_error(
-    write: Callable, tmp_path: Path, data: st.DataObject
-):
+def test_damage_gives_files_or_the_projects_error(write: Callable, tmp_path: Path, data: st.DataObject):
     path = write(tmp_path / "archive", FILES)
     path.write_bytes(damaged(data, path.read_bytes()))
     unpacked = tmp_path / "set"

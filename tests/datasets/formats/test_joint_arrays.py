@@ -167,9 +167,7 @@ def test_x_and_y_may_be_apart(tmp_path: Path, names):
 
 def submission(points: np.ndarray) -> np.ndarray:
     """``annorect.annopoints.point(j)`` of a person, by ids from 0."""
-    joints = [
-        {"x": x, "y": y, "id": float(number)} for number, (x, y) in reversed([*enumerate(points)])
-    ]
+    joints = [{"x": x, "y": y, "id": float(number)} for number, (x, y) in reversed([*enumerate(points)])]
     return structs({"annopoints": structs({"point": structs(*joints)})})
 
 
@@ -226,9 +224,7 @@ def test_rows_of_characters_are_words(tmp_path: Path):
 @pytest.mark.parametrize("written", [write_npz, write_h5, write_matlab_5])
 @FUZZ
 @given(data=st.data())
-def test_damaged_files_give_arrays_or_the_projects_error(
-    tmp_path: Path, written, data: st.DataObject
-):
+def test_damaged_files_give_arrays_or_the_projects_error(tmp_path: Path, written, data: st.DataObject):
     path = written(tmp_path / "predictions")
     path.write_bytes(damaged(data, path.read_bytes()))
     with contextlib.suppress(InputError):

@@ -21,12 +21,7 @@ from tests.builders.genuine import genuine
 from tests.builders.mat_files import cells, structs, write_mat
 
 PEOPLE = structs(
-    {
-        "name": "Zoë",
-        "height": 1.8,
-        "joints": np.arange(6.0).reshape(2, 3),
-        "pets": structs({"x": 3}),
-    },
+    {"name": "Zoë", "height": 1.8, "joints": np.arange(6.0).reshape(2, 3), "pets": structs({"x": 3})},
     {"name": "", "height": np.float32(2), "joints": np.zeros((0, 0)), "pets": np.zeros((0, 0))},
 )
 VARIABLES = {
@@ -65,9 +60,7 @@ def element(kind: int, content: bytes, order: str = "<") -> bytes:
     return struct.pack(order + "II", kind, len(content)) + content + bytes(-len(content) % 8)
 
 
-def matrix(
-    array_class: int, shape: tuple[int, ...], *body: bytes, flags: int = 0, order: str = "<"
-) -> bytes:
+def matrix(array_class: int, shape: tuple[int, ...], *body: bytes, flags: int = 0, order: str = "<") -> bytes:
     head = (
         element(6, struct.pack(order + "II", array_class | flags, 0), order),
         element(5, struct.pack(f"{order}{len(shape)}i", *shape), order),
@@ -137,12 +130,8 @@ HOSTILE = {
     "one dimension": matrix(6, (1,), NUMBER),
     "more cells than bytes": matrix(1, (2**30, 1)),
     "a cell that is no array": matrix(1, (1, 1), NUMBER),
-    "more structs than bytes": matrix(
-        2, (2**30, 1), element(5, struct.pack("<i", 2)), element(1, b"a\0")
-    ),
-    "fields without length": matrix(
-        2, (0, 0), element(5, struct.pack("<i", 0)), element(1, b"a\0")
-    ),
+    "more structs than bytes": matrix(2, (2**30, 1), element(5, struct.pack("<i", 2)), element(1, b"a\0")),
+    "fields without length": matrix(2, (0, 0), element(5, struct.pack("<i", 0)), element(1, b"a\0")),
     "no fields": matrix(2, (1, 2**30), element(5, struct.pack("<i", 2)), element(1, b"")),
     "a field twice": matrix(2, (0, 0), element(5, struct.pack("<i", 2)), element(1, b"a\0a\0")),
     "fractions in whole numbers": matrix(8, (1, 1), NUMBER),
@@ -165,9 +154,7 @@ def test_values_that_contradict_themselves_are_refused(tmp_path: Path, content: 
     ("variable", "kind"),
     [(scipy.sparse.csc_matrix(np.eye(3)), "a sparse array"), (np.array([[1j]]), "complex")],
 )
-def test_values_that_no_data_set_has_are_refused_when_asked_for(
-    tmp_path: Path, variable: Any, kind: str
-):
+def test_values_that_no_data_set_has_are_refused_when_asked_for(tmp_path: Path, variable: Any, kind: str):
     found = mat.read(write_mat(tmp_path / "a.mat", {"v": variable, "w": 1.0}))
     assert found.number("w") == 1
     with pytest.raises(InputError, match=rf"a\.mat\.v is {kind}, which is not read"):
@@ -190,9 +177,7 @@ def test_files_that_are_no_version_5_are_refused(tmp_path: Path):
         mat.read(path)
 
 
-def test_a_file_that_inflates_without_end_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_file_that_inflates_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = write_mat(tmp_path / "a.mat", {"v": np.zeros(1000)})
     monkeypatch.setattr(mat_bytes, "MAX_INFLATED_BYTES", 500)
     with pytest.raises(InputError, match="inflates to more than 500 bytes"):
@@ -203,10 +188,7 @@ def test_a_file_that_inflates_without_end_is_refused(
     ("ask", "sentence"),
     [
         (lambda found: found.array("joints"), r"a\.mat has no 'joints'; it has people, list"),
-        (
-            lambda found: found.text("truth"),
-            r"a\.mat\.truth is an array \(1, 2\); text is expected",
-        ),
+        (lambda found: found.text("truth"), r"a\.mat\.truth is an array \(1, 2\); text is expected"),
         (lambda found: found.number("truth"), "one finite number is expected"),
         (lambda found: found.number("rows"), "the text 'ab.ncd'; one finite number is expected"),
         (lambda found: found.array("rows"), "numbers are expected"),
@@ -238,9 +220,7 @@ def visit(value: mat.Value) -> None:
 @pytest.mark.parametrize("compressed", [False, True])
 @FUZZ
 @given(data=st.data())
-def test_damaged_files_give_values_or_the_projects_error(
-    tmp_path: Path, compressed: bool, data: st.DataObject
-):
+def test_damaged_files_give_values_or_the_projects_error(tmp_path: Path, compressed: bool, data: st.DataObject):
     stream = io.BytesIO()
     scipy.io.savemat(stream, VARIABLES, do_compression=compressed)
     path = tmp_path / "a.mat"
@@ -250,8 +230,7 @@ def test_damaged_files_give_values_or_the_projects_error(
 
 
 @pytest.mark.parametrize(
-    ("name", "variable"),
-    [("lspet_joints.mat", "joints"), ("flic_joints_test_oc_10.mat", "joints")],
+    ("name", "variable"), [("lspet_joints.mat", "joints"), ("flic_joints_test_oc_10.mat", "joints")]
 )
 def test_genuine_arrays_are_as_scipy_reads_them(name: str, variable: str):
     path = genuine(f"pose_annotations/{name}")

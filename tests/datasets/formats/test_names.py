@@ -13,9 +13,7 @@ def test_names_of_releases_pass(name: str):
     assert text.check_name(name, named_in=Path("list.txt")) == name
 
 
-@pytest.mark.parametrize(
-    "name", ["", ".", "..", "a/b", "/a", "a\\b", "a\0", "a\n", "C:", "x" * 201]
-)
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/a", "a\\b", "a\0", "a\n", "C:", "x" * 201])
 def test_paths_and_other_strange_names_are_refused(name: str):
     with pytest.raises(InputError, match=r"list\.txt: .* is no plain name of an image"):
         text.check_name(name, named_in=Path("list.txt"))

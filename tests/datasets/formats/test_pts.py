@@ -76,9 +76,7 @@ def test_a_missing_file_is_refused(tmp_path: Path):
         text.read_pts(tmp_path / "face.pts", count=3)
 
 
-def test_a_file_too_large_for_an_annotation_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_file_too_large_for_an_annotation_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(text, "MAX_BYTES", len(OFFICIAL) - 1)
     with pytest.raises(InputError, match=r"no points .* is that large"):
         text.read_pts(write(tmp_path, OFFICIAL), count=3)
@@ -90,9 +88,7 @@ def test_a_file_too_large_for_an_annotation_is_refused(
     stop=st.integers(0, len(OFFICIAL)),
     patch=st.binary(max_size=4) | st.sampled_from([b"1e400", b"-nan", b"}{", b"9" * 400]),
 )
-def test_damage_gives_points_or_the_projects_error(
-    start: int, stop: int, patch: bytes, tmp_path: Path
-):
+def test_damage_gives_points_or_the_projects_error(start: int, stop: int, patch: bytes, tmp_path: Path):
     content = OFFICIAL.encode()
     path = write(tmp_path, content[:start] + patch + content[stop:])
     with contextlib.suppress(InputError):

@@ -58,9 +58,7 @@ LAUGHS = "".join(f'<!ENTITY l{n + 1} "{f"&l{n};" * 10}">' for n in range(9))
 HOSTILE = {
     "bomb": f'<!DOCTYPE a [<!ENTITY l0 "ha">{LAUGHS}]><a>&l9;</a>',
     "external entity": '<!DOCTYPE a [<!ENTITY e SYSTEM "secret.txt">]><a>&e;</a>',
-    "external entity with parameters": (
-        '<!DOCTYPE a [<!ENTITY % e SYSTEM "secret.txt"> %e;]><a>x</a>'
-    ),
+    "external entity with parameters": ('<!DOCTYPE a [<!ENTITY % e SYSTEM "secret.txt"> %e;]><a>x</a>'),
     "external document type": '<!DOCTYPE a SYSTEM "secret.txt"><a/>',
     "attribute that grows": f'<!DOCTYPE a [<!ENTITY l0 "{"x" * 9999}">]><a b="{"&l0;" * 9}"/>',
 }

@@ -15,15 +15,7 @@ from PIL import Image as PillowImage
 from convcorr_jax.datasets import DATASETS, Absent, Record
 from convcorr_jax.datasets.official import flic
 from convcorr_jax.errors import InputError
-from tests.builders.flic_tree import (
-    FACING,
-    HEIGHT,
-    LOOKUP,
-    OTHER_SIDE,
-    WIDTH,
-    example,
-    write_release,
-)
+from tests.builders.flic_tree import FACING, HEIGHT, LOOKUP, OTHER_SIDE, WIDTH, example, write_release
 from tests.builders.fuzzing import FUZZ, damaged
 from tests.builders.genuine import genuine
 from tests.builders.mat_files import structs, write_mat
@@ -54,10 +46,7 @@ def test_a_release_is_read_back(tmp_path: Path):
     assert first.other_boxes == {"torso": (9.5, 7.0, 21.25, 26.0)}
     # From (20, 9) to (12, 25).
     assert first.normalizer_px == pytest.approx(np.hypot(8, 16))
-    assert (first.attributes, second.attributes) == (
-        {"seen_from_behind": 0.0},
-        {"seen_from_behind": 1.0},
-    )
+    assert (first.attributes, second.attributes) == ({"seen_from_behind": 0.0}, {"seen_from_behind": 1.0})
     assert second.points[flic.NAMES.index("r_wrist")].tolist() == [21, 17]
     np.testing.assert_array_equal(flic.observer_centric(first.points), expected)
     np.testing.assert_array_equal(flic.observer_centric(second.points), expected)
@@ -81,10 +70,7 @@ def test_one_crossed_or_absent_joint_is_no_back_view():
 
 def test_people_without_their_frame_are_named(tmp_path: Path):
     examples = [example(name) for name in ("a.jpg", "b.jpg", "c.jpg")]
-    write_release(
-        tmp_path,
-        *examples,
-    )
+    write_release(tmp_path, *examples)
     (tmp_path / "images" / "a.jpg").unlink()
     PillowImage.new("RGB", (WIDTH, 20)).save(tmp_path / "images" / "b.jpg")
     absent_a, absent_b, present = flic.read(tmp_path)
@@ -99,9 +85,7 @@ def test_people_without_their_frame_are_named(tmp_path: Path):
 @pytest.mark.parametrize("name", ["/etc/hostname", "../examples.mat"])
 def test_no_frame_is_sought_outside_the_folder(tmp_path: Path, name: str):
     write_release(tmp_path, example("a.jpg"))
-    write_mat(
-        tmp_path / "examples.mat", {"examples": structs(example("a.jpg") | {"filepath": name})}
-    )
+    write_mat(tmp_path / "examples.mat", {"examples": structs(example("a.jpg") | {"filepath": name})})
     (absent,) = flic.read(tmp_path)
     assert isinstance(absent, Absent)
     assert "must be a path inside the folder" in absent.reason
@@ -110,10 +94,7 @@ def test_no_frame_is_sought_outside_the_folder(tmp_path: Path, name: str):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (
-            {"coords": np.zeros((2, 11))},
-            r"examples\(1\)\.coords is \(2, 11\); \(2, 29\) is expected",
-        ),
+        ({"coords": np.zeros((2, 11))}, r"examples\(1\)\.coords is \(2, 11\); \(2, 29\) is expected"),
         ({"torsobox": "wide"}, r"examples\(1\)\.torsobox is the text 'wide'; numbers are expected"),
         ({"imgdims": np.array([[np.nan, 720, 3]])}, "imgdims must be positive"),
         ({"coords": np.full((2, 29), np.inf)}, r"examples\(1\)\.coords is larger than any image"),
@@ -138,9 +119,7 @@ def test_a_tree_that_is_not_flic_is_refused(tmp_path: Path):
 @FUZZ
 @given(data=st.data())
 def test_damaged_examples_give_records_or_the_projects_error(tmp_path: Path, data: st.DataObject):
-    path = write_mat(
-        tmp_path / "examples.mat", {"examples": structs(example("a.jpg"))}, compressed=False
-    )
+    path = write_mat(tmp_path / "examples.mat", {"examples": structs(example("a.jpg"))}, compressed=False)
     path.write_bytes(damaged(data, path.read_bytes()))
     with contextlib.suppress(InputError):
         list(flic.read(tmp_path))
@@ -176,6 +155,4 @@ def test_the_genuine_frames_get_the_joints_noted_with_them(genuine_examples: fli
         index = examples.frames.index(person["filepath"])
         assert index == person["example_index"]
         order = [flic.NAMES.index(name) for name in noted["joint_names"]]
-        np.testing.assert_allclose(
-            examples.points[index][order] + 1, person["joints_pc"], atol=1e-4
-        )
+        np.testing.assert_allclose(examples.points[index][order] + 1, person["joints_pc"], atol=1e-4)

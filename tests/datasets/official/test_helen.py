@@ -47,11 +47,7 @@ def test_a_tree_reads_back_as_it_was_written(tmp_path: Path):
     first, second, third = ibug.read_helen(tmp_path)
     assert isinstance(first, Record)
     # By the numbers of the files, not by their letters.
-    assert [face.source_id for face in (first, second, third)] == [
-        "232194_1",
-        "30427236_1",
-        "1629243_1",
-    ]
+    assert [face.source_id for face in (first, second, third)] == ["232194_1", "30427236_1", "1629243_1"]
     assert [face.split for face in (first, second, third)] == ["train", "test", "train"]
     np.testing.assert_allclose(first.points, points_194())
     assert first.image == tmp_path / "train_1" / "232194_1.jpg"

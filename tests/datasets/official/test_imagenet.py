@@ -29,8 +29,7 @@ def write_kit(folder: Path, ground_truth: str = "2\n1\n2\n") -> None:
     # The kit's order is not that of the WordNet ids.
     kinds = np.dtype([("ILSVRC2012_ID", object), ("WNID", object), ("words", object)])
     synsets = np.array(
-        [(1.0, "n02119789", "kit fox"), (2.0, "n01440764", "tench"), (1001.0, "n00004475", "all")],
-        kinds,
+        [(1.0, "n02119789", "kit fox"), (2.0, "n01440764", "tench"), (1001.0, "n00004475", "all")], kinds
     )
     scipy.io.savemat(folder / "meta.mat", {"synsets": synsets.reshape(-1, 1)})
 
@@ -81,10 +80,7 @@ def test_a_flat_folder_with_a_list(name: str, tmp_path: Path):
     for image in (FIRST, SECOND):
         write_image(tmp_path / "val" / image)
     (tmp_path / name).write_text(f"{SECOND} 970\r\nval/{FIRST}\t65\r\n")
-    assert summary(tmp_path) == [
-        ("ILSVRC2012_val_00000002", "970"),
-        ("ILSVRC2012_val_00000001", "65"),
-    ]
+    assert summary(tmp_path) == [("ILSVRC2012_val_00000002", "970"), ("ILSVRC2012_val_00000001", "65")]
     assert DATASETS["imagenet_validation"].is_release(tmp_path)
 
 

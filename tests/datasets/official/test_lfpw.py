@@ -54,11 +54,7 @@ def test_the_average_rows_make_the_records(tmp_path: Path):
     assert isinstance(first, Record)
     assert isinstance(second, Record)
     assert isinstance(third, Record)
-    assert [face.source_id for face in (first, second, third)] == [
-        "train000001",
-        "train000002",
-        "test000001",
-    ]
+    assert [face.source_id for face in (first, second, third)] == ["train000001", "train000002", "test000001"]
     assert [face.split for face in (first, second, third)] == ["train", "train", "test"]
     # As they stand, and without the ears: the chin is the 35th of the file and the 29th here.
     np.testing.assert_array_equal(first.points[0], [0, 40.5])
@@ -90,9 +86,7 @@ def test_dead_links_are_listed(tmp_path: Path):
     write_tables(tmp_path, [row("http://example.org/a.jpg")], [row("http://example.org/b.jpg")])
     write_image(tmp_path / "test" / "b.jpg")
     absent, face = lfpw.read(tmp_path)
-    assert absent == Absent(
-        "train000001", "the image of http://example.org/a.jpg is not in the folder train"
-    )
+    assert absent == Absent("train000001", "the image of http://example.org/a.jpg is not in the folder train")
     assert isinstance(face, Record)
 
 

@@ -13,9 +13,7 @@ from convcorr_jax.datasets.official import faces
 from convcorr_jax.errors import InputError
 from tests.builders.fuzzing import FUZZ, mistyped
 
-HEADER = (
-    "# LFW Attributes v1.2 - lfw_attributes.txt\n#\tperson\timagenum\tMale\t5 o' Clock Shadow\n"
-)
+HEADER = "# LFW Attributes v1.2 - lfw_attributes.txt\n#\tperson\timagenum\tMale\t5 o' Clock Shadow\n"
 ROWS = "Aaron Eckhart\t1\t1.568\t-0.25\nAbdel Aziz Al-Hakim\t12\t2\t1e-3\nAaron Eckhart\t2\t-1\t3\n"
 
 
@@ -40,9 +38,7 @@ def test_faces_come_with_their_scores(folder: str, tmp_path: Path):
     assert first.names == ()
     assert load_image(first).shape == (20, 24, 3)
     assert second.source_id == "Abdel_Aziz_Al-Hakim_0012"
-    assert absent == Absent(
-        "Aaron_Eckhart_0002", f"{folder}/Aaron_Eckhart/Aaron_Eckhart_0002.jpg is missing"
-    )
+    assert absent == Absent("Aaron_Eckhart_0002", f"{folder}/Aaron_Eckhart/Aaron_Eckhart_0002.jpg is missing")
     assert DATASETS["lfw"].is_release(tmp_path)
 
 

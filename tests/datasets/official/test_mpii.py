@@ -52,18 +52,10 @@ BARE_PERSON = person(annopoints=EMPTY, scale=EMPTY, objpos=EMPTY, **dict.fromkey
 
 
 def frame(name: str, *people: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "image": structs({"name": name}),
-        "annorect": structs(*people) if people else EMPTY,
-        "vidx": 1.0,
-    }
+    return {"image": structs({"name": name}), "annorect": structs(*people) if people else EMPTY, "vidx": 1.0}
 
 
-FRAMES = (
-    frame("a.jpg", person(), BARE_PERSON),
-    frame("b.jpg", TEST_PERSON),
-    frame("c.jpg"),
-)
+FRAMES = (frame("a.jpg", person(), BARE_PERSON), frame("b.jpg", TEST_PERSON), frame("c.jpg"))
 RELEASE = {
     "annolist": structs(*FRAMES),
     "img_train": np.array([[1, 0, 1]], np.uint8),

@@ -55,13 +55,7 @@ def entry(**changes: Any) -> dict[str, Any]:
     joints[WRIST] = [-1.0, -1.0]
     known = [1] * 16
     known[WRIST] = 0
-    person = {
-        "image": "a.jpg",
-        "joints": joints,
-        "joints_vis": known,
-        "center": [21.0, 22.0],
-        "scale": 0.5,
-    }
+    person = {"image": "a.jpg", "joints": joints, "joints_vis": known, "center": [21.0, 22.0], "scale": 0.5}
     return person | changes
 
 
@@ -75,11 +69,7 @@ def test_h5_is_read_back(tmp_path: Path):
     assert (first.frame, first.place, second.place, first.split) == ("a.jpg", 2, 0, "valid")
     assert np.isnan(first.points[WRIST]).all()
     assert second.points[HIP].tolist() == [11, 6]
-    assert (first.visible[WRIST], second.visible[HIP], second.visible[WRIST]) == (
-        False,
-        False,
-        True,
-    )
+    assert (first.visible[WRIST], second.visible[HIP], second.visible[WRIST]) == (False, False, True)
     # Centres come down by 15 scales, and scales are a quarter larger, in the file.
     assert first.attributes == {"center_x": 20, "center_y": 37.5 - 15 - 1, "scale": 1}
     assert second.attributes == {"center_x": 10, "center_y": 26 - 7.5 - 1, "scale": 0.5}
@@ -88,12 +78,8 @@ def test_h5_is_read_back(tmp_path: Path):
 
 def test_json_is_read_back(tmp_path: Path):
     paths = {
-        "train": write_json(
-            tmp_path / "train.json", entry(), entry(image="b.jpg", center=[-1, -1])
-        ),
-        "test": write_json(
-            tmp_path / "test.json", {"image": "a.jpg", "center": [5, 6], "scale": 2}
-        ),
+        "train": write_json(tmp_path / "train.json", entry(), entry(image="b.jpg", center=[-1, -1])),
+        "test": write_json(tmp_path / "test.json", {"image": "a.jpg", "center": [5, 6], "scale": 2}),
     }
     first, second, third = mpii.read_json(paths)
     assert [(person.frame, person.place) for person in (first, second, third)] == [
@@ -142,9 +128,7 @@ def test_names_that_cannot_be_written_are_spelt_anew(tmp_path: Path):
         ({"scale": np.ones(3)}, "different lengths"),
     ],
 )
-def test_h5_of_another_layout_is_refused(
-    tmp_path: Path, changes: dict[str, np.ndarray | None], sentence: str
-):
+def test_h5_of_another_layout_is_refused(tmp_path: Path, changes: dict[str, np.ndarray | None], sentence: str):
     path = write_h5(tmp_path / "valid.h5", **changes)
     with pytest.raises(InputError, match=rf"valid\.h5.*{sentence}"):
         mpii.read_h5({"valid": path})

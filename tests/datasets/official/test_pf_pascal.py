@@ -54,11 +54,7 @@ def tree(tmp_path: Path) -> Path:
 def test_objects_are_read(tree: Path):
     records = list(pf_pascal.read(tree))
     # VOC's order of classes, in which the bus comes first.
-    assert [record.source_id for record in records] == [
-        "bus/2008_000001",
-        "car/2008_000001",
-        "car/2008_000002",
-    ]
+    assert [record.source_id for record in records] == ["bus/2008_000001", "car/2008_000001", "car/2008_000002"]
     car = records[1]
     assert isinstance(car, Record)
     assert (car.category, car.split) == ("car", "all")
@@ -103,9 +99,7 @@ def test_a_pair_has_the_keypoints_of_its_line(tree: Path):
     np.testing.assert_array_equal(target.points[both], listed.target_points)
 
 
-@pytest.mark.parametrize(
-    "place", ["PF-dataset-PASCAL/train_pairs.csv", "image_pairs/train_pairs.csv"]
-)
+@pytest.mark.parametrize("place", ["PF-dataset-PASCAL/train_pairs.csv", "image_pairs/train_pairs.csv"])
 def test_mirrored_copies_are_left_out(place: str, tree: Path):
     image = "JPEGImages/2008_00000{}.jpg"
     lines = [
@@ -124,9 +118,7 @@ def test_mirrored_copies_are_left_out(place: str, tree: Path):
 def test_the_releases_own_pairs_are_read(tree: Path):
     pairs = [np.empty((0, 2), object), np.empty((2, 2), object)]
     pairs[1][:] = [["2008_000001", "2008_000002"], ["2008_000002", "2008_000001"]]
-    release = mat_files.structs(
-        {"class": mat_files.cells("bus", "car").T, "pair": mat_files.cells(*pairs).T}
-    )
+    release = mat_files.structs({"class": mat_files.cells("bus", "car").T, "pair": mat_files.cells(*pairs).T})
     mat_files.write_mat(tree / ROOT / "parsePascalVOC.mat", {"PascalVOC": release})
     found = pf_pascal.read_pairs(tree, split="all")
     names = [record.source_id for record in found.records]
@@ -136,9 +128,7 @@ def test_the_releases_own_pairs_are_read(tree: Path):
     ]
 
 
-@pytest.mark.parametrize(
-    "missing", ["JPEGImages/2008_000002.jpg", "Annotations/car/2008_000002.mat"]
-)
+@pytest.mark.parametrize("missing", ["JPEGImages/2008_000002.jpg", "Annotations/car/2008_000002.mat"])
 def test_what_is_not_there_is_named(missing: str, tree: Path):
     (tree / ROOT / missing).unlink()
     with pytest.raises(InputError, match=f"names car/2008_000002: {missing} is missing"):
@@ -211,9 +201,7 @@ def test_other_annotations_are_refused(change: dict, sentence: str, tmp_path: Pa
 @FUZZ
 @given(data=st.data())
 def test_damage_gives_pairs_or_the_projects_error(tree: Path, data: st.DataObject):
-    (tree / ROOT / "test_pairs_pf_pascal.csv").write_bytes(
-        mistyped(data, (HEADING + LINE).encode())
-    )
+    (tree / ROOT / "test_pairs_pf_pascal.csv").write_bytes(mistyped(data, (HEADING + LINE).encode()))
     with contextlib.suppress(InputError):
         pf_pascal.read_pairs(tree)
 
@@ -238,11 +226,7 @@ def test_the_genuine_list_has_its_299_pairs():
     counts = [len(pair.source_points) for pair in pairs if pair.source_points is not None]
     assert (len(counts), min(counts), max(counts), round(np.mean(counts), 2)) == (299, 4, 17, 8.07)
     first = pairs[0]
-    assert (first.category, first.source, first.target) == (
-        "aeroplane",
-        "2011_001407",
-        "2010_004184",
-    )
+    assert (first.category, first.source, first.target) == ("aeroplane", "2011_001407", "2010_004184")
     assert first.source_points is not None
     assert first.target_points is not None
     np.testing.assert_allclose(first.source_points[0], [252.631662222222, 57.1813333333333])

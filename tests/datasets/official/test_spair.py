@@ -72,11 +72,7 @@ def test_images_are_read(tree: Path):
     records = list(spair.read(tree))
     assert records[3] == Absent("cow/2008_000009", "it is in no pair of Layout/large")
     found = [(record.source_id, record.split) for record in records[:3]]
-    assert found == [
-        ("cat/2008_000001", "train"),
-        ("cat/2008_000002", "train"),
-        ("cow/2008_000001", "test"),
-    ]
+    assert found == [("cat/2008_000001", "train"), ("cat/2008_000002", "train"), ("cow/2008_000001", "test")]
     cat = records[0]
     assert isinstance(cat, Record)
     assert (cat.category, cat.size) == ("cat", coords.Size(voc_tree.HEIGHT, voc_tree.WIDTH))
@@ -169,15 +165,7 @@ def test_another_tree_is_refused(tree: Path):
 
 
 @pytest.mark.parametrize(
-    "line",
-    [
-        "000001-2008_1-2008_2",
-        "2008_1-2008_2:cat",
-        "1-../a-b:cat",
-        "1-a-b:..",
-        "1-a-b:c/d",
-        "1-a-:c",
-    ],
+    "line", ["000001-2008_1-2008_2", "2008_1-2008_2:cat", "1-../a-b:cat", "1-a-b:..", "1-a-b:c/d", "1-a-:c"]
 )
 def test_other_lists_are_refused(line: str, tree: Path):
     voc_tree.write_list(tree / "SPair-71k" / "Layout" / "large" / "test.txt", [line])

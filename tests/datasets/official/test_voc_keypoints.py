@@ -38,11 +38,7 @@ def write_tree(folder: Path) -> Path:
             voc_tree.write_image(release / "JPEGImages" / f"{name}.jpg")
     voc_tree.write_annotation(
         release / "Annotations" / "2008_000001.xml",
-        [
-            ("person", (20, 2, 38, 28)),
-            ("car", (11, 5, 30, 19)),
-            ("person", (3, 2, 14, 22)),
-        ],
+        [("person", (20, 2, 38, 28)), ("car", (11, 5, 30, 19)), ("person", (3, 2, 14, 22))],
     )
     for name, text in (("car/2008_000001_2", CAR), ("person/2008_000001_0", PERSON)):
         path = folder / "annotations" / f"{name}.xml"
@@ -122,9 +118,7 @@ ABSENT = {
 
 
 @pytest.mark.parametrize(("changes", "reason"), ABSENT.values(), ids=ABSENT)
-def test_annotations_that_make_no_record_are_named(
-    changes: list[tuple[str, str]], reason: str, tree: Path
-):
+def test_annotations_that_make_no_record_are_named(changes: list[tuple[str, str]], reason: str, tree: Path):
     write_car(tree, *changes)
     absent = next(voc.read_keypoints(tree))
     assert isinstance(absent, Absent)
@@ -239,11 +233,5 @@ def test_genuine_files_make_records_in_a_tree(tmp_path: Path):
         voc_tree.write_image(release / "JPEGImages" / f"{name}.jpg", width=500, height=400)
     records = list(voc.read_keypoints(tmp_path))
     assert [record.source_id for record in records] == list(GENUINE)
-    assert [int((~np.isnan(record.points[:, 0])).sum()) for record in records] == [
-        14,
-        12,
-        9,
-        14,
-        14,
-    ]
+    assert [int((~np.isnan(record.points[:, 0])).sum()) for record in records] == [14, 12, 9, 14, 14]
     assert [record.split for record in records] == ["train", "train", "val", "val", "val"]

@@ -48,9 +48,7 @@ def test_images_are_read_with_their_labels(tree: Path):
     assert DATASETS["voc2012_segmentation"].is_release(tree)
 
 
-@pytest.mark.parametrize(
-    "missing", ["JPEGImages/2007_000039.jpg", "SegmentationClass/2007_000039.png"]
-)
+@pytest.mark.parametrize("missing", ["JPEGImages/2007_000039.jpg", "SegmentationClass/2007_000039.png"])
 def test_what_is_not_there_is_named(missing: str, tree: Path):
     (tree / "VOCdevkit" / "VOC2012" / missing).unlink()
     absent = Absent("2007_000039", f"{missing} is missing")

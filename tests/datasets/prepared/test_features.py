@@ -29,9 +29,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (*image_set.SIZE, 3), np.uint
 
 
 def written_and_read(record: Record) -> Record:
-    example = features.FEATURES.deserialize_example_np(
-        features.serialize(record), decoders=KEEP_ENCODED
-    )
+    example = features.FEATURES.deserialize_example_np(features.serialize(record), decoders=KEEP_ENCODED)
     return features.from_example(example)
 
 
@@ -61,9 +59,7 @@ def test_missing_fields_are_read_back_as_missing():
 
 
 def test_a_record_without_keypoints_is_read_back():
-    record = Record(
-        encoded(PIXELS), image_set.SIZE, "", "1", "all", (), np.zeros((0, 2)), np.zeros(0, bool)
-    )
+    record = Record(encoded(PIXELS), image_set.SIZE, "", "1", "all", (), np.zeros((0, 2)), np.zeros(0, bool))
     assert_same(written_and_read(record), record)
 
 

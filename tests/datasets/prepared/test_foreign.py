@@ -41,9 +41,7 @@ def write(folder: Path, name: str, splits: Mapping[str, Sequence[Mapping[str, An
     return prepared
 
 
-def voc_object(
-    label: str, corners: tuple[int, int, int, int], *, difficult: bool
-) -> dict[str, Any]:
+def voc_object(label: str, corners: tuple[int, int, int, int], *, difficult: bool) -> dict[str, Any]:
     """Return an object as TFDS stores it: 1-based corners x0 y0 x1 y1 over the image's size of 100 x 60."""
     x0, y0, x1, y1 = corners
     return {
@@ -72,12 +70,7 @@ def test_voc_has_one_record_for_each_object(tmp_path: Path):
 
     splits = {"test": [example("9.jpg", [])], "train": [example("000012.jpg", objects)]}
     dog, cat = foreign.read(write(tmp_path, "voc/2007", splits))
-    assert (dog.category, dog.source_id, dog.split, dog.size) == (
-        "dog",
-        "000012#0",
-        "train",
-        (60, 100),
-    )
+    assert (dog.category, dog.source_id, dog.split, dog.size) == ("dog", "000012#0", "train", (60, 100))
     assert dog.box == coords.whole_image((60, 100))
     assert (cat.category, cat.box) == ("cat", (31.5, 5.5, 33.5, 58.5))
     assert cat.attributes == {"difficult": 1, "truncated": 1}
@@ -97,9 +90,7 @@ def test_lfw_has_whole_images(tmp_path: Path):
 def test_imagenet_has_wordnet_ids(tmp_path: Path):
     image = encoded_image(32, 48)
     splits = {
-        "validation": [
-            {"image": image, "label": "n01443537", "file_name": "ILSVRC2012_val_00000236.JPEG"}
-        ],
+        "validation": [{"image": image, "label": "n01443537", "file_name": "ILSVRC2012_val_00000236.JPEG"}],
         "test": [{"image": image, "label": -1, "file_name": "ILSVRC2012_test_00000001.JPEG"}],
     }
     test, validation = sorted(
@@ -125,9 +116,7 @@ def test_flic_has_the_joints_of_the_release(tmp_path: Path):
         "xcoords": positions[0],
         "ycoords": positions[1],
         "currframe": 12.0,
-        "torsobox": tfds.features.BBox(
-            ymin=100 / 480, xmin=50 / 720, ymax=300 / 480, xmax=150 / 720
-        ),
+        "torsobox": tfds.features.BBox(ymin=100 / 480, xmin=50 / 720, ymax=300 / 480, xmax=150 / 720),
     }
     (person,) = foreign.read(write(tmp_path, "flic/small", {"train": [example]}))
     assert person.names == flic.NAMES

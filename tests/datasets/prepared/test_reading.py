@@ -45,10 +45,7 @@ def test_records_are_a_sequence(folder: Path):
 
 def test_tfds_reads_the_folder_without_this_package(folder: Path):
     expected = read(folder, split="test")[1]
-    for builder in (
-        tfds.builder_from_directory(folder),
-        tfds.builder("images", data_dir=folder.parents[1]),
-    ):
+    for builder in (tfds.builder_from_directory(folder), tfds.builder("images", data_dir=folder.parents[1])):
         source = builder.as_data_source("test")
         assert len(source) == 2
         np.testing.assert_array_equal(source[1]["image"], load_image(expected))

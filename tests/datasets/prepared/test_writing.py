@@ -52,9 +52,7 @@ def test_written_records_are_counted_and_read_back(source: Path, tmp_path: Path)
     steps = []
     folder = tmp_path / "out" / "1.0.0"
     done = prepare_images(source, folder, progress=lambda *step: steps.append(step))
-    assert done == Prepared(
-        folder, {"train": 12, "test": 2}, (Absent("lost", "its image does not exist"),), 0
-    )
+    assert done == Prepared(folder, {"train": 12, "test": 2}, (Absent("lost", "its image does not exist"),), 0)
     assert steps == [(0, 14), (4, 14), (8, 14), (12, 14), (14, 14)]
     assert is_prepared(folder)
     assert os.listdir(folder.parent) == ["1.0.0"]
@@ -153,14 +151,10 @@ def test_incomplete_files_of_a_killed_run_are_removed(source: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("processes", [None, 1])
-def test_a_run_that_only_lacks_its_metadata_is_finished(
-    source: Path, tmp_path: Path, processes: int | None
-):
+def test_a_run_that_only_lacks_its_metadata_is_finished(source: Path, tmp_path: Path, processes: int | None):
     interrupt(source, tmp_path / "out", after=14)
     records = partial(image_set.read, source)
-    done = prepare(
-        records, tmp_path / "out", name="images", description="Noise.", processes=processes
-    )
+    done = prepare(records, tmp_path / "out", name="images", description="Noise.", processes=processes)
     assert done.resumed == 14
     assert len(read(tmp_path / "out")) == 14
     with pytest.raises(InputError, match="0 processes write nothing"):
@@ -257,9 +251,7 @@ def test_a_folder_that_holds_something_else_is_refused(source: Path, tmp_path: P
     ],
     ids=["same id", "split", "all", "none"],
 )
-def test_ambiguous_ids_and_splits_are_refused(
-    listed: list[tuple[str, str]], sentence: str, tmp_path: Path
-):
+def test_ambiguous_ids_and_splits_are_refused(listed: list[tuple[str, str]], sentence: str, tmp_path: Path):
     pixels = np.zeros((*image_set.SIZE, 3), np.uint8)
 
     def records() -> list[Record]:
@@ -289,9 +281,5 @@ def test_names_that_tfds_would_not_read_back_are_refused(
 ):
     with pytest.raises(InputError, match=sentence):
         prepare(
-            partial(image_set.read, source),
-            tmp_path / "out",
-            name=name,
-            version=version,
-            description="Noise.",
+            partial(image_set.read, source), tmp_path / "out", name=name, version=version, description="Noise."
         )

@@ -43,9 +43,7 @@ def test_predictions_of_held_out_rows(rng, n, d):
     found = ridge.cross_predict(features, targets, penalty=2.0, folds=folds, k=4)
     for fold in range(4):
         out = folds == fold
-        fitted = ScikitRidge(alpha=2.0).fit(
-            features[~out].astype(float), targets[~out].astype(float)
-        )
+        fitted = ScikitRidge(alpha=2.0).fit(features[~out].astype(float), targets[~out].astype(float))
         expected = fitted.predict(features[out].astype(float))
         np.testing.assert_allclose(found[out], expected, rtol=1e-3, atol=2e-3)
 
@@ -56,9 +54,7 @@ def test_predictions_with_a_penalty_for_each_target(rng, n, d):
     folds, each = np.arange(n) % 4, np.array([2.0, 30.0, 2.0])
     found = ridge.cross_predict(features, targets, penalty=each, folds=folds, k=4)
     for column, one in enumerate(each):
-        alone = ridge.cross_predict(
-            features, targets[:, [column]], penalty=float(one), folds=folds, k=4
-        )
+        alone = ridge.cross_predict(features, targets[:, [column]], penalty=float(one), folds=folds, k=4)
         np.testing.assert_allclose(found[:, [column]], alone, rtol=1e-3, atol=1e-3)
 
 
@@ -90,10 +86,7 @@ def test_scikit_learn_chooses_the_same_penalties(rng, n, d):
 def test_folds_from_their_statistics_are_folds_of_their_rows(rng):
     features, targets = draw(rng, 60, 7)
     folds = np.arange(60) % 3
-    parts = [
-        statistics(jnp.asarray(features[folds == j]), jnp.asarray(targets[folds == j]))
-        for j in range(3)
-    ]
+    parts = [statistics(jnp.asarray(features[folds == j]), jnp.asarray(targets[folds == j])) for j in range(3)]
     curve = ridge.cross_validate_statistics(parts, penalties=PENALTIES)
     np.testing.assert_allclose(curve.errors, held_out(features, targets, folds), rtol=2e-3)
 
@@ -187,9 +180,7 @@ def test_bad_paths_are_refused(rng, penalties):
     features, targets = draw(rng, 12, 4)
     for validate in (
         lambda: ridge.leave_one_out(features, targets, penalties=penalties),
-        lambda: ridge.cross_validate(
-            features, targets, penalties=penalties, folds=np.arange(12) % 2, k=2
-        ),
+        lambda: ridge.cross_validate(features, targets, penalties=penalties, folds=np.arange(12) % 2, k=2),
     ):
         with pytest.raises(InputError, match="penalt"):
             validate()

@@ -54,9 +54,7 @@ def test_fits_and_errors_are_those_of_scikit_learn(rows, size):
         rest = Reference(alpha=penalty).fit(features[folds != 2], targets[folds != 2])
         for found, reference in ((sums.solve(penalty), whole), (sums.without(2, penalty), rest)):
             np.testing.assert_allclose(found.weights, reference.coef_.T, atol=1e-3)
-            np.testing.assert_allclose(
-                found.predict(rows[0]), reference.predict(features), atol=2e-3
-            )
+            np.testing.assert_allclose(found.predict(rows[0]), reference.predict(features), atol=2e-3)
             np.testing.assert_allclose(found.penalty, penalty)
     np.testing.assert_allclose(sums.target_mean(), targets.mean(axis=0), rtol=1e-5)
 
@@ -99,9 +97,7 @@ def test_some_targets_are_fitted_as_among_all(rows):
     sums = summed(rows, 50)
     some = sums.select(np.array([3, 1]))
     assert some.targets == 2
-    np.testing.assert_allclose(
-        some.solve(2.0).weights, sums.solve(2.0).weights[:, [3, 1]], atol=1e-4
-    )
+    np.testing.assert_allclose(some.solve(2.0).weights, sums.solve(2.0).weights[:, [3, 1]], atol=1e-4)
     np.testing.assert_allclose(some.target_mean(), sums.target_mean()[[3, 1]], rtol=1e-5)
 
 

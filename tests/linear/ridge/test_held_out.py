@@ -20,9 +20,7 @@ def test_it_agrees_with_separate_steps(n, d):
     folds = np.arange(n) % 3
     found = ridge.fit_held_out(features, targets, folds=folds, k=3)
     expected, curve = ridge.fit_best(features, targets, folds=folds, k=3)
-    predicted = ridge.cross_predict(
-        features, targets, penalty=float(expected.penalty), folds=folds, k=3
-    )
+    predicted = ridge.cross_predict(features, targets, penalty=float(expected.penalty), folds=folds, k=3)
     assert found.curve.best() == pytest.approx(curve.best(), rel=1e-5)
     tried = np.isin(curve.penalties, found.curve.penalties)
     assert tried.sum() == len(found.curve.penalties) >= 7
@@ -46,8 +44,7 @@ def test_a_row_is_predicted_without_its_fold():
 
 
 @pytest.mark.parametrize(
-    ("folds", "sentence"),
-    [(np.arange(29) % 2, "29"), (np.zeros(30, int), "fold"), (np.arange(30) % 3, "fold")],
+    ("folds", "sentence"), [(np.arange(29) % 2, "29"), (np.zeros(30, int), "fold"), (np.arange(30) % 3, "fold")]
 )
 def test_bad_folds_are_refused(folds, sentence):
     features, targets = rows(30, 60)

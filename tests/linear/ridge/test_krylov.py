@@ -89,9 +89,7 @@ def test_vectors_beyond_the_known_ones_are_orthonormal_even_where_they_are_none(
     vectors[:, 3], vectors[:, 5], vectors[:, 7] = 2 * vectors[:, 2], 0, 1e-7 * vectors[:, 7]
     vectors -= known @ (known.T @ vectors)
     vectors[:, 5] = 1e-7 * known[:, 4]
-    q, r = krylov._orthonormalize(
-        jnp.asarray(known, jnp.float32), jnp.asarray(vectors, jnp.float32)
-    )
+    q, r = krylov._orthonormalize(jnp.asarray(known, jnp.float32), jnp.asarray(vectors, jnp.float32))
     both = np.concatenate([known, q], axis=1)
     np.testing.assert_allclose(both.T @ both, np.eye(28), atol=1e-5)
     np.testing.assert_allclose(q @ r, vectors, atol=1e-5)
@@ -107,9 +105,7 @@ def test_folds_that_share_a_space_have_the_errors_of_those_that_do_not(rng, monk
     features = rng.standard_normal((900, 240)) * np.arange(1, 241) ** -decay
     targets = features @ rng.standard_normal((240, 32)) + rng.standard_normal((900, 32))
     parts = [
-        statistics(
-            jnp.asarray(features[j::3], jnp.float32), jnp.asarray(targets[j::3], jnp.float32)
-        )
+        statistics(jnp.asarray(features[j::3], jnp.float32), jnp.asarray(targets[j::3], jnp.float32))
         for j in range(3)
     ]
     # With the decay the least penalties are beyond the space, and solved one by one.
@@ -136,9 +132,7 @@ def test_folds_of_few_rows_share_spaces_too(rng, decay, shared):
     if shared:
         np.testing.assert_array_equal(found.squares / 480, whole.errors)
     squares = [
-        (held_out_residuals(decompose_kernel(centered_kernel(x), y), *fold_rows, one) ** 2).sum(
-            (0, 1)
-        )
+        (held_out_residuals(decompose_kernel(centered_kernel(x), y), *fold_rows, one) ** 2).sum((0, 1))
         for one in penalties
     ]
     np.testing.assert_allclose(whole.errors, np.array(squares) / 480, rtol=2e-4)

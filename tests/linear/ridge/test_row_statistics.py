@@ -10,16 +10,7 @@ import pytest
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
-from convcorr_jax.linear.ridge import (
-    Statistics,
-    accumulate,
-    add,
-    all_reduce,
-    empty,
-    gram,
-    statistics,
-    subtract,
-)
+from convcorr_jax.linear.ridge import Statistics, accumulate, add, all_reduce, empty, gram, statistics, subtract
 from convcorr_jax.linear.ridge.row_statistics import others
 from tests.builders.regression import draw
 
@@ -85,9 +76,9 @@ def test_a_large_mean_costs_no_digits(rng):
 
 def test_the_sum_over_an_axis_is_that_of_all_rows(rows):
     features, targets = (jnp.asarray(array).reshape(3, 30, -1) for array in rows)
-    summed = jax.vmap(
-        lambda x, y: all_reduce(statistics(x, y), axis_name="rows"), axis_name="rows"
-    )(features, targets)
+    summed = jax.vmap(lambda x, y: all_reduce(statistics(x, y), axis_name="rows"), axis_name="rows")(
+        features, targets
+    )
     for of_device in zip(*summed, strict=True):
         assert_close(Statistics(*of_device), oracle(*rows), rtol=1e-5)
 
@@ -128,9 +119,7 @@ def test_streamed_rows_solve_as_those_in_memory(rows):
     total = empty(6, 3)
     for start in range(0, 90, 32):
         size = min(32, 90 - start)
-        block = [
-            jnp.pad(a[start : start + 32], [(0, 32 - size), (0, 0)]) for a in (features, targets)
-        ]
+        block = [jnp.pad(a[start : start + 32], [(0, 32 - size), (0, 0)]) for a in (features, targets)]
         total = accumulate(total, *block, mask=jnp.arange(32) < size)
     streamed, whole = ridge.solve(total, penalty=1.0), ridge.fit(features, targets, penalty=1.0)
     np.testing.assert_allclose(streamed.weights, whole.weights, rtol=1e-4, atol=1e-5)

@@ -113,9 +113,7 @@ def test_a_system_beyond_the_precision_is_refused(rng):
 def test_it_compiles_once_and_maps_over_penalties(rng):
     features, targets = draw(rng, 20, 4)
     penalties = jnp.array([0.1, 1.0, 10.0])
-    mapped = jax.jit(
-        jax.vmap(lambda penalty: ridge.fit(features, targets, penalty=penalty).weights)
-    )(penalties)
+    mapped = jax.jit(jax.vmap(lambda penalty: ridge.fit(features, targets, penalty=penalty).weights))(penalties)
     for weights, penalty in zip(mapped, penalties, strict=True):
         alone = ridge.fit(features, targets, penalty=float(penalty)).weights
         np.testing.assert_allclose(weights, alone, rtol=1e-4, atol=1e-5)

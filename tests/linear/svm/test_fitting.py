@@ -56,12 +56,7 @@ def oracle(features, signs, *, cost, loss: Loss, bias_scale, sample_weights=None
         machine = SVC(kernel="linear", C=cost, tol=1e-6)
     else:
         machine = LinearSVC(
-            C=cost,
-            loss=loss,
-            intercept_scaling=bias_scale,
-            tol=1e-8,
-            max_iter=1_000_000,
-            random_state=0,
+            C=cost, loss=loss, intercept_scaling=bias_scale, tol=1e-8, max_iter=1_000_000, random_state=0
         )
     machine.fit(double, signs, sample_weight=sample_weights)
     return machine.coef_[0], float(machine.intercept_[0])
@@ -101,9 +96,7 @@ def test_objective_and_predictions_equal_scikit_learns(
 def test_sample_weights_equal_scikit_learns(rng: np.random.Generator, loss: Loss) -> None:
     features, labels = samples(rng)
     weights = rng.choice([0.0, 0.5, 3.0], (len(labels), 3)).astype(np.float32)
-    found = fit(
-        features, labels, cost=0.1, loss=loss, bias_scale=1.0, sample_weights=jnp.asarray(weights)
-    )
+    found = fit(features, labels, cost=0.1, loss=loss, bias_scale=1.0, sample_weights=jnp.asarray(weights))
     for j in range(3):
         signs = np.where(labels == j, 1, -1)
         options = dict(loss=loss, bias_scale=1.0)
@@ -125,14 +118,7 @@ def test_gap_is_that_of_a_feasible_dual(
 ) -> None:
     features, labels = samples(rng)
     cost = 0.05
-    found = fit(
-        features,
-        labels,
-        cost=cost,
-        loss=loss,
-        bias_scale=bias_scale,
-        max_rounds=max_rounds,
-    )
+    found = fit(features, labels, cost=cost, loss=loss, bias_scale=bias_scale, max_rounds=max_rounds)
     signs = np.where(labels == np.arange(3)[:, None], 1.0, -1.0)
     dual = np.asarray(found.dual, np.float64)
     assert (dual >= 0).all()
@@ -167,9 +153,7 @@ def test_a_free_bias_takes_up_where_the_origin_is(rng: np.random.Generator, loss
 
 @pytest.mark.parametrize("scale", [1e-6, 1e6])
 @pytest.mark.parametrize("loss", LOSSES)
-def test_cost_belongs_to_the_features_scale(
-    rng: np.random.Generator, loss: Loss, scale: float
-) -> None:
+def test_cost_belongs_to_the_features_scale(rng: np.random.Generator, loss: Loss, scale: float) -> None:
     features, labels = samples(rng)
     scale = np.float32(scale)
     here = fit(features, labels, cost=0.1, loss=loss)
@@ -182,12 +166,8 @@ def test_cost_belongs_to_the_features_scale(
 def test_weights_of_whole_numbers_are_copies(rng: np.random.Generator, loss: Loss) -> None:
     features, labels = samples(rng)
     copies = rng.integers(0, 3, len(labels))
-    weighed = fit(
-        features, labels, cost=0.1, loss=loss, sample_weights=jnp.asarray(copies[:, None], float)
-    )
-    copied = fit(
-        np.repeat(features, copies, axis=0), np.repeat(labels, copies), cost=0.1, loss=loss
-    )
+    weighed = fit(features, labels, cost=0.1, loss=loss, sample_weights=jnp.asarray(copies[:, None], float))
+    copied = fit(np.repeat(features, copies, axis=0), np.repeat(labels, copies), cost=0.1, loss=loss)
     np.testing.assert_allclose(weighed.objective, copied.objective, rtol=1e-4)
     assert (np.asarray(weighed.dual)[:, copies == 0] == 0).all()
 
@@ -199,9 +179,7 @@ def test_more_features_than_samples(rng: np.random.Generator, loss: Loss) -> Non
     assert found.converged.all()
     padded = np.concatenate([features, np.zeros((20, 50), np.float32)])
     weights = jnp.asarray(np.arange(40)[:, None] < 20, jnp.float32)
-    more = fit(
-        padded, np.concatenate([labels, labels]), cost=0.01, loss=loss, sample_weights=weights
-    )
+    more = fit(padded, np.concatenate([labels, labels]), cost=0.01, loss=loss, sample_weights=weights)
     np.testing.assert_allclose(more.objective, found.objective, rtol=1e-4)
 
 
@@ -219,8 +197,7 @@ def test_a_warm_start_arrives_where_a_cold_one_does(rng: np.random.Generator, lo
         again = fit(features, labels, sample_weights=few, start=before, **options)
         assert (again.rounds <= 1).all()
         cold, warm = (
-            fit(features, labels, sample_weights=all_, start=start, **options)
-            for start in (None, before)
+            fit(features, labels, sample_weights=all_, start=start, **options) for start in (None, before)
         )
         np.testing.assert_allclose(warm.objective, cold.objective, rtol=1e-4)
         rounds["cold"] += int(cold.rounds.sum())
@@ -235,18 +212,9 @@ def test_a_warm_start_arrives_where_a_cold_one_does(rng: np.random.Generator, lo
 @pytest.mark.parametrize("bias_scale", [None, 1.0])
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("label", [0, 1])
-def test_one_class_alone(
-    rng: np.random.Generator, loss: Loss, label: int, bias_scale: float | None
-) -> None:
+def test_one_class_alone(rng: np.random.Generator, loss: Loss, label: int, bias_scale: float | None) -> None:
     features, _ = samples(rng)
-    found = fit(
-        features,
-        np.full(len(features), label),
-        classes=1,
-        cost=1.0,
-        loss=loss,
-        bias_scale=bias_scale,
-    )
+    found = fit(features, np.full(len(features), label), classes=1, cost=1.0, loss=loss, bias_scale=bias_scale)
     assert found.converged.all()
     decisions = np.asarray(found.decisions(jnp.asarray(features)))
     assert (decisions > 0).all() if label == 0 else (decisions < 0).all()
@@ -288,12 +256,8 @@ def test_weights_that_are_all_zero(rng: np.random.Generator, loss: Loss) -> None
     assert found.converged.all()
 
 
-@pytest.mark.parametrize(
-    ("loss", "cost"), [("hinge", 10.0), ("squared_hinge", 10.0), ("squared_hinge", 1e3)]
-)
-def test_classes_that_can_be_parted_at_high_cost(
-    rng: np.random.Generator, loss: Loss, cost: float
-) -> None:
+@pytest.mark.parametrize(("loss", "cost"), [("hinge", 10.0), ("squared_hinge", 10.0), ("squared_hinge", 1e3)])
+def test_classes_that_can_be_parted_at_high_cost(rng: np.random.Generator, loss: Loss, cost: float) -> None:
     features = rng.normal(size=(60, 5)).astype(np.float32)
     labels = (features[:, 0] > 0).astype(int)
     features[:, 0] += np.where(labels, 1, -1)
@@ -321,10 +285,7 @@ def test_features_that_are_not_finite_are_refused(rng: np.random.Generator, valu
         (dict(cost=1.0, max_rounds=0), "max_rounds is 0"),
         (dict(cost=1.0, sample_weights=-jnp.ones((120, 1))), "sample_weights hold negative"),
         (dict(cost=1.0, sample_weights=jnp.full((120, 1), jnp.nan)), "sample_weights hold NaN"),
-        (
-            dict(cost=1.0, sample_weights=jnp.ones((120, 2))),
-            r"sample_weights have shape \(120, 2\)",
-        ),
+        (dict(cost=1.0, sample_weights=jnp.ones((120, 2))), r"sample_weights have shape \(120, 2\)"),
     ],
 )
 def test_bad_options_are_refused(rng: np.random.Generator, options: dict, sentence: str) -> None:
@@ -349,9 +310,7 @@ def test_a_start_of_another_shape_is_refused(rng: np.random.Generator) -> None:
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_cross_validation_equals_fits_without_each_fold(
-    rng: np.random.Generator, loss: Loss
-) -> None:
+def test_cross_validation_equals_fits_without_each_fold(rng: np.random.Generator, loss: Loss) -> None:
     features, labels = samples(rng)
     folds = stratified_folds(labels, k=4)
     # At the last cost the rounding of residuals exceeds the tolerance.
@@ -403,9 +362,7 @@ def test_folds_out_of_range_are_refused(rng: np.random.Generator) -> None:
         (labels, [], "there are 0 costs"),
     ):
         with pytest.raises(InputError, match=sentence):
-            svm.cross_validate(
-                jnp.asarray(features), positive, costs=np.array(costs, float), folds=folds, k=3
-            )
+            svm.cross_validate(jnp.asarray(features), positive, costs=np.array(costs, float), folds=folds, k=3)
 
 
 # Under JAX's transformations.

@@ -112,9 +112,7 @@ def fitted(
     rng = np.random.default_rng([20150607, KINDS.index(kind)])
     for _ in range(count):
         given = problem(kind, rng, shapes)
-        given = given._replace(
-            features=given.features.astype(dtype), weights=given.weights.astype(dtype)
-        )
+        given = given._replace(features=given.features.astype(dtype), weights=given.weights.astype(dtype))
         model = fit(given, loss, bias_scale, dtype)
         objective, gap = true_gap(given, model, loss, bias_scale)
         if gap > TOLERANCE * objective:
@@ -144,9 +142,7 @@ def fit(given: Problem, loss: svm.Loss, bias_scale: float | None, dtype: type) -
 )
 def test_every_problem_converges_in_truth(kind: str, loss: svm.Loss, dtype: type) -> None:
     for bias_scale in BIASES:
-        for model, gap in fitted(
-            kind, loss, bias_scale, dtype, count=6, shapes=((30, 5), (12, 40))
-        ):
+        for model, gap in fitted(kind, loss, bias_scale, dtype, count=6, shapes=((30, 5), (12, 40))):
             assert model.converged.all()
             assert gap <= TOLERANCE
             assert model.rounds.max() <= 150
@@ -167,14 +163,10 @@ def main() -> None:
         found = [
             one
             for bias_scale in BIASES
-            for one in fitted(
-                *(kind, loss, bias_scale, getattr(np, options.dtype)), count=each, shapes=SHAPES
-            )
+            for one in fitted(*(kind, loss, bias_scale, getattr(np, options.dtype)), count=each, shapes=SHAPES)
         ]
         rounds = np.array([int(model.rounds[0]) for model, _ in found])
-        stated = [
-            float(model.gap[0]) / max(float(model.objective[0]), 1e-300) for model, _ in found
-        ]
+        stated = [float(model.gap[0]) / max(float(model.objective[0]), 1e-300) for model, _ in found]
         sys.stdout.write(
             f"{kind}, {loss}: {len(found)}, {sum(not model.converged[0] for model, _ in found)}; "
             f"{np.median(rounds):.0f}, {rounds.max()}; "

@@ -27,11 +27,7 @@ def test_padded_problems_have_the_same_classifiers(loss, weighted):
         **options,
     )
     padded = svm.pad(features, positive, weights=weights, least=LEAST)
-    assert [len(axis) for axis in (padded.features, padded.features.T, padded.positive.T)] == [
-        32,
-        8,
-        4,
-    ]
+    assert [len(axis) for axis in (padded.features, padded.features.T, padded.positive.T)] == [32, 8, 4]
     fitted = svm.fit(
         jnp.asarray(padded.features),
         jnp.asarray(padded.positive),
@@ -46,8 +42,7 @@ def test_padded_problems_have_the_same_classifiers(loss, weighted):
 
 
 @pytest.mark.parametrize(
-    ("n", "length"),
-    [(1, 16), (16, 16), (17, 32), (128, 128), (129, 160), (1000, 1024), (1025, 1280)],
+    ("n", "length"), [(1, 16), (16, 16), (17, 32), (128, 128), (129, 160), (1000, 1024), (1025, 1280)]
 )
 def test_rows_are_multiples_of_the_least_and_of_an_eighth_of_the_next_power_of_two(n, length):
     padded = svm.pad(*problem(n, 1, 1), least=LEAST)

@@ -3,15 +3,7 @@ import pytest
 from scipy.spatial import ConvexHull
 
 from convcorr_jax import coords
-from convcorr_jax.synthetic.rendering.solids import (
-    Figure,
-    Outline,
-    Paint,
-    Solid,
-    outline,
-    rotation,
-    vector,
-)
+from convcorr_jax.synthetic.rendering.solids import Figure, Outline, Paint, Solid, outline, rotation, vector
 from convcorr_jax.synthetic.rendering.surroundings import SUPERSAMPLING, paint
 from convcorr_jax.synthetic.rendering.textures import TILE, Pattern, atlas
 
@@ -76,9 +68,7 @@ def test_a_pattern_rotates_with_its_limb():
     for end in (vector(42, 20, 0), vector(20, 42, 0)):
         figure = Figure()
         figure.hull("limb", [vector(20, 20, 0), end], [6.0, 6.0], striped)
-        images.append(
-            paint(np.zeros((64, 64, 3), np.uint8), outlines_of(figure), IDENTITY).image[..., 0]
-        )
+        images.append(paint(np.zeros((64, 64, 3), np.uint8), outlines_of(figure), IDENTITY).image[..., 0])
     along, across = images[0][20, 16:46], images[0][15:26, 24]
     assert along.std() > 3 * across.std()
     # Cells are rounded, and the light falls on another side.
@@ -132,7 +122,4 @@ def test_tiles_fill_their_range_and_repeat():
         assert tile.std() > (0.02 if pattern is Pattern.PLAIN else 0.15)
         # The step over the seam is no greater than steps inside, whose maximum is at an edge.
         assert np.abs(tile[0] - tile[-1]).mean() <= np.abs(np.diff(tile, axis=0)).mean(axis=1).max()
-        assert (
-            np.abs(tile[:, 0] - tile[:, -1]).mean()
-            <= np.abs(np.diff(tile, axis=1)).mean(axis=0).max()
-        )
+        assert np.abs(tile[:, 0] - tile[:, -1]).mean() <= np.abs(np.diff(tile, axis=1)).mean(axis=0).max()

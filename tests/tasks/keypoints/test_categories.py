@@ -10,12 +10,7 @@ from convcorr_jax.datasets import Record
 from convcorr_jax.datasets.official import ibug
 from convcorr_jax.errors import InputError
 from convcorr_jax.tasks import CategoryData
-from convcorr_jax.tasks.keypoints import (
-    FACE_POINTS,
-    categories,
-    read_categories,
-    with_face_points,
-)
+from convcorr_jax.tasks.keypoints import FACE_POINTS, categories, read_categories, with_face_points
 
 
 def test_faces_exchange_their_sides_in_a_mirror():

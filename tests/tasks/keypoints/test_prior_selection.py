@@ -14,8 +14,6 @@ def test_nan_is_never_the_highest_and_the_first_of_equals_is():
     ranked = {name: [value] for name, value in zip(POSITIVES, (np.nan, 0.2, 0.2), strict=True)}
     assert PriorChoice(calibration, ranked).positive == POSITIVES[1]
     options = FeatureOptions(layers=("conv1", "conv2", "conv3"), radii_px=(10, 20))
-    values = dict(
-        zip((*options.layers, *options.sift_names), (np.nan, 0.1, 0.3, 0.2, 0.2), strict=True)
-    )
+    values = dict(zip((*options.layers, *options.sift_names), (np.nan, 0.1, 0.3, 0.2, 0.2), strict=True))
     found = best_features({name: np.array([value]) for name, value in values.items()}, options)
     assert (found.convnet, found.sift) == ("conv3", options.sift_names[0])

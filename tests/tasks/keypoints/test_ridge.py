@@ -55,7 +55,5 @@ def test_the_points_of_tested_objects_choose_nothing(category, method, tmp_path)
     moved = category.points.copy()
     moved[0] += 3
     trained = dataclasses.replace(category, points=moved)
-    different = predict_by_ridge(
-        trained, WEIGHTS, OPTIONS, method=method, folder=tmp_path / "trained"
-    )
+    different = predict_by_ridge(trained, WEIGHTS, OPTIONS, method=method, folder=tmp_path / "trained")
     assert (different != found).any()

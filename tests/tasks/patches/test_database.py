@@ -87,9 +87,7 @@ def test_rows_are_the_columns_of_their_origins(folder, weights, records):
         assert set(found.origins.flipped.tolist()) == {0, 1}
         for patch in range(0, 300, 23):
             number, longest, flipped, row, column = origins[patch]
-            views = [
-                view(records[number].image, longest_px=longest, flipped=f) for f in (False, True)
-            ]
+            views = [view(records[number].image, longest_px=longest, flipped=f) for f in (False, True)]
             inputs = preprocess(np.stack(views), network=ALEXNET)
             maps = activations(weights.params, inputs, network=ALEXNET, layers=PLAN.layers)
             expected = np.asarray(maps[layer])[flipped, row, column]
@@ -107,9 +105,7 @@ def test_all_cells_are_taken_if_they_are_few(tmp_path, weights, records):
 def test_a_whole_database_is_left_as_it_is(folder, weights, records):
     times = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     watched = []
-    build_database(
-        folder, records, weights, plan=PLAN, watch=lambda chunks: watched.append(chunks) or chunks
-    )
+    build_database(folder, records, weights, plan=PLAN, watch=lambda chunks: watched.append(chunks) or chunks)
     assert [list(chunks) for chunks in watched] == [[]]
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == times
 
@@ -144,11 +140,7 @@ def test_a_killed_build_goes_on(tmp_path, whole, weights, records, monkeypatch, 
         read_database(tmp_path, "conv2")
     remaining = []
     build_database(
-        tmp_path,
-        records,
-        weights,
-        plan=PLAN,
-        watch=lambda chunks: remaining.extend(chunks) or chunks,
+        tmp_path, records, weights, plan=PLAN, watch=lambda chunks: remaining.extend(chunks) or chunks
     )
     assert remaining == [1, 2]
     assert contents(tmp_path) == whole

@@ -77,9 +77,7 @@ def test_the_torso_is_the_middle_of_shoulders_and_hips():
     hidden[2] = np.nan
     for points, middle in ((POINTS, (30, 35)), (hidden, (26, 35))):
         people = prepare([person(points)], ARCHITECTURE)
-        np.testing.assert_allclose(
-            people.torso[0], apply(people.to_frame[0], np.array(middle)), atol=1e-3
-        )
+        np.testing.assert_allclose(people.torso[0], apply(people.to_frame[0], np.array(middle)), atol=1e-3)
 
 
 def test_a_given_torso_or_place_goes_before_joints():
@@ -97,9 +95,7 @@ def test_a_person_of_known_size_fills_the_frame():
     np.testing.assert_allclose(people.to_frame[0].scale, 128 / 50)
     np.testing.assert_allclose(people.torso[0], [63.5, 63.5], atol=1e-3)
     joint = people.points[0, 4]
-    patch = people.images[0][
-        int(joint[1]) - 2 : int(joint[1]) + 3, int(joint[0]) - 2 : int(joint[0]) + 3
-    ]
+    patch = people.images[0][int(joint[1]) - 2 : int(joint[1]) + 3, int(joint[0]) - 2 : int(joint[0]) + 3]
     assert patch.max() > 200
 
 
@@ -122,9 +118,7 @@ def test_without_scale_people_of_unknown_size_are_refused():
 def test_the_torso_of_a_box_needs_a_box():
     boxed = person(box=Box(10.0, 5.0, 50.0, 55.0))
     for architecture in (ARCHITECTURE, AROUND_TORSO):
-        with pytest.raises(
-            InputError, match="record 'someone' has no box of the person; the torso"
-        ):
+        with pytest.raises(InputError, match="record 'someone' has no box of the person; the torso"):
             prepare([boxed, person()], architecture, torso="box")
     people = prepare([boxed], ARCHITECTURE, torso="box")
     np.testing.assert_allclose(people.to_photographs(people.torso[:, None])[0, 0], [30, 30])
@@ -170,8 +164,7 @@ def test_surroundings_show_more_and_move_no_point(frame_px):
     # Beyond the square around the torso, but within its surroundings; and beyond both.
     noses = [np.concatenate([POINTS[:4], [nose]]) for nose in ([64.0, 35], [79, 2])]
     alone, surrounded = (
-        prepare([person(points) for points in noses], architecture, margin=margin)
-        for margin in (0.0, 0.25)
+        prepare([person(points) for points in noses], architecture, margin=margin) for margin in (0.0, 0.25)
     )
     assert surrounded.images.shape == (2, 192, 192, 3)
     np.testing.assert_array_equal(surrounded.torso, alone.torso)
@@ -204,16 +197,13 @@ def test_people_in_other_frames_have_their_torso_in_the_middle():
     )
     again = prepare([person()], dataclasses.replace(AROUND_TORSO, frame_px=40.0))
     np.testing.assert_array_equal(
-        reframed(people, [again.frames[0]] * 2, architecture=ARCHITECTURE).images[0],
-        again.images[0],
+        reframed(people, [again.frames[0]] * 2, architecture=ARCHITECTURE).images[0], again.images[0]
     )
 
 
 def test_flic_has_the_observers_sides(tmp_path):
     behind = (False, True)
-    examples = [
-        example(f"film-{k}.jpg", train=0, test=1, behind=each) for k, each in enumerate(behind)
-    ]
+    examples = [example(f"film-{k}.jpg", train=0, test=1, behind=each) for k, each in enumerate(behind)]
     write_release(tmp_path / "flic", *examples)
     truth = np.array([FACING[name] for name in LOOKUP], float) - 1
     mirrored = truth[[list(LOOKUP).index(OTHER_SIDE[name]) for name in LOOKUP]]
@@ -270,17 +260,13 @@ def test_a_validation_split_of_the_data_set_validates(tmp_path):
 
 
 def test_rendered_people_are_parted_alike():
-    parts = [
-        read_people("rendered", part=part, rendered=20) for part in ("train", "validation", "test")
-    ]
+    parts = [read_people("rendered", part=part, rendered=20) for part in ("train", "validation", "test")]
     assert [len(part) for part in parts] == [18, 2, 5]
     assert [{one.split for one in part} for part in parts] == [{"train"}, {"train"}, {"test"}]
 
 
 def test_people_who_lack_a_joint_of_the_network_are_refused():
-    with pytest.raises(
-        InputError, match=r"flic-8x predicts l_elbow, l_wrist, .*, which the people lack"
-    ):
+    with pytest.raises(InputError, match=r"flic-8x predicts l_elbow, l_wrist, .*, which the people lack"):
         prepare([person()], flic())
 
 

@@ -23,10 +23,7 @@ FILTERS = jax.device_get(cascade.init(jax.random.key(0), SHAPE)["front"])
 
 augmented = jax.jit(
     partial(
-        augment,
-        left_right_pairs=SHAPE.left_right_pairs,
-        size=SHAPE.input_size,
-        augmentation=PLAN.augmentation,
+        augment, left_right_pairs=SHAPE.left_right_pairs, size=SHAPE.input_size, augmentation=PLAN.augmentation
     )
 )
 front_maps = jax.jit(partial(front.front_maps, front="alexnet"))
@@ -81,9 +78,7 @@ def test_features_are_those_of_augmented_images(tmp_path):
 
 def test_hosts_have_the_features_of_one_host(tmp_path):
     numbers = np.array([1, 4])
-    own = cache_in(
-        tmp_path / "own", people=prepare(RECORDS, SHAPE, margin=0.25, rows=numbers), numbers=numbers
-    )
+    own = cache_in(tmp_path / "own", people=prepare(RECORDS, SHAPE, margin=0.25, rows=numbers), numbers=numbers)
     every = cache_in(tmp_path / "all").copy(1)
     for name, values in own.copy(1).items():
         np.testing.assert_allclose(values, every[name][numbers], rtol=1e-3, atol=1e-3)

@@ -94,11 +94,7 @@ def person_batch(*, features=False):
 
 @pytest.mark.parametrize(
     ("phase", "trained"),
-    [
-        ("coarse", {"coarse"}),
-        ("fine", {"spatial", "fine"}),
-        ("joint", {"front", "coarse", "spatial", "fine"}),
-    ],
+    [("coarse", {"coarse"}), ("fine", {"spatial", "fine"}), ("joint", {"front", "coarse", "spatial", "fine"})],
 )
 def test_steps_change_what_their_phase_trains_and_nothing_else(phase, trained):
     """Bit for bit, in spite of weight decay, momentum and the running mean."""
@@ -159,9 +155,7 @@ def test_the_front_learns_at_its_own_rate_and_gradients_are_clipped():
         for gradient in (scale, 0.3, 0.3):
             update, moments = optimizer.update(gradients_of(params, gradient), moments, params)
         found.append(update)
-        np.testing.assert_allclose(
-            update["front"]["kernel"], 0.25 * update["coarse"]["kernel"], rtol=1e-5
-        )
+        np.testing.assert_allclose(update["front"]["kernel"], 0.25 * update["coarse"]["kernel"], rtol=1e-5)
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5), *found)
 
 

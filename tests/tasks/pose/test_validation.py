@@ -55,9 +55,7 @@ def test_everybody_is_looked_at_once_in_pixels_of_the_photographs(people, monkey
 
     monkeypatch.setattr(validation.cascade, "predict", predict)
     # The last batch is filled up with the last person.
-    predicted = predict_joints(
-        {"coarse": 1.0}, people, architecture=ARCHITECTURE, batch=2, subcell=False
-    )
+    predicted = predict_joints({"coarse": 1.0}, people, architecture=ARCHITECTURE, batch=2, subcell=False)
     np.testing.assert_allclose(predicted.cascade, np.arange(3.0)[:, None, None] * np.ones((2, 2)))
     np.testing.assert_allclose(predicted.coarse, predicted.cascade + 1)
     np.testing.assert_allclose(predicted.coarse_alone, predicted.cascade + 2)
@@ -113,9 +111,7 @@ def test_the_step_whose_error_is_not_finite_is_named_with_its_people(tmp_path):
     log = TrainingLog(tmp_path / "metrics.jsonl", step=7)
     for value in (1.0, float("inf"), float("nan")):
         log.add(metrics(value))
-    with pytest.raises(
-        NumericalError, match=r"loss of step 8 \(phase fine\) is inf; its batch is a8, b8"
-    ):
+    with pytest.raises(NumericalError, match=r"loss of step 8 \(phase fine\) is inf; its batch is a8, b8"):
         log.log_losses(10, "fine", people_of=people_of)
 
 

@@ -49,9 +49,7 @@ def test_the_whole_photograph_does_not_stand_for_a_box():
     whole = record_view(boxless, recipe, margin=None)
     np.testing.assert_allclose(whole.to_photograph_px.scale, 2)
     boxed = record_view(record, recipe, margin=0.0)
-    np.testing.assert_allclose(
-        boxed.to_photograph_px.scale, [record.box.width / 32, record.box.height / 32]
-    )
+    np.testing.assert_allclose(boxed.to_photograph_px.scale, [record.box.width / 32, record.box.height / 32])
     for use in (lambda: record_view(boxless, recipe, margin=0.0), lambda: frame_of(boxless)):
         with pytest.raises(InputError, match="has no box around its object"):
             use()

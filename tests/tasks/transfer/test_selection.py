@@ -106,10 +106,7 @@ def test_a_category_never_chooses_for_itself():
     for held_out in best:
         labels = {name: Sealed(value, opened=name != held_out) for name, value in best.items()}
         choices = leave_category_out(
-            METHOD,
-            SPACE,
-            {name: sealed.score for name, sealed in labels.items()},
-            held_out=held_out,
+            METHOD, SPACE, {name: sealed.score for name, sealed in labels.items()}, held_out=held_out
         )
         labels[held_out].opened = True
         assert labels[held_out].score(choices.method) <= 0
@@ -127,8 +124,7 @@ def test_what_cannot_be_held_out_is_refused(known, held_out):
 
 def test_the_papers_methods_have_only_their_smoothness_to_choose():
     methods = {
-        method.name: method
-        for method in methods_for(RECIPES["alexnet"], PAPER_RECIPES["alexnet"], boxed=True)
+        method.name: method for method in methods_for(RECIPES["alexnet"], PAPER_RECIPES["alexnet"], boxed=True)
     }
     assert list(methods) == ["conv_flow", "paper_conv4", "paper_sift", "sift_flow"]
     for name in ("paper_conv4", "paper_sift"):
@@ -183,9 +179,7 @@ def test_predictions_are_cached_by_their_settings(tmp_path, monkeypatch):
 
     monkeypatch.setattr(choice_sets, "describe", describe)
     monkeypatch.setattr(choice_sets, "align_pairs", align)
-    monkeypatch.setattr(
-        choice_sets, "carried", lambda points, pairs, described, flow: points[pairs[:, 0]]
-    )
+    monkeypatch.setattr(choice_sets, "carried", lambda points, pairs, described, flow: points[pairs[:, 0]])
     chosen = ChoiceSet([record("0"), record("1")], np.array([[0, 1]]), ("noise",))
     scores = FlowScores(chosen, WEIGHTS, boxed=True, folder=tmp_path)
     assert scores.mean(METHOD) == 1.0
@@ -237,12 +231,7 @@ def test_three_choices_are_scored_on_all_pairs():
         return Guesses(chosen)
 
     found = score_choices(*fixed, elsewhere, pairs, every=1, scores=scores)
-    assert sorted(asked) == [
-        ("choosing/car", 4),
-        ("choosing/duck", 4),
-        ("scored/car", 4),
-        ("scored/duck", 4),
-    ]
+    assert sorted(asked) == [("choosing/car", 4), ("choosing/duck", 4), ("scored/car", 4), ("scored/duck", 4)]
     # Each category gets what suits the other one, and misses by 6 pixels of 30; elsewhere, cars are met.
     settings = found["nested"]["settings"]
     assert settings["car"]["smoothness"] == pytest.approx(0.4, rel=1e-3)
