@@ -130,7 +130,7 @@ def read_categories(data: CategoryData) -> tuple[Category, ...]:
 
 
 def with_face_points(record: Record) -> Record:
-    """Reduce the 68 points of a 300-W face to the fifteen of `FACE_POINTS`; return any other record unchanged."""
+    """Reduce the 68 points of a 300-W face to the fifteen of `FACE_POINTS`; return other records unchanged."""
     if record.names != ibug.MARKUP.names:
         return record
     chosen = list(FACE_POINTS.values())
