@@ -27,7 +27,7 @@ from rich.console import Console
 
 from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.report import score_curves, score_table
-from convcorr_jax.runtime.progress import plain, write_results
+from convcorr_jax.runtime.runlog import plain, write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks import Output
 from convcorr_jax.tasks.pose import (

@@ -14,7 +14,7 @@ from skimage import data
 from convcorr_jax import cli
 from convcorr_jax.io import save_fitted
 from convcorr_jax.pose import TrainedCascade, cascade
-from convcorr_jax.runtime.script import parse
+from convcorr_jax.runtime.options import parse
 from tests.builders import house
 from tests.builders.keypoint_models import write_model
 from tests.builders.landmark_probes import write_probe

@@ -6,7 +6,7 @@
 
 Training has three phases: the coarse net; the fine net and the spatial model, with the coarse net fixed; all
 nets together. The cascade learns from the training split only; a part of it, or the data set's validation
-split, chooses the checkpoint. The loop is `convcorr_jax.tasks.pose.train`.
+split, chooses the checkpoint. The loop is `convcorr_jax.tasks.pose.training`.
 
 Writes into ``--out``: ``model.npz`` and ``model.json``, the best model in half precision
 (`convcorr_jax.pose.TrainedCascade`); ``checkpoints``, the latest and the best; ``metrics.jsonl`` and

@@ -15,8 +15,8 @@ from convcorr_jax.cli.people import Keypoints, Landmarks, Pose
 from convcorr_jax.errors import InputError
 from convcorr_jax.runtime import caches
 from convcorr_jax.runtime.ending import DEBUG, exit_process, one_line, run_guarded
+from convcorr_jax.runtime.options import parse
 from convcorr_jax.runtime.progress import hidden
-from convcorr_jax.runtime.script import parse
 
 _WeightsCommand = (
     Annotated[List, subcommand("list")]

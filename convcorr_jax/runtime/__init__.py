@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from convcorr_jax.runtime.checkpoint import read_best as read_best
     from convcorr_jax.runtime.ending import exit_status as exit_status
     from convcorr_jax.runtime.ending import run_guarded as run_guarded
-    from convcorr_jax.runtime.progress import finished_config as finished_config
-    from convcorr_jax.runtime.progress import plain as plain
-    from convcorr_jax.runtime.progress import write_results as write_results
-    from convcorr_jax.runtime.progress import write_run as write_run
-    from convcorr_jax.runtime.script import BoxOption as BoxOption
-    from convcorr_jax.runtime.script import as_box as as_box
-    from convcorr_jax.runtime.script import numbers as numbers
-    from convcorr_jax.runtime.script import parse as parse
+    from convcorr_jax.runtime.options import BoxOption as BoxOption
+    from convcorr_jax.runtime.options import as_box as as_box
+    from convcorr_jax.runtime.options import numbers as numbers
+    from convcorr_jax.runtime.options import parse as parse
+    from convcorr_jax.runtime.runlog import finished_config as finished_config
+    from convcorr_jax.runtime.runlog import plain as plain
+    from convcorr_jax.runtime.runlog import write_results as write_results
+    from convcorr_jax.runtime.runlog import write_run as write_run
     from convcorr_jax.runtime.script import run as run
     from convcorr_jax.runtime.stages import CachedParts as CachedParts
     from convcorr_jax.runtime.stages import accumulate as accumulate

@@ -1,120 +1,12 @@
-"""The record of a run: ``run.json``, written beside its results.
-
-Progress on the terminal: bars and status lines on the error stream.
+"""Progress on the terminal: bars and status lines on the error stream.
 
 Rich is imported when the first bar is drawn, so that a command's help does not wait for it.
 """
 
 import contextlib
 import contextvars
-import dataclasses
-import importlib.metadata
-import json
-import platform
-import resource
-import sys
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sized
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
-
-import jax
-
-from convcorr_jax.io import write_json
-
-_PACKAGES = (
-    *("jax", "jaxlib", "flax", "optax", "orbax-checkpoint"),
-    *("numpy", "scipy", "pillow", "scikit-image", "scikit-learn"),
-)
-
-
-def plain(value: Any) -> Any:
-    """Return a configuration as JSON stores it: dataclasses as mappings, paths as strings, tuples as lists.
-
-    Args:
-        value: a dataclass, a path, a tuple, a list, or anything that JSON stores as it is.
-    """
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = dataclasses.fields(value)
-        return {field.name: plain(getattr(value, field.name)) for field in fields}
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, tuple | list):
-        return [plain(item) for item in value]
-    return value
-
-
-def finished_config(folder: Path) -> Any:
-    """Return the configuration of the run that finished in a folder, in the form of `plain`.
-
-    ``run.json`` is the last file that a script writes: where it is missing or damaged, no run has finished.
-
-    Args:
-        folder: the folder of the run's results.
-
-    Returns:
-        The configuration, or None if no run finished there.
-    """
-    try:
-        return json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def write_run(folder: Path, config: Any, *, seconds: float) -> None:
-    """Write ``run.json``: configuration, versions, device, wall time and peak memory of this process.
-
-    Args:
-        folder: the folder of the run's results.
-        config: the run's configuration, a dataclass.
-
-    Raises:
-        InputError: the folder is wrong.
-        WriteError: the file cannot be written.
-    """
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    if sys.platform == "darwin":
-        kilobytes //= 1024
-    device = jax.devices()[0]
-    write_json(
-        folder / "run.json",
-        {
-            "command": sys.argv,
-            "config": plain(config),
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds": round(seconds, 2),
-            "peak_memory_mb": round(kilobytes / 1024),
-            "device": f"{device.platform}: {device.device_kind}",
-            "machine": platform.machine(),
-            "python": platform.python_version(),
-            "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
-        },
-    )
-
-
-def write_results(out: Path, result: Mapping[str, Any], config: Any, *, started: float) -> Path:
-    """Write ``result.json``, then ``run.json``: the end that scripts have in common.
-
-    Args:
-        out: the folder of the run's results.
-        result: what ``result.json`` holds.
-        config: the run's configuration, a dataclass.
-        started: the time at which the run began, as `time.perf_counter` gave it.
-
-    Returns:
-        The path of ``result.json``.
-
-    Raises:
-        ValueError: a number of the result is NaN or infinite, which JSON cannot store.
-        InputError: the folder is wrong.
-        WriteError: a file cannot be written.
-    """
-    path = out / "result.json"
-    write_json(path, result)
-    write_run(out, config, seconds=time.perf_counter() - started)
-    return path
-
+from collections.abc import Iterable, Iterator, Sized
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 Item = TypeVar("Item")
 

@@ -6,7 +6,7 @@ import io
 import os
 
 from convcorr_jax import cli, metrics
-from convcorr_jax.runtime.script import parse
+from convcorr_jax.runtime.options import parse
 from docs._ext import sources
 
 COMMANDS = (

@@ -10,7 +10,7 @@ import jax
 import pytest
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.runtime.progress import finished_config, plain, write_results, write_run
+from convcorr_jax.runtime.runlog import finished_config, plain, write_results, write_run
 
 
 @dataclass(frozen=True)

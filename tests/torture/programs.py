@@ -127,7 +127,7 @@ def _script(module: str, *words: str) -> Callable[[Path, Log], None]:
         import importlib
 
         script = importlib.import_module(module)
-        config = importlib.import_module("convcorr_jax.runtime.script").parse(
+        config = importlib.import_module("convcorr_jax.runtime.options").parse(
             script.Config, [*words, "--out", str(out)]
         )
         script.main(config)

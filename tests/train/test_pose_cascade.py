@@ -31,7 +31,7 @@ from convcorr_jax.tasks.pose import (
     prepare_run,
     read_part,
     read_people,
-    train,
+    training,
 )
 from convcorr_jax.tasks.pose import options as plans
 from tests.builders.flic_tree import example, write_release
@@ -73,7 +73,7 @@ def phases():
 @pytest.fixture(scope="module")
 def trained(people, phases, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained")
-    train_phase = train.train_phase
+    train_phase = training.train_phase
 
     def watched(phase, state, *others):
         before = jax.device_get(state.average)
@@ -83,7 +83,7 @@ def trained(people, phases, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(plans, "small", tiny_small)
-        patched.setattr(train, "train_phase", watched)
+        patched.setattr(training, "train_phase", watched)
         pose_cascade.main(config(people, out))
     return out
 
@@ -191,7 +191,7 @@ def test_a_killed_run_ends_at_the_same_weights(people, trained, tmp_path):
 
 def test_a_terminated_run_saves_its_state_first(people, trained, tmp_path, monkeypatch):
     """It ends at the same weights after the next start, as a run that was not terminated."""
-    prefetch = train.prefetch
+    prefetch = training.prefetch
 
     def terminated(load, steps):
         for step, batch in prefetch(load, steps):
@@ -199,14 +199,14 @@ def test_a_terminated_run_saves_its_state_first(people, trained, tmp_path, monke
                 os.kill(os.getpid(), signal.SIGTERM)
             yield step, batch
 
-    monkeypatch.setattr(train, "prefetch", terminated)
+    monkeypatch.setattr(training, "prefetch", terminated)
     with pytest.raises(Terminated):
         pose_cascade.main(config(people, tmp_path))
     # Step 3 is none of a validation; the state after step 2 had been saved before.
     assert sorted(os.listdir(tmp_path / "checkpoints")) == ["2", "3"]
     assert checkpoint.read_best(tmp_path / "checkpoints").step == 2
     assert not (tmp_path / "result.json").exists()
-    monkeypatch.setattr(train, "prefetch", prefetch)
+    monkeypatch.setattr(training, "prefetch", prefetch)
     pose_cascade.main(config(people, tmp_path))
     found, expected = (folder / "checkpoints" for folder in (tmp_path, trained))
     chex.assert_trees_all_equal(checkpoint.read_best(found), checkpoint.read_best(expected))
@@ -323,7 +323,7 @@ def test_hosts_continue_after_one_was_killed(people, tmp_path, killed):
 
 
 def test_a_finished_run_trains_no_more(people, trained, monkeypatch):
-    monkeypatch.setattr(train, "compiled_step", None)
+    monkeypatch.setattr(training, "compiled_step", None)
     before = lines_of(trained)
     pose_cascade.main(config(people, trained))
     assert lines_of(trained) == before
@@ -527,7 +527,7 @@ def fronted(monkeypatch):
 
 def test_a_cascade_with_a_front_is_trained_and_saved(people, tmp_path, fronted, monkeypatch):
     phases = {}
-    train_phase = train.train_phase
+    train_phase = training.train_phase
 
     def watched(phase, state, *rest):
         before = jax.device_get(state.average["front"])
@@ -537,7 +537,7 @@ def test_a_cascade_with_a_front_is_trained_and_saved(people, tmp_path, fronted, 
         phases[phase] = {name for name, own in same.items() if not own["kernel"]}
         return state
 
-    monkeypatch.setattr(train, "train_phase", watched)
+    monkeypatch.setattr(training, "train_phase", watched)
     pose_cascade.main(config(people, tmp_path, **PERSON_PLAN))
     tuned = {"conv3", "conv4", "conv5", "project_conv2", "project_conv5"}
     assert phases == {"coarse": set(), "fine": set(), "joint": tuned}
@@ -556,7 +556,7 @@ def test_a_cascade_with_a_front_is_trained_and_saved(people, tmp_path, fronted, 
         assert np.abs(found - kernel).max() <= 0.51 / 127 * greatest + 1e-6
 
     # Finished, and started again without its cache.
-    monkeypatch.setattr(train, "compiled_step", None)
+    monkeypatch.setattr(training, "compiled_step", None)
     options = PERSON_PLAN | {"clear_cache": True}
     pose_cascade.main(config(people, tmp_path, **options))
     assert not (tmp_path / "features").exists()
@@ -569,7 +569,7 @@ def test_a_run_in_its_coarse_phase_continues_on_the_same_features(people, tmp_pa
     """A kill between two checkpoints changes no weight."""
     options = PERSON_PLAN | {"steps": (4, 0, 0)}
     pose_cascade.main(config(people, tmp_path / "whole", **options))
-    prefetch = train.prefetch
+    prefetch = training.prefetch
 
     def killed(load, steps):
         for step, batch in prefetch(load, steps):
@@ -578,7 +578,7 @@ def test_a_run_in_its_coarse_phase_continues_on_the_same_features(people, tmp_pa
             yield step, batch
 
     with monkeypatch.context() as patched:
-        patched.setattr(train, "prefetch", killed)
+        patched.setattr(training, "prefetch", killed)
         with pytest.raises(KeyboardInterrupt):
             pose_cascade.main(config(people, tmp_path / "killed", **options))
     monkeypatch.setattr(batches, "_augmented_features", None)

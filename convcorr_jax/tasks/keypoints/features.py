@@ -19,7 +19,8 @@ from convcorr_jax.datasets.records import load_image
 from convcorr_jax.descriptors.at_points import canvas, columns_at, sift_at_points
 from convcorr_jax.errors import InputError
 from convcorr_jax.images import Resampled
-from convcorr_jax.runtime.progress import plain, progress
+from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime.runlog import plain
 from convcorr_jax.runtime.stages import cached_in_parts
 from convcorr_jax.tasks.keypoints.categories import Category
 

@@ -66,11 +66,11 @@ from convcorr_jax.tasks.pose.step import TrainState as TrainState
 from convcorr_jax.tasks.pose.step import compiled_step as compiled_step
 from convcorr_jax.tasks.pose.step import phase_costs as phase_costs
 from convcorr_jax.tasks.pose.step import phase_optimizer as phase_optimizer
-from convcorr_jax.tasks.pose.train import TrainingLog as TrainingLog
-from convcorr_jax.tasks.pose.train import first_state as first_state
-from convcorr_jax.tasks.pose.train import log_curves as log_curves
-from convcorr_jax.tasks.pose.train import train as train
-from convcorr_jax.tasks.pose.train import train_phase as train_phase
+from convcorr_jax.tasks.pose.training import TrainingLog as TrainingLog
+from convcorr_jax.tasks.pose.training import first_state as first_state
+from convcorr_jax.tasks.pose.training import log_curves as log_curves
+from convcorr_jax.tasks.pose.training import train as train
+from convcorr_jax.tasks.pose.training import train_phase as train_phase
 from convcorr_jax.tasks.pose.validation import ALPHAS as ALPHAS
 from convcorr_jax.tasks.pose.validation import PredictedJoints as PredictedJoints
 from convcorr_jax.tasks.pose.validation import Scores as Scores

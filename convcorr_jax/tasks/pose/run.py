@@ -20,7 +20,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted
 from convcorr_jax.pose import Architecture, Batch, FeatureBatch, Phase, TrainedCascade, cascade
 from convcorr_jax.runtime import devices
-from convcorr_jax.runtime.progress import plain
+from convcorr_jax.runtime.runlog import plain
 from convcorr_jax.tasks.pose.batches import Draw, FeatureCache, Sampling, checksum, with_pretrained_front
 from convcorr_jax.tasks.pose.options import Hosts, Plan, PoseData, TrainingConfig, architecture_of, plan_of
 from convcorr_jax.tasks.pose.people import Part, People, prepare, read_people, sides_of

@@ -17,7 +17,7 @@ from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import PairSet, Record, Scoring, box_lengths, fingerprint, read_records
 from convcorr_jax.descriptors import Recipe
 from convcorr_jax.metrics import PF_WILLOW, Pck, pck
-from convcorr_jax.runtime.progress import plain
+from convcorr_jax.runtime.runlog import plain
 from convcorr_jax.runtime.stages import stage
 from convcorr_jax.tasks.reading import Splits
 from convcorr_jax.tasks.transfer.methods import Described, Method, align_pairs, describe

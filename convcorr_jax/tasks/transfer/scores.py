@@ -15,7 +15,8 @@ from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Scoring, selection
 from convcorr_jax.flow import upsample_flow
 from convcorr_jax.metrics import Pck, Protocol, bootstrap, mean_interval, named_intervals, pck
-from convcorr_jax.runtime.progress import plain, progress
+from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime.runlog import plain
 from convcorr_jax.synthetic import WarpedPair, warped_pair
 from convcorr_jax.tasks.transfer.methods import Method, align_pairs, describe
 from convcorr_jax.tasks.transfer.protocols import carried, copied, keypoints_of

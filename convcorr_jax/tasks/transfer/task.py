@@ -13,7 +13,7 @@ from convcorr_jax.datasets import Record, Scoring, box_lengths, fingerprint, rea
 from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints.prior import VOTERS
 from convcorr_jax.metrics import LONG_2014, Protocol
-from convcorr_jax.runtime.progress import plain
+from convcorr_jax.runtime.runlog import plain
 from convcorr_jax.runtime.stages import stage
 from convcorr_jax.tasks.reading import CategoryData, choose_splits, read
 from convcorr_jax.tasks.transfer.methods import Described, Flows, Method, align_pairs, describe

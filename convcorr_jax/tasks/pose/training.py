@@ -19,7 +19,8 @@ from convcorr_jax.report import pixels, training_curves
 from convcorr_jax.runtime import devices
 from convcorr_jax.runtime.checkpoint import Checkpoints, Saved, read_best
 from convcorr_jax.runtime.ending import Terminated
-from convcorr_jax.runtime.progress import bar, write_results
+from convcorr_jax.runtime.progress import bar
+from convcorr_jax.runtime.runlog import write_results
 from convcorr_jax.tasks.pose.batches import prefetch
 from convcorr_jax.tasks.pose.options import TrainingConfig
 from convcorr_jax.tasks.pose.run import TrainingRun, prepare_run

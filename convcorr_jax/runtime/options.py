@@ -1,0 +1,128 @@
+"""Command-line options of dataclasses, with tyro's help and with each of its errors as one sentence."""
+
+import contextlib
+import io
+import re
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import tyro
+from tyro.constructors import PrimitiveConstructorSpec
+
+from convcorr_jax.errors import InputError
+from convcorr_jax.runtime import caches
+from convcorr_jax.runtime.ending import DEBUG
+
+if TYPE_CHECKING:
+    from convcorr_jax import coords
+
+BoxOption = tuple[float, float, float, float] | None
+"""The value of an option for a box: x0 y0 x1 y1, or None if the option is absent."""
+
+_COLOR = re.compile(r"\x1b\[[\d;]*m")
+_FRAME = re.compile("[│╭╮╰╯]")
+# Options of every command and script, which no dataclass needs to hold.
+_NO_CACHE = "--no-compilation-cache"
+_COMMON_HELP = f"""
+Every command: {_NO_CACHE} compiles anew what the user's cache holds; {DEBUG} prints the
+traceback of an error.
+"""
+# Tyro indents the help of a missing option this much further than its name.
+_HELP_INDENT = 10 * " "
+
+
+def parse(
+    kind: Any, argv: Sequence[str] | None, *, prog: str | None = None, description: str | None = None
+) -> Any:
+    """Parse a command line into an instance of a dataclass.
+
+    Nested dataclasses add their options without a prefix. ``--no-compilation-cache`` turns the persistent
+    compilation cache off for this process, and ``--debug`` is read by
+    `convcorr_jax.runtime.ending.run_guarded`; neither is passed on.
+
+    Args:
+        kind: the dataclass of the options, or a union of dataclasses, one for each subcommand.
+        argv: the command line's words; by default those of ``sys.argv``.
+        prog: the program's name in the help; by default that of ``sys.argv``.
+        description: the text above the options in the help; by default the docstring of ``kind``.
+
+    Returns:
+        The instance of ``kind``, or of one of its dataclasses.
+
+    Raises:
+        InputError: an option is unknown, missing, or has a wrong value.
+        SystemExit: with status 0 after ``--help``, which prints the help.
+    """
+    words = sys.argv[1:] if argv is None else list(argv)
+    if _NO_CACHE in words:
+        words.remove(_NO_CACHE)
+        caches.disable()
+    if DEBUG in words:
+        words.remove(DEBUG)
+    errors = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(errors):
+            return tyro.cli(
+                kind, args=words, prog=prog, description=description, config=(tyro.conf.OmitArgPrefixes,)
+            )
+    except SystemExit as ending:
+        if ending.code:
+            raise InputError(_sentence(errors.getvalue())) from None
+        if {"-h", "--help"} & set(words):
+            sys.stdout.write(_COMMON_HELP)
+        raise
+
+
+def _sentence(framed: str) -> str:
+    """Extract the sentence of tyro's framed message: the text between its title and its first rule.
+
+    Hints follow below the rule. On a terminal the message is coloured, and without UTF-8 its frame is blank.
+    """
+    lines = _FRAME.sub(" ", _COLOR.sub("", framed)).splitlines()[1:]
+    is_rule = [bool(line.strip()) and not line.strip(" ─-") for line in lines]
+    first = 1 if is_rule and is_rule[0] else 0
+    last = is_rule.index(True, first) if True in is_rule[first:] else len(lines)
+    text = " ".join(line for line in lines[first:last] if not line.startswith(_HELP_INDENT))
+    return " ".join(text.split()).rstrip(".") + " (see --help)"
+
+
+def numbers(*names: str) -> PrimitiveConstructorSpec[Any]:
+    """Return tyro's rules for an option of one number or of several, which may be absent (None).
+
+    Args:
+        *names: the name of every number in the help.
+    """
+    single = len(names) == 1
+
+    def read(texts: list[str]) -> Any:
+        values = tuple(float(text) for text in texts)
+        return values[0] if single else values
+
+    def is_instance(value: Any) -> bool:
+        return value is None or isinstance(value, float | tuple)
+
+    def texts_of(value: Any) -> list[str]:
+        return [] if value is None else [str(value)]
+
+    return PrimitiveConstructorSpec(
+        nargs=len(names),
+        metavar=" ".join(names),
+        instance_from_str=read,
+        is_instance=is_instance,
+        str_from_instance=texts_of,
+    )
+
+
+def as_box(option: BoxOption) -> "coords.Box | None":
+    """Convert the value of an option to a box.
+
+    Args:
+        option: x0, y0, x1, y1, or None.
+
+    Returns:
+        The box, or None.
+    """
+    from convcorr_jax import coords
+
+    return None if option is None else coords.Box(*option)
