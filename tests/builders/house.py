@@ -89,6 +89,12 @@ BANNED_PHRASES = (
 )
 """Words and phrases that docstrings, comments and messages do without."""
 
+BUDGETS: dict[str, tuple[int, int]] = {}
+"""The most files and lines of each room, of ``eval``, ``train`` and ``tests``.
+
+A commit that changes a number says why; what a new capability makes needless usually pays for it.
+"""
+
 LONGEST_FUNCTION = 60
 """Lines of a function, its docstring not counted."""
 LONGEST_SCRIPT = 150
@@ -286,7 +292,32 @@ def test_import_violations(root: Path) -> list[str]:
 _TOP_LEVEL = {PACKAGE, "train", "eval", "tests"}
 
 
+def sizes(root: Path) -> dict[str, tuple[int, int]]:
+    """Count the files and the lines of each room."""
+    counts: dict[str, tuple[int, int]] = {}
+    for source in sources(root, PACKAGE, "train", "eval", "tests"):
+        room = "top level" if source.path.count("/") == 1 and source.path.startswith(PACKAGE) else source.room
+        files, lines = counts.get(room, (0, 0))
+        counts[room] = files + 1, lines + source.text.count("\n")
+    return counts
+
+
+def budget_violations(root: Path) -> list[str]:
+    """Find rooms that have more files or lines than their budget, or none."""
+    return [
+        f"{room} has {files} files and {lines} lines; its budget is {BUDGETS.get(room, (0, 0))}"
+        for room, (files, lines) in sizes(root).items()
+        if files > BUDGETS.get(room, (0, 0))[0] or lines > BUDGETS.get(room, (0, 0))[1]
+    ]
+
+
 def readme_violations(text: str) -> list[str]:
     """Find imports in a README from anything but rooms."""
     modules = re.findall(rf"^from ({PACKAGE}[\w.]*) import", text, flags=re.MULTILINE)
     return [f"imports from {module}" for module in modules if module.count(".") > 1]
+
+
+if __name__ == "__main__":
+    for room, (files, lines) in sorted(sizes(Path(__file__).parents[2]).items()):
+        most_files, most_lines = BUDGETS.get(room, (0, 0))
+        print(f"{room:12} {files:4} of {most_files:4} files {lines:6} of {most_lines:6} lines")
