@@ -33,16 +33,12 @@ _PAGE_FACTORS = (0.25, 0.5, 2.0, 4.0)
 
 
 class Aligned(NamedTuple):
-    """What is known of a pair that has been aligned."""
+    """An aligned pair: a line on settings and agreement, the energy without a full stop, the JSON object."""
 
     alignment: PhotographAlignment
-    """The alignment."""
     caption: str
-    """Settings and agreement, in one line."""
     energy: str
-    """The energy and the rounds, without a full stop."""
     values: dict[str, Any]
-    """What the JSON object says of the pair."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,17 +53,7 @@ class Aligner:
     def load(
         cls, network: str, *, layers: tuple[str, ...], weights: Path | None, smoothness: float | None
     ) -> "Aligner":
-        """Read the weights and check the settings.
-
-        Args:
-            network: the name of the network.
-            layers: the layers of a cell's descriptor; none for those of the network's recipe.
-            weights: the file of weights; None for the network's own.
-            smoothness: the smoothness; None for the library's.
-
-        Raises:
-            InputError: there is no such network or layer, or the weights are missing or damaged.
-        """
+        """Read the weights and check the settings; None and no layers mean those of the network's recipe."""
         loaded = load(network, path=weights)
         recipe = RECIPES[loaded.network.name]
         if layers:
@@ -76,16 +62,7 @@ class Aligner:
         return cls(loaded, recipe, smoothness)
 
     def align(self, pair: Pair, inputs: Inputs, files: Files) -> Aligned:
-        """Align a pair, and write its figure, its arrays and its table, all or none.
-
-        Args:
-            inputs: the content of its files.
-            files: what is written.
-
-        Raises:
-            InputError: the photographs cannot be aligned with these settings.
-            WriteError: a file cannot be written.
-        """
+        """Align a pair, and write its figure, its arrays and its table, all or none."""
         alignment = self._alignment(pair, inputs, self._smoothness(pair))
         matches = spread_matches(alignment)
         points = inputs.points
@@ -115,15 +92,7 @@ class Aligner:
         return Aligned(alignment, caption, _energy(alignment), values)
 
     def explorer(self, pair: Pair, inputs: Inputs, aligned: Aligned) -> dict[str, Any]:
-        """Align a pair for several values of smoothness, and return its part of the data of a page of matches.
-
-        Args:
-            inputs: the content of its files.
-            aligned: the pair's alignment for the smoothness of the options.
-
-        Raises:
-            InputError: the photographs cannot be aligned with these settings.
-        """
+        """Align a pair for several values of smoothness, and return its part of a page's data."""
         own = self._smoothness(pair)
         alignments = {own: aligned.alignment}
         for factor in _PAGE_FACTORS:
@@ -135,11 +104,7 @@ class Aligner:
         return data
 
     def page(self, pairs: list[dict[str, Any]]) -> str:
-        """Return a page of matches as HTML.
-
-        Args:
-            pairs: the data of every pair, from `explorer`.
-        """
+        """Return a page of matches as HTML, from what `explorer` returned for every pair."""
         facts = {
             "Network": self.weights.network.name,
             "Weights": self.weights.source,

@@ -19,14 +19,7 @@ if TYPE_CHECKING:
 
 
 def read_photograph(path: Path, *, box: "coords.Box | None") -> "Image":
-    """Read a photograph, and check the box of the object in it.
-
-    Args:
-        box: the box in pixels; None for the whole photograph.
-
-    Raises:
-        InputError: the file is missing or damaged, or the box has no area or does not meet the photograph.
-    """
+    """Read a photograph, and check that the box of the object, if there is one, meets it."""
     from convcorr_jax import coords
     from convcorr_jax.io import read_image
 
@@ -42,10 +35,6 @@ def check_models(*, model: Path | None = None, kind: str = "", weights: Path | N
     Args:
         model: the common name of a fitted model's files, or one of them; None for one that the package has.
         kind: what the model is, such as "pose cascade", for the error message.
-        weights: a file of weights; None for the network's own.
-
-    Raises:
-        InputError: a file is missing or empty, or may not be read.
     """
     from convcorr_jax.io import check_file, with_ending
 
@@ -104,10 +93,7 @@ EXAMPLES: Mapping[tuple[str, ...], tuple[str, ...]] = MappingProxyType(
 
 
 def epilog(words: Sequence[str]) -> str:
-    r"""Return the examples for the command that a command line names.
-
-    Args:
-        words: the words after ``convcorr``, such as ``["align", "--help"]``.
+    r"""Return the examples for the words after ``convcorr``, such as ``["align", "--help"]``.
 
     >>> epilog(["weights", "fetch", "-h"])
     '\nexamples:\n  convcorr weights fetch vgg16\n'
@@ -127,16 +113,12 @@ class OutputOptions:
 
 
 class Result(NamedTuple):
-    """What a command found or wrote."""
+    """What a command found or wrote: the summary, the JSON object, the exit status, errors of parts."""
 
     lines: Sequence[str]
-    """The summary."""
     values: Mapping[str, Any]
-    """The content of the JSON object: numbers, texts, paths, arrays, and sequences and mappings of them."""
     status: int = 0
-    """The exit status of the command."""
     errors: Sequence[str] = ()
-    """Sentences for the error stream, on parts of the work that failed."""
 
 
 def rendered(result: Result, options: OutputOptions) -> str:
@@ -156,11 +138,7 @@ def rendered(result: Result, options: OutputOptions) -> str:
 
 
 def as_json(value: Any) -> Any:
-    """Return a value as JSON stores it: arrays and tuples as lists, paths as strings, NaN as null.
-
-    Args:
-        value: a number, a text, a path, an array, or a sequence or mapping of such values.
-    """
+    """Return a value as JSON stores it: arrays and tuples as lists, paths as strings, NaN as null."""
     if isinstance(value, Mapping):
         return {key: as_json(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
@@ -184,18 +162,7 @@ FIGURE_ENDINGS = (".png", ".jpg", ".jpeg", ".pdf")
 
 
 def check_outputs(figure: Path, others: Iterable[Path | None], *, read: Iterable[Path | None]) -> None:
-    """Refuse a figure of an unknown format, and outputs by the rules of `convcorr_jax.io.check_outputs`.
-
-    Args:
-        figure: the path of the figure, the option ``--out``.
-        others: the paths of files written beside it; None for one that is not written.
-        read: the paths of files that the command reads; None for one that it does not read.
-
-    Raises:
-        InputError: the figure's ending is unknown, a path is wrong, or a file would be overwritten that is
-            read or written, too.
-        WriteError: the disk is full or failed.
-    """
+    """Refuse a figure of an unknown format, and outputs by the rules of `convcorr_jax.io.check_outputs`."""
     from convcorr_jax import io
 
     if figure.suffix.lower() not in FIGURE_ENDINGS:
@@ -212,20 +179,9 @@ def write_points_and_figure(
     what: str,
     confidence: "np.ndarray | None" = None,
 ) -> Result:
-    """Write a figure and a table of its points beside it.
+    """Write a figure and, beside it, a table of its points (x, y) in pixels of the photograph, ``[n, 2]``.
 
-    Args:
-        out: the path of the figure; that of the table has the ending .csv.
-        figure: the figure, 8-bit RGB.
-        points: the points (x, y), in pixels of the photograph, ``[n, 2]``.
-        what: what the points are, such as "joints", for the printed sentence.
-        confidence: the confidence of every point, ``[n]``; by default the table has none.
-
-    Returns:
-        The number of points and the paths of the files; as values, the points as well.
-
-    Raises:
-        WriteError: a file cannot be written.
+    ``what`` says in the printed sentence what the points are, such as "joints".
     """
     from convcorr_jax.io import write_image, write_points, written_whole
 
@@ -242,12 +198,7 @@ def write_points_and_figure(
 def point_values(
     names: Sequence[str], points: "np.ndarray", *, confidence: "np.ndarray | None" = None
 ) -> list[dict[str, Any]]:
-    """Return points as the JSON object lists them, under the names of the table's header.
-
-    Args:
-        points: the points (x, y), in pixels, ``[n, 2]``.
-        confidence: the confidence of every point, ``[n]``; by default none is listed.
-    """
+    """Return points as the JSON object lists them, under the names of the table's header."""
     values = [{"name": name, "x": x, "y": y} for name, (x, y) in zip(names, points.tolist(), strict=True)]
     if confidence is not None:
         for value, of_point in zip(values, confidence.tolist(), strict=True):

@@ -228,12 +228,7 @@ def _known(name: str) -> "DataSet":
 
 @contextmanager
 def _unpacked(source: Path, out: Path, dataset: "DataSet") -> Iterator[Path]:
-    """Yield the source if it is a folder, or else a folder of the archive's contents, removed at the end.
-
-    Raises:
-        InputError: the source does not exist, is no archive, or has another checksum than the official one.
-        WriteError: the archive's contents cannot be written.
-    """
+    """Yield the source if it is a folder, or else a folder of the archive's contents, removed at the end."""
     from convcorr_jax.datasets.formats.archives import unpack
     from convcorr_jax.io import temporary_folder
 

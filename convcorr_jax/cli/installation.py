@@ -1,4 +1,4 @@
-r"""What is installed: \`convcorr doctor\` and \`convcorr weights\`."""
+r"""What is installed: ``convcorr doctor`` and ``convcorr weights``."""
 
 import os
 import platform

@@ -57,14 +57,9 @@ _NAME = "convcorr"
 
 
 def main(*, argv: Sequence[str] | None = None) -> int:
-    """Run a subcommand.
+    """Run the subcommand of ``argv``, and return its exit status, see `convcorr_jax.runtime.ending`.
 
-    Args:
-        argv: the command line's words after ``convcorr``; by default those of ``sys.argv``, and the process
-            ends after the command.
-
-    Returns:
-        The exit status, see `convcorr_jax.runtime.ending`.
+    By default the words are those of ``sys.argv``, and the process ends after the command.
     """
     words = sys.argv[1:] if argv is None else list(argv)
 

@@ -24,18 +24,13 @@ _BOX_NUMBERS = 4
 
 
 class Pair(NamedTuple):
-    """Two photographs to align, as files."""
+    """Two photographs to align, as files, with the boxes of their objects and a table of points of a."""
 
     a: Path
-    """The photograph that is matched."""
     b: Path
-    """The photograph in which matches are searched."""
     box_a: "coords.Box | None" = None
-    """The object in a; None for the whole photograph."""
     box_b: "coords.Box | None" = None
-    """The object in b; None for the whole photograph."""
     points: Path | None = None
-    """A table of points of a."""
 
 
 class Files(NamedTuple):
@@ -53,14 +48,11 @@ class Files(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """The content of a pair's files."""
+    """The content of a pair's files: 8-bit RGB, and points in pixels of a if the pair has them."""
 
     a: "Image"
-    """8-bit RGB."""
     b: "Image"
-    """8-bit RGB."""
     points: "NamedPoints | None"
-    """Points in pixels of a; None if the pair has none."""
 
 
 def read_inputs(pair: Pair) -> Inputs:
@@ -89,14 +81,7 @@ def read_inputs(pair: Pair) -> Inputs:
 
 
 def photographs_in(folder: Path) -> list[Path]:
-    """Return the photographs of a folder in the order of their names.
-
-    Args:
-        folder: the folder; its own folders and hidden files are left out.
-
-    Raises:
-        InputError: the folder has no photograph, or may not be read.
-    """
+    """Return the photographs of a folder, but for hidden ones, by name; refuse a folder without."""
     try:
         found = sorted(
             path
@@ -113,11 +98,7 @@ def photographs_in(folder: Path) -> list[Path]:
 
 
 def neighbours(folder: Path) -> list[Pair]:
-    """Return the pairs of each photograph of a folder and the next one by name.
-
-    Raises:
-        InputError: the folder has fewer than two photographs, or may not be read.
-    """
+    """Return the pairs of each photograph of a folder and the next one by name; refuse fewer than two."""
     found = photographs_in(folder)
     if len(found) == 1:
         raise InputError(f"{folder} has one photograph, {found[0].name}; at least two are expected")
@@ -125,14 +106,7 @@ def neighbours(folder: Path) -> list[Pair]:
 
 
 def one_to_all(a: Path, folder: Path) -> list[Pair]:
-    """Return the pairs of one photograph and each photograph of a folder, but for itself.
-
-    Args:
-        folder: the folder, in which it may be.
-
-    Raises:
-        InputError: the folder has no other photograph, or may not be read.
-    """
+    """Return the pairs of a photograph and each other one of a folder; refuse a folder without."""
     others = [path for path in photographs_in(folder) if path.resolve() != a.resolve()]
     if not others:
         raise InputError(f"{folder} has no photograph but {a.name}; another one is expected")
@@ -143,12 +117,7 @@ def read_pairs(path: Path) -> list[Pair]:
     """Read a table of pairs: a CSV file with the columns a, b and, if wanted, box_a, box_b and points.
 
     A box is four numbers with spaces, ``x0 y0 x1 y1``. Paths are relative to the folder of the table. An empty
-    entry is one that is absent.
-
-    Raises:
-        InputError: the file is missing, empty or not UTF-8 text; its header lacks ``a`` or ``b`` or has an
-            unknown or a repeated column; it has no pairs; a row has more or fewer entries than the header,
-            lacks a photograph, or has a box that is not four numbers.
+    entry is absent. All else, such as an unknown or repeated column or a short row, is an `InputError`.
     """
     from convcorr_jax.io import check_file
 

@@ -1,7 +1,4 @@
-"""The text of ``convcorr pck``: the table of all protocols, and the list of those that give a figure.
-
-``convcorr pck``: PCK of predictions under every protocol, and the protocol of a published figure.
-"""
+"""``convcorr pck``: PCK of predictions under every protocol, and the protocols that give a published figure."""
 
 import io
 import shutil
@@ -34,10 +31,8 @@ _LEAST_WIDTH, _FILE_WIDTH = 80, 110
 def grid_lines(rows: "Sequence[GridRow]", *, default: "ProtocolChoices | None") -> list[str]:
     """Return the table of a grid: a part for each normalizer and frame, a column for each threshold.
 
-    A row with ``<``, or without missing predictions, is shown only if that changes a figure of the table.
-
-    Args:
-        default: the data set's own protocol, which is marked.
+    A row with ``<``, or without missing predictions, is shown only if that changes a figure. The ``default``,
+    the data set's own protocol, is marked.
     """
     from convcorr_jax.metrics import FRAMES, NORMALIZERS, distinct_rows
 
@@ -68,14 +63,10 @@ def grid_lines(rows: "Sequence[GridRow]", *, default: "ProtocolChoices | None") 
 
 
 def match_lines(found: "Sequence[FigureMatch]", *, default: "ProtocolChoices | None", most: int) -> list[str]:
-    """Return a table of figures of the grid with the protocols that give them, one line for each.
+    """Return a table of figures of the grid with the protocols that give them, at most ``most`` lines.
 
     Protocols that differ only in how they treat errors at the threshold or missing predictions, and give the
-    same figure, share a line.
-
-    Args:
-        default: the data set's own protocol, which is marked.
-        most: how many lines to return; a sentence at the end says how many more there are.
+    same figure, share a line. The ``default``, the data set's own protocol, is marked.
     """
     from convcorr_jax.metrics import without_rare_cases
 

@@ -1,11 +1,4 @@
-"""The face of a photograph: the box that the user drew, or the one that a landmark probe finds.
-
-``convcorr keypoints``: keypoints of a photograph, by a trained model, as a figure and a table.
-
-``convcorr landmarks``: landmarks of a face, by a trained probe, as a figure and a table.
-
-``convcorr pose``: joints of a person, by a trained cascade, as a figure and a table.
-"""
+"""``convcorr keypoints``, ``landmarks`` and ``pose``: points of a photograph, as a figure and a table."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,21 +23,17 @@ if TYPE_CHECKING:
 
 
 class FaceBox(NamedTuple):
-    """The box of a face, and how it was chosen."""
+    """The box of a face in pixels of the photograph: drawn by the user, or found by a landmark probe.
+
+    ``sentences`` say what the user should know of a box that was found; ``values`` are for the JSON object.
+    """
 
     box: "coords.Box"
-    """In pixels of the photograph."""
     sentences: tuple[str, ...]
-    """What the user should know about the box; nothing about a box that the user drew."""
     values: dict[str, Any]
-    """The box, and the presence and the certainty of a face that was found, as the JSON object lists them."""
 
     def added_to(self, result: Result) -> Result:
-        """Return a command's result with what is known of the box.
-
-        Args:
-            result: the result without it.
-        """
+        """Return a command's result with what is known of the box."""
         return result._replace(lines=[*result.lines, *self.sentences], values={**result.values, **self.values})
 
 
@@ -58,13 +47,7 @@ def drawn_face(box: "coords.Box") -> FaceBox:
 
 
 def searched_face(photograph: "Image", model: "LandmarkModel", extractor: "FeatureExtractor") -> FaceBox:
-    """Search a photograph for a face; without a finder, take the whole photograph for the probe's frame.
-
-    Args:
-        photograph: 8-bit RGB.
-        model: the landmark probe, with or without a finder.
-        extractor: computes the probe's features.
-    """
+    """Search a photograph for a face; without a finder, take the whole photograph for the probe's frame."""
     from convcorr_jax import coords
     from convcorr_jax.probes import find_face
 

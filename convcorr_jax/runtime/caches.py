@@ -1,10 +1,8 @@
-"""Folders of the user, and the cache of compiled programs.
-
-The persistent compilation cache: programs that JAX compiled once are read from disk by later processes.
+"""Folders of the user, and the persistent cache of compiled programs.
 
 JAX stores every compiled program under a hash of the program, its options and the version of XLA. The commands
-of ``convcorr`` and all scripts turn the cache on (`enable`); importing the package does not. The folder is
-bounded in size: the oldest programs are removed when a process begins.
+of ``convcorr`` and all scripts turn the cache on (`enable`); importing the package does not. The oldest
+programs are removed when a process begins and the folder is too large.
 """
 
 import contextlib
@@ -34,13 +32,8 @@ def user_folder(kind: Literal["cache", "data"]) -> Path:
     """Return this package's folder among the user's; it may not exist.
 
     The user's folders are ``$XDG_CACHE_HOME`` or ``~/.cache`` and ``$XDG_DATA_HOME`` or ``~/.local/share``; on
-    macOS ``~/Library/Caches`` and ``~/Library/Application Support``; on Windows ``%LOCALAPPDATA%``.
-
-    Args:
-        kind: what the folder holds.
-
-    Raises:
-        RuntimeError: no environment variable names the folder, and the user has no home folder.
+    macOS ``~/Library/Caches`` and ``~/Library/Application Support``; on Windows ``%LOCALAPPDATA%``. A
+    `RuntimeError` says that the user has no home folder.
     """
     of_kind = _FOLDERS[kind]
     variable, default = of_kind.get(sys.platform, of_kind["linux"])
@@ -64,8 +57,7 @@ _JAX_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 def cache_folder() -> Path | None:
     """Return the folder of compiled programs; None if the cache is off or the user has no home folder.
 
-    That is the value of ``$CONVCORR_COMPILATION_CACHE``, else ``convcorr_jax/compiled`` in the user's cache
-    folder.
+    It is ``$CONVCORR_COMPILATION_CACHE``, else ``convcorr_jax/compiled`` in the user's cache folder.
     """
     chosen = os.environ.get(VARIABLE)
     if chosen:
@@ -77,13 +69,10 @@ def cache_folder() -> Path | None:
 
 
 def enable() -> Path | None:
-    """Let JAX read and store compiled programs in the `cache_folder`.
+    """Let JAX read and store compiled programs in the `cache_folder`; return the folder, if it is used.
 
     Programs of each version of JAX and each kind of processor have a folder of their own. A folder that cannot
     be written is not used, and a folder that the user has given to JAX (``JAX_COMPILATION_CACHE_DIR``) stays.
-
-    Returns:
-        The folder of this process's programs; None if the cache is not used.
     """
     root = cache_folder()
     if root is None or os.environ.get(_JAX_VARIABLE):
@@ -119,14 +108,7 @@ def disable() -> None:
 
 
 def prune(folder: Path, *, largest_bytes: int) -> None:
-    """Remove the oldest files below a folder until all together are small enough.
-
-    Args:
-        largest_bytes: the size in bytes that remains at most.
-
-    Raises:
-        OSError: the folder cannot be listed.
-    """
+    """Remove the oldest files below a folder until all together have at most ``largest_bytes``."""
     found = []
     for path in folder.rglob("*"):
         # Another process may remove a file meanwhile.

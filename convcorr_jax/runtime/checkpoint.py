@@ -36,34 +36,25 @@ logging.getLogger("absl").addFilter(lambda record: _RAISED_TOO not in record.get
 
 
 class Saved(NamedTuple):
-    """A model that was read from a checkpoint."""
+    """The best model of a run, its step and metric (greater is better), and the run's description."""
 
     step: int
-    """The number of steps that the model was trained for."""
     metric: float
-    """The metric by which it was the best of its run; greater is better."""
     about: dict[str, Any]
-    """The description of the run, see `Checkpoints`."""
     params: dict[str, Any]
-    """The parameters, nested mappings of arrays."""
 
 
 class Checkpoints:
     """The checkpoints of one run, in one folder; a context manager that closes them.
 
+    ``continued`` is the description of the latest checkpoint when the folder was opened; None without one.
+
     Args:
         folder: the folder of the run's checkpoints; it is created if it does not exist.
         about: the description of the run, as JSON stores it: ``architecture``, a mapping with a ``name``, and
             everything else that decides what a step does. A run continues only from checkpoints with the same
-            description.
+            description; those of another are an `InputError`.
         may_change: names of entries of the description that a run may change when it continues.
-
-    Attributes:
-        continued: the description of the latest checkpoint when the folder was opened; None without one.
-
-    Raises:
-        InputError: the folder cannot be created or written, or has checkpoints of another architecture (both
-            are named) or of other settings.
     """
 
     def __init__(self, folder: Path, about: Mapping[str, Any], *, may_change: Collection[str] = ()) -> None:
@@ -85,15 +76,12 @@ class Checkpoints:
     def save(self, step: int, params: Any, training: Any, *, metric: float) -> None:
         """Save a step as the latest checkpoint, and as the best one if no other has a greater metric.
 
+        NaN is the least metric. After a `WriteError`, earlier checkpoints are intact.
+
         Args:
             step: the number of steps done, greater than those of all earlier checkpoints.
             params: the model's parameters, nested mappings of arrays.
             training: everything else that continuing needs, such as the optimizer's state, a tree of arrays.
-            metric: the model's metric; greater is better, and NaN is the least.
-
-        Raises:
-            InputError: the metric of an earlier checkpoint is damaged.
-            WriteError: the checkpoint cannot be written; earlier checkpoints are intact.
         """
         params, training = jax.tree.map(np.asarray, (params, training))
         layout = _layout((params, training))
@@ -117,17 +105,10 @@ class Checkpoints:
             ) from error
 
     def latest(self, params: Any, training: Training) -> tuple[int, Any, Training] | None:
-        """Restore the latest checkpoint.
+        """Restore the step, parameters and everything else of the latest checkpoint; None if there is none.
 
-        Args:
-            params: a tree of arrays with the structure, shapes and types of the saved parameters.
-            training: a tree of arrays with the structure, shapes and types of everything else that was saved.
-
-        Returns:
-            The step, the parameters and everything else, or None if the folder has no checkpoint.
-
-        Raises:
-            InputError: the checkpoint is damaged, or has arrays of other shapes or types.
+        The arguments are trees of arrays with the structure, shapes and types of what was saved; a damaged
+        checkpoint and one of other arrays are an `InputError`.
         """
         step = self._manager.latest_step()
         if step is None:
@@ -167,11 +148,7 @@ class Checkpoints:
 
 
 def read_best(folder: Path) -> Saved:
-    """Read the best model of a run's checkpoints, and the description of the run.
-
-    Raises:
-        InputError: the folder does not exist, has no checkpoint, or has a damaged one.
-    """
+    """Read the best model of a run's checkpoints, and the run's description; refuse damaged or missing ones."""
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; a folder of checkpoints is expected")
     with _open(folder, writes=False) as manager:

@@ -38,28 +38,19 @@ def data_parallel(
 ) -> Callable[[State, Inputs], tuple[State, Outcome]]:
     """Compile a step for all devices.
 
-    Args:
-        step: a function of the state and of one device's part of a batch that returns the next state and an
-            outcome, such as the step's metrics. Both must be the same on every device: all that depends on the
-            batch goes through `mean`.
-
-    Returns:
-        The compiled step. It takes a state from `replicate` or from the step before, whose buffers it reuses,
-        and a batch from `shard`.
+    The step is a function of the state and of one device's part of a batch that returns the next state and an
+    outcome, such as metrics. Both must be the same on every device: all that depends on the batch goes through
+    `mean`. The compiled step takes a state from `replicate` or from the step before, whose buffers it reuses,
+    and a batch from `shard`.
     """
     # JAX does not check that the results of all devices are equal: it returns those of the first.
     return jax.pmap(step, _AXIS, in_axes=(None, 0), out_axes=None, donate_argnums=0)
 
 
 def on_local_devices(function: Callable[[State, Inputs], Outcome]) -> Callable[[State, Inputs], Outcome]:
-    """Compile a function of rows for all devices of this host.
+    """Compile a function of a state and of rows, which returns a row for each, for this host's devices.
 
-    Args:
-        function: a function of a state and of some rows that returns a tree of arrays with one row for each.
-
-    Returns:
-        The compiled function of the state and of all rows. They are divided among the devices evenly; with
-        another number of rows it raises an `InputError`.
+    The devices divide the rows evenly; another number of rows is an `InputError`.
     """
     divided = jax.pmap(function, in_axes=(None, 0), devices=jax.local_devices())
 
@@ -71,41 +62,21 @@ def on_local_devices(function: Callable[[State, Inputs], Outcome]) -> Callable[[
 
 
 def mean(tree: Tree) -> Tree:
-    """Average over all devices, inside a step.
-
-    Args:
-        tree: arrays of this device.
-
-    Returns:
-        The arrays' means, the same on every device.
-    """
+    """Average the arrays of all devices, inside a step."""
     return lax.pmean(tree, _AXIS)
 
 
 def sample_keys(key: Key[Array, ""], count: int) -> Key[Array, " count"]:
-    """Return a PRNG key for each of this device's samples, inside a step.
+    """Return a PRNG key for each of this device's samples, inside a step, from the step's key.
 
     A sample's key depends on its number in the whole batch only, not on the number of devices.
-
-    Args:
-        key: the key of the step, the same on every device.
     """
     numbers = lax.axis_index(_AXIS) * count + jnp.arange(count)
     return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, numbers)
 
 
 def shard(batch: Tree) -> Tree:
-    """Divide this host's rows of a batch among its devices.
-
-    Args:
-        batch: a tree of arrays ``[rows, ...]``.
-
-    Returns:
-        The tree with arrays ``[devices, rows / devices, ...]``.
-
-    Raises:
-        InputError: the rows cannot be divided evenly.
-    """
+    """Divide this host's rows ``[rows, ...]`` evenly among its devices: ``[devices, rows / devices, ...]``."""
     devices = jax.local_device_count()
 
     def divide(rows: Any) -> Any:
@@ -123,16 +94,10 @@ def even(rows: int) -> int:
 
 
 def replicate(tree: Tree) -> Tree:
-    """Copy arrays to every device, as the first state of a step.
+    """Copy arrays that are the same on all hosts to every device, as the first state of a step.
 
     A step returns its states in this layout, and would be compiled once more for a first state in another.
     Every leaf gets a buffer of its own, since a step cannot reuse a shared buffer twice.
-
-    Args:
-        tree: arrays that are the same on all hosts.
-
-    Returns:
-        The same arrays, replicated on all devices of all hosts.
     """
     devices = Mesh(np.array(jax.devices()), (_AXIS,))
     copy = jax.jit(
@@ -146,9 +111,6 @@ def first_copy(tree: Tree) -> Tree:
     """Return the copy of replicated arrays that this host's first device holds.
 
     A program whose arguments are replicated computes the same on every device.
-
-    Args:
-        tree: arrays that are replicated on all devices.
     """
     return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
 
@@ -157,11 +119,8 @@ def use_cores(batch: int) -> None:
     """Make every core of the processor a device of its own, before JAX is first used.
 
     XLA computes most operations of a convolutional network with one core for each device. The number of devices
-    is the greatest that divides the batch. This changes nothing on accelerators, where the number of devices
-    was chosen by JAX's own options, and in a process that has already used JAX.
-
-    Args:
-        batch: the number of samples in a batch of this host.
+    is the greatest that divides this host's batch. This changes nothing on accelerators, where the number of
+    devices was chosen by JAX's own options, and in a process that has already used JAX.
     """
     chosen = jax.config.values["jax_num_cpu_devices"] != -1
     if chosen or "host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
@@ -175,14 +134,10 @@ def use_cores(batch: int) -> None:
 
 
 def initialize(coordinator: str, *, hosts: int, host: int) -> None:
-    """Connect to the other hosts of a run, before JAX is first used.
+    """Connect host number ``host`` to the others, before JAX is first used.
 
-    Args:
-        coordinator: address and port of host 0, such as ``10.0.0.1:8476``.
-        host: the number of this host, from 0.
-
-    Raises:
-        InputError: ``host`` is out of range, or the hosts do not find each other.
+    The coordinator is the address and port of host 0, such as ``10.0.0.1:8476``. An `InputError` says that the
+    hosts do not find each other.
     """
     if not 0 <= host < hosts:
         raise InputError(f"host is {host}; 0 to {hosts - 1} are expected of {hosts} hosts")
@@ -198,9 +153,8 @@ def initialize(coordinator: str, *, hosts: int, host: int) -> None:
 def preemption() -> Iterator[Callable[[int], bool]]:
     """Find out during a ``with`` block whether this run must end soon, because a host has received SIGTERM.
 
-    Yields:
-        A function of the number of steps done, to be called after every step. It returns True after the same
-        step on all hosts, of which only one needs to receive the signal.
+    The function that is yielded takes the number of steps done, after every step. It returns True after the
+    same step on all hosts, of which only one needs to receive the signal.
     """
     if jax.process_count() > 1:
         yield multihost_utils.reached_preemption_sync_point
@@ -210,14 +164,7 @@ def preemption() -> Iterator[Callable[[int], bool]]:
 
 
 def rows_here(count: int) -> slice:
-    """Return the range of a batch's rows that belong to this host.
-
-    Args:
-        count: the number of rows of the batch, of all hosts together.
-
-    Raises:
-        InputError: the rows cannot be divided evenly among the hosts.
-    """
+    """Return this host's range of a batch's ``count`` rows, those of all hosts; refuse uneven shares."""
     hosts = jax.process_count()
     if count % hosts:
         raise InputError(f"a batch of {count} cannot be divided evenly among {hosts} hosts")
@@ -226,11 +173,7 @@ def rows_here(count: int) -> slice:
 
 
 def shared_rows(count: int) -> range:
-    """Return this host's share of rows that are divided among all hosts, as evenly as possible.
-
-    Raises:
-        InputError: there are fewer rows than hosts.
-    """
+    """Return this host's share of rows that are divided among all hosts, as evenly as possible; refuse none."""
     hosts = jax.process_count()
     if count < hosts:
         raise InputError(f"{count} samples cannot be shared by {hosts} hosts")
@@ -240,8 +183,7 @@ def shared_rows(count: int) -> range:
 def from_all_hosts(rows: Shaped[np.ndarray, " _ ..."]) -> Shaped[np.ndarray, " _ ..."]:
     """Return the rows of all hosts together, in the order of hosts; all of them call this at the same time.
 
-    Args:
-        rows: those of this host, of at most 32 bits a value; hosts may have different numbers of them.
+    Hosts may have different numbers of rows, of at most 32 bits a value.
     """
     if jax.process_count() == 1:
         return rows

@@ -34,7 +34,6 @@ FAILED, WRONG_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 """The exit statuses of programs that do not succeed."""
 
 DEBUG = "--debug"
-"""The option of every command and script that prints the traceback of an error."""
 
 _MOST_CHARACTERS = 1000
 """The greatest length of a sentence on the error stream; hostile files have names of any length."""
@@ -54,18 +53,9 @@ class Terminated(BaseException):
 def run_guarded(program: Callable[[], int], *, name: str | None = None, debug: bool = False) -> int:
     """Run a program and return its exit status; after an error, write one sentence to the error stream.
 
-    Standard streams that are closed are replaced by the null device, and characters that they cannot encode
-    are escaped.
-
-    Args:
-        name: the name that stands before the sentence; by default none.
-        debug: whether the traceback of an error is written, too.
-
-    Returns:
-        The exit status, see the table of this module.
-
-    Raises:
-        SystemExit: the program raises it, as after ``--help``.
+    ``name`` stands before the sentence; ``debug`` also writes the traceback. Closed standard streams are
+    replaced by the null device, and characters that they cannot encode are escaped. `SystemExit`, as after
+    ``--help``, passes.
     """
     _repair_streams()
     report = sys.unraisablehook
@@ -124,12 +114,9 @@ def exit_process(status: int) -> NoReturn:
 
 @contextlib.contextmanager
 def postponed_termination() -> Iterator[Callable[[], bool]]:
-    """Note SIGTERM during a ``with`` block, in which a loop can then end where nothing is lost.
+    """Yield a function that returns whether SIGTERM has come; a second one ends the process.
 
-    A second SIGTERM ends the process at once.
-
-    Yields:
-        The function that returns whether SIGTERM has come. A loop that has found so raises `Terminated`.
+    A loop that finds so ends where nothing is lost, and raises `Terminated`.
     """
     received: list[int] = []
 
@@ -149,11 +136,7 @@ def postponed_termination() -> Iterator[Callable[[], bool]]:
 
 
 def exit_status(error: BaseException) -> int:
-    """Return the exit status of a program that an error ended.
-
-    Returns:
-        The status, see the table of this module.
-    """
+    """Return the exit status of a program that an error ended, see the table of this module."""
     return _judged(error)[0]
 
 
@@ -270,12 +253,7 @@ def _repair_streams() -> None:
 
 
 def _flush() -> None:
-    """Write what the standard output buffers.
-
-    Raises:
-        BrokenPipeError: its reader has ended.
-        WriteError: it cannot be written otherwise.
-    """
+    """Write what the standard output buffers."""
     try:
         sys.stdout.flush()
     except OSError as error:

@@ -34,14 +34,11 @@ _POLL_S = 0.2
 
 
 class Place(NamedTuple):
-    """Which part of a run this process is."""
+    """Which part of a run this process is: the first host's address and port, and this host's number."""
 
     coordinator: str
-    """Address and port of the first host."""
     hosts: int
-    """The number of hosts."""
     host: int
-    """The number of this host, from 0."""
 
 
 def is_child() -> bool:
@@ -59,15 +56,9 @@ def is_child() -> bool:
 
 
 def supervise(place: Place) -> int:
-    """Run this process's command in a child process, and end it when another host has ended.
+    """Run this process's command in a child process, and return its status; end it when another host has ended.
 
     SIGINT and SIGTERM are passed on to the child.
-
-    Args:
-        place: which part of the run this process is.
-
-    Returns:
-        The child's exit status.
 
     Raises:
         ConnectionError: another host has ended, or cannot be reached; the message names it.
@@ -121,10 +112,7 @@ def _wait(child: subprocess.Popen[bytes], news: "queue.Queue[str]") -> tuple[int
 
 @contextlib.contextmanager
 def _connected(place: Place) -> Iterator[tuple["queue.Queue[str]", Callable[[int], None]]]:
-    """Connect to the other hosts.
-
-    Yields a queue of sentences on hosts that end, and a function that sends this host's exit status to them.
-    """
+    """Yield a queue of sentences on hosts that end, and a function that sends this one's exit status."""
     news: queue.Queue[str] = queue.Queue()
     address, _, port = place.coordinator.rpartition(":")
     if not address or not port.isdigit() or not 0 < int(port) < 65535:

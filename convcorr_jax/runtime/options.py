@@ -35,24 +35,13 @@ _HELP_INDENT = 10 * " "
 def parse(
     kind: Any, argv: Sequence[str] | None, *, prog: str | None = None, description: str | None = None
 ) -> Any:
-    """Parse a command line into an instance of a dataclass.
+    """Parse a command line into an instance of ``kind``, a dataclass or a union of those of subcommands.
 
     Nested dataclasses add their options without a prefix. ``--no-compilation-cache`` turns the persistent
     compilation cache off for this process, and ``--debug`` is read by
-    `convcorr_jax.runtime.ending.run_guarded`; neither is passed on.
-
-    Args:
-        kind: the dataclass of the options, or a union of dataclasses, one for each subcommand.
-        argv: the command line's words; by default those of ``sys.argv``.
-        prog: the program's name in the help; by default that of ``sys.argv``.
-        description: the text above the options in the help; by default the docstring of ``kind``.
-
-    Returns:
-        The instance of ``kind``, or of one of its dataclasses.
-
-    Raises:
-        InputError: an option is unknown, missing, or has a wrong value.
-        SystemExit: with status 0 after ``--help``, which prints the help.
+    `convcorr_jax.runtime.ending.run_guarded`; neither is passed on. A wrong option is an `InputError`,
+    ``--help`` a `SystemExit` with status 0. Words, ``prog`` and ``description`` are by default those of
+    ``sys.argv`` and the docstring of ``kind``.
     """
     words = sys.argv[1:] if argv is None else list(argv)
     if _NO_CACHE in words:
@@ -88,11 +77,7 @@ def _sentence(framed: str) -> str:
 
 
 def numbers(*names: str) -> PrimitiveConstructorSpec[Any]:
-    """Return tyro's rules for an option of one number or of several, which may be absent (None).
-
-    Args:
-        *names: the name of every number in the help.
-    """
+    """Return tyro's rules for an option of numbers with these names in the help, which may be absent (None)."""
     single = len(names) == 1
 
     def read(texts: list[str]) -> Any:
@@ -115,14 +100,7 @@ def numbers(*names: str) -> PrimitiveConstructorSpec[Any]:
 
 
 def as_box(option: BoxOption) -> "coords.Box | None":
-    """Convert the value of an option to a box.
-
-    Args:
-        option: x0, y0, x1, y1, or None.
-
-    Returns:
-        The box, or None.
-    """
+    """Convert the value of an option to a box."""
     from convcorr_jax import coords
 
     return None if option is None else coords.Box(*option)

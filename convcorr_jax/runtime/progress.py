@@ -18,13 +18,7 @@ class Update(Protocol):
     """The function that moves a progress bar."""
 
     def __call__(self, done: int, total: int | None = None, *, message: str = "") -> None:
-        """Set the state of the bar.
-
-        Args:
-            done: the number of units that are done.
-            total: the number of all units, if it has only become known; by default it stays.
-            message: the text at the right of the bar.
-        """
+        """Set the number of units done, of all (None: as before), and the text at the right of the bar."""
         ...
 
 
@@ -39,11 +33,7 @@ class SetStatus(Protocol):
 
 @contextlib.contextmanager
 def hidden(*, enabled: bool = True) -> Iterator[None]:
-    """Show no bar and no status line during a ``with`` block.
-
-    Args:
-        enabled: whether they are hidden; False leaves them as they are.
-    """
+    """Show no bar and no status line during a ``with`` block; ``enabled=False`` leaves them as they are."""
     token = _hidden.set(enabled or _hidden.get())
     try:
         yield
@@ -52,13 +42,7 @@ def hidden(*, enabled: bool = True) -> Iterator[None]:
 
 
 def progress(items: Iterable[Item], *, description: str, total: int | None = None) -> Iterator[Item]:
-    """Yield items while a bar shows how many of them are done.
-
-    Args:
-        items: what to iterate over.
-        description: the text at the left of the bar.
-        total: the number of items; by default their length, if they have one.
-    """
+    """Yield items while a bar shows how many of them are done, of all if their number is known."""
     if total is None and isinstance(items, Sized):
         total = len(items)
     with bar(description, total=total) as update:
@@ -76,17 +60,13 @@ def bar(
     unit: Literal["items", "bytes"] = "items",
     transient: bool = False,
 ) -> Iterator[Update]:
-    """Show a progress bar on the error stream during a ``with`` block.
+    """Show a progress bar on the error stream during a ``with`` block; yield the function that moves it.
 
     Args:
         description: the text at the left of the bar.
         total: the number of all units; None while it is unknown.
-        done: the number of units that are done at the beginning.
         unit: ``"items"`` shows the share that is done, ``"bytes"`` the amount of a download.
         transient: remove the bar at the end, and show none unless the error stream is a terminal.
-
-    Yields:
-        The function that moves the bar.
     """
     from rich.console import Console
     from rich.progress import (
@@ -121,11 +101,7 @@ def bar(
 def status(text: str) -> Iterator[SetStatus]:
     """Show a line with a spinner on the error stream during a ``with`` block, if that is a terminal.
 
-    Args:
-        text: the first text of the line.
-
-    Yields:
-        The function that changes the text.
+    The function that is yielded changes its text.
     """
     from rich.console import Console
 

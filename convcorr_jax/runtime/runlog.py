@@ -23,11 +23,7 @@ _PACKAGES = (
 
 
 def plain(value: Any) -> Any:
-    """Return a configuration as JSON stores it: dataclasses as mappings, paths as strings, tuples as lists.
-
-    Args:
-        value: a dataclass, a path, a tuple, a list, or anything that JSON stores as it is.
-    """
+    """Return a configuration as JSON stores it: dataclasses as mappings, paths as strings, tuples as lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
         return {field.name: plain(getattr(value, field.name)) for field in fields}
@@ -39,15 +35,9 @@ def plain(value: Any) -> Any:
 
 
 def finished_config(folder: Path) -> Any:
-    """Return the configuration of the run that finished in a folder, in the form of `plain`.
+    """Return the configuration of the run that finished in a folder, in the form of `plain`; None without one.
 
     ``run.json`` is the last file that a script writes: where it is missing or damaged, no run has finished.
-
-    Args:
-        folder: the folder of the run's results.
-
-    Returns:
-        The configuration, or None if no run finished there.
     """
     try:
         return json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]
@@ -56,17 +46,7 @@ def finished_config(folder: Path) -> Any:
 
 
 def write_run(folder: Path, config: Any, *, seconds: float) -> None:
-    """Write ``run.json``: configuration, versions, device, wall time and peak memory of this process.
-
-    Args:
-        folder: the folder of the run's results.
-        config: the run's configuration, a dataclass.
-        seconds: the wall time of the run.
-
-    Raises:
-        InputError: the folder is wrong.
-        WriteError: the file cannot be written.
-    """
+    """Write ``run.json``: configuration, versions, device, wall time and peak memory of this process."""
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     if sys.platform == "darwin":
         kilobytes //= 1024
@@ -88,21 +68,9 @@ def write_run(folder: Path, config: Any, *, seconds: float) -> None:
 
 
 def write_results(out: Path, result: Mapping[str, Any], config: Any, *, started: float) -> Path:
-    """Write ``result.json``, then ``run.json``: the end that scripts have in common.
+    """Write ``result.json``, then ``run.json``: the end that scripts have in common; return the former's path.
 
-    Args:
-        out: the folder of the run's results.
-        result: what ``result.json`` holds.
-        config: the run's configuration, a dataclass.
-        started: the time at which the run began, as `time.perf_counter` gave it.
-
-    Returns:
-        The path of ``result.json``.
-
-    Raises:
-        ValueError: a number of the result is NaN or infinite, which JSON cannot store.
-        InputError: the folder is wrong.
-        WriteError: a file cannot be written.
+    The run ``started`` at a time of `time.perf_counter`. JSON cannot store NaN: it is a `ValueError`.
     """
     path = out / "result.json"
     write_json(path, result)

@@ -24,23 +24,13 @@ def run(
     *,
     argv: Sequence[str] | None = None,
 ) -> Path:
-    """Parse options, run a script's ``main``, and print the path of its result.
+    """Parse options into a ``config_class``, run ``main``, and print and return the path of its result.
 
     One process at a time runs with the same output folder, ``out`` or ``output.out`` of the options; another
     one waits for it, and finds its cached stages. Of the hosts of a training run, the first one holds the lock.
-
-    Args:
-        config_class: the dataclass of the script's options.
-        main: the script; returns the path of its result.
-        description: the text above the options in the help.
-        argv: the command line's words; by default those of ``sys.argv``, and the process ends after the script.
-
-    Returns:
-        The path of the result.
-
-    Raises:
-        SystemExit: with a status of `convcorr_jax.runtime.ending`, after one sentence on the error stream,
-            unless the script succeeds.
+    Without ``argv`` the words are those of ``sys.argv``, and the process ends after the script. A script that
+    fails ends in a `SystemExit` with a status of `convcorr_jax.runtime.ending`, after one sentence on the error
+    stream.
     """
     words = sys.argv[1:] if argv is None else list(argv)
     results: list[Path] = []
@@ -87,11 +77,7 @@ def _locked_output(config: Any) -> Iterator[None]:
 
 
 def _check_inputs(config: Any, out: Path) -> None:
-    """Refuse an output folder that is read or holds a file that is: results have fixed names.
-
-    Raises:
-        InputError: the folder is one of those.
-    """
+    """Refuse an output folder that is read or holds a file that is: results have fixed names."""
     for path in _inputs(config):
         folder = path.parent if path.is_file() else path
         if os.path.realpath(folder) == os.path.realpath(out) and path.exists():

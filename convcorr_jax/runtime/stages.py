@@ -54,10 +54,6 @@ def stage(
         settings: everything that decides the arrays, as JSON stores it. Arrays that were cached with other
             settings are computed again.
         compute: returns the arrays by name; none may be called ``settings``.
-        compressed: whether the file is compressed.
-
-    Returns:
-        The arrays by name.
 
     Raises:
         InputError: the cached file is damaged, or its path is wrong.
@@ -76,15 +72,7 @@ def stage(
 
 
 def cached(path: Path, settings: Mapping[str, Any]) -> dict[str, np.ndarray] | None:
-    """Return the arrays of a `stage` from the cache, or None if they are not cached with these settings.
-
-    Args:
-        path: the ``.npz`` file of the cache.
-        settings: everything that decides the arrays, as JSON stores it.
-
-    Raises:
-        InputError: the cached file is damaged.
-    """
+    """Return the arrays of a `stage` from the cache, or None if they are not cached with these settings."""
     if not path.is_file():
         return None
     try:
@@ -102,11 +90,9 @@ class CachedParts:
     Memory holds the parts that the caller keeps.
 
     Attributes:
-        folder: The folder of the parts.
-        name: The beginning of the parts' file names.
         settings: Everything that decides the arrays, such as fingerprints of the records and of the weights, as
             JSON stores it. Parts that were cached with other settings are computed again.
-        compute: Returns the arrays of a range of items by name. It is called for parts that are not cached.
+        compute: Returns the arrays of a range of items by name, for parts that are not cached.
         count: The number of items; with none, there is one part of an empty range.
         part: The number of items of a part.
         compressed: Whether the files are compressed, which takes a minute a gigabyte.
@@ -128,12 +114,7 @@ class CachedParts:
         return range(number * self.part, min((number + 1) * self.part, self.count))
 
     def __getitem__(self, number: int) -> dict[str, np.ndarray]:
-        """Compute or read the arrays of a part by name.
-
-        Raises:
-            InputError: the cached part is damaged, or the folder is wrong.
-            WriteError: the part cannot be written.
-        """
+        """Compute or read the arrays of a part by name."""
         if not 0 <= number < len(self):
             raise IndexError(number)
         items = self.items(number)
@@ -157,23 +138,7 @@ def cached_in_parts(
     count: int,
     part: int,
 ) -> dict[str, np.ndarray]:
-    """Compute arrays of many rows in `CachedParts`, and join them along their first axis.
-
-    Args:
-        name: the beginning of the parts' file names.
-        settings: everything that decides the arrays, as JSON stores it.
-        compute: returns the arrays of a range of items by name. It is called in order, for parts that are not
-            cached.
-        count: the number of items; with none, ``compute`` is called once for an empty range.
-        part: the number of items of a part.
-
-    Returns:
-        The arrays by name, those of all parts joined.
-
-    Raises:
-        InputError: a cached part is damaged, or the folder is wrong.
-        WriteError: a part cannot be written.
-    """
+    """Compute arrays of many rows in `CachedParts`, in order, and join the parts along the first axis."""
     parts = list(CachedParts(folder, name, settings, compute, count, part))
     return {field: np.concatenate([arrays[field] for arrays in parts]) for field in parts[0]}
 
@@ -196,19 +161,14 @@ def accumulate(
 
     Args:
         path: the ``.npz`` file of the sums, written without compression.
-        settings: everything else that decides the sums, as JSON stores it. Sums that were saved with other
-            settings are not used.
+        settings: everything else that decides the sums, as JSON stores it; sums of other settings are not used.
         step: adds the block of a number, from 0, to sums; it may destroy them.
         start: the sums of no blocks.
-        stops: numbers of blocks, rising, after which the sums are yielded.
+        stops: numbers of blocks, rising, after which the sums are yielded, for use before the next step only.
         every_s: seconds after which sums are saved, besides at every stop; by default `SAVED_EVERY_S`.
-
-    Yields:
-        Each stop and the sums of that many blocks, which must not be used after the next step.
 
     Raises:
         InputError: the stops do not rise from 1 or more, the file is damaged, or its path is wrong.
-        WriteError: the file cannot be written.
     """
     if any(after <= before for before, after in zip([0, *stops], stops, strict=False)):
         raise InputError(f"stops is {tuple(stops)}; rising numbers of at least 1 are expected")
