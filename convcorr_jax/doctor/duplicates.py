@@ -1,11 +1,7 @@
-"""Thumbnails and digests of all images, computed while each image is decoded once.
+"""Checks for images that occur twice or cannot be read, by thumbnails and digests.
 
-Checks for images that occur twice.
-
-An image that training and test split share makes a score too good; an image that occurs twice in a split counts
-twice. Two objects in one image file are not duplicates of one another.
-
-A check for images and label maps that cannot be read.
+Each image is decoded once. An image that training and test split share makes a score too good; one that occurs
+twice in a split counts twice. Two objects in one image file are not duplicates of one another.
 """
 
 import dataclasses
@@ -56,17 +52,11 @@ class _Thumbnail(NamedTuple):
 def compute_thumbnails(
     records: Sequence[Record], *, progress: Callable[[int, int], None] | None = None
 ) -> tuple[tuple[Record, ...], Thumbnails]:
-    """Decode every image once and compute its thumbnail.
+    """Decode every image once; return the records without pixels, and the thumbnails of their images.
 
     Records of the same file have the same image. For images held in memory (bytes or pixels) the file is
-    unknown: equal images count as one file within a split, and as different files across splits.
-
-    Args:
-        records: records of all splits, read once in order.
-        progress: called with the number of records read so far, and the number of all.
-
-    Returns:
-        The records without pixels, and the thumbnails of their images.
+    unknown: equal images count as one file within a split, and as different files across splits. ``progress``
+    is called with the number of records read so far, and the number of all.
     """
     records_without_pixels: list[Record] = []
     numbers: dict[tuple[str, str] | Path, int] = {}
@@ -139,16 +129,15 @@ _BLOCK = 512
 
 
 class NearPair(NamedTuple):
-    """Two similar images."""
+    """Two similar images, as rising indices into `Thumbnails`, and the correlations of their thumbnails.
+
+    That of gradients is of the differences between neighbouring pixels.
+    """
 
     first: int
-    """Index of an image in `Thumbnails`."""
     second: int
-    """Index of another image in `Thumbnails`, greater than ``first``."""
     correlation: float
-    """Correlation of the two thumbnails."""
     gradient_correlation: float
-    """Correlation of the differences between neighbouring pixels of the two thumbnails."""
 
 
 def shared_by_splits(records: Sequence[Record], thumbnails: Thumbnails) -> Iterator[Finding]:
@@ -184,10 +173,7 @@ def near(records: Sequence[Record], thumbnails: Thumbnails) -> Iterator[Finding]
 
 
 def also_in(tested: Sequence[Record], training: Sequence[Record]) -> list[int]:
-    """Return the rows of tested records whose photograph is also among the training records.
-
-    Photographs are the same if their pixels are equal, or as `near_pairs` finds them.
-    """
+    """Return the rows of tested records whose photograph, equal or as in `near_pairs`, is trained on."""
     _, thumbnails = compute_thumbnails([*tested, *training])
     images = thumbnails.image_of
     groups = defaultdict(set)
@@ -249,10 +235,7 @@ def _flat(images: np.ndarray) -> np.ndarray:
 
 
 def _standardized(rows: np.ndarray) -> Float[np.ndarray, "rows values"]:
-    """Shift and scale rows to mean 0 and length 1; a row of equal values becomes 0.
-
-    Products of such rows are correlations.
-    """
+    """Shift and scale rows to mean 0 and length 1, so that products are correlations; equal values become 0."""
     values = rows.astype(np.float32)
     values -= values.mean(axis=1, keepdims=True)
     lengths = np.linalg.norm(values, axis=1, keepdims=True)

@@ -17,13 +17,9 @@ def examine(
 ) -> tuple[Finding, ...]:
     """Run every check and return the findings, those that change scores first.
 
-    Each image is decoded once, and only its thumbnail stays in memory. Records are read once, in order.
-
-    Args:
-        records: records of all splits.
-        official_counts: the official number of records by split; a split without records is reported too.
-        absent: annotations that could not be turned into records.
-        progress: called with the number of records examined so far, and the number of all.
+    Each image is decoded once, and only its thumbnail stays in memory. Records are read once, in order. A split
+    of ``official_counts`` without records is reported too; ``absent`` are annotations that could not be turned
+    into records; ``progress`` is called with the number of records done, and the number of all.
     """
     records_without_pixels, thumbnails = compute_thumbnails(records, progress=progress)
     findings = (

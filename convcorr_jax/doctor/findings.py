@@ -11,25 +11,19 @@ WORTH_A_LOOK: Severity = "worth a look"
 
 
 class Case(NamedTuple):
-    """One occurrence of a finding: an object, or objects that belong together."""
+    """One occurrence of a finding: an object, or objects that belong together, and what was observed."""
 
     source_ids: tuple[str, ...]
-    """Ids of the objects."""
     note: str = ""
-    """What was observed in these objects, with its numbers."""
 
 
 class Finding(NamedTuple):
-    """One fault of a data set, with all its occurrences."""
+    """One fault of a data set in one sentence, with its cases; the clearest first, if a number measures it."""
 
     check: str
-    """Name of the check, such as ``"near duplicates"``."""
     severity: Severity
-    """`CHANGES_SCORES` or `WORTH_A_LOOK`."""
     sentence: str
-    """The fault in one sentence."""
     cases: tuple[Case, ...] = ()
-    """The occurrences; the clearest first, if a number measures how clear they are."""
 
     @property
     def source_ids(self) -> tuple[str, ...]:

@@ -1,9 +1,8 @@
-"""Findings about annotated keypoints.
-
-Checks for coordinates that are off by one: still counted from 1, or with 1 subtracted twice.
+"""Checks of annotated keypoints, counts and normalizers.
 
 In this library's frame an image of width W spans -0.5 to W - 0.5. Coordinates that reach one border of the
-image should reach the opposite border too.
+image should reach the opposite border too; otherwise they are off by one: still counted from 1, or with 1
+subtracted twice.
 """
 
 from collections import Counter, defaultdict
@@ -19,18 +18,13 @@ from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Fin
 
 
 class KeypointTable(NamedTuple):
-    """The present keypoints of many records, one row each."""
+    """The present keypoints of many records, one row each; positions (x, y) and sizes are in pixels."""
 
     record: Int[np.ndarray, " points"]
-    """Index of the record."""
     index: Int[np.ndarray, " points"]
-    """Index of the keypoint among the record's keypoints."""
     position: Float[np.ndarray, "points 2"]
-    """Position (x, y) in pixels of the record's image."""
     visible: Bool[np.ndarray, " points"]
-    """Whether the keypoint is visible."""
     width_height: Int[np.ndarray, "points 2"]
-    """Width and height of the record's image in pixels."""
 
 
 def keypoint_table(records: Sequence[Record]) -> KeypointTable:
@@ -53,8 +47,7 @@ _STANDARD_DEVIATIONS_PER_MAD = 1.4826
 def robust_spread(deviations: Float[np.ndarray, " n"]) -> float:
     """Estimate a standard deviation by ``1.4826 * median(|d|)``, consistent for a normal distribution.
 
-    Args:
-        deviations: ``[n]`` differences from the centre of the distribution; NaN is left out.
+    NaN is left out of the deviations, which are differences from the centre of the distribution.
 
     >>> round(robust_spread(np.array([-1.0, 1.0, np.nan, 100.0, -1.0])), 4)
     1.4826
@@ -247,11 +240,7 @@ def repeated_ids(records: Sequence[Record]) -> Iterator[Finding]:
 
 
 def wrong_counts(records: Sequence[Record], official: Mapping[str, int]) -> Iterator[Finding]:
-    """Find splits whose number of records differs from the official number.
-
-    Args:
-        records: records of all splits.
-    """
+    """Find splits whose number of records differs from the official number."""
     counts = Counter(record.split for record in records)
     for split, expected in official.items():
         if counts[split] != expected:
@@ -305,11 +294,8 @@ def unusual_normalizers(records: Sequence[Record]) -> Iterator[Finding]:
     """Find normalizers that do not fit their object.
 
     Let r be the normalizer over the longer side of the box. A category is reported if the median of r lies
-    outside 0.02 ... 2. An object is reported if its r is more than five times above or below the median of
-    its category and log r is more than five robust standard deviations away from the logarithm of the median.
-
-    Args:
-        records: records of all splits; those without a box or a normalizer are left out.
+    outside 0.02 ... 2. An object is reported if its r is more than five times above or below the median of its
+    category and log r is more than five robust standard deviations away from the logarithm of the median.
     """
     ratios: dict[str, list[tuple[Record, float]]] = defaultdict(list)
     for record in records:

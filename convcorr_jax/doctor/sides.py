@@ -1,13 +1,10 @@
-"""Vectors from left to right keypoints, in a frame that does not change when left and right are exchanged.
+"""A check for exchanged left and right: objects and pairs that differ from the others of their split.
 
-The midpoints of left/right pairs and the keypoints without a side stay where they are when the names of all
-pairs are exchanged. By these points alone, each object is aligned with the median object: shifted, rotated and
-scaled in the image plane. Points are complex numbers in this module, so that a rotation with a scale is one
-factor.
-
-A check for exchanged left and right: objects and pairs that differ from the others of their split.
-
-Each data set chooses which side it calls left; only deviations from its own choice are reported.
+Each data set chooses which side it calls left; only deviations from its own choice are reported. Vectors from
+left to right keypoints are compared in a frame that does not change when left and right are exchanged: the
+midpoints of left/right pairs and the keypoints without a side stay where they are then. By these points alone,
+each object is aligned with the median object: shifted, rotated and scaled in the image plane. Points are
+complex numbers in this module, so that a rotation with a scale is one factor.
 """
 
 from collections import defaultdict
@@ -34,14 +31,9 @@ _LEAST_FRACTION = 0.25
 def left_right_vectors(records: Sequence[Record]) -> Complex[np.ndarray, "records pairs"]:
     """Compute the vector from the first to the second keypoint of each pair, in the median object's frame.
 
-    The frame has the orientation and size of the median object, so it is upright if most objects are.
-
-    Args:
-        records: objects with the same keypoints and left/right pairs.
-
-    Returns:
-        ``[records, pairs]`` vectors ``x + iy``; NaN where one of the two keypoints is absent, or where the
-        object cannot be aligned.
+    The frame has the orientation and size of the median object, so it is upright if most objects are. All
+    records have the same keypoints and left/right pairs. Vectors ``x + iy`` are NaN where one of the two
+    keypoints is absent, or where the object cannot be aligned.
     """
     points = np.stack([record.points for record in records]) @ np.array([1, 1j])
     pairs = np.array(records[0].left_right_pairs)
@@ -54,14 +46,7 @@ def left_right_vectors(records: Sequence[Record]) -> Complex[np.ndarray, "record
 
 
 def componentwise_median(values: Complex[np.ndarray, "rows columns"]) -> Complex[np.ndarray, " columns"]:
-    """Compute the median of each column, separately for real and imaginary parts.
-
-    Args:
-        values: ``[rows, columns]``; NaN is left out.
-
-    Returns:
-        ``[columns]`` medians; 0 for a column without values.
-    """
+    """Compute each column's median of real and of imaginary parts without NaN; 0 for an empty column."""
     filled = np.where(np.isnan(values).all(axis=0), 0, values)
     return np.nanmedian(filled.real, axis=0) + 1j * np.nanmedian(filled.imag, axis=0)
 
@@ -210,15 +195,7 @@ def _normal_quantile(count: int) -> float:
 def _exchanged_pairs(
     records: Sequence[Record], across: Float[np.ndarray, "rows pairs"]
 ) -> list[tuple[float, Case]]:
-    """Find the pair of each record that deviates most from its prediction, if it is exchanged.
-
-    Args:
-        records: objects with the same pairs.
-        across: horizontal components of their left-right vectors, ``[rows, pairs]``; NaN where absent.
-
-    Returns:
-        The deviation in standard deviations and the case of each record with an exchanged pair.
-    """
+    """Find each record's pair that deviates most, if it is exchanged, and its deviation."""
     worst = np.zeros(len(across))
     pair_of = np.zeros(len(across), int)
     for pair in range(across.shape[1]):
@@ -237,15 +214,7 @@ def _exchanged_pairs(
 def _pair_deviation(
     across: Float[np.ndarray, "rows pairs"], pair: int, least: float
 ) -> Float[np.ndarray, " rows"]:
-    """Return for each object how many robust standard deviations its pair is from its prediction.
-
-    The result is 0 for an object whose pair is not exchanged.
-
-    Args:
-        across: horizontal components of the left-right vectors, ``[rows, pairs]``; NaN where absent.
-        pair: column of the pair.
-        least: report only pairs that are more standard deviations than this from their prediction.
-    """
+    """Return each object's deviation in robust standard deviations if its pair is exchanged, otherwise 0."""
     own = across[:, pair]
     others = np.delete(across, pair, axis=1)
     usual = componentwise_median(others.astype(complex)).real

@@ -49,12 +49,7 @@ class Descriptor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         self.weights_path = weights_path
 
     def fit(self, X: Any, y: Any = None) -> "Descriptor":
-        """Check the options; neither images nor targets are used.
-
-        Raises:
-            ValueError: there is no such network or layer, the weights are absent or damaged or end before the
-                layer, or the squares are too small for the layer.
-        """
+        """Check the options; neither images nor targets are used. A `ValueError` says which option is wrong."""
         weights = self._weights()
         layer, side = self._layer(weights), self._side()
         grid_size(weights.network, layer, (side, side))
@@ -66,19 +61,11 @@ class Descriptor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         return self
 
     def transform(self, X: Any) -> Float[np.ndarray, "n d"]:
-        """Compute the features of images.
+        """Compute features of images in single precision, ``[n, d]``.
 
-        Args:
-            X: a sequence of images, each an 8-bit RGB array ``[h, w, 3]`` or the path of a file, or one array
-                ``[n, h, w, 3]``. Files are read when their turn comes, so that they need not all fit into
-                memory.
-
-        Returns:
-            Features in single precision, ``[n, d]``.
-
-        Raises:
-            ValueError: there are no images, an image is neither an 8-bit RGB array nor a file that can be read,
-                or `fit` would refuse the options.
+        X is a sequence of images, each an 8-bit RGB array ``[h, w, 3]`` or the path of a file, or one array
+        ``[n, h, w, 3]``. Files are read when their turn comes, so that they need not all fit into memory. Other
+        images and wrong options are a `ValueError`.
         """
         weights = self.fit(X)._weights()
         side = self._side()
@@ -86,7 +73,7 @@ class Descriptor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         return global_features(squares, weights=weights, layer=self._layer(weights))
 
     def __sklearn_tags__(self) -> Any:
-        """Return scikit-learn's description of the transformer: it takes images and needs no fit."""
+        """Describe the transformer to scikit-learn: it takes images and needs no fit."""
         # pyrefly's stubs of scikit-learn are older than tags.
         tags = super().__sklearn_tags__()  # pyrefly: ignore[missing-attribute]
         tags.input_tags.two_d_array = False

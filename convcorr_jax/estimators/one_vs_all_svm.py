@@ -92,12 +92,9 @@ class OneVsAllSVM(ClassifierMixin, BaseEstimator):
         self.max_rounds = max_rounds
 
     def fit(self, X: Any, y: Any, *, sample_weight: Any = None) -> "OneVsAllSVM":
-        """Fit the machines.
+        """Fit the machines to features ``[n, d]`` and to classes, which are numbers or strings.
 
-        Args:
-            X: features, ``[n, d]``.
-            y: the class of each sample: numbers or strings.
-            sample_weight: not negative, ``[n]``; 1 by default. A sample of weight 0 does not count.
+        Sample weights, ``[n]``, are not negative, and 1 by default; a sample of weight 0 does not count.
 
         Raises:
             ValueError: X is not a finite numeric array; y is not a class for each row, or of fewer than two
@@ -191,32 +188,16 @@ class OneVsAllSVM(ClassifierMixin, BaseEstimator):
         return decisions.argmax(-1)
 
     def decision_function(self, X: Any) -> Float[np.ndarray, "..."]:
-        """Compute ``w . x + b`` of every class for rows of features.
+        """Compute ``w . x + b`` of every class for rows of features: ``[m, classes]``.
 
-        Args:
-            X: features, ``[m, d]``.
-
-        Returns:
-            ``[m, classes]``, of which the greatest is the best class; with two classes ``[m]``, above 0 for the
-            second.
-
-        Raises:
-            NotFittedError: the machines are not fitted.
-            ValueError: X is not a finite numeric array of d columns.
+        The greatest value is that of the best class. With two classes the result is ``[m]``, above 0 for the
+        second.
         """
         decisions = self._decisions(X)
         return decisions[:, 0] if len(self.classes_) == 2 else decisions
 
     def predict(self, X: Any) -> Shaped[np.ndarray, " m"]:
-        """Predict the class of rows of features.
-
-        Args:
-            X: features, ``[m, d]``.
-
-        Raises:
-            NotFittedError: the machines are not fitted.
-            ValueError: X is not a finite numeric array of d columns.
-        """
+        """Predict the class of rows of features, ``[m, d]``."""
         decisions = self._decisions(X)
         return self.classes_[self._chosen(decisions)]
 

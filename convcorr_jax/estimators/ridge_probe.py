@@ -1,6 +1,6 @@
-"""Checks and precision of data, and folds from scikit-learn's splitters.
+"""Ridge regression of many targets as a scikit-learn estimator.
 
-Ridge regression of many targets as a scikit-learn estimator.
+Also what estimators share: checks and precision of data, and folds from scikit-learn's splitters.
 """
 
 import contextlib
@@ -32,23 +32,14 @@ class Folds(NamedTuple):
 
 
 def precision_of(features: Shaped[np.ndarray, "n d"]) -> contextlib.AbstractContextManager[Any]:
-    """Let JAX compute in the precision of the features while the context is open.
-
-    Args:
-        features: in single or double precision.
-    """
+    """Let JAX compute in the precision of the features while the context is open."""
     return jax.enable_x64(features.dtype == np.float64)
 
 
 def check_number(value: Any, name: str, *, kinds: str = "iuf", most_axes: int = 0) -> None:
-    """Refuse an option that is no number.
+    """Refuse an option that is no number of these kinds, which are NumPy's letters; truth values have another.
 
-    Args:
-        kinds: the kinds of numbers that are allowed, in NumPy's letters; truth values are of another kind.
-        most_axes: 1 if a sequence of numbers is allowed, too.
-
-    Raises:
-        InputError: the option is another.
+    ``most_axes`` is 1 if a sequence of numbers is allowed, too.
     """
     try:
         array = np.asarray(value)
@@ -63,15 +54,8 @@ def check_number(value: Any, name: str, *, kinds: str = "iuf", most_axes: int = 
 def folds_of(cv: Any, X: Shaped[np.ndarray, "n d"], y: Shaped[np.ndarray, "..."], *, classifier: bool) -> Folds:
     """Convert scikit-learn's ways to state folds to the number of the fold that holds out each row.
 
-    Args:
-        cv: a number of folds, a splitter, or a list of pairs of row numbers (train, test).
-        X: one row a sample.
-        y: the targets.
-        classifier: whether a number of folds means stratified ones.
-
-    Raises:
-        InputError: ``cv`` states no folds, or they do not hold out every row exactly once or train on fewer
-            rows than all others.
+    ``classifier`` says whether a number of folds means stratified ones. Folds that do not hold out every row
+    exactly once, or that train on fewer rows than all others, are an `InputError`.
     """
     # Importing it takes as long as importing scikit-learn's base classes.
     from sklearn.model_selection import check_cv
@@ -99,15 +83,7 @@ def folds_of(cv: Any, X: Shaped[np.ndarray, "n d"], y: Shaped[np.ndarray, "..."]
 
 
 def sample_weights_of(sample_weight: Any, X: Shaped[np.ndarray, "n d"]) -> Float[np.ndarray, " n"] | None:
-    """Return the weights of samples in the precision of the features; None if there are none.
-
-    Args:
-        sample_weight: one number for each row, or None.
-        X: one row a sample.
-
-    Raises:
-        ValueError: the weights are not one finite number for each row, are negative, or are all 0.
-    """
+    """Return the samples' weights in the precision of the features, or None; refuse negative or all 0."""
     if sample_weight is None:
         return None
     weights = check_array(sample_weight, ensure_2d=False, input_name="sample_weight").astype(X.dtype)
@@ -164,11 +140,7 @@ class RidgeProbe(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.penalty_per_target = penalty_per_target
 
     def fit(self, X: Any, y: Any) -> "RidgeProbe":
-        """Fit the probe.
-
-        Args:
-            X: features, ``[n, d]``.
-            y: targets, ``[n]`` or ``[n, t]``.
+        """Fit the probe to features ``[n, d]`` and targets ``[n]`` or ``[n, t]``.
 
         Raises:
             ValueError: X or y is not a finite numeric array of at least two rows; all rows of X are equal; a
@@ -210,18 +182,7 @@ class RidgeProbe(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return fitted, curve
 
     def predict(self, X: Any) -> Float[np.ndarray, "..."]:
-        """Predict the targets of rows of features.
-
-        Args:
-            X: features, ``[m, d]``.
-
-        Returns:
-            ``[m, t]``, or ``[m]`` if the probe was fitted to a y of one dimension.
-
-        Raises:
-            NotFittedError: the probe is not fitted.
-            ValueError: X is not a finite numeric array of d columns.
-        """
+        """Predict the targets of rows of features: ``[m, t]``, or ``[m]`` after a y of one dimension."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=PRECISIONS, reset=False)
         return X @ self.coef_.T + self.intercept_

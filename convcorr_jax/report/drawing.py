@@ -1,6 +1,4 @@
-"""What is drawn over photographs.
-
-Elements of figures that are composed in pixels: image panels, outlines, text.
+"""What is drawn over photographs, and the elements of figures that are composed in pixels.
 
 Figures have 100 pixels to the inch. Images are shrunk to their panels, so that files stay small.
 """
@@ -59,8 +57,7 @@ def flow_wheel(side_px: int) -> Image:
 def position_colors(points: Float[np.ndarray, "n 2"], size: Sequence[int]) -> Float[np.ndarray, "n 3"]:
     """Color points by their position in an image of ``size`` (height, width), as RGB between 0 and 1.
 
-    Hue changes from left to right, and colours darken towards the bottom, so that near points have similar
-    colours.
+    Hue changes from left to right, and colours darken towards the bottom: near points have similar colours.
     """
     height, width = size
     across = np.clip((points[:, 0] + 0.5) / width, 0, 1)
@@ -103,14 +100,7 @@ def new_figure(width: int, height: int) -> Figure:
 
 
 def add_panel(figure: Figure, image: Image, left_top: tuple[int, int], size: coords.Size, title: str) -> Axes:
-    """Draw an image at a position of the figure, and return axes whose unit is a pixel of the image.
-
-    Args:
-        figure: drawn on.
-        image: 8-bit RGB.
-        left_top: position of the panel in pixels of the figure, from its left and top.
-        title: above the panel; none if empty.
-    """
+    """Draw an image at ``left_top`` of the figure in pixels; the unit of its axes is a pixel of the image."""
     left, top = left_top
     width, height = _size_px(figure)
     axes = figure.add_axes(
@@ -189,14 +179,12 @@ def points_overlay(
     """Draw points on an image, resized to a longer side of ``longest_px``; absent points (NaN) are left out.
 
     Args:
-        image: 8-bit RGB.
         points: (x, y) in pixels of the image.
         names: written beside the points, unless they would cover other points or names.
         colors: of the points, RGB between 0 and 1; `name_colors` by default.
         hollow: True for points that are drawn as rings; by default all are dots.
         boxes: outlined boxes, in pixels of the image.
         limbs: the colour of the bold line between two points, by the points' indices.
-        longest_px: the longer side of the result.
     """
     size = fit_size(image.shape[:2], longest_px)
     figure = new_figure(size.width, size.height)
@@ -218,15 +206,7 @@ def draw_points(
     colors: Float[np.ndarray, "n 3"],
     hollow: Bool[np.ndarray, " n"] | None = None,
 ) -> None:
-    """Draw dots or rings with names beside them.
-
-    Args:
-        axes: of an image panel.
-        points: (x, y) in pixels of the image; absent points (NaN) are left out.
-        names: written beside the points, unless they would cover other points or names.
-        colors: RGB between 0 and 1.
-        hollow: True for rings; by default all points are dots.
-    """
+    """Draw dots or rings on an image panel with names beside them, see `points_overlay`."""
     few = len(points) <= _MOST_NAMES
     size = 34 if few else 10
     rings = np.zeros(len(points), bool) if hollow is None else hollow
@@ -317,15 +297,9 @@ def skeleton(
     boxes: Sequence[coords.Box] = (),
     longest_px: int = 640,
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Draw a person's limbs and joints on an image, resized to a longer side of ``longest_px``.
+    """Draw a person's limbs and joints on an image with `points_overlay`; limbs of absent joints are left out.
 
-    Args:
-        image: 8-bit RGB.
-        points: (x, y) in pixels of the image; absent joints (NaN) and their limbs are left out.
-        joints: their names, those of a side with the prefix ``l_`` or ``r_``.
-        hollow: True for joints that are drawn as rings, such as uncertain ones; by default all are dots.
-        boxes: outlined boxes, in pixels of the image.
-        longest_px: the longer side of the result.
+    Joints of a side have names with the prefix ``l_`` or ``r_``.
     """
     sides = {"l_": LEFT, "r_": RIGHT}
     colors = [sides.get(name[:2], NEITHER) for name in joints]

@@ -26,41 +26,34 @@ _MAX_HEAT = 2**20
 
 
 class MethodMatches(NamedTuple):
-    """The matches of one method between photographs a and b, for one smoothness or several."""
+    """The matches of one method between photographs a and b, for one smoothness or several.
+
+    Transforms are from cells to pixels, flows in cells of b, confidences between 0 and 1. A method without
+    smoothness has one entry of it. The data cost is that of each cell of a and each cell of b.
+    """
 
     name: str
-    """The name that the page shows, such as "conv4"."""
     a_to_px: coords.Transform
-    """Cells of a to pixels of a."""
     b_to_px: coords.Transform
-    """Cells of b to pixels of b."""
     smoothness: tuple[float, ...]
-    """The smoothness of each flow, in rising order; one entry for a method that has none."""
     flow: Float[np.ndarray, "smoothness h w 2"]
-    """Displacement (x, y) of each cell of a, in cells of b."""
     confidence: Float[np.ndarray, "smoothness h w"] | None = None
-    """The confidence of each match, between 0 and 1; None for a method that has none."""
     data_cost: Float[np.ndarray, "h w h_b w_b"] | None = None
-    """The data term for each cell of a and each cell of b; None for a method that has none."""
 
 
 class MatchedPair(NamedTuple):
-    """Two photographs, and their matches by each method."""
+    """Two 8-bit RGB photographs, and their matches by each method, shown in a copy of b of its own.
+
+    ``points_a`` are points (x, y) in pixels of a whose position in b, ``points_b``, is known.
+    """
 
     name: str
-    """The name that the page shows."""
     a: Image
-    """8-bit RGB."""
     b: Image
-    """8-bit RGB, of any size."""
     methods: tuple[MethodMatches, ...]
-    """At least one method; each is shown in a copy of b of its own."""
     points_a: Float[np.ndarray, "n 2"] = np.zeros((0, 2))
-    """Points (x, y) in pixels of a whose position in b is known."""
     points_b: Float[np.ndarray, "n 2"] = np.zeros((0, 2))
-    """The position (x, y) of these points in pixels of b."""
     point_names: tuple[str, ...] = ()
-    """The names of these points."""
 
 
 def matched_pair(
@@ -71,17 +64,9 @@ def matched_pair(
     *,
     method: str,
 ) -> MatchedPair:
-    """Return the alignments of two photographs as a pair for `match_page`, with copying as the second method.
+    """Return alignments by smoothness as a pair for `match_page`, with copying as the second method.
 
-    Args:
-        name: the pair's name.
-        a: 8-bit RGB.
-        b: 8-bit RGB.
-        alignments: the alignment of a and b for each smoothness; at least one.
-        method: the name of the descriptors, such as "conv3 + conv4 + conv5".
-
-    Raises:
-        InputError: there is no alignment.
+    ``method`` is the name of the descriptors, such as "conv3 + conv4 + conv5".
     """
     if not alignments:
         raise InputError("a page of matches needs at least one alignment")
@@ -101,11 +86,7 @@ def matched_pair(
 
 
 def copying(method: MethodMatches) -> MethodMatches:
-    """Return the method without flow on the cells of another method: each cell matches the same cell of b.
-
-    Args:
-        method: the method whose cells are copied.
-    """
+    """Return the method without flow on the cells of another method: each cell matches the same cell of b."""
     return method._replace(
         name="copy",
         smoothness=method.smoothness[:1],
@@ -118,16 +99,7 @@ def copying(method: MethodMatches) -> MethodMatches:
 def matches_widget(
     pairs: Sequence[MatchedPair], *, smoothness: float | None = None, caption: str = ""
 ) -> Widget:
-    """Return the match explorer of some pairs as a part of a page.
-
-    Args:
-        pairs: at least one pair; all have the same methods.
-        smoothness: the value that is shown first; by default the middle one of each method.
-        caption: the text below the photographs.
-
-    Raises:
-        InputError: there is no pair, a pair has no method, or the shapes of a method's arrays do not agree.
-    """
+    """Return the match explorer of pairs with the same methods as a part of a page, see `match_page`."""
     if not pairs:
         raise InputError("a page of matches needs at least one pair")
     return Widget("matches", matches_data(pairs, smoothness=smoothness), caption)
@@ -144,7 +116,6 @@ def match_page(
     """Return one HTML page that shows the matches of a point of one photograph in the other.
 
     Args:
-        pairs: at least one pair.
         facts: facts about the page (network, weights, options), by name.
         text: a paragraph on the pairs.
         smoothness: the value that is shown first; by default the middle one of each method.
@@ -157,15 +128,9 @@ def match_page(
 
 
 def matches_data(pairs: Sequence[MatchedPair], *, smoothness: float | None = None) -> dict[str, Any]:
-    """Return photographs and arrays of pairs in the form that ``explorer.js`` reads.
+    """Return photographs and arrays of pairs in the form that ``explorer.js`` reads, see `match_page`.
 
     Positions are in pixels of the embedded photographs; arrays are base64 text.
-
-    Args:
-        smoothness: the value that is shown first; by default the middle one of each method.
-
-    Raises:
-        InputError: a pair has no method, or the shapes of a method's arrays do not agree.
     """
     return {"pairs": [_pair_data(pair, smoothness) for pair in pairs]}
 

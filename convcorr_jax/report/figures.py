@@ -33,16 +33,9 @@ def alignment_figure(
     carried: Matches | None = None,
     point_names: Sequence[str] = (),
 ) -> Figure:
-    """Draw two images and how they were aligned.
+    """Draw two images and how they were aligned by `align_photographs`, with matches as lines.
 
-    Args:
-        a: the image that was matched.
-        b: the image that it was matched with.
-        alignment: from a to b, by `align_photographs`.
-        matches: the matches to draw as lines, for example from `spread_matches`.
-        caption: the last line of the figure.
-        carried: points of a, and their positions in b, to draw bold.
-        point_names: of those points.
+    Points of a that were ``carried`` to b are drawn bold. The caption is the last line of the figure.
     """
     small_a, small_b = (
         images.resize_longest_side(image, min(_PANEL_PX, max(image.shape[:2]))) for image in (a, b)
@@ -94,10 +87,7 @@ def _short(name: str) -> str:
 
 
 def _longest_px(flow: Float[np.ndarray, "n 2"], *, least: float) -> float:
-    """Compute the length at the rim of the colour wheel: the 99th percentile, rounded up to two digits.
-
-    It is at least half a cell, so that noise below the size of a cell stays pale.
-    """
+    """Compute the length at the wheel's rim: the 99th percentile, rounded up to two digits."""
     length = max(float(np.quantile(np.hypot(*flow.T), 0.99)), least)
     unit = 10.0 ** (math.floor(math.log10(length)) - 1)
     return math.ceil(length / unit) * unit
@@ -120,11 +110,9 @@ _POOLINGS = ("4x", "8x", "16x")
 
 
 def joint_curves(curves: Mapping[str, Mapping[str, Sequence[float]]], *, alphas: Sequence[float]) -> Image:
-    """Draw PCK curves, one panel for each kind of joint and one line for each net.
+    """Draw PCK curves by net and column, one panel for each kind of joint and one line for each net.
 
-    Args:
-        curves: by net and column, PCK at thresholds of which ``alphas`` are the first.
-        alphas: the thresholds to draw, in rising order.
+    The ``alphas`` are the first of the thresholds of the curves, in rising order.
     """
     nets = tuple(curves)
     panels = {
@@ -143,9 +131,7 @@ def joint_error_histograms(
 ) -> Image:
     """Draw histograms of errors along x of heads and shoulders, one panel for each net (Figure 11).
 
-    Args:
-        offsets_px: by net, prediction minus truth (x, y) in pixels of the network's input; NaN where missing.
-        joints: names of the joints, in the order of the second axis.
+    Offsets, by net, are prediction minus truth (x, y) in pixels of the network's input; NaN where missing.
     """
     panels, bins = {}, np.zeros(0, int)
     for net, offsets in offsets_px.items():
@@ -167,12 +153,7 @@ def people_figure(
 ) -> Image:
     """Draw the annotated and the predicted skeletons of people, one column for each person.
 
-    Args:
-        photographs: 8-bit RGB, one for each person.
-        truth: annotated joints (x, y), in pixels of the photographs; NaN where missing.
-        predicted: predicted joints, in pixels of the photographs.
-        joints: names of the joints.
-        mean_errors: mean normalized error of each person, for the captions.
+    Joints (x, y) are in pixels of the photographs, NaN where missing; mean normalized errors are captions.
     """
     rows = [
         [
@@ -188,10 +169,8 @@ def people_figure(
 def ablation_curves(curves: Mapping[str, Mapping[str, Any]], *, greatest_alpha: float) -> Image:
     """Draw PCK curves of the ablations: Figure 9 over all joints, and both parts of Figure 14 for the wrist.
 
-    Args:
-        curves: by variant, the ``curves`` of its result: ``alphas``, and PCK by net and column. Variants that
-            are missing have no line, and panels without a line are left out.
-        greatest_alpha: the end of the drawn curves.
+    The curves are, by variant, those of its result: ``alphas``, and PCK by net and column. Variants that are
+    missing have no line, and panels without a line are left out.
     """
     alphas = [a for a in next(iter(curves.values()))["alphas"] if a <= greatest_alpha]
 

@@ -83,12 +83,9 @@ def reconstruction_figure(
     """Draw originals beside their reconstructions by every method, with the scores below.
 
     Args:
-        originals: 8-bit RGB images.
         rebuilt: by method, for each image, one reconstruction for each number of neighbours. The method
             "uniform" samples receptive fields uniformly.
         scores: by method, the colour error, gradient error and correlation of detail of each reconstruction.
-        names: one for each image.
-        neighbors: numbers of neighbours.
     """
     rows, labels, captions = [], [], []
     for i, original in enumerate(originals):
@@ -110,15 +107,12 @@ _SHADES = np.array([1.0, 0.75, 0.5])
 
 
 class Segmented(NamedTuple):
-    """An image with its true and predicted labels."""
+    """An image with the true and predicted label of every pixel, and its response to every class."""
 
     photograph: Image
     truth: UInt[np.ndarray, "height width"]
-    """True label of every pixel."""
     predicted: UInt[np.ndarray, "height width"]
-    """Predicted label of every pixel."""
     responses: Float[np.ndarray, "height width classes"]
-    """Response to every class at every pixel."""
 
 
 def segmentation_figure(examples: Sequence[Segmented], classes: Sequence[str], *, cell_px: int = 120) -> Figure:
@@ -139,13 +133,10 @@ def segmentation_figure(examples: Sequence[Segmented], classes: Sequence[str], *
 
 
 def label_colors(labels: LabelArray, classes: Sequence[str]) -> Image:
-    """Color a label map: the background is black, pixels without label are white.
+    """Color a label map of class numbers and 255: the background is black, pixels without label are white.
 
     >>> label_colors(np.array([[0, 255]], np.uint8), ["background", "cat"]).tolist()
     [[[0, 0, 0], [255, 255, 255]]]
-
-    Raises:
-        InputError: a label is not a whole number, or neither that of a class nor 255.
     """
     checked = checked_labels(labels, classes=len(classes), what="pixels'", absent=IGNORED_LABEL)
     table = np.zeros((IGNORED_LABEL + 1, 3))
@@ -176,14 +167,6 @@ def contact_sheet(records: Sequence[Record], *, columns: int = 4, cell_px: int =
     Keypoints of left/right pairs are blue if left and orange if right, others white; in a category without
     pairs each keypoint has a colour of its own. Dots are visible keypoints, rings hidden ones. The lines below
     an image are category and split, and the source id.
-
-    Args:
-        records: in reading order.
-        columns: images in a row.
-        cell_px: the longer side of each image.
-
-    Raises:
-        InputError: an image or label map cannot be read.
     """
     cells = [cell for record in records for cell in _cells(record, cell_px)]
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]

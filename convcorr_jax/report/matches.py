@@ -35,13 +35,10 @@ class MatchPanels:
     """The content of a `match_figure`. Points are (x, y) in pixels of the image that they are drawn on."""
 
     a: UInt8[np.ndarray, "height_a width_a 3"]
-    """The left image."""
     b: UInt8[np.ndarray, "height_b width_b 3"]
-    """The right image."""
     matches_a: Float[np.ndarray, "m 2"]
     """Ends of the lines in a, coloured by their position in it."""
     matches_b: Float[np.ndarray, "m 2"]
-    """Ends of the lines in b."""
     a_onto_b: UInt8[np.ndarray, "height_b width_b 3"]
     """Image a warped onto b, of the size of b."""
     flow: Float[np.ndarray, "height_a width_a 2"]
@@ -51,26 +48,16 @@ class MatchPanels:
     titles: tuple[str, str, str, str]
     """Titles of a, b, the flow and the warped image."""
     key: str
-    """The text beside the colour wheel."""
     caption: str = ""
-    """A line of text below the key."""
     boxes: tuple[coords.Box | None, coords.Box | None] = (None, None)
-    """Boxes outlined in a and in b."""
     points_a: Float[np.ndarray, "n 2"] = field(default_factory=lambda: np.zeros((0, 2)))
     """Points of a that were transferred to b; they are drawn bold, and the other lines pale."""
     points_b: Float[np.ndarray, "n 2"] = field(default_factory=lambda: np.zeros((0, 2)))
-    """Their positions in b."""
     point_names: Sequence[str] = ()
-    """Names of the transferred points."""
 
 
 def match_figure(panels: MatchPanels, *, panel_px: int = 480) -> Figure:
-    """Draw two images with lines between matches; the flow in colour below a, a warped onto b below b.
-
-    Args:
-        panels: the content.
-        panel_px: the longer side of each image in the figure.
-    """
+    """Draw two images with lines between matches; the flow in colour below a, a warped onto b below b."""
     a, b = panels.a, panels.b
     size_a, size_b = (fit_size(image.shape[:2], panel_px) for image in (a, b))
     row_px = max(size_a.height, size_b.height)

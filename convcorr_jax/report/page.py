@@ -37,40 +37,39 @@ class Table(NamedTuple):
 
 
 class PageFigure(NamedTuple):
-    """A figure with its caption."""
+    """A figure with its caption; the source is a file name relative to the page, or a ``data:`` URL."""
 
     source: str
-    """File name relative to the page, or the image itself as a ``data:`` URL."""
     caption: str
 
 
 class Widget(NamedTuple):
-    """An interactive part of a page; ``explorer.js`` has a function for each kind."""
+    """An interactive part of a page; ``explorer.js`` has a function for each kind.
+
+    The data are what the function reads, or the name of a JSON file with it, relative to the page.
+    """
 
     kind: Literal["matches", "directions", "joints", "layers"]
-    """Matches of a point; faces moved along directions; joints by network; responses by layer."""
     data: Mapping[str, Any] | str
-    """What the function reads, or the name of a JSON file with it, relative to the page."""
     caption: str
 
 
 class Section(NamedTuple):
-    """A part of a page."""
+    """A part of a page; neighbours of one group, such as a paper, share its heading.
+
+    ``items`` are the tables and figures of the paper that the section reproduces, such as "Table 2"; ``facts``
+    are facts about the results by name; the command line reproduces them.
+    """
 
     title: str
     text: str
-    """A paragraph on method and data."""
     tables: tuple[Table, ...] = ()
     figures: tuple[PageFigure, ...] = ()
     widgets: tuple[Widget, ...] = ()
     group: str = ""
-    """The heading that neighbouring sections share, such as a paper."""
     items: tuple[str, ...] = ()
-    """The tables and figures of the paper that the section reproduces, such as "Table 2"."""
     facts: Mapping[str, str] = {}
-    """Facts about the results (protocol, network, data, seconds), by name."""
     command: str = ""
-    """The command line that reproduces the results."""
 
 
 def render_page(
@@ -88,10 +87,7 @@ def render_page(
         facts: facts about the whole page (device, versions, date), by name.
         lead: a paragraph below the title.
         folder: the folder of the page, from which figures and data are embedded; None if all of them are part
-            of the sections.
-
-    Raises:
-        InputError: the file of a figure is missing or no image.
+            of the sections. A file that is missing or no image is an `InputError`.
     """
     environment = Environment(
         loader=PackageLoader("convcorr_jax", "report"),
@@ -157,14 +153,11 @@ _LONGEST_PX = 400
 
 
 class Direction(NamedTuple):
-    """A direction in feature space, and how colours change along it."""
+    """A direction in feature space: the change of colours for a step of 1, and the longest step."""
 
     name: str
-    """The name that the page shows."""
     change: Float[np.ndarray, "side side 3"]
-    """Change of the reconstructed colours for a step of length 1."""
     reach: float
-    """The longest step to either side."""
 
 
 def directions_data(
@@ -173,11 +166,7 @@ def directions_data(
     """Return faces that sliders move along directions.
 
     A linear probe reconstructs colours, so that each step adds a multiple of its direction's change, and steps
-    along several directions add up.
-
-    Args:
-        faces: reconstructed colours; those below 0 or above 1 are clipped only when they are shown.
-        names: the name of every face.
+    along several directions add up. Colours below 0 or above 1 are clipped only when they are shown.
     """
     changes = np.stack([direction.change for direction in directions])
     return {
@@ -200,11 +189,8 @@ def joints_data(
 ) -> dict[str, Any]:
     """Return photographs of people whose joints, by several networks, are switched on and off.
 
-    Args:
-        photographs: 8-bit RGB, one for each person.
-        joints: joints (x, y) in pixels of the photographs, by the name of the network, "annotated" for the
-            truth; NaN where missing.
-        texts: a sentence on each person.
+    Joints (x, y) are in pixels of the photographs, NaN where missing, by the name of the network, "annotated"
+    for the truth. ``texts`` are a sentence on each person.
     """
     people = []
     for number, photograph in enumerate(photographs):
@@ -227,18 +213,16 @@ def _point(point: Float[np.ndarray, "2"]) -> list[float] | None:
 
 
 class LayerResponses(NamedTuple):
-    """The responses of a keypoint's classifiers on every layer over one photograph."""
+    """Decision values of a keypoint's classifiers at each cell of every layer over one 8-bit RGB photograph.
+
+    The point is the true position (x, y), ``to_px`` leads from cells to pixels of the photograph.
+    """
 
     keypoint: str
-    """The name of the keypoint."""
     photograph: Image
-    """8-bit RGB."""
     point: Float[np.ndarray, "2"]
-    """The true position (x, y) in pixels of the photograph."""
     responses: tuple[Float[np.ndarray, "h w"], ...]
-    """The decision value at each cell, by layer."""
     to_px: tuple[coords.Transform, ...]
-    """Cells to pixels of the photograph, by layer."""
 
 
 def layers_data(
@@ -246,10 +230,7 @@ def layers_data(
 ) -> dict[str, Any]:
     """Return photographs with the responses of keypoint classifiers, whose layer a slider chooses.
 
-    Args:
-        photographs: at least one photograph, with responses for all layers.
-        layers: a short text on each layer, by its name.
-        shown: the index of the layer that is shown first.
+    ``layers`` are a short text on each layer by its name, ``shown`` the index of the first that is shown.
     """
     return {
         "layers": [{"name": name, "text": text} for name, text in layers.items()],
@@ -317,13 +298,7 @@ def finding_lines(findings: Sequence[Finding], *, most_cases: int = 10) -> list[
 def findings_page(
     findings: Sequence[Finding], records: Sequence[Record], *, title: str, facts: Mapping[str, str]
 ) -> str:
-    """Return findings as one HTML page without other files; duplicates are shown side by side.
-
-    Args:
-        findings: in the order of the page.
-        records: the records that were examined.
-        facts: further facts about the whole page, such as the date, by name.
-    """
+    """Return findings as one HTML page without other files; duplicates are shown side by side."""
     by_id = {record.source_id: record for record in records}
     outcome = "Scores would change." if changes_scores(findings) else "No score would change."
     return render_page(

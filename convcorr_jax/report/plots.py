@@ -1,6 +1,4 @@
-"""Curves, histograms and scatter plots.
-
-Plots: curves over an axis, training runs, confusion matrices, histograms of positions.
+"""Plots: curves, training runs, confusion matrices, histograms; and images and arrays as text.
 
 The functions take arrays and return a matplotlib `Figure`, which `pixels` converts to an image.
 """
@@ -36,15 +34,7 @@ def curves(
     y_label: str,
     dashed: Sequence[str] = (),
 ) -> Figure:
-    """Draw values between 0 and 1 over a logarithmic axis, one line for each name, marked at its maximum.
-
-    Args:
-        x: positive values.
-        ys: by name, one value for every x.
-        x_label: below the axis.
-        y_label: beside it.
-        dashed: names whose lines are dashed.
-    """
+    """Draw values between 0 and 1 over a logarithmic axis, one line for each name, marked at its maximum."""
     figure = Figure(figsize=(7.2, 4.6), dpi=_DPI, layout="constrained")
     axes = figure.add_subplot()
     for number, (name, values) in enumerate(ys.items()):
@@ -64,14 +54,7 @@ def curves(
 def cumulative_curves(
     x: Float[np.ndarray, " x"], ys: Mapping[str, Float[np.ndarray, " x"]], *, x_label: str, y_label: str
 ) -> Figure:
-    """Draw cumulative fractions between 0 and 1, one line for each name.
-
-    Args:
-        x: thresholds, in rising order.
-        ys: by name, one fraction for every threshold.
-        x_label: below the axis.
-        y_label: beside it.
-    """
+    """Draw cumulative fractions between 0 and 1 over rising thresholds, one line for each name."""
     figure = Figure(figsize=(6.4, 4.4), dpi=_DPI, layout="constrained")
     axes = figure.add_subplot()
     for name, values in ys.items():
@@ -94,15 +77,7 @@ def interval_curves(
     x_label: str,
     y_label: str,
 ) -> Figure:
-    """Draw values of at least 0 with their intervals, one line for each name.
-
-    Args:
-        x: in rising order.
-        ys: by name, one value for every x.
-        intervals: by name, the lower and upper end around every value.
-        x_label: below the axis.
-        y_label: beside it.
-    """
+    """Draw values of at least 0 with their intervals (lower, upper) over a rising x, one line for each name."""
     figure = Figure(figsize=(6.4, 4.4), dpi=_DPI, layout="constrained")
     axes = figure.add_subplot()
     for name, values in ys.items():
@@ -119,11 +94,7 @@ def interval_curves(
 
 
 def confusions(tables: Mapping[str, Int[np.ndarray, "types types"]], *, names: Sequence[str]) -> Figure:
-    """Draw confusion matrices: true types in rows, predicted types in columns, as percentages of each row.
-
-    Args:
-        tables: counts by title, drawn side by side.
-    """
+    """Draw confusion matrices: true types in rows, predicted ones in columns, as percentages of each row."""
     side = min(max(3.2, 0.36 * len(names)), 9.0)
     figure = Figure(figsize=(len(tables) * (side + 1.6), side + 3.0), dpi=_DPI, layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(tables), sharey=True))
@@ -152,12 +123,7 @@ def confusions(tables: Mapping[str, Int[np.ndarray, "types types"]], *, names: S
 def place_histograms(
     rows: Mapping[str, Mapping[str, Int[np.ndarray, "side side"]]], *, captions: Mapping[str, Mapping[str, str]]
 ) -> Figure:
-    """Draw counts on the pixels of square windows, centred at the origin; darker is more.
-
-    Args:
-        rows: counts by the title of the row and of the column.
-        captions: the text below each window, by the same titles.
-    """
+    """Draw counts on the pixels of square windows, centred at the origin; darker is more."""
     columns = max(len(row) for row in rows.values())
     figure = Figure(figsize=(2.5 * columns + 0.4, 2.75 * len(rows)), dpi=_DPI, layout="constrained")
     panels = figure.subplots(len(rows), columns, squeeze=False)
@@ -187,7 +153,6 @@ def training_curves(
     Args:
         errors: by name, pairs of step and positive value, drawn over a logarithmic axis.
         fractions: by name, pairs of step and fraction between 0 and 1.
-        dashed: names whose lines are dashed.
         phases: the last step of each phase by the phase's name, in order; every second phase is shaded.
     """
     figure = Figure(figsize=(8.4, 6.4), dpi=_DPI, layout="constrained")
@@ -224,13 +189,7 @@ def training_curves(
 def pck_curves(
     panels: Mapping[str, Mapping[str, Sequence[float]]], *, alphas: Sequence[float], x_label: str = "alpha"
 ) -> Figure:
-    """Draw PCK over alpha, one line for each name, in panels side by side.
-
-    Args:
-        panels: by title and name, PCK between 0 and 1 for every alpha.
-        alphas: thresholds, in rising order.
-        x_label: below the axes.
-    """
+    """Draw PCK between 0 and 1 over rising alphas, one line for each name, in panels by title, side by side."""
     figure = Figure(figsize=(1.0 + 5.2 * len(panels), 4.6), dpi=_DPI, layout="constrained")
     axes_of = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (title, lines) in zip(axes_of, panels.items(), strict=True):
@@ -256,13 +215,9 @@ def learning_curve(
     published: tuple[str, int, float] | None = None,
     y_label: str,
 ) -> Figure:
-    """Draw errors over a logarithmic axis of training images, one line for each name.
+    """Draw errors over a logarithmic axis of numbers of training images, one line for each name.
 
-    Args:
-        images: numbers of images, in rising order.
-        errors: by name, the error for every number of images.
-        published: name, number of images and error of a published result, drawn as a star.
-        y_label: beside the axis.
+    A published result (name, number of images, error) is drawn as a star.
     """
     figure = Figure(figsize=(6.4, 4.2), dpi=_DPI, layout="constrained")
     axes = figure.add_subplot()
@@ -293,10 +248,7 @@ def error_histograms(
 ) -> Figure:
     """Draw fractions of joints over their error, one outline for each name, in panels with equal axes.
 
-    Args:
-        panels: by title and name, the fraction of joints at each error.
-        errors_px: the errors, consecutive whole numbers of pixels.
-        x_label: below the axes.
+    The errors are consecutive whole numbers of pixels.
     """
     figure = Figure(figsize=(1.0 + 4.2 * len(panels), 3.8), dpi=_DPI, layout="constrained")
     axes_of = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
@@ -328,24 +280,18 @@ def image_url(image: Image) -> str:
 
 
 class EmbeddedFigure(NamedTuple):
-    """A figure that is part of a page."""
+    """A figure that is part of a page, as a ``data:`` URL, and its size in pixels."""
 
     url: str
-    """The image as a ``data:`` URL."""
     width: int
-    """In pixels."""
     height: int
-    """In pixels."""
 
 
 def embedded_figure(path: Path) -> EmbeddedFigure:
-    """Encode a figure's file for a page.
+    """Encode a figure's file for a page; refuse a missing file.
 
     Figures that are larger than a page shows are reduced. Charts (``.png``) are compressed without loss where
     that is smaller.
-
-    Raises:
-        InputError: the file is missing or no image.
     """
     try:
         changed = path.stat().st_mtime_ns

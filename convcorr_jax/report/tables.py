@@ -13,13 +13,7 @@ from convcorr_jax.shapes import Image
 
 
 def score_table(percentages: Mapping[float, Mapping[str, float | None]], *, title: str, caption: str) -> Table:
-    """Return a table with one row for each threshold and one column for each kind of joint.
-
-    Args:
-        percentages: by threshold and column; None where no joint counts.
-        title: the line above the table.
-        caption: the lines below the table.
-    """
+    """Return a table with one row for each threshold and one column for each kind of joint; None is a dash."""
     table = Table(box=SIMPLE, pad_edge=False, collapse_padding=True, title=title, caption=caption)
     table.add_column("@")
     for column in next(iter(percentages.values())):
@@ -31,11 +25,7 @@ def score_table(percentages: Mapping[float, Mapping[str, float | None]], *, titl
 
 
 def score_curves(table: JointTable, *, protocol: Protocol) -> Image:
-    """Draw PCK of every column over the thresholds.
-
-    Args:
-        protocol: its name is the title.
-    """
+    """Draw PCK of every column over the thresholds, under the protocol's name."""
     shares: Sequence[Sequence[float]] = np.nan_to_num(table.shares).tolist()
     lines = dict(zip(table.columns, shares, strict=True))
     return pixels(pck_curves({protocol.name: lines}, alphas=table.alphas, x_label="threshold"))
@@ -46,9 +36,6 @@ def estimate(value: float, interval: Sequence[float]) -> str:
 
     >>> estimate(0.687, (0.671, 0.702))
     '0.687 [0.671, 0.702]'
-
-    Args:
-        interval: the lower and the upper end.
     """
     low, high = interval
     return f"{value:.3f} [{low:.3f}, {high:.3f}]"

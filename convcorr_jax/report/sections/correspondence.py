@@ -1,7 +1,4 @@
-"""Sections of the results of Long et al. 2014: receptive fields, transfer, keypoints and patches.
-
-The section of matches to explore: photographs aligned by several methods, and the keypoints carried.
-"""
+"""Sections of the results of Long et al. 2014, and of matches to explore by several methods."""
 
 from pathlib import Path
 from typing import Any

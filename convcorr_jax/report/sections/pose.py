@@ -1,10 +1,8 @@
-"""Published figures of Tompson et al. 2015, and which results of ours they may stand beside.
+"""Sections of the results of Tompson et al. 2015, the pose cascade, beside its published figures.
 
 A published row is in a table of our rows only where both have the same data set, protocol and setting.
 Otherwise it is in a table of its own, whose title states the setting: the level of PCK depends on it more than
 on the method.
-
-Sections of the results of Tompson et al. 2015: the pose cascade.
 """
 
 import math
@@ -60,9 +58,6 @@ def is_flic(result: Mapping[str, Any]) -> bool:
     """Return whether a result of `eval.pose` is in the setting of the paper's Table 3.
 
     That is FLIC's test set, observer-centric sides, and the annotated torso.
-
-    Args:
-        result: has the entries ``protocol``, ``part``, ``sides`` and ``torso``.
     """
     return (
         result["protocol"]["name"] == FLIC_PCK.name
@@ -73,11 +68,7 @@ def is_flic(result: Mapping[str, Any]) -> bool:
 
 
 def is_flic_at_half_size(result: Mapping[str, Any]) -> bool:
-    """Return whether a result is in the setting of Table 1: that of Table 3, in pixels of 360 x 240.
-
-    Args:
-        result: has the entries of `is_flic` and ``input_px_per_px``.
-    """
+    """Return whether a result is in the setting of Table 1: that of Table 3, in pixels of 360 x 240."""
     return is_flic(result) and math.isclose(result["input_px_per_px"], _FLIC_SCALE, rel_tol=1e-3)
 
 
@@ -86,9 +77,6 @@ def mpii_rows(result: Mapping[str, Any]) -> Rows:
 
     The setting is MPII with the annotated position, and whether training and test people are scaled to the same
     height. The paper's people are the test set, whose annotations are not public; the row states it.
-
-    Args:
-        result: has the entries ``protocol``, ``torso``, ``scale`` and ``training``.
     """
     setting = (result["training"].get("scale"), result["scale"])
     same = result["protocol"]["name"] == MPII_PCKH.name and result["torso"] == "annotated"
@@ -107,10 +95,7 @@ def beside_or_apart(
 ) -> tuple[Table, ...]:
     """Build one table of our rows and the published rows, or two where their settings differ.
 
-    Args:
-        same_setting: whether both have the same data set, protocol and setting.
-        setting: the published rows' table and setting, for the title of the second table.
-        note: below our table.
+    The setting of the published rows is in the title of the second table; the note is below ours.
     """
     if same_setting:
         rows = dict(ours) | {f"{row}, paper": cells for row, cells in published.items()}
@@ -123,11 +108,7 @@ def beside_or_apart(
 
 
 def rows_table(title: str, rows: Rows, *, note: str = "") -> Table:
-    """Build a table with one row a method and one column a joint; missing joints have empty cells.
-
-    Args:
-        note: below the table.
-    """
+    """Build a table with one row a method and one column a joint; missing joints have empty cells."""
     columns = tuple(dict.fromkeys(column for cells in rows.values() for column in cells))
     return Table(
         title,

@@ -1,7 +1,4 @@
-"""The three papers, and the order of their tables and figures on the page.
-
-Sections of the results of Sharif Razavian et al. 2014: ridge probes of feature vectors.
-"""
+"""Sections of the results of Sharif Razavian et al. 2014, and the order of all sections on the page."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,11 +21,7 @@ _ORDER = {
 
 
 def in_order_of_papers(sections: Iterable[Section]) -> list[Section]:
-    """Sort sections: those of no paper, then paper by paper in the order of its tables and figures.
-
-    Args:
-        sections: each has the group "" or one of the papers, and items of that paper.
-    """
+    """Sort sections: those of no paper, then paper by paper in the order of its tables and figures."""
     papers = tuple(_ORDER)
 
     def place(section: Section) -> tuple[int, int]:
