@@ -1,6 +1,5 @@
 """Arguments that commands share, and what they print."""
 
-import contextlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +13,8 @@ from tyro.conf import FlagCreatePairsOff
 from convcorr_jax.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from convcorr_jax import coords
     from convcorr_jax.shapes import Image
 
@@ -152,11 +153,6 @@ def as_json(value: Any) -> Any:
     return value
 
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from convcorr_jax.shapes import Image
-
 FIGURE_ENDINGS = (".png", ".jpg", ".jpeg", ".pdf")
 """The endings of the formats that both Pillow and matplotlib write."""
 
@@ -186,9 +182,7 @@ def write_points_and_figure(
     from convcorr_jax.io import write_image, write_points, written_whole
 
     table = out.with_suffix(".csv")
-    with contextlib.ExitStack() as stack:
-        temporary_figure = stack.enter_context(written_whole(out))
-        temporary_table = stack.enter_context(written_whole(table))
+    with written_whole(out) as temporary_figure, written_whole(table) as temporary_table:
         write_image(temporary_figure, figure)
         write_points(temporary_table, names, points, confidence=confidence)
     values = {"figure": out, "table": table, "points": point_values(names, points, confidence=confidence)}

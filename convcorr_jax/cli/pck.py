@@ -15,9 +15,11 @@ from convcorr_jax.cli.arguments import OutputOptions, Result
 from convcorr_jax.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
     from rich.table import Table
 
-    from convcorr_jax.metrics import FigureMatch, GridRow, ProtocolChoices
+    from convcorr_jax.datasets.evaluations import Evaluation
+    from convcorr_jax.metrics import FigureMatch, GridRow, KeypointTruth, ProtocolChoices
 
 DEFAULT_MARK = "*"
 """Precedes the figures of the data set's own protocol."""
@@ -134,12 +136,6 @@ def _printed(table: "Table") -> Iterator[str]:
     yield from (line.rstrip() for line in stream.read().splitlines() if line.strip())
 
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from convcorr_jax.datasets.evaluations import Evaluation
-    from convcorr_jax.metrics import FigureMatch, GridRow, KeypointTruth, ProtocolChoices
-
 # Protocols that --explain lists, and figures that it lists where none is equal.
 _MOST_LISTED, _NEAREST = 20, 5
 # Decimals to which equal figures are equal.
@@ -196,7 +192,6 @@ class Pck:
 
     def run(self) -> Result:
         """Read the files, compute the grid, and return its table and the protocols of the figure."""
-        pass
         from convcorr_jax.metrics import protocol_grid, published_figure
 
         figure = None if self.explain is None else published_figure(self.explain)
@@ -277,7 +272,6 @@ class Pck:
 
 def _explained(rows: "list[GridRow]", figure: Any, default: "ProtocolChoices | None") -> dict[str, Any]:
     """Return the lines and the values of the protocols that give a figure, or of the nearest ones."""
-    pass
     from convcorr_jax.metrics import distinct_rows, matching_figures, nearest_figures
 
     found = matching_figures(rows, figure, default=default)

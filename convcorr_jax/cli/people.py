@@ -1,5 +1,6 @@
 """``convcorr keypoints``, ``landmarks`` and ``pose``: points of a photograph, as a figure and a table."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -32,17 +33,18 @@ class FaceBox(NamedTuple):
     sentences: tuple[str, ...]
     values: dict[str, Any]
 
-    def added_to(self, result: Result) -> Result:
-        """Return a command's result with what is known of the box."""
+    def result(
+        self, out: Path, photograph: "Image", names: Sequence[str], points: Any, **options: Any
+    ) -> Result:
+        """Draw and write points of the face, and return a command's result with what is known of the box."""
+        from convcorr_jax.report import points_overlay
+
+        figure = points_overlay(photograph, points, names=names, boxes=[self.box], longest_px=_LONGEST_PX)
+        result = write_points_and_figure(out, figure, names, points, **options)
         return result._replace(lines=[*result.lines, *self.sentences], values={**result.values, **self.values})
 
 
-def drawn_face(box: "coords.Box") -> FaceBox:
-    """Return the box that the user drew.
-
-    Args:
-        box: in pixels of the photograph.
-    """
+def _drawn_face(box: "coords.Box") -> FaceBox:
     return FaceBox(box, (), {"box": list(box)})
 
 
@@ -114,7 +116,6 @@ class Keypoints:
         from convcorr_jax.keypoints import FACE, KeypointModel, decode, predict
         from convcorr_jax.probes import FACE as LANDMARKS
         from convcorr_jax.probes import LandmarkModel
-        from convcorr_jax.report import points_overlay
 
         model = load_fitted(self.model or FACE, KeypointModel)
         weights = load(model.network, path=self.weights)
@@ -123,25 +124,12 @@ class Keypoints:
             probe = load_fitted(LANDMARKS, LandmarkModel)
             face = searched_face(photograph, probe, probe.extractor(weights))
         else:
-            face = drawn_face(drawn or coords.whole_image(photograph.shape[:2]))
-        box = face.box
-        prediction = predict(model, [photograph], [box], weights=weights)
+            face = _drawn_face(drawn or coords.whole_image(photograph.shape[:2]))
+        prediction = predict(model, [photograph], [face.box], weights=weights)
         detections = decode(model, prediction, refine=self.refine)
-        figure = points_overlay(
-            photograph, detections.points[0], names=model.names, boxes=[box], longest_px=_LONGEST_PX
-        )
-        result = write_points_and_figure(
-            self.out,
-            figure,
-            model.names,
-            detections.points[0],
-            what=f"keypoints of a {model.category}",
-            confidence=detections.confidence[0],
-        )
-        return face.added_to(result)
-
-
-# The longer side of the figure.
+        points, confidence = detections.points[0], detections.confidence[0]
+        what = f"keypoints of a {model.category}"
+        return face.result(self.out, photograph, model.names, points, what=what, confidence=confidence)
 
 
 @dataclass(frozen=True)
@@ -181,26 +169,18 @@ class Landmarks:
         from convcorr_jax.backbone.weights import load as load_weights
         from convcorr_jax.io import load_fitted
         from convcorr_jax.probes import FACE, Faces, LandmarkModel, predict_landmarks
-        from convcorr_jax.report import points_overlay
 
         model = load_fitted(self.model or FACE, LandmarkModel)
         features, names = model.features, model.probe.names
         extractor = model.extractor(load_weights(features.network, path=self.weights))
         drawn = as_box(self.box)
-        if drawn is None:
-            face_box = searched_face(photograph, model, extractor)
-        else:
-            face_box = drawn_face(drawn)
-        frame = coords.grow(coords.square(face_box.box), features.frame_margin)
-        unknown = np.full((1, len(names), 2), np.nan)
-        face = Faces(lambda _: photograph, (frame,), unknown)
-        points = predict_landmarks(model.probe, face, extractor)[-1].points[0]
-        figure = points_overlay(photograph, points, names=names, boxes=[face_box.box], longest_px=_LONGEST_PX)
-        result = write_points_and_figure(self.out, figure, names, points, what="landmarks")
-        return face_box.added_to(result)
+        face = searched_face(photograph, model, extractor) if drawn is None else _drawn_face(drawn)
+        frame = coords.grow(coords.square(face.box), features.frame_margin)
+        faces = Faces(lambda _: photograph, (frame,), np.full((1, len(names), 2), np.nan))
+        points = predict_landmarks(model.probe, faces, extractor)[-1].points[0]
+        return face.result(self.out, photograph, names, points, what="landmarks")
 
 
-# The longer side of the figure.
 # Joints with a lower score in the coarse heat-map are drawn as rings; the target of its training is 1.
 _UNCERTAIN = 0.2
 
@@ -250,15 +230,8 @@ class Pose:
         model = load_fitted(self.model or PERSON, TrainedCascade)
         options = {"mirrored": self.mirrored, "rotated": self.rotated, "subcell": self.subcell}
         points, scores = predict_photograph(model, photograph, box=box, **options)
-        joints = model.architecture.joints
-        figure = skeleton(
-            photograph,
-            points,
-            joints,
-            hollow=scores < _UNCERTAIN,
-            boxes=() if box is None else [box],
-            longest_px=_LONGEST_PX,
-        )
-        return write_points_and_figure(
-            self.out, figure, joints, points, what="joints", confidence=np.clip(scores, 0, 1)
-        )
+        joints, boxes = model.architecture.joints, () if box is None else [box]
+        hollow = scores < _UNCERTAIN
+        figure = skeleton(photograph, points, joints, hollow=hollow, boxes=boxes, longest_px=_LONGEST_PX)
+        confidence = np.clip(scores, 0, 1)
+        return write_points_and_figure(self.out, figure, joints, points, what="joints", confidence=confidence)

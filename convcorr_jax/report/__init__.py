@@ -52,14 +52,11 @@ from convcorr_jax.report.page import findings_page as findings_page
 from convcorr_jax.report.page import joints_data as joints_data
 from convcorr_jax.report.page import layers_data as layers_data
 from convcorr_jax.report.page import render_page as render_page
-from convcorr_jax.report.plots import confusions as confusions
 from convcorr_jax.report.plots import cumulative_curves as cumulative_curves
-from convcorr_jax.report.plots import curves as curves
 from convcorr_jax.report.plots import error_histograms as error_histograms
 from convcorr_jax.report.plots import interval_curves as interval_curves
 from convcorr_jax.report.plots import learning_curve as learning_curve
 from convcorr_jax.report.plots import pck_curves as pck_curves
-from convcorr_jax.report.plots import place_histograms as place_histograms
 from convcorr_jax.report.plots import training_curves as training_curves
 from convcorr_jax.report.tables import score_curves as score_curves
 from convcorr_jax.report.tables import score_table as score_table

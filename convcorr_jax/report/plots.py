@@ -8,10 +8,11 @@ import functools
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter, ScalarFormatter
 from PIL import Image as PillowImage
@@ -24,6 +25,18 @@ _DPI = 100
 # Names of more rows, and numbers in cells of more rows, would be illegible.
 _MOST_NAMES = 40
 _MOST_WRITTEN = 20
+
+
+def _labelled(
+    axes: Axes, x: str, y: str = "", *, fractions: bool = True, decimals: int | None = None, **legend: Any
+) -> None:
+    """Finish axes with labels, percentages for fractions, a grid and a legend."""
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    if fractions:
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=decimals))
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, **legend)
 
 
 def curves(
@@ -43,11 +56,7 @@ def curves(
         axes.plot(x, values, style, color=f"C{number % 10}", label=name, linewidth=1.6)
         axes.plot(x[best], values[best], "o", color=f"C{number % 10}", markersize=5)
     axes.set_xscale("log")
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.grid(alpha=0.3)
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    _labelled(axes, x_label, y_label, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 
 
@@ -61,11 +70,7 @@ def cumulative_curves(
         axes.plot(x, values, label=name, linewidth=1.6)
     axes.set_xlim(float(x[0]), float(x[-1]))
     axes.set_ylim(0, 1)
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    _labelled(axes, x_label, y_label)
     return figure
 
 
@@ -86,10 +91,7 @@ def interval_curves(
         axes.fill_between(x, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
     axes.set_xticks(x)
     axes.set_ylim(bottom=0)
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    _labelled(axes, x_label, y_label, fractions=False)
     return figure
 
 
@@ -108,14 +110,10 @@ def confusions(tables: Mapping[str, Int[np.ndarray, "types types"]], *, names: S
             axes.set_yticks(range(len(names)), names, fontsize=8)
         if len(names) <= _MOST_WRITTEN:
             for row, column in np.argwhere(fractions > 0.005):
+                share = fractions[row, column]
+                color = "white" if share > 0.5 else "black"
                 axes.text(
-                    column,
-                    row,
-                    f"{100 * fractions[row, column]:.0f}",
-                    ha="center",
-                    va="center",
-                    fontsize=6.5,
-                    color="white" if fractions[row, column] > 0.5 else "black",
+                    column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=6.5, color=color
                 )
     return figure
 
@@ -136,8 +134,8 @@ def place_histograms(
             axes.set_title(f"{column}, {row}", fontsize=9)
             axes.set_xlabel(captions[row][column], fontsize=8)
             axes.tick_params(labelsize=7)
-            axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-            axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+            for axis in (axes.xaxis, axes.yaxis):
+                axis.set_major_locator(MaxNLocator(4, integer=True))
     return figure
 
 
@@ -200,10 +198,7 @@ def pck_curves(
         axes.set_title(title, fontsize=10)
         axes.set_xlim(alphas[0], alphas[-1])
         axes.set_ylim(0, 1)
-        axes.set_xlabel(x_label)
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-        axes.grid(alpha=0.3)
-        axes.legend(frameon=False, fontsize=8, loc="best")
+        _labelled(axes, x_label, fontsize=8, loc="best")
     axes_of[0].set_ylabel("PCK")
     return figure
 
@@ -233,10 +228,7 @@ def learning_curve(
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("training images")
-    axes.set_ylabel(y_label)
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    _labelled(axes, "training images", y_label, fractions=False)
     return figure
 
 
@@ -258,10 +250,7 @@ def error_histograms(
             axes.stairs(fractions, edges, color=f"C{number}", label=name, linewidth=1.6)
         axes.set_title(title, fontsize=10)
         axes.set_xlim(edges[0], edges[-1])
-        axes.set_xlabel(x_label)
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        axes.grid(alpha=0.3)
-        axes.legend(frameon=False, fontsize=8)
+        _labelled(axes, x_label, decimals=0, fontsize=8)
     axes_of[0].set_ylabel("joints")
     return figure
 
@@ -294,8 +283,7 @@ def embedded_figure(path: Path) -> EmbeddedFigure:
     that is smaller.
     """
     try:
-        changed = path.stat().st_mtime_ns
-        return _encoded(path, changed)
+        return _encoded(path, path.stat().st_mtime_ns)
     except OSError as error:
         raise InputError(f"{path} is missing, or is no image: {error}") from error
 

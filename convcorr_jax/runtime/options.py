@@ -78,24 +78,17 @@ def _sentence(framed: str) -> str:
 
 def numbers(*names: str) -> PrimitiveConstructorSpec[Any]:
     """Return tyro's rules for an option of numbers with these names in the help, which may be absent (None)."""
-    single = len(names) == 1
 
     def read(texts: list[str]) -> Any:
-        values = tuple(float(text) for text in texts)
-        return values[0] if single else values
-
-    def is_instance(value: Any) -> bool:
-        return value is None or isinstance(value, float | tuple)
-
-    def texts_of(value: Any) -> list[str]:
-        return [] if value is None else [str(value)]
+        values = tuple(map(float, texts))
+        return values[0] if len(names) == 1 else values
 
     return PrimitiveConstructorSpec(
         nargs=len(names),
         metavar=" ".join(names),
         instance_from_str=read,
-        is_instance=is_instance,
-        str_from_instance=texts_of,
+        is_instance=lambda value: value is None or isinstance(value, float | tuple),
+        str_from_instance=lambda value: [] if value is None else [str(value)],
     )
 
 

@@ -5,7 +5,7 @@ Rich is imported when the first bar is drawn, so that a command's help does not 
 
 import contextlib
 import contextvars
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 Item = TypeVar("Item")
@@ -19,15 +19,6 @@ class Update(Protocol):
 
     def __call__(self, done: int, total: int | None = None, *, message: str = "") -> None:
         """Set the number of units done, of all (None: as before), and the text at the right of the bar."""
-        ...
-
-
-@runtime_checkable
-class SetStatus(Protocol):
-    """The function that changes the text of a status line."""
-
-    def __call__(self, text: str) -> None:
-        """Show another text."""
         ...
 
 
@@ -68,27 +59,20 @@ def bar(
         unit: ``"items"`` shows the share that is done, ``"bytes"`` the amount of a download.
         transient: remove the bar at the end, and show none unless the error stream is a terminal.
     """
+    from rich import progress as bars
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
 
     console = Console(stderr=True, quiet=_hidden.get())
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn() if unit == "bytes" else TaskProgressColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        TextColumn("{task.fields[message]}"),
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.DownloadColumn() if unit == "bytes" else bars.TaskProgressColumn(),
+        bars.TimeRemainingColumn(elapsed_when_finished=True),
+        bars.TextColumn("{task.fields[message]}"),
     )
     # Rich would end a transient bar with an empty line in a log file.
     hidden = transient and not console.is_terminal
-    with Progress(*columns, console=console, transient=transient, disable=hidden) as shown:
+    with bars.Progress(*columns, console=console, transient=transient, disable=hidden) as shown:
         task = shown.add_task(description, total=total, completed=done, message="")
 
         def update(done: int, total: int | None = None, *, message: str = "") -> None:
@@ -98,7 +82,7 @@ def bar(
 
 
 @contextlib.contextmanager
-def status(text: str) -> Iterator[SetStatus]:
+def status(text: str) -> Iterator[Callable[[str], None]]:
     """Show a line with a spinner on the error stream during a ``with`` block, if that is a terminal.
 
     The function that is yielded changes its text.
@@ -106,8 +90,4 @@ def status(text: str) -> Iterator[SetStatus]:
     from rich.console import Console
 
     with Console(stderr=True, quiet=_hidden.get()).status(text) as line:
-
-        def set_status(text: str) -> None:
-            line.update(text)
-
-        yield set_status
+        yield lambda text: line.update(text)
