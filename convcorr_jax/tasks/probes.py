@@ -1,7 +1,4 @@
-"""Training of landmark probes that are saved, with a finder of faces and with a card.
-
-Training of ridge probes that are saved: keypoints, colours, classes of pixels, attributes.
-"""
+"""Training of saved probes: landmarks (with a finder and a card), keypoints, colours, classes, attributes."""
 
 import dataclasses
 import zlib
@@ -63,11 +60,9 @@ class LandmarkSource(NamedTuple):
     datasets: Sequence[str]
     """``rendered``, or names or paths of folders, whose training faces are joined."""
     data_root: Path | None
-    """The folder of data sets; None for $CONVCORR_DATA, or else the user's data folder."""
     rendered: int
     """Number of rendered training faces."""
     weights: Weights
-    """Weights of the network."""
     layer: str | None
     """Name of the layer; None for `LANDMARK_LAYER`."""
     side_px: int | None
@@ -75,7 +70,6 @@ class LandmarkSource(NamedTuple):
     backgrounds: str | None
     """Name or path of a data set most of whose photographs show no face; None to train no finder."""
     folder: Path
-    """Where fitted regressions are cached."""
 
 
 def train_landmark_probe(source: LandmarkSource, options: LandmarkOptions) -> LandmarkModel:
@@ -83,18 +77,9 @@ def train_landmark_probe(source: LandmarkSource, options: LandmarkOptions) -> La
 
     Regressions that an earlier run cached under the same settings are loaded.
 
-    Args:
-        source: data and features.
-        options: options of fitting.
-
     Returns:
         The probe. The facts on its training have the mean error on held-out faces, for the whole face and for
         each round of look-back, with the regressions' reduced rank and with their full rank.
-
-    Raises:
-        InputError: an option is out of its range, data cannot be read, there are too few faces or backgrounds,
-            or a cached file is damaged.
-        WriteError: a regression cannot be cached.
     """
     options.check()
     weights, layer = source.weights, source.layer or LANDMARK_LAYER
@@ -143,9 +128,6 @@ def with_card(
     Figures that an earlier run cached under the same settings are loaded.
 
     Args:
-        model: the probe, with a finder.
-        source: data and features on which it was trained.
-        options: options of fitting.
         tests: names or paths of compact folders of faces; their test faces are the card's.
         command: command that trains the probe.
         path: where the probe is saved before it is tested: the figures are those of the saved probe.
@@ -155,8 +137,7 @@ def with_card(
         `convcorr_jax.tasks.landmarks.figures_of_tests` by the name of the data set.
 
     Raises:
-        InputError: the probe has no finder, a data set cannot be read, or a cached file is damaged.
-        WriteError: a file cannot be written.
+        InputError: the probe has no finder.
     """
     save_fitted(path, model)
     saved = load_fitted(path, LandmarkModel)
@@ -201,19 +182,14 @@ class ProbeSource(NamedTuple):
     """The data and the features on which a probe is trained."""
 
     dataset: str
-    """``rendered``, or the name or path of a folder."""
     data_root: Path | None
-    """The folder of data sets; None for $CONVCORR_DATA, or else the user's data folder."""
     rendered: int
     """Number of training instances of every rendered category."""
     weights: Weights
-    """Weights of the network."""
     layer: str
-    """Name of the layer."""
     mirrored: bool
     """Train with every image and its mirror image."""
     folder: Path
-    """Where features are cached."""
 
 
 class _Probe(NamedTuple):
@@ -224,12 +200,8 @@ class _Probe(NamedTuple):
 def train_probe(kind: Kind, source: ProbeSource) -> RidgeProbe:
     """Train a probe on the training split of a data set.
 
-    Args:
-        kind: what the probe predicts.
-        source: data and features.
-
     Raises:
-        InputError: the data set cannot be read, lacks the annotation, or has too few training images.
+        InputError: the data set lacks the annotation, or has too few training images.
     """
     train = {
         "keypoints": _train_keypoints,

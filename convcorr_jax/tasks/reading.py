@@ -1,10 +1,6 @@
-"""The choice of the records of a data set that train, that are tested, and that are shown as examples.
+"""The records of any source: how they are read, which of them train or are tested, and the options of scripts.
 
-Reading the records of any source by one name: rendered, installed with other packages, or on disk.
-
-Options that scripts share: the parts of their ``Config``.
-
-A script's ``Config`` nests these parts; on the command line their options have no prefix.
+A script's ``Config`` nests these options; on the command line they have no prefix.
 """
 
 import functools
@@ -30,9 +26,7 @@ class Splits(NamedTuple):
     """The splits of an experiment."""
 
     training: tuple[str, ...]
-    """The splits whose records train."""
     tested: str
-    """The split whose records are tested."""
 
 
 def choose_splits(present: Iterable[str], *, tested: str | None = None, source: object) -> Splits:
@@ -47,11 +41,6 @@ def choose_splits(present: Iterable[str], *, tested: str | None = None, source: 
     Splits(training=('train', 'val'), tested='test')
     >>> choose_splits(["train", "val", "test"], tested="val", source="camvid")
     Splits(training=('train',), tested='val')
-
-    Args:
-        present: the split of every record, or each split once.
-        tested: the split to test; by default as above.
-        source: the name of the data set, for errors.
 
     Raises:
         InputError: no record is in the tested split or in a split that trains; the tested split trains; or it
@@ -81,10 +70,6 @@ def evenly_spread(count: int, limit: int) -> Int[np.ndarray, " chosen"]:
 
     >>> evenly_spread(5, 3).tolist()
     [0, 2, 4]
-
-    Args:
-        count: the number of numbers to choose from.
-        limit: the number of numbers to choose, at most.
     """
     return np.linspace(0, count - 1, min(count, limit)).astype(int)
 
@@ -109,21 +94,11 @@ def read(
     train: int = 100,
     test: int = 25,
 ) -> Sequence[Record]:
-    """Read all records of a source.
+    """Read all records of a source, in a fixed order.
 
-    Args:
-        source: `RENDERED`, `PHOTOGRAPHS`, a name of `COLLECTIONS`, or the name or path of a data set's folder.
-        data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
-        categories: names of the only categories to read; by default all.
-        train: the number of training instances of every rendered category.
-        test: the number of test instances of every rendered category.
-
-    Returns:
-        The records in a fixed order. Those of a prepared data set are read from disk whenever they are indexed.
-
-    Raises:
-        InputError: the source does not exist, or its files are damaged; it has no record of a category; or a
-            category is named twice.
+    The source is `RENDERED`, `PHOTOGRAPHS`, a name of `COLLECTIONS`, or the name or path of a data set's
+    folder; ``train`` and ``test`` are numbers of instances of every rendered category. Records of a prepared
+    data set are read from disk whenever they are indexed.
     """
     _check_distinct(categories)
     if source == RENDERED:
@@ -154,21 +129,7 @@ def select(
 ) -> Selection:
     """Read the records of a source like `read`, but each only when it is indexed, so that memory holds none.
 
-    Args:
-        source: as for `read`.
-        data_root: as for `read`.
-        categories: as for `read`.
-        train: the number of training instances of every rendered category.
-        test: the number of test instances of every rendered category.
-        side_px: height and width of rendered images.
-        change: is applied to every rendered record. Its name is part of the records' fingerprint.
-
-    Returns:
-        The records in a fixed order.
-
-    Raises:
-        InputError: the source does not exist, or its files are damaged; it has no record of a category; or a
-            category is named twice.
+    ``change`` is applied to every rendered record; its name is part of the records' fingerprint.
     """
     _check_distinct(categories)
     if source != RENDERED:
@@ -286,11 +247,7 @@ class Backbone:
     is faster in all for a few hundred images."""
 
     def load(self) -> Weights:
-        """Load the network's weights.
-
-        Raises:
-            InputError: the network is unknown, or its weights are missing or damaged.
-        """
+        """Load the network's weights."""
         weights = load(self.network, path=self.weights)
         return replace(weights, network=weights.network._replace(winograd=self.winograd))
 

@@ -57,21 +57,12 @@ def variation_parts(
     below the error of any probe.
 
     Args:
-        records: the records; they are indexed when a part that is not cached is asked for.
-        weights: weights of the network.
-        layer: name of the layer.
         copies: number of variations of every image; 1 is the image itself.
-        folder: where the parts are cached.
-        contents: what the parts contain besides features.
 
     Returns:
         Parts with one row for every variation: all those of the first image, then all those of the second, and
         so on. ``features`` is ``[n, d]`` in half precision, ``squares`` the 8-bit variations, ``labels`` the
         labels.
-
-    Raises:
-        InputError: copies is not positive, or an image cannot be read. Asking for a part raises it, too, if the
-            layer does not exist or a cached part is damaged.
     """
     if copies < 1:
         raise InputError(f"{copies} variations are asked for; at least 1 is expected")
@@ -142,11 +133,6 @@ def sum_rows(
         path: the file of the sums while they grow; it is removed at the end.
         settings: everything that decides the rows, as JSON stores it.
         rows: returns features, targets and folds of the block of a number.
-        count: number of blocks, at least 1.
-        k: number of folds.
-
-    Raises:
-        InputError: a cached file is damaged, or the folds are invalid.
     """
     features, targets, _ = rows(0)
     start = no_rows(features.shape[1], targets.shape[1], k=k)
@@ -170,15 +156,9 @@ def sum_parts(
     """Sum up all rows of `variation_parts` with `sum_rows`.
 
     Args:
-        parts: features, and what targets are computed from.
         targets: returns the targets of a part from its arrays and the numbers of its rows.
         folds: for each row the number of the fold that holds it out.
-        path: the file of the sums while they grow.
         settings: what decides the targets besides the parts, as JSON stores it.
-        k: number of folds.
-
-    Raises:
-        InputError: an image cannot be read, a cached file is damaged, or the folds are invalid.
     """
     copies = parts.settings["copies"]
 

@@ -61,7 +61,6 @@ class DirectionOptions(NamedTuple):
     """Options of the attribute probes and of the directions."""
 
     layer: str
-    """Name of the layer."""
     mirrored: bool
     """Train with every face and its mirror image."""
     penalty: float | None
@@ -74,13 +73,11 @@ class DirectionResult(NamedTuple):
     """Predicted attributes, and test faces moved along each attribute's direction."""
 
     penalties: Float[np.ndarray, " t"]
-    """Penalty of each attribute's probe."""
     thresholds: Float[np.ndarray, " t"]
     """Threshold between two values; NaN for attributes with more values."""
     held_out: Float[np.ndarray, "train t"]
     """Predictions for the training faces, without their mirror images, by probes fitted without them."""
     predicted: Float[np.ndarray, "test t"]
-    """Predictions for the test faces."""
     low: Float[np.ndarray, " t"]
     """The least ``w . f`` of the training faces, where the range of lambda begins."""
     high: Float[np.ndarray, " t"]
@@ -108,13 +105,8 @@ def probe_attributes(
 ) -> DirectionResult:
     """Fit attribute probes and directions, and move test faces, or read the result from the cache.
 
-    Args:
-        data: training and test faces.
-        weights: weights of the network.
-        out: where features and the result are cached.
-
     Raises:
-        InputError: an attribute has only one value, the layer does not exist, or a cached file is damaged.
+        InputError: an attribute has only one value.
     """
     key = {
         "train": fingerprint(data.train.records),
@@ -168,14 +160,7 @@ def _probe(data: AttributeData, weights: Weights, options: DirectionOptions, out
 
 
 def face_parts(records: Selection, weights: Weights, *, layer: str, copies: int, folder: Path) -> CachedParts:
-    """Return the cached parts of the features and colours of faces; see `variation_parts`.
-
-    Args:
-        weights: weights of the network.
-        layer: name of the layer.
-        copies: 2 for every face and its mirror image, 1 for every face.
-        folder: where the parts are cached.
-    """
+    """Return the cached parts of features and colours; 2 copies are each face and its mirror image."""
     contents = PartContents(squares_px=SIDE_PX)
     return variation_parts(records, weights, layer=layer, copies=copies, folder=folder, contents=contents)
 
@@ -183,12 +168,7 @@ def face_parts(records: Selection, weights: Weights, *, layer: str, copies: int,
 def attribute_sums(
     parts: CachedParts, values: Float[np.ndarray, "n t"], folds: Int[np.ndarray, " n"], *, path: Path
 ) -> FoldSums:
-    """Sum up the rows of faces, whose targets are the attributes and then the colours.
-
-    Args:
-        parts: features and colours of the faces.
-        path: the file of the sums while they grow.
-    """
+    """Sum up the rows of faces, whose targets are the attributes and then the colours."""
 
     def targets(arrays: Mapping[str, np.ndarray], rows: slice) -> Float[np.ndarray, "n t"]:
         return np.concatenate([values[rows], rgb_targets(arrays["squares"])], axis=1)
@@ -242,10 +222,6 @@ def _to_bytes(colors: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"
 
 def attribute_report(data: AttributeData, result: DirectionResult) -> dict[str, dict[str, Any]]:
     """Return the scores of every attribute as ``result.json`` holds them.
-
-    Args:
-        data: training and test faces.
-        result: their predicted attributes.
 
     Returns:
         For each attribute the scores on test faces with their 95 % ``interval`` over faces, those on held-out
@@ -308,14 +284,9 @@ def _intervals(
 def directions_widget(
     names: Sequence[str], result: DirectionResult, *, shown: int, most: int = 12
 ) -> dict[str, Any]:
-    """Return some of the moved faces for the page, where sliders move them along all directions at once.
+    """Return the data of a page's widget, whose sliders move faces along all directions at once.
 
-    Args:
-        names: names of the attributes.
-        most: number of directions, at most: those along which colours change most.
-
-    Returns:
-        The data of a widget; see `convcorr_jax.report.directions_data`.
+    There are at most ``most`` directions: those along which colours change most.
     """
     # Half the range of the training faces: from the middle it leads to either end.
     reach = (result.high - result.low) / 2
@@ -339,13 +310,7 @@ def _labelled(name: str) -> str:
 def directions_figure(
     names: Sequence[str], test: AttributeFaces, result: DirectionResult, *, shown: int
 ) -> Image:
-    """Draw Figure 6: test faces, their reconstructions, and the reconstructions along each direction.
-
-    Args:
-        names: names of the attributes.
-        result: images along the directions.
-        shown: number of faces, a row each for every attribute.
-    """
+    """Draw Figure 6: for every attribute some test faces, reconstructed as they are and along the direction."""
     moved = evenly_spread(len(test.records), _MOVED)
     rows, labels = [], []
     for number, name in enumerate(names):

@@ -44,20 +44,15 @@ class AttributeFaces(NamedTuple):
     """Faces of a split, with their attributes."""
 
     records: Selection
-    """The faces."""
     values: Float[np.ndarray, "n t"]
-    """Value of each attribute of each face."""
 
 
 class AttributeData(NamedTuple):
     """Training and test faces with the same attributes."""
 
     names: tuple[str, ...]
-    """Names of the attributes."""
     train: AttributeFaces
-    """Training faces."""
     test: AttributeFaces
-    """Test faces."""
 
 
 def read_faces(
@@ -75,15 +70,11 @@ def read_faces(
     eyes.
 
     Args:
-        dataset: ``rendered``, or the name or path of a folder.
-        data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
         attributes: names of the attributes; by default all that all faces have.
-        rendered_train: number of rendered training faces.
         split: the split to test; by default as `choose_splits` has it.
 
     Raises:
-        InputError: the data set cannot be read, a face lacks a requested attribute, or a split has too few
-            faces.
+        InputError: a face lacks a requested attribute, or a split has too few faces.
     """
     records = select(
         dataset,
@@ -119,11 +110,7 @@ def mirrored_values(names: Sequence[str], values: Float[np.ndarray, "n t"]) -> F
 
 
 def training_values(data: AttributeData, *, mirrored: bool) -> Float[np.ndarray, "rows t"]:
-    """Return one row of attributes for every training face; with mirror images, one more after each.
-
-    Args:
-        mirrored: train with every face and its mirror image.
-    """
+    """Return one row of attributes for every training face; with mirror images, one more after each."""
     values = data.train.values
     if not mirrored:
         return values

@@ -9,7 +9,6 @@ one feature of the whole box (Sharif Razavian et al. 2014).
 from convcorr_jax.tasks.keypoints.categories import FACE_POINTS as FACE_POINTS
 from convcorr_jax.tasks.keypoints.categories import RGB as RGB
 from convcorr_jax.tasks.keypoints.categories import RGB_SIDE_PX as RGB_SIDE_PX
-from convcorr_jax.tasks.keypoints.categories import BoxFeatures as BoxFeatures
 from convcorr_jax.tasks.keypoints.categories import Category as Category
 from convcorr_jax.tasks.keypoints.categories import box_features as box_features
 from convcorr_jax.tasks.keypoints.categories import read_categories as read_categories
@@ -21,15 +20,8 @@ from convcorr_jax.tasks.keypoints.classification import best_features as best_fe
 from convcorr_jax.tasks.keypoints.classification import check_costs as check_costs
 from convcorr_jax.tasks.keypoints.classification import classify_category as classify_category
 from convcorr_jax.tasks.keypoints.classification import mean_curves as mean_curves
-from convcorr_jax.tasks.keypoints.examples import Examples as Examples
-from convcorr_jax.tasks.keypoints.examples import MinedDetectors as MinedDetectors
 from convcorr_jax.tasks.keypoints.examples import Mining as Mining
-from convcorr_jax.tasks.keypoints.examples import read_examples as read_examples
 from convcorr_jax.tasks.keypoints.features import FeatureOptions as FeatureOptions
-from convcorr_jax.tasks.keypoints.features import KeypointSamples as KeypointSamples
-from convcorr_jax.tasks.keypoints.features import keypoint_features as keypoint_features
-from convcorr_jax.tasks.keypoints.features import keypoint_samples as keypoint_samples
-from convcorr_jax.tasks.keypoints.features import sift_name as sift_name
 from convcorr_jax.tasks.keypoints.prediction import CategoryPredictions as CategoryPredictions
 from convcorr_jax.tasks.keypoints.prediction import by_method as by_method
 from convcorr_jax.tasks.keypoints.prediction import by_positive as by_positive
@@ -50,10 +42,7 @@ from convcorr_jax.tasks.keypoints.scores import intervals as intervals
 from convcorr_jax.tasks.keypoints.scores import pck_of as pck_of
 from convcorr_jax.tasks.keypoints.scores import prediction_figure as prediction_figure
 from convcorr_jax.tasks.keypoints.training import DetectorOptions as DetectorOptions
-from convcorr_jax.tasks.keypoints.training import HeldOut as HeldOut
 from convcorr_jax.tasks.keypoints.training import PriorChoice as PriorChoice
 from convcorr_jax.tasks.keypoints.training import TrainedModel as TrainedModel
 from convcorr_jax.tasks.keypoints.training import check_trainable as check_trainable
-from convcorr_jax.tasks.keypoints.training import choose_prior as choose_prior
-from convcorr_jax.tasks.keypoints.training import predict_held_out as predict_held_out
 from convcorr_jax.tasks.keypoints.training import train_model as train_model

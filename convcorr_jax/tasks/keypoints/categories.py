@@ -1,9 +1,6 @@
-"""The categories of a data set for keypoint classification and prediction, with their train and test folds.
+"""Annotated categories with their train and test folds, and the cached features of their objects' boxes.
 
-A data set is ``rendered``, ``faces``, or the name or path of a folder. Faces with the 68 points of 300-W are
-reduced to fifteen named points.
-
-Features of the boxes of a category's objects, each warped to a square, cached in parts.
+Faces with the 68 points of 300-W are reduced to fifteen named points.
 """
 
 import dataclasses
@@ -57,9 +54,7 @@ class Category:
     """The annotated objects of one category.
 
     Attributes:
-        name: name of the category.
         names: names of its n keypoints.
-        records: its objects.
         points: keypoints (x, y) in pixels of the records' images; NaN where absent.
         visible: whether each keypoint is visible; only visible keypoints train and are scored.
         folds: the fold in which an object is tested while all others train; -1 for objects that only train. An
@@ -100,19 +95,7 @@ class Category:
 
 
 def read_categories(data: CategoryData) -> tuple[Category, ...]:
-    """Read the categories of a data set.
-
-    Args:
-        data: the data set, and which of its categories.
-
-    Returns:
-        The categories, in the order in which the data set has them.
-
-    Raises:
-        InputError: the data set does not exist, or its files are damaged; or a category has no keypoints,
-            fewer than two objects, objects with different keypoint names, a training split without a split to
-            test, or not the split that is to be tested.
-    """
+    """Read the categories of a data set, in its order."""
     records = [
         with_face_points(record)
         for record in read(
@@ -192,14 +175,12 @@ class BoxFeatures(NamedTuple):
     """
 
     features: Float[np.ndarray, "rows d"]
-    """The feature of every row."""
     points: Float[np.ndarray, "rows n 2"]
     """Keypoints (x, y) in sides of the square with its margin: the centre is (0, 0), the edges are at -0.5 and
     0.5; NaN where not visible."""
     objects: Int[np.ndarray, " rows"]
     """The index of every row's object."""
     mirrored: Bool[np.ndarray, " rows"]
-    """Whether the row is a mirror image."""
     to_photograph_px: tuple[coords.Transform, ...]
     """Of every object, the transform from that frame to pixels of its photograph."""
 
@@ -212,17 +193,13 @@ def box_features(
     Parts that an earlier run cached under the same settings are loaded.
 
     Args:
-        category: the annotated objects.
-        weights: the network's weights.
         layer: the layer whose activations are the features, flattened and scaled to unit length; or `RGB`,
             for the colors of the square at 32 x 32 pixels.
         margin: width of the surroundings that the square shows on each side of the box, as a fraction of the
             box's width and height.
 
     Raises:
-        InputError: the network has no such layer, a box lies outside its image, an image cannot be read, or
-            a cached part is damaged.
-        WriteError: a part cannot be written.
+        InputError: a box lies outside its image.
     """
     side = RGB_SIDE_PX if layer == RGB else weights.network.image_side
 

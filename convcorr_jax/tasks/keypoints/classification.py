@@ -28,26 +28,15 @@ class CategoryClassification(NamedTuple):
     """A category, its samples, and their classification by every feature."""
 
     category: Category
-    """The annotated objects."""
     samples: KeypointSamples
-    """The visible keypoints that are inside their photographs."""
     by_feature: Mapping[str, Classification]
-    """The classification of the samples, by the name of the feature."""
 
     def accuracy(self, feature: str) -> float:
-        """Return the fraction of correct predictions among the tested samples that could be scored.
-
-        Args:
-            feature: the name of the feature.
-        """
+        """Return the fraction of correct predictions among the tested samples that could be scored."""
         return accuracy(self.samples.labels, self.by_feature[feature].predicted)
 
     def confusion(self, feature: str) -> Int[np.ndarray, "types types"]:
-        """Count the tested samples of each true type (row) by the type that a feature predicts (column).
-
-        Args:
-            feature: the name of the feature.
-        """
+        """Count the tested samples of each true type (row) by the type that a feature predicts (column)."""
         predicted = self.by_feature[feature].predicted
         return confusion(self.samples.labels, predicted, types=len(self.category.names))
 
@@ -59,11 +48,7 @@ class CategoryClassification(NamedTuple):
         return [self.category.names[k] for k in np.unique(self.samples.labels[unscored])]
 
     def summary(self, *, confusions: Sequence[str]) -> dict[str, Any]:
-        """Return counts, accuracies and costs of every feature, as JSON holds them.
-
-        Args:
-            confusions: names of the features whose confusion tables are included.
-        """
+        """Return counts, accuracies, costs and some confusion tables of features, as JSON holds them."""
         tested = self.samples.folds >= 0
         names = tuple(self.by_feature)
         return {
@@ -83,12 +68,6 @@ def accuracy_intervals(classified: Sequence[CategoryClassification]) -> dict[str
     """Compute the 95 % bootstrap interval of each feature's accuracy, the mean over categories.
 
     The photographs of each category are drawn again, with all their keypoints.
-
-    Args:
-        classified: the categories, all classified by the same features.
-
-    Returns:
-        The ends of the interval by the name of the feature, as JSON holds them.
     """
     numerators, denominators, groups = [], [], []
     for group, outcome in enumerate(classified):
@@ -112,20 +91,11 @@ class BestFeatures(NamedTuple):
     """The layer and the SIFT radius with the highest accuracy in cross-validation."""
 
     convnet: str
-    """The name of the layer."""
     sift: str
-    """The name of the SIFT feature."""
 
 
 def check_costs(costs: Sequence[float]) -> None:
-    """Refuse costs that are not positive numbers in rising order.
-
-    Args:
-        costs: values of C.
-
-    Raises:
-        InputError: there are none, one is not a positive finite number, or they do not rise.
-    """
+    """Refuse costs that are not positive numbers in rising order."""
     values = np.asarray(costs, float)
     positive = (np.isfinite(values) & (values > 0)).all()
     if not len(values) or not positive or (np.diff(values) <= 0).any():
@@ -143,18 +113,8 @@ def classify_category(
 ) -> CategoryClassification:
     """Classify a category's keypoints by every feature; load what an earlier run cached.
 
-    Args:
-        category: the annotated objects.
-        weights: the network's weights.
-        features: which features to compare.
-        costs: values of the SVM's C to choose from, in rising order.
-        loss: the loss of the SVM.
-        folder: the folder of the caches ``features`` and ``classifiers``.
-
     Raises:
-        InputError: a fold trains on fewer than two photographs or two keypoint types, an image cannot be
-            read, an option is out of its range, or a cached file is damaged.
-        WriteError: a cached file cannot be written.
+        InputError: a fold trains on fewer than two photographs or two keypoint types.
     """
     samples = keypoint_samples(category)
     described = keypoint_features(category, samples, weights, features, folder=folder / "features")
@@ -182,14 +142,7 @@ def classify_category(
 
 
 def mean_curves(classified: Sequence[CategoryClassification]) -> dict[str, Float[np.ndarray, " costs"]]:
-    """Average the accuracy in cross-validation over categories.
-
-    Args:
-        classified: the categories, all classified by the same features and costs.
-
-    Returns:
-        The accuracy at every cost, by the name of the feature.
-    """
+    """Average the accuracy in cross-validation at every cost over categories, by feature."""
     return {
         name: np.mean([outcome.by_feature[name].curve for outcome in classified], axis=0)
         for name in classified[0].by_feature
@@ -197,12 +150,7 @@ def mean_curves(classified: Sequence[CategoryClassification]) -> dict[str, Float
 
 
 def best_features(curves: Mapping[str, Float[np.ndarray, " costs"]], features: FeatureOptions) -> BestFeatures:
-    """Choose the layer and the SIFT radius with the highest accuracy in cross-validation.
-
-    Args:
-        curves: the accuracy at every cost, by the name of the feature.
-        features: which of the names are layers, and which are SIFT.
-    """
+    """Choose the layer and the SIFT radius with the highest accuracy in cross-validation."""
 
     def best(names: Sequence[str]) -> str:
         return names[least_error(-np.array([curves[name].max() for name in names]))]

@@ -1,7 +1,4 @@
-"""Training examples of keypoint detectors: cached descriptors of boxes, and the positions of keypoints.
-
-Rounds of fitting keypoint detectors and of mining violators, each cached when it is finished.
-"""
+"""Training examples of keypoint detectors, and rounds of fitting detectors and mining violators, all cached."""
 
 import json
 import math
@@ -35,7 +32,6 @@ class Examples(NamedTuple):
     settings: dict[str, Any]
     """Everything that decides the descriptors, for cache keys."""
     objects: Int[np.ndarray, " objects"]
-    """The index of each object in the category's records."""
     points: Float[np.ndarray, "objects n 2"]
     """Visible keypoints (x, y); NaN for all others. In pixels of the cells' square: the image to which the box,
     enlarged by the margin on each side, is warped; pixel centres are at integers."""
@@ -57,16 +53,7 @@ class Examples(NamedTuple):
 def read_examples(category: Category, cells: Cells, weights: Weights, *, images: int, folder: Path) -> Examples:
     """Describe a category's training objects, except for those that an earlier run described.
 
-    Args:
-        category: the objects; without an official split, all of them may train.
-        cells: the candidates and their descriptors.
-        weights: the network's weights.
-        images: the number of objects to describe, at most; they are evenly spread over all.
-        folder: the folder of cached descriptors.
-
-    Raises:
-        InputError: a cached file is damaged, an image cannot be read, or a box lies outside its image.
-        WriteError: a cached file cannot be written.
+    Without an official split, all objects may train. At most ``images`` objects are described, evenly spread.
     """
     has_split = (category.folds == -1).any()
     objects = np.flatnonzero((category.folds == -1) | ~has_split)
@@ -159,7 +146,6 @@ class MinedDetectors(NamedTuple):
     """The detectors after the last round, and facts about every round."""
 
     detectors: Detectors
-    """The detectors of all keypoints."""
     rounds: list[dict[str, float]]
     """Of every fit: the number of candidates that it was trained on; the number of negative examples outside
     them with a score above -1 (violators of the margin); and the seconds of fitting and of mining."""
@@ -173,10 +159,8 @@ class Mining:
         maps: descriptors of every image on a grid of ``gh`` by ``gw`` cells: those of the ``h`` by ``w``
             candidates and of half a window of cells more on every side.
         labels: 1 for positive examples, -1 for negative ones, 0 for candidates that do not count.
-        cost: C of the support vector machines.
         rounds: how often violators are added and the detectors refitted, at most; the initial fit is not
             counted.
-        seed: the seed of the initial pool's random candidates.
         settings: everything that decides the maps and labels, for cache keys.
     """
 
@@ -188,16 +172,9 @@ class Mining:
     settings: dict[str, Any]
 
     def run(self, folder: Path, *, chosen: Bool[np.ndarray, " images"] | None = None) -> MinedDetectors:
-        """Train detectors on some images; load the rounds that an earlier run cached.
+        """Train detectors on the chosen images, by default on all; load the rounds that an earlier run cached.
 
         Mining ends early when no candidate outside the pool violates a margin.
-
-        Args:
-            chosen: the images to train on; by default all.
-
-        Raises:
-            InputError: a cached round is damaged, a descriptor is not finite, or the cost is not positive.
-            WriteError: a cached round cannot be written.
         """
         maps, labels = self.maps, self.labels
         if chosen is not None:

@@ -56,11 +56,7 @@ class FeatureOptions:
         return tuple(map(sift_name, self.radii_px))
 
     def check(self) -> None:
-        """Refuse options out of their range.
-
-        Raises:
-            InputError: there are no layers or no radii, one is repeated, or the side is not positive.
-        """
+        """Refuse options out of their range."""
         for name, values in {"layers": self.layers, "radii_px": self.radii_px}.items():
             if not values or len(set(values)) < len(values):
                 raise InputError(f"{name} is {values}; at least one is expected, none of them twice")
@@ -69,11 +65,7 @@ class FeatureOptions:
 
 
 def sift_name(radius_px: int) -> str:
-    """Return the name of the SIFT feature of a radius.
-
-    Args:
-        radius_px: the radius in pixels of the resized photographs.
-    """
+    """Return the name of the SIFT feature of a radius in pixels of the resized photographs."""
     return f"sift_{radius_px}"
 
 
@@ -91,11 +83,7 @@ class KeypointSamples(NamedTuple):
 
 
 def keypoint_samples(category: Category) -> KeypointSamples:
-    """Return the samples of a category.
-
-    Args:
-        category: the annotated objects.
-    """
+    """Return the samples of a category."""
     sizes = (record.size for record in category.records)
     inside = np.stack(
         [
@@ -109,15 +97,7 @@ def keypoint_samples(category: Category) -> KeypointSamples:
 
 
 def resized_photograph(category: Category, number: int, *, side_px: int) -> Resampled:
-    """Return a record's photograph, resized and padded to a square, with the transform of its points.
-
-    Args:
-        number: the index of the record.
-        side_px: the side of the square, and the longer side of the resized photograph.
-
-    Raises:
-        InputError: the image cannot be read.
-    """
+    """Return a record's photograph, its longer side resized, padded to a square, with the points' transform."""
     return canvas(load_image(category.records[number]), side_px=side_px)
 
 
@@ -127,19 +107,6 @@ def keypoint_features(
     """Compute every feature of every sample, or load it from the parts that an earlier run cached.
 
     Features are cached in half precision, whose error is far below the differences between keypoints.
-
-    Args:
-        category: the annotated objects.
-        samples: the category's samples.
-        weights: the network's weights.
-
-    Returns:
-        The features by name, one row for every sample.
-
-    Raises:
-        InputError: the network has no such layer, a radius is not positive, an image cannot be read, or a
-            cached part is damaged.
-        WriteError: a part cannot be written.
     """
     return cached_in_parts(
         folder,

@@ -1,7 +1,4 @@
-"""The card of a keypoint model: its figures on test objects, and the terms of its data.
-
-Prediction of the keypoints of tested objects, each by a model that trained without them.
-"""
+"""Keypoints of tested objects by models that trained without them, and the card of a keypoint model."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -33,16 +30,7 @@ _EVERY = 4
 
 
 def with_card(model: KeypointModel, category: Category, weights: Weights, *, command: str) -> KeypointModel:
-    """Return a model with the PCK on every fourth test object among the facts on its training.
-
-    Args:
-        category: the objects, with an official split.
-        weights: the network's weights.
-        command: command that trains the model.
-
-    Raises:
-        InputError: an image cannot be read, or the weights differ from those of the training.
-    """
+    """Return a model with the PCK on every fourth test object among the facts on its training."""
     tested = category.tested[::_EVERY]
     points = []
     for number in progress(tested, description="card"):
@@ -99,16 +87,7 @@ def predict_category(
     """Predict every tested object of a category by a model that the objects outside its fold trained.
 
     Args:
-        category: the annotated objects.
-        cells: the candidates and their descriptors.
-        weights: the network's weights.
-        options: how the detectors are trained.
         refine: move points to the vertex of the parabola through the best candidate's score and its neighbors'.
-        folder: the folder of cached descriptors and rounds.
-
-    Raises:
-        InputError: a model cannot be trained (see `train_model`), or an image cannot be read.
-        WriteError: a cached file cannot be written.
     """
     tested = category.tested
     absent = np.full((len(tested), len(category.names), 2), np.nan)
@@ -128,14 +107,7 @@ def predict_category(
 def by_method(
     predictions: Mapping[str, Mapping[str, CategoryPredictions]],
 ) -> dict[str, dict[str, Float[np.ndarray, "tested n 2"]]]:
-    """Arrange predictions by method: each kind of descriptors alone, and with the suffix ``_prior``.
-
-    Args:
-        predictions: by the name of the descriptors, by the name of the category.
-
-    Returns:
-        Points by the name of the method, by the name of the category.
-    """
+    """Arrange predictions by method (descriptors alone, and with the suffix ``_prior``), then by category."""
     suffixes = {WITHOUT_PRIOR: "", WITH_PRIOR: "_prior"}
     return {
         f"{name}{suffix}": {category: predicted.points[kind] for category, predicted in categories.items()}
@@ -147,12 +119,7 @@ def by_method(
 def by_positive(
     predictions: Mapping[str, CategoryPredictions], positive: Positive
 ) -> dict[str, Float[np.ndarray, "tested n 2"]]:
-    """Return the points that are predicted with the prior for one way to make scores positive.
-
-    Args:
-        predictions: by the name of the category.
-        positive: how scores become positive.
-    """
+    """Return the points predicted with the prior for one way to make scores positive, by category."""
     return {category: predicted.points[positive] for category, predicted in predictions.items()}
 
 

@@ -1,7 +1,4 @@
-"""Figure 4 of Long et al. 2014: where around test keypoints the responses of their classifiers are highest.
-
-Responses of keypoint classifiers over whole photographs, on every layer.
-"""
+"""Responses of keypoint classifiers: around keypoints (Figure 4 of Long et al. 2014) and over photographs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -43,7 +40,6 @@ class ResponseFigure(NamedTuple):
     """Figure 4 and its numbers."""
 
     image: Image
-    """The histograms, 8-bit RGB."""
     facts: dict[str, Any]
     """The sharpness of every histogram and of chance, as JSON holds them."""
 
@@ -60,17 +56,13 @@ def response_figure(
     """Draw where the classifiers of a layer and of SIFT respond most around the keypoints of some types.
 
     Args:
-        classified: a category, and the classifiers of its keypoints.
-        best: the layer and the SIFT feature to compare.
-        features: how photographs were resized.
-        weights: the network's weights.
         types: names of the keypoint types; by default the two that the layer classifies best in
             cross-validation.
         windows: the number of tested keypoints of each type, at most; they are drawn at random with a fixed
             seed.
 
     Raises:
-        InputError: no sample of a named type could be scored, or an image cannot be read.
+        InputError: no sample of a named type could be scored.
     """
     scored = classified.by_feature[best.convnet].predicted != UNKNOWN
     names = classified.category.names
@@ -156,22 +148,10 @@ SHOWN = 4
 def response_maps(
     classified: Sequence[CategoryClassification], best: BestFeatures, features: FeatureOptions, weights: Weights
 ) -> dict[str, Any]:
-    """Compute the responses of classifiers over test photographs, on every layer, for the page.
+    """Compute a widget's data (`layers_data`): responses of classifiers over test photographs, on every layer.
 
     Each photograph shows the keypoint that the best layer classifies best in cross-validation; the classifiers
     did not train on it. Photographs are from different categories where there are several.
-
-    Args:
-        classified: the categories and their classifiers.
-        best: the layer that the page shows first.
-        features: the layers, and how photographs were resized.
-        weights: the network's weights.
-
-    Returns:
-        The data of a widget; see `convcorr_jax.report.page.layers_data`.
-
-    Raises:
-        InputError: an image cannot be read.
     """
     photographs = []
     for number in range(SHOWN):

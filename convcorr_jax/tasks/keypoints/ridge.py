@@ -1,8 +1,4 @@
-"""Keypoints of objects by ridge regression: cached predictions of every tested object, and a figure.
-
-The methods are a layer's features of the object's box (``convnet``), the box's colours (``rgb``), and the mean
-position in the training boxes (``mean``).
-"""
+"""Keypoints of objects by ridge regression: cached predictions of every tested object, and a figure."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,7 +26,6 @@ class RidgeOptions(NamedTuple):
     """Options of the regressions."""
 
     layer: str
-    """Name of the layer."""
     mirrored: bool
     """Train with every object and its mirror image."""
     margin: float
@@ -40,21 +35,10 @@ class RidgeOptions(NamedTuple):
 def predict_by_ridge(
     category: Category, weights: Weights, options: RidgeOptions, *, method: str, folder: Path
 ) -> Float[np.ndarray, "tested n 2"]:
-    """Predict the keypoints of a category's tested objects, or read the predictions from the cache.
-
-    Args:
-        weights: weights of the network.
-        options: options of the regressions.
-        method: one of `RIDGE_METHODS`.
-        folder: the folder of the caches ``features`` and ``predictions``.
-
-    Returns:
-        Keypoints (x, y), in pixels of each object's image.
+    """Predict the keypoints (x, y) of a category's tested objects by one of `RIDGE_METHODS`, in pixels.
 
     Raises:
-        InputError: a keypoint is annotated in too few training objects, the layer does not exist, or a cached
-            file is damaged.
-        WriteError: a cached file cannot be written.
+        InputError: a keypoint is annotated in too few training objects.
     """
     features = box_features(
         category,
@@ -96,10 +80,6 @@ def ridge_curves_figure(scores: Mapping[str, Pck], *, alphas: Sequence[float]) -
     """Draw PCK of every category by ``convnet``, and beside it the mean PCK of every method.
 
     Figure 2b of Sharif Razavian et al. 2014.
-
-    Args:
-        scores: PCK at every threshold, by method.
-        alphas: the thresholds.
     """
     convnet = scores["convnet"]
     panels = {

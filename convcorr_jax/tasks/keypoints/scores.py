@@ -1,7 +1,4 @@
-"""PCK of the predicted keypoints of a data set's tested objects, by the rules of Long et al. 2014.
-
-Figures of keypoint classification and prediction.
-"""
+"""PCK of predicted keypoints by the rules of Long et al. 2014, and figures of classification and prediction."""
 
 from collections.abc import Mapping, Sequence
 
@@ -27,7 +24,6 @@ def pck_of(
     """Compute the PCK over the tested objects of all categories.
 
     Args:
-        categories: the annotated objects.
         predicted: by the name of the category, the keypoints (x, y) of its tested objects in pixels of their
             photographs; NaN where there is no prediction. A keypoint without a prediction, such as one that no
             training object shows, does not count.
@@ -60,34 +56,18 @@ def pck_of(
 
 
 def check_scorable(categories: Sequence[Category]) -> None:
-    """Refuse tested objects without a box, by which errors are divided, before anything is computed.
-
-    Args:
-        categories: the annotated objects.
-
-    Raises:
-        InputError: a tested object has no box.
-    """
+    """Refuse tested objects without a box, by which errors are divided, before anything is computed."""
     for category in categories:
         box_lengths([category.records[i] for i in category.tested], LONG_2014)
 
 
 def intervals(score: Pck) -> dict[str, list[float]]:
-    """Compute the 95 % bootstrap interval of the mean PCK at every threshold, drawing each category's objects.
-
-    Returns:
-        The ends of the interval by threshold, as JSON holds them.
-    """
+    """Compute the 95 % bootstrap interval of the mean PCK by threshold, drawing each category's objects."""
     return named_intervals(map(str, score.alphas), bootstrap(score.sums))
 
 
 def by_alpha(score: Pck, values: Float[np.ndarray, " alphas"]) -> dict[str, float]:
-    """Name values by their thresholds, as JSON holds them.
-
-    Args:
-        score: the PCK, which has the thresholds.
-        values: one value for every threshold.
-    """
+    """Name values by their thresholds, as JSON holds them."""
     return dict(zip(map(str, score.alphas), values.tolist(), strict=True))
 
 
@@ -104,11 +84,7 @@ def prediction_figure(
 ) -> Image:
     """Draw tested objects of every category: the true keypoints, and the predictions of every method.
 
-    Args:
-        categories: the annotated objects.
-        predicted: points (x, y) in pixels of the photographs, by the name of the method, by the name of the
-            category.
-        only_visible: leave out predictions of keypoints that are not visible in the photograph.
+    With ``only_visible``, predictions of keypoints that are not visible in the photograph are left out.
     """
     rows = []
     for category in categories:
@@ -127,13 +103,7 @@ def prediction_figure(
 def cost_curves_figure(
     costs: Sequence[float], curves: Mapping[str, Float[np.ndarray, " costs"]], *, dashed: Sequence[str]
 ) -> Image:
-    """Draw the accuracy in cross-validation of every feature over the costs (Figure 5 of Long et al. 2014).
-
-    Args:
-        costs: values of the SVM's C.
-        curves: the accuracy at every cost, by the name of the feature.
-        dashed: names of the features whose curves are dashed.
-    """
+    """Draw the accuracy in cross-validation of every feature over the costs (Figure 5 of Long et al. 2014)."""
     figure = plots.curves(
         costs,
         {name: values.tolist() for name, values in curves.items()},
@@ -145,12 +115,7 @@ def cost_curves_figure(
 
 
 def confusion_figure(classified: CategoryClassification, features: BestFeatures) -> Image:
-    """Draw the confusion tables of the best layer and the best SIFT feature, side by side.
-
-    Args:
-        classified: a category, and the classification of its keypoints.
-        features: the names of the two features.
-    """
+    """Draw the confusion tables of the best layer and the best SIFT feature, side by side."""
     tables = {
         f"{name}: {100 * classified.accuracy(name):.1f} %": classified.confusion(name) for name in features
     }

@@ -1,7 +1,4 @@
-"""Choosing how scores become positive, and how much the prior weighs, by cross-validation.
-
-Training of keypoint models: from a category's objects to its detectors and their prior.
-"""
+"""Training of keypoint models: detectors of a category's objects and, by cross-validation, their prior."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +42,6 @@ class HeldOut(NamedTuple):
     """Scores and neighbors of held-out images, from detectors and objects of the other images only."""
 
     scores: Float[np.ndarray, "images h w n"]
-    """The score of every candidate for every keypoint."""
     neighbor_points: Float[np.ndarray, "images n 2"]
     """Each keypoint's position (x, y) in the most similar other object, in pixels of the square; NaN if
     absent."""
@@ -59,7 +55,6 @@ class PriorChoice(NamedTuple):
     """The calibration of scores, and the PCK of every combination with the prior."""
 
     calibration: Calibration
-    """The calibration of the detectors' scores."""
     curves: dict[Positive, list[float]]
     """PCK at 0.1 for every weight of `ETAS`, by score transform (``calibrated``, ``exponential`` or
     ``shifted``)."""
@@ -88,16 +83,9 @@ def predict_held_out(
     """Score each part of the images that train the detectors by detectors of the other parts.
 
     Args:
-        examples: the category's objects.
-        mining: the descriptors and labels of the images that train the detectors, and how they are trained.
         may_train: the objects among which neighbors are searched, apart from the held-out part.
         learning: the images that train the detectors, as indices of ``examples.described``.
         folds: the number of parts; with fewer images, one part an image.
-        folder: the folder of cached rounds.
-
-    Raises:
-        InputError: a cached round is damaged.
-        WriteError: a cached round cannot be written.
     """
     images = examples.described[learning]
     part_of_image = np.arange(len(images)) % min(folds, len(images))
@@ -117,13 +105,7 @@ def predict_held_out(
 
 
 def choose_prior(held_out: HeldOut, mining: Mining, cells: Cells) -> PriorChoice:
-    """Calibrate the scores, and compute the PCK of every way to combine them with the prior.
-
-    Args:
-        held_out: scores and neighbors of the learning images.
-        mining: the learning images' labels.
-        cells: the candidates.
-    """
+    """Calibrate the scores, and compute the PCK of every way to combine them with the prior."""
     calibration = calibrate(held_out.scores, mining.labels)
     curves = {
         positive: [_held_out_pck(held_out, calibration, cells, positive, eta) for eta in ETAS]
@@ -188,11 +170,7 @@ class DetectorOptions:
     """Seed of the initial pool's random candidates."""
 
     def check(self) -> None:
-        """Refuse options out of their range.
-
-        Raises:
-            InputError: a number is too low.
-        """
+        """Refuse options out of their range."""
         for name, least in {"images": 2, "rounds": 0, "folds": 2, "box_px": 1}.items():
             if getattr(self, name) < least:
                 raise InputError(f"{name} is {getattr(self, name)}; at least {least} is expected")
@@ -200,11 +178,7 @@ class DetectorOptions:
             raise InputError(f"directions is {self.directions}; at least 1 is expected")
 
     def conv_cells(self, weights: Weights) -> ConvCells:
-        """Return candidates that are described by columns of the network.
-
-        Args:
-            weights: the network's weights.
-        """
+        """Return candidates that are described by columns of the network."""
         return ConvCells(weights.network, self.layers, Square(self.box_px))
 
     def sift_cells(self) -> SiftCells:
@@ -227,11 +201,7 @@ class TrainedModel(NamedTuple):
 
 
 def check_trainable(categories: tuple[Category, ...]) -> None:
-    """Refuse categories with too few training objects.
-
-    Raises:
-        InputError: a category has fewer than two training objects for one of its folds.
-    """
+    """Refuse categories with fewer than two training objects for one of their folds."""
     for category in categories:
         count = min(int((category.folds != fold).sum()) for fold in category.tested_folds)
         if count < 2:
@@ -252,17 +222,11 @@ def train_model(
     """Train the keypoint model of a category on the objects outside one of its folds.
 
     Args:
-        category: the annotated objects.
-        cells: the candidates and their descriptors.
-        weights: the network's weights.
-        options: how the detectors are trained.
-        folder: the folder of cached descriptors and rounds; those of an earlier run are loaded.
         fold: the fold that is tested, and therefore does not train; by default all objects train.
 
     Raises:
-        InputError: no keypoint is visible in the training objects, every candidate's receptive field covers
-            every keypoint, an image cannot be read, or a cached file is damaged.
-        WriteError: a cached file cannot be written.
+        InputError: no keypoint is visible in the training objects, or every candidate's receptive field covers
+            every keypoint.
     """
     folder = make_folder(folder / category.name)
     examples = read_examples(category, cells, weights, images=options.images, folder=folder)

@@ -1,6 +1,4 @@
-"""Faces with landmarks: the training faces and the test faces of data sets.
-
-Boxes of test faces: around the landmarks, of a face detector, and displaced at random.
+"""Faces with landmarks, and boxes of test faces: around the landmarks, of a detector, and displaced at random.
 
 A box around the annotated landmarks tells a probe where they are: the mean face, placed into it, errs by .16 of
 the distance of the outer eye corners on LFPW, and by .24 in the paper, which does not state its boxes. Figures
@@ -44,12 +42,7 @@ class FaceSet:
         return np.stack([record.points for record in self.records])
 
     def faces(self, *, margin: float = FRAME_MARGIN, boxes: Sequence[coords.Box] | None = None) -> Faces:
-        """Return the faces as landmark probes take them.
-
-        Args:
-            margin: added on every side of the square around a face, in units of its side.
-            boxes: a square for each face; by default that around its box.
-        """
+        """Return the faces as landmark probes take them, in squares with a margin, by default their boxes."""
         if boxes is None:
             frames = tuple(frame_of(record, margin=margin) for record in self.records)
         else:
@@ -68,14 +61,11 @@ def read_faces(
     """Read the training faces of data sets, or all their other faces.
 
     Args:
-        datasets: names or paths of data sets, or ``rendered``.
-        data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
-        test: read the faces that are not in the split "train".
         split: the split of test faces, such as "challenging" of 300-W; by default every split but "train".
 
     Raises:
-        InputError: a data set cannot be read, it has no such face, the faces have different landmarks, or a
-            landmark is annotated in no face.
+        InputError: there is no such face, the faces have different landmarks, or a landmark is annotated in no
+            face.
     """
     if split == "train":
         raise InputError("the split 'train' trains the probe; another split to test is expected")
@@ -110,14 +100,7 @@ def _has_part(split: str, test: bool, tested: str | None) -> bool:
 
 
 def frame_of(record: Record, *, margin: float = FRAME_MARGIN) -> coords.Box:
-    """Return the part of the image that the first features describe.
-
-    Args:
-        record: a face.
-        margin: added on every side of the square around the box, in units of its side.
-
-    Returns:
-        The record's box, made square and grown by the margin.
+    """Return the record's box, made square and grown by a margin: what the first features describe.
 
     Raises:
         InputError: the record has no box. The whole image in its place would be another frame than that of the
@@ -140,15 +123,7 @@ scale."""
 
 
 def boxes_by_kind(test: FaceSet) -> dict[str, tuple[coords.Box, ...]]:
-    """Return the squares of all kinds around the test faces: annotated, of a detector, and displaced.
-
-    Returns:
-        Squares by the name of their kind: `ANNOTATED`, `DETECTOR` where the data set has such boxes, and
-        ``jitter_0.05`` and so on.
-
-    Raises:
-        InputError: a face has no box.
-    """
+    """Return squares around the test faces: annotated, a detector's if any, and ``jitter_0.05`` etc."""
     annotated, detector = annotated_boxes(test), detector_boxes(test)
     return {
         ANNOTATED: annotated,
@@ -179,13 +154,7 @@ def detector_boxes(test: FaceSet) -> tuple[coords.Box, ...] | None:
 
 
 def jittered_boxes(boxes: tuple[coords.Box, ...], deviation: float, *, seed: int = 1) -> tuple[coords.Box, ...]:
-    """Displace squares along x and y, and scale them, at random.
-
-    Args:
-        deviation: standard deviation of the displacements, in sides of the square, and of the logarithm of the
-            scale.
-        seed: the seed of the draws.
-    """
+    """Displace squares along x and y, and scale them, at random (see `JITTERS`)."""
     nowhere = np.zeros((len(boxes), 1, 2))
     faces = Faces(lambda _: np.zeros((1, 1, 3), np.uint8), boxes, nowhere)
     jittered = with_jittered_frames(faces, copies=1, shift=deviation, scale=deviation, seed=seed)

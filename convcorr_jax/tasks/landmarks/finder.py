@@ -57,14 +57,8 @@ def fit_finder(
     """Fit the regression of a face's presence, and choose its threshold.
 
     The targets are 1 for frames of the training faces, displaced and scaled as the landmark probe's, and 0 for
-    parts of these faces, for frames beside them, and for random frames of backgrounds.
-
-    Args:
-        backgrounds: photographs most of which show no face.
-        probe: the landmark probe, trained on displaced and scaled frames.
-        extractor: computes features of squares.
-        options: options with which the landmark probe was fitted.
-        cache: returns the arrays of a name, computed or as an earlier run computed them.
+    parts of these faces, for frames beside them, and for random frames of backgrounds. Most of the backgrounds
+    show no face.
 
     Raises:
         InputError: there are too few backgrounds.

@@ -59,11 +59,7 @@ class LandmarkOptions:
     """Greatest rank of every regression's weights; by default they are not reduced."""
 
     def check(self) -> None:
-        """Refuse options out of their range.
-
-        Raises:
-            InputError: an option is out of its range.
-        """
+        """Refuse options out of their range."""
         if self.rounds < 0 or not 0 < self.share <= 1:
             raise InputError(
                 f"rounds is {self.rounds} and share {self.share}; at least 0, and from 0 to 1, are expected"
@@ -103,18 +99,7 @@ def fit_faces(
 ) -> LandmarkFit:
     """Fit a landmark probe to faces.
 
-    Args:
-        train: the training faces.
-        extractor: computes features of squares.
-        options: options of fitting.
-        cache: returns the arrays of every region's regression; by default they are computed.
-
-    Returns:
-        The probe, and its predictions of the training faces, without their mirror images and further copies,
-        while held out.
-
-    Raises:
-        InputError: an option is out of its range, the mark-up has no parts, or there are too few faces.
+    Its predictions of the held-out training faces are without mirror images and further copies.
     """
     options.check()
     markup, count = train.records[0], len(train.records)
@@ -162,18 +147,8 @@ def predict_rounds(
     """Fit a probe to faces and predict the landmarks of others, or read the predictions from the cache.
 
     Args:
-        train: the training faces.
-        extractor: computes features of squares.
-        options: options of fitting.
         boxes: squares around the test faces, by the name of their kind.
-        path: the ``.npz`` file that caches the predictions.
         features_key: everything that decides the features of a square, such as the weights' fingerprint.
-
-    Returns:
-        The predictions in each kind of boxes.
-
-    Raises:
-        InputError: an option is out of its range, there are too few faces, or the cached file is damaged.
     """
 
     def compute() -> dict[str, np.ndarray]:
@@ -211,14 +186,7 @@ def predict_rounds(
 
 
 def mean_face(train: FaceSet, test: FaceSet, *, boxes: Sequence[coords.Box]) -> Float[np.ndarray, "faces n 2"]:
-    """Return the mean of the training faces' landmarks, placed into the frame of every test face.
-
-    Args:
-        boxes: a square around each test face.
-
-    Returns:
-        Landmarks in pixels of each test image.
-    """
+    """Return the training faces' mean landmarks in each test face's square, in pixels of its image."""
     mean = to_fractions(train.points, tuple(map(frame_of, train.records))).mean(axis=0)
     frames = test.faces(boxes=boxes).frames
     return to_pixels(np.tile(mean, (len(frames), 1)), frames)

@@ -1,9 +1,7 @@
-"""The figures of a landmark probe's card: its errors on test faces in frames of several kinds.
+"""Figures of predicted landmarks, and those of a landmark probe's card: errors in frames of several kinds.
 
-A probe meets boxes of a detector, boxes drawn by hand, and boxes that it found itself. Errors are mean
-errors of a face's landmarks after the last round of look-back, over the distance of the outer eye corners.
-
-Figures of predicted landmarks: cumulative errors, and faces with their landmarks.
+A probe meets boxes of a detector, boxes drawn by hand, and boxes that it found itself. Errors are mean errors
+of a face's landmarks after the last round of look-back, over the distance of the outer eye corners.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -56,18 +54,12 @@ def figures_of_tests(
 ) -> dict[str, Any]:
     """Compute the errors of a probe on the test faces of a compact data set, as JSON stores them.
 
-    Args:
-        model: the probe, with a finder.
-        dataset: name or path of a compact folder with detector's boxes, such as ``lfpw68``.
-        data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
-        cache: returns the arrays of a name, computed or as an earlier run computed them.
-
     Returns:
         The number of faces; the mean error with annotated boxes, with a detector's, and with annotated boxes
         displaced and scaled at random; and, of every twelfth face, the share that the search finds.
 
     Raises:
-        InputError: the probe has no finder, or the data set cannot be read or has no detector's boxes.
+        InputError: the probe has no finder, or the data set has no detector's boxes.
     """
     test = read_faces([dataset], data_root=data_root, test=True, rendered=0)
     annotated, detector = annotated_boxes(test), detector_boxes(test)
@@ -134,11 +126,7 @@ _PANEL_PX = 240
 
 
 def cumulative_figure(errors: Mapping[str, Float[np.ndarray, "faces n"]]) -> Image:
-    """Draw the fraction of faces with at most a given error, one curve for each method.
-
-    Args:
-        errors: error of every landmark in fractions of the distance of the outer eye corners, by method.
-    """
+    """Draw the fraction of faces with at most a given error, one curve for each method."""
     curves = {method: cumulative_error_curve(values, _THRESHOLDS) for method, values in errors.items()}
     return pixels(
         cumulative_curves(
@@ -151,11 +139,7 @@ def cumulative_figure(errors: Mapping[str, Float[np.ndarray, "faces n"]]) -> Ima
 
 
 def jitter_figure(boxes: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Image:
-    """Draw the mean error of each method against the displacement of the boxes, with 95 % intervals.
-
-    Args:
-        boxes: ``mean`` and ``interval`` of every method by the kind of box, as `kinds_report` returns them.
-    """
+    """Draw the mean errors of `kinds_report` against the displacement of boxes, with their intervals."""
     kinds = {0.0: ANNOTATED, **{deviation: f"jitter_{deviation}" for deviation in JITTERS}}
     methods = boxes[ANNOTATED]["mean"]
 
@@ -182,10 +166,7 @@ def faces_figure(
 ) -> Image:
     """Draw Figure 3: faces as annotated, as predicted from the whole face, and after look-back.
 
-    Args:
-        predictions: predictions of every round of look-back.
-        errors: error of every landmark, by method; ``convnet_ridge`` and ``look_back`` are among the methods.
-        shown: number of faces, evenly spread from the least error after look-back to the greatest.
+    The faces are evenly spread from the least error after look-back to the greatest.
     """
     order = np.argsort(errors["look_back"].mean(axis=1))
     chosen = order[evenly_spread(len(order), shown)].tolist()

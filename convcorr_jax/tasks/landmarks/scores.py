@@ -1,7 +1,4 @@
-"""Errors of predicted landmarks: by method, by round of look-back, and by part of the face.
-
-Errors of all methods in all kinds of boxes, with intervals, and without shared photographs.
-"""
+"""Errors of predicted landmarks: by method, kind of box, round of look-back and part of the face."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,10 +19,7 @@ Errors = Mapping[str, Mapping[str, Float[np.ndarray, "faces n"]]]
 
 
 def outer_eye_distances(faces: FaceSet) -> Float[np.ndarray, " faces"]:
-    """Return the data set's normalizing lengths: in the 300-W mark-up, the distances of the outer eye corners.
-
-    Returns:
-        Lengths in pixels of each image.
+    """Return the normalizing lengths in pixels: in the 300-W mark-up, between the outer eye corners.
 
     Raises:
         InputError: a face has no such length.
@@ -37,10 +31,7 @@ def outer_eye_distances(faces: FaceSet) -> Float[np.ndarray, " faces"]:
 
 
 def eye_centre_distances(faces: FaceSet) -> Float[np.ndarray, " faces"]:
-    """Compute the distances of the eyes' centres, each the mean of the eye's landmarks.
-
-    Returns:
-        Distances in pixels of each image.
+    """Compute the distances in pixels of the eyes' centres, each the mean of the eye's landmarks.
 
     Raises:
         InputError: the mark-up does not name both eyes.
@@ -57,15 +48,7 @@ def method_errors(
     test: FaceSet,
     normalizers: Mapping[str, Float[np.ndarray, " faces"]],
 ) -> dict[str, dict[str, Float[np.ndarray, "faces n"]]]:
-    """Compute the error of every landmark of every test face.
-
-    Args:
-        predicted: landmarks in pixels of each test image, by method.
-        normalizers: length in pixels that divides the errors of each face, by name.
-
-    Returns:
-        Errors in fractions of the length, by normalizer and method.
-    """
+    """Compute every landmark's error by normalizer and method, in fractions of the normalizer's lengths."""
     return {
         name: {method: landmark_errors(points, test.points, lengths) for method, points in predicted.items()}
         for name, lengths in normalizers.items()
@@ -76,11 +59,6 @@ def landmark_scores(
     errors: Errors, predictions: RoundPredictions, *, train: FaceSet, test: FaceSet
 ) -> dict[str, Any]:
     """Summarize errors as ``result.json`` holds them.
-
-    Args:
-        errors: error of every landmark, by normalizer and method; ``nme_outer`` is one of the normalizers.
-        predictions: predictions of every round of look-back.
-        train: the training faces.
 
     Returns:
         The mean error of every method for each normalizer, and, for ``nme_outer``, more statistics of every
@@ -124,17 +102,7 @@ def errors_by_kind(
 ) -> dict[str, Errors]:
     """Compute the errors of the mean face, of ridge from colours and from a network, and of look-back.
 
-    Args:
-        train: the training faces.
-        boxes: squares around the test faces, by the name of their kind.
-        colors: predictions from colours, by kind of boxes.
-        network: predictions from a network's features and by look-back, by kind of boxes.
-
-    Returns:
-        By kind of boxes, the errors by normalizer (``nme_outer``, ``nme_pupil``) and method.
-
-    Raises:
-        InputError: a face has no length that normalizes its error.
+    They are by kind of boxes, by normalizer (``nme_outer``, ``nme_pupil``) and by method.
     """
     normalizers = {"nme_outer": outer_eye_distances(test), "nme_pupil": eye_centre_distances(test)}
     return {
@@ -155,9 +123,6 @@ def errors_by_kind(
 def kinds_report(train: FaceSet, test: FaceSet, errors: Mapping[str, Errors]) -> dict[str, dict[str, Any]]:
     """Summarize errors by kind of boxes as ``result.json`` holds them.
 
-    Args:
-        train: the training faces.
-
     Returns:
         ``boxes``: by kind and method, the ``mean`` error over the distance of the outer eye corners and its
         95 % bootstrap ``interval`` over faces. ``without_duplicates``: the means without the test faces whose
@@ -170,14 +135,7 @@ def kinds_report(train: FaceSet, test: FaceSet, errors: Mapping[str, Errors]) ->
 
 
 def _with_intervals(errors: Mapping[str, Float[np.ndarray, "faces n"]]) -> dict[str, dict[str, Any]]:
-    """Compute the mean error of every method and its 95 % bootstrap interval over faces.
-
-    Args:
-        errors: error of every landmark, by method.
-
-    Returns:
-        ``mean`` and ``interval``, each by method.
-    """
+    """Compute the mean error of every method and its 95 % bootstrap interval over faces."""
     of_faces = {method: mean_error_per_image(values) for method, values in errors.items()}
     return {
         "mean": {method: float(values.mean()) for method, values in of_faces.items()},
@@ -186,15 +144,7 @@ def _with_intervals(errors: Mapping[str, Float[np.ndarray, "faces n"]]) -> dict[
 
 
 def _without_duplicates(train: FaceSet, test: FaceSet, errors: Mapping[str, Errors]) -> dict[str, Any]:
-    """Compute mean errors without the test faces whose photograph is among the training faces.
-
-    Args:
-        errors: error of every landmark, by kind of boxes.
-
-    Returns:
-        ``left_out``, the identifiers of these test faces, and ``mean``, by kind of boxes and method, the mean
-        error over the distance of the outer eye corners.
-    """
+    """Compute mean errors without the test faces whose photograph is among the training faces."""
     shared = also_in(test.records, train.records)
     kept = np.setdiff1d(np.arange(len(test.records)), shared)
     return {

@@ -6,7 +6,6 @@ from convcorr_jax.tasks.patches.averages import Patches as Patches
 from convcorr_jax.tasks.patches.averages import average_fields as average_fields
 from convcorr_jax.tasks.patches.averages import middle_shares as middle_shares
 from convcorr_jax.tasks.patches.averages import open_patches as open_patches
-from convcorr_jax.tasks.patches.database import PatchDatabase as PatchDatabase
 from convcorr_jax.tasks.patches.database import build_database as build_database
 from convcorr_jax.tasks.patches.database import read_database as read_database
 from convcorr_jax.tasks.patches.reconstruction import Query as Query

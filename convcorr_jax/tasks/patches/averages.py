@@ -1,7 +1,4 @@
-"""The patch databases that scripts search: their options, and how to open them.
-
-Mean receptive fields of the nearest neighbours of random features (Figure 2 of Long et al. 2014).
-"""
+"""Patch databases that scripts search, and mean receptive fields of neighbours (Long et al. 2014, Figure 2)."""
 
 import time
 from collections.abc import Sequence
@@ -51,9 +48,7 @@ class Patches(NamedTuple):
     """Photographs and the databases of their patches."""
 
     records: Sequence[Record]
-    """The photographs."""
     layers: dict[str, PatchDatabase]
-    """The database of each layer."""
     build_seconds: float
     """The time it took to build what was missing and to check everything."""
 
@@ -70,25 +65,12 @@ class Patches(NamedTuple):
         }
 
     def photograph(self, number: int) -> Image:
-        """Load a photograph.
-
-        Args:
-            number: the photograph's number, as origins use it.
-        """
+        """Load a photograph by its number, as origins use it."""
         return load_image(self.records[number])
 
 
 def open_patches(options: PatchData, weights: Weights) -> Patches:
-    """Open the databases of a data set's photographs, after building what is missing.
-
-    Args:
-        options: the data set, the folder and the choice of patches.
-        weights: a network's weights.
-
-    Raises:
-        InputError: the data set does not exist or is damaged; there is no photograph; a layer or size is not
-            possible; the folder holds a database with other settings or a damaged one, or cannot be written.
-    """
+    """Open the databases of a data set's photographs, after building what is missing."""
     records = read(options.dataset, data_root=options.data_root)
     folder = options.database or Path("runs/patch_database") / Path(options.dataset).name
     started = time.perf_counter()
@@ -120,17 +102,7 @@ def average_fields(
 ) -> MeanFields:
     """Average the receptive fields of the nearest neighbours of random patches, and of random patches.
 
-    Args:
-        patches: the databases to search.
-        weights: a network's weights.
-        layer: the layer whose features are compared.
-        seeds: the number of random patches, each of another photograph.
-        neighbors: numbers of neighbours to average, in increasing order.
-        seed: the seed of the random choices.
-
-    Raises:
-        InputError: ``seeds`` is below 1 or above the number of photographs, or the database has too few
-            patches.
+    The ``seeds`` patches are of as many photographs; the numbers of ``neighbors`` increase.
     """
     if not 1 <= seeds <= len(patches.records):
         raise InputError(f"seeds is {seeds}; 1 to {len(patches.records)} are expected, one a photograph")
@@ -163,11 +135,7 @@ def average_fields(
 def middle_shares(
     means: Float[np.ndarray, "ks seeds side side 3"], *, neighbors: Sequence[int]
 ) -> dict[str, float]:
-    """Average `middle_share` over the seeds, by number of neighbours.
-
-    Args:
-        means: mean receptive fields; a mean of one colour, which has no detail, does not count.
-    """
+    """Average `middle_share` over the seeds by number of neighbours, without means of one colour."""
     return {
         str(k): float(np.nanmean([middle_share(mean) for mean in of_k]))
         for k, of_k in zip(neighbors, means, strict=True)

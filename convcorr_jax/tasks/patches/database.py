@@ -40,7 +40,6 @@ class PatchDatabase(NamedTuple):
     features: Float16[np.ndarray, "n d"]
     """Features at unit length, a memory map of the file."""
     origins: Origins
-    """The photograph, view and cell of every patch."""
     photographs: tuple[str, ...]
     """Ids of the photographs by the numbers that the origins use."""
 
@@ -73,10 +72,6 @@ def build_database(
     """Build the patch database of a set of photographs, or the part of it that is missing.
 
     Args:
-        folder: the folder of the database alone.
-        weights: a network's weights.
-        plan: the choice of patches.
-        rebuild: whether to discard an earlier database.
         watch: wraps the iteration over the numbers of missing chunks, for example with a progress bar.
 
     Raises:
@@ -128,12 +123,8 @@ def _write_chunk(
 def read_database(folder: Path, layer: str) -> PatchDatabase:
     """Read the database of a layer, after comparing all its bytes with their checksums.
 
-    Args:
-        layer: the name of the layer.
-
     Raises:
-        InputError: the database does not exist, is not finished, has no such layer, or is damaged; the message
-            names the file.
+        InputError: the database is not finished, has no such layer, or is damaged; the message names the file.
     """
     manifest = _read_manifest(folder)
     if layer not in manifest.counts:

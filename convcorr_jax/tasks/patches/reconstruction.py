@@ -39,15 +39,7 @@ class Rebuilt(NamedTuple):
 
 
 def choose_queries(patches: Patches, *, count: int, longest_px: int) -> list[Query]:
-    """Choose photographs that are evenly spread over the data set.
-
-    Args:
-        count: the number of photographs; fewer are chosen if the data set is smaller.
-        longest_px: the longer side in pixels at which they are rebuilt.
-
-    Raises:
-        InputError: a photograph cannot be read, or the longer side is too small.
-    """
+    """Choose at most ``count`` photographs, evenly spread over the data set, and rescale them."""
     spread = (np.arange(count) + 0.5) * len(patches.records) / count
     return [
         Query(number, view(patches.photograph(number), longest_px=longest_px))
@@ -59,12 +51,6 @@ def rebuild_from_neighbors(
     queries: Sequence[Query], patches: Patches, weights: Weights, *, layer: str, neighbors: Sequence[int]
 ) -> Rebuilt:
     """Rebuild every query from its nearest neighbours in other photographs, in one search for all queries.
-
-    Args:
-        patches: the databases to search.
-        weights: a network's weights.
-        layer: the layer whose features are compared.
-        neighbors: numbers of neighbours to average, in increasing order.
 
     Raises:
         InputError: the numbers of neighbours are not increasing, or the database has too few patches.
@@ -101,15 +87,7 @@ def rebuild_from_neighbors(
 def rebuild_uniformly(
     queries: Sequence[Query], weights: Weights, *, layer: str, neighbors: Sequence[int], seed: int
 ) -> Rebuilt:
-    """Rebuild every query from random patches of its own receptive fields; see `uniform_tiles`.
-
-    Args:
-        queries: the photographs to rebuild.
-        weights: a network's weights.
-        layer: the layer whose receptive fields are sampled.
-        neighbors: numbers of patches to average.
-        seed: the seed of the samples.
-    """
+    """Rebuild every query from random patches of its own receptive fields; see `uniform_tiles`."""
     started = time.perf_counter()
     field = receptive_field(weights.network, layer)
     originals, images = [], []
@@ -122,15 +100,7 @@ def rebuild_uniformly(
 
 
 def score(rebuilt: Rebuilt, *, detail_px: int) -> Float[np.ndarray, "queries ks 3"]:
-    """Compute the `Scores` of every reconstruction, as an array.
-
-    Args:
-        rebuilt: the reconstructions of one method.
-        detail_px: the side in pixels of the square that separates detail from its surroundings.
-
-    Raises:
-        InputError: an original has one colour.
-    """
+    """Compute the `Scores` of reconstructions; a square of ``detail_px`` separates detail from the rest."""
     return np.array(
         [
             [scores(image, original, side_px=detail_px) for image in images]
@@ -142,11 +112,7 @@ def score(rebuilt: Rebuilt, *, detail_px: int) -> Float[np.ndarray, "queries ks 
 def mean_scores(
     by_method: Mapping[str, Float[np.ndarray, "queries ks 3"]], *, neighbors: Sequence[int]
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Average scores over queries, as a table of methods, numbers of neighbours and scores.
-
-    Args:
-        by_method: the result of `score` for every method.
-    """
+    """Average scores over queries, as a table of methods, numbers of neighbours and scores."""
     return {
         name: {
             str(k): Scores(*mean.tolist())._asdict()

@@ -1,11 +1,10 @@
 """Training, evaluation and scoring of the pose cascade (Tompson et al. 2015).
 
-Records become `People` in the network's input frame; `train` trains a cascade on them; `evaluate` and
-`validate` compute errors of its predictions; `score_predictions` scores any file of predictions by the official
-rules; `label_noise` compares two annotations of the same people.
+Records become `People` in the network's input frame; `train` trains a cascade on them; `evaluate` computes
+errors of its predictions; `score_predictions` scores any file of predictions by the official rules;
+`label_noise` compares two annotations of the same people.
 """
 
-from convcorr_jax.tasks.pose.batches import Draw as Draw
 from convcorr_jax.tasks.pose.batches import Sampling as Sampling
 from convcorr_jax.tasks.pose.batches import prefetch as prefetch
 from convcorr_jax.tasks.pose.evaluation import Evaluation as Evaluation
@@ -16,7 +15,6 @@ from convcorr_jax.tasks.pose.evaluation import evaluate_records as evaluate_reco
 from convcorr_jax.tasks.pose.evaluation import forward_ms as forward_ms
 from convcorr_jax.tasks.pose.evaluation import protocol_of as protocol_of
 from convcorr_jax.tasks.pose.evaluation import reported as reported
-from convcorr_jax.tasks.pose.evaluation import reported_alphas as reported_alphas
 from convcorr_jax.tasks.pose.label_noise import TwoAnnotations as TwoAnnotations
 from convcorr_jax.tasks.pose.label_noise import annotations_of_duplicates as annotations_of_duplicates
 from convcorr_jax.tasks.pose.label_noise import annotations_of_files as annotations_of_files
@@ -29,13 +27,10 @@ from convcorr_jax.tasks.pose.options import PredictionOptions as PredictionOptio
 from convcorr_jax.tasks.pose.options import Preset as Preset
 from convcorr_jax.tasks.pose.options import Training as Training
 from convcorr_jax.tasks.pose.options import TrainingConfig as TrainingConfig
-from convcorr_jax.tasks.pose.options import architecture_of as architecture_of
 from convcorr_jax.tasks.pose.options import plan_of as plan_of
 from convcorr_jax.tasks.pose.peers import Peer as Peer
 from convcorr_jax.tasks.pose.peers import compare_peers as compare_peers
-from convcorr_jax.tasks.pose.peers import is_upright as is_upright
 from convcorr_jax.tasks.pose.peers import read_peers as read_peers
-from convcorr_jax.tasks.pose.people import Damaged as Damaged
 from convcorr_jax.tasks.pose.people import Part as Part
 from convcorr_jax.tasks.pose.people import People as People
 from convcorr_jax.tasks.pose.people import Torso as Torso
@@ -43,38 +38,28 @@ from convcorr_jax.tasks.pose.people import prepare as prepare
 from convcorr_jax.tasks.pose.people import read_people as read_people
 from convcorr_jax.tasks.pose.people import reframed as reframed
 from convcorr_jax.tasks.pose.people import sides_of as sides_of
-from convcorr_jax.tasks.pose.people import torso_in_frame as torso_in_frame
 from convcorr_jax.tasks.pose.run import TrainingRun as TrainingRun
 from convcorr_jax.tasks.pose.run import prepare_run as prepare_run
 from convcorr_jax.tasks.pose.run import read_part as read_part
 from convcorr_jax.tasks.pose.scoring import RULES as RULES
-from convcorr_jax.tasks.pose.scoring import AlignedJoints as AlignedJoints
 from convcorr_jax.tasks.pose.scoring import Interpretation as Interpretation
 from convcorr_jax.tasks.pose.scoring import Metric as Metric
 from convcorr_jax.tasks.pose.scoring import PredictionScore as PredictionScore
-from convcorr_jax.tasks.pose.scoring import Rules as Rules
 from convcorr_jax.tasks.pose.scoring import alphas_of as alphas_of
 from convcorr_jax.tasks.pose.scoring import percentages as percentages
-from convcorr_jax.tasks.pose.scoring import read_aligned as read_aligned
 from convcorr_jax.tasks.pose.scoring import score_details as score_details
 from convcorr_jax.tasks.pose.scoring import score_predictions as score_predictions
 from convcorr_jax.tasks.pose.scoring import score_summary as score_summary
 from convcorr_jax.tasks.pose.step import PhaseCosts as PhaseCosts
-from convcorr_jax.tasks.pose.step import Step as Step
 from convcorr_jax.tasks.pose.step import StepMetrics as StepMetrics
 from convcorr_jax.tasks.pose.step import TrainState as TrainState
 from convcorr_jax.tasks.pose.step import compiled_step as compiled_step
 from convcorr_jax.tasks.pose.step import phase_costs as phase_costs
 from convcorr_jax.tasks.pose.step import phase_optimizer as phase_optimizer
 from convcorr_jax.tasks.pose.training import TrainingLog as TrainingLog
-from convcorr_jax.tasks.pose.training import first_state as first_state
 from convcorr_jax.tasks.pose.training import log_curves as log_curves
 from convcorr_jax.tasks.pose.training import train as train
-from convcorr_jax.tasks.pose.training import train_phase as train_phase
-from convcorr_jax.tasks.pose.validation import ALPHAS as ALPHAS
 from convcorr_jax.tasks.pose.validation import PredictedJoints as PredictedJoints
 from convcorr_jax.tasks.pose.validation import Scores as Scores
 from convcorr_jax.tasks.pose.validation import predict_joints as predict_joints
-from convcorr_jax.tasks.pose.validation import prediction_errors as prediction_errors
 from convcorr_jax.tasks.pose.validation import score as score
-from convcorr_jax.tasks.pose.validation import validate as validate

@@ -1,9 +1,8 @@
-"""Features of a pretrained front, cached for the coarse phase, in which the front does not change.
+"""The batches of a training run, prepared in another thread, and the cached features of a pretrained front.
 
-Every person is augmented a few times, and each copy's features are cached in half precision, in parts of some
-hundred people; a killed run loses one part at most. An epoch of the coarse phase reads one of the copies.
-
-The batches of a training run: which people are in each, prepared in another thread while a step runs.
+In the coarse phase the front does not change. Every person is augmented a few times, and each copy's features
+are cached in half precision, in parts of some hundred people; a killed run loses one part at most. An epoch of
+the coarse phase reads one of the copies.
 """
 
 import functools
@@ -48,15 +47,7 @@ def with_pretrained_front(
 ) -> cascade.Params:
     """Return parameters whose front has trained convolutions and the principal components of people's features.
 
-    Args:
-        records: the training people of all hosts; some hundred of them determine the components.
-        architecture: of the cascade.
-        scale: whether frames are normalized by each person's size, where the data set has it.
-        folder: the folder of the cached components.
-
-    Raises:
-        InputError: the weights of the front's network are not here, or a cached file is damaged.
-        WriteError: a file cannot be written.
+    They are the components of some hundred of the training people of all hosts.
     """
     trained = weights.load(architecture.front)
     params = cascade.with_front(params, trained.params)
@@ -92,13 +83,8 @@ class FeatureCache:
     """The cached features of augmented people.
 
     Attributes:
-        filters: the front's filters and projections.
         people: the training people of this host, with their surroundings.
         numbers: the number of each of them in the whole training set, which decides its augmentation.
-        architecture: of the cascade.
-        plan: how people are augmented, and how often.
-        seed: of the augmentation.
-        folder: the folder of the cache.
     """
 
     filters: front.Filters
@@ -110,16 +96,7 @@ class FeatureCache:
     folder: Path
 
     def batch(self, rows: Int[np.ndarray, " b"], epochs: Int[np.ndarray, " b"]) -> FeatureBatch:
-        """Return the features of people, each from the copy of its epoch.
-
-        Args:
-            rows: row numbers of the people.
-            epochs: the number of the pass over all people, from 0, that each belongs to.
-
-        Raises:
-            InputError: a cached part is damaged.
-            WriteError: a part cannot be written.
-        """
+        """Return the features of people, each from the copy of its epoch, the pass over all people from 0."""
         copies = epochs % self.plan.copies
         parts = [(copies == copy, self.copy(copy)) for copy in np.unique(copies).tolist()]
         fields = {}
@@ -139,13 +116,6 @@ class FeatureCache:
         """Return the arrays of all people of a copy: ``near``, ``wide``, ``points`` and ``torso``.
 
         Memory holds the last two copies: those that a batch at the end of an epoch has people of.
-
-        Args:
-            number: the number of the copy, from 0.
-
-        Raises:
-            InputError: a cached part is damaged.
-            WriteError: a part cannot be written.
         """
         if number not in self._loaded:
             while len(self._loaded) >= _COPIES_IN_MEMORY:
@@ -169,15 +139,7 @@ class FeatureCache:
         }
 
     def complete(self, *, epochs: int) -> None:
-        """Compute the features that are not cached yet, which takes some minutes a copy.
-
-        Args:
-            epochs: the number of passes over all people that need features.
-
-        Raises:
-            InputError: a cached part is damaged.
-            WriteError: a part cannot be written.
-        """
+        """Compute the features that some epochs need and that are not cached yet; a copy takes some minutes."""
         for number in range(min(epochs, self.plan.copies)):
             for _ in progress(self._parts(number), description=f"features of copy {number + 1}"):
                 pass
@@ -289,8 +251,6 @@ class Sampling:
 
     Attributes:
         people: the number of people, including those whose image cannot be read.
-        batch: the number of people in a batch.
-        seed: seed of the orders.
     """
 
     people: int
@@ -307,9 +267,6 @@ class Sampling:
 
         >>> Sampling(people=640, batch=4, seed=0).needed(slice(2, 3))[:3].tolist()
         [2, 6, 10]
-
-        Args:
-            places: a range of places.
         """
         return np.flatnonzero(np.isin(np.arange(self.people) % self.classes, self._classes_at(places)))
 
@@ -317,9 +274,7 @@ class Sampling:
         """Return the people at places of a step's batch.
 
         Args:
-            step: the number of the step, from 0.
             numbers: the numbers of the people to draw from, at least those of `needed` that can be read.
-            places: a range of places.
 
         Raises:
             InputError: a place has no people.
@@ -356,7 +311,6 @@ def prefetch(load: Callable[[int], Batch], steps: range, *, count: int = 2) -> I
 
     Args:
         load: returns the batch of a step. An error that it raises is raised when the step's turn comes.
-        count: the number of batches that are loaded in advance.
     """
     with ThreadPoolExecutor(1) as pool:
         pending = {step: pool.submit(load, step) for step in steps[:count]}

@@ -1,7 +1,4 @@
-"""The errors of a pose cascade on test people, in the tables and curves of Tompson et al. 2015, section 5.
-
-The time of a pose cascade's forward pass: Table 2 of Tompson et al. 2015.
-"""
+"""The errors and the time of a pose cascade on test people: Tompson et al. 2015, section 5 and Table 2."""
 
 import dataclasses
 import statistics
@@ -46,7 +43,6 @@ class Evaluation(NamedTuple):
     """Predictions of test people and their errors; keys of the mappings are the fields of `PredictedJoints`."""
 
     people: People
-    """The people, in the frames of the predictions."""
     predicted: PredictedJoints
     """Predicted joints after each part of the cascade, in pixels of the photographs."""
     errors: dict[str, Float[np.ndarray, "n j"]]
@@ -81,16 +77,7 @@ def evaluate_records(
     torso: Torso,
     options: PredictionOptions,
 ) -> Evaluation:
-    """Decode people, predict their joints and compute the errors by the data set's protocol.
-
-    Args:
-        data: how damaged images and sizes of people are treated.
-        torso: what is known of the torso.
-        options: how joints are predicted.
-
-    Raises:
-        InputError: as `prepare` and `evaluate`.
-    """
+    """Decode people, predict their joints and compute the errors by the data set's protocol."""
     people = prepare(records, model.architecture, damaged=data.damaged, scale=data.scale, torso=torso)
     protocol = protocol_of(records[0].names)
     return evaluate(model, people, protocol=protocol, options=options)
@@ -103,14 +90,6 @@ def evaluate(
 
     Where the cascade is trained on squares around the torso and the torso of no person is known, prediction has
     two passes (see `convcorr_jax.pose.framing`).
-
-    Args:
-        people: in the input frame of the cascade.
-        protocol: the rules of PCK.
-        options: how joints are predicted.
-
-    Raises:
-        InputError: no person has both an annotated joint and a normalizer.
     """
     architecture, joints = model.architecture, model.architecture.joints
     predict = partial(predict_joints, model.params, architecture=architecture, **dataclasses.asdict(options))
@@ -134,11 +113,6 @@ def evaluate(
 
 def reported(evaluation: Evaluation, joints: Sequence[str], *, protocol: Protocol) -> dict[str, Any]:
     """Return the part of ``result.json`` that an evaluation decides.
-
-    Args:
-        evaluation: of test people.
-        joints: names of the cascade's joints.
-        protocol: the rules of PCK.
 
     Returns:
         ``torso_unknown``, the number of people without a torso; and ``pck``, its 95 % bootstrap ``interval``
@@ -166,11 +140,7 @@ def reported(evaluation: Evaluation, joints: Sequence[str], *, protocol: Protoco
 
 
 def best_to_worst(errors: Float[np.ndarray, "n j"], *, count: int) -> list[int]:
-    """Return the row numbers of people evenly spread from the smallest to the greatest mean error.
-
-    Args:
-        errors: normalized errors; people with NaN only are left out.
-    """
+    """Return row numbers of people evenly spread from the smallest to the greatest known mean error."""
     known = np.flatnonzero(~np.isnan(errors).all(axis=1))
     order = known[np.argsort(np.nanmean(errors[known], axis=1))]
     places = evenly_spread(len(known), count)
@@ -212,12 +182,7 @@ TIMED_CALLS = 20
 
 
 def forward_ms(model: TrainedCascade) -> dict[str, float]:
-    """Measure the forward pass of one image of the model's input size.
-
-    Returns:
-        The median milliseconds of the coarse net, of the fine net, and of the whole cascade, by the names
-        ``coarse``, ``fine`` and ``cascade``.
-    """
+    """Measure the median milliseconds of the coarse net, the fine net and the cascade for one image."""
     params, architecture = model.params, model.architecture
     images = jnp.zeros((1, *architecture.input_size, 3), jnp.uint8)
     torso = jnp.full((1, 2), jnp.nan)

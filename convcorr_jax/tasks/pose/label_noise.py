@@ -45,9 +45,7 @@ class TwoAnnotations(NamedTuple):
     normalizer: Float[np.ndarray, " people"]
     """The length in pixels by which the first annotation's data set divides errors; NaN where unknown."""
     joints: tuple[str, ...]
-    """Names of the joints."""
     protocol: Protocol
-    """The rules of PCK."""
     notes: tuple[str, ...]
     """What was read, and what was left out, one sentence each."""
 
@@ -55,18 +53,7 @@ class TwoAnnotations(NamedTuple):
 def annotations_of_files(
     first: Path, second: Path, *, metric: Metric, interpretation: Interpretation = AS_STATED
 ) -> TwoAnnotations:
-    """Read two files of joints of the same people in the same order.
-
-    Args:
-        first: an official file of annotations.
-        second: another file of joints, read as `score_predictions` reads predictions; NaN where a joint is not
-            annotated.
-        metric: the official rules, which decide how the first file is read.
-        interpretation: how the second file is to be read.
-
-    Raises:
-        InputError: a file cannot be read, or the files do not belong together.
-    """
+    """Read an official file of annotations and another file of joints of the same people in the same order."""
     read = read_aligned(first, second, metric=metric, interpretation=interpretation)
     notes = (f"left is {read.sides}", f"read: {read.source}", *read.notes)
     return TwoAnnotations(
@@ -79,9 +66,6 @@ def annotations_of_duplicates(records: Sequence[Record]) -> TwoAnnotations:
 
     A photograph counts if it is in two image files, of the same proportions, with one person in each. The
     second annotation is scaled to the size of the first photograph.
-
-    Args:
-        records: people of a data set, of all splits.
 
     Raises:
         InputError: no photograph occurs twice.

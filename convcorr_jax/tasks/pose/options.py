@@ -1,7 +1,4 @@
-"""Options that the pose scripts share: the parts of their ``Config``.
-
-What a training run trains: the plan of its phases and the architecture of its cascade, from the options.
-"""
+"""Options that the pose scripts share, and the plan and the architecture that they set."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -78,11 +75,7 @@ class PredictionOptions:
     """Estimate positions between the cells of heat-maps."""
 
     def check(self) -> None:
-        """Refuse options out of their range.
-
-        Raises:
-            InputError: ``batch`` is not positive.
-        """
+        """Refuse options out of their range."""
         if self.batch < 1:
             raise InputError(f"batch is {self.batch}; at least 1 is expected")
 
@@ -160,7 +153,6 @@ class Plan:
         steps: number of steps of the phases coarse, fine and joint; a phase with 0 steps is left out.
         batch: people in a step, on all devices of all hosts together.
         rates: greatest learning rate of each phase.
-        augmentation: how training images are transformed.
         front_rate: learning rate of the front in the joint phase, in parts of that of the other parameters.
         weight_decay: of the kernels of coarse and fine net.
         copies: augmented copies of every person whose front's features are cached for the coarse phase.
@@ -252,9 +244,7 @@ def plan_of(training: Training) -> Plan:
 def architecture_of(training: Training, example: Record) -> Architecture:
     """Return the preset's architecture with what the options change of it.
 
-    Args:
-        example: a record of the data set. The architecture gets this record's joints, unless they include all
-            joints of the preset.
+    It gets the joints of the example, a record of the data set, unless they include all joints of the preset.
 
     Raises:
         InputError: no cascade can have such an architecture.

@@ -29,7 +29,6 @@ class Peer(NamedTuple):
     """Predictions of another method."""
 
     records: tuple[Record, ...]
-    """The people."""
     points: Float[np.ndarray, "people j 2"]
     """Predicted joints (x, y), in pixels of the photographs; NaN where there is none."""
     joints: tuple[str, ...]
@@ -48,14 +47,9 @@ def read_peers(paths: Sequence[Path], records: Sequence[Record], joints: Sequenc
         paths: files ``.npz``, ``.h5`` or ``.mat`` that `eval.score_predictions` can read: joints (x, y) of the
             people in their order, in pixels of the photographs, the first pixel being 0. A joint that is NaN
             for all people is one that the method does not predict.
-        records: the people.
-        joints: names of the cascade's joints.
-
-    Returns:
-        The predictions by the name of the file without its ending.
 
     Raises:
-        InputError: a file cannot be read, is of another number of people, or has none of the joints.
+        InputError: a file is of another number of people, or has none of the joints.
     """
     return {path.stem: _read(path, records, joints) for path in paths}
 
@@ -84,20 +78,11 @@ def compare_peers(
 ) -> dict[str, dict[str, Any]]:
     """Score each peer and a cascade on the joints that both predict.
 
-    Args:
-        peers: the other methods by name.
-        evaluations: of the cascade on the same people, by what is known of the torso.
-        joints: names of the cascade's joints.
-        protocol: the rules of PCK.
-
     Returns:
         For each peer the names of the ``joints``, and in ``groups`` for each group of people (``all``,
         ``upright``, ``others``; absent without people) their number ``people``, the number of joints that
         count, ``counted``, and the ``pck`` of the ``peer`` and of the cascade for each torso with its 95 %
         bootstrap ``interval`` over people. ``minus_peer`` has the differences, with paired intervals.
-
-    Raises:
-        InputError: no joint of a group is annotated.
     """
     people = next(iter(evaluations.values())).people
     upright = np.array([is_upright(record) for record in people.records])
@@ -123,9 +108,6 @@ def is_upright(record: Record) -> bool:
     """Return whether a person's shoulders are above the hips by at least `UPRIGHT` of the torso's length.
 
     The annotated shoulders and hips decide, one of a pair if the other is not annotated.
-
-    Args:
-        record: a person with a length by which errors are divided.
     """
     shoulders, hips = (annotated_middle(record, pair)[1] for pair in AROUND)
     return bool(hips - shoulders >= UPRIGHT * (record.normalizer_px or np.nan))

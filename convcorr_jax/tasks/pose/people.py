@@ -1,6 +1,7 @@
-"""The people of a run, in the frames of their torsos.
+"""People as examples for the pose cascade: images in the network's input frame, joints and torso, decoded once.
 
-The position of the torso that the spatial model gets: annotated, of a box, the image's middle, or unknown.
+Two facts about a test person are known, and no more are used of any person: the place of the torso (`Torso`),
+and the person's size, if the data set has it (MPII).
 
 The annotated torso is the middle of the data set's torso box (FLIC); otherwise the person's position in the
 data set (MPII); otherwise, since LSP and rendered people have neither, the middle of the true shoulders and
@@ -8,24 +9,11 @@ hips. An evaluation with it states how well the joints of a person are found who
 of a photograph does not have.
 
 Source: Tompson et al. 2015, section 3.3: the position of the torso is given to the spatial model, in training
-and in test.
-
-The frame of every person of a data set: what the network sees of the photograph.
-
-Source: Tompson et al. 2015, section 5: people are scaled to a constant average height, except in the row
-"unnormalized" of Table 4.
+and in test. Source: Tompson et al. 2015, section 5: people are scaled to a constant average height, except in
+the row "unnormalized" of Table 4.
 
 The paper leaves open which part of an unnormalized photograph enters the network. Here it is a square around
 the person's position that has the same side for all people: that of the person of median size.
-
-People as examples for the pose cascade: images in the network's input frame, joints and torso, decoded once.
-
-Two facts about a test person are known, and no more are used of any person:
-
-- The place of the torso (`convcorr_jax.tasks.pose.Torso`): by default the annotated one. That of LSP and
-  rendered people is computed from the true shoulders and hips.
-- The person's size, if the data set has it (MPII). The input frame then shows the person, otherwise the whole
-  photograph, or a square of `Architecture.frame_px` around the torso (see `convcorr_jax.tasks.pose.people`).
 """
 
 import dataclasses
@@ -55,19 +43,10 @@ AROUND = (("l_shoulder", "r_shoulder"), ("l_hip", "r_hip"))
 
 
 def torso_in_frame(record: Record, to_frame: coords.Transform, *, torso: Torso) -> Float[np.ndarray, "2"]:
-    """Return the middle of a person's torso in the input frame.
+    """Return the middle (x, y) of a person's torso, in pixels of the input frame; NaN where unknown.
 
-    Args:
-        to_frame: the transform from pixels of the photograph to pixels of the input frame.
-        torso: ``"annotated"`` for the annotated torso; ``"box"`` for the middle of the record's box, as
-            ``convcorr pose --box`` uses it; ``"middle"`` for the middle of the photograph; ``"none"`` for an
-            unknown torso, as in ``convcorr pose`` without ``--box``.
-
-    Returns:
-        The position (x, y), in pixels of the input frame; NaN where it is unknown.
-
-    Raises:
-        InputError: ``torso`` is ``"box"`` and the record has no box.
+    The torso is ``"annotated"``; the middle of the ``"box"``, as ``convcorr pose --box`` uses it; the
+    ``"middle"`` of the photograph; or unknown, ``"none"``, as in ``convcorr pose`` without ``--box``.
     """
     if torso == "annotated":
         return coords.apply(to_frame, annotated_torso(record))
@@ -79,11 +58,7 @@ def torso_in_frame(record: Record, to_frame: coords.Transform, *, torso: Torso) 
 
 
 def person_box(record: Record) -> coords.Box:
-    """Return the box of a person.
-
-    Raises:
-        InputError: the record has no box.
-    """
+    """Return the box of a person."""
     return box_of(record, lacking=" of the person; the torso annotated, middle or none is expected")
 
 
@@ -101,12 +76,7 @@ def annotated_torso(record: Record) -> Float[np.ndarray, "2"]:
 
 
 def annotated_middle(record: Record, joints: Sequence[str]) -> Float[np.ndarray, "2"]:
-    """Return the middle (x, y) of those joints that are annotated, in pixels of the photograph; NaN if none is.
-
-    Args:
-        record: the person.
-        joints: names of the joints.
-    """
+    """Return the middle (x, y) of the annotated ones of some joints, in photograph pixels; NaN if none is."""
     points = [record.points[record.names.index(name)] for name in joints if name in record.names]
     present = [point for point in points if not np.isnan(point).any()]
     return np.mean(present, axis=0) if present else np.full(2, np.nan)
@@ -128,15 +98,7 @@ def frames_of(
     Where the data set has a person's position and size, it is a square around the person. Otherwise it is the
     whole photograph; or, with `Architecture.frame_px`, what is known of the torso decides: a square of that
     side around the annotated torso or the middle of the photograph, the frame of the box
-    (`convcorr_jax.pose.frame_of_box`), or the whole photograph.
-
-    Args:
-        records: the people.
-        architecture: of the cascade.
-        scale: whether squares around people are normalized by each person's size.
-
-    Returns:
-        Frames in pixels of the photographs; None for the whole photograph.
+    (`convcorr_jax.pose.frame_of_box`), or the whole photograph. None is the whole photograph.
 
     Raises:
         InputError: ``scale`` is false, and no person has a size; or ``torso`` is ``"box"`` and a person has
@@ -193,12 +155,8 @@ class People:
     """People in the input frame, with their images in memory.
 
     Attributes:
-        records: one record for each person.
         images: 8-bit RGB, of the input's size or with its surroundings.
         points: joints (x, y), in pixels of the input frame; NaN where missing or outside the image.
-        torso: the middle of the torso (x, y), in pixels of the input frame; NaN where unknown.
-        frames: the frame of each person, in pixels of the photograph; None for the whole photograph.
-        to_frame: the transform of each person from pixels of the photograph to pixels of the input frame.
         left_out: people whose image is damaged, with the reason.
     """
 
@@ -222,11 +180,7 @@ class People:
     def inputs(
         self, rows: Int[np.ndarray, " b"], size: coords.Size
     ) -> UInt8[np.ndarray, "b {size.height} {size.width} 3"]:
-        """Return the images of the people with these row numbers, without their surroundings.
-
-        Args:
-            size: of the input frame, in pixels.
-        """
+        """Return the images of the people with these row numbers, without their surroundings."""
         left, top = map(int, frame_offset(coords.Size(*self.images.shape[1:3]), size))
         return self.images[rows, top : top + size.height, left : left + size.width]
 
@@ -253,19 +207,13 @@ def read_people(
     """Read the people of one part of a data set.
 
     The part for validation is the data set's validation split; if there is none, it is every tenth person of
-    the training split. The part for training is the rest of the training split.
-
-    Args:
-        dataset: ``rendered``, or the name or path of a data set's folder.
-        data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
-        rendered: the number of rendered people for training and validation together; a quarter as many are for
-            testing.
-        sides: whose left is left, FLIC only; by default the observer's, as in published figures
-            (`convcorr_jax.datasets.ground_truth.read_flic`).
+    the training split. The part for training is the rest of the training split. Of ``rendered`` people for
+    both, a quarter as many others are for testing. On FLIC, left is the observer's left as in published
+    figures, unless ``sides`` is "person".
 
     Raises:
-        InputError: the data set does not exist or is damaged, the part has no people with named joints, its
-            people have different joints, or ``sides`` is set for another data set than FLIC.
+        InputError: the part has no people with named joints, its people have different joints, or ``sides`` is
+            set for another data set than FLIC.
     """
     counts = {"train": 0, "test": rendered // 4} if part == "test" else {"train": rendered, "test": 0}
     categories = ("person",) if dataset == RENDERED else ()
@@ -298,9 +246,6 @@ def sides_of(joints: tuple[str, ...], *, sides: Sides | None) -> str:
 
     >>> sides_of(flic.NAMES, sides=None)
     'observer-centric'
-
-    Args:
-        sides: as `read_people` got it.
     """
     return f"{sides or 'observer'}-centric" if joints == flic.NAMES else "the person's own"
 
@@ -318,20 +263,13 @@ def prepare(
     """Decode the images of people into the input frame.
 
     Args:
-        records: at least one person; all have the same joints.
-        architecture: the cascade, whose frames and joints the people get.
-        damaged: whether people whose image cannot be read are left out (``"skip"``), or raise an error
-            (``"refuse"``).
-        scale: whether the frame is normalized by each person's size, where the data set has it.
-        torso: what is known of the torso (see `torso_in_frame`), which also decides frames (see `frames_of`).
         margin: surroundings of the frame that images show on every side, in parts of the frame's longer side.
         rows: row numbers of the people to decode; the others only contribute to the choice of frames
             (`frames_of`). By default all are decoded.
 
     Raises:
         InputError: the people lack a joint of the architecture; an image is damaged and ``damaged`` is
-            ``"refuse"``; all images are damaged; ``scale`` is false and the data set has no sizes; or
-            ``torso`` is ``"box"`` and a person has no box.
+            ``"refuse"``; or all images are damaged.
     """
     names = records[0].names
     missing = [joint for joint in architecture.joints if joint not in names]
@@ -358,16 +296,7 @@ def prepare(
 
 
 def reframed(people: People, frames: Sequence[coords.Box], *, architecture: Architecture) -> People:
-    """Return people in other frames, whose middle is the torso.
-
-    Args:
-        people: the people, all of whose images can be read.
-        frames: a frame for each person, in pixels of the photograph.
-        architecture: of the cascade.
-
-    Raises:
-        InputError: an image cannot be read.
-    """
+    """Return people in other frames, whose middle is the torso."""
 
     def load(record: Record, frame: coords.Box) -> _Framed:
         loaded = _load(record, frame, architecture, torso="none", margin=0.0)

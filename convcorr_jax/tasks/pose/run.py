@@ -33,9 +33,6 @@ class TrainingRun:
     """Everything that all steps of a training run share.
 
     Attributes:
-        dataset: names of the data sets.
-        plan: steps, batch size and learning rates of the phases.
-        architecture: of the cascade.
         records: the people that the cascade learns from, of all hosts, also those whose image cannot be read.
         sampling: which of them are in each batch.
         training: this host's part of them.
@@ -44,11 +41,8 @@ class TrainingRun:
         unread: training people of all hosts whose image cannot be read, with the reason.
         unread_validation: the same of the people that choose the checkpoint.
         validated: the number of people that choose the checkpoint, with those.
-        validate_every: number of steps between validations.
         sides: whose left is left, in words.
-        scale: whether the frames are normalized by the people's sizes, where the data set has them.
         cache: folder of the cached features of a pretrained front.
-        initial: the model whose parameters the run starts from; None for random ones.
     """
 
     dataset: str
@@ -109,9 +103,6 @@ class TrainingRun:
 
         They are those of the initial model. Without one, they are random, but the spatial model has the joints'
         displacements in the training set, and a front the layers of its pretrained network.
-
-        Raises:
-            InputError: the weights of the front's network are not here.
         """
         if self.initial is not None:
             return self.initial.params
@@ -134,10 +125,6 @@ class TrainingRun:
         """Return the function from a step to this host's part of its batch, divided among its devices.
 
         Features that the phase needs are cached before this returns.
-
-        Args:
-            phase: the phase. In the coarse phase of an architecture with a front, batches are of features.
-            params: the parameters before the phase.
         """
 
         def load(step: int) -> Batch | FeatureBatch:
@@ -208,11 +195,7 @@ def read_part(data: PoseData, part: Part) -> tuple[Record, ...]:
 
 
 def prepare_run(config: TrainingConfig) -> TrainingRun:
-    """Check the options, connect the hosts, read the people and choose plan and architecture.
-
-    Raises:
-        InputError: an option is out of its range, or the people cannot be read.
-    """
+    """Check the options, connect the hosts, read the people and choose plan and architecture."""
     training, data = config.training, config.data
     plan = plan_of(training)
     _check(config, plan)

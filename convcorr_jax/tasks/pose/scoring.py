@@ -35,7 +35,6 @@ class Rules(NamedTuple):
     """The rules by which a metric is computed and reported."""
 
     protocol: Protocol
-    """The rules of PCK."""
     curve: tuple[float, ...]
     """The thresholds of the official curve; the last one is the metric's usual threshold."""
     smaller_alphas: tuple[float, ...]
@@ -83,13 +82,11 @@ class PredictionScore(NamedTuple):
     sides: str
     """Whose left is left, in words."""
     joints: tuple[str, ...]
-    """Names of the joints that are scored."""
     source: str
     """The array and the order of joints that were read, in words."""
     notes: tuple[str, ...]
     """Other possible readings of the file, one sentence each."""
     people: int
-    """The number of scored people."""
     without_normalizer: int
     """The number of people who are left out because their size is not annotated."""
     absent: int
@@ -101,10 +98,6 @@ def alphas_of(metric: Metric, *, alpha: float | None = None) -> tuple[float, ...
 
     >>> alphas_of("pckh"), alphas_of("flic_pck", alpha=0.1)
     ((0.1, 0.2, 0.5), (0.05, 0.1))
-
-    Args:
-        metric: name of the metric.
-        alpha: the threshold of the printed percentages; by default the metric's usual one.
 
     Raises:
         InputError: ``alpha`` is not a positive number.
@@ -126,13 +119,10 @@ class AlignedJoints(NamedTuple):
     normalizer: Float[np.ndarray, " people"]
     """The length in pixels by which errors are divided; NaN where it is absent."""
     joints: tuple[str, ...]
-    """Names of the joints."""
     sides: str
-    """Whose left is left, in words."""
     source: str
-    """The array and the order of joints that were read, in words."""
     notes: tuple[str, ...]
-    """Other possible readings of the file of predictions, one sentence each."""
+    """As in `PredictionScore`."""
 
 
 def score_predictions(
@@ -145,15 +135,10 @@ def score_predictions(
 ) -> PredictionScore:
     """Read ground truth and predictions, and score the joints that both have.
 
-    Args:
-        truth_path: an official file of annotations.
-        predictions_path: a file of predictions, ``.npz``, ``.h5`` or ``.mat``.
-        metric: name of the metric.
-        alphas: thresholds in addition to those of the official curve.
-        interpretation: how the file of predictions is to be read.
+    The thresholds are those of the official curve and ``alphas``.
 
     Raises:
-        InputError: a file cannot be read, the files do not belong together, or there is nothing to score.
+        InputError: the files do not belong together, or there is nothing to score.
     """
     rules = RULES[metric]
     read = read_aligned(truth_path, predictions_path, metric=metric, interpretation=interpretation)
@@ -178,14 +163,8 @@ def read_aligned(
 ) -> AlignedJoints:
     """Read the joints that a file of annotations and a file of predictions both have.
 
-    Args:
-        truth_path: an official file of annotations.
-        predictions_path: a file of predictions, or of other annotations, ``.npz``, ``.h5`` or ``.mat``.
-        metric: name of the metric, which decides how the annotations are read and which joints count.
-        interpretation: how the file of predictions is to be read.
-
     Raises:
-        InputError: a file cannot be read, the files do not belong together, or they share no joint.
+        InputError: the files do not belong together, or they share no joint.
     """
     rules = RULES[metric]
     truth = _read_truth(truth_path, metric, interpretation.sides)
@@ -208,11 +187,6 @@ def read_aligned(
 
 def score_summary(table: JointTable, *, metric: Metric, alphas: Sequence[float]) -> dict[str, float | None]:
     """Return the figures that the script prints as JSON.
-
-    Args:
-        table: PCK at the thresholds of the official curve and at ``alphas``.
-        metric: name of the metric.
-        alphas: thresholds, as `alphas_of` returns them.
 
     Returns:
         ``alpha``, the last of ``alphas``; every column's percentage at it; ``total@...``, the total at the

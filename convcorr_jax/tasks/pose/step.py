@@ -1,8 +1,7 @@
-"""Floating-point operations of a cascade by XLA's count, and whether its training compiles for accelerators.
+"""One training step of the pose cascade on all devices, and its floating-point operations by XLA's count.
 
-Both need no accelerator and no images: the gradient of a phase's loss is lowered for shapes only.
-
-One training step of the pose cascade, on all devices.
+The count, and whether training compiles for accelerators, need no accelerator and no images: the gradient of a
+phase's loss is lowered for shapes only.
 """
 
 import math
@@ -53,7 +52,6 @@ def phase_costs(architecture: Architecture, phase: Phase, *, platforms: Sequence
     The count is that of the program for CUDA: the program for a CPU uses Winograd's algorithm.
 
     Args:
-        architecture: of the cascade.
         platforms: accelerators for which the gradient is lowered, too; none of them need be here.
 
     Raises:
@@ -135,7 +133,6 @@ def phase_optimizer(
     Parameters without a gradient do not change. The states of all phases have the same structure.
 
     Args:
-        rate: the greatest learning rate.
         front_rate: the learning rate of a pretrained front, in parts of that of the other parameters.
         weight_decay: of the kernels of coarse and fine net, where the phase trains them.
 
@@ -185,9 +182,6 @@ def compiled_step(
     The step augments its batch unless it is one of features, updates the parameters and averages them.
 
     Args:
-        architecture: of the cascade.
-        phase: which errors the step minimizes.
-        augmentation: how images are transformed.
         first: the number of the phase's first step.
         seed: of augmentation and dropout; random numbers depend on the seed and the number of the step only.
         robust: whether joints count less whose heat-maps are worse than empty ones.

@@ -59,25 +59,15 @@ class TrainingLog:
         self._since, self._timed_steps = time.perf_counter(), 0
 
     def add(self, metrics: StepMetrics) -> None:
-        """Add the metrics of a step, without waiting for their values.
-
-        Args:
-            metrics: of the step after the last one added.
-        """
+        """Add the metrics of a step, without waiting for their values."""
         self._pending.append(metrics)
         self._timed_steps += 1
 
     def log_losses(self, step: int, phase: Phase, *, people_of: Callable[[int], Sequence[str]]) -> None:
         """Log the mean losses of the steps added since the last call, and write the file.
 
-        Args:
-            step: the number of steps done.
-            phase: the phase of these steps.
-            people_of: returns the names of the people in a step's batch.
-
         Raises:
             NumericalError: a loss is NaN or infinite; the message names the step and its people.
-            WriteError: the file cannot be written.
         """
         metrics: list[StepMetrics] = jax.device_get(self._pending)
         seconds = time.perf_counter() - self._since
@@ -99,16 +89,7 @@ class TrainingLog:
         self.restart_clock()
 
     def log_scores(self, step: int, phase: Phase, scores: Scores) -> None:
-        """Log the scores of a validation, and write the file.
-
-        Args:
-            step: the number of steps done.
-            phase: the phase of the last step.
-            scores: PCK on the people for validation.
-
-        Raises:
-            WriteError: the file cannot be written.
-        """
+        """Log the scores of a validation, and write the file."""
         pck = {
             name: {str(alpha): share for alpha, share in zip(ALPHAS, shares, strict=True)}
             for name, shares in scores._asdict().items()
@@ -155,11 +136,7 @@ class TrainingLog:
 
 
 def log_curves(lines: Sequence[dict[str, Any]]) -> Figure:
-    """Draw the losses of a training run and its PCK over its steps.
-
-    Args:
-        lines: of a `TrainingLog`.
-    """
+    """Draw the losses of a training run and its PCK over its steps."""
     losses = {
         name: [(line["step"], line[name]) for line in lines if line.get(name)]
         for name in ("e1", "e_spatial", "e2")
@@ -191,22 +168,10 @@ _MOST_NAMED = 20
 
 
 def train(config: TrainingConfig) -> Path:
-    """Train a cascade, save the best model, and write ``result.json``.
+    """Train a cascade, save the best model, and write ``result.json``; return its path.
 
     A run that was killed continues from its latest checkpoint, which SIGTERM lets it save first. One with more
     steps than a finished one of the same folder continues it (see `Plan.check_extends`).
-
-    Args:
-        config: the options of the run.
-
-    Returns:
-        The path of ``result.json``.
-
-    Raises:
-        InputError: an option is out of range, the people cannot be read, or the folder has checkpoints of
-            another run.
-        NumericalError: a loss is NaN or infinite.
-        WriteError: a file cannot be written.
     """
     started = time.perf_counter()
     run = prepare_run(config)
@@ -246,19 +211,9 @@ def train_phase(
 ) -> TrainState:
     """Do the remaining steps of a phase.
 
-    Args:
-        state: after the last step that was done, of this phase or of an earlier one.
-        run: people, plan and architecture.
-        log: gets the losses and the scores of validations.
-        checkpoints: get the state after each validation.
-
-    Returns:
-        The state after the phase.
-
     Raises:
         NumericalError: a loss is NaN or infinite.
         Terminated: SIGTERM has come; the state is saved in a checkpoint.
-        WriteError: a checkpoint cannot be written.
     """
     steps = run.plan.range_of(phase)
     if not steps or int(state.step) >= steps.stop:
@@ -314,14 +269,7 @@ def _save(checkpoints: Checkpoints, state: TrainState, *, metric: float) -> None
 
 
 def result_of(run: TrainingRun, log: TrainingLog, best: Saved, *, preset: str) -> dict[str, Any]:
-    """Return the facts of a finished run: what ``result.json`` and the model's ``.json`` hold.
-
-    Args:
-        run: people, plan and architecture.
-        log: of all steps.
-        best: the best checkpoint.
-        preset: the name of the preset.
-    """
+    """Return the facts of a finished run: what ``result.json`` and the model's ``.json`` hold."""
     left_out = (*run.unread, *run.unread_validation)
     return {
         "dataset": run.dataset,

@@ -23,7 +23,7 @@ class PredictedJoints(NamedTuple):
     """Predicted joints (x, y) of all people, in pixels of their photographs."""
 
     cascade: Float[np.ndarray, "n j 2"]
-    """Predictions of the fine net, the last part of the cascade."""
+    """Of the fine net, the last part of the cascade."""
     coarse: Float[np.ndarray, "n j 2"]
     """Predictions of the coarse net and the spatial model."""
     coarse_alone: Float[np.ndarray, "n j 2"]
@@ -52,13 +52,8 @@ def predict_joints(
     """Predict the joints of all people.
 
     Args:
-        params: parameters of the cascade.
-        people: in the input frame.
-        architecture: of the cascade.
-        batch: the number of people that are predicted together.
         mirrored: average heat-maps with those of the mirrored image.
         rotated: average coarse heat-maps with those of rotated images (`Architecture.rotated_degrees`).
-        subcell: estimate positions between the cells of heat-maps.
     """
     nets: dict[str, list[np.ndarray]] = {net: [] for net in PredictedJoints._fields}
     predict = _on_all_devices(architecture, mirrored, rotated, subcell)
@@ -91,15 +86,7 @@ def _on_all_devices(
 def prediction_errors(
     points: Float[np.ndarray, "n j 2"], people: People, joints: Sequence[str]
 ) -> Float[np.ndarray, "n j"]:
-    """Compute distances from the annotation, divided by the data set's normalizer of each person.
-
-    Args:
-        points: predicted joints (x, y), in pixels of the photographs.
-        people: the people of the predictions, in the same order.
-        joints: names of the joints, in the order of the second axis of ``points``.
-
-    Returns:
-        The normalized errors; NaN where the annotation or the normalizer is missing.
+    """Compute distances from the annotation in the data set's normalizer; NaN where either is missing.
 
     Raises:
         InputError: no person has both an annotated joint and a normalizer.
@@ -124,16 +111,7 @@ def _check_known(count: int) -> None:
 
 
 def score(predicted: PredictedJoints, people: People, joints: Sequence[str]) -> Scores:
-    """Compute PCK of predictions over all joints of all people, those of all hosts together.
-
-    Args:
-        predicted: predicted joints, in pixels of the photographs.
-        people: the people of the predictions, in the same order; other hosts have others.
-        joints: names of the predicted joints.
-
-    Raises:
-        InputError: no person has both an annotated joint and a normalizer.
-    """
+    """Compute PCK of predictions over all joints of all people, those of all hosts together."""
 
     def pck(points: Float[np.ndarray, "n j 2"]) -> tuple[float, ...]:
         errors = _errors(points, people, joints)
@@ -146,16 +124,7 @@ def score(predicted: PredictedJoints, people: People, joints: Sequence[str]) -> 
 
 
 def validate(params: cascade.Params, people: People, *, architecture: Architecture, batch: int) -> Scores:
-    """Compute PCK of a cascade on people, without mirrored and rotated copies.
-
-    Args:
-        params: parameters of the cascade, on any devices.
-        people: in the input frame.
-        batch: the number of people that are predicted together.
-
-    Raises:
-        InputError: no person has both an annotated joint and a normalizer.
-    """
+    """Compute PCK of a cascade on people, without mirrored and rotated copies."""
     predicted = predict_joints(
         jax.device_get(params), people, architecture=architecture, batch=batch, mirrored=False, rotated=False
     )

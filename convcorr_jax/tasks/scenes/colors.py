@@ -1,6 +1,4 @@
-"""Training and test images of the RGB reconstruction, and their features and colours in cached parts.
-
-RGB reconstruction: cached fits to training sets of several sizes, scores and figures.
+"""RGB reconstruction: cached features and colours, fits to training sets of several sizes, scores and figures.
 
 The training images pass once, in parts that are cached on disk, and are summed up
 (`convcorr_jax.linear.ridge.FoldSums`). A fit to the first n images is a fit to the sums as they are after n
@@ -50,7 +48,6 @@ class ColorSamples(NamedTuple):
     """Features and colours of images and their variations, in cached parts."""
 
     records: Selection
-    """The images."""
     copies: int
     """Variations of every image."""
     parts: CachedParts
@@ -59,12 +56,7 @@ class ColorSamples(NamedTuple):
     def rows(
         self, numbers: range
     ) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "n t"], Int[np.ndarray, " n"]]:
-        """Read the variations of some images of one part.
-
-        Returns:
-            Features, colours between 0 and 1 as `convcorr_jax.probes.rgb_targets` returns them, and the number
-            of the image of each row.
-        """
+        """Read features, colours in [0, 1] and image numbers of the variations of some images of one part."""
         part = numbers.start // self.parts.part
         first = self.parts.items(part).start
         rows = slice(*(self.copies * (end - first) for end in (numbers.start, numbers.stop)))
@@ -92,15 +84,8 @@ def read_split(
 
     The test images are the split "test", or else "val"; of a data set without splits, every tenth image.
 
-    Args:
-        dataset: ``rendered``, or the name or path of a folder.
-        data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
-        rendered_train: number of training images of each rendered category.
-        rendered_test: number of test images of each rendered category.
-        rendered_px: height and width of rendered images.
-
     Raises:
-        InputError: the data set cannot be read, or has fewer training images than folds, or no test image.
+        InputError: there are fewer training images than folds, or no test image.
     """
     records = select(
         dataset, data_root=data_root, train=rendered_train, test=rendered_test, side_px=rendered_px
@@ -123,11 +108,7 @@ def read_split(
 
 
 def join_splits(splits: Iterable[Split]) -> Split:
-    """Join the images of several data sets.
-
-    Args:
-        splits: training and test images of each data set.
-    """
+    """Join the images of several data sets."""
     splits = list(splits)
     return Split(
         Selection.of(*(split.train for split in splits)), Selection.of(*(split.test for split in splits))
@@ -143,18 +124,7 @@ def color_samples(
     folder: Path,
     seeds: Int[np.ndarray, " n"] | None = None,
 ) -> ColorSamples:
-    """Return features and colours of the variations of images, which are computed when they are read.
-
-    Args:
-        weights: weights of the network.
-        layer: name of the layer.
-        copies: number of variations of every image; 1 is the image itself.
-        folder: where features and colours are cached.
-        seeds: seed of each image's variations; by default its number.
-
-    Raises:
-        InputError: an image cannot be read.
-    """
+    """Return features and colours of the variations of images, which are computed when they are read."""
     parts = variation_parts(
         records,
         weights,
@@ -181,7 +151,6 @@ class Reconstruction(NamedTuple):
     reconstructed: UInt8[np.ndarray, "test side side 3"]
     """The reconstructed test images."""
     penalties: Float[np.ndarray, " p"]
-    """All penalties tried."""
     held_out_error: Float[np.ndarray, " p"]
     """Mean squared error on held-out folds, for every penalty."""
 
@@ -197,19 +166,11 @@ def reconstruct_test(
     """Fit probes to the first training images and reconstruct all test images, or read the cached results.
 
     All fits share one pass over the training images: the probe of n images is fitted to the sums of n images.
-    The fold of an image is its number modulo `FOLDS`.
-
-    Args:
-        train: samples of the training images, in the order in which they are added.
-        counts: rising numbers of training images.
-        folder: where the results and the sums are cached.
-
-    Returns:
-        For each number of training images the reconstruction.
+    The fold of an image is its number modulo `FOLDS`. Results are by ``counts``, rising numbers of training
+    images.
 
     Raises:
-        InputError: an image cannot be read, a cached file is damaged, or the first training images have
-            equal features.
+        InputError: the first training images have equal features.
     """
     key = {"train": train.parts.settings, "test": test.parts.settings}
     paths = {count: folder / f"{train.parts.name}_{count:05d}.npz" for count in counts}
@@ -319,12 +280,7 @@ def reconstruction_figure(test: ColorSamples, result: Reconstruction, *, shown: 
 
 
 def error_figure(results: Mapping[int, Reconstruction], *, published: tuple[str, int, float]) -> Image:
-    """Draw the error against the number of training images.
-
-    Args:
-        results: reconstructions of the test images, by number of training images.
-        published: name, number of training images and error of a result to compare with.
-    """
+    """Draw the error against the number of training images, and a published name, number and error."""
     figure = learning_curve(
         list(results),
         {

@@ -1,8 +1,6 @@
-"""Whole images whose pixels are labelled with classes, divided into training and test images.
+"""Labelled images, and segmentation probes that are fitted to them part by part.
 
 In the rendered data set a class is the category of the figure, not the part of it.
-
-Segmentation probes of training images that are read part by part: features, shares of classes, and fits.
 
 Three passes over the cached parts compute the mean shares, the sums of the rows, and the responses to the rows,
 to which the matrix M is fitted. Memory is that of one part, of the sums and of two probes.
@@ -48,8 +46,6 @@ class Scenes:
     Attributes:
         classes: names of the classes that occur, with the background if it occurs.
         labels: label of each class in the records' label maps.
-        train: training records.
-        test: test records.
     """
 
     classes: tuple[str, ...]
@@ -58,11 +54,7 @@ class Scenes:
     test: Selection
 
     def class_map(self, record: Record) -> UInt8[np.ndarray, "height width"]:
-        """Return the number of the class of every pixel; 255 where it has none.
-
-        Raises:
-            InputError: the label map is missing, cannot be read, or does not match the record.
-        """
+        """Return the number of the class of every pixel; 255 where it has none."""
         numbers = np.full(256, IGNORED_LABEL, np.uint8)
         numbers[list(self.labels)] = np.arange(len(self.labels))
         return numbers[_label_map(record)]
@@ -78,16 +70,8 @@ def read_scenes(
 ) -> Scenes:
     """Read the labelled images of a data set.
 
-    Args:
-        dataset: ``rendered``, or the name or path of a folder.
-        data_root: the folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.
-        rendered_train: number of training images of each rendered category.
-        rendered_test: number of test images of each rendered category.
-        split: the split to test; by default as `choose_splits` has it.
-
     Raises:
-        InputError: the data set cannot be read, an image has no label map, the images have different lists of
-            classes, or there are no training or no test images.
+        InputError: the images have different lists of classes, or there are no training or no test images.
     """
     records = select(
         dataset, data_root=data_root, train=rendered_train, test=rendered_test, change=_labelled_by_category
@@ -144,11 +128,9 @@ class SceneFit(NamedTuple):
     """A segmentation probe and what it was fitted to."""
 
     probe: Ridge
-    """The regression."""
     curve: PenaltyCurve
     """Errors of the whole path of penalties for every third cell."""
     sums: FoldSums
-    """The rows, summed up."""
 
 
 class SceneRows(NamedTuple):
@@ -161,7 +143,6 @@ class SceneRows(NamedTuple):
     step: int
     """Every ``step``-th variation is used; the image itself is the first one."""
     folds: Int[np.ndarray, " images"]
-    """Fold of every image."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -183,12 +164,7 @@ class SceneRows(NamedTuple):
 
 
 def features_of(kind: str, arrays: Mapping[str, np.ndarray]) -> Float[np.ndarray, "n d"]:
-    """Return the features of a kind from the arrays of a part.
-
-    Args:
-        kind: one of `FEATURES`.
-        arrays: features of the network, and colours.
-    """
+    """Return the features of a kind from the arrays of a part."""
     if kind == CONVNET:
         return arrays["features"].astype(np.float32)
     return rgb_targets(arrays["squares"], side_px=RGB_SIDE_PX)
@@ -197,14 +173,7 @@ def features_of(kind: str, arrays: Mapping[str, np.ndarray]) -> Float[np.ndarray
 def scene_parts(
     scenes: Scenes, weights: Weights, *, layer: str, copies: int, folder: Path
 ) -> tuple[CachedParts, CachedParts]:
-    """Return the cached parts of all variations of the training images, and of the test images.
-
-    Args:
-        weights: weights of the network.
-        layer: name of the layer.
-        copies: number of variations of every training image.
-        folder: where the parts are cached.
-    """
+    """Return the cached parts of all variations of the training images, and of the test images."""
 
     def shares(record: Record, varied: Sequence[Variation]) -> Iterator[np.ndarray]:
         labels = scenes.class_map(record)
@@ -229,14 +198,9 @@ def scene_parts(
 
 
 def fit_scenes(rows: SceneRows, *, path: Path) -> SceneFit:
-    """Fit a segmentation probe in passes over parts.
+    """Fit a segmentation probe in passes over parts; beside ``path`` growing sums are saved.
 
-    Args:
-        rows: training rows.
-        path: a file beside which the sums are saved while they grow.
-
-    Raises:
-        InputError: an image cannot be read, a cached file is damaged, or no cell is labelled.
+    At least one cell must be labelled.
     """
     means = mean_shares(shares for _, shares, _ in rows)
 
@@ -250,12 +214,7 @@ def fit_scenes(rows: SceneRows, *, path: Path) -> SceneFit:
 
 
 def fit_scene_mixing(rows: SceneRows, models: Iterable[Ridge]) -> Ridge:
-    """Fit the matrix M to responses to the rows of each fold by a model of its own.
-
-    Args:
-        rows: training rows.
-        models: a regression for each fold; they are used one after another.
-    """
+    """Fit the matrix M to responses to the rows of each fold by a model of its own."""
     classes = rows.rows(0)[1].shape[-1]
     sums = no_rows(classes, classes, k=FOLDS)
     for fold, model in enumerate(models):

@@ -51,7 +51,6 @@ class SegmentationOptions(NamedTuple):
     """Options of segmentation."""
 
     layer: str
-    """Name of the layer."""
     copies: int
     """Variations of every training image, where it is augmented."""
     shown: tuple[int, ...]
@@ -64,7 +63,6 @@ class SegmentationResult(NamedTuple):
     confusions: Int[np.ndarray, "mixings test classes classes"]
     """Confusion counts of every test image, for each of `MIXINGS`."""
     penalties: Float[np.ndarray, " p"]
-    """All penalties tried."""
     held_out_error: Float[np.ndarray, " p"]
     """Mean squared error on held-out folds, for every penalty."""
     responses: Float[np.ndarray, "shown side side classes"]
@@ -83,16 +81,7 @@ def segment_scenes(
 ) -> dict[str, SegmentationResult]:
     """Fit probes to both kinds of features, plain and augmented, or read the results from the cache.
 
-    Args:
-        scenes: training and test images.
-        weights: weights of the network.
-        out: where features and results are cached.
-
-    Returns:
-        Results named ``convnet``, ``convnet_augmented``, ``rgb`` and ``rgb_augmented``.
-
-    Raises:
-        InputError: an image cannot be read, the layer does not exist, or a cached file is damaged.
+    Results are named ``convnet``, ``convnet_augmented``, ``rgb`` and ``rgb_augmented``.
     """
     parts, test = scene_parts(scenes, weights, layer=options.layer, copies=options.copies, folder=out)
     folds = training_folds(len(scenes.train))
@@ -144,22 +133,13 @@ def _confusions(
 
 
 def training_folds(images: int) -> Int[np.ndarray, " images"]:
-    """Return folds of training images; where there are fewer than four runs, runs are shorter.
-
-    Returns:
-        For each image the number, 0 to 3, of the fold that holds it out.
-    """
+    """Return each training image's fold, 0 to 3; where there are fewer than four runs, runs are shorter."""
     run_length = min(RUN_LENGTH, max(1, images // FOLDS))
     return grouped_folds(np.arange(images) // run_length, k=FOLDS)
 
 
 def example_scenes(scenes: Scenes, *, shown: int) -> tuple[int, ...]:
-    """Return numbers of test images that are evenly spread.
-
-    Args:
-        scenes: training and test images.
-        shown: number of images, at most.
-    """
+    """Return the numbers of at most ``shown`` test images, evenly spread."""
     return tuple(evenly_spread(len(scenes.test), shown).tolist())
 
 
@@ -167,10 +147,6 @@ def score_table(
     results: Mapping[str, SegmentationResult], classes: Sequence[str]
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Return the scores of every result, with each of `MIXINGS`, as ``result.json`` holds them.
-
-    Args:
-        results: confusion counts by kind of features.
-        classes: names of the classes.
 
     Returns:
         Scores by kind of features and mixing, with the 95 % bootstrap ``interval`` of the mean IoU over test
@@ -202,13 +178,7 @@ def _plain_scores(scores: SegmentationScores, classes: Sequence[str]) -> dict[st
 
 
 def examples_figure(scenes: Scenes, shown: Sequence[int], result: SegmentationResult) -> Image:
-    """Draw Figure 5: images, their true and predicted label maps, and the responses to every class.
-
-    Args:
-        scenes: training and test images.
-        shown: numbers of the test images.
-        result: responses to these images.
-    """
+    """Draw Figure 5: images, their true and predicted label maps, and the responses to every class."""
     examples = [
         Segmented(
             load_image(scenes.test[number]),

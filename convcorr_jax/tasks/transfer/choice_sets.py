@@ -1,7 +1,4 @@
-"""Pairs on which settings of flows are chosen, and the scores of settings on them.
-
-What settings score on pairs without a training split, by who chooses them.
-"""
+"""Pairs on which settings of flows are chosen, and what settings score on pairs by who chooses them."""
 
 import dataclasses
 import functools
@@ -37,7 +34,6 @@ class ChoiceSet(NamedTuple):
     """Records, and the pairs of them to align."""
 
     records: Sequence[Record]
-    """All records, which occur in pairs."""
     pairs: Int[np.ndarray, "pairs 2"]
     """Indices (source, target) of records."""
     groups: tuple[str, ...]
@@ -59,26 +55,13 @@ class ChoiceSet(NamedTuple):
 
 
 def rendered_set(weights: Weights, *, test: int) -> ChoiceSet:
-    """Render objects, and pair some of every category with the nearest ones among the others.
-
-    Args:
-        weights: a network's weights, whose features find the nearest.
-        test: the number of objects of every category that are paired.
-    """
+    """Render objects, and pair some of every category with the nearest ones among the others."""
     records = synthetic.every_category(train=_TRAIN, test=test, seed=CHOICE_SEED)
     return _with_neighbors(records, weights)
 
 
 def faces_set(weights: Weights, *, data_root: Path | None, count: int) -> ChoiceSet:
-    """Pair photographs of the training split of LFPW with their nearest ones.
-
-    Args:
-        weights: a network's weights, whose features find the nearest.
-        count: the number of photographs with even numbers that are paired with those of odd numbers.
-
-    Raises:
-        InputError: the data set does not exist or is damaged.
-    """
+    """Pair photographs of even number of LFPW's training split with their nearest of odd number."""
     records = read_records("lfpw68", data_root=data_root)
     train = [record for record in records if record.split == "train"]
     even = [dataclasses.replace(record, split="test") for record in train[: 2 * count : 2]]
@@ -95,29 +78,18 @@ class FlowScores:
     """Predictions of the keypoints of pairs for any settings of a method, and their scores, cached on disk.
 
     Args:
-        chosen: the pairs.
-        weights: a network's weights.
         boxed: whether boxes are aligned, and not whole photographs.
         folder: the folder of the cache, one ``.npz`` file for each method with its settings.
     """
 
     def __init__(self, chosen: ChoiceSet, weights: Weights, *, boxed: bool, folder: Path) -> None:
-        """Read nothing yet."""
         self._chosen, self._weights, self._boxed = chosen, weights, boxed
         self._folder = folder
         # Descriptors of one recipe serve every cost and smoothness that is tried next.
         self._described = functools.lru_cache(maxsize=1)(self._describe)
 
     def predicted(self, method: Method) -> Float[np.ndarray, "pairs n 2"]:
-        """Return the keypoints (x, y) of every source, carried to the target's photograph.
-
-        Args:
-            method: the method and its settings.
-
-        Raises:
-            InputError: a cached file is damaged, or an image cannot be read.
-            WriteError: a file cannot be written.
-        """
+        """Return the keypoints (x, y) of every source, carried to the target's photograph."""
         settings = {
             "records": fingerprint(self._chosen.records),
             "pairs": pairs_checksum(self._chosen.pairs),
@@ -134,22 +106,11 @@ class FlowScores:
         return stage(self._folder / name, settings, lambda: self._predict(method))["predicted"]
 
     def pck(self, method: Method) -> Pck:
-        """Score the predictions by the protocol of PF-WILLOW.
-
-        Args:
-            method: the method and its settings.
-
-        Raises:
-            InputError: as `predicted`, or a target has no box.
-        """
+        """Score the predictions by the protocol of PF-WILLOW."""
         return score_pairs(self._chosen, self.predicted(method))
 
     def mean(self, method: Method) -> float:
-        """Return the mean PCK over `ALPHAS`, by which settings are chosen.
-
-        Raises:
-            InputError: as `pck`.
-        """
+        """Return the mean PCK over `ALPHAS`, by which settings are chosen."""
         return float(self.pck(method).mean.mean())
 
     def _predict(self, method: Method) -> Mapping[str, np.ndarray]:
@@ -165,9 +126,6 @@ class FlowScores:
 
 def score_pairs(chosen: ChoiceSet, predicted: Float[np.ndarray, "pairs n 2"]) -> Pck:
     """Compute the PCK of keypoints that both objects of a pair show, by the protocol of PF-WILLOW.
-
-    Args:
-        predicted: keypoints (x, y) in pixels of the target's photograph.
 
     Raises:
         InputError: a target has no box.
@@ -198,15 +156,7 @@ def _of_pairs(records: Sequence[Record], pairs: Int[np.ndarray, "pairs 2"], grou
 
 
 def choose_on(method: Method, space: SearchSpace, sets: Sequence[FlowScores]) -> Selection:
-    """Choose settings by the mean of their scores on several sets of pairs.
-
-    Args:
-        method: the method, with the settings to begin with.
-        space: the values to compare.
-
-    Raises:
-        InputError: an image cannot be read, or a cached file is damaged.
-    """
+    """Choose settings by the mean of their scores on several sets of pairs."""
     return select(method, space, lambda one: float(np.mean([scores.mean(one) for scores in sets])))
 
 
@@ -222,18 +172,12 @@ def score_choices(
     """Score pairs with the settings that other categories, other data, or the pairs themselves choose.
 
     Args:
-        method: the method, with the settings to begin with.
-        space: the values to compare.
-        pairs: the pairs to score, all of them.
         every: every how many of them choose.
         scores: returns the scores on pairs, cached in the subfolder of this name.
 
     Returns:
         For ``nested`` (each category with the choice of the others), ``elsewhere`` and ``tuned``: ``pck`` with
         its 95 % ``interval`` by threshold, and the ``settings``, those of ``nested`` by category.
-
-    Raises:
-        InputError: an image cannot be read, or a cached file is damaged.
     """
     few, names = pairs.every(every), tuple(dict.fromkeys(pairs.categories))
     means = {name: functools.cache(scores(few.of_category(name), f"choosing/{name}").mean) for name in names}

@@ -1,7 +1,4 @@
-"""Figures of keypoint transfer: Figure 3 of Long et al. 2014, and examples of single pairs.
-
-Matches of a few pairs by several methods and for several values of the smoothness, for interactive pages.
-"""
+"""Figures of keypoint transfer (Figure 3 of Long et al. 2014), and matches of pairs for interactive pages."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -44,7 +41,6 @@ class Voters(NamedTuple):
     """One target and the neighbours that voted for it, by one method."""
 
     target: int
-    """The index of the target's record."""
     neighbors: Int[np.ndarray, " voters"]
     """Indices of the neighbours' records."""
     points: Float[np.ndarray, "voters n 2"]
@@ -62,16 +58,6 @@ def write_figures(
     """Write ``examples.jpg`` of fixed pairs, or ``figure_3.jpg`` where neighbours vote.
 
     Each shows the first target of every category.
-
-    Args:
-        folder: the folder of the results.
-        methods: the methods that were compared.
-        outcomes: the outcomes by the name of the method.
-        predictions: the predictions to draw, by name.
-        weights: a network's weights.
-
-    Raises:
-        InputError: an image cannot be read, or the folder cannot be written.
     """
     categories = task.categories
     rows = [categories.index(name) for name in dict.fromkeys(categories)]
@@ -95,11 +81,7 @@ def _voters(task: Task, outcome: Outcome, rows: Sequence[int]) -> list[Voters]:
 def examples(
     task: Task, predictions: Mapping[str, Float[np.ndarray, "pairs n 2"]], rows: Sequence[int]
 ) -> Image:
-    """Draw pairs in rows: the source, the target's true keypoints, and every method's prediction.
-
-    Args:
-        predictions: keypoints (x, y) in pixels of the target's photograph, by name.
-    """
+    """Draw pairs in rows: the source, the target's true keypoints, and every method's prediction."""
     drawn = []
     for row in rows:
         source, target = (task.records[index] for index in task.pairs[row])
@@ -119,13 +101,7 @@ def _overlay(record: Record, points) -> Image:
 def warped_neighbors(
     records: Sequence[Record], voters: Mapping[Method, Sequence[Voters]], weights: Weights
 ) -> Image:
-    """Draw Figure 3: targets at the left; beside each, by every method, its voters warped onto it.
-
-    Args:
-        records: all records.
-        voters: for each method, the voters of the same targets.
-        weights: a network's weights.
-    """
+    """Draw Figure 3: targets at the left; beside each, by every method, its voters warped onto it."""
     rows, labels = [], []
     for row in range(len(next(iter(voters.values())))):
         for number, (method, by_target) in enumerate(voters.items()):
@@ -182,23 +158,13 @@ class PairOfRecords(NamedTuple):
     name: str
     """The name of the photograph or of the category."""
     source: Record
-    """The record whose points are matched."""
     target: Record
-    """The record in which matches are searched."""
 
 
 def pairs_to_explore(dataset: str, *, data_root: Path | None, count: int, seed: int = 0) -> list[PairOfRecords]:
     """Return pairs of photographs whose keypoints are known in both.
 
-    Args:
-        dataset: "photographs" for installed photographs with warps of themselves, else a data set that has
-            pairs, of which the first pair of each subset is taken.
-        data_root: the folder of data sets.
-        count: the number of pairs, at most.
-        seed: the seed of the warps.
-
-    Raises:
-        InputError: the data set does not exist, is damaged or has no pairs.
+    They are "photographs" with warps of themselves, or the first pair of evenly spread subsets of a data set.
     """
     if dataset == PHOTOGRAPHS:
         available = selection.photographs()[:count]
@@ -227,16 +193,8 @@ def explore(
 ) -> list[MatchedPair]:
     """Align every pair of whole photographs by every method, for several values of the smoothness.
 
-    Args:
-        methods: methods with the mutual cost; copying is added.
-        weights: a network's weights.
-        factors: the values of the smoothness, in units of each method's own, in rising order.
-
-    Returns:
-        The pairs with their matches and the keypoints that are visible in both photographs.
-
-    Raises:
-        InputError: an image cannot be read.
+    The methods have the mutual cost, and copying is added; factors of their smoothness rise. The result has the
+    keypoints that are visible in both photographs.
     """
     records = [record for pair in pairs for record in (pair.source, pair.target)]
     described = [describe(records, method, weights, boxed=False) for method in methods]
@@ -294,12 +252,7 @@ def _in_both(pair: PairOfRecords, row: int) -> bool:
 
 
 def keypoint_errors(pair: MatchedPair) -> dict[str, Float[np.ndarray, "smoothness n"]]:
-    """Compute the error of every known point by every method and smoothness.
-
-    Returns:
-        By the name of the method, distances to the true points in units of the longer side of the second
-        photograph.
-    """
+    """Compute errors of known points by method and smoothness, in longer sides of the second photograph."""
     return {
         method.name: np.stack([_errors(pair, method, flow) for flow in method.flow]) for method in pair.methods
     }
@@ -315,10 +268,6 @@ def _errors(
 
 def exploration_report(pairs: Sequence[MatchedPair], *, alphas: Sequence[float]) -> dict[str, Any]:
     """Return the errors of known points as ``result.json`` holds them.
-
-    Args:
-        pairs: pairs with known points and the same methods.
-        alphas: thresholds of PCK, in units of the longer side of the second photograph.
 
     Returns:
         For every method its values of the smoothness, and for each of them the mean error, and PCK at every

@@ -71,18 +71,12 @@ _SMOOTHNESS = {
 def methods_for(
     recipe: Recipe, paper_recipe: Recipe, *, boxed: bool, smoothness: float | None = None
 ) -> tuple[Method, ...]:
-    """Return the methods that are compared.
+    """Return the methods that are compared, for boxes or whole photographs.
 
-    ``conv_flow`` has our recipe and the mutual cost; ``sift_flow`` has SIFT in its place, at the same cells.
+    ``conv_flow`` has ``recipe`` and the mutual cost; ``sift_flow`` has SIFT in its place, at the same cells.
     ``paper_conv4`` and ``paper_sift`` are the two of Table 2 of Long et al. 2014: the distance of descriptors
     of conv4, or of SIFT with a radius of 20 pixels at conv4's cells, neither centred, in boxes without margin.
-
-    Args:
-        recipe: the descriptors of ``conv_flow``, and the grid of ``sift_flow``.
-        paper_recipe: the descriptors of ``paper_conv4``, and the grid of ``paper_sift``.
-        boxed: whether boxes are aligned, and not whole photographs.
-        smoothness: the smoothness of ``conv_flow``; by default a value that was chosen by
-            `eval.flow_selection`.
+    ``smoothness`` is that of ``conv_flow``; by default `eval.flow_selection` chose it.
     """
     chosen = {name: values["box" if boxed else "image"] for name, values in _SMOOTHNESS.items()}
     if smoothness is not None:
@@ -106,17 +100,7 @@ class Described(NamedTuple):
 
 
 def describe(records: Sequence[Record], method: Method, weights: Weights, *, boxed: bool) -> Described:
-    """Describe every record: its box, warped to a square, or its whole photograph.
-
-    Args:
-        records: the records; with boxes if they are aligned by box.
-        method: the descriptors and the grid.
-        weights: a network's weights.
-        boxed: whether to describe boxes with the method's margin, and not whole photographs.
-
-    Raises:
-        InputError: an image cannot be read, or a box is absent or does not meet its image.
-    """
+    """Describe every record: its box, warped to a square, or its whole photograph."""
     network, recipe = weights.network, method.recipe
     margin = method.margin if boxed else None
     grid = descriptor_grid(network, recipe)
@@ -137,16 +121,7 @@ def describe(records: Sequence[Record], method: Method, weights: Weights, *, box
 
 
 def record_view(record: Record, recipe: Recipe, *, margin: float | None) -> View:
-    """Resample a record's box, with a margin, or its whole photograph to the sizes of a recipe.
-
-    Args:
-        recipe: the input sizes.
-        margin: the surroundings to show of the box, in fractions of its width and height; None for the whole
-            photograph.
-
-    Raises:
-        InputError: the image cannot be read, or the box is absent or does not meet it.
-    """
+    """Resample a record's box, with a margin, or its whole photograph (None) to the sizes of a recipe."""
     box = None if margin is None else box_of(record)
     return view(load_image(record), box, sizes_px=recipe.sizes_px, margin=margin or 0.0)
 
@@ -173,13 +148,7 @@ class Flows(NamedTuple):
 
 
 def align_pairs(described: Described, pairs: Int[np.ndarray, "pairs 2"], method: Method) -> Flows:
-    """Align pairs of described records.
-
-    Args:
-        described: the records' descriptors.
-        pairs: indices (source, target) of records.
-        method: the cost and the smoothness.
-    """
+    """Align pairs (source, target) of described records."""
     flows, deformation, converged = [], [], []
     # One pair at a time: its messages stay in the cache, which is faster than a batch on a CPU.
     for source, target in progress(pairs, description=f"{method.name}: aligning"):
@@ -206,14 +175,7 @@ def pair_cost(
     cost: Cost = "mutual",
     temperature: float | Float[Array, ""] = TEMPERATURE,
 ) -> Float[Array, "h_s w_s h_t w_t"]:
-    """Compute the data cost of two described records in single precision.
-
-    Args:
-        source: unit-length descriptors of the source cells, in half or single precision.
-        target: unit-length descriptors of the target cells.
-        cost: "mutual" or "distance"; see `convcorr_jax.flow.data_cost`.
-        temperature: the temperature of the mutual cost.
-    """
+    """Compute the data cost (`convcorr_jax.flow.data_cost`) of two described records in single precision."""
     return data_cost(
         jnp.asarray(source, jnp.float32), jnp.asarray(target, jnp.float32), cost=cost, temperature=temperature
     )

@@ -25,7 +25,6 @@ class Keypoints(NamedTuple):
     points: Float[np.ndarray, "records n 2"]
     """Positions (x, y) in pixels of each photograph; NaN where a record has no such keypoint."""
     visible: Bool[np.ndarray, "records n"]
-    """Whether each keypoint is visible."""
 
 
 def keypoints_of(records: Sequence[Record]) -> Keypoints:
@@ -45,16 +44,9 @@ def carried(
     described: Described,
     flow: Float[np.ndarray, "pairs h w 2"],
 ) -> Float[np.ndarray, "pairs n 2"]:
-    """Carry the source's keypoints of every pair to the target along the flow.
+    """Carry the source's keypoints of every pair (source, target) of records to the target along the flow.
 
-    Args:
-        points: keypoints (x, y) of every record in pixels of its photograph; NaN for absent ones.
-        pairs: indices (source, target) of records.
-        described: the transforms from cells to pixels.
-        flow: displacement (x, y) of every source cell, in cells of the target grid.
-
-    Returns:
-        Keypoints (x, y) in pixels of the target's photograph.
+    Keypoints are in pixels of each photograph, NaN for absent ones; flows are in cells of the target grid.
     """
     return np.stack(
         [
@@ -72,16 +64,7 @@ def carried(
 def copied(
     points: Float[np.ndarray, "records n 2"], pairs: Int[np.ndarray, "pairs 2"], described: Described
 ) -> Float[np.ndarray, "pairs n 2"]:
-    """Copy the source's keypoints of every pair to the same position of the target's square, without alignment.
-
-    Args:
-        points: keypoints (x, y) of every record in pixels of its photograph; NaN for absent ones.
-        pairs: indices (source, target) of records.
-        described: the transforms from cells to pixels.
-
-    Returns:
-        Keypoints (x, y) in pixels of the target's photograph.
-    """
+    """Copy keypoints like `carried`, but to the same position of the target's square, without alignment."""
     return np.stack(
         [
             coords.apply(
@@ -93,11 +76,7 @@ def copied(
 
 
 def pairs_checksum(pairs: Int[np.ndarray, "pairs 2"]) -> int:
-    """Compute a checksum of pairs, for the key of a cache.
-
-    Args:
-        pairs: indices (source, target) of records.
-    """
+    """Compute a checksum of pairs, for the key of a cache."""
     return zlib.crc32(pairs.astype("<i8").tobytes())
 
 
@@ -105,7 +84,6 @@ class Neighborhoods(NamedTuple):
     """The nearest annotated records of every record whose keypoints are predicted."""
 
     targets: Int[np.ndarray, " targets"]
-    """Indices of the test records."""
     neighbors: Int[np.ndarray, "targets neighbors"]
     """Indices of training records of the same category, nearest first."""
     layer: str
@@ -125,12 +103,6 @@ def neighborhoods(
 
     The features are the fc7 activations of the boxes, as in the paper, or the flattened pool5 activations if
     the weights have no fully connected layers.
-
-    Args:
-        records: records of both splits; those of other splits are left out.
-        weights: a network's weights.
-        splits: the splits that train and that are tested.
-        targets: the number of tested records of each category, evenly spread; by default all.
 
     Raises:
         InputError: a category has no tested record, or fewer than 25 training records; or a record has no box.

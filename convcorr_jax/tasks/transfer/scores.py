@@ -1,7 +1,4 @@
-"""PCK of transferred keypoints with intervals: overall, for each category, and for differences of methods.
-
-Accuracy of flows on warped photographs, whose true flow is known.
-"""
+"""PCK of transferred keypoints with intervals, and the accuracy of flows on warped photographs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -35,7 +32,6 @@ def score(
     A keypoint counts if the target shows it and, between fixed pairs, the source as well.
 
     Args:
-        predicted: keypoints (x, y) in pixels of the target's photograph; NaN where there is none.
         scoring: the protocol; by default the data set's own.
         leave_out_unpredicted: where neighbours vote, do not count keypoints that none of them shows. Otherwise
             they are wrong.
@@ -58,27 +54,12 @@ def score(
 
 
 def pck_with_intervals(scores: Pck) -> dict[str, Any]:
-    """Return the overall PCK and its 95 % interval by threshold, as JSON stores them.
-
-    Args:
-        scores: the PCK; each group's images are drawn again.
-
-    Returns:
-        ``pck`` and ``interval``, each by threshold.
-    """
+    """Return the overall ``pck`` and its 95 % ``interval`` by threshold, as JSON stores them."""
     return _by_threshold(scores.alphas, scores.mean, bootstrap(scores.sums))
 
 
 def score_table(task: Task, scores: Mapping[str, Pck]) -> dict[str, dict[str, Any]]:
-    """Return the scores of every method with their 95 % intervals, as JSON stores them.
-
-    Args:
-        task: the targets.
-        scores: PCK by the name of the method.
-
-    Returns:
-        For each method ``pck`` and ``interval`` by threshold, and ``per_category``.
-    """
+    """Return ``pck``, ``interval`` and ``per_category`` of every method, as JSON stores them."""
     return {
         name: {**pck_with_intervals(method), "per_category": _per_category(method, task)}
         for name, method in scores.items()
@@ -86,14 +67,7 @@ def score_table(task: Task, scores: Mapping[str, Pck]) -> dict[str, dict[str, An
 
 
 def differences(scores: Mapping[str, Pck]) -> dict[str, dict[str, Any]]:
-    """Compute how far the first method is ahead of each other one, with paired 95 % intervals.
-
-    Args:
-        scores: PCK by the name of the method, of the same targets.
-
-    Returns:
-        By the name of the other method, ``pck`` and ``interval`` of the difference by threshold.
-    """
+    """Compute how far the first method is ahead of each other one, with paired 95 % intervals."""
     first, *others = scores
     samples = bootstrap(scores[first].sums)
     return {
@@ -107,16 +81,9 @@ def differences(scores: Mapping[str, Pck]) -> dict[str, dict[str, Any]]:
 def other_protocols(
     task: Task, predictions: Mapping[str, Float[np.ndarray, "targets n 2"]]
 ) -> list[dict[str, Any]]:
-    """Score predictions by the further protocols in use for the data set.
+    """Score predictions by the further protocols in use for the data set, with their rules.
 
     Where neighbours vote, the paper's protocol with keypoints that no voter shows counted as wrong is one.
-
-    Args:
-        task: the targets.
-        predictions: keypoints (x, y) in pixels of the target's photograph, by the name of the method.
-
-    Returns:
-        For each protocol its rules and the ``pck`` and ``interval`` of every method.
     """
     others: list[tuple[dict[str, Any], Mapping[str, Pck]]] = [
         (
@@ -186,13 +153,7 @@ def measure_accuracy(
 ) -> dict[str, dict[str, Any]]:
     """Align every pair by every method, and compare with the true flow and the true corners.
 
-    Args:
-        warped: pairs of images with their true flow.
-        weights: a network's weights.
-
-    Returns:
-        The endpoint error in pixels and PCK with their 95 % bootstrap intervals over pairs, by the name of the
-        method, as JSON stores them; ``copy`` is the flow that is zero everywhere.
+    The endpoint error is in pixels. ``copy`` is the flow that is zero everywhere.
     """
     records = [record for pair in warped for record in (pair.source, pair.target)]
     pairs = np.arange(len(records)).reshape(-1, 2)
@@ -220,15 +181,9 @@ def measure_accuracy(
 def endpoint_errors(
     warped: Sequence[WarpedPair], to_px: Sequence[coords.Transform], flow: Float[np.ndarray, "pairs h w 2"]
 ) -> Float[np.ndarray, " pairs"]:
-    """Compute the mean distance of each pair's flow to the true one over visible pixels.
+    """Compute the mean distance in pixels of each pair's flow (in cells) to the true one over visible pixels.
 
-    Args:
-        warped: pairs of images with their true flow.
-        to_px: cells to pixels of each image: the first pair's source, its target, the second pair's source, ...
-        flow: displacements in cells.
-
-    Returns:
-        The error of each pair in pixels.
+    ``to_px`` maps cells to pixels of the first pair's source, its target, the second pair's source, ...
     """
     means = []
     for number, pair in enumerate(warped):

@@ -52,10 +52,6 @@ def space_of(method: Method, network: str, *, boxed: bool) -> SearchSpace:
 
     The paper's methods have only their smoothness to choose. Ours have layers, input sizes, margin (of boxes)
     and temperature as well, and SIFT all of these but layers.
-
-    Args:
-        network: name of the network.
-        boxed: whether boxes are aligned, and not whole photographs.
     """
     if method.cost == "distance":
         return SearchSpace()
@@ -72,9 +68,7 @@ class Selection(NamedTuple):
     """The chosen settings."""
 
     method: Method
-    """The method with the best settings found."""
     score: float
-    """Their score."""
     tried: int
     """The number of settings that were compared."""
 
@@ -86,8 +80,6 @@ def select(method: Method, space: SearchSpace, score: Callable[[Method], float])
     in steps of a factor of the root of 2, as long as the score rises, to 64 times or a 64th of it at most.
 
     Args:
-        method: the method, with the settings to begin with.
-        space: the values to compare.
         score: computes the score of settings, the higher the better, NaN the worst. It is called once for each.
 
     Raises:
@@ -125,10 +117,7 @@ def leave_category_out(
     chosen on all categories is not.
 
     Args:
-        method: the method, with the settings to begin with.
-        space: the values to compare.
         scores: for each category, computes the score of settings on it. That of ``held_out`` is not called.
-        held_out: name of the category.
 
     Raises:
         InputError: there is no such category, or no other, or every score is NaN.

@@ -36,9 +36,7 @@ class Task(NamedTuple):
     """The pairs of records between which keypoints are carried, and how predictions are scored."""
 
     records: Sequence[Record]
-    """All records."""
     keypoints: Keypoints
-    """The keypoints of all records."""
     pairs: Int[np.ndarray, "pairs 2"]
     """Indices (source, target) of records."""
     targets: Int[np.ndarray, " targets"]
@@ -75,9 +73,7 @@ class Outcome(NamedTuple):
     copied: Float[np.ndarray, "targets n 2"]
     """The same without alignment."""
     describe_seconds_per_image: Float[np.ndarray, ""]
-    """The time to describe an image."""
     seconds_per_pair: Float[np.ndarray, ""]
-    """The time to align a pair."""
     converged_share: Float[np.ndarray, ""]
     """The fraction of pairs whose messages converged."""
     voters: Int[np.ndarray, "targets voters"] | None = None
@@ -95,17 +91,12 @@ class Outcome(NamedTuple):
 def open_task(data: CategoryData, weights: Weights, *, transfer: Transfer, targets: int | None = None) -> Task:
     """Read the records of a transfer task, and find neighbours if they vote.
 
-    Args:
-        data: the source of the records; for fixed pairs, a data set that has pairs.
-        weights: a network's weights, whose features find neighbours.
-        transfer: neighbours that vote, or fixed pairs by box or by whole image.
-        targets: the number of tested records of each category for which neighbours vote, evenly spread; by
-            default all.
+    Where neighbours vote, ``targets`` tested records of each category are chosen, evenly spread; by default
+    all.
 
     Raises:
-        InputError: the source does not exist, is damaged or has no pairs or no such split; a category has too
-            few records; the length that normalizes a record's errors is not known; or ``targets`` is less than
-            1, or set for fixed pairs.
+        InputError: the data set has no pairs or no such split, a category has too few records, the length that
+            normalizes a record's errors is not known, or ``targets`` is set for fixed pairs.
     """
     if targets is not None and (targets < 1 or transfer != "neighbors"):
         raise InputError(
@@ -158,20 +149,7 @@ def open_task(data: CategoryData, weights: Weights, *, transfer: Transfer, targe
 
 
 def run_methods(task: Task, methods: Sequence[Method], weights: Weights, *, folder: Path) -> dict[str, Outcome]:
-    """Compute the predictions of every method, or read those that an earlier run cached.
-
-    Args:
-        task: the pairs.
-        methods: the methods to compare.
-        weights: a network's weights.
-        folder: the folder of the cache, one ``.npz`` file for each method.
-
-    Returns:
-        The outcomes by the name of the method.
-
-    Raises:
-        InputError: a cached file is damaged, an image cannot be read, or the folder cannot be written.
-    """
+    """Compute the predictions of every method, by name, or read those that an earlier run cached."""
     key = {
         "records": fingerprint(task.records),
         "pairs": pairs_checksum(task.pairs),
