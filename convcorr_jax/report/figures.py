@@ -37,9 +37,7 @@ def alignment_figure(
 
     Points of a that were ``carried`` to b are drawn bold. The caption is the last line of the figure.
     """
-    small_a, small_b = (
-        images.resize_longest_side(image, min(_PANEL_PX, max(image.shape[:2]))) for image in (a, b)
-    )
+    small_a, small_b = (images.resize_longest_side(one, min(_PANEL_PX, max(one.shape[:2]))) for one in (a, b))
     to_small = (small_a.transform, small_b.transform)
     small = in_frames(alignment, *to_small)
     size_a, size_b = small_a.image.shape[:2], small_b.image.shape[:2]
@@ -93,15 +91,8 @@ def _longest_px(flow: Float[np.ndarray, "n 2"], *, least: float) -> float:
     return math.ceil(length / unit) * unit
 
 
-# The panels of PCK curves, by title, and the columns whose mean each shows.
-_PANELS: dict[str, tuple[str, ...]] = {
-    "head": ("head",),
-    "elbow": ("elbow",),
-    "wrist": ("wrist",),
-    "elbow and wrist": ("elbow", "wrist"),
-    "ankle": ("ankle",),
-    "total": ("total",),
-}
+# The panels of PCK curves, each of the mean of the columns that its title names.
+_PANELS = ("head", "elbow", "wrist", "elbow and wrist", "ankle", "total")
 # The columns of Figure 11.
 _HISTOGRAM_COLUMNS = ("head", "shoulder")
 _CELL_PX = 200
@@ -114,14 +105,13 @@ def joint_curves(curves: Mapping[str, Mapping[str, Sequence[float]]], *, alphas:
 
     The ``alphas`` are the first of the thresholds of the curves, in rising order.
     """
-    nets = tuple(curves)
     panels = {
         title: {
-            net: np.mean([curves[net][column][: len(alphas)] for column in columns], axis=0).tolist()
-            for net in nets
+            net: np.mean([shares[column][: len(alphas)] for column in title.split(" and ")], axis=0).tolist()
+            for net, shares in curves.items()
         }
-        for title, columns in _PANELS.items()
-        if all(set(columns) <= set(curves[net]) for net in nets)
+        for title in _PANELS
+        if all({*title.split(" and ")} <= {*shares} for shares in curves.values())
     }
     return pixels(pck_curves(panels, alphas=alphas, x_label="threshold"))
 

@@ -156,11 +156,6 @@ _LABEL_OPACITY = 0.55
 _PX_A_LETTER = 9.0
 
 
-class _Cell(NamedTuple):
-    image: Image
-    caption: tuple[str, ...]
-
-
 def contact_sheet(records: Sequence[Record], *, columns: int = 4, cell_px: int = 320) -> Image:
     """Draw every record's image with its boxes and keypoints, and its label map beside it if it has one.
 
@@ -170,12 +165,8 @@ def contact_sheet(records: Sequence[Record], *, columns: int = 4, cell_px: int =
     """
     cells = [cell for record in records for cell in _cells(record, cell_px)]
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
-    figure = image_grid(
-        [[cell.image for cell in row] for row in rows],
-        captions=[[cell.caption for cell in row] for row in rows],
-        cell_px=cell_px,
-    )
-    return pixels(figure)
+    captions = [[caption for _, caption in row] for row in rows]
+    return pixels(image_grid([[image for image, _ in row] for row in rows], captions=captions, cell_px=cell_px))
 
 
 def annotated(record: Record, *, longest_px: int = 320) -> Image:
@@ -192,15 +183,13 @@ def annotated(record: Record, *, longest_px: int = 320) -> Image:
     )
 
 
-def _cells(record: Record, cell_px: int) -> list[_Cell]:
-    most = int(cell_px / _PX_A_LETTER)
-    kind = f"{record.category} · {record.split}"
-    caption = (_shortened(kind, most), _shortened(record.source_id, most))
-    cells = [_Cell(annotated(record, longest_px=cell_px), caption)]
+def _cells(record: Record, cell_px: int) -> list[tuple[Image, tuple[str, ...]]]:
+    """Return the images of a record with the lines below each."""
+    lines = (f"{record.category} · {record.split}", record.source_id)
+    caption = tuple(_shortened(line, int(cell_px / _PX_A_LETTER)) for line in lines)
+    cells = [(annotated(record, longest_px=cell_px), caption)]
     label_map = load_label_map(record)
-    if label_map is not None:
-        cells.append(_Cell(_labelled(record, label_map, cell_px), ()))
-    return cells
+    return cells if label_map is None else [*cells, (_labelled(record, label_map, cell_px), ())]
 
 
 def _labelled(record: Record, label_map: np.ndarray, cell_px: int) -> Image:
@@ -211,12 +200,9 @@ def _labelled(record: Record, label_map: np.ndarray, cell_px: int) -> Image:
     table[IGNORED_LABEL] = 1.0
     opacity = np.where(label_map > 0, _LABEL_OPACITY, 0.0)[..., None]
     mixed = (1 - opacity) * load_image(record) + opacity * 255 * table[label_map]
-    positions = np.array([_inner_position(label_map == label) for label in range(1, len(colors) + 1)]).reshape(
-        -1, 2
-    )
-    return points_overlay(
-        np.round(mixed).astype(np.uint8), positions, names=record.label_names, colors=colors, longest_px=cell_px
-    )
+    positions = np.array([_inner_position(label_map == 1 + k) for k in range(len(colors))]).reshape(-1, 2)
+    image, names = np.round(mixed).astype(np.uint8), record.label_names
+    return points_overlay(image, positions, names=names, colors=colors, longest_px=cell_px)
 
 
 def _inner_position(mask: Bool[np.ndarray, "height width"]) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, UInt8
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image as PillowImage
@@ -244,8 +244,8 @@ def _photograph_data(shown: LayerResponses) -> dict[str, Any]:
     longer = max(shown.photograph.shape[:2])
     maps = []
     for response, to_px in zip(shown.responses, shown.to_px, strict=True):
-        highest = _highest(response)
-        place = coords.apply(to_px, highest[None].astype(np.float64))[0]
+        row, column = np.unravel_index(int(response.argmax()), response.shape)
+        place = coords.apply(to_px, np.array([[column, row]], np.float64))[0]
         distance = float(np.linalg.norm(place - shown.point)) / longer
         low, high = float(response.min()), float(response.max())
         levels = np.round(255 * (response - low) / max(high - low, 1e-12)).astype(np.uint8)
@@ -266,12 +266,6 @@ def _photograph_data(shown: LayerResponses) -> dict[str, Any]:
         "point": np.round(coords.apply(resized.transform, shown.point[None])[0], 2).tolist(),
         "responses": maps,
     }
-
-
-def _highest(response: Float[np.ndarray, "h w"]) -> Int[np.ndarray, "2"]:
-    """Return the cell (column, row) of the highest response."""
-    row, column = np.unravel_index(int(response.argmax()), response.shape)
-    return np.array([column, row])
 
 
 _PAIR_PX = 150

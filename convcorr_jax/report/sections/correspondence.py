@@ -15,16 +15,8 @@ PUBLISHED_TRANSFER = {
 }
 # Tables 3 (accuracy) and 4 (PCK at 0.1), on the same data.
 PUBLISHED_CLASSIFICATION = {
-    "sift_10": 0.45,
-    "sift_20": 0.50,
-    "sift_40": 0.51,
-    "sift_80": 0.48,
-    "sift_160": 0.44,
-    "conv1": 0.20,
-    "conv2": 0.47,
-    "conv3": 0.54,
-    "conv4": 0.56,
-    "conv5": 0.54,
+    **{"sift_10": 0.45, "sift_20": 0.50, "sift_40": 0.51, "sift_80": 0.48, "sift_160": 0.44},
+    **{"conv1": 0.20, "conv2": 0.47, "conv3": 0.54, "conv4": 0.56, "conv5": 0.54},
 }
 PUBLISHED_PREDICTION = {"sift": 0.157, "sift_prior": 0.284, "conv5": 0.333, "conv5_prior": 0.425}
 OTHER_DATA = "The paper's figures are for PASCAL VOC 2011: compare the order, not the level."
@@ -45,20 +37,13 @@ METHOD_NAMES = {
 def receptive_fields(name: str, result: dict[str, Any]) -> Section:
     """Show Table 1: receptive fields."""
     rows = tuple(
-        (
-            layer,
-            float(field["size_px"]),
-            float(field["published"]["size_px"]),
-            float(field["stride_px"]),
-            float(field["published"]["stride_px"]),
-        )
+        (layer, *(float(of[axis]) for axis in ("size_px", "stride_px") for of in (field, field["published"])))
         for layer, field in result["layers"].items()
     )
     columns = ("layer", "size, ours", "size, paper", "stride, ours", "stride, paper")
     table = Table("Long et al. 2014, Table 1: receptive fields of CaffeNet, in pixels", columns, rows)
-    return Section(
-        "Receptive fields", "Computed from the layer table alone.", (table,), group=LONG, items=("Table 1",)
-    )
+    text = "Computed from the layer table alone."
+    return Section("Receptive fields", text, (table,), group=LONG, items=("Table 1",))
 
 
 def accuracy(name: str, result: dict[str, Any]) -> Section:
@@ -68,7 +53,7 @@ def accuracy(name: str, result: dict[str, Any]) -> Section:
         (
             METHOD_NAMES[method],
             estimate(score["endpoint_error_px"], score["endpoint_error_interval"]),
-            *(estimate(score["pck"][alpha], score["interval"][alpha]) for alpha in alphas),
+            *_estimates(score),
         )
         for method, score in result["methods"].items()
     )
@@ -122,13 +107,12 @@ def transfer(name: str, result: dict[str, Any]) -> Section:
     )
     if voting:
         text += f"; neighbours by cosine of {result['retrieval_layer']}"
-    figure = (
-        PageFigure(f"{name}/figure_3.jpg", "Five neighbours warped onto each target, with their keypoints.")
-        if voting
-        else PageFigure(f"{name}/examples.jpg", "One pair of every category, by every method.")
-    )
+        caption = "Five neighbours warped onto each target, with their keypoints."
+        figure, items = PageFigure(f"{name}/figure_3.jpg", caption), ("Table 2", "Figure 3")
+    else:
+        figure = PageFigure(f"{name}/examples.jpg", "One pair of every category, by every method.")
+        items = ("Section 3",)
     title = f"Keypoint transfer on {_title(result)} ({result['protocol']['transfer']})"
-    items = ("Table 2", "Figure 3") if voting else ("Section 3",)
     tables = (mean, _differences(result, alphas), by_category, *_further_protocols(result, alphas))
     return Section(title, f"{text}.", tables, (figure,), group=LONG, items=items)
 
@@ -170,7 +154,7 @@ def classification(name: str, result: dict[str, Any]) -> Section:
             feature,
             estimate(value, result["interval"][feature]),
             PUBLISHED_CLASSIFICATION.get(feature),
-            *(result["per_category"][category]["accuracy"][feature] for category in categories),
+            *(scores["accuracy"][feature] for scores in result["per_category"].values()),
         )
         for feature, value in result["accuracy"].items()
     )
@@ -190,15 +174,10 @@ def classification(name: str, result: dict[str, Any]) -> Section:
             for category in categories
         ),
     )
-    return Section(
-        f"Keypoint classification on {_title(result)}",
-        text,
-        (table,),
-        figures,
-        (Widget("layers", f"{name}/responses.json", _RESPONSES),),
-        group=LONG,
-        items=("Table 3", "Figure 4", "Figure 5"),
-    )
+    title = f"Keypoint classification on {_title(result)}"
+    widgets = (Widget("layers", f"{name}/responses.json", _RESPONSES),)
+    items = ("Table 3", "Figure 4", "Figure 5")
+    return Section(title, text, (table,), figures, widgets, group=LONG, items=items)
 
 
 def prediction(name: str, result: dict[str, Any]) -> Section:
@@ -235,18 +214,12 @@ def prediction(name: str, result: dict[str, Any]) -> Section:
             for method, by_mapping in result["positive_scores"].items()
         ),
     )
-    figure = PageFigure(
-        f"{name}/figure_6.jpg", "Annotated keypoints, and those predicted by detectors with the prior."
-    )
+    caption = "Annotated keypoints, and those predicted by detectors with the prior."
+    figures = (PageFigure(f"{name}/figure_6.jpg", caption),)
     text = f"Detectors on {result['network']} with {result['weights']}, and on dense SIFT."
-    return Section(
-        f"Keypoint prediction on {_title(result)}",
-        text,
-        (mean, by_category, positive),
-        (figure,),
-        group=LONG,
-        items=("Table 4", "Figure 6"),
-    )
+    tables, items = (mean, by_category, positive), ("Table 4", "Figure 6")
+    title = f"Keypoint prediction on {_title(result)}"
+    return Section(title, text, tables, figures, group=LONG, items=items)
 
 
 def reconstruction(name: str, result: dict[str, Any]) -> Section:

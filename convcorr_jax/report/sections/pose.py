@@ -110,12 +110,8 @@ def beside_or_apart(
 def rows_table(title: str, rows: Rows, *, note: str = "") -> Table:
     """Build a table with one row a method and one column a joint; missing joints have empty cells."""
     columns = tuple(dict.fromkeys(column for cells in rows.values() for column in cells))
-    return Table(
-        title,
-        ("", *columns),
-        tuple((row, *(cells.get(column) for column in columns)) for row, cells in rows.items()),
-        note=note,
-    )
+    of_rows = tuple((row, *(cells.get(column) for column in columns)) for row, cells in rows.items())
+    return Table(title, ("", *columns), of_rows, note=note)
 
 
 def fractions(percent: Mapping[str, float]) -> dict[str, float]:
@@ -142,18 +138,9 @@ _SPREADS = "pixels of FLIC's frames at 360 x 240 (Table 1)"
 
 def cascade(name: str, result: dict[str, Any]) -> Section:
     """Show Tables 1 to 3 and Figures 9 and 14 for the variants that were trained."""
-    first = next(iter(result["pck"].values()))
-    alphas = tuple(first["cascade"])
-    correct = Table(
-        "PCK over all joints, as in Tompson et al. 2015, Figures 9, 12 and 14",
-        ("variant", "network", *alphas),
-        tuple(
-            (variant, net, *_estimates(shares, result["interval"][variant][net]))
-            for variant, pck in result["pck"].items()
-            for net, shares in pck.items()
-        ),
-        note=f"{_NETS} {_INTERVALS}",
-    )
+    title = "PCK over all joints, as in Tompson et al. 2015, Figures 9, 12 and 14"
+    note = f"{_NETS} {_INTERVALS}"
+    correct = _nets_table(title, "variant", result["pck"], result["interval"], note=note)
     precise = {
         variant: {column: shares["0.05"] for column, shares in per_joint["cascade"].items()}
         for variant, per_joint in result["per_joint"].items()
@@ -180,28 +167,21 @@ def cascade(name: str, result: dict[str, Any]) -> Section:
         ),
     )
     of_cascade = {variant: spread["cascade"] for variant, spread in result["spread_px"].items()}
-    return Section(
-        "Variants of the pose cascade",
-        text,
-        (correct, *joints, *_spread_tables(of_cascade, result), *_times_tables(result)),
-        figures,
-        (Widget("joints", f"{name}/{next(iter(result['pck']))}/test/joints.json", _JOINTS),),
-        group=TOMPSON,
-        items=("Table 1", "Table 2", "Table 3", "Figure 9", "Figure 12", "Figure 14"),
-    )
+    tables = (correct, *joints, *_spread_tables(of_cascade, result), *_times_tables(result))
+    widgets = (Widget("joints", f"{name}/{next(iter(result['pck']))}/test/joints.json", _JOINTS),)
+    items = ("Table 1", "Table 2", "Table 3", "Figure 9", "Figure 12", "Figure 14")
+    title = "Variants of the pose cascade"
+    return Section(title, text, tables, figures, widgets, group=TOMPSON, items=items)
 
 
 def person(name: str, result: dict[str, Any]) -> Section:
     """Show Tables 1 and 4 and Figures 11, 12 and 15 for one model on the test people of a data set."""
     alphas = tuple(result["pck"]["cascade"])
-    torsos = Table(
+    torsos = _nets_table(
         f"PCK over all joints of {result['dataset']}, by what is known of the torso",
-        ("torso", "network", *alphas),
-        tuple(
-            (torso, net, *_estimates(shares, result["interval_by_torso"][torso][net]))
-            for torso, nets in result["pck_by_torso"].items()
-            for net, shares in nets.items()
-        ),
+        "torso",
+        result["pck_by_torso"],
+        result["interval_by_torso"],
         note=f"{_NETS} The paper gives the annotated torso; none is what `convcorr pose` knows without a box. "
         f"{_INTERVALS}",
     )
@@ -231,15 +211,23 @@ def person(name: str, result: dict[str, Any]) -> Section:
         PageFigure(f"{name}/errors.png", "Figure 11: errors in x after each part of the cascade."),
         PageFigure(f"{name}/people.jpg", "Annotated and predicted joints."),
     )
-    return Section(
-        "The person cascade",
-        text,
-        (torsos, *_peer_tables(result), *joints, *_spread_tables(result["spread_px"], result)),
-        figures,
-        (Widget("joints", f"{name}/joints.json", _JOINTS),),
-        group=TOMPSON,
-        items=("Table 4", "Table 1", "Figure 11", "Figure 12", "Figure 15"),
+    tables = (torsos, *_peer_tables(result), *joints, *_spread_tables(result["spread_px"], result))
+    widgets = (Widget("joints", f"{name}/joints.json", _JOINTS),)
+    items = ("Table 4", "Table 1", "Figure 11", "Figure 12", "Figure 15")
+    return Section("The person cascade", text, tables, figures, widgets, group=TOMPSON, items=items)
+
+
+def _nets_table(
+    title: str, kind: str, pck: dict[str, Any], intervals: Mapping[str, Any], *, note: str
+) -> Table:
+    """Build a table of the PCK of every network by the variants or torsos of a result."""
+    alphas = next(iter(pck.values()))["cascade"]
+    rows = tuple(
+        (key, net, *_estimates(shares, intervals[key][net]))
+        for key, nets in pck.items()
+        for net, shares in nets.items()
     )
+    return Table(title, (kind, "network", *alphas), rows, note=note)
 
 
 def _peer_tables(result: Mapping[str, Any]) -> list[Table]:
@@ -295,13 +283,9 @@ def _spread_tables(
     spreads: Mapping[str, Mapping[str, Mapping[str, float | None]]], result: Mapping[str, Any]
 ) -> tuple[Table, ...]:
     """Build Table 1; errors are along x."""
-    ours = {
-        variant: {column: spread["x_px"] for column, spread in columns.items()}
-        for variant, columns in spreads.items()
-    }
     return beside_or_apart(
         "Spread of the errors in pixels of the network's input, as in Tompson et al. 2015, Table 1",
-        ours,
+        {variant: {column: one["x_px"] for column, one in of.items()} for variant, of in spreads.items()},
         SPREADS_PX,
         same_setting=is_flic_at_half_size(result),
         setting=_SPREADS,

@@ -71,30 +71,18 @@ def landmarks(name: str, result: dict[str, Any]) -> Section:
         PageFigure(f"{name}/jitter.png", "Mean error against the displacement of boxes."),
     )
     datasets = ", ".join(Path(dataset).name for dataset in result["test"]["datasets"])
-    title = f"Facial landmarks of {datasets}"
-    return Section(
-        title,
-        text,
-        (_landmark_errors(result), _published_errors(result["published"]), by_set, spread),
-        figures,
-        group=SHARIF,
-        items=("Table 1", "Figure 2a", "Figure 3"),
-    )
+    title, items = f"Facial landmarks of {datasets}", ("Table 1", "Figure 2a", "Figure 3")
+    tables = (_landmark_errors(result), _published_errors(result["published"]), by_set, spread)
+    return Section(title, text, tables, figures, group=SHARIF, items=items)
 
 
 def _landmark_errors(result: dict[str, Any]) -> Table:
-    kinds = {kind: _BOXES.get(kind, kind.replace("_", " ")) for kind in result["boxes"]}
+    boxes = result["boxes"]
     errors = Table(
         f"Error of facial landmarks, as in {_PAPER}, Table 1",
-        ("method", *kinds.values()),
+        ("method", *(_BOXES.get(kind, kind.replace("_", " ")) for kind in boxes)),
         tuple(
-            (
-                method,
-                *(
-                    estimate(of_kind["mean"][method], of_kind["interval"][method])
-                    for of_kind in result["boxes"].values()
-                ),
-            )
+            (method, *(estimate(kind["mean"][method], kind["interval"][method]) for kind in boxes.values()))
             for method in result["nme_outer"]
         ),
         note="Mean distance, divided by that of the outer eye corners, with the 95 % bootstrap interval over "
@@ -103,10 +91,8 @@ def _landmark_errors(result: dict[str, Any]) -> Table:
     )
     duplicates = result["without_duplicates"]
     if duplicates["left_out"]:
-        without = ", ".join(
-            f"{method} {error:.4f}"
-            for method, error in duplicates["mean"][next(iter(duplicates["mean"]))].items()
-        )
+        means = next(iter(duplicates["mean"].values()))
+        without = ", ".join(f"{method} {error:.4f}" for method, error in means.items())
         errors = errors._replace(
             note=f"{errors.note} Without {len(duplicates['left_out'])} test photographs that are also "
             f"trained on, in boxes around the landmarks: {without}."
@@ -149,14 +135,8 @@ def keypoints(name: str, result: dict[str, Any]) -> Section:
         PageFigure(f"{name}/predictions.jpg", "Annotated and predicted keypoints."),
     )
     text = f"One set of ridges for each category; {_features_of(result)}"
-    return Section(
-        f"Ridge keypoints on {_title(result)}",
-        text,
-        (table,),
-        figures,
-        group=SHARIF,
-        items=("Table 2", "Figure 2b"),
-    )
+    title = f"Ridge keypoints on {_title(result)}"
+    return Section(title, text, (table,), figures, group=SHARIF, items=("Table 2", "Figure 2b"))
 
 
 def colors(name: str, result: dict[str, Any]) -> Section:
@@ -205,14 +185,8 @@ def segmentation(name: str, result: dict[str, Any]) -> Section:
     )
     figure = PageFigure(f"{name}/figure_5.png", "Images, true classes, predicted classes and responses.")
     text = f"{result['train']} training images; {_features_of(result)}"
-    return Section(
-        f"Segmentation of {_title(result)}",
-        text,
-        (table,),
-        (figure,),
-        group=SHARIF,
-        items=("Table 3", "Figure 5"),
-    )
+    title = f"Segmentation of {_title(result)}"
+    return Section(title, text, (table,), (figure,), group=SHARIF, items=("Table 3", "Figure 5"))
 
 
 _MATRIX_NAMES = {
@@ -241,20 +215,12 @@ def directions(name: str, result: dict[str, Any]) -> Section:
         note="Binary attributes have the first two scores, other attributes the third. In brackets: the 95 % "
         "interval over test faces.",
     )
-    figure = PageFigure(
-        f"{name}/figure_6.png",
-        "Faces moved along each attribute's direction, reconstructed by ridge regression.",
-    )
+    caption = "Faces moved along each attribute's direction, reconstructed by ridge regression."
+    figures = (PageFigure(f"{name}/figure_6.png", caption),)
     text = f"{result['test']} test people; {_features_of(result)}"
-    return Section(
-        f"Semantic directions of {_title(result)}",
-        text,
-        (table,),
-        (figure,),
-        (Widget("directions", f"{name}/directions.json", _SLIDERS),),
-        group=SHARIF,
-        items=("Figure 6",),
-    )
+    title = f"Semantic directions of {_title(result)}"
+    widgets = (Widget("directions", f"{name}/directions.json", _SLIDERS),)
+    return Section(title, text, (table,), figures, widgets, group=SHARIF, items=("Figure 6",))
 
 
 def _features_of(result: dict[str, Any]) -> str:
