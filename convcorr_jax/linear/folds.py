@@ -1,9 +1,6 @@
-"""Fold assignments for cross-validation, the same in every run.
+"""Fold assignments for cross-validation, the same in every run, and the product that linear models share.
 
 An assignment is one array, ``[n]``: for each sample the number, from 0 to k - 1, of the fold that holds it out.
-``folds == j`` selects the samples held out by fold j, ``folds != j`` those that fold j trains on.
-
-Matrix products that the linear models share.
 """
 
 import warnings
@@ -20,17 +17,11 @@ def stratified_folds(labels: Shaped[np.ndarray, "..."], *, k: int) -> Int32[np.n
     """Assign samples to folds of equal size that hold out equally many samples of each label.
 
     Both hold to within one sample. Samples are dealt out to the folds in turn, in their own order within each
-    label. Use `grouped_folds` where neighboring samples resemble each other, as those of one image do.
+    label. Use `grouped_folds` where neighboring samples resemble each other, as those of one image do. A label
+    with fewer than k samples is absent from some folds. Labels are of any type that can be sorted.
 
     >>> stratified_folds(np.array(["cat", "cat", "dog", "cat", "dog", "dog"]), k=3)
     array([0, 1, 0, 2, 1, 2], dtype=int32)
-
-    Args:
-        labels: the label of each sample, of any type that can be sorted. A label with fewer than k samples is
-            absent from some folds.
-
-    Returns:
-        The fold of each sample, from 0 to k - 1.
 
     Raises:
         InputError: k is below 2, there are fewer than k samples, or the labels are not one of each sample.
@@ -44,17 +35,11 @@ def stratified_folds(labels: Shaped[np.ndarray, "..."], *, k: int) -> Int32[np.n
 def grouped_folds(groups: Shaped[np.ndarray, "..."], *, k: int) -> Int32[np.ndarray, " n"]:
     """Assign samples to folds of about equal size that keep each group together.
 
-    Groups are assigned from the largest to the smallest (those of equal size in sorted order), each to the
-    fold that has the fewest samples so far.
+    Groups are assigned from the largest to the smallest (those of equal size in sorted order), each to the fold
+    that has the fewest samples so far. Groups are of any type that can be sorted.
 
     >>> grouped_folds(np.array([7, 7, 7, 8, 9, 9, 8]), k=2)
     array([0, 0, 0, 1, 1, 1, 1], dtype=int32)
-
-    Args:
-        groups: the group of each sample, of any type that can be sorted.
-
-    Returns:
-        The fold of each sample, from 0 to k - 1.
 
     Raises:
         InputError: k is below 2, there are fewer than k groups, or the groups are not one of each sample.
@@ -71,9 +56,6 @@ def grouped_folds(groups: Shaped[np.ndarray, "..."], *, k: int) -> Int32[np.ndar
 
 def warn_of_absent_labels(labels: Shaped[np.ndarray, " n"], folds: Int[np.ndarray, " n"], *, k: int) -> None:
     """Warn of labels whose samples one fold holds out all: its classifiers never predict them.
-
-    Args:
-        folds: the fold of each sample, from 0 to k - 1.
 
     Warns:
         UserWarning: a label is absent from a fold's training samples; each fold and label is named.

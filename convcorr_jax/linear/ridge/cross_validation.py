@@ -4,7 +4,9 @@ With fewer rows than features, errors come from the kernel matrix X X': for at m
 space a fold if it converges (`convcorr_jax.linear.ridge.krylov`), otherwise from one eigendecomposition
 (`convcorr_jax.linear.ridge.kernel`). With at least as many rows, errors of folds come from each fold's
 statistics (`convcorr_jax.linear.ridge.fold_errors`), leave-one-out errors from one eigendecomposition of X'X
-(`convcorr_jax.linear.ridge.kernel`).
+(`convcorr_jax.linear.ridge.kernel`). Everywhere, features are ``[n, d]``, targets ``[n, t]``, penalties any
+number of finite numbers above 0, and ``folds`` gives for each row the number, 0 to k - 1, of the fold that
+holds it out (`convcorr_jax.linear.grouped_folds`).
 """
 
 import functools
@@ -87,15 +89,10 @@ def fit_best(
     """Fit a ridge regression to all rows, with the penalty that cross-validation chooses for all targets.
 
     Args:
-        features: one row a sample, ``[n, d]``.
-        targets: ``[n, t]``.
-        folds: for each row the number of the fold that holds it out, 0 to k - 1; leave-one-out by default.
+        folds: leave-one-out by default.
         k: number of folds; required with ``folds``, not allowed without. Sharif Razavian et al. 2014,
             "Persistent Evidence of Local Image Properties in Generic ConvNets", use 4.
         penalties: the path to choose from; `penalty_grid` by default.
-
-    Returns:
-        The ridge regression, and the errors of the whole path.
 
     Raises:
         InputError: there are fewer than 2 rows, no feature or no target; the numbers of rows differ; a value is
@@ -137,11 +134,7 @@ def penalty_grid(features: FeatureRows) -> Float[np.ndarray, " p"]:
 
 
 def penalties_of_spread(spread: float, eigenvalues: int) -> Float[np.ndarray, " p"]:
-    """Return the penalties of `penalty_grid` from the trace of the centred features' scatter.
-
-    Args:
-        eigenvalues: number of eigenvalues over which the mean is.
-    """
+    """Return the penalties of `penalty_grid` from the scatter's trace and the number of its eigenvalues."""
     return _GRID * spread / eigenvalues
 
 
@@ -162,19 +155,7 @@ def cross_validate(
 ) -> PenaltyCurve:
     """Compute the errors of each fold's rows by ridge regressions fitted without that fold, for every penalty.
 
-    Args:
-        features: one row a sample, ``[n, d]``.
-        targets: ``[n, t]``.
-        penalties: any number of positive penalties.
-        folds: for each row the number of the fold that holds it out, 0 to k - 1; see
-            `convcorr_jax.linear.grouped_folds`.
-
-    Raises:
-        InputError: there are fewer than 2 rows, no feature or no target; the numbers of rows differ; a value is
-            NaN, infinite or too large to be squared; all rows of the features are equal; a penalty is not a
-            finite number above 0, or too small for the precision; the folds are not one number from
-            0 to k - 1 for each row; or a fold is empty, or leaves fewer than two rows or, if there are at
-            least as many rows as features, only rows with equal features.
+    An `InputError` is raised as by `fit_best`.
     """
     x, y = solvers.checked(features, targets)
     penalties = _checked_path(penalties)
@@ -196,22 +177,10 @@ def cross_predict(
 ) -> Float[np.ndarray, "n t"]:
     """Predict each row by a ridge regression that is fitted without the row's fold.
 
+    An `InputError` is raised as by `fit_best`.
+
     Args:
-        features: one row a sample, ``[n, d]``.
-        targets: ``[n, t]``.
         penalty: one for all targets, or one for each.
-        folds: for each row the number of the fold that holds it out, 0 to k - 1; see
-            `convcorr_jax.linear.grouped_folds`.
-
-    Returns:
-        The predictions of all rows, in their order.
-
-    Raises:
-        InputError: there are fewer than 2 rows, no feature or no target; the numbers of rows differ; a value is
-            NaN, infinite or too large to be squared; all rows of the features are equal; a penalty is not a
-            finite number above 0, or too small for the precision; the folds are not one number from
-            0 to k - 1 for each row; or a fold is empty, or leaves fewer than two rows or, if there are at
-            least as many rows as features, only rows with equal features.
     """
     x, y = solvers.checked(features, targets)
     penalties = np.broadcast_to(_checked_path(np.atleast_1d(penalty)), y.shape[1])
@@ -245,9 +214,6 @@ def cross_validate_statistics(
     square). If it pays off, all penalties of a fold share one Krylov space
     (`convcorr_jax.linear.ridge.krylov`).
 
-    Args:
-        penalties: any number of positive penalties.
-
     Raises:
         InputError: there are fewer than 2 folds; all folds but one hold fewer than 2 rows, or rows whose
             features are all equal; the statistics are not finite; or a penalty is not a finite number above 0,
@@ -264,15 +230,7 @@ def leave_one_out(
 ) -> PenaltyCurve:
     """Compute the errors of each row by ridge regressions fitted to all other rows, for every penalty.
 
-    Args:
-        features: one row a sample, ``[n, d]``.
-        targets: ``[n, t]``.
-        penalties: any number of positive penalties.
-
-    Raises:
-        InputError: there are fewer than 2 rows, no feature or no target; the numbers of rows differ; a value is
-            NaN, infinite or too large to be squared; all rows of the features are equal; or a penalty is not
-            a finite number above 0, or too small for the precision.
+    An `InputError` is raised as by `fit_best`.
     """
     x, y = solvers.checked(features, targets)
     penalties = _checked_path(penalties)

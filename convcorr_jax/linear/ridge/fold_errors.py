@@ -34,16 +34,12 @@ class FoldRows(NamedTuple):
     """The rows of each of k folds, padded to the size m of the largest."""
 
     rows: Int[np.ndarray, "k m"]
-    """Row numbers."""
     mask: Bool[np.ndarray, "k m"]
     """True for rows, False for padding."""
 
 
 def rows_of_folds(folds: Int[np.ndarray, " _"], n: int, k: int) -> FoldRows:
     """List the rows of each of k folds of n rows.
-
-    Args:
-        folds: for each row the number of the fold that holds it out, 0 to k - 1.
 
     Raises:
         InputError: the folds are not one number from 0 to k - 1 for each row, k is below 2, or a fold is empty
@@ -90,14 +86,11 @@ def squares_from_krylov(
 ) -> FoldErrors | None:
     """Compute the squared errors of all folds of few rows, with one Krylov space for each fold.
 
+    It is None if a space does not solve all penalties, or does not pay off.
+
     Args:
         kernel: X X' of rows about the mean of all rows (`convcorr_jax.linear.ridge.kernel.centered_kernel`);
             a mean far from zero would cost digits.
-        y: targets of the rows.
-        penalties: any number of penalties.
-
-    Returns:
-        The errors; None if a space does not solve all penalties, or does not pay off.
     """
     mean_eigenvalue = float(jnp.trace(kernel)) / len(kernel)
     squares, bound = np.zeros((len(penalties), y.shape[1])), 0.0

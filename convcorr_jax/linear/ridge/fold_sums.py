@@ -50,12 +50,7 @@ class _Rows(NamedTuple):
 class FoldSums:
     """Rows of k folds: the rows while they are fewer than the features, and else each fold's statistics.
 
-    Attributes:
-        features: Number of features d.
-        targets: Number of targets t.
-        k: Number of folds.
-        blocks: The rows, block by block; empty as soon as there are statistics.
-        parts: Statistics of each fold; empty while rows are kept.
+    Either ``blocks``, the rows block by block, or ``parts``, the statistics of each fold, is empty.
     """
 
     features: int
@@ -76,11 +71,6 @@ class FoldSums:
         folds: Int[np.ndarray, " _"],
     ) -> "FoldSums":
         """Return the sums with one more block of rows; these sums must not be used afterwards.
-
-        Args:
-            features: one row a sample.
-            targets: targets of the same rows.
-            folds: for each row the number, 0 to k - 1, of the fold that holds it out.
 
         Raises:
             InputError: the numbers of rows, of features or of targets do not match, or a fold does not exist.
@@ -105,22 +95,14 @@ class FoldSums:
         return replace(self, blocks=(), parts=_summed(start, _joined((*self.blocks, block))))
 
     def penalty_grid(self) -> Float[np.ndarray, " p"]:
-        """Return the penalties of `convcorr_jax.linear.ridge.penalty_grid` for these rows.
-
-        Raises:
-            InputError: there are no rows.
-        """
+        """Return the penalties of `convcorr_jax.linear.ridge.penalty_grid` for these rows."""
         if not self.parts:
             return penalty_grid(self._rows().features)
         whole = functools.reduce(add, (_with_targets(part, np.arange(1)) for part in self.parts))
         return penalties_of_spread(float(jnp.trace(whole.scatter)), self.features)
 
     def select(self, targets: Int[np.ndarray, " chosen"]) -> "FoldSums":
-        """Return the sums of the same rows with some of their targets.
-
-        Args:
-            targets: numbers of the targets.
-        """
+        """Return the sums of the same rows with some of their targets."""
         return replace(
             self,
             targets=len(targets),
@@ -130,9 +112,6 @@ class FoldSums:
 
     def cross_validate(self, penalties: Float[np.ndarray, " p"]) -> PenaltyCurve:
         """Compute the errors of each fold's rows by ridge regressions fitted without that fold.
-
-        Args:
-            penalties: any number of positive penalties.
 
         Raises:
             InputError: there are fewer than 2 rows, a fold has no row or leaves fewer than two, a value is NaN
@@ -148,10 +127,7 @@ class FoldSums:
         return cross_validate_statistics(self.parts, penalties=penalties)
 
     def solve(self, penalty: float | Float[np.ndarray, " t"]) -> Ridge:
-        """Fit a ridge regression for each target to all rows.
-
-        Args:
-            penalty: one for all targets, or one for each.
+        """Fit a ridge regression for each target to all rows, with one penalty for all targets or one for each.
 
         Raises:
             InputError: there are fewer than 2 rows, a value is NaN or infinite, all rows of features are equal,
@@ -163,15 +139,7 @@ class FoldSums:
         return _solve(functools.reduce(add, self.parts), penalty)
 
     def without(self, fold: int, penalty: float | Float[np.ndarray, " t"]) -> Ridge:
-        """Fit a ridge regression for each target to the rows of all folds but one.
-
-        Args:
-            fold: the number of the fold that is held out.
-            penalty: one for all targets, or one for each.
-
-        Raises:
-            InputError: as for `solve`.
-        """
+        """Fit a ridge regression for each target to the rows of all folds but one, as `solve` does."""
         if not self.parts:
             x, y, folds = self._rows()
             return _fit_rows(x[folds != fold], y[folds != fold], penalty)
@@ -203,11 +171,7 @@ class FoldSums:
         }
 
     def restored(self, arrays: Mapping[str, np.ndarray]) -> "FoldSums":
-        """Return sums of as many features, targets and folds from the arrays of others.
-
-        Args:
-            arrays: what `arrays` of the others returned.
-        """
+        """Return sums of as many features, targets and folds from what `arrays` of others returned."""
         if "folds" in arrays:
             rows = _Rows(*(arrays[name] for name in _Rows._fields))
             return replace(self, blocks=(rows,) if len(rows.folds) else (), parts=())
@@ -227,11 +191,6 @@ def fold_sums(
 ) -> FoldSums:
     """Return the sums of one block of rows.
 
-    Args:
-        features: one row a sample.
-        targets: targets of the same rows.
-        folds: for each row the number, 0 to k - 1, of the fold that holds it out.
-
     Raises:
         InputError: k is below 2, the numbers of rows do not match, or a fold does not exist.
     """
@@ -240,9 +199,6 @@ def fold_sums(
 
 def no_rows(features: int, targets: int, *, k: int) -> FoldSums:
     """Return the sums of no rows, from which an accumulation starts.
-
-    Args:
-        k: number of folds.
 
     Raises:
         InputError: k is below 2, or there is no feature or no target.

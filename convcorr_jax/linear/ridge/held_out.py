@@ -32,15 +32,12 @@ _STEP = 3
 
 
 class HeldOutFit(NamedTuple):
-    """A ridge regression with the penalty of least error on held-out rows, and its predictions of them."""
+    """A ridge regression of all rows with the penalty of least held-out error; held-out predictions."""
 
     ridge: Ridge
-    """Fitted to all rows."""
     curve: PenaltyCurve
-    """Errors of the whole path of penalties."""
     predicted: Float[np.ndarray, "n t"]
-    """Predictions of every row by the regression, with the same penalty, that is fitted without the row's
-    fold."""
+    """Of every row, by the regression with the same penalty that is fitted without the row's fold."""
 
 
 def fit_held_out(
@@ -49,18 +46,8 @@ def fit_held_out(
     """Fit a ridge regression with the best penalty of a path, and predict the rows held out.
 
     The path is every third penalty of `penalty_grid`, and then the neighbors of the best of these, because the
-    error hardly ever has more than one minimum; the penalty is the best of those tried.
-
-    Args:
-        features: one row a sample, ``[n, d]``.
-        targets: ``[n, t]``.
-        folds: for each row the number of the fold that holds it out, 0 to k - 1.
-        k: number of folds.
-
-    Raises:
-        InputError: there are fewer than 2 rows, no feature or no target; the numbers of rows differ; a value is
-            NaN, infinite or too large to be squared; all rows of the features are equal; the folds are not one
-            number from 0 to k - 1 for each row; or a fold is empty or leaves fewer than two rows.
+    error hardly ever has more than one minimum; the penalty is the best of those tried. An `InputError` is
+    raised as by `convcorr_jax.linear.ridge.fit_best`.
     """
     x, y = solvers.checked(features, targets)
     if x.shape[0] >= x.shape[1]:

@@ -1,23 +1,18 @@
-"""The eigendecomposition of a scatter matrix, which solves ridge regressions for any number of penalties.
+"""Eigendecompositions that solve ridge regressions for any number of penalties, also without some rows.
 
-The penalties may be shared by all targets or differ between them.
-
-Leave-one-out errors of ridge regression, in a second pass over any number of rows.
-
-The residual of a row by the ridge regression of all other rows is ``e_i = r_i / (1 - h_i)``, where r is the
-row's residual by the ridge regression of all rows and h its leverage
+Penalties may be shared by all targets or differ between them. The residual of a row by the ridge regression of
+all other rows is ``e_i = r_i / (1 - h_i)``, where r is the row's residual by the ridge regression of all rows
+and h its leverage
 
     h_i = 1 / n + sum_j (x_i . v_j)^2 / (s_j + penalty),
 
 with x centred, and v and s the eigenvectors and eigenvalues of X'X (Allen 1974, "The relationship between
-variable selection and data augmentation", Technometrics 16). One decomposition serves all penalties, and rows
-arrive in blocks, so that memory stays O(d^2 + d t).
-
-Residuals of held-out rows from one eigendecomposition of the kernel matrix of all rows.
+variable selection and data augmentation", Technometrics 16). Rows arrive in blocks: memory stays ``d^2 + d t``
+numbers.
 
 The residuals of a set F of rows, by the ridge regression of all other rows, follow from the fit to all rows
-(Cook and Weisberg 1982, "Residuals and Influence in Regression"; leave-one-out is the case of one row). With
-centred rows X, targets Y and ``Q = (X X' + penalty I)^-1``, restricted to vectors that sum to zero,
+(Cook and Weisberg 1982, "Residuals and Influence in Regression"). With centred rows X, targets Y and ``Q = (X
+X' + penalty I)^-1``, restricted to vectors that sum to zero,
 
     e_F = (Q_FF)^-1 (Q Y)_F.
 
@@ -37,18 +32,15 @@ from convcorr_jax.linear.ridge.row_statistics import Statistics, gram
 
 
 class Eigenbasis(NamedTuple):
-    """The statistics of a set of rows in the basis of the eigenvectors of their scatter matrix."""
+    """The statistics of a set of rows; ``cross`` in the basis of the eigenvectors of their scatter matrix."""
 
     eigenvalues: Float[Array, " d"]
-    """Eigenvalues of the scatter, in rising order, none below 0."""
+    """Those of the scatter, in rising order, none below 0; ``vectors`` holds an eigenvector a column."""
     vectors: Float[Array, "d d"]
-    """Eigenvectors, one a column."""
     cross: Float[Array, "d t"]
-    """The cross products of features and targets, in the basis."""
     feature_mean: Float[Array, " d"]
     target_mean: Float[Array, " t"]
     count: Float[Array, ""]
-    """Number of rows."""
 
     @jax.jit
     def condition(self, penalties: Float[Array, "*p"]) -> Float[Array, "*p"]:
@@ -83,14 +75,7 @@ def leave_one_out_squares(
     targets: Float[Array, "n t"],
     penalties: Float[Array, " p"],
 ) -> Float[Array, "p t"]:
-    """Sum the squared leave-one-out residuals of a block of rows, for every penalty and target.
-
-    Args:
-        whole: the decomposition of the statistics of all rows.
-        features: a block of those rows, ``[n, d]``.
-        targets: the targets of the block, ``[n, t]``.
-        penalties: any number of penalties.
-    """
+    """Sum the squared leave-one-out residuals of a block of all rows, for every penalty and target."""
     # Two programs: as one, XLA for CPUs fuses the products with the sum and takes twice as long.
     return _squares(whole, targets, *_fitted(whole, features, penalties))
 
@@ -117,16 +102,14 @@ def _squares(whole, targets, fitted, leverage):
 
 
 class KernelBasis(NamedTuple):
-    """The eigendecomposition of the kernel matrix X X' of centred rows, and the targets in its basis."""
+    """The eigendecomposition of the kernel X X' of centred rows, and the centred targets in its basis."""
 
     eigenvalues: Float[Array, " n"]
     """Those of X X', none below 0, except that of the vector of ones: it is the Frobenius norm instead of 0."""
     vectors: Float[Array, "n n"]
-    """Eigenvectors, one a column."""
     targets: Float[Array, "n t"]
-    """The centred targets, in the basis."""
     frobenius_norm: Float[Array, ""]
-    """The Frobenius norm of X X', an upper bound of its eigenvalues."""
+    """That of X X', an upper bound of its eigenvalues."""
 
     def solve(self, penalty: Float[Array, "*t"]) -> Float[Array, "n t"]:
         """Compute Q Y, with one penalty or one for each target."""
@@ -142,12 +125,7 @@ def centered_kernel(x: Float[Array, "n d"]) -> Float[Array, "n n"]:
 
 @jax.jit
 def decompose_kernel(kernel: Float[Array, "n n"], y: Float[Array, "n t"]) -> KernelBasis:
-    """Decompose a kernel matrix and express the targets in its basis.
-
-    Args:
-        kernel: X X' of centred rows, from `centered_kernel`.
-        y: targets of the same rows.
-    """
+    """Decompose the kernel matrix of centred rows and express their targets in its basis."""
     n = len(kernel)
     frobenius_norm = jnp.sqrt((kernel**2).sum())
     # The kernel of centred rows annihilates the vector of ones. Adding 1 / n turns that vector into the
@@ -167,10 +145,8 @@ def held_out_residuals(
     """Compute the residuals of each fold's rows by ridge regressions fitted without that fold.
 
     Args:
-        basis: the decomposition of the kernel of all rows.
         rows: row numbers of each of k folds, padded to the size m of the largest.
         mask: True for rows, False for padding, whose residuals are 0.
-        penalty: shared by all targets.
     """
     n, m = len(basis.eigenvalues), rows.shape[1]
     inverse = (1 / (basis.eigenvalues + penalty)).astype(basis.eigenvalues.dtype)

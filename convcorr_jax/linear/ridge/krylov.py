@@ -51,11 +51,10 @@ class KrylovSpace(NamedTuple):
     basis: Float[Array, "d m"]
     """V, one vector a column; m is k times t."""
     diagonal: Float[np.ndarray, "k t t"]
-    """The blocks D_j."""
     below: Float[np.ndarray, "k t t"]
     """The blocks C_j; the last one leads out of the space."""
     right: Float[np.ndarray, "t t"]
-    """R: the right-hand sides in the first t vectors of the basis."""
+    """R."""
     residual: float
     """The residual of the least shift, relative to B, both in the Frobenius norm."""
 
@@ -80,14 +79,11 @@ class KrylovSpace(NamedTuple):
 
 
 class _Eliminated(NamedTuple):
-    """A block of the small system after block Cholesky elimination of all blocks above it."""
+    """A block after elimination of those above: diagonal Cholesky factor, block left of it, right side."""
 
     factor: Float[np.ndarray, "t t"]
-    """The Cholesky factor of the diagonal block."""
     link: Float[np.ndarray, "t t"]
-    """The factor's block left of the diagonal."""
     right: Float[np.ndarray, "t t"]
-    """The right-hand side after forward substitution."""
 
 
 def _eliminate(block, above, right, shift) -> _Eliminated:
@@ -117,12 +113,7 @@ def _solve_transposed(factor, right) -> np.ndarray:
 
 
 def pays_off(d: int, t: int) -> bool:
-    """Return whether a Krylov space can be faster than one decomposition for each shift.
-
-    Args:
-        d: side of the matrix.
-        t: number of right-hand sides.
-    """
+    """Return whether a Krylov space with t right-hand sides can beat one decomposition for each shift."""
     return d >= _LEAST_SIDE and t >= _LEAST_COLUMNS and _most_blocks(d, t) >= 2
 
 
@@ -141,16 +132,15 @@ def krylov_space(
 ) -> KrylovSpace | None:
     """Build a Krylov space that solves the least shift to a tolerance, or is as large as pays off.
 
+    Return None if it does not pay off (`pays_off`).
+
     Args:
         matrix: A, ``[d, d]``; symmetric, without negative eigenvalues, of a magnitude near 1.
         right: B, ``[d, t]``.
-        least_shift: the least of all shifts, positive; its residual is the greatest of all.
-        tolerance: the relative residual of the least shift at which the space stops growing.
+        least_shift: the least of all shifts, positive; its residual is the greatest of all, and the space stops
+            growing when it is below the tolerance, relative to B.
         give_up: stop as soon as the tolerance seems out of reach. A space that keeps growing solves more of the
             other shifts.
-
-    Returns:
-        The space; None if it does not pay off (`pays_off`).
     """
     d, t = right.shape
     if not pays_off(d, t):
@@ -195,11 +185,7 @@ def _step(matrix, basis, end, *, t, padded):
 def _orthonormalize(
     known: Float[Array, "d m"], vectors: Float[Array, "d t"]
 ) -> tuple[Float[Array, "d t"], Float[Array, "t t"]]:
-    """Compute the QR decomposition of vectors, with Q orthogonal to the known vectors as well.
-
-    ``vectors = Q R`` holds but for rounding. The vectors must be orthogonal to the known ones but for rounding.
-    Rounding dominates vectors that are nearly zero or nearly linearly dependent.
-    """
+    """Compute the QR decomposition of vectors, orthogonal to the known but for rounding; Q is fully so."""
     once, first = _cholesky_qr(vectors)
     once = _project_out(known, once)
     twice, second = _cholesky_qr(once)

@@ -31,9 +31,8 @@ class Subspace(NamedTuple):
     """The affine subspace in which predictions vary most."""
 
     center: Float[np.ndarray, " t"]
-    """Mean prediction c."""
     directions: Float[np.ndarray, "t r"]
-    """Orthonormal directions B."""
+    """Orthonormal directions B about the center c."""
 
     def project(self, predictions: Float[np.ndarray, "n t"]) -> Float[np.ndarray, "n t"]:
         """Compute ``c + B B' (p - c)`` for every prediction p."""
@@ -48,9 +47,7 @@ class LowRankRidge(NamedTuple):
     """Directions of the features; the largest absolute value of each is 1, for storage in half precision, or 0
     where no prediction varies."""
     loadings: Float[Array, "r t"]
-    """Contribution of each direction to every target."""
     bias: Float[Array, " t"]
-    """Prediction from features of zeros."""
 
     def predict(self, features: Float[Array, "m d"] | Float[np.ndarray, "m d"]) -> Float[Array, "m t"]:
         """Compute ``loadings' basis' x + bias`` for every row x."""
@@ -59,19 +56,14 @@ class LowRankRidge(NamedTuple):
 
 
 def prediction_subspace(predictions: Float[np.ndarray, "n t"], *, rank: int) -> Subspace:
-    """Compute the subspace of a rank with the least summed squared distance to predictions.
+    """Compute the subspace of a rank with the least summed squared distance to predictions of training rows.
 
     >>> line = np.array([[1.0, 0.0], [2.0, 0.0], [3.0, 0.1]])
     >>> prediction_subspace(line, rank=1).directions.astype(float).round(2).ravel().tolist()
     [1.0, 0.05]
 
-    Args:
-        predictions: predictions of the rows that a regression was fitted to.
-        rank: dimension of the subspace; at most the number of targets.
-
     Raises:
-        InputError: the rank is not positive, or greater than the number of targets, or a prediction is NaN or
-            infinite.
+        InputError: the rank is below 1 or above the number of targets, or a prediction is NaN or infinite.
     """
     targets = predictions.shape[1]
     if not 1 <= rank <= targets:
@@ -90,11 +82,7 @@ def prediction_subspace(predictions: Float[np.ndarray, "n t"], *, rank: int) -> 
 
 
 def reduce_rank(ridge: Ridge, subspace: Subspace) -> LowRankRidge:
-    """Return the regression whose predictions are those of another, projected to a subspace.
-
-    Args:
-        subspace: the subspace of its predictions; see `prediction_subspace`.
-    """
+    """Return the regression whose predictions are another's, projected to their `prediction_subspace`."""
     center, directions = jnp.asarray(subspace.center), jnp.asarray(subspace.directions)
     basis = full_precision_matmul(ridge.weights, directions)
     scale = jnp.abs(basis).max(axis=0)

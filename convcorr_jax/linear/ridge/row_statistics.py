@@ -34,30 +34,19 @@ _ROWS_AT_ONCE = 16_384
 
 
 class Statistics(NamedTuple):
-    """The count, the means, and the sums of squares and products about the means, of a set of rows."""
+    """The statistics of a set of rows that the module describes: counts, means, and sums about the means."""
 
     count: Int32[Array, ""]
     """Number of rows n, exact up to 2^31 - 1."""
     feature_mean: Float[Array, " d"]
-    """Mean m_x of the features."""
     target_mean: Float[Array, " t"]
-    """Mean m_y of the targets."""
     scatter: Float[Array, "d d"]
-    """Sum of ``(x - m_x)(x - m_x)'``."""
     cross: Float[Array, "d t"]
-    """Sum of ``(x - m_x)(y - m_y)'``."""
     spread: Float[Array, " t"]
-    """Sum of ``(y - m_y)^2``."""
 
 
 def empty(features: int, targets: int, *, dtype: jnp.dtype = jnp.float32) -> Statistics:
-    """Return the statistics of no rows, from which an accumulation starts.
-
-    Args:
-        features: number of features d.
-        targets: number of targets t.
-        dtype: floating-point type of all arrays but the count.
-    """
+    """Return the statistics of no rows, from which an accumulation starts."""
     return Statistics(
         jnp.zeros((), jnp.int32),
         jnp.zeros(features, dtype),
@@ -78,8 +67,6 @@ def statistics(
     Array([[4.]], dtype=float32)
 
     Args:
-        features: one row a sample, ``[n, d]``.
-        targets: ``[n, t]``, in the same precision as the features.
         mask: True for rows that count; all rows by default. With a mask, blocks that are padded to one size
             share one compiled program.
     """
@@ -144,14 +131,7 @@ def accumulate(
     *,
     mask: Bool[Array, " n"] | None = None,
 ) -> Statistics:
-    """Add a block of rows to statistics, reusing their memory.
-
-    Args:
-        total: statistics of the rows so far; its arrays are donated and must not be used afterwards.
-        features: one row a sample, ``[n, d]``.
-        targets: ``[n, t]``, in the same precision as the features.
-        mask: True for rows that count; all rows by default.
-    """
+    """Add a block of rows to statistics, whose arrays are donated and must not be used afterwards."""
     return add(total, statistics(features, targets, mask=mask))
 
 
@@ -191,7 +171,6 @@ def all_reduce(part: Statistics, *, axis_name: str) -> Statistics:
     """Merge the statistics of all devices and processes, and return the result on each of them.
 
     Args:
-        part: statistics of the rows of this device.
         axis_name: a mapped axis, bound by `jax.pmap`, `jax.shard_map` or `jax.vmap` around the call.
     """
     n_part = part.count.astype(part.scatter.dtype)

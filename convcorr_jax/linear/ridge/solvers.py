@@ -9,13 +9,13 @@ with the bias b not penalized. With centred rows X and targets Y,
     W = (X'X + penalty I)^-1 X'Y = X'(X X' + penalty I)^-1 Y        b = mean(y) - W' mean(x).
 
 The primal form, a d by d system, is used when there are at least as many rows as features, or with
-`convcorr_jax.linear.ridge.row_statistics`; the dual form, an n by n system, when there are fewer rows. A
-penalty shared by all targets costs one Cholesky decomposition; one penalty for each target, one
-eigendecomposition.
+`convcorr_jax.linear.ridge.row_statistics`; the dual form, an n by n system, when there are fewer rows. A shared
+penalty costs one Cholesky decomposition; one penalty for each target, one eigendecomposition.
 
 Features and targets are promoted together to one precision, at least single: double precision if either is a
 double-precision array under ``jax.enable_x64``. The system is divided by its mean eigenvalue before it is
-solved, so that features may have any scale.
+solved, so that features may have any scale; features times s and penalty times s^2 give the same predictions. A
+penalty is one for all targets, or one for each.
 
 Source: Sharif Razavian et al. 2014, "Persistent Evidence of Local Image Properties in Generic ConvNets",
 equations 1 to 4. Differs from the paper: its equation 2 lacks the square, and its bias is the mean of y alone,
@@ -49,14 +49,11 @@ _ROUNDING = 16
 
 
 class Ridge(NamedTuple):
-    """A linear function of features for every target, with diagnostics of the fit."""
+    """A linear function ``W' x + b`` of features for every target, with diagnostics of the fit."""
 
     weights: Float[Array, "d t"]
-    """W, one column a target."""
     bias: Float[Array, " t"]
-    """b of each target."""
     penalty: Float[Array, "*t"]
-    """The penalty that all targets share, or one for each."""
     residual: Float[Array, " t"]
     """Mean squared error on the rows that the function was fitted to, rounded like the targets' variance times
     the condition."""
@@ -76,10 +73,7 @@ class Ridge(NamedTuple):
 
     @property
     def digits(self) -> Float[Array, "*t"]:
-        """A lower bound, approximately, of the number of accurate decimal digits of the weights.
-
-        It is ``-log10(eps * condition)``.
-        """
+        """A lower bound, about, of the weights' accurate decimal digits: ``-log10(eps * condition)``."""
         return -jnp.log10(jnp.finfo(self.weights.dtype).eps * self.condition)
 
 
@@ -97,12 +91,8 @@ def fit(
     Array([[1.5]], dtype=float32)
 
     Args:
-        features: one row a sample, ``[n, d]``; integers are converted to single precision.
-        targets: ``[n, t]``, any number of targets.
-        penalty: one for all targets, or one for each. It scales with the features: features times s and penalty
-            times s^2 give the same predictions.
-        basis: the decomposition of the kernel of these rows, if it has been computed already; used if there are
-            fewer rows than features.
+        basis: the decomposition of the kernel of these rows, if known; used if there are fewer rows than
+            features.
 
     Raises:
         InputError: there are fewer than 2 rows, the numbers of rows differ, a value is NaN or infinite, all
@@ -125,11 +115,7 @@ def solve(
 ) -> Ridge:
     """Fit a ridge regression for each target to rows of which the statistics are known.
 
-    Args:
-        summed: the statistics of all rows.
-        penalty: one for all targets, or one for each. It scales with the features: features times s and penalty
-            times s^2 give the same predictions.
-        basis: the decomposition of these statistics, if it has been computed already.
+    ``basis`` is the decomposition of these statistics, if known.
 
     Raises:
         InputError: the statistics are of fewer than 2 rows, not finite, or of constant features; or a penalty
@@ -212,15 +198,7 @@ def _mean_eigenvalue(matrix: Float[Array, "m m"]) -> Float[Array, ""]:
 
 
 def checked(features: FeatureRows, targets: TargetRows) -> tuple[Float[Array, "n d"], Float[Array, "n t"]]:
-    """Return features and targets as floating-point arrays of one precision, after checking them.
-
-    The precision is that of their common type, and at least single precision.
-    Under `jax.jit` shapes are checked but values are not.
-
-    Raises:
-        InputError: there are fewer than 2 rows, the numbers of rows differ, a value is NaN or infinite, or all
-            rows of the features are equal.
-    """
+    """Return features and targets in one precision, at least single, after checking them as `fit` promises."""
     if len(features) != len(targets):
         raise InputError(
             f"there are {len(features)} rows of features and {len(targets)} of targets; as many are expected"
@@ -244,12 +222,7 @@ def _sound_rows(x, y):
 
 
 def check_statistics(summed: Statistics) -> None:
-    """Refuse statistics from which no ridge regression can be solved; under `jax.jit` they are not checked.
-
-    Raises:
-        InputError: the statistics are of fewer than 2 rows, not finite, or of features whose rows are all
-            equal but for rounding.
-    """
+    """Refuse statistics from which nothing can be solved, except under `jax.jit`, with an `InputError`."""
     if isinstance(summed.count, jax.core.Tracer):
         return
     if int(summed.count) < 2:
@@ -299,11 +272,7 @@ def _checked_penalty(
 
 
 def check_penalties(penalties: Float[np.ndarray, "*p"]) -> None:
-    """Refuse penalties that are not positive numbers.
-
-    Raises:
-        InputError: a penalty is NaN, infinite, or not above 0.
-    """
+    """Refuse penalties that are not finite numbers above 0, with an `InputError`."""
     if not (np.isfinite(penalties) & (penalties > 0)).all():
         raise InputError(f"penalty is {penalties}; a finite number above 0 is expected")
 

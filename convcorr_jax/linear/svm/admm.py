@@ -49,19 +49,17 @@ class AdmmState(NamedTuple):
 
     parameters: Parameters
     residuals: Float[Array, "problems n"]
-    """r, the residuals of the parameters."""
+    """r."""
     sums: Float[Array, "problems n"]
-    """v, the sums of copies and scaled dual variables."""
+    """v."""
     dual_fractions: Float[Array, "problems n"]
     """The dual over the upper bounds."""
     gap: Float[Array, " problems"]
-    """The duality gap."""
     slackness: Float[Array, " problems"]
     """The part of the gap that comes from the residuals; the rest comes from the dual."""
     rounds: Int32[Array, " problems"]
     """Rounds of `ITERATIONS_PER_ROUND` iterations so far."""
     converged: Bool[Array, " problems"]
-    """Whether the gap is within the tolerance."""
 
 
 class _Problems(NamedTuple):
@@ -108,16 +106,7 @@ def run_admm(
 ) -> AdmmState:
     """Iterate until the gap of every problem is within the tolerance, for at most `ROUNDS` rounds.
 
-    Args:
-        rows: standardized features.
-        signs: y, +1 or -1.
-        upper_bounds: cost times sample weight.
-        parameters: classifiers to start from.
-        dual_fractions: dual over upper bounds to start from.
-        hinge: True for the hinge, False for its square.
-        free_bias: whether the bias is free; otherwise it stays as it is.
-        tolerance: of the gap, relative to the objective.
-        max_rounds: iterate for at most this many rounds, and at most `ROUNDS`.
+    The arguments are those of `convcorr_jax.linear.svm.minimization.minimize`.
     """
     n, d = rows.shape
     used = (upper_bounds > 0).any(0)

@@ -1,4 +1,4 @@
-"""Linear support vector machines, all classes against the rest in one jitted loop.
+"""Linear support vector machines, all classes against the rest (and all folds) in one jitted loop.
 
 For every class, with signs y = +1 for its samples and -1 for all others, the minimum over w and b of
 
@@ -35,8 +35,6 @@ depend on the processor. Under `jax.jit` and `jax.vmap` there is no host, and su
 
 Source: X. Li, D. Sun and K.-C. Toh, "A highly efficient semismooth Newton augmented Lagrangian method for
 solving Lasso problems", SIAM J. Optim. 28 (2018), which does so for the lasso.
-
-The cost of a support vector machine by cross-validation: all folds and classes in one loop.
 """
 
 import functools
@@ -87,11 +85,10 @@ def fit(
 ) -> LinearSVM:
     """Fit a linear classifier for every class against the rest.
 
-    The classifiers minimize ``1/2 |w|^2 + cost * sum_i weight_i * loss(1 - y_i (w . x_i + b))``. The parameters
-    have the precision of the features; in single precision gaps down to about 1e-6 of the objective can be
-    reached. Under `jax.jit` or `jax.vmap` nothing is computed on the host: problems in which ``cost * n`` is
-    ten thousand times the objective may not converge, values are not checked, and fits to values that are not
-    finite do not converge.
+    The parameters have the precision of the features; in single precision gaps down to about 1e-6 of the
+    objective can be reached. Under `jax.jit` or `jax.vmap` nothing is computed on the host: problems in which
+    ``cost * n`` is ten thousand times the objective may not converge, values are not checked, and fits to
+    values that are not finite do not converge.
 
     >>> features = jnp.array([[0.0, 1.0], [0.0, 3.0], [2.0, 0.0], [4.0, 0.0]])
     >>> labels = jnp.array([0, 0, 1, 1])
@@ -100,9 +97,7 @@ def fit(
     [0, 0, 1, 1]
 
     Args:
-        features: one sample a row, ``[n, d]``.
-        positive: True where a sample is of a class, ``[n, classes]``; a sample may be of several classes or
-            none.
+        positive: True where a sample is of a class; a sample may be of several classes or none.
         cost: factor of the losses, above 0. It scales with the features: features times s and cost over s^2
             give the same classifier.
         loss: the hinge, or its square, which is faster.
@@ -185,18 +180,14 @@ def _fit(features, positive, cost, sample_weights, start, dual, bias_scale, tole
 
 
 class HeldOutDecisions(NamedTuple):
-    """Decision values of held-out samples for every cost, with diagnostics of the fits."""
+    """Decision values of held-out samples for every cost, and the fits' diagnostics as in `LinearSVM`."""
 
     decisions: Float[Array, "costs n classes"]
     """``w . x + b`` of every sample, by the classifier whose fold held it out."""
     objective: Float[Array, "costs k classes"]
-    """Objective of each fit."""
     gap: Float[Array, "costs k classes"]
-    """Duality gap of each fit."""
     rounds: Int32[Array, "costs k classes"]
-    """Rounds of each fit, as of `convcorr_jax.linear.svm.fit`."""
     converged: Bool[Array, "costs k classes"]
-    """Whether the gap is within the tolerance times the objective."""
 
 
 def cross_validate(
@@ -216,23 +207,8 @@ def cross_validate(
 
     All folds and classes of a cost are fitted together, starting from the solutions of the previous cost;
     rising costs are therefore fastest. What does not converge so is solved alone, as by
-    `convcorr_jax.linear.svm.fit`.
-
-    Args:
-        features: one sample a row, ``[n, d]``.
-        positive: True where a sample is of a class, ``[n, classes]``.
-        costs: any number of costs, each positive.
-        folds: for each sample the number of the fold that holds it out, 0 to k - 1; see
-            `convcorr_jax.linear.stratified_folds`.
-        loss: the hinge, or its square, which is faster.
-        bias_scale: the penalty on the bias is ``1/2 (b / bias_scale)^2``; None for a free bias.
-        sample_weights: not negative, one column for all classes or a column for each; 1 by default.
-        tolerance: a fit ends when its gap is below this fraction of its objective.
-        max_rounds: limit of the rounds for each cost, as of `convcorr_jax.linear.svm.fit`.
-
-    Returns:
-        The decision values of all samples, in their order, for every cost; and the objective, gap, rounds and
-        convergence of the fit of every cost, fold and class.
+    `convcorr_jax.linear.svm.fit`. The arguments are those of `fit`; ``folds`` is as of
+    `convcorr_jax.linear.stratified_folds`, and ``max_rounds`` limits the rounds for each cost.
 
     Raises:
         InputError: an option is out of its range; a fold's number is not in 0 to k - 1; or features or weights

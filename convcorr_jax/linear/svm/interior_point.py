@@ -41,18 +41,15 @@ GROWTHS = (0.0, *2.0 ** np.arange(12))
 
 
 class Problem(NamedTuple):
-    """One class against the rest, in double precision."""
+    """One class against the rest, in double precision; a ``bias_scale`` of None is for a free bias."""
 
     rows: Float[np.ndarray, "n d"]
-    """The features."""
     signs: Float[np.ndarray, " n"]
-    """y, +1 or -1."""
+    """y."""
     upper_bounds: Float[np.ndarray, " n"]
     """u, cost times sample weight."""
     hinge: bool
-    """True for the hinge, False for its square."""
     bias_scale: float | None
-    """None for a free bias."""
 
     def objective(self, weights: Float[np.ndarray, " d"], bias: float) -> float:
         """Compute the objective of `convcorr_jax.linear.svm.fitting`."""
@@ -63,15 +60,13 @@ class Problem(NamedTuple):
 
 
 class Solution(NamedTuple):
-    """A classifier whose parameters are rounded, and what double precision says about it."""
+    """A classifier of rounded parameters, and what double precision says about it, with a feasible dual."""
 
     weights: Float[np.ndarray, " d"]
     bias: float
     dual: Float[np.ndarray, " n"]
-    """A feasible dual."""
     objective: float
     gap: float
-    """The objective less the value of the dual."""
     steps: int
 
 
@@ -100,8 +95,6 @@ def solve_remaining(
 
     Args:
         fitted: objective, gap, rounds and converged of all problems, in arrays that can be changed.
-        problem: returns the problem at an index of these arrays.
-        tolerance: of the gap, relative to the objective.
         max_rounds: limit of the earlier rounds and of the steps together.
     """
     objectives, gaps, rounds = fitted["objective"], fitted["gap"], fitted["rounds"]
@@ -122,12 +115,7 @@ def solve_remaining(
 def solve_in_double_precision(
     problem: Problem, *, tolerance: float, max_steps: int, dtype: np.dtype
 ) -> Solution:
-    """Minimize until the gap is a fraction of the tolerance, and round the parameters to a type.
-
-    Args:
-        tolerance: of the gap, relative to the objective.
-        max_steps: limit of the steps.
-    """
+    """Minimize until the gap is a fraction of the tolerance, and round the parameters to a type."""
     used = problem.upper_bounds > 0
     rows = problem.rows[used]
     free_bias = problem.bias_scale is None

@@ -33,7 +33,6 @@ class MinimizerState(NamedTuple):
     """The iterates of all problems, and how they were reached."""
 
     iterate: Iterate
-    """Parameters and their residuals."""
     dual_fractions: Float[Array, "problems n"]
     """Fractions a of the dual that belongs to the iterate."""
     centers: Float[Array, "problems n"]
@@ -41,11 +40,9 @@ class MinimizerState(NamedTuple):
     stiffness: Float[Array, " problems"]
     """Slope of the derivative of the smoothed loss; the inverse of the Moreau envelope's parameter."""
     slackness: Float[Array, " problems"]
-    """The slackness at the previous centers."""
+    """That at the previous centers."""
     rounds: Int32[Array, " problems"]
-    """ADMM rounds and Newton steps of each problem."""
     converged: Bool[Array, " problems"]
-    """Whether the gap is within the tolerance."""
     loop_rounds: Int32[Array, ""]
     """ADMM rounds and Newton rounds so far, those that only move centers included."""
 
@@ -75,11 +72,9 @@ def minimize(
         rows: standardized features.
         signs: y, +1 or -1.
         upper_bounds: u, cost times sample weight.
-        parameters: classifiers to start from.
-        dual_fractions: a, dual fractions to start from.
+        parameters: where to start from, as ``dual_fractions`` (a).
         hinge: True for the hinge, False for its square.
         free_bias: whether the bias is free; otherwise b stays 0.
-        tolerance: of the gap, relative to the objective.
         max_rounds: limit of ADMM rounds and Newton rounds together.
     """
     options = _Options(hinge, free_bias, tolerance, max_rounds)

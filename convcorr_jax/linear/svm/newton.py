@@ -1,10 +1,4 @@
-"""The leading eigenvectors of the rows' second moment, of which Newton's method builds its preconditioner.
-
-Source of the sketch: N. Halko, P.-G. Martinsson and J. A. Tropp, "Finding structure with randomness", SIAM
-Review 53 (2011), algorithm 5.3 and section 4.5 (one power iteration). Source of its use: Z. Frangella, J. A.
-Tropp and M. Udell, "Randomized Nystrom preconditioning", SIAM J. Matrix Anal. Appl. 44 (2023).
-
-Newton steps for many linear classifiers that share their rows of features.
+"""Newton steps for many linear classifiers that share their rows of features.
 
 Every problem has signs y, upper bounds u >= 0 (cost times sample weight), centers c and a stiffness k, and
 minimizes over w and b
@@ -18,7 +12,11 @@ method of multipliers (`convcorr_jax.linear.svm.fitting`).
 
 A step solves the Newton equations by conjugate gradients, for all problems in the same matrix products,
 followed by an exact line search. The preconditioner of every problem is the rows' second moment, as
-approximated by their `Spectrum`, scaled by the problem's total curvature.
+approximated by its leading eigenvectors, scaled by the problem's total curvature.
+
+Source of the eigenvectors' sketch: N. Halko, P.-G. Martinsson and J. A. Tropp, "Finding structure with
+randomness", SIAM Review 53 (2011), algorithm 5.3 and section 4.5 (one power iteration). Source of its use: Z.
+Frangella, J. A. Tropp and M. Udell, "Randomized Nystrom preconditioning", SIAM J. Matrix Anal. Appl. 44 (2023).
 """
 
 from typing import NamedTuple
@@ -39,11 +37,10 @@ class Spectrum(NamedTuple):
     """The leading axes of the rows' second moment, and the mean of the rest."""
 
     axes: Float[Array, "d rank"]
-    """Eigenvectors, one a column."""
     moments: Float[Array, " rank"]
-    """Mean square of the rows along each axis."""
+    """Mean square of the rows along each axis, a column of ``axes``."""
     floor: Float[Array, ""]
-    """Mean square of the rows along a direction orthogonal to all axes, averaged over those directions."""
+    """Mean square of the rows along all directions orthogonal to the axes."""
 
 
 def spectrum(rows: Float[Array, "n d"]) -> Spectrum:
@@ -83,7 +80,6 @@ class Problems(NamedTuple):
     top: float
     """The greatest value of psi'."""
     has_bias: bool
-    """Whether there is a bias b; otherwise b stays 0."""
 
 
 class Iterate(NamedTuple):
@@ -106,7 +102,6 @@ def step(
     """Take one Newton step in the problems that are moving.
 
     Args:
-        iterate: the current parameters and residuals.
         centers: c, the dual fractions about which the hinge is smoothed; 0 for the squared hinge.
         stiffness: k, the slope of psi' where it is not clipped.
         gradient: of f at the iterate.
@@ -150,11 +145,9 @@ class _ConjugateGradients(NamedTuple):
     change: Float[Array, "problems n"]
     """``w . x + b`` of the solution."""
     residual: Parameters
-    """The right-hand side less the matrix times the solution."""
     search: Parameters
-    """The next search direction."""
     squared_norm: Float[Array, " problems"]
-    """The squared norm of the residual in the preconditioner's metric."""
+    """That of the residual in the preconditioner's metric."""
 
 
 def _direction(

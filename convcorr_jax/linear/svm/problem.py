@@ -1,22 +1,16 @@
-"""What a support vector machine's problem consists of, and its checks.
-
-Weights and biases of many linear classifiers that share their rows, and the products of the two.
+"""What a support vector machine's problem consists of: its checks, features, padding and duality gap.
 
 A problem is one class against the rest, within one fold if there are folds. ``problems`` is the leading axis of
 all arrays that differ between them.
 
-Features as the solvers need them, and the conversion of classifiers to and from them.
+For the solvers, features are centred if the bias is free, and get a column for the bias otherwise. Then all
+values are divided by one common power of two, which brings their root mean square near 1 without rounding;
+single features are not scaled to unit variance. Samples of weight 0 are set to zero. None of this changes the
+problem.
 
-The features are centred if the bias is free, and get a column for the bias otherwise. Then all values are
-divided by one common power of two, which brings their root mean square near 1 without rounding; single features
-are not scaled to unit variance. Samples of weight 0 are set to zero. None of this changes the problem.
-
-Padding of problems to one of a few shapes, so that fits of similar sizes share a compiled program.
-
-Neither samples of weight 0 nor columns of zeros change a classifier: such samples do not count, and the weight
-of such a column is 0. The classifier of a class whose samples all have weight 0 is 0 from the start.
-
-The duality gap of a classifier: its objective, compared with the value of a feasible dual.
+Problems are padded to one of a few shapes, so that fits of similar sizes share a compiled program: neither
+samples of weight 0 nor columns of zeros change a classifier, and that of a class whose samples all have weight
+0 is 0 from the start.
 
 The objective and its dual are given in `convcorr_jax.linear.svm.fitting`. The dual variable of a sample is
 ``alpha = u a``: u is cost times sample weight (alpha's upper bound, for the hinge), a is the dual fraction, at
@@ -56,15 +50,13 @@ Loss = Literal["hinge", "squared_hinge"]
 
 
 class LinearSVM(NamedTuple):
-    """A linear classifier for each class, with diagnostics of the fit.
+    """A linear classifier, weights w and bias b, for each class, with diagnostics of the fit.
 
     ``*batch`` are the axes that `jax.vmap` adds; `fit` itself adds none.
     """
 
     weights: Float[Array, "*batch classes d"]
-    """w of each class."""
     bias: Float[Array, "*batch classes"]
-    """b of each class."""
     objective: Float[Array, "*batch classes"]
     """The objective of `convcorr_jax.linear.svm.fitting` at w and b."""
     gap: Float[Array, "*batch classes"]
@@ -90,13 +82,7 @@ def check_arrays(
     costs: float | Shaped[Array, "*_"] | Shaped[np.ndarray, "*_"],
     bias_scale: float | Float[Array, ""] | None,
 ) -> None:
-    """Refuse arrays of unexpected shapes or values.
-
-    Raises:
-        InputError: there is no sample, feature or class; sample weights have another shape than the classes and
-            are not one column; features or weights are NaN, infinite or too large to be squared; or weights are
-            negative, or a cost or the bias scale is not positive.
-    """
+    """Refuse, with an `InputError`, arrays of shapes or values that `convcorr_jax.linear.svm.fit` refuses."""
     n = len(features)
     if 0 in (*features.shape, *positive.shape):
         raise InputError(
@@ -130,11 +116,7 @@ def _holds(condition: Bool[Array, ""] | Bool[np.ndarray, ""] | np.bool_) -> bool
 
 
 def check_options(loss: str, tolerance: float | Float[Array, ""], max_rounds: int) -> None:
-    """Refuse options out of their range.
-
-    Raises:
-        InputError: the loss is unknown, the tolerance is not positive, or max_rounds is below 1.
-    """
+    """Refuse options out of their range with an `InputError`."""
     if loss not in ("hinge", "squared_hinge"):
         raise InputError(f"loss is {loss!r}; 'hinge' or 'squared_hinge' is expected")
     if not isinstance(tolerance, jax.core.Tracer) and not tolerance > 0:
@@ -144,17 +126,13 @@ def check_options(loss: str, tolerance: float | Float[Array, ""], max_rounds: in
 
 
 class StandardizedFeatures(NamedTuple):
-    """Features centred (if the bias is free) and divided by one common power of two.
-
-    All problems share them. Mean and scale convert classifiers to and from them.
-    """
+    """Features centred (if the bias is free) and divided by a common power of two, for all problems."""
 
     rows: Float[Array, "n d"]
     """``(features - mean) / scale``; d is the number of features, plus 1 if the bias is not free."""
     mean: Float[Array, " features"]
     """Subtracted from the features; 0 if the bias is not free."""
     scale: Float[Array, ""]
-    """The power of two that the features were divided by."""
 
 
 def standardize(
@@ -166,7 +144,6 @@ def standardize(
     """Centre features if the bias is free, or add a column for the bias; divide by one common power of two.
 
     Args:
-        features: one sample a row.
         used: False for samples of weight 0 in every problem.
         bias_scale: value of the column for the bias; None for a free bias.
     """
@@ -216,11 +193,8 @@ class Padded(NamedTuple):
     """The arrays of a fit, with appended samples, columns and classes that do not count."""
 
     features: Float[np.ndarray, "length width"]
-    """One sample a row."""
     positive: Bool[np.ndarray, "length classes"]
-    """True where a sample is of a class."""
     weights: Float[np.ndarray, "length classes"]
-    """The weight of every sample in the fit of every class."""
 
 
 class Least(NamedTuple):
@@ -243,12 +217,6 @@ def pad(
     The numbers of columns and of classes are rounded up to multiples of their least numbers; the number of
     samples to a multiple of an eighth of the next power of two as well, so that long arrays grow by at most a
     quarter.
-
-    Args:
-        features: one sample a row.
-        positive: True where a sample is of a class.
-        weights: one column for all classes or a column for each; 1 by default.
-        least: the smallest shape.
     """
     (n, d), classes = features.shape, positive.shape[1]
     step = max(least.rows, (1 << (n - 1).bit_length()) // 8)
@@ -273,7 +241,7 @@ class Certificate(NamedTuple):
     slackness: Float[Array, " problems"]
     """The part of the gap from complementary slackness, which stays as long as the dual fractions stay."""
     gradient: Parameters
-    """The gradient of the objective of `convcorr_jax.linear.svm.newton`."""
+    """That of the objective of `convcorr_jax.linear.svm.newton`."""
 
     def within(self, tolerance: float | Float[Array, ""]) -> Bool[Array, " problems"]:
         """Return whether the gap is within the tolerance times the objective, and finite."""
@@ -294,13 +262,9 @@ def certify(
     """Compare classifiers with the dual ``upper_bounds * dual_fractions``, made feasible for a free bias.
 
     Args:
-        rows: standardized features.
-        signs: y, +1 or -1.
         upper_bounds: u, cost times sample weight.
         residuals: ``1 - y (w . x + b)``.
         dual_fractions: a, not negative, and at most 1 for the hinge.
-        hinge: True for the hinge, False for its square.
-        free_bias: whether the bias is free; otherwise it is 0.
     """
     dual = upper_bounds * dual_fractions
     positive = jnp.maximum(residuals, 0)

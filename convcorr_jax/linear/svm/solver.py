@@ -61,20 +61,7 @@ def solve(
     loss: Loss,
     max_rounds: int,
 ) -> tuple[LinearSVM, Start]:
-    """Fit the classifiers of all problems.
-
-    Args:
-        signs: y, +1 or -1.
-        upper_bounds: cost times sample weight.
-        start: where to start from.
-        bias_scale: None for a free bias.
-        tolerance: of the gap, relative to the objective.
-        loss: the hinge or its square.
-        max_rounds: limit of the rounds.
-
-    Returns:
-        The classifiers of the original features, and a start for a similar fit.
-    """
+    """Fit the classifiers of all problems; return those of the original features, and a start for the next."""
     upper_bounds = upper_bounds * standardized.scale**2
     hinge, free_bias = loss == "hinge", bias_scale is None
     if free_bias:
