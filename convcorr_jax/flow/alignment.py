@@ -1,6 +1,4 @@
-"""The vertex of a parabola through three samples, which refines an extremum below the sample spacing.
-
-Alignment of two grids of descriptors: data cost, belief propagation, sub-cell flow, confidence.
+"""Alignment of two grids of descriptors: data cost, belief propagation, sub-cell flow, confidence.
 
 With unit-length source descriptors f_s(p), target descriptors f_t(t) and displacement w(p) the energy is
 
@@ -39,18 +37,13 @@ AnyArray = TypeVar("AnyArray", Float[Array, "*_"], Float[np.ndarray, "*_"])
 
 
 def parabola_vertex(before: AnyArray, center: AnyArray, after: AnyArray) -> AnyArray:
-    """Compute where the parabola through three equally spaced samples has its minimum.
+    """Compute where the parabola through three equally spaced samples, of any shape, has its minimum.
 
     With samples a, b, c at -1, 0 and +1 the vertex is ``(a - c) / (2 (a - 2 b + c))``. For a maximum, pass the
     negated samples.
 
     >>> parabola_vertex(np.array([4.0]), np.array([1.0]), np.array([2.0]))
     array([0.25])
-
-    Args:
-        before: samples at -1, any shape, a NumPy or a JAX array.
-        center: samples at 0.
-        after: samples at +1.
 
     Returns:
         The vertex in sample spacings, between -0.5 and 0.5; 0 where the central sample is not a minimum, or
@@ -94,14 +87,11 @@ class Alignment(NamedTuple):
     labels: Int[Array, "h_s w_s 2"]
     """Target cell (x, y) of every source cell, before refinement."""
     energy: Energy
-    """Data and smoothness (deformation) energy of ``labels``."""
+    """That of ``labels``."""
     trace: Energy
-    """Data and smoothness energy of the labels decoded after each round, ``[max_rounds]``; NaN for rounds that
-    did not run."""
+    """Energy of the labels decoded after each round, ``[max_rounds]``; NaN for rounds that did not run."""
     rounds: Int[Array, ""]
-    """Number of rounds of message passing."""
     converged: Bool[Array, ""]
-    """Whether the messages converged within ``max_rounds``."""
 
 
 @functools.partial(jax.jit, static_argnames=("cost", "schedule", "max_rounds"))
@@ -115,25 +105,10 @@ def align(
     schedule: Schedule = "sweeps",
     max_rounds: int = 10,
 ) -> Alignment:
-    """Align a source grid of unit-length descriptors with a target grid.
+    """Align a source grid of unit-length descriptors with a target grid, as `align_costs` does by `data_cost`.
 
-    It works under vmap (a batch of pairs) and jit; for gradients use `data_cost` with `soft_min_sum`.
-
-    Args:
-        source: unit-length descriptors of the source cells.
-        target: unit-length descriptors of the target cells.
-        cost: the data cost, "mutual" or "distance"; see `data_cost`.
-        smoothness: the cost of a squared difference of one cell between neighbours' displacements.
-        temperature: T of the mutual cost, in units of cosine similarity.
-        schedule: the order of message passing; see `min_sum`. With the mutual cost, "sweeps" find flows of
-            lower energy.
-        max_rounds: the largest number of rounds of message passing; it stops earlier if the messages converge.
-
-    Returns:
-        The alignment; as of `align_costs`, it is NaN if a descriptor or the smoothness is not valid.
-
-    Raises:
-        InputError: a grid has no cell.
+    It works under vmap (a batch of pairs) and jit; for gradients use `data_cost` with `soft_min_sum`. A grid
+    without a cell raises an `InputError`.
     """
     return align_costs(
         data_cost(source, target, cost=cost, temperature=temperature),
@@ -153,17 +128,12 @@ def align_costs(
 ) -> Alignment:
     """Align a source grid with a target grid by the costs of all matches.
 
-    One compiled program serves all costs and descriptors on grids of the same size.
+    One compiled program serves all costs on grids of the same size. With the mutual cost, "sweeps" find flows
+    of lower energy. If a cost is NaN or infinite, or the smoothness is negative, NaN or infinite, the flow,
+    confidence and energy are NaN and it has not converged; its labels mean nothing.
 
     Args:
-        costs: the cost of matching each source cell with each target cell, for example of `data_cost`.
         smoothness: the cost of a squared difference of one cell between neighbours' displacements.
-        schedule: the order of message passing; see `min_sum`.
-        max_rounds: the largest number of rounds of message passing; it stops earlier if the messages converge.
-
-    Returns:
-        The alignment. If a cost is NaN or infinite, or the smoothness is negative, NaN or infinite, its flow,
-        confidence and energy are NaN and it has not converged; its labels mean nothing.
 
     Raises:
         InputError: a grid has no cell.
@@ -196,13 +166,8 @@ def data_cost(
 
     "distance" is ``|f_s(p) - f_t(t)|``, rounded in its square: up to 1e-3 for equal unit-length descriptors.
     "mutual" is ``-T log P(t | p) - T log P(p | t)``, with P a softmax of ``<f_s(p), f_t(t)> / T`` over the
-    target cells and over the source cells. Both are differentiable.
-
-    Args:
-        source: descriptors of the source cells; of unit length for the mutual cost.
-        target: descriptors of the target cells; of unit length for the mutual cost.
-        cost: "mutual" or "distance".
-        temperature: T of the mutual cost, in units of cosine similarity; the cost is NaN unless it is above 0.
+    target cells and over the source cells. Both are differentiable. Descriptors are of unit length for the
+    mutual cost; its T is in units of cosine similarity, and the cost is NaN unless T is above 0.
 
     Raises:
         InputError: the cost is unknown, or a grid has no cell.
@@ -235,14 +200,8 @@ def subcell_offset(
     """Compute the offset (x, y) from each label to the minimum of the parabola through it and its neighbours.
 
     With costs a, b, c at -1, 0, +1 along an axis the offset is ``(a - c) / (2 (a - 2 b + c))``, at most half a
-    cell. It is 0 at the border of the target grid and where b is not a minimum along that axis.
-
-    Args:
-        min_marginals: the cost of every target cell for every source cell.
-        labels: the target cell (x, y) of every source cell.
-
-    Returns:
-        The offset (x, y) in cells for every source cell; NaN if one of the costs that it depends on is NaN.
+    cell. It is 0 at the border of the target grid and where b is not a minimum along that axis. It is NaN if
+    one of the costs that it depends on is NaN.
 
     Raises:
         InputError: the target grid has no cell.
@@ -285,10 +244,6 @@ def check_descriptors(descriptors: np.ndarray | Array, *, name: str) -> None:
     """Check that all descriptors are finite, because one that is not makes the whole alignment NaN.
 
     Under `jax.jit` and `jax.vmap` descriptors have no values yet, and nothing is checked.
-
-    Args:
-        descriptors: descriptors of any shape.
-        name: what the message calls them, such as "source".
 
     Raises:
         InputError: a value is NaN or infinite.

@@ -49,13 +49,12 @@ class MinSum(NamedTuple):
     flow: Float[Array, "h_s w_s 2"]
     """Displacement (x, y) in cells: ``labels`` minus the position of the source cell."""
     energy: Energy
-    """The energy of ``labels``."""
+    """That of ``labels``."""
     trace: Energy
-    """The energy of the labels decoded after each round, ``[max_rounds]``; NaN for rounds that did not run."""
+    """That of the labels decoded after each round, ``[max_rounds]``; NaN for rounds that did not run."""
     rounds: Int[Array, ""]
-    """Number of rounds of message passing on the full grid."""
+    """Rounds of message passing on the full grid."""
     converged: Bool[Array, ""]
-    """Whether the messages converged within ``max_rounds``."""
     min_marginals: Float[Array, "h_s w_s h_t w_t"]
     """Data cost plus the last messages, minus their minimum over the labels of the source cell. It is 0 at the
     label that minimises the cell's own belief (nearly always that of ``labels``). On a tree it is the increase
@@ -68,7 +67,6 @@ class _Search(NamedTuple):
     round: Int[Array, ""]
     messages: Any
     change: Float[Array, ""]
-    """The largest change of a message in the round."""
     best: Labelling
     best_energy: Energy
     trace: Energy
@@ -87,12 +85,13 @@ def min_sum(
 ) -> MinSum:
     """Minimise the energy of a flow by min-sum belief propagation.
 
-    The energy is ``sum_p data_cost[p, t_p] + smoothness * sum_(p,q) |w(p) - w(q)|^2`` with the displacement
-    ``w(p) = t_p - p``. On a single row or column of cells, messages that converged to a tolerance of 0 give the
-    exact min-marginals, and the labelling of least energy if a single one has it; if several have it, cells may
-    take labels of different ones. Iterated conditional modes, on one colour of the checkerboard after the
-    other, start both from the best labelling of all rounds and from the cheapest label of each cell; the result
-    with the lower energy is returned, so the energy never exceeds that of these modes alone.
+    On a single row or column of cells, messages that converged to a tolerance of 0 give the exact
+    min-marginals, and the labelling of least energy if a single one has it; if several have it, cells may take
+    labels of different ones. Iterated conditional modes, on one colour of the checkerboard after the other,
+    start both from the best labelling of all rounds and from the cheapest label of each cell; the result with
+    the lower energy is returned, so the energy never exceeds that of these modes alone. If a cost is NaN or
+    infinite, the smoothness negative, NaN or infinite, or the damping not at least 0 and less than 1, flow,
+    energy and min-marginals are NaN and it has not converged; its labels mean nothing.
 
     >>> costs = 1 - jnp.eye(12).reshape(3, 4, 3, 4)  # every cell matches the cell at its own position;
     >>> shifted = jnp.roll(costs, 1, axis=3)  # after the shift, the cell to the right of it
@@ -100,20 +99,11 @@ def min_sum(
     [1.0, 0.0]
 
     Args:
-        data_cost: the cost of matching each source cell with each target cell.
-        smoothness: the cost of a squared difference of one cell between neighbours' displacements.
-        schedule: the order in which messages are passed; see `convcorr_jax.flow.messages.wire`.
         coarse_levels: the number of coarser grids, of half, a quarter, ... of the size, that initialise the
             messages. On these, messages are passed by sweeps, whatever the schedule.
-        max_rounds: the largest number of rounds; a round passes every message once.
         tolerance: the search stops when no message changes by more than this fraction of the range of the
             data costs.
         damping: the weight of a message's old value in each round, between 0 and 1.
-
-    Returns:
-        The result. If a cost is NaN or infinite, the smoothness negative, NaN or infinite, or the damping not
-        at least 0 and less than 1, its flow, energy and min-marginals are NaN and it has not converged; its
-        labels mean nothing.
 
     Raises:
         InputError: ``max_rounds`` < 1, ``coarse_levels`` < 0, the schedule is unknown, or a grid has no cell.
@@ -231,21 +221,11 @@ def soft_min_sum(
     """Approximate the marginals of ``exp(-E(w) / temperature)`` by belief propagation with soft minima.
 
     The energy E is that of `min_sum`. On a single row or column of n cells, without damping, the marginals are
-    exact after one round of "sweeps", or n - 1 rounds of the other schedules; there, as the temperature goes
-    to 0, the flow tends to that of the labelling of least energy if a single one has it. The number of rounds
-    is fixed, so that gradients can be propagated back through them; "sweeps" need the fewest.
-
-    Args:
-        data_cost: the cost of matching each source cell with each target cell.
-        smoothness: the cost of a squared difference of one cell between neighbours' displacements.
-        temperature: the temperature in units of the energy, above 0.
-        rounds: the number of rounds; a round passes every message once.
-        schedule: the order in which messages are passed; see `convcorr_jax.flow.messages.wire`.
-        damping: the weight of a message's old value in each round, between 0 and 1.
-
-    Returns:
-        The expected flow and the marginals. Both are NaN if a cost, the smoothness or the temperature is not
-        finite, the smoothness is negative, the temperature not above 0, or the damping not in [0, 1).
+    exact after one round of "sweeps", or n - 1 rounds of the other schedules; there, as the temperature goes to
+    0, the flow tends to that of the labelling of least energy if a single one has it. The number of rounds is
+    fixed, so that gradients can be propagated back through them; "sweeps" need the fewest. Flow and marginals
+    are NaN if a cost, the smoothness or the temperature (in units of the energy) is not finite, the smoothness
+    is negative, the temperature not above 0, or the damping not in [0, 1).
 
     Raises:
         InputError: ``rounds`` is negative, the schedule is unknown, or a grid has no cell.
@@ -272,10 +252,7 @@ def soft_min_sum(
 
 
 def _coarse_messages(data, smoothness, damping, levels):
-    """Compute initial messages from coarser grids; the arrays of all of them have the size of the finest.
-
-    One program serves all levels, because compiling a round takes longer than running all rounds of a level.
-    """
+    """Compute initial messages from coarser grids, in arrays of one size: compiling takes longest."""
     height, width = data.shape[-2:]
     if levels == 0 or max(height, width) == 1:
         return jnp.zeros((4, *data.shape), data.dtype)

@@ -3,7 +3,8 @@
 A sampled function f and a penalty rho give ``D(q) = min_p f(p) + rho(q - p - shift)``, where p and q run over
 the same grid. The squared penalty is ``weight * d^2``, the absolute penalty ``weight * |d|``. Over several axes
 the penalty is the sum of one term for each axis, so that the axes are transformed one after the other. All
-other axes are batch axes. A sample that is NaN or infinite counts as absent.
+other axes are batch axes. A sample that is NaN or infinite counts as absent. ``weight`` (not negative) and
+``shift``, the offset of a penalty's minimum from its sample, are one value, or one for each axis.
 
 Source: P. F. Felzenszwalb and D. P. Huttenlocher, "Distance transforms of sampled functions", Theory of
 Computing 8 (2012). Differs from the paper: on a short line every position is compared with every sample, and a
@@ -62,18 +63,9 @@ def distance_transform(
 
     For a binary Euclidean distance transform, set the costs to 0 on the object and to infinity elsewhere, and
     take the square root of the result. Gradients are propagated to the sample that attains the minimum, and to
-    ``weight``, ``shift`` and ``truncation``.
-
-    Args:
-        costs: f, sampled at the integers; a sample that is NaN or infinite counts as absent.
-        weight: the factor of the penalty, not negative; one value, or one for each axis.
-        penalty: "squared" or "absolute".
-        shift: the offset of each penalty's minimum from its sample; one value, or one for each axis.
-        truncation: the upper bound of the penalty, summed over the axes; None for no bound.
-
-    Returns:
-        The transform. Values are infinite where all samples are absent, and NaN everywhere if a weight or a
-        shift is not finite, a weight is negative, or the truncation is NaN.
+    ``weight``, ``shift`` and ``truncation``. ``truncation`` bounds the penalty summed over the axes. Values are
+    infinite where all samples are absent, and NaN everywhere if a weight or a shift is not finite, a weight is
+    negative, or the truncation is NaN.
 
     Raises:
         InputError: the penalty is unknown, or an axis is named twice, does not exist or has no sample.
@@ -104,21 +96,9 @@ def soft_distance_transform(
     """Compute a distance transform with a soft minimum, so that every sample has a gradient.
 
     ``D(q) = -T log sum_p exp(-(f(p) + sum_a rho_a(q_a - p_a - shift_a)) / T)``, with T the temperature. Every
-    position is compared with every sample of its line, for lines of any length.
-
-    Args:
-        costs: f, sampled at the integers; a sample that is NaN or infinite counts as absent.
-        temperature: T, in units of the costs, above 0.
-        weight: the factor of the penalty, not negative; one value, or one for each axis.
-        penalty: "squared" or "absolute".
-        shift: the offset of each penalty's minimum from its sample; one value, or one for each axis.
-
-    Returns:
-        D(q); infinite where all samples are absent, and NaN everywhere if the temperature, a weight or a shift
-        is not finite, the temperature is not above 0, or a weight is negative.
-
-    Raises:
-        InputError: the penalty is unknown, or an axis is named twice, does not exist or has no sample.
+    position is compared with every sample of its line, for lines of any length. D(q) is infinite where all
+    samples are absent, and NaN everywhere if the temperature, a weight or a shift is not finite, the
+    temperature is not above 0, or a weight is negative. An `InputError` is raised as by `distance_transform`.
     """
     named = _checked(axes, penalty, costs.shape)
     weights, shifts = _per_axis(weight, shift, named, costs.dtype)
@@ -139,14 +119,7 @@ def penalty_matrix(
     shift: float | Float[Array, ""] = 0.0,
     penalty: Penalty = "squared",
 ) -> Float[Array, "length length"]:
-    """Return the penalty ``rho(q - p - shift)`` as a matrix ``[p, q]``.
-
-    Args:
-        length: the number of samples.
-        weight: the factor of the penalty; it also decides the type of the result.
-        shift: the offset of the penalty's minimum from its sample.
-        penalty: "squared" or "absolute".
-    """
+    """Return the penalty ``rho(q - p - shift)`` as a matrix ``[p, q]``, of the type of the weight."""
     positions = jnp.arange(length, dtype=weight.dtype)
     return weight * _unit_penalty(positions[None, :] - positions[:, None] - shift, penalty)
 

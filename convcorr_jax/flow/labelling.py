@@ -12,12 +12,10 @@ from jaxtyping import Array, Float, Int
 
 
 class Labelling(NamedTuple):
-    """The target cell of every source cell."""
+    """The target cell of every source cell: its column x and row y."""
 
     x: Int[Array, "h_s w_s"]
-    """Column of the target cell."""
     y: Int[Array, "h_s w_s"]
-    """Row of the target cell."""
 
 
 class Energy(NamedTuple):
@@ -35,11 +33,7 @@ class Energy(NamedTuple):
 
 
 def decode(belief: Float[Array, "h_t w_t h_s w_s"]) -> Labelling:
-    """Return the label with the lowest belief for every source cell, the first one if several tie.
-
-    Args:
-        belief: the data cost plus the messages, in units of cost; lower is better.
-    """
+    """Return the label with the lowest belief for every source cell, the first one if several tie."""
     height, width = belief.shape[:2]
     index = jnp.arange(height * width).reshape(height, width, 1, 1)
     # Two plain reductions, because a reduction that carries an index along would not vectorise.
@@ -49,13 +43,7 @@ def decode(belief: Float[Array, "h_t w_t h_s w_s"]) -> Labelling:
 
 
 def evaluate(data: Float[Array, "h_t w_t h_s w_s"], labels: Labelling, smoothness: Float[Array, ""]) -> Energy:
-    """Compute both energy terms of a labelling.
-
-    Args:
-        data: the cost of matching each source cell with each target cell.
-        labels: the target cell of every source cell.
-        smoothness: the cost of a squared difference of one cell between neighbours' displacements.
-    """
+    """Compute both energy terms of a labelling."""
     rows, columns = jnp.mgrid[: data.shape[2], : data.shape[3]]
     # Not whole numbers, the sum of whose squares exceeds 32 bits on long grids.
     u, v = ((a - b).astype(data.dtype) for a, b in ((labels.x, columns), (labels.y, rows)))
@@ -70,11 +58,6 @@ def iterated_conditional_modes(
 
     The two colours of the checkerboard take turns, so that the energy does not increase by more than rounding.
     After as many turns of both as there are cells it ends, even if labels still change.
-
-    Args:
-        data: the cost of matching each source cell with each target cell.
-        labels: the labelling to start from.
-        smoothness: the cost of a squared difference of one cell between neighbours' displacements.
     """
     label_height, label_width, height, width = data.shape
     rows, columns = jnp.mgrid[:height, :width]

@@ -27,11 +27,9 @@ class Wiring(NamedTuple):
     """A schedule on a grid as functions of messages, which have the schedule's own layout in between."""
 
     start: Callable[[Float[Array, "4 h_t w_t h_s w_s"]], Any]
-    """Converts messages to the schedule's layout."""
+    """Converts messages to that layout."""
     round: Callable[[Any], Any]
-    """Passes every message once."""
     finish: Callable[[Any], Float[Array, "4 h_t w_t h_s w_s"]]
-    """Converts messages back from the schedule's layout."""
     belief: Callable[[Any], Float[Array, "h_t w_t h_s w_s"]]
     """Computes the data cost plus all incoming messages of every cell."""
 
@@ -39,13 +37,9 @@ class Wiring(NamedTuple):
 def wire(data: Float[Array, "h_t w_t h_s w_s"], transform: Transform, schedule: Schedule) -> Wiring:
     """Prepare one round of a schedule as a function of messages alone.
 
-    Args:
-        data: the cost of matching each source cell with each target cell.
-        transform: maps outgoing to incoming messages.
-        schedule: "parallel": every cell sends to its four neighbours at once. "checkerboard": the cells of one
-            colour send first; those of the other colour then use these messages. "sweeps": messages pass
-            through the columns to the right and to the left, then through the rows down and up; each step uses
-            the messages of the step before it.
+    "parallel": every cell sends to its four neighbours at once. "checkerboard": the cells of one colour send
+    first; those of the other colour then use these messages. "sweeps": messages pass through the columns to the
+    right and to the left, then through the rows down and up; each step uses the messages of the step before it.
     """
     if schedule not in get_args(Schedule):
         raise InputError(f"schedule {schedule!r} is not one of {get_args(Schedule)}")
@@ -121,10 +115,7 @@ def _half_round(data, messages, transform, colour):
 
 
 def _pack(grid, colour):
-    """Select the cells of one colour of the checkerboard, ``[..., h, w] -> [..., h, ceil(w / 2)]``.
-
-    Colour 0 is the first of each pair of cells in an even row, and the second in an odd row.
-    """
+    """Select one colour, ``[..., h, ceil(w / 2)]``; colour 0 is the first of each pair in an even row."""
     even_width = jnp.pad(grid, [(0, 0)] * (grid.ndim - 1) + [(0, grid.shape[-1] % 2)])
     pairs = even_width.reshape(*grid.shape[:-1], -1, 2)
     return jnp.where(_odd_rows(grid), pairs[..., 1 - colour], pairs[..., colour])
@@ -146,9 +137,7 @@ def has_sender(
 ) -> Bool[Array, "4 height width"]:
     """Return whether each cell has a neighbour that sends it a message travelling right, left, down, up.
 
-    Args:
-        shape: the number of rows and columns of the arrays.
-        size: the number of rows and columns of the grid, if it is smaller than the arrays. It may be traced.
+    ``size`` is the number of rows and columns of the grid if it is smaller than the arrays; it may be traced.
     """
     height, width = shape if size is None else size
     rows, columns = np.mgrid[: shape[0], : shape[1]]

@@ -23,11 +23,7 @@ def min_plus(
 ) -> Float[Array, "..."]:
     """Compute min-plus products with square matrices along several axes, one axis after the other.
 
-    Args:
-        costs: an array of any shape.
-        matrices: one matrix ``[p, q]`` for each axis. A matrix may have leading axes before these two, which
-            correspond to the leading axes of ``costs``.
-        axes: the axes of ``costs``.
+    A matrix is ``[p, q]``, and may have leading axes before these two, which correspond to those of ``costs``.
     """
     passes = [
         functools.partial(min_plus_once, matrix=matrix, axis=axis)
@@ -41,10 +37,6 @@ def unfused(passes, value):
 
     XLA would fuse one product into the next and compute the first again for every candidate of the second.
     It does not fuse across the iterations of a loop; a single function gets an idle second iteration.
-
-    Args:
-        passes: functions from an array to an array of the same shape and type.
-        value: the argument of the first function.
     """
     if len(passes) == 1:
         passes = [*passes, lambda value: value]
@@ -52,13 +44,7 @@ def unfused(passes, value):
 
 
 def min_plus_once(costs, *, matrix, axis):
-    """Compute the product along one axis, ``[p] -> [q]``, with a matrix of any shape.
-
-    Args:
-        costs: an array of any shape.
-        matrix: ``[..., p, q]``; leading axes correspond to those of ``costs``.
-        axis: the axis of ``costs``.
-    """
+    """Compute the product along one axis, ``[p] -> [q]``, with a matrix ``[..., p, q]`` as in `min_plus`."""
 
     def fold(best, costs, matrix, _):
         for p in range(costs.shape[axis]):
@@ -73,15 +59,7 @@ def min_plus_once(costs, *, matrix, axis):
 
 
 def argmin_plus_once(costs, product, *, matrix, axis):
-    """Find the first p that attains each element of a product.
-
-    Args:
-        costs: the array that was multiplied.
-        product: the result of `min_plus_once`.
-
-    Returns:
-        32-bit indices in the shape of ``product``.
-    """
+    """Find the first p, a 32-bit index, that attains each element of the product of `min_plus_once`."""
 
     def fold(first, costs, matrix, start):
         for p in range(costs.shape[axis]):
@@ -127,13 +105,7 @@ def soft_min_plus(
     """Compute min-plus products with the soft minimum ``-T log sum_p exp(-(costs[p] + matrix[p, q]) / T)``.
 
     The soft minimum is below the minimum by at most ``T log(length)`` for each axis, and every candidate has a
-    gradient.
-
-    Args:
-        costs: an array of any shape.
-        matrices: one matrix ``[p, q]`` for each axis, as in `min_plus`.
-        axes: the axes of ``costs``.
-        temperature: T, in units of ``costs``, above 0.
+    gradient. T, above 0, is in units of ``costs``.
     """
     for matrix, axis in zip(matrices, axes, strict=True):
         costs = _soft_min_plus_once(costs, matrix, temperature, axis)

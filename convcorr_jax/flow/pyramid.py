@@ -25,9 +25,7 @@ OFFSETS = ((0, 0), (0, 1), (1, 0), (1, 1))
 def coarsen(data: Float[Array, "h_t w_t h w"]) -> Float[Array, "h_t w_t h_half w_half"]:
     """Compute the data costs of blocks: the sums of their cells' costs.
 
-    Args:
-        data: the cost of matching each source cell with each target cell. A block at the border of a grid with
-            an odd side has fewer than four cells.
+    A block at the border of a grid with an odd side has fewer than four cells.
     """
     height, width = data.shape[-2:]
     padded = jnp.pad(data, ((0, 0), (0, 0), (0, height % 2), (0, width % 2)))
@@ -43,11 +41,7 @@ def refine(
 ) -> Float[Array, "4 h_t w_t h w"]:
     """Give every cell of a finer grid the incoming messages of its block.
 
-    Args:
-        messages: the blocks' incoming messages in the four directions.
-        shape: the number of rows and columns of the finer grid's arrays.
-        size: the number of rows and columns of the finer grid, if it is smaller than its arrays. It may be
-            traced.
+    ``shape`` is that of the finer grid's arrays, ``size`` that of the grid if it is smaller; it may be traced.
     """
     height, width = shape
     cells = jnp.stack([_shifted(messages, -row, -column) for row, column in OFFSETS])

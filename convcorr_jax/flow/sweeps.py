@@ -24,15 +24,9 @@ def sweeps(
 ) -> Float[Array, "4 h_t w_t h_s w_s"]:
     """Pass messages through the columns to the right and to the left, then through the rows down and up.
 
-    Args:
-        data: the cost of matching each source cell with each target cell.
-        messages: the incoming messages of each cell.
-        transform: maps outgoing to incoming messages.
-        size: height and width of the grid, if it is smaller than the arrays, whose other cells are then
-            padding. It may be traced, so that one program serves grids of several sizes.
-
-    Returns:
-        The new incoming messages. Those of padding are finite and mean nothing.
+    If ``size``, the height and width of the grid, is smaller than the arrays, their other cells are padding,
+    whose messages are finite and mean nothing. It may be traced, so that one program serves grids of several
+    sizes.
     """
     swap = functools.partial(jnp.swapaxes, axis1=-1, axis2=-2)
     # Horizontal and vertical: the arrays of the latter have the two axes of cells swapped.
@@ -63,16 +57,7 @@ def sweeps(
 
 
 def _along_columns(costs, transform, count):
-    """Pass messages through the first columns of ``costs``, forwards and backwards at the same time.
-
-    Args:
-        costs: ``[h_t, w_t, rows, columns]``.
-        transform: maps a pair of outgoing to incoming messages.
-        count: the number of columns that are no padding; None for all.
-
-    Returns:
-        The incoming messages ``[2, h_t, w_t, rows, columns]``.
-    """
+    """Pass messages through the first ``count`` columns of ``costs``, forwards and backwards at once."""
     columns = jnp.moveaxis(costs, -1, 0)
 
     def reverse(arrays):

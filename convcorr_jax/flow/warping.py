@@ -28,10 +28,6 @@ def sample(image: Float[Array, "h w c"], points: Float[Array, "*n 2"]) -> Float[
     SciPy's ``RectBivariateSpline(kx=3, ky=3, s=0)``. Along a side of 3, 2 or 1 pixels it is a parabola, a line
     or a constant.
 
-    Args:
-        image: samples; any floating-point values.
-        points: positions (x, y) in pixels of the image.
-
     Raises:
         InputError: the image has no pixel.
     """
@@ -54,16 +50,7 @@ def sample(image: Float[Array, "h w c"], points: Float[Array, "*n 2"]) -> Float[
 
 @jax.jit
 def warp(image: Float[Array, "h_t w_t c"], flow_px: Float[Array, "h w 2"]) -> Float[Array, "h w c"]:
-    """Pull an image back along a flow: ``out(p) = image(p + flow_px(p))``, by the spline of `sample`.
-
-    Args:
-        image: the target image; any floating-point values.
-        flow_px: displacement (x, y) in pixels from each pixel of the result to the point of ``image`` that it
-            reads.
-
-    Raises:
-        InputError: the image has no pixel.
-    """
+    """Pull an image back along a flow in pixels, ``out(p) = image(p + flow_px(p))``, as `sample` reads it."""
     return sample(image, jnp.asarray(coords.cell_grid(flow_px.shape[:2]), flow_px.dtype) + flow_px)
 
 
@@ -71,10 +58,7 @@ def warp(image: Float[Array, "h_t w_t c"], flow_px: Float[Array, "h w 2"]) -> Fl
 def sample_flow(flow: Float[Array, "h w 2"], points: Float[Array, "n 2"]) -> Float[Array, "n 2"]:
     """Read a flow at points by bilinear interpolation between its cells.
 
-    Args:
-        flow: displacement (x, y) of every cell.
-        points: positions (x, y) in cells of the flow's own grid; beyond the outermost cells the flow is
-            constant.
+    Points are in cells of the flow's own grid; beyond the outermost cells the flow is constant.
     """
     height, width = flow.shape[:2]
     rows = coords.linear_weights(points[:, 1], height)
@@ -93,16 +77,8 @@ def upsample_flow(
 
     A pixel p of the source image is at the cell position ``c = source_to_px^-1(p)`` and goes to the pixel
     ``target_to_px(c + w(c))``. The displacement w is bilinear between cells, because a spline would ring where
-    a flow of whole cells jumps, and constant beyond the outermost cells.
-
-    Args:
-        flow: displacement (x, y) of every source cell, in cells of the target grid.
-        source_to_px: cells of the source grid to pixels of the source image.
-        target_to_px: cells of the target grid to pixels of the target image.
-        size: height and width of the source image.
-
-    Returns:
-        Displacement (x, y) of every source pixel, in pixels.
+    a flow of whole cells jumps, and constant beyond the outermost cells. The flow between cells is in cells of
+    the target grid; ``size`` is the height and width of the source image.
     """
     height, width = size
     pixels = jnp.asarray(coords.cell_grid((height, width)), flow.dtype)
@@ -116,9 +92,9 @@ def upsample_flow(
 def _spline_coefficients(samples: Float[Array, "n ..."]) -> Float[Array, "m ..."]:
     """Compute the n + 2 B-spline coefficients of the not-a-knot cubic through n samples along the first axis.
 
-    With moments M (second derivatives at the samples) and second differences d, smoothness requires
-    ``M[i-1] + 4 M[i] + M[i+1] = 6 d[i]``, and the not-a-knot ends require ``M[1] = d[1]`` and
-    ``M[n-2] = d[n-2]``. The coefficients are ``samples - M / 6``.
+    With moments M (second derivatives at the samples) and second differences d, smoothness requires ``M[i-1] +
+    4 M[i] + M[i+1] = 6 d[i]``, and the not-a-knot ends require ``M[1] = d[1]`` and ``M[n-2] = d[n-2]``. The
+    coefficients are ``samples - M / 6``.
     """
     count = samples.shape[0]
     moments = jnp.zeros_like(samples)
