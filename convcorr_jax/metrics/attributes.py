@@ -13,7 +13,6 @@ class TwoValuedScores(NamedTuple):
     """Scores of an attribute with two values; all are fractions between 0 and 1."""
 
     accuracy: float
-    """The share of images that are classified correctly."""
     balanced_accuracy: float
     """The mean, over the two values, of the share of their images that are classified correctly."""
     commoner: float
@@ -40,17 +39,13 @@ def two_valued_scores(
 ) -> TwoValuedScores:
     """Compute the scores of predictions of an attribute with two values.
 
-    A prediction above the threshold stands for the higher value, any other for the lower.
+    A prediction, on any scale that rises with the attribute, stands for the higher value if it is above the
+    threshold, and for the lower otherwise.
 
     >>> two_valued_scores(
     ...     np.array([0.1, 0.3, 0.9, 0.2]), np.array([1.0, 1.0, 2.0, 2.0]), values=(1, 2), threshold=0.5
     ... )
     TwoValuedScores(accuracy=0.75, balanced_accuracy=0.75, commoner=0.5)
-
-    Args:
-        predicted: one number for each image, on any scale that rises with the attribute.
-        truth: the annotated value of each image, one of ``values``.
-        threshold: the prediction that separates the two values.
 
     Raises:
         InputError: ``truth`` has other values than the two, or only one of them; or a prediction or the
@@ -78,8 +73,6 @@ def graded_scores(
     GradedScores(correlation=1.0, side_accuracy=0.5)
 
     Args:
-        predicted: one number for each image, in the units of the attribute.
-        truth: the annotated value of each image.
         middle: the value of an object that is its own mirror image, such as a face from the front; None if the
             attribute has no such value.
 
@@ -108,16 +101,7 @@ def two_valued_sums(
     values: tuple[float, float],
     threshold: float,
 ) -> dict[str, UnitSums]:
-    """Return what each image adds to the scores of `two_valued_scores`, for their bootstrap intervals.
-
-    Args:
-        predicted: one number for each image.
-        truth: the annotated value of each image, one of ``values``.
-        values: the two values of the attribute.
-        threshold: the prediction that separates the two values.
-
-    Returns:
-        The sums of ``accuracy`` and of ``balanced_accuracy``.
+    """Return what each image adds to the scores of `two_valued_scores` but ``commoner``, for their intervals.
 
     Raises:
         InputError: a prediction or the threshold is NaN, or a true value is neither of the two.
@@ -142,7 +126,7 @@ def _check_known(*columns: Float[np.ndarray, " _"]) -> None:
 
 
 def correlation_interval(correlation: float, *, n: int) -> Interval:
-    """Return the 95 % interval of Pearson's correlation, by Fisher's transformation.
+    """Return the 95 % interval of Pearson's correlation of n images, by Fisher's transformation.
 
     It is ``tanh(artanh(r) -+ 1.96 / sqrt(n - 3))``.
 
@@ -151,9 +135,6 @@ def correlation_interval(correlation: float, *, n: int) -> Interval:
     (0.339, 0.632)
 
     Source: Fisher, "On the probable error of a coefficient of correlation deduced from a small sample", 1921.
-
-    Args:
-        n: the number of images.
 
     Raises:
         InputError: there are fewer than four images, or the correlation is below -1 or above 1.

@@ -37,9 +37,7 @@ class Interval(NamedTuple):
     """
 
     low: float
-    """The lower end."""
     high: float
-    """The upper end."""
 
 
 class UnitSums(NamedTuple):
@@ -62,9 +60,6 @@ def unit_means(
 
     >>> mean_ratios(unit_means(np.array([0.0, 1.0, 1.0]), groups=["a", "a", "b"]))
     array([0.75])
-
-    Args:
-        groups: the group of each unit; by default one group holds all.
 
     Raises:
         InputError: there is no unit, a group is NaN, or there is not one group for each value.
@@ -95,9 +90,6 @@ def group_numbers(groups: Sequence[Hashable]) -> Int[np.ndarray, " units"]:
 def group_ratios(sums: UnitSums) -> Float[np.ndarray, "groups statistics"]:
     """Compute the statistics of each group: the mean over those terms whose denominator is positive.
 
-    Args:
-        sums: the parts of the units.
-
     Raises:
         InputError: there is no unit, every denominator of a group is 0, or one is NaN.
     """
@@ -119,9 +111,6 @@ def group_ratios(sums: UnitSums) -> Float[np.ndarray, "groups statistics"]:
 def mean_ratios(sums: UnitSums) -> Float[np.ndarray, " statistics"]:
     """Compute the statistics: the means over groups of `group_ratios`.
 
-    Args:
-        sums: the parts of the units.
-
     Raises:
         InputError: every denominator of a group is 0.
     """
@@ -132,15 +121,9 @@ def bootstrap(sums: UnitSums, *, draws: int = DRAWS, seed: int = 0) -> Float[np.
     """Compute the statistics of many draws of the units of each group.
 
     A term whose denominator is 0 in a draw is left out of that draw's mean, and so is a group without terms.
-    The time is that of a matrix product of ``draws x units`` counts with the sums of the units.
-
-    Args:
-        sums: the parts of the units.
-        seed: the seed; equal seeds draw the same units of equal groups.
-
-    Returns:
-        The statistics of every draw. Their deviations from the statistics of all units have the digits of
-        single precision.
+    The time is that of a matrix product of ``draws x units`` counts with the sums of the units. Equal seeds
+    draw the same units of equal groups. The deviations of the draws from the statistics of all units have the
+    digits of single precision.
 
     Raises:
         InputError: ``draws`` is under 1, or every denominator of a group is 0.
@@ -174,7 +157,6 @@ def interval(samples: Float[np.ndarray, " draws"], *, level: float = 0.95) -> In
 
     Args:
         samples: one statistic of every draw, or the difference of two; with NaN, both ends are NaN.
-        level: the share of draws inside the interval, between 0 and 1, if there are many.
 
     Raises:
         InputError: there is no draw, one is infinite, or the level is not between 0 and 1.
@@ -196,9 +178,6 @@ def named_intervals(
 
     >>> named_intervals(["0.1"], np.full((3, 1), 0.5))
     {'0.1': [0.5, 0.5]}
-
-    Args:
-        names: the names of the statistics, such as thresholds.
 
     Raises:
         InputError: there is no draw, or there is not one name for each statistic, all different.

@@ -20,13 +20,8 @@ def draw(
 ) -> Float[np.ndarray, "draws statistics"]:
     """Draw the units of each group with replacement, and compute means of ratios of their sums.
 
-    Args:
-        parts: what each unit of a group adds to the numerators and, in the last column, to the denominator;
-            0 beyond the group's size.
-        sizes: the number of units of each group.
-
-    Returns:
-        The statistics of every draw, one fewer than there are columns.
+    ``parts`` is what each unit of a group adds to the numerators and, in the last column, to the denominator; 0
+    beyond the group's size.
     """
     blocks = -(-draws // BLOCK)
     samples = _ratios(jax.random.key(seed), jnp.asarray(parts), jnp.asarray(sizes), blocks=blocks)

@@ -1,23 +1,15 @@
-"""Errors of landmarks and joints, and how they spread.
+"""Errors of landmarks and joints, how they spread, and how far several people's annotations are apart.
 
-The error of facial landmarks: distances divided by a length of the face, and their summary over many images.
+The error of a facial landmark is a distance divided by a length of the face, which changes the result by a
+third: the distance of the outer eye corners ("inter-ocular", official for 300-W) is about 1.4 times that of the
+eyes' centres ("inter-pupil"). State which one a result uses.
 
-The length changes the result by a third: the distance of the outer eye corners ("inter-ocular", official for
-300-W) is about 1.4 times that of the eyes' centres ("inter-pupil"). State which one a result uses.
+The precision of predicted joints is the standard deviation of errors in pixels of the network's input, as in
+the paper. A joint that is off by more than 20 pixels in x or y is left out: the model then found another
+person's joint, which says nothing about its precision. Label noise is the same of annotations of one joint by
+several people: no model can be expected to be closer to one person's annotation than another person's is.
 
-The precision of predicted joints in pixels: the standard deviation of errors, and their histogram along x.
-
-Errors are measured in pixels of the network's input, as in the paper. A joint that is off by more than 20
-pixels in x or y is left out: the model then found another person's joint, which says nothing about its
-precision.
-
-Source: Tompson et al. 2015, section 5, Table 1 and Figure 11.
-
-Label noise: how far the annotations of the same joints by several people are apart.
-
-No model can be expected to be closer to one person's annotation than another person's is.
-
-Source: Tompson et al. 2015, section 5, Table 1 and Figure 10: 13 people annotate 10 images.
+Source: Tompson et al. 2015, section 5, Table 1, Figures 10 (13 people annotate 10 images) and 11.
 """
 
 import math
@@ -37,17 +29,14 @@ Perona and Dollár, "Robust face landmark estimation under occlusion", ICCV 2013
 
 
 class LandmarkError(NamedTuple):
-    """A summary of the errors of many images, in fractions of the normalizing length."""
+    """A summary of images' mean errors over landmarks, in normalizing lengths."""
 
     mean: float
-    """The mean over the landmarks of an image, then over images."""
     median: float
-    """The median, over images, of the mean over an image's landmarks."""
     failure_rate: float
-    """The share of images whose mean error is above `LANDMARK_FAILURE`."""
+    """The share of images above `LANDMARK_FAILURE`."""
     auc: float
-    """The area under the cumulative curve from 0 to `LANDMARK_FAILURE`, divided by `LANDMARK_FAILURE`: 1 is
-    perfect."""
+    """The area under the cumulative curve from 0 to `LANDMARK_FAILURE`, divided by that: 1 is perfect."""
 
 
 def landmark_errors(
@@ -57,16 +46,10 @@ def landmark_errors(
 ) -> Float[np.ndarray, "images n"]:
     """Compute ``|predicted - truth| / normalizer`` of every landmark.
 
+    Positions (x, y) and normalizers are in pixels. An error is NaN where a landmark is not annotated (NaN).
+
     >>> landmark_errors(np.array([[[3.0, 4.0]]]), np.zeros((1, 1, 2)), np.array([50.0]))
     array([[0.1]])
-
-    Args:
-        predicted: predicted landmarks (x, y) in pixels.
-        truth: annotated landmarks in the same frame; NaN where a landmark is not annotated.
-        normalizer: the length of each image's face in pixels.
-
-    Returns:
-        The normalized errors; NaN where a landmark is not annotated.
 
     Raises:
         InputError: a normalizer is not a positive length, or an annotated landmark has no prediction.
@@ -82,8 +65,7 @@ def landmark_errors(
 def landmark_summary(errors: Float[np.ndarray, "images n"]) -> LandmarkError:
     """Compute the summary of many images' errors, in which each image has the same weight.
 
-    Args:
-        errors: normalized errors, as `landmark_errors` returns them; NaN does not count.
+    Errors are those of `landmark_errors`; NaN does not count.
 
     Raises:
         InputError: an image has no landmark that counts.
@@ -102,8 +84,7 @@ def landmark_summary(errors: Float[np.ndarray, "images n"]) -> LandmarkError:
 def mean_error_per_image(errors: Float[np.ndarray, "images n"]) -> Float[np.ndarray, " images"]:
     """Compute the mean error over the landmarks of each image, rounded: equal errors may have another mean.
 
-    Args:
-        errors: normalized errors, as `landmark_errors` returns them; NaN does not count.
+    NaN does not count.
 
     Raises:
         InputError: an image has no landmark that counts.
@@ -119,12 +100,7 @@ def cumulative_error_curve(
 ) -> Float[np.ndarray, " thresholds"]:
     """Compute the share of images whose mean error is at most each threshold.
 
-    Args:
-        errors: normalized errors, as `landmark_errors` returns them; NaN does not count.
-        thresholds: in the same unit as the errors.
-
-    Raises:
-        InputError: an image has no landmark that counts.
+    NaN does not count, and an image has at least one landmark.
     """
     return (mean_error_per_image(errors)[:, None] <= thresholds[None]).mean(axis=0)
 
@@ -134,27 +110,19 @@ OUTLIER_PX = 20
 
 
 class Spread(NamedTuple):
-    """The spread of the errors of one kind of joint, left and right together; NaN where no joint counts."""
+    """The standard deviation of errors of one kind of joint, left and right together; NaN where none counts."""
 
     x_px: float
-    """Standard deviation of the errors along x, in pixels."""
     y_px: float
-    """Standard deviation of the errors along y, in pixels."""
     counted: int
-    """The number of joints that are not outliers."""
+    """Joints that are not ``outliers``, which are left out."""
     outliers: int
-    """The number of joints that were left out as outliers."""
 
 
 def error_spreads(errors: Float[np.ndarray, "people joints 2"], joints: Sequence[str]) -> dict[str, Spread]:
     """Compute the spread of errors for every column of `joint_table` that has joints.
 
-    Args:
-        errors: prediction minus truth (x, y), in pixels; NaN where either is missing.
-        joints: names of the joints, in the order of the second axis of ``errors``.
-
-    Returns:
-        The spread of every column, by its name.
+    Errors are prediction minus truth (x, y), in pixels; NaN where either is missing.
 
     Raises:
         InputError: the names are not those of all joints, each once.
@@ -175,19 +143,13 @@ def error_spreads(errors: Float[np.ndarray, "people joints 2"], joints: Sequence
 def x_error_histogram(
     errors: Float[np.ndarray, "*joints 2"],
 ) -> tuple[Int[np.ndarray, " bins"], Float[np.ndarray, " bins"]]:
-    """Compute the histogram of errors along x, without outliers, in bins of one pixel.
+    """Compute the bins of one pixel and the shares of errors along x, without outliers, of `error_spreads`.
 
     An error halfway between two bins counts in the even one.
 
     >>> pixels, shares = x_error_histogram(np.array([[0.2, 0.0], [-0.4, 3.0], [2.9, 0.0], [50.0, 0.0]]))
     >>> dict(zip(pixels[shares > 0].tolist(), shares[shares > 0].round(3).tolist()))
     {0: 0.667, 3: 0.333}
-
-    Args:
-        errors: prediction minus truth (x, y), in pixels; NaN where either is missing.
-
-    Returns:
-        The error at the centre of every bin, in pixels, and the share of joints in it.
     """
     bins = np.arange(-OUTLIER_PX, OUTLIER_PX + 1)
     nearest = np.rint(errors[_near(errors)][:, 0]).astype(int)
@@ -206,23 +168,19 @@ _EXCHANGE_BELOW = 0.5
 
 
 class LabelSpread(NamedTuple):
-    """The label noise of one kind of joint, left and right together, in the unit of the annotations."""
+    """The mean standard deviation of one kind of joint, left and right together; NaN where no joint counts."""
 
     x: float
-    """Mean standard deviation along x; NaN where no joint counts."""
     y: float
-    """Mean standard deviation along y; NaN where no joint counts."""
     counted: int
-    """The number of joints, of all images, with at least two annotations."""
+    """Joints, of all images, with at least two annotations."""
 
 
 class MatchedSides(NamedTuple):
     """Annotations whose left and right joints have been exchanged where they contradict a reference."""
 
     points: Float[np.ndarray, "images joints 2"]
-    """The annotations (x, y)."""
     exchanged: Bool[np.ndarray, "images pairs"]
-    """Which pairs of joints were exchanged."""
     compared: Bool[np.ndarray, "images pairs"]
     """Which pairs of joints have both joints in both annotations."""
 
@@ -230,27 +188,19 @@ class MatchedSides(NamedTuple):
 def label_spreads(
     annotations: Float[np.ndarray, "annotators images joints 2"], joints: Sequence[str]
 ) -> dict[str, LabelSpread]:
-    """Compute the standard deviation across annotators, averaged over images, for every column of joints.
+    """Compute the standard deviation across annotators, averaged over images, by column of `joint_table`.
 
     With the annotations a_1 ... a_n of one joint in one image along one axis, and N joints of all images,
 
         s^2 = 1/(n - 1) sum_k (a_k - mean a)^2,    sigma = 1/N sum s / c_4(n),
 
     where ``c_4(n) = sqrt(2/(n - 1)) Gamma(n/2) / Gamma((n - 1)/2)`` makes s / c_4 unbiased for normal noise:
-    0.98 with 13 annotators, 0.80 with 2, for whom sigma is 0.89 times the mean distance along the axis.
-
-    Args:
-        annotations: joints (x, y), in any unit and in one frame for each image; NaN where an annotator did not
-            annotate a joint. A joint with fewer than two annotations does not count.
-        joints: names of the joints, in the order of the third axis.
-
-    Returns:
-        The spread of every column of `joint_table` that has joints, by its name.
+    0.98 with 13 annotators, 0.80 with 2, for whom sigma is 0.89 times the mean distance along the axis. Joints
+    (x, y) are in any unit; NaN where an annotator did not annotate one. A joint with fewer than two annotations
+    does not count.
 
     Raises:
         InputError: the names are not those of all joints, each once.
-
-    Source: Tompson et al. 2015, section 5, Table 1.
 
     Differs from the paper: the division by c_4 makes spreads of different numbers of annotators comparable; the
     paper does not state which standard deviation it uses.
@@ -281,11 +231,7 @@ def match_sides(
 
     A pair of joints is exchanged if the sum of the distances of both joints to the reference becomes less than
     half of what it was. Annotators confuse sides as a whole, which is not the noise of a joint's position.
-
-    Args:
-        points: annotated joints (x, y), in pixels; NaN where missing.
-        reference: another annotation of the same joints, in the same frame.
-        pairs: indices of left and right joints. A pair with a missing joint stays as it is.
+    Joints are (x, y) in pixels; a pair of indices with a missing joint (NaN) stays as it is.
     """
     matched = points.copy()
     exchanged, compared = np.zeros((2, len(points), len(pairs)), np.bool_)

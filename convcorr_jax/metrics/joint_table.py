@@ -1,15 +1,14 @@
-"""The table of a pose method: PCK of head, shoulder, … ankle, at several thresholds.
+"""The table of a pose method: PCK of head, shoulder, … ankle, at several thresholds; and PCKh.
 
 Joints have the names of `convcorr_jax.datasets`: ``l_`` and ``r_`` precede joints of which a person has two. A
 column contains both sides. "head" contains the top of the head, the neck, the nose and the eyes, those of them
 that a data set has; ``ubody`` (upper body) is shoulders, elbows and wrists, and ``total`` every joint of any
 column. Pelvis and thorax are in no column.
 
-PCKh, the PCK of MPII: distances divided by a length of the head, which does not shrink when a person turns.
-
-The length is 0.6 times the diagonal of the annotated box of the head; "PCKh @ 0.5" accepts errors up to half of
-it. The rules are those of the official MATLAB evaluation: a person whose head has no box is left out, and so is
-a joint that is not annotated; hidden joints count; a prediction that is NaN is wrong.
+PCKh, the PCK of MPII, divides distances by a length of the head, which does not shrink when a person turns: 0.6
+times the diagonal of its annotated box. "PCKh @ 0.5" accepts errors up to half of it. The rules are those of
+the official MATLAB evaluation: a person whose head has no box is left out, and so is a joint that is not
+annotated; hidden joints count; a prediction that is NaN is wrong.
 
 Source: Andriluka, Pishchulin, Gehler, Schiele, "2D Human Pose Estimation: New Benchmark and State of the Art
 Analysis", CVPR 2014, and its evaluation toolkit.
@@ -33,16 +32,14 @@ _HEAD = ("head_top", "upper_neck", "neck", "nose", "eye")
 
 
 class JointTable(NamedTuple):
-    """PCK of every column at every threshold."""
+    """PCK of every column at every threshold, and the number of its joints, of all people, that count."""
 
     alphas: tuple[float, ...]
-    """The thresholds, as fractions of the normalizer, in rising order."""
     columns: tuple[str, ...]
     """The columns that the joints have, then ``ubody``, if any, and ``total``."""
     shares: Float[np.ndarray, "columns alphas"]
     """The share of correct joints, between 0 and 1; NaN where no joint of a column counts."""
     counted: Int[np.ndarray, " columns"]
-    """The number of joints, of all people, that count."""
 
     def at(self, alpha: float) -> dict[str, float]:
         """Return every column's share at one of the thresholds, by the name of the column."""
@@ -68,17 +65,12 @@ def joint_errors(
 ) -> Float[np.ndarray, "people joints"]:
     """Compute ``|predicted - truth| / normalizer`` by the rules of the official evaluations.
 
+    Points are (x, y) and normalizers in pixels. An error is NaN, which does not count, if the truth or the
+    normalizer is missing (NaN), and infinite, which is wrong at every threshold, if only the prediction is
+    missing.
+
     >>> joint_errors(np.array([[[3.0, 4.0], [np.nan, 0.0]]]), np.zeros((1, 2, 2)), np.array([50.0]))
     array([[0.1, inf]])
-
-    Args:
-        predicted: predicted joints (x, y) in pixels; NaN where there is no prediction.
-        truth: annotated joints in the same frame; NaN where a joint is not annotated.
-        normalizer: the length of each person in pixels; NaN where it is unknown.
-
-    Returns:
-        The normalized errors. An error is NaN, which does not count, if the truth or the normalizer is missing,
-        and infinite, which is wrong at every threshold, if only the prediction is missing.
 
     Raises:
         InputError: a normalizer is neither positive nor NaN.
@@ -101,13 +93,7 @@ def joint_table(
 
     A column is averaged in the protocol's order: over all its joints at once (``"pooled"``), or over the people
     of each joint and then over its joints (``"keypoint"``). ``ubody`` and ``total`` are always averaged over
-    all their joints at once.
-
-    Args:
-        errors: normalized errors; NaN where a joint does not count.
-        joints: names of the joints, in the order of the second axis of ``errors``.
-        alphas: thresholds, as fractions of the normalizer, in rising order.
-        protocol: the rules: what is averaged first, and whether an error at the threshold is correct.
+    all their joints at once. Thresholds are in rising order.
 
     Raises:
         InputError: no joint is in any column, the names are not those of all joints, each once, or the protocol
@@ -147,12 +133,6 @@ def total_sums(
 ) -> UnitSums:
     """Return what each person adds to the column ``total`` of `joint_table`, for its bootstrap interval.
 
-    Args:
-        errors: normalized errors; NaN where a joint does not count.
-        joints: names of the joints, in the order of the second axis of ``errors``.
-        alphas: thresholds, as fractions of the normalizer.
-        protocol: the rules.
-
     Raises:
         InputError: the names are not those of all joints, each once.
     """
@@ -172,10 +152,6 @@ def area_under_curve(
 ) -> Float[np.ndarray, "*columns"]:
     """Compute the mean height of PCK curves between the first and the last threshold, by trapezoids.
 
-    Args:
-        shares: the height of every curve at every threshold.
-        alphas: the thresholds, in rising order.
-
     Raises:
         InputError: there are fewer than two thresholds, or they do not rise from at least 0.
     """
@@ -184,12 +160,7 @@ def area_under_curve(
 
 
 def members_of(columns: Sequence[str], joints: Sequence[str], *, count: int) -> list[int]:
-    """Return the indices of the joints that are in any of the columns.
-
-    Args:
-        columns: names in `COLUMNS`.
-        joints: names of the joints.
-        count: the number of joints of an array.
+    """Return the indices of those of ``count`` joints that are in any of the columns.
 
     Raises:
         InputError: the names are not those of all joints of the array, each once.
@@ -233,16 +204,10 @@ _HEAD_FRACTION = 0.6
 
 
 def head_sizes(boxes: Float[np.ndarray, "people 4"]) -> Float[np.ndarray, " people"]:
-    """Compute the normalizing length of every person from the box of the head.
+    """Compute the normalizing length of every person from the head's box, in pixels; NaN where it has none.
 
     >>> head_sizes(np.array([[10.0, 10.0, 40.0, 50.0]]))
     array([30.])
-
-    Args:
-        boxes: left, top, right and bottom edge of each person's head, in pixels; NaN where a head has no box.
-
-    Returns:
-        The lengths in pixels; NaN where a head has no box.
     """
     return _HEAD_FRACTION * np.linalg.norm(boxes[:, 2:] - boxes[:, :2], axis=-1)
 
@@ -255,18 +220,6 @@ def pckh(
     *,
     alphas: Sequence[float] = PCKH_ALPHAS,
 ) -> JointTable:
-    """Compute the table of PCKh.
-
-    Args:
-        predicted: predicted joints (x, y), in pixels of the video frame; NaN is wrong.
-        truth: annotated joints in the same frame; NaN is left out.
-        sizes: the length of each person's head in pixels, as `head_sizes` returns it; a person with NaN is left
-            out.
-        joints: names of the joints, in the order of the second axis of ``predicted``.
-        alphas: thresholds, as fractions of the head's length, in rising order.
-
-    Raises:
-        InputError: a size is neither positive nor NaN, or no joint is in a column of the table.
-    """
+    """Compute the table of PCKh from joints as of `joint_errors` and the lengths of `head_sizes`."""
     errors = joint_errors(predicted, truth, sizes)
     return joint_table(errors, joints, alphas=alphas, protocol=MPII_PCKH)

@@ -156,29 +156,21 @@ class KeypointTruth:
 def normalizer_lengths(truth: KeypointTruth) -> dict[str, Float[np.ndarray, " images"]]:
     """Compute every normalizer that a ground truth gives, by its name in `NORMALIZERS`.
 
+    Lengths are in pixels; NaN where one is unknown or not positive. A normalizer that no image has is left out.
+
     >>> square = np.array([[[0.0, 0.0], [30.0, 40.0]]])
     >>> normalizer_lengths(KeypointTruth(points=square, names=("l_shoulder", "r_hip")))
     {'keypoints': array([40.]), 'torso': array([50.])}
-
-    Returns:
-        The lengths of each image in pixels; NaN where one is unknown or not positive. A normalizer that no
-        image has is left out.
     """
     known = _usable_lengths(truth)
     return {name: length for name, length in known.items() if (~np.isnan(length)).any()}
 
 
 def unusable_lengths(truth: KeypointTruth) -> dict[str, tuple[int, ...]]:
-    """Return the images with annotated points in which a normalizer is unknown or not positive.
+    """Return, by normalizer, the images with annotated points in which its length is unknown or not positive.
 
     >>> unusable_lengths(KeypointTruth(points=np.ones((2, 1, 2)), head_sizes=np.array([3.0, np.nan])))
     {'keypoints': (0, 1), 'head': (1,)}
-
-    Args:
-        truth: the ground truth.
-
-    Returns:
-        The images, counted from 0, by the name of a normalizer for which the ground truth has what it needs.
     """
     annotated = truth.annotated.any(axis=1)
     return {
@@ -195,14 +187,7 @@ def in_square(
     Resizing moves points by ``x -> (x + 0.5) * s - 0.5`` with another s for each axis (`coords.resize`), which
     changes the shapes of objects, and so PCK. It does not depend on the square's side: 224, 240 and 256 pixels
     give the same figures, unless the rounding of positions moves an error across a threshold that it equals.
-
-    Args:
-        truth: the ground truth, with the sizes of images.
-        predicted: predicted points (x, y) in the same frame.
-
-    Returns:
-        Both in pixels of a square. The ground truth has no lengths of heads, which have no direction, unless
-        they are of boxes.
+    The ground truth has no lengths of heads, which have no direction, unless they are of boxes.
 
     Raises:
         InputError: the sizes of images are not known.

@@ -21,7 +21,6 @@ def checked_labels(
     """Return labels, 0 to ``classes - 1``, in a type whose products do not overflow.
 
     Args:
-        labels: the class of each sample or pixel.
         what: how messages call the labels, such as "true".
         absent: the label of samples of no class; None if each has one.
 
@@ -50,9 +49,7 @@ def label_pairs(
 ) -> tuple[Int64[np.ndarray, " counted"], Int64[np.ndarray, " counted"]]:
     """Return the true and the predicted label of each sample that counts.
 
-    Args:
-        ignored: the true label of samples that are left out, whatever their prediction.
-        unknown: the predicted label of samples that are left out.
+    Samples whose true label is ``ignored`` or whose predicted label is ``unknown`` are left out.
 
     Raises:
         InputError: the shapes differ, both are one-hot rows, or `checked_labels` refuses them.
@@ -74,10 +71,6 @@ def label_pairs(
 
 def check_names(names: Sequence[str], *, count: int, what: str) -> None:
     """Refuse names that are not one of each column, or that repeat: a lookup by name would take only one.
-
-    Args:
-        count: the number of what they name.
-        what: how messages call the names, such as "joints".
 
     Raises:
         InputError: their number is another, or a name occurs twice.

@@ -140,18 +140,15 @@ file states which of the two it is.
 
 
 class Pck(NamedTuple):
-    """PCK of every group at every threshold, and overall."""
+    """PCK of every group, in the order of their first occurrence, at every threshold, and overall."""
 
     alphas: tuple[float, ...]
-    """The thresholds, as fractions of the normalizer."""
     groups: tuple[Hashable, ...]
-    """The groups, in the order in which they first occur."""
     per_group: Float[np.ndarray, "groups alphas"]
-    """The share of correct keypoints of every group, between 0 and 1."""
     mean: Float[np.ndarray, " alphas"]
     """The overall figures: by the protocol, the means over groups or over all images."""
     sums: UnitSums
-    """What each image adds, for intervals: see `convcorr_jax.metrics.bootstrap`."""
+    """What each image adds, for intervals."""
 
 
 def correct(
@@ -164,17 +161,11 @@ def correct(
 ) -> Bool[np.ndarray, "*n"]:
     """Return whether ``|predicted - truth| / normalizer <= alpha``, computed in double precision.
 
+    Whatever is NaN is wrong; with ``strict``, so is an error exactly at the threshold.
+
     >>> truth = np.zeros((2, 2))
     >>> correct(np.array([[3.0, 4.0], [6.0, 0.0]]), truth, np.full(2, 50.0), alpha=0.1)
     array([ True, False])
-
-    Args:
-        predicted: predicted points (x, y); NaN is wrong.
-        truth: annotated points in the same frame; whatever is predicted for a point that is NaN is wrong.
-        normalizer: the length by which the error of each point is divided, in the unit of the points; within
-            NaN, everything is wrong.
-        alpha: the threshold, as a fraction of the normalizer.
-        strict: whether an error exactly at the threshold is wrong.
 
     Raises:
         InputError: a normalizer is neither positive nor NaN.
@@ -189,11 +180,6 @@ def normalized_distances(
 
     The quotient is compared with a threshold, as in the official evaluations, and not the distance with their
     product: 29 / 100 is the number that .29 denotes, .29 * 100 is less than 29.
-
-    Args:
-        predicted: predicted points (x, y).
-        truth: annotated points in the same frame.
-        normalizer: the length by which the error of each point is divided; NaN where it is unknown.
 
     Raises:
         InputError: a normalizer is neither positive nor NaN.
@@ -216,14 +202,10 @@ def pck(
     """Compute PCK of every group and overall, averaged in the protocol's order.
 
     Args:
-        predicted: predicted points (x, y), in the protocol's frame; NaN is wrong.
-        truth: annotated points in the same frame.
+        predicted: points (x, y), in the protocol's frame, as ``truth`` is; NaN is wrong.
         counted: which points count; ``truth`` must not be NaN there.
         normalizer: the length of each image by which errors are divided, in pixels of the frame.
         groups: the group (subset, category) of each image. Within a group, column k is one keypoint type.
-        alphas: thresholds, as fractions of the normalizer.
-        protocol: the rules: what is averaged first, whether an error at the threshold is correct, and what the
-            overall figure averages.
 
     Raises:
         InputError: there is no image or no threshold; a threshold is negative or not finite; a normalizer is

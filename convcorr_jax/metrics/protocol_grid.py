@@ -5,9 +5,8 @@ which keypoints count, the length that normalizes errors, the frame in which the
 first, and whether an error at the threshold or a missing prediction is wrong. Each figure is computed by `pck`.
 
 Choices that cannot change a figure are not combined: visible and all keypoints where none is hidden, groups
-where there is one, missing predictions where there is none.
-
-Finding the protocols of a grid that give a published figure to its last digit.
+where there is one, missing predictions where there is none. `matching_figures` finds the protocols that give a
+published figure to its last digit.
 """
 
 import math
@@ -51,38 +50,28 @@ class ProtocolChoices(NamedTuple):
     """What a protocol chooses, in the values that the grid combines."""
 
     normalizer: str
-    """The length that alpha multiplies, a name of `NORMALIZERS`."""
+    """A name of `NORMALIZERS`."""
     frame: Frame = "photograph"
-    """The frame in which errors and normalizers are measured."""
     scored: bool = False
     """Whether only those keypoints count that the data set's own metric counts."""
     counted: Counted = "annotated"
-    """Whether all annotated keypoints count, or those marked as visible."""
     grouped: bool = False
     """Whether PCK is averaged within each group, and then over groups."""
     average: Average = "pooled"
-    """What is averaged first, as `Protocol.average` states it."""
     strict: bool = False
-    """Whether an error at the threshold is wrong."""
+    """Whether an error at the threshold is wrong; a ``missing`` prediction is wrong or does not count."""
     missing: Missing = "wrong"
-    """Whether a keypoint without a prediction is wrong, or does not count."""
 
 
 class GridRow(NamedTuple):
-    """The figures of one protocol."""
+    """The figures, from 0 to 1, of one protocol, and the numbers of images and keypoints that count."""
 
     protocol: Protocol
-    """The protocol in words."""
     choices: ProtocolChoices
-    """The protocol as values of the grid."""
     alphas: tuple[float, ...]
-    """The thresholds, as fractions of the normalizer."""
     values: tuple[float, ...]
-    """PCK at each threshold, between 0 and 1."""
     images: int
-    """The number of images with keypoints that count."""
     keypoints: int
-    """The number of keypoints that count."""
 
 
 def protocol_grid(
@@ -96,6 +85,7 @@ def protocol_grid(
     """Compute PCK under every protocol that the ground truth allows.
 
     An image whose normalizer is unknown or not positive does not count under protocols with that normalizer.
+    Rows are in the order of the fields of `ProtocolChoices`.
 
     >>> truth = KeypointTruth(points=np.array([[[0.0, 0.0], [10.0, 0.0]]]))
     >>> rows = protocol_grid(truth, truth.points + np.array([1.0, 0.0]), alphas=(0.1,))
@@ -103,15 +93,9 @@ def protocol_grid(
     [('pooled', False, (1.0,)), ('pooled', True, (0.0,))]
 
     Args:
-        truth: the annotated keypoints and what normalizes errors.
-        predicted: predicted points (x, y) in the same frame; NaN where there is no prediction.
-        alphas: thresholds, as fractions of the normalizer.
         frames: the frames to measure in; that of squares needs the sizes of images and is else left out.
         compared: which keypoints may count. Others, such as joints that a method does not predict, serve for
             normalizers only. By default all may.
-
-    Returns:
-        One row for each combination of choices, in the order of the fields of `ProtocolChoices`.
 
     Raises:
         InputError: the predictions are of other images or keypoints than the ground truth or have an infinite
@@ -237,27 +221,22 @@ _ROUNDING = 1e-9
 
 
 class PublishedFigure(NamedTuple):
-    """A figure as it is printed, and the values that are rounded to it."""
+    """A figure as it was typed, and the values, as shares between 0 and 1, that are rounded to it."""
 
     text: str
-    """The figure as it was typed."""
     value: float
-    """Its value, as a share between 0 and 1."""
     tolerance: float
-    """Half a unit of its last digit, as a share."""
+    """Half a unit of its last digit."""
 
 
 class FigureMatch(NamedTuple):
     """A figure of the grid that is compared with a published one."""
 
     row: GridRow
-    """The protocol and its figures."""
     alpha: float
-    """The threshold of the figure."""
     value: float
-    """The figure, between 0 and 1."""
     difference: float
-    """The figure minus the published one."""
+    """``value`` minus the published figure."""
 
 
 def published_figure(text: str) -> PublishedFigure:
@@ -268,9 +247,6 @@ def published_figure(text: str) -> PublishedFigure:
 
     >>> published_figure("70.1")
     PublishedFigure(text='70.1', value=0.701, tolerance=0.0005)
-
-    Args:
-        text: the figure, such as "0.701", "70.1" or "70.1%".
 
     Raises:
         InputError: the text is not a number, or the number is above 100.
@@ -287,13 +263,10 @@ def published_figure(text: str) -> PublishedFigure:
 
 
 def distinct_rows(rows: Sequence[GridRow], *, decimals: int) -> list[GridRow]:
-    """Return the rows of a grid without those that the treatment of rare cases does not change.
+    """Return a grid's rows without those that the treatment of rare cases does not change to some decimals.
 
     A row is left out if an earlier one has the same rounded figures and differs only in whether an error at the
     threshold or a missing prediction is wrong.
-
-    Args:
-        decimals: the number of decimals of a share to which figures are rounded.
     """
     found: dict[tuple[ProtocolChoices, tuple[str, ...]], GridRow] = {}
     for row in rows:
@@ -312,9 +285,8 @@ def matching_figures(
 ) -> list[FigureMatch]:
     """Return the figures of a grid that are rounded to a published one.
 
-    Args:
-        default: the choices of the data set's own protocol. Protocols that share most of them are first; by
-            default the first of the grid are.
+    Protocols that share most choices with the default, that of the data set, or with the first of the grid are
+    first.
     """
     found = [
         match for match in _compared(rows, figure) if abs(match.difference) <= figure.tolerance + _ROUNDING
@@ -327,10 +299,7 @@ def nearest_figures(
 ) -> list[FigureMatch]:
     """Return the figures of a grid that are nearest to a published one, nearest first.
 
-    Args:
-        count: how many to return.
-        default: the choices of the data set's own protocol; of equal figures, those of protocols that share
-            most of them are first.
+    Of equal figures, those of protocols that share most choices with the default are first.
     """
 
     def key(match: FigureMatch) -> tuple[float, int]:

@@ -34,9 +34,7 @@ class SegmentationScores(NamedTuple):
     class_accuracy: Float[np.ndarray, " classes"]
     """The share of the pixels of the class that are assigned to it; NaN for a class that does not occur."""
     mean_class_accuracy: float
-    """The mean over the classes that are not NaN."""
     accuracy: float
-    """The share of all pixels that are assigned to their class."""
 
 
 def confusion_counts(
@@ -44,16 +42,11 @@ def confusion_counts(
 ) -> Int[np.ndarray, "classes classes"]:
     """Count the pixels of each class (rows) that are assigned to each class (columns).
 
-    The counts of several images can be added.
+    The counts of several images can be added. Pixels whose true label is ``ignored`` are left out.
 
     >>> confusion_counts(np.array([0, 0, 1, 255]), np.array([0, 1, 1, 1]), classes=2)
     array([[1, 1],
            [0, 1]])
-
-    Args:
-        truth: the true label of each pixel, 0 to ``classes - 1``, or ``ignored`` for a pixel that is left out.
-        predicted: the predicted label of each pixel, 0 to ``classes - 1``; of any shape, that of ``truth``.
-        ignored: the true label of pixels that are left out; None if all count.
 
     Raises:
         InputError: the shapes differ; labels are not whole numbers, are one-hot rows, or are of no class; or
@@ -64,10 +57,7 @@ def confusion_counts(
 
 
 def segmentation_scores(counts: Int[np.ndarray, "classes classes"]) -> SegmentationScores:
-    """Compute the scores of label maps from their confusion matrix.
-
-    Args:
-        counts: the sum over all images of what `confusion_counts` returns.
+    """Compute the scores of label maps from the sum of their `confusion_counts`.
 
     Raises:
         InputError: all counts are 0.
@@ -87,11 +77,7 @@ def segmentation_scores(counts: Int[np.ndarray, "classes classes"]) -> Segmentat
 
 
 def iou_sums(counts: Int[np.ndarray, "images classes classes"]) -> UnitSums:
-    """Return what each image adds to the mean IoU, for its bootstrap interval.
-
-    Args:
-        counts: the confusion matrix of each image, as `confusion_counts` returns it.
-    """
+    """Return what each image adds to the mean IoU, from its `confusion_counts`, for its bootstrap interval."""
     correct = np.diagonal(counts, axis1=1, axis2=2).astype(np.float64)
     union = counts.sum(axis=1) + counts.sum(axis=2) - correct
     return UnitSums(correct[..., None], union, np.zeros(len(counts), np.int64))
