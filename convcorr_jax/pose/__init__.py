@@ -3,7 +3,8 @@
 Images are 8-bit RGB, ``[batch, height, width, 3]``; all maps are NHWC. Points are in the *input frame*: pixels
 of the image that enters the network. A cell (column, row) of a map of stride s has its centre at input pixel
 ``(column + 0.5) s - 0.5``, and the same holds for rows (see `convcorr_jax.coords`). Letters in shapes: b batch,
-h w a map, j joints, c features.
+h w a map, j joints, c features. Joints and torsos (their middles) are (x, y); NaN where missing or unknown.
+Functions with an ``architecture`` take that of the cascade.
 
 `small`, `person`, `flic` and `mpii` are presets of an `Architecture`; `cascade.init` and `cascade.predict` are
 the whole model, `predict_photograph` applies it to a photograph; `loss` is what training minimizes.

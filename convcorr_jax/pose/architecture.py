@@ -50,11 +50,10 @@ class Architecture:
     checkpoint.
 
     Args:
-        name: name of the preset and its pooling.
-        joints: names of the joints; each has one heat-map.
+        joints: each has one heat-map.
         left_right_pairs: indices of joints that exchange places when a person is mirrored.
-        input_size: size of the images that the preset trains on. Images of another size work if they are at
-            least as large as the receptive field of a heat-map's cell.
+        input_size: of the images that the preset trains on. Others work if they are at least as large as the
+            receptive field of a heat-map's cell.
         pooling: pixels of the input for one cell of a heat-map; 8 with a front.
         sigma_px: standard deviation of the coarse net's target Gaussians, in pixels of the input.
         window: side of the stages' convolutions, in cells.
@@ -63,14 +62,13 @@ class Architecture:
         patch_window: side of the first emulated layer's convolution, in cells; not used with a front.
         hidden: number of features of the emulated layers before the heat-maps; the layer over the patch is
             first. With a front, of each stage on the maps of 8 pixels a cell.
-        spatial_dropout: probability that a whole map is dropped in training.
         fine_window: side of the fine net's input window, in pixels of the input.
         fine_features: number of features of the fine net's layers.
         levels: number of levels of the pyramid; 1 with a front.
         cascade: whether the input of the fine net is the coarse net's features (``"shared"``) or, for
             comparison, the image (``"standard"``).
         group_norm: whether the coarse net's convolutions are normalized. This is not in the paper.
-        front: name of the network whose pretrained layers are the first of the cascade, or ``"none"``.
+        front: the network whose pretrained layers are the first of the cascade.
         front_features: number of features to which the front's coarse maps are projected, or that of a map's
             channels if it is smaller.
         frame_px: side of the square around the torso that the input shows, in pixels of photographs of people
@@ -82,7 +80,6 @@ class Architecture:
         fine_prior_px: standard deviation of a Gaussian around the coarse position by which predicted fine
             heat-maps are multiplied, in pixels of the input, at least 0.1; None for the paper's fine net, whose
             window alone limits the positions.
-        dtype: type of the computations; parameters are always float32.
 
     Raises:
         InputError: a field has a value that no cascade can have; there are fewer than two stages; the input
@@ -217,20 +214,13 @@ class Architecture:
     def heatmap_size(self, image_size: coords.Size) -> coords.Size:
         """Return the size of an image's heat-maps, in cells: the smallest that covers the image.
 
-        Args:
-            image_size: size of the image, in pixels.
-
-        Raises:
-            InputError: the image does not fit (see `check_fits`).
+        An image that does not fit is refused as by `check_fits`.
         """
         self.check_fits(image_size)
         return coords.Size(*(-(-side // self.pooling) for side in image_size))
 
     def check_fits(self, image_size: coords.Size) -> None:
         """Raise an error if the cascade cannot compute heat-maps of images of this size.
-
-        Args:
-            image_size: size of the images, in pixels.
 
         Raises:
             InputError: the images are smaller than the receptive field of a heat-map's cell; or, with a front,
@@ -258,9 +248,6 @@ def _are_counts(features: tuple[int, ...]) -> bool:
 
 def from_dict(fields: dict[str, Any]) -> Architecture:
     """Return the architecture of a mapping that ``dataclasses.asdict`` returned, also from JSON.
-
-    Args:
-        fields: the fields of an architecture by their names; JSON makes lists of tuples.
 
     Raises:
         InputError: a field is missing, unknown or of another type, or no cascade can have such an

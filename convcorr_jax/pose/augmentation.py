@@ -1,14 +1,9 @@
-"""Affine maps of the input frame, which `convcorr_jax.coords` does not have: rotation and mirroring.
+"""Augmentation of training images, and maps of rotated and mirrored images as those of the images themselves.
 
-Rotated copies of images, whose heat-maps are averaged with those of the images themselves.
-
-Heat-maps and windows of a mirrored image, as those of the image itself.
-
-Augmentation of training images: a random rotation, scale, shift and mirroring of each sample.
-
-One affine map for each sample, ``p -> matrix p + shift`` in pixels (x, y), maps the image with its surroundings
-to the input frame, and with it points and torso. The torso (the middle of the frame where the torso is unknown)
-stays in its place but for the shift, so that scaling and rotation move few joints out of the frame.
+One affine map for each sample, ``p -> matrix p + shift`` in pixels (x, y), rotates, scales, shifts and mirrors
+the image with its surroundings to the input frame, and with it points and torso. The torso (the middle of the
+frame where the torso is unknown) stays in its place but for the shift, so that scaling and rotation move few
+joints out of the frame.
 
 Source: Tompson et al. 2015, section 3.3: rotation by up to 20°, scales of 0.5 to 1.5, mirroring of every second
 image.
@@ -35,9 +30,7 @@ class Affine(NamedTuple):
     """The affine map ``p -> matrix p + shift`` of points (x, y) in pixels."""
 
     matrix: Float[Array, "2 2"]
-    """Rotation, scale and mirroring."""
     shift: Float[Array, "2"]
-    """Translation in pixels."""
 
 
 def rotation(degrees: float | Float[Array, ""]) -> Float[Array, "2 2"]:
@@ -82,12 +75,7 @@ def warp_affine(
 ) -> UInt8[Array, "{size.height} {size.width} 3"]:
     """Transform an image by an affine map, with bilinear sampling.
 
-    Border pixels are repeated outside the image.
-
-    Args:
-        image: 8-bit RGB.
-        affine: from pixels of the image to pixels of the result.
-        size: of the result, in pixels.
+    The map is from pixels of the image to pixels of the result. Border pixels are repeated outside the image.
     """
     height, width = image.shape[:2]
     columns, rows = jnp.arange(size.width), jnp.arange(size.height)
@@ -111,9 +99,8 @@ class Rotation(NamedTuple):
     """A rotation of images around their middle."""
 
     to_rotated: Affine
-    """The map from pixels of the image to pixels of the rotated image, which has the same size."""
+    """From pixels of the image to pixels of the rotated image, which has the same size."""
     size: coords.Size
-    """The size of the images, in pixels."""
 
     def images(self, images: UInt8[Array, "b h w 3"]) -> UInt8[Array, "b h w 3"]:
         """Return the rotated images; pixels of the border are repeated outside."""
@@ -123,11 +110,8 @@ class Rotation(NamedTuple):
     def maps_of_images(self, maps: Float[Array, "b h w j"], cells: coords.Transform) -> Float[Array, "b h w j"]:
         """Return maps of the rotated images as those of the images, by bilinear interpolation.
 
-        Args:
-            cells: the transform from cells (column, row) to pixels.
-
-        Returns:
-            The maps. Outside the rotated image's cells, they fall to 0 within one cell.
+        ``cells`` is the transform from cells (column, row) to pixels. Outside the rotated image's cells, maps
+        fall to 0 within one cell.
         """
         height, width = maps.shape[1:3]
         columns_rows = jnp.stack(jnp.meshgrid(jnp.arange(width), jnp.arange(height)), axis=-1)
@@ -139,12 +123,7 @@ class Rotation(NamedTuple):
 
 
 def rotation_of(size: coords.Size, degrees: float | Float[Array, ""]) -> Rotation:
-    """Return the rotation of images of a size.
-
-    Args:
-        size: of the images, in pixels.
-        degrees: the angle, clockwise.
-    """
+    """Return the clockwise rotation of images of a size."""
     middle = jnp.array([(size.width - 1) / 2, (size.height - 1) / 2])
     return Rotation(mapping(rotation(degrees), middle, middle), size)
 
@@ -170,10 +149,6 @@ class Mirror(NamedTuple):
 def mirror_of(architecture: Architecture, size: coords.Size) -> Mirror:
     """Return the exchange of left and right for images of a size.
 
-    Args:
-        architecture: of the cascade.
-        size: of the images, in pixels.
-
     Raises:
         InputError: the image is not a whole number of cells wide, so that a mirrored cell is between cells.
     """
@@ -191,9 +166,6 @@ def exchanged(joints: int, left_right_pairs: Sequence[tuple[int, int]]) -> tuple
 
     >>> exchanged(3, [(0, 2)])
     (2, 1, 0)
-
-    Args:
-        left_right_pairs: numbers of the joints that exchange their names.
     """
     numbers = list(range(joints))
     for left, right in left_right_pairs:
@@ -207,7 +179,6 @@ class Augmentation(NamedTuple):
     degrees: float = 20.0
     """The greatest rotation in either direction."""
     scales: tuple[float, float] = (0.5, 1.5)
-    """The smallest and the greatest scale."""
     shift: float = 0.0
     """The greatest displacement of the person along each axis, in parts of the frame's side."""
     margin: float = 0.0
@@ -227,16 +198,12 @@ def augment(
 ) -> Batch:
     """Transform the images, points and torsos of a batch by one random affine map for each sample.
 
+    Joints outside the frame, whose size is in pixels, are NaN.
+
     Args:
         keys: one key for each sample, so that its map does not depend on the division of a batch among devices.
         batch: images with their surroundings, which have the frame in their middle; points and torsos in the
             frame.
-        left_right_pairs: indices of joints that exchange names when an image is mirrored.
-        size: of the frame, in pixels.
-        augmentation: how far samples are transformed.
-
-    Returns:
-        Images of the frame, and points and torsos in it. Joints outside the frame are NaN.
     """
     images, points, torso = map(jnp.asarray, batch)
     middle = jnp.array([(size.width - 1) / 2, (size.height - 1) / 2])
@@ -263,14 +230,7 @@ def frame_offset(image: Size, frame: Size) -> tuple[float, float]:
 
 
 def draw(key: Key[Array, ""], center: Float[Array, "2"], *, size: Size, augmentation: Augmentation) -> Affine:
-    """Draw a random affine map that maps a point to itself, or to its mirror image, but for the shift.
-
-    Args:
-        key: PRNG key.
-        center: the point (x, y), in pixels of the frame.
-        size: of the frame, in pixels.
-        augmentation: how far samples are transformed.
-    """
+    """Draw a random affine map of a frame's point to itself or to its mirror image, but for the shift."""
     turn_key, scale_key, mirror_key, shift_key = jax.random.split(key, 4)
     degrees, (smallest, greatest) = augmentation.degrees, augmentation.scales
     angle = jax.random.uniform(turn_key, minval=-degrees, maxval=degrees)
@@ -289,13 +249,7 @@ def move(
 ) -> Float[Array, "j 2"]:
     """Transform points by an affine map, and exchange left and right joints if the map mirrors.
 
-    Args:
-        points: joints (x, y), in pixels; NaN where missing.
-        size: of the frame, in pixels.
-        left_right_pairs: indices of joints that exchange names.
-
-    Returns:
-        The transformed joints; NaN where they are missing or outside the frame.
+    Joints that are missing or outside the frame are NaN.
     """
     moved = apply(affine, points)
     is_inside = coords.inside(moved, coords.whole_image(size))

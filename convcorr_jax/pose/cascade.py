@@ -35,37 +35,29 @@ class Prediction(NamedTuple):
     """Joints of each image's person, in pixels of the image (the input frame)."""
 
     points: Float[Array, "b j 2"]
-    """The positions (x, y) that the fine net predicts."""
+    """From the fine net."""
     coarse: Float[Array, "b j 2"]
-    """The positions before the fine net: the maxima of the spatial model's heat-maps, or of their combination
-    with the coarse net's."""
+    """Before the fine net: the maxima of the combined heat-maps, or of the spatial model's."""
     scores: Float[Array, "b j"]
     """The value of the coarse heat-map at these cells: about 1 where the coarse net is certain, about 0 where
     it detects nothing."""
     coarse_alone: Float[Array, "b j 2"]
-    """The positions before the spatial model: the maxima of the coarse heat-maps. They do not depend on the
-    torso."""
+    """Before the spatial model: the maxima of the coarse heat-maps. They do not depend on the torso."""
 
 
 class Detection(NamedTuple):
     """Heat-maps of the coarse net and the spatial model, and the input of the fine net."""
 
     heatmaps: Float[Array, "b h w j"]
-    """Heat-maps of the coarse net."""
     selected: Float[Array, "b h w j"]
-    """Heat-maps of the spatial model."""
+    """From the spatial model."""
     maps: Maps
     """The maps from which the fine net's windows are cut: features of the coarse net or of the front, or the
     pyramid."""
 
 
 def init(key: Key[Array, ""], architecture: Architecture) -> Params:
-    """Return random parameters of the nets, and a spatial model that changes nothing.
-
-    Args:
-        key: PRNG key.
-        architecture: of the cascade.
-    """
+    """Return random parameters of the nets, and a spatial model that changes nothing."""
     images = jnp.zeros((1, *architecture.input_size, 3), jnp.uint8)
     if isinstance(key, jax.core.Tracer):
         return _init(key, images, architecture=architecture)
@@ -79,26 +71,14 @@ def with_priors(
     *,
     architecture: Architecture,
 ) -> Params:
-    """Initialize the priors of the spatial model from the displacements of joints in a training set.
-
-    Args:
-        params: parameters of the cascade.
-        points: joints (x, y) of the training set, in the input frame; NaN where missing.
-        torso: middles of the torsos (x, y), in the input frame; NaN where unknown.
-        architecture: of the cascade.
-    """
+    """Initialize the priors of the spatial model from the displacements of joints in a training set."""
     spatial = params["spatial"]["params"]
     prior = initial_priors(points, torso, architecture=architecture)
     return params | {"spatial": {"params": spatial | {"prior": jnp.asarray(prior)}}}
 
 
 def with_front(params: Params, trained: backbone.Params) -> Params:
-    """Return parameters whose front has the convolutions of a trained network.
-
-    Args:
-        params: parameters of a cascade with a front.
-        trained: filters of the front's network, by the name of their convolution.
-    """
+    """Return parameters whose front has the convolutions of a trained network."""
     return params | {"front": front.with_filters(params["front"], trained)}
 
 
@@ -112,12 +92,7 @@ def detect(
 ) -> Detection:
     """Run the front, if there is one, the coarse net and the spatial model.
 
-    Args:
-        params: parameters of the cascade.
-        images: 8-bit RGB.
-        torso: middle of the person's torso (x, y), in pixels; NaN where unknown.
-        architecture: of the cascade.
-        dropout_keys: PRNG keys of SpatialDropout, one for each image; without them nothing is dropped.
+    There are ``dropout_keys`` of SpatialDropout, one for each image; without them nothing is dropped.
 
     Raises:
         InputError: the images do not fit (see `Architecture.check_fits`).
@@ -135,11 +110,7 @@ def detect_from_features(
 ) -> Float[Array, "b h w j"]:
     """Run the coarse net on the coarse maps of its front, such as cached ones.
 
-    Args:
-        params: parameters of the cascade; those of the front are not used.
-        features: ``coarse`` of `convcorr_jax.pose.front.FrontMaps`.
-        architecture: of a cascade with a front.
-        dropout_keys: PRNG keys of SpatialDropout, one for each image; without them nothing is dropped.
+    ``features`` are ``coarse`` of `convcorr_jax.pose.front.FrontMaps`; the front's parameters are not used.
     """
     return _run(Head(architecture), params["coarse"], features, dropout_keys=dropout_keys)
 
@@ -151,14 +122,7 @@ def select(
     *,
     architecture: Architecture,
 ) -> Float[Array, "b h w j"]:
-    """Run the spatial model on coarse heat-maps.
-
-    Args:
-        params: parameters of the cascade.
-        heatmaps: of the coarse net.
-        torso: middle of the person's torso (x, y), in pixels; NaN where unknown.
-        architecture: of the cascade.
-    """
+    """Run the spatial model on coarse heat-maps."""
     size = coords.Size(*heatmaps.shape[1:3])
     of_torso = gaussians(torso[:, None], size, architecture.cells, sigma_px=architecture.sigma_px)[..., 0]
     return _run(SpatialModel(architecture), params["spatial"], heatmaps, jnp.nan_to_num(of_torso))
@@ -167,10 +131,7 @@ def select(
 def corners(points: Float[Array, "b j 2"], *, architecture: Architecture) -> framing.Corners:
     """Return the first pixels of the fine net's windows around points.
 
-    Args:
-        points: joints (x, y), in pixels of the input frame. The window of a NaN point has an arbitrary
-            position.
-        architecture: of the cascade.
+    The window of a NaN point has an arbitrary position.
     """
     return framing.corners(
         jnp.nan_to_num(points), window_px=architecture.fine_window, stride_px=architecture.window_stride
@@ -180,17 +141,7 @@ def corners(points: Float[Array, "b j 2"], *, architecture: Architecture) -> fra
 def refine(
     params: Params, maps: Maps, corners: framing.Corners, *, architecture: Architecture
 ) -> Float[Array, "b n n j"]:
-    """Run the fine net on windows around joints.
-
-    Args:
-        params: parameters of the cascade.
-        maps: the input maps of the fine net, as `detect` returns them.
-        corners: the first pixel of each window, as `corners` returns them.
-        architecture: of the cascade.
-
-    Returns:
-        The heat-map of each joint in its window, with the cells of `Architecture.fine_cells`.
-    """
+    """Run the fine net on windows with these `corners`; its maps have cells of `Architecture.fine_cells`."""
     windows = _windows(maps, corners, architecture)
     return _run(_fine_net(architecture), params["fine"], windows)
 
@@ -209,11 +160,8 @@ def predict(
     """Predict the joints of one person in each image.
 
     Args:
-        params: parameters of the cascade.
-        images: 8-bit RGB.
         torso: middle of the person's torso (x, y), in pixels; where it is NaN, the most likely person is
             predicted.
-        architecture: of the cascade.
         mirrored: average the heat-maps of coarse and fine net with those of the mirrored image.
         rotated: average the heat-maps of the coarse net with those of the image rotated by
             `Architecture.rotated_degrees` to either side, where the rotated image shows the cell.

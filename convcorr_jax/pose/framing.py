@@ -1,24 +1,20 @@
-"""Windows around joints, cut from maps of several resolutions so that all windows cover the same pixels.
+"""Windows around joints, and the input frame of a pose cascade: the part of a photograph that the network sees.
+
+A frame is a box in pixels of the photograph, or None for the whole photograph; `framed` resamples it to the
+network's input. It keeps the photograph's proportions, and border pixels are repeated outside the photograph.
+An architecture with `Architecture.frame_px` is trained on squares around the torso. Where the torso is unknown,
+prediction has two passes: first in the frame of a box or of the whole photograph, then in the square around the
+torso that the first pass found (`second_frame`).
 
 A window is a square of n input pixels a side. In a map of stride s it has n / s cells a side, so that it covers
 the same pixels at every resolution. Windows start at a multiple of the coarsest stride: they consist of whole
 cells in every map, and a joint is at most half that stride away from the middle of its window. Outside the map
-a window is zero.
-
-Gradients are propagated into the maps (they are summed where windows overlap), not into the points.
+a window is zero. Gradients are propagated into the maps (they are summed where windows overlap), not into the
+points.
 
 The paper centres windows on cells that are not whole in coarser maps, and does not say how it rounds them.
 
 Source: Tompson et al. 2015, section 4.1 and Figure 6.
-
-The input frame of a pose cascade: the part of a photograph that the network sees, and the torso in it.
-
-A frame is a box in pixels of the photograph, or None for the whole photograph; `framed` resamples it to the
-network's input. It keeps the photograph's proportions, and border pixels are repeated outside the photograph.
-
-An architecture with `Architecture.frame_px` is trained on squares around the torso. Where the torso is unknown,
-prediction has two passes: first in the frame of a box or of the whole photograph, then in the square around the
-torso that the first pass found (`second_frame`).
 """
 
 from collections.abc import Sequence
@@ -41,11 +37,6 @@ def corners(points: Float[Array, "b j 2"], *, window_px: int, stride_px: int) ->
 
     >>> corners(jnp.array([[[11.5, 20.0]]]), window_px=24, stride_px=8)
     Array([[[0, 8]]], dtype=int32)
-
-    Args:
-        points: joints (x, y), in pixels of the input frame; none is NaN.
-        window_px: side of the windows in pixels.
-        stride_px: stride of the coarsest map in pixels.
     """
     first_edge = points + 0.5 - window_px / 2
     return (jnp.floor(first_edge / stride_px + 0.5) * stride_px).astype(jnp.int32)
@@ -56,12 +47,8 @@ def windows(
 ) -> Float[Array, "b j n n c"]:
     """Cut the windows from one map; they have ``n = window_px / stride_px`` cells a side.
 
-    Args:
-        maps: maps of a batch. The first pixel of cell (column, row) is ``stride_px * (column, row)``.
-        corners: the first pixels of the windows, as `corners` returns them for a stride that is a multiple of
-            ``stride_px``.
-        window_px: side of the windows in pixels.
-        stride_px: stride of these maps in pixels.
+    The first pixel of cell (column, row) is ``stride_px * (column, row)``, and the corners' stride is a
+    multiple of ``stride_px``.
     """
     cells = window_px // stride_px
     padded = jnp.pad(maps, ((0, 0), (cells, cells), (cells, cells), (0, 0)))
@@ -91,10 +78,7 @@ _TORSO_JOINTS = ("l_shoulder", "r_shoulder", "l_hip", "r_hip")
 def frame_of_box(person: coords.Box, *, architecture: Architecture) -> coords.Box:
     """Return the frame of a person whose box is known: a square around the middle of the box.
 
-    Args:
-        person: the person's box from head to feet, in pixels.
-        architecture: of the cascade. The square is 1.25 times as long as the box's longer side; with
-            `Architecture.frame_px` it is 5/3 times as long.
+    It is 1.25 times as long as the box's longer side; with `Architecture.frame_px` it is 5/3 times as long.
 
     Raises:
         InputError: the box has no area.
@@ -105,12 +89,7 @@ def frame_of_box(person: coords.Box, *, architecture: Architecture) -> coords.Bo
 
 
 def frame_around(middle: Float[np.ndarray, "2"], side: float) -> coords.Box:
-    """Return the square frame around a point.
-
-    Args:
-        middle: the point (x, y), in pixels of the photograph.
-        side: of the square, in pixels of the photograph.
-    """
+    """Return the square frame around a point."""
     x, y = middle
     return coords.Box(float(x - side / 2), float(y - side / 2), float(x + side / 2), float(y + side / 2))
 
@@ -120,11 +99,6 @@ def second_frame(points: Float[np.ndarray, "j 2"], joints: Sequence[str], first:
 
     Its side is 5/3 of the longer side of the box of the joints found, between a half and all of the first
     frame's longer side.
-
-    Args:
-        points: joints (x, y) found by the first look, in pixels of the photograph.
-        joints: their names.
-        first: the first frame; the whole photograph if it had none.
 
     Raises:
         InputError: none of the joints is a shoulder or a hip.
@@ -148,15 +122,12 @@ def framed(
 ) -> images.Resampled:
     """Resample a photograph to the input frame.
 
+    The transform goes from pixels of the photograph to pixels of the input, which begins ``margin_px`` pixels
+    inside the image.
+
     Args:
-        photograph: 8-bit RGB.
-        frame: the frame, in pixels of the photograph; None for the whole photograph.
         size: of the input, in pixels. The side of the frame that is too short for its proportions is extended.
         margin_px: surroundings of the frame on every side that the image shows as well, in pixels of the input.
-
-    Returns:
-        The image, and the transform from pixels of the photograph to pixels of the input, which begins
-        ``margin_px`` pixels inside the image.
 
     Raises:
         InputError: the frame has no area, or reaches farther beyond the photograph than four times the longer
@@ -186,10 +157,6 @@ def torso_of(box: coords.Box | None, to_frame: coords.Transform) -> Float[np.nda
     Args:
         box: a person's box, in pixels of the photograph; its middle stands for the middle of the torso. None if
             the person is unknown: the cascade then predicts the person with the highest score.
-        to_frame: the transform from pixels of the photograph to pixels of the frame, as `framed` returns it.
-
-    Returns:
-        The position (x, y), in pixels of the frame; NaN without a box.
 
     Differs from the paper: the paper always gives the annotated torso to the spatial model (section 3.3).
     """

@@ -33,14 +33,12 @@ COARSE_STRIDES = (8, 16)
 
 
 class FrontLayers(NamedTuple):
-    """The layers of a network that a front uses."""
+    """The layers of a front for coarse maps, and for fine maps with their strides in pixels."""
 
     coarse: tuple[str, str]
-    """The layers of the coarse maps, in the order of `COARSE_STRIDES`."""
+    """In the order of `COARSE_STRIDES`."""
     fine: tuple[str, ...]
-    """The layers of the fine maps."""
     fine_strides: tuple[int, ...]
-    """Their strides, in pixels."""
     tuned: tuple[str, ...]
     """The convolutions that the joint phase trains; earlier ones stay as they are."""
 
@@ -73,11 +71,7 @@ class FrontMaps(NamedTuple):
 
 
 def layer_shapes(front: Front) -> dict[str, tuple[int, int, int, int]]:
-    """Return the shape (height, width, inputs of a group, outputs) of every convolution of a front.
-
-    Args:
-        front: name of the front.
-    """
+    """Return the shape (height, width, inputs of a group, outputs) of every convolution of a front."""
     network = backbone.NETWORKS[front]
     last = network.position(FRONTS[front].coarse[1])
     names = network.layer_names[: last + 1]
@@ -97,10 +91,7 @@ def projection(layer: str) -> str:
 def init(key: Key[Array, ""], front: Front, *, features: int) -> dict[str, dict[str, Array]]:
     """Draw random filters and projections; `with_filters` replaces the former by trained ones.
 
-    Args:
-        key: PRNG key.
-        front: name of the front.
-        features: number of features of each projection, or that of the layer's channels if it is smaller.
+    A projection has no more features than its layer has channels.
     """
     shapes = layer_shapes(front)
     for layer in FRONTS[front].coarse:
@@ -115,11 +106,7 @@ def init(key: Key[Array, ""], front: Front, *, features: int) -> dict[str, dict[
 
 
 def with_filters(filters: Filters, trained: backbone.Params) -> dict[str, Mapping[str, Leaf]]:
-    """Return the filters with the convolutions of a trained network.
-
-    Args:
-        filters: filters and projections of a front.
-        trained: filters of its network, by the name of their convolution; further ones are not used.
+    """Return the filters with the convolutions of a trained network, whose further ones are not used.
 
     Raises:
         InputError: the trained network lacks a convolution of the front.
@@ -141,10 +128,7 @@ def front_maps(
 ) -> FrontMaps:
     """Compute the maps of images.
 
-    Args:
-        filters: filters and projections of the front.
-        images: RGB images with values from 0 to 255; height and width are multiples of 16.
-        front: name of the front.
+    RGB images have values from 0 to 255; height and width are multiples of 16.
     """
     chosen = FRONTS[front]
     strides = dict(zip((*chosen.coarse, *chosen.fine), (*COARSE_STRIDES, *chosen.fine_strides), strict=True))
@@ -157,29 +141,17 @@ def front_maps(
 def coarse_activations(
     filters: Filters, images: Num[Array, "b h w 3"] | Num[np.ndarray, "b h w 3"], *, front: Front
 ) -> dict[str, Float[Array, "b _ _ _"]]:
-    """Compute the activations of the layers of the coarse maps, before their projection.
-
-    Args:
-        filters: filters and projections of the front.
-        images: RGB images with values from 0 to 255; height and width are multiples of 16.
-        front: name of the front.
-
-    Returns:
-        Activations by the name of their layer.
-    """
+    """Compute the activations of the coarse maps' layers by name, before they are projected."""
     strides = dict(zip(FRONTS[front].coarse, COARSE_STRIDES, strict=True))
     return _activations(filters, images, front, strides)
 
 
 class ColumnSums(NamedTuple):
-    """Sums of activations over cells, of which `principal_projection` computes a projection."""
+    """Sums of columns of activations and of their outer products, for `principal_projection`."""
 
     count: int
-    """The number of cells."""
     total: Float[np.ndarray, " c"]
-    """The sum of the columns."""
     products: Float[np.ndarray, "c c"]
-    """The sum of the columns' outer products."""
 
     def plus(self, other: "ColumnSums") -> "ColumnSums":
         """Return the sums over the cells of both."""
@@ -187,11 +159,7 @@ class ColumnSums(NamedTuple):
 
 
 def column_sums(maps: Float[np.ndarray, "b h w c"]) -> ColumnSums:
-    """Sum up the columns of maps.
-
-    Args:
-        maps: activations of a layer.
-    """
+    """Sum up the columns of maps."""
     columns = maps.reshape(-1, maps.shape[-1]).astype(np.float64)
     return ColumnSums(len(columns), columns.sum(axis=0), columns.T @ columns)
 
@@ -199,12 +167,8 @@ def column_sums(maps: Float[np.ndarray, "b h w c"]) -> ColumnSums:
 def principal_projection(sums: ColumnSums, *, features: int) -> dict[str, np.ndarray]:
     """Compute the projection on the principal components of columns, with unit mean variance.
 
-    Args:
-        features: the number of components; all of them if there are fewer.
-
-    Returns:
-        ``kernel``, ``[1, 1, channels, features]``, and ``bias`` of the projection. The components of the summed
-        columns are uncorrelated and have mean 0; the mean of their variances is 1.
+    ``kernel`` is ``[1, 1, channels, features]``. The components of the summed columns are uncorrelated and have
+    mean 0; the mean of their variances is 1. There are as many as channels if more features are asked for.
     """
     mean = sums.total / sums.count
     covariance = sums.products / sums.count - np.outer(mean, mean)
@@ -218,12 +182,7 @@ def principal_projection(sums: ColumnSums, *, features: int) -> dict[str, np.nda
 
 
 def upsample(maps: Float[Array, "b h w f"], *, times: int) -> Float[Array, "b h2 w2 f"]:
-    """Interpolate maps linearly on a grid with more cells for the same pixels.
-
-    Args:
-        maps: maps of a batch.
-        times: the cells of the new grid along one cell of the old one.
-    """
+    """Interpolate maps linearly on a grid with more cells for the same pixels."""
     size = coords.Size(*(times * side for side in maps.shape[1:3]))
     return _resample(maps, coords.grid(times, (times - 1) / 2), 1, size)
 

@@ -25,10 +25,6 @@ _CHANGE, _STEP, _BIAS = "change", "step", "bias_change"
 def fingerprint(trained: backbone.Params, *, front: Front) -> str:
     """Compute a hash of the pretrained filters that a front uses.
 
-    Args:
-        trained: filters of the pretrained network; those of further layers do not enter.
-        front: name of the front.
-
     Raises:
         InputError: the pretrained network lacks a convolution of the front.
     """
@@ -42,14 +38,8 @@ def fingerprint(trained: backbone.Params, *, front: Front) -> str:
 def changes(filters: Filters, trained: backbone.Params, *, front: Front) -> dict[str, np.ndarray]:
     """Return the changes of a front.
 
-    Args:
-        filters: filters and projections of the front.
-        trained: filters of the pretrained network.
-        front: name of the front.
-
-    Returns:
-        For every trained layer ``<layer>/change`` (8 bits), ``<layer>/step`` and ``<layer>/bias_change``; and
-        ``kernel`` and ``bias`` of every projection.
+    There are ``<layer>/change`` (8 bits), ``<layer>/step`` and ``<layer>/bias_change`` of every trained layer,
+    and ``kernel`` and ``bias`` of every projection.
     """
     arrays = {}
     for layer in FRONTS[front].tuned:
@@ -68,13 +58,7 @@ def changes(filters: Filters, trained: backbone.Params, *, front: Front) -> dict
 def changed(
     arrays: Mapping[str, np.ndarray], trained: backbone.Params, *, front: Front
 ) -> dict[str, Mapping[str, Leaf]]:
-    """Return the filters and projections of a front from its changes.
-
-    Args:
-        arrays: as `changes` returned them.
-        trained: filters of the pretrained network.
-        front: name of the front.
-    """
+    """Return the filters and projections of a front from what `changes` returned."""
     own: dict[str, Mapping[str, Leaf]] = {
         layer: {name: jnp.float32(arrays[f"{layer}/{name}"]) for name in ("kernel", "bias")}
         for layer in map(projection, FRONTS[front].coarse)
@@ -89,12 +73,7 @@ def changed(
 
 
 def expected(shapes: Mapping[str, Mapping[str, Any]], *, front: Front) -> dict[str, Expected]:
-    """Return type and shape of the arrays that `changes` returns.
-
-    Args:
-        shapes: filters and projections of the front, or their shapes.
-        front: name of the front.
-    """
+    """Return type and shape of the arrays that `changes` returns."""
     arrays = {}
     for layer in FRONTS[front].tuned:
         kernel = shapes[layer]["kernel"].shape

@@ -1,6 +1,4 @@
-"""A batch of training examples: images or features, positions of joints, and those of people's torsos.
-
-Heat-maps from points, and points from heat-maps.
+"""Batches of training examples; heat-maps from points, and points from heat-maps.
 
 The frame of a map is the `coords.Transform` from its cells (column, row) to pixels; for coarse maps that is
 `Architecture.cells`.
@@ -20,34 +18,29 @@ class Batch(NamedTuple):
     """Examples with images of one size; points are in the input frame (pixels of these images)."""
 
     images: UInt8[Array, "b h w 3"] | UInt8[np.ndarray, "b h w 3"]
-    """8-bit RGB."""
     points: Float[Array, "b j 2"] | Float[np.ndarray, "b j 2"]
-    """Joints (x, y) in pixels; NaN where missing."""
+    """Joints; NaN where missing."""
     torso: Float[Array, "b 2"] | Float[np.ndarray, "b 2"]
-    """The middle of the person's torso (x, y) in pixels; NaN where unknown."""
+    """The middle of the person's torso; NaN where unknown."""
 
 
 class FeatureBatch(NamedTuple):
-    """Examples of which the coarse maps of a pretrained front are known; points are in the input frame."""
+    """Examples as of `Batch`, of which the coarse maps of a pretrained front are known."""
 
     features: tuple[
         Float[Array, "b _ _ f"] | Float[np.ndarray, "b _ _ f"],
         Float[Array, "b _ _ f"] | Float[np.ndarray, "b _ _ f"],
     ]
-    """The maps of `convcorr_jax.pose.front.FrontMaps.coarse`."""
+    """`convcorr_jax.pose.front.FrontMaps.coarse`."""
     points: Float[Array, "b j 2"] | Float[np.ndarray, "b j 2"]
-    """Joints (x, y) in pixels; NaN where missing."""
     torso: Float[Array, "b 2"] | Float[np.ndarray, "b 2"]
-    """The middle of the person's torso (x, y) in pixels; NaN where unknown."""
 
 
 class Peaks(NamedTuple):
-    """The maxima of heat-maps."""
+    """The position of each heat-map's maximum, (x, y) in pixels, and the value of its highest cell."""
 
     points: Float[Array, "*b j 2"]
-    """The position (x, y) of each map's maximum, in pixels."""
     scores: Float[Array, "*b j"]
-    """The value of each map's highest cell."""
 
 
 def gaussians(
@@ -59,20 +52,12 @@ def gaussians(
 ) -> Float[Array, "*b {size.height} {size.width} j"]:
     """Compute ``exp(-|c - p|^2 / (2 sigma^2))`` at every cell's centre c, where p is the point.
 
-    The maximum of 1 is exactly at the point, which may be between cells.
+    The maximum of 1 is exactly at the point, which may be between cells. A map is NaN where its joint is
+    missing.
 
     >>> heatmap = gaussians(np.zeros((1, 2)), coords.Size(1, 3), coords.grid(8, 0), sigma_px=12)[0, :, 0]
     >>> [f"{height:.2f}" for height in heatmap]
     ['1.00', '0.80', '0.41']
-
-    Args:
-        points: joints (x, y), in pixels; NaN where missing.
-        size: of the maps, in cells.
-        cells: the transform from cells to pixels.
-        sigma_px: standard deviation, in pixels.
-
-    Returns:
-        One map for each joint; NaN where the joint is missing.
 
     Source: Tompson et al. 2015, section 3.3: "sigma about 1.5 pixels" of the heat-map.
     """
@@ -90,19 +75,15 @@ def gaussians(
 def peaks(heatmaps: Float[Array, "*b h w j"], cells: coords.Transform, *, subcell: bool = False) -> Peaks:
     """Return the centre of each map's highest cell, or a position near it; the first of equal cells counts.
 
-    Values below the least normal number, 1.2e-38 in single precision, may count as 0.
+    Values below the least normal number, 1.2e-38 in single precision, may count as 0. Position and score of a
+    map are NaN if one of its cells is.
 
     The paper estimates no positions between cells: that is the fine net's task.
 
     Args:
-        heatmaps: one map for each joint.
-        cells: the transform from cells to pixels.
         subcell: move each position, by half a cell at most, to the vertex of the parabolas through the highest
             cell and its neighbours in the row and in the column. At a border it stays in the middle of the cell
             along the axis that ends there.
-
-    Returns:
-        The peaks; the position and the score of a map are NaN if one of its cells is.
     """
     height, width = heatmaps.shape[-3:-1]
     flat = _flat(heatmaps)
@@ -123,9 +104,7 @@ def values_at_peaks(
 ) -> Float[Array, "*b j"]:
     """Return the value of each map at the highest cell of another map, whose position `peaks` returns.
 
-    Args:
-        values: one map for each joint.
-        heatmaps: maps whose highest cells decide; the value is NaN where one of their cells is.
+    It is NaN where one of the other's cells is.
     """
     flat, best = (_flat(maps) for maps in (values, heatmaps))
     highest = best.argmax(axis=-2, keepdims=True)

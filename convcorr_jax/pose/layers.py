@@ -1,4 +1,4 @@
-"""The input of the networks: a Gaussian pyramid with local contrast normalization of each level.
+"""The layers of the networks, and their input: a Gaussian pyramid with local contrast normalization.
 
 Local contrast normalization subtracts from every value the mean of its neighbourhood and divides by the
 standard deviation of the neighbourhood. With w a Gaussian window, and means over the three channels as well,
@@ -12,8 +12,6 @@ standard deviation; an image of one grey becomes zero but for rounding, because 
 
 Sources: Jarrett, Kavukcuoglu, Ranzato and LeCun 2009, *What is the best multi-stage architecture for object
 recognition?*, section 2; Tompson et al. 2015, section 3.1.
-
-Layers of the coarse and the fine net.
 """
 
 from functools import partial, reduce
@@ -31,9 +29,8 @@ from convcorr_jax.backbone.convolution import WINOGRAD_MIN_CHANNELS, matrix_prod
 from convcorr_jax.pose.architecture import NORM_GROUP, DType
 
 WINDOW = 9
-"""Side of the Gaussian window, in pixels of its level."""
+"""Side of the Gaussian window, and its standard deviation, in pixels of its level."""
 SIGMA_PX = WINDOW / 4
-"""Standard deviation of the Gaussian window, in pixels of its level."""
 
 # In grey levels of 0 to 255: smaller deviations are due to rounding.
 _MIN_DEVIATION = 0.5
@@ -46,13 +43,7 @@ def pyramid(
 ) -> tuple[Float[Array, "b _ _ 3"], ...]:
     """Compute the pyramid of images and normalize each of its levels.
 
-    Each level has half the height and width of the level before, rounded up.
-
-    Args:
-        images: RGB images with values from 0 to 255.
-
-    Returns:
-        The normalized levels, the finest first.
+    Each level has half the height and width of the finer level before it, rounded up. RGB values are 0 to 255.
     """
     level = jnp.asarray(images, jnp.float32)
     normalized = [normalize(level)]
@@ -66,14 +57,7 @@ def pyramid(
 def normalize(images: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
     """Normalize the local contrast of images.
 
-    ``y = v / max(s, mean of s over the image)`` with ``v = x - w * x`` and ``s = sqrt(w * v^2)``, where w is a
-    Gaussian window whose means are over all channels.
-
-    Args:
-        images: images with values from 0 to 255.
-
-    Returns:
-        The normalized images; 0 but for rounding, which is below 0.001, where an image is of one grey.
+    Values are 0 to 255. The result is 0 but for rounding, which is below 0.001, where an image is of one grey.
     """
     from_mean = images - _local_mean(_channel_mean(images))[..., None]
     deviation = jnp.sqrt(_local_mean(_channel_mean(from_mean**2)))
@@ -84,8 +68,7 @@ def normalize(images: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
 def halve(images: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
     """Blur images and halve their height and width, rounded up.
 
-    Args:
-        images: images of any values. Border pixels are repeated outside the image.
+    Border pixels are repeated outside the image.
     """
     for axis in (1, 2):
         size = -(-images.shape[axis] // 2)
@@ -139,16 +122,7 @@ def convolution(
     kernel_init: Initializer = RECTIFIED,
     use_bias: bool = True,
 ) -> nn.Conv:
-    """Return a convolution that keeps the size of its input, with zeros outside the borders.
-
-    Args:
-        features: number of features of the output.
-        window: side of the window, in cells.
-        dtype: type of the computations; parameters are always float32.
-        name: name of the parameters.
-        kernel_init: initializer of the weights.
-        use_bias: whether a bias is added.
-    """
+    """Return a convolution that keeps the size of its input, with zeros outside the borders."""
     return nn.Conv(
         features,
         (window, window),
@@ -169,16 +143,7 @@ def rectified(
     name: str,
     group_norm: bool = False,
 ) -> Float[Array, "b h w f"]:
-    """Apply a convolution, an optional `GroupNorm`, and a rectifier.
-
-    Args:
-        maps: the input.
-        features: number of features of the output.
-        window: side of the convolution's window, in cells.
-        dtype: type of the computations; parameters are always float32.
-        name: name of the parameters.
-        group_norm: whether to normalize before the rectifier; the normalization then adds the bias.
-    """
+    """Apply a convolution, an optional `GroupNorm`, and a rectifier. The normalization adds the bias."""
     maps = convolution(features, window, dtype=dtype, name=name, use_bias=not group_norm)(maps)
     if group_norm:
         maps = GroupNorm(name=f"{name}_norm")(maps)
@@ -186,10 +151,7 @@ def rectified(
 
 
 class GroupNorm(nn.Module):
-    """Group normalization (Wu and He 2018).
-
-    Each group of `NORM_GROUP` maps of an image gets mean 0 and standard deviation 1 over all its cells; then
-    each map has its own scale and bias.
+    """Group normalization (Wu and He 2018) of `NORM_GROUP` maps a group, then a scale and a bias for each map.
 
     `flax.linen.GroupNorm` computes the same, but takes three times as long in training on a CPU, because it
     sums over groups of maps at once instead of map by map.
@@ -221,13 +183,8 @@ def spatial_dropout(
 ) -> Float[Array, "b h w c"]:
     """Drop whole maps (Tompson et al. 2015, section 3.2).
 
-    The other maps are divided by the probability of being kept.
-
-    Args:
-        maps: maps of a batch.
-        keys: one PRNG key for each image, so that the maps dropped of an image do not depend on other images;
-            without keys nothing is dropped.
-        rate: probability that a map is dropped.
+    The other maps are divided by the probability of being kept. Each image has a key, so that the maps dropped
+    of it do not depend on other images; without keys nothing is dropped.
     """
     if keys is None or not rate:
         return maps
@@ -238,12 +195,8 @@ def spatial_dropout(
 def max_pool(maps: Float[Array, "b h w c"], window: int) -> Float[Array, "b h2 w2 c"]:
     """Return the maximum of each block of ``window x window`` cells.
 
-    The maximum is computed by factors of 2, axis by axis: on a CPU, its gradient takes a third of the time of
-    the gradient of a maximum over blocks.
-
-    Args:
-        maps: maps of a batch.
-        window: side of the blocks, a power of 2 that divides height and width.
+    ``window`` is a power of 2 that divides height and width. The maximum is computed by its factors, axis by
+    axis: on a CPU, its gradient takes a third of the time of the gradient of a maximum over blocks.
     """
     while window > 1:
         batch, height, width, features = maps.shape
@@ -256,11 +209,7 @@ def max_pool(maps: Float[Array, "b h w c"], window: int) -> Float[Array, "b h2 w
 
 
 def sum_of_resolutions(maps: list[Float[Array, "b _ _ c"]]) -> Float[Array, "b h w c"]:
-    """Sum maps of different resolutions at the finest resolution, by repeating cells of the coarser maps.
-
-    Args:
-        maps: cover the same pixels; each resolution is a multiple of the next coarser one.
-    """
+    """Sum maps of different resolutions at the finest resolution, by repeating cells of the coarser maps."""
     finest_last = sorted(maps, key=lambda level: level.shape[1])
     total = finest_last[0]
     for finer in finest_last[1:]:
@@ -276,11 +225,7 @@ def _repeat(maps: Array, times: int) -> Array:
 
 
 def _convolve(maps: Array, kernel: Array, *how: Any, **options: Any) -> Array:
-    """Compute `jax.lax.conv_general_dilated`, on a CPU by faster algorithms that agree up to rounding.
-
-    Winograd's algorithm takes half to three quarters of the time, with the gradient. Where the window is wider
-    than the maps, XLA exchanges maps and kernel, which takes ten times as long as a matrix product.
-    """
+    """Compute `jax.lax.conv_general_dilated`, on a CPU by faster algorithms that agree up to rounding."""
     window = kernel.shape[0]
     direct = partial(_direct, how=how, options=options)
     if window == 1:

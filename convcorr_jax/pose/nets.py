@@ -1,45 +1,35 @@
 """The coarse and the fine net: from images, or a front's maps, to heat-maps.
 
-The coarse net: a sliding-window detector with overlapping contexts and one heat-map for each joint.
-
-Each level of the pyramid has a bank of stages with its own weights. A bank ends with a convolution over a wide
-window; its receptive field has the same number of cells in every level, and so twice the pixels from level to
-level. The banks' maps are repeated to the finest resolution and added, and 1x1 convolutions follow.
-SpatialDropout drops whole maps before the first of these.
-
-The net is equivariant to shifts: away from the borders, an image shifted by the pooling times 2^(levels - 1),
-which is the stride of the coarsest bank, has the same heat-maps, shifted by 2^(levels - 1) cells.
+The coarse net is a sliding-window detector with overlapping contexts. Each level of the pyramid has a bank of
+stages with its own weights. A bank ends with a convolution over a wide window; its receptive field has the same
+number of cells in every level, and so twice the pixels from level to level. The banks' maps are repeated to the
+finest resolution and added, and 1x1 convolutions follow. SpatialDropout drops whole maps before the first of
+these. The net is equivariant to shifts: away from the borders, an image shifted by the pooling times 2^(levels
+- 1), which is the stride of the coarsest bank, has the same heat-maps, shifted by ``2^(levels-1)`` cells.
 
 Differs from the paper: in training, maps that dropout keeps are divided by the probability of being kept,
 instead of a gain at test time; the expectation is the same. If `Architecture.group_norm` is set, every
 convolution but the last is normalized before its rectifier. The normalization uses statistics of whole images,
 so that the net is only approximately equivariant.
 
-Source: Tompson et al. 2015, sections 3.1 and 3.2.
+On a pretrained front (`Head`), stages on the maps of 16 pixels a cell have wide contexts; their result is
+interpolated to 8 pixels a cell and concatenated with the maps of that stride for the remaining stages. The
+coordinates of every cell, from -1 to 1 over the image, are two further inputs of both, because the frame is
+centred on the person. SpatialDropout drops whole maps before the last convolution.
 
-The coarse net on a pretrained front: from the front's coarse maps to one heat-map for each joint.
+Differs from the paper: its coarse net has no pretrained layers.
 
-Stages on the maps of 16 pixels a cell have wide contexts; their result is interpolated to 8 pixels a cell and
-concatenated with the maps of that stride for the remaining stages. The coordinates of every cell, from -1 to 1
-over the image, are two further inputs of both, because the frame is centred on the person. SpatialDropout drops
-whole maps before the last convolution.
-
-Differs from the paper: its coarse net has no pretrained layers; see `convcorr_jax.pose.nets`.
-
-The fine net: from a window around a coarse joint to a heat-map with one cell for each pixel of the window.
-
-The net is Siamese: the windows of all joints have the same weights, except in the last 1x1 convolution, the
-detector. As in the coarse net, every resolution has its own convolution; the results are repeated to the finest
-resolution and added, and 1x1 convolutions follow.
-
-The input of `Fine` is the first two stages of every bank of the coarse net. The input of `StandardFine`, for
-comparison, is the image: it has convolutions of its own instead of the shared ones, and one more convolution
-before the 1x1 convolutions, with the number of features that gives both nets the same number of parameters.
+The fine net, from a window around a coarse joint to a heat-map with one cell for each pixel of the window, is
+Siamese: the windows of all joints have the same weights, except in the last 1x1 convolution, the detector. As
+in the coarse net, every resolution has its own convolution, and 1x1 convolutions follow their sum. The input of
+`Fine` is the first two stages of every bank of the coarse net. The input of `StandardFine`, for comparison, is
+the image: it has convolutions of its own instead of the shared ones, and one more before the 1x1 convolutions,
+with the number of features that gives both nets the same number of parameters.
 
 The paper's net has 4 layers and names two of them: here they are one convolution, two 1x1 convolutions and the
 detector.
 
-Source: Tompson et al. 2015, section 4.1, Figures 7, 8 and 13.
+Source: Tompson et al. 2015, sections 3.1, 3.2 and 4.1, Figures 7, 8 and 13.
 """
 
 from functools import partial
@@ -71,10 +61,8 @@ class CoarseOutput(NamedTuple):
     """Heat-maps, and the features that are the input of the fine net."""
 
     heatmaps: Float[Array, "b h w j"]
-    """One heat-map for each joint."""
     shared: tuple[Float[Array, "b _ _ _"], ...]
-    """The first two convolutions of each level, after the rectifier and before pooling; the finest level is
-    first."""
+    """Each level's first two convolutions, rectified and before pooling; the finest level is first."""
 
 
 class Bank(nn.Module):
@@ -86,11 +74,7 @@ class Bank(nn.Module):
     def __call__(
         self, images: Float[Array, "b h w c"]
     ) -> tuple[Float[Array, "b h2 w2 f"], tuple[Float[Array, "b _ _ _"], ...]]:
-        """Compute the features of the patches, and the features that the fine net shares.
-
-        Args:
-            images: one level of the pyramid.
-        """
+        """Compute the features of the patches, and the features that the fine net shares."""
         shape = self.architecture
         layer = partial(rectified, dtype=shape.dtype, group_norm=shape.group_norm)
         maps, shared = images, []
@@ -110,10 +94,6 @@ class Coarse(nn.Module):
     @nn.compact
     def __call__(self, pyramid: Pyramid, *, dropout_keys: Key[Array, " b"] | None = None) -> CoarseOutput:
         """Compute heat-maps and shared features.
-
-        Args:
-            pyramid: normalized levels of a batch of images.
-            dropout_keys: PRNG keys of SpatialDropout, one for each image; without them nothing is dropped.
 
         Raises:
             InputError: the images are smaller than the patch.
@@ -154,12 +134,7 @@ class Head(nn.Module):
     def __call__(
         self, maps: tuple[Float[Array, "b _ _ f"], ...], *, dropout_keys: Key[Array, " b"] | None = None
     ) -> Float[Array, "b h w j"]:
-        """Compute the heat-maps.
-
-        Args:
-            maps: the coarse maps of `convcorr_jax.pose.front.FrontMaps`, at 8 and at 16 pixels a cell.
-            dropout_keys: PRNG keys of SpatialDropout, one for each image; without them nothing is dropped.
-        """
+        """Compute the heat-maps."""
         shape = self.architecture
         layer = partial(rectified, dtype=shape.dtype, group_norm=shape.group_norm)
         near, wide = (one.astype(jnp.dtype(shape.dtype)) for one in maps)
@@ -200,11 +175,7 @@ class Fine(nn.Module):
 
     @nn.compact
     def __call__(self, windows: Windows) -> Float[Array, "b n n j"]:
-        """Compute each joint's heat-map in its window, with one cell for each pixel.
-
-        Args:
-            windows: of the coarse net's shared features.
-        """
+        """Compute each joint's heat-map in its window, with one cell for each pixel."""
         shape = self.architecture
         layer = partial(rectified, dtype=shape.dtype)
         banks = [
@@ -221,11 +192,7 @@ class StandardFine(nn.Module):
 
     @nn.compact
     def __call__(self, windows: Windows) -> Float[Array, "b n n j"]:
-        """Compute each joint's heat-map in its window, with one cell for each pixel.
-
-        Args:
-            windows: of the pyramid's levels.
-        """
+        """Compute each joint's heat-map in its window, with one cell for each pixel."""
         shape = self.architecture
         layer = partial(rectified, dtype=shape.dtype)
         banks = []
@@ -244,11 +211,7 @@ class Detector(nn.Module):
 
     @nn.compact
     def __call__(self, maps: Float[Array, "bj n n f"]) -> Float[Array, "b n n j"]:
-        """Compute heat-maps from the features of all windows.
-
-        Args:
-            maps: features of the windows of all joints of all images, image by image.
-        """
+        """Compute heat-maps from the features of the windows of all joints of all images, image by image."""
         shape, joints = self.architecture, len(self.architecture.joints)
         layer = partial(rectified, dtype=shape.dtype)
         for i in range(2):
@@ -261,14 +224,7 @@ class Detector(nn.Module):
 
 
 def matching_features(shape: Architecture) -> int:
-    """Return the number of features of the further convolution that gives both fine nets the same size.
-
-    Args:
-        shape: architecture of the cascade.
-
-    Returns:
-        The number for which `StandardFine` has as many parameters as `Fine`, rounded.
-    """
+    """Return the features of the further convolution for which `StandardFine` is as large as `Fine`."""
 
     def parameters(inputs: int, outputs: int) -> int:
         return (shape.window**2 * inputs + 1) * outputs

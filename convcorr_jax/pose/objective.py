@@ -64,14 +64,11 @@ FINE_WEIGHT = 0.1
 
 
 class Losses(NamedTuple):
-    """The errors in the loss of a phase; 0 for an error that is not part of it."""
+    """The errors E1, ES and E2 in the loss of a phase; 0 for an error that is not part of it."""
 
     e1: Float[Array, ""]
-    """Of the coarse net's heat-maps."""
     e_spatial: Float[Array, ""]
-    """Of the spatial model's heat-maps."""
     e2: Float[Array, ""]
-    """Of the fine net's heat-maps."""
 
 
 def loss(
@@ -91,12 +88,6 @@ def loss(
         keys: one PRNG key for each person, for dropout and the positions of windows.
         batch: images, joints and torsos of people, in the input frame. The phase ``"coarse"`` of a cascade with
             a pretrained front takes the front's features in place of images, too.
-        architecture: of the cascade.
-        phase: which errors are in the loss.
-        robust: whether joints count less whose heat-maps are worse than empty ones.
-
-    Returns:
-        The loss, and the errors in it.
 
     Raises:
         InputError: the images do not fit (see `Architecture.check_fits`), or the batch has features in another
@@ -141,9 +132,9 @@ def heatmap_error(
 ) -> Float[Array, ""]:
     """Compute the error E, the mean over joints of the summed squares; 0 if no joint is present.
 
+    A joint whose target map is NaN does not count.
+
     Args:
-        heatmaps: predicted maps.
-        targets: Gaussian maps; a joint whose map is NaN does not count.
         limit: the sum of squares of a joint from which its error grows more slowly, towards twice the limit; by
             default there is none.
 
@@ -169,15 +160,7 @@ def training_corners(
     """Draw the positions of the fine net's windows in training, around the true joints.
 
     Each joint is moved by up to one cell of the coarse heat-map in each direction, or by less if it would leave
-    its window; the window is around the moved joint.
-
-    Args:
-        keys: one PRNG key for each person.
-        points: true joints (x, y), in pixels of the input frame; NaN where missing.
-        architecture: of the cascade.
-
-    Returns:
-        The first pixel (x, y) of each window; arbitrary where the joint is missing.
+    its window; the window is around the moved joint. It is arbitrary where the joint is missing.
     """
     limit = (architecture.fine_window - architecture.window_stride) / 2
     reach = min(architecture.pooling, limit)

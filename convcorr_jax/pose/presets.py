@@ -38,11 +38,6 @@ def flic(*, pooling: Pooling = 8, cascade: Cascade = "shared", group_norm: bool 
     """Return the paper's model of the upper body: 7 joints, 7 stages, 320 x 240 pixels.
 
     The paper's joint "face" is the nose.
-
-    Args:
-        pooling: pixels of the input for one cell of a heat-map.
-        cascade: the input of the fine net: the coarse net's features, or the image.
-        group_norm: whether the coarse net's convolutions are normalized; the paper does not normalize them.
     """
     return Architecture(
         name=f"flic-{pooling}x",
@@ -64,13 +59,7 @@ def flic(*, pooling: Pooling = 8, cascade: Cascade = "shared", group_norm: bool 
 
 
 def mpii(*, pooling: Pooling = 8, cascade: Cascade = "shared", group_norm: bool = True) -> Architecture:
-    """Return the paper's model of the whole body: 14 joints, 11 stages, 256 x 256 pixels.
-
-    Args:
-        pooling: pixels of the input for one cell of a heat-map.
-        cascade: the input of the fine net: the coarse net's features, or the image.
-        group_norm: whether the coarse net's convolutions are normalized; the paper does not normalize them.
-    """
+    """Return the paper's model of the whole body: 14 joints, 11 stages, 256 x 256 pixels."""
     return Architecture(
         name=f"mpii-{pooling}x",
         joints=MPII_JOINTS,
@@ -103,12 +92,6 @@ def small(
     coarse net reaches the same accuracy in half as many steps. After an hour of training, a pooling of 4 makes
     the coarse net more accurate, but not the cascade. With a pooling of 16, targets are 0.6 cells wide, because
     a narrower Gaussian may lie between all cells.
-
-    Args:
-        joints: names of the joints.
-        left_right_pairs: indices of joints that exchange places when a person is mirrored.
-        pooling: pixels of the input for one cell of a heat-map.
-        cascade: the input of the fine net: the coarse net's features, or the image.
     """
     return Architecture(
         name=f"small-{pooling}x",
@@ -142,11 +125,6 @@ def person(
     with a weight of 1/2, .637 with 1/4, and .638 by the coarse net's heat-maps. With 1/4 it found, after the
     fine net, .636 (within 0.05: .156) with a prior of 2 pixels, .633 (.163) with 3, and .627 (.165) with 4. The
     preset keeps a quarter of the spatial model, which selects among several people.
-
-    Args:
-        joints: names of the joints.
-        left_right_pairs: indices of joints that exchange places when a person is mirrored.
-        front: the network whose pretrained layers come first.
     """
     return Architecture(
         name=f"person-{front}",

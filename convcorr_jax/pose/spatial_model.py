@@ -62,9 +62,7 @@ class SpatialModel(nn.Module):
     ) -> Float[Array, "b h w j"]:
         """Compute the heat-maps of one person's joints; their peaks are about as high as those of the input.
 
-        Args:
-            heatmaps: the coarse heat-map of each joint.
-            torso: a Gaussian at the middle of the torso; 0 where it is unknown.
+        The torso is a Gaussian at its middle; 0 where it is unknown.
         """
         joints = len(self.architecture.joints)
         height, width = self.architecture.heatmap_size(self.architecture.input_size)
@@ -92,10 +90,7 @@ def convolve(
 ) -> Float[Array, "b j s h w"]:
     """Compute ``y_js[p] = sum_q k_js[p - q] maps[sources[j, s]][q]`` by the Fourier transform.
 
-    Args:
-        maps: maps of a batch; 0 outside.
-        kernels: one kernel for each pair of target j and source s; its middle is displacement 0.
-        sources: ``[j, s]``, the number of the map that each kernel is applied to.
+    Maps are 0 outside; the middle of a kernel is displacement 0.
     """
     sizes, middles = maps.shape[2:], [side // 2 for side in kernels.shape[2:]]
     # So long that the part that wraps around stays outside the result.
@@ -117,11 +112,6 @@ def initial_priors(
     The histogram of a pair's displacements is blurred, and scaled so that the message of a perfect heat-map has
     the height `JOINT_MESSAGE`, that of the torso `TORSO_MESSAGE`. A pair that is never present together has a
     flat prior.
-
-    Args:
-        points: joints (x, y), in pixels of the input frame; NaN where missing.
-        torso: middles of the torsos (x, y), in pixels of the input frame; NaN where unknown.
-        architecture: of the cascade.
     """
     height, width = architecture.heatmap_size(architecture.input_size)
     points_and_torso = np.concatenate([points, torso[:, None]], axis=1)

@@ -1,11 +1,9 @@
-"""A trained pose cascade as a value that can be saved: parameters, architecture and facts about the training.
+"""A trained pose cascade as a value that can be saved and applied to photographs.
 
 `convcorr_jax.io.save_fitted` and `convcorr_jax.io.load_fitted` write and read it. Parameters are stored in half
 precision: that keeps three digits of each, which moves no joint by a noticeable part of a pixel, and makes a
 model small enough to be shipped with the package. A pretrained front comes from the installed weights of its
 network; the model has the changes of the layers that were trained (`convcorr_jax.pose.front_changes`).
-
-The joints of one person in a photograph, from pixels to pixels.
 """
 
 import dataclasses
@@ -35,14 +33,7 @@ PERSON = Path(__file__).with_name("person.npz")
 
 @dataclass(frozen=True, eq=False)
 class TrainedCascade:
-    """A pose cascade with trained parameters.
-
-    Attributes:
-        params: parameters of the cascade, float32.
-        architecture: of the cascade.
-        training: facts about the training, such as data set and scores, as JSON stores them; nothing depends on
-            them.
-    """
+    """A pose cascade with trained parameters, and facts about the training, as JSON stores them."""
 
     kind: ClassVar[str] = "pose cascade"
 
@@ -83,11 +74,7 @@ class TrainedCascade:
 
     @classmethod
     def expected_arrays(cls, facts: Mapping[str, Any]) -> Mapping[str, Expected]:
-        """Return type and shape of every parameter of the architecture that the facts describe.
-
-        Raises:
-            InputError: a pose cascade cannot have such an architecture.
-        """
+        """Return type and shape of every parameter of the architecture that the facts describe."""
         fields: dict[str, Any] = {"architecture": dict[str, Any], "training": dict[str, Any]}
         if "front_weights" in facts:
             fields["front_weights"] = str
@@ -149,9 +136,9 @@ class FoundJoints(NamedTuple):
     """The joints of a person."""
 
     points: Float[np.ndarray, "j 2"]
-    """Positions (x, y), in pixels of the photograph."""
+    """Pixels of the photograph."""
     scores: Float[np.ndarray, " j"]
-    """The value of each joint's coarse heat-map, about 1 where the coarse net is certain."""
+    """About 1 where the coarse net is certain."""
 
 
 def predict_photograph(
@@ -165,16 +152,12 @@ def predict_photograph(
 ) -> FoundJoints:
     """Predict the joints of a person in a photograph.
 
-    A cascade that was trained on squares around the torso predicts in two passes if the person's box is
-    unknown (see `convcorr_jax.pose.framing`).
+    A cascade that was trained on squares around the torso predicts in two passes if the person's box is unknown
+    (see `convcorr_jax.pose.framing`). The options are those of `cascade.predict`.
 
     Args:
-        photograph: 8-bit RGB.
         box: the person from head to feet, in pixels, whose middle stands for that of the torso; None for the
             person with the highest score.
-        mirrored: average heat-maps with those of the mirrored image.
-        rotated: average coarse heat-maps with those of rotated images (`Architecture.rotated_degrees`).
-        subcell: estimate positions between the cells of heat-maps.
 
     Raises:
         InputError: the box has no area or does not meet the photograph.
