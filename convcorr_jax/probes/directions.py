@@ -32,23 +32,21 @@ class AttributeProbe(NamedTuple):
     """Linear functions of a feature vector that predict attributes."""
 
     probe: Ridge
-    """The regression; each attribute has the penalty that is best for it."""
+    """Each attribute has the penalty that is best for it."""
     held_out: Float[np.ndarray, "n t"]
     """Predictions for each training row by regressions fitted without its fold, with the same penalties."""
     thresholds: Float[np.ndarray, " t"]
-    """For an attribute with two values, a prediction above the threshold means the higher one; NaN for
-    others."""
+    """Of an attribute with two values, a greater prediction means the higher one; NaN for others."""
 
 
 class Directions(NamedTuple):
     """Directions in feature space along which attributes vary."""
 
     units: Float[np.ndarray, "t d"]
-    """Vectors w of unit length; the attribute rises along them."""
+    """w, of unit length; the attribute rises along them."""
     low: Float[np.ndarray, " t"]
-    """The least ``w . f`` of the training rows."""
+    """The least ``w . f`` of the training rows; ``high`` is the greatest."""
     high: Float[np.ndarray, " t"]
-    """The greatest ``w . f`` of the training rows."""
 
 
 def fit_attributes(
@@ -64,12 +62,6 @@ def fit_attributes(
     The threshold of an attribute with two values is half-way between the mean predictions for the rows of
     either value while they are held out. This predicts the rarer value, which regression underestimates, as
     well as the commoner one, without any use of test rows.
-
-    Args:
-        features: one row for every image.
-        values: attributes of every image.
-        folds: for each row the number, 0 to k - 1, of the fold that holds it out
-            (`convcorr_jax.linear.grouped_folds`).
 
     Raises:
         InputError: an attribute has only one value, the folds are invalid, or a number is NaN or infinite.
@@ -89,14 +81,7 @@ def fit_attributes_sums(
 ) -> AttributeProbe:
     """Fit a probe to every attribute like `fit_attributes`, to rows that were summed up block by block.
 
-    Args:
-        sums: of the features and the attributes of every image.
-        blocks: the features of the same images in their order, block by block, to predict those held out.
-        values: attributes of every image.
-        folds: for each row the number of the fold that holds it out.
-
-    Raises:
-        InputError: an attribute has only one value, a fold has no row, or a number is NaN or infinite.
+    ``blocks`` are the features of the same images in their order, block by block, to predict those held out.
     """
     check_names(names, count=values.shape[1], what="attributes")
     for name, column in zip(names, values.T, strict=True):
@@ -131,8 +116,6 @@ def fit_directions(
     """Compute the directions along which attributes vary, and the range of the training rows along them.
 
     Args:
-        features: one row for every image.
-        values: attributes of every image.
         penalty: of the ridge regression; by default the greatest of `convcorr_jax.linear.ridge.penalty_grid`, a
             hundred times the mean eigenvalue, along whose directions images change visibly.
 
@@ -155,15 +138,7 @@ def fit_directions_sums(
 ) -> Directions:
     """Compute directions like `fit_directions`, from rows that were summed up block by block.
 
-    Args:
-        sums: of the features and the attributes of every image.
-        blocks: the features of the same images, block by block, to find their range along the directions.
-        values: attributes of every image.
-        penalty: as for `fit_directions`.
-
-    Raises:
-        InputError: an attribute has only one value or no feature varies with it, the penalty is not positive,
-            or a number is NaN or infinite.
+    ``blocks`` are the features of the same images, block by block, to find their range along the directions.
     """
     if not np.ptp(values, axis=0).all():
         raise InputError("an attribute has one value only; there is no direction along which it varies")
@@ -185,11 +160,6 @@ def move_along(
 
     >>> move_along(np.array([[3.0, 4.0]]), np.array([0.0, 1.0]), np.array([-1.0, 2.0])).tolist()
     [[[3.0, -1.0], [3.0, 2.0]]]
-
-    Args:
-        features: f, one row for every image.
-        unit: w, of unit length.
-        amounts: lambda, the new components.
     """
     orthogonal = features - (features @ unit)[:, None] * unit[None]
     return orthogonal[:, None] + amounts[None, :, None] * unit[None, None]

@@ -38,10 +38,8 @@ _PRESENCE = "presence"
 class RidgeProbe:
     """Named ridge regressions on one feature vector, with everything that is needed to use them.
 
-    Attributes:
-        ridges: the regressions, by name.
-        facts: what they predict, the network and layer of the features, and facts about the training, as JSON
-            holds them.
+    The facts are what they predict, the network and layer of the features, and facts about the training, as
+    JSON holds them.
     """
 
     kind: ClassVar[str] = "probe"
@@ -75,22 +73,16 @@ class FeatureSettings(NamedTuple):
     """The features that a landmark probe was trained on."""
 
     network: str
-    """Name of the network."""
     fingerprint: str
-    """Fingerprint of the network's weights."""
+    """Of the network's weights."""
     layer: str
-    """Name of the layer."""
     frame_margin: float
-    """Added on each side of the square around a face's landmarks, in units of its side, for the first
-    features."""
+    """Added on each side of the square around a face's landmarks, in its sides, for the first features."""
     side_px: int | None = None
-    """Side of the squares that the network describes; None for that for which it was trained."""
+    """Of the squares that the network describes; None for that for which it was trained."""
 
     def extractor(self, weights: Weights) -> FeatureExtractor:
         """Return the extractor of these features.
-
-        Args:
-            weights: weights of the same network.
 
         Raises:
             InputError: the weights differ from those that the probe was trained with.
@@ -105,13 +97,9 @@ class FeatureSettings(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class LandmarkModel:
-    """A landmark probe with everything that is needed to use it.
+    """A landmark probe with everything that is needed to use it, and facts about its training.
 
-    Attributes:
-        probe: the probe.
-        features: the features that it was trained on.
-        training: facts about its training, as JSON holds them.
-        finder: finds a face in a photograph by the same features; None if none was trained.
+    The finder, if one was trained, finds a face in a photograph by the same features.
     """
 
     kind: ClassVar[str] = "landmark probe"
@@ -195,9 +183,6 @@ class LandmarkModel:
 
     def extractor(self, weights: Weights) -> FeatureExtractor:
         """Return the extractor of the features that the probe was trained on.
-
-        Args:
-            weights: weights of the same network.
 
         Raises:
             InputError: the weights differ from those that the probe was trained with, or a regression is of

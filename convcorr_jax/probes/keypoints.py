@@ -32,11 +32,7 @@ class KeypointRegressors(NamedTuple):
     """Mean squared distance of each keypoint on held-out objects, with these penalties."""
 
     def predict(self, features: Float[np.ndarray, "objects d"]) -> Float[np.ndarray, "objects n 2"]:
-        """Predict the keypoints (x, y) of objects, in the frame of their squares.
-
-        Args:
-            features: one row for every object.
-        """
+        """Predict the keypoints (x, y) of objects, in the frame of their squares."""
         return np.asarray(self.probe.predict(features)).reshape(len(features), -1, 2)
 
 
@@ -49,10 +45,7 @@ def fit_keypoints(
 ) -> KeypointRegressors:
     """Fit all keypoints of a category; four folds choose the penalties.
 
-    Args:
-        features: one row for every training object and mirrored copy.
-        points: keypoints (x, y) in the frame of each square; NaN where an object does not have the keypoint.
-        objects: number of the object in each row; all its copies are held out together.
+    Objects are numbers, one for each row; all copies of an object are held out together.
 
     Raises:
         InputError: a keypoint is annotated in fewer training objects than there are folds, or features are NaN
@@ -94,9 +87,6 @@ def mean_keypoints(points: Float[np.ndarray, "rows n 2"]) -> Float[np.ndarray, "
     >>> mean_keypoints(np.array([[[0.0, 1.0], [np.nan, np.nan]], [[1.0, 1.0], [0.5, 0.5]]]))
     array([[0.5, 1. ],
            [0.5, 0.5]])
-
-    Args:
-        points: keypoints (x, y) in the frame of each square; NaN where an object does not have the keypoint.
     """
     present = ~np.isnan(points)
     return np.where(present, points, 0).sum(axis=0) / np.maximum(present.sum(axis=0), 1)

@@ -40,13 +40,10 @@ FOLDS = 4
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """Images of faces with annotated landmarks.
+    """Images of faces with annotated landmarks (x, y), in pixels of each image; NaN where unknown.
 
-    Attributes:
-        load_image: returns the image of the face with a given number, as 8-bit RGB; called whenever it is
-            needed.
-        frames: a box around each face, in pixels of its image; features describe the smallest square around it.
-        points: landmarks (x, y), in pixels of each image; NaN where unknown.
+    ``load_image`` returns the 8-bit image of a number whenever it is needed. Frames are boxes around the faces,
+    in pixels; features describe the smallest squares around them.
     """
 
     load_image: Callable[[int], Image]
@@ -58,22 +55,17 @@ class Faces:
 
 
 class FeatureExtractor(NamedTuple):
-    """A way to compute features of square images."""
+    """A way to compute a row of features for every square image of a side."""
 
     side_px: int
-    """Side of the square images."""
     extract: Callable[[Iterable[Image]], Float[np.ndarray, "n d"]]
-    """Computes one row of features for every image."""
 
 
 @dataclass(frozen=True, eq=False)
 class LandmarkProbe:
-    """Ridge regressions that predict a face's landmarks, and those of its regions.
+    """Ridge regressions that predict a face's landmarks, and those of its regions in each round of look-back.
 
-    Attributes:
-        names: names of the landmarks.
-        face: the region of all landmarks, predicted from the whole face.
-        rounds: the regions of each round of look-back, in order.
+    The region ``face`` has all landmarks, predicted from the whole face.
     """
 
     names: tuple[str, ...]
@@ -85,10 +77,8 @@ class LandmarkFit(NamedTuple):
     """A fitted probe, with its predictions of held-out training faces."""
 
     probe: LandmarkProbe
-    """The probe, fitted to all training faces."""
     held_out: list[Float[np.ndarray, "faces n 2"]]
-    """Predictions, in pixels of each image, of regressions that were fitted without the face's fold: from the
-    whole face, and after each round of look-back."""
+    """In pixels, of regressions fitted without the face's fold, by the whole face and after each round."""
     held_out_full_rank: list[Float[np.ndarray, "faces n 2"]]
     """The same predictions before the rank of that round's regressions is reduced."""
 
@@ -105,20 +95,17 @@ def computed(name: str, compute: Compute) -> Mapping[str, np.ndarray]:
 
 
 class Prediction(NamedTuple):
-    """Landmarks predicted in one round."""
+    """Landmarks (x, y) predicted in one round, in pixels of each image."""
 
     points: Float[np.ndarray, "faces n 2"]
-    """Landmarks (x, y), in pixels of each image."""
     squares: Mapping[str, tuple[coords.Box, ...]]
-    """For every region of the round, the square of each face that it was predicted from, in pixels."""
+    """By region of the round, the square of each face that it was predicted from."""
 
 
 def network_features(weights: Weights, *, layer: str, side_px: int | None = None) -> FeatureExtractor:
     """Return the extractor of a layer's activations.
 
-    Args:
-        layer: name of the layer.
-        side_px: side of the squares that the network describes; by default that for which it was trained.
+    The default side of the squares is that for which the network was trained.
     """
     return FeatureExtractor(
         weights.network.image_side if side_px is None else side_px,
@@ -127,24 +114,12 @@ def network_features(weights: Weights, *, layer: str, side_px: int | None = None
 
 
 def rgb_features(*, side_px: int) -> FeatureExtractor:
-    """Return the extractor of a square's colours, between 0 and 1.
-
-    Args:
-        side_px: side to which squares are resized.
-    """
+    """Return the extractor of a square's colours, between 0 and 1."""
     return FeatureExtractor(side_px, lambda squares: rgb_targets(squares, side_px=side_px))
 
 
 def with_mirrored(faces: Faces, *, widths: Sequence[int], left_right_pairs: Sequence[tuple[int, int]]) -> Faces:
-    """Return the faces followed by their mirror images.
-
-    Args:
-        widths: width of each face's image, in pixels.
-        left_right_pairs: indices of landmarks that exchange places in a mirror.
-
-    Returns:
-        Twice as many faces: face ``i`` is mirrored as face ``len(faces) + i``.
-    """
+    """Return the faces, then their mirror images: face ``i`` is mirrored as face ``len(faces) + i``."""
     count = len(faces)
 
     def load_image(number: int) -> Image:
@@ -163,15 +138,12 @@ def with_mirrored(faces: Faces, *, widths: Sequence[int], left_right_pairs: Sequ
 def with_jittered_frames(faces: Faces, *, copies: int, shift: float, scale: float, seed: int = 0) -> Faces:
     """Return copies of the faces whose frames are displaced and scaled at random, as a detector's boxes are.
 
-    Displacements along x and y and logarithms of scales are drawn from normal distributions.
+    Displacements along x and y and logarithms of scales are drawn from normal distributions. Copy ``c`` of face
+    ``i`` is face ``c * len(faces) + i``.
 
     Args:
         shift: standard deviation of the displacement, in sides of the frame's square.
         scale: standard deviation of the logarithm of the scale.
-        seed: seed of the generator.
-
-    Returns:
-        ``copies`` times as many faces: copy ``c`` of face ``i`` is face ``c * len(faces) + i``.
 
     Raises:
         InputError: there are no copies, or a deviation is negative.
@@ -217,7 +189,6 @@ def fit_landmarks(
 
     Args:
         faces: training faces with all landmarks present.
-        extractor: computes features of squares.
         people: a number for each face; faces with the same number stay in one fold, as a face and its mirrored
             copy must.
         sets: for each region of look-back its landmark indices; a landmark in no set keeps its first
@@ -226,7 +197,6 @@ def fit_landmarks(
         share: fraction of the training faces whose errors the margins of the squares cover; the paper's is 1.
         rank: greatest rank of the weights of every regression; by default, that of ridge regression. Look-back
             is fitted to predictions of reduced rank, those it meets in use.
-        cache: returns the arrays of every region's regression; by default they are computed.
 
     Raises:
         InputError: a landmark is absent from a face or from all faces, there are fewer people than folds, a
@@ -264,13 +234,7 @@ def fit_landmarks(
 def predict_landmarks(probe: LandmarkProbe, faces: Faces, extractor: FeatureExtractor) -> list[Prediction]:
     """Predict the landmarks of faces: from the whole face, and after each round of look-back.
 
-    Args:
-        probe: the fitted probe.
-        faces: the faces; their points are not used.
-        extractor: the one that the probe was fitted with.
-
-    Returns:
-        One prediction for the whole face and one for each round; the last is the final one.
+    The faces' points are not used; the extractor is the one that the probe was fitted with.
 
     Raises:
         InputError: a frame does not overlap its image.

@@ -27,14 +27,11 @@ class Region(NamedTuple):
     """A set of landmarks, the square around it, and the ridge regression that predicts it."""
 
     name: str
-    """Name of the region, such as "left_eye"."""
     members: tuple[int, ...]
-    """Indices of the landmarks."""
     margin: float
-    """Added to each side of the landmarks' extent, in units of the longer side of the whole face's extent."""
+    """Added to each side of the landmarks' extent, in units of the longer side of the whole face's."""
     probe: Ridge | LowRankRidge
-    """Predicts x and y of each member in turn, in fractions of the square's side, from the square's
-    features."""
+    """Predicts x and y of each member in turn, in fractions of the square's side, from its features."""
 
 
 def look_back_sets(
@@ -42,16 +39,9 @@ def look_back_sets(
 ) -> dict[str, tuple[int, ...]]:
     """Return the six sets of landmarks: both halves of the jaw, both eyes with their brows, nose, mouth.
 
-    Landmarks in the middle of the jaw belong to both halves. A mark-up that lacks a part has fewer sets.
-
-    Args:
-        part_sets: landmark indices of the face's parts, by the names that
-            `convcorr_jax.datasets.records.Record` uses: jaw (or chin), left_eye, left_brow, right_eye,
-            right_brow, nose, lips.
-        left_right_pairs: indices of landmarks that exchange places in a mirror.
-
-    Returns:
-        Landmark indices of each set, by name.
+    Landmarks in the middle of the jaw belong to both halves. Parts have the names of
+    `convcorr_jax.datasets.records.Record`: jaw (or chin), left_eye, left_brow, right_eye, right_brow, nose,
+    lips. A mark-up that lacks a part has fewer sets.
 
     Raises:
         InputError: the mark-up has none of these parts.
@@ -78,19 +68,11 @@ def look_back_sets(
 def squares_around(
     points: Float[np.ndarray, "faces n 2"], members: tuple[int, ...], *, margin: float
 ) -> tuple[coords.Box, ...]:
-    """Compute the square around a set of landmarks of every face.
+    """Compute the square, with its margin, around a set of landmarks of every face, in pixels of its image.
 
     >>> square = squares_around(np.array([[[0.0, 0.0], [4.0, 2.0], [8.0, 8.0]]]), (0, 1), margin=0.25)
     >>> square[0]
     Box(x0=-2.0, y0=-3.0, x1=6.0, y1=5.0)
-
-    Args:
-        points: approximate positions (x, y) of all landmarks, in pixels of each face's image.
-        members: indices of the landmarks in the set.
-        margin: added to each side of the set's extent, in units of the longer side of all landmarks' extent.
-
-    Returns:
-        One box for every face, in pixels of its image.
     """
     face_size = np.ptp(points, axis=1).max(axis=-1)
     inside = points[:, list(members)]
@@ -111,16 +93,7 @@ def needed_margin(
     """Compute the margin that covers the prediction errors of a share of all faces.
 
     The error of a face is the greatest error of the set's members. Between the errors of two faces the margin
-    is interpolated, so that it may cover one face less.
-
-    Args:
-        predicted: predicted landmarks (x, y), in pixels of each face's image.
-        truth: annotated landmarks, in the same pixels.
-        members: indices of the landmarks in the set.
-        share: fraction of the faces to cover, from 0 to 1. The paper's value is 1: the greatest error of all.
-
-    Returns:
-        The margin, in units of the longer side of the extent of all predicted landmarks.
+    is interpolated, so that it may cover one face less. The paper's share is 1: the greatest error of all.
     """
     face_size = np.ptp(predicted, axis=1).max(axis=-1)
     chosen = list(members)
@@ -131,15 +104,7 @@ def needed_margin(
 def to_fractions(
     points: Float[np.ndarray, "faces n 2"], squares: tuple[coords.Box, ...]
 ) -> Float[np.ndarray, "faces t"]:
-    """Convert points from pixels to fractions of a square, 0 to 1 from edge to edge.
-
-    Args:
-        points: (x, y) in pixels of each face's image.
-        squares: one square for every face, in pixels of its image.
-
-    Returns:
-        One row for every face: x, y, x, y ... of its points.
-    """
+    """Convert points from pixels to fractions of a square, 0 to 1 from edge to edge: x, y, x, y ... a face."""
     low, side = _corners_and_sides(squares)
     return ((points - low) / side).reshape(len(points), -1).astype(np.float32)
 
@@ -147,15 +112,7 @@ def to_fractions(
 def to_pixels(
     fractions: Float[np.ndarray, "faces t"], squares: tuple[coords.Box, ...]
 ) -> Float[np.ndarray, "faces n 2"]:
-    """Convert points from fractions of a square to pixels: the inverse of `to_fractions`.
-
-    Args:
-        fractions: one row for every face: x, y, x, y ... of its points, 0 to 1 from edge to edge.
-        squares: one square for every face, in pixels of its image.
-
-    Returns:
-        Points (x, y) in pixels of each face's image.
-    """
+    """Convert points from fractions of a square to pixels: the inverse of `to_fractions`."""
     low, side = _corners_and_sides(squares)
     return fractions.reshape(len(fractions), -1, 2).astype(np.float64) * side + low
 

@@ -3,12 +3,10 @@
 An image is resized to a square of 46 x 46 pixels, whatever its proportions; its 6348 colour values, between 0
 and 1, are the targets of a ridge regression. Predictions are clipped to that range.
 
+A `Variation` of an image for training is the image itself, its mirror image or a crop, mirrored or not. It is
+applied to pixels and labels alike, so that both move together.
+
 Source: Sharif Razavian et al. 2014, section 3.1.
-
-Variations of an image for training: the image itself, its mirror image, and crops, some of them mirrored.
-
-A `Variation` is a value. It is applied to the pixels and to the labels of an image alike, so that both move
-together.
 """
 
 from collections.abc import Iterable
@@ -29,16 +27,10 @@ SIDE_PX = 46
 def rgb_targets(
     photographs: Iterable[UInt8[np.ndarray, "_ _ 3"]], *, side_px: int = SIDE_PX
 ) -> Float[np.ndarray, "n t"]:
-    """Return the colours of images of any size, each resized to a square.
+    """Return the ``3 side_px^2`` colours, 0 to 1, of images of any size, each resized to a square.
 
     >>> rgb_targets([np.full((20, 30, 3), 255, np.uint8)], side_px=2).tolist()
     [[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]]
-
-    Args:
-        photographs: 8-bit RGB images.
-
-    Returns:
-        One row of ``3 side_px^2`` numbers between 0 and 1 for every image.
 
     Raises:
         InputError: there is no image, or the side is not positive.
@@ -54,26 +46,12 @@ def rgb_targets(
 def reconstruct(
     ridge: Ridge, features: Float[Array, "n d"] | Float[np.ndarray, "n d"]
 ) -> Float[np.ndarray, "n side side 3"]:
-    """Predict square images from features.
-
-    Args:
-        ridge: a regression fitted to `rgb_targets`.
-        features: one row for every image.
-
-    Returns:
-        RGB between 0 and 1.
-
-    Raises:
-        InputError: the regression's targets are not the colours of a square.
-    """
+    """Predict square images from features, by a regression fitted to `rgb_targets`, as `as_squares` does."""
     return as_squares(np.asarray(ridge.predict(features)))
 
 
 def as_squares(rows: Float[np.ndarray, "n t"]) -> Float[np.ndarray, "n side side 3"]:
     """Reshape rows of `rgb_targets` to square images, clipped to the range from 0 to 1.
-
-    Args:
-        rows: ``3 side^2`` colour values of every image.
 
     Raises:
         InputError: a row does not have ``3 side^2`` values.
@@ -91,10 +69,6 @@ def absolute_error(
 
     >>> absolute_error(np.zeros((1, 2, 2, 3)), np.full((1, 2, 2, 3), 0.25))
     array([0.25])
-
-    Args:
-        predicted: RGB between 0 and 1.
-        truth: RGB between 0 and 1.
     """
     return np.abs(predicted - truth).mean(axis=(1, 2, 3))
 
@@ -107,19 +81,14 @@ class Variation(NamedTuple):
     """A part of an image, mirrored or not."""
 
     box: coords.Box
-    """The part, in pixels of the image."""
     mirrored: bool = False
-    """Whether the part is mirrored left to right after it is cut out."""
 
 
 def variations(size: coords.Size, *, count: int, seed: int) -> tuple[Variation, ...]:
     """Draw variations: the whole image, its mirror image, then crops, of which every second one is mirrored.
 
-    Width and height of a crop are drawn independently, and so is its position inside the image.
-
-    Args:
-        count: number of variations; 1 is the image itself.
-        seed: seed of the crops; the first variations are the same whatever the count.
+    Width and height of a crop are drawn independently, and so is its position inside the image. The first ones
+    are the same whatever the count.
 
     Raises:
         InputError: the count is not positive.
@@ -135,12 +104,7 @@ def variations(size: coords.Size, *, count: int, seed: int) -> tuple[Variation, 
 def variation_image(
     photograph: Image, variation: Variation, *, side_px: int
 ) -> UInt8[np.ndarray, "side side 3"]:
-    """Return a variation of an image, resized to a square.
-
-    Args:
-        photograph: 8-bit RGB.
-        variation: the part to cut out, and whether to mirror it.
-    """
+    """Return a variation of an image, resized to a square."""
     square = images.crop_and_resize(photograph, variation.box, (side_px, side_px)).image
     return images.flip(square) if variation.mirrored else square
 

@@ -39,20 +39,17 @@ class FaceFinder(NamedTuple):
     """A regression that scores frames, and the score from which a frame counts as a face."""
 
     presence: LowRankRidge
-    """Predicts 1 for a face in place and 0 for anything else."""
     threshold: float
     """Least presence of a face that was found with certainty."""
 
 
 class FoundFace(NamedTuple):
-    """The frame that most resembles a face."""
+    """The frame that most resembles a face; sure if its presence reaches the finder's threshold."""
 
     box: coords.Box
-    """Square around the predicted landmarks, in pixels of the photograph."""
+    """Around the predicted landmarks, in pixels of the photograph."""
     presence: float
-    """Predicted presence of a face."""
     sure: bool
-    """Whether the presence reaches the finder's threshold."""
 
 
 def candidate_frames(size: coords.Size, *, smallest: float = SMALLEST) -> tuple[coords.Box, ...]:
@@ -65,7 +62,6 @@ def candidate_frames(size: coords.Size, *, smallest: float = SMALLEST) -> tuple[
     1
 
     Args:
-        size: height and width of the photograph.
         smallest: side of the smallest frames, in shorter sides of the photograph.
 
     Raises:
@@ -91,10 +87,7 @@ def find_face(
     """Find the part of a photograph that most resembles a face.
 
     Args:
-        photograph: 8-bit RGB.
         face: the region of all landmarks, trained on jittered frames.
-        finder: scores frames by the same features.
-        extractor: computes the features of squares.
         margin: added on each side of the square around the landmarks, in units of its side, in training.
 
     Raises:

@@ -1,6 +1,4 @@
-"""Ridge regression of thousands of targets that form a grid over the image.
-
-Semantic segmentation: the class of every pixel, predicted from one feature vector of the whole image.
+"""Semantic segmentation: the class of every pixel, predicted from one feature vector of the whole image.
 
 A label map becomes a grid of 30 x 30 cells; in each cell every class has a share of the labelled area. One
 ridge regression predicts all 30 x 30 x classes shares from the feature vector. A second one, the matrix M,
@@ -48,30 +46,15 @@ def fit_grid(
 ) -> tuple[Ridge, PenaltyCurve]:
     """Fit all targets with one penalty, which k-fold cross-validation of every third cell selects.
 
-    Args:
-        features: one row for every image.
-        targets: one row for every image: the targets of ``side`` rows of ``side`` cells, equally many a cell.
-        side: number of cells across and down.
-        folds: for each image the number, 0 to k - 1, of the fold that holds it out.
-
-    Returns:
-        The regression, and the cross-validation errors of every penalty for the cells used.
-
-    Raises:
-        InputError: the targets do not form such a grid, the folds are invalid, or a value is NaN or infinite.
+    The targets are those of ``side`` rows of ``side`` cells, equally many a cell. Return also the
+    cross-validation errors of every penalty for the cells used. An `InputError` is raised as by
+    `fit_grid_sums`.
     """
     return fit_grid_sums(fold_sums(features, targets, folds=folds, k=k), side=side)
 
 
 def fit_grid_sums(sums: FoldSums, *, side: int) -> tuple[Ridge, PenaltyCurve]:
     """Fit all targets with one penalty like `fit_grid`, to rows that were summed up block by block.
-
-    Args:
-        sums: of the rows; their targets are those of ``side`` rows of ``side`` cells, equally many a cell.
-        side: number of cells across and down.
-
-    Returns:
-        The regression, and the cross-validation errors of every penalty for the cells used.
 
     Raises:
         InputError: the targets do not form such a grid, a fold has no row, or a value is NaN or infinite.
@@ -93,11 +76,7 @@ def class_shares(
 ) -> Float[np.ndarray, "side side classes"]:
     """Compute the share of each class in the labelled area of every cell; NaN where nothing is labelled.
 
-    Args:
-        label_map: the class number of every pixel, ``[height, width]``, of any integer type; other numbers than
-            0 to ``classes - 1``, and the area outside the map, have no label.
-        variation: the part of the map that the grid covers.
-        side: number of cells across and down.
+    Other numbers than 0 to ``classes - 1``, and the area outside the map, have no label.
 
     Raises:
         InputError: the map is not a grid of whole numbers.
@@ -119,10 +98,7 @@ def class_shares(
 def _cell_sums(
     rows: Float[np.ndarray, "length _ _"], low: float, high: float, *, cells: int
 ) -> Float[np.ndarray, "cells _ _"]:
-    """Sum the rows in each of the equal cells between the coordinates low and high.
-
-    Row i covers the interval from i - 0.5 to i + 0.5; a row in two cells is divided between them.
-    """
+    """Sum rows between the coordinates low and high by cell; a row i, from i - 0.5 to i + 0.5, is divided."""
     sums = np.concatenate([np.zeros_like(rows[:1]), rows.cumsum(axis=0)])
     # sums[i] is the sum up to the edge between rows i - 1 and i, at i - 0.5.
     edges = np.clip(np.linspace(low, high, cells + 1) + 0.5, 0, len(rows))
@@ -133,10 +109,6 @@ def _cell_sums(
 
 def mean_shares(blocks: Iterable[Float[np.ndarray, "n side side classes"]]) -> Float[np.ndarray, " t"]:
     """Compute the mean of each share over the images in which it is known; 0 where it is never known.
-
-    Args:
-        blocks: shares of the classes in every cell, of one block of images after another; NaN where nothing is
-            labelled.
 
     Raises:
         InputError: no cell of any image is labelled.
@@ -157,15 +129,7 @@ def class_targets(
 ) -> Float[np.ndarray, "n t"]:
     """Flatten shares to targets; absent shares become their means over all images.
 
-    Args:
-        shares: shares of the classes in every cell; NaN where nothing is labelled.
-        means: `mean_shares` of all images; by default those of these images.
-
-    Returns:
-        A row of ``side^2 classes`` numbers for every image.
-
-    Raises:
-        InputError: no cell of any image is labelled, and no means are passed.
+    The default means are the `mean_shares` of these images.
     """
     flat = shares.reshape(len(shares), -1)
     means = mean_shares([shares]) if means is None else means
@@ -175,13 +139,7 @@ def class_targets(
 def class_responses(
     probe: Ridge, features: Float[np.ndarray, "n d"], *, side: int = SIDE
 ) -> Float[np.ndarray, "n side side classes"]:
-    """Predict the shares of the classes in every cell.
-
-    Args:
-        probe: a regression fitted to `class_targets`.
-        features: one row for every image.
-        side: number of cells across and down.
-    """
+    """Predict the shares of the classes in every cell."""
     return np.asarray(probe.predict(features)).reshape(len(features), side, side, -1)
 
 
@@ -194,16 +152,7 @@ def fit_mixing(
 ) -> Ridge:
     """Fit the matrix M: from the responses in a cell to a one for the class with the largest share, else zeros.
 
-    Of equal shares, that of the first class is the largest.
-
-    Args:
-        responses: predicted shares of the classes in every cell.
-        shares: true shares of the same cells; NaN where nothing is labelled.
-        folds: for each image the fold that holds all its cells out, to choose M's penalty.
-        k: number of folds.
-
-    Raises:
-        InputError: the folds are invalid, or a response is NaN or infinite.
+    Of equal shares, that of the first class is the largest. A fold holds out all cells of its images.
     """
     sums = no_rows(shares.shape[-1], shares.shape[-1], k=k)
     return fit_mixing_sums(sums.add(*mixing_rows(responses, shares, folds=folds)))
@@ -215,13 +164,7 @@ def mixing_rows(
     *,
     folds: Int[np.ndarray, " n"],
 ) -> tuple[Float[np.ndarray, "cells classes"], Float[np.ndarray, "cells classes"], Int[np.ndarray, " cells"]]:
-    """Return the labelled cells as rows to which M is fitted: responses, targets and folds.
-
-    Args:
-        responses: predicted shares of the classes in every cell.
-        shares: true shares of the same cells; NaN where nothing is labelled.
-        folds: for each image the fold that holds all its cells out.
-    """
+    """Return the labelled cells as rows to which M is fitted: responses, targets and folds."""
     labelled = ~np.isnan(shares[..., 0])
     largest = shares[labelled].argmax(axis=-1)
     targets = (largest[:, None] == np.arange(shares.shape[-1])).astype(np.float32)
@@ -230,10 +173,7 @@ def mixing_rows(
 
 
 def fit_mixing_sums(sums: FoldSums) -> Ridge:
-    """Fit the matrix M like `fit_mixing`, to cells that were summed up block by block.
-
-    Args:
-        sums: of `mixing_rows`.
+    """Fit the matrix M like `fit_mixing`, to `mixing_rows` that were summed up block by block.
 
     Raises:
         InputError: a fold has no cell, or a response is NaN or infinite.
@@ -244,12 +184,7 @@ def fit_mixing_sums(sums: FoldSums) -> Ridge:
 def apply_mixing(
     responses: Float[np.ndarray, "*cells classes"], mixing: Ridge
 ) -> Float[np.ndarray, "*cells classes"]:
-    """Apply the matrix M to the responses of every cell.
-
-    Args:
-        responses: predicted shares of the classes.
-        mixing: the matrix M, as `fit_mixing` returns it.
-    """
+    """Apply the matrix M to the responses of every cell."""
     return responses @ np.asarray(mixing.weights) + np.asarray(mixing.bias)
 
 
@@ -258,14 +193,8 @@ def predict_label_map(
 ) -> UInt[np.ndarray, "height width"]:
     """Return the class with the greatest response at every pixel of an image.
 
-    Of responses that are equal but for the rounding of the interpolation, any may be the greatest.
-
-    Args:
-        responses: of the classes in every cell.
-        size: height and width of the image.
-
-    Returns:
-        The numbers of the classes, in the smallest type that holds the last one: uint8 up to 256 classes.
+    Of responses that are equal but for the rounding of the interpolation, any may be the greatest. The type is
+    the smallest that holds the last class: uint8 up to 256 classes.
 
     Raises:
         InputError: there is no class, or a response is NaN or infinite.
@@ -285,9 +214,6 @@ def resize_responses(
     """Interpolate responses at every pixel.
 
     Interpolation is bilinear between the cells' centres, and constant beyond the outermost centres.
-
-    Args:
-        size: height and width of the image.
     """
     to_cells = coords.resize(size, responses.shape[:2])
     rows, columns = (
