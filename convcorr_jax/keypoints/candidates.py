@@ -83,19 +83,11 @@ class Square:
         return coords.Box(middle - half, middle - half, middle + half, middle + half)
 
     def from_photograph_px(self, box: coords.Box) -> coords.Transform:
-        """Return the transform from pixels of a photograph to pixels of the square.
-
-        Args:
-            box: the object's box in pixels of the photograph.
-        """
+        """Return the transform from pixels of a photograph to pixels of the square."""
         return coords.box_to_size(coords.grow(box, self.margin), (self.side_px, self.side_px))
 
     def warp(self, photograph: Image, box: coords.Box) -> View:
         """Resample a box of a photograph, with its margin, to the square.
-
-        Args:
-            photograph: 8-bit RGB, ``[height, width, 3]``.
-            box: the object's box in pixels of the photograph.
 
         Raises:
             InputError: the box has no area or lies outside the photograph.
@@ -105,13 +97,9 @@ class Square:
 
 @dataclass(frozen=True)
 class ConvCells:
-    """Candidates described by columns of a network, each column scaled to unit length.
+    """Candidates described by columns of a network's layers, each column scaled to unit length.
 
-    Attributes:
-        network: the network's layer table.
-        layers: names of the layers whose columns are joined. The cells of the last layer are the candidates;
-            the other layers are interpolated at these cells.
-        square: the square to which boxes are warped.
+    The cells of the last layer are the candidates; the other layers are interpolated at these cells.
     """
 
     network: Network
@@ -152,15 +140,7 @@ class ConvCells:
     def describe(
         self, squares: UInt8[Array, "b _ _ 3"] | UInt8[np.ndarray, "b _ _ 3"], params: Params
     ) -> Float[Array, "b _ _ d"]:
-        """Compute the columns of all candidates and of a rim of one cell around them.
-
-        Args:
-            squares: warped boxes, 8-bit RGB, of ``square.side_px`` pixels a side.
-            params: the network's weights.
-
-        Returns:
-            Columns on a grid of ``h + 2`` by ``w + 2`` cells for ``h`` by ``w`` candidates.
-        """
+        """Compute the columns of all candidates of warped boxes and of a rim of one cell around them."""
         recipe = Recipe(self.layers, (self.square.side_px,), center=False)
         columns = convolutional_descriptors(params, [squares], network=self.network, recipe=recipe)
         first, end = self._inside()
@@ -169,17 +149,11 @@ class ConvCells:
         return columns[:, inside, inside]
 
     def labels(self, points: Float[np.ndarray, "n 2"]) -> Int8[np.ndarray, "h w n"]:
-        """Label every candidate for every keypoint.
+        """Label candidates for every keypoint: 1 for positive examples, -1 for negative ones, 0 for others.
 
         Positive examples are those of the ten nearest candidates whose receptive field covers the keypoint.
-        Negative examples are all candidates whose receptive field does not cover it.
-
-        Args:
-            points: keypoints (x, y) in pixels of the square; NaN where absent.
-
-        Returns:
-            1 for positive examples, -1 for negative ones and 0 for all others; 0 everywhere for an absent
-            keypoint.
+        Negative examples are all candidates whose receptive field does not cover it. An absent keypoint (NaN)
+        has 0 everywhere.
         """
         offsets = self.centers[:, :, None] - points
         reach = np.abs(offsets).max(axis=-1)
@@ -193,10 +167,7 @@ class ConvCells:
         return coords.apply(grid.to_input_px, coords.cell_grid(grid.size).astype(np.float64))
 
     def _inside(self) -> tuple[int, int]:
-        """Return the first cell in the box and the first one after it, the same for rows and columns.
-
-        A cell without a rim around it does not count.
-        """
+        """Return the first cell with a rim in the box, and the first after it, for rows and columns alike."""
         x, box = self._cells()[0, :, 0], self.square.box
         rim = WINDOW // 2
         inside = np.flatnonzero((x >= box.x0) & (x <= box.x1))
@@ -208,11 +179,7 @@ class ConvCells:
 
 @dataclass(frozen=True)
 class SiftCells:
-    """Candidates described by dense SIFT with bins of 8 pixels, one every 8 pixels.
-
-    Attributes:
-        square: the square to which boxes are warped.
-    """
+    """Candidates described by dense SIFT with bins of 8 pixels, one every 8 pixels."""
 
     square: Square = Square()
 
@@ -241,27 +208,15 @@ class SiftCells:
     def describe(
         self, squares: UInt8[Array, "b _ _ 3"] | UInt8[np.ndarray, "b _ _ 3"], params: Params
     ) -> Float[Array, "b h w 128"]:
-        """Compute the SIFT descriptors of all candidates.
-
-        Args:
-            squares: warped boxes, 8-bit RGB, of ``square.side_px`` pixels a side.
-            params: unused; `ConvCells.describe` has the same arguments.
-        """
+        """Compute the SIFT descriptors of all candidates; ``params`` are unused."""
         per_side = len(self.centers)
         return _sift(squares, size=(per_side, per_side), first_center_px=self._first_px(per_side))
 
     def labels(self, points: Float[np.ndarray, "n 2"]) -> Int8[np.ndarray, "h w n"]:
-        """Label every candidate for every keypoint.
+        """Label every candidate for every keypoint, as `ConvCells.labels` does.
 
         Positive examples are the candidates within two bins (16 pixels) of the keypoint. Negative examples
         are those at a distance of four bins (32 pixels) or more.
-
-        Args:
-            points: keypoints (x, y) in pixels of the square; NaN where absent.
-
-        Returns:
-            1 for positive examples, -1 for negative ones and 0 for all others; 0 everywhere for an absent
-            keypoint.
         """
         distance = np.linalg.norm(self.centers[:, :, None] - points, axis=-1)
         return _signed(distance <= SIFT_NEAR_BINS * SIFT_BIN_PX, distance >= SIFT_FAR_BINS * SIFT_BIN_PX)

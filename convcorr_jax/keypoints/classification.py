@@ -40,11 +40,9 @@ class Samples(NamedTuple):
     """Visible keypoints of one category."""
 
     features: Float[np.ndarray, "n d"]
-    """The feature at every keypoint."""
     labels: Int[np.ndarray, " n"]
-    """The keypoint type of every sample, from 0."""
+    """Keypoint types, from 0."""
     photographs: Int[np.ndarray, " n"]
-    """The number of the photograph that shows the keypoint."""
     folds: Int[np.ndarray, " n"]
     """The fold, from 0, in which the sample is tested while all others train; below 0, it only trains."""
 
@@ -53,7 +51,7 @@ class Classification(NamedTuple):
     """Predictions for the tested samples, and the classifiers of every fold."""
 
     predicted: Int[np.ndarray, " n"]
-    """The predicted type of every sample, or `UNKNOWN`."""
+    """Types, or `UNKNOWN`."""
     curve: Float[np.ndarray, " costs"]
     """Accuracy at every cost in cross-validation on the training samples; the mean over folds."""
     type_accuracy: Float[np.ndarray, " types"]
@@ -61,22 +59,15 @@ class Classification(NamedTuple):
     costs: Float[np.ndarray, " folds"]
     """The cost with the highest accuracy on each fold's training samples; of equals, the lowest."""
     weights: Float[np.ndarray, "folds types d"]
-    """The classifiers' weight vectors."""
     bias: Float[np.ndarray, "folds types"]
-    """The classifiers' biases; minus infinity for a type that the fold's training samples lack."""
+    """Minus infinity for a type that the fold's training samples lack."""
     converged: Bool[np.ndarray, ""]
-    """Whether all final classifiers reached the tolerance."""
+    """Whether all final classifiers did."""
 
     def decisions(
         self, features: Float[np.ndarray, "*shape d"], *, fold: int, label: int
     ) -> Float[np.ndarray, "*shape"]:
-        """Compute the decision values ``w . x + b`` of one classifier.
-
-        Args:
-            features: any number of features of length d.
-            fold: the number of the fold, whose samples did not train the classifier.
-            label: the keypoint type that the classifier separates from all others.
-        """
+        """Compute the decision values ``w . x + b`` of one type's classifier, trained without a fold."""
         return features @ self.weights[fold, label] + self.bias[fold, label]
 
 
@@ -94,9 +85,7 @@ def classify(
     in the choice of its cost, even if each photograph is a test fold of its own.
 
     Args:
-        samples: the samples of one category; all samples of a photograph must be in one fold.
-        types: the number of keypoint types.
-        costs: the costs C to choose from, in rising order.
+        costs: the values of C to choose from, in rising order.
         folds: the number of folds of the cross-validation; with fewer training photographs, as many as there
             are.
 
@@ -143,14 +132,7 @@ def classify(
 
 
 def accuracy(labels: LabelArray, predicted: LabelArray) -> float:
-    """Compute the fraction of correct predictions among the samples that have one.
-
-    Args:
-        labels: the true types.
-        predicted: the predicted types, or `UNKNOWN`.
-
-    Returns:
-        A number from 0 to 1; NaN if no sample has a prediction.
+    """Compute the fraction of correct types among samples with a prediction; NaN without any.
 
     Raises:
         InputError: the shapes differ, or labels are not whole numbers from 0.
@@ -162,9 +144,7 @@ def accuracy(labels: LabelArray, predicted: LabelArray) -> float:
 def confusion(labels: LabelArray, predicted: LabelArray, *, types: int) -> Int[np.ndarray, "types types"]:
     """Count the samples of each true type (row) by their predicted type (column).
 
-    Args:
-        predicted: the predicted types; samples with `UNKNOWN` are not counted.
-        types: the number of keypoint types.
+    Samples with `UNKNOWN` are not counted.
 
     Raises:
         InputError: the shapes differ, or labels are not whole numbers from 0 to ``types - 1``.

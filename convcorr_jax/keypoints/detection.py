@@ -1,10 +1,12 @@
 """Keypoint detectors: one linear classifier for every keypoint, applied to all candidates of a box.
 
-A detector's score at a candidate is ``w . x + b``, where x is the window of descriptors around the
-candidate. All detectors of a category are fitted together on one pool of candidates: the positive examples
-of every keypoint, some random candidates, and, after every round of mining, those negative examples outside
-the pool that violate the margin (``w . x + b > -1``) most. A candidate of the pool counts for the keypoints
-of which it is a positive or negative example.
+A detector's score at a candidate is ``w . x + b``, where x is the window of descriptors around the candidate.
+All detectors of a category are fitted together on one pool of candidates: the positive examples of every
+keypoint, some random candidates, and, after every round of mining, those negative examples outside the pool
+that violate the margin (``w . x + b > -1``) most. A candidate of the pool counts for the keypoints of which it
+is a positive or negative example. Maps are descriptors of the candidates and of a rim of half a window around
+them. Labels are 1 for positive examples, -1 for negative ones, 0 for candidates that do not count; others raise
+an `InputError`.
 
 The paper leaves open how many rounds of mining there are, how many negative examples each of them adds, and
 from which pool mining starts.
@@ -42,18 +44,16 @@ class Detectors(NamedTuple):
     """A linear classifier of windows of descriptors for every keypoint."""
 
     weights: Float[Array, "n window window d"] | Float[np.ndarray, "n window window d"]
-    """The weight of every descriptor of the window."""
     bias: Float[Array, " n"] | Float[np.ndarray, " n"]
-    """The bias."""
 
 
 class MinedPool(NamedTuple):
     """The pool after a round of mining."""
 
     pool: Bool[np.ndarray, "images h w"]
-    """Which candidates the next round fits."""
+    """What the next round fits."""
     violators: int
-    """The number of candidates outside the previous pool that violate the margin of a keypoint."""
+    """Candidates outside the previous pool that violate the margin of a keypoint."""
 
 
 class BestCandidates(NamedTuple):
@@ -69,15 +69,7 @@ class BestCandidates(NamedTuple):
 def score_candidates(
     maps: Num[Array, "b gh gw d"] | Num[np.ndarray, "b gh gw d"], detectors: Detectors
 ) -> Float[Array, "b h w n"]:
-    """Compute ``w . x + b`` at every candidate for every keypoint.
-
-    Args:
-        maps: descriptors of the candidates and of a rim of half a window around them.
-        detectors: the detectors of n keypoints.
-
-    Returns:
-        Scores on a grid of ``gh - window + 1`` by ``gw - window + 1`` candidates.
-    """
+    """Compute ``w . x + b`` at every candidate for every keypoint; ``h`` is ``gh - window + 1``."""
     keypoints, window, _, length = detectors.weights.shape
     b, grid_height, grid_width, _ = maps.shape
     h, w = grid_height - window + 1, grid_width - window + 1
@@ -94,12 +86,7 @@ def score_candidates(
 def score_images(
     maps: Num[np.ndarray, "images gh gw d"], detectors: Detectors
 ) -> Float[np.ndarray, "images h w n"]:
-    """Compute `score_candidates` for one or more images, in batches of one size.
-
-    Args:
-        maps: descriptors of the candidates and of a rim of half a window around them; may be mapped from disk.
-        detectors: the detectors of n keypoints.
-    """
+    """Compute `score_candidates` for one or more images, which may be mapped from disk, in batches."""
     size = min(IMAGES_AT_ONCE, len(maps))
     return np.concatenate(
         [
@@ -110,15 +97,7 @@ def score_images(
 
 
 def initial_pool(labels: Num[np.ndarray, "images h w n"], *, seed: int) -> Bool[np.ndarray, "images h w"]:
-    """Choose every keypoint's positive examples, and each other candidate with half their share as its chance.
-
-    Args:
-        labels: 1 for positive examples, -1 for negative ones, 0 for candidates that do not count.
-        seed: the seed of the random choice.
-
-    Raises:
-        InputError: a label is not -1, 0 or 1 in a signed type.
-    """
+    """Choose every keypoint's positive examples, and others with half the positives' share as their chance."""
     _check_signs(labels)
     examples = (labels == 1).any(axis=-1)
     chance = RANDOM_PER_EXAMPLE * examples.mean()
@@ -136,8 +115,6 @@ def fit_detectors(
     """Fit the detectors of all keypoints to the candidates of a pool, by SVMs with the squared hinge.
 
     Args:
-        maps: descriptors of the candidates and of a rim of half a window around them.
-        labels: 1 for positive examples, -1 for negative ones, 0 for candidates that do not count.
         cost: the SVMs' C, the weight of the loss against the squared norm of the weights.
         start: detectors of an earlier round, from which the fit starts.
 
@@ -179,15 +156,6 @@ def mine_violators(
     """Add the two worst violators of every image and keypoint to a pool.
 
     A violator is a negative example outside the pool with a score above -1.
-
-    Args:
-        maps: descriptors of the candidates and of a rim of half a window around them.
-        labels: 1 for positive examples, -1 for negative ones, 0 for candidates that do not count.
-        pool: the candidates to which the detectors were fitted.
-        detectors: the detectors of all keypoints.
-
-    Raises:
-        InputError: a label is not -1, 0 or 1 in a signed type.
     """
     _check_signs(labels)
     grown, violators = pool.copy(), 0
@@ -209,14 +177,12 @@ def best_candidates(
 ) -> BestCandidates:
     """Find the candidate with the highest score for every keypoint.
 
+    The point of a keypoint is NaN if one of its scores is NaN.
+
     Args:
-        centers: centers (x, y) of the candidates, on a regular grid.
         refine: move each point to the vertex of the parabola through the best score and its two neighbors,
             on each axis independently, by at most half a cell. A candidate at the edge of the grid does not
             move across it.
-
-    Returns:
-        The best candidates; the point of a keypoint is NaN if one of its scores is NaN.
     """
     b, h, w, n = scores.shape
     best = scores.reshape(b, h * w, n).argmax(axis=1)

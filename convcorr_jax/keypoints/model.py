@@ -100,9 +100,6 @@ class KeypointModel:
     def expected_arrays(cls, facts: Mapping[str, Any]) -> Mapping[str, Expected]:
         """Return the element kind and shape of every stored array.
 
-        Args:
-            facts: the stored facts, on which the shapes depend.
-
         Raises:
             InputError: a fact is missing or of another type, names no network or layer, or is out of range.
         """
@@ -128,9 +125,6 @@ class KeypointModel:
     @classmethod
     def from_fitted(cls, fitted: Fitted) -> "KeypointModel":
         """Rebuild a model from its stored arrays and facts.
-
-        Args:
-            fitted: arrays of the expected kinds and shapes, and the facts.
 
         Raises:
             InputError: the box is too small for a cell, names repeat, eta is out of range, or a point is
@@ -187,19 +181,17 @@ class Prediction(NamedTuple):
     """Scores and neighbors of boxes, from which `decode` computes keypoints."""
 
     scores: Float[np.ndarray, "b h w n"]
-    """The score of every candidate for every keypoint."""
     neighbor_points: Float[np.ndarray, "b n 2"]
-    """Each keypoint's position (x, y) in the most similar training object that shows it, in pixels of the
-    square with its margin; NaN where none shows it."""
+    """Each keypoint in the most similar training object that shows it, in the square; NaN where none does."""
     to_photograph_px: tuple[coords.Transform, ...]
-    """The transform from pixels of each box's square to pixels of its photograph."""
+    """From pixels of each box's square."""
 
 
 class Detections(NamedTuple):
     """The detected keypoints of boxes."""
 
     points: Float[np.ndarray, "b n 2"]
-    """Keypoints (x, y) in pixels of each box's photograph."""
+    """(x, y) in pixels of each box's photograph."""
     confidence: Float[np.ndarray, "b n"]
     """The calibrated probability, from 0 to 1, that the best candidate shows the keypoint; without the
     prior."""
@@ -210,10 +202,7 @@ def prior_features(
 ) -> Float[np.ndarray, "b e"]:
     """Compute the features by which objects are compared for the prior: pool5 of every box, at unit length.
 
-    Args:
-        photographs: 8-bit RGB, one for every box.
-        boxes: boxes in pixels of their photographs; each is warped to the network's input square.
-        weights: the network's weights.
+    Each box, in pixels of its photograph, is warped to the network's input square.
 
     Raises:
         InputError: a box has no area or lies outside its photograph.
@@ -230,11 +219,6 @@ def predict(
     model: KeypointModel, photographs: Sequence[Image], boxes: Sequence[coords.Box], *, weights: Weights
 ) -> Prediction:
     """Score every candidate of every box, and find the most similar training objects.
-
-    Args:
-        photographs: 8-bit RGB, one for every box.
-        boxes: the objects' boxes in pixels of their photographs.
-        weights: the weights with which the model was trained.
 
     Raises:
         InputError: a box has no area or lies outside its photograph, or the model was trained with other
@@ -271,10 +255,6 @@ def decode(
     """Choose the best candidate of every keypoint by its score and the prior.
 
     Args:
-        model: the model that computed the prediction.
-        prediction: scores and neighbors of b boxes.
-        eta: the weight of the prior, from 0 to 1; by default the model's.
-        positive: how scores become positive; by default the model's way.
         refine: move each point to the vertex of the parabola through the combined scores of the best
             candidate and its neighbors, on each axis independently, by at most half a cell.
     """

@@ -1,20 +1,16 @@
-"""Keypoint transfer: predict the keypoints of an image from those of annotated images aligned with it.
+"""Transfer of keypoints by alignment; the prior of a keypoint's position, and how it joins a detector's score.
 
-Source: Long, Zhang and Darrell 2014, section 3.
-
-The prior of a keypoint's position, and its combination with a detector's score.
-
-The prior of a keypoint is a Gaussian with a standard deviation of 22 pixels (for a box of 500 pixels) around
-the keypoint's position in the most similar training object, by the cosine of pool5. From a positive score s
-and the prior p the paper ranks candidates by ``s^(1 - eta) p^eta``; this module works with the logarithm of
-that.
+Transfer predicts the keypoints of an image from those of annotated images aligned with it. The prior of a
+keypoint is a Gaussian with a standard deviation of 22 pixels (for a box of 500 pixels) around the keypoint's
+position in the most similar training object, by the cosine of pool5. From a positive score s and the prior p
+the paper ranks candidates by ``s^(1 - eta) p^eta``; this module works with the logarithm of that.
 
 The paper leaves open how the score of a support vector machine, which may be negative, becomes positive.
-`log_scores` has three ways: ``calibrated``, the probability ``1 / (1 + exp(-(a s + b)))`` that the candidate
-is a positive example, with a and b of every keypoint fitted to scores of held-out images (Platt 1999);
+`log_scores` has three ways: ``calibrated``, the probability ``1 / (1 + exp(-(a s + b)))`` that the candidate is
+a positive example, with a and b of every keypoint fitted to scores of held-out images (Platt 1999);
 ``exponential``, ``exp(s)``; and ``shifted``, the score minus the lowest score of its image.
 
-Source: Long, Zhang and Darrell 2014, section 5.
+Source: Long, Zhang and Darrell 2014, sections 3 and 5.
 """
 
 from typing import Literal, NamedTuple, get_args
@@ -41,17 +37,9 @@ def carry_points(
 ) -> Float[np.ndarray, "n 2"]:
     """Move points of the source image to the target image by the flow between their grids.
 
-    A point p is at cell ``c = source_to_px^-1(p)`` and moves to ``target_to_px(c + w(c))``. The displacement
-    w is interpolated bilinearly between cells and is constant beyond the outermost cells.
-
-    Args:
-        points_px: points (x, y) in pixels of the source image; NaN where absent.
-        flow: displacement (x, y) of every source cell, in cells of the target grid.
-        source_to_px: transform from cells of the source grid to pixels of the source image.
-        target_to_px: transform from cells of the target grid to pixels of the target image.
-
-    Returns:
-        Points (x, y) in pixels of the target image; NaN where absent.
+    A point p is at cell ``c = source_to_px^-1(p)`` and moves to ``target_to_px(c + w(c))``. The displacement w
+    is interpolated bilinearly between cells and is constant beyond the outermost cells. Points are (x, y) in
+    pixels; NaN where absent.
     """
     cells = coords.apply(coords.invert(source_to_px), points_px)
     displacement = sample_flow(jnp.asarray(flow), jnp.asarray(cells, jnp.float32))
@@ -66,15 +54,8 @@ def vote(
 ) -> Float[np.ndarray, "n 2"]:
     """Compute the coordinate-wise median of each keypoint's first candidates that are present.
 
-    The paper orders neighbors by deformation energy, lowest first, and takes the top five.
-
-    Args:
-        candidates: predicted points (x, y) of n keypoints, one row for every neighbor; NaN where the
-            neighbor lacks the keypoint.
-        order: indices of ``candidates``, best first.
-
-    Returns:
-        One point (x, y) for every keypoint; NaN where no neighbor has the keypoint.
+    The order is best first; the paper orders neighbors by deformation energy, lowest first, and takes the top
+    five. A keypoint that no neighbor has is NaN.
 
     Differs from the paper: it takes the five best neighbors, and does not say what happens to keypoints that
     some of them lack; here each keypoint is predicted by the five best neighbors that have it.
@@ -108,9 +89,8 @@ class Calibration(NamedTuple):
     """The parameters of every keypoint's logistic curve ``1 / (1 + exp(-(slope * s + offset)))``."""
 
     slope: Float[np.ndarray, " n"]
-    """The factor of the score; positive."""
+    """Positive."""
     offset: Float[np.ndarray, " n"]
-    """The constant term."""
 
 
 def calibrate(
@@ -122,7 +102,6 @@ def calibrate(
 
     Args:
         scores: scores of candidates whose images trained none of the detectors.
-        labels: 1 for positive examples, -1 for negative ones, 0 for candidates that do not count.
 
     Raises:
         InputError: the score of a candidate that counts is NaN or infinite.
@@ -146,17 +125,10 @@ def calibrate(
 def log_scores(
     scores: Float[np.ndarray, "*b h w n"], calibration: Calibration, *, positive: Positive
 ) -> Float[np.ndarray, "*b h w n"]:
-    """Compute the logarithm of scores made positive.
+    """Compute the logarithm of scores made positive in one of the module's three ways.
 
-    Args:
-        scores: the detectors' scores of every candidate.
-        calibration: the logistic curve of every keypoint; used by ``"calibrated"``.
-        positive: ``"calibrated"`` for ``1 / (1 + exp(-(slope * s + offset)))``, ``"exponential"`` for
-            ``exp(s)``, ``"shifted"`` for ``s`` minus the lowest score of the image.
-
-    Returns:
-        One value for every score; minus infinity for the lowest shifted score; NaN for a score of NaN and, if
-        shifted, for all scores of that image and keypoint.
+    It is minus infinity for the lowest shifted score, and NaN for a score of NaN and, if shifted, for all
+    scores of that image and keypoint.
     """
     match positive:
         case "calibrated":
@@ -174,15 +146,8 @@ def neighbor_points(
 ) -> Float[np.ndarray, "m k 2"]:
     """Return each keypoint's position in the most similar annotated object that shows it.
 
-    The 25 objects with the highest cosine similarity are searched.
-
-    Args:
-        queries: features of the objects whose keypoints are to be predicted.
-        database: features of annotated objects.
-        points: keypoints (x, y) of the annotated objects, all in one frame; NaN where absent.
-
-    Returns:
-        Positions (x, y) in that frame; NaN for a keypoint that none of the 25 objects shows.
+    The 25 objects with the highest cosine similarity are searched. Positions are NaN for a keypoint that none
+    of them shows.
 
     Raises:
         InputError: the features differ in length, there are none, or one is not finite.
@@ -199,10 +164,7 @@ def principal_directions(
     """Compute the directions in which features have the greatest sums of squares.
 
     Coordinates in these orthonormal directions keep the features' inner products as well as so few numbers can.
-
-    Args:
-        features: features of the training objects; they are not centred.
-        count: number of directions; at most the number of objects and of features.
+    Features are not centred.
 
     Raises:
         InputError: the number of directions is out of its range, or a feature is NaN or infinite.
@@ -223,15 +185,8 @@ def log_gaussian(
 ) -> Float[np.ndarray, "*b h w n"]:
     """Compute ``-|c - mean|^2 / (2 sigma^2)`` at every candidate.
 
-    This is the logarithm of the Gaussian up to a constant, which is the same for all candidates.
-
-    Args:
-        centers: centers (x, y) of the candidates.
-        means: means (x, y) of the Gaussians in the same frame; NaN where absent.
-        sigma_px: standard deviation in pixels of that frame.
-
-    Returns:
-        One value for every candidate and mean; 0 at all candidates for an absent mean.
+    This is the logarithm of the Gaussian up to a constant, which is the same for all candidates. It is 0 at all
+    candidates for an absent mean (NaN).
     """
     offsets = centers[:, :, None] - means[..., None, None, :, :]
     absent = np.asarray(np.isnan(means).any(axis=-1))[..., None, None, :]
@@ -249,14 +204,7 @@ def combine_with_prior(
 ) -> Float[np.ndarray, "*b h w n"]:
     """Compute ``(1 - eta) log s + eta log p`` of every candidate.
 
-    Args:
-        scores: the detectors' scores of every candidate.
-        neighbor_points: each keypoint's position (x, y) in the most similar training object, in the frame of
-            the centers; NaN where absent, which leaves the prior out.
-        calibration: the logistic curve of every keypoint.
-        centers: centers (x, y) of the candidates.
-        eta: the weight of the prior, from 0 (``log s`` alone) to 1.
-        positive: how scores become positive; see `log_scores`.
+    The prior of an absent neighbor's point (NaN) is left out.
     """
     log_positive = log_scores(scores, calibration, positive=positive)
     if eta == 0:

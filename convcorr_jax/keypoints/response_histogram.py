@@ -37,15 +37,6 @@ def conv_window(
     Each column is the one that the network computes when the photograph is shifted so that the center of a
     cell falls on that pixel. Where a receptive field extends beyond the photograph, border pixels are
     repeated.
-
-    Args:
-        params: the network's weights.
-        photograph: 8-bit RGB, ``[height, width, 3]``.
-        point: (x, y) in pixels of the photograph.
-        layer: the layer's name.
-
-    Raises:
-        InputError: the network has no such layer.
     """
     field = receptive_field(network, layer).size_px
     # A field of even size has its center between two pixels; the left one is taken.
@@ -59,11 +50,6 @@ def sift_window(
     """Compute SIFT at every pixel of the window around a point.
 
     Where a descriptor extends beyond the photograph, border pixels are repeated.
-
-    Args:
-        photograph: 8-bit RGB, ``[height, width, 3]``.
-        point: (x, y) in pixels of the photograph.
-        radius_px: the descriptor's radius in pixels.
 
     Raises:
         InputError: the radius is not positive.
@@ -85,17 +71,13 @@ class ResponsePeaks(NamedTuple):
     """The maxima of many windows of responses."""
 
     offsets: Int[np.ndarray, "n 2"]
-    """The maximum (x, y) of every window, relative to the keypoint's pixel."""
+    """(x, y), relative to the keypoint's pixel."""
     inside: Bool[np.ndarray, " n"]
-    """Whether the maximum is off the window's border."""
+    """Whether they are off the window's border."""
 
 
 def response_peaks(responses: Float[np.ndarray, "n 21 21"]) -> ResponsePeaks:
-    """Find the maximum of every window.
-
-    Args:
-        responses: responses at the pixels [row, column] of n windows. Of equal maxima the first in reading
-            order is taken.
+    """Find the maximum of every window [row, column]; of equal ones the first in reading order.
 
     Raises:
         InputError: a response is NaN.
@@ -114,35 +96,26 @@ def response_peaks(responses: Float[np.ndarray, "n 21 21"]) -> ResponsePeaks:
 
 
 def peak_histogram(peaks: ResponsePeaks) -> Int[np.ndarray, "21 21"]:
-    """Count the maxima at every pixel (row, column) of the window, without those on its border.
-
-    Args:
-        peaks: the maxima of n windows.
-    """
+    """Count the maxima at every pixel (row, column) of the window, without those on its border."""
     side = 2 * REACH_PX + 1
     columns, rows = (peaks.offsets[peaks.inside] + REACH_PX).T
     return np.bincount(rows * side + columns, minlength=side**2).reshape(side, side)
 
 
 class Sharpness(NamedTuple):
-    """How close the maxima are to the keypoint."""
+    """How close the maxima off the border are to the keypoint."""
 
     near_share: float
-    """The fraction within `NEAR_PX` pixels, of the maxima off the border."""
+    """The fraction within `NEAR_PX` pixels."""
     mean_distance_px: float
-    """The mean distance in pixels, of the maxima off the border."""
     inside_share: float
-    """The fraction off the border, of all maxima."""
+    """The fraction of all maxima that is off the border."""
 
 
 def sharpness(peaks: ResponsePeaks) -> Sharpness:
     """Summarize how close the maxima of many windows are to the keypoint.
 
-    Args:
-        peaks: the maxima of n windows.
-
-    Returns:
-        The summary; without a maximum off the border, the first two numbers are NaN.
+    Without a maximum off the border, the first two numbers are NaN.
     """
     distances = np.linalg.norm(peaks.offsets[peaks.inside], axis=-1)
     if not len(distances):
@@ -160,10 +133,7 @@ def chance_sharpness() -> Sharpness:
 def _crop(
     photograph: Image, point: Float[np.ndarray, "2"], *, before: int, side: int
 ) -> UInt8[np.ndarray, "side side 3"]:
-    """Crop a square that begins ``before`` pixels to the left of and above the pixel nearest to a point.
-
-    Border pixels of the photograph are repeated beyond it.
-    """
+    """Crop a square ``before`` pixels left of and above the pixel nearest to a point; repeat the border."""
     height, width = photograph.shape[:2]
     column, row = np.round(point).astype(int) - before
     rows = np.clip(np.arange(row, row + side), 0, height - 1)
