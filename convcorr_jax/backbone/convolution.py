@@ -1,4 +1,9 @@
-"""Winograd convolution along the width of an image, with about half the multiplications.
+"""Convolution by the fastest algorithm for the device; all algorithms agree up to float32 rounding.
+
+On a CPU, 3x3 and 5x5 filters use Winograd's algorithm along the width of an image, with about half the
+multiplications, and windows without padding, which are fully connected layers, one matrix product (five times
+faster than XLA's convolution for 6x6 windows over 256 channels). All other cases, and all other devices, use
+`jax.lax.conv_general_dilated`.
 
 Computed directly, m neighbouring outputs of an r-tap filter cost m r multiplications. As a product of
 polynomials, evaluated at n = m + r - 1 points, they cost n:
@@ -7,17 +12,11 @@ polynomials, evaluated at n = m + r - 1 points, they cost n:
 
 G g is a small transform of the filters, and B d and A y are a few additions, so for r = 3 and m = 6 the number
 of multiplications decreases from 18 to 8. Along the other axis, and over the channels, each of the n products
-is an ordinary convolution with a window one pixel wide. The two-dimensional form saves more multiplications
-but moves more memory; in our measurements it was slower.
+is an ordinary convolution with a window one pixel wide. The two-dimensional form saves more multiplications but
+moves more memory; in our measurements it was slower.
 
 Sources: Winograd 1980, *Arithmetic Complexity of Computations*; Lavin & Gray 2016, *Fast Algorithms for
 Convolutional Neural Networks*.
-
-Convolution by the fastest algorithm for the device; all algorithms agree up to float32 rounding.
-
-On a CPU, 3x3 and 5x5 filters use `winograd`, and windows without padding, which are fully connected layers,
-one matrix product (five times faster than XLA's convolution for 6x6 windows over 256 channels). All other
-cases, and all other devices, use `jax.lax.conv_general_dilated`.
 """
 
 import math
@@ -70,14 +69,10 @@ def _values_at_points(points: int, coefficients: int) -> np.ndarray:
 
 
 def cheapest_tile(width: int, taps: int) -> int:
-    """Choose how many outputs to compute together for the fewest multiplications.
+    """Choose how many outputs of a row to compute together for the fewest multiplications.
 
     >>> cheapest_tile(13, 3)  # three tiles of five cost less than three of six
     5
-
-    Args:
-        width: the number of outputs of a row.
-        taps: the number of taps of the filter.
     """
     most = len(_POINTS) + 2 - taps
     return min(range(1, most + 1), key=lambda m: math.ceil(width / m) * (m + taps - 1))
@@ -86,12 +81,7 @@ def cheapest_tile(width: int, taps: int) -> int:
 def winograd_correlate(
     images: Float[Array, "b h w inputs"], kernel: Float[Array, "r r inputs outputs"], *, padding: int
 ) -> Float[Array, "b h2 w2 outputs"]:
-    """Compute `jax.lax.conv_general_dilated` with stride 1 and equal zero padding on all sides.
-
-    Args:
-        kernel: filters of r x r taps.
-        padding: the width of the border of zeros in pixels.
-    """
+    """Compute `jax.lax.conv_general_dilated` with stride 1 and equal zero padding on all sides."""
     taps = kernel.shape[1]
     width = images.shape[2] + 2 * padding - taps + 1
     tile = cheapest_tile(width, taps)
@@ -130,11 +120,7 @@ def _correlate_columns(images: jax.Array, kernel: jax.Array, padding: int) -> ja
 def _derivative(
     padding: int, primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]
 ) -> tuple[jax.Array, jax.Array]:
-    """Differentiate by the kernel as a sum of matrix products, one for each of its rows.
-
-    The gradient of the kernel then is one matrix product a row. That of the convolution would be a convolution
-    with a window as large as the image, which takes twice to eight times as long on a CPU.
-    """
+    """Differentiate by the kernel as a sum of matrix products, one for each of its rows."""
     images, kernel = primals
     outputs = _correlate_columns(images, kernel, padding)
     padded = jnp.pad(images, ((0, 0), (padding, padding), (0, 0), (0, 0)))
@@ -169,11 +155,9 @@ def correlate(
 ) -> Float[Array, "b h2 w2 outputs"]:
     """Correlate images with square filters: ``y[i, j] = sum_uvc x[s i + u - p, s j + v - p, c] k[u, v, c]``.
 
+    The image x counts as zero outside; stride s and padding p are in pixels.
+
     Args:
-        images: x; it counts as zero outside.
-        kernel: k, of r x r taps.
-        stride: s, in pixels.
-        padding: p, in pixels on all sides.
         winograd: whether 3x3 and 5x5 filters use Winograd's algorithm on a CPU. It takes half the time per
             image, but ten times as long to compile (.8 seconds a layer).
     """
@@ -203,9 +187,6 @@ def matrix_product(
     """Correlate images with filters at every position inside the image, as one matrix product.
 
     The windows of all images are the rows of one matrix, so that each gradient is one matrix product, too.
-
-    Args:
-        kernel: filters of r x r taps.
     """
     window, _, _, outputs = kernel.shape
     height, width = images.shape[1] - window + 1, images.shape[2] - window + 1

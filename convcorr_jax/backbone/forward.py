@@ -2,19 +2,15 @@
 
 All arrays are float32 and ``[batch, height, width, channel]``. The functions are pure and differentiable, and
 work for images of any size that has at least one cell; `receptive_field` computes the input window of each
-cell.
+cell. Inputs are results of `preprocess`.
 
 On a CPU the layers of each resolution process a few images at a time, so that activations stay in the cache:
 the fewer cells, the more images. On a GPU, ``jax.default_matmul_precision`` sets the precision of products.
 
-Activations of a layer at every pixel, although the layer has a stride.
-
-A layer of stride s is applied to all of its s x s shifts, which continue as a batch; at the end their maps are
-interleaved. Every position is computed once, as with stride 1. Shifting the input of the whole network instead
-would compute the first layers many times.
-
-There is no zero padding: the function computes the cells whose receptive fields are inside the image. These
-have the same values as in the padded network. The caller fills in cells whose fields extend beyond the image.
+`single_pixel_activations` are those of a layer at every pixel, although the layer has a stride: a layer of
+stride s is applied to all of its s x s shifts, which continue as a batch; at the end their maps are
+interleaved. Every position is computed once, as with stride 1. There is no zero padding: the function computes
+the cells whose receptive fields are inside the image. These have the same values as in the padded network.
 
 Source: Giusti, Ciresan, Masci, Gambardella and Schmidhuber, "Fast image scanning with deep max-pooling
 convolutional neural networks", ICIP 2013.
@@ -42,12 +38,7 @@ _BYTES_AT_ONCE = 16e6
 def preprocess(
     images: Num[Array, "b h w 3"] | Num[np.ndarray, "b h w 3"], *, network: Network
 ) -> Float[Array, "b h w 3"]:
-    """Convert RGB images to the network's input: ``(channels - mean) / deviation``.
-
-    Args:
-        images: RGB with values 0-255.
-        network: the layer table, which states the order of the channels, their means and their deviations.
-    """
+    """Convert RGB images, 0-255, to the network's input: ``(channels - mean) / deviation``."""
     expected = network.preprocessing
     pixels = jnp.asarray(images, jnp.float32)
     channels = pixels[..., ::-1] if expected.bgr else pixels
@@ -62,14 +53,6 @@ def activations(
     """Compute the activations of layers in one forward pass, which stops at the deepest of them.
 
     The function is jitted; a new image size, batch size, network or choice of layers is compiled anew.
-
-    Args:
-        params: the network's filters.
-        inputs: the result of `preprocess`.
-        layers: names of the layers.
-
-    Returns:
-        ``[b, rows, columns, channels]`` by the name of the layer.
 
     Raises:
         InputError: the network has no such layer, ``params`` lacks filters of it, or the images are too small
@@ -151,14 +134,7 @@ def _evaluate(
 def apply_layer(
     params: Params, inputs: Float[Array, "b h w c"], *, layer: Layer, winograd: bool = True
 ) -> Float[Array, "b h2 w2 c2"]:
-    """Compute the activations of one layer from those of the layer before it.
-
-    Args:
-        params: the network's filters.
-        inputs: the activations of the layer before, or the network's input.
-        winograd: whether 3x3 and 5x5 filters use Winograd's algorithm on a CPU; see
-            `convcorr_jax.backbone.Network`.
-    """
+    """Compute the activations of one layer from those of the layer before it."""
     match layer:
         case Conv():
             return _convolve(inputs, params[layer.name], layer, winograd=winograd)
@@ -225,14 +201,8 @@ def single_pixel_activations(
 ) -> Float[Array, "b h2 w2 c"]:
     """Compute a layer's columns for every receptive field inside the images.
 
-    Args:
-        params: the network's filters.
-        inputs: the result of `preprocess`.
-        layer: the name of the layer.
-
-    Returns:
-        With a field of r pixels, ``h2 = h - r + 1`` and ``w2 = w - r + 1``. The column at (x, y) is that of the
-        field whose first pixel is (x, y) and whose centre is ``(r - 1) / 2`` pixels to the right and below.
+    With a field of r pixels, ``h2 = h - r + 1`` and ``w2 = w - r + 1``. The column at (x, y) is that of the
+    field whose first pixel is (x, y) and whose centre is ``(r - 1) / 2`` pixels to the right and below.
 
     Raises:
         InputError: the network has no such layer, or the images are smaller than its receptive field.

@@ -21,31 +21,23 @@ from convcorr_jax.errors import InputError
 
 
 class Conv(NamedTuple):
-    """A convolution with a square window, zero padding and bias, followed by a ReLU."""
+    """A convolution with square windows, stride and zero padding in cells of its input, bias and a ReLU."""
 
     name: str
-    """The name of the layer."""
     channels: int
-    """The number of output channels."""
     window: int
-    """The side of the window in cells of the input."""
     stride: int = 1
-    """The distance of neighbouring windows in cells of the input."""
     padding: int = 0
-    """The width of the border of zeros in cells of the input."""
     groups: int = 1
     """The number g of groups: each g-th of the outputs depends on the corresponding g-th of the inputs."""
 
 
 class MaxPool(NamedTuple):
-    """The maximum over square windows."""
+    """The maximum over square windows; window and stride are in cells of its input."""
 
     name: str
-    """The name of the layer."""
     window: int
-    """The side of the window in cells of the input."""
     stride: int
-    """The distance of neighbouring windows in cells of the input."""
     ceil: bool
     """Caffe's rule: whether a last window that extends beyond the border is kept, and clipped."""
 
@@ -54,11 +46,8 @@ class LocalResponseNorm(NamedTuple):
     """``x / (1 + alpha / window * sum x_j²)^(3/4)``, the sum over the nearest ``window`` channels."""
 
     name: str
-    """The name of the layer."""
     window: int = 5
-    """The number of channels of the sum."""
     alpha: float = 1e-4
-    """The factor of the sum."""
 
 
 Layer = Conv | MaxPool | LocalResponseNorm
@@ -68,24 +57,19 @@ class Preprocessing(NamedTuple):
     """The map ``(channels - mean) / deviation`` from pixels in 0-255 to the network's input."""
 
     bgr: bool
-    """Whether the network expects its channels in the order blue, green, red."""
+    """Whether the network's order of channels is blue, green, red."""
     mean: tuple[float, float, float]
-    """The mean of each channel, in the network's order."""
     deviation: tuple[float, float, float]
-    """The divisor of each channel, in the network's order."""
 
 
 class Network(NamedTuple):
     """A layer table, the preprocessing of its input, the image size of training, and how it is computed."""
 
     name: str
-    """The name of the network."""
     preprocessing: Preprocessing
-    """How pixels become the network's input."""
     image_side: int
-    """The side in pixels of the square images of training."""
+    """Pixels, of the square images of training."""
     layers: tuple[Layer, ...]
-    """The layers in order."""
     winograd: bool = True
     """Whether 3x3 and 5x5 filters use Winograd's algorithm on a CPU. Without it, a new program compiles four
     times faster and runs at half the speed, which is faster in all for a few hundred images."""
@@ -96,13 +80,10 @@ class Network(NamedTuple):
         return tuple(layer.name for layer in self.layers)
 
     def position(self, layer_name: str) -> int:
-        """Return the position of a layer in ``layers``.
+        """Return the position of a layer in ``layers``. The name of a block stands for its last layer.
 
         >>> NETWORKS["vgg16"].position("conv1") == NETWORKS["vgg16"].position("conv1_2")
         True
-
-        Args:
-            layer_name: the name of the layer, or of a block, which stands for its last layer.
 
         Raises:
             InputError: the network has no such layer.
@@ -120,9 +101,7 @@ class Filters(NamedTuple):
     """The trained parameters of one convolution."""
 
     kernel: Float[Array, "height width inputs_per_group outputs"]
-    """The taps of the filters."""
     bias: Float[Array, " outputs"]
-    """The bias of each output channel."""
 
 
 Params = Mapping[str, Filters]
@@ -144,19 +123,13 @@ def channels(network: Network, layer_name: str) -> int:
 
     >>> channels(NETWORKS["alexnet"], "pool5")
     256
-
-    Raises:
-        InputError: the network has no such layer.
     """
     before = network.layers[: network.position(layer_name) + 1]
     return [layer.channels for layer in before if isinstance(layer, Conv)][-1]
 
 
 def find_network(name: str) -> Network:
-    """Return the network of a name.
-
-    Args:
-        name: the name, a key of `NETWORKS`.
+    """Return the network of a name, a key of `NETWORKS`.
 
     Raises:
         InputError: there is no network of this name.

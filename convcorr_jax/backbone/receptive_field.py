@@ -19,14 +19,11 @@ from convcorr_jax.errors import InputError
 
 
 class ReceptiveField(NamedTuple):
-    """The receptive fields of a layer's cells, in pixels of the network's input."""
+    """Side, distance and first centre, on both axes, of the fields of a layer's cells, in input pixels."""
 
     size_px: int
-    """The side of the square on which a cell depends."""
     stride_px: int
-    """The distance between the centres of neighbouring cells."""
     first_center_px: float
-    """The centre of the first cell, on both axes."""
 
 
 def receptive_field(network: Network, layer_name: str) -> ReceptiveField:
@@ -35,9 +32,6 @@ def receptive_field(network: Network, layer_name: str) -> ReceptiveField:
     >>> from convcorr_jax.backbone import NETWORKS
     >>> receptive_field(NETWORKS["caffenet"], "conv4")
     ReceptiveField(size_px=131, stride_px=16, first_center_px=17.0)
-
-    Raises:
-        InputError: the network has no such layer.
 
     Source: Long et al. 2014, Table 1.
     """
@@ -53,17 +47,11 @@ def receptive_field(network: Network, layer_name: str) -> ReceptiveField:
 
 
 def grid_size(network: Network, layer_name: str, image_size: Sequence[int]) -> coords.Size:
-    """Compute the size of a layer's grid.
+    """Compute the size of a layer's grid, in cells, from height and width of the network's input.
 
     >>> from convcorr_jax.backbone import NETWORKS
     >>> grid_size(NETWORKS["caffenet"], "conv4", (227, 227))
     Size(height=13, width=13)
-
-    Args:
-        image_size: height and width of the network's input in pixels.
-
-    Returns:
-        Height and width of the grid in cells.
 
     Raises:
         InputError: the network has no such layer, or the image is too small for one cell of it.
@@ -89,20 +77,13 @@ def cell_centers(network: Network, layer_name: str) -> coords.Transform:
     >>> from convcorr_jax.backbone import NETWORKS
     >>> cell_centers(NETWORKS["alexnet"], "conv5").shift
     array([15., 15.])
-
-    Raises:
-        InputError: the network has no such layer.
     """
     field = receptive_field(network, layer_name)
     return coords.grid(float(field.stride_px), field.first_center_px)
 
 
 def output_side(layer: Conv | MaxPool, input_side: int) -> int:
-    """Compute the number of cells of a layer along one axis; it is below 1 if its window does not fit.
-
-    Args:
-        input_side: the number of cells of the layer before it.
-    """
+    """Compute the number of cells of a layer along one axis; it is below 1 if its window does not fit."""
     padding = layer.padding if isinstance(layer, Conv) else 0
     steps = (input_side + 2 * padding - layer.window) / layer.stride
     return 1 + (math.ceil(steps) if isinstance(layer, MaxPool) and layer.ceil else math.floor(steps))

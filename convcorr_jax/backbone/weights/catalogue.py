@@ -16,18 +16,13 @@ from convcorr_jax.errors import InputError
 
 
 class OfficialFile(NamedTuple):
-    """One published file of weights."""
+    """One published file of weights: address, hexadecimal checksum, size and terms of use."""
 
     url: str
-    """Its address."""
     algorithm: Literal["sha1", "sha256"]
-    """The algorithm of the checksum."""
     checksum: str
-    """The checksum in hexadecimal digits."""
     megabytes: int
-    """The size of the file in MB."""
     licence: str
-    """The terms of use."""
 
     @property
     def file_name(self) -> str:
@@ -74,12 +69,7 @@ OFFICIAL: Mapping[str, OfficialFile] = MappingProxyType(
 
 
 def verify(path: Path, *, algorithm: str, checksum: str, source: str) -> None:
-    """Compare a file with its published checksum.
-
-    Args:
-        algorithm: the algorithm of the checksum, as `hashlib` names it.
-        checksum: the published checksum in hexadecimal digits.
-        source: how the message names the file.
+    """Compare a file, which messages call ``source``, with its published hexadecimal checksum.
 
     Raises:
         InputError: the checksums differ.

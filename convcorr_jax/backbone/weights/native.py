@@ -19,9 +19,6 @@ _MAX_NAME = 40
 def save(path: str | Path, params: Params, *, network: Network) -> None:
     """Write a network's filters so that `load` reads them back bit for bit.
 
-    Args:
-        path: the ``.npz`` file.
-
     Raises:
         InputError: the folder cannot be written.
     """

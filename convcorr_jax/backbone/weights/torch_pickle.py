@@ -22,16 +22,12 @@ _MAX_AXES = 8
 
 
 class Tensor(NamedTuple):
-    """Where a tensor's numbers are stored."""
+    """Where a tensor is: the storage's key, the first number's position in it, lengths and strides."""
 
     storage: str
-    """The key of the storage."""
     offset: int
-    """The position of the first number in the storage."""
     shape: tuple[int, ...]
-    """The length of every axis."""
     stride: tuple[int, ...]
-    """The distance of neighbours along every axis in the storage."""
 
     @property
     def stored_axes(self) -> tuple[int, ...] | None:
@@ -124,11 +120,7 @@ class Unpickler(pickle._Unpickler):  # type: ignore
     dispatch = _without_calls()
 
     def find_class(self, module: str, name: str) -> "_Function | _Kind":
-        """Return the constant that stands for a function or for a kind of storage.
-
-        Raises:
-            InputError: no dictionary of float tensors needs the function.
-        """
+        """Return the constant that stands for a function or for a kind of storage."""
         if (module, name) not in _NAMES:
             raise InputError(
                 f"{self._path} names {module}.{name}, which a checkpoint of float tensors does not need"
@@ -136,11 +128,7 @@ class Unpickler(pickle._Unpickler):  # type: ignore
         return _NAMES[module, name]
 
     def persistent_load(self, pid: Any) -> _Storage:
-        """Return the storage that a persistent id names.
-
-        Args:
-            pid: the text "storage", the kind of storage, its key, and facts that are not needed.
-        """
+        """Return the storage that a persistent id names: "storage", its kind, its key, and facts not needed."""
         match pid:
             case ("storage", _Kind(kind), str(key), *_) if self.kinds.setdefault(key, kind) == kind:
                 return _Storage(key)

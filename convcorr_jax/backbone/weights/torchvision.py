@@ -88,16 +88,12 @@ def read(path: Path, network: Network) -> dict[str, Stored]:
 
 
 class _File(NamedTuple):
-    """An open checkpoint."""
+    """An open checkpoint: tensors by name; kinds, counts and a reader of the numbers by storage."""
 
     state: dict[str, Any]
-    """The tensors by name, and other values."""
     kinds: Mapping[str, np.dtype]
-    """How the numbers of each storage are stored, by its key."""
     counts: Mapping[str, int]
-    """How many numbers each storage has."""
     numbers: Callable[[str], np.ndarray]
-    """Reads the numbers of a storage, as they are stored."""
 
 
 def _stored(file: _File, path: Path, network: Network) -> dict[str, Stored]:
@@ -123,10 +119,7 @@ def _stored(file: _File, path: Path, network: Network) -> dict[str, Stored]:
 
 
 def _model(state: dict[Any, Any], first: str, path: Path, network: Network) -> dict[str, Any]:
-    """Return the tensors of the network by torchvision's names, wherever a training script put them.
-
-    Scripts save the network as one entry of several, in a wrapper ("module."), or as part of a greater model.
-    """
+    """Return the tensors of the network by torchvision's names, wherever a training script put them."""
     found: dict[str, dict[str, Any]] = {}
     names: list[str] = []
     for entry, part in [("", state), *((f"{key}/", value) for key, value in state.items())]:
