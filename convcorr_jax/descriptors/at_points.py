@@ -1,12 +1,10 @@
-"""Views: parts of photographs, resampled to squares of the sizes that descriptors need.
+"""Views of photographs, resampled to the squares that descriptors need, and descriptors at points of images.
 
 Long et al. 2014 warp every object's box to a square before they describe it; whole photographs are resized to
 squares in the same way. One transform maps cells of descriptors back to pixels of the photograph.
 
-Descriptors at points of images: SIFT, and columns of convolutional layers.
-
-All images of a call have one size, so that one compiled program serves a data set; `canvas` brings images to
-that size. Points are (x, y) in pixels of the canvas; at an absent point (NaN) the descriptor is NaN.
+All images of a call for points have one size, so that one compiled program serves a data set; `canvas` brings
+images to that size. Points are (x, y) in pixels of the canvas; at an absent point (NaN) the descriptor is NaN.
 """
 
 from collections.abc import Sequence
@@ -35,7 +33,7 @@ class View(NamedTuple):
     """One part of a photograph at several sizes."""
 
     pyramid: tuple[UInt8[np.ndarray, "side side 3"], ...]
-    """Square images, 8-bit RGB, one for each size, in the order of ``sizes_px``."""
+    """Squares, one for each size, in the order of ``sizes_px``."""
     to_photograph_px: coords.Transform
     """Pixels of the largest square to pixels of the photograph."""
 
@@ -44,9 +42,7 @@ def view(photograph: Image, box: coords.Box | None, *, sizes_px: Sequence[int], 
     """Resample the part of a photograph inside a box to squares of several sizes.
 
     Args:
-        photograph: 8-bit RGB.
         box: the part to show, in pixels of the photograph; None for the whole photograph.
-        sizes_px: sides of the squares in pixels.
         margin: the fraction of the box's width and height that is added on each side of it. Beyond the
             photograph, its border pixels are repeated.
 
@@ -74,13 +70,7 @@ Points = Float[np.ndarray, "b n 2"] | Float[Array, "b n 2"]
 def canvas(photograph: Image, *, side_px: int) -> images.Resampled:
     """Resize a photograph to the side of a square, and pad it to the square at the bottom or the right.
 
-    Args:
-        photograph: 8-bit RGB.
-        side_px: the side of the square, which the longer side of the photograph gets.
-
-    Returns:
-        The square, whose padding repeats the border pixels, and the transform from pixels of the photograph to
-        pixels of the square.
+    The padding repeats the border pixels.
     """
     resized = images.resize_longest_side(photograph, side_px)
     height, width = resized.image.shape[:2]
@@ -100,17 +90,8 @@ def columns_at(
 ) -> dict[str, Float[Array, "b n c"]]:
     """Return, for each layer, the unit-length column whose receptive-field centre is nearest to each point.
 
-    For a point beyond the outermost centres this is an outermost column. A column of zeros stays zero.
-
-    Args:
-        params: the network's filters.
-        photographs: 8-bit RGB.
-        points: positions (x, y) in pixels of each photograph; NaN for an absent point.
-        layers: names of the layers.
-        interpolate: interpolate bilinearly between the four nearest columns instead of taking the nearest.
-
-    Returns:
-        The columns ``[b, n, c]`` by the name of their layer; NaN at absent points.
+    For a point beyond the outermost centres this is an outermost column. A column of zeros stays zero. With
+    ``interpolate`` the column is read bilinearly between the four nearest columns.
 
     Raises:
         InputError: the network has no such layer, the layer has no filters, or the photographs are too small.
@@ -137,14 +118,6 @@ def sift_at_points(
     photographs: Photographs, points: Points, *, radii_px: tuple[float, ...]
 ) -> dict[float, Float[Array, "b n 128"]]:
     """Compute SIFT descriptors of several radii at points of many photographs.
-
-    Args:
-        photographs: 8-bit RGB.
-        points: positions (x, y) in pixels of each photograph; NaN for an absent point.
-        radii_px: radii of the descriptors in pixels; see `convcorr_jax.descriptors.sift`.
-
-    Returns:
-        The descriptors ``[b, n, 128]`` by their radius; NaN at absent points.
 
     Raises:
         InputError: a radius is not positive, or the photographs are under 2 x 2 pixels.

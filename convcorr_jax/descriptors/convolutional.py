@@ -31,12 +31,10 @@ _LEAST_LENGTH = 1e-6
 
 @dataclass(frozen=True)
 class Recipe:
-    """The layers and input sizes whose columns make up a descriptor.
+    """The layers and sides of square inputs, in pixels, whose columns make up a descriptor.
 
-    Attributes:
-        layers: names of layers of the network; the last one defines the grid.
-        sizes_px: sides of the square inputs in pixels; the largest one defines the grid.
-        center: whether each map's mean column is subtracted before its columns are scaled to unit length.
+    The last layer and the largest side define the grid. With ``center``, each map's mean column is subtracted
+    before its columns are scaled to unit length.
     """
 
     layers: tuple[str, ...]
@@ -69,16 +67,12 @@ class Grid(NamedTuple):
     """The size of a descriptor grid and the positions of its cells."""
 
     size: coords.Size
-    """Height and width in cells."""
     to_input_px: coords.Transform
     """Cells to pixels of the largest input."""
 
 
 def descriptor_grid(network: Network, recipe: Recipe) -> Grid:
     """Compute the grid of `convolutional_descriptors` from the layer table alone.
-
-    Args:
-        recipe: the layers and input sizes.
 
     Raises:
         InputError: the network has no such layer, or the largest size is too small for it.
@@ -98,15 +92,12 @@ def convolutional_descriptors(
 ) -> Float[Array, "batch h w d"]:
     """Compute descriptors of a batch of square images from all of the recipe's sizes and layers.
 
+    They have unit length, or less where columns are zeros; ``descriptor_grid(network, recipe).to_input_px``
+    maps their cells to pixels of the largest input.
+
     Args:
-        params: the network's filters.
         pyramid: the same RGB images, with values from 0 to 255, once for each of ``recipe.sizes_px``, in that
             order.
-        recipe: the layers and input sizes.
-
-    Returns:
-        Unit-length descriptors, shorter where columns are zeros;
-        ``descriptor_grid(network, recipe).to_input_px`` maps their cells to pixels of the largest input.
 
     Raises:
         InputError: the pyramid's sizes are not the recipe's, the network has no such layer, or the largest size
@@ -135,9 +126,6 @@ def unit_length(descriptors: Float[Array, "*shape d"]) -> Float[Array, "*shape d
     """Divide each descriptor by its Euclidean length; a descriptor of zeros stays zero.
 
     The divisor is ``sqrt(length^2 + 1e-12)``: below a length of about 0.001 the result is shorter than 1.
-
-    Args:
-        descriptors: descriptors along the last axis.
     """
     squared = jnp.sum(descriptors**2, axis=-1, keepdims=True)
     return descriptors / jnp.sqrt(squared + _LEAST_LENGTH**2)

@@ -22,19 +22,12 @@ _BATCH = 16
 
 
 def default_layer(weights: Weights) -> str:
-    """Return the paper's fc6, or pool5 if the weights have no fully connected layers.
-
-    Args:
-        weights: a network's weights.
-    """
+    """Return the paper's fc6, or pool5 if the weights have no fully connected layers."""
     return "fc6" if "fc6" in weights.layers else "pool5"
 
 
 def feature_count(network: Network, layer: str, *, side_px: int) -> int:
     """Return how many numbers `global_features` computes for an image.
-
-    Args:
-        side_px: the side of the square images.
 
     Raises:
         InputError: the layer is unknown or too deep for the size.
@@ -47,12 +40,8 @@ def global_features(
 ) -> Float[np.ndarray, "n d"]:
     """Compute the features of any number of images of one size, in batches of one compiled program.
 
-    An image whose activations are all zero has a feature of zeros.
-
-    Args:
-        squares: 8-bit RGB images; any iterable, so that they need not all be in memory.
-        weights: a network's weights.
-        layer: the layer whose activations are flattened in the order row, column, channel.
+    An image whose activations are all zero has a feature of zeros. Activations are flattened in the order row,
+    column, channel.
 
     Raises:
         InputError: there are no images, they differ in size, or the layer is unknown, without filters or too

@@ -1,11 +1,10 @@
 """Upright SIFT: histograms of gradient orientations in a 4 x 4 array of bins around each centre.
 
-Geometry. ``radius_px`` is half the side of the 4 x 4 array. A bin is therefore ``radius_px / 2``
-wide, and the bin centres lie at -1.5, -0.5, 0.5 and 1.5 bins from the descriptor's centre; as the
-bins overlap by bilinear interpolation, gradients count up to 2.5 bins (1.25 radii) away along each
-axis. VLFeat's dense SIFT of ``size`` s has ``radius_px = 2 * s``, a SIFT keypoint of scale s has
-``radius_px = 6 * s``; Long et al. 2014 align images with ``radius_px = 20``. Centres and radii need
-not be whole numbers.
+Geometry. ``radius_px`` is half the side of the 4 x 4 array. A bin is therefore ``radius_px / 2`` wide, and the
+bin centres lie at -1.5, -0.5, 0.5 and 1.5 bins from the descriptor's centre; as the bins overlap by bilinear
+interpolation, gradients count up to 2.5 bins (1.25 radii) away along each axis. VLFeat's dense SIFT of ``size``
+s has ``radius_px = 2 * s``, a SIFT keypoint of scale s has ``radius_px = 6 * s``; Long et al. 2014 align images
+with ``radius_px = 20``. Centres and radii need not be whole numbers.
 
 Histogram. Let u be the offset of a pixel from the centre in bins, m the length of its gradient and
 a the gradient's angle from x towards y (clockwise on the screen). Orientation t of the bin in
@@ -93,8 +92,8 @@ def sift_at(
 ) -> Float[Array, "n 128"]:
     """Compute SIFT descriptors of one image at any centres; the module's docstring defines them.
 
-    Each centre costs a pass over the whole image at any radius; on a regular grid `dense_sift` is much
-    faster.
+    Each centre costs a pass over the whole image at any radius; on a regular grid `dense_sift` is much faster.
+    Descriptors are of unit length, or zero; NaN at absent centres.
 
     >>> ramp = jnp.broadcast_to(jnp.linspace(0, 1, 40), (40, 40))
     >>> descriptor = sift_at(ramp, jnp.array([[20.0, 20.0]]), radius_px=8.0)[0]
@@ -104,13 +103,9 @@ def sift_at(
     Args:
         image: grey in floating point, 0..1, or 8-bit RGB, which is converted to luma (BT.601).
         centers: points (x, y) in pixels of the image; NaN for an absent centre.
-        radius_px: half the side of the 4 x 4 array of bins, in pixels.
         smoothing_sigma_px: the sigma of the Gaussian blur before the gradients, in pixels; 0 for no blur. By
             default a sixth of a bin, as in VLFeat's ``vl_phow``.
         contrast_threshold: descriptors of a lower mean gradient are set to zero.
-
-    Returns:
-        Descriptors of unit length, or zero; NaN at absent centres.
 
     Raises:
         InputError: the image has another type or is under 2 x 2 pixels, the radius is not positive,
@@ -158,29 +153,18 @@ def dense_sift(
 ) -> Descriptors:
     """Compute SIFT descriptors of one image on a regular grid; the module's docstring defines them.
 
-    The cell in column c and row r is centred at ``x = first_center_px + stride_px * c`` and
-    ``y = first_center_px + stride_px * r``, which is ``coords.grid(stride_px, first_center_px)``. The result is
-    that of `sift_at` at these centres, with the sum over pixels computed along one axis after the other.
+    The cell in column c and row r is centred at ``x = first_center_px + stride_px * c`` and ``y =
+    first_center_px + stride_px * r``, which is ``coords.grid(stride_px, first_center_px)``. The result, and
+    what is refused, is that of `sift_at` at these centres, with the sum over pixels computed along one axis
+    after the other. A stride that is not positive and a grid without a cell raise an `InputError`, too.
 
     >>> dense_sift(jnp.zeros((40, 60)), radius_px=8.0, stride_px=4.0, first_center_px=2.0).shape
     (10, 15, 128)
 
     Args:
-        image: grey in floating point, 0..1, or 8-bit RGB, which is converted to luma (BT.601).
-        radius_px: half the side of the 4 x 4 array of bins, in pixels.
         stride_px: the distance between neighbouring centres in pixels; one number, or one for x and one for y.
         first_center_px: the centre of the first cell in pixels; one number, or one for x and one for y.
         size: the number of rows and columns of the grid; by default all whose centres are on the image.
-        smoothing_sigma_px: the sigma of the Gaussian blur before the gradients, in pixels; 0 for no blur. By
-            default a sixth of a bin, as in VLFeat's ``vl_phow``.
-        contrast_threshold: descriptors of a lower mean gradient are set to zero.
-
-    Returns:
-        Descriptors ``[rows, columns, 128]`` of unit length, or zero.
-
-    Raises:
-        InputError: the image has another type or is under 2 x 2 pixels, the radius or a stride is not
-            positive, the blur or the threshold is negative, or the grid has no cell.
     """
     bin_px = _bin_width(radius_px)
     _check_contrast_threshold(contrast_threshold)
@@ -288,11 +272,7 @@ def _orientation_maps(x: Float[Array, "h w"], y: Float[Array, "h w"]) -> Float[A
 
 
 def _eighths(x: Float[Array, "h w"], y: Float[Array, "h w"]) -> Float[Array, "h w"]:
-    """Compute the angle of (x, y) from x towards y in eighths of a turn, from -4 to 4.
-
-    The arctangent is a polynomial with an error below 2e-8 (Abramowitz and Stegun, 4.4.49), because
-    XLA's own takes as long on a CPU as the rest of dense SIFT.
-    """
+    """Compute the angle of (x, y) from x towards y in eighths of a turn, from -4 to 4."""
     ratio = jnp.minimum(jnp.abs(x), jnp.abs(y)) / jnp.maximum(jnp.abs(x), jnp.abs(y))
     coefficients = jnp.asarray(ARCTANGENT, x.dtype) * (ORIENTATIONS / (2 * math.pi))
     angle = ratio * jnp.polyval(coefficients, ratio**2)

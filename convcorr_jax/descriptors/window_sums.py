@@ -31,21 +31,17 @@ class Windows(NamedTuple):
     """Centres in blocks of equal size, and the window of rows that each block needs."""
 
     starts: Int[np.ndarray, " blocks"]
-    """The first row of each block's window."""
     offsets: Float[np.ndarray, "blocks centers length"]
-    """The window's rows minus each centre."""
+    """The rows of each block's window, which begin at ``starts``, minus each centre."""
     count: int
-    """The number of centres; the last block is padded with repetitions of the last centre."""
+    """Centres; the last block is padded with repetitions of the last centre."""
 
 
 def windows(centers: Float[np.ndarray, " n"], size: int, *, reach: float) -> Windows:
     """Plan the sums around evenly spaced, ascending centres on an axis of ``size`` rows.
 
-    Args:
-        centers: positions in rows; they may be between rows and outside the axis. Rows outside the axis count
-            as zero.
-        size: the length of the axis.
-        reach: the largest offset, in rows, whose weight is not zero.
+    Centres, in rows, may be between rows and outside the axis, where rows count as zero. The reach is the
+    largest offset, in rows, whose weight is not zero.
     """
     stride = centers[1] - centers[0] if len(centers) > 1 else 1.0
     # Blocks as wide as their reach spend half of the product on zeros; narrower blocks copy more rows.
@@ -67,15 +63,8 @@ def window_sums(
 ) -> Array:
     """Compute weighted sums around centres.
 
-    Args:
-        array: the values to sum over the first axis.
-        windows: the plan of `windows`.
-        weigh: computes the weights of rows from their offsets.
-        finish: a function that is applied to the sums of each group of centres while they are in the cache. It
-            must keep their first axis.
-
-    Returns:
-        The sums ``[n, axes of the weights, other axes of the array]``.
+    The result is ``[n, axes of the weights, other axes of the array]``. ``finish`` is applied to the sums of
+    each group of centres while they are in the cache, and must keep their first axis.
     """
     length = windows.offsets.shape[-1]
     product = partial(jnp.tensordot, axes=1, precision=jax.lax.Precision.HIGHEST)
@@ -99,10 +88,7 @@ def window_sums(
 
 
 def _part_size(count: int, *, target: float) -> int:
-    """Choose a size of parts near the target for which the last part needs the least padding.
-
-    The results of padding are not used, and removing them costs a copy.
-    """
+    """Choose a size of parts near the target for which the last part needs the least padding."""
     near = min(count, max(1, round(target)))
     return min(range(-(-2 * near // 3), 3 * near // 2 + 1), key=lambda size: -count % size)
 

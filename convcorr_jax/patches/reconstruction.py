@@ -26,8 +26,7 @@ class Scores(NamedTuple):
     color_error: float
     """Mean absolute difference of the channels, in grey levels of 255."""
     gradient_error: float
-    """Mean length of the difference between the gradients of the grey levels, divided by the mean length of the
-    original's gradient; an image of one colour has 1."""
+    """Mean length of the grey levels' differences in gradient, in mean lengths of the original's gradient."""
     detail_correlation: float
     """Pearson's correlation of the grey levels minus their means over a square around each pixel. It is about 0
     for an image that reproduces the contents of such squares but not their positions."""
@@ -36,25 +35,14 @@ class Scores(NamedTuple):
 def from_tiles(
     tiles: Num[np.ndarray, "cells side side 3"], grid: coords.Size
 ) -> Num[np.ndarray, "height width 3"]:
-    """Assemble an image from the tiles of a grid's cells.
-
-    Args:
-        tiles: the tiles, row by row.
-        grid: height and width in cells.
-    """
+    """Assemble an image from the tiles of a grid's cells, row by row."""
     side = tiles.shape[1]
     rows = tiles.reshape(*grid, side, side, 3).swapaxes(1, 2)
     return rows.reshape(grid.height * side, grid.width * side, 3)
 
 
 def covered(image: Image, grid: coords.Size, *, field: ReceptiveField) -> UInt8[np.ndarray, "_ _ 3"]:
-    """Cut out the part of an image that the tiles of its cells cover.
-
-    Args:
-        image: the network's input, 8-bit RGB.
-        grid: height and width of the layer's grid in cells.
-        field: the receptive field of the layer.
-    """
+    """Cut out the part of an image that the tiles of its cells cover."""
     tiles = windows(image, cells_of(grid), field=field, side_px=field.stride_px)
     return from_tiles(tiles, grid)
 
@@ -67,13 +55,7 @@ def uniform_tiles(
     Every tile is the mean of k patches of its own image, each drawn independently and uniformly from the
     positions inside the cell's receptive field and the image that lie evenly around the cell's own tile: if the
     sides of field and tile differ by an odd number, without the field's last row and column. For each k the
-    first k patches of one draw are averaged.
-
-    Args:
-        image: the network's input, 8-bit RGB.
-        grid: height and width of the layer's grid in cells.
-        field: the receptive field to draw from; the paper uses conv3's.
-        ks: numbers of patches to average.
+    first k patches of one draw are averaged. The paper draws from conv3's field.
     """
     side = field.stride_px
     reach = (field.size_px - side) // 2
@@ -92,8 +74,6 @@ def scores(rebuilt: Num[np.ndarray, "h w 3"], original: Num[np.ndarray, "h w 3"]
     """Compare a reconstruction with the original.
 
     Args:
-        rebuilt: the reconstruction, with values from 0 to 255.
-        original: the original image, with values from 0 to 255.
         side_px: the side in pixels of the square whose mean separates detail from its surroundings, such as
             the size of a receptive field.
 

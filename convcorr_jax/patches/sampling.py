@@ -1,9 +1,7 @@
-"""Sampling of patches: which cells of which views of a set of photographs, and their features.
-
-Mean receptive fields of similar features (Figure 2 of Long et al. 2014).
+"""Sampling of patches, which cells of which views of photographs, their features, and mean receptive fields.
 
 The mean of the receptive fields of a feature's nearest neighbours (`views.mean_windows` with the side of the
-field) is sharp where they agree and has little contrast elsewhere.
+field; Figure 2 of Long et al. 2014) is sharp where they agree and has little contrast elsewhere.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,15 +21,10 @@ from convcorr_jax.shapes import Image
 
 @dataclass(frozen=True)
 class Plan:
-    """The choice of patches of a set of photographs.
+    """The choice of patches of a set of photographs; each layer's are sampled independently.
 
-    Attributes:
-        layers: names of layers of the network; the patches of each are sampled independently.
-        longest_px: lengths in pixels of the longer side at which every photograph is described, plain and
-            mirrored.
-        patches: the number of patches of every layer, sampled uniformly from all cells of all views; all cells
-            if they are fewer.
-        seed: the seed of the sample.
+    Every photograph is described at each longer side, plain and mirrored. ``patches`` of every layer are
+    sampled uniformly from all cells of all views; all cells if they are fewer.
     """
 
     layers: tuple[str, ...] = ("conv3", "conv4", "conv5")
@@ -50,15 +43,7 @@ class Plan:
 
 
 def sample_origins(sizes: Sequence[coords.Size], *, network: Network, layer: str, plan: Plan) -> Origins:
-    """Sample patches of a layer; layers of equal grids get the same cells.
-
-    Args:
-        sizes: height and width of every photograph.
-        layer: the name of the layer.
-        plan: the views, the number of patches and the seed.
-
-    Returns:
-        The origins of the patches, sorted by photograph.
+    """Sample patches of a layer, sorted by photograph; layers of equal grids get the same cells.
 
     Raises:
         InputError: the network has no such layer, or a size of the plan is too small for it.
@@ -72,14 +57,7 @@ def sample_origins(sizes: Sequence[coords.Size], *, network: Network, layer: str
 
 
 def column_length(network: Network, layer: str) -> int:
-    """Return the number of channels of a layer.
-
-    Args:
-        layer: the name of the layer.
-
-    Raises:
-        InputError: the network has no such layer.
-    """
+    """Return the number of channels of a layer."""
     until = network.layers[: network.position(layer) + 1]
     return [before.channels for before in until if isinstance(before, Conv)][-1]
 
@@ -89,14 +67,7 @@ def patch_features(
 ) -> dict[str, Float16[np.ndarray, "_ _"]]:
     """Compute the features of one photograph's patches.
 
-    Args:
-        photograph: 8-bit RGB.
-        origins: the origins of the photograph's patches by layer, in the order of ``longest_px``.
-        weights: a network's weights.
-        longest_px: longer sides of the views in pixels.
-
-    Returns:
-        The features by layer in half precision, at unit length, in the order of the origins.
+    The origins and the features by layer, in half precision at unit length, are in the order of ``longest_px``.
     """
     parts: dict[str, list[np.ndarray]] = {layer: [] for layer in origins}
     for longest in longest_px:
@@ -112,8 +83,7 @@ def patch_features(
 def expand_contrast(mean: Float[np.ndarray, "side side 3"]) -> Image:
     """Map the smallest value of an image, over all channels, to 0 and the largest to 255.
 
-    Args:
-        mean: an image of any range. An image of a single value becomes black.
+    An image of a single value becomes black.
 
     Raises:
         InputError: a value is NaN or infinite.
@@ -128,18 +98,13 @@ def expand_contrast(mean: Float[np.ndarray, "side side 3"]) -> Image:
 def middle_share(mean: Float[np.ndarray, "side side 3"]) -> float:
     """Compute the fraction of an image's gradient energy that is in the middle ninth of its area.
 
-    The energy is the squared length of the gradient, summed over the channels.
+    The energy is the squared length of the gradient, summed over the channels. The fraction is 1/9 for evenly
+    distributed detail, and NaN for an image without detail.
 
     >>> image = np.zeros((9, 9, 3))
     >>> image[4, 4] = 1.0
     >>> middle_share(image)
     1.0
-
-    Args:
-        mean: a square image of any range.
-
-    Returns:
-        The fraction between 0 and 1: 1/9 for evenly distributed detail, NaN for an image without detail.
     """
     side = mean.shape[0]
     vertical, horizontal = np.gradient(mean.astype(np.float64), axis=(0, 1))

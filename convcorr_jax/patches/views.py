@@ -25,33 +25,20 @@ MIN_SIDE = 64
 
 
 class Origins(NamedTuple):
-    """The positions of patches in a set of photographs, one entry for each patch."""
+    """Where patches are: photograph, longer side of the view in pixels, 1 if it is mirrored, row and column."""
 
     photograph: Int32[np.ndarray, " n"]
-    """The number of the photograph."""
     longest_px: Int32[np.ndarray, " n"]
-    """The longer side of the view, in pixels."""
     flipped: Int32[np.ndarray, " n"]
-    """1 where the view is mirrored left to right, 0 elsewhere."""
     row: Int32[np.ndarray, " n"]
-    """The row of the cell."""
     column: Int32[np.ndarray, " n"]
-    """The column of the cell."""
 
     def at(self, rows: Int[np.ndarray, " m"] | slice) -> "Origins":
-        """Select patches.
-
-        Args:
-            rows: the patches' numbers.
-        """
+        """Select patches."""
         return Origins(*(part[rows] for part in self))
 
     def of_photograph(self, number: int) -> "Origins":
-        """Select the patches of a photograph, where patches are sorted by photograph.
-
-        Args:
-            number: the photograph's number.
-        """
+        """Select the patches of a photograph, where patches are sorted by photograph."""
         first, end = np.searchsorted(self.photograph, [number, number + 1])
         return self.at(slice(first, end))
 
@@ -61,10 +48,6 @@ def view_size(size: Sequence[int], longest_px: int) -> coords.Size:
 
     >>> view_size((256, 341), 448)
     Size(height=336, width=448)
-
-    Args:
-        size: height and width of the photograph.
-        longest_px: the longer side of the view in pixels.
 
     Raises:
         InputError: the longer side is under `MIN_SIDE`.
@@ -76,16 +59,7 @@ def view_size(size: Sequence[int], longest_px: int) -> coords.Size:
 
 
 def view(photograph: Image, *, longest_px: int, flipped: bool = False) -> UInt8[np.ndarray, "_ _ 3"]:
-    """Resize a whole photograph to a view.
-
-    Args:
-        photograph: 8-bit RGB.
-        longest_px: the longer side of the view in pixels.
-        flipped: whether the view is mirrored left to right.
-
-    Raises:
-        InputError: the longer side is under `MIN_SIDE`.
-    """
+    """Resize a whole photograph to a view of `view_size`, mirrored left to right if ``flipped``."""
     resized = images.resize(photograph, view_size(photograph.shape[:2], longest_px)).image
     return images.flip(resized) if flipped else resized
 
@@ -100,14 +74,6 @@ def columns(
 ) -> dict[str, Float[Array, "b _ _ _"]]:
     """Compute the unit-length columns of layers at every cell of their grids; a column of zeros stays zero.
 
-    Args:
-        views: 8-bit RGB images of one size.
-        params: the network's filters.
-        layers: names of the layers.
-
-    Returns:
-        ``[b, rows, columns, channels]`` by the name of the layer.
-
     Raises:
         InputError: the network has no such layer, the layer has no filters, or the views are too small.
     """
@@ -118,15 +84,7 @@ def columns(
 def all_origins(
     sizes: Sequence[coords.Size], *, network: Network, layer: str, longest_px: Sequence[int]
 ) -> Origins:
-    """List every cell of every view, plain and mirrored, of a set of photographs.
-
-    Args:
-        sizes: height and width of every photograph.
-        layer: the name of the layer.
-        longest_px: longer sides of the views in pixels.
-
-    Returns:
-        The origins in the order photograph, size, plain or mirrored, row, column.
+    """List every cell of all views, in the order photograph, size, plain or mirrored, row, column.
 
     Raises:
         InputError: a longer side is under `MIN_SIDE`, or the network has no such layer, or a view is too small
@@ -144,11 +102,7 @@ def all_origins(
 
 
 def cells_of(grid: coords.Size) -> Int[np.ndarray, "n 2"]:
-    """Return row and column of every cell of a grid, row by row.
-
-    Args:
-        grid: height and width in cells.
-    """
+    """Return row and column of every cell of a grid, row by row."""
     return np.indices(tuple(grid)).reshape(2, -1).T
 
 
@@ -159,11 +113,6 @@ def windows(
 
     The middle of a square of even side cannot be the centre of a pixel; such a square is shifted by half a
     pixel up and to the left. Beyond the image, its border pixels are repeated.
-
-    Args:
-        image: the network's input, 8-bit RGB.
-        cells: row and column of every cell.
-        field: the receptive field of the cells' layer.
     """
     centers = field.first_center_px + field.stride_px * cells
     # The outermost centres are at most half a field outside the image, so this margin contains every window.
@@ -189,12 +138,8 @@ def mean_windows(
     Every photograph is loaded once, and memory holds the sums and one photograph.
 
     Args:
-        photograph: loads the photograph of a number.
-        origins: the origins of the database's rows.
         neighbors: rows of the database for every query, nearest first.
         ks: numbers of neighbours in increasing order, at most ``k``.
-        field: the receptive field of the database's layer.
-        side_px: the side of the windows in pixels.
         watch: wraps the iteration over the photographs' numbers, for example with a progress bar.
 
     Raises:
