@@ -1,6 +1,4 @@
-"""Batches of one size, so that one compiled program serves all of them.
-
-The door through which arrays enter the numerical rooms.
+"""The door through which arrays enter the numerical rooms, and batches of one size.
 
 Arguments that are annotated as floating-point arrays may be arrays of any real type, of NumPy or JAX, or lists
 of numbers. Formulas hold for real numbers: whole numbers would be divided and negated as such (0 - 1 is 255 in
@@ -40,11 +38,7 @@ _OF_COMPILED = ("lower", "trace", "eval_shape", "clear_cache", "_cache_size")
 
 
 def open_room(namespace: dict[str, Any]) -> None:
-    """Let a room's public functions, and the methods of its classes, accept arrays of any real type.
-
-    Args:
-        namespace: the global names of the room, which are replaced.
-    """
+    """Let a room's public functions, and the methods of its classes, accept arrays of any real type."""
     room = namespace["__name__"]
     for name, value in list(namespace.items()):
         if name.startswith("_") or not str(getattr(value, "__module__", "")).startswith(room):
@@ -96,13 +90,10 @@ class Kind(NamedTuple):
     """One kind of arrays that an annotation names."""
 
     dtypes: frozenset[str]
-    """The types of its numbers."""
     first: tuple[str, ...]
-    """The names, or lengths, of its first dimensions."""
     middle: str | None
-    """The name of any number of dimensions after them; None if there are no others."""
+    """The name of any number of dimensions between the first and the last; None if there are none."""
     last: tuple[str, ...]
-    """The names, or lengths, of its last dimensions."""
 
     @property
     def description(self) -> str:
@@ -136,28 +127,22 @@ class Kind(NamedTuple):
 
 
 class Door(NamedTuple):
-    """What an argument's annotation says of arrays."""
+    """What an argument's annotation says of arrays, and whether it may be truth values or a whole number."""
 
     arrays: tuple[Kind, ...]
-    """The kinds of arrays that the argument may be; none if it is no array."""
+    """What the argument may be; none if it is no array."""
     types: frozenset[type]
-    """Whether these are NumPy's, JAX's or both."""
+    """NumPy's, JAX's or both."""
     promotes: bool
     """Whether the function computes with real numbers, and not with numbers as they are stored."""
     truths: bool
-    """Whether it takes arrays of truth values, too."""
     whole: bool
-    """Whether the argument may be a whole number."""
 
 
 def real_array(value: Any, *, name: str, door: Door, lengths: dict[str, Any]) -> Any:
     """Return an array in single or double precision; what is no array comes back as it is.
 
-    Args:
-        value: an argument.
-        name: its name, for messages.
-        door: what its annotation says.
-        lengths: the lengths of dimensions by their names, to which those of the array are added.
+    The array's lengths of dimensions are added to those given, by their names.
 
     Raises:
         InputError: the array, or list, does not hold real numbers, or has another shape than the annotation

@@ -33,22 +33,16 @@ class Size(NamedTuple):
     """Height and width of an image or a grid, in the order of array axes."""
 
     height: int
-    """The number of rows."""
     width: int
-    """The number of columns."""
 
 
 class Box(NamedTuple):
-    """Edges of a rectangle, in the frame of points: pixel centres are at integers."""
+    """The left, upper, right and lower edge of a rectangle; pixel centres are at integers, as for points."""
 
     x0: float
-    """The left edge."""
     y0: float
-    """The upper edge."""
     x1: float
-    """The right edge."""
     y1: float
-    """The lower edge."""
 
     @property
     def width(self) -> float:
@@ -110,10 +104,6 @@ def resize(from_size: Sequence[int], to_size: Sequence[int]) -> Transform:
     """Return the transform of points when their image is resized.
 
     ``x -> (x + 0.5) * s - 0.5`` with ``s = to_width / from_width``, and the same for y with the heights.
-
-    Args:
-        from_size: the image's size (height, width) before.
-        to_size: the image's size (height, width) after.
     """
     return box_to_size(whole_image(from_size), to_size)
 
@@ -128,10 +118,6 @@ def box_to_size(box: Box, size: Sequence[int]) -> Transform:
 
     ``x -> (x - x0) * width / (x1 - x0) - 0.5``, and the same for y with y0, y1 and the height.
 
-    Args:
-        box: the part of the image that is cut out.
-        size: the size (height, width) to which it is resized.
-
     Raises:
         InputError: the box is not finite or has no area.
     """
@@ -144,12 +130,8 @@ def box_to_size(box: Box, size: Sequence[int]) -> Transform:
 def grid(stride_px: float | Sequence[float], first_center_px: float | Sequence[float]) -> Transform:
     """Return the transform from grid cells (column, row) to pixels.
 
-    ``x = first_center_px + stride_px * column``, and the same for y with the row.
-
-    Args:
-        stride_px: the distance between the centres of neighbouring cells, one number or one for x and one for
-            y.
-        first_center_px: the position of the first cell's centre, one number or (x, y).
+    ``x = first_center_px + stride_px * column``, and the same for y with the row. Either is one number, or one
+    for x and one for y.
 
     >>> apply(grid(16, 17), np.array([[0.0, 2.0]]))
     array([[17., 49.]])
@@ -167,9 +149,6 @@ def whole_image(size: Sequence[int]) -> Box:
 
 def tight_box(points: Float[np.ndarray, "n 2"]) -> Box:
     """Return the smallest box that contains every present point.
-
-    Args:
-        points: points (x, y); NaN where absent.
 
     Raises:
         InputError: no point is present.
@@ -208,11 +187,6 @@ def inside(points: Float[Any, "*n 2"], box: Box) -> Bool[Any, "*n"]:
 
     >>> inside(np.array([[-0.5, 2.0], [4.6, 2.0]]), whole_image((4, 5)))
     array([ True, False])
-
-    Args:
-        points: points (x, y), on the host or on a device.
-        box: the box. For an image of width W and height H, `whole_image` gives the box
-            -0.5 <= x <= W - 0.5, -0.5 <= y <= H - 0.5.
     """
     x, y = points[..., 0], points[..., 1]
     return (x >= box.x0) & (x <= box.x1) & (y >= box.y0) & (y <= box.y1)
@@ -232,10 +206,6 @@ def check_box(box: Box) -> None:
 
 def check_meets(box: Box, size: Sequence[int]) -> None:
     """Refuse a box that an image does not show, or of which it shows only a small part.
-
-    Args:
-        box: the box in pixels of the image.
-        size: the image's height and width.
 
     Raises:
         InputError: the box is not finite, has no area, is outside the image, or extends beyond it by more than
@@ -261,11 +231,6 @@ def flip_points(
 
     ``x -> width - 1 - x``; then the two points of every left/right pair are exchanged, so that "left eye" is
     the left eye of the mirrored face.
-
-    Args:
-        points: points (x, y).
-        width: the image's width.
-        left_right_pairs: the indices of points that exchange their places.
     """
     flipped = points.copy()
     flipped[:, 0] = width - 1 - flipped[:, 0]
@@ -284,11 +249,7 @@ def flip_box(box: Box, *, width: int) -> Box:
 
 
 def cell_grid(size: Sequence[int]) -> np.ndarray:
-    """Return the cell (column, row) at every position of a grid, ``[height, width, 2]``.
-
-    Args:
-        size: the grid's height and width.
-    """
+    """Return the cell (column, row) at every position of a grid, ``[height, width, 2]``."""
     height, width = size
     rows, columns = np.mgrid[:height, :width]
     return np.stack([columns, rows], axis=-1).astype(np.float32)
@@ -298,18 +259,12 @@ def linear_weights(positions: Float[Any, " n"], length: int) -> Float[Any, "n le
     """Compute the matrix that interpolates linearly along an axis of ``length`` samples.
 
     Row i holds ``max(0, 1 - |p_i - k|)`` for every sample k, where ``p_i`` is the position clipped to the range
-    of the samples. A field ``f[h, w]`` is read bilinearly on a grid as ``rows @ f @ columns.T``.
+    of the samples. A field ``f[h, w]`` is read bilinearly on a grid as ``rows @ f @ columns.T``. Positions are
+    a NumPy or a JAX array, 0 at the first sample's centre; NaN gives a row of NaN.
 
     >>> linear_weights(np.array([0.25, 7.0]), 3)
     array([[0.75, 0.25, 0.  ],
            [0.  , 0.  , 1.  ]])
-
-    Args:
-        positions: positions in units of samples, 0 at the first sample's centre. They are a NumPy or a
-            JAX array; NaN gives a row of NaN.
-
-    Returns:
-        The weights, of the kind of ``positions``.
 
     Raises:
         InputError: there is no sample.

@@ -18,30 +18,19 @@ from convcorr_jax.shapes import Image
 
 
 class Resampled(NamedTuple):
-    """An image in a new frame."""
+    """An image in a new frame, and the transform of points from the old one."""
 
     image: Image
-    """The image, 8-bit RGB."""
     transform: coords.Transform
-    """The transform of points from the old frame to the new one."""
 
 
 def resize(image: Image, size: Sequence[int]) -> Resampled:
-    """Resize an image to ``size`` (height, width), without keeping its aspect ratio.
-
-    Args:
-        image: the image, 8-bit RGB.
-    """
+    """Resize an image to ``size`` (height, width), without keeping its aspect ratio."""
     return crop_and_resize(image, coords.whole_image(image.shape[:2]), size)
 
 
 def resize_longest_side(image: Image, longest_px: int) -> Resampled:
-    """Resize an image so that its longer side is ``longest_px``, keeping its aspect ratio to a pixel.
-
-    Args:
-        image: the image, 8-bit RGB.
-        longest_px: the new length of the longer side.
-    """
+    """Resize an image so that its longer side is ``longest_px``, keeping its aspect ratio to a pixel."""
     height, width = image.shape[:2]
     scale = longest_px / max(height, width)
     return resize(image, (max(1, round(height * scale)), max(1, round(width * scale))))
@@ -50,15 +39,8 @@ def resize_longest_side(image: Image, longest_px: int) -> Resampled:
 def crop_and_resize(image: Image, box: coords.Box, size: Sequence[int]) -> Resampled:
     """Cut a box out of an image and resize it, by anti-aliased bicubic interpolation.
 
-    Where the box extends beyond the image, the border pixels are repeated.
-
-    Args:
-        image: the image, 8-bit RGB.
-        size: the new height and width.
-
-    Raises:
-        InputError: the box is not finite, has no area, is outside the image, or extends beyond it by more than
-            the image's own width or height.
+    Where the box extends beyond the image, the border pixels are repeated. A box that `coords.check_meets`
+    refuses raises its `InputError`.
     """
     height, width = image.shape[:2]
     coords.check_meets(box, (height, width))
@@ -81,11 +63,7 @@ def crop_and_resize(image: Image, box: coords.Box, size: Sequence[int]) -> Resam
 
 
 def flip(image: Image) -> Image:
-    """Mirror an image left to right; `coords.flip_points` mirrors its points.
-
-    Args:
-        image: the image, 8-bit RGB.
-    """
+    """Mirror an image left to right; `coords.flip_points` mirrors its points."""
     return image[:, ::-1]
 
 
@@ -95,16 +73,9 @@ def sample(
     """Read an array at fractional positions by spline interpolation.
 
     It runs on the host with SciPy, because a program compiled for one image size is rarely used twice;
-    `convcorr_jax.flow.warping.sample` is compiled and differentiable.
-
-    Args:
-        field: ``[h, w, c]`` samples.
-        points: positions (x, y) in the frame of ``field``, with sample centres at integers. A point outside the
-            outermost sample centres reads the nearest point on them.
-        order: the degree of the spline; 1 is bilinear, 3 is bicubic.
-
-    Returns:
-        ``[..., c]`` values in the precision of a floating-point ``field``, and in double precision otherwise.
+    `convcorr_jax.flow.warping.sample` is compiled and differentiable. Points (x, y) are in the frame of
+    ``field``; one outside the outermost sample centres reads the nearest point on them. Order 1 is bilinear, 3
+    is bicubic. Values have the precision of a floating-point field, and else double.
 
     Raises:
         InputError: the field has no sample.

@@ -41,9 +41,8 @@ class PhotographAlignment(NamedTuple):
     """The correspondence of the cells of two photographs, a and b."""
 
     forward: Alignment
-    """The alignment of a's cells with b's grid."""
+    """Of a's cells with b's grid; ``backward`` of b's cells with a's grid."""
     backward: Alignment
-    """The alignment of b's cells with a's grid."""
     cycle_error: Float[np.ndarray, "h w"]
     """The distance in cells between each cell of a and its position after the forward and the backward flow."""
     distinctness: Float[np.ndarray, "h w"]
@@ -53,13 +52,11 @@ class PhotographAlignment(NamedTuple):
     data_cost: Float[np.ndarray, "h w h_b w_b"]
     """The mutual cost of matching each cell of a with each cell of b."""
     a_to_px: coords.Transform
-    """Cells of a to pixels of a."""
+    """Cells to pixels, for b too."""
     b_to_px: coords.Transform
-    """Cells of b to pixels of b."""
     shown_a: coords.Box
-    """The part of a that was aligned, in pixels of a: its box with the margin, or all of it."""
+    """The part that was aligned, in pixels: the box with the margin, or all of the photograph; for b too."""
     shown_b: coords.Box
-    """The part of b that was aligned, in pixels of b: its box with the margin, or all of it."""
 
     @property
     def mutual(self) -> Bool[np.ndarray, "h w"]:
@@ -73,23 +70,15 @@ class PhotographAlignment(NamedTuple):
 
 
 class Matches(NamedTuple):
-    """Matched points of two photographs, a and b."""
+    """Matched points (x, y) of two photographs in pixels of each, and the confidence of each match, 0 to 1."""
 
     a_px: Float[np.ndarray, "n 2"]
-    """Points (x, y) in pixels of a."""
     b_px: Float[np.ndarray, "n 2"]
-    """The corresponding points (x, y) in pixels of b."""
     confidence: Float[np.ndarray, " n"]
-    """The confidence of each match, between 0 and 1."""
 
 
 def default_smoothness(box_a: coords.Box | None, box_b: coords.Box | None) -> float:
-    """Return the value of `convcorr_jax.flow.SMOOTHNESS` for two boxes, or for anything else.
-
-    Args:
-        box_a: the box of the object in a; None for the whole photograph.
-        box_b: the box of the object in b; None for the whole photograph.
-    """
+    """Return the value of `convcorr_jax.flow.SMOOTHNESS` for two boxes, or for anything else."""
     return SMOOTHNESS["image" if box_a is None or box_b is None else "box"]
 
 
@@ -107,16 +96,9 @@ def align_photographs(
     """Align two photographs, each whole or in a box.
 
     Args:
-        a: 8-bit RGB.
-        b: 8-bit RGB; its size need not be that of a.
-        params: the network's filters; see `convcorr_jax.backbone.weights.load`.
         recipe: the descriptors of cells; by default the network's entry of `RECIPES`.
-        box_a: the box of the object in a, in pixels of a; `BOX_MARGIN` is added around it. By default the whole
-            photograph is aligned.
-        box_b: the box of the object in b, in pixels of b; `BOX_MARGIN` is added around it. By default the whole
-            photograph is aligned.
-        smoothness: the cost of a squared difference of one cell between neighbours' displacements; by default
-            `default_smoothness`.
+        box_a: the box of the object in a, in pixels; `BOX_MARGIN` is added around it. By default, and for b
+            alike, the whole photograph is aligned.
 
     Raises:
         InputError: a box has no area or does not meet its photograph; the network has no such layer or the
@@ -162,9 +144,7 @@ def carry_to_b(points_px: Float[np.ndarray, "n 2"], alignment: PhotographAlignme
     """Carry points of a to b.
 
     Flow and confidence are interpolated bilinearly between cells and are constant beyond the outermost cells.
-
-    Args:
-        points_px: points (x, y) in pixels of a; NaN for an absent point, which stays NaN.
+    Absent points (NaN) stay NaN.
     """
     cells = coords.apply(coords.invert(alignment.a_to_px), points_px)
     displacement = images.sample(np.asarray(alignment.forward.flow), cells)
@@ -177,10 +157,6 @@ def spread_matches(alignment: PhotographAlignment, *, count: int = 30, spacing_c
 
     Matches are ranked by distinctness and not by confidence, because the confidence of uniform background comes
     from its surroundings.
-
-    Args:
-        count: the largest number of matches.
-        spacing_cells: the smallest distance between selected cells of a.
     """
     # NaN would be the greatest of ranks.
     rank = np.where(
@@ -202,26 +178,13 @@ def dense_flow(alignment: PhotographAlignment, size: Sequence[int]) -> Float[np.
 
     The displacement is relative to the boxes: after a's box is mapped onto b's, a difference of their position,
     size or shape is not part of the flow. Beyond the outermost cells the flow is constant.
-
-    Args:
-        size: height and width of a.
-
-    Returns:
-        Displacements (x, y) in pixels of a.
     """
     cells = coords.apply(coords.invert(alignment.a_to_px), coords.cell_grid(size).astype(np.float64))
     return images.sample(np.asarray(alignment.forward.flow), cells) * alignment.a_to_px.scale
 
 
 def dense_places(alignment: PhotographAlignment, size: Sequence[int]) -> Float[np.ndarray, "height width 2"]:
-    """Compute the corresponding point of a for every pixel of b.
-
-    Args:
-        size: height and width of b.
-
-    Returns:
-        Points (x, y) in pixels of a.
-    """
+    """Compute the corresponding point (x, y) of a, in pixels, for every pixel of b."""
     cells = coords.apply(coords.invert(alignment.b_to_px), coords.cell_grid(size).astype(np.float64))
     return coords.apply(alignment.a_to_px, cells + images.sample(np.asarray(alignment.backward.flow), cells))
 
@@ -233,10 +196,6 @@ def warp_onto_b(
 
     Each pixel of b gets the colour of its corresponding point in a (`dense_places`), by the cubic spline
     through a.
-
-    Args:
-        a: 8-bit RGB.
-        size: height and width of b.
     """
     points = dense_places(alignment, size)
     colors = images.sample(a.astype(np.float32), points, order=3)
@@ -246,12 +205,7 @@ def warp_onto_b(
 def in_frames(
     alignment: PhotographAlignment, a_frame: coords.Transform, b_frame: coords.Transform
 ) -> PhotographAlignment:
-    """Convert an alignment to photographs that were resized or cropped.
-
-    Args:
-        a_frame: pixels of a to pixels of the new a.
-        b_frame: pixels of b to pixels of the new b.
-    """
+    """Convert an alignment to photographs that were resized or cropped by these maps of pixels."""
     return alignment._replace(
         a_to_px=coords.compose(a_frame, alignment.a_to_px),
         b_to_px=coords.compose(b_frame, alignment.b_to_px),

@@ -35,12 +35,10 @@ GROUP = 32
 
 
 class Neighbors(NamedTuple):
-    """The k nearest database rows of every query, nearest first."""
+    """The k nearest database rows of every query, nearest first, by number, and their cosine similarities."""
 
     indices: Int32[np.ndarray, "m k"]
-    """Row numbers of the database."""
     similarities: Float32[np.ndarray, "m k"]
-    """Cosine similarities, between -1 and 1."""
 
 
 class _Vectors(NamedTuple):
@@ -58,18 +56,13 @@ class _Best(NamedTuple):
 
 
 class _Remaining(NamedTuple):
-    """The rows of a block that every query has not drawn yet: all rows after its last draw.
-
-    Draws have decreasing similarity and, among equal similarities, increasing row numbers. The last draw
-    therefore determines the remaining rows, and drawn rows need not be marked.
-    """
+    """The rows of a block that follow every query's last draw: similarity falls, then the row number rises."""
 
     last_similarity: Float32[Array, "m 1"]
     last_row: Int32[Array, "m 1"]
     maxima: Float32[Array, "m groups"]
-    """The maximum over the remaining rows of each group."""
+    """Over the remaining rows of each group."""
     maximum: Float32[Array, "m 1"]
-    """The maximum over all remaining rows."""
 
 
 def nearest_neighbors(
@@ -82,19 +75,16 @@ def nearest_neighbors(
 ) -> Neighbors:
     """Find the k database rows with the largest cosine similarity to every query, exactly.
 
-    The function cannot be traced by `jax.jit`. The database may be a NumPy memory map, which is read once, in
-    order. A database on the device is not copied, which is faster. Besides queries, database and result, the
-    search needs about ``4 * block_size * (2 * min(m, 1024) + 20 * d)`` bytes for a database of any size.
+    The function cannot be traced by `jax.jit`. Vectors have any length; one shorter than 1e-19 counts as zero.
+    The database may be a NumPy memory map, which is read once, in order. A database on the device is not
+    copied, which is faster. Besides queries, database and result, the search needs about ``4 * block_size * (2
+    * min(m, 1024) + 20 * d)`` bytes for a database of any size.
 
     >>> database = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]])
     >>> nearest_neighbors(np.array([[0.0, 1.0]]), database, k=2).indices
     array([[1, 2]], dtype=int32)
 
     Args:
-        queries: vectors ``[m, d]`` of any length; one shorter than 1e-19 counts as zero.
-        database: vectors ``[n, d]`` of any length; one shorter than 1e-19 counts as zero. They are converted to
-            single precision block by block.
-        k: the number of neighbours.
         block_size: the number of database rows that are compared at once. The default suits a CPU; a larger
             number, such as 65536, suits an accelerator.
         exclude_same: labels of the queries and of the database rows; vectors with equal labels are never
@@ -165,10 +155,7 @@ def _finish(run: _Run, finite: Bool[Array, ""], best: tuple[_Best, ...]) -> None
 
 
 def _runs(database: Num[Array, "n d"] | Num[np.ndarray, "n d"], size: int) -> Iterator[_Run]:
-    """Yield the database's full blocks, and the remaining rows as a block that is padded with zeros.
-
-    The rows of a run may be overwritten when the next run but one is requested.
-    """
+    """Yield full blocks, then the rest padded; a run may be overwritten when the next but one is requested."""
     whole = len(database) // size
     if isinstance(database, jax.Array):
         if whole:
