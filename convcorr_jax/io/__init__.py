@@ -6,7 +6,6 @@ where the path is wrong and a `WriteError` where writing fails.
 """
 
 from convcorr_jax.io.arrays import Expected as Expected
-from convcorr_jax.io.arrays import Header as Header
 from convcorr_jax.io.arrays import array_headers as array_headers
 from convcorr_jax.io.arrays import load_arrays as load_arrays
 from convcorr_jax.io.arrays import load_readable_arrays as load_readable_arrays

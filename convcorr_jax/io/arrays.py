@@ -1,6 +1,8 @@
-"""Reading members of zip archives in memory that is known before anything is unpacked.
+"""Reading and writing the named arrays of ``.npz`` files, with every array checked.
 
-Reading and writing the named arrays of ``.npz`` files, with every array checked.
+Members of zip archives are read in memory that is known before anything is unpacked. A file that is cut short
+or damaged, is no ``.npz``, or unpacks to far more bytes than measured values do is refused, and so is a pickled
+array.
 """
 
 import contextlib
@@ -38,8 +40,7 @@ _MOST_COMMENT_BYTES = 2**16 - 1
 def open_archive(stream: BinaryIO) -> zipfile.ZipFile:
     """Open an archive of arrays, of which the size of the directory is checked before it is parsed.
 
-    Args:
-        stream: an open file, which the archive does not close.
+    The archive does not close the stream.
 
     Raises:
         zipfile.BadZipFile: the directory is larger than 8 MB, about 80,000 members; or the file is no archive.
@@ -72,11 +73,7 @@ def _directory_size(stream: BinaryIO) -> int:
 
 
 def open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> zipfile.ZipExtFile:
-    """Open a member, of which every read unpacks only as many bytes as it returns.
-
-    Raises:
-        zipfile.BadZipFile: the member is compressed in a way other than "deflate".
-    """
+    """Open a stored or deflated member, of which every read unpacks only as many bytes as it returns."""
     if member.compress_type not in _COMPRESSIONS:
         raise zipfile.BadZipFile(
             f"{member.filename} is compressed in a way other than deflate ({member.compress_type})"
@@ -85,14 +82,7 @@ def open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> zipfile.Zi
 
 
 def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, most: int) -> bytes:
-    """Read a member after its size is checked.
-
-    Args:
-        most: the limit of the member's size in bytes.
-
-    Raises:
-        zipfile.BadZipFile: the member is larger, damaged, or compressed in a way other than "deflate".
-    """
+    """Read a member of at most ``most`` bytes; one that is larger is a BadZipFile, as a damaged one is."""
     if member.file_size > most:
         raise zipfile.BadZipFile(f"{member.filename} has {member.file_size} bytes; at most {most} are expected")
     with open_member(archive, member) as stream:
@@ -102,21 +92,9 @@ def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, most: int)
 
 # What zipfile, its decompressors and NumPy raise on files that are cut short, changed, or of another format.
 _DAMAGE = (
-    OSError,
-    EOFError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    # Also for an unknown way of compression and for encryption, both of which a flag of an archive declares.
-    RuntimeError,
-    ArithmeticError,
-    MemoryError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    SyntaxError,
+    # RuntimeError also for an unknown compression and for encryption, which a flag of an archive declares.
+    *(OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, ArithmeticError),
+    *(MemoryError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, SyntaxError),
     tokenize.TokenError,
 )
 
@@ -124,9 +102,6 @@ _READ_HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.form
 # A file of zeros unpacks to a thousand times its size, measured values to a few times.
 _ALWAYS_READ_BYTES = 2**28
 _LARGEST_RATIO = 32
-
-# The record at the end of a zip archive; its bytes 10 and 11 are the number of members.
-_END_RECORD_BYTES = 22
 
 
 class Expected(NamedTuple):
@@ -141,63 +116,33 @@ class Expected(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What an array of a file is, known before its values are read."""
+    """The type of the elements and the length of every axis of an array, known before its values are read."""
 
     dtype: np.dtype
-    """The type of the elements."""
     shape: tuple[int, ...]
-    """The length of every axis."""
 
 
 def array_headers(path: Path, *, names: Collection[str] | None = None) -> dict[str, Header]:
-    """Read the types and shapes of arrays of an ``.npz`` file by name, and none of their values.
-
-    Args:
-        names: the arrays; by default all of the file.
-
-    Returns:
-        The headers by name, without those of ``names`` that the file does not have.
-
-    Raises:
-        InputError: the file is missing, empty, cut short or damaged, is no ``.npz``, or unpacks to far more
-            bytes than measured values do; an array is pickled.
-    """
+    """Read types and shapes of an ``.npz`` file's arrays, by default all, by name; absent ones are left out."""
     with _opened(path) as archive:
         return {name: _header(archive, member) for name, member in _members(archive, names)}
 
 
 def load_arrays(path: Path, *, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
-    """Read arrays of an ``.npz`` file by name, without checking what they are.
-
-    Args:
-        names: the arrays to read; by default all of the file.
-
-    Returns:
-        The arrays by name, without those of ``names`` that the file does not have.
-
-    Raises:
-        InputError: `array_headers` would refuse the file, or an array to read is damaged.
-    """
+    """Read an ``.npz`` file's arrays, by default all, by name, without checks; absent ones are left out."""
     with _opened(path) as archive:
         return {name: _values(archive, member) for name, member in _members(archive, names)}
 
 
 class ReadableArrays(NamedTuple):
-    """The arrays of a file that can be read, and why others cannot."""
+    """The arrays of a file that can be read, and the reasons, by name, why other members cannot."""
 
     arrays: dict[str, np.ndarray]
-    """The arrays by name."""
     skipped: dict[str, str]
-    """The reasons, by name, why other members of the file are not read."""
 
 
 def load_readable_arrays(path: Path) -> ReadableArrays:
-    """Read all arrays of an ``.npz`` file that can be read, for files whose other members do not matter.
-
-    Raises:
-        InputError: the file is missing, empty, cut short or damaged, is no ``.npz``, or unpacks to far more
-            bytes than measured values do.
-    """
+    """Read all arrays of an ``.npz`` file that can be read, for files whose other members do not matter."""
     found = ReadableArrays({}, {})
     with _opened(path) as archive:
         for name, member in _members(archive, None):
@@ -214,8 +159,8 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     check_file(path, "NumPy .npz")
     try:
         with path.open("rb") as stream, open_archive(stream) as archive:
-            stream.seek(-_END_RECORD_BYTES - len(archive.comment), os.SEEK_END)
-            expected = int.from_bytes(stream.read(_END_RECORD_BYTES)[10:12], "little")
+            stream.seek(-_END_BYTES - len(archive.comment), os.SEEK_END)
+            expected = int.from_bytes(stream.read(_END_BYTES)[10:12], "little")
             if len(archive.namelist()) != expected:
                 raise zipfile.BadZipFile(f"{len(archive.namelist())} of {expected} members are listed")
             size = sum(member.file_size for member in archive.infolist())
@@ -287,19 +232,7 @@ def _quiet() -> Iterator[None]:
 def read_arrays(
     path: Path, expected: Mapping[str, Expected], *, optional: Collection[str] = ()
 ) -> dict[str, np.ndarray]:
-    """Read the arrays of an ``.npz`` file that are expected, once their types and shapes are checked.
-
-    Args:
-        expected: the type and shape of every array to read, by name. Other arrays of the file are not read.
-        optional: names of those that the file may lack.
-
-    Returns:
-        The expected arrays by name.
-
-    Raises:
-        InputError: the file is missing, empty, cut short or damaged, or is no ``.npz``; an array is missing, is
-            pickled, has another type or shape than expected, or is not finite where that is expected.
-    """
+    """Read the arrays of an ``.npz`` file that are expected, once their types and shapes are checked."""
     headers = array_headers(path, names=expected)
     absent = [name for name in expected if name not in headers and name not in optional]
     if absent:
@@ -325,28 +258,12 @@ def read_arrays(
 
 
 def write_arrays(path: str | Path, **arrays: np.ndarray | np.generic) -> None:
-    """Write named arrays as one compressed ``.npz`` file.
-
-    Args:
-        **arrays: the arrays by name, of any shapes.
-
-    Raises:
-        InputError: the path is wrong.
-        WriteError: the file cannot be written.
-    """
+    """Write named arrays of any shapes as one compressed ``.npz`` file."""
     with written_whole(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
 
 
 def write_arrays_uncompressed(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write named arrays as one ``.npz`` file without compression, which takes a minute a gigabyte.
-
-    Args:
-        arrays: the arrays by name, of any shapes.
-
-    Raises:
-        InputError: the path is wrong.
-        WriteError: the file cannot be written.
-    """
+    """Write named arrays as one ``.npz`` file without compression, which takes a minute a gigabyte."""
     with written_whole(path) as temporary, temporary.open("wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]

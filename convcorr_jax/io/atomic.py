@@ -1,13 +1,14 @@
-"""Locks of open files among processes.
-
-A lock belongs to an open file or folder, and the operating system releases it when its process ends, however
-that ends. Windows and some network file systems have no such locks.
-
-Writing files completely or not at all.
+"""Writing files completely or not at all, and locks of open files among processes.
 
 A file is written under a temporary name beside its final one and renamed at the end, so that a crash or a full
 disk leaves no incomplete file. A temporary file is locked while it is written: one without a lock was left by a
 process that was killed, and the next process that writes into its folder removes it.
+
+A lock belongs to an open file or folder, and the operating system releases it when its process ends, however
+that ends. Windows and some network file systems have no such locks.
+
+A path is wrong, which is an `InputError`, if it is a folder, a device or a pipe, or if its folder cannot be
+created or may not be written. All else that fails is a `WriteError`, for example because the disk is full.
 """
 
 import contextlib
@@ -29,10 +30,7 @@ else:
 
 
 def try_lock(descriptor: int) -> bool:
-    """Lock an open file or folder unless another process has locked it.
-
-    Returns:
-        Whether the file is locked now, until the descriptor is closed.
+    """Lock an open file or folder until it is closed; return False if another process has locked it.
 
     Raises:
         OSError: the system or the file system has no locks.
@@ -80,12 +78,7 @@ _WRONG_PATH = frozenset(
 
 @contextlib.contextmanager
 def writing_to(path: str | Path) -> Iterator[None]:
-    """Name the path in every system error that a ``with`` block meets while it writes there.
-
-    Raises:
-        InputError: the path is wrong: a folder is missing, is not a folder, or may not be written.
-        WriteError: writing failed, for example because the disk is full.
-    """
+    """Name the path in every system error that a ``with`` block meets while it writes there."""
     try:
         yield
     except WriteError:
@@ -96,16 +89,7 @@ def writing_to(path: str | Path) -> Iterator[None]:
 
 
 def check_writable(path: str | Path) -> None:
-    """Refuse a path at which no file could be written, before work is done for it; create nothing.
-
-    Args:
-        path: the file to be written later.
-
-    Raises:
-        InputError: the path is a folder, a device or a pipe; or its folder does not exist and cannot be
-            created, or may not be written.
-        WriteError: the disk is full or failed.
-    """
+    """Refuse a path at which no file could be written, before work is done for it; create nothing."""
     path = Path(path)
     with writing_to(path):
         check_regular(path)
@@ -120,19 +104,9 @@ def check_writable(path: str | Path) -> None:
 def written_whole(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; at the end of the ``with`` block rename it to ``path``.
 
-    When the block raises an error, the temporary file is removed and ``path`` stays as it was. A symbolic link
-    stays, too: the file that it names is written.
-
-    Args:
-        path: the file to be written. Its folder is created if necessary.
-
-    Yields:
-        The temporary path, an empty file with the ending of ``path``.
-
-    Raises:
-        InputError: the path is a folder, a device or a pipe; or its folder cannot be created, or may not be
-            written.
-        WriteError: writing failed, for example because the disk is full.
+    It is an empty file with the ending of ``path``, whose folder is created if necessary. When the block raises
+    an error, the temporary file is removed and ``path`` stays as it was. A symbolic link stays, too: the file
+    that it names is written.
     """
     path = Path(path)
     with writing_to(path):
@@ -172,15 +146,7 @@ def _sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def temporary_folder(parent: Path) -> Iterator[Path]:
-    """Yield a new folder, which is removed with its contents at the end of the ``with`` block.
-
-    Args:
-        parent: the folder in which it is created; created itself if necessary.
-
-    Raises:
-        InputError: the parent cannot be created, or may not be written.
-        WriteError: the disk is full or failed.
-    """
+    """Yield a new folder in ``parent``, which is created if necessary; remove it at the end."""
     make_folder(parent)
     remove_abandoned(parent)
     with writing_to(parent):
@@ -193,15 +159,7 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove the temporary files and folders that killed processes have left in a folder.
-
-    Args:
-        folder: the folder; its subfolders are not searched.
-
-    Raises:
-        InputError: the folder may not be read or written.
-        WriteError: the disk failed.
-    """
+    """Remove temporary files and folders of killed processes from a folder, not from its subfolders."""
     with writing_to(folder), os.scandir(folder) as entries:
         for entry in entries:
             is_plain = entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
@@ -275,15 +233,7 @@ def check_regular(path: Path) -> None:
 
 
 def make_folder(folder: str | Path) -> Path:
-    """Create a folder, with its parents, unless it exists; check that files can be written into it.
-
-    Returns:
-        The folder's path.
-
-    Raises:
-        InputError: the folder cannot be created or may not be written.
-        WriteError: the disk is full or failed.
-    """
+    """Create a folder with its parents unless it exists, check that it can be written into, and return it."""
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -298,15 +248,8 @@ def make_folder(folder: str | Path) -> Path:
 def write_at(path: Path, start: int, content: bytes) -> None:
     """Write bytes at a position of a file, remove what follows them, and wait until the disk has them.
 
-    This is for files that grow and whose valid length is recorded elsewhere.
-
-    Args:
-        path: the file; it is created if it does not exist.
-        start: the position of the first byte, counted from the beginning of the file.
-
-    Raises:
-        InputError: the path is wrong.
-        WriteError: writing failed, for example because the disk is full.
+    This is for files that grow and whose valid length is recorded elsewhere. The file is created if it does not
+    exist.
     """
     with writing_to(path):
         check_regular(path)

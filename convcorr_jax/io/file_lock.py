@@ -22,17 +22,9 @@ _MOST_SHOWN = 200
 def file_lock(path: Path, *, report: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold a lock during a ``with`` block, after waiting for the process that holds it.
 
-    The lock is a file that names its holder and is removed at the end. That of a process that was killed is
-    taken over.
-
-    Args:
-        path: the lock file. Its folder is created if necessary.
-        report: called with one sentence, which names the holder, before waiting; by default it is written to
-            the error stream.
-
-    Raises:
-        InputError: the path is wrong.
-        WriteError: the lock file cannot be written.
+    The lock is a file that names its holder and is removed at the end; its folder is created if necessary. That
+    of a process that was killed is taken over. Before waiting, ``report`` is called with one sentence, which
+    names the holder; by default it is written to the error stream.
     """
     make_folder(path.parent)
     with writing_to(path.parent):

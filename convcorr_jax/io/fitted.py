@@ -22,12 +22,10 @@ _CHECKSUM = "arrays_sha256"
 
 
 class Fitted(NamedTuple):
-    """A fitted model as it is stored."""
+    """A fitted model as it is stored: arrays by name, and everything else as JSON stores it."""
 
     arrays: Mapping[str, np.ndarray]
-    """The model's arrays by name."""
     facts: Mapping[str, Any]
-    """Everything that is not an array, as JSON stores it."""
 
 
 @runtime_checkable
@@ -58,33 +56,16 @@ Model = TypeVar("Model", bound=Savable)
 
 
 def save_fitted(path: str | Path, model: Savable) -> None:
-    """Write a fitted model as ``path`` with the endings ``.npz`` and ``.json``.
-
-    Args:
-        path: the common name of both files, with or without one of the endings.
-
-    Raises:
-        InputError: the path is wrong, or the model's class refuses to store it.
-        WriteError: a file cannot be written.
-    """
+    """Write a fitted model as ``path``, with or without an ending, with the endings ``.npz`` and ``.json``."""
     fitted, arrays = model.to_fitted(), with_ending(Path(path), ".npz")
     write_arrays(arrays, **fitted.arrays)
     write_json(with_ending(Path(path), ".json"), {_CHECKSUM: _checksum(arrays), **fitted.facts})
 
 
 def load_fitted(path: str | Path, model_class: type[Model]) -> Model:
-    """Read a fitted model.
+    """Read a fitted model of a class from the common name of its two files, with or without an ending.
 
-    Args:
-        path: the common name of both files, with or without one of the endings.
-        model_class: the model's class.
-
-    Returns:
-        The model.
-
-    Raises:
-        InputError: a file is missing or damaged, or does not contain a model of this class; the files are of
-            two models; or the ``.npz`` has other arrays than the model's.
+    A model of another class, files of two models and arrays that are not the model's are refused.
     """
     listing, npz = (with_ending(Path(path), ending) for ending in (".json", ".npz"))
     kind = model_class.kind
@@ -115,11 +96,7 @@ def _checksum(path: Path) -> str:
 
 
 def with_ending(path: Path, ending: str) -> Path:
-    """Return the path of one of a model's two files.
-
-    Args:
-        path: the common name of both files, with or without one of the endings.
-        ending: the ending of the file, ``.npz`` or ``.json``.
+    """Return the path of one of a model's two files, from their common name with or without an ending.
 
     >>> with_ending(Path("cat.json"), ".npz").name, with_ending(Path("cat.v2"), ".npz").name
     ('cat.npz', 'cat.v2.npz')

@@ -66,14 +66,11 @@ def read_image(path: str | Path, *, upright: bool = True) -> Image:
     """Read a photograph as 8-bit RGB.
 
     Grey images are repeated over the channels, transparent pixels are blended with white, and of an animation
-    the first frame is read.
-
-    Args:
-        upright: apply the rotation of the camera that the file's EXIF data state.
+    the first frame is read. ``upright`` applies the rotation of the camera that the file's EXIF data state.
 
     Raises:
-        InputError: the file is missing, empty, cut short, not an image, CMYK, deeper than 8 bits a
-            channel, under 16 pixels a side or over 64 megapixels.
+        InputError: the file is missing, empty, cut short, not an image, CMYK, deeper than 8 bits a channel,
+            under 16 pixels a side or over 64 megapixels.
     """
     path = Path(path)
     check_file(path, "image")
@@ -81,17 +78,7 @@ def read_image(path: str | Path, *, upright: bool = True) -> Image:
 
 
 def decode_image(encoded: bytes, *, name: str, upright: bool = True) -> Image:
-    """Decode the bytes of an image file as 8-bit RGB, by the rules of `read_image`.
-
-    Args:
-        encoded: the content of the file.
-        name: what error messages name in place of a path.
-        upright: apply the rotation of the camera that the file's EXIF data state.
-
-    Raises:
-        InputError: the content is cut short, not an image, CMYK, deeper than 8 bits a channel, under 16 pixels
-            a side or over 64 megapixels.
-    """
+    """Decode the bytes of an image file as 8-bit RGB, by the rules of `read_image`; errors call it ``name``."""
     return _decode(io.BytesIO(encoded), name=name, upright=upright)
 
 
@@ -111,49 +98,24 @@ def read_labels(path: str | Path) -> UInt8[np.ndarray, "height width"]:
 
 
 def decode_labels(encoded: bytes, *, name: str) -> UInt8[np.ndarray, "height width"]:
-    """Decode the bytes of an image of labels, by the rules of `read_labels`.
-
-    Args:
-        encoded: the content of the file.
-        name: what error messages name in place of a path.
-
-    Raises:
-        InputError: `decode_image` would refuse the content, or the image has neither grey levels nor a palette.
-    """
+    """Decode the bytes of an image of labels, by the rules of `read_labels`; errors call it ``name``."""
     return _decode_labels(io.BytesIO(encoded), name=name)
 
 
 def image_size(path: str | Path) -> Size:
-    """Read the height and width of an image as it is stored, from the head of its file.
-
-    Raises:
-        InputError: the file is missing, empty or not an image, or `read_image` would refuse its format.
-    """
+    """Read the height and width of an image as it is stored, from the head of its file."""
     path = Path(path)
     check_file(path, "image")
     return _size(path, name=str(path))
 
 
 def encoded_image_size(encoded: bytes, *, name: str) -> Size:
-    """Read the height and width of an image from the bytes of its file, by the rules of `image_size`.
-
-    Args:
-        encoded: the content of the file.
-        name: what error messages name in place of a path.
-
-    Raises:
-        InputError: the content is not an image, or `decode_image` would refuse its format.
-    """
+    """Read height and width from the bytes of an image file, as `image_size` does; errors call it ``name``."""
     return _size(io.BytesIO(encoded), name=name)
 
 
 def write_image(path: str | Path, image: Image) -> None:
-    """Write an 8-bit RGB image in the format of the file name's ending.
-
-    Raises:
-        InputError: the path is wrong.
-        WriteError: the file cannot be written.
-    """
+    """Write an 8-bit RGB image in the format of the file name's ending."""
     with written_whole(path) as temporary:
         PillowImage.fromarray(image).save(temporary)
 

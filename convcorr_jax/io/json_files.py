@@ -1,7 +1,4 @@
-"""Checks of the types of JSON values, by Python's annotations.
-
-Reading and writing JSON files.
-"""
+"""Reading and writing JSON files, and checks of the types of JSON values, by Python's annotations."""
 
 import contextlib
 import json
@@ -23,18 +20,14 @@ _QUOTED = 60
 
 
 def check_fields(value: Any, kinds: Mapping[str, Any], *, name: str, optional: Collection[str] = ()) -> None:
-    """Refuse a value that is not a JSON object with these fields.
+    """Refuse a value, as `json.loads` returns it, that is not a JSON object with these fields.
 
     Args:
-        value: the value, as `json.loads` returns it.
         kinds: the annotation of every field: int, float, str, bool, None, Any, a literal, a union, a tuple, a
             dictionary with text keys, or a named tuple. Tuples are lists in JSON, floats are finite, and text
             has no control characters.
         name: what messages call the value.
         optional: names of fields that may be absent.
-
-    Raises:
-        InputError: the value is no object; a field is missing, unknown or of another type.
     """
     if type(value) is not dict:
         raise InputError(f"{name} is {_quoted(value)}; an object with named fields is expected")
@@ -100,14 +93,7 @@ MAX_BYTES = 2**25
 
 @contextlib.contextmanager
 def naming_file(path: Path, *, kind: str) -> Iterator[None]:
-    """Name a file in every error that unexpected content causes in a ``with`` block.
-
-    Args:
-        kind: what the file should contain, such as "pose cascade", for the error message.
-
-    Raises:
-        InputError: the block raised one, or another error that unexpected content causes.
-    """
+    """Name a file, and its expected ``kind``, in all errors of a ``with`` block from unexpected content."""
     try:
         yield
     except InputError as error:
@@ -120,17 +106,9 @@ def naming_file(path: Path, *, kind: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def json_file(path: Path, kind: str) -> Iterator[Any]:
-    """Read a JSON file and yield its content to a ``with`` block that interprets it.
+    """Read a JSON file of at most 32 MB and yield its content to a ``with`` block that interprets it.
 
-    Args:
-        kind: what the file should contain, such as "pose cascade", for the error message.
-
-    Yields:
-        The content.
-
-    Raises:
-        InputError: the file is missing, empty, over 32 MB or not JSON, or the content is not what the block
-            expects. The message names the file.
+    The message of an error in the block names the file, and the ``kind`` of file that is expected.
     """
     check_file(path, kind, most_bytes=MAX_BYTES)
     with naming_file(path, kind=kind):
@@ -142,15 +120,11 @@ def json_file(path: Path, kind: str) -> Iterator[Any]:
 def json_array(value: Any, *, dtype: npt.DTypeLike | None = None) -> np.ndarray:
     """Return nested lists of a JSON file as an array; null in place of a list stands for a list of nulls.
 
+    A null is NaN, or None without a ``dtype``. Lists side by side of different lengths are a ValueError.
+
     >>> json_array([[1, 2], None], dtype=float)
     array([[ 1.,  2.],
            [nan, nan]])
-
-    Args:
-        dtype: the type of the elements, in which null is NaN; by default that of the values, with None.
-
-    Raises:
-        ValueError: lists side by side have different lengths.
     """
     return np.array(_filled(value, _shape(value)), dtype)
 
@@ -169,13 +143,7 @@ def _filled(value: Any, shape: tuple[int, ...]) -> Any:
 
 
 def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
-    """Write a mapping as indented JSON.
-
-    Raises:
-        ValueError: a number is NaN or infinite, which JSON cannot store.
-        InputError: the path is wrong.
-        WriteError: the file cannot be written.
-    """
+    """Write a mapping as indented JSON; a number that is NaN or infinite is a ValueError."""
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
     with written_whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

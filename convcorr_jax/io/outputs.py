@@ -1,7 +1,4 @@
-"""Checks of files before they are read.
-
-The check of all files that a command writes against those that it reads, before any work is done.
-"""
+"""Checks of files before they are read, and of all that a command writes before any work is done."""
 
 import contextlib
 import os
@@ -13,14 +10,9 @@ from convcorr_jax.io.atomic import check_writable
 
 
 def check_file(path: Path, kind: str, *, most_bytes: int | None = None) -> None:
-    """Refuse a path that is not a readable, non-empty file.
+    """Refuse a path that is not a readable, non-empty file, or one of over ``most_bytes``.
 
-    Args:
-        kind: what the file should contain, such as "image", for the error message.
-        most_bytes: the limit of its size; by default there is none.
-
-    Raises:
-        InputError: the path does not exist, is not a file, may not be read, or is an empty file or too large.
+    Messages name the ``kind`` of content, such as "image", that is expected.
     """
     try:
         exists = path.exists()
@@ -43,16 +35,8 @@ def check_file(path: Path, kind: str, *, most_bytes: int | None = None) -> None:
 def check_outputs(written: Iterable[Path | None], *, read: Iterable[Path | None]) -> None:
     """Refuse files to be written that are also read, that are written twice, or that cannot be written.
 
-    Two paths are of one file if links lead to it or if it does not exist yet, too. Nothing is created.
-
-    Args:
-        written: the paths of files that will be written; None for one that is not.
-        read: the paths of files that will be read, or of folders all of whose files may be; None for one that
-            is not.
-
-    Raises:
-        InputError: a file would be overwritten that is read or written, too; or a path is wrong.
-        WriteError: the disk is full or failed.
+    Two paths are of one file if links lead to it or if it does not exist yet, too. A folder that is read stands
+    for all of its files; None is for a file that is not read or written. Nothing is created.
     """
     inputs = {name: path for path in read if path is not None for name in _names(path)}
     outputs: dict[object, Path] = {}

@@ -24,12 +24,10 @@ _COLUMNS = ("name", "x", "y", "confidence")
 
 
 class NamedPoints(NamedTuple):
-    """Points and their names, in the order of the file."""
+    """Points (x, y) in pixels and their names, in the order of the file."""
 
     names: tuple[str, ...]
-    """The name of every point."""
     points: Float[np.ndarray, "n 2"]
-    """The points (x, y), in pixels."""
 
 
 def read_points(path: str | Path) -> NamedPoints:
@@ -85,17 +83,7 @@ def write_points(
     *,
     confidence: Float[np.ndarray, " n"] | None = None,
 ) -> None:
-    """Write points with the header ``name,x,y`` or ``name,x,y,confidence``, to a thousandth of a pixel.
-
-    Args:
-        names: the name of every point.
-        points: the points (x, y), in pixels.
-        confidence: the confidence of every point; by default none is written.
-
-    Raises:
-        InputError: the path is wrong.
-        WriteError: the file cannot be written.
-    """
+    """Write points with the header ``name,x,y`` or ``name,x,y,confidence``, to a thousandth of a pixel."""
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
     rows = [[name, f"{x:.3f}", f"{y:.3f}"] for name, (x, y) in zip(names, points, strict=True)]
