@@ -8,7 +8,6 @@ from convcorr_jax.synthetic.light import GENERATOR_VERSION as GENERATOR_VERSION
 from convcorr_jax.synthetic.light import Light as Light
 from convcorr_jax.synthetic.light import relight as relight
 from convcorr_jax.synthetic.scenes import CATEGORIES as CATEGORIES
-from convcorr_jax.synthetic.scenes import RenderedCategory as RenderedCategory
 from convcorr_jax.synthetic.scenes import every_category as every_category
 from convcorr_jax.synthetic.scenes import indices as indices
 from convcorr_jax.synthetic.scenes import instances as instances

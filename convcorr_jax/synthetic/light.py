@@ -1,6 +1,6 @@
-"""The version of everything that this room generates.
+"""The same scene in another light, taken by another camera: pixels change, points do not.
 
-The same scene in another light, taken by another camera: pixels change, points do not.
+`GENERATOR_VERSION` is that of everything that this room generates.
 """
 
 from typing import NamedTuple
@@ -43,13 +43,7 @@ class Light(NamedTuple):
 
 
 def relight(image: Image, rng: np.random.Generator, light: Light) -> Image:
-    """Compute ``noise + gradient * gain * blur(image) ** gamma`` with random parameters.
-
-    Args:
-        image: 8-bit RGB, ``[h, w, 3]``.
-        rng: the source of all random parameters and of the noise.
-        light: the spread of each parameter.
-    """
+    """Compute ``noise + gradient * gain * blur(image) ** gamma`` with parameters drawn from the spreads."""
     gain = np.exp(rng.normal(0.0, light.exposure) + rng.normal(0.0, light.tint, 3))
     gamma = np.exp(rng.normal(0.0, light.gamma))
     slope = rng.uniform(0.0, light.gradient)

@@ -29,7 +29,6 @@ class RenderedCategory(NamedTuple):
     """How to draw figures of a category, and the names that all of them share."""
 
     draw: Callable[[np.random.Generator], Figure]
-    """Draws a random figure."""
     names: tuple[str, ...]
     """Names of the keypoints, in the order of `Record.points`."""
     label_names: tuple[str, ...]
@@ -39,7 +38,6 @@ class RenderedCategory(NamedTuple):
     normalizer: tuple[str, str] | None
     """Keypoints whose distance divides errors; with None, the longer side of the box divides them."""
     part_sets: Mapping[str, tuple[int, ...]] = MappingProxyType({})
-    """Indices of the keypoints of named parts."""
 
 
 CATEGORIES = {
@@ -71,33 +69,19 @@ def split_of(index: int) -> str:
 def instances(
     category: str, *, split: str, count: int, seed: int = 0, size: Sequence[int] = (256, 256)
 ) -> Iterator[Record]:
-    """Render the first ``count`` instances of a split, one at a time.
+    """Render the first ``count`` instances of a split, "train" or "test", one at a time.
 
-    Args:
-        category: a name of `CATEGORIES`.
-        split: ``"train"`` or ``"test"``.
-        seed: the seed of all instances; another seed gives other instances.
-        size: height and width of the images in pixels.
-
-    Raises:
-        InputError: the split is neither "train" nor "test", the category is unknown, the seed is negative, or
-            a side is shorter than `LEAST_SIDE_PX`.
+    The size is height and width in pixels; another seed gives other instances.
     """
     for index in indices(split, count=count):
         yield render(category, seed=seed, index=index, size=size)
 
 
 def indices(split: str, *, count: int) -> Iterator[int]:
-    """Return the numbers of the first ``count`` instances of a split, in rising order.
+    """Return the numbers of the first ``count`` instances of a split, "train" or "test", in rising order.
 
     >>> list(indices("train", count=5))
     [0, 1, 2, 3, 5]
-
-    Args:
-        split: ``"train"`` or ``"test"``.
-
-    Raises:
-        InputError: the split is neither "train" nor "test".
     """
     if split not in ("train", "test"):
         raise InputError(f"split {split!r} does not exist; 'train' and 'test' do")
@@ -105,12 +89,7 @@ def indices(split: str, *, count: int) -> Iterator[int]:
 
 
 def every_category(*, train: int, test: int, seed: int = 0) -> tuple[Record, ...]:
-    """Render instances of every category at 256 x 256 pixels.
-
-    Args:
-        train: the number of training instances of each category.
-        seed: the seed of all instances.
-    """
+    """Render ``train`` and ``test`` instances of every category at 256 x 256 pixels."""
     counts = {"train": train, "test": test}
     return tuple(
         record
@@ -121,23 +100,13 @@ def every_category(*, train: int, test: int, seed: int = 0) -> tuple[Record, ...
 
 
 def render(category: str, *, seed: int, index: int, size: Sequence[int] = (256, 256)) -> Record:
-    """Render one instance of a category.
+    """Render one instance of a category of `CATEGORIES`, at a height and width of at least `LEAST_SIDE_PX`.
 
     Another size with the same proportions shows the same scene.
 
     >>> record = render("face", seed=0, index=3, size=(64, 64))
     >>> record.split, record.names[6], record.image.shape
     ('train', 'chin', (64, 64, 3))
-
-    Args:
-        category: a name of `CATEGORIES`.
-        seed: the seed, 0 or greater.
-        index: the number of the instance, 0 or greater.
-        size: height and width of the image in pixels.
-
-    Raises:
-        InputError: the category is unknown, seed or index is negative, or a side is shorter than
-            `LEAST_SIDE_PX`.
     """
     if category not in CATEGORIES:
         raise InputError(f"category {category!r} is not rendered; {', '.join(CATEGORIES)} are")
@@ -233,10 +202,8 @@ def _faces_camera(landmark: Landmark, rotation: Float[np.ndarray, "3 3"]) -> boo
 
 
 def _shows(labels: UInt8[np.ndarray, "rows columns"], point: Float[np.ndarray, "2"], own: list[int]) -> bool:
-    """Return whether a cell within a pixel of the point has one of its own labels.
-
-    The cell of the point itself is not enough: landmarks on an outline are between two labels.
-    """
+    """Return whether a cell within a pixel of the point has one of its own labels."""
+    # The cell of the point itself is not enough: landmarks on an outline are between two labels.
     reach = surroundings.SUPERSAMPLING
     column, row = np.rint((point + 0.5) * surroundings.SUPERSAMPLING - 0.5).astype(int)
     rows = slice(max(0, row - reach), row + reach + 1)

@@ -26,20 +26,16 @@ from convcorr_jax.synthetic.light import Light, relight
 
 
 class WarpedPair(NamedTuple):
-    """Two records of one photograph, and the position of every source pixel in the target.
+    """Two records of one photograph, the warped one and itself, and the flow (x, y) in pixels between them.
 
-    Keypoint k of the source corresponds to keypoint k of the target. The boxes hold the part of the
-    foreground that is in both images.
+    Keypoint k of the source corresponds to keypoint k of the target. The boxes hold the part of the foreground
+    that is in both images. A source pixel is visible if it is foreground, so that the target shows it too.
     """
 
     source: Record
-    """The warped photograph."""
     target: Record
-    """The photograph."""
     flow_px: Float[np.ndarray, "height width 2"]
-    """Displacement (x, y) in pixels from every source pixel to its position in the target, where visible."""
     visible: Bool[np.ndarray, "height width"]
-    """Whether the source pixel is foreground, so that the target shows it too."""
 
 
 class Warp(NamedTuple):
@@ -75,17 +71,10 @@ _LEAST_LONGEST_PX = 32
 def warped_pair(
     photograph_index: int, *, seed: int, longest_px: int = 256, warp: Warp = MODERATE_WARP
 ) -> WarpedPair:
-    """Warp one of `photographs`; equal arguments give equal pairs.
+    """Warp one of `photographs`, by its index; equal arguments give equal pairs.
 
-    Args:
-        photograph_index: index in `convcorr_jax.datasets.selection.photographs`.
-        seed: the seed, 0 or greater.
-        longest_px: the longer side of both images in pixels, at least 32.
-        warp: the strength of the warp.
-
-    Raises:
-        InputError: there is no such photograph, the seed is negative, ``longest_px`` is under 32, or the warp
-            moves the foreground out of the image.
+    The longer side of both images has at least 32 pixels. A warp that moves the foreground out of the image is
+    refused.
     """
     available = photographs()
     if not 0 <= photograph_index < len(available):
@@ -138,18 +127,10 @@ def pixel_grid(size: coords.Size) -> Float[np.ndarray, "height width 2"]:
 
 
 def draw_warp(size: coords.Size, rng: np.random.Generator, warp: Warp) -> Float[np.ndarray, "height width 2"]:
-    """Draw a random thin-plate spline T that does not fold, and evaluate it at every pixel.
+    """Draw a random thin-plate spline T that does not fold; return T(q) for every pixel q.
 
-    A similarity moves a 4 x 4 lattice of control points, and each control point has a displacement of its
-    own. The displacements shrink until no pixel is compressed below a fifth of its area under the similarity.
-
-    Args:
-        size: height and width of the image in pixels.
-        rng: the source of all random parameters.
-        warp: the strength of the warp.
-
-    Returns:
-        T(q) for every pixel q, ``[height, width, 2]``.
+    A similarity moves a 4 x 4 lattice of control points, and each control point has a displacement of its own.
+    The displacements shrink until no pixel is compressed below a fifth of its area under the similarity.
     """
     # SciPy's interpolation takes longer to import than the rest of the room.
     from scipy.interpolate import RBFInterpolator
@@ -174,11 +155,7 @@ def draw_warp(size: coords.Size, rng: np.random.Generator, warp: Warp) -> Float[
 
 
 def least_area(position: Float[np.ndarray, "height width 2"]) -> float:
-    """Compute the least signed area of a pixel under a map; it is negative if the map folds.
-
-    Args:
-        position: the position (x, y) to which the map takes every pixel, ``[height, width, 2]``.
-    """
+    """Compute the least signed area of a pixel under a map; it is negative if the map folds."""
     down, across = np.gradient(position, axis=(0, 1))
     return float((across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]).min())
 
@@ -208,11 +185,7 @@ def _foreground(
 
 
 def _corners(image: Image, visible: np.ndarray) -> np.ndarray:
-    """Find corners of the image, at least `_CORNER_SPACING` apart, the strongest first.
-
-    Returns:
-        Their rows and columns, ``[2, n]``.
-    """
+    """Find rows and columns ``[2, n]`` of corners, at least `_CORNER_SPACING` apart, the strongest first."""
     # scikit-image takes longer to import than the rest of the room.
     from skimage.feature import corner_peaks, corner_shi_tomasi
 

@@ -49,12 +49,7 @@ def iris(rng: np.random.Generator) -> Paint:
 
 
 def cloth(rng: np.random.Generator, *, repeat: float) -> Paint:
-    """Draw a cloth of any pattern in two clearly different colours.
-
-    Args:
-        rng: the source of all random choices.
-        repeat: the median period of the pattern, in the figure's unit.
-    """
+    """Draw a cloth of two clearly different colours; ``repeat`` is the median period, in the figure's unit."""
     first, second = any_color(rng), any_color(rng)
     while sum(abs(a - b) for a, b in zip(first, second, strict=True)) < 0.5:
         second = any_color(rng)

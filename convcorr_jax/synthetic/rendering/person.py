@@ -28,16 +28,14 @@ DOWN, FORWARD = vector(0.0, 1.0, 0.0), vector(0.0, 0.0, -1.0)
 
 
 class _Wardrobe(NamedTuple):
-    """Paints of skin, hair and clothes, and the length of the clothes."""
+    """Paints of skin, hair and clothes, and how many segments of arm and leg are covered."""
 
     skin: Paint
     hair: Paint
     shirt: Paint
     sleeve: int
-    """The number of covered segments of the arm, 0 to 2."""
     trousers: Paint
     trouser: int
-    """The number of covered segments of the leg, 1 or 2."""
     shoe: Paint
 
 

@@ -60,15 +60,7 @@ def _add_leg(
     hoof: Paint,
     rng: np.random.Generator,
 ) -> None:
-    """Add a leg of two segments with its knee and hoof.
-
-    Args:
-        figure: the animal.
-        name: side and end of the leg, such as ``"l_front"``.
-        root: the position of the hip.
-        bends: 1 for a knee that points forwards, -1 for one that points backwards.
-        rng: the source of the gait.
-    """
+    """Add a leg with knee, which points forwards if ``bends`` is 1 and backwards if it is -1, and hoof."""
     swing = np.clip(rng.normal(0, 28), -60, 60)
     bend = abs(rng.normal(8, 25))
     upper = rotation("x", swing + 0.3 * bends * bend) @ vector(0.0, 0.5 * length, 0.0)

@@ -28,14 +28,11 @@ Color = tuple[float, float, float]
 
 
 class Paint(NamedTuple):
-    """Two colours, blended by a periodic pattern."""
+    """Two colours, blended from 0 to 1 by a periodic pattern."""
 
     first: Color
-    """The colour at pattern value 0."""
     second: Color
-    """The colour at pattern value 1."""
     pattern: Pattern = Pattern.PLAIN
-    """The pattern that blends the colours."""
     repeat: float = 0.4
     """Period of the pattern in the figure's unit."""
     angle: float = 0.0
@@ -46,26 +43,20 @@ class Solid(NamedTuple):
     """The convex hull of balls: a ball of one, a limb of two, a body of more."""
 
     label: str
-    """Name of the part in the label map."""
     centers: Float[np.ndarray, "balls 3"]
     """Centres of the balls; a limb's pattern follows the line from the first to the last."""
     radii: Float[np.ndarray, " balls"]
-    """Radii of the balls."""
     paint: Paint
-    """Colours and pattern."""
     nearer: float = 0.0
     """Subtracted from the depth that orders parts."""
 
 
 class Sheet(NamedTuple):
-    """A flat polygon."""
+    """A flat polygon of a part in the label map."""
 
     label: str
-    """Name of the part in the label map."""
     corners: Float[np.ndarray, "corners 3"]
-    """Corners in order."""
     paint: Paint
-    """Colours and pattern."""
     normal: Vector | None = None
     """Outward normal; a sheet is drawn only if it faces the camera. With None both sides are drawn."""
     nearer: float = 0.0
@@ -78,7 +69,6 @@ class Landmark(NamedTuple):
     """A named position on a figure."""
 
     position: Vector
-    """Position in the figure's frame."""
     labels: tuple[str, ...]
     """Parts of which one must be topmost near the landmark for it to be visible."""
     normal: Vector | None = None
@@ -87,12 +77,10 @@ class Landmark(NamedTuple):
 
 @dataclass(frozen=True)
 class Figure:
-    """A posed and painted object: its parts, landmarks, orientation and attributes."""
+    """A posed and painted object: parts and landmarks in its own frame, orientation and attributes."""
 
     parts: list[Solid | Sheet] = field(default_factory=list)
-    """Solids and sheets in the figure's frame."""
     landmarks: dict[str, Landmark] = field(default_factory=dict)
-    """Landmarks by name."""
     rotation: Rotation = field(default_factory=lambda: np.eye(3))
     """Rotation from the figure's frame to the camera's."""
     attributes: dict[str, float] = field(default_factory=dict)
@@ -134,11 +122,9 @@ class Outline(NamedTuple):
     label: str | None
     """Name of the part in the label map; None for an occluder."""
     polygon: Float[np.ndarray, "corners 2"]
-    """Corners (x, y) of the outline."""
     depth: float
     """Distance that orders parts; a part hides those of greater depth."""
     paint: Paint
-    """Colours and pattern."""
     texture: Float[np.ndarray, "2 3"]
     """Maps a position (x, y, 1) to coordinates in the pattern, in periods."""
     across: Float[np.ndarray, "3"]
@@ -182,15 +168,9 @@ def rotation(axis: Literal["x", "y", "z"], angle_degrees: Number) -> Rotation:
 
 
 def outline(part: Solid | Sheet, to_camera: Rotation, light: Vector) -> Outline | None:
-    """Project a part to the image plane.
+    """Project a part to the image plane; None for a sheet that shows its back or its edge.
 
-    Args:
-        part: a part in the figure's frame.
-        to_camera: rotation from the figure's frame to the camera's.
-        light: unit vector towards the light, in the camera's frame.
-
-    Returns:
-        The outline; None for a sheet that shows its back or its edge.
+    The light is a unit vector towards it, in the camera's frame.
     """
     if isinstance(part, Solid):
         return _solid_outline(part, to_camera, light)

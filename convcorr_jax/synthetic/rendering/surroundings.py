@@ -1,9 +1,8 @@
-"""Painting of a figure: outlines into a buffer of part numbers, then the colour of every covered cell.
+"""Painting of a figure over a background, and behind occluders.
 
-The buffer has `SUPERSAMPLING` x `SUPERSAMPLING` cells a pixel. Far parts are painted first, so that the
-number of the nearest part stays in a cell. The numbers give the label map and the visibility of landmarks.
-
-Backgrounds of figures, and occluders in front of them.
+Outlines are painted into a buffer of part numbers, which has `SUPERSAMPLING` x `SUPERSAMPLING` cells a pixel,
+then every covered cell gets a colour. Far parts are painted first, so that the number of the nearest part stays
+in a cell. The numbers give the label map and the visibility of landmarks.
 """
 
 from collections.abc import Sequence
@@ -26,24 +25,20 @@ SUPERSAMPLING = 2
 
 
 class Painted(NamedTuple):
-    """An image with figures, and the topmost part of every cell."""
+    """An image with figures, and the topmost part of every cell.
+
+    That is 1 + the index of the outline, 0 for the background, ``[height * SUPERSAMPLING, width *
+    SUPERSAMPLING]``.
+    """
 
     image: Image
-    """8-bit RGB, ``[height, width, 3]``."""
     topmost: UInt8[np.ndarray, "rows columns"]
-    """1 + the index of the topmost outline of every cell, 0 for the background.
-
-    The shape is ``[height * SUPERSAMPLING, width * SUPERSAMPLING]``.
-    """
 
 
 def paint(background: Image, outlines: Sequence[Outline], to_px: coords.Transform) -> Painted:
-    """Paint outlines over a background.
+    """Paint at most 255 outlines over a background; later ones hide earlier ones.
 
-    Args:
-        background: 8-bit RGB, ``[height, width, 3]``.
-        outlines: at most 255 outlines; later ones hide earlier ones.
-        to_px: maps positions in the outlines' frame to pixels of the background.
+    ``to_px`` maps positions in the outlines' frame to pixels of the background.
     """
     height, width = background.shape[:2]
     fine = coords.resize((height, width), (height * SUPERSAMPLING, width * SUPERSAMPLING))
@@ -91,14 +86,7 @@ def _paint_part(
     y: Float[np.ndarray, " cells"],
     to_frame: coords.Transform,
 ) -> None:
-    """Write the colours of a part's cells.
-
-    Args:
-        painted: the array to write to.
-        x: the cells' columns in the buffer.
-        y: the cells' rows in the buffer.
-        to_frame: maps cells of the buffer to positions in the outlines' frame.
-    """
+    """Write the colours of a part's cells, at columns x and rows y of the buffer, to ``painted``."""
     maps = np.vstack([part.texture * TILE, part.across])
     offset = maps[:, :2] @ to_frame.shift + maps[:, 2]
     maps = np.column_stack([maps[:, :2] * to_frame.scale, offset]).astype(np.float32)
@@ -143,15 +131,7 @@ def background(size: coords.Size, rng: np.random.Generator) -> Image:
 
 
 def occluders(extent: Float[np.ndarray, "n 2"], rng: np.random.Generator) -> list[Outline]:
-    """Draw a pole or a boulder in front of the figure, or nothing.
-
-    Args:
-        extent: positions on the figure in its own unit, projected to the image plane.
-        rng: the source of all random choices.
-
-    Returns:
-        One outline or none.
-    """
+    """Draw a pole or a boulder, or neither, in front of a figure's projected ``extent``, in its own unit."""
     if rng.uniform() > _OCCLUDER_RATE:
         return []
     low, high = extent.min(axis=0), extent.max(axis=0)
