@@ -6,6 +6,9 @@ Every data set becomes a sequence of `Record`. `photographs` are those that othe
 `predictions` and `ground_truth` are the two sides of a pose evaluation, from files alone; `plain_keypoints` are
 both sides for data of no official format, and `evaluations` reads either pair.
 
+Every reader raises `InputError`, which names the file, where a file is missing, damaged or of another layout,
+where options contradict the files, and where the parts of a record contradict each other.
+
 Importing this room imports no TFDS; the `prepared` room does.
 """
 
@@ -16,14 +19,10 @@ from convcorr_jax.datasets import plain_keypoints as plain_keypoints
 from convcorr_jax.datasets import predictions as predictions
 from convcorr_jax.datasets import selection as selection
 from convcorr_jax.datasets.catalogue import DATASETS as DATASETS
-from convcorr_jax.datasets.catalogue import Archive as Archive
 from convcorr_jax.datasets.catalogue import DataSet as DataSet
 from convcorr_jax.datasets.loading import ROOT_VARIABLE as ROOT_VARIABLE
 from convcorr_jax.datasets.loading import batches as batches
-from convcorr_jax.datasets.loading import find_folder as find_folder
-from convcorr_jax.datasets.loading import member_file as member_file
 from convcorr_jax.datasets.loading import root_folder as root_folder
-from convcorr_jax.datasets.opening import read_folder as read_folder
 from convcorr_jax.datasets.opening import read_pairs as read_pairs
 from convcorr_jax.datasets.opening import read_records as read_records
 from convcorr_jax.datasets.records import IGNORED_LABEL as IGNORED_LABEL

@@ -31,26 +31,22 @@ ReadPairs = Callable[..., PairSet]
 
 
 class Archive(NamedTuple):
-    """An official archive whose checksum is known."""
+    """An official archive: its file name, and its SHA-256 in 64 hexadecimal digits."""
 
     name: str
-    """The file name."""
     sha256: str
-    """The SHA-256 of the file, 64 hexadecimal digits."""
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set.
+    """A data set; ``layout`` describes the files and folders of its official release.
 
     Attributes:
         name: The name of the data set, and of its folder under the data root.
         title: The content, in one line.
         homepage: The address of the official page or file.
         licence: The terms of use, or that none are stated.
-        layout: The files and folders of the official release, in words.
         markers: Glob patterns; a folder in which one of them matches a path holds the official release.
-        read: Reads the records from a folder of the official release.
         read_pairs: Reads the pairs of a split that the protocol fixes; None for a data set without pairs.
         megabytes: The approximate size of the download, if known.
         counts: The official number of records of each split.

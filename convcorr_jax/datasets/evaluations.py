@@ -47,18 +47,16 @@ class MatchedPredictions(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """Ground truth and predictions of the same images."""
+    """Ground truth and predictions of the same images, in the same frame."""
 
     truth: KeypointTruth
-    """The annotated keypoints and what normalizes errors."""
     predicted: Float[np.ndarray, "images n 2"]
-    """Predicted points (x, y) in the same frame; NaN where there is no prediction."""
+    """Points (x, y); NaN where there is no prediction."""
+    # Which keypoints the predictions have.
     compared: Bool[np.ndarray, " n"]
-    """Which keypoints the predictions have."""
+    # The protocols of the data set's own figures over all its joints, and over both sides of one joint.
     default: ProtocolChoices | None
-    """The protocol of the data set's own figure over all its joints; None if it has none."""
     joint_default: ProtocolChoices | None
-    """The protocol of its figure over both sides of one joint; None if it has none."""
     source: str
     """The ground truth's kind, and what was read of the predictions, in words."""
     notes: tuple[str, ...]
@@ -77,19 +75,9 @@ def read(
 ) -> Evaluation:
     """Read ground truth and predictions of the same images.
 
-    Of an official file the test people are evaluated, who may be the only people of the predictions.
-
-    Args:
-        truth_path: an official file, or a plain one.
-        predictions_path: the predictions; for a plain ground truth a plain file.
-        sides: whose left is left in FLIC; by default the observer's, as published.
-        order: the order of the predicted joints; by default as the file states it.
-        key: the name of the array in the file; needed if several arrays could be the predictions.
-        axes: the meaning of the array's axes; by default as their sizes imply.
-        first_pixel: the coordinate of the first pixel in the predictions; by default as in the ground truth.
-
-    Raises:
-        InputError: a file cannot be read, an option does not apply, or the files do not belong together.
+    Of an official file the test people are evaluated, who may be the only people of the predictions. A plain
+    file has plain predictions. ``sides`` states whose left is left in FLIC; by default the observer's, as
+    published. The other options are those of `match_predictions`.
     """
     check_file(truth_path, "ground truth")
     check_file(predictions_path, "prediction")
@@ -143,9 +131,6 @@ def match_predictions(
         key: the name of the array in the file; needed if several arrays could be the predictions.
         axes: the meaning of the array's axes; by default as their sizes imply.
         first_pixel: the coordinate of the first pixel in the predictions; by default as in the ground truth.
-
-    Raises:
-        InputError: the file cannot be read, is of other people, or lacks a required joint or all joints.
     """
     tested = truth.tested
     predicted = predictions.read(
@@ -165,11 +150,7 @@ def match_predictions(
 
 
 def release_of(path: Path) -> Release | None:
-    """Return the data set of an official file; None for a plain file.
-
-    Raises:
-        InputError: the file is damaged, or neither an official nor a plain file.
-    """
+    """Return the data set of an official file; None for a plain file."""
     if h5py.is_hdf5(path):
         return "MPII"
     if path.suffix == ".json":

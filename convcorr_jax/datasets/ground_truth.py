@@ -54,11 +54,7 @@ class GroundTruth(NamedTuple):
 
 
 def read_mpii(path: Path) -> GroundTruth:
-    """Read MPII's people and the sizes of their heads.
-
-    Raises:
-        InputError: the file is missing, damaged or of another layout, or has no boxes of heads.
-    """
+    """Read MPII's people and the sizes of their heads."""
     if h5py.is_hdf5(path):
         return of_mpii_people(mpii.read_h5({"valid": path}))
     if path.suffix in (".npz", ".json"):
@@ -83,12 +79,7 @@ def read_mpii(path: Path) -> GroundTruth:
 
 
 def read_flic(path: Path, *, sides: Sides = "observer") -> GroundTruth:
-    """Read FLIC's people and their torsos, with the neck half-way between the shoulders.
-
-    Raises:
-        InputError: the file is missing, damaged or of another layout, or does not hold the requested
-            ``sides``.
-    """
+    """Read FLIC's people and their torsos, with the neck half-way between the shoulders."""
     sizes = None
     if path.suffix == ".npz":
         expected = {
@@ -115,11 +106,7 @@ def read_flic(path: Path, *, sides: Sides = "observer") -> GroundTruth:
 
 
 def read_lsp(path: Path) -> GroundTruth:
-    """Read the people of LSP, LSPET or PARSE, and their torsos.
-
-    Raises:
-        InputError: the file is missing, damaged or of another layout.
-    """
+    """Read the people of LSP, LSPET or PARSE, and their torsos."""
     variables = _mat(path, "joints.mat of LSP, LSPET or PARSE")
     order: Order = "lsp"
     first_pixel, visible = 1, None
@@ -184,11 +171,7 @@ def _flic(points: np.ndarray, order: Order, tested: np.ndarray, sides: Sides) ->
 
 
 def _mat(path: Path, expected: str) -> mat.Group:
-    """Read the variables of a MATLAB file.
-
-    Args:
-        expected: the names of suitable files, for the error that another HDF5 file raises.
-    """
+    """Read the variables of a MATLAB file; another HDF5 file is refused, with what is ``expected``."""
     if path.is_file() and h5py.is_hdf5(path):
         with path.open("rb") as stream:
             by_matlab = stream.read(len(_MATLAB)) == _MATLAB

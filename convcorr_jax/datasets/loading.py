@@ -21,10 +21,7 @@ def root_folder(*, data_root: str | Path | None = None) -> Path:
     """Return the folder that holds data sets, each in a folder of its own.
 
     That is ``data_root``, else the value of ``$CONVCORR_DATA``, else ``convcorr_jax`` in the user's data
-    folder.
-
-    Raises:
-        InputError: neither is set, and the user has no home folder.
+    folder; a user without a home folder has none.
     """
     chosen = data_root or os.environ.get(ROOT_VARIABLE)
     if chosen:
@@ -36,11 +33,7 @@ def root_folder(*, data_root: str | Path | None = None) -> Path:
 
 
 def find_folder(name_or_path: str | Path, *, data_root: str | Path | None = None) -> Path:
-    """Return the folder of a data set, which its name under the `root_folder` or its path states.
-
-    Raises:
-        InputError: neither is a folder; the message lists both.
-    """
+    """Return the folder of a data set, which its name under the `root_folder` or its path states."""
     candidates = [root_folder(data_root=data_root) / name_or_path, Path(name_or_path)]
     for candidate in candidates:
         if candidate.is_dir():
@@ -56,8 +49,7 @@ def find_folder(name_or_path: str | Path, *, data_root: str | Path | None = None
 def member_file(folder: Path, name: str) -> Path:
     """Return the path of a file that an annotation names relative to the data set's folder.
 
-    Raises:
-        InputError: the name is absolute or leads out of the folder, or the file is missing or empty.
+    A name that is absolute or leads out of the folder is refused, and so is a missing or empty file.
     """
     relative = PurePosixPath(name)
     if relative.is_absolute() or ".." in relative.parts or "\\" in name or not name.isprintable():
@@ -81,23 +73,13 @@ _PREFETCHED_BATCHES = 2
 def batches(
     records: Sequence[Record], load: Callable[[Record], Loaded], *, size: int
 ) -> Iterator[list[Loaded]]:
-    """Load records in batches, in their order, and prefetch the next two batches.
+    """Load records in batches of ``size``, in their order, and prefetch the next two batches.
 
-    Memory holds at most three batches.
+    Records are indexed, and ``load`` is called, in threads. Memory holds at most three batches; the last one
+    may be smaller. Errors of ``load`` are raised as they are.
 
     >>> list(batches([], lambda record: record.size, size=8))
     []
-
-    Args:
-        records: the records; they are indexed in threads.
-        load: what is computed from each record in a thread, such as `load_image` and a resize.
-        size: the number of records in a batch; the last batch may be smaller.
-
-    Yields:
-        Lists of the results of ``load``.
-
-    Raises:
-        InputError: the size is under 1, or a record cannot be read. Errors of ``load`` are raised as they are.
     """
     if size < 1:
         raise InputError(f"the batch size {size} must be at least 1")
@@ -109,7 +91,7 @@ def _batches(records: Sequence[Record], load: Callable[[Record], Loaded], size: 
     pool = ThreadPoolExecutor(_THREADS)
     try:
         submitted = (
-            [pool.submit(_load, records, load, index) for index in indices[start : start + size]]
+            [pool.submit(lambda index: load(records[index]), index) for index in indices[start : start + size]]
             for start in indices[::size]
         )
         prefetched = deque(itertools.islice(submitted, _PREFETCHED_BATCHES))
@@ -119,7 +101,3 @@ def _batches(records: Sequence[Record], load: Callable[[Record], Loaded], size: 
             yield [future.result() for future in loading]
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _load(records: Sequence[Record], load: Callable[[Record], Loaded], index: int) -> Loaded:
-    return load(records[index])

@@ -27,12 +27,7 @@ _VERSION = re.compile(r"\d+\.\d+\.\d+")
 def read_folder(folder: Path, *, dataset: DataSet | None = None) -> Iterable[Record | Absent]:
     """Read what a folder holds, in a fixed order, and lazily where the layout allows.
 
-    Args:
-        folder: the data set's folder.
-        dataset: the data set whose official release the folder may hold.
-
-    Raises:
-        InputError: the layout is unknown, or a file is missing or damaged.
+    The folder may hold the official release of ``dataset``.
     """
     folder = _latest_version(folder)
     if _is_prepared(folder):
@@ -50,17 +45,10 @@ def read_folder(folder: Path, *, dataset: DataSet | None = None) -> Iterable[Rec
 
 
 def read_records(name_or_path: str | Path, *, data_root: str | Path | None = None) -> Sequence[Record]:
-    """Read all records of a data set.
+    """Read all records of a data set, from its path or from its name under the `loading.root_folder`.
 
     The records of a prepared folder are read from disk whenever they are indexed. Annotations that make no
     record are skipped; ``convcorr datasets check`` lists them.
-
-    Args:
-        name_or_path: the name of a folder under the data root, or the path of a folder.
-        data_root: the folder of data sets; by default that of `roots.root_folder`.
-
-    Raises:
-        InputError: the folder does not exist, its layout is unknown, or a file is missing or damaged.
     """
     folder = loading.find_folder(name_or_path, data_root=data_root)
     if _is_prepared(version := _latest_version(folder)):
@@ -72,17 +60,7 @@ def read_records(name_or_path: str | Path, *, data_root: str | Path | None = Non
 def read_pairs(
     name_or_path: str | Path, *, data_root: str | Path | None = None, split: str | None = None
 ) -> PairSet:
-    """Read the records and the fixed pairs of a data set.
-
-    Args:
-        name_or_path: the name of a folder under the data root, or the path of a folder.
-        data_root: the folder of data sets; by default that of `roots.root_folder`.
-        split: the split whose pairs are read; by default "test".
-
-    Raises:
-        InputError: the folder does not exist or has no fixed pairs of this split; or a file is missing or
-            damaged.
-    """
+    """Read the records and the fixed pairs of a split of a data set, by default "test"."""
     split = split or "test"
     folder = loading.find_folder(name_or_path, data_root=data_root)
     dataset = DATASETS.get(folder.name)
@@ -114,13 +92,5 @@ def _read_prepared(folder: Path) -> Sequence[Record]:
 
 def _latest_version(folder: Path) -> Path:
     """Return the folder of the latest prepared version in a folder; the folder itself if there is none."""
-    versions = [
-        path
-        for path in folder.glob("*.*.*")
-        if _VERSION.fullmatch(path.name) is not None and _is_prepared(path)
-    ]
-    return max(versions, key=_version_number, default=folder)
-
-
-def _version_number(path: Path) -> tuple[int, ...]:
-    return tuple(int(part) for part in path.name.split("."))
+    versions = [path for path in folder.glob("*.*.*") if _VERSION.fullmatch(path.name) and _is_prepared(path)]
+    return max(versions, key=lambda path: [int(part) for part in path.name.split(".")], default=folder)

@@ -44,21 +44,14 @@ _TEXTS, _NUMBERS = "SU", "fiub"
 
 
 class PredictedPoints(NamedTuple):
-    """Predicted keypoints."""
+    """Points (x, y) in the frame of the ground truth, NaN where there is none, and names if there are any."""
 
     points: Float[np.ndarray, "n k 2"]
-    """The points (x, y) in the frame of the ground truth; NaN where there is no prediction."""
     names: tuple[str, ...] | None
-    """The names of the keypoints, if the file has them."""
 
 
 def read_truth(path: Path) -> KeypointTruth:
-    """Read the ground truth of a plain file.
-
-    Raises:
-        InputError: the file is missing or damaged, has no points, or an array of another name, type or shape
-            than expected; or its arrays contradict each other.
-    """
+    """Read the ground truth of a plain file, whose arrays must fit each other and have known names."""
     values = _read(path)
     with naming_file(path, kind=_KIND):
         if unknown := [name for name in values if name not in FIELDS]:

@@ -65,19 +65,14 @@ def read(
     key: str | None = None,
     axes: Axes | None = None,
 ) -> Predictions:
-    """Read the predictions of a file.
+    """Read the predictions of a file ``.npz``, ``.h5`` or ``.mat``.
 
     Args:
-        path: a file ``.npz``, ``.h5`` or ``.mat``.
         people: the numbers of people that the array may have.
         own_order: the order of joints in the ground truth, assumed for an array with as many joints.
         order: the order of the joints, if the file does not state it.
         key: the name of the array, if several are possible.
         axes: the array's axes, if their sizes do not identify them.
-
-    Raises:
-        InputError: the file cannot be read, has no suitable array, or can be read in two ways; or a list of as
-            many labels as there are joints names one joint twice.
     """
     stored = joint_arrays.read(path, flat_joints=len(ORDERS[order or own_order]))
     lists = () if order else tuple(filter(_name_joints, stored.words))
@@ -195,14 +190,7 @@ def _layouts(
     counts: Collection[int] | None,
     axes: Axes | None = None,
 ) -> Iterator[tuple[int, ...]]:
-    """Yield the axes of people, joints and coordinates, in every way that fits a shape.
-
-    Args:
-        shape: of an array of three axes.
-        people: the possible numbers of people; None allows any.
-        counts: the possible numbers of joints; None allows any.
-        axes: the axes in words; None allows any.
-    """
+    """Yield the axes of people, joints and coordinates, in every way that fits a shape; None allows any."""
     for layout in permutations(range(3)):
         of_people, of_joints, of_values = (shape[axis] for axis in layout)
         words = [""] * 3
@@ -244,5 +232,4 @@ def _order(where: str, name: str, count: int, own_order: Order) -> Order:
 
 
 def _orders(count: int) -> list[Order]:
-    """Return the orders of this number of joints."""
     return [order for order, names in ORDERS.items() if len(names) == count]

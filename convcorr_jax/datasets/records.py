@@ -25,11 +25,10 @@ from convcorr_jax.metrics import Protocol
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """An image, one annotated object in it, and their origin.
+    """An image, one annotated object in it, and their origin; fields that contradict each other are refused.
 
     Attributes:
-        image: The photograph: a path, the bytes of an image file, or decoded 8-bit RGB
-            ``[height, width, 3]``.
+        image: The photograph: a path, the bytes of an image file, or decoded 8-bit RGB ``[height, width, 3]``.
         size: Height and width of the image in pixels, known without decoding it.
         category: The object's class.
         source_id: The identifier of the object, unique within the data set.
@@ -43,16 +42,10 @@ class Record:
         other_boxes: Further annotated boxes by name, such as ``"torso"`` or ``"head"``.
         normalizer_px: The length in pixels by which the data set's own metric divides errors.
         attributes: Numbers that describe the object by name, such as ``"smiling"`` or ``"scale"``.
-        label_map: The label of every pixel, ``[height, width]``: 0 is background, k is
-            ``label_names[k - 1]``, 255 is ignored. Either the decoded map, or a path or the bytes of an image
-            file whose pixels (or palette indices) are the labels; `load_label_map` decodes it.
+        label_map: The label of every pixel, ``[height, width]``: 0 is background, k is ``label_names[k - 1]``,
+            255 is ignored. Either the decoded map, or a path or the bytes of an image file whose pixels (or
+            palette indices) are the labels; `load_label_map` decodes it.
         label_names: The name of each label, background excluded.
-
-    Raises:
-        InputError: the fields contradict each other: lengths differ; the image or the label map is not of
-            ``size``; a point has one coordinate or an infinite one; a visible point has no position; a box
-            has no area; pairs or parts are out of range; pairs overlap; an attribute is not finite; a label
-            has no name.
     """
 
     image: Path | bytes | Image = field(repr=False)
@@ -104,7 +97,6 @@ class Absent(NamedTuple):
     """An annotation that makes no record, such as one whose image is missing."""
 
     source_id: str
-    """The identifier of the object, unique within the data set."""
     reason: str
     """Why there is no record, as a clause without capital letter and full stop."""
 
@@ -117,17 +109,14 @@ def load_image(record: Record) -> Image:
     """Return the record's photograph as 8-bit RGB ``[height, width, 3]``, in the frame of its annotation.
 
     That is the frame of the stored pixels, since annotation tools ignored the EXIF rotation of cameras.
-
-    Raises:
-        InputError: the image cannot be read (see `read_image`), or its size is not the record's.
     """
     if isinstance(record.image, np.ndarray):
         return record.image
+    name = str(record.image)
     if isinstance(record.image, bytes):
         name = f"the image of record {record.source_id!r}"
         image = decode_image(record.image, name=name, upright=False)
     else:
-        name = str(record.image)
         image = read_image(record.image, upright=False)
     try:
         _check_image_shape(image, record.size)
@@ -137,12 +126,7 @@ def load_image(record: Record) -> Image:
 
 
 def load_label_map(record: Record) -> UInt8[np.ndarray, "height width"] | None:
-    """Return the record's label map, decoded; None where it has none.
-
-    Raises:
-        InputError: the label map cannot be read (see `read_labels`), has another size than the image, or
-            holds a label without a name.
-    """
+    """Return the record's label map, decoded; None where it has none."""
     if record.label_map is None or isinstance(record.label_map, np.ndarray):
         return record.label_map
     if isinstance(record.label_map, bytes):
@@ -159,37 +143,27 @@ def load_label_map(record: Record) -> UInt8[np.ndarray, "height width"] | None:
 
 
 class Pair(NamedTuple):
-    """Two records, of which the keypoints of the first are transferred to the second."""
+    """Two records of `PairSet.records`; the keypoints of the first are transferred to the second."""
 
     subset: str
     """The part of the protocol that the pair belongs to, such as a class."""
     source: int
-    """Index into `PairSet.records`."""
     target: int
-    """Index into `PairSet.records`."""
 
 
 class Scoring(NamedTuple):
-    """How the pairs of a data set are scored: the rules, and the lengths by which errors are divided."""
+    """How pairs are scored: the rules, and the length in pixels that divides errors at each target record."""
 
     protocol: Protocol
-    """The rules of PCK."""
     normalizers_px: tuple[float, ...]
-    """For each record of the pairs, the length as a target, in pixels of its image."""
 
 
 @dataclass(frozen=True, eq=False)
 class PairSet:
-    """The pairs that a protocol fixes, such as the 900 of PF-WILLOW.
+    """The pairs that a protocol fixes, such as the 900 of PF-WILLOW, and the records that occur in them.
 
-    Attributes:
-        records: The records that occur in pairs.
-        pairs: The pairs, in the protocol's order.
-        scorings: The protocols in use for the data set, of which the first one is its own.
-
-    Raises:
-        InputError: the index of a pair is out of range, or its records have different keypoints; no scoring is
-            given, or one has not a length for every record.
+    The pairs are in the protocol's order, each of records with equal keypoints. The first scoring is the data
+    set's own.
     """
 
     records: tuple[Record, ...]
@@ -208,15 +182,9 @@ class PairSet:
 
 
 def box_lengths(records: Sequence[Record], protocol: Protocol) -> Scoring:
-    """Return the scoring by the longer sides of the records' boxes.
+    """Return the scoring by the longer sides of the records' boxes; a record without a box is refused.
 
-    Args:
-        records: the records of the pairs.
-        protocol: the rules of PCK.
-
-    Raises:
-        InputError: a record has no box. The whole image in its place would divide by a greater length and raise
-            every score.
+    The whole image in its place would divide by a greater length and raise every score.
     """
     lacking = f", whose longer side normalizes {protocol.name}"
     lengths = [box_of(record, lacking=lacking).longer_side for record in records]
@@ -224,29 +192,14 @@ def box_lengths(records: Sequence[Record], protocol: Protocol) -> Scoring:
 
 
 def box_of(record: Record, *, lacking: str = " around its object; one is needed") -> coords.Box:
-    """Return the box of a record's object.
-
-    Args:
-        lacking: the end of the message about a record that has no box.
-
-    Raises:
-        InputError: the record has no box.
-    """
+    """Return the box of a record's object; the message about one without a box ends in ``lacking``."""
     if record.box is None:
         raise InputError(f"record {record.source_id!r} has no box{lacking}")
     return record.box
 
 
 def own_lengths(records: Sequence[Record], protocol: Protocol) -> Scoring:
-    """Return the scoring by the data set's own lengths, `Record.normalizer_px`.
-
-    Args:
-        records: the records of the pairs.
-        protocol: the rules of PCK.
-
-    Raises:
-        InputError: a record has no such length.
-    """
+    """Return the scoring by the data set's own lengths, `Record.normalizer_px`; a missing one is refused."""
     lengths = [record.normalizer_px for record in records]
     known = tuple(length for length in lengths if length is not None)
     if len(known) < len(lengths):

@@ -1,14 +1,11 @@
-"""Some records of one or several sources, in any order, each of which is read when it is indexed.
+"""Selections of records, their fingerprints, and photographs that other packages install.
 
-A fingerprint of records, which changes with their images and annotations.
+A selection has some records of one or several sources, in any order, each of which is read when it is indexed.
+A fingerprint changes with the images and annotations of records. The keys of caches contain it, so that
+features are computed again after a photograph, a point or a split changed.
 
-The keys of caches contain it, so that features are computed again after a photograph, a point or a split
-changed.
-
-Real photographs that scikit-image, scikit-learn and matplotlib install with themselves.
-
-They are free to use and need no network; this package contains no copy. All callers share the arrays, which
-are read-only.
+The photographs are those that scikit-image, scikit-learn and matplotlib install with themselves. They are free
+to use and need no network; this package contains no copy. All callers share the arrays, which are read-only.
 """
 
 import hashlib
@@ -58,11 +55,7 @@ class Selection(Sequence):
 
     @classmethod
     def of(cls, *sources: Sequence) -> "Selection":
-        """Return all records of some sources, one source after another.
-
-        Args:
-            *sources: sequences of records, which may be selections themselves.
-        """
+        """Return all records of some sources, which may be selections, one source after another."""
         parts = [
             records
             if isinstance(records, Selection)
@@ -90,11 +83,7 @@ class Selection(Sequence):
         return self._sources[self._source[number]][int(self._position[number])]
 
     def take(self, numbers: Int[np.ndarray, " chosen"]) -> "Selection":
-        """Return the records with the given numbers, in that order.
-
-        Args:
-            numbers: numbers of records of this selection.
-        """
+        """Return the records with the given numbers in this selection, in that order."""
         return Selection(self._sources, self._source[numbers], self._position[numbers])
 
     def splits(self) -> list[str]:
@@ -120,20 +109,12 @@ HASHED_FILE_BYTES = 1 << 20
 
 
 def fingerprint(records: Iterable[Record]) -> str:
-    """Compute a hash of records: their ids, splits, images, label maps and annotations, in order.
+    """Compute a hash, of 32 hexadecimal digits, of records: ids, splits, images, label maps and annotations.
 
     Images in memory and image files of up to 1 MiB enter by their content, so that copies of a data set have
     the fingerprint of the original; larger files enter by their size and their time of last change. Records of
-    a `Selection` that are computed when they are indexed enter by what determines them, without being computed.
-
-    Args:
-        records: the records; those of a prepared data set are read one by one.
-
-    Returns:
-        32 hexadecimal digits.
-
-    Raises:
-        InputError: an image file cannot be read.
+    a `Selection` that are computed when they are indexed enter by what determines them, without being computed;
+    those of a prepared data set are read one by one.
     """
     digest = hashlib.blake2b(digest_size=16)
     for record in records.identities() if isinstance(records, Selection) else records:
@@ -180,14 +161,12 @@ def _content(image: Path | bytes | np.ndarray | None) -> bytes:
 
 
 class Photograph(NamedTuple):
-    """A photograph and its credit."""
+    """A photograph, named as its file without suffix, and its credit as the package states it."""
 
     name: str
-    """The file's name without suffix."""
     image: Image
     """8-bit RGB ``[height, width, 3]``, read-only."""
     credit: str
-    """Title, author and licence, as the package states them."""
 
 
 # Package, path in it, and the credit that the package states.
@@ -211,21 +190,13 @@ _SURFACES = (
 
 @lru_cache(maxsize=1)
 def photographs() -> tuple[Photograph, ...]:
-    """Return photographs of objects and scenes: a cat, a cup, a motorcycle, a temple and others.
-
-    Raises:
-        InputError: a package is not installed, or no longer contains its photograph.
-    """
+    """Return photographs of objects and scenes: a cat, a cup, a motorcycle, a temple and others."""
     return tuple(_load(*entry) for entry in _PHOTOGRAPHS)
 
 
 @lru_cache(maxsize=1)
 def surfaces() -> tuple[Photograph, ...]:
-    """Return grey photographs of surfaces that fill the frame: brick, grass, gravel.
-
-    Raises:
-        InputError: a package is not installed, or no longer contains its photograph.
-    """
+    """Return grey photographs of surfaces that fill the frame: brick, grass, gravel."""
     return tuple(_load(*entry) for entry in _SURFACES)
 
 

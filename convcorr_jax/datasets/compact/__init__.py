@@ -2,7 +2,9 @@
 
 These layouts are this project's own, one small reader each; `find_reader` tells them apart. A folder that holds
 an official release of a catalogued data set is never read as a compact copy (see
-`convcorr_jax.datasets.opening`).
+`convcorr_jax.datasets.opening`). The readers raise `InputError`, which names the file, where the annotation
+file is missing, damaged or of another layout, or where an image is missing, or named by a path that leads out
+of the folder.
 """
 
 from convcorr_jax.datasets.compact.layouts import find_reader as find_reader

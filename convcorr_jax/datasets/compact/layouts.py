@@ -14,7 +14,6 @@ Read = Callable[[Path], Iterable[Record]]
 
 class _Layout(NamedTuple):
     matches: Callable[[Path], bool]
-    """Whether a folder has the layout."""
     read: Read
 
 
@@ -32,7 +31,6 @@ def _has_arrays(*names: str) -> Callable[[Path], bool]:
 
 
 def _has_file(name: str) -> Callable[[Path], bool]:
-    """Return a test whether a folder holds a file of this name."""
     return lambda folder: (folder / name).is_file()
 
 
@@ -54,5 +52,5 @@ def find_reader(folder: Path) -> Read | None:
 
 
 def has_pairs(folder: Path) -> bool:
-    """Return whether a compact folder holds fixed pairs, which `pf_willow.read_pairs` reads."""
+    """Return whether a compact folder holds fixed pairs, which `scenes.read_pairs` reads."""
     return (folder / scenes.WILLOW_FILE).is_file()

@@ -1,29 +1,23 @@
-"""The file ``annotations.npz`` of a compact folder: named arrays with one row for each record.
+"""Crops of faces with landmarks and of people with joints, from compact folders.
 
-Crops of faces with landmarks, from compact folders in one of two layouts.
+The folder holds ``annotations.npz``, named arrays with one row for each record, and the crops. Positions in it
+are 0-based. The box is the extent of the visible points.
 
-The folder holds ``annotations.npz`` and the crops. Landmarks in it are 0-based. The box is the extent of the
-landmarks. "Left" is the viewer's.
-
-- *Landmarks*: the 68 of 300-W, such as LFPW's and Helen's. The metric's length is the distance between the
-  outer eye corners, the official normalizer of 300-W. Where the folder has the boxes of the 300-W release, they
-  are the box "detector": for some 40 % of the test faces that of a face detector, for all others the
-  landmarks' extent.
-- *Attributes*: the five landmarks and the attributes of MTFL, with values as in
+- *Landmarks* of faces: the 68 of 300-W, such as LFPW's and Helen's. The metric's length is the distance between
+  the outer eye corners, the official normalizer of 300-W. Where the folder has the boxes of the 300-W release,
+  they are the box "detector": for some 40 % of the test faces that of a face detector, for all others the
+  landmarks' extent. "Left" is the viewer's.
+- *Attributes* of faces: the five landmarks and the attributes of MTFL, with values as in
   `convcorr_jax.datasets.official.faces`. The metric's length is the distance between the eyes. MTFL's part has
-  no official split; the folder's split divides by person.
+  no official split; the folder's split divides by person. "Left" is the viewer's.
+- *Joints*: the 14 of people of the Leeds Sports Pose Extended set; the crops are in ``images``. Joints that are
+  not visible have no position in the source and are NaN in the records. The metric's length is the diagonal of
+  the torso: left shoulder to right hip, or right shoulder to left hip where that is not annotated. "Left" is
+  the person's own. The split is the folder's: LSPET has no official one.
 
-Sources: Sagonas, Tzimiropoulos, Zafeiriou, Pantic, "300 Faces in-the-Wild Challenge", ICCV-W 2013; Zhang, Luo,
-Loy, Tang, "Facial Landmark Detection by Deep Multi-task Learning", ECCV 2014.
-
-Crops of people of the Leeds Sports Pose Extended set, 14 joints each, from a compact folder.
-
-The folder holds ``annotations.npz`` and the crops in ``images``. Joints in it are 0-based; those that are not
-visible have no position in the source and are NaN in the records. The box is the extent of the visible joints.
-The metric's length is the diagonal of the torso: left shoulder to right hip, or right shoulder to left hip
-where that is not annotated. "Left" is the person's own. The split is the folder's: LSPET has no official one.
-
-Source: Johnson, Everingham, "Learning Effective Human Pose Estimation from Inaccurate Annotation", CVPR 2011.
+Source: Sagonas, Tzimiropoulos, Zafeiriou, Pantic, "300 Faces in-the-Wild Challenge", ICCV-W 2013; Zhang, Luo,
+Loy, Tang, "Facial Landmark Detection by Deep Multi-task Learning", ECCV 2014; Johnson, Everingham, "Learning
+Effective Human Pose Estimation from Inaccurate Annotation", CVPR 2011.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -52,19 +46,14 @@ def read_rows(
     *,
     optional: Collection[str] = (),
 ) -> tuple[Record, ...]:
-    """Make a record of every row of the arrays.
+    """Make a record of every row of the arrays; messages name the file.
 
     Args:
-        folder: the compact folder, which holds `FILE`.
         expected: the kind and the shape of every array by its name. Those whose first axis is `ROWS` are
             divided into rows.
         record: makes the record of one row. Its argument maps the name of an array to the array's row, or to
             the whole array where it is not divided.
         optional: names of arrays that the file may lack.
-
-    Raises:
-        InputError: the file is missing, damaged or of another layout, or ``record`` raises it; the message
-            names the file.
     """
     path = folder / FILE
     arrays = read_arrays(path, expected, optional=optional)
@@ -95,38 +84,28 @@ _ATTRIBUTE_ARRAYS = {
 
 
 def read_landmarks(folder: Path) -> tuple[Record, ...]:
-    """Read the faces of a folder with 68 landmarks, in the order of the file, of all splits.
-
-    Raises:
-        InputError: ``annotations.npz`` is missing, damaged or of another layout; an image is missing or named
-            by a path that leads out of the folder; the outer eye corners of a face coincide.
-    """
+    """Read the faces of a folder with 68 landmarks, in the order of the file, of all splits."""
     return read_rows(
         folder,
         _LANDMARK_ARRAYS,
-        lambda row: _record(folder, row, ibug.MARKUP, split=str(row["split"])),
+        lambda row: _face(folder, row, ibug.MARKUP, split=str(row["split"])),
         optional=("bbox_300w",),
     )
 
 
 def read_attributes(folder: Path) -> tuple[Record, ...]:
-    """Read the faces of a folder with attributes, in the order of the file, of both splits.
-
-    Raises:
-        InputError: ``annotations.npz`` is missing, damaged or of another layout; an image is missing or named
-            by a path that leads out of the folder; the eyes of a face coincide.
-    """
+    """Read the faces of a folder with attributes, in the order of the file, of both splits."""
 
     def record(row: Mapping[str, Any]) -> Record:
         names, values = row["attribute_names"].tolist(), map(float, row["attributes"])
         attributes = dict(zip(names, values, strict=True))
         split = str(row["suggested_split"])
-        return _record(folder, row, faces.MARKUP, split=split, attributes=attributes)
+        return _face(folder, row, faces.MARKUP, split=split, attributes=attributes)
 
     return read_rows(folder, _ATTRIBUTE_ARRAYS, record)
 
 
-def _record(
+def _face(
     folder: Path,
     row: Mapping[str, Any],
     markup: Markup,
@@ -167,16 +146,11 @@ _ARRAYS = {
 
 
 def read_lspet(folder: Path) -> tuple[Record, ...]:
-    """Read the people of a folder, in the order of the file, of both splits.
-
-    Raises:
-        InputError: ``annotations.npz`` is missing, damaged or of another layout; an image is missing or named
-            by a path that leads out of the folder; a person has no visible joint or no torso.
-    """
-    return read_rows(folder, _ARRAYS, lambda row: _lspet_record(folder, row))
+    """Read the people of a folder, in the order of the file, of both splits."""
+    return read_rows(folder, _ARRAYS, lambda row: _person(folder, row))
 
 
-def _lspet_record(folder: Path, row: Mapping[str, Any]) -> Record:
+def _person(folder: Path, row: Mapping[str, Any]) -> Record:
     image, visible = str(row["image"]), row["visible"]
     width, height = row["size_wh"].tolist()
     points = np.where(visible[:, None], row["joints"], np.nan).astype(np.float64)

@@ -1,31 +1,30 @@
-"""CamVid's street scenes with eleven classes, from a compact folder: one record for each frame.
+"""Street scenes of CamVid, photographs of ImageNet and objects of PF-WILLOW, from compact folders.
 
-The folder holds ``meta.json`` (``classes``, ``ignore_index``, and ``splits``, which lists the file stems of
-every split), ``images/<stem>.jpg`` and ``masks/<stem>.png``, whose pixels hold the index of their class from 0.
-Records count classes from 1, since 0 is background and CamVid has none; unlabelled pixels are 255.
+CamVid has eleven classes and one record for each frame. The folder holds ``meta.json`` (``classes``,
+``ignore_index``, and ``splits``, which lists the file stems of every split), ``images/<stem>.jpg`` and
+``masks/<stem>.png``, whose pixels hold the index of their class from 0. Records count classes from 1, since 0
+is background and CamVid has none; unlabelled pixels are 255.
 
 Source: Brostow, Fauqueur, Cipolla, "Semantic object classes in video", PRL 2009; the classes and the split are
 those of Badrinarayanan, Kendall, Cipolla, "SegNet", PAMI 2017.
 
-ImageNet photographs by class, from compact folders in one of two layouts: no keypoints.
+ImageNet photographs have no keypoints. Their category is the WordNet id, such as "n01440764". There are two
+layouts:
 
 - *Sample*: a folder ``images`` with files named ``<wnid>_<name>.jpg``. The split is "sample".
 - *Archive*: ``images.zip`` with members ``<wnid>/<name>.jpg``. Of each class the first nine tenths of the
   members, by name, are of the split "train", and the others of "test".
 
-The category is the WordNet id, such as "n01440764".
-
 Source: Russakovsky et al., "ImageNet Large Scale Visual Recognition Challenge", IJCV 2015.
 
-PF-WILLOW from a compact folder: 70 photographs, ten keypoints each, and the 900 official pairs.
-
-The folder holds ``annotations.json`` and the images. ``images`` lists the 70 distinct photographs of the
-release's 100 files (id, file, category, source, width, height, keypoints, visible, bbox); ``pairs`` lists the
-ordered pairs ``[subset, source id, target id]``; ``keypoint_names_inferred`` maps a category to the names of
-its keypoints (the release itself has only part_A ... part_J); ``left_right_swap`` maps a category to the index
-of every keypoint's mirror image, or to null. Coordinates are 0-based. The box is the official one, the extent
-of the ten keypoints, and the metric's length its longer side. "Left" is the viewer's. Only the wine bottle has
-left and right keypoints, since all other objects were mirrored to face right.
+PF-WILLOW has 70 photographs, ten keypoints each, and the 900 official pairs. The folder holds
+``annotations.json`` and the images. ``images`` lists the 70 distinct photographs of the release's 100 files
+(id, file, category, source, width, height, keypoints, visible, bbox); ``pairs`` lists the ordered pairs
+``[subset, source id, target id]``; ``keypoint_names_inferred`` maps a category to the names of its keypoints
+(the release itself has only part_A ... part_J); ``left_right_swap`` maps a category to the index of every
+keypoint's mirror image, or to null. Coordinates are 0-based. The box is the official one, the extent of the ten
+keypoints, and the metric's length its longer side. "Left" is the viewer's. Only the wine bottle has left and
+right keypoints, since all other objects were mirrored to face right.
 
 Source: Ham, Cho, Schmid, Ponce, "Proposal Flow", CVPR 2016.
 """
@@ -52,13 +51,7 @@ CAMVID_FILE = "meta.json"
 
 
 def read_camvid(folder: Path) -> Iterator[Record]:
-    """Yield the frames of all splits, in the order of ``meta.json``.
-
-    Raises:
-        InputError: ``meta.json`` is missing, damaged or of another layout; an image or a mask is missing,
-            damaged, or named by a path that leads out of the folder; a pixel is of no class; or there are over
-            254 classes.
-    """
+    """Yield the frames of all splits, in the order of ``meta.json``."""
     with json_file(folder / CAMVID_FILE, "CamVid meta data") as meta:
         classes = tuple(str(name) for name in meta["classes"])
         ignored = int(meta["ignore_index"])
@@ -107,11 +100,7 @@ def is_archive(folder: Path) -> bool:
 
 
 def read_sample(folder: Path) -> Iterator[Record]:
-    """Yield the photographs of a sample, in the order of their names.
-
-    Raises:
-        InputError: a file is not named ``<wnid>_<name>.jpg``, or is not an image.
-    """
+    """Yield the photographs of a sample, in the order of their names."""
     for path in sorted((folder / "images").iterdir()):
         match = _FILE.fullmatch(path.name)
         if match is None:
@@ -120,11 +109,7 @@ def read_sample(folder: Path) -> Iterator[Record]:
 
 
 def read_archive(folder: Path) -> Iterator[Record]:
-    """Yield the photographs of an archive, as encoded bytes, class by class.
-
-    Raises:
-        InputError: the archive is damaged; a member is not named ``<wnid>/<name>.jpg``, or is not an image.
-    """
+    """Yield the photographs of an archive, as encoded bytes, class by class."""
     path = folder / ARCHIVE
     check_file(path, "zip")
     try:
@@ -163,29 +148,16 @@ WILLOW_FILE = "annotations.json"
 
 
 def read_pf_willow(folder: Path) -> tuple[Record, ...]:
-    """Read the records of a folder, without its pairs.
-
-    Raises:
-        InputError: ``annotations.json`` is missing, damaged or of another layout; an image is missing or named
-            by a path that leads out of the folder.
-    """
+    """Read the records of a folder, without its pairs."""
     return read_pairs(folder).records
 
 
 def read_pairs(folder: Path, *, split: str = "test") -> PairSet:
-    """Read the records and pairs of a folder; all are of the split "test", as the benchmark is.
-
-    Args:
-        split: "test".
-
-    Raises:
-        InputError: there is no such split; ``annotations.json`` is missing, damaged or of another layout; an
-            image is missing or named by a path that leads out of the folder.
-    """
+    """Read the records and pairs of a folder; all are of the split "test", as the benchmark is."""
     pf_willow.check_split(split)
     path = folder / WILLOW_FILE
     with json_file(path, "PF-WILLOW annotation") as annotations:
-        records = [_record(folder, entry, annotations) for entry in annotations["images"]]
+        records = [_willow_record(folder, entry, annotations) for entry in annotations["images"]]
         position = {entry["id"]: index for index, entry in enumerate(annotations["images"])}
         pairs = [
             Pair(str(subset), position[source], position[target])
@@ -196,7 +168,7 @@ def read_pairs(folder: Path, *, split: str = "test") -> PairSet:
     return PairSet(tuple(records), tuple(pairs), (own_lengths(records, PF_WILLOW),))
 
 
-def _record(folder: Path, entry: Mapping[str, Any], annotations: Mapping[str, Any]) -> Record:
+def _willow_record(folder: Path, entry: Mapping[str, Any], annotations: Mapping[str, Any]) -> Record:
     category = str(entry["category"])
     points = json_array(entry["keypoints"], dtype=np.float64)
     swap = annotations["left_right_swap"][category] or ()

@@ -29,39 +29,27 @@ _LAST_TIME = 2**31 - 1
 
 # The exceptions of the readers for bytes that are cut short, changed, or of an unknown kind.
 _DAMAGE = (
-    EOFError,
-    LZMAError,
-    OSError,
-    RuntimeError,
-    ValueError,
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    zlib.error,
+    *(EOFError, LZMAError, OSError, RuntimeError, ValueError),
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error),
 )
 
 
 class _Member(NamedTuple):
-    """A file of an archive; members that are folders are not listed."""
+    """A file of an archive, with its size in bytes; members that are folders are not listed."""
 
     name: str
-    """The path in the archive."""
     size: int
-    """The size of the unpacked file in bytes."""
     changed: int
     """The time of the last change, in seconds since 1970 as the archive states them."""
     open: Callable[[], IO[bytes]]
-    """Opens the member for reading."""
 
 
 def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES) -> Path:
-    """Unpack a ``.zip``, ``.tar`` or compressed ``.tar`` into a new folder, and return the folder.
+    """Unpack a ``.zip``, ``.tar`` or compressed ``.tar`` of at most ``max_bytes`` into a new folder; return it.
 
     All members are checked before the first byte is written. They are written into a temporary folder beside
     ``folder``, which is renamed when it is complete, so that ``folder`` never holds a part of an archive. The
     bytes of files and the times of their last change are kept, not their owners or permissions.
-
-    Args:
-        max_bytes: the limit of the size of all unpacked files.
 
     Raises:
         InputError: the archive is missing, cut short, damaged, encrypted or neither zip nor tar; the path of a
@@ -85,11 +73,7 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES) -> Path:
 
 
 def _members(archive: Path, stack: ExitStack) -> Iterator[_Member]:
-    """Yield the files of an archive, which the stack closes.
-
-    Raises:
-        InputError: the archive is damaged; a member has no valid name, or is neither file nor folder.
-    """
+    """Yield the files of an archive, which the stack closes."""
     try:
         if zipfile.is_zipfile(archive):
             yield from _zip_members(stack.enter_context(zipfile.ZipFile(archive)), archive)
@@ -130,12 +114,7 @@ def _tar_members(opened: tarfile.TarFile, archive: Path) -> Iterator[_Member]:
 
 
 def _check(archive: Path, members: Iterator[_Member], max_bytes: int, parent: Path) -> list[_Member]:
-    """Return all members.
-
-    Raises:
-        InputError: they exceed ``max_bytes``, or `_members` raises it.
-        WriteError: they do not fit on the disk.
-    """
+    """Return all members, which fit on the disk."""
     free = shutil.disk_usage(parent).free
     listed, total = [], 0
     for member in members:

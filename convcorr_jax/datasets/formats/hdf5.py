@@ -25,11 +25,7 @@ _HEAP, _OBJECT = struct.Struct("<4sB3xQ"), struct.Struct("<HH4xQ")
 
 
 def member(group: h5py.Group, name: str) -> Any:
-    """Return what a group has under a name, unless the name is a link to another place; None for nothing.
-
-    Raises:
-        ValueError: the name is a soft or an external link.
-    """
+    """Return what a group has under a name, None for nothing; a link to another place is a ValueError."""
     link = group.get(name, getlink=True)
     if link is not None and not isinstance(link, h5py.HardLink):
         raise ValueError(f"{name} is a link to another place, which is not followed")
@@ -37,18 +33,10 @@ def member(group: h5py.Group, name: str) -> Any:
 
 
 def read(stored: h5py.Dataset, *, most: int = MAX_BYTES) -> np.ndarray:
-    """Read an array whose values are in its file.
+    """Read an array of at most ``most`` bytes whose values are in its file; texts of any length are bytes.
 
-    Args:
-        most: the limit of its size in bytes.
-
-    Returns:
-        The values; texts of any length as bytes.
-
-    Raises:
-        ValueError: the values are in another file or take too much memory; the message is the reason, such as
-            "it takes ...".
-        Exception: the file is damaged; h5py raises many kinds of errors.
+    A ValueError's message is the reason, such as "it takes ..."; of a damaged file h5py raises many kinds of
+    errors.
     """
     if stored.external or stored.is_virtual:
         raise ValueError("its values are in another file, which is not opened")
@@ -59,10 +47,8 @@ def read(stored: h5py.Dataset, *, most: int = MAX_BYTES) -> np.ndarray:
 
 
 def _texts(stored: h5py.Dataset) -> np.ndarray:
-    """Read texts of any length, which are stored apart from the array.
-
-    The library allocates whatever length a text states, and can search a damaged heap of texts forever.
-    """
+    """Read texts of any length, which are stored apart from the array."""
+    # The library allocates whatever length a text states, and can search a damaged heap of texts forever.
     start, count = stored.id.get_offset(), stored.size or 0
     plain = h5py.check_string_dtype(stored.dtype) is not None and start is not None
     whole = stored.file.id.get_create_plist().get_sizes() == (8, 8) and not stored.file.userblock_size
@@ -85,10 +71,7 @@ def _texts(stored: h5py.Dataset) -> np.ndarray:
 
 
 def _heap(content: bytes, address: int) -> dict[int, bytes]:
-    """Return the objects of a global heap by their indices.
-
-    Source: "HDF5 File Format Specification", version 3, section III.E.
-    """
+    """Return the objects of a global heap by index. Source: "HDF5 File Format Specification", 3.0, III.E."""
     signature, _version, size = _HEAP.unpack_from(content, address)
     if signature != b"GCOL" or address + size > len(content):
         raise ValueError("its texts are damaged")

@@ -43,9 +43,8 @@ class JointArrays(NamedTuple):
     """The values of a file that may be joints or name them."""
 
     arrays: dict[str, np.ndarray]
-    """Arrays of three axes by name."""
+    """Arrays of three axes by name; those of ``flat`` are flat in the file."""
     flat: frozenset[str]
-    """The names of arrays that are flat in the file."""
     words: tuple[tuple[str, ...], ...]
     """Lists of strings, one of which may name the joints."""
     skipped: dict[str, str]
@@ -53,23 +52,14 @@ class JointArrays(NamedTuple):
 
 
 class _Values(NamedTuple):
-    """The values of a file."""
+    """The arrays and tuples of words of a file by name, and the reasons why other values were not read."""
 
     read: dict[str, Any]
-    """Arrays and tuples of words by name."""
     skipped: dict[str, str]
-    """The reasons, by name, why other values were not read."""
 
 
 def read(path: Path, *, flat_joints: int) -> JointArrays:
-    """Read the arrays of joints of a file, without unpickling anything.
-
-    Args:
-        flat_joints: the number of joints in a row of a flat array; flat arrays of other lengths are ignored.
-
-    Raises:
-        InputError: the file is missing, cut short or of another format, or contains no joints.
-    """
+    """Read a file's arrays of joints, flat ones only of ``flat_joints`` joints, without unpickling anything."""
     check_file(path, "prediction (.npz, .h5 or .mat)")
     if h5py.is_hdf5(path):
         values = _hdf5(path)
@@ -191,7 +181,7 @@ def _mat(path: Path) -> _Values:
 
 
 def _mat_value(value: mat.Value) -> np.ndarray | tuple[str, ...] | None:
-    """Return the array of numbers, of cells or of MPII's images, or the words; None for any other value."""
+    """Return an array of numbers, of cells or of MPII's images, or words; None for any other value."""
     match value:
         case np.ndarray():
             return value

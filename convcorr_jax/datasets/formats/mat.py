@@ -16,7 +16,7 @@ data set here has them.
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias, Union
+from typing import TypeAlias, TypeVar, Union
 
 import numpy as np
 
@@ -27,15 +27,12 @@ from convcorr_jax.errors import InputError
 # The classes of arrays that are refused on access.
 _REFUSED = {3: "an object", 5: "a sparse array", 16: "a function handle", mat_bytes.OPAQUE: "an object"}
 
+_Kind = TypeVar("_Kind")
 Value: TypeAlias = Union[np.ndarray, str, tuple["Group", ...], "Group"]
 
 
 class Group:
-    """Variables or fields by name, or cells by number; each is parsed on access.
-
-    Attributes:
-        where: The file and the place in it, for messages.
-    """
+    """Variables or fields by name, or cells by number, each parsed on access; messages name ``where``."""
 
     def __init__(self, where: str, parts: Mapping[str, Part] | Mapping[int, Part]) -> None:
         self.where = where
@@ -58,22 +55,11 @@ class Group:
         return key in self and not _is_empty(self[key])
 
     def array(self, key: str | int) -> np.ndarray:
-        """Return an array of numbers.
-
-        Raises:
-            InputError: the value is missing, or of another kind.
-        """
-        value = self._present(key)
-        if not isinstance(value, np.ndarray):
-            raise self._refusal(key, value, "numbers are")
-        return value
+        """Return an array of numbers."""
+        return self._checked(key, np.ndarray, "numbers are")
 
     def number(self, key: str | int) -> float:
-        """Return one finite number, stored as a number or as text.
-
-        Raises:
-            InputError: the value is missing, or of another kind.
-        """
+        """Return one finite number, stored as a number or as text."""
         value = self._present(key)
         number = _number(value)
         if number is None:
@@ -81,11 +67,7 @@ class Group:
         return number
 
     def number_if_any(self, key: str | int) -> float | None:
-        """Return one finite number; None if the value is missing, or is the empty array or text.
-
-        Raises:
-            InputError: the value is of another kind.
-        """
+        """Return one finite number; None if the value is missing, or is the empty array or text."""
         value = self[key] if key in self else ""
         number = _number(value)
         if number is None and not _is_empty(value):
@@ -93,22 +75,11 @@ class Group:
         return number
 
     def text(self, key: str | int) -> str:
-        """Return text.
-
-        Raises:
-            InputError: the value is missing, or of another kind.
-        """
-        value = self._present(key)
-        if not isinstance(value, str):
-            raise self._refusal(key, value, "text is")
-        return value
+        """Return text."""
+        return self._checked(key, str, "text is")
 
     def structs(self, key: str | int) -> tuple["Group", ...]:
-        """Return structs; none for MATLAB's empty array ``[]``.
-
-        Raises:
-            InputError: the value is missing, or of another kind.
-        """
+        """Return structs; none for MATLAB's empty array ``[]``."""
         value = self._present(key)
         if isinstance(value, np.ndarray) and value.size == 0:
             return ()
@@ -117,29 +88,24 @@ class Group:
         return value
 
     def only_struct(self, key: str | int) -> "Group":
-        """Return the only struct of a value.
-
-        Raises:
-            InputError: the value is missing, or is not one struct.
-        """
+        """Return the only struct of a value; several are refused."""
         structs = self.structs(key)
         if len(structs) != 1:
             raise self._refusal(key, structs, "one struct is")
         return structs[0]
 
     def cells(self, key: str | int) -> "Group":
-        """Return the cells of a cell array, by number from 0.
-
-        Raises:
-            InputError: the value is missing, or of another kind.
-        """
-        value = self._present(key)
-        if not isinstance(value, Group):
-            raise self._refusal(key, value, "cells are")
-        return value
+        """Return the cells of a cell array, by number from 0."""
+        return self._checked(key, Group, "cells are")
 
     def _place(self, key: str | int) -> str:
         return f"{self.where}.{key}" if isinstance(key, str) else f"{self.where}{{{key + 1}}}"
+
+    def _checked(self, key: str | int, kind: type[_Kind], expected: str) -> _Kind:
+        value = self._present(key)
+        if not isinstance(value, kind):
+            raise self._refusal(key, value, expected)
+        return value
 
     def _present(self, key: str | int) -> Value:
         if key not in self._parts:
@@ -175,12 +141,7 @@ def _is_empty(value: Value) -> bool:
 
 
 def read(path: Path) -> Group:
-    """Read the variables of a file, by name.
-
-    Raises:
-        InputError: the file is missing or cut short; it is not a MATLAB file of version 5 (7.3 is HDF5, and is
-            not read); it inflates to more than 400 MB. A damaged value raises the error on access.
-    """
+    """Read the variables of a file of version 5 by name; a damaged value is refused on access."""
     return Group(str(path), mat_bytes.variables(path))
 
 

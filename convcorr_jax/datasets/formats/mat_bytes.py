@@ -42,16 +42,12 @@ _ORDERED = (4, 17, 18)
 
 
 class Part(NamedTuple):
-    """The bytes of an array."""
+    """The bytes of an array: from ``start`` to before ``stop`` in ``data``, in the byte order "<" or ">"."""
 
     data: bytes
-    """Bytes that contain the array's."""
     order: str
-    """The byte order, "<" or ">"."""
     start: int
-    """The index of the array's first byte."""
     stop: int
-    """The index after the array's last byte."""
 
 
 class Head(NamedTuple):
@@ -62,7 +58,6 @@ class Head(NamedTuple):
     flags: int
     """A sum of flags, such as `LOGICAL` and `COMPLEX`."""
     shape: tuple[int, ...]
-    """The length of each axis."""
     name: str
     """The name of a variable; empty for an array inside another one."""
     body: int
@@ -70,12 +65,7 @@ class Head(NamedTuple):
 
 
 def variables(path: Path) -> dict[str, Part]:
-    """Return the inflated arrays of a file by name.
-
-    Raises:
-        InputError: the file is missing, damaged, not of version 5, or inflates to more than
-            `MAX_INFLATED_BYTES`; or two variables have the same name.
-    """
+    """Return the arrays of a file by name, inflated to at most `MAX_INFLATED_BYTES`."""
     check_file(path, "MATLAB .mat")
     content = path.read_bytes()
     order = {b"IM": "<", b"MI": ">"}.get(content[126:_HEADER_BYTES])
@@ -106,11 +96,7 @@ def variables(path: Path) -> dict[str, Part]:
 
 
 def head(part: Part, where: str) -> Head:
-    """Return the head of an array.
-
-    Raises:
-        InputError: the bytes are damaged.
-    """
+    """Return the head of an array."""
     _, start, stop, after = _element(part, part.start, where)
     if stop - start != 8:
         raise damage(where)
@@ -129,20 +115,12 @@ def head(part: Part, where: str) -> Head:
 
 
 def cells(part: Part, head: Head, where: str) -> list[Part]:
-    """Return the arrays in a cell array.
-
-    Raises:
-        InputError: the bytes are damaged.
-    """
+    """Return the arrays in a cell array."""
     return _arrays(part, head.body, math.prod(head.shape), where)
 
 
 def structs(part: Part, head: Head, where: str) -> list[dict[str, Part]]:
-    """Return the arrays in a struct array, by field.
-
-    Raises:
-        InputError: the bytes are damaged.
-    """
+    """Return the arrays in a struct array, by field."""
     _, start, stop, after = _element(part, head.body, where)
     if stop - start != 4:
         raise damage(where)
@@ -163,11 +141,7 @@ def structs(part: Part, head: Head, where: str) -> list[dict[str, Part]]:
 
 
 def numbers(part: Part, head: Head, where: str) -> np.ndarray:
-    """Return the numbers of an array, in its shape.
-
-    Raises:
-        InputError: the bytes are damaged.
-    """
+    """Return the numbers of an array, in its shape."""
     kind, start, stop, _ = _element(part, head.body, where)
     target = np.dtype(NUMBERS[head.array_class])
     stored = np.dtype(part.order + _STORED[kind]) if kind in _STORED else None
@@ -186,11 +160,7 @@ def numbers(part: Part, head: Head, where: str) -> np.ndarray:
 
 
 def text(part: Part, head: Head, where: str) -> str:
-    """Return the characters of an array, one line for each row.
-
-    Raises:
-        InputError: the bytes are damaged.
-    """
+    """Return the characters of an array, one line for each row."""
     kind, start, stop, _ = _element(part, head.body, where)
     if kind not in _CODECS:
         raise damage(where)
@@ -228,7 +198,7 @@ def _inflated(compressed: bytes, most: int, path: Path) -> bytes:
 
 
 def _element(part: Part, at: int, where: str) -> tuple[int, int, int, int]:
-    """Return the element at an index: its type, the start and stop of its data, the start of the next one."""
+    """Return the element at an index: its type, start and stop of its data, the start of the next one."""
     if at + 8 > part.stop:
         raise damage(where)
     kind, count = struct.unpack_from(part.order + "II", part.data, at)

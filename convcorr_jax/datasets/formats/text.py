@@ -1,6 +1,6 @@
 """Points, names and tables in text files.
 
-Points in a ``.pts`` file, the format of 300-W: one point in each line, between braces.
+Points in a ``.pts`` file have the format of 300-W: one point in each line, between braces.
 
 ::
 
@@ -13,8 +13,7 @@ Points in a ``.pts`` file, the format of 300-W: one point in each line, between 
     }
 
 The first pixel is (1, 1) in the files, as in MATLAB; `read_pts` returns 0-based points. Lines that begin with
-``#``
-or ``//`` are comments. A point ``nan nan`` is absent.
+``#`` or ``//`` are comments. A point ``nan nan`` is absent.
 
 Source: the "facial point annotations" of i-bug, Imperial College London, whose page states the base.
 """
@@ -42,14 +41,7 @@ _MAX_NUMBER = 1e9
 
 
 def lines(path: Path, *, kind: str) -> list[str]:
-    """Read the lines of a UTF-8 file, without surrounding space and without a byte order mark.
-
-    Args:
-        kind: the expected kind of file, for messages.
-
-    Raises:
-        InputError: the file is missing, empty, over 64 MB or not text.
-    """
+    """Read the lines of a UTF-8 file of at most 64 MB, without surrounding space or byte order mark."""
     check_file(path, kind)
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -63,15 +55,7 @@ def lines(path: Path, *, kind: str) -> list[str]:
 
 
 def numbers(fields: Sequence[str], *, where: str) -> Float[np.ndarray, " n"]:
-    """Convert fields to numbers, of which some may be NaN.
-
-    Args:
-        fields: the texts.
-        where: the beginning of messages, such as the file and the line.
-
-    Raises:
-        InputError: a field is not a number, or its magnitude is above 1e9.
-    """
+    """Convert fields to numbers of at most 1e9, of which some may be NaN; messages begin with ``where``."""
     try:
         values = np.array([float(field) for field in fields], np.float64)
     except ValueError as error:
@@ -91,11 +75,7 @@ _ENDINGS = (".png", ".jpg", ".jpeg", ".PNG", ".JPG", ".JPEG")
 
 
 def check_name(name: str, *, named_in: Path) -> str:
-    """Return the name itself if it is the name of a file, and not a path.
-
-    Args:
-        name: the name that an annotation states.
-        named_in: the file of the annotation, for the message.
+    """Return a name that an annotation states if it is the name of a file, and not a path.
 
     Raises:
         InputError: the name is empty, has over 200 bytes, or contains a slash or another character that does
@@ -113,21 +93,14 @@ def find_image(folder: Path, stem: str) -> Path | None:
 
 
 class Line(NamedTuple):
-    """A line of a table."""
+    """A line of a table, by its file and its number from 1."""
 
     path: Path
-    """The file of the table."""
     number: int
-    """The number of the line in the file, from 1."""
     fields: list[str]
-    """The fields of the line."""
 
     def numbers(self, texts: Collection[str]) -> list[float]:
-        """Convert fields to finite numbers.
-
-        Raises:
-            InputError: a field is not a finite number.
-        """
+        """Convert fields to finite numbers."""
         try:
             values = [float(text) for text in texts]
         except ValueError as error:
@@ -142,14 +115,7 @@ class Line(NamedTuple):
 
 
 def read_table(path: Path, *, widths: Collection[int]) -> Iterator[Line]:
-    """Yield the lines below the header.
-
-    Args:
-        widths: the numbers of fields that a line may have.
-
-    Raises:
-        InputError: the file is missing, empty or not UTF-8 text, or a line has another number of fields.
-    """
+    """Yield the lines below the header, each with one of some numbers of fields."""
     check_file(path, "comma-separated")
     with path.open(encoding="utf-8-sig", newline="") as stream:
         rows = csv.reader(stream)
@@ -171,15 +137,7 @@ _LAYOUT = re.compile(r"\s*version:\s*[\d.]+\s+n_points:\s*(\d{1,6})\s*\{([^{}]*)
 
 
 def read_pts(path: Path, *, count: int) -> Float[np.ndarray, "count 2"]:
-    """Read the points of a file, as (x, y) in pixels, 0-based, both NaN where a point is absent.
-
-    Args:
-        count: the number of points that the file must have.
-
-    Raises:
-        InputError: the file is missing, cut short or of another layout; it states or holds another number of
-            points; a line is not two numbers.
-    """
+    """Read ``count`` points (x, y) of a file, in pixels, 0-based, both NaN where a point is absent."""
     content = [line for line in lines(path, kind="points (.pts)") if not line.startswith(("#", "//"))]
     layout = _LAYOUT.match("\n".join(content))
     if layout is None:
@@ -203,11 +161,7 @@ JOINTS = 16
 
 
 def points_by_id(person: mat.Group) -> dict[int, mat.Group]:
-    """Return the points of an ``annorect`` by their ids; joints that are not annotated have none.
-
-    Raises:
-        InputError: a point has no valid id, or the id of another point.
-    """
+    """Return the points of an ``annorect`` by their ids; joints that are not annotated have none."""
     points: dict[int, mat.Group] = {}
     for joints in person.structs("annopoints") if person.has("annopoints") else ():
         for joint in joints.structs("point"):

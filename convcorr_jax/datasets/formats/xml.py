@@ -1,12 +1,10 @@
-"""Reading XML annotations from untrusted files.
+"""XML annotations from untrusted files, and what the releases of PASCAL VOC share.
 
 Annotations need no document type. A file that declares one is refused before it is parsed further, which
 excludes entities that expand without limit and references to other files.
 
-What the releases of PASCAL VOC share: folders, lists of images, annotations of objects, 1-based boxes.
-
-Source: Everingham, Eslami, Van Gool, Williams, Winn, Zisserman, "The PASCAL Visual Object Classes
-Challenge: A Retrospective", IJCV 2015, and the documentation of the development kit.
+Source: Everingham, Eslami, Van Gool, Williams, Winn, Zisserman, "The PASCAL Visual Object Classes Challenge: A
+Retrospective", IJCV 2015, and the documentation of the development kit.
 """
 
 import math
@@ -29,75 +27,49 @@ MAX_BYTES = 16 * 2**20
 
 
 class Node(NamedTuple):
-    """An element of an XML file."""
+    """An element of an XML file, which all messages name."""
 
     path: Path
-    """The file, which all messages name."""
     element: ElementTree.Element
-    """The element."""
 
     def children(self, tag: str) -> tuple["Node", ...]:
         """Return the direct children of this name, in their order."""
         return tuple(Node(self.path, element) for element in self.element.findall(tag))
 
     def child(self, tag: str) -> "Node | None":
-        """Return the direct child of this name; None if there is none.
-
-        Raises:
-            InputError: there are several.
-        """
+        """Return the direct child of this name; None if there is none. Several are refused."""
         nodes = self.children(tag)
         if len(nodes) > 1:
             raise InputError(f"{self.path}: <{self.element.tag}> has {len(nodes)} <{tag}>, not one")
         return nodes[0] if nodes else None
 
     def part(self, tag: str) -> "Node":
-        """Return the only direct child of this name.
-
-        Raises:
-            InputError: there is none, or several.
-        """
+        """Return the only direct child of this name."""
         node = self.child(tag)
         if node is None:
             raise InputError(f"{self.path}: <{self.element.tag}> has no <{tag}>")
         return node
 
     def text(self, tag: str) -> str:
-        """Return the text of the child of this name, without surrounding space.
-
-        Raises:
-            InputError: there is no such child or several, or it is empty.
-        """
+        """Return the text of the child of this name, without surrounding space."""
         text = (self.part(tag).element.text or "").strip()
         if not text:
             raise InputError(f"{self.path}: <{tag}> of <{self.element.tag}> is empty")
         return text
 
     def number(self, tag: str) -> float:
-        """Return the finite number in the child of this name.
-
-        Raises:
-            InputError: there is no such child or several, or it is not a finite number.
-        """
+        """Return the finite number in the child of this name."""
         return self._finite(self.text(tag), f"<{tag}>")
 
     def attribute(self, name: str) -> str:
-        """Return the text of an attribute.
-
-        Raises:
-            InputError: the element has no such attribute.
-        """
+        """Return the text of an attribute."""
         text = self.element.get(name)
         if text is None:
             raise InputError(f"{self.path}: a <{self.element.tag}> has no attribute {name!r}")
         return text
 
     def numeric_attribute(self, name: str) -> float:
-        """Return the finite number in an attribute.
-
-        Raises:
-            InputError: the element has no such attribute, or it is not a finite number.
-        """
+        """Return the finite number in an attribute."""
         return self._finite(self.attribute(name), f"attribute {name!r}")
 
     def _finite(self, text: str, what: str) -> float:
@@ -111,15 +83,7 @@ class Node(NamedTuple):
 
 
 def read(path: Path, *, root: str) -> Node:
-    """Read the root element of an XML file.
-
-    Args:
-        root: the expected name of the root element.
-
-    Raises:
-        InputError: the file is missing, empty, over 16 MB, not well-formed, or of another encoding than it
-            states; it declares a document type or entities; its root has another name.
-    """
+    """Read the root element, of the name ``root``, of a file of at most 16 MB without document type."""
     check_file(path, "annotation")
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -152,35 +116,23 @@ _FLAGS = ("difficult", "occluded", "truncated")
 
 
 class Object(NamedTuple):
-    """An annotated object of an image."""
+    """An annotated object of an image; the box is in its pixels, 0-based."""
 
     category: str
-    """The object's class."""
     box: coords.Box
-    """The object's box in pixels of the image, 0-based."""
     flags: dict[str, float]
     """0 or 1 for each of "difficult", "occluded" and "truncated" that the file has."""
 
 
 class Annotation(NamedTuple):
-    """The content of a file in the folder ``Annotations``."""
+    """The size and the objects of an image, in the order of a file in the folder ``Annotations``."""
 
     size: coords.Size
-    """Height and width of the image."""
     objects: tuple[Object, ...]
-    """The objects, in the order of the file."""
 
 
 def find_release(source: Path, years: Sequence[int]) -> Path:
-    """Return the folder of a release, such as ``VOCdevkit/VOC2012``.
-
-    Args:
-        source: this folder, or a folder that holds it.
-        years: the years of releases that will do, in the order of preference.
-
-    Raises:
-        InputError: the folder does not exist; the message says where it is expected.
-    """
+    """Return the folder of the first of some years' releases, such as ``VOCdevkit/VOC2012``."""
     releases = [f"VOC{year}" for year in years]
     if source.name in releases and (source / "JPEGImages").is_dir():
         return source
@@ -194,11 +146,7 @@ def find_release(source: Path, years: Sequence[int]) -> Path:
 
 
 def read_splits(folder: Path) -> dict[str, str]:
-    """Return the split of every image that ``train.txt`` and ``val.txt`` of a folder list.
-
-    Raises:
-        InputError: a list is missing, empty or not text; an image is listed twice, or by a path.
-    """
+    """Return the split of every image that ``train.txt`` and ``val.txt`` of a folder list."""
     splits: dict[str, str] = {}
     for split in ("train", "val"):
         path = folder / f"{split}.txt"
@@ -212,11 +160,7 @@ def read_splits(folder: Path) -> dict[str, str]:
 
 
 def read_annotation(path: Path) -> Annotation:
-    """Read the size and the objects of an image.
-
-    Raises:
-        InputError: the file is missing, not well-formed XML (see `xml.read`), or lacks a size, a name or a box.
-    """
+    """Read the size and the objects of an image."""
     root = read(path, root="annotation")
     size = root.part("size")
     return Annotation(
@@ -233,9 +177,6 @@ def box(xmin: float, ymin: float, xmax: float, ymax: float) -> coords.Box:
 
     >>> box(1, 1, 500, 375) == coords.whole_image((375, 500))
     True
-
-    Raises:
-        InputError: the last pixel is before the first.
     """
     edges = coords.Box(xmin - 1.5, ymin - 1.5, xmax - 0.5, ymax - 0.5)
     coords.check_box(edges)

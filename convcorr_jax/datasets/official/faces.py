@@ -1,28 +1,22 @@
-"""What the face data sets share: making a record from the points of a markup.
+"""Faces of LFW (`read_lfw`) and MTFL (`read_mtfl`), and what all face data sets share.
 
 The box of a record is the extent of its points. "Left" is the viewer's in all face data sets.
 
-LFW with attributes: 13143 faces of public figures, each with 73 scores of classifiers.
+LFW has 13143 faces of public figures, each with 73 scores of classifiers. The folder holds
+``lfw_attributes.txt`` and the images, ``<Person_Name>/<Person_Name>_<nnnn>.jpg``, in the first of `FOLDERS`
+that exists. In the text file, lines that begin with ``#`` are comments; the last of them names the columns.
+Columns are separated by tabs: ``person`` (with spaces where the folders have underscores), ``imagenum``, and
+the attributes. A positive score means that the face has the attribute. A record is a whole image of 250 x 250
+pixels with the face in its middle; it has no keypoints and no box. The official splits divide pairs of faces,
+for verification; here all faces are of the split "all".
 
-The folder holds ``lfw_attributes.txt`` and the images of LFW, ``lfw/<Person_Name>/<Person_Name>_<nnnn>.jpg``,
-or an aligned version of them in ``lfw_funneled``, ``lfw-funneled`` or ``lfw-deepfunneled``; the first of these
-folders that exists is read.
+Source: Huang, Ramesh, Berg, Learned-Miller, "Labeled Faces in the Wild", University of Massachusetts, 2007;
+Kumar, Berg, Belhumeur, Nayar, "Attribute and Simile Classifiers for Face Verification", ICCV 2009.
 
-In the text file, lines that begin with ``#`` are comments; the last of them names the columns. Columns are
-separated by tabs: ``person`` (with spaces where the folders have underscores), ``imagenum``, and the
-attributes. A positive score means that the face has the attribute.
-
-A record is a whole image of 250 x 250 pixels with the face in its middle; it has no keypoints and no box. The
-official splits divide pairs of faces, for verification; here all faces are of the split "all".
-
-Source: Huang, Ramesh, Berg, Learned-Miller, "Labeled Faces in the Wild", University of Massachusetts,
-2007; Kumar, Berg, Belhumeur, Nayar, "Attribute and Simile Classifiers for Face Verification", ICCV 2009.
-
-MTFL: 12995 faces of LFW, the web and AFLW with 5 points, gender, smile, glasses and head pose.
-
-The folder holds ``training.txt`` (10000 faces), ``testing.txt`` (2995), and the images in ``lfw_5590``,
-``net_7876`` and ``AFLW``. A line is a face: the path of the image, with backslashes in ``training.txt``; x of
-the five points, then y of the five points; and four numbers:
+MTFL has 12995 faces of LFW, the web and AFLW with 5 points, gender, smile, glasses and head pose. The folder
+holds ``training.txt`` (10000 faces), ``testing.txt`` (2995), and the images in ``lfw_5590``, ``net_7876`` and
+``AFLW``. A line is a face: the path of the image, with backslashes in ``training.txt``; x of the five points,
+then y of the five points; and four numbers:
 
 - gender: 1 male, 2 female; smile: 1 smiling, 2 not; glasses: 1 wearing, 2 not;
 - head_pose: 1 left profile, 2 left, 3 frontal, 4 right, 5 right profile, where "left" means that the nose
@@ -52,14 +46,12 @@ _NOTHING: Mapping[str, float] = MappingProxyType({})
 
 
 class Markup(NamedTuple):
-    """The points that a release marks on every face."""
+    """The points that a release marks on every face, as indices into their names."""
 
     names: tuple[str, ...]
-    """The name of each point."""
     left_right_pairs: tuple[tuple[int, int], ...]
     """Pairs of indices of points that exchange names when the image is mirrored."""
     part_sets: Mapping[str, tuple[int, ...]]
-    """Indices of the points of each named part."""
     eyes: tuple[tuple[int, ...], tuple[int, ...]]
     """Indices of two groups of points; the distance of their means is the metric's length."""
 
@@ -76,12 +68,7 @@ def to_record(
 ) -> Record | Absent:
     """Return the record of a face; `Absent` if its image cannot be read or its points fit no face.
 
-    Args:
-        markup: the meaning of the points.
-        points: (x, y) in pixels of the image, 0-based; NaN where a point is absent.
-        source_id: the identifier of the face, unique within the data set.
-        visible: which points are visible; by default all that have a position.
-        attributes: numbers that describe the face, by name.
+    The points (x, y) are in pixels of the image, 0-based, NaN where absent; by default all others are visible.
     """
     left, right = (points[list(group)].mean(axis=0) for group in markup.eyes)
     length = float(np.linalg.norm(left - right))
@@ -106,52 +93,40 @@ def to_record(
 
 
 FOLDERS = ("lfw", "lfw_funneled", "lfw-funneled", "lfw-deepfunneled")
-"""The folders of images, in the order of preference."""
+"""The folders of LFW's images and aligned versions of them, in the order of preference."""
 
 _MAX_IMAGES = 9999
 
 
 class LfwFace(NamedTuple):
-    """A row of ``lfw_attributes.txt``."""
+    """A row of ``lfw_attributes.txt``, such as ``Ana_Guevara_0003`` in the folder ``Ana_Guevara``."""
 
     name: str
-    """The name of the image without suffix, such as ``"Ana_Guevara_0003"``."""
     person: str
-    """The person's folder, such as ``"Ana_Guevara"``."""
     attributes: dict[str, float]
-    """The score of each attribute by name."""
 
 
 def read_lfw(source: Path) -> Iterator[Record | Absent]:
-    """Yield the faces that have attributes, in the order of the file.
-
-    Raises:
-        InputError: the file or the folder of images is missing; the file is damaged, or has a face twice.
-    """
+    """Yield the faces that have attributes, in the order of the file."""
     faces = read_attributes(source / "lfw_attributes.txt")
     folder = next((source / name for name in FOLDERS if (source / name).is_dir()), None)
     if folder is None:
         raise InputError(f"{source} has none of the folders {', '.join(FOLDERS)} of LFW's images")
-    return (_record(folder, face) for face in faces)
+    return (_lfw_record(folder, face) for face in faces)
 
 
 def read_attributes(path: Path) -> Iterator[LfwFace]:
-    """Yield the rows of ``lfw_attributes.txt``; each is parsed when it is reached.
-
-    Raises:
-        InputError: the file is missing, not text, or does not name its columns; a row has another number of
-            fields, names a path, or has a score that is not a number; a face occurs twice.
-    """
+    """Yield the rows of ``lfw_attributes.txt``; each is parsed when it is reached."""
     lines = text.lines(path, kind="LFW attribute")
     titles = [line[1:].strip().split("\t") for line in lines if line.startswith("#")]
     columns = titles[-1] if titles else []
     if columns[:2] != ["person", "imagenum"] or len(set(columns)) != len(columns):
         raise InputError(f"{path}: a comment with the columns person, imagenum, ... is expected")
     rows = [(number, line) for number, line in enumerate(lines, start=1) if line[:1] not in ("", "#")]
-    return _faces(path, columns, rows)
+    return _lfw_faces(path, columns, rows)
 
 
-def _faces(path: Path, columns: list[str], rows: list[tuple[int, str]]) -> Iterator[LfwFace]:
+def _lfw_faces(path: Path, columns: list[str], rows: list[tuple[int, str]]) -> Iterator[LfwFace]:
     seen: set[str] = set()
     for number, line in rows:
         where = f"{path}, line {number}"
@@ -169,7 +144,7 @@ def _faces(path: Path, columns: list[str], rows: list[tuple[int, str]]) -> Itera
         yield LfwFace(name, person, dict(zip(columns[2:], scores, strict=True)))
 
 
-def _record(folder: Path, face: LfwFace) -> Record | Absent:
+def _lfw_record(folder: Path, face: LfwFace) -> Record | Absent:
     image = folder / face.person / f"{face.name}.jpg"
     if not image.is_file():
         return Absent(face.name, f"{folder.name}/{face.person}/{image.name} is missing")
@@ -192,45 +167,29 @@ MARKUP = Markup(
     part_sets={"eyes": (0, 1), "nose": (2,), "lips": (3, 4)},
     eyes=((0,), (1,)),
 )
-"""The five points."""
-
 ATTRIBUTES = ("gender", "smile", "glasses", "head_pose")
-"""The names of the last numbers of a line."""
-
 _POINTS = len(MARKUP.names)
 
 
 class MtflFace(NamedTuple):
-    """A line of a list."""
+    """A line of a list: the image in the folder, its points (x, y) in pixels, 0-based, and the attributes."""
 
     file: str
-    """The path of the image in the folder, with slashes."""
     points: Float[np.ndarray, "5 2"]
-    """Points (x, y) in pixels of the image, 0-based."""
     attributes: dict[str, float]
-    """The value of each attribute by name."""
 
 
 def read_mtfl(source: Path) -> Iterator[Record | Absent]:
-    """Yield the faces of both lists, training first, in their order.
-
-    Raises:
-        InputError: a list is missing or damaged, or an image is listed twice.
-    """
+    """Yield the faces of both lists, training first, in their order."""
     lists = {"train": source / "training.txt", "test": source / "testing.txt"}
     listed = [(face, split) for split, path in lists.items() for face in read_list(path)]
     if len({face.file for face, _ in listed}) != len(listed):
         raise InputError(f"{source}: the lists name an image twice")
-    return (_mtfl_record(source, face, split) for face, split in listed)
+    return (_mtfl_face(source, face, split) for face, split in listed)
 
 
 def read_list(path: Path) -> list[MtflFace]:
-    """Read the faces of a list.
-
-    Raises:
-        InputError: the file is missing or not text; a line has another number of fields, or a field that is not
-            a number; a path leads out of the folder.
-    """
+    """Read the faces of a list."""
     faces_in_list = []
     for number, line in enumerate(text.lines(path, kind="list of MTFL"), start=1):
         where = f"{path}, line {number}"
@@ -255,7 +214,7 @@ def read_list(path: Path) -> list[MtflFace]:
     return faces_in_list
 
 
-def _mtfl_record(source: Path, face: MtflFace, split: str) -> Record | Absent:
+def _mtfl_face(source: Path, face: MtflFace, split: str) -> Record | Absent:
     image = source / face.file
     if not image.is_file():
         return Absent(face.file, "it is missing")

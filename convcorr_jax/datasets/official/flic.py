@@ -1,14 +1,14 @@
 """FLIC: 5003 upper bodies in frames of 30 films, 11 joints each (3987 train, 1016 test).
 
-The release is a folder ``FLIC`` of ``examples.mat`` and ``images``. A frame may show several people, each in
-an example of its own: the id of a record is ``<frame>#<index of the example in the file, from 0>``.
+The release is a folder ``FLIC`` of ``examples.mat`` and ``images``. A frame may show several people, each in an
+example of its own: the id of a record is ``<frame>#<index of the example in the file, from 0>``.
 
 - Of the 29 columns of ``coords`` these 11 joints are annotated, as the median of five annotators. None is
   absent; some are outside the frame. All count as visible: the release does not mark hidden joints.
 - "Left" is the person's own. The published PCK is `observer_centric`; of the 5003 people 247 (48 of the test
   set) are seen from behind, so that their sides change, which changes the PCK by about 5 points. Records have
-  the person's own sides and the attribute ``seen_from_behind``, 0 or 1; `observer_centric_record`
-  exchanges them.
+  the person's own sides and the attribute ``seen_from_behind``, 0 or 1; `observer_centric_record` exchanges
+  them.
 - Joints and torso boxes are read as 1-based: the release's own demonstration plots them on the frames in
   MATLAB, whose first pixel is 1. No text states it.
 - The torso box is the poselet detector's, not the annotators'. There is no box of the person.
@@ -38,11 +38,7 @@ _COLUMNS = {
     **{"l_hip": 6, "r_hip": 9, "l_eye": 12, "r_eye": 13, "nose": 16},
 }
 NAMES = tuple(_COLUMNS)
-"""The 11 joints."""
-
 LEFT_RIGHT_PAIRS = ((0, 3), (1, 4), (2, 5), (6, 7), (8, 9))
-"""Indices of joints that exchange names when the image is mirrored."""
-
 PART_SETS = {"l_arm": (0, 1, 2), "r_arm": (3, 4, 5), "torso": (0, 3, 6, 7), "face": (8, 9, 10)}
 """Indices of the joints of the parts that the release draws."""
 
@@ -52,37 +48,27 @@ _SPLITS = {(1, 0): "train", (0, 1): "test"}
 
 
 class Examples(NamedTuple):
-    """The examples of a file, in its order."""
+    """The examples of a file, in its order; coordinates are in pixels of the frame, 0-based."""
 
     frames: tuple[str, ...]
-    """File names in ``images``."""
     sizes: Int[np.ndarray, "n 2"]
-    """Height and width of the frames in pixels."""
+    """Height and width of the frames."""
     points: Float[np.ndarray, "n 11 2"]
-    """Joints (x, y) in pixels of the frame, 0-based."""
     torso_boxes: Float[np.ndarray, "n 4"]
-    """Left, top, right and bottom in pixels of the frame, 0-based."""
+    """Left, top, right and bottom."""
     splits: tuple[str, ...]
     """"train", "test" or "unused"."""
 
 
 def read(source: Path) -> Iterator[Record | Absent]:
-    """Yield the people of ``examples.mat``, in its order, of both splits.
-
-    Raises:
-        InputError: ``examples.mat`` is missing, damaged or of another layout.
-    """
+    """Yield the people of ``examples.mat``, in its order, of both splits."""
     folder = next((at for at in (source, source / "FLIC") if (at / "examples.mat").exists()), source)
     examples = read_examples(folder / "examples.mat")
     return (_record(folder / "images", examples, index) for index in range(len(examples.frames)))
 
 
 def read_examples(path: Path) -> Examples:
-    """Read the annotations without the images.
-
-    Raises:
-        InputError: the file is missing, damaged or of another layout.
-    """
+    """Read the annotations without the images."""
     examples = mat.read(path).structs("examples")
     if not examples:
         raise InputError(f"{path} has no examples")
@@ -114,13 +100,10 @@ def observer_centric(points: Float[np.ndarray, "*batch 11 2"]) -> Float[np.ndarr
 
 
 def observer_centric_record(record: Record) -> Record:
-    """Return a person's record with observer-centric sides, as the published PCK has them.
+    """Return a record of `read` with observer-centric sides, as the published PCK has them.
 
     Points, visibility and the metric's length are those of the exchanged joints; the attribute
     ``seen_from_behind`` still states whether the record's person was seen from behind.
-
-    Args:
-        record: of FLIC, as `read` yields it.
     """
     points = observer_centric(record.points)
     torso = float(torso_diagonals(points))
@@ -132,12 +115,7 @@ def observer_centric_record(record: Record) -> Record:
 def torso_diagonals(
     points: Float[np.ndarray, "*batch joints 2"], *, names: Sequence[str] = NAMES
 ) -> Float[np.ndarray, "*batch"]:
-    """Compute the metric's length, ``|left shoulder - right hip|`` in pixels; NaN where either is absent.
-
-    Args:
-        points: joints (x, y), in pixels.
-        names: names of the joints.
-    """
+    """Compute the metric's length, ``|left shoulder - right hip|`` in pixels; NaN where either is absent."""
     shoulder, hip = (points[..., names.index(joint), :] for joint in ("l_shoulder", "r_hip"))
     return np.asarray(np.linalg.norm(shoulder - hip, axis=-1))
 

@@ -1,6 +1,6 @@
-"""300-W: faces of five collections with 68 points, each an image and a ``.pts`` file.
+"""300-W (`read_300w`), faces of five collections with 68 points, and Helen with 194 (`read_helen`) or 68.
 
-The folder holds the content of the official archives, all or some of:
+The folder of 300-W holds the content of the official archives, all or some of:
 
 =====================  ====================================  ==========================
 folder                 split here                            official number of faces
@@ -15,18 +15,18 @@ folder                 split here                            official number of 
 ``300W/02_Outdoor``    outdoor                               300
 =====================  ====================================  ==========================
 
-"Common" and "challenging" are names of the public test faces in papers; indoor and outdoor are the challenge's
-own. Images are JPEG or PNG. The files are 1-based; `formats.pts` converts. The metric's length is the distance
-of the outer eye corners, as in the challenge. Its boxes of a face detector (``.mat``) are not read.
+Each face is an image, JPEG or PNG, and a ``.pts`` file, which is 1-based; `text.read_pts` converts. "Common"
+and "challenging" are names of the public test faces in papers; indoor and outdoor are the challenge's own. The
+metric's length is the distance of the outer eye corners, as in the challenge. Its boxes of a face detector
+(``.mat``) are not read.
 
 Source: Sagonas, Tzimiropoulos, Zafeiriou, Pantic, "300 Faces in-the-Wild Challenge", ICCV-W 2013.
 
-Helen: 2330 faces with 194 points (`read_helen`), or the same with the 68 points of 300-W (`read_helen_68`).
-
+Helen has 2330 faces with 194 points (`read_helen`), or the same with the 68 points of 300-W (`read_helen_68`).
 The folder of the 194-point release holds
 
-- ``annotation/<n>.txt``, n from 1 to 2330: the name of an image, without suffix, in the first line, and a
-  point "x , y" in each of the 194 others;
+- ``annotation/<n>.txt``, n from 1 to 2330: the name of an image, without suffix, in the first line, and a point
+  "x , y" in each of the 194 others;
 - ``trainnames.txt`` (2000 names) and ``testnames.txt`` (330);
 - the images, ``<name>.jpg``, in any folders: officially ``train_1`` ... ``train_4`` and ``test``, or
   ``helen_1`` ... ``helen_5``.
@@ -66,9 +66,6 @@ SUBSETS = {
     "300W/01_Indoor": "indoor",
     "300W/02_Outdoor": "outdoor",
 }
-"""The split of every folder."""
-
-
 # The groups of the markup in its order, with their numbers of points, from left to right or top to bottom.
 _GROUPS = {
     "jaw": 17,
@@ -92,13 +89,9 @@ LEFT_RIGHT_PAIRS = (
     *((48, 54), (49, 53), (50, 52), (55, 59), (56, 58)),
     *((60, 64), (61, 63), (65, 67)),
 )
-"""Indices of landmarks that exchange names when the image is mirrored."""
-
-_LEFT_OUTER_EYE_CORNER, _RIGHT_OUTER_EYE_CORNER = 36, 45
 
 
 def _points(*groups: str) -> tuple[int, ...]:
-    """Return the indices of the points of groups."""
     return tuple(index for index, name in enumerate(NAMES) if name.rsplit("_", 1)[0] in groups)
 
 
@@ -116,17 +109,13 @@ MARKUP = faces.Markup(
         # The challenge's second set of points to evaluate: all but the jaw.
         "inner_51": tuple(range(17, 68)),
     },
-    eyes=((_LEFT_OUTER_EYE_CORNER,), (_RIGHT_OUTER_EYE_CORNER,)),
+    # The outer corners.
+    eyes=((36,), (45,)),
 )
-"""The 68 points."""
 
 
 def read_300w(source: Path) -> Iterator[Record | Absent]:
-    """Yield the faces of all folders that exist, in the order of `SUBSETS`, and of their file names in each.
-
-    Raises:
-        InputError: none of the folders exists; a folder holds no ``.pts``; such a file is damaged.
-    """
+    """Yield the faces of all folders that exist, in the order of `SUBSETS`, and of their file names in each."""
     folders = [folder for folder in SUBSETS if (source / folder).is_dir()]
     if not folders:
         raise InputError(
@@ -137,15 +126,7 @@ def read_300w(source: Path) -> Iterator[Record | Absent]:
 
 
 def read_halves(source: Path, name: str) -> Iterator[Record | Absent]:
-    """Yield the faces of one collection, train before test.
-
-    Args:
-        source: the folder of the collection, or one that holds it.
-        name: the name of the collection's folder.
-
-    Raises:
-        InputError: ``trainset`` or ``testset`` is missing or holds no ``.pts``, or such a file is damaged.
-    """
+    """Yield the faces of a collection, train before test, from its folder or one that holds it by its name."""
     folder = source / name if (source / name).is_dir() else source
     for half in ("trainset", "testset"):
         if not (folder / half).is_dir():
@@ -202,49 +183,33 @@ HELEN_MARKUP = faces.Markup(
     },
     eyes=(tuple(_CONTOURS["left_eye"]), tuple(_CONTOURS["right_eye"])),
 )
-"""The 194 points."""
 
 
 class Annotation(NamedTuple):
-    """The content of a file in the folder ``annotation``."""
+    """A file of ``annotation``: the image's name without suffix, and (x, y) in its pixels, 0-based."""
 
     name: str
-    """The name of the image, without suffix."""
     points: Float[np.ndarray, "194 2"]
-    """Points (x, y) in pixels of the image, 0-based."""
 
 
 def read_helen(source: Path) -> Iterator[Record | Absent]:
-    """Yield the faces with 194 points, in the order of the numbers of their files.
-
-    Raises:
-        InputError: a list or the folder of annotations is missing; a name is in both lists, or twice in one
-            list; an annotation is damaged, or of the same image as another.
-    """
+    """Yield the faces with 194 points, in the order of the numbers of their files."""
     splits = read_splits(source)
     folder = source / "annotation"
     paths = sorted(folder.glob("[0-9]*.txt"), key=lambda path: (len(path.stem), path.stem))
     if not paths:
         raise InputError(f"{folder} holds no <n>.txt of Helen's 194 points")
     folders = [source, *sorted(path for path in source.iterdir() if path.is_dir())]
-    return _helen_faces(paths, splits, folders)
+    return _by_annotation(paths, splits, folders)
 
 
 def read_helen_68(source: Path) -> Iterator[Record | Absent]:
-    """Yield the faces with the 68 points of 300-W, of ``trainset`` and ``testset``.
-
-    Raises:
-        InputError: a folder is missing or holds no ``.pts``, or such a file is damaged.
-    """
+    """Yield the faces with the 68 points of 300-W, of ``trainset`` and ``testset``."""
     return read_halves(source, "helen")
 
 
 def read_splits(source: Path) -> dict[str, str]:
-    """Return the split of every name in ``trainnames.txt`` and ``testnames.txt``.
-
-    Raises:
-        InputError: a list is missing or not text; a name is listed twice, or is a path.
-    """
+    """Return the split of every name in ``trainnames.txt`` and ``testnames.txt``."""
     splits: dict[str, str] = {}
     for split in ("train", "test"):
         path = source / f"{split}names.txt"
@@ -257,11 +222,7 @@ def read_splits(source: Path) -> dict[str, str]:
 
 
 def read_annotation(path: Path) -> Annotation:
-    """Read a file of the folder ``annotation``.
-
-    Raises:
-        InputError: the file is missing, not text or cut short; it names a path; a line is not two numbers.
-    """
+    """Read a file of the folder ``annotation``."""
     content = text.lines(path, kind="Helen annotation")
     rows = [line.split(",") for line in content[1:] if line]
     expected = len(HELEN_MARKUP.names)
@@ -275,7 +236,7 @@ def _name(line: str, path: Path) -> str:
     return text.check_name(line.removesuffix(".jpg"), named_in=path)
 
 
-def _helen_faces(paths: list[Path], splits: dict[str, str], folders: list[Path]) -> Iterator[Record | Absent]:
+def _by_annotation(paths: list[Path], splits: dict[str, str], folders: list[Path]) -> Iterator[Record | Absent]:
     files_by_name: dict[str, str] = {}
     for path in paths:
         name, points = read_annotation(path)

@@ -44,11 +44,7 @@ MARKERS = (
 
 
 def read(source: Path) -> Iterator[Record | Absent]:
-    """Yield the photographs by class folder and name, or in the order of the list.
-
-    Raises:
-        InputError: the folder has none of the layouts; a list is damaged, or names a photograph twice.
-    """
+    """Yield the photographs by class folder and name, or in the order of the list."""
     for folder in (source, source / "val"):
         classes = _class_folders(folder)
         if classes:
@@ -67,11 +63,7 @@ def read(source: Path) -> Iterator[Record | Absent]:
 
 
 def read_ground_truth(kit: Path) -> dict[str, str]:
-    """Return the WordNet id of every photograph by its file name, from the development kit's ``data`` folder.
-
-    Raises:
-        InputError: the list or ``meta.mat`` is missing or damaged; a line is not a class of the kit.
-    """
+    """Return the WordNet id of every photograph by its file name, from the kit's folder ``data``."""
     wnids = read_synsets(kit / "meta.mat")
     path = kit / GROUND_TRUTH
     labels: dict[str, str] = {}
@@ -83,11 +75,7 @@ def read_ground_truth(kit: Path) -> dict[str, str]:
 
 
 def read_synsets(path: Path) -> dict[str, str]:
-    """Return the WordNet id of every class and group of classes in ``meta.mat``, by its number as text.
-
-    Raises:
-        InputError: the file is missing or damaged; a number occurs twice, or has no WordNet id.
-    """
+    """Return the WordNet id of every class and group of classes in ``meta.mat``, by its number as text."""
     wnids: dict[str, str] = {}
     for synset in mat.read(path).structs("synsets"):
         number, wnid = f"{synset.number('ILSVRC2012_ID'):.0f}", synset.text("WNID")
@@ -98,12 +86,7 @@ def read_synsets(path: Path) -> dict[str, str]:
 
 
 def read_list(path: Path) -> dict[str, str]:
-    """Return the label of every photograph by its file name, from a list.
-
-    Raises:
-        InputError: the file is missing or not text; a line is not a name and a label; a line names a path, or
-            the same photograph as another.
-    """
+    """Return the label of every photograph of a list by its file name."""
     labels: dict[str, str] = {}
     for line in filter(None, text.lines(path, kind="list of photographs")):
         fields = line.split()

@@ -75,26 +75,19 @@ MARKUP = faces.Markup(
     },
     eyes=((NAMES.index("left_eye_pupil"),), (NAMES.index("right_eye_pupil"),)),
 )
-"""The 29 points."""
 
 
 class Row(NamedTuple):
     """A face: a row of worker "average"."""
 
     url: str
-    """The link to the image."""
     points: Float[np.ndarray, "29 2"]
     """Points (x, y) in pixels of the image, 0-based; NaN where a point is absent."""
     visible: Bool[np.ndarray, "29"]
-    """Which points are visible."""
 
 
 def read(source: Path) -> Iterator[Record | Absent]:
-    """Yield the faces with 29 points, training first, in the order of their rows.
-
-    Raises:
-        InputError: a table is missing or damaged, or neither folder of images exists.
-    """
+    """Yield the faces with 29 points, training first, in the order of their rows."""
     tables = {split: read_rows(source / f"kbvt_lfpw_v1_{split}.csv") for split in ("train", "test")}
     if not any((source / split).is_dir() for split in tables):
         raise InputError(
@@ -105,21 +98,12 @@ def read(source: Path) -> Iterator[Record | Absent]:
 
 
 def read_68(source: Path) -> Iterator[Record | Absent]:
-    """Yield the 1035 faces with the 68 points of 300-W, of ``trainset`` and ``testset``.
-
-    Raises:
-        InputError: a folder is missing or holds no ``.pts``, or such a file is damaged.
-    """
+    """Yield the 1035 faces with the 68 points of 300-W, of ``trainset`` and ``testset``."""
     return ibug.read_halves(source, "lfpw")
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Read the rows of worker "average" of a table.
-
-    Raises:
-        InputError: the file is missing, not text, or lacks a column; a row has another number of fields, or a
-            field that is not a number.
-    """
+    """Read the rows of worker "average" of a table."""
     lines = [line for line in text.lines(path, kind="LFPW table") if line]
     header = lines[0].split("\t") if lines else []
     columns = _columns(path, header)

@@ -45,10 +45,8 @@ NAMES = (
     *("r_wrist", "r_elbow", "r_shoulder", "l_shoulder", "l_elbow", "l_wrist"),
     *("neck", "head_top"),
 )
-"""The 14 joints of LSP, in its order."""
 
 LEFT_RIGHT_PAIRS = ((5, 0), (4, 1), (3, 2), (11, 6), (10, 7), (9, 8))
-"""Indices of joints that exchange names when the image is mirrored."""
 
 # People of the scaled LSP are some 150 pixels long, and no coordinate is above 195; in the original photographs
 # coordinates reach 1024.
@@ -63,33 +61,22 @@ class People(NamedTuple):
     """The people of a file, in its order."""
 
     release: str
-    """"lsp" or "lspet"."""
+    """Either "lsp" or "lspet"."""
     images: tuple[str, ...]
-    """File names in ``images``."""
     points: Float[np.ndarray, "n 14 2"]
     """Joints (x, y) in pixels of the image, 0-based; NaN where a joint is not annotated."""
     visible: Bool[np.ndarray, "n 14"]
-    """Which joints are visible."""
     splits: tuple[str, ...]
-    """"train" or "test"."""
 
 
 def read(source: Path) -> Iterator[Record | Absent]:
-    """Yield the people of ``joints.mat`` of either release, in its order.
-
-    Raises:
-        InputError: ``joints.mat`` is missing, damaged or of another layout.
-    """
+    """Yield the people of ``joints.mat`` of either release, in its order."""
     people = read_joints(source / "joints.mat")
     return (_record(source / "images", people, index) for index in range(len(people.images)))
 
 
 def read_joints(path: Path) -> People:
-    """Read the annotations without the images.
-
-    Raises:
-        InputError: the file is missing, damaged or of another layout.
-    """
+    """Read the annotations without the images."""
     joints = mat.read(path).array("joints").astype(np.float64)
     extended = joints.shape[:2] == (14, 3)
     if joints.ndim != 3 or not (extended or joints.shape[:2] == (3, 14)):
@@ -122,14 +109,7 @@ def read_joints(path: Path) -> People:
 
 
 def torso_diagonal(points: Float[np.ndarray, "14 2"]) -> float | None:
-    """Return the distance of left shoulder and right hip, or else of right shoulder and left hip.
-
-    Args:
-        points: joints (x, y) in pixels, in the order `NAMES`; NaN where a joint is not annotated.
-
-    Returns:
-        The length in pixels; None if neither diagonal is annotated.
-    """
+    """Return ``|l_shoulder - r_hip|``, or else ``|r_shoulder - l_hip|``, in pixels; None without both."""
     for shoulder, hip in (("l_shoulder", "r_hip"), ("r_shoulder", "l_hip")):
         length = float(np.linalg.norm(points[NAMES.index(shoulder)] - points[NAMES.index(hip)]))
         if length > 0:

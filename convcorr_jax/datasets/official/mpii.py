@@ -1,30 +1,15 @@
-"""A person of MPII, in the form that all readers of its annotations return, and the person's record.
-
-MPII's annotations in the two flat forms from which pose networks are trained.
-
-`read_h5` reads ``train.h5``, ``valid.h5`` and ``test.h5`` of the hourglass networks (Newell, Yang, Deng, ECCV
-2016). Their joints are rounded down to whole pixels, and (0, 0) where absent. They have the length of PCKh, but
-not the head's box. Their centres are 15 pixels (times the scale) lower and their scales 1.25 times larger than
-the release's, for cropping; the reader reverts both. The later ``annot.h5`` has another layout and is not read.
-
-`read_json` reads ``train.json``, ``valid.json`` and ``test.json`` of HRNet (``mpii_train.json`` and so on in
-mmpose): a list of people with ``image``, ``center``, ``scale`` and, except in the test set, ``joints`` and
-``joints_vis``, which is 0 for absent joints and 1 for all others, hidden ones included. They lack the head's
-size and the numbers of people, who are numbered here in the order of the file.
-
-Coordinates in the files are 1-based, as in the release.
-
-MPII Human Pose: some 25,000 video frames with over 40,000 people, 16 joints each.
+"""MPII Human Pose: some 25,000 video frames with over 40,000 people, 16 joints each.
 
 The release is ``mpii_human_pose_v1_u12_1.mat`` (the struct ``RELEASE``) and the folder ``images``. Without that
-file, the flat forms of `mpii_flat` are read: ``train.h5``, ``valid.h5`` and ``test.h5``, or else JSON.
+file, the flat forms from which pose networks are trained are read: HDF5 (`read_h5`), or else JSON
+(`read_json`).
 
 - "Left" is the person's own. A joint that is not annotated is absent; the others may be marked as hidden. The
   two joints of the head, which were derived from its box, have no mark and count as visible.
 - The test set has neither joints nor head boxes. Its people have a rough centre and a scale, as attributes:
   ``center_x``, ``center_y``, and ``scale``, the person's height in units of 200 pixels.
-- Coordinates are 1-based: among the joints of 19,919 training people 22 coordinates are 1 and none is 0, and
-  MPII's authors confirmed it to HRNet's (microsoft/human-pose-estimation.pytorch, issue 110).
+- Coordinates are 1-based in all files: among the joints of 19,919 training people 22 coordinates are 1 and none
+  is 0, and MPII's authors confirmed it to HRNet's (microsoft/human-pose-estimation.pytorch, issue 110).
 - ``separated`` is 1 for people who stand apart from others: the official single-person setting.
 - The metric's length is `metrics.pckh.head_sizes` of the head's box. People have no box.
 - The official splits are train and test. The usual validation set is that of Tompson et al., 2958 people of the
@@ -33,9 +18,9 @@ file, the flat forms of `mpii_flat` are read: ``train.h5``, ``valid.h5`` and ``t
 A record's id is ``<frame>#<index of the person in the frame, from 0>``. A frame without people is `Absent`, and
 so is a person whose annotation is damaged.
 
-Source: Andriluka, Pishchulin, Gehler, Schiele, "2D Human Pose Estimation: New Benchmark and State of
-the Art Analysis", CVPR 2014; Tompson, Goroshin, Jain, LeCun, Bregler, "Efficient Object Localization
-Using Convolutional Networks", CVPR 2015.
+Source: Andriluka, Pishchulin, Gehler, Schiele, "2D Human Pose Estimation: New Benchmark and State of the Art
+Analysis", CVPR 2014; Tompson, Goroshin, Jain, LeCun, Bregler, "Efficient Object Localization Using
+Convolutional Networks", CVPR 2015.
 """
 
 from collections import Counter
@@ -56,32 +41,27 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import check_file, image_size, json_array, json_file
 from convcorr_jax.metrics.joint_table import head_sizes
 
+# In the order of their ids.
 NAMES = (
     *("r_ankle", "r_knee", "r_hip", "l_hip", "l_knee", "l_ankle"),
     *("pelvis", "thorax", "upper_neck", "head_top"),
     *("r_wrist", "r_elbow", "r_shoulder", "l_shoulder", "l_elbow", "l_wrist"),
 )
-"""The 16 joints, in the order of their ids."""
 
 LEFT_RIGHT_PAIRS = ((5, 0), (4, 1), (3, 2), (15, 10), (14, 11), (13, 12))
-"""Indices of joints that exchange names when the image is mirrored."""
 
 
 class Person(NamedTuple):
     """An annotated person; coordinates are in pixels of the frame, 0-based."""
 
     frame: str
-    """File name in ``images``."""
     place: int
-    """Index of the person in the frame, from 0."""
     split: str
-    """"train", "valid" or "test"."""
+    """One of "train", "valid" and "test"."""
     points: Float[np.ndarray, "16 2"]
     """Joints (x, y); NaN where a joint is absent."""
     visible: Bool[np.ndarray, "16"]
-    """Which joints are visible."""
     head_box: coords.Box | None
-    """The box of the head, if it is known."""
     head_size: float | None
     """The length of PCKh in pixels, `metrics.pckh.head_sizes` of the head's box, if it is known."""
     attributes: dict[str, float]
@@ -89,11 +69,7 @@ class Person(NamedTuple):
 
 
 def to_record(images: Path, person: Person) -> Record | Absent:
-    """Return the record of a person; `Absent` if the frame is missing or the annotation fits no record.
-
-    Args:
-        person: the annotated person.
-    """
+    """Return the record of a person; `Absent` if the frame is missing or the annotation fits no record."""
     source_id = f"{person.frame}#{person.place}"
     try:
         path = loading.member_file(images, person.frame)
@@ -129,25 +105,25 @@ _MAX_COORDINATE = 1e6
 
 
 def read_h5(paths: Mapping[str, Path]) -> tuple[Person, ...]:
-    """Read the people of hourglass files, in their order.
+    """Read the people of the hourglass networks' ``train.h5``, ``valid.h5`` and ``test.h5``, by split.
 
-    Args:
-        paths: the file of each split.
+    Their joints are rounded down to whole pixels, and (0, 0) where absent. They have the length of PCKh, but
+    not the head's box. Their centres are 15 pixels (times the scale) lower and their scales 1.25 times larger
+    than the release's, for cropping; both are reverted. The later ``annot.h5`` has another layout and is not
+    read.
 
-    Raises:
-        InputError: a file is missing, damaged or of another layout.
+    Source: Newell, Yang, Deng, ECCV 2016.
     """
     return tuple(person for split, path in paths.items() for person in _h5_people(path, split))
 
 
 def read_json(paths: Mapping[str, Path]) -> tuple[Person, ...]:
-    """Read the people of JSON files, in their order.
+    """Read the people of HRNet's ``train.json``, ``valid.json`` and ``test.json``, by split.
 
-    Args:
-        paths: the file of each split.
-
-    Raises:
-        InputError: a file is missing, damaged or of another layout.
+    A file (``mpii_train.json`` and so on in mmpose) is a list of people with ``image``, ``center``, ``scale``
+    and, except in the test set, ``joints`` and ``joints_vis``, which is 0 for absent joints and 1 for all
+    others, hidden ones included. They lack the head's size and the numbers of people, who are numbered here in
+    the order of the file.
     """
     places: Counter[str] = Counter()
     return tuple(person for split, path in paths.items() for person in _json_people(path, split, places))
@@ -261,21 +237,14 @@ MARKERS = tuple(
 
 
 class Place(NamedTuple):
-    """The indices of a person of the release, from 0."""
+    """The indices, from 0, of a frame of the release in ``annolist`` and of a person in the frame."""
 
     frame: int
-    """The index of the frame in ``annolist``."""
     person: int
-    """The index of the person in the frame."""
 
 
 def read(source: Path) -> Iterator[Record | Absent]:
-    """Yield the people of the release, or of the flat files, in their order.
-
-    Raises:
-        InputError: the annotations or ``images`` are missing; the annotations are damaged or of another layout;
-            a person occurs twice.
-    """
+    """Yield the people of the release, or of the flat files, in their order."""
     images = _find(source, "images")
     if images is None:
         raise InputError(f"{source} has no folder 'images' of MPII's frames")
@@ -315,14 +284,7 @@ def _records(images: Path, people: Iterable[Person | Absent]) -> Iterator[Record
 
 
 def read_release(path: Path, *, validation: Set[Place] = frozenset()) -> Iterator[Person | Absent]:
-    """Yield the people of ``RELEASE``.
-
-    Args:
-        validation: people of the training set that are of the split "valid".
-
-    Raises:
-        InputError: the file is missing, damaged or of another layout.
-    """
+    """Yield the people of ``RELEASE``; those of ``validation`` in the training set are of the split "valid"."""
     release = mat.read(path).only_struct("RELEASE")
     frames = release.structs("annolist")
     training = release.array("img_train").ravel()
@@ -348,11 +310,7 @@ def read_release(path: Path, *, validation: Set[Place] = frozenset()) -> Iterato
 
 
 def read_validation(path: Path) -> frozenset[Place]:
-    """Return the places of the validation people of Tompson et al., from their ``detections.mat``.
-
-    Raises:
-        InputError: the file is missing, damaged or of another layout.
-    """
+    """Return the places of the validation people of Tompson et al., from their ``detections.mat``."""
     variables = mat.read(path)
     columns = (variables.array("RELEASE_img_index"), variables.array("RELEASE_person_index"))
     if columns[0].size != columns[1].size:
@@ -362,17 +320,7 @@ def read_validation(path: Path) -> frozenset[Place]:
 
 
 def read_person(annotated: mat.Group, *, frame: str, place: int, split: str) -> Person:
-    """Return a person of the release.
-
-    Args:
-        annotated: the person's struct in ``annorect``.
-        frame: file name of the frame.
-        place: index of the person in the frame, from 0.
-        split: the person's split.
-
-    Raises:
-        InputError: a coordinate is not a number; a joint has no valid id, or occurs twice.
-    """
+    """Return the person of a struct in ``annorect``, the one at ``place`` in the frame, from 0."""
     points = np.full((len(NAMES), 2), np.nan)
     visible = np.zeros(len(NAMES), bool)
     for number, joint in points_by_id(annotated).items():

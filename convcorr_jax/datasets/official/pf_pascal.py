@@ -40,45 +40,34 @@ from convcorr_jax.io import image_size
 from convcorr_jax.metrics import PF_PASCAL, PF_PASCAL_BOX
 
 # No class has more than 23 keypoints; SPair-71k, whose records have the same names, has up to 30.
-NAMES = tuple(str(row) for row in range(30))
-"""The names of keypoints: the numbers of their rows."""
+NAMES = tuple(map(str, range(30)))
 
 SPLITS = ("train", "val", "test", "all")
 """The lists of pairs; "all" are the pairs of the release."""
 
 
 class Annotation(NamedTuple):
-    """The content of an image's ``.mat``."""
+    """The content of an image's ``.mat``, in pixels of the image, 0-based; NaN where a keypoint is absent."""
 
     points: Float[np.ndarray, "30 2"]
-    """Keypoints (x, y) in pixels of the image, 0-based; NaN where a keypoint is absent."""
     box: coords.Box
-    """The object's box in pixels of the image, 0-based."""
 
 
 class ListedPair(NamedTuple):
-    """A line of a list of pairs."""
+    """A line of a list of pairs: class and names of both images, without suffix."""
 
     category: str
-    """The class of both objects."""
     source: str
-    """The name of the first image, without suffix."""
     target: str
-    """The name of the second image, without suffix."""
     mirrored: bool = False
     """Whether the pair is the mirrored copy of another line."""
+    # The keypoints that both objects have, 0-based; None if the list has none.
     source_points: Float[np.ndarray, "n 2"] | None = None
-    """The keypoints that both objects have, 0-based, in the first image; None if the list has none."""
     target_points: Float[np.ndarray, "n 2"] | None = None
-    """The same keypoints in the second image; None if the list has none."""
 
 
 def read(source: Path) -> Iterator[Record | Absent]:
-    """Yield the annotated objects, class by class in the order of their images' names.
-
-    Raises:
-        InputError: the folder is not that of the release, or a ``.mat`` is damaged.
-    """
+    """Yield the annotated objects, class by class in the order of their images' names."""
     root = _root(source)
     return (
         _record(root, category, path.stem, "all")
@@ -88,16 +77,7 @@ def read(source: Path) -> Iterator[Record | Absent]:
 
 
 def read_pairs(source: Path, *, split: str = "test") -> PairSet:
-    """Read the pairs of a list; the subset of a pair is its class.
-
-    Args:
-        source: the folder of the release.
-        split: the list, one of `SPLITS`.
-
-    Raises:
-        InputError: the folder is not that of the release; the list is missing; a pair's image or annotation is
-            missing or damaged.
-    """
+    """Read the pairs of a list, one of `SPLITS`; the subset of a pair is its class."""
     root = _root(source)
     if split == "all":
         listed = read_release_pairs(root / "parsePascalVOC.mat")
@@ -126,19 +106,12 @@ def read_pair_list(path: Path) -> tuple[ListedPair, ...]:
 
     Each line has source, target and class; the training list also whether the pair is mirrored, and the test
     list also the keypoints of both objects.
-
-    Raises:
-        InputError: the file is missing, empty or not text, or a line is of none of these three kinds.
     """
     return tuple(_listed(line) for line in text.read_table(path, widths=(3, 4, 7)))
 
 
 def read_release_pairs(path: Path) -> tuple[ListedPair, ...]:
-    """Read the pairs of ``parsePascalVOC.mat``, class by class.
-
-    Raises:
-        InputError: the file is missing or damaged, or names other classes than VOC's.
-    """
+    """Read the pairs of ``parsePascalVOC.mat``, class by class."""
     release = mat.read(path).only_struct("PascalVOC")
     categories, pairs = release.cells("class"), release.cells("pair")
     listed = []
@@ -157,12 +130,7 @@ def read_release_pairs(path: Path) -> tuple[ListedPair, ...]:
 
 
 def read_annotation(path: Path) -> Annotation:
-    """Read keypoints and box of an image's ``.mat``.
-
-    Raises:
-        InputError: the file is missing or damaged; ``kps`` is not a table of at most 30 points; ``bbox`` is not
-            four numbers, or has no area.
-    """
+    """Read keypoints and box of an image's ``.mat``; ``kps`` must be a table of at most 30 points."""
     stored = mat.read(path)
     points, corners = stored.array("kps"), stored.array("bbox")
     if points.ndim != 2 or points.shape[1] != 2 or len(points) > len(NAMES) or np.isinf(points).any():

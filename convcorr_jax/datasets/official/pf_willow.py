@@ -36,46 +36,28 @@ SUBSETS = (
 """The official subsets: a class, and how its images were selected."""
 
 NAMES = tuple(f"part_{letter}" for letter in "ABCDEFGHIJ")
-"""The names of the ten keypoints."""
 
 _LEFT_RIGHT_PAIRS = {"winebottle": ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9))}
 _PAIR_LIST = "test_pairs_pf.csv"
 
 
 class ListedPair(NamedTuple):
-    """A line of the list of pairs."""
+    """A line of the list: both images as subset/name, and keypoints (x, y) in pixels, 0-based."""
 
     source: str
-    """The first image, as subset/name."""
     target: str
-    """The second image, as subset/name."""
     source_points: Float[np.ndarray, "10 2"]
-    """Keypoints (x, y) in pixels of the first image, 0-based."""
     target_points: Float[np.ndarray, "10 2"]
-    """Keypoints (x, y) in pixels of the second image, 0-based."""
 
 
 def read(source: Path) -> Iterator[Record | Absent]:
-    """Yield the images of every subset, 100 in all; each is of the split "test", as the benchmark is.
-
-    Raises:
-        InputError: the folder of a subset is missing, or a ``.mat`` is damaged.
-    """
+    """Yield the images of every subset, 100 in all; each is of the split "test", as the benchmark is."""
     root = _root(source)
     return (_record(root, subset, stem) for subset in SUBSETS for stem in _stems(root / subset))
 
 
 def read_pairs(source: Path, *, split: str = "test") -> PairSet:
-    """Read the 900 official pairs.
-
-    Args:
-        source: the folder of the release.
-        split: "test".
-
-    Raises:
-        InputError: there is no such split; the folder of a subset is missing; an image or its keypoints are
-            missing or damaged; the list names an image that does not belong to the release.
-    """
+    """Read the 900 official pairs, all of the split "test"."""
     check_split(split)
     root = _root(source)
     records = []
@@ -93,21 +75,13 @@ def read_pairs(source: Path, *, split: str = "test") -> PairSet:
 
 
 def check_split(split: str) -> None:
-    """Refuse any split but "test", which is all that the benchmark has.
-
-    Raises:
-        InputError: the split is another one.
-    """
+    """Refuse any split but "test", which is all that the benchmark has."""
     if split != "test":
         raise InputError(f"PF-WILLOW has no pairs of the split {split!r}; all are of 'test'")
 
 
 def read_pair_list(path: Path) -> tuple[ListedPair, ...]:
-    """Read the pairs of ``test_pairs_pf.csv``: two paths, then ten x and ten y of each image.
-
-    Raises:
-        InputError: the file is missing, empty or not text, or a line does not have these 42 fields.
-    """
+    """Read the pairs of ``test_pairs_pf.csv``: two paths, then ten x and ten y of each image."""
     pairs = []
     for line in text.read_table(path, widths=(2 + 4 * len(NAMES),)):
         coordinates = np.array(line.numbers(line.fields[2:])).reshape(2, 2, len(NAMES))
@@ -130,8 +104,7 @@ def _root(source: Path) -> Path:
 
 def _stems(folder: Path) -> list[str]:
     # Without hidden files, which some systems add to archives.
-    stems = {path.stem for ending in ("png", "mat") for path in folder.glob(f"[!.]*.{ending}")}
-    return sorted(stems)
+    return sorted({path.stem for ending in ("png", "mat") for path in folder.glob(f"[!.]*.{ending}")})
 
 
 def _listed_image(line: text.Line, path: str) -> str:
@@ -175,11 +148,7 @@ def _record(root: Path, subset: str, stem: str) -> Record | Absent:
 
 
 def read_keypoints(path: Path) -> Float[np.ndarray, "10 2"]:
-    """Read the keypoints of an image's ``.mat``, as (x, y) in pixels, 0-based.
-
-    Raises:
-        InputError: the file is missing or damaged, or has no ``pts_coord`` of two rows and ten columns.
-    """
+    """Read the keypoints of an image's ``.mat``, as (x, y) in pixels, 0-based."""
     coordinates = mat.read(path).array("pts_coord")
     if coordinates.shape != (2, len(NAMES)) or not np.isfinite(coordinates).all():
         raise InputError(f"{path}: pts_coord is {coordinates.shape}; 2 rows of 10 numbers are expected")

@@ -34,8 +34,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import image_size, json_file
 from convcorr_jax.metrics import SPAIR_71K, SPAIR_71K_POINTS
 
-NAMES = tuple(str(number) for number in range(30))
-"""The names of keypoints: their ids."""
+NAMES = tuple(map(str, range(30)))
 
 # The names of the splits here, and in the release.
 _SPLITS = {"train": "trn", "val": "val", "test": "test"}
@@ -44,37 +43,27 @@ _LISTED = re.compile(r"\d+-([^-:]+)-([^-:]+):([^-:]+)")
 
 
 class Annotation(NamedTuple):
-    """The content of an image's ``.json``."""
+    """The content of an image's ``.json``, in pixels of the image, 0-based; NaN where a keypoint is absent."""
 
     size: coords.Size
-    """Height and width of the image."""
     box: coords.Box
-    """The object's box in pixels of the image, 0-based."""
     longer_side_px: float
     """The longer side of the box, as last minus first pixel."""
     points: Float[np.ndarray, "30 2"]
-    """Keypoints (x, y) in pixels of the image, 0-based; NaN where a keypoint is absent."""
     flags: dict[str, float]
     """The values of "truncated", "occluded", "difficult" and "azimuth_id" that the file has."""
 
 
 class ListedPair(NamedTuple):
-    """A line of a file of ``Layout``."""
+    """A line of a file of ``Layout``: the class, and both images as class/name."""
 
     category: str
-    """The class of both objects."""
     source: str
-    """The first image, as class/name."""
     target: str
-    """The second image, as class/name."""
 
 
 def read(source: Path) -> Iterator[Record | Absent]:
-    """Yield the images, class by class in the order of their names.
-
-    Raises:
-        InputError: the folder is not that of the release, or an annotation is damaged.
-    """
+    """Yield the images, class by class in the order of their names."""
     root = _root(source)
     splits = {
         image: split
@@ -91,16 +80,7 @@ def read(source: Path) -> Iterator[Record | Absent]:
 
 
 def read_pairs(source: Path, *, split: str = "test") -> PairSet:
-    """Read the pairs of a split; the subset of a pair is its class.
-
-    Args:
-        source: the folder of the release.
-        split: "train" (53340 pairs), "val" (5384) or "test" (12234).
-
-    Raises:
-        InputError: the folder is not that of the release; an annotation is damaged; the image or the annotation
-            of a pair is missing.
-    """
+    """Read the pairs of "train" (53340), "val" (5384) or "test" (12234); the subset of a pair is its class."""
     root = _root(source)
     listed = read_pair_list(_pair_list(root, split))
     images = dict.fromkeys(image for pair in listed for image in pair[1:])
@@ -119,12 +99,7 @@ def read_pairs(source: Path, *, split: str = "test") -> PairSet:
 
 
 def read_pair_list(path: Path) -> tuple[ListedPair, ...]:
-    """Read the pairs of a file of ``Layout``.
-
-    Raises:
-        InputError: the file is missing, empty or not text, or a line is not
-            ``<number>-<source>-<target>:<class>``.
-    """
+    """Read the pairs of a file of ``Layout``."""
     listed = []
     for line in filter(None, text.lines(path, kind="pair list")):
         match = _LISTED.fullmatch(line)
@@ -136,11 +111,7 @@ def read_pair_list(path: Path) -> tuple[ListedPair, ...]:
 
 
 def read_annotation(path: Path) -> Annotation:
-    """Read the annotation of an image.
-
-    Raises:
-        InputError: the file is missing, not JSON, or of another layout.
-    """
+    """Read the annotation of an image."""
     with json_file(path, "SPair-71k annotation") as stored:
         xmin, ymin, xmax, ymax = (float(corner) for corner in stored["bndbox"])
         points = np.full((len(NAMES), 2), np.nan)

@@ -1,17 +1,10 @@
-"""Names of the keypoints of PASCAL VOC 2011, and their left/right pairs.
+"""PASCAL VOC: the objects of VOC 2011 with Berkeley's keypoints, and the segmentation of VOC 2012.
 
-The 244 names are those in the Berkeley annotations, in alphabetical order, as papers on the set number them.
-
-Source: `data/pascal_voc.py` of https://github.com/Thinklab-SJTU/PCA-GM; the pairs agree with those of
-https://github.com/ethanhe42/reconstructing-pascal-voc (Vicente, Carreira, Agapito, Batista,
-"Reconstructing PASCAL VOC", CVPR 2014).
-
-PASCAL VOC 2011 keypoints: objects of 20 classes, annotated at Berkeley with 6 to 23 keypoints each.
-
-The folder holds the content of two archives: ``VOCdevkit/VOC2011`` (or 2012, which has the same images and
-lists) and ``annotations/<class>/<image>_<n>.xml`` of ``voc2011_keypoints_Feb2012.tgz``, one object in each
-file: image, class, ``visible_bounds`` and, by name, the keypoints that can be annotated; the others are
-omitted. ``visible="0"`` marks a keypoint that is hidden, but has a position.
+`read_keypoints` reads objects of 20 classes, annotated at Berkeley with 6 to 23 keypoints each. The folder
+holds the content of two archives: ``VOCdevkit/VOC2011`` (or 2012, which has the same images and lists) and
+``annotations/<class>/<image>_<n>.xml`` of ``voc2011_keypoints_Feb2012.tgz``, one object in each file: image,
+class, ``visible_bounds`` and, by name, the keypoints that can be annotated; the others are omitted.
+``visible="0"`` marks a keypoint that is hidden, but has a position.
 
 - For 19 classes n, also in the file as ``voc_id``, is the number of the object in VOC's own annotation, from 1.
   The files of people have no such number, and n is another count: the overlap of boxes matches them to VOC's
@@ -22,25 +15,27 @@ omitted. ``visible="0"`` marks a keypoint that is hidden, but has a position.
 - The split is VOC's own (``ImageSets/Main``), as in Long, Zhang and Darrell, and not one of those that later
   papers on matching defined.
 - The release calls itself a beta: its authors did not revise people in images of 2010 and 2011.
-- The metric's length is the longer side of the box, in pixels.
+- The metric's length is the longer side of the box, in pixels. "Left" is the object's own.
+- The 244 names are those in the annotations, in alphabetical order, as papers on the set number them.
 
-"Left" is the object's own. Source: Bourdev, Maji, Brox, Malik, "Detecting People Using Mutually
-Consistent Poselet Activations", ECCV 2010; Long, Zhang, Darrell, "Do Convnets Learn Correspondence?",
-NIPS 2014.
+Source: Bourdev, Maji, Brox, Malik, "Detecting People Using Mutually Consistent Poselet Activations", ECCV 2010;
+Long, Zhang, Darrell, "Do Convnets Learn Correspondence?", NIPS 2014. The names are from `data/pascal_voc.py` of
+https://github.com/Thinklab-SJTU/PCA-GM; the pairs agree with those of
+https://github.com/ethanhe42/reconstructing-pascal-voc (Vicente, Carreira, Agapito, Batista, "Reconstructing
+PASCAL VOC", CVPR 2014).
 
-PASCAL VOC 2012 segmentation: images whose pixels are labelled with 20 classes.
-
-The folder holds the content of the archive ``VOCtrainval_11-May-2012.tar``, ``VOCdevkit/VOC2012``:
-``ImageSets/Segmentation/{train,val}.txt`` list images of ``JPEGImages``. Their palette images in
-``SegmentationClass`` hold 0 for background, k for the k-th class, and 255 for the borders of objects and for
-pixels that are too difficult to label, which no score counts. Officially there are 1464 images for training and
-1449 for validation; the labels of the test images are not public.
+`read_segmentation` reads images whose pixels are labelled with the 20 classes. The folder holds the content of
+the archive ``VOCtrainval_11-May-2012.tar``, ``VOCdevkit/VOC2012``: ``ImageSets/Segmentation/{train,val}.txt``
+list images of ``JPEGImages``. Their palette images in ``SegmentationClass`` hold 0 for background, k for the
+k-th class, and 255 for the borders of objects and for pixels that are too difficult to label, which no score
+counts. Officially there are 1464 images for training and 1449 for validation; the labels of the test images are
+not public.
 
 A record is a whole image, which may show several classes: its category is "scene", and it has neither box nor
 keypoints.
 
-Source: Everingham, Eslami, Van Gool, Williams, Winn, Zisserman, "The PASCAL Visual Object Classes
-Challenge: A Retrospective", IJCV 2015.
+Source: Everingham, Eslami, Van Gool, Williams, Winn, Zisserman, "The PASCAL Visual Object Classes Challenge: A
+Retrospective", IJCV 2015.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,86 +52,70 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import image_size
 
 _FOUR_LEGS = (
-    *("L_B_Elbow", "L_B_Paw", "L_EarBase", "L_Eye", "L_F_Elbow", "L_F_Paw", "Nose"),
-    *("R_B_Elbow", "R_B_Paw", "R_EarBase", "R_Eye", "R_F_Elbow", "R_F_Paw", "TailBase"),
-    *("Throat", "Withers"),
-)
-
-NAMES: dict[str, tuple[str, ...]] = {
+    "L_B_Elbow L_B_Paw L_EarBase L_Eye L_F_Elbow L_F_Paw Nose R_B_Elbow R_B_Paw R_EarBase R_Eye R_F_Elbow "
+    "R_F_Paw TailBase Throat Withers"
+).split()
+_NAMES = {
     "aeroplane": (
-        *("Bot_Rudder", "Bot_Rudder_Front", "L_Stabilizer", "L_WingTip", "Left_Engine_Back"),
-        *("Left_Engine_Front", "Left_Wing_Base", "NoseTip", "Nose_Bottom", "Nose_Top"),
-        *("R_Stabilizer", "R_WingTip", "Right_Engine_Back", "Right_Engine_Front"),
-        *("Right_Wing_Base", "Top_Rudder"),
-    ),
+        "Bot_Rudder Bot_Rudder_Front L_Stabilizer L_WingTip Left_Engine_Back Left_Engine_Front Left_Wing_Base "
+        "NoseTip Nose_Bottom Nose_Top R_Stabilizer R_WingTip Right_Engine_Back Right_Engine_Front "
+        "Right_Wing_Base Top_Rudder"
+    ).split(),
     "bicycle": (
-        *("B_WheelCenter", "B_WheelEnd", "B_WheelIntersection", "CranksetCenter"),
-        *("F_WheelCenter", "F_WheelEnd", "F_WheelIntersection", "HandleCenter", "L_HandleTip"),
-        *("R_HandleTip", "SeatBase"),
-    ),
+        "B_WheelCenter B_WheelEnd B_WheelIntersection CranksetCenter F_WheelCenter F_WheelEnd "
+        "F_WheelIntersection HandleCenter L_HandleTip R_HandleTip SeatBase"
+    ).split(),
     "bird": (
-        *("Beak_Base", "Beak_Tip", "Left_Eye", "Left_Wing_Base", "Left_Wing_Tip", "Leg_Center"),
-        *("Lower_Neck_Base", "Right_Eye", "Right_Wing_Base", "Right_Wing_Tip", "Tail_Tip"),
-        *("Upper_Neck_Base",),
-    ),
+        "Beak_Base Beak_Tip Left_Eye Left_Wing_Base Left_Wing_Tip Leg_Center Lower_Neck_Base Right_Eye "
+        "Right_Wing_Base Right_Wing_Tip Tail_Tip Upper_Neck_Base"
+    ).split(),
     "boat": (
-        *("Hull_Back_Bot", "Hull_Back_Top", "Hull_Front_Bot", "Hull_Front_Top"),
-        *("Hull_Mid_Left_Bot", "Hull_Mid_Left_Top", "Hull_Mid_Right_Bot", "Hull_Mid_Right_Top"),
-        *("Mast_Top", "Sail_Left", "Sail_Right"),
-    ),
-    "bottle": (*("L_Base", "L_Neck", "L_Shoulder", "L_Top", "R_Base", "R_Neck", "R_Shoulder", "R_Top"),),
-    "bus": (
-        *("L_B_Base", "L_B_RoofTop", "L_F_Base", "L_F_RoofTop", "R_B_Base", "R_B_RoofTop"),
-        *("R_F_Base", "R_F_RoofTop"),
-    ),
+        "Hull_Back_Bot Hull_Back_Top Hull_Front_Bot Hull_Front_Top Hull_Mid_Left_Bot Hull_Mid_Left_Top "
+        "Hull_Mid_Right_Bot Hull_Mid_Right_Top Mast_Top Sail_Left Sail_Right"
+    ).split(),
+    "bottle": "L_Base L_Neck L_Shoulder L_Top R_Base R_Neck R_Shoulder R_Top".split(),
+    "bus": "L_B_Base L_B_RoofTop L_F_Base L_F_RoofTop R_B_Base R_B_RoofTop R_F_Base R_F_RoofTop".split(),
     "car": (
-        *("L_B_RoofTop", "L_B_WheelCenter", "L_F_RoofTop", "L_F_WheelCenter", "L_HeadLight"),
-        *("L_SideviewMirror", "L_TailLight", "R_B_RoofTop", "R_B_WheelCenter", "R_F_RoofTop"),
-        *("R_F_WheelCenter", "R_HeadLight", "R_SideviewMirror", "R_TailLight"),
-    ),
+        "L_B_RoofTop L_B_WheelCenter L_F_RoofTop L_F_WheelCenter L_HeadLight L_SideviewMirror L_TailLight "
+        "R_B_RoofTop R_B_WheelCenter R_F_RoofTop R_F_WheelCenter R_HeadLight R_SideviewMirror R_TailLight"
+    ).split(),
     "cat": _FOUR_LEGS,
     "chair": (
-        *("BackRest_Top_Left", "BackRest_Top_Right", "Leg_Left_Back", "Leg_Left_Front"),
-        *("Leg_Right_Back", "Leg_Right_Front", "Seat_Left_Back", "Seat_Left_Front"),
-        *("Seat_Right_Back", "Seat_Right_Front"),
-    ),
+        "BackRest_Top_Left BackRest_Top_Right Leg_Left_Back Leg_Left_Front Leg_Right_Back Leg_Right_Front "
+        "Seat_Left_Back Seat_Left_Front Seat_Right_Back Seat_Right_Front"
+    ).split(),
     "cow": _FOUR_LEGS,
     "diningtable": (
-        *("Bot_Left_Back", "Bot_Left_Front", "Bot_Right_Back", "Bot_Right_Front"),
-        *("Top_Left_Back", "Top_Left_Front", "Top_Right_Back", "Top_Right_Front"),
-    ),
+        "Bot_Left_Back Bot_Left_Front Bot_Right_Back Bot_Right_Front Top_Left_Back Top_Left_Front "
+        "Top_Right_Back Top_Right_Front"
+    ).split(),
     "dog": _FOUR_LEGS,
     "horse": _FOUR_LEGS,
     "motorbike": (
-        *("B_WheelCenter", "B_WheelEnd", "ExhaustPipeEnd", "F_WheelCenter", "F_WheelEnd"),
-        *("HandleCenter", "L_HandleTip", "R_HandleTip", "SeatBase", "TailLight"),
-    ),
+        "B_WheelCenter B_WheelEnd ExhaustPipeEnd F_WheelCenter F_WheelEnd HandleCenter L_HandleTip R_HandleTip "
+        "SeatBase TailLight"
+    ).split(),
     "person": (
-        *("B_Head", "HeadBack", "L_Ankle", "L_Ear", "L_Elbow", "L_Eye", "L_Foot", "L_Hip"),
-        *("L_Knee", "L_Shoulder", "L_Toes", "L_Wrist", "Nose", "R_Ankle", "R_Ear", "R_Elbow"),
-        *("R_Eye", "R_Foot", "R_Hip", "R_Knee", "R_Shoulder", "R_Toes", "R_Wrist"),
-    ),
-    "pottedplant": (
-        *("Bottom_Left", "Bottom_Right", "Top_Back_Middle", "Top_Front_Middle", "Top_Left"),
-        *("Top_Right",),
-    ),
+        "B_Head HeadBack L_Ankle L_Ear L_Elbow L_Eye L_Foot L_Hip L_Knee L_Shoulder L_Toes L_Wrist Nose "
+        "R_Ankle R_Ear R_Elbow R_Eye R_Foot R_Hip R_Knee R_Shoulder R_Toes R_Wrist"
+    ).split(),
+    "pottedplant": "Bottom_Left Bottom_Right Top_Back_Middle Top_Front_Middle Top_Left Top_Right".split(),
     "sheep": _FOUR_LEGS,
     "sofa": (
-        *("Back_Base_Left", "Back_Base_Right", "Back_Top_Left", "Back_Top_Right"),
-        *("Front_Base_Left", "Front_Base_Right", "Handle_Front_Left", "Handle_Front_Right"),
-        *("Handle_Left_Junction", "Handle_Right_Junction", "Left_Junction", "Right_Junction"),
-    ),
+        "Back_Base_Left Back_Base_Right Back_Top_Left Back_Top_Right Front_Base_Left Front_Base_Right "
+        "Handle_Front_Left Handle_Front_Right Handle_Left_Junction Handle_Right_Junction Left_Junction "
+        "Right_Junction"
+    ).split(),
     "train": (
-        *("Base_Back_Left", "Base_Back_Right", "Base_Front_Left", "Base_Front_Right"),
-        *("Roof_Back_Left", "Roof_Back_Right", "Roof_Front_Middle"),
-    ),
+        "Base_Back_Left Base_Back_Right Base_Front_Left Base_Front_Right Roof_Back_Left Roof_Back_Right "
+        "Roof_Front_Middle"
+    ).split(),
     "tvmonitor": (
-        *("B_Bottom_Left", "B_Bottom_Right", "B_Top_Left", "B_Top_Right", "F_Bottom_Left"),
-        *("F_Bottom_Right", "F_Top_Left", "F_Top_Right"),
-    ),
+        "B_Bottom_Left B_Bottom_Right B_Top_Left B_Top_Right F_Bottom_Left F_Bottom_Right F_Top_Left "
+        "F_Top_Right"
+    ).split(),
 }
-"""The keypoints of each class."""
-
+NAMES: dict[str, tuple[str, ...]] = {category: tuple(names) for category, names in _NAMES.items()}
 _OPPOSITE = {"L": "R", "Left": "Right"}
 
 
@@ -151,63 +130,44 @@ def _pairs(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
 
 
 LEFT_RIGHT_PAIRS = {category: _pairs(names) for category, names in NAMES.items()}
-"""The indices of the keypoints of each class that exchange names when the image is mirrored."""
-
 
 # Boxes with at least this intersection over union are taken to be of the same object.
 _MIN_OVERLAP = 0.5
 
 
 class Keypoint(NamedTuple):
-    """An annotated keypoint."""
+    """An annotated keypoint, in pixels of the image, 0-based; a hidden one has a position, too."""
 
     name: str
-    """The name in `NAMES`."""
     x: float
-    """Position in pixels of the image, 0-based."""
     y: float
-    """Position in pixels of the image, 0-based."""
     visible: bool
-    """Whether the keypoint is visible; a hidden one has a position, too."""
 
 
 class Annotation(NamedTuple):
-    """The content of a file of the release."""
+    """The content of a file of the release, in pixels of the image, 0-based."""
 
     image: str
-    """The name of the image, without suffix."""
     category: str
-    """The object's class."""
     voc_id: int | None
     """The number of the object in VOC's annotation, from 1; None for people."""
     bounds: coords.Box | None
-    """``visible_bounds`` in pixels of the image, 0-based; None if the file has none."""
     keypoints: tuple[Keypoint, ...]
-    """The keypoints, in the order of the file."""
 
 
 def read_keypoints(source: Path) -> Iterator[Record | Absent]:
-    """Yield the objects of all classes, in VOC's order of classes and the order of images in each.
-
-    Raises:
-        InputError: the content of one of the two archives is missing, or a file in it is damaged.
-    """
+    """Yield the objects of all classes, in VOC's order of classes and the order of images in each."""
     release = xml.find_release(source, (2011, 2012))
     folder = source / "annotations"
     paths = [path for name in xml.CLASSES for path in sorted((folder / name).glob("[!.]*.xml"))]
     if not paths:
         raise InputError(f"{folder} holds no <class>/<image>_<n>.xml of the Berkeley keypoints")
     splits = xml.read_splits(release / "ImageSets" / "Main")
-    return (_record(release, splits, path) for path in paths)
+    return (_object(release, splits, path) for path in paths)
 
 
 def read_annotation(path: Path) -> Annotation:
-    """Read a file of the release; coordinates of the result are 0-based.
-
-    Raises:
-        InputError: the file is missing, not well-formed XML, or lacks the image, the class, or the name or
-            position of a keypoint.
-    """
+    """Read a file of the release; coordinates of the result are 0-based."""
     root = xml.read(path, root="annotation")
     listed = root.child("keypoints")
     return Annotation(
@@ -238,7 +198,7 @@ def _keypoint(node: xml.Node) -> Keypoint:
     )
 
 
-def _record(release: Path, splits: Mapping[str, str], path: Path) -> Record | Absent:
+def _object(release: Path, splits: Mapping[str, str], path: Path) -> Record | Absent:
     category = path.parent.name
     source_id = f"{category}/{path.stem}"
     annotation = read_annotation(path)
@@ -319,17 +279,13 @@ def _overlap(first: coords.Box, second: coords.Box) -> float:
 
 
 def read_segmentation(source: Path) -> Iterator[Record | Absent]:
-    """Yield the images of both splits, training first, in the order of their lists.
-
-    Raises:
-        InputError: the folder is not that of the release; a list is missing, or names an image twice.
-    """
+    """Yield the images of both splits, training first, in the order of their lists."""
     release = xml.find_release(source, (2012,))
     splits = xml.read_splits(release / "ImageSets" / "Segmentation")
-    return (_voc_segmentation_record(release, name, split) for name, split in splits.items())
+    return (_scene(release, name, split) for name, split in splits.items())
 
 
-def _voc_segmentation_record(release: Path, name: str, split: str) -> Record | Absent:
+def _scene(release: Path, name: str, split: str) -> Record | Absent:
     image = release / "JPEGImages" / f"{name}.jpg"
     label_map = release / "SegmentationClass" / f"{name}.png"
     for path in (image, label_map):

@@ -3,7 +3,8 @@
 `prepare` writes records in shards of the array_record format, which TFDS and Grain read without TensorFlow.
 `read` returns exactly the records that were written; `convcorr_jax.datasets.batches` loads them while the
 caller computes. `builder` returns a TFDS builder of a catalogued data set. The module `foreign` reads what
-TFDS's own builders prepared. This room needs the extra ``datasets``.
+TFDS's own builders prepared. All raise `InputError` for a folder or a source that cannot be read. This room
+needs the extra ``datasets``.
 """
 
 from convcorr_jax.errors import InputError

@@ -81,11 +81,7 @@ _SERIALIZER = ExampleSerializer(FEATURES.get_serialized_info())
 
 
 def to_example(record: Record) -> dict[str, Any]:
-    """Convert a record to an example of `FEATURES`; its files are read.
-
-    Raises:
-        InputError: a file of the record cannot be read or is empty, or a name cannot be encoded as UTF-8.
-    """
+    """Convert a record to an example of `FEATURES`; its files are read."""
     parts, boxes, attributes = record.part_sets, record.other_boxes, record.attributes
     return {
         "image": _encoded(record.image, kind="image"),
@@ -118,11 +114,7 @@ def to_example(record: Record) -> dict[str, Any]:
 
 
 def from_example(example: Mapping[str, Any]) -> Record:
-    """Convert an example of a TFDS data source, with its image decoded or encoded, to a record.
-
-    Raises:
-        InputError: the parts of the record do not fit together (see `Record`).
-    """
+    """Convert an example of a TFDS data source, with its image decoded or encoded, to a record."""
     parts, boxes, attributes = example["part_sets"], example["other_boxes"], example["attributes"]
     ends = np.cumsum(parts["lengths"])[:-1]
     members = [tuple(part.tolist()) for part in np.split(parts["members"], ends)]
@@ -151,11 +143,7 @@ def from_example(example: Mapping[str, Any]) -> Record:
 
 
 def serialize(record: Record) -> bytes:
-    """Serialize a record as ``tf.train.Example``; equal records give equal bytes in every process.
-
-    Raises:
-        InputError: a file of the record cannot be read or is empty, or a name cannot be encoded as UTF-8.
-    """
+    """Serialize a record as ``tf.train.Example``; equal records give equal bytes in every process."""
     example = _SERIALIZER.get_tf_example(FEATURES.encode_example(to_example(record)))
     # Protocol buffers keep the features in a hash table, whose order may differ between processes.
     return example.SerializeToString(deterministic=True)

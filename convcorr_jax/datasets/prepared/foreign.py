@@ -32,21 +32,12 @@ Example = Mapping[str, Any]
 
 
 def is_prepared(folder: Path) -> bool:
-    """Return whether a builder that `read` knows prepared this folder.
-
-    Raises:
-        InputError: the description of the folder is damaged.
-    """
+    """Return whether a builder that `read` knows prepared this folder."""
     return writing.exists(folder) and _builder(folder).name in _READERS
 
 
 def read(folder: Path) -> Iterator[Record]:
-    """Read the records of a folder such as ``voc/2012/5.0.0``, one at a time and split after split.
-
-    Raises:
-        InputError: the folder was not prepared by one of the known builders, has another file format, or is
-            damaged.
-    """
+    """Read the records of a folder such as ``voc/2012/5.0.0``, one at a time and split after split."""
     if not is_prepared(folder):
         raise InputError(
             f"{folder} is not what TFDS prepares of {', '.join(_READERS)}; a folder with "

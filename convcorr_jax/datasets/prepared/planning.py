@@ -1,14 +1,12 @@
-"""The plan of a prepared data set: its shards, the records in each, and a fingerprint of the source.
+"""Planning and writing the shards of a prepared data set.
 
 A plan is made in one pass over the records and stores only a digest of each id. A shard holds a fixed number of
 records of one split, in the reader's order, so that equal sources give equal shards whatever the number of
-processes.
+processes. Each shard is written completely or not at all.
 
 The digest of a shard changes with the annotations, and with the size and the time of change of every image
 file. In contrast to `convcorr_jax.datasets.fingerprint`, it reads no image file: data sets of any size are
 planned in seconds, and prepared folders keep the fingerprint that they were written with.
-
-Writing of shards, in this process or in several; each shard is written completely or not at all.
 """
 
 import hashlib
@@ -43,14 +41,11 @@ _SPLIT = re.compile(r"[a-zA-Z]\w*", re.ASCII)
 
 
 class Shard(NamedTuple):
-    """A file of records of one split."""
+    """A file of records of one split, of which it is the number ``index``, from 0."""
 
     split: str
-    """Name of the split."""
     index: int
-    """Position of the shard in its split, from 0."""
     count: int
-    """Number of records in the shard."""
     digest: str
     """Hash of the annotations and of the state of the image files."""
 
@@ -79,9 +74,6 @@ class Plan(NamedTuple):
 
 def make_plan(records: Records) -> Plan:
     """Read every record once and plan the shards.
-
-    Args:
-        records: lists the data set.
 
     Raises:
         InputError: two annotations have the same id, the name of a split is not a plain word, a split "all"
@@ -121,15 +113,7 @@ def make_plan(records: Records) -> Plan:
 
 
 def filled_shards(records: Records, plan: Plan) -> Iterator[tuple[Shard, list[Record]]]:
-    """Read every record again, and yield each shard with its records as soon as it is full.
-
-    Args:
-        records: lists the data set.
-        plan: the plan of the same data set.
-
-    Raises:
-        InputError: the source has changed since it was planned.
-    """
+    """Read every record again, and yield each full shard with its records; a changed source is refused."""
     missing = set(plan.shards)
     for shard, filling in _fill(entry for entry in records() if isinstance(entry, Record)):
         if shard not in missing:
@@ -204,14 +188,10 @@ Task = tuple[Path, list[Record]]
 def write_shards(tasks: Iterable[Task], *, processes: int) -> Iterator[int]:
     """Write shards and yield the number of records of each shard that is complete.
 
-    Shards that are complete when an error is raised stay on disk.
-
-    Args:
-        tasks: paths and records of the shards; they are listed lazily.
-        processes: the number of writing processes; 1 writes in this process.
+    The tasks are listed lazily; a single process is this one. Shards that are complete when an error is raised
+    stay on disk.
 
     Raises:
-        InputError: a record cannot be read.
         WriteError: a file cannot be written, or a process was killed.
     """
     if processes == 1:
@@ -239,15 +219,7 @@ def write_shards(tasks: Iterable[Task], *, processes: int) -> Iterator[int]:
 
 
 def write_shard(path: Path, records: list[Record]) -> int:
-    """Write records to a temporary file, rename it, and return the number of records.
-
-    Args:
-        path: the path of the complete shard.
-
-    Raises:
-        InputError: a record cannot be read, or the path is wrong.
-        WriteError: writing failed, for example because the disk is full.
-    """
+    """Write records to a temporary file, rename it to ``path``, and return the number of records."""
     with written_whole(path) as temporary:
         try:
             writer = ArrayRecordWriter(str(temporary), _OPTIONS)

@@ -28,11 +28,6 @@ class PreparedRecords(Sequence):
     @overload
     def __getitem__(self, index: slice) -> list[Record]: ...
     def __getitem__(self, index: SupportsIndex | slice) -> Record | list[Record]:
-        """Read a record, or the records of a slice.
-
-        Raises:
-            InputError: the file that holds the record is missing or damaged.
-        """
         positions = range(len(self))[index]
         if isinstance(positions, range):
             return [self._read(position) for position in positions]
@@ -48,13 +43,8 @@ class PreparedRecords(Sequence):
 def read(folder: Path, *, split: str | None = None) -> PreparedRecords:
     """Open a folder that `prepare` wrote; its records keep their order.
 
-    Args:
-        folder: the prepared folder.
-        split: one split, or an expression of TFDS such as ``"train[:80%]"`` or ``"train+val"``; by default
-            all splits, one after another.
-
-    Raises:
-        InputError: the folder holds no prepared data set, is damaged, or does not have the split.
+    ``split`` is one split, or an expression of TFDS such as ``"train[:80%]"`` or ``"train+val"``; by default
+    all splits, one after another.
     """
     if not writing.is_prepared(folder):
         raise InputError(f"{folder} holds no prepared data set; a folder with dataset_info.json is expected")

@@ -26,15 +26,10 @@ from convcorr_jax.errors import InputError
 
 
 class PreparedBuilder(FileReaderBuilder, skip_registration=True):
-    """A builder that prepares and reads one data set of the catalogue; see `builder_class`.
-
-    Raises:
-        InputError: ``file_format`` is not "array_record".
-    """
+    """A builder that prepares and reads one data set of the catalogue; see `builder_class`."""
 
     VERSION = tfds.core.Version("1.0.0")
     dataset: ClassVar[DataSet]
-    """The catalogue entry."""
 
     def __init__(self, *, file_format: str = writing.FILE_FORMAT, **options: Any) -> None:
         if file_format != writing.FILE_FORMAT:
@@ -56,14 +51,6 @@ class PreparedBuilder(FileReaderBuilder, skip_registration=True):
         """Prepare the release in the ``manual_dir`` of the configuration.
 
         This method calls `writing.prepare`, because TFDS's own writer starts from the beginning after a kill.
-
-        Args:
-            download_config: a configuration with the folder of the release as ``manual_dir``.
-
-        Raises:
-            InputError: ``manual_dir`` is missing, the release cannot be read, or the data folder holds other
-                data.
-            WriteError: writing failed, for example because the disk is full.
         """
         if download_config is None or download_config.manual_dir is None:
             raise InputError(
@@ -94,15 +81,7 @@ def builder_class(dataset: DataSet) -> type[PreparedBuilder]:
 
 
 def builder(name: str, **options: Any) -> PreparedBuilder:
-    """Return the builder of a catalogued data set.
-
-    Args:
-        name: a name of the catalogue.
-        **options: options of TFDS's builders, such as ``data_dir``.
-
-    Raises:
-        InputError: no data set of the catalogue has this name.
-    """
+    """Return the builder of a catalogued data set, with options of TFDS's builders, such as ``data_dir``."""
     if name not in DATASETS:
         raise InputError(f"data set {name!r} is not known; {', '.join(DATASETS)} are")
     return builder_class(DATASETS[name])(**options)

@@ -1,12 +1,10 @@
-"""The files that describe a prepared folder to TFDS: ``features.json`` and ``dataset_info.json``.
+"""Writing of a data set in TFDS's array_record format, by several processes, with the files that describe it.
 
-Writing of a data set in TFDS's array_record format, by several processes.
-
-The shards are written to the hidden folder ``.<name>.partial`` beside the final one. Each shard has a
-temporary name until it is complete. The metadata come last, and then the folder itself is renamed, so that
-the final folder is complete or does not exist. Of several processes with the same folder, one writes and the
-others wait. After a kill, the next run keeps the complete shards of the same source and writes the others. The
-result is the same, byte for byte, as that of an uninterrupted run.
+The shards are written to the hidden folder ``.<name>.partial`` beside the final one. Each shard has a temporary
+name until it is complete. The metadata come last, and then the folder itself is renamed, so that the final
+folder is complete or does not exist. Of several processes with the same folder, one writes and the others wait.
+After a kill, the next run keeps the complete shards of the same source and writes the others. The result is the
+same, byte for byte, as that of an uninterrupted run.
 """
 
 import itertools
@@ -42,27 +40,17 @@ DAMAGE = (
 
 
 class Description(NamedTuple):
-    """The description of a data set."""
+    """The description of a data set, as `prepare` takes it."""
 
     name: str
-    """A letter, then letters, digits and underscores."""
     version: str
-    """Three numbers with points between them."""
     text: str
-    """A sentence or more."""
     homepage: str = ""
-    """Address of the source."""
     citation: str = ""
-    """The publication, as BibTeX or text."""
 
 
 def check(description: Description) -> None:
-    """Refuse a name or version that TFDS cannot read back.
-
-    Raises:
-        InputError: the name is not a letter followed by letters, digits and underscores, or the version is
-            not three numbers.
-    """
+    """Refuse a name or version that TFDS cannot read back."""
     name, version = description.name, description.version
     if not (is_valid_dataset_and_class_name(name) and name.isascii()):
         raise InputError(f"the data set's name {name!r} must be a letter, then letters, digits and underscores")
@@ -71,12 +59,7 @@ def check(description: Description) -> None:
 
 
 def shard_paths(folder: Path, name: str, shards: Sequence[Shard]) -> dict[Shard, Path]:
-    """Return the paths at which TFDS expects the shards of a data set.
-
-    Args:
-        folder: the prepared folder.
-        shards: all shards of all splits.
-    """
+    """Return the paths in a folder at which TFDS expects all shards of all splits of a data set."""
     counts = Counter(shard.split for shard in shards)
     return {
         shard: folder / f"{name}-{shard.split}.{FILE_FORMAT}-{shard.index:05d}-of-{counts[shard.split]:05d}"
@@ -85,16 +68,7 @@ def shard_paths(folder: Path, name: str, shards: Sequence[Shard]) -> dict[Shard,
 
 
 def write(folder: Path, description: Description, shards: Sequence[Shard]) -> None:
-    """Write the files that describe a folder of shards.
-
-    Args:
-        folder: a folder that holds all shards.
-        description: the description of the data set.
-        shards: the shards, those of a split one after another.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
+    """Write the JSON files that describe a folder of shards, those of a split one after another."""
     identity = DatasetIdentity(
         description.name, tfds.core.Version(description.version), str(folder), module_name=""
     )
@@ -121,9 +95,6 @@ def read_metadata(folder: Path) -> tfds.core.DatasetInfo:
     """Read the files that `write` has written.
 
     The features are always `FEATURES`: the classes that ``features.json`` names would be imported by TFDS.
-
-    Raises:
-        InputError: the description is damaged.
     """
     try:
         proto = read_proto_from_builder_dir(folder)
@@ -148,12 +119,10 @@ _RECORDS_PER_PROCESS = 8192
 
 
 class Prepared(NamedTuple):
-    """The content of a prepared folder."""
+    """The content of a prepared folder: its number of records of each split."""
 
     folder: Path
-    """The folder."""
     counts: Mapping[str, int]
-    """Number of records of each split."""
     absent: tuple[Absent, ...]
     """Annotations that made no record."""
     resumed: int
@@ -180,7 +149,7 @@ def prepare(
     Args:
         records: lists the data set; it is called twice and must return the same records.
         folder: the final folder. If it holds the same data set already, nothing is written.
-        name: name of the data set: a letter, then letters, digits and underscores.
+        name: a letter, then letters, digits and underscores.
         version: three numbers with points between them.
         description: a sentence or more about the data set.
         homepage: address of the source.
@@ -189,9 +158,9 @@ def prepare(
         progress: called with the number of records written so far, and the number of all.
 
     Raises:
-        InputError: an option is out of range; two annotations have the same id; there is no record, or a
-            record cannot be read; the folder holds other data, was prepared from another state of the source,
-            or may not be written.
+        InputError: an option is out of range; two annotations have the same id; there is no record, or a record
+            cannot be read; the folder holds other data, was prepared from another state of the source, or may
+            not be written.
         WriteError: writing failed, for example because the disk is full.
     """
     about = Description(name, version, description, homepage, citation)
