@@ -192,9 +192,7 @@ class ProbeSource(NamedTuple):
     folder: Path
 
 
-class _Probe(NamedTuple):
-    ridges: dict[str, Ridge]
-    facts: dict[str, Any]
+_Trained = tuple[dict[str, Ridge], dict[str, Any]]
 
 
 def train_probe(kind: Kind, source: ProbeSource) -> RidgeProbe:
@@ -209,18 +207,18 @@ def train_probe(kind: Kind, source: ProbeSource) -> RidgeProbe:
         "classes": _train_classes,
         "attributes": _train_attributes,
     }
-    probe = train[kind](source)
+    ridges, facts = train[kind](source)
     facts = {
         "datasets": [source.dataset],
         "network": source.weights.network.name,
         "fingerprint": source.weights.fingerprint,
         "layer": source.layer,
-        **probe.facts,
+        **facts,
     }
-    return RidgeProbe(probe.ridges, facts)
+    return RidgeProbe(ridges, facts)
 
 
-def _train_colors(source: ProbeSource) -> _Probe:
+def _train_colors(source: ProbeSource) -> _Trained:
     records = select(source.dataset, data_root=source.data_root, train=source.rendered, test=0)
     train = np.flatnonzero(np.isin(records.splits(), ["train", "val"]))
     records = records.take(train) if len(train) else records
@@ -234,10 +232,10 @@ def _train_colors(source: ProbeSource) -> _Probe:
         k=FOLDS,
     )
     probe, _ = fit_grid_sums(sums, side=SIDE_PX)
-    return _Probe({"colors": probe}, {"side_px": SIDE_PX, "pictures": len(records)})
+    return {"colors": probe}, {"side_px": SIDE_PX, "pictures": len(records)}
 
 
-def _train_classes(source: ProbeSource) -> _Probe:
+def _train_classes(source: ProbeSource) -> _Trained:
     scenes = read_scenes(source.dataset, data_root=source.data_root, rendered_train=source.rendered)
     _check_count(scenes.train, source)
     parts, _ = scene_parts(
@@ -248,10 +246,10 @@ def _train_classes(source: ProbeSource) -> _Probe:
     probe = fit_scenes(rows, path=source.folder / "classes.npz").probe
     mixing = fit_scene_mixing(rows, [probe] * FOLDS)
     facts = {"classes": list(scenes.classes), "side": SIDE, "pictures": len(scenes.train)}
-    return _Probe({"responses": probe, "mixing": mixing}, facts)
+    return {"responses": probe, "mixing": mixing}, facts
 
 
-def _train_attributes(source: ProbeSource) -> _Probe:
+def _train_attributes(source: ProbeSource) -> _Trained:
     data = attributes.read_faces(
         source.dataset,
         data_root=source.data_root,
@@ -272,10 +270,10 @@ def _train_attributes(source: ProbeSource) -> _Probe:
     # JSON has no NaN.
     thresholds = [None if np.isnan(value) else float(value) for value in fitted.thresholds]
     facts = {"names": list(data.names), "thresholds": thresholds, "pictures": len(data.train.records)}
-    return _Probe({"attributes": fitted.probe}, facts)
+    return {"attributes": fitted.probe}, facts
 
 
-def _train_keypoints(source: ProbeSource) -> _Probe:
+def _train_keypoints(source: ProbeSource) -> _Trained:
     ridges, names = {}, {}
     for category in read_categories(
         CategoryData(source.dataset, source.data_root, rendered_train=source.rendered)
@@ -292,7 +290,7 @@ def _train_keypoints(source: ProbeSource) -> _Probe:
         )
         ridges[category.name] = fitted.probe
         names[category.name] = list(category.names)
-    return _Probe(ridges, {"names": names, "margin": BOX_MARGIN})
+    return ridges, {"names": names, "margin": BOX_MARGIN}
 
 
 def _training_parts(records: Selection, source: ProbeSource) -> tuple[CachedParts, Int[np.ndarray, " n"]]:

@@ -102,12 +102,7 @@ def read(
     """
     _check_distinct(categories)
     if source == RENDERED:
-        return [
-            _rendered(category, index)
-            for category in categories or synthetic.CATEGORIES
-            for split, count in (("train", train), ("test", test))
-            for index in synthetic.indices(split, count=count)
-        ]
+        return [_rendered(*instance) for instance in _instances(categories, train, test)]
     records = _read(source, data_root)
     if not categories:
         return records
@@ -134,13 +129,17 @@ def select(
     _check_distinct(categories)
     if source != RENDERED:
         return Selection.of(read(source, data_root=data_root, categories=categories))
-    keys = [
+    return Selection.of(_RenderedRecords(_instances(categories, train, test), side_px, change))
+
+
+def _instances(categories: Sequence[str], train: int, test: int) -> list[tuple[str, int]]:
+    """Return the categories and indices of rendered records."""
+    return [
         (category, index)
         for category in categories or synthetic.CATEGORIES
         for split, count in (("train", train), ("test", test))
         for index in synthetic.indices(split, count=count)
     ]
-    return Selection.of(_RenderedRecords(keys, side_px, change))
 
 
 def _check_distinct(categories: Sequence[str]) -> None:

@@ -128,7 +128,8 @@ def _probe(data: AttributeData, weights: Weights, options: DirectionOptions, out
     values = training_values(data, mirrored=options.mirrored).astype(np.float32)
     folds = grouped_folds(np.repeat(np.arange(len(train)), copies), k=FOLDS)
     sums = attribute_sums(parts, values, folds, path=out / "probes" / f"{layer}_sums.npz")
-    to_attributes, to_colors = (sums.select(numbers) for numbers in _target_numbers(sums, values))
+    numbers = np.split(np.arange(sums.targets), [values.shape[1]])
+    to_attributes, to_colors = map(sums.select, numbers)
     blocks = FeatureBlocks(parts)
     fitted = fit_attributes_sums(to_attributes, blocks, values, names=data.names, folds=folds)
     directions = fit_directions_sums(to_attributes, blocks, values, penalty=options.penalty)
@@ -175,13 +176,6 @@ def attribute_sums(
 
     settings = {"values": zlib.crc32(values.tobytes())}
     return sum_parts(parts, targets, folds, path=path, settings=settings, k=FOLDS)
-
-
-def _target_numbers(
-    sums: FoldSums, values: Float[np.ndarray, "n t"]
-) -> tuple[Int[np.ndarray, " t"], Int[np.ndarray, " colors"]]:
-    """Return the numbers of the attributes and those of the colours among the targets."""
-    return np.arange(values.shape[1]), np.arange(values.shape[1], sums.targets)
 
 
 def _unclipped(to_rgb: Ridge, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n s s 3"]:

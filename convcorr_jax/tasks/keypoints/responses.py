@@ -155,10 +155,8 @@ def response_maps(
     """
     photographs = []
     for number in range(SHOWN):
-        category = classified[number % len(classified)]
-        photographs.append(
-            _response_maps_responses(category, best, features, weights, turn=number // len(classified))
-        )
+        turn, category = divmod(number, len(classified))
+        photographs.append(_layer_responses(classified[category], best, features, weights, turn=turn))
     accuracy = {
         layer: np.mean([category.accuracy(layer) for category in classified]) for layer in features.layers
     }
@@ -169,7 +167,7 @@ def response_maps(
     return layers_data(photographs, texts, shown=features.layers.index(best.convnet))
 
 
-def _response_maps_responses(
+def _layer_responses(
     classified: CategoryClassification,
     best: BestFeatures,
     features: FeatureOptions,

@@ -255,7 +255,9 @@ def train_model(
         "left_out": [name for name in category.names if name not in names],
         "describing_seconds": examples.seconds,
         "rounds": rounds,
-        "held_out_pck": _curves_as_json(prior),
+        "held_out_pck": {
+            positive: dict(zip(map(str, ETAS), curve, strict=True)) for positive, curve in prior.curves.items()
+        },
     }
     model = KeypointModel(
         category=category.name,
@@ -310,7 +312,3 @@ def _mining(
         seed=options.seed,
         settings={"described": examples.settings, "learning": images.tolist(), "keypoints": known.tolist()},
     )
-
-
-def _curves_as_json(prior: PriorChoice) -> dict[str, dict[str, float]]:
-    return {positive: dict(zip(map(str, ETAS), curve, strict=True)) for positive, curve in prior.curves.items()}

@@ -5,7 +5,7 @@ the distance of the outer eye corners on LFPW, and by .24 in the paper, which do
 in such boxes are lower bounds of the error in boxes that were not drawn by hand.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from convcorr_jax.datasets.records import Record, box_of, load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.probes import Faces, with_jittered_frames
 from convcorr_jax.probes.landmarks import FOLDS
-from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.reading import RENDERED, read
 
 FRAME_MARGIN = 0.3
@@ -47,7 +46,7 @@ class FaceSet:
             frames = tuple(frame_of(record, margin=margin) for record in self.records)
         else:
             frames = tuple(coords.grow(box, margin) for box in boxes)
-        return Faces(_image_loader(self.records), frames, self.points)
+        return Faces(lambda number: load_image(self.records[number]), frames, self.points)
 
 
 def read_faces(
@@ -107,10 +106,6 @@ def frame_of(record: Record, *, margin: float = FRAME_MARGIN) -> coords.Box:
             other faces.
     """
     return coords.grow(coords.square(box_of(record)), margin)
-
-
-def _image_loader(records: Sequence[Record]) -> Callable[[int], Image]:
-    return lambda number: load_image(records[number])
 
 
 ANNOTATED = "annotated"

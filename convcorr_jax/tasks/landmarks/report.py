@@ -16,7 +16,7 @@ from convcorr_jax.datasets.records import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import LANDMARK_FAILURE, cumulative_error_curve, landmark_errors
 from convcorr_jax.probes import FeatureExtractor, LandmarkModel, find_face, predict_landmarks
-from convcorr_jax.probes.landmarks import Cache, Faces
+from convcorr_jax.probes.landmarks import Cache
 from convcorr_jax.report import (
     cumulative_curves,
     image_grid,
@@ -99,9 +99,7 @@ def figures_of_tests(
 def _errors(
     model: LandmarkModel, extractor: FeatureExtractor, test: FaceSet, boxes: Sequence[coords.Box]
 ) -> Float[np.ndarray, " faces"]:
-    margin = model.features.frame_margin
-    frames = tuple(coords.grow(box, margin) for box in boxes)
-    faces = Faces(test.faces().load_image, frames, test.points)
+    faces = test.faces(margin=model.features.frame_margin, boxes=boxes)
     points = predict_landmarks(model.probe, faces, extractor)[-1].points
     return landmark_errors(points, test.points, outer_eye_distances(test)).mean(axis=1)
 

@@ -128,9 +128,18 @@ def kinds_report(train: FaceSet, test: FaceSet, errors: Mapping[str, Errors]) ->
         95 % bootstrap ``interval`` over faces. ``without_duplicates``: the means without the test faces whose
         photograph is among the training faces, and which these are (``left_out``).
     """
+    shared = also_in(test.records, train.records)
+    kept = np.setdiff1d(np.arange(len(test.records)), shared)
     return {
         "boxes": {kind: _with_intervals(each["nme_outer"]) for kind, each in errors.items()},
-        "without_duplicates": _without_duplicates(train, test, errors),
+        "without_duplicates": {
+            "left_out": [test.records[row].source_id for row in shared],
+            "mean": {
+                kind: {method: float(values[kept].mean()) for method, values in each["nme_outer"].items()}
+                for kind, each in errors.items()
+                if len(kept)
+            },
+        },
     }
 
 
@@ -140,18 +149,4 @@ def _with_intervals(errors: Mapping[str, Float[np.ndarray, "faces n"]]) -> dict[
     return {
         "mean": {method: float(values.mean()) for method, values in of_faces.items()},
         "interval": {method: list(mean_interval(values)) for method, values in of_faces.items()},
-    }
-
-
-def _without_duplicates(train: FaceSet, test: FaceSet, errors: Mapping[str, Errors]) -> dict[str, Any]:
-    """Compute mean errors without the test faces whose photograph is among the training faces."""
-    shared = also_in(test.records, train.records)
-    kept = np.setdiff1d(np.arange(len(test.records)), shared)
-    return {
-        "left_out": [test.records[row].source_id for row in shared],
-        "mean": {
-            kind: {method: float(values[kept].mean()) for method, values in of_kind["nme_outer"].items()}
-            for kind, of_kind in errors.items()
-            if len(kept)
-        },
     }

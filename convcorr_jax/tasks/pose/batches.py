@@ -120,7 +120,8 @@ class FeatureCache:
         if number not in self._loaded:
             while len(self._loaded) >= _COPIES_IN_MEMORY:
                 del self._loaded[next(iter(self._loaded))]
-            self._loaded[number] = self._read(number)
+            parts = list(self._parts(number))
+            self._loaded[number] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return self._loaded[number]
 
     @functools.cached_property
@@ -154,10 +155,6 @@ class FeatureCache:
             _PART,
             compressed=False,
         )
-
-    def _read(self, number: int) -> dict[str, np.ndarray]:
-        read = list(self._parts(number))
-        return {name: np.concatenate([part[name] for part in read]) for name in read[0]}
 
     def _compute(self, copy: int, people: range) -> dict[str, np.ndarray]:
         fields: dict[str, list[np.ndarray]] = {"near": [], "wide": [], "points": [], "torso": []}

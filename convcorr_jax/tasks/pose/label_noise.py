@@ -56,9 +56,8 @@ def annotations_of_files(
     """Read an official file of annotations and another file of joints of the same people in the same order."""
     read = read_aligned(first, second, metric=metric, interpretation=interpretation)
     notes = (f"left is {read.sides}", f"read: {read.source}", *read.notes)
-    return TwoAnnotations(
-        *(read.truth, read.points, read.normalizer), *(read.joints, RULES[metric].protocol, notes)
-    )
+    protocol = RULES[metric].protocol
+    return TwoAnnotations(read.truth, read.points, read.normalizer, read.joints, protocol, notes)
 
 
 def annotations_of_duplicates(records: Sequence[Record]) -> TwoAnnotations:
@@ -83,10 +82,8 @@ def annotations_of_duplicates(records: Sequence[Record]) -> TwoAnnotations:
         first.append(one.points)
         second.append(coords.apply(to_first, other.points))
         lengths.append(one.normalizer_px or np.nan)
-    names = records[0].names
-    return TwoAnnotations(
-        *(np.stack(first), np.stack(second), np.array(lengths)), *(names, protocol_of(names), notes)
-    )
+    names, points = records[0].names, (np.stack(first), np.stack(second))
+    return TwoAnnotations(*points, np.array(lengths), names, protocol_of(names), notes)
 
 
 def label_noise(two: TwoAnnotations, *, scale: float = 1.0) -> tuple[dict[str, Any], dict[str, JointTable]]:

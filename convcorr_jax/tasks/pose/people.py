@@ -186,14 +186,12 @@ class People:
 
     def to_photographs(self, points: Float[np.ndarray, "n j 2"]) -> Float[np.ndarray, "n j 2"]:
         """Convert points of every person from the input frame to pixels of their photographs."""
-        transforms = map(coords.invert, self.to_frame)
-        pairs = zip(transforms, points, strict=True)
-        return np.stack([coords.apply(transform, of_person) for transform, of_person in pairs])
+        to_photographs = map(coords.invert, self.to_frame)
+        return np.stack([coords.apply(*pair) for pair in zip(to_photographs, points, strict=True)])
 
     def to_frames(self, points: Float[np.ndarray, "n j 2"]) -> Float[np.ndarray, "n j 2"]:
         """Convert points of every person from pixels of their photographs to the input frame."""
-        pairs = zip(self.to_frame, points, strict=True)
-        return np.stack([coords.apply(transform, of_person) for transform, of_person in pairs])
+        return np.stack([coords.apply(*pair) for pair in zip(self.to_frame, points, strict=True)])
 
 
 def read_people(

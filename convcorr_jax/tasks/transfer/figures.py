@@ -216,7 +216,7 @@ def _matches(method: Method, described: Described, number: int, *, factors: Sequ
     aligned = [align_costs(costs, smoothness=np.float32(value)) for value in smoothness]
     source_to_px, target_to_px = described.to_px[2 * number : 2 * number + 2]
     return MethodMatches(
-        _label(method),
+        "SIFT" if method.sift else " + ".join(method.recipe.layers),
         source_to_px,
         target_to_px,
         smoothness,
@@ -224,10 +224,6 @@ def _matches(method: Method, described: Described, number: int, *, factors: Sequ
         np.stack([np.asarray(alignment.confidence) for alignment in aligned]),
         np.asarray(costs),
     )
-
-
-def _label(method: Method) -> str:
-    return "SIFT" if method.sift else " + ".join(method.recipe.layers)
 
 
 def _with_points(pair: PairOfRecords, methods: tuple[MethodMatches, ...]) -> MatchedPair:

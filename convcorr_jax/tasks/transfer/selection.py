@@ -98,8 +98,13 @@ def select(method: Method, space: SearchSpace, score: Callable[[Method], float])
     best = _best_smoothness(method, scored, start=start)
     for _ in range(_ROUNDS):
         before = best
-        for candidates in (_layers, _sizes, _margins, _temperatures):
-            best = max((best, *candidates(best, space)), key=scored)
+        for setting, values in (
+            ("layers", space.layers),
+            ("sizes_px", space.sizes_px),
+            ("margin", space.margins),
+            ("temperature", space.temperatures),
+        ):
+            best = max((best, *(_with(best, setting, value) for value in values)), key=scored)
         best = _best_smoothness(best, scored, start=start)
         if best == before:
             break
@@ -147,22 +152,8 @@ def _best_smoothness(method: Method, score: Callable[[Method], float], *, start:
     return at(best)
 
 
-def _layers(method: Method, space: SearchSpace) -> list[Method]:
-    return [_with_recipe(method, layers=layers) for layers in space.layers]
-
-
-def _sizes(method: Method, space: SearchSpace) -> list[Method]:
-    return [_with_recipe(method, sizes_px=sizes) for sizes in space.sizes_px]
-
-
-def _with_recipe(method: Method, **changes: Any) -> Method:
-    recipe: Recipe = dataclasses.replace(method.recipe, **changes)
+def _with(method: Method, setting: str, value: Any) -> Method:
+    if setting not in ("layers", "sizes_px"):
+        return dataclasses.replace(method, **{setting: value})
+    recipe: Recipe = dataclasses.replace(method.recipe, **{setting: value})
     return dataclasses.replace(method, recipe=recipe)
-
-
-def _margins(method: Method, space: SearchSpace) -> list[Method]:
-    return [dataclasses.replace(method, margin=margin) for margin in space.margins]
-
-
-def _temperatures(method: Method, space: SearchSpace) -> list[Method]:
-    return [dataclasses.replace(method, temperature=value) for value in space.temperatures]

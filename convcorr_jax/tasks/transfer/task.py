@@ -1,9 +1,9 @@
 """Keypoint transfer as a task: the pairs to align, the predictions of every method, and their cache."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -157,13 +157,14 @@ def run_methods(task: Task, methods: Sequence[Method], weights: Weights, *, fold
         "boxed": task.boxed,
         "votes": task.neighborhoods is not None,
     }
-    return {method.name: _outcome(task, method, weights, folder, key) for method in methods}
-
-
-def _outcome(task: Task, method: Method, weights: Weights, folder: Path, key: Mapping[str, Any]) -> Outcome:
-    path = folder / f"{method.name}.npz"
-    settings = {**key, "method": plain(method)}
-    return Outcome(**stage(path, settings, lambda: _run(task, method, weights)))
+    outcomes = {}
+    for method in methods:
+        settings = {**key, "method": plain(method)}
+        arrays = stage(
+            folder / f"{method.name}.npz", settings, lambda method=method: _run(task, method, weights)
+        )
+        outcomes[method.name] = Outcome(**arrays)
+    return outcomes
 
 
 def _run(task: Task, method: Method, weights: Weights) -> dict[str, np.ndarray | np.generic]:
