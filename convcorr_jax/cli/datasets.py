@@ -40,17 +40,9 @@ class List:
 
         root = loading.root_folder(data_root=self.data_root)
         here = {name: root / name if (root / name).is_dir() else None for name in DATASETS}
+        fields = ("name", "title", "homepage", "licence", "layout", "megabytes", "counts")
         datasets = [
-            {
-                "name": name,
-                "title": dataset.title,
-                "homepage": dataset.homepage,
-                "licence": dataset.licence,
-                "layout": dataset.layout,
-                "megabytes": dataset.megabytes,
-                "counts": dataset.counts,
-                "path": here[name],
-            }
+            {**{field: getattr(dataset, field) for field in fields}, "path": here[name]}
             for name, dataset in DATASETS.items()
         ]
         lines = [_paragraph(dataset, here[name]) for name, dataset in DATASETS.items()]

@@ -82,22 +82,10 @@ class Check:
             checked = [load(self.what)]
         else:
             checked = [load(self.network, path=self.what)]
-        return Result(
-            [
-                f"{weights.network.name}: {weights.source} is in order, up to {weights.layers[-1]}"
-                for weights in checked
-            ],
-            {
-                "weights": [
-                    {
-                        "network": weights.network.name,
-                        "source": weights.source,
-                        "last_layer": weights.layers[-1],
-                    }
-                    for weights in checked
-                ]
-            },
-        )
+        lines = [f"{one.network.name}: {one.source} is in order, up to {one.layers[-1]}" for one in checked]
+        facts = ((one.network.name, one.source, one.layers[-1]) for one in checked)
+        names = ("network", "source", "last_layer")
+        return Result(lines, {"weights": [dict(zip(names, each, strict=True)) for each in facts]})
 
 
 _PACKAGE = Path(__file__).parents[1]
@@ -153,7 +141,10 @@ class Doctor:
             "weights": weights,
             "datasets": _datasets(),
             "compilation_cache": cache,
-            "models": _models(),
+            "models": [
+                {"path": path, "megabytes": round(path.stat().st_size / 1e6, 1)}
+                for path in sorted(_PACKAGE.rglob("*.npz"))
+            ],
             "problems": problems,
         }
         return Result(_lines(values), values, status=1 if problems else 0)
@@ -196,14 +187,6 @@ def _cache() -> dict[str, Any]:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     writable = existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
     return {"folder": folder, "writable": writable, "megabytes": round(size / 1e6, 1)}
-
-
-def _models() -> list[dict[str, Any]]:
-    """Return the fitted models that are shipped with the package."""
-    return [
-        {"path": path, "megabytes": round(path.stat().st_size / 1e6, 1)}
-        for path in sorted(_PACKAGE.rglob("*.npz"))
-    ]
 
 
 def _lines(values: dict[str, Any]) -> list[str]:

@@ -199,13 +199,8 @@ def near_pairs(thumbnails: Thumbnails) -> list[NearPair]:
         rows, columns = np.nonzero(np.triu(correlations, 1) > _LEAST_CORRELATION)
         first, second = rows + start, columns + start
         of_gradients = _gradient_correlations(thumbnails.pixels, first, second)
-        for i, j, whole, gradient in zip(
-            first.tolist(),
-            second.tolist(),
-            correlations[rows, columns].tolist(),
-            of_gradients.tolist(),
-            strict=True,
-        ):
+        found = (first, second, correlations[rows, columns], of_gradients)
+        for i, j, whole, gradient in zip(*(each.tolist() for each in found), strict=True):
             equal = thumbnails.digests[i] == thumbnails.digests[j]
             if gradient > _LEAST_GRADIENT_CORRELATION and not equal:
                 pairs.append(NearPair(i, j, whole, gradient))

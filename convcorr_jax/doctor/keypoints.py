@@ -40,10 +40,6 @@ def keypoint_table(records: Sequence[Record]) -> KeypointTable:
     return KeypointTable(owner, index[present], position[present], visible[present], sizes[owner])
 
 
-# The standard deviation of a normal distribution, in units of its median absolute deviation.
-_STANDARD_DEVIATIONS_PER_MAD = 1.4826
-
-
 def robust_spread(deviations: Float[np.ndarray, " n"]) -> float:
     """Estimate a standard deviation by ``1.4826 * median(|d|)``, consistent for a normal distribution.
 
@@ -52,7 +48,7 @@ def robust_spread(deviations: Float[np.ndarray, " n"]) -> float:
     >>> round(robust_spread(np.array([-1.0, 1.0, np.nan, 100.0, -1.0])), 4)
     1.4826
     """
-    return _STANDARD_DEVIATIONS_PER_MAD * float(np.nanmedian(np.abs(deviations)))
+    return 1.4826 * float(np.nanmedian(np.abs(deviations)))
 
 
 # A point may be rounded to the next pixel; the module `frames` checks whether many are.
@@ -77,8 +73,7 @@ def points_outside_image(records: Sequence[Record]) -> Iterator[Finding]:
             if outside.any():
                 cases.append(_case(record, distance, outside))
         if cases:
-            kind = "Visible" if visible else "Hidden"
-            where = counted(len(cases), "record")
+            kind, where = "Visible" if visible else "Hidden", counted(len(cases), "record")
             sentence = f"{kind} keypoints lie outside the image in {where}."
             yield Finding("points outside the image", severity, sentence, tuple(cases))
 
@@ -99,12 +94,10 @@ def points_outside_box(records: Sequence[Record]) -> Iterator[Finding]:
         if outside.any():
             cases = most if outside.sum() > record.visible.sum() / 2 else some
             cases.append(_case(record, distance, outside))
-    if most:
-        sentence = f"Most visible keypoints lie outside the box in {counted(len(most), 'record')}."
-        yield Finding("points outside the box", CHANGES_SCORES, sentence, tuple(most))
-    if some:
-        sentence = f"Some visible keypoints lie outside the box in {counted(len(some), 'record')}."
-        yield Finding("points outside the box", WORTH_A_LOOK, sentence, tuple(some))
+    for cases, share, severity in ((most, "Most", CHANGES_SCORES), (some, "Some", WORTH_A_LOOK)):
+        if cases:
+            sentence = f"{share} visible keypoints lie outside the box in {counted(len(cases), 'record')}."
+            yield Finding("points outside the box", severity, sentence, tuple(cases))
 
 
 def _distance_outside(points: Float[np.ndarray, "n 2"], box: coords.Box) -> Float[np.ndarray, " n"]:

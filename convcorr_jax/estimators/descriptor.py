@@ -118,10 +118,8 @@ def _image(item: Any, number: int) -> Image:
     if isinstance(item, str | Path):
         return read_image(item)
     if not isinstance(item, np.ndarray) or item.dtype != np.uint8 or item.shape[2:] != (3,):
-        found = (
-            f"an array of {item.dtype} of shape {item.shape}"
-            if isinstance(item, np.ndarray)
-            else f"of type {type(item).__name__}"
-        )
+        found = f"of type {type(item).__name__}"
+        if isinstance(item, np.ndarray):
+            found = f"an array of {item.dtype} of shape {item.shape}"
         raise InputError(f"image {number} is {found}; an array [h, w, 3] of uint8 or a path is expected")
     return item

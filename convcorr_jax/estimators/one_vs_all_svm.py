@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -12,14 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.estimators.ridge_probe import (
-    PRECISIONS,
-    check_number,
-    folds_of,
-    precision_of,
-    sample_weights_of,
-    validate_data,
-)
+from convcorr_jax.estimators.ridge_probe import PRECISIONS, check_number, folds_of, validate_data, weights_of
 from convcorr_jax.linear import svm, warn_of_absent_labels
 
 # Smaller problems take less time than compiling does.
@@ -61,7 +55,6 @@ class OneVsAllSVM(ClassifierMixin, BaseEstimator):
         classes_: the classes, in sorted order.
         coef_: w of each class, ``[classes, d]``; ``[1, d]`` with two classes.
         intercept_: b of each class.
-        cost_: the cost.
         costs_: the costs to select from, in rising order; None with one cost.
         cv_accuracy_: fraction of held-out samples that are classified correctly, for each cost; weighted with
             the samples' weights. None with one cost.
@@ -69,8 +62,6 @@ class OneVsAllSVM(ClassifierMixin, BaseEstimator):
         duality_gap_: the objective of each class less the value of its dual; the optimum is at most this far
             below the objective.
         n_iter_: rounds of each class.
-        n_features_in_: d.
-        feature_names_in_: names of the features, if X has names that are strings.
     """
 
     # scikit-learn's rule: `fit` checks the options, which may be set to anything before.
@@ -111,23 +102,17 @@ class OneVsAllSVM(ClassifierMixin, BaseEstimator):
         if len(self.classes_) < 2:
             raise InputError(f"y holds 1 class, {self.classes_[0]!r}; at least two are expected")
         check_number(self.cost, "cost", most_axes=1)
-        weights = sample_weights_of(sample_weight, X)
+        weights = weights_of(sample_weight, X)
         self.costs_ = self.cv_accuracy_ = None
         self.cost_ = self.cost
-        with precision_of(X):
+        with jax.enable_x64(X.dtype == np.float64):
             if np.ndim(self.cost):
                 self.cost_ = self._select(X, y, labels, weights)
-            rows = self._padded(X, labels, weights)
-            fitted = svm.fit(
-                jnp.asarray(rows.features),
-                jnp.asarray(rows.positive),
-                cost=self.cost_,
-                sample_weights=jnp.asarray(rows.weights),
-                **self._options(),
-            )
+            features, positive, columns = self._padded(X, labels, weights)
+            fitted = svm.fit(features, positive, cost=self.cost_, sample_weights=columns, **self._options())
             self.coef_ = np.asarray(fitted.weights)[:, : X.shape[1]]
             self.intercept_ = np.asarray(fitted.bias)
-            self.objective_, self.duality_gap_ = (np.asarray(fitted.objective), np.asarray(fitted.gap))
+            self.objective_, self.duality_gap_ = np.asarray(fitted.objective), np.asarray(fitted.gap)
             self.n_iter_, converged = np.asarray(fitted.rounds), bool(fitted.converged.all())
         if not converged:
             warnings.warn(
@@ -147,15 +132,10 @@ class OneVsAllSVM(ClassifierMixin, BaseEstimator):
         folds, k = folds_of(self.cv, X, y, classifier=True)
         counts = np.ones(len(y), bool) if weights is None else weights > 0
         warn_of_absent_labels(y[counts], folds[counts], k=k)
-        rows = self._padded(X, labels, weights)
+        features, positive, columns = self._padded(X, labels, weights)
+        folds, options = np.pad(folds, (0, len(features) - len(X))), self._options()
         held_out = svm.cross_validate(
-            jnp.asarray(rows.features),
-            jnp.asarray(rows.positive),
-            costs=self.costs_,
-            folds=np.pad(folds, (0, len(rows.features) - len(X))),
-            k=k,
-            sample_weights=jnp.asarray(rows.weights),
-            **self._options(),
+            features, positive, costs=self.costs_, folds=folds, k=k, sample_weights=columns, **options
         )
         chosen = self._chosen(np.asarray(held_out.decisions)[:, : len(X)])
         self.cv_accuracy_ = np.average(chosen == labels, axis=1, weights=weights)
@@ -166,20 +146,15 @@ class OneVsAllSVM(ClassifierMixin, BaseEstimator):
             check_number(self.bias_scale, "bias_scale")
         check_number(self.tolerance, "tolerance")
         check_number(self.max_rounds, "max_rounds", kinds="iu")
-        return {
-            "loss": self.loss,
-            "bias_scale": self.bias_scale,
-            "tolerance": self.tolerance,
-            "max_rounds": self.max_rounds,
-        }
+        return {name: getattr(self, name) for name in ("loss", "bias_scale", "tolerance", "max_rounds")}
 
-    def _padded(self, X, labels, weights) -> svm.Padded:
-        """Return the machines' problems; with two classes, the one machine is the second's."""
+    def _padded(self, X, labels, weights) -> tuple[jax.Array, ...]:
+        """Return the arrays of the machines' problems; with two classes, the one machine is the second's."""
         positive = labels[:, None] == np.arange(len(self.classes_))
         if len(self.classes_) == 2:
             positive = positive[:, 1:]
         columns = None if weights is None else weights[:, None]
-        return svm.pad(X, positive, weights=columns, least=_LEAST)
+        return tuple(map(jnp.asarray, svm.pad(X, positive, weights=columns, least=_LEAST)))
 
     def _chosen(self, decisions: Float[np.ndarray, "*batch n machines"]):
         """Return the number of the class that the decisions of all machines select."""
@@ -198,8 +173,7 @@ class OneVsAllSVM(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> Shaped[np.ndarray, " m"]:
         """Predict the class of rows of features, ``[m, d]``."""
-        decisions = self._decisions(X)
-        return self.classes_[self._chosen(decisions)]
+        return self.classes_[self._chosen(self._decisions(X))]
 
     def _decisions(self, X: Any) -> Float[np.ndarray, "m machines"]:
         check_is_fitted(self)

@@ -3,9 +3,8 @@
 Also what estimators share: checks and precision of data, and folds from scikit-learn's splitters.
 """
 
-import contextlib
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -24,18 +23,6 @@ PRECISIONS = (np.float64, np.float32)
 """The precisions of features, as `sklearn.utils.check_array` takes them: others become the first of them."""
 
 
-class Folds(NamedTuple):
-    """The fold that holds out each row, and the number of folds."""
-
-    numbers: Int[np.ndarray, " n"]
-    k: int
-
-
-def precision_of(features: Shaped[np.ndarray, "n d"]) -> contextlib.AbstractContextManager[Any]:
-    """Let JAX compute in the precision of the features while the context is open."""
-    return jax.enable_x64(features.dtype == np.float64)
-
-
 def check_number(value: Any, name: str, *, kinds: str = "iuf", most_axes: int = 0) -> None:
     """Refuse an option that is no number of these kinds, which are NumPy's letters; truth values have another.
 
@@ -51,8 +38,10 @@ def check_number(value: Any, name: str, *, kinds: str = "iuf", most_axes: int = 
         raise InputError(f"{name} is {value!r}; {expected}{sequence} is expected")
 
 
-def folds_of(cv: Any, X: Shaped[np.ndarray, "n d"], y: Shaped[np.ndarray, "..."], *, classifier: bool) -> Folds:
-    """Convert scikit-learn's ways to state folds to the number of the fold that holds out each row.
+def folds_of(
+    cv: Any, X: Shaped[np.ndarray, "n d"], y: Shaped[np.ndarray, "..."], *, classifier: bool
+) -> tuple[Int[np.ndarray, " n"], int]:
+    """Convert scikit-learn's ways to state folds to the fold that holds out each row, and their number.
 
     ``classifier`` says whether a number of folds means stratified ones. Folds that do not hold out every row
     exactly once, or that train on fewer rows than all others, are an `InputError`.
@@ -79,10 +68,10 @@ def folds_of(cv: Any, X: Shaped[np.ndarray, "n d"], y: Shaped[np.ndarray, "..."]
             f"cv holds out {(times == 0).sum()} of {len(X)} rows never and {(times > 1).sum()} more than "
             "once; folds that hold out each row once, such as those of KFold, are expected"
         )
-    return Folds(numbers, k)
+    return numbers, k
 
 
-def sample_weights_of(sample_weight: Any, X: Shaped[np.ndarray, "n d"]) -> Float[np.ndarray, " n"] | None:
+def weights_of(sample_weight: Any, X: Shaped[np.ndarray, "n d"]) -> Float[np.ndarray, " n"] | None:
     """Return the samples' weights in the precision of the features, or None; refuse negative or all 0."""
     if sample_weight is None:
         return None
@@ -129,8 +118,6 @@ class RidgeProbe(MultiOutputMixin, RegressorMixin, BaseEstimator):
             with one penalty. If the least is at an end of the penalties, extend them.
         condition_: an upper bound of the condition number of the system that is solved, for each penalty of
             ``penalty_``.
-        n_features_in_: d.
-        feature_names_in_: names of the features, if X has names that are strings.
     """
 
     # scikit-learn's rule: `fit` checks the options, which may be set to anything before.
@@ -151,7 +138,7 @@ class RidgeProbe(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self, X, y, dtype=PRECISIONS, ensure_min_samples=2, multi_output=True, y_numeric=True
         )
         targets = y.reshape(len(X), -1).astype(X.dtype)
-        with precision_of(X):
+        with jax.enable_x64(X.dtype == np.float64):
             fitted, curve = self._fitted(X, targets)
             weights, bias = np.asarray(fitted.weights).T, np.asarray(fitted.bias)
             penalty, condition = np.asarray(fitted.penalty), np.asarray(fitted.condition)

@@ -108,12 +108,8 @@ def add_panel(figure: Figure, image: Image, left_top: tuple[int, int], size: coo
     )
     edges = coords.whole_image(image.shape[:2])
     # Resampled here to the size of the panel; matplotlib would keep the whole image until it draws.
-    axes.imshow(
-        images.resize(image, size).image,
-        extent=(edges.x0, edges.x1, edges.y1, edges.y0),
-        aspect="auto",
-        interpolation="nearest",
-    )
+    shown, extent = images.resize(image, size).image, (edges.x0, edges.x1, edges.y1, edges.y0)
+    axes.imshow(shown, extent=extent, aspect="auto", interpolation="nearest")
     axes.set_axis_off()
     axes.autoscale(False)
     if title:
@@ -157,11 +153,10 @@ def _size_px(figure: Figure) -> tuple[float, float]:
 # With more points, names and large dots would cover the image.
 _MOST_NAMES = 30
 # Positions of a name beside its point: offset in points of type, and the side that faces the point.
-_NAME_PLACES = (
-    ((4, 3), "left", "bottom"),
-    ((-4, 3), "right", "bottom"),
-    ((4, -3), "left", "top"),
-    ((-4, -3), "right", "top"),
+_NAME_PLACES = tuple(
+    ((x, y), horizontal, vertical)
+    for y, vertical in ((3, "bottom"), (-3, "top"))
+    for x, horizontal in ((4, "left"), (-4, "right"))
 )
 
 
@@ -208,21 +203,14 @@ def draw_points(
 ) -> None:
     """Draw dots or rings on an image panel with names beside them, see `points_overlay`."""
     few = len(points) <= _MOST_NAMES
-    size = 34 if few else 10
+    size, thickness = (34, 1.0) if few else (10, 0.5)
     rings = np.zeros(len(points), bool) if hollow is None else hollow
-    filled = points[~rings].T
-    rim = 0.8 if few else 0.4
-    axes.scatter(*filled, s=size, c=colors[~rings], edgecolors="black", linewidths=rim, zorder=20)
+    style: dict[str, Any] = {"c": colors[~rings], "edgecolors": "black", "linewidths": 0.8 * thickness}
+    axes.scatter(*points[~rings].T, s=size, zorder=20, **style)
     # A coloured ring between two dark lines; its inside stays visible.
     for color, line in (("black", 2.8), (list(colors[rings]), 1.5)):
-        axes.scatter(
-            *points[rings].T,
-            s=1.3 * size,
-            facecolors="none",
-            edgecolors=color,
-            linewidths=line if few else line / 2,
-            zorder=20,
-        )
+        style = {"facecolors": "none", "edgecolors": color, "linewidths": line * thickness}
+        axes.scatter(*points[rings].T, s=1.3 * size, zorder=20, **style)
     if few:
         _names(axes, points, names)
 
@@ -244,16 +232,8 @@ def _names(axes: Axes, points: np.ndarray, names: Sequence[str]) -> None:
     dots = [Bbox([at - 4, at + 4]) for at in map(axes.transData.transform, (point for point, _ in present))]
     written: list[Bbox] = []
     for i, (point, name) in enumerate(present):
-        label = axes.annotate(
-            drawable(name),
-            point,
-            (0, 0),
-            textcoords="offset points",
-            fontsize=7,
-            color=INK,
-            parse_math=False,
-            zorder=21,
-        )
+        style: dict[str, Any] = {"fontsize": 7, "color": INK, "parse_math": False, "zorder": 21}
+        label = axes.annotate(drawable(name), point, (0, 0), textcoords="offset points", **style)
         label.set_path_effects([patheffects.withStroke(linewidth=2, foreground="white")])
         for offset, horizontal, vertical in _NAME_PLACES:
             label.set(position=offset, horizontalalignment=horizontal, verticalalignment=vertical)

@@ -87,13 +87,8 @@ def matched_pair(
 
 def copying(method: MethodMatches) -> MethodMatches:
     """Return the method without flow on the cells of another method: each cell matches the same cell of b."""
-    return method._replace(
-        name="copy",
-        smoothness=method.smoothness[:1],
-        flow=np.zeros_like(method.flow[:1]),
-        confidence=None,
-        data_cost=None,
-    )
+    smoothness, flow = method.smoothness[:1], np.zeros_like(method.flow[:1])
+    return method._replace(name="copy", smoothness=smoothness, flow=flow, confidence=None, data_cost=None)
 
 
 def matches_widget(

@@ -89,13 +89,8 @@ def render_page(
         folder: the folder of the page, from which figures and data are embedded; None if all of them are part
             of the sections. A file that is missing or no image is an `InputError`.
     """
-    environment = Environment(
-        loader=PackageLoader("convcorr_jax", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    loader, blocks = PackageLoader("convcorr_jax", "report"), {"trim_blocks": True, "lstrip_blocks": True}
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **blocks)
     environment.filters["cell"] = cell_text
     environment.filters["widget_json"] = partial(_widget_json, folder=folder)
     environment.filters["image"] = partial(_image_attributes, folder=folder)

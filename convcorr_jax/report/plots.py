@@ -8,7 +8,7 @@ import functools
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -268,16 +268,8 @@ def image_url(image: Image) -> str:
     return _webp_url(PillowImage.fromarray(image), lossless=False)
 
 
-class EmbeddedFigure(NamedTuple):
-    """A figure that is part of a page, as a ``data:`` URL, and its size in pixels."""
-
-    url: str
-    width: int
-    height: int
-
-
-def embedded_figure(path: Path) -> EmbeddedFigure:
-    """Encode a figure's file for a page; refuse a missing file.
+def embedded_figure(path: Path) -> tuple[str, int, int]:
+    """Encode a figure's file for a page as a ``data:`` URL, with its width and height; refuse a missing file.
 
     Figures that are larger than a page shows are reduced. Charts (``.png``) are compressed without loss where
     that is smaller.
@@ -289,7 +281,7 @@ def embedded_figure(path: Path) -> EmbeddedFigure:
 
 
 @functools.lru_cache(maxsize=256)
-def _encoded(path: Path, changed: int) -> EmbeddedFigure:
+def _encoded(path: Path, changed: int) -> tuple[str, int, int]:
     """Encode a figure; ``changed`` tells versions of the file apart in the cache."""
     figure = PillowImage.fromarray(read_image(path))
     figure.thumbnail((_MAX_WIDTH_PX, _MAX_HEIGHT_PX), PillowImage.Resampling.LANCZOS)
@@ -297,7 +289,7 @@ def _encoded(path: Path, changed: int) -> EmbeddedFigure:
     if path.suffix == ".png":
         # Charts of few colours are smaller, and sharp, without loss.
         url = min(url, _webp_url(figure, lossless=True), key=len)
-    return EmbeddedFigure(url, figure.width, figure.height)
+    return url, figure.width, figure.height
 
 
 def _webp_url(image: PillowImage.Image, *, lossless: bool) -> str:

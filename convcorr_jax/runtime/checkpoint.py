@@ -66,7 +66,7 @@ class Checkpoints:
         if step is not None:
             try:
                 _check_metrics(self._manager, self._folder)
-                self.continued = _about(self._manager, self._folder, step)
+                self.continued = _described(self._manager, self._folder, step, "about")
                 same = {name: about[name] for name in may_change}
                 _check_same(self._folder, self.continued | same, about)
             except InputError:
@@ -125,10 +125,7 @@ class Checkpoints:
 
     def _check_layout(self, step: int, expected: Mapping[str, Any]) -> None:
         """Refuse arrays of other shapes and types, which Orbax would silently cut, pad and convert."""
-        items = ocp.args.Composite(layout=ocp.args.JsonRestore())
-        restored = _restored(self._manager, self._folder, step, items)
-        saved = _mapping(restored["layout"], self._folder, step)
-        _check_digests(self._manager, self._folder, step, {"layout": saved})
+        saved = _described(self._manager, self._folder, step, "layout")
         if saved != expected:
             raise InputError(
                 f"the checkpoint {self._folder / str(step)} has other arrays: {_differences(saved, expected)}"
@@ -160,7 +157,7 @@ def read_best(folder: Path) -> Saved:
         restored = _restored(manager, folder, step, items)
         _check_digests(manager, folder, step, {"params": restored["params"]})
         metric = _metric(manager.metrics(step), folder)
-        return Saved(step, metric, _about(manager, folder, step), restored["params"])
+        return Saved(step, metric, _described(manager, folder, step, "about"), restored["params"])
 
 
 def _open(folder: Path, *, writes: bool) -> ocp.CheckpointManager:
@@ -204,13 +201,17 @@ def _metric(metrics: Any, folder: Path) -> float:
     return float(metric)
 
 
-def _mapping(value: Any, folder: Path, step: int) -> dict[str, Any]:
-    """Return what a JSON file of a checkpoint holds if it is an object."""
+def _described(manager: ocp.CheckpointManager, folder: Path, step: int, name: str) -> dict[str, Any]:
+    """Return what a JSON file of a checkpoint holds if it is an object, and is the one that was saved."""
+    items = ocp.args.Composite(**{name: ocp.args.JsonRestore()})
+    value = _restored(manager, folder, step, items)[name]
     if not isinstance(value, dict):
         raise InputError(
             f"the checkpoint {folder / str(step)} is damaged: {value!r} stands where names and "
             "values are expected"
         )
+    if name != "digests":
+        _check_digests(manager, folder, step, {name: value})
     return value
 
 
@@ -220,14 +221,6 @@ def _layout(tree: Any) -> dict[str, Any]:
         jax.tree_util.keystr(path): [str(leaf.dtype), *leaf.shape]
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
     }
-
-
-def _about(manager: ocp.CheckpointManager, folder: Path, step: int) -> dict[str, Any]:
-    items = ocp.args.Composite(about=ocp.args.JsonRestore())
-    restored = _restored(manager, folder, step, items)
-    about = _mapping(restored["about"], folder, step)
-    _check_digests(manager, folder, step, {"about": about})
-    return about
 
 
 def _digest(part: Any) -> str:
@@ -250,8 +243,7 @@ def _check_digests(manager: ocp.CheckpointManager, folder: Path, step: int, part
     """Refuse parts of a checkpoint that are not those that were saved."""
     if not (folder / str(step) / "digests").is_dir():
         return  # written by an older version
-    items = ocp.args.Composite(digests=ocp.args.JsonRestore())
-    digests = _mapping(_restored(manager, folder, step, items)["digests"], folder, step)
+    digests = _described(manager, folder, step, "digests")
     for name, part in parts.items():
         if digests.get(name) != _digest(part):
             raise InputError(

@@ -66,12 +66,8 @@ def supervise(place: Place) -> int:
     """
     reads, writes = os.pipe()
     # A session of its own: signals of the terminal reach the child only through this process.
-    child = subprocess.Popen(
-        [sys.executable, *sys.orig_argv[1:]],
-        env=os.environ | {_PARENT: str(reads)},
-        pass_fds=(reads,),
-        start_new_session=True,
-    )
+    command, environment = [sys.executable, *sys.orig_argv[1:]], os.environ | {_PARENT: str(reads)}
+    child = subprocess.Popen(command, env=environment, pass_fds=(reads,), start_new_session=True)
     os.close(reads)
     try:
         with _connected(place) as (news, tell_end):

@@ -224,12 +224,9 @@ def prediction(name: str, result: dict[str, Any]) -> Section:
 
 def reconstruction(name: str, result: dict[str, Any]) -> Section:
     """Show Figure 1: images reconstructed from patches."""
-    rows = tuple(
-        (method, f"{k}", *values.values())
-        for method, by_count in result["scores"].items()
-        for k, values in by_count.items()
-    )
-    first = next(iter(next(iter(result["scores"].values())).values()))
+    scores = result["scores"]
+    rows = tuple((each, f"{k}", *scores[each][k].values()) for each in scores for k in scores[each])
+    first = next(iter(next(iter(scores.values())).values()))
     table = Table(
         "Images reconstructed from the patches of nearest neighbours",
         ("features", "neighbours", *(score.replace("_", " ") for score in first)),

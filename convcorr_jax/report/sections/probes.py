@@ -39,6 +39,12 @@ _SLIDERS = (
     "faces to each side."
 )
 _BOXES = {"annotated": "box around landmarks", "detector": "detector's box"}
+_FITTED = "fitted to responses to"
+_MATRIX_NAMES = {
+    "none": "without",
+    "same": f"{_FITTED} training images",
+    "held_out": f"{_FITTED} held-out images",
+}
 _OTHER_DATA = "The paper's figures are for other data and fc6: compare the order, not the level."
 
 
@@ -187,13 +193,6 @@ def segmentation(name: str, result: dict[str, Any]) -> Section:
     text = f"{result['train']} training images; {_features_of(result)}"
     title = f"Segmentation of {_title(result)}"
     return Section(title, text, (table,), (figure,), group=SHARIF, items=("Table 3", "Figure 5"))
-
-
-_MATRIX_NAMES = {
-    "none": "without",
-    "same": "fitted to responses to training images",
-    "held_out": "fitted to responses to held-out images",
-}
 
 
 def directions(name: str, result: dict[str, Any]) -> Section:
