@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+from tests.builders.program_cache import program_cache
+
 # Several fake CPU devices on two cores deadlock in all-reduce unless the thread pool is larger.
 os.environ.setdefault("PJRT_NPROC", "16")
 # Workers use all cores. OpenBLAS would wait actively for threads that have none.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# Tests do not write into the user's cache. They have one of their own, which workers and processes that tests
-# start share, and which the next run reads again; each program is stored under a hash of itself.
+# Tests do not write into the cache of the commands. They have one of their own, which workers, processes that
+# tests start, and all checkouts share; each program is stored under a hash of itself, for each kind of processor.
 os.environ["CONVCORR_COMPILATION_CACHE"] = "off"
-os.environ["JAX_COMPILATION_CACHE_DIR"] = str(Path(__file__).parents[1] / ".pytest_cache" / "compiled")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(program_cache())
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 # Compiling takes far longer than running on arrays as small as those of tests. Without LLVM's optimizations and
 # with XLA's older emitters of code it takes a sixth of the time; XLA's passes over programs stay as they are.
