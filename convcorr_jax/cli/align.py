@@ -91,7 +91,7 @@ class Align:
         """Align the pairs, write their files, and return a summary."""
         started = time.perf_counter()
         pairs = self._pairs()
-        if not self._is_single():
+        if self.pairs is not None or any(path and path.is_dir() for path in (self.a, self.b)):
             return self._run_all(pairs, started)
         (pair,) = pairs
         files = Files.beside(self.out or _FIGURE, pair)
@@ -105,12 +105,8 @@ class Align:
                 set_status("writing the page")
                 self._write_page(aligner, [aligner.explorer(pair, inputs, aligned)])
         seconds = time.perf_counter() - started
-        written = (*files, self.html)
-        lines = [
-            aligned.caption,
-            f"{aligned.energy}; {seconds:.1f} seconds.",
-            *(str(path) for path in written if path is not None),
-        ]
+        lines = [aligned.caption, f"{aligned.energy}; {seconds:.1f} seconds."]
+        lines += [str(path) for path in (*files, self.html) if path is not None]
         return Result(lines, self._values([aligned.values], seconds))
 
     def _run_all(self, pairs: list[Pair], started: float) -> Result:
@@ -154,10 +150,6 @@ class Align:
         everything = self._values(values, seconds)
         write_json(folder / _INDEX, as_json(everything))
         return Result(lines, everything, status=code, errors=errors)
-
-    def _is_single(self) -> bool:
-        photographs = (self.a, self.b)
-        return self.pairs is None and not any(path and path.is_dir() for path in photographs)
 
     def _pairs(self) -> list[Pair]:
         """Return the pairs that the options name."""

@@ -66,10 +66,13 @@ class Prepare:
 
     def run(self) -> Result:
         """Write the records with a progress bar, and return their counts beside the official ones."""
+        from convcorr_jax.datasets.catalogue import DATASETS
         from convcorr_jax.datasets.opening import read_folder
         from convcorr_jax.datasets.prepared import prepare
 
-        dataset = _known(self.name)
+        if self.name not in DATASETS:
+            raise InputError(f"there is no data set {self.name!r}; there are {', '.join(DATASETS)}")
+        dataset = DATASETS[self.name]
         with (
             _unpacked(self.source, self.out, dataset) as source,
             bar(f"preparing {self.name}", transient=True) as update,
@@ -208,14 +211,6 @@ def _preparation(prepared: "Prepared", dataset: "DataSet") -> Result:
         "absent": [one._asdict() for one in absent],
     }
     return Result(lines, values)
-
-
-def _known(name: str) -> "DataSet":
-    from convcorr_jax.datasets.catalogue import DATASETS
-
-    if name not in DATASETS:
-        raise InputError(f"there is no data set {name!r}; there are {', '.join(DATASETS)}")
-    return DATASETS[name]
 
 
 @contextmanager

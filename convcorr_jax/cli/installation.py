@@ -117,16 +117,20 @@ class Doctor:
 
     def run(self) -> Result:
         """Return a paragraph for each part; the exit status is 1 when a part does not work."""
+        from convcorr_jax.backbone import NETWORKS
+        from convcorr_jax.backbone.weights import find, folder
+        from convcorr_jax.datasets import loading
+        from convcorr_jax.datasets.catalogue import DATASETS
+
         devices, device_error = _devices()
-        weights = _weights()
-        cache = _cache()
+        networks, root, cache = {name: find(name) for name in NETWORKS}, loading.root_folder(), _cache()
         problems = [f"{name} is not installed" for name in _REQUIRED if version(name) is None]
         if device_error is not None:
             problems.append(f"JAX finds no device: {device_error}")
         problems += [
             f"there are no weights of {name}, which {commands}; run `convcorr weights fetch {name}`"
             for name, commands in _DEFAULT_NETWORKS.items()
-            if weights["networks"][name] is None
+            if networks[name] is None
         ]
         if cache["folder"] is not None and not cache["writable"]:
             problems.append(f"compiled programs are not cached: {cache['folder']} cannot be written")
@@ -138,8 +142,8 @@ class Doctor:
             "platform": platform.platform(),
             "packages": {name: version(name) for name in (*_REQUIRED, *_OPTIONAL)},
             "devices": devices,
-            "weights": weights,
-            "datasets": _datasets(),
+            "weights": {"folder": folder(), "networks": networks},
+            "datasets": {"root": root, "here": [name for name in DATASETS if (root / name).is_dir()]},
             "compilation_cache": cache,
             "models": [
                 {"path": path, "megabytes": round(path.stat().st_size / 1e6, 1)}
@@ -158,21 +162,6 @@ def _devices() -> tuple[list[dict[str, str]], str | None]:
         return [{"platform": device.platform, "kind": device.device_kind} for device in jax.devices()], None
     except (ImportError, RuntimeError) as error:
         return [], " ".join(str(error).split())
-
-
-def _weights() -> dict[str, Any]:
-    from convcorr_jax.backbone import NETWORKS
-    from convcorr_jax.backbone.weights import find, folder
-
-    return {"folder": folder(), "networks": {name: find(name) for name in NETWORKS}}
-
-
-def _datasets() -> dict[str, Any]:
-    from convcorr_jax.datasets import loading
-    from convcorr_jax.datasets.catalogue import DATASETS
-
-    root = loading.root_folder()
-    return {"root": root, "here": [name for name in DATASETS if (root / name).is_dir()]}
 
 
 def _cache() -> dict[str, Any]:

@@ -20,7 +20,6 @@ PHOTOGRAPH_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 # Python's objects take fifty times the bytes of a table; fifty thousand pairs take a quarter of it.
 _MAX_BYTES = 2**24
 _COLUMNS = ("a", "b", "box_a", "box_b", "points")
-_BOX_NUMBERS = 4
 
 
 class Pair(NamedTuple):
@@ -185,6 +184,6 @@ def _box(text: str, where: str) -> "coords.Box | None":
         edges = [float(number) for number in text.split()]
     except ValueError:
         edges = []
-    if len(edges) != _BOX_NUMBERS:
+    if len(edges) != 4:
         raise InputError(f"{where} is {text!r}; four numbers x0 y0 x1 y1 are expected")
     return coords.Box(*edges)

@@ -73,7 +73,10 @@ def compute_thumbnails(
                     with_new_image.append(record)
                 image_of.append(numbers[key])
             thumbnails += pool.map(_compute_thumbnail, with_new_image)
-            records_without_pixels += map(_without_pixels, chunk)
+            records_without_pixels += [
+                each if isinstance(each.image, Path) else dataclasses.replace(each, image=b"", label_map=None)
+                for each in chunk
+            ]
             if progress is not None:
                 progress(len(records_without_pixels), len(records))
     no_pixels = np.zeros((0, THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)
@@ -99,24 +102,14 @@ def _compute_thumbnail(record: Record) -> _Thumbnail:
         load_label_map(record)
     except InputError as error:
         return _Thumbnail(error=str(error))
-    return _Thumbnail("", hashlib.blake2b(_pixel_bytes(image)).digest(), _shrink(image))
+    grey = PillowImage.fromarray(image).convert("L")
+    small = grey.resize((THUMBNAIL_PX, THUMBNAIL_PX), PillowImage.Resampling.BOX)
+    return _Thumbnail("", hashlib.blake2b(_pixel_bytes(image)).digest(), np.asarray(small))
 
 
 def _pixel_bytes(image: Image) -> bytes:
     """Return the shape and the pixels as bytes."""
     return str(image.shape).encode() + image.tobytes()
-
-
-def _shrink(image: Image) -> UInt8[np.ndarray, "side side"]:
-    grey = PillowImage.fromarray(image).convert("L")
-    size = (THUMBNAIL_PX, THUMBNAIL_PX)
-    return np.asarray(grey.resize(size, PillowImage.Resampling.BOX))
-
-
-def _without_pixels(record: Record) -> Record:
-    if isinstance(record.image, Path):
-        return record
-    return dataclasses.replace(record, image=b"", label_map=None)
 
 
 # Thumbnails of different objects on white, or of different faces cropped in the same way, correlate up to

@@ -95,7 +95,7 @@ class Descriptor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         path = self.weights_path
         if not isinstance(self.network, str):
             raise InputError(f"network is {self.network!r}; the name of a network is expected")
-        return _loaded(self.network, None if path is None else str(path))
+        return _loaded(self.network, path=None if path is None else str(path))
 
     def _layer(self, weights: Weights) -> str:
         return default_layer(weights) if self.layer is None else self.layer
@@ -108,9 +108,7 @@ class Descriptor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 
 
 # Two networks at most are compared with each other at a time; the weights of one take up to 500 MB.
-@functools.lru_cache(maxsize=2)
-def _loaded(network: str, path: str | None) -> Weights:
-    return load(network, path=path)
+_loaded = functools.lru_cache(maxsize=2)(load)
 
 
 def _image(item: Any, number: int) -> Image:

@@ -51,7 +51,8 @@ def alignment_figure(
     warped = warp_onto_b(small_a.image, small, size_b)
     # Pixels that were not aligned are drawn pale.
     warped[outside_b] = 255 - (255 - warped[outside_b]) // 5
-    name_a, name_b = (_short(name) for name in names)
+    # Two names, and a few words, fit above a panel.
+    name_a, name_b = (one if len(one) <= _LONGEST_NAME else f"{one[:14]}…{one[-9:]}" for one in names)
     lines, points = (_in_frames(pairs, *to_small) for pairs in (matches, carried or _NONE))
     panels = MatchPanels(
         small_a.image,
@@ -77,11 +78,6 @@ _NONE = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
 
 def _in_frames(matches: Matches, a_frame: coords.Transform, b_frame: coords.Transform) -> Matches:
     return matches._replace(a_px=coords.apply(a_frame, matches.a_px), b_px=coords.apply(b_frame, matches.b_px))
-
-
-def _short(name: str) -> str:
-    """Shorten a name so that two of them, and a few words, fit above a panel."""
-    return name if len(name) <= _LONGEST_NAME else f"{name[:14]}…{name[-9:]}"
 
 
 def _longest_px(flow: Float[np.ndarray, "n 2"], *, least: float) -> float:

@@ -78,7 +78,12 @@ def match_figure(panels: MatchPanels, *, panel_px: int = 480) -> Figure:
         if box is not None:
             outline(axes, box)
     _draw_matches(figure, (axes_a, axes_b), panels)
-    _draw_legend(figure, bottom, panels.key, panels.caption)
+    # The colour wheel with its key, and the caption.
+    side = _LEGEND_PX - MARGIN_PX
+    add_panel(figure, flow_wheel(3 * side), (MARGIN_PX, bottom), coords.Size(side, side), "")
+    left, middle = MARGIN_PX + side + GAP_PX, bottom + side / 2
+    add_text(figure, (left, middle - (10 if panels.caption else 0)), panels.key)
+    add_text(figure, (left, middle + 10), panels.caption, alpha=0.7)
     return figure
 
 
@@ -114,12 +119,3 @@ def _draw_lines(
     figure.add_artist(lines)
     for side, points in zip(axes, ends, strict=True):
         side.scatter(*points.T, s=14, c=colors, edgecolors="white", linewidths=0.5, alpha=opacity)
-
-
-def _draw_legend(figure: Figure, top: int, key: str, caption: str) -> None:
-    """Draw the colour wheel with its key, and the caption."""
-    side = _LEGEND_PX - MARGIN_PX
-    add_panel(figure, flow_wheel(3 * side), (MARGIN_PX, top), coords.Size(side, side), "")
-    middle = top + side / 2
-    add_text(figure, (MARGIN_PX + side + GAP_PX, middle - (10 if caption else 0)), key)
-    add_text(figure, (MARGIN_PX + side + GAP_PX, middle + 10), caption, alpha=0.7)

@@ -114,7 +114,12 @@ class Checkpoints:
         if step is None:
             return None
         params, training = jax.tree.map(np.asarray, (params, training))
-        self._check_layout(step, _layout((params, training)))
+        # Orbax would silently cut, pad and convert arrays of other shapes and types.
+        saved, expected = _described(self._manager, self._folder, step, "layout"), _layout((params, training))
+        if saved != expected:
+            raise InputError(
+                f"the checkpoint {self._folder / str(step)} has other arrays: {_differences(saved, expected)}"
+            )
         items = ocp.args.Composite(
             params=ocp.args.StandardRestore(params), training=ocp.args.StandardRestore(training)
         )
@@ -122,14 +127,6 @@ class Checkpoints:
         parts = {name: restored[name] for name in ("params", "training")}
         _check_digests(self._manager, self._folder, step, parts)
         return step, restored["params"], restored["training"]
-
-    def _check_layout(self, step: int, expected: Mapping[str, Any]) -> None:
-        """Refuse arrays of other shapes and types, which Orbax would silently cut, pad and convert."""
-        saved = _described(self._manager, self._folder, step, "layout")
-        if saved != expected:
-            raise InputError(
-                f"the checkpoint {self._folder / str(step)} has other arrays: {_differences(saved, expected)}"
-            )
 
     def close(self) -> None:
         """Close the files and threads that Orbax holds."""
