@@ -31,11 +31,9 @@ def read_photograph(path: Path, *, box: "coords.Box | None") -> "Image":
 
 
 def check_models(*, model: Path | None = None, kind: str = "", weights: Path | None = None) -> None:
-    """Refuse models that are not there.
+    """Refuse files of a fitted model or of weights that are not there; None is one that the package has.
 
-    Args:
-        model: the common name of a fitted model's files, or one of them; None for one that the package has.
-        kind: what the model is, such as "pose cascade", for the error message.
+    ``kind`` says in the error message what the model is, such as "pose cascade".
     """
     from convcorr_jax.io import check_file, with_ending
 

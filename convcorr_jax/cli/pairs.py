@@ -55,11 +55,7 @@ class Inputs(NamedTuple):
 
 
 def read_inputs(pair: Pair) -> Inputs:
-    """Read a pair's photographs and points, without importing JAX.
-
-    Raises:
-        InputError: a file is missing or damaged, a box does not meet its photograph, or a point is outside a.
-    """
+    """Read a pair's photographs and points, without importing JAX; refuse points outside a."""
     from convcorr_jax import coords
     from convcorr_jax.io import read_points
 

@@ -110,13 +110,9 @@ def match_page(
 ) -> str:
     """Return one HTML page that shows the matches of a point of one photograph in the other.
 
-    Args:
-        facts: facts about the page (network, weights, options), by name.
-        text: a paragraph on the pairs.
-        smoothness: the value that is shown first; by default the middle one of each method.
-
-    Raises:
-        InputError: there is no pair, a pair has no method, or the shapes of a method's arrays do not agree.
+    ``facts`` are of the page (network, weights, options), ``text`` is a paragraph on the pairs. The smoothness
+    is the value that is shown first; by default the middle one of each method. No pair, a pair without a
+    method, and arrays whose shapes do not agree are an `InputError`.
     """
     widget = matches_widget(pairs, smoothness=smoothness)
     return render_page(title, [Section("Matches", text, widgets=(widget,))], facts=dict(facts))

@@ -80,12 +80,10 @@ def reconstruction_figure(
     names: Sequence[str],
     neighbors: Sequence[int],
 ) -> Image:
-    """Draw originals beside their reconstructions by every method, with the scores below.
+    """Draw originals beside their reconstructions by method, image and number of neighbours, with scores.
 
-    Args:
-        rebuilt: by method, for each image, one reconstruction for each number of neighbours. The method
-            "uniform" samples receptive fields uniformly.
-        scores: by method, the colour error, gradient error and correlation of detail of each reconstruction.
+    The method "uniform" samples receptive fields uniformly. Scores are the colour error, gradient error and
+    correlation of detail.
     """
     rows, labels, captions = [], [], []
     for i, original in enumerate(originals):

@@ -82,12 +82,9 @@ def render_page(
 ) -> str:
     """Render a page as HTML; all text is escaped.
 
-    Args:
-        sections: in order; neighbours of the same group share its heading.
-        facts: facts about the whole page (device, versions, date), by name.
-        lead: a paragraph below the title.
-        folder: the folder of the page, from which figures and data are embedded; None if all of them are part
-            of the sections. A file that is missing or no image is an `InputError`.
+    ``facts`` are of the whole page (device, versions, date), ``lead`` is a paragraph below the title. Figures
+    and data are embedded from the folder of the page; None if all of them are part of the sections. A file that
+    is missing or no image is an `InputError`.
     """
     loader, blocks = PackageLoader("convcorr_jax", "report"), {"trim_blocks": True, "lstrip_blocks": True}
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **blocks)

@@ -146,12 +146,9 @@ def training_curves(
     dashed: Sequence[str] = (),
     phases: Mapping[str, int],
 ) -> Figure:
-    """Draw the metrics of a training run over its steps: errors above, fractions of correct keypoints below.
+    """Draw a training run over its steps: positive errors above, fractions of correct keypoints below.
 
-    Args:
-        errors: by name, pairs of step and positive value, drawn over a logarithmic axis.
-        fractions: by name, pairs of step and fraction between 0 and 1.
-        phases: the last step of each phase by the phase's name, in order; every second phase is shaded.
+    Lines are pairs of step and value by name; phases are their last steps by name, every second one is shaded.
     """
     figure = Figure(figsize=(8.4, 6.4), dpi=_DPI, layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)

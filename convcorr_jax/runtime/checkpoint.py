@@ -76,12 +76,8 @@ class Checkpoints:
     def save(self, step: int, params: Any, training: Any, *, metric: float) -> None:
         """Save a step as the latest checkpoint, and as the best one if no other has a greater metric.
 
-        NaN is the least metric. After a `WriteError`, earlier checkpoints are intact.
-
-        Args:
-            step: the number of steps done, greater than those of all earlier checkpoints.
-            params: the model's parameters, nested mappings of arrays.
-            training: everything else that continuing needs, such as the optimizer's state, a tree of arrays.
+        Steps rise. ``training`` is a tree of arrays of all that continuing needs besides ``params``, such as
+        the optimizer's state. NaN is the least metric. After a `WriteError`, earlier checkpoints are intact.
         """
         params, training = jax.tree.map(np.asarray, (params, training))
         layout = _layout((params, training))

@@ -58,11 +58,8 @@ def is_child() -> bool:
 def supervise(place: Place) -> int:
     """Run this process's command in a child process, and return its status; end it when another host has ended.
 
-    SIGINT and SIGTERM are passed on to the child.
-
-    Raises:
-        ConnectionError: another host has ended, or cannot be reached; the message names it.
-        InputError: the address is wrong, or the first host cannot be reached at all.
+    SIGINT and SIGTERM are passed on. A `ConnectionError` names the host that has ended or cannot be reached; an
+    `InputError` says that the address is wrong, or the first host cannot be reached at all.
     """
     reads, writes = os.pipe()
     # A session of its own: signals of the terminal reach the child only through this process.

@@ -47,17 +47,10 @@ def stage(
     *,
     compressed: bool = True,
 ) -> dict[str, np.ndarray]:
-    """Compute arrays and cache them; return them from the cache when they depend on the same settings.
+    """Compute arrays by name and cache them in an ``.npz`` file, or return them from it if the settings agree.
 
-    Args:
-        path: the ``.npz`` file of the cache.
-        settings: everything that decides the arrays, as JSON stores it. Arrays that were cached with other
-            settings are computed again.
-        compute: returns the arrays by name; none may be called ``settings``.
-
-    Raises:
-        InputError: the cached file is damaged, or its path is wrong.
-        WriteError: the file cannot be written.
+    The settings are everything that decides the arrays, as JSON stores it; none of the arrays may have that
+    name. A damaged file is an `InputError`, one that cannot be written a `WriteError`.
     """
     found = cached(path, settings)
     if found is not None:
@@ -90,8 +83,7 @@ class CachedParts:
     Memory holds the parts that the caller keeps.
 
     Attributes:
-        settings: Everything that decides the arrays, such as fingerprints of the records and of the weights, as
-            JSON stores it. Parts that were cached with other settings are computed again.
+        settings: Everything that decides the arrays, such as fingerprints of the records and of the weights.
         compute: Returns the arrays of a range of items by name, for parts that are not cached.
         count: The number of items; with none, there is one part of an empty range.
         part: The number of items of a part.
