@@ -1,5 +1,6 @@
 """Tiny LSP and LSPET in their official formats: noise for photographs, joints spread over a person."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,22 +20,30 @@ UPRIGHT = np.array(
 )
 
 
-def write_lsp(folder: Path, *, count: int = 4) -> Path:
-    """Write LSP's ``joints.mat`` and images; each person stands at a slightly different place."""
+def places(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Return the joints of people, of whom each stands at a slightly different place."""
+    return UPRIGHT + rng.uniform(-4, 4, (count, 1, 2))
+
+
+def write_lsp(
+    folder: Path, *, count: int = 4, hidden: Sequence[tuple[int, int]] = (), scale: float = 1.0
+) -> Path:
+    """Write LSP's ``joints.mat``, with some joints (person, number) hidden, and images."""
     rng = np.random.default_rng(0)
-    points = UPRIGHT + rng.uniform(-4, 4, (count, 1, 2))
-    hidden = np.zeros((count, 14, 1))
-    joints = np.concatenate([points, hidden], axis=-1)
+    joints = np.concatenate([places(rng, count) * scale, np.zeros((count, 14, 1))], axis=-1)
+    for person, number in hidden:
+        joints[person, number, 2] = 1
     write_mat(folder / "joints.mat", {"joints": joints.transpose(2, 1, 0)})
     _write_images(folder, count, "im{:04}.jpg", rng)
     return folder
 
 
-def write_lspet_release(folder: Path, *, count: int = 4) -> Path:
-    """Write LSPET's ``joints.mat``, in which all joints are visible, and images."""
+def write_lspet_release(folder: Path, *, count: int = 4, absent: Sequence[tuple[int, int]] = ()) -> Path:
+    """Write LSPET's ``joints.mat``, with some joints (person, number) absent, and images."""
     rng = np.random.default_rng(0)
-    points = UPRIGHT + rng.uniform(-4, 4, (count, 1, 2))
-    joints = np.concatenate([points, np.ones((count, 14, 1))], axis=-1)
+    joints = np.concatenate([places(rng, count), np.ones((count, 14, 1))], axis=-1)
+    for person, number in absent:
+        joints[person, number] = -7, -7, 0
     write_mat(folder / "joints.mat", {"joints": joints.transpose(1, 2, 0)})
     _write_images(folder, count, "im{:05}.jpg", rng)
     return folder

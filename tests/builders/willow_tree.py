@@ -18,6 +18,13 @@ def keypoints(subset: str, stem: str) -> np.ndarray:
     return np.random.default_rng(seed).uniform((1, 1), (40, 30), (10, 2)).T
 
 
+def listed_line(subset: str, first: str, second: str) -> str:
+    """Return the line of a pair in the release's list of pairs."""
+    numbers = [*keypoints(subset, first).ravel(), *keypoints(subset, second).ravel()]
+    paths = [f"PF-dataset/{subset}/{stem}.png" for stem in (first, second)]
+    return ",".join([*paths, *map(repr, map(float, numbers))]) + "\n"
+
+
 def write_pf_willow_release(folder: Path) -> Path:
     """Write the release into the folder `ROOT`; return the given folder."""
     for subset, stem in itertools.product(pf_willow.SUBSETS, STEMS):

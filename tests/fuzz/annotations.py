@@ -1,5 +1,6 @@
 """Annotations and predictions: MATLAB, HDF5, ``.npz``, JSON, XML, CSV and ``.pts``."""
 
+import contextlib
 import functools
 import io
 import json
@@ -14,6 +15,7 @@ from convcorr_jax.cli import pairs
 from convcorr_jax.datasets import plain_keypoints
 from convcorr_jax.datasets.formats import joint_arrays, mat, text, xml
 from convcorr_jax.datasets.official import mpii
+from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_points
 from tests.builders.mat_files import cells, structs, write_mat
 from tests.fuzz.mutation import Target, mutated, mutated_archive
@@ -34,6 +36,8 @@ def _mat() -> list[bytes]:
         "people": structs({"joints": _JOINTS[0], "text": "a"}, {"joints": _JOINTS[1], "text": "b"}),
         "cells": cells(np.ones((1, 2)), "text", np.zeros((0, 0))),
         "ids": np.arange(5, dtype=np.uint8),
+        "rows": np.array(["ab", "cd"]),
+        "truth": np.array([[True, False]]),
     }
     return [
         _written(functools.partial(write_mat, variables=values, compressed=compressed))
@@ -43,15 +47,17 @@ def _mat() -> list[bytes]:
 
 def _walk(path: Path) -> None:
     """Parse every value of a MATLAB file, then its arrays of joints."""
-    queue = [mat.read(path)]
-    for group in queue:
-        for key in group:
-            value = group[key]
-            if isinstance(value, mat.Group):
-                queue.append(value)
-            elif isinstance(value, tuple):
-                queue += value
+    queue: list[mat.Value] = [mat.read(path)]
+    for value in queue:
+        queue += value if isinstance(value, tuple) else ()
+        for key in value if isinstance(value, mat.Group) else ():
+            with contextlib.suppress(InputError):
+                queue.append(value[key])
     joint_arrays.read(path, flat_joints=14)
+
+
+def _read_pts(path: Path) -> None:
+    assert text.read_pts(path, count=3).shape == (3, 2)
 
 
 def _hdf5() -> list[bytes]:
@@ -113,7 +119,7 @@ TARGETS = [
     Target("json-plain", _plain_json, plain_keypoints.read_truth, mutated, ".json"),
     Target("json-mpii", _mpii_json, lambda path: mpii.read_json({"valid": path}), mutated),
     Target("xml", lambda: [_XML], xml.read_annotation, mutated, ".xml"),
-    Target("pts", lambda: [_PTS], lambda path: text.read_pts(path, count=3), mutated, ".pts"),
+    Target("pts", lambda: [_PTS], _read_pts, mutated, ".pts"),
     Target("csv-points", lambda: [_POINTS], read_points, mutated, ".csv"),
     Target("csv-pairs", lambda: [_PAIRS], pairs.read_pairs, mutated, ".csv"),
     Target("csv-table", lambda: [_POINTS], lambda path: list(text.read_table(path, widths=(4,))), mutated),

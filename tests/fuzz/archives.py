@@ -38,11 +38,14 @@ def _tar() -> list[bytes]:
 
 
 def _unpack(path: Path) -> None:
-    folder = path.with_name("unpacked")
+    """Unpack an archive; whatever it holds, all of it is in the folder, or nothing anywhere."""
+    folder = path.parent / "room" / "unpacked"
     try:
         archives.unpack(path, folder, max_bytes=_MOST_BYTES)
+        shutil.rmtree(folder)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        left = [*path.parent.glob("room/*"), *path.parent.iterdir()]
+        assert {*left} <= {path, folder.parent}, left
 
 
 TARGETS = [Target("zip", _zip, _unpack, mutated), Target("tar", _tar, _unpack, mutated)]

@@ -8,7 +8,7 @@ from tests.fuzz.running import TARGETS, input_of, run
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_changed_files_are_read_or_refused(name, tmp_path):
-    outcome = run(TARGETS[name], tmp_path, inputs=60, seconds=1.5)
+    outcome = run(TARGETS[name], tmp_path, inputs=100, seconds=1.5)
     assert [failure.reason for failure in outcome.failures] == []
     assert outcome.inputs > 0
 

@@ -1,7 +1,5 @@
 """MATLAB files of version 5: what SciPy writes is read back, and nothing else ends in more than a sentence."""
 
-import contextlib
-import io
 import struct
 import zlib
 from pathlib import Path
@@ -11,12 +9,9 @@ import numpy as np
 import pytest
 import scipy.io
 import scipy.sparse
-from hypothesis import given
-from hypothesis import strategies as st
 
 from convcorr_jax.datasets.formats import mat, mat_bytes
 from convcorr_jax.errors import InputError
-from tests.builders.fuzzing import FUZZ, damaged
 from tests.builders.genuine import genuine
 from tests.builders.mat_files import cells, structs, write_mat
 
@@ -204,29 +199,6 @@ def test_values_of_another_kind_are_refused_by_place(tmp_path: Path, ask: Any, s
     found = mat.read(write_mat(tmp_path / "a.mat", VARIABLES))
     with pytest.raises(InputError, match=sentence):
         ask(found)
-
-
-def visit(value: mat.Value) -> None:
-    """Parse everything; what is damaged may say so."""
-    waiting = [value]
-    while waiting:
-        value = waiting.pop()
-        waiting.extend(value if isinstance(value, tuple) else ())
-        for key in value if isinstance(value, mat.Group) else ():
-            with contextlib.suppress(InputError):
-                waiting.append(value[key])
-
-
-@pytest.mark.parametrize("compressed", [False, True])
-@FUZZ
-@given(data=st.data())
-def test_damaged_files_give_values_or_the_projects_error(tmp_path: Path, compressed: bool, data: st.DataObject):
-    stream = io.BytesIO()
-    scipy.io.savemat(stream, VARIABLES, do_compression=compressed)
-    path = tmp_path / "a.mat"
-    path.write_bytes(damaged(data, stream.getvalue()))
-    with contextlib.suppress(InputError):
-        visit(mat.read(path))
 
 
 @pytest.mark.parametrize(

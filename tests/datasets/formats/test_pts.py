@@ -1,16 +1,12 @@
 """Points in .pts files."""
 
-import contextlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from convcorr_jax.datasets.formats import text
 from convcorr_jax.errors import InputError
-from tests.builders.fuzzing import FUZZ
 
 OFFICIAL = "version: 1\nn_points:  3\n{\n446.000 91.000\n449.459 119.344\n1 1\n}\n"
 
@@ -80,16 +76,3 @@ def test_a_file_too_large_for_an_annotation_is_refused(tmp_path: Path, monkeypat
     monkeypatch.setattr(text, "MAX_BYTES", len(OFFICIAL) - 1)
     with pytest.raises(InputError, match=r"no points .* is that large"):
         text.read_pts(write(tmp_path, OFFICIAL), count=3)
-
-
-@FUZZ
-@given(
-    start=st.integers(0, len(OFFICIAL)),
-    stop=st.integers(0, len(OFFICIAL)),
-    patch=st.binary(max_size=4) | st.sampled_from([b"1e400", b"-nan", b"}{", b"9" * 400]),
-)
-def test_damage_gives_points_or_the_projects_error(start: int, stop: int, patch: bytes, tmp_path: Path):
-    content = OFFICIAL.encode()
-    path = write(tmp_path, content[:start] + patch + content[stop:])
-    with contextlib.suppress(InputError):
-        assert text.read_pts(path, count=3).shape == (3, 2)

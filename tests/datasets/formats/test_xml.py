@@ -1,16 +1,12 @@
 """Annotation XML: values or one sentence, never an expansion or another file's content."""
 
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from convcorr_jax.datasets.formats import xml
 from convcorr_jax.errors import InputError
-from tests.builders.fuzzing import FUZZ
 
 TEXT = '<a><size> 12.5 </size><point x="3" y="up"/><b/><b><c>x</c></b></a>'
 
@@ -112,15 +108,3 @@ def test_other_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_deep_nesting_is_read_or_refused(tmp_path: Path):
     (tmp_path / "a.xml").write_text("<a>" * 50_000 + "</a>" * 50_000)
     assert len(xml.read(tmp_path / "a.xml", root="a").children("a")) == 1
-
-
-@FUZZ
-@given(content=st.one_of(st.binary(max_size=60), st.text(max_size=60).map(str.encode)))
-def test_any_bytes_give_an_element_or_the_projects_error(
-    content: bytes, tmp_path_factory: pytest.TempPathFactory
-):
-    path = tmp_path_factory.mktemp("xml") / "a.xml"
-    for written in (content, b"<a>" + content + b"</a>"):
-        path.write_bytes(written)
-        with contextlib.suppress(InputError):
-            xml.read(path, root="a").number("n")
