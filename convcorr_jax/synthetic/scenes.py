@@ -174,10 +174,8 @@ def _cell_labels(
     topmost: UInt8[np.ndarray, "rows columns"], outlines: Sequence[Outline], label_names: tuple[str, ...]
 ) -> UInt8[np.ndarray, "rows columns"]:
     """Return the label of the topmost part in every cell; 0 for the background and occluders."""
-    label_of: dict[str | None, int] = {None: 0}
-    label_of |= {name: label for label, name in enumerate(label_names, start=1)}
-    labels = np.array([0, *(label_of[part.label] for part in outlines)], dtype=np.uint8)
-    return labels[topmost]
+    label_of = {name: label for label, name in enumerate((None, *label_names))}
+    return np.array([0, *(label_of[part.label] for part in outlines)], dtype=np.uint8)[topmost]
 
 
 def _visibility(
@@ -190,15 +188,11 @@ def _visibility(
     """Return for every landmark whether it faces the camera and one of its own parts shows near its point."""
     return np.array(
         [
-            _faces_camera(landmark, figure.rotation)
+            (landmark.normal is None or (figure.rotation @ landmark.normal)[2] < 0)
             and _shows(labels, point, [label_names.index(name) + 1 for name in landmark.labels])
             for landmark, point in zip(landmarks, points, strict=True)
         ]
     )
-
-
-def _faces_camera(landmark: Landmark, rotation: Float[np.ndarray, "3 3"]) -> bool:
-    return landmark.normal is None or bool((rotation @ landmark.normal)[2] < 0)
 
 
 def _shows(labels: UInt8[np.ndarray, "rows columns"], point: Float[np.ndarray, "2"], own: list[int]) -> bool:

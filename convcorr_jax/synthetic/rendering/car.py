@@ -7,7 +7,7 @@ import numpy as np
 
 from convcorr_jax.synthetic.rendering import palette
 from convcorr_jax.synthetic.rendering.solids import Figure, Landmark, Paint, Vector, rotation, vector
-from convcorr_jax.synthetic.rendering.textures import Pattern
+from convcorr_jax.synthetic.rendering.textures import Pattern, Rng
 
 NAMES = (
     *("l_front_wheel", "r_front_wheel", "l_rear_wheel", "r_rear_wheel"),
@@ -21,7 +21,7 @@ _LEFT, _RIGHT = vector(1.0, 0.0, 0.0), vector(-1.0, 0.0, 0.0)
 _TURNS = np.linspace(0, 2 * np.pi, 24, endpoint=False)
 
 
-def draw(rng: np.random.Generator) -> Figure:
+def draw(rng: Rng) -> Figure:
     """Draw a car of random shape and paint, seen from slightly above and from any side."""
     yaw = rng.uniform(0, 360)
     if abs(np.cos(np.radians(yaw))) > 0.92:  # few parts are visible exactly from front or back
@@ -43,7 +43,7 @@ def draw(rng: np.random.Generator) -> Figure:
     return figure
 
 
-def _draw_profile(rng: np.random.Generator) -> dict[str, np.ndarray]:
+def _draw_profile(rng: Rng) -> dict[str, np.ndarray]:
     """Draw the corners (z, y) of the silhouette, clockwise seen from the left; y is 0 on the road."""
     belt, roof = -rng.uniform(0.50, 0.60), -rng.uniform(0.75, 1.05)
     hood, boot = rng.uniform(0.30, 0.62), rng.choice([0.02, rng.uniform(0.15, 0.45)])
@@ -63,7 +63,7 @@ def _draw_profile(rng: np.random.Generator) -> dict[str, np.ndarray]:
     }
 
 
-def _draw_body(rng: np.random.Generator) -> Paint:
+def _draw_body(rng: Rng) -> Paint:
     """Draw the paint of the body: usually one colour, else a pattern."""
     color = palette.any_color(rng)
     if rng.uniform() < 0.55:

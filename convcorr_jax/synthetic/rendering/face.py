@@ -11,7 +11,7 @@ import numpy as np
 
 from convcorr_jax.synthetic.rendering import palette
 from convcorr_jax.synthetic.rendering.solids import Figure, Landmark, Number, Paint, Vector, rotation, vector
-from convcorr_jax.synthetic.rendering.textures import Pattern
+from convcorr_jax.synthetic.rendering.textures import Pattern, Rng
 
 _SIDES = (("l", 1.0), ("r", -1.0))
 
@@ -79,7 +79,7 @@ class _Looks(NamedTuple):
     shirt: Paint
 
 
-def draw(rng: np.random.Generator) -> Figure:
+def draw(rng: Rng) -> Figure:
     """Draw a face of random shape, expression, colours, hair and orientation.
 
     Its attributes are ``glasses`` and ``beard``, 1 with and 2 without as in MTFL, ``turn_degrees``, which is
@@ -108,7 +108,7 @@ def draw(rng: np.random.Generator) -> Figure:
     return figure
 
 
-def _draw_shape(rng: np.random.Generator) -> _Shape:
+def _draw_shape(rng: Rng) -> _Shape:
     def near(value: Number, spread: Number) -> float:
         return value + spread * rng.normal()
 
@@ -132,7 +132,7 @@ def _draw_shape(rng: np.random.Generator) -> _Shape:
     )
 
 
-def _draw_looks(rng: np.random.Generator) -> _Looks:
+def _draw_looks(rng: Rng) -> _Looks:
     skin, hair = palette.skin(rng), palette.hair(rng)
     red, green, blue = skin.first
     lips = (min(1.0, 0.5 * red + 0.3), 0.45 * green, 0.5 * blue)
@@ -199,7 +199,7 @@ def _add_head(figure: Figure, shape: _Shape, looks: _Looks) -> None:
     figure.landmarks["chin"] = Landmark(chin, ("skin", "hair"), vector(0, 0.6, -0.8))
 
 
-def _add_hair(figure: Figure, looks: _Looks, rng: np.random.Generator) -> None:
+def _add_hair(figure: Figure, looks: _Looks, rng: Rng) -> None:
     style = rng.uniform()
     if style < 0.1:
         return  # bald
@@ -277,7 +277,7 @@ def _add_brow(figure: Figure, shape: _Shape, looks: _Looks, side: str, sign: flo
         figure.landmarks[f"{side}_brow_{name}"] = landmark
 
 
-def _add_glasses(figure: Figure, shape: _Shape, rng: np.random.Generator) -> None:
+def _add_glasses(figure: Figure, shape: _Shape, rng: Rng) -> None:
     frame = palette.plain(palette.darker(palette.any_color(rng), 0.5))
     radius, rim = 1.75 * shape.eye_width, 0.03
     turns = np.linspace(0, 2 * np.pi, 17)

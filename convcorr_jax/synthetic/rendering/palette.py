@@ -5,7 +5,7 @@ import colorsys
 import numpy as np
 
 from convcorr_jax.synthetic.rendering.solids import Color, Paint
-from convcorr_jax.synthetic.rendering.textures import CLOTH, Pattern
+from convcorr_jax.synthetic.rendering.textures import CLOTH, Pattern, Rng
 
 BLACK: Color = (0.06, 0.06, 0.07)
 WHITE: Color = (0.95, 0.95, 0.93)
@@ -21,7 +21,7 @@ _HAIR: tuple[Color, ...] = (
 _IRIS: tuple[Color, ...] = ((0.30, 0.18, 0.10), (0.25, 0.42, 0.62), (0.33, 0.45, 0.25), (0.2, 0.2, 0.2))
 
 
-def any_color(rng: np.random.Generator) -> Color:
+def any_color(rng: Rng) -> Color:
     """Draw a colour of any hue, from pale to saturated and from dark to light."""
     return colorsys.hsv_to_rgb(rng.uniform(), rng.uniform(0.1, 1.0), rng.uniform(0.2, 1.0))
 
@@ -31,24 +31,24 @@ def darker(color: Color, factor: float) -> Color:
     return (color[0] * factor, color[1] * factor, color[2] * factor)
 
 
-def skin(rng: np.random.Generator) -> Paint:
+def skin(rng: Rng) -> Paint:
     """Draw a nearly uniform paint of one skin tone."""
     tone = _varied(_SKIN[rng.integers(len(_SKIN))], rng)
     return Paint(tone, darker(tone, 0.95), Pattern.BLOTCHES, repeat=0.5)
 
 
-def hair(rng: np.random.Generator) -> Paint:
+def hair(rng: Rng) -> Paint:
     """Draw a paint of strands of one hair colour."""
     tone = _varied(_HAIR[rng.integers(len(_HAIR))], rng)
     return Paint(darker(tone, 0.6), darker(tone, 1.3), Pattern.HAIR, repeat=0.3)
 
 
-def iris(rng: np.random.Generator) -> Paint:
+def iris(rng: Rng) -> Paint:
     """Draw the colour of an iris."""
     return plain(_IRIS[rng.integers(len(_IRIS))])
 
 
-def cloth(rng: np.random.Generator, *, repeat: float) -> Paint:
+def cloth(rng: Rng, *, repeat: float) -> Paint:
     """Draw a cloth of two clearly different colours; ``repeat`` is the median period, in the figure's unit."""
     first, second = any_color(rng), any_color(rng)
     while sum(abs(a - b) for a, b in zip(first, second, strict=True)) < 0.5:
@@ -63,7 +63,7 @@ def plain(color: Color) -> Paint:
     return Paint(color, darker(color, 0.85))
 
 
-def _varied(color: Color, rng: np.random.Generator) -> Color:
+def _varied(color: Color, rng: Rng) -> Color:
     """Scale each channel by a random factor of about 6 %."""
     red, green, blue = np.clip(np.array(color) * np.exp(rng.normal(0.0, 0.06, 3)), 0.0, 1.0).tolist()
     return (red, green, blue)

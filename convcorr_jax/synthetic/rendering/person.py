@@ -10,6 +10,7 @@ import numpy as np
 
 from convcorr_jax.synthetic.rendering import palette
 from convcorr_jax.synthetic.rendering.solids import Figure, Landmark, Number, Paint, Vector, rotation, vector
+from convcorr_jax.synthetic.rendering.textures import Rng
 
 NAMES = (
     *("r_ankle", "r_knee", "r_hip", "l_hip", "l_knee", "l_ankle"),
@@ -53,7 +54,7 @@ class _Build(NamedTuple):
     head: float
 
 
-def draw(rng: np.random.Generator) -> Figure:
+def draw(rng: Rng) -> Figure:
     """Draw a person of random build, clothes and pose, seen from a random side."""
     build, wardrobe = _draw_build(rng), _draw_wardrobe(rng)
     figure = Figure(rotation=_draw_view(rng))
@@ -62,16 +63,15 @@ def draw(rng: np.random.Generator) -> Figure:
         @ rotation("z", rng.normal(0, 10))
         @ rotation("x", -abs(rng.normal(0, 18)))
     )
-    neck = _add_trunk(figure, build, wardrobe, spine)
-    _add_head(figure, build, wardrobe, spine, neck, rng)
+    _add_trunk(figure, build, wardrobe, spine)
+    _add_head(figure, build, wardrobe, spine, rng)
     for side, sign in (("r", -1.0), ("l", 1.0)):
-        shoulder = figure.landmarks[f"{side}_shoulder"].position
-        _add_arm(figure, build, wardrobe, side, sign, spine, shoulder, rng)
-        _add_leg(figure, build, wardrobe, side, sign, figure.landmarks[f"{side}_hip"].position, rng)
+        _add_arm(figure, build, wardrobe, side, sign, spine, rng)
+        _add_leg(figure, build, wardrobe, side, sign, rng)
     return figure
 
 
-def _draw_build(rng: np.random.Generator) -> _Build:
+def _draw_build(rng: Rng) -> _Build:
     def near(length: float) -> float:
         return length * np.exp(rng.normal(0.0, 0.08))
 
@@ -88,7 +88,7 @@ def _draw_build(rng: np.random.Generator) -> _Build:
     )
 
 
-def _draw_wardrobe(rng: np.random.Generator) -> _Wardrobe:
+def _draw_wardrobe(rng: Rng) -> _Wardrobe:
     return _Wardrobe(
         skin=palette.skin(rng),
         hair=palette.hair(rng),
@@ -100,7 +100,7 @@ def _draw_wardrobe(rng: np.random.Generator) -> _Wardrobe:
     )
 
 
-def _draw_view(rng: np.random.Generator) -> np.ndarray:
+def _draw_view(rng: Rng) -> np.ndarray:
     """Draw an orientation: mostly upright, and towards the camera in half of the cases."""
     towards = rng.uniform()
     if towards < 0.5:
@@ -113,8 +113,8 @@ def _draw_view(rng: np.random.Generator) -> np.ndarray:
     return rotation("z", roll) @ rotation("x", rng.normal(0, 10)) @ rotation("y", yaw)
 
 
-def _add_trunk(figure: Figure, build: _Build, wardrobe: _Wardrobe, spine: np.ndarray) -> Vector:
-    """Add torso, shoulders, hips and neck; return the position of the neck."""
+def _add_trunk(figure: Figure, build: _Build, wardrobe: _Wardrobe, spine: np.ndarray) -> None:
+    """Add torso, shoulders, hips and neck."""
     chest, waist, belt = 0.10 * build.girth, 0.085 * build.girth, 0.09 * build.girth
     shoulders = [spine @ vector(s * build.shoulder, -build.torso, 0) for s in (-1, 1)]
     hips = [vector(s * build.hip, 0.0, 0.0) for s in (-1.0, 1.0)]
@@ -132,17 +132,10 @@ def _add_trunk(figure: Figure, build: _Build, wardrobe: _Wardrobe, spine: np.nda
         figure.landmarks[f"{side}_shoulder"] = Landmark(shoulder, arm)
         figure.landmarks[f"{side}_hip"] = Landmark(hip, leg)
     figure.landmarks["neck"] = Landmark(neck, ("head", "torso"))
-    return neck
 
 
-def _add_head(
-    figure: Figure,
-    build: _Build,
-    wardrobe: _Wardrobe,
-    spine: np.ndarray,
-    neck: Vector,
-    rng: np.random.Generator,
-) -> None:
+def _add_head(figure: Figure, build: _Build, wardrobe: _Wardrobe, spine: np.ndarray, rng: Rng) -> None:
+    neck = figure.landmarks["neck"].position
     turned = spine @ rotation("y", rng.normal(0, 25)) @ rotation("x", rng.normal(5, 15))
     size = build.head
 
@@ -155,22 +148,16 @@ def _add_head(
     cap = rng.uniform() < 0.25
     crown = palette.plain(palette.any_color(rng)) if cap else hair
     length = rng.choice([0.0, 0.9])
-    figure.hull(
-        "head",
-        [at(0, -0.5, 0.25), at(0, -0.2 + length, 0.4)],
-        [1.05 * size, 0.85 * size],
-        crown if length == 0 else hair,
-        nearer=0.02,
-    )
+    back, paint = [at(0, -0.5, 0.25), at(0, -0.2 + length, 0.4)], crown if length == 0 else hair
+    figure.hull("head", back, [1.05 * size, 0.85 * size], paint, nearer=0.02)
     figure.hull("head", [at(-0.3, -1.0, -0.3), at(0.3, -1.0, -0.3)], [0.52 * size] * 2, crown, nearer=0.0)
     if cap:
         figure.hull("head", [at(-0.4, -0.75, -1.1), at(0.4, -0.75, -1.1)], [0.2 * size] * 2, crown, nearer=0.05)
+    white, black = palette.plain(palette.WHITE), palette.plain(palette.BLACK)
     for sign in (-1, 1):
         figure.ball("head", at(sign, -0.1, 0.05), 0.22 * size, skin)
-        figure.ball("head", at(0.4 * sign, -0.25, -0.85), 0.2 * size, palette.plain(palette.WHITE))
-        figure.ball(
-            "head", at(0.4 * sign, -0.25, -0.98), 0.12 * size, palette.plain(palette.BLACK), nearer=0.02
-        )
+        figure.ball("head", at(0.4 * sign, -0.25, -0.85), 0.2 * size, white)
+        figure.ball("head", at(0.4 * sign, -0.25, -0.98), 0.12 * size, black, nearer=0.02)
     nose = [at(0, -0.1, -0.95), at(0, 0.12, -1.05)]
     figure.hull("head", nose, [0.1 * size, 0.15 * size], skin, nearer=0.02)
     mouth, lips = [at(-0.3, 0.52, -0.8), at(0.3, 0.52, -0.8)], palette.plain((0.65, 0.2, 0.2))
@@ -179,15 +166,9 @@ def _add_head(
 
 
 def _add_arm(
-    figure: Figure,
-    build: _Build,
-    wardrobe: _Wardrobe,
-    side: str,
-    sign: float,
-    spine: np.ndarray,
-    shoulder: Vector,
-    rng: np.random.Generator,
+    figure: Figure, build: _Build, wardrobe: _Wardrobe, side: str, sign: float, spine: np.ndarray, rng: Rng
 ) -> None:
+    shoulder = figure.landmarks[f"{side}_shoulder"].position
     outwards = rng.uniform(5, 150) if rng.uniform() < 0.45 else 5 + abs(rng.normal(0, 20))
     upper = _swing(sign, outwards, np.clip(rng.normal(10, 40), -50, 150))
     towards = vector(-sign * rng.uniform(0, 1), -rng.uniform(0, 0.8), -rng.uniform(0.2, 1))
@@ -208,15 +189,8 @@ def _add_arm(
     figure.landmarks[f"{side}_wrist"] = Landmark(wrist, (f"{side}_forearm", f"{side}_hand"))
 
 
-def _add_leg(
-    figure: Figure,
-    build: _Build,
-    wardrobe: _Wardrobe,
-    side: str,
-    sign: float,
-    hip: Vector,
-    rng: np.random.Generator,
-) -> None:
+def _add_leg(figure: Figure, build: _Build, wardrobe: _Wardrobe, side: str, sign: float, rng: Rng) -> None:
+    hip = figure.landmarks[f"{side}_hip"].position
     outwards = abs(rng.normal(3, 14))
     forwards = np.clip(rng.normal(12, 34), -45, 115)
     upper = _swing(sign, outwards, forwards)

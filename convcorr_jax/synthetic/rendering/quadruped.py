@@ -7,7 +7,7 @@ import numpy as np
 
 from convcorr_jax.synthetic.rendering import palette
 from convcorr_jax.synthetic.rendering.solids import Figure, Landmark, Number, Paint, Vector, rotation, vector
-from convcorr_jax.synthetic.rendering.textures import Pattern
+from convcorr_jax.synthetic.rendering.textures import Pattern, Rng
 
 NAMES = (
     *("nose", "l_eye", "r_eye", "l_ear", "r_ear", "withers", "tail_base", "tail_tip"),
@@ -19,7 +19,7 @@ LABELS = (*("head", "neck", "trunk", "tail"), *("l_front_leg", "r_front_leg", "l
 _COATS = (Pattern.PLAIN, Pattern.STRIPES, Pattern.BLOTCHES, Pattern.DOTS, Pattern.HAIR, Pattern.SPECKLE)
 
 
-def draw(rng: np.random.Generator) -> Figure:
+def draw(rng: Rng) -> Figure:
     """Draw an animal of random build, coat and gait, seen mostly from one of its sides."""
     yaw = rng.choice([-90, 90]) + rng.uniform(-55, 55)
     roll = rng.normal(0, 9)
@@ -42,7 +42,7 @@ def draw(rng: np.random.Generator) -> Figure:
     return figure
 
 
-def _draw_coat(rng: np.random.Generator) -> Paint:
+def _draw_coat(rng: Rng) -> Paint:
     pattern = _COATS[rng.integers(len(_COATS))]
     first, second = palette.any_color(rng), palette.any_color(rng)
     if rng.uniform() < 0.6:  # most animals are brown, grey, black or white
@@ -51,14 +51,7 @@ def _draw_coat(rng: np.random.Generator) -> Paint:
 
 
 def _add_leg(
-    figure: Figure,
-    name: str,
-    root: Vector,
-    length: float,
-    bends: float,
-    coat: Paint,
-    hoof: Paint,
-    rng: np.random.Generator,
+    figure: Figure, name: str, root: Vector, length: float, bends: float, coat: Paint, hoof: Paint, rng: Rng
 ) -> None:
     """Add a leg with knee, which points forwards if ``bends`` is 1 and backwards if it is -1, and hoof."""
     swing = np.clip(rng.normal(0, 28), -60, 60)
@@ -76,7 +69,7 @@ def _add_leg(
     figure.landmarks[f"{name}_hoof"] = Landmark(end, (label,))
 
 
-def _add_head(figure: Figure, chest: Vector, girth: float, coat: Paint, rng: np.random.Generator) -> None:
+def _add_head(figure: Figure, chest: Vector, girth: float, coat: Paint, rng: Rng) -> None:
     length, raised = rng.uniform(0.32, 0.62), rng.uniform(-5, 75)
     rise, reach = np.sin(np.radians(raised)), np.cos(np.radians(raised))
     root = chest + vector(0.0, -0.3 * girth, -0.2 * girth)
@@ -96,13 +89,8 @@ def _add_head(figure: Figure, chest: Vector, girth: float, coat: Paint, rng: np.
     figure.hull("head", [at(0, 0, 0), at(0, 0.45, -muzzle)], [size, 0.55 * size], coat, nearer=0.02)
     pale = palette.plain(palette.darker(coat.second, 0.8))
     figure.ball("head", at(0, 0.45, -muzzle - 0.1), 0.52 * size, pale, nearer=0.03)
-    figure.hull(
-        "head",
-        [at(-0.2, 0.35, -muzzle - 0.5), at(0.2, 0.35, -muzzle - 0.5)],
-        [0.13 * size] * 2,
-        palette.plain(palette.BLACK),
-        nearer=0.03,
-    )
+    nostrils = [at(-0.2, 0.35, -muzzle - 0.5), at(0.2, 0.35, -muzzle - 0.5)]
+    figure.hull("head", nostrils, [0.13 * size] * 2, palette.plain(palette.BLACK), nearer=0.03)
     tall = rng.uniform(0.9, 1.9)
     for side, sign in (("l", 1.0), ("r", -1.0)):
         tip = at(0.8 * sign, -0.6 - tall, 0.2)
@@ -117,7 +105,7 @@ def _add_head(figure: Figure, chest: Vector, girth: float, coat: Paint, rng: np.
     figure.landmarks["nose"] = Landmark(at(0, 0.45, -muzzle - 0.4), ("head",))
 
 
-def _add_tail(figure: Figure, rump: Vector, girth: float, coat: Paint, rng: np.random.Generator) -> None:
+def _add_tail(figure: Figure, rump: Vector, girth: float, coat: Paint, rng: Rng) -> None:
     base = rump + girth * vector(0.0, -0.55, 0.75)
     length, droop = rng.uniform(0.25, 0.5), rng.uniform(-40, 85)
     side = rng.normal(0, 20)

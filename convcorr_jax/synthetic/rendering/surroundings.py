@@ -18,7 +18,7 @@ from convcorr_jax.datasets.selection import photographs, surfaces
 from convcorr_jax.shapes import Image
 from convcorr_jax.synthetic.rendering import palette
 from convcorr_jax.synthetic.rendering.solids import Outline, Paint
-from convcorr_jax.synthetic.rendering.textures import TILE, Pattern, atlas
+from convcorr_jax.synthetic.rendering.textures import TILE, Pattern, Rng, atlas
 
 SUPERSAMPLING = 2
 """Cells along each side of a pixel."""
@@ -111,7 +111,7 @@ _OCCLUDER_RATE = 0.3
 _SURFACES = (Pattern.BRICK, Pattern.GRASS, Pattern.GRAVEL)
 
 
-def background(size: coords.Size, rng: np.random.Generator) -> Image:
+def background(size: coords.Size, rng: Rng) -> Image:
     """Cut a random part of ``size`` from a photograph or a tinted surface, mirrored half of the time."""
     if rng.uniform() < _SCENE_RATE:
         photograph = photographs()[rng.integers(len(photographs()))].image
@@ -130,7 +130,7 @@ def background(size: coords.Size, rng: np.random.Generator) -> Image:
     return (cut * tint.astype(np.float32)).astype(np.uint8)
 
 
-def occluders(extent: Float[np.ndarray, "n 2"], rng: np.random.Generator) -> list[Outline]:
+def occluders(extent: Float[np.ndarray, "n 2"], rng: Rng) -> list[Outline]:
     """Draw a pole or a boulder, or neither, in front of a figure's projected ``extent``, in its own unit."""
     if rng.uniform() > _OCCLUDER_RATE:
         return []
@@ -154,7 +154,7 @@ def occluders(extent: Float[np.ndarray, "n 2"], rng: np.random.Generator) -> lis
     ]
 
 
-def _pole(rng: np.random.Generator) -> np.ndarray:
+def _pole(rng: Rng) -> np.ndarray:
     """Draw a nearly upright bar that extends beyond the image; the unit is the figure's longer side."""
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * [rng.uniform(0.03, 0.07), 2.0]
     angle = rng.normal(0, 0.3)
@@ -162,7 +162,7 @@ def _pole(rng: np.random.Generator) -> np.ndarray:
     return corners @ np.array([[cos, sin], [-sin, cos]])
 
 
-def _boulder(rng: np.random.Generator) -> np.ndarray:
+def _boulder(rng: Rng) -> np.ndarray:
     """Draw a convex polygon of ten corners on a circle; the unit is the figure's longer side."""
     turns = np.sort(rng.uniform(0, 2 * np.pi, 10))
     return rng.uniform(0.1, 0.2) * np.stack([np.cos(turns), np.sin(turns)], axis=-1)

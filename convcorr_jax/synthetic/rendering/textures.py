@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from convcorr_jax.datasets.selection import surfaces
 
+Rng = np.random.Generator
 TILE = 128
 """Side of a tile in pixels; a power of two, so that a bit mask wraps positions around."""
 
@@ -83,7 +84,7 @@ def _square_wave(phase: np.ndarray) -> np.ndarray:
     return np.clip(0.5 + 3 * np.sin(2 * np.pi * phase), 0.0, 1.0)
 
 
-def _noise(rng: np.random.Generator, sigma_px: float) -> np.ndarray:
+def _noise(rng: Rng, sigma_px: float) -> np.ndarray:
     """Draw periodic Gaussian noise, smoothed with ``sigma_px``."""
     return _normalized(ndimage.gaussian_filter(rng.standard_normal((TILE, TILE)), sigma_px, mode="wrap"))
 
