@@ -190,7 +190,7 @@ def _values(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     with open_member(archive, member) as stream:
         _checked_header(stream, member)
         stream.seek(0)
-        with _quiet():
+        with warnings.catch_warnings(action="ignore"):
             array = np.lib.format.read_array(stream, allow_pickle=False)
     if array.dtype.kind == "U" and not _are_texts(array):
         raise ValueError(f"{member.filename} has numbers that are no characters")
@@ -206,7 +206,8 @@ def _are_texts(array: np.ndarray) -> bool:
 
 def _checked_header(stream: zipfile.ZipExtFile, member: zipfile.ZipInfo) -> Header:
     """Read a header, and compare the size that it states with the member's."""
-    with _quiet():
+    # NumPy warns of headers that only Python 2 wrote; here they are damage.
+    with warnings.catch_warnings(action="ignore"):
         version = np.lib.format.read_magic(stream)
         if version not in _READ_HEADER:
             raise ValueError(f"{member.filename} has the unknown version {version}")
@@ -219,14 +220,6 @@ def _checked_header(stream: zipfile.ZipExtFile, member: zipfile.ZipInfo) -> Head
     if member.file_size != expected:
         raise ValueError(f"{member.filename} has {member.file_size} bytes; {expected} are expected")
     return Header(dtype, shape)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Ignore NumPy's warnings of headers that only Python 2 wrote; here they are damage."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def read_arrays(

@@ -29,26 +29,15 @@ else:
     import fcntl
 
 
-def try_lock(descriptor: int) -> bool:
-    """Lock an open file or folder until it is closed; return False if another process has locked it.
-
-    Raises:
-        OSError: the system or the file system has no locks.
-    """
+def try_lock(descriptor: int, *, wait: bool = False) -> bool:
+    """Lock an open file until it is closed; without ``wait``, return False if another process has locked it."""
+    if fcntl is None:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
     try:
-        _lock(descriptor, wait=False)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     return True
-
-
-def wait_for_lock(descriptor: int) -> None:
-    """Wait until no other process has locked an open file, and lock it.
-
-    Raises:
-        OSError: the system or the file system has no locks.
-    """
-    _lock(descriptor, wait=True)
 
 
 def is_same_file(path: Path, descriptor: int) -> bool:
@@ -57,12 +46,6 @@ def is_same_file(path: Path, descriptor: int) -> bool:
         return os.path.samestat(os.stat(path), os.fstat(descriptor))
     except FileNotFoundError:
         return False
-
-
-def _lock(descriptor: int, *, wait: bool) -> None:
-    if fcntl is None:
-        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
-    fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
 
 
 # The beginning of the names of temporary files and folders.

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from convcorr_jax.io.atomic import check_regular, is_same_file, make_folder, try_lock, wait_for_lock, writing_to
+from convcorr_jax.io.atomic import check_regular, is_same_file, make_folder, try_lock, writing_to
 
 _NO_LOCKS = (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS)
 # Bytes of a lock file that are shown.
@@ -32,7 +32,9 @@ def file_lock(path: Path, *, report: Callable[[str], None] | None = None) -> Ite
         descriptor = _locked(path, report or _write_line)
         try:
             os.truncate(descriptor, 0)
-            os.pwrite(descriptor, _this_process().encode(errors="replace"), 0)
+            command = " ".join(os.path.basename(word) for word in sys.argv[:2])
+            holder = f"process {os.getpid()} of {socket.gethostname()} ({command})"
+            os.pwrite(descriptor, holder.encode(errors="replace"), 0)
         except OSError:
             _release(path, descriptor)
             raise
@@ -53,7 +55,7 @@ def _locked(path: Path, report: Callable[[str], None]) -> int:
                 if not reported:
                     report(f"waiting for {_holder(descriptor)}, which uses {path.parent}")
                     reported = True
-                wait_for_lock(descriptor)
+                try_lock(descriptor, wait=True)
             if is_same_file(path, descriptor):
                 return descriptor
         except OSError as error:
@@ -75,11 +77,6 @@ def _release(path: Path, descriptor: int) -> None:
     # Removed before it is unlocked, so that a process that waits does not take over a file without a name.
     path.unlink(missing_ok=True)
     os.close(descriptor)
-
-
-def _this_process() -> str:
-    command = " ".join(os.path.basename(word) for word in sys.argv[:2])
-    return f"process {os.getpid()} of {socket.gethostname()} ({command})"
 
 
 def _holder(descriptor: int) -> str:

@@ -167,12 +167,10 @@ def _decode_labels(source: Path | io.BytesIO, *, name: str) -> UInt8[np.ndarray,
 def _opened(source: Path | io.BytesIO, *, name: str) -> Iterator[PillowImage.Image]:
     """Open an image file and check its head; name the file in every error that its damage causes."""
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of large files, which `_check_readable` refuses, and of damage that loses no pixels.
-            warnings.simplefilter("ignore")
-            with PillowImage.open(source, formats=_FORMATS) as opened:
-                _check_readable(name, opened)
-                yield opened
+        # Pillow warns of large files, which `_check_readable` refuses, and of damage that loses no pixels.
+        with warnings.catch_warnings(action="ignore"), PillowImage.open(source, formats=_FORMATS) as opened:
+            _check_readable(name, opened)
+            yield opened
     except PillowImage.DecompressionBombError as error:
         raise InputError(_too_large(name)) from error
     except UnidentifiedImageError as error:
