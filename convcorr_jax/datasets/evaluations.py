@@ -39,9 +39,7 @@ class MatchedPredictions(NamedTuple):
     points: Float[np.ndarray, "people joints 2"]
     """Joints (x, y), 0-based; NaN where there is no prediction."""
     joints: tuple[str, ...]
-    """The joints that the ground truth and the predictions both have."""
     source: str
-    """The array and the order of joints that were read, in words."""
     notes: tuple[str, ...]
     """Other possible readings of the file, one sentence each."""
 
@@ -60,7 +58,6 @@ class Evaluation(NamedTuple):
     source: str
     """The ground truth's kind, and what was read of the predictions, in words."""
     notes: tuple[str, ...]
-    """Other possible readings of the files, one sentence each."""
 
 
 def read(

@@ -31,26 +31,21 @@ _PARSE_TRAIN = 100
 
 
 class GroundTruth(NamedTuple):
-    """Annotated people, in the file's order."""
+    """Annotated people in the file's order, with the joints' common names and order (`joint_orders`)."""
 
     points: Float[np.ndarray, "people joints 2"]
     """Joints (x, y) in pixels, 0-based; NaN where a joint is absent."""
     joints: tuple[str, ...]
-    """The joints' common names (`joint_orders.common`)."""
     normalizer: Float[np.ndarray, " people"]
     """The length in pixels by which errors are divided; NaN where it is absent."""
     tested: Bool[np.ndarray, " people"]
     """Which people are in the test set; all of them if the file has only one set."""
     order: Order
-    """The order of the joints in the file."""
     first_pixel: int
     """The coordinate of the first pixel of an image in the file: 1 or 0."""
     sides: str
-    """Which side is left, in words."""
     visible: Bool[np.ndarray, "people joints"] | None = None
-    """Which joints are visible, if the file states it."""
     image_sizes: Int[np.ndarray, "people 2"] | None = None
-    """Height and width of each person's image in pixels, if the file states them."""
 
 
 def read_mpii(path: Path) -> GroundTruth:

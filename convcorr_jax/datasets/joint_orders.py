@@ -34,12 +34,8 @@ def common(names: Sequence[str]) -> tuple[str, ...]:
     return tuple("neck" if name == "upper_neck" else name for name in names)
 
 
-def _mirrored(names: Sequence[str], pairs: Sequence[tuple[int, int]]) -> tuple[str, ...]:
-    swapped = dict((*pairs, *((right, left) for left, right in pairs)))
-    return tuple(names[swapped.get(index, index)] for index in range(len(names)))
-
-
 _MPII = common(mpii.NAMES)
+_MIRRORED = dict((*lsp.LEFT_RIGHT_PAIRS, *((right, left) for left, right in lsp.LEFT_RIGHT_PAIRS)))
 _ARM, _LEG = ("shoulder", "elbow", "wrist"), ("hip",)
 _R_SIDE, _L_SIDE = (tuple(f"{side}_{joint}" for joint in _ARM + _LEG) for side in "rl")
 
@@ -49,7 +45,7 @@ ORDERS: dict[Order, tuple[str, ...]] = {
     "mpii-14": tuple(name for name in _MPII if name not in ("pelvis", "thorax")),
     "lsp": lsp.NAMES,
     # LSP's, with left and right exchanged.
-    "parse": _mirrored(lsp.NAMES, lsp.LEFT_RIGHT_PAIRS),
+    "parse": tuple(lsp.NAMES[_MIRRORED.get(index, index)] for index in range(len(lsp.NAMES))),
     # Eleven of the release's 29 columns, in their order.
     "flic": flic.NAMES,
     # Yang, Ouyang, Li, Wang, "End-to-End Learning of Deformable Mixture of Parts and Deep Convolutional

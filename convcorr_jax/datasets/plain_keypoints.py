@@ -58,25 +58,26 @@ def read_truth(path: Path) -> KeypointTruth:
             raise InputError(f"it has {', '.join(unknown)}; {', '.join(FIELDS)} are known")
         points = _points(values)
         images, count, _ = points.shape
-        optional = {
-            name: _numbers(values, name, (images, 4)) for name in ("boxes", "head_boxes") if name in values
-        }
+        shapes = {"boxes": (images, 4), "head_boxes": (images, 4), "visible": (images, count)}
+        shapes["image_sizes"] = (images, 2)
+        known = {name: _numbers(values, name, shape) for name, shape in shapes.items() if name in values}
+        visible, sizes = known.pop("visible", None), known.pop("image_sizes", None)
+        if visible is not None and not np.isin(visible, (0, 1)).all():
+            raise InputError("visible must be true and false, or 1 and 0")
+        if sizes is not None and not (sizes == np.round(sizes)).all():
+            raise InputError("image_sizes must be whole heights and widths in pixels")
         return KeypointTruth(
             points=np.where(np.isnan(points).any(axis=-1, keepdims=True), np.nan, points),
-            visible=_visible(values, (images, count)),
-            image_sizes=_sizes(values, images),
+            visible=None if visible is None else visible == 1,
+            image_sizes=None if sizes is None else sizes.astype(int),
             groups=_texts(values, "groups"),
             names=_names(values),
-            **optional,
+            **known,
         )
 
 
 def read_points(path: Path) -> PredictedPoints:
-    """Read the predictions of a plain file.
-
-    Raises:
-        InputError: the file is missing or damaged, or has no points or points of another shape than expected.
-    """
+    """Read the predictions of a plain file."""
     values = _read(path)
     with naming_file(path, kind=_KIND):
         points, names = _points(values), _names(values)
@@ -116,24 +117,6 @@ def _numbers(values: Mapping[str, Any], name: str, shape: tuple[int, ...] | None
     if shape is not None and array.shape != shape:
         raise InputError(f"{name} is {array.shape}; {shape} is expected, as points are")
     return array.astype(np.float64)
-
-
-def _visible(values: Mapping[str, Any], shape: tuple[int, int]) -> np.ndarray | None:
-    if "visible" not in values:
-        return None
-    visible = _numbers(values, "visible", shape)
-    if not np.isin(visible, (0, 1)).all():
-        raise InputError("visible must be true and false, or 1 and 0")
-    return visible == 1
-
-
-def _sizes(values: Mapping[str, Any], images: int) -> np.ndarray | None:
-    if "image_sizes" not in values:
-        return None
-    sizes = _numbers(values, "image_sizes", (images, 2))
-    if not (sizes == np.round(sizes)).all():
-        raise InputError("image_sizes must be whole heights and widths in pixels")
-    return sizes.astype(int)
 
 
 def _texts(values: Mapping[str, Any], name: str) -> tuple[str, ...] | None:

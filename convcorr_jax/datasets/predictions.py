@@ -51,7 +51,6 @@ class Predictions(NamedTuple):
     joints: tuple[str, ...]
     """The joints' common names (`joint_orders.common`)."""
     source: str
-    """The array and the order of its joints, in words."""
     notes: tuple[str, ...]
     """What was assumed or skipped, one sentence each."""
 
@@ -75,7 +74,7 @@ def read(
         axes: the array's axes, if their sizes do not identify them.
     """
     stored = joint_arrays.read(path, flat_joints=len(ORDERS[order or own_order]))
-    lists = () if order else tuple(filter(_name_joints, stored.words))
+    lists = () if order else tuple(labels for labels in stored.words if any(map(joint_name, labels)))
     sizes = [ORDERS[order]] if order else [*ORDERS.values(), *lists, *map(_joints_of, lists)]
     name, array, layout = _select(path, stored, people, {*map(len, sizes)}, key, axes)
     points = array.transpose(layout)[..., :2].astype(np.float64)
@@ -101,10 +100,6 @@ def read(
         )
     source = f"{name}, joints in the order {assumed}"
     return Predictions(points, ORDERS[assumed], source, tuple(notes))
-
-
-def _name_joints(labels: Sequence[str]) -> bool:
-    return any(map(joint_name, labels))
 
 
 def _joints_of(labels: Sequence[str]) -> Sequence[str]:
@@ -193,9 +188,7 @@ def _layouts(
     """Yield the axes of people, joints and coordinates, in every way that fits a shape; None allows any."""
     for layout in permutations(range(3)):
         of_people, of_joints, of_values = (shape[axis] for axis in layout)
-        words = [""] * 3
-        for axis, word in zip(layout, ("people", "joints", "xy"), strict=True):
-            words[axis] = word
+        words = [("people", "joints", "xy")[layout.index(axis)] for axis in range(3)]
         if (
             of_values in (2, 3)
             and (people is None or of_people in people)

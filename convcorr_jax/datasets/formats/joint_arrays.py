@@ -46,7 +46,6 @@ class JointArrays(NamedTuple):
     """Arrays of three axes by name; those of ``flat`` are flat in the file."""
     flat: frozenset[str]
     words: tuple[tuple[str, ...], ...]
-    """Lists of strings, one of which may name the joints."""
     skipped: dict[str, str]
     """The reasons, by name, why values were not read: pickled objects, sparse arrays, damaged bytes."""
 
@@ -64,7 +63,8 @@ def read(path: Path, *, flat_joints: int) -> JointArrays:
     if h5py.is_hdf5(path):
         values = _hdf5(path)
     elif zipfile.is_zipfile(path):
-        values = _npz(path)
+        stored, skipped = load_readable_arrays(path)
+        values = _Values({name: _plain(array) for name, array in stored.items()}, skipped)
     else:
         values = _mat(path)
     arrays = {
@@ -78,19 +78,19 @@ def read(path: Path, *, flat_joints: int) -> JointArrays:
         for name, array in squeezed.items()
         if (rows := _flat_rows(array, 2 * flat_joints)) is not None
     }
-    joints = {name: array for name, array in (squeezed | flat).items() if _may_be_joints(array)}
+    joints = {
+        name: array
+        for name, array in (squeezed | flat).items()
+        if array.ndim == 3 and not {2, 3}.isdisjoint(array.shape)
+    }
     if not joints:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        skipped = "".join(f"; {name} is skipped: {why}" for name, why in values.skipped.items())
+        others = "".join(f"; {name} is skipped: {why}" for name, why in values.skipped.items())
         raise InputError(
-            f"{path} has no array of joints, such as people x joints x 2; it has {shapes or 'none'}{skipped}"
+            f"{path} has no array of joints, such as people x joints x 2; it has {shapes or 'none'}{others}"
         )
     words = tuple(value for value in values.read.values() if isinstance(value, tuple))
     return JointArrays(joints, frozenset(flat), words, values.skipped)
-
-
-def _may_be_joints(array: np.ndarray) -> bool:
-    return array.ndim == 3 and not {2, 3}.isdisjoint(array.shape)
 
 
 def _squeezed(array: np.ndarray, most: int) -> np.ndarray:
@@ -119,11 +119,6 @@ def _flat_rows(array: np.ndarray, length: int) -> np.ndarray | None:
     if array.ndim != 2 or (array.shape[0] == length) == (array.shape[1] == length):
         return None
     return array if array.shape[1] == length else array.T
-
-
-def _npz(path: Path) -> _Values:
-    arrays, skipped = load_readable_arrays(path)
-    return _Values({name: _plain(array) for name, array in arrays.items()}, skipped)
 
 
 def _hdf5(path: Path) -> _Values:

@@ -83,7 +83,11 @@ def read_examples(path: Path) -> Examples:
         sizes=sizes.astype(int),
         points=np.array(points, np.float64) - 1,
         torso_boxes=np.array(boxes, np.float64) - 1,
-        splits=tuple(_split(example) for example in examples),
+        # The larger FLIC-full also has examples that belong to neither.
+        splits=tuple(
+            _SPLITS.get((int(each.number("istrain")), int(each.number("istest"))), "unused")
+            for each in examples
+        ),
     )
 
 
@@ -135,11 +139,6 @@ def _shaped(example: mat.Group, field: str, shape: tuple[int, ...]) -> np.ndarra
     if (np.abs(array) > _MAX_COORDINATE).any():
         raise InputError(f"{example.where}.{field} is larger than any image")
     return array
-
-
-def _split(example: mat.Group) -> str:
-    # The larger FLIC-full also has examples that belong to neither.
-    return _SPLITS.get((int(example.number("istrain")), int(example.number("istest"))), "unused")
 
 
 def _record(images: Path, examples: Examples, index: int) -> Record | Absent:

@@ -46,8 +46,9 @@ MARKERS = (
 def read(source: Path) -> Iterator[Record | Absent]:
     """Yield the photographs by class folder and name, or in the order of the list."""
     for folder in (source, source / "val"):
-        classes = _class_folders(folder)
-        if classes:
+        if classes := sorted(
+            path for path in folder.glob("n*") if _WNID.fullmatch(path.name) and path.is_dir()
+        ):
             return _of_classes(classes)
     folders = [source / name for name in _FOLDERS]
     for kit in (source / name for name in _KITS):
@@ -97,12 +98,6 @@ def read_list(path: Path) -> dict[str, str]:
             raise InputError(f"{path} lists {name} twice")
         labels[name] = fields[1]
     return labels
-
-
-def _class_folders(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if _WNID.fullmatch(path.name) and path.is_dir())
 
 
 def _of_classes(classes: list[Path]) -> Iterator[Record | Absent]:

@@ -20,7 +20,7 @@ arXiv:1908.10543; https://cvlab.postech.ac.kr/research/SPair-71k.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,6 +65,7 @@ class ListedPair(NamedTuple):
 def read(source: Path) -> Iterator[Record | Absent]:
     """Yield the images, class by class in the order of their names."""
     root = _root(source)
+    paths = sorted((root / "ImageAnnotation").glob("*/[!.]*.json"))
     splits = {
         image: split
         for split in _SPLITS
@@ -75,7 +76,7 @@ def read(source: Path) -> Iterator[Record | Absent]:
         _record(root, image, splits[image])
         if image in splits
         else Absent(image, "it is in no pair of Layout/large")
-        for image in _images(root)
+        for image in (f"{path.parent.name}/{path.stem}" for path in paths)
     )
 
 
@@ -139,11 +140,6 @@ def _pair_list(root: Path, split: str) -> Path:
     if split not in _SPLITS:
         raise InputError(f"split {split!r} is not known; {', '.join(_SPLITS)} are")
     return root / "Layout" / "large" / f"{_SPLITS[split]}.txt"
-
-
-def _images(root: Path) -> Iterable[str]:
-    paths = sorted((root / "ImageAnnotation").glob("*/[!.]*.json"))
-    return (f"{path.parent.name}/{path.stem}" for path in paths)
 
 
 def _record(root: Path, source_id: str, split: str) -> Record | Absent:

@@ -174,7 +174,11 @@ def prepare(
     # Two at once would remove each other's shards.
     with file_lock(folder.parent / f".{folder.name}.lock"):
         if is_prepared(folder):
-            _check_same(folder, summary)
+            if not _is_same(folder, summary):
+                raise InputError(
+                    f"{folder} was prepared from another state of the source, or under another name; "
+                    "remove it to prepare it again"
+                )
             report(total, total)
             return Prepared(folder, plan.counts, plan.absent, resumed=total)
         _check_free(folder)
@@ -189,8 +193,9 @@ def prepare(
             for shard, members in planning.filled_shards(records, plan)
             if shard in missing
         )
-        processes = processes or _default_processes(to_write)
-        for written in planning.write_shards(tasks, processes=processes):
+        # One for each CPU, or fewer if there are few records to write.
+        few = max(1, min(os.cpu_count() or 1, math.ceil(to_write / _RECORDS_PER_PROCESS)))
+        for written in planning.write_shards(tasks, processes=processes or few):
             done += written
             report(done, total)
         with writing_to(folder):
@@ -202,19 +207,6 @@ def prepare(
 def is_prepared(folder: Path) -> bool:
     """Return whether `prepare` has finished a data set in this folder."""
     return (folder / PLAN_FILE).is_file() and exists(folder)
-
-
-def _default_processes(to_write: int) -> int:
-    """Return one process for each CPU, or fewer if there are few records to write."""
-    return max(1, min(os.cpu_count() or 1, math.ceil(to_write / _RECORDS_PER_PROCESS)))
-
-
-def _check_same(folder: Path, summary: Mapping[str, object]) -> None:
-    if not _is_same(folder, summary):
-        raise InputError(
-            f"{folder} was prepared from another state of the source, or under another name; "
-            "remove it to prepare it again"
-        )
 
 
 def _check_free(folder: Path) -> None:
