@@ -16,16 +16,16 @@ from convcorr_jax.datasets import DATASETS, Absent, Record, load_image
 from convcorr_jax.datasets.official import lfpw
 from convcorr_jax.datasets.official.ibug import HELEN_MARKUP, MARKUP
 from convcorr_jax.errors import InputError
-from tests.builders import releases, voc_tree
+from tests.builders import releases, voc_tree, willow_tree
 from tests.builders.flic_tree import FACING, LOOKUP, OTHER_SIDE, example
 from tests.builders.landmark_files import points_68
 from tests.builders.leeds_tree import places
 from tests.builders.mat_files import EMPTY, structs, write_mat
 from tests.builders.releases import RELEASES, write_texts
-from tests.builders.willow_tree import keypoints
 
 every = pytest.mark.parametrize("name", DATASETS)
 Change = Callable[[Path], object]
+VOC, SEGMENTED, WILLOW = "VOCdevkit/VOC2011", "VOCdevkit/VOC2012", willow_tree.ROOT
 
 
 def entries_of(name: str, folder: Path) -> dict[str, Record | Absent]:
@@ -40,52 +40,108 @@ def splits(entries: dict[str, Record | Absent]) -> list[tuple[str, str | None]]:
     return [(key, entry.split if isinstance(entry, Record) else None) for key, entry in entries.items()]
 
 
+# An image, and why its annotations make no record without it.
+IMAGES = {
+    "voc2011_keypoints": (f"{VOC}/JPEGImages/2008_000001.jpg", r"^JPEGImages/2008_000001\.jpg is missing$"),
+    "voc2012_segmentation": (
+        f"{SEGMENTED}/JPEGImages/2007_000039.jpg",
+        r"^JPEGImages/2007_000039\.jpg is missing$",
+    ),
+    "helen": ("train_1/232194_1.jpg", r"^232194_1\.jpg is in none of the folders$"),
+    "helen68": ("helen/trainset/c.jpg", r"^no c\.png or \.jpg is beside its \.pts$"),
+    "lfpw68": ("lfpw/testset/b.jpg", r"^no b\.png or \.jpg is beside its \.pts$"),
+    "three_hundred_w": ("ibug/image_092 _01.jpg", r"^no image_092 _01\.png or \.jpg is beside its \.pts$"),
+    "lfpw": ("train/train000001.png", r"^the image of http://www\..*/a\.jpg is not in the folder train$"),
+    "lfw": (
+        "lfw/Aaron_Eckhart/Aaron_Eckhart_0001.jpg",
+        r"^lfw/Aaron_Eckhart/Aaron_Eckhart_0001\.jpg is missing$",
+    ),
+    "mtfl": ("AFLW/0001-image20056.jpg", "^it is missing$"),
+    "imagenet_validation": (
+        releases.IMAGENET_IMAGES[1],
+        r"^ILSVRC2012_val_00000002\.JPEG is in none of the folders$",
+    ),
+    "flic": ("FLIC/images/film-one-0001.jpg", "does not exist"),
+    "mpii": ("images/b.jpg", "does not exist"),
+    "lsp": ("images/im0002.jpg", "does not exist"),
+    "lspet": ("images/im00002.jpg", "does not exist"),
+    "pf_willow": (f"{WILLOW}/car(M)/b_2.png", r"^b_2\.png is missing$"),
+    "pf_pascal": (
+        f"{releases.PASCAL_ROOT}/JPEGImages/2008_000002.jpg",
+        r"^JPEGImages/2008_000002\.jpg is missing$",
+    ),
+    "spair71k": ("SPair-71k/JPEGImages/cat/2008_000002.jpg", r"^JPEGImages/cat/2008_000002\.jpg is missing$"),
+}
+# What the refusal of a folder without any of the files says.
+EMPTY_FOLDER = {
+    "voc2011_keypoints": "VOCdevkit/VOC2011/JPEGImages or VOCdevkit/VOC2012/",
+    "voc2012_segmentation": "VOCdevkit/VOC2012/JPEGImages is expected there",
+    "helen": r"trainnames\.txt does not exist",
+    "helen68": "has no folder trainset",
+    "lfpw68": "has no folder trainset",
+    "three_hundred_w": r"no part of 300-W.*afw.*300W/02_Outdoor",
+    "lfpw": r"kbvt_lfpw_v1_train\.csv does not exist",
+    "lfw": r"lfw_attributes\.txt does not exist",
+    "mtfl": r"training\.txt does not exist",
+    "imagenet_validation": r"no ImageNet validation set.*meta\.mat",
+    "flic": r"examples\.mat does not exist",
+    "mpii": "has no folder 'images'",
+    "lsp": r"joints\.mat does not exist",
+    "lspet": r"joints\.mat does not exist",
+    "pf_willow": r"holds no PF-WILLOW; the folders car\(G\), car\(M\)",
+    "pf_pascal": "Annotations and JPEGImages are expected there",
+    "spair71k": "ImageAnnotation, JPEGImages and Layout are expected",
+}
+
+
 @every
-def test_a_release_is_read_without_decoding_an_image(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_release_is_read_and_no_image_decoded(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def decode(image: object) -> None:
         pytest.fail("an image is decoded")
 
     release = RELEASES[name]
     assert not DATASETS[name].is_release(tmp_path)
     release.write(tmp_path)
-    for folder in (tmp_path, tmp_path / release.inner):
+    for folder in (tmp_path / release.inner, tmp_path):
         assert DATASETS[name].is_release(folder)
         with monkeypatch.context() as patched:
             patched.setattr(ImageFile.ImageFile, "load", decode)
             entries = entries_of(name, folder)
         assert splits(entries) == [*release.splits.items()]
     records = [entry for entry in entries.values() if isinstance(entry, Record)]
-    assert {record.split for record in records} <= {
-        *(DATASETS[name].counts or release.splits.values()),
-        "unused",
-    }
+    if DATASETS[name].counts:
+        assert {record.split for record in records} <= {*DATASETS[name].counts, "unused"}
     for record in records:
         assert record.size == coords.Size(*release.size)
         assert load_image(record).shape == (*release.size, 3)
-    assert tmp_path / release.image in {record.image for record in records}
+    assert tmp_path / IMAGES[name][0] in {record.image for record in records}
 
 
 @every
 @pytest.mark.parametrize("content", [None, b"no image"])
 def test_an_image_that_is_missing_or_damaged_is_named(name: str, content: bytes | None, tmp_path: Path):
-    release = RELEASES[name]
-    release.write(tmp_path)
-    path = release.damage(tmp_path, content=content)
-    entries = entries_of(name, tmp_path)
-    # All others are read as before.
-    assert splits(entries) == [*(dict(release.splits) | dict.fromkeys(release.of_image)).items()]
-    for key in release.of_image:
-        reason = release.missing if content is None else f"{re.escape(path.name)} is not an image"
-        assert re.search(reason, entries[key].reason)
+    RELEASES[name].write(tmp_path)
+    path, missing = tmp_path / IMAGES[name][0], IMAGES[name][1]
+    before = entries_of(name, tmp_path)
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    after = entries_of(name, tmp_path)
+    assert [*after] == [*before]
+    reason = missing if content is None else f"{re.escape(path.name)} is not an image"
+    for key, entry in before.items():
+        if isinstance(entry, Record) and entry.image == path:
+            assert isinstance(after[key], Absent)
+            assert re.search(reason, after[key].reason)
+        else:
+            assert type(after[key]) is type(entry)
 
 
 @every
 def test_a_folder_without_the_files_is_refused_by_their_names(name: str, tmp_path: Path):
     for folder in (tmp_path, tmp_path / "nowhere"):
         # Before the first record is asked for.
-        with pytest.raises(InputError, match=RELEASES[name].empty):
+        with pytest.raises(InputError, match=EMPTY_FOLDER[name]):
             DATASETS[name].read(folder)
 
 
@@ -115,7 +171,7 @@ def test_keypoints_that_a_mirror_exchanges_have_the_names_of_both_sides(name: st
 FACES_CAMERA = np.array(list(FACING.values()), float) - 1
 LEEDS = places(np.random.default_rng(0), 3)
 LEEDS_VISIBLE = np.arange(14) != 3
-BOTTLE = keypoints("winebottle(woC)", "c_3").T - 1
+BOTTLE = willow_tree.keypoints("winebottle(woC)", "c_3").T - 1
 FACE_68 = points_68(seed=1) - 1
 NUMBERED = tuple(str(number) for number in range(30))
 
@@ -341,11 +397,8 @@ def spair_json(change: Callable[[dict[str, Any]], object]) -> Change:
     return write
 
 
-FRAME, LFW_TEXT, VOC = "film-one-0001.jpg#0", "lfw_attributes.txt", "VOCdevkit/VOC2011"
+FRAME, LFW_TEXT, MAIN = "film-one-0001.jpg#0", "lfw_attributes.txt", f"{VOC}/ImageSets/Main"
 CAR_XML, CAR = "annotations/car/2008_000001_2.xml", "car/2008_000001_2"
-MAIN = f"{VOC}/ImageSets/Main"
-SEGMENTED = "VOCdevkit/VOC2012"
-WILLOW = "PF-dataset-WILLOW"
 PASCAL_MAT = f"{releases.PASCAL_ROOT}/Annotations/bus/2008_000001.mat"
 SPAIR_JSON = "SPair-71k/ImageAnnotation/cat/2008_000001.json"
 LFPW_TABLE = "kbvt_lfpw_v1_train.csv"
@@ -401,8 +454,6 @@ ABSENT: list[tuple[str, Change, str, str]] = [
             ({"x2": 21.0}, "has no area"),
         )
     ),
-    ("lfw", lambda folder: None, "Aaron_Eckhart_0002", r"^lfw/.*/Aaron_Eckhart_0002\.jpg is missing$"),
-    ("mtfl", lambda folder: None, "net_7876/0_1.jpg", "^it is missing$"),
     ("pf_willow", gone(f"{WILLOW}/car(M)/b_2.mat"), "car(M)/b_2", r"^b_2\.mat is missing$"),
     ("pf_willow", mat(f"{WILLOW}/duck(S)/a_1.mat", pts_coord=np.ones((2, 10))), "duck(S)/a_1", "has no area"),
     (
