@@ -7,9 +7,9 @@ or a file of its own: ``transfer``, ``keypoints``, ``landmarks``, ``scenes``, ``
 In all of them ``dataset`` is ``rendered``, or the name or path of a data set's folder; ``data_root`` is the
 folder of data sets, by default $CONVCORR_DATA, or else the user's data folder; ``weights`` are those of the
 network and ``layer`` is one of its layers; results are cached in ``folder``, ``path`` or ``out``, and a later
-run with the same settings loads them. All raise `InputError` for records, images, weights or cached files that
-are missing or damaged, for a layer that does not exist and for options out of range, and `WriteError` for files
-that cannot be written; docstrings name further errors only.
+run with the same settings loads them. All raise `InputError` for files that are missing or damaged, for options
+out of range and for records that cannot be fitted or scored, and `WriteError` for files that cannot be written;
+docstrings state what is not obvious of these.
 """
 
 from convcorr_jax.tasks.reading import COLLECTIONS as COLLECTIONS

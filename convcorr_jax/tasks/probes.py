@@ -61,7 +61,6 @@ class LandmarkSource(NamedTuple):
     """``rendered``, or names or paths of folders, whose training faces are joined."""
     data_root: Path | None
     rendered: int
-    """Number of rendered training faces."""
     weights: Weights
     layer: str | None
     """Name of the layer; None for `LANDMARK_LAYER`."""
@@ -75,11 +74,8 @@ class LandmarkSource(NamedTuple):
 def train_landmark_probe(source: LandmarkSource, options: LandmarkOptions) -> LandmarkModel:
     """Train a landmark probe on the training faces of data sets, and a finder if there are backgrounds.
 
-    Regressions that an earlier run cached under the same settings are loaded.
-
-    Returns:
-        The probe. The facts on its training have the mean error on held-out faces, for the whole face and for
-        each round of look-back, with the regressions' reduced rank and with their full rank.
+    The facts on its training have the mean error on held-out faces, for the whole face and for each round of
+    look-back, with the regressions' reduced rank and with their full rank.
     """
     options.check()
     weights, layer = source.weights, source.layer or LANDMARK_LAYER
@@ -125,19 +121,9 @@ def with_card(
 ) -> LandmarkModel:
     """Return a landmark probe with the figures of its card among the facts on its training.
 
-    Figures that an earlier run cached under the same settings are loaded.
-
-    Args:
-        tests: names or paths of compact folders of faces; their test faces are the card's.
-        command: command that trains the probe.
-        path: where the probe is saved before it is tested: the figures are those of the saved probe.
-
-    Returns:
-        The probe. The card has its command, the terms of its data, the size of its arrays, and the figures of
-        `convcorr_jax.tasks.landmarks.figures_of_tests` by the name of the data set.
-
-    Raises:
-        InputError: the probe has no finder.
+    The probe is saved at ``path`` before it is tested on the test faces of ``tests``: the figures are those of
+    the saved probe. The card has the command that trains it, the terms of its data, the size of its arrays, and
+    the figures of `convcorr_jax.tasks.landmarks.figures_of_tests` by the name of the data set.
     """
     save_fitted(path, model)
     saved = load_fitted(path, LandmarkModel)
@@ -184,7 +170,6 @@ class ProbeSource(NamedTuple):
     dataset: str
     data_root: Path | None
     rendered: int
-    """Number of training instances of every rendered category."""
     weights: Weights
     layer: str
     mirrored: bool
@@ -196,11 +181,7 @@ _Trained = tuple[dict[str, Ridge], dict[str, Any]]
 
 
 def train_probe(kind: Kind, source: ProbeSource) -> RidgeProbe:
-    """Train a probe on the training split of a data set.
-
-    Raises:
-        InputError: the data set lacks the annotation, or has too few training images.
-    """
+    """Train a probe on the training split of a data set."""
     train = {
         "keypoints": _train_keypoints,
         "colors": _train_colors,

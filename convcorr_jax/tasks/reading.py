@@ -34,6 +34,7 @@ def choose_splits(present: Iterable[str], *, tested: str | None = None, source: 
 
     By default the official evaluation split is tested: "test", or "val" where the data set has no annotated
     test split, as PASCAL VOC. The split "train" trains, and so does "val" beside a split "test" that is tested.
+    Other splits are refused, unless one is named to be tested.
 
     >>> choose_splits(["train", "val"], source="voc2012_segmentation")
     Splits(training=('train',), tested='val')
@@ -41,10 +42,6 @@ def choose_splits(present: Iterable[str], *, tested: str | None = None, source: 
     Splits(training=('train', 'val'), tested='test')
     >>> choose_splits(["train", "val", "test"], tested="val", source="camvid")
     Splits(training=('train',), tested='val')
-
-    Raises:
-        InputError: no record is in the tested split or in a split that trains; the tested split trains; or it
-            is not named although the data set has other splits than "train", "val" and "test".
     """
     names = dict.fromkeys(present)
     unusual = [name for name in names if name not in ("train", "val", "test")]

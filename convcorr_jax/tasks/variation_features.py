@@ -53,16 +53,11 @@ def variation_parts(
 ) -> CachedParts:
     """Return the parts of the features of all variations of the records' images, and of their colours.
 
-    Each image is decoded once, in its part. Features are cached in half precision, whose rounding error is far
-    below the error of any probe.
+    Each image is decoded once, in its part, and varied ``copies`` times; 1 is the image itself. Features are
+    cached in half precision, whose rounding error is far below the error of any probe.
 
-    Args:
-        copies: number of variations of every image; 1 is the image itself.
-
-    Returns:
-        Parts with one row for every variation: all those of the first image, then all those of the second, and
-        so on. ``features`` is ``[n, d]`` in half precision, ``squares`` the 8-bit variations, ``labels`` the
-        labels.
+    Parts have one row for every variation: all those of the first image, then all those of the second, and so
+    on. ``features`` is ``[n, d]`` in half precision, ``squares`` the 8-bit variations, ``labels`` the labels.
     """
     if copies < 1:
         raise InputError(f"{copies} variations are asked for; at least 1 is expected")
@@ -129,10 +124,8 @@ def sum_rows(
 ) -> FoldSums:
     """Sum up blocks of rows for ridge regression, and continue where a killed run saved its sums.
 
-    Args:
-        path: the file of the sums while they grow; it is removed at the end.
-        settings: everything that decides the rows, as JSON stores it.
-        rows: returns features, targets and folds of the block of a number.
+    ``rows`` returns features, targets and folds of a block, and ``settings`` decide them. ``path`` is removed
+    at the end.
     """
     features, targets, _ = rows(0)
     start = no_rows(features.shape[1], targets.shape[1], k=k)
@@ -155,10 +148,8 @@ def sum_parts(
 ) -> FoldSums:
     """Sum up all rows of `variation_parts` with `sum_rows`.
 
-    Args:
-        targets: returns the targets of a part from its arrays and the numbers of its rows.
-        folds: for each row the number of the fold that holds it out.
-        settings: what decides the targets besides the parts, as JSON stores it.
+    ``targets`` returns the targets of a part from its arrays and its rows' numbers; ``settings`` decide them,
+    too.
     """
     copies = parts.settings["copies"]
 

@@ -66,7 +66,6 @@ class DirectionOptions(NamedTuple):
     penalty: float | None
     """Penalty of the directions; by default the greatest of the grid."""
     steps: int
-    """Images along a direction."""
 
 
 class DirectionResult(NamedTuple):
@@ -83,7 +82,6 @@ class DirectionResult(NamedTuple):
     high: Float[np.ndarray, " t"]
     """The greatest ``w . f`` of the training faces, where the range of lambda ends."""
     along: Float[np.ndarray, "test t"]
-    """``w . f`` of the test faces."""
     rgb_error: Float[np.ndarray, " test"]
     """Mean absolute error of the colours reconstructed from the test faces' features."""
     mean_image_error: Float[np.ndarray, " test"]
@@ -103,11 +101,7 @@ class DirectionResult(NamedTuple):
 def probe_attributes(
     data: AttributeData, weights: Weights, options: DirectionOptions, *, out: Path
 ) -> DirectionResult:
-    """Fit attribute probes and directions, and move test faces, or read the result from the cache.
-
-    Raises:
-        InputError: an attribute has only one value.
-    """
+    """Fit attribute probes and directions, and move test faces, or read the result from the cache."""
     key = {
         "train": fingerprint(data.train.records),
         "test": fingerprint(data.test.records),
@@ -215,16 +209,10 @@ def _to_bytes(colors: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"
 
 
 def attribute_report(data: AttributeData, result: DirectionResult) -> dict[str, dict[str, Any]]:
-    """Return the scores of every attribute as ``result.json`` holds them.
+    """Return every attribute's scores, with the 95 % ``interval`` over faces, as ``result.json`` holds them.
 
-    Returns:
-        For each attribute the scores on test faces with their 95 % ``interval`` over faces, those on held-out
-        training faces, its penalty and threshold,
-        and ``direction``: the correlation of ``w . f`` with the attribute, the range of lambda, and the share
-        of faces whose attribute is predicted higher at the high end.
-
-    Raises:
-        InputError: the faces of a split lack a value, or all predictions are equal.
+    ``direction`` has the correlation of ``w . f`` with the attribute, the range of lambda, and the share of
+    faces whose attribute is predicted higher at the high end.
     """
     return {name: _report(number, name, data, result) for number, name in enumerate(data.names)}
 

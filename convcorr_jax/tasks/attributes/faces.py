@@ -64,17 +64,12 @@ def read_faces(
     rendered_test: int,
     split: str | None = None,
 ) -> AttributeData:
-    """Read the faces of a data set with their attributes.
+    """Read the faces of a data set with their attributes, by default all that all faces have.
 
     The tilt of the head, the slope of the line through the eyes, is an attribute of every face with annotated
     eyes.
 
-    Args:
-        attributes: names of the attributes; by default all that all faces have.
-        split: the split to test; by default as `choose_splits` has it.
-
-    Raises:
-        InputError: a face lacks a requested attribute, or a split has too few faces.
+    A requested attribute that a face lacks, and a split with too few faces, are refused.
     """
     records = select(
         dataset,

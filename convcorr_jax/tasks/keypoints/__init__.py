@@ -1,9 +1,9 @@
 """Keypoint classification and prediction of annotated categories.
 
-`read_categories` reads a data set's objects. `classify_category` classifies keypoints at known positions by
-every feature. `train_model` trains the detectors of a category, and `predict_category` predicts its tested
-objects (Long et al. 2014, sections 4 and 5). `predict_by_ridge` predicts keypoints by ridge regression from
-one feature of the whole box (Sharif Razavian et al. 2014).
+`classify_category` classifies keypoints at known positions by every feature. `train_model` trains the detectors
+of a category, and `predict_category` predicts its tested objects (Long et al. 2014, sections 4 and 5).
+`predict_by_ridge` predicts keypoints by ridge regression from one feature of the whole box (Sharif Razavian et
+al. 2014).
 """
 
 from convcorr_jax.tasks.keypoints.categories import FACE_POINTS as FACE_POINTS

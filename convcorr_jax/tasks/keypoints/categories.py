@@ -53,12 +53,9 @@ FACE_POINTS = MappingProxyType(
 class Category:
     """The annotated objects of one category.
 
-    Attributes:
-        names: names of its n keypoints.
-        points: keypoints (x, y) in pixels of the records' images; NaN where absent.
-        visible: whether each keypoint is visible; only visible keypoints train and are scored.
-        folds: the fold in which an object is tested while all others train; -1 for objects that only train. An
-            official split has the one fold 0. Without a split, every object is a fold of its own.
+    Keypoints (x, y) are in pixels of the records' images, NaN where absent; only visible ones train and are
+    scored. ``folds`` has the fold in which an object is tested while all others train; -1 for objects that only
+    train. An official split has the one fold 0. Without a split, every object is a fold of its own.
     """
 
     name: str
@@ -70,7 +67,7 @@ class Category:
 
     @property
     def tested_folds(self) -> tuple[int, ...]:
-        """Numbers of the folds that are tested, in rising order."""
+        """The folds that are tested, in rising order."""
         return tuple(np.unique(self.folds[self.folds >= 0]).tolist())
 
     @property
@@ -179,7 +176,6 @@ class BoxFeatures(NamedTuple):
     """Keypoints (x, y) in sides of the square with its margin: the centre is (0, 0), the edges are at -0.5 and
     0.5; NaN where not visible."""
     objects: Int[np.ndarray, " rows"]
-    """The index of every row's object."""
     mirrored: Bool[np.ndarray, " rows"]
     to_photograph_px: tuple[coords.Transform, ...]
     """Of every object, the transform from that frame to pixels of its photograph."""
@@ -188,18 +184,11 @@ class BoxFeatures(NamedTuple):
 def box_features(
     category: Category, weights: Weights, *, layer: str, margin: float, folder: Path
 ) -> BoxFeatures:
-    """Compute the features of every object's box and of its mirror image.
+    """Compute the features of every object's box and of its mirror image, flattened and at unit length.
 
-    Parts that an earlier run cached under the same settings are loaded.
-
-    Args:
-        layer: the layer whose activations are the features, flattened and scaled to unit length; or `RGB`,
-            for the colors of the square at 32 x 32 pixels.
-        margin: width of the surroundings that the square shows on each side of the box, as a fraction of the
-            box's width and height.
-
-    Raises:
-        InputError: a box lies outside its image.
+    With `RGB` they are the colors of the square. ``margin`` is the width of the surroundings that the square
+    shows on each side of the box, as a fraction of the box's width and height. A box outside its image is
+    refused.
     """
     side = RGB_SIDE_PX if layer == RGB else weights.network.image_side
 

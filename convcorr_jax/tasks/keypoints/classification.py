@@ -111,11 +111,7 @@ def classify_category(
     loss: Loss,
     folder: Path,
 ) -> CategoryClassification:
-    """Classify a category's keypoints by every feature; load what an earlier run cached.
-
-    Raises:
-        InputError: a fold trains on fewer than two photographs or two keypoint types.
-    """
+    """Classify a category's keypoints by every feature; load what an earlier run cached."""
     samples = keypoint_samples(category)
     described = keypoint_features(category, samples, weights, features, folder=folder / "features")
     key = {

@@ -155,13 +155,10 @@ class MinedDetectors(NamedTuple):
 class Mining:
     """Descriptors and labels of images, and how detectors are trained on them.
 
-    Attributes:
-        maps: descriptors of every image on a grid of ``gh`` by ``gw`` cells: those of the ``h`` by ``w``
-            candidates and of half a window of cells more on every side.
-        labels: 1 for positive examples, -1 for negative ones, 0 for candidates that do not count.
-        rounds: how often violators are added and the detectors refitted, at most; the initial fit is not
-            counted.
-        settings: everything that decides the maps and labels, for cache keys.
+    Maps are grids of ``gh`` by ``gw`` cells: those of the ``h`` by ``w`` candidates and of half a window of
+    cells more on every side. Labels are 1 for positive examples, -1 for negative ones, 0 for candidates that do
+    not count. Violators are added at most ``rounds`` times after the initial fit. The settings decide maps and
+    labels, for cache keys.
     """
 
     maps: Float[np.ndarray, "images gh gw d"]

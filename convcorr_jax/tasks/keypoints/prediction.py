@@ -86,8 +86,7 @@ def predict_category(
 ) -> CategoryPredictions:
     """Predict every tested object of a category by a model that the objects outside its fold trained.
 
-    Args:
-        refine: move points to the vertex of the parabola through the best candidate's score and its neighbors'.
+    ``refine`` moves points to the vertex of the parabola through the best candidate's score and its neighbors'.
     """
     tested = category.tested
     absent = np.full((len(tested), len(category.names), 2), np.nan)

@@ -41,7 +41,6 @@ class ResponseFigure(NamedTuple):
 
     image: Image
     facts: dict[str, Any]
-    """The sharpness of every histogram and of chance, as JSON holds them."""
 
 
 def response_figure(
@@ -53,16 +52,10 @@ def response_figure(
     types: Sequence[str] = (),
     windows: int,
 ) -> ResponseFigure:
-    """Draw where the classifiers of a layer and of SIFT respond most around the keypoints of some types.
+    """Draw where the classifiers of a layer and of SIFT respond most around keypoints of some types.
 
-    Args:
-        types: names of the keypoint types; by default the two that the layer classifies best in
-            cross-validation.
-        windows: the number of tested keypoints of each type, at most; they are drawn at random with a fixed
-            seed.
-
-    Raises:
-        InputError: no sample of a named type could be scored.
+    By default the types are the two that the layer classifies best in cross-validation. At most ``windows``
+    tested keypoints of each type are drawn at random with a fixed seed.
     """
     scored = classified.by_feature[best.convnet].predicted != UNKNOWN
     names = classified.category.names

@@ -27,7 +27,6 @@ class RidgeOptions(NamedTuple):
 
     layer: str
     mirrored: bool
-    """Train with every object and its mirror image."""
     margin: float
     """Added on each side of a box, in fractions of its width and height."""
 
@@ -35,11 +34,7 @@ class RidgeOptions(NamedTuple):
 def predict_by_ridge(
     category: Category, weights: Weights, options: RidgeOptions, *, method: str, folder: Path
 ) -> Float[np.ndarray, "tested n 2"]:
-    """Predict the keypoints (x, y) of a category's tested objects by one of `RIDGE_METHODS`, in pixels.
-
-    Raises:
-        InputError: a keypoint is annotated in too few training objects.
-    """
+    """Predict the keypoints (x, y) of a category's tested objects by one of `RIDGE_METHODS`, in pixels."""
     features = box_features(
         category,
         weights,

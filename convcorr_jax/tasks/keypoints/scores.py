@@ -21,16 +21,11 @@ def pck_of(
     *,
     alphas: Sequence[float],
 ) -> Pck:
-    """Compute the PCK over the tested objects of all categories.
+    """Compute the PCK over the tested objects of all categories, relative to the longer side of each box.
 
-    Args:
-        predicted: by the name of the category, the keypoints (x, y) of its tested objects in pixels of their
-            photographs; NaN where there is no prediction. A keypoint without a prediction, such as one that no
-            training object shows, does not count.
-        alphas: thresholds, as fractions of the longer side of the object's box.
-
-    Raises:
-        InputError: a tested object has no box (see `check_scorable`).
+    Predictions are those of tested objects by category, (x, y) in pixels of their photographs. A keypoint
+    without a prediction (NaN), such as one that no training object shows, does not count; an object without a
+    box is refused.
     """
     columns = max(len(category.names) for category in categories)
     points, truth, counted, longer_px, groups = [], [], [], [], []

@@ -82,10 +82,8 @@ def predict_held_out(
 ) -> HeldOut:
     """Score each part of the images that train the detectors by detectors of the other parts.
 
-    Args:
-        may_train: the objects among which neighbors are searched, apart from the held-out part.
-        learning: the images that train the detectors, as indices of ``examples.described``.
-        folds: the number of parts; with fewer images, one part an image.
+    The images ``learning`` are indices of ``examples.described``; neighbors are searched among the objects that
+    ``may_train``, apart from the held-out part. With fewer images than ``folds``, a part is an image.
     """
     images = examples.described[learning]
     part_of_image = np.arange(len(images)) % min(folds, len(images))
@@ -219,15 +217,7 @@ def train_model(
     folder: Path,
     fold: int | None = None,
 ) -> TrainedModel:
-    """Train the keypoint model of a category on the objects outside one of its folds.
-
-    Args:
-        fold: the fold that is tested, and therefore does not train; by default all objects train.
-
-    Raises:
-        InputError: no keypoint is visible in the training objects, or every candidate's receptive field covers
-            every keypoint.
-    """
+    """Train the keypoint model of a category on the objects outside one of its folds, by default on all."""
     folder = make_folder(folder / category.name)
     examples = read_examples(category, cells, weights, images=options.images, folder=folder)
     folds = category.folds[examples.objects]

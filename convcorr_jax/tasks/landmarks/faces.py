@@ -25,12 +25,7 @@ FRAME_MARGIN = 0.3
 
 @dataclass(frozen=True, eq=False)
 class FaceSet:
-    """Faces of one mark-up.
-
-    Attributes:
-        records: the faces, all of whose landmarks are annotated.
-        left_out: number of faces of the same split that lack landmarks.
-    """
+    """Faces of one mark-up, and the number of faces of the same split that lack landmarks."""
 
     records: tuple[Record, ...]
     left_out: int
@@ -59,12 +54,8 @@ def read_faces(
 ) -> FaceSet:
     """Read the training faces of data sets, or all their other faces.
 
-    Args:
-        split: the split of test faces, such as "challenging" of 300-W; by default every split but "train".
-
-    Raises:
-        InputError: there is no such face, the faces have different landmarks, or a landmark is annotated in no
-            face.
+    A ``split`` of test faces is, for example, "challenging" of 300-W; by default it is every split but "train".
+    Faces must share their landmarks, each of which must be annotated in some face.
     """
     if split == "train":
         raise InputError("the split 'train' trains the probe; another split to test is expected")
@@ -101,9 +92,7 @@ def _has_part(split: str, test: bool, tested: str | None) -> bool:
 def frame_of(record: Record, *, margin: float = FRAME_MARGIN) -> coords.Box:
     """Return the record's box, made square and grown by a margin: what the first features describe.
 
-    Raises:
-        InputError: the record has no box. The whole image in its place would be another frame than that of the
-            other faces.
+    A record without a box is refused: the whole image would be another frame than that of the other faces.
     """
     return coords.grow(coords.square(box_of(record)), margin)
 
@@ -128,20 +117,12 @@ def boxes_by_kind(test: FaceSet) -> dict[str, tuple[coords.Box, ...]]:
 
 
 def annotated_boxes(test: FaceSet) -> tuple[coords.Box, ...]:
-    """Return the squares of the annotated boxes, which data sets of landmarks draw around the landmarks.
-
-    Raises:
-        InputError: a face has no box.
-    """
+    """Return the squares of the annotated boxes, which data sets of landmarks draw around the landmarks."""
     return _squares([record.box for record in test.records], "box")
 
 
 def detector_boxes(test: FaceSet) -> tuple[coords.Box, ...] | None:
-    """Return the squares of a face detector's boxes, or None if the data set has none.
-
-    Raises:
-        InputError: some faces have such a box and others have none.
-    """
+    """Return the squares of a detector's boxes; None if no face has one, an error if only some have."""
     boxes = [record.other_boxes.get(DETECTOR) for record in test.records]
     if not any(boxes):
         return None

@@ -57,11 +57,8 @@ def fit_finder(
     """Fit the regression of a face's presence, and choose its threshold.
 
     The targets are 1 for frames of the training faces, displaced and scaled as the landmark probe's, and 0 for
-    parts of these faces, for frames beside them, and for random frames of backgrounds. Most of the backgrounds
-    show no face.
-
-    Raises:
-        InputError: there are too few backgrounds.
+    parts of these faces, for frames beside them, and for random frames of backgrounds, most of which show no
+    face.
     """
     if len(backgrounds) < _HELD_OUT:
         raise InputError(f"{len(backgrounds)} backgrounds are passed; at least {_HELD_OUT} are expected")

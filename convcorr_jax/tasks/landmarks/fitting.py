@@ -72,7 +72,7 @@ class RoundPredictions(NamedTuple):
     """Landmarks predicted from the whole face, and after each round of look-back."""
 
     points: tuple[Float[np.ndarray, "faces n 2"], ...]
-    """Landmarks of the test faces, in pixels of each image; one array for the whole face and for each round."""
+    """Landmarks of the test faces, in pixels of each image: for the whole face, then for each round."""
     held_out: tuple[Float[np.ndarray, "train n 2"], ...]
     """Landmarks of the training faces, predicted by regressions that were fitted without the face's fold."""
     squares: tuple[Float[np.ndarray, "regions faces 4"], ...]
@@ -144,11 +144,9 @@ def predict_rounds(
     path: Path,
     features_key: Mapping[str, Any],
 ) -> dict[str, RoundPredictions]:
-    """Fit a probe to faces and predict the landmarks of others, or read the predictions from the cache.
+    """Fit a probe to faces and predict others' landmarks in each kind of squares, or read the cached ones.
 
-    Args:
-        boxes: squares around the test faces, by the name of their kind.
-        features_key: everything that decides the features of a square, such as the weights' fingerprint.
+    ``features_key`` is everything that decides the features of a square, such as the weights' fingerprint.
     """
 
     def compute() -> dict[str, np.ndarray]:
@@ -173,16 +171,11 @@ def predict_rounds(
         **features_key,
     }
     arrays = stage(path, key, compute)
-    return {
-        name: RoundPredictions.from_arrays(
-            {
-                array.removeprefix(f"{name}."): values
-                for array, values in arrays.items()
-                if array.startswith(f"{name}.")
-            }
-        )
-        for name in boxes
-    }
+    by_kind: dict[str, dict[str, np.ndarray]] = {name: {} for name in boxes}
+    for name, values in arrays.items():
+        kind, _, array = name.rpartition(".")
+        by_kind[kind][array] = values
+    return {kind: RoundPredictions.from_arrays(of_kind) for kind, of_kind in by_kind.items()}
 
 
 def mean_face(train: FaceSet, test: FaceSet, *, boxes: Sequence[coords.Box]) -> Float[np.ndarray, "faces n 2"]:

@@ -52,14 +52,10 @@ _DIFFERENT_PX = 1.0
 def figures_of_tests(
     model: LandmarkModel, extractor: FeatureExtractor, dataset: str, *, data_root: Path | None, cache: Cache
 ) -> dict[str, Any]:
-    """Compute the errors of a probe on the test faces of a compact data set, as JSON stores them.
+    """Compute the errors of a probe with a finder on the test faces of a data set with detector's boxes.
 
-    Returns:
-        The number of faces; the mean error with annotated boxes, with a detector's, and with annotated boxes
-        displaced and scaled at random; and, of every twelfth face, the share that the search finds.
-
-    Raises:
-        InputError: the probe has no finder, or the data set has no detector's boxes.
+    They are the mean errors with annotated boxes, with a detector's, and with annotated boxes displaced and
+    scaled at random; and, of every twelfth face, the share that the search finds.
     """
     test = read_faces([dataset], data_root=data_root, test=True, rendered=0)
     annotated, detector = annotated_boxes(test), detector_boxes(test)
@@ -75,10 +71,8 @@ def figures_of_tests(
 
     by_detector = errors("detector", lambda: in_boxes(detector))
     jittered = {
-        str(deviation): errors(
-            f"jitter_{deviation}", lambda deviation=deviation: in_boxes(jittered_boxes(annotated, deviation))
-        )
-        for deviation in JITTERS
+        str(shift): errors(f"jitter_{shift}", lambda shift=shift: in_boxes(jittered_boxes(annotated, shift)))
+        for shift in JITTERS
     }
     searched = errors("searched", lambda: _search_errors(model, extractor, test))
     return {

@@ -19,11 +19,7 @@ Errors = Mapping[str, Mapping[str, Float[np.ndarray, "faces n"]]]
 
 
 def outer_eye_distances(faces: FaceSet) -> Float[np.ndarray, " faces"]:
-    """Return the normalizing lengths in pixels: in the 300-W mark-up, between the outer eye corners.
-
-    Raises:
-        InputError: a face has no such length.
-    """
+    """Return the normalizing lengths in pixels: in the 300-W mark-up, between the outer eye corners."""
     lengths = [record.normalizer_px for record in faces.records]
     if None in lengths:
         raise InputError("a face to test has no length that normalizes its error")
@@ -31,11 +27,7 @@ def outer_eye_distances(faces: FaceSet) -> Float[np.ndarray, " faces"]:
 
 
 def eye_centre_distances(faces: FaceSet) -> Float[np.ndarray, " faces"]:
-    """Compute the distances in pixels of the eyes' centres, each the mean of the eye's landmarks.
-
-    Raises:
-        InputError: the mark-up does not name both eyes.
-    """
+    """Compute the distances in pixels of the eyes' centres, each the mean of the eye's landmarks."""
     parts = faces.records[0].part_sets
     if not {"left_eye", "right_eye"} <= set(parts):
         raise InputError("the faces' mark-up names no left_eye and right_eye")
@@ -60,10 +52,8 @@ def landmark_scores(
 ) -> dict[str, Any]:
     """Summarize errors as ``result.json`` holds them.
 
-    Returns:
-        The mean error of every method for each normalizer, and, for ``nme_outer``, more statistics of every
-        method (``outer``), the mean errors of each round on test faces (``rounds``) and on held-out training
-        faces (``held_out_rounds``), of each set of landmarks (``per_set``), and without the jaw (``inner``).
+    Those of ``nme_outer`` are by method (``outer``), by round on test faces (``rounds``) and on held-out
+    training faces (``held_out_rounds``), by set of landmarks (``per_set``), and without the jaw (``inner``).
     """
     outer = errors["nme_outer"]
     markup = train.records[0]
@@ -123,10 +113,8 @@ def errors_by_kind(
 def kinds_report(train: FaceSet, test: FaceSet, errors: Mapping[str, Errors]) -> dict[str, dict[str, Any]]:
     """Summarize errors by kind of boxes as ``result.json`` holds them.
 
-    Returns:
-        ``boxes``: by kind and method, the ``mean`` error over the distance of the outer eye corners and its
-        95 % bootstrap ``interval`` over faces. ``without_duplicates``: the means without the test faces whose
-        photograph is among the training faces, and which these are (``left_out``).
+    ``boxes`` has means and 95 % bootstrap intervals over faces, by kind and method. ``without_duplicates`` has
+    means without the test faces whose photograph is among the training faces (``left_out``).
     """
     shared = also_in(test.records, train.records)
     kept = np.setdiff1d(np.arange(len(test.records)), shared)

@@ -90,7 +90,6 @@ class MeanFields(NamedTuple):
     """Receptive fields of a layer, averaged."""
 
     seeds: Float[np.ndarray, "seeds side side 3"]
-    """The receptive fields of the seeds themselves."""
     neighbors: Float[np.ndarray, "ks seeds side side 3"]
     """The means over each seed's nearest neighbours, for each number of neighbours."""
     random: Float[np.ndarray, "ks seeds side side 3"]

@@ -71,12 +71,7 @@ def build_database(
 ) -> None:
     """Build the patch database of a set of photographs, or the part of it that is missing.
 
-    Args:
-        watch: wraps the iteration over the numbers of missing chunks, for example with a progress bar.
-
-    Raises:
-        InputError: there are no photographs; the plan names a layer or size that the network cannot have; an
-            earlier database has other settings or is damaged; or the folder cannot be written.
+    ``watch`` wraps the iteration over the numbers of missing chunks, for example with a progress bar.
     """
     settings = _settings(records, weights, plan)
     make_folder(folder)
@@ -121,11 +116,7 @@ def _write_chunk(
 
 
 def read_database(folder: Path, layer: str) -> PatchDatabase:
-    """Read the database of a layer, after comparing all its bytes with their checksums.
-
-    Raises:
-        InputError: the database is not finished, has no such layer, or is damaged; the message names the file.
-    """
+    """Read the database of a layer, after comparing all its bytes with their checksums."""
     manifest = _read_manifest(folder)
     if layer not in manifest.counts:
         raise InputError(f"{folder} has no patches of {layer}; it has those of {', '.join(manifest.counts)}")

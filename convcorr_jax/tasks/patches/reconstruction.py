@@ -22,9 +22,7 @@ class Query(NamedTuple):
     """A photograph to rebuild."""
 
     number: int
-    """The number of its record."""
     image: Image
-    """The view that is rebuilt."""
 
 
 class Rebuilt(NamedTuple):
@@ -50,11 +48,7 @@ def choose_queries(patches: Patches, *, count: int, longest_px: int) -> list[Que
 def rebuild_from_neighbors(
     queries: Sequence[Query], patches: Patches, weights: Weights, *, layer: str, neighbors: Sequence[int]
 ) -> Rebuilt:
-    """Rebuild every query from its nearest neighbours in other photographs, in one search for all queries.
-
-    Raises:
-        InputError: the numbers of neighbours are not increasing, or the database has too few patches.
-    """
+    """Rebuild every query from its nearest neighbours in other photographs, in one search for all."""
     field = receptive_field(weights.network, layer)
     maps = [_columns(query, weights, layer) for query in queries]
     grids = [coords.Size(*of_query.shape[:2]) for of_query in maps]

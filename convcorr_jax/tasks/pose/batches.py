@@ -80,11 +80,9 @@ def with_pretrained_front(
 
 @dataclass(frozen=True, eq=False)
 class FeatureCache:
-    """The cached features of augmented people.
+    """The cached features of augmented people: those of this host, with their surroundings.
 
-    Attributes:
-        people: the training people of this host, with their surroundings.
-        numbers: the number of each of them in the whole training set, which decides its augmentation.
+    ``numbers`` are those of the people in the whole training set, which decide their augmentation.
     """
 
     filters: front.Filters
@@ -232,7 +230,6 @@ class Draw(NamedTuple):
     """The people at some places of a batch."""
 
     rows: Int[np.ndarray, " p"]
-    """Row numbers of the people."""
     epochs: Int[np.ndarray, " p"]
     """The number of the pass over all people, from 0, that each of them belongs to."""
 
@@ -244,10 +241,8 @@ class Sampling:
     All people come once in random order, then again in another order. With at least `LEAST_FOR_EACH_PLACE`
     people for each place of a batch, each place has its own people, those whose number modulo the batch size is
     the place's, and its own orders: a host then needs the people of its own places only. The people of a batch
-    depend on nothing but the attributes and the step, so that one host and several draw the same.
-
-    Attributes:
-        people: the number of people, including those whose image cannot be read.
+    depend on nothing but the attributes and the step, so that one host and several draw the same. ``people``
+    counts those whose image cannot be read, too.
     """
 
     people: int
@@ -268,13 +263,9 @@ class Sampling:
         return np.flatnonzero(np.isin(np.arange(self.people) % self.classes, self._classes_at(places)))
 
     def draw(self, step: int, *, numbers: Int[np.ndarray, " n"], places: slice) -> Draw:
-        """Return the people at places of a step's batch.
+        """Return the people at places of a step's batch, drawn from those with some numbers.
 
-        Args:
-            numbers: the numbers of the people to draw from, at least those of `needed` that can be read.
-
-        Raises:
-            InputError: a place has no people.
+        The numbers are at least those of `needed` that can be read; a place without people is refused.
         """
         each = self.batch // self.classes
         turns = step * each + np.arange(each)
@@ -306,8 +297,7 @@ class Sampling:
 def prefetch(load: Callable[[int], Batch], steps: range, *, count: int = 2) -> Iterator[tuple[int, Batch]]:
     """Yield every step's number and batch, while another thread loads the batches of the next steps.
 
-    Args:
-        load: returns the batch of a step. An error that it raises is raised when the step's turn comes.
+    An error of ``load`` is raised when the step's turn comes.
     """
     with ThreadPoolExecutor(1) as pool:
         pending = {step: pool.submit(load, step) for step in steps[:count]}

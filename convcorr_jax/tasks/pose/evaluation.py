@@ -21,6 +21,7 @@ from convcorr_jax.metrics import (
     MPII_PCKH,
     PCKH_ALPHAS,
     JointTable,
+    LabelSpread,
     Protocol,
     Spread,
     bootstrap,
@@ -44,7 +45,6 @@ class Evaluation(NamedTuple):
 
     people: People
     predicted: PredictedJoints
-    """Predicted joints after each part of the cascade, in pixels of the photographs."""
     errors: dict[str, Float[np.ndarray, "n j"]]
     """Errors divided by the data set's normalizer; NaN where an annotation is missing."""
     offsets_px: dict[str, Float[np.ndarray, "n j 2"]]
@@ -114,11 +114,9 @@ def evaluate(
 def reported(evaluation: Evaluation, joints: Sequence[str], *, protocol: Protocol) -> dict[str, Any]:
     """Return the part of ``result.json`` that an evaluation decides.
 
-    Returns:
-        ``torso_unknown``, the number of people without a torso; and ``pck``, its 95 % bootstrap ``interval``
-        over people, ``per_joint``, ``curves`` and ``spread_px``, each with one entry for each part of the
-        cascade: ``coarse_alone`` is the coarse net (the paper's coarse model, Figures 9 and 11), ``coarse`` the
-        coarse net with the spatial model, ``cascade`` all of it.
+    Each part of the cascade has an entry: ``coarse_alone`` is the coarse net (the paper's coarse model, Figures
+    9 and 11), ``coarse`` the coarse net with the spatial model, ``cascade`` all of it. Intervals are 95 %
+    bootstrap intervals over people; ``torso_unknown`` is the number of people without a torso.
     """
     alphas, tables = reported_alphas(protocol), evaluation.tables
     unknown = np.isnan(evaluation.people.torso).any(axis=1)
@@ -133,8 +131,7 @@ def reported(evaluation: Evaluation, joints: Sequence[str], *, protocol: Protoco
         "per_joint": per_joint,
         "curves": {"alphas": PCKH_ALPHAS, **{net: _curves(table) for net, table in tables.items()}},
         "spread_px": {
-            net: {column: _spread(spread) for column, spread in error_spreads(offsets, joints).items()}
-            for net, offsets in evaluation.offsets_px.items()
+            net: plain_spreads(error_spreads(offsets, joints)) for net, offsets in evaluation.offsets_px.items()
         },
     }
 
@@ -168,8 +165,12 @@ def _curves(table: JointTable) -> dict[str, list[float]]:
     return {column: shares.tolist() for column, shares in rows if not np.isnan(shares).any()}
 
 
-def _spread(spread: Spread) -> Mapping[str, float | None]:
-    return {name: _or_none(value) for name, value in spread._asdict().items()}
+def plain_spreads(spreads: Mapping[str, Spread | LabelSpread]) -> dict[str, dict[str, float | None]]:
+    """Return spreads as JSON stores them: None in place of NaN."""
+    return {
+        column: {name: _or_none(value) for name, value in spread._asdict().items()}
+        for column, spread in spreads.items()
+    }
 
 
 def _or_none(value: float) -> float | None:

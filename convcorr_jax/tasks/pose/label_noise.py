@@ -21,14 +21,13 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import (
     PCKH_ALPHAS,
     JointTable,
-    LabelSpread,
     Protocol,
     joint_errors,
     joint_table,
     label_spreads,
     match_sides,
 )
-from convcorr_jax.tasks.pose.evaluation import protocol_of, reported_alphas
+from convcorr_jax.tasks.pose.evaluation import plain_spreads, protocol_of, reported_alphas
 from convcorr_jax.tasks.pose.scoring import AS_STATED, RULES, Interpretation, Metric, percentages, read_aligned
 
 # A copy whose sides were scaled by factors that differ by more than this was cropped.
@@ -41,7 +40,6 @@ class TwoAnnotations(NamedTuple):
     first: Float[np.ndarray, "people joints 2"]
     """Joints (x, y); NaN where not annotated."""
     second: Float[np.ndarray, "people joints 2"]
-    """Joints of the other annotation."""
     normalizer: Float[np.ndarray, " people"]
     """The length in pixels by which the first annotation's data set divides errors; NaN where unknown."""
     joints: tuple[str, ...]
@@ -65,9 +63,6 @@ def annotations_of_duplicates(records: Sequence[Record]) -> TwoAnnotations:
 
     A photograph counts if it is in two image files, of the same proportions, with one person in each. The
     second annotation is scaled to the size of the first photograph.
-
-    Raises:
-        InputError: no photograph occurs twice.
     """
     pairs, notes = _pairs(records)
     if not pairs:
@@ -90,17 +85,9 @@ def label_noise(two: TwoAnnotations, *, scale: float = 1.0) -> tuple[dict[str, A
     """Compute the label noise of two annotations, as they are and with sides matched.
 
     Sides that the annotators name differently are no noise of a position, but are errors of PCK. Both are
-    reported: ``as_annotated``, and ``sides_matched`` after `match_sides`.
-
-    Args:
-        scale: pixels of the network's input for one pixel of the photographs; 0.5 for FLIC in the paper.
-
-    Returns:
-        The figures of ``result.json``, and the table of PCK of the second annotation against the first for each
-        treatment. A joint counts if both annotations have it.
-
-    Raises:
-        InputError: no joint is in both annotations of a person, or ``scale`` is not positive.
+    reported: ``as_annotated``, and ``sides_matched`` after `match_sides`, each with the table of PCK of the
+    second annotation against the first. A joint counts if both annotations have it. ``scale`` is the number of
+    pixels of the network's input for one pixel of the photographs; 0.5 for FLIC in the paper.
 
     Source: Tompson et al. 2015, section 5, Table 1.
     """
@@ -122,8 +109,8 @@ def label_noise(two: TwoAnnotations, *, scale: float = 1.0) -> tuple[dict[str, A
         both = np.stack([truth, second])
         in_torsos = both / two.normalizer[:, None, None]
         figures[name] = {
-            "sigma_px": _spreads(label_spreads(scale * both, two.joints)),
-            "sigma_normalized": _spreads(label_spreads(in_torsos, two.joints)),
+            "sigma_px": plain_spreads(label_spreads(scale * both, two.joints)),
+            "sigma_normalized": plain_spreads(label_spreads(in_torsos, two.joints)),
             "pck": {
                 f"{alpha:g}": percentages(tables[name].at(alpha)) for alpha in reported_alphas(two.protocol)
             },
@@ -136,14 +123,6 @@ def _left_right_pairs(joints: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
     rights = {name.removeprefix("r_"): k for k, name in enumerate(joints) if name[:2] == "r_"}
     lefts = {name.removeprefix("l_"): k for k, name in enumerate(joints) if name[:2] == "l_"}
     return tuple((left, rights[name]) for name, left in lefts.items() if name in rights)
-
-
-def _spreads(spreads: dict[str, LabelSpread]) -> dict[str, dict[str, float | None]]:
-    """Return spreads as JSON stores them: None in place of NaN."""
-    return {
-        column: {name: None if np.isnan(value) else value for name, value in spread._asdict().items()}
-        for column, spread in spreads.items()
-    }
 
 
 def _pairs(records: Sequence[Record]) -> tuple[list[tuple[int, int]], tuple[str, ...]]:

@@ -149,14 +149,9 @@ class TrainingConfig:
 class Plan:
     """The number of steps, the size of batches and the learning rates of a training run.
 
-    Attributes:
-        steps: number of steps of the phases coarse, fine and joint; a phase with 0 steps is left out.
-        batch: people in a step, on all devices of all hosts together.
-        rates: greatest learning rate of each phase.
-        front_rate: learning rate of the front in the joint phase, in parts of that of the other parameters.
-        weight_decay: of the kernels of coarse and fine net.
-        copies: augmented copies of every person whose front's features are cached for the coarse phase.
-        robust: whether joints count less whose heat-maps are worse than empty ones.
+    A phase with 0 steps is left out. The front's learning rate in the joint phase is in parts of that of the
+    other parameters; kernels of coarse and fine net decay; ``copies`` of a person's features of the front are
+    cached.
     """
 
     steps: tuple[int, int, int]
@@ -181,11 +176,8 @@ class Plan:
     def check_extends(self, steps: Sequence[int], *, done: int) -> None:
         """Refuse to continue a run that was begun with other numbers of steps, unless phases become longer.
 
-        The phase of the last step done, and those after it, may have other numbers of steps.
-
-        Raises:
-            InputError: a phase that is complete would have another number of steps, or the phase of the last
-                step would end before it.
+        The phase of the last step done, and those after it, may have other numbers of steps, but not end before
+        it.
         """
         first = 0
         for number, (before, now) in enumerate(zip(steps, self.steps, strict=True)):
@@ -225,7 +217,6 @@ PLANS: Mapping[Preset, Plan] = MappingProxyType(
         "paper-mpii": Plan((120_000, 40_000, 40_000)),
     }
 )
-"""The plan of each preset."""
 
 
 def plan_of(training: Training) -> Plan:
@@ -245,9 +236,6 @@ def architecture_of(training: Training, example: Record) -> Architecture:
     """Return the preset's architecture with what the options change of it.
 
     It gets the joints of the example, a record of the data set, unless they include all joints of the preset.
-
-    Raises:
-        InputError: no cascade can have such an architecture.
     """
     names, pairs = example.names, example.left_right_pairs
     if training.preset == "person":

@@ -41,15 +41,11 @@ class Peer(NamedTuple):
 
 
 def read_peers(paths: Sequence[Path], records: Sequence[Record], joints: Sequence[str]) -> dict[str, Peer]:
-    """Read the predictions of other methods.
+    """Read predictions of people by other methods, by the name of the file without its ending.
 
-    Args:
-        paths: files ``.npz``, ``.h5`` or ``.mat`` that `eval.score_predictions` can read: joints (x, y) of the
-            people in their order, in pixels of the photographs, the first pixel being 0. A joint that is NaN
-            for all people is one that the method does not predict.
-
-    Raises:
-        InputError: a file is of another number of people, or has none of the joints.
+    Files are those that `eval.score_predictions` can read: joints (x, y) of the people in their order, in
+    pixels of the photographs, the first pixel being 0. A joint that is NaN for all people is one that the
+    method does not predict.
     """
     return {path.stem: _read(path, records, joints) for path in paths}
 
@@ -78,11 +74,9 @@ def compare_peers(
 ) -> dict[str, dict[str, Any]]:
     """Score each peer and a cascade on the joints that both predict.
 
-    Returns:
-        For each peer the names of the ``joints``, and in ``groups`` for each group of people (``all``,
-        ``upright``, ``others``; absent without people) their number ``people``, the number of joints that
-        count, ``counted``, and the ``pck`` of the ``peer`` and of the cascade for each torso with its 95 %
-        bootstrap ``interval`` over people. ``minus_peer`` has the differences, with paired intervals.
+    By peer and group of people (``all``, ``upright``, ``others``; absent without people) it returns the number
+    of ``people`` and of joints ``counted``, and the ``pck`` of the ``peer`` and of the cascade for each torso
+    with its 95 % bootstrap ``interval`` over people. ``minus_peer`` has the differences, with paired intervals.
     """
     people = next(iter(evaluations.values())).people
     upright = np.array([is_upright(record) for record in people.records])

@@ -99,10 +99,6 @@ def frames_of(
     whole photograph; or, with `Architecture.frame_px`, what is known of the torso decides: a square of that
     side around the annotated torso or the middle of the photograph, the frame of the box
     (`convcorr_jax.pose.frame_of_box`), or the whole photograph. None is the whole photograph.
-
-    Raises:
-        InputError: ``scale`` is false, and no person has a size; or ``torso`` is ``"box"`` and a person has
-            none.
     """
     if torso == "box":
         for record in records:
@@ -154,10 +150,9 @@ _VALIDATION_SPLITS = ("valid", "val")
 class People:
     """People in the input frame, with their images in memory.
 
-    Attributes:
-        images: 8-bit RGB, of the input's size or with its surroundings.
-        points: joints (x, y), in pixels of the input frame; NaN where missing or outside the image.
-        left_out: people whose image is damaged, with the reason.
+    Images are 8-bit RGB, of the input's size or with its surroundings. Points and torso (x, y) are in pixels of
+    the input frame, NaN where missing or outside the image; frames are in pixels of the photograph, None for
+    the whole one. ``to_frame`` maps photographs to frames.
     """
 
     records: tuple[Record, ...]
@@ -208,10 +203,6 @@ def read_people(
     the training split. The part for training is the rest of the training split. Of ``rendered`` people for
     both, a quarter as many others are for testing. On FLIC, left is the observer's left as in published
     figures, unless ``sides`` is "person".
-
-    Raises:
-        InputError: the part has no people with named joints, its people have different joints, or ``sides`` is
-            set for another data set than FLIC.
     """
     counts = {"train": 0, "test": rendered // 4} if part == "test" else {"train": rendered, "test": 0}
     categories = ("person",) if dataset == RENDERED else ()
@@ -260,14 +251,10 @@ def prepare(
 ) -> People:
     """Decode the images of people into the input frame.
 
-    Args:
-        margin: surroundings of the frame that images show on every side, in parts of the frame's longer side.
-        rows: row numbers of the people to decode; the others only contribute to the choice of frames
-            (`frames_of`). By default all are decoded.
-
-    Raises:
-        InputError: the people lack a joint of the architecture; an image is damaged and ``damaged`` is
-            ``"refuse"``; or all images are damaged.
+    The torso (see `torso_in_frame`) also decides frames (see `frames_of`), and so do people whose ``rows`` are
+    not decoded. On every side, images show a ``margin`` in parts of the frame's longer side. People whose image
+    cannot be read are left out, unless all are or ``damaged`` is "refuse"; people who lack a joint of the
+    architecture are refused.
     """
     names = records[0].names
     missing = [joint for joint in architecture.joints if joint not in names]

@@ -32,17 +32,9 @@ from convcorr_jax.tasks.pose.validation import Scores, validate
 class TrainingRun:
     """Everything that all steps of a training run share.
 
-    Attributes:
-        records: the people that the cascade learns from, of all hosts, also those whose image cannot be read.
-        sampling: which of them are in each batch.
-        training: this host's part of them.
-        numbers: the numbers of ``training`` in ``records``.
-        validation: this host's part of the people that choose the checkpoint.
-        unread: training people of all hosts whose image cannot be read, with the reason.
-        unread_validation: the same of the people that choose the checkpoint.
-        validated: the number of people that choose the checkpoint, with those.
-        sides: whose left is left, in words.
-        cache: folder of the cached features of a pretrained front.
+    ``records`` and ``unread`` are the people of all hosts; ``training`` and ``validation`` are this host's
+    part, whose ``numbers`` in ``records`` are known. People whose image cannot be read count in ``records`` and
+    ``validated``.
     """
 
     dataset: str
@@ -174,10 +166,6 @@ def read_part(data: PoseData, part: Part) -> tuple[Record, ...]:
     """Read the people of one part of the data that the options name.
 
     Only people of the first data set validate; of the others, all outside the test split train.
-
-    Raises:
-        InputError: no data set is named, one is named twice, the people cannot be read (see `read_people`), or
-            those of several data sets have different joints.
     """
     if not data.dataset:
         raise InputError("dataset names no data set; at least one is expected")

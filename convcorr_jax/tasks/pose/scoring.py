@@ -51,7 +51,6 @@ RULES: Mapping[Metric, Rules] = MappingProxyType(
         "lsp_pck": Rules(LSP_PCK, _UP_TO_02, (0.05, 0.1), True),
     }
 )
-"""The rules of each metric."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,14 +70,12 @@ class Interpretation:
 
 
 AS_STATED = Interpretation()
-"""The interpretation of a file that states everything itself."""
 
 
 class PredictionScore(NamedTuple):
     """The scores of a file of predictions, and how the file was read."""
 
     table: JointTable
-    """PCK of every column at every threshold."""
     sides: str
     """Whose left is left, in words."""
     joints: tuple[str, ...]
@@ -98,9 +95,6 @@ def alphas_of(metric: Metric, *, alpha: float | None = None) -> tuple[float, ...
 
     >>> alphas_of("pckh"), alphas_of("flic_pck", alpha=0.1)
     ((0.1, 0.2, 0.5), (0.05, 0.1))
-
-    Raises:
-        InputError: ``alpha`` is not a positive number.
     """
     rules = RULES[metric]
     last = rules.curve[-1] if alpha is None else alpha
@@ -136,9 +130,6 @@ def score_predictions(
     """Read ground truth and predictions, and score the joints that both have.
 
     The thresholds are those of the official curve and ``alphas``.
-
-    Raises:
-        InputError: the files do not belong together, or there is nothing to score.
     """
     rules = RULES[metric]
     read = read_aligned(truth_path, predictions_path, metric=metric, interpretation=interpretation)
@@ -161,11 +152,7 @@ def score_predictions(
 def read_aligned(
     truth_path: Path, predictions_path: Path, *, metric: Metric, interpretation: Interpretation = AS_STATED
 ) -> AlignedJoints:
-    """Read the joints that a file of annotations and a file of predictions both have.
-
-    Raises:
-        InputError: the files do not belong together, or they share no joint.
-    """
+    """Read the joints that a file of annotations and a file of predictions both have."""
     rules = RULES[metric]
     truth = _read_truth(truth_path, metric, interpretation.sides)
     scorable = tuple(filter(column_of, truth.joints))
@@ -188,9 +175,8 @@ def read_aligned(
 def score_summary(table: JointTable, *, metric: Metric, alphas: Sequence[float]) -> dict[str, float | None]:
     """Return the figures that the script prints as JSON.
 
-    Returns:
-        ``alpha``, the last of ``alphas``; every column's percentage at it; ``total@...``, the total at the
-        other ``alphas``; and ``auc_total``, the area under the official curve in percent.
+    ``total@...`` are totals at the other ``alphas`` than the last; ``auc_total`` is the area under the curve in
+    percent.
     """
     curve = RULES[metric].curve
     total = table.shares[-1, [table.alphas.index(alpha) for alpha in curve]]

@@ -43,19 +43,12 @@ class PhaseCosts(NamedTuple):
     flops_per_image: float
     """Floating-point operations of one image on an accelerator; a multiplication and an addition are two."""
     program_bytes: dict[str, int]
-    """Size of the program that was lowered for each platform."""
 
 
 def phase_costs(architecture: Architecture, phase: Phase, *, platforms: Sequence[Platform]) -> PhaseCosts:
-    """Lower the gradient of a phase's loss, and count its operations.
+    """Lower the gradient of a phase's loss, for accelerators that need not be here, and count its operations.
 
     The count is that of the program for CUDA: the program for a CPU uses Winograd's algorithm.
-
-    Args:
-        platforms: accelerators for which the gradient is lowered, too; none of them need be here.
-
-    Raises:
-        InputError: XLA counts no operations on this platform.
     """
     params = jax.eval_shape(lambda: cascade.init(jax.random.key(0), architecture))
     keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), _IMAGES))
@@ -105,11 +98,9 @@ class TrainState(NamedTuple):
     step: Int[Array, ""]
     """The number of steps done, in all phases together."""
     params: Params
-    """The parameters that the optimizer updates."""
     average: Params
     """The running mean of the parameters, which is validated and saved as the model."""
     moments: Any
-    """The state of the optimizer."""
 
 
 class StepMetrics(NamedTuple):
@@ -118,7 +109,6 @@ class StepMetrics(NamedTuple):
     total: Float[Array, ""]
     """The loss that the phase minimizes."""
     parts: Losses
-    """The errors in that loss."""
 
 
 Step = Callable[[TrainState, Batch | FeatureBatch], tuple[TrainState, StepMetrics]]
@@ -131,10 +121,6 @@ def phase_optimizer(
 
     The rate rises linearly, then falls along a cosine. A gradient whose norm exceeds 1 is scaled to 1.
     Parameters without a gradient do not change. The states of all phases have the same structure.
-
-    Args:
-        front_rate: the learning rate of a pretrained front, in parts of that of the other parameters.
-        weight_decay: of the kernels of coarse and fine net, where the phase trains them.
 
     Differs from the paper: it states neither clipping nor weight decay.
     """
@@ -177,14 +163,10 @@ def compiled_step(
     seed: int,
     robust: bool = False,
 ) -> Step:
-    """Return the compiled training step of a phase.
+    """Return the compiled training step of a phase, whose first step has the number ``first``.
 
-    The step augments its batch unless it is one of features, updates the parameters and averages them.
-
-    Args:
-        first: the number of the phase's first step.
-        seed: of augmentation and dropout; random numbers depend on the seed and the number of the step only.
-        robust: whether joints count less whose heat-maps are worse than empty ones.
+    The step augments its batch unless it is one of features, updates the parameters and averages them. Random
+    numbers depend on the seed and the number of the step only.
     """
     error = partial(loss, architecture=architecture, phase=phase, robust=robust)
 

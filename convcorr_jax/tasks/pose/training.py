@@ -31,16 +31,7 @@ from convcorr_jax.tasks.pose.validation import ALPHAS, Scores
 class TrainingLog:
     """The lines of ``metrics.jsonl``: mean losses and speed of several steps, and scores of validations.
 
-    Attributes:
-        lines: one dictionary for each line, in the order of steps.
-
-    Args:
-        path: of the file. Lines of steps after ``step``, which a killed run logged after its last checkpoint,
-            are dropped.
-        step: the number of steps that the run has done.
-
-    Raises:
-        InputError: the file is damaged.
+    Lines of steps after ``step``, which a killed run logged after its last checkpoint, are dropped.
     """
 
     def __init__(self, path: Path, *, step: int) -> None:
@@ -64,11 +55,7 @@ class TrainingLog:
         self._timed_steps += 1
 
     def log_losses(self, step: int, phase: Phase, *, people_of: Callable[[int], Sequence[str]]) -> None:
-        """Log the mean losses of the steps added since the last call, and write the file.
-
-        Raises:
-            NumericalError: a loss is NaN or infinite; the message names the step and its people.
-        """
+        """Log the mean losses of the steps added since the last call, and write the file."""
         metrics: list[StepMetrics] = jax.device_get(self._pending)
         seconds = time.perf_counter() - self._since
         for number, of_step in enumerate(metrics, start=step - len(metrics)):

@@ -34,9 +34,7 @@ class Scores(NamedTuple):
     """PCK over all joints of all people at each threshold of `ALPHAS`, between 0 and 1."""
 
     cascade: tuple[float, ...]
-    """Of the fine net's predictions."""
     coarse: tuple[float, ...]
-    """Of the predictions of the coarse net and the spatial model."""
 
 
 def predict_joints(
@@ -49,12 +47,7 @@ def predict_joints(
     rotated: bool = True,
     subcell: bool = True,
 ) -> PredictedJoints:
-    """Predict the joints of all people.
-
-    Args:
-        mirrored: average heat-maps with those of the mirrored image.
-        rotated: average coarse heat-maps with those of rotated images (`Architecture.rotated_degrees`).
-    """
+    """Predict the joints of all people; see `PredictionOptions`."""
     nets: dict[str, list[np.ndarray]] = {net: [] for net in PredictedJoints._fields}
     predict = _on_all_devices(architecture, mirrored, rotated, subcell)
     for rows, own in padded_batches(len(people.records), size=devices.even(batch)):
@@ -86,11 +79,7 @@ def _on_all_devices(
 def prediction_errors(
     points: Float[np.ndarray, "n j 2"], people: People, joints: Sequence[str]
 ) -> Float[np.ndarray, "n j"]:
-    """Compute distances from the annotation in the data set's normalizer; NaN where either is missing.
-
-    Raises:
-        InputError: no person has both an annotated joint and a normalizer.
-    """
+    """Compute distances from the annotation in the data set's normalizer; NaN where either is missing."""
     errors = _errors(points, people, joints)
     _check_known(int((~np.isnan(errors)).sum()))
     return errors

@@ -83,9 +83,6 @@ def read_split(
     """Read the training and test images of a data set.
 
     The test images are the split "test", or else "val"; of a data set without splits, every tenth image.
-
-    Raises:
-        InputError: there are fewer training images than folds, or no test image.
     """
     records = select(
         dataset, data_root=data_root, train=rendered_train, test=rendered_test, side_px=rendered_px
@@ -149,7 +146,6 @@ class Reconstruction(NamedTuple):
     mean_image_error: Float[np.ndarray, " test"]
     """The same error for the mean of the training images."""
     reconstructed: UInt8[np.ndarray, "test side side 3"]
-    """The reconstructed test images."""
     penalties: Float[np.ndarray, " p"]
     held_out_error: Float[np.ndarray, " p"]
     """Mean squared error on held-out folds, for every penalty."""
@@ -168,9 +164,6 @@ def reconstruct_test(
     All fits share one pass over the training images: the probe of n images is fitted to the sums of n images.
     The fold of an image is its number modulo `FOLDS`. Results are by ``counts``, rising numbers of training
     images.
-
-    Raises:
-        InputError: the first training images have equal features.
     """
     key = {"train": train.parts.settings, "test": test.parts.settings}
     paths = {count: folder / f"{train.parts.name}_{count:05d}.npz" for count in counts}
@@ -228,14 +221,9 @@ def _reconstruct(sums: FoldSums, test: ColorSamples) -> Reconstruction:
 def reconstruction_scores(results: Mapping[int, Reconstruction], tested: Mapping[str, int]) -> dict[str, Any]:
     """Return the errors of reconstructions as ``result.json`` holds them.
 
-    Args:
-        results: reconstructions of the test images, by number of training images; the last is of all of them.
-        tested: number of test images of each data set, in their order.
-
-    Returns:
-        The mean error of the last reconstruction beside that of the mean image, both for all test images and
-        for each data set (``per_dataset``), and against the number of training images (``curve``); with the
-        95 % bootstrap ``interval`` over test images.
+    The last of ``results`` is of all training images; ``tested`` are numbers of test images. Means stand beside
+    those of the mean image, for all test images, ``per_dataset``, and by number of training images (``curve``),
+    with the 95 % bootstrap ``interval`` over test images.
     """
     *_, last = results.values()
     dataset = np.repeat(list(tested), list(tested.values()))

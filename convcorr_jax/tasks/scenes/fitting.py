@@ -10,6 +10,7 @@ import dataclasses
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,12 +42,7 @@ from convcorr_jax.tasks.variation_features import PartContents, sum_rows, variat
 
 @dataclass(frozen=True, eq=False)
 class Scenes:
-    """Labelled images in two splits.
-
-    Attributes:
-        classes: names of the classes that occur, with the background if it occurs.
-        labels: label of each class in the records' label maps.
-    """
+    """Labelled images in two splits, with the names and labels of the classes that occur."""
 
     classes: tuple[str, ...]
     labels: tuple[int, ...]
@@ -68,11 +64,7 @@ def read_scenes(
     rendered_test: int = 25,
     split: str | None = None,
 ) -> Scenes:
-    """Read the labelled images of a data set.
-
-    Raises:
-        InputError: the images have different lists of classes, or there are no training or no test images.
-    """
+    """Read the labelled images of a data set, which must share one list of classes."""
     records = select(
         dataset, data_root=data_root, train=rendered_train, test=rendered_test, change=_labelled_by_category
     )
@@ -181,27 +173,16 @@ def scene_parts(
             # Half precision suffices: its rounding error is far below that of the regression.
             yield class_shares(labels, variation, classes=len(scenes.classes)).astype(np.float16)
 
-    train = PartContents(RGB_SIDE_PX, shares, scenes.classes)
+    parts = partial(variation_parts, weights=weights, layer=layer)
+    train, test = PartContents(RGB_SIDE_PX, shares, scenes.classes), PartContents(RGB_SIDE_PX)
     return (
-        variation_parts(
-            scenes.train, weights, layer=layer, copies=copies, folder=folder / "train", contents=train
-        ),
-        variation_parts(
-            scenes.test,
-            weights,
-            layer=layer,
-            copies=1,
-            folder=folder / "test",
-            contents=PartContents(RGB_SIDE_PX),
-        ),
+        parts(scenes.train, copies=copies, folder=folder / "train", contents=train),
+        parts(scenes.test, copies=1, folder=folder / "test", contents=test),
     )
 
 
 def fit_scenes(rows: SceneRows, *, path: Path) -> SceneFit:
-    """Fit a segmentation probe in passes over parts; beside ``path`` growing sums are saved.
-
-    At least one cell must be labelled.
-    """
+    """Fit a segmentation probe in passes over parts; beside ``path`` growing sums are saved."""
     means = mean_shares(shares for _, shares, _ in rows)
 
     def targets(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

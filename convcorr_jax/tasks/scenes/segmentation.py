@@ -52,7 +52,6 @@ class SegmentationOptions(NamedTuple):
 
     layer: str
     copies: int
-    """Variations of every training image, where it is augmented."""
     shown: tuple[int, ...]
     """Numbers of the test images whose responses the result contains."""
 
@@ -148,9 +147,8 @@ def score_table(
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Return the scores of every result, with each of `MIXINGS`, as ``result.json`` holds them.
 
-    Returns:
-        Scores by kind of features and mixing, with the 95 % bootstrap ``interval`` of the mean IoU over test
-        images; scores that a class does not have are absent.
+    The 95 % bootstrap ``interval`` is that of the mean IoU over test images; scores that a class lacks are
+    absent.
     """
     return {
         name: {

@@ -75,12 +75,7 @@ def fixed_set(fixed: PairSet) -> ChoiceSet:
 
 
 class FlowScores:
-    """Predictions of the keypoints of pairs for any settings of a method, and their scores, cached on disk.
-
-    Args:
-        boxed: whether boxes are aligned, and not whole photographs.
-        folder: the folder of the cache, one ``.npz`` file for each method with its settings.
-    """
+    """Predictions of the keypoints of pairs for any settings of a method, and their scores, cached on disk."""
 
     def __init__(self, chosen: ChoiceSet, weights: Weights, *, boxed: bool, folder: Path) -> None:
         self._chosen, self._weights, self._boxed = chosen, weights, boxed
@@ -125,11 +120,7 @@ class FlowScores:
 
 
 def score_pairs(chosen: ChoiceSet, predicted: Float[np.ndarray, "pairs n 2"]) -> Pck:
-    """Compute the PCK of keypoints that both objects of a pair show, by the protocol of PF-WILLOW.
-
-    Raises:
-        InputError: a target has no box.
-    """
+    """Compute the PCK of keypoints that both objects of a pair show, by the protocol of PF-WILLOW."""
     keypoints = keypoints_of(chosen.records)
     sources, targets = chosen.pairs.T
     scoring: Scoring = box_lengths(chosen.records, PF_WILLOW)
@@ -171,13 +162,9 @@ def score_choices(
 ) -> dict[str, dict[str, Any]]:
     """Score pairs with the settings that other categories, other data, or the pairs themselves choose.
 
-    Args:
-        every: every how many of them choose.
-        scores: returns the scores on pairs, cached in the subfolder of this name.
-
-    Returns:
-        For ``nested`` (each category with the choice of the others), ``elsewhere`` and ``tuned``: ``pck`` with
-        its 95 % ``interval`` by threshold, and the ``settings``, those of ``nested`` by category.
+    Every ``every``-th pair chooses; ``scores`` returns the scores on pairs, cached in the subfolder of this
+    name. The result has ``nested`` (each category with the choice of the others), ``elsewhere`` and ``tuned``:
+    ``pck`` with its 95 % ``interval`` by threshold, and the ``settings``, those of ``nested`` by category.
     """
     few, names = pairs.every(every), tuple(dict.fromkeys(pairs.categories))
     means = {name: functools.cache(scores(few.of_category(name), f"choosing/{name}").mean) for name in names}

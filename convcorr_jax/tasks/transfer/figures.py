@@ -42,7 +42,6 @@ class Voters(NamedTuple):
 
     target: int
     neighbors: Int[np.ndarray, " voters"]
-    """Indices of the neighbours' records."""
     points: Float[np.ndarray, "voters n 2"]
     """Each neighbour's keypoints (x, y), carried to the target's photograph, in pixels."""
 
@@ -55,10 +54,7 @@ def write_figures(
     predictions: Mapping[str, Float[np.ndarray, "targets n 2"]],
     weights: Weights,
 ) -> None:
-    """Write ``examples.jpg`` of fixed pairs, or ``figure_3.jpg`` where neighbours vote.
-
-    Each shows the first target of every category.
-    """
+    """Draw every category's first target: ``examples.jpg`` of fixed pairs, ``figure_3.jpg`` of voters."""
     categories = task.categories
     rows = [categories.index(name) for name in dict.fromkeys(categories)]
     if task.neighborhoods is None:
@@ -177,14 +173,9 @@ def pairs_to_explore(dataset: str, *, data_root: Path | None, count: int, seed: 
     first = {pair.subset: pair for pair in reversed(fixed.pairs)}
     # Neighbouring subsets show the same category; evenly spread ones show different categories.
     subsets = sorted(first)
-    places = evenly_spread(len(subsets), count)
+    chosen = [first[subsets[place]] for place in evenly_spread(len(subsets), count)]
     return [
-        PairOfRecords(
-            subsets[place],
-            fixed.records[first[subsets[place]].source],
-            fixed.records[first[subsets[place]].target],
-        )
-        for place in places
+        PairOfRecords(pair.subset, fixed.records[pair.source], fixed.records[pair.target]) for pair in chosen
     ]
 
 
@@ -263,11 +254,10 @@ def _errors(
 
 
 def exploration_report(pairs: Sequence[MatchedPair], *, alphas: Sequence[float]) -> dict[str, Any]:
-    """Return the errors of known points as ``result.json`` holds them.
+    """Return the errors of known points by method and smoothness, as ``result.json`` holds them.
 
-    Returns:
-        For every method its values of the smoothness, and for each of them the mean error, and PCK at every
-        threshold with its 95 % bootstrap interval over the points of each pair, as means over pairs.
+    They are the mean error, and PCK with its 95 % bootstrap interval over the points of each pair, as means
+    over pairs.
     """
     errors = [keypoint_errors(pair) for pair in pairs]
     return {

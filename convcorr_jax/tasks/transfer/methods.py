@@ -37,14 +37,9 @@ _BATCH = 10
 class Method:
     """A method of alignment: descriptors at the cells of a recipe's grid, and the terms of the energy.
 
-    Attributes:
-        name: the method's key in results.
-        recipe: the convolutional descriptors, and the grid.
-        sift: whether SIFT descriptors at the same cells replace the convolutional descriptors.
-        cost: the data cost.
-        smoothness: the smoothness in units of the cost; see `convcorr_jax.flow.align`.
-        margin: the surroundings that are described with a box, in fractions of its width and height.
-        temperature: the temperature of the mutual cost; the distance has none.
+    With ``sift``, SIFT at the same cells replaces convolutional descriptors. The smoothness is in units of the
+    cost (see `convcorr_jax.flow.align`), the margin of boxes in fractions of their width and height; the
+    temperature is that of the mutual cost.
     """
 
     name: str

@@ -87,7 +87,6 @@ class Neighborhoods(NamedTuple):
     neighbors: Int[np.ndarray, "targets neighbors"]
     """Indices of training records of the same category, nearest first."""
     layer: str
-    """The layer whose activations were compared."""
 
     @property
     def pairs(self) -> Int[np.ndarray, "pairs 2"]:
@@ -102,10 +101,7 @@ def neighborhoods(
     """Find the 25 nearest training records of the same category for every tested record, by cosine.
 
     The features are the fc7 activations of the boxes, as in the paper, or the flattened pool5 activations if
-    the weights have no fully connected layers.
-
-    Raises:
-        InputError: a category has no tested record, or fewer than 25 training records; or a record has no box.
+    the weights have no fully connected layers. A category with fewer training records is refused.
     """
     layer = "fc7" if "fc7" in weights.layers else "pool5"
     sides = (weights.network.image_side,)
@@ -145,10 +141,7 @@ class Votes(NamedTuple):
 def voted(nearest: Neighborhoods, candidates: Float[np.ndarray, "pairs n 2"], flows: Flows | None) -> Votes:
     """Predict the keypoints of every target by the median of five neighbours' points.
 
-    Args:
-        candidates: keypoints (x, y) carried along each of ``nearest.pairs``.
-        flows: the flows of the pairs, of which the five with the least deformation vote; None for the five
-            nearest neighbours.
+    The five with the least deformation of their flows vote; without flows, the five nearest.
     """
     shape = nearest.neighbors.shape
     by_target = candidates.reshape(*shape, *candidates.shape[1:])

@@ -27,14 +27,10 @@ def score(
     scoring: Scoring | None = None,
     leave_out_unpredicted: bool = True,
 ) -> Pck:
-    """Compute the PCK of predictions.
+    """Compute the PCK of predictions, by default by the data set's own protocol.
 
-    A keypoint counts if the target shows it and, between fixed pairs, the source as well.
-
-    Args:
-        scoring: the protocol; by default the data set's own.
-        leave_out_unpredicted: where neighbours vote, do not count keypoints that none of them shows. Otherwise
-            they are wrong.
+    A keypoint counts if the target shows it and, between fixed pairs, the source as well. Where neighbours
+    vote, those that none of them shows do not count, or else are wrong.
     """
     protocol, lengths = scoring or task.scorings[0]
     counted = task.keypoints.visible[task.targets]
@@ -85,26 +81,16 @@ def other_protocols(
 
     Where neighbours vote, the paper's protocol with keypoints that no voter shows counted as wrong is one.
     """
-    others: list[tuple[dict[str, Any], Mapping[str, Pck]]] = [
-        (
-            plain(scoring.protocol),
-            {name: score(task, points, scoring=scoring) for name, points in predictions.items()},
-        )
-        for scoring in task.scorings[1:]
-    ]
+
+    def scored(rules: dict[str, Any], **options: Any) -> dict[str, Any]:
+        scores = {name: score(task, points, **options) for name, points in predictions.items()}
+        return {"protocol": rules, "methods": {name: pck_with_intervals(each) for name, each in scores.items()}}
+
+    others = [scored(plain(scoring.protocol), scoring=scoring) for scoring in task.scorings[1:]]
     if task.neighborhoods is not None:
         rules = {**plain(task.protocol), "counted": "all keypoints visible in the target"}
-        strict = {
-            name: score(task, points, leave_out_unpredicted=False) for name, points in predictions.items()
-        }
-        others.append((rules, strict))
-    return [
-        {
-            "protocol": rules,
-            "methods": {name: pck_with_intervals(of_method) for name, of_method in scores.items()},
-        }
-        for rules, scores in others
-    ]
+        others.append(scored(rules, leave_out_unpredicted=False))
+    return others
 
 
 def _by_threshold(

@@ -26,11 +26,7 @@ _ROUNDS = 4
 class SearchSpace:
     """The settings to compare; a setting with no value is kept as it is.
 
-    Attributes:
-        layers: groups of layers of the network, of which the last one defines the grid.
-        sizes_px: groups of sides of the square inputs.
-        margins: surroundings of boxes, in fractions of their width and height.
-        temperatures: temperatures of the mutual cost.
+    The last of a group of layers defines the grid; margins of boxes are in fractions of their width and height.
     """
 
     layers: tuple[tuple[str, ...], ...] = ()
@@ -70,7 +66,6 @@ class Selection(NamedTuple):
     method: Method
     score: float
     tried: int
-    """The number of settings that were compared."""
 
 
 def select(method: Method, space: SearchSpace, score: Callable[[Method], float]) -> Selection:
@@ -78,12 +73,7 @@ def select(method: Method, space: SearchSpace, score: Callable[[Method], float])
 
     It ends when none changes, or after a few rounds. The smoothness has no fixed grid: it moves from its start
     in steps of a factor of the root of 2, as long as the score rises, to 64 times or a 64th of it at most.
-
-    Args:
-        score: computes the score of settings, the higher the better, NaN the worst. It is called once for each.
-
-    Raises:
-        InputError: every score is NaN.
+    ``score`` is called once for each settings; the higher the better, NaN the worst.
     """
     scores: dict[Method, float] = {}
 
@@ -116,16 +106,10 @@ def select(method: Method, space: SearchSpace, score: Callable[[Method], float])
 def leave_category_out(
     method: Method, space: SearchSpace, scores: Mapping[str, Callable[[Method], float]], *, held_out: str
 ) -> Selection:
-    """Choose settings for one category by the mean score of the others.
+    """Choose settings for one category by the mean score of the others, whose scores alone are computed.
 
     What the category then scores is an estimate for categories beyond the data set, which a score with settings
     chosen on all categories is not.
-
-    Args:
-        scores: for each category, computes the score of settings on it. That of ``held_out`` is not called.
-
-    Raises:
-        InputError: there is no such category, or no other, or every score is NaN.
     """
     if held_out not in scores or len(scores) < 2:
         raise InputError(f"categories are {', '.join(scores)}; {held_out} and another are expected")

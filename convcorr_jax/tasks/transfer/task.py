@@ -52,7 +52,6 @@ class Task(NamedTuple):
     boxed: bool
     """Whether boxes are aligned, and not whole photographs."""
     split: str
-    """The split that is tested."""
 
     @property
     def categories(self) -> list[str]:
@@ -75,7 +74,6 @@ class Outcome(NamedTuple):
     describe_seconds_per_image: Float[np.ndarray, ""]
     seconds_per_pair: Float[np.ndarray, ""]
     converged_share: Float[np.ndarray, ""]
-    """The fraction of pairs whose messages converged."""
     voters: Int[np.ndarray, "targets voters"] | None = None
     """Indices of the records that voted; None for fixed pairs."""
     voters_points: Float[np.ndarray, "targets voters n 2"] | None = None
@@ -93,10 +91,6 @@ def open_task(data: CategoryData, weights: Weights, *, transfer: Transfer, targe
 
     Where neighbours vote, ``targets`` tested records of each category are chosen, evenly spread; by default
     all.
-
-    Raises:
-        InputError: the data set has no pairs or no such split, a category has too few records, the length that
-            normalizes a record's errors is not known, or ``targets`` is set for fixed pairs.
     """
     if targets is not None and (targets < 1 or transfer != "neighbors"):
         raise InputError(
