@@ -46,7 +46,7 @@ class PhaseCosts(NamedTuple):
 
 
 def phase_costs(architecture: Architecture, phase: Phase, *, platforms: Sequence[Platform]) -> PhaseCosts:
-    """Lower the gradient of a phase's loss, for accelerators that need not be here, and count its operations.
+    """Lower the gradient of a phase's loss for accelerators, which need not be here, and count its operations.
 
     The count is that of the program for CUDA: the program for a CPU uses Winograd's algorithm.
     """
@@ -120,7 +120,8 @@ def phase_optimizer(
     """Return AdamW with clipped gradients and the learning-rate schedule of a phase.
 
     The rate rises linearly, then falls along a cosine. A gradient whose norm exceeds 1 is scaled to 1.
-    Parameters without a gradient do not change. The states of all phases have the same structure.
+    Parameters without a gradient do not change. The states of all phases have the same structure. The rate of a
+    pretrained front is in parts of that of the other parameters.
 
     Differs from the paper: it states neither clipping nor weight decay.
     """
