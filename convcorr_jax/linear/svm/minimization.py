@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int32
 
 from convcorr_jax.linear.svm.admm import AdmmState, run_admm
 from convcorr_jax.linear.svm.newton import Iterate, Problems, spectrum, step
-from convcorr_jax.linear.svm.problem import Certificate, Parameters, certify
+from convcorr_jax.linear.svm.problem import Parameters, certify
 
 # The hinge's inner problems begin with a stiffness so low that most samples are on the quadratic part of the
 # smoothed loss. It grows slowly, because few such samples make Newton equations that the shared preconditioner
@@ -79,15 +79,7 @@ def minimize(
     """
     options = _Options(hinge, free_bias, tolerance, max_rounds)
     near = run_admm(
-        rows,
-        signs,
-        upper_bounds,
-        parameters=parameters,
-        dual_fractions=dual_fractions,
-        hinge=hinge,
-        free_bias=free_bias,
-        tolerance=tolerance,
-        max_rounds=max_rounds,
+        rows, signs, upper_bounds, parameters=parameters, dual_fractions=dual_fractions, **options._asdict()
     )
 
     def run_newton(start: MinimizerState) -> MinimizerState:
@@ -124,7 +116,16 @@ def _advance(problems: Problems, options: _Options, state: MinimizerState) -> Mi
     iterate, stiffness = state.iterate, state.stiffness
     dual_fractions = state.centers + stiffness[:, None] * iterate.residuals
     dual_fractions = dual_fractions.clip(0, 1 if options.hinge else None)
-    certificate = _certificate(problems, options, iterate, dual_fractions)
+    certificate = certify(
+        problems.rows,
+        problems.signs,
+        problems.upper_bounds,
+        parameters=iterate.parameters,
+        residuals=iterate.residuals,
+        dual_fractions=dual_fractions,
+        hinge=options.hinge,
+        free_bias=options.free_bias,
+    )
     dual_fractions = jnp.where(state.converged[:, None], state.dual_fractions, dual_fractions)
     converged = state.converged | certificate.within(options.tolerance)
     if options.hinge:
@@ -149,19 +150,4 @@ def _advance(problems: Problems, options: _Options, state: MinimizerState) -> Mi
         state.rounds + moving,
         converged,
         state.loop_rounds + 1,
-    )
-
-
-def _certificate(
-    problems: Problems, options: _Options, iterate: Iterate, dual_fractions: Float[Array, "problems n"]
-) -> Certificate:
-    return certify(
-        problems.rows,
-        problems.signs,
-        problems.upper_bounds,
-        parameters=iterate.parameters,
-        residuals=iterate.residuals,
-        dual_fractions=dual_fractions,
-        hinge=options.hinge,
-        free_bias=options.free_bias,
     )

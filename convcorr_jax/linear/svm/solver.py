@@ -66,29 +66,14 @@ def solve(
     hinge, free_bias = loss == "hinge", bias_scale is None
     if free_bias:
         start = _settle_one_sided(start, signs, upper_bounds)
-    minimum = minimize(
-        standardized.rows,
-        signs,
-        upper_bounds,
-        parameters=start.parameters,
-        dual_fractions=start.dual_fractions,
-        tolerance=AIM * tolerance,
-        max_rounds=max_rounds,
-        hinge=hinge,
-        free_bias=free_bias,
-    )
+    arrays, options = (standardized.rows, signs, upper_bounds), {"hinge": hinge, "free_bias": free_bias}
+    minimum = minimize(*arrays, **start._asdict(), tolerance=AIM * tolerance, max_rounds=max_rounds, **options)
     parameters = minimum.iterate.parameters
     values = scores(parameters.weights, standardized.rows) + parameters.bias[:, None]
     residuals = 1 - signs * values
+    dual_fractions = minimum.dual_fractions
     certificate = certify(
-        standardized.rows,
-        signs,
-        upper_bounds,
-        parameters=parameters,
-        residuals=residuals,
-        dual_fractions=minimum.dual_fractions,
-        hinge=hinge,
-        free_bias=free_bias,
+        *arrays, parameters=parameters, residuals=residuals, dual_fractions=dual_fractions, **options
     )
     weights, bias = unstandardize_classifier(standardized, parameters, bias_scale=bias_scale)
     rounding = _rounding(standardized, upper_bounds, parameters, bias, residuals, hinge)
@@ -102,7 +87,7 @@ def solve(
         certificate.within(tolerance),
         certificate.dual / standardized.scale**2,
     )
-    return model, Start(parameters, minimum.dual_fractions)
+    return model, Start(parameters, dual_fractions)
 
 
 def _settle_one_sided(start: Start, signs, upper_bounds) -> Start:
