@@ -16,6 +16,10 @@ Differs from the paper: every preset normalizes the convolutions of the coarse n
 small one needs twice as many steps. ``group_norm=False`` of `flic` and `mpii` gives the paper's own net.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 from convcorr_jax import coords
 from convcorr_jax.pose.architecture import Architecture, Cascade, Pooling
 from convcorr_jax.pose.front import Front
@@ -24,6 +28,10 @@ PAPER_SIGMA_PX = 12.0
 """The standard deviation of targets in the paper: "about 1.5 pixels" of the heat-map, with 8x pooling."""
 SMALL_SIGMA_PX = 5.0
 """A fifth of the median torso of LSPET's people in a whole photograph of 128 pixels."""
+
+_PAPER: Mapping[str, Any] = MappingProxyType(
+    dict(sigma_px=PAPER_SIGMA_PX, patch_window=9, spatial_dropout=0.5, fine_window=40, fine_features=128)
+)
 
 FLIC_JOINTS = (*("l_shoulder", "l_elbow", "l_wrist"), *("r_shoulder", "r_elbow", "r_wrist", "nose"))
 FLIC_PAIRS = ((0, 3), (1, 4), (2, 5))
@@ -45,14 +53,10 @@ def flic(*, pooling: Pooling = 8, cascade: Cascade = "shared", group_norm: bool 
         left_right_pairs=FLIC_PAIRS,
         input_size=coords.Size(240, 320),
         pooling=pooling,
-        sigma_px=PAPER_SIGMA_PX,
         window=5,
         features=(128,) * 3,
-        patch_window=9,
         hidden=(512, 256, 256),
-        spatial_dropout=0.5,
-        fine_window=40,
-        fine_features=128,
+        **_PAPER,
         cascade=cascade,
         group_norm=group_norm,
     )
@@ -66,14 +70,10 @@ def mpii(*, pooling: Pooling = 8, cascade: Cascade = "shared", group_norm: bool 
         left_right_pairs=MPII_PAIRS,
         input_size=coords.Size(256, 256),
         pooling=pooling,
-        sigma_px=PAPER_SIGMA_PX,
         window=3,
         features=(128,) * 8,
-        patch_window=9,
         hidden=(512, 256),
-        spatial_dropout=0.5,
-        fine_window=40,
-        fine_features=128,
+        **_PAPER,
         cascade=cascade,
         group_norm=group_norm,
     )

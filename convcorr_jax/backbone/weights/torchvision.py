@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from convcorr_jax.backbone.networks import Network, filter_shapes
+from convcorr_jax.backbone.networks import NETWORKS, Network, filter_shapes
 from convcorr_jax.backbone.weights import torch_pickle
 from convcorr_jax.backbone.weights.layout import Stored, check_shapes, count_numbers
 from convcorr_jax.backbone.weights.torch_pickle import Tensor, Unpickler
@@ -40,32 +40,15 @@ _PARTS = ("weight", "bias")
 
 # The modules of torchvision's models for each layer; the numbers also count ReLU and pooling.
 _MODULES = {
-    "alexnet": {
-        "conv1": "features.0",
-        "conv2": "features.3",
-        "conv3": "features.6",
-        "conv4": "features.8",
-        "conv5": "features.10",
-        "fc6": "classifier.1",
-        "fc7": "classifier.4",
-    },
-    "vgg16": {
-        "conv1_1": "features.0",
-        "conv1_2": "features.2",
-        "conv2_1": "features.5",
-        "conv2_2": "features.7",
-        "conv3_1": "features.10",
-        "conv3_2": "features.12",
-        "conv3_3": "features.14",
-        "conv4_1": "features.17",
-        "conv4_2": "features.19",
-        "conv4_3": "features.21",
-        "conv5_1": "features.24",
-        "conv5_2": "features.26",
-        "conv5_3": "features.28",
-        "fc6": "classifier.0",
-        "fc7": "classifier.3",
-    },
+    name: dict(zip(filter_shapes(NETWORKS[name]), modules, strict=True))
+    for name, modules in (
+        ("alexnet", [f"features.{n}" for n in (0, 3, 6, 8, 10)] + ["classifier.1", "classifier.4"]),
+        (
+            "vgg16",
+            [f"features.{n}" for n in (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)]
+            + ["classifier.0", "classifier.3"],
+        ),
+    )
 }
 
 
