@@ -15,12 +15,7 @@ if TYPE_CHECKING:
     from convcorr_jax.matching import warp_onto_b as warp_onto_b
 
 _FROM_MATCHING = (
-    "Matches",
-    "PhotographAlignment",
-    "align_photographs",
-    "carry_to_b",
-    "spread_matches",
-    "warp_onto_b",
+    *("Matches", "PhotographAlignment", "align_photographs", "carry_to_b", "spread_matches", "warp_onto_b"),
 )
 
 

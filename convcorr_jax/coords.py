@@ -272,11 +272,7 @@ def linear_weights(positions: Float[Any, " n"], length: int) -> Float[Any, "n le
     if length < 1:
         raise InputError(f"an axis has {length} samples; at least one is expected")
     inside = positions.clip(0, length - 1)
-    return _hat(inside[:, None] - np.arange(length)[None])
-
-
-def _hat(distance):
-    return (1 - abs(distance)).clip(0)
+    return (1 - abs(inside[:, None] - np.arange(length)[None])).clip(0)
 
 
 _open_room(globals())

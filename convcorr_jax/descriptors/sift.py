@@ -58,20 +58,14 @@ MAGNIFICATION = 6.0
 LUMA = (0.299, 0.587, 0.114)
 # arctan(z) / z on 0..1 as a polynomial in z^2, highest power first.
 ARCTANGENT = (
-    0.0028662257,
-    -0.0161657367,
-    0.0429096138,
-    -0.0752896400,
-    0.1065626393,
-    -0.1420889944,
-    0.1999355085,
-    -0.3333314528,
-    1.0,
+    *(0.0028662257, -0.0161657367, 0.0429096138, -0.0752896400, 0.1065626393),
+    *(-0.1420889944, 0.1999355085, -0.3333314528, 1.0),
 )
 # Turns 0 / 0 into 0 with a finite gradient; histograms of enough contrast have squares above 1e-5.
 TINY = 1e-20
 # Centres are processed in batches, which bounds the working memory to 32 kB for each column of the image.
 CENTERS_AT_ONCE = 256
+_OPTIONS = ("radius_px", "smoothing_sigma_px", "contrast_threshold")
 
 GreyOrRGB = (
     Num[Array, "height width"]
@@ -81,7 +75,7 @@ GreyOrRGB = (
 )
 
 
-@partial(jax.jit, static_argnames=("radius_px", "smoothing_sigma_px", "contrast_threshold"))
+@partial(jax.jit, static_argnames=_OPTIONS)
 def sift_at(
     image: GreyOrRGB,
     centers: Float[Array, "n 2"] | Float[np.ndarray, "n 2"],
@@ -130,17 +124,7 @@ def sift_at(
     return _normalized(histograms, bin_px, contrast_threshold)
 
 
-@partial(
-    jax.jit,
-    static_argnames=(
-        "radius_px",
-        "stride_px",
-        "first_center_px",
-        "size",
-        "smoothing_sigma_px",
-        "contrast_threshold",
-    ),
-)
+@partial(jax.jit, static_argnames=(*_OPTIONS, "stride_px", "first_center_px", "size"))
 def dense_sift(
     image: GreyOrRGB,
     *,

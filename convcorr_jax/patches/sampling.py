@@ -11,8 +11,7 @@ import numpy as np
 from jaxtyping import Float, Float16
 
 from convcorr_jax import coords
-from convcorr_jax.backbone import Network
-from convcorr_jax.backbone.networks import Conv
+from convcorr_jax.backbone import Network, channels
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.errors import InputError
 from convcorr_jax.patches.views import Origins, all_origins, columns, view
@@ -58,8 +57,7 @@ def sample_origins(sizes: Sequence[coords.Size], *, network: Network, layer: str
 
 def column_length(network: Network, layer: str) -> int:
     """Return the number of channels of a layer."""
-    until = network.layers[: network.position(layer) + 1]
-    return [before.channels for before in until if isinstance(before, Conv)][-1]
+    return channels(network, layer)
 
 
 def patch_features(
