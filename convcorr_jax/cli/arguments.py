@@ -121,11 +121,7 @@ class Result(NamedTuple):
 
 
 def rendered(result: Result, options: OutputOptions) -> str:
-    r"""Return what a command prints on the standard output.
-
-    Args:
-        result: what the command found.
-        options: ``json`` takes precedence over ``quiet``, which leaves nothing to print.
+    r"""Return what a command prints on the standard output: JSON, or nothing if it is ``quiet``, or lines.
 
     >>> rendered(Result(["1 point."], {"points": [(1, math.nan)]}), OutputOptions(json=True))
     '{"points": [[1, null]]}\n'

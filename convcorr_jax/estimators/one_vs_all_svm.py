@@ -173,7 +173,8 @@ class OneVsAllSVM(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> Shaped[np.ndarray, " m"]:
         """Predict the class of rows of features, ``[m, d]``."""
-        return self.classes_[self._chosen(self._decisions(X))]
+        decisions = self._decisions(X)
+        return self.classes_[self._chosen(decisions)]
 
     def _decisions(self, X: Any) -> Float[np.ndarray, "m machines"]:
         check_is_fitted(self)

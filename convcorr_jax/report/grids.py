@@ -38,12 +38,9 @@ def image_grid(
 ) -> Figure:
     """Arrange images in rows, as in Figure 3 of Long et al. 2014.
 
-    Args:
-        rows: 8-bit RGB images of any size, None for an empty cell; rows may differ in length.
-        row_labels: one for each row, written above it.
-        column_labels: one for each column, written above the first row.
-        captions: for each image in each row, the lines written below it.
-        cell_px: the longer side of each image in the figure.
+    Images are 8-bit RGB of any size, None for an empty cell; rows may differ in length. Labels of rows stand
+    above them, those of columns above the first row, the lines of ``captions`` below each image in each row.
+    ``cell_px`` is the longer side of each image in the figure.
     """
     columns = max((len(row) for row in rows), default=0)
     above = TITLE_PX if column_labels else 0

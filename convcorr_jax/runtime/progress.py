@@ -53,11 +53,8 @@ def bar(
 ) -> Iterator[Update]:
     """Show a progress bar on the error stream during a ``with`` block; yield the function that moves it.
 
-    Args:
-        description: the text at the left of the bar.
-        total: the number of all units; None while it is unknown.
-        unit: ``"items"`` shows the share that is done, ``"bytes"`` the amount of a download.
-        transient: remove the bar at the end, and show none unless the error stream is a terminal.
+    The ``total`` is None while it is unknown. The unit ``"items"`` shows the share that is done, ``"bytes"``
+    the amount of a download. A transient bar is removed at the end, and shown on a terminal only.
     """
     from rich import progress as bars
     from rich.console import Console
