@@ -39,18 +39,13 @@ class Archive(NamedTuple):
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set; ``layout`` describes the files and folders of its official release.
+    """A data set; its name is also that of its folder under the data root.
 
-    Attributes:
-        name: The name of the data set, and of its folder under the data root.
-        title: The content, in one line.
-        homepage: The address of the official page or file.
-        licence: The terms of use, or that none are stated.
-        markers: Glob patterns; a folder in which one of them matches a path holds the official release.
-        read_pairs: Reads the pairs of a split that the protocol fixes; None for a data set without pairs.
-        megabytes: The approximate size of the download, if known.
-        counts: The official number of records of each split.
-        archives: Official archives whose checksums are known.
+    The homepage is the address of the official page or file; the licence states the terms of use, or that none
+    are stated. The layout names the files and folders of the official release, in words. The markers are glob
+    patterns; a folder in which one of them matches a path holds the release. ``read_pairs`` reads the pairs of
+    a split that the protocol fixes, if any. The counts are official numbers of records by split, the megabytes
+    the approximate size of the download.
     """
 
     name: str

@@ -64,14 +64,10 @@ def read(
     key: str | None = None,
     axes: Axes | None = None,
 ) -> Predictions:
-    """Read the predictions of a file ``.npz``, ``.h5`` or ``.mat``.
+    """Read the predictions of a file ``.npz``, ``.h5`` or ``.mat``, of one of some numbers of people.
 
-    Args:
-        people: the numbers of people that the array may have.
-        own_order: the order of joints in the ground truth, assumed for an array with as many joints.
-        order: the order of the joints, if the file does not state it.
-        key: the name of the array, if several are possible.
-        axes: the array's axes, if their sizes do not identify them.
+    An array with as many joints as ``own_order``, that of the ground truth, is assumed to have it. ``order``,
+    ``key`` and ``axes`` state what the file does not.
     """
     stored = joint_arrays.read(path, flat_joints=len(ORDERS[order or own_order]))
     lists = () if order else tuple(labels for labels in stored.words if any(map(joint_name, labels)))

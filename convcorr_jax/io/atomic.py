@@ -99,7 +99,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     _remove_abandoned_once(path.parent)
     with writing_to(path.parent):
         descriptor, temporary = _locked_temporary(
-            path.parent, functools.partial(_make_temporary_file, suffix=path.suffix)
+            lambda: tempfile.mkstemp(prefix=_TEMPORARY, suffix=path.suffix, dir=path.parent)
         )
     try:
         with writing_to(path):
@@ -133,7 +133,7 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
     make_folder(parent)
     remove_abandoned(parent)
     with writing_to(parent):
-        descriptor, folder = _locked_temporary(parent, _make_temporary_folder)
+        descriptor, folder = _locked_temporary(lambda: _make_temporary_folder(parent))
     try:
         yield folder
     finally:
@@ -177,10 +177,11 @@ def _is_free(descriptor: int) -> bool:
         return False
 
 
-def _locked_temporary(parent: Path, make: Callable[[Path], tuple[int, Path]]) -> tuple[int, Path]:
+def _locked_temporary(make: Callable[[], tuple[int, str]]) -> tuple[int, Path]:
     """Create and lock a temporary file or folder; return its descriptor and path."""
     while True:
-        descriptor, path = make(parent)
+        descriptor, name = make()
+        path = Path(name)
         try:
             is_locked = try_lock(descriptor)
         except OSError:
@@ -192,14 +193,9 @@ def _locked_temporary(parent: Path, make: Callable[[Path], tuple[int, Path]]) ->
         os.close(descriptor)
 
 
-def _make_temporary_file(parent: Path, *, suffix: str) -> tuple[int, Path]:
-    descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, suffix=suffix, dir=parent)
-    return descriptor, Path(name)
-
-
-def _make_temporary_folder(parent: Path) -> tuple[int, Path]:
+def _make_temporary_folder(parent: Path) -> tuple[int, str]:
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=parent))
+        folder = tempfile.mkdtemp(prefix=_TEMPORARY, dir=parent)
         # Another process may have removed it before it was opened.
         with contextlib.suppress(FileNotFoundError):
             return os.open(folder, os.O_RDONLY), folder

@@ -56,27 +56,16 @@ from convcorr_jax.datasets.official import faces
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 
+# The split of every folder.
 SUBSETS = {
-    "afw": "train",
-    "helen/trainset": "train",
-    "lfpw/trainset": "train",
-    "helen/testset": "common",
-    "lfpw/testset": "common",
-    "ibug": "challenging",
-    "300W/01_Indoor": "indoor",
-    "300W/02_Outdoor": "outdoor",
+    **dict.fromkeys(("afw", "helen/trainset", "lfpw/trainset"), "train"),
+    **dict.fromkeys(("helen/testset", "lfpw/testset"), "common"),
+    **{"ibug": "challenging", "300W/01_Indoor": "indoor", "300W/02_Outdoor": "outdoor"},
 }
 # The groups of the markup in its order, with their numbers of points, from left to right or top to bottom.
 _GROUPS = {
-    "jaw": 17,
-    "left_brow": 5,
-    "right_brow": 5,
-    "nose_bridge": 4,
-    "nostril": 5,
-    "left_eye": 6,
-    "right_eye": 6,
-    "outer_lip": 12,
-    "inner_lip": 8,
+    **{"jaw": 17, "left_brow": 5, "right_brow": 5, "nose_bridge": 4, "nostril": 5},
+    **{"left_eye": 6, "right_eye": 6, "outer_lip": 12, "inner_lip": 8},
 }
 NAMES = tuple(f"{group}_{index}" for group, count in _GROUPS.items() for index in range(count))
 """The 68 landmarks: the group, and the index in it."""
@@ -99,12 +88,9 @@ MARKUP = faces.Markup(
     names=NAMES,
     left_right_pairs=LEFT_RIGHT_PAIRS,
     part_sets={
-        "jaw": _points("jaw"),
-        "left_brow": _points("left_brow"),
-        "right_brow": _points("right_brow"),
+        **{group: _points(group) for group in ("jaw", "left_brow", "right_brow")},
         "nose": _points("nose_bridge", "nostril"),
-        "left_eye": _points("left_eye"),
-        "right_eye": _points("right_eye"),
+        **{group: _points(group) for group in ("left_eye", "right_eye")},
         "lips": _points("outer_lip", "inner_lip"),
         # The challenge's second set of points to evaluate: all but the jaw.
         "inner_51": tuple(range(17, 68)),
@@ -154,14 +140,9 @@ def _face(path: Path, source_id: str, split: str) -> Record | Absent:
 
 
 _CONTOURS = {
-    "jaw": range(41),
-    "nose": range(41, 58),
-    "outer_lip": range(58, 86),
-    "inner_lip": range(86, 114),
-    "right_eye": range(114, 134),
-    "left_eye": range(134, 154),
-    "right_brow": range(154, 174),
-    "left_brow": range(174, 194),
+    **{"jaw": range(41), "nose": range(41, 58), "outer_lip": range(58, 86), "inner_lip": range(86, 114)},
+    **{"right_eye": range(114, 134), "left_eye": range(134, 154)},
+    **{"right_brow": range(154, 174), "left_brow": range(174, 194)},
 }
 
 HELEN_MARKUP = faces.Markup(

@@ -41,19 +41,16 @@ from convcorr_jax.datasets.official import faces, ibug
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 
-NAMES = (
-    *("left_eyebrow_out", "right_eyebrow_out", "left_eyebrow_in", "right_eyebrow_in"),
-    *("left_eyebrow_center_top", "left_eyebrow_center_bottom"),
-    *("right_eyebrow_center_top", "right_eyebrow_center_bottom"),
-    *("left_eye_out", "right_eye_out", "left_eye_in", "right_eye_in"),
-    *("left_eye_center_top", "left_eye_center_bottom"),
-    *("right_eye_center_top", "right_eye_center_bottom"),
-    *("left_eye_pupil", "right_eye_pupil"),
-    *("left_nose_out", "right_nose_out", "nose_center_top", "nose_center_bottom"),
-    *("left_mouth_out", "right_mouth_out"),
-    *("mouth_center_top_lip_top", "mouth_center_top_lip_bottom"),
-    *("mouth_center_bottom_lip_top", "mouth_center_bottom_lip_bottom"),
-    "chin",
+NAMES = tuple(
+    (
+        "left_eyebrow_out right_eyebrow_out left_eyebrow_in right_eyebrow_in left_eyebrow_center_top "
+        "left_eyebrow_center_bottom right_eyebrow_center_top right_eyebrow_center_bottom left_eye_out "
+        "right_eye_out left_eye_in right_eye_in left_eye_center_top left_eye_center_bottom "
+        "right_eye_center_top right_eye_center_bottom left_eye_pupil right_eye_pupil left_nose_out "
+        "right_nose_out nose_center_top nose_center_bottom left_mouth_out right_mouth_out "
+        "mouth_center_top_lip_top mouth_center_top_lip_bottom mouth_center_bottom_lip_top "
+        "mouth_center_bottom_lip_bottom chin"
+    ).split()
 )
 """The 29 points by the names of their columns, in their order."""
 

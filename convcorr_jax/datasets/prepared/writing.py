@@ -15,7 +15,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow_datasets as tfds
 from google.protobuf import json_format, message
@@ -39,19 +39,8 @@ DAMAGE = (
 """What TFDS raises for files that are cut short, changed, or of another kind."""
 
 
-class Description(NamedTuple):
-    """The description of a data set, as `prepare` takes it."""
-
-    name: str
-    version: str
-    text: str
-    homepage: str = ""
-    citation: str = ""
-
-
-def check(description: Description) -> None:
+def _check_names(name: str, version: str) -> None:
     """Refuse a name or version that TFDS cannot read back."""
-    name, version = description.name, description.version
     if not (is_valid_dataset_and_class_name(name) and name.isascii()):
         raise InputError(f"the data set's name {name!r} must be a letter, then letters, digits and underscores")
     if not tfds.core.Version.is_valid(version):
@@ -67,21 +56,12 @@ def shard_paths(folder: Path, name: str, shards: Sequence[Shard]) -> dict[Shard,
     }
 
 
-def write(folder: Path, description: Description, shards: Sequence[Shard]) -> None:
+def write(folder: Path, name: str, version: str, shards: Sequence[Shard], about: Mapping[str, Any]) -> None:
     """Write the JSON files that describe a folder of shards, those of a split one after another."""
-    identity = DatasetIdentity(
-        description.name, tfds.core.Version(description.version), str(folder), module_name=""
-    )
-    info = tfds.core.DatasetInfo(
-        builder=identity,
-        description=description.text,
-        features=FEATURES,
-        homepage=description.homepage,
-        citation=description.citation,
-        disable_shuffling=True,
-    )
+    identity = DatasetIdentity(name, tfds.core.Version(version), str(folder), module_name="")
+    info = tfds.core.DatasetInfo(builder=identity, features=FEATURES, disable_shuffling=True, **about)
     info.set_file_format(FILE_FORMAT)
-    paths = shard_paths(folder, description.name, shards)
+    paths = shard_paths(folder, name, shards)
     splits = []
     for split, of_split in itertools.groupby(paths, key=lambda shard: shard.split):
         members = list(of_split)
@@ -163,8 +143,8 @@ def prepare(
             not be written.
         WriteError: writing failed, for example because the disk is full.
     """
-    about = Description(name, version, description, homepage, citation)
-    check(about)
+    _check_names(name, version)
+    about = {"description": description, "homepage": homepage, "citation": citation}
     if processes is not None and processes < 1:
         raise InputError(f"{processes} processes write nothing; at least 1 is expected")
     plan = planning.make_plan(records)
@@ -199,7 +179,7 @@ def prepare(
             done += written
             report(done, total)
         with writing_to(folder):
-            write(partial, about, plan.shards)
+            write(partial, name, version, plan.shards, about)
             os.replace(partial, folder)
     return Prepared(folder, plan.counts, plan.absent, resumed)
 

@@ -18,23 +18,10 @@ TILE = 128
 """Side of a tile in pixels; a power of two, so that a bit mask wraps positions around."""
 
 
-class Pattern(enum.IntEnum):
-    """The tiles by name; the value is the index in `atlas`."""
-
-    PLAIN = 0
-    STRIPES = 1
-    BANDS = 2
-    CHECKS = 3
-    PLAID = 4
-    DOTS = 5
-    ZIGZAG = 6
-    BLOTCHES = 7
-    HAIR = 8
-    SPECKLE = 9
-    BRICK = 10
-    GRASS = 11
-    GRAVEL = 12
-
+Pattern = enum.IntEnum(
+    "Pattern", "PLAIN STRIPES BANDS CHECKS PLAID DOTS ZIGZAG BLOTCHES HAIR SPECKLE BRICK GRASS GRAVEL", start=0
+)
+"""The tiles by name; the value is the index in `atlas`."""
 
 CLOTH = (
     *(Pattern.PLAIN, Pattern.STRIPES, Pattern.BANDS, Pattern.CHECKS, Pattern.PLAID),
