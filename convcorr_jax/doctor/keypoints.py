@@ -51,7 +51,7 @@ def robust_spread(deviations: Float[np.ndarray, " n"]) -> float:
     return 1.4826 * float(np.nanmedian(np.abs(deviations)))
 
 
-# A point may be rounded to the next pixel; the module `frames` checks whether many are.
+# A point may be rounded to the next pixel; `shifted_points` checks whether many are.
 _TOLERANCE_PX = 1.0
 # Annotators do not hit the border exactly.
 _TOLERANCE_OF_IMAGE = 0.01

@@ -15,11 +15,11 @@ from convcorr_jax.runtime.options import parse
 # A script that adds numbers, and counts the programs that it compiles and those that it reads.
 _SCRIPT = """
 import sys
-from convcorr_jax.runtime import compilation_cache
+from convcorr_jax.runtime import caches
 assert "jax" not in sys.modules or sys.argv[1] == "late"
 if sys.argv[1] == "late":
     import jax
-compilation_cache.enable()
+caches.enable()
 import jax
 events = []
 jax.monitoring.register_event_listener(lambda name, **_: events.append(name.rsplit("/", 1)[-1]))
