@@ -89,18 +89,16 @@ def _members(archive: Path, stack: ExitStack) -> Iterator[_Member]:
 
 def _zip_members(opened: zipfile.ZipFile, archive: Path) -> Iterator[_Member]:
     for info in opened.infolist():
-        kind = stat.S_IFMT(info.external_attr >> 16)
-        _check_name(archive, info.filename)
+        regular = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
+        _check_member(archive, info.filename, regular or info.is_dir())
         if not info.is_dir():
-            _check_kind(archive, info.filename, kind in (0, stat.S_IFREG))
             yield _Member(info.filename, info.file_size, _zip_time(info), lambda info=info: opened.open(info))
 
 
 def _tar_members(opened: tarfile.TarFile, archive: Path) -> Iterator[_Member]:
     for info in opened:
-        _check_name(archive, info.name)
+        _check_member(archive, info.name, info.isreg() or info.isdir())
         if not info.isdir():
-            _check_kind(archive, info.name, info.isreg())
             yield _Member(
                 info.name,
                 info.size,
@@ -128,7 +126,7 @@ def _check(archive: Path, members: Iterator[_Member], max_bytes: int, parent: Pa
     return listed
 
 
-def _check_name(archive: Path, name: str) -> None:
+def _check_member(archive: Path, name: str, plain: bool) -> None:
     parts = PurePosixPath(name).parts
     absolute = name.startswith("/") or re.match(r"[A-Za-z]:[\\/]", name)
     if not name or absolute or ".." in parts or "\\" in name or not name.isprintable():
@@ -136,10 +134,7 @@ def _check_name(archive: Path, name: str) -> None:
             f"{archive}: member {name!r} would be written outside the folder, or has no plain name; "
             "nothing is unpacked"
         )
-
-
-def _check_kind(archive: Path, name: str, regular: bool) -> None:
-    if not regular:
+    if not plain:
         raise InputError(f"{archive}: member {name!r} is a link or a device; nothing is unpacked")
 
 

@@ -1,19 +1,9 @@
 """Points, names and tables in text files.
 
-Points in a ``.pts`` file have the format of 300-W: one point in each line, between braces.
-
-::
-
-    version: 1
-    n_points:  68
-    {
-    446.000 91.000
-    449.459 119.344
-    ...
-    }
-
-The first pixel is (1, 1) in the files, as in MATLAB; `read_pts` returns 0-based points. Lines that begin with
-``#`` or ``//`` are comments. A point ``nan nan`` is absent.
+A ``.pts`` file has the format of 300-W: the lines "version: 1" and "n_points: 68", and between lines with
+braces one point in each line, such as "446.000 91.000". The first pixel is (1, 1) in the files, as in MATLAB;
+`read_pts` returns 0-based points. Lines that begin with ``#`` or ``//`` are comments. A point ``nan nan`` is
+absent.
 
 Source: the "facial point annotations" of i-bug, Imperial College London, whose page states the base.
 """

@@ -1,19 +1,11 @@
 """300-W (`read_300w`), faces of five collections with 68 points, and Helen with 194 (`read_helen`) or 68.
 
-The folder of 300-W holds the content of the official archives, all or some of:
+The folder of 300-W holds the content of the official archives, some or all of (with the official numbers of
+faces, by the split here)
 
-=====================  ====================================  ==========================
-folder                 split here                            official number of faces
-=====================  ====================================  ==========================
-``afw``                train                                 337
-``helen/trainset``     train                                 2000
-``lfpw/trainset``      train                                 811
-``helen/testset``      common                                330
-``lfpw/testset``       common                                224
-``ibug``               challenging                           135
-``300W/01_Indoor``     indoor                                300
-``300W/02_Outdoor``    outdoor                               300
-=====================  ====================================  ==========================
+- train: ``afw`` (337), ``helen/trainset`` (2000), ``lfpw/trainset`` (811);
+- common: ``helen/testset`` (330), ``lfpw/testset`` (224); challenging: ``ibug`` (135);
+- indoor: ``300W/01_Indoor`` (300); outdoor: ``300W/02_Outdoor`` (300).
 
 Each face is an image, JPEG or PNG, and a ``.pts`` file, which is 1-based; `text.read_pts` converts. "Common"
 and "challenging" are names of the public test faces in papers; indoor and outdoor are the challenge's own. The

@@ -88,23 +88,14 @@ def read_joints(path: Path) -> People:
     points, flags = joints[..., :2], joints[..., 2]
     if not np.isin(flags, (0, 1)).all() or not (np.abs(points) < _MAX_COORDINATE).all():
         raise InputError(f"{path}: joints must have finite positions, and a third value of 0 or 1")
+    first = 0 if extended or points.max(initial=0) < _MAX_SCALED_COORDINATE else 1
     numbers = range(1, len(joints) + 1)
-    if extended:
-        visible = flags == 1
-        return People(
-            "lspet",
-            tuple(f"im{number:05}.jpg" for number in numbers),
-            np.where(visible[..., None], points, np.nan),
-            visible,
-            ("train",) * len(joints),
-        )
-    first = 0 if points.max(initial=0) < _MAX_SCALED_COORDINATE else 1
     return People(
-        "lsp",
-        tuple(f"im{number:04}.jpg" for number in numbers),
-        points - first,
-        flags == 0,
-        tuple("train" if number <= _TRAIN_COUNT else "test" for number in numbers),
+        "lspet" if extended else "lsp",
+        tuple(f"im{number:05}.jpg" if extended else f"im{number:04}.jpg" for number in numbers),
+        np.where(extended & (flags == 0)[..., None], np.nan, points - first),
+        flags == extended,
+        tuple("train" if extended or number <= _TRAIN_COUNT else "test" for number in numbers),
     )
 
 
