@@ -22,9 +22,3 @@ def write_face(folder: Path, name: str, *, ending: str | None = ".jpg", seed: in
     (folder / f"{name}.pts").write_text(f"version: 1\nn_points:  68\n{{\n{rows}\n}}\n")
     if ending is not None:
         PillowImage.new("RGB", (WIDTH, HEIGHT), "red").save(folder / f"{name}{ending}")
-
-
-def write_halves(folder: Path) -> None:
-    """Write a face into each of ``trainset`` and ``testset``, as the releases of Helen and LFPW have them."""
-    for half in ("trainset", "testset"):
-        write_face(folder / half, "image_0001")

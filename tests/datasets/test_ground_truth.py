@@ -10,6 +10,7 @@ from convcorr_jax.datasets import ground_truth
 from convcorr_jax.datasets.joint_orders import ORDERS
 from convcorr_jax.datasets.official import flic
 from convcorr_jax.errors import InputError
+from tests.builders.flic_tree import LOOKUP, example
 from tests.builders.genuine import genuine
 from tests.builders.mat_files import structs, write_mat
 
@@ -129,21 +130,11 @@ def people_of_flic(rng, count: int) -> np.ndarray:
 
 
 def write_examples(path: Path, points: np.ndarray, tested: np.ndarray) -> Path:
-    columns = [0, 1, 2, 3, 4, 5, 6, 9, 12, 13, 16]
     people = []
     for person, is_tested in zip(points, tested, strict=True):
         joints = np.full((2, 29), np.nan)
-        joints[:, columns] = person.T
-        people.append(
-            {
-                "filepath": "a.jpg",
-                "coords": joints,
-                "imgdims": np.array([[480, 720, 3]], np.uint16),
-                "torsobox": np.array([[1, 1, 9, 9]], np.float32),
-                "istrain": float(not is_tested),
-                "istest": float(is_tested),
-            }
-        )
+        joints[:, [column - 1 for column in LOOKUP.values()]] = person.T
+        people.append(example("a.jpg", train=int(not is_tested), test=int(is_tested)) | {"coords": joints})
     return write_mat(path, {"examples": structs(*people)})
 
 

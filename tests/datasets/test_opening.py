@@ -17,8 +17,8 @@ from tests.builders.compact_folders import (
     write_pf_willow,
 )
 from tests.builders.genuine import genuine
-from tests.builders.landmark_files import write_halves
-from tests.builders.leeds_tree import write_lsp, write_lspet_release
+from tests.builders.leeds_tree import write_lsp
+from tests.builders.releases import RELEASES
 from tests.builders.willow_tree import write_pf_willow_release
 
 # Records of each compact copy; of PF-WILLOW its distinct photographs.
@@ -34,20 +34,21 @@ COMPACT_COPIES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("write", "categories"),
-    [
-        (write_faces, ["face", "face"]),
-        (write_lspet, ["person", "person"]),
-        (write_pf_willow, ["winebottle", "winebottle"]),
-        (write_attributes, ["face", "face"]),
-        (write_camvid, ["street"] * 3),
-        (lambda folder: write_imagenet_sample(folder, "n01440764_a.jpg"), ["n01440764"]),
-        (lambda folder: write_imagenet_archive(folder, "n01440764/a.jpg"), ["n01440764"]),
-    ],
-)
-def test_the_layouts_of_compact_copies_are_recognised(tmp_path: Path, write, categories: list[str]):
+COMPACT_WRITERS = {
+    "faces": (write_faces, ["face", "face"]),
+    "lspet": (write_lspet, ["person", "person"]),
+    "pf_willow": (write_pf_willow, ["winebottle", "winebottle"]),
+    "attributes": (write_attributes, ["face", "face"]),
+    "camvid": (write_camvid, ["street"] * 3),
+    "imagenet sample": (lambda folder: write_imagenet_sample(folder, "n01440764_a.jpg"), ["n01440764"]),
+    "imagenet archive": (lambda folder: write_imagenet_archive(folder, "n01440764/a.jpg"), ["n01440764"]),
+}
+
+
+@pytest.mark.parametrize("compact", COMPACT_WRITERS)
+def test_the_layouts_of_compact_copies_are_recognised(tmp_path: Path, compact: str):
     (tmp_path / "anything").mkdir()
+    write, categories = COMPACT_WRITERS[compact]
     write(tmp_path / "anything")
     for name, root in (("anything", tmp_path), (tmp_path / "anything", None)):
         records = opening.read_records(name, data_root=root)
@@ -63,35 +64,18 @@ def test_an_official_release_is_read_by_its_name(tmp_path: Path):
         opening.read_records("people", data_root=tmp_path)
 
 
-COMPACT_WRITERS = {
-    "faces": write_faces,
-    "attributes": write_attributes,
-    "lspet": write_lspet,
-    "pf_willow": write_pf_willow,
-    "camvid": write_camvid,
-    "imagenet archive": lambda folder: write_imagenet_archive(folder, "n01440764/a.jpg"),
-    "imagenet sample": lambda folder: write_imagenet_sample(folder, "n01440764_a.jpg"),
-}
-RELEASE_WRITERS = {
-    "lsp": (write_lsp, "im0001.jpg"),
-    "lspet": (write_lspet_release, "im00001.jpg"),
-    "pf_willow": (write_pf_willow_release, "car(G)/a_1"),
-    "helen68": (write_halves, "trainset/image_0001"),
-    "lfpw68": (write_halves, "trainset/image_0001"),
-}
-
-
 @pytest.mark.parametrize("compact", COMPACT_WRITERS)
-@pytest.mark.parametrize("name", RELEASE_WRITERS)
+@pytest.mark.parametrize("name", ["lsp", "lspet", "pf_willow", "helen68", "lfpw68"])
 def test_an_official_release_goes_before_a_compact_copy_in_its_folder(tmp_path: Path, name: str, compact: str):
     folder = tmp_path / name
     folder.mkdir()
-    COMPACT_WRITERS[compact](folder)
+    COMPACT_WRITERS[compact][0](folder)
     # Before the release is unpacked into it, the folder is a compact copy.
     assert not DATASETS[name].is_release(folder)
     copies = [record.source_id for record in opening.read_records(name, data_root=tmp_path)]
-    write, first_id = RELEASE_WRITERS[name]
-    write(folder)
+    release = RELEASES[name]
+    release.write(folder)
+    first_id = next(iter(release.splits))
     assert DATASETS[name].is_release(folder)
     records = opening.read_records(name, data_root=tmp_path)
     assert records[0].source_id == first_id
@@ -125,32 +109,29 @@ def test_a_folder_of_a_catalogued_name_without_its_files_says_what_is_missing(tm
         opening.read_records("lsp", data_root=tmp_path)
 
 
+def prepare_lsp(source: Path, folder: Path) -> None:
+    prepared.prepare(
+        functools.partial(opening.read_folder, source, dataset=DATASETS["lsp"]),
+        folder,
+        name="lsp",
+        version=folder.name,
+        description="a test",
+        processes=1,
+    )
+
+
 def test_the_latest_prepared_version_is_read(tmp_path: Path):
     source = write_lsp(tmp_path / "lsp")
     for version, count in (("1.0.0", 4), ("1.10.0", 2), ("1.9.0", 3)):
         for number in range(count + 1, 5):
             (source / f"images/im{number:04}.jpg").unlink(missing_ok=True)
-        prepared.prepare(
-            functools.partial(opening.read_folder, source, dataset=DATASETS["lsp"]),
-            tmp_path / "out/lsp" / version,
-            name="lsp",
-            version=version,
-            description="a test",
-            processes=1,
-        )
+        prepare_lsp(source, tmp_path / "out/lsp" / version)
     assert len(opening.read_records("lsp", data_root=tmp_path / "out")) == 2
 
 
 def test_a_prepared_version_goes_before_the_release_in_its_folder(tmp_path: Path):
     source = write_lsp(tmp_path / "lsp")
-    prepared.prepare(
-        functools.partial(opening.read_folder, source, dataset=DATASETS["lsp"]),
-        source / "1.0.0",
-        name="lsp",
-        version="1.0.0",
-        description="a test",
-        processes=1,
-    )
+    prepare_lsp(source, source / "1.0.0")
     (source / "images/im0001.jpg").unlink()
     assert len(opening.read_records("lsp", data_root=tmp_path)) == 4
 

@@ -1,5 +1,4 @@
 import dataclasses
-import io
 import re
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from convcorr_jax.datasets import (
 from convcorr_jax.datasets.records import own_lengths
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import PF_WILLOW
+from tests.builders.bad_images import encoded
 
 SIZE = coords.Size(20, 30)
 SCORINGS = (Scoring(PF_WILLOW, (10.0, 20.0)),)
@@ -52,25 +52,15 @@ def record(image: np.ndarray) -> Record:
 
 
 def png(image: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    PillowImage.fromarray(image).save(stream, "png")
-    return stream.getvalue()
+    return encoded(PillowImage.fromarray(image), "PNG")
 
 
-def test_an_image_is_the_same_from_memory_bytes_and_file(record: Record, image: np.ndarray, tmp_path: Path):
-    path = tmp_path / "image.png"
-    path.write_bytes(png(image))
-    for source in (image, png(image), path):
-        loaded = load_image(dataclasses.replace(record, image=source))
-        np.testing.assert_array_equal(loaded, image)
-
-
-def test_a_label_map_is_the_same_from_memory_bytes_and_file(record: Record, tmp_path: Path):
-    path = tmp_path / "labels.png"
-    path.write_bytes(png(record.label_map))
-    for source in (record.label_map, png(record.label_map), path):
-        loaded = load_label_map(dataclasses.replace(record, label_map=source))
-        np.testing.assert_array_equal(loaded, record.label_map)
+@pytest.mark.parametrize(("field", "load"), [("image", load_image), ("label_map", load_label_map)])
+def test_pixels_are_the_same_from_memory_bytes_and_file(field: str, load, record: Record, tmp_path: Path):
+    pixels, path = getattr(record, field), tmp_path / "image.png"
+    path.write_bytes(png(pixels))
+    for source in (pixels, png(pixels), path):
+        np.testing.assert_array_equal(load(dataclasses.replace(record, **{field: source})), pixels)
     assert load_label_map(dataclasses.replace(record, label_map=None)) is None
 
 

@@ -2,28 +2,41 @@
 present."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from convcorr_jax import coords
-from convcorr_jax.datasets import Pair, load_image
+from convcorr_jax.coords import Size
+from convcorr_jax.datasets import IGNORED_LABEL, Pair, load_image, load_label_map
 from convcorr_jax.datasets.compact import people, scenes
 from convcorr_jax.datasets.official.ibug import MARKUP
 from convcorr_jax.errors import InputError
 from tests.builders.compact_folders import (
+    CAMVID_MASK,
+    CAMVID_META,
     HEIGHT,
     WIDTH,
+    attribute_arrays,
     face_arrays,
+    jpeg,
     lspet_arrays,
     pf_willow_annotations,
+    write_attributes,
+    write_camvid,
     write_faces,
+    write_imagenet_archive,
+    write_imagenet_sample,
     write_lspet,
     write_pf_willow,
 )
+from tests.builders.fuzzing import FUZZ
 from tests.builders.genuine import genuine
 
 
@@ -38,6 +51,12 @@ READERS = [
     pytest.param(write_faces, people.read_landmarks, id="faces"),
     pytest.param(write_lspet, people.read_lspet, id="lspet"),
 ]
+
+ARRAYS = {
+    "faces": (face_arrays, write_faces, people.read_landmarks),
+    "lspet": (lspet_arrays, write_lspet, people.read_lspet),
+    "attributes": (attribute_arrays, write_attributes, people.read_attributes),
+}
 
 
 def test_pf_willow_reads_back_what_was_written(tmp_path: Path):
@@ -150,34 +169,40 @@ def test_pf_willow_that_is_no_annotation_is_refused(text: str, tmp_path: Path):
         scenes.read_pairs(tmp_path)
 
 
+def without_an_eye() -> dict[str, np.ndarray]:
+    """Landmarks of two faces, in the second of which the outer corners of the eyes coincide."""
+    landmarks = face_arrays()["landmarks"]
+    landmarks[1, 36] = landmarks[1, 45]
+    return {"landmarks": landmarks}
+
+
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("layout", "change", "sentence"),
     [
-        ({"landmarks": None}, "no array 'landmarks'"),
-        ({"landmarks": np.zeros((2, 51, 2), np.float32)}, "'landmarks' is float32 of shape"),
-        ({"landmarks": np.zeros((2, 68, 2), np.float32)}, "area"),
-        ({"split": np.array(["train"])}, "'split'"),
-        ({"crop_size": np.array(["a", "b"])}, "'crop_size'"),
-        ({"files": np.array(["/etc/passwd", "x"])}, "inside the folder"),
-        ({"files": np.array(["../x", "x"])}, "inside the folder"),
-        ({"files": np.array([{"a": 1}, {}], dtype=object)}, "plain arrays"),
+        ("faces", {"landmarks": None}, "no array 'landmarks'"),
+        ("faces", {"landmarks": np.zeros((2, 51, 2), np.float32)}, "'landmarks' is float32 of shape"),
+        ("faces", {"landmarks": np.zeros((2, 68, 2), np.float32)}, "area"),
+        ("faces", without_an_eye(), r"b\.png.*normalizer"),
+        ("faces", {"split": np.array(["train"])}, "'split'"),
+        ("faces", {"crop_size": np.array(["a", "b"])}, "'crop_size'"),
+        ("faces", {"files": np.array(["/etc/passwd", "x"])}, "inside the folder"),
+        ("faces", {"files": np.array(["../x", "x"])}, "inside the folder"),
+        ("faces", {"files": np.array([{"a": 1}, {}], dtype=object)}, "plain arrays"),
+        ("lspet", {"visible": np.zeros((2, 14), bool)}, "at least one present point"),
+        ("lspet", {"torso": np.full(2, np.nan, np.float32)}, "normalizer"),
+        ("attributes", {"files": np.array(["images/a.png", "../b.png"])}, "inside the folder"),
+        ("attributes", {"files": np.array(["images/a.png", "images/c.png"])}, r"c\.png does not exist"),
+        ("attributes", {"landmarks": attribute_arrays()["landmarks"][:, [0, 0, 2, 3, 4]]}, "must be positive"),
+        ("attributes", {"attribute_names": np.array(["gender"])}, "of shape"),
     ],
 )
-def test_faces_of_another_layout_are_refused(change: dict, sentence: str, tmp_path: Path):
-    path = write_faces(tmp_path)
-    arrays = {key: value for key, value in (face_arrays() | change).items() if value is not None}
-    np.savez(path, **arrays)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match=f"annotations.npz.*{sentence}"):
-        people.read_landmarks(tmp_path)
-
-
-def test_a_face_whose_eyes_coincide_is_refused(tmp_path: Path):
-    path = write_faces(tmp_path)
-    arrays = face_arrays()
-    arrays["landmarks"][1, 36] = arrays["landmarks"][1, 45]
-    np.savez(path, **arrays)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match=r"b\.png.*normalizer"):
-        people.read_landmarks(tmp_path)
+def test_arrays_of_another_layout_are_refused(layout: str, change: dict, sentence: str, tmp_path: Path):
+    arrays, write, read = ARRAYS[layout]
+    write(tmp_path)
+    changed = {key: value for key, value in (arrays() | change).items() if value is not None}
+    np.savez(tmp_path / "annotations.npz", **changed)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=rf"annotations\.npz.*{sentence}"):
+        list(read(tmp_path))
 
 
 def test_an_array_file_that_is_no_archive_is_refused(tmp_path: Path):
@@ -186,17 +211,6 @@ def test_an_array_file_that_is_no_archive_is_refused(tmp_path: Path):
         np.save(stream, np.zeros(3))
     with pytest.raises(InputError, match=r"no \.npz of plain arrays"):
         people.read_landmarks(tmp_path)
-
-
-def test_a_person_without_joints_or_torso_is_refused(tmp_path: Path):
-    path = write_lspet(tmp_path)
-    arrays = lspet_arrays()
-    np.savez(path, **(arrays | {"visible": np.zeros((2, 14), bool)}))  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="at least one present point"):
-        people.read_lspet(tmp_path)
-    np.savez(path, **(arrays | {"torso": np.full(2, np.nan, np.float32)}))  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="normalizer"):
-        people.read_lspet(tmp_path)
 
 
 def test_the_real_pf_willow_has_its_official_pairs():
@@ -244,3 +258,166 @@ def test_detector_boxes_differ_from_the_landmarks_of_some_test_faces():
     differences = [np.abs(np.subtract(face.other_boxes["detector"], face.box)).max() for face in tested]
     assert 0.3 < np.mean(np.array(differences) > 1) < 0.5
     assert np.quantile(differences, 0.95) < 0.2 * np.median([face.box.longer_side for face in tested])
+
+
+def test_faces_come_with_attributes_and_landmarks(tmp_path: Path):
+    first, second = people.read_attributes(write_attributes(tmp_path))
+    assert first.attributes == {"gender": 1, "smile": 2, "glasses": 2, "head_pose": 3}
+    assert (first.split, second.split) == ("train", "test")
+    assert first.size == Size(32, 32)
+    assert first.normalizer_px == 20
+    np.testing.assert_array_equal(second.points[0], [6, 8])
+    assert [first.names[k] for pair in first.left_right_pairs for k in pair] == [
+        "left_eye",
+        "right_eye",
+        "left_mouth_corner",
+        "right_mouth_corner",
+    ]
+
+
+def test_the_real_attributes_are_whole():
+    records = list(people.read_attributes(genuine("lfw_attributes")))
+    assert len(records) == 4151
+    assert sum(record.split == "test" for record in records) == 811
+    # The nose of a face that looks left lies left of the middle of its eyes.
+    offsets = {pose: [] for pose in (2.0, 4.0)}
+    for record in records:
+        pose = record.attributes["head_pose"]
+        if pose in offsets:
+            offsets[pose].append(record.points[2, 0] - record.points[:2, 0].mean())
+    assert np.median(offsets[2.0]) < 0 < np.median(offsets[4.0])
+
+
+def test_a_sample_is_read_in_the_order_of_names(tmp_path: Path):
+    write_imagenet_sample(tmp_path, "n01443537_goldfish.jpg", "n01440764_tench.jpg")
+    assert scenes.is_sample(tmp_path)
+    records = list(scenes.read_sample(tmp_path))
+    assert [record.category for record in records] == ["n01440764", "n01443537"]
+    assert [record.size for record in records] == [Size(20, 24)] * 2
+    assert load_image(records[0]).shape == (20, 24, 3)
+
+
+def test_an_archive_is_split_within_its_classes(tmp_path: Path):
+    members = [f"n0000000{k}/{image:02}.jpg" for k in (2, 1) for image in range(20)]
+    write_imagenet_archive(tmp_path, *reversed(members))
+    assert scenes.is_archive(tmp_path)
+    records = list(scenes.read_archive(tmp_path))
+    assert [record.source_id for record in records] == sorted(members)
+    tests = [record.source_id for record in records if record.split == "test"]
+    assert tests == [f"n0000000{k}/{image}.jpg" for k in (1, 2) for image in (18, 19)]
+    assert load_image(records[3]).shape == (20, 24, 3)
+
+
+def test_other_folders_are_neither(tmp_path: Path):
+    write_imagenet_sample(tmp_path, "holiday.jpg")
+    assert not scenes.is_sample(tmp_path)
+    assert not scenes.is_archive(tmp_path)
+
+
+def test_names_that_say_no_class_are_refused(tmp_path: Path):
+    write_imagenet_sample(tmp_path, "n01440764_tench.jpg", "tench.jpg")
+    with pytest.raises(InputError, match=r"tench\.jpg is not named <wnid>_<name>"):
+        list(scenes.read_sample(tmp_path))
+
+
+@pytest.mark.parametrize("member", ["../n01440764/a.jpg", "n01440764/../a.jpg", "a.jpg"])
+def test_members_that_say_no_class_are_refused(tmp_path: Path, member: str):
+    write_imagenet_archive(tmp_path, member)
+    with pytest.raises(InputError, match="is not named <wnid>/<name>"):
+        list(scenes.read_archive(tmp_path))
+
+
+def test_damaged_archives_are_refused(tmp_path: Path):
+    path = write_imagenet_archive(tmp_path, "n01440764/a.jpg")
+    whole = path.read_bytes()
+    for content in (whole[: len(whole) // 2], whole.replace(jpeg()[40:60], bytes(20))):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"images\.zip is damaged"):
+            list(scenes.read_archive(tmp_path))
+
+
+def test_a_member_that_is_no_image_is_named(tmp_path: Path):
+    write_imagenet_archive(tmp_path, "n01440764/a.jpg", content=b"not an image")
+    with pytest.raises(InputError, match=r"images\.zip, member n01440764/a\.jpg is not an image"):
+        list(scenes.read_archive(tmp_path))
+
+
+@pytest.fixture
+def camvid(tmp_path: Path) -> Path:
+    return write_camvid(tmp_path)
+
+
+def test_frames_come_with_their_labels(camvid: Path):
+    records = list(scenes.read_camvid(camvid))
+    assert [(record.source_id, record.split) for record in records] == [
+        ("b", "train"),
+        ("a", "train"),
+        ("c", "test"),
+    ]
+    assert records[0].size == Size(16, 20)
+    assert records[0].label_names == ("sky", "road")
+    labels = load_label_map(records[0])
+    assert labels is not None
+    expected = np.select([CAMVID_MASK == 0, CAMVID_MASK == 1], [1, 2], IGNORED_LABEL)
+    np.testing.assert_array_equal(labels, expected)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda camvid: (camvid / "meta.json").unlink(), "does not exist; a CamVid meta data"),
+        (lambda camvid: (camvid / "meta.json").write_text("[1"), "is damaged, or is no CamVid meta data"),
+        (lambda camvid: (camvid / "masks/a.png").unlink(), r"a\.png does not exist"),
+        (lambda camvid: shutil.copy(camvid / "images/a.jpg", camvid / "masks/a.png"), "a RGB image"),
+    ],
+)
+def test_what_is_damaged_is_named(camvid: Path, damage, sentence: str):
+    damage(camvid)
+    with pytest.raises(InputError, match=sentence):
+        list(scenes.read_camvid(camvid))
+
+
+def test_stems_that_leave_the_folder_are_refused(camvid: Path):
+    (camvid / "meta.json").write_text(json.dumps(CAMVID_META | {"splits": {"train": ["../images/a"]}}))
+    with pytest.raises(InputError, match="must be a path inside the folder"):
+        list(scenes.read_camvid(camvid))
+
+
+@FUZZ
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["classes", "ignore_index", "splits", "train"]), inner)
+        ),
+        max_leaves=8,
+    )
+)
+def test_any_meta_data_is_read_or_refused(camvid: Path, meta):
+    (camvid / "meta.json").write_text(json.dumps(meta))
+    try:
+        records = list(scenes.read_camvid(camvid))
+    except InputError:
+        return
+    assert all(record.category == "street" for record in records)
+
+
+def test_the_real_camvid_is_whole():
+    splits = [record.split for record in scenes.read_camvid(genuine("camvid"))]
+    assert {split: splits.count(split) for split in set(splits)} == {"train": 367, "val": 101, "test": 233}
+
+
+@pytest.mark.parametrize(
+    ("meta", "sentence"),
+    [
+        ({"ignore_index": 2}, "pixels of none of 2 classes"),
+        ({"classes": ["sky"]}, "pixels of none of 1 classes"),
+        ({"classes": [str(number) for number in range(255)]}, "below 255 are expected"),
+    ],
+)
+def test_pixels_of_no_class_never_become_background(camvid: Path, meta: dict, sentence: str):
+    """Counted from 1 in 8 bits, the mask's 255 would be 0."""
+    (camvid / "meta.json").write_text(json.dumps(CAMVID_META | meta))
+    with pytest.raises(InputError, match=sentence):
+        list(scenes.read_camvid(camvid))

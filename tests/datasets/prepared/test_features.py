@@ -1,6 +1,5 @@
 """Records in the format of TFDS."""
 
-import io
 from dataclasses import fields
 from pathlib import Path
 
@@ -13,19 +12,12 @@ from convcorr_jax.datasets import Record, load_image, load_label_map
 from convcorr_jax.datasets.prepared import features
 from convcorr_jax.errors import InputError
 from tests.builders import image_set
+from tests.builders.bad_images import encoded
 
 LABELS = np.zeros(image_set.SIZE, np.uint8)
 LABELS[2:5, 3:9], LABELS[0] = 2, 255
-KEEP_ENCODED = {"image": tfds.decode.SkipDecoding()}
-
-
-def encoded(pixels: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    PillowImage.fromarray(pixels).save(stream, format="PNG")
-    return stream.getvalue()
-
-
 PIXELS = np.random.default_rng(0).integers(0, 256, (*image_set.SIZE, 3), np.uint8)
+KEEP_ENCODED = {"image": tfds.decode.SkipDecoding()}
 
 
 def written_and_read(record: Record) -> Record:
@@ -48,18 +40,19 @@ def assert_same(result: Record, expected: Record) -> None:
     assert list(result.attributes) == list(expected.attributes)
 
 
-def test_every_field_is_read_back_exactly():
-    record = image_set.full_record(encoded(PIXELS), encoded(LABELS))
-    assert_same(written_and_read(record), record)
+ENCODED, ENCODED_LABELS = (encoded(PillowImage.fromarray(array), "PNG") for array in (PIXELS, LABELS))
 
 
-def test_missing_fields_are_read_back_as_missing():
-    record = image_set.plain_record(encoded(PIXELS), "1", split="test")
-    assert_same(written_and_read(record), record)
-
-
-def test_a_record_without_keypoints_is_read_back():
-    record = Record(encoded(PIXELS), image_set.SIZE, "", "1", "all", (), np.zeros((0, 2)), np.zeros(0, bool))
+@pytest.mark.parametrize(
+    "record",
+    [
+        image_set.full_record(ENCODED, ENCODED_LABELS),
+        image_set.plain_record(ENCODED, "1", split="test"),
+        Record(ENCODED, image_set.SIZE, "", "1", "all", (), np.zeros((0, 2)), np.zeros(0, bool)),
+    ],
+    ids=["every field", "missing fields", "no keypoints"],
+)
+def test_a_record_is_read_back_exactly(record: Record):
     assert_same(written_and_read(record), record)
 
 
@@ -77,13 +70,13 @@ def test_decoded_images_and_label_maps_keep_their_pixels():
 
 
 def test_a_decoded_example_makes_a_record_too():
-    record = image_set.full_record(encoded(PIXELS), encoded(LABELS))
+    record = image_set.full_record(ENCODED, ENCODED_LABELS)
     example = features.FEATURES.deserialize_example_np(features.serialize(record))
     np.testing.assert_array_equal(features.from_example(example).image, PIXELS)
 
 
 def test_names_that_cannot_be_encoded_are_refused():
-    record = image_set.plain_record(encoded(PIXELS), "a\udcff", split="train")
+    record = image_set.plain_record(ENCODED, "a\udcff", split="train")
     with pytest.raises(InputError, match="UTF-8"):
         features.serialize(record)
 

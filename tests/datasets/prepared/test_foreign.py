@@ -15,12 +15,11 @@ from convcorr_jax import coords
 from convcorr_jax.datasets.official import flic
 from convcorr_jax.datasets.prepared import foreign, is_prepared
 from convcorr_jax.errors import InputError
+from tests.builders.bad_images import encoded
 
 
 def encoded_image(width: int, height: int) -> bytes:
-    stream = io.BytesIO()
-    PillowImage.new("RGB", (width, height), "green").save(stream, format="JPEG")
-    return stream.getvalue()
+    return encoded(PillowImage.new("RGB", (width, height), "green"), "JPEG")
 
 
 def write(folder: Path, name: str, splits: Mapping[str, Sequence[Mapping[str, Any]]]) -> Path:
