@@ -127,14 +127,11 @@ def load_image(record: Record) -> Image:
 
 def load_label_map(record: Record) -> UInt8[np.ndarray, "height width"] | None:
     """Return the record's label map, decoded; None where it has none."""
-    if record.label_map is None or isinstance(record.label_map, np.ndarray):
-        return record.label_map
-    if isinstance(record.label_map, bytes):
-        name = f"the label map of record {record.source_id!r}"
-        label_map = decode_labels(record.label_map, name=name)
-    else:
-        name = str(record.label_map)
-        label_map = read_labels(record.label_map)
+    stored = record.label_map
+    if stored is None or isinstance(stored, np.ndarray):
+        return stored
+    name = f"the label map of record {record.source_id!r}" if isinstance(stored, bytes) else str(stored)
+    label_map = decode_labels(stored, name=name) if isinstance(stored, bytes) else read_labels(stored)
     try:
         _check_labels(label_map, record.label_names, record.size)
     except InputError as error:

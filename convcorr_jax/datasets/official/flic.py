@@ -33,11 +33,11 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import image_size
 
 # The joints and their columns in ``coords``, as the release's ``lookupPart`` counts them, from 0.
-_COLUMNS = {
+COLUMNS = {
     **{"l_shoulder": 0, "l_elbow": 1, "l_wrist": 2, "r_shoulder": 3, "r_elbow": 4, "r_wrist": 5},
     **{"l_hip": 6, "r_hip": 9, "l_eye": 12, "r_eye": 13, "nose": 16},
 }
-NAMES = tuple(_COLUMNS)
+NAMES = tuple(COLUMNS)
 LEFT_RIGHT_PAIRS = ((0, 3), (1, 4), (2, 5), (6, 7), (8, 9))
 PART_SETS = {"l_arm": (0, 1, 2), "r_arm": (3, 4, 5), "torso": (0, 3, 6, 7), "face": (8, 9, 10)}
 """Indices of the joints of the parts that the release draws."""
@@ -72,7 +72,7 @@ def read_examples(path: Path) -> Examples:
     examples = mat.read(path).structs("examples")
     if not examples:
         raise InputError(f"{path} has no examples")
-    columns = list(_COLUMNS.values())
+    columns = list(COLUMNS.values())
     sizes = np.array([_shaped(each, "imgdims", (1, 3))[0, :2] for each in examples], np.float64)
     if not (sizes >= 1).all():
         raise InputError(f"{path}: imgdims must be positive")

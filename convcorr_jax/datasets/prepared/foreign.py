@@ -22,8 +22,6 @@ from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import encoded_image_size
 
-# The columns of `flic.NAMES` among FLIC's 29 columns.
-_FLIC_COLUMNS = (0, 1, 2, 3, 4, 5, 6, 9, 12, 13, 16)
 # Decimals of pixel positions; single precision has no more.
 _DECIMALS = 3
 
@@ -93,8 +91,7 @@ def _read_voc(example: Example, features: Any, split: str, position: str) -> Ite
         )
 
 
-def _read_lfw(example: Example, features: Any, split: str, position: str) -> Iterator[Record]:
-    del features
+def _read_lfw(example: Example, _features: Any, split: str, position: str) -> Iterator[Record]:
     yield _whole_image(example, example["label"].decode(), position, split)
 
 
@@ -106,10 +103,9 @@ def _read_imagenet(example: Example, features: Any, split: str, position: str) -
     yield _whole_image(example, category, name, split)
 
 
-def _read_flic(example: Example, features: Any, split: str, position: str) -> Iterator[Record]:
-    del features
+def _read_flic(example: Example, _features: Any, split: str, position: str) -> Iterator[Record]:
     height, width = size = encoded_image_size(example["image"], name=position)
-    positions = np.stack([example["xcoords"], example["ycoords"]], axis=-1)[list(_FLIC_COLUMNS)]
+    positions = np.stack([example["xcoords"], example["ycoords"]], axis=-1)[list(flic.COLUMNS.values())]
     # As in the release, positions and torso boxes are counted from 1.
     points = np.round(positions.astype(np.float64), _DECIMALS) - 1
     y0, x0, y1, x1 = np.asarray(example["torsobox"], float).tolist()
