@@ -4,7 +4,7 @@
 # make processors  the numerical tests as on many other processors
 # make fuzz        changed files for every parser, SECONDS in all (600)
 # make torture     everything that resumes is killed at random moments, KILLS in all (200)
-# make check       linter, formatter, type checker
+# make check       linter, formatter, type checker; files and lines of each room beside its budget
 # make audit       the pinned packages beside published advisories
 # make docs        the documentation, in out/docs; its tutorials are run
 # make benchmark   speed beside the peers', who get an environment of their own
@@ -46,6 +46,7 @@ torture: .venv/test.stamp
 	.venv/bin/python -m tests.torture --kills $(or $(KILLS),200)
 
 check: .venv/test.stamp
+	.venv/bin/python -m tests.builders.house
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/pyrefly check --python-interpreter-path .venv/bin/python

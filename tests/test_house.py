@@ -18,6 +18,7 @@ RULES = {
     "words": house.word_violations,
     "lengths": house.length_violations,
     "test imports": house.test_import_violations,
+    "budgets": house.budget_violations,
 }
 DOCSTRING = '"""A file."""\n'
 # A rule, a file, what is planted in it, and what the rule must report.
@@ -81,6 +82,16 @@ def test_each_rule_finds_what_is_planted(tmp_path, rule, path, violation, report
     (found,) = RULES[rule](tmp_path)
     assert found.startswith(path)
     assert report in found
+
+
+def test_a_room_beyond_its_budget_is_found(tmp_path):
+    room = tmp_path / "convcorr_jax" / "flow"
+    room.mkdir(parents=True)
+    (room / "warping.py").write_text("x = 1\n" * house.BUDGETS["flow"][1], encoding="utf-8")
+    assert house.budget_violations(tmp_path) == []
+    (room / "more.py").write_text("x = 1\n", encoding="utf-8")
+    (found,) = house.budget_violations(tmp_path)
+    assert found.startswith("flow has 2 files")
 
 
 def test_every_room_has_a_list_of_imports():

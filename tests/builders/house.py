@@ -6,6 +6,7 @@ be tried on a small tree with a planted violation, too.
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -320,4 +321,4 @@ def readme_violations(text: str) -> list[str]:
 if __name__ == "__main__":
     for room, (files, lines) in sorted(sizes(Path(__file__).parents[2]).items()):
         most_files, most_lines = BUDGETS.get(room, (0, 0))
-        print(f"{room:12} {files:4} of {most_files:4} files {lines:6} of {most_lines:6} lines")
+        sys.stdout.write(f"{room:12} {files:4} of {most_files:4} files {lines:6} of {most_lines:6} lines\n")
