@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import NamedTuple
 
-import h5py
 import numpy as np
 
 from convcorr_jax.io import write_arrays
+from tests.builders.mpii_flat import write_h5
 
 
 class PckFiles(NamedTuple):
@@ -44,14 +44,9 @@ def write_mpii(folder: Path, *, seed: int = 0) -> PckFiles:
     rng = np.random.default_rng(seed)
     people = 20
     part = rng.integers(5, 300, (people, 16, 2)).astype(float)
-    truth = folder / "valid.h5"
-    with h5py.File(truth, "w") as stored:
-        stored["part"] = part
-        stored["visible"] = (rng.random((people, 16)) < 0.8).astype(float)
-        stored["imgname"] = np.array([b"a.jpg"] * people)
-        stored["normalize"] = rng.uniform(20, 60, people)
-        stored["person"], stored["scale"] = np.arange(float(people)), np.ones(people)
-        stored["center"] = np.ones((people, 2))
+    visible = (rng.random((people, 16)) < 0.8).astype(float)
+    heads = rng.uniform(20, 60, people)
+    truth = write_h5(folder / "valid.h5", count=people, part=part, visible=visible, normalize=heads)
     predictions = folder / "preds.npz"
     write_arrays(predictions, preds=part + rng.normal(0, 12, part.shape))
     return PckFiles(truth, predictions)

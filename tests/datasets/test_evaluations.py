@@ -14,6 +14,7 @@ from convcorr_jax.metrics import ProtocolChoices
 from tests.builders.genuine import genuine
 from tests.builders.leeds_tree import write_lsp
 from tests.builders.mat_files import write_mat
+from tests.builders.mpii_flat import json_person
 from tests.builders.pck_files import write_mpii, write_plain
 
 
@@ -76,15 +77,7 @@ def test_flic_has_sizes_where_its_file_states_them(tmp_path, rng):
 
 
 def test_mpii_without_heads_has_no_figure_of_its_own(tmp_path, rng):
-    people = [
-        {
-            "image": "a.jpg",
-            "center": [5.0, 5.0],
-            "scale": 1.0,
-            "joints": rng.uniform(1, 99, (16, 2)).tolist(),
-            "joints_vis": [1] * 16,
-        }
-    ]
+    people = [json_person(joints=rng.uniform(1, 99, (16, 2)).tolist())]
     (tmp_path / "valid.json").write_text(json.dumps(people))
     write_arrays(tmp_path / "pred.npz", preds=np.array([people[0]["joints"]]))
     found = evaluations.read(tmp_path / "valid.json", tmp_path / "pred.npz")

@@ -13,6 +13,7 @@ from convcorr_jax.errors import InputError
 from tests.builders.flic_tree import LOOKUP, example
 from tests.builders.genuine import genuine
 from tests.builders.mat_files import structs, write_mat
+from tests.builders.mpii_flat import write_h5
 
 FLIC_ORDER = ORDERS["flic"]
 
@@ -49,13 +50,7 @@ def test_mpii_is_the_same_in_its_three_forms(tmp_path: Path, mpii):
     detections = write_detections(tmp_path / "detections.mat", points, boxes)
     missing = np.isnan(points[..., 0])
     flat = write_mat(tmp_path / "gt_valid.mat", gt_valid(np.nan_to_num(points), missing, boxes))
-    with h5py.File(tmp_path / "valid.h5", "w") as stored:
-        stored["part"] = np.nan_to_num(points)
-        stored["visible"] = np.ones((3, 16))
-        stored["imgname"] = np.array([b"a.jpg"] * 3)
-        stored["normalize"] = sizes
-        stored["person"], stored["scale"] = np.arange(3.0), np.ones(3)
-        stored["center"] = np.ones((3, 2))
+    write_h5(tmp_path / "valid.h5", count=3, part=np.nan_to_num(points), normalize=sizes)
     for path in (detections, flat, tmp_path / "valid.h5"):
         truth = ground_truth.read_mpii(path)
         np.testing.assert_array_equal(truth.points, points - 1)

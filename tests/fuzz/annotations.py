@@ -17,6 +17,7 @@ from convcorr_jax.datasets.formats import joint_arrays, mat, text, xml
 from convcorr_jax.datasets.official import mpii
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_points
+from tests.builders import mpii_flat
 from tests.builders.mat_files import cells, structs, write_mat
 from tests.fuzz.mutation import Target, mutated, mutated_archive
 
@@ -71,18 +72,6 @@ def _hdf5() -> list[bytes]:
     return [_written(write), _written(lambda path: write(path, compression="gzip", chunks=True))]
 
 
-def _mpii_h5() -> list[bytes]:
-    def write(path: Path) -> None:
-        with h5py.File(path, "w") as stored:
-            stored["imgname"] = np.array([b"a.jpg", b"b.jpg"])
-            stored["part"], stored["visible"] = np.ones((2, 16, 2)), np.ones((2, 16))
-            stored["center"] = np.ones((2, 2))
-            for name in ("person", "scale", "normalize"):
-                stored[name] = np.ones(2)
-
-    return [_written(write)]
-
-
 def _npz() -> list[bytes]:
     stream = io.BytesIO()
     np.savez(stream, points=_JOINTS, names=np.array([f"joint {k}" for k in range(14)]))
@@ -93,12 +82,6 @@ def _plain_json() -> list[bytes]:
     names = [f"joint {number}" for number in range(14)]
     plain = {"points": _JOINTS.tolist(), "names": names, "boxes": [[0, 0, 9, 9], [1, 1, 5, 5]]}
     return [json.dumps(plain).encode()]
-
-
-def _mpii_json() -> list[bytes]:
-    person = {"image": "a.jpg", "joints": [[1.0, 2.0]] * 16, "joints_vis": [1] * 16}
-    person |= {"center": [5.0, 6.0], "scale": 1.5}
-    return [json.dumps([person, person]).encode()]
 
 
 _XML = b"""<?xml version="1.0"?><annotation><filename>a.jpg</filename><size><width>50</width><height>40
@@ -113,11 +96,22 @@ _PAIRS = b"a,b,box_a,box_b,points\na.jpg,b.jpg,0 0 5 5,,p.csv\n"
 TARGETS = [
     Target("mat", _mat, _walk, mutated, ".mat"),
     Target("hdf5", _hdf5, lambda path: joint_arrays.read(path, flat_joints=14), mutated, ".h5"),
-    Target("hdf5-mpii", _mpii_h5, lambda path: mpii.read_h5({"valid": path}), mutated, ".h5"),
+    Target(
+        "hdf5-mpii",
+        lambda: [_written(mpii_flat.write_h5)],
+        lambda path: mpii.read_h5({"valid": path}),
+        mutated,
+        ".h5",
+    ),
     Target("npz", _npz, lambda path: joint_arrays.read(path, flat_joints=14), mutated_archive, ".npz"),
     Target("npz-plain", _npz, plain_keypoints.read_truth, mutated_archive, ".npz"),
     Target("json-plain", _plain_json, plain_keypoints.read_truth, mutated, ".json"),
-    Target("json-mpii", _mpii_json, lambda path: mpii.read_json({"valid": path}), mutated),
+    Target(
+        "json-mpii",
+        lambda: [json.dumps([mpii_flat.json_person()] * 2).encode()],
+        lambda path: mpii.read_json({"valid": path}),
+        mutated,
+    ),
     Target("xml", lambda: [_XML], xml.read_annotation, mutated, ".xml"),
     Target("pts", lambda: [_PTS], _read_pts, mutated, ".pts"),
     Target("csv-points", lambda: [_POINTS], read_points, mutated, ".csv"),

@@ -35,7 +35,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import PF_PASCAL, PF_PASCAL_BOX, SPAIR_71K, SPAIR_71K_POINTS
 from convcorr_jax.tasks import CategoryData
 from convcorr_jax.tasks.transfer import Task, open_task, score
-from tests.builders import landmark_files, releases, voc_tree
+from tests.builders import landmark_files, mpii_flat, releases, voc_tree
 from tests.builders.flic_tree import FACING, OTHER_SIDE
 from tests.builders.genuine import genuine
 from tests.builders.leeds_tree import places, write_lsp
@@ -338,27 +338,16 @@ def write_h5(path: Path, **changes: np.ndarray | None) -> Path:
     part[0, WRIST], part[1, HIP] = 0, (12, 7)
     visible[0, WRIST] = visible[1, HIP] = 0
     arrays = {
-        "imgname": np.array([b"a.jpg", b"a.jpg"]),
-        "person": np.array([2.0, 0.0]),
-        "part": part,
-        "visible": visible,
-        "center": np.array([[21.0, 37.5], [11.0, 26.0]]),
-        "scale": np.array([1.25, 0.625]),
-        "normalize": np.array([9.0, 4.5]),
-        "torsoangle": np.array([3.1, 3.0]),
+        **{"part": part, "visible": visible, "person": np.array([2.0, 0.0])},
+        **{"center": np.array([[21.0, 37.5], [11.0, 26.0]]), "scale": np.array([1.25, 0.625])},
+        **{"normalize": np.array([9.0, 4.5]), "torsoangle": np.array([3.1, 3.0])},
     }
-    with h5py.File(path, "w") as stored:
-        for name, array in (arrays | changes).items():
-            if array is not None:
-                stored[name] = array
-    return path
+    return mpii_flat.write_h5(path, **(arrays | changes))
 
 
 def entry(**changes: Any) -> dict[str, Any]:
-    joints = [[float(3 + number), 20.0 - number] for number in range(16)]
-    joints[WRIST] = [-1.0, -1.0]
-    known = [int(number != WRIST) for number in range(16)]
-    person = {"image": "a.jpg", "joints": joints, "joints_vis": known, "center": [21.0, 22.0], "scale": 0.5}
+    person = mpii_flat.json_person()
+    person["joints"][WRIST], person["joints_vis"][WRIST] = [-1.0, -1.0], 0
     return person | changes
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,21 +32,20 @@ def source(tmp_path: Path) -> Path:
     return image_set.write_images(tmp_path / "source")
 
 
-def prepare_images(
-    source: Path, folder: Path, *, progress: Callable[[int, int], None] | None = None
-) -> Prepared:
-    return prepare(
-        partial(image_set.read, source),
-        folder,
-        name="images",
-        description="Noise.",
-        processes=1,
-        progress=progress,
-    )
+def prepare_images(source: Path | Callable, folder: Path, **options: Any) -> Prepared:
+    """Prepare the images of a folder, or what a function lists."""
+    records = source if callable(source) else partial(image_set.read, source)
+    return prepare(records, folder, **{"name": "images", "description": "Noise.", "processes": 1} | options)
 
 
 def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def assert_undisturbed(source: Path, folder: Path) -> None:
+    """Check that ``out`` has the bytes of a run from beginning to end."""
+    prepare_images(source, folder / "undisturbed")
+    assert content(folder / "out") == content(folder / "undisturbed")
 
 
 def test_written_records_are_counted_and_read_back(source: Path, tmp_path: Path):
@@ -113,8 +113,7 @@ def test_a_killed_run_is_resumed_with_the_same_bytes(source: Path, tmp_path: Pat
         time.sleep(0.05)
     done = prepare_images(source, tmp_path / "out")
     assert done.resumed >= 4
-    prepare_images(source, tmp_path / "undisturbed")
-    assert content(tmp_path / "out") == content(tmp_path / "undisturbed")
+    assert_undisturbed(source, tmp_path)
 
 
 def is_running(pid: int) -> bool:
@@ -146,27 +145,24 @@ def test_incomplete_files_of_a_killed_run_are_removed(source: Path, tmp_path: Pa
     # A crash of the machine may lose the end of a file that was already renamed.
     whole.write_bytes(whole.read_bytes()[:-100])
     assert prepare_images(source, tmp_path / "out").resumed == 0
-    prepare_images(source, tmp_path / "undisturbed")
-    assert content(tmp_path / "out") == content(tmp_path / "undisturbed")
+    assert_undisturbed(source, tmp_path)
 
 
 @pytest.mark.parametrize("processes", [None, 1])
 def test_a_run_that_only_lacks_its_metadata_is_finished(source: Path, tmp_path: Path, processes: int | None):
     interrupt(source, tmp_path / "out", after=14)
-    records = partial(image_set.read, source)
-    done = prepare(records, tmp_path / "out", name="images", description="Noise.", processes=processes)
+    done = prepare_images(source, tmp_path / "out", processes=processes)
     assert done.resumed == 14
     assert len(read(tmp_path / "out")) == 14
     with pytest.raises(InputError, match="0 processes write nothing"):
-        prepare(records, tmp_path / "new", name="images", description="Noise.", processes=0)
+        prepare_images(source, tmp_path / "new", processes=0)
 
 
 def test_shards_of_a_source_that_has_changed_are_written_anew(source: Path, tmp_path: Path):
     interrupt(source, tmp_path / "out")
     (source / "00.png").write_bytes((source / "01.png").read_bytes())
     assert prepare_images(source, tmp_path / "out").resumed == 0
-    prepare_images(source, tmp_path / "undisturbed")
-    assert content(tmp_path / "out") == content(tmp_path / "undisturbed")
+    assert_undisturbed(source, tmp_path)
 
 
 def test_a_finished_folder_of_a_source_that_has_changed_is_refused(source: Path, tmp_path: Path):
@@ -181,7 +177,7 @@ def test_a_finished_folder_of_a_source_that_has_changed_is_refused(source: Path,
     os.utime(image, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert prepare_images(source, tmp_path / "out").resumed == 14
     with pytest.raises(InputError, match="under another name"):
-        prepare(partial(image_set.read, source), tmp_path / "out", name="x", description="Noise.")
+        prepare_images(source, tmp_path / "out", name="x")
     assert content(tmp_path / "out") == before
 
 
@@ -208,7 +204,7 @@ def test_a_source_that_changes_while_it_is_read_is_noticed(
         return listed
 
     with pytest.raises(InputError, match="changed while it was read"):
-        prepare(listing, tmp_path / "out", name="images", description="Noise.", processes=1)
+        prepare_images(listing, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -258,18 +254,13 @@ def test_ambiguous_ids_and_splits_are_refused(listed: list[tuple[str, str]], sen
         return [image_set.plain_record(pixels, name, split=split) for name, split in listed]
 
     with pytest.raises(InputError, match=sentence):
-        prepare(records, tmp_path / "out", name="images", description="Black.")
+        prepare_images(records, tmp_path / "out")
     assert os.listdir(tmp_path) == []
 
 
 def test_an_annotation_that_makes_no_record_may_not_share_an_id(source: Path, tmp_path: Path):
     with pytest.raises(InputError, match="same id 'image 1'"):
-        prepare(
-            lambda: [*image_set.read(source), Absent("image 1", "it is blurred")],
-            tmp_path / "out",
-            name="images",
-            description="Noise.",
-        )
+        prepare_images(lambda: [*image_set.read(source), Absent("image 1", "it is blurred")], tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -280,6 +271,4 @@ def test_names_that_tfds_would_not_read_back_are_refused(
     name: str, version: str, sentence: str, source: Path, tmp_path: Path
 ):
     with pytest.raises(InputError, match=sentence):
-        prepare(
-            partial(image_set.read, source), tmp_path / "out", name=name, version=version, description="Noise."
-        )
+        prepare_images(source, tmp_path / "out", name=name, version=version)
