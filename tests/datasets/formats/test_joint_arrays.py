@@ -73,27 +73,26 @@ def test_hdf5_by_matlab_and_octave_is_read(tmp_path: Path, written):
     np.testing.assert_array_equal(found.arrays["preds"], JOINTS.T)
 
 
-def test_cells_of_unlike_tables_are_no_array(tmp_path: Path):
-    path = write_mat(tmp_path / "a.mat", {"preds": cells(JOINTS[0], JOINTS[0, :5])})
-    with pytest.raises(InputError, match=r"a\.mat has no array of joints.*it has none"):
+@pytest.mark.parametrize(
+    ("name", "arrays", "sentence"),
+    [
+        ("a.mat", {"preds": cells(JOINTS[0], JOINTS[0, :5])}, r"a\.mat has no array of joints.*it has none"),
+        ("a.npz", {"scores": np.ones((5, 14))}, r"no array of joints.*it has scores \(5, 14\)"),
+        ("a.npz", {"preds": np.ones((28, 28))}, r"it has preds \(28, 28\)"),
+        ("a.npz", {"preds": np.array([{}], object)}, "it has none; preds is skipped: preds.npy has pickled"),
+        ("a.csv", b"1,2,3", "no MATLAB file"),
+        ("a.h5", None, r"does not exist.*prediction"),
+    ],
+    ids=range(6),
+)
+def test_files_without_joints_say_what_they_have(tmp_path: Path, name: str, arrays, sentence: str):
+    path = tmp_path / name
+    if isinstance(arrays, bytes):
+        path.write_bytes(arrays)
+    elif arrays is not None:
+        write_mat(path, arrays) if name == "a.mat" else np.savez(path, **arrays)
+    with pytest.raises(InputError, match=sentence):
         read(path)
-
-
-def test_files_without_joints_say_what_they_have(tmp_path: Path):
-    np.savez(tmp_path / "a.npz", scores=np.ones((5, 14)))
-    with pytest.raises(InputError, match=r"no array of joints.*it has scores \(5, 14\)"):
-        read(tmp_path / "a.npz")
-
-
-def test_other_files_are_refused(tmp_path: Path):
-    with pytest.raises(InputError, match=r"does not exist.*prediction"):
-        read(tmp_path / "nothing.h5")
-    (tmp_path / "a.csv").write_text("1,2,3")
-    with pytest.raises(InputError, match="no MATLAB file"):
-        read(tmp_path / "a.csv")
-    np.savez(tmp_path / "pickled.npz", preds=np.array([{}], object))
-    with pytest.raises(InputError, match=r"it has none; preds is skipped: preds.npy has pickled"):
-        read(tmp_path / "pickled.npz")
 
 
 def test_what_cannot_be_read_hides_nothing(tmp_path: Path):
@@ -145,12 +144,6 @@ def test_flat_rows_are_joints_one_by_one(tmp_path: Path, turned):
     for count in (13, 16):
         with pytest.raises(InputError, match="no array of joints"):
             joint_arrays.read(tmp_path / "a.npz", flat_joints=count)
-
-
-def test_flat_squares_are_refused(tmp_path: Path):
-    np.savez(tmp_path / "a.npz", preds=np.ones((28, 28)))
-    with pytest.raises(InputError, match=r"it has preds \(28, 28\)"):
-        read(tmp_path / "a.npz")
 
 
 @pytest.mark.parametrize("names", [("x", "y"), ("pred_x", "pred_y"), ("X", "Y")])
