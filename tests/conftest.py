@@ -13,7 +13,7 @@ os.environ.setdefault("PJRT_NPROC", "16")
 # Workers use all cores. OpenBLAS would wait actively for threads that have none.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Tests do not write into the cache of the commands. They have one of their own, which workers, processes that
-# tests start, and all checkouts share. Each program is stored under a hash of itself, a folder for each processor.
+# tests start, and all checkouts share; programs are stored under their hashes, for each kind of processor.
 os.environ["CONVCORR_COMPILATION_CACHE"] = "off"
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(program_cache())
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"

@@ -17,9 +17,9 @@ from convcorr_jax.cli.arguments import (
 )
 from convcorr_jax.cli.pairs import Files, Pair, figure_names, neighbours, one_to_all, read_inputs, read_pairs
 from convcorr_jax.errors import InputError, NumericalError, WriteError
+from convcorr_jax.runtime import bar, status
 from convcorr_jax.runtime.ending import exit_status
 from convcorr_jax.runtime.options import BoxOption, as_box, numbers
-from convcorr_jax.runtime.progress import bar, status
 
 if TYPE_CHECKING:
     from convcorr_jax.cli.aligner import Aligner

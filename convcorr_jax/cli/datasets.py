@@ -12,10 +12,10 @@ from tyro.conf import Positional, arg
 
 from convcorr_jax.cli.arguments import OutputOptions, Result
 from convcorr_jax.errors import InputError
-from convcorr_jax.runtime.progress import bar
+from convcorr_jax.runtime import bar
 
 if TYPE_CHECKING:
-    from convcorr_jax.datasets.catalogue import DataSet
+    from convcorr_jax.datasets import DataSet
     from convcorr_jax.datasets.prepared import Prepared
 
 VERSION = "1.0.0"
@@ -35,8 +35,7 @@ class List:
 
     def run(self) -> Result:
         """Return a paragraph for each data set."""
-        from convcorr_jax.datasets import loading
-        from convcorr_jax.datasets.catalogue import DATASETS
+        from convcorr_jax.datasets import DATASETS, loading
 
         root = loading.root_folder(data_root=self.data_root)
         here = {name: root / name if (root / name).is_dir() else None for name in DATASETS}
@@ -66,7 +65,7 @@ class Prepare:
 
     def run(self) -> Result:
         """Write the records with a progress bar, and return their counts beside the official ones."""
-        from convcorr_jax.datasets.catalogue import DATASETS
+        from convcorr_jax.datasets import DATASETS
         from convcorr_jax.datasets.opening import read_folder
         from convcorr_jax.datasets.prepared import prepare
 
@@ -105,10 +104,8 @@ class Check:
     def run(self) -> Result:
         """Return the findings; the exit status is 1 when one of them would change a score."""
         from convcorr_jax import doctor
-        from convcorr_jax.datasets import loading
-        from convcorr_jax.datasets.catalogue import DATASETS
+        from convcorr_jax.datasets import DATASETS, Absent, Record, loading
         from convcorr_jax.datasets.opening import read_folder
-        from convcorr_jax.datasets.records import Absent, Record
         from convcorr_jax.io import check_outputs, written_whole
         from convcorr_jax.report import finding_lines, findings_page
 
@@ -156,8 +153,7 @@ class Show:
 
     def run(self) -> Result:
         """Write the figure and return its path."""
-        from convcorr_jax.datasets import loading
-        from convcorr_jax.datasets.opening import read_records
+        from convcorr_jax.datasets import loading, read_records
         from convcorr_jax.io import check_outputs, write_image
         from convcorr_jax.report import contact_sheet
 

@@ -11,8 +11,7 @@ from tyro.conf import Positional, arg
 
 from convcorr_jax.cli.arguments import OutputOptions, Result
 from convcorr_jax.errors import InputError
-from convcorr_jax.runtime import caches
-from convcorr_jax.runtime.progress import bar
+from convcorr_jax.runtime import bar, caches
 
 
 @dataclass(frozen=True)
@@ -119,8 +118,7 @@ class Doctor:
         """Return a paragraph for each part; the exit status is 1 when a part does not work."""
         from convcorr_jax.backbone import NETWORKS
         from convcorr_jax.backbone.weights import find, folder
-        from convcorr_jax.datasets import loading
-        from convcorr_jax.datasets.catalogue import DATASETS
+        from convcorr_jax.datasets import DATASETS, loading
 
         devices, device_error = _devices()
         networks, root, cache = {name: find(name) for name in NETWORKS}, loading.root_folder(), _cache()

@@ -20,10 +20,16 @@ from convcorr_jax.datasets.official import mpii
 from convcorr_jax.datasets.predictions import Axes
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import array_headers, check_file, json_file
-from convcorr_jax.metrics.joint_table import MPII_PCKH, column_of
-from convcorr_jax.metrics.keypoint_truth import KeypointTruth, normalizer_lengths
-from convcorr_jax.metrics.pck import FLIC_PCK, LSP_PCK, Protocol
-from convcorr_jax.metrics.protocol_grid import ProtocolChoices
+from convcorr_jax.metrics import (
+    FLIC_PCK,
+    LSP_PCK,
+    MPII_PCKH,
+    KeypointTruth,
+    Protocol,
+    ProtocolChoices,
+    column_of,
+    normalizer_lengths,
+)
 
 Release = Literal["MPII", "FLIC", "LSP"]
 """The data set of an official file; LSP is also LSPET and PARSE."""

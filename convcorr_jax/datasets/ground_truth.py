@@ -18,8 +18,8 @@ from convcorr_jax.datasets.joint_orders import ORDERS, Order, common
 from convcorr_jax.datasets.official import flic, lsp, mpii
 from convcorr_jax.datasets.official.mpii import Person
 from convcorr_jax.errors import InputError
-from convcorr_jax.io.arrays import Expected, load_arrays, read_arrays
-from convcorr_jax.metrics.joint_table import head_sizes
+from convcorr_jax.io import Expected, load_arrays, read_arrays
+from convcorr_jax.metrics import head_sizes
 
 Sides = Literal["observer", "person"]
 """Which side is left: as if every person faced the camera ("observer"), or the person's own ("person")."""

@@ -32,7 +32,7 @@ from jaxtyping import Float
 from convcorr_jax.datasets.joint_orders import joint_name
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import json_array, json_file, load_arrays, naming_file
-from convcorr_jax.metrics.keypoint_truth import KeypointTruth
+from convcorr_jax.metrics import KeypointTruth
 
 FIELDS = ("points", "visible", "boxes", "head_boxes", "image_sizes", "groups", "names")
 """The names of the arrays."""

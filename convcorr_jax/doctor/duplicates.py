@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from PIL import Image as PillowImage
 
-from convcorr_jax.datasets.records import Record, load_image, load_label_map
+from convcorr_jax.datasets import Record, load_image, load_label_map
 from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding, counted
 from convcorr_jax.errors import InputError
 from convcorr_jax.shapes import Image

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from convcorr_jax.datasets.records import Absent, Record
+from convcorr_jax.datasets import Absent, Record
 from convcorr_jax.doctor import duplicates, keypoints, sides
 from convcorr_jax.doctor.duplicates import compute_thumbnails
 from convcorr_jax.doctor.findings import CHANGES_SCORES, Finding

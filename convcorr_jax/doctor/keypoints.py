@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.records import Absent, Record
+from convcorr_jax.datasets import Absent, Record
 from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding, counted
 
 

@@ -15,7 +15,7 @@ from statistics import NormalDist
 import numpy as np
 from jaxtyping import Bool, Complex, Float
 
-from convcorr_jax.datasets.records import Record
+from convcorr_jax.datasets import Record
 from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding, counted
 from convcorr_jax.doctor.keypoints import robust_spread
 

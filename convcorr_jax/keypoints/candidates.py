@@ -25,9 +25,15 @@ from jaxtyping import Array, Bool, Float, Int8, UInt8
 
 from convcorr_jax import coords
 from convcorr_jax.backbone import Network, Params, channels, receptive_field
-from convcorr_jax.descriptors.at_points import BOX_MARGIN, View, view
-from convcorr_jax.descriptors.convolutional import Recipe, convolutional_descriptors, descriptor_grid
-from convcorr_jax.descriptors.sift import dense_sift
+from convcorr_jax.descriptors import (
+    BOX_MARGIN,
+    Recipe,
+    View,
+    convolutional_descriptors,
+    dense_sift,
+    descriptor_grid,
+    view,
+)
 from convcorr_jax.errors import InputError
 from convcorr_jax.shapes import Image
 

@@ -23,7 +23,7 @@ from jaxtyping import Array, Bool, Float, Int, Num
 
 from convcorr_jax.arrays import padded_batches
 from convcorr_jax.errors import InputError
-from convcorr_jax.flow.alignment import parabola_vertex
+from convcorr_jax.flow import parabola_vertex
 from convcorr_jax.linear import svm
 from convcorr_jax.linear.svm import LinearSVM
 

@@ -14,12 +14,9 @@ from jaxtyping import Float, Float16
 from convcorr_jax import coords
 from convcorr_jax.backbone import find_network
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.descriptors.at_points import view
-from convcorr_jax.descriptors.global_features import feature_count, global_features
+from convcorr_jax.descriptors import feature_count, global_features, view
 from convcorr_jax.errors import InputError
-from convcorr_jax.io.arrays import Expected
-from convcorr_jax.io.fitted import Fitted
-from convcorr_jax.io.json_files import check_fields
+from convcorr_jax.io import Expected, Fitted, check_fields
 from convcorr_jax.keypoints.candidates import Cells, ConvCells, SiftCells, Square
 from convcorr_jax.keypoints.detection import Detectors, best_candidates, score_candidates
 from convcorr_jax.keypoints.prior import Calibration, Positive, combine_with_prior, log_scores, neighbor_points

@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, Int, Int8
 
 from convcorr_jax import coords, retrieval
 from convcorr_jax.errors import InputError
-from convcorr_jax.flow.warping import sample_flow
+from convcorr_jax.flow import sample_flow
 
 # The paper's: 25 neighbors are aligned, and the five with the lowest deformation energy vote.
 NEIGHBORS = 25

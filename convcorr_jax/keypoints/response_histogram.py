@@ -15,11 +15,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from convcorr_jax import coords
-from convcorr_jax.backbone import Network, Params, preprocess, receptive_field
-from convcorr_jax.backbone.forward import single_pixel_activations
+from convcorr_jax.backbone import Network, Params, preprocess, receptive_field, single_pixel_activations
+from convcorr_jax.descriptors import dense_sift, unit_length
 from convcorr_jax.descriptors.at_points import LEAST_CONTRAST
-from convcorr_jax.descriptors.convolutional import unit_length
-from convcorr_jax.descriptors.sift import REACH_BINS, dense_sift
+from convcorr_jax.descriptors.sift import REACH_BINS
 from convcorr_jax.errors import InputError
 from convcorr_jax.shapes import Image
 

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, Int32, UInt8
 
 from convcorr_jax import coords, images
 from convcorr_jax.backbone import Network, Params, ReceptiveField, activations, grid_size, preprocess
-from convcorr_jax.descriptors.convolutional import unit_length
+from convcorr_jax.descriptors import unit_length
 from convcorr_jax.errors import InputError
 from convcorr_jax.shapes import Image
 

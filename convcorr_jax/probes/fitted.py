@@ -16,9 +16,7 @@ import numpy as np
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.descriptors import feature_count
 from convcorr_jax.errors import InputError
-from convcorr_jax.io.arrays import Expected
-from convcorr_jax.io.fitted import Fitted
-from convcorr_jax.io.json_files import check_fields
+from convcorr_jax.io import Expected, Fitted, check_fields
 from convcorr_jax.linear.ridge import LowRankRidge, Ridge
 from convcorr_jax.probes.landmarks import FeatureExtractor, LandmarkProbe, network_features
 from convcorr_jax.probes.look_back import Region

@@ -24,8 +24,7 @@ from jaxtyping import Float, Int
 
 from convcorr_jax import coords, images
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.descriptors.at_points import view
-from convcorr_jax.descriptors.global_features import global_features
+from convcorr_jax.descriptors import global_features, view
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
 from convcorr_jax.linear.ridge import LowRankRidge, Ridge, fit_held_out, prediction_subspace, reduce_rank

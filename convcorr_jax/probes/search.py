@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from convcorr_jax import coords, images
-from convcorr_jax.descriptors.at_points import view
+from convcorr_jax.descriptors import view
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.ridge import LowRankRidge
 from convcorr_jax.probes.landmarks import FeatureExtractor

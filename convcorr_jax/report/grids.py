@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt, UInt8
 from matplotlib.figure import Figure
 
-from convcorr_jax.datasets.records import IGNORED_LABEL, Record, load_image, load_label_map
+from convcorr_jax.datasets import IGNORED_LABEL, Record, load_image, load_label_map
 from convcorr_jax.metrics import LabelArray, checked_labels
 from convcorr_jax.report.drawing import (
     LEFT,

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from PIL import Image as PillowImage
 
 from convcorr_jax import coords, images
-from convcorr_jax.datasets.records import Record, load_image
+from convcorr_jax.datasets import Record, load_image
 from convcorr_jax.doctor import Case, Finding, changes_scores
 from convcorr_jax.errors import InputError
 from convcorr_jax.report.drawing import limbs, pixels

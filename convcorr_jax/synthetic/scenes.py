@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.records import Record
+from convcorr_jax.datasets import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.synthetic.light import Light, relight
 from convcorr_jax.synthetic.rendering import car, face, person, quadruped, surroundings

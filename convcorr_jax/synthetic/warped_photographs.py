@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float
 from scipy import ndimage
 
 from convcorr_jax import coords, images
-from convcorr_jax.datasets.records import Record
+from convcorr_jax.datasets import Record
 from convcorr_jax.datasets.selection import photographs
 from convcorr_jax.errors import InputError
 from convcorr_jax.shapes import Image

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.selection import Selection, fingerprint
-from convcorr_jax.descriptors.at_points import BOX_MARGIN
+from convcorr_jax.datasets import Selection, fingerprint
+from convcorr_jax.descriptors import BOX_MARGIN
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted, save_fitted
 from convcorr_jax.linear import grouped_folds

@@ -16,9 +16,7 @@ from jaxtyping import Int
 
 from convcorr_jax import coords, synthetic
 from convcorr_jax.backbone.weights import Weights, load
-from convcorr_jax.datasets import opening, selection
-from convcorr_jax.datasets.records import Record
-from convcorr_jax.datasets.selection import GeneratedRecords, Selection
+from convcorr_jax.datasets import GeneratedRecords, Record, Selection, opening, selection
 from convcorr_jax.errors import InputError
 
 

@@ -10,14 +10,12 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.loading import batches
-from convcorr_jax.datasets.records import Record, load_image
-from convcorr_jax.datasets.selection import fingerprint
-from convcorr_jax.descriptors.global_features import global_features
+from convcorr_jax.datasets import Record, batches, fingerprint, load_image
+from convcorr_jax.descriptors import global_features
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.ridge import FoldSums, no_rows
 from convcorr_jax.probes import Variation, variation_image, variations
-from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime import progress
 from convcorr_jax.runtime.stages import CachedParts, accumulate
 
 # Variations in a cached part: computing it takes a minute at most.

@@ -39,7 +39,7 @@ from convcorr_jax.datasets.formats.text import points_by_id
 from convcorr_jax.datasets.records import Absent, Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import check_file, image_size, json_array, json_file
-from convcorr_jax.metrics.joint_table import head_sizes
+from convcorr_jax.metrics import head_sizes
 
 # In the order of their ids.
 NAMES = (

@@ -10,9 +10,8 @@ from jaxtyping import Float, Int, UInt8
 
 from convcorr_jax import images
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.records import load_image
-from convcorr_jax.datasets.selection import Selection, fingerprint
-from convcorr_jax.descriptors.global_features import global_features
+from convcorr_jax.datasets import Selection, fingerprint, load_image
+from convcorr_jax.descriptors import global_features
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
 from convcorr_jax.linear.ridge import FoldSums, Ridge

@@ -9,9 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.records import Record, load_image
-from convcorr_jax.datasets.selection import Selection
-from convcorr_jax.descriptors.at_points import BOX_MARGIN, view
+from convcorr_jax.datasets import Record, Selection, load_image
+from convcorr_jax.descriptors import BOX_MARGIN, view
 from convcorr_jax.errors import InputError
 from convcorr_jax.tasks.reading import RENDERED, choose_splits, select
 

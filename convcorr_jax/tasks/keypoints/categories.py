@@ -16,13 +16,11 @@ from jaxtyping import Bool, Float, Int
 
 from convcorr_jax import coords, images
 from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.datasets import Record, fingerprint, load_image
 from convcorr_jax.datasets.official import ibug
-from convcorr_jax.datasets.records import Record, load_image
-from convcorr_jax.datasets.selection import fingerprint
-from convcorr_jax.descriptors.at_points import view
-from convcorr_jax.descriptors.global_features import global_features
+from convcorr_jax.descriptors import global_features, view
 from convcorr_jax.errors import InputError
-from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime import progress
 from convcorr_jax.runtime.stages import cached_in_parts
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.reading import CategoryData, choose_splits, read

@@ -13,7 +13,7 @@ from convcorr_jax.keypoints import UNKNOWN, Classification, Samples, accuracy, c
 from convcorr_jax.linear.ridge import least_error
 from convcorr_jax.linear.svm import Loss
 from convcorr_jax.metrics import UnitSums, bootstrap, named_intervals
-from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime import progress
 from convcorr_jax.runtime.stages import stage
 from convcorr_jax.tasks.keypoints.categories import Category
 from convcorr_jax.tasks.keypoints.features import (

@@ -14,11 +14,11 @@ from jaxtyping import Bool, Float, Float16, Int, Int8
 from convcorr_jax import coords
 from convcorr_jax.arrays import padded_batches
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.records import load_image
+from convcorr_jax.datasets import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import write_at, write_json
 from convcorr_jax.keypoints import Cells, Detectors, detection, prior_features
-from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime import progress
 from convcorr_jax.runtime.stages import stage
 from convcorr_jax.tasks.keypoints.categories import Category
 

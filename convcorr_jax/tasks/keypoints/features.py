@@ -15,11 +15,11 @@ from jaxtyping import Float, Int
 from convcorr_jax import coords
 from convcorr_jax.arrays import padded_batches
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.records import load_image
-from convcorr_jax.descriptors.at_points import canvas, columns_at, sift_at_points
+from convcorr_jax.datasets import load_image
+from convcorr_jax.descriptors import canvas, columns_at, sift_at_points
 from convcorr_jax.errors import InputError
 from convcorr_jax.images import Resampled
-from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime import progress
 from convcorr_jax.runtime.runlog import plain
 from convcorr_jax.runtime.stages import cached_in_parts
 from convcorr_jax.tasks.keypoints.categories import Category

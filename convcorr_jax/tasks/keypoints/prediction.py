@@ -10,10 +10,10 @@ from jaxtyping import Float, Int
 
 from convcorr_jax.arrays import padded_batches
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.records import load_image
+from convcorr_jax.datasets import load_image
 from convcorr_jax.keypoints import POSITIVES, Cells, KeypointModel, Positive, decode, predict
 from convcorr_jax.metrics import LONG_2014, pck
-from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime import progress
 from convcorr_jax.tasks.keypoints.categories import Category
 from convcorr_jax.tasks.keypoints.training import DetectorOptions, TrainedModel, train_model
 

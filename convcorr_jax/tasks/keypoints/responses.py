@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from convcorr_jax import coords
 from convcorr_jax.backbone import activations, preprocess, receptive_field
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.records import load_image
+from convcorr_jax.datasets import load_image
 from convcorr_jax.descriptors import unit_length
 from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints import (
@@ -25,9 +25,8 @@ from convcorr_jax.keypoints import (
 )
 from convcorr_jax.keypoints.response_histogram import NEAR_PX
 from convcorr_jax.linear.ridge import least_error
-from convcorr_jax.report import pixels, plots
-from convcorr_jax.report.page import LayerResponses, layers_data
-from convcorr_jax.runtime.progress import progress
+from convcorr_jax.report import LayerResponses, layers_data, pixels, plots
+from convcorr_jax.runtime import progress
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.keypoints.classification import BestFeatures, CategoryClassification
 from convcorr_jax.tasks.keypoints.features import FeatureOptions, resized_photograph

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax.datasets import box_lengths
-from convcorr_jax.datasets.records import load_image
+from convcorr_jax.datasets import box_lengths, load_image
 from convcorr_jax.metrics import LONG_2014, Pck, bootstrap, named_intervals, pck
 from convcorr_jax.report import image_grid, name_colors, pixels, plots, points_overlay
 from convcorr_jax.shapes import Image

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.records import Record, box_of, load_image
+from convcorr_jax.datasets import Record, box_of, load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.probes import Faces, with_jittered_frames
 from convcorr_jax.probes.landmarks import FOLDS

@@ -9,15 +9,15 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.records import Record, load_image
-from convcorr_jax.descriptors.at_points import view
+from convcorr_jax.datasets import Record, load_image
+from convcorr_jax.descriptors import view
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
 from convcorr_jax.linear.ridge import LowRankRidge, fit_held_out, prediction_subspace, reduce_rank
 from convcorr_jax.probes import FaceFinder, FeatureExtractor, LandmarkProbe, find_face
 from convcorr_jax.probes.landmarks import FOLDS, Cache
 from convcorr_jax.probes.search import SMALLEST
-from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime import progress
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.landmarks.faces import FaceSet
 from convcorr_jax.tasks.landmarks.fitting import LandmarkOptions

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.selection import fingerprint
+from convcorr_jax.datasets import fingerprint
 from convcorr_jax.errors import InputError
 from convcorr_jax.probes import (
     FeatureExtractor,

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.records import load_image
+from convcorr_jax.datasets import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import LANDMARK_FAILURE, cumulative_error_curve, landmark_errors
 from convcorr_jax.probes import FeatureExtractor, LandmarkModel, find_face, predict_landmarks
@@ -25,7 +25,7 @@ from convcorr_jax.report import (
     pixels,
     points_overlay,
 )
-from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime import progress
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.landmarks.faces import (
     ANNOTATED,

@@ -13,10 +13,9 @@ from convcorr_jax.backbone import receptive_field
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Record, load_image
 from convcorr_jax.errors import InputError
-from convcorr_jax.patches.sampling import Plan, middle_share
-from convcorr_jax.patches.views import mean_windows
+from convcorr_jax.patches import Plan, mean_windows, middle_share
 from convcorr_jax.retrieval import nearest_neighbors
-from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime import progress
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.patches.database import PatchDatabase, build_database, read_database
 from convcorr_jax.tasks.reading import PHOTOGRAPHS, read

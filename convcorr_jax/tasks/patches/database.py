@@ -24,8 +24,7 @@ from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Record, fingerprint, load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import check_file, make_folder, write_at, write_json, written_whole
-from convcorr_jax.patches.sampling import Plan, column_length, patch_features, sample_origins
-from convcorr_jax.patches.views import Origins
+from convcorr_jax.patches import Origins, Plan, column_length, patch_features, sample_origins
 
 # The largest number of photographs that a killed build describes again; every chunk costs a sync of the disk.
 PHOTOGRAPHS_PER_CHUNK = 10

@@ -10,10 +10,9 @@ from jaxtyping import Float
 from convcorr_jax import coords
 from convcorr_jax.backbone import grid_size, receptive_field
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.patches.reconstruction import Scores, covered, from_tiles, scores, uniform_tiles
-from convcorr_jax.patches.views import columns, mean_windows, view
+from convcorr_jax.patches import Scores, columns, covered, from_tiles, mean_windows, scores, uniform_tiles, view
 from convcorr_jax.retrieval import nearest_neighbors
-from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime import progress
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.patches.averages import Patches
 

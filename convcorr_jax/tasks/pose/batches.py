@@ -21,12 +21,10 @@ from jaxtyping import Array, Int
 
 from convcorr_jax.arrays import padded_batches
 from convcorr_jax.backbone import weights
-from convcorr_jax.datasets import fingerprint
-from convcorr_jax.datasets.records import Record
+from convcorr_jax.datasets import Record, fingerprint
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import Architecture, Augmentation, FeatureBatch, augment, cascade, front
-from convcorr_jax.runtime import devices
-from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime import devices, progress
 from convcorr_jax.runtime.stages import CachedParts, stage
 from convcorr_jax.tasks.pose.options import Plan
 from convcorr_jax.tasks.pose.people import People, frames_of, prepare

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Float
 
 from convcorr_jax import coords
+from convcorr_jax.datasets import Record
 from convcorr_jax.datasets.official import flic, mpii
-from convcorr_jax.datasets.records import Record
 from convcorr_jax.metrics import (
     FLIC_PCK,
     LSP_PCK,

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from convcorr_jax import coords
-from convcorr_jax.datasets.records import Record
+from convcorr_jax.datasets import Record
 from convcorr_jax.doctor import duplicates
 from convcorr_jax.doctor.duplicates import compute_thumbnails
 from convcorr_jax.errors import InputError

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from convcorr_jax.datasets import Record
 from convcorr_jax.datasets.ground_truth import Sides
-from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import (
     PHASES,

@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from convcorr_jax.datasets import predictions
+from convcorr_jax.datasets import Record, predictions
 from convcorr_jax.datasets.joint_orders import ORDERS, common
-from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import Protocol, bootstrap, mean_ratios, named_intervals, total_sums
 from convcorr_jax.tasks.pose.evaluation import Evaluation, reported_alphas

@@ -15,7 +15,7 @@ import numpy as np
 import optax
 from jaxtyping import Float, Int
 
-from convcorr_jax.datasets.records import Absent, Record
+from convcorr_jax.datasets import Absent, Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted
 from convcorr_jax.pose import Architecture, Batch, FeatureBatch, Phase, TrainedCascade, cascade

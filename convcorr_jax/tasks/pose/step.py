@@ -22,13 +22,13 @@ from convcorr_jax.pose import (
     Batch,
     FeatureBatch,
     Losses,
+    Params,
     Phase,
     augment,
     cascade,
     front,
     loss,
 )
-from convcorr_jax.pose.cascade import Params
 from convcorr_jax.runtime import devices
 
 Platform = Literal["cuda", "tpu"]

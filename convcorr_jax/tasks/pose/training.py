@@ -16,10 +16,9 @@ from convcorr_jax.errors import InputError, NumericalError
 from convcorr_jax.io import make_folder, save_fitted, write_image, written_whole
 from convcorr_jax.pose import PHASES, Phase, TrainedCascade
 from convcorr_jax.report import pixels, training_curves
-from convcorr_jax.runtime import devices
+from convcorr_jax.runtime import bar, devices
 from convcorr_jax.runtime.checkpoint import Checkpoints, Saved, read_best
 from convcorr_jax.runtime.ending import Terminated
-from convcorr_jax.runtime.progress import bar
 from convcorr_jax.runtime.runlog import write_results
 from convcorr_jax.tasks.pose.batches import prefetch
 from convcorr_jax.tasks.pose.options import TrainingConfig

@@ -17,15 +17,14 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.records import load_image
-from convcorr_jax.datasets.selection import Selection
+from convcorr_jax.datasets import Selection, load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.ridge import FoldSums, least_error, no_rows
 from convcorr_jax.metrics import mean_interval
 from convcorr_jax.probes import absolute_error, as_squares, fit_grid_sums, reconstruct
 from convcorr_jax.probes.rgb import SIDE_PX
 from convcorr_jax.report import image_grid, learning_curve, pixels
-from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime import progress
 from convcorr_jax.runtime.stages import CachedParts, accumulate, cached, stage
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.reading import RENDERED_PX, evenly_spread, select

@@ -19,8 +19,7 @@ from jaxtyping import Float, Int, UInt8
 
 from convcorr_jax import synthetic
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.records import IGNORED_LABEL, Record, load_label_map
-from convcorr_jax.datasets.selection import Selection
+from convcorr_jax.datasets import IGNORED_LABEL, Record, Selection, load_label_map
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.ridge import FoldSums, PenaltyCurve, Ridge, no_rows
 from convcorr_jax.probes import (

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets.records import load_image
+from convcorr_jax.datasets import load_image
 from convcorr_jax.linear import grouped_folds
 from convcorr_jax.linear.ridge import least_error
 from convcorr_jax.metrics import (
@@ -26,7 +26,7 @@ from convcorr_jax.metrics import (
 )
 from convcorr_jax.probes import apply_mixing, class_responses, predict_label_map, resize_responses
 from convcorr_jax.report import Segmented, pixels, segmentation_figure
-from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime import progress
 from convcorr_jax.runtime.stages import CachedParts, stage
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.reading import evenly_spread

@@ -14,7 +14,7 @@ from convcorr_jax.datasets import Record, load_image, read_pairs, selection
 from convcorr_jax.descriptors import descriptor_grid
 from convcorr_jax.flow import align_costs, upsample_flow, warp
 from convcorr_jax.io import write_image
-from convcorr_jax.keypoints.prior import VOTERS
+from convcorr_jax.keypoints import VOTERS
 from convcorr_jax.metrics import UnitSums, bootstrap, interval, mean_ratios
 from convcorr_jax.report import (
     MatchedPair,
@@ -25,7 +25,7 @@ from convcorr_jax.report import (
     pixels,
     points_overlay,
 )
-from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime import progress
 from convcorr_jax.shapes import Image
 from convcorr_jax.synthetic import warped_pair
 from convcorr_jax.tasks.reading import PHOTOGRAPHS, evenly_spread

@@ -25,7 +25,7 @@ from convcorr_jax.descriptors import (
     view,
 )
 from convcorr_jax.flow import SMOOTHNESS, TEMPERATURE, Cost, align_costs, data_cost
-from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime import progress
 
 # The paper's radius of 20 at its input of 227 pixels; the radius grows with the input.
 _SIFT_RADIUS = 20 / 227

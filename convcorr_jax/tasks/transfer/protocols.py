@@ -12,9 +12,9 @@ from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Record, box_of, load_image
 from convcorr_jax.descriptors import global_features, view
 from convcorr_jax.errors import InputError
-from convcorr_jax.keypoints.prior import NEIGHBORS, carry_points, vote
+from convcorr_jax.keypoints import NEIGHBORS, carry_points, vote
 from convcorr_jax.retrieval import nearest_neighbors
-from convcorr_jax.runtime.progress import progress
+from convcorr_jax.runtime import progress
 from convcorr_jax.tasks.reading import Splits, evenly_spread
 from convcorr_jax.tasks.transfer.methods import Described, Flows
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Record, Scoring, box_lengths, fingerprint, read_pairs
 from convcorr_jax.errors import InputError
-from convcorr_jax.keypoints.prior import VOTERS
+from convcorr_jax.keypoints import VOTERS
 from convcorr_jax.metrics import LONG_2014, Protocol
 from convcorr_jax.runtime.runlog import plain
 from convcorr_jax.runtime.stages import stage
