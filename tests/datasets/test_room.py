@@ -19,8 +19,8 @@ def test_the_room_exports_what_its_readers_need():
     public = {name for name in vars(datasets) if not name.startswith("_")}
     assert public >= {
         *("Absent", "Pair", "PairSet", "Record", "load_image", "load_label_map"),
-        *("DATASETS", "DataSet", "read_folder", "read_pairs", "read_records", "fingerprint"),
-        *("ROOT_VARIABLE", "find_folder", "member_file", "root_folder"),
-        *("ground_truth", "photographs", "predictions"),
+        *("DATASETS", "DataSet", "read_pairs", "read_records", "fingerprint"),
+        *("ROOT_VARIABLE", "root_folder"),
+        *("ground_truth", "predictions", "selection"),
     }
     assert callable(datasets.fingerprint)
