@@ -12,11 +12,11 @@ from convcorr_jax.descriptors.convolutional import RECIPES as RECIPES
 from convcorr_jax.descriptors.convolutional import Grid as Grid
 from convcorr_jax.descriptors.convolutional import Recipe as Recipe
 from convcorr_jax.descriptors.convolutional import convolutional_descriptors as convolutional_descriptors
+from convcorr_jax.descriptors.convolutional import default_layer as default_layer
 from convcorr_jax.descriptors.convolutional import descriptor_grid as descriptor_grid
+from convcorr_jax.descriptors.convolutional import feature_count as feature_count
+from convcorr_jax.descriptors.convolutional import global_features as global_features
 from convcorr_jax.descriptors.convolutional import unit_length as unit_length
-from convcorr_jax.descriptors.global_features import default_layer as default_layer
-from convcorr_jax.descriptors.global_features import feature_count as feature_count
-from convcorr_jax.descriptors.global_features import global_features as global_features
 from convcorr_jax.descriptors.sift import dense_sift as dense_sift
 from convcorr_jax.descriptors.sift import sift_at as sift_at
 

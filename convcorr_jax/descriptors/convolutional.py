@@ -8,21 +8,30 @@ unit length, and concatenated; the result has unit length again.
 Differs from the paper: Long et al. 2014 use conv4 alone at one size, not centred and, as far as the paper
 states, not normalised; `PAPER_RECIPES` has that recipe at unit length. Centring on the image's own mean column
 removes what all its cells share, which does not help to match them.
+
+One vector for a whole image: a layer's activations, flattened and scaled to unit length.
+
+Source: Sharif Razavian et al. 2014, section 3.1, where the feature f is fc6 at unit length. Differs from the
+paper: weights without fully connected layers use pool5, the input of fc6.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float, Num, UInt8
 
 from convcorr_jax import coords
-from convcorr_jax.backbone import Network, Params, activations, cell_centers, grid_size, preprocess
+from convcorr_jax.arrays import padded_batches
+from convcorr_jax.backbone import Network, Params, activations, cell_centers, channels, grid_size, preprocess
+from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.errors import InputError
 
 # Prevents a division by zero for a column of zeros (a patch of constant colour).
@@ -144,3 +153,53 @@ def _linear_weights(count: int, length: int, scale: Any, shift: Any) -> np.ndarr
     weights = coords.linear_weights(np.arange(count) * scale + shift, length)
     # Rounding in the composed transforms must not turn an identity into an interpolation.
     return weights.round(6).astype(np.float32)
+
+
+# Images of one forward pass.
+_BATCH = 16
+
+
+def default_layer(weights: Weights) -> str:
+    """Return the paper's fc6, or pool5 if the weights have no fully connected layers."""
+    return "fc6" if "fc6" in weights.layers else "pool5"
+
+
+def feature_count(network: Network, layer: str, *, side_px: int) -> int:
+    """Return how many numbers `global_features` computes for an image.
+
+    Raises:
+        InputError: the layer is unknown or too deep for the size.
+    """
+    return math.prod(grid_size(network, layer, (side_px, side_px))) * channels(network, layer)
+
+
+def global_features(
+    squares: Iterable[UInt8[np.ndarray, "side side 3"]], *, weights: Weights, layer: str
+) -> Float[np.ndarray, "n d"]:
+    """Compute the features of any number of images of one size, in batches of one compiled program.
+
+    An image whose activations are all zero has a feature of zeros. Activations are flattened in the order row,
+    column, channel.
+
+    Raises:
+        InputError: there are no images, they differ in size, or the layer is unknown, without filters or too
+            deep for the size.
+    """
+    remaining = iter(squares)
+    rows: list[np.ndarray] = []
+    while batch := list(islice(remaining, _BATCH)):
+        if len({square.shape for square in batch}) > 1:
+            raise InputError(
+                f"images of sizes {sorted({square.shape[:2] for square in batch})} are described together; "
+                "one size is expected"
+            )
+        # Fewer images than one batch are padded to a power of two only.
+        size = _BATCH if rows else 1 << (len(batch) - 1).bit_length()
+        ((padded, count),) = padded_batches(len(batch), size=size)
+        inputs = preprocess(np.stack(batch)[padded], network=weights.network)
+        maps = activations(weights.params, inputs, network=weights.network, layers=[layer])
+        flat = unit_length(maps[layer].reshape(size, -1))
+        rows.append(np.asarray(flat)[:count])
+    if not rows:
+        raise InputError("there are no images to describe; at least one is expected")
+    return np.concatenate(rows)

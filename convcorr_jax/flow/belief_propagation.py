@@ -32,9 +32,8 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.flow import pyramid
 from convcorr_jax.flow.distance_transform import penalty_matrix
 from convcorr_jax.flow.labelling import Energy, Labelling, decode, evaluate, iterated_conditional_modes
-from convcorr_jax.flow.messages import Schedule, Wiring, wire
+from convcorr_jax.flow.messages import Schedule, Wiring, sweeps, wire
 from convcorr_jax.flow.min_plus import min_plus, soft_min_plus
-from convcorr_jax.flow.sweeps import sweeps
 
 # Rounds of sweeps on each coarser grid, whose messages only initialise those of the finer grid: after 3, 5 or
 # 10 rounds the finer grid ended at the same energy.

@@ -3,8 +3,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.flow import Schedule, pyramid
-from convcorr_jax.flow.messages import wire
-from convcorr_jax.flow.sweeps import sweeps
+from convcorr_jax.flow.messages import sweeps, wire
 
 
 def unchanged(outgoing, _):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from convcorr_jax.backbone.weights import find, lpips
+from convcorr_jax.backbone.weights import find, loading
 from convcorr_jax.cli import main
 from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.runtime.ending import Terminated, exit_status, run_guarded
@@ -319,4 +319,4 @@ def test_a_user_without_a_home_folder_gets_one_sentence(monkeypatch, capsys):
     assert "set CONVCORR_WEIGHTS" in err
     assert err.count("\n") == 1
     # Weights that a package has installed are found all the same.
-    assert find("alexnet") == lpips.find("alexnet")
+    assert find("alexnet") == loading.find_packaged("alexnet")

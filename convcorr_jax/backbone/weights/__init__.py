@@ -8,9 +8,9 @@ from convcorr_jax.backbone.weights.catalogue import OfficialFile as OfficialFile
 from convcorr_jax.backbone.weights.catalogue import verify as verify
 from convcorr_jax.backbone.weights.download import Progress as Progress
 from convcorr_jax.backbone.weights.download import fetch as fetch
+from convcorr_jax.backbone.weights.layout import save as save
 from convcorr_jax.backbone.weights.loading import Weights as Weights
 from convcorr_jax.backbone.weights.loading import find as find
 from convcorr_jax.backbone.weights.loading import folder as folder
 from convcorr_jax.backbone.weights.loading import load as load
 from convcorr_jax.backbone.weights.loading import read_params as read_params
-from convcorr_jax.backbone.weights.native import save as save

@@ -3,10 +3,15 @@
 All readers return kernels as the frameworks store them, channels first: ``[outputs, inputs, height, width]``
 for a convolution, ``[outputs, inputs * height * width]`` for a fully connected layer (flattened in that
 order).
+
+Our own format: an ``.npz`` with ``<layer>_w`` [outputs, inputs, height, width] and ``<layer>_b`` [outputs].
+
+The name of the network may be stored as the text ``network``, which is then checked; `save` writes it.
 """
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -14,6 +19,7 @@ import numpy as np
 
 from convcorr_jax.backbone.networks import Conv, Filters, Network, Params, filter_shapes
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import array_headers, load_arrays, write_arrays
 
 # Smaller distributions of the weights omit these layers, and all tasks work without them.
 _OPTIONAL = ("fc6", "fc7")
@@ -81,3 +87,46 @@ def _filters(stored: Stored, shape: tuple[int, int, int, int], *, what: str) -> 
             raise InputError(f"{what} holds values that are not finite 32-bit numbers")
     kernel = stored.kernel.reshape(outputs, inputs, height, width).transpose(2, 3, 1, 0)
     return Filters(jnp.asarray(kernel), jnp.asarray(stored.bias.reshape(outputs)))
+
+
+# Characters of a network's name that messages quote.
+_MAX_NAME = 40
+
+
+def save(path: str | Path, params: Params, *, network: Network) -> None:
+    """Write a network's filters so that `load` reads them back bit for bit.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    arrays = {"network": np.array(network.name)}
+    for name, filters in params.items():
+        arrays[f"{name}_w"] = np.asarray(filters.kernel).transpose(3, 2, 0, 1)
+        arrays[f"{name}_b"] = np.asarray(filters.bias)
+    write_arrays(path, **arrays)
+
+
+def read(path: Path, network: Network) -> dict[str, Stored]:
+    """Read kernel and bias of each of the network's convolutions that the file contains.
+
+    Raises:
+        InputError: the file is damaged, names another network, or has an array of another shape.
+    """
+    shapes = filter_shapes(network)
+    headers = array_headers(path, names=["network", *(f"{n}_{part}" for n in shapes for part in "wb")])
+    if "network" in headers:
+        _check_network(path, network)
+    stored = [name for name in shapes if f"{name}_w" in headers]
+    for name in stored:
+        if f"{name}_b" not in headers:
+            raise InputError(f"{path} has no {name}_b, the bias of {name}")
+        kernel, bias = headers[f"{name}_w"].shape, headers[f"{name}_b"].shape
+        check_shapes(kernel, bias, shapes[name], what=f"{name} in {path}")
+    arrays = load_arrays(path, names=[f"{name}_{part}" for name in stored for part in "wb"])
+    return {name: Stored(arrays[f"{name}_w"], arrays[f"{name}_b"]) for name in stored}
+
+
+def _check_network(path: Path, network: Network) -> None:
+    name = str(load_arrays(path, names=("network",))["network"])
+    if name != network.name:
+        raise InputError(f"{path} holds weights of {name[:_MAX_NAME]}, not of {network.name}")

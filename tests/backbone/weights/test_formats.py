@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from convcorr_jax.backbone import NETWORKS, Conv, Network
-from convcorr_jax.backbone.weights import load, lpips, native, read_params
+from convcorr_jax.backbone.weights import layout, load, loading, read_params
 from convcorr_jax.backbone.weights.layout import Stored, assemble
 from convcorr_jax.errors import InputError
 from tests.reference import caffe_model
@@ -235,11 +235,11 @@ def test_a_torch_pickle_that_calls_anything_else_is_refused(new_format, tmp_path
 def test_the_array_unpickler_admits_arrays_and_nothing_else():
     value = {"a": {"b": np.arange(6, dtype=np.float32).reshape(2, 3)}}
     for protocol in (3, 4):
-        read = lpips.read_arrays(pickle.dumps(value, protocol=protocol))
+        read = loading.read_arrays(pickle.dumps(value, protocol=protocol))
         np.testing.assert_array_equal(read["a"]["b"], value["a"]["b"])
     for evil in (print, io.BytesIO, np.load):
         with pytest.raises(InputError, match="does not need"):
-            lpips.read_arrays(pickle.dumps(evil, protocol=3))
+            loading.read_arrays(pickle.dumps(evil, protocol=3))
 
 
 def test_a_changed_file_of_the_package_is_refused_before_it_is_unpickled(tmp_path):
@@ -252,7 +252,7 @@ def test_a_changed_file_of_the_package_is_refused_before_it_is_unpickled(tmp_pat
 def test_saved_weights_come_back_bit_for_bit(tmp_path):
     network = tiny("caffenet")
     params = params_of(network)
-    native.save(tmp_path / "w.npz", params, network=network)
+    layout.save(tmp_path / "w.npz", params, network=network)
     again = read_params(tmp_path / "w.npz", network=network)
     for name, filters in params.items():
         np.testing.assert_array_equal(filters.kernel, again[name].kernel)

