@@ -1,4 +1,4 @@
-"""Data sets as NumPy records; this room knows no model.
+"""Data sets as NumPy records.
 
 `read_records` and `read_pairs` open a data set by name or path, whatever its layout: an official release
 (`official`, listed in `DATASETS`), a compact copy (`compact`), or what the `prepared` room wrote for TFDS.
