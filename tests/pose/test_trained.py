@@ -86,6 +86,7 @@ def test_the_package_brings_a_person_cascade():
     assert loaded.architecture.name in card
 
 
+@pytest.mark.usefixtures("optimized")
 def test_it_finds_genuine_people():
     """Of people that it did not learn from, and that did not choose it."""
     model = load_fitted(PERSON, TrainedCascade)
