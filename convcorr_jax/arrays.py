@@ -33,6 +33,8 @@ def padded_batches(count: int, *, size: int) -> Iterator[tuple[Int[np.ndarray, "
         yield np.minimum(np.arange(start, start + size), count - 1), min(size, count - start)
 
 
+# Combinations of types and shapes that a function remembers.
+_MOST_ACCEPTED = 1000
 # What a compiled function has beside being callable.
 _OF_COMPILED = ("lower", "trace", "eval_shape", "clear_cache", "_cache_size")
 
@@ -63,18 +65,30 @@ def promoting(function: Callable[..., Any]) -> Callable[..., Any]:
     if not doors:
         return function
     order = list(parameters)
+    places = [(order.index(name), name) for name in doors]
+    # The types and shapes of arguments that entered as they were: the next such call is not examined again.
+    accepted: set[tuple[Any, ...]] = set()
 
     @functools.wraps(function)
     def promoted(*args: Any, **kwargs: Any) -> Any:
         from_numpy = any(isinstance(value, np.ndarray) for value in (*args, *kwargs.values()))
-        entered = dict(zip(order, args, strict=False))
-        # Dimensions of one name have one length in all arguments; nothing is repeated without a word.
-        lengths: dict[str, Any] = {}
-        for name, door in doors.items():
-            for arguments in (entered, kwargs):
+        values = [args[place] if place < len(args) else kwargs.get(name) for place, name in places]
+        facts = tuple((type(one), getattr(one, "dtype", None), getattr(one, "shape", None)) for one in values)
+        if facts in accepted:
+            result = function(*args, **kwargs)
+        else:
+            entered = dict(zip(order, args, strict=False))
+            # Dimensions of one name have one length in all arguments; nothing is repeated without a word.
+            lengths: dict[str, Any] = {}
+            changed = False
+            for (_, name), value, door in zip(places, values, doors.values(), strict=True):
+                arguments = entered if name in entered else kwargs
                 if name in arguments:
-                    arguments[name] = real_array(arguments[name], name=name, door=door, lengths=lengths)
-        result = function(*entered.values(), *args[len(entered) :], **kwargs)
+                    arguments[name] = real_array(value, name=name, door=door, lengths=lengths)
+                    changed |= arguments[name] is not value
+            result = function(*entered.values(), *args[len(entered) :], **kwargs)
+            if not changed and len(accepted) < _MOST_ACCEPTED:
+                accepted.add(facts)
         # Rooms without JAX do not import it here.
         if from_numpy and "jax" in sys.modules:
             sys.modules["jax"].block_until_ready(result)

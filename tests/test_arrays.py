@@ -150,6 +150,16 @@ def test_dimensions_of_one_name_have_one_length():
         ridge.fit(np.ones((4, 3)), np.ones((1, 1)), penalty=1.0)
 
 
+def test_what_entered_once_does_not_open_the_door_to_others():
+    costs = np.zeros((4, 4), np.float32)
+    for _ in range(3):
+        flow.distance_transform(costs)
+        with pytest.raises(InputError, match="complex64"):
+            flow.distance_transform(costs.astype(np.complex64))
+        values = flow.distance_transform(costs.astype(np.int32) + 3).values
+        np.testing.assert_array_equal(values, costs + 3)
+
+
 def test_whole_numbers_without_a_sign_get_one():
     folds = np.array([0, 0, 1, 1], np.uint8)
     features, targets = np.eye(4, dtype=np.float32), np.ones((4, 1), np.float32)
