@@ -64,6 +64,7 @@ def test_the_wheel_states_the_licence_and_the_command(wheel):
 
 def test_pins_satisfy_the_bounds():
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
+    assert not [pin for pin in pins if "/" in pin or "@" in pin]
     pinned = {_normalized(pin.split("==")[0]): pin.split("==")[1] for pin in pins}
     extras = PROJECT["optional-dependencies"].values()
     for line in [*PROJECT["dependencies"], *(line for extra in extras for line in extra)]:

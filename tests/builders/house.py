@@ -1,13 +1,9 @@
-"""The rules of the house as functions of a source tree: each returns one line a violation.
-
-A tree is a folder with the folders ``convcorr_jax``, ``train``, ``eval`` and ``tests``, so that the rules can
-be tried on a small tree with a planted violation, too.
-"""
+"""The rules of the house that ruff does not know, as functions of a source file that yield its violations."""
 
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,7 +66,7 @@ _FILE_METHODS = {
     *("open", "read_text", "write_text", "read_bytes", "write_bytes", "unlink", "mkdir", "touch"),
     *("memmap", "open_memmap", "fromfile", "tofile", "save", "savez", "savez_compressed", "loadtxt"),
 }
-_FILE_CALLS = {"open", "print", "input"}
+_FILE_CALLS = {"open", "input"}
 _FILE_FUNCTIONS = {
     *("np.load", "numpy.load", "json.load", "json.dump", "h5py.File", "zipfile.ZipFile"),
     *("os.replace", "os.rename", "os.remove", "sys.stdout.write", "sys.stderr.write"),
@@ -124,12 +120,16 @@ LONGEST_FUNCTION = 60
 LONGEST_SCRIPT = 150
 """Lines of a script of ``train`` or ``eval``, its docstring and options counted."""
 
+ROOT = Path(__file__).parents[2]
+Violations = Iterator[tuple[int, str]]
+"""The line of each violation, and what it is."""
+
 
 class Source(NamedTuple):
-    """A parsed Python file of a tree."""
+    """A parsed Python file."""
 
     path: str
-    """Relative to the tree, with forward slashes."""
+    """Relative to the repository, with forward slashes."""
     text: str
     tree: ast.Module
 
@@ -140,95 +140,66 @@ class Source(NamedTuple):
         return parts[1] if parts[0] == PACKAGE else parts[0]
 
 
-def sources(root: Path, *tops: str) -> Iterator[Source]:
-    """Yield every Python file below some folders of a tree."""
-    for top in tops:
+def sources(root: Path = ROOT) -> Iterator[Source]:
+    """Yield every Python file of the package, the scripts and the tests."""
+    for top in (PACKAGE, "train", "eval", "tests"):
         for path in sorted((root / top).rglob("*.py")):
             text = path.read_text(encoding="utf-8")
             yield Source(path.relative_to(root).as_posix(), text, ast.parse(text))
 
 
-def import_violations(root: Path) -> list[str]:
-    """Find imports of a room by a room that may not import it, and relative imports."""
-    return [
-        f"{source.path}:{line} imports {room}"
-        for source in sources(root, PACKAGE, "train", "eval")
-        for room, line in _imported_rooms(source.tree)
-        if room != source.room and room not in ALLOWED_IMPORTS.get(source.room, set())
-    ]
+def violations(rule: str, source: Source) -> list[str]:
+    """Return one line a violation of a rule; tests have the rule about their imports alone."""
+    if (rule == "test imports") != (source.room == "tests"):
+        return []
+    return [f"{source.path}:{line} {what}" for line, what in RULES[rule](source)]
 
 
-def _imported_rooms(tree: ast.AST) -> Iterator[tuple[str, int]]:
+def _imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield the line and the full name of everything that a file imports."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield from _room(alias.name, node.lineno)
-        elif isinstance(node, ast.ImportFrom):
-            if node.level:
-                yield "a module relative to itself", node.lineno
-            elif node.module == PACKAGE:
-                for alias in node.names:
-                    yield from _room(f"{PACKAGE}.{alias.name}", node.lineno)
-            else:
-                yield from _room(node.module or "", node.lineno)
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            module = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            yield from ((node.lineno, module + alias.name) for alias in node.names)
 
 
-def _room(module: str, line: int) -> Iterator[tuple[str, int]]:
-    parts = module.split(".")
-    if parts[0] in ("train", "eval", "tests"):
-        yield parts[0], line
-    elif parts[0] == PACKAGE:
-        yield parts[1] if len(parts) > 1 else "__init__", line
+def _imported_rooms(source: Source) -> Violations:
+    """Find imports of a room by a room that may not import it."""
+    for line, name in _imports(source.tree):
+        top, _, rest = name.partition(".")
+        room = rest.partition(".")[0] or "__init__" if top == PACKAGE else top
+        known = top in (PACKAGE, "train", "eval", "tests")
+        if known and room not in {source.room, *ALLOWED_IMPORTS.get(source.room, ())}:
+            yield line, f"imports {room}"
 
 
-def file_violations(root: Path) -> list[str]:
-    """Find calls that open files or print, in rooms whose functions take and return arrays."""
-    return [
-        f"{source.path}:{line} calls {name}"
-        for source in sources(root, PACKAGE)
-        if source.room not in OPENS_FILES and not source.path.startswith(f"{PACKAGE}/backbone/weights/")
-        for name, line in _file_calls(source.tree)
-    ]
-
-
-def _file_calls(tree: ast.AST) -> Iterator[tuple[str, int]]:
+def _opened_files(source: Source) -> Violations:
+    """Find calls that open files, in rooms whose functions take and return arrays."""
+    if source.room in OPENS_FILES or source.path.startswith(f"{PACKAGE}/backbone/weights/"):
+        return
     from_io = {
         alias.asname or alias.name
-        for node in ast.walk(tree)
+        for node in ast.walk(source.tree)
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{PACKAGE}.io")
         for alias in node.names
-        if alias.name not in PURE_IN_IO
     }
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
-        name = ast.unparse(node.func)
-        if isinstance(node.func, ast.Name) and node.func.id in _FILE_CALLS | from_io:
-            yield name, node.lineno
-        elif isinstance(node.func, ast.Attribute) and (
-            node.func.attr in _FILE_METHODS or name in _FILE_FUNCTIONS
-        ):
-            yield name, node.lineno
+    functions = (_FILE_CALLS | from_io) - PURE_IN_IO | _FILE_FUNCTIONS
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            if name in functions or (isinstance(node.func, ast.Attribute) and node.func.attr in _FILE_METHODS):
+                yield node.lineno, f"calls {name}"
 
 
-def signature_violations(root: Path) -> list[str]:
-    """Find public functions with positional options, a PRNG key that is not first, or no docstring."""
-    found = []
-    for source in sources(root, PACKAGE, "train", "eval"):
-        if ast.get_docstring(source.tree) is None:
-            found.append(f"{source.path} has no docstring")
-        for function in _public_functions(source.tree):
-            place = f"{source.path}:{function.lineno} {function.name}"
-            arguments = function.args
-            positional = [one.arg for one in (*arguments.posonlyargs, *arguments.args)]
-            if ast.get_docstring(function) is None:
-                found.append(f"{place} has no docstring")
-            options = positional[len(positional) - len(arguments.defaults) :]
-            if options and (source.room, function.name, options) not in _PROTOCOLS:
-                found.append(f"{place} takes {', '.join(options)} by position")
-            if "key" in [name for name in positional if name not in ("self", "cls")][1:]:
-                found.append(f"{place} does not take its PRNG key first")
-    return found
+def _signatures(source: Source) -> Violations:
+    """Find public functions with positional options, or a PRNG key that is not first."""
+    for function in _public_functions(source.tree):
+        arguments = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
+        options = arguments[len(arguments) - len(function.args.defaults) :]
+        if options and (source.room, function.name, options) not in _PROTOCOLS:
+            yield function.lineno, f"{function.name} takes {', '.join(options)} by position"
+        if "key" in [name for name in arguments if name not in ("self", "cls")][1:]:
+            yield function.lineno, f"{function.name} does not take its PRNG key first"
 
 
 # scikit-learn's pipelines pass targets by position to every estimator, and none to those that need none.
@@ -238,99 +209,78 @@ _PROTOCOLS = [("estimators", "fit", ["y"])]
 def _public_functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:
     """Yield functions and methods of public classes whose names do not begin with an underscore."""
     for node in tree.body:
-        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-            members = node.body
-        else:
-            members = [node]
-        for member in members:
+        is_class = isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+        for member in node.body if is_class else [node]:
             if isinstance(member, ast.FunctionDef) and not member.name.startswith("_"):
                 yield member
 
 
-def word_violations(root: Path) -> list[str]:
-    """Find banned names and phrases."""
+def _words(source: Source) -> Violations:
+    """Find banned words in names that a file binds, and banned phrases anywhere."""
+    for node in ast.walk(source.tree):
+        is_bound = not isinstance(node, ast.Name) or isinstance(node.ctx, ast.Store)
+        kinds = ast.FunctionDef | ast.ClassDef | ast.arg | ast.Name
+        name = next((getattr(node, field) for field in ("name", "arg", "id") if hasattr(node, field)), "")
+        if isinstance(node, kinds) and is_bound and name.strip("_") in BANNED_NAMES:
+            yield node.lineno, f"names something {name!r}"
     phrases = re.compile(rf"\b({'|'.join(map(re.escape, BANNED_PHRASES))})\b", re.IGNORECASE)
-    found = []
-    for source in sources(root, PACKAGE, "train", "eval"):
-        for name, line in _identifiers(source.tree):
-            if name.strip("_") in BANNED_NAMES:
-                found.append(f"{source.path}:{line} names something {name!r}")
-        for number, line in enumerate(source.text.splitlines(), start=1):
-            if match := phrases.search(line):
-                found.append(f"{source.path}:{number} says {match.group()!r}")
-    return found
+    for number, line in enumerate(source.text.splitlines(), start=1):
+        if match := phrases.search(line):
+            yield number, f"says {match.group()!r}"
 
 
-def _identifiers(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    """Yield the names that a module binds: variables, arguments, functions, classes and fields."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            yield node.name, node.lineno
-        elif isinstance(node, ast.arg):
-            yield node.arg, node.lineno
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id, node.lineno
-
-
-def length_violations(root: Path) -> list[str]:
+def _lengths(source: Source) -> Violations:
     """Find functions and scripts that are too long to be read in one go."""
-    found = []
-    for source in sources(root, PACKAGE, "train", "eval"):
-        for node in ast.walk(source.tree):
-            if isinstance(node, ast.FunctionDef) and _length(node) > LONGEST_FUNCTION:
-                found.append(f"{source.path}:{node.lineno} {node.name} has {_length(node)} lines")
-        lines = source.text.count("\n")
-        is_script = re.fullmatch(r"(train|eval)/\w+\.py", source.path) is not None
-        if is_script and lines > LONGEST_SCRIPT:
-            found.append(f"{source.path} has {lines} lines")
-    return found
+    lines = source.text.count("\n")
+    if re.fullmatch(r"(train|eval)/\w+\.py", source.path) and lines > LONGEST_SCRIPT:
+        yield 1, f"has {lines} lines"
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.FunctionDef):
+            counted = _lines(node) - (_lines(node.body[0]) if ast.get_docstring(node) else 0)
+            if counted > LONGEST_FUNCTION:
+                yield node.lineno, f"{node.name} has {counted} lines"
 
 
-def _length(function: ast.FunctionDef) -> int:
-    """Count the lines of a function without those of its docstring."""
-    total = (function.end_lineno or function.lineno) - function.lineno + 1
-    if ast.get_docstring(function) is None:
-        return total
-    docstring = function.body[0]
-    return total - ((docstring.end_lineno or docstring.lineno) - docstring.lineno + 1)
+def _lines(node: ast.stmt) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
 
 
-def test_import_violations(root: Path) -> list[str]:
+def _test_imports(source: Source) -> Violations:
     """Find test modules that import another test module, or a helper by another name than ``tests...``."""
-    helpers = {path.stem for path in (root / "tests").rglob("*.py")} - {"conftest", "__init__"}
-    tops = {path.name for path in (root / "tests").iterdir() if path.is_dir()}
-    found = []
-    for source in sources(root, "tests"):
-        for node in ast.walk(source.tree):
-            if not isinstance(node, ast.ImportFrom) or node.module is None:
-                continue
-            parts = node.module.split(".")
-            modules = [*parts, *(alias.name for alias in node.names)]
-            if parts[0] == "tests" and any(name.startswith("test_") for name in modules[1:]):
-                found.append(f"{source.path}:{node.lineno} imports a test module")
-            elif node.level or (parts[0] in helpers | tops and parts[0] not in _TOP_LEVEL):
-                found.append(f"{source.path}:{node.lineno} imports {node.module} without 'tests.'")
-    return found
+    helpers = {path.stem for path in (ROOT / "tests").iterdir()} - {"train", "eval", *sys.stdlib_module_names}
+    for line, name in _imports(source.tree):
+        top, *inner = name.split(".")
+        if top == "tests" and any(part.startswith("test_") for part in inner):
+            yield line, "imports a test module"
+        elif top in helpers:
+            yield line, f"imports {name} without 'tests.'"
 
 
-_TOP_LEVEL = {PACKAGE, "train", "eval", "tests"}
+RULES = {
+    "imports": _imported_rooms,
+    "files": _opened_files,
+    "signatures": _signatures,
+    "words": _words,
+    "lengths": _lengths,
+    "test imports": _test_imports,
+}
 
 
-def sizes(root: Path) -> dict[str, tuple[int, int]]:
+def sizes(found: Iterable[Source]) -> dict[str, tuple[int, int]]:
     """Count the files and the lines of each room."""
     counts: dict[str, tuple[int, int]] = {}
-    for source in sources(root, PACKAGE, "train", "eval", "tests"):
+    for source in found:
         room = "top level" if source.path.count("/") == 1 and source.path.startswith(PACKAGE) else source.room
         files, lines = counts.get(room, (0, 0))
         counts[room] = files + 1, lines + source.text.count("\n")
     return counts
 
 
-def budget_violations(root: Path) -> list[str]:
+def over_budget(found: Mapping[str, tuple[int, int]]) -> list[str]:
     """Find rooms that have more files or lines than their budget, or none."""
     return [
         f"{room} has {files} files and {lines} lines; its budget is {BUDGETS.get(room, (0, 0))}"
-        for room, (files, lines) in sizes(root).items()
+        for room, (files, lines) in found.items()
         if files > BUDGETS.get(room, (0, 0))[0] or lines > BUDGETS.get(room, (0, 0))[1]
     ]
 
@@ -342,6 +292,6 @@ def readme_violations(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    for room, (files, lines) in sorted(sizes(Path(__file__).parents[2]).items()):
+    for room, (files, lines) in sorted(sizes(sources()).items()):
         most_files, most_lines = BUDGETS.get(room, (0, 0))
         sys.stdout.write(f"{room:12} {files:4} of {most_files:4} files {lines:6} of {most_lines:6} lines\n")
