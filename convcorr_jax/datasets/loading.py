@@ -10,8 +10,7 @@ from typing import TypeVar
 
 from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import check_file
-from convcorr_jax.runtime.caches import user_folder
+from convcorr_jax.io import check_file, user_folder
 
 ROOT_VARIABLE = "CONVCORR_DATA"
 """The environment variable that names the folder of data sets."""

@@ -44,3 +44,4 @@ from convcorr_jax.io.outputs import check_outputs as check_outputs
 from convcorr_jax.io.points import NamedPoints as NamedPoints
 from convcorr_jax.io.points import read_points as read_points
 from convcorr_jax.io.points import write_points as write_points
+from convcorr_jax.io.user_folders import user_folder as user_folder

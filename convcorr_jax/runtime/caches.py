@@ -1,4 +1,4 @@
-"""Folders of the user, and the persistent cache of compiled programs.
+"""The persistent cache of compiled programs.
 
 JAX stores every compiled program under a hash of the program, its options and the version of XLA. The commands
 of ``convcorr`` and all scripts turn the cache on (`enable`); importing the package does not. The oldest
@@ -11,37 +11,6 @@ import os
 import platform
 import sys
 from pathlib import Path
-from typing import Literal
-
-# For each system: the environment variable, and where the folder is under the home folder without it.
-_FOLDERS = {
-    "cache": {
-        "win32": ("LOCALAPPDATA", "AppData/Local"),
-        "darwin": (None, "Library/Caches"),
-        "linux": ("XDG_CACHE_HOME", ".cache"),
-    },
-    "data": {
-        "win32": ("LOCALAPPDATA", "AppData/Local"),
-        "darwin": (None, "Library/Application Support"),
-        "linux": ("XDG_DATA_HOME", ".local/share"),
-    },
-}
-
-
-def user_folder(kind: Literal["cache", "data"]) -> Path:
-    """Return this package's folder among the user's; it may not exist.
-
-    The user's folders are ``$XDG_CACHE_HOME`` or ``~/.cache`` and ``$XDG_DATA_HOME`` or ``~/.local/share``; on
-    macOS ``~/Library/Caches`` and ``~/Library/Application Support``; on Windows ``%LOCALAPPDATA%``. A
-    `RuntimeError` says that the user has no home folder.
-    """
-    of_kind = _FOLDERS[kind]
-    variable, default = of_kind.get(sys.platform, of_kind["linux"])
-    chosen = Path(os.environ.get(variable, "")) if variable else Path()
-    # The XDG base directory specification ignores relative paths.
-    base = chosen if chosen.is_absolute() else Path.home() / default
-    return base / "convcorr_jax"
-
 
 VARIABLE = "CONVCORR_COMPILATION_CACHE"
 """The environment variable that names another folder, or turns the cache off."""
@@ -62,6 +31,9 @@ def cache_folder() -> Path | None:
     chosen = os.environ.get(VARIABLE)
     if chosen:
         return None if chosen == OFF else Path(chosen)
+    # Imported here, because it imports NumPy, which a command's help does not need.
+    from convcorr_jax.io import user_folder
+
     try:
         return user_folder("cache") / "compiled"
     except RuntimeError:

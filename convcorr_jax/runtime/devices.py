@@ -87,7 +87,7 @@ def shard(batch: Tree) -> Tree:
     return jax.tree.map(divide, batch)
 
 
-def even(rows: int) -> int:
+def round_up(rows: int) -> int:
     """Return the least number of rows, at least this one, that this host's devices divide evenly."""
     count = jax.local_device_count()
     return -(-rows // count) * count

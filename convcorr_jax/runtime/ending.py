@@ -67,7 +67,7 @@ def run_guarded(program: Callable[[], int], *, name: str | None = None, debug: b
     except SystemExit:
         raise
     except BaseException as error:
-        status, sentence = _judged(error)
+        status, sentence = _status_and_sentence(error)
         if debug:
             _complain(traceback.format_exc())
         if sentence:
@@ -137,14 +137,14 @@ def postponed_termination() -> Iterator[Callable[[], bool]]:
 
 def exit_status(error: BaseException) -> int:
     """Return the exit status of a program that an error ended, see the table of this module."""
-    return _judged(error)[0]
+    return _status_and_sentence(error)[0]
 
 
 def exit_on_signals() -> None:
     """Let SIGINT and SIGTERM end the process without a traceback, while a program begins or ends."""
     if threading.current_thread() is not threading.main_thread():
         return
-    for number in _heeded():
+    for number in _handled_signals():
         signal.signal(number, lambda received, _: os._exit(_STATUSES[signal.Signals(received)]))
 
 
@@ -159,7 +159,7 @@ def _flushed(program: Callable[[], int]) -> int:
     return status
 
 
-def _judged(error: BaseException) -> tuple[int, str]:
+def _status_and_sentence(error: BaseException) -> tuple[int, str]:
     """Return the exit status after an error, and its sentence."""
     if isinstance(error, InputError):
         return WRONG_INPUT, str(error)
@@ -211,7 +211,7 @@ def _signals_raise() -> Iterator[None]:
         timer.daemon = True
         timer.start()
 
-    before = {number: signal.signal(number, receive) for number in _heeded()}
+    before = {number: signal.signal(number, receive) for number in _handled_signals()}
     sys.unraisablehook = again
     try:
         yield
@@ -230,7 +230,7 @@ def _imports(frame: FrameType | None) -> bool:
     return False
 
 
-def _heeded() -> list[signal.Signals]:
+def _handled_signals() -> list[signal.Signals]:
     """Return the signals that this process was not started to ignore, as shells start background jobs."""
     return [number for number in _STATUSES if signal.getsignal(number) != signal.SIG_IGN]
 

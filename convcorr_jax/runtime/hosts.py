@@ -1,6 +1,7 @@
 """The hosts of one training run: each ends within a minute after another one has ended, and says which.
 
-JAX waits for a lost host for minutes, or aborts the process without a sentence. Each host therefore starts its
+After its heartbeat's timeout, JAX aborts the processes that wait for a lost host: with a C++ traceback, without
+an exception that could be caught, and with no more than the lost task's number. Each host therefore starts its
 part of the run as a child process, and stays connected with the first host, whose port is the one after that of
 JAX's coordinator. A connection that ends without a word means that its host has ended or cannot be reached.
 """
@@ -16,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.runtime.ending import FAILED, INTERRUPTED, TERMINATED, Terminated
@@ -29,16 +30,8 @@ _PARENT = "CONVCORR_PARENT_PIPE"
 _CONNECT_S = 300.0
 # A child may still end by itself, after saving a checkpoint, when another host has ended.
 _GRACE_S = 20.0
-_NEWS_S = 5.0
+_MESSAGE_S = 5.0
 _POLL_S = 0.2
-
-
-class Place(NamedTuple):
-    """Which part of a run this process is: the first host's address and port, and this host's number."""
-
-    coordinator: str
-    hosts: int
-    host: int
 
 
 def is_child() -> bool:
@@ -55,11 +48,12 @@ def is_child() -> bool:
     return True
 
 
-def supervise(place: Place) -> int:
+def supervise(coordinator: str, *, hosts: int, host: int) -> int:
     """Run this process's command in a child process, and return its status; end it when another host has ended.
 
-    SIGINT and SIGTERM are passed on. A `ConnectionError` names the host that has ended or cannot be reached; an
-    `InputError` says that the address is wrong, or the first host cannot be reached at all.
+    The coordinator is the address and port of host 0. SIGINT and SIGTERM are passed on. A `ConnectionError`
+    names the host that has ended or cannot be reached; an `InputError` says that the address is wrong, or the
+    first host cannot be reached at all.
     """
     reads, writes = os.pipe()
     # A session of its own: signals of the terminal reach the child only through this process.
@@ -67,9 +61,9 @@ def supervise(place: Place) -> int:
     child = subprocess.Popen(command, env=environment, pass_fds=(reads,), start_new_session=True)
     os.close(reads)
     try:
-        with _connected(place) as (news, tell_end):
-            status, loss = _wait(child, news)
-            tell_end(status)
+        with _connected(coordinator, hosts, host) as (losses, send_end):
+            status, loss = _wait(child, losses)
+            send_end(status)
     finally:
         child.kill()
         child.wait()
@@ -79,7 +73,7 @@ def supervise(place: Place) -> int:
     return 128 - status if status < 0 else status
 
 
-def _wait(child: subprocess.Popen[bytes], news: "queue.Queue[str]") -> tuple[int, str | None]:
+def _wait(child: subprocess.Popen[bytes], losses: "queue.Queue[str]") -> tuple[int, str | None]:
     """Return the child's status, and the sentence on another host that has ended, if one has."""
     loss, deadline = None, float("inf")
     while True:
@@ -92,33 +86,35 @@ def _wait(child: subprocess.Popen[bytes], news: "queue.Queue[str]") -> tuple[int
             child.send_signal(signal.SIGINT)
         except Terminated:
             child.send_signal(signal.SIGTERM)
-        if loss is None and not news.empty():
-            loss, deadline = news.get(), time.monotonic() + _GRACE_S
+        if loss is None and not losses.empty():
+            loss, deadline = losses.get(), time.monotonic() + _GRACE_S
         if time.monotonic() > deadline:
             child.kill()
     if loss is None and status not in (0, INTERRUPTED, TERMINATED):
-        # The news that explains this end may still be on its way.
+        # The message that explains this end may still be on its way.
         with contextlib.suppress(queue.Empty):
-            loss = news.get(timeout=_NEWS_S)
+            loss = losses.get(timeout=_MESSAGE_S)
     return status, loss
 
 
 @contextlib.contextmanager
-def _connected(place: Place) -> Iterator[tuple["queue.Queue[str]", Callable[[int], None]]]:
+def _connected(
+    coordinator: str, hosts: int, host: int
+) -> Iterator[tuple["queue.Queue[str]", Callable[[int], None]]]:
     """Yield a queue of sentences on hosts that end, and a function that sends this one's exit status."""
-    news: queue.Queue[str] = queue.Queue()
-    address, _, port = place.coordinator.rpartition(":")
+    losses: queue.Queue[str] = queue.Queue()
+    address, _, port = coordinator.rpartition(":")
     if not address or not port.isdigit() or not 0 < int(port) < 65535:
-        raise InputError(f"{place.coordinator} is no address and port, such as 10.0.0.1:8476")
-    lines = _Lines(place, news)
+        raise InputError(f"{coordinator} is no address and port, such as 10.0.0.1:8476")
+    connections = _Connections(hosts, host, losses)
     with contextlib.ExitStack() as stack:
-        if place.host == 0:
+        if host == 0:
             server = stack.enter_context(_server(int(port) + 1))
-            threading.Thread(target=lines.accept, args=(server,), daemon=True).start()
+            threading.Thread(target=connections.accept, args=(server,), daemon=True).start()
         else:
-            lines.add(_connection((address, int(port) + 1)), 0, place.coordinator)
-        stack.callback(lines.close)
-        yield news, lines.tell_end
+            connections.add(_connection((address, int(port) + 1)), 0, coordinator)
+        stack.callback(connections.close)
+        yield losses, connections.send_end
 
 
 def _server(port: int) -> socket.socket:
@@ -132,7 +128,7 @@ def _connection(address: tuple[str, int]) -> socket.socket:
     deadline = time.monotonic() + _CONNECT_S
     while True:
         try:
-            return socket.create_connection(address, timeout=_NEWS_S)
+            return socket.create_connection(address, timeout=_MESSAGE_S)
         except OSError as error:
             if time.monotonic() > deadline:
                 raise InputError(
@@ -141,12 +137,12 @@ def _connection(address: tuple[str, int]) -> socket.socket:
             time.sleep(_POLL_S)
 
 
-class _Lines:
+class _Connections:
     """Connections with other hosts, each of which a thread reads."""
 
-    def __init__(self, place: Place, news: "queue.Queue[str]") -> None:
-        self._place, self._news = place, news
-        self._connections: dict[int, socket.socket] = {}
+    def __init__(self, hosts: int, host: int, losses: "queue.Queue[str]") -> None:
+        self._hosts, self._host, self._losses = hosts, host, losses
+        self._sockets: dict[int, socket.socket] = {}
         self._lock = threading.Lock()
 
     def accept(self, server: socket.socket) -> None:
@@ -154,30 +150,30 @@ class _Lines:
         with contextlib.suppress(OSError):
             while True:
                 connection, (address, *_) = server.accept()
-                connection.settimeout(_NEWS_S)
+                connection.settimeout(_MESSAGE_S)
                 with contextlib.suppress(OSError, ValueError, KeyError):
                     host = int(_read_line(connection)["host"])
-                    if 0 < host < self._place.hosts:
+                    if 0 < host < self._hosts:
                         self.add(connection, host, address)
 
     def add(self, connection: socket.socket, host: int, name: str) -> None:
         """Read from a connection until it ends."""
         _keep_alive(connection)
         connection.settimeout(None)
-        if self._place.host > 0:
-            _send(connection, {"host": self._place.host})
+        if self._host > 0:
+            _send(connection, {"host": self._host})
         with self._lock:
-            self._connections[host] = connection
+            self._sockets[host] = connection
         threading.Thread(target=self._read, args=(connection, host, name), daemon=True).start()
 
-    def tell_end(self, status: int) -> None:
-        """Tell all other hosts that this one ends."""
-        self._broadcast({"host": self._place.host, "status": status}, besides=self._place.host)
+    def send_end(self, status: int) -> None:
+        """Send the exit status of this host to all others."""
+        self._broadcast({"host": self._host, "status": status}, besides=self._host)
 
     def close(self) -> None:
         """Close all connections."""
         with self._lock:
-            for connection in self._connections.values():
+            for connection in self._sockets.values():
                 connection.close()
 
     def _read(self, connection: socket.socket, host: int, name: str) -> None:
@@ -186,21 +182,21 @@ class _Lines:
             while True:
                 message = _read_line(connection)
                 ended.add(int(message["host"]))
-                self._judge(int(message["host"]), message.get("name", name), message["status"])
+                self._report_end(int(message["host"]), message.get("name", name), message["status"])
         if host not in ended:
-            self._judge(host, name, None)
+            self._report_end(host, name, None)
 
-    def _judge(self, host: int, name: str, status: int | None) -> None:
+    def _report_end(self, host: int, name: str, status: int | None) -> None:
         """Pass on the end of another host, and let this one end if that one has not succeeded."""
-        if self._place.host == 0:
+        if self._host == 0:
             self._broadcast({"host": host, "status": status, "name": name}, besides=host)
         if status not in (0, INTERRUPTED, TERMINATED):
             how = "has ended or cannot be reached" if status is None else f"ended with {status}"
-            self._news.put(f"host {host} of {self._place.hosts} ({name}) {how}")
+            self._losses.put(f"host {host} of {self._hosts} ({name}) {how}")
 
     def _broadcast(self, message: dict[str, Any], *, besides: int) -> None:
         with self._lock:
-            for host, connection in self._connections.items():
+            for host, connection in self._sockets.items():
                 if host != besides:
                     with contextlib.suppress(OSError):
                         _send(connection, message)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from convcorr_jax.errors import InputError
 from convcorr_jax.runtime import caches
 from convcorr_jax.runtime.ending import DEBUG, exit_process, run_guarded
-from convcorr_jax.runtime.hosts import Place, is_child, supervise
+from convcorr_jax.runtime.hosts import is_child, supervise
 from convcorr_jax.runtime.options import parse
 
 Config = TypeVar("Config")
@@ -40,7 +40,7 @@ def run(
         caches.enable()
         several = getattr(config, "hosts", None)
         if several is not None and several.hosts > 1 and several.coordinator and not is_child():
-            return supervise(Place(several.coordinator, several.hosts, several.host))
+            return supervise(several.coordinator, hosts=several.hosts, host=several.host)
         with _locked_output(config):
             results.append(main(config))
         sys.stdout.write(f"{results[0]}\n")

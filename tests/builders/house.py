@@ -95,7 +95,7 @@ BUDGETS = {
     "estimators": (4, 500),
     "eval": (57, 5190),
     "flow": (9, 1530),
-    "io": (9, 1290),
+    "io": (10, 1325),
     "keypoints": (7, 1420),
     "linear": (20, 3610),
     "metrics": (11, 2000),

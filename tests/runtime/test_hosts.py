@@ -22,7 +22,7 @@ coordinator, count, host, work = sys.argv[1:]
 
 def program():
     if not hosts.is_child():
-        return hosts.supervise(hosts.Place(coordinator, int(count), int(host)))
+        return hosts.supervise(coordinator, hosts=int(count), host=int(host))
     print(os.getpid(), flush=True)
     exec(work)
     return 0

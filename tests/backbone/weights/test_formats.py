@@ -235,11 +235,11 @@ def test_a_torch_pickle_that_calls_anything_else_is_refused(new_format, tmp_path
 def test_the_array_unpickler_admits_arrays_and_nothing_else():
     value = {"a": {"b": np.arange(6, dtype=np.float32).reshape(2, 3)}}
     for protocol in (3, 4):
-        read = loading.read_arrays(pickle.dumps(value, protocol=protocol))
+        read = loading.unpickle_arrays(pickle.dumps(value, protocol=protocol))
         np.testing.assert_array_equal(read["a"]["b"], value["a"]["b"])
     for evil in (print, io.BytesIO, np.load):
         with pytest.raises(InputError, match="does not need"):
-            loading.read_arrays(pickle.dumps(evil, protocol=3))
+            loading.unpickle_arrays(pickle.dumps(evil, protocol=3))
 
 
 def test_a_changed_file_of_the_package_is_refused_before_it_is_unpickled(tmp_path):

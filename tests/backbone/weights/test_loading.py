@@ -1,4 +1,5 @@
 import pickle
+import sys
 
 import jax.numpy as jnp
 import numpy as np
@@ -92,10 +93,21 @@ def test_other_files_are_refused(content, sentence, tmp_path):
 
 
 def test_the_folder_is_the_users_cache_unless_chosen(monkeypatch, empty_folder):
+    """Files that earlier versions fetched into ~/.cache are found there."""
     assert folder() == empty_folder
     monkeypatch.delenv("CONVCORR_WEIGHTS")
-    monkeypatch.setenv("HOME", "/home/somebody")
-    assert str(folder()) == "/home/somebody/.cache/convcorr_jax"
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("HOME", str(empty_folder))
+    monkeypatch.setenv("XDG_CACHE_HOME", "/big/cache")
+    assert str(folder()) == "/big/cache/convcorr_jax"
+    name = OFFICIAL["caffenet"].file_name
+    assert loading.fetched_path(name) == folder() / name
+    earlier = empty_folder / ".cache" / "convcorr_jax" / name
+    earlier.parent.mkdir(parents=True)
+    earlier.touch()
+    assert find("caffenet") == loading.fetched_path(name) == earlier
+    monkeypatch.setenv("CONVCORR_WEIGHTS", "/chosen")
+    assert str(loading.fetched_path(name)) == f"/chosen/{name}"
 
 
 def test_an_unknown_network_is_refused():
