@@ -9,8 +9,8 @@ image is ``(-0.5, -0.5, W - 0.5, H - 0.5)``; the tight box of a set of points ex
 greatest coordinates. A point is inside a box if it is not beyond one of its edges (`inside`).
 
 Every change of frame in this library (pixels to grid cells, crops, resizes) is an axis-aligned affine map, and
-is represented by a `Transform`: create it with a function of this module, then use `apply`, `invert` or
-`compose`.
+is represented by a `Transform`: create it with a function of this module, call it with points, invert it with
+``transform.inverse``, and compose two with ``outer @ inner``.
 """
 
 from collections.abc import Sequence
@@ -73,31 +73,41 @@ class Transform(NamedTuple):
     shift: "Float[jax.Array, '2'] | Float[np.ndarray, '2']"
     """The position of the source frame's origin, in the target frame."""
 
+    # An array on the left of ``@`` is refused; NumPy would multiply it with the matrix of scale and shift.
+    __array_ufunc__ = None
 
-def apply(transform: Transform, points: AnyPoints) -> AnyPoints:
-    """Map points ``[..., 2]`` from the transform's source frame to its target frame.
+    def __call__(self, points: AnyPoints) -> AnyPoints:
+        """Map points ``[..., 2]`` from the source frame to the target frame.
 
-    Works on NumPy arrays and, under jit, on JAX arrays; NaN (an absent point) stays NaN.
+        Works on NumPy arrays and, under jit, on JAX arrays; NaN (an absent point) stays NaN.
 
-    >>> apply(resize((4, 4), (8, 8)), np.array([[0.0, 3.0]]))
-    array([[0.5, 6.5]])
-    """
-    per_axis = (1,) * (points.ndim - 1) + (2,)
-    return points * transform.scale.reshape(per_axis) + transform.shift.reshape(per_axis)
+        >>> resize((4, 4), (8, 8))(np.array([[0.0, 3.0]]))
+        array([[0.5, 6.5]])
 
+        Raises:
+            InputError: the points are no array of two columns.
+        """
+        shape = getattr(points, "shape", ())
+        if shape[-1:] != (2,):
+            kind = f"{type(points).__name__} of shape {list(shape)}"
+            raise InputError(f"points are {kind}; an array [..., 2] of x and y is expected")
+        per_axis = (1,) * (points.ndim - 1) + (2,)
+        return points * self.scale.reshape(per_axis) + self.shift.reshape(per_axis)
 
-def invert(transform: Transform) -> Transform:
-    """Return the inverse of a transform.
+    def __matmul__(self, inner: "Transform") -> "Transform":
+        """Return the transform that applies ``inner`` first and this one to its result."""
+        if not isinstance(inner, Transform):
+            return NotImplemented
+        return Transform(self.scale * inner.scale, self.scale * inner.shift + self.shift)
 
-    >>> apply(invert(crop(Box(9.5, 4.5, 20.0, 20.0))), np.array([[0.0, 0.0]]))
-    array([[10.,  5.]])
-    """
-    return Transform(1.0 / transform.scale, -transform.shift / transform.scale)
+    @property
+    def inverse(self) -> "Transform":
+        """The transform from the target frame to the source frame.
 
-
-def compose(outer: Transform, inner: Transform) -> Transform:
-    """Return the transform that applies ``inner`` first and ``outer`` to its result."""
-    return Transform(outer.scale * inner.scale, outer.scale * inner.shift + outer.shift)
+        >>> crop(Box(9.5, 4.5, 20.0, 20.0)).inverse(np.array([[0.0, 0.0]]))
+        array([[10.,  5.]])
+        """
+        return Transform(1.0 / self.scale, -self.shift / self.scale)
 
 
 def resize(from_size: Sequence[int], to_size: Sequence[int]) -> Transform:
@@ -133,7 +143,7 @@ def grid(stride_px: float | Sequence[float], first_center_px: float | Sequence[f
     ``x = first_center_px + stride_px * column``, and the same for y with the row. Either is one number, or one
     for x and one for y.
 
-    >>> apply(grid(16, 17), np.array([[0.0, 2.0]]))
+    >>> grid(16, 17)(np.array([[0.0, 2.0]]))
     array([[17., 49.]])
     """
     scale = np.broadcast_to(np.asarray(stride_px, dtype=float), (2,))

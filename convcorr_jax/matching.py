@@ -133,8 +133,8 @@ def align_photographs(
     check_descriptors(described, name="photographs'")
     return PhotographAlignment(
         *_align_both_ways(described, weight),
-        a_to_px=coords.compose(view_a.to_photograph_px, grid.to_input_px),
-        b_to_px=coords.compose(view_b.to_photograph_px, grid.to_input_px),
+        a_to_px=view_a.to_photograph_px @ grid.to_input_px,
+        b_to_px=view_b.to_photograph_px @ grid.to_input_px,
         shown_a=shown_a,
         shown_b=shown_b,
     )
@@ -146,9 +146,9 @@ def carry_to_b(points_px: Float[np.ndarray, "n 2"], alignment: PhotographAlignme
     Flow and confidence are interpolated bilinearly between cells and are constant beyond the outermost cells.
     Absent points (NaN) stay NaN.
     """
-    cells = coords.apply(coords.invert(alignment.a_to_px), points_px)
+    cells = alignment.a_to_px.inverse(points_px)
     displacement = images.sample(np.asarray(alignment.forward.flow), cells)
-    carried = coords.apply(alignment.b_to_px, cells + displacement)
+    carried = alignment.b_to_px(cells + displacement)
     return Matches(points_px, carried, images.sample(alignment.confidence[..., None], cells)[:, 0])
 
 
@@ -170,7 +170,7 @@ def spread_matches(alignment: PhotographAlignment, *, count: int = 30, spacing_c
         rank.flat[best] = -np.inf
         rank[np.linalg.norm(cells - chosen[-1], axis=-1) < spacing_cells] = -np.inf
     points = np.array(chosen).reshape(-1, 2)
-    return carry_to_b(coords.apply(alignment.a_to_px, points), alignment)
+    return carry_to_b(alignment.a_to_px(points), alignment)
 
 
 def dense_flow(alignment: PhotographAlignment, size: Sequence[int]) -> Float[np.ndarray, "height width 2"]:
@@ -179,14 +179,14 @@ def dense_flow(alignment: PhotographAlignment, size: Sequence[int]) -> Float[np.
     The displacement is relative to the boxes: after a's box is mapped onto b's, a difference of their position,
     size or shape is not part of the flow. Beyond the outermost cells the flow is constant.
     """
-    cells = coords.apply(coords.invert(alignment.a_to_px), coords.cell_grid(size).astype(np.float64))
+    cells = alignment.a_to_px.inverse(coords.cell_grid(size).astype(np.float64))
     return images.sample(np.asarray(alignment.forward.flow), cells) * alignment.a_to_px.scale
 
 
 def dense_places(alignment: PhotographAlignment, size: Sequence[int]) -> Float[np.ndarray, "height width 2"]:
     """Compute the corresponding point (x, y) of a, in pixels, for every pixel of b."""
-    cells = coords.apply(coords.invert(alignment.b_to_px), coords.cell_grid(size).astype(np.float64))
-    return coords.apply(alignment.a_to_px, cells + images.sample(np.asarray(alignment.backward.flow), cells))
+    cells = alignment.b_to_px.inverse(coords.cell_grid(size).astype(np.float64))
+    return alignment.a_to_px(cells + images.sample(np.asarray(alignment.backward.flow), cells))
 
 
 def warp_onto_b(
@@ -207,15 +207,15 @@ def in_frames(
 ) -> PhotographAlignment:
     """Convert an alignment to photographs that were resized or cropped by these maps of pixels."""
     return alignment._replace(
-        a_to_px=coords.compose(a_frame, alignment.a_to_px),
-        b_to_px=coords.compose(b_frame, alignment.b_to_px),
+        a_to_px=a_frame @ alignment.a_to_px,
+        b_to_px=b_frame @ alignment.b_to_px,
         shown_a=_moved(alignment.shown_a, a_frame),
         shown_b=_moved(alignment.shown_b, b_frame),
     )
 
 
 def _moved(box: coords.Box, frame: coords.Transform) -> coords.Box:
-    return coords.Box(*coords.apply(frame, np.reshape(box, (2, 2))).ravel().tolist())
+    return coords.Box(*frame(np.reshape(box, (2, 2))).ravel().tolist())
 
 
 def _shown(photograph: Image, box: coords.Box | None) -> coords.Box:

@@ -30,27 +30,27 @@ CLOSE = {"rtol": 1e-9, "atol": 1e-6}
 
 @given(transforms, places)
 def test_inverting_undoes(transform, points):
-    moved = coords.apply(transform, points)
-    np.testing.assert_allclose(coords.apply(coords.invert(transform), moved), points, **CLOSE)
+    moved = transform(points)
+    np.testing.assert_allclose(transform.inverse(moved), points, **CLOSE)
 
 
 @given(transforms, transforms, places)
 def test_composing_applies_the_inner_one_first(outer, inner, points):
-    composed = coords.apply(coords.compose(outer, inner), points)
-    np.testing.assert_allclose(composed, coords.apply(outer, coords.apply(inner, points)), **CLOSE)
+    composed = (outer @ inner)(points)
+    np.testing.assert_allclose(composed, outer(inner(points)), **CLOSE)
 
 
 @given(transforms, transforms, transforms, places)
 def test_composing_is_associative(a, b, c, points):
-    left = coords.compose(coords.compose(a, b), c)
-    right = coords.compose(a, coords.compose(b, c))
-    np.testing.assert_allclose(coords.apply(left, points), coords.apply(right, points), **CLOSE)
+    left = a @ b @ c
+    right = a @ (b @ c)
+    np.testing.assert_allclose(left(points), right(points), **CLOSE)
 
 
 @given(transforms, transforms)
 def test_the_inverse_of_a_composition_is_the_reverse_composition(outer, inner):
-    found = coords.invert(coords.compose(outer, inner))
-    expected = coords.compose(coords.invert(inner), coords.invert(outer))
+    found = (outer @ inner).inverse
+    expected = inner.inverse @ outer.inverse
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-4)
 
@@ -60,15 +60,13 @@ def test_a_box_fills_the_size_edge_to_edge(box, size):
     corners = np.array([[box.x0, box.y0], [box.x1, box.y1]])
     whole = coords.whole_image(size)
     np.testing.assert_allclose(
-        coords.apply(coords.box_to_size(box, size), corners),
-        [[whole.x0, whole.y0], [whole.x1, whole.y1]],
-        **CLOSE,
+        coords.box_to_size(box, size)(corners), [[whole.x0, whole.y0], [whole.x1, whole.y1]], **CLOSE
     )
 
 
 @given(sizes, sizes, sizes)
 def test_resizing_twice_is_resizing_once(first, second, third):
-    twice = coords.compose(coords.resize(second, third), coords.resize(first, second))
+    twice = coords.resize(second, third) @ coords.resize(first, second)
     for one, other in zip(twice, coords.resize(first, third), strict=True):
         np.testing.assert_allclose(one, other, **CLOSE)
 
@@ -76,14 +74,14 @@ def test_resizing_twice_is_resizing_once(first, second, third):
 def test_resizing_keeps_the_middle_and_is_about_pixel_centers():
     # The middle of five pixels is 2; of ten, 4.5. The first centre of ten lies at -0.25 of the five.
     points = np.array([[2.0, 2.0], [0.0, 4.0]])
-    doubled = coords.apply(coords.resize((5, 5), (10, 10)), points)
+    doubled = coords.resize((5, 5), (10, 10))(points)
     np.testing.assert_allclose(doubled, [[4.5, 4.5], [0.5, 8.5]])
 
 
 def test_a_crop_counts_from_the_edge_of_its_box():
     # A box whose edges are those of pixels (columns 3 and on, rows 2 and on) has pixel (3, 2) as its first.
     crop = coords.crop(coords.Box(2.5, 1.5, 9.5, 9.5))
-    np.testing.assert_array_equal(coords.apply(crop, np.array([[3.0, 2.0]])), [[0.0, 0.0]])
+    np.testing.assert_array_equal(crop(np.array([[3.0, 2.0]])), [[0.0, 0.0]])
 
 
 @given(boxes, st.floats(0.0, 2.0))
@@ -96,13 +94,13 @@ def test_growing_keeps_the_middle_and_scales_the_sides(box, margin):
 
 
 def test_grid_cells_lie_a_stride_apart():
-    cells = coords.apply(coords.grid((16, 8), (17, 9)), coords.cell_grid((2, 3)))
+    cells = coords.grid((16, 8), (17, 9))(coords.cell_grid((2, 3)))
     assert cells[0, 0].tolist() == [17, 9]
     assert cells[1, 2].tolist() == [17 + 2 * 16, 9 + 8]
 
 
 def test_absent_points_stay_absent():
-    moved = coords.apply(coords.resize((4, 4), (8, 8)), np.array([[np.nan, np.nan], [1.0, 1.0]]))
+    moved = coords.resize((4, 4), (8, 8))(np.array([[np.nan, np.nan], [1.0, 1.0]]))
     assert np.isnan(moved[0]).all()
     assert not np.isnan(moved[1]).any()
 
@@ -110,13 +108,37 @@ def test_absent_points_stay_absent():
 def test_it_works_under_jit_and_vmap_as_on_the_host(rng):
     transform = coords.Transform(np.array([2.0, 3.0], np.float32), np.array([1.0, -1.0], np.float32))
     points = rng.standard_normal((4, 5, 2)).astype(np.float32)
-    expected = coords.apply(transform, points)
+    expected = transform(points)
     on_device = jax.tree.map(jnp.asarray, transform)
-    np.testing.assert_allclose(jax.jit(coords.apply)(on_device, jnp.asarray(points)), expected, rtol=1e-6)
-    batched = jax.vmap(coords.apply, in_axes=(None, 0))(on_device, jnp.asarray(points))
+    np.testing.assert_allclose(
+        jax.jit(coords.Transform.__call__)(on_device, jnp.asarray(points)), expected, rtol=1e-6
+    )
+    batched = jax.vmap(on_device)(jnp.asarray(points))
     np.testing.assert_allclose(batched, expected, rtol=1e-6)
-    back = jax.jit(coords.invert)(on_device)
-    np.testing.assert_allclose(jax.jit(coords.compose)(on_device, back).scale, np.ones(2), rtol=1e-6)
+    identity = jax.jit(lambda transform: transform.inverse @ transform)(on_device)
+    np.testing.assert_allclose(identity.scale, np.ones(2), rtol=1e-6)
+    np.testing.assert_allclose(identity.shift, np.zeros(2), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float16])
+def test_points_of_any_real_type_are_mapped_in_double_precision(dtype):
+    moved = coords.resize((4, 4), (2, 2))(np.array([[0, 3]], dtype))
+    assert moved.dtype == np.float64
+    np.testing.assert_array_equal(moved, [[-0.25, 1.25]])
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3, 1), (2, 3), (0,)])
+def test_points_of_another_shape_are_refused(shape):
+    with pytest.raises(InputError, match="of x and y is expected"):
+        coords.resize((4, 4), (8, 8))(np.zeros(shape))
+
+
+def test_only_transforms_are_composed():
+    transform = coords.resize((4, 4), (8, 8))
+    with pytest.raises(TypeError, match="does not support ufuncs"):
+        transform @ np.eye(2)
+    with pytest.raises(TypeError, match="unsupported operand"):
+        np.eye(2) @ transform
 
 
 def test_the_tight_box_ignores_absent_points():

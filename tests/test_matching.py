@@ -38,7 +38,7 @@ def aligned(weights):
 def inside(alignment, margin_cells=3):
     """Cells of a whose match is not cut off by b's border, and whose window has little padding."""
     cells = coords.cell_grid(alignment.cycle_error.shape).astype(float)
-    places = coords.apply(alignment.a_to_px, cells)
+    places = alignment.a_to_px(cells)
     border = margin_cells * alignment.a_to_px.scale
     within = [(p >= border) & (p <= np.array([399, 269]) - border) for p in (places, places - SHIFT)]
     return (within[0] & within[1]).all(axis=-1)
@@ -79,8 +79,8 @@ def test_the_cycle_error_is_the_way_there_and_back(aligned):
 def test_points_are_carried_as_the_cells_are(aligned, rng):
     height, width = aligned.cycle_error.shape
     cells = coords.cell_grid((height, width)).astype(float)
-    at_centers = matching.carry_to_b(coords.apply(aligned.a_to_px, cells).reshape(-1, 2), aligned)
-    expected = coords.apply(aligned.b_to_px, cells + aligned.forward.flow).reshape(-1, 2)
+    at_centers = matching.carry_to_b(aligned.a_to_px(cells).reshape(-1, 2), aligned)
+    expected = aligned.b_to_px(cells + aligned.forward.flow).reshape(-1, 2)
     np.testing.assert_allclose(at_centers.b_px, expected, atol=1e-3)
     np.testing.assert_allclose(at_centers.confidence, aligned.confidence.ravel(), atol=1e-5)
 
@@ -96,7 +96,7 @@ def test_points_are_carried_as_the_cells_are(aligned, rng):
 def test_matches_are_mutual_distinct_and_spread(aligned):
     matches = matching.spread_matches(aligned, count=12, spacing_cells=3.0)
     assert len(matches.a_px) == len(matches.b_px) == len(matches.confidence) == 12
-    cells = coords.apply(coords.invert(aligned.a_to_px), matches.a_px)
+    cells = aligned.a_to_px.inverse(matches.a_px)
     columns, rows = cells.round().astype(int).T
     np.testing.assert_allclose(cells, np.stack([columns, rows], axis=-1), atol=1e-6)
     assert aligned.mutual[rows, columns].all()
@@ -112,7 +112,7 @@ def test_matches_are_mutual_distinct_and_spread(aligned):
 
 def test_a_distinctness_of_nan_is_never_the_first(aligned):
     best = matching.spread_matches(aligned, count=2)
-    cells = coords.apply(coords.invert(aligned.a_to_px), best.a_px).round().astype(int)
+    cells = aligned.a_to_px.inverse(best.a_px).round().astype(int)
     distinctness = np.array(aligned.distinctness)
     distinctness[cells[0, 1], cells[0, 0]] = np.nan
     found = matching.spread_matches(aligned._replace(distinctness=distinctness), count=1)
@@ -150,7 +150,7 @@ def test_warping_agrees_with_the_spline_that_runs_under_jit(aligned):
 def test_the_dense_flow_is_in_pixels_of_a(aligned):
     dense = matching.dense_flow(aligned, A.shape[:2])
     assert dense.shape == (270, 400, 2)
-    center = coords.apply(aligned.a_to_px, np.array([[8.0, 11.0]]))[0]
+    center = aligned.a_to_px(np.array([[8.0, 11.0]]))[0]
     column, row = center.round().astype(int)
     # Half a pixel at most lies between the cell's centre and the pixel's.
     expected = aligned.forward.flow[11, 8] * aligned.a_to_px.scale
@@ -161,9 +161,9 @@ def test_resized_photographs_have_the_same_alignment(aligned, rng):
     small_a, small_b = images.resize(A, (90, 133)), images.resize(B, (135, 200))
     small = matching.in_frames(aligned, small_a.transform, small_b.transform)
     points = rng.uniform(0, 250, (5, 2))
-    found = matching.carry_to_b(coords.apply(small_a.transform, points), small)
+    found = matching.carry_to_b(small_a.transform(points), small)
     expected = matching.carry_to_b(points, aligned)
-    np.testing.assert_allclose(found.b_px, coords.apply(small_b.transform, expected.b_px), atol=1e-3)
+    np.testing.assert_allclose(found.b_px, small_b.transform(expected.b_px), atol=1e-3)
     np.testing.assert_allclose(found.confidence, expected.confidence, atol=1e-5)
     assert small.shown_b == pytest.approx((-0.5, -0.5, 199.5, 134.5))
 
@@ -172,7 +172,7 @@ def test_boxes_are_aligned_with_a_margin_and_take_away_place_and_size(weights):
     # b is the photograph at half its size; the boxes show the same part of both.
     box = coords.Box(80.0, 50.0, 280.0, 210.0)
     half = images.resize(CAT, (150, 226))
-    corners = coords.apply(half.transform, np.array([[box.x0, box.y0], [box.x1, box.y1]]))
+    corners = half.transform(np.array([[box.x0, box.y0], [box.x1, box.y1]]))
     alignment = matching.align_photographs(
         CAT, half.image, weights.params, network=ALEXNET, box_a=box, box_b=coords.Box(*corners.ravel().tolist())
     )
@@ -182,7 +182,7 @@ def test_boxes_are_aligned_with_a_margin_and_take_away_place_and_size(weights):
     points = np.array([[inner.x0 + 40, inner.y0 + 40], [200.0, 130.0], [inner.x1 - 40, 150.0]])
     carried = matching.carry_to_b(points, alignment)
     # Both see the same scene in the same square: a few hundredths of a cell (13 pixels of a) remain.
-    np.testing.assert_allclose(carried.b_px, coords.apply(half.transform, points), atol=1.0)
+    np.testing.assert_allclose(carried.b_px, half.transform(points), atol=1.0)
     assert np.median(np.abs(alignment.forward.flow)) < 0.1
 
 

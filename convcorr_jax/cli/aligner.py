@@ -156,8 +156,8 @@ def _arrays(
         ("b", "a", alignment.backward.flow, alignment.b_to_px, alignment.a_to_px, "flow_back"),
     ):
         cells = coords.cell_grid(flow.shape[:2]).astype(np.float64)
-        arrays[f"cells_{source}"] = coords.apply(to_source_px, cells)
-        arrays[f"places_{target}"] = coords.apply(to_target_px, cells + np.asarray(flow))
+        arrays[f"cells_{source}"] = to_source_px(cells)
+        arrays[f"places_{target}"] = to_target_px(cells + np.asarray(flow))
         arrays[name] = flow
     arrays |= {
         "flow_px": np.asarray(alignment.forward.flow) * alignment.a_to_px.scale,

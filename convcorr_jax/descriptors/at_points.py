@@ -57,7 +57,7 @@ def view(photograph: Image, box: coords.Box | None, *, sizes_px: Sequence[int], 
         shown = coords.grow(box, margin)
     levels = [images.crop_and_resize(photograph, shown, (side, side)) for side in sizes_px]
     largest = levels[int(np.argmax(sizes_px))]
-    return View(tuple(level.image for level in levels), coords.invert(largest.transform))
+    return View(tuple(level.image for level in levels), largest.transform.inverse)
 
 
 LEAST_CONTRAST = 0.0

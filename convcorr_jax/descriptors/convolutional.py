@@ -121,9 +121,9 @@ def convolutional_descriptors(
     for level, side in zip(pyramid, sides, strict=True):
         inputs = preprocess(level, network=network)
         maps = activations(params, inputs, network=network, layers=recipe.layers)
-        to_level = coords.compose(coords.resize(largest, side), grid.to_input_px)
+        to_level = coords.resize(largest, side) @ grid.to_input_px
         for layer in recipe.layers:
-            to_cells = coords.compose(coords.invert(cell_centers(network, layer)), to_level)
+            to_cells = cell_centers(network, layer).inverse @ to_level
             columns = _read_at(maps[layer], grid.size, to_cells)
             if recipe.center:
                 columns = columns - columns.mean(axis=(1, 2), keepdims=True)

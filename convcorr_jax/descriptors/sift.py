@@ -202,7 +202,7 @@ def _grid_centers(
         raise InputError(f"the grid has {rows} rows and {columns} columns; at least one of each is expected")
     x_cells = np.stack([np.arange(columns), np.zeros(columns)], axis=-1)
     y_cells = np.stack([np.zeros(rows), np.arange(rows)], axis=-1)
-    return coords.apply(to_pixels, x_cells)[:, 0], coords.apply(to_pixels, y_cells)[:, 1]
+    return to_pixels(x_cells)[:, 0], to_pixels(y_cells)[:, 1]
 
 
 def _grey(image: GreyOrRGB) -> Float[Array, "h w"]:

@@ -82,11 +82,11 @@ def upsample_flow(
     """
     height, width = size
     pixels = jnp.asarray(coords.cell_grid((height, width)), flow.dtype)
-    at = coords.apply(coords.invert(source_to_px), pixels)
+    at = source_to_px.inverse(pixels)
     rows = coords.linear_weights(at[:, 0, 1], flow.shape[0])
     columns = coords.linear_weights(at[0, :, 0], flow.shape[1])
     displacement = jnp.einsum("yh,xw,hwd->yxd", rows, columns, flow, precision=EXACT)
-    return coords.apply(target_to_px, at + displacement) - pixels
+    return target_to_px(at + displacement) - pixels
 
 
 def _spline_coefficients(samples: Float[Array, "n ..."]) -> Float[Array, "m ..."]:

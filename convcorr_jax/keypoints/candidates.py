@@ -170,7 +170,7 @@ class ConvCells:
 
     def _cells(self) -> Float[np.ndarray, "h w 2"]:
         grid = descriptor_grid(self.network, Recipe(self.layers, (self.square.side_px,)))
-        return coords.apply(grid.to_input_px, coords.cell_grid(grid.size).astype(np.float64))
+        return grid.to_input_px(coords.cell_grid(grid.size).astype(np.float64))
 
     def _inside(self) -> tuple[int, int]:
         """Return the first cell with a rim in the box, and the first after it, for rows and columns alike."""
@@ -209,7 +209,7 @@ class SiftCells:
         """Centers (x, y) of the candidates in pixels of the square, evenly around the middle of the box."""
         per_side = int(self.square.box_px // SIFT_STRIDE_PX) + 1
         cells = coords.cell_grid((per_side, per_side)).astype(np.float64)
-        return coords.apply(coords.grid(SIFT_STRIDE_PX, self._first_px(per_side)), cells)
+        return coords.grid(SIFT_STRIDE_PX, self._first_px(per_side))(cells)
 
     def describe(
         self, squares: UInt8[Array, "b _ _ 3"] | UInt8[np.ndarray, "b _ _ 3"], params: Params

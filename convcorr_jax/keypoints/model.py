@@ -270,6 +270,5 @@ def decode(
     chosen = np.take_along_axis(flat, best.candidates[:, None], axis=1)[:, 0]
     transforms = zip(prediction.to_photograph_px, best.points, strict=True)
     return Detections(
-        np.stack([coords.apply(to_photograph_px, points) for to_photograph_px, points in transforms]),
-        np.exp(chosen),
+        np.stack([to_photograph_px(points) for to_photograph_px, points in transforms]), np.exp(chosen)
     )

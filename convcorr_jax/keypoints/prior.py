@@ -41,9 +41,9 @@ def carry_points(
     is interpolated bilinearly between cells and is constant beyond the outermost cells. Points are (x, y) in
     pixels; NaN where absent.
     """
-    cells = coords.apply(coords.invert(source_to_px), points_px)
+    cells = source_to_px.inverse(points_px)
     displacement = sample_flow(jnp.asarray(flow), jnp.asarray(cells, jnp.float32))
-    return coords.apply(target_to_px, cells + np.asarray(displacement, np.float64))
+    return target_to_px(cells + np.asarray(displacement, np.float64))
 
 
 def vote(

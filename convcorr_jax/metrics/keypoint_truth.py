@@ -201,7 +201,7 @@ def in_square(
         if points is None:
             return None
         pairs = points.reshape(len(points), -1, 2)
-        moved = [coords.apply(*each) for each in zip(resizes, pairs, strict=True)]
+        moved = [resize(each) for resize, each in zip(resizes, pairs, strict=True)]
         return np.array(moved).reshape(points.shape)
 
     resized = replace(

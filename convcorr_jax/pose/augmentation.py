@@ -115,8 +115,8 @@ class Rotation(NamedTuple):
         """
         height, width = maps.shape[1:3]
         columns_rows = jnp.stack(jnp.meshgrid(jnp.arange(width), jnp.arange(height)), axis=-1)
-        pixels = apply(self.to_rotated, coords.apply(cells, columns_rows))
-        x, y = jnp.moveaxis(coords.apply(coords.invert(cells), pixels), -1, 0)
+        pixels = apply(self.to_rotated, cells(columns_rows))
+        x, y = jnp.moveaxis(cells.inverse(pixels), -1, 0)
         sample = partial(map_coordinates, coordinates=[y, x], order=1, mode="constant")
         of_image = jax.vmap(sample, in_axes=-1, out_axes=-1)
         return jax.vmap(of_image)(maps)

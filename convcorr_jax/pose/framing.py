@@ -161,7 +161,7 @@ def torso_of(box: coords.Box | None, to_frame: coords.Transform) -> Float[np.nda
     Differs from the paper: the paper always gives the annotated torso to the spatial model (section 3.3).
     """
     middle = (np.nan, np.nan) if box is None else box.center
-    return coords.apply(to_frame, np.array(middle))
+    return to_frame(np.array(middle))
 
 
 def _surrounded(

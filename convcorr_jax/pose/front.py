@@ -218,7 +218,7 @@ def _project(maps: Array, own: Mapping[str, Leaf]) -> Array:
 
 def _resample(maps: Array, centers: coords.Transform, stride: int, size: coords.Size) -> Array:
     """Interpolate maps, whose cells have these centres in pixels, at the cells of a stride."""
-    to_cells = coords.compose(coords.invert(centers), coords.grid(stride, (stride - 1) / 2))
+    to_cells = centers.inverse @ coords.grid(stride, (stride - 1) / 2)
     rows, columns = (
         coords.linear_weights(
             np.arange(side // stride) * to_cells.scale[axis] + to_cells.shift[axis], length

@@ -61,7 +61,7 @@ def gaussians(
 
     Source: Tompson et al. 2015, section 3.3: "sigma about 1.5 pixels" of the heat-map.
     """
-    centers = coords.apply(coords.invert(cells), jnp.asarray(points, jnp.float32))
+    centers = cells.inverse(jnp.asarray(points, jnp.float32))
     sigma_cells = sigma_px / cells.scale
 
     def along(axis: int, side: int) -> Array:
@@ -96,7 +96,7 @@ def peaks(heatmaps: Float[Array, "*b h w j"], cells: coords.Transform, *, subcel
         columns_rows += jnp.stack(offsets, axis=-1)
     scores = flat.max(axis=-2)
     columns_rows = jnp.where(jnp.isnan(scores)[..., None], jnp.nan, columns_rows)
-    return Peaks(coords.apply(cells, columns_rows), scores)
+    return Peaks(cells(columns_rows), scores)
 
 
 def values_at_peaks(

@@ -183,7 +183,7 @@ def predict_photograph(
         )
         points = np.asarray(prediction.points[0], np.float64)
         scores = np.asarray(prediction.scores[0], np.float64)
-        return FoundJoints(coords.apply(coords.invert(to_frame), points), scores)
+        return FoundJoints(to_frame.inverse(points), scores)
 
     found = found_in(frame, box)
     if architecture.frame_px is None or box is not None:

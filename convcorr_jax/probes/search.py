@@ -112,7 +112,7 @@ def find_face(
     presence = _presence(finder, features)
     winner = int(presence.argmax())
     corners = np.array(coords.grow(frames[winner], -margin / (1 + 2 * margin))).reshape(2, 2)
-    edges = coords.apply(coords.invert(to_small), corners)
+    edges = to_small.inverse(corners)
     return FoundFace(
         coords.Box(*edges.ravel().tolist()), float(presence[winner]), bool(presence[winner] >= finder.threshold)
     )

@@ -138,8 +138,8 @@ def _pair_data(pair: MatchedPair, smoothness: float | None) -> dict[str, Any]:
         "size_b": [b.image.shape[1], b.image.shape[0]],
         "points": {
             "names": list(pair.point_names),
-            "a": np.round(coords.apply(a.transform, pair.points_a), 2).tolist(),
-            "b": np.round(coords.apply(b.transform, pair.points_b), 2).tolist(),
+            "a": np.round(a.transform(pair.points_a), 2).tolist(),
+            "b": np.round(b.transform(pair.points_b), 2).tolist(),
         },
         "methods": [
             _method_data(method, pair, a.transform, b.transform, smoothness) for method in pair.methods
@@ -173,8 +173,8 @@ def _method_data(
     return {
         "name": method.name,
         "size": [width, height],
-        "a_to_px": _transform_data(coords.compose(a_frame, method.a_to_px)),
-        "b_to_px": _transform_data(coords.compose(b_frame, method.b_to_px)),
+        "a_to_px": _transform_data(a_frame @ method.a_to_px),
+        "b_to_px": _transform_data(b_frame @ method.b_to_px),
         "smoothness": list(method.smoothness),
         "shown": shown,
         "flow_steps": _FLOW_STEPS,

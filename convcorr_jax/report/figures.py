@@ -77,7 +77,7 @@ _NONE = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
 
 
 def _in_frames(matches: Matches, a_frame: coords.Transform, b_frame: coords.Transform) -> Matches:
-    return matches._replace(a_px=coords.apply(a_frame, matches.a_px), b_px=coords.apply(b_frame, matches.b_px))
+    return matches._replace(a_px=a_frame(matches.a_px), b_px=b_frame(matches.b_px))
 
 
 def _longest_px(flow: Float[np.ndarray, "n 2"], *, least: float) -> float:

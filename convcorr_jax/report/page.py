@@ -187,7 +187,7 @@ def joints_data(
     people = []
     for number, photograph in enumerate(photographs):
         resized = images.resize_longest_side(photograph, _LONGEST_PX)
-        moved = [coords.apply(resized.transform, points[number]) for points in joints.values()]
+        moved = [resized.transform(points[number]) for points in joints.values()]
         people.append(
             {
                 "name": f"person {number + 1}",
@@ -237,11 +237,11 @@ def _photograph_data(shown: LayerResponses) -> dict[str, Any]:
     maps = []
     for response, to_px in zip(shown.responses, shown.to_px, strict=True):
         row, column = np.unravel_index(int(response.argmax()), response.shape)
-        place = coords.apply(to_px, np.array([[column, row]], np.float64))[0]
+        place = to_px(np.array([[column, row]], np.float64))[0]
         distance = float(np.linalg.norm(place - shown.point)) / longer
         low, high = float(response.min()), float(response.max())
         levels = np.round(255 * (response - low) / max(high - low, 1e-12)).astype(np.uint8)
-        to_shown = coords.compose(resized.transform, to_px)
+        to_shown = resized.transform @ to_px
         maps.append(
             {
                 "size": [response.shape[1], response.shape[0]],
@@ -255,7 +255,7 @@ def _photograph_data(shown: LayerResponses) -> dict[str, Any]:
         "keypoint": shown.keypoint,
         "image": image_url(resized.image),
         "size": [resized.image.shape[1], resized.image.shape[0]],
-        "point": np.round(coords.apply(resized.transform, shown.point[None])[0], 2).tolist(),
+        "point": np.round(resized.transform(shown.point[None])[0], 2).tolist(),
         "responses": maps,
     }
 

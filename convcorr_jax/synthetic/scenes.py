@@ -127,8 +127,8 @@ def render(category: str, *, seed: int, index: int, size: Sequence[int] = (256, 
     outlines += surroundings.occluders(extent, rng)
     painted = surroundings.paint(surroundings.background(size, rng), outlines, to_px)
 
-    points = coords.apply(to_px, positions)
-    box = coords.tight_box(coords.apply(to_px, extent))
+    points = to_px(positions)
+    box = coords.tight_box(to_px(extent))
     labels = _cell_labels(painted.topmost, outlines, kind.label_names)
     return Record(
         image=relight(painted.image, rng, Light()),

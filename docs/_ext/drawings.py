@@ -101,7 +101,7 @@ def _coordinates() -> Figure:
     figure, axes = plt.subplots(figsize=(7.5, 1.9), layout="constrained")
     to_small = coords.resize((1, 8), (1, 4))
     centers = np.stack([np.arange(8.0), np.zeros(8)], axis=-1)
-    small = coords.apply(to_small, centers)[:, 0]
+    small = to_small(centers)[:, 0]
     for x in range(8):
         axes.add_patch(Rectangle((x - 0.5, 1.2), 1, 0.6, fc="#e8f1f8", ec=GREY))
         axes.text(x, 1.95, f"{x}", ha="center", fontsize=8)

@@ -88,10 +88,8 @@ from convcorr_jax.matching import carry_to_b
 truth = pair.target.points
 carried = carry_to_b(pair.source.points, alignment).b_px
 unit = (1, 1)
-to_b = coords.compose(
-    coords.invert(coords.box_to_size(pair.target.box, unit)), coords.box_to_size(pair.source.box, unit)
-)
-copied = coords.apply(to_b, pair.source.points)
+to_b = coords.box_to_size(pair.target.box, unit).inverse @ coords.box_to_size(pair.source.box, unit)
+copied = to_b(pair.source.points)
 
 limit = 0.1 * pair.target.normalizer_px
 for name, points in (("alignment", carried), ("copying", copied)):

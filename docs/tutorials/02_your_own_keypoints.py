@@ -83,8 +83,8 @@ from convcorr_jax import coords
 from convcorr_jax.metrics import correct
 
 truth = np.array([[220.0, 189.0], [304.0, 187.0], [262.0, 240.0], [229.0, 280.0], [308.0, 279.0]])
-in_unit_square = coords.apply(coords.box_to_size(box_collins, (1, 1)), points)
-copied = coords.apply(coords.invert(coords.box_to_size(box_hopper, (1, 1))), in_unit_square)
+in_unit_square = coords.box_to_size(box_collins, (1, 1))(points)
+copied = coords.box_to_size(box_hopper, (1, 1)).inverse(in_unit_square)
 
 length = np.full(len(points), box_hopper.longer_side)
 for method, predicted in (("flow", carried.b_px), ("copying", copied)):

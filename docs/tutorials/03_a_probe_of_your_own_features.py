@@ -42,7 +42,7 @@ images = {
 targets = {
     split: np.stack(
         [
-            coords.apply(coords.box_to_size(box, (SIDE, SIDE)), each.points).ravel()
+            coords.box_to_size(box, (SIDE, SIDE))(each.points).ravel()
             for each, box in zip(records[split], boxes[split], strict=True)
         ]
     )

@@ -80,7 +80,7 @@ def test_a_cell_responds_to_the_pixels_of_its_field_and_no_others(name, layer, m
     uncompiled = forward._activations.__wrapped__
     found = uncompiled(params, lit, network=network, layers=(layer,))[layer][0].sum(axis=-1)
     cells = coords.cell_grid(grid_size(network, layer, (side, side)))
-    distance = np.abs(coords.apply(cell_centers(network, layer), cells) - np.array([x, y]))
+    distance = np.abs(cell_centers(network, layer)(cells) - np.array([x, y]))
     np.testing.assert_array_equal(np.asarray(found) > 0, (distance <= (field.size_px - 1) / 2).all(-1))
 
 
@@ -99,7 +99,7 @@ def test_the_input_gradient_is_centred_on_the_cell(name, layer, rng):
     weight = np.abs(jax.grad(response)(noise)).sum(axis=(0, 3))
     positions = coords.cell_grid((side, side))
     centroid = (weight[..., None] * positions).sum(axis=(0, 1)) / weight.sum()
-    expected = coords.apply(cell_centers(network, layer), np.array([column, row], np.float64))
+    expected = cell_centers(network, layer)(np.array([column, row], np.float64))
     # What eight images leave of chance; a cell off by one would be 8 or 16 pixels away.
     np.testing.assert_allclose(centroid, expected, atol=1.5)
 

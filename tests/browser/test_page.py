@@ -49,7 +49,7 @@ def known_points(tab, pair):
     """The known points in the embedded photographs, and the length of a cell there."""
     a_frame, b_frame = embedded_frames(tab, pair)
     cell = max(b_frame.scale * pair.b.shape[1::-1]) / CELLS
-    return coords.apply(a_frame, pair.points_a), coords.apply(b_frame, pair.points_b), cell
+    return a_frame(pair.points_a), b_frame(pair.points_b), cell
 
 
 def embedded_size(pair, frame):
@@ -77,10 +77,10 @@ def test_any_point_is_matched_as_python_matches_it(open_page, page):
     size = embedded_size(pair, a_frame)
     for share in ((0.013, 0.02), (0.31, 0.72), (0.985, 0.6)):
         tab.mouse.move(*on_screen(tab, np.array(share) * size[::-1], size))
-        point = coords.apply(coords.invert(a_frame), place_of(tab, ".point")[None])
-        cells = coords.apply(coords.invert(method.a_to_px), point)
-        moved = coords.apply(method.b_to_px, cells + sample(method.flow[0], cells))
-        np.testing.assert_allclose(match(tab), coords.apply(b_frame, moved)[0], atol=0.3)
+        point = a_frame.inverse(place_of(tab, ".point")[None])
+        cells = method.a_to_px.inverse(point)
+        moved = method.b_to_px(cells + sample(method.flow[0], cells))
+        np.testing.assert_allclose(match(tab), b_frame(moved)[0], atol=0.3)
 
 
 def test_keys_move_the_point_and_step_through_known_points(open_page, page):

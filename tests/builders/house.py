@@ -107,7 +107,7 @@ BUDGETS = {
     "synthetic": (13, 2000),
     "tasks": (51, 8990),
     "tests": (286, 37200),
-    "top level": (9, 1330),
+    "top level": (9, 1350),
     "train": (4, 260),
 }
 """The most files and lines of each room, of ``eval``, ``train`` and ``tests``.

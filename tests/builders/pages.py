@@ -42,7 +42,7 @@ def known_pair(photograph: int) -> MatchedPair:
     warped = warped_pair(photograph, seed=0, longest_px=160)
     size = warped.source.size
     to_px = coords.resize((CELLS, CELLS), size)
-    centers = coords.apply(to_px, coords.cell_grid((CELLS, CELLS)).astype(np.float64))
+    centers = to_px(coords.cell_grid((CELLS, CELLS)).astype(np.float64))
     flow = images.sample(warped.flow_px, centers.reshape(-1, 2)).reshape(CELLS, CELLS, 2)
     flow = flow / to_px.scale
     cells = coords.cell_grid((CELLS, CELLS))

@@ -55,11 +55,11 @@ def test_joints_are_those_of_the_cascade_in_pixels_of_the_photograph(folder, box
     image, to_frame = framed(PHOTOGRAPH, frame, TINY.input_size)
     torso = np.full((1, 2), np.nan, np.float32)
     if box is not None:
-        torso[:] = coords.apply(to_frame, np.array([[90.0, 100.0]]))
+        torso[:] = to_frame(np.array([[90.0, 100.0]]))
     # As the model is stored, in half precision.
     params = load_fitted(folder / "model.npz", TrainedCascade).params
     expected = cascade.predict(params, image[None], torso, architecture=TINY, **options)
-    found_in_frame = coords.apply(to_frame, found.points)
+    found_in_frame = to_frame(found.points)
     np.testing.assert_allclose(found_in_frame, np.asarray(expected.points[0]), atol=0.5)
     assert max(read_image(folder / "pose.png").shape) == 800
 

@@ -35,7 +35,7 @@ def test_a_bright_pixel_is_found_on_the_canvas(height, width):
     brightness = shown.image[..., 0].astype(float)
     rows, columns = np.mgrid[:320, :320]
     spot = np.array([(columns * brightness).sum(), (rows * brightness).sum()]) / brightness.sum()
-    np.testing.assert_allclose(spot, coords.apply(shown.transform, np.array([20.0, 30.0])), atol=0.1)
+    np.testing.assert_allclose(spot, shown.transform(np.array([20.0, 30.0])), atol=0.1)
 
 
 def test_beyond_the_photograph_its_border_is_repeated():
@@ -51,7 +51,7 @@ def test_the_nearest_column_is_taken(weights, photographs, rng):
     )
     for layer in LAYERS:
         size = maps[layer].shape[1:3]
-        centers = coords.apply(cell_centers(weights.network, layer), coords.cell_grid(size))
+        centers = cell_centers(weights.network, layer)(coords.cell_grid(size))
         for image in range(2):
             distances = np.linalg.norm(centers[None] - points[image][:, None, None], axis=-1)
             nearest = distances.reshape(POINTS, -1).argmin(axis=1)
@@ -62,7 +62,7 @@ def test_the_nearest_column_is_taken(weights, photographs, rng):
 def test_between_centres_columns_are_interpolated(weights, photographs):
     to_px = cell_centers(weights.network, "conv2")
     cells = np.tile([[2.0, 3.0], [3.0, 3.0], [2.25, 3.0], [30.0, 30.0], [3.0, 2.5]], (2, 6, 1))
-    points = coords.apply(to_px, cells)
+    points = to_px(cells)
     find = dict(network=weights.network, layers=LAYERS)
     nearest, between = (
         np.asarray(columns_at(weights.params, photographs, points, interpolate=way, **find)["conv2"])

@@ -65,8 +65,8 @@ def test_other_maps_are_read_at_the_same_pixels(params):
     ]
     inputs = preprocess(level, network=ALEXNET)
     fine = np.asarray(activations(params, inputs, network=ALEXNET, layers=["conv2"])["conv2"])[0]
-    pixels = coords.apply(cell_centers(ALEXNET, "conv3"), coords.cell_grid(found.shape[:2]).astype(float))
-    at = coords.apply(coords.invert(cell_centers(ALEXNET, "conv2")), pixels)
+    pixels = cell_centers(ALEXNET, "conv3")(coords.cell_grid(found.shape[:2]).astype(float))
+    at = cell_centers(ALEXNET, "conv2").inverse(pixels)
     at = np.clip(at, 0, fine.shape[0] - 1)
     axes = (np.arange(fine.shape[0]), np.arange(fine.shape[1]))
     columns = RegularGridInterpolator(axes, fine)(at[..., ::-1])

@@ -16,7 +16,7 @@ def test_a_bright_spot_is_found_where_the_transform_says():
         rows, columns = np.mgrid[:96, :96]
         spot = np.array([[(columns * largest).sum(), (rows * largest).sum()]]) / largest.sum()
         # Resampling spreads the spot evenly, up to the rounding of grey levels.
-        np.testing.assert_allclose(coords.apply(resampled.to_photograph_px, spot), [[71, 41]], atol=0.1)
+        np.testing.assert_allclose(resampled.to_photograph_px(spot), [[71, 41]], atol=0.1)
 
 
 def test_all_sizes_show_the_same():

@@ -7,7 +7,6 @@ import jax
 import numpy as np
 import pytest
 
-from convcorr_jax import coords
 from convcorr_jax.datasets import load_image
 from convcorr_jax.datasets.joint_orders import ORDERS
 from convcorr_jax.errors import InputError
@@ -63,13 +62,13 @@ def by_hand(folder) -> dict[str, dict[str, float]]:
         found = cascade.predict(
             model.params, people.images[row : row + 1], people.torso[row : row + 1], architecture=TINY
         )
-        back = coords.invert(people.to_frame[row])
+        back = people.to_frame[row].inverse
         for name, points in (
             ("coarse", found.coarse),
             ("cascade", found.points),
             ("coarse_alone", found.coarse_alone),
         ):
-            places = coords.apply(back, np.asarray(points[0], float))
+            places = back(np.asarray(points[0], float))
             for joint, place in enumerate(places):
                 off = np.hypot(*(place - record.points[joint])) / record.normalizer_px
                 if not np.isnan(off):

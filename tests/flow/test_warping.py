@@ -119,8 +119,8 @@ def test_a_flow_in_pixels_leads_where_the_cells_lead(rng) -> None:
     dense = upsample_flow(flow, source, target, (40, 50))
     assert dense.shape == (40, 50, 2)
     cells = coords.cell_grid((5, 6))
-    pixels = coords.apply(source, cells).astype(int)
-    there = coords.apply(target, cells + flow)
+    pixels = source(cells).astype(int)
+    there = target(cells + flow)
     np.testing.assert_allclose(pixels + np.asarray(dense)[pixels[..., 1], pixels[..., 0]], there, atol=1e-4)
 
 
@@ -136,7 +136,7 @@ def test_the_dense_flow_agrees_with_the_flow_at_points(rng) -> None:
     grid = coords.grid(5, 2.0)
     dense = upsample_flow(flow, grid, grid, (20, 15))
     points = np.array([[0.0, 0.0], [6.0, 11.0], [14.0, 19.0]], np.float32)
-    cells = coords.apply(coords.invert(grid), points).astype(np.float32)
+    cells = grid.inverse(points).astype(np.float32)
     expected = 5 * sample_flow(flow, cells)
     rows, columns = points[:, 1].astype(int), points[:, 0].astype(int)
     np.testing.assert_allclose(dense[rows, columns], expected, atol=1e-4)

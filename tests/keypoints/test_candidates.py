@@ -49,12 +49,12 @@ def test_the_square_has_the_box_where_its_transform_puts_it():
     warped = SMALL.warp(photograph, box)
     image = warped.pyramid[0]
     assert image.shape == (SMALL.side_px, SMALL.side_px, 3)
-    expected = coords.apply(SMALL.from_photograph_px(box), np.array([[81.0, 61.0]]))
+    expected = SMALL.from_photograph_px(box)(np.array([[81.0, 61.0]]))
     weight = image[..., 0].astype(float)
     middle = np.array([(weight * axis).sum() for axis in np.indices(weight.shape)[::-1]])
     np.testing.assert_allclose(middle / weight.sum(), expected[0], atol=0.05)
-    np.testing.assert_allclose(coords.apply(warped.to_photograph_px, expected), [[81.0, 61.0]])
-    corners = coords.apply(SMALL.from_photograph_px(box), np.reshape(box, (2, 2)))
+    np.testing.assert_allclose(warped.to_photograph_px(expected), [[81.0, 61.0]])
+    corners = SMALL.from_photograph_px(box)(np.reshape(box, (2, 2)))
     np.testing.assert_allclose(corners.ravel(), SMALL.box)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from convcorr_jax.coords import Size, apply
+from convcorr_jax.coords import Size
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import MPII_JOINTS, MPII_PAIRS, POOLINGS, flic, from_dict, mpii, person, small
 from tests.builders.pose_architectures import tiny_person
@@ -58,10 +58,10 @@ def test_a_cell_has_its_centre_in_the_middle_of_its_pixels():
     ids=lambda value: getattr(value, "name", None),
 )
 def test_a_fine_cell_is_as_wide_as_the_finest_maps(shape, stride):
-    first = apply(shape.fine_cells, np.zeros(2))
+    first = shape.fine_cells(np.zeros(2))
     assert first.tolist() == [(stride - 1) / 2] * 2
     cells = shape.fine_window // stride
-    last = apply(shape.fine_cells, np.full(2, cells - 1.0))
+    last = shape.fine_cells(np.full(2, cells - 1.0))
     assert last.tolist() == [shape.fine_window - 1 - (stride - 1) / 2] * 2
 
 

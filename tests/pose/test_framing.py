@@ -29,7 +29,7 @@ def test_a_bright_spot_lies_where_the_transform_says(frame, margin_px):
     weights = found.image[..., 0] / found.image[..., 0].sum()
     rows, columns = np.indices(weights.shape)
     center = [(weights * columns).sum(), (weights * rows).sum()]
-    expected = coords.apply(found.transform, np.array([at], float))[0] + margin_px
+    expected = found.transform(np.array([at], float))[0] + margin_px
     np.testing.assert_allclose(center, expected, atol=0.1)
 
 
@@ -49,7 +49,7 @@ def test_surroundings_of_repeated_border_beyond_the_photograph(frame):
     found = framed(image, frame, SIZE, margin_px=30)
     rows, columns = np.indices(found.image.shape[:2])
     positions = np.stack([columns, rows], axis=-1).reshape(-1, 2) - 30.0
-    x, y = coords.apply(coords.invert(found.transform), positions).T
+    x, y = found.transform.inverse(positions).T
     inside, outside = ((x < 3.5 + off) & (y > 95.5 - off) for off in (-2.5, 2.5))
     bright = found.image[..., 0].ravel()
     assert (bright[inside] > 250).all()
@@ -72,7 +72,7 @@ def test_the_whole_photograph_is_shown_in_the_middle(shape):
     height, width = shape
     found = framed(np.zeros((*shape, 3), np.uint8), None, SIZE)
     edges = np.array([[-0.5, -0.5], [width - 0.5, height - 0.5]])
-    (left, top), (right, bottom) = coords.apply(found.transform, edges)
+    (left, top), (right, bottom) = found.transform(edges)
     assert (right - left) / (bottom - top) == pytest.approx(width / height)
     margins = [left + 0.5, SIZE.width - 0.5 - right, top + 0.5, SIZE.height - 0.5 - bottom]
     assert margins[0] == pytest.approx(margins[1])
@@ -85,7 +85,7 @@ def test_a_person_takes_its_part_of_the_frame(architecture, part):
     """Four fifths, or three fifths where frames are squares around the torso."""
     person = BOXES[1]
     found = framed(photograph((43, 70)), frame_of_box(person, architecture=architecture), SIZE)
-    corners = coords.apply(found.transform, np.array([[person.x0, person.y0], [person.x1, person.y1]]))
+    corners = found.transform(np.array([[person.x0, person.y0], [person.x1, person.y1]]))
     assert corners[1, 1] - corners[0, 1] == pytest.approx(part * SIZE.height)
     middle = corners.mean(axis=0)
     np.testing.assert_allclose(middle, [(SIZE.width - 1) / 2, (SIZE.height - 1) / 2])

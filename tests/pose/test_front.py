@@ -108,7 +108,7 @@ def test_alexnets_maps_are_interpolated_as_by_scipy(rng):
         centers = backbone.cell_centers(network, layer)
         rows, columns = np.mgrid[: 64 // stride, : 96 // stride]
         pixels = np.stack([columns, rows], axis=-1) * stride + (stride - 1) / 2
-        x, y = np.moveaxis(coords.apply(coords.invert(centers), pixels), -1, 0)
+        x, y = np.moveaxis(centers.inverse(pixels), -1, 0)
         channel = np.asarray(own_cells[layer][0, ..., 0], float)
         expected = ndimage.map_coordinates(channel, [y, x], order=1, mode="nearest")
         if layer != "conv1":

@@ -35,10 +35,10 @@ MODELS = {shape.frame_px: model_of(shape) for shape in (ONCE, TWICE)}
 def by_hand(model, photograph, frame, middle, **options):
     """The joints that the cascade finds in a frame."""
     image, to_frame = framed(photograph, frame, model.architecture.input_size)
-    torso = coords.apply(to_frame, np.array(middle, float))[None].astype(np.float32)
+    torso = to_frame(np.array(middle, float))[None].astype(np.float32)
     shape = model.architecture
     found = cascade.predict(model.params, image[None], torso, architecture=shape, **options)
-    points = coords.apply(coords.invert(to_frame), np.asarray(found.points[0], float))
+    points = to_frame.inverse(np.asarray(found.points[0], float))
     return points, np.asarray(found.scores[0])
 
 

@@ -24,7 +24,7 @@ def test_a_bright_pixel_is_where_resizing_moves_it():
     photograph[row, column] = 255
     reconstructed = as_squares(rgb_targets([photograph]))[0]
     brightest = np.unravel_index(reconstructed[..., 0].argmax(), (46, 46))
-    expected = coords.apply(coords.resize((92, 138), (46, 46)), np.array([column, row], float))
+    expected = coords.resize((92, 138), (46, 46))(np.array([column, row], float))
     np.testing.assert_array_equal(brightest[::-1], np.rint(expected))
     np.testing.assert_array_equal(reconstructed[..., 0], reconstructed[..., 2])
 

@@ -44,7 +44,7 @@ def test_image_and_labels_move_together(seed):
     side = 15
     for variation in variations(SIZE, count=10, seed=seed):
         to_cells = coords.box_to_size(variation.box, (side, side))
-        place = coords.apply(to_cells, np.array([column, row], float))
+        place = to_cells(np.array([column, row], float))
         if variation.mirrored:
             place[0] = side - 1 - place[0]
         # On the edge of two cells, either may contain more of the pixel.

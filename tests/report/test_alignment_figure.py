@@ -24,7 +24,7 @@ def still(shown_a, shown_b, flow=(0.0, 0.0)):
         sure = jnp.asarray(scores)
         return Alignment(moved, sure, labels, energy, energy, jnp.int32(1), jnp.bool_(True))
 
-    a_to_px, b_to_px = (coords.invert(coords.box_to_size(box, (10, 10))) for box in (shown_a, shown_b))
+    a_to_px, b_to_px = (coords.box_to_size(box, (10, 10)).inverse for box in (shown_a, shown_b))
     back = -np.array(flow)
     cost = np.zeros((10, 10, 10, 10), np.float32)
     return PhotographAlignment(

@@ -49,7 +49,7 @@ def test_sides_have_their_colours_whatever_the_order_of_the_pair(
 ):
     record = three_points(face, names)
     found = annotated(record, longest_px=320)
-    at = np.rint(coords.apply(coords.resize((64, 64), (320, 320)), record.points)).astype(int)
+    at = np.rint(coords.resize((64, 64), (320, 320))(record.points)).astype(int)
     colors = [found[y, x].tolist() for x, y in at]
     expected = [LEFT, RIGHT] if left == 0 else [RIGHT, LEFT]
     np.testing.assert_allclose(colors, [*expected, NEITHER], atol=3)
@@ -58,7 +58,7 @@ def test_sides_have_their_colours_whatever_the_order_of_the_pair(
 def test_hidden_points_are_rings_and_absent_ones_are_not_drawn(face: Record):
     record = three_points(face, ("l", "r", "top"), visible=np.array([True, False, True]))
     found = annotated(record, longest_px=320)
-    x, y = np.rint(coords.apply(coords.resize((64, 64), (320, 320)), record.points[1:2])[0]).astype(int)
+    x, y = np.rint(coords.resize((64, 64), (320, 320))(record.points[1:2])[0]).astype(int)
     assert found[y, x].tolist() == [90, 90, 90]
     assert shows(found[y - 8 : y + 9, x - 8 : x + 9], RIGHT, 40) > 8
     points = np.where(np.arange(3)[:, None] == 1, np.nan, record.points)

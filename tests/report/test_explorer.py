@@ -30,8 +30,8 @@ def test_flows_confidences_and_places_survive_embedding(pair):
     confidence = decoded(shown["confidence"], np.uint8).reshape(cells) / 255
     np.testing.assert_allclose(confidence, method.confidence, atol=0.5 / 255)
     frame = coords.resize(pair.a.shape[:2], data["size_a"][::-1])
-    np.testing.assert_allclose(data["points"]["a"], coords.apply(frame, pair.points_a), atol=0.01)
-    to_px = coords.compose(frame, method.a_to_px)
+    np.testing.assert_allclose(data["points"]["a"], frame(pair.points_a), atol=0.01)
+    to_px = frame @ method.a_to_px
     np.testing.assert_allclose(shown["a_to_px"], [*to_px.scale, *to_px.shift], atol=1e-3)
     assert data["methods"][1]["name"] == "copy"
     assert data["methods"][1]["heat"] is None

@@ -82,7 +82,7 @@ def test_points_lie_on_the_pixels_that_they_name():
     assert found.shape == (160, 320, 3)
     for point, color in ((points[0], [255, 0, 0]), (points[2], [0, 0, 255])):
         rows, columns = np.nonzero(is_color(found, color, 40))
-        expected = coords.apply(coords.resize((40, 80), (160, 320)), point[None])[0]
+        expected = coords.resize((40, 80), (160, 320))(point[None])[0]
         np.testing.assert_allclose([columns.mean(), rows.mean()], expected, atol=0.6)
     assert not is_color(found, [0, 255, 0], 40).any()
 
@@ -120,14 +120,14 @@ def test_hollow_points_show_what_they_surround_and_boxes_are_outlined():
     points, red = np.array([[20.0, 20.0], [60.0, 20.0]]), np.array([[1.0, 0, 0], [1.0, 0, 0]])
     hollow = np.array([True, False])
     found = report.points_overlay(photograph, points, colors=red, hollow=hollow)
-    middles = np.rint(coords.apply(coords.resize((40, 80), (160, 320)), points)).astype(int)
+    middles = np.rint(coords.resize((40, 80), (160, 320))(points)).astype(int)
     colors = [found[y, x].tolist() for x, y in middles]
     assert colors == [[128, 128, 128], [255, 0, 0]]
     assert is_color(found[:, :160], [255, 0, 0], 60).sum() > 8
     box = coords.Box(10.0, 5.0, 70.0, 35.0)
     boxed = report.points_overlay(photograph, points, colors=red, hollow=hollow, boxes=[box])
     rows, columns = np.nonzero((boxed != found).any(axis=-1))
-    edges = coords.apply(coords.resize((40, 80), (160, 320)), np.array([[10.0, 5], [70, 35]]))
+    edges = coords.resize((40, 80), (160, 320))(np.array([[10.0, 5], [70, 35]]))
     np.testing.assert_allclose([columns.min(), rows.min()], edges[0], atol=3)
     np.testing.assert_allclose([columns.max(), rows.max()], edges[1], atol=3)
 

@@ -119,7 +119,7 @@ def test_another_size_shows_the_same_scene(records: list[Record]):
     large = render(record.category, seed=1, index=3, size=(2 * SIZE[0], 2 * SIZE[1]))
     assert large.label_map is not None
     assert record.label_map is not None
-    shrunk = coords.apply(coords.resize(large.size, record.size), large.points)
+    shrunk = coords.resize(large.size, record.size)(large.points)
     # The margin and the outer half pixel do not scale exactly.
     np.testing.assert_allclose(shrunk, record.points, atol=1.0)
     nearest = large.label_map[::2, ::2]

@@ -42,14 +42,14 @@ def paint(background: Image, outlines: Sequence[Outline], to_px: coords.Transfor
     """
     height, width = background.shape[:2]
     fine = coords.resize((height, width), (height * SUPERSAMPLING, width * SUPERSAMPLING))
-    to_cells = coords.compose(fine, to_px)
+    to_cells = fine @ to_px
     buffer = PillowImage.new("L", (width * SUPERSAMPLING, height * SUPERSAMPLING))
     draw = ImageDraw.Draw(buffer)
     for number, outline in enumerate(outlines, start=1):
-        corners = coords.apply(to_cells, outline.polygon)
+        corners = to_cells(outline.polygon)
         draw.polygon(np.rint(corners).ravel().tolist(), fill=number)
     topmost = np.asarray(buffer)
-    colors = _colors(topmost, outlines, coords.invert(to_cells))
+    colors = _colors(topmost, outlines, to_cells.inverse)
     cover = PillowImage.fromarray(np.where(topmost, np.uint8(255), np.uint8(0)))
     # Cells without a part are black, so the mean of a pixel's cells is colour times opacity.
     covered = np.asarray(PillowImage.fromarray(colors).reduce(SUPERSAMPLING))

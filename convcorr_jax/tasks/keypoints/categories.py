@@ -213,12 +213,12 @@ def box_features(
     pairs = category.records[0].left_right_pairs
     rows = []
     for transform, object_points in zip(to_square, points, strict=True):
-        in_square = coords.apply(transform, object_points)
+        in_square = transform(object_points)
         rows += [in_square, coords.flip_points(in_square, width=1, left_right_pairs=pairs)]
     return BoxFeatures(
         cached["features"].astype(np.float32),
         np.stack(rows),
         np.repeat(np.arange(count), 2),
         np.arange(2 * count) % 2 == 1,
-        tuple(map(coords.invert, to_square)),
+        tuple(one.inverse for one in to_square),
     )

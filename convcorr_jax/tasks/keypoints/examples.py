@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Float16, Int, Int8
 
-from convcorr_jax import coords
 from convcorr_jax.arrays import padded_batches
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import load_image
@@ -88,7 +87,7 @@ def read_examples(category: Category, cells: Cells, weights: Weights, *, images:
     return Examples(
         settings,
         objects,
-        np.stack([coords.apply(*pair) for pair in zip(to_square, points, strict=True)]),
+        np.stack([transform(each) for transform, each in zip(to_square, points, strict=True)]),
         np.array([box.longer_side for box in boxes]),
         np.stack([transform.scale for transform in to_square]),
         features,

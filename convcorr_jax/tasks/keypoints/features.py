@@ -130,7 +130,7 @@ def _part(
         photographs = np.stack([view.image for view in views])[rows - rows[0]]
         points = np.zeros((_BATCH, len(category.names), 2), np.float32)
         for place, number in enumerate(batch):
-            points[place] = coords.apply(views[place].transform, category.points[number])
+            points[place] = views[place].transform(category.points[number])
         sift = sift_at_points(photographs, points, radii_px=options.radii_px)
         columns = columns_at(
             weights.params,

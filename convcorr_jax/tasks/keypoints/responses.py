@@ -100,7 +100,7 @@ def _responses(
         record, label = int(samples.photographs[sample]), int(samples.labels[sample])
         fold = category.tested_folds.index(int(samples.folds[sample]))
         photograph, to_canvas = resized_photograph(category, record, side_px=features.side_px)
-        point = coords.apply(to_canvas, category.points[record, label])
+        point = to_canvas(category.points[record, label])
         windows = {
             best.convnet: conv_window(
                 weights.params, photograph, point, network=weights.network, layer=best.convnet
@@ -190,7 +190,7 @@ def _layer_responses(
         columns = np.asarray(_unit_length(maps[layer][0]))
         of_layer = classified.by_feature[layer].decisions(columns, fold=fold, label=label)
         field = receptive_field(weights.network, layer)
-        to_px = coords.compose(coords.invert(to_canvas), coords.grid(field.stride_px, field.first_center_px))
+        to_px = to_canvas.inverse @ coords.grid(field.stride_px, field.first_center_px)
         rows, across = _inside(of_layer.shape, to_px, (height, width))
         responses.append(of_layer[:rows, :across])
         transforms.append(to_px)
@@ -206,7 +206,7 @@ def _layer_responses(
 def _inside(shape: Sequence[int], to_px: coords.Transform, size: tuple[int, int]) -> tuple[int, int]:
     """Count the rows and columns of cells whose centres are inside the photograph and not in its padding."""
     height, width = size
-    last = coords.apply(coords.invert(to_px), np.array([[width - 0.5, height - 0.5]]))[0]
+    last = to_px.inverse(np.array([[width - 0.5, height - 0.5]]))[0]
     return min(shape[0], int(last[1]) + 1), min(shape[1], int(last[0]) + 1)
 
 

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from convcorr_jax import coords
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import Pck
@@ -53,7 +52,7 @@ def predict_by_ridge(
     key = {"records": category.fingerprint, "weights": weights.fingerprint, **options._asdict()}
     points = stage(folder / "predictions" / f"{category.name}_{method}.npz", key, compute)["points"]
     transforms = [features.to_photograph_px[i] for i in category.tested]
-    return np.stack([coords.apply(*pair) for pair in zip(transforms, points, strict=True)])
+    return np.stack([transform(each) for transform, each in zip(transforms, points, strict=True)])
 
 
 def _predict_fold(

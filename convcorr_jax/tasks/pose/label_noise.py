@@ -75,7 +75,7 @@ def annotations_of_duplicates(records: Sequence[Record]) -> TwoAnnotations:
     for one, other in ((records[a], records[b]) for a, b in pairs):
         to_first = coords.resize(other.size, one.size)
         first.append(one.points)
-        second.append(coords.apply(to_first, other.points))
+        second.append(to_first(other.points))
         lengths.append(one.normalizer_px or np.nan)
     names, points = records[0].names, (np.stack(first), np.stack(second))
     return TwoAnnotations(*points, np.array(lengths), names, protocol_of(names), notes)

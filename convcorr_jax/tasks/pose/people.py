@@ -49,7 +49,7 @@ def torso_in_frame(record: Record, to_frame: coords.Transform, *, torso: Torso) 
     ``"middle"`` of the photograph; or unknown, ``"none"``, as in ``convcorr pose`` without ``--box``.
     """
     if torso == "annotated":
-        return coords.apply(to_frame, annotated_torso(record))
+        return to_frame(annotated_torso(record))
     if torso == "middle":
         return torso_of(coords.whole_image(record.size), to_frame)
     if torso == "none":
@@ -181,12 +181,11 @@ class People:
 
     def to_photographs(self, points: Float[np.ndarray, "n j 2"]) -> Float[np.ndarray, "n j 2"]:
         """Convert points of every person from the input frame to pixels of their photographs."""
-        to_photographs = map(coords.invert, self.to_frame)
-        return np.stack([coords.apply(*pair) for pair in zip(to_photographs, points, strict=True)])
+        return np.stack([to_frame.inverse(each) for to_frame, each in zip(self.to_frame, points, strict=True)])
 
     def to_frames(self, points: Float[np.ndarray, "n j 2"]) -> Float[np.ndarray, "n j 2"]:
         """Convert points of every person from pixels of their photographs to the input frame."""
-        return np.stack([coords.apply(*pair) for pair in zip(self.to_frame, points, strict=True)])
+        return np.stack([to_frame(each) for to_frame, each in zip(self.to_frame, points, strict=True)])
 
 
 def read_people(
@@ -285,7 +284,7 @@ def reframed(people: People, frames: Sequence[coords.Box], *, architecture: Arch
 
     def load(record: Record, frame: coords.Box) -> _Framed:
         loaded = _load(record, frame, architecture, torso="none", margin=0.0)
-        middle = coords.apply(loaded.to_frame, np.array(frame.center))
+        middle = loaded.to_frame(np.array(frame.center))
         return dataclasses.replace(loaded, torso=middle)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -311,7 +310,7 @@ def _load(
     margin_px = round(margin * max(size))
     image, to_frame = framed(load_image(record), frame, size, margin_px=margin_px)
     columns = [record.names.index(joint) for joint in architecture.joints]
-    points = coords.apply(to_frame, record.points[columns])
+    points = to_frame(record.points[columns])
     last = np.array([size.width, size.height]) - 0.5 + margin_px
     points[~((points >= -0.5 - margin_px) & (points <= last)).all(axis=-1)] = np.nan
     middle = torso_in_frame(record, to_frame, torso=torso)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from convcorr_jax import coords, images
+from convcorr_jax import images
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Record, load_image, read_pairs, selection
 from convcorr_jax.descriptors import descriptor_grid
@@ -113,7 +113,7 @@ def warped_neighbors(
 def _square(record: Record, method: Method, points) -> Image:
     resampled = record_view(record, method.recipe, margin=method.margin)
     square = resampled.pyramid[int(np.argmax(method.recipe.sizes_px))]
-    inside = coords.apply(coords.invert(resampled.to_photograph_px), points)
+    inside = resampled.to_photograph_px.inverse(points)
     return points_overlay(square, inside, colors=name_colors(len(points)), longest_px=_PANEL_PX)
 
 
@@ -131,7 +131,7 @@ def _warped(records, voters: Voters, method: Method, weights: Weights) -> list[I
         square = record_view(neighbor, method.recipe, margin=method.margin).pyramid[largest]
         dense = upsample_flow(jnp.asarray(flow), to_input, to_input, square.shape[:2])
         pulled = warp(jnp.asarray(square, jnp.float32), dense)
-        inside = coords.apply(coords.invert(target_view.to_photograph_px), points)
+        inside = target_view.to_photograph_px.inverse(points)
         inside = inside[: len(neighbor.names)]
         images.append(
             points_overlay(
@@ -248,8 +248,8 @@ def keypoint_errors(pair: MatchedPair) -> dict[str, Float[np.ndarray, "smoothnes
 def _errors(
     pair: MatchedPair, method: MethodMatches, flow: Float[np.ndarray, "h w 2"]
 ) -> Float[np.ndarray, " n"]:
-    cells = coords.apply(coords.invert(method.a_to_px), pair.points_a)
-    carried = coords.apply(method.b_to_px, cells + images.sample(flow, cells))
+    cells = method.a_to_px.inverse(pair.points_a)
+    carried = method.b_to_px(cells + images.sample(flow, cells))
     return np.linalg.norm(carried - pair.points_b, axis=-1) / max(pair.b.shape[:2])
 
 

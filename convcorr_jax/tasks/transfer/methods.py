@@ -111,7 +111,7 @@ def describe(records: Sequence[Record], method: Method, weights: Weights, *, box
         else:
             descriptors = convolutional_descriptors(weights.params, pyramid, network=network, recipe=recipe)
         blocks.append(np.asarray(descriptors[:count], np.float16))
-        transforms += [coords.compose(v.to_photograph_px, grid.to_input_px) for v in views]
+        transforms += [v.to_photograph_px @ grid.to_input_px for v in views]
     return Described(np.concatenate(blocks), tuple(transforms))
 
 
@@ -122,7 +122,7 @@ def record_view(record: Record, recipe: Recipe, *, margin: float | None) -> View
 
 
 def _sift(photographs, size: coords.Size, to_input_px: coords.Transform, *, center: bool):
-    centers = coords.apply(to_input_px, coords.cell_grid(size)).reshape(-1, 2)
+    centers = to_input_px(coords.cell_grid(size)).reshape(-1, 2)
     radius_px = _SIFT_RADIUS * photographs.shape[1]
     descriptors = jnp.stack([sift_at(photograph, centers, radius_px=radius_px) for photograph in photographs])
     maps = descriptors.reshape(len(photographs), *size, -1)

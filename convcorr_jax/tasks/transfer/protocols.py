@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from convcorr_jax import coords
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Record, box_of, load_image
 from convcorr_jax.descriptors import global_features, view
@@ -67,9 +66,7 @@ def copied(
     """Copy keypoints like `carried`, but to the same position of the target's square, without alignment."""
     return np.stack(
         [
-            coords.apply(
-                coords.compose(described.to_px[target], coords.invert(described.to_px[source])), points[source]
-            )
+            (described.to_px[target] @ described.to_px[source].inverse)(points[source])
             for source, target in pairs
         ]
     )

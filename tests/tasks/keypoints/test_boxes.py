@@ -51,5 +51,5 @@ def test_a_bright_pixel_lies_where_its_point_says_mirrored_too(tmp_path):
         row, column = np.unravel_index(picture[..., 0].argmax(), picture.shape[:2])
         assert abs(place - [column, row]).max() <= 0.5
     for number in range(2):
-        back = coords.apply(seen.to_photograph_px[number], seen.points[2 * number])
+        back = seen.to_photograph_px[number](seen.points[2 * number])
         np.testing.assert_allclose(back[0], records[number].points[0])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax import synthetic
-from convcorr_jax.coords import Box, Size, apply
+from convcorr_jax.coords import Box, Size
 from convcorr_jax.datasets import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import flic, small
@@ -77,7 +77,7 @@ def test_the_torso_is_the_middle_of_shoulders_and_hips():
     hidden[2] = np.nan
     for points, middle in ((POINTS, (30, 35)), (hidden, (26, 35))):
         people = prepare([person(points)], ARCHITECTURE)
-        np.testing.assert_allclose(people.torso[0], apply(people.to_frame[0], np.array(middle)), atol=1e-3)
+        np.testing.assert_allclose(people.torso[0], people.to_frame[0](np.array(middle)), atol=1e-3)
 
 
 def test_a_given_torso_or_place_goes_before_joints():

@@ -17,7 +17,7 @@ def test_errors_are_those_of_the_carried_points():
     assert errors["truth"].shape == (3, len(pair.points_a))
     assert np.median(errors["truth"][0]) < 0.2 * cell
     frame = coords.resize(pair.a.shape[:2], pair.b.shape[:2])
-    unmoved = coords.apply(frame, pair.points_a)
+    unmoved = frame(pair.points_a)
     expected = np.linalg.norm(unmoved - pair.points_b, axis=1) / max(pair.b.shape[:2])
     np.testing.assert_allclose(errors["copy"][0], expected, atol=1e-6)
     np.testing.assert_allclose(errors["truth"][2], expected, atol=1e-6)
