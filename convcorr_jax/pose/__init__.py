@@ -43,8 +43,10 @@ from convcorr_jax.pose.layers import pyramid as pyramid
 from convcorr_jax.pose.objective import PHASES as PHASES
 from convcorr_jax.pose.objective import Losses as Losses
 from convcorr_jax.pose.objective import Phase as Phase
+from convcorr_jax.pose.objective import PhaseCosts as PhaseCosts
 from convcorr_jax.pose.objective import heatmap_error as heatmap_error
 from convcorr_jax.pose.objective import loss as loss
+from convcorr_jax.pose.objective import phase_costs as phase_costs
 from convcorr_jax.pose.presets import FLIC_JOINTS as FLIC_JOINTS
 from convcorr_jax.pose.presets import FLIC_PAIRS as FLIC_PAIRS
 from convcorr_jax.pose.presets import MPII_JOINTS as MPII_JOINTS

@@ -106,11 +106,11 @@ def pose(out: Path, log: Log) -> None:
     """Train a tiny cascade in its three phases."""
     from convcorr_jax.runtime import devices
     from convcorr_jax.tasks import Output
-    from convcorr_jax.tasks.pose import PoseData, Training, TrainingConfig, options, train
+    from convcorr_jax.tasks.pose import PoseData, Training, TrainingConfig, setup, train
     from tests.builders.pose_architectures import tiny_small
 
     devices.use_cores(1)
-    options.small = tiny_small
+    setup.small = tiny_small
     train(
         TrainingConfig(
             PoseData((os.environ["TORTURE_PEOPLE"],)),

@@ -31,9 +31,9 @@ from convcorr_jax.tasks.pose import (
     prepare_run,
     read_part,
     read_people,
+    setup,
     training,
 )
-from convcorr_jax.tasks.pose import options as plans
 from tests.builders.flic_tree import example, write_release
 from tests.builders.front_weights import random_weights
 from tests.builders.people import write_people
@@ -52,7 +52,7 @@ def people(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def tiny_networks(monkeypatch):
-    monkeypatch.setattr(plans, "small", tiny_small)
+    monkeypatch.setattr(setup, "small", tiny_small)
 
 
 def config(people, out, *, dataset=None, coordinator=None, hosts=1, host=0, **options):
@@ -82,7 +82,7 @@ def trained(people, phases, tmp_path_factory):
         return state
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(plans, "small", tiny_small)
+        patched.setattr(setup, "small", tiny_small)
         patched.setattr(training, "train_phase", watched)
         pose_cascade.main(config(people, out))
     return out
@@ -146,8 +146,8 @@ def test_the_best_checkpoint_is_the_model(trained):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.train.test_pose_cascade import config, plans, pose_cascade, tiny_small, training
-plans.small = tiny_small
+from tests.train.test_pose_cascade import config, pose_cascade, setup, tiny_small, training
+setup.small = tiny_small
 count, prefetch = 0, training.prefetch
 def deadly(load, steps):
     global count
@@ -218,13 +218,13 @@ def test_a_terminated_run_saves_its_state_first(people, trained, tmp_path, monke
 HOST = """
 import sys
 from pathlib import Path
-from tests.train.test_pose_cascade import batches, config, plans, pose_cascade, tiny_small, training
-plans.small = tiny_small
+from tests.train.test_pose_cascade import batches, config, pose_cascade, setup, tiny_small, training
+setup.small = tiny_small
 prepare_run = training.prepare_run
 
 def prepared(options):
     run = prepare_run(options)
-    print(len(run.training.records), len(run.validation.records))
+    print(len(run.training.numbers), len(run.validation.numbers))
     return run
 
 training.prepare_run = prepared
@@ -271,8 +271,8 @@ def test_two_hosts_train_one_cascade(people, tmp_path, least, monkeypatch):
 
 SUPERVISED = """
 from convcorr_jax.runtime import script
-from tests.train.test_pose_cascade import plans, pose_cascade, tiny_small
-plans.small = tiny_small
+from tests.train.test_pose_cascade import pose_cascade, setup, tiny_small
+setup.small = tiny_small
 script.run(pose_cascade.Config, pose_cascade.main, None)
 """
 
@@ -365,7 +365,7 @@ def test_a_run_starts_from_the_model_of_another(people, trained, tmp_path):
     options = {"initial_checkpoint": trained / "model.npz", "steps": (0, 0, 1)}
     tuned = config(people, tmp_path, rates=(1.0, 1.0, 1e-6), **options)
     run = prepare_run(tuned)
-    chex.assert_trees_all_equal(run.initial_params(), before.params)
+    chex.assert_trees_all_equal(training.initial_params(run), before.params)
     pose_cascade.main(tuned)
     after = load_fitted(tmp_path / "model.npz", TrainedCascade)
     assert (before.training["seed"], before.training["initial"]) == (0, None)
@@ -452,7 +452,7 @@ def test_bad_options_are_refused(people, tmp_path, options, sentence):
 )
 def test_networks_of_the_paper_find_the_joints_of_the_data_set(people, preset, name, joints):
     person = read_people(people, part="train")[0]
-    found = plans.architecture_of(Training(preset, dtype="bfloat16", spatial_dropout=0.0), person)
+    found = setup.architecture_of(Training(preset, dtype="bfloat16", spatial_dropout=0.0), person)
     assert (found.name, len(found.joints)) == (name, joints)
     assert found.joints == person.names
     assert (found.dtype, found.spatial_dropout) == ("bfloat16", 0.0)
@@ -460,7 +460,7 @@ def test_networks_of_the_paper_find_the_joints_of_the_data_set(people, preset, n
 
 def test_the_person_preset_takes_another_front(people):
     person = read_people(people, part="train")[0]
-    found = plans.architecture_of(Training("person", front="alexnet"), person)
+    found = setup.architecture_of(Training("person", front="alexnet"), person)
     assert (found.name, found.front) == ("person-alexnet", "alexnet")
 
 
@@ -496,10 +496,10 @@ def test_several_data_sets_train_together_and_the_first_validates(people, others
 
 def test_a_run_of_several_data_sets_knows_their_names(people, others, tmp_path):
     run = prepare_run(config(people, tmp_path, dataset=(people, others)))
-    assert run.dataset == f"{people} + {others}"
-    assert (len(run.training.records), len(run.validation.records)) == (24, 2)
-    drawn = [name for step in range(6) for name in run.people_of(step)]
-    assert sorted(drawn) == sorted(record.source_id for record in run.records)
+    assert run.config.data.name == f"{people} + {others}"
+    assert (len(run.training.numbers), len(run.validation.numbers)) == (24, 2)
+    drawn = [name for step in range(6) for name in training.people_of(run, step)]
+    assert sorted(drawn) == sorted(record.source_id for record in run.training.records)
 
 
 def test_data_sets_of_different_joints_are_refused(people, tmp_path):
@@ -519,7 +519,7 @@ PERSON_PLAN = {"preset": "person", "steps": (3, 2, 2), "copies": 2}
 @pytest.fixture
 def fronted(monkeypatch):
     """The preset ``person`` with a tiny front of random weights."""
-    monkeypatch.setattr(plans, "person", few_people)
+    monkeypatch.setattr(setup, "person", few_people)
     monkeypatch.setattr(batches, "_BATCH", 4)
     for module in (batches, trained_module):
         monkeypatch.setattr(module.weights, "load", random_weights)

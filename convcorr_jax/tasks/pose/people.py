@@ -17,12 +17,13 @@ the person's position that has the same side for all people: that of the person 
 """
 
 import dataclasses
+import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -33,6 +34,7 @@ from convcorr_jax.datasets.ground_truth import Sides
 from convcorr_jax.datasets.official import flic
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import Architecture, Batch, frame_around, frame_of_box, frame_offset, framed, torso_of
+from convcorr_jax.runtime import devices
 from convcorr_jax.tasks.reading import RENDERED, read
 
 Torso = Literal["annotated", "box", "middle", "none"]
@@ -277,6 +279,42 @@ def prepare(
     if not readable:
         raise InputError(f"no image of {len(decoded)} people can be read: {left_out[0].reason}")
     return _joined(readable, left_out)
+
+
+class Share(NamedTuple):
+    """The people of one part of the data: the records of all hosts, and this host's share, decoded."""
+
+    records: tuple[Record, ...]
+    people: People
+    numbers: Int[np.ndarray, " n"]
+    """The row in ``records`` of each of ``people``."""
+    unread: tuple[Absent, ...]
+    """The people of all hosts whose image cannot be read."""
+
+    @property
+    def readable(self) -> int:
+        """The number of people of all hosts whose image can be read."""
+        return len(self.records) - len(self.unread)
+
+
+def share_of(
+    records: tuple[Record, ...],
+    architecture: Architecture,
+    *,
+    rows: range | Int[np.ndarray, " r"],
+    damaged: Damaged,
+    scale: bool,
+    margin: float = 0.0,
+) -> Share:
+    """Decode the people of this host, those with some ``rows``; see `prepare`."""
+    people = prepare(records, architecture, damaged=damaged, scale=scale, margin=margin, rows=rows)
+    number_of = {id(record): number for number, record in enumerate(records)}
+    numbers = np.array([number_of[id(record)] for record in people.records], np.int32)
+    lines = "".join(f"{json.dumps(absent)}\n" for absent in people.left_out).encode()
+    text = devices.from_all_hosts(np.frombuffer(lines, np.uint8)).tobytes().decode()
+    # Hosts may have the same people.
+    unread = tuple(dict.fromkeys(Absent(*json.loads(line)) for line in text.splitlines()))
+    return Share(records, people, numbers, unread)
 
 
 def reframed(people: People, frames: Sequence[coords.Box], *, architecture: Architecture) -> People:

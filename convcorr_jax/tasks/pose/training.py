@@ -1,149 +1,42 @@
-"""The loop of a training run, and its log."""
+"""A training run of the pose cascade from its options to its result, in the order in which things happen.
+
+`train` sets up (`prepare_run`), does the steps of each phase (`train_phase`) and writes the result.
+"""
 
 import dataclasses
-import json
+import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from matplotlib.figure import Figure
+import optax
 
-from convcorr_jax.errors import InputError, NumericalError
-from convcorr_jax.io import make_folder, save_fitted, write_image, written_whole
-from convcorr_jax.pose import PHASES, Phase, TrainedCascade
-from convcorr_jax.report import pixels, training_curves
+from convcorr_jax.io import make_folder, save_fitted, write_image
+from convcorr_jax.pose import PHASES, Architecture, Batch, FeatureBatch, Phase, TrainedCascade, cascade
+from convcorr_jax.report import pixels
 from convcorr_jax.runtime import bar, devices
 from convcorr_jax.runtime.checkpoint import Checkpoints, Saved, read_best
 from convcorr_jax.runtime.ending import Terminated
-from convcorr_jax.runtime.runlog import write_results
-from convcorr_jax.tasks.pose.batches import prefetch
-from convcorr_jax.tasks.pose.options import TrainingConfig
-from convcorr_jax.tasks.pose.run import TrainingRun, prepare_run
-from convcorr_jax.tasks.pose.step import StepMetrics, TrainState, compiled_step
-from convcorr_jax.tasks.pose.validation import ALPHAS, Scores
-
-
-class TrainingLog:
-    """The lines of ``metrics.jsonl``: mean losses and speed of several steps, and scores of validations.
-
-    Lines of steps after ``step``, which a killed run logged after its last checkpoint, are dropped.
-    """
-
-    def __init__(self, path: Path, *, step: int) -> None:
-        self._path = path
-        self._pending: list[StepMetrics] = []
-        self.restart_clock()
-        try:
-            text = path.read_text(encoding="utf-8") if path.exists() else ""
-            lines = [json.loads(line) for line in text.splitlines()]
-            self.lines: list[dict[str, Any]] = [line for line in lines if line["step"] <= step]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is damaged ({error}); remove it to start a new log") from error
-
-    def restart_clock(self) -> None:
-        """Exclude the time and the steps before this call from the speed of steps."""
-        self._since, self._timed_steps = time.perf_counter(), 0
-
-    def add(self, metrics: StepMetrics) -> None:
-        """Add the metrics of a step, without waiting for their values."""
-        self._pending.append(metrics)
-        self._timed_steps += 1
-
-    def log_losses(self, step: int, phase: Phase, *, people_of: Callable[[int], Sequence[str]]) -> None:
-        """Log the mean losses of the steps added since the last call, and write the file."""
-        metrics: list[StepMetrics] = jax.device_get(self._pending)
-        seconds = time.perf_counter() - self._since
-        for number, of_step in enumerate(metrics, start=step - len(metrics)):
-            if not np.isfinite(of_step.total):
-                raise NumericalError(
-                    f"the loss of step {number} (phase {phase}) is {of_step.total}; its batch is "
-                    f"{', '.join(people_of(number))}; smaller --rates may help"
-                )
-        totals = [of_step.total for of_step in metrics]
-        line = {"step": step, "phase": phase, "loss": float(np.mean(totals))}
-        for name in metrics[0].parts._fields:
-            line[name] = float(np.mean([getattr(of_step.parts, name) for of_step in metrics]))
-        if self._timed_steps:
-            line["images_per_s"] = round(self._timed_steps * len(people_of(step)) / seconds, 1)
-        self.lines.append(line)
-        self._pending = []
-        self._write()
-        self.restart_clock()
-
-    def log_scores(self, step: int, phase: Phase, scores: Scores) -> None:
-        """Log the scores of a validation, and write the file."""
-        pck = {
-            name: {str(alpha): share for alpha, share in zip(ALPHAS, shares, strict=True)}
-            for name, shares in scores._asdict().items()
-        }
-        self.lines.append({"step": step, "phase": phase, "pck": pck})
-        self._write()
-
-    def _write(self) -> None:
-        if not devices.is_first_host():
-            return
-        with written_whole(self._path) as temporary:
-            text = "".join(json.dumps(line) + "\n" for line in self.lines)
-            temporary.write_text(text, encoding="utf-8")
-
-    @property
-    def status(self) -> str:
-        """The last mean loss, speed and validation, for the terminal."""
-        losses = [line for line in self.lines if "loss" in line][-1:]
-        parts = [f"loss {line['loss']:.3f}, {line.get('images_per_s', 0):.0f} images/s" for line in losses]
-        return ", ".join(part for part in (*parts, self.last_scores) if part)
-
-    @property
-    def last_scores(self) -> str:
-        """The last validation, for the terminal; empty before the first."""
-        lines = [line["pck"] for line in self.lines if "pck" in line][-1:]
-        alpha = str(ALPHAS[1])
-        return "".join(
-            f"PCK@{alpha} {pck['cascade'][alpha]:.3f} (coarse {pck['coarse'][alpha]:.3f})" for pck in lines
-        )
-
-    @property
-    def speeds(self) -> dict[str, float]:
-        """Images per second in each phase, the median of its lines."""
-        timed = [line for line in self.lines if "images_per_s" in line]
-        phases = dict.fromkeys(line["phase"] for line in timed)
-        return {
-            phase: float(np.median([line["images_per_s"] for line in timed if line["phase"] == phase]))
-            for phase in phases
-        }
-
-    def pck_of(self, step: int) -> dict[str, dict[str, float]] | None:
-        """Return PCK of the validation after a step, or None if its line was removed with the file."""
-        return next((line["pck"] for line in self.lines if "pck" in line and line["step"] == step), None)
-
-
-def log_curves(lines: Sequence[dict[str, Any]]) -> Figure:
-    """Draw the losses of a training run and its PCK over its steps."""
-    losses = {
-        name: [(line["step"], line[name]) for line in lines if line.get(name)]
-        for name in ("e1", "e_spatial", "e2")
-    }
-    validations = [line for line in lines if "pck" in line]
-    shares = {
-        f"{name}, {alpha}": [(line["step"], line["pck"][name][str(alpha)]) for line in validations]
-        for alpha in ALPHAS
-        for name in ("cascade", "coarse")
-        if validations
-    }
-    ends = {
-        phase: max((line["step"] for line in lines if line["phase"] == phase), default=0) for phase in PHASES
-    }
-    return training_curves(
-        {name: points for name, points in losses.items() if points},
-        shares,
-        dashed=[name for name in shares if name.startswith("coarse")],
-        phases={phase: end for phase, end in ends.items() if end},
-    )
-
+from convcorr_jax.runtime.runlog import plain, write_results
+from convcorr_jax.tasks.pose.batches import FeatureCache, Sampling, checksum, prefetch, with_pretrained_front
+from convcorr_jax.tasks.pose.people import Share, share_of, sides_of
+from convcorr_jax.tasks.pose.prediction import Scores, validate
+from convcorr_jax.tasks.pose.setup import (
+    Plan,
+    TrainingConfig,
+    architecture_of,
+    check_options,
+    plan_of,
+    read_initial_model,
+    read_part,
+)
+from convcorr_jax.tasks.pose.step import TrainingLog, TrainState, compiled_step, log_curves, phase_optimizer
 
 LOG_EVERY_STEPS = 20
 """Losses are logged, and checked for finite values, once in this many steps."""
@@ -151,6 +44,51 @@ NOT_VALIDATED = -1.0
 """The metric of a checkpoint that is saved between validations because the run is terminated."""
 # The number of people without a readable image that ``result.json`` names.
 _MOST_NAMED = 20
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRun:
+    """What all steps of a training run share."""
+
+    config: TrainingConfig
+    plan: Plan
+    architecture: Architecture
+    initial: TrainedCascade | None
+    sampling: Sampling
+    training: Share
+    validation: Share
+    cache: Path
+    """The folder of this host's cached features, as hosts may share the folder of the run."""
+
+    @property
+    def seed(self) -> int:
+        """The seed of initialization, sampling, augmentation and dropout."""
+        return self.config.training.seed
+
+    @property
+    def sides(self) -> str:
+        """Whose left is left, in words."""
+        return sides_of(self.training.records[0].names, sides=self.config.data.sides)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The settings that determine the weights; a checkpoint with other settings is not continued.
+
+        ``steps`` may change as `Plan.check_extends` allows.
+        """
+        plan = plain(self.plan)
+        initial = {} if self.initial is None else {"initial": checksum(self.initial.params)}
+        return {
+            "architecture": dataclasses.asdict(self.architecture),
+            "steps": plan.pop("steps"),
+            "plan": plan,
+            "dataset": self.config.data.name,
+            "people": len(self.training.records),
+            "seed": self.seed,
+            "sides": self.sides,
+            "scale": self.config.data.scale,
+            **initial,
+        }
 
 
 def train(config: TrainingConfig) -> Path:
@@ -169,27 +107,83 @@ def train(config: TrainingConfig) -> Path:
         log = TrainingLog(out / "metrics.jsonl", step=int(state.step))
         for phase in PHASES:
             state = train_phase(phase, state, run, log, checkpoints)
-    if config.training.clear_cache:
-        run.clear_cache()
+    if config.training.clear_cache and run.cache.is_dir():
+        shutil.rmtree(run.cache)
     # All hosts read the checkpoint: Orbax synchronizes them.
     best = read_best(out / "checkpoints")
     if devices.is_first_host():
-        facts = result_of(run, log, best, preset=config.training.preset)
+        facts = result_of(run, log, best)
         save_fitted(out / "model", TrainedCascade(best.params, run.architecture, facts))
         write_image(out / "curves.png", pixels(log_curves(log.lines)))
         write_results(out, facts, config, started=started)
     return out / "result.json"
 
 
+def prepare_run(config: TrainingConfig) -> TrainingRun:
+    """Check the options, connect the hosts, choose plan and architecture, and decode this host's people."""
+    training, data, hosts = config.training, config.data, config.hosts
+    plan = plan_of(training)
+    check_options(config, plan)
+    devices.use_cores(max(1, plan.batch // hosts.hosts))
+    if hosts.coordinator is not None:
+        devices.initialize(hosts.coordinator, hosts=hosts.hosts, host=hosts.host)
+    trains, validates = read_part(data, "train"), read_part(data, "validation")
+    architecture = architecture_of(training, trains[0])
+    initial = read_initial_model(training.initial_checkpoint, architecture)
+    sampling = Sampling(len(trains), plan.batch, training.seed)
+    drawn_here = sampling.needed(devices.rows_here(plan.batch))
+    share = partial(share_of, architecture=architecture, damaged=data.damaged, scale=data.scale)
+    return TrainingRun(
+        config,
+        plan,
+        architecture,
+        initial,
+        sampling,
+        share(trains, rows=drawn_here, margin=plan.augmentation.margin),
+        share(validates, rows=devices.shared_rows(len(validates))),
+        config.output.out / ("features" if hosts.hosts == 1 else f"features_{hosts.host}_of_{hosts.hosts}"),
+    )
+
+
 def first_state(run: TrainingRun, checkpoints: Checkpoints) -> TrainState:
     """Return the state of the latest checkpoint, or the initial state if there is none."""
-    params = run.initial_params()
-    moments = run.optimizer(PHASES[0]).init(params)
+    params = initial_params(run)
+    moments = _optimizer(run.plan, PHASES[0]).init(params)
     latest = checkpoints.latest(params, (params, moments))
     if latest is None:
         return TrainState(jnp.asarray(0), params, params, moments)
     step, average, (params, moments) = latest
     return TrainState(jnp.asarray(step), params, average, moments)
+
+
+def initial_params(run: TrainingRun) -> cascade.Params:
+    """Return the parameters before the first step.
+
+    They are those of the initial model. Without one, they are random, but the spatial model has the joints'
+    displacements in the training set, and a front the layers of its pretrained network.
+    """
+    if run.initial is not None:
+        return run.initial.params
+    architecture, share = run.architecture, run.training
+    params = cascade.init(jax.random.key(run.seed), architecture)
+    if architecture.front != "none":
+        params = with_pretrained_front(
+            params, share.records, architecture=architecture, scale=run.config.data.scale, folder=run.cache
+        )
+    # Hosts may have the same people.
+    rows = np.unique(devices.from_all_hosts(share.numbers), return_index=True)[1]
+    points, torsos = map(devices.from_all_hosts, (share.people.points, share.people.torso))
+    return cascade.with_priors(params, points[rows], torsos[rows], architecture=architecture)
+
+
+def _optimizer(plan: Plan, phase: Phase) -> optax.GradientTransformation:
+    return phase_optimizer(
+        phase,
+        steps=len(plan.range_of(phase)),
+        rate=plan.rate_of(phase),
+        front_rate=plan.front_rate,
+        weight_decay=plan.weight_decay,
+    )
 
 
 def train_phase(
@@ -204,7 +198,7 @@ def train_phase(
     steps = run.plan.range_of(phase)
     if not steps or int(state.step) >= steps.stop:
         return state
-    optimizer = run.optimizer(phase)
+    optimizer = _optimizer(run.plan, phase)
     if int(state.step) == steps.start:
         # Each phase starts from the averaged parameters of the phase before.
         moments = optimizer.init(state.average)
@@ -218,7 +212,7 @@ def train_phase(
         seed=run.seed,
         robust=run.plan.robust,
     )
-    load = run.loader(phase, state.params)
+    load = batch_loader(phase, state.params, run)
     remaining = range(int(state.step), steps.stop)
     state = devices.replicate(state)
     with (
@@ -233,14 +227,17 @@ def train_phase(
                 jax.block_until_ready(state)
                 log.restart_clock()
             done = step + 1
-            validates = done % run.validate_every == 0 or done == steps.stop
+            validates = done % run.config.training.validate_every == 0 or done == steps.stop
             if validates or done % LOG_EVERY_STEPS == 0:
-                log.log_losses(done, phase, people_of=run.people_of)
+                log.log_losses(done, phase, people_of=partial(people_of, run))
                 update_bar(done - steps.start, message=log.status)
             if validates:
-                scores = run.validate(state.average)
+                average = devices.first_copy(state.average)
+                scores = validate(
+                    average, run.validation.people, architecture=run.architecture, batch=run.plan.batch
+                )
                 log.log_scores(done, phase, scores)
-                _save(checkpoints, state, metric=run.metric(scores))
+                _save(checkpoints, state, metric=comparable(scores, run.plan))
                 log.restart_clock()
             if is_preempted(done):
                 if not validates:
@@ -254,19 +251,49 @@ def _save(checkpoints: Checkpoints, state: TrainState, *, metric: float) -> None
     checkpoints.save(int(state.step), state.average, training, metric=metric)
 
 
-def result_of(run: TrainingRun, log: TrainingLog, best: Saved, *, preset: str) -> dict[str, Any]:
+def batch_loader(
+    phase: Phase, params: cascade.Params, run: TrainingRun
+) -> Callable[[int], Batch | FeatureBatch]:
+    """Return the function from a step to this host's part of its batch, divided among its devices.
+
+    Features that the phase needs are cached before this returns.
+    """
+    share, here = run.training, devices.rows_here(run.plan.batch)
+    draw = partial(run.sampling.draw, numbers=share.numbers, places=here)
+    if phase != "coarse" or run.architecture.front == "none":
+        return lambda step: devices.shard(share.people.batch(draw(step).rows))
+    features = FeatureCache(
+        params["front"], share.people, share.numbers, run.architecture, run.plan, run.seed, run.cache
+    )
+    features.complete(epochs=int(draw(run.plan.range_of(phase)[-1]).epochs.max()) + 1)
+    return lambda step: devices.shard(features.batch(*draw(step)))
+
+
+def people_of(run: TrainingRun, step: int) -> list[str]:
+    """Return the source ids of the people in this host's part of a step's batch."""
+    here = devices.rows_here(run.plan.batch)
+    rows = run.sampling.draw(step, numbers=run.training.numbers, places=here).rows
+    return [run.training.people.records[row].source_id for row in rows]
+
+
+def comparable(scores: Scores, plan: Plan) -> float:
+    """Return the mean PCK that checkpoints are compared by: the coarse net's if no other net is trained."""
+    return float(np.mean(scores.cascade if plan.has_cascade else scores.coarse))
+
+
+def result_of(run: TrainingRun, log: TrainingLog, best: Saved) -> dict[str, Any]:
     """Return the facts of a finished run: what ``result.json`` and the model's ``.json`` hold."""
-    left_out = (*run.unread, *run.unread_validation)
+    left_out = (*run.training.unread, *run.validation.unread)
     return {
-        "dataset": run.dataset,
+        "dataset": run.config.data.name,
         "sides": run.sides,
-        "scale": run.scale,
-        "preset": preset,
+        "scale": run.config.data.scale,
+        "preset": run.config.training.preset,
         "architecture": run.architecture.name,
         "device": jax.devices()[0].device_kind,
         "devices": jax.device_count(),
-        "people": len(run.records) - len(run.unread),
-        "validated": run.validated - len(run.unread_validation),
+        "people": run.training.readable,
+        "validated": run.validation.readable,
         "left_out": len(left_out),
         "left_out_because": [list(absent) for absent in left_out[:_MOST_NAMED]],
         "seed": run.seed,

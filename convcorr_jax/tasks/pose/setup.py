@@ -1,6 +1,7 @@
-"""Options that the pose scripts share, and the plan and the architecture that they set."""
+"""The options of a training run, and the people, the plan and the architecture that they choose."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any, Literal
 from convcorr_jax.datasets import Record
 from convcorr_jax.datasets.ground_truth import Sides
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import load_fitted
 from convcorr_jax.pose import (
     PHASES,
     Architecture,
@@ -19,12 +21,13 @@ from convcorr_jax.pose import (
     DType,
     Phase,
     Pooling,
+    TrainedCascade,
     flic,
     mpii,
     person,
     small,
 )
-from convcorr_jax.tasks.pose.people import Damaged
+from convcorr_jax.tasks.pose.people import Damaged, Part, read_people
 from convcorr_jax.tasks.reading import RENDERED, Output
 
 Preset = Literal["small", "person", "paper-flic", "paper-mpii"]
@@ -258,3 +261,59 @@ def _set_options(training: Training, *names: str) -> dict[str, Any]:
     """Return those of the options that are not left to the preset."""
     options = {name: getattr(training, name) for name in names}
     return {name: value for name, value in options.items() if value is not None}
+
+
+def check_options(config: TrainingConfig, plan: Plan) -> None:
+    """Refuse options out of their range."""
+    training, hosts = config.training, config.hosts
+    minimums = {
+        "batch": (plan.batch, 1),
+        "copies": (plan.copies, 1),
+        "validate_every": (training.validate_every, 1),
+        "seed": (training.seed, 0),
+        "hosts": (hosts.hosts, 1),
+    }
+    for name, (value, minimum) in minimums.items():
+        if value < minimum:
+            raise InputError(f"{name} is {value}; at least {minimum} is expected")
+    if min(plan.steps) < 0 or not any(plan.steps):
+        raise InputError(f"steps are {plan.steps}; numbers of at least 0, one of them positive, are expected")
+    if not all(0 < rate < math.inf for rate in plan.rates):
+        raise InputError(f"rates are {plan.rates}; positive numbers are expected")
+    if hosts.hosts > 1 and hosts.coordinator is None:
+        raise InputError(f"{hosts.hosts} hosts need the address of a coordinator")
+
+
+def read_part(data: PoseData, part: Part) -> tuple[Record, ...]:
+    """Read the people of one part of the data that the options name.
+
+    Only people of the first data set validate; of the others, all outside the test split train.
+    """
+    if not data.dataset:
+        raise InputError("dataset names no data set; at least one is expected")
+    if len(set(data.dataset)) < len(data.dataset):
+        raise InputError(f"dataset {data.name} names a data set twice; its people would train on themselves")
+    read = partial(read_people, data_root=data.data_root, rendered=data.rendered_train, sides=data.sides)
+    first, *others = data.dataset
+    people = list(read(first, part=part))
+    if part != "validation":
+        parts: tuple[Part, ...] = ("train", "validation") if part == "train" else ("test",)
+        people += [person for name in others for one in parts for person in read(name, part=one)]
+    if len({person.names for person in people}) > 1:
+        raise InputError(f"the people of {data.name} have different joints; the same are expected")
+    return tuple(people)
+
+
+def read_initial_model(path: Path | None, architecture: Architecture) -> TrainedCascade | None:
+    """Read the model that a run starts from, and refuse one of another architecture."""
+    if path is None:
+        return None
+    model = load_fitted(path, TrainedCascade)
+    own, others = (dataclasses.asdict(each) for each in (architecture, model.architecture))
+    different = [name for name in own if own[name] != others[name]]
+    if different:
+        raise InputError(
+            f"{path} has another architecture than this run: {', '.join(different)} "
+            f"{'differs' if len(different) == 1 else 'differ'}"
+        )
+    return model

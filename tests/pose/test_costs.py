@@ -1,7 +1,6 @@
 import pytest
 
-from convcorr_jax.pose import PHASES
-from convcorr_jax.tasks.pose import phase_costs
+from convcorr_jax.pose import PHASES, phase_costs
 from tests.builders.pose_architectures import tiny
 
 

@@ -17,7 +17,7 @@ from convcorr_jax.tasks.pose import (
     predict_joints,
     prepare,
     score,
-    validation,
+    prediction,
 )
 
 NAMES = ("l_hand", "r_hand")
@@ -51,9 +51,9 @@ def test_everybody_is_looked_at_once_in_pixels_of_the_photographs(people, monkey
     def predict(params, images, torso, *, architecture, mirrored, rotated, subcell):
         assert (mirrored, rotated, subcell) == (True, True, False)
         corner = jnp.asarray(images[:, :2, 0, :2], jnp.float32) * 2 + 0.5
-        return validation.cascade.Prediction(corner, corner + 2, corner[..., 0], corner + 4)
+        return prediction.cascade.Prediction(corner, corner + 2, corner[..., 0], corner + 4)
 
-    monkeypatch.setattr(validation.cascade, "predict", predict)
+    monkeypatch.setattr(prediction.cascade, "predict", predict)
     # The last batch is filled up with the last person.
     predicted = predict_joints({"coarse": 1.0}, people, architecture=ARCHITECTURE, batch=2, subcell=False)
     np.testing.assert_allclose(predicted.cascade, np.arange(3.0)[:, None, None] * np.ones((2, 2)))
