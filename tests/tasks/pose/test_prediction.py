@@ -15,9 +15,9 @@ from convcorr_jax.tasks.pose import (
     TrainingLog,
     log_curves,
     predict_joints,
+    prediction,
     prepare,
     score,
-    prediction,
 )
 
 NAMES = ("l_hand", "r_hand")
