@@ -7,7 +7,6 @@ from convcorr_jax.patches.reconstruction import from_tiles as from_tiles
 from convcorr_jax.patches.reconstruction import scores as scores
 from convcorr_jax.patches.reconstruction import uniform_tiles as uniform_tiles
 from convcorr_jax.patches.sampling import Plan as Plan
-from convcorr_jax.patches.sampling import column_length as column_length
 from convcorr_jax.patches.sampling import expand_contrast as expand_contrast
 from convcorr_jax.patches.sampling import middle_share as middle_share
 from convcorr_jax.patches.sampling import patch_features as patch_features

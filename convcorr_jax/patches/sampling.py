@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Float16
 
 from convcorr_jax import coords
-from convcorr_jax.backbone import Network, channels
+from convcorr_jax.backbone import Network
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.errors import InputError
 from convcorr_jax.patches.views import Origins, all_origins, columns, view
@@ -53,11 +53,6 @@ def sample_origins(sizes: Sequence[coords.Size], *, network: Network, layer: str
         return origins
     rng = np.random.default_rng(plan.seed)
     return origins.at(np.sort(rng.choice(count, plan.patches, replace=False, shuffle=False)))
-
-
-def column_length(network: Network, layer: str) -> int:
-    """Return the number of channels of a layer."""
-    return channels(network, layer)
 
 
 def patch_features(

@@ -2,19 +2,32 @@
 
 `stage` caches one result, `CachedParts` the arrays of many items in parts that need not fit into memory
 together, and `accumulate` the sums of a long pass, so that a killed run continues from the last saved sums.
+`RowFiles` are for rows that are mapped from disk, chunk by chunk, instead of being read.
 """
 
+import contextlib
 import json
+import math
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, BinaryIO, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import load_arrays, write_arrays, write_arrays_uncompressed
+from convcorr_jax.io import (
+    check_fields,
+    json_file,
+    load_arrays,
+    write_arrays,
+    write_arrays_uncompressed,
+    write_at,
+    write_json,
+    written_whole,
+)
 
 # The array of a file that holds the settings as JSON text.
 _SETTINGS = "settings"
@@ -22,6 +35,14 @@ _SETTINGS = "settings"
 _DONE = "blocks_done"
 SAVED_EVERY_S = 60.0
 """Seconds after which `accumulate` saves sums by default."""
+_BYTES_AT_ONCE = 2**24
+# The types of a manifest's entries besides its facts.
+_MANIFEST = {
+    "settings": dict[str, Any],
+    "lengths": dict[str, int],
+    "counts": dict[str, int],
+    "chunks": tuple[dict[str, Any], ...],
+}
 
 
 @runtime_checkable
@@ -182,6 +203,124 @@ def accumulate(
                 saved = time.monotonic()
         yield stop, sums
     path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, eq=False)
+class RowFiles:
+    """Rows in half precision that are written in chunks and mapped from disk.
+
+    Each name has a file ``<name>.float16`` beside the manifest: row after row, little-endian, without a header.
+    A chunk is written before it is entered in the manifest. A run that was killed continues after the last
+    chunk of the manifest, and `mapped` compares every byte with the checksums.
+
+    Attributes:
+        path: The manifest, a ``.json`` file with the attributes below but the last.
+        settings: Everything that decides the rows.
+        lengths: The number of values of a row by name, once there is a chunk.
+        counts: The number of rows by name, once all are written.
+        chunks: The number of rows and the checksum of each chunk, by name.
+        facts: Further entries of the manifest.
+        remedy: What to do about damage, for messages.
+    """
+
+    path: Path
+    settings: Mapping[str, Any]
+    lengths: dict[str, int]
+    counts: Mapping[str, int]
+    chunks: list[dict[str, list[int]]]
+    facts: dict[str, Any]
+    remedy: str
+
+    @classmethod
+    def begin(
+        cls, path: Path, settings: Mapping[str, Any], *, counts: Mapping[str, int], remedy: str, **facts: Any
+    ) -> "RowFiles":
+        """Write files without rows, in place of those that are there."""
+        files = cls(path, settings, {}, counts, [], facts, remedy)
+        for name in counts:
+            with written_whole(files._file(name)) as temporary:
+                temporary.write_bytes(b"")
+        files._write_manifest()
+        return files
+
+    @classmethod
+    def read(cls, path: Path, *, kind: str, remedy: str) -> "RowFiles":
+        """Read a manifest, which messages call ``kind``; refuse one that is missing or damaged."""
+        try:
+            with json_file(path, kind) as content:
+                entries = {name: content.pop(name) for name in _MANIFEST}
+                check_fields(entries, _MANIFEST, name="it")
+                files = cls(path, **entries, facts=content, remedy=remedy)
+                for name, count in files.counts.items():
+                    if not files.rows(name) <= count or (files.chunks and files.lengths[name] <= 0):
+                        raise ValueError(f"{files.rows(name)} of {count} rows of {name}")
+        except InputError as error:
+            raise InputError(f"{error}; {remedy}") from error
+        return files
+
+    def rows(self, name: str) -> int:
+        """Return the number of rows that are written."""
+        return sum(chunk[name][0] for chunk in self.chunks)
+
+    def append(self, rows: Mapping[str, np.ndarray], **facts: Any) -> None:
+        """Write a chunk: rows of every name; then enter it in the manifest, and further facts with it."""
+        chunk = {}
+        for name, values in rows.items():
+            length = self.lengths.setdefault(name, math.prod(values.shape[1:]))
+            content = values.astype("<f2").tobytes()
+            write_at(self._file(name), 2 * length * self.rows(name), content)
+            chunk[name] = [len(values), zlib.crc32(content)]
+        self.chunks.append(chunk)
+        self.facts.update(facts)
+        self._write_manifest()
+
+    def check(self, name: str) -> None:
+        """Compare the bytes of the rows with their checksums; an unfinished file may be longer."""
+        path, first = self._file(name), 0
+        with self.naming_damage(path), path.open("rb") as stream:
+            for rows, crc32 in (chunk[name] for chunk in self.chunks):
+                last = first + rows - 1
+                check_bytes(stream, 2 * self.lengths[name] * rows, crc32, what=f"rows {first} to {last}")
+                first += rows
+            if first == self.counts[name]:
+                check_end(stream)
+
+    def mapped(self, name: str) -> np.ndarray:
+        """Check the rows of a name, and return them ``[rows, length]``, mapped from disk."""
+        self.check(name)
+        return np.memmap(self._file(name), "<f2", "r", shape=(self.rows(name), self.lengths[name]))
+
+    @contextlib.contextmanager
+    def naming_damage(self, path: Path) -> Iterator[None]:
+        """Name a file, and the remedy, in an `InputError` about what a ``with`` block finds wrong with it."""
+        try:
+            yield
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise InputError(f"{path} is damaged: {error}; {self.remedy}") from error
+
+    def _file(self, name: str) -> Path:
+        return self.path.with_name(f"{name}.float16")
+
+    def _write_manifest(self) -> None:
+        write_json(self.path, {name: getattr(self, name) for name in _MANIFEST} | self.facts)
+
+
+def check_bytes(stream: BinaryIO, length: int, crc32: int, *, what: str) -> None:
+    """Read bytes and compare them with their checksum; a ValueError says ``what`` is cut short or changed."""
+    checksum = 0
+    while length and (part := stream.read(min(length, _BYTES_AT_ONCE))):
+        checksum = zlib.crc32(part, checksum)
+        length -= len(part)
+    if length:
+        raise ValueError(f"it ends before {what} end")
+    if checksum != crc32:
+        raise ValueError(f"{what} are not as they were written")
+
+
+def check_end(stream: BinaryIO) -> None:
+    """Raise a ValueError if a file goes on."""
+    if stream.read(1):
+        raise ValueError("it is too long")
 
 
 def _text(settings: Mapping[str, Any]) -> str:

@@ -13,9 +13,10 @@ from convcorr_jax.io import read_image, write_at
 from convcorr_jax.keypoints import detection
 from convcorr_jax.report.sections import correspondence
 from convcorr_jax.report.tables import estimate
+from convcorr_jax.runtime import stages
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks import CategoryData, Output
-from convcorr_jax.tasks.keypoints import DetectorOptions, Mining, examples
+from convcorr_jax.tasks.keypoints import DetectorOptions, Mining
 from eval import keypoint_prediction
 from tests.builders.people import write_people
 from tests.builders.shown import assert_shown
@@ -100,10 +101,10 @@ def test_a_killed_training_continues_to_the_same_result(training, tmp_path, monk
         whole_write(path, start, content)
 
     whole_write = write_at
-    monkeypatch.setattr(examples, "write_at", dying_write)
+    monkeypatch.setattr(stages, "write_at", dying_write)
     with pytest.raises(Killed):
         keypoint_detectors.main(training)
-    monkeypatch.setattr(examples, "write_at", whole_write)
+    monkeypatch.setattr(stages, "write_at", whole_write)
 
     fitted = []
 
@@ -132,7 +133,7 @@ def test_a_killed_training_continues_to_the_same_result(training, tmp_path, monk
 
     rows = training.output.out / "cached" / "person" / "pool1.float16"
     rows.write_bytes(rows.read_bytes()[:-2])
-    with pytest.raises(InputError, match=r"pool1.json is damaged .*ends before the rows"):
+    with pytest.raises(InputError, match=r"pool1.float16 is damaged: it ends before rows .*; remove pool1"):
         keypoint_detectors.main(training)
 
 

@@ -1,7 +1,5 @@
 """Training examples of keypoint detectors, and rounds of fitting detectors and mining violators, all cached."""
 
-import json
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,11 +12,9 @@ from jaxtyping import Bool, Float, Float16, Int, Int8
 from convcorr_jax.arrays import padded_batches
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import load_image
-from convcorr_jax.errors import InputError
-from convcorr_jax.io import write_at, write_json
 from convcorr_jax.keypoints import Cells, Detectors, detection, prior_features
 from convcorr_jax.runtime import progress
-from convcorr_jax.runtime.stages import stage
+from convcorr_jax.runtime.stages import RowFiles, stage
 from convcorr_jax.tasks.keypoints.categories import Category
 
 # Boxes that are described in one call.
@@ -82,8 +78,9 @@ def read_examples(category: Category, cells: Cells, weights: Weights, *, images:
         "box_px": cells.square.box_px,
         "margin": cells.square.margin,
     }
-    features, _ = _cached_rows(folder / "pool5", pool5, range(len(objects)), settings)
-    maps, seconds = _cached_rows(folder / cells.name, descriptors, spread.tolist(), settings)
+    features, _ = _cached_rows(folder, "pool5", pool5, range(len(objects)), settings)
+    maps, seconds = _cached_rows(folder, cells.name, descriptors, spread.tolist(), settings)
+    height, width = (side + cells.window - 1 for side in cells.centers.shape[:2])
     return Examples(
         settings,
         objects,
@@ -92,53 +89,34 @@ def read_examples(category: Category, cells: Cells, weights: Weights, *, images:
         np.stack([transform.scale for transform in to_square]),
         features,
         spread,
-        maps,
+        maps.reshape(len(spread), height, width, -1),
         seconds,
     )
 
 
 def _cached_rows(
-    path: Path,
+    folder: Path,
+    name: str,
     describe: Callable[[Sequence[int]], np.ndarray],
     numbers: Sequence[int],
     settings: dict[str, Any],
 ) -> tuple[np.ndarray, float]:
-    """Compute one row for every number; return the rows, mapped from disk, and the seconds spent in all runs.
-
-    After every batch its rows are written, then the number of finished rows is noted in the ``.json`` beside
-    them; a later run continues after the last noted batch.
-    """
-    listing, rows_path = path.with_suffix(".json"), path.with_suffix(".float16")
-    settings = settings | {"numbers": list(numbers)}
-    entry = _entry(listing, rows_path, settings)
-    remaining = numbers[entry["done"] :]
+    """Compute one row for every number; return the rows, mapped from disk, and the seconds of all runs."""
+    path, settings = folder / f"{name}.manifest.json", settings | {"numbers": list(numbers)}
+    remedy, files = f"remove {path.name} to describe the boxes again", None
+    if path.exists():
+        files = RowFiles.read(path, kind="manifest of described boxes", remedy=remedy)
+    if files is None or files.settings != settings:
+        files = RowFiles.begin(path, settings, counts={name: len(numbers)}, remedy=remedy, seconds=0.0)
+    remaining = numbers[files.rows(name) :]
+    if remaining:
+        files.check(name)
     batches = list(padded_batches(len(remaining), size=BATCH))
-    for rows, own in progress(batches, description=f"{settings['category']}: {path.name}"):
+    for rows, own in progress(batches, description=f"{settings['category']}: {name}"):
         began = time.perf_counter()
         computed = describe([remaining[row] for row in rows])[:own]
-        write_at(rows_path, entry["done"] * computed[0].nbytes, computed.tobytes())
-        entry |= {"done": entry["done"] + own, "shape": computed.shape[1:]}
-        entry["seconds"] += time.perf_counter() - began
-        write_json(listing, entry)
-    shape = (len(numbers), *entry["shape"])
-    return np.memmap(rows_path, np.float16, "r", shape=shape), float(entry["seconds"])
-
-
-def _entry(listing: Path, rows_path: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """Read how many rows an earlier run with the same settings finished."""
-    if listing.exists():
-        try:
-            entry = json.loads(listing.read_text(encoding="utf-8"))
-            if entry["settings"] == settings:
-                expected = 2 * entry["done"] * math.prod(entry["shape"])
-                if rows_path.stat().st_size < expected:
-                    raise ValueError(f"{rows_path.name} ends before the rows that it should have")
-                return entry
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{listing} is damaged ({error}); remove it to describe the boxes again"
-            ) from error
-    return {"settings": settings, "done": 0, "shape": (), "seconds": 0.0}
+        files.append({name: computed}, seconds=files.facts["seconds"] + time.perf_counter() - began)
+    return files.mapped(name), float(files.facts["seconds"])
 
 
 class MinedDetectors(NamedTuple):

@@ -5,32 +5,29 @@ row, and ``<layer>.origins``, the `convcorr_jax.patches.Origins` of every row as
 little-endian and have no header. ``manifest.json`` holds the length of the rows, the settings of the build, the
 ids of the photographs, and the checksum of every chunk of rows.
 
-A chunk is written before it is entered in the manifest. A build that was killed continues after the last chunk
-of the manifest, and reading compares every byte with the checksums, so that a database is complete or refused.
+The features are `convcorr_jax.runtime.stages.RowFiles`: a build that was killed continues after the last chunk,
+and reading compares every byte with the checksums, so that a database is complete or refused.
 """
 
-import contextlib
-import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float16
 
-from convcorr_jax.backbone import Network
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Record, fingerprint, load_image
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import check_file, make_folder, write_at, write_json, written_whole
-from convcorr_jax.patches import Origins, Plan, column_length, patch_features, sample_origins
+from convcorr_jax.io import check_fields, make_folder, written_whole
+from convcorr_jax.patches import Origins, Plan, patch_features, sample_origins
+from convcorr_jax.runtime.stages import RowFiles, check_bytes, check_end
 
 # The largest number of photographs that a killed build describes again; every chunk costs a sync of the disk.
 PHOTOGRAPHS_PER_CHUNK = 10
 _MANIFEST = "manifest.json"
 _REBUILD = "rebuild it (--rebuild)"
-_BYTES_AT_ONCE = 2**24
 
 
 class PatchDatabase(NamedTuple):
@@ -41,22 +38,6 @@ class PatchDatabase(NamedTuple):
     origins: Origins
     photographs: tuple[str, ...]
     """Ids of the photographs by the numbers that the origins use."""
-
-
-class _Manifest(NamedTuple):
-    settings: Mapping[str, Any]
-    photographs: Sequence[str]
-    lengths: Mapping[str, int]
-    """The length of a row, by layer."""
-    counts: Mapping[str, int]
-    """The number of rows, by layer."""
-    origins_crc32: Mapping[str, int]
-    chunks: list[dict[str, list[int]]]
-    """The number of rows and the checksum of each written chunk, by layer."""
-
-    def rows(self, layer: str) -> int:
-        """Return the number of rows that are written."""
-        return sum(chunk[layer][0] for chunk in self.chunks)
 
 
 def build_database(
@@ -81,12 +62,9 @@ def build_database(
     path = folder / _MANIFEST
     if rebuild:
         path.unlink(missing_ok=True)
-    if path.exists():
-        manifest = _continued(folder, settings)
-    else:
-        manifest = _begun(folder, records, weights.network, settings, origins)
+    files = _continued(path, settings) if path.exists() else _begun(path, records, settings, origins)
     count = -(-len(records) // PHOTOGRAPHS_PER_CHUNK)
-    for chunk in watch(range(len(manifest.chunks), count)):
+    for chunk in watch(range(len(files.chunks), count)):
         numbers = range(len(records))[chunk * PHOTOGRAPHS_PER_CHUNK :][:PHOTOGRAPHS_PER_CHUNK]
         features = [
             patch_features(
@@ -97,35 +75,20 @@ def build_database(
             )
             for number in numbers
         ]
-        manifest.chunks.append(_write_chunk(folder, features, manifest))
-        write_json(path, manifest._asdict())
-
-
-def _write_chunk(
-    folder: Path, features: Sequence[Mapping[str, np.ndarray]], manifest: _Manifest
-) -> dict[str, list[int]]:
-    """Write the features of a chunk's photographs behind the earlier chunks, and return its manifest entry."""
-    entry = {}
-    for layer in manifest.lengths:
-        content = np.concatenate([of_photograph[layer] for of_photograph in features]).tobytes()
-        row_bytes = 2 * manifest.lengths[layer]
-        write_at(folder / f"{layer}.float16", manifest.rows(layer) * row_bytes, content)
-        entry[layer] = [len(content) // row_bytes, zlib.crc32(content)]
-    return entry
+        files.append({layer: np.concatenate([each[layer] for each in features]) for layer in origins})
 
 
 def read_database(folder: Path, layer: str) -> PatchDatabase:
     """Read the database of a layer, after comparing all its bytes with their checksums."""
-    manifest = _read_manifest(folder)
-    if layer not in manifest.counts:
-        raise InputError(f"{folder} has no patches of {layer}; it has those of {', '.join(manifest.counts)}")
-    count, length = manifest.counts[layer], manifest.lengths[layer]
-    if manifest.rows(layer) < count:
+    files = _read_manifest(folder / _MANIFEST)
+    if layer not in files.counts:
+        raise InputError(f"{folder} has no patches of {layer}; it has those of {', '.join(files.counts)}")
+    count = files.counts[layer]
+    if files.rows(layer) < count:
         raise InputError(f"the patch database in {folder} is not finished; build it to go on")
-    _check(folder, layer, manifest)
-    features = np.memmap(folder / f"{layer}.float16", "<f2", "r", shape=(count, length))
+    _check_origins(files, layer)
     origins = np.fromfile(folder / f"{layer}.origins", "<i4").reshape(5, count)
-    return PatchDatabase(features, Origins(*origins), tuple(manifest.photographs))
+    return PatchDatabase(files.mapped(layer), Origins(*origins), tuple(files.facts["photographs"]))
 
 
 def _settings(records: Sequence[Record], weights: Weights, plan: Plan) -> dict[str, Any]:
@@ -143,94 +106,51 @@ def _settings(records: Sequence[Record], weights: Weights, plan: Plan) -> dict[s
     }
 
 
-def _continued(folder: Path, settings: Mapping[str, Any]) -> _Manifest:
-    """Return the manifest of an earlier build, after checking its settings and all that it has written."""
-    manifest = _read_manifest(folder)
-    if manifest.settings != settings:
-        changed = [name for name in settings if manifest.settings.get(name) != settings[name]]
+def _continued(path: Path, settings: Mapping[str, Any]) -> RowFiles:
+    """Return the files of an earlier build, after checking its settings and all that it has written."""
+    files = _read_manifest(path)
+    if files.settings != settings:
+        changed = [name for name in settings if files.settings.get(name) != settings[name]]
         raise InputError(
-            f"{folder} holds a patch database made with other {', '.join(changed)}; "
+            f"{path.parent} holds a patch database made with other {', '.join(changed)}; "
             f"choose another folder, or {_REBUILD}"
         )
-    for layer in manifest.counts:
-        _check(folder, layer, manifest)
-    return manifest
+    for layer in files.counts:
+        _check_origins(files, layer)
+        files.check(layer)
+    return files
 
 
 def _begun(
-    folder: Path,
-    records: Sequence[Record],
-    network: Network,
-    settings: Mapping[str, Any],
-    origins: Mapping[str, Origins],
-) -> _Manifest:
-    """Write all files of a database without chunks, and return its manifest."""
+    path: Path, records: Sequence[Record], settings: Mapping[str, Any], origins: Mapping[str, Origins]
+) -> RowFiles:
+    """Write all files of a database without chunks."""
     checksums = {}
     for layer, patches in origins.items():
         numbers = np.stack(patches).astype("<i4").tobytes()
         checksums[layer] = zlib.crc32(numbers)
-        for ending, content in (("origins", numbers), ("float16", b"")):
-            with written_whole(folder / f"{layer}.{ending}") as temporary:
-                temporary.write_bytes(content)
-    manifest = _Manifest(
+        with written_whole(path.with_name(f"{layer}.origins")) as temporary:
+            temporary.write_bytes(numbers)
+    return RowFiles.begin(
+        path,
         settings,
-        [record.source_id for record in records],
-        {layer: column_length(network, layer) for layer in origins},
-        {layer: len(patches.row) for layer, patches in origins.items()},
-        checksums,
-        [],
+        counts={layer: len(patches.row) for layer, patches in origins.items()},
+        remedy=_REBUILD,
+        photographs=[record.source_id for record in records],
+        origins_crc32=checksums,
     )
-    write_json(folder / _MANIFEST, manifest._asdict())
-    return manifest
 
 
-def _read_manifest(folder: Path) -> _Manifest:
-    path = folder / _MANIFEST
-    check_file(path, "manifest of a patch database")
-    try:
-        manifest = _Manifest(**json.loads(path.read_text(encoding="utf-8")))
-        for layer, count in manifest.counts.items():
-            written = manifest.rows(layer)
-            if not (written <= count and manifest.lengths[layer] > 0):
-                raise ValueError(f"{written} of {count} rows of {layer}")
-            manifest.origins_crc32[layer]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-        raise InputError(f"{path} is damaged ({error}); {_REBUILD}") from error
-    return manifest
+def _read_manifest(path: Path) -> RowFiles:
+    files = RowFiles.read(path, kind="manifest of a patch database", remedy=_REBUILD)
+    with files.naming_damage(path):
+        check_fields(files.facts, {"photographs": tuple[str, ...], "origins_crc32": dict[str, int]}, name="it")
+    return files
 
 
-def _check(folder: Path, layer: str, manifest: _Manifest) -> None:
-    """Compare the bytes of a layer's files with the manifest; an unfinished file may be longer."""
-    path = folder / f"{layer}.origins"
-    with _damage_named(path), path.open("rb") as stream:
-        _check_part(stream, 20 * manifest.counts[layer], manifest.origins_crc32[layer], "origins")
-        if stream.read(1):
-            raise ValueError("it is too long")
-    path = folder / f"{layer}.float16"
-    with _damage_named(path), path.open("rb") as stream:
-        first = 0
-        for rows, crc32 in (chunk[layer] for chunk in manifest.chunks):
-            what = f"rows {first} to {first + rows - 1}"
-            _check_part(stream, 2 * manifest.lengths[layer] * rows, crc32, what)
-            first += rows
-        if first == manifest.counts[layer] and stream.read(1):
-            raise ValueError("it is too long")
-
-
-@contextlib.contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged: {error}; {_REBUILD}") from error
-
-
-def _check_part(stream: Any, length: int, crc32: int, what: str) -> None:
-    checksum = 0
-    while length and (part := stream.read(min(length, _BYTES_AT_ONCE))):
-        checksum = zlib.crc32(part, checksum)
-        length -= len(part)
-    if length:
-        raise ValueError(f"it ends before {what} end")
-    if checksum != crc32:
-        raise ValueError(f"{what} are not as they were written")
+def _check_origins(files: RowFiles, layer: str) -> None:
+    path = files.path.with_name(f"{layer}.origins")
+    with files.naming_damage(path), path.open("rb") as stream:
+        crc32 = files.facts["origins_crc32"][layer]
+        check_bytes(stream, 20 * files.counts[layer], crc32, what="origins")
+        check_end(stream)

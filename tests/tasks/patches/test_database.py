@@ -14,6 +14,7 @@ from convcorr_jax.datasets import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import write_at
 from convcorr_jax.patches import Plan, view
+from convcorr_jax.runtime import stages
 from convcorr_jax.tasks.patches import build_database, database, read_database
 
 ALEXNET = NETWORKS["alexnet"]
@@ -124,9 +125,9 @@ def test_a_killed_build_goes_on(tmp_path, whole, weights, records, monkeypatch, 
                 if path.name == killed_in:
                     raise KeyboardInterrupt
 
-            monkeypatch.setattr(database, "write_at", die)
+            monkeypatch.setattr(stages, "write_at", die)
         else:
-            monkeypatch.setattr(database, "write_json", lambda *_: _die())
+            monkeypatch.setattr(stages, "write_json", lambda *_: _die())
         yield chunks[1]
 
     def _die():
