@@ -56,6 +56,7 @@ TARGETS = [
         for name, file, write, read, mutate in (
             ("willow", "annotations.json", compact_folders.write_pf_willow, scenes.read_pairs, mutated),
             ("faces", "annotations.npz", compact_folders.write_faces, people.read_landmarks, mutated_archive),
+            ("camvid", "meta.json", compact_folders.write_camvid, scenes.read_camvid, mutated),
             ("lspet", "annotations.npz", compact_folders.write_lspet, people.read_lspet, mutated_archive),
         )
     ),

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from convcorr_jax.errors import InputError, WriteError
-from tests.fuzz import annotations, archives, checkpoints, images, models, releases, weights
+from tests.fuzz import annotations, archives, folders, images, models, releases, weights
 from tests.fuzz.mutation import Target
 
 TARGETS = {
     target.name: target
-    for room in (images, weights, models, annotations, releases, archives, checkpoints)
+    for room in (images, weights, models, annotations, releases, archives, folders)
     for target in room.TARGETS
 }
 """All targets by name."""

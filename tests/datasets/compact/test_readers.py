@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from convcorr_jax import coords
 from convcorr_jax.coords import Size
@@ -36,7 +34,6 @@ from tests.builders.compact_folders import (
     write_lspet,
     write_pf_willow,
 )
-from tests.builders.fuzzing import FUZZ
 from tests.builders.genuine import genuine
 
 
@@ -369,26 +366,6 @@ def test_stems_that_leave_the_folder_are_refused(camvid: Path):
     (camvid / "meta.json").write_text(json.dumps(CAMVID_META | {"splits": {"train": ["../images/a"]}}))
     with pytest.raises(InputError, match="must be a path inside the folder"):
         list(scenes.read_camvid(camvid))
-
-
-@FUZZ
-@given(
-    st.recursive(
-        st.none() | st.integers() | st.text(max_size=5),
-        lambda inner: (
-            st.lists(inner, max_size=3)
-            | st.dictionaries(st.sampled_from(["classes", "ignore_index", "splits", "train"]), inner)
-        ),
-        max_leaves=8,
-    )
-)
-def test_any_meta_data_is_read_or_refused(camvid: Path, meta):
-    (camvid / "meta.json").write_text(json.dumps(meta))
-    try:
-        records = list(scenes.read_camvid(camvid))
-    except InputError:
-        return
-    assert all(record.category == "street" for record in records)
 
 
 @pytest.mark.parametrize(

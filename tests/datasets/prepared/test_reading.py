@@ -1,20 +1,16 @@
 """Reading of prepared folders, with this package and with TFDS alone."""
 
-import contextlib
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from hypothesis import given
-from hypothesis import strategies as st
 
 from convcorr_jax.datasets import Record, load_image
 from convcorr_jax.datasets.prepared import planning, prepare, read
 from convcorr_jax.errors import InputError
 from tests.builders import image_set
-from tests.builders.fuzzing import FUZZ, damaged
 
 
 @pytest.fixture
@@ -76,17 +72,3 @@ def test_damage_is_reported(folder: Path):
     (folder / "dataset_info.json").write_text("{")
     with pytest.raises(InputError, match=r"dataset_info\.json is damaged"):
         read(folder)
-
-
-@FUZZ
-@given(data=st.data())
-def test_damaged_files_give_records_or_an_input_error(folder: Path, data: st.DataObject):
-    names = sorted(path.name for path in folder.iterdir())
-    path = folder / data.draw(st.sampled_from(names))
-    whole = path.read_bytes()
-    path.write_bytes(damaged(data, whole))
-    try:
-        with contextlib.suppress(InputError):
-            list(read(folder))
-    finally:
-        path.write_bytes(whole)

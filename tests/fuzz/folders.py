@@ -1,4 +1,4 @@
-"""Checkpoints of training: a folder of a run's checkpoints, with one file changed, cut or missing."""
+"""Checkpoints of training, and prepared data sets: folders with one file changed, cut or missing."""
 
 import functools
 import io
@@ -6,27 +6,46 @@ import random
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
 import numpy as np
 
+from convcorr_jax.datasets.prepared import prepare, read
 from convcorr_jax.runtime.checkpoint import Checkpoints, read_best
+from tests.builders import image_set
 from tests.builders.checkpoint_states import ABOUT, state_of
 from tests.fuzz.mutation import Target, mutated
 
 
-def _saved() -> list[bytes]:
-    """Return an archive of a folder with a latest and a best checkpoint."""
-    with tempfile.TemporaryDirectory() as folder:
-        with Checkpoints(Path(folder), ABOUT) as checkpoints:
-            checkpoints.save(1, *state_of(0.25), metric=0.9)
-            checkpoints.save(2, *state_of(0.5), metric=0.1)
+def _seeds(write: Callable[[Path], object]) -> Callable[[], list[bytes]]:
+    """Return a function that returns an archive of a folder."""
+
+    @functools.cache
+    def seeds() -> list[bytes]:
         content = io.BytesIO()
-        with zipfile.ZipFile(content, "w") as archive:
-            for path in sorted(Path(folder).rglob("*")):
-                archive.write(path, path.relative_to(folder))
+        with tempfile.TemporaryDirectory() as folder:
+            write(Path(folder))
+            with zipfile.ZipFile(content, "w") as archive:
+                for path in sorted(Path(folder).rglob("*")):
+                    archive.write(path, path.relative_to(folder))
         return [content.getvalue()]
+
+    return seeds
+
+
+def _reader(read: Callable[[Path], object]) -> Callable[[Path], object]:
+    """Return a function that unpacks an archive beside itself and reads the folder."""
+
+    def read_archive(path: Path) -> object:
+        folder = path.parent / "folder"
+        shutil.rmtree(folder, ignore_errors=True)
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(folder)
+        return read(folder)
+
+    return read_archive
 
 
 def _mutate(rng: random.Random, content: bytes) -> bytes:
@@ -62,12 +81,15 @@ def _changed(rng: random.Random, data: bytes, action: int, *, another: bytes) ->
 _OTHER_JSON = (b"{}", b"[]", b"null", b"1", b'"text"', b'{"metric": null}', b'{"metric": "high"}')
 
 
-def _read(path: Path) -> object:
+def _write_checkpoints(folder: Path) -> None:
+    """Write a latest and a best checkpoint."""
+    with Checkpoints(folder, ABOUT) as checkpoints:
+        checkpoints.save(1, *state_of(0.25), metric=0.9)
+        checkpoints.save(2, *state_of(0.5), metric=0.1)
+
+
+def _read_checkpoints(folder: Path) -> object:
     """Continue the run from the folder, and read its best model."""
-    folder = path.parent / "checkpoints"
-    shutil.rmtree(folder, ignore_errors=True)
-    with zipfile.ZipFile(path) as archive:
-        archive.extractall(folder)
     best = read_best(folder)
     with Checkpoints(folder, ABOUT) as checkpoints:
         latest = checkpoints.latest(*state_of(0))
@@ -78,4 +100,13 @@ def _read(path: Path) -> object:
     return best
 
 
-TARGETS = [Target("checkpoints", functools.cache(_saved), _read, _mutate)]
+def _write_prepared(folder: Path) -> None:
+    with tempfile.TemporaryDirectory() as source:
+        records = functools.partial(image_set.read, image_set.write_images(Path(source)))
+        prepare(records, folder / "images", name="images", description="Noise.")
+
+
+TARGETS = [
+    Target("checkpoints", _seeds(_write_checkpoints), _reader(_read_checkpoints), _mutate),
+    Target("prepared", _seeds(_write_prepared), _reader(lambda folder: list(read(folder / "images"))), _mutate),
+]
