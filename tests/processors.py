@@ -26,7 +26,7 @@ LINEAR = ("tests/linear",)
 OTHERS = (
     *("tests/flow", "tests/probes", "tests/metrics", "tests/descriptors", "tests/test_retrieval.py"),
     *("tests/test_numerical_promises.py", "tests/test_reproducibility.py"),
-    *(f"tests/pose/test_{name}.py" for name in ("cascade", "coarse", "fine", "layers")),
+    *(f"tests/pose/test_{name}.py" for name in ("cascade", "nets", "layers")),
     # The examples of docstrings.
     *(f"convcorr_jax/{room}" for room in ("linear", "flow", "probes", "metrics", "descriptors")),
     # The shipped model, on people whose figures its card states.

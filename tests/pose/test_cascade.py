@@ -138,15 +138,6 @@ def test_a_missing_torso_is_no_torso(key, rng):
     assert all(bool(jnp.isfinite(x).all()) for x in prediction)
 
 
-def test_it_compiles_once_for_a_size(key, rng):
-    params = cascade.init(key, TINY)
-    images, _, torso = examples(rng)
-    cascade.predict(params, images, torso, architecture=TINY)
-    compiled = cascade.predict._cache_size()
-    cascade.predict(cascade.init(jax.random.key(1), TINY), images[::-1], torso, architecture=TINY)
-    assert cascade.predict._cache_size() == compiled
-
-
 def test_priors_change_the_spatial_model_alone(key, rng):
     params = cascade.init(key, TINY)
     batch = examples(rng, count=20)
@@ -162,37 +153,6 @@ def test_images_smaller_than_the_patch_are_refused(key):
     images = np.zeros((1, 20, 64, 3), np.uint8)
     with pytest.raises(InputError, match="64 x 20 pixels is smaller than the 38 x 38 that tiny"):
         cascade.predict(params, images, np.zeros((1, 2), np.float32), architecture=TINY)
-
-
-def test_a_mirrored_image_has_the_mirrored_joints(key, rng):
-    params = cascade.init(key, TINY)
-    params = cascade.with_priors(params, *map(np.asarray, examples(rng, count=20)[1:]), architecture=TINY)
-    images, _, torso = examples(rng)
-    width = TINY.input_size.width
-    mirrored = jnp.stack([width - 1 - torso[:, 0], torso[:, 1]], axis=-1)
-    # Heat-maps above 0, so that no map is constant after the rectifier.
-    params["coarse"]["params"]["joints"]["bias"] += 1
-    # A symmetric spatial model, as one of many people and their mirror images.
-    prior = params["spatial"]["params"]["prior"]
-    params["spatial"]["params"]["prior"] = jnp.full_like(prior, prior.mean())
-    once, again = (
-        cascade.predict(params, one, middle, architecture=TINY)
-        for one, middle in ((images, torso), (images[:, :, ::-1], mirrored))
-    )
-    exchanged = [1, 0, 2]
-    for name in ("points", "coarse", "coarse_alone"):
-        found, expected = getattr(again, name), getattr(once, name)[:, exchanged]
-        np.testing.assert_allclose(found[..., 0], width - 1 - expected[..., 0], atol=1e-2)
-        np.testing.assert_allclose(found[..., 1], expected[..., 1], atol=1e-2)
-    np.testing.assert_allclose(again.scores, once.scores[:, exchanged], atol=1e-5)
-
-
-def test_images_without_whole_cells_are_not_mirrored(key):
-    params = cascade.init(key, TINY)
-    images, torso = np.zeros((1, 40, 60, 3), np.uint8), np.zeros((1, 2), np.float32)
-    with pytest.raises(InputError, match="60 pixels wide; with mirrored images a multiple of 8"):
-        cascade.predict(params, images, torso, architecture=TINY)
-    cascade.predict(params, images, torso, architecture=TINY, mirrored=False)
 
 
 def test_positions_between_cells_are_within_half_a_cell(key, rng):

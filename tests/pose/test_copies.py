@@ -1,25 +1,41 @@
-"""Maps, windows and predictions of mirrored images."""
+"""Mirrored and rotated copies of images: their maps, windows and predictions."""
+
+import dataclasses
 
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import ndimage
 
+from convcorr_jax import coords
 from convcorr_jax.coords import Size, flip_points
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose import cascade, framing
-from convcorr_jax.pose.augmentation import exchanged, mirror_of
+from convcorr_jax.pose import cascade, framing, gaussians, peaks
+from convcorr_jax.pose.augmentation import exchanged, mirror_of, rotation_of
 from tests.builders.pose_architectures import TINY, examples, tiny, tiny_person
 
 MIRROR = mirror_of(TINY, TINY.input_size)
 SHAPES = [TINY, tiny(cascade="standard"), tiny_person()]
 
 
+detect = jax.jit(cascade.detect, static_argnames="architecture")
+
+
 def positive(params):
     """Where a heat-map is negative, the spatial model has equal cells, of which the first counts."""
     params["coarse"]["params"]["joints"]["bias"] += 1
     return params
+
+
+def assert_maxima(found, mean):
+    """Assert that a prediction has the highest cells of heat-maps, and their values as its scores."""
+    for image, joint in np.ndindex(2, 3):
+        one = mean[image, :, :, joint]
+        row, column = np.unravel_index(one.argmax(), one.shape)
+        np.testing.assert_array_equal(found.coarse_alone[image, joint], [8 * column + 3.5, 8 * row + 3.5])
+        assert found.scores[image, joint] == pytest.approx(one.max(), rel=1e-4)
 
 
 def test_maps_of_a_mirrored_image_are_turned_back(rng):
@@ -71,19 +87,13 @@ def test_the_prediction_of_a_mirrored_image_is_the_mirrored_prediction(key, rng,
 def test_heatmaps_are_means_of_both_images(key, rng):
     images, _, torso = examples(rng)
     params = positive(cascade.init(key, TINY))
-    detect = jax.jit(cascade.detect, static_argnames="architecture")
     maps = [
         np.asarray(detect(params, each, torso, architecture=TINY).heatmaps)
         for each in (images, images[:, :, ::-1])
     ]
     mean = (maps[0] + maps[1][:, :, ::-1][..., [1, 0, 2]]) / 2
     found = cascade.predict(params, images, torso, architecture=TINY, subcell=False)
-    for image, joint in np.ndindex(2, 3):
-        one = mean[image, :, :, joint]
-        row, column = np.unravel_index(one.argmax(), one.shape)
-        expected = [8 * column + 3.5, 8 * row + 3.5]
-        np.testing.assert_array_equal(found.coarse_alone[image, joint], expected)
-        assert found.scores[image, joint] == pytest.approx(one.max(), rel=1e-4)
+    assert_maxima(found, mean)
 
 
 def test_images_whose_mirrored_cells_lie_between_cells_are_refused(key):
@@ -105,3 +115,78 @@ def test_each_choice_compiles_once(key, rng):
     predict = jax.jit(traced, static_argnames=("architecture", "mirrored", "rotated", "subcell"))
     for mirrored in (True, False, True, False):
         predict(params, images, torso, architecture=TINY, mirrored=mirrored, subcell=True)
+
+
+SIZE = TINY.input_size
+MIDDLE = np.array([31.5, 19.5])
+
+
+def rotated_point(point, degrees):
+    """By complex numbers; y points down, so that a positive angle turns clockwise."""
+    turned = complex(*(point - MIDDLE)) * np.exp(1j * np.deg2rad(degrees))
+    return MIDDLE + np.array([turned.real, turned.imag])
+
+
+@pytest.mark.parametrize("degrees", [-30.0, 20.0, 90.0])
+def test_one_bright_pixel_is_where_its_point_is(degrees):
+    image = jnp.zeros((1, *SIZE, 3), jnp.uint8).at[0, 14, 38].set(255)
+    bright = np.asarray(rotation_of(SIZE, degrees).images(image), float)[0, :, :, 0]
+    rows, columns = np.mgrid[: SIZE.height, : SIZE.width]
+    centroid = [(axis * bright).sum() / bright.sum() for axis in (columns, rows)]
+    np.testing.assert_allclose(centroid, rotated_point(np.array([38.0, 14.0]), degrees), atol=0.1)
+
+
+@pytest.mark.parametrize("degrees", [-30.0, 20.0])
+def test_heatmaps_of_the_rotated_image_are_those_of_the_image(degrees):
+    """Around points whose cells both images show."""
+    points = np.array([[[24.0, 12.0], [40.0, 25.0]]])
+    turned = np.array([[rotated_point(point, degrees) for point in points[0]]])
+    cells, size = coords.grid(4, 1.5), Size(10, 16)
+    maps = gaussians(turned, size, cells, sigma_px=8.0)
+    found = rotation_of(SIZE, degrees).maps_of_images(maps, cells)
+    np.testing.assert_allclose(peaks(found, cells, subcell=True).points, points, atol=0.6)
+    expected = gaussians(points, size, cells, sigma_px=8.0)
+    shown = np.asarray(rotation_of(SIZE, degrees).maps_of_images(jnp.ones_like(maps), cells)) > 0.99
+    assert 0.6 < shown.mean() < 0.95
+    np.testing.assert_allclose(found[shown], expected[shown], atol=0.08)
+
+
+def of_images_by_scipy(maps, degrees):
+    """The map from output to input in SciPy's (row, column); zeros outside."""
+    angle = np.deg2rad(degrees)
+    matrix = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    middle = (np.array(maps.shape[1:3]) - 1) / 2
+    sampled = np.empty_like(maps)
+    for image, joint in np.ndindex(maps.shape[0], maps.shape[3]):
+        sampled[image, :, :, joint] = ndimage.affine_transform(
+            maps[image, :, :, joint], matrix, middle - matrix @ middle, order=1, mode="grid-constant"
+        )
+    return sampled
+
+
+def test_predictions_are_maxima_of_the_mean_over_copies_that_show_the_cell(key, rng):
+    images, _, torso = examples(rng)
+    params = positive(cascade.init(key, TINY))
+
+    def heatmaps(images):
+        return np.asarray(detect(params, images, torso, architecture=TINY).heatmaps)
+
+    total, count = heatmaps(images), 1.0
+    for degrees in (25.0, -25.0):
+        copy = heatmaps(rotation_of(SIZE, degrees).images(images))
+        total = total + of_images_by_scipy(copy, degrees)
+        count = count + of_images_by_scipy(np.ones_like(copy), degrees)
+    mean = total / count
+    shape = dataclasses.replace(TINY, rotated_degrees=25.0)
+    options = {"architecture": shape, "mirrored": False, "subcell": False}
+    found = cascade.predict(params, images, torso, **options)
+    assert_maxima(found, mean)
+
+
+def test_without_rotated_copies_the_angle_does_not_matter(key, rng):
+    images, _, torso = examples(rng)
+    params = cascade.init(key, TINY)
+    shape = dataclasses.replace(TINY, rotated_degrees=25.0)
+    expected = cascade.predict(params, images, torso, architecture=TINY)
+    found = cascade.predict(params, images, torso, architecture=shape, rotated=False)
+    np.testing.assert_array_equal(found.points, expected.points)
