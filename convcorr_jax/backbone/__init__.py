@@ -2,7 +2,6 @@
 
 from convcorr_jax.arrays import open_room as _open_room
 from convcorr_jax.backbone.forward import activations as activations
-from convcorr_jax.backbone.forward import apply_layer as apply_layer
 from convcorr_jax.backbone.forward import preprocess as preprocess
 from convcorr_jax.backbone.forward import single_pixel_activations as single_pixel_activations
 from convcorr_jax.backbone.networks import NETWORKS as NETWORKS

@@ -31,22 +31,13 @@ def saved(tmp_path, image, name="a.png", **options):
     return read_image(tmp_path / name)
 
 
-def test_colour_is_read_as_it_is(tmp_path):
-    found = saved(tmp_path, PillowImage.fromarray(PHOTOGRAPH))
+@pytest.mark.parametrize("mode", ["RGB", "L", "1", "P"])
+def test_colours_are_kept_greys_repeated_and_palettes_looked_up(tmp_path, mode):
+    image = PillowImage.fromarray(PHOTOGRAPH)
+    image = image.quantize(16) if mode == "P" else image.convert(mode)
+    found = saved(tmp_path, image)
     assert found.dtype == np.uint8
-    np.testing.assert_array_equal(found, PHOTOGRAPH)
-
-
-@pytest.mark.parametrize("mode", ["L", "1"])
-def test_grey_is_repeated_over_the_channels(tmp_path, mode):
-    grey = PillowImage.fromarray(PHOTOGRAPH).convert(mode)
-    expected = np.asarray(grey.convert("L"))
-    np.testing.assert_array_equal(saved(tmp_path, grey), np.stack([expected] * 3, axis=-1))
-
-
-def test_palettes_are_looked_up(tmp_path):
-    palette = PillowImage.fromarray(PHOTOGRAPH).quantize(16)
-    np.testing.assert_array_equal(saved(tmp_path, palette), np.asarray(palette.convert("RGB")))
+    np.testing.assert_array_equal(found, np.asarray(image.convert("RGB")))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P"])
@@ -233,40 +224,20 @@ def test_what_cannot_be_read_faithfully_is_refused(tmp_path, name):
     assert str(path) in str(refused.value)
 
 
-def test_bytes_follow_the_rules_of_files():
+def test_bytes_follow_the_rules_of_files(tmp_path):
     content = encoded(PillowImage.fromarray(PHOTOGRAPH), "PNG")
     np.testing.assert_array_equal(decode_image(content, name="a tar member"), PHOTOGRAPH)
     with pytest.raises(InputError, match=r"^a tar member is damaged or cut short"):
         decode_image(content[:900], name="a tar member")
-
-
-@pytest.mark.parametrize(
-    ("path", "sentence"),
-    [
-        ("missing.jpg", "does not exist; an image file is expected"),
-        (".", "is not a file"),
-        ("a" * 300, "may not be read: File name too long"),
-    ],
-)
-def test_paths_that_are_no_files_are_refused(tmp_path, path, sentence):
-    with pytest.raises(InputError, match=sentence):
-        read_image(tmp_path / path)
-
-
-def test_images_come_back(tmp_path):
-    write_image(tmp_path / "a.png", PHOTOGRAPH)
-    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), PHOTOGRAPH)
+    (tmp_path / "a.png").write_bytes(content)
+    assert encoded_image_size(content, name="a.png") == image_size(tmp_path / "a.png") == (80, 110)
+    with pytest.raises(InputError, match=r"^a tar member is not an image"):
+        encoded_image_size(b"no image", name="a tar member")
 
 
 @pytest.mark.parametrize(("ending", "start"), [(".jpg", b"\xff\xd8"), (".png", b"\x89PNG")])
 def test_the_ending_decides_on_the_format(tmp_path, ending, start):
-    write_image(tmp_path / f"a{ending}", PHOTOGRAPH)
-    assert (tmp_path / f"a{ending}").read_bytes().startswith(start)
-
-
-def test_the_size_is_read_from_bytes_as_from_a_file(tmp_path):
-    content = encoded(PillowImage.fromarray(PHOTOGRAPH), "JPEG")
-    (tmp_path / "a.jpg").write_bytes(content)
-    assert encoded_image_size(content, name="a.jpg") == image_size(tmp_path / "a.jpg") == (80, 110)
-    with pytest.raises(InputError, match=r"^a tar member is not an image"):
-        encoded_image_size(b"no image", name="a tar member")
+    path = tmp_path / f"a{ending}"
+    write_image(path, PHOTOGRAPH)
+    assert path.read_bytes().startswith(start)
+    assert ending == ".jpg" or (read_image(path) == PHOTOGRAPH).all()

@@ -1,13 +1,13 @@
-"""JSON files: no numbers that JSON does not have, and strange content is refused by the file's name."""
+"""JSON files: no numbers that JSON does not have, strange content is refused by the file's name, and types."""
 
 import json
-from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pytest
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import json_array, json_file, naming_file, write_json
+from convcorr_jax.io import check_fields, json_array, json_file, naming_file, write_json
 from convcorr_jax.io.json_files import MAX_BYTES
 
 
@@ -23,12 +23,11 @@ def test_json_has_neither_nan_nor_infinity(tmp_path):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "is empty"),
-        ("{", "is damaged, or is no list of cats: "),
-        ("[" * 100_000, "is damaged, or is no list of cats: "),
-        ("{}", r"is damaged, or is no list of cats \(KeyError: 'cats'\)"),
+        ("{", r"a\.json is damaged, or is no list of cats: Expecting"),
+        ("[" * 100_000, "is damaged, or is no list of cats: maximum recursion"),
+        ("{}", r"is damaged, or is no list of cats \(KeyError: 'cats'\)$"),
         ("[]", "is no list of cats .TypeError: "),
-        ('{"cats": ["-1"]}', "a.json: a cat cannot have -1 legs"),
+        ('{"cats": ["-1"]}', r"a\.json: a cat cannot have -1 legs$"),
     ],
 )
 def test_strange_content_of_json_names_the_file(tmp_path, text, sentence):
@@ -42,28 +41,6 @@ def test_strange_content_of_json_names_the_file(tmp_path, text, sentence):
 
     with pytest.raises(InputError, match=sentence):
         read()
-
-
-def test_a_missing_file_is_refused(tmp_path):
-    with (
-        pytest.raises(InputError, match=r"a\.json does not exist; a list of cats file is expected"),
-        json_file(tmp_path / "a.json", "list of cats"),
-    ):
-        pass
-
-
-@pytest.mark.parametrize(
-    ("error", "sentence"),
-    [
-        (KeyError("cats"), r"^a\.json is damaged, or is no list of cats \(KeyError: 'cats'\)$"),
-        (ValueError("no"), r"^a\.json is damaged, or is no list of cats: no$"),
-        (InputError("no legs"), r"^a\.json: no legs$"),
-        (RecursionError("deep"), r"^a\.json is damaged, or is no list of cats: deep$"),
-    ],
-)
-def test_errors_of_a_block_name_the_file(error, sentence):
-    with pytest.raises(InputError, match=sentence), naming_file(Path("a.json"), kind="list of cats"):
-        raise error
 
 
 def test_other_errors_pass_through(tmp_path):
@@ -97,3 +74,53 @@ def test_null_stands_for_a_list_of_nulls():
     assert json_array(["a", None]).tolist() == ["a", None]
     with pytest.raises(ValueError, match="inhomogeneous"):
         json_array([[1, 2], [3]])
+
+
+class Size(NamedTuple):
+    height: int
+    width: int
+
+
+ACCEPTED = [
+    (int, [0, -3, 10**30], [1.0, True, "1", None, []]),
+    (float, [0, 1.5, -2], [True, float("nan"), float("inf"), "1", None]),
+    (str, ["", "a"], [1, None, ["a"]]),
+    (bool, [True, False], [0, 1, "true"]),
+    (None, [None], [0, "", False]),
+    (Any, [None, 1, {"a": []}], []),
+    (Literal[4, "a"], [4, "a"], [4.0, "b", None, True]),
+    (Literal[1], [1], [True, 1.0]),
+    (float | None, [None, 2], ["a", True]),
+    (tuple[int, ...], [[], [1, 2]], [[1, 2.0], "ab", {"a": 1}, None]),
+    (tuple[int, str], [[1, "a"]], [[], [1], [1, "a", 2], ["a", 1]]),
+    (tuple[tuple[int, int], ...], [[[1, 2]]], [[[1]], [1, 2]]),
+    (Size, [[1, 2]], [[1], [1, 2, 3], [1.0, 2], {"height": 1, "width": 2}]),
+    (dict[str, Any], [{}, {"a": 1}], [[], "a", None]),
+    (dict[str, int], [{"a": 1}], [{"a": 1.5}]),
+]
+
+
+@pytest.mark.parametrize(("kind", "right", "wrong"), ACCEPTED, ids=str)
+def test_values_of_a_kind_are_accepted_and_others_refused(kind, right, wrong):
+    for value in right:
+        check_fields({"a": value}, {"a": kind}, name="model")
+    for value in wrong:
+        with pytest.raises(InputError, match=r"^model has a .* expected$"):
+            check_fields({"a": value}, {"a": kind}, name="model")
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ([], r"model is \[\]; an object with named fields is expected"),
+        ({"b": "x"}, "model has no 'a'; a, b, c are expected"),
+        ({"a": 1, "b": "x", "d": 2}, "model has the unknown 'd'; a, b, c are expected"),
+        ({"a": 1.5, "b": "x"}, "model has a 1.5; an integer is expected"),
+        ({"a": 1, "b": "x", "c": 3}, "model has c 3; 'y' or null is expected"),
+        ({"a": 1, "b": list(range(1000))}, r"model has b \[0, 1, .*\.\.\.; text is expected"),
+    ],
+)
+def test_a_refusal_names_the_field_and_what_is_expected(value, sentence):
+    kinds = {"a": int, "b": str, "c": Literal["y"] | None}
+    with pytest.raises(InputError, match=f"^{sentence}$"):
+        check_fields(value, kinds, name="model", optional=("c",))

@@ -1,11 +1,37 @@
-"""Files that would be overwritten are refused before work is done."""
+"""Files that cannot be read, and files that would be overwritten, are refused before work is done."""
 
 import os
 
 import pytest
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import check_outputs
+from convcorr_jax.io import check_outputs, json_file, load_arrays, read_image, read_points
+
+
+def read_json(path):
+    with json_file(path, "list of cats"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("read", "kind"),
+    [
+        (load_arrays, r"a NumPy \.npz"),
+        (read_image, "an image"),
+        (read_json, "a list of cats"),
+        (read_points, "a points"),
+    ],
+)
+def test_paths_that_are_no_files_are_refused_by_every_reader(tmp_path, read, kind):
+    (tmp_path / "empty").touch()
+    for name, sentence in (
+        ("missing", f"missing does not exist; {kind} file is expected"),
+        ("empty", "empty is empty"),
+        (".", "is not a file"),
+        ("a" * 300, "may not be read: File name too long"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            read(tmp_path / name)
 
 
 @pytest.fixture

@@ -29,19 +29,16 @@ def test_columns_may_come_in_any_order_and_lines_may_be_blank(tmp_path, content)
     np.testing.assert_array_equal(found.points, [[1.5, 2.0], [-3.0, 40.0]])
 
 
-def test_what_a_spreadsheet_writes_first_is_no_part_of_the_header(tmp_path):
-    assert read(tmp_path, "x,y\n1,2\n", "utf-8-sig").points.tolist() == [[1, 2]]
-
-
 def test_points_without_a_name_have_their_number(tmp_path):
-    assert read(tmp_path, "x,y\n1,2\n3,4\n").names == ("1", "2")
+    """What a spreadsheet writes before the header is no part of it."""
+    found = read(tmp_path, "x,y\n1,2\n3,4\n", "utf-8-sig")
+    assert (found.names, found.points.tolist()) == (("1", "2"), [[1, 2], [3, 4]])
     assert read(tmp_path, "name,x,y\n,1,2\nnose,3,4\n").names == ("1", "nose")
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("", "is empty"),
         (" \n\n", "is empty"),
         ("1,2\n3,4\n", "has the header '1,2'; 'x,y' or 'name,x,y' is expected"),
         ("x;y\n1;2\n", "has the header 'x;y'"),
@@ -63,11 +60,6 @@ def test_points_without_a_name_have_their_number(tmp_path):
 def test_other_files_are_refused(tmp_path, content, sentence):
     with pytest.raises(InputError, match=sentence):
         read(tmp_path, content)
-
-
-def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(InputError, match="does not exist; a points file is expected"):
-        read_points(tmp_path / "none.csv")
 
 
 def test_what_is_written_can_be_read(tmp_path, rng):

@@ -5,7 +5,6 @@ There are no default weights: a file is read completely and checked, or refused 
 
 from convcorr_jax.backbone.weights.catalogue import OFFICIAL as OFFICIAL
 from convcorr_jax.backbone.weights.catalogue import OfficialFile as OfficialFile
-from convcorr_jax.backbone.weights.catalogue import verify as verify
 from convcorr_jax.backbone.weights.download import Progress as Progress
 from convcorr_jax.backbone.weights.download import fetch as fetch
 from convcorr_jax.backbone.weights.layout import save as save
