@@ -12,6 +12,7 @@ from convcorr_jax.backbone import (
     Params,
     activations,
     convolution,
+    filter_shapes,
     find_network,
     forward,
     preprocess,
@@ -19,6 +20,7 @@ from convcorr_jax.backbone import (
 from convcorr_jax.backbone.weights.layout import Stored, assemble
 from convcorr_jax.errors import InputError
 from tests.reference import caffe_model, torch_alexnet
+from tests.reference.caffe_model import random_params
 
 # Relative to the layer's largest activation. Different orders of summing thousands of float32 products, and
 # the few digits that minimal filtering gives away, stay below 1e-5 for every layer measured.
@@ -36,9 +38,18 @@ def narrow(network: Network, *, divide_by: int = 1, fc: int = 64) -> Network:
     return network._replace(layers=layers)
 
 
-def random_params(network: Network, rng: np.random.Generator) -> Params:
-    weights = caffe_model.random_weights(network, rng)
-    return assemble({n: Stored(*w) for n, w in weights.items()}, network, source="test")
+def params_of(module: torch.nn.Module, network: Network) -> Params:
+    """The parameters of a network of torch, whose layers come in the same order."""
+    tensors = [parameter.detach().numpy() for parameter in module.parameters()]
+    layers = zip(filter_shapes(network), tensors[::2], tensors[1::2], strict=False)
+    stored = {name: Stored(kernel, bias) for name, kernel, bias in layers}
+    return assemble(stored, network, source="twin")
+
+
+def channels_last(array) -> np.ndarray:
+    """Reorder the axes of Caffe and torch, which omit those of single pixels."""
+    array = np.asarray(array)
+    return array.reshape(*array.shape[:2], *(array.shape[2:] or (1, 1))).transpose(0, 2, 3, 1)
 
 
 def assert_layer_close(found, expected, name: str) -> None:
@@ -68,41 +79,27 @@ def test_every_layer_agrees_with_opencv(name, side, rng, tmp_path):
     params = assemble({n: Stored(*w) for n, w in weights.items()}, network, source="test")
     found = activations(params, jnp.asarray(inputs), network=network, layers=network.layer_names)
     for layer, reference in zip(network.layer_names, expected, strict=True):
-        reference = reference.reshape(*reference.shape[:2], *reference.shape[2:] or (1, 1)).transpose(
-            0, 2, 3, 1
-        )
-        assert_layer_close(found[layer], reference, layer)
+        assert_layer_close(found[layer], channels_last(reference), layer)
 
 
 def test_alexnet_and_its_gradient_agree_with_torch(rng):
     torch.manual_seed(0)
     twin = torch_alexnet.AlexNet(fc=64).eval()
     network = narrow(NETWORKS["alexnet"])
-    linear = {m: p.detach().numpy() for m, p in twin.named_parameters()}
-    modules = ["features.0", "features.3", "features.6", "features.8", "features.10"]
-    modules += ["classifier.1", "classifier.4"]
-    names = [x.name for x in network.layers if isinstance(x, Conv)]
-    stored = {
-        name: Stored(linear[f"{module}.weight"], linear[f"{module}.bias"])
-        for name, module in zip(names, modules, strict=True)
-    }
     images = rng.integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
     inputs = preprocess(images, network=network)
-    params = assemble(stored, network, source="twin")
+    params = params_of(twin, network)
     their_inputs = torch.from_numpy(np.array(inputs)).permute(0, 3, 1, 2).requires_grad_()
     expected = twin.layers(their_inputs)
     found = activations(params, inputs, network=network, layers=list(expected))
     for layer, reference in expected.items():
-        reference = reference.detach().reshape(*reference.shape[:2], *(reference.shape[2:] or (1, 1)))
-        assert_layer_close(found[layer], reference.permute(0, 2, 3, 1).numpy(), layer)
+        assert_layer_close(found[layer], channels_last(reference.detach()), layer)
 
     def energy(x):
         return jnp.sum(activations(params, x, network=network, layers=("conv3",))["conv3"] ** 2)
 
     torch.sum(expected["conv3"] ** 2).backward()
-    assert their_inputs.grad is not None
-    reference = their_inputs.grad.permute(0, 2, 3, 1).numpy()
-    assert_layer_close(jax.grad(energy)(inputs), reference, "gradient")
+    assert_layer_close(jax.grad(energy)(inputs), channels_last(their_inputs.grad), "gradient")
 
 
 def test_vgg16_agrees_with_torch_where_pooling_cuts(rng):
@@ -110,18 +107,12 @@ def test_vgg16_agrees_with_torch_where_pooling_cuts(rng):
     features = torch_alexnet.vgg16_features()[:10]
     network = NETWORKS["vgg16"]
     network = network._replace(layers=network.layers[:6])
-    tensors = [p.detach().numpy() for p in features.parameters()]
-    names = [x.name for x in network.layers if isinstance(x, Conv)]
-    stored = {
-        name: Stored(kernel, bias)
-        for name, kernel, bias in zip(names, tensors[::2], tensors[1::2], strict=True)
-    }
-    params = assemble(stored, network, source="twin")
+    params = params_of(features, network)
     inputs = rng.standard_normal((1, 67, 93, 3), dtype=np.float32)
     with torch.no_grad():
         expected = features(torch.from_numpy(inputs).permute(0, 3, 1, 2))
     found = activations(params, jnp.asarray(inputs), network=network, layers=("pool2",))
-    assert_layer_close(found["pool2"], expected.permute(0, 2, 3, 1).numpy(), "pool2")
+    assert_layer_close(found["pool2"], channels_last(expected), "pool2")
 
 
 def test_preprocessing_is_the_networks_own():
@@ -220,6 +211,6 @@ def test_missing_filters_are_refused_by_name(rng):
 
 @pytest.mark.parametrize(("side", "layer"), [(10, "conv1"), (60, "fc6")])
 def test_too_small_images_are_refused(side, layer):
-    network = NETWORKS["caffenet"]
+    inputs = jnp.zeros((1, side, side, 3))
     with pytest.raises(InputError, match=f"{side} x {side} pixels is too small for {layer} of caffenet"):
-        activations({}, jnp.zeros((1, side, side, 3)), network=network, layers=(layer,))
+        activations({}, inputs, network=NETWORKS["caffenet"], layers=(layer,))

@@ -8,14 +8,12 @@ from convcorr_jax.backbone import (
     LocalResponseNorm,
     MaxPool,
     Network,
-    Params,
     activations,
     receptive_field,
     single_pixel_activations,
 )
-from convcorr_jax.backbone.weights.layout import Stored, assemble
 from convcorr_jax.errors import InputError
-from tests.reference import caffe_model
+from tests.reference.caffe_model import random_params
 
 # Every kind of layer, in the order of the real tables, with a stride of 8 and a field of 49 pixels.
 NETWORK = Network(
@@ -33,14 +31,9 @@ NETWORK = Network(
 )
 
 
-def random_params(rng: np.random.Generator) -> Params:
-    weights = caffe_model.random_weights(NETWORK, rng)
-    return assemble({n: Stored(*w) for n, w in weights.items()}, NETWORK, source="test")
-
-
 @pytest.mark.parametrize("layer", ["norm1", "conv3"])
 def test_each_pixel_has_what_the_shifted_image_would_give_at_the_stride(layer, rng):
-    params = random_params(rng)
+    params = random_params(NETWORK, rng)
     field = receptive_field(NETWORK, layer)
     side, margin = field.size_px + 6, 48
     # Of a large image the network's zero padding does not reach the fields in the middle.
@@ -60,7 +53,7 @@ def test_each_pixel_has_what_the_shifted_image_would_give_at_the_stride(layer, r
 
 
 def test_sides_need_not_be_multiples_of_the_stride(rng):
-    params = random_params(rng)
+    params = random_params(NETWORK, rng)
     large = jnp.asarray(rng.standard_normal((2, 70, 83, 3), dtype=np.float32))
     all_of_it = single_pixel_activations(params, large, network=NETWORK, layer="pool1")
     assert all_of_it.shape[1:3] == (62, 75)
@@ -70,4 +63,6 @@ def test_sides_need_not_be_multiples_of_the_stride(rng):
 
 def test_refuses_an_image_smaller_than_the_field(rng):
     with pytest.raises(InputError, match="49 x 48 pixels; the receptive field of conv3 of small has 49 x 49"):
-        single_pixel_activations(random_params(rng), jnp.zeros((1, 48, 49, 3)), network=NETWORK, layer="conv3")
+        single_pixel_activations(
+            random_params(NETWORK, rng), jnp.zeros((1, 48, 49, 3)), network=NETWORK, layer="conv3"
+        )

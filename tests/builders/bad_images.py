@@ -5,6 +5,7 @@ import struct
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import skimage.data
@@ -31,10 +32,10 @@ def _deep(kind: int, channels: int) -> bytes:
     return png(32, 32, depth=16, kind=kind, rows=(b"\0" + bytes(64 * channels)) * 32)
 
 
-def encoded(image: PillowImage.Image, kind: str) -> bytes:
+def encoded(image: PillowImage.Image, kind: str, **options: Any) -> bytes:
     """An image as the bytes of a file."""
     stream = io.BytesIO()
-    image.save(stream, kind)
+    image.save(stream, kind, **options)
     return stream.getvalue()
 
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from convcorr_jax.backbone import Conv, LocalResponseNorm, MaxPool, Network, filter_shapes
+from convcorr_jax.backbone import Conv, LocalResponseNorm, MaxPool, Network, Params, filter_shapes
+from convcorr_jax.backbone.weights.layout import Stored, assemble
 
 # V1LayerParameter.LayerType
 _V1_TYPE = {Conv: 4, LocalResponseNorm: 15, MaxPool: 17}
@@ -25,6 +26,12 @@ def random_weights(network: Network, rng: np.random.Generator) -> dict[str, tupl
         bias = rng.standard_normal(outputs, dtype=np.float32)
         weights[name] = (kernel * np.float32(deviation), bias * np.float32(0.1))
     return weights
+
+
+def random_params(network: Network, rng: np.random.Generator) -> Params:
+    """Draw weights and convert them to the network's filters."""
+    weights = random_weights(network, rng)
+    return assemble({name: Stored(*pair) for name, pair in weights.items()}, network, source="test")
 
 
 def prototxt(network: Network, *, side: int) -> str:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
@@ -66,16 +67,9 @@ def run(*, devices, hosts=1):
         address = f"127.0.0.1:{free.getsockname()[1]}"
     flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PJRT_NPROC": "16"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, address, str(hosts), str(host)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for host in range(hosts)
-    ]
+    options = {"env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    command = [sys.executable, "-c", SCRIPT, address, str(hosts)]
+    processes = [subprocess.Popen([*command, str(host)], **options) for host in range(hosts)]
     results = []
     for process in processes:
         out, complaint = process.communicate(timeout=120)
@@ -89,14 +83,7 @@ def one_device():
     return run(devices=1)[0]
 
 
-def assert_same(result, expected):
-    np.testing.assert_allclose(result["weights"], expected["weights"], rtol=1e-5)
-    np.testing.assert_allclose(result["losses"], expected["losses"], rtol=1e-5)
-
-
 def test_one_device_does_what_the_formula_says(one_device):
-    import jax
-
     rows = np.random.default_rng(0).standard_normal((ROWS, FEATURES)).astype(np.float32)
     weights = np.zeros(FEATURES)
     for step in range(STEPS):
@@ -110,19 +97,16 @@ def test_one_device_does_what_the_formula_says(one_device):
     assert one_device["traces"] == 1
 
 
-def test_four_devices_do_the_step_of_one(one_device):
-    result = run(devices=4)[0]
-    assert result["devices"] == 4
-    assert result["traces"] == 1
-    assert_same(result, one_device)
-
-
-def test_two_hosts_of_two_devices_do_the_step_of_one(one_device):
-    first, second = run(devices=2, hosts=2)
-    assert first["devices"] == second["devices"] == 4
-    assert first["weights"] == second["weights"]
-    assert (first["first"], second["first"]) == (True, False)
-    assert_same(first, one_device)
+@pytest.mark.parametrize(("count", "hosts"), [(4, 1), (2, 2)])
+def test_several_devices_and_hosts_do_the_step_of_one(one_device, count, hosts):
+    results = run(devices=count, hosts=hosts)
+    for host, result in enumerate(results):
+        assert result["devices"] == 4
+        assert result["traces"] == 1
+        assert result["first"] == (host == 0)
+        assert result["weights"] == results[0]["weights"]
+    for name in ("weights", "losses"):
+        np.testing.assert_allclose(results[0][name], one_device[name], rtol=1e-5)
 
 
 CORES = """
@@ -144,22 +128,18 @@ def test_as_many_cores_as_divide_a_batch_become_devices(chosen, devices):
 
 
 def test_a_process_that_has_begun_keeps_its_devices():
-    import jax
-
     before = jax.device_count()
     devices.use_cores(8)
     assert jax.device_count() == before
 
 
-def test_a_host_that_is_none_of_them_is_refused():
+def test_other_hosts_and_batches_that_cannot_be_divided_are_refused(monkeypatch):
     with pytest.raises(InputError, match="host is 2; 0 to 1 are expected"):
         devices.initialize("127.0.0.1:1", hosts=2, host=2)
-
-
-def test_a_batch_that_cannot_be_divided_is_refused(monkeypatch):
     monkeypatch.setattr(devices.jax, "local_device_count", lambda: 3)
     with pytest.raises(InputError, match=r"8 samples of a batch cannot be divided .* 3 devices"):
         devices.shard(np.zeros((8, 2)))
+    assert [devices.round_up(rows) for rows in (1, 3, 4)] == [3, 3, 6]
     monkeypatch.setattr(devices.jax, "process_count", lambda: 3)
     with pytest.raises(InputError, match=r"a batch of 8 cannot be divided .* 3 hosts"):
         devices.rows_here(8)

@@ -1,5 +1,6 @@
 """Processes that watch each other, with children that compute nothing."""
 
+import contextlib
 import re
 import signal
 import socket
@@ -38,18 +39,13 @@ def coordinator():
         return f"127.0.0.1:{free.getsockname()[1]}"
 
 
+OUTPUT = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT}
+
+
 def start(coordinator, works):
     """Start a process for each host; return the processes and the numbers of their children."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, coordinator, str(len(works)), str(host), work],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-        for host, work in enumerate(works)
-    ]
+    command = [sys.executable, "-c", PROGRAM, coordinator, str(len(works))]
+    processes = [subprocess.Popen([*command, str(host), work], **OUTPUT) for host, work in enumerate(works)]
     return processes, [int(process.stdout.readline()) for process in processes]
 
 
@@ -113,29 +109,23 @@ def test_signals_are_passed_on_to_the_child(coordinator):
     assert not any(map(is_alive, children))
 
 
-def test_a_host_alone_is_one_sentence(coordinator, monkeypatch):
-    code = PROGRAM.replace("hosts._GRACE_S = 1.0", "hosts._CONNECT_S = 0.5")
-    command = [sys.executable, "-c", code]
-    for words, sentence in (
-        ([coordinator, "2", "1"], "the first host, 127.0.0.1:.*, cannot be reached: "),
-        (["here", "2", "1"], "here is no address and port, such as 10.0.0.1:8476"),
-    ):
-        done = subprocess.run([*command, *words, SLEEP], capture_output=True, text=True, cwd=ROOT, check=False)
-        assert done.returncode == 2
-        assert re.search(sentence, done.stderr.splitlines()[-1])
-        for pid in done.stdout.split():
-            assert not is_alive(int(pid))
-
-
-def test_a_port_that_is_taken_is_one_sentence(coordinator):
+@pytest.mark.parametrize(
+    ("address", "host", "sentence"),
+    [
+        ("127.0.0.1:{port}", 1, "the first host, 127.0.0.1:{next}, cannot be reached: "),
+        ("127.0.0.1:{port}", 0, "port {next}, which hosts use to watch each other, is taken"),
+        ("here", 1, "here is no address and port, such as 10.0.0.1:8476"),
+    ],
+)
+def test_a_host_alone_is_one_sentence(coordinator, address, host, sentence):
     port = int(coordinator.split(":")[1])
-    with socket.create_server(("", port + 1)):
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, coordinator, "2", "0", SLEEP],
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-            check=False,
-        )
+    places = {"port": port, "next": port + 1}
+    code = PROGRAM.replace("hosts._GRACE_S = 1.0", "hosts._CONNECT_S = 0.5")
+    with contextlib.ExitStack() as stack:
+        if host == 0:
+            stack.enter_context(socket.create_server(("", port + 1)))
+        command = [sys.executable, "-c", code, address.format(**places), "2", str(host), SLEEP]
+        done = subprocess.run(command, **OUTPUT, check=False)
     assert done.returncode == 2
-    assert f"port {port + 1}, which hosts use to watch each other, is taken" in done.stderr
+    assert sentence.format(**places) in done.stderr.splitlines()[-1]
+    assert not any(is_alive(int(pid)) for pid in done.stdout.split())

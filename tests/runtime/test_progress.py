@@ -6,11 +6,7 @@ import io
 import pytest
 
 from convcorr_jax.runtime import bar, progress, status
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
+from tests.builders.terminals import Terminal
 
 
 @pytest.fixture
@@ -40,29 +36,19 @@ def test_items_pass_in_order_and_only_when_asked_for(capsys):
     assert "100%" in captured.err
 
 
-def test_the_total_is_the_length_of_the_items(capsys):
-    assert list(progress([5, 6, 7], description="a list")) == [5, 6, 7]
-    assert "100%" in capsys.readouterr().err
+@pytest.mark.parametrize(("items", "text"), [([5, 6, 7], "100%"), ("ab", "a bar"), ((), "a bar")])
+def test_items_with_and_without_a_length_pass(capsys, items, text):
+    shown = items if isinstance(items, list) else iter(items)
+    assert list(progress(shown, description="a bar")) == list(items)
+    assert text in capsys.readouterr().err
 
 
-def test_items_without_a_length_pass_too(capsys):
-    assert list(progress(iter("ab"), description="a stream")) == ["a", "b"]
-    assert "a stream" in capsys.readouterr().err
-
-
-def test_no_items_are_no_error():
-    assert list(progress([], description="nothing")) == []
-
-
-def test_a_bar_begins_where_an_earlier_run_ended_and_shows_its_message(capsys):
+def test_a_bar_begins_where_an_earlier_run_ended_and_a_total_may_become_known_later(capsys):
     with bar("training", total=40, done=10) as update:
         update(20, message="loss 0.125")
     err = capsys.readouterr().err
     assert "50%" in err
     assert "loss 0.125" in err
-
-
-def test_a_total_may_become_known_later(capsys):
     with bar("reading") as update:
         update(1, 4)
         update(3)
@@ -78,20 +64,16 @@ def test_a_transient_bar_leaves_no_line_in_a_file(capsys):
 
 
 @pytest.mark.usefixtures("colors")
-def test_a_transient_bar_shows_bytes_on_a_terminal():
-    with (
-        contextlib.redirect_stderr(Terminal()) as terminal,
-        bar("reading", transient=True, unit="bytes") as update,
-    ):
-        update(2_000_000, 4_000_000)
-    assert "4.0 MB" in terminal.getvalue()
-
-
-@pytest.mark.usefixtures("colors")
-def test_a_status_line_changes_its_text_on_a_terminal():
-    with contextlib.redirect_stderr(Terminal()) as terminal, status("reading") as set_status:
-        set_status("writing")
-    assert "writing" in terminal.getvalue()
+def test_a_transient_bar_shows_bytes_and_a_status_line_its_text_on_a_terminal():
+    terminal = Terminal(io.BytesIO(), encoding="utf-8", write_through=True)
+    with contextlib.redirect_stderr(terminal):
+        with bar("reading", transient=True, unit="bytes") as update:
+            update(2_000_000, 4_000_000)
+        with status("reading") as set_status:
+            set_status("writing")
+    shown = terminal.buffer.getvalue().decode()
+    assert "4.0 MB" in shown
+    assert "writing" in shown
 
 
 def test_an_error_inside_passes_through(capsys):

@@ -9,7 +9,6 @@ from pathlib import Path
 import jax
 import pytest
 
-from convcorr_jax.errors import InputError
 from convcorr_jax.runtime.runlog import finished_config, plain, write_results, write_run
 
 
@@ -49,19 +48,9 @@ def test_both_files_are_written_and_the_result_is_returned(tmp_path):
     assert recorded["versions"]["jax"] == jax.__version__
     assert recorded["device"].startswith(f"{jax.devices()[0].platform}: ")
     assert finished_config(out) == PLAIN
-
-
-def test_a_result_that_json_cannot_store_leaves_no_finished_run(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
-        write_results(tmp_path, {"pck": math.nan}, Config(), started=0.0)
-    assert list(tmp_path.iterdir()) == []
-    assert finished_config(tmp_path) is None
-
-
-def test_a_folder_that_is_a_file_is_refused(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"folder .*file cannot be created"):
-        write_results(tmp_path / "file", {}, Config(), started=0.0)
+        write_results(tmp_path / "other", {"pck": math.nan}, Config(), started=0.0)
+    assert finished_config(tmp_path / "other") is None
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", "\x00", '{"confi'])

@@ -25,22 +25,22 @@ def test_the_result_is_printed(capsys):
     assert capsys.readouterr() == ("result3.json\n", "")
 
 
+@pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize(
-    ("error", "status"),
-    [
-        (InputError("--count is 0; at least 1 is expected"), 2),
-        (NumericalError("the loss of step 3 is nan"), 1),
-        (WriteError("result.json cannot be written: No space left on device"), 1),
-    ],
+    "error", [InputError("--count is 0"), NumericalError("nan"), WriteError("full"), ValueError("a bug")]
 )
-def test_errors_are_one_sentence_and_a_status(capsys, error, status):
+def test_errors_are_one_sentence_and_a_status_and_a_trace_on_demand(capsys, error, debug):
     def main(config):
         raise error
 
     with pytest.raises(SystemExit) as ended:
-        run(Config, main, None, argv=[])
-    assert ended.value.code == exit_status(error) == status
-    assert capsys.readouterr() == ("", f"{error}\n")
+        run(Config, main, None, argv=["--debug"] if debug else [])
+    assert ended.value.code == exit_status(error)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.endswith(f"{error}\n")
+    assert ("Traceback" in err) == debug
+    assert debug or err.count("\n") == 1
 
 
 @dataclass(frozen=True)
@@ -82,17 +82,6 @@ def test_results_overwrite_nothing_that_is_read(tmp_path, monkeypatch, capsys, a
     assert "results in --out out could overwrite what is read, " in capsys.readouterr().err
 
 
-def test_a_defect_shows_its_trace_on_demand(capsys):
-    def main(config):
-        raise ValueError("a bug")
-
-    for words, shown in (([], False), (["--debug"], True)):
-        with pytest.raises(SystemExit) as left:
-            run(Config, main, None, argv=words)
-        assert left.value.code == 1
-        assert ("Traceback" in capsys.readouterr().err) == shown
-
-
 def test_a_wrong_option_is_one_sentence(capsys):
     with pytest.raises(SystemExit) as ended:
         run(Config, lambda _: Path(), None, argv=["--count", "many"])
@@ -107,10 +96,7 @@ def test_errors_are_what_they_are_caught_as():
     assert issubclass(InputError, ValueError)
     assert issubclass(NumericalError, ArithmeticError)
     assert issubclass(WriteError, OSError)
-    # A message alone: no number of a system error.
-    assert str(WriteError("a.npz cannot be written")) == "a.npz cannot be written"
-    assert not issubclass(NumericalError, InputError)
-    assert not issubclass(WriteError, InputError)
+    assert not any(issubclass(error, InputError) for error in (NumericalError, WriteError))
 
 
 def test_importing_the_room_imports_neither_jax_nor_orbax():

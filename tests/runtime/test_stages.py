@@ -10,9 +10,8 @@ import pytest
 
 from convcorr_jax.errors import InputError, WriteError
 from convcorr_jax.io import load_arrays, write_arrays
-from convcorr_jax.runtime import stages
 from convcorr_jax.runtime.stages import CachedParts, accumulate, cached_in_parts, stage
-from tests.builders.cached_rows import COUNT, cached_rows, rows
+from tests.builders.interruptions import COUNT, cached_rows, full_disk, rows
 
 PARTS = [f"rows_{start:05d}.npz" for start in (0, 2, 4, 6, 8, 10)]
 
@@ -26,19 +25,6 @@ def assert_equal(found, expected):
 
 def fail(*_):
     raise AssertionError("computed although it is cached")
-
-
-def test_a_stage_is_computed_once(tmp_path):
-    calls = []
-
-    def compute():
-        calls.append(1)
-        return {"value": np.arange(3)}
-
-    for settings in ({"a": 1}, {"a": 1}, {"a": 2}):
-        found = stage(tmp_path / "stage.npz", settings, compute)
-        np.testing.assert_array_equal(found["value"], np.arange(3))
-    assert len(calls) == 2
 
 
 def test_what_comes_from_the_cache_is_what_was_computed(tmp_path):
@@ -63,60 +49,33 @@ def test_the_order_of_settings_does_not_matter_and_their_values_do(tmp_path):
     assert stage(path, {"a": 1, "b": {"c": 2, "d": 4}}, fail)["value"] == 1
 
 
-def test_a_file_without_settings_is_computed_again(tmp_path):
+def test_a_file_without_settings_is_computed_again_and_one_with_them_is_plain(tmp_path):
     write_arrays(tmp_path / "stage.npz", value=np.zeros(1))
-    assert stage(tmp_path / "stage.npz", {}, lambda: {"value": np.ones(1)})["value"] == 1
+    assert stage(tmp_path / "stage.npz", {"a": 1}, lambda: {"value": np.ones(1)})["value"] == 1
+    assert load_arrays(tmp_path / "stage.npz") == {"settings": '{"a": 1}', "value": 1}
 
 
-def test_a_failing_computation_caches_nothing(tmp_path):
+def test_a_failing_computation_and_a_full_disk_cache_nothing(tmp_path):
     with pytest.raises(AssertionError):
         stage(tmp_path / "stage.npz", {}, fail)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_every_flipped_byte_is_one_sentence_or_changes_nothing(tmp_path):
-    path = tmp_path / "stage.npz"
-    computed = {"value": np.arange(40.0).reshape(8, 5), "name": np.array("conv3")}
-    stage(path, {"layer": "conv3"}, lambda: computed)
-    content = path.read_bytes()
-    sentences = []
-    for at in range(len(content)):
-        for pattern in (0xFF, 0x01):
-            changed = bytearray(content)
-            changed[at] ^= pattern
-            path.write_bytes(changed)
-            try:
-                found = stage(path, {"layer": "conv3"}, fail)
-            except InputError as error:
-                sentences.append(str(error))
-            else:
-                # Times, permissions and the like are bytes that nothing reads.
-                assert_equal(found, computed)
-    for sentence in sentences:
-        assert "stage.npz is damaged" in sentence or "stage.npz unpacks to" in sentence
-        assert sentence.endswith("; remove it to compute it again")
-    # Of the file, most bytes are contents, checksums, sizes and names.
-    assert len(sentences) > len(content)
-
-
-def test_every_shortened_file_is_refused(tmp_path):
-    path = tmp_path / "stage.npz"
-    stage(path, {}, lambda: {"value": np.arange(40.0)})
-    content = path.read_bytes()
-    for length in range(len(content)):
-        path.write_bytes(content[:length])
-        with pytest.raises(InputError, match=r"is (damaged|empty).*; remove it"):
-            stage(path, {}, fail)
-
-
-def test_a_full_disk_is_a_write_error(tmp_path, monkeypatch):
-    def full(*_, **__):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(np, "savez_compressed", full)
-    with pytest.raises(WriteError, match=r"stage\.npz cannot be written: No space left on device"):
+    with full_disk(), pytest.raises(WriteError, match=r"stage\.npz cannot be written: File too large"):
         stage(tmp_path / "stage.npz", {}, lambda: {"value": np.zeros(1)})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda c: c[:80] + bytes([c[80] ^ 1]) + c[81:], lambda c: c[:-30], lambda c: b""]
+)
+def test_a_damaged_file_is_named_with_the_remedy(tmp_path, damage):
+    """`tests/io/test_arrays.py` has all kinds of damage."""
+    stage(tmp_path / "stage.npz", {}, lambda: {"value": np.arange(40.0)})
+    cached_rows(tmp_path)
+    for name in ("stage.npz", PARTS[3]):
+        (tmp_path / name).write_bytes(damage((tmp_path / name).read_bytes()))
+    with pytest.raises(InputError, match=r"stage\.npz is (damaged|empty).*; remove it to compute it again$"):
+        stage(tmp_path / "stage.npz", {}, fail)
+    with pytest.raises(InputError, match=r"rows_00006\.npz is (damaged|empty).*; remove it"):
+        cached_rows(tmp_path, fail)
 
 
 def test_parts_are_joined_in_order(tmp_path):
@@ -147,27 +106,20 @@ def test_every_item_is_in_one_part(tmp_path, count, part, expected):
     assert found["item"].tolist() == list(range(count))
 
 
-def test_an_interrupted_run_continues_with_the_part_that_is_missing(tmp_path):
-    expected = cached_rows(tmp_path / "whole")
-    asked = []
+def asking(asked):
+    """Return a function that computes rows and notes the first item of each part."""
 
     def compute(items):
         asked.append(items.start)
-        if items.start == 8 and asked.count(8) == 1:
-            raise KeyboardInterrupt
         return rows(items)
 
-    with pytest.raises(KeyboardInterrupt):
-        cached_rows(tmp_path / "parts", compute)
-    assert_equal(cached_rows(tmp_path / "parts", compute), expected)
-    assert_equal(cached_rows(tmp_path / "parts", compute), expected)
-    assert asked == [0, 2, 4, 6, 8, 8, 10]
+    return compute
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.builders.cached_rows import cached_rows, rows
+from tests.builders.interruptions import cached_rows, rows
 def compute(items):
     if items.start == 6:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -180,12 +132,7 @@ def test_a_killed_process_loses_no_part_that_was_cached(tmp_path):
     ended = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "parts")], check=False)
     assert ended.returncode == -signal.SIGKILL
     asked = []
-
-    def compute(items):
-        asked.append(items.start)
-        return rows(items)
-
-    assert_equal(cached_rows(tmp_path / "parts", compute), rows(range(COUNT)))
+    assert_equal(cached_rows(tmp_path / "parts", asking(asked)), rows(range(COUNT)))
     assert asked == [6, 8, 10]
     assert sorted(path.name for path in (tmp_path / "parts").iterdir()) == PARTS
 
@@ -194,38 +141,14 @@ def test_a_killed_process_loses_no_part_that_was_cached(tmp_path):
 def test_other_settings_or_another_count_compute_every_part_again(tmp_path, changed):
     cached_rows(tmp_path)
     asked = []
-
-    def compute(items):
-        asked.append(items.start)
-        return rows(items)
-
-    found = cached_rows(tmp_path, compute, **changed)
+    found = cached_rows(tmp_path, asking(asked), **changed)
     assert asked == list(range(0, changed.get("count", COUNT), 2))
     assert_equal(found, rows(range(changed.get("count", COUNT))))
 
 
-def test_a_damaged_part_is_named(tmp_path):
-    cached_rows(tmp_path)
-    path = tmp_path / PARTS[3]
-    path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(InputError, match=r"rows_00006\.npz is damaged.*; remove it"):
-        cached_rows(tmp_path, fail)
-
-
-def test_a_stage_is_read_by_the_reader_of_arrays(tmp_path):
-    stage(tmp_path / "stage.npz", {"a": 1}, lambda: {"value": np.zeros(2)})
-    assert load_arrays(tmp_path / "stage.npz", names=["settings"]) == {"settings": '{"a": 1}'}
-    assert stages.load_arrays is load_arrays
-
-
 def test_parts_are_computed_one_by_one_when_they_are_indexed(tmp_path):
     asked = []
-
-    def compute(items):
-        asked.append(items.start)
-        return rows(items)
-
-    parts = CachedParts(tmp_path, "rows", {}, compute, COUNT, 2)
+    parts = CachedParts(tmp_path, "rows", {}, asking(asked), COUNT, 2)
     assert asked == []
     assert_equal(parts[3], rows(range(6, 8)))
     assert asked == [6]

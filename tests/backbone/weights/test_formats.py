@@ -1,10 +1,10 @@
-"""Every format is read back as it was written, by its content; what is not whole and right is refused."""
+"""Every format is read back as it was written, by its content; what is not whole and right is refused.
 
-import contextlib
-import functools
+`tests/fuzz/weights.py` changes bytes of all of them.
+"""
+
 import io
 import pickle
-import warnings
 
 import numpy as np
 import pytest
@@ -12,81 +12,20 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from convcorr_jax.backbone import NETWORKS, Conv, Network
+from convcorr_jax.backbone import NETWORKS
 from convcorr_jax.backbone.weights import layout, load, loading, read_params
-from convcorr_jax.backbone.weights.layout import Stored, assemble
 from convcorr_jax.errors import InputError
+from tests.builders.weight_files import FILES, file_of, tiny, torch_bytes, weights_of
 from tests.reference import caffe_model
-
-# The first module of every layer in torchvision's lists, from its published models.
-TORCH_MODULES = {
-    "alexnet": [*(f"features.{i}" for i in (0, 3, 6, 8, 10)), "classifier.1", "classifier.4"],
-    "vgg16": [
-        *(f"features.{i}" for i in (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)),
-        "classifier.0",
-        "classifier.3",
-    ],
-}
+from tests.reference.caffe_model import random_params
 
 
-@functools.cache
-def tiny(name: str) -> Network:
-    """The network with two channels in every layer: files of a few kilobytes."""
-    network = NETWORKS[name]
-    layers = tuple(x._replace(channels=2) if isinstance(x, Conv) else x for x in network.layers)
-    return network._replace(layers=layers)
-
-
-@functools.cache
-def weights_of(network: Network) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    return caffe_model.random_weights(network, np.random.default_rng(1))
-
-
-def params_of(network: Network):
-    weights = weights_of(network)
-    return assemble({n: Stored(*w) for n, w in weights.items()}, network, source="test")
-
-
-def torch_bytes(network: Network, *, new_format: bool) -> bytes:
-    state: dict[str, torch.Tensor] = {}
-    for module, (name, (kernel, bias)) in zip(
-        TORCH_MODULES[network.name], weights_of(network).items(), strict=True
-    ):
-        flat = kernel.reshape(len(kernel), -1) if name.startswith("fc") else kernel
-        state[f"{module}.weight"] = torch.from_numpy(flat)
-        state[f"{module}.bias"] = torch.from_numpy(bias)
-    stream = io.BytesIO()
-    torch.save(state, stream, _use_new_zipfile_serialization=new_format)
-    return stream.getvalue()
-
-
-def native_bytes(network: Network) -> bytes:
-    kernels = {f"{name}_w": kernel for name, (kernel, _) in weights_of(network).items()}
-    biases = {f"{name}_b": bias for name, (_, bias) in weights_of(network).items()}
-    stream = io.BytesIO()
-    np.savez(stream, allow_pickle=False, **kernels, **biases)
-    return stream.getvalue()
-
-
-def caffe_bytes(network: Network, **options: bool) -> bytes:
-    return caffe_model.caffemodel(network, weights_of(network), **options)
-
-
-FILES = {
-    "caffe": ("caffenet", caffe_bytes),
-    "caffe, unpacked": ("caffenet", functools.partial(caffe_bytes, packed=False)),
-    "caffe, old": ("bvlc_alexnet", functools.partial(caffe_bytes, old_messages=True)),
-    "caffe, old, unpacked": ("caffenet", functools.partial(caffe_bytes, old_messages=True, packed=False)),
-    "torch": ("alexnet", functools.partial(torch_bytes, new_format=True)),
-    "torch, old": ("vgg16", functools.partial(torch_bytes, new_format=False)),
-    "native": ("vgg16", native_bytes),
-}
-
-
-@functools.cache
-def file_of(kind: str) -> tuple[Network, bytes]:
-    name, write = FILES[kind]
-    return tiny(name), write(tiny(name))
+def assert_read_back(params, network):
+    """Compare filters with the network's weights, from the first layer on."""
+    for name, filters in params.items():
+        kernel, bias = weights_of(network)[name]
+        np.testing.assert_array_equal(filters.kernel, kernel.transpose(2, 3, 1, 0))
+        np.testing.assert_array_equal(filters.bias, bias)
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -95,20 +34,8 @@ def test_a_file_of_any_format_is_read_back(kind, tmp_path):
     path = tmp_path / "a file without a known ending"
     path.write_bytes(content)
     params = read_params(path, network=network)
-    weights = weights_of(network)
-    assert list(params) == list(weights)
-    for name, (kernel, bias) in weights.items():
-        np.testing.assert_array_equal(params[name].kernel, kernel.transpose(2, 3, 1, 0))
-        np.testing.assert_array_equal(params[name].bias, bias)
-
-
-def read_damaged(network: Network, path, content: bytes) -> None:
-    """Filters of the right shapes, or an `InputError`; anything else fails the test."""
-    path.write_bytes(content)
-    with contextlib.suppress(InputError):
-        params = read_params(path, network=network)
-        whole = {name: kernel.shape for name, (kernel, _) in weights_of(network).items()}
-        assert {n: f.kernel.transpose(3, 2, 0, 1).shape for n, f in params.items()}.items() <= whole.items()
+    assert list(params) == list(weights_of(network))
+    assert_read_back(params, network)
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -125,24 +52,7 @@ def test_a_cut_file_is_refused_or_has_fewer_layers(kind, tmp_path, fraction):
     # Only a caffemodel can be cut between two layers; it then is one of fewer layers.
     assert kind.startswith("caffe")
     assert len(params) < len(weights_of(network))
-    for name, filters in params.items():
-        kernel, bias = weights_of(network)[name]
-        np.testing.assert_array_equal(filters.kernel, kernel.transpose(2, 3, 1, 0))
-        np.testing.assert_array_equal(filters.bias, bias)
-
-
-@pytest.mark.parametrize("kind", FILES)
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_flipped_bytes_give_weights_or_a_refusal(kind, tmp_path, data):
-    network, content = file_of(kind)
-    damaged = bytearray(content)
-    # The numbers fill most of a file; half the flips go to its structure at either end.
-    edge = min(3000, len(content))
-    places = st.one_of(st.integers(0, edge - 1), st.integers(-edge, -1), st.integers(0, len(content) - 1))
-    for place in data.draw(st.lists(places, min_size=1, max_size=3)):
-        damaged[place] ^= data.draw(st.integers(1, 255))
-    read_damaged(network, tmp_path / "damaged", bytes(damaged))
+    assert_read_back(params, network)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -251,7 +161,7 @@ def test_a_changed_file_of_the_package_is_refused_before_it_is_unpickled(tmp_pat
 
 def test_saved_weights_come_back_bit_for_bit(tmp_path):
     network = tiny("caffenet")
-    params = params_of(network)
+    params = random_params(network, np.random.default_rng(0))
     layout.save(tmp_path / "w.npz", params, network=network)
     again = read_params(tmp_path / "w.npz", network=network)
     for name, filters in params.items():
@@ -261,54 +171,42 @@ def test_saved_weights_come_back_bit_for_bit(tmp_path):
         read_params(tmp_path / "w.npz", network=tiny("bvlc_alexnet"))
 
 
-def test_caffenet_is_not_taken_for_alexnet(tmp_path):
-    path = tmp_path / "net.caffemodel"
-    path.write_bytes(caffe_bytes(tiny("caffenet")))
-    with pytest.raises(
-        InputError, match="is not bvlc_alexnet: its layers come in the order conv1, pool1, norm1"
-    ):
-        read_params(path, network=tiny("bvlc_alexnet"))
-
-
 @pytest.mark.parametrize(
     ("kind", "other", "sentence"),
     [
         ("caffe", "alexnet", "is a caffemodel, and alexnet is torchvision's"),
+        ("caffe", "bvlc_alexnet", "is not bvlc_alexnet: its layers come in the order conv1, pool1, norm1"),
         ("torch", "caffenet", "is a torch checkpoint, and caffenet is Caffe's"),
     ],
 )
-def test_a_format_of_the_other_framework_is_refused(kind, other, sentence, tmp_path):
+def test_a_file_of_another_network_is_refused(kind, other, sentence, tmp_path):
     path = tmp_path / "net"
     path.write_bytes(file_of(kind)[1])
     with pytest.raises(InputError, match=sentence):
         read_params(path, network=tiny(other))
 
 
+CHANGES = {
+    r"conv3 in .* has 0 arrays; kernel and bias are expected": lambda w: {n: w[n] for n in w if n != "conv3"},
+    r"kernel of conv2 in .* has shape \(1, 2, 5, 5\); \(2, 1, 5, 5\)": lambda w: (
+        w | {"conv2": (w["conv2"][0].transpose(1, 0, 2, 3), w["conv2"][1])}
+    ),
+    r"bias of fc7 in .* has shape \(1,\); \(2,\)": lambda w: w | {"fc7": (w["fc7"][0], w["fc7"][1][:1])},
+    r"conv5 in .* holds values that are not finite": lambda w: (
+        w | {"conv5": (w["conv5"][0] * np.nan, w["conv5"][1])}
+    ),
+}
+
+
 def test_a_missing_layer_and_a_wrong_shape_are_refused_by_name(tmp_path):
-    network = tiny("caffenet")
-    weights = weights_of(network)
-    path = tmp_path / "net.caffemodel"
-
-    path.write_bytes(caffe_model.caffemodel(network, {n: w for n, w in weights.items() if n != "conv3"}))
-    with pytest.raises(InputError, match=r"conv3 in .* has 0 arrays; kernel and bias are expected"):
-        read_params(path, network=network)
-
+    network, path = tiny("caffenet"), tmp_path / "net.caffemodel"
+    for sentence, change in CHANGES.items():
+        path.write_bytes(caffe_model.caffemodel(network, change(weights_of(network))))
+        with pytest.raises(InputError, match=sentence):
+            read_params(path, network=network)
     without = network._replace(layers=tuple(x for x in network.layers if x.name != "conv3"))
-    path.write_bytes(caffe_model.caffemodel(without, weights))
+    path.write_bytes(caffe_model.caffemodel(without, weights_of(network)))
     with pytest.raises(InputError, match="has no conv3, which caffenet needs"):
-        read_params(path, network=network)
-
-    kernel, bias = weights["conv2"]
-    path.write_bytes(caffe_model.caffemodel(network, weights | {"conv2": (kernel.transpose(1, 0, 2, 3), bias)}))
-    with pytest.raises(InputError, match=r"kernel of conv2 in .* has shape \(1, 2, 5, 5\); \(2, 1, 5, 5\)"):
-        read_params(path, network=network)
-
-    path.write_bytes(caffe_model.caffemodel(network, weights | {"fc7": (weights["fc7"][0], bias[:1])}))
-    with pytest.raises(InputError, match=r"bias of fc7 in .* has shape \(1,\); \(2,\)"):
-        read_params(path, network=network)
-
-    path.write_bytes(caffe_model.caffemodel(network, weights | {"conv5": (weights["conv5"][0] * np.nan, bias)}))
-    with pytest.raises(InputError, match=r"conv5 in .* holds values that are not finite"):
         read_params(path, network=network)
 
 
@@ -323,13 +221,3 @@ def test_a_large_unpacked_file_is_read_in_reasonable_memory_and_time(tmp_path):
     assert loaded.layers == without_fc.layer_names
     assert loaded.source == "net.caffemodel"
     np.testing.assert_array_equal(loaded.params["conv5"].bias, weights["conv5"][1])
-
-
-def test_reading_warns_of_nothing(tmp_path):
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        for kind in FILES:
-            network, content = file_of(kind)
-            (tmp_path / "file").write_bytes(content)
-            read_params(tmp_path / "file", network=network)
-    assert not caught

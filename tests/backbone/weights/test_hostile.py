@@ -122,12 +122,6 @@ def test_pickles_that_take_long_or_are_of_something_else_are_refused(tmp_path, b
         assert re.search(sentence, refusal(path, form(_PROTO + body + _STOP)))
 
 
-def test_a_pickle_larger_than_any_networks_is_not_unpacked(tmp_path):
-    content = archive_of(_PROTO + b"}" + b"N0" * 600_000 + _STOP)
-    assert len(content) < 20_000
-    assert "bytes; at most 1048576 are expected" in refusal(tmp_path / "bad.pth", content)
-
-
 def tensor(key: bytes, shape: tuple[int, ...], *, offset: int = 0) -> bytes:
     """The instructions that create a tensor in row-major order."""
     stride = tuple(int(np.prod(shape[axis + 1 :])) for axis in range(len(shape)))
@@ -149,6 +143,16 @@ def state_of(**tensors: bytes) -> bytes:
     return _PROTO + b"}(" + items + b"u" + _STOP
 
 
+def torch_bomb(shape: tuple[int, ...] = (64, 3, 11, 11), *, offset: int = 0) -> bytes:
+    """A checkpoint of one layer whose kernel is in a storage that unpacks to much more."""
+    kernel, bias = tensor(text("0"), shape, offset=offset), tensor(text("1"), (64,))
+    stream = io.BytesIO(archive_of(state_of(features_0_weight=kernel, features_0_bias=bias), _1=bytes(256)))
+    with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED) as opened:
+        zeros(opened, "archive/data/0", BOMB_BYTES)
+    assert len(stream.getvalue()) < 500_000
+    return stream.getvalue()
+
+
 @pytest.mark.parametrize(
     ("shape", "offset", "sentence"),
     [
@@ -160,49 +164,13 @@ def state_of(**tensors: bytes) -> bytes:
 def test_a_torch_archive_is_unpacked_only_if_it_has_the_networks_shapes_and_size(
     tmp_path, shape, offset, sentence
 ):
-    state = state_of(
-        features_0_weight=tensor(text("0"), shape, offset=offset), features_0_bias=tensor(text("1"), (64,))
-    )
-    stream = io.BytesIO(archive_of(state, _1=bytes(256)))
-    with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED) as opened:
-        zeros(opened, "archive/data/0", BOMB_BYTES)
-    assert len(stream.getvalue()) < 500_000
-    assert re.search(sentence, refusal(tmp_path / "bomb.pth", stream.getvalue()))
+    assert re.search(sentence, refusal(tmp_path / "bomb.pth", torch_bomb(shape, offset=offset)))
 
 
 def test_a_member_that_holds_more_than_it_states_is_not_unpacked(tmp_path):
-    state = state_of(
-        features_0_weight=tensor(text("0"), (64, 3, 11, 11)), features_0_bias=tensor(text("1"), (64,))
-    )
-    stream = io.BytesIO(archive_of(state, _1=bytes(256)))
-    with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED) as opened:
-        zeros(opened, "archive/data/0", BOMB_BYTES)
-    stated, real = 64 * 3 * 11 * 11 * 4, BOMB_BYTES
-    content = stream.getvalue().replace(struct.pack("<I", real), struct.pack("<I", stated))
+    stated = struct.pack("<I", 64 * 3 * 11 * 11 * 4)
+    content = torch_bomb().replace(struct.pack("<I", BOMB_BYTES), stated)
     assert "damaged or cut short" in refusal(tmp_path / "bomb.pth", content)
-
-
-def test_a_storage_that_states_more_numbers_than_the_file_has_is_refused(tmp_path):
-    content = sequence_of(_PROTO + b"}" + _STOP)[: -len(pickle.dumps([], 2))]
-    content = content.replace(_PROTO + b"}" + _STOP, state_of(x=tensor(text("0"), (1,))))
-    content += pickle.dumps(["0"], 2) + struct.pack("<q", 2**40)
-    assert "ends within the numbers of a tensor" in refusal(tmp_path / "bomb.pth", content)
-
-
-def test_an_npz_bomb_is_not_unpacked(tmp_path):
-    content = npz_bomb(
-        "other", 300 * 2**20, conv1_w=np.zeros((64, 3, 11, 11), "f4"), conv1_b=np.zeros(64, "f4")
-    )
-    assert len(content) < 2_000_000
-    assert "unpacks to 3" in refusal(tmp_path / "bomb.npz", content)
-
-
-def test_an_npz_with_a_kernel_of_another_shape_is_refused_by_its_header(tmp_path):
-    stream = io.BytesIO()
-    # Under the limit of what is always unpacked.
-    np.savez_compressed(stream, conv1_w=np.zeros(BOMB_BYTES // 4, "f4"), conv1_b=np.zeros(64, "f4"))
-    message = refusal(tmp_path / "bomb.npz", stream.getvalue())
-    assert "the kernel of conv1 in" in message
 
 
 def varint(value: int) -> bytes:
@@ -228,11 +196,43 @@ def test_a_caffemodel_of_very_many_small_fields_is_refused(tmp_path, fields):
     refusal(tmp_path / "slow.caffemodel", content, CAFFENET)
 
 
-def test_a_caffemodel_of_very_many_layers_is_refused(tmp_path):
+def wrong_kernel() -> bytes:
+    """An archive under the limit of what is always unpacked."""
+    stream = io.BytesIO()
+    np.savez_compressed(stream, conv1_w=np.zeros(BOMB_BYTES // 4, "f4"), conv1_b=np.zeros(64, "f4"))
+    return stream.getvalue()
+
+
+def endless_storage() -> bytes:
+    state, keys = _PROTO + b"}" + _STOP, pickle.dumps([], 2)
+    content = sequence_of(state).removesuffix(keys).replace(state, state_of(x=tensor(text("0"), (1,))))
+    return content + pickle.dumps(["0"], 2) + struct.pack("<q", 2**40)
+
+
+FIRST = {"conv1_w": np.zeros((64, 3, 11, 11), "f4"), "conv1_b": np.zeros(64, "f4")}
+LARGER = {
+    "pickle": (lambda: archive_of(_PROTO + b"}" + b"N0" * 600_000 + _STOP), "at most 1048576 are expected"),
+    "storage": (endless_storage, "ends within the numbers of a tensor"),
+    "npz": (lambda: npz_bomb("other", 300 * 2**20, **FIRST), "unpacks to 3"),
+    "kernel": (wrong_kernel, "the kernel of conv1 in"),
+}
+
+
+@pytest.mark.parametrize("kind", LARGER)
+def test_what_is_larger_than_it_may_be_is_not_unpacked(tmp_path, kind):
+    content, sentence = LARGER[kind][0](), LARGER[kind][1]
+    assert len(content) < 2_000_000
+    assert sentence in refusal(tmp_path / "bomb", content)
+
+
+def test_a_caffemodel_of_very_many_layers_or_fields_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "slow.caffemodel"
     content = message(100, message(1, b"conv1")) * 4_000
-    assert "is not caffenet: its layers come in the order conv1, conv1" in refusal(
-        tmp_path / "slow.caffemodel", content, CAFFENET
-    )
+    assert "is not caffenet: its layers come in the order conv1, conv1" in refusal(path, content, CAFFENET)
+    monkeypatch.setattr(caffe, "_MOST_FIELDS", 1000)
+    # Three fields for each of 500 layers of a name that the network does not have.
+    content = message(100, message(1, b"other") + message(2, b"")) * 500
+    assert "it has more than 1000 fields" in refusal(path, content, CAFFENET)
 
 
 def test_a_caffemodel_larger_than_its_network_is_not_read(tmp_path):
@@ -244,13 +244,6 @@ def test_a_caffemodel_larger_than_its_network_is_not_read(tmp_path):
         read_params(path, network=CAFFENET)
     assert tracemalloc.get_traced_memory()[1] < FEW_BYTES
     tracemalloc.stop()
-
-
-def test_a_caffemodel_of_more_fields_than_any_network_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(caffe, "_MOST_FIELDS", 1000)
-    # Three fields for each of 500 layers of a name that the network does not have.
-    content = message(100, message(1, b"other") + message(2, b"")) * 500
-    assert "it has more than 1000 fields" in refusal(tmp_path / "a.caffemodel", content, CAFFENET)
 
 
 @pytest.mark.parametrize("large", [False, True], ids=["zip", "zip64"])

@@ -37,22 +37,15 @@ def test_every_network_has_an_official_file():
 
 
 @needs_package
-@pytest.mark.parametrize("name", ["alexnet", "vgg16"])
-def test_the_package_is_the_offline_default(name):
+@pytest.mark.parametrize(("name", "key"), [("alexnet", "AlexNet_0"), ("vgg16", "VGG16_0")])
+def test_the_package_is_the_offline_default_and_its_filters_are_in_its_order(name, key):
     weights = load(name)
     assert weights.source == f"{name}.ckpt"
     assert weights.layers == NETWORKS[name].layer_names[:-2]
     assert weights.layers[-1] == "pool5"
-
-
-@needs_package
-def test_the_filters_are_the_packages_own_in_its_order():
-    path = loading.find_packaged("vgg16")
-    assert path is not None
-    stored = pickle.loads(path.read_bytes())["VGG16_0"]
-    ours = load("vgg16").params
-    assert list(ours) == [x for x in NETWORKS["vgg16"].layer_names if x.startswith("conv")]
-    for i, filters in enumerate(ours.values()):
+    stored = pickle.loads(loading.find_packaged(name).read_bytes())[key]
+    assert list(weights.params) == [x for x in NETWORKS[name].layer_names if x.startswith("conv")]
+    for i, filters in enumerate(weights.params.values()):
         np.testing.assert_array_equal(filters.kernel, stored[f"Conv_{i}"]["kernel"])
         np.testing.assert_array_equal(filters.bias, stored[f"Conv_{i}"]["bias"])
 

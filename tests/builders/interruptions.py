@@ -1,6 +1,9 @@
-"""Rows of random numbers, cached in parts, for tests of stages and for the processes that they start."""
+"""What interrupts a run: a full disk, and rows cached in parts for processes that are killed meanwhile."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+import resource
+import signal
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,19 @@ import numpy as np
 from convcorr_jax.runtime.stages import cached_in_parts
 
 COUNT, PART = 11, 2
+
+
+@contextlib.contextmanager
+def full_disk() -> Iterator[None]:
+    """Let no file grow beyond 64 bytes during a ``with`` block, which fails as a full disk does."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
 
 
 def rows(items: range) -> dict[str, np.ndarray]:
