@@ -21,6 +21,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from convcorr_jax.datasets.poses import Interpretation
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.report import joint_curves
@@ -29,14 +30,13 @@ from convcorr_jax.runtime.runlog import plain, write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks import Output, read
 from convcorr_jax.tasks.pose import (
-    Interpretation,
-    Metric,
     TwoAnnotations,
     annotations_of_duplicates,
     annotations_of_files,
     curve_alphas,
     label_noise,
 )
+from convcorr_jax.tasks.scoring import Metric
 
 
 @dataclass(frozen=True)

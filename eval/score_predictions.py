@@ -25,14 +25,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from convcorr_jax.datasets.poses import AS_STATED, Interpretation
 from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.report import score_curves, score_table
 from convcorr_jax.runtime.runlog import plain, write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks import Output
-from convcorr_jax.tasks.pose import (
+from convcorr_jax.tasks.scoring import (
     RULES,
-    Interpretation,
     Metric,
     PredictionScore,
     alphas_of,
@@ -55,7 +55,7 @@ class Config:
     """A file of predictions: .npz, .h5 or .mat."""
     alpha: float | None = None
     """The threshold of the printed percentages; by default 0.5 of PCKh and 0.2 of the others."""
-    interpretation: Interpretation = Interpretation()
+    interpretation: Interpretation = AS_STATED
     output: Output = Output(Path("runs/score_predictions"))
 
 

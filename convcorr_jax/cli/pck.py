@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from rich.table import Table
 
-    from convcorr_jax.datasets.evaluations import Evaluation
+    from convcorr_jax.datasets.poses import Comparison
     from convcorr_jax.metrics import FigureMatch, GridRow, KeypointTruth, ProtocolChoices
 
 DEFAULT_MARK = "*"
@@ -197,20 +197,20 @@ class Pck:
         figure = None if self.explain is None else published_figure(self.explain)
         if not self.alphas or not all(0 < alpha < float("inf") for alpha in self.alphas):
             raise InputError(f"--alphas {' '.join(map(str, self.alphas))} must be positive numbers")
-        evaluation = self._read()
+        comparison = self._read()
         rows = protocol_grid(
-            evaluation.truth,
-            evaluation.predicted,
+            comparison.truth,
+            comparison.predicted,
             alphas=tuple(dict.fromkeys(self.alphas)),
-            compared=evaluation.compared & self._chosen(evaluation),
+            compared=comparison.compared & self._chosen(comparison),
         )
-        default = self._default(evaluation)
+        default = self._default(comparison)
         explanation = None if figure is None else _explained(rows, figure, default)
         head = [
             f"PCK in percent of {self.predictions} against {self.ground_truth}",
-            f"read: {evaluation.source}",
-            *(f"note: {note}" for note in evaluation.notes),
-            *_left_out(evaluation.truth),
+            f"read: {comparison.source}",
+            *(f"note: {note}" for note in comparison.notes),
+            *_left_out(comparison.truth),
         ]
         lines = head + grid_lines(rows, default=default)
         if explanation is not None:
@@ -218,18 +218,16 @@ class Pck:
         values = {
             "ground_truth": self.ground_truth,
             "predictions": self.predictions,
-            "read": evaluation.source,
-            "notes": evaluation.notes,
+            "read": comparison.source,
+            "notes": comparison.notes,
             "alphas": rows[0].alphas,
             "protocols": [_row_values(row, default) for row in rows],
             "explain": explanation["values"] if explanation else None,
         }
         return Result(lines, values)
 
-    def _read(self) -> "Evaluation":
-        from convcorr_jax.datasets import evaluations
-        from convcorr_jax.datasets.joint_orders import Order
-        from convcorr_jax.datasets.predictions import Axes
+    def _read(self) -> "Comparison":
+        from convcorr_jax.datasets.poses import Axes, Interpretation, Order, read_comparison
 
         for option, value, known in (
             ("--order", self.order, get_args(Order)),
@@ -237,32 +235,31 @@ class Pck:
         ):
             if value is not None and value not in known:
                 raise InputError(f"{option} is {value}; one of {', '.join(known)} is expected")
-        return evaluations.read(
-            self.ground_truth,
-            self.predictions,
+        interpretation = Interpretation(
             sides=self.sides,
             order=cast(Any, self.order),
             key=self.key,
             axes=cast(Any, self.axes),
             first_pixel=self.first_pixel,
         )
+        return read_comparison(self.ground_truth, self.predictions, interpretation=interpretation)
 
-    def _default(self, evaluation: "Evaluation") -> "ProtocolChoices | None":
+    def _default(self, comparison: "Comparison") -> "ProtocolChoices | None":
         """Return the protocol of the data set's own figure over the chosen keypoints, if it has one."""
         if not self.keypoints:
-            return evaluation.default
-        return evaluation.joint_default if len(self.keypoints) == 1 else None
+            return comparison.default
+        return comparison.joint_default if len(self.keypoints) == 1 else None
 
-    def _chosen(self, evaluation: "Evaluation") -> "np.ndarray":
+    def _chosen(self, comparison: "Comparison") -> "np.ndarray":
         """Return which keypoints the option ``--keypoints`` names."""
         import numpy as np
 
-        names = evaluation.truth.names
+        names = comparison.truth.names
         if not self.keypoints:
-            return np.ones(len(evaluation.compared), bool)
+            return np.ones(len(comparison.compared), bool)
         if names is None:
             raise InputError(f"--keypoints needs names of keypoints; {self.ground_truth} has no array 'names'")
-        present = [name for name, compared in zip(names, evaluation.compared, strict=True) if compared]
+        present = [name for name, compared in zip(names, comparison.compared, strict=True) if compared]
         plain = [name.removeprefix("l_").removeprefix("r_") for name in present]
         if unknown := [name for name in self.keypoints if name not in {*present, *plain}]:
             raise InputError(f"--keypoints {' '.join(unknown)}: there are {', '.join(present)}")

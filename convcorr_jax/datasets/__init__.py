@@ -3,8 +3,7 @@
 `read_records` and `read_pairs` open a data set by name or path, whatever its layout: an official release
 (`official`, listed in `DATASETS`), a compact copy (`compact`), or what the `prepared` room wrote for TFDS.
 Every data set becomes a sequence of `Record`. `photographs` are those that other packages install.
-`predictions` and `ground_truth` are the two sides of a pose evaluation, from files alone; `plain_keypoints` are
-both sides for data of no official format, and `evaluations` reads either pair.
+The `poses` room reads annotations and predictions of poses to score, from files alone.
 
 Every reader raises `InputError`, which names the file, where a file is missing, damaged or of another layout,
 where options contradict the files, and where the parts of a record contradict each other.
@@ -12,11 +11,6 @@ where options contradict the files, and where the parts of a record contradict e
 Importing this room imports no TFDS; the `prepared` room does.
 """
 
-from convcorr_jax.datasets import evaluations as evaluations
-from convcorr_jax.datasets import ground_truth as ground_truth
-from convcorr_jax.datasets import joint_orders as joint_orders
-from convcorr_jax.datasets import plain_keypoints as plain_keypoints
-from convcorr_jax.datasets import predictions as predictions
 from convcorr_jax.datasets import selection as selection
 from convcorr_jax.datasets.catalogue import DATASETS as DATASETS
 from convcorr_jax.datasets.catalogue import DataSet as DataSet

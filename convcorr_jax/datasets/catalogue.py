@@ -6,23 +6,11 @@ A data set without an official count has none here, and no count is compared.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from convcorr_jax.datasets.official import (
-    faces,
-    flic,
-    ibug,
-    imagenet,
-    lfpw,
-    lsp,
-    mpii,
-    pf_pascal,
-    pf_willow,
-    spair,
-    voc,
-)
 from convcorr_jax.datasets.records import Absent, PairSet, Record
 
 Read = Callable[[Path], Iterator[Record | Absent]]
@@ -65,10 +53,28 @@ class DataSet:
         return any(next(folder.glob(marker), None) is not None for marker in self.markers)
 
 
+def _reader(module: str, function: str) -> Callable[..., Any]:
+    """Return a function of an official reader, whose module is imported when the function is called."""
+
+    def read(folder: Path, **options: Any) -> Any:
+        return getattr(import_module(f"convcorr_jax.datasets.official.{module}"), function)(folder, **options)
+
+    return read
+
+
 def _halves(name: str) -> tuple[str, ...]:
     """Return the markers of a collection of 300-W, in its own folder or in a folder ``name`` in it."""
     return tuple(f"{folder}{half}" for folder in ("", f"{name}/") for half in ("trainset", "testset"))
 
+
+_IMAGENET_CLASS = "n" + "[0-9]" * 8
+_IMAGENET_KITS = ("", "data/", "ILSVRC2012_devkit_t12/data/")
+_MPII_FILES = (
+    "mpii_human_pose_v1_u12_1.mat",
+    *(f"{split}.{ending}" for split in ("train", "valid", "test") for ending in ("h5", "json")),
+    *("mpii_train.json", "mpii_val.json", "mpii_test.json"),
+)
+_WILLOW_SUBSETS = ("car([GMS])", "duck(S)", "motorbike([GMS])", "winebottle(*)")
 
 _FLICKR = "photographs from Flickr under their owners' terms; research use"
 _NONE_STATED = "none stated; its authors ask to be cited"
@@ -82,7 +88,7 @@ _ALL = (
         licence=_FLICKR,
         layout="VOCdevkit/VOC2011 (or VOC2012) and annotations/<class>/<image>_<n>.xml",
         markers=("annotations/*/*.xml",),
-        read=voc.read_keypoints,
+        read=_reader("voc", "read_keypoints"),
         megabytes=1700,
     ),
     DataSet(
@@ -92,7 +98,7 @@ _ALL = (
         licence=_FLICKR,
         layout="VOCdevkit/VOC2012 with ImageSets/Segmentation, JPEGImages and SegmentationClass",
         markers=("ImageSets/Segmentation", "VOC2012", "VOCdevkit/VOC2012", "TrainVal/VOCdevkit/VOC2012"),
-        read=voc.read_segmentation,
+        read=_reader("voc", "read_segmentation"),
         megabytes=1907,
         counts={"train": 1464, "val": 1449},
         archives=(
@@ -109,7 +115,7 @@ _ALL = (
         licence=_FLICKR,
         layout="annotation/<n>.txt, trainnames.txt, testnames.txt and folders of images",
         markers=("annotation/*.txt", "trainnames.txt", "testnames.txt"),
-        read=ibug.read_helen,
+        read=_reader("ibug", "read_helen"),
         counts={"train": 2000, "test": 330},
     ),
     DataSet(
@@ -119,7 +125,7 @@ _ALL = (
         licence=_IBUG,
         layout="trainset and testset of <image>.jpg and <image>.pts",
         markers=_halves("helen"),
-        read=ibug.read_helen_68,
+        read=_reader("ibug", "read_helen_68"),
         counts={"train": 2000, "test": 330},
     ),
     DataSet(
@@ -129,7 +135,7 @@ _ALL = (
         licence="none stated; photographs found on the web",
         layout="kbvt_lfpw_v1_train.csv, kbvt_lfpw_v1_test.csv, and the images in train and test",
         markers=("kbvt_lfpw_v1_train.csv", "kbvt_lfpw_v1_test.csv"),
-        read=lfpw.read,
+        read=_reader("lfpw", "read"),
         counts={"train": 1132, "test": 300},
     ),
     DataSet(
@@ -139,7 +145,7 @@ _ALL = (
         licence=_IBUG,
         layout="trainset and testset of <image>.png and <image>.pts",
         markers=_halves("lfpw"),
-        read=lfpw.read_68,
+        read=_reader("lfpw", "read_68"),
         counts={"train": 811, "test": 224},
     ),
     DataSet(
@@ -148,8 +154,11 @@ _ALL = (
         homepage="https://ibug.doc.ic.ac.uk/resources/300-W/",
         licence=_IBUG,
         layout="any of afw, helen, lfpw, ibug and 300W, with images and .pts files side by side",
-        markers=tuple(ibug.SUBSETS),
-        read=ibug.read_300w,
+        markers=(
+            *("afw", "ibug", "300W/01_Indoor", "300W/02_Outdoor"),
+            *(f"{name}/{half}" for name in ("helen", "lfpw") for half in ("trainset", "testset")),
+        ),
+        read=_reader("ibug", "read_300w"),
         counts={"train": 3148, "common": 554, "challenging": 135, "indoor": 300, "outdoor": 300},
     ),
     DataSet(
@@ -159,7 +168,7 @@ _ALL = (
         licence="none stated; news photographs of named persons, research use",
         layout="lfw_attributes.txt and lfw/<Person_Name>/<Person_Name>_<nnnn>.jpg",
         markers=("lfw_attributes.txt",),
-        read=faces.read_lfw,
+        read=_reader("faces", "read_lfw"),
         megabytes=172,
         counts={"all": 13143},
         archives=(Archive("lfw.tgz", "055f7d9c632d7370e6fb4afc7468d40f970c34a80d4c6f50ffec63f5a8d536c0"),),
@@ -171,7 +180,7 @@ _ALL = (
         licence=_NONE_STATED,
         layout="training.txt, testing.txt and the folders lfw_5590, net_7876 and AFLW",
         markers=("training.txt", "testing.txt"),
-        read=faces.read_mtfl,
+        read=_reader("faces", "read_mtfl"),
         counts={"train": 10000, "test": 2995},
     ),
     DataSet(
@@ -180,8 +189,12 @@ _ALL = (
         homepage="https://www.image-net.org/download.php",
         licence="non-commercial research and education, after registration",
         layout="<wnid>/<image>.JPEG; or the images with the development kit, or with val.txt",
-        markers=imagenet.MARKERS,
-        read=imagenet.read,
+        markers=(
+            *(f"{_IMAGENET_CLASS}/*", f"val/{_IMAGENET_CLASS}/*"),
+            *(f"{kit}ILSVRC2012_validation_ground_truth.txt" for kit in _IMAGENET_KITS),
+            *("val.txt", "val_list.txt", "val_map.txt"),
+        ),
+        read=_reader("imagenet", "read"),
         megabytes=6432,
         counts={"val": 50000},
         archives=(
@@ -197,7 +210,7 @@ _ALL = (
         licence="none stated; frames of films",
         layout="examples.mat and images",
         markers=("examples.mat", "FLIC/examples.mat"),
-        read=flic.read,
+        read=_reader("flic", "read"),
         megabytes=286,
         counts={"train": 3987, "test": 1016},
         archives=(Archive("FLIC.zip", "778a4847f068592af40e959381c153838e4f68bb1d798e3824a9d88e5b881955"),),
@@ -208,8 +221,8 @@ _ALL = (
         homepage="http://human-pose.mpi-inf.mpg.de/",
         licence="annotations under the Simplified BSD licence; frames for research",
         layout="mpii_human_pose_v1_u12_1.mat (or its .h5 or .json forms) and images",
-        markers=mpii.MARKERS,
-        read=mpii.read,
+        markers=tuple(f"{folders}{name}" for name in _MPII_FILES for folders in ("", "*/", "*/*/")),
+        read=_reader("mpii", "read"),
         megabytes=12900,
     ),
     DataSet(
@@ -219,7 +232,7 @@ _ALL = (
         licence=_NONE_STATED,
         layout="joints.mat and images/im0001.jpg ...",
         markers=("joints.mat",),
-        read=lsp.read,
+        read=_reader("lsp", "read"),
         counts={"train": 1000, "test": 1000},
     ),
     DataSet(
@@ -229,7 +242,7 @@ _ALL = (
         licence=_NONE_STATED,
         layout="joints.mat and images/im00001.jpg ...",
         markers=("joints.mat",),
-        read=lsp.read,
+        read=_reader("lsp", "read"),
         counts={"train": 10000},
     ),
     DataSet(
@@ -239,9 +252,9 @@ _ALL = (
         homepage="https://www.di.ens.fr/willow/research/proposalflow/",
         licence=_NONE_STATED,
         layout="ten folders, such as car(G), of <image>.png and <image>.mat",
-        markers=tuple(f"{folder}{subset}" for folder in ("", "*/") for subset in pf_willow.SUBSETS),
-        read=pf_willow.read,
-        read_pairs=pf_willow.read_pairs,
+        markers=tuple(f"{folder}{subset}" for folder in ("", "*/") for subset in _WILLOW_SUBSETS),
+        read=_reader("pf_willow", "read"),
+        read_pairs=_reader("pf_willow", "read_pairs"),
     ),
     DataSet(
         name="pf_pascal",
@@ -250,8 +263,8 @@ _ALL = (
         licence=_NONE_STATED,
         layout="JPEGImages, Annotations/<class>/<image>.mat, and lists <split>_pairs_pf_pascal.csv",
         markers=("Annotations", "PF-dataset-PASCAL/Annotations"),
-        read=pf_pascal.read,
-        read_pairs=pf_pascal.read_pairs,
+        read=_reader("pf_pascal", "read"),
+        read_pairs=_reader("pf_pascal", "read_pairs"),
     ),
     DataSet(
         name="spair71k",
@@ -260,8 +273,8 @@ _ALL = (
         licence=_NONE_STATED,
         layout="SPair-71k with JPEGImages, ImageAnnotation, PairAnnotation and Layout",
         markers=("ImageAnnotation", "SPair-71k/ImageAnnotation"),
-        read=spair.read,
-        read_pairs=spair.read_pairs,
+        read=_reader("spair", "read"),
+        read_pairs=_reader("spair", "read_pairs"),
         megabytes=227,
     ),
 )

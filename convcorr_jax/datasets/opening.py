@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from convcorr_jax.datasets import compact, loading
+from convcorr_jax.datasets import loading
 from convcorr_jax.datasets.catalogue import DATASETS, DataSet
 from convcorr_jax.datasets.records import Absent, PairSet, Record
 from convcorr_jax.errors import InputError
@@ -34,6 +34,9 @@ def read_folder(folder: Path, *, dataset: DataSet | None = None) -> Iterable[Rec
         return _read_prepared(folder)
     if dataset is not None and dataset.is_release(folder):
         return dataset.read(folder)
+    # No reader is imported before a folder is opened that may need it.
+    from convcorr_jax.datasets import compact
+
     if (read_compact := compact.find_reader(folder)) is not None:
         return read_compact(folder)
     if dataset is not None:
@@ -61,6 +64,8 @@ def read_pairs(
     name_or_path: str | Path, *, data_root: str | Path | None = None, split: str | None = None
 ) -> PairSet:
     """Read the records and the fixed pairs of a split of a data set, by default "test"."""
+    from convcorr_jax.datasets import compact
+
     split = split or "test"
     folder = loading.find_folder(name_or_path, data_root=data_root)
     dataset = DATASETS.get(folder.name)
@@ -83,11 +88,10 @@ def _is_prepared(folder: Path) -> bool:
 def _read_prepared(folder: Path) -> Sequence[Record]:
     # TFDS is an extra, and takes a second to import.
     from convcorr_jax.datasets import prepared
-    from convcorr_jax.datasets.prepared import foreign
 
     if prepared.is_prepared(folder):
-        return prepared.read(folder)
-    return tuple(foreign.read(folder))
+        return prepared.read_prepared(folder)
+    return tuple(prepared.read_foreign(folder))
 
 
 def _latest_version(folder: Path) -> Path:

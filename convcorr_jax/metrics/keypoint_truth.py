@@ -53,8 +53,8 @@ class KeypointTruth:
         head_sizes: the length of each head, for data that state it instead of the box; NaN where it is unknown.
         image_sizes: height and width of each image.
         groups: the group (category, subset) of each image.
-        names: the name of each keypoint. Joints have those of `convcorr_jax.datasets.joint_orders`; the outer
-            corners of the eyes are ``l_eye_outer`` and ``r_eye_outer``.
+        names: the name of each keypoint. Joints have those of `convcorr_jax.datasets.poses.joint_orders`; the
+            outer corners of the eyes are ``l_eye_outer`` and ``r_eye_outer``.
         scored: which keypoints the data set's own metric counts; None for all.
 
     Raises:

@@ -2,7 +2,8 @@
 
 `read` reads records; `Data`, `Backbone` and `Output` are the options that scripts share. Each task has a room
 or a file of its own: ``transfer``, ``keypoints``, ``landmarks``, ``scenes``, ``attributes``, ``patches``,
-``pose``, and ``probes`` for the training of ridge probes that are saved.
+``pose``, ``probes`` for the training of ridge probes that are saved, and ``scoring`` for files of predicted
+poses.
 
 In all of them ``dataset`` is ``rendered``, or the name or path of a data set's folder; ``data_root`` is the
 folder of data sets, by default $CONVCORR_DATA, or else the user's data folder; ``weights`` are those of the

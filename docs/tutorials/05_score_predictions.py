@@ -56,13 +56,13 @@ for name, points in (("noisy", noisy), ("swapped", swapped), ("absent", absent))
 # %%
 # Score them
 # ----------
-# `convcorr_jax.tasks.pose.score_predictions` applies the rules of the metric: which joints count,
+# `convcorr_jax.tasks.scoring.score_predictions` applies the rules of the metric: which joints count,
 # by what length an error is divided, and whether a missing prediction is wrong.
 
 from rich.console import Console
 
 from convcorr_jax.report import score_table
-from convcorr_jax.tasks.pose import alphas_of, percentages, score_predictions
+from convcorr_jax.tasks.scoring import alphas_of, percentages, score_predictions
 
 alphas = alphas_of("lsp_pck")
 scores = {

@@ -23,7 +23,7 @@ def write_images(folder: Path) -> Path:
     return folder
 
 
-def read(folder: Path) -> Iterator[Record | Absent]:
+def read_entries(folder: Path) -> Iterator[Record | Absent]:
     """Yield a record for every image, 12 for training and 2 for testing, and an annotation without an image."""
     yield Absent("lost", "its image does not exist")
     for number, path in enumerate(sorted(folder.glob("*.png"))):

@@ -53,10 +53,10 @@ def test_the_json_has_every_protocol_and_its_words(tmp_path):
 
 def test_figures_are_those_of_loops(tmp_path):
     files = write_plain(tmp_path)
-    evaluation = pck.Pck(files.predictions, files.truth)._read()
+    comparison = pck.Pck(files.predictions, files.truth)._read()
     for entry in values(files, "--alphas", "0.1", "0.07")["protocols"][::7]:
         expected = [
-            pck_by_loops(evaluation.truth, evaluation.predicted, choices_of(entry), alpha)
+            pck_by_loops(comparison.truth, comparison.predicted, choices_of(entry), alpha)
             for alpha in (0.1, 0.07)
         ]
         assert entry["pck"] == pytest.approx(expected)
@@ -250,7 +250,7 @@ def test_the_published_predictions_are_explained_by_the_official_protocol(figure
 
 
 def test_every_published_column_is_explained():
-    """The figures of the joints, which the official evaluation averages over both sides."""
+    """The figures of the joints, which the official comparison averages over both sides."""
     folder = genuine("pose_annotations")
     (expected,) = json.loads((folder / "expected_metrics.json").read_text()).values()
     predictions = folder / "published_predictions" / "mpii_valid_newell.h5"

@@ -12,7 +12,7 @@ from convcorr_jax import coords
 from convcorr_jax.datasets import fingerprint
 from convcorr_jax.datasets.selection import HASHED_FILE_BYTES
 from convcorr_jax.errors import InputError
-from tests.builders.image_set import SIZE, full_record, plain_record, read, write_images
+from tests.builders.image_set import SIZE, full_record, plain_record, read_entries, write_images
 
 PIXELS = np.random.default_rng(3).integers(0, 256, (*SIZE, 3), np.uint8)
 LABELS = np.zeros(SIZE, np.uint8)
@@ -91,7 +91,7 @@ def test_order_and_number_of_records_matter():
 
 
 def records_of(folder):
-    return [entry for entry in read(folder) if hasattr(entry, "image")]
+    return [entry for entry in read_entries(folder) if hasattr(entry, "image")]
 
 
 def test_copying_a_folder_does_not_change_it(tmp_path):

@@ -13,7 +13,7 @@ from tests.builders import image_set
 
 @pytest.fixture
 def records(tmp_path: Path) -> list[Record]:
-    entries = image_set.read(image_set.write_images(tmp_path))
+    entries = image_set.read_entries(image_set.write_images(tmp_path))
     return [entry for entry in entries if isinstance(entry, Record)]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.datasets import load_image
-from convcorr_jax.datasets.joint_orders import ORDERS
+from convcorr_jax.datasets.poses import ORDERS
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted, save_fitted
 from convcorr_jax.metrics import FLIC_PCK, MPII_PCKH

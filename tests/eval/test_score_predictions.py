@@ -7,11 +7,10 @@ import h5py
 import numpy as np
 import pytest
 
-from convcorr_jax.datasets.joint_orders import ORDERS
 from convcorr_jax.datasets.official import lsp
+from convcorr_jax.datasets.poses import ORDERS, Interpretation
 from convcorr_jax.errors import InputError
 from convcorr_jax.tasks import Output
-from convcorr_jax.tasks.pose import Interpretation
 from eval import score_predictions
 from eval.score_predictions import Config
 from tests.builders.genuine import genuine

@@ -12,9 +12,9 @@ import h5py
 import numpy as np
 
 from convcorr_jax.cli import pairs
-from convcorr_jax.datasets import plain_keypoints
-from convcorr_jax.datasets.formats import joint_arrays, mat, text, xml
+from convcorr_jax.datasets.formats import mat, text, xml
 from convcorr_jax.datasets.official import mpii
+from convcorr_jax.datasets.poses import joint_arrays, plain_keypoints
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_points
 from tests.builders import mpii_flat
@@ -54,7 +54,7 @@ def _walk(path: Path) -> None:
         for key in value if isinstance(value, mat.Group) else ():
             with contextlib.suppress(InputError):
                 queue.append(value[key])
-    joint_arrays.read(path, flat_joints=14)
+    joint_arrays.read_joint_arrays(path, flat_joints=14)
 
 
 def _read_pts(path: Path) -> None:
@@ -95,7 +95,7 @@ _PAIRS = b"a,b,box_a,box_b,points\na.jpg,b.jpg,0 0 5 5,,p.csv\n"
 
 TARGETS = [
     Target("mat", _mat, _walk, mutated, ".mat"),
-    Target("hdf5", _hdf5, lambda path: joint_arrays.read(path, flat_joints=14), mutated, ".h5"),
+    Target("hdf5", _hdf5, lambda path: joint_arrays.read_joint_arrays(path, flat_joints=14), mutated, ".h5"),
     Target(
         "hdf5-mpii",
         lambda: [_written(mpii_flat.write_h5)],
@@ -103,7 +103,9 @@ TARGETS = [
         mutated,
         ".h5",
     ),
-    Target("npz", _npz, lambda path: joint_arrays.read(path, flat_joints=14), mutated_archive, ".npz"),
+    Target(
+        "npz", _npz, lambda path: joint_arrays.read_joint_arrays(path, flat_joints=14), mutated_archive, ".npz"
+    ),
     Target("npz-plain", _npz, plain_keypoints.read_truth, mutated_archive, ".npz"),
     Target("json-plain", _plain_json, plain_keypoints.read_truth, mutated, ".json"),
     Target(

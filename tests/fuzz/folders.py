@@ -12,7 +12,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from convcorr_jax.datasets.prepared import prepare, read
+from convcorr_jax.datasets.prepared import prepare, read_prepared
 from convcorr_jax.runtime.checkpoint import Checkpoints, read_best
 from tests.builders import image_set
 from tests.builders.checkpoint_states import ABOUT, state_of
@@ -102,11 +102,16 @@ def _read_checkpoints(folder: Path) -> object:
 
 def _write_prepared(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as source:
-        records = functools.partial(image_set.read, image_set.write_images(Path(source)))
+        records = functools.partial(image_set.read_entries, image_set.write_images(Path(source)))
         prepare(records, folder / "images", name="images", description="Noise.")
 
 
 TARGETS = [
     Target("checkpoints", _seeds(_write_checkpoints), _reader(_read_checkpoints), _mutate),
-    Target("prepared", _seeds(_write_prepared), _reader(lambda folder: list(read(folder / "images"))), _mutate),
+    Target(
+        "prepared",
+        _seeds(_write_prepared),
+        _reader(lambda folder: list(read_prepared(folder / "images"))),
+        _mutate,
+    ),
 ]

@@ -93,7 +93,7 @@ def prepared(out: Path, log: Log) -> None:
     with temporary_folder(out) as temporary:
         folder = unpack(Path(source), temporary / "unpacked")
         prepare(
-            functools.partial(image_set.read, folder),
+            functools.partial(image_set.read_entries, folder),
             out / "images" / "1.0.0",
             name="images",
             description="Noise.",

@@ -34,14 +34,6 @@ _FOLDERS = (".", "val", "ILSVRC2012_img_val")
 _WNID = re.compile(r"n\d{8}", re.ASCII)
 _ENDINGS = (".jpeg", ".jpg")
 
-_CLASS_FOLDER = "n" + "[0-9]" * 8
-MARKERS = (
-    *(f"{_CLASS_FOLDER}/*", f"val/{_CLASS_FOLDER}/*"),
-    *(f"{kit}/{GROUND_TRUTH}" for kit in _KITS),
-    *LISTS,
-)
-"""Glob patterns that match in a folder of any of the three layouts."""
-
 
 def read(source: Path) -> Iterator[Record | Absent]:
     """Yield the photographs by class folder and name, or in the order of the list."""

@@ -228,15 +228,9 @@ VALIDATION_FILE = "detections.mat"
 
 # How deep in the tree files may be.
 _FOLDERS = ("", "*/", "*/*/")
-MARKERS = tuple(
-    f"{folders}{name}"
-    for name in (RELEASE_FILE, *(name for names, _ in FORMS for name in names.values()))
-    for folders in _FOLDERS
-)
-"""Glob patterns of the annotation files that are read."""
 
 
-class Place(NamedTuple):
+class PersonIndex(NamedTuple):
     """The indices, from 0, of a frame of the release in ``annolist`` and of a person in the frame."""
 
     frame: int
@@ -283,7 +277,7 @@ def _records(images: Path, people: Iterable[Person | Absent]) -> Iterator[Record
         yield record
 
 
-def read_release(path: Path, *, validation: Set[Place] = frozenset()) -> Iterator[Person | Absent]:
+def read_release(path: Path, *, validation: Set[PersonIndex] = frozenset()) -> Iterator[Person | Absent]:
     """Yield the people of ``RELEASE``; those of ``validation`` in the training set are of the split "valid"."""
     release = mat.read(path).only_struct("RELEASE")
     frames = release.structs("annolist")
@@ -298,7 +292,7 @@ def read_release(path: Path, *, validation: Set[Place] = frozenset()) -> Iterato
         if not people:
             yield Absent(name, "no person is annotated in it")
         for place, annotated in enumerate(people):
-            is_valid = Place(index, place) in validation
+            is_valid = PersonIndex(index, place) in validation
             split = ("valid" if is_valid else "train") if training[index] else "test"
             try:
                 person = read_person(annotated, frame=name, place=place, split=split)
@@ -309,14 +303,14 @@ def read_release(path: Path, *, validation: Set[Place] = frozenset()) -> Iterato
                 yield person._replace(attributes=attributes)
 
 
-def read_validation(path: Path) -> frozenset[Place]:
+def read_validation(path: Path) -> frozenset[PersonIndex]:
     """Return the places of the validation people of Tompson et al., from their ``detections.mat``."""
     variables = mat.read(path)
     columns = (variables.array("RELEASE_img_index"), variables.array("RELEASE_person_index"))
     if columns[0].size != columns[1].size:
         raise InputError(f"{path}: RELEASE_img_index and RELEASE_person_index differ in length")
     pairs = zip(*(column.ravel().tolist() for column in columns), strict=True)
-    return frozenset(Place(frame - 1, person - 1) for frame, person in pairs)
+    return frozenset(PersonIndex(frame - 1, person - 1) for frame, person in pairs)
 
 
 def read_person(annotated: mat.Group, *, frame: str, place: int, split: str) -> Person:

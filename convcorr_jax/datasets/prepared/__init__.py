@@ -1,18 +1,18 @@
 """Data sets in the format of TFDS, written once and then read by any program.
 
 `prepare` writes records in shards of the array_record format, which TFDS and Grain read without TensorFlow.
-`read` returns exactly the records that were written; `convcorr_jax.datasets.batches` loads them while the
-caller computes. `builder` returns a TFDS builder of a catalogued data set. The module `foreign` reads what
-TFDS's own builders prepared. All raise `InputError` for a folder or a source that cannot be read. This room
+`read_prepared` returns exactly the records that were written; `convcorr_jax.datasets.batches` loads them while
+the caller computes. `builder` returns a TFDS builder of a catalogued data set. `read_foreign` reads what TFDS's
+own builders prepared. All raise `InputError` for a folder or a source that cannot be read. This room
 needs the extra ``datasets``.
 """
 
 from convcorr_jax.errors import InputError
 
 try:
-    from convcorr_jax.datasets.prepared import foreign as foreign
     from convcorr_jax.datasets.prepared.reading import PreparedRecords as PreparedRecords
-    from convcorr_jax.datasets.prepared.reading import read as read
+    from convcorr_jax.datasets.prepared.reading import read_foreign as read_foreign
+    from convcorr_jax.datasets.prepared.reading import read_prepared as read_prepared
     from convcorr_jax.datasets.prepared.tfds_builder import PreparedBuilder as PreparedBuilder
     from convcorr_jax.datasets.prepared.tfds_builder import builder as builder
     from convcorr_jax.datasets.prepared.tfds_builder import builder_class as builder_class

@@ -121,7 +121,7 @@ def prepare(
     processes: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
-    """Write records to a folder that `convcorr_jax.datasets.prepared.read` and TFDS can read.
+    """Write records to a folder that `convcorr_jax.datasets.prepared.read_prepared` and TFDS can read.
 
     ``tfds.builder_from_directory(folder)`` reads any folder; ``tfds.builder(name, data_dir=out)`` expects the
     folder ``out/<name>/<version>``.

@@ -1,8 +1,7 @@
-"""Training, evaluation and scoring of the pose cascade (Tompson et al. 2015).
+"""Training and evaluation of the pose cascade (Tompson et al. 2015).
 
 Records become `People` in the network's input frame; `train` trains a cascade on them; `evaluate` computes
-errors of its predictions; `score_predictions` scores any file of predictions by the official rules;
-`label_noise` compares two annotations of the same people.
+errors of its predictions; `label_noise` compares two annotations of the same people.
 """
 
 from convcorr_jax.tasks.pose.batches import Sampling as Sampling
@@ -33,15 +32,6 @@ from convcorr_jax.tasks.pose.prediction import PredictedJoints as PredictedJoint
 from convcorr_jax.tasks.pose.prediction import Scores as Scores
 from convcorr_jax.tasks.pose.prediction import predict_joints as predict_joints
 from convcorr_jax.tasks.pose.prediction import score as score
-from convcorr_jax.tasks.pose.scoring import RULES as RULES
-from convcorr_jax.tasks.pose.scoring import Interpretation as Interpretation
-from convcorr_jax.tasks.pose.scoring import Metric as Metric
-from convcorr_jax.tasks.pose.scoring import PredictionScore as PredictionScore
-from convcorr_jax.tasks.pose.scoring import alphas_of as alphas_of
-from convcorr_jax.tasks.pose.scoring import percentages as percentages
-from convcorr_jax.tasks.pose.scoring import score_details as score_details
-from convcorr_jax.tasks.pose.scoring import score_predictions as score_predictions
-from convcorr_jax.tasks.pose.scoring import score_summary as score_summary
 from convcorr_jax.tasks.pose.setup import PLANS as PLANS
 from convcorr_jax.tasks.pose.setup import Hosts as Hosts
 from convcorr_jax.tasks.pose.setup import Plan as Plan

@@ -20,9 +20,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from convcorr_jax import coords
-from convcorr_jax.datasets import Record, predictions
-from convcorr_jax.datasets.joint_orders import ORDERS, common
+from convcorr_jax.datasets import Record
 from convcorr_jax.datasets.official import flic, mpii
+from convcorr_jax.datasets.poses import ORDERS, common, read_predictions
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import (
     FLIC_PCK,
@@ -220,7 +220,7 @@ def read_peers(paths: Sequence[Path], records: Sequence[Record], joints: Sequenc
 def _read_peer(path: Path, records: Sequence[Record], joints: Sequence[str]) -> Peer:
     names = common(records[0].names)
     own_order = next(order for order, of_order in ORDERS.items() if of_order == names)
-    found = predictions.read(path, people={len(records)}, own_order=own_order)
+    found = read_predictions(path, people={len(records)}, own_order=own_order)
     columns = {
         name: found.points[:, found.joints.index(shared)]
         for name, shared in zip(joints, common(joints), strict=True)

@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from convcorr_jax import coords
 from convcorr_jax.datasets import Record
+from convcorr_jax.datasets.poses import AS_STATED, Interpretation
 from convcorr_jax.doctor import duplicates
 from convcorr_jax.doctor.duplicates import compute_thumbnails
 from convcorr_jax.errors import InputError
@@ -28,7 +29,7 @@ from convcorr_jax.metrics import (
     match_sides,
 )
 from convcorr_jax.tasks.pose.evaluation import plain_spreads, protocol_of, reported_alphas
-from convcorr_jax.tasks.pose.scoring import AS_STATED, RULES, Interpretation, Metric, percentages, read_aligned
+from convcorr_jax.tasks.scoring import RULES, Metric, percentages, read_aligned
 
 # A copy whose sides were scaled by factors that differ by more than this was cropped.
 _SAME_PROPORTIONS = 0.02

@@ -30,8 +30,8 @@ from jaxtyping import Float, Int, UInt8
 
 from convcorr_jax import coords
 from convcorr_jax.datasets import Absent, Record, box_of, load_image
-from convcorr_jax.datasets.ground_truth import Sides
 from convcorr_jax.datasets.official import flic
+from convcorr_jax.datasets.poses import Sides
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import Architecture, Batch, frame_around, frame_of_box, frame_offset, framed, torso_of
 from convcorr_jax.runtime import devices

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from convcorr_jax.datasets import Record
-from convcorr_jax.datasets.ground_truth import Sides
+from convcorr_jax.datasets.poses import Sides
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted
 from convcorr_jax.pose import (

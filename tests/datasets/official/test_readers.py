@@ -325,7 +325,7 @@ def test_validation_people_are_told_apart(tree: Path):
     # The second person of the first frame.
     columns = {"RELEASE_img_index": 1.0, "RELEASE_person_index": 2.0}
     path = write_mat(tree / "Tompson_valid" / mpii.VALIDATION_FILE, columns)
-    assert mpii.read_validation(path) == {mpii.Place(0, 1)}
+    assert mpii.read_validation(path) == {mpii.PersonIndex(0, 1)}
     splits = [each.split for each in mpii.read(tree) if isinstance(each, Record)]
     assert splits == ["train", "valid", "test"]
 

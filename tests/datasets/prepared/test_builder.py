@@ -6,7 +6,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from convcorr_jax.datasets import DATASETS, DataSet
-from convcorr_jax.datasets.prepared import builder, builder_class, read
+from convcorr_jax.datasets.prepared import builder, builder_class, read_prepared
 from convcorr_jax.errors import InputError
 from tests.builders import image_set
 
@@ -17,7 +17,7 @@ IMAGES = DataSet(
     licence="none",
     layout="the images",
     markers=("*.png",),
-    read=image_set.read,
+    read=image_set.read_entries,
 )
 
 
@@ -29,7 +29,7 @@ def test_a_builder_prepares_and_reads(tmp_path: Path):
     assert [example["source_id"] for example in examples] == [b"image 4", b"image 9"]
     assert prepared.info.homepage == IMAGES.homepage
     folder = tmp_path / "out" / "tiny_images" / "1.0.0"
-    assert len(read(folder)) == image_set.COUNT
+    assert len(read_prepared(folder)) == image_set.COUNT
     # A builder that is created later reads the same folder.
     later = builder_class(IMAGES)(data_dir=tmp_path / "out")
     assert len(later.as_data_source("train")) == 12

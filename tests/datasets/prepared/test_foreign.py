@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 
 from convcorr_jax import coords
 from convcorr_jax.datasets.official import flic
-from convcorr_jax.datasets.prepared import foreign, is_prepared
+from convcorr_jax.datasets.prepared import is_prepared, reading
 from convcorr_jax.errors import InputError
 from tests.builders.bad_images import encoded
 
@@ -68,7 +68,7 @@ def test_voc_has_one_record_for_each_object(tmp_path: Path):
         }
 
     splits = {"test": [example("9.jpg", [])], "train": [example("000012.jpg", objects)]}
-    dog, cat = foreign.read(write(tmp_path, "voc/2007", splits))
+    dog, cat = reading.read_foreign(write(tmp_path, "voc/2007", splits))
     assert (dog.category, dog.source_id, dog.split, dog.size) == ("dog", "000012#0", "train", (60, 100))
     assert dog.box == coords.whole_image((60, 100))
     assert (cat.category, cat.box) == ("cat", (31.5, 5.5, 33.5, 58.5))
@@ -81,7 +81,7 @@ def test_lfw_has_whole_images(tmp_path: Path):
         {"label": "Ana_Guevara", "image": io.BytesIO(encoded_image(250, 250))},
         {"label": "Zico", "image": io.BytesIO(encoded_image(250, 250))},
     ]
-    first, second = foreign.read(write(tmp_path, "lfw", {"train": examples}))
+    first, second = reading.read_foreign(write(tmp_path, "lfw", {"train": examples}))
     assert (first.category, first.source_id, first.size) == ("Ana_Guevara", "train/0", (250, 250))
     assert (second.category, second.names) == ("Zico", ())
 
@@ -93,7 +93,7 @@ def test_imagenet_has_wordnet_ids(tmp_path: Path):
         "test": [{"image": image, "label": -1, "file_name": "ILSVRC2012_test_00000001.JPEG"}],
     }
     test, validation = sorted(
-        foreign.read(write(tmp_path, "imagenet2012", splits)), key=lambda record: record.split
+        reading.read_foreign(write(tmp_path, "imagenet2012", splits)), key=lambda record: record.split
     )
     assert (validation.category, validation.source_id, validation.size) == (
         *("n01443537", "ILSVRC2012_val_00000236"),
@@ -117,7 +117,7 @@ def test_flic_has_the_joints_of_the_release(tmp_path: Path):
         "currframe": 12.0,
         "torsobox": tfds.features.BBox(ymin=100 / 480, xmin=50 / 720, ymax=300 / 480, xmax=150 / 720),
     }
-    (person,) = foreign.read(write(tmp_path, "flic/small", {"train": [example]}))
+    (person,) = reading.read_foreign(write(tmp_path, "flic/small", {"train": [example]}))
     assert person.names == flic.NAMES
     np.testing.assert_array_equal(person.points[:, 0], np.array(columns) + 99.25)
     np.testing.assert_array_equal(person.points[:, 1], 199)
@@ -129,15 +129,15 @@ def test_flic_has_the_joints_of_the_release(tmp_path: Path):
 def test_a_damaged_image_is_refused(tmp_path: Path):
     folder = write(tmp_path, "lfw", {"train": [{"label": "a", "image": io.BytesIO(b"no image")}]})
     with pytest.raises(InputError, match="example 0 of train"):
-        list(foreign.read(folder))
+        list(reading.read_foreign(folder))
 
 
 def test_folders_of_other_builders_are_refused(tmp_path: Path):
-    assert not foreign.is_prepared(tmp_path)
+    assert not reading.is_foreign(tmp_path)
     with pytest.raises(InputError, match="not what TFDS prepares of voc, lfw, flic, imagenet2012"):
-        foreign.read(tmp_path)
+        reading.read_foreign(tmp_path)
     folder = write(tmp_path, "mnist", {"train": []})
-    assert not foreign.is_prepared(folder)
+    assert not reading.is_foreign(folder)
     assert not is_prepared(folder)
 
 
@@ -145,6 +145,6 @@ def test_another_file_format_is_refused(tmp_path: Path):
     folder = write(tmp_path, "lfw", {"train": []})
     info = folder / "dataset_info.json"
     info.write_text(info.read_text().replace("array_record", "tfrecord"))
-    assert foreign.is_prepared(folder)
+    assert reading.is_foreign(folder)
     with pytest.raises(InputError, match="array_record"):
-        foreign.read(folder)
+        reading.read_foreign(folder)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.datasets import Absent, Record
-from convcorr_jax.datasets.prepared import Prepared, is_prepared, planning, prepare, read
+from convcorr_jax.datasets.prepared import Prepared, is_prepared, planning, prepare, read_prepared
 from convcorr_jax.errors import InputError, WriteError
 from tests.builders import image_set
 
@@ -34,7 +34,7 @@ def source(tmp_path: Path) -> Path:
 
 def prepare_images(source: Path | Callable, folder: Path, **options: Any) -> Prepared:
     """Prepare the images of a folder, or what a function lists."""
-    records = source if callable(source) else partial(image_set.read, source)
+    records = source if callable(source) else partial(image_set.read_entries, source)
     return prepare(records, folder, **{"name": "images", "description": "Noise.", "processes": 1} | options)
 
 
@@ -56,11 +56,11 @@ def test_written_records_are_counted_and_read_back(source: Path, tmp_path: Path)
     assert steps == [(0, 14), (4, 14), (8, 14), (12, 14), (14, 14)]
     assert is_prepared(folder)
     assert os.listdir(folder.parent) == ["1.0.0"]
-    listed = [entry for entry in image_set.read(source) if isinstance(entry, Record)]
+    listed = [entry for entry in image_set.read_entries(source) if isinstance(entry, Record)]
     expected = {record.source_id: record.image for record in listed}
-    images = {record.source_id: record.image for record in read(folder)}
+    images = {record.source_id: record.image for record in read_prepared(folder)}
     assert images == {name: path.read_bytes() for name, path in expected.items()}
-    assert [r.source_id for r in read(folder, split="test")] == ["image 4", "image 9"]
+    assert [r.source_id for r in read_prepared(folder, split="test")] == ["image 4", "image 9"]
 
 
 def test_a_finished_folder_is_not_written_again(source: Path, tmp_path: Path):
@@ -87,7 +87,7 @@ if __name__ == "__main__":
             os.kill(os.getpid(), signal.SIGKILL)
 
     source, folder = map(Path, sys.argv[1:])
-    prepare(partial(image_set.read, source), folder, name="images", description="Noise.",
+    prepare(partial(image_set.read_entries, source), folder, name="images", description="Noise.",
             processes=2, progress=die)
 """
 
@@ -153,7 +153,7 @@ def test_a_run_that_only_lacks_its_metadata_is_finished(source: Path, tmp_path: 
     interrupt(source, tmp_path / "out", after=14)
     done = prepare_images(source, tmp_path / "out", processes=processes)
     assert done.resumed == 14
-    assert len(read(tmp_path / "out")) == 14
+    assert len(read_prepared(tmp_path / "out")) == 14
     with pytest.raises(InputError, match="0 processes write nothing"):
         prepare_images(source, tmp_path / "new", processes=0)
 
@@ -198,7 +198,7 @@ def test_a_source_that_changes_while_it_is_read_is_noticed(
 
     def listing() -> list[Record | Absent]:
         calls.append(1)
-        listed = list(image_set.read(source))
+        listed = list(image_set.read_entries(source))
         if len(calls) == 2:
             change(next(r for r in listed if isinstance(r, Record) and r.split == "test"))
         return listed
@@ -260,7 +260,9 @@ def test_ambiguous_ids_and_splits_are_refused(listed: list[tuple[str, str]], sen
 
 def test_an_annotation_that_makes_no_record_may_not_share_an_id(source: Path, tmp_path: Path):
     with pytest.raises(InputError, match="same id 'image 1'"):
-        prepare_images(lambda: [*image_set.read(source), Absent("image 1", "it is blurred")], tmp_path / "out")
+        prepare_images(
+            lambda: [*image_set.read_entries(source), Absent("image 1", "it is blurred")], tmp_path / "out"
+        )
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Ground truth of pose predictions, read from the official annotation files, without images.
 
 - MPII, for PCKh: the hourglass's ``valid.h5``, the ``detections.mat`` of Tompson et al., and the
-  ``gt_valid.mat`` (or ``detections_our_format.mat``) that many training codes carry: the same 2958 people.
+  ``gt_valid.mat`` (or ``detections_our_format.mat``) that many training codes carry: the same 2958 people. Of
+  its flat forms ``.json``, which lacks the heads.
 - FLIC: ``examples.mat``, ``flic.npz`` (the same in plain arrays), and ``joints`` (2, 10, n), observer-centric.
 - LSP, LSPET and PARSE: ``joints.mat``, of PARSE also ``ptsAll``.
 """
@@ -14,20 +15,25 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from convcorr_jax.datasets.formats import mat
-from convcorr_jax.datasets.joint_orders import ORDERS, Order, common
 from convcorr_jax.datasets.official import flic, lsp, mpii
 from convcorr_jax.datasets.official.mpii import Person
+from convcorr_jax.datasets.poses.joint_orders import ORDERS, Order, common
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import Expected, load_arrays, read_arrays
+from convcorr_jax.io import Expected, array_headers, json_file, load_arrays, read_arrays
 from convcorr_jax.metrics import head_sizes
 
 Sides = Literal["observer", "person"]
 """Which side is left: as if every person faced the camera ("observer"), or the person's own ("person")."""
 
+Release = Literal["MPII", "FLIC", "LSP"]
+"""The data set of an official file; LSP is also LSPET and PARSE."""
+
 # The HDF5 files of MATLAB 7.3 begin with it.
 _MATLAB = b"MATLAB 7.3"
 # The first people of PARSE are for training, the others are its test set.
 _PARSE_TRAIN = 100
+# The number of joints in the observer-centric file of FLIC, by which it is known from LSP's.
+_FLIC_JOINTS = 10
 
 
 class GroundTruth(NamedTuple):
@@ -47,11 +53,49 @@ class GroundTruth(NamedTuple):
     visible: Bool[np.ndarray, "people joints"] | None = None
     image_sizes: Int[np.ndarray, "people 2"] | None = None
 
+    def test_people(self) -> "GroundTruth":
+        """Return the people of the test set alone."""
+        tested, visible, sizes = self.tested, self.visible, self.image_sizes
+        return self._replace(
+            points=self.points[tested],
+            normalizer=self.normalizer[tested],
+            tested=tested[tested],
+            visible=None if visible is None else visible[tested],
+            image_sizes=None if sizes is None else sizes[tested],
+        )
 
-def read_mpii(path: Path) -> GroundTruth:
-    """Read MPII's people and the sizes of their heads."""
+
+def release_of(path: Path) -> Release | None:
+    """Return the data set of an official file; None for a plain file."""
     if h5py.is_hdf5(path):
-        return of_mpii_people(mpii.read_h5({"valid": path}))
+        return "MPII"
+    if path.suffix == ".json":
+        with json_file(path, "ground truth") as content:
+            return "MPII" if isinstance(content, list) else None
+    if path.suffix == ".npz":
+        return "FLIC" if array_headers(path, names=("joints_pc",)) else None
+    variables = mat.read(path)
+    if "annolist" in variables or "pos_gt_src" in variables:
+        return "MPII"
+    if "examples" in variables:
+        return "FLIC"
+    if "ptsAll" in variables:
+        return "LSP"
+    if "joints" in variables:
+        is_flic = variables.array("joints").shape[:2] == (2, _FLIC_JOINTS)
+        return "FLIC" if is_flic else "LSP"
+    raise InputError(
+        f"{path} has {', '.join(map(str, variables))}; annolist or pos_gt_src of MPII, examples of FLIC, or "
+        "joints of FLIC or LSP is expected"
+    )
+
+
+def read_mpii(path: Path, *, needs_heads: bool = True) -> GroundTruth:
+    """Read MPII's people and the sizes of their heads, which those of ``.json`` lack."""
+    if h5py.is_hdf5(path):
+        return _of_people(mpii.read_h5({"valid": path}))
+    if path.suffix == ".json" and not needs_heads:
+        return _of_people(mpii.read_json({"valid": path}))
     if path.suffix in (".npz", ".json"):
         raise InputError(
             f"{path}: flat forms of MPII lack the boxes of heads, which PCKh divides by; valid.h5 of the "
@@ -65,7 +109,7 @@ def read_mpii(path: Path) -> GroundTruth:
             f"{path} has neither annolist, as detections.mat has, nor pos_gt_src, as gt_valid.mat has"
         )
     people = variables.structs("annolist")
-    return of_mpii_people(
+    return _of_people(
         tuple(
             mpii.read_person(person.only_struct("annorect"), frame="", place=0, split="valid")
             for person in people
@@ -94,7 +138,7 @@ def read_flic(path: Path, *, sides: Sides = "observer") -> GroundTruth:
     else:
         if sides != "observer":
             raise InputError(f"{path} is observer-centric; it does not state the person's own sides")
-        points = _joints(variables, "joints", (2, 10)) - 1
+        points = _joints(variables, "joints", (2, _FLIC_JOINTS)) - 1
         return _flic(points, "flic-10", np.ones(len(points), np.bool_), sides)
     points = flic.observer_centric(points) if sides == "observer" else points
     return _flic(points, "flic", tested, sides)._replace(image_sizes=sizes)
@@ -130,7 +174,7 @@ def read_lsp(path: Path) -> GroundTruth:
     )
 
 
-def of_mpii_people(people: tuple[Person, ...]) -> GroundTruth:
+def _of_people(people: tuple[Person, ...]) -> GroundTruth:
     """Return people of MPII as ground truth; the normalizer of one without a head is NaN."""
     sizes = [np.nan if person.head_size is None else person.head_size for person in people]
     truth = _mpii_truth(np.array([person.points for person in people]), np.array(sizes, np.float64))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convcorr_jax.datasets import plain_keypoints
+from convcorr_jax.datasets.poses import plain_keypoints
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import write_arrays
 

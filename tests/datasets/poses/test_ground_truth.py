@@ -6,9 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from convcorr_jax.datasets import ground_truth
-from convcorr_jax.datasets.joint_orders import ORDERS
 from convcorr_jax.datasets.official import flic
+from convcorr_jax.datasets.poses import ORDERS, ground_truth
 from convcorr_jax.errors import InputError
 from tests.builders.flic_tree import LOOKUP, example
 from tests.builders.genuine import genuine

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from convcorr_jax.datasets.formats import hdf5, joint_arrays
+from convcorr_jax.datasets.formats import hdf5
+from convcorr_jax.datasets.poses import joint_arrays
 from convcorr_jax.errors import InputError
 from tests.builders.hostile import npz_bomb
 from tests.builders.mat_files import cells, structs, write_mat
@@ -16,7 +17,7 @@ LABELS = ("rank", "lank")
 
 
 def read(path: Path) -> joint_arrays.JointArrays:
-    return joint_arrays.read(path, flat_joints=14)
+    return joint_arrays.read_joint_arrays(path, flat_joints=14)
 
 
 def write_npz(path: Path) -> Path:
@@ -143,7 +144,7 @@ def test_flat_rows_are_joints_one_by_one(tmp_path: Path, turned):
     assert found.flat == {"preds"}
     for count in (13, 16):
         with pytest.raises(InputError, match="no array of joints"):
-            joint_arrays.read(tmp_path / "a.npz", flat_joints=count)
+            joint_arrays.read_joint_arrays(tmp_path / "a.npz", flat_joints=count)
 
 
 @pytest.mark.parametrize("names", [("x", "y"), ("pred_x", "pred_y"), ("X", "Y")])

@@ -1,7 +1,6 @@
 """Scoring a file of predicted poses by the official rules of MPII, FLIC and LSP."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
@@ -9,10 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax.datasets import evaluations, ground_truth
-from convcorr_jax.datasets.ground_truth import GroundTruth, Sides
-from convcorr_jax.datasets.joint_orders import Order
-from convcorr_jax.datasets.predictions import Axes
+from convcorr_jax.datasets.poses import AS_STATED, Interpretation, Release, match_files
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import check_file
 from convcorr_jax.metrics import (
@@ -34,42 +30,22 @@ Metric = Literal["pckh", "flic_pck", "lsp_pck"]
 class Rules(NamedTuple):
     """The rules by which a metric is computed and reported."""
 
+    release: Release
     protocol: Protocol
     curve: tuple[float, ...]
     """The thresholds of the official curve; the last one is the metric's usual threshold."""
     smaller_alphas: tuple[float, ...]
     """Further thresholds in the printed table."""
-    needs_all_joints: bool
-    """Whether predictions must have all joints of the ground truth, or are scored by those that they have."""
 
 
 _UP_TO_02 = PCKH_ALPHAS[: PCKH_ALPHAS.index(0.2) + 1]
 RULES: Mapping[Metric, Rules] = MappingProxyType(
     {
-        "pckh": Rules(MPII_PCKH, PCKH_ALPHAS, (0.1, 0.2), True),
-        "flic_pck": Rules(FLIC_PCK, _UP_TO_02, (0.05, 0.1), False),
-        "lsp_pck": Rules(LSP_PCK, _UP_TO_02, (0.05, 0.1), True),
+        "pckh": Rules("MPII", MPII_PCKH, PCKH_ALPHAS, (0.1, 0.2)),
+        "flic_pck": Rules("FLIC", FLIC_PCK, _UP_TO_02, (0.05, 0.1)),
+        "lsp_pck": Rules("LSP", LSP_PCK, _UP_TO_02, (0.05, 0.1)),
     }
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Interpretation:
-    """How a file of predictions is to be read, where the file itself does not state it."""
-
-    sides: Sides | None = None
-    """Whose left is left in the predictions, FLIC only; by default observer, as published."""
-    order: Order | None = None
-    """The order of the predicted joints; by default as the file states it."""
-    key: str | None = None
-    """The name of the array in the file; needed if several arrays could be the predictions."""
-    axes: Axes | None = None
-    """The meaning of the array's axes; by default as their sizes imply."""
-    first_pixel: Literal[0, 1] | None = None
-    """The coordinate of the first pixel in the predictions; by default as in the ground truth's file."""
-
-
-AS_STATED = Interpretation()
 
 
 class PredictionScore(NamedTuple):
@@ -153,23 +129,23 @@ def read_aligned(
     truth_path: Path, predictions_path: Path, *, metric: Metric, interpretation: Interpretation = AS_STATED
 ) -> AlignedJoints:
     """Read the joints that a file of annotations and a file of predictions both have."""
-    rules = RULES[metric]
-    truth = _read_truth(truth_path, metric, interpretation.sides)
-    scorable = tuple(filter(column_of, truth.joints))
-    points, joints, source, notes = evaluations.match_predictions(
+    check_file(truth_path, "annotation")
+    if interpretation.sides and metric != "flic_pck":
+        raise InputError(
+            "--sides is for flic_pck only: sides of MPII are the person's own, sides of LSP are those "
+            "of the ground truth's file"
+        )
+    people, predicted, compared, source, notes = match_files(
+        truth_path,
         predictions_path,
-        truth,
-        joints=scorable,
-        required=scorable if rules.needs_all_joints else (),
+        release=RULES[metric].release,
         scorer=metric,
-        order=interpretation.order,
-        key=interpretation.key,
-        axes=interpretation.axes,
-        first_pixel=interpretation.first_pixel,
+        interpretation=interpretation,
     )
-    tested = truth.tested
-    true_points = truth.points[tested][:, [truth.joints.index(name) for name in joints]]
-    return AlignedJoints(true_points, points, truth.normalizer[tested], joints, truth.sides, source, notes)
+    counted = compared & [column_of(name) is not None for name in people.joints]
+    joints = tuple(np.array(people.joints)[counted].tolist())
+    truth = people.points[:, counted]
+    return AlignedJoints(truth, predicted[:, counted], people.normalizer, joints, people.sides, source, notes)
 
 
 def score_summary(table: JointTable, *, metric: Metric, alphas: Sequence[float]) -> dict[str, float | None]:
@@ -207,16 +183,3 @@ def score_details(score: PredictionScore) -> dict[str, Any]:
 def percentages(shares: Mapping[str, float]) -> dict[str, float | None]:
     """Convert shares to percentages with four decimals, and NaN to None, as JSON stores them."""
     return {name: None if np.isnan(share) else round(100 * share, 4) for name, share in shares.items()}
-
-
-def _read_truth(path: Path, metric: Metric, sides: Sides | None) -> GroundTruth:
-    check_file(path, "annotation")
-    if metric == "flic_pck":
-        return ground_truth.read_flic(path, sides=sides or "observer")
-    if sides:
-        raise InputError(
-            "--sides is for flic_pck only: sides of MPII are the person's own, sides of LSP are those "
-            "of the ground truth's file"
-        )
-    read = ground_truth.read_mpii if metric == "pckh" else ground_truth.read_lsp
-    return read(path)

@@ -57,7 +57,7 @@ class _Values(NamedTuple):
     skipped: dict[str, str]
 
 
-def read(path: Path, *, flat_joints: int) -> JointArrays:
+def read_joint_arrays(path: Path, *, flat_joints: int) -> JointArrays:
     """Read a file's arrays of joints, flat ones only of ``flat_joints`` joints, without unpickling anything."""
     check_file(path, "prediction (.npz, .h5 or .mat)")
     if h5py.is_hdf5(path):

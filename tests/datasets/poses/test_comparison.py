@@ -6,8 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from convcorr_jax.datasets import evaluations
-from convcorr_jax.datasets.joint_orders import ORDERS
+from convcorr_jax.datasets.poses import ORDERS, Interpretation, ground_truth, read_comparison
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import write_arrays
 from convcorr_jax.metrics import ProtocolChoices
@@ -18,9 +17,13 @@ from tests.builders.mpii_flat import json_person
 from tests.builders.pck_files import write_mpii, write_plain
 
 
+def read(truth, predictions, **options):
+    return read_comparison(truth, predictions, interpretation=Interpretation(**options))
+
+
 def test_mpii_has_heads_visibility_and_its_own_joints(tmp_path):
     files = write_mpii(tmp_path)
-    found = evaluations.read(*files)
+    found = read(*files)
     with h5py.File(files.truth) as stored, np.load(files.predictions) as predicted:
         np.testing.assert_array_equal(found.truth.points, stored["part"][()] - 1)
         np.testing.assert_array_equal(found.truth.visible, stored["visible"][()] > 0)
@@ -38,20 +41,20 @@ def test_joints_that_the_predictions_lack_are_not_compared(tmp_path):
     places = [ORDERS["mpii"].index(name) for name in ORDERS["mpii-14"]]
     with np.load(files.predictions) as stored:
         write_arrays(tmp_path / "b.npz", preds=stored["preds"][:, places])
-    found = evaluations.read(files.truth, tmp_path / "b.npz", order="mpii-14")
+    found = read(files.truth, tmp_path / "b.npz", order="mpii-14")
     assert np.isnan(found.predicted[:, ~found.compared]).all()
     assert sorted(np.flatnonzero(~found.compared)) == [6, 7]
     assert found.default == ProtocolChoices("head", scored=False)
     write_arrays(tmp_path / "arms.npz", preds=np.ones((20, 6, 2)))
     with pytest.raises(InputError, match=r"lacks r_ankle, .*, which the metric of MPII scores"):
-        evaluations.read(files.truth, tmp_path / "arms.npz", order="flic-6")
+        read(files.truth, tmp_path / "arms.npz", order="flic-6")
 
 
 def test_people_of_lsp_are_those_of_the_test_set(tmp_path):
     folder = write_lsp(tmp_path, count=1002)
     with pytest.raises(InputError, match="--sides is for FLIC only"):
-        evaluations.read(folder / "joints.mat", folder / "joints.mat", sides="person")
-    found = evaluations.read(folder / "joints.mat", folder / "joints.mat", first_pixel=0)
+        read(folder / "joints.mat", folder / "joints.mat", sides="person")
+    found = read(folder / "joints.mat", folder / "joints.mat", first_pixel=0)
     np.testing.assert_array_equal(found.predicted, found.truth.points)
     assert len(found.predicted) == 2
     assert found.default == ProtocolChoices("torso")
@@ -64,7 +67,7 @@ def test_flic_has_sizes_where_its_file_states_them(tmp_path, rng):
     write_arrays(tmp_path / "b.npz", **arrays, imgdims=np.tile([480, 720, 3], (4, 1)))
     write_arrays(tmp_path / "pred.npz", pred=joints[1:])
     without, with_sizes = (
-        evaluations.read(tmp_path / name, tmp_path / "pred.npz", sides="person") for name in ("a.npz", "b.npz")
+        read(tmp_path / name, tmp_path / "pred.npz", sides="person") for name in ("a.npz", "b.npz")
     )
     assert without.truth.image_sizes is None
     np.testing.assert_array_equal(with_sizes.truth.image_sizes, [[480, 720]] * 3)
@@ -72,7 +75,7 @@ def test_flic_has_sizes_where_its_file_states_them(tmp_path, rng):
     assert np.flatnonzero(~with_sizes.compared).tolist() == [11]
     np.testing.assert_allclose(with_sizes.predicted[:, :11], with_sizes.truth.points[:, :11])
     assert with_sizes.default is with_sizes.joint_default is None
-    observers = evaluations.read(tmp_path / "b.npz", tmp_path / "pred.npz")
+    observers = read(tmp_path / "b.npz", tmp_path / "pred.npz")
     assert observers.default == observers.joint_default == ProtocolChoices("torso")
 
 
@@ -80,36 +83,36 @@ def test_mpii_without_heads_has_no_figure_of_its_own(tmp_path, rng):
     people = [json_person(joints=rng.uniform(1, 99, (16, 2)).tolist())]
     (tmp_path / "valid.json").write_text(json.dumps(people))
     write_arrays(tmp_path / "pred.npz", preds=np.array([people[0]["joints"]]))
-    found = evaluations.read(tmp_path / "valid.json", tmp_path / "pred.npz")
+    found = read(tmp_path / "valid.json", tmp_path / "pred.npz")
     assert found.default is None
     np.testing.assert_allclose(found.predicted, found.truth.points)
 
 
 def test_plain_predictions_may_be_in_another_order(tmp_path):
     files = write_plain(tmp_path)
-    found = evaluations.read(*files)
+    found = read(*files)
     assert (found.default, found.compared.all()) == (None, True)
     names = np.array(found.truth.names)
     turned = tmp_path / "turned.npz"
     write_arrays(turned, points=found.predicted[:, ::-1], names=names[::-1])
-    np.testing.assert_array_equal(evaluations.read(files.truth, turned).predicted, found.predicted)
+    np.testing.assert_array_equal(read(files.truth, turned).predicted, found.predicted)
     write_arrays(turned, points=found.predicted, names=np.array([*names[:-1], "tail"]))
     with pytest.raises(InputError, match=r"tail; those of .*truth\.npz are expected: l_shoulder"):
-        evaluations.read(files.truth, turned)
+        read(files.truth, turned)
 
 
 def test_files_that_do_not_belong_together_are_refused(tmp_path):
     files = write_plain(tmp_path)
     write_arrays(tmp_path / "few.npz", points=np.zeros((3, 5, 2)))
     with pytest.raises(InputError, match=r"few\.npz: points is \(3, 5, 2\); \(12, 5, 2\) is expected"):
-        evaluations.read(files.truth, tmp_path / "few.npz")
+        read(files.truth, tmp_path / "few.npz")
     with pytest.raises(InputError, match="--order and --key is for predictions of official people"):
-        evaluations.read(*files, order="lsp", key="points")
+        read(*files, order="lsp", key="points")
     with pytest.raises(InputError, match="does not exist; a prediction file"):
-        evaluations.read(files.truth, tmp_path / "nothing.npz")
+        read(files.truth, tmp_path / "nothing.npz")
     write_mat(tmp_path / "a.mat", {"something": np.ones(3)})
     with pytest.raises(InputError, match=r"a\.mat has something; annolist or pos_gt_src of MPII"):
-        evaluations.read(tmp_path / "a.mat", files.predictions)
+        read(tmp_path / "a.mat", files.predictions)
 
 
 @pytest.mark.parametrize(
@@ -127,4 +130,4 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
     ],
 )
 def test_genuine_files_are_recognized(name, release):
-    assert evaluations.release_of(genuine("pose_annotations") / name) == release
+    assert ground_truth.release_of(genuine("pose_annotations") / name) == release

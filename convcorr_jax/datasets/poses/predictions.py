@@ -13,6 +13,7 @@ other:
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
@@ -20,8 +21,9 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax.datasets.formats import joint_arrays
-from convcorr_jax.datasets.joint_orders import ORDERS, Order, joint_name
+from convcorr_jax.datasets.poses.ground_truth import Sides
+from convcorr_jax.datasets.poses.joint_arrays import JointArrays, read_joint_arrays
+from convcorr_jax.datasets.poses.joint_orders import ORDERS, Order, joint_name
 from convcorr_jax.errors import InputError
 
 Axes = Literal[
@@ -43,6 +45,25 @@ _PUBLISHED_NAME = "keypointsAll"
 _PUBLISHED: dict[tuple[str, int], Order] = {("prediction_all", 9): "flic-9"}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Interpretation:
+    """How a file of predictions is to be read, where the file itself does not state it."""
+
+    sides: Sides | None = None
+    """Whose left is left in the predictions, FLIC only; by default observer, as published."""
+    order: Order | None = None
+    """The order of the predicted joints; by default as the file states it."""
+    key: str | None = None
+    """The name of the array in the file; needed if several arrays could be the predictions."""
+    axes: Axes | None = None
+    """The meaning of the array's axes; by default as their sizes imply."""
+    first_pixel: Literal[0, 1] | None = None
+    """The coordinate of the first pixel in the predictions; by default as in the ground truth's file."""
+
+
+AS_STATED = Interpretation()
+
+
 class Predictions(NamedTuple):
     """Predicted joints."""
 
@@ -55,24 +76,19 @@ class Predictions(NamedTuple):
     """What was assumed or skipped, one sentence each."""
 
 
-def read(
-    path: Path,
-    *,
-    people: Collection[int],
-    own_order: Order,
-    order: Order | None = None,
-    key: str | None = None,
-    axes: Axes | None = None,
+def read_predictions(
+    path: Path, *, people: Collection[int], own_order: Order, interpretation: Interpretation = AS_STATED
 ) -> Predictions:
     """Read the predictions of a file ``.npz``, ``.h5`` or ``.mat``, of one of some numbers of people.
 
-    An array with as many joints as ``own_order``, that of the ground truth, is assumed to have it. ``order``,
-    ``key`` and ``axes`` state what the file does not.
+    An array with as many joints as ``own_order``, that of the ground truth, is assumed to have it. The sides
+    and the first pixel of ``interpretation`` change nothing here.
     """
-    stored = joint_arrays.read(path, flat_joints=len(ORDERS[order or own_order]))
+    order = interpretation.order
+    stored = read_joint_arrays(path, flat_joints=len(ORDERS[order or own_order]))
     lists = () if order else tuple(labels for labels in stored.words if any(map(joint_name, labels)))
     sizes = [ORDERS[order]] if order else [*ORDERS.values(), *lists, *map(_joints_of, lists)]
-    name, array, layout = _select(path, stored, people, {*map(len, sizes)}, key, axes)
+    name, array, layout = _select(path, stored, people, {*map(len, sizes)}, interpretation)
     points = array.transpose(layout)[..., :2].astype(np.float64)
     count = points.shape[1]
     where = f"{path}, {name} {array.shape}"
@@ -126,14 +142,13 @@ def _labels(where: str, lists: Sequence[Sequence[str]], count: int) -> Sequence[
 
 def _select(
     path: Path,
-    stored: joint_arrays.JointArrays,
+    stored: JointArrays,
     people: Collection[int],
     counts: Collection[int],
-    key: str | None,
-    axes: Axes | None,
+    interpretation: Interpretation,
 ) -> tuple[str, np.ndarray, tuple[int, ...]]:
     """Return the name of the predictions, their array, and its axes of people, joints and coordinates."""
-    arrays = stored.arrays
+    arrays, key, axes = stored.arrays, interpretation.key, interpretation.axes
     skipped = "".join(f"; {name} is skipped: {why}" for name, why in stored.skipped.items())
     if key is not None and key not in arrays:
         raise InputError(f"{path} has no array of joints {key!r}; it has {', '.join(arrays)}{skipped}")

@@ -7,8 +7,8 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from convcorr_jax.datasets import predictions
-from convcorr_jax.datasets.joint_orders import ORDERS, Order, joint_name
+from convcorr_jax.datasets.poses import ORDERS, Interpretation, Order, read_predictions
+from convcorr_jax.datasets.poses.joint_orders import joint_name
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import FLIC_JOINTS
 from tests.builders.mat_files import cells, write_mat
@@ -22,7 +22,8 @@ def points(rng):
 
 
 def read(path: Path, own_order: Order = "mpii", people=(PEOPLE,), **options):
-    return predictions.read(path, people=people, own_order=own_order, **options)
+    interpretation = Interpretation(**options)
+    return read_predictions(path, people=people, own_order=own_order, interpretation=interpretation)
 
 
 def saved(path: Path, **arrays: np.ndarray) -> Path:

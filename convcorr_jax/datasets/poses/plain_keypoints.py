@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax.datasets.joint_orders import joint_name
+from convcorr_jax.datasets.poses.joint_orders import joint_name
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import json_array, json_file, load_arrays, naming_file
 from convcorr_jax.metrics import KeypointTruth
