@@ -28,12 +28,12 @@ print(events.count("cache_hits"), events.count("cache_misses"))
 """
 
 
-def _run(folder: Path, when: str, **environment: str) -> tuple[str, str]:
+def _run(folder: Path, when: str) -> tuple[str, str]:
     # Tests have a cache of their own (tests/conftest.py), which would take precedence.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
     ended = subprocess.run(
         [sys.executable, "-W", "error", "-c", _SCRIPT, when],
-        env=inherited | {VARIABLE: str(folder)} | environment,
+        env=inherited | {VARIABLE: str(folder)},
         capture_output=True,
         text=True,
         check=True,
@@ -50,11 +50,12 @@ def test_the_second_process_reads_what_the_first_compiled(tmp_path):
     assert list(programs.iterdir())
 
 
-def test_off_and_unwritable_folders_are_harmless(tmp_path):
-    file = tmp_path / "file"
-    file.touch()
-    assert _run(file / "below", "early") == ("0 0", "")
-    assert _run(Path(OFF), "late") == ("0 0", "")
+def test_off_and_folders_that_cannot_be_made_are_not_used(monkeypatch, tmp_path):
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+    (tmp_path / "file").touch()
+    for chosen in (tmp_path / "file" / "below", OFF):
+        monkeypatch.setenv(VARIABLE, str(chosen))
+        assert enable() is None
 
 
 def test_the_folder_is_the_users_cache(monkeypatch, tmp_path):
