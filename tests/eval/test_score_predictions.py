@@ -1,12 +1,14 @@
 """Prediction files scored end to end, and the one whose official figures are known."""
 
 import json
+import struct
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+from convcorr_jax.datasets.formats import mat_bytes
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.datasets.poses import ORDERS, Interpretation
 from convcorr_jax.errors import InputError
@@ -225,7 +227,14 @@ def test_the_published_figures_are_matched(tmp_path: Path):
 def test_the_authors_own_predictions_are_scored(tmp_path: Path):
     """Of the validation people; of the test people the paper reports 82.0."""
     folder = genuine("pose_annotations")
-    detections = folder / "mpii_valid_tompson_detections.mat"
+    genuine_file = folder / "mpii_valid_tompson_detections.mat"
+    content = genuine_file.read_bytes()[:128]
+    # Without the truth beside the predictions, whose 150,000 arrays of one number take most of a minute.
+    for name, (data, order, start, stop) in mat_bytes.variables(genuine_file).items():
+        if name != "annolist":
+            content += struct.pack(order + "II", 14, stop - start) + data[start:stop]
+    detections = tmp_path / "detections.mat"
+    detections.write_bytes(content)
     config = Config("pckh", folder / "mpii_valid_hourglass.h5", detections, output=Output(tmp_path))
     result = json.loads(score_predictions.main(config).read_text())
     assert result["read"] == "keypointsAll, joints as the file names them"

@@ -97,14 +97,6 @@ def test_mirroring_a_face_exchanges_its_sides():
     assert fixed == [8, 27, 28, 29, 30, 33, 51, 57, 62, 66]
 
 
-def test_pupil_distance_is_between_the_means_of_the_eyes():
-    points = np.zeros((68, 2))
-    points[36:42] = [3.0, 0.0]
-    points[36] += [0.0, 6.0]
-    points[42:48] = [3.0, 5.0]
-    assert pupil_distance(points) == pytest.approx(4.0)
-
-
 def test_people_read_back_what_was_written(tmp_path: Path):
     write_lspet(tmp_path)
     first, second = people.read_lspet(tmp_path)
