@@ -18,6 +18,7 @@ from convcorr_jax import coords, descriptors, flow, keypoints, metrics, patches,
 from convcorr_jax.linear import ridge, svm
 
 Outcome = Literal["refused", "nan", "absent"]
+Arguments = dict[str, tuple[Any, Outcome]]
 
 
 class Case(NamedTuple):
@@ -58,13 +59,26 @@ def with_value(value: Any, bad: float) -> Any:
     return jax.tree.unflatten(tree, leaves)
 
 
-def case(function: Callable[..., Any], arrays: dict[str, Any], **options: Any) -> Case:
-    """Return a case; an argument is an array, or a pair of an array and its outcome (``nan`` by default)."""
-    outcomes, values = {}, {}
-    for name, value in arrays.items():
-        is_pair = type(value) is tuple and len(value) == 2 and isinstance(value[1], str)
-        values[name], outcomes[name] = value if is_pair else (value, "nan")
-    return Case(function, values, options, outcomes)
+def nan(**arrays: Any) -> Arguments:
+    """Return arguments in which NaN gives NaN."""
+    return {name: (value, "nan") for name, value in arrays.items()}
+
+
+def refused(**arrays: Any) -> Arguments:
+    """Return arguments in which NaN is refused."""
+    return {name: (value, "refused") for name, value in arrays.items()}
+
+
+def absent(**arrays: Any) -> Arguments:
+    """Return arguments in which NaN counts as missing."""
+    return {name: (value, "absent") for name, value in arrays.items()}
+
+
+def case(function: Callable[..., Any], *arguments: Arguments, **options: Any) -> Case:
+    """Return a case of arguments with floating-point values, and of options."""
+    pairs = {name: pair for each in arguments for name, pair in each.items()}
+    values = {name: value for name, (value, _) in pairs.items()}
+    return Case(function, values, options, {name: outcome for name, (_, outcome) in pairs.items()})
 
 
 def cases() -> list[Case]:
@@ -90,32 +104,31 @@ def _unit(*shape: int) -> jax.Array:
 
 def _flow() -> Iterator[Case]:
     costs = jnp.abs(_on_device(3, 4, 4, 3))
-    yield case(flow.align, {"source": _unit(3, 4, 8), "target": _unit(4, 3, 8)})
-    yield case(flow.align_costs, {"costs": costs})
-    yield case(flow.data_cost, {"source": _unit(3, 4, 8), "target": _unit(4, 3, 8)})
+    yield case(flow.align, nan(source=_unit(3, 4, 8), target=_unit(4, 3, 8)))
+    yield case(flow.align_costs, nan(costs=costs))
+    yield case(flow.data_cost, nan(source=_unit(3, 4, 8), target=_unit(4, 3, 8)))
     labels = jnp.tile(jnp.array([1, 0]), (3, 4, 1))
-    yield case(flow.subcell_offset, {"min_marginals": costs}, labels=labels)
-    yield case(flow.min_sum, {"data_cost": costs, "smoothness": jnp.float32(0.1)})
+    yield case(flow.subcell_offset, nan(min_marginals=costs), labels=labels)
+    yield case(flow.min_sum, nan(data_cost=costs, smoothness=jnp.float32(0.1)))
     yield case(
         flow.soft_min_sum,
-        {"data_cost": costs, "smoothness": jnp.float32(0.1), "temperature": jnp.float32(0.5)},
+        nan(data_cost=costs, smoothness=jnp.float32(0.1), temperature=jnp.float32(0.5)),
         rounds=3,
     )
-    yield case(flow.distance_transform, {"costs": (_on_device(9), "absent"), "weight": jnp.float32(1)})
+    yield case(flow.distance_transform, absent(costs=_on_device(9)), nan(weight=jnp.float32(1)))
     yield case(
         flow.soft_distance_transform,
-        {"costs": (_on_device(9), "absent"), "temperature": jnp.float32(1), "weight": jnp.float32(1)},
+        absent(costs=_on_device(9)),
+        nan(temperature=jnp.float32(1), weight=jnp.float32(1)),
     )
-    yield case(
-        flow.parabola_vertex, {"before": jnp.full(2, 2.0), "center": jnp.zeros(2), "after": jnp.full(2, 1.0)}
-    )
+    yield case(flow.parabola_vertex, nan(before=jnp.full(2, 2.0), center=jnp.zeros(2), after=jnp.full(2, 1.0)))
     points = jnp.asarray(np.array([[1.0, 1.5], [2.0, 0.5]], np.float32))
-    yield case(flow.sample, {"image": _on_device(5, 6, 2), "points": points})
-    yield case(flow.warp, {"image": _on_device(5, 6, 2), "flow_px": _on_device(4, 4, 2)})
-    yield case(flow.sample_flow, {"flow": _on_device(5, 6, 2), "points": points})
+    yield case(flow.sample, nan(image=_on_device(5, 6, 2), points=points))
+    yield case(flow.warp, nan(image=_on_device(5, 6, 2), flow_px=_on_device(4, 4, 2)))
+    yield case(flow.sample_flow, nan(flow=_on_device(5, 6, 2), points=points))
     yield case(
         flow.upsample_flow,
-        {"flow": _on_device(3, 4, 2)},
+        nan(flow=_on_device(3, 4, 2)),
         source_to_px=coords.grid(2, 0),
         target_to_px=coords.grid(2, 0),
         size=(6, 8),
@@ -126,62 +139,33 @@ def _linear() -> Iterator[Case]:
     x, y = _on_device(12, 3), _on_device(12, 2)
     folds = np.arange(12) % 3
     penalties = np.array([0.5, 1.0])
-    yield case(ridge.fit, {"features": (x, "refused"), "targets": (y, "refused")}, penalty=1.0)
-    yield case(
-        ridge.fit,
-        {"features": (_on_device(4, 9), "refused"), "targets": (_on_device(4, 2), "refused")},
-        penalty=1.0,
-    )
-    yield case(ridge.fit_best, {"features": (x, "refused"), "targets": (y, "refused")}, folds=folds, k=3)
-    yield case(
-        ridge.cross_validate,
-        {"features": (x, "refused"), "targets": (y, "refused")},
-        penalties=penalties,
-        folds=folds,
-        k=3,
-    )
-    yield case(
-        ridge.cross_predict,
-        {"features": (x, "refused"), "targets": (y, "refused")},
-        penalty=1.0,
-        folds=folds,
-        k=3,
-    )
-    yield case(
-        ridge.leave_one_out, {"features": (x, "refused"), "targets": (y, "refused")}, penalties=penalties
-    )
-    yield case(ridge.penalty_grid, {"features": x})
-    yield case(ridge.fit_held_out, {"features": (x, "refused"), "targets": (y, "refused")}, folds=folds, k=3)
-    yield case(ridge.statistics, {"features": x, "targets": y})
+    yield case(ridge.fit, refused(features=x, targets=y), penalty=1.0)
+    yield case(ridge.fit, refused(features=_on_device(4, 9), targets=_on_device(4, 2)), penalty=1.0)
+    yield case(ridge.fit_best, refused(features=x, targets=y), folds=folds, k=3)
+    yield case(ridge.cross_validate, refused(features=x, targets=y), penalties=penalties, folds=folds, k=3)
+    yield case(ridge.cross_predict, refused(features=x, targets=y), penalty=1.0, folds=folds, k=3)
+    yield case(ridge.leave_one_out, refused(features=x, targets=y), penalties=penalties)
+    yield case(ridge.penalty_grid, nan(features=x))
+    yield case(ridge.fit_held_out, refused(features=x, targets=y), folds=folds, k=3)
+    yield case(ridge.statistics, nan(features=x, targets=y))
     parts = [ridge.statistics(x[:6], y[:6]), ridge.statistics(x[6:], y[6:])]
-    yield case(ridge.add, {"a": parts[0], "b": parts[1]})
-    yield case(ridge.subtract, {"whole": ridge.statistics(x, y), "part": parts[0]})
-    yield case(ridge.gram, {"rows": x})
-    yield case(ridge.solve, {"summed": (ridge.statistics(x, y), "refused")}, penalty=1.0)
-    yield case(ridge.cross_validate_statistics, {"parts": (parts, "refused")}, penalties=penalties)
+    yield case(ridge.add, nan(a=parts[0], b=parts[1]))
+    yield case(ridge.subtract, nan(whole=ridge.statistics(x, y), part=parts[0]))
+    yield case(ridge.gram, nan(rows=x))
+    yield case(ridge.solve, refused(summed=ridge.statistics(x, y)), penalty=1.0)
+    yield case(ridge.cross_validate_statistics, refused(parts=parts), penalties=penalties)
     predictions = np.asarray(_normal(12, 3), np.float64)
-    yield case(ridge.prediction_subspace, {"predictions": (predictions, "refused")}, rank=2)
+    yield case(ridge.prediction_subspace, refused(predictions=predictions), rank=2)
     fitted = ridge.fit(x, _on_device(12, 3), penalty=1.0)
     subspace = ridge.prediction_subspace(predictions, rank=2)
-    yield case(ridge.reduce_rank, {"ridge": fitted, "subspace": subspace})
+    yield case(ridge.reduce_rank, nan(ridge=fitted, subspace=subspace))
     positive = jnp.asarray(np.arange(12)[:, None] % 2 == np.arange(2))
     weights = jnp.ones((12, 1))
-    yield case(
-        svm.fit,
-        {"features": (x, "refused"), "sample_weights": (weights, "refused")},
-        positive=positive,
-        cost=1.0,
-    )
-    yield case(
-        svm.cross_validate,
-        {"features": (x, "refused"), "costs": (penalties, "refused")},
-        positive=positive,
-        folds=folds,
-        k=3,
-    )
+    yield case(svm.fit, refused(features=x, sample_weights=weights), positive=positive, cost=1.0)
+    yield case(svm.cross_validate, refused(features=x, costs=penalties), positive=positive, folds=folds, k=3)
     yield case(
         svm.pad,
-        {"features": np.asarray(x), "weights": np.asarray(weights)},
+        nan(features=np.asarray(x), weights=np.asarray(weights)),
         positive=np.asarray(positive),
         least=svm.Least(rows=16, classes=4),
     )
@@ -193,85 +177,63 @@ def _metrics() -> Iterator[Case]:
     joints = ["l_wrist", "r_wrist", "l_hip", "r_hip"]
     errors = np.abs(_normal(3, 4)).astype(np.float64)
     yield case(
-        metrics.correct,
-        {
-            "predicted": (points[:, 0], "absent"),
-            "truth": (truth[:, 0], "absent"),
-            "normalizer": (lengths, "absent"),
-        },
-        alpha=0.1,
+        metrics.correct, absent(predicted=points[:, 0], truth=truth[:, 0], normalizer=lengths), alpha=0.1
     )
     yield case(
         metrics.pck,
-        {"predicted": (points, "absent"), "truth": (truth, "refused"), "normalizer": (lengths, "refused")},
+        absent(predicted=points),
+        refused(truth=truth, normalizer=lengths),
         counted=np.ones((3, 4), bool),
         groups=["a", "a", "b"],
         alphas=(0.1,),
         protocol=metrics.PF_WILLOW,
     )
-    yield case(
-        metrics.pckh,
-        {"predicted": (points, "absent"), "truth": (truth, "absent"), "sizes": (lengths, "absent")},
-        joints=joints,
-    )
-    yield case(metrics.head_sizes, {"boxes": np.array([[0.0, 0.0, 3.0, 4.0]])})
-    yield case(metrics.joint_errors, {"predicted": (points, "absent"), "truth": truth, "normalizer": lengths})
+    yield case(metrics.pckh, absent(predicted=points, truth=truth, sizes=lengths), joints=joints)
+    yield case(metrics.head_sizes, nan(boxes=np.array([[0.0, 0.0, 3.0, 4.0]])))
+    yield case(metrics.joint_errors, absent(predicted=points), nan(truth=truth, normalizer=lengths))
     rules = {"joints": joints, "alphas": (0.1, 0.2), "protocol": metrics.LSP_PCK}
-    yield case(metrics.joint_table, {"errors": (errors, "absent")}, **rules)
-    yield case(metrics.total_sums, {"errors": (errors, "absent")}, **rules)
-    yield case(metrics.area_under_curve, {"shares": errors}, alphas=(0.1, 0.2, 0.3, 0.4))
-    yield case(
-        metrics.landmark_errors,
-        {"predicted": (points, "refused"), "truth": truth, "normalizer": (lengths, "refused")},
-    )
-    yield case(metrics.landmark_summary, {"errors": (errors, "absent")})
-    yield case(metrics.mean_error_per_image, {"errors": (errors, "absent")})
-    yield case(metrics.cumulative_error_curve, {"errors": (errors, "absent")}, thresholds=np.array([0.1, 0.2]))
-    yield case(metrics.error_spreads, {"errors": (points, "absent")}, joints=joints)
-    yield case(metrics.x_error_histogram, {"errors": (points, "absent")})
-    yield case(metrics.label_spreads, {"annotations": (np.stack([points, truth]), "absent")}, joints=joints)
-    yield case(metrics.match_sides, {"points": points, "reference": (truth, "absent")}, pairs=((0, 1), (2, 3)))
+    yield case(metrics.joint_table, absent(errors=errors), **rules)
+    yield case(metrics.total_sums, absent(errors=errors), **rules)
+    yield case(metrics.area_under_curve, nan(shares=errors), alphas=(0.1, 0.2, 0.3, 0.4))
+    yield case(metrics.landmark_errors, refused(predicted=points, normalizer=lengths), nan(truth=truth))
+    yield case(metrics.landmark_summary, absent(errors=errors))
+    yield case(metrics.mean_error_per_image, absent(errors=errors))
+    yield case(metrics.cumulative_error_curve, absent(errors=errors), thresholds=np.array([0.1, 0.2]))
+    yield case(metrics.error_spreads, absent(errors=points), joints=joints)
+    yield case(metrics.x_error_histogram, absent(errors=points))
+    yield case(metrics.label_spreads, absent(annotations=np.stack([points, truth])), joints=joints)
+    yield case(metrics.match_sides, nan(points=points), absent(reference=truth), pairs=((0, 1), (2, 3)))
     values = np.array([1.0, 2.0, 1.0, 2.0])
     predicted = np.array([0.2, 0.4, 0.6, 0.8])
     two = {"values": (1.0, 2.0), "threshold": 0.5}
-    yield case(
-        metrics.two_valued_scores, {"predicted": (predicted, "refused"), "truth": (values, "refused")}, **two
-    )
-    yield case(
-        metrics.two_valued_sums, {"predicted": (predicted, "refused"), "truth": (values, "refused")}, **two
-    )
-    yield case(
-        metrics.graded_scores, {"predicted": (predicted, "refused"), "truth": (values, "refused")}, middle=1.5
-    )
-    yield case(metrics.correlation_interval, {"correlation": 0.5}, n=20)
-    yield case(metrics.unit_means, {"values": predicted})
+    yield case(metrics.two_valued_scores, refused(predicted=predicted, truth=values), **two)
+    yield case(metrics.two_valued_sums, refused(predicted=predicted, truth=values), **two)
+    yield case(metrics.graded_scores, refused(predicted=predicted, truth=values), middle=1.5)
+    yield case(metrics.correlation_interval, nan(correlation=0.5), n=20)
+    yield case(metrics.unit_means, nan(values=predicted))
     sums = metrics.unit_means(predicted)
-    yield case(metrics.group_ratios, {"sums": sums})
-    yield case(metrics.mean_ratios, {"sums": sums})
-    yield case(metrics.bootstrap, {"sums": sums}, draws=4)
-    yield case(metrics.interval, {"samples": predicted})
-    yield case(metrics.named_intervals, {"samples": predicted[:, None]}, names=["a"])
-    yield case(metrics.mean_interval, {"values": predicted})
+    yield case(metrics.group_ratios, nan(sums=sums))
+    yield case(metrics.mean_ratios, nan(sums=sums))
+    yield case(metrics.bootstrap, nan(sums=sums), draws=4)
+    yield case(metrics.interval, nan(samples=predicted))
+    yield case(metrics.named_intervals, nan(samples=predicted[:, None]), names=["a"])
+    yield case(metrics.mean_interval, nan(values=predicted))
 
 
 def _images() -> Iterator[Case]:
     image = jnp.asarray(_rng.uniform(size=(24, 24)).astype(np.float32))
     photographs = _rng.integers(0, 256, (1, 24, 24, 3), np.uint8)
     centers = jnp.asarray(np.array([[11.0, 12.0], [8.0, 9.0]], np.float32))
-    yield case(descriptors.unit_length, {"descriptors": _on_device(2, 5)})
-    yield case(descriptors.dense_sift, {"image": image}, radius_px=8.0, stride_px=8.0)
-    yield case(descriptors.sift_at, {"image": image, "centers": centers}, radius_px=8.0)
-    yield case(descriptors.sift_at_points, {"points": centers[None]}, photographs=photographs, radii_px=(8.0,))
-    yield case(
-        retrieval.nearest_neighbors,
-        {"queries": (_normal(2, 4), "refused"), "database": (_normal(5, 4), "refused")},
-        k=2,
-    )
+    yield case(descriptors.unit_length, nan(descriptors=_on_device(2, 5)))
+    yield case(descriptors.dense_sift, nan(image=image), radius_px=8.0, stride_px=8.0)
+    yield case(descriptors.sift_at, nan(image=image, centers=centers), radius_px=8.0)
+    yield case(descriptors.sift_at_points, nan(points=centers[None]), photographs=photographs, radii_px=(8.0,))
+    yield case(retrieval.nearest_neighbors, refused(queries=_normal(2, 4), database=_normal(5, 4)), k=2)
     mean = _rng.uniform(0, 255, (6, 6, 3))
-    yield case(patches.expand_contrast, {"mean": (mean, "refused")})
-    yield case(patches.middle_share, {"mean": mean})
-    yield case(patches.from_tiles, {"tiles": _normal(4, 2, 2, 3)}, grid=coords.Size(2, 2))
-    yield case(patches.scores, {"rebuilt": mean, "original": mean[::-1].copy()}, side_px=6)
+    yield case(patches.expand_contrast, refused(mean=mean))
+    yield case(patches.middle_share, nan(mean=mean))
+    yield case(patches.from_tiles, nan(tiles=_normal(4, 2, 2, 3)), grid=coords.Size(2, 2))
+    yield case(patches.scores, nan(rebuilt=mean, original=mean[::-1].copy()), side_px=6)
 
 
 def _keypoints() -> Iterator[Case]:
@@ -281,41 +243,32 @@ def _keypoints() -> Iterator[Case]:
     calibration = keypoints.Calibration(np.ones(2), np.zeros(2))
     labels = np.where(_rng.uniform(size=scores.shape) < 0.5, 1, -1).astype(np.int8)
     detectors = keypoints.Detectors(_normal(2, 2, 2, 3), _normal(2))
-    yield case(keypoints.calibrate, {"scores": (scores, "refused")}, labels=labels)
-    yield case(keypoints.log_scores, {"scores": scores, "calibration": calibration}, positive="calibrated")
+    yield case(keypoints.calibrate, refused(scores=scores), labels=labels)
+    yield case(keypoints.log_scores, nan(scores=scores, calibration=calibration), positive="calibrated")
     yield case(
-        keypoints.neighbor_points,
-        {
-            "queries": (_normal(2, 4), "refused"),
-            "database": (_normal(4, 4), "refused"),
-            "points": (points, "absent"),
-        },
+        keypoints.neighbor_points, refused(queries=_normal(2, 4), database=_normal(4, 4)), absent(points=points)
     )
-    yield case(keypoints.principal_directions, {"features": (_normal(5, 4), "refused")}, count=2)
-    yield case(keypoints.log_gaussian, {"centers": centers, "means": (points, "absent")})
+    yield case(keypoints.principal_directions, refused(features=_normal(5, 4)), count=2)
+    yield case(keypoints.log_gaussian, nan(centers=centers), absent(means=points))
     yield case(
         keypoints.combine_with_prior,
-        {
-            "scores": scores,
-            "neighbor_points": (points, "absent"),
-            "calibration": calibration,
-            "centers": centers,
-        },
+        nan(scores=scores, calibration=calibration, centers=centers),
+        absent(neighbor_points=points),
         eta=0.5,
         positive="calibrated",
     )
     yield case(
         keypoints.carry_points,
-        {"points_px": points[0], "flow": _normal(3, 3, 2)},
+        nan(points_px=points[0], flow=_normal(3, 3, 2)),
         source_to_px=coords.grid(1, 0),
         target_to_px=coords.grid(1, 0),
     )
-    yield case(keypoints.vote, {"candidates": (points, "absent")}, order=np.arange(4))
-    yield case(keypoints.best_candidates, {"scores": scores, "centers": centers}, refine=True)
-    yield case(keypoints.score_candidates, {"maps": _normal(1, 4, 4, 3), "detectors": detectors})
-    yield case(keypoints.score_images, {"maps": _normal(1, 4, 4, 3), "detectors": detectors})
+    yield case(keypoints.vote, absent(candidates=points), order=np.arange(4))
+    yield case(keypoints.best_candidates, nan(scores=scores, centers=centers), refine=True)
+    yield case(keypoints.score_candidates, nan(maps=_normal(1, 4, 4, 3), detectors=detectors))
+    yield case(keypoints.score_images, nan(maps=_normal(1, 4, 4, 3), detectors=detectors))
     responses = _rng.normal(size=(2, 21, 21))
-    yield case(keypoints.response_peaks, {"responses": (responses, "refused")})
+    yield case(keypoints.response_peaks, refused(responses=responses))
 
 
 def _probes() -> Iterator[Case]:
@@ -327,62 +280,43 @@ def _probes() -> Iterator[Case]:
     responses = _normal(12, 3, 3, 3)
     points = _rng.uniform(0, 9, (4, 3, 2))
     squares = (coords.Box(0, 0, 9, 9),) * 4
-    yield case(
-        probes.fit_attributes,
-        {"features": (x, "refused"), "values": (values, "refused")},
-        names=names,
-        folds=folds,
-        k=3,
-    )
-    yield case(probes.fit_directions, {"features": (x, "refused"), "values": (values, "refused")})
-    yield case(
-        probes.move_along, {"features": x, "unit": np.eye(5, dtype=np.float32)[0], "amounts": _normal(2)}
-    )
-    yield case(
-        probes.fit_grid,
-        {"features": (x, "refused"), "targets": (_normal(12, 9), "refused")},
-        side=3,
-        folds=folds,
-        k=3,
-    )
+    yield case(probes.fit_attributes, refused(features=x, values=values), names=names, folds=folds, k=3)
+    yield case(probes.fit_directions, refused(features=x, values=values))
+    yield case(probes.move_along, nan(features=x, unit=np.eye(5, dtype=np.float32)[0], amounts=_normal(2)))
+    yield case(probes.fit_grid, refused(features=x, targets=_normal(12, 9)), side=3, folds=folds, k=3)
     objects = np.arange(12)
     annotated = _rng.uniform(0, 1, (12, 2, 2)).astype(np.float32)
     yield case(
-        probes.fit_keypoints,
-        {"features": (x, "refused"), "points": (annotated, "absent")},
-        objects=objects,
-        names=["a", "b"],
+        probes.fit_keypoints, refused(features=x), absent(points=annotated), objects=objects, names=["a", "b"]
     )
-    yield case(probes.mean_keypoints, {"points": (annotated, "absent")})
-    yield case(
-        probes.fit_mixing, {"responses": (responses, "refused"), "shares": (shares, "absent")}, folds=folds, k=3
-    )
+    yield case(probes.mean_keypoints, absent(points=annotated))
+    yield case(probes.fit_mixing, refused(responses=responses), absent(shares=shares), folds=folds, k=3)
     mixing = ridge.fit(_on_device(9, 3), _on_device(9, 3), penalty=1.0)
-    yield case(probes.apply_mixing, {"responses": responses, "mixing": mixing})
-    yield case(probes.class_targets, {"shares": (shares, "absent")})
-    yield case(probes.predict_label_map, {"responses": (responses[0], "refused")}, size=(6, 6))
-    yield case(probes.resize_responses, {"responses": responses[0]}, size=(6, 6))
+    yield case(probes.apply_mixing, nan(responses=responses, mixing=mixing))
+    yield case(probes.class_targets, absent(shares=shares))
+    yield case(probes.predict_label_map, refused(responses=responses[0]), size=(6, 6))
+    yield case(probes.resize_responses, nan(responses=responses[0]), size=(6, 6))
     grid = ridge.fit(jnp.asarray(x), _on_device(12, 27), penalty=1.0)
-    yield case(probes.class_responses, {"probe": grid, "features": x}, side=3)
-    yield case(probes.reconstruct, {"ridge": grid, "features": x})
-    yield case(probes.absolute_error, {"predicted": shares, "truth": shares[::-1].copy()})
-    yield case(probes.as_squares, {"rows": _normal(2, 12)})
-    yield case(probes.squares_around, {"points": points}, members=(0, 1), margin=0.1)
+    yield case(probes.class_responses, nan(probe=grid, features=x), side=3)
+    yield case(probes.reconstruct, nan(ridge=grid, features=x))
+    yield case(probes.absolute_error, nan(predicted=shares, truth=shares[::-1].copy()))
+    yield case(probes.as_squares, nan(rows=_normal(2, 12)))
+    yield case(probes.squares_around, nan(points=points), members=(0, 1), margin=0.1)
     yield case(
-        probes.needed_margin, {"predicted": points, "truth": points[::-1].copy()}, members=(0, 1), share=1.0
+        probes.needed_margin, nan(predicted=points, truth=points[::-1].copy()), members=(0, 1), share=1.0
     )
-    yield case(probes.to_fractions, {"points": points}, squares=squares)
-    yield case(probes.to_pixels, {"fractions": _normal(4, 6)}, squares=squares)
+    yield case(probes.to_fractions, nan(points=points), squares=squares)
+    yield case(probes.to_pixels, nan(fractions=_normal(4, 6)), squares=squares)
 
 
 def _pose() -> Iterator[Case]:
     heatmaps = _on_device(2, 4, 4, 3)
     cells = coords.grid(8, 0)
     points = _rng.uniform(0, 30, (2, 3, 2)).astype(np.float32)
-    yield case(pose.gaussians, {"points": points}, size=coords.Size(4, 4), cells=cells, sigma_px=8.0)
-    yield case(pose.peaks, {"heatmaps": heatmaps}, cells=cells, subcell=True)
-    yield case(pose.heatmap_error, {"heatmaps": heatmaps, "targets": (heatmaps[::-1], "absent")})
+    yield case(pose.gaussians, nan(points=points), size=coords.Size(4, 4), cells=cells, sigma_px=8.0)
+    yield case(pose.peaks, nan(heatmaps=heatmaps), cells=cells, subcell=True)
+    yield case(pose.heatmap_error, nan(heatmaps=heatmaps), absent(targets=heatmaps[::-1]))
     images = jnp.asarray(_rng.uniform(0, 255, (1, 16, 16, 3)).astype(np.float32))
-    yield case(pose.normalize, {"images": images})
-    yield case(pose.pyramid, {"images": images}, levels=2)
-    yield case(pose.frame_around, {"middle": points[0, 0].astype(np.float64), "side": 20.0})
+    yield case(pose.normalize, nan(images=images))
+    yield case(pose.pyramid, nan(images=images), levels=2)
+    yield case(pose.frame_around, nan(middle=points[0, 0].astype(np.float64), side=20.0))

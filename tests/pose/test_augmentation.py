@@ -7,15 +7,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from convcorr_jax import coords
 from convcorr_jax.coords import Size, flip_points
 from convcorr_jax.pose import Augmentation, Batch, augmentation
 from convcorr_jax.pose import augmentation as affines
-from convcorr_jax.pose.augmentation import Affine
 
 SIZE = Size(40, 56)
 PAIRS = ((0, 1),)
-IDENTITY = Affine(jnp.eye(2), jnp.zeros(2))
 
 PAPER = Augmentation()
 # Every option differs from its default, and the sides of the frame differ.
@@ -77,33 +74,24 @@ def test_images_are_sampled_as_by_scipy(rng, key):
         np.testing.assert_allclose(found, reference_warp(image, affine), atol=0.51)
 
 
-def test_one_bright_pixel_moves_as_its_point_does(key):
-    image = np.zeros((*SIZE, 3), np.uint8)
-    image[15, 33] = 255
-    for one in jax.random.split(key, 6):
-        # Scaled down, a single pixel could fall between two samples.
-        affine = drawn(one, options=PAPER._replace(scales=(1.0, 1.5)))
-        brightness = np.asarray(warped(jnp.asarray(image), affine), float)[..., 0]
-        rows, columns = np.mgrid[: SIZE.height, : SIZE.width]
-        centroid = [(axis * brightness).sum() / brightness.sum() for axis in (columns, rows)]
-        point = augmentation.move(jnp.array([[33.0, 15.0]]), affine, size=SIZE, left_right_pairs=())
-        np.testing.assert_allclose(point[0], centroid, atol=0.1)
-
-
 def test_a_batch_moves_by_one_map_a_sample(rng, key):
-    batch, keys = batch_of(rng, 5), jax.random.split(key, 5)
+    batch, keys = batch_of(rng, 8), jax.random.split(key, 8)
     found = augmented(keys, batch)
-    for i in range(5):
+    mirrored = []
+    for i in range(8):
         affine = drawn(map_key(keys[i]))
+        mirrored.append(np.linalg.det(affine.matrix) < 0)
         np.testing.assert_array_equal(found.images[i], warped(jnp.asarray(batch.images[i]), affine))
         expected = batch.points[i] @ np.asarray(affine.matrix).T + np.asarray(affine.shift)
-        if np.linalg.det(affine.matrix) < 0:
+        if mirrored[i]:
             expected = expected[[1, 0, 2, 3]]
         shown = ~np.isnan(np.asarray(found.points[i, :, 0]))
         limits = np.array([SIZE.width, SIZE.height]) - 0.5
         np.testing.assert_array_equal(shown, ((expected >= -0.5) & (expected <= limits)).all(axis=1))
         np.testing.assert_allclose(found.points[i][shown], expected[shown], atol=1e-3)
-    assert len({round(float(jnp.abs(one).sum()), 3) for one in found.torso}) <= 2
+        torso = [SIZE.width - 1 - 30 if mirrored[i] else 30, 18]
+        np.testing.assert_allclose(found.torso[i], torso, atol=1e-3)
+    assert 0 < sum(mirrored) < 8
     assert np.isnan(np.asarray(found.points)).any()
 
 
@@ -118,15 +106,6 @@ def test_turn_scale_and_mirror_cover_their_ranges_and_no_more(key):
         assert low - 1e-4 <= values.min() < low + margin
         assert high - margin < values.max() <= high + 1e-4
     assert 0.4 < (determinant < 0).mean() < 0.6
-
-
-def test_the_torso_stays_in_place_or_is_mirrored(rng, key):
-    batch = batch_of(rng, 12)
-    torso = np.asarray(augmented(jax.random.split(key, 12), batch).torso)
-    mirrored = np.isclose(torso[:, 0], SIZE.width - 1 - 30, atol=1e-3)
-    assert 0 < mirrored.sum() < 12
-    np.testing.assert_allclose(torso[~mirrored], np.tile([[30, 18]], ((~mirrored).sum(), 1)), atol=1e-3)
-    np.testing.assert_allclose(torso[:, 1], 18, atol=1e-3)
 
 
 def test_mirrored_alone_is_exact(rng, key):
@@ -164,16 +143,6 @@ def test_what_a_sample_becomes_depends_on_its_own_key_alone(rng, key):
 def test_an_image_of_one_pixel_is_its_own_surroundings(key):
     image = jnp.full((1, 1, 3), 7, jnp.uint8)
     np.testing.assert_array_equal(warped(image, drawn(key)), np.full((*SIZE, 3), 7))
-
-
-def test_the_identity_changes_nothing(rng):
-    image = jnp.asarray(smooth_image(rng))
-    np.testing.assert_array_equal(warped(image, IDENTITY), image)
-
-
-@pytest.mark.parametrize(("at", "expected"), [(-0.5, True), (-0.6, False), (55.5, True), (55.6, False)])
-def test_the_image_ends_at_the_edges_of_its_pixels(at, expected):
-    assert bool(coords.inside(jnp.array([at, 3.0]), coords.whole_image(SIZE))) == expected
 
 
 def test_it_compiles_once(rng, key):

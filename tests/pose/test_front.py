@@ -43,28 +43,22 @@ def filters_of(name, *, window=1, gain=1.0):
     return filters
 
 
+def with_strides(found, name):
+    """Pair all maps of a front with their pixels a cell."""
+    return zip(
+        (*found.coarse, *found.fine), (*front.COARSE_STRIDES, *front.FRONTS[name].fine_strides), strict=True
+    )
+
+
 @pytest.mark.parametrize("name", [VGG, ALEXNET])
 def test_maps_have_the_cells_of_their_strides(rng, name):
     images = rng.integers(0, 256, (2, 32, 48, 3), dtype=np.uint8)
     found = front_maps(filters_of(name), images, front=name)
-    strides = (*front.COARSE_STRIDES, *front.FRONTS[name].fine_strides)
-    for maps, stride in zip((*found.coarse, *found.fine), strides, strict=True):
+    for maps, stride in with_strides(found, name):
         assert maps.shape[:3] == (2, 32 // stride, 48 // stride)
         assert maps.dtype == jnp.float32
+    assert front.FRONTS[name].fine_strides == {VGG: (1, 2, 4), ALEXNET: (4,)}[name]
     assert [maps.shape[-1] for maps in found.coarse] == [FEATURES] * 2
-
-
-def test_an_image_shifted_by_a_cell_has_shifted_maps(rng):
-    """VGG16 with windows of one pixel: a cell depends on its own pixels, also at the borders."""
-    filters = filters_of(VGG)
-    image = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
-    moved = np.roll(image, (16, -32), axis=(0, 1))
-    found = front_maps(filters, np.stack([image, moved]), front=VGG)
-    strides = (*front.COARSE_STRIDES, *front.FRONTS[VGG].fine_strides)
-    for maps, stride in zip((*found.coarse, *found.fine), strides, strict=True):
-        shifted = np.roll(maps[0], (16 // stride, -32 // stride), axis=(0, 1))
-        np.testing.assert_allclose(maps[1], shifted, rtol=1e-4)
-        assert np.ptp(shifted) > 0
 
 
 def test_a_pixel_changes_the_cell_that_holds_it(rng):
@@ -74,25 +68,29 @@ def test_a_pixel_changes_the_cell_that_holds_it(rng):
     brighter = image.copy()
     brighter[y, x] = 255
     found = front_maps(filters, np.stack([image, brighter]), front=VGG)
-    strides = (*front.COARSE_STRIDES, *front.FRONTS[VGG].fine_strides)
-    for maps, stride in zip((*found.coarse, *found.fine), strides, strict=True):
+    for maps, stride in with_strides(found, VGG):
         # Winograd's algorithm rounds.
         changes = np.abs(maps[1] - maps[0]).max(axis=-1)
         rows, columns = np.nonzero(changes > 1e-3 * changes.max())
         assert (rows.tolist(), columns.tolist()) == ([y // stride], [x // stride])
 
 
-def test_alexnet_shifted_by_a_cell_has_shifted_maps_away_from_borders(rng):
-    """Cells of AlexNet are centred at 15 + 16 k; those of the aligned grid lie between two of them."""
-    image = rng.integers(0, 256, (112, 128, 3), dtype=np.uint8)
-    moved = np.roll(image, (16, -16), axis=(0, 1))
-    found = front_maps(filters_of(ALEXNET, gain=2.0), np.stack([image, moved]), front=ALEXNET)
-    for maps, stride in zip((*found.coarse, *found.fine), (8, 16, 4), strict=True):
-        cells = 16 // stride
-        shifted = np.roll(maps[0], (cells, -cells), axis=(0, 1))
-        inner = slice(2 * cells, -2 * cells)
-        np.testing.assert_allclose(maps[1][inner, inner], shifted[inner, inner], rtol=1e-4)
-        assert np.ptp(shifted[inner, inner]) > 0
+@pytest.mark.parametrize(
+    ("name", "size", "cells", "border"),
+    # VGG16 with windows of one pixel: a cell depends on its own pixels, also at the borders.
+    # Cells of AlexNet are centred at 15 + 16 k; those of the aligned grid lie between two of them.
+    [(VGG, (48, 64), (1, -2), 0), (ALEXNET, (112, 128), (1, -1), 2)],
+)
+def test_an_image_shifted_by_cells_has_shifted_maps(rng, name, size, cells, border):
+    image = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    moved = np.roll(image, 16 * np.array(cells), axis=(0, 1))
+    found = front_maps(filters_of(name, gain=1.0 if name == VGG else 2.0), np.stack([image, moved]), front=name)
+    for maps, stride in with_strides(found, name):
+        times = 16 // stride
+        shifted = np.roll(maps[0], times * np.array(cells), axis=(0, 1))
+        rows, columns = (slice(border * times, side - border * times) for side in shifted.shape[:2])
+        np.testing.assert_allclose(maps[1][rows, columns], shifted[rows, columns], rtol=1e-4)
+        assert np.ptp(shifted[rows, columns]) > 0
 
 
 def test_alexnets_maps_are_interpolated_as_by_scipy(rng):
@@ -129,7 +127,7 @@ def test_alexnets_responses_to_a_spot_are_centred_on_it():
     for image, (x, y) in zip(grey[:16], places, strict=True):
         image[y - 1 : y + 2, x - 1 : x + 2] = 255
     found = front_maps(filters, grey, front=ALEXNET)
-    for maps, stride in zip((*found.coarse, *found.fine), (8, 16, 4), strict=True):
+    for maps, stride in with_strides(found, ALEXNET):
         response = np.asarray(maps[:16] - maps[16:], float)[..., 0]
         # Winograd's algorithm loses some two digits of the maps, which are ten times their difference.
         rounding = 256 * np.finfo(np.float32).eps * float(maps.max())

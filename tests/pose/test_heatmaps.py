@@ -37,14 +37,6 @@ def test_the_highest_cell_is_the_one_that_holds_the_point(rng):
     assert (found.scores > 0.8).all()
 
 
-@pytest.mark.parametrize(("row", "column"), [(0, 0), (2, 5), (4, 6)])
-def test_one_bright_cell_is_the_peak(row, column):
-    heatmaps = jnp.zeros((*SIZE, 1)).at[row, column, 0].set(2.0)
-    found = peaks(heatmaps, CELLS)
-    np.testing.assert_array_equal(found.points, [[8 * column + 3.5, 8 * row + 3.5]])
-    assert found.scores.tolist() == [2.0]
-
-
 def test_images_are_independent_under_vmap_and_jit(rng):
     points = rng.uniform(0, 50, (3, 2, 2)).astype(np.float32)
 
@@ -90,12 +82,6 @@ def test_positions_between_cells_are_vertices_of_parabolas(rng):
     assert 0 < at_border < 60
 
 
-@pytest.mark.parametrize("value", [0.0, 1.0])
-def test_a_flat_map_has_its_peak_in_the_middle_of_the_first_cell(value):
-    found = peaks(jnp.full((*SIZE, 1), value), CELLS, subcell=True)
-    np.testing.assert_array_equal(found.points, [[3.5, 3.5]])
-
-
 def test_values_at_peaks_are_those_of_the_first_highest_cell(rng):
     heatmaps = rng.integers(0, 3, (4, *SIZE, 2)).astype(np.float32)
     values = rng.normal(size=heatmaps.shape).astype(np.float32)
@@ -110,11 +96,13 @@ def test_values_at_peaks_are_those_of_the_first_highest_cell(rng):
     np.testing.assert_array_equal(again[1:], found[1:])
 
 
-@pytest.mark.parametrize("levels", [(0, 1), (-np.inf, 0, 1), (-1, np.inf), (-np.inf,)])
+@pytest.mark.parametrize("levels", [(0, 1), (-np.inf, 0, 1), (-1, np.inf), (-np.inf,), (0,), (1,)])
 def test_of_equal_cells_the_first_is_the_peak_and_moves_by_half_a_cell_at_most(rng, levels):
     heatmaps = rng.choice(np.array(levels, np.float32), (60, *SIZE, 2))
     first = heatmaps.reshape(60, -1, 2).argmax(axis=1)
     expected = 8 * np.stack([first % SIZE.width, first // SIZE.width], axis=-1) + 3.5
-    np.testing.assert_array_equal(peaks(jnp.asarray(heatmaps), CELLS).points, expected)
+    found = peaks(jnp.asarray(heatmaps), CELLS)
+    np.testing.assert_array_equal(found.points, expected)
+    np.testing.assert_array_equal(found.scores, heatmaps.max(axis=(1, 2)))
     moved = peaks(jnp.asarray(heatmaps), CELLS, subcell=True).points - expected
-    assert (np.abs(moved) <= 4).all()
+    assert (np.abs(moved) <= (4 if len(levels) > 1 else 0)).all()

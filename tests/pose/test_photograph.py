@@ -45,20 +45,23 @@ def by_hand(model, photograph, frame, middle, **options):
 UNKNOWN = (np.nan, np.nan)
 
 
-@pytest.mark.parametrize("frame_px", MODELS)
-@pytest.mark.parametrize("options", [{}, {"mirrored": False, "subcell": False}])
-def test_a_person_with_a_box_is_looked_at_once(frame_px, options):
+@pytest.mark.parametrize(
+    ("frame_px", "box", "options"),
+    [
+        *(
+            (frame_px, BOX, options)
+            for frame_px in MODELS
+            for options in ({}, {"mirrored": False, "subcell": False})
+        ),
+        # A whole photograph, by a cascade without frames.
+        (None, None, {}),
+    ],
+)
+def test_a_person_is_looked_at_once(frame_px, box, options):
     model = MODELS[frame_px]
-    found = predict_photograph(model, PHOTOGRAPHS[0], box=BOX, **options)
-    frame = frame_of_box(BOX, architecture=model.architecture)
-    points, scores = by_hand(model, PHOTOGRAPHS[0], frame, BOX.center, **options)
-    np.testing.assert_allclose(found.points, points, atol=1e-3)
-    np.testing.assert_allclose(found.scores, scores, rtol=1e-4)
-
-
-def test_a_whole_photograph_is_looked_at_once_without_frames():
-    found = predict_photograph(MODELS[None], PHOTOGRAPHS[0])
-    points, scores = by_hand(MODELS[None], PHOTOGRAPHS[0], None, UNKNOWN)
+    found = predict_photograph(model, PHOTOGRAPHS[0], box=box, **options)
+    frame = box and frame_of_box(box, architecture=model.architecture)
+    points, scores = by_hand(model, PHOTOGRAPHS[0], frame, box.center if box else UNKNOWN, **options)
     np.testing.assert_allclose(found.points, points, atol=1e-3)
     np.testing.assert_allclose(found.scores, scores, rtol=1e-4)
 

@@ -73,7 +73,7 @@ def test_an_untrained_model_changes_nothing_but_by_its_background(key, rng):
 def test_where_the_coarse_net_saw_nothing_the_others_decide(key, rng):
     heatmaps, truth, torsos = two_people(rng)
     params = params_with(initial_priors(*people(rng, 400), architecture=TINY), key)
-    torso = gaussians(torsos[:1, None], Size(HEIGHT, WIDTH), TINY.cells, sigma_px=TINY.sigma_px)[..., 0]
+    torso = torso_maps(torsos)[:1]
     found = MODEL.apply(params, heatmaps[None].at[..., 0].set(-0.1), torso)
     error = abs(peaks(found, TINY.cells).points[0, 0] - truth[0, 0])
     assert float(error.max()) <= TINY.pooling
@@ -123,11 +123,14 @@ def two_people(rng):
     return 0.8 * left + right + 0.02 * rng.uniform(size=left.shape), truth, torsos
 
 
+def torso_maps(torsos):
+    return gaussians(torsos[:, None], Size(HEIGHT, WIDTH), TINY.cells, sigma_px=TINY.sigma_px)[..., 0]
+
+
 def test_the_torso_selects_its_person(key, rng):
     heatmaps, truth, torsos = two_people(rng)
     params = params_with(initial_priors(*people(rng, 400), architecture=TINY), key)
-    for person in range(2):
-        torso = gaussians(torsos[person][None], Size(HEIGHT, WIDTH), TINY.cells, sigma_px=TINY.sigma_px)[..., 0]
+    for person, torso in enumerate(torso_maps(torsos)):
         found = MODEL.apply(params, heatmaps[None], torso[None])
         error = abs(peaks(found, TINY.cells).points[0] - truth[person])
         assert float(error.max()) <= TINY.pooling / 2 + 0.5
@@ -143,7 +146,7 @@ def test_the_torso_selects_its_person(key, rng):
 def test_it_learns_end_to_end(key, rng):
     heatmaps, truth, torsos = two_people(rng)
     size = Size(HEIGHT, WIDTH)
-    torso = gaussians(torsos[:1, None], size, TINY.cells, sigma_px=TINY.sigma_px)[..., 0]
+    torso = torso_maps(torsos)[:1]
     target = gaussians(truth[:1], size, TINY.cells, sigma_px=6.4)
     params = params_with(initial_priors(*people(rng, 400), architecture=TINY), key)
 
