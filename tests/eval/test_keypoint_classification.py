@@ -11,7 +11,7 @@ from convcorr_jax.report.sections import correspondence
 from convcorr_jax.report.tables import estimate
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks import CategoryData, Output
-from convcorr_jax.tasks.keypoints import FeatureOptions, features
+from convcorr_jax.tasks.keypoints import FeatureOptions, classification
 from eval import keypoint_classification
 from tests.builders.people import write_people
 from tests.builders.shown import assert_shown
@@ -93,7 +93,7 @@ def test_keypoints_are_classified(config, monkeypatch):
     # A later run finds the features and one classifier of a killed one.
     (config.output.out / "result.json").unlink()
     (config.output.out / "classifiers" / "person_conv1.npz").unlink()
-    monkeypatch.setattr(features, "columns_at", pytest.fail)
+    monkeypatch.setattr(classification, "columns_at", pytest.fail)
     assert result_of(config) == result
     # Other settings need other features.
     monkeypatch.undo()

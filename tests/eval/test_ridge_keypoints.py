@@ -10,7 +10,7 @@ from convcorr_jax.backbone.weights import find
 from convcorr_jax.io import read_image
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks import CategoryData, Output
-from convcorr_jax.tasks.keypoints import RIDGE_METHODS, categories, ridge
+from convcorr_jax.tasks.keypoints import RIDGE_METHODS, ridge
 from eval.ridge_keypoints import ALPHAS, Config, main
 from tests.builders.people import write_people
 
@@ -49,7 +49,7 @@ def test_the_table_has_every_method(people, tmp_path, monkeypatch):
 
     # A later run loads everything that a killed one cached.
     (config.output.out / "result.json").unlink()
-    monkeypatch.setattr(categories, "global_features", pytest.fail)
+    monkeypatch.setattr(ridge, "global_features", pytest.fail)
     monkeypatch.setattr(ridge, "fit_keypoints", pytest.fail)
     assert result_of(config) == result
     monkeypatch.undo()

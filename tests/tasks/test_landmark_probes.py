@@ -18,7 +18,7 @@ from convcorr_jax.tasks.landmarks import (
     figures_of_tests,
     fit_faces,
     fit_finder,
-    report,
+    scores,
 )
 from convcorr_jax.tasks.probes import LandmarkSource, train_landmark_probe, with_card
 from tests.builders.command_line import needs_weights
@@ -91,7 +91,7 @@ def test_a_card_has_the_errors_in_every_kind_of_box(train, fitted, tmp_path, mon
         for record, box in zip(train.records, boxes, strict=True)
     )
     test = dataclasses.replace(train, records=records)
-    monkeypatch.setattr(report, "read_faces", lambda *_, **__: test)
+    monkeypatch.setattr(scores, "read_faces", lambda *_, **__: test)
     figures = figures_of_tests(model, EXTRACTOR, "faces", data_root=None, cache=computed)
     assert figures["faces"] == 24
     assert 0 < figures["annotated_boxes"] < figures["detector_boxes"]

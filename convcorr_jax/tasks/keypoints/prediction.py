@@ -1,4 +1,4 @@
-"""Keypoints of tested objects by models that trained without them, and the card of a keypoint model."""
+"""Keypoints of tested objects by models that trained without them, their PCK, a figure, and a model's card."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -10,12 +10,15 @@ from jaxtyping import Float, Int
 
 from convcorr_jax.arrays import padded_batches
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets import load_image
+from convcorr_jax.datasets import box_lengths, load_image
 from convcorr_jax.keypoints import POSITIVES, Cells, KeypointModel, Positive, decode, predict
-from convcorr_jax.metrics import LONG_2014, pck
+from convcorr_jax.metrics import LONG_2014, Pck, bootstrap, named_intervals, pck
+from convcorr_jax.report import image_grid, name_colors, pixels, points_overlay
 from convcorr_jax.runtime import progress
+from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.keypoints.categories import Category
 from convcorr_jax.tasks.keypoints.training import DetectorOptions, TrainedModel, train_model
+from convcorr_jax.tasks.reading import evenly_spread
 
 ALPHAS = (0.05, 0.1)
 """Thresholds of the card's PCK, in longer sides of the box."""
@@ -27,41 +30,12 @@ TERMS = (
 """Terms of the data sets of faces."""
 # A prediction takes a fifth of a second on one core of a CPU.
 _EVERY = 4
-
-
-def with_card(model: KeypointModel, category: Category, weights: Weights, *, command: str) -> KeypointModel:
-    """Return a model with the PCK on every fourth test object among the facts on its training."""
-    tested = category.tested[::_EVERY]
-    points = []
-    for number in progress(tested, description="card"):
-        photograph, box = load_image(category.records[number]), category.boxes[number]
-        prediction = predict(model, [photograph], [box], weights=weights)
-        points.append(decode(model, prediction).points[0])
-    known = [category.names.index(name) for name in model.names]
-    result = pck(
-        np.stack(points),
-        category.points[tested][:, known],
-        category.visible[tested][:, known],
-        np.array([category.boxes[number].longer_side for number in tested]),
-        ["all"] * len(tested),
-        alphas=ALPHAS,
-        protocol=LONG_2014,
-    )
-    card = {
-        "command": command,
-        "terms": TERMS,
-        "bytes_of_arrays": sum(array.nbytes for array in model.to_fitted().arrays.values()),
-        "tests": {
-            "objects": len(tested),
-            "pck": dict(zip(map(str, ALPHAS), map(float, result.mean), strict=True)),
-        },
-    }
-    return dataclasses.replace(model, training={**model.training, "card": card})
-
-
 # Boxes that are predicted in one call.
 BATCH = 8
 WITHOUT_PRIOR, WITH_PRIOR = "alone", "prior"
+PANEL_PX = 220
+# Objects of every category in a figure.
+OBJECTS = 2
 
 
 class CategoryPredictions(NamedTuple):
@@ -151,3 +125,118 @@ def _detect(
             detections = decode(trained.model, prediction, refine=refine, **chosen)
             blocks[name].append(detections.points[:own])
     return {name: np.concatenate(parts) for name, parts in blocks.items()}
+
+
+def pck_of(
+    categories: Sequence[Category],
+    predicted: Mapping[str, Float[np.ndarray, "_ _ 2"]],
+    *,
+    alphas: Sequence[float],
+) -> Pck:
+    """Compute the PCK over the tested objects of all categories, relative to the longer side of each box.
+
+    Predictions are those of tested objects by category, (x, y) in pixels of their photographs. A keypoint
+    without a prediction (NaN), such as one that no training object shows, does not count; an object without a
+    box is refused.
+    """
+    columns = max(len(category.names) for category in categories)
+    points, truth, counted, longer_px, groups = [], [], [], [], []
+    for category in categories:
+        tested = category.tested
+        padding = ((0, 0), (0, columns - len(category.names)))
+        absent = {"pad_width": (*padding, (0, 0)), "constant_values": np.nan}
+        points.append(np.pad(predicted[category.name], **absent))
+        truth.append(np.pad(category.points[tested], **absent))
+        counted.append(np.pad(category.visible[tested], padding))
+        longer_px += box_lengths([category.records[i] for i in tested], LONG_2014).normalizers_px
+        groups += [category.name] * len(tested)
+    all_points = np.concatenate(points)
+    return pck(
+        all_points,
+        np.concatenate(truth),
+        np.concatenate(counted) & ~np.isnan(all_points[..., 0]),
+        np.array(longer_px),
+        groups,
+        alphas=alphas,
+        protocol=LONG_2014,
+    )
+
+
+def check_scorable(categories: Sequence[Category]) -> None:
+    """Refuse tested objects without a box, by which errors are divided, before anything is computed."""
+    for category in categories:
+        box_lengths([category.records[i] for i in category.tested], LONG_2014)
+
+
+def intervals(score: Pck) -> dict[str, list[float]]:
+    """Compute the 95 % bootstrap interval of the mean PCK by threshold, drawing each category's objects."""
+    return named_intervals(map(str, score.alphas), bootstrap(score.sums))
+
+
+def by_alpha(score: Pck, values: Float[np.ndarray, " alphas"]) -> dict[str, float]:
+    """Name values by their thresholds, as JSON holds them."""
+    return dict(zip(map(str, score.alphas), values.tolist(), strict=True))
+
+
+def prediction_figure(
+    categories: Sequence[Category],
+    predicted: Mapping[str, Mapping[str, Float[np.ndarray, "tested n 2"]]],
+    *,
+    only_visible: bool = False,
+) -> Image:
+    """Draw tested objects of every category: the true keypoints, and the predictions of every method.
+
+    With ``only_visible``, predictions of keypoints that are not visible in the photograph are left out.
+    """
+    rows = []
+    for category in categories:
+        tested = category.tested
+        for place in evenly_spread(len(tested), OBJECTS):
+            number = int(tested[place])
+            visible = category.visible[number, :, None]
+            truth = np.where(visible, category.points[number], np.nan)
+            predictions = [points[category.name][place] for points in predicted.values()]
+            if only_visible:
+                predictions = [np.where(visible, points, np.nan) for points in predictions]
+            rows.append([_overlay(category, number, points) for points in (truth, *predictions)])
+    return pixels(image_grid(rows, column_labels=("true", *predicted), cell_px=PANEL_PX))
+
+
+def _overlay(category: Category, number: int, points: Float[np.ndarray, "n 2"]) -> Image:
+    return points_overlay(
+        load_image(category.records[number]),
+        points,
+        colors=name_colors(len(points)),
+        boxes=[category.boxes[number]],
+        longest_px=PANEL_PX,
+    )
+
+
+def with_card(model: KeypointModel, category: Category, weights: Weights, *, command: str) -> KeypointModel:
+    """Return a model with the PCK on every fourth test object among the facts on its training."""
+    tested = category.tested[::_EVERY]
+    points = []
+    for number in progress(tested, description="card"):
+        photograph, box = load_image(category.records[number]), category.boxes[number]
+        prediction = predict(model, [photograph], [box], weights=weights)
+        points.append(decode(model, prediction).points[0])
+    known = [category.names.index(name) for name in model.names]
+    result = pck(
+        np.stack(points),
+        category.points[tested][:, known],
+        category.visible[tested][:, known],
+        np.array([category.boxes[number].longer_side for number in tested]),
+        ["all"] * len(tested),
+        alphas=ALPHAS,
+        protocol=LONG_2014,
+    )
+    card = {
+        "command": command,
+        "terms": TERMS,
+        "bytes_of_arrays": sum(array.nbytes for array in model.to_fitted().arrays.values()),
+        "tests": {
+            "objects": len(tested),
+            "pck": dict(zip(map(str, ALPHAS), map(float, result.mean), strict=True)),
+        },
+    }
+    return dataclasses.replace(model, training={**model.training, "card": card})

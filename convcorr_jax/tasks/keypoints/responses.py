@@ -28,11 +28,18 @@ from convcorr_jax.linear.ridge import least_error
 from convcorr_jax.report import LayerResponses, layers_data, pixels, plots
 from convcorr_jax.runtime import progress
 from convcorr_jax.shapes import Image
-from convcorr_jax.tasks.keypoints.classification import BestFeatures, CategoryClassification
-from convcorr_jax.tasks.keypoints.features import FeatureOptions, resized_photograph
+from convcorr_jax.tasks.keypoints.classification import (
+    BestFeatures,
+    CategoryClassification,
+    FeatureOptions,
+    resized_photograph,
+)
 
 # The paper shows two types of keypoints.
 TYPES = 2
+SHOWN = 4
+"""Photographs of the page."""
+_unit_length = jax.jit(unit_length)
 
 
 class ResponseFigure(NamedTuple):
@@ -133,10 +140,6 @@ def _caption(facts: Mapping[str, Any]) -> str:
     return f"{near}, mean {facts['mean_distance_px']:.1f} px"
 
 
-SHOWN = 4
-"""Photographs of the page."""
-
-
 def response_maps(
     classified: Sequence[CategoryClassification], best: BestFeatures, features: FeatureOptions, weights: Weights
 ) -> dict[str, Any]:
@@ -208,6 +211,3 @@ def _inside(shape: Sequence[int], to_px: coords.Transform, size: tuple[int, int]
     height, width = size
     last = to_px.inverse(np.array([[width - 0.5, height - 0.5]]))[0]
     return min(shape[0], int(last[1]) + 1), min(shape[1], int(last[0]) + 1)
-
-
-_unit_length = jax.jit(unit_length)

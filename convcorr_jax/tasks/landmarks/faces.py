@@ -21,6 +21,13 @@ from convcorr_jax.tasks.reading import RENDERED, read
 
 FRAME_MARGIN = 0.3
 """Added on every side of the square around a face's landmarks, in units of its side, for the first features."""
+ANNOTATED = "annotated"
+"""The name of the boxes around the landmarks."""
+DETECTOR = "detector"
+"""The name of a detector's box among `Record.other_boxes`."""
+JITTERS = (0.05, 0.1, 0.15)
+"""Standard deviations of the displacement of boxes, in sides of the square, and of the logarithm of their
+scale."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,15 +102,6 @@ def frame_of(record: Record, *, margin: float = FRAME_MARGIN) -> coords.Box:
     A record without a box is refused: the whole image would be another frame than that of the other faces.
     """
     return coords.grow(coords.square(box_of(record)), margin)
-
-
-ANNOTATED = "annotated"
-"""The name of the boxes around the landmarks."""
-DETECTOR = "detector"
-"""The name of a detector's box among `Record.other_boxes`."""
-JITTERS = (0.05, 0.1, 0.15)
-"""Standard deviations of the displacement of boxes, in sides of the square, and of the logarithm of their
-scale."""
 
 
 def boxes_by_kind(test: FaceSet) -> dict[str, tuple[coords.Box, ...]]:

@@ -1,21 +1,64 @@
-"""Errors of predicted landmarks: by method, kind of box, round of look-back and part of the face."""
+"""Errors of predicted landmarks, the figures of a landmark probe's card, and drawings.
 
-from collections.abc import Mapping, Sequence
+A probe meets boxes of a detector, boxes drawn by hand, and boxes that it found itself. Errors are those after
+the last round of look-back, over the distance of the outer eye corners, where nothing else is stated.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from convcorr_jax import coords
+from convcorr_jax.datasets import load_image
 from convcorr_jax.doctor import also_in
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics import landmark_errors, landmark_summary, mean_error_per_image, mean_interval
-from convcorr_jax.probes import look_back_sets
-from convcorr_jax.tasks.landmarks.faces import FaceSet
+from convcorr_jax.metrics import (
+    LANDMARK_FAILURE,
+    cumulative_error_curve,
+    landmark_errors,
+    landmark_summary,
+    mean_error_per_image,
+    mean_interval,
+)
+from convcorr_jax.probes import FeatureExtractor, LandmarkModel, find_face, look_back_sets, predict_landmarks
+from convcorr_jax.probes.landmarks import Cache
+from convcorr_jax.report import (
+    cumulative_curves,
+    image_grid,
+    interval_curves,
+    name_colors,
+    pixels,
+    points_overlay,
+)
+from convcorr_jax.runtime import progress
+from convcorr_jax.shapes import Image
+from convcorr_jax.tasks.landmarks.faces import (
+    ANNOTATED,
+    JITTERS,
+    FaceSet,
+    annotated_boxes,
+    detector_boxes,
+    frame_of,
+    jittered_boxes,
+    read_faces,
+)
 from convcorr_jax.tasks.landmarks.fitting import RoundPredictions, mean_face
+from convcorr_jax.tasks.reading import evenly_spread
 
 Errors = Mapping[str, Mapping[str, Float[np.ndarray, "faces n"]]]
 """Error of every landmark, by normalizer (``nme_outer`` or ``nme_pupil``) and method."""
+SUCCESSES = (0.08, 0.1)
+"""Errors below which a face counts as found."""
+# A search takes as long as fifty predictions in a box.
+_SEARCHED = 12
+# A detector's box differs from the annotated one if an edge does by more than this.
+_DIFFERENT_PX = 1.0
+# Errors at which the cumulative curve is drawn: up to twice the error that counts as a failure.
+_THRESHOLDS = np.linspace(0, 2 * LANDMARK_FAILURE, 81)
+_PANEL_PX = 240
 
 
 def outer_eye_distances(faces: FaceSet) -> Float[np.ndarray, " faces"]:
@@ -138,3 +181,140 @@ def _with_intervals(errors: Mapping[str, Float[np.ndarray, "faces n"]]) -> dict[
         "mean": {method: float(values.mean()) for method, values in of_faces.items()},
         "interval": {method: list(mean_interval(values)) for method, values in of_faces.items()},
     }
+
+
+def figures_of_tests(
+    model: LandmarkModel, extractor: FeatureExtractor, dataset: str, *, data_root: Path | None, cache: Cache
+) -> dict[str, Any]:
+    """Compute the errors of a probe with a finder on the test faces of a data set with detector's boxes.
+
+    They are the mean errors with annotated boxes, with a detector's, and with annotated boxes displaced and
+    scaled at random; and, of every twelfth face, the share that the search finds.
+    """
+    test = read_faces([dataset], data_root=data_root, test=True, rendered=0)
+    annotated, detector = annotated_boxes(test), detector_boxes(test)
+    if detector is None:
+        raise InputError(f"{dataset} has no detector's boxes")
+    differ = np.abs(np.array(annotated) - np.array(detector)).max(axis=1) > _DIFFERENT_PX
+
+    def errors(name: str, compute: Callable[[], Float[np.ndarray, " faces"]]) -> np.ndarray:
+        return cache(f"{dataset}_{name}", lambda: {"errors": compute()})["errors"]
+
+    def in_boxes(boxes: Sequence[coords.Box]) -> Float[np.ndarray, " faces"]:
+        return _errors(model, extractor, test, boxes)
+
+    by_detector = errors("detector", lambda: in_boxes(detector))
+    jittered = {
+        str(shift): errors(f"jitter_{shift}", lambda shift=shift: in_boxes(jittered_boxes(annotated, shift)))
+        for shift in JITTERS
+    }
+    searched = errors("searched", lambda: _search_errors(model, extractor, test))
+    return {
+        "faces": len(test.records),
+        "annotated_boxes": float(errors("annotated", lambda: in_boxes(annotated)).mean()),
+        "detector_boxes": float(by_detector.mean()),
+        "detector_boxes_that_differ": {"faces": int(differ.sum()), "error": float(by_detector[differ].mean())},
+        "jittered_boxes": {name: float(values.mean()) for name, values in jittered.items()},
+        "searched": {
+            "faces": len(searched),
+            "median": float(np.median(searched)),
+            **{f"below_{limit}": float((searched < limit).mean()) for limit in SUCCESSES},
+            "below_0.1_in_detector_boxes": float((by_detector[::_SEARCHED] < SUCCESSES[-1]).mean()),
+        },
+    }
+
+
+def _errors(
+    model: LandmarkModel, extractor: FeatureExtractor, test: FaceSet, boxes: Sequence[coords.Box]
+) -> Float[np.ndarray, " faces"]:
+    faces = test.faces(margin=model.features.frame_margin, boxes=boxes)
+    points = predict_landmarks(model.probe, faces, extractor)[-1].points
+    return landmark_errors(points, test.points, outer_eye_distances(test)).mean(axis=1)
+
+
+def _search_errors(
+    model: LandmarkModel, extractor: FeatureExtractor, test: FaceSet
+) -> Float[np.ndarray, " searched"]:
+    if model.finder is None:
+        raise InputError("the probe has no finder; backgrounds are expected in its training")
+    part = FaceSet(test.records[::_SEARCHED], test.left_out)
+    margin = model.features.frame_margin
+    boxes = [
+        find_face(load_image(record), model.probe.face, model.finder, extractor, margin=margin).box
+        for record in progress(part.records, description="search")
+    ]
+    return _errors(model, extractor, part, boxes)
+
+
+def cumulative_figure(errors: Mapping[str, Float[np.ndarray, "faces n"]]) -> Image:
+    """Draw the fraction of faces with at most a given error, one curve for each method."""
+    curves = {method: cumulative_error_curve(values, _THRESHOLDS) for method, values in errors.items()}
+    return pixels(
+        cumulative_curves(
+            _THRESHOLDS,
+            curves,
+            x_label="mean error of a face, over the distance of the outer eye corners",
+            y_label="faces",
+        )
+    )
+
+
+def jitter_figure(boxes: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Image:
+    """Draw the mean errors of `kinds_report` against the displacement of boxes, with their intervals."""
+    kinds = {0.0: ANNOTATED, **{deviation: f"jitter_{deviation}" for deviation in JITTERS}}
+    methods = boxes[ANNOTATED]["mean"]
+
+    def of_methods(part: str) -> dict[str, list[Any]]:
+        return {name: [boxes[kind][part][name] for kind in kinds.values()] for name in methods}
+
+    return pixels(
+        interval_curves(
+            list(kinds),
+            of_methods("mean"),
+            of_methods("interval"),
+            x_label="standard deviation of the box's displacement (sides) and scale (logarithm)",
+            y_label="mean error, over the distance of the outer eye corners",
+        )
+    )
+
+
+def faces_figure(
+    test: FaceSet,
+    predictions: RoundPredictions,
+    errors: Mapping[str, Float[np.ndarray, "faces n"]],
+    *,
+    shown: int,
+) -> Image:
+    """Draw Figure 3: faces as annotated, as predicted from the whole face, and after look-back.
+
+    The faces are evenly spread from the least error after look-back to the greatest.
+    """
+    order = np.argsort(errors["look_back"].mean(axis=1))
+    chosen = order[evenly_spread(len(order), shown)].tolist()
+    captions = [
+        [
+            ("annotated",),
+            (f"whole face: {errors['convnet_ridge'][face].mean():.3f}",),
+            (f"look-back: {errors['look_back'][face].mean():.3f}",),
+        ]
+        for face in chosen
+    ]
+    rows = [_panels(test, face, predictions) for face in chosen]
+    return pixels(image_grid(rows, captions=captions, cell_px=_PANEL_PX))
+
+
+def _panels(test: FaceSet, face: int, predictions: RoundPredictions) -> list[Image]:
+    """Draw a face three times; on the second image are the squares of the first round of look-back."""
+    record = test.records[face]
+    photograph = load_image(record)
+    squares = predictions.squares[1][:, face].tolist() if len(predictions.squares) > 1 else []
+    panels = [
+        (record.points, [frame_of(record)]),
+        (predictions.points[0][face], [coords.Box(*edges) for edges in squares]),
+        (predictions.points[-1][face], []),
+    ]
+    colors = name_colors(len(record.names))
+    return [
+        points_overlay(photograph, points, colors=colors, boxes=boxes, longest_px=_PANEL_PX)
+        for points, boxes in panels
+    ]

@@ -34,6 +34,9 @@ FOLDS = 4
 """Number of folds that choose the penalty; the paper's."""
 # Of a data set without splits, the last of every ten images is tested.
 _TEST_EVERY = 10
+_PANEL_PX = 130
+# Images of a row of the figure.
+_COLUMNS = 8
 
 
 class Split(NamedTuple):
@@ -130,11 +133,6 @@ def color_samples(
         contents=PartContents(squares_px=SIDE_PX, seeds=seeds),
     )
     return ColorSamples(records, copies, parts)
-
-
-_PANEL_PX = 130
-# Images of a row of the figure.
-_COLUMNS = 8
 
 
 class Reconstruction(NamedTuple):
