@@ -15,6 +15,7 @@ Each has ``pck`` with its 95 % ``interval`` over pairs, and the ``settings``. Ch
 pair, by the mean of PCK at 0.05, 0.1 and 0.2; all pairs are scored.
 """
 
+import dataclasses
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,13 +28,13 @@ from convcorr_jax.runtime.runlog import plain, write_results
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks import Backbone, Output
 from convcorr_jax.tasks.transfer import (
-    ChoiceSet,
     FlowScores,
+    Pairs,
     choose_on,
-    faces_set,
-    fixed_set,
+    face_pairs,
+    fixed_pairs,
     methods_for,
-    rendered_set,
+    rendered_pairs,
     score_choices,
     space_of,
 )
@@ -62,20 +63,21 @@ def main(config: Config) -> Path:
     started = time.perf_counter()
     out, weights = make_folder(config.output.out), config.backbone.load()
     root = root_folder(data_root=config.data_root)
-    elsewhere = {"rendered": rendered_set(weights, test=config.rendered_test)}
+    elsewhere = {"rendered": rendered_pairs(weights, test=config.rendered_test)}
     if (root / "lfpw68").is_dir():
-        elsewhere["lfpw68_train"] = faces_set(weights, data_root=root, count=config.faces)
+        elsewhere["lfpw68_train"] = face_pairs(weights, data_root=root, count=config.faces)
     willow = None
     if (root / "pf_willow").is_dir():
-        willow = fixed_set(read_pairs("pf_willow", data_root=root))
+        willow = fixed_pairs(read_pairs("pf_willow", data_root=root))
     network = weights.network.name
     result: dict[str, dict[str, Any]] = {}
     for framing in ("box", "image"):
         boxed = framing == "box"
         result[framing] = {}
 
-        def scores(pairs: ChoiceSet, name: str, *, boxed: bool = boxed) -> FlowScores:
-            return FlowScores(pairs, weights, boxed=boxed, folder=out / "cached" / name)
+        def scores(pairs: Pairs, name: str, *, boxed: bool = boxed) -> FlowScores:
+            framed = dataclasses.replace(pairs, boxed=boxed)
+            return FlowScores(framed, weights, folder=out / "cached" / name)
 
         for method in methods_for(RECIPES[network], PAPER_RECIPES[network], boxed=boxed):
             if config.methods and method.name not in config.methods:

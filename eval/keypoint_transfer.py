@@ -35,7 +35,7 @@ from convcorr_jax.tasks.transfer import (
     Transfer,
     differences,
     methods_for,
-    open_task,
+    open_pairs,
     other_protocols,
     run_methods,
     score,
@@ -75,30 +75,30 @@ def main(config: Config) -> Path:
         boxed=config.protocol != "image",
         smoothness=config.smoothness,
     )
-    task = open_task(config.data, weights, transfer=config.protocol, targets=config.targets)
-    outcomes = run_methods(task, methods, weights, folder=out)
+    pairs = open_pairs(config.data, weights, transfer=config.protocol, targets=config.targets)
+    outcomes = run_methods(pairs, methods, weights, folder=out)
     predictions = {name: outcome.predicted for name, outcome in outcomes.items()}
     # Copying gives the same points on the grid of every method.
     predictions["copy"] = outcomes[methods[-1].name].copied
-    scores = {name: score(task, predicted) for name, predicted in predictions.items()}
-    table = score_table(task, scores)
+    scores = {name: score(pairs, predicted) for name, predicted in predictions.items()}
+    table = score_table(pairs, scores)
     for method in methods:
         table[method.name] |= {**outcomes[method.name].timings, "settings": plain(method)}
     result: dict[str, Any] = {
         "dataset": config.data.dataset,
-        "split": task.split,
-        "protocol": {"transfer": config.protocol, **plain(task.protocol)},
+        "split": pairs.split,
+        "protocol": {"transfer": config.protocol, **plain(pairs.protocol)},
         "network": network.name,
         "weights": weights.source,
-        "retrieval_layer": None if task.neighborhoods is None else task.neighborhoods.layer,
-        "pairs": len(task.pairs),
-        "targets": len(task.targets),
+        "retrieval_layer": None if pairs.neighborhoods is None else pairs.neighborhoods.layer,
+        "pairs": len(pairs.indices),
+        "targets": len(pairs.targets),
         "methods": table,
         "conv_flow_minus": differences(scores),
-        "other_protocols": other_protocols(task, predictions),
+        "other_protocols": other_protocols(pairs, predictions),
         "seconds_per_pair": table["conv_flow"]["seconds_per_pair"],
     }
-    write_figures(out, task, methods, outcomes, predictions, weights)
+    write_figures(out, pairs, methods, outcomes, predictions, weights)
     return write_results(out, result, config, started=started)
 
 

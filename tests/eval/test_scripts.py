@@ -14,7 +14,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
 from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks import Backbone, CategoryData, Output
-from convcorr_jax.tasks.transfer import task
+from convcorr_jax.tasks.transfer import methods, open_pairs
 from eval import experiments, flow_accuracy, keypoint_transfer, receptive_fields, reproduce
 
 METHODS = {"conv_flow", "paper_conv4", "paper_sift", "sift_flow", "copy"}
@@ -85,25 +85,25 @@ def test_fixed_pairs(tmp_path, willow, protocol):
 def test_only_pairs_of_the_categories_are_transferred(willow):
     alexnet = Backbone().load()
     car = CategoryData(str(willow), categories=("car",))
-    assert len(task.open_task(car, alexnet, transfer="box").pairs) == 4
+    assert len(open_pairs(car, alexnet, transfer="box").indices) == 4
     with pytest.raises(InputError, match="has no pairs of duck"):
-        task.open_task(CategoryData(str(willow), categories=("duck",)), alexnet, transfer="box")
+        open_pairs(CategoryData(str(willow), categories=("duck",)), alexnet, transfer="box")
 
 
 @pytest.mark.parametrize(("targets", "transfer"), [(0, "neighbors"), (3, "box")])
 def test_a_number_of_targets_that_means_nothing_is_refused(targets, transfer):
     alexnet = Backbone().load()
     with pytest.raises(InputError, match=f"targets is {targets} with the protocol {transfer}"):
-        task.open_task(CategoryData(), alexnet, transfer=transfer, targets=targets)
+        open_pairs(CategoryData(), alexnet, transfer=transfer, targets=targets)
 
 
 def test_neighbours_of_some_targets_are_those_of_all():
     alexnet = Backbone().load()
     faces = CategoryData(categories=("face",), rendered_train=25, rendered_test=5)
-    every = task.open_task(faces, alexnet, transfer="neighbors")
-    some = task.open_task(faces, alexnet, transfer="neighbors", targets=3)
+    every = open_pairs(faces, alexnet, transfer="neighbors")
+    some = open_pairs(faces, alexnet, transfer="neighbors", targets=3)
     np.testing.assert_array_equal(some.targets, every.targets[[0, 2, 4]])
-    np.testing.assert_array_equal(some.pairs, every.pairs.reshape(5, 25, 2)[[0, 2, 4]].reshape(-1, 2))
+    np.testing.assert_array_equal(some.indices, every.indices.reshape(5, 25, 2)[[0, 2, 4]].reshape(-1, 2))
 
 
 def test_a_finished_method_is_not_run_again(tmp_path, willow, monkeypatch):
@@ -113,13 +113,13 @@ def test_a_finished_method_is_not_run_again(tmp_path, willow, monkeypatch):
     (tmp_path / "result.json").unlink()
     (tmp_path / "sift_flow.npz").unlink()
     ran = []
-    describe = task.describe
+    describe = methods.describe
 
     def watched(records, method, *arguments, **options):
         ran.append(method.name)
         return describe(records, method, *arguments, **options)
 
-    monkeypatch.setattr(task, "describe", watched)
+    monkeypatch.setattr(methods, "describe", watched)
     second = result_of(keypoint_transfer.main(config))
     assert ran == ["sift_flow"]
     for name in METHODS:

@@ -1,13 +1,5 @@
-"""Keypoint transfer (Long et al. 2014, section 4): methods, pairs, predictions, scores and figures."""
+"""Keypoint transfer (Long et al. 2014, section 4): pairs, methods, predictions, scores and figures."""
 
-from convcorr_jax.tasks.transfer.choice_sets import ChoiceSet as ChoiceSet
-from convcorr_jax.tasks.transfer.choice_sets import FlowScores as FlowScores
-from convcorr_jax.tasks.transfer.choice_sets import choose_on as choose_on
-from convcorr_jax.tasks.transfer.choice_sets import faces_set as faces_set
-from convcorr_jax.tasks.transfer.choice_sets import fixed_set as fixed_set
-from convcorr_jax.tasks.transfer.choice_sets import rendered_set as rendered_set
-from convcorr_jax.tasks.transfer.choice_sets import score_choices as score_choices
-from convcorr_jax.tasks.transfer.choice_sets import score_pairs as score_pairs
 from convcorr_jax.tasks.transfer.figures import exploration_report as exploration_report
 from convcorr_jax.tasks.transfer.figures import explore as explore
 from convcorr_jax.tasks.transfer.figures import keypoint_errors as keypoint_errors
@@ -18,10 +10,17 @@ from convcorr_jax.tasks.transfer.methods import Flows as Flows
 from convcorr_jax.tasks.transfer.methods import Method as Method
 from convcorr_jax.tasks.transfer.methods import methods_for as methods_for
 from convcorr_jax.tasks.transfer.methods import record_view as record_view
-from convcorr_jax.tasks.transfer.protocols import Neighborhoods as Neighborhoods
-from convcorr_jax.tasks.transfer.protocols import keypoints_of as keypoints_of
-from convcorr_jax.tasks.transfer.protocols import voted as voted
-from convcorr_jax.tasks.transfer.scores import CORNERS as CORNERS
+from convcorr_jax.tasks.transfer.methods import run_methods as run_methods
+from convcorr_jax.tasks.transfer.methods import vote as vote
+from convcorr_jax.tasks.transfer.pairs import CORNERS as CORNERS
+from convcorr_jax.tasks.transfer.pairs import Neighborhoods as Neighborhoods
+from convcorr_jax.tasks.transfer.pairs import Pairs as Pairs
+from convcorr_jax.tasks.transfer.pairs import Transfer as Transfer
+from convcorr_jax.tasks.transfer.pairs import face_pairs as face_pairs
+from convcorr_jax.tasks.transfer.pairs import fixed_pairs as fixed_pairs
+from convcorr_jax.tasks.transfer.pairs import open_pairs as open_pairs
+from convcorr_jax.tasks.transfer.pairs import rendered_pairs as rendered_pairs
+from convcorr_jax.tasks.transfer.pairs import warped_pairs as warped_pairs
 from convcorr_jax.tasks.transfer.scores import differences as differences
 from convcorr_jax.tasks.transfer.scores import endpoint_errors as endpoint_errors
 from convcorr_jax.tasks.transfer.scores import measure_accuracy as measure_accuracy
@@ -29,13 +28,11 @@ from convcorr_jax.tasks.transfer.scores import other_protocols as other_protocol
 from convcorr_jax.tasks.transfer.scores import score as score
 from convcorr_jax.tasks.transfer.scores import score_table as score_table
 from convcorr_jax.tasks.transfer.scores import warp_photographs as warp_photographs
+from convcorr_jax.tasks.transfer.selection import FlowScores as FlowScores
 from convcorr_jax.tasks.transfer.selection import SearchSpace as SearchSpace
 from convcorr_jax.tasks.transfer.selection import Selection as Selection
+from convcorr_jax.tasks.transfer.selection import choose_on as choose_on
 from convcorr_jax.tasks.transfer.selection import leave_category_out as leave_category_out
+from convcorr_jax.tasks.transfer.selection import score_choices as score_choices
 from convcorr_jax.tasks.transfer.selection import select as select
 from convcorr_jax.tasks.transfer.selection import space_of as space_of
-from convcorr_jax.tasks.transfer.task import Outcome as Outcome
-from convcorr_jax.tasks.transfer.task import Task as Task
-from convcorr_jax.tasks.transfer.task import Transfer as Transfer
-from convcorr_jax.tasks.transfer.task import open_task as open_task
-from convcorr_jax.tasks.transfer.task import run_methods as run_methods

@@ -1,5 +1,6 @@
 """Figures of keypoint transfer (Figure 3 of Long et al. 2014), and matches of pairs for interactive pages."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,8 +30,16 @@ from convcorr_jax.runtime import progress
 from convcorr_jax.shapes import Image
 from convcorr_jax.synthetic import warped_pair
 from convcorr_jax.tasks.reading import PHOTOGRAPHS, evenly_spread
-from convcorr_jax.tasks.transfer.methods import Described, Method, align_pairs, describe, pair_cost, record_view
-from convcorr_jax.tasks.transfer.task import Outcome, Task
+from convcorr_jax.tasks.transfer.methods import (
+    Described,
+    Method,
+    Outcome,
+    align_pairs,
+    describe,
+    pair_cost,
+    record_view,
+)
+from convcorr_jax.tasks.transfer.pairs import Pairs, fixed_pairs, warped_pairs
 
 _PANEL_PX = 170
 # The methods of the paper's figure.
@@ -48,39 +57,39 @@ class Voters(NamedTuple):
 
 def write_figures(
     folder: Path,
-    task: Task,
+    pairs: Pairs,
     methods: Sequence[Method],
     outcomes: Mapping[str, Outcome],
     predictions: Mapping[str, Float[np.ndarray, "targets n 2"]],
     weights: Weights,
 ) -> None:
     """Draw every category's first target: ``examples.jpg`` of fixed pairs, ``figure_3.jpg`` of voters."""
-    categories = task.categories
+    categories = pairs.categories
     rows = [categories.index(name) for name in dict.fromkeys(categories)]
-    if task.neighborhoods is None:
-        write_image(folder / "examples.jpg", examples(task, predictions, rows))
+    if pairs.neighborhoods is None:
+        write_image(folder / "examples.jpg", examples(pairs, predictions, rows))
         return
     voters = {
-        method: _voters(task, outcomes[method.name], rows)
+        method: _voters(pairs, outcomes[method.name], rows)
         for method in methods
         if method.name in _WARPED_METHODS
     }
-    write_image(folder / "figure_3.jpg", warped_neighbors(task.records, voters, weights))
+    write_image(folder / "figure_3.jpg", warped_neighbors(pairs.records, voters, weights))
 
 
-def _voters(task: Task, outcome: Outcome, rows: Sequence[int]) -> list[Voters]:
+def _voters(pairs: Pairs, outcome: Outcome, rows: Sequence[int]) -> list[Voters]:
     if outcome.voters is None or outcome.voters_points is None:
         return []
-    return [Voters(int(task.targets[row]), outcome.voters[row], outcome.voters_points[row]) for row in rows]
+    return [Voters(int(pairs.targets[row]), outcome.voters[row], outcome.voters_points[row]) for row in rows]
 
 
 def examples(
-    task: Task, predictions: Mapping[str, Float[np.ndarray, "pairs n 2"]], rows: Sequence[int]
+    pairs: Pairs, predictions: Mapping[str, Float[np.ndarray, "pairs n 2"]], rows: Sequence[int]
 ) -> Image:
     """Draw pairs in rows: the source, the target's true keypoints, and every method's prediction."""
     drawn = []
     for row in rows:
-        source, target = (task.records[index] for index in task.pairs[row])
+        source, target = (pairs.records[index] for index in pairs.indices[row])
         count = len(target.names)
         panels = [(source, source.points), (target, target.points)]
         panels += [(target, predicted[row][:count]) for predicted in predictions.values()]
@@ -148,64 +157,53 @@ LONGEST_PX = 480
 """The longer side of warped photographs in pixels."""
 
 
-class PairOfRecords(NamedTuple):
-    """Two records with the same keypoints."""
-
-    name: str
-    """The name of the photograph or of the category."""
-    source: Record
-    target: Record
-
-
-def pairs_to_explore(dataset: str, *, data_root: Path | None, count: int, seed: int = 0) -> list[PairOfRecords]:
-    """Return pairs of photographs whose keypoints are known in both.
+def pairs_to_explore(dataset: str, *, data_root: Path | None, count: int, seed: int = 0) -> Pairs:
+    """Return pairs of photographs whose keypoints are known in both; the group of each names it.
 
     They are "photographs" with warps of themselves, or the first pair of evenly spread subsets of a data set.
     """
     if dataset == PHOTOGRAPHS:
-        available = selection.photographs()[:count]
-        warped = [warped_pair(index, seed=seed, longest_px=LONGEST_PX) for index in range(len(available))]
-        return [
-            PairOfRecords(photograph.name, pair.source, pair.target)
-            for photograph, pair in zip(available, warped, strict=True)
-        ]
-    fixed = read_pairs(dataset, data_root=data_root)
-    first = {pair.subset: pair for pair in reversed(fixed.pairs)}
+        names = tuple(photograph.name for photograph in selection.photographs()[:count])
+        warped = [warped_pair(index, seed=seed, longest_px=LONGEST_PX) for index in range(len(names))]
+        return dataclasses.replace(warped_pairs(warped), groups=names)
+    fixed = fixed_pairs(read_pairs(dataset, data_root=data_root))
+    first = {group: row for row, group in reversed(list(enumerate(fixed.groups)))}
     # Neighbouring subsets show the same category; evenly spread ones show different categories.
-    subsets = sorted(first)
-    chosen = [first[subsets[place]] for place in evenly_spread(len(subsets), count)]
-    return [
-        PairOfRecords(pair.subset, fixed.records[pair.source], fixed.records[pair.target]) for pair in chosen
-    ]
+    names = sorted(first)
+    return fixed.subset([first[names[place]] for place in evenly_spread(len(names), count)])
 
 
 def explore(
-    pairs: Sequence[PairOfRecords], methods: Sequence[Method], weights: Weights, *, factors: Sequence[float]
+    pairs: Pairs, methods: Sequence[Method], weights: Weights, *, factors: Sequence[float]
 ) -> list[MatchedPair]:
-    """Align every pair of whole photographs by every method, for several values of the smoothness.
+    """Align every pair by every method, for several values of the smoothness.
 
     The methods have the mutual cost, and copying is added; factors of their smoothness rise. The result has the
     keypoints that are visible in both photographs.
     """
-    records = [record for pair in pairs for record in (pair.source, pair.target)]
-    described = [describe(records, method, weights, boxed=False) for method in methods]
+    described = [describe(pairs.records, method, weights, boxed=pairs.boxed) for method in methods]
     explored = []
-    for number, pair in enumerate(progress(pairs, description="aligning", total=len(pairs))):
+    for name, pair in progress(
+        zip(pairs.groups, pairs.indices, strict=True), description="aligning", total=len(pairs.indices)
+    ):
         matches = [
-            _matches(method, of_method, number, factors=factors)
+            _matches(method, of_method, pair, factors=factors)
             for method, of_method in zip(methods, described, strict=True)
         ]
-        explored.append(_with_points(pair, (*matches, copying(matches[0]))))
+        source, target = (pairs.records[index] for index in pair)
+        explored.append(_with_points(name, source, target, (*matches, copying(matches[0]))))
     return explored
 
 
-def _matches(method: Method, described: Described, number: int, *, factors: Sequence[float]) -> MethodMatches:
-    """Align one pair by one method."""
-    source, target = described.descriptors[2 * number : 2 * number + 2]
+def _matches(
+    method: Method, described: Described, pair: Int[np.ndarray, "2"], *, factors: Sequence[float]
+) -> MethodMatches:
+    """Align one pair (source, target) of described records by one method."""
+    source, target = described.descriptors[pair]
     costs = pair_cost(source, target, cost=method.cost, temperature=method.temperature)
     smoothness = tuple(round(method.smoothness * factor, 6) for factor in factors)
     aligned = [align_costs(costs, smoothness=np.float32(value)) for value in smoothness]
-    source_to_px, target_to_px = described.to_px[2 * number : 2 * number + 2]
+    source_to_px, target_to_px = (described.to_px[index] for index in pair)
     return MethodMatches(
         "SIFT" if method.sift else " + ".join(method.recipe.layers),
         source_to_px,
@@ -217,25 +215,22 @@ def _matches(method: Method, described: Described, number: int, *, factors: Sequ
     )
 
 
-def _with_points(pair: PairOfRecords, methods: tuple[MethodMatches, ...]) -> MatchedPair:
-    shown = [row for row in range(len(pair.source.names)) if _in_both(pair, row)]
+def _with_points(name: str, source: Record, target: Record, methods: tuple[MethodMatches, ...]) -> MatchedPair:
+    """Return a pair of photographs with the keypoints that both show."""
+    known = source.visible & target.visible & np.isfinite(source.points + target.points).all(axis=1)
     # The page begins with the first point, which is most instructive in the middle of the photograph.
-    middle = (np.array(pair.source.size[::-1]) - 1) / 2
-    shown.sort(key=lambda row: float(np.linalg.norm(pair.source.points[row] - middle)))
+    middle = (np.array(source.size[::-1]) - 1) / 2
+    shown = np.flatnonzero(known).tolist()
+    shown.sort(key=lambda row: float(np.linalg.norm(source.points[row] - middle)))
     return MatchedPair(
-        pair.name,
-        load_image(pair.source),
-        load_image(pair.target),
+        name,
+        load_image(source),
+        load_image(target),
         methods,
-        pair.source.points[shown],
-        pair.target.points[shown],
-        tuple(pair.source.names[row] for row in shown),
+        source.points[shown],
+        target.points[shown],
+        tuple(source.names[row] for row in shown),
     )
-
-
-def _in_both(pair: PairOfRecords, row: int) -> bool:
-    records = (pair.source, pair.target)
-    return all(record.visible[row] and np.isfinite(record.points[row]).all() for record in records)
 
 
 def keypoint_errors(pair: MatchedPair) -> dict[str, Float[np.ndarray, "smoothness n"]]:

@@ -1,8 +1,10 @@
-"""Methods of alignment (descriptors, cost and smoothness), and their application to many pairs."""
+"""Methods of alignment (descriptors, cost and smoothness), and the keypoints that they predict for pairs."""
 
 import functools
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -10,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from convcorr_jax import coords
+from convcorr_jax import coords, keypoints
 from convcorr_jax.arrays import padded_batches
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Record, box_of, load_image
@@ -26,6 +28,9 @@ from convcorr_jax.descriptors import (
 )
 from convcorr_jax.flow import SMOOTHNESS, TEMPERATURE, Cost, align_costs, data_cost
 from convcorr_jax.runtime import progress
+from convcorr_jax.runtime.runlog import plain
+from convcorr_jax.runtime.stages import stage
+from convcorr_jax.tasks.transfer.pairs import Neighborhoods, Pairs
 
 # The paper's radius of 20 at its input of 227 pixels; the radius grows with the input.
 _SIFT_RADIUS = 20 / 227
@@ -174,3 +179,123 @@ def pair_cost(
     return data_cost(
         jnp.asarray(source, jnp.float32), jnp.asarray(target, jnp.float32), cost=cost, temperature=temperature
     )
+
+
+def carry(
+    pairs: Pairs, described: Described, flow: Float[np.ndarray, "pairs h w 2"]
+) -> Float[np.ndarray, "pairs n 2"]:
+    """Carry the source's keypoints of every pair to the target along the flow, in cells of the target grid.
+
+    The result is in pixels of the target's photograph, NaN for absent keypoints.
+    """
+    points = pairs.keypoints.points
+    return np.stack(
+        [
+            keypoints.carry_points(
+                points[source],
+                pair_flow,
+                source_to_px=described.to_px[source],
+                target_to_px=described.to_px[target],
+            )
+            for (source, target), pair_flow in zip(pairs.indices, flow, strict=True)
+        ]
+    )
+
+
+def copy(pairs: Pairs, described: Described) -> Float[np.ndarray, "pairs n 2"]:
+    """Copy keypoints like `carry`, but to the same position of the target's square, without alignment."""
+    to_px, points = described.to_px, pairs.keypoints.points
+    return np.stack(
+        [(to_px[target] @ to_px[source].inverse)(points[source]) for source, target in pairs.indices]
+    )
+
+
+class Votes(NamedTuple):
+    """The predictions for all targets, and the ranking of their neighbours."""
+
+    predicted: Float[np.ndarray, "targets n 2"]
+    """Keypoints (x, y) in pixels of the target's photograph; NaN where no neighbour has the keypoint."""
+    order: Int[np.ndarray, "targets neighbors"]
+    """Columns of `Neighborhoods.neighbors`, the best voter first."""
+
+
+def vote(nearest: Neighborhoods, candidates: Float[np.ndarray, "pairs n 2"], flows: Flows | None) -> Votes:
+    """Predict the keypoints of every target by the median of five neighbours' points.
+
+    The five with the least deformation of their flows vote; without flows, the five nearest.
+    """
+    shape = nearest.neighbors.shape
+    by_target = candidates.reshape(*shape, *candidates.shape[1:])
+    if flows is None:
+        order = np.tile(np.arange(shape[1]), (shape[0], 1))
+    else:
+        order = np.argsort(flows.deformation.reshape(shape), axis=1, kind="stable")
+    predicted = [keypoints.vote(points, ranks) for points, ranks in zip(by_target, order, strict=True)]
+    return Votes(np.stack(predicted), order)
+
+
+class Outcome(NamedTuple):
+    """The predictions of one method, with diagnostics."""
+
+    predicted: Float[np.ndarray, "targets n 2"]
+    """Keypoints (x, y) in pixels of the target's photograph; NaN where there is none."""
+    copied: Float[np.ndarray, "targets n 2"]
+    """The same without alignment."""
+    describe_seconds_per_image: Float[np.ndarray, ""]
+    seconds_per_pair: Float[np.ndarray, ""]
+    converged_share: Float[np.ndarray, ""]
+    voters: Int[np.ndarray, "targets voters"] | None = None
+    """Indices of the records that voted; None for fixed pairs."""
+    voters_points: Float[np.ndarray, "targets voters n 2"] | None = None
+    """The voters' keypoints, carried to the target's photograph; None for fixed pairs."""
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """The diagnostics of a method in a script's result."""
+        names = ("seconds_per_pair", "describe_seconds_per_image", "converged_share")
+        return {name: float(getattr(self, name)) for name in names}
+
+
+def run_methods(
+    pairs: Pairs, methods: Sequence[Method], weights: Weights, *, folder: Path
+) -> dict[str, Outcome]:
+    """Compute the predictions of every method, by name, or read those that an earlier run cached."""
+    key = {**pairs.key, "weights": weights.fingerprint, "votes": pairs.neighborhoods is not None}
+    outcomes = {}
+    for method in methods:
+        settings = {**key, "method": plain(method)}
+        arrays = stage(
+            folder / f"{method.name}.npz", settings, lambda method=method: _run(pairs, method, weights)
+        )
+        outcomes[method.name] = Outcome(**arrays)
+    return outcomes
+
+
+def _run(pairs: Pairs, method: Method, weights: Weights) -> dict[str, np.ndarray | np.generic]:
+    started = time.perf_counter()
+    described = describe(pairs.records, method, weights, boxed=pairs.boxed)
+    described_at = time.perf_counter()
+    flows = align_pairs(described, pairs.indices, method)
+    aligned_at = time.perf_counter()
+    timings: dict[str, np.ndarray | np.generic] = {
+        "describe_seconds_per_image": np.float64((described_at - started) / len(pairs.records)),
+        "seconds_per_pair": np.float64((aligned_at - described_at) / len(pairs.indices)),
+        "converged_share": np.float64(flows.converged),
+    }
+    return {**timings, **_predictions(pairs, described, flows)}
+
+
+def _predictions(pairs: Pairs, described: Described, flows: Flows) -> dict[str, np.ndarray]:
+    candidates, unaligned = carry(pairs, described, flows.flow), copy(pairs, described)
+    nearest = pairs.neighborhoods
+    if nearest is None:
+        return {"predicted": candidates, "copied": unaligned}
+    votes = vote(nearest, candidates, flows)
+    ranked = candidates.reshape(*votes.order.shape, *candidates.shape[1:])
+    best = votes.order[:, : keypoints.VOTERS]
+    return {
+        "predicted": votes.predicted,
+        "copied": vote(nearest, unaligned, None).predicted,
+        "voters": np.take_along_axis(nearest.neighbors, best, axis=1),
+        "voters_points": np.take_along_axis(ranked, best[:, :, None, None], axis=1),
+    }

@@ -11,18 +11,17 @@ from convcorr_jax import coords
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Scoring, selection
 from convcorr_jax.flow import upsample_flow
-from convcorr_jax.metrics import Pck, Protocol, bootstrap, mean_interval, named_intervals, pck
+from convcorr_jax.metrics import Pck, bootstrap, mean_interval, named_intervals, pck
 from convcorr_jax.runtime import progress
 from convcorr_jax.runtime.runlog import plain
 from convcorr_jax.synthetic import WarpedPair, warped_pair
-from convcorr_jax.tasks.transfer.methods import Method, align_pairs, describe
-from convcorr_jax.tasks.transfer.protocols import carried, copied, keypoints_of
-from convcorr_jax.tasks.transfer.task import Task
+from convcorr_jax.tasks.transfer.methods import Method, align_pairs, carry, copy, describe
+from convcorr_jax.tasks.transfer.pairs import Pairs, warped_pairs
 
 
 def score(
-    task: Task,
-    predicted: Float[np.ndarray, "targets n 2"],
+    pairs: Pairs,
+    predicted: Float[np.ndarray, "predictions n 2"],
     *,
     scoring: Scoring | None = None,
     leave_out_unpredicted: bool = True,
@@ -32,19 +31,20 @@ def score(
     A keypoint counts if the target shows it and, between fixed pairs, the source as well. Where neighbours
     vote, those that none of them shows do not count, or else are wrong.
     """
-    protocol, lengths = scoring or task.scorings[0]
-    counted = task.keypoints.visible[task.targets]
-    if task.neighborhoods is None:
-        counted = counted & task.keypoints.visible[task.pairs[:, 0]]
+    protocol, lengths = scoring or pairs.scorings[0]
+    points, visible = pairs.keypoints
+    counted = visible[pairs.targets]
+    if pairs.neighborhoods is None:
+        counted = counted & visible[pairs.indices[:, 0]]
     elif leave_out_unpredicted:
         counted = counted & ~np.isnan(predicted).any(axis=-1)
     return pck(
         predicted,
-        task.keypoints.points[task.targets],
+        points[pairs.targets],
         counted,
-        np.array(lengths)[task.targets],
-        task.groups,
-        alphas=task.alphas,
+        np.array(lengths)[pairs.targets],
+        pairs.groups,
+        alphas=pairs.alphas,
         protocol=protocol,
     )
 
@@ -54,10 +54,10 @@ def pck_with_intervals(scores: Pck) -> dict[str, Any]:
     return _by_threshold(scores.alphas, scores.mean, bootstrap(scores.sums))
 
 
-def score_table(task: Task, scores: Mapping[str, Pck]) -> dict[str, dict[str, Any]]:
+def score_table(pairs: Pairs, scores: Mapping[str, Pck]) -> dict[str, dict[str, Any]]:
     """Return ``pck``, ``interval`` and ``per_category`` of every method, as JSON stores them."""
     return {
-        name: {**pck_with_intervals(method), "per_category": _per_category(method, task)}
+        name: {**pck_with_intervals(method), "per_category": _per_category(method, pairs)}
         for name, method in scores.items()
     }
 
@@ -75,7 +75,7 @@ def differences(scores: Mapping[str, Pck]) -> dict[str, dict[str, Any]]:
 
 
 def other_protocols(
-    task: Task, predictions: Mapping[str, Float[np.ndarray, "targets n 2"]]
+    pairs: Pairs, predictions: Mapping[str, Float[np.ndarray, "targets n 2"]]
 ) -> list[dict[str, Any]]:
     """Score predictions by the further protocols in use for the data set, with their rules.
 
@@ -83,12 +83,12 @@ def other_protocols(
     """
 
     def scored(rules: dict[str, Any], **options: Any) -> dict[str, Any]:
-        scores = {name: score(task, points, **options) for name, points in predictions.items()}
+        scores = {name: score(pairs, points, **options) for name, points in predictions.items()}
         return {"protocol": rules, "methods": {name: pck_with_intervals(each) for name, each in scores.items()}}
 
-    others = [scored(plain(scoring.protocol), scoring=scoring) for scoring in task.scorings[1:]]
-    if task.neighborhoods is not None:
-        rules = {**plain(task.protocol), "counted": "all keypoints visible in the target"}
+    others = [scored(plain(scoring.protocol), scoring=scoring) for scoring in pairs.scorings[1:]]
+    if pairs.neighborhoods is not None:
+        rules = {**plain(pairs.protocol), "counted": "all keypoints visible in the target"}
         others.append(scored(rules, leave_out_unpredicted=False))
     return others
 
@@ -100,9 +100,9 @@ def _by_threshold(
     return {"pck": dict(zip(names, values.tolist(), strict=True)), "interval": named_intervals(names, samples)}
 
 
-def _per_category(scores: Pck, task: Task) -> dict[str, dict[str, float]]:
+def _per_category(scores: Pck, pairs: Pairs) -> dict[str, dict[str, float]]:
     """Average PCK over the groups of each category, for every alpha."""
-    category = dict(zip(task.groups, task.categories, strict=True))
+    category = dict(zip(pairs.groups, pairs.categories, strict=True))
     of_group = np.array([category[str(group)] for group in scores.groups])
     return {
         name: dict(
@@ -110,20 +110,6 @@ def _per_category(scores: Pck, task: Task) -> dict[str, dict[str, float]]:
         )
         for name in dict.fromkeys(of_group.tolist())
     }
-
-
-ALPHAS = (0.025, 0.05, 0.1)
-"""Thresholds of PCK, in units of the longer side of the image."""
-CORNERS = Protocol(
-    name="corners of warped photographs",
-    normalizer="the longer side of the image",
-    frame="pixels of the target image",
-    strict=False,
-    average="image",
-    counted="corners that both images show",
-    overall="all",
-)
-"""How the corners of warped photographs are scored."""
 
 
 def warp_photographs(*, seeds: int) -> list[WarpedPair]:
@@ -141,26 +127,23 @@ def measure_accuracy(
 
     The endpoint error is in pixels. ``copy`` is the flow that is zero everywhere.
     """
-    records = [record for pair in warped for record in (pair.source, pair.target)]
-    pairs = np.arange(len(records)).reshape(-1, 2)
-    points = keypoints_of(records).points
+    pairs = warped_pairs(warped)
     predictions, errors = {}, {}
     for method in methods:
-        described = describe(records, method, weights, boxed=False)
-        flows = align_pairs(described, pairs, method)
-        predictions[method.name] = carried(points, pairs, described, flows.flow)
-        errors[method.name] = endpoint_errors(warped, described.to_px, flows.flow)
+        described = describe(pairs.records, method, weights, boxed=pairs.boxed)
+        flow = align_pairs(described, pairs.indices, method).flow
+        predictions[method.name] = carry(pairs, described, flow)
+        errors[method.name] = endpoint_errors(warped, described.to_px, flow)
         # The zero flow gives the same result on the grid of every method.
-        predictions["copy"] = copied(points, pairs, described)
-        errors["copy"] = endpoint_errors(warped, described.to_px, np.zeros_like(flows.flow))
-    scores = {name: _corner_score(warped, predicted) for name, predicted in predictions.items()}
+        predictions["copy"] = copy(pairs, described)
+        errors["copy"] = endpoint_errors(warped, described.to_px, np.zeros_like(flow))
     return {
         name: {
             "endpoint_error_px": float(errors[name].mean()),
             "endpoint_error_interval": list(mean_interval(errors[name])),
-            **pck_with_intervals(method),
+            **pck_with_intervals(score(pairs, predicted)),
         }
-        for name, method in scores.items()
+        for name, predicted in predictions.items()
     }
 
 
@@ -178,16 +161,3 @@ def endpoint_errors(
         distance = np.linalg.norm(np.asarray(dense) - pair.flow_px, axis=-1)
         means.append(distance[pair.visible].mean())
     return np.array(means)
-
-
-def _corner_score(warped: Sequence[WarpedPair], predicted: np.ndarray) -> Pck:
-    corners = keypoints_of([pair.target for pair in warped])
-    return pck(
-        predicted,
-        corners.points,
-        corners.visible,
-        np.array([float(max(pair.target.size)) for pair in warped]),
-        [pair.target.source_id for pair in warped],
-        alphas=ALPHAS,
-        protocol=CORNERS,
-    )

@@ -1,18 +1,29 @@
 """The choice of a method's settings: recipe, margin, temperature and smoothness, one after the other.
 
-The choice sees nothing but a function from settings to a score. Whoever calls it decides which labels the score
-reads, so that a test split cannot leak into settings that are fixed before it is read.
+`select` sees nothing but a function from settings to a score. Its caller decides which labels the score reads,
+so that a test split cannot leak into settings that are fixed before it is read. `FlowScores` are such scores,
+and `score_choices` compares who chooses: other categories, other data, or the scored pairs themselves.
 """
 
 import dataclasses
+import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+from jaxtyping import Float
+
+from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.descriptors import Recipe
 from convcorr_jax.errors import InputError
-from convcorr_jax.tasks.transfer.methods import Method
+from convcorr_jax.runtime.runlog import plain
+from convcorr_jax.runtime.stages import stage
+from convcorr_jax.tasks.transfer.methods import Described, Method, align_pairs, carry, describe
+from convcorr_jax.tasks.transfer.pairs import Pairs
+from convcorr_jax.tasks.transfer.scores import pck_with_intervals, score
 
 # Neighbouring values of the smoothness differ by this factor: PCK changes by less than .01 between them.
 _STEP = math.sqrt(2)
@@ -141,3 +152,84 @@ def _with(method: Method, setting: str, value: Any) -> Method:
         return dataclasses.replace(method, **{setting: value})
     recipe: Recipe = dataclasses.replace(method.recipe, **{setting: value})
     return dataclasses.replace(method, recipe=recipe)
+
+
+class FlowScores:
+    """Predictions of the keypoints of pairs for any settings of a method, and their scores, cached on disk."""
+
+    def __init__(self, pairs: Pairs, weights: Weights, *, folder: Path) -> None:
+        self._pairs, self._weights, self._folder = pairs, weights, folder
+        # Descriptors of one recipe serve every cost and smoothness that is tried next.
+        self._described = functools.lru_cache(maxsize=1)(self._describe)
+
+    def predicted(self, method: Method) -> Float[np.ndarray, "pairs n 2"]:
+        """Return the keypoints (x, y) of every source, carried to the target's photograph."""
+        settings = {**self._pairs.key, "weights": self._weights.fingerprint, "method": plain(method)}
+        framing = "box" if self._pairs.boxed else "image"
+        layers, sizes = "-".join(method.recipe.layers), "-".join(map(str, method.recipe.sizes_px))
+        name = (
+            f"{method.name}_{framing}_{layers}_{sizes}_{method.margin:g}_{method.temperature:g}_"
+            f"{method.smoothness:g}.npz"
+        )
+        return stage(self._folder / name, settings, lambda: self._predict(method))["predicted"]
+
+    def mean(self, method: Method) -> float:
+        """Return the mean PCK over the thresholds, by which settings are chosen."""
+        return float(score(self._pairs, self.predicted(method)).mean.mean())
+
+    def _predict(self, method: Method) -> Mapping[str, np.ndarray]:
+        described = self._described(method.name, method.recipe, method.sift, method.margin)
+        flows = align_pairs(described, self._pairs.indices, method)
+        return {"predicted": carry(self._pairs, described, flows.flow)}
+
+    def _describe(self, name: str, recipe: Recipe, sift: bool, margin: float) -> Described:
+        method = Method(name, recipe, sift, "distance", 1.0, margin)
+        return describe(self._pairs.records, method, self._weights, boxed=self._pairs.boxed)
+
+
+def choose_on(method: Method, space: SearchSpace, sets: Sequence[FlowScores]) -> Selection:
+    """Choose settings by the mean of their scores on several sets of pairs."""
+    return select(method, space, lambda one: float(np.mean([scores.mean(one) for scores in sets])))
+
+
+def score_choices(
+    method: Method,
+    space: SearchSpace,
+    elsewhere: Selection,
+    pairs: Pairs,
+    *,
+    every: int,
+    scores: Callable[[Pairs, str], FlowScores],
+) -> dict[str, dict[str, Any]]:
+    """Score pairs with the settings that other categories, other data, or the pairs themselves choose.
+
+    Every ``every``-th pair chooses; ``scores`` returns the scores on pairs, cached in the subfolder of this
+    name. The result has ``nested`` (each category with the choice of the others), ``elsewhere`` and ``tuned``:
+    ``pck`` with its 95 % ``interval`` by threshold, and the ``settings``, those of ``nested`` by category.
+    """
+    few, names = pairs.subset(range(0, len(pairs.indices), every)), tuple(dict.fromkeys(pairs.categories))
+    means = {name: functools.cache(scores(few.of_category(name), f"choosing/{name}").mean) for name in names}
+    scored = {name: scores(pairs.of_category(name), f"scored/{name}") for name in names}
+    nested = {name: leave_category_out(method, space, means, held_out=name) for name in names}
+    tuned = select(method, space, lambda one: float(np.mean([mean(one) for mean in means.values()])))
+
+    def report(chosen: Mapping[str, Selection]) -> dict[str, Any]:
+        predicted = {name: scored[name].predicted(chosen[name].method) for name in names}
+        return pck_with_intervals(score(pairs, _in_order(pairs, predicted)))
+
+    return {
+        "nested": {"settings": {name: plain(nested[name].method) for name in names}, **report(nested)},
+        "elsewhere": {"settings": plain(elsewhere.method), **report(dict.fromkeys(names, elsewhere))},
+        "tuned": {"settings": plain(tuned.method), **report(dict.fromkeys(names, tuned))},
+    }
+
+
+def _in_order(
+    pairs: Pairs, predicted: Mapping[str, Float[np.ndarray, "_ n 2"]]
+) -> Float[np.ndarray, "pairs n 2"]:
+    """Join the predictions of categories in the order of the pairs."""
+    categories = np.array(pairs.categories)
+    points = np.empty((len(categories), *next(iter(predicted.values())).shape[1:]))
+    for name, of_category in predicted.items():
+        points[categories == name] = of_category
+    return points

@@ -34,7 +34,7 @@ from convcorr_jax.datasets.official.ibug import HELEN_MARKUP, MARKUP
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import PF_PASCAL, PF_PASCAL_BOX, SPAIR_71K, SPAIR_71K_POINTS
 from convcorr_jax.tasks import CategoryData
-from convcorr_jax.tasks.transfer import Task, open_task, score
+from convcorr_jax.tasks.transfer import Pairs, open_pairs, score
 from tests.builders import landmark_files, mpii_flat, releases, voc_tree
 from tests.builders.flic_tree import FACING, OTHER_SIDE
 from tests.builders.genuine import genuine
@@ -489,8 +489,8 @@ def pairs_of(found: PairSet) -> list[tuple[str, str, str]]:
     return [(pair.subset, names[pair.source], names[pair.target]) for pair in found.pairs]
 
 
-def open_transfer(data: CategoryData) -> Task:
-    return open_task(data, Weights({}, NETWORKS["alexnet"], "none", ()), transfer="image")
+def open_transfer(data: CategoryData) -> Pairs:
+    return open_pairs(data, Weights({}, NETWORKS["alexnet"], "none", ()), transfer="image")
 
 
 WILLOW_LIST, PASCAL_LIST = f"{ROOT}/test_pairs_pf.csv", f"{releases.PASCAL_ROOT}/test_pairs_pf_pascal.csv"
@@ -644,15 +644,15 @@ def test_the_genuine_pf_willow_in_its_official_form(tmp_path: Path):
 @release_of("pf_pascal")
 def test_pairs_of_pf_pascal_are_scored_by_the_image_and_by_the_box(tree: Path):
     (tree / releases.PASCAL_ROOT).rename(tree / "pf_pascal")
-    task = open_transfer(CategoryData("pf_pascal", tree))
-    truth = task.keypoints.points[task.targets]
-    by_image, by_box = task.scorings
+    pairs = open_transfer(CategoryData("pf_pascal", tree))
+    truth = pairs.keypoints.points[pairs.targets]
+    by_image, by_box = pairs.scorings
     assert (by_image.protocol, by_box.protocol) == (PF_PASCAL, PF_PASCAL_BOX)
-    at = task.alphas.index(0.1)
+    at = pairs.alphas.index(0.1)
     # Only two of the three keypoints of each car are those of the other; image and box are 40 and 38 long.
     for offset, expected in ((0, (1, 1)), (3.79, (1, 1)), (3.9, (1, 0)), (4.1, (0, 0))):
         predicted = truth + np.array([0, offset])
-        scores = [score(task, predicted, scoring=one).mean[at] for one in (by_image, by_box)]
+        scores = [score(pairs, predicted, scoring=one).mean[at] for one in (by_image, by_box)]
         assert tuple(scores) == expected
 
 
@@ -737,10 +737,10 @@ def test_pairs_of_spair_are_read(tree: Path):
 @release_of("spair71k")
 def test_perfect_predictions_score_one_though_keypoints_are_absent(tree: Path, split: str):
     (tree / "SPair-71k").rename(tree / "spair71k")
-    task = open_transfer(CategoryData("spair71k", tree, split=split))
-    truth = task.keypoints.points[task.targets]
-    for scoring in task.scorings:
-        np.testing.assert_array_equal(score(task, truth, scoring=scoring).mean, [1, 1, 1])
+    pairs = open_transfer(CategoryData("spair71k", tree, split=split))
+    truth = pairs.keypoints.points[pairs.targets]
+    for scoring in pairs.scorings:
+        np.testing.assert_array_equal(score(pairs, truth, scoring=scoring).mean, [1, 1, 1])
 
 
 @release_of("spair71k")
@@ -752,16 +752,16 @@ def test_pairs_of_spair_are_scored_per_image_and_per_point(tree: Path):
     lines = ("000001-2008_000001-2008_000002:cat", "000002-2008_000003-2008_000004:cat")
     write_texts(tree, {SPAIR_LIST: "\n".join(lines)})
     (tree / "SPair-71k").rename(tree / "spair71k")
-    task = open_transfer(CategoryData("spair71k", tree))
-    predicted = task.keypoints.points[task.targets]
+    pairs = open_transfer(CategoryData("spair71k", tree))
+    predicted = pairs.keypoints.points[pairs.targets]
     # The longer side of the box is 37 pixels, last minus first: .1 of it is 3.7.
     predicted[0] += [3.75, 0]
     predicted[1] += [3.7, 0]
-    per_image, per_point = task.scorings
+    per_image, per_point = pairs.scorings
     assert (per_image.protocol, per_point.protocol) == (SPAIR_71K, SPAIR_71K_POINTS)
-    at = task.alphas.index(0.1)
-    assert score(task, predicted, scoring=per_image).mean[at] == 0.5
-    assert score(task, predicted, scoring=per_point).mean[at] == 0.8
+    at = pairs.alphas.index(0.1)
+    assert score(pairs, predicted, scoring=per_image).mean[at] == 0.5
+    assert score(pairs, predicted, scoring=per_point).mean[at] == 0.8
 
 
 # PASCAL VOC

@@ -1,6 +1,7 @@
 """Errors of explored pairs are those of the points that a flow carries."""
 
 import numpy as np
+import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.tasks.transfer import exploration_report, keypoint_errors, pairs_to_explore
@@ -8,8 +9,13 @@ from tests.builders.compact_folders import write_pf_willow
 from tests.builders.pages import known_pair
 
 
-def test_errors_are_those_of_the_carried_points():
-    pair = known_pair(1)
+@pytest.fixture(scope="module")
+def pairs():
+    return [known_pair(1), known_pair(3)]
+
+
+def test_errors_are_those_of_the_carried_points(pairs):
+    pair = pairs[0]
     errors = keypoint_errors(pair)
     method = pair.methods[0]
     # The flow of a cell is exact at its centre; between centres it differs by a fraction of a cell.
@@ -23,8 +29,8 @@ def test_errors_are_those_of_the_carried_points():
     np.testing.assert_allclose(errors["truth"][2], expected, atol=1e-6)
 
 
-def test_shares_have_an_interval():
-    report = exploration_report([known_pair(1), known_pair(3)], alphas=(0.05, 0.1))
+def test_shares_have_an_interval(pairs):
+    report = exploration_report(pairs, alphas=(0.05, 0.1))
     assert list(report) == ["truth", "copy"]
     for scores in report.values():
         assert len(scores["mean_error"]) == len(scores["smoothness"])
@@ -38,11 +44,12 @@ def test_shares_have_an_interval():
 
 
 def test_pairs_of_photographs_are_known_and_those_of_data_sets_differ(tmp_path):
-    for pair in pairs_to_explore("photographs", data_root=None, count=2):
-        assert pair.source.names == pair.target.names
-        assert len(pair.source.points) > 3
+    pairs = pairs_to_explore("photographs", data_root=None, count=2)
+    assert pairs.groups == ("astronaut", "chelsea")
+    for source, target in pairs.indices:
+        assert pairs.records[source].names == pairs.records[target].names
+        assert len(pairs.records[source].points) > 3
     write_pf_willow(tmp_path / "pf_willow")
-    found = pairs_to_explore("pf_willow", data_root=tmp_path, count=9)
-    names = [pair.name for pair in found]
-    assert names == sorted(set(names))
-    assert len(pairs_to_explore("pf_willow", data_root=tmp_path, count=1)) == 1
+    names = pairs_to_explore("pf_willow", data_root=tmp_path, count=9).groups
+    assert list(names) == sorted(set(names))
+    assert len(pairs_to_explore("pf_willow", data_root=tmp_path, count=1).indices) == 1

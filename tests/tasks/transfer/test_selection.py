@@ -6,28 +6,28 @@ import math
 import numpy as np
 import pytest
 
-from convcorr_jax import coords
 from convcorr_jax.backbone import NETWORKS
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets import Record
+from convcorr_jax.datasets import box_lengths
 from convcorr_jax.descriptors import PAPER_RECIPES, RECIPES
 from convcorr_jax.errors import InputError
+from convcorr_jax.metrics import PF_WILLOW
 from convcorr_jax.tasks.transfer import (
-    ChoiceSet,
     Described,
     Flows,
     FlowScores,
     Method,
+    Pairs,
     SearchSpace,
-    choice_sets,
     choose_on,
     leave_category_out,
     methods_for,
     score_choices,
-    score_pairs,
     select,
+    selection,
     space_of,
 )
+from tests.builders.small_records import record
 
 METHOD = Method("conv_flow", RECIPES["alexnet"], False, "mutual", 0.1)
 SPACE = SearchSpace(margins=(0.0, 0.1, 0.2), temperatures=(0.025, 0.05, 0.1))
@@ -139,64 +139,39 @@ def test_the_papers_methods_have_only_their_smoothness_to_choose():
     assert not space_of(methods["sift_flow"], "alexnet", boxed=True).layers
 
 
-def record(name, category="noise", *, boxed=True):
-    return Record(
-        image=np.zeros((20, 30, 3), np.uint8),
-        size=coords.Size(20, 30),
-        category=category,
-        source_id=name,
-        split="test",
-        names=("a", "b"),
-        points=np.array([[3.0, 4.0], [20.0, 10.0]]),
-        visible=np.array([True, True]),
-        box=coords.Box(-0.5, -0.5, 29.5, 19.5) if boxed else None,
-    )
-
-
-def test_pairs_of_a_category_keep_their_order_and_their_records():
-    records = [record(str(number), "even odd".split()[number % 2]) for number in range(6)]
-    pairs = np.array([[0, 2], [1, 3], [2, 4], [5, 1], [4, 0]])
-    chosen = ChoiceSet(records, pairs, ("x", "y", "x", "z", "x"))
-    odd = chosen.of_category("odd")
-    assert [record.source_id for record in odd.records] == ["1", "3", "5"]
-    np.testing.assert_array_equal(odd.pairs, [[0, 1], [2, 0]])
-    assert odd.groups == ("y", "z")
-    assert chosen.every(2).groups == ("x", "x", "x")
-
-
-WEIGHTS = Weights({}, NETWORKS["alexnet"], "none", ())
+def pairs_of(records, indices, groups):
+    return Pairs(records, np.array(indices), groups, (box_lengths(records, PF_WILLOW),))
 
 
 def test_predictions_are_cached_by_their_settings(tmp_path, monkeypatch):
     computed = []
 
-    def describe(records, method, weights, *, boxed):
-        return Described(np.full((2, 1, 1, 1), method.margin), ())
-
-    def align(described, pairs, method):
+    def align(described, indices, method):
         computed.append((float(described.descriptors[0, 0, 0, 0]), method.smoothness))
         return Flows(np.zeros((1, 1, 1, 2)), np.zeros(1), np.array(1.0))
 
-    monkeypatch.setattr(choice_sets, "describe", describe)
-    monkeypatch.setattr(choice_sets, "align_pairs", align)
-    monkeypatch.setattr(choice_sets, "carried", lambda points, pairs, described, flow: points[pairs[:, 0]])
-    chosen = ChoiceSet([record("0"), record("1")], np.array([[0, 1]]), ("noise",))
-    scores = FlowScores(chosen, WEIGHTS, boxed=True, folder=tmp_path)
+    def describe(records, method, weights, *, boxed):
+        return Described(np.full((2, 1, 1, 1), method.margin), ())
+
+    monkeypatch.setattr(selection, "describe", describe)
+    monkeypatch.setattr(selection, "align_pairs", align)
+    monkeypatch.setattr(selection, "carry", lambda pairs, *_: pairs.keypoints.points[pairs.indices[:, 0]])
+    pairs = pairs_of([record("0"), record("1")], [[0, 1]], ("noise",))
+    weights = Weights({}, NETWORKS["alexnet"], "none", ())
+    scores = FlowScores(pairs, weights, folder=tmp_path)
     assert scores.mean(METHOD) == 1.0
     assert scores.mean(METHOD) == 1.0
     scores.mean(dataclasses.replace(METHOD, smoothness=0.2))
     scores.mean(dataclasses.replace(METHOD, margin=0.3))
     # Margins and smoothness of what was computed.
     assert computed == [(0.15, 0.1), (0.15, 0.2), (0.3, 0.1)]
-    FlowScores(chosen, WEIGHTS, boxed=True, folder=tmp_path).mean(METHOD)
+    FlowScores(pairs, weights, folder=tmp_path).mean(METHOD)
     assert len(computed) == 3
 
 
 def test_a_target_without_a_box_is_not_scored():
-    records = [record("boxed"), record("whole", boxed=False)]
-    chosen = ChoiceSet(records, np.array([[0, 1]]), ("noise",))
     with pytest.raises(InputError, match="'whole' has no box"):
-        score_pairs(chosen, np.zeros((1, 2, 2)))
+        pairs_of([record("boxed"), record("whole", box=None)], [[0, 1]], ("noise",))
 
 
 BEST = {"car": 0.1, "duck": 0.4}
@@ -205,29 +180,25 @@ BEST = {"car": 0.1, "duck": 0.4}
 class Guesses(FlowScores):
     """Predictions that miss by how far the smoothness is from the category's best one."""
 
-    def __init__(self, chosen):
-        self.chosen = chosen
+    def __init__(self, pairs):
+        self._pairs = pairs
 
     def predicted(self, method):
-        (category,) = set(self.chosen.categories)
+        (category,) = set(self._pairs.categories)
         miss = 3 * abs(math.log2(method.smoothness / BEST[category]))
-        truth = np.stack([self.chosen.records[target].points for target in self.chosen.pairs[:, 1]])
-        return truth + np.array([miss, 0.0])
-
-    def mean(self, method):
-        return float(score_pairs(self.chosen, self.predicted(method)).mean.mean())
+        return self._pairs.keypoints.points[self._pairs.targets] + np.array([miss, 0.0])
 
 
 def test_three_choices_are_scored_on_all_pairs():
     records = [record(str(number), "car duck".split()[number % 2]) for number in range(8)]
     numbers = np.arange(8)
-    pairs = ChoiceSet(records, np.stack([numbers, (numbers + 2) % 8], axis=1), ("a", "b") * 4)
+    pairs = pairs_of(records, np.stack([numbers, (numbers + 2) % 8], axis=1), ("a", "b") * 4)
     fixed = METHOD, SearchSpace()
     elsewhere = select(*fixed, lambda method: -abs(method.smoothness - 0.1))
     asked = []
 
     def scores(chosen, name):
-        asked.append((name, len(chosen.pairs)))
+        asked.append((name, len(chosen.indices)))
         return Guesses(chosen)
 
     found = score_choices(*fixed, elsewhere, pairs, every=1, scores=scores)
@@ -244,6 +215,6 @@ def test_three_choices_are_scored_on_all_pairs():
 
 
 def test_the_mean_over_sets_chooses():
-    cars = ChoiceSet([record("0", "car"), record("1", "car")], np.array([[0, 1]]), ("car",))
+    cars = pairs_of([record("0", "car"), record("1", "car")], [[0, 1]], ("car",))
     chosen = choose_on(METHOD, SearchSpace(), [Guesses(cars)])
     assert chosen.method.smoothness == pytest.approx(0.1)
