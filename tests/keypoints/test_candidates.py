@@ -78,9 +78,13 @@ def test_sift_is_described_at_the_centers():
     cells = SiftCells(SMALL)
     row, column = 4, 9
     x, y = np.round(cells.centers[row, column]).astype(int)
-    squares = np.full((1, SMALL.side_px, SMALL.side_px, 3), 90, np.uint8)
+    squares = np.full((2, SMALL.side_px, SMALL.side_px, 3), 90, np.uint8)
     squares[0, y - 2 : y + 3, x - 2 : x + 3] = 255
-    found = np.asarray(cells.describe(squares, {}))[0]
+    squares[1] = SMALL.warp(skimage.data.chelsea(), coords.Box(10, 10, 60, 70)).pyramid[0]
+    both = np.asarray(cells.describe(squares, {}))
+    alone = [np.asarray(cells.describe(one[None], {}))[0] for one in squares]
+    np.testing.assert_allclose(alone, both, atol=1e-6)
+    found = both[0]
     assert found.shape == (*cells.centers.shape[:2], 128)
     # Far from its middle bins a descriptor of the dot is lopsided.
     middle = found.reshape(*found.shape[:2], 4, 4, 8)[:, :, 1:3, 1:3].sum(axis=(2, 3, 4))
@@ -120,15 +124,3 @@ def test_sift_labels_match_distances(rng):
 def test_a_box_without_cells_is_refused():
     with pytest.raises(InputError, match="no cell of conv5"):
         ConvCells(NETWORKS["alexnet"], square=Square(box_px=8, margin=6.0)).centers  # noqa: B018
-
-
-def test_describing_compiles_once(params):
-    cells = SiftCells(SMALL)
-    photograph = skimage.data.chelsea()[:100, :100]
-    squares = np.stack(
-        [cells.square.warp(photograph, coords.Box(10, 10, 60 + i, 70)).pyramid[0] for i in range(3)]
-    )
-    first = np.asarray(cells.describe(squares[:1], {}))
-    second = np.asarray(cells.describe(squares[1:2], {}))
-    both = np.asarray(cells.describe(squares[:2], {}))
-    np.testing.assert_allclose(np.concatenate([first, second]), both, atol=1e-6)

@@ -69,14 +69,6 @@ def test_the_curve_is_that_of_scikit_learn_and_parts_no_photograph(rng):
     assert found.type_accuracy.mean() == pytest.approx(found.curve.max())
 
 
-def test_the_labels_of_tested_samples_choose_nothing(rng):
-    samples = drawn(rng)
-    other = samples._replace(labels=np.where(samples.folds == 0, (samples.labels + 1) % TYPES, samples.labels))
-    found = classify(samples, types=TYPES, costs=COSTS)
-    for name, value in classify(other, types=TYPES, costs=COSTS)._asdict().items():
-        np.testing.assert_array_equal(value, getattr(found, name))
-
-
 def test_each_photograph_in_turn_is_tested(rng):
     samples = drawn(rng, photographs=21)._replace(folds=np.repeat(np.arange(21), TYPES))
     found = classify(samples, types=TYPES, costs=COSTS)
@@ -88,13 +80,17 @@ def test_each_photograph_in_turn_is_tested(rng):
     assert found.costs[2] == alone.costs[0]
 
 
-def test_what_is_tested_has_no_part_in_training(rng):
+def test_tested_samples_have_no_part_in_training(rng):
     samples = drawn(rng)
     tested = samples.folds == 0
+    found = classify(samples, types=TYPES, costs=COSTS)
+    relabelled = samples._replace(labels=np.where(tested, (samples.labels + 1) % TYPES, samples.labels))
+    for name, value in classify(relabelled, types=TYPES, costs=COSTS)._asdict().items():
+        np.testing.assert_array_equal(value, getattr(found, name))
     spoilt = samples._replace(features=np.where(tested[:, None], -samples.features, samples.features))
-    first, second = (classify(one, types=TYPES, costs=COSTS) for one in (samples, spoilt))
-    np.testing.assert_array_equal(first.curve, second.curve)
-    np.testing.assert_array_equal(first.weights, second.weights)
+    other = classify(spoilt, types=TYPES, costs=COSTS)
+    np.testing.assert_array_equal(found.curve, other.curve)
+    np.testing.assert_array_equal(found.weights, other.weights)
 
 
 def test_a_type_that_training_lacks_is_not_scored(rng):
@@ -138,20 +134,15 @@ def test_labels_of_small_types_do_not_overflow_and_others_are_refused(rng):
         classify(samples._replace(labels=samples.labels + 1), types=TYPES)
 
 
-def test_one_training_photograph_is_refused(rng):
-    samples = drawn(rng, photographs=3, tested=2)
-    with pytest.raises(InputError, match="there are 1 photographs to train on, which show 4"):
-        classify(samples, types=TYPES)
-
-
-def test_one_type_is_refused(rng):
+def test_too_few_samples_are_refused(rng):
     samples = drawn(rng)
-    samples = without(samples, (samples.folds < 0) & (samples.labels != 1))
-    with pytest.raises(InputError, match="20 photographs to train on, which show 1 types"):
-        classify(samples, types=TYPES)
-
-
-def test_nothing_to_test_is_refused(rng):
-    samples = drawn(rng, tested=0)
-    with pytest.raises(InputError, match="no sample is tested"):
-        classify(samples, types=TYPES)
+    for few, message in (
+        (drawn(rng, photographs=3, tested=2), "there are 1 photographs to train on, which show 4"),
+        (
+            without(samples, (samples.folds < 0) & (samples.labels != 1)),
+            "20 photographs .*, which show 1 types",
+        ),
+        (drawn(rng, tested=0), "no sample is tested"),
+    ):
+        with pytest.raises(InputError, match=message):
+            classify(few, types=TYPES)

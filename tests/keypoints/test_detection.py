@@ -28,6 +28,11 @@ def labels(rng, maps):
     return np.where(order < 2, 1, np.where(order > 6, -1, 0)).astype(np.int8)
 
 
+@pytest.fixture
+def pool(labels):
+    return detection.initial_pool(labels, seed=0)
+
+
 def window(maps, image, row, column):
     return maps[image, row : row + 3, column : column + 3].astype(np.float64)
 
@@ -43,12 +48,8 @@ def test_scores_are_dot_products_of_windows(maps, detectors):
         expected = (window(maps, image, row, column) * detectors.weights[keypoint]).sum()
         expected += detectors.bias[keypoint]
         np.testing.assert_allclose(found[image, row, column, keypoint], expected, rtol=1e-4)
-
-
-def test_scoring_many_images_is_scoring_each(maps, detectors):
-    many = np.concatenate([maps] * 7)
-    expected = np.concatenate([np.asarray(detection.score_candidates(maps, detectors))] * 7)
-    np.testing.assert_allclose(detection.score_images(many, detectors), expected, rtol=1e-5, atol=1e-6)
+    many = detection.score_images(np.concatenate([maps] * 7), detectors)
+    np.testing.assert_allclose(many, np.concatenate([found] * 7), rtol=1e-5, atol=1e-6)
 
 
 def test_the_initial_pool_has_every_example_and_half_as_many_others(rng):
@@ -62,8 +63,7 @@ def test_the_initial_pool_has_every_example_and_half_as_many_others(rng):
     assert (pool != detection.initial_pool(labels, seed=1)).any()
 
 
-def test_fitting_agrees_with_another_solver(maps, labels):
-    pool = detection.initial_pool(labels, seed=0)
+def test_fitting_agrees_with_another_solver(maps, labels, pool):
     found = detection.fit_detectors(maps, labels, pool, cost=COST)
     rows = rows_of(maps, pool)
     for keypoint in range(2):
@@ -82,10 +82,14 @@ def test_fitting_agrees_with_another_solver(maps, labels):
         ).fun
         ours = objective(found.weights[keypoint].ravel().astype(float), float(found.bias[keypoint]))
         assert ours == pytest.approx(best, rel=2e-3)
+    # A keypoint without examples does not disturb the others; each is fitted to the tolerance of its objective.
+    labels[..., 1] = 0
+    one = detection.fit_detectors(maps, labels, pool, cost=COST)
+    np.testing.assert_allclose(one.weights[0], found.weights[0], atol=0.02)
+    assert np.isfinite(one.weights).all()
 
 
-def test_mining_adds_the_worst_violators(maps, labels, detectors):
-    pool = detection.initial_pool(labels, seed=0)
+def test_mining_adds_the_worst_violators(maps, labels, pool, detectors):
     mined = detection.mine_violators(maps, labels, pool, detectors)
     scores = np.asarray(detection.score_candidates(maps, detectors))
     expected = pool.copy()
@@ -101,9 +105,8 @@ def test_mining_adds_the_worst_violators(maps, labels, detectors):
     assert mined.violators > (mined.pool & ~pool).sum() > 0
 
 
-def test_mining_to_the_end_fits_every_candidate(maps, labels):
-    pool, detectors = detection.initial_pool(labels, seed=0), None
-    rounds = 0
+def test_mining_to_the_end_fits_every_candidate(maps, labels, pool):
+    detectors, rounds = None, 0
     while True:
         detectors = detection.fit_detectors(maps, labels, pool, cost=COST, start=detectors)
         mined = detection.mine_violators(maps, labels, pool, detectors)
@@ -116,27 +119,22 @@ def test_mining_to_the_end_fits_every_candidate(maps, labels):
     np.testing.assert_allclose(detectors.bias, every.bias, atol=0.02)
 
 
-def test_a_keypoint_without_examples_does_not_disturb_the_others(maps, labels):
-    absent = labels.copy()
-    absent[..., 1] = 0
-    pool = detection.initial_pool(labels, seed=0)
-    both = detection.fit_detectors(maps, labels, pool, cost=COST)
-    one = detection.fit_detectors(maps, absent, pool, cost=COST)
-    # Classes are fitted together, each to the tolerance of its objective.
-    np.testing.assert_allclose(one.weights[0], both.weights[0], atol=0.02)
-    assert np.isfinite(one.weights).all()
+def centers_of(width, height):
+    """Centers of a grid whose first is at (10, 20) and whose cells are 16 pixels apart."""
+    return np.stack(np.meshgrid(10.0 + 16 * np.arange(width), 20.0 + 16 * np.arange(height)), axis=-1)
 
 
 def test_best_candidates_are_at_their_centers():
     score = np.zeros((1, 5, 6, 2))
     score[0, 1, 4, 0] = score[0, 4, 0, 1] = 1
-    centers = np.stack(np.meshgrid(10.0 + 16 * np.arange(6), 20.0 + 16 * np.arange(5)), axis=-1)
-    found = detection.best_candidates(score, centers)
+    found = detection.best_candidates(score, centers_of(6, 5))
     assert found.points.tolist() == [[[74.0, 36.0], [10.0, 84.0]]]
     assert found.candidates.tolist() == [[10, 24]]
     # The second lies at two edges: nothing moves; the first is symmetric.
-    refined = detection.best_candidates(score, centers, refine=True)
+    refined = detection.best_candidates(score, centers_of(6, 5), refine=True)
     assert refined.points.tolist() == found.points.tolist()
+    plateau = detection.best_candidates(0 * score, centers_of(6, 5), refine=True)
+    assert plateau.points.tolist() == [[[10.0, 20.0]] * 2]
 
 
 def test_refining_finds_the_top_of_a_paraboloid():
@@ -152,9 +150,8 @@ def test_refining_finds_the_top_of_a_paraboloid():
 
 def test_one_row_or_column_is_refined_along_itself():
     score = np.array([0.0, 1.0, 3.0, 2.0]).reshape(1, 1, 4, 1)
-    centers = np.stack(np.meshgrid(10 * np.arange(4.0), [7.0]), axis=-1)
-    found = detection.best_candidates(score, centers, refine=True).points
-    np.testing.assert_allclose(found, [[[20 + 10 / 6, 7]]])
+    found = detection.best_candidates(score, centers_of(4, 1), refine=True).points
+    np.testing.assert_allclose(found, [[[42 + 16 / 6, 20]]])
 
 
 def test_an_infinite_score_is_the_worst_violator():
@@ -162,12 +159,6 @@ def test_an_infinite_score_is_the_worst_violator():
     detector = Detectors(np.ones((1, 1, 1, 1), np.float32), np.full(1, np.inf, np.float32))
     mined = detection.mine_violators(maps, labels, np.zeros((1, 1, 3), bool), detector)
     assert (mined.pool.sum(), mined.violators) == (2, 3)
-
-
-def test_a_plateau_stays():
-    score = np.zeros((1, 4, 4, 1))
-    centers = np.stack(np.meshgrid(np.arange(4.0), np.arange(4.0)), axis=-1)
-    assert detection.best_candidates(score, centers, refine=True).points.tolist() == [[[0.0, 0.0]]]
 
 
 def test_labels_in_a_type_without_a_sign_are_refused(maps, labels):

@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.keypoints import carry_points, vote
@@ -27,19 +26,12 @@ def test_a_point_halfway_between_cells_moves_by_their_mean():
 def test_votes_are_medians_of_the_first_that_are_present(rng):
     candidates = rng.normal(size=(9, 4, 2))
     candidates[rng.random((9, 4)) < 0.3] = np.nan
+    # No candidate has the last keypoint.
+    candidates[:, 3] = np.nan
     order = rng.permutation(9)
-    found = vote(candidates, order, voters=3)
-    for keypoint in range(4):
-        present = [candidates[i, keypoint] for i in order if not np.isnan(candidates[i, keypoint, 0])]
-        np.testing.assert_allclose(found[keypoint], np.median(present[:3], axis=0))
-
-
-def test_a_keypoint_that_no_candidate_has_stays_absent():
-    candidates = np.full((3, 1, 2), np.nan)
-    assert np.isnan(vote(candidates, np.arange(3))).all()
-
-
-@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0]])
-def test_one_voter_is_the_first_in_order(order):
-    candidates = np.arange(6.0).reshape(3, 1, 2)
-    np.testing.assert_array_equal(vote(candidates, np.array(order), voters=1), candidates[order[0]])
+    for voters in (1, 3):
+        found = vote(candidates, order, voters=voters)
+        for keypoint in range(3):
+            present = [candidates[i, keypoint] for i in order if not np.isnan(candidates[i, keypoint, 0])]
+            np.testing.assert_allclose(found[keypoint], np.median(present[:voters], axis=0))
+        assert np.isnan(found[3]).all()

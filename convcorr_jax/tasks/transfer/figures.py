@@ -67,14 +67,14 @@ def write_figures(
     categories = pairs.categories
     rows = [categories.index(name) for name in dict.fromkeys(categories)]
     if pairs.neighborhoods is None:
-        write_image(folder / "examples.jpg", examples(pairs, predictions, rows))
+        write_image(folder / "examples.jpg", draw_examples(pairs, predictions, rows))
         return
     voters = {
         method: _voters(pairs, outcomes[method.name], rows)
         for method in methods
         if method.name in _WARPED_METHODS
     }
-    write_image(folder / "figure_3.jpg", warped_neighbors(pairs.records, voters, weights))
+    write_image(folder / "figure_3.jpg", draw_neighbors(pairs.records, voters, weights))
 
 
 def _voters(pairs: Pairs, outcome: Outcome, rows: Sequence[int]) -> list[Voters]:
@@ -83,7 +83,7 @@ def _voters(pairs: Pairs, outcome: Outcome, rows: Sequence[int]) -> list[Voters]
     return [Voters(int(pairs.targets[row]), outcome.voters[row], outcome.voters_points[row]) for row in rows]
 
 
-def examples(
+def draw_examples(
     pairs: Pairs, predictions: Mapping[str, Float[np.ndarray, "pairs n 2"]], rows: Sequence[int]
 ) -> Image:
     """Draw pairs in rows: the source, the target's true keypoints, and every method's prediction."""
@@ -93,17 +93,17 @@ def examples(
         count = len(target.names)
         panels = [(source, source.points), (target, target.points)]
         panels += [(target, predicted[row][:count]) for predicted in predictions.values()]
-        drawn.append([_overlay(record, points) for record, points in panels])
+        drawn.append([_draw_points(record, points) for record, points in panels])
     labels = ("source", "target, true", *predictions)
     return pixels(image_grid(drawn, column_labels=labels, cell_px=_PANEL_PX))
 
 
-def _overlay(record: Record, points) -> Image:
+def _draw_points(record: Record, points) -> Image:
     colors = name_colors(len(points))
     return points_overlay(load_image(record), points, colors=colors, longest_px=_PANEL_PX)
 
 
-def warped_neighbors(
+def draw_neighbors(
     records: Sequence[Record], voters: Mapping[Method, Sequence[Voters]], weights: Weights
 ) -> Image:
     """Draw Figure 3: targets at the left; beside each, by every method, its voters warped onto it."""
@@ -112,21 +112,21 @@ def warped_neighbors(
         for number, (method, by_target) in enumerate(voters.items()):
             chosen = by_target[row]
             target = records[chosen.target]
-            first = _square(target, method, target.points) if number == 0 else None
-            rows.append([first, *_warped(records, chosen, method, weights)])
+            first = _draw_square(target, method, target.points) if number == 0 else None
+            rows.append([first, *_draw_warped(records, chosen, method, weights)])
             labels.append(method.name)
     columns = ("target", *(f"neighbour {k + 1}" for k in range(VOTERS)))
     return pixels(image_grid(rows, row_labels=labels, column_labels=columns, cell_px=_PANEL_PX))
 
 
-def _square(record: Record, method: Method, points) -> Image:
+def _draw_square(record: Record, method: Method, points) -> Image:
     resampled = record_view(record, method.recipe, margin=method.margin)
     square = resampled.pyramid[int(np.argmax(method.recipe.sizes_px))]
     inside = resampled.to_photograph_px.inverse(points)
     return points_overlay(square, inside, colors=name_colors(len(points)), longest_px=_PANEL_PX)
 
 
-def _warped(records, voters: Voters, method: Method, weights: Weights) -> list[Image]:
+def _draw_warped(records, voters: Voters, method: Method, weights: Weights) -> list[Image]:
     """Pull the neighbours' squares back onto the target's, and draw the points that they vote for."""
     family = [records[voters.target], *(records[index] for index in voters.neighbors)]
     described = describe(family, method, weights, boxed=True)
@@ -187,7 +187,7 @@ def explore(
         zip(pairs.groups, pairs.indices, strict=True), description="aligning", total=len(pairs.indices)
     ):
         matches = [
-            _matches(method, of_method, pair, factors=factors)
+            _align_pair(method, of_method, pair, factors=factors)
             for method, of_method in zip(methods, described, strict=True)
         ]
         source, target = (pairs.records[index] for index in pair)
@@ -195,7 +195,7 @@ def explore(
     return explored
 
 
-def _matches(
+def _align_pair(
     method: Method, described: Described, pair: Int[np.ndarray, "2"], *, factors: Sequence[float]
 ) -> MethodMatches:
     """Align one pair (source, target) of described records by one method."""

@@ -82,14 +82,14 @@ def other_protocols(
     Where neighbours vote, the paper's protocol with keypoints that no voter shows counted as wrong is one.
     """
 
-    def scored(rules: dict[str, Any], **options: Any) -> dict[str, Any]:
+    def score_by(rules: dict[str, Any], **options: Any) -> dict[str, Any]:
         scores = {name: score(pairs, points, **options) for name, points in predictions.items()}
         return {"protocol": rules, "methods": {name: pck_with_intervals(each) for name, each in scores.items()}}
 
-    others = [scored(plain(scoring.protocol), scoring=scoring) for scoring in pairs.scorings[1:]]
+    others = [score_by(plain(scoring.protocol), scoring=scoring) for scoring in pairs.scorings[1:]]
     if pairs.neighborhoods is not None:
         rules = {**plain(pairs.protocol), "counted": "all keypoints visible in the target"}
-        others.append(scored(rules, leave_out_unpredicted=False))
+        others.append(score_by(rules, leave_out_unpredicted=False))
     return others
 
 

@@ -88,7 +88,7 @@ def select(method: Method, space: SearchSpace, score: Callable[[Method], float])
     """
     scores: dict[Method, float] = {}
 
-    def scored(candidate: Method) -> float:
+    def evaluate(candidate: Method) -> float:
         if candidate not in scores:
             value = score(candidate)
             # Nothing is greater than NaN, which would stay the best.
@@ -96,7 +96,7 @@ def select(method: Method, space: SearchSpace, score: Callable[[Method], float])
         return scores[candidate]
 
     start = method.smoothness
-    best = _best_smoothness(method, scored, start=start)
+    best = _best_smoothness(method, evaluate, start=start)
     for _ in range(_ROUNDS):
         before = best
         for setting, values in (
@@ -105,13 +105,13 @@ def select(method: Method, space: SearchSpace, score: Callable[[Method], float])
             ("margin", space.margins),
             ("temperature", space.temperatures),
         ):
-            best = max((best, *(_with(best, setting, value) for value in values)), key=scored)
-        best = _best_smoothness(best, scored, start=start)
+            best = max((best, *(_with(best, setting, value) for value in values)), key=evaluate)
+        best = _best_smoothness(best, evaluate, start=start)
         if best == before:
             break
-    if scored(best) == -math.inf:
+    if evaluate(best) == -math.inf:
         raise InputError("the scores of all settings are NaN; none can be chosen")
-    return Selection(best, scored(best), len(scores))
+    return Selection(best, evaluate(best), len(scores))
 
 
 def leave_category_out(

@@ -169,11 +169,6 @@ def test_predictions_are_cached_by_their_settings(tmp_path, monkeypatch):
     assert len(computed) == 3
 
 
-def test_a_target_without_a_box_is_not_scored():
-    with pytest.raises(InputError, match="'whole' has no box"):
-        pairs_of([record("boxed"), record("whole", box=None)], [[0, 1]], ("noise",))
-
-
 BEST = {"car": 0.1, "duck": 0.4}
 
 
