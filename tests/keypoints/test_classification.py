@@ -70,10 +70,10 @@ def test_the_curve_is_that_of_scikit_learn_and_parts_no_photograph(rng):
 
 
 def test_each_photograph_in_turn_is_tested(rng):
-    samples = drawn(rng, photographs=21)._replace(folds=np.repeat(np.arange(21), TYPES))
+    samples = drawn(rng, photographs=11)._replace(folds=np.repeat(np.arange(11), TYPES))
     found = classify(samples, types=TYPES, costs=COSTS)
     assert (found.predicted != UNKNOWN).all()
-    assert found.weights.shape == (21, TYPES, 8)
+    assert found.weights.shape == (11, TYPES, 8)
     alone = classify(samples._replace(folds=np.where(samples.folds == 2, 0, -1)), types=TYPES, costs=COSTS)
     one = samples.folds == 2
     np.testing.assert_array_equal(found.predicted[one], alone.predicted[one])

@@ -123,6 +123,7 @@ def test_a_saved_model_predicts_the_same(model, weights, tmp_path):
     assert load_fitted(tmp_path / "cat", KeypointModel).training == {}
 
 
+@pytest.mark.parametrize("model", ["sift"], indirect=True)
 def test_objects_are_compared_in_few_directions(model, weights, tmp_path):
     boxes = [BOXES[0], BOXES[1], coords.Box(10.0, 10.0, 200.0, 200.0)]
     features = prior_features([CAT] * 3, boxes, weights=weights)

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -46,15 +46,6 @@ _PANEL_PX = 170
 _WARPED_METHODS = ("paper_conv4", "paper_sift")
 
 
-class Voters(NamedTuple):
-    """One target and the neighbours that voted for it, by one method."""
-
-    target: int
-    neighbors: Int[np.ndarray, " voters"]
-    points: Float[np.ndarray, "voters n 2"]
-    """Each neighbour's keypoints (x, y), carried to the target's photograph, in pixels."""
-
-
 def write_figures(
     folder: Path,
     pairs: Pairs,
@@ -69,18 +60,8 @@ def write_figures(
     if pairs.neighborhoods is None:
         write_image(folder / "examples.jpg", draw_examples(pairs, predictions, rows))
         return
-    voters = {
-        method: _voters(pairs, outcomes[method.name], rows)
-        for method in methods
-        if method.name in _WARPED_METHODS
-    }
-    write_image(folder / "figure_3.jpg", draw_neighbors(pairs.records, voters, weights))
-
-
-def _voters(pairs: Pairs, outcome: Outcome, rows: Sequence[int]) -> list[Voters]:
-    if outcome.voters is None or outcome.voters_points is None:
-        return []
-    return [Voters(int(pairs.targets[row]), outcome.voters[row], outcome.voters_points[row]) for row in rows]
+    shown = {method: outcomes[method.name] for method in methods if method.name in _WARPED_METHODS}
+    write_image(folder / "figure_3.jpg", draw_neighbors(pairs, shown, rows, weights))
 
 
 def draw_examples(
@@ -104,19 +85,22 @@ def _draw_points(record: Record, points) -> Image:
 
 
 def draw_neighbors(
-    records: Sequence[Record], voters: Mapping[Method, Sequence[Voters]], weights: Weights
+    pairs: Pairs, outcomes: Mapping[Method, Outcome], rows: Sequence[int], weights: Weights
 ) -> Image:
     """Draw Figure 3: targets at the left; beside each, by every method, its voters warped onto it."""
-    rows, labels = [], []
-    for row in range(len(next(iter(voters.values())))):
-        for number, (method, by_target) in enumerate(voters.items()):
-            chosen = by_target[row]
-            target = records[chosen.target]
+    drawn, labels = [], []
+    for row in rows:
+        target = pairs.records[pairs.targets[row]]
+        for number, (method, outcome) in enumerate(outcomes.items()):
+            if outcome.voters is None or outcome.voters_points is None:
+                continue
             first = _draw_square(target, method, target.points) if number == 0 else None
-            rows.append([first, *_draw_warped(records, chosen, method, weights)])
+            voters = [pairs.records[index] for index in outcome.voters[row]]
+            warped = _draw_warped(target, voters, outcome.voters_points[row], method, weights)
+            drawn.append([first, *warped])
             labels.append(method.name)
     columns = ("target", *(f"neighbour {k + 1}" for k in range(VOTERS)))
-    return pixels(image_grid(rows, row_labels=labels, column_labels=columns, cell_px=_PANEL_PX))
+    return pixels(image_grid(drawn, row_labels=labels, column_labels=columns, cell_px=_PANEL_PX))
 
 
 def _draw_square(record: Record, method: Method, points) -> Image:
@@ -126,31 +110,29 @@ def _draw_square(record: Record, method: Method, points) -> Image:
     return points_overlay(square, inside, colors=name_colors(len(points)), longest_px=_PANEL_PX)
 
 
-def _draw_warped(records, voters: Voters, method: Method, weights: Weights) -> list[Image]:
+def _draw_warped(
+    target: Record,
+    neighbors: Sequence[Record],
+    voted: Float[np.ndarray, "voters n 2"],
+    method: Method,
+    weights: Weights,
+) -> list[Image]:
     """Pull the neighbours' squares back onto the target's, and draw the points that they vote for."""
-    family = [records[voters.target], *(records[index] for index in voters.neighbors)]
-    described = describe(family, method, weights, boxed=True)
-    pairs = np.array([(0, 1 + k) for k in range(len(voters.neighbors))])
-    flows = align_pairs(described, pairs, method)
+    described = describe([target, *neighbors], method, weights, boxed=True)
+    indices = np.array([(0, 1 + k) for k in range(len(neighbors))])
+    flows = align_pairs(described, indices, method)
     to_input = descriptor_grid(weights.network, method.recipe).to_input_px
     largest = int(np.argmax(method.recipe.sizes_px))
-    target_view = record_view(family[0], method.recipe, margin=method.margin)
-    images = []
-    for flow, neighbor, points in zip(flows.flow, family[1:], voters.points, strict=True):
+    to_target = record_view(target, method.recipe, margin=method.margin).to_photograph_px.inverse
+    drawn = []
+    for flow, neighbor, points in zip(flows.flow, neighbors, voted, strict=True):
         square = record_view(neighbor, method.recipe, margin=method.margin).pyramid[largest]
         dense = upsample_flow(jnp.asarray(flow), to_input, to_input, square.shape[:2])
         pulled = warp(jnp.asarray(square, jnp.float32), dense)
-        inside = target_view.to_photograph_px.inverse(points)
-        inside = inside[: len(neighbor.names)]
-        images.append(
-            points_overlay(
-                np.asarray(jnp.clip(jnp.round(pulled), 0, 255), np.uint8),
-                inside,
-                colors=name_colors(len(inside)),
-                longest_px=_PANEL_PX,
-            )
-        )
-    return images
+        shown = np.asarray(jnp.clip(jnp.round(pulled), 0, 255), np.uint8)
+        inside = to_target(points)[: len(neighbor.names)]
+        drawn.append(points_overlay(shown, inside, colors=name_colors(len(inside)), longest_px=_PANEL_PX))
+    return drawn
 
 
 LONGEST_PX = 480
