@@ -105,7 +105,7 @@ BUDGETS = {
     "report": (13, 2680),
     "runtime": (11, 1865),
     "synthetic": (13, 2000),
-    "tasks": (47, 8640),
+    "tasks": (41, 8540),
     "tests": (286, 37200),
     "top level": (9, 1350),
     "train": (4, 260),
