@@ -30,6 +30,11 @@ def read_entries(folder: Path) -> Iterator[Record | Absent]:
         yield plain_record(path, f"image {number}", split="test" if number % 5 == 4 else "train")
 
 
+def read_records(folder: Path) -> list[Record]:
+    """Return the records of `read_entries`."""
+    return [entry for entry in read_entries(folder) if isinstance(entry, Record)]
+
+
 def plain_record(image: Path | bytes | np.ndarray, source_id: str, *, split: str) -> Record:
     """Return a record of one keypoint, which single precision cannot represent, without optional fields."""
     return Record(

@@ -1,4 +1,8 @@
+"""Data sets are opened by name or path, and of several layouts in a folder the official one is read."""
+
 import functools
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -33,7 +37,6 @@ COMPACT_COPIES = {
     "mini_imagenet": {"train": 2700, "test": 300},
     "pf_willow": {"test": 70},
 }
-
 
 COMPACT_WRITERS = {
     "faces": (write_faces, ["face", "face"]),
@@ -86,7 +89,10 @@ def test_an_official_release_goes_before_a_compact_copy_in_its_folder(tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["lsp", "lspet"])
-def test_a_damaged_release_is_not_passed_over_for_a_compact_copy(tmp_path: Path, name: str):
+def test_an_empty_or_damaged_release_is_not_passed_over(tmp_path: Path, name: str):
+    (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match=r"joints\.mat does not exist"):
+        opening.read_records(name, data_root=tmp_path)
     write_lspet(tmp_path / name)
     (tmp_path / name / "joints.mat").write_bytes(b"MATLAB")
     with pytest.raises(InputError, match=r"joints\.mat is no MATLAB file"):
@@ -96,18 +102,15 @@ def test_a_damaged_release_is_not_passed_over_for_a_compact_copy(tmp_path: Path,
 def test_pairs_of_an_official_release_go_before_those_of_a_compact_copy(tmp_path: Path):
     folder = tmp_path / "pf_willow"
     write_pf_willow(folder)
-    assert len(opening.read_pairs(folder).pairs) == 2
+    found = opening.read_pairs(folder)
+    assert len(found.pairs) == 2
+    for record, other in zip(found.records, opening.read_records(folder), strict=True):
+        np.testing.assert_array_equal(record.points, other.points)
     write_pf_willow_release(folder)
     assert {pair.subset for pair in opening.read_pairs(folder).pairs} == set(pf_willow.SUBSETS)
     write_pf_willow(write_lsp(tmp_path / "lsp"))
-    with pytest.raises(InputError, match="has no fixed pairs"):
+    with pytest.raises(InputError, match=r"has no fixed pairs; .* pf_willow, pf_pascal, spair71k"):
         opening.read_pairs(tmp_path / "lsp")
-
-
-def test_a_folder_of_a_catalogued_name_without_its_files_says_what_is_missing(tmp_path: Path):
-    (tmp_path / "lsp").mkdir()
-    with pytest.raises(InputError, match=r"joints\.mat does not exist"):
-        opening.read_records("lsp", data_root=tmp_path)
 
 
 def prepare_lsp(source: Path, folder: Path) -> None:
@@ -121,35 +124,16 @@ def prepare_lsp(source: Path, folder: Path) -> None:
     )
 
 
-def test_the_latest_prepared_version_is_read(tmp_path: Path):
+def test_the_latest_prepared_version_goes_before_older_ones_and_the_release(tmp_path: Path):
     source = write_lsp(tmp_path / "lsp")
     for version, count in (("1.0.0", 4), ("1.10.0", 2), ("1.9.0", 3)):
         for number in range(count + 1, 5):
             (source / f"images/im{number:04}.jpg").unlink(missing_ok=True)
         prepare_lsp(source, tmp_path / "out/lsp" / version)
     assert len(opening.read_records("lsp", data_root=tmp_path / "out")) == 2
-
-
-def test_a_prepared_version_goes_before_the_release_in_its_folder(tmp_path: Path):
-    source = write_lsp(tmp_path / "lsp")
     prepare_lsp(source, source / "1.0.0")
     (source / "images/im0001.jpg").unlink()
-    assert len(opening.read_records("lsp", data_root=tmp_path)) == 4
-
-
-def test_pairs_are_read_where_a_data_set_has_them(tmp_path: Path):
-    write_pf_willow(tmp_path)
-    pair_set = opening.read_pairs(tmp_path)
-    assert len(pair_set.pairs) == 2
-    np.testing.assert_array_equal(
-        [record.points for record in pair_set.records],
-        [record.points for record in opening.read_records(tmp_path)],
-    )
-
-
-def test_a_folder_without_pairs_says_which_have_them(tmp_path: Path):
-    with pytest.raises(InputError, match=r"has no fixed pairs; .* pf_willow, pf_pascal, spair71k"):
-        opening.read_pairs(write_lsp(tmp_path / "lsp"))
+    assert len(opening.read_records("lsp", data_root=tmp_path)) == 2
 
 
 @pytest.mark.parametrize("name", COMPACT_COPIES)
@@ -158,3 +142,12 @@ def test_genuine_compact_copies_are_whole_and_read_by_name(name: str):
     assert Counter(record.split for record in records) == COMPACT_COPIES[name]
     for record in records[:: max(1, len(records) // 6)]:
         assert load_image(record).shape[:2] == record.size
+
+
+def test_importing_the_room_imports_no_tensorflow_datasets():
+    program = (
+        "import sys, convcorr_jax.datasets; "
+        "print({name.split('.')[0] for name in sys.modules} & {'tensorflow_datasets', 'tensorflow'})"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout == "set()\n"

@@ -73,17 +73,14 @@ def test_a_label_map_that_does_not_fit_is_refused_when_loaded(record, labels, se
         load_label_map(wrong)
 
 
-def test_an_image_of_another_size_than_the_records_is_refused(record: Record, image: np.ndarray):
-    cut = dataclasses.replace(record, image=png(image[:-1]))
-    with pytest.raises(InputError, match=r"cat 1.*\(19, 30, 3\).*\(20, 30, 3\) is expected"):
-        load_image(cut)
-
-
-def test_damaged_bytes_are_refused_by_the_records_name(record: Record, image: np.ndarray):
-    with pytest.raises(InputError, match="'cat 1' is not an image"):
-        load_image(dataclasses.replace(record, image=b"nothing of the kind"))
-    with pytest.raises(InputError, match="'cat 1' is damaged"):
-        load_image(dataclasses.replace(record, image=png(image)[:-100]))
+def test_an_image_of_another_size_or_damaged_is_refused_by_the_records_name(record: Record, image: np.ndarray):
+    for content, sentence in (
+        (png(image[:-1]), r"cat 1.*\(19, 30, 3\).*\(20, 30, 3\) is expected"),
+        (b"nothing of the kind", "'cat 1' is not an image"),
+        (png(image)[:-100], "'cat 1' is damaged"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            load_image(dataclasses.replace(record, image=content))
 
 
 @pytest.mark.parametrize(
@@ -121,25 +118,17 @@ def test_parts_that_do_not_fit_together_are_refused(
         dataclasses.replace(record, **change)
 
 
-def test_pairs_must_point_at_records_with_the_same_keypoints(record: Record):
+def test_pairs_must_point_at_records_with_the_same_keypoints_and_lengths(record: Record):
     other = dataclasses.replace(record, names=("left ear", "right ear", "nose"))
     assert PairSet((record, record), (Pair("s", 0, 1),), SCORINGS).pairs[0].target == 1
-    with pytest.raises(InputError, match="outside the 2 records"):
-        PairSet((record, record), (Pair("s", 0, 2),), SCORINGS)
-    with pytest.raises(InputError, match="different names"):
-        PairSet((record, other), (Pair("s", 0, 1),), SCORINGS)
-
-
-@pytest.mark.parametrize("scorings", [(), (Scoring(PF_WILLOW, (10.0,)),)])
-def test_pairs_must_have_a_length_for_every_record(record: Record, scorings: tuple):
-    with pytest.raises(InputError, match="a length for each of the 2 records"):
-        PairSet((record, record), (), scorings)
-
-
-def test_a_box_is_needed(record: Record):
-    assert box_of(record) == coords.Box(0.0, 0.0, 10.0, 10.0)
-    with pytest.raises(InputError, match="'cat 1' has no box around its object"):
-        box_of(dataclasses.replace(record, box=None))
+    for second, pairs, scorings, sentence in (
+        (record, (Pair("s", 0, 2),), SCORINGS, "outside the 2 records"),
+        (other, (Pair("s", 0, 1),), SCORINGS, "different names"),
+        (record, (), (), "a length for each of the 2 records"),
+        (record, (), (Scoring(PF_WILLOW, (10.0,)),), "a length for each of the 2 records"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            PairSet((record, second), pairs, scorings)
 
 
 def test_lengths_are_those_of_boxes_or_of_the_data_set(record: Record):
@@ -152,3 +141,6 @@ def test_lengths_are_those_of_boxes_or_of_the_data_set(record: Record):
         box_lengths([known, unknown], PF_WILLOW)
     with pytest.raises(InputError, match="'cat 1' has no length that normalizes"):
         own_lengths([known, unknown], PF_WILLOW)
+    assert box_of(known) == box
+    with pytest.raises(InputError, match="'cat 1' has no box around its object"):
+        box_of(unknown)

@@ -59,7 +59,7 @@ def test_off_and_folders_that_cannot_be_made_are_not_used(monkeypatch, tmp_path)
 
 
 def test_the_folder_is_the_users_cache(monkeypatch, tmp_path):
-    """`tests/datasets/test_roots.py` has the folders of all systems."""
+    """`tests/datasets/test_loading.py` has the folders of all systems."""
     monkeypatch.delenv(VARIABLE)
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

@@ -59,13 +59,9 @@ def test_voc_has_one_record_for_each_object(tmp_path: Path):
     ]
 
     def example(name: str, objects: list[dict[str, Any]]) -> dict[str, Any]:
-        return {
-            "image": io.BytesIO(encoded_image(100, 60)),
-            "image/filename": name,
-            "objects": objects,
-            "labels": ["dog"],
-            "labels_no_difficult": [],
-        }
+        image = io.BytesIO(encoded_image(100, 60))
+        labels = {"labels": ["dog"], "labels_no_difficult": []}
+        return {"image": image, "image/filename": name, "objects": objects, **labels}
 
     splits = {"test": [example("9.jpg", [])], "train": [example("000012.jpg", objects)]}
     dog, cat = reading.read_foreign(write(tmp_path, "voc/2007", splits))
@@ -76,30 +72,22 @@ def test_voc_has_one_record_for_each_object(tmp_path: Path):
     assert cat.image == encoded_image(100, 60)
 
 
-def test_lfw_has_whole_images(tmp_path: Path):
-    examples = [
-        {"label": "Ana_Guevara", "image": io.BytesIO(encoded_image(250, 250))},
-        {"label": "Zico", "image": io.BytesIO(encoded_image(250, 250))},
-    ]
+def test_lfw_and_imagenet_have_whole_images(tmp_path: Path):
+    examples = [{"label": name, "image": io.BytesIO(encoded_image(32, 48))} for name in ("Ana_Guevara", "Zico")]
     first, second = reading.read_foreign(write(tmp_path, "lfw", {"train": examples}))
-    assert (first.category, first.source_id, first.size) == ("Ana_Guevara", "train/0", (250, 250))
+    assert (first.category, first.source_id, first.size) == ("Ana_Guevara", "train/0", (48, 32))
     assert (second.category, second.names) == ("Zico", ())
-
-
-def test_imagenet_has_wordnet_ids(tmp_path: Path):
-    image = encoded_image(32, 48)
     splits = {
-        "validation": [{"image": image, "label": "n01443537", "file_name": "ILSVRC2012_val_00000236.JPEG"}],
-        "test": [{"image": image, "label": -1, "file_name": "ILSVRC2012_test_00000001.JPEG"}],
+        split: [
+            {"image": encoded_image(32, 48), "label": label, "file_name": f"ILSVRC2012_{split}_00000236.JPEG"}
+        ]
+        for split, label in (("validation", "n01443537"), ("test", -1))
     }
-    test, validation = sorted(
-        reading.read_foreign(write(tmp_path, "imagenet2012", splits)), key=lambda record: record.split
-    )
-    assert (validation.category, validation.source_id, validation.size) == (
-        *("n01443537", "ILSVRC2012_val_00000236"),
-        (48, 32),
-    )
-    assert test.category == "unknown"
+    found = {record.split: record for record in reading.read_foreign(write(tmp_path, "imagenet2012", splits))}
+    validation = found["validation"]
+    assert (validation.category, validation.size) == ("n01443537", (48, 32))
+    assert validation.source_id == "ILSVRC2012_validation_00000236"
+    assert found["test"].category == "unknown"
 
 
 def test_flic_has_the_joints_of_the_release(tmp_path: Path):
@@ -126,23 +114,16 @@ def test_flic_has_the_joints_of_the_release(tmp_path: Path):
     assert person.attributes == {"seen_from_behind": 1}
 
 
-def test_a_damaged_image_is_refused(tmp_path: Path):
-    folder = write(tmp_path, "lfw", {"train": [{"label": "a", "image": io.BytesIO(b"no image")}]})
-    with pytest.raises(InputError, match="example 0 of train"):
-        list(reading.read_foreign(folder))
-
-
-def test_folders_of_other_builders_are_refused(tmp_path: Path):
+def test_other_folders_and_damaged_ones_are_refused(tmp_path: Path):
     assert not reading.is_foreign(tmp_path)
     with pytest.raises(InputError, match="not what TFDS prepares of voc, lfw, flic, imagenet2012"):
         reading.read_foreign(tmp_path)
     folder = write(tmp_path, "mnist", {"train": []})
     assert not reading.is_foreign(folder)
     assert not is_prepared(folder)
-
-
-def test_another_file_format_is_refused(tmp_path: Path):
-    folder = write(tmp_path, "lfw", {"train": []})
+    folder = write(tmp_path, "lfw", {"train": [{"label": "a", "image": io.BytesIO(b"no image")}]})
+    with pytest.raises(InputError, match="example 0 of train"):
+        list(reading.read_foreign(folder))
     info = folder / "dataset_info.json"
     info.write_text(info.read_text().replace("array_record", "tfrecord"))
     assert reading.is_foreign(folder)

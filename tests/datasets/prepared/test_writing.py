@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -48,7 +49,7 @@ def assert_undisturbed(source: Path, folder: Path) -> None:
     assert content(folder / "out") == content(folder / "undisturbed")
 
 
-def test_written_records_are_counted_and_read_back(source: Path, tmp_path: Path):
+def test_written_records_are_counted_and_read_back_and_not_written_again(source: Path, tmp_path: Path):
     steps = []
     folder = tmp_path / "out" / "1.0.0"
     done = prepare_images(source, folder, progress=lambda *step: steps.append(step))
@@ -56,19 +57,13 @@ def test_written_records_are_counted_and_read_back(source: Path, tmp_path: Path)
     assert steps == [(0, 14), (4, 14), (8, 14), (12, 14), (14, 14)]
     assert is_prepared(folder)
     assert os.listdir(folder.parent) == ["1.0.0"]
-    listed = [entry for entry in image_set.read_entries(source) if isinstance(entry, Record)]
-    expected = {record.source_id: record.image for record in listed}
+    expected = {record.source_id: record.image for record in image_set.read_records(source)}
     images = {record.source_id: record.image for record in read_prepared(folder)}
     assert images == {name: path.read_bytes() for name, path in expected.items()}
     assert [r.source_id for r in read_prepared(folder, split="test")] == ["image 4", "image 9"]
-
-
-def test_a_finished_folder_is_not_written_again(source: Path, tmp_path: Path):
-    prepare_images(source, tmp_path / "out")
-    times = [path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()]
-    again = prepare_images(source, tmp_path / "out")
-    assert (again.resumed, again.counts) == (14, {"train": 12, "test": 2})
-    assert [path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()] == times
+    times = [path.stat().st_mtime_ns for path in folder.iterdir()]
+    assert prepare_images(source, folder) == done._replace(resumed=14)
+    assert [path.stat().st_mtime_ns for path in folder.iterdir()] == times
 
 
 KILLED = """
@@ -95,33 +90,26 @@ if __name__ == "__main__":
 def test_a_killed_run_is_resumed_with_the_same_bytes(source: Path, tmp_path: Path):
     script = tmp_path / "killed.py"
     script.write_text(KILLED)
+    command = [sys.executable, str(script), str(source), str(tmp_path / "out")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    ended = subprocess.run(
-        [sys.executable, str(script), str(source), str(tmp_path / "out")],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
-    workers = [int(pid) for pid in ended.stdout.split()]
+    workers = ended.stdout.split()
     assert len(workers) == 2
     assert not (tmp_path / "out").exists()
     deadline = time.monotonic() + 10
     while any(is_running(pid) for pid in workers):
         assert time.monotonic() < deadline, "a writing process outlived the run that started it"
         time.sleep(0.05)
-    done = prepare_images(source, tmp_path / "out")
-    assert done.resumed >= 4
+    assert prepare_images(source, tmp_path / "out").resumed >= 4
     assert_undisturbed(source, tmp_path)
 
 
-def is_running(pid: int) -> bool:
+def is_running(pid: str) -> bool:
     try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
-    return state != "Z"
 
 
 def interrupt(source: Path, folder: Path, *, after: int = 1) -> Path:
@@ -137,13 +125,20 @@ def interrupt(source: Path, folder: Path, *, after: int = 1) -> Path:
     return folder.parent / f".{folder.name}.partial"
 
 
-def test_incomplete_files_of_a_killed_run_are_removed(source: Path, tmp_path: Path):
+def test_incomplete_and_outdated_files_of_a_killed_run_are_removed(source: Path, tmp_path: Path):
     partial_folder = interrupt(source, tmp_path / "out")
     (partial_folder / "features.json").write_text("{")
     (partial_folder / ".images-train.x1y2.array_record-00001-of-00003").write_bytes(b"half")
     whole = next(partial_folder.glob("images-train.*"))
     # A crash of the machine may lose the end of a file that was already renamed.
     whole.write_bytes(whole.read_bytes()[:-100])
+    assert prepare_images(source, tmp_path / "out").resumed == 0
+    assert_undisturbed(source, tmp_path)
+    # Shards of a source that has changed are written anew.
+    shutil.rmtree(tmp_path / "out")
+    shutil.rmtree(tmp_path / "undisturbed")
+    interrupt(source, tmp_path / "out")
+    (source / "00.png").write_bytes((source / "01.png").read_bytes())
     assert prepare_images(source, tmp_path / "out").resumed == 0
     assert_undisturbed(source, tmp_path)
 
@@ -156,13 +151,6 @@ def test_a_run_that_only_lacks_its_metadata_is_finished(source: Path, tmp_path: 
     assert len(read_prepared(tmp_path / "out")) == 14
     with pytest.raises(InputError, match="0 processes write nothing"):
         prepare_images(source, tmp_path / "new", processes=0)
-
-
-def test_shards_of_a_source_that_has_changed_are_written_anew(source: Path, tmp_path: Path):
-    interrupt(source, tmp_path / "out")
-    (source / "00.png").write_bytes((source / "01.png").read_bytes())
-    assert prepare_images(source, tmp_path / "out").resumed == 0
-    assert_undisturbed(source, tmp_path)
 
 
 def test_a_finished_folder_of_a_source_that_has_changed_is_refused(source: Path, tmp_path: Path):
@@ -222,13 +210,10 @@ def test_a_full_disk_is_reported_and_leaves_no_final_folder(source: Path, tmp_pa
     assert prepare_images(source, tmp_path / "out").resumed == 0
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="there is no /proc here")
-def test_a_folder_that_cannot_be_written_is_refused(source: Path):
-    with pytest.raises(InputError, match=r"/proc cannot be (created|written)"):
-        prepare_images(source, Path("/proc/out"))
-
-
-def test_a_folder_that_holds_something_else_is_refused(source: Path, tmp_path: Path):
+def test_a_folder_that_cannot_be_written_or_holds_something_else_is_refused(source: Path, tmp_path: Path):
+    if os.path.isdir("/proc/self"):
+        with pytest.raises(InputError, match=r"/proc cannot be (created|written)"):
+            prepare_images(source, Path("/proc/out"))
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").touch()
     with pytest.raises(InputError, match="holds something else"):
@@ -238,39 +223,28 @@ def test_a_folder_that_holds_something_else_is_refused(source: Path, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("listed", "sentence"),
+    ("listed", "options", "sentence"),
     [
-        ([("a", "train"), ("a", "test")], "two annotations have the same id 'a'"),
-        ([("a", "../x")], "the split '../x' cannot be written"),
-        ([("a", "all"), ("b", "train")], 'beside a split "all"'),
-        ([], "no record to write"),
+        ([("a", "train"), ("a", "test")], {}, "two annotations have the same id 'a'"),
+        ([("a", "train"), ("a", None)], {}, "same id 'a'"),
+        ([("a", "../x")], {}, "the split '../x' cannot be written"),
+        ([("a", "all"), ("b", "train")], {}, 'beside a split "all"'),
+        ([], {}, "no record to write"),
+        # Names that TFDS would not read back.
+        ([("a", "train")], {"name": "a-b"}, "name 'a-b'"),
+        ([("a", "train")], {"name": "a/../b"}, "name"),
+        ([("a", "train")], {"version": "1.0"}, "version '1.0'"),
     ],
-    ids=["same id", "split", "all", "none"],
 )
-def test_ambiguous_ids_and_splits_are_refused(listed: list[tuple[str, str]], sentence: str, tmp_path: Path):
+def test_ambiguous_ids_splits_and_names_are_refused(listed: list, options: dict, sentence: str, tmp_path: Path):
     pixels = np.zeros((*image_set.SIZE, 3), np.uint8)
 
-    def records() -> list[Record]:
-        return [image_set.plain_record(pixels, name, split=split) for name, split in listed]
+    def entries() -> list[Record | Absent]:
+        return [
+            image_set.plain_record(pixels, name, split=split) if split else Absent(name, "it is blurred")
+            for name, split in listed
+        ]
 
     with pytest.raises(InputError, match=sentence):
-        prepare_images(records, tmp_path / "out")
+        prepare_images(entries, tmp_path / "out", **options)
     assert os.listdir(tmp_path) == []
-
-
-def test_an_annotation_that_makes_no_record_may_not_share_an_id(source: Path, tmp_path: Path):
-    with pytest.raises(InputError, match="same id 'image 1'"):
-        prepare_images(
-            lambda: [*image_set.read_entries(source), Absent("image 1", "it is blurred")], tmp_path / "out"
-        )
-
-
-@pytest.mark.parametrize(
-    ("name", "version", "sentence"),
-    [("a-b", "1.0.0", "name 'a-b'"), ("a/../b", "1.0.0", "name"), ("a", "1.0", "version '1.0'")],
-)
-def test_names_that_tfds_would_not_read_back_are_refused(
-    name: str, version: str, sentence: str, source: Path, tmp_path: Path
-):
-    with pytest.raises(InputError, match=sentence):
-        prepare_images(source, tmp_path / "out", name=name, version=version)
