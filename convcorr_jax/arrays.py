@@ -1,4 +1,4 @@
-"""The door through which arrays enter the numerical rooms, and batches of one size.
+"""Types and shapes of the arrays that the numerical rooms accept, and batches of one size.
 
 Arguments that are annotated as floating-point arrays may be arrays of any real type, of NumPy or JAX, or lists
 of numbers. Formulas hold for real numbers: whole numbers would be divided and negated as such (0 - 1 is 255 in
@@ -39,7 +39,7 @@ _MOST_ACCEPTED = 1000
 _OF_COMPILED = ("lower", "trace", "eval_shape", "clear_cache", "_cache_size")
 
 
-def open_room(namespace: dict[str, Any]) -> None:
+def promote_arrays(namespace: dict[str, Any]) -> None:
     """Let a room's public functions, and the methods of its classes, accept arrays of any real type."""
     room = namespace["__name__"]
     for name, value in list(namespace.items()):
@@ -48,24 +48,24 @@ def open_room(namespace: dict[str, Any]) -> None:
         if isinstance(value, type):
             for method, function in list(vars(value).items()):
                 if isinstance(function, types.FunctionType) and not method.startswith("_"):
-                    setattr(value, method, promoting(function))
+                    setattr(value, method, with_promotion(function))
         elif callable(value):
-            namespace[name] = promoting(value)
+            namespace[name] = with_promotion(value)
 
 
-def promoting(function: Callable[..., Any]) -> Callable[..., Any]:
+def with_promotion(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function whose arrays enter by `real_array`, in the shapes that its annotations name.
 
     What NumPy holds may change after the call, and JAX reads it later where both share memory: the results of
     NumPy arrays are therefore computed before the call returns.
     """
     parameters = inspect.signature(function).parameters
-    doors = {name: door_of(parameter.annotation) for name, parameter in parameters.items()}
-    doors = {name: door for name, door in doors.items() if door.arrays}
-    if not doors:
+    rules = {name: argument_rule(parameter.annotation) for name, parameter in parameters.items()}
+    rules = {name: rule for name, rule in rules.items() if rule.arrays}
+    if not rules:
         return function
     order = list(parameters)
-    places = [(order.index(name), name) for name in doors]
+    places = [(order.index(name), name) for name in rules]
     # The types and shapes of arguments that entered as they were: the next such call is not examined again.
     accepted: set[tuple[Any, ...]] = set()
 
@@ -81,10 +81,10 @@ def promoting(function: Callable[..., Any]) -> Callable[..., Any]:
             # Dimensions of one name have one length in all arguments; nothing is repeated without a word.
             lengths: dict[str, Any] = {}
             changed = False
-            for (_, name), value, door in zip(places, values, doors.values(), strict=True):
+            for (_, name), value, rule in zip(places, values, rules.values(), strict=True):
                 arguments = entered if name in entered else kwargs
                 if name in arguments:
-                    arguments[name] = real_array(value, name=name, door=door, lengths=lengths)
+                    arguments[name] = real_array(value, name=name, rule=rule, lengths=lengths)
                     changed |= arguments[name] is not value
             result = function(*entered.values(), *args[len(entered) :], **kwargs)
             if not changed and len(accepted) < _MOST_ACCEPTED:
@@ -140,7 +140,7 @@ class Kind(NamedTuple):
         return True
 
 
-class Door(NamedTuple):
+class ArgumentRule(NamedTuple):
     """What an argument's annotation says of arrays, and whether it may be truth values or a whole number."""
 
     arrays: tuple[Kind, ...]
@@ -153,7 +153,7 @@ class Door(NamedTuple):
     whole: bool
 
 
-def real_array(value: Any, *, name: str, door: Door, lengths: dict[str, Any]) -> Any:
+def real_array(value: Any, *, name: str, rule: ArgumentRule, lengths: dict[str, Any]) -> Any:
     """Return an array in single or double precision; what is no array comes back as it is.
 
     The array's lengths of dimensions are added to those given, by their names.
@@ -162,7 +162,7 @@ def real_array(value: Any, *, name: str, door: Door, lengths: dict[str, Any]) ->
         InputError: the array, or list, does not hold real numbers, or has another shape than the annotation
             names.
     """
-    if type(value) is int and door.promotes and not door.whole:
+    if type(value) is int and rule.promotes and not rule.whole:
         return float(value)
     if type(value) in (list, tuple):
         try:
@@ -171,9 +171,9 @@ def real_array(value: Any, *, name: str, door: Door, lengths: dict[str, Any]) ->
             raise InputError(f"{name} is no array of numbers: {error}") from error
     if not (hasattr(value, "dtype") and hasattr(value, "astype")):
         return value
-    value = _promoted(value, name=name, door=door)
-    if not any(one.fits(value, lengths) for one in door.arrays):
-        expected = " or ".join(dict.fromkeys(one.description for one in door.arrays))
+    value = _promoted(value, name=name, rule=rule)
+    if not any(one.fits(value, lengths) for one in rule.arrays):
+        expected = " or ".join(dict.fromkeys(one.description for one in rule.arrays))
         others = ", ".join(f"{name} = {length}" for name, length in lengths.items())
         raise InputError(
             f"{name} has shape {list(value.shape)} and holds values of type {value.dtype}; "
@@ -182,26 +182,26 @@ def real_array(value: Any, *, name: str, door: Door, lengths: dict[str, Any]) ->
     return value
 
 
-def _promoted(value: Any, *, name: str, door: Door) -> Any:
+def _promoted(value: Any, *, name: str, rule: ArgumentRule) -> Any:
     dtype = value.dtype
     # NumPy knows no kind of bfloat16, and keys of random numbers have none.
     if not (getattr(dtype, "kind", "O") in "fiub" or dtype.name.lstrip("b").startswith("float")):
-        if door.promotes:
+        if rule.promotes:
             raise InputError(f"{name} holds values of type {dtype}; real numbers are expected")
         return value
-    if isinstance(value, np.ndarray) and not {np.ndarray, Any} & door.types:
+    if isinstance(value, np.ndarray) and not {np.ndarray, Any} & rule.types:
         value = sys.modules["jax"].numpy.asarray(value)
-    elif door.types == {np.ndarray}:
+    elif rule.types == {np.ndarray}:
         value = np.asarray(value)
-    if dtype.kind == "u" and not any(dtype.name in one.dtypes for one in door.arrays):
+    if dtype.kind == "u" and not any(dtype.name in one.dtypes for one in rule.arrays):
         value = value.astype(np.int64 if isinstance(value, np.ndarray) else np.int32)
-    stays = dtype in (np.float32, np.float64) or (door.truths and dtype == np.bool_)
-    if stays or not door.promotes:
+    stays = dtype in (np.float32, np.float64) or (rule.truths and dtype == np.bool_)
+    if stays or not rule.promotes:
         return value
     return value.astype(np.float64 if dtype == np.longdouble else np.float32)
 
 
-def door_of(annotation: Any) -> Door:
+def argument_rule(annotation: Any) -> ArgumentRule:
     """Read an annotation: arrays of floating-point numbers are promoted, those of any numbers only made."""
     members = list(_members(annotation))
     arrays = [
@@ -210,7 +210,7 @@ def door_of(annotation: Any) -> Door:
         if isinstance(dtypes := getattr(one, "dtypes", None), tuple) and "prng_key" not in dtypes
     ]
     names = {name for one in arrays for name in one.dtypes}
-    return Door(
+    return ArgumentRule(
         tuple(map(_kind, arrays)),
         frozenset(one.array_type for one in arrays),
         all(name.startswith("bool") or name.lstrip("b").startswith("float") for name in names)

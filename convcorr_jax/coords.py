@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 from jaxtyping import Bool, Float
 
-from convcorr_jax.arrays import open_room as _open_room
+from convcorr_jax.arrays import promote_arrays as _promote_arrays
 from convcorr_jax.errors import InputError
 
 if TYPE_CHECKING:
@@ -285,4 +285,4 @@ def linear_weights(positions: Float[Any, " n"], length: int) -> Float[Any, "n le
     return (1 - abs(inside[:, None] - np.arange(length)[None])).clip(0)
 
 
-_open_room(globals())
+_promote_arrays(globals())

@@ -12,7 +12,7 @@ from jaxtyping import Float, Num
 from PIL import Image as PillowImage
 
 from convcorr_jax import coords
-from convcorr_jax.arrays import open_room as _open_room
+from convcorr_jax.arrays import promote_arrays as _promote_arrays
 from convcorr_jax.errors import InputError
 from convcorr_jax.shapes import Image
 
@@ -99,4 +99,4 @@ def sample(
     return np.stack(channels, axis=-1)
 
 
-_open_room(globals())
+_promote_arrays(globals())

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, UInt8
 
 from convcorr_jax import coords, images
-from convcorr_jax.arrays import open_room as _open_room
+from convcorr_jax.arrays import promote_arrays as _promote_arrays
 from convcorr_jax.backbone import Network, Params
 from convcorr_jax.descriptors import (
     BOX_MARGIN,
@@ -202,7 +202,7 @@ def warp_onto_b(
     return colors.round().clip(0, 255).astype(np.uint8)
 
 
-def in_frames(
+def change_frames(
     alignment: PhotographAlignment, a_frame: coords.Transform, b_frame: coords.Transform
 ) -> PhotographAlignment:
     """Convert an alignment to photographs that were resized or cropped by these maps of pixels."""
@@ -251,4 +251,4 @@ def _align_both_ways(described: Float[Array, "2 h w d"], smoothness: np.float32)
 _pair_cost = jax.jit(data_cost)
 
 
-_open_room(globals())
+_promote_arrays(globals())

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32, Num, Shaped
 
-from convcorr_jax.arrays import open_room as _open_room
+from convcorr_jax.arrays import promote_arrays as _promote_arrays
 from convcorr_jax.errors import InputError
 
 # Rows of a block: enough for a product at full speed, few enough that its result stays in the cache.
@@ -352,4 +352,4 @@ def _common_labels(
     return jnp.asarray(labels[:m]), labels[m:]
 
 
-_open_room(globals())
+_promote_arrays(globals())

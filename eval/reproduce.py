@@ -28,7 +28,15 @@ from convcorr_jax.report.sections.probes import in_order_of_papers
 from convcorr_jax.runtime import devices
 from convcorr_jax.runtime.runlog import write_run
 from convcorr_jax.runtime.script import run
-from eval.experiments import POSE_BATCH, Inputs, begin_beside, experiments, is_finished, provenance, result_of
+from eval.experiments import (
+    POSE_BATCH,
+    Inputs,
+    experiments,
+    is_finished,
+    provenance,
+    result_of,
+    start_in_background,
+)
 
 TITLE = "Where does a convnet look?"
 LEAD = (
@@ -59,12 +67,12 @@ def main(config: Config) -> Path:
     results: dict[str, Any] = {}
     chosen = experiments(out, config.data_root, full=config.full)
     inputs = Inputs()
-    with begin_beside(chosen, inputs) as beside:
+    with start_in_background(chosen, inputs) as background:
         for number, experiment in enumerate(chosen, start=1):
             console.rule(f"{number} of {len(chosen)}: {experiment.name}")
             of_experiment = inputs.of(experiment)
             runs = not is_finished(experiment, of_experiment)
-            result = result_of(experiment, of_experiment, beside=beside)
+            result = result_of(experiment, of_experiment, background=background)
             results[experiment.name] = result
             section = experiment.section(experiment.name, result)
             section = provenance.with_provenance(section, experiment, result, of_experiment)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax import backbone, descriptors, flow, images, matching, metrics
-from convcorr_jax.arrays import door_of
+from convcorr_jax.arrays import argument_rule
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
 from tests.builders.numerical_cases import cases
@@ -133,8 +133,8 @@ def test_half_precision_is_promoted():
 def test_another_number_of_dimensions_is_refused(case_name):
     """Broadcasting would answer for some of them."""
     case, name = case_name
-    door = door_of(inspect.signature(case.function).parameters[name].annotation)
-    if any(kind.middle is not None for kind in door.arrays):
+    rule = argument_rule(inspect.signature(case.function).parameters[name].annotation)
+    if any(kind.middle is not None for kind in rule.arrays):
         pytest.skip("any number of dimensions may come first")
     if not case.arrays[name].shape:
         return
@@ -187,7 +187,7 @@ def test_photographs_are_8_bit_rgb(photograph):
     for call in (
         lambda: matching.align_photographs(photograph, fine, {}, network=network),
         lambda: images.resize(photograph, (3, 3)),
-        lambda: descriptors.canvas(photograph, side_px=9),
+        lambda: descriptors.pad_to_square(photograph, side_px=9),
     ):
         with pytest.raises(InputError, match="of uint8 is expected"):
             call()

@@ -159,7 +159,7 @@ def test_the_dense_flow_is_in_pixels_of_a(aligned):
 
 def test_resized_photographs_have_the_same_alignment(aligned, rng):
     small_a, small_b = images.resize(A, (90, 133)), images.resize(B, (135, 200))
-    small = matching.in_frames(aligned, small_a.transform, small_b.transform)
+    small = matching.change_frames(aligned, small_a.transform, small_b.transform)
     points = rng.uniform(0, 250, (5, 2))
     found = matching.carry_to_b(small_a.transform(points), small)
     expected = matching.carry_to_b(points, aligned)

@@ -26,12 +26,12 @@ ELSEWHERE = {
         *("fit_grid_sums", "fit_mixing_sums"),
     },
     "annotations in which NaN is absent, as everywhere in the room": {
-        *("in_square", "normalizer_lengths", "protocol_grid", "with_mirrored", "mixing_rows"),
-        *("mean_shares", "with_jittered_frames", "initial_priors"),
+        *("resize_to_squares", "normalizer_lengths", "protocol_grid", "add_mirrored", "mixing_rows"),
+        *("mean_shares", "jitter_frames", "initial_priors"),
     },
-    "a position that must be finite": {"sift_window", "framed", "second_frame", "torso_of"},
+    "a position that must be finite": {"sift_window", "resample_to_frame", "second_frame", "torso_of"},
     "a check itself": {"check_descriptors"},
-    "errors, of which NaN is never the least": {"least_error"},
+    "errors, of which NaN is never the least": {"argmin_error"},
     "maxima, which are whole numbers": {"sharpness", "peak_histogram"},
     "labels, which are whole numbers": {"initial_pool"},
 }

@@ -1,6 +1,6 @@
 """Convolutional networks: layer tables, forward pass, receptive fields, and trained weights."""
 
-from convcorr_jax.arrays import open_room as _open_room
+from convcorr_jax.arrays import promote_arrays as _promote_arrays
 from convcorr_jax.backbone.forward import activations as activations
 from convcorr_jax.backbone.forward import preprocess as preprocess
 from convcorr_jax.backbone.forward import single_pixel_activations as single_pixel_activations
@@ -21,4 +21,4 @@ from convcorr_jax.backbone.receptive_field import cell_centers as cell_centers
 from convcorr_jax.backbone.receptive_field import grid_size as grid_size
 from convcorr_jax.backbone.receptive_field import receptive_field as receptive_field
 
-_open_room(globals())
+_promote_arrays(globals())

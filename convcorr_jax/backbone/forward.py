@@ -89,7 +89,7 @@ def _activations(
         returned = (*chosen.values(), stage[-1])
         evaluate = partial(_evaluate, params, stage=stage, returned=returned, winograd=network.winograd)
         at_once = _images_at_once(network, stage, inputs.shape[1:3])
-        maps |= _some_at_a_time(evaluate, current, at_once)
+        maps |= _apply_in_chunks(evaluate, current, at_once)
         current = maps[stage[-1].name]
     return {name: maps[layer.name] for name, layer in chosen.items()}
 
@@ -104,7 +104,7 @@ def _stages(layers: Sequence[Layer]) -> list[list[Layer]]:
     return [stage for stage in stages if stage]
 
 
-def _some_at_a_time(
+def _apply_in_chunks(
     evaluate: Callable[[jax.Array], dict[str, jax.Array]], inputs: jax.Array, most: int
 ) -> dict[str, jax.Array]:
     """Evaluate a function of a batch, on a CPU in chunks of at most ``most`` images."""

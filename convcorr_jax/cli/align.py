@@ -15,7 +15,15 @@ from convcorr_jax.cli.arguments import (
     check_models,
     check_outputs,
 )
-from convcorr_jax.cli.pairs import Files, Pair, figure_names, neighbours, one_to_all, read_inputs, read_pairs
+from convcorr_jax.cli.pairs import (
+    Files,
+    Pair,
+    consecutive_pairs,
+    figure_names,
+    one_to_all,
+    read_inputs,
+    read_pairs,
+)
 from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.runtime import bar, status
 from convcorr_jax.runtime.ending import exit_status
@@ -168,7 +176,7 @@ class Align:
                     f"{self.a} is a folder, whose photographs are aligned with one another; a second "
                     "photograph, boxes and points go with a photograph or in a table (--pairs)"
                 )
-            return neighbours(self.a)
+            return consecutive_pairs(self.a)
         if self.b is None:
             raise InputError("Missing from convcorr align: B.jpg (see --help)")
         box_a, box_b = as_box(self.box_a), as_box(self.box_b)

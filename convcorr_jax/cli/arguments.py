@@ -120,10 +120,10 @@ class Result(NamedTuple):
     errors: Sequence[str] = ()
 
 
-def rendered(result: Result, options: OutputOptions) -> str:
+def format_result(result: Result, options: OutputOptions) -> str:
     r"""Return what a command prints on the standard output: JSON, or nothing if it is ``quiet``, or lines.
 
-    >>> rendered(Result(["1 point."], {"points": [(1, math.nan)]}), OutputOptions(json=True))
+    >>> format_result(Result(["1 point."], {"points": [(1, math.nan)]}), OutputOptions(json=True))
     '{"points": [[1, null]]}\n'
     """
     if options.json:

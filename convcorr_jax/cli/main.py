@@ -8,7 +8,7 @@ from tyro.conf import subcommand
 
 from convcorr_jax.cli import datasets
 from convcorr_jax.cli.align import Align
-from convcorr_jax.cli.arguments import epilog, rendered
+from convcorr_jax.cli.arguments import epilog, format_result
 from convcorr_jax.cli.installation import Check, Doctor, Fetch, List, version
 from convcorr_jax.cli.pck import Pck
 from convcorr_jax.cli.people import Keypoints, Landmarks, Pose
@@ -73,7 +73,7 @@ def main(*, argv: Sequence[str] | None = None) -> int:
             result = command.run()
         for sentence in result.errors:
             sys.stderr.write(f"{one_line(f'{_NAME}: {sentence}')}\n")
-        sys.stdout.write(rendered(result, command.output))
+        sys.stdout.write(format_result(result, command.output))
         return result.status
 
     status = run_guarded(program, name=_NAME, debug=DEBUG in words)

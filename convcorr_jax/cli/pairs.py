@@ -75,7 +75,7 @@ def read_inputs(pair: Pair) -> Inputs:
     return Inputs(a, b, named)
 
 
-def photographs_in(folder: Path) -> list[Path]:
+def list_photographs(folder: Path) -> list[Path]:
     """Return the photographs of a folder, but for hidden ones, by name; refuse a folder without."""
     try:
         found = sorted(
@@ -92,9 +92,9 @@ def photographs_in(folder: Path) -> list[Path]:
     return found
 
 
-def neighbours(folder: Path) -> list[Pair]:
+def consecutive_pairs(folder: Path) -> list[Pair]:
     """Return the pairs of each photograph of a folder and the next one by name; refuse fewer than two."""
-    found = photographs_in(folder)
+    found = list_photographs(folder)
     if len(found) == 1:
         raise InputError(f"{folder} has one photograph, {found[0].name}; at least two are expected")
     return [Pair(a, b) for a, b in itertools.pairwise(found)]
@@ -102,7 +102,7 @@ def neighbours(folder: Path) -> list[Pair]:
 
 def one_to_all(a: Path, folder: Path) -> list[Pair]:
     """Return the pairs of a photograph and each other one of a folder; refuse a folder without."""
-    others = [path for path in photographs_in(folder) if path.resolve() != a.resolve()]
+    others = [path for path in list_photographs(folder) if path.resolve() != a.resolve()]
     if not others:
         raise InputError(f"{folder} has no photograph but {a.name}; another one is expected")
     return [Pair(a, b) for b in others]

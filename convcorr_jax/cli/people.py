@@ -48,7 +48,7 @@ def _drawn_face(box: "coords.Box") -> FaceBox:
     return FaceBox(box, (), {"box": list(box)})
 
 
-def searched_face(photograph: "Image", model: "LandmarkModel", extractor: "FeatureExtractor") -> FaceBox:
+def search_face(photograph: "Image", model: "LandmarkModel", extractor: "FeatureExtractor") -> FaceBox:
     """Search a photograph for a face; without a finder, take the whole photograph for the probe's frame."""
     from convcorr_jax import coords
     from convcorr_jax.probes import find_face
@@ -122,7 +122,7 @@ class Keypoints:
         drawn = as_box(self.box)
         if drawn is None and self.model is None:
             probe = load_fitted(LANDMARKS, LandmarkModel)
-            face = searched_face(photograph, probe, probe.extractor(weights))
+            face = search_face(photograph, probe, probe.extractor(weights))
         else:
             face = _drawn_face(drawn or coords.whole_image(photograph.shape[:2]))
         prediction = predict(model, [photograph], [face.box], weights=weights)
@@ -174,7 +174,7 @@ class Landmarks:
         features, names = model.features, model.probe.names
         extractor = model.extractor(load_weights(features.network, path=self.weights))
         drawn = as_box(self.box)
-        face = searched_face(photograph, model, extractor) if drawn is None else _drawn_face(drawn)
+        face = search_face(photograph, model, extractor) if drawn is None else _drawn_face(drawn)
         frame = coords.grow(coords.square(face.box), features.frame_margin)
         faces = Faces(lambda _: photograph, (frame,), np.full((1, len(names), 2), np.nan))
         points = predict_landmarks(model.probe, faces, extractor)[-1].points[0]

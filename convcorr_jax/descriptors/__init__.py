@@ -1,10 +1,10 @@
 """Feature vectors of images: on grids, at points, and one for a whole image."""
 
-from convcorr_jax.arrays import open_room as _open_room
+from convcorr_jax.arrays import promote_arrays as _promote_arrays
 from convcorr_jax.descriptors.at_points import BOX_MARGIN as BOX_MARGIN
 from convcorr_jax.descriptors.at_points import View as View
-from convcorr_jax.descriptors.at_points import canvas as canvas
 from convcorr_jax.descriptors.at_points import columns_at as columns_at
+from convcorr_jax.descriptors.at_points import pad_to_square as pad_to_square
 from convcorr_jax.descriptors.at_points import sift_at_points as sift_at_points
 from convcorr_jax.descriptors.at_points import view as view
 from convcorr_jax.descriptors.convolutional import PAPER_RECIPES as PAPER_RECIPES
@@ -20,4 +20,4 @@ from convcorr_jax.descriptors.convolutional import unit_length as unit_length
 from convcorr_jax.descriptors.sift import dense_sift as dense_sift
 from convcorr_jax.descriptors.sift import sift_at as sift_at
 
-_open_room(globals())
+_promote_arrays(globals())

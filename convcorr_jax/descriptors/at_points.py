@@ -3,8 +3,9 @@
 Long et al. 2014 warp every object's box to a square before they describe it; whole photographs are resized to
 squares in the same way. One transform maps cells of descriptors back to pixels of the photograph.
 
-All images of a call for points have one size, so that one compiled program serves a data set; `canvas` brings
-images to that size. Points are (x, y) in pixels of the canvas; at an absent point (NaN) the descriptor is NaN.
+All images of a call for points have one size, so that one compiled program serves a data set; `pad_to_square`
+brings images to that size. Points are (x, y) in pixels of the padded square; an absent point (NaN)
+has a descriptor of NaN.
 """
 
 from collections.abc import Sequence
@@ -67,7 +68,7 @@ Photographs = UInt8[np.ndarray, "b h w 3"] | UInt8[Array, "b h w 3"]
 Points = Float[np.ndarray, "b n 2"] | Float[Array, "b n 2"]
 
 
-def canvas(photograph: Image, *, side_px: int) -> images.Resampled:
+def pad_to_square(photograph: Image, *, side_px: int) -> images.Resampled:
     """Resize a photograph to the side of a square, and pad it to the square at the bottom or the right.
 
     The padding repeats the border pixels.

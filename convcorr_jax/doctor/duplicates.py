@@ -19,7 +19,7 @@ from jaxtyping import Float, Int, UInt8
 from PIL import Image as PillowImage
 
 from convcorr_jax.datasets import Record, load_image, load_label_map
-from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding, counted
+from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding, format_count
 from convcorr_jax.errors import InputError
 from convcorr_jax.shapes import Image
 
@@ -141,11 +141,11 @@ def shared_by_splits(records: Sequence[Record], thumbnails: Thumbnails) -> Itera
         if len(_splits(group)) > 1
     ]
     if cases:
-        sentence = f"Objects of more than one split are in {counted(len(cases), 'image file')}."
+        sentence = f"Objects of more than one split are in {format_count(len(cases), 'image file')}."
         yield Finding("images in two splits", CHANGES_SCORES, sentence, tuple(cases))
 
 
-def exact(records: Sequence[Record], thumbnails: Thumbnails) -> Iterator[Finding]:
+def exact_duplicates(records: Sequence[Record], thumbnails: Thumbnails) -> Iterator[Finding]:
     """Find different files with the same pixels, whether or not their bytes are the same."""
     same = defaultdict(list)
     for image, digest in enumerate(thumbnails.digests):
@@ -155,7 +155,7 @@ def exact(records: Sequence[Record], thumbnails: Thumbnails) -> Iterator[Finding
     yield from _findings("exact duplicates", groups, [""] * len(groups), records, thumbnails)
 
 
-def near(records: Sequence[Record], thumbnails: Thumbnails) -> Iterator[Finding]:
+def near_duplicates(records: Sequence[Record], thumbnails: Thumbnails) -> Iterator[Finding]:
     """Find images with different pixels that show the same photograph."""
     pairs = near_pairs(thumbnails)
     notes = [
@@ -165,7 +165,7 @@ def near(records: Sequence[Record], thumbnails: Thumbnails) -> Iterator[Finding]
     yield from _findings("near duplicates", images, notes, records, thumbnails)
 
 
-def also_in(tested: Sequence[Record], training: Sequence[Record]) -> list[int]:
+def leaked_rows(tested: Sequence[Record], training: Sequence[Record]) -> list[int]:
     """Return the rows of tested records whose photograph, equal or as in `near_pairs`, is trained on."""
     _, thumbnails = compute_thumbnails([*tested, *training])
     images = thumbnails.image_of
@@ -252,7 +252,7 @@ def _findings(
     ):
         if cases:
             group = "pair" if all(len(case.source_ids) == 2 for case in cases) else "group"
-            sentence = f"{counted(len(cases), group)} of {check} {where}."
+            sentence = f"{format_count(len(cases), group)} of {check} {where}."
             yield Finding(check, severity, sentence, tuple(cases))
 
 
@@ -277,5 +277,5 @@ def unreadable_images(records: Sequence[Record], thumbnails: Thumbnails) -> Iter
         if thumbnails.errors[image]
     ]
     if cases:
-        sentence = f"The image or label map of {counted(len(cases), 'record')} cannot be read."
+        sentence = f"The image or label map of {format_count(len(cases), 'record')} cannot be read."
         yield Finding("unreadable images", CHANGES_SCORES, sentence, tuple(cases))

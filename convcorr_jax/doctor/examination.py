@@ -25,18 +25,18 @@ def examine(
     findings = (
         *duplicates.unreadable_images(records_without_pixels, thumbnails),
         *duplicates.shared_by_splits(records_without_pixels, thumbnails),
-        *duplicates.exact(records_without_pixels, thumbnails),
-        *duplicates.near(records_without_pixels, thumbnails),
+        *duplicates.exact_duplicates(records_without_pixels, thumbnails),
+        *duplicates.near_duplicates(records_without_pixels, thumbnails),
         *keypoints.repeated_ids(records_without_pixels),
         *keypoints.wrong_counts(records_without_pixels, official_counts or {}),
         *keypoints.skipped_annotations(absent),
-        *keypoints.empty(records_without_pixels),
+        *keypoints.without_records(records_without_pixels),
         *keypoints.points_outside_image(records_without_pixels),
         *keypoints.points_outside_box(records_without_pixels),
         *keypoints.repeated_positions(records_without_pixels),
         *keypoints.shifted_points(records_without_pixels),
         *keypoints.shifted_boxes(records_without_pixels),
-        *sides.swaps(records_without_pixels),
+        *sides.swapped_sides(records_without_pixels),
         *keypoints.unusual_normalizers(records_without_pixels),
     )
     return tuple(sorted(findings, key=lambda finding: finding.severity != CHANGES_SCORES))

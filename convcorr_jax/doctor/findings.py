@@ -36,10 +36,10 @@ def changes_scores(findings: Iterable[Finding]) -> bool:
     return any(finding.severity == CHANGES_SCORES for finding in findings)
 
 
-def counted(count: int, noun: str) -> str:
+def format_count(count: int, noun: str) -> str:
     """Format a number with its noun.
 
-    >>> counted(1, "image"), counted(20, "image")
+    >>> format_count(1, "image"), format_count(20, "image")
     ('1 image', '20 images')
     """
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 
 from convcorr_jax import coords
 from convcorr_jax.datasets import Absent, Record
-from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding, counted
+from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding, format_count
 
 
 class KeypointTable(NamedTuple):
@@ -73,7 +73,7 @@ def points_outside_image(records: Sequence[Record]) -> Iterator[Finding]:
             if outside.any():
                 cases.append(_case(record, distance, outside))
         if cases:
-            kind, where = "Visible" if visible else "Hidden", counted(len(cases), "record")
+            kind, where = "Visible" if visible else "Hidden", format_count(len(cases), "record")
             sentence = f"{kind} keypoints lie outside the image in {where}."
             yield Finding("points outside the image", severity, sentence, tuple(cases))
 
@@ -96,7 +96,7 @@ def points_outside_box(records: Sequence[Record]) -> Iterator[Finding]:
             cases.append(_case(record, distance, outside))
     for cases, share, severity in ((most, "Most", CHANGES_SCORES), (some, "Some", WORTH_A_LOOK)):
         if cases:
-            sentence = f"{share} visible keypoints lie outside the box in {counted(len(cases), 'record')}."
+            sentence = f"{share} visible keypoints lie outside the box in {format_count(len(cases), 'record')}."
             yield Finding("points outside the box", severity, sentence, tuple(cases))
 
 
@@ -214,7 +214,7 @@ def repeated_positions(records: Sequence[Record]) -> Iterator[Finding]:
             for record, index in zip(points.record[members], points.index[members], strict=True)
         )
         kind = "keypoints (some visible)" if visible else "keypoints, all hidden,"
-        more_than = f" more than {counted(others, 'time')}" if others else ""
+        more_than = f" more than {format_count(others, 'time')}" if others else ""
         sentence = (
             f"{len(cases):,} {kind} lie at exactly ({x:g}, {y:g}); no other position within "
             f"{_NEIGHBOURHOOD_PX:g} pixels occurs{more_than}. These keypoints are probably missing."
@@ -228,7 +228,7 @@ def repeated_ids(records: Sequence[Record]) -> Iterator[Finding]:
     occurrences = Counter(record.source_id for record in records)
     cases = [Case((source_id,), f"{count} times") for source_id, count in occurrences.items() if count > 1]
     if cases:
-        sentence = f"Several records share {counted(len(cases), 'source id')}."
+        sentence = f"Several records share {format_count(len(cases), 'source id')}."
         yield Finding("repeated ids", CHANGES_SCORES, sentence, tuple(cases))
 
 
@@ -237,19 +237,19 @@ def wrong_counts(records: Sequence[Record], official: Mapping[str, int]) -> Iter
     counts = Counter(record.split for record in records)
     for split, expected in official.items():
         if counts[split] != expected:
-            sentence = f"Split {split!r} has {counted(counts[split], 'record')}; officially {expected:,}."
+            sentence = f"Split {split!r} has {format_count(counts[split], 'record')}; officially {expected:,}."
             yield Finding("official counts", CHANGES_SCORES, sentence)
 
 
 def skipped_annotations(absent: Sequence[Absent]) -> Iterator[Finding]:
     """List annotations that could not be turned into records, each with its reason."""
     if absent:
-        sentence = f"{counted(len(absent), 'annotation')} could not be turned into a record."
+        sentence = f"{format_count(len(absent), 'annotation')} could not be turned into a record."
         cases = tuple(Case((source_id,), reason) for source_id, reason in absent)
         yield Finding("absent annotations", WORTH_A_LOOK, sentence, cases)
 
 
-def empty(records: Sequence[Record]) -> Iterator[Finding]:
+def without_records(records: Sequence[Record]) -> Iterator[Finding]:
     """Report data, categories and keypoints without records.
 
     These are a data set without records, a category without records in some split, and keypoints that no record
@@ -312,5 +312,5 @@ def unusual_normalizers(records: Sequence[Record]) -> Iterator[Finding]:
                 note = f"{ratio:.3g} times the box's longer side; {usual:.3g} is usual"
                 unusual.append(Case((record.source_id,), note))
     if unusual:
-        sentence = f"The normalizer does not fit the box in {counted(len(unusual), 'record')}."
+        sentence = f"The normalizer does not fit the box in {format_count(len(unusual), 'record')}."
         yield Finding("normalizers", WORTH_A_LOOK, sentence, tuple(unusual))

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Complex, Float
 
 from convcorr_jax.datasets import Record
-from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding, counted
+from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding, format_count
 from convcorr_jax.doctor.keypoints import robust_spread
 
 # The median object changes no more after a few rounds.
@@ -98,7 +98,7 @@ _REVERSED = -0.5
 _RIDGE = 1e-9
 
 
-def swaps(records: Sequence[Record]) -> Iterator[Finding]:
+def swapped_sides(records: Sequence[Record]) -> Iterator[Finding]:
     """Find splits with opposite conventions, objects with all sides exchanged, and single exchanged pairs.
 
     Objects of a category with the same keypoints are compared within each split, by their `left_right_vectors`
@@ -140,11 +140,11 @@ def swaps(records: Sequence[Record]) -> Iterator[Finding]:
             pairs += _exchanged_pairs([group[row] for row in others], vectors[others].real)
         yield from _opposite_conventions(usual, group[0].category)
     if objects:
-        sentence = f"Left and right are exchanged in {counted(len(objects), 'record')}."
+        sentence = f"Left and right are exchanged in {format_count(len(objects), 'record')}."
         yield Finding("left/right swaps", CHANGES_SCORES, sentence, tuple(objects))
     if pairs:
         sentence = (
-            f"One left/right pair contradicts the object's other pairs in {counted(len(pairs), 'record')}."
+            f"One left/right pair contradicts the object's other pairs in {format_count(len(pairs), 'record')}."
         )
         ranked = sorted(pairs, key=lambda pair: -pair[0])
         yield Finding("left/right swaps", WORTH_A_LOOK, sentence, tuple(case for _, case in ranked))
@@ -169,7 +169,7 @@ def _rows_of_splits(records: Sequence[Record]) -> dict[str, list[int]]:
 def _agreement(
     vectors: Complex[np.ndarray, "rows pairs"], usual: Complex[np.ndarray, " pairs"]
 ) -> Float[np.ndarray, " rows"]:
-    """Compute the ``t`` of `swaps`; NaN for an object without pairs."""
+    """Compute the ``t`` of `swapped_sides`; NaN for an object without pairs."""
     present = ~np.isnan(vectors)
     along = (np.where(present, vectors, 0) * usual.conj()).real.sum(axis=1)
     power = (present * np.abs(usual) ** 2).sum(axis=1)

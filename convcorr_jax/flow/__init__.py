@@ -1,6 +1,6 @@
 """Dense flow between two grids of features: distance transforms, belief propagation, warping."""
 
-from convcorr_jax.arrays import open_room as _open_room
+from convcorr_jax.arrays import promote_arrays as _promote_arrays
 from convcorr_jax.flow.alignment import CONFIDENCE_TEMPERATURE as CONFIDENCE_TEMPERATURE
 from convcorr_jax.flow.alignment import SMOOTHNESS as SMOOTHNESS
 from convcorr_jax.flow.alignment import TEMPERATURE as TEMPERATURE
@@ -27,4 +27,4 @@ from convcorr_jax.flow.warping import sample_flow as sample_flow
 from convcorr_jax.flow.warping import upsample_flow as upsample_flow
 from convcorr_jax.flow.warping import warp as warp
 
-_open_room(globals())
+_promote_arrays(globals())

@@ -5,7 +5,7 @@ keypoint is at a known position. Detection predicts where the keypoints of a box
 candidates of a grid, and a prior comes from the most similar training object.
 """
 
-from convcorr_jax.arrays import open_room as _open_room
+from convcorr_jax.arrays import promote_arrays as _promote_arrays
 from convcorr_jax.keypoints.candidates import BOX_PX as BOX_PX
 from convcorr_jax.keypoints.candidates import Cells as Cells
 from convcorr_jax.keypoints.candidates import ConvCells as ConvCells
@@ -56,4 +56,4 @@ from convcorr_jax.keypoints.response_histogram import response_peaks as response
 from convcorr_jax.keypoints.response_histogram import sharpness as sharpness
 from convcorr_jax.keypoints.response_histogram import sift_window as sift_window
 
-_open_room(globals())
+_promote_arrays(globals())

@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Int
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds, svm, warn_of_absent_labels
-from convcorr_jax.metrics import LabelArray, checked_labels, label_pairs
+from convcorr_jax.metrics import LabelArray, label_pairs, validate_labels
 
 # The paper's.
 FOLDS = 5
@@ -96,7 +96,7 @@ def classify(
     Warns:
         UserWarning: a fold of the cross-validation trains on no sample of a type.
     """
-    checked_labels(samples.labels, classes=types, what="samples'")
+    validate_labels(samples.labels, classes=types, what="samples'")
     numbers = np.unique(samples.folds[samples.folds >= 0])
     if not len(numbers):
         raise InputError("no sample is tested; folds from 0 are expected")

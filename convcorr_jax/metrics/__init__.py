@@ -1,6 +1,6 @@
 """Scores of predictions: pure functions of arrays that depend on no model and no data set."""
 
-from convcorr_jax.arrays import open_room as _open_room
+from convcorr_jax.arrays import promote_arrays as _promote_arrays
 from convcorr_jax.metrics.attributes import GradedScores as GradedScores
 from convcorr_jax.metrics.attributes import TwoValuedScores as TwoValuedScores
 from convcorr_jax.metrics.attributes import correlation_interval as correlation_interval
@@ -45,12 +45,12 @@ from convcorr_jax.metrics.joint_table import pckh as pckh
 from convcorr_jax.metrics.joint_table import total_sums as total_sums
 from convcorr_jax.metrics.keypoint_truth import NORMALIZERS as NORMALIZERS
 from convcorr_jax.metrics.keypoint_truth import KeypointTruth as KeypointTruth
-from convcorr_jax.metrics.keypoint_truth import in_square as in_square
 from convcorr_jax.metrics.keypoint_truth import normalizer_lengths as normalizer_lengths
+from convcorr_jax.metrics.keypoint_truth import resize_to_squares as resize_to_squares
 from convcorr_jax.metrics.labels import LabelArray as LabelArray
 from convcorr_jax.metrics.labels import check_names as check_names
-from convcorr_jax.metrics.labels import checked_labels as checked_labels
 from convcorr_jax.metrics.labels import label_pairs as label_pairs
+from convcorr_jax.metrics.labels import validate_labels as validate_labels
 from convcorr_jax.metrics.pck import FLIC_PCK as FLIC_PCK
 from convcorr_jax.metrics.pck import LONG_2014 as LONG_2014
 from convcorr_jax.metrics.pck import LSP_PCK as LSP_PCK
@@ -82,4 +82,4 @@ from convcorr_jax.metrics.segmentation import confusion_counts as confusion_coun
 from convcorr_jax.metrics.segmentation import iou_sums as iou_sums
 from convcorr_jax.metrics.segmentation import segmentation_scores as segmentation_scores
 
-_open_room(globals())
+_promote_arrays(globals())

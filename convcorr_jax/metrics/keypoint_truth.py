@@ -1,7 +1,7 @@
 """What protocols of PCK may need of the ground truth: points, boxes, sizes, and the lengths computed from them.
 
-Everything is in one frame, the pixels of the photographs as they were annotated; `in_square` converts to the
-frame of images that were resized to squares, in which several papers measure.
+Everything is in one frame, the pixels of the photographs as they were annotated. `resize_to_squares` converts
+it to the frame of images that were resized to squares, in which several papers measure.
 """
 
 from collections.abc import Mapping
@@ -179,7 +179,7 @@ def unusable_lengths(truth: KeypointTruth) -> dict[str, tuple[int, ...]]:
     }
 
 
-def in_square(
+def resize_to_squares(
     truth: KeypointTruth, predicted: Float[np.ndarray, "images n 2"]
 ) -> tuple[KeypointTruth, Float[np.ndarray, "images n 2"]]:
     """Convert ground truth and predictions to the frame of images that were resized to squares.

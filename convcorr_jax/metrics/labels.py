@@ -15,7 +15,7 @@ LabelArray: TypeAlias = Shaped[np.ndarray, "..."] | Sequence[Any]
 """Labels that are not checked yet."""
 
 
-def checked_labels(
+def validate_labels(
     labels: LabelArray, *, classes: int, what: str, absent: int | None = None
 ) -> Int64[np.ndarray, "..."]:
     """Return labels, 0 to ``classes - 1``, in a type whose products do not overflow.
@@ -52,7 +52,7 @@ def label_pairs(
     Samples whose true label is ``ignored`` or whose predicted label is ``unknown`` are left out.
 
     Raises:
-        InputError: the shapes differ, both are one-hot rows, or `checked_labels` refuses them.
+        InputError: the shapes differ, both are one-hot rows, or `validate_labels` refuses them.
     """
     true, taken = np.asarray(truth), np.asarray(predicted)
     if true.shape != taken.shape:
@@ -63,9 +63,9 @@ def label_pairs(
         both = np.stack([true, taken])
         if (np.sort(both, axis=-1) == np.eye(classes)[-1]).all():
             raise InputError("labels are one-hot rows; the number of each sample's class is expected")
-    true = checked_labels(true, classes=classes, what="true", absent=ignored)
+    true = validate_labels(true, classes=classes, what="true", absent=ignored)
     counted = true != ignored
-    taken = checked_labels(taken[counted], classes=classes, what="predicted", absent=unknown)
+    taken = validate_labels(taken[counted], classes=classes, what="predicted", absent=unknown)
     return true[counted][taken != unknown], taken[taken != unknown]
 
 

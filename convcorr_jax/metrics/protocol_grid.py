@@ -24,8 +24,8 @@ from convcorr_jax.metrics.keypoint_truth import (
     NORMALIZER_SOURCES,
     NORMALIZERS,
     KeypointTruth,
-    in_square,
     normalizer_lengths,
+    resize_to_squares,
 )
 from convcorr_jax.metrics.pck import Protocol, pck
 
@@ -117,7 +117,7 @@ def protocol_grid(
         if frame == "photograph":
             rows += _rows(truth, predicted, annotated, frame, tuple(alphas))
         elif truth.image_sizes is not None:
-            rows += _rows(*in_square(truth, predicted), annotated, frame, tuple(alphas))
+            rows += _rows(*resize_to_squares(truth, predicted), annotated, frame, tuple(alphas))
     if not rows:
         raise InputError(
             "the ground truth has no length by which errors can be divided: the tight box of its keypoints "

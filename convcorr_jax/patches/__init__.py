@@ -1,8 +1,8 @@
 """Patches of photographs and the features that describe them (Long et al. 2014, section 2)."""
 
-from convcorr_jax.arrays import open_room as _open_room
+from convcorr_jax.arrays import promote_arrays as _promote_arrays
 from convcorr_jax.patches.reconstruction import Scores as Scores
-from convcorr_jax.patches.reconstruction import covered as covered
+from convcorr_jax.patches.reconstruction import crop_to_tiles as crop_to_tiles
 from convcorr_jax.patches.reconstruction import from_tiles as from_tiles
 from convcorr_jax.patches.reconstruction import scores as scores
 from convcorr_jax.patches.reconstruction import uniform_tiles as uniform_tiles
@@ -20,4 +20,4 @@ from convcorr_jax.patches.views import view as view
 from convcorr_jax.patches.views import view_size as view_size
 from convcorr_jax.patches.views import windows as windows
 
-_open_room(globals())
+_promote_arrays(globals())

@@ -41,7 +41,7 @@ def from_tiles(
     return rows.reshape(grid.height * side, grid.width * side, 3)
 
 
-def covered(image: Image, grid: coords.Size, *, field: ReceptiveField) -> UInt8[np.ndarray, "_ _ 3"]:
+def crop_to_tiles(image: Image, grid: coords.Size, *, field: ReceptiveField) -> UInt8[np.ndarray, "_ _ 3"]:
     """Cut out the part of an image that the tiles of its cells cover."""
     tiles = windows(image, cells_of(grid), field=field, side_px=field.stride_px)
     return from_tiles(tiles, grid)

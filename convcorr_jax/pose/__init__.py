@@ -13,7 +13,7 @@ Source: Tompson, Goroshin, Jain, LeCun and Bregler 2015, *Efficient Object Local
 Networks*.
 """
 
-from convcorr_jax.arrays import open_room as _open_room
+from convcorr_jax.arrays import promote_arrays as _promote_arrays
 from convcorr_jax.pose import cascade as cascade
 from convcorr_jax.pose import front as front
 from convcorr_jax.pose.architecture import POOLINGS as POOLINGS
@@ -30,7 +30,7 @@ from convcorr_jax.pose.cascade import Params as Params
 from convcorr_jax.pose.cascade import Prediction as Prediction
 from convcorr_jax.pose.framing import frame_around as frame_around
 from convcorr_jax.pose.framing import frame_of_box as frame_of_box
-from convcorr_jax.pose.framing import framed as framed
+from convcorr_jax.pose.framing import resample_to_frame as resample_to_frame
 from convcorr_jax.pose.framing import second_frame as second_frame
 from convcorr_jax.pose.framing import torso_of as torso_of
 from convcorr_jax.pose.heatmaps import Batch as Batch
@@ -61,4 +61,4 @@ from convcorr_jax.pose.trained import FoundJoints as FoundJoints
 from convcorr_jax.pose.trained import TrainedCascade as TrainedCascade
 from convcorr_jax.pose.trained import predict_photograph as predict_photograph
 
-_open_room(globals())
+_promote_arrays(globals())

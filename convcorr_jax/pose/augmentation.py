@@ -32,6 +32,20 @@ class Affine(NamedTuple):
     matrix: Float[Array, "2 2"]
     shift: Float[Array, "2"]
 
+    def __call__(self, points: Float[Array, "*n 2"]) -> Float[Array, "*n 2"]:
+        """Map points (x, y)."""
+        # Not a matrix product: an accelerator's matrix units round positions to a few bits.
+        x, y = points[..., 0], points[..., 1]
+        (xx, xy), (yx, yy) = self.matrix
+        return jnp.stack([xx * x + xy * y + self.shift[0], yx * x + yy * y + self.shift[1]], axis=-1)
+
+    @property
+    def inverse(self) -> "Affine":
+        """The map that takes every point back."""
+        (xx, xy), (yx, yy) = self.matrix
+        matrix = jnp.array([[yy, -xy], [-yx, xx]]) / determinant(self)
+        return Affine(matrix, -Affine(matrix, jnp.zeros(2))(self.shift))
+
 
 def rotation(degrees: float | Float[Array, ""]) -> Float[Array, "2 2"]:
     """Return the matrix of a rotation, clockwise as images are shown.
@@ -46,22 +60,7 @@ def rotation(degrees: float | Float[Array, ""]) -> Float[Array, "2 2"]:
 
 def mapping(matrix: Float[Array, "2 2"], point: Float[Array, "2"], target: Float[Array, "2"]) -> Affine:
     """Return the map with this matrix that maps a point (x, y) to a target."""
-    return Affine(matrix, target - apply(Affine(matrix, jnp.zeros(2)), point))
-
-
-def apply(affine: Affine, points: Float[Array, "*n 2"]) -> Float[Array, "*n 2"]:
-    """Return points (x, y) where the map takes them."""
-    # Not a matrix product: an accelerator's matrix units round positions to a few bits.
-    x, y = points[..., 0], points[..., 1]
-    (xx, xy), (yx, yy) = affine.matrix
-    return jnp.stack([xx * x + xy * y + affine.shift[0], yx * x + yy * y + affine.shift[1]], axis=-1)
-
-
-def inverse(affine: Affine) -> Affine:
-    """Return the map that takes every point back."""
-    (xx, xy), (yx, yy) = affine.matrix
-    matrix = jnp.array([[yy, -xy], [-yx, xx]]) / determinant(affine)
-    return Affine(matrix, -apply(Affine(matrix, jnp.zeros(2)), affine.shift))
+    return Affine(matrix, target - Affine(matrix, jnp.zeros(2))(point))
 
 
 def determinant(affine: Affine) -> Float[Array, ""]:
@@ -80,7 +79,7 @@ def warp_affine(
     height, width = image.shape[:2]
     columns, rows = jnp.arange(size.width), jnp.arange(size.height)
     x, y = (axis.astype(jnp.float32) for axis in jnp.meshgrid(columns, rows))
-    source = apply(inverse(affine), jnp.stack([x, y], axis=-1))
+    source = affine.inverse(jnp.stack([x, y], axis=-1))
     x, y = jnp.clip(source[..., 0], 0, width - 1), jnp.clip(source[..., 1], 0, height - 1)
     left, top = jnp.floor(x).astype(jnp.int32), jnp.floor(y).astype(jnp.int32)
     right, bottom = jnp.minimum(left + 1, width - 1), jnp.minimum(top + 1, height - 1)
@@ -115,7 +114,7 @@ class Rotation(NamedTuple):
         """
         height, width = maps.shape[1:3]
         columns_rows = jnp.stack(jnp.meshgrid(jnp.arange(width), jnp.arange(height)), axis=-1)
-        pixels = apply(self.to_rotated, cells(columns_rows))
+        pixels = self.to_rotated(cells(columns_rows))
         x, y = jnp.moveaxis(cells.inverse(pixels), -1, 0)
         sample = partial(map_coordinates, coordinates=[y, x], order=1, mode="constant")
         of_image = jax.vmap(sample, in_axes=-1, out_axes=-1)
@@ -157,14 +156,14 @@ def mirror_of(architecture: Architecture, size: coords.Size) -> Mirror:
         raise InputError(
             f"images are {size.width} pixels wide; with mirrored images a multiple of {stride} is expected"
         )
-    joints = exchanged(len(architecture.joints), architecture.left_right_pairs)
+    joints = mirrored_joints(len(architecture.joints), architecture.left_right_pairs)
     return Mirror(joints, size.width - architecture.fine_window)
 
 
-def exchanged(joints: int, left_right_pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+def mirrored_joints(joints: int, left_right_pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
     """Return the number of the joint that each joint is in the mirror.
 
-    >>> exchanged(3, [(0, 2)])
+    >>> mirrored_joints(3, [(0, 2)])
     (2, 1, 0)
     """
     numbers = list(range(joints))
@@ -212,7 +211,7 @@ def augment(
     map_keys, torso_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
     maps = jax.vmap(partial(draw, size=size, augmentation=augmentation))(map_keys, center)
     forget = jax.vmap(partial(jax.random.bernoulli, p=augmentation.unknown_torso))(torso_keys)
-    known = jax.vmap(apply)(maps, torso)
+    known = jax.vmap(Affine.__call__)(maps, torso)
     return Batch(
         images=jax.vmap(partial(warp_affine, size=size))(images, _from_image(maps, surroundings)),
         points=jax.vmap(partial(move, size=size, left_right_pairs=left_right_pairs))(points, maps),
@@ -251,16 +250,16 @@ def move(
 
     Joints that are missing or outside the frame are NaN.
     """
-    moved = apply(affine, points)
+    moved = affine(points)
     is_inside = coords.inside(moved, coords.whole_image(size))
     moved = jnp.where(is_inside[..., None], moved, jnp.nan)
-    swapped = moved[jnp.array(exchanged(len(points), left_right_pairs))]
+    swapped = moved[jnp.array(mirrored_joints(len(points), left_right_pairs))]
     return jnp.where(determinant(affine) < 0, swapped, moved)
 
 
 def _from_image(maps: Affine, offset: tuple[float, float]) -> Affine:
     """Return the maps from pixels of the images, in which the frame begins at this pixel."""
-    begin = jax.vmap(apply, in_axes=(0, None))(
+    begin = jax.vmap(Affine.__call__, in_axes=(0, None))(
         maps._replace(shift=jnp.zeros_like(maps.shift)), jnp.array(offset)
     )
     return maps._replace(shift=maps.shift - begin)

@@ -182,9 +182,9 @@ def predict(
         heatmaps = _with_rotated(params, images, mirror, architecture, heatmaps)
     selected = select(params, heatmaps, torso, architecture=architecture)
     if architecture.spatial_weight < 1:
-        of_coarse, of_both = (jnp.maximum(each, _NO_DETECTION) for each in (heatmaps, selected))
+        coarse_scores, spatial_scores = (jnp.maximum(each, _NO_DETECTION) for each in (heatmaps, selected))
         weight = architecture.spatial_weight
-        selected = of_coarse ** (1 - weight) * of_both**weight
+        selected = coarse_scores ** (1 - weight) * spatial_scores**weight
     coarse = peaks(selected, architecture.cells, subcell=subcell).points
     starts = corners(coarse, architecture=architecture)
     fine_heatmaps = refine(params, maps[0], starts, architecture=architecture)

@@ -1,7 +1,7 @@
 """Windows around joints, and the input frame of a pose cascade: the part of a photograph that the network sees.
 
-A frame is a box in pixels of the photograph, or None for the whole photograph; `framed` resamples it to the
-network's input. It keeps the photograph's proportions, and border pixels are repeated outside the photograph.
+A frame is a box in pixels of the photograph, or None for the whole photograph. `resample_to_frame` resamples it
+to the network's input: it keeps the photograph's proportions, and repeats border pixels outside the photograph.
 An architecture with `Architecture.frame_px` is trained on squares around the torso. Where the torso is unknown,
 prediction has two passes: first in the frame of a box or of the whole photograph, then in the square around the
 torso that the first pass found (`second_frame`).
@@ -113,7 +113,7 @@ def second_frame(points: Float[np.ndarray, "j 2"], joints: Sequence[str], first:
     return frame_around(np.mean(around, axis=0), float(side))
 
 
-def framed(
+def resample_to_frame(
     photograph: UInt8[np.ndarray, "height width 3"],
     frame: coords.Box | None,
     size: coords.Size,
@@ -140,7 +140,7 @@ def framed(
     across += margin_px * (shown.width + 2 * across) / size.width
     down += margin_px * (shown.height + 2 * down) / size.height
     box = coords.Box(shown.x0 - across, shown.y0 - down, shown.x1 + across, shown.y1 + down)
-    surrounded, moved = _surrounded(photograph, box)
+    surrounded, moved = _pad_around(photograph, box)
     around = coords.Size(size.height + 2 * margin_px, size.width + 2 * margin_px)
     resampled = images.crop_and_resize(surrounded, moved, around)
     scale, shift = resampled.transform
@@ -164,7 +164,7 @@ def torso_of(box: coords.Box | None, to_frame: coords.Transform) -> Float[np.nda
     return to_frame(np.array(middle))
 
 
-def _surrounded(
+def _pad_around(
     photograph: UInt8[np.ndarray, "height width 3"], box: coords.Box
 ) -> tuple[UInt8[np.ndarray, "h w 3"], coords.Box]:
     """Return the photograph with repeated border pixels around it that contains a box, and the box in it."""

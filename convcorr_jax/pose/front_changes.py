@@ -55,7 +55,7 @@ def changes(filters: Filters, trained: backbone.Params, *, front: Front) -> dict
     return arrays
 
 
-def changed(
+def apply_changes(
     arrays: Mapping[str, np.ndarray], trained: backbone.Params, *, front: Front
 ) -> dict[str, Mapping[str, Leaf]]:
     """Return the filters and projections of a front from what `changes` returned."""
@@ -72,7 +72,7 @@ def changed(
     return filters | own
 
 
-def expected(shapes: Mapping[str, Mapping[str, Any]], *, front: Front) -> dict[str, Expected]:
+def expected_arrays(shapes: Mapping[str, Mapping[str, Any]], *, front: Front) -> dict[str, Expected]:
     """Return type and shape of the arrays that `changes` returns."""
     arrays = {}
     for layer in FRONTS[front].tuned:

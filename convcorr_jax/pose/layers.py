@@ -134,7 +134,7 @@ def convolution(
     )
 
 
-def rectified(
+def convolve_and_rectify(
     maps: Float[Array, "b h w c"],
     features: int,
     window: int,

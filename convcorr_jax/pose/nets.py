@@ -47,8 +47,8 @@ from convcorr_jax.pose.front import upsample
 from convcorr_jax.pose.layers import (
     HEATMAPS,
     convolution,
+    convolve_and_rectify,
     max_pool,
-    rectified,
     spatial_dropout,
     sum_of_resolutions,
 )
@@ -76,7 +76,7 @@ class Bank(nn.Module):
     ) -> tuple[Float[Array, "b h2 w2 f"], tuple[Float[Array, "b _ _ _"], ...]]:
         """Compute the features of the patches, and the features that the fine net shares."""
         shape = self.architecture
-        layer = partial(rectified, dtype=shape.dtype, group_norm=shape.group_norm)
+        layer = partial(convolve_and_rectify, dtype=shape.dtype, group_norm=shape.group_norm)
         maps, shared = images, []
         for stage, (features, pool) in enumerate(zip(shape.features, shape.pools, strict=True)):
             maps = layer(maps, features, shape.window, name=f"stage{stage}")
@@ -99,7 +99,7 @@ class Coarse(nn.Module):
             InputError: the images are smaller than the patch.
         """
         shape = self.architecture
-        layer = partial(rectified, dtype=shape.dtype, group_norm=shape.group_norm)
+        layer = partial(convolve_and_rectify, dtype=shape.dtype, group_norm=shape.group_norm)
         height, width = pyramid[0].shape[1:3]
         size = shape.heatmap_size(coords.Size(height, width))
         padded = _pad(pyramid, shape.padding_multiple)
@@ -136,7 +136,7 @@ class Head(nn.Module):
     ) -> Float[Array, "b h w j"]:
         """Compute the heat-maps."""
         shape = self.architecture
-        layer = partial(rectified, dtype=shape.dtype, group_norm=shape.group_norm)
+        layer = partial(convolve_and_rectify, dtype=shape.dtype, group_norm=shape.group_norm)
         near, wide = (one.astype(jnp.dtype(shape.dtype)) for one in maps)
         stack = _with_coordinates(jnp.concatenate([wide, _means(near)], axis=-1))
         for i, features in enumerate(shape.features):
@@ -177,7 +177,7 @@ class Fine(nn.Module):
     def __call__(self, windows: Windows) -> Float[Array, "b n n j"]:
         """Compute each joint's heat-map in its window, with one cell for each pixel."""
         shape = self.architecture
-        layer = partial(rectified, dtype=shape.dtype)
+        layer = partial(convolve_and_rectify, dtype=shape.dtype)
         banks = [
             layer(maps, shape.fine_features, shape.window, name=f"bank{i}")
             for i, maps in enumerate(_flattened(windows))
@@ -194,7 +194,7 @@ class StandardFine(nn.Module):
     def __call__(self, windows: Windows) -> Float[Array, "b n n j"]:
         """Compute each joint's heat-map in its window, with one cell for each pixel."""
         shape = self.architecture
-        layer = partial(rectified, dtype=shape.dtype)
+        layer = partial(convolve_and_rectify, dtype=shape.dtype)
         banks = []
         for i, level in enumerate(_flattened(windows)):
             first = layer(level, shape.features[0], shape.window, name=f"first{i}")
@@ -213,7 +213,7 @@ class Detector(nn.Module):
     def __call__(self, maps: Float[Array, "bj n n f"]) -> Float[Array, "b n n j"]:
         """Compute heat-maps from the features of the windows of all joints of all images, image by image."""
         shape, joints = self.architecture, len(self.architecture.joints)
-        layer = partial(rectified, dtype=shape.dtype)
+        layer = partial(convolve_and_rectify, dtype=shape.dtype)
         for i in range(2):
             maps = layer(maps, shape.fine_features, 1, name=f"hidden{i}")
         kernel = self.param("kernel", HEATMAPS, (shape.fine_features, joints))

@@ -25,7 +25,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import Expected, Fitted, check_fields
 from convcorr_jax.pose import cascade, front_changes
 from convcorr_jax.pose.architecture import Architecture, from_dict
-from convcorr_jax.pose.framing import frame_of_box, framed, second_frame, torso_of
+from convcorr_jax.pose.framing import frame_of_box, resample_to_frame, second_frame, torso_of
 
 PERSON = Path(__file__).with_name("person.npz")
 """The cascade for people that is shipped with the package; ``person.md`` beside it describes its training."""
@@ -83,7 +83,7 @@ class TrainedCascade:
         shapes = dict(_parameter_shapes(architecture))
         expected = {}
         if "front" in shapes:
-            in_front = front_changes.expected(shapes.pop("front"), front=architecture.front)
+            in_front = front_changes.expected_arrays(shapes.pop("front"), front=architecture.front)
             expected = {f"front/{name}": each for name, each in in_front.items()}
         return expected | {
             name: Expected(np.floating, leaf.shape, finite=True) for name, leaf in _flat(shapes).items()
@@ -117,7 +117,7 @@ class TrainedCascade:
                 raise InputError(
                     f"the installed weights of {front} are not those from which this model was trained"
                 )
-            params["front"] = front_changes.changed(in_front, trained, front=front)
+            params["front"] = front_changes.apply_changes(in_front, trained, front=front)
         return cls(params, architecture, dict(fitted.facts["training"]))
 
 
@@ -170,7 +170,7 @@ def predict_photograph(
         frame = frame_of_box(box, architecture=architecture)
 
     def found_in(frame: coords.Box | None, around: coords.Box | None) -> FoundJoints:
-        image, to_frame = framed(photograph, frame, architecture.input_size)
+        image, to_frame = resample_to_frame(photograph, frame, architecture.input_size)
         torso = torso_of(around, to_frame)[None].astype(np.float32)
         prediction = cascade.predict(
             model.params,

@@ -1,11 +1,11 @@
 """Linear probes: what one feature vector of a whole image still encodes of its parts.
 
 Ridge regressions predict landmarks of faces, keypoints of objects, colours, the class of every pixel and
-attributes (Sharif Razavian et al. 2014). `RidgeProbe` and `LandmarkModel` are saved by
+attributes (Sharif Razavian et al. 2014). `ProbeModel` and `LandmarkModel` are saved by
 `convcorr_jax.io.save_fitted`.
 """
 
-from convcorr_jax.arrays import open_room as _open_room
+from convcorr_jax.arrays import promote_arrays as _promote_arrays
 from convcorr_jax.probes.directions import AttributeProbe as AttributeProbe
 from convcorr_jax.probes.directions import Directions as Directions
 from convcorr_jax.probes.directions import fit_attributes as fit_attributes
@@ -16,7 +16,7 @@ from convcorr_jax.probes.directions import move_along as move_along
 from convcorr_jax.probes.fitted import FACE as FACE
 from convcorr_jax.probes.fitted import FeatureSettings as FeatureSettings
 from convcorr_jax.probes.fitted import LandmarkModel as LandmarkModel
-from convcorr_jax.probes.fitted import RidgeProbe as RidgeProbe
+from convcorr_jax.probes.fitted import ProbeModel as ProbeModel
 from convcorr_jax.probes.keypoints import KeypointRegressors as KeypointRegressors
 from convcorr_jax.probes.keypoints import fit_keypoints as fit_keypoints
 from convcorr_jax.probes.keypoints import mean_keypoints as mean_keypoints
@@ -25,12 +25,12 @@ from convcorr_jax.probes.landmarks import FeatureExtractor as FeatureExtractor
 from convcorr_jax.probes.landmarks import LandmarkFit as LandmarkFit
 from convcorr_jax.probes.landmarks import LandmarkProbe as LandmarkProbe
 from convcorr_jax.probes.landmarks import Prediction as Prediction
+from convcorr_jax.probes.landmarks import add_mirrored as add_mirrored
 from convcorr_jax.probes.landmarks import fit_landmarks as fit_landmarks
+from convcorr_jax.probes.landmarks import jitter_frames as jitter_frames
 from convcorr_jax.probes.landmarks import network_features as network_features
 from convcorr_jax.probes.landmarks import predict_landmarks as predict_landmarks
 from convcorr_jax.probes.landmarks import rgb_features as rgb_features
-from convcorr_jax.probes.landmarks import with_jittered_frames as with_jittered_frames
-from convcorr_jax.probes.landmarks import with_mirrored as with_mirrored
 from convcorr_jax.probes.look_back import Region as Region
 from convcorr_jax.probes.look_back import look_back_sets as look_back_sets
 from convcorr_jax.probes.look_back import needed_margin as needed_margin
@@ -61,4 +61,4 @@ from convcorr_jax.probes.segmentation import mixing_rows as mixing_rows
 from convcorr_jax.probes.segmentation import predict_label_map as predict_label_map
 from convcorr_jax.probes.segmentation import resize_responses as resize_responses
 
-_open_room(globals())
+_promote_arrays(globals())

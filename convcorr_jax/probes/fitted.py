@@ -33,7 +33,7 @@ _PRESENCE = "presence"
 
 
 @dataclass(frozen=True, eq=False)
-class RidgeProbe:
+class ProbeModel:
     """Named ridge regressions on one feature vector, with everything that is needed to use them.
 
     The facts are what they predict, the network and layer of the features, and facts about the training, as
@@ -61,7 +61,7 @@ class RidgeProbe:
         return _expected_ridges(facts["ridges"])
 
     @classmethod
-    def from_fitted(cls, fitted: Fitted) -> "RidgeProbe":
+    def from_fitted(cls, fitted: Fitted) -> "ProbeModel":
         """Rebuild the probe."""
         facts = {name: value for name, value in fitted.facts.items() if name != "ridges"}
         return cls(_ridges(fitted), facts)

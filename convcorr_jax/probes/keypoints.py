@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
-from convcorr_jax.linear.ridge import Ridge, fit_best, least_error
+from convcorr_jax.linear.ridge import Ridge, argmin_error, fit_best
 from convcorr_jax.metrics import check_names
 
 FOLDS = 4
@@ -71,7 +71,7 @@ def fit_keypoints(
         )
         probes.append(probe.for_each_target())
         columns += (2 * members[:, None] + [0, 1]).ravel().tolist()
-        best = curve.errors[least_error(curve.errors.sum(axis=1))]
+        best = curve.errors[argmin_error(curve.errors.sum(axis=1))]
         errors[members] = best.reshape(-1, 2).sum(axis=1)
     order = np.argsort(columns)
     parts = zip(*probes, strict=True)

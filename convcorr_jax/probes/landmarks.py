@@ -88,7 +88,7 @@ Cache = Callable[[str, Compute], Mapping[str, np.ndarray]]
 """Returns the arrays of a name: computed, or as an earlier run computed them."""
 
 
-def computed(name: str, compute: Compute) -> Mapping[str, np.ndarray]:
+def compute_uncached(name: str, compute: Compute) -> Mapping[str, np.ndarray]:
     """Compute arrays, without a cache."""
     return compute()
 
@@ -117,7 +117,7 @@ def rgb_features(*, side_px: int) -> FeatureExtractor:
     return FeatureExtractor(side_px, lambda squares: rgb_targets(squares, side_px=side_px))
 
 
-def with_mirrored(faces: Faces, *, widths: Sequence[int], left_right_pairs: Sequence[tuple[int, int]]) -> Faces:
+def add_mirrored(faces: Faces, *, widths: Sequence[int], left_right_pairs: Sequence[tuple[int, int]]) -> Faces:
     """Return the faces, then their mirror images: face ``i`` is mirrored as face ``len(faces) + i``."""
     count = len(faces)
 
@@ -134,7 +134,7 @@ def with_mirrored(faces: Faces, *, widths: Sequence[int], left_right_pairs: Sequ
     return Faces(load_image, (*faces.frames, *frames), np.concatenate([faces.points, np.stack(points)]))
 
 
-def with_jittered_frames(faces: Faces, *, copies: int, shift: float, scale: float, seed: int = 0) -> Faces:
+def jitter_frames(faces: Faces, *, copies: int, shift: float, scale: float, seed: int = 0) -> Faces:
     """Return copies of the faces whose frames are displaced and scaled at random, as a detector's boxes are.
 
     Displacements along x and y and logarithms of scales are drawn from normal distributions. Copy ``c`` of face
@@ -179,7 +179,7 @@ def fit_landmarks(
     rounds: int = 1,
     share: float = 1.0,
     rank: int | None = None,
-    cache: Cache = computed,
+    cache: Cache = compute_uncached,
 ) -> LandmarkFit:
     """Fit a landmark probe to annotated faces; four folds choose every penalty.
 

@@ -6,7 +6,7 @@ that the probe predicts from the best frames then give new frames, the squares a
 margin of training, and so on; after three such moves the frame with the highest presence is the face.
 
 The landmark probe must be trained with displaced and scaled frames
-(`convcorr_jax.probes.with_jittered_frames`): only then do predictions from a frame beside the face move it
+(`convcorr_jax.probes.jitter_frames`): only then do predictions from a frame beside the face move it
 towards the face.
 """
 

@@ -28,7 +28,7 @@ from jaxtyping import Float, Int, Shaped, UInt
 
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear.ridge import FoldSums, PenaltyCurve, Ridge, fold_sums, no_rows
+from convcorr_jax.linear.ridge import FoldSums, PenaltyCurve, Ridge, empty_fold_sums, fold_sums
 from convcorr_jax.probes.rgb import Variation
 
 # Neighbouring cells are very similar: every third cell across and down, a ninth of all, selects the same
@@ -154,7 +154,7 @@ def fit_mixing(
 
     Of equal shares, that of the first class is the largest. A fold holds out all cells of its images.
     """
-    sums = no_rows(shares.shape[-1], shares.shape[-1], k=k)
+    sums = empty_fold_sums(shares.shape[-1], shares.shape[-1], k=k)
     return fit_mixing_sums(sums.add(*mixing_rows(responses, shares, folds=folds)))
 
 

@@ -20,7 +20,7 @@ from convcorr_jax.report.drawing import position_colors as position_colors
 from convcorr_jax.report.drawing import skeleton as skeleton
 from convcorr_jax.report.explorer import MatchedPair as MatchedPair
 from convcorr_jax.report.explorer import MethodMatches as MethodMatches
-from convcorr_jax.report.explorer import copying as copying
+from convcorr_jax.report.explorer import copy_matches as copy_matches
 from convcorr_jax.report.explorer import match_page as match_page
 from convcorr_jax.report.explorer import matched_pair as matched_pair
 from convcorr_jax.report.explorer import matches_data as matches_data
@@ -31,8 +31,8 @@ from convcorr_jax.report.figures import joint_curves as joint_curves
 from convcorr_jax.report.figures import joint_error_histograms as joint_error_histograms
 from convcorr_jax.report.figures import people_figure as people_figure
 from convcorr_jax.report.grids import Segmented as Segmented
-from convcorr_jax.report.grids import annotated as annotated
 from convcorr_jax.report.grids import contact_sheet as contact_sheet
+from convcorr_jax.report.grids import draw_annotations as draw_annotations
 from convcorr_jax.report.grids import image_grid as image_grid
 from convcorr_jax.report.grids import label_colors as label_colors
 from convcorr_jax.report.grids import reconstruction_figure as reconstruction_figure

@@ -82,10 +82,10 @@ def matched_pair(
         np.stack([alignment.confidence for alignment in chosen]),
         np.asarray(first.data_cost),
     )
-    return MatchedPair(name, a, b, (aligned, copying(aligned)))
+    return MatchedPair(name, a, b, (aligned, copy_matches(aligned)))
 
 
-def copying(method: MethodMatches) -> MethodMatches:
+def copy_matches(method: MethodMatches) -> MethodMatches:
     """Return the method without flow on the cells of another method: each cell matches the same cell of b."""
     smoothness, flow = method.smoothness[:1], np.zeros_like(method.flow[:1])
     return method._replace(name="copy", smoothness=smoothness, flow=flow, confidence=None, data_cost=None)

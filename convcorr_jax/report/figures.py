@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from matplotlib.figure import Figure
 
 from convcorr_jax import coords, images
-from convcorr_jax.matching import Matches, PhotographAlignment, dense_flow, in_frames, warp_onto_b
+from convcorr_jax.matching import Matches, PhotographAlignment, change_frames, dense_flow, warp_onto_b
 from convcorr_jax.metrics import column_of, x_error_histogram
 from convcorr_jax.report.drawing import pixels, skeleton
 from convcorr_jax.report.grids import image_grid
@@ -39,7 +39,7 @@ def alignment_figure(
     """
     small_a, small_b = (images.resize_longest_side(one, min(_PANEL_PX, max(one.shape[:2]))) for one in (a, b))
     to_small = (small_a.transform, small_b.transform)
-    small = in_frames(alignment, *to_small)
+    small = change_frames(alignment, *to_small)
     size_a, size_b = small_a.image.shape[:2], small_b.image.shape[:2]
     outside_a = ~coords.inside(coords.cell_grid(size_a), small.shown_a)
     outside_b = ~coords.inside(coords.cell_grid(size_b), small.shown_b)

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, UInt, UInt8
 from matplotlib.figure import Figure
 
 from convcorr_jax.datasets import IGNORED_LABEL, Record, load_image, load_label_map
-from convcorr_jax.metrics import LabelArray, checked_labels
+from convcorr_jax.metrics import LabelArray, validate_labels
 from convcorr_jax.report.drawing import (
     LEFT,
     LINE_PX,
@@ -133,7 +133,7 @@ def label_colors(labels: LabelArray, classes: Sequence[str]) -> Image:
     >>> label_colors(np.array([[0, 255]], np.uint8), ["background", "cat"]).tolist()
     [[[0, 0, 0], [255, 255, 255]]]
     """
-    checked = checked_labels(labels, classes=len(classes), what="pixels'", absent=IGNORED_LABEL)
+    checked = validate_labels(labels, classes=len(classes), what="pixels'", absent=IGNORED_LABEL)
     table = np.zeros((IGNORED_LABEL + 1, 3))
     named = [k for k, name in enumerate(classes) if name != BACKGROUND]
     table[named] = name_colors(len(named)) * _SHADES[np.arange(len(named)) % len(_SHADES), None]
@@ -164,7 +164,7 @@ def contact_sheet(records: Sequence[Record], *, columns: int = 4, cell_px: int =
     return pixels(image_grid([[image for image, _ in row] for row in rows], captions=captions, cell_px=cell_px))
 
 
-def annotated(record: Record, *, longest_px: int = 320) -> Image:
+def draw_annotations(record: Record, *, longest_px: int = 320) -> Image:
     """Draw a record's image with its boxes and keypoints, as on a `contact_sheet`."""
     boxes = () if record.box is None else (record.box,)
     return points_overlay(
@@ -182,7 +182,7 @@ def _cells(record: Record, cell_px: int) -> list[tuple[Image, tuple[str, ...]]]:
     """Return the images of a record with the lines below each."""
     lines = (f"{record.category} · {record.split}", record.source_id)
     caption = tuple(_shortened(line, int(cell_px / _PX_A_LETTER)) for line in lines)
-    cells = [(annotated(record, longest_px=cell_px), caption)]
+    cells = [(draw_annotations(record, longest_px=cell_px), caption)]
     label_map = load_label_map(record)
     return cells if label_map is None else [*cells, (_labelled(record, label_map, cell_px), ())]
 

@@ -88,7 +88,7 @@ def indices(split: str, *, count: int) -> Iterator[int]:
     return itertools.islice((index for index in itertools.count() if split_of(index) == split), count)
 
 
-def every_category(*, train: int, test: int, seed: int = 0) -> tuple[Record, ...]:
+def render_every_category(*, train: int, test: int, seed: int = 0) -> tuple[Record, ...]:
     """Render ``train`` and ``test`` instances of every category at 256 x 256 pixels."""
     counts = {"train": train, "test": test}
     return tuple(

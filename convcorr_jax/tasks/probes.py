@@ -20,7 +20,7 @@ from convcorr_jax.metrics import landmark_errors, landmark_summary
 from convcorr_jax.probes import (
     FeatureSettings,
     LandmarkModel,
-    RidgeProbe,
+    ProbeModel,
     fit_attributes_sums,
     fit_grid_sums,
     fit_keypoints,
@@ -180,7 +180,7 @@ class ProbeSource(NamedTuple):
 _Trained = tuple[dict[str, Ridge], dict[str, Any]]
 
 
-def train_probe(kind: Kind, source: ProbeSource) -> RidgeProbe:
+def train_probe(kind: Kind, source: ProbeSource) -> ProbeModel:
     """Train a probe on the training split of a data set."""
     train = {
         "keypoints": _train_keypoints,
@@ -196,7 +196,7 @@ def train_probe(kind: Kind, source: ProbeSource) -> RidgeProbe:
         "layer": source.layer,
         **facts,
     }
-    return RidgeProbe(ridges, facts)
+    return ProbeModel(ridges, facts)
 
 
 def _train_colors(source: ProbeSource) -> _Trained:

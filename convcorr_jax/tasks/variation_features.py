@@ -13,7 +13,7 @@ from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Record, batches, fingerprint, load_image
 from convcorr_jax.descriptors import global_features
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear.ridge import FoldSums, no_rows
+from convcorr_jax.linear.ridge import FoldSums, empty_fold_sums
 from convcorr_jax.probes import Variation, variation_image, variations
 from convcorr_jax.runtime import progress
 from convcorr_jax.runtime.stages import CachedParts, accumulate
@@ -126,7 +126,7 @@ def sum_rows(
     at the end.
     """
     features, targets, _ = rows(0)
-    start = no_rows(features.shape[1], targets.shape[1], k=k)
+    start = empty_fold_sums(features.shape[1], targets.shape[1], k=k)
 
     def step(sums: FoldSums, number: int) -> FoldSums:
         return sums.add(*rows(number))

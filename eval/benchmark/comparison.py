@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from eval.benchmark.peer import Peer
-from eval.benchmark.timing import Sample, machine_busy_seconds, ratio, summary, timed
+from eval.benchmark.timing import Sample, machine_busy_seconds, ratio, summary, time_once
 
 MIN_RUNS, MAX_RUNS = 3, 25
 # A comparison is marked as not quiet if other programs use more cores than this.
@@ -98,7 +98,7 @@ def compare(comparison: Comparison, peer: Peer, *, seconds: float) -> dict[str, 
         PeerError: the peer ended unexpectedly.
     """
     peer.prepare(comparison.inputs)
-    outputs, first = timed(comparison.ours)
+    outputs, first = time_once(comparison.ours)
     peer_first = peer.run()
     arrays = {name: np.asarray(value) for name, value in outputs.items()}
     quality = comparison.check(arrays, peer.outputs())
@@ -112,7 +112,7 @@ def compare(comparison: Comparison, peer: Peer, *, seconds: float) -> dict[str, 
         return record
     # Frees the memory before anything is timed.
     del outputs, arrays
-    runs = _alternate(lambda: timed(comparison.ours)[1], peer, seconds=seconds)
+    runs = _alternate(lambda: time_once(comparison.ours)[1], peer, seconds=seconds)
     first_calls = (first.wall, peer_first.wall)
     return record | _timings(comparison, runs, first_calls, peer_memory_mb=peer.peak_memory_mb)
 

@@ -89,14 +89,14 @@ def one_pass(count: int, block: int, length: int, targets: int) -> dict[str, Any
     # Resets the peak of resident memory.
     Path("/proc/self/clear_refs").write_text("5")
 
-    summed, first = _seconds(ridge.accumulate, ridge.empty(length, targets), *blocks[0])
+    summed, first = _seconds(ridge.accumulate, ridge.empty_statistics(length, targets), *blocks[0])
     for number in range(count // SAMPLED_EVERY):
         summed, _ = _seconds(ridge.accumulate, summed, *blocks[number % BLOCKS])
     peak = resident_mb("VmHWM")
 
     half = jax.jit(lambda x, y: (ridge.gram(x), full_precision_matmul(x.T, y)))
     full = jax.jit(lambda x, y: (full_precision_matmul(x.T, x), full_precision_matmul(x.T, y)))
-    summed = ridge.empty(length, targets)
+    summed = ridge.empty_statistics(length, targets)
     seconds, half_seconds, full_seconds = 0.0, [], []
     for function in (half, full):
         _seconds(function, *blocks[0])

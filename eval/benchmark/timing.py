@@ -23,7 +23,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def timed(run: Callable[[], Any]) -> tuple[Any, Sample]:
+def time_once(run: Callable[[], Any]) -> tuple[Any, Sample]:
     """Run once, wait until all arrays are computed, and return the result with its time."""
     wall, cpu = time.perf_counter(), time.process_time()
     result = jax.block_until_ready(run())

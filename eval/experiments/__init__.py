@@ -6,6 +6,6 @@ from eval.experiments.experiment import Experiment as Experiment
 from eval.experiments.experiment import transfer_experiment as transfer_experiment
 from eval.experiments.inputs import Inputs as Inputs
 from eval.experiments.inputs import is_finished as is_finished
-from eval.experiments.running import Beside as Beside
-from eval.experiments.running import begin_beside as begin_beside
+from eval.experiments.running import BackgroundRunner as BackgroundRunner
 from eval.experiments.running import result_of as result_of
+from eval.experiments.running import start_in_background as start_in_background

@@ -30,7 +30,7 @@ from eval.experiments.experiment import Experiment, experiment, on_data, transfe
 
 # People in a step of the pose cascade's training.
 POSE_BATCH = 8
-# These run beside the others, one after the other, until their turn comes. The first two compile programs that
+# These run in another process, one after the other, until their turn comes. The first two compile programs that
 # no other experiment uses, for as long as all others together.
 _BESIDE = ("keypoint_classification", "pose", "semantic_directions", "segmentation")
 _RENDERED = (RENDERED,)
@@ -140,7 +140,7 @@ def embedded(out: Path, sizes: Sizes) -> list[Experiment]:
     if not sizes.winograd:
         experiments = [_compiling_fast(each) for each in experiments]
     places = {name: place for place, name in enumerate(_BESIDE)}
-    return [each._replace(beside=places.get(each.name)) for each in experiments]
+    return [each._replace(background_order=places.get(each.name)) for each in experiments]
 
 
 def _compiling_fast(experiment: Experiment) -> Experiment:

@@ -29,8 +29,8 @@ class Experiment(NamedTuple):
     """Names of the records that the script reads, for `convcorr_jax.tasks.reading.read`."""
     data_root: Path | None = None
     """Folder of the data sets among the sources."""
-    beside: int | None = None
-    """Its place, from 0, among the experiments that may run beside the others in another process; None if it
+    background_order: int | None = None
+    """Its place, from 0, among the experiments that may run in another process; None if it
     may not."""
 
 

@@ -49,7 +49,7 @@ def prepared(out: Path, data_root: Path) -> list[Experiment]:
     # Transfer takes longest, on one core of this process. The other process begins with the last experiment, so
     # that both meet in the middle.
     return [
-        each if each.main is keypoint_transfer.main else each._replace(beside=len(chosen) - number)
+        each if each.main is keypoint_transfer.main else each._replace(background_order=len(chosen) - number)
         for number, each in enumerate(chosen, start=1)
     ]
 

@@ -1,4 +1,4 @@
-"""Running experiments: in this process, or beside it in another one.
+"""Running experiments: in this process, or in another one.
 
 Compiling uses one core, so that an experiment that shares no program with the others takes no time from them on
 a second core. Both processes together have as many threads of linear algebra as there are cores: OpenBLAS waits
@@ -29,7 +29,7 @@ from eval.experiments.experiment import Experiment
 from eval.experiments.inputs import Inputs, is_finished, store_inputs, stored_inputs
 
 
-class Beside:
+class BackgroundRunner:
     """Run the scripts of experiments one after the other in another process; a context manager.
 
     An experiment that has not begun when it is waited for is left to the caller. Leaving the context ends the
@@ -123,7 +123,7 @@ def _serve(requests: Connection) -> None:
                 jax.clear_caches()
 
 
-def begin_beside(chosen: Sequence[Experiment], inputs: Inputs) -> Beside:
+def start_in_background(chosen: Sequence[Experiment], inputs: Inputs) -> BackgroundRunner:
     """Begin the experiments that run in another process and have not finished.
 
     Args:
@@ -132,30 +132,30 @@ def begin_beside(chosen: Sequence[Experiment], inputs: Inputs) -> Beside:
     """
     begun = []
     for experiment in chosen:
-        if experiment.beside is not None:
+        if experiment.background_order is not None:
             of_it = inputs.of(experiment)
             if not is_finished(experiment, of_it):
                 _prepare(experiment, of_it)
-                begun.append((experiment.beside, experiment))
-    return Beside(experiment for _, experiment in sorted(begun, key=lambda pair: pair[0]))
+                begun.append((experiment.background_order, experiment))
+    return BackgroundRunner(experiment for _, experiment in sorted(begun, key=lambda pair: pair[0]))
 
 
 def result_of(
-    experiment: Experiment, inputs: dict[str, Any], *, beside: Beside | None = None
+    experiment: Experiment, inputs: dict[str, Any], *, background: BackgroundRunner | None = None
 ) -> dict[str, Any]:
     """Return an experiment's result; run it unless it has finished with the same configuration and inputs.
 
     Args:
         experiment: the script and its configuration.
         inputs: checksums of the code, the records and the weights, from `Inputs.of`.
-        beside: the experiments that run in another process; by default none.
+        background: the experiments that run in another process; by default none.
 
     Raises:
         InputError: the script found wrong input.
         NumericalError: the other process failed otherwise.
     """
     folder = experiment.folder
-    has_run = beside is not None and beside.wait(experiment.name)
+    has_run = background is not None and background.wait(experiment.name)
     if not has_run and not is_finished(experiment, inputs):
         _prepare(experiment, inputs)
         experiment.main(experiment.config)

@@ -8,7 +8,7 @@ import skimage.data
 from PIL import Image as PillowImage
 
 from convcorr_jax import coords
-from convcorr_jax.cli.people import searched_face
+from convcorr_jax.cli.people import search_face
 from convcorr_jax.io import load_fitted
 from convcorr_jax.keypoints import FACE as KEYPOINTS
 from convcorr_jax.keypoints import KeypointModel
@@ -128,12 +128,12 @@ def test_what_was_found_and_what_was_assumed_are_sentences(monkeypatch):
     for presence, sentence in ((0.9, "The face that was found: --box 1 2 31 32."), (0.1, "presence 0.10")):
         found = FoundFace(box, presence, presence > 0.5)
         monkeypatch.setattr("convcorr_jax.probes.find_face", lambda *_, found=found, **__: found)
-        face = searched_face(photograph, model, None)
+        face = search_face(photograph, model, None)
         assert face.box == box
         assert sentence in face.sentences[0]
         assert face.values["sure"] is (presence > 0.5)
     old = LandmarkModel(model.probe, model.features)
-    whole = searched_face(photograph, old, None)
+    whole = search_face(photograph, old, None)
     assert "cannot search" in whole.sentences[0]
     # The whole photograph is the frame: the box with its margin.
     framed = coords.grow(whole.box, model.features.frame_margin)

@@ -8,10 +8,10 @@ import pytest
 from convcorr_jax.cli.pairs import (
     Files,
     Pair,
+    consecutive_pairs,
     figure_names,
-    neighbours,
+    list_photographs,
     one_to_all,
-    photographs_in,
     read_inputs,
     read_pairs,
 )
@@ -32,11 +32,11 @@ def folder(tmp_path):
 
 
 def test_photographs_of_a_folder_are_in_the_order_of_their_names(folder):
-    assert [path.name for path in photographs_in(folder)] == ["a.jpg", "b.jpeg", "c.PNG"]
+    assert [path.name for path in list_photographs(folder)] == ["a.jpg", "b.jpeg", "c.PNG"]
 
 
 def test_each_photograph_of_a_folder_is_paired_with_the_next(folder):
-    found = [(pair.a.name, pair.b.name) for pair in neighbours(folder)]
+    found = [(pair.a.name, pair.b.name) for pair in consecutive_pairs(folder)]
     assert found == [("a.jpg", "b.jpeg"), ("b.jpeg", "c.PNG")]
 
 
@@ -50,14 +50,14 @@ def test_a_photograph_is_paired_with_all_others_of_a_folder(folder, monkeypatch)
 
 def test_folders_with_too_few_photographs_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"has no photograph; files that end in \.jpg"):
-        neighbours(tmp_path)
+        consecutive_pairs(tmp_path)
     (tmp_path / "a.jpg").write_bytes(b"photograph")
     with pytest.raises(InputError, match=r"has one photograph, a\.jpg; at least two"):
-        neighbours(tmp_path)
+        consecutive_pairs(tmp_path)
     with pytest.raises(InputError, match=r"no photograph but a\.jpg"):
         one_to_all(tmp_path / "a.jpg", tmp_path)
     with pytest.raises(InputError, match="may not be read"):
-        photographs_in(tmp_path / "none")
+        list_photographs(tmp_path / "none")
 
 
 def test_a_table_lists_pairs_with_boxes_and_points(tmp_path):

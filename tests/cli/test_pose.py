@@ -11,7 +11,14 @@ from PIL import Image as PillowImage
 from convcorr_jax import coords
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.io import load_fitted, read_image, read_points, save_fitted
-from convcorr_jax.pose import PERSON, TrainedCascade, cascade, frame_of_box, framed, predict_photograph
+from convcorr_jax.pose import (
+    PERSON,
+    TrainedCascade,
+    cascade,
+    frame_of_box,
+    predict_photograph,
+    resample_to_frame,
+)
 from tests.builders.command_line import assert_refused, run
 from tests.builders.leeds_tree import UPRIGHT
 from tests.builders.pose_architectures import TINY_LSP as TINY
@@ -52,7 +59,7 @@ def test_joints_are_those_of_the_cascade_in_pixels_of_the_photograph(folder, box
     assert [(one["x"], one["y"]) for one in listed] == pytest.approx(found.points, abs=1e-2)
     assert found.names == lsp.NAMES
     frame = None if box is None else frame_of_box(box, architecture=TINY)
-    image, to_frame = framed(PHOTOGRAPH, frame, TINY.input_size)
+    image, to_frame = resample_to_frame(PHOTOGRAPH, frame, TINY.input_size)
     torso = np.full((1, 2), np.nan, np.float32)
     if box is not None:
         torso[:] = to_frame(np.array([[90.0, 100.0]]))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.backbone.weights import OFFICIAL, find
-from convcorr_jax.cli.arguments import OutputOptions, Result, as_json, rendered, write_points_and_figure
+from convcorr_jax.cli.arguments import OutputOptions, Result, as_json, format_result, write_points_and_figure
 from convcorr_jax.datasets import DATASETS
 from convcorr_jax.io import read_points
 from convcorr_jax.runtime import bar, status
@@ -47,7 +47,7 @@ def test_values_become_what_json_stores():
     ],
 )
 def test_a_result_is_a_summary_or_an_object_or_nothing(options, printed):
-    assert rendered(Result(["first", "second"], {"name": "Šárka"}), options) == printed
+    assert format_result(Result(["first", "second"], {"name": "Šárka"}), options) == printed
 
 
 def test_hidden_progress_writes_nothing_to_a_terminal(monkeypatch):

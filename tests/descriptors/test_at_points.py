@@ -6,7 +6,7 @@ from skimage import data
 from convcorr_jax import coords
 from convcorr_jax.backbone import activations, cell_centers, preprocess
 from convcorr_jax.backbone.weights import load
-from convcorr_jax.descriptors import canvas, columns_at, sift_at, sift_at_points
+from convcorr_jax.descriptors import columns_at, pad_to_square, sift_at, sift_at_points
 
 LAYERS = ("conv1", "conv2")
 POINTS = 30
@@ -19,7 +19,7 @@ def weights():
 
 @pytest.fixture
 def photographs():
-    return np.stack([canvas(image, side_px=112).image for image in (data.coffee(), data.chelsea())])
+    return np.stack([pad_to_square(image, side_px=112).image for image in (data.coffee(), data.chelsea())])
 
 
 def unit(columns):
@@ -30,7 +30,7 @@ def unit(columns):
 def test_a_bright_pixel_is_found_on_the_canvas(height, width):
     photograph = np.zeros((height, width, 3), np.uint8)
     photograph[30, 20] = 255
-    shown = canvas(photograph, side_px=320)
+    shown = pad_to_square(photograph, side_px=320)
     assert shown.image.shape == (320, 320, 3)
     brightness = shown.image[..., 0].astype(float)
     rows, columns = np.mgrid[:320, :320]
@@ -39,7 +39,7 @@ def test_a_bright_pixel_is_found_on_the_canvas(height, width):
 
 
 def test_beyond_the_photograph_its_border_is_repeated():
-    shown = canvas(data.coffee(), side_px=60).image
+    shown = pad_to_square(data.coffee(), side_px=60).image
     assert (shown[40:] == shown[39]).all()
 
 

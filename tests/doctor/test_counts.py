@@ -14,7 +14,7 @@ def test_clean_data_has_no_findings(faces: tuple[Record, ...], people: tuple[Rec
     assert list(keypoints.wrong_counts(records, {"train": 64, "test": 16})) == []
     assert list(keypoints.wrong_counts(records, {})) == []
     assert list(keypoints.skipped_annotations(())) == []
-    assert list(keypoints.empty(records)) == []
+    assert list(keypoints.without_records(records)) == []
 
 
 def test_a_repeated_id_is_named_once(faces: tuple[Record, ...]):
@@ -41,9 +41,9 @@ def test_absent_annotations_keep_their_reasons():
 
 
 def test_empty_splits_and_keypoints_are_named(faces: tuple[Record, ...], people: tuple[Record, ...]):
-    assert [finding.severity for finding in keypoints.empty([])] == [CHANGES_SCORES]
+    assert [finding.severity for finding in keypoints.without_records([])] == [CHANGES_SCORES]
     training = [person for person in people if person.split == "train"]
-    (finding,) = keypoints.empty([*faces, *training])
+    (finding,) = keypoints.without_records([*faces, *training])
     assert finding.severity == WORTH_A_LOOK
     assert finding.sentence == "Split 'test' has no records of 'person'."
     without_third = [
@@ -54,6 +54,6 @@ def test_empty_splits_and_keypoints_are_named(faces: tuple[Record, ...], people:
         )
         for face in faces
     ]
-    (finding,) = keypoints.empty(without_third)
+    (finding,) = keypoints.without_records(without_third)
     assert finding.sentence == f"No record has a position for face: {faces[0].names[2]}."
-    assert list(keypoints.empty([*without_third, faces[0]])) == []
+    assert list(keypoints.without_records([*without_third, faces[0]])) == []

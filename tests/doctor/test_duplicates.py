@@ -12,7 +12,7 @@ from convcorr_jax.doctor import CHANGES_SCORES, WORTH_A_LOOK, duplicates
 from convcorr_jax.doctor.duplicates import compute_thumbnails
 from tests.builders.image_checks import Check, found_by, on_disk
 
-CHECKS = (duplicates.shared_by_splits, duplicates.exact, duplicates.near)
+CHECKS = (duplicates.shared_by_splits, duplicates.exact_duplicates, duplicates.near_duplicates)
 
 
 def altered(record: Record) -> Record:
@@ -39,7 +39,7 @@ def test_objects_of_one_file_are_no_duplicates_unless_splits_share_it(
     (finding,) = found_by(duplicates.shared_by_splits, records)
     assert finding.severity == CHANGES_SCORES
     assert finding.source_ids == (faces[1].source_id, "third face")
-    assert found_by(duplicates.exact, records) == []
+    assert found_by(duplicates.exact_duplicates, records) == []
 
 
 @pytest.mark.parametrize("kind", ["path", "pixels"])
@@ -48,20 +48,20 @@ def test_exact_copies_are_found_within_and_across_splits(kind: str, faces: tuple
     records = [*faces, *copies]
     if kind == "path":
         records = on_disk(records, tmp_path)
-    found = found_by(duplicates.exact, records)
+    found = found_by(duplicates.exact_duplicates, records)
     assert (found[0].severity, found[0].source_ids) == (CHANGES_SCORES, (faces[0].source_id, "copy"))
     # Equal pixels in memory may be two objects of one image: only file names distinguish the cases.
     within = [(finding.severity, finding.source_ids) for finding in found[1:]]
     expected = [(WORTH_A_LOOK, (faces[1].source_id, "other"))]
     assert within == (expected if kind == "path" else [])
-    assert found_by(duplicates.near, records) == []
+    assert found_by(duplicates.near_duplicates, records) == []
 
 
 def test_altered_copies_are_found_within_and_across_splits(faces: tuple[Record, ...]):
     train = [index for index, face in enumerate(faces) if face.split == "train"]
     copies = [altered(faces[index]) for index in train[:12]]
     copies[3:] = [replace(copy, split="test") for copy in copies[3:]]
-    across, within = found_by(duplicates.near, [*faces, *copies])
+    across, within = found_by(duplicates.near_duplicates, [*faces, *copies])
     assert (across.severity, within.severity) == (CHANGES_SCORES, WORTH_A_LOOK)
     expected = {(faces[index].source_id, f"{faces[index].source_id} again") for index in train[:12]}
     found = [case.source_ids for case in (*across.cases, *within.cases)]
@@ -98,4 +98,4 @@ def test_images_of_a_single_colour_are_no_near_duplicates(faces: tuple[Record, .
         replace(faces[0], image=np.full((64, 64, 3), level, np.uint8), source_id=str(level))
         for level in (0, 90)
     ]
-    assert found_by(duplicates.near, plain) == []
+    assert found_by(duplicates.near_duplicates, plain) == []

@@ -87,7 +87,7 @@ def test_the_known_duplicates_of_the_real_faces_are_found(name: str, listed: int
     all_records = read_landmarks(folder)
     # The listed records, and a quarter of the others.
     records = [r for i, r in enumerate(all_records) if i % 4 == 0 or r.source_id in listed_names]
-    findings = list(duplicates.near(*compute_thumbnails(records)))
+    findings = list(duplicates.near_duplicates(*compute_thumbnails(records)))
     found = {frozenset(case.source_ids): finding for finding in findings for case in finding.cases}
     assert known <= set(found)
     split = {record.source_id: record.split for record in records}
@@ -99,19 +99,19 @@ def test_the_known_duplicates_of_the_real_faces_are_found(name: str, listed: int
 def test_the_real_people_have_no_false_duplicate():
     """Near duplicates were removed from this set; an eighth of it is enough for a test."""
     records = read_lspet(genuine("lspet"))[::8]
-    assert sum(len(finding.cases) for finding in duplicates.near(*compute_thumbnails(records))) == 0
+    assert sum(len(finding.cases) for finding in duplicates.near_duplicates(*compute_thumbnails(records))) == 0
 
 
 @pytest.mark.parametrize("name", ["lfpw68", "helen68"])
 def test_exchanged_sides_of_real_faces_are_found_and_no_others(name: str, rng: np.random.Generator):
     records = list(read_landmarks(genuine(name)))
-    assert list(sides.swaps(records)) == []
+    assert list(sides.swapped_sides(records)) == []
     chosen = rng.choice(len(records), 20, replace=False)
     for index in chosen.tolist():
         record = records[index]
         points = coords.flip_points(record.points, width=1, left_right_pairs=record.left_right_pairs) * [-1, 1]
         records[index] = replace(record, points=points)
-    (finding,) = sides.swaps(records)
+    (finding,) = sides.swapped_sides(records)
     assert set(finding.source_ids) == {records[index].source_id for index in chosen.tolist()}
     assert finding.severity == CHANGES_SCORES
 

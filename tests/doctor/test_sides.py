@@ -9,7 +9,7 @@ import pytest
 from convcorr_jax import coords
 from convcorr_jax.datasets import Record
 from convcorr_jax.doctor import CHANGES_SCORES, WORTH_A_LOOK
-from convcorr_jax.doctor.sides import left_right_vectors, swaps
+from convcorr_jax.doctor.sides import left_right_vectors, swapped_sides
 
 
 def exchanged(record: Record, pairs: Sequence[tuple[int, int]]) -> Record:
@@ -73,17 +73,17 @@ def test_left_right_vectors_do_not_depend_on_position_rotation_and_size(figures:
 
 
 def test_clean_figures_and_conventions_are_not_reported(figures: list[Record], people: tuple[Record, ...]):
-    assert list(swaps(figures)) == []
-    assert list(swaps([with_all_exchanged(figure) for figure in figures])) == []
+    assert list(swapped_sides(figures)) == []
+    assert list(swapped_sides([with_all_exchanged(figure) for figure in figures])) == []
     # People seen from all sides have no common side of the image.
-    assert list(swaps(people)) == []
-    assert list(swaps([])) == []
+    assert list(swapped_sides(people)) == []
+    assert list(swapped_sides([])) == []
 
 
 def test_exchanged_figures_are_found(figures: list[Record]):
     wrong = broadest(figures)
     records = [with_all_exchanged(f) if index in wrong else f for index, f in enumerate(figures)]
-    (finding,) = swaps(records)
+    (finding,) = swapped_sides(records)
     assert finding.severity == CHANGES_SCORES
     assert set(finding.source_ids) == {str(index) for index in wrong}
 
@@ -91,7 +91,7 @@ def test_exchanged_figures_are_found(figures: list[Record]):
 def test_an_exchanged_pair_is_found_and_named(figures: list[Record]):
     wrong = broadest(figures)
     records = [exchanged(f, [(1, 6)]) if i in wrong else f for i, f in enumerate(figures)]
-    (finding,) = swaps(records)
+    (finding,) = swapped_sides(records)
     assert finding.severity == WORTH_A_LOOK
     assert set(finding.source_ids) == {str(i) for i in wrong}
     assert all(case.note.startswith("l_1 and r_1") for case in finding.cases)
@@ -99,7 +99,7 @@ def test_an_exchanged_pair_is_found_and_named(figures: list[Record]):
 
 def test_splits_with_opposite_conventions_are_reported_without_their_figures(figures: list[Record]):
     records = [with_all_exchanged(f) if f.split == "test" else f for f in figures]
-    (finding,) = swaps(records)
+    (finding,) = swapped_sides(records)
     assert finding.severity == CHANGES_SCORES
     assert "'test' and 'train'" in finding.sentence
     assert finding.cases == ()
@@ -111,12 +111,12 @@ def test_absent_keypoints_cause_no_findings(figures: list[Record], rng: np.rando
         points = np.where(gone[:, None], np.nan, record.points)
         return replace(record, points=points, visible=~gone)
 
-    assert list(swaps([thinned(figure) for figure in figures])) == []
+    assert list(swapped_sides([thinned(figure) for figure in figures])) == []
     nothing = replace(figures[0], points=np.full((11, 2), np.nan), visible=np.zeros(11, bool))
     one_place = replace(figures[1], points=np.full((11, 2), 5.0))
-    assert list(swaps([nothing, one_place, *figures[2:]])) == []
-    assert list(swaps([nothing] * 40)) == []
-    assert list(swaps([one_place] * 40)) == []
+    assert list(swapped_sides([nothing, one_place, *figures[2:]])) == []
+    assert list(swapped_sides([nothing] * 40)) == []
+    assert list(swapped_sides([one_place] * 40)) == []
 
 
 def test_without_symmetric_points_to_align_nothing_is_reported(figures: list[Record]):
@@ -130,7 +130,7 @@ def test_without_symmetric_points_to_align_nothing_is_reported(figures: list[Rec
         )
 
     records = [eyes_only(with_all_exchanged(f) if i == 4 else f) for i, f in enumerate(figures)]
-    assert list(swaps(records)) == []
+    assert list(swapped_sides(records)) == []
 
 
 def test_mirrored_points_show_the_same_after_exchange(figures: list[Record]):
@@ -139,4 +139,4 @@ def test_mirrored_points_show_the_same_after_exchange(figures: list[Record]):
         replace(f, points=coords.flip_points(f.points, width=64, left_right_pairs=f.left_right_pairs))
         for f in figures[:100]
     ]
-    assert list(swaps([*mirrored, *figures[100:]])) == []
+    assert list(swapped_sides([*mirrored, *figures[100:]])) == []

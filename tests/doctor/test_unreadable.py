@@ -35,4 +35,4 @@ def test_an_image_that_cannot_be_read_is_named_with_its_reason(faces: tuple[Reco
     assert "not an image" in notes[2]
     assert "label map" in notes[3]
     # Two images that cannot be read are not equal.
-    assert found_by(duplicates.exact, records) == []
+    assert found_by(duplicates.exact_duplicates, records) == []

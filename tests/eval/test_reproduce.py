@@ -164,11 +164,11 @@ def test_experiments_on_data_meet_in_the_middle(tmp_path):
     for name in ("pf_willow", "lspet", "camvid"):
         (tmp_path / name).mkdir()
     chosen = prepared(tmp_path / "out", tmp_path)
-    beside = {each.name: each.beside for each in chosen}
-    assert beside["pf_willow_box"] is beside["pf_willow_image"] is None
-    others = [each for each in chosen if each.beside is not None]
+    orders = {each.name: each.background_order for each in chosen}
+    assert orders["pf_willow_box"] is orders["pf_willow_image"] is None
+    others = [each for each in chosen if each.background_order is not None]
     # The other process begins with the last one.
-    assert [each.name for each in sorted(others, key=lambda one: one.beside)] == [
+    assert [each.name for each in sorted(others, key=lambda one: one.background_order)] == [
         *("lspet_pose", "segmentation", "lspet_ridge_keypoints"),
         *("lspet_prediction", "lspet_classification", "matches"),
     ]

@@ -11,43 +11,46 @@ from convcorr_jax.errors import InputError, NumericalError
 from convcorr_jax.report import sections
 from convcorr_jax.tasks import Backbone, Output
 from eval import flow_accuracy, receptive_fields
-from eval.experiments import Beside, Experiment, Inputs, begin_beside, is_finished, result_of
+from eval.experiments import BackgroundRunner, Experiment, Inputs, is_finished, result_of, start_in_background
 
 
-def fields(folder: Path, *, beside: int | None = 0) -> Experiment:
+def fields(folder: Path, *, order: int | None = 0) -> Experiment:
     """The receptive fields of CaffeNet: a script that needs neither weights nor data."""
     config = receptive_fields.Config(output=Output(folder))
     show = sections.correspondence.receptive_fields
-    return Experiment(folder.name, receptive_fields.main, config, show, folder, beside=beside)
+    return Experiment(folder.name, receptive_fields.main, config, show, folder, background_order=order)
 
 
 def test_the_result_is_that_of_this_process(tmp_path):
-    apart, here = fields(tmp_path / "apart"), fields(tmp_path / "here", beside=None)
+    apart, here = fields(tmp_path / "apart"), fields(tmp_path / "here", order=None)
     inputs = Inputs()
-    with begin_beside([apart, here], inputs) as beside:
+    with start_in_background([apart, here], inputs) as background:
         while not is_finished(apart, inputs.of(apart)):
-            assert beside._process.is_alive()
-        results = [result_of(each, inputs.of(each), beside=beside) for each in (apart, here)]
-        assert not beside.wait("here")
+            assert background._process.is_alive()
+        results = [result_of(each, inputs.of(each), background=background) for each in (apart, here)]
+        assert not background.wait("here")
     assert results[0] == results[1]
     # What has finished does not begin again.
-    with begin_beside([apart], inputs) as beside:
-        assert not beside.wait("apart")
+    with start_in_background([apart], inputs) as background:
+        assert not background.wait("apart")
 
 
 def test_what_has_not_begun_is_left_to_the_caller(tmp_path):
     """The first by its place occupies the process; the others run here when their turn comes."""
-    last, first = fields(tmp_path / "last", beside=1), fields(tmp_path / "first", beside=0)
-    with begin_beside([last, first], Inputs()) as beside:
-        assert not beside.wait("last")
-        assert beside.wait("first")
+    last, first = fields(tmp_path / "last", order=1), fields(tmp_path / "first", order=0)
+    with start_in_background([last, first], Inputs()) as background:
+        assert not background.wait("last")
+        assert background.wait("first")
 
 
 def test_wrong_input_is_the_sentence_of_the_script(tmp_path):
     config = flow_accuracy.Config(backbone=Backbone("resnet"), output=Output(tmp_path))
     wrong = fields(tmp_path)._replace(name="wrong", main=flow_accuracy.main, config=config)
-    with Beside([wrong]) as beside, pytest.raises(InputError, match=r"eval\.flow_accuracy: .*resnet"):
-        result_of(wrong, {}, beside=beside)
+    with (
+        BackgroundRunner([wrong]) as background,
+        pytest.raises(InputError, match=r"eval\.flow_accuracy: .*resnet"),
+    ):
+        result_of(wrong, {}, background=background)
 
 
 def blas_threads() -> list[int]:
@@ -62,22 +65,22 @@ def test_both_processes_divide_the_cores(tmp_path):
     before = blas_threads()
     path = tmp_path / "threads.json"
     counting = fields(tmp_path)._replace(main=write_blas_threads, config=path)
-    with Beside([counting]) as beside:
+    with BackgroundRunner([counting]) as background:
         here = blas_threads()
-        assert beside.wait(counting.name)
+        assert background.wait(counting.name)
     apart = json.loads(path.read_text(encoding="utf-8"))
     assert set(here) == set(apart) == {max(1, os.cpu_count() // 2)}
     assert blas_threads() == before
 
 
 def test_leaving_ends_the_process(tmp_path):
-    with begin_beside([fields(tmp_path / "apart")], Inputs()) as beside:
-        assert beside._process.is_alive()
-    assert not beside._process.is_alive()
+    with start_in_background([fields(tmp_path / "apart")], Inputs()) as background:
+        assert background._process.is_alive()
+    assert not background._process.is_alive()
 
 
 def test_a_process_that_is_killed_is_one_sentence(tmp_path):
-    with Beside([fields(tmp_path / "apart")]) as beside:
-        beside._process.kill()
+    with BackgroundRunner([fields(tmp_path / "apart")]) as background:
+        background._process.kill()
         with pytest.raises(NumericalError, match=r"eval\.receptive_fields: its process ended"):
-            beside.wait("apart")
+            background.wait("apart")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics import KeypointTruth, in_square, normalizer_lengths
+from convcorr_jax.metrics import KeypointTruth, normalizer_lengths, resize_to_squares
 from convcorr_jax.metrics.keypoint_truth import unusable_lengths
 
 JOINTS = ("l_shoulder", "r_shoulder", "l_hip", "r_hip")
@@ -118,14 +118,14 @@ def test_a_square_changes_shapes():
         image_sizes=np.array([[100, 200]]),
         names=JOINTS,
     )
-    resized, predicted = in_square(truth, PERSON + 1)
+    resized, predicted = resize_to_squares(truth, PERSON + 1)
     np.testing.assert_allclose(resized.boxes, [[-0.5, -0.5, 255.5, 255.5]])
     np.testing.assert_allclose(predicted - resized.points, np.broadcast_to([1.28, 2.56], (1, 4, 2)))
     found = normalizer_lengths(resized)
     assert "head" not in found
     assert found["torso"].item() == pytest.approx(np.hypot(30 * 1.28, 40 * 2.56))
     with pytest.raises(InputError, match="image_sizes is absent"):
-        in_square(KeypointTruth(points=PERSON), PERSON)
+        resize_to_squares(KeypointTruth(points=PERSON), PERSON)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from convcorr_jax import coords
 from convcorr_jax.backbone import ReceptiveField
 from convcorr_jax.errors import InputError
-from convcorr_jax.patches import covered, from_tiles, scores, uniform_tiles
+from convcorr_jax.patches import crop_to_tiles, from_tiles, scores, uniform_tiles
 
 FIELD = ReceptiveField(size_px=99, stride_px=16, first_center_px=15.0)
 
@@ -22,7 +22,7 @@ def test_tiles_meet_where_the_grid_says():
 
 def test_what_tiles_cover_is_part_of_the_image(rng):
     image = rng.integers(0, 256, (80, 112, 3), np.uint8)
-    found = covered(image, coords.Size(4, 6), field=FIELD)
+    found = crop_to_tiles(image, coords.Size(4, 6), field=FIELD)
     np.testing.assert_array_equal(found, image[7 : 7 + 64, 7 : 7 + 96])
 
 

@@ -13,7 +13,7 @@ from convcorr_jax import coords
 from convcorr_jax.coords import Size, flip_points
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import cascade, framing, gaussians, peaks
-from convcorr_jax.pose.augmentation import exchanged, mirror_of, rotation_of
+from convcorr_jax.pose.augmentation import mirror_of, mirrored_joints, rotation_of
 from tests.builders.pose_architectures import TINY, examples, tiny, tiny_person
 
 MIRROR = mirror_of(TINY, TINY.input_size)
@@ -58,7 +58,7 @@ def test_windows_of_the_mirrored_image_show_the_same_pixels(rng, stride):
     options = {"window_px": TINY.fine_window, "stride_px": stride}
     windows = framing.windows(maps, corners, **options)
     mirrored = framing.windows(maps[:, :, ::-1], MIRROR.corners(corners), **options)
-    for joint, partner in enumerate(exchanged(3, TINY.left_right_pairs)):
+    for joint, partner in enumerate(mirrored_joints(3, TINY.left_right_pairs)):
         np.testing.assert_array_equal(mirrored[:, joint, :, ::-1], windows[:, partner])
     np.testing.assert_array_equal(MIRROR.corners(MIRROR.corners(corners)), corners)
 
@@ -80,7 +80,7 @@ def test_the_prediction_of_a_mirrored_image_is_the_mirrored_prediction(key, rng,
     for net in ("points", "coarse", "coarse_alone"):
         for one, other in zip(getattr(found, net), getattr(of_mirrored, net), strict=True):
             np.testing.assert_allclose(flip_points(one, **flip), other, atol=2e-3)
-    partners = list(exchanged(3, shape.left_right_pairs))
+    partners = list(mirrored_joints(3, shape.left_right_pairs))
     np.testing.assert_allclose(found.scores[:, partners], of_mirrored.scores, rtol=1e-3, atol=1e-6)
 
 

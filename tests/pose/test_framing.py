@@ -8,7 +8,7 @@ import skimage.data
 
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose import frame_around, frame_of_box, framed, framing, second_frame, torso_of
+from convcorr_jax.pose import frame_around, frame_of_box, framing, resample_to_frame, second_frame, torso_of
 from tests.builders.pose_architectures import TINY, tiny
 from tests.reference import torch_pose
 
@@ -29,7 +29,7 @@ def photograph(at: tuple[int, int], shape=(100, 90)) -> np.ndarray:
 @pytest.mark.parametrize("frame", BOXES)
 def test_a_bright_spot_lies_where_the_transform_says(frame, margin_px):
     at = (43, 70)
-    found = framed(photograph(at), frame, SIZE, margin_px=margin_px)
+    found = resample_to_frame(photograph(at), frame, SIZE, margin_px=margin_px)
     assert found.image.shape == (SIZE.height + 2 * margin_px, SIZE.width + 2 * margin_px, 3)
     weights = found.image[..., 0] / found.image[..., 0].sum()
     rows, columns = np.indices(weights.shape)
@@ -51,7 +51,7 @@ def test_surroundings_of_repeated_border_beyond_the_photograph(frame):
     """A spot in a corner of the photograph fills the whole corner beyond it."""
     image = np.zeros((100, 90, 3), np.uint8)
     image[-4:, :4] = 255
-    found = framed(image, frame, SIZE, margin_px=30)
+    found = resample_to_frame(image, frame, SIZE, margin_px=30)
     rows, columns = np.indices(found.image.shape[:2])
     positions = np.stack([columns, rows], axis=-1).reshape(-1, 2) - 30.0
     x, y = found.transform.inverse(positions).T
@@ -65,7 +65,7 @@ def test_the_frame_in_the_middle_of_its_surroundings_is_the_frame():
     """The margin changes nothing inside but for the smoothing across the frame's edge."""
     cat = skimage.data.chelsea()[:200, :260]
     frame = coords.Box(60.0, 40.0, 180.0, 130.0)
-    alone, surrounded = (framed(cat, frame, SIZE, margin_px=margin) for margin in (0, 16))
+    alone, surrounded = (resample_to_frame(cat, frame, SIZE, margin_px=margin) for margin in (0, 16))
     middle = surrounded.image[16:-16, 16:-16].astype(int)
     assert np.abs(middle - alone.image).max() <= 1
     for one, other in zip(alone.transform, surrounded.transform, strict=True):
@@ -75,7 +75,7 @@ def test_the_frame_in_the_middle_of_its_surroundings_is_the_frame():
 @pytest.mark.parametrize("shape", [(100, 90), (50, 200), (96, 128)])
 def test_the_whole_photograph_is_shown_in_the_middle(shape):
     height, width = shape
-    found = framed(np.zeros((*shape, 3), np.uint8), None, SIZE)
+    found = resample_to_frame(np.zeros((*shape, 3), np.uint8), None, SIZE)
     edges = np.array([[-0.5, -0.5], [width - 0.5, height - 0.5]])
     (left, top), (right, bottom) = found.transform(edges)
     assert (right - left) / (bottom - top) == pytest.approx(width / height)
@@ -89,7 +89,7 @@ def test_the_whole_photograph_is_shown_in_the_middle(shape):
 def test_a_person_takes_its_part_of_the_frame(architecture, part):
     """Four fifths, or three fifths where frames are squares around the torso."""
     person = BOXES[1]
-    found = framed(photograph((43, 70)), frame_of_box(person, architecture=architecture), SIZE)
+    found = resample_to_frame(photograph((43, 70)), frame_of_box(person, architecture=architecture), SIZE)
     corners = found.transform(np.array([[person.x0, person.y0], [person.x1, person.y1]]))
     assert corners[1, 1] - corners[0, 1] == pytest.approx(part * SIZE.height)
     middle = corners.mean(axis=0)
@@ -117,7 +117,7 @@ def test_the_second_frame_is_around_the_torso_that_was_found(stretch, side):
 def test_the_torso_is_in_the_middle_of_the_second_frame():
     points = np.array([[50.0, 0], [60, 30], [40, 30], [56, 60], [10, 120]])
     second = second_frame(points, NAMES, FIRST)
-    found = framed(np.zeros((300, 200, 3), np.uint8), second, TINY.input_size)
+    found = resample_to_frame(np.zeros((300, 200, 3), np.uint8), second, TINY.input_size)
     middle = (np.array([TINY.input_size.width, TINY.input_size.height]) - 1) / 2
     np.testing.assert_allclose(torso_of(second, found.transform), middle)
 
@@ -129,12 +129,12 @@ def test_joints_without_a_torso_have_no_second_frame():
 
 def test_frames_that_show_nothing_are_refused():
     with pytest.raises(InputError, match="no area"):
-        framed(photograph((43, 70)), coords.Box(5.0, 5.0, 5.0, 9.0), SIZE)
+        resample_to_frame(photograph((43, 70)), coords.Box(5.0, 5.0, 5.0, 9.0), SIZE)
     with pytest.raises(InputError, match="no area"):
         frame_of_box(coords.Box(5.0, 5.0, 5.0, 9.0), architecture=TINY)
     for frame in (coords.Box(500.0, 5.0, 510.0, 9.0), coords.Box(0.0, 0.0, 1e9, 1e9)):
         with pytest.raises(InputError, match="reaches too far beyond the photograph of 90 x 100"):
-            framed(photograph((43, 70)), frame, SIZE)
+            resample_to_frame(photograph((43, 70)), frame, SIZE)
 
 
 WINDOW, STRIDES = 24, (1, 2, 4, 8)

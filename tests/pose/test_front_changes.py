@@ -29,7 +29,7 @@ def tuned():
 
 def test_kernels_come_back_within_half_a_step(tuned):
     arrays = front_changes.changes(tuned, TRAINED, front=ALEXNET)
-    found = front_changes.changed(arrays, TRAINED, front=ALEXNET)
+    found = front_changes.apply_changes(arrays, TRAINED, front=ALEXNET)
     assert found.keys() == tuned.keys()
     for layer in TUNED:
         changes, steps = arrays[f"{layer}/change"], arrays[f"{layer}/step"].astype(float)
@@ -49,7 +49,7 @@ def test_kernels_come_back_within_half_a_step(tuned):
 
 def test_other_layers_are_those_of_the_network(tuned):
     arrays = front_changes.changes(tuned, TRAINED, front=ALEXNET)
-    found = front_changes.changed(arrays, TRAINED, front=ALEXNET)
+    found = front_changes.apply_changes(arrays, TRAINED, front=ALEXNET)
     assert {name.split("/")[0] for name in arrays} == {*TUNED, "project_conv2", "project_conv5"}
     for layer in ("conv1", "conv2"):
         np.testing.assert_array_equal(found[layer]["kernel"], TRAINED[layer].kernel)
@@ -62,13 +62,13 @@ def test_an_untrained_front_comes_back_exactly():
     filters = front.with_filters(front.init(jax.random.key(0), ALEXNET, features=5), TRAINED)
     arrays = front_changes.changes(filters, TRAINED, front=ALEXNET)
     assert not any(values.any() for name, values in arrays.items() if name.endswith("/change"))
-    found = front_changes.changed(arrays, TRAINED, front=ALEXNET)
+    found = front_changes.apply_changes(arrays, TRAINED, front=ALEXNET)
     jax.tree.map(np.testing.assert_array_equal, found, dict(filters))
 
 
 def test_arrays_have_the_expected_types_and_shapes(tuned):
     arrays = front_changes.changes(tuned, TRAINED, front=ALEXNET)
-    expected = front_changes.expected(tuned, front=ALEXNET)
+    expected = front_changes.expected_arrays(tuned, front=ALEXNET)
     assert arrays.keys() == expected.keys()
     for name, (kind, shape, *_) in expected.items():
         assert np.issubdtype(arrays[name].dtype, kind)

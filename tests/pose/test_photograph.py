@@ -11,7 +11,14 @@ from convcorr_jax import coords
 from convcorr_jax.datasets import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import LSP_PCK
-from convcorr_jax.pose import TrainedCascade, cascade, frame_of_box, framed, predict_photograph, second_frame
+from convcorr_jax.pose import (
+    TrainedCascade,
+    cascade,
+    frame_of_box,
+    predict_photograph,
+    resample_to_frame,
+    second_frame,
+)
 from convcorr_jax.tasks.pose import PredictionOptions, evaluate, prepare
 from tests.builders.pose_architectures import TINY_LSP
 
@@ -34,7 +41,7 @@ MODELS = {shape.frame_px: model_of(shape) for shape in (ONCE, TWICE)}
 
 def by_hand(model, photograph, frame, middle, **options):
     """The joints that the cascade finds in a frame."""
-    image, to_frame = framed(photograph, frame, model.architecture.input_size)
+    image, to_frame = resample_to_frame(photograph, frame, model.architecture.input_size)
     torso = to_frame(np.array(middle, float))[None].astype(np.float32)
     shape = model.architecture
     found = cascade.predict(model.params, image[None], torso, architecture=shape, **options)

@@ -15,14 +15,14 @@ from convcorr_jax.probes import (
     Faces,
     FeatureSettings,
     LandmarkModel,
+    add_mirrored,
     fit_landmarks,
+    jitter_frames,
     predict_landmarks,
     rgb_features,
     rgb_targets,
     to_fractions,
     to_pixels,
-    with_jittered_frames,
-    with_mirrored,
 )
 from convcorr_jax.probes.landmarks import FOLDS
 from tests.builders.fitted_files import change_arrays, seal
@@ -114,7 +114,7 @@ def test_squares_cover_the_landmarks_they_are_for(faces, trained):
 
 
 def test_mirrored_faces_are_the_faces_of_mirrored_images(faces):
-    both = with_mirrored(subset(faces, range(5)), widths=[SIZE] * 5, left_right_pairs=PAIRS)
+    both = add_mirrored(subset(faces, range(5)), widths=[SIZE] * 5, left_right_pairs=PAIRS)
     assert len(both) == 10
     image, points = both.load_image(7), both.points[7]
     np.testing.assert_array_equal(image, faces.load_image(2)[:, ::-1])
@@ -196,7 +196,7 @@ def test_bad_faces_are_refused(faces):
 
 def test_jittered_frames_move_and_points_stay(faces):
     few = subset(faces, range(20))
-    jittered = with_jittered_frames(few, copies=50, shift=0.1, scale=0.2, seed=4)
+    jittered = jitter_frames(few, copies=50, shift=0.1, scale=0.2, seed=4)
     assert len(jittered) == 1000
     np.testing.assert_array_equal(jittered.points[23], few.points[3])
     np.testing.assert_array_equal(jittered.load_image(23), few.load_image(3))
@@ -209,7 +209,7 @@ def test_jittered_frames_move_and_points_stay(faces):
     np.testing.assert_allclose(sides, edges[:, 3] - edges[:, 1])
     for options in ({"copies": 0}, {"shift": -0.1}, {"scale": -0.1}):
         with pytest.raises(InputError, match="at least 1, 0 and 0 are expected"):
-            with_jittered_frames(few, **({"copies": 1, "shift": 0.1, "scale": 0.1} | options))
+            jitter_frames(few, **({"copies": 1, "shift": 0.1, "scale": 0.1} | options))
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from convcorr_jax.probes import (
     candidate_frames,
     find_face,
     fit_landmarks,
+    jitter_frames,
     rgb_features,
-    with_jittered_frames,
 )
 
 NAMES = ("left", "right", "low")
@@ -45,7 +45,7 @@ def trained():
     examples = [painted(rng.uniform(35, 55, 2), rng.uniform(12, 18), (90, 90)) for _ in range(60)]
     images, points = [image for image, _ in examples], np.stack([marks for _, marks in examples])
     faces = Faces(images.__getitem__, tuple(map(frame_around, points)), points)
-    jittered = with_jittered_frames(faces, copies=3, shift=0.12, scale=0.15)
+    jittered = jitter_frames(faces, copies=3, shift=0.12, scale=0.15)
     probe = fit_landmarks(
         jittered, EXTRACTOR, names=NAMES, people=np.tile(np.arange(60), 3), sets={}, rounds=0
     ).probe

@@ -7,7 +7,7 @@ import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.datasets import Record
-from convcorr_jax.report import annotated, contact_sheet
+from convcorr_jax.report import contact_sheet, draw_annotations
 from convcorr_jax.synthetic import render
 
 LEFT, RIGHT, NEITHER = ([0, 158, 255], [255, 128, 0], [255, 255, 255])
@@ -48,7 +48,7 @@ def test_sides_have_their_colours_whatever_the_order_of_the_pair(
     names: tuple[str, str, str], left: int, face: Record
 ):
     record = three_points(face, names)
-    found = annotated(record, longest_px=320)
+    found = draw_annotations(record, longest_px=320)
     at = np.rint(coords.resize((64, 64), (320, 320))(record.points)).astype(int)
     colors = [found[y, x].tolist() for x, y in at]
     expected = [LEFT, RIGHT] if left == 0 else [RIGHT, LEFT]
@@ -57,20 +57,20 @@ def test_sides_have_their_colours_whatever_the_order_of_the_pair(
 
 def test_hidden_points_are_rings_and_absent_ones_are_not_drawn(face: Record):
     record = three_points(face, ("l", "r", "top"), visible=np.array([True, False, True]))
-    found = annotated(record, longest_px=320)
+    found = draw_annotations(record, longest_px=320)
     x, y = np.rint(coords.resize((64, 64), (320, 320))(record.points[1:2])[0]).astype(int)
     assert found[y, x].tolist() == [90, 90, 90]
     assert shows(found[y - 8 : y + 9, x - 8 : x + 9], RIGHT, 40) > 8
     points = np.where(np.arange(3)[:, None] == 1, np.nan, record.points)
-    gone = annotated(replace(record, points=points), longest_px=320)
+    gone = draw_annotations(replace(record, points=points), longest_px=320)
     assert shows(gone, RIGHT, 40) == 0
 
 
 def test_boxes_are_outlined(face: Record):
     record = three_points(face, ("l", "r", "top"))
-    bare = annotated(record, longest_px=320)
-    boxed = annotated(replace(record, box=coords.Box(5.0, 5.0, 60.0, 60.0)), longest_px=320)
-    both = annotated(
+    bare = draw_annotations(record, longest_px=320)
+    boxed = draw_annotations(replace(record, box=coords.Box(5.0, 5.0, 60.0, 60.0)), longest_px=320)
+    both = draw_annotations(
         replace(
             record,
             box=coords.Box(5.0, 5.0, 60.0, 60.0),

@@ -11,7 +11,7 @@ from convcorr_jax.datasets import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted
 from convcorr_jax.probes import FeatureSettings, LandmarkModel, landmarks, rgb_features
-from convcorr_jax.probes.landmarks import computed
+from convcorr_jax.probes.landmarks import compute_uncached
 from convcorr_jax.tasks.landmarks import (
     FaceSet,
     LandmarkOptions,
@@ -47,7 +47,7 @@ def backgrounds():
 @pytest.fixture(scope="module")
 def fitted(train, backgrounds):
     probe = fit_faces(train, EXTRACTOR, OPTIONS).probe
-    return probe, fit_finder(train, backgrounds, probe, EXTRACTOR, OPTIONS, cache=computed)
+    return probe, fit_finder(train, backgrounds, probe, EXTRACTOR, OPTIONS, cache=compute_uncached)
 
 
 def test_the_threshold_lies_between_faces_and_backgrounds(train, backgrounds, fitted):
@@ -63,7 +63,7 @@ def test_the_threshold_lies_between_faces_and_backgrounds(train, backgrounds, fi
 
 def test_too_few_backgrounds_are_refused(train, backgrounds, fitted):
     with pytest.raises(InputError, match="39 backgrounds are passed; at least 40"):
-        fit_finder(train, backgrounds[:39], fitted[0], EXTRACTOR, OPTIONS, cache=computed)
+        fit_finder(train, backgrounds[:39], fitted[0], EXTRACTOR, OPTIONS, cache=compute_uncached)
 
 
 @needs_weights
@@ -92,7 +92,7 @@ def test_a_card_has_the_errors_in_every_kind_of_box(train, fitted, tmp_path, mon
     )
     test = dataclasses.replace(train, records=records)
     monkeypatch.setattr(scores, "read_faces", lambda *_, **__: test)
-    figures = figures_of_tests(model, EXTRACTOR, "faces", data_root=None, cache=computed)
+    figures = figures_of_tests(model, EXTRACTOR, "faces", data_root=None, cache=compute_uncached)
     assert figures["faces"] == 24
     assert 0 < figures["annotated_boxes"] < figures["detector_boxes"]
     assert figures["detector_boxes_that_differ"]["faces"] == 1

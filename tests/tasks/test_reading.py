@@ -43,7 +43,7 @@ def test_rendered_records_of_all_categories_have_the_numbers_that_are_asked_for(
     for category in synthetic.CATEGORIES:
         splits = [record.split for record in found if record.category == category]
         assert sorted(splits) == ["test", "train", "train"]
-    assert ids(found) == ids(synthetic.every_category(train=2, test=1))
+    assert ids(found) == ids(synthetic.render_every_category(train=2, test=1))
 
 
 def test_rendered_records_are_rendered_once_and_cannot_be_changed():

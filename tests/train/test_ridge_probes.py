@@ -11,7 +11,7 @@ from convcorr_jax.backbone.weights import load
 from convcorr_jax.descriptors import global_features, view
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted
-from convcorr_jax.probes import RidgeProbe, reconstruct, rgb_targets
+from convcorr_jax.probes import ProbeModel, reconstruct, rgb_targets
 from convcorr_jax.tasks import Output, probes
 from convcorr_jax.tasks.keypoints import read_categories
 from train import ridge_probes
@@ -43,7 +43,7 @@ def trained(tmp_path_factory):
 
 @pytest.mark.parametrize("kind", PIXELS)
 def test_a_saved_probe_has_a_regressor_for_every_target(trained, kind):
-    found = load_fitted(trained / kind, RidgeProbe)
+    found = load_fitted(trained / kind, ProbeModel)
     assert {name: len(one.bias) for name, one in found.ridges.items()} == PIXELS[kind]
     assert found.facts["layer"] == "pool5"
     assert found.facts["network"] == "alexnet"
@@ -53,13 +53,13 @@ def test_a_saved_probe_reconstructs_its_training_images(trained):
     record = next(synthetic.instances("person", split="train", count=1))
     square = view(record.image, None, sizes_px=(224,)).pyramid[0]
     feature = global_features([square], weights=load("alexnet"), layer="pool5")
-    reconstructed = reconstruct(load_fitted(trained / "colors", RidgeProbe).ridges["colors"], feature)
+    reconstructed = reconstruct(load_fitted(trained / "colors", ProbeModel).ridges["colors"], feature)
     truth = rgb_targets([record.image]).reshape(reconstructed.shape)
     assert np.corrcoef(reconstructed.ravel(), truth.ravel())[0, 1] > 0.8
 
 
 def test_attributes_have_names_and_thresholds(trained):
-    found = load_fitted(trained / "attributes.npz", RidgeProbe)
+    found = load_fitted(trained / "attributes.npz", ProbeModel)
     names, thresholds = found.facts["names"], found.facts["thresholds"]
     assert len(found.ridges["attributes"].bias) == len(names) == len(thresholds)
     assert "glasses" in names

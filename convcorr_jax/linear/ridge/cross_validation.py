@@ -29,7 +29,7 @@ from convcorr_jax.linear.ridge.kernel import (
     held_out_residuals,
     leave_one_out_squares,
 )
-from convcorr_jax.linear.ridge.row_statistics import Statistics, add, others, statistics
+from convcorr_jax.linear.ridge.row_statistics import Statistics, add, leave_out_each, statistics
 from convcorr_jax.linear.ridge.solvers import FeatureRows, Ridge, TargetRows
 
 # Factors of the mean eigenvalue, about three to a power of ten.
@@ -57,17 +57,17 @@ class PenaltyCurve(NamedTuple):
         Raises:
             InputError: every sum is NaN, which is never the least.
         """
-        return float(self.penalties[least_error(self.errors.sum(axis=1))])
+        return float(self.penalties[argmin_error(self.errors.sum(axis=1))])
 
     def best_of_each(self) -> Float[np.ndarray, " t"]:
         """Return for each target the penalty with the least error of that target, as `best` does."""
-        return self.penalties[np.array([least_error(column) for column in self.errors.T], int)]
+        return self.penalties[np.array([argmin_error(column) for column in self.errors.T], int)]
 
 
-def least_error(errors: Float[np.ndarray, " p"]) -> int:
+def argmin_error(errors: Float[np.ndarray, " p"]) -> int:
     """Return the index of the least error, the first of several; NaN is never the least.
 
-    >>> least_error(np.array([np.nan, 2.0, 1.0, 1.0]))
+    >>> argmin_error(np.array([np.nan, 2.0, 1.0, 1.0]))
     2
 
     Raises:
@@ -105,7 +105,7 @@ def fit_best(
         raise InputError(
             f"folds are {'absent' if folds is None else 'passed'} and k is {k}; both or neither are expected"
         )
-    x, y = solvers.checked(features, targets)
+    x, y = solvers.validate_rows(features, targets)
     path = penalty_grid(x) if penalties is None else _checked_path(penalties)
     n, d = x.shape
     if n < d:
@@ -157,7 +157,7 @@ def cross_validate(
 
     An `InputError` is raised as by `fit_best`.
     """
-    x, y = solvers.checked(features, targets)
+    x, y = solvers.validate_rows(features, targets)
     penalties = _checked_path(penalties)
     fold_rows = rows_of_folds(folds, len(x), k)
     n, d = x.shape
@@ -182,7 +182,7 @@ def cross_predict(
     Args:
         penalty: one for all targets, or one for each.
     """
-    x, y = solvers.checked(features, targets)
+    x, y = solvers.validate_rows(features, targets)
     penalties = np.broadcast_to(_checked_path(np.atleast_1d(penalty)), y.shape[1])
     fold_rows = rows_of_folds(folds, len(x), k)
     n, d = x.shape
@@ -196,7 +196,7 @@ def cross_predict(
             predicted[fold_rows.rows[fold_rows.mask][:, None], columns] -= residuals
     else:
         parts = _fold_statistics(x, y, fold_rows)
-        for rest, rows, mask in zip(others(parts), *fold_rows, strict=True):
+        for rest, rows, mask in zip(leave_out_each(parts), *fold_rows, strict=True):
             model = solvers.solve(rest, penalty=penalty)
             predicted[rows[mask]] = np.asarray(model.predict(x[rows]))[mask]
     if not np.isfinite(predicted).all():
@@ -232,7 +232,7 @@ def leave_one_out(
 
     An `InputError` is raised as by `fit_best`.
     """
-    x, y = solvers.checked(features, targets)
+    x, y = solvers.validate_rows(features, targets)
     penalties = _checked_path(penalties)
     n, d = x.shape
     if n < d:
@@ -253,7 +253,7 @@ def _statistics_of_rows(x, y, rows, mask) -> Statistics:
 def _curve_from_statistics(parts, whole, penalties) -> PenaltyCurve:
     squares = np.zeros((len(penalties), whole.cross.shape[1]))
     condition = np.zeros(len(penalties))
-    for rest, part in zip(others(parts), parts, strict=True):
+    for rest, part in zip(leave_out_each(parts), parts, strict=True):
         errors = squares_from_statistics(rest, part, penalties)
         squares += errors.squares
         condition = np.maximum(condition, errors.condition)

@@ -33,7 +33,7 @@ from convcorr_jax.linear.ridge.cross_validation import (
     penalties_of_spread,
     penalty_grid,
 )
-from convcorr_jax.linear.ridge.row_statistics import Statistics, accumulate, add, empty
+from convcorr_jax.linear.ridge.row_statistics import Statistics, accumulate, add, empty_statistics
 from convcorr_jax.linear.ridge.solvers import Ridge
 
 # Rows of a fold are padded to a multiple of this number, so that few programs are compiled.
@@ -91,7 +91,7 @@ class FoldSums:
             return replace(self, parts=_summed(self.parts, block))
         if self.count + n < self.features:
             return replace(self, blocks=(*self.blocks, block))
-        start = tuple(empty(self.features, self.targets, dtype=dtype) for _ in range(self.k))
+        start = tuple(empty_statistics(self.features, self.targets, dtype=dtype) for _ in range(self.k))
         return replace(self, blocks=(), parts=_summed(start, _joined((*self.blocks, block))))
 
     def penalty_grid(self) -> Float[np.ndarray, " p"]:
@@ -194,10 +194,10 @@ def fold_sums(
     Raises:
         InputError: k is below 2, the numbers of rows do not match, or a fold does not exist.
     """
-    return no_rows(features.shape[1], targets.shape[1], k=k).add(features, targets, folds)
+    return empty_fold_sums(features.shape[1], targets.shape[1], k=k).add(features, targets, folds)
 
 
-def no_rows(features: int, targets: int, *, k: int) -> FoldSums:
+def empty_fold_sums(features: int, targets: int, *, k: int) -> FoldSums:
     """Return the sums of no rows, from which an accumulation starts.
 
     Raises:

@@ -19,9 +19,9 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.linear.ridge import solvers
 from convcorr_jax.linear.ridge.cross_validation import (
     PenaltyCurve,
+    argmin_error,
     cross_predict,
     fit_best,
-    least_error,
     penalty_grid,
 )
 from convcorr_jax.linear.ridge.fold_errors import rows_of_folds
@@ -49,7 +49,7 @@ def fit_held_out(
     error hardly ever has more than one minimum; the penalty is the best of those tried. An `InputError` is
     raised as by `convcorr_jax.linear.ridge.fit_best`.
     """
-    x, y = solvers.checked(features, targets)
+    x, y = solvers.validate_rows(features, targets)
     if x.shape[0] >= x.shape[1]:
         ridge, curve = fit_best(x, y, folds=folds, k=k)
         predicted = cross_predict(x, y, penalty=float(ridge.penalty), folds=folds, k=k)
@@ -62,14 +62,14 @@ def fit_held_out(
     grid = penalty_grid(x)
     coarse = np.arange(0, len(grid), _STEP)
     predictions = _predict_held_out(kernel, host_y, folds, grid[coarse])
-    best = coarse[least_error(_errors(predictions, host_y).sum(axis=1))]
+    best = coarse[argmin_error(_errors(predictions, host_y).sum(axis=1))]
     fine = np.setdiff1d(np.arange(best - _STEP + 1, best + _STEP).clip(0, len(grid) - 1), coarse)
     predictions = np.concatenate([predictions, _predict_held_out(kernel, host_y, folds, grid[fine])])
     order = np.argsort(np.concatenate([coarse, fine]))
     path, predictions = grid[np.concatenate([coarse, fine])[order]], predictions[order]
     condition = 1 + float(np.linalg.norm(kernel)) / path
     curve = PenaltyCurve(path, _errors(predictions, host_y), condition)
-    chosen = least_error(curve.errors.sum(axis=1))
+    chosen = argmin_error(curve.errors.sum(axis=1))
     fields = _fit(mean_x, centered, kernel, host_y, float(path[chosen]), float(condition[chosen]))
     ridge = Ridge(*(jnp.asarray(field, x.dtype) for field in fields))
     return HeldOutFit(ridge, curve, predictions[chosen].astype(np.asarray(y).dtype))

@@ -45,7 +45,7 @@ class Statistics(NamedTuple):
     spread: Float[Array, " t"]
 
 
-def empty(features: int, targets: int, *, dtype: jnp.dtype = jnp.float32) -> Statistics:
+def empty_statistics(features: int, targets: int, *, dtype: jnp.dtype = jnp.float32) -> Statistics:
     """Return the statistics of no rows, from which an accumulation starts."""
     return Statistics(
         jnp.zeros((), jnp.int32),
@@ -154,7 +154,9 @@ def subtract(whole: Statistics, part: Statistics) -> Statistics:
     )
 
 
-def others(parts: Sequence[Statistics], *, outside: tuple[Statistics, ...] = ()) -> Iterator[Statistics]:
+def leave_out_each(
+    parts: Sequence[Statistics], *, outside: tuple[Statistics, ...] = ()
+) -> Iterator[Statistics]:
     """Yield, for each of at least two disjoint sets of rows, the statistics of all others and those outside.
 
     They are added up, which cancels no digits, about ``log2(k)`` times for each of k sets.
@@ -164,7 +166,7 @@ def others(parts: Sequence[Statistics], *, outside: tuple[Statistics, ...] = ())
         return
     halves = parts[: len(parts) // 2], parts[len(parts) // 2 :]
     for inside, other in (halves, halves[::-1]):
-        yield from others(inside, outside=(functools.reduce(add, (*outside, *other)),))
+        yield from leave_out_each(inside, outside=(functools.reduce(add, (*outside, *other)),))
 
 
 def all_reduce(part: Statistics, *, axis_name: str) -> Statistics:

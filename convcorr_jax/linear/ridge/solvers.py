@@ -99,7 +99,7 @@ def fit(
             rows of the features are equal, a penalty is not positive, or the penalty is too small for the
             precision. Under `jax.jit` values are not checked.
     """
-    features, targets = checked(features, targets)
+    features, targets = validate_rows(features, targets)
     penalty = _checked_penalty(penalty, targets.shape[1], features.dtype)
     n, d = features.shape
     if n >= d:
@@ -197,7 +197,9 @@ def _mean_eigenvalue(matrix: Float[Array, "m m"]) -> Float[Array, ""]:
     return jnp.where(mean > 0, mean, 1)
 
 
-def checked(features: FeatureRows, targets: TargetRows) -> tuple[Float[Array, "n d"], Float[Array, "n t"]]:
+def validate_rows(
+    features: FeatureRows, targets: TargetRows
+) -> tuple[Float[Array, "n d"], Float[Array, "n t"]]:
     """Return features and targets in one precision, at least single, after checking them as `fit` promises."""
     if len(features) != len(targets):
         raise InputError(

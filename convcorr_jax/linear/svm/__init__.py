@@ -8,7 +8,7 @@
 in `convcorr_jax.linear.svm.fitting`.
 """
 
-from convcorr_jax.arrays import open_room as _open_room
+from convcorr_jax.arrays import promote_arrays as _promote_arrays
 from convcorr_jax.linear.svm.fitting import HeldOutDecisions as HeldOutDecisions
 from convcorr_jax.linear.svm.fitting import cross_validate as cross_validate
 from convcorr_jax.linear.svm.fitting import fit as fit
@@ -19,4 +19,4 @@ from convcorr_jax.linear.svm.problem import Loss as Loss
 from convcorr_jax.linear.svm.problem import Padded as Padded
 from convcorr_jax.linear.svm.problem import pad as pad
 
-_open_room(globals())
+_promote_arrays(globals())

@@ -90,7 +90,7 @@ def all_mpii_rows() -> Rows:
     return {row: _mpii_row(setting) for setting, row in _MPII_ROWS.items()}
 
 
-def beside_or_apart(
+def compare_with_published(
     title: str, ours: Rows, published: Rows, *, same_setting: bool, setting: str, note: str = ""
 ) -> tuple[Table, ...]:
     """Build one table of our rows and the published rows, or two where their settings differ.
@@ -145,7 +145,7 @@ def cascade(name: str, result: dict[str, Any]) -> Section:
         variant: {column: shares["0.05"] for column, shares in per_joint["cascade"].items()}
         for variant, per_joint in result["per_joint"].items()
     }
-    joints = beside_or_apart(
+    joints = compare_with_published(
         "PCK of the cascade at 0.05, as in Tompson et al. 2015, Table 3",
         precise,
         {row: fractions(cells) for row, cells in FLIC.items()},
@@ -193,7 +193,7 @@ def person(name: str, result: dict[str, Any]) -> Section:
     same = mpii_rows(result)
     of_joints = f"PCK of the joints of {result['dataset']}, as in Tompson et al. 2015, Table 4"
     note = f"{result['protocol']['name']}. {_setting(result)}"
-    joints = beside_or_apart(
+    joints = compare_with_published(
         of_joints,
         ours | dict(same),
         {} if same else all_mpii_rows(),
@@ -268,7 +268,7 @@ def _setting(result: Mapping[str, Any]) -> str:
 
 def _times_tables(result: dict[str, Any]) -> tuple[Table, ...]:
     """Build Table 2; the paper's times are of its networks of full size."""
-    return beside_or_apart(
+    return compare_with_published(
         "Milliseconds of a forward pass of one image, as in Tompson et al. 2015, Table 2",
         result["forward_ms"],
         MS,
@@ -283,7 +283,7 @@ def _spread_tables(
     spreads: Mapping[str, Mapping[str, Mapping[str, float | None]]], result: Mapping[str, Any]
 ) -> tuple[Table, ...]:
     """Build Table 1; errors are along x."""
-    return beside_or_apart(
+    return compare_with_published(
         "Spread of the errors in pixels of the network's input, as in Tompson et al. 2015, Table 1",
         {variant: {column: one["x_px"] for column, one in of.items()} for variant, of in spreads.items()},
         SPREADS_PX,

@@ -67,7 +67,7 @@ def _draw_body(rng: Rng) -> Paint:
     """Draw the paint of the body: usually one colour, else a pattern."""
     color = palette.any_color(rng)
     if rng.uniform() < 0.55:
-        return Paint(color, palette.darker(color, 0.8), Pattern.BLOTCHES, 2.0)
+        return Paint(color, palette.darken(color, 0.8), Pattern.BLOTCHES, 2.0)
     return palette.cloth(rng, repeat=0.6)
 
 

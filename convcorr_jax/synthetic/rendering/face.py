@@ -139,7 +139,7 @@ def _draw_looks(rng: Rng) -> _Looks:
     return _Looks(
         skin=skin,
         hair=hair if rng.uniform() < 0.85 else palette.cloth(rng, repeat=0.4),
-        brow=Paint(palette.darker(hair.first, 0.8), hair.first, Pattern.HAIR, 0.2),
+        brow=Paint(palette.darken(hair.first, 0.8), hair.first, Pattern.HAIR, 0.2),
         iris=palette.iris(rng),
         lips=palette.plain(lips),
         shirt=palette.cloth(rng, repeat=0.7),
@@ -230,7 +230,7 @@ def _add_eye(figure: Figure, shape: _Shape, looks: _Looks, side: str, sign: floa
 
     steps = np.linspace(-1, 1, 7)
     upper, lower = [lid(s, -1.0) for s in steps], [lid(s, 0.8) for s in steps[::-1]]
-    socket = Paint(palette.darker(looks.skin.first, 0.72), looks.skin.first)
+    socket = Paint(palette.darken(looks.skin.first, 0.72), looks.skin.first)
     shadow = [lid(s, -1.9) for s in 1.25 * steps] + [lid(s, 1.5) for s in 1.2 * steps[::-1]]
     figure.sheet("eye", _on_face(shadow), socket, nearer=0.5)
     figure.sheet("eye", _on_face([*upper, *lower]), palette.plain(palette.WHITE), nearer=0.52)
@@ -278,7 +278,7 @@ def _add_brow(figure: Figure, shape: _Shape, looks: _Looks, side: str, sign: flo
 
 
 def _add_glasses(figure: Figure, shape: _Shape, rng: Rng) -> None:
-    frame = palette.plain(palette.darker(palette.any_color(rng), 0.5))
+    frame = palette.plain(palette.darken(palette.any_color(rng), 0.5))
     radius, rim = 1.75 * shape.eye_width, 0.03
     turns = np.linspace(0, 2 * np.pi, 17)
     circle = np.stack([np.cos(turns), 0.8 * np.sin(turns)], axis=-1)
@@ -299,8 +299,8 @@ def _add_nose(figure: Figure, shape: _Shape, looks: _Looks) -> None:
     bridge = _surface(0.0, shape.eye_y - 0.03, 0.02)
     tip = _surface(0.0, y, 0.2)
     base = _surface(0.0, y + 0.12, 0.06)
-    bright, shine = looks.skin, palette.plain(palette.darker(looks.skin.first, 1.1))
-    dark = palette.plain(palette.darker(looks.skin.first, 0.75))
+    bright, shine = looks.skin, palette.plain(palette.darken(looks.skin.first, 1.1))
+    dark = palette.plain(palette.darken(looks.skin.first, 0.75))
     for side, sign in _SIDES:
         wing = _surface(sign * width, y + 0.06, 0.03)
         flank = np.array([bridge, wing, base, tip])

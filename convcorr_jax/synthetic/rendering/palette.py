@@ -26,7 +26,7 @@ def any_color(rng: Rng) -> Color:
     return colorsys.hsv_to_rgb(rng.uniform(), rng.uniform(0.1, 1.0), rng.uniform(0.2, 1.0))
 
 
-def darker(color: Color, factor: float) -> Color:
+def darken(color: Color, factor: float) -> Color:
     """Multiply a colour by a factor."""
     return (color[0] * factor, color[1] * factor, color[2] * factor)
 
@@ -34,13 +34,13 @@ def darker(color: Color, factor: float) -> Color:
 def skin(rng: Rng) -> Paint:
     """Draw a nearly uniform paint of one skin tone."""
     tone = _varied(_SKIN[rng.integers(len(_SKIN))], rng)
-    return Paint(tone, darker(tone, 0.95), Pattern.BLOTCHES, repeat=0.5)
+    return Paint(tone, darken(tone, 0.95), Pattern.BLOTCHES, repeat=0.5)
 
 
 def hair(rng: Rng) -> Paint:
     """Draw a paint of strands of one hair colour."""
     tone = _varied(_HAIR[rng.integers(len(_HAIR))], rng)
-    return Paint(darker(tone, 0.6), darker(tone, 1.3), Pattern.HAIR, repeat=0.3)
+    return Paint(darken(tone, 0.6), darken(tone, 1.3), Pattern.HAIR, repeat=0.3)
 
 
 def iris(rng: Rng) -> Paint:
@@ -60,7 +60,7 @@ def cloth(rng: Rng, *, repeat: float) -> Paint:
 
 def plain(color: Color) -> Paint:
     """Return a paint of one colour."""
-    return Paint(color, darker(color, 0.85))
+    return Paint(color, darken(color, 0.85))
 
 
 def _varied(color: Color, rng: Rng) -> Color:

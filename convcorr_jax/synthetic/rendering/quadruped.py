@@ -27,7 +27,7 @@ def draw(rng: Rng) -> Figure:
     girth = 0.2 * np.exp(rng.normal(0, 0.15))
     leg = 0.62 * np.exp(rng.normal(0, 0.2))
     coat = _draw_coat(rng)
-    hoof = palette.plain(palette.darker(palette.any_color(rng), 0.5))
+    hoof = palette.plain(palette.darken(palette.any_color(rng), 0.5))
     chest, rump = vector(0.0, 0.0, -0.36), vector(0.0, 0.0, 0.36)
     belly = vector(0, 0.03 + rng.uniform(0, 0.06), 0.0)
     figure.hull("trunk", [chest, belly, rump], [girth, girth, 0.95 * girth], coat)
@@ -87,7 +87,7 @@ def _add_head(figure: Figure, chest: Vector, girth: float, coat: Paint, rng: Rng
     back = vector(0.0, -0.55, 0.55)
     figure.hull("neck", [root + girth * back, poll + size * back], [0.05, 0.05], mane, nearer=-0.02)
     figure.hull("head", [at(0, 0, 0), at(0, 0.45, -muzzle)], [size, 0.55 * size], coat, nearer=0.02)
-    pale = palette.plain(palette.darker(coat.second, 0.8))
+    pale = palette.plain(palette.darken(coat.second, 0.8))
     figure.ball("head", at(0, 0.45, -muzzle - 0.1), 0.52 * size, pale, nearer=0.03)
     nostrils = [at(-0.2, 0.35, -muzzle - 0.5), at(0.2, 0.35, -muzzle - 0.5)]
     figure.hull("head", nostrils, [0.13 * size] * 2, palette.plain(palette.BLACK), nearer=0.03)

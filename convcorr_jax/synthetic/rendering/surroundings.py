@@ -140,7 +140,7 @@ def occluders(extent: Float[np.ndarray, "n 2"], rng: Rng) -> list[Outline]:
     shape = _pole(rng) if rng.uniform() < 0.5 else _boulder(rng)
     color = palette.any_color(rng)
     repeat = 0.4 * side
-    paint = Paint(palette.darker(color, 0.3), color, _SURFACES[rng.integers(3)], repeat)
+    paint = Paint(palette.darken(color, 0.3), color, _SURFACES[rng.integers(3)], repeat)
     return [
         Outline(
             label=None,

@@ -17,11 +17,11 @@ from convcorr_jax import coords
 from convcorr_jax.arrays import padded_batches
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import load_image
-from convcorr_jax.descriptors import canvas, columns_at, sift_at_points
+from convcorr_jax.descriptors import columns_at, pad_to_square, sift_at_points
 from convcorr_jax.errors import InputError
 from convcorr_jax.images import Resampled
 from convcorr_jax.keypoints import UNKNOWN, Classification, Samples, accuracy, classify, confusion
-from convcorr_jax.linear.ridge import least_error
+from convcorr_jax.linear.ridge import argmin_error
 from convcorr_jax.linear.svm import Loss
 from convcorr_jax.metrics import UnitSums, bootstrap, named_intervals
 from convcorr_jax.report import pixels, plots
@@ -105,7 +105,7 @@ def keypoint_samples(category: Category) -> KeypointSamples:
 
 def resized_photograph(category: Category, number: int, *, side_px: int) -> Resampled:
     """Return a record's photograph, its longer side resized, padded to a square, with the points' transform."""
-    return canvas(load_image(category.records[number]), side_px=side_px)
+    return pad_to_square(load_image(category.records[number]), side_px=side_px)
 
 
 def keypoint_features(
@@ -280,7 +280,7 @@ def best_features(curves: Mapping[str, Float[np.ndarray, " costs"]], features: F
     """Choose the layer and the SIFT radius with the highest accuracy in cross-validation."""
 
     def best(names: Sequence[str]) -> str:
-        return names[least_error(-np.array([curves[name].max() for name in names]))]
+        return names[argmin_error(-np.array([curves[name].max() for name in names]))]
 
     return BestFeatures(best(features.layers), best(features.sift_names))
 

@@ -24,7 +24,7 @@ from convcorr_jax.keypoints import (
     sift_window,
 )
 from convcorr_jax.keypoints.response_histogram import NEAR_PX
-from convcorr_jax.linear.ridge import least_error
+from convcorr_jax.linear.ridge import argmin_error
 from convcorr_jax.report import LayerResponses, layers_data, pixels, plots
 from convcorr_jax.runtime import progress
 from convcorr_jax.shapes import Image
@@ -175,7 +175,7 @@ def _layer_responses(
     scored = classified.by_feature[best.convnet].predicted != UNKNOWN
     accuracy = classified.by_feature[best.convnet].type_accuracy
     present = np.isin(np.arange(len(category.names)), samples.labels[scored])
-    label = least_error(np.where(present, -accuracy, np.nan))
+    label = argmin_error(np.where(present, -accuracy, np.nan))
     tested = np.flatnonzero(scored & (samples.labels == label))
     sample = int(tested[(turn * len(tested)) // SHOWN])
     record = int(samples.photographs[sample])

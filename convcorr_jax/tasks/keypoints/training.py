@@ -27,7 +27,7 @@ from convcorr_jax.keypoints import (
     principal_directions,
     score_images,
 )
-from convcorr_jax.linear.ridge import least_error
+from convcorr_jax.linear.ridge import argmin_error
 from convcorr_jax.metrics import LONG_2014, pck
 from convcorr_jax.tasks.keypoints.categories import Category
 from convcorr_jax.tasks.keypoints.examples import Examples, Mining, read_examples
@@ -62,13 +62,13 @@ class PriorChoice(NamedTuple):
     @property
     def etas(self) -> dict[Positive, float]:
         """For each score transform, the prior's weight eta at which the held-out PCK is highest."""
-        return {positive: ETAS[least_error(-np.array(curve))] for positive, curve in self.curves.items()}
+        return {positive: ETAS[argmin_error(-np.array(curve))] for positive, curve in self.curves.items()}
 
     @property
     def positive(self) -> Positive:
         """The score transform with the highest held-out PCK."""
         highest = [np.max(self.curves[positive]) for positive in POSITIVES]
-        return POSITIVES[least_error(-np.array(highest))]
+        return POSITIVES[argmin_error(-np.array(highest))]
 
 
 def predict_held_out(

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from convcorr_jax import coords
 from convcorr_jax.datasets import Record, box_of, load_image
 from convcorr_jax.errors import InputError
-from convcorr_jax.probes import Faces, with_jittered_frames
+from convcorr_jax.probes import Faces, jitter_frames
 from convcorr_jax.probes.landmarks import FOLDS
 from convcorr_jax.tasks.reading import RENDERED, read
 
@@ -131,7 +131,7 @@ def jittered_boxes(boxes: tuple[coords.Box, ...], deviation: float, *, seed: int
     """Displace squares along x and y, and scale them, at random (see `JITTERS`)."""
     nowhere = np.zeros((len(boxes), 1, 2))
     faces = Faces(lambda _: np.zeros((1, 1, 3), np.uint8), boxes, nowhere)
-    jittered = with_jittered_frames(faces, copies=1, shift=deviation, scale=deviation, seed=seed)
+    jittered = jitter_frames(faces, copies=1, shift=deviation, scale=deviation, seed=seed)
     return jittered.frames
 
 

@@ -23,16 +23,16 @@ from convcorr_jax.probes import (
     FeatureExtractor,
     LandmarkFit,
     LandmarkProbe,
+    add_mirrored,
     find_face,
     fit_landmarks,
+    jitter_frames,
     look_back_sets,
     predict_landmarks,
     to_fractions,
     to_pixels,
-    with_jittered_frames,
-    with_mirrored,
 )
-from convcorr_jax.probes.landmarks import FOLDS, Cache, computed
+from convcorr_jax.probes.landmarks import FOLDS, Cache, compute_uncached
 from convcorr_jax.probes.search import SMALLEST
 from convcorr_jax.runtime import progress
 from convcorr_jax.runtime.stages import stage
@@ -116,7 +116,7 @@ class RoundPredictions(NamedTuple):
 
 
 def fit_faces(
-    train: FaceSet, extractor: FeatureExtractor, options: LandmarkOptions, *, cache: Cache = computed
+    train: FaceSet, extractor: FeatureExtractor, options: LandmarkOptions, *, cache: Cache = compute_uncached
 ) -> LandmarkFit:
     """Fit a landmark probe to faces.
 
@@ -126,13 +126,13 @@ def fit_faces(
     markup, count = train.records[0], len(train.records)
     faces, people = train.faces(margin=options.margin), np.arange(count)
     if options.mirrored:
-        faces = with_mirrored(
+        faces = add_mirrored(
             faces,
             widths=[record.size.width for record in train.records],
             left_right_pairs=markup.left_right_pairs,
         )
     if options.copies != 1 or options.shift or options.scale:
-        faces = with_jittered_frames(faces, copies=options.copies, shift=options.shift, scale=options.scale)
+        faces = jitter_frames(faces, copies=options.copies, shift=options.shift, scale=options.scale)
     people = np.tile(people, len(faces) // count)
     sets = {}
     if options.rounds:

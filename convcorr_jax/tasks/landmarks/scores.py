@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from convcorr_jax import coords
 from convcorr_jax.datasets import load_image
-from convcorr_jax.doctor import also_in
+from convcorr_jax.doctor import leaked_rows
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import (
     LANDMARK_FAILURE,
@@ -159,7 +159,7 @@ def kinds_report(train: FaceSet, test: FaceSet, errors: Mapping[str, Errors]) ->
     ``boxes`` has means and 95 % bootstrap intervals over faces, by kind and method. ``without_duplicates`` has
     means without the test faces whose photograph is among the training faces (``left_out``).
     """
-    shared = also_in(test.records, train.records)
+    shared = leaked_rows(test.records, train.records)
     kept = np.setdiff1d(np.arange(len(test.records)), shared)
     return {
         "boxes": {kind: _with_intervals(each["nme_outer"]) for kind, each in errors.items()},

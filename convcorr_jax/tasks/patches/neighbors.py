@@ -21,7 +21,7 @@ from convcorr_jax.patches import (
     Plan,
     Scores,
     columns,
-    covered,
+    crop_to_tiles,
     from_tiles,
     mean_windows,
     middle_share,
@@ -215,7 +215,7 @@ def rebuild_from_neighbors(
     )
     by_query = np.split(tiles, np.cumsum(cells)[:-1], axis=1)
     return Rebuilt(
-        [covered(query.image, grid, field=field) for query, grid in zip(queries, grids, strict=True)],
+        [crop_to_tiles(query.image, grid, field=field) for query, grid in zip(queries, grids, strict=True)],
         [[_assembled(of_k, grid) for of_k in of_query] for of_query, grid in zip(by_query, grids, strict=True)],
         seconds,
     )
@@ -231,7 +231,7 @@ def rebuild_uniformly(
     for query in queries:
         grid = grid_size(weights.network, layer, query.image.shape[:2])
         tiles = uniform_tiles(query.image, grid, field=field, ks=neighbors, seed=seed)
-        originals.append(covered(query.image, grid, field=field))
+        originals.append(crop_to_tiles(query.image, grid, field=field))
         images.append([_assembled(of_k, grid) for of_k in tiles])
     return Rebuilt(originals, images, time.perf_counter() - started)
 

@@ -33,7 +33,15 @@ from convcorr_jax.datasets import Absent, Record, box_of, load_image
 from convcorr_jax.datasets.official import flic
 from convcorr_jax.datasets.poses import Sides
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose import Architecture, Batch, frame_around, frame_of_box, frame_offset, framed, torso_of
+from convcorr_jax.pose import (
+    Architecture,
+    Batch,
+    frame_around,
+    frame_of_box,
+    frame_offset,
+    resample_to_frame,
+    torso_of,
+)
 from convcorr_jax.runtime import devices
 from convcorr_jax.tasks.reading import RENDERED, read
 
@@ -346,7 +354,7 @@ def _load(
 ) -> _Framed:
     size = architecture.input_size
     margin_px = round(margin * max(size))
-    image, to_frame = framed(load_image(record), frame, size, margin_px=margin_px)
+    image, to_frame = resample_to_frame(load_image(record), frame, size, margin_px=margin_px)
     columns = [record.names.index(joint) for joint in architecture.joints]
     points = to_frame(record.points[columns])
     last = np.array([size.width, size.height]) - 0.5 + margin_px

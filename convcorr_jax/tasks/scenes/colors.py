@@ -19,7 +19,7 @@ from jaxtyping import Float, Int, UInt8
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Selection, load_image
 from convcorr_jax.errors import InputError
-from convcorr_jax.linear.ridge import FoldSums, least_error, no_rows
+from convcorr_jax.linear.ridge import FoldSums, argmin_error, empty_fold_sums
 from convcorr_jax.metrics import mean_interval
 from convcorr_jax.probes import absolute_error, as_squares, fit_grid_sums, reconstruct
 from convcorr_jax.probes.rgb import SIDE_PX
@@ -150,7 +150,7 @@ class Reconstruction(NamedTuple):
     @property
     def penalty(self) -> float:
         """The penalty with the least error on held-out folds, the first of several."""
-        return float(self.penalties[least_error(self.held_out_error)])
+        return float(self.penalties[argmin_error(self.held_out_error)])
 
 
 def reconstruct_test(
@@ -189,7 +189,7 @@ def _sums_after(
         path,
         {**train.parts.settings, "ends": ends, "folds": FOLDS},
         step,
-        start=no_rows(features.shape[1], colors.shape[1], k=FOLDS),
+        start=empty_fold_sums(features.shape[1], colors.shape[1], k=FOLDS),
         stops=[ends.index(count) + 1 for count in missing],
     )
     for stop, sums in progress(snapshots, description="fitting", total=len(missing)):

@@ -24,7 +24,7 @@ from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import IGNORED_LABEL, Record, Selection, load_image, load_label_map
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
-from convcorr_jax.linear.ridge import FoldSums, PenaltyCurve, Ridge, least_error, no_rows
+from convcorr_jax.linear.ridge import FoldSums, PenaltyCurve, Ridge, argmin_error, empty_fold_sums
 from convcorr_jax.metrics import (
     SegmentationScores,
     bootstrap,
@@ -212,7 +212,7 @@ def fit_scenes(rows: SceneRows, *, path: Path) -> SceneFit:
 def fit_scene_mixing(rows: SceneRows, models: Iterable[Ridge]) -> Ridge:
     """Fit the matrix M to responses to the rows of each fold by a model of its own."""
     classes = rows.rows(0)[1].shape[-1]
-    sums = no_rows(classes, classes, k=FOLDS)
+    sums = empty_fold_sums(classes, classes, k=FOLDS)
     for fold, model in enumerate(models):
         for features, shares, folds in rows:
             own = folds == fold
@@ -247,7 +247,7 @@ class SegmentationResult(NamedTuple):
     @property
     def penalty(self) -> float:
         """The penalty with the least error on held-out folds, the first of several."""
-        return float(self.penalties[least_error(self.held_out_error)])
+        return float(self.penalties[argmin_error(self.held_out_error)])
 
 
 def segment_scenes(

@@ -20,7 +20,7 @@ from convcorr_jax.metrics import UnitSums, bootstrap, interval, mean_ratios
 from convcorr_jax.report import (
     MatchedPair,
     MethodMatches,
-    copying,
+    copy_matches,
     image_grid,
     name_colors,
     pixels,
@@ -173,7 +173,7 @@ def explore(
             for method, of_method in zip(methods, described, strict=True)
         ]
         source, target = (pairs.records[index] for index in pair)
-        explored.append(_with_points(name, source, target, (*matches, copying(matches[0]))))
+        explored.append(_with_points(name, source, target, (*matches, copy_matches(matches[0]))))
     return explored
 
 

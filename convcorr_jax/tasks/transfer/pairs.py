@@ -215,7 +215,7 @@ def warped_pairs(warped: Iterable[synthetic.WarpedPair]) -> Pairs:
 
 def rendered_pairs(weights: Weights, *, test: int) -> Pairs:
     """Render objects, and pair some of every category with the nearest ones among the others."""
-    return nearest_pairs(synthetic.every_category(train=_TRAIN, test=test, seed=_CHOICE_SEED), weights)
+    return nearest_pairs(synthetic.render_every_category(train=_TRAIN, test=test, seed=_CHOICE_SEED), weights)
 
 
 def face_pairs(weights: Weights, *, data_root: Path | None, count: int) -> Pairs:

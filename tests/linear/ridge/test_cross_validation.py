@@ -232,4 +232,4 @@ def test_nan_is_never_the_least_error_and_the_first_of_equals_is():
     assert curve.best_of_each().tolist() == [4, 2]
     for hopeless in (np.full(2, np.nan), np.zeros(0)):
         with pytest.raises(InputError, match="none can be chosen"):
-            ridge.least_error(hopeless)
+            ridge.argmin_error(hopeless)

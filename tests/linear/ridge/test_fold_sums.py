@@ -6,7 +6,7 @@ from sklearn.linear_model import Ridge as Reference
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
-from convcorr_jax.linear.ridge import fold_sums, no_rows
+from convcorr_jax.linear.ridge import empty_fold_sums, fold_sums
 
 D, T, K = 24, 5, 4
 
@@ -22,7 +22,7 @@ def rows(request, rng):
 
 
 def summed(rows, size):
-    sums = no_rows(D, T, k=K)
+    sums = empty_fold_sums(D, T, k=K)
     for start in range(0, len(rows[0]), size):
         sums = sums.add(*(values[start : start + size] for values in rows))
     return sums
@@ -72,7 +72,7 @@ def test_blocks_give_what_all_rows_give_in_memory(rows):
 
 def test_memory_is_bounded_by_the_statistics(rng):
     rows = rng.normal(size=(600, D)), rng.normal(size=(600, T)), np.arange(600) % K
-    sums, most = no_rows(D, T, k=K), 0
+    sums, most = empty_fold_sums(D, T, k=K), 0
     for start in range(0, 600, 50):
         sums = sums.add(*(values[start : start + 50] for values in rows))
         most = max(most, sum(values.size for values in sums.arrays().values()))
@@ -83,7 +83,7 @@ def test_restored_sums_continue_bit_for_bit(rows):
     expected = summed(rows, 6).arrays()
     for stop in range(0, len(rows[0]), 12):
         half = summed([values[:stop] for values in rows], 6)
-        sums = no_rows(D, T, k=K).restored(half.arrays())
+        sums = empty_fold_sums(D, T, k=K).restored(half.arrays())
         for start in range(stop, len(rows[0]), 6):
             sums = sums.add(*(values[start : start + 6] for values in rows))
         found = sums.arrays()
@@ -111,14 +111,14 @@ def test_bad_blocks_and_missing_rows_are_refused(rows):
     with pytest.raises(InputError, match="other than 0 to 3"):
         sums.add(features, targets, folds + 1)
     with pytest.raises(InputError, match="at least 1, 1 and 2 are expected"):
-        no_rows(D, T, k=1)
+        empty_fold_sums(D, T, k=1)
     for call in (
         lambda sums: sums.solve(1.0),
         lambda sums: sums.penalty_grid(),
         lambda sums: sums.cross_validate(np.ones(1)),
     ):
         with pytest.raises(InputError, match="there are no rows"):
-            call(no_rows(D, T, k=K))
+            call(empty_fold_sums(D, T, k=K))
     one_fold = fold_sums(features, targets, folds=0 * folds, k=K)
     with pytest.raises(InputError, match=r"the 4 folds hold \[\d+, 0, 0, 0\]"):
         one_fold.cross_validate(np.ones(1))

@@ -10,8 +10,17 @@ import pytest
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
-from convcorr_jax.linear.ridge import Statistics, accumulate, add, all_reduce, empty, gram, statistics, subtract
-from convcorr_jax.linear.ridge.row_statistics import others
+from convcorr_jax.linear.ridge import (
+    Statistics,
+    accumulate,
+    add,
+    all_reduce,
+    empty_statistics,
+    gram,
+    statistics,
+    subtract,
+)
+from convcorr_jax.linear.ridge.row_statistics import leave_out_each
 from tests.builders.regression import draw
 
 
@@ -44,12 +53,12 @@ def test_only_what_counts_is_summed(rows):
     found = statistics(jnp.asarray(features), jnp.asarray(targets), mask=jnp.asarray(counted))
     assert_close(found, oracle(features[counted], targets[counted]))
     nothing = statistics(jnp.asarray(features), jnp.asarray(targets), mask=jnp.zeros(90, bool))
-    assert_close(nothing, empty(6, 3))
+    assert_close(nothing, empty_statistics(6, 3))
 
 
 def test_blocks_add_up_to_the_whole(rows):
     features, targets = map(jnp.asarray, rows)
-    total = empty(6, 3)
+    total = empty_statistics(6, 3)
     for start, end in ((0, 1), (1, 40), (40, 90)):
         total = add(total, statistics(features[start:end], targets[start:end]))
     assert_close(total, oracle(*rows), rtol=1e-5)
@@ -59,13 +68,13 @@ def test_what_was_added_can_be_taken_out(rows):
     features, targets = map(jnp.asarray, rows)
     whole, part = statistics(features, targets), statistics(features[:30], targets[:30])
     assert_close(subtract(whole, part), oracle(rows[0][30:], rows[1][30:]))
-    assert_close(subtract(whole, empty(6, 3)), oracle(*rows), rtol=1e-5)
+    assert_close(subtract(whole, empty_statistics(6, 3)), oracle(*rows), rtol=1e-5)
 
 
 def test_a_large_mean_costs_no_digits(rng):
     features, targets = draw(rng, 400, 4)
     features = np.round(features * 64) / 64 + np.float32(8192)
-    total = empty(4, 3)
+    total = empty_statistics(4, 3)
     for start in range(0, 400, 50):
         block = slice(start, start + 50)
         total = add(total, statistics(jnp.asarray(features[block]), jnp.asarray(targets[block])))
@@ -116,7 +125,7 @@ def test_gram_is_the_product_of_all_columns(rng, width):
 
 def test_streamed_rows_solve_as_those_in_memory(rows):
     features, targets = map(jnp.asarray, rows)
-    total = empty(6, 3)
+    total = empty_statistics(6, 3)
     for start in range(0, 90, 32):
         size = min(32, 90 - start)
         block = [jnp.pad(a[start : start + 32], [(0, 32 - size), (0, 0)]) for a in (features, targets)]
@@ -157,7 +166,7 @@ def test_what_is_outside_each_set_is_what_all_others_add_up_to(rng):
     x = rng.integers(0, 9, (25, 3)).astype(np.float32)
     x[:5] *= 1e6
     parts = [ridge.statistics(x[j : j + 5], x[j : j + 5, :1]) for j in range(0, 25, 5)]
-    for j, found in enumerate(others(parts)):
+    for j, found in enumerate(leave_out_each(parts)):
         rest = np.delete(x, np.arange(5 * j, 5 * j + 5), axis=0).astype(float)
         rest = rest - rest.mean(0)
         exact = rest.T @ rest
