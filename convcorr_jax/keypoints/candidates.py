@@ -173,7 +173,7 @@ class ConvCells:
         return grid.to_input_px(coords.cell_grid(grid.size).astype(np.float64))
 
     def _inside(self) -> tuple[int, int]:
-        """Return the first cell with a rim in the box, and the first after it, for rows and columns alike."""
+        """Return the range of candidates, first and end, which is the same for rows and for columns."""
         x, box = self._cells()[0, :, 0], self.square.box
         rim = WINDOW // 2
         inside = np.flatnonzero((x >= box.x0) & (x <= box.x1))

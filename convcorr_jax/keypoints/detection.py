@@ -97,7 +97,7 @@ def score_images(
 
 
 def initial_pool(labels: Num[np.ndarray, "images h w n"], *, seed: int) -> Bool[np.ndarray, "images h w"]:
-    """Choose every keypoint's positive examples, and others with half the positives' share as their chance."""
+    """Choose the positive examples of every keypoint, and at random about half as many other candidates."""
     _check_signs(labels)
     examples = (labels == 1).any(axis=-1)
     chance = RANDOM_PER_EXAMPLE * examples.mean()

@@ -163,7 +163,7 @@ def principal_directions(
 ) -> Float[np.ndarray, "e count"]:
     """Compute the directions in which features have the greatest sums of squares.
 
-    Coordinates in these orthonormal directions keep the features' inner products as well as so few numbers can.
+    The directions are orthonormal. No other ``count`` directions keep more of the features' inner products.
     Features are not centred.
 
     Raises:

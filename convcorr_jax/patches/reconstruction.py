@@ -50,12 +50,12 @@ def crop_to_tiles(image: Image, grid: coords.Size, *, field: ReceptiveField) -> 
 def uniform_tiles(
     image: Image, grid: coords.Size, *, field: ReceptiveField, ks: Sequence[int], seed: int
 ) -> Float[np.ndarray, "ks cells side side 3"]:
-    """Compute tiles of the best reconstruction by features without positions inside their receptive field.
+    """Compute the tiles that a feature could give if it did not encode where in its field a pattern is.
 
-    Every tile is the mean of k patches of its own image, each drawn independently and uniformly from the
-    positions inside the cell's receptive field and the image that lie evenly around the cell's own tile: if the
-    sides of field and tile differ by an odd number, without the field's last row and column. For each k the
-    first k patches of one draw are averaged. The paper draws from conv3's field.
+    Every tile is the mean of k patches of its own image, drawn independently and uniformly. Patches lie inside
+    the image and the cell's receptive field, evenly around the cell's own tile: where the sides of field and
+    tile differ by an odd number, the field's last row and column are left out. For each k the first k patches
+    of one draw are averaged. The paper draws from conv3's field.
     """
     side = field.stride_px
     reach = (field.size_px - side) // 2

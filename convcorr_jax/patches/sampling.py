@@ -1,4 +1,4 @@
-"""Sampling of patches, which cells of which views of photographs, their features, and mean receptive fields.
+"""Sampling of patches, which are cells of views of photographs; their features and mean receptive fields.
 
 The mean of the receptive fields of a feature's nearest neighbours (`views.mean_windows` with the side of the
 field; Figure 2 of Long et al. 2014) is sharp where they agree and has little contrast elsewhere.

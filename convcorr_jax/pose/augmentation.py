@@ -1,4 +1,4 @@
-"""Augmentation of training images, and maps of rotated and mirrored images as those of the images themselves.
+"""Augmentation of training images; heat-maps of rotated and mirrored images, mapped back to the images.
 
 One affine map for each sample, ``p -> matrix p + shift`` in pixels (x, y), rotates, scales, shifts and mirrors
 the image with its surroundings to the input frame, and with it points and torso. The torso (the middle of the

@@ -106,7 +106,7 @@ def init(key: Key[Array, ""], front: Front, *, features: int) -> dict[str, dict[
 
 
 def with_filters(filters: Filters, trained: backbone.Params) -> dict[str, Mapping[str, Leaf]]:
-    """Return the filters with the convolutions of a trained network, whose further ones are not used.
+    """Replace the filters by a trained network's convolutions of the same names; its other ones are not used.
 
     Raises:
         InputError: the trained network lacks a convolution of the front.

@@ -22,8 +22,8 @@ becomes
     e where e <= s, and s (2 - s / e) elsewhere, with s = pi sigma^2 / cell^2,
 
 where s is the sum of an empty map, for a joint away from the border. The gradient of such a joint is multiplied
-by (s / e)^2, which is 1/4 if the net finds a Gaussian as high as the target's at another place: where a net
-that has learned much is sure of another place, the annotation may be wrong.
+by (s / e)^2, which is 1/4 if the net finds a Gaussian as high as the target's at another place: when a trained
+net confidently predicts another place, the annotation may be wrong.
 
 Differs from the paper: it has no robust loss, and none is the default.
 

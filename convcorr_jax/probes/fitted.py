@@ -36,8 +36,8 @@ _PRESENCE = "presence"
 class ProbeModel:
     """Named ridge regressions on one feature vector, with everything that is needed to use them.
 
-    The facts are what they predict, the network and layer of the features, and facts about the training, as
-    JSON holds them.
+    The facts name what the regressions predict, the network and layer of the features, and how they were
+    trained, as JSON holds them.
     """
 
     kind: ClassVar[str] = "probe"

@@ -3,9 +3,9 @@
 A linear function predicts every landmark from the features of a square that shows the whole face. Each round of
 look-back (`convcorr_jax.probes.look_back`) then predicts sets of landmarks anew from squares around them.
 
-Look-back must be trained on squares like those it meets in use. The training squares therefore lie where
-ridge regressions that were fitted without that face (without its fold) predict the landmarks: neither at the
-annotated positions, nor at the predictions of a regression that was fitted to the face. Mirrored copies, with
+Look-back must be trained on squares like those of prediction. The training squares of a face therefore lie
+where regressions that were fitted without the face's fold predict its landmarks: neither at the annotated
+positions, nor at the predictions of a regression that was fitted to the face. Mirrored copies, with
 left and right landmarks exchanged, double the faces; a face and its copy are in the same fold.
 
 Source: Sharif Razavian et al. 2014, section 3.1 and figure 3. The paper leaves open which six sets it uses,
@@ -41,7 +41,7 @@ FOLDS = 4
 class Faces:
     """Images of faces with annotated landmarks (x, y), in pixels of each image; NaN where unknown.
 
-    ``load_image`` returns the 8-bit image of a number whenever it is needed. Frames are boxes around the faces,
+    ``load_image`` takes a face's number and returns its 8-bit image. Frames are boxes around the faces,
     in pixels; features describe the smallest squares around them.
     """
 
@@ -195,7 +195,7 @@ def fit_landmarks(
         rounds: maximum number of rounds of look-back; 0 for none.
         share: fraction of the training faces whose errors the margins of the squares cover; the paper's is 1.
         rank: greatest rank of the weights of every regression; by default, that of ridge regression. Look-back
-            is fitted to predictions of reduced rank, those it meets in use.
+            is fitted to predictions of this rank, because prediction uses them too.
 
     Raises:
         InputError: a landmark is absent from a face or from all faces, there are fewer people than folds, a

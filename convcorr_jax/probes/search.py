@@ -1,9 +1,9 @@
 """Search for a face in a photograph by the features of a landmark probe.
 
-Square frames of several sizes cover the photograph and overlap their neighbors. A ridge regression from a
-frame's features to 1 for a face in place and 0 for anything else, the *presence*, scores them. The landmarks
-that the probe predicts from the best frames then give new frames, the squares around these landmarks with the
-margin of training, and so on; after three such moves the frame with the highest presence is the face.
+Square frames of several sizes cover the photograph and overlap their neighbors. A ridge regression scores
+each frame: from its features it predicts the *presence*, 1 for a face in place and 0 for anything else. The
+landmarks that the probe predicts from the best frames then give new frames: the squares around these landmarks,
+with the margin of training. After three such moves the frame with the highest presence is the face.
 
 The landmark probe must be trained with displaced and scaled frames
 (`convcorr_jax.probes.jitter_frames`): only then do predictions from a frame beside the face move it

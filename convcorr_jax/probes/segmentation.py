@@ -46,8 +46,8 @@ def fit_grid(
 ) -> tuple[Ridge, PenaltyCurve]:
     """Fit all targets with one penalty, which k-fold cross-validation of every third cell selects.
 
-    The targets are those of ``side`` rows of ``side`` cells, equally many a cell. Return also the
-    cross-validation errors of every penalty for the cells used. An `InputError` is raised as by
+    The targets belong to ``side`` rows of ``side`` cells, equally many to each cell. The cross-validation
+    errors of every penalty, over the cells used, are returned as well. An `InputError` is raised as by
     `fit_grid_sums`.
     """
     return fit_grid_sums(fold_sums(features, targets, folds=folds, k=k), side=side)
@@ -150,7 +150,7 @@ def fit_mixing(
     folds: Int[np.ndarray, " n"],
     k: int,
 ) -> Ridge:
-    """Fit the matrix M: from the responses in a cell to a one for the class with the largest share, else zeros.
+    """Fit the matrix M from the responses in a cell to 1 for the class with the largest share and 0 for others.
 
     Of equal shares, that of the first class is the largest. A fold holds out all cells of its images.
     """

@@ -1,6 +1,6 @@
 """The same scene in another light, taken by another camera: pixels change, points do not.
 
-`GENERATOR_VERSION` is that of everything that this room generates.
+`GENERATOR_VERSION` changes whenever anything that `convcorr_jax.synthetic` generates does.
 """
 
 from typing import NamedTuple
