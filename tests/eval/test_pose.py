@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.datasets import load_image
-from convcorr_jax.datasets.poses import ORDERS
+from convcorr_jax.datasets.poses import ORDERS, Interpretation
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted, save_fitted
 from convcorr_jax.metrics import FLIC_PCK, MPII_PCKH
@@ -17,15 +17,14 @@ from convcorr_jax.report.sections import pose as pose_sections
 from convcorr_jax.runtime.runlog import plain
 from convcorr_jax.tasks import Output
 from convcorr_jax.tasks.pose import (
-    Interpretation,
     PoseData,
     PredictedJoints,
     PredictionOptions,
     evaluation,
-    percentages,
     prepare,
     read_people,
 )
+from convcorr_jax.tasks.scoring import percentages
 from eval import pose, score_predictions
 from tests.builders.flic_tree import FACING, example, write_release
 from tests.builders.genuine import genuine
