@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image as PillowImage
 
+from tests.builders import voc_tree
+
 WIDTH, HEIGHT = 40, 32
 FACE_SIDE = 32
 """Width and height of the crops in `write_attributes`."""
@@ -67,14 +69,18 @@ def face_arrays() -> dict[str, np.ndarray]:
     }
 
 
+def _write_arrays(folder: Path, arrays: dict[str, np.ndarray]) -> Path:
+    path = folder / "annotations.npz"
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+    return path
+
+
 def write_faces(folder: Path) -> Path:
     """Write the folder; return its file of annotations."""
     arrays = face_arrays()
     for name in arrays["files"]:
         write_image(folder / name, size=(WIDTH, WIDTH))
-    path = folder / "annotations.npz"
-    np.savez(path, **arrays)  # type: ignore[arg-type]
-    return path
+    return _write_arrays(folder, arrays)
 
 
 def attribute_arrays() -> dict[str, np.ndarray]:
@@ -91,13 +97,10 @@ def attribute_arrays() -> dict[str, np.ndarray]:
 
 
 def write_attributes(folder: Path, **changed: np.ndarray) -> Path:
-    """Write the folder with some arrays changed; return the folder."""
-    (folder / "images").mkdir()
+    """Write the folder with some arrays changed; return its file of annotations."""
     for stem in "ab":
-        PillowImage.new("RGB", (FACE_SIDE, FACE_SIDE)).save(folder / "images" / f"{stem}.png")
-    arrays = attribute_arrays() | changed
-    np.savez(folder / "annotations.npz", **arrays)  # type: ignore[arg-type]
-    return folder
+        write_image(folder / "images" / f"{stem}.png", size=(FACE_SIDE, FACE_SIDE))
+    return _write_arrays(folder, attribute_arrays() | changed)
 
 
 def lspet_arrays() -> dict[str, np.ndarray]:
@@ -121,22 +124,17 @@ def write_lspet(folder: Path) -> Path:
     arrays = lspet_arrays()
     for name in arrays["image"]:
         write_image(folder / "images" / name)
-    path = folder / "annotations.npz"
-    np.savez(path, **arrays)  # type: ignore[arg-type]
-    return path
+    return _write_arrays(folder, arrays)
 
 
 def write_camvid(folder: Path) -> Path:
-    """Write three frames with `CAMVID_MASK` as their label map; return the folder."""
-    for name in ("images", "masks"):
-        (folder / name).mkdir()
+    """Write three frames with `CAMVID_MASK` as their label map; return the file of meta data."""
     for stem in "abc":
-        PillowImage.new("RGB", (20, 16), "red").save(folder / "images" / f"{stem}.jpg")
-        mask = PillowImage.fromarray(CAMVID_MASK)
-        mask.putpalette(list(range(256)) * 3)
-        mask.save(folder / "masks" / f"{stem}.png")
-    (folder / "meta.json").write_text(json.dumps(CAMVID_META))
-    return folder
+        write_image(folder / "images" / f"{stem}.jpg", size=(20, 16))
+        voc_tree.write_labels(folder / "masks" / f"{stem}.png", CAMVID_MASK)
+    path = folder / "meta.json"
+    path.write_text(json.dumps(CAMVID_META))
+    return path
 
 
 def jpeg(*, width: int = 24) -> bytes:

@@ -1,5 +1,9 @@
+"""Arrays of joints are found in files of every format, and nothing is read from other files."""
+
 import struct
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -20,58 +24,50 @@ def read(path: Path) -> joint_arrays.JointArrays:
     return joint_arrays.read_joint_arrays(path, flat_joints=14)
 
 
-def write_npz(path: Path) -> Path:
+def write_npz(path: Path) -> None:
     with path.open("wb") as stream:
         np.savez(stream, preds=JOINTS, names=np.array(LABELS), scores=np.ones((5, 14)))
-    return path
 
 
-def write_h5(path: Path) -> Path:
-    with h5py.File(path, "w") as stored:
-        stored["preds"] = JOINTS
-        stored["names"] = [label.encode() for label in LABELS]
-        stored["scores"] = np.ones((5, 14))
-    return path
+def write_h5(path: Path, *, userblock: int = 0, **arrays: Any) -> None:
+    with h5py.File(path, "w", userblock_size=userblock) as stored:
+        for name, array in arrays.items():
+            stored[name] = array
 
 
-def write_octave(path: Path) -> Path:
+def write_octave(path: Path) -> None:
     """Octave's HDF5, in which a variable is a group and axes run the other way."""
-    with h5py.File(path, "w") as stored:
-        stored["preds/type"] = np.bytes_(b"matrix")
-        stored["preds/value"] = JOINTS.T
-    return path
+    write_h5(path, **{"preds/type": np.bytes_(b"matrix"), "preds/value": JOINTS.T})
 
 
-def write_matlab_73(path: Path) -> Path:
-    with h5py.File(path, "w", userblock_size=512) as stored:
-        stored["preds"] = JOINTS.T
+def write_matlab_73(path: Path) -> None:
+    write_h5(path, userblock=512, preds=JOINTS.T)
     with path.open("r+b") as stream:
         stream.write(b"MATLAB 7.3 MAT-file")
-    return path
 
 
-def write_matlab_5(path: Path) -> Path:
-    variables = {"preds": JOINTS, "names": cells(*LABELS), "info": structs({"by": "nobody"})}
-    return write_mat(path, variables)
+NAMED_H5 = {"preds": JOINTS, "names": [label.encode() for label in LABELS], "scores": np.ones((5, 14))}
+NAMED_MAT = {"preds": JOINTS, "names": cells(*LABELS), "info": structs({"by": "nobody"})}
+NAMED_CELLS = {"preds": cells(*JOINTS), "names": cells(*LABELS), "mixed": cells("a", JOINTS[0])}
 
 
-def write_cells(path: Path) -> Path:
-    people = {"preds": cells(*JOINTS), "names": cells(*LABELS), "mixed": cells("a", JOINTS[0])}
-    return write_mat(path, people)
-
-
-@pytest.mark.parametrize("written", [write_npz, write_h5, write_matlab_5, write_cells])
-def test_joints_and_words_are_found_in_every_format(tmp_path: Path, written):
-    found = read(written(tmp_path / "predictions"))
+@pytest.mark.parametrize(
+    ("write", "axes"),
+    [
+        (write_npz, 1),
+        (lambda path: write_h5(path, **NAMED_H5), 1),
+        (lambda path: write_mat(path, NAMED_MAT), 1),
+        (lambda path: write_mat(path, NAMED_CELLS), 1),
+        (write_octave, -1),
+        (write_matlab_73, -1),
+    ],
+)
+def test_joints_and_words_are_found_in_every_format(tmp_path: Path, write: Callable, axes: int):
+    write(tmp_path / "predictions.mat")
+    found = read(tmp_path / "predictions.mat")
     assert list(found.arrays) == ["preds"]
-    np.testing.assert_array_equal(found.arrays["preds"], JOINTS)
-    assert LABELS in found.words
-
-
-@pytest.mark.parametrize("written", [write_octave, write_matlab_73])
-def test_hdf5_by_matlab_and_octave_is_read(tmp_path: Path, written):
-    found = read(written(tmp_path / "predictions.mat"))
-    np.testing.assert_array_equal(found.arrays["preds"], JOINTS.T)
+    np.testing.assert_array_equal(found.arrays["preds"], JOINTS if axes == 1 else JOINTS.T)
+    assert axes == -1 or LABELS in found.words
 
 
 @pytest.mark.parametrize(
@@ -103,9 +99,7 @@ def test_what_cannot_be_read_hides_nothing(tmp_path: Path):
     write_mat(tmp_path / "c.mat", {"preds": JOINTS, "meta": np.array([[1j]])})
     write_mat(tmp_path / "d.mat", {"preds": structs({"joints": JOINTS, "meta": sparse})})
     for name, preds, meta in (
-        ("a.npz", "preds", "meta"),
-        ("b.mat", "preds", "meta"),
-        ("c.mat", "preds", "meta"),
+        *((name, "preds", "meta") for name in ("a.npz", "b.mat", "c.mat")),
         ("d.mat", "preds.joints", "preds.meta"),
     ):
         found = read(tmp_path / name)
@@ -128,31 +122,32 @@ def test_objects_of_matlab_are_skipped(tmp_path: Path):
     assert "joint_names is an object" in found.skipped["joint_names"]
 
 
-def test_more_axes_than_three_are_those_of_one(tmp_path: Path):
-    np.savez(tmp_path / "a.npz", preds=JOINTS[:, None])
-    np.testing.assert_array_equal(read(tmp_path / "a.npz").arrays["preds"], JOINTS)
-    np.savez(tmp_path / "b.npz", preds=JOINTS[:1, None])
-    np.testing.assert_array_equal(read(tmp_path / "b.npz").arrays["preds"], JOINTS[:1])
-
-
-@pytest.mark.parametrize("turned", [False, True])
-def test_flat_rows_are_joints_one_by_one(tmp_path: Path, turned):
-    flat = JOINTS.reshape(5, 28)
-    np.savez(tmp_path / "a.npz", preds=flat.T if turned else flat)
+@pytest.mark.parametrize(
+    ("arrays", "expected"),
+    [
+        # More axes than three are those of one.
+        ({"preds": JOINTS[:, None]}, JOINTS),
+        ({"preds": JOINTS[:1, None]}, JOINTS[:1]),
+        # Flat rows are joints one by one.
+        ({"preds": JOINTS.reshape(5, 28)}, JOINTS),
+        ({"preds": JOINTS.reshape(5, 28).T}, JOINTS),
+        # x and y may be apart.
+        *(
+            ({x: JOINTS[..., 0], y: JOINTS[..., 1], "max": np.ones((5, 14))}, JOINTS)
+            for x, y in (("x", "y"), ("pred_x", "pred_y"), ("X", "Y"))
+        ),
+    ],
+)
+def test_other_shapes_are_those_of_joints(tmp_path: Path, arrays: dict[str, np.ndarray], expected: np.ndarray):
+    np.savez(tmp_path / "a.npz", **arrays)
     found = read(tmp_path / "a.npz")
-    np.testing.assert_array_equal(found.arrays["preds"], JOINTS)
-    assert found.flat == {"preds"}
-    for count in (13, 16):
+    (array,) = found.arrays.values()
+    np.testing.assert_array_equal(array, expected)
+    is_flat = "preds" in arrays and arrays["preds"].ndim == 2
+    assert found.flat == ({"preds"} if is_flat else set())
+    for count in (13, 16) if is_flat else ():
         with pytest.raises(InputError, match="no array of joints"):
             joint_arrays.read_joint_arrays(tmp_path / "a.npz", flat_joints=count)
-
-
-@pytest.mark.parametrize("names", [("x", "y"), ("pred_x", "pred_y"), ("X", "Y")])
-def test_x_and_y_may_be_apart(tmp_path: Path, names):
-    values = dict(zip(names, np.moveaxis(JOINTS, -1, 0), strict=True))
-    np.savez(tmp_path / "a.npz", **values, max=np.ones((5, 14)))
-    (array,) = read(tmp_path / "a.npz").arrays.values()
-    np.testing.assert_array_equal(array, JOINTS)
 
 
 def submission(points: np.ndarray) -> np.ndarray:
@@ -184,26 +179,20 @@ def test_structs_hold_joints(tmp_path: Path):
         np.testing.assert_array_equal(found[name], array)
 
 
-def test_submissions_without_a_person_are_absent(tmp_path: Path):
+def test_submissions_have_one_person_a_row_and_number_their_joints(tmp_path: Path):
     rows = [{"annorect": submission(JOINTS[0])}, {"annorect": np.zeros((0, 0))}]
     found = read(write_mat(tmp_path / "a.mat", {"pred": structs(*rows)})).arrays["pred"]
     np.testing.assert_array_equal(found[0, :14], JOINTS[0])
     assert np.isnan(found[1]).all()
-
-
-def test_submissions_of_several_people_a_row_are_refused(tmp_path: Path):
     crowd = np.concatenate([submission(JOINTS[0]), submission(JOINTS[1])], axis=1)
-    path = write_mat(tmp_path / "a.mat", {"pred": structs({"annorect": crowd})})
-    with pytest.raises(InputError, match=r"annorect is of 2 people; one is expected"):
-        read(path)
-
-
-def test_submissions_number_their_joints(tmp_path: Path):
-    person = submission(JOINTS[0])
-    person["annopoints"][0, 0]["point"][0, 0]["id"][0, 0] = 3.0
-    path = write_mat(tmp_path / "a.mat", {"pred": structs({"annorect": person})})
-    with pytest.raises(InputError, match=r"has the id 3\.0; 0 to 15 once each"):
-        read(path)
+    twice = submission(JOINTS[0])
+    twice["annopoints"][0, 0]["point"][0, 0]["id"][0, 0] = 3.0
+    for person, sentence in (
+        (crowd, r"annorect is of 2 people; one is expected"),
+        (twice, r"has the id 3\.0; 0 to 15 once each"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            read(write_mat(tmp_path / "a.mat", {"pred": structs({"annorect": person})}))
 
 
 def test_rows_of_characters_are_words(tmp_path: Path):
@@ -211,64 +200,51 @@ def test_rows_of_characters_are_words(tmp_path: Path):
     assert [word.strip() for word in read(path).words[0]] == ["lhip", "head_top"]
 
 
-def external(path, secret):
-    layout = [(str(secret), 0, JOINTS.nbytes)]
-    with h5py.File(path, "w") as stored:
-        stored.create_dataset("preds", JOINTS.shape, "f8", external=layout)
+def external(stored: h5py.File, secret: Path) -> None:
+    stored.create_dataset("preds", JOINTS.shape, "f8", external=[(str(secret), 0, JOINTS.nbytes)])
 
 
-def virtual(path, secret):
+def virtual(stored: h5py.File, secret: Path) -> None:
     layout = h5py.VirtualLayout(JOINTS.shape, "f8")
     layout[...] = h5py.VirtualSource(secret, "joints", JOINTS.shape, "f8")
-    with h5py.File(path, "w") as stored:
-        stored.create_virtual_dataset("preds", layout)
+    stored.create_virtual_dataset("preds", layout)
 
 
-def wide_chunks(path, secret):
-    with h5py.File(path, "w") as stored:
-        shape = (1, 14, 2)
-        stored.create_dataset("preds", shape, "f8", chunks=(10**7, 14, 2), maxshape=(None, 14, 2))
+def link(stored: h5py.File, secret: Path) -> None:
+    stored["preds"] = h5py.ExternalLink(str(secret), "joints")
+
+
+def wide_chunks(stored: h5py.File, secret: Path) -> None:
+    chunks = {"chunks": (10**7, 14, 2), "maxshape": (None, 14, 2)}
+    stored.create_dataset("preds", (1, 14, 2), "f8", **chunks)
 
 
 @pytest.mark.parametrize(
     ("write", "reason"),
     [
-        (external, "its values are in another file, which is not opened"),
-        (virtual, "its values are in another file, which is not opened"),
-        (wide_chunks, "it takes more than 268435456 bytes"),
+        (external, "preds is skipped: its values are in another file, which is not opened"),
+        (virtual, "preds is skipped: its values are in another file, which is not opened"),
+        (link, "has no array of joints"),
+        (wide_chunks, "preds is skipped: it takes more than 268435456 bytes"),
     ],
 )
-def test_an_hdf5_array_outside_the_file_or_of_any_size_is_not_read(tmp_path, write, reason):
-    secret = tmp_path / "truth.h5"
-    with h5py.File(secret, "w") as stored:
-        stored["joints"] = np.ones(JOINTS.shape)
-    write(tmp_path / "a.h5", secret)
-    with pytest.raises(InputError, match=f"preds is skipped: {reason}"):
+def test_an_hdf5_array_outside_the_file_or_of_any_size_is_not_read(tmp_path: Path, write, reason: str):
+    write_h5(tmp_path / "truth.h5", joints=np.ones(JOINTS.shape))
+    with h5py.File(tmp_path / "a.h5", "w") as stored:
+        write(stored, tmp_path / "truth.h5")
+    with pytest.raises(InputError, match=reason):
         read(tmp_path / "a.h5")
     with h5py.File(tmp_path / "a.h5", "a") as stored:
         stored["mine"] = JOINTS
     assert set(read(tmp_path / "a.h5").arrays) == {"mine"}
 
 
-def test_links_to_other_files_are_not_followed(tmp_path):
-    with h5py.File(tmp_path / "truth.h5", "w") as stored:
-        stored["joints"] = JOINTS
-    with h5py.File(tmp_path / "a.h5", "w") as stored:
-        stored["preds"] = h5py.ExternalLink(str(tmp_path / "truth.h5"), "joints")
-    with pytest.raises(InputError, match="has no array of joints"):
-        read(tmp_path / "a.h5")
-
-
-def test_arrays_that_take_too_much_memory_together_are_skipped(tmp_path, monkeypatch):
+def test_arrays_that_take_too_much_memory_are_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(hdf5, "MAX_BYTES", JOINTS.nbytes * 3 // 2)
-    with h5py.File(tmp_path / "a.h5", "w") as stored:
-        stored["first"], stored["second"] = JOINTS, JOINTS
+    write_h5(tmp_path / "a.h5", first=JOINTS, second=JOINTS)
     found = read(tmp_path / "a.h5")
     assert set(found.arrays) == {"first"}
     assert "it takes more than" in found.skipped["second"]
-
-
-def test_an_npz_bomb_is_not_unpacked(tmp_path):
     (tmp_path / "a.npz").write_bytes(npz_bomb("preds", 300 * 2**20))
     with pytest.raises(InputError, match="unpacks to 31"):
         read(tmp_path / "a.npz")
