@@ -1,4 +1,4 @@
-"""Annotations and predictions: MATLAB, HDF5, ``.npz``, JSON, XML, CSV and ``.pts``."""
+"""Annotations and predictions: MATLAB, HDF5, ``.npz``, JSON and CSV; `releases` has XML and ``.pts``."""
 
 import contextlib
 import functools
@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from convcorr_jax.cli import pairs
-from convcorr_jax.datasets.formats import mat, text, xml
+from convcorr_jax.datasets.formats import mat
 from convcorr_jax.datasets.official import mpii
 from convcorr_jax.datasets.poses import joint_arrays, plain_keypoints
 from convcorr_jax.errors import InputError
@@ -57,10 +57,6 @@ def _walk(path: Path) -> None:
     joint_arrays.read_joint_arrays(path, flat_joints=14)
 
 
-def _read_pts(path: Path) -> None:
-    assert text.read_pts(path, count=3).shape == (3, 2)
-
-
 def _hdf5() -> list[bytes]:
     def write(path: Path, **options) -> None:
         with h5py.File(path, "w") as stored:
@@ -84,11 +80,6 @@ def _plain_json() -> list[bytes]:
     return [json.dumps(plain).encode()]
 
 
-_XML = b"""<?xml version="1.0"?><annotation><filename>a.jpg</filename><size><width>50</width><height>40
-</height><depth>3</depth></size><object><name>cat</name><pose>Left</pose><truncated>0</truncated>
-<difficult>0</difficult><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>35</ymax></bndbox>
-</object></annotation>"""
-_PTS = b"version: 1\nn_points: 3\n{\n1.5 2\n3 4\nnan nan\n}\n"
 _POINTS = b'name,x,y,confidence\nnose,1.5,2,0.5\n"left, eye",3,4e1,1\n'
 _PAIRS = b"a,b,box_a,box_b,points\na.jpg,b.jpg,0 0 5 5,,p.csv\n"
 
@@ -114,9 +105,6 @@ TARGETS = [
         lambda path: mpii.read_json({"valid": path}),
         mutated,
     ),
-    Target("xml", lambda: [_XML], xml.read_annotation, mutated, ".xml"),
-    Target("pts", lambda: [_PTS], _read_pts, mutated, ".pts"),
     Target("csv-points", lambda: [_POINTS], read_points, mutated, ".csv"),
     Target("csv-pairs", lambda: [_PAIRS], pairs.read_pairs, mutated, ".csv"),
-    Target("csv-table", lambda: [_POINTS], lambda path: list(text.read_table(path, widths=(4,))), mutated),
 ]

@@ -36,7 +36,7 @@ def test_mpii_has_heads_visibility_and_its_own_joints(tmp_path):
     assert found.joint_default == ProtocolChoices("head", average="keypoint")
 
 
-def test_joints_that_the_predictions_lack_are_not_compared(tmp_path):
+def test_joints_and_heads_that_the_files_lack_are_not_compared(tmp_path, rng):
     files = write_mpii(tmp_path)
     places = [ORDERS["mpii"].index(name) for name in ORDERS["mpii-14"]]
     with np.load(files.predictions) as stored:
@@ -48,6 +48,13 @@ def test_joints_that_the_predictions_lack_are_not_compared(tmp_path):
     write_arrays(tmp_path / "arms.npz", preds=np.ones((20, 6, 2)))
     with pytest.raises(InputError, match=r"lacks r_ankle, .*, which the metric of MPII scores"):
         read(files.truth, tmp_path / "arms.npz", order="flic-6")
+    # Without heads MPII has no figure of its own.
+    people = [json_person(joints=rng.uniform(1, 99, (16, 2)).tolist())]
+    (tmp_path / "valid.json").write_text(json.dumps(people))
+    write_arrays(tmp_path / "pred.npz", preds=np.array([people[0]["joints"]]))
+    found = read(tmp_path / "valid.json", tmp_path / "pred.npz")
+    assert found.default is None
+    np.testing.assert_allclose(found.predicted, found.truth.points)
 
 
 def test_people_of_lsp_are_those_of_the_test_set(tmp_path):
@@ -79,16 +86,7 @@ def test_flic_has_sizes_where_its_file_states_them(tmp_path, rng):
     assert observers.default == observers.joint_default == ProtocolChoices("torso")
 
 
-def test_mpii_without_heads_has_no_figure_of_its_own(tmp_path, rng):
-    people = [json_person(joints=rng.uniform(1, 99, (16, 2)).tolist())]
-    (tmp_path / "valid.json").write_text(json.dumps(people))
-    write_arrays(tmp_path / "pred.npz", preds=np.array([people[0]["joints"]]))
-    found = read(tmp_path / "valid.json", tmp_path / "pred.npz")
-    assert found.default is None
-    np.testing.assert_allclose(found.predicted, found.truth.points)
-
-
-def test_plain_predictions_may_be_in_another_order(tmp_path):
+def test_plain_predictions_may_be_in_another_order_and_must_belong_to_the_truth(tmp_path):
     files = write_plain(tmp_path)
     found = read(*files)
     assert (found.default, found.compared.all()) == (None, True)
@@ -97,37 +95,24 @@ def test_plain_predictions_may_be_in_another_order(tmp_path):
     write_arrays(turned, points=found.predicted[:, ::-1], names=names[::-1])
     np.testing.assert_array_equal(read(files.truth, turned).predicted, found.predicted)
     write_arrays(turned, points=found.predicted, names=np.array([*names[:-1], "tail"]))
-    with pytest.raises(InputError, match=r"tail; those of .*truth\.npz are expected: l_shoulder"):
-        read(files.truth, turned)
-
-
-def test_files_that_do_not_belong_together_are_refused(tmp_path):
-    files = write_plain(tmp_path)
     write_arrays(tmp_path / "few.npz", points=np.zeros((3, 5, 2)))
-    with pytest.raises(InputError, match=r"few\.npz: points is \(3, 5, 2\); \(12, 5, 2\) is expected"):
-        read(files.truth, tmp_path / "few.npz")
-    with pytest.raises(InputError, match="--order and --key is for predictions of official people"):
-        read(*files, order="lsp", key="points")
-    with pytest.raises(InputError, match="does not exist; a prediction file"):
-        read(files.truth, tmp_path / "nothing.npz")
     write_mat(tmp_path / "a.mat", {"something": np.ones(3)})
-    with pytest.raises(InputError, match=r"a\.mat has something; annolist or pos_gt_src of MPII"):
-        read(tmp_path / "a.mat", files.predictions)
+    for truth, predictions, options, sentence in (
+        (files.truth, turned, {}, r"tail; those of .*truth\.npz are expected: l_shoulder"),
+        (files.truth, tmp_path / "few.npz", {}, r"few\.npz: points is \(3, 5, 2\); \(12, 5, 2\) is expected"),
+        (*files, {"order": "lsp", "key": "points"}, "--order and --key is for predictions of official people"),
+        (files.truth, tmp_path / "nothing.npz", {}, "does not exist; a prediction file"),
+        (tmp_path / "a.mat", files.predictions, {}, r"a\.mat has something; annolist or pos_gt_src of MPII"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            read(truth, predictions, **options)
 
 
-@pytest.mark.parametrize(
-    ("name", "release"),
-    [
-        ("mpii_valid_hourglass.h5", "MPII"),
-        ("mpii_valid_tompson_detections.mat", "MPII"),
-        ("flic_examples.mat", "FLIC"),
-        ("flic.npz", "FLIC"),
-        ("flic_joints_test_oc_10.mat", "FLIC"),
-        ("lsp_joints_scaled_PC.mat", "LSP"),
-        ("lspet_joints.mat", "LSP"),
-        ("parse_joints.mat", "LSP"),
-        ("parse_labels.mat", "LSP"),
-    ],
-)
-def test_genuine_files_are_recognized(name, release):
-    assert ground_truth.release_of(genuine("pose_annotations") / name) == release
+def test_genuine_files_are_recognized():
+    for release, names in {
+        "MPII": ("mpii_valid_hourglass.h5", "mpii_valid_tompson_detections.mat"),
+        "FLIC": ("flic_examples.mat", "flic.npz", "flic_joints_test_oc_10.mat"),
+        "LSP": ("lsp_joints_scaled_PC.mat", "lspet_joints.mat", "parse_joints.mat", "parse_labels.mat"),
+    }.items():
+        for name in names:
+            assert ground_truth.release_of(genuine("pose_annotations") / name) == release

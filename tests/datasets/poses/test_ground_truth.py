@@ -9,6 +9,7 @@ import pytest
 from convcorr_jax.datasets.official import flic
 from convcorr_jax.datasets.poses import ORDERS, ground_truth
 from convcorr_jax.errors import InputError
+from tests.builders import releases
 from tests.builders.flic_tree import LOOKUP, example
 from tests.builders.genuine import genuine
 from tests.builders.mat_files import structs, write_mat
@@ -20,18 +21,14 @@ FLIC_ORDER = ORDERS["flic"]
 def write_detections(path: Path, points: np.ndarray, boxes: np.ndarray) -> Path:
     """``detections.mat`` with the given joints, 1-based, NaN where absent."""
     people = []
-    for person, (left, top, right, bottom) in zip(points, boxes, strict=True):
+    for person, box in zip(points, boxes, strict=True):
         joints = [
-            {"x": float(x), "y": float(y), "id": float(number), "is_visible": 1.0}
+            releases.mpii_joint(number, float(x), float(y), 1.0)
             for number, (x, y) in enumerate(person)
             if not np.isnan(x)
         ]
-        edges = {"x1": left, "y1": top, "x2": right, "y2": bottom}
-        rect = {
-            **{edge: float(place) for edge, place in edges.items()},
-            "annopoints": structs({"point": structs(*joints)}),
-        }
-        people.append({"annorect": structs(rect)})
+        edges = dict(zip(("x1", "y1", "x2", "y2"), map(float, box), strict=True))
+        people.append({"annorect": structs({**edges, "annopoints": structs({"point": structs(*joints)})})})
     return write_mat(path, {"annolist": structs(*people)})
 
 
@@ -71,18 +68,37 @@ def test_what_is_missing_need_not_be_a_number(tmp_path: Path, mpii):
     missing = np.isnan(points[..., 0])
     truth = ground_truth.read_mpii(write_mat(tmp_path / "gt_valid.mat", gt_valid(points, missing, boxes)))
     np.testing.assert_array_equal(truth.points, points - 1)
-    unsaid = write_mat(tmp_path / "a.mat", gt_valid(points, np.zeros_like(missing), boxes))
-    with pytest.raises(InputError, match=r"pos_gt_src has no finite position of joint 5 of person 2"):
-        ground_truth.read_mpii(unsaid)
-    short = write_mat(tmp_path / "b.mat", gt_valid(points, missing[:2], boxes))
-    with pytest.raises(InputError, match=r"jnt_missing is \(16, 2\); \(16, 3\) is expected, as in pos_gt_src"):
-        ground_truth.read_mpii(short)
-    few = write_mat(tmp_path / "c.mat", gt_valid(points, missing, boxes[:2]))
-    with pytest.raises(InputError, match=r"headboxes_src is \(2, 2, 2\); \(2, 2, 3\) is expected"):
-        ground_truth.read_mpii(few)
+    # A person without a head has no size.
+    rect = structs({"annopoints": np.zeros((0, 0)), "x1": 3.0})
+    truth = ground_truth.read_mpii(write_mat(tmp_path / "b.mat", {"annolist": structs({"annorect": rect})}))
+    assert np.isnan(truth.normalizer).all()
+    assert np.isnan(truth.points).all()
 
 
-def test_hdf5_of_others_is_called_by_its_name(tmp_path: Path):
+def test_other_files_are_called_by_their_names(tmp_path: Path, mpii):
+    points, boxes = mpii
+    missing = np.isnan(points[..., 0])
+    unsaid = gt_valid(points, np.zeros_like(missing), boxes)
+    for variables, read_truth, sentence in (
+        (unsaid, ground_truth.read_mpii, r"pos_gt_src has no finite position of joint 5 of person 2"),
+        (
+            gt_valid(points, missing[:2], boxes),
+            ground_truth.read_mpii,
+            r"jnt_missing is \(16, 2\); \(16, 3\) is expected, as in pos_gt_src",
+        ),
+        (
+            gt_valid(points, missing, boxes[:2]),
+            ground_truth.read_mpii,
+            r"headboxes_src is \(2, 2, 2\); \(2, 2, 3\) is expected",
+        ),
+        ({"RELEASE": 1.0}, ground_truth.read_mpii, "has neither annolist"),
+        ({"joints": np.ones((2, 9, 3))}, ground_truth.read_flic, r"joints is \(2, 9, 3\); \(2, 10, 'people'\)"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            read_truth(write_mat(tmp_path / "a.mat", variables))
+    np.savez(tmp_path / "joints.npz", joints=np.zeros((3, 16, 2)))
+    with pytest.raises(InputError, match="lack the boxes of heads"):
+        ground_truth.read_mpii(tmp_path / "joints.npz")
     with h5py.File(tmp_path / "valid.h5", "w") as stored:
         stored["part"] = np.zeros((3, 16, 2))
     for read_truth in (ground_truth.read_flic, ground_truth.read_lsp):
@@ -94,24 +110,6 @@ def test_hdf5_of_others_is_called_by_its_name(tmp_path: Path):
         stream.write(b"MATLAB 7.3 MAT-file")
     with pytest.raises(InputError, match=r"a\.mat is a MATLAB 7\.3 file"):
         ground_truth.read_lsp(tmp_path / "a.mat")
-
-
-def test_a_person_without_a_head_has_no_size(tmp_path: Path, mpii):
-    people = write_detections(tmp_path / "a.mat", *mpii)
-    rect = structs({"annopoints": np.zeros((0, 0)), "x1": 3.0})
-    write_mat(tmp_path / "b.mat", {"annolist": structs({"annorect": rect})})
-    truth = ground_truth.read_mpii(tmp_path / "b.mat")
-    assert np.isnan(truth.normalizer).all()
-    assert np.isnan(truth.points).all()
-    assert not np.isnan(ground_truth.read_mpii(people).normalizer).any()
-
-
-def test_flat_forms_without_heads_are_refused(tmp_path: Path):
-    np.savez(tmp_path / "joints.npz", joints=np.zeros((3, 16, 2)))
-    with pytest.raises(InputError, match="lack the boxes of heads"):
-        ground_truth.read_mpii(tmp_path / "joints.npz")
-    with pytest.raises(InputError, match="has neither annolist"):
-        ground_truth.read_mpii(write_mat(tmp_path / "a.mat", {"RELEASE": 1.0}))
 
 
 def people_of_flic(rng, count: int) -> np.ndarray:
@@ -161,11 +159,9 @@ def test_flic_keeps_the_persons_own_sides_when_asked_to(tmp_path: Path, rng):
     ten = write_mat(tmp_path / "joints.mat", {"joints": np.ones((2, 10, 3))})
     with pytest.raises(InputError, match="is observer-centric; it does not state"):
         ground_truth.read_flic(ten, sides="person")
-    with pytest.raises(InputError, match=r"joints is \(2, 9, 3\); \(2, 10, 'people'\)"):
-        ground_truth.read_flic(write_mat(tmp_path / "a.mat", {"joints": np.ones((2, 9, 3))}))
 
 
-def test_lsp_is_tested_on_its_second_thousand(tmp_path: Path, rng):
+def test_lsp_is_tested_on_its_second_thousand_and_lspet_on_what_is_annotated(tmp_path: Path, rng):
     joints = rng.uniform(1, 180, (3, 14, 1004))
     joints[2] = 0
     truth = ground_truth.read_lsp(write_mat(tmp_path / "joints.mat", {"joints": joints}))
@@ -174,21 +170,16 @@ def test_lsp_is_tested_on_its_second_thousand(tmp_path: Path, rng):
     torso = np.hypot(*(joints[:2, 9] - joints[:2, 2]))
     np.testing.assert_allclose(truth.normalizer, torso)
     assert (truth.first_pixel, truth.order) == (0, "lsp")
-
-
-def test_lsp_in_its_original_size_counts_from_one(tmp_path: Path, rng):
+    # In its original size it counts from one.
     joints = rng.uniform(300, 900, (3, 14, 4))
     joints[2] = 1
     truth = ground_truth.read_lsp(write_mat(tmp_path / "joints.mat", {"joints": joints}))
     assert (truth.first_pixel, truth.tested.all()) == (1, True)
     np.testing.assert_array_equal(truth.points, joints[:2].transpose(2, 1, 0) - 1)
-
-
-def test_lspet_leaves_out_what_is_not_annotated(tmp_path: Path, rng):
-    joints = rng.uniform(1, 900, (14, 3, 4))
-    joints[:, 2] = 1
-    joints[9, 2, 1] = joints[8, 2, 1] = 0
-    truth = ground_truth.read_lsp(write_mat(tmp_path / "joints.mat", {"joints": joints}))
+    # LSPET has its axes in another order, and flags what is there.
+    extended = joints.transpose(1, 0, 2).copy()
+    extended[8:10, 2, 1] = 0
+    truth = ground_truth.read_lsp(write_mat(tmp_path / "joints.mat", {"joints": extended}))
     assert np.isnan(truth.points[1, 8:10]).all()
     assert np.isnan(truth.normalizer).tolist() == [False, True, False, False]
     assert truth.first_pixel == 0

@@ -22,12 +22,8 @@ TRUTH = {
 
 
 def as_arrays(values):
-    def array(name, value):
-        if name in ("groups", "names"):
-            return np.array(value)
-        return np.array(value, bool if name == "visible" else float)
-
-    return {name: array(name, value) for name, value in values.items()}
+    kinds = {"groups": str, "names": str, "visible": bool}
+    return {name: np.array(value, kinds.get(name, float)) for name, value in values.items()}
 
 
 def write(path: Path, values) -> Path:
@@ -51,28 +47,23 @@ def test_both_formats_are_the_same(tmp_path):
         assert (truth.groups, truth.names) == (("cat", "dog"), ("l_shoulder", "tail"))
 
 
-def test_points_suffice_and_numbers_may_be_groups(tmp_path):
+def test_points_suffice_numbers_may_be_groups_and_null_means_absent(tmp_path):
     path = write(tmp_path / "a.npz", {"points": np.ones((2, 3, 2), int), "groups": np.arange(2)})
     truth = plain_keypoints.read_truth(path)
     assert truth.groups == ("0", "1")
     assert truth.visible is truth.boxes is truth.image_sizes is truth.names is None
-
-
-def test_one_missing_coordinate_makes_a_point_absent(tmp_path):
-    path = write(tmp_path / "a.json", {"points": [[[1, None], [2, 3]]]})
-    np.testing.assert_array_equal(plain_keypoints.read_truth(path).points, [[[np.nan, np.nan], [2, 3]]])
-
-
-def test_null_means_absent_for_a_field_an_image_a_keypoint_and_a_box(tmp_path):
-    path = write(
-        tmp_path / "a.json", {"points": [[[1, 2], None], None], "boxes": [None, [0, 0, 9, 9]], "visible": None}
-    )
+    # For a coordinate, a keypoint, an image, a box and a field.
+    points = [[[1, 2], [3, None]], [None, [3, 4]], None]
+    fields = {"points": points, "boxes": [None, None, [0, 0, 9, 9]], "visible": None}
+    path = write(tmp_path / "a.json", fields)
     truth = plain_keypoints.read_truth(path)
     absent = [np.nan, np.nan]
-    np.testing.assert_array_equal(truth.points, [[[1, 2], absent], [absent, absent]])
-    np.testing.assert_array_equal(truth.boxes, [[np.nan] * 4, [0, 0, 9, 9]])
+    np.testing.assert_array_equal(truth.points, [[[1, 2], absent], [absent, [3, 4]], [absent, absent]])
+    np.testing.assert_array_equal(truth.boxes, [[np.nan] * 4, [np.nan] * 4, [0, 0, 9, 9]])
     assert truth.visible is None
-    np.testing.assert_array_equal(plain_keypoints.read_points(path).points, truth.points)
+    # A prediction keeps the one coordinate that it has.
+    absent_too = [[[1, 2], [3, np.nan]], [absent, [3, 4]], [absent, absent]]
+    np.testing.assert_array_equal(plain_keypoints.read_points(path).points, absent_too)
 
 
 def test_predictions_need_points_only(tmp_path):
@@ -110,11 +101,10 @@ def test_what_is_wrong_is_refused_by_name(tmp_path, change, sentence):
     assert str(refused.value).startswith(str(path))
 
 
-@pytest.mark.parametrize("content", ["[]", "3", "{}", "{", ""])
-def test_other_contents_are_refused(tmp_path, content):
-    path = tmp_path / "a.json"
-    path.write_text(content)
-    with pytest.raises(InputError, match=r"a\.json"):
-        plain_keypoints.read_truth(path)
+def test_other_contents_are_refused(tmp_path):
+    for content in ("[]", "3", "{}", "{", ""):
+        (tmp_path / "a.json").write_text(content)
+        with pytest.raises(InputError, match=r"a\.json"):
+            plain_keypoints.read_truth(tmp_path / "a.json")
     with pytest.raises(InputError, match=r"b\.txt is no \.npz or \.json"):
         plain_keypoints.read_truth(tmp_path / "b.txt")
