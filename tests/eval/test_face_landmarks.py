@@ -14,8 +14,10 @@ from convcorr_jax.tasks import Output
 from convcorr_jax.tasks.landmarks import LandmarkOptions, fitting, frame_of, read_faces
 from eval import face_landmarks
 from tests.builders.genuine import genuine
-from tests.builders.shown import assert_shown
+from tests.builders.shown import assert_shown, result_of
 from train import ridge_probes
+
+pytestmark = pytest.mark.usefixtures("small_network")
 
 FEW = {"layer": "conv3", "options": LandmarkOptions(rounds=1), "rendered_train": 24}
 
@@ -27,7 +29,7 @@ def config(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def result(config):
-    return json.loads(face_landmarks.main(config).read_text())
+    return result_of(face_landmarks.main, config)
 
 
 def test_the_result_has_every_method(result):
@@ -58,8 +60,8 @@ def test_cached_predictions_are_not_computed_again(config, result, monkeypatch):
 
 
 def test_a_trained_probe_predicts_landmarks_of_a_photograph(tmp_path, capsys):
-    options = ridge_probes.Config(**FEW, output=Output(tmp_path))
-    facts = json.loads(ridge_probes.main(options).read_text())
+    """A probe of other weights is refused."""
+    facts = result_of(ridge_probes.main, ridge_probes.Config(**FEW, side_px=64, output=Output(tmp_path)))
     assert facts["faces"] == 24
     assert len(facts["held_out_error"]) >= 1
     record = next(synthetic.instances("face", split="test", count=1))
@@ -77,44 +79,16 @@ def test_a_trained_probe_predicts_landmarks_of_a_photograph(tmp_path, capsys):
     with PillowImage.open(tmp_path / "landmarks.png") as picture:
         assert picture.size[0] >= 256
 
-
-def test_a_probe_of_other_weights_is_refused(tmp_path, capsys):
-    ridge_probes.main(
-        ridge_probes.Config(**{**FEW, "options": LandmarkOptions(rounds=0)}, output=Output(tmp_path))
-    )
     listing = tmp_path / "landmarks.json"
     listing.write_text(listing.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
-    record = next(synthetic.instances("face", split="test", count=1))
-    PillowImage.fromarray(record.image).save(tmp_path / "face.png")
-    assert convcorr(argv=["landmarks", str(tmp_path / "face.png"), "--model", str(listing)]) == 2
+    assert convcorr(argv=command) == 2
     assert "was trained with alexnet and other weights" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        ({"options": LandmarkOptions(rounds=-1)}, "rounds is -1"),
-        ({"options": LandmarkOptions(share=0.0)}, "share 0.0"),
-        ({"rendered_train": 3}, "3 faces to learn from have all landmarks; 4 are expected"),
-        ({"rendered_test": 0}, "rendered has no faces to test"),
-        ({"layer": "conv9"}, "no layer 'conv9'"),
-    ],
-)
-def test_bad_options_are_refused(options, sentence, tmp_path):
-    options_of_faces = {**FEW, "rendered_train": 4, "rendered_test": 1, "output": Output(tmp_path)} | options
-    with pytest.raises(InputError, match=sentence):
-        face_landmarks.main(face_landmarks.Config(**options_of_faces))
-
-
 def test_faces_of_another_mark_up_are_refused(tmp_path):
-    options_of_faces = {
-        **FEW,
-        "rendered_train": 4,
-        "test": (str(genuine("lfpw68")),),
-        "output": Output(tmp_path),
-    }
+    few = FEW | {"rendered_train": 4, "test": (str(genuine("lfpw68")),), "output": Output(tmp_path)}
     with pytest.raises(InputError, match="not marked up like those to learn from"):
-        face_landmarks.main(face_landmarks.Config(**options_of_faces))
+        face_landmarks.main(face_landmarks.Config(**few))
 
 
 def test_compact_crops_are_their_own_frames():

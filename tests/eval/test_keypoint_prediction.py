@@ -185,19 +185,6 @@ def test_categories_without_enough_are_refused(module, tmp_path, capsys):
     assert "has the splits train; to test 'val'" in capsys.readouterr().err
 
 
-def test_a_box_too_small_for_its_cells_is_refused(training, tmp_path, capsys):
-    options = ("--dataset", training.data.dataset, "--box-px", "100", "--out", str(tmp_path / "out"))
-    assert refusal(keypoint_detectors, keypoint_detectors.Config, *options) == 2
-    assert "the descriptor of every cell covers every keypoint" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(("option", "least"), [("--images", 2), ("--folds", 2), ("--box-px", 1)])
-def test_options_out_of_range_are_refused(option, least, training, tmp_path, capsys):
-    options = ("--dataset", training.data.dataset, "--out", str(tmp_path / "out"), option, str(least - 1))
-    assert refusal(keypoint_detectors, keypoint_detectors.Config, *options) == 2
-    assert f"is {least - 1}; at least {least} is expected" in capsys.readouterr().err
-
-
 def test_folds_of_single_objects_train_without_them(tmp_path, monkeypatch):
     """Without a split every object is predicted by detectors that trained without it."""
 

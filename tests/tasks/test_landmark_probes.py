@@ -7,7 +7,6 @@ import pytest
 
 from convcorr_jax import coords, synthetic
 from convcorr_jax.backbone.weights import load
-from convcorr_jax.datasets import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted
 from convcorr_jax.probes import FeatureSettings, LandmarkModel, landmarks, rgb_features
@@ -22,6 +21,7 @@ from convcorr_jax.tasks.landmarks import (
 )
 from convcorr_jax.tasks.probes import LandmarkSource, train_landmark_probe, with_card
 from tests.builders.command_line import needs_weights
+from tests.builders.records import record_of
 
 OPTIONS = LandmarkOptions(rounds=0, margin=0.2, shift=0.05, scale=0.05, rank=8)
 EXTRACTOR = rgb_features(side_px=12)
@@ -38,10 +38,7 @@ def backgrounds():
     rng = np.random.default_rng(8)
     coarse = rng.integers(0, 256, (41, 5, 6, 3)).astype(np.uint8)
     images = np.kron(coarse, np.ones((1, 12, 12, 1), np.uint8))
-    return [
-        Record(image, coords.Size(60, 72), "noise", f"noise {number}", "train")
-        for number, image in enumerate(images)
-    ]
+    return [record_of(image, source_id=f"noise {number}") for number, image in enumerate(images)]
 
 
 @pytest.fixture(scope="module")

@@ -1,29 +1,20 @@
-import dataclasses
-
 import numpy as np
 import pytest
 
-from convcorr_jax import coords, synthetic
-from convcorr_jax.datasets import Record, opening
+from convcorr_jax import synthetic
+from convcorr_jax.datasets import opening
 from convcorr_jax.errors import InputError
 from convcorr_jax.tasks.scenes import read_scenes
 from tests.builders import voc_tree
 from tests.builders.genuine import genuine
+from tests.builders.records import record_of
 
 
 def record(split, labels, **changes):
     label_map = np.full((20, 30), 255, np.uint8)
     label_map[: len(labels), 0] = labels
-    one = Record(
-        image=np.zeros((20, 30, 3), np.uint8),
-        size=coords.Size(20, 30),
-        category="scene",
-        source_id=split,
-        split=split,
-        label_map=label_map,
-        label_names=("cat", "dog", "hen"),
-    )
-    return dataclasses.replace(one, **changes)
+    fields = {"source_id": split, "label_map": label_map, "label_names": ("cat", "dog", "hen")} | changes
+    return record_of(np.zeros((20, 30, 3), np.uint8), split=split, **fields)
 
 
 def scenes_of(monkeypatch, *records):

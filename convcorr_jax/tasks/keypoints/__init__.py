@@ -10,8 +10,6 @@ from convcorr_jax.tasks.keypoints.categories import FACE_POINTS as FACE_POINTS
 from convcorr_jax.tasks.keypoints.categories import Category as Category
 from convcorr_jax.tasks.keypoints.categories import read_categories as read_categories
 from convcorr_jax.tasks.keypoints.categories import with_face_points as with_face_points
-from convcorr_jax.tasks.keypoints.classification import BestFeatures as BestFeatures
-from convcorr_jax.tasks.keypoints.classification import CategoryClassification as CategoryClassification
 from convcorr_jax.tasks.keypoints.classification import FeatureOptions as FeatureOptions
 from convcorr_jax.tasks.keypoints.classification import accuracy_intervals as accuracy_intervals
 from convcorr_jax.tasks.keypoints.classification import best_features as best_features
@@ -21,7 +19,6 @@ from convcorr_jax.tasks.keypoints.classification import confusion_figure as conf
 from convcorr_jax.tasks.keypoints.classification import cost_curves_figure as cost_curves_figure
 from convcorr_jax.tasks.keypoints.classification import mean_curves as mean_curves
 from convcorr_jax.tasks.keypoints.examples import Mining as Mining
-from convcorr_jax.tasks.keypoints.prediction import CategoryPredictions as CategoryPredictions
 from convcorr_jax.tasks.keypoints.prediction import by_alpha as by_alpha
 from convcorr_jax.tasks.keypoints.prediction import by_method as by_method
 from convcorr_jax.tasks.keypoints.prediction import by_positive as by_positive
@@ -31,7 +28,6 @@ from convcorr_jax.tasks.keypoints.prediction import pck_of as pck_of
 from convcorr_jax.tasks.keypoints.prediction import predict_category as predict_category
 from convcorr_jax.tasks.keypoints.prediction import prediction_figure as prediction_figure
 from convcorr_jax.tasks.keypoints.prediction import with_card as with_card
-from convcorr_jax.tasks.keypoints.responses import ResponseFigure as ResponseFigure
 from convcorr_jax.tasks.keypoints.responses import response_figure as response_figure
 from convcorr_jax.tasks.keypoints.responses import response_maps as response_maps
 from convcorr_jax.tasks.keypoints.ridge import RGB as RGB
@@ -43,6 +39,5 @@ from convcorr_jax.tasks.keypoints.ridge import predict_by_ridge as predict_by_ri
 from convcorr_jax.tasks.keypoints.ridge import ridge_curves_figure as ridge_curves_figure
 from convcorr_jax.tasks.keypoints.training import DetectorOptions as DetectorOptions
 from convcorr_jax.tasks.keypoints.training import PriorChoice as PriorChoice
-from convcorr_jax.tasks.keypoints.training import TrainedModel as TrainedModel
 from convcorr_jax.tasks.keypoints.training import check_trainable as check_trainable
 from convcorr_jax.tasks.keypoints.training import train_model as train_model

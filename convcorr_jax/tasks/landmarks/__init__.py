@@ -8,7 +8,6 @@ from convcorr_jax.tasks.landmarks.faces import frame_of as frame_of
 from convcorr_jax.tasks.landmarks.faces import read_faces as read_faces
 from convcorr_jax.tasks.landmarks.fitting import LANDMARK_LAYER as LANDMARK_LAYER
 from convcorr_jax.tasks.landmarks.fitting import RGB_PX as RGB_PX
-from convcorr_jax.tasks.landmarks.fitting import FinderFit as FinderFit
 from convcorr_jax.tasks.landmarks.fitting import LandmarkOptions as LandmarkOptions
 from convcorr_jax.tasks.landmarks.fitting import RoundPredictions as RoundPredictions
 from convcorr_jax.tasks.landmarks.fitting import fit_faces as fit_faces

@@ -1,7 +1,5 @@
 """Colours and segmentation of whole images (Sharif Razavian et al. 2014, section 3.1)."""
 
-from convcorr_jax.tasks.scenes.colors import ColorSamples as ColorSamples
-from convcorr_jax.tasks.scenes.colors import Reconstruction as Reconstruction
 from convcorr_jax.tasks.scenes.colors import Split as Split
 from convcorr_jax.tasks.scenes.colors import color_samples as color_samples
 from convcorr_jax.tasks.scenes.colors import error_figure as error_figure
@@ -13,9 +11,7 @@ from convcorr_jax.tasks.scenes.colors import reconstruction_scores as reconstruc
 from convcorr_jax.tasks.scenes.segmentation import CONVNET as CONVNET
 from convcorr_jax.tasks.scenes.segmentation import MIXINGS as MIXINGS
 from convcorr_jax.tasks.scenes.segmentation import SceneRows as SceneRows
-from convcorr_jax.tasks.scenes.segmentation import Scenes as Scenes
 from convcorr_jax.tasks.scenes.segmentation import SegmentationOptions as SegmentationOptions
-from convcorr_jax.tasks.scenes.segmentation import SegmentationResult as SegmentationResult
 from convcorr_jax.tasks.scenes.segmentation import example_scenes as example_scenes
 from convcorr_jax.tasks.scenes.segmentation import examples_figure as examples_figure
 from convcorr_jax.tasks.scenes.segmentation import fit_scene_mixing as fit_scene_mixing

@@ -5,27 +5,18 @@ import dataclasses
 import numpy as np
 import pytest
 
-from convcorr_jax import coords
-from convcorr_jax.datasets import Record
 from convcorr_jax.datasets.official import ibug
 from convcorr_jax.errors import InputError
 from convcorr_jax.tasks import CategoryData
 from convcorr_jax.tasks.keypoints import FACE_POINTS, categories, read_categories, with_face_points
+from tests.builders.records import record_of
+
+BLACK = np.zeros((8, 8, 3), np.uint8)
 
 
 def test_faces_exchange_their_sides_in_a_mirror():
-    count = len(ibug.MARKUP.names)
-    face = Record(
-        image=np.zeros((8, 8, 3), np.uint8),
-        size=coords.Size(8, 8),
-        category="face",
-        source_id="one",
-        split="train",
-        names=ibug.MARKUP.names,
-        points=np.ones((count, 2)),
-        visible=np.ones(count, bool),
-    )
-    named = with_face_points(face)
+    points = np.ones((len(ibug.MARKUP.names), 2))
+    named = with_face_points(record_of(BLACK, category="face", names=ibug.MARKUP.names, points=points))
     names = list(FACE_POINTS)
     assert {(names[a], names[b]) for a, b in named.left_right_pairs} == {
         (name, f"r{name[1:]}") for name in names if name.startswith("l_")
@@ -35,15 +26,13 @@ def test_faces_exchange_their_sides_in_a_mirror():
 
 def records_of(splits):
     return [
-        Record(
-            image=np.zeros((8, 8, 3), np.uint8),
-            size=coords.Size(8, 8),
+        record_of(
+            BLACK,
             category="dot",
-            source_id=str(number),
             split=split,
+            source_id=str(number),
             names=("dot",),
             points=np.array([[number, 2.0]]),
-            visible=np.ones(1, bool),
         )
         for number, split in enumerate(splits)
     ]

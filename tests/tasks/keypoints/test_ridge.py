@@ -1,4 +1,4 @@
-"""Ridge regressions of keypoints see no label of the objects that they are tested on."""
+"""Features of boxes, and ridge regressions that see no label of the objects that they are tested on."""
 
 import dataclasses
 
@@ -8,38 +8,71 @@ import pytest
 from convcorr_jax import coords
 from convcorr_jax.backbone import NETWORKS
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets import Record
-from convcorr_jax.tasks.keypoints import Category, RidgeOptions, predict_by_ridge
+from convcorr_jax.tasks.keypoints import (
+    RGB,
+    RGB_SIDE_PX,
+    Category,
+    RidgeOptions,
+    box_features,
+    predict_by_ridge,
+)
+from tests.builders.records import record_of
 
 WEIGHTS = Weights({}, NETWORKS["alexnet"], "none", ())
 OPTIONS = RidgeOptions("pool5", False, 0.0)
 
 
+def category_of(records, folds):
+    points, visible = (np.stack([getattr(one, field) for one in records]) for field in ("points", "visible"))
+    return Category(records[0].category, records[0].names, tuple(records), points, visible, np.array(folds))
+
+
+def bright_pixel(x, y):
+    """A dark photograph with a bright pixel, which is the left of two keypoints."""
+    image = np.zeros((64, 128, 3), np.uint8)
+    image[y, x] = 255
+    return record_of(
+        image,
+        source_id=f"{x} {y}",
+        names=("l_dot", "r_dot"),
+        points=np.array([[x, y], [np.nan, np.nan]], float),
+        left_right_pairs=((0, 1),),
+        box=coords.Box(31.5, 7.5, 95.5, 39.5),
+    )
+
+
+def test_a_bright_pixel_lies_where_its_point_says_mirrored_too(tmp_path):
+    records = (bright_pixel(40, 17), bright_pixel(77, 30))
+    seen = box_features(category_of(records, [-1, 0]), WEIGHTS, layer=RGB, margin=0.5, folder=tmp_path)
+    assert seen.objects.tolist() == [0, 0, 1, 1]
+    assert seen.mirrored.tolist() == [False, True, False, True]
+    pictures = seen.features.reshape(4, RGB_SIDE_PX, RGB_SIDE_PX, 3)
+    for picture, points, mirrored in zip(pictures, seen.points, seen.mirrored, strict=True):
+        # In a mirror the left one is the right one.
+        assert np.isnan(points[:, 0]).tolist() == [mirrored, not mirrored]
+        place = (points[int(mirrored)] + 0.5) * RGB_SIDE_PX - 0.5
+        row, column = np.unravel_index(picture[..., 0].argmax(), picture.shape[:2])
+        assert abs(place - [column, row]).max() <= 0.5
+    for number in range(2):
+        back = seen.to_photograph_px[number](seen.points[2 * number])
+        np.testing.assert_allclose(back[0], records[number].points[0])
+
+
 @pytest.fixture
 def category(rng):
     """Eight training and four tested squares of noise, whose keypoints are anywhere."""
-    records = tuple(
-        Record(
-            image=rng.integers(0, 256, (40, 40, 3), dtype=np.uint8),
-            size=coords.Size(40, 40),
-            category="noise",
+    records = [
+        record_of(
+            rng.integers(0, 256, (40, 40, 3), dtype=np.uint8),
             source_id=str(number),
             split="train" if number < 8 else "test",
             names=("a", "b"),
             points=rng.uniform(0, 39, (2, 2)),
-            visible=np.ones(2, bool),
             box=coords.whole_image((40, 40)),
         )
         for number in range(12)
-    )
-    return Category(
-        "noise",
-        ("a", "b"),
-        records,
-        np.stack([record.points for record in records]),
-        np.stack([record.visible for record in records]),
-        np.repeat([-1, 0], [8, 4]),
-    )
+    ]
+    return category_of(records, np.repeat([-1, 0], [8, 4]))
 
 
 @pytest.mark.parametrize("method", ["rgb", "mean"])

@@ -7,15 +7,14 @@ import jax
 import numpy as np
 import pytest
 
-from convcorr_jax import coords
 from convcorr_jax.backbone import NETWORKS, Filters, activations, filter_shapes, preprocess
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import write_at
 from convcorr_jax.patches import Plan, view
 from convcorr_jax.runtime import stages
 from convcorr_jax.tasks.patches import build_database, database, read_database
+from tests.builders.records import record_of
 
 ALEXNET = NETWORKS["alexnet"]
 PLAN = Plan(layers=("conv1", "conv2"), longest_px=(96, 64), patches=300)
@@ -39,13 +38,7 @@ def weights():
 def records():
     rng = np.random.default_rng(4)
     return [
-        Record(
-            image=rng.integers(0, 256, (80, 100, 3), np.uint8),
-            size=coords.Size(80, 100),
-            category="noise",
-            source_id=f"noise {number}",
-            split="train",
-        )
+        record_of(rng.integers(0, 256, (80, 100, 3), np.uint8), source_id=f"noise {number}")
         for number in range(COUNT)
     ]
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from convcorr_jax import synthetic
-from convcorr_jax.coords import Box, Size
-from convcorr_jax.datasets import Record
+from convcorr_jax.coords import Box
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import flic, small
 from convcorr_jax.tasks.pose import prepare, read_people, reframed
 from tests.builders.flic_tree import FACING, LOOKUP, OTHER_SIDE, example, write_release
 from tests.builders.genuine import genuine
 from tests.builders.people import write_people
+from tests.builders.records import record_of
 
 NAMES = ("l_shoulder", "r_shoulder", "l_hip", "r_hip", "nose")
 ARCHITECTURE = small(NAMES, ((0, 1), (2, 3)))
@@ -27,17 +27,7 @@ def person(points=POINTS, size=(60, 80), **options):
     for x, y in points[~np.isnan(points[:, 0])]:
         if 0 <= x < size[1] and 0 <= y < size[0]:
             image[int(y), int(x)] = 255
-    return Record(
-        image=image,
-        size=Size(*size),
-        category="person",
-        source_id="someone",
-        split="train",
-        names=NAMES,
-        points=points,
-        visible=~np.isnan(points[:, 0]),
-        **options,
-    )
+    return record_of(image, category="person", source_id="someone", names=NAMES, points=points, **options)
 
 
 def brightest(image):

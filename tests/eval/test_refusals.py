@@ -1,0 +1,82 @@
+"""Every script refuses wrong options and data with status 2 and one sentence."""
+
+import importlib
+
+import pytest
+
+from convcorr_jax.runtime.script import run
+
+pytestmark = pytest.mark.usefixtures("small_network")
+
+CLASSIFICATION = (
+    "eval.keypoint_classification --categories person --rendered-train 2 --rendered-test 1 --layers conv1 "
+    "--radii-px 20 --side-px 64"
+)
+COLORS = "eval.rgb_reconstruction --rendered-train 1 --rendered-test 1"
+DETECTORS = "train.keypoint_detectors --categories person --rendered-train 4 --rendered-test 1"
+DIRECTIONS = "eval.semantic_directions --rendered-train 16 --rendered-test 8"
+LANDMARKS = "eval.face_landmarks --rendered-train 4 --rendered-test 1"
+MATCHES = "eval.match_explorer"
+PROBES = "train.ridge_probes --layer pool5 --rendered-train 8"
+SEGMENTATION = "eval.segmentation --rendered-train 1 --rendered-test 1"
+
+REFUSED = [
+    (CLASSIFICATION, "--costs 1.0 0.1", "in rising order"),
+    (CLASSIFICATION, "--layers conv1 conv1", "none of them twice"),
+    (CLASSIFICATION, "--layers conv9", "no layer 'conv9'"),
+    (CLASSIFICATION, "--side-px 0", "side_px is 0"),
+    (CLASSIFICATION, "--radii-px 0", "radius_px is 0"),
+    (CLASSIFICATION, "--windows -1", "windows is -1"),
+    (CLASSIFICATION, "--keypoints tail", "'person' has no keypoints ['tail']; it has "),
+    (COLORS, "--datasets", "datasets is ()"),
+    (COLORS, "--datasets rendered rendered", "none of them twice"),
+    (COLORS, "--images 3", "at least 4 and 1 are expected"),
+    (COLORS, "--shown 0", "shown 0"),
+    (COLORS, "--copies 0", "0 variations"),
+    (COLORS, "--layer conv9", "no layer 'conv9'"),
+    (COLORS, "--rendered-test 0", "and 0 to test"),
+    (DETECTORS, "--images 1", "images is 1; at least 2 is expected"),
+    (DETECTORS, "--folds 1", "folds is 1; at least 2 is expected"),
+    (DETECTORS, "--box-px 0", "box_px is 0; at least 1 is expected"),
+    (DETECTORS, "--box-px 100", "the descriptor of every cell covers every keypoint"),
+    (DIRECTIONS, "--attributes glasses beauty", "turn_degrees, tilt_degrees are known"),
+    (DIRECTIONS, "--attributes glasses glasses", "each once"),
+    (DIRECTIONS, "--steps 1", "steps is 1"),
+    (DIRECTIONS, "--shown 0", "shown 0"),
+    (DIRECTIONS, "--layer conv9", "no layer 'conv9'"),
+    (DIRECTIONS, "--direction-penalty 0.0", "above 0 is expected"),
+    (DIRECTIONS, "--rendered-train 7", "7 faces of the split train; at least 8"),
+    (DIRECTIONS, "--rendered-train 0 --rendered-test 0", "all the 0 faces of rendered, none are known"),
+    (DIRECTIONS, "--dataset lfw_attributes --data-root nowhere", "lfw_attributes"),
+    (LANDMARKS, "--rounds -1", "rounds is -1"),
+    (LANDMARKS, "--share 0.0", "share 0.0"),
+    (LANDMARKS, "--rendered-train 3", "3 faces to learn from have all landmarks; 4 are expected"),
+    (LANDMARKS, "--rendered-test 0", "rendered has no faces to test"),
+    (LANDMARKS, "--layer conv9", "no layer 'conv9'"),
+    (MATCHES, "--pairs 0", "rising positive numbers"),
+    (MATCHES, "--factors", "rising positive numbers"),
+    (MATCHES, "--factors 1.0 0.5", "rising positive numbers"),
+    ("eval.patch_reconstruction", "--examples 0", "examples is 0"),
+    ("eval.pose", "--batch 0", "batch is 0; at least 1 is expected"),
+    (PROBES, "--probe colors --train rendered rendered", "one data set is expected"),
+    (PROBES, "--probe colors --train nowhere", "nowhere"),
+    (PROBES, "--probe keypoints --rendered-train 3", "is annotated in"),
+    (PROBES, "--probe classes --rendered-train 0", "records of 'test' and of 'train' are expected"),
+    (SEGMENTATION, "--copies 1", "copies is 1"),
+    (SEGMENTATION, "--shown 0", "shown 0"),
+    (SEGMENTATION, "--layer conv9", "no layer 'conv9'"),
+    (SEGMENTATION, "--rendered-test 0", "rendered has the splits train; to test"),
+]
+
+
+@pytest.mark.parametrize(("command", "options", "sentence"), REFUSED)
+def test_wrong_options_are_refused(tmp_path, capsys, command, options, sentence):
+    name, *words = f"{command} {options} --out {tmp_path}".split()
+    script = importlib.import_module(name)
+    with pytest.raises(SystemExit) as ended:
+        run(script.Config, script.main, None, argv=words)
+    assert ended.value.code == 2
+    # Bars of progress may stand beside it.
+    message = capsys.readouterr().err
+    assert sentence in message
+    assert "Traceback" not in message
