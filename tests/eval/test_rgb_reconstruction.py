@@ -40,7 +40,7 @@ def faces(tmp_path_factory):
 
 
 def test_faces_are_reconstructed(faces, tmp_path, monkeypatch):
-    config = Config(datasets=(faces,), side_px=224, images=(4, 9, 1000), shown=9, output=Output(tmp_path))
+    config = Config(datasets=(faces,), side_px=128, images=(4, 9, 1000), shown=9, output=Output(tmp_path))
     result = result_of(main, config)
     assert (result["train"], result["test"], result["layer"]) == (27, 3, "pool5")
     curve = result["curve"]
