@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convcorr_jax.datasets.official import imagenet, lfpw, mpii, pf_willow
-from tests.builders import flic_tree, landmark_files, leeds_tree, voc_tree, willow_tree
+from tests.builders import flic_tree, leeds_tree, voc_tree, willow_tree
 from tests.builders.mat_files import EMPTY, cells, structs, write_mat
 
 HIDDEN = b"\0\5\26\7"
@@ -26,6 +26,24 @@ def write_images(folder: Path, *names: str, size: tuple[int, int]) -> None:
     """Write images of this height and width."""
     for name in names:
         voc_tree.write_image(folder / name, height=size[0], width=size[1])
+
+
+FACE_SIZE = (32, 40)
+"""Height and width of the images of `write_face`."""
+
+
+def points_68(*, seed: int = 0) -> np.ndarray:
+    """Return 1-based points as 300-W has them; the outer eye corners are 20 apart."""
+    points = np.random.default_rng(seed).uniform(3, 30, (68, 2)).round(3)
+    points[36], points[45] = (6, 11), (22, 23)
+    return points
+
+
+def write_face(folder: Path, name: str, *, ending: str = ".jpg", seed: int = 0) -> None:
+    """Write a ``.pts`` file of 68 points, and an image of this ending beside it."""
+    rows = "\n".join(f"{x:.6f} {y:.6f}" for x, y in points_68(seed=seed))
+    write_texts(folder, {f"{name}.pts": f"version: 1\nn_points:  68\n{{\n{rows}\n}}\n"})
+    write_images(folder, f"{name}{ending}", size=FACE_SIZE)
 
 
 def helen_points() -> np.ndarray:
@@ -50,17 +68,17 @@ def _write_helen(folder: Path) -> None:
 
 def _write_halves(folder: Path) -> None:
     for face in ("testset/b", "trainset/c", "trainset/a"):
-        landmark_files.write_face(folder / Path(face).parent, Path(face).name)
+        write_face(folder / Path(face).parent, Path(face).name)
 
 
 def _write_300w(folder: Path) -> None:
-    landmark_files.write_face(folder / "ibug", "image_092 _01", seed=1)
+    write_face(folder / "ibug", "image_092 _01", seed=1)
     (folder / "ibug" / "._image_092 _01.pts").write_bytes(HIDDEN)
-    landmark_files.write_face(folder / "300W" / "02_Outdoor", "outdoor_001", ending=".png")
-    landmark_files.write_face(folder / "300W" / "01_Indoor", "indoor_001", ending=".png")
+    write_face(folder / "300W" / "02_Outdoor", "outdoor_001", ending=".png")
+    write_face(folder / "300W" / "01_Indoor", "indoor_001", ending=".png")
     for number in (2, 1):
-        landmark_files.write_face(folder / "lfpw" / "trainset", f"image_000{number}", ending=".png")
-    landmark_files.write_face(folder / "helen" / "testset", "30427236_1", ending=".JPG")
+        write_face(folder / "lfpw" / "trainset", f"image_000{number}", ending=".png")
+    write_face(folder / "helen" / "testset", "30427236_1", ending=".JPG")
 
 
 # The release's 35 points: the ears come between the mouth and the chin.
@@ -312,7 +330,6 @@ class Release(NamedTuple):
 
 
 _VOC = (voc_tree.HEIGHT, voc_tree.WIDTH)
-_FACES = (landmark_files.HEIGHT, landmark_files.WIDTH)
 _LEEDS = (leeds_tree.HEIGHT, leeds_tree.WIDTH)
 _HALVES = {"trainset/a": "train", "trainset/c": "train", "testset/b": "test"}
 RELEASES: Mapping[str, Release] = {
@@ -336,11 +353,11 @@ RELEASES: Mapping[str, Release] = {
         {"232194_1": "train", "30427236_1": "test", "1629243_1": "train"},
         ("annotation/1.txt", "trainnames.txt"),
     ),
-    "helen68": Release(lambda folder: _write_halves(folder / "helen"), _FACES, _HALVES, inner="helen"),
-    "lfpw68": Release(lambda folder: _write_halves(folder / "lfpw"), _FACES, _HALVES, inner="lfpw"),
+    "helen68": Release(lambda folder: _write_halves(folder / "helen"), FACE_SIZE, _HALVES, inner="helen"),
+    "lfpw68": Release(lambda folder: _write_halves(folder / "lfpw"), FACE_SIZE, _HALVES, inner="lfpw"),
     "three_hundred_w": Release(
         _write_300w,
-        _FACES,
+        FACE_SIZE,
         {
             **{"lfpw/trainset/image_0001": "train", "lfpw/trainset/image_0002": "train"},
             **{"helen/testset/30427236_1": "common", "ibug/image_092 _01": "challenging"},

@@ -18,7 +18,6 @@ from convcorr_jax.datasets.official.ibug import HELEN_MARKUP, MARKUP
 from convcorr_jax.errors import InputError
 from tests.builders import releases, voc_tree, willow_tree
 from tests.builders.flic_tree import FACING, LOOKUP, OTHER_SIDE, example
-from tests.builders.landmark_files import points_68
 from tests.builders.leeds_tree import places
 from tests.builders.mat_files import EMPTY, structs, write_mat
 from tests.builders.releases import RELEASES, write_texts
@@ -33,11 +32,6 @@ def entries_of(name: str, folder: Path) -> dict[str, Record | Absent]:
     found = {entry.source_id: entry for entry in entries}
     assert len(found) == len(entries)
     return found
-
-
-def splits(entries: dict[str, Record | Absent]) -> list[tuple[str, str | None]]:
-    """Return what `Release.splits` states, in its order."""
-    return [(key, entry.split if isinstance(entry, Record) else None) for key, entry in entries.items()]
 
 
 # Why the annotations of an image make no record without it; MTFL's are named by their images.
@@ -69,19 +63,26 @@ EMPTY_FOLDER = {
 
 
 @every
-def test_a_release_is_read_and_no_image_decoded(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_only_a_release_is_read_and_no_image_decoded(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     def decode(image: object) -> None:
         pytest.fail("an image is decoded")
 
     release = RELEASES[name]
     assert not DATASETS[name].is_release(tmp_path)
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        # Before the first record is asked for.
+        with pytest.raises(InputError, match=EMPTY_FOLDER[name]):
+            DATASETS[name].read(folder)
     release.write(tmp_path)
     for folder in (tmp_path / release.inner, tmp_path):
         assert DATASETS[name].is_release(folder)
         with monkeypatch.context() as patched:
             patched.setattr(ImageFile.ImageFile, "load", decode)
             entries = entries_of(name, folder)
-        assert splits(entries) == [*release.splits.items()]
+        splits = [(key, getattr(entry, "split", None)) for key, entry in entries.items()]
+        assert splits == [*release.splits.items()]
     records = [entry for entry in entries.values() if isinstance(entry, Record)]
     if DATASETS[name].counts:
         assert {record.split for record in records} <= {*DATASETS[name].counts, "unused"}
@@ -112,14 +113,6 @@ def test_an_image_that_is_missing_or_damaged_is_named(name: str, content: bytes 
             assert type(after[key]) is type(entry)
 
 
-@every
-def test_a_folder_without_the_files_is_refused_by_their_names(name: str, tmp_path: Path):
-    for folder in (tmp_path, tmp_path / "nowhere"):
-        # Before the first record is asked for.
-        with pytest.raises(InputError, match=EMPTY_FOLDER[name]):
-            DATASETS[name].read(folder)
-
-
 def other_side(name: str) -> str:
     """Exchange the words for left and right; numbers of points along a contour are left out."""
     words = {"left": "right", "Left": "Right", "L": "R", "l": "r"}
@@ -147,7 +140,7 @@ FACES_CAMERA = np.array(list(FACING.values()), float) - 1
 LEEDS = places(np.random.default_rng(0), 3)
 LEEDS_VISIBLE = np.arange(14) != 3
 BOTTLE = willow_tree.keypoints("winebottle(woC)", "c_3").T - 1
-FACE_68 = points_68(seed=1) - 1
+FACE_68 = releases.points_68(seed=1) - 1
 NUMBERED = tuple(str(number) for number in range(30))
 
 # Points and visibility are stated by name where most keypoints are absent; "some" are some of the points.
@@ -337,6 +330,10 @@ def mpii_release(*people: dict[str, Any], **changes: Any) -> Change:
     return lambda folder: releases.write_mpii(folder, **changes)
 
 
+def mpii_points(*joints: dict[str, Any]) -> dict[str, Any]:
+    return {"annopoints": structs({"point": structs(*joints)})}
+
+
 def lfpw_image(folder: Path) -> None:
     """Write one row of LFPW, and an image that ends above the chin."""
     releases.write_lfpw_tables(folder, [releases.lfpw_row("http://example.org/a.jpg")], [])
@@ -367,66 +364,62 @@ HELEN_1 = "annotation/1.txt"
 MPII_POINT = releases.mpii_joint(9, 25.5, 4.25, EMPTY)
 
 # What makes no record, and why.
-ABSENT: list[tuple[str, Change, str, str]] = [
-    (
-        *("flic", resized("FLIC/images/film-one-0001.jpg", 20), FRAME),
-        r"^the frame is \(20, 40\) and was annotated at \(32, 40\)$",
-    ),
-    ("flic", flic_example(filepath="../examples.mat"), "../examples.mat#0", "must be a path inside the folder"),
-    (
-        *("helen", typed("testnames.txt", ("30427236_1", "999_1")), "30427236_1"),
-        r"^it is in neither trainnames\.txt nor testnames\.txt$",
-    ),
-    (
-        *("three_hundred_w", typed("ibug/image_092 _01.pts", ("22.000000 23.000000", "6.000000 11.000000"))),
-        *("ibug/image_092 _01", "normalizer 0.0"),
-    ),
-    # The chin is at (68, 74.5); the highest pixel centre of 74 rows is 73.
-    (*("lfpw", lfpw_image, "train000001"), r"^a visible point is outside a\.jpg, another image$"),
-    # A file name of two links is not trusted.
-    (
-        *("lfpw", lfpw_links("http://example.org/1/b.jpg", "http://example.org/2/b.jpg"), "train000002"),
-        "the image of http://example.org/2/b.jpg is not in the folder train",
-    ),
-    *(
-        ("lfpw", lfpw_links("http://example.org/0.jpg", link), "train000002", "is not in the folder train")
-        for link in (
-            "http://example.org/a/../../../etc/passwd",
-            "http://example.org/%2e%2e%2f%2e%2e%2fetc%2fpasswd%00.jpg",
-            "http://example.org/",
-            "http://[broken/a.jpg",
-            "no link",
+FLIC_IMAGE, SEGMENTED_IMAGE = "FLIC/images/film-one-0001.jpg", f"{SEGMENTED}/JPEGImages/2007_000033.jpg"
+CAT_IMAGE, CAR_IMAGE = "SPair-71k/JPEGImages/cat/2008_000001.jpg", f"{VOC}/JPEGImages/2008_000001.jpg"
+EYES, LFPW_LINK = ("22.000000 23.000000", "6.000000 11.000000"), "http://example.org"
+NO_POINTS = {"kps": np.full((3, 2), np.nan), "bbox": np.array([1.0, 2, 3, 4])}
+ABSENT: dict[str, list[tuple[Change, str, str]]] = {
+    "flic": [
+        (resized(FLIC_IMAGE, 20), FRAME, r"^the frame is \(20, 40\) and was annotated at \(32, 40\)$"),
+        (flic_example(filepath="../examples.mat"), "../examples.mat#0", "must be a path inside the folder"),
+    ],
+    "helen": [
+        (
+            *(typed("testnames.txt", ("30427236_1", "999_1")), "30427236_1"),
+            r"^it is in neither trainnames\.txt nor testnames\.txt$",
         )
-    ),
-    ("mpii", mpii_release(), "c.jpg", "^no person is annotated in it$"),
-    *(
-        ("mpii", mpii_release(releases.mpii_person(**changes)), "a.jpg#1", reason)
-        for changes, reason in (
-            ({"scale": "tall"}, r"annorect\(2\)\.scale is the text 'tall'"),
-            (
-                {"annopoints": structs({"point": structs(releases.mpii_joint(16, 1.0, 1.0, 1.0))})},
-                r"point\(1\) has the id 16\.0; 0 to 15",
-            ),
-            (
-                {"annopoints": structs({"point": structs(MPII_POINT, MPII_POINT)})},
-                r"point\(2\) has the id 9\.0; 0 to 15 once each",
-            ),
-            ({"x2": 21.0}, "has no area"),
-        )
-    ),
-    ("pf_willow", gone(f"{WILLOW}/car(M)/b_2.mat"), "car(M)/b_2", r"^b_2\.mat is missing$"),
-    ("pf_willow", mat(f"{WILLOW}/duck(S)/a_1.mat", pts_coord=np.ones((2, 10))), "duck(S)/a_1", "has no area"),
-    (
-        *("pf_pascal", mat(PASCAL_MAT, kps=np.full((3, 2), np.nan), bbox=np.array([1.0, 2, 3, 4]))),
-        *("bus/2008_000001", "^it has no keypoint$"),
-    ),
-    ("spair71k", lambda folder: None, "cow/2008_000009", "^it is in no pair of Layout/large$"),
-    (
-        *("spair71k", resized("SPair-71k/JPEGImages/cat/2008_000001.jpg", 41), "cat/2008_000001"),
-        r"^2008_000001\.jpg is not of the size in its annotation$",
-    ),
-    *(
-        ("voc2011_keypoints", change, CAR, reason)
+    ],
+    "three_hundred_w": [(typed("ibug/image_092 _01.pts", EYES), "ibug/image_092 _01", "normalizer 0.0")],
+    "lfpw": [
+        # The chin is at (68, 74.5); the highest pixel centre of 74 rows is 73.
+        (lfpw_image, "train000001", r"^a visible point is outside a\.jpg, another image$"),
+        # A file name of two links is not trusted.
+        (
+            *(lfpw_links(f"{LFPW_LINK}/1/b.jpg", f"{LFPW_LINK}/2/b.jpg"), "train000002"),
+            "the image of http://example.org/2/b.jpg is not in the folder train",
+        ),
+        *(
+            (lfpw_links(f"{LFPW_LINK}/0.jpg", link), "train000002", "is not in the folder train")
+            for link in (
+                f"{LFPW_LINK}/a/../../../etc/passwd",
+                f"{LFPW_LINK}/%2e%2e%2f%2e%2e%2fetc%2fpasswd%00.jpg",
+                *(f"{LFPW_LINK}/", "http://[broken/a.jpg", "no link"),
+            )
+        ),
+    ],
+    "mpii": [
+        (mpii_release(), "c.jpg", "^no person is annotated in it$"),
+        *(
+            (mpii_release(releases.mpii_person(**changes)), "a.jpg#1", reason)
+            for changes, reason in (
+                ({"scale": "tall"}, r"annorect\(2\)\.scale is the text 'tall'"),
+                (mpii_points(releases.mpii_joint(16, 1.0, 1.0, 1.0)), r"point\(1\) has the id 16\.0; 0 to 15"),
+                (mpii_points(MPII_POINT, MPII_POINT), r"point\(2\) has the id 9\.0; 0 to 15 once each"),
+                ({"x2": 21.0}, "has no area"),
+            )
+        ),
+    ],
+    "pf_willow": [
+        (gone(f"{WILLOW}/car(M)/b_2.mat"), "car(M)/b_2", r"^b_2\.mat is missing$"),
+        (mat(f"{WILLOW}/duck(S)/a_1.mat", pts_coord=np.ones((2, 10))), "duck(S)/a_1", "has no area"),
+    ],
+    "pf_pascal": [(mat(PASCAL_MAT, **NO_POINTS), "bus/2008_000001", "^it has no keypoint$")],
+    "spair71k": [
+        (lambda folder: None, "cow/2008_000009", "^it is in no pair of Layout/large$"),
+        (resized(CAT_IMAGE, 41), "cat/2008_000001", r"^2008_000001\.jpg is not of the size in its annotation$"),
+    ],
+    "voc2011_keypoints": [
+        (change, CAR, reason)
         for change, reason in (
             (typed(CAR_XML, ("<image>2008_000001", "<image>2008_000002")), "a car in 2008_000002"),
             (typed(CAR_XML, ("<category>car", "<category>bus")), "it is of a bus in 2008_000001"),
@@ -434,28 +427,27 @@ ABSENT: list[tuple[str, Change, str, str]] = [
             (typed(CAR_XML, ("R_TailLight", "Wing")), "'Wing' is no keypoint of a car"),
             (typed(CAR_XML, ("R_TailLight", "L_HeadLight")), "it has L_HeadLight twice"),
             (typed(CAR_XML, ("<keypoint ", "<hint ")), "it has no keypoint"),
-            (
-                resized(f"{VOC}/JPEGImages/2008_000001.jpg", 41),
-                r"^2008_000001\.jpg is not of the size in VOC's annotation$",
-            ),
+            (resized(CAR_IMAGE, 41), r"^2008_000001\.jpg is not of the size in VOC's annotation$"),
             (
                 text(f"{MAIN}/train.txt", "2008_000009\n"),
                 "^2008_000001 is in neither list of VOC's ImageSets/Main$",
             ),
         )
-    ),
-    (
-        *("voc2012_segmentation", gone(f"{SEGMENTED}/SegmentationClass/2007_000039.png"), "2007_000039"),
-        r"^SegmentationClass/2007_000039\.png is missing$",
-    ),
-    (
-        *("voc2012_segmentation", resized(f"{SEGMENTED}/JPEGImages/2007_000033.jpg", 41), "2007_000033"),
-        r"^2007_000033\.png has another size than its image$",
-    ),
-]
+    ],
+    "voc2012_segmentation": [
+        (
+            *(gone(f"{SEGMENTED}/SegmentationClass/2007_000039.png"), "2007_000039"),
+            r"^SegmentationClass/2007_000039\.png is missing$",
+        ),
+        (resized(SEGMENTED_IMAGE, 41), "2007_000033", r"^2007_000033\.png has another size than its image$"),
+    ],
+}
 
 
-@pytest.mark.parametrize(("name", "change", "source_id", "reason"), ABSENT)
+@pytest.mark.parametrize(
+    ("name", "change", "source_id", "reason"),
+    [(name, *case) for name, cases in ABSENT.items() for case in cases],
+)
 def test_annotations_that_make_no_record_are_named(
     name: str, change: Change, source_id: str, reason: str, tmp_path: Path
 ):

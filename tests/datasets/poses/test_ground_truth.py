@@ -11,7 +11,6 @@ from convcorr_jax.datasets.poses import ORDERS, ground_truth
 from convcorr_jax.errors import InputError
 from tests.builders import releases
 from tests.builders.flic_tree import LOOKUP, example
-from tests.builders.genuine import genuine
 from tests.builders.mat_files import structs, write_mat
 from tests.builders.mpii_flat import write_h5
 
@@ -194,13 +193,3 @@ def test_parse_is_tested_after_its_first_hundred(tmp_path: Path, rng, key):
     assert (truth.tested.sum(), truth.joints[0], truth.joints[9]) == (3, "l_ankle", "r_shoulder")
     torso = np.hypot(*(points[:, 9] - points[:, 2]).T)
     np.testing.assert_allclose(truth.normalizer, torso)
-
-
-def test_the_genuine_files_agree():
-    folder = genuine("pose_annotations")
-    whole = ground_truth.read_flic(folder / "flic.npz")
-    chosen = ground_truth.read_flic(folder / "flic_joints_test_oc_10.mat")
-    columns = [whole.joints.index(name) for name in chosen.joints]
-    tested = whole.points[whole.tested][:, columns]
-    np.testing.assert_allclose(tested, chosen.points, atol=1e-4)
-    assert (len(tested), len(whole.tested)) == (1016, 5003)
