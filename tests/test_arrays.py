@@ -7,9 +7,11 @@ import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from convcorr_jax import backbone, descriptors, flow, images, matching, metrics
-from convcorr_jax.arrays import argument_rule
+from convcorr_jax.arrays import argument_rule, padded_batches
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
 from tests.builders.numerical_cases import cases
@@ -85,7 +87,7 @@ def test_the_layout_in_memory_does_not_matter(case_name):
     expected = case.call()
     fixed = value.copy()
     fixed.flags.writeable = False
-    for other in (np.asfortranarray(value), fixed, value.tolist()):
+    for other in (np.asfortranarray(value), fixed, jnp.asarray(value), value.tolist()):
         assert_same(case.call(**{name: other}), expected)
 
 
@@ -191,3 +193,23 @@ def test_photographs_are_8_bit_rgb(photograph):
     ):
         with pytest.raises(InputError, match="of uint8 is expected"):
             call()
+
+
+@given(st.integers(0, 60), st.integers(1, 17))
+def test_every_row_is_in_one_batch_in_order_and_the_last_row_fills_the_last_batch(count, size):
+    batches = list(padded_batches(count, size=size))
+    assert [len(rows) for rows, _ in batches] == [size] * -(-count // size)
+    own = [row for rows, length in batches for row in rows[:length]]
+    assert own == list(range(count))
+    for rows, length in batches[:-1]:
+        assert length == size == len(set(rows.tolist()))
+    for rows, length in batches[-1:]:
+        assert set(rows[length:].tolist()) <= {count - 1}
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "expected"),
+    [(0, 3, []), (1, 3, [([0, 0, 0], 1)]), (3, 3, [([0, 1, 2], 3)]), (4, 3, [([0, 1, 2], 3), ([3, 3, 3], 1)])],
+)
+def test_small_counts(count, size, expected):
+    assert [(rows.tolist(), own) for rows, own in padded_batches(count, size=size)] == expected

@@ -8,24 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convcorr_jax import coords, images
-from convcorr_jax.errors import InputError
 from tests.reference import resampling
-
-
-def spot(size, at, *, sigma):
-    """Return a grey image with a bright round spot."""
-    y, x = np.mgrid[: size[0], : size[1]]
-    bump = np.exp(-((x - at[0]) ** 2 + (y - at[1]) ** 2) / (2 * sigma**2))
-    return np.repeat((100 + 150 * bump).round().astype(np.uint8)[..., None], 3, axis=2)
-
-
-def middle(image):
-    """Return the centre of brightness above grey, (x, y)."""
-    weight = image[..., 0].astype(float) - 100
-    weight[weight < 8] = 0
-    y, x = np.mgrid[: image.shape[0], : image.shape[1]]
-    return np.array([(weight * x).sum(), (weight * y).sum()]) / weight.sum()
-
 
 CROPS = {
     "larger": (coords.Box(-0.5, -0.5, 39.5, 29.5), (75, 80)),
@@ -39,33 +22,24 @@ CROPS = {
 
 
 @pytest.mark.parametrize("name", CROPS)
-def test_a_bright_spot_goes_where_its_point_goes(name):
-    box, size = CROPS[name]
-    at = np.array([[20.3, 16.8]])
-    resampled = images.crop_and_resize(spot((30, 40), at[0], sigma=2.0), box, size)
-    assert resampled.image.shape == (*size, 3)
-    # A twentieth of a pixel of the larger raster: 8-bit values at the spot's foot decide that much.
-    scale = max(1.0, *resampled.transform.scale)
-    np.testing.assert_allclose(middle(resampled.image), resampled.transform(at)[0], atol=0.05 * scale)
-
-
-@pytest.mark.parametrize("name", CROPS)
 def test_a_single_bright_pixel_is_brightest_where_its_point_goes(name):
     box, size = CROPS[name]
     image = np.zeros((30, 40, 3), np.uint8)
     image[17, 20] = 255
     resampled = images.crop_and_resize(image, box, size)
+    assert resampled.image.shape == (*size, 3)
     y, x = np.unravel_index(resampled.image[..., 0].argmax(), size)
     at = resampled.transform(np.array([[20.0, 17.0]]))[0]
     assert np.abs(at - [x, y]).max() <= 0.5 + 1e-9
 
 
 @pytest.mark.parametrize("size", [(75, 80), (11, 13)])
-def test_resizing_agrees_with_its_transform(size):
-    at = np.array([[12.0, 20.0]])
-    resampled = images.resize(spot((30, 40), at[0], sigma=2.5), size)
-    scale = max(1.0, *resampled.transform.scale)
-    np.testing.assert_allclose(middle(resampled.image), resampled.transform(at)[0], atol=0.05 * scale)
+def test_resizing_is_cropping_to_the_whole_image(size):
+    image = skimage.data.chelsea()[100:130, 150:190]
+    resampled = images.resize(image, size)
+    cropped = images.crop_and_resize(image, coords.whole_image((30, 40)), size)
+    np.testing.assert_array_equal(resampled.image, cropped.image)
+    np.testing.assert_array_equal(resampled.transform, cropped.transform)
 
 
 @pytest.mark.parametrize("name", CROPS)
@@ -119,23 +93,7 @@ def test_an_image_at_its_own_size_is_itself():
     np.testing.assert_allclose(resampled.transform.shift, 0.0, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("box", "sentence"),
-    [
-        ((40.0, 0.0, 50.0, 10.0), "lies outside the image of 40 x 30 pixels"),
-        ((0.0, -9.0, 10.0, -0.5), "lies outside the image"),
-        ((5.0, 5.0, 5.0, 10.0), "has no area"),
-        ((np.nan, 5.0, 5.0, 10.0), "four finite numbers"),
-        # Padding it would take terabytes.
-        ((-1e6, -1e6, 1e6, 1e6), "reaches beyond the image of 40 x 30 pixels by more than its size"),
-    ],
-)
-def test_boxes_that_show_nothing_are_refused(box, sentence):
-    with pytest.raises(InputError, match=sentence):
-        images.crop_and_resize(np.zeros((30, 40, 3), np.uint8), coords.Box(*box), (8, 8))
-
-
-def test_sampling_agrees_with_opencv(rng: np.random.Generator):
+def test_sampling_agrees_with_opencv(rng):
     image = rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)
     position = rng.uniform(-3, 45, (20, 25, 2))
     expected = cv2.remap(
@@ -151,7 +109,7 @@ def test_sampling_agrees_with_opencv(rng: np.random.Generator):
 
 @pytest.mark.parametrize("order", [1, 2, 3])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.uint8])
-def test_beyond_the_border_is_the_value_of_the_border(rng: np.random.Generator, order, dtype):
+def test_beyond_the_border_is_the_value_of_the_border(rng, order, dtype):
     field = rng.uniform(0, 100, (6, 7, 2)).astype(dtype)
     outside = np.array([[-0.5, 2], [6.5, 3], [4, -0.4], [3, 9], [1e9, -1e9]])
     border = np.array([[0, 2], [6, 3], [4, 0], [3, 5], [6, 0]])
@@ -159,5 +117,3 @@ def test_beyond_the_border_is_the_value_of_the_border(rng: np.random.Generator, 
     assert found.dtype == (np.float64 if dtype == np.uint8 else dtype)
     expected = field[border[:, 1], border[:, 0]]
     np.testing.assert_allclose(found, expected, atol=0.06 if dtype == np.float16 else 1e-4)
-    with pytest.raises(InputError, match="at least one sample"):
-        images.sample(field[:0], outside, order=order)

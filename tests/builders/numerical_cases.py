@@ -136,13 +136,14 @@ def _flow() -> Iterator[Case]:
 
 
 def _linear() -> Iterator[Case]:
-    x, y = _on_device(12, 3), _on_device(12, 2)
+    x, wide, y = _on_device(12, 3), _on_device(12, 15), _on_device(12, 2)
     folds = np.arange(12) % 3
     penalties = np.array([0.5, 1.0])
-    yield case(ridge.fit, refused(features=x, targets=y), penalty=1.0)
-    yield case(ridge.fit, refused(features=_on_device(4, 9), targets=_on_device(4, 2)), penalty=1.0)
-    yield case(ridge.fit_best, refused(features=x, targets=y), folds=folds, k=3)
-    yield case(ridge.cross_validate, refused(features=x, targets=y), penalties=penalties, folds=folds, k=3)
+    for features in (x, wide):
+        yield case(ridge.fit, refused(features=features, targets=y), penalty=1.0)
+        yield case(ridge.fit_best, refused(features=features, targets=y), folds=folds, k=3)
+        rows = refused(features=features, targets=y)
+        yield case(ridge.cross_validate, rows, penalties=penalties, folds=folds, k=3)
     yield case(ridge.cross_predict, refused(features=x, targets=y), penalty=1.0, folds=folds, k=3)
     yield case(ridge.leave_one_out, refused(features=x, targets=y), penalties=penalties)
     yield case(ridge.penalty_grid, nan(features=x))

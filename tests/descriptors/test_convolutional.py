@@ -4,16 +4,10 @@ import numpy as np
 import pytest
 from skimage import data
 
-from convcorr_jax import coords, images
+from convcorr_jax import coords, descriptors, images
 from convcorr_jax.backbone import NETWORKS, Filters, activations, cell_centers, filter_shapes, preprocess
-from convcorr_jax.descriptors import (
-    PAPER_RECIPES,
-    RECIPES,
-    Recipe,
-    convolutional_descriptors,
-    descriptor_grid,
-    unit_length,
-)
+from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.descriptors import default_layer, global_features
 from convcorr_jax.errors import InputError
 
 ALEXNET = NETWORKS["alexnet"]
@@ -38,8 +32,8 @@ def levels(*sides):
 
 def test_one_layer_uncentred_is_the_layer_at_unit_length(params):
     (level,) = levels(131)
-    recipe = Recipe(("conv3",), (131,), center=False)
-    found = convolutional_descriptors(params, [level], network=ALEXNET, recipe=recipe)
+    recipe = descriptors.Recipe(("conv3",), (131,), center=False)
+    found = descriptors.convolutional_descriptors(params, [level], network=ALEXNET, recipe=recipe)
     inputs = preprocess(level, network=ALEXNET)
     raw = np.asarray(activations(params, inputs, network=ALEXNET, layers=["conv3"])["conv3"])
     expected = raw / np.linalg.norm(raw, axis=-1, keepdims=True)
@@ -47,9 +41,9 @@ def test_one_layer_uncentred_is_the_layer_at_unit_length(params):
 
 
 def test_every_recipe_gives_unit_columns_on_its_grid(params):
-    recipe = Recipe(("conv3", "conv4", "conv5"), (99, 163))
-    found = convolutional_descriptors(params, levels(99, 163), network=ALEXNET, recipe=recipe)
-    grid = descriptor_grid(ALEXNET, recipe)
+    recipe = descriptors.Recipe(("conv3", "conv4", "conv5"), (99, 163))
+    found = descriptors.convolutional_descriptors(params, levels(99, 163), network=ALEXNET, recipe=recipe)
+    grid = descriptors.descriptor_grid(ALEXNET, recipe)
     assert found.shape == (1, *grid.size, 2 * (384 + 256 + 256))
     np.testing.assert_allclose(np.linalg.norm(found, axis=-1), 1, atol=1e-4)
 
@@ -58,9 +52,9 @@ def test_other_maps_are_read_at_the_same_pixels(params):
     """A finer layer beside a coarse one equals SciPy's linear interpolation at the coarse cells."""
     from scipy.interpolate import RegularGridInterpolator
 
-    recipe = Recipe(("conv2", "conv3"), (131,), center=False)
+    recipe = descriptors.Recipe(("conv2", "conv3"), (131,), center=False)
     (level,) = levels(131)
-    found = np.asarray(convolutional_descriptors(params, [level], network=ALEXNET, recipe=recipe))[
+    found = np.asarray(descriptors.convolutional_descriptors(params, [level], network=ALEXNET, recipe=recipe))[
         0, :, :, :192
     ]
     inputs = preprocess(level, network=ALEXNET)
@@ -75,11 +69,10 @@ def test_other_maps_are_read_at_the_same_pixels(params):
 
 
 def test_the_mean_column_is_taken_away(params):
-    recipe = Recipe(("conv3",), (131,))
-    found = convolutional_descriptors(params, levels(131), network=ALEXNET, recipe=recipe)
-    raw = convolutional_descriptors(
-        params, levels(131), network=ALEXNET, recipe=recipe.__class__(("conv3",), (131,), False)
-    )
+    recipe = descriptors.Recipe(("conv3",), (131,))
+    found = descriptors.convolutional_descriptors(params, levels(131), network=ALEXNET, recipe=recipe)
+    plain = descriptors.Recipe(("conv3",), (131,), center=False)
+    raw = descriptors.convolutional_descriptors(params, levels(131), network=ALEXNET, recipe=plain)
     assert np.abs(np.asarray(found).mean()) < np.abs(np.asarray(raw).mean())
     cosine = np.einsum("yxc,vuc->yxvu", found[0], found[0])
     assert cosine.min() < 0 <= np.einsum("yxc,vuc->yxvu", raw[0], raw[0]).min()
@@ -87,19 +80,56 @@ def test_the_mean_column_is_taken_away(params):
 
 def test_refuses_a_pyramid_of_other_sizes(params):
     with pytest.raises(InputError, match="squares of"):
-        convolutional_descriptors(params, levels(99), network=ALEXNET, recipe=Recipe(("conv3",), (131,)))
+        descriptors.convolutional_descriptors(
+            params, levels(99), network=ALEXNET, recipe=descriptors.Recipe(("conv3",), (131,))
+        )
 
 
 def test_every_network_has_recipes_that_fit_it():
-    assert set(RECIPES) == set(PAPER_RECIPES) == set(NETWORKS)
-    for recipes in (RECIPES, PAPER_RECIPES):
+    assert set(descriptors.RECIPES) == set(descriptors.PAPER_RECIPES) == set(NETWORKS)
+    for recipes in (descriptors.RECIPES, descriptors.PAPER_RECIPES):
         for name, recipe in recipes.items():
-            assert min(descriptor_grid(NETWORKS[name], recipe).size) >= 12
+            assert min(descriptors.descriptor_grid(NETWORKS[name], recipe).size) >= 12
 
 
 def test_a_column_of_zeros_stays_zero_with_a_finite_gradient():
     zeros = jnp.zeros((2, 3))
-    np.testing.assert_array_equal(unit_length(zeros), zeros)
+    np.testing.assert_array_equal(descriptors.unit_length(zeros), zeros)
     short = jnp.array([[0.6e-3, 0.8e-3], [0.6e-6, 0.8e-6]])
-    np.testing.assert_allclose(jnp.linalg.norm(unit_length(short), axis=1), [1, 0.5**0.5], 1e-6)
-    assert np.isfinite(jax.grad(lambda x: unit_length(x).sum())(zeros)).all()
+    np.testing.assert_allclose(jnp.linalg.norm(descriptors.unit_length(short), axis=1), [1, 0.5**0.5], 1e-6)
+    assert np.isfinite(jax.grad(lambda x: descriptors.unit_length(x).sum())(zeros)).all()
+
+
+@pytest.fixture
+def weights(params):
+    first = {name: params[name] for name in ("conv1", "conv2")}
+    return Weights(first, ALEXNET, "drawn", ("conv1", "pool1", "conv2", "pool2"))
+
+
+def test_global_features_are_the_flattened_activations_at_unit_length(rng, weights):
+    photographs = rng.integers(0, 256, (19, 67, 67, 3), np.uint8)
+    found = global_features(iter(photographs), weights=weights, layer="conv2")
+    for photograph, feature in zip(photographs, found, strict=True):
+        inputs = preprocess(photograph[None], network=ALEXNET)
+        maps = activations(weights.params, inputs, network=ALEXNET, layers=["conv2"])["conv2"]
+        flat = np.asarray(maps, np.float64).ravel()
+        np.testing.assert_allclose(feature, flat / np.linalg.norm(flat), atol=1e-5)
+
+
+def test_the_layer_is_fc6_where_there_is_one(weights):
+    assert default_layer(weights) == "pool5"
+    assert default_layer(Weights({}, ALEXNET, "drawn", ALEXNET.layer_names)) == "fc6"
+
+
+@pytest.mark.parametrize(
+    ("sides", "layer", "sentence"),
+    [
+        ((), "conv2", "no images"),
+        ((67, 80), "conv2", "one size is expected"),
+        ((67,), "conv5", "end before conv3"),
+    ],
+)
+def test_images_without_global_features_are_refused(weights, sides, layer, sentence):
+    squares = [np.zeros((side, side, 3), np.uint8) for side in sides]
+    with pytest.raises(InputError, match=sentence):
+        global_features(squares, weights=weights, layer=layer)

@@ -20,21 +20,12 @@ from convcorr_jax.io import write_image
 
 SIDE = 35
 # Checks that scikit-learn runs on estimators of rows of features only, although they use no features.
-CHECKS = [
-    estimator_checks.check_estimator_cloneable,
-    estimator_checks.check_estimator_tags_renamed,
-    estimator_checks.check_valid_tag_types,
-    estimator_checks.check_estimator_repr,
-    estimator_checks.check_no_attributes_set_in_init,
-    estimator_checks.check_estimators_overwrite_params,
-    estimator_checks.check_dont_overwrite_parameters,
-    estimator_checks.check_estimators_fit_returns_self,
-    estimator_checks.check_do_not_raise_errors_in_init_or_set_params,
-    estimator_checks.check_mixin_order,
-    estimator_checks.check_parameters_default_constructible,
-    estimator_checks.check_get_params_invariance,
-    estimator_checks.check_set_params,
-]
+CHECKS = (
+    *("estimator_cloneable", "estimator_tags_renamed", "valid_tag_types", "estimator_repr"),
+    *("no_attributes_set_in_init", "estimators_overwrite_params", "dont_overwrite_parameters"),
+    *("estimators_fit_returns_self", "do_not_raise_errors_in_init_or_set_params", "mixin_order"),
+    *("parameters_default_constructible", "get_params_invariance", "set_params"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +40,9 @@ def images(rng):
     return list(rng.integers(0, brightest, (8, 40, 50, 3)).astype(np.uint8))
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", CHECKS)
 def test_scikit_learn_checks(descriptor, check):
-    check("Descriptor", descriptor)
+    getattr(estimator_checks, f"check_{check}")("Descriptor", descriptor)
 
 
 def test_check_estimator_accepts_it_as_a_transformer_of_other_than_rows(descriptor):
@@ -135,17 +126,13 @@ def test_wrong_options_are_refused(descriptor, images, options, message):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (np.zeros((40, 50, 3)), "image 1 is an array of float64"),
-        (np.zeros((40, 50), np.uint8), r"image 1 is an array of uint8 of shape \(40, 50\)"),
-        ([[[0, 0, 0]]], "image 1 is of type list"),
-        ("absent.jpg", "absent.jpg"),
+        ([np.zeros((40, 50, 3))], "image 0 is an array of float64"),
+        ([np.zeros((9, 9, 3), np.uint8), np.zeros((40, 50), np.uint8)], r"image 1 .* of shape \(40, 50\)"),
+        ([[[[0, 0, 0]]]], "image 0 is of type list"),
+        (["absent.jpg"], "absent.jpg"),
+        ([], "no images"),
     ],
 )
-def test_wrong_images_are_refused(descriptor, images, wrong, message):
+def test_wrong_images_are_refused(descriptor, wrong, message):
     with pytest.raises(InputError, match=message):
-        descriptor.transform([images[0], wrong])
-
-
-def test_no_images_are_refused(descriptor):
-    with pytest.raises(InputError, match="no images"):
-        descriptor.transform([])
+        descriptor.transform(wrong)

@@ -1,17 +1,15 @@
 import itertools
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.test_util import check_grads
 from scipy import ndimage
 
-from convcorr_jax.errors import InputError
 from convcorr_jax.flow import distance_transform, soft_distance_transform
 from convcorr_jax.flow.distance_transform import LONGEST_DENSE_LINE
+from convcorr_jax.flow.min_plus import min_plus, soft_min_plus
 from tests.reference import distance_transform as reference
 
 # Costs here stay below 30 and penalties of the chosen samples below 100, so that single precision
@@ -33,9 +31,6 @@ def cost_of_argmin(costs, transform, *, axes, weight, penalty, shift, truncation
     return costs[tuple(index)] + np.minimum(total, truncation)
 
 
-# Against oracles.
-
-
 @pytest.mark.parametrize("penalty", ["squared", "absolute"])
 @pytest.mark.parametrize(
     ("shape", "axes", "weight", "shift"),
@@ -50,7 +45,7 @@ def cost_of_argmin(costs, transform, *, axes, weight, penalty, shift, truncation
         ((2, 18, 4), (1, 2), (0.02, 0.05), (0.25, -1.0)),
     ],
 )
-def test_equals_every_place_against_every_sample(rng, penalty, shape, axes, weight, shift) -> None:
+def test_equals_every_place_against_every_sample(rng, penalty, shape, axes, weight, shift):
     costs = rng.uniform(0, 5, shape).astype(np.float32)
     described = dict(weight=weight, axes=axes, penalty=penalty, shift=shift)
     for truncation in (np.inf, 0.7):
@@ -64,7 +59,7 @@ def test_equals_every_place_against_every_sample(rng, penalty, shape, axes, weig
 @pytest.mark.parametrize("penalty", ["squared", "absolute"])
 @pytest.mark.parametrize("shift", [0.0, -3.0, 17.4])
 @pytest.mark.parametrize("length", [2, 33, LONG, 1030])
-def test_lines_of_every_length(rng, penalty, shift, length) -> None:
+def test_lines_of_every_length(rng, penalty, shift, length):
     costs = rng.uniform(0, 30, (3, length)).astype(np.float32)
     # Among the costs a long ramp, along which the nearest sample lies far away.
     costs[1] = np.linspace(0, 30, length)
@@ -76,7 +71,7 @@ def test_lines_of_every_length(rng, penalty, shift, length) -> None:
     np.testing.assert_allclose(attained, expected, rtol=1e-6, atol=TOLERANCE)
 
 
-def test_equals_scipys_erosion_by_a_paraboloid(rng) -> None:
+def test_equals_scipys_erosion_by_a_paraboloid(rng):
     costs = rng.uniform(0, 5, (14, 11)).astype(np.float32)
     rows, columns = np.mgrid[-13:14, -10:11]
     structure = -0.3 * (rows**2 + columns**2)
@@ -86,7 +81,7 @@ def test_equals_scipys_erosion_by_a_paraboloid(rng) -> None:
 
 
 @pytest.mark.parametrize("shape", [(23, 31), (LONG, 9)])
-def test_equals_scipys_euclidean_transform_of_a_binary_image(rng, shape) -> None:
+def test_equals_scipys_euclidean_transform_of_a_binary_image(rng, shape):
     empty = rng.uniform(size=shape) < 0.97
     expected, nearest = ndimage.distance_transform_edt(empty, return_indices=True)
     ours = distance_transform(np.where(empty, np.inf, 0).astype(np.float32), axes=(0, 1))
@@ -97,7 +92,7 @@ def test_equals_scipys_euclidean_transform_of_a_binary_image(rng, shape) -> None
     np.testing.assert_array_equal((ways**2).sum(axis=0), ((nearest - place) ** 2).sum(axis=0))
 
 
-def test_equals_scipys_city_block_transform(rng) -> None:
+def test_equals_scipys_city_block_transform(rng):
     empty = rng.uniform(size=(20, 40)) < 0.97
     expected = ndimage.distance_transform_cdt(empty, metric="taxicab")
     costs = np.where(empty, np.inf, 0).astype(np.float32)
@@ -105,7 +100,7 @@ def test_equals_scipys_city_block_transform(rng) -> None:
     np.testing.assert_array_equal(ours.values, expected)
 
 
-def test_the_soft_transform_is_the_log_of_a_sum(rng) -> None:
+def test_the_soft_transform_is_the_log_of_a_sum(rng):
     costs = rng.uniform(0, 2, (3, 6)).astype(np.float32)
     ours = soft_distance_transform(costs, temperature=0.4, weight=(0.3, 0.2), axes=(0, 1), shift=(0.0, 1.5))
     expected = np.empty_like(costs)
@@ -116,32 +111,9 @@ def test_the_soft_transform_is_the_log_of_a_sum(rng) -> None:
     np.testing.assert_allclose(ours, expected, atol=TOLERANCE)
 
 
-# Invariants.
-
-
-@pytest.mark.parametrize("penalty", ["squared", "absolute"])
-@pytest.mark.parametrize("length", [9, LONG])
-def test_absent_samples_attract_nobody(rng, penalty, length) -> None:
-    costs = rng.uniform(0, 5, length).astype(np.float32)
-    costs[::3] = np.nan
-    costs[1::3] = np.inf
-    ours = distance_transform(costs, weight=0.1, penalty=penalty)
-    present = np.where(np.isfinite(costs), costs, 1e6)
-    expected = reference.transform_line(present, weight=0.1, penalty=penalty, shift=0.0)
-    np.testing.assert_allclose(ours.values, expected, rtol=1e-6, atol=TOLERANCE)
-    assert (np.asarray(ours.argmin) % 3 == 2).all()
-
-
-@pytest.mark.parametrize("length", [9, LONG])
-def test_without_any_sample_all_is_infinitely_far(length) -> None:
-    nothing = jnp.full((2, length), jnp.inf)
-    assert jnp.isposinf(distance_transform(nothing).values).all()
-    assert jnp.isposinf(distance_transform(nothing, penalty="absolute").values).all()
-
-
 @pytest.mark.parametrize("penalty", ["squared", "absolute"])
 @pytest.mark.parametrize("length", [1, 6, LONG])
-def test_whole_numbers_are_exact_with_ties_and_absent_samples(rng, penalty, length) -> None:
+def test_whole_numbers_are_exact_with_ties_and_absent_samples(rng, penalty, length):
     costs = rng.integers(0, 3, (40, length)).astype(np.float32)
     absent = rng.random(costs.shape) < 0.3
     absent[0] = True
@@ -158,18 +130,7 @@ def test_whole_numbers_are_exact_with_ties_and_absent_samples(rng, penalty, leng
         np.testing.assert_array_equal(attained[:, 0], found.values)
 
 
-@pytest.mark.parametrize("name", ["weight", "shift", "temperature"])
-def test_parameters_that_mean_nothing_give_nan(name) -> None:
-    costs = jnp.array([[1.0, 2.0, 0.0]])
-    for bad in (np.nan, np.inf, *(() if name == "shift" else (-1.0,))):
-        described = {"temperature": 0.5, "weight": 1.0, "shift": 0.0, name: bad}
-        assert jnp.isnan(soft_distance_transform(costs, **described)).all()
-        if name != "temperature":
-            hard = distance_transform(costs, weight=described["weight"], shift=described["shift"])
-            assert jnp.isnan(hard.values).all()
-
-
-def test_the_soft_transform_lies_just_below_the_hard_one(rng) -> None:
+def test_the_soft_transform_lies_just_below_the_hard_one(rng):
     costs = rng.uniform(0, 2, (4, 20)).astype(np.float32)
     hard = distance_transform(costs, weight=0.1).values
     for temperature in (1e-3, 0.1, 10.0):
@@ -179,51 +140,15 @@ def test_the_soft_transform_lies_just_below_the_hard_one(rng) -> None:
         assert (below <= temperature * np.log(20) + 1e-5).all()
 
 
-# Derivatives.
-
-
-@pytest.mark.parametrize("penalty", ["squared", "absolute"])
-@pytest.mark.parametrize("length", [6, LONG])
-def test_gradients_equal_finite_differences(rng, penalty, length) -> None:
-    costs = rng.uniform(0, 5, (2, length)).astype(np.float32)
-    readout = rng.normal(size=costs.shape).astype(np.float32) / length
-
-    def read(costs, weight, shift, truncation):
-        transform = distance_transform(
-            costs, weight=weight, penalty=penalty, shift=shift, truncation=truncation
-        )
-        return (transform.values * readout).sum()
-
-    # Piecewise smooth: a step of 1e-3 stays within one piece at nearly every place, and single
-    # precision leaves three digits of the difference.
-    arguments = (costs, np.float32(0.23), np.float32(0.37), np.float32(1.3))
-    check_grads(read, arguments, order=1, eps=1e-3, atol=2e-2, rtol=2e-2)
-
-
-def test_gradients_of_the_soft_transform_equal_finite_differences(rng) -> None:
-    costs = rng.uniform(0, 2, (3, 7)).astype(np.float32)
-    readout = rng.normal(size=costs.shape).astype(np.float32)
-
-    def read(costs, weight, shift, temperature):
-        soft = soft_distance_transform(costs, weight=weight, axes=(0, 1), shift=shift, temperature=temperature)
-        return (soft * readout).sum()
-
-    arguments = (costs, np.float32(0.2), np.float32(0.3), np.float32(0.5))
-    check_grads(read, arguments, order=1, eps=1e-2, atol=1e-2, rtol=1e-2)
-
-
-def test_the_gradient_goes_to_the_sample_that_serves() -> None:
+def test_the_gradient_goes_to_the_sample_that_serves():
     costs = jnp.array([0.0, 9.0, 9.0, 9.0, 1.0])
     gradient = jax.grad(lambda c: distance_transform(c).values.sum())(costs)
     assert gradient.tolist() == [3.0, 0.0, 0.0, 0.0, 2.0]
 
 
-# Batches and compilation.
-
-
 @pytest.mark.parametrize("penalty", ["squared", "absolute"])
 @pytest.mark.parametrize("shape", [(4, 5, 6), (4, LONG, 3)])
-def test_leading_axes_are_a_batch_as_under_vmap(rng, penalty, shape) -> None:
+def test_leading_axes_are_a_batch_as_under_vmap(rng, penalty, shape):
     costs = rng.uniform(0, 5, shape).astype(np.float32)
     one = partial(distance_transform, weight=0.1, axes=(0, 1), penalty=penalty, shift=0.5)
     whole = partial(distance_transform, weight=0.1, axes=(-2, -1), penalty=penalty, shift=0.5)
@@ -236,29 +161,68 @@ def test_leading_axes_are_a_batch_as_under_vmap(rng, penalty, shape) -> None:
         np.testing.assert_array_equal(mapped.argmin[i], alone.argmin)
 
 
-def test_compiles_once_for_all_weights(rng) -> None:
-    costs = rng.uniform(0, 5, (3, 13)).astype(np.float32)
-    distance_transform(costs, weight=0.1, shift=0.5)
-    compiled: Any = distance_transform
-    before = compiled._cache_size()
-    distance_transform(costs + 1, weight=0.7, shift=-2.5)
-    assert compiled._cache_size() == before
-
-
-# Bad input.
-
-
-def test_refuses_what_it_cannot_mean() -> None:
-    costs = jnp.zeros((3, 4))
-    with pytest.raises(InputError, match="axis twice"):
-        distance_transform(costs, axes=(1, -1))
-    with pytest.raises(InputError, match="within the 2 axes"):
-        distance_transform(costs, axes=2)
+def test_other_penalties_are_refused_and_no_lines_have_no_transforms():
     with pytest.raises(Exception, match="cubic"):
-        distance_transform(costs, penalty="cubic")  # pyrefly: ignore
-    for transform in (distance_transform, partial(soft_distance_transform, temperature=1.0)):
-        with pytest.raises(InputError, match="within the 2 axes"):
-            transform(costs, axes=())
-        with pytest.raises(InputError, match="at least one sample"):
-            transform(costs[:, :0])
+        distance_transform(jnp.zeros((3, 4)), penalty="cubic")  # pyrefly: ignore
     assert distance_transform(jnp.zeros((0, LONG))).argmin.shape == (0, LONG, 1)
+
+
+def jitted(product, **options):
+    return jax.jit(partial(product, **options))
+
+
+def brute_force(costs, matrix, axis):
+    lines = np.moveaxis(costs, axis, -1)
+    return np.moveaxis((lines[..., :, None] + matrix).min(axis=-2), -1, axis)
+
+
+@pytest.mark.parametrize("length", [1, 2, 15, 16, 17, 31, 32, 50])
+def test_equals_brute_force(rng, length):
+    costs = rng.normal(size=(3, length, 4)).astype(np.float32)
+    matrix = rng.normal(size=(length, length)).astype(np.float32)
+    # One addition each, in both, and then comparisons: equal to the bit.
+    expected = brute_force(costs, matrix, 1)
+    np.testing.assert_array_equal(jitted(min_plus, axes=(1,))(costs, (matrix,)), expected)
+
+
+def test_axes_take_turns_and_leading_axes_have_their_own_matrices(rng):
+    costs = rng.normal(size=(2, 5, 20, 3)).astype(np.float32)
+    rows = rng.normal(size=(2, 5, 5)).astype(np.float32)
+    columns = rng.normal(size=(2, 20, 20)).astype(np.float32)
+    ours = jitted(min_plus, axes=(1, 2))(costs, (rows, columns))
+    for i in range(2):
+        expected = brute_force(brute_force(costs[i], rows[i], 0), columns[i], 1)
+        np.testing.assert_array_equal(ours[i], expected)
+
+
+def test_absent_samples_count_as_infinite(rng):
+    costs = rng.normal(size=6).astype(np.float32)
+    matrix = rng.normal(size=(6, 6)).astype(np.float32)
+    absent, infinite = costs.copy(), costs.copy()
+    absent[[0, 3]] = np.nan
+    infinite[[0, 3]] = np.inf
+    expected = brute_force(infinite, matrix, 0)
+    np.testing.assert_array_equal(jitted(min_plus, axes=(0,))(absent, (matrix,)), expected)
+
+
+def test_absent_samples_weigh_nothing_in_the_soft_product(rng):
+    costs = rng.normal(size=6).astype(np.float32)
+    matrix = rng.normal(size=(6, 6)).astype(np.float32)
+    present = [1, 2, 4, 5]
+    expected = -0.5 * np.log(np.exp(-(costs[:, None] + matrix)[present] / 0.5).sum(axis=0))
+    costs[[0, 3]] = np.nan, np.inf
+    soft = jitted(soft_min_plus, axes=(0,), temperature=0.5)
+    # The logarithm of a sum of exponentials, in single precision.
+    np.testing.assert_allclose(soft(costs, (matrix,)), expected, atol=1e-5)
+    assert np.isposinf(soft(np.full(6, np.inf, np.float32), (matrix,))).all()
+
+
+def test_the_soft_product_holds_where_exponentials_alone_would_vanish(rng):
+    costs = np.array([0.0, 500.0, 900.0], np.float32)
+    matrix = np.full((3, 3), 1000.0, np.float32)
+    np.fill_diagonal(matrix, 0.0)
+    # exp(-500) is 0 in single precision, and yet each place has its own sample as the nearest.
+    soft = jitted(soft_min_plus, axes=(0,), temperature=1.0)
+    np.testing.assert_allclose(soft(costs, (matrix,)), costs, atol=1e-6)
+    gradient = jax.jacobian(soft)(costs, (matrix,))
+    np.testing.assert_allclose(gradient, np.eye(3), atol=1e-6)

@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from convcorr_jax.flow import Schedule, pyramid
+from convcorr_jax.flow import pyramid
 from convcorr_jax.flow.messages import sweeps, wire
 
 
@@ -20,7 +20,7 @@ def data(rng):
     return jnp.asarray(rng.integers(1, 100, (1, 1, 3, 5)), jnp.float32)
 
 
-def test_in_a_parallel_round_each_cell_receives_its_neighbours_messages(data) -> None:
+def test_in_a_parallel_round_each_cell_receives_its_neighbours_messages(data):
     wiring = wire(data, unchanged, "parallel")
     right, left, down, up = wiring.finish(wiring.round(wiring.start(start_of(data))))[:, 0, 0]
     costs = data[0, 0]
@@ -30,7 +30,7 @@ def test_in_a_parallel_round_each_cell_receives_its_neighbours_messages(data) ->
     np.testing.assert_array_equal(up, np.pad(costs, ((0, 1), (0, 0)))[1:])
 
 
-def test_in_a_checkerboard_round_the_second_colour_uses_messages_of_the_first(data) -> None:
+def test_in_a_checkerboard_round_the_second_colour_uses_messages_of_the_first(data):
     boarded, plain = wire(data, unchanged, "checkerboard"), wire(data, unchanged, "parallel")
     found = boarded.finish(boarded.round(boarded.start(start_of(data))))
     once = plain.round(start_of(data))
@@ -42,7 +42,7 @@ def test_in_a_checkerboard_round_the_second_colour_uses_messages_of_the_first(da
     np.testing.assert_array_equal(found, np.where(second, once, twice))
 
 
-def test_one_round_of_sweeps_carries_along_whole_lines(data) -> None:
+def test_one_round_of_sweeps_carries_along_whole_lines(data):
     wiring = wire(data, unchanged, "sweeps")
     right, left, down, up = wiring.finish(wiring.round(wiring.start(start_of(data))))[:, 0, 0]
     costs = np.asarray(data[0, 0])
@@ -57,7 +57,7 @@ def test_one_round_of_sweeps_carries_along_whole_lines(data) -> None:
 
 
 @pytest.mark.parametrize("shape", [(4, 6), (5, 5)])
-def test_sweeps_ignore_padding(rng, shape) -> None:
+def test_sweeps_ignore_padding(rng, shape):
     # Square arrays share one program between rows and columns, others have two.
     size = (3, 5)
     data = jnp.asarray(rng.normal(size=(1, 1, *size)), jnp.float32)
@@ -74,7 +74,7 @@ def test_sweeps_ignore_padding(rng, shape) -> None:
 
 @pytest.mark.parametrize("schedule", ["parallel", "checkerboard", "sweeps"])
 @pytest.mark.parametrize("size", [(3, 4), (2, 5), (1, 1)])
-def test_a_schedule_may_lay_messages_out_as_it_likes(rng, schedule: Schedule, size) -> None:
+def test_a_schedule_may_lay_messages_out_as_it_likes(rng, schedule, size):
     data = jnp.asarray(rng.normal(size=(2, 3, *size)), jnp.float32)
     messages = jnp.asarray(rng.normal(size=(4, *data.shape)), jnp.float32)
     wiring = wire(data, unchanged, schedule)
@@ -83,10 +83,7 @@ def test_a_schedule_may_lay_messages_out_as_it_likes(rng, schedule: Schedule, si
     np.testing.assert_allclose(wiring.belief(laid_out), data + messages.sum(axis=0), atol=1e-5)
 
 
-# Coarser grids.
-
-
-def test_a_block_costs_what_its_cells_cost_moving_alike(rng) -> None:
+def test_a_block_costs_what_its_cells_cost_moving_alike(rng):
     data = rng.normal(size=(4, 6, 3, 4)).astype(np.float32)
     blocks = pyramid.coarsen(jnp.asarray(data))
     assert blocks.shape == (4, 6, 2, 2)
@@ -97,7 +94,7 @@ def test_a_block_costs_what_its_cells_cost_moving_alike(rng) -> None:
     np.testing.assert_allclose(blocks[3, 5, 1, 0], data[3, 5, 2, 0] + data[3, 5, 2, 1], rtol=1e-6)
 
 
-def test_cells_hear_what_their_block_heard(rng) -> None:
+def test_cells_hear_what_their_block_heard(rng):
     messages = rng.normal(size=(4, 4, 6, 2, 2)).astype(np.float32)
     fine = np.asarray(pyramid.refine(jnp.asarray(messages), (3, 4)))
     assert fine.shape == (4, 4, 6, 3, 4)

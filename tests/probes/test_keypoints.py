@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge as Reference
 
-from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
 from convcorr_jax.linear.ridge import penalty_grid
 from convcorr_jax.probes import fit_keypoints, mean_keypoints
 from convcorr_jax.probes.keypoints import FOLDS
+from tests.builders.regression import held_out_errors
 
 NAMES = ("nose", "l_ear", "r_ear")
 
@@ -32,13 +32,7 @@ def test_every_keypoint_is_fitted_to_the_rows_that_have_it(rows):
         x, y = features[present], points[present, keypoint]
         folds = grouped_folds(objects[present], k=FOLDS)
         penalties = penalty_grid(x)[::2]
-        errors = []
-        for penalty in penalties:
-            held_out = np.empty_like(y)
-            for fold in range(FOLDS):
-                out = folds == fold
-                held_out[out] = Reference(alpha=penalty).fit(x[~out], y[~out]).predict(x[out])
-            errors.append(((held_out - y) ** 2).sum(axis=1).mean())
+        errors = held_out_errors(x, y, folds, penalties).sum(axis=1)
         best = int(np.argmin(errors))
         assert float(fitted.probe.penalty[2 * keypoint]) == pytest.approx(penalties[best], rel=1e-5)
         assert fitted.held_out_errors[keypoint] == pytest.approx(errors[best], rel=1e-3)
@@ -59,15 +53,6 @@ def test_a_missing_keypoint_does_not_change_the_others(rows):
     for same in (0, 2):
         np.testing.assert_array_equal(weights(fitted)[:, same], weights(whole)[:, same])
     assert not np.allclose(weights(fitted)[:, 1], weights(whole)[:, 1])
-
-
-@pytest.mark.parametrize("left", [0, 3])
-def test_a_keypoint_that_too_few_objects_have_is_refused_by_name(rows, left):
-    features, points, objects = rows
-    points[2 * left :, 1] = np.nan
-    points[: 2 * left, 1] = 0.5
-    with pytest.raises(InputError, match=f"keypoint 'l_ear' is annotated in {left} training obj"):
-        fit_keypoints(features, points, objects, names=NAMES)
 
 
 def test_the_mean_is_that_of_those_that_have_it(rows):

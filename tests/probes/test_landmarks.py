@@ -1,40 +1,22 @@
 """The landmark probe on images whose landmarks are visible in the features."""
 
-import json
-
 import numpy as np
 import pytest
 
-from convcorr_jax import coords
+from convcorr_jax import coords, probes
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_arrays, load_fitted, save_fitted
 from convcorr_jax.linear import grouped_folds
 from convcorr_jax.linear.ridge import fit_best
-from convcorr_jax.probes import (
-    FaceFinder,
-    Faces,
-    FeatureSettings,
-    LandmarkModel,
-    add_mirrored,
-    fit_landmarks,
-    jitter_frames,
-    predict_landmarks,
-    rgb_features,
-    rgb_targets,
-    to_fractions,
-    to_pixels,
-)
 from convcorr_jax.probes.landmarks import FOLDS
-from tests.builders.fitted_files import change_arrays, seal
+from tests.builders.fitted_files import change_arrays, change_facts, seal
 
 NAMES = ("left", "right", "low")
 SETS = {"top": (0, 1), "low": (2,)}
 PAIRS = [(0, 1)]
 SIZE = 64
-
-
-def extractor(side=12):
-    return rgb_features(side_px=side)
+EXTRACTOR = probes.rgb_features(side_px=12)
+SETTINGS = probes.FeatureSettings("alexnet", "of tests", "conv3", 0.3)
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +34,12 @@ def faces():
         points.append(marks)
         images.append(image.round().astype(np.uint8))
     frames = (coords.whole_image((SIZE, SIZE)),) * len(images)
-    return Faces(images.__getitem__, frames, np.stack(points))
+    return probes.Faces(images.__getitem__, frames, np.stack(points))
 
 
 def subset(faces, chosen):
     numbers = list(chosen)
-    return Faces(
+    return probes.Faces(
         lambda i: faces.load_image(numbers[i]), tuple(faces.frames[i] for i in numbers), faces.points[numbers]
     )
 
@@ -69,13 +51,15 @@ def error(found, truth):
 @pytest.fixture(scope="module")
 def trained(faces):
     train = subset(faces, range(60))
-    return fit_landmarks(train, extractor(), names=NAMES, people=np.arange(60), sets=SETS, rounds=2, share=1.0)
+    return probes.fit_landmarks(
+        train, EXTRACTOR, names=NAMES, people=np.arange(60), sets=SETS, rounds=2, share=1.0
+    )
 
 
 def test_look_back_finds_what_the_whole_face_misses(faces, trained):
     probe, held_out, _ = trained
     test = subset(faces, range(60, 80))
-    predictions = predict_landmarks(probe, test, extractor())
+    predictions = probes.predict_landmarks(probe, test, EXTRACTOR)
     errors = [error(prediction.points, test.points) for prediction in predictions]
     mean = error(np.broadcast_to(faces.points[:60].mean(0), test.points.shape), test.points)
     assert len(predictions) == len(held_out) == 1 + len(probe.rounds) >= 2
@@ -87,9 +71,9 @@ def test_look_back_finds_what_the_whole_face_misses(faces, trained):
 def test_the_first_prediction_is_a_ridge_of_the_whole_face(faces, trained):
     _, held_out, _ = trained
     images = [faces.load_image(i) for i in range(60)]
-    features = rgb_targets(images, side_px=12)
+    features = probes.rgb_targets(images, side_px=12)
     frames = faces.frames[:60]
-    targets = to_fractions(faces.points[:60], frames)
+    targets = probes.to_fractions(faces.points[:60], frames)
     folds = grouped_folds(np.arange(60), k=FOLDS)
     _, curve = fit_best(features, targets, folds=folds, k=FOLDS)
     predicted = np.zeros(targets.shape)
@@ -99,12 +83,12 @@ def test_the_first_prediction_is_a_ridge_of_the_whole_face(faces, trained):
         system = centered @ centered.T + curve.best() * np.eye(len(x))
         weights = centered.T @ np.linalg.solve(system, y - y.mean(0))
         predicted[folds == fold] = (features[folds == fold] - x.mean(0)) @ weights + y.mean(0)
-    np.testing.assert_allclose(held_out[0], to_pixels(predicted, frames), atol=1e-3)
+    np.testing.assert_allclose(held_out[0], probes.to_pixels(predicted, frames), atol=1e-3)
 
 
 def test_squares_cover_the_landmarks_they_are_for(faces, trained):
     probe, _, _ = trained
-    prediction = predict_landmarks(probe, subset(faces, range(60)), extractor())[1]
+    prediction = probes.predict_landmarks(probe, subset(faces, range(60)), EXTRACTOR)[1]
     for region in probe.rounds[0]:
         edges = np.array(prediction.squares[region.name])
         inside = faces.points[:60, list(region.members)]
@@ -114,7 +98,7 @@ def test_squares_cover_the_landmarks_they_are_for(faces, trained):
 
 
 def test_mirrored_faces_are_the_faces_of_mirrored_images(faces):
-    both = add_mirrored(subset(faces, range(5)), widths=[SIZE] * 5, left_right_pairs=PAIRS)
+    both = probes.add_mirrored(subset(faces, range(5)), widths=[SIZE] * 5, left_right_pairs=PAIRS)
     assert len(both) == 10
     image, points = both.load_image(7), both.points[7]
     np.testing.assert_array_equal(image, faces.load_image(2)[:, ::-1])
@@ -126,36 +110,30 @@ def test_mirrored_faces_are_the_faces_of_mirrored_images(faces):
 
 def test_a_loaded_probe_predicts_the_same(faces, trained, tmp_path):
     probe, _, _ = trained
-    settings = FeatureSettings("alexnet", "of tests", "conv3", 0.3)
-    save_fitted(tmp_path / "probe", LandmarkModel(probe, settings, {"faces": 60}))
-    loaded = load_fitted(tmp_path / "probe.json", LandmarkModel)
-    assert loaded.features == settings
+    save_fitted(tmp_path / "probe", probes.LandmarkModel(probe, SETTINGS, {"faces": 60}))
+    loaded = load_fitted(tmp_path / "probe.json", probes.LandmarkModel)
+    assert loaded.features == SETTINGS
     assert loaded.training == {"faces": 60}
     test = subset(faces, range(60, 64))
     for prediction, again in zip(
-        predict_landmarks(probe, test, extractor()),
-        predict_landmarks(loaded.probe, test, extractor()),
+        probes.predict_landmarks(probe, test, EXTRACTOR),
+        probes.predict_landmarks(loaded.probe, test, EXTRACTOR),
         strict=True,
     ):
         np.testing.assert_array_equal(prediction.points, again.points)
         assert prediction.squares == again.squares
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_numbers_that_are_not_finite_are_refused(trained, tmp_path, value):
-    settings = FeatureSettings("alexnet", "of tests", "conv3", 0.3)
-    save_fitted(tmp_path / "probe", LandmarkModel(trained.probe, settings))
-    arrays = load_arrays(tmp_path / "probe.npz")
-    name = next(name for name, array in arrays.items() if array.ndim == 2)
-    change_arrays(tmp_path / "probe", **{name: np.full_like(arrays[name], value)})
-    with pytest.raises(InputError, match=f"array '{name}' has values that are not finite"):
-        load_fitted(tmp_path / "probe", LandmarkModel)
-
-
 def test_a_damaged_probe_is_refused(trained, tmp_path):
     path = tmp_path / "probe.npz"
-    settings = FeatureSettings("alexnet", "of tests", "conv3", 0.3)
-    save_fitted(path, LandmarkModel(trained.probe, settings))
+    save_fitted(path, probes.LandmarkModel(trained.probe, SETTINGS))
+    arrays = load_arrays(path)
+    name = next(name for name, array in arrays.items() if array.ndim == 2)
+    for value in (np.nan, np.inf):
+        change_arrays(path, **{name: np.full_like(arrays[name], value)})
+        with pytest.raises(InputError, match=f"array '{name}' has values that are not finite"):
+            load_fitted(path, probes.LandmarkModel)
+    save_fitted(path, probes.LandmarkModel(trained.probe, SETTINGS))
     text = (tmp_path / "probe.json").read_text()
     for damaged, sentence in (
         (text[:-40], "is damaged, or is no landmark probe"),
@@ -168,19 +146,19 @@ def test_a_damaged_probe_is_refused(trained, tmp_path):
     ):
         (tmp_path / "probe.json").write_text(damaged)
         with pytest.raises(InputError, match=sentence):
-            load_fitted(path, LandmarkModel)
+            load_fitted(path, probes.LandmarkModel)
     (tmp_path / "probe.json").write_text(text)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(InputError, match=r"does not have the arrays_sha256 that .*probe\.json states"):
-        load_fitted(path, LandmarkModel)
+        load_fitted(path, probes.LandmarkModel)
     seal(path)
     with pytest.raises(InputError, match="is damaged"):
-        load_fitted(path, LandmarkModel)
+        load_fitted(path, probes.LandmarkModel)
 
 
 def test_bad_faces_are_refused(faces):
     def broken(points):
-        return Faces(faces.load_image, faces.frames[:8], points)
+        return probes.Faces(faces.load_image, faces.frames[:8], points)
 
     never, once = faces.points[:8].copy(), faces.points[:8].copy()
     never[:, 1], once[3, 0] = np.nan, np.nan
@@ -191,12 +169,14 @@ def test_bad_faces_are_refused(faces):
         (faces.points[:8], SETS, 3, "there are 3 groups"),
     ):
         with pytest.raises(InputError, match=sentence):
-            fit_landmarks(broken(points), extractor(), names=NAMES, people=np.arange(8) % people, sets=sets)
+            probes.fit_landmarks(
+                broken(points), EXTRACTOR, names=NAMES, people=np.arange(8) % people, sets=sets
+            )
 
 
 def test_jittered_frames_move_and_points_stay(faces):
     few = subset(faces, range(20))
-    jittered = jitter_frames(few, copies=50, shift=0.1, scale=0.2, seed=4)
+    jittered = probes.jitter_frames(few, copies=50, shift=0.1, scale=0.2, seed=4)
     assert len(jittered) == 1000
     np.testing.assert_array_equal(jittered.points[23], few.points[3])
     np.testing.assert_array_equal(jittered.load_image(23), few.load_image(3))
@@ -209,7 +189,7 @@ def test_jittered_frames_move_and_points_stay(faces):
     np.testing.assert_allclose(sides, edges[:, 3] - edges[:, 1])
     for options in ({"copies": 0}, {"shift": -0.1}, {"scale": -0.1}):
         with pytest.raises(InputError, match="at least 1, 0 and 0 are expected"):
-            jitter_frames(few, **({"copies": 1, "shift": 0.1, "scale": 0.1} | options))
+            probes.jitter_frames(few, **({"copies": 1, "shift": 0.1, "scale": 0.1} | options))
 
 
 @pytest.fixture(scope="module")
@@ -221,8 +201,8 @@ def compressed(faces):
         calls.append(name)
         return compute()
 
-    fitted = fit_landmarks(
-        train, extractor(), names=NAMES, people=np.arange(60), sets=SETS, rounds=1, rank=2, cache=cache
+    fitted = probes.fit_landmarks(
+        train, EXTRACTOR, names=NAMES, people=np.arange(60), sets=SETS, rounds=1, rank=2, cache=cache
     )
     return fitted, calls
 
@@ -236,38 +216,33 @@ def test_a_probe_of_low_rank_is_smaller_and_less_accurate(faces, trained, compre
     np.testing.assert_allclose(full_rank[0], trained.held_out[0], atol=1e-3)
     assert error(held_out[0], faces.points[:60]) > error(full_rank[0], faces.points[:60])
     with pytest.raises(InputError, match="rank is 0; at least 1"):
-        fit_landmarks(faces, extractor(), names=NAMES, people=np.arange(80), sets={}, rank=0)
+        probes.fit_landmarks(faces, EXTRACTOR, names=NAMES, people=np.arange(80), sets={}, rank=0)
 
 
 def test_a_compressed_probe_is_stored_in_half_precision(faces, compressed, tmp_path):
     probe = compressed[0].probe
-    settings = FeatureSettings("alexnet", "of tests", "conv3", 0.3, 128)
+    settings = probes.FeatureSettings("alexnet", "of tests", "conv3", 0.3, 128)
     presence = probe.face.probe._replace(
         loadings=probe.face.probe.loadings[:, :1], bias=probe.face.probe.bias[:1]
     )
-    model = LandmarkModel(probe, settings, finder=FaceFinder(presence, 0.4))
+    model = probes.LandmarkModel(probe, settings, finder=probes.FaceFinder(presence, 0.4))
     save_fitted(tmp_path / "probe", model)
     with np.load(tmp_path / "probe.npz") as arrays:
         assert arrays["face:basis"].dtype == np.float16
         assert arrays["face:bias"].dtype == np.float32
-    loaded = load_fitted(tmp_path / "probe", LandmarkModel)
+    loaded = load_fitted(tmp_path / "probe", probes.LandmarkModel)
     assert loaded.features == settings
     assert loaded.finder.threshold == 0.4
     np.testing.assert_allclose(loaded.finder.presence.basis, presence.basis, atol=5e-4)
     test = subset(faces, range(60, 70))
-    before, after = (predict_landmarks(one, test, extractor())[-1].points for one in (probe, loaded.probe))
+    before, after = (probes.predict_landmarks(one, test, EXTRACTOR)[-1].points for one in (probe, loaded.probe))
     np.testing.assert_allclose(after, before, atol=0.1)
     assert not np.array_equal(after, before)
 
 
 def test_a_probe_of_an_earlier_version_is_read(trained, tmp_path):
-    settings = FeatureSettings("alexnet", "of tests", "conv3", 0.3)
-    save_fitted(tmp_path / "probe", LandmarkModel(trained.probe, settings))
-    facts = json.loads((tmp_path / "probe.json").read_text())
-    for name in ("low_rank", "presence_threshold"):
-        del facts[name]
-    del facts["reads"]["side_px"]
-    (tmp_path / "probe.json").write_text(json.dumps(facts))
-    loaded = load_fitted(tmp_path / "probe", LandmarkModel)
-    assert loaded.features == settings
+    save_fitted(tmp_path / "probe", probes.LandmarkModel(trained.probe, SETTINGS))
+    change_facts(tmp_path / "probe", dict.fromkeys(("low_rank", "presence_threshold", "reads.side_px")))
+    loaded = load_fitted(tmp_path / "probe", probes.LandmarkModel)
+    assert loaded.features == SETTINGS
     assert loaded.finder is None

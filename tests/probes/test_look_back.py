@@ -6,7 +6,6 @@ import pytest
 from convcorr_jax import coords
 from convcorr_jax.datasets.official import ibug, lfpw
 from convcorr_jax.descriptors import view
-from convcorr_jax.errors import InputError
 from convcorr_jax.probes import look_back_sets, needed_margin, squares_around, to_fractions, to_pixels
 from convcorr_jax.synthetic.rendering import face
 
@@ -35,11 +34,6 @@ def test_the_68_landmarks_have_six_sets():
 def test_every_landmark_of_every_mark_up_is_in_a_set(names, parts, pairs):
     sets = look_back_sets(parts, left_right_pairs=pairs)
     assert {index for members in sets.values() for index in members} == set(range(len(names)))
-
-
-def test_a_mark_up_without_parts_is_refused():
-    with pytest.raises(InputError, match="parts eyes; jaw, chin"):
-        look_back_sets({"eyes": (0, 1)}, left_right_pairs=())
 
 
 def test_squares_cover_their_landmarks_and_the_margin(rng):

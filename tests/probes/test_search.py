@@ -3,24 +3,15 @@
 import numpy as np
 import pytest
 
-from convcorr_jax import coords
+from convcorr_jax import coords, probes
 from convcorr_jax.errors import InputError
 from convcorr_jax.images import crop_and_resize
 from convcorr_jax.linear.ridge import fit, prediction_subspace, reduce_rank
-from convcorr_jax.probes import (
-    FaceFinder,
-    Faces,
-    candidate_frames,
-    find_face,
-    fit_landmarks,
-    jitter_frames,
-    rgb_features,
-)
 
 NAMES = ("left", "right", "low")
 MARGIN, SIDE, PHOTOGRAPH = 0.25, 12, (90, 120)
 BASE = np.array([[-0.5, -0.4], [0.5, -0.4], [0.0, 0.6]])
-EXTRACTOR = rgb_features(side_px=SIDE)
+EXTRACTOR = probes.rgb_features(side_px=SIDE)
 
 
 def painted(center, half, size):
@@ -44,9 +35,9 @@ def trained():
     rng = np.random.default_rng(3)
     examples = [painted(rng.uniform(35, 55, 2), rng.uniform(12, 18), (90, 90)) for _ in range(60)]
     images, points = [image for image, _ in examples], np.stack([marks for _, marks in examples])
-    faces = Faces(images.__getitem__, tuple(map(frame_around, points)), points)
-    jittered = jitter_frames(faces, copies=3, shift=0.12, scale=0.15)
-    probe = fit_landmarks(
+    faces = probes.Faces(images.__getitem__, tuple(map(frame_around, points)), points)
+    jittered = probes.jitter_frames(faces, copies=3, shift=0.12, scale=0.15)
+    probe = probes.fit_landmarks(
         jittered, EXTRACTOR, names=NAMES, people=np.tile(np.arange(60), 3), sets={}, rounds=0
     ).probe
     squares, targets = [], []
@@ -58,7 +49,7 @@ def trained():
     features = EXTRACTOR.extract(cut(image, box) for image, box in squares)
     full = fit(features, np.array(targets, np.float32), penalty=0.1)
     subspace = prediction_subspace(np.asarray(full.predict(features)), rank=1)
-    return probe, FaceFinder(reduce_rank(full, subspace), 0.5)
+    return probe, probes.FaceFinder(reduce_rank(full, subspace), 0.5)
 
 
 def cut(image, box):
@@ -69,7 +60,7 @@ def cut(image, box):
 def test_a_face_is_found_at_any_place_and_size(trained, center, half):
     probe, finder = trained
     photograph, points = painted(center, half, PHOTOGRAPH)
-    found = find_face(photograph, probe.face, finder, EXTRACTOR, margin=MARGIN)
+    found = probes.find_face(photograph, probe.face, finder, EXTRACTOR, margin=MARGIN)
     truth = coords.square(coords.tight_box(points))
     assert found.sure
     assert found.presence > 0.5
@@ -79,7 +70,7 @@ def test_a_face_is_found_at_any_place_and_size(trained, center, half):
 def test_an_empty_photograph_has_no_sure_face(trained):
     probe, finder = trained
     photograph = np.full((*PHOTOGRAPH, 3), 20, np.uint8)
-    found = find_face(photograph, probe.face, finder, EXTRACTOR, margin=MARGIN)
+    found = probes.find_face(photograph, probe.face, finder, EXTRACTOR, margin=MARGIN)
     assert not found.sure
 
 
@@ -87,7 +78,7 @@ def test_a_presence_that_is_nan_is_refused(trained):
     probe, finder = trained
     broken = finder._replace(presence=finder.presence._replace(bias=np.full(1, np.nan)))
     with pytest.raises(InputError, match="NaN"):
-        find_face(np.zeros((*PHOTOGRAPH, 3), np.uint8), probe.face, broken, EXTRACTOR, margin=MARGIN)
+        probes.find_face(np.zeros((*PHOTOGRAPH, 3), np.uint8), probe.face, broken, EXTRACTOR, margin=MARGIN)
 
 
 def test_a_large_photograph_is_searched_like_a_small_one(trained):
@@ -95,14 +86,15 @@ def test_a_large_photograph_is_searched_like_a_small_one(trained):
     small, _ = painted((60.0, 45.0), 20.0, PHOTOGRAPH)
     large = np.kron(small, np.ones((4, 4, 1), np.uint8))
     boxes = [
-        np.array(find_face(image, probe.face, finder, EXTRACTOR, margin=MARGIN).box) for image in (small, large)
+        np.array(probes.find_face(image, probe.face, finder, EXTRACTOR, margin=MARGIN).box)
+        for image in (small, large)
     ]
     np.testing.assert_allclose(boxes[1], 4 * boxes[0] + 1.5, atol=4 * 2)
 
 
 def test_frames_cover_the_photograph_and_overlap():
     size = coords.Size(100, 160)
-    frames = candidate_frames(size, smallest=0.5)
+    frames = probes.candidate_frames(size, smallest=0.5)
     edges = np.array(frames)
     assert edges.min() == -0.5
     assert edges[:, 2].max() == pytest.approx(159.5)
@@ -114,9 +106,3 @@ def test_frames_cover_the_photograph_and_overlap():
     for side in np.unique(sides.round(6)):
         lefts = np.unique(edges[np.isclose(sides, side), 0])
         assert np.diff(lefts).max() <= 0.25 * side + 1e-6
-
-
-@pytest.mark.parametrize("smallest", [0.0, 1.5])
-def test_impossible_sizes_are_refused(smallest):
-    with pytest.raises(InputError, match=f"smallest is {smallest}"):
-        candidate_frames(coords.Size(10, 10), smallest=smallest)

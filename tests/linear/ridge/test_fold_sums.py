@@ -7,6 +7,7 @@ from sklearn.linear_model import Ridge as Reference
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
 from convcorr_jax.linear.ridge import empty_fold_sums, fold_sums
+from tests.builders.regression import held_out_errors
 
 D, T, K = 24, 5, 4
 
@@ -28,16 +29,6 @@ def summed(rows, size):
     return sums
 
 
-def errors_of_scikit_learn(features, targets, folds, penalties):
-    errors = np.zeros((len(penalties), T))
-    for row, penalty in enumerate(penalties):
-        for fold in range(K):
-            own = folds == fold
-            fitted = Reference(alpha=penalty).fit(features[~own], targets[~own])
-            errors[row] += ((fitted.predict(features[own]) - targets[own]) ** 2).sum(axis=0)
-    return errors / len(folds)
-
-
 @pytest.mark.parametrize("size", [7, 1000])
 def test_fits_and_errors_are_those_of_scikit_learn(rows, size):
     features, targets, folds = (values.astype(np.float64) for values in rows)
@@ -46,7 +37,7 @@ def test_fits_and_errors_are_those_of_scikit_learn(rows, size):
     penalties = sums.penalty_grid()[4:]
     np.testing.assert_allclose(penalties, ridge.penalty_grid(rows[0])[4:], rtol=1e-5)
     curve = sums.cross_validate(penalties)
-    expected = errors_of_scikit_learn(features, targets, folds, penalties)
+    expected = held_out_errors(features, targets, folds, penalties)
     np.testing.assert_allclose(curve.errors, expected, rtol=5e-3)
     own = np.array([1.0, 30.0, 1.0, 300.0, 30.0])
     for penalty in (3.0, own):
@@ -101,24 +92,8 @@ def test_some_targets_are_fitted_as_among_all(rows):
     np.testing.assert_allclose(some.target_mean(), sums.target_mean()[[3, 1]], rtol=1e-5)
 
 
-def test_bad_blocks_and_missing_rows_are_refused(rows):
+def test_empty_folds_and_missing_numbers_are_refused(rows):
     features, targets, folds = rows
-    sums = fold_sums(features, targets, folds=folds, k=K)
-    with pytest.raises(InputError, match="as many rows of 24 features and 5 targets"):
-        sums.add(features[:, 1:], targets, folds)
-    with pytest.raises(InputError, match="as many rows of 24 features and 5 targets"):
-        sums.add(features[1:], targets, folds)
-    with pytest.raises(InputError, match="other than 0 to 3"):
-        sums.add(features, targets, folds + 1)
-    with pytest.raises(InputError, match="at least 1, 1 and 2 are expected"):
-        empty_fold_sums(D, T, k=1)
-    for call in (
-        lambda sums: sums.solve(1.0),
-        lambda sums: sums.penalty_grid(),
-        lambda sums: sums.cross_validate(np.ones(1)),
-    ):
-        with pytest.raises(InputError, match="there are no rows"):
-            call(empty_fold_sums(D, T, k=K))
     one_fold = fold_sums(features, targets, folds=0 * folds, k=K)
     with pytest.raises(InputError, match=r"the 4 folds hold \[\d+, 0, 0, 0\]"):
         one_fold.cross_validate(np.ones(1))

@@ -28,7 +28,7 @@ def arrays(system):
 
 
 @pytest.mark.usefixtures("small")
-def test_every_shift_is_solved_to_its_residual(system):
+def test_every_shift_is_solved_to_its_residual_in_an_orthonormal_basis(system):
     matrix, right = system
     # All of the steps that are allowed: 4 times 32 columns of 240.
     space = krylov_space(*arrays(system), least_shift=0.01, tolerance=1e-9)
@@ -42,14 +42,7 @@ def test_every_shift_is_solved_to_its_residual(system):
         assert relative == pytest.approx(residual, rel=0.02, abs=2e-6)
         exact = np.linalg.solve(matrix + shift * np.eye(240), right)
         assert np.linalg.norm(found - exact) <= (relative + 1e-5) * np.linalg.norm(right) / 0.1
-
-
-@pytest.mark.usefixtures("small")
-def test_the_basis_is_orthonormal(system):
-    space = krylov_space(*arrays(system), least_shift=0.01, tolerance=1e-9)
-    assert space is not None
-    product = np.asarray(space.basis.T @ space.basis)
-    np.testing.assert_allclose(product, np.eye(128), atol=1e-5)
+    np.testing.assert_allclose(space.basis.T @ space.basis, np.eye(128), atol=1e-5)
 
 
 @pytest.mark.usefixtures("small")

@@ -1,4 +1,4 @@
-"""Ridge regression against NumPy's solution in double precision and scikit-learn."""
+"""Ridge regression against scikit-learn, and reduced ranks against a singular value decomposition."""
 
 import jax
 import jax.numpy as jnp
@@ -6,44 +6,22 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge as ScikitRidge
 
-from convcorr_jax.errors import InputError
 from convcorr_jax.linear import ridge
 from convcorr_jax.linear.ridge import solvers, statistics
 from tests.builders.regression import draw
-
-
-def solution(features, targets, penalty):
-    """By the normal equations with a column of ones, which is not penalised, in double precision."""
-    ones = np.ones((len(features), 1))
-    x = np.concatenate([features.astype(np.float64), ones], axis=1)
-    weights = [
-        np.linalg.solve(x.T @ x + np.diag([one] * features.shape[1] + [0]), x.T @ column)
-        for one, column in zip(
-            np.broadcast_to(penalty, targets.shape[1]), targets.T.astype(np.float64), strict=True
-        )
-    ]
-    return np.array(weights).T
-
 
 SHAPES = [(60, 7), (12, 40), (30, 30)]
 
 
 @pytest.mark.parametrize(("n", "d"), SHAPES)
 @pytest.mark.parametrize("penalty", [0.3, np.array([0.1, 1.0, 30.0])], ids=["shared", "each"])
-def test_weights_are_those_of_the_normal_equations(rng, n, d, penalty):
+def test_weights_predictions_and_residuals_are_those_of_scikit_learn(rng, n, d, penalty):
     features, targets = draw(rng, n, d)
     found = ridge.fit(features, targets, penalty=penalty)
-    expected = solution(features, targets, penalty)
+    peer = ScikitRidge(alpha=penalty).fit(features.astype(np.float64), targets.astype(np.float64))
     # Single precision at a condition of about a thousand.
-    np.testing.assert_allclose(found.weights, expected[:-1], atol=2e-4, rtol=2e-4)
-    np.testing.assert_allclose(found.bias, expected[-1], atol=1e-3, rtol=1e-3)
-
-
-@pytest.mark.parametrize(("n", "d"), SHAPES)
-def test_predictions_and_residuals_are_those_of_scikit_learn(rng, n, d):
-    features, targets = draw(rng, n, d)
-    found = ridge.fit(features, targets, penalty=2.0)
-    peer = ScikitRidge(alpha=2.0).fit(features.astype(np.float64), targets.astype(np.float64))
+    np.testing.assert_allclose(found.weights, peer.coef_.T, atol=2e-4, rtol=2e-4)
+    np.testing.assert_allclose(found.bias, peer.intercept_, atol=1e-3, rtol=1e-3)
     fresh, _ = draw(rng, 5, d)
     np.testing.assert_allclose(found.predict(fresh), peer.predict(fresh), atol=1e-3, rtol=1e-3)
     expected = ((peer.predict(features) - targets) ** 2).mean(0)
@@ -55,9 +33,9 @@ def test_double_precision_where_it_is_enabled(rng, n, d):
     with jax.enable_x64(True):
         features, targets = (array.astype(np.float64) for array in draw(rng, n, d))
         found = ridge.fit(features, targets, penalty=1e-6)
-        expected = solution(features, targets, 1e-6)
         assert found.weights.dtype == jnp.float64
-        np.testing.assert_allclose(found.weights, expected[:-1], rtol=1e-5, atol=1e-7)
+        peer = ScikitRidge(alpha=1e-6, solver="svd").fit(features, targets)
+        np.testing.assert_allclose(found.weights, peer.coef_.T, rtol=1e-5, atol=1e-7)
 
 
 def test_the_dual_is_the_primal(rng):
@@ -103,13 +81,6 @@ def test_the_condition_bounds_that_of_the_system(rng):
         )
 
 
-def test_a_system_beyond_the_precision_is_refused(rng):
-    column = rng.standard_normal((50, 1)).astype(np.float32)
-    features = np.repeat(column, 20, axis=1)
-    with pytest.raises(InputError, match="a larger penalty or double precision is needed"):
-        ridge.fit(features, column, penalty=1e-12)
-
-
 def test_it_compiles_once_and_maps_over_penalties(rng):
     features, targets = draw(rng, 20, 4)
     penalties = jnp.array([0.1, 1.0, 10.0])
@@ -122,47 +93,72 @@ def test_it_compiles_once_and_maps_over_penalties(rng):
     assert solvers._fit_primal._cache_size() == compiled
 
 
-def test_the_gradient_is_that_of_finite_differences(rng):
-    with jax.enable_x64(True):
-        features, targets = (jnp.asarray(a.astype(np.float64)) for a in draw(rng, 15, 4))
-
-        def loss(features, penalty):
-            return (ridge.fit(features, targets, penalty=penalty).weights ** 2).sum()
-
-        slope = jax.grad(loss, argnums=(0, 1))(features, 0.7)
-        step = 1e-6
-        moved = features.at[3, 2].add(step)
-        assert float(slope[0][3, 2]) == pytest.approx(
-            float((loss(moved, 0.7) - loss(features, 0.7)) / step), rel=1e-3
-        )
-        assert float(slope[1]) == pytest.approx(
-            float((loss(features, 0.7 + step) - loss(features, 0.7)) / step), rel=1e-3
-        )
-
-
 GOOD = np.arange(12, dtype=np.float32).reshape(6, 2) ** 2
-
-
-@pytest.mark.parametrize(
-    ("features", "targets", "penalty", "sentence"),
-    [
-        (GOOD, GOOD[:5], 1.0, "6 rows of features and 5 of targets"),
-        (GOOD[:1], GOOD[:1], 1.0, "at least 2 rows"),
-        (GOOD[:, :0], GOOD, 1.0, "at least 2 rows and one column"),
-        (np.where(GOOD > 50, np.nan, GOOD), GOOD, 1.0, "features hold NaN"),
-        (GOOD, np.where(GOOD > 50, np.inf, GOOD), 1.0, "targets hold NaN, infinity"),
-        (np.ones((6, 2), np.float32), GOOD, 1.0, "all rows of the features are equal"),
-        (GOOD, GOOD, 0.0, "penalty is 0.0; a finite number above 0"),
-        (GOOD, GOOD, np.array([1.0, np.nan]), "a finite number above 0"),
-        (GOOD, GOOD, np.ones(3), "one for each of 2 targets"),
-    ],
-)
-def test_bad_input_is_refused(features, targets, penalty, sentence):
-    with pytest.raises(InputError, match=sentence):
-        ridge.fit(features, targets, penalty=penalty)
 
 
 def test_a_constant_target_is_its_bias():
     found = ridge.fit(GOOD, np.full((6, 1), 7.0, np.float32), penalty=1.0)
     assert np.abs(found.weights).max() == 0
     assert float(found.bias[0]) == 7
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """Twelve targets of three directions of the features, with noise."""
+    rng = np.random.default_rng(5)
+    features = rng.normal(size=(80, 30)).astype(np.float32)
+    weights = rng.normal(size=(30, 3)) @ rng.normal(size=(3, 12))
+    targets = (features @ weights + rng.normal(0, 0.5, (80, 12)) + 7).astype(np.float32)
+    return features, ridge.fit(features, targets, penalty=2.0)
+
+
+def reduced(fitted, rank):
+    features, full = fitted
+    predictions = np.asarray(full.predict(features))
+    subspace = ridge.prediction_subspace(predictions, rank=rank)
+    return predictions, subspace, ridge.reduce_rank(full, subspace)
+
+
+@pytest.mark.parametrize("rank", [1, 3, 5])
+def test_predictions_are_the_best_of_their_rank(fitted, rank):
+    predictions, _, low_rank = reduced(fitted, rank)
+    center = predictions.mean(0)
+    u, singular, vt = np.linalg.svd(predictions - center, full_matrices=False)
+    best = center + (u[:, :rank] * singular[:rank]) @ vt[:rank]
+    np.testing.assert_allclose(low_rank.predict(fitted[0]), best, atol=2e-4)
+    assert low_rank.basis.shape == (30, rank)
+    assert low_rank.loadings.shape == (rank, 12)
+
+
+def test_the_full_rank_changes_nothing(fitted):
+    _, full = fitted
+    _, _, low_rank = reduced(fitted, 12)
+    rows = np.random.default_rng(6).normal(size=(5, 30)).astype(np.float32)
+    np.testing.assert_allclose(low_rank.predict(rows), full.predict(rows), atol=2e-4)
+
+
+def test_projected_predictions_are_those_of_the_reduced_regression(fitted):
+    _, full = fitted
+    _, subspace, low_rank = reduced(fitted, 2)
+    rows = np.random.default_rng(7).normal(size=(5, 30)).astype(np.float32)
+    projected = subspace.project(np.asarray(full.predict(rows)))
+    np.testing.assert_allclose(low_rank.predict(rows), projected, atol=2e-4)
+    # Projecting again changes nothing.
+    np.testing.assert_allclose(subspace.project(projected), projected, atol=1e-5)
+
+
+def test_a_basis_suits_half_precision(fitted):
+    _, _, low_rank = reduced(fitted, 3)
+    np.testing.assert_allclose(np.abs(low_rank.basis).max(axis=0), 1, rtol=1e-6)
+    halved = low_rank._replace(basis=low_rank.basis.astype(jnp.float16))
+    difference = halved.predict(fitted[0]) - low_rank.predict(fitted[0])
+    assert np.abs(difference).max() < 0.02
+
+
+def test_constant_predictions_have_a_basis_of_zeros(fitted):
+    _, full = fitted
+    constant = full._replace(weights=jnp.zeros((30, 12)), bias=jnp.arange(12.0))
+    subspace = ridge.prediction_subspace(np.asarray(constant.predict(fitted[0])), rank=2)
+    low_rank = ridge.reduce_rank(constant, subspace)
+    assert not np.asarray(low_rank.basis).any()
+    np.testing.assert_allclose(low_rank.predict(fitted[0]), constant.predict(fitted[0]), atol=1e-5)

@@ -16,30 +16,29 @@ LOSSES: tuple[Loss, ...] = ("hinge", "squared_hinge")
 BIASES = (None, 1.0, 3.0)
 
 
-def samples(
-    rng: np.random.Generator, n: int = 120, d: int = 10, classes: int = 3
-) -> tuple[np.ndarray, np.ndarray]:
+@pytest.fixture(params=LOSSES)
+def loss(request):
+    return request.param
+
+
+def samples(rng, n=120, d=10, classes=3):
     """Overlapping clouds far from the origin, whose columns differ a hundredfold in spread."""
     labels = rng.integers(0, classes, n)
     features = rng.normal(size=(classes, d))[labels] + rng.normal(size=(n, d)) + 3
     return (features * np.geomspace(0.1, 10, d)).astype(np.float32), labels
 
 
-def fit(features: np.ndarray, labels: np.ndarray, classes: int = 3, **options: Any):
+def fit(features, labels, classes=3, **options: Any):
     positive = one_vs_all(jnp.asarray(labels), classes=classes)
     return svm.fit(jnp.asarray(features), positive, **options)
 
 
-def objective(
-    features: np.ndarray,
-    signs: np.ndarray,
-    weights: np.ndarray,
-    bias: float,
-    *,
-    cost: float | np.ndarray,
-    loss: Loss,
-    bias_scale: float | None = None,
-) -> float:
+def cross_validate(features, labels, **options: Any):
+    positive = one_vs_all(jnp.asarray(labels), classes=3)
+    return svm.cross_validate(jnp.asarray(features), positive, **options)
+
+
+def objective(features, signs, weights, bias, *, cost, loss: Loss, bias_scale=None) -> float:
     """The module's formula for one class, in double precision."""
     weights = np.asarray(weights, np.float64)
     margins = signs * (features.astype(np.float64) @ weights + float(bias))
@@ -62,17 +61,12 @@ def oracle(features, signs, *, cost, loss: Loss, bias_scale, sample_weights=None
     return machine.coef_[0], float(machine.intercept_[0])
 
 
-# Against scikit-learn.
-
-
 @pytest.mark.parametrize("cost", [1e-5, 1e-2, 1.0])
 @pytest.mark.parametrize(
     ("loss", "bias_scale"),
     [case for case in itertools.product(LOSSES, BIASES) if case != ("squared_hinge", None)],
 )
-def test_objective_and_predictions_equal_scikit_learns(
-    rng: np.random.Generator, loss: Loss, bias_scale: float | None, cost: float
-) -> None:
+def test_objective_and_predictions_equal_scikit_learns(rng, loss, bias_scale, cost):
     features, labels = samples(rng)
     found = fit(features, labels, cost=cost, loss=loss, bias_scale=bias_scale)
     assert found.converged.all()
@@ -92,8 +86,7 @@ def test_objective_and_predictions_equal_scikit_learns(
         np.testing.assert_array_equal(decisions[clear, j] > 0, theirs[clear] > 0)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_sample_weights_equal_scikit_learns(rng: np.random.Generator, loss: Loss) -> None:
+def test_sample_weights_equal_scikit_learns(rng, loss):
     features, labels = samples(rng)
     weights = rng.choice([0.0, 0.5, 3.0], (len(labels), 3)).astype(np.float32)
     found = fit(features, labels, cost=0.1, loss=loss, bias_scale=1.0, sample_weights=jnp.asarray(weights))
@@ -107,15 +100,9 @@ def test_sample_weights_equal_scikit_learns(rng: np.random.Generator, loss: Loss
         assert abs(ours - best) <= 1e-4 * best
 
 
-# The certificate.
-
-
 @pytest.mark.parametrize("bias_scale", [None, 2.0])
-@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("max_rounds", [2, 200])
-def test_gap_is_that_of_a_feasible_dual(
-    rng: np.random.Generator, loss: Loss, bias_scale: float | None, max_rounds: int
-) -> None:
+def test_gap_is_that_of_a_feasible_dual(rng, loss, bias_scale, max_rounds):
     features, labels = samples(rng)
     cost = 0.05
     found = fit(features, labels, cost=cost, loss=loss, bias_scale=bias_scale, max_rounds=max_rounds)
@@ -140,30 +127,16 @@ def test_gap_is_that_of_a_feasible_dual(
     assert found.converged.all() == (max_rounds == 200)
 
 
-# Invariants.
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-def test_a_free_bias_takes_up_where_the_origin_is(rng: np.random.Generator, loss: Loss) -> None:
+@pytest.mark.parametrize(("scale", "offset"), [(1, 50), (1e-6, 0), (1e6, 0)])
+def test_a_free_bias_takes_up_where_the_origin_is_and_cost_the_features_scale(rng, loss, scale, offset):
     features, labels = samples(rng)
-    here, there = (fit(features + offset, labels, cost=0.1, loss=loss) for offset in (0, 50))
-    np.testing.assert_allclose(there.objective, here.objective, rtol=2e-4)
-    assert there.converged.all()
-
-
-@pytest.mark.parametrize("scale", [1e-6, 1e6])
-@pytest.mark.parametrize("loss", LOSSES)
-def test_cost_belongs_to_the_features_scale(rng: np.random.Generator, loss: Loss, scale: float) -> None:
-    features, labels = samples(rng)
-    scale = np.float32(scale)
     here = fit(features, labels, cost=0.1, loss=loss)
-    there = fit(features * scale, labels, cost=0.1 / float(scale) ** 2, loss=loss)
+    there = fit(features * np.float32(scale) + offset, labels, cost=0.1 / scale**2, loss=loss)
     assert there.converged.all()
-    np.testing.assert_allclose(there.objective * scale**2, here.objective, rtol=1e-4)
+    np.testing.assert_allclose(there.objective * scale**2, here.objective, rtol=2e-4)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_weights_of_whole_numbers_are_copies(rng: np.random.Generator, loss: Loss) -> None:
+def test_weights_of_whole_numbers_are_copies(rng, loss):
     features, labels = samples(rng)
     copies = rng.integers(0, 3, len(labels))
     weighed = fit(features, labels, cost=0.1, loss=loss, sample_weights=jnp.asarray(copies[:, None], float))
@@ -172,8 +145,7 @@ def test_weights_of_whole_numbers_are_copies(rng: np.random.Generator, loss: Los
     assert (np.asarray(weighed.dual)[:, copies == 0] == 0).all()
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_more_features_than_samples(rng: np.random.Generator, loss: Loss) -> None:
+def test_more_features_than_samples(rng, loss):
     features, labels = samples(rng, n=20, d=50)
     found = fit(features, labels, cost=0.01, loss=loss)
     assert found.converged.all()
@@ -184,8 +156,7 @@ def test_more_features_than_samples(rng: np.random.Generator, loss: Loss) -> Non
 
 
 @pytest.mark.usefixtures("optimized")
-@pytest.mark.parametrize("loss", LOSSES)
-def test_a_warm_start_arrives_where_a_cold_one_does(rng: np.random.Generator, loss: Loss) -> None:
+def test_a_warm_start_arrives_where_a_cold_one_does(rng, loss):
     positions = np.arange(120)[:, None]
     few, all_ = (jnp.asarray(positions < count, jnp.float32) for count in (110, 120))
     rounds = {"cold": 0, "warm": 0}
@@ -206,13 +177,9 @@ def test_a_warm_start_arrives_where_a_cold_one_does(rng: np.random.Generator, lo
     assert rounds["warm"] < (0.9 if loss == "squared_hinge" else 1.1) * rounds["cold"]
 
 
-# Pathologies.
-
-
 @pytest.mark.parametrize("bias_scale", [None, 1.0])
-@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("label", [0, 1])
-def test_one_class_alone(rng: np.random.Generator, loss: Loss, label: int, bias_scale: float | None) -> None:
+def test_one_class_alone(rng, loss, label, bias_scale):
     features, _ = samples(rng)
     found = fit(features, np.full(len(features), label), classes=1, cost=1.0, loss=loss, bias_scale=bias_scale)
     assert found.converged.all()
@@ -224,8 +191,7 @@ def test_one_class_alone(rng: np.random.Generator, loss: Loss, label: int, bias_
         assert (np.abs(decisions) >= 1 - 1e-3).all()
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_duplicate_columns_share_the_weight(rng: np.random.Generator, loss: Loss) -> None:
+def test_duplicate_columns_share_the_weight(rng, loss):
     features, labels = samples(rng)
     double = fit(np.hstack([features, features]), labels, cost=0.1, loss=loss)
     single = fit(features * np.float32(2**0.5), labels, cost=0.1, loss=loss)
@@ -235,8 +201,7 @@ def test_duplicate_columns_share_the_weight(rng: np.random.Generator, loss: Loss
     np.testing.assert_allclose(halves[0], halves[1], atol=1e-4 * np.abs(halves[0]).max())
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_features_that_are_all_zero_leave_the_bias(loss: Loss) -> None:
+def test_features_that_are_all_zero_leave_the_bias(loss):
     labels = np.array([0, 0, 0, 1])
     found = fit(np.zeros((4, 3), np.float32), labels, classes=2, cost=0.5, loss=loss)
     assert found.converged.all()
@@ -247,8 +212,7 @@ def test_features_that_are_all_zero_leave_the_bias(loss: Loss) -> None:
     np.testing.assert_allclose(found.objective, expected[1], rtol=1e-4)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_weights_that_are_all_zero(rng: np.random.Generator, loss: Loss) -> None:
+def test_weights_that_are_all_zero(rng, loss):
     features, labels = samples(rng)
     found = fit(features, labels, cost=1.0, loss=loss, sample_weights=jnp.zeros((120, 1)))
     for value in (found.weights, found.bias, found.objective, found.gap, found.dual):
@@ -257,7 +221,7 @@ def test_weights_that_are_all_zero(rng: np.random.Generator, loss: Loss) -> None
 
 
 @pytest.mark.parametrize(("loss", "cost"), [("hinge", 10.0), ("squared_hinge", 10.0), ("squared_hinge", 1e3)])
-def test_classes_that_can_be_parted_at_high_cost(rng: np.random.Generator, loss: Loss, cost: float) -> None:
+def test_classes_that_can_be_parted_at_high_cost(rng, loss, cost):
     features = rng.normal(size=(60, 5)).astype(np.float32)
     labels = (features[:, 0] > 0).astype(int)
     features[:, 0] += np.where(labels, 1, -1)
@@ -267,62 +231,19 @@ def test_classes_that_can_be_parted_at_high_cost(rng: np.random.Generator, loss:
     np.testing.assert_array_equal(decisions.argmax(1), labels)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
-def test_features_that_are_not_finite_are_refused(rng: np.random.Generator, value: float) -> None:
-    features, labels = samples(rng)
-    features[7, 3] = value
-    with pytest.raises(InputError, match="features hold NaN, infinity or numbers too large"):
-        fit(features, labels, cost=1.0)
-
-
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        (dict(cost=0.0), "cost is 0.0; a finite number above 0"),
-        (dict(cost=np.nan), "cost is nan"),
-        (dict(cost=1.0, bias_scale=-1.0), "bias_scale is -1.0"),
-        (dict(cost=1.0, tolerance=0.0), "tolerance is 0.0"),
-        (dict(cost=1.0, max_rounds=0), "max_rounds is 0"),
-        (dict(cost=1.0, sample_weights=-jnp.ones((120, 1))), "sample_weights hold negative"),
-        (dict(cost=1.0, sample_weights=jnp.full((120, 1), jnp.nan)), "sample_weights hold NaN"),
-        (dict(cost=1.0, sample_weights=jnp.ones((120, 2))), r"sample_weights have shape \(120, 2\)"),
-    ],
-)
-def test_bad_options_are_refused(rng: np.random.Generator, options: dict, sentence: str) -> None:
-    features, labels = samples(rng)
-    with pytest.raises(InputError, match=sentence):
-        fit(features, labels, **options)
-
-
-def test_nothing_to_learn_from_is_refused() -> None:
-    with pytest.raises(InputError, match=r"shape \(0, 3\)"):
-        fit(np.zeros((0, 3), np.float32), np.zeros(0, int), cost=1.0)
-
-
-def test_a_start_of_another_shape_is_refused(rng: np.random.Generator) -> None:
+def test_a_start_of_another_shape_is_refused(rng):
     features, labels = samples(rng)
     before = fit(features[:50], labels[:50], cost=0.1)
     with pytest.raises(InputError, match=r"\(3, 50\); \(3, 10\) and \(3, 120\) are expected"):
         fit(features, labels, cost=0.1, start=before)
 
 
-# Cross-validation.
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-def test_cross_validation_equals_fits_without_each_fold(rng: np.random.Generator, loss: Loss) -> None:
+def test_cross_validation_equals_fits_without_each_fold(rng, loss):
     features, labels = samples(rng)
     folds = stratified_folds(labels, k=4)
     # At the last cost the rounding of residuals exceeds the tolerance.
     costs = np.array([1e-5, 1e-2, 1.0, 1e5])
-    curve = svm.cross_validate(
-        jnp.asarray(features),
-        one_vs_all(jnp.asarray(labels), classes=3),
-        costs=costs,
-        folds=folds,
-        k=4,
-        loss=loss,
-    )
+    curve = cross_validate(features, labels, costs=costs, folds=folds, k=4, loss=loss)
     assert curve.converged.all()
     for (i, cost), j in itertools.product(enumerate(costs), range(4)):
         out = folds == j
@@ -334,41 +255,17 @@ def test_cross_validation_equals_fits_without_each_fold(rng: np.random.Generator
         np.testing.assert_allclose(curve.decisions[i][out], decisions, atol=close)
 
 
-def test_a_class_may_be_absent_from_what_a_fold_trains_on(rng: np.random.Generator) -> None:
+def test_a_class_may_be_absent_from_what_a_fold_trains_on(rng, loss):
     features, labels = samples(rng, classes=2)
     labels[5] = 2
     folds = stratified_folds(labels, k=3)
-    for loss in LOSSES:
-        curve = svm.cross_validate(
-            jnp.asarray(features),
-            one_vs_all(jnp.asarray(labels), classes=3),
-            costs=np.array([0.1]),
-            folds=folds,
-            k=3,
-            loss=loss,
-        )
-        assert curve.converged.all()
-        held_out = folds == folds[5]
-        # With the hinge, whatever lies below -1 costs nothing.
-        assert (np.asarray(curve.decisions[0])[held_out, 2] <= -1 + 1e-3).all()
+    curve = cross_validate(features, labels, costs=np.array([0.1]), folds=folds, k=3, loss=loss)
+    assert curve.converged.all()
+    # With the hinge, whatever lies below -1 costs nothing.
+    assert (np.asarray(curve.decisions[0])[folds == folds[5], 2] <= -1 + 1e-3).all()
 
 
-def test_folds_out_of_range_are_refused(rng: np.random.Generator) -> None:
-    features, labels = samples(rng)
-    positive = one_vs_all(jnp.asarray(labels), classes=3)
-    for folds, costs, sentence in (
-        (labels + 1, [1.0], "folds has numbers other than 0 to 2"),
-        (labels, [1.0, -1.0], "cost is"),
-        (labels, [], "there are 0 costs"),
-    ):
-        with pytest.raises(InputError, match=sentence):
-            svm.cross_validate(jnp.asarray(features), positive, costs=np.array(costs, float), folds=folds, k=3)
-
-
-# Under JAX's transformations.
-
-
-def test_under_jit_and_vmap(rng: np.random.Generator) -> None:
+def test_under_jit_and_vmap(rng):
     sets = [samples(rng) for _ in range(2)]
     alone = [fit(*one, cost=0.1, loss="hinge") for one in sets]
     features = jnp.stack([jnp.asarray(one) for one, _ in sets])
@@ -381,7 +278,7 @@ def test_under_jit_and_vmap(rng: np.random.Generator) -> None:
         assert together.converged[i].all()
 
 
-def test_compiles_once(rng: np.random.Generator) -> None:
+def test_compiles_once(rng):
     compiled: Any = fitting._fit
     compiled.clear_cache()
     for cost in (0.1, 1, jnp.float32(2)):
@@ -390,16 +287,52 @@ def test_compiles_once(rng: np.random.Generator) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64])
-def test_samples_of_other_labels_are_of_no_class(dtype: type) -> None:
+def test_samples_of_other_labels_are_of_no_class(dtype):
     labels = np.array([1, 0, 255, 2, 2**32 if dtype is np.int64 else 3, 2**7], dtype)
     expected = [[int(label) == each for each in range(3)] for label in labels]
     assert np.asarray(one_vs_all(labels, classes=3)).tolist() == expected
     assert not jax.jit(partial(one_vs_all, classes=3))(jnp.array([-1, 3])).any()
-    with pytest.raises(InputError, match="classes is 0"):
-        one_vs_all(labels, classes=0)
 
 
-@pytest.mark.parametrize("labels", [[0.0, 1.0], [np.nan], [[0], [1]], ["a"], [True, False]])
-def test_labels_that_are_no_whole_numbers_are_refused(labels: list) -> None:
-    with pytest.raises(InputError, match="labels"):
-        svm.one_vs_all(np.array(labels), classes=2)
+LEAST = svm.Least(rows=16, columns=8, classes=4)
+
+
+def problem(n: int, d: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(n)
+    return rng.normal(size=(n, d)).astype(np.float32), rng.random((n, classes)) < 0.4
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+def test_padded_problems_have_the_same_classifiers(loss, weighted):
+    features, positive = problem(20, 5, 3)
+    weights = np.linspace(0, 2, 20, dtype=np.float32)[:, None] if weighted else None
+    options = {"cost": 0.3, "loss": loss, "tolerance": 1e-5}
+    plain = svm.fit(
+        jnp.asarray(features),
+        jnp.asarray(positive),
+        sample_weights=None if weights is None else jnp.asarray(weights),
+        **options,
+    )
+    padded = svm.pad(features, positive, weights=weights, least=LEAST)
+    assert [len(axis) for axis in (padded.features, padded.features.T, padded.positive.T)] == [32, 8, 4]
+    fitted = svm.fit(
+        jnp.asarray(padded.features),
+        jnp.asarray(padded.positive),
+        sample_weights=jnp.asarray(padded.weights),
+        **options,
+    )
+    np.testing.assert_allclose(fitted.weights[:3, :5], plain.weights, atol=2e-3)
+    np.testing.assert_allclose(fitted.bias[:3], plain.bias, atol=2e-3)
+    np.testing.assert_allclose(fitted.objective[:3], plain.objective, rtol=1e-4)
+    assert not np.asarray(fitted.weights[:3, 5:]).any()
+    assert not np.asarray(fitted.weights[3]).any()
+
+
+@pytest.mark.parametrize(
+    ("n", "length"), [(1, 16), (16, 16), (17, 32), (128, 128), (129, 160), (1000, 1024), (1025, 1280)]
+)
+def test_rows_are_multiples_of_the_least_and_of_an_eighth_of_the_next_power_of_two(n, length):
+    padded = svm.pad(*problem(n, 1, 1), least=LEAST)
+    assert len(padded.features) == len(padded.positive) == len(padded.weights) == length
+    assert padded.weights.sum() == n
