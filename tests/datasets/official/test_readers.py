@@ -120,9 +120,8 @@ def test_pairs_of_helen_join_what_a_mirror_exchanges():
     halves = ((0, 41, 0), (41, 17, 0), (58, 14, 0), (86, 15, 0), (72, 14, 0.1), (101, 13, 0.1))
     for start, count, inside in halves:
         turn = np.linspace(inside, np.pi - inside, count)
-        points[start : start + count] = np.stack([-np.cos(turn), np.sin(turn)], axis=1)
-        if inside:
-            points[start : start + count, 0] *= -1
+        side = 1 if inside else -1
+        points[start : start + count] = np.stack([side * np.cos(turn), np.sin(turn)], axis=1)
     for left, right in HELEN_MARKUP.left_right_pairs:
         if max(left, right) < 114:
             np.testing.assert_allclose(points[left] * (-1, 1), points[right], atol=1e-12)

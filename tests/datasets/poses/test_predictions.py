@@ -89,15 +89,12 @@ def test_predictions_that_cannot_be_used_are_not_replaced_by_another_array(tmp_p
         read(neither)
 
 
-def test_what_is_skipped_is_told(tmp_path: Path, points):
+def test_what_is_skipped_and_flat_rows_are_reported(tmp_path: Path, points):
     found = read(saved(tmp_path / "a.npz", preds=points, joint_names=np.array([{}], object)))
     np.testing.assert_array_equal(found.points, points)
     (note,) = found.notes
     assert "joint_names is skipped: joint_names.npy has pickled objects" in note
     assert not read(saved(tmp_path / "a.npz", preds=points, names=["a", "b"])).notes
-
-
-def test_flat_rows_are_read_and_told(tmp_path: Path, points):
     found = read(saved(tmp_path / "a.npz", preds=points.reshape(PEOPLE, 32)))
     np.testing.assert_array_equal(found.points, points)
     assert "flat rows are taken for x1, y1, x2, y2" in found.notes[0]
@@ -182,15 +179,14 @@ def test_the_order_of_the_ground_truth_comes_first_and_others_are_named(tmp_path
     assert not read(saved(tmp_path / "c.npz", preds=points)).notes
 
 
-def test_convolutional_pose_machines_are_recognized(tmp_path: Path, points):
+def test_orders_of_flic_are_recognized(tmp_path: Path, points):
+    # Convolutional pose machines.
     nine = points[:, :9].transpose(1, 2, 0)
     found = read(write_mat(tmp_path / "a.mat", {"prediction_all": nine}), "flic")
     assert found.joints == ORDERS["flic-9"]
     with pytest.raises(InputError, match=r"--order flic-9 or --order flic-9-nose-first"):
         read(write_mat(tmp_path / "b.mat", {"preds": nine}), "flic")
-
-
-def test_the_only_order_of_its_length_is_taken(tmp_path: Path, points):
+    # The only order of its length.
     for count, order in ((10, "flic-10"), (7, "flic-7")):
         path = write_mat(tmp_path / "a.mat", {"pred": points[:, :count].transpose(2, 1, 0)})
         assert read(path, "flic").joints == ORDERS[order]
